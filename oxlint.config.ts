@@ -1,0 +1,45 @@
+import { defineConfig } from "oxlint"
+
+/** The house, floor by floor (docs/architecture.md). A package imports only from the floors below its own. */
+const floors: ReadonlyArray<ReadonlyArray<string>> = [
+  ["core"],
+  ["protocol", "noise", "bitcoin", "stratum-v1"],
+  ["transport", "channels"],
+  ["translator", "template-provider", "job-declaration", "ledger"],
+  ["pool", "proxy", "miner", "monitor"]
+]
+
+const publicEntryOnly = { group: ["@sluice/*/**"], message: "Import a package through its public entry only." }
+const ownPackageOnly = { group: ["**/packages/**"], message: "Import another package by its name." }
+
+const packageRules = floors.flatMap((packages, floor) =>
+  packages.map((name) => {
+    const below = floors.slice(0, floor).flat()
+    const barred = floors.flat().filter((other) => other !== name && !below.includes(other))
+    const group = [...barred.map((other) => `@sluice/${other}`), "sluice"]
+    const message = `packages/${name} is on floor ${floor}; it imports only from the floors below (docs/architecture.md).`
+    return {
+      files: [`packages/${name}/src/**`],
+      rules: {
+        "no-restricted-imports": ["error", { patterns: [{ group, message }, publicEntryOnly, ownPackageOnly] }] as const
+      }
+    }
+  })
+)
+
+export default defineConfig({
+  plugins: ["typescript", "import", "unicorn", "oxc"],
+  categories: { correctness: "error", suspicious: "warn" },
+  rules: {
+    "import/no-cycle": "error",
+    "import/no-unassigned-import": "off",
+    "no-restricted-imports": ["error", { patterns: [publicEntryOnly] }],
+    "no-shadow": "off",
+    "no-underscore-dangle": "off",
+    "require-yield": "off",
+    "typescript/no-explicit-any": "error",
+    "unicorn/consistent-function-scoping": "off"
+  },
+  overrides: [...packageRules],
+  ignorePatterns: ["node_modules", "build"]
+})

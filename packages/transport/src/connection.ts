@@ -1,0 +1,73 @@
+/**
+ * The floor of messages: a connection after SetupConnection (section 3.6.1), typed by what may come and what may be
+ * sent. `Setup.server` and `Setup.client` provide the listeners and dialers of each protocol from the floor of frames.
+ */
+import { Mining, TemplateDistribution } from "@sluice/protocol"
+import { Context, type Effect, type Scope, type Stream } from "effect"
+import type { Endpoint, ServerAddress } from "./endpoint.ts"
+import type { ConnectionError, DialError, ListenError } from "./error.ts"
+
+export interface Connection<In, Out> {
+  /** What the peer sends: one array of messages for each read of the socket. It never ends but by a failure. */
+  readonly receive: Stream.Stream<In, ConnectionError>
+  /** Encodes the messages and sends them in one write. */
+  readonly send: (messages: ReadonlyArray<Out>) => Effect.Effect<void, ConnectionError>
+  /** Sends frames that are encoded already, in one write: how a job goes to a thousand connections encoded once. */
+  readonly sendFrames: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>
+  /** What both ends agreed on. `flags` are the peer's: a server sees the client's, a client the server's. */
+  readonly setup: {
+    readonly version: number
+    readonly flags: number
+    readonly extensions: ReadonlyArray<number>
+    /** What the client said of itself; on the client's side, its own words. */
+    readonly device: Device
+  }
+  readonly remote: Endpoint
+}
+
+/** The device information of SetupConnection. */
+export interface Device {
+  readonly vendor: string
+  readonly hardwareVersion: string
+  readonly firmware: string
+  readonly deviceId: string
+}
+
+export interface ConnectionListener<In, Out> {
+  readonly address: Endpoint
+  /** Runs the handler for each connection in a fiber and a Scope of its own; a handler's failure ends it alone. */
+  readonly run: <E, R>(
+    handler: (connection: Connection<In, Out>) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+}
+
+export interface ConnectionDialer<In, Out> {
+  readonly dial: (server: ServerAddress) => Effect.Effect<Connection<In, Out>, DialError | ConnectionError, Scope.Scope>
+}
+
+export class MiningListener extends Context.Service<
+  MiningListener,
+  ConnectionListener<Mining.ToServer, Mining.ToClient>
+>()("sluice/transport/MiningListener") {
+  static readonly protocol = Mining.protocol
+}
+
+export class MiningDialer extends Context.Service<MiningDialer, ConnectionDialer<Mining.ToClient, Mining.ToServer>>()(
+  "sluice/transport/MiningDialer"
+) {
+  static readonly protocol = Mining.protocol
+}
+
+export class TemplateListener extends Context.Service<
+  TemplateListener,
+  ConnectionListener<TemplateDistribution.ToServer, TemplateDistribution.ToClient>
+>()("sluice/transport/TemplateListener") {
+  static readonly protocol = TemplateDistribution.protocol
+}
+
+export class TemplateDialer extends Context.Service<
+  TemplateDialer,
+  ConnectionDialer<TemplateDistribution.ToClient, TemplateDistribution.ToServer>
+>()("sluice/transport/TemplateDialer") {
+  static readonly protocol = TemplateDistribution.protocol
+}

@@ -1,0 +1,38 @@
+/**
+ * The floor of bytes: an open connection as a pull of what was read and a write of what is to be sent. `Tcp` and
+ * `Memory` provide `Listener` and `Dialer`; everything above sees only these.
+ */
+import { Context, type Effect, type Scope } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Endpoint } from "./endpoint.ts"
+import type { DialError, ListenError, TransportError } from "./error.ts"
+
+export interface Duplex {
+  /**
+   * The chunks that the last read of the socket gave; nothing is read before it is pulled. The caller owns the bytes
+   * and may change them in place. Every end, orderly or not, is a failure: `TransportError` with its reason.
+   */
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TransportError>
+  /** Sends the chunks in one write and waits while the peer's window is full. */
+  readonly write: (chunks: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, TransportError>
+  readonly remote: Endpoint
+}
+
+/** Accepts connections. Each runs the handler in a fiber and a Scope of its own; a handler's failure ends it alone. */
+export class Listener extends Context.Service<
+  Listener,
+  {
+    readonly address: Endpoint
+    readonly run: <E, R>(
+      handler: (duplex: Duplex) => Effect.Effect<void, E, R>
+    ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+  }
+>()("sluice/transport/Listener") {}
+
+/** Opens connections; closing the Scope closes the connection. */
+export class Dialer extends Context.Service<
+  Dialer,
+  {
+    readonly dial: (endpoint: Endpoint) => Effect.Effect<Duplex, DialError, Scope.Scope>
+  }
+>()("sluice/transport/Dialer") {}

@@ -1,0 +1,31 @@
+/**
+ * `npm run check`: everything that can be said about the sources without running them. The checks run side by side;
+ * each prints only when it fails.
+ */
+import { spawn } from "node:child_process"
+
+const checks: ReadonlyArray<readonly [name: string, command: string, ...args: ReadonlyArray<string>]> = [
+  ["types", "tsc", "-b"],
+  ["lint and package floors", "oxlint", "--deny-warnings"],
+  ["format", "oxfmt", "--check"],
+  ["portable rules", "node", "scripts/portable.ts"]
+]
+
+const run = ([name, command, ...args]: (typeof checks)[number]): Promise<boolean> =>
+  new Promise((resolve) => {
+    const started = performance.now()
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], shell: process.platform === "win32" })
+    let output = ""
+    child.stdout.on("data", (chunk) => (output += chunk))
+    child.stderr.on("data", (chunk) => (output += chunk))
+    child.on("error", (error) => (output += String(error)))
+    child.on("close", (code) => {
+      const seconds = ((performance.now() - started) / 1000).toFixed(1)
+      console.log(`${code === 0 ? "ok  " : "FAIL"} ${name} (${seconds} s)`)
+      if (code !== 0) console.log(output.trimEnd())
+      resolve(code === 0)
+    })
+  })
+
+const results = await Promise.all(checks.map(run))
+process.exit(results.every((ok) => ok) ? 0 : 1)
