@@ -1,0 +1,50 @@
+/** Addresses of the Bitcoin networks to the scripts that pay them. */
+import { Address, NETWORK, OutScript, TEST_NETWORK } from "@scure/btc-signer"
+import { Schema } from "effect"
+
+/** A Bitcoin network by the name that `getblockchaininfo` gives it, testnet4 taken together with testnet3. */
+export const Chain = Schema.Literals(["main", "test", "signet", "regtest"])
+export type Chain = typeof Chain.Type
+
+/** An address is none, or one of another network. */
+export class AddressError extends Schema.TaggedError<AddressError>("sluice/bitcoin/AddressError")("AddressError", {
+  address: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The scriptPubKey that pays an address (base58check, bech32 or bech32m). Throws `AddressError`. */
+export const scriptForAddress = (address: string, chain: Chain): Uint8Array => {
+  const script = decode(address, chain)
+  if (script !== undefined) return script
+  const other = CHAINS.filter((name) => decode(address, name) !== undefined)
+  throw new AddressError({
+    address,
+    message:
+      other.length > 0
+        ? `${address} is an address of ${other.map((name) => NAMES[name]).join(" and ")}, and this is ${NAMES[chain]}`
+        : `${address} is not a Bitcoin address: expected one of ${NAMES[chain]}, for instance one that begins with ` +
+          `${NETWORKS[chain].bech32}1; a mistyped character fails its checksum`
+  })
+}
+
+const CHAINS = Chain.literals
+const NAMES: Readonly<Record<Chain, string>> = {
+  main: "mainnet",
+  test: "testnet",
+  signet: "signet",
+  regtest: "regtest"
+}
+const NETWORKS = {
+  main: NETWORK,
+  test: TEST_NETWORK,
+  signet: TEST_NETWORK,
+  regtest: { ...TEST_NETWORK, bech32: "bcrt" }
+}
+
+const decode = (address: string, chain: Chain): Uint8Array | undefined => {
+  try {
+    return OutScript.encode(Address(NETWORKS[chain]).decode(address))
+  } catch {
+    return undefined
+  }
+}

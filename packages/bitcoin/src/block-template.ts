@@ -1,0 +1,57 @@
+/**
+ * What `getblocktemplate` answers (BIP22, BIP23, BIP145), as Bitcoin Core writes it. The Schema checks the form and
+ * changes nothing: hashes stay hex in display order and transactions hex, because of a template with thousands of
+ * transactions only a part is ever read.
+ */
+import { Schema } from "effect"
+
+/** One transaction of a template; the coinbase is not among them. */
+export const TemplateTransaction = Schema.Struct({
+  /** The transaction with its witness, in hex. */
+  data: Schema.String,
+  /** Display order. */
+  txid: Schema.String,
+  /** The wtxid, display order. */
+  hash: Schema.String,
+  /** One-based positions in this list of the transactions that it spends from. */
+  depends: Schema.Array(Schema.Int),
+  /** Satoshis. */
+  fee: Schema.Int,
+  /** Signature operations as consensus counts them for a segwit block (legacy ones count four times). */
+  sigops: Schema.Int,
+  /** Weight units. */
+  weight: Schema.Int
+})
+export type TemplateTransaction = typeof TemplateTransaction.Type
+
+export const BlockTemplate = Schema.Struct({
+  version: Schema.Int,
+  rules: Schema.Array(Schema.String),
+  vbavailable: Schema.Record(Schema.String, Schema.Int),
+  vbrequired: Schema.Int,
+  /** Display order. */
+  previousblockhash: Schema.String,
+  transactions: Schema.Array(TemplateTransaction),
+  coinbaseaux: Schema.Record(Schema.String, Schema.String),
+  /** Subsidy and fees, in satoshis. */
+  coinbasevalue: Schema.Int,
+  longpollid: Schema.optionalKey(Schema.String),
+  /** 256 bits, big-endian hex. */
+  target: Schema.String,
+  /** The least header time allowed: median time past plus one, in seconds. */
+  mintime: Schema.Int,
+  mutable: Schema.Array(Schema.String),
+  noncerange: Schema.String,
+  sigoplimit: Schema.Int,
+  sizelimit: Schema.Int,
+  weightlimit: Schema.optionalKey(Schema.Int),
+  /** The node's clock, at least `mintime`, in seconds. */
+  curtime: Schema.Int,
+  /** Compact target, big-endian hex. */
+  bits: Schema.String,
+  height: Schema.Int,
+  signet_challenge: Schema.optionalKey(Schema.String),
+  /** The scriptPubKey of the witness commitment output for exactly these transactions, hex. */
+  default_witness_commitment: Schema.optionalKey(Schema.String)
+})
+export type BlockTemplate = typeof BlockTemplate.Type

@@ -1,0 +1,42 @@
+/**
+ * The merkle tree of a block's transactions (each level pairs its hashes, an odd one is paired with itself), and the
+ * path beside the coinbase, from which a miner gets the root without the other transactions (specification, section 7.2:
+ * `merkle_path`, deepest first). Hashes are 32 bytes in internal order.
+ */
+import { merkleFold, sha256d } from "@sluice/core"
+
+/** The root over all hashes, the coinbase's first. Throws a `RangeError` without any. */
+export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const first = hashes[0]
+  if (first === undefined) throw new RangeError("a merkle tree has at least one hash")
+  return merkleRootFromPath(first, coinbaseMerklePath(hashes.slice(1)))
+}
+
+/** The hashes to fold into the coinbase's txid, deepest first. `txids` are those of all other transactions, in order. */
+export const coinbaseMerklePath = (txids: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
+  const path: Array<Uint8Array> = []
+  // One level in place, without the coinbase's own branch: hash i of the level is at (i - 1) * 32.
+  const level = new Uint8Array((txids.length + 1) * 32)
+  txids.forEach((txid, index) => level.set(txid, index * 32))
+  let count = txids.length
+  while (count > 0) {
+    path.push(level.slice(0, 32))
+    if (count % 2 === 0) {
+      level.copyWithin(count * 32, (count - 1) * 32, count * 32)
+      count += 1
+    }
+    const parents = (count - 1) / 2
+    for (let parent = 0; parent < parents; parent++) sha256d(level, parent * 64 + 32, 64, level, parent * 32)
+    count = parents
+  }
+  return path
+}
+
+/** The root of the block that has this coinbase, from its txid and the path beside it. */
+export const merkleRootFromPath = (coinbaseTxid: Uint8Array, path: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const root = Uint8Array.from(coinbaseTxid)
+  const nodes = new Uint8Array(path.length * 32)
+  path.forEach((node, index) => nodes.set(node, index * 32))
+  merkleFold(root, 0, nodes, 0, path.length)
+  return root
+}

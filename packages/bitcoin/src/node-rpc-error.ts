@@ -1,0 +1,90 @@
+/** What can go wrong between us and a node's JSON-RPC, each with a sentence an operator can act on. */
+import { Schema } from "effect"
+
+/** No answer: the name does not resolve, nothing listens, the connection broke. */
+export class NodeUnreachable extends Schema.TaggedError<NodeUnreachable>("sluice/bitcoin/NodeUnreachable")(
+  "NodeUnreachable",
+  { cause: Schema.String }
+) {
+  override get message(): string {
+    return `cannot be reached (${this.cause}); is the node running with server=1, and are host and port right?`
+  }
+}
+
+/** The node took the request and did not answer in time. */
+export class NodeTimeout extends Schema.TaggedError<NodeTimeout>("sluice/bitcoin/NodeTimeout")("NodeTimeout", {
+  timeoutMs: Schema.Finite
+}) {
+  override get message(): string {
+    return `gave no answer within ${this.timeoutMs / 1000} s; is the node overloaded?`
+  }
+}
+
+/** HTTP 401 or 403, or a cookie file that cannot be read. */
+export class NodeBadCredentials extends Schema.TaggedError<NodeBadCredentials>("sluice/bitcoin/NodeBadCredentials")(
+  "NodeBadCredentials",
+  { detail: Schema.String }
+) {
+  override get message(): string {
+    return `does not accept our credentials (${this.detail}); check rpcuser and rpcpassword or the cookie file, and rpcallowip`
+  }
+}
+
+/** Error -28: the node is starting. */
+export class NodeWarmingUp extends Schema.TaggedError<NodeWarmingUp>("sluice/bitcoin/NodeWarmingUp")("NodeWarmingUp", {
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `is still starting: ${this.detail}`
+  }
+}
+
+/** Error -32601: the node does not have the method. */
+export class NodeMethodUnknown extends Schema.TaggedError<NodeMethodUnknown>("sluice/bitcoin/NodeMethodUnknown")(
+  "NodeMethodUnknown",
+  {}
+) {
+  override get message(): string {
+    return "does not know the method; is it Bitcoin Core, version 25 or later?"
+  }
+}
+
+/** Any other error that the node answers. */
+export class NodeRefused extends Schema.TaggedError<NodeRefused>("sluice/bitcoin/NodeRefused")("NodeRefused", {
+  /** Bitcoin Core's error code, for instance -10 while in initial block download, -9 when not connected. */
+  code: Schema.Int,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `answered error ${this.code}: ${this.detail}`
+  }
+}
+
+/** An answer that is not what Bitcoin Core answers. */
+export class NodeBadAnswer extends Schema.TaggedError<NodeBadAnswer>("sluice/bitcoin/NodeBadAnswer")("NodeBadAnswer", {
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `answered in a form we do not know: ${this.detail}; does the URL point to a Bitcoin node's RPC port?`
+  }
+}
+
+/** A call of a node's JSON-RPC failed; `reason` says how. */
+export class NodeRpcError extends Schema.TaggedError<NodeRpcError>("sluice/bitcoin/NodeRpcError")("NodeRpcError", {
+  /** The URL without credentials, or another name of the node. */
+  node: Schema.String,
+  method: Schema.String,
+  reason: Schema.Union([
+    NodeUnreachable,
+    NodeTimeout,
+    NodeBadCredentials,
+    NodeWarmingUp,
+    NodeMethodUnknown,
+    NodeRefused,
+    NodeBadAnswer
+  ])
+}) {
+  override get message(): string {
+    return `${this.method}: the node at ${this.node} ${this.reason.message}`
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Where templates come from, as a pool sees it: the messages of one template provider (specification, section 7) as a
+ * service. `TemplateClient.layer` takes them from a provider over a connection; `TemplateSource.layerMemory` is driven
+ * by a test.
+ */
+import type { TemplateDistribution } from "@sluice/protocol"
+import { Context, type Effect, type Stream } from "effect"
+
+export class TemplateSource extends Context.Service<
+  TemplateSource,
+  {
+    /**
+     * NewTemplate and SetNewPrevHash in the order in which the provider sent them, in batches. Each subscriber first
+     * gets a replay of the current state in one batch: the templates that are still good, and the SetNewPrevHash in
+     * force behind the template that it names. Nothing comes before the provider's first answer. It never ends and
+     * never fails: while the connection is down nothing comes, and after a reconnection the provider's fresh state does.
+     */
+    readonly messages: Stream.Stream<TemplateMessage>
+    /**
+     * Sends a solution. While the connection is down it is kept and sent after the reconnection, for a limited number;
+     * beyond that the oldest are dropped with an error in the log.
+     */
+    readonly submit: (solution: TemplateDistribution.SubmitSolution) => Effect.Effect<void>
+    /** The state of the connection now, and then each change of it. */
+    readonly state: Stream.Stream<TemplateSourceState>
+  }
+>()("sluice/template-provider/TemplateSource") {}
+
+/** What a template provider tells about work. */
+export type TemplateMessage = TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash
+
+export type TemplateSourceState =
+  | { readonly _tag: "Connecting" }
+  /** `server` is the provider's address as people write it. */
+  | { readonly _tag: "Connected"; readonly server: string }
+  | { readonly _tag: "Disconnected"; readonly server: string; readonly reason: string }
