@@ -1,0 +1,14 @@
+/** Version rolling: the bits of a header's version that a miner may change (BIP323). */
+
+/** The 24 bits that BIP323 gives to miners. Stratum V1 miners may ask for fewer. */
+export const VERSION_MASK: i32 = 0x1fffffe0
+
+/** Whether `version` differs from the job's in bits of the mask alone. */
+export function isVersionRolledWithin(jobVersion: i32, version: i32, mask: i32): bool {
+  return ((jobVersion ^ version) & ~mask) === 0
+}
+
+/** The version that counts one on in the bits of the mask, back to all zeros after all ones. */
+export function nextVersion(version: i32, mask: i32): i32 {
+  return (((version | ~mask) + 1) & mask) | (version & ~mask) | 0
+}
