@@ -1,0 +1,179 @@
+/**
+ * A protocol: the messages that may go to its server and to its client, by their numbers (specification, section 8), and
+ * the way from frames to messages and back.
+ */
+import { Schema } from "effect"
+import type { Codec } from "./codec.ts"
+import { EncodeError } from "./error.ts"
+import { explainEncode, tooLong } from "./explain.ts"
+import { Frame } from "./frame.ts"
+import type { Message } from "./message.ts"
+
+export interface DecodeOptions {
+  /** Byte fields become copies that live on their own. By default they are views on the payload. */
+  readonly copy?: boolean
+}
+
+/** What may go one way in a protocol. `M` is the union of the messages' types, told apart by `_tag`. */
+export interface Direction<M> {
+  readonly schema: Schema.Codec<M>
+  /** To and from JSON, as `Message.json`. */
+  readonly json: Schema.Codec<M, Schema.Json>
+  readonly messages: ReadonlyArray<Message>
+  /** The longest payload that the declarations allow, in bytes, at most what a frame holds. */
+  readonly maxPayload: number
+  /**
+   * The frame's message, or `undefined` if the direction has none of that extension and type; such a frame is to be
+   * discarded, or forwarded if it is for a channel (section 3.4.1). What follows the fields is ignored. Throws
+   * `DecodeError` and nothing else.
+   */
+  decode(frame: Frame, options?: DecodeOptions): M | undefined
+  /** As `decode`, and says at which offset of the payload the fields end: from there on are TLVs (section 3.4.3). */
+  decodeWithTail(frame: Frame, options?: DecodeOptions): { readonly message: M; readonly tailAt: number } | undefined
+  /**
+   * The whole plain frame, header and payload, in a buffer of its own. `tail`, encoded TLVs say, goes behind the
+   * fields. Throws `EncodeError` and nothing else.
+   */
+  encode(message: M, tail?: Uint8Array): Uint8Array
+  /** Writes the frame into a buffer of the caller's and returns how many bytes it took. Throws `EncodeError`. */
+  encodeInto(message: M, out: Uint8Array, at: number, tail?: Uint8Array): number
+  /** The size of the whole frame in bytes. Throws `EncodeError` if it can not be encoded for its lengths. */
+  encodedSize(message: M): number
+  /** The declaration for a frame's numbers; the channel bit does not count. */
+  find(extensionType: number, messageType: number): Message | undefined
+}
+
+export interface Protocol<ToServer, ToClient> {
+  /** `protocol` of SetupConnection (section 3.6.1). */
+  readonly id: 0 | 1 | 2
+  readonly name: string
+  readonly toServer: Direction<ToServer>
+  readonly toClient: Direction<ToClient>
+}
+
+/** The union of the values of those messages that go to a side. */
+export type MessagesTo<Messages extends ReadonlyArray<Message>, Side extends "server" | "client"> = Extract<
+  Messages[number],
+  { readonly to: Side | "both" }
+>["Type"]
+
+/** The protocol of these messages. Throws an `Error` if two of one direction share their numbers or name. */
+const make = <const Messages extends ReadonlyArray<Message>>(options: {
+  readonly id: 0 | 1 | 2
+  readonly name: string
+  readonly messages: Messages
+}): Protocol<MessagesTo<Messages, "server">, MessagesTo<Messages, "client">> => ({
+  id: options.id,
+  name: options.name,
+  toServer: makeDirection(options.messages.filter(({ to }) => to !== "client")),
+  toClient: makeDirection(options.messages.filter(({ to }) => to !== "server"))
+})
+
+/** A protocol with more messages, those of an extension. */
+const extend = <ToServer, ToClient, const Messages extends ReadonlyArray<Message>>(
+  protocol: Protocol<ToServer, ToClient>,
+  messages: Messages
+): Protocol<ToServer | MessagesTo<Messages, "server">, ToClient | MessagesTo<Messages, "client">> => ({
+  id: protocol.id,
+  name: protocol.name,
+  toServer: makeDirection([...protocol.toServer.messages, ...messages.filter(({ to }) => to !== "client")]),
+  toClient: makeDirection([...protocol.toClient.messages, ...messages.filter(({ to }) => to !== "server")])
+})
+
+export const Protocol = { make, extend }
+
+const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M> => {
+  const tables = new Map<number, Array<Message | undefined>>()
+  const byName = new Map<string, Message>()
+  for (const message of messages) {
+    const table = tables.get(message.extension) ?? Array.from<Message | undefined>({ length: 256 })
+    const other = table[message.type] ?? byName.get(message.name)
+    if (other !== undefined) throw new Error(`Messages ${other.name} and ${message.name} have one name or number`)
+    table[message.type] = message
+    tables.set(message.extension, table)
+    byName.set(message.name, message)
+  }
+  const core = tables.get(0)
+
+  const find = (extensionType: number, messageType: number): Message | undefined => {
+    const extension = extensionType & ~Frame.channelBit
+    return (extension === 0 ? core : tables.get(extension))?.[messageType]
+  }
+
+  const named = (message: M): Message => {
+    const found = byName.get((message as { readonly _tag: string })._tag)
+    if (found !== undefined) return found
+    const actual = JSON.stringify((message as { readonly _tag?: unknown })._tag) ?? "none"
+    const limit = "the name of a message of this direction"
+    const text = `A message's _tag must be ${limit}, but it is ${actual}`
+    throw new EncodeError({ message: text, messageName: actual, field: "", limit, actual })
+  }
+
+  /** Runs a part of a codec; what it throws for a value of a wrong type, which TypeScript rules out, is explained too. */
+  const guard = <A>(message: M, run: (codec: Codec<unknown>) => A): A => {
+    const declared = named(message)
+    try {
+      return run(declared.codec)
+    } catch (error) {
+      if (error instanceof EncodeError) throw error
+      const { extension: extensionType, layout: fields, name, type } = declared
+      throw explainEncode({ name, extensionType, type, fields }, message)
+    }
+  }
+
+  const encodedSize = (message: M): number => guard(message, (codec) => Frame.headerSize + codec.size(message))
+
+  const encodeInto = (message: M, out: Uint8Array, at: number, tail?: Uint8Array): number => {
+    const { channel, extension, name, type } = named(message)
+    const fields = encodedSize(message) - Frame.headerSize
+    const length = fields + (tail?.length ?? 0)
+    if (length > Frame.maxPayload) throw tooLong(name)
+    if (!(at >= 0 && at + Frame.headerSize + length <= out.length)) {
+      const limit = `a buffer with ${Frame.headerSize + length} bytes from offset ${at}`
+      const actual = `${out.length} bytes long`
+      const text = `${name}: encoding it needs ${limit}, but the buffer is ${actual}`
+      throw new EncodeError({ message: text, messageName: name, field: "", limit, actual })
+    }
+    const extensionType = channel ? extension | Frame.channelBit : extension
+    out[at] = extensionType
+    out[at + 1] = extensionType >> 8
+    out[at + 2] = type
+    out[at + 3] = length
+    out[at + 4] = length >> 8
+    out[at + 5] = length >> 16
+    guard(message, (codec) => codec.write(message, out, at + Frame.headerSize))
+    if (tail !== undefined) out.set(tail, at + Frame.headerSize + fields)
+    return Frame.headerSize + length
+  }
+
+  const schema = Schema.Union(messages.map((message) => message.schema)) as unknown as Schema.Codec<M>
+  let json: Schema.Codec<M, Schema.Json> | undefined
+  return {
+    schema,
+    get json() {
+      return (json ??= Schema.toCodecJson(schema))
+    },
+    messages,
+    maxPayload: Math.min(Frame.maxPayload, Math.max(0, ...messages.map((message) => message.maxPayload))),
+    find,
+    decode: (frame, options) => {
+      const codec = find(frame.extensionType, frame.messageType)?.codec as Codec<M> | undefined
+      if (codec === undefined) return undefined
+      return options?.copy === true ? codec.decodeCopy(frame.payload) : codec.decode(frame.payload)
+    },
+    decodeWithTail: (frame, options) => {
+      const codec = find(frame.extensionType, frame.messageType)?.codec as Codec<M> | undefined
+      if (codec === undefined) return undefined
+      const message = options?.copy === true ? codec.decodeCopy(frame.payload) : codec.decode(frame.payload)
+      return { message, tailAt: codec.endOfLast() }
+    },
+    encode: (message, tail) => {
+      if (tail === undefined) return guard(message, (codec) => codec.encode(message))
+      const out = new Uint8Array(encodedSize(message) + tail.length)
+      encodeInto(message, out, 0, tail)
+      return out
+    },
+    encodeInto,
+    encodedSize
+  }
+}

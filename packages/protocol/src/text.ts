@@ -1,0 +1,100 @@
+/**
+ * Strings of the wire: UTF-8 where the bytes are, and lossless where they are not (section 3.1, STR0_255).
+ *
+ * A byte that is not part of valid UTF-8 is read as the lone surrogate U+DC00 + byte (U+DC80 to U+DCFF), which no valid
+ * UTF-8 contains, and is written back as that byte. Python calls this "surrogateescape".
+ */
+
+/** Reads `length` bytes from `at`. */
+export const readText = (bytes: Uint8Array, at: number, length: number): string => {
+  const end = at + length
+  let all = 0
+  for (let i = at; i < end; i++) all |= bytes[i]!
+  if (all < 0x80) return String.fromCharCode.apply(null, bytes.subarray(at, end) as unknown as Array<number>)
+  let text = ""
+  for (let i = at; i < end;) {
+    const size = sequenceLength(bytes, i, end)
+    text += size === 0 ? String.fromCharCode(0xdc00 + bytes[i]!) : String.fromCodePoint(codePoint(bytes, i, size))
+    i += size === 0 ? 1 : size
+  }
+  return text
+}
+
+/** How many bytes the string takes, or -1 if it holds a surrogate that stands for nothing. */
+export const textSize = (text: string): number => {
+  let size = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit < 0x80) continue
+    if (unit < 0x800) size += 1
+    else if (unit < 0xd800 || unit > 0xdfff) size += 2
+    else if (unit < 0xdc00 && isLowSurrogate(text.charCodeAt(i + 1))) {
+      size += 2 // two code units, four bytes
+      i++
+    } else if (unit < 0xdc80 || unit > 0xdcff) return -1
+  }
+  return size
+}
+
+/** Writes the string, of which `textSize` is not -1, at `at` and returns where it ends. */
+export const writeText = (text: string, out: Uint8Array, at: number): number => {
+  let p = at
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit < 0x80) out[p++] = unit
+    else if (unit < 0x800) {
+      out[p++] = 0xc0 | (unit >> 6)
+      out[p++] = 0x80 | (unit & 0x3f)
+    } else if (unit < 0xd800 || unit > 0xdfff) {
+      out[p++] = 0xe0 | (unit >> 12)
+      out[p++] = 0x80 | ((unit >> 6) & 0x3f)
+      out[p++] = 0x80 | (unit & 0x3f)
+    } else if (unit >= 0xdc00) out[p++] = unit & 0xff
+    else {
+      const point = text.codePointAt(i++)!
+      out[p++] = 0xf0 | (point >> 18)
+      out[p++] = 0x80 | ((point >> 12) & 0x3f)
+      out[p++] = 0x80 | ((point >> 6) & 0x3f)
+      out[p++] = 0x80 | (point & 0x3f)
+    }
+  }
+  return p
+}
+
+/**
+ * Whether the string can be read from a wire, in at most `max` bytes: a string of escaped bytes that together are valid
+ * UTF-8, say, can not, for it would be read as the character they make.
+ */
+export const isWireText = (text: string, max: number): boolean => {
+  const size = textSize(text)
+  if (size < 0 || size > max) return false
+  const bytes = new Uint8Array(size)
+  writeText(text, bytes, 0)
+  return readText(bytes, 0, size) === text
+}
+
+const isLowSurrogate = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
+
+/**
+ * The length of the UTF-8 sequence that begins at `at`, or 0 if there is none: the well-formed sequences of the Unicode
+ * standard, table 3-7, in which the second byte's range rules out overlong forms, surrogates and points past U+10FFFF.
+ */
+const sequenceLength = (bytes: Uint8Array, at: number, end: number): number => {
+  const first = bytes[at]!
+  if (first < 0x80) return 1
+  const size = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+  if (size === 0 || end - at < size) return 0
+  const second = bytes[at + 1]!
+  const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80
+  const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf
+  if (second < low || second > high) return 0
+  for (let i = 2; i < size; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return 0
+  return size
+}
+
+const codePoint = (bytes: Uint8Array, at: number, size: number): number => {
+  if (size === 1) return bytes[at]!
+  let point = bytes[at]! & (0x7f >> size)
+  for (let i = 1; i < size; i++) point = (point << 6) | (bytes[at + i]! & 0x3f)
+  return point
+}

@@ -1,0 +1,187 @@
+/**
+ * The data types of the wire (specification, section 3.1), each a Schema that carries its layout as an annotation.
+ *
+ * The Schema says which JavaScript values there are, how they look as JSON (bytes as hex, U64 as a decimal string) and how
+ * to generate random ones; the layout (`WireType`) is what a message's binary codec is compiled from.
+ */
+import { Schema, SchemaGetter } from "effect"
+import { Hex } from "effect/encoding"
+import { isWireText } from "./text.ts"
+
+/** A wire type as data: `name` is the specification's, sizes are in bytes, all integers are little-endian. */
+export type WireType =
+  | { readonly _tag: "Unsigned"; readonly name: string; readonly size: 1 | 2 | 3 | 4 }
+  | { readonly _tag: "Unsigned64"; readonly name: string; readonly size: 8 }
+  | { readonly _tag: "Float32"; readonly name: string; readonly size: 4 }
+  | { readonly _tag: "Boolean"; readonly name: string; readonly size: 1 }
+  | { readonly _tag: "Fixed"; readonly name: string; readonly size: number }
+  | { readonly _tag: "Bytes"; readonly name: string; readonly prefix: 1 | 2 | 3; readonly max: number }
+  | { readonly _tag: "Text"; readonly name: string; readonly prefix: 1; readonly max: number }
+  | { readonly _tag: "Option"; readonly name: string; readonly prefix: 1; readonly max: 1; readonly item: WireType }
+  | {
+      readonly _tag: "Sequence"
+      readonly name: string
+      readonly prefix: 1 | 2
+      readonly max: number
+      readonly item: WireType
+    }
+
+/** A Schema of a wire type: what a message's fields are made of. Checks and brands may be added to it. */
+export interface WireSchema<out T> extends Schema.Codec<T> {}
+
+const annotationKey = "sluice/protocol/wireType"
+
+/** The layout of a wire Schema; of one that was refined with checks, that of the type it began as. */
+export const wireTypeOf = (schema: Schema.Constraint): WireType | undefined => {
+  const { annotations, checks } = schema.ast
+  const found = [annotations, ...(checks ?? []).map((check) => check.annotations)].findLast(
+    (annotations) => annotations?.[annotationKey] !== undefined
+  )
+  return found?.[annotationKey] as WireType | undefined
+}
+
+/** The fewest bytes that a value of the type takes. */
+export const minWireSize = (type: WireType): number => ("size" in type ? type.size : type.prefix)
+
+/** The most bytes that a value of the type takes. */
+export const maxWireSize = (type: WireType): number => {
+  switch (type._tag) {
+    case "Bytes":
+    case "Text":
+      return type.prefix + type.max
+    case "Option":
+    case "Sequence":
+      return type.prefix + type.max * maxWireSize(type.item)
+    default:
+      return type.size
+  }
+}
+
+const annotate = <T>(schema: Schema.Codec<T>, type: WireType): WireSchema<T> =>
+  schema.annotate({ identifier: type.name, [annotationKey]: type }) as unknown as WireSchema<T>
+
+const unsigned = (name: string, size: 1 | 2 | 3 | 4): WireSchema<number> =>
+  annotate(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** (8 * size) - 1 })), {
+    _tag: "Unsigned",
+    name,
+    size
+  })
+
+export const U8 = unsigned("U8", 1)
+export const U16 = unsigned("U16", 2)
+export const U24 = unsigned("U24", 3)
+export const U32 = unsigned("U32", 4)
+
+/** A `bigint` from 0 to 2^64 - 1; a decimal string in JSON. */
+export const U64: WireSchema<bigint> = annotate(
+  Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: 2n ** 64n - 1n })),
+  { _tag: "Unsigned64", name: "U64", size: 8 }
+)
+
+/**
+ * A number that is rounded to 32-bit floating point when it is written. NaN and the infinities are read as they are:
+ * whether a value makes sense is for the message's reader to judge. In JSON those three are the strings "NaN",
+ * "Infinity" and "-Infinity".
+ */
+export const F32: WireSchema<number> = annotate(
+  Schema.declare((value): value is number => typeof value === "number", {
+    expected: "number",
+    toCodecJson: () =>
+      Schema.link<number>()(Schema.toCodecJson(Schema.Number), {
+        decode: SchemaGetter.passthrough(),
+        encode: SchemaGetter.passthrough()
+      }),
+    // Random bits, so that denormals, infinities and NaN come up, and every value survives the rounding.
+    toCodecArbitrary: () =>
+      Schema.link<number>()(Schema.Int.check(Schema.isInt32()), {
+        decode: SchemaGetter.transform((bits) => new Float32Array(Int32Array.of(bits).buffer)[0]!),
+        encode: SchemaGetter.transform((value) => new Int32Array(Float32Array.of(value).buffer)[0]!)
+      })
+  }),
+  { _tag: "Float32", name: "F32", size: 4 }
+)
+
+/** One byte of which only the lowest bit is read; written as 0 or 1. */
+export const Bool: WireSchema<boolean> = annotate(Schema.Boolean, { _tag: "Boolean", name: "BOOL", size: 1 })
+
+const HexBytes: Schema.declare<Uint8Array> = Schema.Uint8Array.annotate({
+  toCodecJson: () =>
+    Schema.link<Uint8Array>()(Schema.String.annotate({ expected: "bytes as hex" }), {
+      decode: SchemaGetter.decodeHex(),
+      encode: SchemaGetter.transform(Hex.encode)
+    })
+}) as unknown as Schema.declare<Uint8Array>
+
+const fixed = (name: string, size: number): WireSchema<Uint8Array> =>
+  annotate(HexBytes.check(Schema.isBetweenLength(size, size)), { _tag: "Fixed", name, size })
+
+/** 32 bytes in the order of the wire, which is little-endian where they are a number. */
+export const U256 = fixed("U256", 32)
+/** The 32-byte x coordinate of a secp256k1 public key (BIP340). */
+export const PubKey = fixed("PUBKEY", 32)
+/** A 64-byte Schnorr signature (BIP340). */
+export const Signature = fixed("SIGNATURE", 64)
+
+const bytes = (name: string, prefix: 1 | 2 | 3, max: number): WireSchema<Uint8Array> =>
+  annotate(HexBytes.check(Schema.isBetweenLength(0, max)), { _tag: "Bytes", name, prefix, max })
+
+/** At most 32 bytes. */
+export const B0_32 = bytes("B0_32", 1, 32)
+/** At most 255 bytes. */
+export const B0_255 = bytes("B0_255", 1, 255)
+/** At most 65,535 bytes. */
+export const B0_64K = bytes("B0_64K", 2, 0xffff)
+/** At most 2^24 - 1 bytes. */
+export const B0_16M = bytes("B0_16M", 3, 0xffffff)
+
+/**
+ * At most 255 bytes of UTF-8. Peers send other encodings too: a byte that is not part of valid UTF-8 becomes a lone
+ * surrogate, U+DC80 to U+DCFF for the bytes 80 to ff, and such a surrogate becomes that byte again, so that no string is
+ * changed on its way through. The Schema accepts the strings that can be read from a wire.
+ */
+export const Str0_255: WireSchema<string> = annotate(
+  Schema.String.check(
+    Schema.isMaxLength(255),
+    Schema.makeFilter((value: string) => isWireText(value, 255), { expected: "at most 255 bytes of UTF-8" })
+  ),
+  { _tag: "Text", name: "STR0_255", prefix: 1, max: 255 }
+)
+
+/** A value or `undefined`; on the wire a sequence of at most one, in JSON `null` when it is not there. */
+export const Option = <T>(item: WireSchema<T>): WireSchema<T | undefined> => {
+  const type = itemType("OPTION", item)
+  return annotate(Schema.UndefinedOr(item) as Schema.Codec<T | undefined>, {
+    _tag: "Option",
+    name: `OPTION[${type.name}]`,
+    prefix: 1,
+    max: 1,
+    item: type
+  })
+}
+
+const sequence =
+  (name: string, prefix: 1 | 2, max: number) =>
+  <T>(item: WireSchema<T>): WireSchema<ReadonlyArray<T>> => {
+    const type = itemType(name, item)
+    return annotate(Schema.Array(item).check(Schema.isMaxLength(max)) as unknown as Schema.Codec<ReadonlyArray<T>>, {
+      _tag: "Sequence",
+      name: `${name}[${type.name}]`,
+      prefix,
+      max,
+      item: type
+    })
+  }
+
+/** At most 255 values of one type. */
+export const Seq0_255 = sequence("SEQ0_255", 1, 255)
+/** At most 65,535 values of one type. */
+export const Seq0_64K = sequence("SEQ0_64K", 2, 0xffff)
+
+const itemType = (name: string, item: Schema.Constraint): WireType => {
+  const type = wireTypeOf(item)
+  if (type === undefined) throw new Error(`${name} needs a wire type for its item, such as U32 or U256`)
+  if (type._tag === "Option" || type._tag === "Sequence") {
+    throw new Error(`${name} of ${type.name}: the specification has no sequences of sequences`)
+  }
+  return type
+}
