@@ -81,7 +81,7 @@ const make = <const Name extends string, const Fields extends MessageFields, con
   checkDeclaration(name, { channel, extension, type }, layout)
   const extensionType = channel ? extension | Frame.channelBit : extension
   const codec = compile<MessageType<Name, Fields>>({ name, extensionType, type, fields: layout })
-  const schema = Schema.TaggedStruct(name, fields as Schema.Struct.Fields) as unknown as Schema.Codec<
+  const schema = Schema.TaggedStruct(name, fields as unknown as Schema.Struct.Fields) as unknown as Schema.Codec<
     MessageType<Name, Fields>
   >
   let json: Schema.Codec<MessageType<Name, Fields>, Schema.Json> | undefined
