@@ -1,0 +1,50 @@
+/** A program's keys as an annotated TOML file, and a loaded configuration as TOML with the source of each value. */
+import { type KeyInfo, keysOf } from "./key.ts"
+import type { Given, ProgramConfig } from "./load.ts"
+
+/** The file that `sluice NAME config --example` prints: every key with what it means; defaults are commented out. */
+export const exampleToml = <A>({ program, schema }: ProgramConfig<A>): string => {
+  const keys = keysOf(program, schema.fields)
+  const first = keys[0]!
+  const head = [
+    `# Configuration of \`sluice ${program}\`, used with --config FILE.`,
+    `# Every key is also a flag (--${first.name}) and an environment variable (${first.variable}).`,
+    "# A flag wins over a variable, a variable over this file, this file over the defaults, which stand commented out."
+  ]
+  return `${[head, ...keys.map(exampleKey)].map((lines) => lines.join("\n")).join("\n\n")}\n`
+}
+
+const exampleKey = (key: KeyInfo): ReadonlyArray<string> => {
+  const description = [...wrap(key.description, 117), `Expects ${key.value.expected}.`].map((line) => `# ${line}`)
+  if (key.value.secret) {
+    // A secret that stands in an example ends up in use.
+    return [...description, "# Better kept in a file of its own than here:", `# ${key.name}-file = "${key.name}.txt"`]
+  }
+  const line = `${key.name} = ${JSON.stringify(key.default ?? key.example ?? "")}`
+  return [...description, key.required ? line : `# ${line}`]
+}
+
+/** What `sluice NAME config` prints: the values that are in force and where each was given. Secrets are not shown. */
+export const effectiveToml = <A>({ program, schema }: ProgramConfig<A>, given: ReadonlyMap<string, Given>): string =>
+  keysOf(program, schema.fields)
+    .flatMap((key) => {
+      const value = given.get(key.name)
+      if (value === undefined) {
+        return key.default === undefined
+          ? [`# ${key.name} is not given`]
+          : [`${key.name} = ${JSON.stringify(key.default)} # default`]
+      }
+      if (key.value.secret) return [`# ${key.name} is given by ${value.where}, and not shown`]
+      return [`${key.name} = ${JSON.stringify(value.raw)} # ${value.where}`]
+    })
+    .join("\n")
+
+const wrap = (text: string, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}

@@ -1,0 +1,127 @@
+/**
+ * The kinds of value that configuration has. Each is a Schema from what TOML holds (a string, a number, a boolean) to
+ * what the program uses, and says in words what it expects.
+ */
+import { Effect, Redacted, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
+import { Host } from "effect/net"
+
+/** What the mechanism has to know about a kind of value besides its Schema. */
+export interface Value {
+  /** How TOML writes it. Text from flags and variables becomes this first. */
+  readonly kind: "string" | "number" | "boolean"
+  /** The word for it in help: `HOST:PORT`. */
+  readonly metavar: string
+  /** Ends the sentence "expected ...". */
+  readonly expected: string
+  /** Never shown, and may stand in a file of its own, which `NAME-file` names. */
+  readonly secret?: boolean
+  /** A path. In a configuration file it is relative to that file. */
+  readonly path?: boolean
+}
+
+const annotation = "sluice/config/value"
+
+/** The `Value` that a Schema of this file carries. */
+export const valueOf = (schema: Schema.Top): Value => {
+  const value = Schema.resolveAnnotations(schema)?.[annotation] as Value | undefined
+  if (value === undefined) throw new Error("a configuration value must be made with config/value.ts")
+  return value
+}
+
+/** A value written as text. `parse` gives the value, or what is wrong with the text. */
+export const text = <A>(
+  value: Omit<Value, "kind">,
+  parse: (input: string) => Result.Result<A, string>
+): Schema.Codec<A, string> =>
+  Schema.String.pipe(
+    Schema.decodeTo(
+      Schema.declare((_): _ is A => true),
+      {
+        decode: SchemaGetter.transformEffect((input: string) => {
+          const result = parse(input)
+          return Result.isSuccess(result)
+            ? Effect.succeed(result.success)
+            : Effect.fail(new SchemaIssue.InvalidValue({ message: result.failure }))
+        }),
+        encode: SchemaGetter.forbidden(() => "configuration is only read")
+      }
+    ),
+    Schema.annotate({ [annotation]: { kind: "string", ...value } satisfies Value })
+  )
+
+/** Text as it is, not empty. */
+export const string = (value: Omit<Value, "kind">): Schema.Codec<string, string> =>
+  text(value, (input) => (input === "" ? Result.fail("it is empty") : Result.succeed(input)))
+
+/** A path of a file. */
+export const file = (expected: string): Schema.Codec<string, string> =>
+  string({ metavar: "FILE", expected, path: true })
+
+/** Text that no message, log or help ever shows. */
+export const secret = <A = string>(
+  value: { readonly metavar: string; readonly expected: string },
+  parse: (input: string) => Result.Result<A, string>
+): Schema.Codec<Redacted.Redacted<A>, string> =>
+  text({ ...value, secret: true }, (input) => Result.map(parse(input), (secret) => Redacted.make(secret)))
+
+/** One of a few words. */
+export const choice = <const Words extends ReadonlyArray<string>>(words: Words): Schema.Codec<Words[number], string> =>
+  text({ metavar: words.join("|"), expected: `one of ${words.join(", ")}` }, (input) =>
+    words.includes(input) ? Result.succeed(input as Words[number]) : Result.fail("")
+  )
+
+/** A whole number between two limits, both included. */
+export const whole = (metavar: string, minimum: number, maximum: number): Schema.Codec<number, number> =>
+  Schema.Number.check(Schema.isInt({ message: "" }), Schema.isBetween({ minimum, maximum }, { message: "" })).annotate({
+    [annotation]: {
+      kind: "number",
+      metavar,
+      expected: `a whole number from ${minimum} to ${maximum}`
+    } satisfies Value
+  })
+
+/** A number between two limits, both included. */
+export const decimal = (metavar: string, minimum: number, maximum: number): Schema.Codec<number, number> =>
+  Schema.Number.check(Schema.isBetween({ minimum, maximum }, { message: "" })).annotate({
+    [annotation]: { kind: "number", metavar, expected: `a number from ${minimum} to ${maximum}` } satisfies Value
+  })
+
+/** Yes or no. */
+export const toggle: Schema.Codec<boolean, boolean> = Schema.Boolean.annotate({
+  [annotation]: { kind: "boolean", metavar: "", expected: "true or false" } satisfies Value
+})
+
+/** Where to listen or connect. IPv6 addresses stand in brackets. */
+export const hostPort = text(
+  { metavar: "HOST:PORT", expected: "HOST:PORT, such as 127.0.0.1:3333 or [::1]:3333" },
+  (input) => Result.map(parseHostPort(input), ({ host, port }) => ({ host: Host.formatHost(host), port }))
+)
+
+const parseHostPort = (input: string) =>
+  Result.mapError(Host.hostPortFromString(input), ({ message }) => (message === "expected host:port" ? "" : message))
+
+/** The address of an HTTP server. */
+export const httpUrl = text({ metavar: "URL", expected: "a URL such as http://127.0.0.1:18443" }, (input) => {
+  const url = URL.parse(input)
+  if (url === null) return Result.fail("it is not a URL")
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    return Result.fail("it does not begin with http:// or https://")
+  if (url.username !== "" || url.password !== "") return Result.fail("user and password have keys of their own")
+  return Result.succeed(input)
+})
+
+/** A ZeroMQ endpoint. */
+export const zmqEndpoint = text(
+  { metavar: "ENDPOINT", expected: "an endpoint such as tcp://127.0.0.1:28332" },
+  (input) => {
+    if (input.startsWith("ipc://") && input.length > "ipc://".length) return Result.succeed(input)
+    if (!input.startsWith("tcp://")) return Result.fail("it does not begin with tcp:// or ipc://")
+    return Result.map(parseHostPort(input.slice("tcp://".length)), () => input)
+  }
+)
+
+/** A difficulty in the compact form of a block header. */
+export const compactBits = text(
+  { metavar: "BITS", expected: 'a difficulty as the 8 hex digits of nBits, such as "1e0fffff"' },
+  (input) => (/^[0-9a-f]{8}$/i.test(input) ? Result.succeed(Number.parseInt(input, 16)) : Result.fail(""))
+)

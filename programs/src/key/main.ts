@@ -1,0 +1,68 @@
+/** `sluice key`: authority keys (specification, section 4.7), made and shown as the text that peers exchange. */
+import { AuthorityKey } from "@sluice/noise"
+import { Console, Effect, FileSystem, Option, Result } from "effect"
+import { Argument, Command } from "effect/cli"
+import { ConfigError } from "../config/load.ts"
+import { configured } from "../program.ts"
+import { KeyConfig } from "./config.ts"
+
+const { flags, loadFrom } = configured(KeyConfig)
+
+const generate = Command.make(
+  "generate",
+  flags,
+  Effect.fnUntraced(function* (input) {
+    const { json, secretKeyFile } = (yield* loadFrom(input)).config
+    const pair = yield* AuthorityKey.generate
+    const secretKey = AuthorityKey.formatSecretKey(pair.secretKey)
+    const publicKey = AuthorityKey.formatPublicKey(pair.publicKey)
+    if (secretKeyFile === undefined) return yield* print({ secretKey, publicKey }, json)
+    // "wx": a key that exists is never overwritten.
+    const fs = yield* FileSystem.FileSystem
+    yield* fs
+      .writeFileString(secretKeyFile, `${secretKey}\n`, { flag: "wx", mode: 0o600 })
+      .pipe(
+        Effect.mapError(({ reason }) =>
+          refuse(`${secretKeyFile}: ${reason._tag === "AlreadyExists" ? "there is a file already" : reason.message}`)
+        )
+      )
+    yield* print({ publicKey }, json)
+  })
+).pipe(
+  Command.withDescription(
+    "Make an authority's key pair: a server signs with the secret key, clients trust the public key."
+  )
+)
+
+const show = Command.make(
+  "show",
+  { secret: Argument.String("SECRET").pipe(Argument.withDescription("The secret key"), Argument.optional), ...flags },
+  Effect.fnUntraced(function* ({ secret, ...input }) {
+    const { json, secretKeyFile } = (yield* loadFrom(input)).config
+    const fs = yield* FileSystem.FileSystem
+    const text = Option.isSome(secret)
+      ? secret.value
+      : secretKeyFile === undefined
+        ? yield* refuse("expected a secret key, or --secret-key-file FILE")
+        : yield* fs.readFileString(secretKeyFile).pipe(Effect.mapError((error) => refuse(error.message)))
+    const secretKey = AuthorityKey.parseSecretKey(text.trim())
+    if (Result.isFailure(secretKey)) return yield* refuse(secretKey.failure.message)
+    yield* print({ publicKey: AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey.success)) }, json)
+  })
+).pipe(Command.withDescription("Print the public key that belongs to a secret key."))
+
+export const key = Command.make("key").pipe(
+  Command.withDescription("Make and show the keys that servers sign their certificates with."),
+  Command.withSubcommands([generate, show])
+)
+
+const print = (keys: Readonly<Record<string, string>>, json: boolean): Effect.Effect<void> =>
+  Console.log(
+    json
+      ? JSON.stringify(keys)
+      : Object.entries(keys)
+          .map(([name, text]) => `${name}: ${text}`)
+          .join("\n")
+  )
+
+const refuse = (problem: string): ConfigError => new ConfigError({ program: "key", problems: [problem] })

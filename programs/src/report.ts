@@ -1,0 +1,70 @@
+/**
+ * What a person sees of a failure, and the exit status: 0 after the work is done and after SIGINT or SIGTERM, 2 when
+ * the command line, the configuration or the surroundings (a port in use) do not let the program start, 1 for anything
+ * else.
+ */
+import { Cause, Console, Effect, Exit, Runtime } from "effect"
+import { CliError } from "effect/cli"
+import { ConfigError } from "./config/load.ts"
+
+/** Prints one line for each thing that is wrong, never a stack, and gives the exit status. */
+export const report = <E, R>(main: Effect.Effect<void, E, R>): Effect.Effect<number, never, R> =>
+  main.pipe(
+    Effect.as(0),
+    Effect.catchCause((cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.succeed(0)
+      const { lines, status } = describe(Cause.squash(cause))
+      return lines.length === 0 ? Effect.succeed(status) : Effect.as(Console.error(lines.join("\n")), status)
+    })
+  )
+
+/** For `NodeRuntime.runMain`: an interrupt that came by a signal is an orderly end. */
+export const teardown: Runtime.Teardown = (exit, onExit) => {
+  const status = Exit.isSuccess(exit) ? exit.value : 0
+  onExit(typeof status === "number" ? status : 0)
+}
+
+const describe = (error: unknown): { readonly lines: ReadonlyArray<string>; readonly status: number } => {
+  if (error instanceof ConfigError) {
+    const command = `sluice ${error.program}`
+    return {
+      lines: [...error.problems.map((problem) => `${command}: ${problem}`), `See \`${command} --help\`.`],
+      status: 2
+    }
+  }
+  if (CliError.isCliError(error)) {
+    if (error._tag !== "ShowHelp") return { lines: [`sluice: ${oneLine(error.message)}`], status: 2 }
+    const command = error.commandPath.join(" ")
+    const wrong = worthTelling(error.errors).map((one) => `${command}: ${describeUsage(one)}`)
+    return { lines: wrong.length === 0 ? [] : [...wrong, `See \`${command} --help\`.`], status: 2 }
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  return { lines: [`sluice: ${oneLine(message)}`], status: Runtime.getErrorExitCode(error) }
+}
+
+/** After an unknown flag its value looks like a command; the flag is what was wrong. */
+const worthTelling = (errors: ReadonlyArray<CliError.NonShowHelpErrors>) => {
+  const flags = errors.filter((error) => error._tag === "UnrecognizedOption")
+  return flags.length > 0 ? flags : errors
+}
+
+const describeUsage = (error: CliError.NonShowHelpErrors): string => {
+  switch (error._tag) {
+    case "UnrecognizedOption":
+      return `there is no flag ${error.option}${didYouMean(error.suggestions)}`
+    case "UnknownSubcommand":
+      return `there is no command ${error.subcommand}${didYouMean(error.suggestions)}`
+    case "InvalidValue":
+      if (error.value.endsWith("occurrences")) return `--${error.option} is given more than once`
+      return error.value === ""
+        ? `--${error.option} needs a value: ${error.expected}`
+        : `--${error.option}: expected ${error.expected}, got ${JSON.stringify(error.value)}`
+    default:
+      return oneLine(error.message)
+  }
+}
+
+const didYouMean = (suggestions: ReadonlyArray<string>): string =>
+  suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
+
+const oneLine = (message: string): string => message.replaceAll(/\s*\n\s*/g, " ")

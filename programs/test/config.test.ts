@@ -1,0 +1,193 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, Redacted, Result, Schema } from "effect"
+import { effectiveToml, exampleToml } from "../src/config/example.ts"
+import { defaulted, optional, required } from "../src/config/key.ts"
+import { load } from "../src/config/load.ts"
+import { nearest } from "../src/config/nearest.ts"
+import { parseToml } from "../src/config/toml.ts"
+import * as Value from "../src/config/value.ts"
+
+const Fountain = {
+  program: "fountain-pump",
+  schema: Schema.Struct({
+    listen: defaulted(Value.hostPort, { description: "Where water comes in.", default: "127.0.0.1:3333" }),
+    basinUrl: required(Value.httpUrl, { description: "The basin.", example: "http://127.0.0.1:1" }),
+    threads: defaulted(Value.whole("N", 1, 8), { description: "Pumps.", default: 2 }),
+    quiet: defaulted(Value.toggle, { description: "No noise.", default: false }),
+    valveKey: optional(
+      Value.secret({ metavar: "KEY", expected: "the valve's key" }, (text) =>
+        text.startsWith("k-") ? Result.succeed(text) : Result.fail("it does not begin with k-")
+      ),
+      { description: "Opens the valve." }
+    ),
+    plan: optional(Value.file("a plan"), { description: "The plan." })
+  }).check(
+    Schema.makeFilter(({ quiet, valveKey }) =>
+      quiet && valveKey !== undefined ? "a quiet pump has no valve" : undefined
+    )
+  )
+}
+
+const basin = ["basin-url", "http://basin"] as const
+const file = (content: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const directory = yield* fs.makeTempDirectoryScoped()
+    const path = `${directory}/fountain.toml`
+    yield* fs.writeFileString(path, content)
+    return { path, directory }
+  })
+const given = (sources: {
+  flags?: Record<string, string | boolean>
+  environment?: Record<string, string>
+  file?: string
+}) =>
+  load(Fountain, {
+    flags: new Map(Object.entries(sources.flags ?? {})),
+    environment: sources.environment ?? {},
+    file: sources.file
+  })
+const problems = (sources: Parameters<typeof given>[0]) =>
+  Effect.map(Effect.flip(given(sources)), (error) => error.problems)
+
+describe("configuration", () => {
+  it.effect("takes a flag before a variable, a variable before the file, and the file before the default", () =>
+    Effect.gen(function* () {
+      const { path } = yield* file('listen = "0.0.0.0:1"\nthreads = 3\nbasin-url = "http://file"\nquiet = true\n')
+      const environment = {
+        SLUICE_FOUNTAIN_PUMP__LISTEN: "0.0.0.0:2",
+        SLUICE_FOUNTAIN_PUMP__THREADS: "4",
+        SLUICE_FOUNTAIN_PUMP__CONFIG: path
+      }
+      const { config } = yield* given({ flags: { listen: "[::1]:3" }, environment })
+      assert.deepStrictEqual(config, {
+        listen: { host: "::1", port: 3 },
+        threads: 4,
+        basinUrl: "http://file",
+        quiet: true
+      })
+      assert.strictEqual((yield* given({ flags: Object.fromEntries([basin]) })).config.threads, 2)
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("tells the line of every wrong key, type and value of a file at once", () =>
+    Effect.gen(function* () {
+      const { path } = yield* file(
+        [
+          "# a comment",
+          "lisen = '''",
+          "threads = 1",
+          "'''",
+          "threads = 9",
+          "",
+          'quiet = "true" # a string',
+          "basin-url = 7",
+          "[pump]",
+          'listen = "127.0.0.1:1"'
+        ].join("\n")
+      )
+      assert.deepStrictEqual(yield* problems({ file: path }), [
+        `${path}, line 2: there is no key "lisen"; did you mean listen?`,
+        `${path}, line 9: there is no key "pump"; known are listen, basin-url, threads, quiet, valve-key, valve-key-file, plan`,
+        `${path}, line 8: basin-url: expected a URL such as http://127.0.0.1:18443, got 7 (write it in quotes)`,
+        `${path}, line 5: threads: expected a whole number from 1 to 8, got 9`,
+        `${path}, line 7: quiet: expected true or false, got "true"`
+      ])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("tells where a file is not TOML", () =>
+    Effect.gen(function* () {
+      const { path } = yield* file('listen = "a"\nthreads 3\n')
+      assert.deepStrictEqual(yield* problems({ file: path }), [`${path}: Expected '=' at line 2, column 9`])
+      assert.deepStrictEqual(yield* problems({ file: `${path}x` }), [`cannot read ${path}x: there is no such file`])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("names the flag or the variable that is wrong, what was expected and what came", () =>
+    Effect.gen(function* () {
+      const environment = {
+        SLUICE_FOUNTAIN_PUMP__THREADS: "many",
+        SLUICE_FOUNTAIN_PUMP__LISTN: "x",
+        SLUICE_NODE__LISTN: "another program's",
+        SLUICE_FOUNTAIN_PUMP_PORT: "set by a container's network, not by anyone here"
+      }
+      assert.deepStrictEqual(yield* problems({ flags: { listen: "localhost:99999" }, environment }), [
+        "SLUICE_FOUNTAIN_PUMP__LISTN: there is no such key; did you mean SLUICE_FOUNTAIN_PUMP__LISTEN?",
+        '--listen: expected HOST:PORT, such as 127.0.0.1:3333 or [::1]:3333, got "localhost:99999" ' +
+          "(port must be an integer from 0 through 65535)",
+        "--basin-url is missing (or SLUICE_FOUNTAIN_PUMP__BASIN_URL, or basin-url in the file): " +
+          "expected a URL such as http://127.0.0.1:18443",
+        'SLUICE_FOUNTAIN_PUMP__THREADS: expected a whole number from 1 to 8, got "many"'
+      ])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("reads a secret from the file that a key names, relative to the configuration, and never shows it", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { path, directory } = yield* file(
+        'basin-url = "http://basin"\nvalve-key-file = "valve.txt"\nplan = "p.txt"\n'
+      )
+      assert.deepStrictEqual(yield* problems({ file: path }), [
+        `${path}, line 2: valve-key-file: cannot read ${directory}/valve.txt: there is no such file`
+      ])
+      yield* fs.writeFileString(`${directory}/valve.txt`, "k-opens\n")
+      const { config, given: from } = yield* given({ file: path })
+      assert.strictEqual(config.valveKey && Redacted.value(config.valveKey), "k-opens")
+      assert.strictEqual(config.plan, `${directory}/p.txt`)
+      assert.notInclude(effectiveToml(Fountain, from) + String(config.valveKey) + JSON.stringify(config), "k-opens")
+
+      yield* fs.writeFileString(`${directory}/valve.txt`, "hush")
+      const [problem] = yield* problems({ file: path })
+      assert.include(problem, "expected the valve's key")
+      assert.notInclude(problem, "hush")
+      assert.deepStrictEqual(
+        yield* problems({
+          flags: { "basin-url": "http://b", "valve-key": "k-1", "valve-key-file": `${directory}/valve.txt` }
+        }),
+        ["--valve-key-file: give it or --valve-key, not both"]
+      )
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("tells what does not go together", () =>
+    Effect.gen(function* () {
+      const flags = { "basin-url": "http://b", quiet: true, "valve-key": "k-1" }
+      assert.deepStrictEqual(yield* problems({ flags }), ["a quiet pump has no valve"])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("an example documents every key and is itself a good file, also with its defaults put in", () =>
+    Effect.gen(function* () {
+      const example = exampleToml(Fountain)
+      for (const said of ["Where water comes in.", "HOST:PORT", "valve-key-file", '# listen = "127.0.0.1:3333"']) {
+        assert.include(example, said)
+      }
+      yield* given({ file: (yield* file(example)).path })
+      const uncommented = example.replaceAll(/^# ([a-z-]+ = )/gm, "$1").replace(/^(valve-key|plan).*$/gm, "")
+      const { config } = yield* given({ file: (yield* file(uncommented)).path })
+      assert.deepStrictEqual(config.listen, { host: "127.0.0.1", port: 3333 })
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+})
+
+describe("nearest", () => {
+  it("finds what was meant, whatever separates its words, and nothing where nothing is near", () => {
+    const known = ["listen", "rpc-url", "rpc-user", "SLUICE_NODE__BITS"]
+    assert.strictEqual(nearest("lisen", known), "listen")
+    assert.strictEqual(nearest("rpc_url", known), "rpc-url")
+    assert.strictEqual(nearest("SLUICE_NODE__BIST", known), "SLUICE_NODE__BITS")
+    assert.strictEqual(nearest("zmq", known), undefined)
+  })
+})
+
+describe("the line of a key", () => {
+  it("is where its statement begins, after strings over many lines, tables and quoted names", () => {
+    const parsed = parseToml('a = """\nb = 1\n"""\n\n"b" = [\n  1,\n]\nc.d = 1\n[e]\nf = 1\n')
+    assert.isTrue(Result.isSuccess(parsed))
+    if (Result.isFailure(parsed)) return
+    assert.deepStrictEqual(["a", "b", "c", "e"].map(parsed.success.lineOf), [1, 5, 8, 9])
+  })
+})
