@@ -3,18 +3,29 @@
  * `hashblock` and `sequence`). `NodeNotifications.layerZmq` listens to a node; the development node provides one in
  * memory; `layerNone` is for a node without ZMQ, where long polling has to do. Hashes are 32 bytes in internal order.
  */
-import { Context, type Stream } from "effect"
+import { Context, Layer, Stream } from "effect"
+import { makeZmq, type ZmqEndpointError } from "./node-notifications-zmq.ts"
 
-export class NodeNotifications extends Context.Service<
-  NodeNotifications,
-  {
-    /**
-     * What the node announces from the moment of subscription on, to any number of subscribers. It never ends and
-     * never fails: a lost connection is an element, and so is a gap, after which the subscriber asks the node itself.
-     */
-    readonly events: Stream.Stream<NodeNotification>
-  }
->()("sluice/bitcoin/NodeNotifications") {}
+/** What `NodeNotifications` offers. */
+export interface NodeNotificationsStream {
+  /**
+   * What the node announces from the moment of subscription on, to any number of subscribers. It never ends and
+   * never fails: a lost connection is an element, and so is a gap, after which the subscriber asks the node itself.
+   */
+  readonly events: Stream.Stream<NodeNotification>
+}
+
+export class NodeNotifications extends Context.Service<NodeNotifications, NodeNotificationsStream>()(
+  "sluice/bitcoin/NodeNotifications"
+) {
+  /** Bitcoin Core's ZMQ publishers, at one endpoint or several. The node may start later. */
+  static readonly layerZmq = (
+    endpoints: string | ReadonlyArray<string>
+  ): Layer.Layer<NodeNotifications, ZmqEndpointError> => Layer.effect(this, makeZmq(endpoints))
+
+  /** For a node without ZMQ: it announces nothing, and long polling has to do. */
+  static readonly layerNone: Layer.Layer<NodeNotifications> = Layer.succeed(this, { events: Stream.never })
+}
 
 export type NodeNotification =
   /** A new tip (topic `hashblock`). */
@@ -27,5 +38,6 @@ export type NodeNotification =
   | { readonly _tag: "TransactionRemoved"; readonly txid: Uint8Array; readonly mempoolSequence: bigint }
   /** Messages of a topic were lost, here or on the way: how many its sequence numbers leave out. */
   | { readonly _tag: "Missed"; readonly topic: string; readonly count: number }
+  /** The connection to the node's publisher; whatever was published while there was none is lost. */
   | { readonly _tag: "Connected" }
   | { readonly _tag: "Disconnected" }

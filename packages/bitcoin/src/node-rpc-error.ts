@@ -30,6 +30,15 @@ export class NodeBadCredentials extends Schema.TaggedError<NodeBadCredentials>("
   }
 }
 
+/** HTTP 503: more calls are waiting than the node takes. */
+export class NodeBusy extends Schema.TaggedError<NodeBusy>("sluice/bitcoin/NodeBusy")("NodeBusy", {
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `has too many calls waiting (${this.detail}); raise rpcworkqueue and rpcthreads`
+  }
+}
+
 /** Error -28: the node is starting. */
 export class NodeWarmingUp extends Schema.TaggedError<NodeWarmingUp>("sluice/bitcoin/NodeWarmingUp")("NodeWarmingUp", {
   detail: Schema.String
@@ -78,6 +87,7 @@ export class NodeRpcError extends Schema.TaggedError<NodeRpcError>("sluice/bitco
     NodeUnreachable,
     NodeTimeout,
     NodeBadCredentials,
+    NodeBusy,
     NodeWarmingUp,
     NodeMethodUnknown,
     NodeRefused,
