@@ -96,6 +96,13 @@ export class Sha256 {
     this.hashed = 0
   }
 
+  /** Starts over and leaves no trace of what was hashed. */
+  clear(): void {
+    this.block.fill(0)
+    w.fill(0)
+    this.reset()
+  }
+
   update(data: Uint8Array, at: i32, length: i32): void {
     const block = this.block
     const end: i32 = (at + length) | 0
