@@ -1,0 +1,173 @@
+/**
+ * One channel as its client sees it (specification, section 5.2): its target, its part of the extranonce, the jobs that
+ * wait for a previous hash, and the one that is mined. It only keeps the state; the connection's machine has checked
+ * every message before.
+ */
+import { ShareCheck } from "@sluice/core"
+import { forgetOldest } from "./forget-oldest.ts"
+import { PendingShares } from "./pending-shares.ts"
+import type { Work } from "./work.ts"
+
+/** A previous hash in force, from SetNewPrevHash. */
+export interface PrevHash {
+  readonly prevHash: Uint8Array
+  readonly minNtime: number
+  readonly nbits: number
+  /** Milliseconds of the clock that the machine was given. */
+  readonly receivedAt: number
+}
+
+/** The body of NewMiningJob. */
+export interface StandardJob {
+  readonly _tag: "StandardJob"
+  readonly jobId: number
+  readonly version: number
+  readonly versionRollingAllowed: boolean
+  readonly merkleRoot: Uint8Array
+}
+
+/** The body of NewExtendedMiningJob, its coinbase stripped and its merkle path in one array. */
+export interface ExtendedJob {
+  readonly _tag: "ExtendedJob"
+  readonly jobId: number
+  readonly version: number
+  readonly versionRollingAllowed: boolean
+  readonly coinbasePrefix: Uint8Array
+  readonly coinbaseSuffix: Uint8Array
+  readonly merklePath: Uint8Array
+}
+
+/** A job with what the channel's state at its arrival adds: the extranonce prefix, or the root made with it. */
+type ChannelJob = StandardJob | (ExtendedJob & { readonly extranoncePrefix: Uint8Array })
+
+export interface ChannelSettings {
+  readonly channelId: number
+  readonly kind: "standard" | "extended"
+  readonly target: Uint8Array
+  readonly extranoncePrefix: Uint8Array
+  readonly extranonceSize: number
+  readonly maxFutureJobs: number
+  readonly maxPendingShares: number
+}
+
+/** How many job ids of one previous hash are remembered: more than a job a second between two usual blocks. */
+const MAX_VALID_JOB_IDS = 1024
+
+export class ClientChannel {
+  readonly channelId: number
+  readonly kind: "standard" | "extended"
+  /** Bytes of extranonce that this end rolls; 0 for a standard channel. */
+  readonly extranonceSize: number
+  /** Of the jobs that will become active (5.3.21). */
+  target: Uint8Array
+  extranoncePrefix: Uint8Array
+  groupChannelId: number | undefined = undefined
+  /** What is mined now. */
+  work: Work | undefined = undefined
+  prevHash: PrevHash | undefined = undefined
+  readonly pending: PendingShares
+  readonly #maxFutureJobs: number
+  readonly #futureJobs = new Map<number, ChannelJob>()
+  /** Jobs of the present previous hash: their shares are still good. */
+  readonly #validJobIds = new Set<number>()
+  #sequenceNumber = 0
+
+  constructor(settings: ChannelSettings) {
+    this.channelId = settings.channelId
+    this.kind = settings.kind
+    this.target = settings.target
+    this.extranoncePrefix = settings.extranoncePrefix
+    this.extranonceSize = settings.extranonceSize
+    this.pending = new PendingShares(settings.maxPendingShares)
+    this.#maxFutureJobs = settings.maxFutureJobs
+  }
+
+  /** Bytes of the whole extranonce, which all channels of a group have in common (5.2.3). */
+  get fullExtranonceSize(): number {
+    return this.extranoncePrefix.length + this.extranonceSize
+  }
+
+  /** Whether a share for the job can still be accepted. */
+  isValidJob(jobId: number): boolean {
+    return this.#validJobIds.has(jobId)
+  }
+
+  isFutureJob(jobId: number): boolean {
+    return this.#futureJobs.has(jobId)
+  }
+
+  /** Whether a job may not have this id: it is that of another job that is valid or may become so (5.3.15). */
+  isKnownJob(jobId: number): boolean {
+    return this.#validJobIds.has(jobId) || this.#futureJobs.has(jobId)
+  }
+
+  /** Keeps a job until a SetNewPrevHash names it; of too many the oldest is forgotten. */
+  addFutureJob(job: StandardJob | ExtendedJob): void {
+    this.#futureJobs.set(job.jobId, this.#own(job))
+    forgetOldest(this.#futureJobs, this.#maxFutureJobs)
+  }
+
+  /** The job is mined at once, on the previous hash in force. */
+  startJob(job: StandardJob | ExtendedJob, minNtime: number, prevHash: PrevHash): Work {
+    return this.#start(this.#own(job), minNtime, prevHash)
+  }
+
+  /** The future job is mined at once on the new previous hash, and all others are stale. `groupJob` if it has none. */
+  startFutureJob(jobId: number, groupJob: ExtendedJob | undefined, prevHash: PrevHash): Work | undefined {
+    const job = this.#futureJobs.get(jobId) ?? (groupJob === undefined ? undefined : this.#own(groupJob))
+    if (job === undefined) return undefined
+    this.#futureJobs.clear()
+    this.#validJobIds.clear()
+    this.prevHash = prevHash
+    return this.#start(job, prevHash.minNtime, prevHash)
+  }
+
+  nextSequenceNumber(): number {
+    this.#sequenceNumber = (this.#sequenceNumber + 1) >>> 0
+    return this.#sequenceNumber
+  }
+
+  /** The prefix is that of the job's arrival (5.3.10), so the root of a standard channel can be made at once. */
+  #own(job: StandardJob | ExtendedJob): ChannelJob {
+    if (job._tag === "StandardJob") return job
+    const { extranoncePrefix } = this
+    if (this.kind === "extended") return { ...job, extranoncePrefix }
+    const { coinbasePrefix, coinbaseSuffix, jobId, merklePath, version, versionRollingAllowed } = job
+    const nodes = merklePath.length / 32
+    check.merkleRoot(coinbasePrefix, extranoncePrefix, NO_EXTRANONCE, coinbaseSuffix, merklePath, nodes)
+    return { _tag: "StandardJob", jobId, version, versionRollingAllowed, merkleRoot: check.root.slice() }
+  }
+
+  #start(job: ChannelJob, minNtime: number, prevHash: PrevHash): Work {
+    this.#validJobIds.add(job.jobId)
+    forgetOldest(this.#validJobIds, MAX_VALID_JOB_IDS)
+    const fixed = {
+      channelId: this.channelId,
+      jobId: job.jobId,
+      version: job.version,
+      versionRollingAllowed: job.versionRollingAllowed,
+      prevHash: prevHash.prevHash,
+      nbits: prevHash.nbits,
+      minNtime: Math.max(minNtime, prevHash.minNtime),
+      prevHashNtime: prevHash.minNtime,
+      prevHashReceivedAt: prevHash.receivedAt,
+      target: this.target
+    }
+    this.work =
+      job._tag === "StandardJob"
+        ? { _tag: "StandardWork", ...fixed, merkleRoot: job.merkleRoot }
+        : {
+            _tag: "ExtendedWork",
+            ...fixed,
+            coinbasePrefix: job.coinbasePrefix,
+            extranoncePrefix: job.extranoncePrefix,
+            extranonceSize: this.extranonceSize,
+            coinbaseSuffix: job.coinbaseSuffix,
+            merklePath: job.merklePath
+          }
+    return this.work
+  }
+}
+
+const NO_EXTRANONCE = new Uint8Array(0)
+const check = new ShareCheck()

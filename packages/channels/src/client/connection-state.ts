@@ -1,0 +1,70 @@
+/** What a client knows of one connection: its channels, the groups they are in, and the requests without an answer. */
+import type { ClientChannel } from "./channel.ts"
+import { ClientGroup } from "./group.ts"
+
+/** What both ends said in the flags of SetupConnection (5.3.1). */
+export interface AgreedFlags {
+  /** REQUIRES_STANDARD_JOBS of the client: no extended jobs and no groups may come. */
+  readonly requiresStandardJobs: boolean
+  /** REQUIRES_VERSION_ROLLING of the client: every job must allow it. */
+  readonly requiresVersionRolling: boolean
+  /** REQUIRES_FIXED_VERSION of the server: no version may be rolled. */
+  readonly fixedVersion: boolean
+}
+
+/** A channel was asked for and the server has not yet answered. */
+export interface OpenRequest {
+  readonly kind: "standard" | "extended"
+  readonly maxTarget: Uint8Array
+  readonly minExtranonceSize: number
+}
+
+export class ConnectionState {
+  readonly flags: AgreedFlags
+  readonly channels = new Map<number, ClientChannel>()
+  readonly groups = new Map<number, ClientGroup>()
+  /** By request id. */
+  readonly requests = new Map<number, OpenRequest>()
+  readonly #maxFutureJobs: number
+
+  constructor(flags: AgreedFlags, maxFutureJobs: number) {
+    this.flags = flags
+    this.#maxFutureJobs = maxFutureJobs
+  }
+
+  /** The channel of that id, or the members of the group of that id. */
+  members(channelId: number): ReadonlySet<ClientChannel> | undefined {
+    const channel = this.channels.get(channelId)
+    return channel === undefined ? this.groups.get(channelId)?.members : new Set([channel])
+  }
+
+  /** Moves a channel into a group. Where no group job may come, a group means nothing. */
+  join(channel: ClientChannel, groupChannelId: number): void {
+    if (this.flags.requiresStandardJobs) return
+    this.#leave(channel)
+    let group = this.groups.get(groupChannelId)
+    if (group === undefined) {
+      group = new ClientGroup(groupChannelId, this.#maxFutureJobs)
+      this.groups.set(groupChannelId, group)
+    }
+    group.join(channel)
+  }
+
+  /** Forgets a channel, or all channels of a group, and gives them. */
+  close(channelId: number): ReadonlyArray<ClientChannel> {
+    const closed = [...(this.members(channelId) ?? [])]
+    for (const channel of closed) {
+      this.#leave(channel)
+      this.channels.delete(channel.channelId)
+    }
+    return closed
+  }
+
+  /** A group without members is forgotten, so there are never more groups than channels. */
+  #leave(channel: ClientChannel): void {
+    if (channel.groupChannelId === undefined) return
+    const group = this.groups.get(channel.groupChannelId)
+    group?.members.delete(channel)
+    if (group?.members.size === 0) this.groups.delete(channel.groupChannelId)
+  }
+}

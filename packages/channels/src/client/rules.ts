@@ -1,0 +1,220 @@
+/**
+ * The rules that bind the server (specification, section 5), as checks of a message against what the connection knows.
+ * Each gives the violation or undefined and changes nothing.
+ */
+import { stripWitness } from "@sluice/bitcoin"
+import { compareU256 } from "@sluice/core"
+import type { Mining } from "@sluice/protocol"
+import type { ClientChannel } from "./channel.ts"
+import type { ConnectionState } from "./connection-state.ts"
+import type { ClientGroup } from "./group.ts"
+import { type ProtocolViolation, protocolViolation } from "./protocol-violation.ts"
+
+type Check = ProtocolViolation | undefined
+
+const MAX_FULL_EXTRANONCE_SIZE = 32
+
+export const checkOpened = (
+  { channels, flags, groups, requests }: ConnectionState,
+  message: Mining.OpenStandardMiningChannelSuccess | Mining.OpenExtendedMiningChannelSuccess
+): Check => {
+  const { _tag, channelId, groupChannelId, requestId, target } = message
+  const kind = _tag === "OpenStandardMiningChannel.Success" ? "standard" : "extended"
+  const request = requests.get(requestId)
+  if (request?.kind !== kind) {
+    return protocolViolation("known-request-id", _tag, `no ${kind} channel was requested with request id ${requestId}`)
+  }
+  if (compareU256(target, 0, request.maxTarget, 0) > 0) {
+    return protocolViolation(
+      "target-within-maximum",
+      _tag,
+      `the target ${hex(target)} is above the requested maximum ${hex(request.maxTarget)}`
+    )
+  }
+  const extranonceSize = _tag === "OpenExtendedMiningChannel.Success" ? message.extranonceSize : 0
+  if (extranonceSize < request.minExtranonceSize) {
+    return protocolViolation(
+      "minimum-extranonce-size",
+      _tag,
+      `at least ${request.minExtranonceSize} bytes of extranonce were requested, got ${extranonceSize}`
+    )
+  }
+  const fullSize = message.extranoncePrefix.length + extranonceSize
+  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  if (channels.has(channelId) || groups.has(channelId)) {
+    return protocolViolation("unique-channel-id", _tag, `channel id ${channelId} is in use on this connection`)
+  }
+  if (flags.requiresStandardJobs) return undefined
+  if (groupChannelId === channelId || channels.has(groupChannelId)) {
+    return protocolViolation("unique-group-channel-id", _tag, `group id ${groupChannelId} is the id of a channel`)
+  }
+  return checkSizeInGroup(_tag, groups.get(groupChannelId), channelId, fullSize)
+}
+
+export const checkOpenRefused = ({ requests }: ConnectionState, message: Mining.OpenMiningChannelError): Check =>
+  requests.has(message.requestId)
+    ? undefined
+    : protocolViolation(
+        "known-request-id",
+        message._tag,
+        `no channel was requested with request id ${message.requestId}; the error is "${message.errorCode}"`
+      )
+
+export const checkStandardJob = (
+  { channels }: ConnectionState,
+  members: ReadonlySet<ClientChannel>,
+  message: Mining.NewMiningJob
+): Check => {
+  const kind = channels.get(message.channelId)?.kind ?? "group"
+  return kind === "standard"
+    ? checkJob(members, message)
+    : protocolViolation(
+        "standard-job-for-standard-channel",
+        message._tag,
+        `channel ${message.channelId} is ${kind === "group" ? "a group" : "an extended"} channel`
+      )
+}
+
+export const checkExtendedJob = (
+  { channels, flags }: ConnectionState,
+  members: ReadonlySet<ClientChannel>,
+  message: Mining.NewExtendedMiningJob
+): Check => {
+  const { _tag, channelId, jobId, versionRollingAllowed } = message
+  if (flags.requiresStandardJobs) {
+    return protocolViolation(
+      "no-extended-jobs-with-standard-jobs-only",
+      _tag,
+      `this client said REQUIRES_STANDARD_JOBS, and got extended job ${jobId} for channel ${channelId}`
+    )
+  }
+  if (channels.get(channelId)?.kind === "standard") {
+    return protocolViolation(
+      "extended-job-for-extended-or-group-channel",
+      _tag,
+      `channel ${channelId} is a standard channel`
+    )
+  }
+  if (flags.requiresVersionRolling && !versionRollingAllowed) {
+    return protocolViolation(
+      "version-rolling-was-required",
+      _tag,
+      `this client said REQUIRES_VERSION_ROLLING, and job ${jobId} does not allow it`
+    )
+  }
+  if (flags.fixedVersion && versionRollingAllowed) {
+    return protocolViolation(
+      "version-is-fixed",
+      _tag,
+      `the server said REQUIRES_FIXED_VERSION, and job ${jobId} allows version rolling`
+    )
+  }
+  try {
+    stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
+  } catch (error) {
+    return protocolViolation("strippable-coinbase", _tag, error instanceof Error ? error.message : String(error))
+  }
+  return checkJob(members, message)
+}
+
+/** What holds for jobs of both kinds. */
+const checkJob = (
+  members: ReadonlySet<ClientChannel>,
+  { _tag, jobId, minNtime }: Mining.NewMiningJob | Mining.NewExtendedMiningJob
+): Check => {
+  let ready = false
+  for (const channel of members) {
+    if (channel.isKnownJob(jobId)) {
+      return protocolViolation(
+        "unique-job-id",
+        _tag,
+        `job id ${jobId} is in use by a valid job of channel ${channel.channelId}`
+      )
+    }
+    ready ||= channel.prevHash !== undefined
+  }
+  // A group's job may be for its other members while one of them still waits for its first.
+  return minNtime === undefined || ready
+    ? undefined
+    : protocolViolation(
+        "first-job-is-future",
+        _tag,
+        `job ${jobId} has min_ntime ${minNtime}, but there was no SetNewPrevHash for it to build on`
+      )
+}
+
+export const checkPrevHash = (members: ReadonlySet<ClientChannel>, { _tag, jobId }: Mining.SetNewPrevHash): Check => {
+  for (const channel of members) {
+    if (!channel.isFutureJob(jobId)) {
+      return protocolViolation(
+        "prev-hash-names-future-job",
+        _tag,
+        `job ${jobId} was not sent as a future job for channel ${channel.channelId}, or many others came since`
+      )
+    }
+  }
+  return undefined
+}
+
+export const checkExtranoncePrefix = (
+  { groups }: ConnectionState,
+  channel: ClientChannel | undefined,
+  { _tag, channelId, extranoncePrefix }: Mining.SetExtranoncePrefix
+): Check => {
+  if (groups.has(channelId)) {
+    return protocolViolation("extranonce-prefix-for-channel", _tag, `channel ${channelId} is a group channel`)
+  }
+  if (channel === undefined) return undefined
+  const fullSize = extranoncePrefix.length + channel.extranonceSize
+  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  const group = channel.groupChannelId === undefined ? undefined : groups.get(channel.groupChannelId)
+  return group !== undefined && group.members.size > 1 ? checkSizeInGroup(_tag, group, channelId, fullSize) : undefined
+}
+
+export const checkGroup = ({ channels, flags, groups }: ConnectionState, message: Mining.SetGroupChannel): Check => {
+  const { _tag, channelIds, groupChannelId } = message
+  if (flags.requiresStandardJobs) {
+    return protocolViolation(
+      "no-groups-with-standard-jobs-only",
+      _tag,
+      `this client said REQUIRES_STANDARD_JOBS, and got group ${groupChannelId}`
+    )
+  }
+  if (channels.has(groupChannelId)) {
+    return protocolViolation("unique-group-channel-id", _tag, `group id ${groupChannelId} is the id of a channel`)
+  }
+  let fullSize = groups.get(groupChannelId)?.fullExtranonceSize
+  for (const channelId of channelIds) {
+    const channel = channels.get(channelId)
+    if (channel === undefined) continue
+    fullSize ??= channel.fullExtranonceSize
+    if (channel.fullExtranonceSize !== fullSize) {
+      return unequalInGroup(_tag, groupChannelId, fullSize, channelId, channel.fullExtranonceSize)
+    }
+  }
+  return undefined
+}
+
+const checkSizeInGroup = (tag: string, group: ClientGroup | undefined, channelId: number, fullSize: number): Check => {
+  const groupSize = group?.fullExtranonceSize
+  return group === undefined || groupSize === undefined || groupSize === fullSize
+    ? undefined
+    : unequalInGroup(tag, group.groupChannelId, groupSize, channelId, fullSize)
+}
+
+const unequalInGroup = (tag: string, groupId: number, groupSize: number, channelId: number, size: number) =>
+  protocolViolation(
+    "equal-extranonce-size-in-group",
+    tag,
+    `the full extranonce has ${groupSize} bytes in group ${groupId}, and ${size} in its channel ${channelId}`
+  )
+
+const extranonceTooLong = (tag: string, channelId: number, fullSize: number) =>
+  protocolViolation(
+    "full-extranonce-size",
+    tag,
+    `prefix and extranonce of channel ${channelId} have ${fullSize} bytes, at most ${MAX_FULL_EXTRANONCE_SIZE} may be`
+  )
+
+/** As people read 256-bit numbers: most significant byte first. */
+const hex = (littleEndian: Uint8Array): string => Buffer.from(littleEndian.toReversed()).toString("hex")

@@ -1,0 +1,6 @@
+export type { ClientChannel } from "./client/channel.ts"
+export * from "./client/connection.ts"
+export type { ClientEvent } from "./client/event.ts"
+export type { PendingShare } from "./client/pending-shares.ts"
+export { ProtocolViolation, SERVER_RULES, type ServerRule } from "./client/protocol-violation.ts"
+export * from "./client/work.ts"

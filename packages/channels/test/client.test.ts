@@ -1,0 +1,707 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Mining } from "@sluice/protocol"
+import { createHash } from "node:crypto"
+import {
+  ClientConnection,
+  type ClientConnectionOptions,
+  type ClientEvent,
+  latestNtime,
+  ProtocolViolation,
+  type ServerRule
+} from "../src/index.ts"
+import coinbases from "./vectors/bip141-stripping.json" with { type: "json" }
+
+const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
+const ANY_TARGET = bytes(0xff)
+const TARGET = bytes(0x20)
+const NOW = 1_000_000
+
+const request = { userIdentity: "miner", nominalHashRate: 1e6, maxTarget: ANY_TARGET }
+
+const openedStandard = (
+  fields: Partial<Mining.OpenStandardMiningChannelSuccess> = {}
+): Mining.OpenStandardMiningChannelSuccess => ({
+  _tag: "OpenStandardMiningChannel.Success",
+  requestId: 1,
+  channelId: 7,
+  target: TARGET,
+  extranoncePrefix: bytes(0xaa, 12),
+  groupChannelId: 100,
+  ...fields
+})
+
+const openedExtended = (
+  fields: Partial<Mining.OpenExtendedMiningChannelSuccess> = {}
+): Mining.OpenExtendedMiningChannelSuccess => ({
+  _tag: "OpenExtendedMiningChannel.Success",
+  requestId: 1,
+  channelId: 8,
+  target: TARGET,
+  extranonceSize: 8,
+  extranoncePrefix: bytes(0xbb, 4),
+  groupChannelId: 100,
+  ...fields
+})
+
+const job = (fields: Partial<Mining.NewMiningJob> = {}): Mining.NewMiningJob => ({
+  _tag: "NewMiningJob",
+  channelId: 7,
+  jobId: 1,
+  minNtime: undefined,
+  version: 0x20000000,
+  merkleRoot: bytes(1),
+  ...fields
+})
+
+const extendedJob = (fields: Partial<Mining.NewExtendedMiningJob> = {}): Mining.NewExtendedMiningJob => ({
+  _tag: "NewExtendedMiningJob",
+  channelId: 8,
+  jobId: 1,
+  minNtime: undefined,
+  version: 0x20000000,
+  versionRollingAllowed: true,
+  merklePath: [bytes(3), bytes(4)],
+  coinbaseTxPrefix: bytes(5, 40),
+  coinbaseTxSuffix: bytes(6, 60),
+  ...fields
+})
+
+const prevHash = (fields: Partial<Mining.SetNewPrevHash> = {}): Mining.SetNewPrevHash => ({
+  _tag: "SetNewPrevHash",
+  channelId: 7,
+  jobId: 1,
+  prevHash: bytes(9),
+  minNtime: 5000,
+  nbits: 0x1d00ffff,
+  ...fields
+})
+
+const connect = (options: ClientConnectionOptions = {}): ClientConnection => new ClientConnection(options)
+
+const withStandard = (options: ClientConnectionOptions = {}): ClientConnection => {
+  const client = connect(options)
+  client.openStandardChannel(request)
+  client.receive([openedStandard()], NOW)
+  return client
+}
+
+const withExtended = (options: ClientConnectionOptions = {}): ClientConnection => {
+  const client = connect(options)
+  client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
+  client.receive([openedExtended()], NOW)
+  return client
+}
+
+/** Two standard channels, 7 and 17, and an extended one, 8, in group 100. */
+const withGroup = (): ClientConnection => {
+  const client = connect()
+  for (const channelId of [7, 17]) {
+    const { requestId } = client.openStandardChannel(request)
+    client.receive([openedStandard({ requestId, channelId, extranoncePrefix: bytes(channelId, 12) })], NOW)
+  }
+  const { requestId } = client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
+  client.receive([openedExtended({ requestId })], NOW)
+  return client
+}
+
+const tags = (events: ReadonlyArray<ClientEvent>): ReadonlyArray<string> => events.map((event) => event._tag)
+
+const workOf = (client: ClientConnection, channelId: number) => {
+  const work = client.channels.get(channelId)?.work
+  if (work === undefined) throw new Error(`channel ${channelId} has no work`)
+  return work
+}
+
+const expectViolation = (client: ClientConnection, message: Mining.ToClient, rule: ServerRule): void => {
+  const before = [...client.channels.values()].map(({ work, target, extranoncePrefix, groupChannelId }) => ({
+    work,
+    target,
+    extranoncePrefix,
+    groupChannelId
+  }))
+  const events = client.receive([message, prevHash({ channelId: 12345 })], NOW)
+  expect(tags(events)).toEqual(["ProtocolViolation"])
+  const violation = events[0] as ProtocolViolation
+  expect(violation).toBeInstanceOf(ProtocolViolation)
+  expect(violation.rule).toBe(rule)
+  expect(violation.messageTag).toBe(message._tag)
+  expect(violation.message).toContain(`section ${violation.section}`)
+  const after = [...client.channels.values()].map(({ work, target, extranoncePrefix, groupChannelId }) => ({
+    work,
+    target,
+    extranoncePrefix,
+    groupChannelId
+  }))
+  expect(after).toEqual(before)
+}
+
+describe("opening a channel", () => {
+  it("asks with request ids that are unique on the connection", () => {
+    const client = connect()
+    const first = client.openStandardChannel(request)
+    const second = client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
+    expect(first).toEqual({ _tag: "OpenStandardMiningChannel", requestId: 1, ...request })
+    expect(second).toEqual({ _tag: "OpenExtendedMiningChannel", requestId: 2, ...request, minExtranonceSize: 4 })
+  })
+
+  it("gives a standard channel", () => {
+    const client = connect()
+    client.openStandardChannel(request)
+    expect(client.receive([openedStandard()], NOW)).toEqual([
+      {
+        _tag: "ChannelOpened",
+        requestId: 1,
+        channelId: 7,
+        kind: "standard",
+        target: TARGET,
+        extranoncePrefix: bytes(0xaa, 12),
+        extranonceSize: 0,
+        groupChannelId: 100
+      }
+    ])
+  })
+
+  it("gives an extended channel", () => {
+    const client = connect()
+    client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
+    const [opened] = client.receive([openedExtended()], NOW)
+    expect(opened).toMatchObject({ _tag: "ChannelOpened", kind: "extended", extranonceSize: 8, channelId: 8 })
+  })
+
+  it("tells a refusal with its code", () => {
+    const client = connect()
+    client.openStandardChannel(request)
+    const refusal = { _tag: "OpenMiningChannel.Error", requestId: 1, errorCode: "unknown-user" } as const
+    expect(client.receive([refusal], NOW)).toEqual([{ _tag: "OpenRefused", requestId: 1, errorCode: "unknown-user" }])
+    expectViolation(client, refusal, "known-request-id")
+  })
+
+  it.each<[string, ServerRule, Partial<Mining.OpenExtendedMiningChannelSuccess>]>([
+    ["an unknown request id", "known-request-id", { requestId: 2 }],
+    ["a target above the requested maximum", "target-within-maximum", { target: bytes(0xf1) }],
+    ["fewer bytes of extranonce than requested", "minimum-extranonce-size", { extranonceSize: 3 }],
+    ["more than 32 bytes of extranonce", "full-extranonce-size", { extranonceSize: 29 }],
+    ["a group with the channel's own id", "unique-group-channel-id", { groupChannelId: 8 }]
+  ])("refuses %s", (_, rule, fields) => {
+    const client = connect()
+    client.openExtendedChannel({ ...request, maxTarget: bytes(0xf0), minExtranonceSize: 4 })
+    expectViolation(client, openedExtended(fields), rule)
+  })
+
+  it("refuses an answer of the other kind", () => {
+    const client = connect()
+    client.openStandardChannel(request)
+    expectViolation(client, openedExtended(), "known-request-id")
+  })
+
+  it("refuses a second answer to one request", () => {
+    expectViolation(withStandard(), openedStandard({ channelId: 9 }), "known-request-id")
+  })
+
+  it.each<[string, ServerRule, Partial<Mining.OpenStandardMiningChannelSuccess>]>([
+    ["a channel id in use", "unique-channel-id", {}],
+    ["the id of a group", "unique-channel-id", { channelId: 100 }],
+    ["a group id that is a channel's", "unique-group-channel-id", { channelId: 9, groupChannelId: 7 }],
+    [
+      "another extranonce size than the group's",
+      "equal-extranonce-size-in-group",
+      { channelId: 9, extranoncePrefix: bytes(1, 13) }
+    ]
+  ])("refuses %s for a second channel", (_, rule, fields) => {
+    const client = withStandard()
+    const { requestId } = client.openStandardChannel(request)
+    expectViolation(client, openedStandard({ requestId, ...fields }), rule)
+  })
+
+  it("does not look at groups where only standard jobs may come", () => {
+    const client = withStandard({ requiresStandardJobs: true })
+    const { requestId } = client.openStandardChannel(request)
+    const second = openedStandard({ requestId, channelId: 9, groupChannelId: 7, extranoncePrefix: bytes(1, 16) })
+    expect(tags(client.receive([second], NOW))).toEqual(["ChannelOpened"])
+  })
+})
+
+describe("jobs", () => {
+  it("are mined once a SetNewPrevHash names them", () => {
+    const client = withStandard()
+    expect(tags(client.receive([job()], NOW))).toEqual(["JobReceived"])
+    expect(client.channels.get(7)?.work).toBeUndefined()
+    const [changed] = client.receive([prevHash()], NOW + 10)
+    expect(changed).toEqual({
+      _tag: "WorkChanged",
+      channelId: 7,
+      newPrevHash: true,
+      work: {
+        _tag: "StandardWork",
+        channelId: 7,
+        jobId: 1,
+        version: 0x20000000,
+        versionRollingAllowed: true,
+        prevHash: bytes(9),
+        nbits: 0x1d00ffff,
+        minNtime: 5000,
+        prevHashNtime: 5000,
+        prevHashReceivedAt: NOW + 10,
+        target: TARGET,
+        merkleRoot: bytes(1)
+      }
+    })
+  })
+
+  it("with min_ntime are mined at once on the previous hash in force", () => {
+    const client = withStandard()
+    client.receive([job(), prevHash()], NOW)
+    const [received, changed] = client.receive([job({ jobId: 2, minNtime: 5007, merkleRoot: bytes(2) })], NOW + 1)
+    expect(received).toEqual({ _tag: "JobReceived", channelId: 7, jobId: 2, future: false })
+    expect(changed).toMatchObject({
+      _tag: "WorkChanged",
+      newPrevHash: false,
+      work: { jobId: 2, minNtime: 5007, prevHashNtime: 5000, merkleRoot: bytes(2), prevHash: bytes(9) }
+    })
+  })
+
+  it("never begin before the previous hash's time", () => {
+    const client = withStandard()
+    client.receive([job(), prevHash(), job({ jobId: 2, minNtime: 4000 })], NOW)
+    expect(workOf(client, 7).minNtime).toBe(5000)
+  })
+
+  it("that wait are all dropped by a new previous hash but the one it names", () => {
+    const client = withStandard()
+    client.receive([job({ jobId: 1 }), job({ jobId: 2 }), job({ jobId: 3 }), prevHash({ jobId: 2 })], NOW)
+    expect(workOf(client, 7).jobId).toBe(2)
+    expectViolation(client, prevHash({ jobId: 3 }), "prev-hash-names-future-job")
+  })
+
+  it("of the present previous hash all count, and none of an earlier one", () => {
+    const client = withStandard()
+    client.receive([job(), prevHash(), job({ jobId: 2, minNtime: 5000 })], NOW)
+    const share = { nonce: 1, ntime: 5000, version: 0x20000000, extranonce: bytes(0, 0) }
+    expect(client.submit(7, { ...share, jobId: 1 }, NOW)).toBeDefined()
+    expect(client.submit(7, { ...share, jobId: 2 }, NOW)).toBeDefined()
+    client.receive([job({ jobId: 3 })], NOW)
+    expect(client.submit(7, { ...share, jobId: 3 }, NOW)).toBeUndefined()
+    client.receive([prevHash({ jobId: 3 })], NOW)
+    expect(client.submit(7, { ...share, jobId: 2 }, NOW)).toBeUndefined()
+    expect(client.submit(7, { ...share, jobId: 3 }, NOW)).toBeDefined()
+  })
+
+  it("that wait are kept in bounds", () => {
+    const client = withStandard({ maxFutureJobs: 3 })
+    client.receive(
+      [1, 2, 3, 4].map((jobId) => job({ jobId })),
+      NOW
+    )
+    expect(tags(client.receive([prevHash({ jobId: 2 })], NOW))).toEqual(["WorkChanged"])
+    client.receive(
+      [11, 12, 13, 14].map((jobId) => job({ jobId })),
+      NOW
+    )
+    expectViolation(client, prevHash({ jobId: 11 }), "prev-hash-names-future-job")
+  })
+
+  it("may have the id of a stale job again", () => {
+    const client = withStandard()
+    client.receive([job(), prevHash(), job({ jobId: 2 }), prevHash({ jobId: 2 })], NOW)
+    expect(tags(client.receive([job({ jobId: 1, minNtime: 5000 })], NOW))).toEqual(["JobReceived", "WorkChanged"])
+  })
+
+  it.each<[string, ServerRule, Mining.ToClient]>([
+    ["an id that waits", "unique-job-id", job({ jobId: 2 })],
+    ["the id of the active job", "unique-job-id", job({ jobId: 1, minNtime: 5000 })],
+    ["a previous hash for the active job", "prev-hash-names-future-job", prevHash({ jobId: 1 })],
+    ["a previous hash for an unknown job", "prev-hash-names-future-job", prevHash({ jobId: 99 })],
+    [
+      "an extended job on a standard channel",
+      "extended-job-for-extended-or-group-channel",
+      extendedJob({ channelId: 7, jobId: 5 })
+    ],
+    ["a standard job on a group", "standard-job-for-standard-channel", job({ channelId: 100, jobId: 5 })]
+  ])("refuses %s", (_, rule, message) => {
+    const client = withStandard()
+    client.receive([job(), prevHash(), job({ jobId: 2 })], NOW)
+    expectViolation(client, message, rule)
+  })
+
+  it("refuses a first job that is not a future one", () => {
+    expectViolation(withStandard(), job({ minNtime: 5000 }), "first-job-is-future")
+  })
+
+  it("refuses a standard job on an extended channel", () => {
+    expectViolation(withExtended(), job({ channelId: 8 }), "standard-job-for-standard-channel")
+  })
+
+  it.each<[string, ServerRule, ClientConnectionOptions, Partial<Mining.NewExtendedMiningJob>]>([
+    [
+      "an extended job after REQUIRES_STANDARD_JOBS",
+      "no-extended-jobs-with-standard-jobs-only",
+      { requiresStandardJobs: true },
+      {}
+    ],
+    [
+      "a fixed version after REQUIRES_VERSION_ROLLING",
+      "version-rolling-was-required",
+      { requiresVersionRolling: true },
+      { versionRollingAllowed: false }
+    ],
+    ["version rolling after REQUIRES_FIXED_VERSION", "version-is-fixed", { fixedVersion: true }, {}],
+    [
+      "a coinbase with a marker and no witness",
+      "strippable-coinbase",
+      {},
+      { coinbaseTxPrefix: Uint8Array.of(2, 0, 0, 0, 0, 1, 1), coinbaseTxSuffix: bytes(0, 10) }
+    ]
+  ])("refuses %s", (_, rule, options, fields) => {
+    expectViolation(withExtended(options), extendedJob(fields), rule)
+  })
+
+  it("may not roll the version of standard jobs after REQUIRES_FIXED_VERSION", () => {
+    const client = withStandard({ fixedVersion: true })
+    client.receive([job(), prevHash()], NOW)
+    expect(workOf(client, 7).versionRollingAllowed).toBe(false)
+  })
+
+  it("are copies: the buffer that a message was read into may be used again", () => {
+    const client = withExtended()
+    const buffer = bytes(5, 200)
+    const message = extendedJob({
+      merklePath: [buffer.subarray(0, 32)],
+      coinbaseTxPrefix: buffer.subarray(32, 72),
+      coinbaseTxSuffix: buffer.subarray(72, 132)
+    })
+    client.receive([message, prevHash({ channelId: 8, prevHash: buffer.subarray(132, 164) })], NOW)
+    buffer.fill(0)
+    expect(workOf(client, 8)).toMatchObject({
+      coinbasePrefix: bytes(5, 40),
+      coinbaseSuffix: bytes(5, 60),
+      merklePath: bytes(5, 32),
+      prevHash: bytes(5)
+    })
+  })
+})
+
+describe("work on an extended channel", () => {
+  it("has the coinbase's parts and the prefix of the job's arrival", () => {
+    const client = withExtended()
+    client.receive([extendedJob()], NOW)
+    client.receive([{ _tag: "SetExtranoncePrefix", channelId: 8, extranoncePrefix: bytes(0xcc, 4) }], NOW)
+    client.receive([extendedJob({ jobId: 2 }), prevHash({ channelId: 8, jobId: 1 })], NOW)
+    expect(workOf(client, 8)).toMatchObject({
+      _tag: "ExtendedWork",
+      jobId: 1,
+      coinbasePrefix: bytes(5, 40),
+      coinbaseSuffix: bytes(6, 60),
+      extranoncePrefix: bytes(0xbb, 4),
+      extranonceSize: 8,
+      merklePath: Uint8Array.of(...bytes(3), ...bytes(4))
+    })
+    client.receive([extendedJob({ jobId: 3, minNtime: 5000, versionRollingAllowed: false })], NOW)
+    expect(workOf(client, 8)).toMatchObject({ extranoncePrefix: bytes(0xcc, 4), versionRollingAllowed: false })
+  })
+
+  it("has a coinbase without BIP141 fields, even if the pool sent them (interop-vectors.md, section 6)", () => {
+    const client = withExtended()
+    client.receive(
+      [
+        extendedJob({
+          coinbaseTxPrefix: hex(coinbases.unstripped.prefix),
+          coinbaseTxSuffix: hex(coinbases.unstripped.suffix)
+        }),
+        prevHash({ channelId: 8 })
+      ],
+      NOW
+    )
+    expect(workOf(client, 8)).toMatchObject({
+      coinbasePrefix: hex(coinbases.stripped.prefix),
+      coinbaseSuffix: hex(coinbases.stripped.suffix)
+    })
+  })
+})
+
+describe("a group", () => {
+  it("hands an extended job to its members: each standard channel gets the merkle root of its own prefix", () => {
+    const client = withGroup()
+    const received = client.receive([extendedJob({ channelId: 100 })], NOW)
+    expect(received).toEqual([{ _tag: "JobReceived", channelId: 100, jobId: 1, future: true }])
+    const events = client.receive([prevHash({ channelId: 100 })], NOW)
+    expect(events.map((event) => event._tag === "WorkChanged" && event.channelId)).toEqual([7, 17, 8])
+    for (const channelId of [7, 17]) {
+      expect(workOf(client, channelId)).toMatchObject({
+        _tag: "StandardWork",
+        versionRollingAllowed: true,
+        merkleRoot: rootByHand(extendedJob(), bytes(channelId, 12))
+      })
+    }
+    expect(workOf(client, 8)._tag).toBe("ExtendedWork")
+  })
+
+  it("hands on that a job forbids version rolling", () => {
+    const client = withGroup()
+    client.receive([extendedJob({ channelId: 100, versionRollingAllowed: false }), prevHash({ channelId: 100 })], NOW)
+    expect(workOf(client, 7).versionRollingAllowed).toBe(false)
+  })
+
+  it("takes in a channel that opens after a future job was sent", () => {
+    const client = withGroup()
+    client.receive([extendedJob({ channelId: 100 }), prevHash({ channelId: 100 })], NOW)
+    client.receive([extendedJob({ channelId: 100, jobId: 2 })], NOW)
+    const { requestId } = client.openStandardChannel(request)
+    client.receive([openedStandard({ requestId, channelId: 27, extranoncePrefix: bytes(27, 12) })], NOW)
+    // What a server tells a new channel: the job that the others mine, under the same id.
+    const first = client.receive([job({ channelId: 27, jobId: 1 }), prevHash({ channelId: 27 })], NOW)
+    expect(tags(first)).toEqual(["JobReceived", "WorkChanged"])
+    client.receive([prevHash({ channelId: 100, jobId: 2, prevHash: bytes(10) })], NOW)
+    expect(workOf(client, 27)).toMatchObject({ jobId: 2, merkleRoot: rootByHand(extendedJob(), bytes(27, 12)) })
+  })
+
+  it("sets the target of all members", () => {
+    const client = withGroup()
+    client.receive([{ _tag: "SetTarget", channelId: 100, maximumTarget: bytes(0x10) }], NOW)
+    expect([...client.channels.values()].map(({ target }) => target)).toEqual([bytes(0x10), bytes(0x10), bytes(0x10)])
+  })
+
+  it("is made of channels by SetGroupChannel", () => {
+    const client = withGroup()
+    const events = client.receive([{ _tag: "SetGroupChannel", groupChannelId: 200, channelIds: [17, 8, 999] }], NOW)
+    expect(tags(events)).toEqual(["GroupChanged", "GroupChanged", "Ignored"])
+    client.receive([extendedJob({ channelId: 200 }), prevHash({ channelId: 200 })], NOW)
+    expect([...client.channels.values()].map(({ work }) => work?.jobId)).toEqual([undefined, 1, 1])
+  })
+
+  it("is forgotten when its last member has left", () => {
+    const client = withGroup()
+    client.receive([{ _tag: "SetGroupChannel", groupChannelId: 200, channelIds: [7, 17, 8] }], NOW)
+    const events = client.receive([extendedJob({ channelId: 100 })], NOW)
+    expect(events).toEqual([{ _tag: "Ignored", messageTag: "NewExtendedMiningJob", reason: "unknown-channel" }])
+  })
+
+  it("closes with all its channels", () => {
+    const client = withGroup()
+    const events = client.receive([{ _tag: "CloseChannel", channelId: 100, reasonCode: "maintenance" }], NOW)
+    expect(events).toEqual(
+      [7, 17, 8].map((channelId) => ({ _tag: "ChannelClosed", channelId, reasonCode: "maintenance" }))
+    )
+    expect(client.channels.size).toBe(0)
+  })
+
+  it.each<[string, ServerRule, Mining.ToClient]>([
+    ["a group id that is a channel's", "unique-group-channel-id", setGroup(7, [8])],
+    ["a prefix for a group", "extranonce-prefix-for-channel", setPrefix(100, 12)],
+    ["a prefix that makes a member's extranonce longer", "equal-extranonce-size-in-group", setPrefix(7, 13)],
+    ["a prefix that makes an extranonce too long", "full-extranonce-size", setPrefix(8, 25)]
+  ])("refuses %s", (_, rule, message) => {
+    expectViolation(withGroup(), message, rule)
+  })
+
+  it("refuses members with different extranonce sizes", () => {
+    const client = withStandard()
+    const { requestId } = client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
+    client.receive([openedExtended({ requestId, extranonceSize: 10, groupChannelId: 101 })], NOW)
+    expectViolation(client, setGroup(100, [8]), "equal-extranonce-size-in-group")
+  })
+
+  it("refuses a group after REQUIRES_STANDARD_JOBS", () => {
+    expectViolation(
+      withStandard({ requiresStandardJobs: true }),
+      setGroup(200, [7]),
+      "no-groups-with-standard-jobs-only"
+    )
+  })
+})
+
+describe("the target (5.3.21)", () => {
+  it("is that of later jobs and of future jobs already sent, not of the active one", () => {
+    const client = withStandard()
+    client.receive([job(), prevHash(), job({ jobId: 2 })], NOW)
+    const events = client.receive([{ _tag: "SetTarget", channelId: 7, maximumTarget: bytes(0x01) }], NOW)
+    expect(events).toEqual([{ _tag: "TargetChanged", channelId: 7, target: bytes(0x01) }])
+    expect(workOf(client, 7).target).toEqual(TARGET)
+    client.receive([prevHash({ jobId: 2 })], NOW)
+    expect(workOf(client, 7).target).toEqual(bytes(0x01))
+    client.receive([{ _tag: "SetTarget", channelId: 7, maximumTarget: bytes(0x02) }], NOW)
+    client.receive([job({ jobId: 3, minNtime: 5000 })], NOW)
+    expect(workOf(client, 7).target).toEqual(bytes(0x02))
+  })
+})
+
+describe("nTime (5.3.11)", () => {
+  it("goes from the previous hash's time up to as many seconds later as it has been known", () => {
+    const client = withStandard()
+    client.receive([job(), prevHash()], NOW)
+    const work = workOf(client, 7)
+    expect(latestNtime(work, NOW)).toBe(5000)
+    expect(latestNtime(work, NOW + 999)).toBe(5000)
+    expect(latestNtime(work, NOW + 61_000)).toBe(5061)
+    // A clock that was set back gives nothing away.
+    expect(latestNtime(work, NOW - 5000)).toBe(5000)
+  })
+
+  it("of a job that begins later is that job's own until the clock has caught up", () => {
+    const client = withStandard()
+    client.receive([job(), prevHash(), job({ jobId: 2, minNtime: 5030 })], NOW)
+    expect(latestNtime(workOf(client, 7), NOW + 10_000)).toBe(5030)
+    expect(latestNtime(workOf(client, 7), NOW + 31_000)).toBe(5031)
+  })
+})
+
+describe("shares", () => {
+  const share = { jobId: 1, nonce: 0xfffffff0, ntime: 5001, version: 0x20000020, extranonce: bytes(1, 8) }
+
+  const mining = (options: ClientConnectionOptions = {}): ClientConnection => {
+    const client = withStandard(options)
+    client.receive([job(), prevHash()], NOW)
+    return client
+  }
+
+  const success = (lastSequenceNumber: number, newSubmitsAcceptedCount: number): Mining.SubmitSharesSuccess => ({
+    _tag: "SubmitShares.Success",
+    channelId: 7,
+    lastSequenceNumber,
+    newSubmitsAcceptedCount,
+    newSharesSum: 12n
+  })
+
+  const submitAll = (client: ClientConnection, count: number): ReadonlyArray<number> =>
+    Array.from({ length: count }, () => client.submit(7, share, NOW)?.sequenceNumber ?? -1)
+
+  it("are numbered from 1 on, on each channel", () => {
+    const client = mining()
+    expect(submitAll(client, 3)).toEqual([1, 2, 3])
+  })
+
+  it("of a standard channel have no extranonce, of an extended one they have", () => {
+    const standard = mining()
+    expect(standard.submit(7, share, NOW)).toEqual({
+      _tag: "SubmitSharesStandard",
+      channelId: 7,
+      sequenceNumber: 1,
+      jobId: 1,
+      nonce: 0xfffffff0,
+      ntime: 5001,
+      version: 0x20000020
+    })
+    const extended = withExtended()
+    extended.receive([extendedJob(), prevHash({ channelId: 8 })], NOW)
+    expect(extended.submit(8, share, NOW)).toMatchObject({ _tag: "SubmitSharesExtended", extranonce: bytes(1, 8) })
+  })
+
+  it("are acknowledged in batches", () => {
+    const client = mining()
+    submitAll(client, 5)
+    const [accepted] = client.receive([success(3, 3)], NOW)
+    expect(accepted).toMatchObject({ _tag: "SharesAccepted", acceptedCount: 3, difficultySum: 12n })
+    expect(accepted?._tag === "SharesAccepted" && accepted.shares.map((share) => share.sequenceNumber)).toEqual([
+      1, 2, 3
+    ])
+    expect(client.channels.get(7)?.pending.size).toBe(2)
+  })
+
+  it("that are refused are named by their number", () => {
+    const client = mining()
+    submitAll(client, 3)
+    const refusal = { _tag: "SubmitShares.Error", channelId: 7, sequenceNumber: 2, errorCode: "stale-share" } as const
+    expect(client.receive([refusal], NOW)).toMatchObject([
+      { _tag: "ShareRefused", errorCode: "stale-share", share: { sequenceNumber: 2, jobId: 1, submittedAt: NOW } }
+    ])
+    const [accepted] = client.receive([success(3, 2)], NOW)
+    expect(accepted?._tag === "SharesAccepted" && accepted.shares.map((share) => share.sequenceNumber)).toEqual([1, 3])
+    expect(client.receive([refusal], NOW)).toMatchObject([{ _tag: "Ignored", reason: "unknown-share" }])
+  })
+
+  it("are counted by this end where the server counts all of the session again", () => {
+    const client = mining()
+    submitAll(client, 2)
+    client.receive([success(2, 2)], NOW)
+    submitAll(client, 1)
+    const [accepted] = client.receive([success(3, 3)], NOW)
+    expect(accepted).toMatchObject({ _tag: "SharesAccepted", acceptedCount: 3, shares: [{ sequenceNumber: 3 }] })
+  })
+
+  it("stay pending after the last number that a success names", () => {
+    const client = mining()
+    submitAll(client, 3)
+    const [accepted] = client.receive([success(1, 3)], NOW)
+    expect(accepted).toMatchObject({ shares: [{ sequenceNumber: 1 }] })
+    expect(client.receive([success(1, 1)], NOW)).toMatchObject([{ _tag: "Ignored", reason: "unknown-share" }])
+  })
+
+  it("without an answer are kept in bounds", () => {
+    const client = mining({ maxPendingShares: 2 })
+    submitAll(client, 5)
+    expect(client.channels.get(7)?.pending.size).toBe(2)
+    const [accepted] = client.receive([success(5, 5)], NOW)
+    expect(accepted).toMatchObject({ shares: [{ sequenceNumber: 4 }, { sequenceNumber: 5 }] })
+  })
+})
+
+describe("other messages", () => {
+  it.each<Mining.ToClient>([
+    job({ channelId: 55 }),
+    extendedJob({ channelId: 55 }),
+    prevHash({ channelId: 55 }),
+    setPrefix(55, 4),
+    { _tag: "SetTarget", channelId: 55, maximumTarget: TARGET },
+    { _tag: "CloseChannel", channelId: 55, reasonCode: "" },
+    { _tag: "UpdateChannel.Error", channelId: 55, errorCode: "invalid-channel-id" },
+    { _tag: "SubmitShares.Error", channelId: 55, sequenceNumber: 1, errorCode: "stale-share" }
+  ])("$_tag for a channel that is not open is ignored: it may have crossed our CloseChannel", (message) => {
+    const client = withStandard()
+    expect(client.receive([message], NOW)).toEqual([
+      { _tag: "Ignored", messageTag: message._tag, reason: "unknown-channel" }
+    ])
+  })
+
+  it("for a channel that this end closed are ignored", () => {
+    const client = withStandard()
+    expect(client.closeChannel(7, "done")).toEqual({ _tag: "CloseChannel", channelId: 7, reasonCode: "done" })
+    expect(tags(client.receive([job(), prevHash()], NOW))).toEqual(["Ignored", "Ignored"])
+  })
+
+  it("tell of a refused update, and of another server", () => {
+    const client = withStandard()
+    expect(client.updateChannel(7, 5, TARGET)).toEqual({
+      _tag: "UpdateChannel",
+      channelId: 7,
+      nominalHashRate: 5,
+      maximumTarget: TARGET
+    })
+    const events = client.receive(
+      [
+        { _tag: "UpdateChannel.Error", channelId: 7, errorCode: "invalid-nominal-hashrate" },
+        { _tag: "Reconnect", newHost: "other.example", newPort: 4444 },
+        { _tag: "ChannelEndpointChanged", channelId: 7 },
+        { _tag: "SetupConnection.Success", usedVersion: 2, flags: 0 }
+      ],
+      NOW
+    )
+    expect(events).toEqual([
+      { _tag: "UpdateRefused", channelId: 7, errorCode: "invalid-nominal-hashrate" },
+      { _tag: "Reconnect", host: "other.example", port: 4444 },
+      { _tag: "Ignored", messageTag: "SetupConnection.Success", reason: "unexpected-message" }
+    ])
+  })
+})
+
+function setGroup(groupChannelId: number, channelIds: ReadonlyArray<number>): Mining.SetGroupChannel {
+  return { _tag: "SetGroupChannel", groupChannelId, channelIds }
+}
+
+function setPrefix(channelId: number, size: number): Mining.SetExtranoncePrefix {
+  return { _tag: "SetExtranoncePrefix", channelId, extranoncePrefix: bytes(1, size) }
+}
+
+/** As section 5.3.16 says it: hash the whole coinbase, then fold. */
+function rootByHand(message: Mining.NewExtendedMiningJob, extranonce: Uint8Array): Uint8Array {
+  let root = doubleSha256(Uint8Array.of(...message.coinbaseTxPrefix, ...extranonce, ...message.coinbaseTxSuffix))
+  for (const node of message.merklePath) root = doubleSha256(Uint8Array.of(...root, ...node))
+  return root
+}
+
+function doubleSha256(data: Uint8Array): Uint8Array {
+  const once = createHash("sha256").update(data).digest()
+  return new Uint8Array(createHash("sha256").update(once).digest())
+}
+
+function hex(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, "hex"))
+}
