@@ -5,7 +5,8 @@
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { Endpoint } from "./endpoint.ts"
-import type { DialError, ListenError, TransportError } from "./error.ts"
+import type { DialError, ListenError } from "./error.ts"
+import type { TransportError } from "./transport-error.ts"
 
 export interface Duplex {
   /**
@@ -13,8 +14,13 @@ export interface Duplex {
    * and may change them in place. Every end, orderly or not, is a failure: `TransportError` with its reason.
    */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TransportError>
-  /** Sends the chunks in one write and waits while the peer's window is full. */
-  readonly write: (chunks: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, TransportError>
+  /**
+   * Waits while the peer's window is full, then calls `bytes` and hands what it gives to the socket, both in one step that
+   * nothing comes between: what is encrypted in `bytes` leaves in the order in which it was encrypted, whoever else writes
+   * at the same time, and an interrupted write has sent all of it or nothing. The bytes must not be changed afterwards. A
+   * peer that takes nothing for the layer's `sendTimeout` ends the connection.
+   */
+  readonly write: (bytes: () => Uint8Array) => Effect.Effect<void, TransportError>
   readonly remote: Endpoint
 }
 

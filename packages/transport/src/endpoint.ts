@@ -3,6 +3,8 @@
  * specification, section 4.7: `stratum2+tcp://host:port/AUTHORITYKEY`; `stratum2+tcp+plain://host:port` is our own
  * spelling for a server that speaks without Noise.
  */
+import { AuthorityKey } from "@sluice/noise"
+import { Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
 
 /** One side of a TCP connection, or an address of an in-memory network. */
 export interface Endpoint {
@@ -10,10 +12,96 @@ export interface Endpoint {
   readonly port: number
 }
 
+export const Endpoint: Schema.Codec<Endpoint> = Schema.Struct({
+  host: Schema.String,
+  port: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))
+})
+
 /** A server to connect to. */
 export interface ServerAddress extends Endpoint {
   /** `"noise"` needs the authority's x-only public key (32 bytes, section 4.7); `"plain"` has none. */
-  readonly security:
-    | { readonly _tag: "noise"; readonly authorityKey: Uint8Array }
-    | { readonly _tag: "plain" }
+  readonly security: { readonly _tag: "noise"; readonly authorityKey: Uint8Array } | { readonly _tag: "plain" }
 }
+
+/** A text that is not an address. */
+export class AddressError extends Schema.TaggedError<AddressError>("sluice/transport/AddressError")("AddressError", {
+  message: Schema.String
+}) {}
+
+/** `host:port`, an IPv6 host in brackets. */
+export const formatEndpoint = (endpoint: Endpoint): string =>
+  `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
+
+/** Where to listen or connect: `127.0.0.1:3333`, `[::1]:3333`, `pool.example:3333`. */
+export const parseEndpoint = (text: string): Result.Result<Endpoint, AddressError> => {
+  const match = HOST_PORT.exec(text)
+  if (match === null) return refuse(`"${text}" is not an address: expected HOST:PORT, for instance 127.0.0.1:3333`)
+  const port = Number(match[3])
+  if (port > 65535) return refuse(`"${text}" is not an address: the port is ${port}, and the highest is 65535`)
+  return Result.succeed({ host: match[1] ?? match[2]!, port })
+}
+
+/** A server's URL. */
+export const parseServerAddress = (text: string): Result.Result<ServerAddress, AddressError> => {
+  const match = SERVER_URL.exec(text)
+  if (match === null) {
+    return refuse(`"${text}" is not a server's address: expected ${NOISE_FORM}, or ${PLAIN_FORM} without encryption`)
+  }
+  const [, scheme, hostPort = "", key = ""] = match
+  const endpoint = parseEndpoint(hostPort)
+  if (Result.isFailure(endpoint)) return Result.fail(endpoint.failure)
+  if (endpoint.success.port === 0) return refuse(`"${text}" is not a server's address: no server has port 0`)
+  if (scheme === "stratum2+tcp+plain") {
+    if (key !== "") return refuse(`"${text}" has a key and says plain: expected ${NOISE_FORM} or ${PLAIN_FORM}`)
+    return Result.succeed({ ...endpoint.success, security: { _tag: "plain" } })
+  }
+  if (key === "") {
+    return refuse(`"${text}" lacks the authority key that the server publishes: expected ${NOISE_FORM}`)
+  }
+  return Result.mapBoth(AuthorityKey.parsePublicKey(key), {
+    onFailure: (failure) => new AddressError({ message: `the key in "${text}": ${failure.message}` }),
+    onSuccess: (authorityKey) => ({ ...endpoint.success, security: { _tag: "noise", authorityKey } as const })
+  })
+}
+
+/** The URL of a server; the inverse of `parseServerAddress`. */
+export const formatServerAddress = (server: ServerAddress): string =>
+  server.security._tag === "plain"
+    ? `stratum2+tcp+plain://${formatEndpoint(server)}`
+    : `stratum2+tcp://${formatEndpoint(server)}/${AuthorityKey.formatPublicKey(server.security.authorityKey)}`
+
+/** `HOST:PORT` text to endpoint and back, for configurations. */
+export const EndpointFromString: Schema.Codec<Endpoint, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Endpoint,
+    SchemaTransformation.transformEffect({
+      decode: (text: string) => orIssue(parseEndpoint(text)),
+      encode: (endpoint) => Effect.succeed(formatEndpoint(endpoint))
+    })
+  )
+)
+
+/** URL text to server address and back, for configurations. */
+export const ServerAddressFromString: Schema.Codec<ServerAddress, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.declare(
+      (value): value is ServerAddress => typeof value === "object" && value !== null && "security" in value
+    ),
+    SchemaTransformation.transformEffect({
+      decode: (text: string) => orIssue(parseServerAddress(text)),
+      encode: (server) => Effect.succeed(formatServerAddress(server))
+    })
+  )
+)
+
+const NOISE_FORM = "stratum2+tcp://HOST:PORT/AUTHORITYKEY"
+const PLAIN_FORM = "stratum2+tcp+plain://HOST:PORT"
+const HOST_PORT = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/
+const SERVER_URL = /^(stratum2\+tcp|stratum2\+tcp\+plain):\/\/([^/]+)(?:\/(.*))?$/
+
+const refuse = (message: string): Result.Result<never, AddressError> => Result.fail(new AddressError({ message }))
+
+const orIssue = <A>(result: Result.Result<A, AddressError>): Effect.Effect<A, SchemaIssue.Issue> =>
+  Result.isSuccess(result)
+    ? Effect.succeed(result.success)
+    : Effect.fail(new SchemaIssue.InvalidValue({ message: result.failure.message }))

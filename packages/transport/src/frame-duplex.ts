@@ -6,7 +6,9 @@ import type { Frame } from "@sluice/protocol"
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { Endpoint, ServerAddress } from "./endpoint.ts"
-import type { DialError, ListenError, TransportError } from "./error.ts"
+import type { DialError, ListenError } from "./error.ts"
+import type { HandshakeError } from "./handshake-error.ts"
+import type { TransportError } from "./transport-error.ts"
 
 export interface FrameDuplex {
   /** The whole frames among what the last read gave. Payloads are views on the bytes read, which are not reused. */
@@ -34,6 +36,6 @@ export class FrameListener extends Context.Service<
 export class FrameDialer extends Context.Service<
   FrameDialer,
   {
-    readonly dial: (server: ServerAddress) => Effect.Effect<FrameDuplex, DialError | TransportError, Scope.Scope>
+    readonly dial: (server: ServerAddress) => Effect.Effect<FrameDuplex, DialError | HandshakeError, Scope.Scope>
   }
 >()("sluice/transport/FrameDialer") {}

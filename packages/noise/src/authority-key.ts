@@ -1,0 +1,149 @@
+/**
+ * Keys of the authority that signs servers' certificates, and their base58check text (specification, section 4.7).
+ *
+ * The public key is `01 00` (a version, U16 little-endian) and the 32-byte x-only key of BIP340; the secret key is its 32
+ * bytes alone, without a version.
+ */
+import { schnorr } from "@noble/curves/secp256k1.js"
+import { sha256 } from "@noble/hashes/sha2.js"
+import { createBase58check } from "@scure/base"
+import { Effect, Redacted, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { entropy } from "./entropy.ts"
+
+/** A text that is no authority key, and why. Of a secret key, the text itself is never part of the message. */
+export class AuthorityKeyError extends Schema.TaggedError<AuthorityKeyError>("sluice/noise/AuthorityKeyError")(
+  "AuthorityKeyError",
+  { message: Schema.String }
+) {}
+
+export interface KeyPair {
+  readonly secretKey: Redacted.Redacted<Uint8Array>
+  /** x-only, 32 bytes. */
+  readonly publicKey: Uint8Array
+}
+
+/** A new key pair from the `WebCrypto` reference's randomness. */
+export const generate: Effect.Effect<KeyPair> = Effect.map(entropy, (random) => {
+  const secretKey = Redacted.make(schnorr.utils.randomSecretKey(random(schnorr.lengths.seed!)), redactedLabel)
+  return { secretKey, publicKey: publicKeyOf(secretKey) }
+})
+
+/** The x-only public key (32 bytes) of a secret key. */
+export const publicKeyOf = (secretKey: Redacted.Redacted<Uint8Array>): Uint8Array =>
+  schnorr.getPublicKey(Redacted.value(secretKey))
+
+/** `9bXiEd8…`: the text of an x-only public key. */
+export const formatPublicKey = (publicKey: Uint8Array): string => {
+  const bytes = new Uint8Array(VERSION.length + KEY_SIZE)
+  bytes.set(VERSION)
+  bytes.set(publicKey, VERSION.length)
+  return base58check.encode(bytes)
+}
+
+/** The text of a secret key, which is a secret too. */
+export const formatSecretKey = (secretKey: Redacted.Redacted<Uint8Array>): string =>
+  base58check.encode(Redacted.value(secretKey))
+
+/** The x-only key, 32 bytes, that a text stands for. */
+export const parsePublicKey = (text: string): Result.Result<Uint8Array, AuthorityKeyError> => {
+  const bytes = decode(text)
+  if (bytes === undefined) return refuse(`"${shorten(text)}" is not an authority public key: ${NOT_BASE58CHECK}`)
+  if (bytes.length === KEY_SIZE) {
+    return refuse(
+      `"${shorten(text)}" holds 32 bytes without a version. That is either an old form of authority public key, in use before the ` +
+        `version was introduced${isXOnly(bytes) ? ` (today's form of it is ${formatPublicKey(bytes)})` : ""}, or a secret ` +
+        `key, which belongs to nobody but its owner. Ask the server's operator for its current public key`
+    )
+  }
+  if (bytes.length !== VERSION.length + KEY_SIZE) {
+    return refuse(
+      `"${shorten(text)}" holds ${bytes.length} bytes; an authority public key has 34: 01 00 and the 32 of the key`
+    )
+  }
+  if (bytes[0] !== VERSION[0] || bytes[1] !== VERSION[1]) {
+    return refuse(
+      `"${shorten(text)}" is an authority public key of version ${bytes[0]! | (bytes[1]! << 8)}; expected version 1 (01 00)`
+    )
+  }
+  const key = bytes.slice(VERSION.length)
+  if (!isXOnly(key)) return refuse(`"${shorten(text)}" is not a key: its 32 bytes are no x coordinate of secp256k1`)
+  return Result.succeed(key)
+}
+
+/** The 32-byte secret key that a text stands for. */
+export const parseSecretKey = (text: string): Result.Result<Redacted.Redacted<Uint8Array>, AuthorityKeyError> => {
+  const bytes = decode(text)
+  if (bytes === undefined) return refuse(`this is not an authority secret key: ${NOT_BASE58CHECK}`)
+  if (bytes.length === VERSION.length + KEY_SIZE) {
+    return refuse("this is an authority public key; expected the secret key that belongs to it (`sluice key generate`)")
+  }
+  if (bytes.length !== KEY_SIZE) {
+    return refuse(
+      `this holds ${bytes.length} bytes; an authority secret key has 32 (\`sluice key generate\` makes one)`
+    )
+  }
+  if (!schnorr.Point.Fn.isValidNot0(schnorr.Point.Fn.fromBytes(bytes, true))) {
+    return refuse("this is not an authority secret key: its 32 bytes are 0 or not below the order of secp256k1")
+  }
+  return Result.succeed(Redacted.make(bytes, redactedLabel))
+}
+
+/** Text to x-only key and back, for configurations and addresses. */
+export const PublicKey: Schema.Codec<Uint8Array, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.Uint8Array,
+    SchemaTransformation.transformEffect({
+      decode: (text: string) => orIssue(parsePublicKey(text)),
+      encode: (key) => Effect.succeed(formatPublicKey(key))
+    })
+  )
+)
+
+/** Text to secret key and back, for configurations. */
+export const SecretKey: Schema.Codec<Redacted.Redacted<Uint8Array>, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.Redacted(Schema.Uint8Array),
+    SchemaTransformation.transformEffect({
+      decode: (text: string) => orIssue(parseSecretKey(text)),
+      encode: (key) => Effect.succeed(formatSecretKey(key))
+    })
+  )
+)
+
+const KEY_SIZE = 32
+const VERSION = Uint8Array.of(1, 0)
+const NOT_BASE58CHECK =
+  "it is not base58check text; a character is missing, mistyped or too many (0, O, I and l are never part of a key)"
+/** Longer than any key, and short enough that decoding (which is quadratic) is nothing. */
+const MAX_TEXT = 128
+
+const redactedLabel = { label: "authority secret key" }
+const base58check = createBase58check(sha256)
+
+const decode = (text: string): Uint8Array | undefined => {
+  if (text.length > MAX_TEXT) return undefined
+  try {
+    return base58check.decode(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isXOnly = (key: Uint8Array): boolean => {
+  try {
+    schnorr.utils.lift_x(schnorr.Point.Fp.fromBytes(key))
+    return true
+  } catch {
+    return false
+  }
+}
+
+const shorten = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text)
+
+const refuse = (message: string): Result.Result<never, AuthorityKeyError> =>
+  Result.fail(new AuthorityKeyError({ message }))
+
+const orIssue = <A>(result: Result.Result<A, AuthorityKeyError>): Effect.Effect<A, SchemaIssue.Issue> =>
+  Result.isSuccess(result)
+    ? Effect.succeed(result.success)
+    : Effect.fail(new SchemaIssue.InvalidValue({ message: result.failure.message }))

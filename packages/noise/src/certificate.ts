@@ -1,0 +1,61 @@
+/**
+ * A server's certificate: the SIGNATURE_NOISE_MESSAGE of the specification, section 4.5.2, by which an authority says
+ * from when to when a static key is its server's. 74 bytes: version U16, valid_from U32, not_valid_after U32 (seconds
+ * since 1970), BIP340 signature. The static key itself travels beside it.
+ */
+import { schnorr } from "@noble/curves/secp256k1.js"
+import {
+  CERTIFICATE_SIGNATURE_AT,
+  CERTIFICATE_SIZE,
+  CERTIFICATE_VERSION,
+  certificateDigest,
+  certificateNotValidAfter,
+  certificateValidFrom,
+  certificateVersion,
+  writeU16,
+  writeU32
+} from "@sluice/core"
+import { Redacted } from "effect"
+
+export interface Certificate {
+  readonly version: number
+  /** Seconds since 1970, U32. */
+  readonly validFrom: number
+  /** Seconds since 1970, U32: the last second in which the certificate holds. */
+  readonly notValidAfter: number
+  /** BIP340, 64 bytes, over SHA256(version, valid_from, not_valid_after, x-only static key). */
+  readonly signature: Uint8Array
+}
+
+/** Signs the x-only static key (32 bytes). `auxiliary` is BIP340's 32 random bytes. */
+export const sign = (options: {
+  readonly staticKey: Uint8Array
+  readonly validFrom: number
+  readonly notValidAfter: number
+  readonly authoritySecretKey: Redacted.Redacted<Uint8Array>
+  readonly auxiliary: Uint8Array
+}): Certificate => {
+  const { validFrom, notValidAfter } = options
+  const digest = new Uint8Array(32)
+  certificateDigest(CERTIFICATE_VERSION, validFrom, notValidAfter, options.staticKey, 0, digest, 0)
+  const signature = schnorr.sign(digest, Redacted.value(options.authoritySecretKey), options.auxiliary)
+  return { version: CERTIFICATE_VERSION, validFrom, notValidAfter, signature }
+}
+
+/** The 74 bytes that a responder sends. */
+export const encode = (certificate: Certificate): Uint8Array => {
+  const bytes = new Uint8Array(CERTIFICATE_SIZE)
+  writeU16(bytes, 0, certificate.version)
+  writeU32(bytes, 2, certificate.validFrom)
+  writeU32(bytes, 6, certificate.notValidAfter)
+  bytes.set(certificate.signature, CERTIFICATE_SIGNATURE_AT)
+  return bytes
+}
+
+/** What 74 bytes say; whether it is true is the handshake's to check. */
+export const decode = (bytes: Uint8Array): Certificate => ({
+  version: certificateVersion(bytes, 0),
+  validFrom: certificateValidFrom(bytes, 0) >>> 0,
+  notValidAfter: certificateNotValidAfter(bytes, 0) >>> 0,
+  signature: bytes.slice(CERTIFICATE_SIGNATURE_AT, CERTIFICATE_SIZE)
+})

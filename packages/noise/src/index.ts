@@ -1,0 +1,6 @@
+export * as AuthorityKey from "./authority-key.ts"
+export * as Certificate from "./certificate.ts"
+export * from "./certificate-authority.ts"
+export * as Curve from "./curve.ts"
+export * from "./entropy.ts"
+export * from "./noble-curve.ts"

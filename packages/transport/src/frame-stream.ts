@@ -1,0 +1,63 @@
+/** A `Duplex` of bytes as a `FrameDuplex`: what `Noise` and `Plain` have in common. */
+import type { Frame } from "@sluice/protocol"
+import { Effect } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Duplex } from "./duplex.ts"
+import type { FrameDuplex } from "./frame-duplex.ts"
+import type { FrameReader } from "./frame-reader.ts"
+import { Closed, TransportError } from "./transport-error.ts"
+
+/**
+ * The longest payload before SetupConnection is through, in bytes: SetupConnection itself has at most 1,290; the rest is
+ * for fields that a later version may add.
+ */
+export const MAX_SETUP_PAYLOAD = 4096
+
+/**
+ * Frames over `duplex`. `early` is what came with the handshake and belongs to the first frames; `seal` makes the bytes of
+ * one write from plain frames.
+ */
+export const overDuplex = (options: {
+  readonly duplex: Duplex
+  readonly reader: FrameReader
+  readonly early: ReadonlyArray<Uint8Array>
+  readonly seal: (frames: NonEmptyReadonlyArray<Uint8Array>) => Uint8Array
+}): FrameDuplex => {
+  const { duplex, reader, seal } = options
+  const { remote } = duplex
+
+  /** What a read gave, as frames. A failure waits until the frames before it were taken. */
+  const read = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<NonEmptyReadonlyArray<Frame>, TransportError> => {
+    const frames: Array<Frame> = []
+    for (const chunk of chunks) reader.push(chunk, frames)
+    if (isNonEmpty(frames)) return Effect.succeed(frames)
+    return reader.failure === undefined ? next : fail(reader.failure)
+  }
+  const fail = (reason: TransportError["reason"]) => Effect.fail(new TransportError({ remote, reason }))
+  const next: FrameDuplex["pull"] = Effect.flatMap(
+    Effect.mapError(duplex.pull, (error) =>
+      error.reason._tag === "Closed" && reader.pendingBytes > 0
+        ? new TransportError({ remote, reason: new Closed({ pendingBytes: reader.pendingBytes }) })
+        : error
+    ),
+    read
+  )
+
+  let early = options.early
+  const pull: FrameDuplex["pull"] = Effect.suspend(() => {
+    if (reader.failure !== undefined) return fail(reader.failure)
+    if (early.length === 0) return next
+    const chunks = early
+    early = []
+    return read(chunks)
+  })
+
+  return {
+    pull,
+    write: (frames) => duplex.write(() => seal(frames)),
+    limitPayload: (maxPayload) => reader.limitPayload(maxPayload),
+    remote
+  }
+}
+
+const isNonEmpty = <A>(array: ReadonlyArray<A>): array is readonly [A, ...Array<A>] => array.length > 0

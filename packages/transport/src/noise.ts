@@ -1,0 +1,248 @@
+/**
+ * Frames over Noise NX (specification, sections 4.5 and 4.6): the handshake of core's `Initiator` and `Responder` over a
+ * `Duplex`, then every frame encrypted.
+ *
+ * A handshake costs a responder some milliseconds of computing and at most 64 bytes of memory before it, and ends with its
+ * time limit whatever the peer does or leaves undone.
+ */
+import {
+  ACT1_SIZE,
+  ACT2_SIZE,
+  certificateNotValidAfter,
+  certificateValidFrom,
+  certificateVersion,
+  type CipherState,
+  ENCRYPTED_HEADER_SIZE,
+  encryptedPayloadLength,
+  FRAME_HEADER_SIZE,
+  HANDSHAKE_BAD_CERTIFICATE_TAG,
+  HANDSHAKE_BAD_KEY,
+  HANDSHAKE_BAD_SIGNATURE,
+  HANDSHAKE_BAD_STATIC_KEY_TAG,
+  HANDSHAKE_CERTIFICATE_VERSION,
+  HANDSHAKE_EXPIRED,
+  HANDSHAKE_NOT_YET_VALID,
+  HANDSHAKE_OK,
+  Initiator,
+  Responder
+} from "@sluice/core"
+import { AuthorityKey, CertificateAuthority, Curve, entropy } from "@sluice/noise"
+import { Clock, Duration, Effect, Layer, Redacted } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import { Dialer, type Duplex, Listener } from "./duplex.ts"
+import { DialError } from "./error.ts"
+import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
+import { FrameReader } from "./frame-reader.ts"
+import { MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
+import {
+  CertificateNotValidNow,
+  CertificateVersion,
+  HandshakeError,
+  HandshakeGarbage,
+  HandshakeTimeout,
+  HandshakeTruncated,
+  type Role,
+  WrongAuthority
+} from "./handshake-error.ts"
+
+export interface ResponderOptions {
+  /** How long a client may take for its part of the handshake; 10 seconds. */
+  readonly handshakeTimeout?: Duration.Input
+}
+
+export interface InitiatorOptions {
+  /** How long a server may take for its part of the handshake; 10 seconds. */
+  readonly handshakeTimeout?: Duration.Input
+  /** How far this clock and the server's may be apart when the certificate's dates are checked; 10 seconds. */
+  readonly clockTolerance?: Duration.Input
+}
+
+/** The server's side, with the certificates of a `CertificateAuthority`. */
+export const responder = (
+  options: ResponderOptions = {}
+): Layer.Layer<FrameListener, never, Listener | CertificateAuthority> =>
+  Layer.effect(
+    FrameListener,
+    Effect.gen(function* () {
+      const { address, run } = yield* Listener
+      const respond = yield* makeRespond(options)
+      return FrameListener.of({
+        address,
+        run: (handler) => run((duplex) => Effect.flatMap(respond(duplex), handler))
+      })
+    })
+  )
+
+/** The client's side: dials addresses of the form `stratum2+tcp://HOST:PORT/KEY`. */
+export const initiator = (options: InitiatorOptions = {}): Layer.Layer<FrameDialer, never, Dialer> =>
+  Layer.effect(FrameDialer, makeDialer(options))
+
+const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
+  const { credentials } = yield* CertificateAuthority
+  const curve = yield* Curve.Curve
+  const random = yield* entropy
+  const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
+
+  return Effect.fnUntraced(function* (duplex: Duplex) {
+    const { act: act1, early } = yield* readAct(duplex, "responder", ACT1_SIZE, timeout)
+    const { staticSecret, staticKey, certificate } = yield* credentials
+    const handshake = new Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
+    const act2 = new Uint8Array(ACT2_SIZE)
+    const code = handshake.respond(act1, 0, random(32), random(32), act2, 0)
+    if (code !== HANDSHAKE_OK) return yield* garbage(duplex, "responder", code, act1)
+    yield* Effect.mapError(
+      duplex.write(() => act2),
+      truncated(duplex, "responder", act1, ACT1_SIZE, ACT1_SIZE)
+    )
+    return encrypted(duplex, handshake, early)
+  })
+})
+
+export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions) {
+  const dialer = yield* Dialer
+  const curve = yield* Curve.Curve
+  const random = yield* entropy
+  const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
+  const toleranceSeconds = Math.floor(Duration.toSeconds(options.clockTolerance ?? "10 seconds"))
+
+  return FrameDialer.of({
+    dial: Effect.fnUntraced(function* (server) {
+      if (server.security._tag !== "noise") return yield* new DialError({ endpoint: server, code: "SECURITY" })
+      const { authorityKey } = server.security
+      const duplex = yield* dialer.dial(server)
+      const handshake = new Initiator(curve)
+      const act1 = new Uint8Array(ACT1_SIZE)
+      const started = handshake.start(random(32), random(32), act1, 0)
+      if (started !== HANDSHAKE_OK) return yield* Effect.die(new Error(`no ephemeral key: code ${started}`))
+      yield* Effect.mapError(
+        duplex.write(() => act1),
+        truncated(duplex, "initiator", new Uint8Array(0), 0, ACT2_SIZE)
+      )
+      const { act: act2, early } = yield* readAct(duplex, "initiator", ACT2_SIZE, timeout)
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const code = handshake.finish(act2, 0, authorityKey, now, toleranceSeconds)
+      if (code === HANDSHAKE_OK) return encrypted(duplex, handshake, early)
+      return yield* refusal(duplex, handshake.certificate, code, { act2, authorityKey, now, toleranceSeconds })
+    })
+  })
+})
+
+const encrypted = (duplex: Duplex, handshake: Initiator | Responder, early: ReadonlyArray<Uint8Array>): FrameDuplex =>
+  overDuplex({
+    duplex,
+    reader: new FrameReader(handshake.receive, MAX_SETUP_PAYLOAD),
+    early,
+    seal: (frames) => seal(handshake.send, frames)
+  })
+
+/** All frames of one write, encrypted into one buffer. */
+export const seal = (cipher: CipherState, frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
+  let size = 0
+  for (const frame of frames) {
+    size += ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(frame.length - FRAME_HEADER_SIZE)
+  }
+  const out = new Uint8Array(size)
+  let at = 0
+  for (const frame of frames) {
+    const written = cipher.sealFrame(frame, 0, out, at)
+    // After 2^64 frames: at a million a second, in half a million years.
+    if (written < 0) throw new Error("the encryption key is used up")
+    at += written
+  }
+  return out
+}
+
+/** Reads the peer's act, of exactly `size` bytes; what came behind it is `early`. */
+const readAct = Effect.fnUntraced(function* (duplex: Duplex, role: Role, size: number, timeout: Duration.Duration) {
+  const act = new Uint8Array(size)
+  let received = 0
+  const read = Effect.gen(function* () {
+    while (true) {
+      const chunks = yield* duplex.pull
+      const early: Array<Uint8Array> = []
+      for (const chunk of chunks) {
+        const part = chunk.subarray(0, size - received)
+        act.set(part, received)
+        received += part.length
+        if (part.length < chunk.length) early.push(chunk.subarray(part.length))
+      }
+      if (received === size) return { act, early }
+    }
+  })
+  return yield* read.pipe(
+    Effect.mapError(() => truncated(duplex, role, act, received, size)()),
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () => {
+        const hint = hintOf(act.subarray(0, received))
+        const seconds = Duration.toSeconds(timeout)
+        return failWith(duplex, new HandshakeTimeout({ role, seconds, received, expected: size, hint }))
+      }
+    })
+  )
+})
+
+const truncated =
+  (duplex: Duplex, role: Role, act: Uint8Array, received: number, expected: number) => (): HandshakeError => {
+    const hint = hintOf(act.subarray(0, received))
+    return new HandshakeError({
+      remote: duplex.remote,
+      reason: new HandshakeTruncated({ role, received, expected, hint })
+    })
+  }
+
+const garbage = (duplex: Duplex, role: Role, code: number, act: Uint8Array) =>
+  failWith(duplex, new HandshakeGarbage({ role, what: GARBAGE[code] ?? `code ${code}`, hint: hintOf(act) }))
+
+const GARBAGE: Readonly<Record<number, string>> = {
+  [HANDSHAKE_BAD_KEY]: "its key is none",
+  [HANDSHAKE_BAD_STATIC_KEY_TAG]: "the tag of its static key is wrong",
+  [HANDSHAKE_BAD_CERTIFICATE_TAG]: "the tag of its certificate is wrong"
+}
+
+/** Why the initiator does not go on. */
+const refusal = (
+  duplex: Duplex,
+  certificate: Uint8Array,
+  code: number,
+  {
+    act2,
+    authorityKey,
+    now,
+    toleranceSeconds
+  }: {
+    readonly act2: Uint8Array
+    readonly authorityKey: Uint8Array
+    readonly now: number
+    readonly toleranceSeconds: number
+  }
+) => {
+  switch (code) {
+    case HANDSHAKE_BAD_SIGNATURE:
+      return failWith(duplex, new WrongAuthority({ authorityKey: AuthorityKey.formatPublicKey(authorityKey) }))
+    case HANDSHAKE_NOT_YET_VALID:
+    case HANDSHAKE_EXPIRED: {
+      const validFrom = certificateValidFrom(certificate, 0) >>> 0
+      const notValidAfter = certificateNotValidAfter(certificate, 0) >>> 0
+      return failWith(duplex, new CertificateNotValidNow({ validFrom, notValidAfter, now, toleranceSeconds }))
+    }
+    case HANDSHAKE_CERTIFICATE_VERSION:
+      return failWith(duplex, new CertificateVersion({ version: certificateVersion(certificate, 0) }))
+    default:
+      return garbage(duplex, "initiator", code, act2)
+  }
+}
+
+const failWith = (duplex: Duplex, reason: HandshakeError["reason"]): Effect.Effect<never, HandshakeError> =>
+  Effect.fail(new HandshakeError({ remote: duplex.remote, reason }))
+
+/** What bytes that are no handshake look like. A key's bytes look like text with probability 10^-4 for 8 of them. */
+const hintOf = (bytes: Uint8Array): string => {
+  if (bytes.length >= 6 && bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0) {
+    return "; it seems to speak Stratum V2 without Noise (stratum2+tcp+plain)"
+  }
+  if (bytes.length < 8 || !bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d)) {
+    return ""
+  }
+  return bytes[0] === 0x7b ? "; it seems to speak Stratum V1 (JSON)" : "; it sent plain text, not a handshake"
+}

@@ -1,0 +1,59 @@
+/**
+ * Frames without Noise, for trusted networks: section 4 makes encryption optional there, and mandatory everywhere else.
+ * Anyone on the way can read and change what is sent, and the server proves nothing.
+ */
+import { Effect, Layer } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import { Dialer, type Duplex, Listener } from "./duplex.ts"
+import { formatEndpoint } from "./endpoint.ts"
+import { DialError } from "./error.ts"
+import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
+import { FrameReader } from "./frame-reader.ts"
+import { MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
+
+/** Serves without encryption, and says so in the log when it begins. */
+export const listener: Layer.Layer<FrameListener, never, Listener> = Layer.effect(
+  FrameListener,
+  Effect.gen(function* () {
+    const { address, run } = yield* Listener
+    yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
+    return FrameListener.of({ address, run: (handler) => run((duplex) => handler(plain(duplex))) })
+  })
+)
+
+/** Dials addresses of the form `stratum2+tcp+plain://HOST:PORT`, and says so in the log the first time. */
+export const makeDialer: Effect.Effect<FrameDialer["Service"], never, Dialer> = Effect.gen(function* () {
+  const dialer = yield* Dialer
+  let warned = false
+  return FrameDialer.of({
+    dial: Effect.fnUntraced(function* (server) {
+      if (server.security._tag !== "plain") return yield* new DialError({ endpoint: server, code: "SECURITY" })
+      if (!warned) {
+        warned = true
+        yield* Effect.logWarning(
+          `Connecting to ${formatEndpoint(server)} without encryption: for trusted networks only`
+        )
+      }
+      return plain(yield* dialer.dial(server))
+    })
+  })
+})
+
+export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(FrameDialer, makeDialer)
+
+const plain = (duplex: Duplex): FrameDuplex =>
+  overDuplex({ duplex, reader: new FrameReader(undefined, MAX_SETUP_PAYLOAD), early: [], seal: join })
+
+const join = (frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
+  // One frame goes as it is: a job for a thousand connections is one array.
+  if (frames.length === 1) return frames[0]
+  let size = 0
+  for (const frame of frames) size += frame.length
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const frame of frames) {
+    bytes.set(frame, at)
+    at += frame.length
+  }
+  return bytes
+}

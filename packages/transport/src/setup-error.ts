@@ -1,0 +1,94 @@
+/** How the ends fail to agree in SetupConnection (specification, section 3.6). */
+import { Schema } from "effect"
+import { Endpoint, formatEndpoint } from "./endpoint.ts"
+
+const error = <Self>(name: string) => Schema.TaggedError<Self>(`sluice/transport/${name}`)
+
+/** The peer did not finish its part of the setup in time. */
+export class SetupTimeout extends error<SetupTimeout>("SetupTimeout")("SetupTimeout", { seconds: Schema.Finite }) {
+  override get message(): string {
+    return `nothing came for ${this.seconds} s`
+  }
+}
+
+/** Another message came than the one that must come first. */
+export class UnexpectedFirstMessage extends error<UnexpectedFirstMessage>("UnexpectedFirstMessage")(
+  "UnexpectedFirstMessage",
+  { extensionType: Schema.Int, messageType: Schema.Int, expected: Schema.String }
+) {
+  override get message(): string {
+    return (
+      `the first message is of type 0x${this.messageType.toString(16)} (extension 0x${this.extensionType.toString(16)}); ` +
+      `expected ${this.expected}`
+    )
+  }
+}
+
+/** The client asks for a protocol that is not served here. */
+export class UnsupportedProtocol extends error<UnsupportedProtocol>("UnsupportedProtocol")("UnsupportedProtocol", {
+  requested: Schema.Int,
+  served: Schema.Int
+}) {
+  override get message(): string {
+    return `the client asks for protocol ${this.requested}; served here is ${this.served} (0 mining, 1 job declaration, 2 template distribution)`
+  }
+}
+
+/** The ends have no version of the protocol in common. */
+export class VersionMismatch extends error<VersionMismatch>("VersionMismatch")("VersionMismatch", {
+  minVersion: Schema.Int,
+  maxVersion: Schema.Int
+}) {
+  override get message(): string {
+    return `the peer speaks versions ${this.minVersion} to ${this.maxVersion}; we speak 2`
+  }
+}
+
+/** The client wants features that the server has not. */
+export class UnsupportedFlags extends error<UnsupportedFlags>("UnsupportedFlags")("UnsupportedFlags", {
+  /** All of the client's flags that are not supported, U32. */
+  flags: Schema.Int
+}) {
+  override get message(): string {
+    return `the client asks for features that are not supported here: flags 0x${this.flags.toString(16)}`
+  }
+}
+
+/** A check of our own refused the client. */
+export class RefusedClient extends error<RefusedClient>("RefusedClient")("RefusedClient", {
+  errorCode: Schema.String
+}) {
+  override get message(): string {
+    return `the client was refused: ${this.errorCode}`
+  }
+}
+
+/** The server answered SetupConnection.Error. */
+export class RefusedByServer extends error<RefusedByServer>("RefusedByServer")("RefusedByServer", {
+  /** The flags that caused it, U32; 0 where it was something else. */
+  flags: Schema.Int,
+  errorCode: Schema.String
+}) {
+  override get message(): string {
+    const flags = this.flags === 0 ? "" : `, because of flags 0x${this.flags.toString(16)}`
+    return `the server refused with "${this.errorCode}"${flags}`
+  }
+}
+
+/** The ends did not agree in SetupConnection (specification, section 3.6). */
+export class SetupError extends error<SetupError>("SetupError")("SetupError", {
+  remote: Endpoint,
+  reason: Schema.Union([
+    SetupTimeout,
+    UnexpectedFirstMessage,
+    UnsupportedProtocol,
+    VersionMismatch,
+    UnsupportedFlags,
+    RefusedClient,
+    RefusedByServer
+  ])
+}) {
+  override get message(): string {
+    return `SetupConnection with ${formatEndpoint(this.remote)}: ${this.reason.message}`
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * SetupConnection, both ends (specification, section 3.6): from the floor of frames to connections that are typed by their
+ * protocol.
+ *
+ *     Setup.server(MiningListener, { supportedFlags: Mining.REQUIRES_STANDARD_JOBS })
+ *     Setup.client(MiningDialer, { device: { vendor: "...", ... } })
+ *
+ * The next step, the negotiation of extensions (0x0001), belongs between SetupConnection and `overFrames`, where
+ * `extensions` is empty today.
+ */
+import { Common, type Direction, DecodeError, ErrorCode, Frame, type Protocol } from "@sluice/protocol"
+import { type Context, Duration, Effect, Layer } from "effect"
+import type { Connection, ConnectionDialer, ConnectionListener, Device } from "./connection.ts"
+import type { Endpoint, ServerAddress } from "./endpoint.ts"
+import type { ConnectionError } from "./error.ts"
+import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
+import { overFrames } from "./message-stream.ts"
+import {
+  RefusedByServer,
+  RefusedClient,
+  SetupError,
+  SetupTimeout,
+  UnexpectedFirstMessage,
+  UnsupportedFlags,
+  UnsupportedProtocol,
+  VersionMismatch
+} from "./setup-error.ts"
+
+export interface ServerOptions {
+  /** Those flags of a client (SetupConnection) that can be met, U32; none. A client that sets others is refused. */
+  readonly supportedFlags?: number
+  /** The flags that clients are told (SetupConnection.Success), U32; none. */
+  readonly flags?: number
+  /** A last word on a client that is right in all else: an error code refuses it. */
+  readonly check?: (client: Common.SetupConnection, remote: Endpoint) => string | undefined
+  /** How long a client may take to send SetupConnection; 10 seconds. */
+  readonly setupTimeout?: Duration.Input
+}
+
+export interface ClientOptions {
+  /** What is asked of the server (SetupConnection), U32; nothing. */
+  readonly flags?: number
+  /** What the server is told of this client. */
+  readonly device?: Partial<Device>
+  /** How long the server may take to answer; 10 seconds. */
+  readonly setupTimeout?: Duration.Input
+}
+
+/** The listener service of a protocol, such as `MiningListener`; `In` is what clients send. */
+export interface ListenerOf<Self, In, Out> extends ServiceOf<Self, ConnectionListener<In, Out>> {
+  readonly protocol: Protocol<In, Out>
+}
+
+/** The dialer service of a protocol, such as `MiningDialer`; `In` is what servers send. */
+export interface DialerOf<Self, In, Out> extends ServiceOf<Self, ConnectionDialer<In, Out>> {
+  readonly protocol: Protocol<Out, In>
+}
+
+/** What makes a `Context.Service` class one. */
+type ServiceOf<Self, Shape> = Pick<Context.Key<Self, Shape>, "key" | "Identifier" | "Service">
+
+/** Serves the service's protocol to every client that asks for it. */
+export const server = <Self, In, Out>(
+  service: ListenerOf<Self, In, Out>,
+  options: ServerOptions = {}
+): Layer.Layer<Self, never, FrameListener> =>
+  Layer.effect(
+    service as unknown as Context.Key<Self, ConnectionListener<In, Out>>,
+    Effect.map(FrameListener, ({ address, run }): ConnectionListener<In, Out> => {
+      const accept = makeAccept(service.protocol, options)
+      return { address, run: (handler) => run((frames) => Effect.flatMap(accept(frames), handler)) }
+    })
+  )
+
+/** Speaks the service's protocol with servers. */
+export const client = <Self, In, Out>(
+  service: DialerOf<Self, In, Out>,
+  options: ClientOptions = {}
+): Layer.Layer<Self, never, FrameDialer> =>
+  Layer.effect(
+    service as unknown as Context.Key<Self, ConnectionDialer<In, Out>>,
+    Effect.map(FrameDialer, ({ dial }): ConnectionDialer<In, Out> => {
+      const request = makeRequest(service.protocol, options)
+      return { dial: (server) => Effect.flatMap(dial(server), (frames) => request(frames, server)) }
+    })
+  )
+
+/** The server's part: one SetupConnection comes, Success or Error goes. */
+const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions) => {
+  const { supportedFlags = 0, flags = 0, check } = options
+  const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
+
+  const judge = (client: Common.SetupConnection, remote: Endpoint): Refusal | undefined => {
+    const { minVersion, maxVersion } = client
+    if (client.protocol !== protocol.id) {
+      const reason = new UnsupportedProtocol({ requested: client.protocol, served: protocol.id })
+      return { flags: 0, errorCode: ErrorCode.setup.unsupportedProtocol, reason }
+    }
+    if (minVersion > Common.PROTOCOL_VERSION || maxVersion < Common.PROTOCOL_VERSION) {
+      const reason = new VersionMismatch({ minVersion, maxVersion })
+      return { flags: 0, errorCode: ErrorCode.setup.protocolVersionMismatch, reason }
+    }
+    const unsupported = (client.flags & ~supportedFlags) >>> 0
+    if (unsupported !== 0) {
+      const reason = new UnsupportedFlags({ flags: unsupported })
+      return { flags: unsupported, errorCode: ErrorCode.setup.unsupportedFeatureFlags, reason }
+    }
+    const errorCode = check?.(client, remote)
+    if (errorCode !== undefined) return { flags: 0, errorCode, reason: new RefusedClient({ errorCode }) }
+    return undefined
+  }
+
+  return Effect.fnUntraced(function* (frames: FrameDuplex): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
+    const { remote } = frames
+    const [first, ...early] = yield* firstFrames(frames, timeout)
+    const client = yield* decodeFirst(protocol.toServer, first, "SetupConnection (0x0)", remote)
+    if (!isSetupConnection(client)) return yield* unexpected(first, "SetupConnection (0x0)", remote)
+    const refusal = judge(client, remote)
+    if (refusal !== undefined) {
+      const { errorCode, flags, reason } = refusal
+      yield* frames.write([
+        Common.SetupConnectionError.codec.encode({ _tag: "SetupConnection.Error", flags, errorCode })
+      ])
+      return yield* new SetupError({ remote, reason })
+    }
+    const usedVersion = Common.PROTOCOL_VERSION
+    yield* frames.write([
+      Common.SetupConnectionSuccess.codec.encode({ _tag: "SetupConnection.Success", usedVersion, flags })
+    ])
+    const { deviceId, firmware, hardwareVersion, vendor } = client
+    return overFrames({
+      frames,
+      incoming: protocol.toServer,
+      outgoing: protocol.toClient,
+      setup: {
+        version: usedVersion,
+        flags: client.flags,
+        extensions: [],
+        device: { vendor, hardwareVersion, firmware, deviceId }
+      },
+      early
+    })
+  })
+}
+
+/** The client's part: SetupConnection goes, Success or Error comes. */
+const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOptions) => {
+  const { flags = 0 } = options
+  const device: Device = { vendor: "Sluice", hardwareVersion: "", firmware: "", deviceId: "", ...options.device }
+  const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
+  const expected = "SetupConnection.Success (0x1) or SetupConnection.Error (0x2)"
+
+  return Effect.fnUntraced(function* (
+    frames: FrameDuplex,
+    server: ServerAddress
+  ): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
+    const { remote } = frames
+    yield* frames.write([
+      Common.SetupConnection.codec.encode({
+        _tag: "SetupConnection",
+        protocol: protocol.id,
+        minVersion: Common.PROTOCOL_VERSION,
+        maxVersion: Common.PROTOCOL_VERSION,
+        flags,
+        endpointHost: server.host,
+        endpointPort: server.port,
+        ...device
+      })
+    ])
+    const [first, ...early] = yield* firstFrames(frames, timeout)
+    const answer = yield* decodeFirst(protocol.toClient, first, expected, remote)
+    if (isSetupError(answer)) {
+      const { errorCode, flags } = answer
+      return yield* new SetupError({ remote, reason: new RefusedByServer({ errorCode, flags }) })
+    }
+    if (!isSetupSuccess(answer)) return yield* unexpected(first, expected, remote)
+    const { usedVersion } = answer
+    if (usedVersion !== Common.PROTOCOL_VERSION) {
+      const reason = new VersionMismatch({ minVersion: usedVersion, maxVersion: usedVersion })
+      return yield* new SetupError({ remote, reason })
+    }
+    return overFrames({
+      frames,
+      incoming: protocol.toClient,
+      outgoing: protocol.toServer,
+      setup: { version: usedVersion, flags: answer.flags, extensions: [], device },
+      early
+    })
+  })
+}
+
+interface Refusal {
+  readonly flags: number
+  readonly errorCode: string
+  readonly reason: SetupError["reason"]
+}
+
+const firstFrames = (frames: FrameDuplex, timeout: Duration.Duration) =>
+  Effect.timeoutOrElse(frames.pull, {
+    duration: timeout,
+    orElse: () => {
+      const reason = new SetupTimeout({ seconds: Duration.toSeconds(timeout) })
+      return Effect.fail(new SetupError({ remote: frames.remote, reason }))
+    }
+  })
+
+const decodeFirst = <M>(
+  direction: Direction<M>,
+  frame: Frame,
+  expected: string,
+  remote: Endpoint
+): Effect.Effect<M, DecodeError | SetupError> =>
+  Effect.suspend((): Effect.Effect<M, DecodeError | SetupError> => {
+    try {
+      const message = direction.decode(frame, { copy: true })
+      return message === undefined ? unexpected(frame, expected, remote) : Effect.succeed(message)
+    } catch (error) {
+      if (error instanceof DecodeError) return Effect.fail(error)
+      throw error
+    }
+  })
+
+const unexpected = (frame: Frame, expected: string, remote: Endpoint) => {
+  const { extensionType, messageType } = frame
+  return Effect.fail(
+    new SetupError({ remote, reason: new UnexpectedFirstMessage({ extensionType, messageType, expected }) })
+  )
+}
+
+const hasTag = (message: unknown, tag: string): boolean =>
+  typeof message === "object" && message !== null && "_tag" in message && message._tag === tag
+const isSetupConnection = (message: unknown): message is Common.SetupConnection => hasTag(message, "SetupConnection")
+const isSetupSuccess = (message: unknown): message is Common.SetupConnectionSuccess =>
+  hasTag(message, "SetupConnection.Success")
+const isSetupError = (message: unknown): message is Common.SetupConnectionError =>
+  hasTag(message, "SetupConnection.Error")

@@ -1,0 +1,219 @@
+/**
+ * TCP, on Node's sockets: `Listener` and `Dialer` over the operating system.
+ *
+ * Reading is Effect's `NodeSocket`: nothing is read ahead of a pull but what Node buffers, and every chunk is a buffer of
+ * its own, which the caller may change. Writing goes to Node's socket directly, in one step (see `Duplex.write`).
+ */
+import { NodeSocket, NodeSocketServer } from "@effect/platform-node"
+import { Context, Duration, Effect, FiberSet, Layer, type Scope } from "effect"
+import type { Socket } from "effect/socket"
+import * as Net from "node:net"
+import { Dialer, type Duplex, Listener } from "./duplex.ts"
+import { type Endpoint, formatEndpoint } from "./endpoint.ts"
+import { DialError, ListenError } from "./error.ts"
+import { serve } from "./serve.ts"
+import { Closed, SendTimeout, SocketFailed, TransportError } from "./transport-error.ts"
+
+export interface TcpOptions {
+  /** How long a peer may leave a full window full before the connection ends; 1 minute. */
+  readonly sendTimeout?: Duration.Input
+  /** How long closing may take: for what was written to leave, and for the peer to close too; 2 seconds. */
+  readonly closeTimeout?: Duration.Input
+}
+
+export interface ListenerOptions extends Endpoint, TcpOptions {
+  /** Connections above this number are closed at once; 16,384. */
+  readonly maxConnections?: number
+}
+
+export interface DialerOptions extends TcpOptions {
+  /** How long connecting may take; 10 seconds. */
+  readonly connectTimeout?: Duration.Input
+}
+
+/** Listens while the layer lives. Port 0 lets the system choose; `Listener.address` has what it chose. */
+export const listener = (options: ListenerOptions): Layer.Layer<Listener, ListenError> =>
+  Layer.effect(Listener, makeListener(options))
+
+/** Dials with default options. */
+export const dialer: Layer.Layer<Dialer> = Layer.sync(Dialer, () => makeDialer({}))
+
+export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer.sync(Dialer, () => makeDialer(options))
+
+const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
+  const { host, port, maxConnections = 16_384 } = options
+  const server = yield* NodeSocketServer.make({ host, port, ...SOCKET_OPTIONS }).pipe(
+    Effect.mapError((error) => {
+      const cause = error.reason.cause
+      return new ListenError({ address: { host, port }, code: codeOf(cause), cause })
+    })
+  )
+  const address = { host, port: server.address._tag === "UnixPathAddress" ? port : server.address.port }
+
+  const run = <E, R>(handler: (duplex: Duplex) => Effect.Effect<void, E, R>) =>
+    Effect.gen(function* () {
+      // In a set of our own, which ends all at once: the server's own scope would close them one after the other.
+      const connections = yield* FiberSet.make<void, never>()
+      const fork = yield* FiberSet.runtime(connections)<Exclude<R, Scope.Scope>>()
+      let open = 0
+      return yield* server.run(() =>
+        Effect.contextWith((context: Context.Context<never>) => {
+          const socket = Context.getUnsafe(context, NodeSocket.NetSocket)
+          const remote = remoteOf(socket)
+          if (open >= maxConnections) {
+            socket.destroy()
+            return Effect.logDebug(
+              `Closed a connection from ${formatEndpoint(remote)}: ${open} are open, the most allowed`
+            )
+          }
+          open++
+          const connection = Effect.flatMap(openDuplex(socket, remote, options), handler)
+          fork(
+            Effect.ensuring(
+              serve(remote, connection),
+              Effect.sync(() => open--)
+            )
+          )
+          return Effect.void
+        })
+      )
+    }).pipe(
+      Effect.scoped,
+      Effect.mapError(
+        (error) => new ListenError({ address, code: codeOf(error.reason.cause), cause: error.reason.cause })
+      )
+    )
+  return Listener.of({ address, run })
+})
+
+const makeDialer = (options: DialerOptions): Dialer["Service"] => ({
+  dial: (endpoint) =>
+    Effect.acquireRelease(connect(endpoint, options), (socket) => Effect.sync(() => socket.destroy()), {
+      interruptible: true
+    }).pipe(
+      Effect.flatMap((socket) => openDuplex(socket, endpoint, options)),
+      Effect.mapError((error) =>
+        error._tag === "DialError" ? error : new DialError({ endpoint, code: error.message, cause: error })
+      )
+    )
+})
+
+/** Small frames leave at once; a peer that vanished without a word is noticed after some minutes. */
+const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
+
+const connect = (endpoint: Endpoint, options: DialerOptions): Effect.Effect<Net.Socket, DialError> =>
+  Effect.callback<Net.Socket, DialError>((resume) => {
+    const socket = Net.createConnection({ host: endpoint.host, port: endpoint.port, ...SOCKET_OPTIONS })
+    socket.once("connect", () => resume(Effect.succeed(socket)))
+    // It stays: an error that nobody listens for would end the process.
+    socket.on("error", (cause) => resume(Effect.fail(new DialError({ endpoint, code: codeOf(cause), cause }))))
+    return Effect.sync(() => socket.destroy())
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: options.connectTimeout ?? "10 seconds",
+      orElse: () => Effect.fail(new DialError({ endpoint, code: "TIMEOUT" }))
+    })
+  )
+
+/** An open socket as a `Duplex`; closing the Scope closes it. */
+const openDuplex = Effect.fnUntraced(function* (
+  socket: Net.Socket,
+  remote: Endpoint,
+  options: TcpOptions
+): Effect.fn.Return<Duplex, TransportError, Scope.Scope> {
+  const sendTimeout = Duration.fromInputUnsafe(options.sendTimeout ?? "1 minute")
+  const closeTimeoutMs = Duration.toMillis(options.closeTimeout ?? "2 seconds")
+  const closed = () => new TransportError({ remote, reason: new Closed({ pendingBytes: 0 }) })
+  let failed: TransportError | undefined
+  const failure = (error: Socket.SocketError): TransportError => {
+    if (failed !== undefined) return failed
+    if (error.reason._tag !== "SocketReadError") return closed()
+    return new TransportError({ remote, reason: new SocketFailed({ code: codeOf(error.reason.cause) }) })
+  }
+
+  yield* Effect.addFinalizer(() => close(socket, closeTimeoutMs))
+  const reader = yield* Effect.mapError(
+    Effect.flatMap(NodeSocket.fromDuplex(Effect.succeed(socket)), (adapter) => adapter.reader),
+    failure
+  )
+  // It may have closed before the reader listened for it.
+  if (socket.destroyed) return yield* closed()
+
+  const pull = Effect.mapBoth(reader.pull, {
+    onFailure: failure,
+    onSuccess: (chunks) => {
+      const bytes = chunks as unknown as [Buffer, ...Array<Buffer>]
+      return bytes.map(
+        (chunk) => new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      ) as unknown as readonly [Uint8Array, ...Array<Uint8Array>]
+    }
+  })
+
+  const room = Effect.timeoutOrElse(drained(socket), {
+    duration: sendTimeout,
+    orElse: () =>
+      Effect.suspend(() => {
+        failed = new TransportError({ remote, reason: new SendTimeout({ seconds: Duration.toSeconds(sendTimeout) }) })
+        socket.destroy()
+        return Effect.fail(failed)
+      })
+  })
+  const write = (bytes: () => Uint8Array): Effect.Effect<void, TransportError> =>
+    Effect.suspend(() => {
+      if (failed !== undefined) return Effect.fail(failed)
+      if (!socket.writable) return Effect.fail(closed())
+      if (socket.writableNeedDrain) return Effect.flatMap(room, () => write(bytes))
+      socket.write(bytes())
+      return Effect.void
+    })
+  return { pull, write, remote }
+})
+
+/** Waits until the socket's buffer is empty, or the socket closed. */
+const drained = (socket: Net.Socket): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const stop = () => {
+      socket.off("drain", done)
+      socket.off("close", done)
+    }
+    const done = () => {
+      stop()
+      resume(Effect.void)
+    }
+    socket.on("drain", done)
+    socket.on("close", done)
+    return Effect.sync(stop)
+  })
+
+/**
+ * Closes in good order: what was written leaves first, and what the peer still sends is read and dropped until it closes
+ * too. A socket closed with unread bytes is reset instead, and the reset can overtake the last thing that we said. The time
+ * limit is the machine's, not the Clock's: under a test clock, sockets are still real.
+ */
+const close = (socket: Net.Socket, timeoutMs: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (socket.destroyed) return resume(Effect.void)
+    const timer = setTimeout(() => socket.destroy(), timeoutMs)
+    socket.once("close", () => {
+      clearTimeout(timer)
+      resume(Effect.void)
+    })
+    const drop = () => {
+      while (socket.read() !== null) continue
+    }
+    socket.on("readable", drop)
+    socket.end()
+    drop()
+  })
+
+const remoteOf = (socket: Net.Socket): Endpoint => ({
+  host: socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown",
+  port: socket.remotePort ?? 0
+})
+
+const codeOf = (cause: unknown): string =>
+  cause instanceof Error
+    ? "code" in cause && typeof cause.code === "string"
+      ? cause.code
+      : cause.message
+    : String(cause)
