@@ -15,13 +15,17 @@ export const exampleToml = <A>({ program, schema }: ProgramConfig<A>): string =>
 }
 
 const exampleKey = (key: KeyInfo): ReadonlyArray<string> => {
-  const description = [...wrap(key.description, 117), `Expects ${key.value.expected}.`].map((line) => `# ${line}`)
-  if (key.value.secret) {
-    // A secret that stands in an example ends up in use.
-    return [...description, "# Better kept in a file of its own than here:", `# ${key.name}-file = "${key.name}.txt"`]
-  }
-  const line = `${key.name} = ${JSON.stringify(key.default ?? key.example ?? "")}`
-  return [...description, key.required ? line : `# ${line}`]
+  // A secret that stands in an example ends up in use; the example names a file instead.
+  const name = key.value.secret ? `${key.name}-file` : key.name
+  const value = key.value.secret ? `${key.name}.txt` : (key.default ?? key.example ?? "")
+  const line = `${name} = ${JSON.stringify(value)}`
+  return [
+    ...wrap(key.description, 117).map((text) => `# ${text}`),
+    ...(key.value.secret
+      ? [`# Expects a file that holds ${key.value.expected}; ${key.name} would hold it here.`]
+      : [`# Expects ${key.value.expected}.`]),
+    key.required || key.usual ? line : `# ${line}`
+  ]
 }
 
 /** What `sluice NAME config` prints: the values that are in force and where each was given. Secrets are not shown. */

@@ -12,6 +12,8 @@ export interface Description {
   readonly description: string
   readonly default?: Raw
   readonly example?: Raw
+  /** Most set-ups give it, so the example file has it without a comment sign. */
+  readonly usual?: boolean
 }
 
 /** A key as the rest of the mechanism sees it. */

@@ -2,9 +2,10 @@
  * From flags, environment variables, a file and defaults (in this order of precedence) to a program's configuration,
  * decoded by its one Schema. Everything that is wrong is told at once, each with where it stands and what was expected.
  */
-import { Effect, FileSystem, Path, type PlatformError, Result, Runtime, Schema, SchemaIssue } from "effect"
+import { Effect, type FileSystem, Path, Result, Runtime, Schema, SchemaIssue } from "effect"
 import { type KeyInfo, keysOf, variableOf, variablePrefix } from "./key.ts"
 import { nearest } from "./nearest.ts"
+import { readText } from "./read-text.ts"
 import { parseToml } from "./toml.ts"
 
 /** A program's configuration as it describes it: the Schema's fields are made with config/key.ts. */
@@ -56,7 +57,6 @@ export const load = Effect.fn("Config.load")(function* <A>(
   { program, schema }: ProgramConfig<A>,
   { flags, environment, file }: Sources
 ): Effect.fn.Return<Loaded<A>, ConfigError, FileSystem.FileSystem | Path.Path> {
-  const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const keys = keysOf(program, schema.fields)
   const names = keys.flatMap((key) => (key.value.secret ? [key.name, `${key.name}-file`] : [key.name]))
@@ -67,13 +67,9 @@ export const load = Effect.fn("Config.load")(function* <A>(
   const sources: Array<Source> = [fromFlags, fromEnvironment]
   const configFile = file ?? environment[variableOf(program, "config")]
   if (configFile !== undefined && configFile !== "") {
-    const content = yield* fs
-      .readFileString(configFile)
-      .pipe(
-        Effect.mapError(
-          (error) => new ConfigError({ program, problems: [`cannot read ${configFile}: ${because(error)}`] })
-        )
-      )
+    const content = yield* readText(configFile).pipe(
+      Effect.mapError((problem) => new ConfigError({ program, problems: [...problems, problem] }))
+    )
     const parsed = parseToml(content)
     if (Result.isFailure(parsed)) {
       return yield* new ConfigError({ program, problems: [...problems, `${configFile}: ${parsed.failure}`] })
@@ -102,10 +98,9 @@ export const load = Effect.fn("Config.load")(function* <A>(
     } else if (typeof inPlace !== "string" || inPlace === "") {
       problems.push(`${where}: expected the path of a file, got ${show(inPlace)}`)
     } else {
-      const content = yield* fs.readFileString(inPlace).pipe(Effect.result)
-      if (Result.isSuccess(content))
-        given.set(key.name, { raw: content.success.trim(), where: `${where} (${inPlace})` })
-      else problems.push(`${where}: cannot read ${inPlace}: ${because(content.failure)}`)
+      const content = yield* Effect.result(readText(inPlace))
+      if (Result.isFailure(content)) problems.push(`${where}: ${content.failure}`)
+      else given.set(key.name, { raw: content.success.trim(), where: `${where} (${inPlace})` })
     }
   }
 
@@ -192,6 +187,7 @@ const describeIssues = (
         `--${key.name} is missing (or ${key.variable}, or ${key.name} in the file): expected ${key.value.expected}`
       ]
     }
+    if (key.value.tellsAll && message !== "") return [`${value.where}: ${message}`]
     const quotes = key.value.kind === "string" && typeof value.raw !== "string" ? "write it in quotes" : ""
     const reason = [quotes, message].filter((part) => part !== "").join("; ")
     const shown = key.value.secret ? "something else, which is not shown" : show(value.raw)
@@ -202,15 +198,4 @@ const describeIssues = (
 const didYouMean = (name: string, known: ReadonlyArray<string>): string => {
   const meant = nearest(name, known)
   return meant === undefined ? `; known are ${known.join(", ")}` : `; did you mean ${meant}?`
-}
-
-const because = ({ reason }: PlatformError.PlatformError): string => {
-  if (reason._tag === "NotFound") return "there is no such file"
-  if (reason._tag === "PermissionDenied") return "permission denied"
-  return reason.message
-}
-
-const show = (raw: unknown): string => {
-  const shown = typeof raw === "object" && raw !== null && !Array.isArray(raw) ? "a table" : JSON.stringify(raw)
-  return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown
 }

@@ -15,6 +15,8 @@ export interface Value {
   readonly expected: string
   /** Never shown, and may stand in a file of its own, which `NAME-file` names. */
   readonly secret?: boolean
+  /** What `parse` says is a whole sentence of its own: nothing is put around it. */
+  readonly tellsAll?: boolean
   /** A path. In a configuration file it is relative to that file. */
   readonly path?: boolean
 }
@@ -35,7 +37,7 @@ export const text = <A>(
 ): Schema.Codec<A, string> =>
   Schema.String.pipe(
     Schema.decodeTo(
-      Schema.declare((_): _ is A => true),
+      Schema.declare((value): value is A => value !== undefined),
       {
         decode: SchemaGetter.transformEffect((input: string) => {
           const result = parse(input)
@@ -59,7 +61,7 @@ export const file = (expected: string): Schema.Codec<string, string> =>
 
 /** Text that no message, log or help ever shows. */
 export const secret = <A = string>(
-  value: { readonly metavar: string; readonly expected: string },
+  value: Omit<Value, "kind" | "secret" | "path">,
   parse: (input: string) => Result.Result<A, string>
 ): Schema.Codec<Redacted.Redacted<A>, string> =>
   text({ ...value, secret: true }, (input) => Result.map(parse(input), (secret) => Redacted.make(secret)))
@@ -124,4 +126,9 @@ export const zmqEndpoint = text(
 export const compactBits = text(
   { metavar: "BITS", expected: 'a difficulty as the 8 hex digits of nBits, such as "1e0fffff"' },
   (input) => (/^[0-9a-f]{8}$/i.test(input) ? Result.succeed(Number.parseInt(input, 16)) : Result.fail(""))
+)
+
+/** A password, as it is. */
+export const password = secret({ metavar: "PASSWORD", expected: "a password" }, (input) =>
+  input === "" ? Result.fail("it is empty") : Result.succeed(input)
 )

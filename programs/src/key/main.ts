@@ -3,6 +3,7 @@ import { AuthorityKey } from "@sluice/noise"
 import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { ConfigError } from "../config/load.ts"
+import { readText } from "../config/read-text.ts"
 import { configured } from "../program.ts"
 import { KeyConfig } from "./config.ts"
 
@@ -39,12 +40,11 @@ const show = Command.make(
   { secret: Argument.String("SECRET").pipe(Argument.withDescription("The secret key"), Argument.optional), ...flags },
   Effect.fnUntraced(function* ({ secret, ...input }) {
     const { json, secretKeyFile } = (yield* loadFrom(input)).config
-    const fs = yield* FileSystem.FileSystem
     const text = Option.isSome(secret)
       ? secret.value
       : secretKeyFile === undefined
         ? yield* refuse("expected a secret key, or --secret-key-file FILE")
-        : yield* fs.readFileString(secretKeyFile).pipe(Effect.mapError((error) => refuse(error.message)))
+        : yield* Effect.mapError(readText(secretKeyFile), refuse)
     const secretKey = AuthorityKey.parseSecretKey(text.trim())
     if (Result.isFailure(secretKey)) return yield* refuse(secretKey.failure.message)
     yield* print({ publicKey: AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey.success)) }, json)

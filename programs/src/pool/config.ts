@@ -1,19 +1,24 @@
-import { Result, Schema } from "effect"
-import { defaulted, optional, required } from "../config/key.ts"
-import * as Value from "../config/value.ts"
+/** What `sluice pool` can be told. */
+import { Schema } from "effect"
+import { defaulted, required } from "../config/key.ts"
+import { oneSecurity, securityKeys } from "../config/security.ts"
+import { address, serverUrl } from "../config/stratum.ts"
+import { hostPort } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const PoolConfig = {
   program: "pool",
   schema: Schema.Struct({
-    listen: defaulted(Value.hostPort, { description: "Where miners connect.", default: "127.0.0.1:3333" }),
-    templateProvider: required(Value.httpUrl, { description: "The template provider.", example: "http://127.0.0.1:1" }),
-    authoritySecretKey: optional(
-      Value.secret({ metavar: "KEY", expected: "a secret key" }, (s) => Result.succeed(s)),
-      { description: "sign certs" }
-    ),
-    plain: defaulted(Value.toggle, { description: "No Noise", default: false }),
-    threads: defaulted(Value.whole("N", 1, 5), { description: "No Noise", default: 1 }),
+    listen: defaulted(hostPort, { description: "Where miners and proxies connect.", default: "127.0.0.1:3333" }),
+    templateProvider: required(serverUrl, {
+      description: "Where templates come from.",
+      example: "stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
+    }),
+    coinbaseAddress: required(address, {
+      description: "Who is paid for a block.",
+      example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+    }),
+    ...securityKeys,
     ...loggingKeys
-  })
+  }).check(oneSecurity)
 }

@@ -1,0 +1,28 @@
+/** The keys that say how a server secures its connections: Noise with an authority's key, or none. */
+import { Schema } from "effect"
+import { authoritySecretKey } from "./stratum.ts"
+import { defaulted, optional } from "./key.ts"
+import { toggle } from "./value.ts"
+
+export const securityKeys = {
+  authoritySecretKey: optional(authoritySecretKey, {
+    description: "The secret key that signs this server's certificates; needed unless plain.",
+    usual: true
+  }),
+  plain: defaulted(toggle, {
+    description: "Serve without encryption and without proof of who serves: for trusted networks only.",
+    default: false
+  })
+}
+
+/** To be checked on a Schema that has the keys. */
+export const oneSecurity = Schema.makeFilter<{ readonly authoritySecretKey?: unknown; readonly plain: boolean }>(
+  ({ authoritySecretKey, plain }) => {
+    if (plain && authoritySecretKey !== undefined) return "give authority-secret-key or plain, not both"
+    if (plain || authoritySecretKey !== undefined) return undefined
+    return (
+      "--authority-secret-key or --authority-secret-key-file is missing: expected a secret key as " +
+      "`sluice key generate` makes it, or --plain for a trusted network"
+    )
+  }
+)

@@ -1,0 +1,42 @@
+/** The kinds of value that Stratum V2 and Bitcoin have, decoded by the packages that know them. */
+import { type Chain, scriptForAddress } from "@sluice/bitcoin"
+import { AuthorityKey } from "@sluice/noise"
+import { parseServerAddress } from "@sluice/transport"
+import { Result } from "effect"
+import { secret, text } from "./value.ts"
+
+/** A server to connect to, with the authority key it is trusted by. */
+export const serverUrl = text(
+  {
+    metavar: "URL",
+    expected: "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption",
+    tellsAll: true
+  },
+  (input) => Result.mapError(parseServerAddress(input), ({ message }) => message)
+)
+
+/** The secret key that certificates are signed with. */
+export const authoritySecretKey = secret(
+  { metavar: "KEY", expected: "a secret key as `sluice key generate` makes it", tellsAll: true },
+  (input) =>
+    Result.mapBoth(AuthorityKey.parseSecretKey(input), {
+      onFailure: ({ message }) => message,
+      onSuccess: (key) => key
+    })
+)
+
+/** An address with the script that pays it; the address itself says which network it is of. */
+export const address = text(
+  { metavar: "ADDRESS", expected: "a Bitcoin address, such as bcrt1q... on a development chain", tellsAll: true },
+  (input) => {
+    for (const chain of chains) {
+      const script = Result.try(() => scriptForAddress(input, chain))
+      if (Result.isSuccess(script)) return Result.succeed({ address: input, chain, script: script.success })
+    }
+    return Result.fail(
+      `${JSON.stringify(input)} is not a Bitcoin address of any network: a character is missing, mistyped or too many`
+    )
+  }
+)
+
+const chains: ReadonlyArray<Chain> = ["main", "test", "regtest"]

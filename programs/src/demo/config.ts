@@ -1,0 +1,21 @@
+/** What `sluice demo` can be told. */
+import { Schema } from "effect"
+import { defaulted, optional } from "../config/key.ts"
+import { compactBits, toggle, whole } from "../config/value.ts"
+import { loggingKeys } from "../logging.ts"
+
+export const DemoConfig = {
+  program: "demo",
+  schema: Schema.Struct({
+    blocks: optional(whole("N", 1, 1_000_000), {
+      description: "Stop after this many blocks that the node accepted.",
+      example: 3
+    }),
+    json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
+    bits: defaulted(compactBits, {
+      description: "The chain's difficulty as nBits; 1e0fffff is a block every few seconds on a laptop.",
+      default: "1e0fffff"
+    }),
+    ...loggingKeys
+  })
+}

@@ -1,0 +1,28 @@
+/** What `sluice miner` can be told. */
+import { Schema } from "effect"
+import { defaulted, optional, required } from "../config/key.ts"
+import { serverUrl } from "../config/stratum.ts"
+import { choice, string, toggle, whole } from "../config/value.ts"
+import { loggingKeys } from "../logging.ts"
+
+export const MinerConfig = {
+  program: "miner",
+  schema: Schema.Struct({
+    connect: required(serverUrl, {
+      description: "The pool or proxy to mine for.",
+      example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
+    }),
+    user: required(string({ metavar: "NAME", expected: "a user name" }), {
+      description: "Who the shares are for, as the pool knows it.",
+      example: "alice.miner1"
+    }),
+    channel: defaulted(choice(["standard", "extended"]), {
+      description: "The kind of channel: standard searches headers only, extended also rolls the extranonce.",
+      default: "standard"
+    }),
+    threads: defaulted(whole("N", 1, 256), { description: "Worker threads that hash.", default: 1 }),
+    shares: optional(whole("N", 1, 2 ** 32), { description: "Stop after this many accepted shares.", example: 100 }),
+    json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
+    ...loggingKeys
+  })
+}

@@ -1,0 +1,26 @@
+/** What `sluice node` can be told. */
+import { Schema } from "effect"
+import { defaulted, required } from "../config/key.ts"
+import { compactBits, hostPort, password, string, zmqEndpoint } from "../config/value.ts"
+import { loggingKeys } from "../logging.ts"
+
+export const NodeConfig = {
+  program: "node",
+  schema: Schema.Struct({
+    rpcListen: defaulted(hostPort, { description: "Where JSON-RPC is served.", default: "127.0.0.1:18443" }),
+    rpcUser: required(string({ metavar: "USER", expected: "a user name" }), {
+      description: "The user that JSON-RPC asks for.",
+      example: "sluice"
+    }),
+    rpcPassword: required(password, { description: "The password that JSON-RPC asks for." }),
+    zmq: defaulted(zmqEndpoint, {
+      description: "Where new blocks and changes of the mempool are published.",
+      default: "tcp://127.0.0.1:28332"
+    }),
+    bits: defaulted(compactBits, {
+      description: "The chain's difficulty as nBits; 1e0fffff is a block every few seconds on a laptop.",
+      default: "1e0fffff"
+    }),
+    ...loggingKeys
+  })
+}
