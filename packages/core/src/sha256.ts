@@ -22,10 +22,7 @@ const ROUND_CONSTANTS: i32[] = [
 const K = new Int32Array(64)
 K.set(ROUND_CONSTANTS)
 
-/** The message schedule of the block in work, FIPS 180-4, 6.2.2 step 1. */
-const w = new Int32Array(64)
-
-/** The first hash value, FIPS 180-4, 5.3.3. */
+/** The initial hash value, FIPS 180-4, 5.3.3. */
 export function sha256Start(state: Int32Array): void {
   state[0] = 0x6a09e667
   state[1] = 0xbb67ae85
@@ -37,29 +34,44 @@ export function sha256Start(state: Int32Array): void {
   state[7] = 0x5be0cd19
 }
 
-/** Hashes one 64-byte block into `state`, FIPS 180-4, 6.2.2. */
-export function sha256Block(state: Int32Array, data: Uint8Array, at: i32): void {
-  for (let t: i32 = 0; t < 16; t++) w[t] = readU32BigEndian(data, at + (t << 2))
-  for (let t: i32 = 16; t < 64; t++) {
+/**
+ * Hashes one block into `state`, 8 words (FIPS 180-4, 6.2.2). `w` is 64 words: the block in the first 16, the rest is
+ * for the message schedule.
+ */
+export function sha256Block(state: Int32Array, w: Int32Array): void {
+  sha256Schedule(w, 16)
+  sha256Rounds(state, state, w, 0, 64)
+}
+
+/** 6.2.2, step 1: fills the message schedule from word `from` on. */
+export function sha256Schedule(w: Int32Array, from: i32): void {
+  for (let t: i32 = from; t < 64; t++) {
     const x: i32 = w[t - 15]
     const y: i32 = w[t - 2]
     const s0: i32 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3)
     const s1: i32 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)
     w[t] = (s1 + w[t - 7] + s0 + w[t - 16]) | 0
   }
-  let a: i32 = state[0]
-  let b: i32 = state[1]
-  let c: i32 = state[2]
-  let d: i32 = state[3]
-  let e: i32 = state[4]
-  let f: i32 = state[5]
-  let g: i32 = state[6]
-  let h: i32 = state[7]
-  for (let t: i32 = 0; t < 64; t++) {
+}
+
+/**
+ * 6.2.2, steps 2 to 4: the rounds `from` to `to` - 1, which find the working variables in `work`, and the addition to
+ * `state`.
+ */
+export function sha256Rounds(state: Int32Array, work: Int32Array, w: Int32Array, from: i32, to: i32): void {
+  let a: i32 = work[0]
+  let b: i32 = work[1]
+  let c: i32 = work[2]
+  let d: i32 = work[3]
+  let e: i32 = work[4]
+  let f: i32 = work[5]
+  let g: i32 = work[6]
+  let h: i32 = work[7]
+  for (let t: i32 = from; t < to; t++) {
     const s1: i32 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))
     const t1: i32 = (h + s1 + (g ^ (e & (f ^ g))) + K[t] + w[t]) | 0
     const s0: i32 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10))
-    const t2: i32 = (s0 + ((a & b) | (c & (a | b)))) | 0
+    const t2: i32 = (s0 + (a & b) + (c & (a ^ b))) | 0
     h = g
     g = f
     f = e
@@ -79,11 +91,24 @@ export function sha256Block(state: Int32Array, data: Uint8Array, at: i32): void 
   state[7] = (state[7] + h) | 0
 }
 
+/** Puts the hash in `state` into the block `w`, padded (5.1.1), and hashes it: the second SHA-256 of two. */
+export function sha256Again(state: Int32Array, w: Int32Array): void {
+  for (let i: i32 = 0; i < 8; i++) w[i] = state[i]
+  w[8] = 0x80000000
+  for (let i: i32 = 9; i < 15; i++) w[i] = 0
+  w[15] = 256
+  sha256Start(state)
+  sha256Block(state, w)
+}
+
 /** SHA-256 of a message in pieces. Messages shorter than 256 MB: the length in bits is kept in 32 bits. */
 export class Sha256 {
   private readonly state: Int32Array = new Int32Array(8)
+  private readonly w: Int32Array = new Int32Array(64)
+  /** The bytes of a block that is not yet whole. */
   private readonly block: Uint8Array = new Uint8Array(64)
   private filled: i32 = 0
+  /** Bytes in whole blocks so far. */
   private hashed: i32 = 0
 
   constructor() {
@@ -99,59 +124,63 @@ export class Sha256 {
   /** Starts over and leaves no trace of what was hashed. */
   clear(): void {
     this.block.fill(0)
-    w.fill(0)
+    this.w.fill(0)
     this.reset()
   }
 
   update(data: Uint8Array, at: i32, length: i32): void {
     const block = this.block
     const end: i32 = (at + length) | 0
-    let i: i32 = at
+    let p: i32 = at
     let filled: i32 = this.filled
     if (filled > 0) {
-      while (filled < 64 && i < end) {
-        block[filled] = data[i]
+      while (filled < 64 && p < end) {
+        block[filled] = data[p]
         filled++
-        i++
+        p++
       }
       if (filled < 64) {
         this.filled = filled
         return
       }
-      sha256Block(this.state, block, 0)
-      this.hashed = (this.hashed + 64) | 0
+      this.hashBlocks(block, 0, 64)
     }
-    while (((i + 64) | 0) <= end) {
-      sha256Block(this.state, data, i)
-      this.hashed = (this.hashed + 64) | 0
-      i = (i + 64) | 0
-    }
+    p = this.hashBlocks(data, p, end)
     filled = 0
-    while (i < end) {
-      block[filled] = data[i]
+    while (p < end) {
+      block[filled] = data[p]
       filled++
-      i++
+      p++
     }
     this.filled = filled
   }
 
   /** Writes the 32-byte hash and starts over. */
   digest(out: Uint8Array, outAt: i32): void {
-    const block = this.block
-    const state = this.state
-    const filled: i32 = this.filled
-    const bytes: i32 = (this.hashed + filled) | 0
-    block[filled] = 0x80
-    block.fill(0, filled + 1, 64)
-    if (filled >= 56) {
-      sha256Block(state, block, 0)
-      block.fill(0, 0, 56)
-    }
-    writeU32BigEndian(block, 56, bytes >>> 29)
-    writeU32BigEndian(block, 60, bytes << 3)
-    sha256Block(state, block, 0)
-    for (let i: i32 = 0; i < 8; i++) writeU32BigEndian(out, outAt + (i << 2), state[i])
-    this.reset()
+    this.hashLast(this.block, 0, this.filled)
+    this.write(out, outAt)
+  }
+
+  /** Writes the 32-byte SHA-256 of the hash, and starts over. */
+  digestTwice(out: Uint8Array, outAt: i32): void {
+    this.hashLast(this.block, 0, this.filled)
+    sha256Again(this.state, this.w)
+    this.write(out, outAt)
+  }
+
+  /** `update` and `digest` in one, without a copy of the last bytes. Nothing else may have been added before. */
+  hash(data: Uint8Array, at: i32, length: i32, out: Uint8Array, outAt: i32): void {
+    const p: i32 = this.hashBlocks(data, at, at + length)
+    this.hashLast(data, p, at + length - p)
+    this.write(out, outAt)
+  }
+
+  /** `update` and `digestTwice` in one. */
+  hashTwice(data: Uint8Array, at: i32, length: i32, out: Uint8Array, outAt: i32): void {
+    const p: i32 = this.hashBlocks(data, at, at + length)
+    this.hashLast(data, p, at + length - p)
+    sha256Again(this.state, this.w)
+    this.write(out, outAt)
   }
 
   /** Copies the 8 words after the whole blocks hashed so far; bytes of a started block are not in it. */
@@ -165,20 +194,71 @@ export class Sha256 {
     this.filled = 0
     this.hashed = bytesHashed
   }
+
+  /** Hashes the whole blocks before `end`; gives the place behind them. */
+  private hashBlocks(data: Uint8Array, at: i32, end: i32): i32 {
+    const w = this.w
+    let p: i32 = at
+    while (((p + 64) | 0) <= end) {
+      for (let t: i32 = 0; t < 16; t++) {
+        w[t] = readU32BigEndian(data, p)
+        p = (p + 4) | 0
+      }
+      sha256Block(this.state, w)
+      this.hashed = (this.hashed + 64) | 0
+    }
+    return p
+  }
+
+  /** Hashes the last bytes, fewer than 64: a 1 bit, zeros, and the length in bits behind them (5.1.1). */
+  private hashLast(data: Uint8Array, at: i32, length: i32): void {
+    const w = this.w
+    const bytes: i32 = (this.hashed + length) | 0
+    let p: i32 = at
+    let t: i32 = 0
+    for (; t < length >> 2; t++) {
+      w[t] = readU32BigEndian(data, p)
+      p = (p + 4) | 0
+    }
+    let word: i32 = 0
+    const odd: i32 = length & 3
+    for (let i: i32 = 0; i < odd; i++) {
+      const byte: i32 = data[p + i]
+      word = (word << 8) | byte
+    }
+    w[t] = ((word << 8) | 0x80) << ((3 - odd) << 3)
+    t++
+    if (t > 14) {
+      while (t < 16) {
+        w[t] = 0
+        t++
+      }
+      sha256Block(this.state, w)
+      t = 0
+    }
+    while (t < 14) {
+      w[t] = 0
+      t++
+    }
+    w[14] = bytes >>> 29
+    w[15] = bytes << 3
+    sha256Block(this.state, w)
+  }
+
+  private write(out: Uint8Array, outAt: i32): void {
+    for (let i: i32 = 0; i < 8; i++) writeU32BigEndian(out, outAt + (i << 2), this.state[i])
+    this.reset()
+  }
 }
 
 const hasher = new Sha256()
 
 /** Writes SHA-256 of `data[at, at + length)` to `out[outAt, outAt + 32)`, which may lie in the data. */
 export function sha256(data: Uint8Array, at: i32, length: i32, out: Uint8Array, outAt: i32): void {
-  hasher.update(data, at, length)
-  hasher.digest(out, outAt)
+  hasher.hash(data, at, length, out, outAt)
 }
 
 /** Writes SHA-256 of SHA-256 of the data, in internal byte order (people read it the other way round). */
 export function sha256d(data: Uint8Array, at: i32, length: i32, out: Uint8Array, outAt: i32): void {
-  hasher.update(data, at, length)
-  hasher.digest(out, outAt)
-  hasher.update(out, outAt, 32)
-  hasher.digest(out, outAt)
+  hasher.hashTwice(data, at, length, out, outAt)
 }

@@ -5,7 +5,7 @@
  */
 import { HEADER_SIZE, writeHeader } from "./header.ts"
 import { merkleFold } from "./merkle.ts"
-import { sha256, sha256d, Sha256 } from "./sha256.ts"
+import { sha256d, Sha256 } from "./sha256.ts"
 import { compareU256 } from "./target.ts"
 
 export class ShareCheck {
@@ -36,8 +36,7 @@ export class ShareCheck {
     sha.update(extranoncePrefix, 0, extranoncePrefix.length)
     sha.update(extranonce, 0, extranonce.length)
     sha.update(coinbaseSuffix, 0, coinbaseSuffix.length)
-    sha.digest(root, 0)
-    sha256(root, 0, 32, root, 0)
+    sha.digestTwice(root, 0)
     merkleFold(root, 0, path, 0, count)
   }
 
