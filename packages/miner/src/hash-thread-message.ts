@@ -1,0 +1,62 @@
+/** What passes between the main thread and a hashing thread, beside the memory that they share. */
+import type { Work } from "@sluice/channels"
+import type { FoundShare, Lane } from "./search.ts"
+
+export type ToThread =
+  /** The first message. */
+  | { readonly _tag: "Begin"; readonly lane: Lane; readonly shared: SharedArrayBuffer }
+  | { readonly _tag: "Measure" }
+  /** Stale by the time it is read if the shared work number is another one. */
+  | { readonly _tag: "Start"; readonly workNumber: number; readonly work: Work; readonly elapsedMs: number }
+
+export type FromThread =
+  | { readonly _tag: "Measured"; readonly hashesPerSecond: number }
+  | { readonly _tag: "Found"; readonly workNumber: number; readonly share: FoundShare }
+
+/**
+ * The memory that the threads share. The main thread raises the work number before it sends new work, so that a thread
+ * sees at its next look, a millisecond later, that what it does is stale.
+ */
+export class SharedState {
+  readonly buffer: SharedArrayBuffer
+  readonly #words: Int32Array
+  readonly #hashes: BigInt64Array
+
+  constructor(threads: number, buffer = new SharedArrayBuffer(8 + 8 * threads)) {
+    this.buffer = buffer
+    this.#words = new Int32Array(buffer, 0, 2)
+    this.#hashes = new BigInt64Array(buffer, 8, threads)
+  }
+
+  get workNumber(): number {
+    return Atomics.load(this.#words, WORK_NUMBER)
+  }
+
+  /** Makes the present work stale, and gives the number of the next. */
+  nextWorkNumber(): number {
+    return Atomics.add(this.#words, WORK_NUMBER, 1) + 1
+  }
+
+  /** Shares that were found and not yet taken by the main thread. */
+  get waiting(): number {
+    return Atomics.load(this.#words, WAITING)
+  }
+
+  addWaiting(count: number): void {
+    Atomics.add(this.#words, WAITING, count)
+  }
+
+  addHashes(thread: number, count: number): void {
+    Atomics.add(this.#hashes, thread, BigInt(count))
+  }
+
+  /** Of all threads. */
+  get hashes(): number {
+    let sum = 0
+    for (let i = 0; i < this.#hashes.length; i++) sum += Number(Atomics.load(this.#hashes, i))
+    return sum
+  }
+}
+
+const WORK_NUMBER = 0
+const WAITING = 1

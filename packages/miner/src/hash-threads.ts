@@ -1,0 +1,84 @@
+/**
+ * Hashing in worker threads (hash-thread.ts). The main thread only passes work on and takes what was found; it never
+ * waits for a thread.
+ */
+import * as NodeWorker from "@effect/platform-node/NodeWorker"
+import type { Work } from "@sluice/channels"
+import { Deferred, Effect, Layer, Queue } from "effect"
+import { Worker, type WorkerError } from "effect/workers"
+import { availableParallelism } from "node:os"
+import { Worker as NodeThread } from "node:worker_threads"
+import { type FromThread, SharedState, type ToThread } from "./hash-thread-message.ts"
+import { type Found, HashWorkerError, HashWorkers } from "./hash-workers.ts"
+
+export interface HashThreadsOptions {
+  /** Default: one less than the machine can run at once, at least 1. */
+  readonly threads?: number
+  /** Starts the code of hash-thread.ts, for programs that are bundled into one file. */
+  readonly spawn?: (thread: number) => NodeThread
+}
+
+export const layer = (options: HashThreadsOptions = {}): Layer.Layer<HashWorkers> =>
+  Layer.succeed(HashWorkers, {
+    make: make(options.threads ?? Math.max(1, availableParallelism() - 1)).pipe(
+      Effect.catchTag("WorkerError", (error) => Effect.fail(died(error))),
+      Effect.provide(NodeWorker.layer(options.spawn ?? spawn))
+    )
+  })
+
+const make = Effect.fnUntraced(function* (threads: number) {
+  const shared = new SharedState(threads)
+  const found = yield* Queue.unbounded<Found, HashWorkerError>()
+  const measured = yield* Queue.unbounded<number>()
+  const platform = yield* Worker.WorkerPlatform
+
+  const receive = (message: FromThread): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (message._tag === "Measured") Queue.offerUnsafe(measured, message.hashesPerSecond)
+      else Queue.offerUnsafe(found, { workNumber: message.workNumber, share: message.share })
+    })
+
+  const workers = yield* Effect.forEach(
+    Array.from({ length: threads }, (_, index) => index),
+    (index) =>
+      Effect.gen(function* () {
+        const worker = yield* platform.spawn<FromThread, ToThread>(index)
+        const ready = yield* Deferred.make<void, HashWorkerError>()
+        yield* worker.run(receive, { onSpawn: Effect.asVoid(Deferred.succeed(ready, undefined)) }).pipe(
+          Effect.mapError(died),
+          Effect.tapCause((cause) => Effect.andThen(Deferred.failCause(ready, cause), Queue.failCause(found, cause))),
+          Effect.forkScoped
+        )
+        yield* worker.send({ _tag: "Begin", lane: { index, count: threads }, shared: shared.buffer })
+        yield* Deferred.await(ready)
+        return worker
+      })
+  )
+  const sendAll = (message: ToThread): Effect.Effect<void, HashWorkerError> =>
+    Effect.forEach(workers, (worker) => worker.send(message), { discard: true }).pipe(Effect.mapError(died))
+
+  return {
+    start: (work: Work, elapsedMs: number) =>
+      Effect.suspend(() => {
+        const workNumber = shared.nextWorkNumber()
+        return Effect.as(sendAll({ _tag: "Start", workNumber, work, elapsedMs }), workNumber)
+      }),
+    stop: Effect.sync(() => {
+      shared.nextWorkNumber()
+    }),
+    take: Effect.tap(Queue.takeAll(found), (taken) => Effect.sync(() => shared.addWaiting(-taken.length))),
+    hashes: () => shared.hashes,
+    measure: Effect.gen(function* () {
+      yield* sendAll({ _tag: "Measure" })
+      const rates = yield* Effect.replicateEffect(Queue.take(measured), threads)
+      return rates.reduce((sum, rate) => sum + rate, 0)
+    })
+  }
+})
+
+const spawn = (): NodeThread =>
+  // A package published as JavaScript has the thread's code as JavaScript too.
+  new NodeThread(new URL(import.meta.url.endsWith(".ts") ? "./hash-thread.ts" : "./hash-thread.js", import.meta.url))
+
+const died = (cause: WorkerError.WorkerError): HashWorkerError =>
+  new HashWorkerError({ message: `a hashing thread failed: ${cause.message}`, cause })

@@ -1,0 +1,124 @@
+import { describe, expect, it } from "@effect/vitest"
+import { compareU256 } from "@sluice/core"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Worker } from "node:worker_threads"
+import { HashInProcess, HashThreads, HashWorkers } from "../src/index.ts"
+import { bytes, extendedWork, hashOf, standardWork } from "./work-fixture.ts"
+
+/** One header in 4,096 meets it. */
+const target = bytes(0xff)
+target[31] = 0x00
+target[30] = 0x0f
+
+describe("hashing threads", () => {
+  it.live("find shares, each thread in its own nonces, until they get other work", () =>
+    Effect.gen(function* () {
+      const workers = yield* HashWorkers
+      const hashers = yield* workers.make
+      const first = yield* hashers.start({ ...standardWork, target }, 0)
+      const byLane = [0, 0]
+      while (byLane.includes(0)) {
+        for (const { share, workNumber } of yield* hashers.take) {
+          expect(workNumber).toBe(first)
+          expect(compareU256(hashOf(standardWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
+          byLane[share.nonce < 2 ** 31 ? 0 : 1]!++
+        }
+      }
+      const second = yield* hashers.start({ ...extendedWork, jobId: 12, target }, 0)
+      expect(second).not.toBe(first)
+      for (let found = 0; found < 3;) {
+        for (const { share, workNumber } of yield* hashers.take) {
+          if (workNumber === first) continue
+          found++
+          expect(share.jobId).toBe(12)
+          expect(compareU256(hashOf(extendedWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
+        }
+      }
+      expect(hashers.hashes()).toBeGreaterThan(4096)
+    }).pipe(Effect.provide(HashThreads.layer({ threads: 2 })), Effect.scoped)
+  )
+
+  it.live("measure themselves, rest when told, and end with their scope", () =>
+    Effect.gen(function* () {
+      const workers = yield* HashWorkers
+      const scope = yield* Scope.make()
+      const hashers = yield* workers.make.pipe(Scope.provide(scope))
+      expect(yield* hashers.measure).toBeGreaterThan(1000)
+      yield* hashers.start({ ...standardWork, target: bytes(0) }, 0)
+      while (hashers.hashes() === 0) yield* Effect.sleep(5)
+      yield* hashers.stop
+      // Longer than a slice of any thread; then nothing more is counted.
+      yield* Effect.sleep(200)
+      const hashes = hashers.hashes()
+      yield* Effect.sleep(100)
+      expect(hashers.hashes()).toBe(hashes)
+      yield* Scope.close(scope, Exit.void)
+    }).pipe(Effect.provide(HashThreads.layer({ threads: 1 })))
+  )
+
+  it.live("wait while nobody takes what they found", () =>
+    Effect.gen(function* () {
+      const workers = yield* HashWorkers
+      const hashers = yield* workers.make
+      yield* hashers.start({ ...standardWork, target: bytes(0xff) }, 0)
+      while (hashers.hashes() < 1024) yield* Effect.sleep(5)
+      yield* Effect.sleep(100)
+      expect(hashers.hashes()).toBe(1024)
+      expect((yield* hashers.take).length).toBe(1024)
+    }).pipe(Effect.provide(HashThreads.layer({ threads: 1 })), Effect.scoped)
+  )
+
+  it.live("that die fail those who wait for them", () =>
+    Effect.gen(function* () {
+      const workers = yield* HashWorkers
+      const error = yield* Effect.flip(workers.make)
+      expect(error._tag).toBe("HashWorkerError")
+      expect(error.message).toContain("a hashing thread failed")
+    }).pipe(
+      Effect.provide(HashThreads.layer({ threads: 1, spawn: () => new Worker("process.exit(3)", { eval: true }) })),
+      Effect.scoped
+    )
+  )
+})
+
+describe("hashing in process", () => {
+  it.effect("does so many hashes each slice of the clock, and nTime follows it", () =>
+    Effect.gen(function* () {
+      const workers = yield* HashWorkers
+      const hashers = yield* workers.make
+      expect(yield* hashers.measure).toBe(2000)
+      yield* hashers.start({ ...standardWork, target: bytes(0) }, 0)
+      yield* TestClock.adjust("500 millis")
+      expect(hashers.hashes()).toBe(1000)
+      // Two lanes of 350 nonces, 2 versions each: 1,400 hashes until nTime has to wait for the second to end.
+      yield* TestClock.adjust("400 millis")
+      expect(hashers.hashes()).toBe(1400)
+      yield* TestClock.adjust("100 millis")
+      expect(hashers.hashes()).toBe(1600)
+    }).pipe(
+      Effect.provide(
+        HashInProcess.layer({
+          lanes: 2,
+          hashesPerSlice: 100,
+          slice: "100 millis",
+          space: { nonces: 700, versions: 2, extranonces: 1 }
+        })
+      ),
+      Effect.scoped
+    )
+  )
+
+  it.effect("gives what it found with the number of the work", () =>
+    Effect.gen(function* () {
+      const workers = yield* HashWorkers
+      const hashers = yield* workers.make
+      const taking = yield* Effect.forkChild(hashers.take)
+      yield* hashers.start({ ...standardWork, jobId: 1, target: bytes(0) }, 0)
+      const second = yield* hashers.start({ ...standardWork, jobId: 2, target: bytes(0xff) }, 0)
+      yield* TestClock.adjust("100 millis")
+      const [found] = yield* Fiber.join(taking)
+      expect(found).toMatchObject({ workNumber: second, share: { jobId: 2, nonce: 0 } })
+    }).pipe(Effect.provide(HashInProcess.layer()), Effect.scoped)
+  )
+})
