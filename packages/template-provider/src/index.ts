@@ -1,1 +1,7 @@
 export * from "./template-source.ts"
+export * from "./block-space.ts"
+export * from "./node-template.ts"
+export * from "./protocol-error.ts"
+export * from "./provider-event.ts"
+export * from "./template-machine.ts"
+export * from "./template-provider.ts"

@@ -1,0 +1,177 @@
+/**
+ * One answer of the node's `getblocktemplate`, and the templates (specification, section 7.2) made from it. Clients
+ * differ only in how many of the transactions fit beside their coinbase, so all for whom the number is the same get the
+ * same template, made and encoded once.
+ */
+import {
+  type BlockTemplate,
+  coinbaseMerklePath,
+  coinbasePrefix,
+  hashFromDisplay,
+  serializeOutputs,
+  type TemplateTransaction,
+  witnessCommitment,
+  witnessCommitmentOutput
+} from "@sluice/bitcoin"
+import { TemplateDistribution } from "@sluice/protocol"
+import { BlockSpace, MAX_BLOCK_WEIGHT } from "./block-space.ts"
+
+const { protocol } = TemplateDistribution
+
+/** What the node answered, in the types of the protocol. */
+export class NodeTemplate {
+  readonly source: BlockTemplate
+  readonly height: number
+  /** Internal order. */
+  readonly prevHash: Uint8Array
+  readonly nbits: number
+  /** 32 bytes, little-endian. */
+  readonly target: Uint8Array
+  readonly space: BlockSpace
+  /** Milliseconds, when the answer came. */
+  readonly receivedAt: number
+  /** About what it holds in memory, in bytes: mostly the transactions in hex. */
+  readonly size: number
+  readonly #work = new Map<number, TemplateWork>()
+  #txids: ReadonlyArray<Uint8Array> | undefined
+
+  constructor(source: BlockTemplate, receivedAt: number) {
+    this.source = source
+    this.height = source.height
+    this.prevHash = hashFromDisplay(source.previousblockhash)
+    this.nbits = Number.parseInt(source.bits, 16)
+    this.target = hashFromDisplay(source.target)
+    this.space = new BlockSpace(source.transactions, {
+      weight: source.weightlimit ?? MAX_BLOCK_WEIGHT,
+      sigops: source.sigoplimit
+    })
+    this.receivedAt = receivedAt
+    this.size = source.transactions.reduce((size, { data }) => size + data.length + BYTES_BESIDE_DATA, 0)
+  }
+
+  /** Subsidy and all fees, in satoshis. */
+  get value(): bigint {
+    return BigInt(this.source.coinbasevalue)
+  }
+
+  /** Whether both are for the same place in the chain. On test networks the bits can change without a block. */
+  continues(other: NodeTemplate): boolean {
+    return other.source.previousblockhash === this.source.previousblockhash && other.source.bits === this.source.bits
+  }
+
+  /** A block's work with the first `count` transactions. */
+  work(count: number): TemplateWork {
+    let work = this.#work.get(count)
+    if (work === undefined) {
+      work = this.#makeWork(count)
+      this.#work.set(count, work)
+    }
+    return work
+  }
+
+  /** Where to start the header's time, in seconds: the node's clock, moved on since it answered. */
+  headerTimestamp(now: number): number {
+    const elapsed = Math.max(0, Math.floor((now - this.receivedAt) / 1000))
+    return Math.max(this.source.mintime, this.source.curtime + elapsed)
+  }
+
+  #makeWork(count: number): TemplateWork {
+    const { source, space } = this
+    const transactions = source.transactions.slice(0, count)
+    const isWhole = count === source.transactions.length
+    const script =
+      isWhole && source.default_witness_commitment !== undefined
+        ? new Uint8Array(Buffer.from(source.default_witness_commitment, "hex"))
+        : witnessCommitmentOutput(witnessCommitment(transactions.map(({ hash }) => hashFromDisplay(hash)))).script
+    this.#txids ??= source.transactions.map(({ txid }) => hashFromDisplay(txid))
+    return {
+      transactions,
+      value: this.value - BigInt(space.feesFrom(count)),
+      commitment: script.slice(COMMITMENT_AT, COMMITMENT_AT + 32),
+      outputs: serializeOutputs([{ value: 0n, script }]),
+      merklePath: coinbaseMerklePath(this.#txids.slice(0, count))
+    }
+  }
+}
+
+/** What is the same for every template with the same transactions. */
+export interface TemplateWork {
+  readonly transactions: ReadonlyArray<TemplateTransaction>
+  /** What the coinbase may spend, in satoshis. */
+  readonly value: bigint
+  /** The 32 bytes of the witness commitment. */
+  readonly commitment: Uint8Array
+  /** The witness commitment output, serialized without a count. */
+  readonly outputs: Uint8Array
+  readonly merklePath: ReadonlyArray<Uint8Array>
+}
+
+/** A template under its number, and its messages, each encoded when it is first sent. */
+export class Template {
+  readonly id: bigint
+  readonly node: NodeTemplate
+  readonly work: TemplateWork
+  #future: Uint8Array | undefined
+  #active: Uint8Array | undefined
+  #prevHash: { readonly headerTimestamp: number; readonly frame: Uint8Array } | undefined
+
+  constructor(id: bigint, node: NodeTemplate, work: TemplateWork) {
+    this.id = id
+    this.node = node
+    this.work = work
+  }
+
+  /** NewTemplate for a SetNewPrevHash to come. */
+  get futureFrame(): Uint8Array {
+    return (this.#future ??= this.#encode(true))
+  }
+
+  /** NewTemplate to work on at once. */
+  get activeFrame(): Uint8Array {
+    return (this.#active ??= this.#encode(false))
+  }
+
+  /** SetNewPrevHash that names this template. */
+  prevHashFrame(now: number): Uint8Array {
+    const headerTimestamp = this.node.headerTimestamp(now)
+    if (this.#prevHash?.headerTimestamp !== headerTimestamp) {
+      const { nbits, prevHash, target } = this.node
+      const message = TemplateDistribution.SetNewPrevHash.make({
+        templateId: this.id,
+        prevHash,
+        headerTimestamp,
+        nbits,
+        target
+      })
+      this.#prevHash = { headerTimestamp, frame: protocol.toClient.encode(message) }
+    }
+    return this.#prevHash.frame
+  }
+
+  #encode(futureTemplate: boolean): Uint8Array {
+    const { height, source } = this.node
+    return protocol.toClient.encode(
+      TemplateDistribution.NewTemplate.make({
+        templateId: this.id,
+        futureTemplate,
+        version: source.version >>> 0,
+        coinbaseTxVersion: COINBASE_VERSION,
+        coinbasePrefix: coinbasePrefix(height),
+        coinbaseTxInputSequence: COINBASE_SEQUENCE,
+        coinbaseTxValueRemaining: this.work.value,
+        coinbaseTxOutputsCount: 1,
+        coinbaseTxOutputs: this.work.outputs,
+        coinbaseTxLocktime: Math.max(0, height - 1),
+        merklePath: this.work.merklePath
+      })
+    )
+  }
+}
+
+const COINBASE_VERSION = 2
+/** Not final, so that the lock time counts: the height before, which makes coinbases of two heights differ (BIP54). */
+const COINBASE_SEQUENCE = 0xfffffffe
+/** The commitment's place in its script, behind OP_RETURN, the push and the header. */
+const COMMITMENT_AT = 6
+/** Ids and numbers of a transaction in a template, as objects in memory. */
+const BYTES_BESIDE_DATA = 400

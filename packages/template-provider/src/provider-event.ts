@@ -1,0 +1,42 @@
+/** What a template provider tells of its work, for logs, tables and machines. */
+import type { Endpoint } from "@sluice/transport"
+
+export type TemplateProviderEvent =
+  | { readonly _tag: "NodeReachable"; readonly height: number }
+  /** `message` is what an operator reads in the log too. */
+  | { readonly _tag: "NodeUnavailable"; readonly message: string }
+  | { readonly _tag: "ClientConnected"; readonly remote: Endpoint }
+  | { readonly _tag: "ClientDisconnected"; readonly remote: Endpoint }
+  /** `tip`: for a new previous block; `fees`: better than the one before. Values are satoshis. */
+  | {
+      readonly _tag: "NewTemplate"
+      readonly cause: "tip" | "fees"
+      /** Of the block to be mined. */
+      readonly height: number
+      readonly transactions: number
+      readonly value: bigint
+      readonly clients: number
+    }
+  | { readonly _tag: "SolutionRefused"; readonly templateId: bigint; readonly reason: string }
+  /** `hash` in display order; `verdict` is `accepted` or BIP22's reason. */
+  | { readonly _tag: "BlockSubmitted"; readonly hash: string; readonly height: number; readonly verdict: string }
+
+/** The verdict of a node that takes the block. */
+export const ACCEPTED = "accepted"
+
+/** Totals since the start. */
+export interface TemplateProviderStats {
+  readonly clients: number
+  readonly isNodeReachable: boolean
+  /** Of the block that is mined now; 0 as long as the node has not answered. */
+  readonly height: number
+  readonly tipChanges: number
+  readonly feeUpdates: number
+  /** NewTemplate messages, counted for each client. */
+  readonly templatesSent: number
+  /** Milliseconds from the node's announcement of a block until it was written to a client's connection. */
+  readonly latency: { readonly count: number; readonly last: number; readonly mean: number; readonly max: number }
+  readonly solutionsRefused: number
+  /** How many blocks got which verdict. */
+  readonly verdicts: Readonly<Record<string, number>>
+}

@@ -1,0 +1,293 @@
+/**
+ * What a template provider decides, without clock or socket: which templates exist and under which numbers, what each
+ * client has to be sent (specification, section 7), and which block a solution makes.
+ *
+ * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
+ * back what is to be sent. Times are milliseconds.
+ */
+import {
+  addWitness,
+  type BlockTemplate,
+  CoinbaseError,
+  coinbaseTxid,
+  compactSize,
+  doubleSha256,
+  hashToDisplay,
+  merkleRootFromPath
+} from "@sluice/bitcoin"
+import { compareU256, HEADER_SIZE, writeHeader } from "@sluice/core"
+import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
+import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
+import { NodeTemplate, Template } from "./node-template.ts"
+import { TemplateProtocolError } from "./protocol-error.ts"
+
+export interface TemplateMachineOptions {
+  /** The first template's number; it has to be above all that were given before the program started. */
+  readonly firstTemplateId: bigint
+  /** Satoshis of fees that a block has to gain for a new template. */
+  readonly feeDelta: bigint
+  /** Least milliseconds between two templates for the same previous block. */
+  readonly intervalMs: number
+  /** Milliseconds after which a template is replaced if the node's has changed, whatever its fees. */
+  readonly renewAfterMs: number
+  /** Answers of the node that are kept for solutions and requests that come late, and the bytes they may take. */
+  readonly maxRetained: number
+  readonly maxRetainedBytes: number
+}
+
+/** What a client is to be sent after an answer of the node. */
+export interface Delivery<Client> {
+  readonly client: Client
+  readonly frames: ReadonlyArray<Uint8Array>
+}
+
+export type Change = "none" | "fees" | "tip" | "outdated"
+
+export interface Answered<Client> {
+  /**
+   * `tip`: another place in the chain, for which everything else that waits to be sent is superseded. `fees`: a better
+   * template for the same place. `outdated`: the answer is older than what is known, so ask again.
+   */
+  readonly change: Change
+  readonly deliveries: ReadonlyArray<Delivery<Client>>
+}
+
+/** What a solution came to. */
+export type SolutionOutcome =
+  /** A block to submit; `hash` in display order. */
+  | { readonly _tag: "Block"; readonly hash: string; readonly height: number; readonly block: string }
+  | { readonly _tag: "Refused"; readonly reason: SolutionRefusal }
+
+export type SolutionRefusal =
+  | { readonly _tag: "UnknownTemplate" }
+  | { readonly _tag: "BadCoinbase"; readonly message: string }
+  | { readonly _tag: "HighHash"; readonly hash: string }
+  | { readonly _tag: "Repeated"; readonly hash: string }
+
+export class TemplateMachine<Client> {
+  readonly #options: TemplateMachineOptions
+  readonly #clients = new Map<Client, ClientState>()
+  /** By number, oldest first. */
+  readonly #templates = new Map<bigint, Template>()
+  /** Answers whose templates are kept, oldest first; the last one is the current one. */
+  readonly #retained: Array<Retained> = []
+  #nextId: bigint
+  #sentAt = Number.NEGATIVE_INFINITY
+  /** Requests to the node are numbered, to tell which were made before the last change of the tip was known. */
+  #lastRequest = 0
+  #lastRequestAtTip = 0
+  readonly #submitted: Array<string> = []
+
+  constructor(options: TemplateMachineOptions) {
+    this.#options = options
+    this.#nextId = options.firstTemplateId
+  }
+
+  /** The node's answer that templates are made from now. */
+  get current(): NodeTemplate | undefined {
+    return this.#retained.at(-1)?.node
+  }
+
+  get clientCount(): number {
+    return this.#clients.size
+  }
+
+  get retainedCount(): number {
+    return this.#retained.length
+  }
+
+  /** To be called when the node is asked; the number goes with its answer. */
+  beginRequest(): number {
+    return ++this.#lastRequest
+  }
+
+  /**
+   * The node's answer to request number `request`. Answers can overtake each other (a long poll beside a poll), so one
+   * that was asked for before the tip last changed is believed only if it is higher.
+   */
+  onAnswer(source: BlockTemplate, request: number, now: number): Answered<Client> {
+    const node = new NodeTemplate(source, now)
+    const { current } = this
+    if (current === undefined || !node.continues(current)) {
+      if (current !== undefined && request <= this.#lastRequestAtTip && node.height <= current.height) {
+        return { change: "outdated", deliveries: [] }
+      }
+      this.#lastRequestAtTip = this.#lastRequest
+      this.#retain(node)
+      this.#sentAt = now
+      return { change: "tip", deliveries: this.#deliver((template) => this.#atTip(template, now)) }
+    }
+    if (!this.#isWorthSending(current, node, now)) return { change: "none", deliveries: [] }
+    this.#retain(node)
+    this.#sentAt = now
+    return { change: "fees", deliveries: this.#deliver((template) => [template.activeFrame]) }
+  }
+
+  /**
+   * A client's CoinbaseOutputConstraints, its first or new ones. What it is sent at once: a future template and the
+   * SetNewPrevHash that names it; nothing as long as the node has not answered, and then `onAnswer` delivers it. Throws
+   * `TemplateProtocolError` for constraints that no block can meet.
+   */
+  onConstraints(client: Client, constraints: CoinbaseConstraints, now: number): ReadonlyArray<Uint8Array> {
+    const { current } = this
+    const limits = current?.space.limits ?? { weight: MAX_BLOCK_WEIGHT, sigops: MAX_BLOCK_SIGOPS }
+    if (!fitsBlock(constraints, limits)) {
+      throw new TemplateProtocolError({
+        section: "7.1",
+        expected: `constraints that leave room in a block of ${limits.weight} weight units and ${limits.sigops} sigops`,
+        actual:
+          `${constraints.coinbaseOutputMaxAdditionalSize} bytes, which take ${reservedWeight(constraints)} weight ` +
+          `units, and ${constraints.coinbaseOutputMaxAdditionalSigops} sigops`
+      })
+    }
+    const known = this.#clients.get(client)
+    if (known !== undefined && isSame(known.constraints, constraints)) return []
+    const state: ClientState = { constraints, lastId: known?.lastId ?? -1n }
+    this.#clients.set(client, state)
+    return current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now)
+  }
+
+  /** The client is gone. */
+  remove(client: Client): void {
+    this.#clients.delete(client)
+  }
+
+  /** The answer to RequestTransactionData (section 7.4). */
+  onRequest(
+    templateId: bigint
+  ): TemplateDistribution.RequestTransactionDataSuccess | TemplateDistribution.RequestTransactionDataError {
+    const template = this.#templates.get(templateId)
+    if (template === undefined || !this.#isCurrent(template)) {
+      const wasGiven = templateId >= this.#options.firstTemplateId && templateId < this.#nextId
+      const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
+      const errorCode = wasGiven ? staleTemplateId : templateIdNotFound
+      return TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
+    }
+    return TemplateDistribution.RequestTransactionDataSuccess.make({
+      templateId,
+      excessData: template.work.commitment,
+      transactionList: template.work.transactions.map(({ data }) => new Uint8Array(Buffer.from(data, "hex")))
+    })
+  }
+
+  /**
+   * The block that a solution makes (section 7.7). A template that is stale by now still counts: that the block is late
+   * is for the network to say. Each block is given out once.
+   */
+  onSolution(solution: TemplateDistribution.SubmitSolution): SolutionOutcome {
+    const template = this.#templates.get(solution.templateId)
+    if (template === undefined) return refused({ _tag: "UnknownTemplate" })
+    const { node, work } = template
+    let root: Uint8Array
+    try {
+      root = merkleRootFromPath(coinbaseTxid(solution.coinbaseTx), work.merklePath)
+    } catch (error) {
+      if (error instanceof CoinbaseError) return refused({ _tag: "BadCoinbase", message: error.message })
+      throw error
+    }
+    const header = new Uint8Array(HEADER_SIZE)
+    const { headerNonce, headerTimestamp, version } = solution
+    writeHeader(header, 0, version, node.prevHash, 0, root, 0, headerTimestamp, node.nbits, headerNonce)
+    const hashBytes = doubleSha256(header)
+    const hash = hashToDisplay(hashBytes)
+    if (compareU256(hashBytes, 0, node.target, 0) > 0) return refused({ _tag: "HighHash", hash })
+    if (this.#submitted.includes(hash)) return refused({ _tag: "Repeated", hash })
+    this.#submitted.push(hash)
+    if (this.#submitted.length > MAX_SUBMITTED) this.#submitted.shift()
+    // The node's own hex of the transactions goes back as it came.
+    const block = [
+      hex(header),
+      hex(compactSize(work.transactions.length + 1)),
+      hex(addWitness(solution.coinbaseTx)),
+      ...work.transactions.map(({ data }) => data)
+    ].join("")
+    return { _tag: "Block", hash, height: node.height, block }
+  }
+
+  #isWorthSending(current: NodeTemplate, node: NodeTemplate, now: number): boolean {
+    const age = now - this.#sentAt
+    if (age < this.#options.intervalMs) return false
+    if (node.value - current.value > this.#options.feeDelta) return true
+    return age >= this.#options.renewAfterMs && !isSameWork(current, node)
+  }
+
+  #atTip(template: Template, now: number): ReadonlyArray<Uint8Array> {
+    return [template.futureFrame, template.prevHashFrame(now)]
+  }
+
+  #deliver(framesOf: (template: Template) => ReadonlyArray<Uint8Array>): ReadonlyArray<Delivery<Client>> {
+    const { current } = this
+    if (current === undefined) return []
+    return Array.from(this.#clients, ([client, state]) => ({
+      client,
+      frames: framesOf(this.#templateFor(state, current))
+    }))
+  }
+
+  /** The template of these transactions that this client can be sent: numbers only grow for it. */
+  #templateFor(state: ClientState, node: NodeTemplate): Template {
+    const { byCount } = this.#retained.at(-1)!
+    const count = node.space.transactionsBeside(state.constraints)
+    let template = byCount.get(count)
+    if (template === undefined || template.id <= state.lastId) {
+      template = new Template(this.#nextId++, node, node.work(count))
+      byCount.set(count, template)
+      this.#templates.set(template.id, template)
+      if (this.#templates.size > MAX_TEMPLATES) this.#templates.delete(this.#templates.keys().next().value!)
+    }
+    state.lastId = template.id
+    return template
+  }
+
+  #isCurrent(template: Template): boolean {
+    return this.current !== undefined && template.node.continues(this.current)
+  }
+
+  #retain(node: NodeTemplate): void {
+    const retained = this.#retained
+    retained.push({ node, byCount: new Map() })
+    let bytes = retained.reduce((sum, { node: { size } }) => sum + size, 0)
+    while (
+      retained.length > 1 &&
+      (retained.length > this.#options.maxRetained || bytes > this.#options.maxRetainedBytes)
+    ) {
+      const [dropped] = retained.splice(0, 1)
+      bytes -= dropped!.node.size
+      for (const [id, template] of this.#templates) {
+        if (template.node !== dropped!.node) break
+        this.#templates.delete(id)
+      }
+    }
+  }
+}
+
+interface ClientState {
+  readonly constraints: CoinbaseConstraints
+  /** The number of the template that it was last sent. */
+  lastId: bigint
+}
+
+interface Retained {
+  readonly node: NodeTemplate
+  /** The newest template for each number of transactions. */
+  readonly byCount: Map<number, Template>
+}
+
+const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
+  a.coinbaseOutputMaxAdditionalSize === b.coinbaseOutputMaxAdditionalSize &&
+  a.coinbaseOutputMaxAdditionalSigops === b.coinbaseOutputMaxAdditionalSigops
+
+const isSameWork = (a: NodeTemplate, b: NodeTemplate): boolean =>
+  a.value === b.value &&
+  a.source.transactions.length === b.source.transactions.length &&
+  a.source.transactions.every(({ hash }, index) => hash === b.source.transactions[index]!.hash)
+
+const refused = (reason: SolutionRefusal): SolutionOutcome => ({ _tag: "Refused", reason })
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+
+/** Blocks remembered as given out; more than one a client at a time is a test network. */
+const MAX_SUBMITTED = 64
+/** However often clients change their constraints. */
+const MAX_TEMPLATES = 10_000
+const MAX_BLOCK_SIGOPS = 80_000

@@ -1,0 +1,454 @@
+import { assert, describe, it } from "@effect/vitest"
+import { sha256 } from "@noble/hashes/sha2.js"
+import { type BlockTemplate, splitCoinbase, addWitness } from "@sluice/bitcoin"
+import { Frame, TemplateDistribution } from "@sluice/protocol"
+import { hex } from "@scure/base"
+import { RawTx, Script, Transaction } from "@scure/btc-signer"
+import { Schema } from "effect"
+import {
+  type Answered,
+  type CoinbaseConstraints,
+  fitsBlock,
+  reservedWeight,
+  TemplateMachine,
+  type TemplateMachineOptions,
+  TemplateProtocolError
+} from "../src/index.ts"
+import { RECORDED, SUBSIDY, templateAt, templateOf } from "./templates.ts"
+
+const NOW = 1_700_000_000_000
+
+const options: TemplateMachineOptions = {
+  firstTemplateId: 5_000n,
+  feeDelta: 1_000n,
+  intervalMs: 30_000,
+  renewAfterMs: 300_000,
+  maxRetained: 4,
+  maxRetainedBytes: 1_000_000
+}
+
+const constraints = (size = 0, sigops = 0): CoinbaseConstraints => ({
+  coinbaseOutputMaxAdditionalSize: size,
+  coinbaseOutputMaxAdditionalSigops: sigops
+})
+
+const machineWith = (template?: BlockTemplate, changes: Partial<TemplateMachineOptions> = {}) => {
+  const machine = new TemplateMachine<string>({ ...options, ...changes })
+  if (template !== undefined) machine.onAnswer(template, machine.beginRequest(), NOW)
+  return machine
+}
+
+const decode = (frames: ReadonlyArray<Uint8Array>) =>
+  frames.map((bytes) => {
+    const frame: Frame = {
+      extensionType: 0,
+      messageType: bytes[2]!,
+      payload: bytes.subarray(6)
+    }
+    return TemplateDistribution.protocol.toClient.decode(frame)!
+  })
+
+const received = (answered: Answered<string>, client: string) =>
+  decode(answered.deliveries.find((delivery) => delivery.client === client)?.frames ?? [])
+
+const newTemplate = (message: TemplateDistribution.ToClient | undefined): TemplateDistribution.NewTemplate => {
+  assert.strictEqual(message?._tag, "NewTemplate")
+  return message as TemplateDistribution.NewTemplate
+}
+
+const sha256d = (...bytes: ReadonlyArray<Uint8Array>) => sha256(sha256(new Uint8Array(Buffer.concat(bytes))))
+
+const internal = (display: string) => hex.decode(display).toReversed()
+
+/** The merkle root as one writes it on a page. */
+const referenceRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
+  if (hashes.length === 1) return hashes[0]!
+  const parents: Array<Uint8Array> = []
+  for (let index = 0; index < hashes.length; index += 2) {
+    parents.push(sha256d(hashes[index]!, hashes[index + 1] ?? hashes[index]!))
+  }
+  return referenceRoot(parents)
+}
+
+/** A whole coinbase for a template, as a pool makes it. */
+const coinbaseFor = (template: TemplateDistribution.NewTemplate): Uint8Array => {
+  const { prefix, suffix } = splitCoinbase({
+    version: template.coinbaseTxVersion,
+    prefix: template.coinbasePrefix,
+    tags: new TextEncoder().encode("test"),
+    extranonceSize: 8,
+    sequence: template.coinbaseTxInputSequence,
+    outputs: [{ value: template.coinbaseTxValueRemaining, script: hex.decode("51") }],
+    templateOutputs: template.coinbaseTxOutputs,
+    templateOutputsCount: template.coinbaseTxOutputsCount,
+    lockTime: template.coinbaseTxLocktime
+  })
+  return addWitness(new Uint8Array(Buffer.concat([prefix, new Uint8Array(8), suffix])))
+}
+
+const solve = (template: TemplateDistribution.NewTemplate, coinbaseTx = coinbaseFor(template), headerNonce = 0) =>
+  TemplateDistribution.SubmitSolution.make({
+    templateId: template.templateId,
+    version: template.version,
+    headerTimestamp: RECORDED.curtime,
+    headerNonce,
+    coinbaseTx
+  })
+
+describe("a template", () => {
+  it("says what the node said, in the protocol's types", () => {
+    const machine = machineWith(RECORDED)
+    const [template, prevHash] = decode(machine.onConstraints("a", constraints(), NOW))
+    assert.deepStrictEqual(
+      { ...newTemplate(template), merklePath: [] },
+      {
+        _tag: "NewTemplate",
+        templateId: 5_000n,
+        futureTemplate: true,
+        version: 0x20000000,
+        coinbaseTxVersion: 2,
+        coinbasePrefix: hex.decode("03c94325"),
+        coinbaseTxInputSequence: 0xfffffffe,
+        coinbaseTxValueRemaining: 2_465_717n,
+        coinbaseTxOutputsCount: 1,
+        coinbaseTxOutputs: hex.decode(
+          "0000000000000000266a24aa21a9edbd3d1d916aa0b57326a2d88ebe1b68a1d7c48585f26d8335fe6a94b62755f64c"
+        ),
+        coinbaseTxLocktime: 2_442_184,
+        merklePath: []
+      }
+    )
+    assert.deepStrictEqual(prevHash, {
+      _tag: "SetNewPrevHash",
+      templateId: 5_000n,
+      prevHash: internal("00000000000000022246451e9af7ac4f8bff2527d223f6e623740e92171592f2"),
+      headerTimestamp: 1_689_514_989,
+      nbits: 0x192495f8,
+      target: internal("000000000000002495f800000000000000000000000000000000000000000000")
+    })
+  })
+
+  it("has a height that a library reads from the coinbase prefix", () => {
+    for (const height of [1, 16, 17, 128, 840_000]) {
+      const machine = machineWith(templateAt(height))
+      const [template] = decode(machine.onConstraints("a", constraints(), NOW))
+      const [first] = Script.decode(newTemplate(template).coinbasePrefix)
+      const number =
+        typeof first === "number" ? first : Number(BigInt(`0x${hex.encode((first as Uint8Array).toReversed())}`))
+      assert.strictEqual(number, height)
+    }
+  })
+
+  it("commits to the witnesses as the node does where the node does not say how", () => {
+    const { default_witness_commitment: commitment, ...template } = RECORDED
+    const machine = machineWith(template)
+    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    assert.strictEqual(hex.encode(newTemplate(message).coinbaseTxOutputs.subarray(9)), commitment)
+  })
+
+  it("starts the header's time at the node's clock, moved on, and never below the median time past", () => {
+    const late = machineWith(RECORDED)
+    const [, prevHash] = decode(late.onConstraints("a", constraints(), NOW + 9_999))
+    assert.strictEqual((prevHash as TemplateDistribution.SetNewPrevHash).headerTimestamp, RECORDED.curtime + 9)
+    const early = machineWith({ ...RECORDED, mintime: RECORDED.curtime + 60 })
+    const [, least] = decode(early.onConstraints("a", constraints(), NOW))
+    assert.strictEqual((least as TemplateDistribution.SetNewPrevHash).headerTimestamp, RECORDED.curtime + 60)
+  })
+})
+
+describe("a new block", () => {
+  it("gives every client a future template and then the SetNewPrevHash that names it", () => {
+    const machine = machineWith()
+    assert.deepStrictEqual(machine.onConstraints("early", constraints(), NOW), [], "the node has not answered yet")
+    const first = machine.onAnswer(templateAt(100), machine.beginRequest(), NOW)
+    assert.strictEqual(first.change, "tip")
+    assert.deepStrictEqual(
+      received(first, "early").map(({ _tag }) => _tag),
+      ["NewTemplate", "SetNewPrevHash"]
+    )
+
+    const [joined] = decode(machine.onConstraints("late", constraints(), NOW))
+    assert.strictEqual(newTemplate(joined).templateId, 5_000n, "equal constraints share a template")
+    const second = machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
+    for (const client of ["early", "late"]) {
+      const [template, prevHash] = received(second, client)
+      assert.isTrue(newTemplate(template).futureTemplate)
+      assert.strictEqual(newTemplate(template).templateId, 5_001n)
+      assert.strictEqual((prevHash as TemplateDistribution.SetNewPrevHash).templateId, 5_001n)
+    }
+    assert.strictEqual(second.deliveries[0]!.frames[0], second.deliveries[1]!.frames[0], "encoded once")
+  })
+
+  it("is also a change of the bits alone, as on a test network after twenty minutes", () => {
+    const machine = machineWith(templateAt(100))
+    const { change } = machine.onAnswer(templateAt(100, { bits: "1d00ffff" }), machine.beginRequest(), NOW)
+    assert.strictEqual(change, "tip")
+  })
+
+  it("is not undone by an answer that was asked for before and comes after", () => {
+    const machine = machineWith(templateAt(100))
+    const [slow, fast] = [machine.beginRequest(), machine.beginRequest()]
+    assert.strictEqual(machine.onAnswer(templateAt(101), fast, NOW).change, "tip")
+    assert.strictEqual(machine.onAnswer(templateAt(100), slow, NOW).change, "outdated")
+    assert.strictEqual(machine.current?.height, 101)
+  })
+
+  it("may be lower or at the same height, if the node says so when asked again", () => {
+    const machine = machineWith(templateAt(100))
+    const other = { previousblockhash: "ab".repeat(32) }
+    assert.strictEqual(machine.onAnswer(templateAt(100, other), machine.beginRequest(), NOW).change, "tip")
+    assert.strictEqual(machine.onAnswer(templateAt(99), machine.beginRequest(), NOW).change, "tip")
+  })
+
+  it("that an older question found is believed, because it is higher", () => {
+    const machine = machineWith(templateAt(100))
+    const longPoll = machine.beginRequest()
+    machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
+    assert.strictEqual(machine.onAnswer(templateAt(102), longPoll, NOW).change, "tip")
+  })
+})
+
+describe("better fees", () => {
+  const withValue = (gain: number) => templateAt(100, { coinbasevalue: RECORDED.coinbasevalue + gain })
+
+  const after = (ms: number, template: BlockTemplate) => {
+    const machine = machineWith(templateAt(100))
+    machine.onConstraints("a", constraints(), NOW)
+    return machine.onAnswer(template, machine.beginRequest(), NOW + ms)
+  }
+
+  it("give a template to work on at once when they gain more than the delta", () => {
+    const answered = after(30_000, withValue(1_001))
+    assert.strictEqual(answered.change, "fees")
+    const [template, ...others] = received(answered, "a")
+    assert.deepStrictEqual(others, [])
+    assert.isFalse(newTemplate(template).futureTemplate)
+    assert.strictEqual(newTemplate(template).templateId, 5_001n)
+    assert.strictEqual(newTemplate(template).coinbaseTxValueRemaining, 2_466_718n)
+  })
+
+  it("wait for the delta and for the interval", () => {
+    assert.strictEqual(after(30_000, withValue(1_000)).change, "none")
+    assert.strictEqual(after(29_999, withValue(1_001)).change, "none")
+    assert.strictEqual(after(299_999, withValue(-500)).change, "none")
+  })
+
+  it("are not asked of a template that is old, if it has changed", () => {
+    assert.strictEqual(after(300_000, withValue(-500)).change, "fees")
+    assert.strictEqual(after(300_000, templateAt(100)).change, "none")
+  })
+})
+
+describe("room for the coinbase", () => {
+  it("is what section 7.1 adds up, and Bitcoin Core's least", () => {
+    assert.strictEqual(reservedWeight(constraints(0)), 2_000)
+    assert.strictEqual(reservedWeight(constraints(208)), 2_000)
+    assert.strictEqual(reservedWeight(constraints(209)), 1_168 + 836)
+    assert.isTrue(fitsBlock(constraints(999_708), { weight: 4_000_000, sigops: 80_000 }))
+    assert.isFalse(fitsBlock(constraints(999_709), { weight: 4_000_000, sigops: 80_000 }))
+  })
+
+  it("drops transactions from the end, their fees and their place in tree and commitment", () => {
+    const { transactions } = RECORDED
+    const total = transactions.reduce((sum, { weight }) => sum + weight, 0)
+    for (let kept = 0; kept <= transactions.length; kept++) {
+      const left = transactions.slice(0, kept)
+      const weight = left.reduce((sum, transaction) => sum + transaction.weight, 0)
+      const template = { ...templateOf(transactions), weightlimit: 2_000 + weight }
+      const machine = machineWith(template)
+      const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+      const { coinbaseTxOutputs, coinbaseTxValueRemaining, merklePath } = newTemplate(message)
+      assert.strictEqual(coinbaseTxValueRemaining, BigInt(SUBSIDY + left.reduce((sum, { fee }) => sum + fee, 0)))
+      const coinbase = sha256(new Uint8Array([kept]))
+      const root = merklePath.reduce((hash, node) => sha256d(hash, node), coinbase)
+      assert.deepStrictEqual(root, referenceRoot([coinbase, ...left.map(({ txid }) => internal(txid))]))
+      const zero = new Uint8Array(32)
+      const witnessRoot = referenceRoot([zero, ...left.map(({ hash }) => internal(hash))])
+      assert.deepStrictEqual(coinbaseTxOutputs.subarray(-32), sha256d(witnessRoot, zero))
+      assert.isAtMost(weight, total)
+    }
+  })
+
+  it("is kept in signature operations too", () => {
+    const template = { ...templateOf(RECORDED.transactions), sigoplimit: 16 }
+    const machine = machineWith(template)
+    const count = (sigops: number, client: string) => {
+      const [message] = decode(machine.onConstraints(client, constraints(0, sigops), NOW))
+      const answer = machine.onRequest(newTemplate(message).templateId)
+      return (answer as TemplateDistribution.RequestTransactionDataSuccess).transactionList.length
+    }
+    // The transactions have 1, 12, 1, 1 and 8.
+    assert.deepStrictEqual(
+      [0, 1, 2, 3, 4, 15, 16].map((sigops) => count(sigops, `client ${sigops}`)),
+      [4, 4, 3, 2, 1, 1, 0]
+    )
+  })
+
+  it("makes different templates for clients of different needs, and one for all of the same", () => {
+    const machine = machineWith({ ...RECORDED, weightlimit: 6_500 })
+    const ids = [0, 100, 400, 208].map((size) => {
+      const [message] = decode(machine.onConstraints(`client ${size}`, constraints(size), NOW))
+      return newTemplate(message).templateId
+    })
+    assert.deepStrictEqual(ids, [5_000n, 5_000n, 5_001n, 5_000n])
+  })
+
+  it("is refused when no block has it", () => {
+    const machine = machineWith(RECORDED)
+    for (const impossible of [constraints(1_000_000), constraints(0xffffffff)]) {
+      assert.throws(() => machine.onConstraints("a", impossible, NOW), TemplateProtocolError, /4000000 weight units/)
+    }
+    assert.throws(() => machineWith().onConstraints("a", constraints(0xffffffff), NOW), TemplateProtocolError)
+  })
+
+  it("can be changed, and the numbers still only grow", () => {
+    const machine = machineWith({ ...RECORDED, weightlimit: 6_500 })
+    const ids = [0, 400, 0, 400].map((size) => {
+      const [template, prevHash] = decode(machine.onConstraints("a", constraints(size), NOW))
+      assert.strictEqual(prevHash?._tag, "SetNewPrevHash")
+      return newTemplate(template).templateId
+    })
+    assert.deepStrictEqual(ids, [5_000n, 5_001n, 5_002n, 5_003n])
+    assert.deepStrictEqual(machine.onConstraints("a", constraints(400), NOW), [], "the same once more is no change")
+  })
+})
+
+describe("RequestTransactionData", () => {
+  it("is answered with the transactions, witness and all, and the commitment", () => {
+    const machine = machineWith(RECORDED)
+    machine.onConstraints("a", constraints(), NOW)
+    const answer = machine.onRequest(5_000n) as TemplateDistribution.RequestTransactionDataSuccess
+    assert.strictEqual(answer._tag, "RequestTransactionData.Success")
+    assert.deepStrictEqual(
+      answer.transactionList.map(hex.encode),
+      RECORDED.transactions.map(({ data }) => data)
+    )
+    const ids = answer.transactionList.map(
+      (bytes) => Transaction.fromRaw(bytes, { allowUnknownInputs: true, allowUnknownOutputs: true }).id
+    )
+    assert.deepStrictEqual(
+      ids,
+      RECORDED.transactions.map(({ txid }) => txid)
+    )
+    assert.strictEqual(hex.encode(answer.excessData), RECORDED.default_witness_commitment!.slice(12))
+  })
+
+  it("is answered with an error for a template of an earlier block, or of none", () => {
+    const machine = machineWith(templateAt(100))
+    machine.onConstraints("a", constraints(), NOW)
+    machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
+    const code = (id: bigint) => (machine.onRequest(id) as TemplateDistribution.RequestTransactionDataError).errorCode
+    assert.strictEqual(code(5_000n), "stale-template-id")
+    assert.strictEqual(machine.onRequest(5_001n)._tag, "RequestTransactionData.Success")
+    assert.strictEqual(code(5_002n), "template-id-not-found")
+    assert.strictEqual(code(4_999n), "template-id-not-found")
+    for (let height = 102; height < 120; height++) machine.onAnswer(templateAt(height), machine.beginRequest(), NOW)
+    assert.strictEqual(code(5_001n), "stale-template-id", "also when it is forgotten")
+  })
+})
+
+describe("a solution", () => {
+  /** Tries nonces until the machine takes one: every second does. */
+  const firstBlock = (machine: TemplateMachine<string>, template: TemplateDistribution.NewTemplate) => {
+    for (let nonce = 0; nonce < 200; nonce++) {
+      const solution = solve(template, coinbaseFor(template), nonce)
+      const outcome = machine.onSolution(solution)
+      if (outcome._tag === "Block") return { outcome, solution }
+    }
+    return assert.fail("no nonce in 200")
+  }
+
+  it("makes the block that a library reads back, whose root, commitment and hash fit", () => {
+    const template = { ...templateAt(100), weightlimit: 5_800 }
+    const machine = machineWith(template)
+    const [message] = decode(machine.onConstraints("a", constraints(400), NOW))
+    const { outcome, solution } = firstBlock(machine, newTemplate(message))
+    const block = hex.decode(outcome.block)
+    const header = block.subarray(0, 80)
+    assert.strictEqual(hex.encode(sha256d(header).toReversed()), outcome.hash)
+    assert.strictEqual(outcome.height, 100)
+    assert.deepStrictEqual(header.subarray(4, 36), internal(template.previousblockhash))
+    const transactions = [hex.encode(solution.coinbaseTx), ...template.transactions.slice(0, 3).map(({ data }) => data)]
+    assert.strictEqual(hex.encode(block.subarray(80)), `04${transactions.join("")}`)
+    const parsed = transactions.map((data) =>
+      Transaction.fromRaw(hex.decode(data), {
+        allowUnknownInputs: true,
+        allowUnknownOutputs: true,
+        disableScriptCheck: true
+      })
+    )
+    assert.deepStrictEqual(header.subarray(36, 68), referenceRoot(parsed.map(({ id }) => internal(id))))
+    const witnessRoot = referenceRoot([new Uint8Array(32), ...parsed.slice(1).map(({ hash }) => internal(hash))])
+    const commitment = sha256d(witnessRoot, new Uint8Array(32))
+    assert.deepStrictEqual(RawTx.decode(solution.coinbaseTx).outputs.at(-1)!.script.subarray(6), commitment)
+  })
+
+  it("is given out once", () => {
+    const machine = machineWith(templateAt(100))
+    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const { outcome, solution } = firstBlock(machine, newTemplate(message))
+    assert.deepStrictEqual(machine.onSolution(solution), {
+      _tag: "Refused",
+      reason: { _tag: "Repeated", hash: outcome.hash }
+    })
+  })
+
+  it("counts for a template of an earlier block as long as that is kept", () => {
+    const machine = machineWith(templateAt(100))
+    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    for (let height = 101; height < 104; height++) machine.onAnswer(templateAt(height), machine.beginRequest(), NOW)
+    assert.strictEqual(firstBlock(machine, newTemplate(message)).outcome.height, 100)
+    machine.onAnswer(templateAt(104), machine.beginRequest(), NOW)
+    assert.deepStrictEqual(machine.onSolution(solve(newTemplate(message))), {
+      _tag: "Refused",
+      reason: { _tag: "UnknownTemplate" }
+    })
+  })
+
+  it("that misses the target is refused here, with its hash", () => {
+    const machine = machineWith(RECORDED)
+    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const outcome = machine.onSolution(solve(newTemplate(message)))
+    assert.strictEqual(outcome._tag === "Refused" && outcome.reason._tag, "HighHash")
+  })
+
+  it("without its witness is made whole", () => {
+    const machine = machineWith(templateAt(100))
+    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const whole = coinbaseFor(newTemplate(message))
+    const stripped = RawTx.encode({ ...RawTx.decode(whole), segwitFlag: false, witnesses: [] })
+    for (let nonce = 0; nonce < 200; nonce++) {
+      const outcome = machine.onSolution(solve(newTemplate(message), stripped, nonce))
+      if (outcome._tag === "Block") return assert.include(outcome.block, hex.encode(whole))
+    }
+    assert.fail("no nonce in 200")
+  })
+
+  it.prop("of any bytes for a coinbase fails in a typed way", [Schema.Uint8Array], ([bytes]) => {
+    const machine = machineWith(RECORDED)
+    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const outcome = machine.onSolution(solve(newTemplate(message), bytes))
+    assert.include(["BadCoinbase", "HighHash"], outcome._tag === "Refused" ? outcome.reason._tag : "Block")
+  })
+})
+
+describe("memory", () => {
+  it("holds no more answers of the node than it may, by number and by bytes", () => {
+    const machine = machineWith(templateAt(1))
+    for (let height = 2; height < 40; height++) machine.onAnswer(templateAt(height), machine.beginRequest(), NOW)
+    assert.strictEqual(machine.retainedCount, 4)
+    const tight = machineWith(templateAt(1), { maxRetainedBytes: 1 })
+    tight.onConstraints("a", constraints(), NOW)
+    const answered = tight.onAnswer(templateAt(2), tight.beginRequest(), NOW)
+    assert.strictEqual(tight.retainedCount, 1, "the current one stays whatever its size")
+    assert.strictEqual(received(answered, "a").length, 2)
+  })
+
+  it("forgets a client that is gone", () => {
+    const machine = machineWith(templateAt(1))
+    machine.onConstraints("a", constraints(), NOW)
+    machine.remove("a")
+    assert.strictEqual(machine.clientCount, 0)
+    assert.deepStrictEqual(machine.onAnswer(templateAt(2), machine.beginRequest(), NOW).deliveries, [])
+  })
+})
