@@ -1,10 +1,13 @@
 /** What a benchmark is. A file of cases exports `cases`, or `asyncCases` where a run is more than a function call. */
 
+/** Makes a result count as used, so that the work for it is not optimised away. */
+export { do_not_optimize as keep } from "mitata"
+
 /** Something to time, and what to time it against in the same run. */
 export interface Case {
   readonly name: string
   readonly unit: "ns/op"
-  /** Does the operation once, and gives its result to `keep` so that it is not optimised away. */
+  /** Does the operation once. */
   readonly run: () => void
   readonly baselines: ReadonlyArray<{ readonly name: string; readonly run: () => void }>
 }
@@ -24,13 +27,3 @@ export interface Row {
   readonly baselineValue: number
   readonly ratio: number
 }
-
-let kept: unknown
-
-/** Makes a result count as used. */
-export const keep = (value: unknown): void => {
-  kept = value
-}
-
-/** The last value kept, for whoever wants to look; reading it is what makes `keep` matter. */
-export const lastKept = (): unknown => kept

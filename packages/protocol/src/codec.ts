@@ -43,7 +43,12 @@ export interface Codec<M> {
 export const compile = <M>(layout: Layout): Codec<M> => {
   const source = `"use strict"
 const view = (b, at, size) => new Uint8Array(b.buffer, b.byteOffset + at, size)
-const copy = (b, at, size) => new Uint8Array(view(b, at, size))
+const copy = (b, at, size) => {
+  if (size > 64) return new Uint8Array(view(b, at, size))
+  const o = new Uint8Array(size)
+  for (let i = 0; i < size; i++) o[i] = b[at + i]
+  return o
+}
 const scratch = new DataView(new ArrayBuffer(8))
 let last = 0
 ${decodeSource(layout, "decode", "view")}
@@ -89,14 +94,14 @@ const decodeSource = ({ name, fields }: Layout, functionName: string, view: stri
     if (offset === 0) lines.push(`if (e - p < ${runSize(fields.slice(index))}) failDecode(b)`)
     const { type } = field
     if ("size" in type) {
-      lines.push(`const ${field.name} = ${readExpression(type, offset, view)}`)
+      lines.push(`const f${index} = ${readExpression(type, offset, view)}`)
       offset += type.size
     } else {
       const count = `n${index}`
       lines.push(`const ${count} = ${unsignedExpression(type.prefix, offset)}`)
       offset += type.prefix
       flush()
-      lines.push(...readVariable(type, field.name, count, view))
+      lines.push(...readVariable(type, `f${index}`, count, view))
     }
   })
   flush()
@@ -105,7 +110,7 @@ const decodeSource = ({ name, fields }: Layout, functionName: string, view: stri
   let p = 0
   ${lines.join("\n  ")}
   last = p
-  return { _tag: ${JSON.stringify(name)}, ${fields.map(({ name }) => name).join(", ")} }
+  return { _tag: ${JSON.stringify(name)}, ${fields.map(({ name }, index) => `${name}: f${index}`).join(", ")} }
 }`
 }
 
@@ -264,9 +269,10 @@ const writeSized = (type: Sized, value: string, offset: number): Array<string> =
         ...storeUnsigned(value, type.size, offset)
       ]
     case "Boolean":
-      return [`o[p + ${offset}] = ${value} ? 1 : 0`]
+      return [`if (${value} !== true && ${value} !== false) failEncode(m)`, `o[p + ${offset}] = ${value} ? 1 : 0`]
     case "Float32":
       return [
+        `if (typeof ${value} !== "number") failEncode(m)`,
         `scratch.setFloat32(0, ${value}, true)`,
         ...Array.from({ length: 4 }, (_, i) => `o[p + ${offset + i}] = scratch.getUint8(${i})`)
       ]

@@ -8,7 +8,7 @@
  *     })
  *     type SubmitSharesStandard = typeof SubmitSharesStandard.Type
  */
-import { Arbitrary, Schema } from "effect"
+import { Arbitrary, Schema, type Types } from "effect"
 import { type Codec, compile } from "./codec.ts"
 import { Frame } from "./frame.ts"
 import { maxWireSize, type WireSchema, type WireType, wireTypeOf } from "./wire.ts"
@@ -22,9 +22,9 @@ export interface MessageFields {
 }
 
 /** A message's value: its name under `_tag`, then the fields. */
-export type MessageType<Name extends string, Fields extends MessageFields> = {
-  readonly [Key in "_tag" | keyof Fields]: Key extends keyof Fields ? Fields[Key]["Type"] : Name
-}
+export type MessageType<Name extends string, Fields extends MessageFields> = Types.Simplify<
+  { readonly _tag: Name } & { readonly [Key in keyof Fields]: Fields[Key]["Type"] }
+>
 
 export interface Declaration<Fields extends MessageFields, To extends Recipient> {
   /** msg_type, 0 to 255. */
@@ -79,7 +79,7 @@ const make = <const Name extends string, const Fields extends MessageFields, con
     return { name: field, type }
   })
   checkDeclaration(name, { channel, extension, type }, layout)
-  const extensionType = channel ? extension | Frame.channelBit : extension
+  const extensionType = extensionTypeOf({ channel, extension })
   const codec = compile<MessageType<Name, Fields>>({ name, extensionType, type, fields: layout })
   const schema = Schema.TaggedStruct(name, fields as unknown as Schema.Struct.Fields) as unknown as Schema.Codec<
     MessageType<Name, Fields>
@@ -108,6 +108,10 @@ const make = <const Name extends string, const Fields extends MessageFields, con
     make: codec.make
   }
 }
+
+/** The extension_type of a message's frames, with the channel bit. */
+export const extensionTypeOf = (message: { readonly channel: boolean; readonly extension: number }): number =>
+  message.channel ? message.extension | Frame.channelBit : message.extension
 
 /** A wrong declaration is a mistake of the program, found when it is loaded. */
 const checkDeclaration = (

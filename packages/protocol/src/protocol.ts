@@ -7,7 +7,7 @@ import type { Codec } from "./codec.ts"
 import { EncodeError } from "./error.ts"
 import { explainEncode, tooLong } from "./explain.ts"
 import { Frame } from "./frame.ts"
-import type { Message } from "./message.ts"
+import { extensionTypeOf, type Message } from "./message.ts"
 
 export interface DecodeOptions {
   /** Byte fields become copies that live on their own. By default they are views on the payload. */
@@ -102,47 +102,38 @@ const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M> => {
 
   const named = (message: M): Message => {
     const found = byName.get((message as { readonly _tag: string })._tag)
-    if (found !== undefined) return found
-    const actual = JSON.stringify((message as { readonly _tag?: unknown })._tag) ?? "none"
-    const limit = "the name of a message of this direction"
-    const text = `A message's _tag must be ${limit}, but it is ${actual}`
-    throw new EncodeError({ message: text, messageName: actual, field: "", limit, actual })
+    return found ?? refuseName(message)
   }
 
-  /** Runs a part of a codec; what it throws for a value of a wrong type, which TypeScript rules out, is explained too. */
-  const guard = <A>(message: M, run: (codec: Codec<unknown>) => A): A => {
+  const encodedSize = (message: M): number => {
     const declared = named(message)
     try {
-      return run(declared.codec)
+      return Frame.headerSize + declared.codec.size(message as never)
     } catch (error) {
-      if (error instanceof EncodeError) throw error
-      const { extension: extensionType, layout: fields, name, type } = declared
-      throw explainEncode({ name, extensionType, type, fields }, message)
+      throw explained(declared, message, error)
     }
   }
 
-  const encodedSize = (message: M): number => guard(message, (codec) => Frame.headerSize + codec.size(message))
-
   const encodeInto = (message: M, out: Uint8Array, at: number, tail?: Uint8Array): number => {
-    const { channel, extension, name, type } = named(message)
+    const declared = named(message)
+    const start = at + Frame.headerSize
     const fields = encodedSize(message) - Frame.headerSize
     const length = fields + (tail?.length ?? 0)
-    if (length > Frame.maxPayload) throw tooLong(name)
-    if (!(at >= 0 && at + Frame.headerSize + length <= out.length)) {
-      const limit = `a buffer with ${Frame.headerSize + length} bytes from offset ${at}`
-      const actual = `${out.length} bytes long`
-      const text = `${name}: encoding it needs ${limit}, but the buffer is ${actual}`
-      throw new EncodeError({ message: text, messageName: name, field: "", limit, actual })
-    }
-    const extensionType = channel ? extension | Frame.channelBit : extension
+    if (length > Frame.maxPayload) throw tooLong(declared.name)
+    if (!(at >= 0 && start + length <= out.length)) throw noRoom(declared.name, Frame.headerSize + length, out, at)
+    const extensionType = extensionTypeOf(declared)
     out[at] = extensionType
     out[at + 1] = extensionType >> 8
-    out[at + 2] = type
+    out[at + 2] = declared.type
     out[at + 3] = length
     out[at + 4] = length >> 8
     out[at + 5] = length >> 16
-    guard(message, (codec) => codec.write(message, out, at + Frame.headerSize))
-    if (tail !== undefined) out.set(tail, at + Frame.headerSize + fields)
+    try {
+      declared.codec.write(message as never, out, start)
+    } catch (error) {
+      throw explained(declared, message, error)
+    }
+    if (tail !== undefined) out.set(tail, start + fields)
     return Frame.headerSize + length
   }
 
@@ -168,7 +159,14 @@ const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M> => {
       return { message, tailAt: codec.endOfLast() }
     },
     encode: (message, tail) => {
-      if (tail === undefined) return guard(message, (codec) => codec.encode(message))
+      if (tail === undefined) {
+        const declared = named(message)
+        try {
+          return declared.codec.encode(message as never)
+        } catch (error) {
+          throw explained(declared, message, error)
+        }
+      }
       const out = new Uint8Array(encodedSize(message) + tail.length)
       encodeInto(message, out, 0, tail)
       return out
@@ -176,4 +174,26 @@ const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M> => {
     encodeInto,
     encodedSize
   }
+}
+
+/** A codec throws `TypeError`s for values that TypeScript rules out, such as a missing field: they are explained too. */
+const explained = (declared: Message, message: unknown, error: unknown): EncodeError => {
+  if (error instanceof EncodeError) return error
+  const { layout: fields, name, type } = declared
+  return explainEncode({ name, extensionType: extensionTypeOf(declared), type, fields }, message)
+}
+
+const refuseName = (message: unknown): never => {
+  const name: unknown = (message as { readonly _tag?: unknown })._tag
+  const actual = typeof name === "string" ? JSON.stringify(name) : "missing"
+  const limit = "the name of a message of this direction"
+  const text = `A message's _tag must be ${limit}, but it is ${actual}`
+  throw new EncodeError({ message: text, messageName: actual, field: "_tag", limit, actual })
+}
+
+const noRoom = (messageName: string, size: number, out: Uint8Array, at: number): EncodeError => {
+  const limit = `a buffer with room for ${size} bytes at offset ${at}`
+  const actual = `${out.length} bytes long`
+  const text = `${messageName}: encoding it needs ${limit}, but the buffer is ${actual}`
+  return new EncodeError({ message: text, messageName, field: "", limit, actual })
 }

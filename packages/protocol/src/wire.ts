@@ -6,7 +6,7 @@
  */
 import { Schema, SchemaGetter } from "effect"
 import { Hex } from "effect/encoding"
-import { isWireText } from "./text.ts"
+import { isWireText, readText } from "./text.ts"
 
 /** A wire type as data: `name` is the specification's, sizes are in bytes, all integers are little-endian. */
 export type WireType =
@@ -80,16 +80,16 @@ export const U64: WireSchema<bigint> = annotate(
 
 /**
  * A number that is rounded to 32-bit floating point when it is written. NaN and the infinities are read as they are:
- * whether a value makes sense is for the message's reader to judge. In JSON those three are the strings "NaN",
- * "Infinity" and "-Infinity".
+ * whether a value makes sense is for the message's reader to judge. What JSON has no number for is a string: "NaN",
+ * "Infinity", "-Infinity" and "-0".
  */
 export const F32: WireSchema<number> = annotate(
   Schema.declare((value): value is number => typeof value === "number", {
     expected: "number",
     toCodecJson: () =>
-      Schema.link<number>()(Schema.toCodecJson(Schema.Number), {
-        decode: SchemaGetter.passthrough(),
-        encode: SchemaGetter.passthrough()
+      Schema.link<number>()(Schema.Union([Schema.Literal("-0"), Schema.toCodecJson(Schema.Number)]), {
+        decode: SchemaGetter.transform((value) => (value === "-0" ? -0 : value)),
+        encode: SchemaGetter.transform((value) => (Object.is(value, -0) ? "-0" : value))
       }),
     // Random bits, so that denormals, infinities and NaN come up, and every value survives the rounding.
     toCodecArbitrary: () =>
@@ -140,10 +140,30 @@ export const B0_16M = bytes("B0_16M", 3, 0xffffff)
  * changed on its way through. The Schema accepts the strings that can be read from a wire.
  */
 export const Str0_255: WireSchema<string> = annotate(
-  Schema.String.check(
-    Schema.isMaxLength(255),
-    Schema.makeFilter((value: string) => isWireText(value, 255), { expected: "at most 255 bytes of UTF-8" })
-  ),
+  Schema.declare((value): value is string => typeof value === "string", {
+    expected: "string",
+    toCodecJson: () =>
+      Schema.link<string>()(Schema.String, { decode: SchemaGetter.passthrough(), encode: SchemaGetter.passthrough() }),
+    // Plain strings, characters of two to four bytes, and bytes that are mostly not UTF-8.
+    toCodecArbitrary: () =>
+      Schema.link<string>()(
+        Schema.Union([
+          Schema.String.check(Schema.isMaxLength(255)),
+          Schema.Array(Schema.Literals(["é", "中", "😀", "\ufeff", "\0"])).check(Schema.isMaxLength(63)),
+          Schema.Uint8Array.check(Schema.isMaxLength(255))
+        ]),
+        {
+          decode: SchemaGetter.transform((value) =>
+            typeof value === "string"
+              ? value
+              : value instanceof Uint8Array
+                ? readText(value, 0, value.length)
+                : value.join("")
+          ),
+          encode: SchemaGetter.passthrough({ strict: false })
+        }
+      )
+  }).check(Schema.makeFilter((value) => isWireText(value, 255), { expected: "at most 255 bytes of UTF-8" })),
   { _tag: "Text", name: "STR0_255", prefix: 1, max: 255 }
 )
 

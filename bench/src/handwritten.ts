@@ -1,0 +1,200 @@
+/**
+ * What one would write by hand for three messages with a DataView: the baseline that the compiled codecs are held
+ * against. It does the same work, bounds and limits included, and gives the same objects.
+ */
+import type { Mining, TemplateDistribution } from "@sluice/protocol"
+
+const viewOf = (payload: Uint8Array): DataView => new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
+
+const need = (view: DataView, at: number, size: number): void => {
+  if (view.byteLength - at < size) throw new RangeError(`${size} bytes are missing at ${at}`)
+}
+
+const limit = (size: number, max: number): void => {
+  if (size > max) throw new RangeError(`${size} is more than ${max}`)
+}
+
+const u32 = (value: number): number => {
+  if (value >>> 0 !== value) throw new RangeError(`${value} is not a U32`)
+  return value
+}
+
+const u64 = (value: bigint): bigint => {
+  if (BigInt.asUintN(64, value) !== value) throw new RangeError(`${value} is not a U64`)
+  return value
+}
+
+/** Messages are written here and copied out whole, which takes one allocation and no DataView for each. */
+const out = new Uint8Array(1 << 18)
+const outView = viewOf(out)
+
+const writeHeader = (extensionType: number, type: number, size: number): void => {
+  outView.setUint16(0, extensionType, true)
+  outView.setUint8(2, type)
+  outView.setUint16(3, size, true)
+  outView.setUint8(5, size >> 16)
+}
+
+const readPath = (payload: Uint8Array, view: DataView, at: number): Array<Uint8Array> => {
+  const count = view.getUint8(at)
+  need(view, at + 1, count * 32)
+  const path: Array<Uint8Array> = []
+  for (let i = 0; i < count; i++) path.push(payload.subarray(at + 1 + i * 32, at + 33 + i * 32))
+  return path
+}
+
+const writePath = (at: number, path: ReadonlyArray<Uint8Array>): void => {
+  out[at] = path.length
+  for (let i = 0; i < path.length; i++) {
+    if (path[i]!.length !== 32) throw new RangeError("a merkle node has 32 bytes")
+    out.set(path[i]!, at + 1 + i * 32)
+  }
+}
+
+export const decodeSubmitSharesExtended = (payload: Uint8Array): Mining.SubmitSharesExtended => {
+  const view = viewOf(payload)
+  need(view, 0, 25)
+  const size = view.getUint8(24)
+  limit(size, 32)
+  need(view, 25, size)
+  return {
+    _tag: "SubmitSharesExtended",
+    channelId: view.getUint32(0, true),
+    sequenceNumber: view.getUint32(4, true),
+    jobId: view.getUint32(8, true),
+    nonce: view.getUint32(12, true),
+    ntime: view.getUint32(16, true),
+    version: view.getUint32(20, true),
+    extranonce: payload.subarray(25, 25 + size)
+  }
+}
+
+export const encodeSubmitSharesExtended = (message: Mining.SubmitSharesExtended): Uint8Array => {
+  const { extranonce } = message
+  limit(extranonce.length, 32)
+  const size = 25 + extranonce.length
+  writeHeader(0x8000, 0x1b, size)
+  outView.setUint32(6, u32(message.channelId), true)
+  outView.setUint32(10, u32(message.sequenceNumber), true)
+  outView.setUint32(14, u32(message.jobId), true)
+  outView.setUint32(18, u32(message.nonce), true)
+  outView.setUint32(22, u32(message.ntime), true)
+  outView.setUint32(26, u32(message.version), true)
+  outView.setUint8(30, extranonce.length)
+  out.set(extranonce, 31)
+  return out.slice(0, 6 + size)
+}
+
+export const decodeNewExtendedMiningJob = (payload: Uint8Array): Mining.NewExtendedMiningJob => {
+  const view = viewOf(payload)
+  need(view, 0, 9)
+  const isActive = view.getUint8(8)
+  limit(isActive, 1)
+  need(view, 9, 4 * isActive + 6)
+  const minNtime = isActive === 1 ? view.getUint32(9, true) : undefined
+  let at = 9 + 4 * isActive
+  const version = view.getUint32(at, true)
+  const versionRollingAllowed = (view.getUint8(at + 4) & 1) === 1
+  const merklePath = readPath(payload, view, at + 5)
+  at += 6 + 32 * merklePath.length
+  need(view, at, 2)
+  const prefixSize = view.getUint16(at, true)
+  need(view, at + 2, prefixSize + 2)
+  const coinbaseTxPrefix = payload.subarray(at + 2, at + 2 + prefixSize)
+  at += 2 + prefixSize
+  const suffixSize = view.getUint16(at, true)
+  need(view, at + 2, suffixSize)
+  return {
+    _tag: "NewExtendedMiningJob",
+    channelId: view.getUint32(0, true),
+    jobId: view.getUint32(4, true),
+    minNtime,
+    version,
+    versionRollingAllowed,
+    merklePath,
+    coinbaseTxPrefix,
+    coinbaseTxSuffix: payload.subarray(at + 2, at + 2 + suffixSize)
+  }
+}
+
+export const encodeNewExtendedMiningJob = (message: Mining.NewExtendedMiningJob): Uint8Array => {
+  const { coinbaseTxPrefix, coinbaseTxSuffix, merklePath, minNtime } = message
+  limit(merklePath.length, 255)
+  limit(coinbaseTxPrefix.length, 0xffff)
+  limit(coinbaseTxSuffix.length, 0xffff)
+  const optional = minNtime === undefined ? 0 : 4
+  const fixed = 4 + 4 + 1 + 4 + 1 + 1 + 2 + 2
+  const size = fixed + optional + 32 * merklePath.length + coinbaseTxPrefix.length + coinbaseTxSuffix.length
+  writeHeader(0x8000, 0x1f, size)
+  outView.setUint32(6, u32(message.channelId), true)
+  outView.setUint32(10, u32(message.jobId), true)
+  outView.setUint8(14, optional >> 2)
+  if (minNtime !== undefined) outView.setUint32(15, u32(minNtime), true)
+  let at = 15 + optional
+  outView.setUint32(at, u32(message.version), true)
+  outView.setUint8(at + 4, message.versionRollingAllowed ? 1 : 0)
+  writePath(at + 5, merklePath)
+  at += 6 + 32 * merklePath.length
+  outView.setUint16(at, coinbaseTxPrefix.length, true)
+  out.set(coinbaseTxPrefix, at + 2)
+  at += 2 + coinbaseTxPrefix.length
+  outView.setUint16(at, coinbaseTxSuffix.length, true)
+  out.set(coinbaseTxSuffix, at + 2)
+  return out.slice(0, 6 + size)
+}
+
+export const decodeNewTemplate = (payload: Uint8Array): TemplateDistribution.NewTemplate => {
+  const view = viewOf(payload)
+  need(view, 0, 18)
+  const prefixSize = view.getUint8(17)
+  let at = 18 + prefixSize
+  need(view, 18, prefixSize + 18)
+  const coinbaseTxInputSequence = view.getUint32(at, true)
+  const coinbaseTxValueRemaining = view.getBigUint64(at + 4, true)
+  const coinbaseTxOutputsCount = view.getUint32(at + 12, true)
+  const outputsSize = view.getUint16(at + 16, true)
+  at += 18
+  need(view, at, outputsSize + 5)
+  const coinbaseTxOutputs = payload.subarray(at, at + outputsSize)
+  at += outputsSize
+  return {
+    _tag: "NewTemplate",
+    templateId: view.getBigUint64(0, true),
+    futureTemplate: (view.getUint8(8) & 1) === 1,
+    version: view.getUint32(9, true),
+    coinbaseTxVersion: view.getUint32(13, true),
+    coinbasePrefix: payload.subarray(18, 18 + prefixSize),
+    coinbaseTxInputSequence,
+    coinbaseTxValueRemaining,
+    coinbaseTxOutputsCount,
+    coinbaseTxOutputs,
+    coinbaseTxLocktime: view.getUint32(at, true),
+    merklePath: readPath(payload, view, at + 4)
+  }
+}
+
+export const encodeNewTemplate = (message: TemplateDistribution.NewTemplate): Uint8Array => {
+  const { coinbasePrefix, coinbaseTxOutputs, merklePath } = message
+  limit(coinbasePrefix.length, 255)
+  limit(coinbaseTxOutputs.length, 0xffff)
+  limit(merklePath.length, 255)
+  const fixed = 8 + 1 + 4 + 4 + 1 + 4 + 8 + 4 + 2 + 4 + 1
+  const size = fixed + coinbasePrefix.length + coinbaseTxOutputs.length + 32 * merklePath.length
+  writeHeader(0, 0x71, size)
+  outView.setBigUint64(6, u64(message.templateId), true)
+  outView.setUint8(14, message.futureTemplate ? 1 : 0)
+  outView.setUint32(15, u32(message.version), true)
+  outView.setUint32(19, u32(message.coinbaseTxVersion), true)
+  outView.setUint8(23, coinbasePrefix.length)
+  out.set(coinbasePrefix, 24)
+  let at = 24 + coinbasePrefix.length
+  outView.setUint32(at, u32(message.coinbaseTxInputSequence), true)
+  outView.setBigUint64(at + 4, u64(message.coinbaseTxValueRemaining), true)
+  outView.setUint32(at + 12, u32(message.coinbaseTxOutputsCount), true)
+  outView.setUint16(at + 16, coinbaseTxOutputs.length, true)
+  out.set(coinbaseTxOutputs, at + 18)
+  at += 18 + coinbaseTxOutputs.length
+  outView.setUint32(at, u32(message.coinbaseTxLocktime), true)
+  writePath(at + 4, merklePath)
+  return out.slice(0, 6 + size)
+}

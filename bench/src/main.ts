@@ -1,0 +1,56 @@
+/**
+ * `npm run bench`: times what matters for speed against named baselines in the same run, and prints a table.
+ *
+ *     npm run bench                          everything, in under two minutes
+ *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
+ *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
+ *
+ * The ratio is value / baselineValue: 0.5 is twice as fast as the baseline.
+ */
+import { parseArgs } from "node:util"
+import type { AsyncCase, Case, Row } from "./case.ts"
+import { measure } from "./measure.ts"
+import { formatTable } from "./table.ts"
+
+interface Group {
+  readonly cases?: ReadonlyArray<Case>
+  readonly asyncCases?: ReadonlyArray<AsyncCase>
+}
+
+/** The files of cases; a group's name counts for `--filter` too. */
+const groups: Record<string, () => Promise<Group>> = {
+  codec: () => import("./codec.ts")
+}
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    filter: { type: "string", default: "" }
+  }
+})
+
+const rounds = { rounds: 12, roundMs: 15 }
+const matches = (group: string, name: string): boolean => `${group} ${name}`.includes(options.filter)
+
+const started = performance.now()
+const all: Array<Row> = []
+const report = (rows: ReadonlyArray<Row>): void => {
+  all.push(...rows)
+  if (options.json) for (const row of rows) console.log(JSON.stringify(row))
+  else for (const row of rows) console.error(`${row.name}: ${row.ratio.toFixed(2)} x ${row.baseline}`)
+}
+
+for (const [name, load] of Object.entries(groups)) {
+  const { asyncCases = [], cases = [] } = await load()
+  for (const benchmark of cases) if (matches(name, benchmark.name)) report(await measure(benchmark, rounds))
+  for (const benchmark of asyncCases) if (matches(name, benchmark.name)) report(await benchmark.rows())
+}
+
+if (!options.json) {
+  console.log(formatTable(all))
+  console.log(`\nratio = value / baseline's value; ${((performance.now() - started) / 1000).toFixed(0)} s in all`)
+}
+if (all.length === 0) {
+  console.error(`No benchmark has ${JSON.stringify(options.filter)} in its name.`)
+  process.exitCode = 2
+}

@@ -1,0 +1,20 @@
+/** Every message of every direction, for tests that are about all of them. */
+import { type Direction, type Message, Mining, TemplateDistribution } from "@sluice/protocol"
+
+/** A direction of which the type is not known; its messages fit it because it found them itself. */
+export type AnyDirection = Direction<{ readonly _tag: string }>
+
+export const directions: ReadonlyArray<readonly [name: string, direction: AnyDirection]> = [
+  ["mining to server", Mining.protocol.toServer as unknown as AnyDirection],
+  ["mining to client", Mining.protocol.toClient as unknown as AnyDirection],
+  ["template distribution to server", TemplateDistribution.protocol.toServer as unknown as AnyDirection],
+  ["template distribution to client", TemplateDistribution.protocol.toClient as unknown as AnyDirection]
+]
+
+export const everyMessage: ReadonlyArray<{
+  readonly title: string
+  readonly direction: AnyDirection
+  readonly message: Message
+}> = directions.flatMap(([name, direction]) =>
+  direction.messages.map((message) => ({ title: `${message.name} (${name})`, direction, message }))
+)
