@@ -378,7 +378,10 @@ describe("a solution", () => {
       })
     )
     assert.deepStrictEqual(header.subarray(36, 68), referenceRoot(parsed.map(({ id }) => internal(id))))
-    const witnessRoot = referenceRoot([new Uint8Array(32), ...parsed.slice(1).map(({ hash }) => internal(hash))])
+    const witnessRoot = referenceRoot([
+      new Uint8Array(32),
+      ...transactions.slice(1).map((data) => sha256d(hex.decode(data)))
+    ])
     const commitment = sha256d(witnessRoot, new Uint8Array(32))
     assert.deepStrictEqual(RawTx.decode(solution.coinbaseTx).outputs.at(-1)!.script.subarray(6), commitment)
   })
