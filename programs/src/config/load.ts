@@ -199,3 +199,8 @@ const didYouMean = (name: string, known: ReadonlyArray<string>): string => {
   const meant = nearest(name, known)
   return meant === undefined ? `; known are ${known.join(", ")}` : `; did you mean ${meant}?`
 }
+
+const show = (raw: unknown): string => {
+  const shown = typeof raw === "object" && raw !== null && !Array.isArray(raw) ? "a table" : JSON.stringify(raw)
+  return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown
+}
