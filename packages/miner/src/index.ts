@@ -1,4 +1,8 @@
+export * from "./event.ts"
 export * as HashInProcess from "./hash-in-process.ts"
 export * as HashThreads from "./hash-threads.ts"
 export * from "./hash-workers.ts"
+export * from "./miner.ts"
+export { MinerOptionError, type MinerOptions } from "./options.ts"
 export * from "./search.ts"
+export * from "./stats.ts"

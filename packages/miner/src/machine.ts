@@ -1,0 +1,257 @@
+/**
+ * What a miner decides and counts: pure, driven by the events of its session and by what its workers find. The shell
+ * (miner.ts) carries out what it says.
+ */
+import type { ClientEvent, Work } from "@sluice/channels"
+import { targetToDifficulty } from "@sluice/core"
+import type { MinerEvent } from "./event.ts"
+import type { Found } from "./hash-workers.ts"
+import { Judge, type JudgedShare } from "./judge.ts"
+import { SessionError } from "./session.ts"
+import type { MinerStats } from "./stats.ts"
+
+/** What is to be done after a batch of messages. */
+export interface Decision {
+  readonly events: ReadonlyArray<MinerEvent>
+  /** Work for the workers; `newPrevHash` is for the event that follows. */
+  readonly start: { readonly work: Work; readonly newPrevHash: boolean } | undefined
+  /** The session is over, and why. */
+  readonly failure: SessionError | undefined
+  /** Connect there; empty or 0 stand for the present host or port. */
+  readonly redirect: { readonly host: string; readonly port: number } | undefined
+}
+
+/** How many works are remembered for shares that come late. */
+const MAX_WORKS = 64
+
+export class MinerMachine {
+  readonly #wantedShares: number
+  readonly #judge = new Judge()
+  /** What the workers were given lately on this connection, by its number. */
+  readonly #works = new Map<number, Work>()
+  readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
+  #state: MinerStats["state"] = "connecting"
+  #server: string | undefined
+  #channelId: number | undefined
+  #submitted = 0
+  #accepted = 0
+  #difficultySum = 0
+  #stale = 0
+  #faulty = 0
+  #unanswered = 0
+  #blocks = 0
+  #jobs = 0
+  #connections = 0
+
+  /** `wantedShares` is when the miner is finished; `Infinity` for never. */
+  constructor(wantedShares: number) {
+    this.#wantedShares = wantedShares
+  }
+
+  get isFinished(): boolean {
+    return this.#accepted >= this.#wantedShares
+  }
+
+  stats(hashes: number, hashesPerSecond: number): MinerStats {
+    return {
+      state: this.#state,
+      server: this.#server,
+      channelId: this.#channelId,
+      hashesPerSecond,
+      hashes,
+      submitted: this.#submitted,
+      accepted: this.#accepted,
+      difficultySum: this.#difficultySum,
+      refused: { ...this.#refused },
+      stale: this.#stale,
+      faulty: this.#faulty,
+      unanswered: this.#unanswered,
+      blocks: this.#blocks,
+      jobs: this.#jobs,
+      connections: this.#connections
+    }
+  }
+
+  connected(server: string, at: number): MinerEvent {
+    this.#connections++
+    this.#server = server
+    return { _tag: "Connected", at, server }
+  }
+
+  disconnected(server: string, reason: string, unanswered: number, at: number): MinerEvent {
+    if (this.#state !== "finished") this.#state = "connecting"
+    this.#server = undefined
+    this.#channelId = undefined
+    this.#unanswered += unanswered
+    this.#works.clear()
+    return { _tag: "Disconnected", at, server, reason, unanswered }
+  }
+
+  finished(at: number): MinerEvent {
+    this.#state = "finished"
+    return { _tag: "Finished", at, accepted: this.#accepted }
+  }
+
+  /** Of several works in one batch only the last is started. */
+  receive(clientEvents: ReadonlyArray<ClientEvent>, at: number): Decision {
+    const events: Array<MinerEvent> = []
+    let start: Decision["start"]
+    let failure: Decision["failure"]
+    let redirect: Decision["redirect"]
+    for (const event of clientEvents) {
+      switch (event._tag) {
+        case "ChannelOpened":
+          this.#channelId = event.channelId
+          events.push({
+            _tag: "ChannelOpened",
+            at,
+            channelId: event.channelId,
+            kind: event.kind,
+            difficulty: targetToDifficulty(event.target, 0),
+            extranoncePrefix: hex(event.extranoncePrefix),
+            extranonceSize: event.extranonceSize
+          })
+          break
+        case "OpenRefused":
+          failure = new SessionError({
+            reason: "open-refused",
+            message: `the server refused to open the channel: ${event.errorCode}`
+          })
+          break
+        case "ChannelClosed":
+          failure = new SessionError({
+            reason: "channel-closed",
+            message: `the server closed the channel: ${event.reasonCode}`
+          })
+          break
+        case "JobReceived":
+          this.#jobs++
+          events.push({ _tag: "JobReceived", at, channelId: event.channelId, jobId: event.jobId, future: event.future })
+          break
+        case "WorkChanged":
+          start = { work: event.work, newPrevHash: event.newPrevHash || start?.newPrevHash === true }
+          break
+        case "TargetChanged": {
+          const difficulty = targetToDifficulty(event.target, 0)
+          events.push({ _tag: "TargetChanged", at, channelId: event.channelId, difficulty })
+          break
+        }
+        case "SharesAccepted": {
+          const { channelId, shares } = event
+          const difficultySum = Number(event.difficultySum)
+          this.#accepted += shares.length
+          this.#difficultySum += difficultySum
+          const accepted = this.#accepted
+          events.push({ _tag: "ShareAccepted", at, channelId, count: shares.length, accepted, difficultySum })
+          break
+        }
+        case "ShareRefused": {
+          const { channelId, errorCode, share } = event
+          const { jobId, sequenceNumber } = share
+          this.#countRefusal(errorCode)
+          events.push({ _tag: "ShareRefused", at, channelId, sequenceNumber, jobId, errorCode })
+          break
+        }
+        case "Reconnect":
+          redirect = { host: event.host, port: event.port }
+          break
+        // The rest changes nothing here: it is in the work that follows, or ends the session by itself.
+        default:
+      }
+    }
+    return { events, start, failure, redirect }
+  }
+
+  /** The workers have got the work under this number. */
+  started(
+    workNumber: number,
+    { newPrevHash, work }: NonNullable<Decision["start"]>,
+    at: number,
+    latencyMs: number
+  ): MinerEvent {
+    this.#state = "mining"
+    this.#works.set(workNumber, work)
+    if (this.#works.size > MAX_WORKS) {
+      for (const oldest of this.#works.keys()) {
+        this.#works.delete(oldest)
+        break
+      }
+    }
+    return {
+      _tag: "JobStarted",
+      at,
+      channelId: work.channelId,
+      jobId: work.jobId,
+      prevHash: hex(work.prevHash.toReversed()),
+      newPrevHash,
+      minNtime: work.minNtime,
+      difficulty: targetToDifficulty(work.target, 0),
+      latencyMs
+    }
+  }
+
+  /** Those shares that are worth sending; the others are of earlier connections or wrong, and are counted. */
+  judge(found: ReadonlyArray<Found>): ReadonlyArray<JudgedShare> {
+    const judged: Array<JudgedShare> = []
+    for (const { share, workNumber } of found) {
+      const work = this.#works.get(workNumber)
+      if (work === undefined) {
+        this.#stale++
+        continue
+      }
+      const good = this.#judge.judge(work, share)
+      if (good === undefined) this.#faulty++
+      else judged.push(good)
+    }
+    return judged
+  }
+
+  /** The shares were sent under these numbers; those without a number were stale. */
+  submitted(
+    judged: ReadonlyArray<JudgedShare>,
+    numbers: ReadonlyArray<number | undefined>,
+    at: number
+  ): ReadonlyArray<MinerEvent> {
+    const events: Array<MinerEvent> = []
+    judged.forEach(({ difficulty, hash, isBlock, share, work }, index) => {
+      const { channelId, extranonce, jobId, nonce, ntime, version } = share
+      const sequenceNumber = numbers[index]
+      const display = hex(hash.toReversed())
+      if (sequenceNumber === undefined) {
+        this.#stale++
+        events.push({ _tag: "ShareStale", at, jobId })
+        return
+      }
+      this.#submitted++
+      events.push({
+        _tag: "ShareSubmitted",
+        at,
+        channelId,
+        sequenceNumber,
+        jobId,
+        hash: display,
+        difficulty,
+        version,
+        ntime,
+        nonce,
+        extranonce: hex(extranonce)
+      })
+      if (isBlock) {
+        this.#blocks++
+        events.push({ _tag: "BlockFound", at, hash: display, prevHash: hex(work.prevHash.toReversed()), jobId })
+      }
+    })
+    return events
+  }
+
+  /** A server could send any number of different codes. */
+  #countRefusal(errorCode: string): void {
+    const known = errorCode in this.#refused || Object.keys(this.#refused).length < MAX_ERROR_CODES
+    const code = known ? errorCode : "other"
+    this.#refused[code] = (this.#refused[code] ?? 0) + 1
+  }
+}
+
+const MAX_ERROR_CODES = 32
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

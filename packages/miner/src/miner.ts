@@ -1,0 +1,202 @@
+/**
+ * A software miner: connects, opens a channel, mines with its workers, submits, and connects again for ever. The
+ * decisions are in machine.ts; here they meet the connection, the workers and the clock.
+ */
+import type { ClientEvent } from "@sluice/channels"
+import type { Mining } from "@sluice/protocol"
+import {
+  type Connection,
+  formatEndpoint,
+  MiningDialer,
+  reconnecting,
+  type ServerAddress,
+  type Setup
+} from "@sluice/transport"
+import {
+  Cause,
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Latch,
+  Layer,
+  Option,
+  PubSub,
+  Schema,
+  type Scope,
+  Stream
+} from "effect"
+import type { MinerEvent } from "./event.ts"
+import { HashRateWindow } from "./hash-rate-window.ts"
+import { type HashWorkerError, HashWorkers } from "./hash-workers.ts"
+import { MinerMachine } from "./machine.ts"
+import { checkOptions, type MinerOptionError, type MinerOptions, sessionOptions, setupOf } from "./options.ts"
+import { openSession, type Session, SessionError } from "./session.ts"
+import type { MinerStats } from "./stats.ts"
+
+export class Miner extends Context.Service<
+  Miner,
+  {
+    /** What happens, as it happens. A late subscriber first gets the latest few hundred events again. */
+    readonly events: Stream.Stream<MinerEvent>
+    readonly stats: Effect.Effect<MinerStats>
+    /** Ends when the wanted number of shares is accepted, never without one; fails when a worker dies. */
+    readonly finished: Effect.Effect<MinerStats, HashWorkerError>
+  }
+>()("sluice/miner/Miner") {
+  /** One miner; closing the Scope ends it. For several in one process. */
+  static readonly start = (
+    options: MinerOptions
+  ): Effect.Effect<Miner["Service"], MinerOptionError | HashWorkerError, MiningDialer | HashWorkers | Scope.Scope> =>
+    start(options)
+
+  static readonly layer = (
+    options: MinerOptions
+  ): Layer.Layer<Miner, MinerOptionError | HashWorkerError, MiningDialer | HashWorkers> =>
+    Layer.effect(Miner, start(options))
+
+  /** What `Setup.client(MiningDialer, ...)` has to be told for this miner: its flags and device. */
+  static readonly setup = (options: MinerOptions): Setup.ClientOptions => setupOf(options)
+}
+
+/** The server sent Reconnect (3.6.5). */
+class Redirect extends Schema.TaggedError<Redirect>("sluice/miner/Redirect")("Redirect", {
+  message: Schema.String
+}) {}
+
+const start = Effect.fnUntraced(function* (options: MinerOptions) {
+  yield* checkOptions(options)
+  const dialer = yield* MiningDialer
+  const workers = yield* HashWorkers
+  const hashers = yield* workers.make
+  const settings = sessionOptions(options, options.nominalHashRate ?? (yield* hashers.measure))
+  const { hashRateInterval = "5 seconds", servers, workTimeout = "30 seconds" } = options
+  const clock = yield* Clock.Clock
+  const wallMs = () => Number(clock.currentTimeNanosUnsafe()) / 1e6
+  const elapsedMs = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const events = yield* PubSub.sliding<MinerEvent>({ capacity: 1024, replay: 256 })
+  const finished = yield* Deferred.make<MinerStats, HashWorkerError>()
+  const machine = new MinerMachine(options.shares ?? Infinity)
+  const hashRate = new HashRateWindow(elapsedMs())
+
+  const publish = (...all: ReadonlyArray<MinerEvent>): void => {
+    for (const event of all) PubSub.publishUnsafe(events, event)
+  }
+  const stats = Effect.sync(() => {
+    const hashes = hashers.hashes()
+    return machine.stats(hashes, hashRate.rate(elapsedMs(), hashes))
+  })
+
+  /** Where the next connection goes: after a Reconnect not to the next server of the list. */
+  let redirect: ServerAddress | undefined
+  let current: ServerAddress = servers[0]
+  const dial = (server: ServerAddress) =>
+    Effect.suspend(() => {
+      current = redirect ?? server
+      redirect = undefined
+      const name = formatEndpoint(current)
+      return Effect.tapError(dialer.dial(current), (error) =>
+        Effect.sync(() => publish({ _tag: "ConnectFailed", at: wallMs(), server: name, reason: error.message }))
+      )
+    })
+
+  /** What a batch of messages asks for. */
+  const follow = Effect.fnUntraced(function* (
+    session: Session,
+    working: Latch.Latch,
+    batch: ReadonlyArray<ClientEvent>
+  ) {
+    const arrived = elapsedMs()
+    const decision = machine.receive(batch, wallMs())
+    publish(...decision.events)
+    if (decision.start !== undefined) {
+      const { work } = decision.start
+      const workNumber = yield* hashers.start(work, arrived - work.prevHashReceivedAt)
+      publish(machine.started(workNumber, decision.start, wallMs(), elapsedMs() - arrived))
+      working.openUnsafe()
+    }
+    if (decision.failure !== undefined) return yield* decision.failure
+    if (decision.redirect !== undefined) {
+      const { host, port } = decision.redirect
+      // The authority key stays: nobody can send a miner to a server of somebody else (3.6.5).
+      redirect = { ...current, host: host === "" ? current.host : host, port: port === 0 ? current.port : port }
+      const server = formatEndpoint(redirect)
+      publish({ _tag: "Redirected", at: wallMs(), server })
+      return yield* new Redirect({ message: `the server asks to connect to ${server}` })
+    }
+    if (machine.isFinished) {
+      publish(machine.finished(wallMs()))
+      yield* hashers.stop
+      yield* Effect.ignore(session.close)
+      yield* Deferred.succeed(finished, yield* stats)
+    }
+  })
+
+  const submitFound = (session: Session) =>
+    Effect.gen(function* () {
+      const judged = machine.judge(yield* hashers.take)
+      if (judged.length === 0) return
+      const numbers = yield* session.submit(judged.map(({ share }) => share))
+      publish(...machine.submitted(judged, numbers, wallMs()))
+    })
+
+  const mine = Effect.fnUntraced(function* (connection: Connection<Mining.ToClient, Mining.ToServer>) {
+    const server = formatEndpoint(current)
+    publish(machine.connected(server, wallMs()))
+    const session = yield* openSession(connection, settings).pipe(
+      Effect.tapError((error) => Effect.sync(() => publish(machine.disconnected(server, error.message, 0, wallMs()))))
+    )
+    const working = Latch.makeUnsafe()
+    const noWork = new SessionError({
+      reason: "no-work",
+      message: `the server gave no job to mine within ${Duration.format(Duration.fromInputUnsafe(workTimeout))}`
+    })
+    yield* Effect.all(
+      [
+        session.run((batch) => follow(session, working, batch)),
+        Effect.forever(submitFound(session)),
+        Effect.timeoutOrElse(working.await, { duration: workTimeout, orElse: () => Effect.fail(noWork) })
+      ],
+      { concurrency: "unbounded", discard: true }
+    ).pipe(
+      Effect.onExit((exit) =>
+        Effect.gen(function* () {
+          yield* hashers.stop
+          publish(machine.disconnected(server, reasonOf(exit), session.pending(), wallMs()))
+          // Told only where the miner stops by itself; everywhere else the connection is of no use any more.
+          if (Exit.hasInterrupts(exit)) yield* Effect.ignore(Effect.timeout(session.close, "1 second"))
+        })
+      ),
+      // Without its workers a miner is nothing: not a lost connection, but the end.
+      Effect.catchTag("HashWorkerError", (error) => Effect.andThen(Deferred.fail(finished, error), Effect.never))
+    )
+  })
+
+  yield* reconnecting({ dial }, servers, mine).pipe(
+    Effect.raceFirst(Effect.exit(Deferred.await(finished))),
+    Effect.forkScoped
+  )
+  yield* Effect.sleep(hashRateInterval).pipe(
+    Effect.andThen(
+      Effect.sync(() => {
+        const now = elapsedMs()
+        const hashes = hashers.hashes()
+        hashRate.sample(now, hashes)
+        publish({ _tag: "HashRate", at: wallMs(), hashesPerSecond: hashRate.rate(now, hashes), hashes })
+      })
+    ),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  return Miner.of({ events: Stream.fromPubSub(events), stats, finished: Deferred.await(finished) })
+})
+
+const reasonOf = (exit: Exit.Exit<unknown, { readonly message: string }>): string =>
+  Exit.match(exit, {
+    onSuccess: () => "the connection ended",
+    onFailure: (cause) =>
+      Option.match(Cause.findErrorOption(cause), { onNone: () => "the miner stops", onSome: ({ message }) => message })
+  })

@@ -1,0 +1,96 @@
+/** How a miner is to mine. */
+import { Mining } from "@sluice/protocol"
+import type { Device, ServerAddress, Setup } from "@sluice/transport"
+import { type Duration, Effect, Schema } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { SessionOptions } from "./session.ts"
+
+export interface MinerOptions {
+  /** Tried one after the other until one takes the miner, and again from the next when a connection is lost. */
+  readonly servers: NonEmptyReadonlyArray<ServerAddress>
+  /** `user_identity`: what the pool knows the miner by. At most 255 bytes. */
+  readonly user: string
+  /** A standard channel by default; an extended one lets the miner roll the extranonce itself. */
+  readonly channel?: "standard" | "extended"
+  /** Hashes a second that the server is told. By default the workers try for a fraction of a second. */
+  readonly nominalHashRate?: number
+  /** The easiest target that the miner accepts, 32 bytes little-endian. By default any. */
+  readonly maxTarget?: Uint8Array
+  /** Bytes of extranonce that an extended channel asks for, 0 to 32. Default 4. */
+  readonly minExtranonceSize?: number
+  /** The miner stops when so many shares were accepted. By default it never does. */
+  readonly shares?: number
+  /**
+   * REQUIRES_STANDARD_JOBS (5.3.1). True by default for a standard channel; if false, a group's extended jobs may come,
+   * and the miner makes its own merkle root of them.
+   */
+  readonly requiresStandardJobs?: boolean
+  /** REQUIRES_VERSION_ROLLING (5.3.1). Default false: the miner rolls the version where it may, and needs not to. */
+  readonly requiresVersionRolling?: boolean
+  /** What the server is told of the device (3.6.1). */
+  readonly device?: Partial<Device>
+  /** How long the server may take from the connection to the first job that can be mined. Default 30 seconds. */
+  readonly workTimeout?: Duration.Input
+  /** The time between two `HashRate` events. Default 5 seconds. */
+  readonly hashRateInterval?: Duration.Input
+}
+
+/** An option that cannot be. */
+export class MinerOptionError extends Schema.TaggedError<MinerOptionError>("sluice/miner/MinerOptionError")(
+  "MinerOptionError",
+  { option: Schema.String, message: Schema.String }
+) {}
+
+/** What SetupConnection has to say for such a miner: the options of `Setup.client`. */
+export const setupOf = (options: MinerOptions): Setup.ClientOptions => ({
+  flags:
+    (needsStandardJobs(options) ? Mining.REQUIRES_STANDARD_JOBS : 0) |
+    (options.requiresVersionRolling === true ? Mining.REQUIRES_VERSION_ROLLING : 0),
+  ...(options.device === undefined ? {} : { device: options.device })
+})
+
+/** The options of each session; `nominalHashRate` is measured where it was not given. */
+export const sessionOptions = (options: MinerOptions, nominalHashRate: number): SessionOptions => ({
+  user: options.user,
+  channel: options.channel ?? "standard",
+  nominalHashRate,
+  maxTarget: options.maxTarget ?? new Uint8Array(32).fill(0xff),
+  minExtranonceSize: options.minExtranonceSize ?? 4,
+  requiresStandardJobs: needsStandardJobs(options),
+  requiresVersionRolling: options.requiresVersionRolling ?? false
+})
+
+/** Refuses what no server could make sense of, before there is a connection. */
+export const checkOptions = (options: MinerOptions): Effect.Effect<void, MinerOptionError> => {
+  const {
+    channel,
+    maxTarget,
+    minExtranonceSize = 4,
+    nominalHashRate = 0,
+    requiresStandardJobs,
+    shares = 1,
+    user
+  } = options
+  const userBytes = new TextEncoder().encode(user).length
+  if (userBytes > 255) return refuse("user", `has at most 255 bytes; got ${userBytes}`)
+  if (!Number.isInteger(shares) || shares < 1) return refuse("shares", `is a whole number from 1 on; got ${shares}`)
+  if (!Number.isFinite(nominalHashRate) || nominalHashRate < 0) {
+    return refuse("nominalHashRate", `is a number of hashes a second from 0 on; got ${nominalHashRate}`)
+  }
+  if (maxTarget !== undefined && maxTarget.length !== 32) {
+    return refuse("maxTarget", `has 32 bytes, little-endian; got ${maxTarget.length}`)
+  }
+  if (!Number.isInteger(minExtranonceSize) || minExtranonceSize < 0 || minExtranonceSize > 32) {
+    return refuse("minExtranonceSize", `is a number of bytes from 0 to 32; got ${minExtranonceSize}`)
+  }
+  if (channel === "extended" && requiresStandardJobs === true) {
+    return refuse("requiresStandardJobs", "is not for an extended channel, which gets extended jobs only")
+  }
+  return Effect.void
+}
+
+const needsStandardJobs = (options: MinerOptions): boolean =>
+  options.requiresStandardJobs ?? options.channel !== "extended"
+
+const refuse = (option: string, rule: string): Effect.Effect<never, MinerOptionError> =>
+  Effect.fail(new MinerOptionError({ option, message: `the miner's ${option} ${rule}` }))
