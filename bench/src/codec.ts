@@ -5,6 +5,7 @@
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Arbitrary, Effect, Schema } from "effect"
 import { SchemaBinary } from "effect/encoding"
+import { isDeepStrictEqual } from "node:util"
 import { type Case, keep } from "./case.ts"
 import * as Handwritten from "./handwritten.ts"
 
@@ -71,6 +72,9 @@ const casesOf = <M extends { readonly _tag: string }>(options: {
   const encoded = direction.encode(message)
   if (Buffer.compare(encoded, encode(message)) !== 0) throw new Error(`${message._tag}: the codecs disagree`)
   const frame = { extensionType: encoded[1]! << 8, messageType: encoded[2]!, payload: inChunk(encoded) }
+  if (!isDeepStrictEqual(direction.decode(frame), decode(frame.payload))) {
+    throw new Error(`${message._tag}: the decoders disagree`)
+  }
   const binary = SchemaBinary.toCodec(schema, { fingerprint: true })
   const schemaDecode = Schema.decodeUnknownSync(binary)
   const schemaEncode = Schema.encodeUnknownSync(binary)

@@ -5,7 +5,7 @@
 import type { Layout } from "./codec.ts"
 import { DecodeError, EncodeError } from "./error.ts"
 import { textSize } from "./text.ts"
-import { maxWireSize, minWireSize, type WireType } from "./wire.ts"
+import { minWireSize, type WireType } from "./wire.ts"
 
 /** What the payload should have held, and where. */
 export const explainDecode = (layout: Layout, payload: Uint8Array): DecodeError => {
@@ -54,7 +54,7 @@ const skip = (type: WireType, payload: Uint8Array, offset: number): number | Fau
   return end
 }
 
-/** Which value of the message does not fit its field. */
+/** Which value of the message does not fit its field; if all do, they do not fit together. */
 export const explainEncode = (layout: Layout, message: unknown): EncodeError => {
   const values = (typeof message === "object" && message !== null ? message : {}) as Record<string, unknown>
   const { name } = layout
@@ -66,8 +66,6 @@ export const explainEncode = (layout: Layout, message: unknown): EncodeError => 
       return new EncodeError({ message: text, messageName: name, field: field.name, limit, actual })
     }
   }
-  const most = layout.fields.reduce((sum, { type }) => sum + maxWireSize(type), 0)
-  if (most <= 0xffffff) throw new Error(`${name}: the codec refused a message in which nothing is wrong`)
   return tooLong(name)
 }
 

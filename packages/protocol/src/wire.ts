@@ -26,6 +26,11 @@ export type WireType =
       readonly item: WireType
     }
 
+/** Types of which every value takes the same bytes. */
+export type SizedWireType = Extract<WireType, { readonly size: number }>
+/** Types of which a value begins with its length or count. */
+export type VariableWireType = Exclude<WireType, SizedWireType>
+
 /** A Schema of a wire type: what a message's fields are made of. Checks and brands may be added to it. */
 export interface WireSchema<out T> extends Schema.Codec<T> {}
 
