@@ -1,0 +1,87 @@
+/** A node that a test drives: what it answers, announces and refuses. */
+import {
+  type BlockTemplate,
+  hashFromDisplay,
+  NodeNotifications,
+  NodeRpc,
+  NodeRpcError,
+  type NodeNotification
+} from "@sluice/bitcoin"
+import { Context, Deferred, Effect, Layer, PubSub, Stream } from "effect"
+
+export class FakeNode extends Context.Service<FakeNode, Effect.Success<typeof make>>()("test/FakeNode") {
+  static readonly layer: Layer.Layer<FakeNode | NodeRpc | NodeNotifications> = Layer.effectContext(
+    Effect.map(
+      Effect.suspend(() => make),
+      (node) =>
+        Context.make(FakeNode, node).pipe(
+          Context.add(NodeRpc, node.rpc as NodeRpc["Service"]),
+          Context.add(NodeNotifications, { events: Stream.fromPubSub(node.pubsub) })
+        )
+    )
+  )
+}
+
+const make = Effect.gen(function* () {
+  const pubsub = yield* PubSub.unbounded<NodeNotification>()
+  let template: BlockTemplate | undefined
+  let failure: NodeRpcError["reason"] | undefined
+  let changed = Deferred.makeUnsafe<void>()
+  const submitted: Array<string> = []
+  const counts = { polls: 0, longPolls: 0 }
+  const settings = { verdict: null as string | null, longPolling: true }
+
+  const fail = (method: string, reason: NodeRpcError["reason"]) => new NodeRpcError({ node: "fake", method, reason })
+
+  /** Waits for a template as long as the test has given none, and for another one if its id is `known`. */
+  const answer = (known?: string): Effect.Effect<BlockTemplate, NodeRpcError> =>
+    Effect.suspend(() => {
+      if (failure !== undefined) return Effect.fail(fail("getblocktemplate", failure))
+      if (template !== undefined && template.longpollid !== known) return Effect.succeed(template)
+      return Effect.andThen(Deferred.await(changed), answer(known))
+    })
+
+  return {
+    pubsub,
+    submitted,
+    counts,
+    settings,
+    rpc: {
+      getBlockTemplate: (request?: { readonly longPollId?: string | undefined }) =>
+        Effect.suspend(() => {
+          if (request?.longPollId === undefined) {
+            counts.polls++
+            return answer()
+          }
+          counts.longPolls++
+          return settings.longPolling ? answer(request.longPollId) : Effect.never
+        }),
+      submitBlock: (block: Uint8Array | string) =>
+        Effect.suspend(() => {
+          if (failure !== undefined) return Effect.fail(fail("submitblock", failure))
+          submitted.push(typeof block === "string" ? block : Buffer.from(block).toString("hex"))
+          return Effect.succeed(settings.verdict)
+        })
+    },
+    /** What `getblocktemplate` answers from now on; a long poll for another answer ends. */
+    setTemplate: (next: BlockTemplate) =>
+      Effect.suspend(() => {
+        template = next
+        const waiting = changed
+        changed = Deferred.makeUnsafe()
+        return Effect.asVoid(Deferred.succeed(waiting, undefined))
+      }),
+    /** Announces the block that the current template builds on. */
+    announce: Effect.suspend(() =>
+      PubSub.publish(pubsub, { _tag: "NewBlock", hash: hashFromDisplay(template!.previousblockhash) })
+    ),
+    /** Every call fails like this from now on, or works again. */
+    setFailure: (reason: NodeRpcError["reason"] | undefined) =>
+      Effect.suspend(() => {
+        failure = reason
+        const waiting = changed
+        changed = Deferred.makeUnsafe()
+        return Effect.asVoid(Deferred.succeed(waiting, undefined))
+      })
+  }
+})

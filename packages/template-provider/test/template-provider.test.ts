@@ -1,0 +1,400 @@
+import { assert, describe, it } from "@effect/vitest"
+import { NodeUnreachable, NodeWarmingUp } from "@sluice/bitcoin"
+import { TemplateDistribution } from "@sluice/protocol"
+import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { Effect, Fiber, Layer, Logger, PubSub, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { TemplateProvider, type TemplateProviderEvent, type TemplateProviderOptions } from "../src/index.ts"
+import { FakeNode } from "./fake-node.ts"
+import { connect } from "./test-client.ts"
+import { RECORDED, templateAt } from "./templates.ts"
+
+/** A provider over a fake node, and a dialer to it, on a network in memory. */
+const layer = (options?: TemplateProviderOptions, network?: Memory.NetworkOptions) =>
+  Layer.mergeAll(
+    TemplateProvider.layer(options).pipe(
+      Layer.provide(Setup.server(TemplateListener)),
+      Layer.provide(Plain.listener),
+      Layer.provideMerge(FakeNode.layer)
+    ),
+    Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
+  ).pipe(Layer.provide(Memory.network(network)), Layer.provide(Logger.layer([])))
+
+const withValue = (gain: number, transactions = RECORDED.transactions) =>
+  templateAt(100, { coinbasevalue: RECORDED.coinbasevalue + gain, longpollid: `value-${gain}`, transactions })
+
+/** Lets every fiber come to rest. */
+const settle = TestClock.adjust(0)
+
+const collectEvents = Effect.gen(function* () {
+  const events: Array<TemplateProviderEvent> = []
+  const provider = yield* TemplateProvider
+  yield* provider.events.pipe(
+    Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return events
+})
+
+describe("a client", () => {
+  it.effect("gets a future template and its SetNewPrevHash at once", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      const { prevHash, template } = yield* client.expectTip
+      assert.isTrue(template.futureTemplate)
+      assert.strictEqual(prevHash.templateId, template.templateId)
+      assert.strictEqual(template.merklePath.length, 3)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("that comes before the node answers gets its template when it does", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* node.setTemplate(templateAt(100))
+      yield* TestClock.adjust("1 minute")
+      yield* client.expectTip
+    }).pipe(Effect.provide(layer()))
+  )
+
+  for (const [name, message] of [
+    ["RequestTransactionData", TemplateDistribution.RequestTransactionData.make({ templateId: 1n })],
+    [
+      "SubmitSolution",
+      TemplateDistribution.SubmitSolution.make({
+        templateId: 1n,
+        version: 0,
+        headerTimestamp: 0,
+        headerNonce: 0,
+        coinbaseTx: new Uint8Array(0)
+      })
+    ]
+  ] as const) {
+    it.effect(`whose first message is ${name} loses its connection, and others do not`, () =>
+      Effect.gen(function* () {
+        const node = yield* FakeNode
+        yield* node.setTemplate(templateAt(100))
+        const [wrong, right] = [yield* connect(), yield* connect()]
+        yield* right.constrain()
+        yield* right.expectTip
+        yield* wrong.send([message])
+        const error = yield* Effect.flip(wrong.next)
+        assert.strictEqual(error._tag, "TransportError")
+        yield* node.setTemplate(templateAt(101))
+        yield* node.announce
+        yield* right.expectTip
+      }).pipe(Effect.provide(layer()))
+    )
+  }
+
+  it.effect("that says nothing loses its connection after a time, and one that spoke does not", () =>
+    Effect.gen(function* () {
+      const [silent, right] = [yield* connect(), yield* connect()]
+      yield* right.constrain()
+      yield* TestClock.adjust("9 seconds")
+      assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 1)
+      yield* TestClock.adjust("1 seconds")
+      yield* Effect.flip(silent.next)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("that asks for more room than a block has loses its connection", () =>
+    Effect.gen(function* () {
+      const client = yield* connect()
+      yield* client.constrain(1_000_000)
+      yield* Effect.flip(client.next)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("that sets up its connection again loses it", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      yield* client.send([
+        {
+          _tag: "SetupConnection",
+          protocol: 2,
+          minVersion: 2,
+          maxVersion: 2,
+          flags: 0,
+          endpointHost: "memory",
+          endpointPort: 1,
+          vendor: "",
+          hardwareVersion: "",
+          firmware: "",
+          deviceId: ""
+        }
+      ])
+      yield* Effect.flip(client.next)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("that does not read gets the newest only, and holds nobody up", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const dialer = yield* TemplateDialer
+      const slow = yield* dialer.dial({ host: "memory", port: 1, security: { _tag: "plain" } })
+      yield* slow.send([
+        TemplateDistribution.CoinbaseOutputConstraints.make({
+          coinbaseOutputMaxAdditionalSize: 0,
+          coinbaseOutputMaxAdditionalSigops: 0
+        })
+      ])
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      for (let height = 101; height < 200; height++) {
+        yield* node.setTemplate(templateAt(height))
+        yield* node.announce
+        const { prevHash } = yield* client.expectTip
+        assert.strictEqual(prevHash.prevHash[0], height & 0xff)
+      }
+      const seen = yield* slow.receive.pipe(
+        Stream.takeUntil((message) => message._tag === "SetNewPrevHash" && message.prevHash[0] === (199 & 0xff)),
+        Stream.runCollect
+      )
+      assert.isBelow(seen.length, 50, "what was superseded before it was sent is not sent")
+      assert.strictEqual(seen.at(-2)?._tag, "NewTemplate")
+    }).pipe(Effect.provide(layer({}, { capacity: 2_000 })))
+  )
+
+  it.effect("is forgotten when it goes", () =>
+    Effect.gen(function* () {
+      const events = yield* collectEvents
+      const provider = yield* TemplateProvider
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const client = yield* connect()
+          yield* client.constrain()
+          yield* settle
+          assert.strictEqual((yield* provider.stats).clients, 1)
+        })
+      )
+      yield* settle
+      assert.strictEqual((yield* provider.stats).clients, 0)
+      assert.deepStrictEqual(
+        events.map(({ _tag }) => _tag),
+        ["ClientConnected", "ClientDisconnected"]
+      )
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("a new block", () => {
+  it.effect("goes out as soon as the node announces it", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      node.settings.longPolling = false
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      yield* node.setTemplate(templateAt(101))
+      yield* node.announce
+      const { template } = yield* client.expectTip
+      assert.strictEqual(template.coinbaseTxLocktime, 100)
+      const { latency } = yield* (yield* TemplateProvider).stats
+      assert.strictEqual(latency.count, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("goes out by long polling where the node announces nothing", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      yield* settle
+      yield* node.setTemplate(templateAt(101))
+      yield* client.expectTip
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("is asked for again if the node announces it before it builds on it", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      node.settings.longPolling = false
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      yield* PubSub.publish(node.pubsub, { _tag: "NewBlock", hash: new Uint8Array(32).fill(1) })
+      yield* settle
+      yield* node.setTemplate(templateAt(101, { previousblockhash: "01".repeat(32) }))
+      yield* TestClock.adjust("1 seconds")
+      yield* client.expectTip
+    }).pipe(Effect.provide(layer()))
+  )
+
+  for (const notification of [
+    { _tag: "Missed", topic: "hashblock", count: 1 },
+    { _tag: "Connected" },
+    { _tag: "BlockDisconnected", hash: new Uint8Array(32) }
+  ] as const) {
+    it.effect(`is looked for when announcements say ${notification._tag}`, () =>
+      Effect.gen(function* () {
+        const node = yield* FakeNode
+        node.settings.longPolling = false
+        yield* node.setTemplate(templateAt(100))
+        const client = yield* connect()
+        yield* client.constrain()
+        yield* client.expectTip
+        yield* node.setTemplate(templateAt(101))
+        yield* PubSub.publish(node.pubsub, notification)
+        yield* client.expectTip
+      }).pipe(Effect.provide(layer()))
+    )
+  }
+})
+
+describe("better fees", () => {
+  it.effect("go out after the interval as a template to work on at once", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(withValue(0))
+      const client = yield* connect()
+      yield* client.constrain()
+      const { template } = yield* client.expectTip
+      yield* node.setTemplate(withValue(5_000))
+      yield* TestClock.adjust("29 seconds")
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* TestClock.adjust("2 seconds")
+      const better = yield* client.expect("NewTemplate")
+      assert.isFalse(better.futureTemplate)
+      assert.isTrue(better.templateId > template.templateId)
+      assert.strictEqual(better.coinbaseTxValueRemaining, template.coinbaseTxValueRemaining + 5_000n)
+      yield* node.setTemplate(withValue(5_900))
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(yield* client.waiting, 0, "900 satoshis are not worth a template")
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("keep to the delta and the interval that the operator chose", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(withValue(0))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      yield* node.setTemplate(withValue(1))
+      yield* TestClock.adjust("3 seconds")
+      yield* client.expect("NewTemplate")
+    }).pipe(Effect.provide(layer({ feeDelta: 0n, interval: "2 seconds" })))
+  )
+})
+
+describe("a node that is away", () => {
+  it.effect("is asked again less and less often, and the clients stay", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      const events = yield* collectEvents
+      yield* node.setFailure(new NodeUnreachable({ cause: "ECONNREFUSED" }))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* TestClock.adjust("2 minutes")
+      // 0.25, 0.5, 1, 2, 4, 8 and then every 10 seconds.
+      const failures = events.filter(({ _tag }) => _tag === "NodeUnavailable")
+      assert.isAbove(failures.length, 12)
+      assert.isBelow(failures.length, 20)
+      assert.match((failures[0] as { message: string }).message, /getblocktemplate: the node at fake cannot be reached/)
+      assert.isFalse((yield* (yield* TemplateProvider).stats).isNodeReachable)
+
+      yield* node.setFailure(undefined)
+      yield* node.setTemplate(templateAt(100))
+      yield* TestClock.adjust("10 seconds")
+      yield* client.expectTip
+      assert.isTrue((yield* (yield* TemplateProvider).stats).isNodeReachable)
+      assert.deepInclude(events, { _tag: "NodeReachable", height: 100 })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("may go and come back while clients work on", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      yield* node.setFailure(new NodeWarmingUp({ detail: "Loading block index…" }))
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* node.setFailure(undefined)
+      yield* node.setTemplate(templateAt(101))
+      yield* PubSub.publish(node.pubsub, { _tag: "Connected" })
+      yield* client.expectTip
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("that answers what makes no sense is told, and asked again", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      const events = yield* collectEvents
+      yield* node.setTemplate(templateAt(100, { previousblockhash: "short" }))
+      yield* TestClock.adjust("1 minute")
+      assert.match((events[0] as { message: string }).message, /a hash has 64 hex digits/)
+      yield* node.setTemplate(templateAt(100))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* (yield* TemplateProvider).stats).height, 100)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("that answers long polls at once does not keep us busy", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      yield* TestClock.adjust("1 minute")
+      const { longPolls } = node.counts
+      yield* node.setTemplate(templateAt(100, { longpollid: "changed" }))
+      const busy = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.suspend(() => node.setTemplate(templateAt(100, { longpollid: `${Math.random()}` }))).pipe(
+            Effect.andThen(Effect.sleep(50))
+          )
+        )
+      )
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.interrupt(busy)
+      assert.isBelow(node.counts.longPolls - longPolls, 15)
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("RequestTransactionData", () => {
+  it.effect("is answered on the same connection, also for what is unknown", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      const { template } = yield* client.expectTip
+      const ask = (templateId: bigint) =>
+        client.send([TemplateDistribution.RequestTransactionData.make({ templateId })])
+      yield* ask(template.templateId)
+      const { transactionList } = yield* client.expect("RequestTransactionData.Success")
+      assert.deepStrictEqual(
+        transactionList.map((bytes) => Buffer.from(bytes).toString("hex")),
+        RECORDED.transactions.map(({ data }) => data)
+      )
+      yield* ask(template.templateId + 1n)
+      assert.strictEqual((yield* client.expect("RequestTransactionData.Error")).errorCode, "template-id-not-found")
+      yield* node.setTemplate(templateAt(101))
+      yield* node.announce
+      yield* client.expectTip
+      yield* ask(template.templateId)
+      assert.strictEqual((yield* client.expect("RequestTransactionData.Error")).errorCode, "stale-template-id")
+    }).pipe(Effect.provide(layer()))
+  )
+})
