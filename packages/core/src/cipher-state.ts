@@ -36,16 +36,18 @@ export class CipherState {
   }
 
   /**
-   * Whether it can go on. It cannot without a key (where Noise would send plaintext), and not with the last 2^32 nonces:
-   * left unused, they let no frame run out of nonces in its middle.
+   * Whether it can take another frame: not without a key (where Noise would send plaintext), and not with the last 2^32
+   * nonces, which are left so that no frame runs out of nonces in its middle.
    */
   isReady(): bool {
     return this.hasKey && this.nonceHigh !== -1
   }
 
-  /** Encrypts `length` bytes in place and puts the tag behind them. False, and nothing done, where it is not ready. */
+  /**
+   * Encrypts `length` bytes in place and puts the tag behind them. False, and nothing done, without a key or a nonce.
+   */
   encryptWithAd(ad: Uint8Array, adAt: i32, adLength: i32, buffer: Uint8Array, at: i32, length: i32): bool {
-    if (!this.isReady()) return false
+    if (!this.hasNonce()) return false
     this.cipher.seal(this.nonceLow, this.nonceHigh, ad, adAt, adLength, buffer, at, length)
     this.countNonce()
     return true
@@ -53,10 +55,10 @@ export class CipherState {
 
   /**
    * Decrypts `length` bytes, behind which the tag stands, in place. False, with buffer and nonce unchanged, where the tag
-   * is wrong or this is not ready.
+   * is wrong, or without a key or a nonce.
    */
   decryptWithAd(ad: Uint8Array, adAt: i32, adLength: i32, buffer: Uint8Array, at: i32, length: i32): bool {
-    if (!this.isReady()) return false
+    if (!this.hasNonce()) return false
     if (!this.cipher.open(this.nonceLow, this.nonceHigh, ad, adAt, adLength, buffer, at, length)) return false
     this.countNonce()
     return true
@@ -69,14 +71,14 @@ export class CipherState {
   sealFrame(frame: Uint8Array, at: i32, out: Uint8Array, outAt: i32): i32 {
     if (!this.isReady()) return -1
     copyBytes(frame, at, out, outAt, FRAME_HEADER_SIZE)
-    this.encryptWithAd(NO_DATA, 0, 0, out, outAt, FRAME_HEADER_SIZE)
+    if (!this.encryptWithAd(NO_DATA, 0, 0, out, outAt, FRAME_HEADER_SIZE)) return -1
     let from: i32 = (at + FRAME_HEADER_SIZE) | 0
     let to: i32 = (outAt + FRAME_HEADER_SIZE + MAC_SIZE) | 0
     let rest: i32 = framePayloadLength(frame, at)
     while (rest > 0) {
       const block: i32 = rest < MAX_BLOCK_PLAINTEXT ? rest : MAX_BLOCK_PLAINTEXT
       copyBytes(frame, from, out, to, block)
-      this.encryptWithAd(NO_DATA, 0, 0, out, to, block)
+      if (!this.encryptWithAd(NO_DATA, 0, 0, out, to, block)) return -1
       from = (from + block) | 0
       to = (to + block + MAC_SIZE) | 0
       rest = (rest - block) | 0
@@ -106,6 +108,11 @@ export class CipherState {
       rest = (rest - block) | 0
     }
     return true
+  }
+
+  /** The nonce 2^64 - 1 is never used (Noise, section 5.1). */
+  private hasNonce(): bool {
+    return this.hasKey && (this.nonceHigh !== -1 || this.nonceLow !== -1)
   }
 
   private countNonce(): void {

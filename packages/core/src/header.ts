@@ -11,7 +11,7 @@
  * | 76 | 4    | nonce                                    |
  */
 import { copyBytes, readU32, readU32BigEndian, writeU32, writeU32BigEndian } from "./bytes.ts"
-import { sha256Again, sha256Block, sha256Rounds, sha256Schedule, sha256Start } from "./sha256.ts"
+import { sha256Again, sha256Block, sha256Rounds, sha256Schedule, sha256Start } from "./sha256-block.ts"
 import { compareU256 } from "./target.ts"
 
 export const HEADER_SIZE: i32 = 80

@@ -1,0 +1,96 @@
+/**
+ * The compression function of SHA-256 (FIPS 180-4, 6.2) on words, in parts, so that who hashes many blocks that differ in
+ * a word can leave out what does not change.
+ */
+
+/** Round constants, FIPS 180-4, 4.2.2. */
+const ROUND_CONSTANTS: i32[] = [
+  0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
+  0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
+  0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
+  0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
+  0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
+  0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
+  0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
+]
+const K = new Int32Array(64)
+K.set(ROUND_CONSTANTS)
+
+/** The initial hash value, FIPS 180-4, 5.3.3. */
+export function sha256Start(state: Int32Array): void {
+  state[0] = 0x6a09e667
+  state[1] = 0xbb67ae85
+  state[2] = 0x3c6ef372
+  state[3] = 0xa54ff53a
+  state[4] = 0x510e527f
+  state[5] = 0x9b05688c
+  state[6] = 0x1f83d9ab
+  state[7] = 0x5be0cd19
+}
+
+/**
+ * Hashes one block into `state`, 8 words (FIPS 180-4, 6.2.2). `w` is 64 words: the block in the first 16, the rest is
+ * for the message schedule.
+ */
+export function sha256Block(state: Int32Array, w: Int32Array): void {
+  sha256Schedule(w, 16)
+  sha256Rounds(state, state, w, 0, 64)
+}
+
+/** 6.2.2, step 1: fills the message schedule from word `from` on. */
+export function sha256Schedule(w: Int32Array, from: i32): void {
+  for (let t: i32 = from; t < 64; t++) {
+    const x: i32 = w[t - 15]
+    const y: i32 = w[t - 2]
+    const s0: i32 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3)
+    const s1: i32 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)
+    w[t] = (s1 + w[t - 7] + s0 + w[t - 16]) | 0
+  }
+}
+
+/**
+ * 6.2.2, steps 2 to 4: the rounds `from` to `to` - 1, which find the working variables in `work`, and the addition to
+ * `state`.
+ */
+export function sha256Rounds(state: Int32Array, work: Int32Array, w: Int32Array, from: i32, to: i32): void {
+  let a: i32 = work[0]
+  let b: i32 = work[1]
+  let c: i32 = work[2]
+  let d: i32 = work[3]
+  let e: i32 = work[4]
+  let f: i32 = work[5]
+  let g: i32 = work[6]
+  let h: i32 = work[7]
+  for (let t: i32 = from; t < to; t++) {
+    const s1: i32 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))
+    const t1: i32 = (h + s1 + (g ^ (e & (f ^ g))) + K[t] + w[t]) | 0
+    const s0: i32 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10))
+    const t2: i32 = (s0 + (a & b) + (c & (a ^ b))) | 0
+    h = g
+    g = f
+    f = e
+    e = (d + t1) | 0
+    d = c
+    c = b
+    b = a
+    a = (t1 + t2) | 0
+  }
+  state[0] = (state[0] + a) | 0
+  state[1] = (state[1] + b) | 0
+  state[2] = (state[2] + c) | 0
+  state[3] = (state[3] + d) | 0
+  state[4] = (state[4] + e) | 0
+  state[5] = (state[5] + f) | 0
+  state[6] = (state[6] + g) | 0
+  state[7] = (state[7] + h) | 0
+}
+
+/** Puts the hash in `state` into the block `w`, padded (5.1.1), and hashes it: the second SHA-256 of two. */
+export function sha256Again(state: Int32Array, w: Int32Array): void {
+  for (let i: i32 = 0; i < 8; i++) w[i] = state[i]
+  w[8] = 0x80000000
+  for (let i: i32 = 9; i < 15; i++) w[i] = 0
+  w[15] = 256
+  sha256Start(state)
+  sha256Block(state, w)
+}
