@@ -5,7 +5,7 @@
  * to generate random ones; the layout (`WireType`) is what a message's binary codec is compiled from.
  */
 import { Schema, SchemaGetter } from "effect"
-import { Hex } from "effect/encoding"
+import * as Hex from "effect/encoding/Hex"
 import { isWireText, readText } from "./text.ts"
 
 /** A wire type as data: `name` is the specification's, sizes are in bytes, all integers are little-endian. */
