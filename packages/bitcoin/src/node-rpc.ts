@@ -2,7 +2,8 @@
  * The JSON-RPC calls of Bitcoin Core that mining needs, as a service. `NodeRpc.layerHttp` talks to a node; the
  * development node provides one in memory. Hashes are hex in display order, as Core has them.
  */
-import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Context, type Effect, Layer } from "effect"
 import type { BlockTemplate } from "./block-template.ts"
 import type { BlockchainInfo, BlockHeaderInfo, BlockInfo, MiningInfo } from "./node-answers.ts"

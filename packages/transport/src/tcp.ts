@@ -4,7 +4,8 @@
  * Reading is Effect's `NodeSocket`: nothing is read ahead of a pull but what Node buffers, and every chunk is a buffer of
  * its own, which the caller may change. Writing goes to Node's socket directly, in one step (see `Duplex.write`).
  */
-import { NodeSocket, NodeSocketServer } from "@effect/platform-node"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { Context, Duration, Effect, FiberSet, Layer, type Scope } from "effect"
 import type { Socket } from "effect/socket"
 import * as Net from "node:net"
