@@ -12,7 +12,7 @@ export const NOW = 1_710_000_000
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest()
 export const sha256d = (bytes: Uint8Array): Uint8Array => sha256(sha256(bytes))
-export const display = (hash: Uint8Array): string => Buffer.from(hash).reverse().toString("hex")
+export const display = (hash: Uint8Array): string => Buffer.from(hash.toReversed()).toString("hex")
 
 export interface Built {
   readonly bytes: Uint8Array

@@ -161,7 +161,7 @@ describe("an accepted block", () => {
       Buffer.from(
         Transaction.fromRaw(raw, { allowUnknownInputs: true, allowUnknownOutputs: true, disableScriptCheck: true }).id,
         "hex"
-      ).reverse()
+      ).toReversed()
     )
     assert.strictEqual(transactions.length, 4)
     assert.deepStrictEqual(Buffer.from(block.subarray(36, 68)), Buffer.from(merkleRoot(txids)))

@@ -104,8 +104,8 @@ describe("reading transactions", () => {
   )
 
   const head = "02000000"
-  const input = `${"ab".repeat(32)}00000000` + "00" + "ffffffff"
-  const output = "0100000000000000" + "00"
+  const input = `${"ab".repeat(32)}0000000000ffffffff`
+  const output = "010000000000000000"
   it.each([
     ["a flag that BIP144 does not know", `${head}0002`, 5, "flag"],
     ["no inputs", `${head}0000`, 5, "flag"],
