@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { sha256 } from "@noble/hashes/sha2.js"
-import { type BlockTemplate, splitCoinbase, addWitness } from "@sluice/bitcoin"
+import type { BlockTemplate } from "@sluice/bitcoin"
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { hex } from "@scure/base"
 import { RawTx, Script, Transaction } from "@scure/btc-signer"
@@ -14,6 +14,7 @@ import {
   type TemplateMachineOptions,
   TemplateProtocolError
 } from "../src/index.ts"
+import { coinbaseFor } from "./solve.ts"
 import { RECORDED, SUBSIDY, templateAt, templateOf } from "./templates.ts"
 
 const NOW = 1_700_000_000_000
@@ -68,22 +69,6 @@ const referenceRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
     parents.push(sha256d(hashes[index]!, hashes[index + 1] ?? hashes[index]!))
   }
   return referenceRoot(parents)
-}
-
-/** A whole coinbase for a template, as a pool makes it. */
-const coinbaseFor = (template: TemplateDistribution.NewTemplate): Uint8Array => {
-  const { prefix, suffix } = splitCoinbase({
-    version: template.coinbaseTxVersion,
-    prefix: template.coinbasePrefix,
-    tags: new TextEncoder().encode("test"),
-    extranonceSize: 8,
-    sequence: template.coinbaseTxInputSequence,
-    outputs: [{ value: template.coinbaseTxValueRemaining, script: hex.decode("51") }],
-    templateOutputs: template.coinbaseTxOutputs,
-    templateOutputsCount: template.coinbaseTxOutputsCount,
-    lockTime: template.coinbaseTxLocktime
-  })
-  return addWitness(new Uint8Array(Buffer.concat([prefix, new Uint8Array(8), suffix])))
 }
 
 const solve = (template: TemplateDistribution.NewTemplate, coinbaseTx = coinbaseFor(template), headerNonce = 0) =>

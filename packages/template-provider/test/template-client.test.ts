@@ -1,0 +1,250 @@
+import { assert, describe, it } from "@effect/vitest"
+import { TemplateDistribution } from "@sluice/protocol"
+import {
+  type Connection,
+  Memory,
+  Plain,
+  type ServerAddress,
+  Setup,
+  TemplateDialer,
+  TemplateListener
+} from "@sluice/transport"
+import { Effect, Fiber, Layer, Logger, Queue, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { TemplateClient, TemplateFeed, type TemplateMessage, TemplateSource } from "../src/index.ts"
+import { RECORDED } from "./templates.ts"
+
+const constraints = { coinbaseOutputMaxAdditionalSize: 43, coinbaseOutputMaxAdditionalSigops: 1 }
+
+const server = (port: number): ServerAddress => ({ host: "memory", port, security: { _tag: "plain" } })
+
+const newTemplate = (templateId: bigint, futureTemplate: boolean) =>
+  TemplateDistribution.NewTemplate.make({
+    templateId,
+    futureTemplate,
+    version: RECORDED.version,
+    coinbaseTxVersion: 2,
+    coinbasePrefix: new Uint8Array([1, 100]),
+    coinbaseTxInputSequence: 0xfffffffe,
+    coinbaseTxValueRemaining: 5_000_000_000n,
+    coinbaseTxOutputsCount: 0,
+    coinbaseTxOutputs: new Uint8Array(0),
+    coinbaseTxLocktime: 99,
+    merklePath: []
+  })
+
+const setNewPrevHash = (templateId: bigint) =>
+  TemplateDistribution.SetNewPrevHash.make({
+    templateId,
+    prevHash: new Uint8Array(32).fill(Number(templateId)),
+    headerTimestamp: 1_700_000_000,
+    nbits: 0x207fffff,
+    target: new Uint8Array(32).fill(0xff)
+  })
+
+const solution = (templateId: bigint) =>
+  TemplateDistribution.SubmitSolution.make({
+    templateId,
+    version: 0x20000000,
+    headerTimestamp: 1_700_000_000,
+    headerNonce: 7,
+    coinbaseTx: new Uint8Array([1, 2, 3])
+  })
+
+type ProviderConnection = Connection<TemplateDistribution.ToServer, TemplateDistribution.ToClient>
+
+/** A provider whose connections the test speaks for; what clients send is in `inbox`. */
+const serve = Effect.fnUntraced(function* (network: Memory.Network, port: number) {
+  const connections = yield* Queue.unbounded<{
+    readonly connection: ProviderConnection
+    readonly end: Effect.Effect<void>
+  }>()
+  const inbox = yield* Queue.unbounded<TemplateDistribution.ToServer>()
+  const listener = yield* Layer.build(
+    Setup.server(TemplateListener).pipe(
+      Layer.provide(Plain.listener),
+      Layer.provide(network.listener({ host: "memory", port }))
+    )
+  )
+  const running = Effect.gen(function* () {
+    const { run } = yield* TemplateListener
+    return yield* run((connection) =>
+      Effect.gen(function* () {
+        const ended = yield* Queue.unbounded<void>()
+        yield* Queue.offer(connections, { connection, end: Effect.asVoid(Queue.offer(ended, undefined)) })
+        yield* Effect.raceFirst(
+          Stream.runForEach(connection.receive, (message) => Queue.offer(inbox, message)),
+          Queue.take(ended)
+        )
+      })
+    )
+  })
+  yield* running.pipe(Effect.provide(listener), Effect.forkScoped)
+  return { next: Queue.take(connections), received: Queue.take(inbox) }
+})
+
+const client = (network: Memory.Network, ...ports: ReadonlyArray<number>) =>
+  Effect.map(
+    Layer.build(
+      TemplateClient.layer({ servers: [server(ports[0] ?? 1), ...ports.slice(1).map(server)], constraints }).pipe(
+        Layer.provide(Setup.client(TemplateDialer)),
+        Layer.provide(Plain.dialer),
+        Layer.provide(network.dialer)
+      )
+    ),
+    (context) => Effect.provide(TemplateSource, context)
+  ).pipe(Effect.flatten)
+
+const collect = Effect.fnUntraced(function* (source: TemplateSource["Service"]) {
+  const messages: Array<string> = []
+  yield* source.messages.pipe(
+    Stream.runForEach((message) => Effect.sync(() => messages.push(nameOf(message)))),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return messages
+})
+
+const nameOf = (message: TemplateMessage) =>
+  message._tag === "SetNewPrevHash"
+    ? `tip ${message.templateId}`
+    : `${message.futureTemplate ? "future" : "template"} ${message.templateId}`
+
+const settle = TestClock.adjust(0)
+const quiet = Effect.provide(Logger.layer([]))
+
+describe("a template client", () => {
+  it.effect("sends its constraints at once and passes on what comes, in order", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const provider = yield* serve(network, 1)
+      const source = yield* client(network, 1)
+      const messages = yield* collect(source)
+      const { connection } = yield* provider.next
+      assert.deepStrictEqual(yield* provider.received, { _tag: "CoinbaseOutputConstraints", ...constraints })
+      yield* connection.send([newTemplate(1n, true), setNewPrevHash(1n)])
+      yield* connection.send([newTemplate(2n, false)])
+      yield* settle
+      assert.deepStrictEqual(messages, ["future 1", "tip 1", "template 2"])
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("gives each later subscriber the state in one batch, and no message twice", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const provider = yield* serve(network, 1)
+      const source = yield* client(network, 1)
+      const { connection } = yield* provider.next
+      yield* connection.send([newTemplate(1n, true)])
+      yield* settle
+      const before = yield* collect(source)
+      yield* connection.send([
+        setNewPrevHash(1n),
+        newTemplate(2n, false),
+        newTemplate(3n, false),
+        newTemplate(4n, true)
+      ])
+      yield* settle
+      const [batch] = yield* source.messages.pipe(
+        Stream.mapArray((batch) => [batch] as const),
+        Stream.take(1),
+        Stream.runCollect
+      )
+      assert.deepStrictEqual(batch!.map(nameOf), ["future 1", "tip 1", "template 3", "future 4"])
+      const after = yield* collect(source)
+      yield* connection.send([setNewPrevHash(4n)])
+      yield* settle
+      assert.deepStrictEqual(before, ["future 1", "tip 1", "template 2", "template 3", "future 4", "tip 4"])
+      assert.deepStrictEqual(after, ["future 1", "tip 1", "template 3", "future 4", "tip 4"])
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("connects again, to the next provider in the list, and begins with its state", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
+      const source = yield* client(network, 1, 2)
+      const messages = yield* collect(source)
+      const states: Array<string> = []
+      yield* source.state.pipe(
+        Stream.runForEach((state) => Effect.sync(() => states.push(state._tag))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      const { connection, end } = yield* first.next
+      yield* connection.send([newTemplate(9n, true), setNewPrevHash(9n)])
+      yield* settle
+      yield* end
+      yield* TestClock.adjust("1 seconds")
+      const again = yield* second.next
+      assert.deepStrictEqual(yield* second.received, { _tag: "CoinbaseOutputConstraints", ...constraints })
+      yield* again.connection.send([newTemplate(3n, true), setNewPrevHash(3n)])
+      yield* settle
+      assert.deepStrictEqual(messages, ["future 9", "tip 9", "future 3", "tip 3"])
+      assert.deepStrictEqual(states, ["Connecting", "Connected", "Disconnected", "Connected"])
+      assert.deepStrictEqual(yield* collect(source), ["future 3", "tip 3"])
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("keeps solutions while it is not connected, the newest sixteen, and sends them then", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const source = yield* client(network, 1)
+      for (let id = 1n; id <= 20n; id++) yield* source.submit(solution(id))
+      const provider = yield* serve(network, 1)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* provider.received)._tag, "CoinbaseOutputConstraints")
+      for (let id = 5n; id <= 20n; id++) {
+        const received = yield* provider.received
+        assert.strictEqual(received._tag === "SubmitSolution" && received.templateId, id)
+      }
+      yield* source.submit(solution(21n))
+      assert.deepStrictEqual(yield* provider.received, solution(21n))
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  for (const [name, messages] of [
+    ["a SetNewPrevHash that names no future template", [setNewPrevHash(1n)]],
+    ["a template to work on before the first SetNewPrevHash", [newTemplate(1n, false)]],
+    ["a number that does not grow", [newTemplate(2n, true), newTemplate(2n, true)]]
+  ] as const) {
+    it.effect(`leaves a provider that sends ${name}, and passes nothing of it on`, () =>
+      Effect.gen(function* () {
+        const network = Memory.make()
+        const provider = yield* serve(network, 1)
+        const source = yield* client(network, 1)
+        const collected = yield* collect(source)
+        const { connection } = yield* provider.next
+        yield* connection.send(messages)
+        const disconnected = yield* source.state.pipe(
+          Stream.filter(({ _tag }) => _tag === "Disconnected"),
+          Stream.take(1),
+          Stream.runCollect
+        )
+        assert.match((disconnected[0] as { reason: string }).reason, /expected .* \(section 7/)
+        assert.deepStrictEqual(collected, [])
+        yield* TestClock.adjust("1 seconds")
+        yield* provider.next
+      }).pipe(Effect.scoped, quiet)
+    )
+  }
+})
+
+describe("a source in memory", () => {
+  it.effect("gives what its feed publishes, replays it, and keeps what is submitted", () =>
+    Effect.gen(function* () {
+      const [source, feed] = [yield* TemplateSource, yield* TemplateFeed]
+      const early = yield* collect(source)
+      yield* feed.publish([newTemplate(1n, true), setNewPrevHash(1n)])
+      const late = yield* collect(source)
+      yield* feed.publish([newTemplate(2n, false)])
+      yield* settle
+      assert.deepStrictEqual(early, ["future 1", "tip 1", "template 2"])
+      assert.deepStrictEqual(late, early)
+      yield* source.submit(solution(2n))
+      assert.deepStrictEqual(yield* Queue.take(feed.solutions), solution(2n))
+      const error = yield* Effect.flip(feed.publish([setNewPrevHash(7n)]))
+      assert.match(error.message, /future template/)
+      const state = yield* Effect.forkChild(Stream.runHead(source.state))
+      assert.deepInclude(yield* Fiber.join(state), { value: { _tag: "Connected", server: "memory" } })
+    }).pipe(Effect.provide(TemplateSource.layerMemory))
+  )
+})
