@@ -1,15 +1,16 @@
 /**
  * A program of the CLI: its configuration, from which flags, help and `sluice NAME config` are made, and what it runs.
  */
-import { Console, Effect, Layer, Option } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { effectiveToml, exampleToml } from "./config/example.ts"
 import { type KeyInfo, keysOf, variableOf } from "./config/key.ts"
 import { load, type ProgramConfig } from "./config/load.ts"
 import { layerLogging, type LoggingConfig } from "./logging.ts"
+import { ProgramError } from "./report.ts"
 
 /** Makes the command `sluice NAME` and its subcommand `sluice NAME config`. */
-export const program = <A extends LoggingConfig, E, R>(
+export const program = <A extends LoggingConfig, E extends { readonly message: string }, R>(
   options: ProgramConfig<A> & {
     readonly description: string
     readonly run: (config: A) => Effect.Effect<void, E, R>
@@ -31,16 +32,18 @@ export const program = <A extends LoggingConfig, E, R>(
     Command.withShortDescription("Check and print the configuration; --example documents every key.")
   )
   return Command.make(options.program, flags, (input) =>
-    Effect.flatMap(loadFrom(input), ({ config }) => Effect.provide(options.run(config), layerLogging(config)))
+    Effect.flatMap(loadFrom(input), ({ config }) =>
+      options.run(config).pipe(
+        Effect.mapError(({ message }) => new ProgramError({ program: options.program, message })),
+        Effect.provide(layerLogging(config))
+      )
+    )
   ).pipe(
     Command.withDescription([options.description, "", ...note].join("\n  ")),
     Command.withShortDescription(options.description),
     Command.withSubcommands([config])
   )
 }
-
-/** A program that needs no more than its configuration and runs until it is told to stop. */
-export const server = <E>(layer: Layer.Layer<never, E>): Effect.Effect<never, E> => Layer.launch(layer)
 
 /** The flags of a configuration, and how to load it from what the command line gave for them. */
 export const configured = <A>(options: ProgramConfig<A>) => {

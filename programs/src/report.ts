@@ -3,9 +3,15 @@
  * the command line, the configuration or the surroundings (a port in use) do not let the program start, 1 for anything
  * else.
  */
-import { Cause, Console, Effect, Exit, Runtime } from "effect"
+import { Cause, Console, Effect, Exit, type Runtime, Schema } from "effect"
 import { CliError } from "effect/cli"
 import { ConfigError } from "./config/load.ts"
+
+/** A program that was told well and cannot run: what is in its way. */
+export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", {
+  program: Schema.String,
+  message: Schema.String
+}) {}
 
 /** Prints one line for each thing that is wrong, never a stack, and gives the exit status. */
 export const report = <E, R>(main: Effect.Effect<void, E, R>): Effect.Effect<number, never, R> =>
@@ -38,8 +44,11 @@ const describe = (error: unknown): { readonly lines: ReadonlyArray<string>; read
     const wrong = worthTelling(error.errors).map((one) => `${command}: ${describeUsage(one)}`)
     return { lines: wrong.length === 0 ? [] : [...wrong, `See \`${command} --help\`.`], status: 2 }
   }
+  if (error instanceof ProgramError) {
+    return { lines: [`sluice ${error.program}: ${oneLine(error.message)}`], status: 2 }
+  }
   const message = error instanceof Error ? error.message : String(error)
-  return { lines: [`sluice: ${oneLine(message)}`], status: Runtime.getErrorExitCode(error) }
+  return { lines: [`sluice: this should not have happened: ${oneLine(message)}`], status: 1 }
 }
 
 /** After an unknown flag its value looks like a command; the flag is what was wrong. */

@@ -4,21 +4,21 @@ import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { onTestFinished } from "vitest"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 /** Compiled code is shared between the processes of one run of the tests, which halves the time that each starts in. */
 const compileCache = mkdtempSync(join(tmpdir(), "sluice-compiled-"))
 const environment = { PATH: process.env["PATH"], NODE_COMPILE_CACHE: compileCache }
 
+/** How long a line may take on a busy machine. */
+const PATIENCE_MS = 25_000
+
 export interface Finished {
   readonly status: number | null
   readonly stdout: string
   readonly stderr: string
 }
-
-/** Runs `sluice ARGS` to its end. */
-export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Finished> =>
-  new Sluice(args, env).finished
 
 /** A running `sluice ARGS`. */
 export class Sluice {
@@ -35,6 +35,7 @@ export class Sluice {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...environment, ...env }
     })
+    onTestFinished(() => void this.child.kill("SIGKILL"))
     this.child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text
       this.output += text
@@ -55,9 +56,12 @@ export class Sluice {
 
   /** What the pattern finds in the output from `from` on, as soon as it is there. Fails when the process ends without it. */
   async find(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
+    const limit = AbortSignal.timeout(PATIENCE_MS)
+    limit.addEventListener("abort", () => this.check())
     for (;;) {
       const found = pattern.exec(this.output.slice(from))
       if (found !== null) return found
+      if (limit.aborted) throw new Error(`sluice has not said ${String(pattern)}:\n${this.output}`)
       if (this.child.exitCode !== null) throw new Error(`sluice ended without ${String(pattern)}:\n${this.output}`)
       await new Promise<void>((resolve) => this.waiting.add(resolve))
     }

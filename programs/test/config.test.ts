@@ -16,8 +16,8 @@ const Fountain = {
     threads: defaulted(Value.whole("N", 1, 8), { description: "Pumps.", default: 2 }),
     quiet: defaulted(Value.toggle, { description: "No noise.", default: false }),
     valveKey: optional(
-      Value.secret({ metavar: "KEY", expected: "the valve's key" }, (text) =>
-        text.startsWith("k-") ? Result.succeed(text) : Result.fail("it does not begin with k-")
+      Value.text({ metavar: "KEY", expected: "the valve's key", secret: true }, (text) =>
+        text.startsWith("k-") ? Result.succeed(Redacted.make(text)) : Result.fail("it does not begin with k-")
       ),
       { description: "Opens the valve." }
     ),

@@ -2,7 +2,7 @@
  * From flags, environment variables, a file and defaults (in this order of precedence) to a program's configuration,
  * decoded by its one Schema. Everything that is wrong is told at once, each with where it stands and what was expected.
  */
-import { Effect, type FileSystem, Path, Result, Runtime, Schema, SchemaIssue } from "effect"
+import { Effect, type FileSystem, Path, Result, Schema, SchemaIssue } from "effect"
 import { type KeyInfo, keysOf, variableOf, variablePrefix } from "./key.ts"
 import { nearest } from "./nearest.ts"
 import { readText } from "./read-text.ts"
@@ -31,7 +31,6 @@ export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError"
   program: Schema.String,
   problems: Schema.Array(Schema.String)
 }) {
-  override readonly [Runtime.errorExitCode] = 2
   override get message() {
     return this.problems.join("\n")
   }

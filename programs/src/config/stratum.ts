@@ -3,7 +3,7 @@ import { type Chain, scriptForAddress } from "@sluice/bitcoin"
 import { AuthorityKey } from "@sluice/noise"
 import { parseServerAddress } from "@sluice/transport"
 import { Result } from "effect"
-import { secret, text } from "./value.ts"
+import { text } from "./value.ts"
 
 /** A server to connect to, with the authority key it is trusted by. */
 export const serverUrl = text(
@@ -16,13 +16,9 @@ export const serverUrl = text(
 )
 
 /** The secret key that certificates are signed with. */
-export const authoritySecretKey = secret(
-  { metavar: "KEY", expected: "a secret key as `sluice key generate` makes it", tellsAll: true },
-  (input) =>
-    Result.mapBoth(AuthorityKey.parseSecretKey(input), {
-      onFailure: ({ message }) => message,
-      onSuccess: (key) => key
-    })
+export const authoritySecretKey = text(
+  { metavar: "KEY", expected: "a secret key as `sluice key generate` makes it", secret: true, tellsAll: true },
+  (input) => Result.mapError(AuthorityKey.parseSecretKey(input), ({ message }) => message)
 )
 
 /** An address with the script that pays it; the address itself says which network it is of. */

@@ -59,13 +59,6 @@ export const string = (value: Omit<Value, "kind">): Schema.Codec<string, string>
 export const file = (expected: string): Schema.Codec<string, string> =>
   string({ metavar: "FILE", expected, path: true })
 
-/** Text that no message, log or help ever shows. */
-export const secret = <A = string>(
-  value: Omit<Value, "kind" | "secret" | "path">,
-  parse: (input: string) => Result.Result<A, string>
-): Schema.Codec<Redacted.Redacted<A>, string> =>
-  text({ ...value, secret: true }, (input) => Result.map(parse(input), (secret) => Redacted.make(secret)))
-
 /** One of a few words. */
 export const choice = <const Words extends ReadonlyArray<string>>(words: Words): Schema.Codec<Words[number], string> =>
   text({ metavar: words.join("|"), expected: `one of ${words.join(", ")}` }, (input) =>
@@ -118,7 +111,8 @@ export const zmqEndpoint = text(
   (input) => {
     if (input.startsWith("ipc://") && input.length > "ipc://".length) return Result.succeed(input)
     if (!input.startsWith("tcp://")) return Result.fail("it does not begin with tcp:// or ipc://")
-    return Result.map(parseHostPort(input.slice("tcp://".length)), () => input)
+    // ZeroMQ writes * for any free port.
+    return Result.map(parseHostPort(input.slice("tcp://".length).replace(/:\*$/, ":0")), () => input)
   }
 )
 
@@ -128,7 +122,7 @@ export const compactBits = text(
   (input) => (/^[0-9a-f]{8}$/i.test(input) ? Result.succeed(Number.parseInt(input, 16)) : Result.fail(""))
 )
 
-/** A password, as it is. */
-export const password = secret({ metavar: "PASSWORD", expected: "a password" }, (input) =>
-  input === "" ? Result.fail("it is empty") : Result.succeed(input)
+/** A password, as it is. No message, log or help ever shows it. */
+export const password = text({ metavar: "PASSWORD", expected: "a password", secret: true }, (input) =>
+  input === "" ? Result.fail("it is empty") : Result.succeed(Redacted.make(input))
 )

@@ -13,8 +13,8 @@ export const DemoConfig = {
     }),
     json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
     bits: defaulted(compactBits, {
-      description: "The chain's difficulty as nBits; 1e0fffff is a block every few seconds on a laptop.",
-      default: "1e0fffff"
+      description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
+      default: "1e03ffff"
     }),
     ...loggingKeys
   })

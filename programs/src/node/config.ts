@@ -18,8 +18,8 @@ export const NodeConfig = {
       default: "tcp://127.0.0.1:28332"
     }),
     bits: defaulted(compactBits, {
-      description: "The chain's difficulty as nBits; 1e0fffff is a block every few seconds on a laptop.",
-      default: "1e0fffff"
+      description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
+      default: "1e03ffff"
     }),
     ...loggingKeys
   })

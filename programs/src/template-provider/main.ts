@@ -1,0 +1,26 @@
+/** `sluice template-provider`: Template Distribution from a Bitcoin node's RPC and ZMQ. */
+import { type NodeCredentials, NodeNotifications, NodeRpc } from "@sluice/bitcoin"
+import { TemplateProvider } from "@sluice/template-provider"
+import { Setup, TemplateListener } from "@sluice/transport"
+import { Layer } from "effect"
+import { program } from "../program.ts"
+import { secured } from "../secured.ts"
+import { TemplateProviderConfig } from "./config.ts"
+
+export const templateProvider = program({
+  ...TemplateProviderConfig,
+  description: "Serve the block templates of a Bitcoin node to pools and proxies.",
+  run: (config) =>
+    TemplateProvider.layer().pipe(
+      Layer.provide(Setup.server(TemplateListener)),
+      Layer.provide(secured("template provider", config)),
+      Layer.provide(NodeRpc.layerHttp({ url: config.rpcUrl, credentials: credentials(config) })),
+      Layer.provide(config.zmq === undefined ? NodeNotifications.layerNone : NodeNotifications.layerZmq(config.zmq)),
+      Layer.launch
+    )
+})
+
+const credentials = (config: typeof TemplateProviderConfig.schema.Type): NodeCredentials =>
+  config.rpcUser !== undefined && config.rpcPassword !== undefined
+    ? { _tag: "Password", user: config.rpcUser, password: config.rpcPassword }
+    : { _tag: "Cookie", path: config.rpcCookie! }

@@ -1,0 +1,192 @@
+import { readFileSync } from "node:fs"
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { type AddressInfo, createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { keysOf } from "../src/config/key.ts"
+import { DemoConfig } from "../src/demo/config.ts"
+import { MinerConfig } from "../src/miner/config.ts"
+import { NodeConfig } from "../src/node/config.ts"
+import { PoolConfig } from "../src/pool/config.ts"
+import { TemplateProviderConfig } from "../src/template-provider/config.ts"
+import { Sluice } from "./child.ts"
+import { run } from "./in-process.ts"
+
+const programs = [NodeConfig, TemplateProviderConfig, PoolConfig, MinerConfig, DemoConfig]
+// Section 1 of the interoperability data that the Stratum V2 reference implementation publishes.
+const secretKey = "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n"
+const publicKey = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
+
+let directory = ""
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-cli-"))
+})
+afterAll(() => rm(directory, { recursive: true }))
+
+/** It says this one thing on stderr, nothing else, and starts nothing. */
+const refuses = async (args: ReadonlyArray<string>, ...lines: ReadonlyArray<string>) => {
+  const { status, stdout, stderr } = await run(args)
+  const command = args[0] === "key" ? args.slice(0, 2).join(" ") : args[0]
+  assert.deepStrictEqual(stderr.trimEnd().split("\n").slice(0, -1), lines)
+  assert.include(stderr, `See \`sluice ${command?.split(" ")[0]}`)
+  assert.strictEqual(stdout, "")
+  assert.strictEqual(status, 2)
+}
+
+describe("a wrong command line", () => {
+  it("a command that is not there", async () => {
+    const { status, stderr } = await run(["poll"])
+    assert.strictEqual(stderr, "sluice: there is no command poll; did you mean pool?\nSee `sluice --help`.\n")
+    assert.strictEqual(status, 2)
+  })
+
+  it("bad addresses, all told at once", () =>
+    refuses(
+      [
+        "pool",
+        "--plain",
+        "--listen",
+        "here",
+        "--template-provider",
+        "stratum2+tcp://a:1",
+        "--coinbase-address",
+        "bc1q"
+      ],
+      'sluice pool: --listen: expected HOST:PORT, such as 127.0.0.1:3333 or [::1]:3333, got "here"',
+      'sluice pool: --template-provider: "stratum2+tcp://a:1" lacks the authority key that the server publishes: ' +
+        "expected stratum2+tcp://HOST:PORT/AUTHORITYKEY",
+      'sluice pool: --coinbase-address: "bc1q" is not a Bitcoin address of any network: a character is missing, mistyped or too many'
+    ))
+
+  it("a bad key in a file", async () => {
+    const path = join(directory, "pool.toml")
+    await writeFile(path, 'plain = true\ncoinbase_address = "x"\n')
+    const { status, stderr } = await run(["pool", "--config", path])
+    assert.include(
+      stderr,
+      `sluice pool: ${path}, line 2: there is no key "coinbase_address"; did you mean coinbase-address?\n`
+    )
+    assert.strictEqual(status, 2)
+  })
+
+  it("neither a key nor plain", async () => {
+    const args = ["pool", "--template-provider", "stratum2+tcp+plain://a:1"]
+    await refuses(
+      [...args, "--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
+      "sluice pool: --authority-secret-key or --authority-secret-key-file is missing: expected a secret key as " +
+        "`sluice key generate` makes it, or --plain for a trusted network"
+    )
+  })
+})
+
+describe("sluice", () => {
+  it("says its version", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
+    assert.include((await run(["--version"])).stdout, version)
+  })
+
+  it.each(programs)("$program --help names every key with its flag", async (config) => {
+    const { status, stdout } = await run([config.program, "--help"])
+    assert.strictEqual(status, 0)
+    for (const key of keysOf(config.program, config.schema.fields)) {
+      assert.include(stdout, `--${key.name}`)
+      assert.include(stdout, key.description)
+      if (key.value.secret) assert.include(stdout, `--${key.name}-file`)
+    }
+    for (const always of ["--config", "--log-level", "--help", "--version"]) assert.include(stdout, always)
+  })
+
+  it.each(programs)(
+    "$program config --example prints the example that stands beside its source",
+    async ({ program }) => {
+      const { stdout } = await run([program, "config", "--example"])
+      assert.strictEqual(stdout, await readFile(new URL(`../src/${program}/example.toml`, import.meta.url), "utf8"))
+    }
+  )
+
+  it.each(programs)("the example of $program is a configuration, once its secrets are there", async ({ program }) => {
+    const place = await mkdtemp(join(directory, `${program}-`))
+    const example = await readFile(new URL(`../src/${program}/example.toml`, import.meta.url), "utf8")
+    await writeFile(join(place, "example.toml"), example)
+    for (const [, name] of example.matchAll(/^[a-z-]+-file = "(.*)"$/gm)) await writeFile(join(place, name!), secretKey)
+    const { status, stdout, stderr } = await run([program, "config", "--config", join(place, "example.toml")])
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(status, 0)
+    assert.notInclude(stdout, secretKey)
+  })
+})
+
+describe("sluice key", () => {
+  it("shows the public key of a known secret key", async () => {
+    assert.strictEqual((await run(["key", "show", secretKey])).stdout, `publicKey: ${publicKey}\n`)
+    assert.deepStrictEqual(JSON.parse((await run(["key", "show", "--json", secretKey])).stdout), { publicKey })
+  })
+
+  it("generates a pair that belongs together", async () => {
+    const pair = JSON.parse((await run(["key", "generate", "--json"])).stdout)
+    assert.deepStrictEqual(Object.keys(pair), ["secretKey", "publicKey"])
+    assert.strictEqual((await run(["key", "show", pair.secretKey])).stdout, `publicKey: ${pair.publicKey}\n`)
+  })
+
+  it("writes a secret key to a file for its owner alone, and never over another", async () => {
+    const path = join(directory, "authority.txt")
+    const { stdout } = await run(["key", "generate", "--secret-key-file", path])
+    assert.strictEqual((await run(["key", "show", "--secret-key-file", path])).stdout, stdout)
+    assert.strictEqual((await stat(path)).mode & 0o777, 0o600)
+    await refuses(["key", "generate", "--secret-key-file", path], `sluice key: ${path}: there is a file already`)
+  })
+
+  it("refuses a public key for a secret one", () =>
+    refuses(
+      ["key", "show", publicKey],
+      "sluice key: this is an authority public key; expected the secret key that belongs to it (`sluice key generate`)"
+    ))
+})
+
+/** As its users have it: a process of its own, which the tests above do without. */
+describe("the process", () => {
+  const serve = (...more: ReadonlyArray<string>) =>
+    ["template-provider", "--rpc-url", "http://127.0.0.1:1", "--rpc-user", "u", "--rpc-password", "p"].concat(more)
+
+  it("ends with status 2 and one line where a flag is not there", async () => {
+    const { status, stdout, stderr } = await new Sluice(["pool", "--lisen", "x"]).finished
+    assert.strictEqual(
+      stderr,
+      "sluice pool: there is no flag --lisen; did you mean --listen?\nSee `sluice pool --help`.\n"
+    )
+    assert.strictEqual(stdout, "")
+    assert.strictEqual(status, 2)
+  })
+
+  it("ends with status 2 where its port is in use", async () => {
+    const other = createServer().listen(0, "127.0.0.1")
+    await new Promise((resolve) => other.once("listening", resolve))
+    const { port } = other.address() as AddressInfo
+    const { status, stderr } = await new Sluice(serve("--plain", "--listen", `127.0.0.1:${port}`)).finished
+    other.close()
+    assert.strictEqual(
+      stderr,
+      `sluice template-provider: cannot listen on 127.0.0.1:${port}: the port is in use; ` +
+        "stop the program that has it or choose another port\n"
+    )
+    assert.strictEqual(status, 2)
+  })
+
+  it("says where to connect, waits longer and longer for a node that is not there, and ends with 0 when told", async () => {
+    const server = new Sluice(serve("--listen", "127.0.0.1:0", "--authority-secret-key", secretKey))
+    const [, url] = await server.find(/connect to (\S+)"/)
+    assert.match(url!, new RegExp(`^stratum2\\+tcp://127\\.0\\.0\\.1:\\d+/${publicKey}$`))
+    await server.find(/cannot be reached.*0\.25 s[^]*cannot be reached.*0\.5 s/)
+    const { status, stdout } = await server.stop("SIGTERM")
+    assert.strictEqual(stdout, "")
+    assert.strictEqual(status, 0)
+  })
+
+  it("warns where it serves without encryption, and logs as it is told", async () => {
+    const server = new Sluice(serve("--plain", "--listen", "127.0.0.1:0", "--log-format", "json"))
+    await server.find(/trusted networks only.*"level":"WARN"/)
+    await server.find(/stratum2\+tcp\+plain:\/\/127\.0\.0\.1:\d+/)
+    assert.strictEqual((await server.stop("SIGINT")).status, 0)
+  })
+})
