@@ -1,0 +1,151 @@
+/**
+ * Extranonce space of one server, shared out to its channels (specification, section 5.1.2.1).
+ *
+ * The full extranonce has the same size for every channel of a server, because one coinbase with one scriptSig length
+ * goes to all members of a group (section 5.2.3). It is laid out as
+ *
+ *     upstream prefix | server id | channel index | zeros | bytes that an extended channel rolls
+ *
+ * and a standard channel's prefix is all of it, with zeros to the end. The channel index makes a prefix unique across
+ * all connections. An index that was given back is used again only after many others, oldest first, so that a share
+ * which comes late for a closed channel does not meet a stranger with the same prefix.
+ */
+import { MAX_EXTRANONCE_SIZE } from "@sluice/bitcoin"
+import { Schema } from "effect"
+
+/** How the full extranonce is divided. Sizes are in bytes. */
+export interface ExtranonceLayout {
+  /** Bytes that the server above assigned; none for a pool. */
+  readonly upstreamPrefix: Uint8Array
+  /** Bytes that tell apart several servers which share one payout; may be empty. */
+  readonly serverId: Uint8Array
+  /** 1 to 4 bytes that count channels; 3 are 16.7 million channels open at once. */
+  readonly indexSize: number
+  /** All of it, at most 32. */
+  readonly fullSize: number
+  /**
+   * What an extended channel rolls if it does not ask for more. Some Stratum V1 devices behind a translator take 8 at
+   * most, and 8 bytes are enough for any proxy to divide further.
+   */
+  readonly rollableSize: number
+}
+
+/**
+ * 20 bytes: 1 for the server, 3 for the channel, and up to 16 that an extended channel may ask for, which is what
+ * translators ask at most. With the height, its push and a tag of 65 bytes the scriptSig stays within 100 bytes.
+ */
+export const defaultExtranonceLayout: ExtranonceLayout = {
+  upstreamPrefix: new Uint8Array(0),
+  serverId: new Uint8Array(1),
+  indexSize: 3,
+  fullSize: 20,
+  rollableSize: 8
+}
+
+/** The layout cannot be: says which sizes do not go together. */
+export class ExtranonceLayoutError extends Schema.TaggedError<ExtranonceLayoutError>(
+  "sluice/channels/ExtranonceLayoutError"
+)("ExtranonceLayoutError", { message: Schema.String }) {}
+
+/** A part of the space, held until it is released. */
+export interface ExtranonceLease {
+  /** `extranonce_prefix` of the channel: the full extranonce for a standard channel. */
+  readonly prefix: Uint8Array
+  /** `extranonce_size`: bytes that the channel rolls; 0 for a standard channel. */
+  readonly rollableSize: number
+  readonly index: number
+}
+
+/** Gives out prefixes and takes them back. One a server; every lease in it is unique while it is held. */
+export class ExtranonceSpace {
+  readonly fullSize: number
+  /** The most bytes that an extended channel can get to roll. */
+  readonly maxRollableSize: number
+  /** How many channels can be open at once. */
+  readonly capacity: number
+  readonly #head: Uint8Array
+  readonly #layout: ExtranonceLayout
+  readonly #held = new Set<number>()
+  /** Indexes given back, oldest first, from `#oldest` on. */
+  #returned: Array<number> = []
+  #oldest = 0
+  #fresh = 0
+
+  /** Throws `ExtranonceLayoutError`. */
+  constructor(layout: ExtranonceLayout = defaultExtranonceLayout) {
+    const { fullSize, indexSize, rollableSize, serverId, upstreamPrefix } = layout
+    const fixedSize = upstreamPrefix.length + serverId.length + indexSize
+    if (!Number.isInteger(indexSize) || indexSize < 1 || indexSize > 4) {
+      throw new ExtranonceLayoutError({ message: `the channel index has 1 to 4 bytes; got ${indexSize}` })
+    }
+    if (!Number.isInteger(fullSize) || fullSize > MAX_EXTRANONCE_SIZE) {
+      throw new ExtranonceLayoutError({
+        message: `the full extranonce has at most ${MAX_EXTRANONCE_SIZE} bytes (section 5.1.2.1); got ${fullSize}`
+      })
+    }
+    if (!Number.isInteger(rollableSize) || rollableSize < 1 || fixedSize + rollableSize > fullSize) {
+      throw new ExtranonceLayoutError({
+        message:
+          `a full extranonce of ${fullSize} bytes holds ${upstreamPrefix.length} of upstream's prefix, ` +
+          `${serverId.length} of server id, ${indexSize} of channel index and at least 1 to roll; ` +
+          `${rollableSize} to roll do not fit`
+      })
+    }
+    this.#layout = layout
+    this.#head = new Uint8Array([...upstreamPrefix, ...serverId])
+    this.fullSize = fullSize
+    this.maxRollableSize = fullSize - fixedSize
+    this.capacity = 2 ** (8 * indexSize)
+  }
+
+  /** How many leases are held. */
+  get held(): number {
+    return this.#held.size
+  }
+
+  /** A prefix as long as the full extranonce, for a standard channel; `undefined` when the space is exhausted. */
+  takeStandard(): ExtranonceLease | undefined {
+    return this.#take(0)
+  }
+
+  /**
+   * A prefix for an extended channel that needs at least `minRollableSize` bytes to roll. `undefined` when the space is
+   * exhausted or has not that many; the caller tells the two apart by `maxRollableSize`.
+   */
+  takeExtended(minRollableSize: number): ExtranonceLease | undefined {
+    if (minRollableSize > this.maxRollableSize) return undefined
+    return this.#take(Math.max(minRollableSize, this.#layout.rollableSize))
+  }
+
+  /** Takes a lease back. A second time does nothing. */
+  giveBack(lease: ExtranonceLease): void {
+    if (this.#held.delete(lease.index)) this.#returned.push(lease.index)
+  }
+
+  #take(rollableSize: number): ExtranonceLease | undefined {
+    const index = this.#nextIndex()
+    if (index === undefined) return undefined
+    this.#held.add(index)
+    const { indexSize } = this.#layout
+    const prefix = new Uint8Array(this.fullSize - rollableSize)
+    prefix.set(this.#head)
+    // Big-endian, so that prefixes sort as they were given out.
+    for (let i = 0; i < indexSize; i++) prefix[this.#head.length + i] = index / 2 ** (8 * (indexSize - 1 - i))
+    return { prefix, rollableSize, index }
+  }
+
+  #nextIndex(): number | undefined {
+    const waiting = this.#returned.length - this.#oldest
+    if (this.#fresh < this.capacity && waiting <= QUARANTINE) return this.#fresh++
+    if (waiting === 0) return undefined
+    const index = this.#returned[this.#oldest++]
+    if (this.#oldest >= QUARANTINE) {
+      this.#returned = this.#returned.slice(this.#oldest)
+      this.#oldest = 0
+    }
+    return index
+  }
+}
+
+/** So many given-back indexes wait while there are fresh ones: bounds the memory of a server that runs for years. */
+const QUARANTINE = 65_536

@@ -1,0 +1,118 @@
+/**
+ * Jobs from templates (specification, sections 5.1, 5.3.15, 5.3.16 and 7.2): the coinbase is cut around the extranonce
+ * once, and everything that is sent to miners or checked of their shares comes from that.
+ */
+import { addWitness, type Output, splitCoinbase } from "@sluice/bitcoin"
+import { Mining, type TemplateDistribution } from "@sluice/protocol"
+
+/** One template as work. Everything in it is the same for all channels; bytes are copies, not views on a read buffer. */
+export interface Job {
+  /** `job_id`, the same on every channel. */
+  readonly id: number
+  readonly templateId: bigint
+  /** Height of the block to be found, from the template's BIP34 push; 0 if there is none. */
+  readonly height: number
+  readonly version: number
+  readonly versionRollingAllowed: boolean
+  /** Stripped of BIP141 fields, as NewExtendedMiningJob carries it. */
+  readonly coinbasePrefix: Uint8Array
+  readonly coinbaseSuffix: Uint8Array
+  /** Whether the block's coinbase has a witness: it has if an output commits to witnesses (BIP141). */
+  readonly hasWitness: boolean
+  /** Deepest first, 32 bytes each, internal byte order. */
+  readonly merklePath: ReadonlyArray<Uint8Array>
+  /** The same hashes one after the other. */
+  readonly merklePathBytes: Uint8Array
+}
+
+/** What a server puts into the coinbase. */
+export interface CoinbaseRules {
+  /** Text of the scriptSig behind the height, as `coinbaseTags` of @sluice/bitcoin makes it; may be empty. */
+  readonly tags: Uint8Array
+  /** Size of the full extranonce in bytes, for all channels. */
+  readonly extranonceSize: number
+  /** Who gets the reward (satoshis): the outputs that go before the template's own. Their sum is at most `reward`. */
+  readonly payout: (reward: bigint) => ReadonlyArray<Output>
+  /** Whether miners may change the bits of BIP323 in the version. */
+  readonly versionRollingAllowed: boolean
+}
+
+/** Makes a job of a template. Throws `CoinbaseError` of @sluice/bitcoin if the scriptSig would be too long. */
+export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTemplate, rules: CoinbaseRules): Job => {
+  const { prefix, suffix } = splitCoinbase({
+    version: template.coinbaseTxVersion,
+    prefix: template.coinbasePrefix,
+    tags: rules.tags,
+    extranonceSize: rules.extranonceSize,
+    sequence: template.coinbaseTxInputSequence,
+    outputs: rules.payout(template.coinbaseTxValueRemaining),
+    templateOutputs: template.coinbaseTxOutputs,
+    templateOutputsCount: template.coinbaseTxOutputsCount,
+    lockTime: template.coinbaseTxLocktime
+  })
+  const merklePathBytes = new Uint8Array(Buffer.concat(template.merklePath))
+  return {
+    id,
+    templateId: template.templateId,
+    height: heightOf(template.coinbasePrefix),
+    version: template.version,
+    versionRollingAllowed: rules.versionRollingAllowed,
+    coinbasePrefix: prefix,
+    coinbaseSuffix: suffix,
+    hasWitness: Buffer.from(template.coinbaseTxOutputs).includes(COMMITMENT_SCRIPT),
+    merklePath: template.merklePath.map((_, index) => merklePathBytes.subarray(index * 32, index * 32 + 32)),
+    merklePathBytes
+  }
+}
+
+/** NewExtendedMiningJob for a channel or a group; without `minNtime` a future job. */
+export const extendedJobMessage = (
+  job: Job,
+  channelId: number,
+  minNtime: number | undefined
+): Mining.NewExtendedMiningJob => ({
+  _tag: "NewExtendedMiningJob",
+  channelId,
+  jobId: job.id,
+  minNtime,
+  version: job.version,
+  versionRollingAllowed: job.versionRollingAllowed,
+  merklePath: job.merklePath,
+  coinbaseTxPrefix: job.coinbasePrefix,
+  coinbaseTxSuffix: job.coinbaseSuffix
+})
+
+/** NewMiningJob for a standard channel, whose merkle root this is; without `minNtime` a future job. */
+export const standardJobMessage = (
+  job: Job,
+  channelId: number,
+  minNtime: number | undefined,
+  merkleRoot: Uint8Array
+): Mining.NewMiningJob => ({
+  _tag: "NewMiningJob",
+  channelId,
+  jobId: job.id,
+  minNtime,
+  version: job.version,
+  merkleRoot
+})
+
+/** The whole coinbase of a block that was found with this extranonce, with witness where the block has one. */
+export const blockCoinbase = (job: Job, extranoncePrefix: Uint8Array, extranonce: Uint8Array): Uint8Array => {
+  const stripped = new Uint8Array(Buffer.concat([job.coinbasePrefix, extranoncePrefix, extranonce, job.coinbaseSuffix]))
+  return job.hasWitness ? addWitness(stripped) : stripped
+}
+
+/** OP_RETURN, push of 36 bytes, and the header of BIP141's commitment. */
+const COMMITMENT_SCRIPT = Buffer.from("6a24aa21a9ed", "hex")
+
+/** BIP34: OP_1 to OP_16, or a push of at most 4 bytes, little-endian. */
+const heightOf = (coinbasePrefix: Uint8Array): number => {
+  const opcode = coinbasePrefix[0]
+  if (opcode === undefined) return 0
+  if (opcode > 0x50 && opcode <= 0x60) return opcode - 0x50
+  if (opcode > 4 || coinbasePrefix.length < 1 + opcode) return 0
+  let height = 0
+  for (let i = opcode; i > 0; i--) height = height * 256 + coinbasePrefix[i]!
+  return height
+}

@@ -1,0 +1,88 @@
+/** What the server's machine tells its shell, in the order in which it happened. Plain data, all but the solution JSON. */
+import type { TemplateDistribution } from "@sluice/protocol"
+
+/** Which channel an event is about. The same object in all events of a channel. */
+export interface ChannelInfo {
+  /** The number that the shell gave to the connection. */
+  readonly connectionId: number
+  /** Unique on its connection. */
+  readonly channelId: number
+  readonly kind: "standard" | "extended"
+  readonly userIdentity: string
+}
+
+export interface ChannelOpened {
+  readonly _tag: "ChannelOpened"
+  readonly channel: ChannelInfo
+  /** Hashes a second, as the client said. */
+  readonly nominalHashRate: number
+  /** Of its first target. */
+  readonly difficulty: number
+}
+
+export interface ChannelRefused {
+  readonly _tag: "ChannelRefused"
+  readonly connectionId: number
+  readonly userIdentity: string
+  readonly errorCode: string
+}
+
+export interface ChannelClosed {
+  readonly _tag: "ChannelClosed"
+  readonly channel: ChannelInfo
+  /** The client's reason code, or that its connection ended. */
+  readonly reason: string
+}
+
+/** A share was accepted; its acknowledgement follows what is done with this event. */
+export interface ShareAccepted {
+  readonly _tag: "ShareAccepted"
+  readonly channel: ChannelInfo
+  readonly sequenceNumber: number
+  readonly jobId: number
+  /** Height of the block it could have been. */
+  readonly height: number
+  /** What it counts: the difficulty of the target that it had to meet. */
+  readonly difficulty: number
+  /** What it is: the difficulty of its hash. */
+  readonly hashDifficulty: number
+  /** Whether it is a block too; `BlockFound` follows. */
+  readonly isBlock: boolean
+}
+
+export interface ShareRefused {
+  readonly _tag: "ShareRefused"
+  readonly connectionId: number
+  readonly channelId: number
+  /** Not there if there is no such channel. */
+  readonly channel: ChannelInfo | undefined
+  readonly sequenceNumber: number
+  readonly errorCode: string
+}
+
+/** A share meets the network's target. */
+export interface BlockFound {
+  readonly _tag: "BlockFound"
+  readonly channel: ChannelInfo
+  readonly height: number
+  /** The block's hash, 64 hex digits in display order. */
+  readonly hash: string
+  /** For the template provider (section 7.7), the coinbase with its witness. */
+  readonly solution: TemplateDistribution.SubmitSolution
+}
+
+/** The channel was sent a new target, for its later jobs. */
+export interface TargetChanged {
+  readonly _tag: "TargetChanged"
+  readonly channel: ChannelInfo
+  readonly difficulty: number
+}
+
+export type ChannelEvent =
+  | ChannelOpened
+  | ChannelRefused
+  | ChannelClosed
+  | ShareAccepted
+  | ShareRefused
+  | BlockFound
+  | TargetChanged

@@ -1,0 +1,197 @@
+/**
+ * What all channels of a server mine on now: its jobs and the previous hash, fed by a template provider's messages
+ * (specification, sections 5.1.3, 5.3.15 to 5.3.17, 7.2 and 7.3). A template is one job with one id on every channel, so
+ * that its message is the same bytes for every connection, and a share needs no look-up but by its job id.
+ */
+import type { Mining, TemplateDistribution } from "@sluice/protocol"
+import { type CoinbaseRules, extendedJobMessage, type Job, jobFromTemplate } from "../job.ts"
+
+/**
+ * The group of every connection has this id; channels get the ids behind it. So group messages are the same bytes on all
+ * connections (5.2.3: the ids of groups and channels must differ on a connection).
+ */
+export const GROUP_CHANNEL_ID = 1
+
+/** What the header needs beside the job. Hashes in internal byte order. */
+export interface PrevHash {
+  readonly hash: Uint8Array
+  /** `header_timestamp` of the template provider, in seconds: where miners begin. */
+  readonly ntime: number
+  /** Milliseconds. */
+  readonly receivedAt: number
+  readonly nbits: number
+  /** A header at or below it is a block; 32 bytes, little-endian. */
+  readonly target: Uint8Array
+}
+
+/** A job that shares may be submitted for. */
+export interface ActiveJob {
+  readonly job: Job
+  /** Counts jobs in the order in which they became active; a target holds for those after it (5.3.21). */
+  readonly activation: number
+}
+
+/** What the connections have to be told. `message` is addressed to the group. */
+export type Announcement =
+  | { readonly _tag: "FutureJob"; readonly job: Job; readonly message: Mining.NewExtendedMiningJob }
+  | {
+      readonly _tag: "NewJob"
+      readonly job: Job
+      readonly minNtime: number
+      readonly message: Mining.NewExtendedMiningJob
+    }
+  | { readonly _tag: "NewPrevHash"; readonly job: Job; readonly message: Mining.SetNewPrevHash }
+
+/** A message of the template provider that no job can be made of. */
+export interface Ignored {
+  readonly _tag: "Ignored"
+  readonly reason: string
+}
+
+export interface JobsOptions {
+  readonly coinbase: CoinbaseRules
+  /**
+   * The first job id. Ids count up from it, so a number that grows faster than jobs come, such as tenths of a second
+   * since 1970, keeps a restarted server from repeating an id that a miner still has.
+   */
+  readonly firstJobId: number
+}
+
+/** Active jobs that are kept within one previous hash; the oldest then turn stale before the next one. */
+const MAX_ACTIVE_JOBS = 256
+/** Future jobs that wait for a previous hash; the oldest are dropped. */
+const MAX_FUTURE_JOBS = 16
+/** The coinbase parts are B0_64K on the wire. */
+const MAX_COINBASE_PART = 0xffff
+
+export class Jobs {
+  readonly coinbase: CoinbaseRules
+  /** Grows whenever the hash itself changes: what was kept of shares can be forgotten then. */
+  epoch = 0
+  #activations = 0
+  #nextId: number
+  #prevHash: PrevHash | undefined
+  #current: Job | undefined
+  readonly #active = new Map<number, ActiveJob>()
+  readonly #future = new Map<bigint, Job>()
+
+  constructor(options: JobsOptions) {
+    this.coinbase = options.coinbase
+    this.#nextId = options.firstJobId >>> 0
+  }
+
+  /** The previous hash in force; `undefined` until the first SetNewPrevHash. */
+  get prevHash(): PrevHash | undefined {
+    return this.#prevHash
+  }
+
+  /** The newest active job: what a new channel begins with. */
+  get current(): Job | undefined {
+    return this.#current
+  }
+
+  /** How many jobs became active so far. */
+  get activations(): number {
+    return this.#activations
+  }
+
+  get nextId(): number {
+    return this.#nextId
+  }
+
+  /** Future jobs, oldest first: a new channel needs them too, for the next previous hash names one of them. */
+  futureJobs(): Iterable<Job> {
+    return this.#future.values()
+  }
+
+  active(jobId: number): ActiveJob | undefined {
+    return this.#active.get(jobId)
+  }
+
+  /** The activation of the oldest active job. */
+  oldestActivation(): number {
+    for (const { activation } of this.#active.values()) return activation
+    return this.#activations
+  }
+
+  /** Where miners should begin now, in seconds: the previous hash's time and what has passed since (5.3.11). */
+  ntimeNow(now: number): number {
+    const prevHash = this.#prevHash
+    return prevHash === undefined ? 0 : prevHash.ntime + Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
+  }
+
+  /** A template became a job. */
+  onTemplate(template: TemplateDistribution.NewTemplate, now: number): Announcement | Ignored {
+    if (!template.futureTemplate && this.#prevHash === undefined) {
+      return ignored(`template ${template.templateId} is for a previous hash that was never sent`)
+    }
+    let job: Job
+    try {
+      job = jobFromTemplate(this.#nextId, template, this.coinbase)
+    } catch (error) {
+      return ignored(`template ${template.templateId} makes no coinbase: ${String(error)}`)
+    }
+    if (job.coinbasePrefix.length > MAX_COINBASE_PART || job.coinbaseSuffix.length > MAX_COINBASE_PART) {
+      return ignored(`template ${template.templateId} makes a coinbase longer than a job can carry (64 KB)`)
+    }
+    this.#nextId = (this.#nextId + 1) >>> 0
+    if (template.futureTemplate) {
+      this.#future.delete(template.templateId)
+      this.#future.set(template.templateId, job)
+      dropOldest(this.#future, MAX_FUTURE_JOBS)
+      return { _tag: "FutureJob", job, message: extendedJobMessage(job, GROUP_CHANNEL_ID, undefined) }
+    }
+    this.#activate(job)
+    const minNtime = this.ntimeNow(now)
+    return { _tag: "NewJob", job, minNtime, message: extendedJobMessage(job, GROUP_CHANNEL_ID, minNtime) }
+  }
+
+  /**
+   * A future job became active, and all others went stale. If the hash is the one in force already, as after a
+   * reconnection to the template provider, the jobs in force stay good: their shares are work for the same block.
+   */
+  onSetNewPrevHash(message: TemplateDistribution.SetNewPrevHash, now: number): Announcement | Ignored {
+    const job = this.#future.get(message.templateId)
+    if (job === undefined) {
+      return ignored(`SetNewPrevHash names template ${message.templateId}, which is no future template that was sent`)
+    }
+    const old = this.#prevHash
+    const isSame = old !== undefined && Buffer.compare(old.hash, message.prevHash) === 0
+    this.#prevHash = {
+      hash: message.prevHash.slice(),
+      // Jobs that stay good keep the range of ntime that their miners know.
+      ntime: isSame ? old.ntime : message.headerTimestamp,
+      receivedAt: isSame ? old.receivedAt : now,
+      nbits: message.nbits,
+      target: message.target.slice()
+    }
+    this.#future.clear()
+    if (!isSame) {
+      this.#active.clear()
+      this.epoch++
+    }
+    this.#activate(job)
+    return { _tag: "NewPrevHash", job, message: this.prevHashMessage(GROUP_CHANNEL_ID, job, now) }
+  }
+
+  /** SetNewPrevHash for a group or a channel, naming a job that was sent to it as future. */
+  prevHashMessage(channelId: number, job: Job, now: number): Mining.SetNewPrevHash {
+    const { hash, nbits } = this.#prevHash!
+    return { _tag: "SetNewPrevHash", channelId, jobId: job.id, prevHash: hash, minNtime: this.ntimeNow(now), nbits }
+  }
+
+  #activate(job: Job): void {
+    this.#active.set(job.id, { job, activation: ++this.#activations })
+    this.#current = job
+    dropOldest(this.#active, MAX_ACTIVE_JOBS)
+  }
+}
+
+const ignored = (reason: string): Ignored => ({ _tag: "Ignored", reason })
+
+const dropOldest = <K>(map: Map<K, unknown>, limit: number): void => {
+  for (const key of map.keys()) {
+    if (map.size <= limit) return
+    map.delete(key)
+  }
+}

@@ -1,0 +1,51 @@
+/** Whether a channel may be opened or changed (specification, sections 5.3.2 to 5.3.8): what the client says of itself. */
+import { ErrorCode, Mining } from "@sluice/protocol"
+import type { ExtranonceSpace } from "../extranonce.ts"
+import { u256FromBytes } from "../hash-rate.ts"
+import { MIN_TARGET } from "./channel.ts"
+import type { ChannelPolicy } from "./policy.ts"
+
+/** Not in the specification: the connection has as many channels as it may. */
+export const TOO_MANY_CHANNELS = "too-many-channels"
+/** Not in the specification: every prefix of the server is in use. */
+export const EXTRANONCE_SPACE_EXHAUSTED = "extranonce-space-exhausted"
+
+const codes = ErrorCode.openChannel
+
+/** Why the channel is refused, or `undefined`. */
+export const refusalToOpen = (
+  message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel,
+  setupFlags: number,
+  channelCount: number,
+  space: Pick<ExtranonceSpace, "maxRollableSize">,
+  policy: ChannelPolicy
+): string | undefined => {
+  const isExtended = message._tag === "OpenExtendedMiningChannel"
+  if (isExtended && (setupFlags & Mining.REQUIRES_STANDARD_JOBS) !== 0) {
+    return codes.extendedChannelsNotSupportedForStandardJobs
+  }
+  if (!isExtended && (setupFlags & Mining.REQUIRES_WORK_SELECTION) !== 0) {
+    return codes.standardChannelsNotSupportedForCustomWork
+  }
+  if (!isUserIdentity(message.userIdentity, policy.maxUserIdentityBytes)) return codes.invalidUserIdentity
+  if (!isHashRate(message.nominalHashRate)) return codes.invalidNominalHashrate
+  if (!isMaxTarget(message.maxTarget)) return codes.maxTargetOutOfRange
+  if (isExtended && message.minExtranonceSize > space.maxRollableSize) {
+    // What no server could give, and what this one can not.
+    return message.minExtranonceSize > Mining.MAX_EXTRANONCE_SIZE
+      ? codes.minExtranonceSizeTooLarge
+      : codes.unsupportedMinExtranonceSize
+  }
+  if (channelCount >= policy.maxChannels) return TOO_MANY_CHANNELS
+  return policy.refuseUser(message.userIdentity)
+}
+
+/** 0 is a proxy's that has no miners yet. */
+export const isHashRate = (hashesPerSecond: number): boolean => Number.isFinite(hashesPerSecond) && hashesPerSecond >= 0
+
+/** Zero, say, is none: nothing meets it. */
+export const isMaxTarget = (maxTarget: Uint8Array): boolean => u256FromBytes(maxTarget) >= MIN_TARGET
+
+/** Control characters would forge lines in a log. Bytes that are not UTF-8 may stand. */
+const isUserIdentity = (userIdentity: string, maxBytes: number): boolean =>
+  userIdentity.length > 0 && Buffer.byteLength(userIdentity) <= maxBytes && !/\p{Cc}/u.test(userIdentity)

@@ -1,0 +1,41 @@
+/** What a server lets its channels do: the numbers that an operator may turn, with their defaults and reasons. */
+
+export interface ChannelPolicy {
+  /** Shares a minute that a channel's target aims at. */
+  readonly sharesPerMinute: number
+  /**
+   * The least hash rate, in hashes a second, that a channel is taken to have, whatever it says: it bounds how easy a
+   * target can get, and so how many shares a peer can make the server check. The default is far below any machine's.
+   */
+  readonly minHashRate: number
+  /** Accepted shares that one acknowledgement covers at most; the rest is acknowledged at the end of a read. */
+  readonly shareBatchSize: number
+  /** Channels open at once on one connection. */
+  readonly maxChannels: number
+  /**
+   * Shares that a channel may submit for one previous hash; what comes beyond is refused, because it could not be known
+   * whether it was submitted before. At six shares a minute the default lasts for a week without a block. A share takes
+   * at most 21 bytes.
+   */
+  readonly maxSharesPerPrevHash: number
+  /** Bytes of UTF-8, at most the 255 of the wire. */
+  readonly maxUserIdentityBytes: number
+  /**
+   * How many seconds a share's ntime may be ahead of the previous hash's time plus the time since it came (5.3.11),
+   * for miners that roll the time and clocks that differ. Never more than the two hours of consensus.
+   */
+  readonly ntimeDriftSeconds: number
+  /** Called once a channel: why this user gets none, or `undefined` to let it in. It must not block. */
+  readonly refuseUser: (userIdentity: string) => "unknown-user" | "invalid-user-identity" | undefined
+}
+
+export const defaultChannelPolicy: ChannelPolicy = {
+  sharesPerMinute: 6,
+  minHashRate: 1000,
+  shareBatchSize: 10,
+  maxChannels: 4096,
+  maxSharesPerPrevHash: 65_536,
+  maxUserIdentityBytes: 255,
+  ntimeDriftSeconds: 600,
+  refuseUser: () => undefined
+}

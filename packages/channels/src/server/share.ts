@@ -1,0 +1,131 @@
+/**
+ * Whether a share is good (specification, sections 5.3.11, 5.3.12 and 5.3.14): the rules in the order of what they cost,
+ * and what the share is worth. One judge serves all channels of a server: what it gives lies in its fields until the next
+ * share, and nothing is allocated for a share.
+ */
+import { isVersionRolledWithin, ShareCheck, targetToDifficulty, VERSION_MASK } from "@sluice/core"
+import { ErrorCode } from "@sluice/protocol"
+import type { Job } from "../job.ts"
+import type { Channel } from "./channel.ts"
+import type { ActiveJob, Jobs, PrevHash } from "./jobs.ts"
+import type { ChannelPolicy } from "./policy.ts"
+import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
+
+/** Not in the specification: the channel has as many shares for this previous hash as the server remembers. */
+export const TOO_MANY_SHARES = "too-many-shares"
+
+/** Consensus lets a block's time be two hours ahead of the clock. */
+const MAX_FUTURE_SECONDS = 7200
+
+const codes = ErrorCode.submitShares
+const NO_EXTRANONCE = new Uint8Array(0)
+
+/** What a share of either kind has. */
+export interface SubmittedShare {
+  readonly nonce: number
+  readonly ntime: number
+  readonly version: number
+}
+
+export class ShareJudge {
+  /** What the accepted share counts. */
+  difficulty = 0
+  /** What the accepted share's hash is. */
+  hashDifficulty = 0
+  /** Whether the accepted share is a block. */
+  isBlock = false
+  readonly #check = new ShareCheck()
+  readonly #policy: ChannelPolicy
+
+  constructor(policy: ChannelPolicy) {
+    this.#policy = policy
+  }
+
+  /** The hash of the accepted share's header: 32 bytes, internal order. */
+  get hash(): Uint8Array {
+    return this.#check.digest
+  }
+
+  /** Judges a share of a standard channel for an active job: an error code, or `undefined` for a good one. */
+  standard(channel: Channel, active: ActiveJob, jobs: Jobs, share: SubmittedShare, now: number): string | undefined {
+    const prevHash = jobs.prevHash!
+    const broken = this.#brokenRule(active.job, prevHash, share, now)
+    if (broken !== undefined) return broken
+    const root = this.merkleRoot(channel, active.job)
+    this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
+    return this.#judgeHash(channel, active, jobs, prevHash)
+  }
+
+  /** As `standard`, for an extended channel. */
+  extended(
+    channel: Channel,
+    active: ActiveJob,
+    jobs: Jobs,
+    share: SubmittedShare,
+    extranonce: Uint8Array,
+    now: number
+  ): string | undefined {
+    if (extranonce.length !== channel.lease.rollableSize) return codes.badExtranonceSize
+    const prevHash = jobs.prevHash!
+    const broken = this.#brokenRule(active.job, prevHash, share, now)
+    if (broken !== undefined) return broken
+    this.#root(channel, active.job, extranonce)
+    this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
+    return this.#judgeHash(channel, active, jobs, prevHash)
+  }
+
+  /** The merkle root of a job on a standard channel: 32 bytes, internal order. */
+  merkleRoot(channel: Channel, job: Job): Uint8Array {
+    const known = channel.roots.get(job.id)
+    if (known !== undefined) return known
+    this.#root(channel, job, NO_EXTRANONCE)
+    const root = this.#check.root.slice()
+    channel.roots.set(job.id, root)
+    return root
+  }
+
+  #root(channel: Channel, job: Job, extranonce: Uint8Array): void {
+    this.#check.merkleRoot(
+      job.coinbasePrefix,
+      channel.lease.prefix,
+      extranonce,
+      job.coinbaseSuffix,
+      job.merklePathBytes,
+      job.merklePath.length
+    )
+  }
+
+  #brokenRule(job: Job, prevHash: PrevHash, share: SubmittedShare, now: number): string | undefined {
+    if (share.version !== job.version) {
+      if (!job.versionRollingAllowed) return codes.versionRollingNotAllowed
+      if (!isVersionRolledWithin(job.version, share.version, VERSION_MASK)) return codes.invalidNonRollableVersionBit
+    }
+    if (share.ntime < prevHash.ntime) return codes.invalidShare
+    const passed = Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
+    const latest = Math.min(
+      prevHash.ntime + passed + this.#policy.ntimeDriftSeconds,
+      Math.max(prevHash.ntime, Math.floor(now / 1000)) + MAX_FUTURE_SECONDS
+    )
+    return share.ntime > latest ? codes.invalidShare : undefined
+  }
+
+  /**
+   * A hash that meets the network's target is a block even where the channel's target is harder, as on a test chain; it
+   * then counts the network's difficulty, so that nobody is credited for more than the work.
+   */
+  #judgeHash(channel: Channel, active: ActiveJob, jobs: Jobs, prevHash: PrevHash): string | undefined {
+    const { difficulty, target } = channel.targetOf(active.activation)
+    const isBlock = this.#check.meets(prevHash.target, 0)
+    const isShare = this.#check.meets(target, 0)
+    if (!isBlock && !isShare) return codes.difficultyTooLow
+    // A block is worth twice the memory: it is the one share that must not be refused for the sake of it.
+    const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
+    const verdict = channel.sharesFor(jobs.epoch).add(this.#check.digest, limit)
+    if (verdict === SHARE_DUPLICATE) return codes.duplicateShare
+    if (verdict === SHARE_SET_FULL) return TOO_MANY_SHARES
+    this.difficulty = isShare ? difficulty : targetToDifficulty(prevHash.target, 0)
+    this.hashDifficulty = targetToDifficulty(this.#check.digest, 0)
+    this.isBlock = isBlock
+    return undefined
+  }
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import {
+  HashRateMeter,
+  hashRateToTarget,
+  MAX_TARGET,
+  targetToHashRate,
+  u256FromBytes,
+  u256ToBytes
+} from "../src/index.ts"
+import vectors from "./vectors/hash-rate-to-target.json" with { type: "json" }
+
+describe("hash rate to target", () => {
+  it.each(vectors)("$hashRate H/s at $sharesPerMinute a minute", ({ hashRate, sharesPerMinute, target }) => {
+    expect(hashRateToTarget(hashRate, sharesPerMinute)).toBe(BigInt(`0x${target}`))
+    expect(targetToHashRate(BigInt(`0x${target}`), sharesPerMinute)).toBe(hashRate)
+  })
+
+  it("gives the easiest target to no hash rate and the hardest to one beyond 256 bits", () => {
+    expect(hashRateToTarget(0, 6)).toBe(MAX_TARGET)
+    expect(hashRateToTarget(1e80, 1e-10)).toBe(0n)
+  })
+
+  it.each([
+    [Number.NaN, 6],
+    [-1, 6],
+    [Number.POSITIVE_INFINITY, 6],
+    [1, 0],
+    [1, Number.NaN]
+  ])("refuses %d H/s at %d a minute", (hashRate, sharesPerMinute) => {
+    expect(() => hashRateToTarget(hashRate, sharesPerMinute)).toThrow(RangeError)
+  })
+
+  it.each([
+    [0n, 6],
+    [MAX_TARGET + 1n, 6],
+    [1n, 0],
+    [1n, 1e9]
+  ])("refuses target %d at %d a minute", (target, sharesPerMinute) => {
+    expect(() => targetToHashRate(target, sharesPerMinute)).toThrow(RangeError)
+  })
+
+  it.prop(
+    "is undone by its inverse to within the share's whole hashes",
+    [Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 3e38 }))],
+    ([hashRate]) => {
+      const back = targetToHashRate(hashRateToTarget(hashRate, 6), 6)
+      expect(Math.abs(back - hashRate)).toBeLessThanOrEqual(Math.max(1, hashRate * 1e-9))
+    }
+  )
+
+  it.prop(
+    "U256 bytes and numbers are the same thing",
+    [Schema.Uint8Array.check(Schema.isBetweenLength(32, 32))],
+    ([bytes]) => {
+      expect(u256ToBytes(u256FromBytes(bytes))).toEqual(bytes)
+    }
+  )
+})
+
+describe("hash rate meter", () => {
+  it("shows a steady rate from the first minute on", () => {
+    const meter = new HashRateMeter(0)
+    for (let second = 1; second <= 3600; second++) {
+      meter.add(1, second * 1000)
+      if (second >= 60) expect(meter.rate(second * 1000) / 2 ** 32).toBeCloseTo(1, 1)
+    }
+  })
+
+  it("forgets half in its half-life", () => {
+    const meter = new HashRateMeter(0, 1000)
+    for (let second = 1; second <= 60; second++) meter.add(1, second * 1000)
+    const before = meter.rate(60_000)
+    expect(meter.rate(61_000) / before).toBeCloseTo(0.5)
+    expect(meter.rate(1e9)).toBeCloseTo(0)
+  })
+})

@@ -1,0 +1,281 @@
+/**
+ * A server's machine with templates at hand, and a miner that knows nothing of it but the messages it sent: coinbase,
+ * merkle root and header are put together here with node:crypto, so that they do not share a mistake with the server.
+ */
+import { coinbaseTags } from "@sluice/bitcoin"
+import type { Mining, TemplateDistribution } from "@sluice/protocol"
+import { createHash } from "node:crypto"
+import {
+  type CoinbaseRules,
+  defaultExtranonceLayout,
+  type ExtranonceLayout,
+  ExtranonceSpace,
+  Server,
+  u256FromBytes
+} from "../src/index.ts"
+
+/** When everything begins: seconds and milliseconds. */
+export const START_SECONDS = 1_800_000_000
+export const START = START_SECONDS * 1000
+
+export const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
+export const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"))
+/** Every hash meets it. */
+export const ANY_TARGET = bytes(0xff)
+/** No hash meets it. */
+export const NO_BLOCK = bytes(0)
+
+const COMMITMENT_OUTPUT = hex(
+  "0000000000000000266a24aa21a9ede2f61c3f71d1defd3fa999dfa36953755c690689799962b48bebd836974e8cf9"
+)
+
+export const template = (
+  templateId: number,
+  fields: Partial<TemplateDistribution.NewTemplate> = {}
+): TemplateDistribution.NewTemplate => ({
+  _tag: "NewTemplate",
+  templateId: BigInt(templateId),
+  futureTemplate: false,
+  version: 0x20000000,
+  coinbaseTxVersion: 2,
+  coinbasePrefix: hex("029f0000"),
+  coinbaseTxInputSequence: 0xfffffffe,
+  coinbaseTxValueRemaining: 5_000_000_000n,
+  coinbaseTxOutputsCount: 1,
+  coinbaseTxOutputs: COMMITMENT_OUTPUT,
+  coinbaseTxLocktime: 158,
+  merklePath: [bytes(0x11), bytes(0x22)],
+  ...fields
+})
+
+export const futureTemplate = (
+  templateId: number,
+  fields: Partial<TemplateDistribution.NewTemplate> = {}
+): TemplateDistribution.NewTemplate => template(templateId, { futureTemplate: true, ...fields })
+
+export const newPrevHash = (
+  templateId: number,
+  fields: Partial<TemplateDistribution.SetNewPrevHash> = {}
+): TemplateDistribution.SetNewPrevHash => ({
+  _tag: "SetNewPrevHash",
+  templateId: BigInt(templateId),
+  prevHash: bytes(templateId),
+  headerTimestamp: START_SECONDS,
+  nbits: 0x1d00ffff,
+  target: NO_BLOCK,
+  ...fields
+})
+
+export const coinbaseRules: CoinbaseRules = {
+  tags: coinbaseTags("test", ""),
+  extranonceSize: defaultExtranonceLayout.fullSize,
+  payout: (reward) => [{ value: reward, script: hex("0014ebe1b7dcc293ccaa0ee743a86f89df8258c208fc") }],
+  versionRollingAllowed: true
+}
+
+/** A nominal hash rate at which every 16th hash is a share with the policy of `TestServer`. */
+export const HASH_RATE = 1.6
+
+export interface TestServerOptions {
+  readonly policy?: Partial<Server.ChannelPolicy>
+  readonly coinbase?: Partial<CoinbaseRules>
+  readonly layout?: Partial<ExtranonceLayout>
+  readonly firstJobId?: number
+}
+
+/** What the machine said in answer to something. */
+export interface Said {
+  readonly messages: ReadonlyArray<Mining.ToClient>
+  readonly events: ReadonlyArray<Server.ChannelEvent>
+}
+
+export class TestServer {
+  readonly context: Server.ConnectionContext
+  readonly space: ExtranonceSpace
+  readonly connections: Array<Server.Connection> = []
+  now = START
+
+  constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
+    const policy = { ...Server.defaultChannelPolicy, minHashRate: 1, ...fields }
+    this.space = new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })
+    this.context = {
+      jobs: new Server.Jobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId }),
+      space: this.space,
+      judge: new Server.ShareJudge(policy),
+      policy
+    }
+  }
+
+  /** A server with its first job and previous hash, templates number 1. */
+  static working(options: TestServerOptions = {}): TestServer {
+    const server = new TestServer(options)
+    server.template(futureTemplate(1))
+    server.template(newPrevHash(1))
+    return server
+  }
+
+  connect(setupFlags = 0): Server.Connection {
+    const connection = new Server.Connection(this.connections.length, setupFlags, this.context)
+    this.connections.push(connection)
+    return connection
+  }
+
+  /** Gives a message of the template provider to everyone; says what the connections got, in order. */
+  template(message: TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash): ReadonlyArray<Said> {
+    const { jobs } = this.context
+    const announcement =
+      message._tag === "NewTemplate" ? jobs.onTemplate(message, this.now) : jobs.onSetNewPrevHash(message, this.now)
+    if (announcement._tag === "Ignored") throw new Error(announcement.reason)
+    return this.connections.map((connection) =>
+      this.#collect((out) => connection.announce(announcement, this.now, out))
+    )
+  }
+
+  send(connection: Server.Connection, ...messages: ReadonlyArray<Mining.ToServer>): Said {
+    return this.#collect((out) => connection.onBatch(messages, this.now, out))
+  }
+
+  tick(connection: Server.Connection): Said {
+    return this.#collect((out) => connection.tick(this.now, out))
+  }
+
+  close(connection: Server.Connection): Said {
+    return this.#collect((out) => connection.close("test", out))
+  }
+
+  /** Opens a channel and gives a miner for it, which has got its first work. */
+  open(
+    connection: Server.Connection,
+    fields: Partial<Mining.OpenExtendedMiningChannel> & { readonly kind?: "standard" | "extended" } = {}
+  ): TestMiner {
+    const { messages } = this.send(connection, open(fields))
+    const miner = new TestMiner()
+    for (const message of messages) miner.receive(message)
+    return miner
+  }
+
+  #collect(run: (out: Server.Outbox) => void): Said {
+    const out = new Server.Outbox()
+    run(out)
+    return { messages: out.takeMessages(), events: out.takeEvents() }
+  }
+}
+
+export const open = ({
+  kind = "extended",
+  ...fields
+}: Partial<Mining.OpenExtendedMiningChannel> & { readonly kind?: "standard" | "extended" } = {}):
+  | Mining.OpenStandardMiningChannel
+  | Mining.OpenExtendedMiningChannel => {
+  const { minExtranonceSize, ...common } = {
+    requestId: 1,
+    userIdentity: "user.worker",
+    nominalHashRate: HASH_RATE,
+    maxTarget: ANY_TARGET,
+    minExtranonceSize: 4,
+    ...fields
+  }
+  return kind === "standard"
+    ? { ...common, _tag: "OpenStandardMiningChannel" }
+    : { ...common, _tag: "OpenExtendedMiningChannel", minExtranonceSize }
+}
+
+interface KnownJob {
+  readonly version: number
+  readonly root: (extranonce: Uint8Array) => Uint8Array
+}
+
+/** A channel as its miner sees it. */
+export class TestMiner {
+  channelId = 0
+  kind: "standard" | "extended" = "extended"
+  prefix: Uint8Array = new Uint8Array(0)
+  extranonceSize = 0
+  target = 0n
+  jobId = 0
+  ntime = 0
+  prevHash: Uint8Array = new Uint8Array(32)
+  nbits = 0
+  readonly jobs = new Map<number, KnownJob>()
+  #sequenceNumber = 0
+
+  receive(message: Mining.ToClient): void {
+    switch (message._tag) {
+      case "OpenStandardMiningChannel.Success":
+      case "OpenExtendedMiningChannel.Success":
+        this.channelId = message.channelId
+        this.kind = message._tag === "OpenStandardMiningChannel.Success" ? "standard" : "extended"
+        this.prefix = message.extranoncePrefix
+        this.extranonceSize = "extranonceSize" in message ? message.extranonceSize : 0
+        this.target = u256FromBytes(message.target)
+        break
+      case "NewMiningJob":
+        this.jobs.set(message.jobId, { version: message.version, root: () => message.merkleRoot })
+        if (message.minNtime !== undefined) this.jobId = message.jobId
+        break
+      case "NewExtendedMiningJob": {
+        const { coinbaseTxPrefix, coinbaseTxSuffix, merklePath } = message
+        const root = (extranonce: Uint8Array): Uint8Array =>
+          merklePath.reduce<Uint8Array>(
+            (root, node) => sha256d(root, node),
+            sha256d(coinbaseTxPrefix, this.prefix, extranonce, coinbaseTxSuffix)
+          )
+        this.jobs.set(message.jobId, { version: message.version, root })
+        if (message.minNtime !== undefined) this.jobId = message.jobId
+        break
+      }
+      case "SetNewPrevHash":
+        this.jobId = message.jobId
+        this.prevHash = message.prevHash
+        this.ntime = message.minNtime
+        this.nbits = message.nbits
+        break
+      case "SetTarget":
+        this.target = u256FromBytes(message.maximumTarget)
+    }
+  }
+
+  /** A share of the current job that meets the target, or, with `bad`, one that does not. */
+  mine(
+    fields: Partial<Mining.SubmitSharesExtended> & { readonly bad?: boolean; readonly firstNonce?: number } = {}
+  ): Mining.SubmitSharesStandard | Mining.SubmitSharesExtended {
+    const { bad = false, firstNonce = this.#sequenceNumber * 1_000_000, ...rest } = fields
+    const job = this.jobs.get(rest.jobId ?? this.jobId)!
+    const extranonce = rest.extranonce ?? bytes(1, this.extranonceSize)
+    const share = {
+      channelId: this.channelId,
+      sequenceNumber: ++this.#sequenceNumber,
+      jobId: this.jobId,
+      ntime: this.ntime,
+      version: job.version,
+      ...rest
+    }
+    const root = job.root(extranonce)
+    for (let nonce = rest.nonce ?? firstNonce; ; nonce++) {
+      const hash = this.hash(share.version, root, share.ntime, nonce)
+      if (u256FromBytes(hash) <= this.target === bad) continue
+      return this.kind === "standard"
+        ? {
+            _tag: "SubmitSharesStandard",
+            channelId: share.channelId,
+            sequenceNumber: share.sequenceNumber,
+            jobId: share.jobId,
+            nonce,
+            ntime: share.ntime,
+            version: share.version
+          }
+        : { _tag: "SubmitSharesExtended", ...share, nonce, extranonce }
+    }
+  }
+
+  hash(version: number, root: Uint8Array, ntime: number, nonce: number): Uint8Array {
+    return sha256d(u32(version), this.prevHash, root, u32(ntime), u32(this.nbits), u32(nonce))
+  }
+}
+
+export const sha256d = (...parts: ReadonlyArray<Uint8Array>): Uint8Array =>
+  new Uint8Array(sha256(sha256(Buffer.concat(parts))))
+
+const sha256 = (data: Uint8Array): Buffer => createHash("sha256").update(data).digest()
+
+const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer)

@@ -1,0 +1,192 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Mining } from "@sluice/protocol"
+import { type CoinbaseRules, jobFromTemplate, Server } from "../src/index.ts"
+import { coinbaseTags } from "@sluice/bitcoin"
+import {
+  bytes,
+  coinbaseRules,
+  futureTemplate,
+  hex,
+  newPrevHash,
+  sha256d,
+  START,
+  START_SECONDS,
+  template,
+  TestServer
+} from "./server-fixture.ts"
+import vectors from "./vectors/job-construction.json" with { type: "json" }
+
+describe("a job from a template", () => {
+  const rules = (pool: string, miner: string): CoinbaseRules => ({
+    tags: coinbaseTags(pool, miner),
+    extranonceSize: vectors.extranonceSize,
+    payout: (reward) => [{ value: reward, script: hex(vectors.rewardScript) }],
+    versionRollingAllowed: true
+  })
+  const source = template(1, {
+    coinbasePrefix: hex(vectors.coinbasePrefix),
+    coinbaseTxInputSequence: 0xffffffff,
+    coinbaseTxLocktime: 0,
+    coinbaseTxOutputs: hex(vectors.templateOutputs),
+    merklePath: []
+  })
+
+  it.each(vectors.jobs)(
+    "has the coinbase of the vector for tags '$pool' and '$miner'",
+    ({ miner, pool, prefix, suffix }) => {
+      const job = jobFromTemplate(1, source, rules(pool, miner))
+      expect(Buffer.from(job.coinbasePrefix).toString("hex")).toBe(prefix)
+      expect(Buffer.from(job.coinbaseSuffix).toString("hex")).toBe(suffix)
+    }
+  )
+
+  it.each([
+    ["029f00", 159],
+    ["03012100", 8449],
+    ["03a0860d", 886_432],
+    ["51", 1],
+    ["5100", 1],
+    ["60", 16],
+    ["0111", 17],
+    ["00", 0],
+    ["", 0],
+    ["04ffffff7f", 0x7fffffff],
+    ["03a086", 0]
+  ])("reads the height of prefix %s", (prefix, height) => {
+    expect(jobFromTemplate(1, template(1, { coinbasePrefix: hex(prefix) }), coinbaseRules).height).toBe(height)
+  })
+
+  it("has a witness only where an output commits to one", () => {
+    expect(jobFromTemplate(1, template(1), coinbaseRules).hasWitness).toBe(true)
+    const legacy = template(1, { coinbaseTxOutputs: new Uint8Array(0), coinbaseTxOutputsCount: 0 })
+    expect(jobFromTemplate(1, legacy, coinbaseRules).hasWitness).toBe(false)
+  })
+
+  it("does not keep views on the message's buffers", () => {
+    const buffer = bytes(0x11, 64)
+    const job = jobFromTemplate(
+      1,
+      template(1, { merklePath: [buffer.subarray(0, 32), buffer.subarray(32)] }),
+      coinbaseRules
+    )
+    buffer.fill(0)
+    expect(job.merklePath).toEqual([bytes(0x11), bytes(0x11)])
+    expect(job.merklePathBytes).toEqual(bytes(0x11, 64))
+  })
+})
+
+describe("distribution of jobs", () => {
+  it("goes to a group once, as the same message for every connection", () => {
+    const server = TestServer.working()
+    const [first, second, empty] = [server.connect(), server.connect(), server.connect()]
+    for (let i = 0; i < 1000; i++) server.open(first, { kind: i % 2 === 0 ? "standard" : "extended" })
+    server.open(second)
+    const said = server.template(template(2))
+    expect(said.map(({ messages }) => messages.length)).toEqual([1, 1, 0])
+    expect(said[0]!.messages[0]).toMatchObject({ _tag: "NewExtendedMiningJob", channelId: 1, minNtime: START_SECONDS })
+    expect(said[0]!.messages[0]).toBe(said[1]!.messages[0])
+    expect(empty.channelCount).toBe(0)
+    const [future, prevHash] = [server.template(futureTemplate(3)), server.template(newPrevHash(3))]
+    expect(future[0]!.messages).toMatchObject([{ channelId: 1, minNtime: undefined, jobId: 1002 }])
+    expect(prevHash[0]!.messages).toMatchObject([{ _tag: "SetNewPrevHash", channelId: 1, jobId: 1002 }])
+    expect(prevHash[0]!.messages[0]).toBe(prevHash[1]!.messages[0])
+  })
+
+  it("goes to each channel that requires standard jobs, with its own merkle root", () => {
+    const server = TestServer.working()
+    const connection = server.connect(Mining.REQUIRES_STANDARD_JOBS)
+    const miners = [0, 1, 2].map(() => server.open(connection, { kind: "standard" }))
+    const job = jobFromTemplate(0, template(2), coinbaseRules)
+    const root = (prefix: Uint8Array): Uint8Array =>
+      job.merklePath.reduce<Uint8Array>(
+        (root, node) => sha256d(root, node),
+        sha256d(job.coinbasePrefix, prefix, job.coinbaseSuffix)
+      )
+    expect(server.template(template(2))[0]!.messages).toEqual(
+      miners.map(({ channelId, prefix }) => ({
+        _tag: "NewMiningJob",
+        channelId,
+        jobId: 1001,
+        minNtime: START_SECONDS,
+        version: 0x20000000,
+        merkleRoot: root(prefix)
+      }))
+    )
+    const futures = server.template(futureTemplate(3))[0]!.messages
+    expect(futures).toMatchObject(
+      miners.map(({ channelId }) => ({ _tag: "NewMiningJob", channelId, minNtime: undefined }))
+    )
+    const prevHashes = server.template(newPrevHash(3))[0]!.messages
+    expect(prevHashes).toMatchObject(
+      miners.map(({ channelId }) => ({ _tag: "SetNewPrevHash", channelId, jobId: 1002 }))
+    )
+  })
+
+  it("gives a later job the time that has passed since the previous hash", () => {
+    const server = TestServer.working()
+    server.open(server.connect())
+    server.now += 30_000
+    expect(server.template(template(2))[0]!.messages).toMatchObject([{ minNtime: START_SECONDS + 30 }])
+  })
+})
+
+describe("jobs", () => {
+  const make = (firstJobId = 5) => new Server.Jobs({ coinbase: coinbaseRules, firstJobId })
+
+  it("have ids that count up from the first and wrap around", () => {
+    const jobs = make(0xffffffff)
+    expect(jobs.onTemplate(futureTemplate(1), START)).toMatchObject({ job: { id: 0xffffffff } })
+    expect(jobs.onTemplate(futureTemplate(2), START)).toMatchObject({ job: { id: 0 } })
+  })
+
+  it.each([
+    ["a previous hash for a template that was never sent", newPrevHash(9)],
+    ["a template for a previous hash that was never sent", template(9)],
+    ["a coinbase script beyond 100 bytes", futureTemplate(9, { coinbasePrefix: bytes(1, 90) })],
+    ["outputs that leave no room for the pool's", futureTemplate(9, { coinbaseTxOutputs: bytes(1, 0xffff) })]
+  ])("ignore %s", (_, message) => {
+    const jobs = make()
+    const result =
+      message._tag === "NewTemplate" ? jobs.onTemplate(message, START) : jobs.onSetNewPrevHash(message, START)
+    expect(result._tag).toBe("Ignored")
+    expect(jobs.onTemplate(futureTemplate(1), START)).toMatchObject({ _tag: "FutureJob", job: { id: 5 } })
+    expect(jobs.onSetNewPrevHash(newPrevHash(1), START)).toMatchObject({ _tag: "NewPrevHash" })
+  })
+
+  it("turn stale with a new previous hash, and a future one is active from then on", () => {
+    const jobs = make()
+    jobs.onTemplate(futureTemplate(1), START)
+    expect(jobs.active(5)).toBeUndefined()
+    jobs.onSetNewPrevHash(newPrevHash(1), START)
+    jobs.onTemplate(template(2), START)
+    jobs.onTemplate(futureTemplate(3), START)
+    expect([5, 6, 7].map((id) => jobs.active(id)?.activation)).toEqual([1, 2, undefined])
+    jobs.onSetNewPrevHash(newPrevHash(3), START)
+    expect([5, 6, 7].map((id) => jobs.active(id)?.activation)).toEqual([undefined, undefined, 3])
+    expect([...jobs.futureJobs()]).toEqual([])
+  })
+
+  it("stay good when the template provider repeats the previous hash after a reconnection", () => {
+    const jobs = make()
+    jobs.onTemplate(futureTemplate(1), START)
+    jobs.onSetNewPrevHash(newPrevHash(1), START)
+    jobs.onTemplate(futureTemplate(8), START + 60_000)
+    const later = newPrevHash(8, { prevHash: bytes(1), headerTimestamp: START_SECONDS + 60 })
+    expect(jobs.onSetNewPrevHash(later, START + 60_000)).toMatchObject({ message: { minNtime: START_SECONDS + 60 } })
+    expect([5, 6].map((id) => jobs.active(id)?.job.id)).toEqual([5, 6])
+    expect(jobs.prevHash).toMatchObject({ ntime: START_SECONDS, receivedAt: START })
+  })
+
+  it("are bounded within a previous hash, and so are those that wait for one", () => {
+    const jobs = make(0)
+    jobs.onTemplate(futureTemplate(1), START)
+    jobs.onSetNewPrevHash(newPrevHash(1), START)
+    for (let i = 2; i < 1000; i++) jobs.onTemplate(template(i), START)
+    expect(Array.from({ length: 1000 }, (_, id) => jobs.active(id)).filter((job) => job !== undefined)).toHaveLength(
+      256
+    )
+    expect(jobs.active(998)).toBeDefined()
+    for (let i = 2000; i < 2100; i++) jobs.onTemplate(futureTemplate(i), START)
+    expect([...jobs.futureJobs()]).toHaveLength(16)
+  })
+})

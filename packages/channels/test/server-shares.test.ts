@@ -1,0 +1,335 @@
+import { describe, expect, it } from "@effect/vitest"
+import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
+import { targetToDifficulty } from "@sluice/core"
+import type { Mining } from "@sluice/protocol"
+import { hashRateToTarget, Server, u256ToBytes } from "../src/index.ts"
+import {
+  ANY_TARGET,
+  bytes,
+  futureTemplate,
+  newPrevHash,
+  open,
+  START_SECONDS,
+  template,
+  TestMiner,
+  TestServer
+} from "./server-fixture.ts"
+
+const kinds = ["standard", "extended"] as const
+
+const setup = (kind: (typeof kinds)[number], options?: ConstructorParameters<typeof TestServer>[0]) => {
+  const server = TestServer.working(options)
+  const connection = server.connect()
+  return { server, connection, miner: server.open(connection, { kind }) }
+}
+
+describe.each(kinds)("a share on a(n) %s channel", (kind) => {
+  it("is accepted and counts the difficulty of its target", () => {
+    const { connection, miner, server } = setup(kind)
+    const { events, messages } = server.send(connection, miner.mine())
+    expect(messages).toEqual([
+      {
+        _tag: "SubmitShares.Success",
+        channelId: miner.channelId,
+        lastSequenceNumber: 1,
+        newSubmitsAcceptedCount: 1,
+        newSharesSum: 0n
+      }
+    ])
+    const difficulty = targetToDifficulty(u256ToBytes(miner.target), 0)
+    expect(events).toMatchObject([
+      {
+        _tag: "ShareAccepted",
+        channel: { kind },
+        sequenceNumber: 1,
+        jobId: 1000,
+        height: 159,
+        difficulty,
+        isBlock: false
+      }
+    ])
+    const stats = connection.stats(server.now)[0]!
+    expect(stats).toMatchObject({ accepted: 1, acceptedDifficulty: difficulty, refused: {}, blocks: 0 })
+    expect(stats.bestDifficulty).toBeGreaterThanOrEqual(difficulty)
+  })
+
+  it("may roll the version within BIP323 and the time within what has passed", () => {
+    const { connection, miner, server } = setup(kind)
+    server.now += 60_000
+    const shares = [
+      miner.mine({ version: 0x3fffffe0 }),
+      miner.mine({ version: 0x20000020, ntime: miner.ntime + 60 }),
+      miner.mine({ ntime: miner.ntime + 660 })
+    ]
+    expect(server.send(connection, ...shares).messages).toMatchObject([{ newSubmitsAcceptedCount: 3 }])
+  })
+
+  const refusals: ReadonlyArray<
+    readonly [code: string, what: string, mine: (miner: TestMiner, server: TestServer) => Mining.ToServer]
+  > = [
+    ["invalid-channel-id", "for a channel that is not open", (miner) => miner.mine({ channelId: 99 })],
+    ["invalid-channel-id", "for the group", (miner) => miner.mine({ channelId: 1 })],
+    ["invalid-job-id", "for a job that never existed", (miner) => ({ ...miner.mine(), jobId: 7 })],
+    ["invalid-job-id", "for a job that is yet to come", (miner) => ({ ...miner.mine(), jobId: 1001 })],
+    [
+      "invalid-job-id",
+      "for a future job without previous hash",
+      (miner, server) => {
+        const share = miner.mine()
+        server.template(futureTemplate(2))
+        return { ...share, jobId: 1001 }
+      }
+    ],
+    [
+      "stale-share",
+      "for the previous hash before",
+      (miner, server) => {
+        const share = miner.mine()
+        server.template(futureTemplate(2))
+        server.template(newPrevHash(2))
+        return share
+      }
+    ],
+    ["difficulty-too-low", "that misses the target", (miner) => miner.mine({ bad: true })],
+    [
+      "invalid-non-rollable-version-bit",
+      "with a version bit outside BIP323",
+      (miner) => miner.mine({ version: 0x20000001 })
+    ],
+    [
+      "invalid-non-rollable-version-bit",
+      "without a version bit outside BIP323",
+      (miner) => miner.mine({ version: 0x00000020 })
+    ],
+    ["invalid-share", "before the previous hash", (miner) => miner.mine({ ntime: START_SECONDS - 1 })],
+    ["invalid-share", "too far ahead of the time that passed", (miner) => miner.mine({ ntime: START_SECONDS + 601 })]
+  ]
+
+  it.each(refusals)("is refused as %s %s, and the next one is good", (errorCode, _, mine) => {
+    const { connection, miner, server } = setup(kind)
+    const share = mine(miner, server)
+    const { events, messages } = server.send(connection, share)
+    expect(messages).toMatchObject([{ _tag: "SubmitShares.Error", sequenceNumber: 1, errorCode }])
+    expect(events).toMatchObject([{ _tag: "ShareRefused", sequenceNumber: 1, errorCode }])
+    const next = server.open(connection, { kind })
+    expect(server.send(connection, next.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("is refused as invalid-channel-id where the channel is of the other kind", () => {
+    const { connection, miner, server } = setup(kind)
+    const other = kind === "standard" ? "extended" : "standard"
+    const share = server.open(connection, { kind: other }).mine({ channelId: miner.channelId })
+    expect(server.send(connection, share).messages).toMatchObject([{ errorCode: "invalid-channel-id" }])
+    expect(connection.stats(server.now)[0]!.refused).toEqual({ "invalid-channel-id": 1 })
+  })
+
+  it("is refused as invalid-job-id for a job from before the channel was opened", () => {
+    const server = TestServer.working()
+    server.template(template(2))
+    const connection = server.connect()
+    const miner = server.open(connection, { kind })
+    const share = { ...miner.mine(), jobId: 1000 }
+    expect(server.send(connection, share).messages).toMatchObject([{ errorCode: "invalid-job-id" }])
+  })
+
+  it("is refused as version-rolling-not-allowed where the job does not allow it", () => {
+    const { connection, miner, server } = setup(kind, { coinbase: { versionRollingAllowed: false } })
+    const { messages } = server.send(connection, miner.mine({ version: 0x20000020 }), miner.mine())
+    expect(messages).toMatchObject([
+      { _tag: "SubmitShares.Error", errorCode: "version-rolling-not-allowed" },
+      { _tag: "SubmitShares.Success", lastSequenceNumber: 2 }
+    ])
+  })
+
+  it("is refused as duplicate-share the second time, also under another job with the same header", () => {
+    const { connection, miner, server } = setup(kind)
+    const share = miner.mine()
+    expect(server.send(connection, share, { ...share, sequenceNumber: 2 }).messages).toMatchObject([
+      { _tag: "SubmitShares.Error", sequenceNumber: 2, errorCode: "duplicate-share" },
+      { _tag: "SubmitShares.Success", lastSequenceNumber: 1, newSubmitsAcceptedCount: 1 }
+    ])
+    server.template(template(2))
+    expect(server.send(connection, { ...share, jobId: 1001 }).messages).toMatchObject([
+      { errorCode: "duplicate-share" }
+    ])
+    // The same previous hash again, as after a reconnection to the template provider, must not open the door.
+    server.template(futureTemplate(3))
+    server.template(newPrevHash(3, { prevHash: bytes(1) }))
+    expect(server.send(connection, { ...share, jobId: 1002 }).messages).toMatchObject([
+      { errorCode: "duplicate-share" }
+    ])
+  })
+
+  it("is refused as too-many-shares when the memory for duplicates is full, until the next previous hash", () => {
+    const { connection, miner, server } = setup(kind, { policy: { maxSharesPerPrevHash: 3 } })
+    for (let i = 0; i < 3; i++) server.send(connection, miner.mine())
+    const share = miner.mine()
+    expect(server.send(connection, share).messages).toMatchObject([{ errorCode: "too-many-shares" }])
+    expect(server.send(connection, { ...share }).messages).toMatchObject([{ errorCode: "too-many-shares" }])
+    for (const { messages } of [server.template(futureTemplate(2))[0]!, server.template(newPrevHash(2))[0]!]) {
+      for (const message of messages) miner.receive(message)
+    }
+    expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("of an older job of the same previous hash is good", () => {
+    const { connection, miner, server } = setup(kind)
+    const share = miner.mine()
+    server.template(template(2))
+    expect(server.send(connection, share).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("that meets the network's target is a block, with the whole coinbase for the node", () => {
+    const server = new TestServer()
+    server.template(futureTemplate(1))
+    server.template(newPrevHash(1, { target: ANY_TARGET, nbits: 0x207fffff }))
+    const connection = server.connect()
+    const miner = server.open(connection, { kind })
+    const share = miner.mine({ version: 0x20001000 })
+    const { events, messages } = server.send(connection, share)
+    expect(messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+    const block = events[1]
+    if (block?._tag !== "BlockFound" || (share._tag === "SubmitSharesStandard") !== (kind === "standard")) {
+      throw new Error("no block")
+    }
+    expect(block.solution).toMatchObject({
+      templateId: 1n,
+      version: 0x20001000,
+      headerTimestamp: share.ntime,
+      headerNonce: share.nonce
+    })
+    // The coinbase, stripped again, leads to the root that was mined.
+    const { coinbaseTx } = block.solution
+    const stripped = Buffer.concat([coinbaseTx.subarray(0, 4), coinbaseTx.subarray(6, -38), coinbaseTx.subarray(-4)])
+    expect(addWitness(stripped)).toEqual(coinbaseTx)
+    const root = [bytes(0x11), bytes(0x22)].reduce<Uint8Array>(
+      (root, node) => doubleSha256(Buffer.concat([root, node])),
+      doubleSha256(stripped)
+    )
+    expect(hashToDisplay(miner.hash(share.version, root, share.ntime, share.nonce))).toBe(block.hash)
+    expect(connection.stats(server.now)[0]!.blocks).toBe(1)
+  })
+
+  it("that is a block but misses a harder channel's target is accepted, for the network's difficulty", () => {
+    const server = new TestServer()
+    server.template(futureTemplate(1))
+    const network = u256ToBytes((1n << 255n) - 1n)
+    server.template(newPrevHash(1, { target: network, nbits: 0x207fffff }))
+    const connection = server.connect()
+    const miner = server.open(connection, { kind, nominalHashRate: 1e6 })
+    miner.target = (1n << 255n) - 1n
+    const { events } = server.send(connection, miner.mine())
+    expect(events).toMatchObject([
+      { _tag: "ShareAccepted", difficulty: targetToDifficulty(network, 0), isBlock: true },
+      { _tag: "BlockFound" }
+    ])
+  })
+
+  it("must meet the target that was in force when its job became active", () => {
+    const { connection, miner, server } = setup(kind)
+    const [old, harder] = [miner.target, hashRateToTarget(1000, 6)]
+    const update = { _tag: "UpdateChannel", channelId: miner.channelId, maximumTarget: ANY_TARGET } as const
+    server.send(connection, { ...update, nominalHashRate: 1000 })
+    // Of a job that was active already: the old target is enough.
+    miner.target = old
+    let share = miner.mine()
+    expect(server.send(connection, share).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+    // A later job and a future job that was sent before: the new one is asked for.
+    for (const { messages } of server.template(template(2))) for (const message of messages) miner.receive(message)
+    if (kind === "standard") miner.jobs.set(1001, miner.jobs.get(1000)!)
+    for (;;) {
+      share = miner.mine()
+      if (server.send(connection, share).messages[0]?._tag === "SubmitShares.Error") break
+    }
+    expect(connection.stats(server.now)[0]!.refused).toEqual({ "difficulty-too-low": 1 })
+    miner.target = harder
+    expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+    // And easier again: not for the active job.
+    server.send(connection, { ...update, nominalHashRate: 1.6 })
+    const { messages } = server.send(connection, miner.mine({ bad: true }))
+    expect(messages).toMatchObject([{ errorCode: "difficulty-too-low" }])
+  })
+
+  it("of a future job meets the target of the moment when the previous hash made it active", () => {
+    const { connection, miner, server } = setup(kind)
+    server.template(futureTemplate(2))
+    const harder = u256ToBytes(1n << 240n)
+    server.send(connection, {
+      _tag: "UpdateChannel",
+      channelId: miner.channelId,
+      nominalHashRate: 1.6,
+      maximumTarget: harder
+    })
+    const share = miner.mine()
+    server.template(newPrevHash(2, { prevHash: bytes(1) }))
+    expect(server.send(connection, { ...share, jobId: 1001 }).messages).toMatchObject([
+      { errorCode: "difficulty-too-low" }
+    ])
+  })
+})
+
+it("an extranonce of the wrong size is refused as bad-extranonce-size", () => {
+  const { connection, miner, server } = setup("extended")
+  const sizes = [0, 7, 9, 32]
+  const { messages } = server.send(connection, ...sizes.map((size) => miner.mine({ extranonce: bytes(1, size) })))
+  expect(messages.map((message) => "errorCode" in message && message.errorCode)).toEqual(
+    sizes.map(() => "bad-extranonce-size")
+  )
+})
+
+it("a share is never two hours ahead of the clock, whatever the drift allowed", () => {
+  const { connection, miner, server } = setup("extended", { policy: { ntimeDriftSeconds: 1e9 } })
+  const latest = START_SECONDS + 7200
+  const { messages } = server.send(connection, miner.mine({ ntime: latest }), miner.mine({ ntime: latest + 1 }))
+  expect(messages).toMatchObject([
+    { _tag: "SubmitShares.Error", sequenceNumber: 2, errorCode: "invalid-share" },
+    { _tag: "SubmitShares.Success", lastSequenceNumber: 1 }
+  ])
+})
+
+describe("acknowledgement", () => {
+  it("covers ten shares at most and all of a read, by channel, with the sum of difficulties", () => {
+    const server = TestServer.working()
+    const connection = server.connect()
+    const miners = [server.open(connection), server.open(connection, { kind: "standard" })]
+    const shares = Array.from({ length: 25 }, (_, i) => miners[i < 23 ? 0 : 1]!.mine())
+    const { messages } = server.send(connection, ...shares)
+    expect(messages.filter(({ _tag }) => _tag !== "SetTarget")).toMatchObject([
+      { channelId: 2, newSubmitsAcceptedCount: 10, lastSequenceNumber: 10 },
+      { channelId: 2, newSubmitsAcceptedCount: 10, lastSequenceNumber: 20 },
+      { channelId: 2, newSubmitsAcceptedCount: 3, lastSequenceNumber: 23 },
+      { channelId: 3, newSubmitsAcceptedCount: 2, lastSequenceNumber: 2 }
+    ])
+    expect(server.send(connection).messages).toEqual([])
+  })
+
+  it("sums difficulties to a whole number, from zero again each time", () => {
+    const { jobs, policy } = TestServer.working().context
+    const info = { connectionId: 0, channelId: 9, kind: "standard", userIdentity: "" } as const
+    const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
+    const channel = new Server.Channel(info, lease, { nominalHashRate: 1, maxTarget: 1n << 200n }, jobs, policy, 0)
+    channel.accept(5, 2.75, 3, 0)
+    channel.accept(8, 2 ** 53, 2 ** 53, 0)
+    const sum = { newSubmitsAcceptedCount: 2, lastSequenceNumber: 8, newSharesSum: 2n ** 53n + 2n }
+    expect(channel.takeAcknowledgement()).toMatchObject(sum)
+    expect(channel.takeAcknowledgement()).toBeUndefined()
+    channel.accept(9, 1.5, 3, 0)
+    expect(channel.takeAcknowledgement()).toMatchObject({ newSubmitsAcceptedCount: 1, newSharesSum: 2n })
+  })
+
+  it("of an error does not wait for the batch", () => {
+    const { connection, miner, server } = setup("extended")
+    const shares = [miner.mine(), miner.mine({ bad: true }), miner.mine()]
+    expect(server.send(connection, ...shares).messages).toMatchObject([
+      { _tag: "SubmitShares.Error", sequenceNumber: 2 },
+      { _tag: "SubmitShares.Success", lastSequenceNumber: 3, newSubmitsAcceptedCount: 2 }
+    ])
+  })
+})
+
+it("messages for another role are ignored", () => {
+  const server = TestServer.working()
+  const connection = server.connect()
+  const stray = { _tag: "CloseChannel", channelId: 0xffffffff, reasonCode: "" } as const
+  expect(server.send(connection, stray, open()).messages).toHaveLength(3)
+})

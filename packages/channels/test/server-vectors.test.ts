@@ -1,0 +1,72 @@
+/** Whole shares that other software's tests hold, pushed through the real machine from template to verdict. */
+import { expect, it } from "@effect/vitest"
+import { coinbaseTags, hashFromDisplay } from "@sluice/bitcoin"
+import { nBitsToTarget, targetToDifficulty } from "@sluice/core"
+import type { Mining } from "@sluice/protocol"
+import { ExtranonceSpace, Server } from "../src/index.ts"
+import { ANY_TARGET, coinbaseRules, hex, template } from "./server-fixture.ts"
+import vectors from "./vectors/shares.json" with { type: "json" }
+
+it.each(vectors)("$name: $kind, $verdict", (vector) => {
+  const now = vector.ntime * 1000
+  const policy = { ...Server.defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
+  const jobs = new Server.Jobs({
+    coinbase: { ...coinbaseRules, tags: coinbaseTags("", ""), extranonceSize: 32 },
+    firstJobId: 1
+  })
+  const isStandard = vector.kind === "standard"
+  const extranonce = hex(vector.extranonce)
+  // The vectors' extranonces are laid out in two ways; a space is what gives out prefixes.
+  const lease = { prefix: extranonce.subarray(0, isStandard ? 32 : 24), rollableSize: isStandard ? 0 : 8, index: 0 }
+  const space = {
+    maxRollableSize: 8,
+    takeStandard: () => lease,
+    takeExtended: () => lease,
+    giveBack: new ExtranonceSpace().giveBack
+  }
+  const connection = new Server.Connection(0, 0, { jobs, space, judge: new Server.ShareJudge(policy), policy })
+  const out = new Server.Outbox()
+
+  const source = template(1, {
+    futureTemplate: true,
+    coinbasePrefix: hex(isStandard ? "029f0000" : "5200"),
+    coinbaseTxInputSequence: isStandard ? 0xfffffffe : 0xffffffff,
+    coinbaseTxLocktime: isStandard ? 158 : 0,
+    merklePath: []
+  })
+  const target = new Uint8Array(32)
+  nBitsToTarget(vector.nbits, target, 0)
+  const { prevHash, nbits, ntime, version, nonce } = vector
+  expect(jobs.onTemplate(source, now)).toMatchObject({
+    job: { coinbasePrefix: hex(vector.prefix), coinbaseSuffix: hex(vector.suffix) }
+  })
+  jobs.onSetNewPrevHash(
+    { _tag: "SetNewPrevHash", templateId: 1n, prevHash: hex(prevHash), headerTimestamp: ntime, nbits, target },
+    now
+  )
+
+  const common = { requestId: 1, userIdentity: "u", nominalHashRate: vector.hashRate, maxTarget: ANY_TARGET }
+  const share = { channelId: 2, sequenceNumber: 1, jobId: 1, nonce, ntime, version }
+  const messages: ReadonlyArray<Mining.ToServer> = isStandard
+    ? [
+        { ...common, _tag: "OpenStandardMiningChannel" },
+        { ...share, _tag: "SubmitSharesStandard" }
+      ]
+    : [
+        { ...common, _tag: "OpenExtendedMiningChannel", minExtranonceSize: 8 },
+        { ...share, _tag: "SubmitSharesExtended", extranonce: extranonce.subarray(24) }
+      ]
+  connection.onBatch(messages, now, out)
+  expect(out.takeMessages().at(-1)).toMatchObject({ _tag: "SubmitShares.Success", newSubmitsAcceptedCount: 1 })
+  const isBlock = vector.verdict === "block"
+  const events = out.takeEvents()
+  const hashDifficulty = targetToDifficulty(hashFromDisplay(vector.hash), 0)
+  expect(events[1]).toMatchObject({ _tag: "ShareAccepted", isBlock, hashDifficulty })
+  expect(events[2]).toEqual(isBlock ? expect.objectContaining({ _tag: "BlockFound", hash: vector.hash }) : undefined)
+
+  // One nonce further is no share any more, in the ones that are no blocks.
+  if (!isBlock) {
+    connection.onBatch([{ ...messages[1]!, nonce: nonce + 1 } as Mining.ToServer], now, out)
+    expect(out.takeMessages()).toMatchObject([{ errorCode: "difficulty-too-low" }])
+  }
+})
