@@ -106,6 +106,11 @@ export class Initiator {
     return this.end(HANDSHAKE_OK)
   }
 
+  /** Gives the handshake up, as where no act 2 comes in time. After `finish` there is nothing left to forget. */
+  clear(): void {
+    this.end(HANDSHAKE_OUT_OF_ORDER)
+  }
+
   /** 4.5.2.2, steps 2 to 7. */
   private read(act2: Uint8Array, at: i32): i32 {
     const symmetric = this.symmetric

@@ -293,6 +293,9 @@ export function initiatorStart(ephemeralSecret: i32, entropy: i32, out: i32): i3
 export function initiatorFinish(act2: i32, authorityKey: i32, now: i32, tolerance: i32): i32 {
   return initiator.finish(arena, act2, slice(authorityKey, 32), now, tolerance)
 }
+export function initiatorClear(): void {
+  initiator.clear()
+}
 /** Act 2 at the very end of an array that is too short for it. */
 export function initiatorFinishShort(act2: i32, length: i32, authorityKey: i32, now: i32, tolerance: i32): i32 {
   return initiator.finish(slice(act2, length), 0, slice(authorityKey, 32), now, tolerance)
