@@ -131,7 +131,7 @@ export interface Disconnected extends EventBase {
   readonly unanswered: number
 }
 
-/** The wanted number of shares is accepted; the miner has stopped. */
+/** The wanted number of shares is accepted: the last event. */
 export interface Finished extends EventBase {
   readonly _tag: "Finished"
   readonly accepted: number

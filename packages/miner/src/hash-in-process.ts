@@ -30,7 +30,6 @@ const make = Effect.fnUntraced(function* (options: InProcessOptions) {
   let elapsedMs = 0
 
   const mineSlice = Effect.sync(() => {
-    const number = workNumber
     elapsedMs += sliceMs
     for (const search of searches) {
       const { minNtime, prevHashNtime } = search.work
@@ -40,18 +39,18 @@ const make = Effect.fnUntraced(function* (options: InProcessOptions) {
         const share = search.run(left, latest)
         hashes += search.tried
         left -= search.tried
-        if (share !== undefined) Queue.offerUnsafe(found, { workNumber: number, share })
+        if (share !== undefined) Queue.offerUnsafe(found, { workNumber, share })
       } while (left > 0 && search.tried > 0 && Queue.sizeUnsafe(found) < MAX_WAITING)
     }
   })
   yield* Effect.sleep(slice).pipe(Effect.andThen(mineSlice), Effect.forever, Effect.forkScoped)
 
   return {
-    start: (work: Work, elapsed: number) =>
+    start: (number: number, work: Work, elapsed: number) =>
       Effect.sync(() => {
+        workNumber = number
         elapsedMs = elapsed
         searches = Array.from({ length: lanes }, (_, index) => new Search(work, { index, count: lanes }, space))
-        return ++workNumber
       }),
     stop: Effect.sync(() => {
       searches = []

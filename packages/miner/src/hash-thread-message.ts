@@ -1,10 +1,10 @@
 /** What passes between the main thread and a hashing thread, beside the memory that they share. */
 import type { Work } from "@sluice/channels"
-import type { FoundShare, Lane } from "./search.ts"
+import type { FoundShare, Lane, SearchSpace } from "./search.ts"
 
 export type ToThread =
   /** The first message. */
-  | { readonly _tag: "Begin"; readonly lane: Lane; readonly shared: SharedArrayBuffer }
+  | { readonly _tag: "Begin"; readonly lane: Lane; readonly space: SearchSpace; readonly shared: SharedArrayBuffer }
   | { readonly _tag: "Measure" }
   /** Stale by the time it is read if the shared work number is another one. */
   | { readonly _tag: "Start"; readonly workNumber: number; readonly work: Work; readonly elapsedMs: number }
@@ -14,7 +14,7 @@ export type FromThread =
   | { readonly _tag: "Found"; readonly workNumber: number; readonly share: FoundShare }
 
 /**
- * The memory that the threads share. The main thread raises the work number before it sends new work, so that a thread
+ * The memory that the threads share. The main thread sets the work number before it sends new work, so that a thread
  * sees at its next look, a millisecond later, that what it does is stale.
  */
 export class SharedState {
@@ -28,13 +28,13 @@ export class SharedState {
     this.#hashes = new BigInt64Array(buffer, 8, threads)
   }
 
+  /** 0 for no work. */
   get workNumber(): number {
     return Atomics.load(this.#words, WORK_NUMBER)
   }
 
-  /** Makes the present work stale, and gives the number of the next. */
-  nextWorkNumber(): number {
-    return Atomics.add(this.#words, WORK_NUMBER, 1) + 1
+  set workNumber(value: number) {
+    Atomics.store(this.#words, WORK_NUMBER, value)
   }
 
   /** Shares that were found and not yet taken by the main thread. */

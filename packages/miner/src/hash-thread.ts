@@ -6,7 +6,7 @@
 import { HeaderHasher } from "@sluice/core"
 import { parentPort } from "node:worker_threads"
 import { type FromThread, SharedState, type ToThread } from "./hash-thread-message.ts"
-import { type Lane, Search } from "./search.ts"
+import { FULL_SEARCH_SPACE, type Lane, Search } from "./search.ts"
 
 /** Headers between two looks at the work number: about a millisecond. */
 const SLICE = 1000
@@ -20,6 +20,7 @@ const port = parentPort
 if (port === null) throw new Error("hash-thread.ts is the code of a worker thread; it cannot be run by itself")
 
 let lane: Lane = { index: 0, count: 1 }
+let space = FULL_SEARCH_SPACE
 let shared = new SharedState(1)
 let search: Search | undefined
 let workNumber = 0
@@ -66,6 +67,7 @@ const receive = (message: ToThread): void => {
   switch (message._tag) {
     case "Begin":
       lane = message.lane
+      space = message.space
       shared = new SharedState(lane.count, message.shared)
       return
     case "Measure":
@@ -74,7 +76,7 @@ const receive = (message: ToThread): void => {
       if (message.workNumber !== shared.workNumber) return
       workNumber = message.workNumber
       prevHashAt = performance.now() - message.elapsedMs
-      search = new Search(message.work, lane)
+      search = new Search(message.work, lane, space)
       if (turn === undefined) turn = setImmediate(mine)
   }
 }

@@ -10,23 +10,27 @@ import { availableParallelism } from "node:os"
 import { Worker as NodeThread } from "node:worker_threads"
 import { type FromThread, SharedState, type ToThread } from "./hash-thread-message.ts"
 import { type Found, HashWorkerError, HashWorkers } from "./hash-workers.ts"
+import { FULL_SEARCH_SPACE, type SearchSpace } from "./search.ts"
 
 export interface HashThreadsOptions {
   /** Default: one less than the machine can run at once, at least 1. */
   readonly threads?: number
+  /** Smaller than the real one for tests, so that versions and extranonces are rolled within seconds. */
+  readonly space?: SearchSpace
   /** Starts the code of hash-thread.ts, for programs that are bundled into one file. */
   readonly spawn?: (thread: number) => NodeThread
 }
 
 export const layer = (options: HashThreadsOptions = {}): Layer.Layer<HashWorkers> =>
   Layer.succeed(HashWorkers, {
-    make: make(options.threads ?? Math.max(1, availableParallelism() - 1)).pipe(
+    make: make(options).pipe(
       Effect.catchTag("WorkerError", (error) => Effect.fail(died(error))),
       Effect.provide(NodeWorker.layer(options.spawn ?? spawn))
     )
   })
 
-const make = Effect.fnUntraced(function* (threads: number) {
+const make = Effect.fnUntraced(function* (options: HashThreadsOptions) {
+  const { space = FULL_SEARCH_SPACE, threads = Math.max(1, availableParallelism() - 1) } = options
   const shared = new SharedState(threads)
   const found = yield* Queue.unbounded<Found, HashWorkerError>()
   const measured = yield* Queue.unbounded<number>()
@@ -49,7 +53,7 @@ const make = Effect.fnUntraced(function* (threads: number) {
           Effect.tapCause((cause) => Effect.andThen(Deferred.failCause(ready, cause), Queue.failCause(found, cause))),
           Effect.forkScoped
         )
-        yield* worker.send({ _tag: "Begin", lane: { index, count: threads }, shared: shared.buffer })
+        yield* worker.send({ _tag: "Begin", lane: { index, count: threads }, space, shared: shared.buffer })
         yield* Deferred.await(ready)
         return worker
       })
@@ -58,13 +62,13 @@ const make = Effect.fnUntraced(function* (threads: number) {
     Effect.forEach(workers, (worker) => worker.send(message), { discard: true }).pipe(Effect.mapError(died))
 
   return {
-    start: (work: Work, elapsedMs: number) =>
+    start: (workNumber: number, work: Work, elapsedMs: number) =>
       Effect.suspend(() => {
-        const workNumber = shared.nextWorkNumber()
-        return Effect.as(sendAll({ _tag: "Start", workNumber, work, elapsedMs }), workNumber)
+        shared.workNumber = workNumber
+        return sendAll({ _tag: "Start", workNumber, work, elapsedMs })
       }),
     stop: Effect.sync(() => {
-      shared.nextWorkNumber()
+      shared.workNumber = 0
     }),
     take: Effect.tap(Queue.takeAll(found), (taken) => Effect.sync(() => shared.addWaiting(-taken.length))),
     hashes: () => shared.hashes,

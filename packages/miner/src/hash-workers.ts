@@ -11,9 +11,10 @@ import type { FoundShare } from "./search.ts"
 export interface Hashers {
   /**
    * Gives all workers this work instead of what they have, which they stop within milliseconds. `elapsedMs` is how long
-   * its previous hash is known: it bounds nTime (5.3.11). The number comes back with every share that is found.
+   * its previous hash is known: it bounds nTime (5.3.11). The number, at least 1 and another for each work, comes back
+   * with every share that is found.
    */
-  readonly start: (work: Work, elapsedMs: number) => Effect.Effect<number, HashWorkerError>
+  readonly start: (workNumber: number, work: Work, elapsedMs: number) => Effect.Effect<void, HashWorkerError>
   /** The workers rest. */
   readonly stop: Effect.Effect<void>
   /** Waits for shares and takes all there are. Workers find no more while many wait to be taken. */
@@ -25,7 +26,7 @@ export interface Hashers {
 }
 
 export interface Found {
-  /** What `start` gave for the work. */
+  /** What `start` got for the work. */
   readonly workNumber: number
   readonly share: FoundShare
 }

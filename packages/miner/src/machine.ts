@@ -13,12 +13,18 @@ import type { MinerStats } from "./stats.ts"
 /** What is to be done after a batch of messages. */
 export interface Decision {
   readonly events: ReadonlyArray<MinerEvent>
-  /** Work for the workers; `newPrevHash` is for the event that follows. */
-  readonly start: { readonly work: Work; readonly newPrevHash: boolean } | undefined
+  /** Work for the workers, and the number that they are to give it. */
+  readonly start: NewWork | undefined
   /** The session is over, and why. */
   readonly failure: SessionError | undefined
   /** Connect there; empty or 0 stand for the present host or port. */
   readonly redirect: { readonly host: string; readonly port: number } | undefined
+}
+
+export interface NewWork {
+  readonly workNumber: number
+  readonly work: Work
+  readonly newPrevHash: boolean
 }
 
 /** How many works are remembered for shares that come late. */
@@ -30,6 +36,7 @@ export class MinerMachine {
   /** What the workers were given lately on this connection, by its number. */
   readonly #works = new Map<number, Work>()
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
+  #workNumber = 0
   #state: MinerStats["state"] = "connecting"
   #server: string | undefined
   #channelId: number | undefined
@@ -46,6 +53,11 @@ export class MinerMachine {
   /** `wantedShares` is when the miner is finished; `Infinity` for never. */
   constructor(wantedShares: number) {
     this.#wantedShares = wantedShares
+  }
+
+  /** Shares that a worker made up. */
+  get faulty(): number {
+    return this.#faulty
   }
 
   get isFinished(): boolean {
@@ -79,7 +91,7 @@ export class MinerMachine {
   }
 
   disconnected(server: string, reason: string, unanswered: number, at: number): MinerEvent {
-    if (this.#state !== "finished") this.#state = "connecting"
+    this.#state = "connecting"
     this.#server = undefined
     this.#channelId = undefined
     this.#unanswered += unanswered
@@ -89,13 +101,16 @@ export class MinerMachine {
 
   finished(at: number): MinerEvent {
     this.#state = "finished"
+    this.#server = undefined
+    this.#channelId = undefined
     return { _tag: "Finished", at, accepted: this.#accepted }
   }
 
   /** Of several works in one batch only the last is started. */
   receive(clientEvents: ReadonlyArray<ClientEvent>, at: number): Decision {
     const events: Array<MinerEvent> = []
-    let start: Decision["start"]
+    let work: Work | undefined
+    let newPrevHash = false
     let failure: Decision["failure"]
     let redirect: Decision["redirect"]
     for (const event of clientEvents) {
@@ -129,7 +144,8 @@ export class MinerMachine {
           events.push({ _tag: "JobReceived", at, channelId: event.channelId, jobId: event.jobId, future: event.future })
           break
         case "WorkChanged":
-          start = { work: event.work, newPrevHash: event.newPrevHash || start?.newPrevHash === true }
+          work = event.work
+          newPrevHash ||= event.newPrevHash
           break
         case "TargetChanged": {
           const difficulty = targetToDifficulty(event.target, 0)
@@ -159,24 +175,13 @@ export class MinerMachine {
         default:
       }
     }
+    const start = work === undefined ? undefined : { workNumber: this.#remember(work), work, newPrevHash }
     return { events, start, failure, redirect }
   }
 
-  /** The workers have got the work under this number. */
-  started(
-    workNumber: number,
-    { newPrevHash, work }: NonNullable<Decision["start"]>,
-    at: number,
-    latencyMs: number
-  ): MinerEvent {
+  /** The workers have got the work. */
+  started({ newPrevHash, work }: NewWork, at: number, latencyMs: number): MinerEvent {
     this.#state = "mining"
-    this.#works.set(workNumber, work)
-    if (this.#works.size > MAX_WORKS) {
-      for (const oldest of this.#works.keys()) {
-        this.#works.delete(oldest)
-        break
-      }
-    }
     return {
       _tag: "JobStarted",
       at,
@@ -242,6 +247,12 @@ export class MinerMachine {
       }
     })
     return events
+  }
+
+  #remember(work: Work): number {
+    this.#works.set(++this.#workNumber, work)
+    this.#works.delete(this.#workNumber - MAX_WORKS)
+    return this.#workNumber
   }
 
   /** A server could send any number of different codes. */

@@ -32,6 +32,7 @@ import type { MinerEvent } from "./event.ts"
 import { HashRateWindow } from "./hash-rate-window.ts"
 import { type HashWorkerError, HashWorkers } from "./hash-workers.ts"
 import { MinerMachine } from "./machine.ts"
+import { record } from "./metrics.ts"
 import { checkOptions, type MinerOptionError, type MinerOptions, sessionOptions, setupOf } from "./options.ts"
 import { openSession, type Session, SessionError } from "./session.ts"
 import type { MinerStats } from "./stats.ts"
@@ -112,9 +113,9 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
     const decision = machine.receive(batch, wallMs())
     publish(...decision.events)
     if (decision.start !== undefined) {
-      const { work } = decision.start
-      const workNumber = yield* hashers.start(work, arrived - work.prevHashReceivedAt)
-      publish(machine.started(workNumber, decision.start, wallMs(), elapsedMs() - arrived))
+      const { work, workNumber } = decision.start
+      yield* hashers.start(workNumber, work, arrived - work.prevHashReceivedAt)
+      publish(machine.started(decision.start, wallMs(), elapsedMs() - arrived))
       working.openUnsafe()
     }
     if (decision.failure !== undefined) return yield* decision.failure
@@ -131,12 +132,15 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       yield* hashers.stop
       yield* Effect.ignore(session.close)
       yield* Deferred.succeed(finished, yield* stats)
+      return yield* Effect.never
     }
   })
 
   const submitFound = (session: Session) =>
     Effect.gen(function* () {
+      const faulty = machine.faulty
       const judged = machine.judge(yield* hashers.take)
+      if (machine.faulty > faulty) yield* Effect.logError("A worker handed in a hash that is no share")
       if (judged.length === 0) return
       const numbers = yield* session.submit(judged.map(({ share }) => share))
       publish(...machine.submitted(judged, numbers, wallMs()))
@@ -164,7 +168,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       Effect.onExit((exit) =>
         Effect.gen(function* () {
           yield* hashers.stop
-          publish(machine.disconnected(server, reasonOf(exit), session.pending(), wallMs()))
+          if (!machine.isFinished) publish(machine.disconnected(server, reasonOf(exit), session.pending(), wallMs()))
           // Told only where the miner stops by itself; everywhere else the connection is of no use any more.
           if (Exit.hasInterrupts(exit)) yield* Effect.ignore(Effect.timeout(session.close, "1 second"))
         })
@@ -174,6 +178,10 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
     )
   })
 
+  yield* Stream.fromPubSub(events).pipe(
+    Stream.runForEachArray((batch) => record(options.user, batch)),
+    Effect.forkScoped({ startImmediately: true })
+  )
   yield* reconnecting({ dial }, servers, mine).pipe(
     Effect.raceFirst(Effect.exit(Deferred.await(finished))),
     Effect.forkScoped
@@ -188,6 +196,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       })
     ),
     Effect.forever,
+    Effect.raceFirst(Effect.exit(Deferred.await(finished))),
     Effect.forkScoped
   )
 

@@ -16,20 +16,19 @@ describe("hashing threads", () => {
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
-      const first = yield* hashers.start({ ...standardWork, target }, 0)
+      yield* hashers.start(1, { ...standardWork, target }, 0)
       const byLane = [0, 0]
       while (byLane.includes(0)) {
         for (const { share, workNumber } of yield* hashers.take) {
-          expect(workNumber).toBe(first)
+          expect(workNumber).toBe(1)
           expect(compareU256(hashOf(standardWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
           byLane[share.nonce < 2 ** 31 ? 0 : 1]!++
         }
       }
-      const second = yield* hashers.start({ ...extendedWork, jobId: 12, target }, 0)
-      expect(second).not.toBe(first)
+      yield* hashers.start(2, { ...extendedWork, jobId: 12, target }, 0)
       for (let found = 0; found < 3;) {
         for (const { share, workNumber } of yield* hashers.take) {
-          if (workNumber === first) continue
+          if (workNumber === 1) continue
           found++
           expect(share.jobId).toBe(12)
           expect(compareU256(hashOf(extendedWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
@@ -45,7 +44,7 @@ describe("hashing threads", () => {
       const scope = yield* Scope.make()
       const hashers = yield* workers.make.pipe(Scope.provide(scope))
       expect(yield* hashers.measure).toBeGreaterThan(1000)
-      yield* hashers.start({ ...standardWork, target: bytes(0) }, 0)
+      yield* hashers.start(1, { ...standardWork, target: bytes(0) }, 0)
       while (hashers.hashes() === 0) yield* Effect.sleep(5)
       yield* hashers.stop
       // Longer than a slice of any thread; then nothing more is counted.
@@ -61,7 +60,7 @@ describe("hashing threads", () => {
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
-      yield* hashers.start({ ...standardWork, target: bytes(0xff) }, 0)
+      yield* hashers.start(1, { ...standardWork, target: bytes(0xff) }, 0)
       while (hashers.hashes() < 1024) yield* Effect.sleep(5)
       yield* Effect.sleep(100)
       expect(hashers.hashes()).toBe(1024)
@@ -82,13 +81,36 @@ describe("hashing threads", () => {
   )
 })
 
+describe("a thread that dies later", () => {
+  const deadly = () =>
+    new Worker(
+      `const { parentPort } = require("node:worker_threads")
+       parentPort.on("message", ([closed, message]) => {
+         if (closed === 1) parentPort.close()
+         else if (message._tag === "Start") process.exit(3)
+       })
+       parentPort.postMessage([0])`,
+      { eval: true }
+    )
+
+  it.live("fails those who wait for what it finds", () =>
+    Effect.gen(function* () {
+      const workers = yield* HashWorkers
+      const hashers = yield* workers.make
+      yield* hashers.start(1, standardWork, 0)
+      const error = yield* Effect.flip(hashers.take)
+      expect(error.message).toContain("exited with code: 3")
+    }).pipe(Effect.provide(HashThreads.layer({ threads: 1, spawn: deadly })), Effect.scoped)
+  )
+})
+
 describe("hashing in process", () => {
   it.effect("does so many hashes each slice of the clock, and nTime follows it", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
       expect(yield* hashers.measure).toBe(2000)
-      yield* hashers.start({ ...standardWork, target: bytes(0) }, 0)
+      yield* hashers.start(1, { ...standardWork, target: bytes(0) }, 0)
       yield* TestClock.adjust("500 millis")
       expect(hashers.hashes()).toBe(1000)
       // Two lanes of 350 nonces, 2 versions each: 1,400 hashes until nTime has to wait for the second to end.
@@ -114,11 +136,11 @@ describe("hashing in process", () => {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
       const taking = yield* Effect.forkChild(hashers.take)
-      yield* hashers.start({ ...standardWork, jobId: 1, target: bytes(0) }, 0)
-      const second = yield* hashers.start({ ...standardWork, jobId: 2, target: bytes(0xff) }, 0)
+      yield* hashers.start(1, { ...standardWork, jobId: 1, target: bytes(0) }, 0)
+      yield* hashers.start(2, { ...standardWork, jobId: 2, target: bytes(0xff) }, 0)
       yield* TestClock.adjust("100 millis")
       const [found] = yield* Fiber.join(taking)
-      expect(found).toMatchObject({ workNumber: second, share: { jobId: 2, nonce: 0 } })
+      expect(found).toMatchObject({ workNumber: 2, share: { jobId: 2, nonce: 0 } })
     }).pipe(Effect.provide(HashInProcess.layer()), Effect.scoped)
   )
 })

@@ -3,7 +3,7 @@ import { compareU256 } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { Clock, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Miner, MinerOptionError } from "../src/index.ts"
+import { type Found, HashWorkerError, HashWorkers, Miner, MinerOptionError } from "../src/index.ts"
 import {
   acceptStandard,
   advanceUntil,
@@ -447,6 +447,69 @@ describe("a miner that stops", () => {
       }).pipe(Effect.provide(servers))
     })
   )
+})
+
+describe("workers", () => {
+  /** Workers that find what a test says. */
+  const puppets = () => {
+    const found = Effect.runSync(Queue.unbounded<Found, HashWorkerError>())
+    const layer = Layer.succeed(HashWorkers, {
+      make: Effect.succeed({
+        start: () => Effect.void,
+        stop: Effect.void,
+        take: Queue.takeAll(found),
+        hashes: () => 0,
+        measure: Effect.succeed(1)
+      })
+    })
+    return { found, layer }
+  }
+
+  it.effect("that die end the miner: it does not try again", () => {
+    const { found, layer } = puppets()
+    return Effect.gen(function* () {
+      yield* acceptStandard()
+      const miner = yield* Miner
+      yield* nextEvent("JobStarted")
+      yield* Queue.fail(found, new HashWorkerError({ message: "out of memory", cause: undefined }))
+      expect(yield* Effect.flip(miner.finished)).toMatchObject({ _tag: "HashWorkerError", message: "out of memory" })
+      const server = yield* ScriptedServer
+      const again = yield* Effect.forkChild(server.accept)
+      yield* TestClock.adjust("5 minutes")
+      expect(again.pollUnsafe()).toBeUndefined()
+    }).pipe(Effect.provide(world({}, { workers: layer })))
+  })
+
+  it.effect("that make up a share, or bring one of a connection that is gone, are not believed", () => {
+    const { found, layer } = puppets()
+    const share = { channelId: 7, jobId: 1, version: 0x20000000, ntime: NTIME, nonce: 0, extranonce: bytes(0, 0) }
+    return Effect.gen(function* () {
+      const client = yield* acceptStandard({ target: bytes(0) })
+      const miner = yield* Miner
+      yield* nextEvent("JobStarted")
+      yield* Queue.offerAll(found, [
+        { workNumber: 1, share },
+        { workNumber: 99, share }
+      ])
+      yield* TestClock.adjust("1 second")
+      expect(yield* miner.stats).toMatchObject({ faulty: 1, stale: 1, submitted: 0 })
+      expect(yield* Queue.size(client.received)).toBe(0)
+    }).pipe(Effect.provide(world({}, { workers: layer })))
+  })
+
+  it.effect("that bring a share of an old previous hash have brought it too late", () => {
+    const { found, layer } = puppets()
+    const share = { channelId: 7, jobId: 1, version: 0x20000000, ntime: NTIME, nonce: 0, extranonce: bytes(0, 0) }
+    return Effect.gen(function* () {
+      const client = yield* acceptStandard({ target: bytes(0xff) })
+      const miner = yield* Miner
+      yield* client.send(job(2), prevHash(7, 2))
+      yield* nextEvent("JobStarted", ({ jobId }) => jobId === 2)
+      yield* Queue.offer(found, { workNumber: 1, share })
+      expect(yield* nextEvent("ShareStale")).toMatchObject({ jobId: 1 })
+      expect(yield* miner.stats).toMatchObject({ stale: 1, submitted: 0 })
+    }).pipe(Effect.provide(world({}, { workers: layer })))
+  })
 })
 
 describe("options that cannot be", () => {

@@ -11,7 +11,7 @@ import {
 } from "@sluice/transport"
 import { Context, Deferred, Effect, Fiber, Layer, Queue, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { HashInProcess, Miner, type MinerEvent, type MinerOptions } from "../src/index.ts"
+import { HashInProcess, type HashWorkers, Miner, type MinerEvent, type MinerOptions } from "../src/index.ts"
 import { bytes } from "./work-fixture.ts"
 
 export const SERVER: ServerAddress = { host: "pool", port: 3333, security: { _tag: "plain" } }
@@ -44,6 +44,8 @@ interface World {
   /** What the server's SetupConnection.Success says. */
   readonly flags?: number
   readonly hashing?: HashInProcess.InProcessOptions
+  /** Other workers than those in process. */
+  readonly workers?: Layer.Layer<HashWorkers>
 }
 
 /** A miner and servers at both addresses. `TestClock` has to be moved for anything to be hashed. */
@@ -52,7 +54,7 @@ export const world = (options: Partial<MinerOptions> = {}, more: World = {}) => 
   return Layer.provideMerge(miner, servers)
 }
 
-export const parts = (options: Partial<MinerOptions> = {}, { flags = 0, hashing }: World = {}) => {
+export const parts = (options: Partial<MinerOptions> = {}, { flags = 0, hashing, workers }: World = {}) => {
   const network = Memory.make()
   const minerOptions: MinerOptions = { servers: [SERVER], user: "miner", ...options }
   const accepted = Effect.runSync(Queue.unbounded<Client>())
@@ -79,7 +81,7 @@ export const parts = (options: Partial<MinerOptions> = {}, { flags = 0, hashing 
       serve(OTHER_SERVER),
       Layer.succeed(ScriptedServer, { accept: Queue.take(accepted) })
     ).pipe(quiet),
-    miner: Miner.layer(minerOptions).pipe(Layer.provide([dialer, HashInProcess.layer(hashing)]), quiet)
+    miner: Miner.layer(minerOptions).pipe(Layer.provide([dialer, workers ?? HashInProcess.layer(hashing)]), quiet)
   }
 }
 
