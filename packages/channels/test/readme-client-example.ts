@@ -1,0 +1,43 @@
+import { ClientConnection } from "@sluice/channels"
+import { Mining } from "@sluice/protocol"
+
+const client = new ClientConnection({ requiresStandardJobs: true })
+const maxTarget = new Uint8Array(32).fill(0xff)
+const open = client.openStandardChannel({ userIdentity: "rig1", nominalHashRate: 1e12, maxTarget })
+console.log(`to send: ${open._tag}`)
+
+// What the server sends, as one read of the socket gives it.
+const channelId = 7
+const batch: ReadonlyArray<Mining.ToClient> = [
+  Mining.OpenStandardMiningChannelSuccess.make({
+    requestId: open.requestId,
+    channelId,
+    target: maxTarget,
+    extranoncePrefix: Uint8Array.of(0, 0, 0, 1),
+    groupChannelId: 1
+  }),
+  Mining.NewMiningJob.make({
+    channelId,
+    jobId: 1,
+    minNtime: undefined,
+    version: 0x20000000,
+    merkleRoot: new Uint8Array(32)
+  }),
+  Mining.SetNewPrevHash.make({
+    channelId,
+    jobId: 1,
+    prevHash: new Uint8Array(32),
+    minNtime: 1_700_000_000,
+    nbits: 0x1d00ffff
+  })
+]
+for (const event of client.receive(batch, performance.now())) {
+  if (event._tag === "ProtocolViolation") throw event
+  console.log(
+    event._tag === "WorkChanged" ? `to mine: job ${event.work.jobId}, from ${event.work.minNtime} on` : event._tag
+  )
+}
+
+const found = { jobId: 1, nonce: 42, ntime: 1_700_000_000, version: 0x20000020, extranonce: new Uint8Array(0) }
+const share = client.submit(channelId, found, performance.now())
+console.log(`to send: ${share?._tag} number ${share?.sequenceNumber}`)
