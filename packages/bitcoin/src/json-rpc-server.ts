@@ -47,18 +47,19 @@ const make = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
   const node = yield* DevNode
   const host = options.host ?? "127.0.0.1"
   const secrets = yield* makeSecrets(options)
-  const server = yield* NodeHttpServer.make(
-    () => {
-      const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000 })
-      server.maxConnections = MAX_CONNECTIONS
-      return server
-    },
-    { host, port: options.port, gracefulShutdownTimeout: "2 seconds" }
-  ).pipe(
+  const http = createServer({ headersTimeout: 10_000, requestTimeout: 60_000 })
+  http.maxConnections = MAX_CONNECTIONS
+  const server = yield* NodeHttpServer.make(() => http, {
+    host,
+    port: options.port,
+    gracefulShutdownTimeout: "1 second"
+  }).pipe(
     Effect.mapError(
       ({ cause }) => new JsonRpcServerError({ message: `cannot listen on ${host}:${options.port}: ${advice(cause)}` })
     )
   )
+  // Runs after that second: whoever is still in the middle of a request does not hold the port any longer.
+  yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
   const closing = Deferred.makeUnsafe<never, JsonRpcError>()
   const limit = ByteSize.fromInputUnsafe(options.maxRequestBytes ?? MAX_REQUEST_BYTES)
   yield* server.serve(

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import {
   DevNode,
   hashToDisplay,
@@ -522,6 +522,21 @@ describe("starting and stopping", () => {
       yield* result("getblockcount").pipe(Effect.provideContext(context))
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual((yield* Fiber.join(waiting)).error, { code: -9, message: "Shutting down" })
+    })
+  )
+
+  it.live("does not wait for those who say nothing", () =>
+    Effect.gen(function* () {
+      const closed = yield* Effect.gen(function* () {
+        const { port } = yield* JsonRpcServer
+        const closed = yield* Deferred.make<void>()
+        const socket = connectSocket(port, "127.0.0.1", () => socket.write("POST / HTTP/1.1\r\ncontent-"))
+        socket.on("error", () => {})
+        socket.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
+        yield* result("getblockcount")
+        return closed
+      }).pipe(Effect.provide(serving()))
+      yield* Deferred.await(closed)
     })
   )
 })
