@@ -8,7 +8,7 @@ import type { FrameReader } from "./frame-reader.ts"
 import { Closed, TransportError } from "./transport-error.ts"
 
 /**
- * The longest payload before SetupConnection is through, in bytes: SetupConnection itself has at most 1,290; the rest is
+ * The longest payload before SetupConnection is through, in bytes: SetupConnection itself has at most 1,291; the rest is
  * for fields that a later version may add.
  */
 export const MAX_SETUP_PAYLOAD = 4096

@@ -34,6 +34,7 @@ import { DialError } from "./error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
 import { FrameReader } from "./frame-reader.ts"
 import { MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
+import { recognise } from "./other-protocol.ts"
 import {
   CertificateNotValidNow,
   CertificateVersion,
@@ -85,6 +86,10 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
 
   return Effect.fnUntraced(function* (duplex: Duplex) {
     const { act: act1, early } = yield* readAct(duplex, "responder", ACT1_SIZE, timeout)
+    const stranger = recognise(act1)
+    // Any 64 bytes are a key to the curve, but 64 bytes of text are none: 10^-27 of all keys look like that.
+    if (stranger !== "")
+      return yield* failWith(duplex, new HandshakeGarbage({ role: "responder", what: "64 bytes", hint: stranger }))
     const { staticSecret, staticKey, certificate } = yield* credentials
     const handshake = new Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
     const act2 = new Uint8Array(ACT2_SIZE)
@@ -174,7 +179,7 @@ const readAct = Effect.fnUntraced(function* (duplex: Duplex, role: Role, size: n
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => {
-        const hint = hintOf(act.subarray(0, received))
+        const hint = recognise(act.subarray(0, received))
         const seconds = Duration.toSeconds(timeout)
         return failWith(duplex, new HandshakeTimeout({ role, seconds, received, expected: size, hint }))
       }
@@ -184,7 +189,7 @@ const readAct = Effect.fnUntraced(function* (duplex: Duplex, role: Role, size: n
 
 const truncated =
   (duplex: Duplex, role: Role, act: Uint8Array, received: number, expected: number) => (): HandshakeError => {
-    const hint = hintOf(act.subarray(0, received))
+    const hint = recognise(act.subarray(0, received))
     return new HandshakeError({
       remote: duplex.remote,
       reason: new HandshakeTruncated({ role, received, expected, hint })
@@ -192,7 +197,7 @@ const truncated =
   }
 
 const garbage = (duplex: Duplex, role: Role, code: number, act: Uint8Array) =>
-  failWith(duplex, new HandshakeGarbage({ role, what: GARBAGE[code] ?? `code ${code}`, hint: hintOf(act) }))
+  failWith(duplex, new HandshakeGarbage({ role, what: GARBAGE[code] ?? `code ${code}`, hint: recognise(act) }))
 
 const GARBAGE: Readonly<Record<number, string>> = {
   [HANDSHAKE_BAD_KEY]: "its key is none",
@@ -235,14 +240,3 @@ const refusal = (
 
 const failWith = (duplex: Duplex, reason: HandshakeError["reason"]): Effect.Effect<never, HandshakeError> =>
   Effect.fail(new HandshakeError({ remote: duplex.remote, reason }))
-
-/** What bytes that are no handshake look like. A key's bytes look like text with probability 10^-4 for 8 of them. */
-const hintOf = (bytes: Uint8Array): string => {
-  if (bytes.length >= 6 && bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0) {
-    return "; it seems to speak Stratum V2 without Noise (stratum2+tcp+plain)"
-  }
-  if (bytes.length < 8 || !bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d)) {
-    return ""
-  }
-  return bytes[0] === 0x7b ? "; it seems to speak Stratum V1 (JSON)" : "; it sent plain text, not a handshake"
-}

@@ -186,6 +186,9 @@ const drained = (socket: Net.Socket): Effect.Effect<void> =>
     return Effect.sync(stop)
   })
 
+/** A peer that sends more than this while it is told that we close, in bytes, does not want to hear it. */
+const MAX_DROPPED = 1 << 20
+
 /**
  * Closes in good order: what was written leaves first, and what the peer still sends is read and dropped until it closes
  * too. A socket closed with unread bytes is reset instead, and the reset can overtake the last thing that we said. The time
@@ -199,8 +202,11 @@ const close = (socket: Net.Socket, timeoutMs: number): Effect.Effect<void> =>
       clearTimeout(timer)
       resume(Effect.void)
     })
+    let dropped = 0
     const drop = () => {
-      while (socket.read() !== null) continue
+      let chunk: Uint8Array | null
+      while ((chunk = socket.read() as Uint8Array | null) !== null) dropped += chunk.length
+      if (dropped > MAX_DROPPED) socket.destroy()
     }
     socket.on("readable", drop)
     socket.end()

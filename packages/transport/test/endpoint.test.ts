@@ -1,0 +1,73 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  EndpointFromString,
+  formatEndpoint,
+  formatServerAddress,
+  parseEndpoint,
+  parseServerAddress,
+  ServerAddressFromString
+} from "@sluice/transport"
+import { Result, Schema } from "effect"
+
+const KEY = "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh"
+
+describe("server addresses", () => {
+  it("reads the specification's example and writes it back", () => {
+    const url = `stratum2+tcp://thepool.com:34254/${KEY}`
+    const server = Result.getOrThrow(parseServerAddress(url))
+    assert.deepInclude(server, { host: "thepool.com", port: 34254 })
+    assert.strictEqual(server.security._tag, "noise")
+    if (server.security._tag === "noise")
+      assert.deepStrictEqual(server.security.authorityKey.slice(0, 4), Uint8Array.of(118, 99, 112, 0))
+    assert.strictEqual(formatServerAddress(server), url)
+  })
+
+  it.each([
+    "stratum2+tcp+plain://127.0.0.1:3333",
+    "stratum2+tcp+plain://[::1]:3333",
+    `stratum2+tcp://[fe80::1]:1/${KEY}`
+  ])("reads and writes %s", (url) => {
+    assert.strictEqual(formatServerAddress(Result.getOrThrow(parseServerAddress(url))), url)
+    const server = Schema.decodeUnknownSync(ServerAddressFromString)(url)
+    assert.strictEqual(Schema.encodeSync(ServerAddressFromString)(server), url)
+  })
+
+  it.each([
+    ["", "is not a server's address"],
+    ["127.0.0.1:3333", "stratum2+tcp://HOST:PORT/AUTHORITYKEY"],
+    ["stratum+tcp://pool:3333", "is not a server's address"],
+    ["stratum2+tcp://pool:3333", "lacks the authority key"],
+    ["stratum2+tcp://pool:3333/", "lacks the authority key"],
+    [`stratum2+tcp+plain://pool:3333/${KEY}`, "has a key and says plain"],
+    [`stratum2+tcp://pool/${KEY}`, "expected HOST:PORT"],
+    [`stratum2+tcp://pool:0/${KEY}`, "no server has port 0"],
+    [`stratum2+tcp://pool:65536/${KEY}`, "the highest is 65535"],
+    ["stratum2+tcp://pool:1/9bXi", "base58check"],
+    ["stratum2+tcp://pool:1/u95GEReVMjK6k5YqiSFNqqTnKU4ypU2Wm8awa6tmbmDmk1bWt", "without a version"]
+  ])("says what is wrong with %j", (text, why) => {
+    assert.include(Result.getOrThrow(Result.flip(parseServerAddress(text))).message, why)
+    assert.throws(() => Schema.decodeUnknownSync(ServerAddressFromString)(text))
+  })
+})
+
+describe("endpoints", () => {
+  it.each(["127.0.0.1:3333", "[::]:0", "pool.example:65535", "my_host-1:1"])("reads and writes %s", (text) => {
+    assert.strictEqual(formatEndpoint(Result.getOrThrow(parseEndpoint(text))), text)
+    assert.strictEqual(Schema.encodeSync(EndpointFromString)(Schema.decodeUnknownSync(EndpointFromString)(text)), text)
+  })
+
+  it.each([
+    "",
+    "3333",
+    ":3333",
+    "127.0.0.1",
+    "127.0.0.1:",
+    "127.0.0.1:x",
+    "127.0.0.1:65536",
+    "::1:3333",
+    "a b:1",
+    "a/b:1"
+  ])("refuses %j", (text) => {
+    assert.include(Result.getOrThrow(Result.flip(parseEndpoint(text))).message, "is not an address")
+  })
+})

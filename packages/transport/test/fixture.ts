@@ -1,0 +1,71 @@
+/** What tests of several files need: an authority, layers over a network in memory, and a log that can be read. */
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { Mining } from "@sluice/protocol"
+import {
+  type Connection,
+  type ConnectionError,
+  Memory,
+  MiningDialer,
+  MiningListener,
+  Noise,
+  type ServerAddress,
+  Setup
+} from "@sluice/transport"
+import { Deferred, Effect, Layer, Logger, References, Result, type Scope } from "effect"
+
+/** The reference implementation's default authority. */
+export const secretKey = Result.getOrThrow(
+  AuthorityKey.parseSecretKey("mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n")
+)
+export const authorityKey = AuthorityKey.publicKeyOf(secretKey)
+export const noise: ServerAddress["security"] = { _tag: "noise", authorityKey }
+export const plain: ServerAddress["security"] = { _tag: "plain" }
+
+/** Another authority's public key. */
+export const strangerKey = Result.getOrThrow(
+  AuthorityKey.parsePublicKey("9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh")
+)
+
+export const responder = (options: Noise.ResponderOptions = {}) =>
+  Noise.responder(options).pipe(Layer.provide(CertificateAuthority.layer({ secretKey })))
+
+/** Noise at both ends of a network in memory. */
+export const noiseOverMemory = (
+  network: Memory.NetworkOptions = {},
+  options: Noise.ResponderOptions & Noise.InitiatorOptions = {}
+) => Layer.merge(responder(options), Noise.initiator(options)).pipe(Layer.provideMerge(Memory.network(network)))
+
+/** Mining over Noise in memory, both ends. */
+export const mining = (server: Setup.ServerOptions = {}, client: Setup.ClientOptions = {}) =>
+  Layer.merge(Setup.server(MiningListener, server), Setup.client(MiningDialer, client)).pipe(
+    Layer.provideMerge(noiseOverMemory())
+  )
+
+export type ServerConnection = Connection<Mining.ToServer, Mining.ToClient>
+export type ClientConnection = Connection<Mining.ToClient, Mining.ToServer>
+
+/** Both ends of a Mining connection, the server's held open by a handler that does nothing. */
+export const connectMining: Effect.Effect<
+  { readonly server: ServerConnection; readonly client: ClientConnection },
+  ConnectionError,
+  Scope.Scope | MiningListener | MiningDialer
+> = Effect.gen(function* () {
+  const { address, run } = yield* MiningListener
+  const { dial } = yield* MiningDialer
+  const accepted = yield* Deferred.make<ServerConnection>()
+  yield* Effect.forkScoped(run((connection) => Effect.andThen(Deferred.succeed(accepted, connection), Effect.never)))
+  const client = yield* Effect.catchTag(dial({ ...address, security: noise }), "DialError", Effect.die)
+  return { server: yield* Deferred.await(accepted), client }
+})
+
+/** Every log line from the debug level up, as "LEVEL message" and what came with it. */
+export const logTo = (lines: Array<string>): Layer.Layer<never> =>
+  Layer.merge(
+    Logger.layer([
+      Logger.make(({ cause, logLevel, message }) => {
+        const text = Array.isArray(message) ? message.map(String).join(" ") : String(message)
+        lines.push(`${logLevel} ${text}${cause.reasons.length > 0 ? " + cause" : ""}`)
+      })
+    ]),
+    Layer.succeed(References.MinimumLogLevel, "Debug")
+  )

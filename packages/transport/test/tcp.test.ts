@@ -1,0 +1,214 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Dialer, type Duplex, Listener, type ListenError, Tcp } from "@sluice/transport"
+import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
+import { once } from "node:events"
+import * as Net from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
+
+const HERE = { host: "127.0.0.1", port: 0 }
+
+const tcp = (options: Partial<Tcp.ListenerOptions> = {}): Layer.Layer<Listener | Dialer, ListenError> =>
+  Layer.merge(Tcp.listener({ ...HERE, ...options }), Tcp.dialer)
+
+/** Runs the listener with this handler in the background. */
+const serve = <E>(handler: (duplex: Duplex) => Effect.Effect<void, E, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const { address, run } = yield* Listener
+    const fiber = yield* Effect.forkScoped(run(handler))
+    return { address, stop: Fiber.interrupt(fiber) }
+  })
+
+const dial = Effect.fnUntraced(function* (address: Listener["Service"]["address"]) {
+  return yield* (yield* Dialer).dial(address)
+})
+
+const readAll = (duplex: Duplex) =>
+  Effect.gen(function* () {
+    let size = 0
+    const reason = yield* Effect.forever(
+      Effect.map(duplex.pull, (chunks) => {
+        for (const chunk of chunks) size += chunk.length
+      })
+    ).pipe(Effect.flip)
+    return { size, reason: reason.reason }
+  })
+
+describe("Tcp", () => {
+  it.live("carries bytes both ways, each chunk in a buffer of its own", () =>
+    Effect.gen(function* () {
+      const { address } = yield* serve((duplex) =>
+        Effect.forever(
+          Effect.flatMap(duplex.pull, ([chunk]) => {
+            const reply = chunk.slice()
+            chunk.fill(0xff)
+            return duplex.write(() => reply)
+          })
+        )
+      )
+      assert.strictEqual(address.host, "127.0.0.1")
+      assert.isAbove(address.port, 0)
+      const client = yield* dial(address)
+      const seen: Array<Uint8Array> = []
+      for (let i = 0; i < 20; i++) {
+        const sent = new Uint8Array(3).fill(i)
+        yield* client.write(() => sent)
+        const [chunk] = yield* client.pull
+        assert.deepStrictEqual(chunk, new Uint8Array(3).fill(i))
+        assert.strictEqual(chunk.constructor, Uint8Array)
+        seen.push(chunk)
+      }
+      // Later reads did not write into what earlier ones gave.
+      for (const [i, chunk] of seen.entries()) assert.deepStrictEqual(chunk, new Uint8Array(3).fill(i))
+    }).pipe(Effect.scoped, Effect.provide(tcp()))
+  )
+
+  it.live("tells the server who connected", () =>
+    Effect.gen(function* () {
+      const remote = yield* Deferred.make<Duplex["remote"]>()
+      const { address } = yield* serve((duplex) => Deferred.succeed(remote, duplex.remote))
+      const socket = Net.connect(address)
+      const seen = yield* Deferred.await(remote)
+      assert.deepStrictEqual(seen, { host: "127.0.0.1", port: socket.localPort! })
+      socket.destroy()
+    }).pipe(Effect.scoped, Effect.provide(tcp()))
+  )
+
+  it.live("says in one sentence that a port is in use, and for whom", () =>
+    Effect.gen(function* () {
+      const { address } = yield* Listener
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Tcp.listener(address))))
+      assert.strictEqual(error._tag, "ListenError")
+      assert.strictEqual(error.code, "EADDRINUSE")
+      assert.include(error.message, `cannot listen on 127.0.0.1:${address.port}: the port is in use`)
+    }).pipe(Effect.scoped, Effect.provide(tcp()))
+  )
+
+  it.live("says that an address is not this machine's", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Tcp.listener({ host: "192.0.2.1", port: 0 }))))
+      assert.include(error.message, "no network interface of this machine has that address")
+    })
+  )
+
+  it.live("says that nothing listens where it dials", () =>
+    Effect.gen(function* () {
+      const { address } = yield* Effect.provide(Listener, Tcp.listener(HERE))
+      const error = yield* Effect.flip(Effect.scoped(dial(address)))
+      assert.strictEqual(error._tag, "DialError")
+      assert.strictEqual(error.code, "ECONNREFUSED")
+      assert.include(error.message, `cannot connect to 127.0.0.1:${address.port}: nothing listens there`)
+    }).pipe(Effect.provide(Tcp.dialer))
+  )
+
+  it.live(
+    "delivers all that was written before the Scope closed, although the peer reads later and goes on sending",
+    () =>
+      Effect.gen(function* () {
+        const size = 4_000_000
+        const { address } = yield* serve((duplex) => duplex.write(() => new Uint8Array(size)))
+        const client = yield* dial(address)
+        yield* Effect.promise(() => sleep(100))
+        yield* Effect.ignore(client.write(() => new Uint8Array(1000)))
+        const read = yield* readAll(client)
+        assert.strictEqual(read.size, size)
+        assert.strictEqual(read.reason._tag, "Closed")
+      }).pipe(Effect.scoped, Effect.provide(tcp()))
+  )
+
+  it.live("closes a connection whose peer does not read within the time limit", () =>
+    Effect.gen(function* () {
+      const closed = yield* Deferred.make<void>()
+      const { address } = yield* serve((duplex) => duplex.write(() => new Uint8Array(20_000_000)))
+      const socket = Net.connect(address).pause()
+      socket.on("error", () => {})
+      socket.on("close", () => Deferred.doneUnsafe(closed, Exit.void))
+      yield* Effect.promise(() => sleep(300))
+      socket.resume()
+      yield* Deferred.await(closed)
+      assert.isBelow(socket.bytesRead, 20_000_000)
+    }).pipe(Effect.scoped, Effect.provide(tcp({ closeTimeout: "100 millis" })))
+  )
+
+  it.live("lets a writer wait for a peer that does not read, then ends the connection", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Deferred.make<{ readonly written: number; readonly reason: string }>()
+      const { address } = yield* serve((duplex) => {
+        let written = 0
+        const chunk = new Uint8Array(100_000)
+        return Effect.forever(
+          Effect.tap(
+            duplex.write(() => chunk),
+            () => Effect.sync(() => (written += chunk.length))
+          )
+        ).pipe(Effect.catch((error) => Deferred.succeed(outcome, { written, reason: error.reason._tag })))
+      })
+      const socket = Net.connect(address).pause()
+      socket.on("error", () => {})
+      const { reason, written } = yield* Deferred.await(outcome)
+      socket.destroy()
+      assert.strictEqual(reason, "SendTimeout")
+      // What the system buffers, and no more than one write beyond what Node does.
+      assert.isBelow(written, 20_000_000)
+    }).pipe(Effect.scoped, Effect.provide(tcp({ sendTimeout: "300 millis" })))
+  )
+
+  it.live("does not read ahead of its handler", () =>
+    Effect.gen(function* () {
+      const go = yield* Deferred.make<void>()
+      const received = yield* Deferred.make<number>()
+      const { address } = yield* serve((duplex) =>
+        Effect.gen(function* () {
+          yield* Deferred.await(go)
+          yield* Deferred.succeed(received, (yield* readAll(duplex)).size)
+        })
+      )
+      const socket = Net.connect(address)
+      const size = 60_000_000
+      for (let sent = 0; sent < size; sent += 1_000_000) socket.write(Buffer.alloc(1_000_000))
+      yield* Effect.promise(() => sleep(200))
+      assert.isAbove(socket.writableLength, 0)
+      yield* Deferred.succeed(go, undefined)
+      socket.end()
+      assert.strictEqual(yield* Deferred.await(received), size)
+    }).pipe(Effect.scoped, Effect.provide(tcp()))
+  )
+
+  it.live("closes all connections at once when it stops, and its port is free then", () =>
+    Effect.gen(function* () {
+      const address = yield* Effect.gen(function* () {
+        const accepted = yield* Queue.unbounded<void>()
+        const { address, stop } = yield* serve(() => Effect.andThen(Queue.offer(accepted, undefined), Effect.never))
+        const sockets = Array.from({ length: 5 }, () => Net.connect({ ...address, allowHalfOpen: true }))
+        yield* Queue.takeN(accepted, sockets.length)
+        const stopping = yield* Effect.forkChild(stop)
+        // None of them closes its side before the server has closed its side of all.
+        yield* Effect.promise(() => Promise.all(sockets.map((socket) => once(socket.resume(), "end"))))
+        for (const socket of sockets) socket.end()
+        yield* Fiber.join(stopping)
+        return address
+      }).pipe(Effect.scoped, Effect.provide(tcp({ closeTimeout: "1 hour" })))
+      yield* Effect.scoped(Layer.build(Tcp.listener(address)))
+    })
+  )
+
+  it.live("closes connections above the most that are allowed, and takes others when those are gone", () =>
+    Effect.gen(function* () {
+      const { address } = yield* serve((duplex) =>
+        Effect.andThen(
+          duplex.write(() => Uint8Array.of(1)),
+          readAll(duplex)
+        )
+      )
+      const first = yield* dial(address)
+      yield* first.pull
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* (yield* dial(address)).pull
+          assert.strictEqual((yield* readAll(yield* dial(address))).size, 0)
+        })
+      )
+      const again = Effect.scoped(Effect.flatMap(dial(address), ({ pull }) => pull))
+      assert.deepStrictEqual(yield* Effect.eventually(again), [Uint8Array.of(1)])
+    }).pipe(Effect.scoped, Effect.provide(tcp({ maxConnections: 2 })))
+  )
+})
