@@ -1,3 +1,4 @@
+/** What the readers of blocks and transactions fail with. */
 import { Schema } from "effect"
 
 /** Bytes that are no transaction or no block: what was expected, and the offset in the bytes where it was not there. */

@@ -1,4 +1,4 @@
-/** The first block of a development chain. */
+/** The block of height 0 of a development chain. */
 import { type Block, parseBlock, serializeBlock, serializeHeader } from "./block.ts"
 import { coinbasePrefix, splitCoinbase } from "./coinbase.ts"
 import { doubleSha256 } from "./hash.ts"

@@ -1,3 +1,4 @@
+/** What the JSON-RPC methods of the development node fail with. */
 import { Schema } from "effect"
 
 /** An error as JSON-RPC answers it: Bitcoin Core's code and its words (its `rpc/protocol.h`). */
