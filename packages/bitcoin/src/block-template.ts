@@ -5,14 +5,17 @@
  */
 import { Schema } from "effect"
 
+/** 32 bytes in hex. */
+const Hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+
 /** One transaction of a template; the coinbase is not among them. */
 export const TemplateTransaction = Schema.Struct({
   /** The transaction with its witness, in hex. */
   data: Schema.String,
   /** Display order. */
-  txid: Schema.String,
+  txid: Hash,
   /** The wtxid, display order. */
-  hash: Schema.String,
+  hash: Hash,
   /** One-based positions in this list of the transactions that it spends from. */
   depends: Schema.Array(Schema.Int),
   /** Satoshis. */
@@ -30,14 +33,14 @@ export const BlockTemplate = Schema.Struct({
   vbavailable: Schema.Record(Schema.String, Schema.Int),
   vbrequired: Schema.Int,
   /** Display order. */
-  previousblockhash: Schema.String,
+  previousblockhash: Hash,
   transactions: Schema.Array(TemplateTransaction),
   coinbaseaux: Schema.Record(Schema.String, Schema.String),
   /** Subsidy and fees, in satoshis. */
   coinbasevalue: Schema.Int,
   longpollid: Schema.optionalKey(Schema.String),
   /** 256 bits, big-endian hex. */
-  target: Schema.String,
+  target: Hash,
   /** The least header time allowed: median time past plus one, in seconds. */
   mintime: Schema.Int,
   mutable: Schema.Array(Schema.String),
@@ -48,7 +51,7 @@ export const BlockTemplate = Schema.Struct({
   /** The node's clock, at least `mintime`, in seconds. */
   curtime: Schema.Int,
   /** Compact target, big-endian hex. */
-  bits: Schema.String,
+  bits: Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}$/)),
   height: Schema.Int,
   signet_challenge: Schema.optionalKey(Schema.String),
   /** The scriptPubKey of the witness commitment output for exactly these transactions, hex. */

@@ -13,11 +13,11 @@ export const doubleSha256 = (bytes: Uint8Array): Uint8Array => {
 
 /** 64 hex digits in display order to 32 bytes in internal order. Throws a `TypeError` for anything else. */
 export const hashFromDisplay = (display: string): Uint8Array => {
-  const bytes = new Uint8Array(Buffer.from(display, "hex"))
-  if (bytes.length !== 32 || display.length !== 64) {
+  const hash: Uint8Array = Buffer.from(display, "hex").toReversed()
+  if (hash.length !== 32 || display.length !== 64) {
     throw new TypeError(`a hash has 64 hex digits; got ${display.length} characters: ${display.slice(0, 80)}`)
   }
-  return bytes.toReversed()
+  return hash
 }
 
 /** 32 bytes in internal order to 64 hex digits in display order. */

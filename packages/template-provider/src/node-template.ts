@@ -18,7 +18,7 @@ import { BlockSpace, MAX_BLOCK_WEIGHT } from "./block-space.ts"
 
 const { protocol } = TemplateDistribution
 
-/** What the node answered, in the types of the protocol. */
+/** What the node answered, in the types of the protocol. Throws a `TypeError` for hashes that are none. */
 export class NodeTemplate {
   readonly source: BlockTemplate
   readonly height: number
@@ -33,7 +33,7 @@ export class NodeTemplate {
   /** About what it holds in memory, in bytes: mostly the transactions in hex. */
   readonly size: number
   readonly #work = new Map<number, TemplateWork>()
-  #txids: ReadonlyArray<Uint8Array> | undefined
+  readonly #txids: ReadonlyArray<Uint8Array>
 
   constructor(source: BlockTemplate, receivedAt: number) {
     this.source = source
@@ -46,6 +46,7 @@ export class NodeTemplate {
       sigops: source.sigoplimit
     })
     this.receivedAt = receivedAt
+    this.#txids = source.transactions.map(({ txid }) => hashFromDisplay(txid))
     this.size = source.transactions.reduce((size, { data }) => size + data.length + BYTES_BESIDE_DATA, 0)
   }
 
@@ -83,7 +84,6 @@ export class NodeTemplate {
       isWhole && source.default_witness_commitment !== undefined
         ? new Uint8Array(Buffer.from(source.default_witness_commitment, "hex"))
         : witnessCommitmentOutput(witnessCommitment(transactions.map(({ hash }) => hashFromDisplay(hash)))).script
-    this.#txids ??= source.transactions.map(({ txid }) => hashFromDisplay(txid))
     return {
       transactions,
       value: this.value - BigInt(space.feesFrom(count)),

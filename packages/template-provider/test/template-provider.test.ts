@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeUnreachable, NodeWarmingUp } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Effect, Fiber, Layer, Logger, PubSub, Stream } from "effect"
+import { Effect, Fiber, Layer, Logger, PubSub, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateProvider, type TemplateProviderEvent, type TemplateProviderOptions } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -10,7 +10,7 @@ import { connect } from "./test-client.ts"
 import { RECORDED, templateAt } from "./templates.ts"
 
 /** A provider over a fake node, and a dialer to it, on a network in memory. */
-const layer = (options?: TemplateProviderOptions, network?: Memory.NetworkOptions) =>
+const layer = (options?: TemplateProviderOptions, network?: Memory.NetworkOptions, log: Array<string> = []) =>
   Layer.mergeAll(
     TemplateProvider.layer(options).pipe(
       Layer.provide(Setup.server(TemplateListener)),
@@ -18,7 +18,10 @@ const layer = (options?: TemplateProviderOptions, network?: Memory.NetworkOption
       Layer.provideMerge(FakeNode.layer)
     ),
     Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
-  ).pipe(Layer.provide(Memory.network(network)), Layer.provide(Logger.layer([])))
+  ).pipe(
+    Layer.provide(Memory.network(network)),
+    Layer.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]))
+  )
 
 const withValue = (gain: number, transactions = RECORDED.transactions) =>
   templateAt(100, { coinbasevalue: RECORDED.coinbasevalue + gain, longpollid: `value-${gain}`, transactions })
@@ -396,5 +399,32 @@ describe("RequestTransactionData", () => {
       yield* ask(template.templateId)
       assert.strictEqual((yield* client.expect("RequestTransactionData.Error")).errorCode, "stale-template-id")
     }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("any client", () => {
+  it.effect.prop(
+    "may send what it likes: the provider serves the others on",
+    [Schema.Array(TemplateDistribution.protocol.toServer.schema)],
+    ([messages]) => {
+      const log: Array<string> = []
+      return Effect.gen(function* () {
+        const node = yield* FakeNode
+        yield* node.setTemplate(templateAt(100))
+        const [wild, right] = [yield* connect(), yield* connect()]
+        yield* right.constrain()
+        yield* right.expectTip
+        for (const message of messages) yield* Effect.ignore(wild.send([message]))
+        yield* Effect.ignore(wild.constrain())
+        yield* settle
+        yield* node.setTemplate(templateAt(101))
+        yield* node.announce
+        yield* right.expectTip
+        assert.deepStrictEqual(
+          log.filter((line) => line.includes("defect")),
+          []
+        )
+      }).pipe(Effect.provide(layer({}, {}, log)), Effect.scoped)
+    }
   )
 })
