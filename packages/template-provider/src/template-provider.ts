@@ -148,7 +148,13 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
       yield* reachable.await
       if (longPollId === undefined) return
       const before = clock.currentTimeMillisUnsafe()
-      const change: Change = yield* ask(longPollId).pipe(Effect.catch(() => Effect.succeed("none" as const)))
+      const change: Change = yield* ask(longPollId).pipe(
+        Effect.catch(({ reason }) => {
+          // What ended it shows at once whether the node is still there; that nothing happened for an hour does not.
+          if (reason._tag !== "NodeTimeout") wake()
+          return Effect.succeed("none" as const)
+        })
+      )
       // A node that does not wait must not keep us busy.
       const took = clock.currentTimeMillisUnsafe() - before
       if (change !== "tip" && took < SHORTEST_LONG_POLL_MS) yield* Effect.sleep(SHORTEST_LONG_POLL_MS - took)
@@ -222,6 +228,6 @@ const unreadable = (error: unknown): NodeRpcError =>
 const TEMPLATES_PER_MILLISECOND = 1_000n
 const EVENT_BUFFER = 1_024
 const FIRST_RETRY_MS = 250
-const MAX_RETRY_MS = 10_000
+const MAX_RETRY_MS = 5_000
 const MAX_CATCH_UP_TRIES = 8
 const SHORTEST_LONG_POLL_MS = 1_000

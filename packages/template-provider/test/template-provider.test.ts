@@ -308,10 +308,10 @@ describe("a node that is away", () => {
       const client = yield* connect()
       yield* client.constrain()
       yield* TestClock.adjust("2 minutes")
-      // 0.25, 0.5, 1, 2, 4, 8 and then every 10 seconds.
+      // 0.25, 0.5, 1, 2, 4 and then every 5 seconds.
       const failures = events.filter(({ _tag }) => _tag === "NodeUnavailable")
-      assert.isAbove(failures.length, 12)
-      assert.isBelow(failures.length, 20)
+      assert.isAbove(failures.length, 20)
+      assert.isBelow(failures.length, 32)
       assert.match((failures[0] as { message: string }).message, /getblocktemplate: the node at fake cannot be reached/)
       assert.isFalse((yield* (yield* TemplateProvider).stats).isNodeReachable)
 
@@ -321,6 +321,19 @@ describe("a node that is away", () => {
       yield* client.expectTip
       assert.isTrue((yield* (yield* TemplateProvider).stats).isNodeReachable)
       assert.deepInclude(events, { _tag: "NodeReachable", height: 100 })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("is missed at once when it ends a long poll", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      yield* settle
+      const provider = yield* TemplateProvider
+      assert.isTrue((yield* provider.stats).isNodeReachable)
+      yield* node.setFailure(new NodeUnreachable({ cause: "ECONNRESET" }))
+      yield* settle
+      assert.isFalse((yield* provider.stats).isNodeReachable)
     }).pipe(Effect.provide(layer()))
   )
 
