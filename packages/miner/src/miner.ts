@@ -182,7 +182,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
     Stream.runForEachArray((batch) => record(options.user, batch)),
     Effect.forkScoped({ startImmediately: true })
   )
-  yield* reconnecting({ dial }, servers, mine).pipe(
+  yield* reconnecting({ dial }, servers, mine, { maxDelay: "10 seconds", ...options.reconnecting }).pipe(
     Effect.raceFirst(Effect.exit(Deferred.await(finished))),
     Effect.forkScoped
   )

@@ -1,6 +1,6 @@
 /** How a miner is to mine. */
 import { Mining } from "@sluice/protocol"
-import type { Device, ServerAddress, Setup } from "@sluice/transport"
+import type { Device, ReconnectingOptions, ServerAddress, Setup } from "@sluice/transport"
 import { type Duration, Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { SessionOptions } from "./session.ts"
@@ -31,6 +31,8 @@ export interface MinerOptions {
   readonly device?: Partial<Device>
   /** How long the server may take from the connection to the first job that can be mined. Default 30 seconds. */
   readonly workTimeout?: Duration.Input
+  /** The waits between a lost connection and the next try. Default from 1 second on, up to 10. */
+  readonly reconnecting?: ReconnectingOptions
   /** The time between two `HashRate` events. Default 5 seconds. */
   readonly hashRateInterval?: Duration.Input
 }
