@@ -50,6 +50,11 @@ export class Connection {
     return this.#channels.size
   }
 
+  /** Whether it never had a channel. */
+  get isIdle(): boolean {
+    return this.#nextChannelId === GROUP_CHANNEL_ID + 1
+  }
+
   stats(now: number): ReadonlyArray<ChannelStats> {
     return Array.from(this.#channels.values(), (channel) => channel.stats(now))
   }

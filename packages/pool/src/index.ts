@@ -1,0 +1,5 @@
+export * from "./event.ts"
+export { PoolOptionError, type PoolOptions } from "./options.ts"
+export * from "./payout.ts"
+export * from "./pool.ts"
+export type { PoolStats } from "./stats.ts"
