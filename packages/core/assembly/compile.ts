@@ -28,13 +28,16 @@ const run = async (entries: ReadonlyArray<string>, optimize: string): Promise<Co
   let report = ""
   let wasm = new Uint8Array(0)
   const output = { write: (text: Uint8Array | string) => void (report += text) }
-  const { error } = await asc([...entries, optimize, "--baseDir", root, "--outFile", "core.wasm"], {
-    stdout: output,
-    stderr: output,
-    writeFile: (_name, contents) => {
-      if (typeof contents !== "string") wasm = new Uint8Array(contents)
+  const { error } = await asc(
+    [...entries, optimize, "--disableWarning", "235", "--baseDir", root, "--outFile", "core.wasm"],
+    {
+      stdout: output,
+      stderr: output,
+      writeFile: (_name, contents) => {
+        if (typeof contents !== "string") wasm = new Uint8Array(contents)
+      }
     }
-  })
+  )
   return { ok: error === null, report, wasm }
 }
 

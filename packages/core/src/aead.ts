@@ -233,7 +233,7 @@ export class ChaCha20Poly1305 {
     words[i + 1] = 0
     words[i + 2] = length
     words[i + 3] = 0
-    this.mac.blocks(words, blocks + 1, WHOLE_BLOCK)
+    this.mac.blocks(words, (blocks + 1) | 0, WHOLE_BLOCK)
     this.mac.finish(words)
   }
 }

@@ -102,7 +102,7 @@ export class CipherState {
     while (rest > 0) {
       const block: i32 = rest < MAX_BLOCK_PLAINTEXT ? rest : MAX_BLOCK_PLAINTEXT
       if (!this.decryptWithAd(NO_DATA, 0, 0, buffer, from, block)) return false
-      if (from !== to) buffer.copyWithin(to, from, from + block)
+      if (from !== to) buffer.copyWithin(to, from, (from + block) | 0)
       from = (from + block + MAC_SIZE) | 0
       to = (to + block) | 0
       rest = (rest - block) | 0

@@ -97,7 +97,7 @@ export class Initiator {
    */
   finish(act2: Uint8Array, at: i32, authorityKey: Uint8Array, nowSeconds: i32, toleranceSeconds: i32): i32 {
     if (this.state !== STARTED) return this.end(HANDSHAKE_OUT_OF_ORDER)
-    if (act2.length - at < ACT2_SIZE) return this.end(HANDSHAKE_TOO_SHORT)
+    if (((act2.length - at) | 0) < ACT2_SIZE) return this.end(HANDSHAKE_TOO_SHORT)
     const code: i32 = this.read(act2, at)
     if (code !== HANDSHAKE_OK) return this.end(code)
     const verdict: i32 = this.judge(authorityKey, nowSeconds, toleranceSeconds)
@@ -202,7 +202,7 @@ export class Responder {
     outAt: i32
   ): i32 {
     if (this.state !== NEW) return this.end(HANDSHAKE_OUT_OF_ORDER)
-    if (act1.length - at < ACT1_SIZE) return this.end(HANDSHAKE_TOO_SHORT)
+    if (((act1.length - at) | 0) < ACT1_SIZE) return this.end(HANDSHAKE_TOO_SHORT)
     const symmetric = this.symmetric
     const staticAt: i32 = (outAt + STATIC_AT) | 0
     const certificateAt: i32 = (outAt + CERTIFICATE_AT) | 0

@@ -185,9 +185,9 @@ export class Poly1305 {
     const t3: i32 = (a3 + this.s3) | 0
     const c0: i32 = carryOut(a0, this.s0, t0)
     const u1: i32 = (t1 + c0) | 0
-    const c1: i32 = carryOut(a1, this.s1, t1) + carryOut(t1, c0, u1)
+    const c1: i32 = carryOut(a1, this.s1, t1) | carryOut(t1, c0, u1)
     const u2: i32 = (t2 + c1) | 0
-    const c2: i32 = carryOut(a2, this.s2, t2) + carryOut(t2, c1, u2)
+    const c2: i32 = carryOut(a2, this.s2, t2) | carryOut(t2, c1, u2)
     tag[0] = t0
     tag[1] = u1
     tag[2] = u2

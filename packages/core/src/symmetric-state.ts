@@ -3,6 +3,7 @@
  * Noise, section 5.2).
  */
 import { CipherState } from "./cipher-state.ts"
+import { MAC_SIZE } from "./frame.ts"
 import { hkdf2 } from "./hkdf.ts"
 import { Sha256, sha256 } from "./sha256.ts"
 
@@ -47,7 +48,7 @@ export class SymmetricState {
   /** Encrypts in place with h as associated data, puts the tag behind, mixes both into h. */
   encryptAndHash(buffer: Uint8Array, at: i32, length: i32): void {
     this.cipher.encryptWithAd(this.h, 0, 32, buffer, at, length)
-    this.mixHash(buffer, at, length + 16)
+    this.mixHash(buffer, at, (length + MAC_SIZE) | 0)
   }
 
   /**
@@ -55,7 +56,7 @@ export class SymmetricState {
    */
   decryptAndHash(whole: Uint8Array, wholeAt: i32, buffer: Uint8Array, at: i32, length: i32): bool {
     if (!this.cipher.decryptWithAd(this.h, 0, 32, buffer, at, length)) return false
-    this.mixHash(whole, wholeAt, length + 16)
+    this.mixHash(whole, wholeAt, (length + MAC_SIZE) | 0)
     return true
   }
 

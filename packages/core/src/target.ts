@@ -34,7 +34,7 @@ export function nBitsToTarget(nBits: i32, out: Uint8Array, outAt: i32): bool {
   if (mantissa === 0) return false
   if ((nBits & 0x800000) !== 0) return false
   if (size > 34 || (size > 33 && mantissa > 0xff) || (size > 32 && mantissa > 0xffff)) return false
-  const low: i32 = size < 3 ? 0 : size - 3
+  const low: i32 = size < 3 ? 0 : (size - 3) | 0
   for (let i: i32 = low; mantissa !== 0; i++) {
     out[outAt + i] = mantissa as u8
     mantissa = mantissa >> 8
