@@ -115,6 +115,7 @@ export class TemplateMachine<Client> {
       this.#lastRequestAtTip = this.#lastRequest
       this.#retain(node)
       this.#sentAt = now
+      this.#submitted.length = 0
       return { change: "tip", deliveries: this.#deliver((template) => this.#atTip(template, now)) }
     }
     if (!this.#isWorthSending(current, node, now)) return { change: "none", deliveries: [] }
@@ -172,7 +173,7 @@ export class TemplateMachine<Client> {
 
   /**
    * The block that a solution makes (section 7.7). A template that is stale by now still counts: that the block is late
-   * is for the network to say. Each block is given out once.
+   * is for the network to say. Each block is given out once at a tip.
    */
   onSolution(solution: TemplateDistribution.SubmitSolution): SolutionOutcome {
     const template = this.#templates.get(solution.templateId)
@@ -286,7 +287,7 @@ const refused = (reason: SolutionRefusal): SolutionOutcome => ({ _tag: "Refused"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-/** Blocks remembered as given out; more than one a client at a time is a test network. */
+/** Blocks remembered as given out at a tip; more than one is a test network, or two at the same moment. */
 const MAX_SUBMITTED = 64
 /** However often clients change their constraints. */
 const MAX_TEMPLATES = 10_000

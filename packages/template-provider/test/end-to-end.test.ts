@@ -89,6 +89,49 @@ describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () 
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
   )
 
+  it.live("a node that stops and starts again with another chain is taken up again", () =>
+    Effect.gen(function* () {
+      const startNode = Effect.fnUntraced(function* (port: number, endpoint: string) {
+        const scope = yield* Scope.make()
+        const context = yield* Layer.merge(
+          JsonRpcServer.layer({ port, user: "u", password }),
+          ZmqPublisher.layer(endpoint)
+        ).pipe(Layer.provideMerge(node), build, Scope.provide(scope))
+        return { context, stop: Scope.close(scope, Exit.void) }
+      })
+      const first = yield* startNode(0, "tcp://127.0.0.1:*")
+      const { port, url } = Context.get(first.context, JsonRpcServer)
+      const { endpoint } = Context.get(first.context, ZmqPublisher)
+      const memory = yield* build(
+        Layer.mergeAll(
+          TemplateProvider.layer().pipe(
+            Layer.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Password", user: "u", password } })),
+            Layer.provide(NodeNotifications.layerZmq(endpoint)),
+            Layer.provide(Setup.server(TemplateListener)),
+            Layer.provide(Plain.listener)
+          ),
+          Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
+        ).pipe(Layer.provide(Memory.network()))
+      )
+      const provider = Context.get(memory, TemplateProvider)
+      const client = yield* connect().pipe(Effect.provide(memory))
+      yield* client.constrain()
+      const before = yield* client.expectTip
+      yield* client.send([solve(before.template, before.prevHash)])
+      yield* client.expectTip
+
+      yield* first.stop
+      yield* provider.stats.pipe(Effect.delay(20), Effect.repeat({ until: ({ isNodeReachable }) => !isNodeReachable }))
+      const second = yield* startNode(port, endpoint)
+      const after = yield* client.expectTip
+      yield* client.send([solve(after.template, after.prevHash)])
+      yield* client.expectTip
+      assert.strictEqual((yield* Context.get(second.context, DevNode).tip).height, 1)
+      assert.deepStrictEqual((yield* provider.stats).verdicts, { accepted: 2 })
+      yield* second.stop
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+  )
+
   it.live("a block that the node got from elsewhere goes out when ZMQ announces it", () =>
     Effect.gen(function* () {
       const devNode = yield* build(node)

@@ -371,7 +371,7 @@ describe("a solution", () => {
     assert.deepStrictEqual(RawTx.decode(solution.coinbaseTx).outputs.at(-1)!.script.subarray(6), commitment)
   })
 
-  it("is given out once", () => {
+  it("is given out once at a tip", () => {
     const machine = machineWith(templateAt(100))
     const [message] = decode(machine.onConstraints("a", constraints(), NOW))
     const { outcome, solution } = firstBlock(machine, newTemplate(message))
@@ -379,6 +379,8 @@ describe("a solution", () => {
       _tag: "Refused",
       reason: { _tag: "Repeated", hash: outcome.hash }
     })
+    machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
+    assert.strictEqual(machine.onSolution(solution)._tag, "Block", "a node may have lost it")
   })
 
   it("counts for a template of an earlier block as long as that is kept", () => {
