@@ -19,6 +19,8 @@ interface Group {
 
 /** The files of cases; a group's name counts for `--filter` too. */
 const groups: Record<string, () => Promise<Group>> = {
+  sha256: () => import("./sha256.ts"),
+  aead: () => import("./aead.ts"),
   codec: () => import("./codec.ts")
 }
 
