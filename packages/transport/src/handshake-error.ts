@@ -28,7 +28,7 @@ export class HandshakeTruncated extends error<HandshakeTruncated>("HandshakeTrun
   hint: Schema.String
 }) {
   override get message(): string {
-    return `the ${peerOf[this.role]} ended the connection after ${this.received} of the handshake's ${this.expected} bytes${this.hint}`
+    return `the ${peerOf[this.role]} ended the connection after ${this.received} of the handshake's ${this.expected} bytes${this.hint}${this.role === "initiator" && this.received === 0 ? "; is it a server that speaks Noise?" : ""}`
   }
 }
 

@@ -27,7 +27,7 @@ import {
   Responder
 } from "@sluice/core"
 import { AuthorityKey, CertificateAuthority, Curve, entropy } from "@sluice/noise"
-import { Clock, Duration, Effect, Layer, Redacted } from "effect"
+import { Clock, Duration, Effect, Layer, Redacted, Semaphore } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
 import { DialError } from "./error.ts"
@@ -83,6 +83,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   const curve = yield* Curve.Curve
   const random = yield* entropy
   const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
+  const paced = makePaced()
 
   return Effect.fnUntraced(function* (duplex: Duplex) {
     const { act: act1, early } = yield* readAct(duplex, "responder", ACT1_SIZE, timeout)
@@ -93,7 +94,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
     const { staticSecret, staticKey, certificate } = yield* credentials
     const handshake = new Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
     const act2 = new Uint8Array(ACT2_SIZE)
-    const code = handshake.respond(act1, 0, random(32), random(32), act2, 0)
+    const code = yield* paced(Effect.sync(() => handshake.respond(act1, 0, random(32), random(32), act2, 0)))
     if (code !== HANDSHAKE_OK) return yield* garbage(duplex, "responder", code, act1)
     yield* Effect.mapError(
       duplex.write(() => act2),
@@ -102,6 +103,19 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
     return encrypted(duplex, handshake, early)
   })
 })
+
+/**
+ * Lets one effect begin in each turn of the event loop, the first at once: a thousand clients that make their handshakes at
+ * the same time do not keep those waiting who are connected.
+ */
+const makePaced = () => {
+  const turn = Semaphore.makeUnsafe(1)
+  const passOn = Effect.forkDetach(Effect.andThen(Effect.yieldNow, Semaphore.release(turn, 1)))
+  return <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.andThen(restore(Semaphore.take(turn, 1)), Effect.ensuring(effect, passOn))
+    )
+}
 
 export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions) {
   const dialer = yield* Dialer
@@ -132,12 +146,16 @@ export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions
   })
 })
 
-const encrypted = (duplex: Duplex, handshake: Initiator | Responder, early: ReadonlyArray<Uint8Array>): FrameDuplex =>
+const encrypted = (
+  duplex: Duplex,
+  { receive, send }: Initiator | Responder,
+  early: ReadonlyArray<Uint8Array>
+): FrameDuplex =>
   overDuplex({
     duplex,
-    reader: new FrameReader(handshake.receive, MAX_SETUP_PAYLOAD),
+    reader: new FrameReader(receive, MAX_SETUP_PAYLOAD),
     early,
-    seal: (frames) => seal(handshake.send, frames)
+    seal: (frames) => seal(send, frames)
   })
 
 /** All frames of one write, encrypted into one buffer. */

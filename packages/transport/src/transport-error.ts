@@ -46,7 +46,7 @@ export class Undecryptable extends error<Undecryptable>("Undecryptable")("Undecr
 }) {
   override get message(): string {
     return this.framesBefore === 0
-      ? "the first bytes after the handshake do not decrypt: the peer does not speak Stratum V2 with Noise, or changed its mind"
+      ? "the first bytes after the handshake do not decrypt: the peer does not speak Stratum V2 with Noise"
       : `frame ${this.framesBefore + 1}: its ${this.part} does not decrypt; it was changed on the way`
   }
 }

@@ -171,7 +171,7 @@ const attacks: ReadonlyArray<
   [
     "connects and goes",
     (address) => Effect.scoped(Effect.asVoid(connect(address))),
-    /Info .* ended: .* after 0 of the handshake's 64 bytes/
+    /Debug .* ended: .* after 0 of the handshake's 64 bytes/
   ],
   [
     "sends garbage in place of the handshake",

@@ -123,6 +123,25 @@ describe("Noise", () => {
     }).pipe(Effect.provide(noiseOverMemory({ capacity: 100 })))
   )
 
+  it.effect("serves those who are connected while many others make their handshakes", () =>
+    Effect.gen(function* () {
+      const { address, run } = yield* FrameListener
+      const dialer = yield* Dialer
+      let accepted = 0
+      yield* Effect.forkScoped(
+        run((frames) => {
+          accepted++
+          return Effect.forever(Effect.andThen(frames.pull, frames.write([frameOf(1)])))
+        })
+      )
+      const client = yield* (yield* FrameDialer).dial({ ...address, security: noise })
+      for (let i = 0; i < 20; i++) yield* (yield* dialer.dial(address)).write(() => new Uint8Array(64).fill(0x80 + i))
+      yield* client.write([frameOf(1)])
+      yield* client.pull
+      assert.isBelow(accepted, 10)
+    }).pipe(Effect.provide(noiseOverMemory()))
+  )
+
   it.effect("ends a client that says nothing at the time limit, and only that one", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
