@@ -1,0 +1,427 @@
+import { assert, describe, it } from "@effect/vitest"
+import { addWitness, coinbaseTags, scriptForAddress, splitCoinbase } from "@sluice/bitcoin"
+import { type Server, u256FromBytes } from "@sluice/channels"
+import { Mining } from "@sluice/protocol"
+import { TemplateFeed } from "@sluice/template-provider"
+import { FrameDialer } from "@sluice/transport"
+import { Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { Pool, type PoolEvent } from "../src/index.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { openExtended, openStandard, PoolAddress, TestClient } from "./test-client.ts"
+import { COINBASE_ADDRESS, giveWork, memoryWorld, options, poolStats } from "./worlds.ts"
+
+/** Lets everything that can happen now happen. */
+const settle = TestClock.adjust(0)
+
+const publish = (...messages: Parameters<TemplateFeed["Service"]["publish"]>[0]) =>
+  Effect.flatMap(TemplateFeed, (feed) => feed.publish(messages))
+
+/** All events from now on, in an array that grows. */
+const watch = Effect.gen(function* () {
+  const found: Array<PoolEvent> = []
+  yield* (yield* Pool).events.pipe(
+    Stream.runForEach((event) => Effect.sync(() => found.push(event))),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return found
+})
+
+const tags = (events: ReadonlyArray<PoolEvent>): ReadonlyArray<string> => events.map(({ _tag }) => _tag)
+
+describe("jobs", () => {
+  it.effect("come as soon as there is a template, to channels that were opened before", () =>
+    Effect.gen(function* () {
+      const client = yield* TestClient.connect()
+      yield* client.send(openExtended(), openStandard({ requestId: 2 }))
+      yield* client.expect("OpenExtendedMiningChannel.Success")
+      yield* client.expect("OpenStandardMiningChannel.Success")
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* giveWork
+      const job = yield* client.expect("NewExtendedMiningJob")
+      const prevHash = yield* client.expect("SetNewPrevHash")
+      assert.deepInclude(prevHash, { channelId: 1, jobId: job.jobId, prevHash: bytes(1), minNtime: 1_800_000_000 })
+      assert.strictEqual(job.minNtime, undefined)
+      assert.strictEqual(yield* client.waiting, 0)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("pay the pool's address and carry its tag", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      yield* client.send(openExtended())
+      yield* client.expect("OpenExtendedMiningChannel.Success")
+      const job = yield* client.expect("NewExtendedMiningJob")
+      const source = template(1)
+      const { prefix, suffix } = splitCoinbase({
+        version: source.coinbaseTxVersion,
+        prefix: source.coinbasePrefix,
+        tags: coinbaseTags("My Pool", ""),
+        extranonceSize: 20,
+        sequence: source.coinbaseTxInputSequence,
+        outputs: [{ value: 5_000_000_000n, script: scriptForAddress(COINBASE_ADDRESS, "regtest") }],
+        templateOutputs: source.coinbaseTxOutputs,
+        templateOutputsCount: 1,
+        lockTime: source.coinbaseTxLocktime
+      })
+      assert.deepStrictEqual(new Uint8Array(job.coinbaseTxPrefix), prefix)
+      assert.deepStrictEqual(new Uint8Array(job.coinbaseTxSuffix), suffix)
+    }).pipe(Effect.provide(memoryWorld({ tag: "My Pool" })))
+  )
+
+  it.effect("go to each kind of client in its own way: to a group once, for standard jobs to each channel", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const proxy = yield* TestClient.connect()
+      const device = yield* TestClient.connect({ flags: Mining.REQUIRES_STANDARD_JOBS })
+      for (let i = 0; i < 3; i++) {
+        yield* proxy.open(openStandard({ requestId: i }))
+        yield* device.open(openStandard({ requestId: i }))
+      }
+      yield* publish(template(2))
+      assert.strictEqual((yield* proxy.expect("NewExtendedMiningJob")).channelId, 1)
+      const roots = new Set<string>()
+      for (const channelId of [2, 3, 4]) {
+        const job = yield* device.expect("NewMiningJob")
+        assert.strictEqual(job.channelId, channelId)
+        roots.add(Buffer.from(job.merkleRoot).toString("hex"))
+      }
+      assert.strictEqual(roots.size, 3)
+      assert.deepStrictEqual([yield* proxy.waiting, yield* device.waiting], [0, 0])
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("have ids that a pool which is started again does not repeat", () =>
+    Effect.gen(function* () {
+      const firstJobId = Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        return (yield* client.open(openExtended())).jobId
+      }).pipe(Effect.provide(memoryWorld()))
+      const before = yield* firstJobId
+      yield* TestClock.adjust("1 second")
+      assert.isAbove(yield* firstJobId, before)
+    })
+  )
+
+  it.effect("keep coming after the template provider sent something useless", () =>
+    Effect.gen(function* () {
+      const events = yield* watch
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      yield* client.open(openExtended())
+      yield* publish(template(2, { coinbasePrefix: bytes(1, 70) }), template(3))
+      assert.strictEqual((yield* client.expect("NewExtendedMiningJob")).channelId, 1)
+      yield* settle
+      assert.include(tags(events), "TemplateIgnored")
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+})
+
+describe("a share", () => {
+  it.effect("is recorded before it is acknowledged", () => {
+    const recorded: Array<Server.ShareAccepted> = []
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended({ userIdentity: "alice.1" }))
+      yield* client.send(miner.mine(), miner.mine(), miner.mine({ bad: true }))
+      yield* client.expect("SubmitShares.Error")
+      const { newSubmitsAcceptedCount } = yield* client.expect("SubmitShares.Success")
+      assert.strictEqual(newSubmitsAcceptedCount, recorded.length)
+      assert.deepStrictEqual(
+        recorded.map(({ channel, sequenceNumber }) => [channel.userIdentity, sequenceNumber]),
+        [
+          ["alice.1", 1],
+          ["alice.1", 2]
+        ]
+      )
+    }).pipe(Effect.provide(memoryWorld({ onShare: (share) => recorded.push(share) })))
+  })
+
+  it.effect("that cannot be recorded is not acknowledged, and ends that connection alone", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
+      const miner = yield* client.open(openExtended({ userIdentity: "broken" }))
+      const good = yield* other.open(openExtended())
+      yield* client.send(miner.mine())
+      yield* client.ended
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* other.send(good.mine())
+      yield* other.expect("SubmitShares.Success")
+    }).pipe(
+      Effect.provide(
+        memoryWorld({
+          onShare: ({ channel }) => {
+            if (channel.userIdentity === "broken") throw new Error("the disk is full")
+          }
+        })
+      )
+    )
+  )
+
+  it.effect("which meets the network's target goes to the template provider as a block with its whole coinbase", () =>
+    Effect.gen(function* () {
+      const events = yield* watch
+      yield* publish(futureTemplate(1), newPrevHash(1, { target: ANY_TARGET, nbits: 0x207fffff }))
+      const client = yield* TestClient.connect()
+      yield* client.send(openExtended())
+      const { extranoncePrefix } = yield* client.expect("OpenExtendedMiningChannel.Success")
+      const job = yield* client.expect("NewExtendedMiningJob")
+      const { minNtime } = yield* client.expect("SetNewPrevHash")
+      const extranonce = bytes(9, 8)
+      const { channelId, sequenceNumber, nonce } = { channelId: 2, sequenceNumber: 1, nonce: 77 }
+      const { jobId } = job
+      const version = job.version | 0x1fffffe0
+      yield* client.send({
+        _tag: "SubmitSharesExtended",
+        channelId,
+        sequenceNumber,
+        jobId,
+        nonce,
+        ntime: minNtime,
+        version,
+        extranonce
+      })
+      const { solutions } = yield* TemplateFeed
+      const solution = yield* Queue.take(solutions)
+      const stripped = Buffer.concat([job.coinbaseTxPrefix, extranoncePrefix, extranonce, job.coinbaseTxSuffix])
+      assert.deepStrictEqual(solution, {
+        _tag: "SubmitSolution",
+        templateId: 1n,
+        version,
+        headerTimestamp: minNtime,
+        headerNonce: nonce,
+        coinbaseTx: addWitness(new Uint8Array(stripped))
+      })
+      yield* client.expect("SubmitShares.Success")
+      assert.includeMembers([...tags(events)], ["ShareAccepted", "BlockFound"])
+      assert.strictEqual((yield* poolStats).blocks, 1)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+})
+
+describe("a connection", () => {
+  it.effect("that opens no channel within a minute is ended; one that does stays", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const [idle, busy] = [yield* TestClient.connect(), yield* TestClient.connect()]
+      const miner = yield* busy.open(openExtended())
+      const ended = yield* Effect.forkChild(idle.ended)
+      yield* TestClock.adjust("50 seconds")
+      assert.strictEqual((yield* poolStats).connections, 2)
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual((yield* Fiber.join(ended))._tag, "TransportError")
+      assert.strictEqual((yield* poolStats).connections, 1)
+      yield* busy.send(miner.mine())
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("that does not read delays no other, and is dropped when too much waits for it", () =>
+    Effect.gen(function* () {
+      const events = yield* watch
+      yield* giveWork
+      const reader = yield* TestClient.connect()
+      yield* reader.open(openExtended())
+      const { dial } = yield* FrameDialer
+      // Opens a channel and never reads again.
+      const deaf = yield* dial(yield* PoolAddress)
+      yield* deaf.write([
+        Mining.protocol.toServer.encode({
+          _tag: "SetupConnection",
+          protocol: 0,
+          minVersion: 2,
+          maxVersion: 2,
+          flags: 0,
+          endpointHost: "",
+          endpointPort: 1,
+          vendor: "",
+          hardwareVersion: "",
+          firmware: "",
+          deviceId: ""
+        }),
+        Mining.protocol.toServer.encode(openExtended())
+      ])
+      yield* settle
+      for (let id = 2; id < 40; id++) {
+        yield* publish(template(id))
+        yield* reader.expect("NewExtendedMiningJob")
+      }
+      yield* settle
+      const closed = events.filter((event) => event._tag === "ConnectionClosed")
+      assert.match(closed[0]?.reason ?? "", /does not read/)
+      assert.strictEqual((yield* poolStats).connections, 1)
+    }).pipe(Effect.provide(memoryWorld({ maxPendingBytes: 4096 }, { capacity: 1024 })))
+  )
+
+  it.effect("gives its prefixes back when it ends", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const fill = Effect.gen(function* () {
+        const client = yield* TestClient.connect()
+        for (let i = 0; i < 256; i++) yield* client.open(openExtended({ requestId: i }))
+      }).pipe(Effect.scoped)
+      yield* fill
+      yield* settle
+      assert.strictEqual((yield* poolStats).channels.length, 0)
+      yield* fill
+    }).pipe(Effect.provide(memoryWorld({ extranonce: { indexSize: 1 } })))
+  )
+
+  it.effect("gets its acknowledgements before the pool stops", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const world = yield* Layer.buildWithScope(memoryWorld(), scope)
+      yield* Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(...Array.from({ length: 19 }, () => miner.mine()))
+        const counts: Array<number> = []
+        while (counts.reduce((sum, count) => sum + count, 0) < 19) {
+          const success = yield* client.expect("SubmitShares.Success")
+          counts.push(success.newSubmitsAcceptedCount)
+          // Stops while some are on their way.
+          if (counts.length === 1) yield* Scope.close(scope, Exit.void)
+        }
+        assert.deepStrictEqual(counts, [10, 9])
+        assert.strictEqual((yield* client.ended)._tag, "TransportError")
+      }).pipe(Effect.provide(world))
+    })
+  )
+
+  it.effect("lowers its difficulty in time when its hash rate falls", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended({ nominalHashRate: 1e6 }))
+      yield* TestClock.adjust("1 minute")
+      const { maximumTarget } = yield* client.expect("SetTarget")
+      assert.isTrue(u256FromBytes(maximumTarget) > miner.target)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+})
+
+describe("what the pool tells", () => {
+  it.effect("events of a session, in order, and the counts that they add up to", () =>
+    Effect.gen(function* () {
+      yield* settle
+      const events = yield* watch
+      yield* giveWork
+      yield* Effect.gen(function* () {
+        const client = yield* TestClient.connect({ device: { vendor: "ACME" } })
+        const miner = yield* client.open(openExtended({ userIdentity: "bob" }))
+        yield* client.send(miner.mine(), miner.mine({ bad: true }), openStandard({ userIdentity: "" }))
+        yield* client.expect("SubmitShares.Error")
+        yield* client.expect("OpenMiningChannel.Error")
+        yield* client.expect("SubmitShares.Success")
+        const { accepted, channels, connections, refused } = yield* poolStats
+        assert.deepStrictEqual([accepted, refused, connections], [1, { "difficulty-too-low": 1 }, 1])
+        assert.deepInclude(channels[0], { accepted: 1, refused: { "difficulty-too-low": 1 }, blocks: 0 })
+        assert.strictEqual(channels[0]?.channel.userIdentity, "bob")
+      }).pipe(Effect.scoped)
+      yield* settle
+      assert.deepStrictEqual(tags(events), [
+        "JobSent",
+        "PrevHashSent",
+        "ConnectionOpened",
+        "ChannelOpened",
+        "ShareAccepted",
+        "ShareRefused",
+        "ChannelRefused",
+        "ChannelClosed",
+        "ConnectionClosed"
+      ])
+      assert.deepInclude(events[0], { height: 159, future: true, connections: 0 })
+      const { accepted, channels, height, hashRate, latency, templates, upstream } = yield* poolStats
+      assert.deepStrictEqual(
+        { accepted, channels, height, hashRate, templates },
+        {
+          accepted: 1,
+          channels: [],
+          height: 159,
+          hashRate: 0,
+          templates: 1
+        }
+      )
+      assert.strictEqual(latency.count, 1)
+      assert.strictEqual(upstream._tag, "Connected")
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("that the template provider is away, while miners go on", () =>
+    Effect.gen(function* () {
+      const events = yield* watch
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      const { setState } = yield* TemplateFeed
+      yield* setState({ _tag: "Disconnected", server: "somewhere", reason: "gone" })
+      yield* client.send(miner.mine())
+      yield* client.expect("SubmitShares.Success")
+      assert.strictEqual((yield* poolStats).upstream._tag, "Disconnected")
+      assert.include(tags(events), "UpstreamChanged")
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("to a subscriber that does not listen costs nobody else anything", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      yield* (yield* Pool).events.pipe(
+        Stream.runForEach(() => Effect.never),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      for (let i = 0; i < 20; i++) {
+        yield* client.send(miner.mine())
+        yield* client.expect("SubmitShares.Success")
+      }
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+})
+
+describe("options that cannot be", () => {
+  const cases: ReadonlyArray<readonly [option: string, fields: Parameters<typeof options>[0], message: RegExp]> = [
+    ["coinbaseAddress", { coinbaseAddress: "bc1qnonsense" }, /bc1qnonsense is not a Bitcoin address/],
+    ["coinbaseAddress", { chain: "main" }, /is an address of regtest, and this is mainnet/],
+    ["tag", { tag: "x".repeat(90) }, /100 bytes/],
+    ["extranonce", { extranonce: { fullSize: 40 } }, /at most 32 bytes/],
+    ["extranonce", { extranonce: { fullSize: 8 } }, /do not fit/],
+    ["sharesPerMinute", { policy: { sharesPerMinute: 0 } }, /above 0/],
+    ["minHashRate", { policy: { minHashRate: Number.NaN } }, /from 0 on/],
+    ["shareBatchSize", { policy: { shareBatchSize: 0.5 } }, /whole number/],
+    ["ntimeDriftSeconds", { policy: { ntimeDriftSeconds: -1 } }, /from 0 on/]
+  ]
+  for (const [option, fields, message] of cases) {
+    it.effect(`${option}: ${JSON.stringify(fields)}`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Layer.build(memoryWorld(fields)))
+        assert.strictEqual(error.option, option)
+        assert.match(error.message, message)
+      })
+    )
+  }
+
+  it("constraints and flags for the neighbours follow from the options", () => {
+    const fields = { coinbaseAddress: COINBASE_ADDRESS }
+    assert.deepStrictEqual(Pool.constraints(fields), {
+      coinbaseOutputMaxAdditionalSize: 31,
+      coinbaseOutputMaxAdditionalSigops: 0
+    })
+    const legacy = { coinbaseAddress: "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2" }
+    assert.deepStrictEqual(Pool.constraints(legacy), {
+      coinbaseOutputMaxAdditionalSize: 34,
+      coinbaseOutputMaxAdditionalSigops: 4
+    })
+    assert.throws(() => Pool.constraints({ coinbaseAddress: "nobody" }))
+    assert.deepStrictEqual(Pool.setup({}), { supportedFlags: 7 })
+    assert.deepStrictEqual(Pool.setup({ versionRolling: false }), {
+      supportedFlags: 3,
+      flags: Mining.REQUIRES_FIXED_VERSION
+    })
+  })
+})

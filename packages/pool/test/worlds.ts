@@ -1,0 +1,61 @@
+/** A pool with what it needs around it, for tests: in memory under a test clock, or on real sockets with Noise. */
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { type FrameDialer, Memory, MiningListener, Noise, Plain, Setup, Tcp } from "@sluice/transport"
+import { Effect, Layer, Logger } from "effect"
+import { Pool, type PoolOptionError, type PoolOptions } from "../src/index.ts"
+import { futureTemplate, newPrevHash } from "./templates.ts"
+import { PoolAddress } from "./test-client.ts"
+
+export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
+export const options = (fields: Partial<PoolOptions> = {}): PoolOptions => ({
+  coinbaseAddress: COINBASE_ADDRESS,
+  ...fields,
+  policy: { minHashRate: 1, ...fields.policy }
+})
+
+export type World = Pool | TemplateFeed | PoolAddress | FrameDialer
+
+const withFeed = (fields?: Partial<PoolOptions>) =>
+  Pool.layer(options(fields)).pipe(
+    Layer.provideMerge(TemplateSource.layerMemory),
+    Layer.provide(Setup.server(MiningListener, Pool.setup({})))
+  )
+
+/** In memory. */
+export const memoryWorld = (
+  fields?: Partial<PoolOptions>,
+  network: Memory.NetworkOptions = {}
+): Layer.Layer<World, PoolOptionError> =>
+  withFeed(fields).pipe(
+    Layer.provide(Plain.listener),
+    Layer.provideMerge(Plain.dialer),
+    Layer.provideMerge(Layer.succeed(PoolAddress, { ...Memory.ADDRESS, security: { _tag: "plain" } })),
+    Layer.provide(Memory.network(network)),
+    Layer.provide(Logger.layer([]))
+  )
+
+/** On a free port of this machine, with Noise. */
+export const tcpWorld = (fields?: Partial<PoolOptions>): Layer.Layer<World> =>
+  Layer.unwrap(
+    Effect.map(AuthorityKey.generate, ({ publicKey, secretKey }) =>
+      Layer.effect(
+        PoolAddress,
+        Effect.map(Pool, ({ address }) =>
+          PoolAddress.of({ ...address, security: { _tag: "noise", authorityKey: publicKey } })
+        )
+      ).pipe(
+        Layer.provideMerge(withFeed(fields)),
+        Layer.provide(Noise.responder()),
+        Layer.provide([Tcp.listener({ host: "127.0.0.1", port: 0 }), CertificateAuthority.layer({ secretKey })]),
+        Layer.merge(Noise.initiator().pipe(Layer.provide(Tcp.dialer)))
+      )
+    )
+  ).pipe(Layer.provide(Logger.layer([])), Layer.orDie)
+
+/** The first template and the previous hash that it is for, number 1. */
+export const giveWork = Effect.flatMap(TemplateFeed, ({ publish }) => publish([futureTemplate(1), newPrevHash(1)]))
+
+/** The pool's counts. */
+export const poolStats = Effect.flatMap(Pool, ({ stats }) => stats)
