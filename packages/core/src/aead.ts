@@ -25,10 +25,11 @@ export class ChaCha20Poly1305 {
     for (let i: i32 = 0; i < 8; i++) this.key[i] = readU32(key, at + (i << 2))
   }
 
-  /** Forgets the key. */
+  /** Forgets the key, and the last message's one-time key. */
   clear(): void {
     this.key.fill(0)
     this.words.fill(0)
+    this.mac.start(this.words)
   }
 
   /**

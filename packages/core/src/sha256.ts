@@ -10,7 +10,7 @@ import { sha256Again, sha256Block, sha256Start } from "./sha256-block.ts"
 export const SHA256_SIZE: i32 = 32
 export const SHA256_BLOCK_SIZE: i32 = 64
 
-/** SHA-256 of a message in pieces. Messages shorter than 256 MB: the length in bits is kept in 32 bits. */
+/** SHA-256 of a message in pieces. Messages shorter than 2 GB: the length in bytes is an i32. */
 export class Sha256 {
   private readonly state: Int32Array = new Int32Array(8)
   private readonly w: Int32Array = new Int32Array(64)
