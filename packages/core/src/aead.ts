@@ -1,8 +1,9 @@
 /**
  * ChaCha20-Poly1305 (RFC 8439, 2.8) in place on the caller's buffer.
  *
- * Sealing is one pass: each 64-byte block of key stream is added to the buffer and the ciphertext goes on to Poly1305
- * as words, never through memory twice. Opening checks the tag first and touches the buffer only when it is right.
+ * Sealing is one pass: each 64-byte block of key stream is added to the buffer, and the ciphertext goes on to Poly1305 in
+ * words, so that the buffer is read and written once. Opening checks the tag first, in constant time, and touches the
+ * buffer only when it is right.
  */
 import { readU32, writeU32 } from "./bytes.ts"
 import { chacha20Block } from "./chacha20.ts"
