@@ -39,7 +39,7 @@ export class HandshakeGarbage extends error<HandshakeGarbage>("HandshakeGarbage"
   hint: Schema.String
 }) {
   override get message(): string {
-    return `the ${peerOf[this.role]} did not answer with a Noise handshake (${this.what})${this.hint}`
+    return `the ${peerOf[this.role]} did not ${this.role === "initiator" ? "answer" : "begin"} with a Noise handshake (${this.what})${this.hint}`
   }
 }
 

@@ -85,7 +85,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
   const paced = makePaced()
 
-  return Effect.fnUntraced(function* (duplex: Duplex) {
+  return Effect.fn("Noise.respond")(function* (duplex: Duplex) {
     const { act: act1, early } = yield* readAct(duplex, "responder", ACT1_SIZE, timeout)
     const stranger = recognise(act1)
     // Any 64 bytes are a key to the curve, but 64 bytes of text are none: 10^-27 of all keys look like that.
@@ -125,7 +125,7 @@ export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions
   const toleranceSeconds = Math.floor(Duration.toSeconds(options.clockTolerance ?? "10 seconds"))
 
   return FrameDialer.of({
-    dial: Effect.fnUntraced(function* (server) {
+    dial: Effect.fn("Noise.dial")(function* (server) {
       if (server.security._tag !== "noise") return yield* new DialError({ endpoint: server, code: "SECURITY" })
       const { authorityKey } = server.security
       const duplex = yield* dialer.dial(server)

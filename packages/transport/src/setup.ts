@@ -110,7 +110,9 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
     return undefined
   }
 
-  return Effect.fnUntraced(function* (frames: FrameDuplex): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
+  return Effect.fn("Setup.accept")(function* (
+    frames: FrameDuplex
+  ): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
     const { remote } = frames
     const [first, ...early] = yield* firstFrames(frames, timeout)
     const client = yield* decodeFirst(protocol.toServer, first, "SetupConnection (0x0)", remote)
@@ -150,7 +152,7 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
   const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
   const expected = "SetupConnection.Success (0x1) or SetupConnection.Error (0x2)"
 
-  return Effect.fnUntraced(function* (
+  return Effect.fn("Setup.request")(function* (
     frames: FrameDuplex,
     server: ServerAddress
   ): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
