@@ -67,7 +67,7 @@ export const parts = (options: Partial<MinerOptions> = {}, { flags = 0, hashing,
     ).pipe(
       Layer.provide(Setup.server(MiningListener, { supportedFlags: 7, flags })),
       // Fresh: by its name alone, both servers would get the first one's listener.
-      Layer.provide(Layer.fresh(Plain.listener)),
+      Layer.provide(Plain.listener),
       Layer.provide(network.listener(server))
     )
   const dialer = Setup.client(MiningDialer, Miner.setup(minerOptions)).pipe(

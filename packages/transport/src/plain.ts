@@ -11,14 +11,19 @@ import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
 import { FrameReader } from "./frame-reader.ts"
 import { MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
 
-/** Serves without encryption, and says so in the log when it begins. */
-export const listener: Layer.Layer<FrameListener, never, Listener> = Layer.effect(
-  FrameListener,
-  Effect.gen(function* () {
-    const { address, run } = yield* Listener
-    yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
-    return FrameListener.of({ address, run: (handler) => run((duplex) => handler(plain(duplex))) })
-  })
+/**
+ * Serves without encryption, and says so in the log when it begins. It is fresh wherever it is provided: two servers of
+ * one program must not share the listener of the first.
+ */
+export const listener: Layer.Layer<FrameListener, never, Listener> = Layer.fresh(
+  Layer.effect(
+    FrameListener,
+    Effect.gen(function* () {
+      const { address, run } = yield* Listener
+      yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
+      return FrameListener.of({ address, run: (handler) => run((duplex) => handler(plain(duplex))) })
+    })
+  )
 )
 
 /** Dials addresses of the form `stratum2+tcp+plain://HOST:PORT`, and says so in the log the first time. */
