@@ -21,7 +21,8 @@ interface Group {
 const groups: Record<string, () => Promise<Group>> = {
   sha256: () => import("./sha256.ts"),
   aead: () => import("./aead.ts"),
-  codec: () => import("./codec.ts")
+  codec: () => import("./codec.ts"),
+  pool: () => import("./pool.ts")
 }
 
 const { values: options } = parseArgs({

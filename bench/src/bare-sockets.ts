@@ -1,0 +1,46 @@
+/**
+ * What the sockets alone cost: a server that answers each read of `shareSize` bytes with one write of `replySize`, with
+ * nothing in between but Node. Server and clients are in two processes, so that one of them can be measured.
+ */
+import { once } from "node:events"
+import { type AddressInfo, connect, createServer } from "node:net"
+
+/** Sealed with Noise: SubmitSharesExtended with 8 bytes of extranonce, and SubmitShares.Success. */
+export const SHARE_SIZE = 22 + 33 + 16
+export const REPLY_SIZE = 22 + 20 + 16
+
+/** Serves on a free port of this machine; `replies` counts. */
+export const serveBare = async (): Promise<{ readonly port: number; readonly replies: () => number }> => {
+  let replies = 0
+  const reply = new Uint8Array(REPLY_SIZE)
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on("error", () => socket.destroy())
+    socket.on("data", () => {
+      replies++
+      socket.write(reply)
+    })
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  return { port: (server.address() as AddressInfo).port, replies: () => replies }
+}
+
+/** Asks again as soon as it is answered, on so many connections, until it is stopped. */
+export const askBare = (port: number, connections: number): (() => void) => {
+  const share = new Uint8Array(SHARE_SIZE)
+  const sockets = Array.from({ length: connections }, () => {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => socket.write(share))
+    let missing = REPLY_SIZE
+    socket.on("error", () => socket.destroy())
+    socket.on("data", (chunk) => {
+      missing -= chunk.length
+      if (missing > 0) return
+      missing = REPLY_SIZE
+      socket.write(share)
+    })
+    return socket
+  })
+  return () => {
+    for (const socket of sockets) socket.destroy()
+  }
+}
