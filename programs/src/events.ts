@@ -1,12 +1,13 @@
-/** Events of the roles on stdout, one line of JSON each: for machines that watch a program. */
-import { Clock, Console, Effect } from "effect"
+/** Events of the roles as lines of JSON, for machines that watch a program. */
 
-/** Prints an event as `{"role": ..., "event": ..., "at": milliseconds since 1970, ...}`. */
-export const printEvent = (role: string, event: { readonly _tag: string }): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const { _tag, ...fields } = event
-    return Console.log(JSON.stringify({ role, event: _tag, at: now, ...fields }, plain))
-  })
+/** An event as `{"role": ..., "event": ..., "at": milliseconds since 1970, ...}`. */
+export const eventLine = (role: string, event: { readonly _tag: string; readonly at: number }): string => {
+  const { _tag, ...fields } = event
+  return JSON.stringify({ role, event: _tag, ...fields }, plain)
+}
 
-/** JSON has no bigint; amounts and ids are written as decimal text. */
-const plain = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
+/** JSON has no bigint and no bytes: amounts and ids become decimal text, bytes hex. */
+const plain = (_key: string, value: unknown): unknown => {
+  if (typeof value === "bigint") return value.toString()
+  return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value
+}

@@ -4,16 +4,18 @@ import { defaulted } from "./config/key.ts"
 import { choice } from "./config/value.ts"
 
 /** The keys about logging that every program has. */
-export const loggingKeys = {
+export const loggingKeysWith = (level: "info" | "warn") => ({
   logLevel: defaulted(choice(["trace", "debug", "info", "warn", "error", "none"]), {
     description: "The least severe level that is logged.",
-    default: "info"
+    default: level
   }),
   logFormat: defaulted(choice(["auto", "pretty", "logfmt", "json"]), {
     description: "How log lines look. auto is pretty on a terminal and logfmt elsewhere. Logs go to stderr.",
     default: "auto"
   })
-}
+})
+
+export const loggingKeys = loggingKeysWith("info")
 
 export interface LoggingConfig {
   readonly logLevel: keyof typeof levels

@@ -1,6 +1,6 @@
 /** The kinds of value that Stratum V2 and Bitcoin have, decoded by the packages that know them. */
-import { type Chain, scriptForAddress } from "@sluice/bitcoin"
 import { AuthorityKey } from "@sluice/noise"
+import { payoutScript } from "@sluice/pool"
 import { parseServerAddress } from "@sluice/transport"
 import { Result } from "effect"
 import { text } from "./value.ts"
@@ -21,18 +21,13 @@ export const authoritySecretKey = text(
   (input) => Result.mapError(AuthorityKey.parseSecretKey(input), ({ message }) => message)
 )
 
-/** An address with the script that pays it; the address itself says which network it is of. */
+/** An address to pay; the address itself says which network it is of. */
 export const address = text(
   { metavar: "ADDRESS", expected: "a Bitcoin address, such as bcrt1q... on a development chain", tellsAll: true },
-  (input) => {
-    for (const chain of chains) {
-      const script = Result.try(() => scriptForAddress(input, chain))
-      if (Result.isSuccess(script)) return Result.succeed({ address: input, chain, script: script.success })
-    }
-    return Result.fail(
-      `${JSON.stringify(input)} is not a Bitcoin address of any network: a character is missing, mistyped or too many`
-    )
-  }
+  (input) =>
+    Result.mapBoth(payoutScript(input), {
+      onFailure: () =>
+        `${JSON.stringify(input)} is not a Bitcoin address of any network: a character is missing, mistyped or too many`,
+      onSuccess: () => input
+    })
 )
-
-const chains: ReadonlyArray<Chain> = ["main", "test", "regtest"]

@@ -1,8 +1,11 @@
 /** Rows of cells as lines with aligned columns. */
 import { CliOutput } from "effect/cli"
 
-/** Cells that begin with a digit are numbers and go to the right of their column. The last column is not filled up. */
-export const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+/** The first column goes to the left, and so do the others unless told. */
+export const columns = (
+  rows: ReadonlyArray<ReadonlyArray<string>>,
+  others: "left" | "right" = "left"
+): ReadonlyArray<string> => {
   const widths: Array<number> = []
   for (const row of rows) {
     row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, CliOutput.displayWidth(cell))))
@@ -11,9 +14,9 @@ export const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArr
     row
       .map((cell, column) => {
         const space = " ".repeat(widths[column]! - CliOutput.displayWidth(cell))
-        return /^\d/.test(cell) ? space + cell : cell + space
+        return column > 0 && others === "right" ? space + cell : cell + space
       })
-      .join("  ")
+      .join("   ")
       .trimEnd()
   )
 }

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { defaulted, optional } from "../config/key.ts"
 import { compactBits, toggle, whole } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeysWith } from "../logging.ts"
 
 export const DemoConfig = {
   program: "demo",
@@ -16,6 +16,6 @@ export const DemoConfig = {
       description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
       default: "1e03ffff"
     }),
-    ...loggingKeys
+    ...loggingKeysWith("warn")
   })
 }

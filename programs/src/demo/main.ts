@@ -1,4 +1,126 @@
-import { Effect } from "effect"
+/**
+ * `sluice demo`, which is `npm start`: all roles in one process, each composed from its layers as it would be in a process
+ * of its own. They talk over loopback TCP with Noise, and with the node over HTTP and ZMQ, on ports that the system
+ * chooses and with keys made for the occasion.
+ */
+import { DevNode, JsonRpcServer, NodeNotifications, NodeRpc, ZmqPublisher } from "@sluice/bitcoin"
+import { HashThreads, Miner, type MinerOptions } from "@sluice/miner"
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
+import {
+  type Endpoint,
+  MiningDialer,
+  MiningListener,
+  Noise,
+  type ServerAddress,
+  Setup,
+  Tcp,
+  TemplateDialer,
+  TemplateListener
+} from "@sluice/transport"
+import { Effect, Layer, Redacted } from "effect"
 import { program } from "../program.ts"
 import { DemoConfig } from "./config.ts"
-export const demo = program({ ...DemoConfig, description: "Pool", run: () => Effect.void })
+import { presentation } from "./presentation.ts"
+import { watch } from "./watch.ts"
+
+export const demo = program({
+  ...DemoConfig,
+  description: "Run a node, a template provider, a pool and two miners in one process, and watch them find blocks.",
+  run: Effect.fnUntraced(function* ({ bits, blocks, json }) {
+    const authority = yield* AuthorityKey.generate
+    const miners = { standard: miner(authority, "standard"), extended: miner(authority, "extended") }
+    const shown = presentation(json)
+    yield* watch({ miners, blocks, presentation: shown }).pipe(
+      Effect.provide(pool(authority)),
+      Effect.provide(templateProvider(authority)),
+      Effect.provide(node(bits)),
+      Effect.provide(shown.logging)
+    )
+  })
+})
+
+/** A development chain with JSON-RPC and ZMQ, as Bitcoin Core has them. */
+const node = (bits: number) =>
+  Layer.merge(JsonRpcServer.layer({ port: 0, ...rpcCredentials }), ZmqPublisher.layer("tcp://127.0.0.1:*")).pipe(
+    Layer.provideMerge(DevNode.layer({ bits }))
+  )
+
+/** Takes templates from the node and serves them over Noise. */
+const templateProvider = (authority: AuthorityKey.KeyPair) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { url } = yield* JsonRpcServer
+      const { endpoint } = yield* ZmqPublisher
+      return TemplateProvider.layer({ interval: "2 seconds" }).pipe(
+        Layer.provide(Setup.server(TemplateListener)),
+        Layer.provide(noiseServer(authority)),
+        Layer.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Password", ...rpcCredentials } })),
+        Layer.provide(NodeNotifications.layerZmq(endpoint))
+      )
+    })
+  )
+
+/** Takes templates from the provider, makes jobs of them and serves miners over Noise. */
+const pool = (authority: AuthorityKey.KeyPair) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const provider = yield* TemplateProvider
+      const options: PoolOptions = {
+        coinbaseAddress: PAYOUT_ADDRESS,
+        tag: "Sluice demo",
+        policy: { sharesPerMinute: 60 }
+      }
+      return Pool.layer(options).pipe(
+        Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+        Layer.provide(noiseServer(authority)),
+        Layer.provide(
+          TemplateClient.layer({
+            servers: [serverAt(provider.address, authority)],
+            constraints: Pool.constraints(options)
+          })
+        ),
+        Layer.provide(Setup.client(TemplateDialer)),
+        Layer.provide(noiseClient)
+      )
+    })
+  )
+
+/** Mines for the pool with one worker thread. */
+const miner = (authority: AuthorityKey.KeyPair, channel: "standard" | "extended") =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const pool = yield* Pool
+      const options: MinerOptions = {
+        servers: [serverAt(pool.address, authority)],
+        user: `demo.${channel}`,
+        channel,
+        hashRateInterval: "2 seconds"
+      }
+      return Miner.layer(options).pipe(
+        Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+        Layer.provide(noiseClient),
+        Layer.provide(HashThreads.layer({ threads: 1 }))
+      )
+    })
+  )
+
+const noiseServer = ({ secretKey }: AuthorityKey.KeyPair) =>
+  Noise.responder().pipe(
+    Layer.provide(CertificateAuthority.layer({ secretKey })),
+    Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
+  )
+
+const noiseClient = Noise.initiator().pipe(Layer.provide(Tcp.dialer))
+
+const serverAt = (endpoint: Endpoint, { publicKey }: AuthorityKey.KeyPair): ServerAddress => ({
+  ...endpoint,
+  security: { _tag: "noise", authorityKey: publicKey }
+})
+
+/** Nothing but this process knows the port; the node asks for them all the same. */
+const rpcCredentials = { user: "demo", password: Redacted.make("demo") }
+
+/** BIP173's example key, on a development chain. */
+const PAYOUT_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"

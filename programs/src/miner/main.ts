@@ -1,8 +1,8 @@
 /** `sluice miner`: a software miner in worker threads. */
 import { HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
-import { Effect, Layer, Stream } from "effect"
-import { printEvent } from "../events.ts"
+import { Console, Effect, Layer, Stream } from "effect"
+import { eventLine } from "../events.ts"
 import { program } from "../program.ts"
 import { MinerConfig } from "./config.ts"
 
@@ -29,7 +29,7 @@ const mine = (json: boolean) =>
   Effect.gen(function* () {
     const { events, finished } = yield* Miner
     yield* events.pipe(
-      Stream.runForEach((event) => (json ? printEvent("miner", event) : log(event))),
+      Stream.runForEach((event) => (json ? Console.log(eventLine("miner", event)) : log(event))),
       Effect.forkScoped
     )
     const { accepted } = yield* finished

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { defaulted, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
 import { address, serverUrl } from "../config/stratum.ts"
-import { hostPort } from "../config/value.ts"
+import { decimal, hostPort, string, whole } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const PoolConfig = {
@@ -17,6 +17,18 @@ export const PoolConfig = {
     coinbaseAddress: required(address, {
       description: "Who is paid for a block.",
       example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+    }),
+    coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
+      description: "The pool's name in the blocks it finds.",
+      default: "Sluice"
+    }),
+    sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
+      description: "How many shares a minute each channel's difficulty aims at.",
+      default: 6
+    }),
+    shareBatch: defaulted(whole("N", 1, 10_000), {
+      description: "How many accepted shares one acknowledgement covers at most.",
+      default: 10
     }),
     ...securityKeys,
     ...loggingKeys

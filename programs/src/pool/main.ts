@@ -1,4 +1,59 @@
-import { Effect } from "effect"
+/** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
+import { Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
+import { TemplateClient } from "@sluice/template-provider"
+import { formatEndpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
+import { Effect, Layer, Stream } from "effect"
 import { program } from "../program.ts"
+import { secured } from "../secured.ts"
 import { PoolConfig } from "./config.ts"
-export const pool = program({ ...PoolConfig, description: "Pool", run: () => Effect.void })
+
+export const pool = program({
+  ...PoolConfig,
+  description: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
+  run: (config) => {
+    const options: PoolOptions = {
+      coinbaseAddress: config.coinbaseAddress,
+      tag: config.coinbaseTag,
+      policy: { sharesPerMinute: config.sharesPerMinute, shareBatchSize: config.shareBatch }
+    }
+    return log.pipe(
+      Layer.provide(Pool.layer(options)),
+      Layer.provide([
+        Setup.server(MiningListener, Pool.setup(options)).pipe(Layer.provide(secured("pool", config))),
+        TemplateClient.layer({ servers: [config.templateProvider], constraints: Pool.constraints(options) }).pipe(
+          Layer.provide(Setup.client(TemplateDialer)),
+          Layer.provide(Security.dialer()),
+          Layer.provide(Tcp.dialer)
+        )
+      ]),
+      Layer.launch
+    )
+  }
+})
+
+/** Who comes and goes; shares only where they are asked for. */
+const log = Layer.effectDiscard(
+  Effect.flatMap(Pool, ({ events }) => Effect.forkScoped(Stream.runForEach(events, (event) => logEvent(event))))
+)
+
+const logEvent = (event: PoolEvent): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "ConnectionOpened":
+      return Effect.logInfo(`${formatEndpoint(event.remote)} is connected: ${event.device.vendor || "unknown device"}`)
+    case "ConnectionClosed":
+      return Effect.logInfo(`${formatEndpoint(event.remote)} is gone: ${event.reason}`)
+    case "ChannelOpened": {
+      const { channelId, kind, userIdentity } = event.channel
+      const at = `at difficulty ${event.difficulty.toPrecision(3)}`
+      return Effect.logInfo(`${userIdentity} has ${kind} channel ${channelId} ${at}`)
+    }
+    case "ChannelRefused":
+      return Effect.logInfo(`${event.userIdentity} gets no channel: ${event.errorCode}`)
+    case "ShareAccepted":
+      return Effect.logDebug(`A share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
+    case "ShareRefused":
+      return Effect.logDebug(`A share of channel ${event.channelId} is refused: ${event.errorCode}`)
+    default:
+      return Effect.void
+  }
+}

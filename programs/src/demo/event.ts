@@ -1,0 +1,13 @@
+/** The events of all roles of the demo in one stream. */
+import type { DevNodeEvent } from "@sluice/bitcoin"
+import type { MinerEvent } from "@sluice/miner"
+import type { PoolEvent } from "@sluice/pool"
+import type { TemplateProviderEvent } from "@sluice/template-provider"
+
+export type MinerName = "standard" | "extended"
+
+export type DemoEvent =
+  | { readonly role: "node"; readonly event: DevNodeEvent }
+  | { readonly role: "template-provider"; readonly event: TemplateProviderEvent }
+  | { readonly role: "pool"; readonly event: PoolEvent }
+  | { readonly role: "miner"; readonly miner: MinerName; readonly event: MinerEvent }

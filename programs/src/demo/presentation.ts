@@ -1,0 +1,48 @@
+/** How the demo is shown: a live table on a terminal, a line for each block elsewhere, or every event as JSON. */
+import { Layer, Logger } from "effect"
+import { eventLine } from "../events.ts"
+import type { DemoEvent } from "./event.ts"
+import { Screen } from "./screen.ts"
+import { blockLine, type Snapshot, table } from "./table.ts"
+
+export interface Presentation {
+  readonly onEvent: (event: DemoEvent, now: number) => void
+  /** Some times a second. */
+  readonly onTick: (snapshot: Snapshot) => void
+  readonly onBlock: (snapshot: Snapshot) => void
+  readonly onEnd: (summary: string) => void
+  /** Where log lines must not disturb what is drawn. */
+  readonly logging: Layer.Layer<never>
+}
+
+export const presentation = (json: boolean): Presentation => {
+  if (json) return jsonLines
+  return process.stdout.isTTY ? liveTable(new Screen(process.stdout)) : plainLines
+}
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
+const nothing = (): void => {}
+
+const jsonLines: Presentation = {
+  onEvent: ({ event, role, ...more }, now) => print(eventLine(role, { at: now, ...more, ...event })),
+  onTick: nothing,
+  onBlock: nothing,
+  onEnd: nothing,
+  logging: Layer.empty
+}
+
+const plainLines: Presentation = {
+  onEvent: nothing,
+  onTick: nothing,
+  onBlock: (snapshot) => print(blockLine(snapshot)),
+  onEnd: print,
+  logging: Layer.empty
+}
+
+const liveTable = (screen: Screen): Presentation => ({
+  onEvent: nothing,
+  onTick: (snapshot) => screen.draw(table(snapshot)),
+  onBlock: (snapshot) => screen.draw(table(snapshot)),
+  onEnd: print,
+  logging: Logger.layer([Logger.map(Logger.formatLogFmt, (line) => screen.print(line))])
+})

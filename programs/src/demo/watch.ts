@@ -1,0 +1,71 @@
+/** Watches the roles of the demo, starts its miners, and ends when enough blocks are accepted. */
+import { DevNode } from "@sluice/bitcoin"
+import { Miner } from "@sluice/miner"
+import { Pool } from "@sluice/pool"
+import { TemplateProvider } from "@sluice/template-provider"
+import { Clock, Context, Effect, Layer, Queue, Stream } from "effect"
+import type { DemoEvent, MinerName } from "./event.ts"
+import type { Presentation } from "./presentation.ts"
+import { seconds, type Snapshot } from "./table.ts"
+import { Tally } from "./tally.ts"
+
+export interface WatchOptions<E, R> {
+  readonly miners: Readonly<Record<MinerName, Layer.Layer<Miner, E, R>>>
+  /** For ever where it is not given. */
+  readonly blocks: number | undefined
+  readonly presentation: Presentation
+}
+
+export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presentation }: WatchOptions<E, R>) {
+  const node = yield* DevNode
+  const provider = yield* TemplateProvider
+  const pool = yield* Pool
+  const clock = yield* Clock.Clock
+  const now = () => Number(clock.currentTimeNanosUnsafe()) / 1e6
+  const startedAt = now()
+  const tally = new Tally()
+
+  /** Everything that happens, in its order and with its time, from before the mining begins. */
+  const events = yield* Queue.unbounded<{ readonly happened: DemoEvent; readonly at: number }>()
+  const follow = <A>(source: Stream.Stream<A>, from: (event: A) => DemoEvent) =>
+    source.pipe(
+      Stream.runForEach((event) => Queue.offer(events, { happened: from(event), at: now() })),
+      Effect.forkScoped({ startImmediately: true })
+    )
+  const mine = Effect.fnUntraced(function* (name: MinerName) {
+    const miner = Context.get(yield* Layer.build(miners[name]), Miner)
+    yield* follow(miner.events, (event) => ({ role: "miner", miner: name, event }))
+    return miner
+  })
+  yield* follow(node.events, (event) => ({ role: "node", event }))
+  yield* follow(provider.events, (event) => ({ role: "template-provider", event }))
+  yield* follow(pool.events, (event) => ({ role: "pool", event }))
+  const [standard, extended] = yield* Effect.all([mine("standard"), mine("extended")], { concurrency: 2 })
+
+  const snapshot: Effect.Effect<Snapshot> = Effect.gen(function* () {
+    return {
+      elapsedMs: now() - startedAt,
+      height: (yield* node.tip).height,
+      mempoolSize: node.state.mempool.size,
+      provider: yield* provider.stats,
+      pool: yield* pool.stats,
+      miners: { standard: yield* standard.stats, extended: yield* extended.stats },
+      tally
+    }
+  })
+  yield* Effect.map(snapshot, presentation.onTick).pipe(
+    Effect.delay(REDRAW_INTERVAL),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  while (tally.blocks < (blocks ?? Infinity)) {
+    const { at, happened } = yield* Queue.take(events)
+    const block = tally.onEvent(happened, at)
+    presentation.onEvent(happened, at)
+    if (block !== undefined) presentation.onBlock(yield* snapshot)
+  }
+  presentation.onEnd(`Done: the node accepted ${tally.blocks} blocks in ${seconds(now() - startedAt)}.`)
+}, Effect.scoped)
+
+const REDRAW_INTERVAL = "250 millis"
