@@ -195,7 +195,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     Effect.catch((error) => Effect.logError(`The pool serves no longer: ${error.message}`)),
     Effect.forkScoped
   )
-  yield* Effect.logInfo(`The pool listens on ${formatEndpoint(listener.address)}`)
+  yield* Effect.logDebug(`The pool serves ${formatEndpoint(listener.address)}`)
 
   const stats = Effect.sync(() => {
     const at = now()
