@@ -40,6 +40,11 @@ describe("vardiff", () => {
     expect(vardiff.hashRate).toBeGreaterThan(1e7)
   })
 
+  it("grows from nothing", () => {
+    const vardiff = new Server.Vardiff(0, 0, 0)
+    expect(simulate(vardiff, 1e3, 1800) / 1e3).toBeGreaterThan(0.5)
+  })
+
   it("leaves a steady rate alone, and one at the floor there", () => {
     const vardiff = new Server.Vardiff(1e12, 1, 0)
     const difficulty = difficultyOf(1e12)

@@ -30,8 +30,9 @@ export class Vardiff {
   #work = 0
 
   constructor(hashRate: number, minHashRate: number, now: number) {
-    this.#minHashRate = minHashRate
-    this.hashRate = Math.max(hashRate, minHashRate)
+    // From nothing it could not grow by any factor.
+    this.#minHashRate = Math.max(minHashRate, 1)
+    this.hashRate = Math.max(hashRate, this.#minHashRate)
     this.#since = now
   }
 
