@@ -1,0 +1,56 @@
+import { coinbaseTags, scriptForAddress } from "@sluice/bitcoin"
+import { defaultExtranonceLayout, ExtranonceSpace, Server } from "@sluice/channels"
+import { TemplateDistribution } from "@sluice/protocol"
+
+// What all connections of a server share.
+const policy = Server.defaultChannelPolicy
+const script = scriptForAddress("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "regtest")
+const jobs = new Server.Jobs({
+  coinbase: {
+    tags: coinbaseTags("example", ""),
+    extranonceSize: defaultExtranonceLayout.fullSize,
+    payout: (reward) => [{ value: reward, script }],
+    versionRollingAllowed: true
+  },
+  firstJobId: 1
+})
+const shared = { jobs, policy, space: new ExtranonceSpace(), judge: new Server.ShareJudge(policy) }
+
+// One connection, of a client without flags.
+const connection = new Server.Connection(1, 0, shared)
+const out = new Server.Outbox()
+const now = Date.now()
+connection.onBatch(
+  [
+    {
+      _tag: "OpenExtendedMiningChannel",
+      requestId: 1,
+      userIdentity: "alice.rig1",
+      nominalHashRate: 1e12,
+      maxTarget: new Uint8Array(32).fill(0xff),
+      minExtranonceSize: 4
+    }
+  ],
+  now,
+  out
+)
+
+// What a template provider says goes to every connection.
+const template = TemplateDistribution.NewTemplate.make({
+  templateId: 1n,
+  futureTemplate: true,
+  version: 0x20000000,
+  coinbaseTxVersion: 2,
+  coinbasePrefix: Uint8Array.of(1, 101),
+  coinbaseTxInputSequence: 0xffffffff,
+  coinbaseTxValueRemaining: 5_000_000_000n,
+  coinbaseTxOutputsCount: 0,
+  coinbaseTxOutputs: new Uint8Array(0),
+  coinbaseTxLocktime: 0,
+  merklePath: []
+})
+const future = jobs.onTemplate(template, now)
+if (future._tag !== "Ignored") connection.announce(future, now, out)
+
+for (const message of out.takeMessages()) console.log(`to send: ${message._tag}`)
+for (const event of out.takeEvents()) console.log(`happened: ${event._tag}`)

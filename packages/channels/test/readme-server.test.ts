@@ -1,0 +1,15 @@
+import { expect, it, vi } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8")
+
+it("the server's example in the README runs and says what the README says", async () => {
+  const log = vi.spyOn(console, "log").mockReturnValue(undefined)
+  await import("./readme-server-example.ts")
+  const lines = log.mock.calls.map(([line]) => `${line}\n`).join("")
+  log.mockRestore()
+
+  const readme = read("../README.md")
+  expect(readme).toContain("```ts\n" + read("./readme-server-example.ts") + "```")
+  expect(readme).toContain("```\n" + lines + "```")
+})
