@@ -4,4 +4,15 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { teardown } from "./report.ts"
 import { sluice } from "./sluice.ts"
 
+// Who reads our events may stop: `sluice demo --json | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit(0)
+})
+
+// The first signal stops in good order; who cannot wait sends another.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => process.once(signal, () => process.exit(130)))
+}
+
 NodeRuntime.runMain(sluice(process.argv.slice(2)), { disableErrorReporting: true, teardown })

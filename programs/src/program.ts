@@ -34,6 +34,7 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
   return Command.make(options.program, flags, (input) =>
     Effect.flatMap(loadFrom(input), ({ config }) =>
       options.run(config).pipe(
+        Effect.tapDefect((defect) => Effect.logDebug("The program failed in a way that it should not", defect)),
         Effect.mapError(({ message }) => new ProgramError({ program: options.program, message })),
         Effect.provide(layerLogging(config))
       )

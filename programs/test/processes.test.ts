@@ -24,7 +24,8 @@ describe("node, template provider, pool and miner as processes of their own", ()
         ),
         pool: ["pool", "--template-provider", `stratum2+tcp://127.0.0.1:${templates}/${forProvider.publicKey}`].concat(
           ["--listen", `127.0.0.1:${mining}`, "--authority-secret-key", forPool.secretKey],
-          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"]
+          // Shares that are easier than blocks.
+          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "--shares-per-minute", "300"]
         ),
         miner: ["miner", "--connect", `stratum2+tcp://127.0.0.1:${mining}/${forPool.publicKey}`].concat([
           "--user",
@@ -36,6 +37,7 @@ describe("node, template provider, pool and miner as processes of their own", ()
       const start = (name: keyof typeof commands) => new Sluice(commands[name], credentials)
       const running = { miner: start("miner"), pool: start("pool"), provider: start("provider"), node: start("node") }
       const nextBlock = () => running.node.find(/Block \d+ accepted/, running.node.output.length)
+      await nextBlock()
       await nextBlock()
 
       for (const name of ["node", "provider", "pool", "miner"] as const) {

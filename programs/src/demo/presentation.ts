@@ -6,6 +6,7 @@ import { Screen } from "./screen.ts"
 import { blockLine, type Snapshot, table } from "./table.ts"
 
 export interface Presentation {
+  readonly onStart: (roles: Roles) => void
   readonly onEvent: (event: DemoEvent, now: number) => void
   /** Some times a second. */
   readonly onTick: (snapshot: Snapshot) => void
@@ -13,6 +14,13 @@ export interface Presentation {
   readonly onEnd: (summary: string) => void
   /** Where log lines must not disturb what is drawn. */
   readonly logging: Layer.Layer<never>
+}
+
+/** Where the roles can be found while the demo runs. */
+export interface Roles {
+  readonly node: string
+  readonly templateProvider: string
+  readonly pool: string
 }
 
 export const presentation = (json: boolean): Presentation => {
@@ -24,6 +32,7 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`)
 const nothing = (): void => {}
 
 const jsonLines: Presentation = {
+  onStart: (roles) => print(eventLine("demo", { _tag: "Started", at: Date.now(), ...roles })),
   onEvent: ({ event, role, ...more }, now) => print(eventLine(role, { at: now, ...more, ...event })),
   onTick: nothing,
   onBlock: nothing,
@@ -32,6 +41,10 @@ const jsonLines: Presentation = {
 }
 
 const plainLines: Presentation = {
+  onStart: ({ node, pool, templateProvider }) =>
+    print(
+      `Sluice demo: node ${node}, template provider ${templateProvider}, pool ${pool}, two miners. Ctrl-C stops it.`
+    ),
   onEvent: nothing,
   onTick: nothing,
   onBlock: (snapshot) => print(blockLine(snapshot)),
@@ -40,6 +53,7 @@ const plainLines: Presentation = {
 }
 
 const liveTable = (screen: Screen): Presentation => ({
+  onStart: nothing,
   onEvent: nothing,
   onTick: (snapshot) => screen.draw(table(snapshot)),
   onBlock: (snapshot) => screen.draw(table(snapshot)),

@@ -20,9 +20,14 @@ export interface Snapshot {
 export const table = (snapshot: Snapshot): ReadonlyArray<Line> => {
   const { height, mempoolSize, miners, pool, provider, tally } = snapshot
   const roles = columns([
-    ["node", `height ${height}`, `${tally.blocks} blocks accepted`, `${mempoolSize} transactions waiting`],
-    ["template provider", `${templatesOf(provider)} templates`, `${provider.clients} client`],
-    ["pool", `${pool.templates} jobs`, `${pool.connections} miners`, `${pool.blocks} blocks found`]
+    [
+      "node",
+      `height ${height}`,
+      `${count(tally.blocks, "block")} accepted`,
+      `${count(mempoolSize, "transaction")} waiting`
+    ],
+    ["template provider", count(templatesOf(provider), "template"), count(provider.clients, "client")],
+    ["pool", count(pool.templates, "job"), count(pool.connections, "miner"), `${count(pool.blocks, "block")} found`]
   ])
   const [head = "", ...rows] = columns(
     [
@@ -56,19 +61,23 @@ export const blockLine = (snapshot: Snapshot): string => {
   const sum = (of: (stats: MinerStats) => number): number => names.reduce((total, name) => total + of(miners[name]), 0)
   return [
     `${seconds(snapshot.elapsedMs)}: ${tally.lastBlock === undefined ? "no block yet" : describeBlock(tally.lastBlock)}`,
-    `${templatesOf(provider)} templates`,
-    `${sum((miner) => miner.accepted)} shares accepted, ${sum(refusedOf)} refused`,
+    count(templatesOf(provider), "template"),
+    `${count(
+      sum((miner) => miner.accepted),
+      "share"
+    )} accepted, ${sum(refusedOf)} refused`,
     hashRate(sum((miner) => miner.hashesPerSecond)),
     `template to job ${names.map((name) => milliseconds(tally.templateToJobMs[name])).join(" and ")}`
   ].join("; ")
 }
 
+export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
 const names: ReadonlyArray<MinerName> = ["standard", "extended"]
 
 const describeBlock = ({ hash, height, transactions, user }: NonNullable<Tally["lastBlock"]>): string =>
-  `block ${height} found by ${user}, ${transactions} transactions, ${hash}`
+  `block ${height} found by ${user}, ${count(transactions, "transaction")}, ${hash}`
 
 const templatesOf = ({ feeUpdates, tipChanges }: TemplateProviderStats): number => tipChanges + feeUpdates
 const refusedOf = ({ refused }: MinerStats): number => Object.values(refused).reduce((sum, count) => sum + count, 0)

@@ -1,12 +1,13 @@
 /** Watches the roles of the demo, starts its miners, and ends when enough blocks are accepted. */
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode, JsonRpcServer } from "@sluice/bitcoin"
 import { Miner } from "@sluice/miner"
 import { Pool } from "@sluice/pool"
 import { TemplateProvider } from "@sluice/template-provider"
-import { Clock, Context, Effect, Layer, Queue, Stream } from "effect"
+import { formatEndpoint } from "@sluice/transport"
+import { Clock, Context, Effect, Exit, Layer, Queue, Stream } from "effect"
 import type { DemoEvent, MinerName } from "./event.ts"
 import type { Presentation } from "./presentation.ts"
-import { seconds, type Snapshot } from "./table.ts"
+import { count, seconds, type Snapshot } from "./table.ts"
 import { Tally } from "./tally.ts"
 
 export interface WatchOptions<E, R> {
@@ -18,12 +19,17 @@ export interface WatchOptions<E, R> {
 
 export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presentation }: WatchOptions<E, R>) {
   const node = yield* DevNode
+  const rpc = yield* JsonRpcServer
   const provider = yield* TemplateProvider
   const pool = yield* Pool
   const clock = yield* Clock.Clock
   const now = () => Number(clock.currentTimeNanosUnsafe()) / 1e6
   const startedAt = now()
   const tally = new Tally()
+
+  const end = (how: string): void =>
+    presentation.onEnd(`${how}: the node accepted ${count(tally.blocks, "block")} in ${seconds(now() - startedAt)}.`)
+  yield* Effect.addFinalizer((exit) => (Exit.hasInterrupts(exit) ? Effect.sync(() => end("Stopped")) : Effect.void))
 
   /** Everything that happens, in its order and with its time, from before the mining begins. */
   const events = yield* Queue.unbounded<{ readonly happened: DemoEvent; readonly at: number }>()
@@ -40,6 +46,11 @@ export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presen
   yield* follow(node.events, (event) => ({ role: "node", event }))
   yield* follow(provider.events, (event) => ({ role: "template-provider", event }))
   yield* follow(pool.events, (event) => ({ role: "pool", event }))
+  presentation.onStart({
+    node: rpc.url,
+    templateProvider: formatEndpoint(provider.address),
+    pool: formatEndpoint(pool.address)
+  })
   const [standard, extended] = yield* Effect.all([mine("standard"), mine("extended")], { concurrency: 2 })
 
   const snapshot: Effect.Effect<Snapshot> = Effect.gen(function* () {
@@ -65,7 +76,7 @@ export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presen
     presentation.onEvent(happened, at)
     if (block !== undefined) presentation.onBlock(yield* snapshot)
   }
-  presentation.onEnd(`Done: the node accepted ${tally.blocks} blocks in ${seconds(now() - startedAt)}.`)
+  end("Done")
 }, Effect.scoped)
 
 const REDRAW_INTERVAL = "250 millis"
