@@ -1,18 +1,15 @@
 /** Declaring messages: what others can add, and what is refused when it is loaded. */
 import {
-  B0_255,
-  B0_64K,
   DecodeError,
+  ExtensionsNegotiation,
   Frame,
   Message,
   Mining,
   Option,
   Protocol,
   Seq0_255,
-  Seq0_64K,
   Str0_255,
   U16,
-  U256,
   U32,
   U8,
   wireTypeOf
@@ -20,23 +17,8 @@ import {
 import { Schema } from "effect"
 import { describe, expect, expectTypeOf, test } from "vitest"
 
-/** Two messages as extension 0x0001 has them; their types are also those of core messages. */
-const RequestExtensions = Message.make("RequestExtensions", {
-  type: 0x00,
-  to: "server",
-  channel: false,
-  extension: 0x0001,
-  spec: "extension 0x0001",
-  fields: { requestId: U16, requestedExtensions: Seq0_64K(U16) }
-})
-const RequestExtensionsSuccess = Message.make("RequestExtensions.Success", {
-  type: 0x01,
-  to: "client",
-  channel: false,
-  extension: 0x0001,
-  spec: "extension 0x0001",
-  fields: { requestId: U16, supportedExtensions: Seq0_64K(U16) }
-})
+const { RequestExtensions, RequestExtensionsSuccess } = ExtensionsNegotiation
+
 /** A message for a channel, of somebody's own extension. */
 const SetFanSpeed = Message.make("SetFanSpeed", {
   type: 0x1b,
@@ -77,36 +59,6 @@ describe("a protocol with extensions", () => {
     expectTypeOf<Extract<ToServer, { _tag: "SubmitSharesStandard" }>>().toEqualTypeOf<Mining.SubmitSharesStandard>()
     expectTypeOf<Extract<ToServer, { _tag: "RequestExtensions.Success" }>>().toEqualTypeOf<never>()
   })
-})
-
-test("a message of Job Declaration's size and shape needs nothing that is not there", () => {
-  const DeclareMiningJob = Message.make("DeclareMiningJob", {
-    type: 0x57,
-    to: "server",
-    channel: false,
-    spec: "6.4.4",
-    fields: {
-      requestId: U32,
-      miningJobToken: B0_255,
-      version: U32,
-      coinbaseTxPrefix: B0_64K,
-      coinbaseTxSuffix: B0_64K,
-      wtxidList: Seq0_64K(U256),
-      excessData: B0_64K
-    }
-  })
-  const { toServer } = Protocol.make({ id: 1, name: "Job Declaration Protocol", messages: [DeclareMiningJob] })
-  const message = DeclareMiningJob.make({
-    requestId: 1,
-    miningJobToken: new Uint8Array(20),
-    version: 0x20000000,
-    coinbaseTxPrefix: new Uint8Array(80),
-    coinbaseTxSuffix: new Uint8Array(100),
-    wtxidList: Array.from({ length: 5000 }, (_, i) => new Uint8Array(32).fill(i)),
-    excessData: new Uint8Array(0)
-  })
-  expect(toServer.decode(Frame.read(toServer.encode(message))!)).toEqual(message)
-  expect(toServer.maxPayload).toBe(4 + 256 + 4 + 3 * 65_537 + 2 + 65_535 * 32)
 })
 
 test("a wire type may be refined without losing its layout", () => {

@@ -42,7 +42,11 @@ const Position = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff
 const Byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xff }))
 
 describe.each(everyMessage)("$title", ({ direction, message }) => {
-  const frameOf = (payload: Uint8Array): Frame => ({ extensionType: 0, messageType: message.type, payload })
+  const frameOf = (payload: Uint8Array): Frame => ({
+    extensionType: message.extension,
+    messageType: message.type,
+    payload
+  })
 
   it.prop(
     "is read from arbitrary bytes or refused",

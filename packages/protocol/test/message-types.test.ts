@@ -1,5 +1,12 @@
 /** The numbers of section 8, typed in from the specification. */
-import { Common, type Message, Mining, TemplateDistribution } from "@sluice/protocol"
+import {
+  Common,
+  ExtensionsNegotiation,
+  JobDeclaration,
+  type Message,
+  Mining,
+  TemplateDistribution
+} from "@sluice/protocol"
 import { describe, expect, test } from "vitest"
 
 type Line = readonly [type: number, channelBit: 0 | 1, name: string, to: Message["to"], constant: Message]
@@ -36,6 +43,17 @@ const mining: ReadonlyArray<Line> = [
   [0x25, 0, "SetGroupChannel", "client", Mining.SetGroupChannel]
 ]
 
+const jobDeclaration: ReadonlyArray<Line> = [
+  [0x50, 0, "AllocateMiningJobToken", "server", JobDeclaration.AllocateMiningJobToken],
+  [0x51, 0, "AllocateMiningJobToken.Success", "client", JobDeclaration.AllocateMiningJobTokenSuccess],
+  [0x55, 0, "ProvideMissingTransactions", "client", JobDeclaration.ProvideMissingTransactions],
+  [0x56, 0, "ProvideMissingTransactions.Success", "server", JobDeclaration.ProvideMissingTransactionsSuccess],
+  [0x57, 0, "DeclareMiningJob", "server", JobDeclaration.DeclareMiningJob],
+  [0x58, 0, "DeclareMiningJob.Success", "client", JobDeclaration.DeclareMiningJobSuccess],
+  [0x59, 0, "DeclareMiningJob.Error", "client", JobDeclaration.DeclareMiningJobError],
+  [0x60, 0, "PushSolution", "server", JobDeclaration.PushSolution]
+]
+
 const templateDistribution: ReadonlyArray<Line> = [
   [0x70, 0, "CoinbaseOutputConstraints", "server", TemplateDistribution.CoinbaseOutputConstraints],
   [0x71, 0, "NewTemplate", "client", TemplateDistribution.NewTemplate],
@@ -46,7 +64,7 @@ const templateDistribution: ReadonlyArray<Line> = [
   [0x76, 0, "SubmitSolution", "server", TemplateDistribution.SubmitSolution]
 ]
 
-describe.each([...common, ...mining, ...templateDistribution])(
+describe.each([...common, ...mining, ...jobDeclaration, ...templateDistribution])(
   "message 0x%s",
   (type, channelBit, name, to, message) => {
     test(`is ${name}`, () => {
@@ -66,6 +84,7 @@ const noChannels = common.filter(([, channelBit]) => channelBit === 0)
 
 test.each([
   ["Mining", Mining.protocol, 0, [...common, ...mining]],
+  ["Job Declaration", JobDeclaration.protocol, 1, [...noChannels, ...jobDeclaration]],
   ["Template Distribution", TemplateDistribution.protocol, 2, [...noChannels, ...templateDistribution]]
 ] as const)("%s has these messages and no others, each in the right direction", (_, protocol, id, lines) => {
   expect(protocol.id).toBe(id)
@@ -73,6 +92,25 @@ test.each([
     lines.flatMap(([, , name, to]) => (to === side || to === "both" ? [name] : [])).toSorted()
   expect(protocol.toServer.messages.map(({ name }) => name).toSorted()).toEqual(namesTo("server"))
   expect(protocol.toClient.messages.map(({ name }) => name).toSorted()).toEqual(namesTo("client"))
+})
+
+test("extension 0x0001 has its three messages, none for a channel", () => {
+  const lines = ExtensionsNegotiation.messages.map(({ type, channel, name, to, extension }) => [
+    extension,
+    type,
+    channel,
+    name,
+    to
+  ])
+  expect(lines).toEqual([
+    [0x0001, 0x00, false, "RequestExtensions", "server"],
+    [0x0001, 0x01, false, "RequestExtensions.Success", "client"],
+    [0x0001, 0x02, false, "RequestExtensions.Error", "client"]
+  ])
+})
+
+test("the flag of job declaration is that of section 6.4.1", () => {
+  expect(JobDeclaration.DECLARE_TX_DATA).toBe(1)
 })
 
 test("flags and masks are those of sections 5.1 and 5.3.1", () => {
