@@ -136,12 +136,24 @@ describe("opening a channel", () => {
   it("lets in bytes that are not UTF-8, and an identity exactly as long as the limit", () => {
     const server = new TestServer({ policy: { maxUserIdentityBytes: 6 } })
     const connection = server.connect()
-    for (const userIdentity of ["a\udcffb", "123456"]) {
+    for (const userIdentity of ["a\udcff\udc80bcd", "123456", "a€bc"]) {
       expect(tags(server.send(connection, open({ userIdentity })).messages)).toEqual([
         "OpenExtendedMiningChannel.Success"
       ])
     }
   })
+})
+
+it("what a client says does not forge lines in a log", () => {
+  const server = new TestServer()
+  const connection = server.connect()
+  expect(server.send(connection, open({ userIdentity: "a\r\nERROR\u2028" })).events).toMatchObject([
+    { _tag: "ChannelRefused", userIdentity: "a\ufffd\ufffdERROR\ufffd" }
+  ])
+  const { channelId } = server.open(connection)
+  expect(server.send(connection, { _tag: "CloseChannel", channelId, reasonCode: "\u001b[2J" }).events).toMatchObject([
+    { _tag: "ChannelClosed", reason: "\ufffd[2J" }
+  ])
 })
 
 describe("a new channel", () => {

@@ -7,7 +7,7 @@ export interface ConnectionOpened {
   readonly _tag: "ConnectionOpened"
   readonly connectionId: number
   readonly remote: Endpoint
-  /** What the client says it is. */
+  /** What the client says it is, but for control characters. */
   readonly device: Device
 }
 

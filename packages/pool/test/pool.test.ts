@@ -312,7 +312,7 @@ describe("what the pool tells", () => {
       const events = yield* watch
       yield* giveWork
       yield* Effect.gen(function* () {
-        const client = yield* TestClient.connect({ device: { vendor: "ACME" } })
+        const client = yield* TestClient.connect({ device: { vendor: "ACME\n" } })
         const miner = yield* client.open(openExtended({ userIdentity: "bob" }))
         yield* client.send(miner.mine(), miner.mine({ bad: true }), openStandard({ userIdentity: "" }))
         yield* client.expect("SubmitShares.Error")
@@ -336,6 +336,7 @@ describe("what the pool tells", () => {
         "ConnectionClosed"
       ])
       assert.deepInclude(events[0], { height: 159, future: true, connections: 0 })
+      assert.nestedInclude(events[2], { "device.vendor": "ACME\ufffd" })
       const { accepted, channels, height, hashRate, latency, templates, upstream } = yield* poolStats
       assert.deepStrictEqual(
         { accepted, channels, height, hashRate, templates },

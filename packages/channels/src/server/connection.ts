@@ -17,6 +17,7 @@ import { type ActiveJob, type Announcement, GROUP_CHANNEL_ID, type Jobs } from "
 import { EXTRANONCE_SPACE_EXHAUSTED, isHashRate, isMaxTarget, refusalToOpen } from "./open.ts"
 import type { Outbox } from "./outbox.ts"
 import type { ChannelPolicy } from "./policy.ts"
+import { printable } from "./printable.ts"
 import { ShareJudge } from "./share.ts"
 
 /** What all connections of a server share. */
@@ -148,7 +149,8 @@ export class Connection {
       if (lease !== undefined) space.giveBack(lease)
       const errorCode = refusal ?? EXTRANONCE_SPACE_EXHAUSTED
       out.messages.push({ _tag: "OpenMiningChannel.Error", requestId, errorCode })
-      out.events.push({ _tag: "ChannelRefused", connectionId: this.id, userIdentity, errorCode })
+      const shown = printable(userIdentity)
+      out.events.push({ _tag: "ChannelRefused", connectionId: this.id, userIdentity: shown, errorCode })
       return
     }
     const channelId = this.#nextChannelId++
@@ -338,7 +340,7 @@ export class Connection {
   #remove(channel: Channel, reason: string, out: Outbox): void {
     this.#channels.delete(channel.info.channelId)
     this.#context.space.giveBack(channel.lease)
-    out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason })
+    out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
   }
 }
 

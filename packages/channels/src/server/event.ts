@@ -23,6 +23,7 @@ export interface ChannelOpened {
 export interface ChannelRefused {
   readonly _tag: "ChannelRefused"
   readonly connectionId: number
+  /** As the client said, but for control characters. */
   readonly userIdentity: string
   readonly errorCode: string
 }
@@ -30,7 +31,7 @@ export interface ChannelRefused {
 export interface ChannelClosed {
   readonly _tag: "ChannelClosed"
   readonly channel: ChannelInfo
-  /** The client's reason code, or that its connection ended. */
+  /** The client's reason code but for control characters, or that its connection ended. */
   readonly reason: string
 }
 

@@ -4,6 +4,7 @@ import type { ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
 import { MIN_TARGET } from "./channel.ts"
 import type { ChannelPolicy } from "./policy.ts"
+import { isPrintable } from "./printable.ts"
 
 /** Not in the specification: the connection has as many channels as it may. */
 export const TOO_MANY_CHANNELS = "too-many-channels"
@@ -46,6 +47,8 @@ export const isHashRate = (hashesPerSecond: number): boolean => Number.isFinite(
 /** Zero, say, is none: nothing meets it. */
 export const isMaxTarget = (maxTarget: Uint8Array): boolean => u256FromBytes(maxTarget) >= MIN_TARGET
 
-/** Control characters would forge lines in a log. Bytes that are not UTF-8 may stand. */
+/** It will stand in logs. Bytes that are not UTF-8 may be in it: each is one lone surrogate here. */
 const isUserIdentity = (userIdentity: string, maxBytes: number): boolean =>
-  userIdentity.length > 0 && Buffer.byteLength(userIdentity) <= maxBytes && !/\p{Cc}/u.test(userIdentity)
+  userIdentity.length > 0 && isPrintable(userIdentity) && wireSize(userIdentity) <= maxBytes
+
+const wireSize = (text: string): number => Buffer.byteLength(text) - 2 * (text.match(/\p{Cs}/gu)?.length ?? 0)
