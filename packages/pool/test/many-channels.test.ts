@@ -1,0 +1,34 @@
+/** A proxy with thousands of channels on one connection. */
+import { assert, describe, it } from "@effect/vitest"
+import { TemplateFeed } from "@sluice/template-provider"
+import { Effect } from "effect"
+import { bytes, futureTemplate, newPrevHash } from "./templates.ts"
+import { openExtended, TestClient } from "./test-client.ts"
+import { memoryWorld, poolStats, tcpWorld } from "./worlds.ts"
+
+const CHANNELS = 3000
+
+/** Opens them all in one write: the answers, with a job of a full block each, come to some megabytes. */
+const openAtOnce = Effect.gen(function* () {
+  const { publish } = yield* TemplateFeed
+  const merklePath = Array.from({ length: 12 }, (_, index) => bytes(index))
+  yield* publish([
+    futureTemplate(1, { merklePath }),
+    newPrevHash(1),
+    futureTemplate(2, { merklePath }),
+    futureTemplate(3, { merklePath })
+  ])
+  const client = yield* TestClient.connect()
+  yield* client.send(...Array.from({ length: CHANNELS }, (_, index) => openExtended({ requestId: index })))
+  for (let requestId = 0; requestId < CHANNELS; requestId++) {
+    assert.strictEqual((yield* client.expect("OpenExtendedMiningChannel.Success")).requestId, requestId)
+    for (let i = 0; i < 2; i++) yield* client.expect(i === 0 ? "NewExtendedMiningJob" : "SetNewPrevHash")
+    for (let i = 0; i < 2; i++) yield* client.expect("NewExtendedMiningJob")
+  }
+  assert.strictEqual((yield* poolStats).channels.length, CHANNELS)
+}).pipe(Effect.scoped, Effect.orDie)
+
+describe("a proxy that reads is not dropped for what a burst of its own requests is answered", () => {
+  it.effect("in memory", () => openAtOnce.pipe(Effect.provide(memoryWorld())))
+  it.live("over TCP with Noise", () => openAtOnce.pipe(Effect.provide(tcpWorld())))
+})

@@ -1,0 +1,75 @@
+import { assert, it } from "@effect/vitest"
+import { DevNode } from "@sluice/bitcoin"
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
+import { MiningListener, Noise, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Pool } from "../src/index.ts"
+import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
+import { options } from "./worlds.ts"
+
+it.live("a template provider that stops and starts again costs the miners nothing, over TCP with Noise", () =>
+  Effect.gen(function* () {
+    const { publicKey, secretKey } = yield* AuthorityKey.generate
+    const security = { _tag: "noise", authorityKey: publicKey } as const
+    const listen = (port: number) =>
+      Noise.responder().pipe(
+        Layer.provide([Tcp.listener({ host: "127.0.0.1", port }), CertificateAuthority.layer({ secretKey })])
+      )
+    const node = yield* Layer.build(DevNode.layerInMemory({ transactionsPerSecond: 0 }))
+    const startProvider = Effect.fnUntraced(function* (port: number) {
+      const scope = yield* Scope.make()
+      const layer = TemplateProvider.layer().pipe(
+        Layer.provide([Setup.server(TemplateListener).pipe(Layer.provide(listen(port))), Layer.succeedContext(node)])
+      )
+      const { address } = Context.get(yield* Layer.buildWithScope(layer, scope), TemplateProvider)
+      return { address, stop: Scope.close(scope, Exit.void) }
+    })
+    const first = yield* startProvider(0)
+    const templates = TemplateClient.layer({
+      servers: [{ ...first.address, security }],
+      constraints: Pool.constraints(options()),
+      reconnecting: { firstDelay: 20, maxDelay: 50 }
+    }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
+    const { address, stats } = Context.get(
+      yield* Layer.build(
+        Pool.layer(options()).pipe(
+          Layer.provide([templates, Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen(0)))])
+        )
+      ),
+      Pool
+    )
+    const until = (state: "Connected" | "Disconnected") =>
+      stats.pipe(Effect.delay(10), Effect.repeat({ until: ({ upstream }) => upstream._tag === state }))
+
+    yield* Effect.gen(function* () {
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      const [early, late, again] = [miner.mine(), miner.mine(), miner.mine()]
+      yield* client.send(early)
+      yield* client.expect("SubmitShares.Success")
+
+      yield* first.stop
+      yield* until("Disconnected")
+      yield* client.send(late)
+      yield* client.expect("SubmitShares.Success")
+
+      const second = yield* startProvider(first.address.port)
+      yield* until("Connected")
+      // The same previous hash from a new connection: what was mined on it before is still good, once.
+      miner.receive(yield* client.expect("NewExtendedMiningJob"))
+      miner.receive(yield* client.expect("SetNewPrevHash"))
+      yield* client.send(again, { ...early, sequenceNumber: 9 }, miner.mine())
+      assert.strictEqual((yield* client.expect("SubmitShares.Error")).errorCode, "duplicate-share")
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 2)
+      yield* second.stop
+    }).pipe(
+      Effect.provide(
+        Layer.merge(
+          Noise.initiator().pipe(Layer.provide(Tcp.dialer)),
+          Layer.succeed(PoolAddress, { ...address, security })
+        )
+      )
+    )
+  }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+)
