@@ -1,0 +1,97 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { readFile } from "node:fs/promises"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Console, Effect, Logger, Schema } from "effect"
+import { Command } from "effect/cli"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { defaulted } from "../src/config/key.ts"
+import { hostPort } from "../src/config/value.ts"
+import { loggingKeys } from "../src/logging.ts"
+import { program } from "../src/program.ts"
+import { run } from "./in-process.ts"
+
+const readme = await readFile(new URL("../README.md", import.meta.url), "utf8")
+const running = await readFile(new URL("../../docs/operators/running.md", import.meta.url), "utf8")
+
+/** The lines of a page's shell examples that start with `sluice`, without comments and redirections, and with keys put in. */
+const commandsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> =>
+  [...page.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = ""]) =>
+    block
+      .replaceAll(/\s*\\\n\s*/g, " ")
+      .split("\n")
+      .filter((line) => line.startsWith("sluice "))
+      .map((line) =>
+        line
+          .replace(/\s*[#|>].*$/, "")
+          .replaceAll(/PROVIDER_KEY|POOL_KEY/g, publicKey)
+          .split(" ")
+          .slice(1)
+      )
+  )
+
+const secretKey = "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n"
+const publicKey = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
+
+describe("the operators' page", () => {
+  let directory = ""
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "sluice-docs-"))
+    for (const name of ["provider.key", "pool.key"]) await writeFile(join(directory, name), secretKey)
+    const { stdout } = await run(["pool", "config", "--example"])
+    await writeFile(join(directory, "pool.toml"), stdout.replace("authority-secret-key.txt", "pool.key"))
+  })
+  afterAll(() => rm(directory, { recursive: true }))
+
+  const programs = commandsOf(running).filter(([name]) => name !== "key")
+
+  it.each(programs.map((args) => [args.join(" "), args] as const))(
+    "has a command that works: sluice %s",
+    async (_, args) => {
+      const inPlace = args.map((arg) => (/\.(key|toml)$/.test(arg) ? join(directory, arg) : arg))
+      // `config` checks everything that a start would.
+      const { status, stderr } = await run(
+        inPlace[1] === "config" ? inPlace : [inPlace[0]!, "config", ...inPlace.slice(1)]
+      )
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(status, 0)
+    }
+  )
+})
+
+describe("the README's example", () => {
+  const listing = (source: string): string => /export const echo[^]*?\n\}\)\n/.exec(source)![0]
+
+  /** `sluice echo`, with --listen, SLUICE_ECHO__LISTEN, --config, --help and `sluice echo config --example`. */
+  const echo = program({
+    program: "echo",
+    description: "Say where it would listen.",
+    schema: Schema.Struct({
+      listen: defaulted(hostPort, { description: "Where clients connect.", default: "127.0.0.1:7" }),
+      ...loggingKeys
+    }),
+    run: ({ listen }) => Effect.logInfo(`${listen.host} port ${listen.port}`)
+  })
+
+  it("stands here in the same words", async () => {
+    const here = await readFile(new URL(import.meta.url), "utf8")
+    const indented = listing(readme)
+      .replace("export ", "")
+      .trimEnd()
+      .replaceAll(/^(?=.)/gm, "  ")
+    assert.include(here, indented)
+  })
+
+  it("runs", async () => {
+    const lines: Array<string> = []
+    const console: Console.Console = { ...globalThis.console, error: (line: string) => lines.push(line) }
+    await Command.runWith(echo, { version: "0" })(["--listen", "127.0.0.1:8", "--log-format", "logfmt"]).pipe(
+      Effect.provide(NodeServices.layer),
+      Effect.provideService(Console.Console, console),
+      Effect.provideService(Logger.LogToStderr, true),
+      Effect.runPromise
+    )
+    assert.match(lines.join("\n"), /message="127\.0\.0\.1 port 8"/)
+  })
+})
