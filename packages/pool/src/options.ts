@@ -30,7 +30,7 @@ export interface PoolOptions {
   readonly versionRolling?: boolean
   /** How long a connection may stay without a channel (5.3.2). Default 1 minute. */
   readonly channelTimeout?: Duration.Input
-  /** Bytes that wait for a peer to read; one that has more is dropped. Default 1 MiB. */
+  /** Bytes of jobs that may wait for a peer to read; when more come, it is dropped. Default 1 MiB. */
   readonly maxPendingBytes?: number
 }
 

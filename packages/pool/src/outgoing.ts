@@ -8,29 +8,50 @@ import { Effect } from "effect"
 
 export class Outgoing {
   #frames: Array<Uint8Array> = []
-  #pendingBytes = 0
+  #announcedBytes = 0
   #isSending = false
+  #resume: ((effect: Effect.Effect<void, ConnectionError>) => void) | undefined
   readonly #send: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>
 
   constructor(send: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>) {
     this.#send = send
   }
 
-  /** Bytes that no write has taken yet. */
-  get pendingBytes(): number {
-    return this.#pendingBytes
+  /** Bytes of announcements that no write has taken yet. */
+  get announcedBytes(): number {
+    return this.#announcedBytes
   }
 
-  push(frame: Uint8Array): void {
+  /** An answer to what the peer sent: there are never more of them than one read of its messages gives. */
+  reply(frame: Uint8Array): void {
     this.#frames.push(frame)
-    this.#pendingBytes += frame.length
   }
 
-  /** Writes until nothing waits; does nothing while another write is at it. */
+  /** What the peer did not ask for: it comes whether the peer reads or not. */
+  announce(frame: Uint8Array): void {
+    this.#frames.push(frame)
+    this.#announcedBytes += frame.length
+  }
+
+  /**
+   * Writes until nothing waits, or waits for the write that is at it: for the reader of the connection, so that a peer
+   * which does not read is not read from.
+   */
   readonly drain: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
-    if (this.#isSending || this.#frames.length === 0) return Effect.void
+    if (this.#isSending) return this.#sent
+    if (this.#frames.length === 0) return Effect.void
     this.#isSending = true
     return this.#sendAll
+  })
+
+  /** Writes until nothing waits; does nothing while another write is at it. Where it fails, the reader's next one will. */
+  readonly drainBeside: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.#isSending || this.#frames.length === 0) return Effect.void
+    this.#isSending = true
+    return Effect.ensuring(
+      Effect.ignore(this.#sendAll),
+      Effect.sync(() => this.#end())
+    )
   })
 
   /** For the end of the connection: writes what waits, also if another write was interrupted. */
@@ -42,11 +63,23 @@ export class Outgoing {
   readonly #sendAll: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     const frames = this.#frames
     this.#frames = []
-    this.#pendingBytes = 0
+    this.#announcedBytes = 0
     return Effect.flatMap(this.#send(frames), () => {
       if (this.#frames.length > 0) return this.#sendAll
       this.#isSending = false
       return Effect.void
     })
   })
+
+  /** The end of the write that is at it, and then of what came in the meantime. */
+  readonly #sent: Effect.Effect<void, ConnectionError> = Effect.callback((resume) => {
+    this.#resume = resume
+    return Effect.sync(() => (this.#resume = undefined))
+  })
+
+  #end(): void {
+    this.#isSending = false
+    this.#resume?.(this.drain)
+    this.#resume = undefined
+  }
 }

@@ -95,7 +95,8 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
 
   /** Sends without waiting. Where that fails the connection is over, and its reader says why. */
   const sendBeside = (session: Session): void => {
-    if (session.outgoing.pendingBytes > 0) start(Effect.ignore(session.outgoing.drain))
+    session.announce()
+    if (session.outgoing.announcedBytes > 0) start(session.outgoing.drainBeside)
   }
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
@@ -139,7 +140,6 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       const at = now()
       const happened = batch.map((message) => announce(message, at))
       for (const session of sessions) {
-        session.settle()
         sendBeside(session)
       }
       const latencyMs = Number(clock.monotonicTimeNanosUnsafe() - arrived) / 1e6
@@ -176,7 +176,6 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     const happened: Array<PoolEvent> = []
     for (const session of sessions) {
       happened.push(...session.tell((machine, out) => machine.tick(at, out)))
-      session.settle()
       sendBeside(session)
       if (session.machine.isIdle && at - session.openedAt >= channelTimeoutMs) {
         session.evict(`it opened no channel within ${Duration.format(Duration.millis(channelTimeoutMs))}`)

@@ -38,13 +38,18 @@ export class Session {
     return this.#out.events.length === 0 ? NOTHING : this.#out.takeEvents()
   }
 
-  /** Queues what the machine said. A peer for whom too much waits is dropped. */
+  /** Queues what the machine said in answer to the peer. */
   settle(): void {
     if (this.#out.messages.length === 0) return
-    for (const message of this.#out.takeMessages()) this.outgoing.push(frameOf(message))
-    if (this.outgoing.pendingBytes > this.#maxPendingBytes) {
-      this.evict(`it does not read: ${this.outgoing.pendingBytes} bytes wait for it`)
-    }
+    for (const message of this.#out.takeMessages()) this.outgoing.reply(frameOf(message))
+  }
+
+  /** Queues what the machine said without being asked. A peer for whom too much of it waits already is dropped. */
+  announce(): void {
+    if (this.#out.messages.length === 0) return
+    const { announcedBytes } = this.outgoing
+    if (announcedBytes > this.#maxPendingBytes) this.evict(`it does not read: ${announcedBytes} bytes wait for it`)
+    for (const message of this.#out.takeMessages()) this.outgoing.announce(frameOf(message))
   }
 
   evict(reason: string): void {

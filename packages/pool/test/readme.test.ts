@@ -34,7 +34,7 @@ it.live("the example of the README runs as it stands there", () =>
       // The pool may be without a template still: the first job then comes for the group.
       const miner = yield* client.open(openExtended({ userIdentity: "carol", nominalHashRate: 0 }))
       yield* client.send(miner.mine(), miner.mine(), miner.mine())
-      yield* client.expect("SubmitShares.Success")
+      yield* client.follow(miner, "SubmitShares.Success")
     }).pipe(
       Effect.scoped,
       Effect.provide(Plain.dialer.pipe(Layer.provide(Tcp.dialer), Layer.merge(Layer.succeed(PoolAddress, server))))

@@ -73,6 +73,17 @@ export class TestClient {
     )
   }
 
+  /** Waits for a message of this kind, with the jobs before it handed to the miner: a real provider sends them any time. */
+  follow<Tag extends Mining.ToClient["_tag"]>(miner: Miner, tag: Tag): Effect.Effect<ToClient<Tag>, ConnectionError> {
+    return Effect.flatMap(Queue.take(this.#inbox), (message) => {
+      const isWork =
+        message._tag === "NewMiningJob" || message._tag === "NewExtendedMiningJob" || message._tag === "SetNewPrevHash"
+      if (isWork) miner.receive(message)
+      if (message._tag === tag) return Effect.succeed(message as ToClient<Tag>)
+      return isWork ? this.follow(miner, tag) : Effect.die(new Error(`expected ${tag}, got ${message._tag}`))
+    })
+  }
+
   /** How many messages came that the test has not looked at. */
   get waiting(): Effect.Effect<number> {
     return Queue.size(this.#inbox)

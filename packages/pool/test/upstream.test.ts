@@ -47,21 +47,20 @@ it.live("a template provider that stops and starts again costs the miners nothin
       const miner = yield* client.open(openExtended())
       const [early, late, again] = [miner.mine(), miner.mine(), miner.mine()]
       yield* client.send(early)
-      yield* client.expect("SubmitShares.Success")
+      yield* client.follow(miner, "SubmitShares.Success")
 
       yield* first.stop
       yield* until("Disconnected")
       yield* client.send(late)
-      yield* client.expect("SubmitShares.Success")
+      yield* client.follow(miner, "SubmitShares.Success")
 
       const second = yield* startProvider(first.address.port)
       yield* until("Connected")
       // The same previous hash from a new connection: what was mined on it before is still good, once.
-      miner.receive(yield* client.expect("NewExtendedMiningJob"))
-      miner.receive(yield* client.expect("SetNewPrevHash"))
+      yield* client.follow(miner, "SetNewPrevHash")
       yield* client.send(again, { ...early, sequenceNumber: 9 }, miner.mine())
-      assert.strictEqual((yield* client.expect("SubmitShares.Error")).errorCode, "duplicate-share")
-      assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 2)
+      assert.strictEqual((yield* client.follow(miner, "SubmitShares.Error")).errorCode, "duplicate-share")
+      assert.strictEqual((yield* client.follow(miner, "SubmitShares.Success")).newSubmitsAcceptedCount, 2)
       yield* second.stop
     }).pipe(
       Effect.provide(

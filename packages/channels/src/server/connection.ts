@@ -14,11 +14,11 @@ import { blockCoinbase, extendedJobMessage, type Job, standardJobMessage } from 
 import { Channel, type ChannelStats } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
 import { type ActiveJob, type Announcement, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
-import { EXTRANONCE_SPACE_EXHAUSTED, isHashRate, isMaxTarget, refusalToOpen } from "./open.ts"
+import { EXTRANONCE_SPACE_EXHAUSTED, isHashRate, isMaxTarget, openSuccess, refusalToOpen } from "./open.ts"
 import type { Outbox } from "./outbox.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { printable } from "./printable.ts"
-import { ShareJudge } from "./share.ts"
+import { refusalOfJob, type ShareJudge, wasSent } from "./share.ts"
 
 /** What all connections of a server share. */
 export interface ConnectionContext {
@@ -161,26 +161,7 @@ export class Connection {
     this.#channels.set(channelId, channel)
     const { difficulty, target } = channel.current
     out.events.push({ _tag: "ChannelOpened", channel: info, nominalHashRate, difficulty })
-    out.messages.push(
-      kind === "standard"
-        ? {
-            _tag: "OpenStandardMiningChannel.Success",
-            requestId,
-            channelId,
-            target,
-            extranoncePrefix: lease.prefix,
-            groupChannelId: GROUP_CHANNEL_ID
-          }
-        : {
-            _tag: "OpenExtendedMiningChannel.Success",
-            requestId,
-            channelId,
-            target,
-            extranonceSize: lease.rollableSize,
-            extranoncePrefix: lease.prefix,
-            groupChannelId: GROUP_CHANNEL_ID
-          }
-    )
+    out.messages.push(openSuccess(requestId, info, lease, target))
     this.#sendFirstJobs(channel, now, out)
   }
 
@@ -256,7 +237,7 @@ export class Connection {
     }
     const active = jobs.active(jobId)
     if (active === undefined || !wasSent(jobId, channel, jobs)) {
-      return this.#refuse(channel, message, inactiveJobCode(jobId, channel, jobs), out)
+      return this.#refuse(channel, message, refusalOfJob(jobId, channel, jobs), out)
     }
     const errorCode =
       message._tag === "SubmitSharesStandard"
@@ -347,16 +328,4 @@ export class Connection {
 const acknowledge = (channel: Channel, out: Outbox): void => {
   const message = channel.takeAcknowledgement()
   if (message !== undefined) out.messages.push(message)
-}
-
-/** Job ids count up and wrap around; those from the channel's first to the newest were sent on it. */
-const wasSent = (jobId: number, channel: Channel, jobs: Jobs): boolean =>
-  (jobId - channel.firstJobId) >>> 0 < (jobs.nextId - channel.firstJobId) >>> 0
-
-/** A job that was sent and is not active is stale, or is a future job for which there is no previous hash yet. */
-const inactiveJobCode = (jobId: number, channel: Channel, jobs: Jobs): string => {
-  const { invalidJobId, staleShare } = ErrorCode.submitShares
-  if (!wasSent(jobId, channel, jobs)) return invalidJobId
-  for (const job of jobs.futureJobs()) if (job.id === jobId) return invalidJobId
-  return staleShare
 }

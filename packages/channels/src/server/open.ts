@@ -1,8 +1,10 @@
 /** Whether a channel may be opened or changed (specification, sections 5.3.2 to 5.3.8): what the client says of itself. */
 import { ErrorCode, Mining } from "@sluice/protocol"
-import type { ExtranonceSpace } from "../extranonce.ts"
+import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
 import { MIN_TARGET } from "./channel.ts"
+import type { ChannelInfo } from "./event.ts"
+import { GROUP_CHANNEL_ID } from "./jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { isPrintable } from "./printable.ts"
 
@@ -40,6 +42,32 @@ export const refusalToOpen = (
   if (channelCount >= policy.maxChannels) return TOO_MANY_CHANNELS
   return policy.refuseUser(message.userIdentity)
 }
+
+/** The answer to a client whose channel is open now (5.3.3, 5.3.5). */
+export const openSuccess = (
+  requestId: number,
+  { channelId, kind }: ChannelInfo,
+  { prefix, rollableSize }: ExtranonceLease,
+  target: Uint8Array
+): Mining.ToClient =>
+  kind === "standard"
+    ? {
+        _tag: "OpenStandardMiningChannel.Success",
+        requestId,
+        channelId,
+        target,
+        extranoncePrefix: prefix,
+        groupChannelId: GROUP_CHANNEL_ID
+      }
+    : {
+        _tag: "OpenExtendedMiningChannel.Success",
+        requestId,
+        channelId,
+        target,
+        extranonceSize: rollableSize,
+        extranoncePrefix: prefix,
+        groupChannelId: GROUP_CHANNEL_ID
+      }
 
 /** 0 is a proxy's that has no miners yet. */
 export const isHashRate = (hashesPerSecond: number): boolean => Number.isFinite(hashesPerSecond) && hashesPerSecond >= 0

@@ -129,3 +129,14 @@ export class ShareJudge {
     return undefined
   }
 }
+
+/** Job ids count up and wrap around; those from the channel's first to the newest were sent on it. */
+export const wasSent = (jobId: number, channel: Channel, jobs: Jobs): boolean =>
+  (jobId - channel.firstJobId) >>> 0 < (jobs.nextId - channel.firstJobId) >>> 0
+
+/** A job that was sent and is not active is stale, or is a future job for which there is no previous hash yet. */
+export const refusalOfJob = (jobId: number, channel: Channel, jobs: Jobs): string => {
+  if (!wasSent(jobId, channel, jobs)) return codes.invalidJobId
+  for (const job of jobs.futureJobs()) if (job.id === jobId) return codes.invalidJobId
+  return codes.staleShare
+}
