@@ -22,8 +22,10 @@ const openAtOnce = Effect.gen(function* () {
   yield* client.send(...Array.from({ length: CHANNELS }, (_, index) => openExtended({ requestId: index })))
   for (let requestId = 0; requestId < CHANNELS; requestId++) {
     assert.strictEqual((yield* client.expect("OpenExtendedMiningChannel.Success")).requestId, requestId)
-    for (let i = 0; i < 2; i++) yield* client.expect(i === 0 ? "NewExtendedMiningJob" : "SetNewPrevHash")
-    for (let i = 0; i < 2; i++) yield* client.expect("NewExtendedMiningJob")
+    yield* client.expect("NewExtendedMiningJob")
+    yield* client.expect("SetNewPrevHash")
+    yield* client.expect("NewExtendedMiningJob")
+    yield* client.expect("NewExtendedMiningJob")
   }
   assert.strictEqual((yield* poolStats).channels.length, CHANNELS)
 }).pipe(Effect.scoped, Effect.orDie)
