@@ -7,8 +7,10 @@ import {
   Mining,
   type Protocol,
   TemplateDistribution,
+  type Tlv,
   ExtensionsNegotiation,
-  unitOf
+  unitOf,
+  WorkerIdentity
 } from "@sluice/protocol"
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -45,7 +47,12 @@ export const page = (): string => {
     "Made from the declarations in `packages/protocol` by `npm run messages-page`; a test compares the two. Numbers are",
     "little-endian, sections those of the Stratum V2 specification. The channel bit is the top bit of a frame's `extension_type`.",
     "",
-    ...chapters.flatMap(chapter)
+    ...chapters.flatMap(chapter),
+    `## Extension 0x0002, ${WorkerIdentity.extension.name}`,
+    "",
+    "It has no messages of its own; what follows others' fields are TLVs (section 3.4.3).",
+    "",
+    ...WorkerIdentity.extension.tlvs.flatMap(tlvSection)
   ].join("\n")
 }
 
@@ -87,6 +94,18 @@ const section = ({ name, type, channel, to, spec, layout, maxPayload }: Message)
         ["field", "type", "unit"],
         layout.map(({ name, type }) => [`\`${name}\``, type.name, unitOf(name) ?? ""])
       )),
+  ""
+]
+
+const tlvSection = ({ name, type, on, spec, layout, maxSize }: Tlv): ReadonlyArray<string> => [
+  `### TLV ${name}`,
+  "",
+  `${hex(type)}, behind ${on.map(({ name }) => name).join(", ")}; section ${spec}; a value of at most ${maxSize} bytes.`,
+  "",
+  ...table(
+    ["field", "type", "unit"],
+    layout.map(({ name, type }) => [`\`${name}\``, type.name, unitOf(name) ?? ""])
+  ),
   ""
 ]
 

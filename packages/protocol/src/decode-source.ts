@@ -21,7 +21,9 @@ export const decodeSource = ({ name, fields }: Layout, functionName: string, vie
       offset += type.size
     } else {
       const count = `n${index}`
-      lines.push(`const ${count} = ${unsignedExpression(type.prefix, offset)}`)
+      lines.push(
+        `const ${count} = ${type.prefix === 0 ? `e - p - ${offset}` : unsignedExpression(type.prefix, offset)}`
+      )
       offset += type.prefix
       flush()
       lines.push(...readVariable(type, `f${index}`, count, view))
@@ -72,7 +74,7 @@ const readExpression = (type: SizedWireType, offset: number, view: string): stri
 
 /** Code that reads a value of which the length or count has been read into `count`, and moves `p` past it. */
 const readVariable = (type: VariableWireType, target: string, count: string, view: string): ReadonlyArray<string> => {
-  const tooMany = type.max < 2 ** (8 * type.prefix) - 1 ? `${count} > ${type.max} || ` : ""
+  const tooMany = type.prefix === 0 || type.max < 2 ** (8 * type.prefix) - 1 ? `${count} > ${type.max} || ` : ""
   switch (type._tag) {
     case "Bytes":
       return [
@@ -81,7 +83,11 @@ const readVariable = (type: VariableWireType, target: string, count: string, vie
         `p += ${count}`
       ]
     case "Text":
-      return [`if (e - p < ${count}) failDecode(b)`, `const ${target} = readText(b, p, ${count})`, `p += ${count}`]
+      return [
+        `if (${tooMany}e - p < ${count}) failDecode(b)`,
+        `const ${target} = readText(b, p, ${count})`,
+        `p += ${count}`
+      ]
     case "Option":
     case "Sequence": {
       const enough = `if (${tooMany}e - p < ${count} * ${minWireSize(type.item)}) failDecode(b)`

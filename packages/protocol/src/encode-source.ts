@@ -117,7 +117,7 @@ const writeVariable = (type: VariableWireType, value: string): Array<string> => 
     case "Text":
       return [
         `const ${value}End = writeText(${value}, o, p + ${type.prefix})`,
-        `o[p] = ${value}End - p - ${type.prefix}`,
+        ...(type.prefix === 0 ? [] : [`o[p] = ${value}End - p - 1`]),
         `p = ${value}End`
       ]
     case "Option":

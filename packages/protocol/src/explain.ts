@@ -37,7 +37,7 @@ const skip = (type: WireType, payload: Uint8Array, offset: number): number | Fau
   })
   if ("size" in type) return left < type.size ? short(type.size) : offset + type.size
   if (left < type.prefix) return short(type.prefix)
-  let count = 0
+  let count = type.prefix === 0 ? left : 0
   for (let i = type.prefix - 1; i >= 0; i--) count = count * 256 + payload[offset + i]!
   const start = offset + type.prefix
   if (count > type.max) return { expected: `${type.name}, ${limitOf(type)}`, actual: `a length of ${count}` }

@@ -127,10 +127,18 @@ const checkDeclaration = (
   if (!(Number.isInteger(extension) && extension >= 0 && extension < Frame.channelBit)) {
     refuse(`extension ${extension} is not in 0..0x7fff`)
   }
+  checkFieldNames(layout, refuse)
   for (const field of layout) {
-    if (!/^[a-z][A-Za-z0-9]*$/.test(field.name)) refuse(`field ${JSON.stringify(field.name)} is not in camelCase`)
+    if ("prefix" in field.type && field.type.prefix === 0) refuse(`${field.name} would take TLVs for its own`)
   }
   if (channel && !(layout[0]?.type.name === "U32")) refuse("a channel message begins with a U32, the channel's id")
+}
+
+/** Field names go into the source of codecs: they are plain identifiers. */
+export const checkFieldNames = (layout: Message["layout"], refuse: (why: string) => never): void => {
+  for (const { name } of layout) {
+    if (!/^[a-z][A-Za-z0-9]*$/.test(name)) refuse(`field ${JSON.stringify(name)} is not in camelCase`)
+  }
 }
 
 export const Message = {

@@ -7,7 +7,10 @@ import type { Codec } from "./codec.ts"
 import { EncodeError } from "./error.ts"
 import { explainEncode, tooLong } from "./explain.ts"
 import { Frame } from "./frame.ts"
+import type { Extension } from "./extension.ts"
+import { forwarding } from "./forwarding.ts"
 import { extensionTypeOf, type Message } from "./message.ts"
+import { withTlvs } from "./tlv-direction.ts"
 
 export interface DecodeOptions {
   /** Byte fields become copies that live on their own. By default they are views on the payload. */
@@ -41,6 +44,8 @@ export interface Direction<M> {
   encodedSize(message: M): number
   /** The declaration for a frame's numbers; the channel bit does not count. */
   find(extensionType: number, messageType: number): Message | undefined
+  /** The direction without the messages that are not to be kept. */
+  only(keep: (message: Message) => boolean): Direction<M>
 }
 
 export interface Protocol<ToServer, ToClient> {
@@ -80,7 +85,25 @@ const extend = <ToServer, ToClient, const Messages extends ReadonlyArray<Message
   toClient: makeDirection([...protocol.toClient.messages, ...messages.filter(({ to }) => to !== "server")])
 })
 
-export const Protocol = { make, extend }
+/**
+ * The protocol as two ends speak it that have negotiated these extensions (extension 0x0001): without the messages of
+ * others, and with the TLVs of these.
+ */
+const negotiated = <ToServer, ToClient>(
+  protocol: Protocol<ToServer, ToClient>,
+  extensions: ReadonlyArray<Extension>
+): Protocol<ToServer, ToClient> => {
+  const inOrder = extensions.toSorted((a, b) => a.id - b.id)
+  const tlvs = inOrder.flatMap((extension) => extension.tlvs)
+  const narrow = <M>(direction: Direction<M>): Direction<M> => {
+    const isSpoken = ({ extension }: Message) => extension === 0 || inOrder.some(({ id }) => id === extension)
+    return withTlvs(direction.messages.every(isSpoken) ? direction : direction.only(isSpoken), tlvs)
+  }
+  const { id, name, toClient, toServer } = protocol
+  return { id, name, toServer: narrow(toServer), toClient: narrow(toClient) }
+}
+
+export const Protocol = { make, extend, negotiated, forwarding }
 
 const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M> => {
   const tables = new Map<number, Array<Message | undefined>>()
@@ -172,7 +195,8 @@ const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M> => {
       return out
     },
     encodeInto,
-    encodedSize
+    encodedSize,
+    only: (keep) => makeDirection(messages.filter(keep))
   }
 }
 

@@ -15,8 +15,9 @@ export type WireType =
   | { readonly _tag: "Float32"; readonly name: string; readonly size: 4 }
   | { readonly _tag: "Boolean"; readonly name: string; readonly size: 1 }
   | { readonly _tag: "Fixed"; readonly name: string; readonly size: number }
-  | { readonly _tag: "Bytes"; readonly name: string; readonly prefix: 1 | 2 | 3; readonly max: number }
-  | { readonly _tag: "Text"; readonly name: string; readonly prefix: 1; readonly max: number }
+  // A prefix of 0 is that of a last field: it takes what is left.
+  | { readonly _tag: "Bytes"; readonly name: string; readonly prefix: 0 | 1 | 2 | 3; readonly max: number }
+  | { readonly _tag: "Text"; readonly name: string; readonly prefix: 0 | 1; readonly max: number }
   | { readonly _tag: "Option"; readonly name: string; readonly prefix: 1; readonly max: 1; readonly item: WireType }
   | {
       readonly _tag: "Sequence"
@@ -127,7 +128,7 @@ export const PubKey = fixed("PUBKEY", 32)
 /** A 64-byte Schnorr signature (BIP340). */
 export const Signature = fixed("SIGNATURE", 64)
 
-const bytes = (name: string, prefix: 1 | 2 | 3, max: number): WireSchema<Uint8Array> =>
+const bytes = (name: string, prefix: 0 | 1 | 2 | 3, max: number): WireSchema<Uint8Array> =>
   annotate(HexBytes.check(Schema.isBetweenLength(0, max)), { _tag: "Bytes", name, prefix, max })
 
 /** At most 32 bytes. */
@@ -139,38 +140,50 @@ export const B0_64K = bytes("B0_64K", 2, 0xffff)
 /** At most 2^24 - 1 bytes. */
 export const B0_16M = bytes("B0_16M", 3, 0xffffff)
 
+/** All that is left of a TLV's value, at most `max` bytes: only TLVs may end in it, messages may not. */
+export const RestBytes = (max: number) => bytes("BYTES", 0, max)
+
+const text = (name: string, prefix: 0 | 1, max: number): WireSchema<string> =>
+  annotate(
+    Schema.declare((value): value is string => typeof value === "string", {
+      expected: "string",
+      toCodecJson: () =>
+        Schema.link<string>()(Schema.String, {
+          decode: SchemaGetter.passthrough(),
+          encode: SchemaGetter.passthrough()
+        }),
+      // Plain strings, characters of two to four bytes, and bytes that are mostly not UTF-8.
+      toCodecArbitrary: () =>
+        Schema.link<string>()(
+          Schema.Union([
+            Schema.String.check(Schema.isMaxLength(max)),
+            Schema.Array(Schema.Literals(["é", "中", "😀", "\ufeff", "\0"])).check(Schema.isMaxLength(max >> 2)),
+            Schema.Uint8Array.check(Schema.isMaxLength(max))
+          ]),
+          {
+            decode: SchemaGetter.transform((value) =>
+              typeof value === "string"
+                ? value
+                : value instanceof Uint8Array
+                  ? readText(value, 0, value.length)
+                  : value.join("")
+            ),
+            encode: SchemaGetter.passthrough({ strict: false })
+          }
+        )
+    }).check(Schema.makeFilter((value) => isWireText(value, max), { expected: `at most ${max} bytes of UTF-8` })),
+    { _tag: "Text", name, prefix, max }
+  )
+
 /**
  * At most 255 bytes of UTF-8. Peers send other encodings too: a byte that is not part of valid UTF-8 becomes a lone
  * surrogate, U+DC80 to U+DCFF for the bytes 80 to ff, and such a surrogate becomes that byte again, so that no string is
  * changed on its way through. The Schema accepts the strings that can be read from a wire.
  */
-export const Str0_255: WireSchema<string> = annotate(
-  Schema.declare((value): value is string => typeof value === "string", {
-    expected: "string",
-    toCodecJson: () =>
-      Schema.link<string>()(Schema.String, { decode: SchemaGetter.passthrough(), encode: SchemaGetter.passthrough() }),
-    // Plain strings, characters of two to four bytes, and bytes that are mostly not UTF-8.
-    toCodecArbitrary: () =>
-      Schema.link<string>()(
-        Schema.Union([
-          Schema.String.check(Schema.isMaxLength(255)),
-          Schema.Array(Schema.Literals(["é", "中", "😀", "\ufeff", "\0"])).check(Schema.isMaxLength(63)),
-          Schema.Uint8Array.check(Schema.isMaxLength(255))
-        ]),
-        {
-          decode: SchemaGetter.transform((value) =>
-            typeof value === "string"
-              ? value
-              : value instanceof Uint8Array
-                ? readText(value, 0, value.length)
-                : value.join("")
-          ),
-          encode: SchemaGetter.passthrough({ strict: false })
-        }
-      )
-  }).check(Schema.makeFilter((value) => isWireText(value, 255), { expected: "at most 255 bytes of UTF-8" })),
-  { _tag: "Text", name: "STR0_255", prefix: 1, max: 255 }
-)
+export const Str0_255 = text("STR0_255", 1, 255)
+
+/** All that is left of a TLV's value as a string, at most `max` bytes: only TLVs may end in it, messages may not. */
+export const RestText = (max: number) => text("UTF-8", 0, max)
 
 /** A value or `undefined`; on the wire a sequence of at most one, in JSON `null` when it is not there. */
 export const Option = <T>(item: WireSchema<T>): WireSchema<T | undefined> => {
@@ -208,5 +221,6 @@ const itemType = (name: string, item: Schema.Constraint): WireType => {
   if (type._tag === "Option" || type._tag === "Sequence") {
     throw new Error(`${name} of ${type.name}: the specification has no sequences of sequences`)
   }
+  if ("prefix" in type && type.prefix === 0) throw new Error(`${name} of ${type.name}, which has no length of its own`)
   return type
 }

@@ -107,5 +107,6 @@ test("a declaration of as many transactions as there can be fits a frame, and th
   const { payload } = Frame.read(toServer.encode(message))!
   expect(payload.length).toBe(4 + 256 + 4 + 3 * 65_537 + 2 + 65_535 * 32)
   expect(JobDeclaration.DeclareMiningJob.maxPayload).toBe(payload.length)
-  expect(toServer.decode({ extensionType: 0, messageType: 0x57, payload })).toEqual(message)
+  const decoded = toServer.decode({ extensionType: 0, messageType: 0x57, payload })
+  expect(decoded?._tag === "DeclareMiningJob" && decoded.wtxidList.length).toBe(0xffff)
 })
