@@ -10,9 +10,14 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(0)
 })
 
-// The first signal stops in good order; who cannot wait sends another.
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => process.once(signal, () => process.exit(130)))
+// The first signal stops in good order; who cannot wait sends another. Ctrl-C under `npm start` comes twice at once, from
+// the terminal and from npm.
+let stoppingSince = Infinity
+const onSignal = (): void => {
+  if (performance.now() - stoppingSince > 1000) process.exit(130)
+  stoppingSince = Math.min(stoppingSince, performance.now())
 }
+process.on("SIGINT", onSignal)
+process.on("SIGTERM", onSignal)
 
 NodeRuntime.runMain(sluice(process.argv.slice(2)), { disableErrorReporting: true, teardown })

@@ -12,7 +12,7 @@ const compileCache = mkdtempSync(join(tmpdir(), "sluice-compiled-"))
 const environment = { PATH: process.env["PATH"], NODE_COMPILE_CACHE: compileCache }
 
 /** How long a line may take on a busy machine. */
-const PATIENCE_MS = 25_000
+const PATIENCE_MS = 60_000
 
 export interface Finished {
   readonly status: number | null

@@ -2,7 +2,8 @@
  * From flags, environment variables, a file and defaults (in this order of precedence) to a program's configuration,
  * decoded by its one Schema. Everything that is wrong is told at once, each with where it stands and what was expected.
  */
-import { Effect, type FileSystem, Path, Result, Schema, SchemaIssue } from "effect"
+import { dirname, resolve } from "node:path"
+import { Effect, type FileSystem, Result, Schema, SchemaIssue } from "effect"
 import { type KeyInfo, keysOf, variableOf, variablePrefix } from "./key.ts"
 import { nearest } from "./nearest.ts"
 import { readText } from "./read-text.ts"
@@ -54,76 +55,62 @@ interface Source {
 
 export const load = Effect.fn("Config.load")(function* <A>(
   { program, schema }: ProgramConfig<A>,
-  { flags, environment, file }: Sources
-): Effect.fn.Return<Loaded<A>, ConfigError, FileSystem.FileSystem | Path.Path> {
-  const path = yield* Path.Path
+  { flags, environment, file = environment[variableOf(program, "config")] }: Sources
+): Effect.fn.Return<Loaded<A>, ConfigError, FileSystem.FileSystem> {
   const keys = keysOf(program, schema.fields)
   const names = keys.flatMap((key) => (key.value.secret ? [key.name, `${key.name}-file`] : [key.name]))
   const problems: Array<string> = []
-
-  const fromFlags: Source = { values: flags, where: (name) => `--${name}`, isText: true, directory: undefined }
-  const fromEnvironment = readEnvironment(program, environment, names, problems)
-  const sources: Array<Source> = [fromFlags, fromEnvironment]
-  const configFile = file ?? environment[variableOf(program, "config")]
-  if (configFile !== undefined && configFile !== "") {
-    const content = yield* readText(configFile).pipe(
-      Effect.mapError((problem) => new ConfigError({ program, problems: [...problems, problem] }))
+  const sources: Array<Source> = [
+    { values: flags, where: (name) => `--${name}`, isText: true, directory: undefined },
+    readEnvironment(program, environment, names, problems)
+  ]
+  if (file !== undefined && file !== "") {
+    sources.push(
+      yield* Effect.mapError(
+        readFile(file, names, problems),
+        (problem) => new ConfigError({ program, problems: [...problems, problem] })
+      )
     )
-    const parsed = parseToml(content)
-    if (Result.isFailure(parsed)) {
-      return yield* new ConfigError({ program, problems: [...problems, `${configFile}: ${parsed.failure}`] })
-    }
-    const { values, lineOf } = parsed.success
-    for (const name of values.keys()) {
-      if (!names.includes(name)) {
-        problems.push(`${configFile}, line ${lineOf(name)}: there is no key "${name}"${didYouMean(name, names)}`)
-      }
-    }
-    const where = (name: string): string => `${configFile}, line ${lineOf(name)}: ${name}`
-    sources.push({ values, where, isText: false, directory: path.dirname(configFile) })
   }
-
   const given = new Map<string, Given>()
   for (const key of keys) {
     const found = find(key, sources, problems)
     if (found === undefined) continue
-    const { source, name, raw } = found
-    const where = source.where(name)
-    const isPath = key.value.path === true || name !== key.name
-    const inPlace =
-      isPath && typeof raw === "string" && source.directory !== undefined ? path.resolve(source.directory, raw) : raw
-    if (name === key.name) {
-      given.set(key.name, { raw: inPlace, where })
-    } else if (typeof inPlace !== "string" || inPlace === "") {
-      problems.push(`${where}: expected the path of a file, got ${show(inPlace)}`)
-    } else {
-      const content = yield* Effect.result(readText(inPlace))
-      if (Result.isFailure(content)) problems.push(`${where}: ${content.failure}`)
-      else given.set(key.name, { raw: content.success.trim(), where: `${where} (${inPlace})` })
-    }
+    yield* Effect.match(readValue(key, found), {
+      onSuccess: (value) => void given.set(key.name, value),
+      onFailure: (problem) => void problems.push(problem)
+    })
   }
 
-  const input = Object.fromEntries(
-    keys.flatMap((key) => {
-      const value = given.get(key.name)
-      return value === undefined ? [] : [[key.field, value.raw]]
-    })
-  )
-  const decoded = Schema.decodeUnknownResult(schema)(input, { errors: "all" })
+  const input = keys.flatMap(({ field, name }) => (given.has(name) ? [[field, given.get(name)!.raw] as const] : []))
+  const decoded = Schema.decodeUnknownResult(schema)(Object.fromEntries(input), { errors: "all" })
   if (Result.isSuccess(decoded) && problems.length === 0) return { config: decoded.success, given }
   if (Result.isFailure(decoded)) {
     // A key whose file cannot be read has had its say.
-    const told = (key: KeyInfo): boolean =>
-      !given.has(key.name) && sources.some(({ values }) => values.has(`${key.name}-file`))
-    problems.push(
-      ...describeIssues(
-        decoded.failure.issue,
-        keys.filter((key) => !told(key)),
-        given
-      )
-    )
+    const isSaid = ({ name }: KeyInfo): boolean =>
+      !given.has(name) && sources.some(({ values }) => values.has(`${name}-file`))
+    const unsaid = keys.filter((key) => !isSaid(key))
+    problems.push(...new Set(describeIssues(decoded.failure.issue, unsaid, given)))
   }
   return yield* new ConfigError({ program, problems })
+})
+
+/** A configuration file; or why it is none. */
+const readFile = Effect.fnUntraced(function* (file: string, names: ReadonlyArray<string>, problems: Array<string>) {
+  const parsed = parseToml(yield* readText(file))
+  if (Result.isFailure(parsed)) return yield* Effect.fail(`${file}: ${parsed.failure}`)
+  const { values, lineOf } = parsed.success
+  for (const name of values.keys()) {
+    if (names.includes(name)) continue
+    problems.push(`${file}, line ${lineOf(name)}: there is no key "${name}"${didYouMean(name, names)}`)
+  }
+  const source: Source = {
+    values,
+    where: (name) => `${file}, line ${lineOf(name)}: ${name}`,
+    isText: false,
+    directory: dirname(file)
+  }
+  return source
 })
 
 /** The variables that belong to this program; others may be set for other programs or by other people. */
@@ -144,19 +131,33 @@ const readEnvironment = (
   return { values, where: (name) => variableOf(program, name), isText: true, directory: undefined }
 }
 
-/** The first source that has the key, under its own name or as `NAME-file`. */
+/** What the first source that has the key says, under its own name or as `NAME-file`. */
 const find = (key: KeyInfo, sources: ReadonlyArray<Source>, problems: Array<string>) => {
-  for (const source of sources) {
-    const named = [key.name, ...(key.value.secret ? [`${key.name}-file`] : [])].filter((name) =>
-      source.values.has(name)
-    )
-    if (named.length === 2) problems.push(`${source.where(named[1]!)}: give it or ${source.where(key.name)}, not both`)
-    const name = named[0]
-    if (name !== undefined)
-      return { source, name, raw: source.isText ? fromText(key, source.values.get(name)) : source.values.get(name) }
+  const names = key.value.secret ? [key.name, `${key.name}-file`] : [key.name]
+  for (const { directory, isText, values, where } of sources) {
+    const [name, other] = names.filter((name) => values.has(name))
+    if (name === undefined) continue
+    if (other !== undefined) problems.push(`${where(other)}: give it or ${where(name)}, not both`)
+    const isPath = key.value.path === true || name !== key.name
+    const said = isText ? fromText(key, values.get(name)) : values.get(name)
+    const raw = isPath && typeof said === "string" && directory !== undefined ? resolve(directory, said) : said
+    return { name, raw, where: where(name) }
   }
   return undefined
 }
+
+/** What was found, or the content of the file that a `NAME-file` names; or why it cannot be read. */
+const readValue = Effect.fnUntraced(function* (
+  key: KeyInfo,
+  { name, raw, where }: Given & { readonly name: string }
+): Effect.fn.Return<Given, string, FileSystem.FileSystem> {
+  if (name === key.name) return { raw, where }
+  if (typeof raw !== "string" || raw === "") {
+    return yield* Effect.fail(`${where}: expected the path of a file, got ${show(raw)}`)
+  }
+  const content = yield* Effect.mapError(readText(raw), (problem) => `${where}: ${problem}`)
+  return { raw: content.trim(), where: `${where} (${raw})` }
+})
 
 /** Flags and variables are text; where a number or a boolean is meant and written, it becomes one. */
 const fromText = (key: KeyInfo, raw: unknown): unknown => {

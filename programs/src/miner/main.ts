@@ -10,7 +10,13 @@ export const miner = program({
   ...MinerConfig,
   description: "Mine in worker threads, for development and tests.",
   run: ({ channel, connect, json, shares, threads, user }) => {
-    const options: MinerOptions = { servers: [connect], user, channel, ...(shares === undefined ? {} : { shares }) }
+    const options: MinerOptions = {
+      servers: [connect],
+      user,
+      channel,
+      hashRateInterval: "10 seconds",
+      ...(shares === undefined ? {} : { shares })
+    }
     return mine(json).pipe(
       Effect.provide(
         Miner.layer(options).pipe(
@@ -27,27 +33,31 @@ export const miner = program({
 /** Tells what happens until the wanted number of shares is accepted. */
 const mine = (json: boolean) =>
   Effect.gen(function* () {
-    const { events, finished } = yield* Miner
+    const { events, finished, stats } = yield* Miner
     yield* events.pipe(
-      Stream.runForEach((event) => (json ? Console.log(eventLine("miner", event)) : log(event))),
+      Stream.runForEach((event) => (json ? Console.log(eventLine("miner", event)) : log(event, stats))),
       Effect.forkScoped
     )
     const { accepted } = yield* finished
     yield* Effect.logInfo(`Done: ${accepted} shares are accepted`)
   }).pipe(Effect.scoped)
 
-const log = (event: MinerEvent): Effect.Effect<void> => {
+const log = (event: MinerEvent, stats: Miner["Service"]["stats"]): Effect.Effect<void> => {
   switch (event._tag) {
-    case "ChannelOpened":
-      return Effect.logInfo(`Mining on ${event.kind} channel ${event.channelId} at difficulty ${event.difficulty}`)
-    case "ShareAccepted":
-      return Effect.logInfo(`${event.accepted} shares accepted`)
+    case "ChannelOpened": {
+      const at = `at difficulty ${event.difficulty.toPrecision(3)}`
+      return Effect.logInfo(`Mining on ${event.kind} channel ${event.channelId} ${at}`)
+    }
     case "ShareRefused":
-      return Effect.logWarning(`Share ${event.sequenceNumber} refused: ${event.errorCode}`)
+      return Effect.logWarning(`Share ${event.sequenceNumber} is refused: ${event.errorCode}`)
     case "BlockFound":
       return Effect.logInfo(`Found a block: ${event.hash}`)
     case "HashRate":
-      return Effect.logInfo(`${(event.hashesPerSecond / 1e6).toFixed(2)} MH/s`)
+      return Effect.flatMap(stats, ({ accepted, hashesPerSecond, state }) =>
+        state === "mining"
+          ? Effect.logInfo(`${(hashesPerSecond / 1e6).toFixed(2)} MH/s, ${accepted} shares accepted`)
+          : Effect.void
+      )
     default:
       return Effect.logDebug(event._tag, event)
   }
