@@ -70,6 +70,9 @@ export class ExtranonceSpace {
   #returned: Array<number> = []
   #oldest = 0
   #fresh = 0
+  /** Indexes given back that rest while the epoch is `#restingIn`. */
+  #resting: Array<number> = []
+  #restingIn = 0
 
   /** Throws `ExtranonceLayoutError`. */
   constructor(layout: ExtranonceLayout = defaultExtranonceLayout) {
@@ -103,26 +106,39 @@ export class ExtranonceSpace {
     return this.#held.size
   }
 
-  /** A prefix as long as the full extranonce, for a standard channel; `undefined` when the space is exhausted. */
-  takeStandard(): ExtranonceLease | undefined {
-    return this.#take(0)
+  /**
+   * A prefix as long as the full extranonce, for a standard channel; `undefined` when the space is exhausted. `epoch` is
+   * a number for the previous hash in force.
+   */
+  takeStandard(epoch = 0): ExtranonceLease | undefined {
+    return this.#take(0, epoch)
   }
 
   /**
    * A prefix for an extended channel that needs at least `minRollableSize` bytes to roll. `undefined` when the space is
    * exhausted or has not that many; the caller tells the two apart by `maxRollableSize`.
    */
-  takeExtended(minRollableSize: number): ExtranonceLease | undefined {
+  takeExtended(minRollableSize: number, epoch = 0): ExtranonceLease | undefined {
     if (minRollableSize > this.maxRollableSize) return undefined
-    return this.#take(Math.max(minRollableSize, this.#layout.rollableSize))
+    return this.#take(Math.max(minRollableSize, this.#layout.rollableSize), epoch)
   }
 
-  /** Takes a lease back. A second time does nothing. */
-  giveBack(lease: ExtranonceLease): void {
-    if (this.#held.delete(lease.index)) this.#returned.push(lease.index)
+  /**
+   * Takes a lease back. A second time does nothing. With `usedIn`, the epoch that still is and in which shares were
+   * accepted for it, its prefix is not given out again before the next epoch.
+   */
+  giveBack(lease: ExtranonceLease, usedIn?: number): void {
+    if (!this.#held.delete(lease.index)) return
+    if (usedIn === undefined) {
+      this.#returned.push(lease.index)
+      return
+    }
+    this.#wake(usedIn)
+    this.#resting.push(lease.index)
   }
 
-  #take(rollableSize: number): ExtranonceLease | undefined {
+  #take(rollableSize: number, epoch: number): ExtranonceLease | undefined {
+    this.#wake(epoch)
     const index = this.#nextIndex()
     if (index === undefined) return undefined
     this.#held.add(index)
@@ -132,6 +148,14 @@ export class ExtranonceSpace {
     // Big-endian, so that prefixes sort as they were given out.
     for (let i = 0; i < indexSize; i++) prefix[this.#head.length + i] = index / 2 ** (8 * (indexSize - 1 - i))
     return { prefix, rollableSize, index }
+  }
+
+  /** Puts those that rested until this epoch behind the others that wait. */
+  #wake(epoch: number): void {
+    if (epoch === this.#restingIn) return
+    this.#restingIn = epoch
+    for (const index of this.#resting) this.#returned.push(index)
+    this.#resting = []
   }
 
   #nextIndex(): number | undefined {

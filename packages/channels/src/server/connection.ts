@@ -143,8 +143,8 @@ export class Connection {
       refusal !== undefined
         ? undefined
         : message._tag === "OpenStandardMiningChannel"
-          ? space.takeStandard()
-          : space.takeExtended(message.minExtranonceSize)
+          ? space.takeStandard(jobs.epoch)
+          : space.takeExtended(message.minExtranonceSize, jobs.epoch)
     if (lease === undefined || this.#nextChannelId > 0xffffffff) {
       if (lease !== undefined) space.giveBack(lease)
       const errorCode = refusal ?? EXTRANONCE_SPACE_EXHAUSTED
@@ -320,7 +320,8 @@ export class Connection {
 
   #remove(channel: Channel, reason: string, out: Outbox): void {
     this.#channels.delete(channel.info.channelId)
-    this.#context.space.giveBack(channel.lease)
+    const { jobs, space } = this.#context
+    space.giveBack(channel.lease, channel.sharesFor(jobs.epoch).size > 0 ? jobs.epoch : undefined)
     out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
   }
 }

@@ -1,0 +1,47 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Server } from "../src/index.ts"
+import { futureTemplate, newPrevHash, TestMiner, TestServer } from "./server-fixture.ts"
+
+const kinds = ["standard", "extended"] as const
+
+/** Opens and closes channels until one has this prefix, at most as often as there are prefixes. */
+const reopen = (
+  server: TestServer,
+  connection: Server.Connection,
+  kind: (typeof kinds)[number],
+  prefix: Uint8Array
+): TestMiner | undefined => {
+  for (let i = 0; i < 256; i++) {
+    const miner = server.open(connection, { kind })
+    if (Buffer.compare(miner.prefix, prefix) === 0) return miner
+    server.send(connection, { _tag: "CloseChannel", channelId: miner.channelId, reasonCode: "" })
+  }
+  return undefined
+}
+
+describe.each(kinds)("the prefix of a closed %s channel", (kind) => {
+  it("is not given out again while the shares that it had could be submitted again", () => {
+    const server = TestServer.working({ layout: { indexSize: 1 } })
+    const connection = server.connect()
+    const first = server.open(connection, { kind })
+    expect(server.send(connection, first.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+    server.send(connection, { _tag: "CloseChannel", channelId: first.channelId, reasonCode: "" })
+    expect(reopen(server, connection, kind, first.prefix)).toBeUndefined()
+    // A share of another previous hash is another share.
+    server.template(futureTemplate(2))
+    server.template(newPrevHash(2))
+    const again = reopen(server, connection, kind, first.prefix)
+    expect(server.send(connection, again!.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("is given out again where it had none for the present previous hash", () => {
+    const server = TestServer.working({ layout: { indexSize: 1 } })
+    const connection = server.connect()
+    const first = server.open(connection, { kind })
+    server.send(connection, first.mine())
+    server.template(futureTemplate(2))
+    server.template(newPrevHash(2))
+    server.close(connection)
+    expect(reopen(server, connection, kind, first.prefix)).toBeDefined()
+  })
+})
