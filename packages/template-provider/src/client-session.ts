@@ -56,7 +56,11 @@ export const serveClient = Effect.fnUntraced(function* (
         try: () => machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe()),
         catch: (error) => error as TemplateProtocolError
       })
-      if (frames.length > 0) outbox.putTip(frames, undefined)
+      if (frames.length > 0) {
+        outbox.putTip(frames, undefined)
+        const ahead = machine.ahead(outbox)
+        if (ahead !== undefined) outbox.putAhead(ahead)
+      }
       yield* constrained.open
     })
 

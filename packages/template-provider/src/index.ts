@@ -1,4 +1,5 @@
 export * from "./block-space.ts"
+export * from "./next-block.ts"
 export * from "./node-template.ts"
 export * from "./protocol-error.ts"
 export * from "./provider-event.ts"

@@ -50,6 +50,11 @@ export class NodeTemplate {
     this.size = source.transactions.reduce((size, { data }) => size + data.length + BYTES_BESIDE_DATA, 0)
   }
 
+  /** The fees of all transactions, in satoshis. */
+  get fees(): number {
+    return this.space.feesFrom(0)
+  }
+
   /** Subsidy and all fees, in satoshis. */
   get value(): bigint {
     return BigInt(this.source.coinbasevalue)
@@ -70,10 +75,14 @@ export class NodeTemplate {
     return work
   }
 
-  /** Where to start the header's time, in seconds: the node's clock, moved on since it answered. */
+  /** The node's clock, in seconds: what it was in the answer, moved on since. */
+  clock(now: number): number {
+    return this.source.curtime + Math.max(0, Math.floor((now - this.receivedAt) / 1000))
+  }
+
+  /** Where to start the header's time, in seconds. */
   headerTimestamp(now: number): number {
-    const elapsed = Math.max(0, Math.floor((now - this.receivedAt) / 1000))
-    return Math.max(this.source.mintime, this.source.curtime + elapsed)
+    return Math.max(this.source.mintime, this.clock(now))
   }
 
   #makeWork(count: number): TemplateWork {
@@ -109,7 +118,8 @@ export interface TemplateWork {
 /** A template under its number, and its messages, each encoded when it is first sent. */
 export class Template {
   readonly id: bigint
-  readonly node: NodeTemplate
+  /** For a template whose previous block is still to be found, one without previous hash; replaced when it is there. */
+  node: NodeTemplate
   readonly work: TemplateWork
   #future: Uint8Array | undefined
   #active: Uint8Array | undefined

@@ -1,7 +1,7 @@
 /**
  * What still has to be sent to one client. Only the newest matters to it: a change of the tip takes the place of all that
  * waits, a better template of one that was not sent yet. So a client that reads slowly holds nobody up and costs at most
- * three frames.
+ * four frames.
  */
 import { Effect, Latch } from "effect"
 
@@ -11,35 +11,46 @@ export interface Outgoing {
   readonly announcedAt: bigint | undefined
 }
 
+type Kind = "tip" | "active" | "ahead"
+
 export class Outbox {
   readonly #filled = Latch.makeUnsafe(false)
-  #tip: ReadonlyArray<Uint8Array> = []
-  #active: ReadonlyArray<Uint8Array> = []
+  /** In the order in which they came, at most one of each kind. */
+  #waiting: Array<{ readonly kind: Kind; readonly frames: ReadonlyArray<Uint8Array> }> = []
   #announcedAt: bigint | undefined
 
-  /** A future template and its SetNewPrevHash. */
+  /** A future template and its SetNewPrevHash, or the latter alone for the template that `putAhead` was given last. */
   putTip(frames: ReadonlyArray<Uint8Array>, announcedAt: bigint | undefined): void {
-    this.#tip = frames
-    this.#active = []
+    const ahead = frames.length > 1 ? undefined : this.#waiting.find(({ kind }) => kind === "ahead")
+    this.#waiting = []
     this.#announcedAt = announcedAt
-    this.#filled.openUnsafe()
+    this.#put("tip", ahead === undefined ? frames : [...ahead.frames, ...frames])
   }
 
   /** A template for the tip that the client has, or gets first. */
   putActive(frames: ReadonlyArray<Uint8Array>): void {
-    this.#active = frames
-    this.#filled.openUnsafe()
+    this.#put("active", frames)
+  }
+
+  /** A future template for the tip after this one. */
+  putAhead(frame: Uint8Array): void {
+    this.#put("ahead", [frame])
   }
 
   /** Waits until there is something, and takes it all. */
   readonly take: Effect.Effect<Outgoing> = Effect.suspend(() =>
     Effect.map(this.#filled.await, () => {
-      const outgoing = { frames: [...this.#tip, ...this.#active], announcedAt: this.#announcedAt }
-      this.#tip = []
-      this.#active = []
+      const outgoing = { frames: this.#waiting.flatMap(({ frames }) => frames), announcedAt: this.#announcedAt }
+      this.#waiting = []
       this.#announcedAt = undefined
       this.#filled.closeUnsafe()
       return outgoing
     })
   )
+
+  /** Behind everything else, because numbers of templates only grow. */
+  #put(kind: Kind, frames: ReadonlyArray<Uint8Array>): void {
+    this.#waiting = [...this.#waiting.filter((waiting) => waiting.kind !== kind), { kind, frames }]
+    this.#filled.openUnsafe()
+  }
 }

@@ -7,10 +7,13 @@ export type TemplateProviderEvent =
   | { readonly _tag: "NodeUnavailable"; readonly message: string }
   | { readonly _tag: "ClientConnected"; readonly remote: Endpoint }
   | { readonly _tag: "ClientDisconnected"; readonly remote: Endpoint }
-  /** `tip`: for a new previous block; `fees`: better than the one before. Values are satoshis. */
+  /**
+   * `tip`: for a new previous block; `full`: with the transactions of the node, after a `tip` without any; `fees`: better
+   * than the one before. Values are satoshis.
+   */
   | {
       readonly _tag: "NewTemplate"
-      readonly cause: "tip" | "fees"
+      readonly cause: "tip" | "full" | "fees"
       /** Of the block to be mined. */
       readonly height: number
       readonly transactions: number

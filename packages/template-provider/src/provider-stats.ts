@@ -16,7 +16,7 @@ export class ProviderStats {
     switch (event._tag) {
       case "NewTemplate":
         if (event.cause === "tip") this.#tipChanges++
-        else this.#feeUpdates++
+        else if (event.cause === "fees") this.#feeUpdates++
         return
       case "SolutionRefused":
         this.#solutionsRefused++

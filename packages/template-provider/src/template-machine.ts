@@ -18,6 +18,7 @@ import {
 import { compareU256, HEADER_SIZE, writeHeader } from "@sluice/core"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
+import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
 import { NodeTemplate, Template } from "./node-template.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
 
@@ -30,6 +31,8 @@ export interface TemplateMachineOptions {
   readonly intervalMs: number
   /** Milliseconds after which a template is replaced if the node's has changed, whatever its fees. */
   readonly renewAfterMs: number
+  /** Whether clients get a template without transactions ahead of each block, to work on as soon as it is there. */
+  readonly emptyTemplates: boolean
   /** Answers of the node that are kept for solutions and requests that come late, and the bytes they may take. */
   readonly maxRetained: number
   readonly maxRetainedBytes: number
@@ -41,12 +44,14 @@ export interface Delivery<Client> {
   readonly frames: ReadonlyArray<Uint8Array>
 }
 
-export type Change = "none" | "fees" | "tip" | "outdated"
+export type Change = "none" | "fees" | "full" | "tip" | "outdated" | "behind"
 
 export interface Answered<Client> {
   /**
-   * `tip`: another place in the chain, for which everything else that waits to be sent is superseded. `fees`: a better
-   * template for the same place. `outdated`: the answer is older than what is known, so ask again.
+   * `tip`: another place in the chain, for which everything else that waits to be sent is superseded. `full`: the
+   * transactions of a block that clients work on without any. `fees`: a better template for the same place. `outdated`:
+   * the answer is older than what is known, so ask again. `behind`: the node does not build on the block that was
+   * announced yet, so ask again in a moment.
    */
   readonly change: Change
   readonly deliveries: ReadonlyArray<Delivery<Client>>
@@ -77,6 +82,11 @@ export class TemplateMachine<Client> {
   #lastRequest = 0
   #lastRequestAtTip = 0
   readonly #submitted: Array<string> = []
+  /** The block after the one that is mined now, for clients to hold; its previous hash is not known. */
+  #next: { readonly node: NodeTemplate; newest: Template | undefined } | undefined
+  /** Since when clients work without transactions, and on which block those templates were held before. */
+  #bare: { readonly since: number; readonly grandparent: string } | undefined
+  #bitsMayChange = false
 
   constructor(options: TemplateMachineOptions) {
     this.#options = options
@@ -109,19 +119,74 @@ export class TemplateMachine<Client> {
     const node = new NodeTemplate(source, now)
     const { current } = this
     if (current === undefined || !node.continues(current)) {
-      if (current !== undefined && request <= this.#lastRequestAtTip && node.height <= current.height) {
+      if (current !== undefined && this.#isOutdated(node, request, current)) {
         return { change: "outdated", deliveries: [] }
       }
-      this.#lastRequestAtTip = this.#lastRequest
-      this.#retain(node)
-      this.#sentAt = now
-      this.#submitted.length = 0
+      if (this.#isBehind(node, now)) return { change: "behind", deliveries: [] }
+      this.#moveTo(node, now)
       return { change: "tip", deliveries: this.#deliver((template) => this.#atTip(template, now)) }
     }
-    if (!this.#isWorthSending(current, node, now)) return { change: "none", deliveries: [] }
+    const isBare = this.#bare !== undefined
+    this.#bare = undefined
+    if (isBare ? isSameWork(current, node) : !this.#isWorthSending(current, node, now)) {
+      return { change: "none", deliveries: [] }
+    }
     this.#retain(node)
     this.#sentAt = now
-    return { change: "fees", deliveries: this.#deliver((template) => [template.activeFrame]) }
+    const change = isBare ? "full" : "fees"
+    return { change, deliveries: this.#deliver((template) => [template.activeFrame]) }
+  }
+
+  /**
+   * A block was announced, and this is its header. If it is the one that everybody works on, the clients' templates
+   * ahead are for the block behind it, and all that they need is the SetNewPrevHash: that is each delivery's only frame
+   * (two for a client that holds no template), and the change is `tip`. Otherwise it is `none`, and the node has to be
+   * asked for a template.
+   */
+  onHeader(header: NextBlockHeader, now: number): Answered<Client> {
+    const { current } = this
+    const next = this.#next
+    if (current === undefined || next === undefined || !isBlockOf(current.source, header)) {
+      return { change: "none", deliveries: [] }
+    }
+    const node = new NodeTemplate(behindBlock(next.node.source, header, current.clock(now)), now)
+    for (const template of this.#templates.values()) if (template.node === next.node) template.node = node
+    const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
+    this.#moveTo(node, now)
+    this.#bare = { since: now, grandparent: current.source.previousblockhash }
+    if (next.newest !== undefined) this.#retained.at(-1)!.byCount.set(0, next.newest)
+    const deliveries = held.map(({ ahead, client, state }) => ({
+      client,
+      frames: ahead === undefined ? this.#atTip(this.#templateFor(state, node), now) : [ahead.prevHashFrame(now)]
+    }))
+    return { change: "tip", deliveries }
+  }
+
+  /** Whether an announced block can be worked on from its header alone. */
+  get isReady(): boolean {
+    return this.#next !== undefined
+  }
+
+  /** The name that `getblockchaininfo` gives the chain. On testnet the bits may change with the clock. */
+  setChain(name: string): void {
+    this.#bitsMayChange = name === "test" || name === "testnet4"
+    if (this.#bitsMayChange) this.#forgetNext()
+  }
+
+  /**
+   * To be called for each client that was sent a SetNewPrevHash, when all were: the future template for the tip after
+   * that, if it has none yet.
+   */
+  ahead(client: Client): Uint8Array | undefined {
+    const state = this.#clients.get(client)
+    const next = this.#next
+    if (state === undefined || next === undefined || state.ahead !== undefined) return undefined
+    if (next.newest === undefined || next.newest.id <= state.lastId) {
+      next.newest = this.#add(next.node, 0)
+    }
+    state.ahead = next.newest
+    state.lastId = next.newest.id
+    return next.newest.futureFrame
   }
 
   /**
@@ -143,7 +208,7 @@ export class TemplateMachine<Client> {
     }
     const known = this.#clients.get(client)
     if (known !== undefined && isSame(known.constraints, constraints)) return []
-    const state: ClientState = { constraints, lastId: known?.lastId ?? -1n }
+    const state: ClientState = { constraints, lastId: known?.lastId ?? -1n, ahead: undefined }
     this.#clients.set(client, state)
     return current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now)
   }
@@ -231,17 +296,53 @@ export class TemplateMachine<Client> {
     const count = node.space.transactionsBeside(state.constraints)
     let template = byCount.get(count)
     if (template === undefined || template.id <= state.lastId) {
-      template = new Template(this.#nextId++, node, node.work(count))
+      template = this.#add(node, count)
       byCount.set(count, template)
-      this.#templates.set(template.id, template)
-      if (this.#templates.size > MAX_TEMPLATES) this.#templates.delete(this.#templates.keys().next().value!)
     }
     state.lastId = template.id
     return template
   }
 
+  #add(node: NodeTemplate, count: number): Template {
+    const template = new Template(this.#nextId++, node, node.work(count))
+    this.#templates.set(template.id, template)
+    if (this.#templates.size > MAX_TEMPLATES) this.#templates.delete(this.#templates.keys().next().value!)
+    return template
+  }
+
+  /** Another place in the chain. */
+  #moveTo(node: NodeTemplate, now: number): void {
+    this.#lastRequestAtTip = this.#lastRequest
+    this.#bare = undefined
+    this.#forgetNext()
+    this.#retain(node)
+    this.#sentAt = now
+    this.#submitted.length = 0
+    if (!this.#options.emptyTemplates || this.#bitsMayChange) return
+    const next = nextBlock(node.source, node.fees)
+    if (next !== undefined) this.#next = { node: new NodeTemplate(next, now), newest: undefined }
+  }
+
+  #forgetNext(): void {
+    const node = this.#next?.node
+    this.#next = undefined
+    for (const state of this.#clients.values()) state.ahead = undefined
+    for (const [id, template] of this.#templates) if (template.node === node) this.#templates.delete(id)
+  }
+
+  /** Asked for before the tip last changed, and not higher. */
+  #isOutdated(node: NodeTemplate, request: number, current: NodeTemplate): boolean {
+    return request <= this.#lastRequestAtTip && node.height <= current.height
+  }
+
+  /** A node that has announced a block, or another one beside it, may build on the block before for a moment. */
+  #isBehind(node: NodeTemplate, now: number): boolean {
+    const bare = this.#bare
+    return bare !== undefined && node.source.previousblockhash === bare.grandparent && now - bare.since < MAX_BEHIND_MS
+  }
+
   #isCurrent(template: Template): boolean {
-    return this.current !== undefined && template.node.continues(this.current)
+    return template.node === this.#next?.node || (this.current !== undefined && template.node.continues(this.current))
   }
 
   #retain(node: NodeTemplate): void {
@@ -255,8 +356,7 @@ export class TemplateMachine<Client> {
       const [dropped] = retained.splice(0, 1)
       bytes -= dropped!.node.size
       for (const [id, template] of this.#templates) {
-        if (template.node !== dropped!.node) break
-        this.#templates.delete(id)
+        if (template.node === dropped!.node) this.#templates.delete(id)
       }
     }
   }
@@ -266,6 +366,8 @@ interface ClientState {
   readonly constraints: CoinbaseConstraints
   /** The number of the template that it was last sent. */
   lastId: bigint
+  /** The future template that it holds for the block after the next. */
+  ahead: Template | undefined
 }
 
 interface Retained {
@@ -280,6 +382,7 @@ const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
 
 const isSameWork = (a: NodeTemplate, b: NodeTemplate): boolean =>
   a.value === b.value &&
+  a.source.version === b.source.version &&
   a.source.transactions.length === b.source.transactions.length &&
   a.source.transactions.every(({ hash }, index) => hash === b.source.transactions[index]!.hash)
 
@@ -289,6 +392,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
 /** Blocks remembered as given out at a tip; more than one is a test network, or two at the same moment. */
 const MAX_SUBMITTED = 64
+/** A node that still builds on the block before after this time means it. */
+const MAX_BEHIND_MS = 10_000
 /** However often clients change their constraints. */
 const MAX_TEMPLATES = 10_000
 const MAX_BLOCK_SIGOPS = 80_000

@@ -3,11 +3,13 @@ import {
   type BlockTemplate,
   hashFromDisplay,
   NodeNotifications,
+  NodeRefused,
   NodeRpc,
   NodeRpcError,
   type NodeNotification
 } from "@sluice/bitcoin"
 import { Context, Deferred, Effect, Layer, PubSub, Stream } from "effect"
+import type { NextBlockHeader } from "../src/index.ts"
 
 export class FakeNode extends Context.Service<FakeNode, Effect.Success<typeof make>>()("test/FakeNode") {
   static readonly layer: Layer.Layer<FakeNode | NodeRpc | NodeNotifications> = Layer.effectContext(
@@ -28,8 +30,9 @@ const make = Effect.gen(function* () {
   let failure: NodeRpcError["reason"] | undefined
   let changed = Deferred.makeUnsafe<void>()
   const submitted: Array<string> = []
-  const counts = { polls: 0, longPolls: 0 }
-  const settings = { verdict: null as string | null, longPolling: true }
+  const headers = new Map<string, NextBlockHeader>()
+  const counts = { polls: 0, longPolls: 0, headers: 0 }
+  const settings = { verdict: null as string | null, longPolling: true, headerDelayMs: 0 }
 
   const fail = (method: string, reason: NodeRpcError["reason"]) => new NodeRpcError({ node: "fake", method, reason })
 
@@ -43,6 +46,8 @@ const make = Effect.gen(function* () {
 
   return {
     pubsub,
+    /** By hash, what `getblockheader` answers. */
+    headers,
     submitted,
     counts,
     settings,
@@ -55,6 +60,14 @@ const make = Effect.gen(function* () {
           }
           counts.longPolls++
           return settings.longPolling ? answer(request.longPollId) : Effect.never
+        }),
+      getBlockHeader: (hash: string) =>
+        Effect.suspend(() => {
+          counts.headers++
+          if (failure !== undefined) return Effect.fail(fail("getblockheader", failure))
+          const header = headers.get(hash)
+          if (header !== undefined) return Effect.delay(Effect.succeed(header), settings.headerDelayMs)
+          return Effect.fail(fail("getblockheader", new NodeRefused({ code: -5, detail: "Block not found" })))
         }),
       submitBlock: (block: Uint8Array | string) =>
         Effect.suspend(() => {

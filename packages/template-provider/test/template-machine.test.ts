@@ -24,6 +24,7 @@ const options: TemplateMachineOptions = {
   feeDelta: 1_000n,
   intervalMs: 30_000,
   renewAfterMs: 300_000,
+  emptyTemplates: false,
   maxRetained: 4,
   maxRetainedBytes: 1_000_000
 }

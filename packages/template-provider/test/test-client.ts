@@ -1,4 +1,5 @@
 /** A client of a template provider that a test drives message by message. */
+import { assert } from "@effect/vitest"
 import { TemplateDistribution } from "@sluice/protocol"
 import { type ConnectionError, Memory, type ServerAddress, TemplateDialer } from "@sluice/transport"
 import { Effect, Queue, Stream } from "effect"
@@ -14,7 +15,13 @@ export const connect = Effect.fnUntraced(function* (server: ServerAddress = MEMO
     Effect.catchCause((cause) => Queue.failCause(inbox, cause)),
     Effect.forkScoped
   )
-  const next = Queue.take(inbox)
+  /** By number, as far as the test has looked. */
+  const templates = new Map<bigint, TemplateDistribution.NewTemplate>()
+  const next = Queue.take(inbox).pipe(
+    Effect.tap((message) =>
+      Effect.sync(() => message._tag === "NewTemplate" && templates.set(message.templateId, message))
+    )
+  )
 
   const expect = <Tag extends TemplateDistribution.ToClient["_tag"]>(tag: Tag) =>
     Effect.flatMap(next, (message) =>
@@ -29,11 +36,18 @@ export const connect = Effect.fnUntraced(function* (server: ServerAddress = MEMO
     expect,
     /** How many messages have come that the test has not looked at. */
     waiting: Queue.size(inbox),
-    /** A future template and the SetNewPrevHash that names it. */
+    /** The next SetNewPrevHash and the future template that it names; other templates may come before it. */
     expectTip: Effect.gen(function* () {
-      const template = yield* expect("NewTemplate")
-      const prevHash = yield* expect("SetNewPrevHash")
-      return { template, prevHash }
+      while (true) {
+        const message = yield* next
+        if (message._tag === "NewTemplate") continue
+        if (message._tag !== "SetNewPrevHash") {
+          return yield* Effect.die(new Error(`expected NewTemplate or SetNewPrevHash, got ${message._tag}`))
+        }
+        const template = templates.get(message.templateId)
+        assert.isTrue(template?.futureTemplate, "SetNewPrevHash names a future template")
+        return { template: template!, prevHash: message }
+      }
     }),
     constrain: (size = 0, sigops = 0) =>
       connection.send([

@@ -1,0 +1,228 @@
+/**
+ * What a template provider does with its node: asks it for templates at intervals, and whenever something tells that there
+ * may be a better one; long polls it as long as its announcements have not proved themselves; and turns an announced block
+ * into SetNewPrevHash from the block's header alone.
+ *
+ * The header comes from `getblockheader`: one short call, and it gives the median time past. The topic `rawblock` would
+ * bring it without a call, but behind `hashblock` and only after the node has read and sent some megabytes. The node is not
+ * asked for a template before it has answered: that takes its main lock for a long time, and so does the end of a long
+ * poll, which is why there is none beside announcements that arrive.
+ */
+import {
+  hashToDisplay,
+  NodeBadAnswer,
+  type NodeNotification,
+  type NodeNotificationsStream,
+  type NodeRpcCalls,
+  NodeRpcError
+} from "@sluice/bitcoin"
+import { Clock, Effect, Latch, Option, Queue, Stream } from "effect"
+import type { Outbox } from "./outbox.ts"
+import type { TemplateProviderEvent } from "./provider-event.ts"
+import type { Answered, Change, TemplateMachine } from "./template-machine.ts"
+
+export interface NodeWatchOptions {
+  readonly rpc: NodeRpcCalls
+  readonly notifications: NodeNotificationsStream
+  readonly machine: TemplateMachine<Outbox>
+  readonly emit: (event: TemplateProviderEvent) => void
+  /** How often the node is asked without a reason. */
+  readonly intervalMs: number
+  /** A sentence about a call that failed, where the node can tell more. */
+  readonly explain: (error: NodeRpcError) => Effect.Effect<string>
+}
+
+export interface NodeWatch {
+  /** Asks the node at once. */
+  readonly wake: () => void
+  /** A block is the node's tip, or may be; hash in display order. */
+  readonly follow: (hash: string) => void
+  readonly isReachable: () => boolean
+  /** Milliseconds, when the node last answered with a template. */
+  readonly answeredAt: () => number | undefined
+}
+
+/** Watches the node in the background of the Scope. */
+export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions) {
+  const { emit, explain, intervalMs, machine, notifications, rpc } = options
+  const clock = yield* Clock.Clock
+
+  /** Any number of wakes before the node is asked are one. */
+  const wakes = yield* Queue.sliding<void>(1)
+  const wake = (): void => void Queue.offerUnsafe(wakes, undefined)
+  const reachable = yield* Latch.make(false)
+  let answeredAt: number | undefined
+  /** A block that the node has announced and that no answer builds on yet. */
+  let announced: { readonly hash: string; readonly at: bigint } | undefined
+  let longPollId: string | undefined
+
+  /** Whether blocks are announced to us: then long polls would only be in the way. */
+  const heard = yield* Latch.make(false)
+  const unheard = yield* Latch.make(true)
+  const setHeard = (isHeard: boolean): void => {
+    if (isHeard) unheard.closeUnsafe()
+    else heard.closeUnsafe()
+    ;(isHeard ? heard : unheard).openUnsafe()
+  }
+
+  const deliver = ({ change, deliveries }: Answered<Outbox>, announcedAt: bigint | undefined) => {
+    if (change !== "tip" && change !== "fees" && change !== "full") return Effect.void
+    for (const { client, frames } of deliveries) {
+      if (change === "tip") client.putTip(frames, announcedAt)
+      else client.putActive(frames)
+    }
+    for (const { client } of deliveries) {
+      const frame = machine.ahead(client)
+      if (frame !== undefined) client.putAhead(frame)
+    }
+    const { height, source, value } = machine.current!
+    const transactions = source.transactions.length
+    emit({ _tag: "NewTemplate", cause: change, height, transactions, value, clients: deliveries.length })
+    return Effect.logDebug("A new template", { cause: change, height, transactions, clients: deliveries.length })
+  }
+
+  /** One question to the node, and its answer on the way to the clients. */
+  const ask = Effect.fn("TemplateProvider.ask")(function* (poll?: string) {
+    const request = machine.beginRequest()
+    const source = yield* rpc.getBlockTemplate(poll === undefined ? {} : { longPollId: poll })
+    const answered = yield* Effect.try({
+      try: () => machine.onAnswer(source, request, clock.currentTimeMillisUnsafe()),
+      catch: unreadable
+    })
+    const { change } = answered
+    answeredAt = clock.currentTimeMillisUnsafe()
+    longPollId = source.longpollid
+    const isAnnounced = announced?.hash === source.previousblockhash
+    const announcedAt = isAnnounced ? announced?.at : undefined
+    if (change === "outdated") wake()
+    // Found without an announcement: it may come in a moment, and then they are heard again.
+    if (change === "tip" && !isAnnounced) setHeard(false)
+    if (isAnnounced || change === "tip") announced = undefined
+    yield* deliver(answered, announcedAt)
+    return change
+  })
+
+  /** Until something wakes us, or `ms` have passed. */
+  const rest = (ms: number) => Effect.timeoutOption(Queue.take(wakes), ms)
+
+  const asking = Effect.gen(function* () {
+    let delay = FIRST_RETRY_MS
+    let isDown = false
+    let tries = 0
+    while (true) {
+      const outcome = yield* ask().pipe(Effect.catch((error) => Effect.succeed(error)))
+      if (typeof outcome === "string") {
+        if (!Latch.isOpen(reachable)) {
+          const { height } = machine.current!
+          yield* Effect.logInfo(isDown ? "The node answers again" : "The node answers", { height })
+          emit({ _tag: "NodeReachable", height })
+          yield* reachable.open
+        }
+        isDown = false
+        delay = FIRST_RETRY_MS
+        // A node may announce a block a moment before it builds on it.
+        tries = announced === undefined ? 0 : tries + 1
+        if (tries > MAX_CATCH_UP_TRIES) announced = undefined
+        yield* rest(announced === undefined && outcome !== "behind" ? intervalMs : FIRST_RETRY_MS)
+      } else {
+        isDown = true
+        yield* reachable.close
+        const message = yield* explain(outcome)
+        yield* Effect.logWarning(`${message}. Trying again in ${delay / 1000} s`)
+        emit({ _tag: "NodeUnavailable", message })
+        yield* rest(delay)
+        delay = Math.min(delay * 2, MAX_RETRY_MS)
+      }
+    }
+  })
+
+  /** The same as announcements do, for a node without ZMQ or when they are lost. */
+  const longPolling = Effect.gen(function* () {
+    while (true) {
+      yield* reachable.await
+      yield* unheard.await
+      if (longPollId === undefined) return
+      const before = clock.currentTimeMillisUnsafe()
+      const change: Change = yield* ask(longPollId).pipe(
+        Effect.catch(({ reason }) => {
+          // What ended it shows at once whether the node is still there; that nothing happened for an hour does not.
+          if (reason._tag !== "NodeTimeout") wake()
+          return Effect.succeed("none" as const)
+        }),
+        Effect.raceFirst(Effect.as(heard.await, "none" as const))
+      )
+      // A node that does not wait must not keep us busy.
+      const took = clock.currentTimeMillisUnsafe() - before
+      if (change !== "tip" && took < SHORTEST_LONG_POLL_MS) yield* Effect.sleep(SHORTEST_LONG_POLL_MS - took)
+    }
+  })
+
+  const blocks = yield* Queue.sliding<{ readonly hash: string; readonly at: bigint }>(MAX_ANNOUNCED)
+
+  /** SetNewPrevHash from an announcement and the header, and then the transactions. */
+  const following = Effect.gen(function* () {
+    const { at, hash } = yield* Queue.take(blocks)
+    const header = yield* rpc.getBlockHeader(hash).pipe(
+      Effect.timeoutOption(HEADER_TIMEOUT_MS),
+      Effect.catch(() => Effect.succeedNone)
+    )
+    if (Option.isSome(header)) {
+      yield* deliver(machine.onHeader(header.value, clock.currentTimeMillisUnsafe()), at)
+    }
+    wake()
+  }).pipe(Effect.forever)
+
+  const follow = (hash: string): void => {
+    if (machine.current?.source.previousblockhash === hash || announced?.hash === hash) return
+    announced = { hash, at: clock.currentTimeNanosUnsafe() }
+    if (machine.isReady) Queue.offerUnsafe(blocks, announced)
+    else wake()
+  }
+
+  const onNotification = (notification: NodeNotification): void => {
+    switch (notification._tag) {
+      // The node connects blocks before it announces the last one as its tip; while it is far behind, only the former.
+      case "BlockConnected":
+        if (!machine.isReady) return
+        setHeard(true)
+        return follow(hashToDisplay(notification.hash))
+      case "NewBlock":
+        setHeard(true)
+        return follow(hashToDisplay(notification.hash))
+      case "Disconnected":
+      case "Missed":
+        setHeard(false)
+        return wake()
+      case "BlockDisconnected":
+      case "Connected":
+        return wake()
+    }
+  }
+
+  yield* Effect.forkScoped(asking)
+  yield* Effect.forkScoped(longPolling)
+  yield* Effect.forkScoped(following)
+  yield* notifications.events.pipe(
+    Stream.runForEach((notification) => Effect.sync(() => onNotification(notification))),
+    Effect.forkScoped
+  )
+  const watch: NodeWatch = { wake, follow, isReachable: () => Latch.isOpen(reachable), answeredAt: () => answeredAt }
+  return watch
+})
+
+/** An answer that has the form of a template and makes no sense. */
+const unreadable = (error: unknown): NodeRpcError =>
+  new NodeRpcError({
+    node: "the node",
+    method: "getblocktemplate",
+    reason: new NodeBadAnswer({ detail: error instanceof Error ? error.message : String(error) })
+  })
+
+const FIRST_RETRY_MS = 250
+const MAX_RETRY_MS = 5_000
+const MAX_CATCH_UP_TRIES = 8
+const SHORTEST_LONG_POLL_MS = 1_000
+/** A header that takes longer does not come faster than a template. */
+const HEADER_TIMEOUT_MS = 1_000
+/** Blocks that were announced while a header is on its way. */
+const MAX_ANNOUNCED = 16

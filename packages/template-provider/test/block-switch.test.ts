@@ -1,0 +1,411 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type BlockTemplate, DevNode, NodeRpc, solveTemplate } from "@sluice/bitcoin"
+import { hex } from "@scure/base"
+import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { Effect, Layer, Logger, PubSub, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import {
+  type NextBlockHeader,
+  subsidyBehind,
+  TemplateProvider,
+  type TemplateProviderEvent,
+  type TemplateProviderOptions
+} from "../src/index.ts"
+import { FakeNode } from "./fake-node.ts"
+import { solve } from "./solve.ts"
+import { connect } from "./test-client.ts"
+import { RECORDED, SUBSIDY, templateAt } from "./templates.ts"
+
+const layer = (options?: TemplateProviderOptions) =>
+  Layer.mergeAll(
+    TemplateProvider.layer(options).pipe(
+      Layer.provide(Setup.server(TemplateListener)),
+      Layer.provide(Plain.listener),
+      Layer.provideMerge(FakeNode.layer)
+    ),
+    Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
+  ).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
+
+/** A height at which the recorded subsidy is right, and no change of the difficulty near. */
+const HEIGHT = 2_400_000
+const FEES = RECORDED.coinbasevalue - SUBSIDY
+
+/** The header of the block that `template` is one for. */
+const headerFor = (template: BlockTemplate, changes: Partial<NextBlockHeader> = {}): NextBlockHeader => ({
+  hash: (template.height + 1).toString(16).padStart(64, "0"),
+  previousblockhash: template.previousblockhash,
+  height: template.height,
+  bits: template.bits,
+  mediantime: template.mintime + 100,
+  confirmations: 1,
+  ...changes
+})
+
+/** A client that has the template of a height and the one ahead of it, over a node that answers no template any more. */
+const holding = Effect.fnUntraced(function* (height = HEIGHT, changes: Partial<BlockTemplate> = {}) {
+  const node = yield* FakeNode
+  node.settings.longPolling = false
+  const template = templateAt(height, changes)
+  yield* node.setTemplate(template)
+  const client = yield* connect()
+  yield* client.constrain()
+  const tip = yield* client.expectTip
+  const announce = Effect.fnUntraced(function* (header: NextBlockHeader) {
+    node.headers.set(header.hash, header)
+    yield* PubSub.publish(node.pubsub, { _tag: "NewBlock", hash: hex.decode(header.hash).toReversed() })
+  })
+  return { node, client, template, tip, announce }
+})
+
+const settle = TestClock.adjust(0)
+
+describe("ahead of a block, each client", () => {
+  it.effect("holds a future template of the next height: the subsidy, no transactions", () =>
+    Effect.gen(function* () {
+      const { client, tip } = yield* holding()
+      const ahead = yield* client.expect("NewTemplate")
+      assert.isTrue(ahead.futureTemplate)
+      assert.isTrue(ahead.templateId > tip.template.templateId)
+      assert.deepStrictEqual(ahead.merklePath, [])
+      assert.strictEqual(ahead.coinbaseTxValueRemaining, BigInt(SUBSIDY))
+      assert.strictEqual(tip.template.coinbaseTxValueRemaining, BigInt(SUBSIDY + FEES))
+      assert.strictEqual(ahead.coinbaseTxLocktime, HEIGHT)
+      assert.strictEqual(hex.encode(ahead.coinbasePrefix), "03019f24", "height 2,400,001")
+      assert.strictEqual(yield* client.waiting, 0)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("shares it with the others, also with those for whom other transactions fit", () =>
+    Effect.gen(function* () {
+      const { client } = yield* holding()
+      const first = yield* client.expect("NewTemplate")
+      const node = yield* FakeNode
+      const other = yield* connect()
+      yield* other.constrain(999_600)
+      yield* other.expectTip
+      const own = yield* other.expect("NewTemplate")
+      assert.isTrue(own.templateId > first.templateId, "numbers only grow for a client")
+      yield* node.setTemplate(templateAt(HEIGHT + 1))
+      yield* node.announce
+      yield* client.expectTip
+      yield* other.expectTip
+      const [a, b] = [yield* client.expect("NewTemplate"), yield* other.expect("NewTemplate")]
+      assert.strictEqual(a.templateId, b.templateId)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  for (const [what, height, changes] of [
+    ["the difficulty is adjusted", 2016 * 1200 - 1, {}],
+    ["the subsidy halves", 12 * 210_000 - 1, {}],
+    ["the subsidy may halve or not", 149, { coinbasevalue: 5_000_000_000 + FEES }],
+    ["the subsidy follows no schedule that we know", HEIGHT, { coinbasevalue: 3_000_000_000 + FEES }]
+  ] as const) {
+    it.effect(`holds none where ${what}, and gets the node's template when the block is there`, () =>
+      Effect.gen(function* () {
+        const { announce, client, node, template } = yield* holding(height, changes)
+        yield* settle
+        assert.strictEqual(yield* client.waiting, 0)
+        const header = headerFor(template)
+        yield* node.setTemplate(templateAt(height + 1, { previousblockhash: header.hash }))
+        yield* announce(header)
+        const { template: full } = yield* client.expectTip
+        assert.isAbove(full.merklePath.length, 0)
+        assert.strictEqual(node.counts.headers, 0)
+      }).pipe(Effect.provide(layer()))
+    )
+  }
+
+  it.effect("holds none if the operator wants none", () =>
+    Effect.gen(function* () {
+      const { announce, client, node, template } = yield* holding()
+      const header = headerFor(template)
+      yield* announce(header)
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
+      yield* TestClock.adjust("1 second")
+      yield* client.expectTip
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0)
+      assert.strictEqual(node.counts.headers, 0)
+    }).pipe(Effect.provide(layer({ emptyTemplates: false })))
+  )
+})
+
+describe("a block that extends the tip", () => {
+  it.effect("makes SetNewPrevHash leave before the node is asked for a template", () =>
+    Effect.gen(function* () {
+      const { announce, client, node, template } = yield* holding()
+      const ahead = yield* client.expect("NewTemplate")
+      const { polls } = node.counts
+      const header = headerFor(template)
+      yield* announce(header)
+      const prevHash = yield* client.expect("SetNewPrevHash")
+      assert.strictEqual(prevHash.templateId, ahead.templateId)
+      assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), header.hash)
+      assert.strictEqual(prevHash.nbits, Number.parseInt(template.bits, 16))
+      assert.isAtLeast(prevHash.headerTimestamp, header.mediantime + 1)
+      const next = yield* client.expect("NewTemplate")
+      assert.isTrue(next.futureTemplate, "the one for the block behind it")
+      assert.strictEqual(next.coinbaseTxLocktime, HEIGHT + 1)
+      assert.strictEqual(yield* client.waiting, 0)
+      assert.isAtMost(node.counts.polls - polls, 1)
+
+      yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
+      yield* TestClock.adjust("1 second")
+      const full = yield* client.expect("NewTemplate")
+      assert.isFalse(full.futureTemplate, "it is for the previous hash in force")
+      assert.strictEqual(full.coinbaseTxValueRemaining, BigInt(RECORDED.coinbasevalue))
+      assert.isTrue(full.templateId > next.templateId)
+      assert.strictEqual((yield* (yield* TemplateProvider).stats).latency.count, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("may be followed by another at once", () =>
+    Effect.gen(function* () {
+      const { announce, client, template } = yield* holding()
+      yield* client.expect("NewTemplate")
+      const first = headerFor(template)
+      const second = headerFor(templateAt(HEIGHT + 1, { previousblockhash: first.hash }))
+      yield* announce(first)
+      yield* client.expectTip
+      yield* announce(second)
+      const { template: empty, prevHash } = yield* client.expectTip
+      assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), second.hash)
+      assert.strictEqual(empty.coinbaseTxLocktime, HEIGHT + 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("is not undone by a node that does not build on it yet, but by one that never does", () =>
+    Effect.gen(function* () {
+      const { announce, client, template, tip } = yield* holding()
+      yield* client.expect("NewTemplate")
+      yield* announce(headerFor(template))
+      yield* client.expectTip
+      yield* client.expect("NewTemplate")
+      yield* TestClock.adjust("9 seconds")
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* TestClock.adjust("40 seconds")
+      const { prevHash } = yield* client.expectTip
+      assert.deepStrictEqual(prevHash.prevHash, tip.prevHash.prevHash)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("needs no second template where the node has no transactions either", () =>
+    Effect.gen(function* () {
+      const { default_witness_commitment: _, ...bare } = templateAt(HEIGHT)
+      const { announce, client, node, template } = yield* holding()
+      yield* client.expect("NewTemplate")
+      const header = headerFor(template)
+      const empty = { ...bare, height: HEIGHT + 1, previousblockhash: header.hash, transactions: [] }
+      yield* node.setTemplate({ ...empty, coinbasevalue: SUBSIDY, longpollid: "empty" })
+      yield* announce(header)
+      yield* client.expectTip
+      yield* client.expect("NewTemplate")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* client.waiting, 0)
+      assert.strictEqual((yield* (yield* TemplateProvider).stats).height, HEIGHT + 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("sends a client that has not read the template ahead both, in order", () =>
+    Effect.gen(function* () {
+      const { announce, client, template } = yield* holding()
+      // Nothing of it was read: the client's connection has both waiting.
+      const slow = yield* connect()
+      yield* slow.constrain()
+      yield* announce(headerFor(template))
+      yield* settle
+      const { template: named } = yield* slow.expectTip.pipe(Effect.andThen(slow.expectTip))
+      assert.strictEqual(named.coinbaseTxLocktime, HEIGHT)
+      yield* client.expectTip
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("a block goes the slow way", () => {
+  const slowly = (name: string, changes: Partial<NextBlockHeader>) =>
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        const { announce, client, node, template } = yield* holding()
+        yield* client.expect("NewTemplate")
+        const header = headerFor(template, changes)
+        yield* announce(header)
+        yield* settle
+        assert.strictEqual(yield* client.waiting, 0)
+        yield* node.setTemplate(templateAt(header.height + 1, { previousblockhash: header.hash }))
+        yield* TestClock.adjust("1 second")
+        const { template: full } = yield* client.expectTip
+        assert.isAbove(full.merklePath.length, 0)
+      }).pipe(Effect.provide(layer()))
+    )
+
+  slowly("if it extends another block than the tip", { previousblockhash: "ee".repeat(32) })
+  slowly("if it is on a side branch by now", { confirmations: -1 })
+  slowly("if the node is further already", { confirmations: 2 })
+  slowly("if its difficulty is not what was expected", { bits: "1d00ffff" })
+  slowly("if a block between was missed", { height: HEIGHT + 1, previousblockhash: "ee".repeat(32) })
+
+  it.effect("if the node does not tell its header", () =>
+    Effect.gen(function* () {
+      const { client, node } = yield* holding()
+      yield* client.expect("NewTemplate")
+      yield* node.setTemplate(templateAt(HEIGHT + 1))
+      yield* node.announce
+      yield* client.expectTip
+      assert.strictEqual(node.counts.headers, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("if the node takes long to tell its header", () =>
+    Effect.gen(function* () {
+      const { announce, client, node, template } = yield* holding()
+      yield* client.expect("NewTemplate")
+      node.settings.headerDelayMs = 5_000
+      const header = headerFor(template)
+      yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
+      yield* announce(header)
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* TestClock.adjust("1 second")
+      const { template: full } = yield* client.expectTip
+      assert.isAbove(full.merklePath.length, 0)
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("long polls", () => {
+  it.effect("end when blocks are announced, and begin again when announcements fail", () =>
+    Effect.gen(function* () {
+      const { announce, client, node, template } = yield* holding()
+      yield* client.expect("NewTemplate")
+      node.settings.longPolling = true
+      yield* announce(headerFor(template))
+      yield* client.expectTip
+      yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: headerFor(template).hash }))
+      yield* TestClock.adjust("1 minute")
+      const { longPolls } = node.counts
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(node.counts.longPolls, longPolls)
+      yield* PubSub.publish(node.pubsub, { _tag: "Disconnected" })
+      yield* TestClock.adjust("10 seconds")
+      assert.isAbove(node.counts.longPolls, longPolls)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("begin again when a block came without an announcement", () =>
+    Effect.gen(function* () {
+      const { announce, client, node, template } = yield* holding()
+      yield* announce(headerFor(template))
+      yield* client.expectTip
+      const { longPolls } = node.counts
+      yield* node.setTemplate(templateAt(HEIGHT + 7))
+      yield* TestClock.adjust("1 minute")
+      yield* client.expectTip
+      yield* settle
+      assert.isAbove(node.counts.longPolls, longPolls)
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("on a development node", () => {
+  const overDevNode = (halvingInterval: number) =>
+    Layer.mergeAll(
+      TemplateProvider.layer().pipe(Layer.provide(Setup.server(TemplateListener)), Layer.provide(Plain.listener)),
+      Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
+    ).pipe(
+      Layer.provideMerge(DevNode.layerInMemory({ bits: 0x207fffff, transactionsPerSecond: 0, halvingInterval })),
+      Layer.provide(Memory.network()),
+      Layer.provide(Logger.layer([]))
+    )
+
+  const causes = Effect.gen(function* () {
+    const found: Array<string> = []
+    yield* (yield* TemplateProvider).events.pipe(
+      Stream.runForEach((event: TemplateProviderEvent) =>
+        Effect.sync(() => event._tag === "NewTemplate" && found.push(event.cause))
+      ),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    return found
+  })
+
+  it.effect("blocks from templates without transactions are accepted, on both sides of a halving", () =>
+    Effect.gen(function* () {
+      const node = yield* DevNode
+      for (let height = 1; height < 140; height++) {
+        yield* node.submitBlock(solveTemplate(yield* node.getBlockTemplate())!)
+      }
+      yield* settle
+      const client = yield* connect()
+      yield* client.constrain()
+      let empty = 0
+      for (let height = 140; height <= 160; height++) {
+        yield* node.addMadeUpTransactions(1)
+        const { prevHash, template } = yield* client.expectTip
+        if (template.merklePath.length === 0) empty++
+        assert.isAtLeast(Number(template.coinbaseTxValueRemaining), height < 150 ? 5_000_000_000 : 2_500_000_000)
+        yield* client.send([solve(template, prevHash)])
+        yield* settle
+        assert.strictEqual((yield* node.tip).height, height)
+      }
+      assert.isAtLeast(empty, 15)
+    }).pipe(Effect.provide(overDevNode(150)))
+  )
+
+  for (const depth of [1, 3]) {
+    it.effect(`a reorganization of depth ${depth} goes the slow way, and then blocks are fast again`, () =>
+      Effect.gen(function* () {
+        const node = yield* DevNode
+        const rpc = yield* NodeRpc
+        const client = yield* connect()
+        yield* client.constrain()
+        yield* client.expectTip
+        const mine = Effect.gen(function* () {
+          yield* node.submitBlock(solveTemplate(yield* node.getBlockTemplate())!)
+          yield* settle
+        })
+        const fork = yield* node.tip
+        const forkTemplate = yield* node.getBlockTemplate()
+        for (let i = 0; i < depth; i++) yield* mine
+        for (let i = 0; i < depth; i++) yield* client.expectTip
+        const found = yield* causes
+        // The other branch, one longer.
+        let parent = { hash: fork.hash, height: fork.height }
+        for (let i = 0; i <= depth; i++) {
+          const height = parent.height + 1
+          const curtime = forkTemplate.curtime + 1_000 + i
+          const block = solveTemplate(
+            { ...forkTemplate, height, previousblockhash: parent.hash, curtime },
+            { extranonce: 7n }
+          )!
+          yield* node.submitBlock(block)
+          yield* settle
+          const tips = node.state.chain.tips()
+          const side = tips.find((tip) => tip.height === height && tip.header.time === curtime)!
+          parent = { hash: side.id, height }
+        }
+        const { prevHash } = yield* client.expectTip
+        assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), yield* rpc.getBestBlockHash)
+        assert.strictEqual(parent.hash, yield* rpc.getBestBlockHash)
+        assert.deepStrictEqual(found, ["tip"])
+        yield* mine
+        const next = yield* client.expectTip
+        assert.strictEqual(hex.encode(next.prevHash.prevHash.toReversed()), yield* rpc.getBestBlockHash)
+      }).pipe(Effect.provide(overDevNode(210_000)))
+    )
+  }
+})
+
+describe("the subsidy behind a block", () => {
+  it("is known where all chains with this subsidy agree", () => {
+    assert.strictEqual(subsidyBehind(1, 5_000_000_000), 5_000_000_000)
+    assert.strictEqual(subsidyBehind(149, 5_000_000_000), undefined)
+    assert.strictEqual(subsidyBehind(150, 2_500_000_000), 2_500_000_000)
+    assert.strictEqual(subsidyBehind(150, 5_000_000_000), 5_000_000_000)
+    assert.strictEqual(subsidyBehind(299, 2_500_000_000), 1_250_000_000)
+    assert.strictEqual(subsidyBehind(839_999, 625_000_000), 312_500_000)
+    assert.strictEqual(subsidyBehind(840_000, 312_500_000), 312_500_000)
+    assert.strictEqual(subsidyBehind(840_000, 312_500_001), undefined)
+  })
+})
