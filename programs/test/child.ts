@@ -1,14 +1,13 @@
 /** The CLI as its users have it: a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { onTestFinished } from "vitest"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
-/** Compiled code is shared between the processes of one run of the tests, which halves the time that each starts in. */
-const compileCache = mkdtempSync(join(tmpdir(), "sluice-compiled-"))
+/** Compiled code is kept from one process and one run of the tests to the next, which halves the time to start in. */
+const compileCache = join(tmpdir(), "sluice-test-compiled")
 const environment = { PATH: process.env["PATH"], NODE_COMPILE_CACHE: compileCache }
 
 /** How long a line may take on a busy machine. */
