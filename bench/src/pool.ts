@@ -34,7 +34,8 @@ interface Load {
 const loads: ReadonlyArray<Load> = [
   { name: "extended share, 12 merkle nodes, from proxies", channel: "extended", connections: 8, sharesAtOnce: 40 },
   { name: "standard share, from proxies", channel: "standard", connections: 8, sharesAtOnce: 40 },
-  { name: "extended share, 12 merkle nodes, one a read", channel: "extended", connections: 32, sharesAtOnce: 1 }
+  { name: "extended share, 12 merkle nodes, one a read", channel: "extended", connections: 32, sharesAtOnce: 1 },
+  { name: "standard share, one a read", channel: "standard", connections: 32, sharesAtOnce: 1 }
 ]
 
 /** Code is slow at first: so many shares come before the measurement, and between these times. */

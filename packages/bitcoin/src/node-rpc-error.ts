@@ -7,7 +7,7 @@ export class NodeUnreachable extends Schema.TaggedError<NodeUnreachable>("sluice
   { cause: Schema.String }
 ) {
   override get message(): string {
-    return `cannot be reached (${this.cause}); is the node running with server=1, and are host and port right?`
+    return `cannot be reached (${this.cause}); see that the node runs with server=1 and that host and port are right`
   }
 }
 
@@ -16,7 +16,7 @@ export class NodeTimeout extends Schema.TaggedError<NodeTimeout>("sluice/bitcoin
   timeoutMs: Schema.Finite
 }) {
   override get message(): string {
-    return `gave no answer within ${this.timeoutMs / 1000} s; is the node overloaded?`
+    return `gave no answer within ${this.timeoutMs / 1000} s; the node may be overloaded`
   }
 }
 
@@ -54,7 +54,7 @@ export class NodeMethodUnknown extends Schema.TaggedError<NodeMethodUnknown>("sl
   {}
 ) {
   override get message(): string {
-    return "does not know the method; is it Bitcoin Core, version 25 or later?"
+    return "does not know the method; expected Bitcoin Core, version 25 or later"
   }
 }
 
@@ -74,7 +74,7 @@ export class NodeBadAnswer extends Schema.TaggedError<NodeBadAnswer>("sluice/bit
   detail: Schema.String
 }) {
   override get message(): string {
-    return `answered in a form we do not know: ${this.detail}; does the URL point to a Bitcoin node's RPC port?`
+    return `answered in a form we do not know: ${this.detail}; see that the URL is that of a Bitcoin node's RPC port`
   }
 }
 

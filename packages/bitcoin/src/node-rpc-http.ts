@@ -124,7 +124,7 @@ const makeAuthorize = Effect.fnUntraced(function* (credentials: NodeCredentials)
     Effect.mapError(
       (error) =>
         new NodeBadCredentials({
-          detail: `cookie file ${path} cannot be read: ${error.reason._tag}; is the node running?`
+          detail: `cookie file ${path} cannot be read: ${error.reason._tag}; see that the node runs`
         })
     ),
     Effect.flatMap((content) => {

@@ -118,7 +118,7 @@ describe("NodeRpc over HTTP", () => {
       )
       const rpc = yield* connect(url, { _tag: "Cookie", path })
       const missing = yield* Effect.flip(rpc.getBestBlockHash)
-      assert.match(missing.message, /cookie file .* cannot be read: NotFound; is the node running\?/)
+      assert.match(missing.message, /cookie file .* cannot be read: NotFound; see that the node runs/)
 
       yield* fs.writeFileString(path, `${cookie}\n`)
       yield* Effect.ignore(rpc.getBestBlockHash)

@@ -45,9 +45,9 @@ export class DialError extends Schema.TaggedError<DialError>("sluice/transport/D
 }
 
 const DIAL_ADVICE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there; is the server running, and is the port right?",
+  ECONNREFUSED: "nothing listens there; see that the server runs and that the port is right",
   ENOTFOUND: "the host name is not known",
-  EAI_AGAIN: "the host name could not be looked up; is the network up?",
+  EAI_AGAIN: "the host name could not be looked up; see that the network is up",
   EHOSTUNREACH: "there is no route to the host",
   ENETUNREACH: "there is no route to the network",
   ETIMEDOUT: "the host does not answer",
