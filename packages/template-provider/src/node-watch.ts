@@ -157,11 +157,13 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     }
   })
 
-  const blocks = yield* Queue.sliding<{ readonly hash: string; readonly at: bigint }>(MAX_ANNOUNCED)
+  /** Of several blocks only the last one can be the tip. */
+  const blocks = yield* Queue.sliding<{ readonly hash: string; readonly at: bigint }>(1)
 
   /** SetNewPrevHash from an announcement and the header, and then the transactions. */
   const following = Effect.gen(function* () {
     const { at, hash } = yield* Queue.take(blocks)
+    if (machine.current?.source.previousblockhash === hash) return
     const header = yield* rpc.getBlockHeader(hash).pipe(
       Effect.timeoutOption(HEADER_TIMEOUT_MS),
       Effect.catch(() => Effect.succeedNone)
@@ -224,5 +226,3 @@ const MAX_CATCH_UP_TRIES = 8
 const SHORTEST_LONG_POLL_MS = 1_000
 /** A header that takes longer does not come faster than a template. */
 const HEADER_TIMEOUT_MS = 1_000
-/** Blocks that were announced while a header is on its way. */
-const MAX_ANNOUNCED = 16
