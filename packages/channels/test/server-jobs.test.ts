@@ -177,6 +177,16 @@ describe("jobs", () => {
     expect(jobs.prevHash).toMatchObject({ ntime: START_SECONDS, receivedAt: START })
   })
 
+  it("turn stale when the previous hash is repeated with other nbits", () => {
+    const jobs = make()
+    jobs.onTemplate(futureTemplate(1), START)
+    jobs.onSetNewPrevHash(newPrevHash(1), START)
+    jobs.onTemplate(futureTemplate(2), START + 60_000)
+    jobs.onSetNewPrevHash(newPrevHash(2, { prevHash: bytes(1), nbits: 0x1d00fffe }), START + 60_000)
+    expect([5, 6].map((id) => jobs.active(id)?.job.id)).toEqual([undefined, 6])
+    expect(jobs.prevHash).toMatchObject({ nbits: 0x1d00fffe, receivedAt: START + 60_000 })
+  })
+
   it("are bounded within a previous hash, and so are those that wait for one", () => {
     const jobs = make(0)
     jobs.onTemplate(futureTemplate(1), START)

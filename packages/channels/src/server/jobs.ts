@@ -148,7 +148,8 @@ export class Jobs {
 
   /**
    * A future job became active, and all others went stale. If the hash is the one in force already, as after a
-   * reconnection to the template provider, the jobs in force stay good: their shares are work for the same block.
+   * reconnection to the template provider, the jobs in force stay good: their shares are work for the same block. With
+   * other nbits, as on a test network whose difficulty falls with time, they are not: theirs were in their headers.
    */
   onSetNewPrevHash(message: TemplateDistribution.SetNewPrevHash, now: number): Announcement | Ignored {
     const job = this.#future.get(message.templateId)
@@ -156,7 +157,7 @@ export class Jobs {
       return ignored(`SetNewPrevHash names template ${message.templateId}, which is no future template that was sent`)
     }
     const old = this.#prevHash
-    const isSame = old !== undefined && Buffer.compare(old.hash, message.prevHash) === 0
+    const isSame = old?.nbits === message.nbits && Buffer.compare(old.hash, message.prevHash) === 0
     this.#prevHash = {
       hash: message.prevHash.slice(),
       // Jobs that stay good keep the range of ntime that their miners know.
