@@ -150,7 +150,8 @@ const make = Effect.fnUntraced(function* (options: DevNodeOptions) {
   let tipChange = Deferred.makeUnsafe<void>()
 
   const publish = (happened: ReadonlyArray<DevNodeEvent>): void => {
-    for (const event of happened) PubSub.publishUnsafe(events, event)
+    // Not `publishUnsafe`: it drops the newest event where this lets the oldest go. A sliding PubSub never waits.
+    Effect.runSync(PubSub.publishAll(events, happened))
     if (happened.some(({ _tag }) => _tag === "TipChanged")) {
       Deferred.doneUnsafe(tipChange, Effect.void)
       tipChange = Deferred.makeUnsafe<void>()

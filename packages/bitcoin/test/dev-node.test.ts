@@ -93,6 +93,19 @@ describe("events", () => {
     }).pipe(Effect.provide(quiet()))
   )
 
+  it.effect("reach a subscriber that fell behind without the oldest ones", () =>
+    Effect.gen(function* () {
+      const node = yield* DevNode
+      const subscription = yield* node.subscribe
+      const txids = yield* node.addMadeUpTransactions(5_000)
+      const events = yield* Stream.fromSubscription(subscription).pipe(Stream.take(4_096), Stream.runCollect)
+      assert.deepStrictEqual(
+        events.map((event) => event._tag === "TransactionAdded" && event.txid),
+        txids.slice(-4_096)
+      )
+    }).pipe(Effect.provide(quiet({ maxMempoolTransactions: 5_000 })))
+  )
+
   it.effect("do not tell of a transaction that is refused", () =>
     Effect.gen(function* () {
       const node = yield* DevNode

@@ -83,7 +83,8 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
   const hashRate = new HashRateWindow(elapsedMs())
 
   const publish = (...all: ReadonlyArray<MinerEvent>): void => {
-    for (const event of all) PubSub.publishUnsafe(events, event)
+    // Not `publishUnsafe`: it drops the newest event where this lets the oldest go. A sliding PubSub never waits.
+    Effect.runSync(PubSub.publishAll(events, all))
   }
   const stats = Effect.sync(() => {
     const hashes = hashers.hashes()
