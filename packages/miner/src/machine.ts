@@ -2,7 +2,7 @@
  * What a miner decides and counts: pure, driven by the events of its session and by what its workers find. The shell
  * (miner.ts) carries out what it says.
  */
-import type { ClientEvent, Work } from "@sluice/channels"
+import { type ClientEvent, Server, type Work } from "@sluice/channels"
 import { targetToDifficulty } from "@sluice/core"
 import type { MinerEvent } from "./event.ts"
 import type { Found } from "./hash-workers.ts"
@@ -130,13 +130,13 @@ export class MinerMachine {
         case "OpenRefused":
           failure = new SessionError({
             reason: "open-refused",
-            message: `the server refused to open the channel: ${event.errorCode}`
+            message: `the server refused to open the channel: ${printable(event.errorCode)}`
           })
           break
         case "ChannelClosed":
           failure = new SessionError({
             reason: "channel-closed",
-            message: `the server closed the channel: ${event.reasonCode}`
+            message: `the server closed the channel: ${printable(event.reasonCode)}`
           })
           break
         case "JobReceived":
@@ -162,14 +162,15 @@ export class MinerMachine {
           break
         }
         case "ShareRefused": {
-          const { channelId, errorCode, share } = event
+          const { channelId, share } = event
+          const errorCode = printable(event.errorCode)
           const { jobId, sequenceNumber } = share
           this.#countRefusal(errorCode)
           events.push({ _tag: "ShareRefused", at, channelId, sequenceNumber, jobId, errorCode })
           break
         }
         case "Reconnect":
-          redirect = { host: event.host, port: event.port }
+          redirect = { host: printable(event.host), port: event.port }
           break
         // The rest changes nothing here: it is in the work that follows, or ends the session by itself.
         default:
@@ -264,5 +265,7 @@ export class MinerMachine {
 }
 
 const MAX_ERROR_CODES = 32
+/** What a server says stands in logs and tables. */
+const { printable } = Server
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

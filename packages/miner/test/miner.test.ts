@@ -359,8 +359,8 @@ describe("a server that does not do its part", () => {
       const server = yield* ScriptedServer
       const client = yield* server.accept
       const { requestId } = yield* nextMessage(client, "OpenStandardMiningChannel")
-      yield* client.send({ _tag: "OpenMiningChannel.Error", requestId, errorCode: "unknown-user" })
-      expect(yield* reason).toContain("unknown-user")
+      yield* client.send({ _tag: "OpenMiningChannel.Error", requestId, errorCode: "unknown-user\nERROR" })
+      expect(yield* reason).toContain("unknown-user\ufffdERROR")
       yield* advanceUntil(acceptStandard())
     }).pipe(Effect.provide(world()))
   )
@@ -368,8 +368,8 @@ describe("a server that does not do its part", () => {
   it.effect("by closing the channel is left", () =>
     Effect.gen(function* () {
       const client = yield* acceptStandard()
-      yield* client.send({ _tag: "CloseChannel", channelId: 7, reasonCode: "too-slow" })
-      expect(yield* reason).toContain("too-slow")
+      yield* client.send({ _tag: "CloseChannel", channelId: 7, reasonCode: "too-slow\u001b[2J" })
+      expect(yield* reason).toContain("too-slow\ufffd[2J")
     }).pipe(Effect.provide(world()))
   )
 

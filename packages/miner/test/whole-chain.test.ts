@@ -98,12 +98,12 @@ describe("the whole chain", () => {
     Effect.gen(function* () {
       const { blocks, events, server } = yield* startPool
       const found: Array<Server.BlockFound> = []
-      /** Kinds of channel with an accepted block that has a rolled version and a transaction beside the coinbase. */
-      const kinds = () =>
+      /** The miners with an accepted block that has a rolled version and a transaction beside the coinbase. */
+      const finders = () =>
         new Set(
           found.flatMap(({ channel, hash }) => {
             const block = blocks.get(hash)
-            return block !== undefined && takeApart(block).isFull ? [channel.kind] : []
+            return block !== undefined && takeApart(block).isFull ? [channel.userIdentity] : []
           })
         )
       const watching = yield* events.pipe(
@@ -114,9 +114,11 @@ describe("the whole chain", () => {
       const common = { servers: [server], nominalHashRate: 100_000 } as const
       const miners = [
         yield* startMiner({ ...common, user: "standard", channel: "standard" }),
-        yield* startMiner({ ...common, user: "extended", channel: "extended" })
+        yield* startMiner({ ...common, user: "extended", channel: "extended" }),
+        // Gets the group's extended jobs, and makes its own merkle root of them.
+        yield* startMiner({ ...common, user: "standard in a group", channel: "standard", requiresStandardJobs: false })
       ]
-      while (kinds().size < 2) yield* Effect.sleep(50)
+      while (finders().size < miners.length) yield* Effect.sleep(50)
       expect(watching.pollUnsafe()).toBeUndefined()
 
       for (const [hash, bytes] of blocks) {
