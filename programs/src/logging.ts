@@ -1,5 +1,5 @@
 /** How a program logs: to stderr, readable on a terminal, one line an event elsewhere. stdout is for `--json`. */
-import { Layer, Logger, References } from "effect"
+import { Array, Layer, Logger, Predicate, References } from "effect"
 import { defaulted } from "./config/key.ts"
 import { choice } from "./config/value.ts"
 
@@ -32,10 +32,27 @@ export const layerLogging = ({ logLevel, logFormat }: LoggingConfig): Layer.Laye
 const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error", none: "None" } as const
 
 const pretty = () => Logger.consolePretty({ colors: process.stderr.isTTY === true })
-const logfmt = () => Logger.withConsoleError(Logger.formatLogFmt)
+const logfmt = () => Logger.withConsoleError(logfmtLine)
 const loggers = {
   pretty,
   logfmt,
   json: () => Logger.withConsoleError(Logger.formatJson),
   auto: () => (process.stderr.isTTY === true ? pretty() : logfmt())
 }
+
+/** Effect's logfmt, with the keys of an object that was logged as keys of the line. */
+export const logfmtLine = Logger.make<unknown, string>((options) => {
+  const parts: ReadonlyArray<unknown> = Array.ensure(options.message)
+  const fields = parts
+    .filter(Predicate.isObject)
+    .flatMap((object) => Object.entries(object).map(([key, value]) => `${key}=${fieldText(value)}`))
+  const message = parts.filter((part) => !Predicate.isObject(part))
+  return [Logger.formatLogFmt.log({ ...options, message }), ...fields].join(" ")
+})
+
+const fieldText = (value: unknown): string => {
+  const text = typeof value === "object" ? JSON.stringify(value, bigintAsText) : String(value)
+  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)
+}
+
+const bigintAsText = (_key: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value)
