@@ -8,6 +8,7 @@ import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 import type { NodeNotification, NodeNotificationsStream } from "./node-notifications.ts"
 import { NodeRefused, NodeRpcError } from "./node-rpc-error.ts"
 import type { NodeRpcCalls } from "./node-rpc.ts"
+import { NETWORK_INFO } from "./rpc-methods.ts"
 import { blockOf, blockWithTransactions, parseBlockHex } from "./rpc-parameters.ts"
 
 /** The calls of `NodeRpc`, which fail with the codes that the node's JSON-RPC server answers. */
@@ -43,7 +44,9 @@ export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
         refusedBy("getblock")
       ),
     getRawMempool: Effect.sync(() => [...state.mempool.entries()].map(({ txid }) => txid)),
-    getMiningInfo: Effect.sync(() => miningInfo(state))
+    getMiningInfo: Effect.sync(() => miningInfo(state)),
+    getNetworkInfo: Effect.succeed(NETWORK_INFO),
+    getZmqNotifications: node.advertised
   }
 }
 

@@ -56,3 +56,22 @@ export const MiningInfo = Schema.Struct({
   chain: Schema.String
 })
 export type MiningInfo = typeof MiningInfo.Type
+
+export const NetworkInfo = Schema.Struct({
+  /** Bitcoin Core's number: 290000 for 29.0. */
+  version: Schema.Int,
+  /** For instance `/Satoshi:29.0.0/`. */
+  subversion: Schema.String,
+  connections: Schema.Int
+})
+export type NetworkInfo = typeof NetworkInfo.Type
+
+/** Topics that the node publishes over ZMQ. */
+export const ZmqNotifications = Schema.Array(
+  Schema.Struct({
+    /** For instance `pubhashblock`. */
+    type: Schema.String,
+    address: Schema.String
+  })
+)
+export type ZmqNotifications = typeof ZmqNotifications.Type

@@ -27,10 +27,9 @@ export class ZmqEndpointError extends Schema.TaggedError<ZmqEndpointError>("slui
  */
 export const makeZmq = Effect.fnUntraced(function* (endpoints: string | ReadonlyArray<string>) {
   const notifications = yield* Effect.acquireRelease(PubSub.bounded<NodeNotification>(BUFFER), PubSub.shutdown)
-  yield* Effect.forEach(typeof endpoints === "string" ? [endpoints] : endpoints, (endpoint) =>
-    listen(endpoint, notifications)
-  )
-  const service: NodeNotificationsStream = { events: Stream.fromPubSub(notifications) }
+  const all = typeof endpoints === "string" ? [endpoints] : endpoints
+  yield* Effect.forEach(all, (endpoint) => listen(endpoint, notifications))
+  const service: NodeNotificationsStream = { events: Stream.fromPubSub(notifications), endpoints: all }
   return service
 })
 

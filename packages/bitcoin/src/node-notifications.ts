@@ -13,6 +13,8 @@ export interface NodeNotificationsStream {
    * never fails: a lost connection is an element, and so is a gap, after which the subscriber asks the node itself.
    */
   readonly events: Stream.Stream<NodeNotification>
+  /** Where they come from over ZMQ; absent where there is no ZMQ. */
+  readonly endpoints?: ReadonlyArray<string>
 }
 
 export class NodeNotifications extends Context.Service<NodeNotifications, NodeNotificationsStream>()(

@@ -5,7 +5,14 @@
 import { Duration, Effect, FileSystem, Option, Redacted, Schema } from "effect"
 import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { BlockTemplate } from "./block-template.ts"
-import { BlockchainInfo, BlockHeaderInfo, BlockInfo, MiningInfo } from "./node-answers.ts"
+import {
+  BlockchainInfo,
+  BlockHeaderInfo,
+  BlockInfo,
+  MiningInfo,
+  NetworkInfo,
+  ZmqNotifications
+} from "./node-answers.ts"
 import {
   NodeBadAnswer,
   NodeBadCredentials,
@@ -96,7 +103,9 @@ export const makeHttp = Effect.fnUntraced(function* (options: NodeRpcHttpOptions
     getBlockHeader: (hash) => call("getblockheader", [hash], BlockHeaderInfo),
     getBlock: (hash) => call("getblock", [hash, 1], BlockInfo),
     getRawMempool: call("getrawmempool", [], Schema.Array(Schema.String)),
-    getMiningInfo: call("getmininginfo", [], MiningInfo)
+    getMiningInfo: call("getmininginfo", [], MiningInfo),
+    getNetworkInfo: call("getnetworkinfo", [], NetworkInfo),
+    getZmqNotifications: call("getzmqnotifications", [], ZmqNotifications)
   }
   return calls
 })

@@ -4,9 +4,17 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Context, type Effect, Layer } from "effect"
+import { type Array as Arr, Context, Effect, Layer } from "effect"
 import type { BlockTemplate } from "./block-template.ts"
-import type { BlockchainInfo, BlockHeaderInfo, BlockInfo, MiningInfo } from "./node-answers.ts"
+import type {
+  BlockchainInfo,
+  BlockHeaderInfo,
+  BlockInfo,
+  MiningInfo,
+  NetworkInfo,
+  ZmqNotifications
+} from "./node-answers.ts"
+import { makeNodeGroup } from "./node-group.ts"
 import type { NodeRpcError } from "./node-rpc-error.ts"
 import { makeHttp, type NodeRpcHttpOptions } from "./node-rpc-http.ts"
 
@@ -29,23 +37,50 @@ export interface NodeRpcCalls {
   /** The txids in the mempool, display order. */
   readonly getRawMempool: Effect.Effect<ReadonlyArray<string>, NodeRpcError>
   readonly getMiningInfo: Effect.Effect<MiningInfo, NodeRpcError>
+  readonly getNetworkInfo: Effect.Effect<NetworkInfo, NodeRpcError>
+  /** A node that was built without ZMQ does not know the method. */
+  readonly getZmqNotifications: Effect.Effect<ZmqNotifications, NodeRpcError>
+  /** Where several nodes stand behind this, each of them by name: a block goes to all. */
+  readonly nodes?: ReadonlyArray<NamedNode>
+}
+
+export interface NamedNode {
+  /** What an operator knows it by, without credentials. */
+  readonly name: string
+  readonly rpc: NodeRpcCalls
 }
 
 export class NodeRpc extends Context.Service<NodeRpc, NodeRpcCalls>()("sluice/bitcoin/NodeRpc") {
   /** A node's JSON-RPC over HTTP or HTTPS. Building the layer does not contact the node; each call does. */
   static readonly layerHttp = (options: NodeRpcHttpOptions): Layer.Layer<NodeRpc> =>
-    Layer.effect(this, makeHttp(options)).pipe(
-      Layer.provide([
-        NodeFileSystem.layer,
-        NodeHttpClient.layerUndiciOptions({
-          // Shorter than the 30 s after which Core closes an idle connection, so that none breaks under a request.
-          keepAliveTimeout: 20_000,
-          connections: 8,
-          maxResponseSize: MAX_RESPONSE_SIZE
-        })
-      ])
-    )
+    Layer.effect(this, makeHttp(options)).pipe(Layer.provide(overHttp()))
+
+  /**
+   * Several nodes as one, the preferred one first: calls go to the first that is there and not behind the others, blocks
+   * to all. Building the layer does not contact them.
+   */
+  static readonly layerNodes = (nodes: Arr.NonEmptyReadonlyArray<NodeRpcHttpOptions>): Layer.Layer<NodeRpc> =>
+    Layer.effect(
+      this,
+      Effect.flatMap(
+        Effect.forEach(nodes, (options) =>
+          Effect.map(makeHttp(options), (rpc): NamedNode => ({ name: options.url, rpc }))
+        ),
+        makeNodeGroup
+      )
+    ).pipe(Layer.provide(overHttp()))
 }
+
+const overHttp = () =>
+  Layer.mergeAll(
+    NodeFileSystem.layer,
+    NodeHttpClient.layerUndiciOptions({
+      // Shorter than the 30 s after which Core closes an idle connection, so that none breaks under a request.
+      keepAliveTimeout: 20_000,
+      connections: 8,
+      maxResponseSize: MAX_RESPONSE_SIZE
+    })
+  )
 
 /** A full block in hex is 8 MB, and a template repeats each transaction's ids; nothing a node answers comes near this. */
 const MAX_RESPONSE_SIZE = 64 * 1024 * 1024

@@ -160,7 +160,8 @@ const blockVerdict = <A>(verdict: Effect.Effect<A, unknown>): Effect.Effect<A, J
     () => new JsonRpcError({ code: JsonRpcCode.deserialization, message: "Block decode failed" })
   )
 
-const NETWORK_INFO = {
+/** `getnetworkinfo`: a development node has no network. */
+export const NETWORK_INFO = {
   version: INTERFACE_VERSION,
   subversion: "/Sluice development node:0.1.0/",
   protocolversion: 70016,

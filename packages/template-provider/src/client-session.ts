@@ -17,6 +17,8 @@ export interface SessionEnvironment {
   readonly emit: (event: TemplateProviderEvent) => void
   readonly submit: (found: FoundBlock) => Effect.Effect<void>
   readonly stats: ProviderStats
+  /** Ends when the templates are not worth having any more. */
+  readonly illness: Effect.Effect<void>
   readonly constraintsTimeoutMs: number
 }
 
@@ -27,7 +29,7 @@ export const serveClient = Effect.fnUntraced(function* (
   connection: TemplateConnection,
   environment: SessionEnvironment
 ) {
-  const { constraintsTimeoutMs, emit, machine, stats, submit } = environment
+  const { constraintsTimeoutMs, emit, illness, machine, stats, submit } = environment
   const { remote } = connection
   const clock = yield* Clock.Clock
   const outbox = new Outbox()
@@ -122,7 +124,7 @@ export const serveClient = Effect.fnUntraced(function* (
     Effect.andThen(Effect.never)
   )
 
-  yield* Effect.raceAllFirst([reading, writing, deadline])
+  yield* Effect.raceAllFirst([reading, writing, deadline, illness])
 })
 
 const explain = (reason: SolutionRefusal): string => {

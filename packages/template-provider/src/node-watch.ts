@@ -16,7 +16,8 @@ import {
   type NodeRpcCalls,
   NodeRpcError
 } from "@sluice/bitcoin"
-import { Clock, Effect, Latch, Option, Queue, Stream } from "effect"
+import { Clock, Effect, Latch, Option, Queue, Scope, Stream } from "effect"
+import { explainFailure } from "./node-check.ts"
 import type { Outbox } from "./outbox.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 import type { Answered, Change, TemplateMachine } from "./template-machine.ts"
@@ -28,8 +29,8 @@ export interface NodeWatchOptions {
   readonly emit: (event: TemplateProviderEvent) => void
   /** How often the node is asked without a reason. */
   readonly intervalMs: number
-  /** A sentence about a call that failed, where the node can tell more. */
-  readonly explain: (error: NodeRpcError) => Effect.Effect<string>
+  /** Done before the first question, and again whenever the node was away. */
+  readonly check: Effect.Effect<void, NodeRpcError>
 }
 
 export interface NodeWatch {
@@ -44,7 +45,7 @@ export interface NodeWatch {
 
 /** Watches the node in the background of the Scope. */
 export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions) {
-  const { emit, explain, intervalMs, machine, notifications, rpc } = options
+  const { check, emit, intervalMs, machine, notifications, rpc } = options
   const clock = yield* Clock.Clock
 
   /** Any number of wakes before the node is asked are one. */
@@ -59,11 +60,18 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   /** Whether blocks are announced to us: then long polls would only be in the way. */
   const heard = yield* Latch.make(false)
   const unheard = yield* Latch.make(true)
+  /** Whether a missing announcement was told since the last one. */
+  let hasMissed = false
   const setHeard = (isHeard: boolean): void => {
-    if (isHeard) unheard.closeUnsafe()
-    else heard.closeUnsafe()
+    if (isHeard) {
+      hasMissed = false
+      unheard.closeUnsafe()
+    } else heard.closeUnsafe()
     ;(isHeard ? heard : unheard).openUnsafe()
   }
+
+  const { endpoints = [] } = notifications
+  const scope = yield* Scope.Scope
 
   const deliver = ({ change, deliveries }: Answered<Outbox>, announcedAt: bigint | undefined) => {
     if (change !== "tip" && change !== "fees" && change !== "full") return Effect.void
@@ -81,8 +89,24 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     return Effect.logDebug("A new template", { cause: change, height, transactions, clients: deliveries.length })
   }
 
+  /** A block came without announcement. Where there is ZMQ, that is worth a line, unless the announcement was only late. */
+  const missAnnouncement = (hash: string) =>
+    Effect.sleep(LATE_MS).pipe(
+      Effect.andThen(
+        Effect.suspend(() => {
+          if (Latch.isOpen(heard) || endpoints.length === 0 || hasMissed) return Effect.void
+          hasMissed = true
+          return Effect.logWarning(
+            `The node did not announce block ${hash} at ${endpoints.join(", ")}: check zmqpubhashblock and ` +
+              `zmqpubsequence in bitcoin.conf, and that the port can be reached. Until then blocks are noticed by long polling`
+          )
+        })
+      )
+    )
+
   /** One question to the node, and its answer on the way to the clients. */
   const ask = Effect.fn("TemplateProvider.ask")(function* (poll?: string) {
+    const isFirst = machine.current === undefined
     const request = machine.beginRequest()
     const source = yield* rpc.getBlockTemplate(poll === undefined ? {} : { longPollId: poll })
     const answered = yield* Effect.try({
@@ -96,7 +120,10 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     const announcedAt = isAnnounced ? announced?.at : undefined
     if (change === "outdated") wake()
     // Found without an announcement: it may come in a moment, and then they are heard again.
-    if (change === "tip" && !isAnnounced) setHeard(false)
+    if (change === "tip" && !isAnnounced) {
+      setHeard(false)
+      if (!isFirst) yield* Effect.forkIn(missAnnouncement(source.previousblockhash), scope)
+    }
     if (isAnnounced || change === "tip") announced = undefined
     yield* deliver(answered, announcedAt)
     return change
@@ -109,8 +136,13 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     let delay = FIRST_RETRY_MS
     let isDown = false
     let tries = 0
+    let told = { message: "", at: 0 }
     while (true) {
-      const outcome = yield* ask().pipe(Effect.catch((error) => Effect.succeed(error)))
+      const checked = Latch.isOpen(reachable) ? Effect.void : check
+      const outcome = yield* checked.pipe(
+        Effect.andThen(ask()),
+        Effect.catch((error) => Effect.succeed(error))
+      )
       if (typeof outcome === "string") {
         if (!Latch.isOpen(reachable)) {
           const { height } = machine.current!
@@ -127,8 +159,12 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       } else {
         isDown = true
         yield* reachable.close
-        const message = yield* explain(outcome)
-        yield* Effect.logWarning(`${message}. Trying again in ${delay / 1000} s`)
+        const message = yield* explainFailure(rpc, outcome)
+        const now = clock.currentTimeMillisUnsafe()
+        if (message !== told.message || now - told.at >= TELL_AGAIN_MS) {
+          told = { message, at: now }
+          yield* Effect.logWarning(`${message}. Trying again every ${MAX_RETRY_MS / 1000} s`)
+        }
         emit({ _tag: "NodeUnavailable", message })
         yield* rest(delay)
         delay = Math.min(delay * 2, MAX_RETRY_MS)
@@ -222,7 +258,11 @@ const unreadable = (error: unknown): NodeRpcError =>
 
 const FIRST_RETRY_MS = 250
 const MAX_RETRY_MS = 5_000
+/** The same failure is logged this often. */
+const TELL_AGAIN_MS = 60_000
 const MAX_CATCH_UP_TRIES = 8
 const SHORTEST_LONG_POLL_MS = 1_000
+/** An announcement that comes later than this does not come. */
+const LATE_MS = 5_000
 /** A header that takes longer does not come faster than a template. */
 const HEADER_TIMEOUT_MS = 1_000

@@ -21,8 +21,16 @@ export type TemplateProviderEvent =
       readonly clients: number
     }
   | { readonly _tag: "SolutionRefused"; readonly templateId: bigint; readonly reason: string }
-  /** `hash` in display order; `verdict` is `accepted` or BIP22's reason. */
-  | { readonly _tag: "BlockSubmitted"; readonly hash: string; readonly height: number; readonly verdict: string }
+  /** `hash` in display order; `verdict` is `accepted` or BIP22's reason; `node` where there are several. */
+  | {
+      readonly _tag: "BlockSubmitted"
+      readonly hash: string
+      readonly height: number
+      readonly verdict: string
+      readonly node?: string
+    }
+  /** `warning`: clients may work on something old; `ill`: they are sent away. */
+  | { readonly _tag: "HealthChanged"; readonly health: "well" | "warning" | "ill"; readonly message: string }
 
 /** The verdict of a node that takes the block. */
 export const ACCEPTED = "accepted"
@@ -31,6 +39,7 @@ export const ACCEPTED = "accepted"
 export interface TemplateProviderStats {
   readonly clients: number
   readonly isNodeReachable: boolean
+  readonly health: "well" | "warning" | "ill"
   /** Of the block that is mined now; 0 as long as the node has not answered. */
   readonly height: number
   readonly tipChanges: number

@@ -36,7 +36,9 @@ export class ProviderStats {
     this.#latencyMax = Math.max(this.#latencyMax, latencyMs)
   }
 
-  snapshot(now: Pick<TemplateProviderStats, "clients" | "isNodeReachable" | "height">): TemplateProviderStats {
+  snapshot(
+    now: Pick<TemplateProviderStats, "clients" | "isNodeReachable" | "health" | "height">
+  ): TemplateProviderStats {
     return {
       ...now,
       tipChanges: this.#tipChanges,

@@ -6,6 +6,8 @@ import { NodeNotifications, NodeRpc } from "@sluice/bitcoin"
 import { type Endpoint, TemplateListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, PubSub, Stream } from "effect"
 import { serveClient } from "./client-session.ts"
+import { makeNodeCheck } from "./node-check.ts"
+import { watchHealth } from "./node-health.ts"
 import { watchNode } from "./node-watch.ts"
 import type { Outbox } from "./outbox.ts"
 import { ProviderStats } from "./provider-stats.ts"
@@ -25,6 +27,15 @@ export interface TemplateProviderOptions {
    * that block is announced until the node's template for it is there; true.
    */
   readonly emptyTemplates?: boolean
+  /** The chain that the node has to be on, as Bitcoin Core names it (`main`, `regtest`, ...); any unless told. */
+  readonly chain?: string | undefined
+  /**
+   * How old the node's last answer may get, or how long it may be behind the headers that it knows, before clients are
+   * sent away to other providers; 10 minutes. After a fifth of it there is a warning.
+   */
+  readonly maxTemplateAge?: Duration.Input
+  /** Where blocks are kept in files while no node is there to take them; without it only in memory. */
+  readonly blockDirectory?: string | undefined
   /** How long a client may take to send its first message after the setup; 10 seconds. */
   readonly constraintsTimeout?: Duration.Input
   /** Answers of the node that are kept for late solutions and requests, 100, and about how many bytes, 256 MiB. */
@@ -76,14 +87,24 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     machine,
     emit,
     intervalMs: interval,
-    explain: ({ message }) => Effect.succeed(message)
+    check: makeNodeCheck({ rpc, notifications, chain: options.chain, onChain: (chain) => machine.setChain(chain) })
+  })
+  const { health, illness } = yield* watchHealth({
+    rpc,
+    answeredAt: watch.answeredAt,
+    maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? "10 minutes"),
+    emit
   })
 
-  const submit = yield* makeSubmit(rpc, (event) => {
-    emit(event)
-    // Faster than its announcement, which then tells nothing new.
-    if (event.verdict === ACCEPTED) watch.follow(event.hash)
-    else watch.wake()
+  const submit = yield* makeSubmit({
+    rpc,
+    directory: options.blockDirectory,
+    onVerdict: (event) => {
+      emit(event)
+      // Faster than its announcement, which then tells nothing new.
+      if (event.verdict === ACCEPTED) watch.follow(event.hash)
+      else watch.wake()
+    }
   })
 
   yield* listener
@@ -93,6 +114,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
         emit,
         submit,
         stats,
+        illness,
         constraintsTimeoutMs: Duration.toMillis(options.constraintsTimeout ?? "10 seconds")
       })
     )
@@ -108,6 +130,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
       stats.snapshot({
         clients: machine.clientCount,
         isNodeReachable: watch.isReachable(),
+        health: health(),
         height: machine.current?.height ?? 0
       })
     )

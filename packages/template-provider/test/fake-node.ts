@@ -3,6 +3,7 @@ import {
   type BlockTemplate,
   hashFromDisplay,
   NodeNotifications,
+  NodeMethodUnknown,
   NodeRefused,
   NodeRpc,
   NodeRpcError,
@@ -17,7 +18,7 @@ export class FakeNode extends Context.Service<FakeNode, Effect.Success<typeof ma
       Effect.suspend(() => make),
       (node) =>
         Context.make(FakeNode, node).pipe(
-          Context.add(NodeRpc, node.rpc as NodeRpc["Service"]),
+          Context.add(NodeRpc, node.rpc as unknown as NodeRpc["Service"]),
           Context.add(NodeNotifications, { events: Stream.fromPubSub(node.pubsub) })
         )
     )
@@ -28,11 +29,32 @@ const make = Effect.gen(function* () {
   const pubsub = yield* PubSub.unbounded<NodeNotification>()
   let template: BlockTemplate | undefined
   let failure: NodeRpcError["reason"] | undefined
+  let infoFailure: NodeRpcError["reason"] | undefined
   let changed = Deferred.makeUnsafe<void>()
   const submitted: Array<string> = []
   const headers = new Map<string, NextBlockHeader>()
   const counts = { polls: 0, longPolls: 0, headers: 0 }
-  const settings = { verdict: null as string | null, longPolling: true, headerDelayMs: 0 }
+  const settings = {
+    verdict: null as string | null,
+    longPolling: true,
+    headerDelayMs: 0,
+    network: { version: 290_000, subversion: "/Satoshi:29.0.0/", connections: 8 },
+    zmq: [{ type: "pubhashblock", address: "tcp://127.0.0.1:28332" }] as
+      | ReadonlyArray<{ readonly type: string; readonly address: string }>
+      | undefined
+  }
+  /** What `getblockchaininfo` answers. */
+  const info = {
+    chain: "regtest",
+    blocks: 99,
+    headers: 99,
+    bestblockhash: "00".repeat(32),
+    difficulty: 1,
+    mediantime: 0,
+    verificationprogress: 1,
+    initialblockdownload: false,
+    chainwork: "00".repeat(32)
+  }
 
   const fail = (method: string, reason: NodeRpcError["reason"]) => new NodeRpcError({ node: "fake", method, reason })
 
@@ -46,6 +68,12 @@ const make = Effect.gen(function* () {
 
   return {
     pubsub,
+    info,
+    /** What `getblockchaininfo` fails with. */
+    setInfoFailure: (reason: NodeRpcError["reason"] | undefined) =>
+      Effect.sync(() => {
+        infoFailure = reason
+      }),
     /** By hash, what `getblockheader` answers. */
     headers,
     submitted,
@@ -69,6 +97,15 @@ const make = Effect.gen(function* () {
           if (header !== undefined) return Effect.delay(Effect.succeed(header), settings.headerDelayMs)
           return Effect.fail(fail("getblockheader", new NodeRefused({ code: -5, detail: "Block not found" })))
         }),
+      getBlockchainInfo: Effect.suspend(() =>
+        infoFailure === undefined ? Effect.succeed(info) : Effect.fail(fail("getblockchaininfo", infoFailure))
+      ),
+      getNetworkInfo: Effect.sync(() => settings.network),
+      getZmqNotifications: Effect.suspend(() =>
+        settings.zmq === undefined
+          ? Effect.fail(fail("getzmqnotifications", new NodeMethodUnknown()))
+          : Effect.succeed(settings.zmq)
+      ),
       submitBlock: (block: Uint8Array | string) =>
         Effect.suspend(() => {
           if (failure !== undefined) return Effect.fail(fail("submitblock", failure))

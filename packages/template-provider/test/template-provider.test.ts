@@ -104,7 +104,7 @@ describe("a client", () => {
       assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 1)
       yield* TestClock.adjust("1 seconds")
       yield* Effect.flip(silent.next)
-      yield* TestClock.adjust("1 hour")
+      yield* TestClock.adjust("5 minutes")
       assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 1)
     }).pipe(Effect.provide(layer()))
   )

@@ -1,0 +1,116 @@
+/**
+ * Several nodes as one `NodeRpc`: a call goes to the node in use, and to the others in their order when that one cannot
+ * answer. Every half minute the nodes are compared: the first that is there and not behind the others is in use.
+ */
+import { type Array as Arr, Clock, Effect, Option } from "effect"
+import type { NodeRpcError } from "./node-rpc-error.ts"
+import type { NamedNode, NodeRpcCalls } from "./node-rpc.ts"
+
+/** The calls of the group, which compares its nodes in the background of the Scope. */
+export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArray<NamedNode>) {
+  const clock = yield* Clock.Clock
+  let inUse: NamedNode = nodes[0]
+  /** Since when a node has been behind, in milliseconds. */
+  const behindSince = new Map<NamedNode, number>()
+
+  const use = (node: NamedNode, reason: string): Effect.Effect<void> => {
+    if (node === inUse) return Effect.void
+    const before = inUse.name
+    inUse = node
+    return Effect.logWarning(`Using the node at ${node.name} instead of ${before}: ${reason}`)
+  }
+
+  /** The first answer, of the node in use and then of the others; of several failures the first. */
+  const call =
+    <A>(ask: (rpc: NodeRpcCalls) => Effect.Effect<A, NodeRpcError>, isFinal = isOfTheCall) =>
+    (): Effect.Effect<A, NodeRpcError> =>
+      Effect.gen(function* () {
+        let first: NodeRpcError | undefined
+        for (const node of [inUse, ...nodes.filter((node) => node !== inUse)]) {
+          const outcome = yield* ask(node.rpc).pipe(
+            Effect.map((value) => ({ value })),
+            Effect.catch((error) => Effect.succeed({ error }))
+          )
+          if ("value" in outcome) {
+            if (first !== undefined) yield* use(node, first.message)
+            return outcome.value
+          }
+          if (isFinal(outcome.error)) return yield* outcome.error
+          first ??= outcome.error
+        }
+        return yield* first!
+      })
+
+  const compare = Effect.gen(function* () {
+    const now = clock.currentTimeMillisUnsafe()
+    const seen = yield* Effect.forEach(
+      nodes,
+      (node) =>
+        node.rpc.getBlockchainInfo.pipe(
+          Effect.timeoutOption(COMPARE_TIMEOUT_MS),
+          Effect.catch(() => Effect.succeedNone),
+          Effect.map((info) => ({ node, info }))
+        ),
+      { concurrency: "unbounded" }
+    )
+    const work = (info: Option.Option<{ readonly chainwork: string }>): string =>
+      Option.match(info, { onNone: () => "", onSome: ({ chainwork }) => chainwork.padStart(64, "0") })
+    const most = seen
+      .map(({ info }) => work(info))
+      .toSorted()
+      .at(-1)!
+    const usable: Array<NamedNode> = []
+    for (const { info, node } of seen) {
+      if (Option.isNone(info)) continue
+      if (work(info) === most) behindSince.delete(node)
+      else if (!behindSince.has(node)) behindSince.set(node, now)
+      if (now - (behindSince.get(node) ?? now) < MAX_BEHIND_MS) usable.push(node)
+      else yield* Effect.logWarning(`The node at ${node.name} is behind the others, at block ${info.value.blocks}`)
+    }
+    const best = usable[0]
+    if (best !== undefined) yield* use(best, usable.includes(inUse) ? "it is preferred" : "that one is away or behind")
+  })
+  if (nodes.length > 1) {
+    yield* Effect.sleep(COMPARE_EVERY_MS).pipe(Effect.andThen(compare), Effect.forever, Effect.forkScoped)
+  }
+
+  const group: NodeRpcCalls = {
+    getBlockTemplate: (request) => call((rpc) => rpc.getBlockTemplate(request))(),
+    submitBlock: (block) => submitToAll(nodes, block),
+    getBlockchainInfo: Effect.suspend(call((rpc) => rpc.getBlockchainInfo)),
+    getBestBlockHash: Effect.suspend(call((rpc) => rpc.getBestBlockHash)),
+    // A block that one node has not got yet another one may have announced.
+    getBlockHeader: (hash) =>
+      call(
+        (rpc) => rpc.getBlockHeader(hash),
+        () => false
+      )(),
+    getBlock: (hash) => call((rpc) => rpc.getBlock(hash))(),
+    getRawMempool: Effect.suspend(call((rpc) => rpc.getRawMempool)),
+    getMiningInfo: Effect.suspend(call((rpc) => rpc.getMiningInfo)),
+    getNetworkInfo: Effect.suspend(call((rpc) => rpc.getNetworkInfo)),
+    getZmqNotifications: Effect.suspend(call((rpc) => rpc.getZmqNotifications)),
+    nodes
+  }
+  return group
+})
+
+/** Acceptance by one is acceptance; the first node's verdict otherwise. */
+const submitToAll = (nodes: Arr.NonEmptyReadonlyArray<NamedNode>, block: Uint8Array | string) =>
+  Effect.gen(function* () {
+    const outcomes = yield* Effect.forEach(nodes, ({ rpc }) => Effect.result(rpc.submitBlock(block)), {
+      concurrency: "unbounded"
+    })
+    const verdicts = outcomes.flatMap((outcome) => (outcome._tag === "Success" ? [outcome.success] : []))
+    if (verdicts.includes(null)) return null
+    return verdicts[0] ?? (yield* Effect.fromResult(outcomes[0]!))
+  })
+
+/** An error that says something of the call and nothing of the node: another node would answer the same. */
+const isOfTheCall = ({ reason }: NodeRpcError): boolean =>
+  reason._tag === "NodeMethodUnknown" || (reason._tag === "NodeRefused" && reason.code !== -9 && reason.code !== -10)
+
+const COMPARE_EVERY_MS = 30_000
+const COMPARE_TIMEOUT_MS = 10_000
+/** A block takes a moment from one node to the other. */
+const MAX_BEHIND_MS = 60_000

@@ -1,0 +1,78 @@
+import { assert, describe, it } from "@effect/vitest"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeUnreachable } from "@sluice/bitcoin"
+import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { Effect, Layer, Logger } from "effect"
+import { TestClock } from "effect/testing"
+import { TemplateProvider } from "../src/index.ts"
+import { FakeNode } from "./fake-node.ts"
+import { solve } from "./solve.ts"
+import { connect } from "./test-client.ts"
+import { templateAt } from "./templates.ts"
+
+const directory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-blocks-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+const layer = (blockDirectory: string) =>
+  Layer.mergeAll(
+    TemplateProvider.layer({ blockDirectory }).pipe(
+      Layer.provide(Setup.server(TemplateListener)),
+      Layer.provide(Plain.listener),
+      Layer.provideMerge(FakeNode.layer)
+    ),
+    Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
+  ).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
+
+/** Files are written beside the test clock. */
+const until = <R>(is: Effect.Effect<boolean, never, R>) =>
+  Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5))).pipe(
+    Effect.andThen(TestClock.adjust("1 second")),
+    Effect.andThen(is),
+    Effect.repeat({ until: (done) => done, times: 400 })
+  )
+
+describe("a block that no node is there for", () => {
+  it.effect("lies in a file until the node is back and has taken it", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      yield* Effect.gen(function* () {
+        const node = yield* FakeNode
+        yield* node.setTemplate(templateAt(100))
+        const client = yield* connect()
+        yield* client.constrain()
+        const { prevHash, template } = yield* client.expectTip
+        yield* node.setFailure(new NodeUnreachable({ cause: "ECONNREFUSED" }))
+        yield* client.send([solve(template, prevHash)])
+        const files = Effect.sync(() => readdirSync(path))
+        yield* until(Effect.map(files, (names) => names.length === 1 && names[0]!.endsWith(".hex")))
+        const [name] = yield* files
+        assert.match(name!, /^block-100-[0-9a-f]{64}\.hex$/)
+        const kept = readFileSync(join(path, name!), "utf8").trim()
+        yield* node.setFailure(undefined)
+        yield* until(Effect.map(files, (names) => names.length === 0))
+        assert.deepStrictEqual(node.submitted, [kept])
+      }).pipe(Effect.provide(layer(path)))
+    })
+  )
+
+  it.effect("is submitted by the next provider that starts, and what is no block is left alone", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const block = "ab".repeat(200)
+      writeFileSync(join(path, `block-7-${"01".repeat(32)}.hex`), `${block}\n`)
+      writeFileSync(join(path, `block-8-${"02".repeat(32)}.hex`), "half a bl")
+      writeFileSync(join(path, "notes.txt"), "mine")
+      yield* Effect.gen(function* () {
+        const node = yield* FakeNode
+        node.settings.verdict = "duplicate"
+        yield* until(Effect.sync(() => readdirSync(path).length === 2))
+        assert.deepStrictEqual(node.submitted, [block])
+        assert.deepStrictEqual((yield* (yield* TemplateProvider).stats).verdicts, { duplicate: 1 })
+      }).pipe(Effect.provide(layer(path)))
+    })
+  )
+})
