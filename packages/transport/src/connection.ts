@@ -2,7 +2,7 @@
  * The floor of messages: a connection after SetupConnection (section 3.6.1), typed by what may come and what may be
  * sent. `Setup.server` and `Setup.client` provide the listeners and dialers of each protocol from the floor of frames.
  */
-import { Mining, TemplateDistribution } from "@sluice/protocol"
+import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { Endpoint, ServerAddress } from "./endpoint.ts"
 import type { ConnectionError, DialError, ListenError } from "./error.ts"
@@ -18,6 +18,7 @@ export interface Connection<In, Out> {
   readonly setup: {
     readonly version: number
     readonly flags: number
+    /** On the server's side they are settled when the first message comes: before it, a client may yet ask for some. */
     readonly extensions: ReadonlyArray<number>
     /** What the client said of itself; on the client's side, its own words. */
     readonly device: Device
@@ -70,4 +71,18 @@ export class TemplateDialer extends Context.Service<
   ConnectionDialer<TemplateDistribution.ToClient, TemplateDistribution.ToServer>
 >()("sluice/transport/TemplateDialer") {
   static readonly protocol = TemplateDistribution.protocol
+}
+
+export class DeclarationListener extends Context.Service<
+  DeclarationListener,
+  ConnectionListener<JobDeclaration.ToServer, JobDeclaration.ToClient>
+>()("sluice/transport/DeclarationListener") {
+  static readonly protocol = JobDeclaration.protocol
+}
+
+export class DeclarationDialer extends Context.Service<
+  DeclarationDialer,
+  ConnectionDialer<JobDeclaration.ToClient, JobDeclaration.ToServer>
+>()("sluice/transport/DeclarationDialer") {
+  static readonly protocol = JobDeclaration.protocol
 }

@@ -1,50 +1,96 @@
 /** A `FrameDuplex` after its setup as a `Connection`: frames to messages and back, a whole read or write at a time. */
 import { DecodeError, type Direction, EncodeError, type Frame } from "@sluice/protocol"
-import { Effect, Metric, Stream } from "effect"
+import { Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import type { Connection } from "./connection.ts"
 import type { ConnectionError } from "./error.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
+import { SetupError } from "./setup-error.ts"
+import { Idle, TransportError } from "./transport-error.ts"
 
-/** Messages that were dropped because their type is not known here (specification, section 3.4.1). */
+/**
+ * Messages that were dropped because their type is not known here (specification, section 3.4.1). A proxy that has to pass on
+ * those for a channel speaks `Protocol.forwarding(protocol)`, in which they are messages like others.
+ */
 export const discardedMessages = Metric.counter("sluice_transport_discarded_messages", {
   description: "Messages of unknown type that were dropped",
   incremental: true
 })
 
+/** What a peer may do after SetupConnection. */
+export interface MessageLimits {
+  /** The longest payload in bytes, where it is to be less than the longest of the protocol's messages. */
+  readonly maxPayload?: number
+  /**
+   * How long a peer may send no message; for ever. A client is silent for as long as it finds no share, and a proxy for as
+   * long as it has no miners; one that has vanished is noticed without this, by the transport.
+   */
+  readonly idleTimeout?: Duration.Input
+}
+
+/** The protocol as the ends have agreed to speak it. */
+export interface Speech<In, Out> {
+  readonly incoming: Direction<In>
+  readonly outgoing: Direction<Out>
+  readonly extensions: ReadonlyArray<number>
+}
+
 /** What a payload may have behind the fields that are declared: TLVs of extensions (section 3.4.3), in bytes. */
 const TLV_ROOM = 1024
 
-/** Messages over `frames`. `early` are frames that came behind the last one of the setup. */
+/**
+ * Messages over `frames`. `early` are frames that came behind the last one of the setup. `answer`, on a server's side, gives
+ * the answer to a request for extensions and `undefined` for other frames; it is asked until one of those comes. After each
+ * answer, `speak` says how to go on.
+ */
 export const overFrames = <In, Out>(options: {
   readonly frames: FrameDuplex
-  readonly incoming: Direction<In>
-  readonly outgoing: Direction<Out>
-  readonly setup: Connection<In, Out>["setup"]
+  readonly speak: () => Speech<In, Out>
+  readonly answer?: (frame: Frame) => Uint8Array | undefined
+  readonly setup: Omit<Connection<In, Out>["setup"], "extensions">
   readonly early: ReadonlyArray<Frame>
+  readonly limits: MessageLimits
 }): Connection<In, Out> => {
-  const { frames, incoming, outgoing, setup } = options
-  frames.limitPayload(incoming.maxPayload + TLV_ROOM)
+  const { frames, limits, setup, speak } = options
+  let { answer } = options
+  let { extensions, incoming, outgoing } = speak()
+  const listen = () => {
+    ;({ extensions, incoming, outgoing } = speak())
+    frames.limitPayload(Math.min(incoming.maxPayload + TLV_ROOM, limits.maxPayload ?? Infinity))
+  }
+  listen()
 
   // Bytes that do not decode end the connection, after the messages before them.
-  let broken: DecodeError | undefined
+  let broken: ConnectionError | undefined
   const decode = (batch: ReadonlyArray<Frame>): Effect.Effect<NonEmptyReadonlyArray<In>, ConnectionError> => {
     const messages: Array<In> = []
+    const answers: Array<Uint8Array> = []
     let discarded = 0
     try {
       for (const frame of batch) {
+        if (answer !== undefined) {
+          const answered = answer(frame)
+          if (answered !== undefined) {
+            answers.push(answered)
+            listen()
+            continue
+          }
+          answer = undefined
+        }
         const message = incoming.decode(frame)
         if (message === undefined) discarded++
         else messages.push(message)
       }
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
+      if (!(error instanceof DecodeError || error instanceof SetupError)) throw error
       broken = error
     }
-    const result = isReadonlyArrayNonEmpty(messages) ? Effect.succeed(messages) : pull
-    return discarded === 0 ? result : Effect.andThen(Metric.update(discardedMessages, discarded), result)
+    let result = isReadonlyArrayNonEmpty(messages) ? Effect.succeed(messages) : pull
+    if (discarded > 0) result = Effect.andThen(Metric.update(discardedMessages, discarded), result)
+    return isReadonlyArrayNonEmpty(answers) ? Effect.andThen(frames.write(answers), result) : result
   }
-  const next = Effect.flatMap(frames.pull, decode)
+
+  const next = Effect.flatMap(withinIdle(frames, limits.idleTimeout), decode)
   let early = options.early
   const pull: Effect.Effect<NonEmptyReadonlyArray<In>, ConnectionError> = Effect.suspend(() => {
     if (broken !== undefined) return Effect.fail(broken)
@@ -68,7 +114,22 @@ export const overFrames = <In, Out>(options: {
         }
       }),
     sendFrames,
-    setup,
+    setup: {
+      ...setup,
+      get extensions() {
+        return extensions
+      }
+    },
     remote: frames.remote
   }
+}
+
+const withinIdle = (frames: FrameDuplex, idleTimeout: Duration.Input | undefined): FrameDuplex["pull"] => {
+  if (idleTimeout === undefined) return frames.pull
+  const duration = Duration.fromInputUnsafe(idleTimeout)
+  const { remote } = frames
+  const idle = Effect.suspend(() =>
+    Effect.fail(new TransportError({ remote, reason: new Idle({ seconds: Duration.toSeconds(duration) }) }))
+  )
+  return Effect.timeoutOrElse(frames.pull, { duration, orElse: () => idle })
 }

@@ -33,7 +33,7 @@ import { Dialer, type Duplex, Listener } from "./duplex.ts"
 import { DialError } from "./error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
 import { FrameReader } from "./frame-reader.ts"
-import { MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
+import { type FrameLimits, MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
 import { recognise } from "./other-protocol.ts"
 import {
   CertificateNotValidNow,
@@ -46,12 +46,12 @@ import {
   WrongAuthority
 } from "./handshake-error.ts"
 
-export interface ResponderOptions {
+export interface ResponderOptions extends FrameLimits {
   /** How long a client may take for its part of the handshake; 10 seconds. */
   readonly handshakeTimeout?: Duration.Input
 }
 
-export interface InitiatorOptions {
+export interface InitiatorOptions extends FrameLimits {
   /** How long a server may take for its part of the handshake; 10 seconds. */
   readonly handshakeTimeout?: Duration.Input
   /** How far this clock and the server's may be apart when the certificate's dates are checked; 10 seconds. */
@@ -100,7 +100,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
       duplex.write(() => act2),
       truncated(duplex, "responder", act1, ACT1_SIZE, ACT1_SIZE)
     )
-    return encrypted(duplex, handshake, early)
+    return encrypted(duplex, handshake, early, options)
   })
 })
 
@@ -140,7 +140,7 @@ export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions
       const { act: act2, early } = yield* readAct(duplex, "initiator", ACT2_SIZE, timeout)
       const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       const code = handshake.finish(act2, 0, authorityKey, now, toleranceSeconds)
-      if (code === HANDSHAKE_OK) return encrypted(duplex, handshake, early)
+      if (code === HANDSHAKE_OK) return encrypted(duplex, handshake, early, options)
       return yield* refusal(duplex, handshake.certificate, code, { act2, authorityKey, now, toleranceSeconds })
     })
   })
@@ -149,13 +149,15 @@ export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions
 const encrypted = (
   duplex: Duplex,
   { receive, send }: Initiator | Responder,
-  early: ReadonlyArray<Uint8Array>
+  early: ReadonlyArray<Uint8Array>,
+  limits: FrameLimits
 ): FrameDuplex =>
   overDuplex({
     duplex,
-    reader: new FrameReader(receive, MAX_SETUP_PAYLOAD),
+    reader: new FrameReader(receive, limits.maxSetupPayload ?? MAX_SETUP_PAYLOAD),
     early,
-    seal: (frames) => seal(send, frames)
+    seal: (frames) => seal(send, frames),
+    limits
   })
 
 /** All frames of one write, encrypted into one buffer. */

@@ -9,22 +9,26 @@ import { formatEndpoint } from "./endpoint.ts"
 import { DialError } from "./error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
 import { FrameReader } from "./frame-reader.ts"
-import { MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
+import { type FrameLimits, MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
 
 /**
  * Serves without encryption, and says so in the log when it begins. It is fresh wherever it is provided: two servers of
  * one program must not share the listener of the first.
  */
-export const listener: Layer.Layer<FrameListener, never, Listener> = Layer.fresh(
-  Layer.effect(
-    FrameListener,
-    Effect.gen(function* () {
-      const { address, run } = yield* Listener
-      yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
-      return FrameListener.of({ address, run: (handler) => run((duplex) => handler(plain(duplex))) })
-    })
+export const listenerWith = (limits: FrameLimits): Layer.Layer<FrameListener, never, Listener> =>
+  Layer.fresh(
+    Layer.effect(
+      FrameListener,
+      Effect.gen(function* () {
+        const { address, run } = yield* Listener
+        yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
+        return FrameListener.of({ address, run: (handler) => run((duplex) => handler(plain(duplex, limits))) })
+      })
+    )
   )
-)
+
+/** Serves with default limits. */
+export const listener: Layer.Layer<FrameListener, never, Listener> = listenerWith({})
 
 /** Dials addresses of the form `stratum2+tcp+plain://HOST:PORT`, and says so in the log the first time. */
 export const makeDialer: Effect.Effect<FrameDialer["Service"], never, Dialer> = Effect.gen(function* () {
@@ -39,15 +43,17 @@ export const makeDialer: Effect.Effect<FrameDialer["Service"], never, Dialer> = 
           `Connecting to ${formatEndpoint(server)} without encryption: for trusted networks only`
         )
       }
-      return plain(yield* dialer.dial(server))
+      return plain(yield* dialer.dial(server), {})
     })
   })
 })
 
 export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(FrameDialer, makeDialer)
 
-const plain = (duplex: Duplex): FrameDuplex =>
-  overDuplex({ duplex, reader: new FrameReader(undefined, MAX_SETUP_PAYLOAD), early: [], seal: join })
+const plain = (duplex: Duplex, limits: FrameLimits): FrameDuplex => {
+  const reader = new FrameReader(undefined, limits.maxSetupPayload ?? MAX_SETUP_PAYLOAD)
+  return overDuplex({ duplex, reader, early: [], seal: join, limits })
+}
 
 const join = (frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
   // One frame goes as it is: a job for a thousand connections is one array.

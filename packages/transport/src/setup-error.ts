@@ -75,6 +75,28 @@ export class RefusedByServer extends error<RefusedByServer>("RefusedByServer")("
   }
 }
 
+/** One end insists on extensions that the other has not (extension 0x0001). */
+export class MissingExtensions extends error<MissingExtensions>("MissingExtensions")("MissingExtensions", {
+  requiredBy: Schema.Literals(["server", "client"]),
+  extensions: Schema.Array(Schema.Int)
+}) {
+  override get message(): string {
+    const list = this.extensions.map((id) => `0x${id.toString(16).padStart(4, "0")}`).join(", ")
+    return this.requiredBy === "server"
+      ? `the server requires extensions that the client does not ask for: ${list}`
+      : `the server does not support extensions that the client requires: ${list}`
+  }
+}
+
+/** The peer goes on and on before the setup is through. */
+export class TooManySetupMessages extends error<TooManySetupMessages>("TooManySetupMessages")("TooManySetupMessages", {
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `more than ${this.limit} messages came before the extensions were agreed on`
+  }
+}
+
 /** The ends did not agree in SetupConnection (specification, section 3.6). */
 export class SetupError extends error<SetupError>("SetupError")("SetupError", {
   remote: Endpoint,
@@ -85,7 +107,9 @@ export class SetupError extends error<SetupError>("SetupError")("SetupError", {
     VersionMismatch,
     UnsupportedFlags,
     RefusedClient,
-    RefusedByServer
+    RefusedByServer,
+    MissingExtensions,
+    TooManySetupMessages
   ])
 }) {
   override get message(): string {

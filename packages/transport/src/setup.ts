@@ -3,18 +3,27 @@
  * protocol.
  *
  *     Setup.server(MiningListener, { supportedFlags: Mining.REQUIRES_STANDARD_JOBS })
- *     Setup.client(MiningDialer, { device: { vendor: "...", ... } })
+ *     Setup.client(MiningDialer, { device: { vendor: "...", ... }, extensions: [WorkerIdentity.extension] })
  *
- * The next step, the negotiation of extensions (0x0001), belongs between SetupConnection and `overFrames`, where
- * `extensions` is empty today.
+ * Extensions are negotiated next (negotiation.ts), and the connection then speaks the protocol with those of both ends.
  */
 import { Common, type Direction, DecodeError, ErrorCode, Frame, type Protocol } from "@sluice/protocol"
-import { type Context, Duration, Effect, Layer } from "effect"
+import { Clock, type Context, Duration, Effect, Layer, type Scope } from "effect"
 import type { Connection, ConnectionDialer, ConnectionListener, Device } from "./connection.ts"
 import type { Endpoint, ServerAddress } from "./endpoint.ts"
 import type { ConnectionError } from "./error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
-import { overFrames } from "./message-stream.ts"
+import { type MessageLimits, overFrames } from "./message-stream.ts"
+import {
+  ask,
+  type Asked,
+  awaitRequired,
+  type ExtensionOptions,
+  idsOf,
+  makeSpoken,
+  pullAfter,
+  ServerNegotiation
+} from "./negotiation.ts"
 import {
   RefusedByServer,
   RefusedClient,
@@ -26,7 +35,7 @@ import {
   VersionMismatch
 } from "./setup-error.ts"
 
-export interface ServerOptions {
+export interface ServerOptions extends ExtensionOptions, MessageLimits {
   /** Those flags of a client (SetupConnection) that can be met, U32; none. A client that sets others is refused. */
   readonly supportedFlags?: number
   /** The flags that clients are told (SetupConnection.Success), U32; none. */
@@ -37,13 +46,18 @@ export interface ServerOptions {
   readonly setupTimeout?: Duration.Input
 }
 
-export interface ClientOptions {
+export interface ClientOptions extends ExtensionOptions, MessageLimits {
   /** What is asked of the server (SetupConnection), U32; nothing. */
   readonly flags?: number
   /** What the server is told of this client. */
   readonly device?: Partial<Device>
   /** How long the server may take to answer; 10 seconds. */
   readonly setupTimeout?: Duration.Input
+  /**
+   * How long to wait for the server's word on extensions before going on without any; five times what the answer to
+   * SetupConnection took, at least 1 second, at most the `setupTimeout`.
+   */
+  readonly extensionsTimeout?: Duration.Input
 }
 
 /** The listener service of a protocol, such as `MiningListener`; `In` is what clients send. */
@@ -89,6 +103,7 @@ export const client = <Self, In, Out>(
 const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions) => {
   const { supportedFlags = 0, flags = 0, check } = options
   const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
+  const spoken = makeSpoken(protocol)
 
   const judge = (client: Common.SetupConnection, remote: Endpoint): Refusal | undefined => {
     const { minVersion, maxVersion } = client
@@ -130,33 +145,39 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
       Common.SetupConnectionSuccess.codec.encode({ _tag: "SetupConnection.Success", usedVersion, flags })
     ])
     const { deviceId, firmware, hardwareVersion, vendor } = client
-    return overFrames({
+    const negotiation = new ServerNegotiation(options, remote)
+    return overFrames<In, Out>({
       frames,
-      incoming: protocol.toServer,
-      outgoing: protocol.toClient,
-      setup: {
-        version: usedVersion,
-        flags: client.flags,
-        extensions: [],
-        device: { vendor, hardwareVersion, firmware, deviceId }
+      speak: () => {
+        const { toServer: incoming, toClient: outgoing } = spoken(negotiation.extensions)
+        return { incoming, outgoing, extensions: idsOf(negotiation.extensions) }
       },
-      early
+      answer: (frame) => negotiation.answer(frame),
+      setup: { version: usedVersion, flags: client.flags, device: { vendor, hardwareVersion, firmware, deviceId } },
+      early: negotiation.missing.length === 0 ? early : yield* awaitRequired({ frames, negotiation, early, timeout }),
+      limits: options
     })
   })
 }
 
 /** The client's part: SetupConnection goes, Success or Error comes. */
 const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOptions) => {
-  const { flags = 0 } = options
+  const { extensions = [], flags = 0, requiredExtensions = [] } = options
+  const spoken = makeSpoken(protocol)
   const device: Device = { vendor: "Sluice", hardwareVersion: "", firmware: "", deviceId: "", ...options.device }
   const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
   const expected = "SetupConnection.Success (0x1) or SetupConnection.Error (0x2)"
+  const waitFor = (tookMs: number): Duration.Duration =>
+    options.extensionsTimeout === undefined
+      ? Duration.min(timeout, Duration.millis(Math.max(1000, 5 * tookMs)))
+      : Duration.fromInputUnsafe(options.extensionsTimeout)
 
   return Effect.fn("Setup.request")(function* (
     frames: FrameDuplex,
     server: ServerAddress
-  ): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
+  ): Effect.fn.Return<Connection<In, Out>, ConnectionError, Scope.Scope> {
     const { remote } = frames
+    const begun = yield* Clock.currentTimeMillis
     yield* frames.write([
       Common.SetupConnection.codec.encode({
         _tag: "SetupConnection",
@@ -181,12 +202,18 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
       const reason = new VersionMismatch({ minVersion: usedVersion, maxVersion: usedVersion })
       return yield* new SetupError({ remote, reason })
     }
-    return overFrames({
-      frames,
-      incoming: protocol.toClient,
-      outgoing: protocol.toServer,
-      setup: { version: usedVersion, flags: answer.flags, extensions: [], device },
-      early
+    const took = (yield* Clock.currentTimeMillis) - begun
+    const asked: Asked =
+      extensions.length === 0 && requiredExtensions.length === 0
+        ? { extensions: [], early, pending: undefined }
+        : yield* ask({ frames, extensions, requiredExtensions, early, timeout: waitFor(took) })
+    const { toClient: incoming, toServer: outgoing } = spoken(asked.extensions)
+    return overFrames<In, Out>({
+      frames: { ...frames, pull: pullAfter(asked.pending, frames) },
+      speak: () => ({ incoming, outgoing, extensions: idsOf(asked.extensions) }),
+      setup: { version: usedVersion, flags: answer.flags, device },
+      early: asked.early,
+      limits: options
     })
   })
 }

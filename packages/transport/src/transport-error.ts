@@ -58,10 +58,28 @@ export class SendTimeout extends error<SendTimeout>("SendTimeout")("SendTimeout"
   }
 }
 
+/** Nothing came for longer than a connection may be silent. */
+export class Idle extends error<Idle>("Idle")("Idle", { seconds: Schema.Finite }) {
+  override get message(): string {
+    return `the peer has sent no message for ${this.seconds} s`
+  }
+}
+
+/** The peer began a frame and did not finish it in time. */
+export class FrameTimeout extends error<FrameTimeout>("FrameTimeout")("FrameTimeout", {
+  seconds: Schema.Finite,
+  /** What came of it. */
+  pendingBytes: Schema.Int
+}) {
+  override get message(): string {
+    return `the peer has sent ${this.pendingBytes} bytes of a frame in ${this.seconds} s, and not the rest of it`
+  }
+}
+
 /** An open connection came to an end. */
 export class TransportError extends error<TransportError>("TransportError")("TransportError", {
   remote: Endpoint,
-  reason: Schema.Union([Closed, SocketFailed, FrameTooLong, Undecryptable, SendTimeout])
+  reason: Schema.Union([Closed, SocketFailed, FrameTooLong, Undecryptable, SendTimeout, Idle, FrameTimeout])
 }) {
   override get message(): string {
     return this.reason.message

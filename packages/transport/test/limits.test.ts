@@ -1,0 +1,271 @@
+/** Limits that are set, over real sockets: each ends its connection alone, with its own error. */
+import { assert, describe, it } from "@effect/vitest"
+import { CertificateAuthority } from "@sluice/noise"
+import { Common, Frame, Mining } from "@sluice/protocol"
+import {
+  Dialer,
+  type Duplex,
+  type Endpoint,
+  type FrameLimits,
+  type ListenError,
+  MiningDialer,
+  MiningListener,
+  Noise,
+  Plain,
+  Setup,
+  Tcp
+} from "@sluice/transport"
+import { Effect, Layer, type Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { logTo, mining, noise, secretKey } from "./fixture.ts"
+
+const setup = (vendor: string) =>
+  Common.SetupConnection.codec.encode({
+    _tag: "SetupConnection",
+    protocol: 0,
+    minVersion: 2,
+    maxVersion: 2,
+    flags: 0,
+    endpointHost: "",
+    endpointPort: 0,
+    vendor,
+    hardwareVersion: "",
+    firmware: "",
+    deviceId: ""
+  })
+const SETUP = setup("")
+const close = (reasonCode = "") => Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode })
+const join = (...frames: ReadonlyArray<Uint8Array>) => new Uint8Array(Buffer.concat(frames))
+
+const server = (
+  options: Setup.ServerOptions & FrameLimits,
+  tcp: Partial<Tcp.ListenerOptions> = {}
+): Layer.Layer<MiningListener | Dialer | MiningDialer, ListenError> =>
+  Layer.merge(
+    Setup.server(MiningListener, options).pipe(
+      Layer.provide(Plain.listenerWith(options)),
+      Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0, ...tcp }))
+    ),
+    Setup.client(MiningDialer).pipe(Layer.provide(Plain.dialer), Layer.provideMerge(Tcp.dialer))
+  )
+
+/** What a peer does against these limits, and what the log says of its end. */
+interface Attack {
+  readonly name: string
+  readonly options: Setup.ServerOptions & FrameLimits
+  readonly tcp?: Partial<Tcp.ListenerOptions>
+  readonly attack: (duplex: Duplex) => Effect.Effect<void, unknown, Scope.Scope>
+  readonly reason: RegExp
+}
+
+const write = (duplex: Duplex, bytes: Uint8Array) => duplex.write(() => bytes)
+const untilEnded = (duplex: Duplex) => Effect.ignore(Effect.forever(duplex.pull))
+/** Sends these one after the other until the server has enough. */
+const drip = (duplex: Duplex, chunks: Iterable<Uint8Array>, pause: number) =>
+  Effect.raceFirst(
+    untilEnded(duplex),
+    Effect.andThen(
+      Effect.ignore(
+        Effect.forEach(chunks, (chunk) => Effect.andThen(write(duplex, chunk), Effect.sleep(pause)), { discard: true })
+      ),
+      Effect.never
+    )
+  )
+
+const attacks: ReadonlyArray<Attack> = [
+  {
+    name: "a SetupConnection that is longer than the limit before setup",
+    options: { maxSetupPayload: 20 },
+    attack: (duplex) => Effect.andThen(write(duplex, setup("somebody")), untilEnded(duplex)),
+    reason: /a frame \(extension 0x0, type 0x0\) of \d+ bytes; at most 20 can come here$/
+  },
+  {
+    name: "a message that is longer than the limit after it",
+    options: { maxPayload: 100 },
+    attack: (duplex) =>
+      Effect.gen(function* () {
+        yield* write(duplex, SETUP)
+        yield* duplex.pull
+        yield* write(duplex, close("x".repeat(200)))
+        yield* untilEnded(duplex)
+      }),
+    reason: /a frame \(extension 0x8000, type 0x18\) of 205 bytes; at most 100 can come here$/
+  },
+  {
+    name: "a frame that comes a byte at a time",
+    options: { frameTimeout: "200 millis" },
+    attack: (duplex) =>
+      Effect.andThen(
+        write(duplex, SETUP),
+        drip(
+          duplex,
+          Array.from(close("x".repeat(200)), (byte) => Uint8Array.of(byte)),
+          20
+        )
+      ),
+    reason: /the peer has sent \d+ bytes of a frame in 0.2 s, and not the rest of it$/
+  },
+  {
+    name: "half a header, and silence",
+    options: { frameTimeout: "200 millis" },
+    attack: (duplex) => Effect.andThen(write(duplex, join(SETUP, close().subarray(0, 3))), untilEnded(duplex)),
+    reason: /the peer has sent 3 bytes of a frame in 0.2 s/
+  },
+  {
+    name: "silence after setup",
+    options: { idleTimeout: "200 millis" },
+    attack: (duplex) => Effect.andThen(write(duplex, SETUP), untilEnded(duplex)),
+    reason: /the peer has sent no message for 0.2 s$/
+  },
+  {
+    name: "bytes, but no message",
+    options: { idleTimeout: "200 millis" },
+    attack: (duplex) =>
+      Effect.andThen(
+        write(duplex, SETUP),
+        drip(
+          duplex,
+          Array.from(close("x".repeat(200)), (byte) => Uint8Array.of(byte)),
+          20
+        )
+      ),
+    reason: /the peer has sent no message for 0.2 s$/
+  },
+  {
+    name: "no SetupConnection, a byte at a time",
+    options: { setupTimeout: "200 millis" },
+    attack: (duplex) =>
+      drip(
+        duplex,
+        Array.from(SETUP, (byte) => Uint8Array.of(byte)),
+        20
+      ),
+    reason: /SetupConnection with .*: nothing came for 0.2 s$/
+  },
+  {
+    name: "requests, and takes none of the answers",
+    options: {},
+    tcp: { sendTimeout: "200 millis" },
+    attack: (duplex) =>
+      Effect.gen(function* () {
+        const many = join(...Array.from({ length: 1000 }, () => close()))
+        yield* write(duplex, SETUP)
+        // Nothing is read of what comes: the server's writes fill all windows.
+        yield* Effect.ignore(Effect.forever(write(duplex, many)))
+      }),
+    reason: /the peer has taken nothing of what is sent to it for 0.2 s$/
+  }
+]
+
+describe("a server ends the connection of a peer that sends", () => {
+  it.live.each(attacks)("$name", ({ attack, options, reason, tcp }) =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      yield* Effect.gen(function* () {
+        const { address, run } = yield* MiningListener
+        yield* Effect.forkScoped(
+          run((connection) =>
+            Stream.runForEachArray(connection.receive, (batch) =>
+              connection.send(batch.map(() => ({ _tag: "Reconnect", newHost: "x".repeat(200), newPort: 0 })))
+            )
+          )
+        )
+        const serves = serve(address)
+        yield* serves
+        yield* Effect.scoped(Effect.flatMap((yield* Dialer).dial(address), attack))
+        yield* serves
+      }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(server(options, tcp), logTo(lines))))
+      const ends = lines.filter((line) => line.includes(" ended: ") && !line.endsWith("the peer closed the connection"))
+      assert.strictEqual(ends.length, 1, lines.join("\n"))
+      assert.match(ends[0]!, /^Info /)
+      assert.match(ends[0]!, reason)
+    })
+  )
+
+  /** A client that keeps the rules, and the limits, gets its answer. */
+  const serve = (address: Endpoint) =>
+    Effect.gen(function* () {
+      const { dial } = yield* Dialer
+      const duplex = yield* dial(address)
+      yield* write(duplex, join(SETUP, close()))
+      let bytes = new Uint8Array(0)
+      while (bytes.length < 12 + 6 + 203) bytes = join(bytes, ...(yield* duplex.pull)) as Uint8Array<ArrayBuffer>
+      assert.strictEqual(Frame.read(bytes)?.messageType, 0x01)
+    }).pipe(Effect.scoped)
+})
+
+describe("limits that are set for Noise", () => {
+  it.live("hold there as they do without it", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      yield* Effect.gen(function* () {
+        const { address, run } = yield* MiningListener
+        yield* Effect.forkScoped(run((connection) => Stream.runDrain(connection.receive)))
+        const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
+        const error = yield* Effect.flip(Stream.runDrain(client.receive))
+        assert.strictEqual(error._tag, "TransportError")
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          Layer.merge(
+            Setup.server(MiningListener, { idleTimeout: "100 millis" }).pipe(
+              Layer.provide(Noise.responder({ maxSetupPayload: 300 })),
+              Layer.provide(CertificateAuthority.layer({ secretKey })),
+              Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
+            ),
+            Setup.client(MiningDialer, { device: { deviceId: "x".repeat(100) } }).pipe(
+              Layer.provide(Noise.initiator()),
+              Layer.provide(Tcp.dialer)
+            )
+          ).pipe(Layer.provideMerge(logTo(lines)))
+        )
+      )
+      assert.match(lines.join("\n"), /Info .* ended: the peer has sent no message for 0.1 s/)
+    })
+  )
+})
+
+describe("a connection in its limits", () => {
+  it.effect("may be silent for ever by default, and as long as is allowed where a limit is set", () =>
+    Effect.gen(function* () {
+      const { address, run } = yield* MiningListener
+      let ended = 0
+      yield* Effect.forkScoped(
+        run((connection) =>
+          Effect.ensuring(
+            Stream.runDrain(connection.receive),
+            Effect.sync(() => ended++)
+          )
+        )
+      )
+      const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
+      for (let minute = 0; minute < 5; minute++) {
+        yield* TestClock.adjust("59 seconds")
+        yield* client.sendFrames([close()])
+      }
+      assert.strictEqual(ended, 0)
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(ended, 0)
+      yield* TestClock.adjust("1 second")
+      yield* Effect.yieldNow
+      assert.strictEqual(ended, 1)
+    }).pipe(Effect.provide(mining({ idleTimeout: "1 minute" })))
+  )
+
+  it.effect("may take its time for a frame that is never begun", () =>
+    Effect.gen(function* () {
+      const { address, run } = yield* MiningListener
+      let received = 0
+      yield* Effect.forkScoped(
+        run((connection) =>
+          Stream.runForEachArray(connection.receive, (batch) => Effect.sync(() => (received += batch.length)))
+        )
+      )
+      const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
+      yield* TestClock.adjust("1 day")
+      yield* client.sendFrames([close()])
+      yield* Effect.yieldNow
+      assert.strictEqual(received, 1)
+    }).pipe(Effect.provide(mining()))
+  )
+})
