@@ -34,53 +34,119 @@ export const fitsBlock = (constraints: CoinbaseConstraints, limits: BlockLimits)
   reservedWeight(constraints) <= limits.weight && constraints.coinbaseOutputMaxAdditionalSigops <= limits.sigops
 
 /**
- * Running totals over a template's transactions, to answer at once how many of them fit. A node lists every transaction
- * behind those it spends from, so what is left out from the end is never needed by one that stays.
+ * Which of a template's transactions fit beside a client's coinbase. Where not all do, they are left out from the end, one
+ * package a step: the last transaction, and with it those it spends from that no other one needs and that pay less for
+ * their weight than it does, for it is what brought them in. So no transaction stays without one that it spends from, and
+ * the first steps are the same for every client; they are taken when the first client needs them.
  */
 export class BlockSpace {
   readonly limits: BlockLimits
-  readonly #weights: Float64Array
-  readonly #sigops: Float64Array
-  readonly #fees: Float64Array
+  /** The fees of all transactions, in satoshis. */
+  readonly fees: number
+  readonly #transactions: ReadonlyArray<TemplateTransaction>
+  /** After each step; the first one is before any. */
+  readonly #steps: Array<Step>
+  /** Indices of what was left out, in that order. */
+  readonly #leftOut: Array<number> = []
+  /** For each transaction, how many of those that stay spend from it; -1 for one that does not stay itself. */
+  #spenders: Int32Array | undefined
+  /** All from this index on are left out. */
+  #end: number
 
+  /** Throws a `TypeError` if a transaction stands before one that it spends from. */
   constructor(transactions: ReadonlyArray<TemplateTransaction>, limits: BlockLimits) {
+    let weight = 0
+    let sigops = 0
+    let fees = 0
+    // Sums stay exact: they are far below 2^53.
+    for (let i = 0; i < transactions.length; i++) {
+      const transaction = transactions[i]!
+      weight += transaction.weight
+      sigops += transaction.sigops
+      fees += transaction.fee
+      for (const position of transaction.depends) {
+        if (position > i || position < 1) {
+          throw new TypeError(
+            `transaction ${i + 1} of the template spends from number ${position}, which is not before it`
+          )
+        }
+      }
+    }
     this.limits = limits
-    this.#weights = runningTotals(transactions, ({ weight }) => weight)
-    this.#sigops = runningTotals(transactions, ({ sigops }) => sigops)
-    this.#fees = runningTotals(transactions, ({ fee }) => fee)
+    this.fees = fees
+    this.#transactions = transactions
+    this.#steps = [{ weight, sigops, fees, leftOut: 0 }]
+    this.#end = transactions.length
   }
 
-  /** The number of transactions, from the first on, that leave the client's coinbase its room. */
-  transactionsBeside(constraints: CoinbaseConstraints): number {
+  /** How many steps leave the client's coinbase its room. */
+  stepsBeside(constraints: CoinbaseConstraints): number {
     const weight = this.limits.weight - reservedWeight(constraints)
     const sigops = this.limits.sigops - constraints.coinbaseOutputMaxAdditionalSigops
-    return Math.min(countWithin(this.#weights, weight), countWithin(this.#sigops, sigops))
+    const steps = this.#steps
+    const fits = (step: Step): boolean => step.weight <= weight && step.sigops <= sigops
+    while (!fits(steps.at(-1)!) && this.#end > 0) this.#leaveOut()
+    let low = 0
+    let high = steps.length - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (fits(steps[middle]!)) high = middle
+      else low = middle + 1
+    }
+    return low
   }
 
-  /** Fees, in satoshis, of the transactions from number `count` (from zero) on. */
-  feesFrom(count: number): number {
-    return this.#fees[this.#fees.length - 1]! - this.#fees[count]!
+  /** Fees, in satoshis, of what so many steps leave out. */
+  feesLeftOut(steps: number): number {
+    return this.fees - this.#steps[steps]!.fees
+  }
+
+  /** What stays after so many steps, in the node's order. */
+  after(steps: number): ReadonlyArray<TemplateTransaction> {
+    if (steps === 0) return this.#transactions
+    const leftOut = new Set(this.#leftOut.slice(0, this.#steps[steps]!.leftOut))
+    return this.#transactions.filter((_, index) => !leftOut.has(index))
+  }
+
+  /** The next step. */
+  #leaveOut(): void {
+    const transactions = this.#transactions
+    const spenders = (this.#spenders ??= countSpenders(transactions))
+    let { fees, sigops, weight } = this.#steps.at(-1)!
+    const last = transactions[this.#end - 1]!
+    const going = [this.#end - 1]
+    for (let index = going.pop(); index !== undefined; index = going.pop()) {
+      const transaction = transactions[index]!
+      spenders[index] = -1
+      this.#leftOut.push(index)
+      weight -= transaction.weight
+      sigops -= transaction.sigops
+      fees -= transaction.fee
+      for (const position of transaction.depends) {
+        const parent = position - 1
+        if (--spenders[parent]! === 0 && paysLess(transactions[parent]!, last)) going.push(parent)
+      }
+    }
+    while (this.#end > 0 && spenders[this.#end - 1] === -1) this.#end--
+    this.#steps.push({ weight, sigops, fees, leftOut: this.#leftOut.length })
   }
 }
 
-/** Element i is the sum over the first i transactions. Sums stay exact: they are far below 2^53. */
-const runningTotals = (
-  transactions: ReadonlyArray<TemplateTransaction>,
-  amount: (transaction: TemplateTransaction) => number
-): Float64Array => {
-  const totals = new Float64Array(transactions.length + 1)
-  for (let i = 0; i < transactions.length; i++) totals[i + 1] = totals[i]! + amount(transactions[i]!)
-  return totals
+/** Totals over the transactions that stay. */
+interface Step {
+  readonly weight: number
+  readonly sigops: number
+  /** Satoshis. */
+  readonly fees: number
+  /** How many do not stay. */
+  readonly leftOut: number
 }
 
-/** The largest i whose total is at most `limit`. */
-const countWithin = (totals: Float64Array, limit: number): number => {
-  let low = 0
-  let high = totals.length - 1
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1
-    if (totals[middle]! <= limit) low = middle
-    else high = middle - 1
-  }
-  return low
+const countSpenders = (transactions: ReadonlyArray<TemplateTransaction>): Int32Array => {
+  const spenders = new Int32Array(transactions.length)
+  for (const { depends } of transactions) for (const position of depends) spenders[position - 1]! += 1
+  return spenders
 }
+
+/** For its weight. */
+const paysLess = (a: TemplateTransaction, b: TemplateTransaction): boolean => a.fee * b.weight < b.fee * a.weight

@@ -1,7 +1,7 @@
 /**
  * One answer of the node's `getblocktemplate`, and the templates (specification, section 7.2) made from it. Clients
- * differ only in how many of the transactions fit beside their coinbase, so all for whom the number is the same get the
- * same template, made and encoded once.
+ * differ only in which of the transactions fit beside their coinbase, so all for whom they are the same get the same
+ * template, made and encoded once.
  */
 import {
   type BlockTemplate,
@@ -33,7 +33,6 @@ export class NodeTemplate {
   /** About what it holds in memory, in bytes: mostly the transactions in hex. */
   readonly size: number
   readonly #work = new Map<number, TemplateWork>()
-  readonly #txids: ReadonlyArray<Uint8Array>
 
   constructor(source: BlockTemplate, receivedAt: number) {
     this.source = source
@@ -46,13 +45,12 @@ export class NodeTemplate {
       sigops: source.sigoplimit
     })
     this.receivedAt = receivedAt
-    this.#txids = source.transactions.map(({ txid }) => hashFromDisplay(txid))
     this.size = source.transactions.reduce((size, { data }) => size + data.length + BYTES_BESIDE_DATA, 0)
   }
 
   /** The fees of all transactions, in satoshis. */
   get fees(): number {
-    return this.space.feesFrom(0)
+    return this.space.fees
   }
 
   /** Subsidy and all fees, in satoshis. */
@@ -65,12 +63,12 @@ export class NodeTemplate {
     return other.source.previousblockhash === this.source.previousblockhash && other.source.bits === this.source.bits
   }
 
-  /** A block's work with the first `count` transactions. */
-  work(count: number): TemplateWork {
-    let work = this.#work.get(count)
+  /** A block's work after so many steps of leaving transactions out. */
+  work(steps: number): TemplateWork {
+    let work = this.#work.get(steps)
     if (work === undefined) {
-      work = this.#makeWork(count)
-      this.#work.set(count, work)
+      work = this.#makeWork(steps)
+      this.#work.set(steps, work)
     }
     return work
   }
@@ -85,20 +83,20 @@ export class NodeTemplate {
     return Math.max(this.source.mintime, this.clock(now))
   }
 
-  #makeWork(count: number): TemplateWork {
+  #makeWork(steps: number): TemplateWork {
     const { source, space } = this
-    const transactions = source.transactions.slice(0, count)
-    const isWhole = count === source.transactions.length
+    const transactions = space.after(steps)
+    const isWhole = steps === 0
     const script =
       isWhole && source.default_witness_commitment !== undefined
         ? new Uint8Array(Buffer.from(source.default_witness_commitment, "hex"))
         : witnessCommitmentOutput(witnessCommitment(transactions.map(({ hash }) => hashFromDisplay(hash)))).script
     return {
       transactions,
-      value: this.value - BigInt(space.feesFrom(count)),
+      value: this.value - BigInt(space.feesLeftOut(steps)),
       commitment: script.slice(COMMITMENT_AT, COMMITMENT_AT + 32),
       outputs: serializeOutputs([{ value: 0n, script }]),
-      merklePath: coinbaseMerklePath(this.#txids.slice(0, count))
+      merklePath: coinbaseMerklePath(transactions.map(({ txid }) => hashFromDisplay(txid)))
     }
   }
 }

@@ -154,7 +154,7 @@ export class TemplateMachine<Client> {
     const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
     this.#moveTo(node, now)
     this.#bare = { since: now, grandparent: current.source.previousblockhash }
-    if (next.newest !== undefined) this.#retained.at(-1)!.byCount.set(0, next.newest)
+    if (next.newest !== undefined) this.#retained.at(-1)!.bySteps.set(0, next.newest)
     const deliveries = held.map(({ ahead, client, state }) => ({
       client,
       frames: ahead === undefined ? this.#atTip(this.#templateFor(state, node), now) : [ahead.prevHashFrame(now)]
@@ -292,19 +292,19 @@ export class TemplateMachine<Client> {
 
   /** The template of these transactions that this client can be sent: numbers only grow for it. */
   #templateFor(state: ClientState, node: NodeTemplate): Template {
-    const { byCount } = this.#retained.at(-1)!
-    const count = node.space.transactionsBeside(state.constraints)
-    let template = byCount.get(count)
+    const { bySteps } = this.#retained.at(-1)!
+    const steps = node.space.stepsBeside(state.constraints)
+    let template = bySteps.get(steps)
     if (template === undefined || template.id <= state.lastId) {
-      template = this.#add(node, count)
-      byCount.set(count, template)
+      template = this.#add(node, steps)
+      bySteps.set(steps, template)
     }
     state.lastId = template.id
     return template
   }
 
-  #add(node: NodeTemplate, count: number): Template {
-    const template = new Template(this.#nextId++, node, node.work(count))
+  #add(node: NodeTemplate, steps: number): Template {
+    const template = new Template(this.#nextId++, node, node.work(steps))
     this.#templates.set(template.id, template)
     if (this.#templates.size > MAX_TEMPLATES) this.#templates.delete(this.#templates.keys().next().value!)
     return template
@@ -347,7 +347,7 @@ export class TemplateMachine<Client> {
 
   #retain(node: NodeTemplate): void {
     const retained = this.#retained
-    retained.push({ node, byCount: new Map() })
+    retained.push({ node, bySteps: new Map() })
     let bytes = retained.reduce((sum, { node: { size } }) => sum + size, 0)
     while (
       retained.length > 1 &&
@@ -372,8 +372,8 @@ interface ClientState {
 
 interface Retained {
   readonly node: NodeTemplate
-  /** The newest template for each number of transactions. */
-  readonly byCount: Map<number, Template>
+  /** The newest template for each number of steps that leave transactions out. */
+  readonly bySteps: Map<number, Template>
 }
 
 const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
