@@ -7,7 +7,7 @@ import {
   ExtranonceSpace,
   Server
 } from "@sluice/channels"
-import { Mining } from "@sluice/protocol"
+import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
 import type { Setup } from "@sluice/transport"
 import { type Duration, Effect, Result, Schema } from "effect"
@@ -71,11 +71,17 @@ export const setupOf = (options: Pick<PoolOptions, "versionRolling">): Setup.Ser
   options.versionRolling === false
     ? {
         supportedFlags: Mining.REQUIRES_STANDARD_JOBS | Mining.REQUIRES_WORK_SELECTION,
-        flags: Mining.REQUIRES_FIXED_VERSION
+        flags: Mining.REQUIRES_FIXED_VERSION,
+        extensions
       }
     : {
-        supportedFlags: Mining.REQUIRES_STANDARD_JOBS | Mining.REQUIRES_WORK_SELECTION | Mining.REQUIRES_VERSION_ROLLING
+        supportedFlags:
+          Mining.REQUIRES_STANDARD_JOBS | Mining.REQUIRES_WORK_SELECTION | Mining.REQUIRES_VERSION_ROLLING,
+        extensions
       }
+
+/** Shares of an extended channel may say which worker found them. */
+const extensions = [WorkerIdentity.extension]
 
 /** What the template provider has to be told of this pool's coinbase. Throws `AddressError` for an address that is none. */
 export const constraintsOf = (options: Pick<PoolOptions, "coinbaseAddress" | "chain">): CoinbaseConstraints =>

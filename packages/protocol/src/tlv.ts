@@ -96,10 +96,13 @@ const make = <const Name extends string, const Fields extends MessageFields, con
       return (arbitrary ??= Arbitrary.schema(schema))
     },
     codec,
-    get: (message) =>
-      attachedTo(message).find((one) => one.tlv === (tlv as unknown as Tlv))?.value as
-        | MessageType<Name, Fields>
-        | undefined,
+    get: (message) => {
+      const attached = attachedTo(message)
+      // Most messages have none: no search, no closure.
+      if (attached === NONE) return undefined
+      const found = attached.find((one) => one.tlv === (tlv as unknown as Tlv))
+      return found?.value as MessageType<Name, Fields> | undefined
+    },
     put: (message, value) => {
       const others = attachedTo(message).filter((one) => one.tlv !== (tlv as unknown as Tlv))
       const attached = { tlv: tlv as unknown as Tlv, value: codec.make(value as never) }

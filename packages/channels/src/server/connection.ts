@@ -7,7 +7,7 @@
  * with, is addressed to the channel itself.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { ErrorCode, Mining } from "@sluice/protocol"
+import { ErrorCode, Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
 import { blockCoinbase, extendedJobMessage, type Job, standardJobMessage } from "../job.ts"
@@ -250,6 +250,7 @@ export class Connection {
     channel.accept(sequenceNumber, difficulty, hashDifficulty, now)
     const { info } = channel
     const { height } = active.job
+    const worker = WorkerIdentity.UserIdentity.get(message)
     out.events.push({
       _tag: "ShareAccepted",
       channel: info,
@@ -258,6 +259,7 @@ export class Connection {
       height,
       difficulty,
       hashDifficulty,
+      worker: worker === undefined ? undefined : printable(worker.userIdentity),
       isBlock
     })
     if (isBlock) this.#foundBlock(channel, active, message, out)

@@ -47,6 +47,8 @@ export interface ShareAccepted {
   readonly difficulty: number
   /** What it is: the difficulty of its hash. */
   readonly hashDifficulty: number
+  /** Who found it, where the client says so: behind one channel there may be many workers (extension 0x0002). */
+  readonly worker: string | undefined
   /** Whether it is a block too; `BlockFound` follows. */
   readonly isBlock: boolean
 }

@@ -1,0 +1,34 @@
+/** Extension 0x0002: shares of one channel that say which worker found them. */
+import { assert, describe, it } from "@effect/vitest"
+import type { Server } from "@sluice/channels"
+import { WorkerIdentity } from "@sluice/protocol"
+import { Effect } from "effect"
+import { openExtended, TestClient } from "./test-client.ts"
+import { giveWork, memoryWorld } from "./worlds.ts"
+
+describe("a share", () => {
+  it.effect("is its worker's where the client says so, and nobody's where it does not", () => {
+    const recorded: Array<Server.ShareAccepted> = []
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect({ extensions: [WorkerIdentity.extension] })
+      const miner = yield* client.open(openExtended({ userIdentity: "farm" }))
+      const named = (userIdentity: string) => {
+        const share = miner.mine()
+        assert(share._tag === "SubmitSharesExtended")
+        return WorkerIdentity.UserIdentity.put(share, { userIdentity })
+      }
+      yield* client.send(named("rig 1"), miner.mine(), named("rig\n2"), miner.mine({ bad: true }))
+      yield* client.expect("SubmitShares.Error")
+      yield* client.expect("SubmitShares.Success")
+      assert.deepStrictEqual(
+        recorded.map(({ channel, worker }) => [channel.userIdentity, worker]),
+        [
+          ["farm", "rig 1"],
+          ["farm", undefined],
+          ["farm", "rig\ufffd2"]
+        ]
+      )
+    }).pipe(Effect.provide(memoryWorld({ onShare: (share) => recorded.push(share) })))
+  })
+})
