@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { addWitness, coinbaseTags, scriptForAddress, splitCoinbase } from "@sluice/bitcoin"
 import { type Server, u256FromBytes } from "@sluice/channels"
-import { Mining } from "@sluice/protocol"
+import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
 import { Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
@@ -419,10 +419,11 @@ describe("options that cannot be", () => {
       coinbaseOutputMaxAdditionalSigops: 4
     })
     assert.throws(() => Pool.constraints({ coinbaseAddress: "nobody" }))
-    assert.deepStrictEqual(Pool.setup({}), { supportedFlags: 7 })
+    assert.deepStrictEqual(Pool.setup({}), { supportedFlags: 7, extensions: [WorkerIdentity.extension] })
     assert.deepStrictEqual(Pool.setup({ versionRolling: false }), {
       supportedFlags: 3,
-      flags: Mining.REQUIRES_FIXED_VERSION
+      flags: Mining.REQUIRES_FIXED_VERSION,
+      extensions: [WorkerIdentity.extension]
     })
   })
 })
