@@ -6,7 +6,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["protocol", "noise", "bitcoin", "stratum-v1"],
   ["transport", "channels"],
   ["translator", "template-provider", "job-declaration", "ledger"],
-  ["pool", "proxy", "miner", "monitor"]
+  ["pool", "proxy", "miner", "monitor", "conformance"]
 ]
 
 const publicEntryOnly = { group: ["@sluice/*/**"], message: "Import a package through its public entry only." }
