@@ -1,4 +1,8 @@
+export * from "./assemble.ts"
+export { type CatalogueOptions, type ProtocolName, protocolNames } from "./catalogue.ts"
 export * as Common from "./common.ts"
+export * from "./describe.ts"
+export * from "./describe-text.ts"
 export { DecodeError, EncodeError } from "./error.ts"
 export * as ErrorCode from "./error-code.ts"
 export * from "./extension.ts"

@@ -1,0 +1,67 @@
+/** A described frame as one line: name, direction, fields with their units, TLVs, and warnings behind a "!". */
+import type { Described } from "./describe.ts"
+import { unitOf } from "./unit.ts"
+
+/** One line, whatever is in the message: control characters of strings are escaped. */
+export const toLine = (described: Described): string => {
+  const { bytes, extensionType, message, payload, tail, tlvs = [], to, type, warnings = [] } = described
+  const direction = to === undefined ? "" : ` to ${to}`
+  const parts =
+    bytes !== undefined
+      ? [`? ${shorten(bytes)}`]
+      : message === undefined
+        ? [`? extension_type=${hex(extensionType)} msg_type=${hex(type)} payload=${shorten(payload ?? "")}`]
+        : [`${message._tag}${direction}`, ...fieldsOf(message)]
+  const behind = tlvs.map((tlv) =>
+    "_tag" in tlv
+      ? `+${tlv._tag}(${fieldsOf(tlv).join(" ")})`
+      : `+TLV(${hex(tlv.extension)} ${hex(tlv.type)} ${shorten(String(tlv.value))})`
+  )
+  if (tail !== undefined && tlvs.length === 0) behind.push(`+${shorten(tail)}`)
+  return [...parts, ...behind, ...warnings.map((warning) => `! ${escape(warning)}`)].join(" ")
+}
+
+const fieldsOf = (fields: Readonly<Record<string, unknown>>): ReadonlyArray<string> =>
+  Object.entries(fields)
+    .filter(([name]) => name !== "_tag")
+    .map(([name, value]) => `${name}=${annotated(name, value)}`)
+
+const annotated = (name: string, value: unknown): string => {
+  const unit = unitOf(name)
+  const text = shown(value)
+  if (value === null || unit === undefined) return isBits(name, value) ? `${text} (${hex(value)})` : text
+  if (unit === "seconds since 1970") return `${text} (${new Date(Number(value) * 1000).toISOString().slice(0, 19)}Z)`
+  if (unit === "compact target") return `${text} (${hex(Number(value))})`
+  // Of hashes and targets the order of their bytes is what there is to say, and the page of messages says it.
+  return /hash(es)?, as on|little-endian/.test(unit) ? text : `${text} (${unit})`
+}
+
+/** Numbers that are looked at bit by bit. */
+const isBits = (name: string, value: unknown): value is number =>
+  typeof value === "number" &&
+  (name === "flags" || name === "nonce" || name === "headerNonce" || name.endsWith("ersion")) &&
+  value > 0xff
+
+const shown = (value: unknown): string => {
+  if (typeof value === "string")
+    return /^[0-9a-f]*$/.test(value) ? shorten(value) || '""' : escape(JSON.stringify(value))
+  if (Array.isArray(value)) {
+    const some = value.slice(0, MAX_ITEMS).map(shown)
+    const more = value.length > MAX_ITEMS ? [`... ${value.length} in all`] : []
+    return `[${[...some, ...more].join(", ")}]`
+  }
+  return value === null ? "none" : String(value)
+}
+
+/** What is longer is cut: the JSON has all of it. */
+const MAX_HEX = 128
+const MAX_ITEMS = 16
+
+const shorten = (text: string): string =>
+  text.length <= MAX_HEX ? text : `${text.slice(0, MAX_HEX)}... (${text.length / 2} bytes)`
+
+const hex = (value = 0): string => `0x${value.toString(16).padStart(2, "0")}`
+
+/** What a terminal might obey. */
+const escape = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
