@@ -8,13 +8,13 @@ const SHORT = 80
 
 export const compact = (value: Json): Json => {
   if (typeof value === "string") {
-    const unit = /^(..?)\1*$/s.exec(value)?.[1]
-    return value.length > SHORT && unit !== undefined ? { repeat: unit, times: value.length / unit.length } : value
+    const unit = value.slice(0, value[0] === value[1] && value.length % 2 === 1 ? 1 : 2)
+    const times = value.length / unit.length
+    return value.length > SHORT && value === unit.repeat(times) ? { repeat: unit, times } : value
   }
   if (Array.isArray(value)) {
     const [first] = value
-    const text = JSON.stringify(first)
-    return value.length > 8 && value.every((item) => JSON.stringify(item) === text)
+    return value.length > 8 && value.every((item) => item === first)
       ? { repeatItem: compact(first), times: value.length }
       : value.map(compact)
   }
@@ -31,21 +31,21 @@ export const expand = (value: Json): Json => {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expand(item)]))
 }
 
-/** A frame's hexadecimal digits, which are hardly ever uniform as a whole: runs of one byte stand apart. */
+/** A frame's hexadecimal digits, which are hardly ever uniform as a whole: long runs of one byte stand apart. */
 export const compactHex = (hex: string): Json => {
-  const runs = /((..)\2{47,})/g
+  const bytes = Buffer.from(hex, "hex")
   const parts: Array<Json> = []
-  let at = 0
-  for (const match of hex.matchAll(runs)) {
-    // Runs begin at whole bytes: a match in between two is put off by half a byte.
-    const start = match.index + (match.index % 2)
-    const length = match[0].length - (match.index % 2 === 0 ? 0 : 2)
-    if (start > at) parts.push(hex.slice(at, start))
-    parts.push({ repeat: hex.slice(start, start + 2), times: length / 2 })
-    at = start + length
+  let plainFrom = 0
+  for (let at = 0, end = 0; at < bytes.length; at = end) {
+    end = at + 1
+    while (end < bytes.length && bytes[end] === bytes[at]) end++
+    if (end - at < SHORT / 2) continue
+    if (at > plainFrom) parts.push(hex.slice(plainFrom * 2, at * 2))
+    parts.push({ repeat: hex.slice(at * 2, at * 2 + 2), times: end - at })
+    plainFrom = end
   }
-  if (at === 0) return hex
-  if (at < hex.length) parts.push(hex.slice(at))
+  if (parts.length === 0) return hex
+  if (plainFrom < bytes.length) parts.push(hex.slice(plainFrom * 2))
   return parts
 }
 

@@ -8,6 +8,7 @@ import { bytesToHex, bytesToNumberBE, hexToBytes } from "@noble/curves/utils.js"
 import { elligatorSwift } from "@scure/btc-signer/p2p.js"
 import { readFileSync, writeFileSync } from "node:fs"
 import { makeHandshake, makeRefusals } from "./make-handshakes.ts"
+import { makeInvalidMessages, makeMessages } from "./make-messages.ts"
 import type { HandshakeInputs } from "./reference-handshake.ts"
 
 const at = (name: string): URL => new URL(`../vectors/${name}.json`, import.meta.url)
@@ -58,3 +59,5 @@ write("handshake", {
   ],
   refusals: { handshake: "a certificate of one hour", cases: makeRefusals(first) }
 })
+write("messages", makeMessages())
+write("invalid-messages", makeInvalidMessages())
