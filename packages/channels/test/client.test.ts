@@ -625,6 +625,14 @@ describe("shares", () => {
     expect(client.receive([success(1, 1)], NOW)).toMatchObject([{ _tag: "Ignored", reason: "unknown-share" }])
   })
 
+  it("beyond the count of a success stay pending: their check may be delayed", () => {
+    const client = mining()
+    submitAll(client, 3)
+    const [accepted] = client.receive([success(3, 2)], NOW)
+    expect(accepted).toMatchObject({ shares: [{ sequenceNumber: 1 }, { sequenceNumber: 2 }] })
+    expect(client.channels.get(7)?.pending.size).toBe(1)
+  })
+
   it("without an answer are kept in bounds", () => {
     const client = mining({ maxPendingShares: 2 })
     submitAll(client, 5)

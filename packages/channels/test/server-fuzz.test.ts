@@ -35,7 +35,7 @@ class Session {
   accepted = 0
   readonly refused = new Set<string>()
   readonly #server = TestServer.working({
-    policy: { maxChannels: 6, maxSharesPerPrevHash: 12 },
+    policy: { maxChannels: 6, maxSharesPerPrevHash: 5 },
     layout: { indexSize: 1 }
   })
   readonly #connection: Server.Connection
@@ -68,12 +68,15 @@ class Session {
         return isEasy ? this.#send(miner.mine()) : undefined
       case "bad share": {
         if (!hasWork) return
-        const extranonce = new Uint8Array(miner.kind === "extended" && n % 8 === 0 ? 3 : miner.extranonceSize)
-        const share = miner.mine({ bad: n % 2 === 0 || !isEasy, ntime: miner.ntime + (n % 3) - 1, extranonce })
+        // One share breaks one rule, now and then a share breaks several.
+        const breaks = (rule: number): boolean => n % 6 === rule || (n % 6 === 5 && (n >> rule) % 2 === 0)
+        const extranonce = new Uint8Array(miner.kind === "extended" && breaks(0) ? 3 : miner.extranonceSize)
+        const ntime = miner.ntime + (breaks(1) ? (n % 4) - 2 : 0)
+        const share = miner.mine({ bad: breaks(2) || !isEasy, ntime, extranonce })
         return this.#send({
           ...share,
-          version: share.version ^ (n % 4 === 0 ? n : 0),
-          jobId: share.jobId + (n % 5) - 1
+          version: share.version ^ (breaks(3) ? n : 0),
+          jobId: share.jobId + (breaks(4) ? (n % 5) - 2 : 0)
         })
       }
       case "replay": {

@@ -2,11 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { targetToDifficulty } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { hashRateToTarget, Server, u256ToBytes } from "../src/index.ts"
+import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import {
   ANY_TARGET,
   bytes,
   futureTemplate,
+  HASH_RATE,
   newPrevHash,
   open,
   START_SECONDS,
@@ -208,6 +209,33 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     )
     expect(hashToDisplay(miner.hash(share.version, root, share.ntime, share.nonce))).toBe(block.hash)
     expect(connection.stats(server.now)[0]!.blocks).toBe(1)
+  })
+
+  it("that is a block of a job which was replaced goes to the template of that job", () => {
+    const server = new TestServer()
+    server.template(futureTemplate(1))
+    server.template(newPrevHash(1, { target: ANY_TARGET }))
+    const connection = server.connect()
+    const share = server.open(connection, { kind }).mine()
+    server.template(template(2))
+    server.template(futureTemplate(3))
+    const block = server.send(connection, share).events[1]
+    expect(block).toMatchObject({ _tag: "BlockFound", solution: { templateId: 1n } })
+  })
+
+  it.each([
+    ["is accepted", 0n, { _tag: "SubmitShares.Success" }],
+    ["plus 1 is refused", 1n, { errorCode: "difficulty-too-low" }]
+  ])("whose hash is the target %s", (_, above, answer) => {
+    const { connection, miner, server } = setup(kind)
+    const share = miner.mine()
+    const root = miner.jobs.get(share.jobId)!.root(bytes(1, miner.extranonceSize))
+    const target = u256FromBytes(miner.hash(share.version, root, share.ntime, share.nonce)) - above
+    const [channelId, maximumTarget] = [miner.channelId, u256ToBytes(target)]
+    server.send(connection, { _tag: "UpdateChannel", channelId, nominalHashRate: HASH_RATE, maximumTarget })
+    // The same header again as another job, which is the first one that the target is for.
+    server.template(template(2))
+    expect(server.send(connection, { ...share, jobId: 1001 }).messages).toMatchObject([answer])
   })
 
   it("that is a block but misses a harder channel's target is accepted, for the network's difficulty", () => {

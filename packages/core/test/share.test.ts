@@ -130,6 +130,8 @@ describe.each(builds)("as $name", (build) => {
     build.call.nBitsToTarget(share.nBits, 3032)
     expect(Boolean(build.call.shareMeets(3000))).toBe(share.meets.target)
     expect(Boolean(build.call.shareMeets(3032))).toBe(share.meets.block)
+    // Where the hash stands as the target.
+    expect(Boolean(build.call.shareMeets(2080))).toBe(true)
   })
 
   it.each(roots)("merkle root $root", ({ coinbase, path, root }) => {
