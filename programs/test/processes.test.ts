@@ -24,8 +24,7 @@ describe("node, template provider, pool and miner as processes of their own", ()
         ),
         pool: ["pool", "--template-provider", `stratum2+tcp://127.0.0.1:${templates}/${forProvider.publicKey}`].concat(
           ["--listen", `127.0.0.1:${mining}`, "--authority-secret-key", forPool.secretKey],
-          // Shares that are easier than blocks.
-          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "--shares-per-minute", "300"]
+          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"]
         ),
         miner: ["miner", "--connect", `stratum2+tcp://127.0.0.1:${mining}/${forPool.publicKey}`].concat([
           "--user",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { hashRateToTarget, Server, u256ToBytes } from "../src/index.ts"
+import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { targetToDifficulty } from "@sluice/core"
-import { START, TestServer } from "./server-fixture.ts"
+import { futureTemplate, newPrevHash, START, TestServer } from "./server-fixture.ts"
 
 const difficultyOf = (hashRate: number): number => targetToDifficulty(u256ToBytes(hashRateToTarget(hashRate, 6)), 0)
 
@@ -86,5 +86,32 @@ describe("a channel's target", () => {
     const { messages } = server.send(connection, ...shares)
     expect(messages.filter(({ _tag }) => _tag === "SetTarget")).toHaveLength(1)
     expect(messages.filter(({ _tag }) => _tag === "SubmitShares.Error")).toEqual([])
+  })
+
+  /** A server on a chain whose blocks take so many hashes, told of it at this moment. */
+  const onChain = (server: TestServer, hashesPerBlock: number, nbits: number): Uint8Array => {
+    const target = u256ToBytes(2n ** 256n / BigInt(hashesPerBlock))
+    server.template(futureTemplate(nbits))
+    server.template(newPrevHash(nbits, { target, nbits }))
+    return target
+  }
+
+  it("is not harder than the network's where that gives ten blocks a second at most", () => {
+    const server = new TestServer()
+    const target = onChain(server, 5_000, 1)
+    const connection = server.connect()
+    expect(server.open(connection, { nominalHashRate: 49_000 }).target).toEqual(u256FromBytes(target))
+    expect(server.open(connection, { nominalHashRate: 51_000 }).target).toEqual(hashRateToTarget(51_000, 6))
+  })
+
+  it("follows the network's when that becomes easier", () => {
+    const server = TestServer.working()
+    const connection = server.connect()
+    const miner = server.open(connection, { nominalHashRate: 5_000 })
+    const target = onChain(server, 6_000, 2)
+    expect(server.tick(connection).messages).toMatchObject([
+      { _tag: "SetTarget", channelId: miner.channelId, maximumTarget: target }
+    ])
+    expect(server.tick(connection).messages).toEqual([])
   })
 })

@@ -2,7 +2,7 @@
 import { targetToDifficulty } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import { HashRateMeter, hashRateToTarget, u256ToBytes } from "../hash-rate.ts"
+import { HashRateMeter, hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
 import type { Jobs } from "./jobs.ts"
 import { MerkleRoots } from "./merkle-roots.ts"
@@ -61,6 +61,8 @@ export class Channel {
   readonly #openedAt: number
   readonly #policy: ChannelPolicy
   #epoch: number
+  /** Of the network, when the target was chosen last. */
+  #nbits: number | undefined
   /** Oldest first; the last one is the target sent last. */
   readonly #targets: Array<TargetPeriod>
 
@@ -82,7 +84,7 @@ export class Channel {
     this.#meter = new HashRateMeter(now)
     this.#openedAt = now
     this.#epoch = jobs.epoch
-    this.#targets = [targetPeriod(-1, this.#wantedTarget())]
+    this.#targets = [targetPeriod(-1, this.#wantedTarget(jobs))]
   }
 
   /** The target sent last. */
@@ -97,9 +99,14 @@ export class Channel {
     return this.#targets[index]!
   }
 
+  /** Whether the network's difficulty has changed since the target was chosen. */
+  isOutdated(jobs: Jobs): boolean {
+    return this.#nbits !== jobs.prevHash?.nbits
+  }
+
   /** Takes the target that the hash rate asks for. `undefined` if it is the one in force already. */
   retarget(jobs: Jobs): TargetPeriod | undefined {
-    const target = this.#wantedTarget()
+    const target = this.#wantedTarget(jobs)
     if (Buffer.compare(target, this.current.target) === 0) return undefined
     const period = targetPeriod(jobs.activations, target)
     // No job became active since the last change: that target never held for one.
@@ -171,12 +178,24 @@ export class Channel {
     }
   }
 
-  #wantedTarget(): Uint8Array {
-    const wanted = hashRateToTarget(this.vardiff.hashRate, this.#policy.sharesPerMinute)
-    const inRange = wanted < MIN_TARGET ? MIN_TARGET : wanted
-    return u256ToBytes(inRange > this.maxTarget ? this.maxTarget : inRange)
+  /**
+   * The target for the hash rate, in the bounds of both ends. Where the channel finds fewer than `MAX_BLOCKS_PER_SECOND`,
+   * it is not harder than the network's: on a development chain a miner would otherwise keep blocks to itself.
+   */
+  #wantedTarget(jobs: Jobs): Uint8Array {
+    const { hashRate } = this.vardiff
+    const forRate = hashRateToTarget(hashRate, this.#policy.sharesPerMinute)
+    const wanted = forRate < MIN_TARGET ? MIN_TARGET : forRate
+    const network = jobs.prevHash === undefined ? 0n : u256FromBytes(jobs.prevHash.target)
+    const hashesPerBlock = Number(MAX_TARGET / (network + 1n))
+    const chosen = network > wanted && hashRate / hashesPerBlock <= MAX_BLOCKS_PER_SECOND ? network : wanted
+    this.#nbits = jobs.prevHash?.nbits
+    return u256ToBytes(chosen > this.maxTarget ? this.maxTarget : chosen)
   }
 }
+
+/** Of one channel, on a chain whose blocks are easier than its shares; regtest's would be a flood. */
+const MAX_BLOCKS_PER_SECOND = 10
 
 /**
  * The hardest target a channel can have: 2^53 times difficulty 1, a hundred times what the network has in 2026. Sums of

@@ -114,11 +114,12 @@ export class Connection {
     }
   }
 
-  /** Lets the difficulty of channels follow their work, also when no shares come. To be called every few seconds. */
+  /** Lets the difficulty of channels follow their work and the network's. To be called every few seconds. */
   tick(now: number, out: Outbox): void {
     if (this.#context.jobs.current === undefined) return
     for (const channel of this.#channels.values()) {
-      if (channel.vardiff.review(channel.current.difficulty, now)) this.#retarget(channel, out)
+      const isOff = channel.vardiff.review(channel.current.difficulty, now)
+      if (isOff || channel.isOutdated(this.#context.jobs)) this.#retarget(channel, out)
     }
   }
 
