@@ -22,7 +22,8 @@ const groups: Record<string, () => Promise<Group>> = {
   sha256: () => import("./sha256.ts"),
   aead: () => import("./aead.ts"),
   codec: () => import("./codec.ts"),
-  pool: () => import("./pool.ts")
+  pool: () => import("./pool.ts"),
+  templates: () => import("./templates.ts")
 }
 
 const { values: options } = parseArgs({

@@ -3,7 +3,8 @@
  * changes nothing: hashes stay hex in display order and transactions hex, because of a template with thousands of
  * transactions only a part is ever read.
  */
-import { Schema } from "effect"
+import { Predicate, Schema } from "effect"
+import { isDisplayHash } from "./hash.ts"
 
 /** 32 bytes in hex. */
 const Hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
@@ -58,3 +59,33 @@ export const BlockTemplate = Schema.Struct({
   default_witness_commitment: Schema.optionalKey(Schema.String)
 })
 export type BlockTemplate = typeof BlockTemplate.Type
+
+/**
+ * What `decodeUnknownSync(BlockTemplate)` does, but for a template with thousands of transactions in a tenth of the time:
+ * the Schema checks all but those, and they are checked by hand; where one is not right, the Schema says what is wrong.
+ * Throws a `SchemaError`.
+ */
+export const decodeBlockTemplate = (answer: unknown): BlockTemplate => {
+  const transactions: unknown = Predicate.hasProperty(answer, "transactions") ? answer.transactions : undefined
+  if (!Array.isArray(transactions) || !transactions.every(isTransaction)) return decodeWhole(answer)
+  return { ...decodeWhole({ ...(answer as object), transactions: [] }), transactions }
+}
+
+const decodeWhole = Schema.decodeUnknownSync(BlockTemplate)
+
+const isTransaction = (value: unknown): value is TemplateTransaction => {
+  if (typeof value !== "object" || value === null) return false
+  const { data, depends, fee, hash, sigops, txid, weight } = value as Readonly<Record<string, unknown>>
+  return (
+    typeof data === "string" &&
+    typeof txid === "string" &&
+    isDisplayHash(txid) &&
+    typeof hash === "string" &&
+    isDisplayHash(hash) &&
+    Array.isArray(depends) &&
+    depends.every(Number.isSafeInteger) &&
+    Number.isSafeInteger(fee) &&
+    Number.isSafeInteger(sigops) &&
+    Number.isSafeInteger(weight)
+  )
+}

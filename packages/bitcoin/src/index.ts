@@ -1,4 +1,5 @@
 export * from "./address.ts"
+export { bitsHex } from "./assemble-template.ts"
 export * from "./block-decode-error.ts"
 export * from "./block-rules.ts"
 export * from "./block-files.ts"

@@ -4,6 +4,7 @@
  * `merkle_path`, deepest first). Hashes are 32 bytes in internal order.
  */
 import { merkleFold, sha256d } from "@sluice/core"
+import { writeHashFromDisplay } from "./hash.ts"
 
 /** The root over all hashes, the coinbase's first. Throws a `RangeError` without any. */
 export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
@@ -14,11 +15,31 @@ export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
 
 /** The hashes to fold into the coinbase's txid, deepest first. `txids` are those of all other transactions, in order. */
 export const coinbaseMerklePath = (txids: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
-  const path: Array<Uint8Array> = []
-  // One level in place, without the coinbase's own branch: hash i of the level is at (i - 1) * 32.
   const level = new Uint8Array((txids.length + 1) * 32)
   txids.forEach((txid, index) => level.set(txid, index * 32))
-  let count = txids.length
+  return pathOf(level, txids.length)
+}
+
+/** The same from txids in display order, for thousands of them. Throws a `TypeError` for one that is no hash. */
+export const coinbaseMerklePathFromDisplay = (txids: ReadonlyArray<string>): ReadonlyArray<Uint8Array> => {
+  const level = new Uint8Array((txids.length + 1) * 32)
+  let at = 0
+  for (const txid of txids) {
+    if (!writeHashFromDisplay(txid, level, at)) {
+      throw new TypeError(`a txid has 64 hex digits; got ${txid.length} characters: ${txid.slice(0, 80)}`)
+    }
+    at += 32
+  }
+  return pathOf(level, txids.length)
+}
+
+/**
+ * `level` holds one level of the tree without the coinbase's own branch, hash i of it at (i - 1) * 32, and room for one
+ * more; it is overwritten.
+ */
+const pathOf = (level: Uint8Array, leaves: number): ReadonlyArray<Uint8Array> => {
+  const path: Array<Uint8Array> = []
+  let count = leaves
   while (count > 0) {
     path.push(level.slice(0, 32))
     if (count % 2 === 0) {

@@ -30,8 +30,8 @@ export class NodeNotifications extends Context.Service<NodeNotifications, NodeNo
 }
 
 export type NodeNotification =
-  /** A new tip (topic `hashblock`). */
-  | { readonly _tag: "NewBlock"; readonly hash: Uint8Array }
+  /** A new tip (topics `hashblock` and `rawblock`, one notification each); the latter knows the 80 bytes of its header. */
+  | { readonly _tag: "NewBlock"; readonly hash: Uint8Array; readonly header?: Uint8Array }
   /** Topic `sequence`, labels C and D. */
   | { readonly _tag: "BlockConnected"; readonly hash: Uint8Array }
   | { readonly _tag: "BlockDisconnected"; readonly hash: Uint8Array }

@@ -4,7 +4,7 @@
  */
 import { Duration, Effect, FileSystem, Option, Redacted, Schema } from "effect"
 import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { BlockTemplate } from "./block-template.ts"
+import { decodeBlockTemplate } from "./block-template.ts"
 import {
   BlockchainInfo,
   BlockHeaderInfo,
@@ -73,14 +73,25 @@ export const makeHttp = Effect.fnUntraced(function* (options: NodeRpcHttpOptions
     params: ReadonlyArray<unknown>,
     schema: Schema.ConstraintDecoder<A>,
     limit = timeout
+  ): Effect.Effect<A, NodeRpcError> => callAndDecode(method, params, Schema.decodeUnknownSync(schema), limit)
+
+  /** `decode` throws for an answer in another form. */
+  const callAndDecode = <A>(
+    method: string,
+    params: ReadonlyArray<unknown>,
+    decode: (result: unknown) => A,
+    limit = timeout
   ): Effect.Effect<A, NodeRpcError> => {
-    const decode = Schema.decodeUnknownEffect(schema)
     return Effect.suspend(() => {
       const id = ++lastId
       return exchange(JSON.stringify({ jsonrpc: "1.0", id, method, params })).pipe(
         Effect.flatMap((answer) => readResult(answer, id)),
         Effect.flatMap((result) =>
-          decode(result).pipe(Effect.mapError((error) => new NodeBadAnswer({ detail: shorten(error.message) })))
+          Effect.try({
+            try: () => decode(result),
+            catch: (error) =>
+              new NodeBadAnswer({ detail: shorten(error instanceof Error ? error.message : String(error)) })
+          })
         ),
         Effect.timeoutOrElse({
           duration: limit,
@@ -94,8 +105,13 @@ export const makeHttp = Effect.fnUntraced(function* (options: NodeRpcHttpOptions
   const calls: NodeRpcCalls = {
     getBlockTemplate: (request) =>
       request?.longPollId === undefined
-        ? call("getblocktemplate", [{ rules: RULES }], BlockTemplate)
-        : call("getblocktemplate", [{ rules: RULES, longpollid: request.longPollId }], BlockTemplate, longPollTimeout),
+        ? callAndDecode("getblocktemplate", [{ rules: RULES }], decodeBlockTemplate)
+        : callAndDecode(
+            "getblocktemplate",
+            [{ rules: RULES, longpollid: request.longPollId }],
+            decodeBlockTemplate,
+            longPollTimeout
+          ),
     submitBlock: (block) =>
       call("submitblock", [typeof block === "string" ? block : Buffer.from(block).toString("hex")], Verdict),
     getBlockchainInfo: call("getblockchaininfo", [], BlockchainInfo),

@@ -2,16 +2,23 @@
  * Bitcoin Core's ZMQ messages (doc/zmq.md): three frames, the topic, a body, and the topic's own sequence number as
  * four bytes little-endian, which counts every message that the node has published since it started.
  */
+import { HEADER_SIZE } from "@sluice/core"
+import { doubleSha256 } from "./hash.ts"
 import type { NodeNotification } from "./node-notifications.ts"
 
 /** The topics that mining listens to. */
-export const ZMQ_TOPICS = ["hashblock", "sequence"] as const
+export const ZMQ_TOPICS = ["hashblock", "rawblock", "sequence"] as const
 
 /** What a body says, or undefined for a topic or a form that we do not know. */
 export const readNotification = (topic: string, body: Uint8Array): NodeNotification | undefined => {
   if (body.length < 32) return undefined
   const hash = body.slice(0, 32).toReversed()
   if (topic === "hashblock") return body.length === 32 ? { _tag: "NewBlock", hash } : undefined
+  if (topic === "rawblock") {
+    if (body.length <= HEADER_SIZE) return undefined
+    const header = body.slice(0, HEADER_SIZE)
+    return { _tag: "NewBlock", hash: doubleSha256(header), header }
+  }
   if (topic !== "sequence") return undefined
   const label = body[32]
   if (body.length === 33) {

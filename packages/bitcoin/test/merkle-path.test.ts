@@ -5,7 +5,9 @@ import { OutScript } from "@scure/btc-signer"
 import { Schema } from "effect"
 import {
   coinbaseMerklePath,
+  coinbaseMerklePathFromDisplay,
   coinbaseTxid,
+  hashToDisplay,
   isWitnessCommitment,
   merkleRoot,
   merkleRootFromPath,
@@ -82,5 +84,19 @@ describe("witness commitment", () => {
     const { script } = witnessCommitmentOutput(witnessCommitment([]))
     assert.isFalse(isWitnessCommitment(script.subarray(0, 37)))
     assert.isFalse(isWitnessCommitment(hex.decode(vectors.jobs.rewardScript)))
+  })
+})
+
+describe("the merkle path from display order", () => {
+  it("is the same, and hex that is no hash is refused", () => {
+    for (let count = 0; count < 40; count++) {
+      const txids = Array.from({ length: count }, (_, index) =>
+        new Uint8Array(32).map((_, at) => (index * 37 + at) & 255)
+      )
+      assert.deepStrictEqual(coinbaseMerklePathFromDisplay(txids.map(hashToDisplay)), coinbaseMerklePath(txids))
+    }
+    for (const wrong of ["", "0".repeat(63), `${"0".repeat(63)}g`, "0".repeat(66)]) {
+      assert.throws(() => coinbaseMerklePathFromDisplay(["00".repeat(32), wrong]), TypeError)
+    }
   })
 })

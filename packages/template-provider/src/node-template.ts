@@ -5,7 +5,7 @@
  */
 import {
   type BlockTemplate,
-  coinbaseMerklePath,
+  coinbaseMerklePathFromDisplay,
   coinbasePrefix,
   hashFromDisplay,
   serializeOutputs,
@@ -96,7 +96,7 @@ export class NodeTemplate {
       value: this.value - BigInt(space.feesLeftOut(steps)),
       commitment: script.slice(COMMITMENT_AT, COMMITMENT_AT + 32),
       outputs: serializeOutputs([{ value: 0n, script }]),
-      merklePath: coinbaseMerklePath(transactions.map(({ txid }) => hashFromDisplay(txid)))
+      merklePath: coinbaseMerklePathFromDisplay(transactions.map(({ txid }) => txid))
     }
   }
 }

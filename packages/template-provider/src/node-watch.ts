@@ -3,23 +3,26 @@
  * may be a better one; long polls it as long as its announcements have not proved themselves; and turns an announced block
  * into SetNewPrevHash from the block's header alone.
  *
- * The header comes from `getblockheader`: one short call, and it gives the median time past. The topic `rawblock` would
- * bring it without a call, but behind `hashblock` and only after the node has read and sent some megabytes. The node is not
- * asked for a template before it has answered: that takes its main lock for a long time, and so does the end of a long
- * poll, which is why there is none beside announcements that arrive.
+ * The header comes from `getblockheader`, one short call, or from the topic `rawblock`, which needs none, whichever is
+ * there first. The node is not asked for a template before: that takes its main lock for a long time, and so does the end
+ * of a long poll, which is why there is none beside announcements that arrive.
  */
 import {
+  bitsHex,
+  type BlockHeaderInfo,
   hashToDisplay,
   NodeBadAnswer,
   type NodeNotification,
   type NodeNotificationsStream,
   type NodeRpcCalls,
-  NodeRpcError
+  NodeRpcError,
+  parseHeader
 } from "@sluice/bitcoin"
 import { Clock, Effect, Latch, Option, Queue, Scope, Stream } from "effect"
 import { explainFailure } from "./node-check.ts"
 import type { Outbox } from "./outbox.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
+import { RecentTimes } from "./recent-times.ts"
 import type { Answered, Change, TemplateMachine } from "./template-machine.ts"
 
 export interface NodeWatchOptions {
@@ -56,6 +59,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   /** A block that the node has announced and that no answer builds on yet. */
   let announced: { readonly hash: string; readonly at: bigint } | undefined
   let longPollId: string | undefined
+
+  /** Whether the node publishes whole blocks, which begin with their header. */
+  let hasRawBlocks = false
 
   /** Whether blocks are announced to us: then long polls would only be in the way. */
   const heard = yield* Latch.make(false)
@@ -155,6 +161,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
         // A node may announce a block a moment before it builds on it.
         tries = announced === undefined ? 0 : tries + 1
         if (tries > MAX_CATCH_UP_TRIES) announced = undefined
+        yield* lookBack
         yield* rest(announced === undefined && outcome !== "behind" ? intervalMs : FIRST_RETRY_MS)
       } else {
         isDown = true
@@ -193,6 +200,39 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     }
   })
 
+  const recent = new RecentTimes()
+
+  /** So that the next header alone tells the median time past. */
+  const lookBack = Effect.gen(function* () {
+    const tip = machine.current?.source.previousblockhash
+    if (tip === undefined || tip === recent.tip || !machine.isReady || !hasRawBlocks) return
+    const times: Array<number> = []
+    let at: string | undefined = tip
+    while (at !== undefined && at !== recent.tip && times.length < RecentTimes.span) {
+      const { previousblockhash, time }: BlockHeaderInfo = yield* rpc.getBlockHeader(at)
+      times.unshift(time)
+      at = previousblockhash
+    }
+    recent.extend(at, tip, times)
+  }).pipe(Effect.ignore)
+
+  /** The announced header itself, where it is known what it stands on. True if that is all that was needed. */
+  const followHeader = (hash: string, header: Uint8Array): Effect.Effect<unknown> | undefined => {
+    hasRawBlocks = true
+    const { bits, previousHash, time } = parseHeader(header)
+    const previousblockhash = hashToDisplay(previousHash)
+    const mediantime = recent.medianBehind(previousblockhash, time)
+    const height = machine.current?.height
+    if (mediantime === undefined || height === undefined || !machine.isReady) return undefined
+    const info = { hash, previousblockhash, height, bits: bitsHex(bits), mediantime, confirmations: 1 }
+    const answered = machine.onHeader(info, clock.currentTimeMillisUnsafe())
+    if (answered.change !== "tip") return undefined
+    recent.extend(previousblockhash, hash, [time])
+    const at = announced?.hash === hash ? announced.at : clock.currentTimeNanosUnsafe()
+    announced = { hash, at }
+    return Effect.andThen(deliver(answered, at), Effect.sync(wake))
+  }
+
   /** Of several blocks only the last one can be the tip. */
   const blocks = yield* Queue.sliding<{ readonly hash: string; readonly at: bigint }>(1)
 
@@ -217,16 +257,19 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     else wake()
   }
 
-  const onNotification = (notification: NodeNotification): void => {
+  const onNotification = (notification: NodeNotification): Effect.Effect<unknown> | void => {
     switch (notification._tag) {
       // The node connects blocks before it announces the last one as its tip; while it is far behind, only the former.
       case "BlockConnected":
         if (!machine.isReady) return
         setHeard(true)
         return follow(hashToDisplay(notification.hash))
-      case "NewBlock":
+      case "NewBlock": {
         setHeard(true)
-        return follow(hashToDisplay(notification.hash))
+        const hash = hashToDisplay(notification.hash)
+        const following = notification.header && followHeader(hash, notification.header)
+        return following ?? follow(hash)
+      }
       case "Disconnected":
       case "Missed":
         setHeard(false)
@@ -241,7 +284,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   yield* Effect.forkScoped(longPolling)
   yield* Effect.forkScoped(following)
   yield* notifications.events.pipe(
-    Stream.runForEach((notification) => Effect.sync(() => onNotification(notification))),
+    Stream.runForEach((notification) => Effect.suspend(() => onNotification(notification) ?? Effect.void)),
     Effect.forkScoped
   )
   const watch: NodeWatch = { wake, follow, isReachable: () => Latch.isOpen(reachable), answeredAt: () => answeredAt }

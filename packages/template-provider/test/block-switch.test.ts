@@ -1,5 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type BlockTemplate, DevNode, NodeRpc, solveTemplate } from "@sluice/bitcoin"
+import {
+  type BlockTemplate,
+  DevNode,
+  doubleSha256,
+  hashFromDisplay,
+  hashToDisplay,
+  NodeRpc,
+  serializeHeader,
+  solveTemplate
+} from "@sluice/bitcoin"
 import { hex } from "@scure/base"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, PubSub, Stream } from "effect"
@@ -110,7 +119,7 @@ describe("ahead of a block, each client", () => {
         yield* announce(header)
         const { template: full } = yield* client.expectTip
         assert.isAbove(full.merklePath.length, 0)
-        assert.strictEqual(node.counts.headers, 0)
+        assert.deepStrictEqual(node.asked, [])
       }).pipe(Effect.provide(layer()))
     )
   }
@@ -127,7 +136,7 @@ describe("ahead of a block, each client", () => {
       yield* client.expectTip
       yield* settle
       assert.strictEqual(yield* client.waiting, 0)
-      assert.strictEqual(node.counts.headers, 0)
+      assert.deepStrictEqual(node.asked, [])
     }).pipe(Effect.provide(layer({ emptyTemplates: false })))
   )
 })
@@ -223,6 +232,54 @@ describe("a block that extends the tip", () => {
   )
 })
 
+describe("a block that is announced with its header", () => {
+  const announceWhole = Effect.fnUntraced(function* (template: BlockTemplate, time: number) {
+    const node = yield* FakeNode
+    const header = serializeHeader({
+      version: template.version,
+      previousHash: hashFromDisplay(template.previousblockhash),
+      merkleRoot: new Uint8Array(32),
+      time,
+      bits: Number.parseInt(template.bits, 16),
+      nonce: 0
+    })
+    const hash = doubleSha256(header)
+    yield* PubSub.publish(node.pubsub, { _tag: "NewBlock", hash, header })
+    return hashToDisplay(hash)
+  })
+
+  it.effect("needs no call to the node once the times of the blocks before it are known", () =>
+    Effect.gen(function* () {
+      const { client, node, template } = yield* holding()
+      yield* client.expect("NewTemplate")
+      // Eleven blocks up to the tip, a minute apart, ahead of the clock.
+      const ahead = template.curtime + 100_000
+      let hash = template.previousblockhash
+      for (let back = 0; back < 12; back++) {
+        const previousblockhash = (0xaa00 + back).toString(16).padStart(64, "0")
+        node.headers.set(hash, { ...headerFor(template), hash, previousblockhash, time: ahead - back * 60 })
+        hash = previousblockhash
+      }
+      const first = yield* announceWhole(template, ahead + 60)
+      const second = templateAt(HEIGHT + 1, { previousblockhash: first })
+      yield* node.setTemplate(second)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* client.expectTip).prevHash.templateId > 0n, true)
+      const asked = node.asked.length
+      // The first one told that the node publishes whole blocks, so the times were asked for behind it.
+      node.headers.set(first, { ...headerFor(template), hash: first, time: ahead + 60 })
+      yield* TestClock.adjust("1 minute")
+      assert.isAbove(node.asked.length, asked)
+      const askedAll = node.asked.length
+      const third = yield* announceWhole(second, ahead + 120)
+      const { prevHash } = yield* client.expectTip
+      assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), third)
+      assert.strictEqual(prevHash.headerTimestamp, ahead + 120 - 5 * 60 + 1, "the median of eleven, and one second")
+      assert.strictEqual(node.asked.length, askedAll)
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
 describe("a block goes the slow way", () => {
   const slowly = (name: string, changes: Partial<NextBlockHeader>) =>
     it.effect(name, () =>
@@ -253,7 +310,7 @@ describe("a block goes the slow way", () => {
       yield* node.setTemplate(templateAt(HEIGHT + 1))
       yield* node.announce
       yield* client.expectTip
-      assert.strictEqual(node.counts.headers, 1)
+      assert.strictEqual(node.asked.length, 1)
     }).pipe(Effect.provide(layer()))
   )
 

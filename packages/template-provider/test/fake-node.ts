@@ -32,8 +32,9 @@ const make = Effect.gen(function* () {
   let infoFailure: NodeRpcError["reason"] | undefined
   let changed = Deferred.makeUnsafe<void>()
   const submitted: Array<string> = []
-  const headers = new Map<string, NextBlockHeader>()
-  const counts = { polls: 0, longPolls: 0, headers: 0 }
+  const headers = new Map<string, NextBlockHeader & { readonly time?: number }>()
+  const counts = { polls: 0, longPolls: 0 }
+  const asked: Array<string> = []
   const settings = {
     verdict: null as string | null,
     longPolling: true,
@@ -76,6 +77,8 @@ const make = Effect.gen(function* () {
       }),
     /** By hash, what `getblockheader` answers. */
     headers,
+    /** The blocks whose headers were asked for. */
+    asked,
     submitted,
     counts,
     settings,
@@ -91,7 +94,7 @@ const make = Effect.gen(function* () {
         }),
       getBlockHeader: (hash: string) =>
         Effect.suspend(() => {
-          counts.headers++
+          asked.push(hash)
           if (failure !== undefined) return Effect.fail(fail("getblockheader", failure))
           const header = headers.get(hash)
           if (header !== undefined) return Effect.delay(Effect.succeed(header), settings.headerDelayMs)

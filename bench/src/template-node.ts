@@ -1,0 +1,55 @@
+/**
+ * The node of the benchmark of block switches, in a process of its own: a development node with a full mempool behind
+ * JSON-RPC and ZMQ. On each message it finds a block without transactions, so that the mempool stays as it is.
+ */
+import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/bitcoin"
+import { Effect, Layer, Logger, Redacted } from "effect"
+
+/** What the parent is told first. */
+export interface NodeReady {
+  readonly url: string
+  readonly zmq: string
+  readonly transactions: number
+}
+
+const TRANSACTIONS = Number(process.argv[2] ?? 4_000)
+
+const program = Effect.gen(function* () {
+  const node = yield* DevNode
+  const { url } = yield* JsonRpcServer
+  const { endpoint } = yield* ZmqPublisher
+  const txids = yield* node.addMadeUpTransactions(TRANSACTIONS)
+  const mine = Effect.gen(function* () {
+    const { default_witness_commitment: _, ...template } = yield* node.getBlockTemplate()
+    const fees = template.transactions.reduce((sum, { fee }) => sum + fee, 0)
+    const empty = { ...template, transactions: [], coinbasevalue: template.coinbasevalue - fees }
+    yield* node.submitBlock(solveTemplate(empty)!)
+  })
+  process.on("message", () => void Effect.runPromise(Effect.ignore(mine)))
+  process.on("disconnect", () => process.exit(0))
+  process.send!({ url, zmq: endpoint, transactions: txids.length } satisfies NodeReady)
+  yield* Effect.never
+})
+
+await Effect.runPromise(
+  program.pipe(
+    Effect.provide(
+      Layer.merge(
+        JsonRpcServer.layer({ port: 0, user: "bench", password: Redacted.make("bench") }),
+        ZmqPublisher.layer("tcp://127.0.0.1:*")
+      ).pipe(
+        Layer.provideMerge(
+          DevNode.layer({
+            bits: 0x207fffff,
+            transactionsPerSecond: 0,
+            maxMempoolTransactions: TRANSACTIONS,
+            // A real node does not wake a long poll for its mempool's sake within this time either.
+            longPollFirstCheck: "1 minute"
+          })
+        )
+      )
+    ),
+    Effect.provide(Logger.layer([])),
+    Effect.scoped
+  )
+)

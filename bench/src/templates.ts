@@ -1,0 +1,224 @@
+/**
+ * Templates as soon as they exist. First: from the node's announcement of a block over ZMQ to SetNewPrevHash, read and
+ * decrypted, at a client over TCP with Noise, with templates held ahead of the block and without. Second: what it costs in
+ * time and memory to turn the text of a `getblocktemplate` answer into the messages for a client, against `JSON.parse` of
+ * the same text, which is a part of it.
+ */
+import { type BlockTemplate, decodeBlockTemplate, NodeNotifications, NodeRpc } from "@sluice/bitcoin"
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { TemplateDistribution } from "@sluice/protocol"
+import { TemplateMachine, TemplateProvider } from "@sluice/template-provider"
+import { Noise, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { Context, Effect, Layer, Logger, Queue, Redacted, Stream } from "effect"
+import { fork } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import type { AsyncCase, Case, Row } from "./case.ts"
+import { keep } from "./case.ts"
+import type { NodeReady } from "./template-node.ts"
+
+const BLOCKS = 200
+const WARM_UP_BLOCKS = 10
+const MEMPOOL = 4_000
+const TRANSACTIONS = 5_000
+
+/** An answer of about 3 MB: transactions as a node lists them, some behind one that they spend from. */
+const makeAnswer = (): string => {
+  const hash = (): string => randomBytes(32).toString("hex")
+  const transactions: BlockTemplate["transactions"] = Array.from({ length: TRANSACTIONS }, (_, index) => ({
+    data: randomBytes(210).toString("hex"),
+    txid: hash(),
+    hash: hash(),
+    depends: index % 10 === 9 ? [index] : [],
+    fee: 1_000 + index,
+    sigops: 4,
+    weight: 600
+  }))
+  const result: BlockTemplate = {
+    version: 0x20000000,
+    rules: ["csv", "!segwit", "taproot"],
+    vbavailable: {},
+    vbrequired: 0,
+    previousblockhash: hash(),
+    transactions,
+    coinbaseaux: {},
+    coinbasevalue: 312_500_000 + transactions.reduce((sum, { fee }) => sum + fee, 0),
+    longpollid: `${hash()}1`,
+    target: `${"00".repeat(8)}${"ff".repeat(24)}`,
+    mintime: 1_700_000_000,
+    mutable: ["time", "transactions", "prevblock"],
+    noncerange: "00000000ffffffff",
+    sigoplimit: 80_000,
+    sizelimit: 4_000_000,
+    weightlimit: 4_000_000,
+    curtime: 1_700_000_100,
+    bits: "17034219",
+    height: 850_000,
+    default_witness_commitment: `6a24aa21a9ed${hash()}`
+  }
+  return JSON.stringify({ result, error: null, id: 1 })
+}
+
+const text = makeAnswer()
+
+const parse = (): unknown => (JSON.parse(text) as { readonly result: unknown }).result
+
+/** A machine with one client that has been told of the template. */
+const machineOf = (answer: unknown) => {
+  const machine = new TemplateMachine<string>({
+    firstTemplateId: 1n,
+    feeDelta: 0n,
+    intervalMs: 0,
+    renewAfterMs: 0,
+    emptyTemplates: true,
+    maxRetained: 1,
+    maxRetainedBytes: 1e9
+  })
+  machine.onConstraints("client", { coinbaseOutputMaxAdditionalSize: 100, coinbaseOutputMaxAdditionalSigops: 4 }, 0)
+  const { deliveries } = machine.onAnswer(decodeBlockTemplate(answer), machine.beginRequest(), 0)
+  return { machine, deliveries, ahead: machine.ahead("client") }
+}
+
+const parsed = parse()
+
+export const cases: ReadonlyArray<Case> = [
+  {
+    name: `template of ${TRANSACTIONS} transactions: from the parsed answer to NewTemplate`,
+    unit: "ns/op",
+    run: () => keep(machineOf(parsed)),
+    baselines: [{ name: "JSON.parse of it", run: () => keep(parse()) }]
+  },
+  {
+    name: `template of ${TRANSACTIONS} transactions: from the answer's text to NewTemplate`,
+    unit: "ns/op",
+    run: () => keep(machineOf(parse())),
+    baselines: [{ name: "JSON.parse of it", run: () => keep(parse()) }]
+  }
+]
+
+const memory: AsyncCase = {
+  name: `template of ${TRANSACTIONS} transactions: memory held`,
+  rows: () => {
+    setFlagsFromString("--expose_gc")
+    const collect = runInNewContext("gc") as () => void
+    const heldBy = (make: () => unknown): number => {
+      const held: Array<unknown> = []
+      collect()
+      const before = process.memoryUsage()
+      for (let i = 0; i < 8; i++) held.push(make())
+      collect()
+      const after = process.memoryUsage()
+      keep(held.length)
+      return (after.heapUsed + after.external - before.heapUsed - before.external) / held.length
+    }
+    keep(heldBy(() => machineOf(parse())))
+    const [value, baselineValue] = [heldBy(() => machineOf(parse())), heldBy(parse)]
+    const [name, baseline] = [memory.name, "JSON.parse of it"]
+    return Promise.resolve([{ name, unit: "bytes", value, baseline, baselineValue, ratio: value / baselineValue }])
+  }
+}
+
+/** Milliseconds from announcement to SetNewPrevHash, sorted, for a provider over this node. */
+const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => void, emptyTemplates: boolean) {
+  let announcedAt = 0
+  const listening = Layer.effect(
+    NodeNotifications,
+    Effect.map(NodeNotifications, (notifications): NodeNotifications["Service"] => ({
+      ...notifications,
+      events: Stream.tap(notifications.events, ({ _tag }) =>
+        Effect.sync(() => {
+          if (_tag === "NewBlock" || _tag === "BlockConnected") announcedAt ||= performance.now()
+        })
+      )
+    }))
+  ).pipe(Layer.provide(NodeNotifications.layerZmq(node.zmq)))
+  const { publicKey, secretKey } = yield* AuthorityKey.generate
+  const credentials = { _tag: "Password", user: "bench", password: Redacted.make("bench") } as const
+  const provider = TemplateProvider.layer({ emptyTemplates }).pipe(
+    Layer.provide(NodeRpc.layerHttp({ url: node.url, credentials })),
+    Layer.provide(listening),
+    Layer.provide(Setup.server(TemplateListener)),
+    Layer.provide(Noise.responder()),
+    Layer.provide(CertificateAuthority.layer({ secretKey })),
+    Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
+  )
+  const { address } = Context.get(yield* Layer.build(provider), TemplateProvider)
+  const dialing = Setup.client(TemplateDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
+  const dialer = Context.get(yield* Layer.build(dialing), TemplateDialer)
+  const connection = yield* dialer.dial({ ...address, security: { _tag: "noise", authorityKey: publicKey } })
+  const inbox = yield* Queue.unbounded<{ readonly message: TemplateDistribution.ToClient; readonly at: number }>()
+  yield* connection.receive.pipe(
+    Stream.runForEach((message) => Queue.offer(inbox, { message, at: performance.now() })),
+    Effect.ignore,
+    Effect.forkScoped
+  )
+  const constraints = { coinbaseOutputMaxAdditionalSize: 100, coinbaseOutputMaxAdditionalSigops: 4 }
+  yield* connection.send([TemplateDistribution.CoinbaseOutputConstraints.make(constraints)])
+  /** Reads until the transactions of this tip are there: in the future template itself, or in one behind it. */
+  const awaitTip = Effect.gen(function* () {
+    const withTransactions = new Set<bigint>()
+    let tipAt = 0
+    for (;;) {
+      const { at, message } = yield* Queue.take(inbox)
+      if (message._tag === "NewTemplate" && message.merklePath.length > 0) {
+        if (!message.futureTemplate) return tipAt
+        withTransactions.add(message.templateId)
+      }
+      if (message._tag === "SetNewPrevHash") {
+        tipAt = at
+        if (withTransactions.has(message.templateId)) return tipAt
+      }
+    }
+  })
+  yield* awaitTip
+  yield* Effect.sleep("300 millis")
+  const times: Array<number> = []
+  for (let block = 0; block < WARM_UP_BLOCKS + BLOCKS; block++) {
+    // Blocks are minutes apart: what the last template left to do is not the next one's burden.
+    yield* Effect.sleep("15 millis")
+    announcedAt = 0
+    mine()
+    const at = yield* awaitTip
+    if (block >= WARM_UP_BLOCKS) times.push(at - announcedAt)
+  }
+  return times.toSorted((a, b) => a - b)
+})
+
+const blockSwitch: AsyncCase = {
+  name: `block switch, ${MEMPOOL} transactions in the mempool`,
+  rows: async () => {
+    const child = fork(fileURLToPath(new URL("./template-node.ts", import.meta.url)), [String(MEMPOOL)])
+    try {
+      const [node] = (await once(child, "message")) as [NodeReady]
+      const timesWith = (emptyTemplates: boolean) =>
+        Effect.runPromise(
+          switchTimes(node, () => void child.send("mine"), emptyTemplates).pipe(
+            Effect.scoped,
+            Effect.provide(Logger.layer([]))
+          )
+        )
+      const [fast, slow] = [await timesWith(true), await timesWith(false)]
+      const row = (percentile: number): Row => {
+        const of = (times: ReadonlyArray<number>): number => times[Math.ceil((times.length * percentile) / 100) - 1]!
+        const [value, baselineValue] = [of(fast), of(slow)]
+        const name = `${blockSwitch.name}, p${percentile} of ${BLOCKS}`
+        return {
+          name,
+          unit: "ms",
+          value,
+          baseline: "--no-empty-templates",
+          baselineValue,
+          ratio: value / baselineValue
+        }
+      }
+      return [row(50), row(99)]
+    } finally {
+      child.kill()
+    }
+  }
+}
+
+export const asyncCases: ReadonlyArray<AsyncCase> = [memory, blockSwitch]
