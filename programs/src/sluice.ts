@@ -3,7 +3,9 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
+import { decode } from "./decode/main.ts"
 import { demo } from "./demo/main.ts"
+import { encode } from "./encode/main.ts"
 import { key } from "./key/main.ts"
 import { miner } from "./miner/main.ts"
 import { node } from "./node/main.ts"
@@ -16,7 +18,7 @@ const command = Command.make("sluice").pipe(
   Command.withDescription(
     "Stratum V2: a development node, a template provider, a pool, a miner, and a demo of them all."
   ),
-  Command.withSubcommands([demo, node, templateProvider, pool, miner, key])
+  Command.withSubcommands([demo, node, templateProvider, pool, miner, key, decode, encode])
 )
 
 /** Runs `sluice ARGS` until it is done or interrupted, and gives the exit status. */

@@ -10,7 +10,7 @@ export const toLine = (described: Described): string => {
     bytes !== undefined
       ? [`? ${shorten(bytes)}`]
       : message === undefined
-        ? [`? extension_type=${hex(extensionType)} msg_type=${hex(type)} payload=${shorten(payload ?? "")}`]
+        ? [`? extension_type=${hex(extensionType)} msg_type=${hex(type)} payload=${shown(payload ?? "")}`]
         : [`${message._tag}${direction}`, ...fieldsOf(message)]
   const behind = tlvs.map((tlv) =>
     "_tag" in tlv

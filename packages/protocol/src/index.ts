@@ -1,5 +1,5 @@
 export * from "./assemble.ts"
-export { type CatalogueOptions, type ProtocolName, protocolNames } from "./catalogue.ts"
+export { type CatalogueOptions, type Listed, listMessages, type ProtocolName, protocolNames } from "./catalogue.ts"
 export * as Common from "./common.ts"
 export * from "./describe.ts"
 export * from "./describe-text.ts"
