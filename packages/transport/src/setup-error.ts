@@ -71,7 +71,8 @@ export class RefusedByServer extends error<RefusedByServer>("RefusedByServer")("
 }) {
   override get message(): string {
     const flags = this.flags === 0 ? "" : `, because of flags 0x${this.flags.toString(16)}`
-    return `the server refused with "${this.errorCode}"${flags}`
+    // What would break or forge a line in a log is replaced: the server may send anything.
+    return `the server refused with "${this.errorCode.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "\ufffd")}"${flags}`
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import { Common, type Direction, DecodeError, ErrorCode, Frame, type Protocol } from "@sluice/protocol"
 import { Clock, type Context, Duration, Effect, Layer, type Scope } from "effect"
+import packageJson from "../package.json" with { type: "json" }
 import type { Connection, ConnectionDialer, ConnectionListener, Device } from "./connection.ts"
 import type { Endpoint, ServerAddress } from "./endpoint.ts"
 import type { ConnectionError } from "./error.ts"
@@ -164,7 +165,7 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
 const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOptions) => {
   const { extensions = [], flags = 0, requiredExtensions = [] } = options
   const spoken = makeSpoken(protocol)
-  const device: Device = { vendor: "Sluice", hardwareVersion: "", firmware: "", deviceId: "", ...options.device }
+  const device: Device = { ...SOFTWARE, ...options.device }
   const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
   const expected = "SetupConnection.Success (0x1) or SetupConnection.Error (0x2)"
   const waitFor = (tookMs: number): Duration.Duration =>
@@ -216,6 +217,14 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
       limits: options
     })
   })
+}
+
+/** A client always says who made it and of which version it is; no `deviceId` unless it is to be followed (3.6.1). */
+const SOFTWARE: Device = {
+  vendor: "Sluice",
+  hardwareVersion: "software",
+  firmware: `sluice-${packageJson.version}`,
+  deviceId: ""
 }
 
 interface Refusal {

@@ -14,6 +14,7 @@ import {
 } from "@sluice/transport"
 import { Effect, Fiber, Layer, Metric, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import packageJson from "../package.json" with { type: "json" }
 import { connectMining, logTo, mining, noise, noiseOverMemory } from "./fixture.ts"
 
 const SETUP: Common.SetupConnection = {
@@ -78,7 +79,7 @@ describe("Setup, the server", () => {
         version: 2,
         flags: Mining.REQUIRES_VERSION_ROLLING,
         extensions: [],
-        device: { vendor: "maker", hardwareVersion: "S1", firmware: "", deviceId: "" }
+        device: { vendor: "maker", hardwareVersion: "S1", firmware: "fw 2", deviceId: "" }
       })
       assert.deepStrictEqual(client.setup, { ...server.setup, flags: Mining.REQUIRES_EXTENDED_CHANNELS })
       yield* client.send([closeChannel(1), closeChannel(2)])
@@ -93,7 +94,10 @@ describe("Setup, the server", () => {
       Effect.provide(
         mining(
           { supportedFlags: 0b111, flags: Mining.REQUIRES_EXTENDED_CHANNELS },
-          { flags: Mining.REQUIRES_VERSION_ROLLING, device: { vendor: "maker", hardwareVersion: "S1" } }
+          {
+            flags: Mining.REQUIRES_VERSION_ROLLING,
+            device: { vendor: "maker", hardwareVersion: "S1", firmware: "fw 2" }
+          }
         )
       )
     )
@@ -208,8 +212,8 @@ describe("Setup, the client", () => {
               endpointHost: "memory",
               endpointPort: 1,
               vendor: "Sluice",
-              hardwareVersion: "",
-              firmware: "",
+              hardwareVersion: "software",
+              firmware: `sluice-${packageJson.version}`,
               deviceId: ""
             })
             for (const frame of frames) yield* duplex.write([frame])
@@ -229,6 +233,14 @@ describe("Setup, the client", () => {
       const error = yield* errorOf(dialServer(Common.SetupConnectionError.codec.encode(refusal)))
       assert.strictEqual(error._tag === "SetupError" && error.reason._tag, "RefusedByServer")
       assert.include(error.message, 'the server refused with "unsupported-feature-flags", because of flags 0x6')
+    }).pipe(Effect.provide(client))
+  )
+
+  it.effect("lets no refusal forge a line in a log", () =>
+    Effect.gen(function* () {
+      const refusal = { _tag: "SetupConnection.Error", flags: 0, errorCode: "no\r\nERROR \u001b[2J" } as const
+      const error = yield* errorOf(dialServer(Common.SetupConnectionError.codec.encode(refusal)))
+      assert.include(error.message, 'the server refused with "no\ufffd\ufffdERROR \ufffd[2J"')
     }).pipe(Effect.provide(client))
   )
 
