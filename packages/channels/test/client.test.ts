@@ -454,6 +454,15 @@ describe("a group", () => {
     expect(workOf(client, 27)).toMatchObject({ jobId: 2, merkleRoot: rootByHand(extendedJob(), bytes(27, 12)) })
   })
 
+  it("lets a channel that opens late mine the group's next job on the previous hash that the group has", () => {
+    const client = withGroup()
+    client.receive([extendedJob({ channelId: 100 }), prevHash({ channelId: 100 })], NOW)
+    const { requestId } = client.openStandardChannel(request)
+    client.receive([openedStandard({ requestId, channelId: 27, extranoncePrefix: bytes(27, 12) })], NOW)
+    client.receive([extendedJob({ channelId: 100, jobId: 2, minNtime: 5002 })], NOW)
+    expect(workOf(client, 27)).toMatchObject({ jobId: 2, prevHash: workOf(client, 7).prevHash, minNtime: 5002 })
+  })
+
   it("sets the target of all members", () => {
     const client = withGroup()
     client.receive([{ _tag: "SetTarget", channelId: 100, maximumTarget: bytes(0x10) }], NOW)

@@ -177,6 +177,16 @@ describe("jobs", () => {
     expect(jobs.prevHash).toMatchObject({ ntime: START_SECONDS, receivedAt: START })
   })
 
+  it("do not keep views on the buffers of a previous hash", () => {
+    const jobs = make()
+    jobs.onTemplate(futureTemplate(1), START)
+    const buffer = bytes(0x11, 64)
+    const [prevHash, target] = [buffer.subarray(0, 32), buffer.subarray(32)]
+    jobs.onSetNewPrevHash(newPrevHash(1, { prevHash, target }), START)
+    buffer.fill(0)
+    expect(jobs.prevHash).toMatchObject({ hash: bytes(0x11), target: bytes(0x11) })
+  })
+
   it("turn stale when the previous hash is repeated with other nbits", () => {
     const jobs = make()
     jobs.onTemplate(futureTemplate(1), START)
