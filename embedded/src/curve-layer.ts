@@ -1,0 +1,27 @@
+/** noise's `Curve` from WebAssembly, as a layer: `Effect.provide(layerWasm)` in place of the default, @noble/curves. */
+import { Curve } from "@sluice/noise"
+import { Effect, Layer, Schema } from "effect"
+import { curveModule } from "./curve-module.ts"
+import { WasmCurve } from "./wasm-curve.ts"
+
+/** The curve's module could not be loaded. */
+export class CurveModuleError extends Schema.TaggedError<CurveModuleError>("sluice/embedded/CurveModuleError")(
+  "CurveModuleError",
+  { cause: Schema.Defect() }
+) {
+  override get message(): string {
+    return (
+      `expected the WebAssembly module of @sluice/embedded, which could not be loaded: ${String(this.cause)}; ` +
+      `"npm run build -w embedded" makes it, and without this layer the curve of @noble/curves is used`
+    )
+  }
+}
+
+/** secp256k1 in WebAssembly, with an instance of its own. */
+export const layerWasm: Layer.Layer<never, CurveModuleError> = Layer.effect(
+  Curve.Curve,
+  Effect.map(
+    Effect.tryPromise({ try: curveModule, catch: (cause) => new CurveModuleError({ cause }) }),
+    (bytes) => new WasmCurve(bytes)
+  )
+)

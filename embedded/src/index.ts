@@ -1,0 +1,3 @@
+export * from "./curve-layer.ts"
+export * from "./curve-module.ts"
+export * from "./wasm-curve.ts"
