@@ -8,6 +8,7 @@ import type { NamedNode, NodeRpcCalls } from "./node-rpc.ts"
 
 /** The calls of the group, which compares its nodes in the background of the Scope. */
 export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArray<NamedNode>) {
+  if (nodes.length === 1) return nodes[0].rpc
   const clock = yield* Clock.Clock
   let inUse: NamedNode = nodes[0]
   /** Since when a node has been behind, in milliseconds. */
@@ -70,9 +71,7 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
     const best = usable[0]
     if (best !== undefined) yield* use(best, usable.includes(inUse) ? "it is preferred" : "that one is away or behind")
   })
-  if (nodes.length > 1) {
-    yield* Effect.sleep(COMPARE_EVERY_MS).pipe(Effect.andThen(compare), Effect.forever, Effect.forkScoped)
-  }
+  yield* Effect.sleep(COMPARE_EVERY_MS).pipe(Effect.andThen(compare), Effect.forever, Effect.forkScoped)
 
   const group: NodeRpcCalls = {
     getBlockTemplate: (request) => call((rpc) => rpc.getBlockTemplate(request))(),

@@ -168,9 +168,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
         yield* reachable.close
         const message = yield* explainFailure(rpc, outcome)
         const now = clock.currentTimeMillisUnsafe()
-        if (message !== told.message || now - told.at >= TELL_AGAIN_MS) {
+        if (delay < MAX_RETRY_MS || message !== told.message || now - told.at >= TELL_AGAIN_MS) {
           told = { message, at: now }
-          yield* Effect.logWarning(`${message}. Trying again every ${MAX_RETRY_MS / 1000} s`)
+          yield* Effect.logWarning(`${message}. Trying again in ${delay / 1000} s`)
         }
         emit({ _tag: "NodeUnavailable", message })
         yield* rest(delay)
@@ -301,7 +301,7 @@ const unreadable = (error: unknown): NodeRpcError =>
 
 const FIRST_RETRY_MS = 250
 const MAX_RETRY_MS = 5_000
-/** The same failure is logged this often. */
+/** A failure that stays the same is logged this often. */
 const TELL_AGAIN_MS = 60_000
 const MAX_CATCH_UP_TRIES = 8
 const SHORTEST_LONG_POLL_MS = 1_000

@@ -96,14 +96,23 @@ const parseHostPort = (input: string) =>
   Result.mapError(Host.hostPortFromString(input), ({ message }) => (message === "expected host:port" ? "" : message))
 
 /** The address of an HTTP server. */
-export const httpUrl = text({ metavar: "URL", expected: "a URL such as http://127.0.0.1:18443" }, (input) => {
+export const httpUrl = text({ metavar: "URL", expected: "a URL such as http://127.0.0.1:18443" }, (input) =>
+  parseHttpUrl(input)
+)
+
+/** Several of them. */
+export const httpUrls = text({ metavar: "URL,...", expected: "URLs with commas between them" }, (input) =>
+  Result.all(input.split(",").map((part) => parseHttpUrl(part.trim())))
+)
+
+const parseHttpUrl = (input: string): Result.Result<string, string> => {
   const url = URL.parse(input)
   if (url === null) return Result.fail("it is not a URL")
   if (url.protocol !== "http:" && url.protocol !== "https:")
     return Result.fail("it does not begin with http:// or https://")
   if (url.username !== "" || url.password !== "") return Result.fail("user and password have keys of their own")
   return Result.succeed(input)
-})
+}
 
 /** A ZeroMQ endpoint. */
 export const zmqEndpoint = text(

@@ -2,7 +2,18 @@
 import { Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { file, hostPort, httpUrl, password, string, zmqEndpoint } from "../config/value.ts"
+import {
+  choice,
+  file,
+  hostPort,
+  httpUrl,
+  httpUrls,
+  password,
+  string,
+  toggle,
+  whole,
+  zmqEndpoint
+} from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const TemplateProviderConfig = {
@@ -26,10 +37,45 @@ export const TemplateProviderConfig = {
       example: "tcp://127.0.0.1:28332",
       usual: true
     }),
+    spareRpcUrls: optional(httpUrls, {
+      description:
+        "More nodes to fall back on, the preferred one first. They know the same rpc-user and rpc-password. Blocks go to all.",
+      example: "http://192.0.2.7:8332,http://192.0.2.8:8332"
+    }),
+    chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
+      description: "The chain that the node has to be on; any unless told.",
+      example: "main"
+    }),
+    feeDelta: defaulted(whole("SATOSHIS", 0, 2_100_000_000_000_000), {
+      description: "Fees that a block has to gain before a new template goes out for the same tip.",
+      default: 1_000
+    }),
+    interval: defaulted(whole("SECONDS", 1, 3_600), {
+      description: "How often the node is asked for better fees, and the least time between two templates of a tip.",
+      default: 30
+    }),
+    noEmptyTemplates: defaulted(toggle, {
+      description:
+        "Do not let clients work on a block without transactions from its announcement until the node's template is there.",
+      default: false
+    }),
+    maxTemplateAge: defaulted(whole("SECONDS", 60, 86_400), {
+      description: "How long the node may give no template before clients are sent away to other providers.",
+      default: 600
+    }),
+    blocksDirectory: optional(file("the path of a directory"), {
+      description: "Where found blocks are kept while no node is there to take them; without it only in memory.",
+      example: "blocks"
+    }),
     ...securityKeys,
     ...loggingKeys
   }).check(
     oneSecurity,
+    Schema.makeFilter(({ spareRpcUrls, rpcCookie }) =>
+      spareRpcUrls !== undefined && rpcCookie !== undefined
+        ? "spare-rpc-urls needs rpc-user and rpc-password: each node has a cookie of its own"
+        : undefined
+    ),
     Schema.makeFilter(({ rpcUser, rpcPassword, rpcCookie }) => {
       if (rpcCookie !== undefined) {
         return rpcUser === undefined && rpcPassword === undefined

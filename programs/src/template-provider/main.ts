@@ -2,7 +2,7 @@
 import { type NodeCredentials, NodeNotifications, NodeRpc } from "@sluice/bitcoin"
 import { TemplateProvider } from "@sluice/template-provider"
 import { Setup, TemplateListener } from "@sluice/transport"
-import { Layer } from "effect"
+import { Duration, Layer } from "effect"
 import { program } from "../program.ts"
 import { secured } from "../secured.ts"
 import { TemplateProviderConfig } from "./config.ts"
@@ -11,10 +11,22 @@ export const templateProvider = program({
   ...TemplateProviderConfig,
   description: "Serve the block templates of a Bitcoin node to pools and proxies.",
   run: (config) =>
-    TemplateProvider.layer().pipe(
+    TemplateProvider.layer({
+      feeDelta: BigInt(config.feeDelta),
+      interval: Duration.seconds(config.interval),
+      emptyTemplates: !config.noEmptyTemplates,
+      maxTemplateAge: Duration.seconds(config.maxTemplateAge),
+      chain: config.chain,
+      blockDirectory: config.blocksDirectory
+    }).pipe(
       Layer.provide(Setup.server(TemplateListener)),
       Layer.provide(secured("template provider", config)),
-      Layer.provide(NodeRpc.layerHttp({ url: config.rpcUrl, credentials: credentials(config) })),
+      Layer.provide(
+        NodeRpc.layerNodes([
+          { url: config.rpcUrl, credentials: credentials(config) },
+          ...(config.spareRpcUrls ?? []).map((url) => ({ url, credentials: credentials(config) }))
+        ])
+      ),
       Layer.provide(config.zmq === undefined ? NodeNotifications.layerNone : NodeNotifications.layerZmq(config.zmq)),
       Layer.launch
     )
