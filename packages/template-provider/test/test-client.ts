@@ -46,6 +46,7 @@ export const connect = Effect.fnUntraced(function* (server: ServerAddress = MEMO
         }
         const template = templates.get(message.templateId)
         assert.isTrue(template?.futureTemplate, "SetNewPrevHash names a future template")
+        for (const id of templates.keys()) if (id < message.templateId) templates.delete(id)
         return { template: template!, prevHash: message }
       }
     }),
