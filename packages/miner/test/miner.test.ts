@@ -497,6 +497,24 @@ describe("workers", () => {
     }).pipe(Effect.provide(world({}, { workers: layer })))
   })
 
+  it.effect(
+    "that bring a share of a lost connection have brought it too late, also where the numbers are the same",
+    () => {
+      const { found, layer } = puppets()
+      const share = { channelId: 7, jobId: 1, version: 0x20000000, ntime: NTIME, nonce: 0, extranonce: bytes(0, 0) }
+      return Effect.gen(function* () {
+        yield* (yield* acceptStandard({ target: bytes(0xff) })).close
+        const client = yield* advanceUntil(acceptStandard({ target: bytes(0xff) }))
+        const miner = yield* Miner
+        yield* nextEvent("JobStarted", ({ at }) => at > 0)
+        yield* Queue.offer(found, { workNumber: 1, share })
+        yield* TestClock.adjust("1 second")
+        expect(yield* miner.stats).toMatchObject({ connections: 2, stale: 1, submitted: 0 })
+        expect(yield* Queue.size(client.received)).toBe(0)
+      }).pipe(Effect.provide(world({}, { workers: layer })))
+    }
+  )
+
   it.effect("that bring a share of an old previous hash have brought it too late", () => {
     const { found, layer } = puppets()
     const share = { channelId: 7, jobId: 1, version: 0x20000000, ntime: NTIME, nonce: 0, extranonce: bytes(0, 0) }

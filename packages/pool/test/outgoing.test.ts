@@ -59,6 +59,20 @@ describe("what waits for a connection", () => {
     })
   )
 
+  it.effect("is written at the end of the connection, also where the write before was interrupted", () =>
+    Effect.gen(function* () {
+      const { ends, outgoing, written } = yield* slow
+      outgoing.reply(frame(1))
+      const reader = yield* fork(outgoing.drain)
+      outgoing.reply(frame(2))
+      yield* Fiber.interrupt(reader)
+      const end = yield* fork(outgoing.flush)
+      assert.deepStrictEqual(written, [[1], [2]])
+      yield* Deferred.succeed(ends[1]!, undefined)
+      yield* Fiber.join(end)
+    })
+  )
+
   it.effect("is counted where nobody asked for it, until a write takes it", () =>
     Effect.gen(function* () {
       const { ends, outgoing } = yield* slow
