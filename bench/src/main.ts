@@ -22,6 +22,7 @@ const groups: Record<string, () => Promise<Group>> = {
   sha256: () => import("./sha256.ts"),
   aead: () => import("./aead.ts"),
   codec: () => import("./codec.ts"),
+  curve: () => import("./curve.ts"),
   pool: () => import("./pool.ts"),
   templates: () => import("./templates.ts")
 }

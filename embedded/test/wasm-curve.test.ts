@@ -191,7 +191,7 @@ describe("WasmCurve", () => {
     const exchange = (machine.exports["exchangeAt"] as () => number)()
     const traces = (): ReadonlyArray<number> => {
       whole.fill(0, exchange, exchange + 512)
-      const needles = [secret, Uint8Array.from(secret).reverse(), toBytes(N - toNumber(secret)).reverse()]
+      const needles = [secret, secret.toReversed(), toBytes(N - toNumber(secret)).toReversed()]
       return needles.map((needle) => Buffer.from(whole.buffer).indexOf(needle.subarray(8, 24)))
     }
     assert.notStrictEqual(machine.call("createEllSwift", secret, entropy), 0)

@@ -1,0 +1,54 @@
+/**
+ * The elliptic curve of the handshake: single operations, and all that a responder does with one, in WebAssembly against
+ * @noble/curves with the ElligatorSwift of @scure/btc-signer.
+ */
+import { Initiator, Responder, type Curve } from "@sluice/core"
+import { curveModule, WasmCurve } from "@sluice/embedded"
+import { NobleCurve } from "@sluice/noise"
+import { keep, type Case } from "./case.ts"
+
+const wasm = new WasmCurve(await curveModule())
+const noble = new NobleCurve()
+
+const bytes = (seed: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i * seed + seed)
+const secret = bytes(7, 32)
+const message = bytes(11, 32)
+const [ours, theirs] = [new Uint8Array(64), bytes(13, 64)]
+const signature = new Uint8Array(64)
+const publicKey = new Uint8Array(32)
+const out = new Uint8Array(234)
+const certificate = bytes(17, 74)
+const act1 = new Uint8Array(64)
+
+const must = (right: boolean): void => {
+  if (!right) throw new Error("the curve refused what is right")
+}
+must(wasm.createEllSwift(secret, message, ours, 0))
+must(wasm.xOnly(ours, 0, publicKey, 0))
+must(wasm.sign(message, secret, message, signature, 0))
+must(new Initiator(wasm).start(bytes(19, 32), message, act1, 0) === 0)
+
+// Encodings take more or fewer attempts: each run uses the next of 64 entropies, both curves the same ones.
+const entropies = Array.from({ length: 64 }, (_, i) => bytes(2 * i + 1, 32))
+
+const operation = (name: string, run: (curve: Curve, i: number) => boolean): Case => {
+  const runner = (curve: Curve) => {
+    let i = 0
+    return (): void => {
+      must(run(curve, i++ % 64))
+      keep(out)
+    }
+  }
+  return { name, unit: "ns/op", run: runner(wasm), baselines: [{ name: "@noble/curves", run: runner(noble) }] }
+}
+
+export const cases: ReadonlyArray<Case> = [
+  operation("curve: createEllSwift", (curve, i) => curve.createEllSwift(secret, entropies[i]!, out, 0)),
+  operation("curve: ecdh", (curve) => curve.ecdh(theirs, 0, ours, 0, secret, true, out, 0)),
+  operation("curve: xOnly", (curve) => curve.xOnly(theirs, 0, out, 0)),
+  operation("curve: verify", (curve) => curve.verify(message, 0, signature, 0, publicKey, 0)),
+  operation("curve: responder's handshake", (curve, i) => {
+    const responder = new Responder(curve, secret, ours, certificate)
+    return responder.respond(act1, 0, secret, entropies[i]!, out, 0) === 0
+  })
+]
