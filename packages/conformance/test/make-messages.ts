@@ -24,7 +24,9 @@ function messagesOf(protocol: {
   readonly toServer: { readonly messages: ReadonlyArray<Message> }
   readonly toClient: { readonly messages: ReadonlyArray<Message> }
 }): ReadonlyArray<Message> {
-  return [...new Set([...protocol.toServer.messages, ...protocol.toClient.messages])].sort((a, b) => a.type - b.type)
+  return [...new Set([...protocol.toServer.messages, ...protocol.toClient.messages])].toSorted(
+    (a, b) => a.type - b.type
+  )
 }
 
 const MAX_PAYLOAD = 0xffffff

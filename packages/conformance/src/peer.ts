@@ -1,0 +1,161 @@
+/**
+ * One connection to the endpoint under test, from its first frame: what is sent is what the script says, right or wrong, and
+ * what comes is waited for by the message's declaration. Frames that a script does not wait for are kept and passed over.
+ */
+import { DecodeError, Frame, type Message } from "@sluice/protocol"
+import type { ConnectionError, FrameDuplex } from "@sluice/transport"
+import { Cause, Clock, Effect, Option, Queue, type Scope } from "effect"
+import { RuleBroken } from "./rule.ts"
+
+export interface PeerOptions {
+  /** How long an answer may take. */
+  readonly answerMs: number
+  /** How long to listen for what must not come. */
+  readonly quietMs: number
+}
+
+/** Declarations of which one is waited for, and the type of what then comes. */
+type Awaited<Messages extends ReadonlyArray<Message>> = Messages[number]["Type"]
+
+export class Peer {
+  /** Every frame that was looked at so far, in order. */
+  readonly seen: Array<Frame> = []
+  readonly #frames: FrameDuplex
+  readonly #inbox: Queue.Dequeue<Frame, ConnectionError>
+  readonly #options: PeerOptions
+
+  private constructor(frames: FrameDuplex, inbox: Queue.Dequeue<Frame, ConnectionError>, options: PeerOptions) {
+    this.#frames = frames
+    this.#inbox = inbox
+    this.#options = options
+  }
+
+  /** Reads until the Scope closes, up to what a frame can hold. */
+  static readonly make = Effect.fnUntraced(function* (
+    frames: FrameDuplex,
+    options: PeerOptions
+  ): Effect.fn.Return<Peer, never, Scope.Scope> {
+    frames.limitPayload(Frame.maxPayload)
+    // A flood waits in the socket, not here.
+    const inbox = yield* Queue.bounded<Frame, ConnectionError>(MAX_WAITING)
+    yield* Effect.forever(Effect.flatMap(frames.pull, (batch) => Queue.offerAll(inbox, batch))).pipe(
+      Effect.catchCause((cause) => Queue.failCause(inbox, cause)),
+      Effect.forkScoped
+    )
+    return new Peer(frames, inbox, options)
+  })
+
+  /** Sends frames in one write. That a connection has ended shows when something is waited for. */
+  send(...frames: readonly [Uint8Array, ...Array<Uint8Array>]): Effect.Effect<void> {
+    return Effect.ignore(this.#frames.write(frames))
+  }
+
+  /** The next message of one of these declarations; others are passed over. */
+  expect<const Messages extends ReadonlyArray<Message>>(
+    ...messages: Messages
+  ): Effect.Effect<Awaited<Messages>, RuleBroken> {
+    const expected = `${messages.map(({ name }) => name).join(" or ")} within ${this.#options.answerMs / 1000} s`
+    return Effect.gen({ self: this }, function* () {
+      const until = (yield* Clock.currentTimeMillis) + this.#options.answerMs
+      const others: Array<string> = []
+      while (true) {
+        const next = yield* this.#take(until - (yield* Clock.currentTimeMillis))
+        if (next._tag !== "Frame") return yield* new RuleBroken({ expected, came: describe(next, others) })
+        const found = messages.find((message) => isOf(next.frame, message))
+        if (found !== undefined) return yield* decode(next.frame, found)
+        others.push(nameOf(next.frame))
+      }
+    })
+  }
+
+  /** Listens for a while, in which none of these may come; the end of the connection is quiet too. */
+  expectNone(...messages: ReadonlyArray<Message>): Effect.Effect<void, RuleBroken> {
+    const names = messages.map(({ name }) => name).join(" nor ")
+    return Effect.gen({ self: this }, function* () {
+      const until = (yield* Clock.currentTimeMillis) + this.#options.quietMs
+      while (true) {
+        const next = yield* this.#take(until - (yield* Clock.currentTimeMillis))
+        if (next._tag !== "Frame") return
+        const found = messages.find((message) => isOf(next.frame, message))
+        if (found !== undefined) return yield* new RuleBroken({ expected: `no ${names}`, came: found.name })
+      }
+    })
+  }
+
+  /** Waits for the endpoint to close the connection. */
+  get expectEnd(): Effect.Effect<void, RuleBroken> {
+    return Effect.gen({ self: this }, function* () {
+      const until = (yield* Clock.currentTimeMillis) + this.#options.answerMs
+      while (true) {
+        const next = yield* this.#take(until - (yield* Clock.currentTimeMillis))
+        if (next._tag === "End") return
+        if (next._tag === "Silence") {
+          return yield* new RuleBroken({ expected: "the end of the connection", came: "it stays open" })
+        }
+      }
+    })
+  }
+
+  /** The next message of one of these within the quiet time, or `undefined`: for what may come and need not. */
+  maybe<const Messages extends ReadonlyArray<Message>>(
+    ...messages: Messages
+  ): Effect.Effect<Awaited<Messages> | undefined, RuleBroken> {
+    return Effect.gen({ self: this }, function* () {
+      const until = (yield* Clock.currentTimeMillis) + this.#options.quietMs
+      while (true) {
+        const next = yield* this.#take(until - (yield* Clock.currentTimeMillis))
+        if (next._tag !== "Frame") return undefined
+        const found = messages.find((message) => isOf(next.frame, message))
+        if (found !== undefined) return yield* decode(next.frame, found)
+      }
+    })
+  }
+
+  #take(ms: number): Effect.Effect<Next> {
+    return Queue.take(this.#inbox).pipe(
+      Effect.timeoutOption(Math.max(0, ms)),
+      Effect.map((next): Next => {
+        if (Option.isNone(next)) return { _tag: "Silence" }
+        this.seen.push(next.value)
+        return { _tag: "Frame", frame: next.value }
+      }),
+      Effect.catchCause((cause) =>
+        Option.match(Cause.findErrorOption(cause), {
+          onNone: () => Effect.failCause(cause as Cause.Cause<never>),
+          onSome: ({ message }) => Effect.succeed<Next>({ _tag: "End", why: message })
+        })
+      )
+    )
+  }
+}
+
+/** Frames that wait to be looked at. */
+const MAX_WAITING = 1024
+
+type Next =
+  | { readonly _tag: "Frame"; readonly frame: Frame }
+  | { readonly _tag: "End"; readonly why: string }
+  | { readonly _tag: "Silence" }
+
+const isOf = (frame: Frame, message: Message): boolean =>
+  frame.messageType === message.type && Frame.extension(frame) === message.extension
+
+const decode = <M extends Message>(frame: Frame, message: M): Effect.Effect<M["Type"], RuleBroken> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(message.codec.decode(frame.payload))
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      return Effect.fail(new RuleBroken({ expected: `${message.name} that can be read`, came: error.message }))
+    }
+  })
+
+const nameOf = ({ extensionType, messageType }: Frame): string =>
+  `message 0x${messageType.toString(16).padStart(2, "0")}${extensionType & ~Frame.channelBit ? ` of extension 0x${extensionType.toString(16)}` : ""}`
+
+const describe = (next: Exclude<Next, { readonly _tag: "Frame" }>, others: ReadonlyArray<string>): string => {
+  const end = next._tag === "End" ? `the end of the connection (${next.why})` : "nothing"
+  if (others.length === 0) return end
+  const shown = others.slice(-5).join(", ")
+  return `${others.length > 5 ? "... " : ""}${shown}, then ${end}`
+}

@@ -1,0 +1,63 @@
+/**
+ * A rule of the specification as data, with the scripted session that finds out whether an endpoint keeps it, and what came of
+ * it. A rule is about one thing; what it needs on the way and does not get makes it fail too, and the verdict says so.
+ */
+import { type Effect, Schema, type Scope } from "effect"
+import type { Peer } from "./peer.ts"
+
+export interface Rule {
+  /** Stable, for people and scripts: "shares.duplicate". */
+  readonly id: string
+  /** What the endpoint has to do, in a sentence. */
+  readonly title: string
+  /** Of the specification, or the number of the extension. */
+  readonly section: string
+  /** Which end it binds. */
+  readonly side: "server" | "client"
+  readonly protocol: RuleProtocol
+  /** Runs after the others, and by itself: it changes what they see. */
+  readonly alone?: boolean
+  /** The session: succeeds where the rule was kept. */
+  readonly check: (kit: Kit) => Effect.Effect<void, RuleBroken | RuleSkipped, Scope.Scope>
+}
+
+/** "common" rules hold for every protocol. */
+export type RuleProtocol = "common" | "mining" | "template-distribution"
+
+/** What a session has to work with. */
+export interface Kit {
+  /** A new connection, open until the rule has its verdict; nothing has been sent on it. */
+  readonly connect: Effect.Effect<Peer, RuleBroken, Scope.Scope>
+  /** `protocol` of SetupConnection. */
+  readonly protocolId: 0 | 2
+  readonly userIdentity: string
+  readonly nominalHashRate: number
+  /** Makes a new block on the chain that the endpoint follows, where there is a way. */
+  readonly newBlock: Effect.Effect<void> | undefined
+  /** Hashes that may be tried for one share. */
+  readonly maxHashes: number
+}
+
+/** The endpoint did something else than the rule says. */
+export class RuleBroken extends Schema.TaggedError<RuleBroken>("sluice/conformance/RuleBroken")("RuleBroken", {
+  expected: Schema.String,
+  came: Schema.String
+}) {}
+
+/** The rule could not be tried, for a reason that is no fault. */
+export class RuleSkipped extends Schema.TaggedError<RuleSkipped>("sluice/conformance/RuleSkipped")("RuleSkipped", {
+  why: Schema.String
+}) {}
+
+export type Verdict =
+  | { readonly _tag: "Passed" }
+  | { readonly _tag: "Failed"; readonly expected: string; readonly came: string }
+  | { readonly _tag: "Skipped"; readonly why: string }
+
+export interface RuleResult {
+  readonly id: string
+  readonly title: string
+  readonly section: string
+  readonly side: Rule["side"]
+  readonly verdict: Verdict
+}

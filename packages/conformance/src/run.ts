@@ -1,0 +1,80 @@
+/** Runs the rules against an endpoint and gives a verdict for each. */
+import { Common } from "@sluice/protocol"
+import { FrameDialer, type ServerAddress } from "@sluice/transport"
+import { Duration, Effect } from "effect"
+import { Peer, type PeerOptions } from "./peer.ts"
+import { type Kit, type Rule, RuleBroken, type RuleResult, type Verdict } from "./rule.ts"
+import { serverRules } from "./rules.ts"
+
+export interface RunOptions {
+  /** The server to check. */
+  readonly server: ServerAddress
+  /** What it is asked to speak. */
+  readonly protocol: "mining" | "template-distribution"
+  /** Only rules whose id begins with one of these; all. */
+  readonly only?: ReadonlyArray<string>
+  /** How long an answer may take; 5 seconds. */
+  readonly answerTimeout?: Duration.Input
+  /** How long to listen for what must not come; 1 second. */
+  readonly quietTime?: Duration.Input
+  /** Rules that run at the same time, each on connections of its own; 4. */
+  readonly concurrency?: number
+  /** The user of the channels that are opened; "conformance". */
+  readonly userIdentity?: string
+  /** Hashes a second that are announced: the less, the easier the server's target; 1. */
+  readonly nominalHashRate?: number
+  /** Hashes that may be tried for one share; 20 million. A rule whose share is not found in time is skipped. */
+  readonly maxHashes?: number
+  /** Makes a new block on the server's chain; without it the rules about new blocks are skipped. */
+  readonly newBlock?: Effect.Effect<void>
+  /** Called with each verdict when it is there. */
+  readonly onResult?: (result: RuleResult) => void
+}
+
+/** The rules for a server of this protocol. */
+export const rulesFor = (protocol: RunOptions["protocol"]): ReadonlyArray<Rule> =>
+  serverRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
+
+/** A verdict for each rule, in the order of the rules. Nothing fails: a server that is not there breaks them all. */
+export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, FrameDialer> =>
+  Effect.gen(function* () {
+    const { dial } = yield* FrameDialer
+    const peerOptions: PeerOptions = {
+      answerMs: Duration.toMillis(options.answerTimeout ?? "5 seconds"),
+      quietMs: Duration.toMillis(options.quietTime ?? "1 second")
+    }
+    const connect = dial(options.server).pipe(
+      Effect.mapError(({ message }) => new RuleBroken({ expected: "a connection", came: message })),
+      Effect.flatMap((frames) => Peer.make(frames, peerOptions))
+    )
+    const kit: Kit = {
+      connect,
+      protocolId: options.protocol === "mining" ? Common.MINING_PROTOCOL : Common.TEMPLATE_DISTRIBUTION_PROTOCOL,
+      userIdentity: options.userIdentity ?? "conformance",
+      nominalHashRate: options.nominalHashRate ?? 1,
+      maxHashes: options.maxHashes ?? 20_000_000,
+      newBlock: options.newBlock
+    }
+    const { onResult, only } = options
+    const rules = rulesFor(options.protocol).filter(
+      ({ id }) => only === undefined || only.some((prefix) => id.startsWith(prefix))
+    )
+    const judge = ({ check, id, section, side, title }: Rule) =>
+      Effect.scoped(check(kit)).pipe(
+        Effect.match({ onSuccess: (): Verdict => ({ _tag: "Passed" }), onFailure: verdictOf }),
+        Effect.map((verdict): RuleResult => ({ id, title, section, side, verdict })),
+        Effect.tap((result) => Effect.sync(() => onResult?.(result)))
+      )
+    const together = rules.filter(({ alone }) => alone !== true)
+    const alone = rules.filter((rule) => rule.alone === true)
+    const results = [
+      ...(yield* Effect.forEach(together, judge, { concurrency: options.concurrency ?? 4 })),
+      ...(yield* Effect.forEach(alone, judge))
+    ]
+    return rules.map(({ id }) => results.find((result) => result.id === id)!)
+  })
+
+const verdictOf = (failure: Effect.Error<ReturnType<Rule["check"]>>): Verdict =>
+  failure._tag === "RuleSkipped"
+    ? { _tag: "Skipped", why: failure.why }
+    : { _tag: "Failed", expected: failure.expected, came: failure.came }

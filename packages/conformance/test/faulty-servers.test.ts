@@ -1,0 +1,303 @@
+/** Deliberately broken twins of our servers: each fault is found by the name of the rule that it breaks. */
+import { describe, expect, it } from "@effect/vitest"
+import { Common, Frame, type Message, Mining, TemplateDistribution } from "@sluice/protocol"
+import { Effect } from "effect"
+import { check, type Fault } from "./worlds.ts"
+
+/** The frame as bytes again. */
+const bytesOf = ({ extensionType, messageType, payload }: Frame): Uint8Array => {
+  const bytes = new Uint8Array(Frame.headerSize + payload.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, extensionType, true)
+  bytes[2] = messageType
+  view.setUint16(3, payload.length & 0xffff, true)
+  bytes[5] = payload.length >> 16
+  bytes.set(payload, Frame.headerSize)
+  return bytes
+}
+
+const isOf = (frame: Frame, message: Message): boolean => frame.messageType === message.type
+
+type AnyMessage = { readonly type: number; readonly codec: Message["codec"]; readonly Type: object }
+
+/** Changes messages of one kind on their way out; `[]` keeps them back, several send them all. */
+const sending = <M extends AnyMessage>(
+  message: M,
+  change: (value: M["Type"]) => M["Type"] | ReadonlyArray<M["Type"]>
+): Fault => ({
+  send: (frame) => {
+    if (frame.messageType !== message.type) return [bytesOf(frame)]
+    const changed = change(message.codec.decode(frame.payload) as M["Type"])
+    return (Array.isArray(changed) ? changed : [changed]).map((value) => message.codec.encode(value as never))
+  }
+})
+
+/** Changes messages of one kind before the server sees them. */
+const receiving = <M extends AnyMessage>(message: M, change: (value: M["Type"]) => M["Type"]): Fault => ({
+  receive: (frame) => {
+    if (frame.messageType !== message.type) return [frame]
+    return [Frame.read(message.codec.encode(change(message.codec.decode(frame.payload) as M["Type"]) as never))!]
+  }
+})
+
+/** Frames of one kind with another header or payload. */
+const sendingFrame = (message: Message, change: (frame: Frame) => Frame): Fault => ({
+  send: (frame) => [bytesOf(isOf(frame, message) ? change(frame) : frame)]
+})
+
+interface Twin {
+  readonly fault: string
+  readonly makeFault: () => Fault
+  /** The rule that is broken by its name; others may fail with it. */
+  readonly breaks: string
+}
+
+const miningTwins: ReadonlyArray<Twin> = [
+  {
+    fault: "chooses a version that was not proposed",
+    makeFault: () => sending(Common.SetupConnectionSuccess, (value) => ({ ...value, usedVersion: 3 })),
+    breaks: "setup.version"
+  },
+  {
+    fault: "sets the channel bit on SetupConnection.Success",
+    makeFault: () => sendingFrame(Common.SetupConnectionSuccess, (frame) => ({ ...frame, extensionType: 0x8000 })),
+    breaks: "frames.channel-bit-of-setup"
+  },
+  {
+    fault: "accepts every version",
+    makeFault: () => receiving(Common.SetupConnection, (value) => ({ ...value, minVersion: 2, maxVersion: 2 })),
+    breaks: "setup.version-too-new"
+  },
+  {
+    fault: "accepts every protocol",
+    makeFault: () => receiving(Common.SetupConnection, (value) => ({ ...value, protocol: 0 })),
+    breaks: "setup.unknown-protocol"
+  },
+  {
+    fault: "says which flags it does not support one at a time",
+    makeFault: () =>
+      sending(Common.SetupConnectionError, (value) => ({ ...value, flags: (value.flags & -value.flags) >>> 0 })),
+    breaks: "setup.error-lists-flags"
+  },
+  {
+    fault: "leaves out the channel bit on jobs",
+    makeFault: () => sendingFrame(Mining.NewExtendedMiningJob, (frame) => ({ ...frame, extensionType: 0 })),
+    breaks: "frames.channel-bit"
+  },
+  {
+    fault: "answers with another request id",
+    makeFault: () =>
+      sending(Mining.OpenExtendedMiningChannelSuccess, (value) => ({ ...value, requestId: value.requestId >>> 1 })),
+    breaks: "open.extended"
+  },
+  {
+    fault: "pays no heed to max_target",
+    makeFault: () =>
+      receiving(Mining.OpenStandardMiningChannel, (value) => ({ ...value, maxTarget: new Uint8Array(32).fill(0xff) })),
+    breaks: "open.standard-target"
+  },
+  {
+    fault: "gives less extranonce than asked for",
+    makeFault: () => sending(Mining.OpenExtendedMiningChannelSuccess, (value) => ({ ...value, extranonceSize: 3 })),
+    breaks: "open.extranonce-size"
+  },
+  {
+    fault: "gives every channel the same prefix",
+    makeFault: () =>
+      sending(Mining.OpenExtendedMiningChannelSuccess, (value) => ({
+        ...value,
+        extranoncePrefix: new Uint8Array(value.extranoncePrefix.length)
+      })),
+    breaks: "channels.unique-prefix"
+  },
+  {
+    fault: "uses a channel's id for its group",
+    makeFault: () =>
+      sending(Mining.OpenExtendedMiningChannelSuccess, (value) => ({ ...value, groupChannelId: value.channelId })),
+    breaks: "groups.unique-id"
+  },
+  {
+    fault: "never sends SetTarget",
+    makeFault: () => sending(Mining.SetTarget, () => []),
+    breaks: "update.smaller-target"
+  },
+  {
+    fault: "sends the first job as an active one",
+    makeFault: () => sending(Mining.NewExtendedMiningJob, (value) => ({ ...value, minNtime: 1 })),
+    breaks: "jobs.first-is-future-extended"
+  },
+  {
+    fault: "sends SetNewPrevHash for a job that it never sent",
+    makeFault: () => sending(Mining.SetNewPrevHash, (value) => ({ ...value, jobId: (value.jobId + 1) >>> 0 })),
+    breaks: "jobs.first-is-future-standard"
+  },
+  {
+    fault: "does not allow version rolling where it is required",
+    makeFault: () => sending(Mining.NewExtendedMiningJob, (value) => ({ ...value, versionRollingAllowed: false })),
+    breaks: "jobs.version-rolling"
+  },
+  {
+    fault: "leaves the BIP141 fields in the coinbase",
+    makeFault: () =>
+      sending(Mining.NewExtendedMiningJob, (value) => ({
+        ...value,
+        coinbaseTxPrefix: new Uint8Array(
+          Buffer.concat([
+            value.coinbaseTxPrefix.subarray(0, 4),
+            Buffer.from("0001", "hex"),
+            value.coinbaseTxPrefix.subarray(4)
+          ])
+        ),
+        coinbaseTxSuffix: new Uint8Array(
+          Buffer.concat([
+            value.coinbaseTxSuffix.subarray(0, -4),
+            Buffer.from(`0120${"00".repeat(32)}`, "hex"),
+            value.coinbaseTxSuffix.subarray(-4)
+          ])
+        )
+      })),
+    breaks: "jobs.coinbase"
+  },
+  {
+    fault: "accepts every share",
+    makeFault: () => ({
+      send: (frame) => {
+        if (!isOf(frame, Mining.SubmitSharesError)) return [bytesOf(frame)]
+        const { channelId, sequenceNumber } = Mining.SubmitSharesError.codec.decode(frame.payload)
+        return [
+          Mining.SubmitSharesSuccess.codec.encode(
+            Mining.SubmitSharesSuccess.make({
+              channelId,
+              lastSequenceNumber: sequenceNumber,
+              newSubmitsAcceptedCount: 1,
+              newSharesSum: 0n
+            })
+          )
+        ]
+      }
+    }),
+    breaks: "shares.duplicate-extended"
+  },
+  {
+    fault: "counts shares from the beginning rather than for each batch",
+    makeFault: () => {
+      let count = 0
+      return sending(Mining.SubmitSharesSuccess, (value) => ({
+        ...value,
+        newSubmitsAcceptedCount: (count += value.newSubmitsAcceptedCount + 1)
+      }))
+    },
+    breaks: "shares.accepted-extended"
+  },
+  {
+    fault: "acknowledges with a number of its own",
+    makeFault: () => sending(Mining.SubmitSharesSuccess, (value) => ({ ...value, lastSequenceNumber: 1 })),
+    breaks: "shares.accepted-standard"
+  },
+  {
+    fault: "acknowledges each batch twice",
+    makeFault: () => sending(Mining.SubmitSharesSuccess, (value) => [value, value]),
+    breaks: "shares.batch"
+  },
+  {
+    fault: "does not say which share was refused",
+    makeFault: () => sending(Mining.SubmitSharesError, (value) => ({ ...value, sequenceNumber: 0 })),
+    breaks: "shares.unknown-job"
+  },
+  {
+    fault: "cuts extranonces to the size agreed",
+    makeFault: () =>
+      receiving(Mining.SubmitSharesExtended, (value) => ({ ...value, extranonce: value.extranonce.subarray(0, 8) })),
+    breaks: "shares.extranonce-too-long"
+  },
+  {
+    fault: "goes on with the old previous hash after a block",
+    makeFault: () => {
+      let isFirst = true
+      return sending(Mining.SetNewPrevHash, (value) => {
+        if (!isFirst) return []
+        isFirst = false
+        return value
+      })
+    },
+    breaks: "jobs.new-block"
+  }
+]
+
+const templateTwins: ReadonlyArray<Twin> = [
+  {
+    fault: "sends its templates as active ones",
+    makeFault: () => sending(TemplateDistribution.NewTemplate, (value) => ({ ...value, futureTemplate: false })),
+    breaks: "templates.future"
+  },
+  {
+    fault: "names a template that it never sent",
+    makeFault: () =>
+      sending(TemplateDistribution.SetNewPrevHash, (value) => ({ ...value, templateId: value.templateId + 9n })),
+    breaks: "templates.first"
+  },
+  {
+    fault: "counts its outputs wrongly",
+    makeFault: () => sending(TemplateDistribution.NewTemplate, (value) => ({ ...value, coinbaseTxOutputsCount: 2 })),
+    breaks: "templates.outputs"
+  },
+  {
+    fault: "commits to other witnesses",
+    makeFault: () =>
+      sending(TemplateDistribution.NewTemplate, (value) => ({
+        ...value,
+        coinbaseTxOutputs: value.coinbaseTxOutputs.map((byte, at) => (at === 20 ? byte ^ 1 : byte))
+      })),
+    breaks: "templates.witness-commitment"
+  },
+  {
+    fault: "sends the merkle path from the root on",
+    makeFault: () =>
+      sending(TemplateDistribution.NewTemplate, (value) => ({ ...value, merklePath: value.merklePath.toReversed() })),
+    breaks: "templates.merkle-path"
+  },
+  {
+    fault: "lets every hash be a block",
+    makeFault: () =>
+      sending(TemplateDistribution.SetNewPrevHash, (value) => ({ ...value, target: new Uint8Array(32).fill(0xff) })),
+    breaks: "templates.target"
+  },
+  {
+    fault: "puts the channel bit on everything",
+    makeFault: () => ({ send: (frame) => [bytesOf({ ...frame, extensionType: 0x8000 })] }),
+    breaks: "frames.no-channel-bit"
+  },
+  {
+    fault: "says of no template which one it is about",
+    makeFault: () =>
+      sending(TemplateDistribution.RequestTransactionDataError, (value) => ({ ...value, templateId: 0n })),
+    breaks: "transactions.unknown"
+  }
+]
+
+/** A twin that did not even set up a connection would break every rule. */
+const KEPT = "setup.answer"
+
+/** The failed ones among the rule and one that every twin keeps. */
+const failedOf = (protocol: "mining" | "template-distribution", { breaks, makeFault }: Twin) =>
+  Effect.map(check({ protocol, fault: makeFault, only: [breaks, KEPT], answerTimeout: "1 second" }), (results) =>
+    results.filter(({ verdict }) => verdict._tag === "Failed").map(({ id }) => id)
+  )
+
+describe.each(miningTwins)("a pool that $fault", (twin) => {
+  it.live(`breaks ${twin.breaks}`, () =>
+    Effect.map(failedOf("mining", twin), (failed) => {
+      expect(failed).toContain(twin.breaks)
+      expect(failed).not.toContain(KEPT)
+    })
+  )
+})
+
+describe.each(templateTwins)("a template provider that $fault", (twin) => {
+  it.live(`breaks ${twin.breaks}`, () =>
+    Effect.map(failedOf("template-distribution", twin), (failed) => {
+      expect(failed).toContain(twin.breaks)
+      expect(failed).not.toContain(KEPT)
+    })
+  )
+})

@@ -1,0 +1,55 @@
+/** Our own servers keep every rule that they can be tried on. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Conformance } from "../src/index.ts"
+import { check } from "./worlds.ts"
+
+/** Those that did not pass, with why. */
+const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
+  Object.fromEntries(
+    results.flatMap(({ id, verdict }) =>
+      verdict._tag === "Passed"
+        ? []
+        : [[id, verdict._tag === "Skipped" ? verdict.why : `expected ${verdict.expected}, came ${verdict.came}`]]
+    )
+  )
+
+describe("our pool", () => {
+  it.live("keeps the rules of a mining server", () =>
+    Effect.gen(function* () {
+      const results = yield* check({ protocol: "mining" })
+      expect(others(results)).toEqual({
+        "jobs.fixed-version": "the server lets versions be rolled",
+        "shares.version-fixed": "the server's jobs allow version rolling"
+      })
+      expect(results.map(({ id }) => id)).toEqual(Conformance.rulesFor("mining").map(({ id }) => id))
+    })
+  )
+
+  it.live("keeps them with a fixed version too", () =>
+    Effect.gen(function* () {
+      const results = yield* check({ protocol: "mining", pool: { versionRolling: false }, only: ["jobs.", "shares."] })
+      expect(others(results)).toEqual({
+        "jobs.version-rolling": "the server refuses connections with REQUIRES_VERSION_ROLLING"
+      })
+    })
+  )
+})
+
+describe("our template provider", () => {
+  it.live("keeps the rules of a template provider", () =>
+    Effect.gen(function* () {
+      expect(others(yield* check({ protocol: "template-distribution" }))).toEqual({})
+    })
+  )
+})
+
+it("no two rules have the same name, and each says its section", () => {
+  const ids = Conformance.serverRules.map(({ id }) => id)
+  expect(new Set(ids).size).toBe(ids.length)
+  for (const { id, section, title } of Conformance.serverRules) {
+    expect(id).toMatch(/^[a-z]+\.[a-z-]+$/)
+    expect(section).toMatch(/^(\d+(\.\d+)*|0x[0-9a-f]{4}, \d)$/)
+    expect(title).toMatch(/^\w.*[^.]$/)
+  }
+})

@@ -1,0 +1,131 @@
+/** A pool and a template provider over a development node, in memory, as they are or with a fault put between them and the kit. */
+import { DevNode, NodeRpc, solveTemplate } from "@sluice/bitcoin"
+import { Frame, TemplateDistribution } from "@sluice/protocol"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
+import {
+  type FrameDuplex,
+  FrameListener,
+  Memory,
+  MiningListener,
+  Plain,
+  type ServerAddress,
+  Setup,
+  TemplateDialer,
+  TemplateListener
+} from "@sluice/transport"
+import { Effect, Layer, Logger } from "effect"
+import { Conformance } from "../src/index.ts"
+
+/** What a broken twin does to the frames of one connection: each gives what goes on in the place of one. */
+export interface Fault {
+  readonly send?: (frame: Frame) => ReadonlyArray<Uint8Array>
+  readonly receive?: (frame: Frame) => ReadonlyArray<Frame>
+}
+
+const POOL: ServerAddress = { host: "memory", port: 1, security: { _tag: "plain" } }
+const PROVIDER: ServerAddress = { host: "memory", port: 2, security: { _tag: "plain" } }
+
+export const poolOptions: PoolOptions = {
+  coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+  policy: { minHashRate: 1 }
+}
+
+/** Work without a node; no hash is a block. */
+export const firstTemplate: TemplateDistribution.NewTemplate = TemplateDistribution.NewTemplate.make({
+  templateId: 1n,
+  futureTemplate: true,
+  version: 0x20000000,
+  coinbaseTxVersion: 2,
+  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
+  coinbaseTxInputSequence: 0xfffffffe,
+  coinbaseTxValueRemaining: 5_000_000_000n,
+  coinbaseTxOutputsCount: 0,
+  coinbaseTxOutputs: new Uint8Array(0),
+  coinbaseTxLocktime: 158,
+  merklePath: []
+})
+export const firstPrevHash: TemplateDistribution.SetNewPrevHash = TemplateDistribution.SetNewPrevHash.make({
+  templateId: 1n,
+  prevHash: new Uint8Array(32).fill(1),
+  headerTimestamp: 1_785_000_000,
+  nbits: 0x1d00ffff,
+  target: new Uint8Array(32)
+})
+
+/** The listener, with a fault of its own for each connection. */
+const broken = (makeFault: () => Fault): Layer.Layer<FrameListener, never, FrameListener> =>
+  Layer.effect(
+    FrameListener,
+    Effect.map(FrameListener, ({ address, run }) =>
+      FrameListener.of({ address, run: (handler) => run((frames) => handler(withFault(frames, makeFault()))) })
+    )
+  )
+
+const withFault = (frames: FrameDuplex, { receive, send }: Fault): FrameDuplex => {
+  const pull: FrameDuplex["pull"] = Effect.flatMap(frames.pull, (batch) => {
+    const [first, ...rest] = receive === undefined ? batch : batch.flatMap((frame) => receive(frame))
+    return first === undefined ? pull : Effect.succeed([first, ...rest] as const)
+  })
+  return {
+    ...frames,
+    pull,
+    write: (written) => {
+      if (send === undefined) return frames.write(written)
+      const [first, ...rest] = written.flatMap((bytes) => send(Frame.read(bytes)!))
+      return first === undefined ? Effect.void : frames.write([first, ...rest])
+    }
+  }
+}
+
+export interface Check extends Partial<Conformance.RunOptions> {
+  readonly protocol: Conformance.RunOptions["protocol"]
+  readonly fault?: () => Fault
+  readonly pool?: Partial<PoolOptions>
+}
+
+/** Runs the kit against a new world. */
+export const check = ({ fault = () => ({}), pool, protocol, ...options }: Check) =>
+  Effect.gen(function* () {
+    const node = yield* DevNode
+    yield* node.addMadeUpTransactions(5)
+    const network = Memory.make()
+    const listening = (address: ServerAddress, makeFault: () => Fault) =>
+      broken(makeFault).pipe(Layer.provide(Plain.listener), Layer.provide(Layer.orDie(network.listener(address))))
+    const none = () => ({})
+    const provider = TemplateProvider.layer().pipe(
+      Layer.provide(Setup.server(TemplateListener)),
+      Layer.provide(listening(PROVIDER, protocol === "mining" ? none : fault))
+    )
+    const dialer = Plain.dialer.pipe(Layer.provide(network.dialer))
+    const all = { ...poolOptions, ...pool }
+    const source = TemplateClient.layer({ servers: [PROVIDER], constraints: Pool.constraints(all) }).pipe(
+      Layer.provide(Setup.client(TemplateDialer)),
+      Layer.provide(dialer)
+    )
+    const mining = Pool.layer(all).pipe(
+      Layer.provide(source),
+      Layer.provide(Setup.server(MiningListener, Pool.setup(all))),
+      Layer.provide(listening(POOL, fault))
+    )
+    yield* Layer.build(protocol === "mining" ? Layer.merge(provider, mining) : provider)
+    const rpc = yield* NodeRpc
+    const newBlock = Effect.gen(function* () {
+      const template = yield* rpc.getBlockTemplate()
+      yield* node.submitBlock(solveTemplate(template)!)
+    }).pipe(Effect.orDie)
+    return yield* Conformance.run({
+      server: protocol === "mining" ? POOL : PROVIDER,
+      protocol,
+      answerTimeout: "3 seconds",
+      quietTime: "100 millis",
+      concurrency: 8,
+      newBlock,
+      ...options
+    }).pipe(Effect.provide(dialer))
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(DevNode.layerInMemory({ bits: 0x1e0fffff, transactionsPerSecond: 0 })),
+    Effect.provide(Logger.layer([])),
+    Effect.orDie
+  )
