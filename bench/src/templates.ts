@@ -21,6 +21,8 @@ import { keep } from "./case.ts"
 import type { NodeReady } from "./template-node.ts"
 
 const BLOCKS = 200
+/** Of the slow way, which takes its time. */
+const SLOW_BLOCKS = 100
 const WARM_UP_BLOCKS = 10
 const MEMPOOL = 4_000
 const TRANSACTIONS = 5_000
@@ -176,7 +178,8 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
   yield* awaitTip
   yield* Effect.sleep("300 millis")
   const times: Array<number> = []
-  for (let block = 0; block < WARM_UP_BLOCKS + BLOCKS; block++) {
+  const blocks = emptyTemplates ? BLOCKS : SLOW_BLOCKS
+  for (let block = 0; block < WARM_UP_BLOCKS + blocks; block++) {
     // Blocks are minutes apart: what the last template left to do is not the next one's burden.
     yield* Effect.sleep("15 millis")
     announcedAt = 0
