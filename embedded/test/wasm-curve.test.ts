@@ -189,21 +189,27 @@ describe("WasmCurve", () => {
     const [message, entropy, own, out] = [random.bytes(), random.bytes(), new Uint8Array(64), new Uint8Array(64)]
     const whole = machine.everything()
     const exchange = (machine.exports["exchangeAt"] as () => number)()
-    const traces = (): ReadonlyArray<number> => {
+    // As big-endian bytes, as words (a scalar, negated or not), and as the words that SHA-256 reads of bytes.
+    const words = (of: Uint8Array) => Uint8Array.from(of, (_, i) => of[i ^ 3]!)
+    const formsOf = (of: Uint8Array) => [of, of.toReversed(), toBytes(N - (toNumber(of) % N)).toReversed(), words(of)]
+    const traces = (of: Uint8Array): ReadonlyArray<number> => {
       whole.fill(0, exchange, exchange + 512)
-      const needles = [secret, secret.toReversed(), toBytes(N - toNumber(secret)).toReversed()]
-      return needles.map((needle) => Buffer.from(whole.buffer).indexOf(needle.subarray(8, 24)))
+      return formsOf(of).map((needle) => Buffer.from(whole.buffer).indexOf(needle.subarray(8, 24)))
     }
+    const nowhere = [-1, -1, -1, -1]
     assert.notStrictEqual(machine.call("createEllSwift", secret, entropy), 0)
     own.set(machine.result(64))
-    assert.deepStrictEqual(traces(), [-1, -1, -1])
+    assert.deepStrictEqual(traces(secret), nowhere)
+    assert.isTrue(curve.xOnly(own, 0, out, 0))
+    assert.notStrictEqual(machine.call("ecdhX", out.subarray(0, 32), secret), 0)
+    const sharedX = machine.result(32)
     assert.notStrictEqual(machine.call("ecdh", own, own, secret, 1), 0)
     const shared = machine.result(32)
     assert.isTrue(curve.ecdh(own, 0, own, 0, secret, true, out, 0))
     assert.deepStrictEqual(shared, out.subarray(0, 32))
-    assert.deepStrictEqual(traces(), [-1, -1, -1])
+    for (const left of [secret, sharedX, shared]) assert.deepStrictEqual(traces(left), nowhere)
     assert.notStrictEqual(machine.call("sign", message, secret, entropy), 0)
-    assert.deepStrictEqual(traces(), [-1, -1, -1])
+    assert.deepStrictEqual(traces(secret), nowhere)
   })
 
   it.effect("takes the place of noise's default curve as a layer", () =>

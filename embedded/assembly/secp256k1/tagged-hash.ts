@@ -2,10 +2,11 @@
  * SHA-256 of bytes in the module's memory, over core's SHA-256, and BIP340's tagged hash: SHA256(t || t || message) with
  * t = SHA256(tag). A message is put together in one buffer.
  */
-import { sha256 } from "../../../packages/core/src/sha256"
+import { Sha256 } from "../../../packages/core/src/sha256"
 
 /** Two tag hashes and the longest message: two ElligatorSwift keys and an x-coordinate. */
 const BUFFER_SIZE: i32 = 64 + 160
+const hasher = new Sha256()
 const buffer = new Uint8Array(BUFFER_SIZE)
 const digest = new Uint8Array(32)
 let length: i32 = 0
@@ -14,7 +15,7 @@ let length: i32 = 0
 export function tagPrefix(tag: string): Uint8Array {
   const prefix = new Uint8Array(64)
   for (let i = 0; i < tag.length; i++) buffer[i] = tag.charCodeAt(i) as u8
-  sha256(buffer, 0, tag.length, prefix, 0)
+  hasher.hash(buffer, 0, tag.length, prefix, 0)
   memory.copy(prefix.dataStart + 32, prefix.dataStart, 32)
   return prefix
 }
@@ -42,8 +43,9 @@ export function appendU32(value: u32): void {
 
 /** Writes the 32-byte hash, and forgets the message. */
 export function finish(to: usize): void {
-  sha256(buffer, 0, length, digest, 0)
+  hasher.hash(buffer, 0, length, digest, 0)
   memory.copy(to, digest.dataStart, 32)
+  hasher.clear()
   digest.fill(0)
   buffer.fill(0)
 }
