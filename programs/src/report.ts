@@ -13,6 +13,9 @@ export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramErr
   message: Schema.String
 }) {}
 
+/** A program has run and printed what it found, and that is not as it should be: nothing more to say, status 1. */
+export class FaultsFound extends Schema.TaggedError<FaultsFound>()("FaultsFound", {}) {}
+
 /** Prints one line for each thing that is wrong, never a stack, and gives the exit status. */
 export const report = <E, R>(main: Effect.Effect<void, E, R>): Effect.Effect<number, never, R> =>
   main.pipe(
@@ -44,6 +47,7 @@ const describe = (error: unknown): { readonly lines: ReadonlyArray<string>; read
     const wrong = worthTelling(error.errors).map((one) => `${command}: ${describeUsage(one)}`)
     return { lines: wrong.length === 0 ? [] : [...wrong, `See \`${command} --help\`.`], status: 2 }
   }
+  if (error instanceof FaultsFound) return { lines: [], status: 1 }
   if (error instanceof ProgramError) {
     return { lines: [`sluice ${error.program}: ${oneLine(error.message)}`], status: 2 }
   }

@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
+import { conformance } from "./conformance/main.ts"
 import { decode } from "./decode/main.ts"
 import { demo } from "./demo/main.ts"
 import { encode } from "./encode/main.ts"
@@ -18,7 +19,7 @@ const command = Command.make("sluice").pipe(
   Command.withDescription(
     "Stratum V2: a development node, a template provider, a pool, a miner, and a demo of them all."
   ),
-  Command.withSubcommands([demo, node, templateProvider, pool, miner, key, decode, encode])
+  Command.withSubcommands([demo, node, templateProvider, pool, miner, key, decode, encode, conformance])
 )
 
 /** Runs `sluice ARGS` until it is done or interrupted, and gives the exit status. */

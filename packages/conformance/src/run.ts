@@ -76,5 +76,9 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
 
 const verdictOf = (failure: Effect.Error<ReturnType<Rule["check"]>>): Verdict =>
   failure._tag === "RuleSkipped"
-    ? { _tag: "Skipped", why: failure.why }
-    : { _tag: "Failed", expected: failure.expected, came: failure.came }
+    ? { _tag: "Skipped", why: printable(failure.why) }
+    : { _tag: "Failed", expected: printable(failure.expected), came: printable(failure.came) }
+
+/** Texts of the endpoint are among it, and are not to forge lines of a report or steer a terminal. */
+const printable = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`)
