@@ -17,11 +17,15 @@ export class CurveModuleError extends Schema.TaggedError<CurveModuleError>("slui
   }
 }
 
-/** secp256k1 in WebAssembly, with an instance of its own. */
-export const layerWasm: Layer.Layer<never, CurveModuleError> = Layer.effect(
-  Curve.Curve,
-  Effect.map(
-    Effect.tryPromise({ try: curveModule, catch: (cause) => new CurveModuleError({ cause }) }),
-    (bytes) => new WasmCurve(bytes)
+/** The curve of a module whose bytes come from elsewhere, such as from a bundle. */
+export const layerOf = (load: () => Promise<Uint8Array<ArrayBuffer>>): Layer.Layer<never, CurveModuleError> =>
+  Layer.effect(
+    Curve.Curve,
+    Effect.tryPromise({
+      try: async () => new WasmCurve(await load()),
+      catch: (cause) => new CurveModuleError({ cause })
+    })
   )
-)
+
+/** secp256k1 in WebAssembly, with an instance of its own. */
+export const layerWasm: Layer.Layer<never, CurveModuleError> = layerOf(curveModule)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { schnorr, secp256k1 } from "@noble/curves/secp256k1.js"
-import { curveModule, layerWasm, WasmCurve } from "@sluice/embedded"
+import { curveModule, layerOf, layerWasm, WasmCurve } from "@sluice/embedded"
 import { Curve } from "@sluice/noise"
 import { Effect, Schema } from "effect"
 import { makeMachine, toBytes, toNumber } from "./machine.ts"
@@ -216,6 +216,22 @@ describe("WasmCurve", () => {
     Effect.gen(function* () {
       assert.instanceOf(yield* Curve.Curve, WasmCurve)
     }).pipe(Effect.provide(layerWasm))
+  )
+
+  it.effect("fails as a layer with what to do where the module cannot be read, or is none", () =>
+    Effect.gen(function* () {
+      const missing = async () => Promise.reject(new Error("ENOENT: sluice-curve.wasm"))
+      const broken = async () => Uint8Array.of(0, 97, 115, 109)
+      for (const [load, cause] of [
+        [missing, "ENOENT"],
+        [broken, "CompileError"]
+      ] as const) {
+        const error = yield* Effect.flip(Effect.provide(Effect.void, layerOf(load)))
+        assert.strictEqual(error._tag, "CurveModuleError")
+        assert.include(error.message, cause)
+        assert.include(error.message, "npm run build -w embedded")
+      }
+    })
   )
 
   it("is a module without imports, in two pages of memory", () => {
