@@ -1,8 +1,8 @@
 /**
- * The elliptic curve of the handshake: single operations, and all that a responder does with one, in WebAssembly against
+ * The elliptic curve of the handshake: single operations, and all that each side does with one, in WebAssembly against
  * @noble/curves with the ElligatorSwift of @scure/btc-signer.
  */
-import { Initiator, Responder, type Curve } from "@sluice/core"
+import { certificateDigest, Initiator, Responder, type Curve } from "@sluice/core"
 import { curveModule, WasmCurve } from "@sluice/embedded"
 import { NobleCurve } from "@sluice/noise"
 import { keep, type Case } from "./case.ts"
@@ -17,8 +17,9 @@ const [ours, theirs] = [new Uint8Array(64), bytes(13, 64)]
 const signature = new Uint8Array(64)
 const publicKey = new Uint8Array(32)
 const out = new Uint8Array(234)
-const certificate = bytes(17, 74)
-const act1 = new Uint8Array(64)
+const certificate = new Uint8Array(74)
+const [act1, act2] = [new Uint8Array(64), new Uint8Array(234)]
+const ephemeral = bytes(19, 32)
 
 const must = (right: boolean): void => {
   if (!right) throw new Error("the curve refused what is right")
@@ -26,7 +27,14 @@ const must = (right: boolean): void => {
 must(wasm.createEllSwift(secret, message, ours, 0))
 must(wasm.xOnly(ours, 0, publicKey, 0))
 must(wasm.sign(message, secret, message, signature, 0))
-must(new Initiator(wasm).start(bytes(19, 32), message, act1, 0) === 0)
+
+// A certificate for the years 1970 to 2106, by an authority whose key is the server's own.
+const digest = new Uint8Array(32)
+certificate.fill(0xff, 6, 10)
+certificateDigest(0, 0, -1, publicKey, 0, digest, 0)
+must(wasm.sign(digest, secret, message, certificate, 10))
+must(new Initiator(wasm).start(ephemeral, message, act1, 0) === 0)
+must(new Responder(wasm, secret, ours, certificate).respond(act1, 0, secret, message, act2, 0) === 0)
 
 // Encodings take more or fewer attempts: each run uses the next of 64 entropies, both curves the same ones.
 const entropies = Array.from({ length: 64 }, (_, i) => bytes(2 * i + 1, 32))
@@ -50,5 +58,9 @@ export const cases: ReadonlyArray<Case> = [
   operation("curve: responder's handshake", (curve, i) => {
     const responder = new Responder(curve, secret, ours, certificate)
     return responder.respond(act1, 0, secret, entropies[i]!, out, 0) === 0
+  }),
+  operation("curve: initiator's handshake", (curve) => {
+    const initiator = new Initiator(curve)
+    return initiator.start(ephemeral, message, out, 0) === 0 && initiator.finish(act2, 0, publicKey, 1e9, 0) === 0
   })
 ]
