@@ -191,7 +191,7 @@ const table: usize = memory.data(960, 8)
 const digits1: usize = memory.data(272, 8)
 const digits2: usize = digits1 + 136
 const product: usize = memory.data(40, 8)
-/** 65 windows of 8 affine points, 41,600 bytes, and as much to compute them in. */
+/** 65 windows of 8 affine points, 41,600 bytes, and as much to compute them in: what fits into two pages of memory. */
 const generatorTable: usize = memory.data(41600, 8)
 const denominators: usize = memory.data(41600, 8)
 
