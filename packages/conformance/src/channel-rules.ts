@@ -26,6 +26,7 @@ const rule = (id: string, section: string, title: string, check: Rule["check"]):
 })
 
 const KINDS = ["standard", "extended"] as const
+const A = { standard: "a standard", extended: "an extended" } as const
 const SECTION_OF_SUCCESS = { standard: "5.3.3", extended: "5.3.5" } as const
 const MAX_EXTRANONCE = Mining.MAX_EXTRANONCE_SIZE
 
@@ -48,7 +49,7 @@ export const channelRules: ReadonlyArray<Rule> = [
     rule(
       `open.${kind}`,
       SECTION_OF_SUCCESS[kind],
-      `A request for a ${kind} channel gets Success with its request_id`,
+      `A request for ${A[kind]} channel gets Success with its request_id`,
       (kit) =>
         Effect.gen(function* () {
           const { peer } = yield* setUpFor(kit, kind)
@@ -59,7 +60,7 @@ export const channelRules: ReadonlyArray<Rule> = [
     rule(
       `open.${kind}-target`,
       "5.3.2",
-      `The target of a ${kind} channel is at most the max_target asked for, or it is refused`,
+      `The target of ${A[kind]} channel is at most the max_target asked for, or it is refused`,
       (kit) =>
         Effect.gen(function* () {
           const { peer } = yield* setUpFor(kit, kind)

@@ -25,6 +25,7 @@ const rule = (id: string, section: string, title: string, check: Rule["check"]):
 })
 
 const KINDS = ["standard", "extended"] as const
+const A = { standard: "a standard", extended: "an extended" } as const
 const MAX_SCRIPT = 100
 
 export const jobRules: ReadonlyArray<Rule> = [
@@ -32,7 +33,7 @@ export const jobRules: ReadonlyArray<Rule> = [
     rule(
       `jobs.first-is-future-${kind}`,
       "5.3.15",
-      `The first job of a ${kind} channel is a future one, with a SetNewPrevHash for it behind`,
+      `The first job of ${A[kind]} channel is a future one, with a SetNewPrevHash for it behind`,
       (kit) =>
         Effect.gen(function* () {
           const { peer } = yield* setUpFor(kit, kind)

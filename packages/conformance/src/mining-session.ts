@@ -147,6 +147,8 @@ export interface MineOptions {
   readonly miss?: boolean
   readonly firstNonce?: number
   readonly sequenceNumber?: number
+  /** Fields that differ from what the job asks for; the hash is looked for with them. */
+  readonly changes?: Partial<Share>
 }
 
 export type Share = Mining.SubmitSharesExtended
@@ -157,21 +159,19 @@ const BATCH = 50_000
 export const mine = Effect.fnUntraced(function* (
   kit: Kit,
   channel: WorkingChannel,
-  { firstNonce = 0, miss = false, sequenceNumber = 1 }: MineOptions = {}
+  { changes = {}, firstNonce = 0, miss = false, sequenceNumber = 1 }: MineOptions = {}
 ): Effect.fn.Return<Share, RuleSkipped> {
   const { channelId, job, opened, prevHash } = channel
-  const extranonce = new Uint8Array(channel.extranonceSize)
-  const { version } = job
-  const ntime = Math.max(prevHash.minNtime, job.minNtime ?? 0)
+  const { extranonce, ntime, version } = { ...plainShare(channel), ...changes }
   const header = new Uint8Array(HEADER_SIZE)
   writeHeader(header, 0, version, prevHash.prevHash, 0, merkleRootOf(channel, extranonce), 0, ntime, prevHash.nbits, 0)
   const hasher = new HeaderHasher()
   hasher.load(header, 0)
   const share = (nonce: number): Share =>
     Mining.SubmitSharesExtended.make({
-      channelId,
+      channelId: changes.channelId ?? channelId,
       sequenceNumber,
-      jobId: job.jobId,
+      jobId: changes.jobId ?? job.jobId,
       nonce,
       ntime,
       version,
@@ -193,6 +193,13 @@ export const mine = Effect.fnUntraced(function* (
     yield* Effect.yieldNow
   }
   return yield* new RuleSkipped({ why: `no share among ${kit.maxHashes} hashes: the channel's target is too hard` })
+})
+
+/** What a share has of its job before it is mined. */
+export const plainShare = ({ extranonceSize, job, prevHash }: WorkingChannel) => ({
+  version: job.version,
+  ntime: Math.max(prevHash.minNtime, job.minNtime ?? 0),
+  extranonce: new Uint8Array(extranonceSize)
 })
 
 /** The share as its channel's kind submits it. */

@@ -6,6 +6,7 @@ import {
   isFor,
   mine,
   openChannel,
+  plainShare,
   type Share,
   shareFrame,
   type WorkingChannel
@@ -23,6 +24,7 @@ const rule = (id: string, section: string, title: string, check: Rule["check"]):
 })
 
 const SEQUENCE_NUMBER = 77
+const A = { standard: "a standard", extended: "an extended" } as const
 
 /** Submits and insists on the answer: to this share, of this channel. */
 const isAccepted = Effect.fnUntraced(function* (channel: WorkingChannel, share: Share) {
@@ -58,19 +60,19 @@ const isRefused = Effect.fnUntraced(function* (channel: WorkingChannel, share: S
   yield* insist(printable, "an error code without control characters (3.5)", JSON.stringify(answer.errorCode))
 })
 
-/** A good share, made bad by changes, is refused. */
+/** A share is refused that is good but for the changes: its hash meets the target with them. */
 const refused = (
   id: string,
   section: string,
   title: string,
   kind: ChannelKind,
-  change: (channel: WorkingChannel, share: Share) => Partial<Share>
+  change: (channel: WorkingChannel, plain: ReturnType<typeof plainShare>) => Partial<Share>
 ): Rule =>
   rule(id, section, title, (kit) =>
     Effect.gen(function* () {
       const channel = yield* openChannel(kit, kind)
-      const share = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER })
-      yield* isRefused(channel, share, change(channel, share))
+      const changes = change(channel, plainShare(channel))
+      yield* isRefused(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes }))
     })
   )
 
@@ -79,20 +81,20 @@ export const shareRules: ReadonlyArray<Rule> = [
     rule(
       `shares.accepted-${kind}`,
       "5.3.13",
-      `A good share on a ${kind} channel is acknowledged with its sequence number`,
+      `A good share on ${A[kind]} channel is acknowledged with its sequence number`,
       (kit) =>
         Effect.gen(function* () {
           const channel = yield* openChannel(kit, kind)
           yield* isAccepted(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER }))
         })
     ),
-    rule(`shares.difficulty-${kind}`, "5.3.21", `A share above the target of a ${kind} channel is refused`, (kit) =>
+    rule(`shares.difficulty-${kind}`, "5.3.21", `A share above the target of ${A[kind]} channel is refused`, (kit) =>
       Effect.gen(function* () {
         const channel = yield* openChannel(kit, kind)
         yield* isRefused(channel, yield* mine(kit, channel, { miss: true, sequenceNumber: SEQUENCE_NUMBER }))
       })
     ),
-    rule(`shares.duplicate-${kind}`, "5.3.14", `The same share again on a ${kind} channel is refused`, (kit) =>
+    rule(`shares.duplicate-${kind}`, "5.3.14", `The same share again on ${A[kind]} channel is refused`, (kit) =>
       Effect.gen(function* () {
         const channel = yield* openChannel(kit, kind)
         const share = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER })
@@ -129,13 +131,18 @@ export const shareRules: ReadonlyArray<Rule> = [
       extranonce: extranonce.subarray(1)
     })
   ),
-  refused(
-    "shares.extranonce-too-long",
-    "5.3.12",
-    "A share whose extranonce is longer than agreed is refused",
-    "extended",
-    (_, { extranonce }) => ({
-      extranonce: new Uint8Array(Math.min(32, extranonce.length + 1))
+  rule("shares.extranonce-too-long", "5.3.12", "A share whose extranonce is longer than agreed is refused", (kit) =>
+    Effect.gen(function* () {
+      const channel = yield* openChannel(kit, "extended")
+      if (channel.extranonceSize >= Mining.MAX_EXTRANONCE_SIZE) {
+        return yield* new RuleSkipped({ why: "the extranonce agreed on is as long as a message can have it" })
+      }
+      const extranonce = new Uint8Array(channel.extranonceSize + 1)
+      // Good with all of it, for a server that takes it as it is, and good without its end, for one that cuts it.
+      const whole = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes: { extranonce } })
+      yield* isRefused(channel, whole)
+      const cut = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER + 1 })
+      yield* isRefused(channel, cut, { extranonce })
     })
   ),
   refused(
@@ -171,8 +178,8 @@ export const shareRules: ReadonlyArray<Rule> = [
         if (job._tag === "NewExtendedMiningJob" && job.versionRollingAllowed) {
           return yield* new RuleSkipped({ why: "the server's jobs allow version rolling" })
         }
-        const share = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER })
-        yield* isRefused(channel, share, { version: (share.version ^ 0x20) >>> 0 })
+        const changes = { version: (job.version ^ 0x20) >>> 0 }
+        yield* isRefused(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes }))
       })
   ),
 

@@ -40,6 +40,17 @@ const receiving = <M extends AnyMessage>(message: M, change: (value: M["Type"]) 
   }
 })
 
+/** Shares that are refused with this code are accepted instead. */
+const accepting = (code: string): Fault => ({
+  send: (frame) => {
+    if (!isOf(frame, Mining.SubmitSharesError)) return [bytesOf(frame)]
+    const { channelId, errorCode, sequenceNumber } = Mining.SubmitSharesError.codec.decode(frame.payload)
+    if (errorCode !== code) return [bytesOf(frame)]
+    const accepted = { channelId, lastSequenceNumber: sequenceNumber, newSubmitsAcceptedCount: 1, newSharesSum: 0n }
+    return [Mining.SubmitSharesSuccess.codec.encode(Mining.SubmitSharesSuccess.make(accepted))]
+  }
+})
+
 /** Frames of one kind with another header or payload. */
 const sendingFrame = (message: Message, change: (frame: Frame) => Frame): Fault => ({
   send: (frame) => [bytesOf(isOf(frame, message) ? change(frame) : frame)]
@@ -158,26 +169,18 @@ const miningTwins: ReadonlyArray<Twin> = [
       })),
     breaks: "jobs.coinbase"
   },
-  {
-    fault: "accepts every share",
-    makeFault: () => ({
-      send: (frame) => {
-        if (!isOf(frame, Mining.SubmitSharesError)) return [bytesOf(frame)]
-        const { channelId, sequenceNumber } = Mining.SubmitSharesError.codec.decode(frame.payload)
-        return [
-          Mining.SubmitSharesSuccess.codec.encode(
-            Mining.SubmitSharesSuccess.make({
-              channelId,
-              lastSequenceNumber: sequenceNumber,
-              newSubmitsAcceptedCount: 1,
-              newSharesSum: 0n
-            })
-          )
-        ]
-      }
-    }),
-    breaks: "shares.duplicate-extended"
-  },
+  ...(
+    [
+      ["accepts shares that miss the target", "difficulty-too-low", "shares.difficulty-standard"],
+      ["counts a share as often as it comes", "duplicate-share", "shares.duplicate-extended"],
+      ["accepts shares for jobs it never sent", "invalid-job-id", "shares.unknown-job"],
+      ["accepts shares on channels that are not open", "invalid-channel-id", "shares.unknown-channel"],
+      ["takes any size of extranonce", "bad-extranonce-size", "shares.extranonce-too-short"],
+      ["takes any time", "invalid-share", "shares.ntime-too-late"],
+      ["lets every bit of the version be rolled", "invalid-non-rollable-version-bit", "shares.version-bits"],
+      ["accepts shares for blocks of the past", "stale-share", "shares.stale"]
+    ] as const
+  ).map(([fault, code, breaks]): Twin => ({ fault, makeFault: () => accepting(code), breaks })),
   {
     fault: "counts shares from the beginning rather than for each batch",
     makeFault: () => {

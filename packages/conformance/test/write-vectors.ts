@@ -9,6 +9,7 @@ import { elligatorSwift } from "@scure/btc-signer/p2p.js"
 import { readFileSync, writeFileSync } from "node:fs"
 import { makeHandshake, makeRefusals } from "./make-handshakes.ts"
 import { makeInvalidMessages, makeMessages } from "./make-messages.ts"
+import { makeTlvs } from "./make-tlvs.ts"
 import type { HandshakeInputs } from "./reference-handshake.ts"
 
 const at = (name: string): URL => new URL(`../vectors/${name}.json`, import.meta.url)
@@ -61,3 +62,4 @@ write("handshake", {
 })
 write("messages", makeMessages())
 write("invalid-messages", makeInvalidMessages())
+write("tlvs", makeTlvs())
