@@ -283,7 +283,7 @@ const KEPT = "setup.answer"
 
 /** The failed ones among the rule and one that every twin keeps. */
 const failedOf = (protocol: "mining" | "template-distribution", { breaks, makeFault }: Twin) =>
-  Effect.map(check({ protocol, fault: makeFault, only: [breaks, KEPT], answerTimeout: "1 second" }), (results) =>
+  Effect.map(check({ protocol, fault: makeFault, only: [breaks, KEPT], answerTimeout: "3 seconds" }), (results) =>
     results.filter(({ verdict }) => verdict._tag === "Failed").map(({ id }) => id)
   )
 

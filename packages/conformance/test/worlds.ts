@@ -117,7 +117,7 @@ export const check = ({ fault = () => ({}), pool, protocol, ...options }: Check)
     return yield* Conformance.run({
       server: protocol === "mining" ? POOL : PROVIDER,
       protocol,
-      answerTimeout: "3 seconds",
+      answerTimeout: "10 seconds",
       quietTime: "100 millis",
       concurrency: 8,
       newBlock,
