@@ -42,7 +42,7 @@ const loads: ReadonlyArray<Load> = [
 const WARM_UP_SHARES = 20_000
 const MIN_WARM_UP_MS = 1500
 const MAX_WARM_UP_MS = 8000
-const MEASURED_MS = 2500
+const MEASURED_MS = 2000
 
 export const asyncCases: ReadonlyArray<AsyncCase> = loads.map((load) => ({
   name: `pool: ${load.name}`,

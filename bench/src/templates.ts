@@ -22,7 +22,7 @@ import type { NodeReady } from "./template-node.ts"
 
 const BLOCKS = 200
 /** Of the slow way, which takes its time. */
-const SLOW_BLOCKS = 100
+const SLOW_BLOCKS = 60
 const WARM_UP_BLOCKS = 10
 const MEMPOOL = 4_000
 const TRANSACTIONS = 5_000
