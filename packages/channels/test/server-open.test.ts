@@ -198,11 +198,28 @@ describe("a new channel", () => {
     ])
   })
 
-  it("begins with the time that has passed since the previous hash came", () => {
+  it("begins with the time that has passed since the previous hash came, and may not go behind it", () => {
     const server = TestServer.working()
+    const connection = server.connect()
+    const early = server.open(connection)
     server.now += 90_500
-    const miner = server.open(server.connect())
-    expect(miner.ntime).toBe(server.context.jobs.prevHash!.ntime + 90)
+    const miner = server.open(connection)
+    const { ntime } = server.context.jobs.prevHash!
+    expect(miner.ntime).toBe(ntime + 90)
+    const said = server.send(
+      connection,
+      miner.mine({ ntime: ntime + 89 }),
+      miner.mine({ ntime: ntime + 90 }),
+      early.mine({ ntime })
+    )
+    expect(said.events).toMatchObject([
+      { _tag: "ShareRefused", channelId: miner.channelId, errorCode: "invalid-share" },
+      { _tag: "ShareAccepted", channel: { channelId: miner.channelId } },
+      { _tag: "ShareAccepted", channel: { channelId: early.channelId } }
+    ])
+    const next = [...server.template(futureTemplate(2)), ...server.template(newPrevHash(2))]
+    for (const message of next.flatMap(({ messages }) => messages)) miner.receive(message)
+    expect(server.send(connection, miner.mine({ ntime })).events).toMatchObject([{ _tag: "ShareAccepted" }])
   })
 })
 

@@ -61,6 +61,9 @@ export class Channel {
   readonly #openedAt: number
   readonly #policy: ChannelPolicy
   #epoch: number
+  /** The previous hash in force when it was opened, and the min_ntime that it was told with it. */
+  readonly #firstEpoch: number
+  readonly #firstNtime: number
   /** Of the network, when the target was chosen last. */
   #nbits: number | undefined
   /** Oldest first; the last one is the target sent last. */
@@ -84,6 +87,8 @@ export class Channel {
     this.#meter = new HashRateMeter(now)
     this.#openedAt = now
     this.#epoch = jobs.epoch
+    this.#firstEpoch = jobs.epoch
+    this.#firstNtime = jobs.ntimeNow(now)
     this.#targets = [targetPeriod(-1, this.#wantedTarget(jobs))]
   }
 
@@ -115,6 +120,11 @@ export class Channel {
     while (this.#targets.length > 1 && this.#targets[1]!.since < oldest) this.#targets.shift()
     this.#targets.push(period)
     return period
+  }
+
+  /** The least ntime of a share: the min_ntime of the SetNewPrevHash that the channel got (5.3.11, 5.3.17). */
+  minNtime(jobs: Jobs): number {
+    return jobs.epoch === this.#firstEpoch ? this.#firstNtime : (jobs.prevHash?.ntime ?? 0)
   }
 
   /** Makes the set of known shares that of the previous hash in force. */

@@ -49,7 +49,7 @@ export class ShareJudge {
   /** Judges a share of a standard channel for an active job: an error code, or `undefined` for a good one. */
   standard(channel: Channel, active: ActiveJob, jobs: Jobs, share: SubmittedShare, now: number): string | undefined {
     const prevHash = jobs.prevHash!
-    const broken = this.#brokenRule(active.job, prevHash, share, now)
+    const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
     const root = this.merkleRoot(channel, active.job)
     this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
@@ -67,7 +67,7 @@ export class ShareJudge {
   ): string | undefined {
     if (extranonce.length !== channel.lease.rollableSize) return codes.badExtranonceSize
     const prevHash = jobs.prevHash!
-    const broken = this.#brokenRule(active.job, prevHash, share, now)
+    const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
     this.#root(channel, active.job, extranonce)
     this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
@@ -95,12 +95,12 @@ export class ShareJudge {
     )
   }
 
-  #brokenRule(job: Job, prevHash: PrevHash, share: SubmittedShare, now: number): string | undefined {
+  #brokenRule(job: Job, minNtime: number, prevHash: PrevHash, share: SubmittedShare, now: number): string | undefined {
     if (share.version !== job.version) {
       if (!job.versionRollingAllowed) return codes.versionRollingNotAllowed
       if (!isVersionRolledWithin(job.version, share.version, VERSION_MASK)) return codes.invalidNonRollableVersionBit
     }
-    if (share.ntime < prevHash.ntime) return codes.invalidShare
+    if (share.ntime < minNtime) return codes.invalidShare
     const passed = Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
     const latest = Math.min(
       prevHash.ntime + passed + this.#policy.ntimeDriftSeconds,
