@@ -1,5 +1,5 @@
 /** Runs the rules against an endpoint and gives a verdict for each. */
-import { Common } from "@sluice/protocol"
+import { Common, escaped } from "@sluice/protocol"
 import { FrameDialer, type ServerAddress } from "@sluice/transport"
 import { Duration, Effect } from "effect"
 import { Peer, type PeerOptions } from "./peer.ts"
@@ -74,11 +74,8 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
     return rules.map(({ id }) => results.find((result) => result.id === id)!)
   })
 
+/** Texts of the endpoint are among it, and are not to forge lines of a report or steer a terminal. */
 const verdictOf = (failure: Effect.Error<ReturnType<Rule["check"]>>): Verdict =>
   failure._tag === "RuleSkipped"
-    ? { _tag: "Skipped", why: printable(failure.why) }
-    : { _tag: "Failed", expected: printable(failure.expected), came: printable(failure.came) }
-
-/** Texts of the endpoint are among it, and are not to forge lines of a report or steer a terminal. */
-const printable = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`)
+    ? { _tag: "Skipped", why: escaped(failure.why) }
+    : { _tag: "Failed", expected: escaped(failure.expected), came: escaped(failure.came) }

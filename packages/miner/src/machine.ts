@@ -2,8 +2,9 @@
  * What a miner decides and counts: pure, driven by the events of its session and by what its workers find. The shell
  * (miner.ts) carries out what it says.
  */
-import { type ClientEvent, Server, type Work } from "@sluice/channels"
+import type { ClientEvent, Work } from "@sluice/channels"
 import { targetToDifficulty } from "@sluice/core"
+import { printable } from "@sluice/protocol"
 import type { MinerEvent } from "./event.ts"
 import type { Found } from "./hash-workers.ts"
 import { Judge, type JudgedShare } from "./judge.ts"
@@ -266,6 +267,5 @@ export class MinerMachine {
 
 const MAX_ERROR_CODES = 32
 /** What a server says stands in logs and tables. */
-const { printable } = Server
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

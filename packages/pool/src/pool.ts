@@ -5,7 +5,7 @@
  */
 import { hashToDisplay } from "@sluice/bitcoin"
 import { Server } from "@sluice/channels"
-import type { Mining } from "@sluice/protocol"
+import { type Mining, printable } from "@sluice/protocol"
 import { type TemplateMessage, TemplateSource } from "@sluice/template-provider"
 import { type ConnectionError, type Device, type Endpoint, formatEndpoint, MiningListener } from "@sluice/transport"
 import { Cause, Clock, Context, Duration, Effect, Exit, FiberSet, Layer, Option, PubSub, Stream } from "effect"
@@ -112,7 +112,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       const at = now()
       return exchange(session, (machine, out) => machine.onBatch(batch, at, out))
     }
-    yield* record([{ _tag: "ConnectionOpened", connectionId, remote, device: printable(device) }]).pipe(
+    yield* record([{ _tag: "ConnectionOpened", connectionId, remote, device: printableDevice(device) }]).pipe(
       Effect.andThen(Stream.runForEachArray(connection.receive, onBatch)),
       Effect.onExit((exit) => end(session, exit))
     )
@@ -208,11 +208,11 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
 })
 
 /** For logs: nothing in it forges a line. */
-const printable = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({
-  vendor: Server.printable(vendor),
-  hardwareVersion: Server.printable(hardwareVersion),
-  firmware: Server.printable(firmware),
-  deviceId: Server.printable(deviceId)
+const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({
+  vendor: printable(vendor),
+  hardwareVersion: printable(hardwareVersion),
+  firmware: printable(firmware),
+  deviceId: printable(deviceId)
 })
 
 const reasonOf = (exit: Exit.Exit<unknown, ConnectionError>): string =>

@@ -1,5 +1,6 @@
 /** A described frame as one line: name, direction, fields with their units, TLVs, and warnings behind a "!". */
 import type { Described } from "./describe.ts"
+import { escaped } from "./printable.ts"
 import { unitOf } from "./unit.ts"
 
 /** One line, whatever is in the message: control characters of strings are escaped. */
@@ -18,7 +19,7 @@ export const toLine = (described: Described): string => {
       : `+TLV(${hex(tlv.extension)} ${hex(tlv.type)} ${shorten(String(tlv.value))})`
   )
   if (tail !== undefined && tlvs.length === 0) behind.push(`+${shorten(tail)}`)
-  return [...parts, ...behind, ...warnings.map((warning) => `! ${escape(warning)}`)].join(" ")
+  return [...parts, ...behind, ...warnings.map((warning) => `! ${escaped(warning)}`)].join(" ")
 }
 
 const fieldsOf = (fields: Readonly<Record<string, unknown>>): ReadonlyArray<string> =>
@@ -44,7 +45,7 @@ const isBits = (name: string, value: unknown): value is number =>
 
 const shown = (value: unknown): string => {
   if (typeof value === "string")
-    return /^[0-9a-f]*$/.test(value) ? shorten(value) || '""' : escape(JSON.stringify(value))
+    return /^[0-9a-f]*$/.test(value) ? shorten(value) || '""' : escaped(JSON.stringify(value))
   if (Array.isArray(value)) {
     const some = value.slice(0, MAX_ITEMS).map(shown)
     const more = value.length > MAX_ITEMS ? [`... ${value.length} in all`] : []
@@ -61,7 +62,3 @@ const shorten = (text: string): string =>
   text.length <= MAX_HEX ? text : `${text.slice(0, MAX_HEX)}... (${text.length / 2} bytes)`
 
 const hex = (value = 0): string => `0x${value.toString(16).padStart(2, "0")}`
-
-/** What a terminal might obey. */
-const escape = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)

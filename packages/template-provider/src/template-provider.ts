@@ -78,7 +78,8 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   const pubsub = yield* Effect.acquireRelease(PubSub.sliding<TemplateProviderEvent>(EVENT_BUFFER), PubSub.shutdown)
   const emit = (event: TemplateProviderEvent): void => {
     stats.count(event)
-    PubSub.publishUnsafe(pubsub, event)
+    // Not `publishUnsafe`: it drops the newest event where this lets the oldest go. A sliding PubSub never waits.
+    Effect.runSync(PubSub.publish(pubsub, event))
   }
 
   const watch = yield* watchNode({

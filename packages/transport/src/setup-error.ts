@@ -1,4 +1,5 @@
 /** How the ends fail to agree in SetupConnection (specification, section 3.6). */
+import { printable } from "@sluice/protocol"
 import { Schema } from "effect"
 import { Endpoint, formatEndpoint } from "./endpoint.ts"
 
@@ -72,7 +73,7 @@ export class RefusedByServer extends error<RefusedByServer>("RefusedByServer")("
   override get message(): string {
     const flags = this.flags === 0 ? "" : `, because of flags 0x${this.flags.toString(16)}`
     // What would break or forge a line in a log is replaced: the server may send anything.
-    return `the server refused with "${this.errorCode.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "\ufffd")}"${flags}`
+    return `the server refused with "${printable(this.errorCode)}"${flags}`
   }
 }
 

@@ -7,7 +7,7 @@
  * with, is addressed to the channel itself.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { ErrorCode, Mining, WorkerIdentity } from "@sluice/protocol"
+import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import type { ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
 import { blockCoinbase, extendedJobMessage, type Job, standardJobMessage } from "../job.ts"
@@ -17,7 +17,6 @@ import { type ActiveJob, type Announcement, GROUP_CHANNEL_ID, type Jobs } from "
 import { EXTRANONCE_SPACE_EXHAUSTED, isHashRate, isMaxTarget, openSuccess, refusalToOpen } from "./open.ts"
 import type { Outbox } from "./outbox.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { printable } from "./printable.ts"
 import { refusalOfJob, type ShareJudge, wasSent } from "./share.ts"
 
 /** What all connections of a server share. */
