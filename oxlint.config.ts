@@ -5,8 +5,9 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["core"],
   ["protocol", "noise", "bitcoin", "stratum-v1"],
   ["transport", "channels"],
-  ["translator", "template-provider", "job-declaration", "ledger"],
-  ["pool", "proxy", "miner", "monitor", "conformance"]
+  ["translator", "template-provider", "job-declaration", "ledger", "sniffer"],
+  ["pool", "proxy", "miner", "monitor", "conformance"],
+  ["swarm"]
 ]
 
 const publicEntryOnly = { group: ["@sluice/*/**"], message: "Import a package through its public entry only." }

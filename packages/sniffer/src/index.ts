@@ -1,0 +1,2 @@
+/** Under way. */
+export {}
