@@ -57,8 +57,11 @@ export const firstPrevHash: TemplateDistribution.SetNewPrevHash = TemplateDistri
 const broken = (makeFault: () => Fault): Layer.Layer<FrameListener, never, FrameListener> =>
   Layer.effect(
     FrameListener,
-    Effect.map(FrameListener, ({ address, run }) =>
-      FrameListener.of({ address, run: (handler) => run((frames) => handler(withFault(frames, makeFault()))) })
+    Effect.map(FrameListener, (listener) =>
+      FrameListener.of({
+        ...listener,
+        run: (handler) => listener.run((frames) => handler(withFault(frames, makeFault())))
+      })
     )
   )
 

@@ -40,6 +40,8 @@ export interface ConnectionListener<In, Out> {
   readonly run: <E, R>(
     handler: (connection: Connection<In, Out>) => Effect.Effect<void, E, R>
   ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+  /** As `Listener.stopAccepting`. */
+  readonly stopAccepting: Effect.Effect<void>
 }
 
 export interface ConnectionDialer<In, Out> {

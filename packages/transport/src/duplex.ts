@@ -32,6 +32,8 @@ export class Listener extends Context.Service<
     readonly run: <E, R>(
       handler: (duplex: Duplex) => Effect.Effect<void, E, R>
     ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+    /** Takes no more connections; those that are open stay. For the end of a server, which begins with it. */
+    readonly stopAccepting: Effect.Effect<void>
   }
 >()("sluice/transport/Listener") {}
 

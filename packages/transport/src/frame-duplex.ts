@@ -30,6 +30,8 @@ export class FrameListener extends Context.Service<
     readonly run: <E, R>(
       handler: (frames: FrameDuplex) => Effect.Effect<void, E, R>
     ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+    /** As `Listener.stopAccepting`. */
+    readonly stopAccepting: Effect.Effect<void>
   }
 >()("sluice/transport/FrameListener") {}
 

@@ -6,6 +6,7 @@ import { Duration, Effect, FiberSet, Layer, type Scope } from "effect"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
 import { type Endpoint, formatEndpoint } from "./endpoint.ts"
 import { DialError, ListenError } from "./error.ts"
+import { makeNotices } from "./notices.ts"
 import { serve } from "./serve.ts"
 import { Closed, SendTimeout, TransportError } from "./transport-error.ts"
 
@@ -50,18 +51,18 @@ export const make = (options: NetworkOptions = {}): Network => {
         }
         const here: Bound = { accept: undefined, waiting: [] }
         bound.set(key, here)
-        yield* Effect.addFinalizer(() =>
-          Effect.sync(() => {
-            bound.delete(key)
-            for (const connection of here.waiting) connection.close()
-          })
-        )
+        const stopAccepting = Effect.sync(() => {
+          if (bound.get(key) === here) bound.delete(key)
+          for (const connection of here.waiting.splice(0)) connection.close()
+        })
+        yield* Effect.addFinalizer(() => stopAccepting)
         const run = <E, R>(handler: (duplex: Duplex) => Effect.Effect<void, E, R>) =>
           Effect.gen(function* () {
             const connections = yield* FiberSet.make<void, never>()
             const fork = yield* FiberSet.runtime(connections)<Exclude<R, Scope.Scope>>()
+            const notices = yield* makeNotices()
             const accept = (end: End) => {
-              fork(serve(end.duplex.remote, Effect.andThen(closing(end), handler(end.duplex))))
+              fork(serve(end.duplex.remote, Effect.andThen(closing(end), handler(end.duplex)), notices))
             }
             yield* Effect.acquireRelease(
               Effect.sync(() => {
@@ -72,7 +73,7 @@ export const make = (options: NetworkOptions = {}): Network => {
             )
             return yield* Effect.never
           }).pipe(Effect.scoped)
-        return Listener.of({ address, run })
+        return Listener.of({ address, run, stopAccepting })
       })
     )
 

@@ -5,17 +5,9 @@ import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Arra
 import type { Connection } from "./connection.ts"
 import type { ConnectionError } from "./error.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
+import { discardedMessages } from "./metrics.ts"
 import { SetupError } from "./setup-error.ts"
 import { Idle, TransportError } from "./transport-error.ts"
-
-/**
- * Messages that were dropped because their type is not known here (specification, section 3.4.1). A proxy that has to pass on
- * those for a channel speaks `Protocol.forwarding(protocol)`, in which they are messages like others.
- */
-export const discardedMessages = Metric.counter("sluice_transport_discarded_messages", {
-  description: "Messages of unknown type that were dropped",
-  incremental: true
-})
 
 /** What a peer may do after SetupConnection. */
 export interface MessageLimits {

@@ -65,11 +65,12 @@ export const responder = (
   Layer.effect(
     FrameListener,
     Effect.gen(function* () {
-      const { address, run } = yield* Listener
+      const { address, run, stopAccepting } = yield* Listener
       const respond = yield* makeRespond(options)
       return FrameListener.of({
         address,
-        run: (handler) => run((duplex) => Effect.flatMap(respond(duplex), handler))
+        run: (handler) => run((duplex) => Effect.flatMap(respond(duplex), handler)),
+        stopAccepting
       })
     })
   )

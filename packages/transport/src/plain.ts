@@ -20,9 +20,13 @@ export const listenerWith = (limits: FrameLimits): Layer.Layer<FrameListener, ne
     Layer.effect(
       FrameListener,
       Effect.gen(function* () {
-        const { address, run } = yield* Listener
+        const { address, run, stopAccepting } = yield* Listener
         yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
-        return FrameListener.of({ address, run: (handler) => run((duplex) => handler(plain(duplex, limits))) })
+        return FrameListener.of({
+          address,
+          run: (handler) => run((duplex) => handler(plain(duplex, limits))),
+          stopAccepting
+        })
       })
     )
   )

@@ -81,9 +81,9 @@ export const server = <Self, In, Out>(
 ): Layer.Layer<Self, never, FrameListener> =>
   Layer.effect(
     service as unknown as Context.Key<Self, ConnectionListener<In, Out>>,
-    Effect.map(FrameListener, ({ address, run }): ConnectionListener<In, Out> => {
+    Effect.map(FrameListener, ({ address, run, stopAccepting }): ConnectionListener<In, Out> => {
       const accept = makeAccept(service.protocol, options)
-      return { address, run: (handler) => run((frames) => Effect.flatMap(accept(frames), handler)) }
+      return { address, run: (handler) => run((frames) => Effect.flatMap(accept(frames), handler)), stopAccepting }
     })
   )
 

@@ -5,13 +5,15 @@
  * its own, which the caller may change. Writing goes to Node's socket directly, in one step (see `Duplex.write`).
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
-import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
-import { Context, Duration, Effect, FiberSet, Layer, type Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, FiberSet, Layer, Metric, type Scope } from "effect"
 import type { Socket } from "effect/socket"
 import * as Net from "node:net"
+import { type ConnectionLimits, type NoPlace, Places } from "./connection-limits.ts"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
 import { type Endpoint, formatEndpoint } from "./endpoint.ts"
 import { DialError, ListenError } from "./error.ts"
+import { connectionsRefused } from "./metrics.ts"
+import { makeNotices } from "./notices.ts"
 import { serve } from "./serve.ts"
 import { Closed, SendTimeout, SocketFailed, TransportError } from "./transport-error.ts"
 
@@ -22,10 +24,7 @@ export interface TcpOptions {
   readonly closeTimeout?: Duration.Input
 }
 
-export interface ListenerOptions extends Endpoint, TcpOptions {
-  /** Connections above this number are closed at once; 16,384. */
-  readonly maxConnections?: number
-}
+export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits {}
 
 export interface DialerOptions extends TcpOptions {
   /** How long connecting may take; 10 seconds. */
@@ -42,49 +41,78 @@ export const dialer: Layer.Layer<Dialer> = Layer.sync(Dialer, () => makeDialer({
 export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer.sync(Dialer, () => makeDialer(options))
 
 const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
-  const { host, port, maxConnections = 16_384 } = options
-  const server = yield* NodeSocketServer.make({ host, port, ...SOCKET_OPTIONS }).pipe(
-    Effect.mapError((error) => {
-      const cause = error.reason.cause
-      return new ListenError({ address: { host, port }, code: codeOf(cause), cause })
-    })
+  const { host, port } = options
+  const places = new Places(options)
+  const notices = yield* makeNotices()
+  /** Who came while nobody runs the listener. */
+  const waiting: Array<Net.Socket> = []
+  let onConnection = (socket: Net.Socket): void => void waiting.push(socket)
+  // Not Effect's socket server: it cannot stop listening before its connections end, nor refuse one for nothing.
+  const server = yield* Effect.acquireRelease(
+    Effect.callback<Net.Server, ListenError>((resume) => {
+      const server = Net.createServer({ pauseOnConnect: true, ...SOCKET_OPTIONS }, (socket) => onConnection(socket))
+      server.once("error", (cause) =>
+        resume(Effect.fail(new ListenError({ address: { host, port }, code: codeOf(cause), cause })))
+      )
+      server.listen({ host, port }, () => resume(Effect.succeed(server)))
+      return Effect.sync(() => server.close())
+    }),
+    (server) =>
+      Effect.callback<void>((resume) => {
+        waiting.forEach((socket) => socket.destroy())
+        server.close(() => resume(Effect.void))
+      })
   )
-  const address = { host, port: server.address._tag === "UnixPathAddress" ? port : server.address.port }
+  const failed = yield* Deferred.make<never, ListenError>()
+  const address = { host, port: (server.address() as Net.AddressInfo).port }
+  server.on("error", (cause) =>
+    Deferred.doneUnsafe(failed, Exit.fail(new ListenError({ address, code: codeOf(cause), cause })))
+  )
+
+  const refuse = (remote: Endpoint, { message, reason }: NoPlace): Effect.Effect<void> =>
+    Effect.andThen(
+      Metric.update(Metric.withAttributes(connectionsRefused, { reason }), 1),
+      notices.note(reason, `Closed a connection from ${formatEndpoint(remote)}: ${message}`, "Warn")
+    )
 
   const run = <E, R>(handler: (duplex: Duplex) => Effect.Effect<void, E, R>) =>
     Effect.gen(function* () {
-      // In a set of our own, which ends all at once: the server's own scope would close them one after the other.
+      // In a set of our own, which ends all at once.
       const connections = yield* FiberSet.make<void, never>()
       const fork = yield* FiberSet.runtime(connections)<Exclude<R, Scope.Scope>>()
-      let open = 0
-      return yield* server.run(() =>
-        Effect.contextWith((context: Context.Context<never>) => {
-          const socket = Context.getUnsafe(context, NodeSocket.NetSocket)
-          const remote = remoteOf(socket)
-          if (open >= maxConnections) {
-            socket.destroy()
-            return Effect.logDebug(
-              `Closed a connection from ${formatEndpoint(remote)}: ${open} are open, the most allowed`
-            )
-          }
-          open++
-          const connection = Effect.flatMap(openDuplex(socket, remote, options), handler)
-          fork(
-            Effect.ensuring(
-              serve(remote, connection),
-              Effect.sync(() => open--)
-            )
+      const accept = (socket: Net.Socket): void => {
+        // Until the reader listens for it, and after: an error that nobody listens for would end the process.
+        socket.on("error", () => {})
+        const remote = remoteOf(socket)
+        const noPlace = places.take(remote.host)
+        if (noPlace !== undefined) {
+          socket.destroy()
+          fork(refuse(remote, noPlace))
+          return
+        }
+        const connection = Effect.flatMap(openDuplex(socket, remote, options), handler)
+        fork(
+          Effect.ensuring(
+            serve(remote, connection, notices),
+            Effect.sync(() => places.giveBack(remote.host))
           )
-          return Effect.void
-        })
+        )
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          onConnection = accept
+          waiting.splice(0).forEach(accept)
+        }),
+        () => Effect.sync(() => (onConnection = (socket) => void waiting.push(socket)))
       )
-    }).pipe(
-      Effect.scoped,
-      Effect.mapError(
-        (error) => new ListenError({ address, code: codeOf(error.reason.cause), cause: error.reason.cause })
-      )
-    )
-  return Listener.of({ address, run })
+      return yield* Deferred.await(failed)
+    }).pipe(Effect.scoped)
+
+  const stopAccepting = Effect.sync(() => {
+    server.close()
+    waiting.splice(0).forEach((socket) => socket.destroy())
+  })
+  return Listener.of({ address, run, stopAccepting })
 })
 
 const makeDialer = (options: DialerOptions): Dialer["Service"] => ({

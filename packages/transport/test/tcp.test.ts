@@ -1,9 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Dialer, type Duplex, Listener, type ListenError, Tcp } from "@sluice/transport"
-import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
+import {
+  connectionsRefused,
+  Dialer,
+  type DialError,
+  type Duplex,
+  Listener,
+  type ListenError,
+  Tcp
+} from "@sluice/transport"
+import { Deferred, Effect, Exit, Fiber, Layer, Metric, Queue, Scope } from "effect"
 import { once } from "node:events"
 import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import { logTo } from "./fixture.ts"
 
 const HERE = { host: "127.0.0.1", port: 0 }
 
@@ -210,5 +219,50 @@ describe("Tcp", () => {
       const again = Effect.scoped(Effect.flatMap(dial(address), ({ pull }) => pull))
       assert.deepStrictEqual(yield* Effect.eventually(again), [Uint8Array.of(1)])
     }).pipe(Effect.scoped, Effect.provide(tcp({ maxConnections: 2 })))
+  )
+
+  it.live("closes connections above the most for one address, and says so once", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const { address } = yield* serve((duplex) =>
+        Effect.andThen(
+          duplex.write(() => Uint8Array.of(1)),
+          readAll(duplex)
+        )
+      )
+      const first = yield* dial(address)
+      yield* first.pull
+      for (let i = 0; i < 3; i++) assert.strictEqual((yield* readAll(yield* dial(address))).size, 0)
+      const refused = yield* Metric.value(
+        Metric.withAttributes(connectionsRefused, { reason: "max_connections_per_address" })
+      )
+      assert.strictEqual(refused.count, 3)
+      assert.strictEqual(lines.length, 1)
+      assert.match(
+        lines[0]!,
+        /^Warn Closed a connection from 127\.0\.0\.1:\d+: 127\.0\.0\.1 has 1 open, the most allowed/
+      )
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(tcp({ maxConnectionsPerAddress: 1, isExempt: () => false })),
+      Effect.provide(logTo(lines)),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  })
+
+  it.live("stops accepting, and keeps the connections that are open", () =>
+    Effect.gen(function* () {
+      const { address } = yield* serve((duplex) =>
+        Effect.forever(Effect.flatMap(duplex.pull, ([chunk]) => duplex.write(() => chunk)))
+      )
+      const client = yield* dial(address)
+      yield* client.write(() => Uint8Array.of(1))
+      yield* client.pull
+      yield* (yield* Listener).stopAccepting
+      const error = yield* Effect.flip(Effect.scoped(dial(address)))
+      assert.strictEqual((error as DialError).code, "ECONNREFUSED")
+      yield* client.write(() => Uint8Array.of(2))
+      assert.deepStrictEqual(yield* client.pull, [Uint8Array.of(2)])
+    }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 })
