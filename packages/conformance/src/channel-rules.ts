@@ -1,6 +1,6 @@
 /** Rules for a mining server: opening, changing and closing channels (5.2, 5.3.2 to 5.3.10). */
 import { compareU256 } from "@sluice/core"
-import { Mining } from "@sluice/protocol"
+import { Frame, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import {
   type ChannelKind,
@@ -14,7 +14,7 @@ import {
   ZERO_TARGET
 } from "./mining-session.ts"
 import type { Rule } from "./rule.ts"
-import { insist } from "./setup-session.ts"
+import { insist, skipWhereRefused } from "./setup-session.ts"
 
 const rule = (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
   id,
@@ -219,6 +219,23 @@ export const channelRules: ReadonlyArray<Rule> = [
     })
   ),
 
+  rule(
+    "update.hash-rate",
+    "5.3.8",
+    "UpdateChannel with a hash rate that is no number gets UpdateChannel.Error",
+    (kit) =>
+      Effect.gen(function* () {
+        const { peer } = yield* setUpFor(kit, "extended")
+        const { channelId, target } = yield* openOn(kit, peer, "extended")
+        const update = updateFrame(channelId, 1, target)
+        // F32, behind the header and channel_id.
+        new DataView(update.buffer).setFloat32(Frame.headerSize + 4, NaN, true)
+        yield* peer.send(update)
+        const error = yield* peer.expect(Mining.UpdateChannelError)
+        yield* insist(error.channelId === channelId, `channel_id ${channelId}`, `${error.channelId}`)
+      })
+  ),
+
   rule("close.shares", "5.3.9", "A share for a channel that the client has closed is not accepted", (kit) =>
     Effect.gen(function* () {
       const channel = yield* openChannel(kit, "extended")
@@ -229,6 +246,40 @@ export const channelRules: ReadonlyArray<Rule> = [
       const answer = yield* peer.maybe(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
       yield* insist(answer?._tag !== "SubmitShares.Success", "no SubmitShares.Success", "SubmitShares.Success")
     })
+  ),
+
+  rule("close.group", "5.3.9", "Closing a group closes all of its channels", (kit) =>
+    Effect.gen(function* () {
+      const channel = yield* openChannel(kit, "extended")
+      const share = yield* mine(kit, channel)
+      const { opened, peer } = channel
+      const close = { channelId: opened.groupChannelId, reasonCode: "conformance" }
+      yield* peer.send(Mining.CloseChannel.codec.encode(Mining.CloseChannel.make(close)), shareFrame("extended", share))
+      const answer = yield* peer.maybe(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
+      yield* insist(answer?._tag !== "SubmitShares.Success", "no SubmitShares.Success", "SubmitShares.Success")
+    })
+  ),
+
+  ...(
+    [
+      ["custom.unknown-token", "SetCustomMiningJob with a token that nobody gave gets SetCustomMiningJob.Error", 0],
+      ["custom.unknown-channel", "SetCustomMiningJob for a channel that is not open gets its Error too", 0x5a5a5a]
+    ] as const
+  ).map(([id, title, otherBits]) =>
+    rule(id, "5.3.20", title, (kit) =>
+      Effect.gen(function* () {
+        const { peer } = yield* skipWhereRefused("REQUIRES_WORK_SELECTION")(
+          setUpFor(kit, "extended", Mining.REQUIRES_WORK_SELECTION)
+        )
+        const opened = yield* openOn(kit, peer, "extended")
+        const channelId = (opened.channelId ^ otherBits) >>> 0
+        yield* peer.send(customJobFrame(channelId, 815))
+        const answer = yield* peer.expect(Mining.SetCustomMiningJobError, Mining.SetCustomMiningJobSuccess)
+        yield* insist(answer._tag === "SetCustomMiningJob.Error", "SetCustomMiningJob.Error", answer._tag)
+        yield* insist(answer.requestId === 815, "the request's id, 815", `${answer.requestId}`)
+        yield* insist(answer.channelId === channelId, `channel_id ${channelId}`, `${answer.channelId}`)
+      })
+    )
   ),
 
   rule("close.others", "5.3.9", "Closing a channel leaves the others of its connection open", (kit) =>
@@ -250,6 +301,27 @@ const asExtended = (opened: Mining.OpenStandardMiningChannelSuccess | Mining.Ope
 
 const updateFrame = (channelId: number, nominalHashRate: number, maximumTarget: Uint8Array): Uint8Array =>
   Mining.UpdateChannel.codec.encode(Mining.UpdateChannel.make({ channelId, nominalHashRate, maximumTarget }))
+
+/** Work that is well-formed and nobody's. */
+const customJobFrame = (channelId: number, requestId: number): Uint8Array =>
+  Mining.SetCustomMiningJob.codec.encode(
+    Mining.SetCustomMiningJob.make({
+      channelId,
+      requestId,
+      miningJobToken: new TextEncoder().encode("conformance"),
+      version: 0x20000000,
+      prevHash: new Uint8Array(32).fill(1),
+      minNtime: 1_785_000_000,
+      nbits: 0x1d00ffff,
+      coinbaseTxVersion: 2,
+      coinbasePrefix: Uint8Array.of(3, 1, 2, 3),
+      coinbaseTxInputNSequence: 0xffffffff,
+      // One output, of nothing to nobody.
+      coinbaseTxOutputs: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x6a),
+      coinbaseTxLocktime: 0,
+      merklePath: []
+    })
+  )
 
 /** A little-endian number divided by two. */
 const halfOf = (number: Uint8Array): Uint8Array =>

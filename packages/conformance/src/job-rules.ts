@@ -13,7 +13,7 @@ import {
   type WorkingChannel
 } from "./mining-session.ts"
 import { type Rule, RuleBroken, RuleSkipped } from "./rule.ts"
-import { insist } from "./setup-session.ts"
+import { insist, skipWhereRefused } from "./setup-session.ts"
 
 const rule = (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
   id,
@@ -73,7 +73,7 @@ export const jobRules: ReadonlyArray<Rule> = [
     (kit) =>
       Effect.gen(function* () {
         const { job, serverFlags } = yield* openChannel(kit, "extended", Mining.REQUIRES_VERSION_ROLLING).pipe(
-          Effect.catchTag("RuleBroken", (broken) => whereRefused(broken))
+          skipWhereRefused("REQUIRES_VERSION_ROLLING")
         )
         const fixed = (serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
         yield* insist(!fixed, "no REQUIRES_FIXED_VERSION in answer to REQUIRES_VERSION_ROLLING", "it is set")
@@ -185,12 +185,6 @@ const asExtended = (job: Job): Effect.Effect<Mining.NewExtendedMiningJob, RuleBr
   job._tag === "NewExtendedMiningJob"
     ? Effect.succeed(job)
     : Effect.fail(new RuleBroken({ expected: "NewExtendedMiningJob for an extended channel", came: job._tag }))
-
-/** A server that cannot have version rolling refuses the connection, which is its right. */
-const whereRefused = (broken: RuleBroken): Effect.Effect<never, RuleBroken | RuleSkipped> =>
-  broken.came.includes("SetupConnection.Error")
-    ? Effect.fail(new RuleSkipped({ why: "the server refuses connections with REQUIRES_VERSION_ROLLING" }))
-    : Effect.fail(broken)
 
 /** The coinbase that the channel's job comes to. */
 const coinbaseOf = Effect.fnUntraced(function* ({ extranonceSize, job, opened }: WorkingChannel) {

@@ -6,26 +6,41 @@ import { DecodeError, Frame, type Message } from "@sluice/protocol"
 import type { ConnectionError, FrameDuplex } from "@sluice/transport"
 import { Cause, Clock, Effect, Option, Queue, type Scope } from "effect"
 import { RuleBroken } from "./rule.ts"
+import type { Wire } from "./wire.ts"
 
 export interface PeerOptions {
   /** How long an answer may take. */
   readonly answerMs: number
   /** How long to listen for what must not come. */
   readonly quietMs: number
+  /**
+   * Sees every frame when it is read, before a script does, and gives what is to be answered. With it reading never waits
+   * for the script: of many frames that nobody looked at the oldest are forgotten.
+   */
+  readonly onFrame?: (frame: Frame, now: number) => ReadonlyArray<Uint8Array>
 }
 
 /** Declarations of which one is waited for, and the type of what then comes. */
 type Awaited<Messages extends ReadonlyArray<Message>> = Messages[number]["Type"]
 
 export class Peer {
-  /** Every frame that was looked at so far, in order. */
+  /** The latest frames that were looked at, in order. */
   readonly seen: Array<Frame> = []
+  /** Below the frames. */
+  readonly wire: Wire
   readonly #frames: FrameDuplex
   readonly #inbox: Queue.Dequeue<Frame, ConnectionError>
   readonly #options: PeerOptions
+  #ended = false
 
-  private constructor(frames: FrameDuplex, inbox: Queue.Dequeue<Frame, ConnectionError>, options: PeerOptions) {
+  private constructor(
+    frames: FrameDuplex,
+    wire: Wire,
+    inbox: Queue.Dequeue<Frame, ConnectionError>,
+    options: PeerOptions
+  ) {
     this.#frames = frames
+    this.wire = wire
     this.#inbox = inbox
     this.#options = options
   }
@@ -33,17 +48,39 @@ export class Peer {
   /** Reads until the Scope closes, up to what a frame can hold. */
   static readonly make = Effect.fnUntraced(function* (
     frames: FrameDuplex,
+    wire: Wire,
     options: PeerOptions
   ): Effect.fn.Return<Peer, never, Scope.Scope> {
     frames.limitPayload(Frame.maxPayload)
+    const { onFrame } = options
     // A flood waits in the socket, not here.
-    const inbox = yield* Queue.bounded<Frame, ConnectionError>(MAX_WAITING)
-    yield* Effect.forever(Effect.flatMap(frames.pull, (batch) => Queue.offerAll(inbox, batch))).pipe(
-      Effect.catchCause((cause) => Queue.failCause(inbox, cause)),
+    const inbox = yield* onFrame === undefined
+      ? Queue.bounded<Frame, ConnectionError>(MAX_WAITING)
+      : Queue.sliding<Frame, ConnectionError>(MAX_WAITING)
+    const peer = new Peer(frames, wire, inbox, options)
+    const read = Effect.gen(function* () {
+      const batch = yield* frames.pull
+      if (onFrame !== undefined) {
+        const now = yield* Clock.currentTimeMillis
+        const [first, ...rest] = batch.flatMap((frame) => onFrame(frame, now))
+        if (first !== undefined) yield* peer.send(first, ...rest)
+      }
+      yield* Queue.offerAll(inbox, batch)
+    })
+    yield* Effect.forever(read).pipe(
+      Effect.catchCause((cause) => {
+        peer.#ended = true
+        return Queue.failCause(inbox, cause)
+      }),
       Effect.forkScoped
     )
-    return new Peer(frames, inbox, options)
+    return peer
   })
+
+  /** Whether the endpoint has closed the connection; frames that came before may still wait. */
+  get ended(): boolean {
+    return this.#ended
+  }
 
   /** Sends frames in one write. That a connection has ended shows when something is waited for. */
   send(...frames: readonly [Uint8Array, ...Array<Uint8Array>]): Effect.Effect<void> {
@@ -54,9 +91,17 @@ export class Peer {
   expect<const Messages extends ReadonlyArray<Message>>(
     ...messages: Messages
   ): Effect.Effect<Awaited<Messages>, RuleBroken> {
-    const expected = `${messages.map(({ name }) => name).join(" or ")} within ${this.#options.answerMs / 1000} s`
+    return this.expectWithin(this.#options.answerMs, ...messages)
+  }
+
+  /** As `expect`, for what takes longer than an answer. */
+  expectWithin<const Messages extends ReadonlyArray<Message>>(
+    withinMs: number,
+    ...messages: Messages
+  ): Effect.Effect<Awaited<Messages>, RuleBroken> {
+    const expected = `${messages.map(({ name }) => name).join(" or ")} within ${withinMs / 1000} s`
     return Effect.gen({ self: this }, function* () {
-      const until = (yield* Clock.currentTimeMillis) + this.#options.answerMs
+      const until = (yield* Clock.currentTimeMillis) + withinMs
       const others: Array<string> = []
       while (true) {
         const next = yield* this.#take(until - (yield* Clock.currentTimeMillis))
@@ -84,14 +129,18 @@ export class Peer {
 
   /** Waits for the endpoint to close the connection. */
   get expectEnd(): Effect.Effect<void, RuleBroken> {
+    return Effect.flatMap(this.ends, (ends) =>
+      ends ? Effect.void : Effect.fail(new RuleBroken({ expected: "the end of the connection", came: "it stays open" }))
+    )
+  }
+
+  /** Whether the endpoint closes the connection within the time of an answer. */
+  get ends(): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
       const until = (yield* Clock.currentTimeMillis) + this.#options.answerMs
       while (true) {
         const next = yield* this.#take(until - (yield* Clock.currentTimeMillis))
-        if (next._tag === "End") return
-        if (next._tag === "Silence") {
-          return yield* new RuleBroken({ expected: "the end of the connection", came: "it stays open" })
-        }
+        if (next._tag !== "Frame") return next._tag === "End"
       }
     })
   }
@@ -111,12 +160,20 @@ export class Peer {
     })
   }
 
+  /** Passes over what has come so far. */
+  get skip(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      while ((yield* this.#take(0))._tag === "Frame") continue
+    })
+  }
+
   #take(ms: number): Effect.Effect<Next> {
     return Queue.take(this.#inbox).pipe(
       Effect.timeoutOption(Math.max(0, ms)),
       Effect.map((next): Next => {
         if (Option.isNone(next)) return { _tag: "Silence" }
         this.seen.push(next.value)
+        if (this.seen.length > MAX_WAITING) this.seen.shift()
         return { _tag: "Frame", frame: next.value }
       }),
       Effect.catchCause((cause) =>
@@ -129,7 +186,7 @@ export class Peer {
   }
 }
 
-/** Frames that wait to be looked at. */
+/** Frames that wait to be looked at, and that are remembered. */
 const MAX_WAITING = 1024
 
 type Next =

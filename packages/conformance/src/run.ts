@@ -1,10 +1,11 @@
 /** Runs the rules against an endpoint and gives a verdict for each. */
 import { Common, escaped } from "@sluice/protocol"
-import { FrameDialer, type ServerAddress } from "@sluice/transport"
-import { Duration, Effect } from "effect"
+import { Dialer, FrameDialer, Security, type ServerAddress } from "@sluice/transport"
+import { Context, Duration, Effect, Layer, type Scope } from "effect"
 import { Peer, type PeerOptions } from "./peer.ts"
 import { type Kit, type Rule, RuleBroken, type RuleResult, type Verdict } from "./rule.ts"
 import { serverRules } from "./rules.ts"
+import { Wire } from "./wire.ts"
 
 export interface RunOptions {
   /** The server to check. */
@@ -36,19 +37,22 @@ export const rulesFor = (protocol: RunOptions["protocol"]): ReadonlyArray<Rule> 
   serverRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
 
 /** A verdict for each rule, in the order of the rules. Nothing fails: a server that is not there breaks them all. */
-export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, FrameDialer> =>
+export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, Dialer> =>
   Effect.gen(function* () {
-    const { dial } = yield* FrameDialer
-    const peerOptions: PeerOptions = {
-      answerMs: Duration.toMillis(options.answerTimeout ?? "5 seconds"),
-      quietMs: Duration.toMillis(options.quietTime ?? "1 second")
-    }
-    const connect = dial(options.server).pipe(
-      Effect.mapError(({ message }) => new RuleBroken({ expected: "a connection", came: message })),
-      Effect.flatMap((frames) => Peer.make(frames, peerOptions))
-    )
+    const { server } = options
+    const answerMs = Duration.toMillis(options.answerTimeout ?? "5 seconds")
+    const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
+    const { dial } = yield* Dialer
+    const unreachable = ({ message }: { readonly message: string }) =>
+      new RuleBroken({ expected: "a connection", came: message })
+    const connectWith = yield* makeConnect(server, { answerMs, quietMs })
     const kit: Kit = {
-      connect,
+      connect: connectWith(undefined),
+      connectWith,
+      connectRaw: Effect.mapError(dial(server), unreachable),
+      encrypted: server.security._tag === "noise",
+      answerMs,
+      quietMs,
       protocolId: options.protocol === "mining" ? Common.MINING_PROTOCOL : Common.TEMPLATE_DISTRIBUTION_PROTOCOL,
       userIdentity: options.userIdentity ?? "conformance",
       nominalHashRate: options.nominalHashRate ?? 1,
@@ -72,10 +76,49 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
       ...(yield* Effect.forEach(alone, judge))
     ]
     return rules.map(({ id }) => results.find((result) => result.id === id)!)
-  })
+  }).pipe(Effect.scoped)
+
+/** Dials with the server's own security, over bytes that a script can change. */
+const makeConnect = Effect.fnUntraced(function* (
+  server: ServerAddress,
+  options: PeerOptions
+): Effect.fn.Return<(change: Change | undefined) => Kit["connect"], never, Dialer | Scope.Scope> {
+  const dialer = yield* Dialer
+  const dial: Dialer["Service"]["dial"] = (endpoint) =>
+    Effect.gen(function* () {
+      const wire = new Wire(yield* dialer.dial(endpoint))
+      const slot = yield* WireSlot
+      if (slot.change !== undefined) wire.alter(slot.change)
+      slot.wire = wire
+      return wire.duplex
+    })
+  const frames = yield* Layer.build(Security.dialer().pipe(Layer.provide(Layer.succeed(Dialer, { ...dialer, dial }))))
+  const secured = Context.get(frames, FrameDialer)
+  return (change) =>
+    Effect.suspend(() => {
+      const slot: Slot = { change, wire: undefined }
+      return secured.dial(server).pipe(
+        Effect.provideService(WireSlot, slot),
+        Effect.mapError(({ message }) => new RuleBroken({ expected: "a connection", came: message })),
+        Effect.flatMap((dialled) => Peer.make(dialled, slot.wire!, options))
+      )
+    })
+})
+
+type Change = Parameters<Wire["alter"]>[0]
+
+interface Slot {
+  readonly change: Change | undefined
+  wire: Wire | undefined
+}
+
+/** Where the bytes of a connection that is being made are put for its script. */
+const WireSlot = Context.Reference<Slot>("sluice/conformance/WireSlot", {
+  defaultValue: () => ({ change: undefined, wire: undefined })
+})
 
 /** Texts of the endpoint are among it, and are not to forge lines of a report or steer a terminal. */
-const verdictOf = (failure: Effect.Error<ReturnType<Rule["check"]>>): Verdict =>
+export const verdictOf = (failure: Effect.Error<ReturnType<Rule["check"]>>): Verdict =>
   failure._tag === "RuleSkipped"
     ? { _tag: "Skipped", why: escaped(failure.why) }
     : { _tag: "Failed", expected: escaped(failure.expected), came: escaped(failure.came) }

@@ -2,7 +2,7 @@
 import { Common } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "./peer.ts"
-import { type Kit, RuleBroken } from "./rule.ts"
+import { type Kit, RuleBroken, RuleSkipped } from "./rule.ts"
 
 /** A good SetupConnection with changes. */
 export const setupFrame = (kit: Kit, changes: Partial<Common.SetupConnection> = {}): Uint8Array =>
@@ -46,3 +46,13 @@ export const setUp = Effect.fnUntraced(function* (
 /** Fails with what was expected and what came, unless it holds. */
 export const insist = (holds: boolean, expected: string, came: string): Effect.Effect<void, RuleBroken> =>
   holds ? Effect.void : Effect.fail(new RuleBroken({ expected, came }))
+
+/** A server that cannot do what a flag asks for refuses the connection, which is its right. */
+export const skipWhereRefused =
+  (flag: string) =>
+  <A, E, R>(session: Effect.Effect<A, E | RuleBroken, R>): Effect.Effect<A, E | RuleBroken | RuleSkipped, R> =>
+    Effect.mapError(session, (error) =>
+      error instanceof RuleBroken && error.came.includes("SetupConnection.Error")
+        ? new RuleSkipped({ why: `the server refuses connections with ${flag}` })
+        : error
+    )

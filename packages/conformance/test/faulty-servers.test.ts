@@ -214,6 +214,21 @@ const miningTwins: ReadonlyArray<Twin> = [
     breaks: "shares.extranonce-too-long"
   },
   {
+    fault: "takes any hash rate for one",
+    makeFault: () => receiving(Mining.UpdateChannel, (value) => ({ ...value, nominalHashRate: 1 })),
+    breaks: "update.hash-rate"
+  },
+  {
+    fault: "closes channels but no groups",
+    makeFault: () => receiving(Mining.CloseChannel, (value) => ({ ...value, channelId: 0xfffffff0 })),
+    breaks: "close.group"
+  },
+  {
+    fault: "refuses custom jobs without saying which",
+    makeFault: () => sending(Mining.SetCustomMiningJobError, (value) => ({ ...value, requestId: 0 })),
+    breaks: "custom.unknown-token"
+  },
+  {
     fault: "goes on with the old previous hash after a block",
     makeFault: () => {
       let isFirst = true

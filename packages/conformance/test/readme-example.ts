@@ -1,6 +1,6 @@
 import { Conformance } from "@sluice/conformance"
-import { parseServerAddress, Security, Tcp } from "@sluice/transport"
-import { Console, Effect, Layer, Result } from "effect"
+import { parseServerAddress, Tcp } from "@sluice/transport"
+import { Console, Effect, Result } from "effect"
 
 const url = process.env["SERVER"] ?? "stratum2+tcp+plain://127.0.0.1:3333"
 
@@ -16,4 +16,4 @@ const program = Effect.gen(function* () {
   }
 })
 
-await Effect.runPromise(Effect.provide(program, Security.dialer().pipe(Layer.provide(Tcp.dialer))))
+await Effect.runPromise(Effect.provide(program, Tcp.dialer))

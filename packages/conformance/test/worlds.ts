@@ -1,5 +1,6 @@
 /** A pool and a template provider over a development node, in memory, as they are or with a fault put between them and the kit. */
 import { DevNode, NodeRpc, solveTemplate } from "@sluice/bitcoin"
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
@@ -8,6 +9,7 @@ import {
   FrameListener,
   Memory,
   MiningListener,
+  Noise,
   Plain,
   type ServerAddress,
   Setup,
@@ -85,20 +87,25 @@ export interface Check extends Partial<Conformance.RunOptions> {
   readonly protocol: Conformance.RunOptions["protocol"]
   readonly fault?: () => Fault
   readonly pool?: Partial<PoolOptions>
+  /** With Noise between the kit and the server; without. */
+  readonly noise?: boolean
 }
 
 /** Runs the kit against a new world. */
-export const check = ({ fault = () => ({}), pool, protocol, ...options }: Check) =>
+export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...options }: Check) =>
   Effect.gen(function* () {
     const node = yield* DevNode
     yield* node.addMadeUpTransactions(5)
     const network = Memory.make()
-    const listening = (address: ServerAddress, makeFault: () => Fault) =>
-      broken(makeFault).pipe(Layer.provide(Plain.listener), Layer.provide(Layer.orDie(network.listener(address))))
+    const { publicKey, secretKey } = yield* AuthorityKey.generate
+    const secured = Noise.responder().pipe(Layer.provide(CertificateAuthority.layer({ secretKey })))
+    const listening = (address: ServerAddress, makeFault: () => Fault, frames = Plain.listener) =>
+      broken(makeFault).pipe(Layer.provide(frames), Layer.provide(Layer.orDie(network.listener(address))))
+    const checked = (address: ServerAddress) => listening(address, fault, noise ? secured : Plain.listener)
     const none = () => ({})
     const provider = TemplateProvider.layer().pipe(
       Layer.provide(Setup.server(TemplateListener)),
-      Layer.provide(listening(PROVIDER, protocol === "mining" ? none : fault))
+      Layer.provide(protocol === "mining" ? listening(PROVIDER, none) : checked(PROVIDER))
     )
     const dialer = Plain.dialer.pipe(Layer.provide(network.dialer))
     const all = { ...poolOptions, ...pool }
@@ -109,7 +116,7 @@ export const check = ({ fault = () => ({}), pool, protocol, ...options }: Check)
     const mining = Pool.layer(all).pipe(
       Layer.provide(source),
       Layer.provide(Setup.server(MiningListener, Pool.setup(all))),
-      Layer.provide(listening(POOL, fault))
+      Layer.provide(checked(POOL))
     )
     yield* Layer.build(protocol === "mining" ? Layer.merge(provider, mining) : provider)
     const rpc = yield* NodeRpc
@@ -118,14 +125,17 @@ export const check = ({ fault = () => ({}), pool, protocol, ...options }: Check)
       yield* node.submitBlock(solveTemplate(template)!)
     }).pipe(Effect.orDie)
     return yield* Conformance.run({
-      server: protocol === "mining" ? POOL : PROVIDER,
+      server: {
+        ...(protocol === "mining" ? POOL : PROVIDER),
+        security: noise ? { _tag: "noise", authorityKey: publicKey } : { _tag: "plain" }
+      },
       protocol,
       answerTimeout: "10 seconds",
       quietTime: "100 millis",
       concurrency: 8,
       newBlock,
       ...options
-    }).pipe(Effect.provide(dialer))
+    }).pipe(Effect.provide(network.dialer))
   }).pipe(
     Effect.scoped,
     Effect.provide(DevNode.layerInMemory({ bits: 0x1e0fffff, transactionsPerSecond: 0 })),

@@ -1,7 +1,7 @@
 /** `sluice conformance connect URL`: which rules of the specification a server keeps. */
 import { Conformance } from "@sluice/conformance"
-import { parseServerAddress, Security, Tcp } from "@sluice/transport"
-import { Console, Duration, Effect, Layer, Result } from "effect"
+import { parseServerAddress, Tcp } from "@sluice/transport"
+import { Console, Duration, Effect, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { ConfigError } from "../config/load.ts"
 import { columns } from "../demo/columns.ts"
@@ -34,7 +34,7 @@ const connect = Command.make(
       maxHashes,
       answerTimeout: Duration.seconds(answerSeconds),
       ...(prefixes === undefined ? {} : { only: prefixes })
-    }).pipe(Effect.provide(Security.dialer().pipe(Layer.provide(Tcp.dialer))), Effect.provide(layerLogging(config)))
+    }).pipe(Effect.provide(Tcp.dialer), Effect.provide(layerLogging(config)))
     yield* Console.log((json ? results.map((result) => JSON.stringify(result)) : table(results)).join("\n"))
     if (results.some(({ verdict }) => verdict._tag === "Failed")) return yield* new FaultsFound()
   })
