@@ -52,6 +52,9 @@ const DIAL_ADVICE: Readonly<Record<string, string>> = {
   ENETUNREACH: "there is no route to the network",
   ETIMEDOUT: "the host does not answer",
   TIMEOUT: "the host does not answer",
+  EMFILE: "this process has as many sockets and files open as it may; allow it more with `ulimit -n`",
+  EADDRNOTAVAIL:
+    "no port of this machine is free for it; connect from further local addresses, or see that the one given is its own",
   SECURITY:
     "the address and the dialer do not agree on Noise; stratum2+tcp://HOST:PORT/KEY speaks Noise, stratum2+tcp+plain://HOST:PORT does not"
 }

@@ -29,6 +29,11 @@ export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits 
 export interface DialerOptions extends TcpOptions {
   /** How long connecting may take; 10 seconds. */
   readonly connectTimeout?: Duration.Input
+  /**
+   * Addresses of this machine to connect from, in turns: each has some 28,000 ports (on Linux) for connections to one
+   * server. By default the system's choice.
+   */
+  readonly localAddresses?: ReadonlyArray<string>
 }
 
 /** Listens while the layer lives. Port 0 lets the system choose; `Listener.address` has what it chose. */
@@ -115,9 +120,12 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   return Listener.of({ address, run, stopAccepting })
 })
 
-const makeDialer = (options: DialerOptions): Dialer["Service"] => ({
-  dial: (endpoint) =>
-    Effect.acquireRelease(connect(endpoint, options), (socket) => Effect.sync(() => socket.destroy()), {
+const makeDialer = (options: DialerOptions): Dialer["Service"] => {
+  const { localAddresses = [] } = options
+  let turn = 0
+  const localAddress = (): string | undefined => localAddresses[turn++ % localAddresses.length]
+  const dial = (endpoint: Endpoint) =>
+    Effect.acquireRelease(connect(endpoint, localAddress, options), (socket) => Effect.sync(() => socket.destroy()), {
       interruptible: true
     }).pipe(
       Effect.flatMap((socket) => openDuplex(socket, endpoint, options)),
@@ -125,14 +133,21 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => ({
         error._tag === "DialError" ? error : new DialError({ endpoint, code: error.message, cause: error })
       )
     )
-})
+  return { dial }
+}
 
 /** Small frames leave at once; a peer that vanished without a word is noticed after some minutes. */
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
 
-const connect = (endpoint: Endpoint, options: DialerOptions): Effect.Effect<Net.Socket, DialError> =>
+const connect = (
+  endpoint: Endpoint,
+  localAddress: () => string | undefined,
+  options: DialerOptions
+): Effect.Effect<Net.Socket, DialError> =>
   Effect.callback<Net.Socket, DialError>((resume) => {
-    const socket = Net.createConnection({ host: endpoint.host, port: endpoint.port, ...SOCKET_OPTIONS })
+    const from = localAddress()
+    const to = { host: endpoint.host, port: endpoint.port, ...SOCKET_OPTIONS }
+    const socket = Net.createConnection(from === undefined ? to : { ...to, localAddress: from })
     socket.once("connect", () => resume(Effect.succeed(socket)))
     // It stays: an error that nobody listens for would end the process.
     socket.on("error", (cause) => resume(Effect.fail(new DialError({ endpoint, code: codeOf(cause), cause }))))

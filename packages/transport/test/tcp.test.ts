@@ -265,4 +265,18 @@ describe("Tcp", () => {
       assert.deepStrictEqual(yield* client.pull, [Uint8Array.of(2)])
     }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
+
+  it.live("connects from the addresses that it was given, in turns", () =>
+    Effect.gen(function* () {
+      const from = yield* Queue.unbounded<string>()
+      const { address } = yield* serve((duplex) => Effect.andThen(Queue.offer(from, duplex.remote.host), Effect.never))
+      for (let i = 0; i < 3; i++) yield* dial(address)
+      const seen = yield* Queue.takeN(from, 3)
+      assert.deepStrictEqual(seen.toSorted(), ["127.0.0.1", "127.0.0.1", "127.0.0.2"])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Tcp.listener(HERE)),
+      Effect.provide(Tcp.dialerWith({ localAddresses: ["127.0.0.1", "127.0.0.2"] }))
+    )
+  )
 })
