@@ -143,6 +143,11 @@ export class TestServer {
     return this.#collect((out) => connection.close("test", out))
   }
 
+  /** Whatever else a connection can be made to do. */
+  ask(run: (out: Server.Outbox) => void): Said {
+    return this.#collect(run)
+  }
+
   /** Opens a channel and gives a miner for it, which has got its first work. */
   open(
     connection: Server.Connection,

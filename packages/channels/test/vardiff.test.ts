@@ -110,7 +110,8 @@ describe("a channel's target", () => {
     const miner = server.open(connection, { nominalHashRate: 5_000 })
     const target = onChain(server, 6_000, 2)
     expect(server.tick(connection).messages).toMatchObject([
-      { _tag: "SetTarget", channelId: miner.channelId, maximumTarget: target }
+      { _tag: "SetTarget", channelId: miner.channelId, maximumTarget: target },
+      { _tag: "NewExtendedMiningJob", channelId: miner.channelId }
     ])
     expect(server.tick(connection).messages).toEqual([])
   })

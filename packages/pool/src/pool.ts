@@ -177,8 +177,10 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     for (const session of sessions) {
       happened.push(...session.tell((machine, out) => machine.tick(at, out)))
       sendBeside(session)
-      if (session.machine.isIdle && at - session.openedAt >= channelTimeoutMs) {
-        session.evict(`it opened no channel within ${Duration.format(Duration.millis(channelTimeoutMs))}`)
+      const { emptySince } = session.machine
+      if (emptySince !== undefined && at - Math.max(emptySince, session.openedAt) >= channelTimeoutMs) {
+        const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
+        session.evict(`${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`)
       }
     }
     return record(happened)

@@ -4,7 +4,7 @@ import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import { HashRateMeter, hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
-import type { Jobs } from "./jobs.ts"
+import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
 import { MerkleRoots } from "./merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { ShareSet } from "./share-set.ts"
@@ -16,6 +16,18 @@ export interface TargetPeriod {
   /** 32 bytes, little-endian. */
   readonly target: Uint8Array
   readonly difficulty: number
+}
+
+/** An extranonce prefix and since when it holds: for the jobs sent from `fromJobId` on (5.3.10). */
+interface PrefixPeriod {
+  readonly fromJobId: number
+  readonly lease: ExtranonceLease
+}
+
+/** A job that was sent to this channel alone, with what it had at that moment. */
+interface OwnJob {
+  readonly target: TargetPeriod
+  readonly lease: ExtranonceLease
 }
 
 /** Counts since the channel was opened, for people and for metrics. */
@@ -38,7 +50,8 @@ export interface ChannelStats {
 
 export class Channel {
   readonly info: ChannelInfo
-  readonly lease: ExtranonceLease
+  /** The group that it is in (5.2.3). */
+  groupId = GROUP_CHANNEL_ID
   /** The first job id that was sent on it: ids before it never existed here. */
   firstJobId: number
   /** What the client can bear (`max_target`). */
@@ -49,6 +62,8 @@ export class Channel {
   /** Of a standard channel's jobs. */
   readonly roots = new MerkleRoots()
   blocks = 0
+  /** Shares of this previous hash that were accepted for jobs which harder ones had replaced. */
+  lateShares = 0
   /** Accepted and not acknowledged yet. */
   #pendingCount = 0
   #pendingDifficulty = 0
@@ -68,6 +83,14 @@ export class Channel {
   #nbits: number | undefined
   /** Oldest first; the last one is the target sent last. */
   readonly #targets: Array<TargetPeriod>
+  /** Oldest first; the last one is for the jobs to come. */
+  #prefixes: Array<PrefixPeriod>
+  /** By job id. */
+  readonly #own = new Map<number, OwnJob>()
+  /** The job that the newest own job repeats, how often it was repeated here, and the target it was last sent with. */
+  #repeatedId: number | undefined
+  #repeats = 0
+  #repeatedWith: TargetPeriod | undefined
 
   constructor(
     info: ChannelInfo,
@@ -78,7 +101,6 @@ export class Channel {
     now: number
   ) {
     this.info = info
-    this.lease = lease
     this.firstJobId = jobs.nextId
     this.maxTarget = client.maxTarget
     this.nominalHashRate = client.nominalHashRate
@@ -90,6 +112,7 @@ export class Channel {
     this.#firstEpoch = jobs.epoch
     this.#firstNtime = jobs.ntimeNow(now)
     this.#targets = [targetPeriod(-1, this.#wantedTarget(jobs))]
+    this.#prefixes = [{ fromJobId: 0, lease }]
   }
 
   /** The target sent last. */
@@ -97,11 +120,89 @@ export class Channel {
     return this.#targets.at(-1)!
   }
 
-  /** The target for a job that became active as number `activation`. */
-  targetOf(activation: number): TargetPeriod {
+  /** The target that a share of this job must meet: the one in force when the job became active here (5.3.21). */
+  targetOf({ activation, job }: ActiveJob): TargetPeriod {
+    const own = this.#own.get(job.id)
+    if (own !== undefined) return own.target
     let index = this.#targets.length - 1
     while (index > 0 && this.#targets[index]!.since >= activation) index--
     return this.#targets[index]!
+  }
+
+  /** The target of the newest job: what an honest miner works at. `undefined` before the first job. */
+  newestTarget(jobs: Jobs): TargetPeriod | undefined {
+    const { currentActive } = jobs
+    if (currentActive === undefined) return undefined
+    return this.#repeatedId === currentActive.job.id ? this.#repeatedWith : this.targetOf(currentActive)
+  }
+
+  /** The extranonce prefix for the jobs to come. */
+  get lease(): ExtranonceLease {
+    return this.#prefixes.at(-1)!.lease
+  }
+
+  /** What the channel had of the extranonce when this job was sent to it (5.3.10). */
+  leaseOf(jobId: number): ExtranonceLease {
+    if (this.#prefixes.length === 1) return this.#prefixes[0]!.lease
+    const own = this.#own.get(jobId)
+    if (own !== undefined) return own.lease
+    let index = this.#prefixes.length - 1
+    while (index > 0 && ((jobId - this.#prefixes[index]!.fromJobId) | 0) < 0) index--
+    return this.#prefixes[index]!.lease
+  }
+
+  /** All that it has of the extranonce space. */
+  get leases(): ReadonlyArray<ExtranonceLease> {
+    return this.#prefixes.map(({ lease }) => lease)
+  }
+
+  /** Takes another prefix, with as many bytes to roll, for the jobs to come; those before keep theirs. */
+  changeLease(lease: ExtranonceLease, jobs: Jobs): void {
+    this.#prefixes.push({ fromJobId: jobs.nextId, lease })
+  }
+
+  /** Takes out the prefixes that no share can be of any more. */
+  takeUnusedLeases(jobs: Jobs): ReadonlyArray<ExtranonceLease> {
+    if (this.#prefixes.length === 1) return []
+    const oldest = jobs.oldestId()
+    const used = this.#prefixes.filter((_, index) => {
+      const next = this.#prefixes[index + 1]
+      return next === undefined || ((oldest - next.fromJobId) | 0) < 0
+    })
+    const unused = this.#prefixes.slice(0, this.#prefixes.length - used.length)
+    this.#prefixes = used
+    return unused.map(({ lease }) => lease)
+  }
+
+  /** Whether the job was sent on this channel. Job ids count up and wrap around. */
+  has({ isRepeat, job }: ActiveJob, jobs: Jobs): boolean {
+    return isRepeat ? this.#own.has(job.id) : this.mayHave(job.id, jobs)
+  }
+
+  /** Whether a job with this id may have been sent on this channel: ids before its first and after the newest were not. */
+  mayHave(jobId: number, jobs: Jobs): boolean {
+    return (jobId - this.firstJobId) >>> 0 < (jobs.nextId - this.firstJobId) >>> 0
+  }
+
+  /** The current job once more with another id, so that the target sent last holds at once. `undefined` if often enough. */
+  repeatJob(jobs: Jobs): ActiveJob | undefined {
+    const { current } = jobs
+    if (current === undefined) return undefined
+    const repeats = this.#repeatedId === current.id ? this.#repeats : 0
+    const active = jobs.repeat(repeats)
+    if (active === undefined) return undefined
+    for (const jobId of this.#own.keys()) if (jobs.active(jobId) === undefined) this.#own.delete(jobId)
+    this.#own.set(active.job.id, { target: this.current, lease: this.lease })
+    this.#repeatedId = current.id
+    this.#repeats = repeats + 1
+    this.#repeatedWith = this.current
+    return active
+  }
+
+  /** Whether a much harder job has replaced those of this difficulty on this channel: their shares are late ones. */
+  isReplaced(difficulty: number, jobs: Jobs): boolean {
+    const newest = this.newestTarget(jobs)
+    return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
   }
 
   /** Whether the network's difficulty has changed since the target was chosen. */
@@ -132,6 +233,7 @@ export class Channel {
     if (this.#epoch !== epoch) {
       this.#epoch = epoch
       this.shares.clear()
+      this.lateShares = 0
     }
     return this.shares
   }
@@ -203,6 +305,14 @@ export class Channel {
     return u256ToBytes(chosen > this.maxTarget ? this.maxTarget : chosen)
   }
 }
+
+/** A job of so many times the difficulty replaces an easier one for good, and does not wait for the next template. */
+export const REPLACING_FACTOR = 2
+/**
+ * Late shares that a channel may have for one previous hash: room for what was on its way when the harder job came, and
+ * the bound of what a client can make of an easier job that it got before.
+ */
+export const MAX_LATE_SHARES = 128
 
 /** Of one channel, on a chain whose blocks are easier than its shares; regtest's would be a flood. */
 const MAX_BLOCKS_PER_SECOND = 10

@@ -2,22 +2,30 @@
  * The server's end of one mining connection (specification, section 5): a pure machine of `(message, now) -> replies and
  * events`. It reads no clock and no socket; `now` is in milliseconds since 1970.
  *
- * All channels of a connection are one group. Unless the client requires standard jobs, a job and a previous hash go to
- * the group once; a client that does gets them for each channel (5.2.3). What a new channel needs first, the job it begins
- * with, is addressed to the channel itself.
+ * All channels of a connection are one group until the server makes more. Unless the client requires standard jobs, a job
+ * and a previous hash go to each group once; a client that does gets them for each channel (5.2.3). What a new channel
+ * needs first, the job it begins with, is addressed to the channel itself.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
 import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import type { ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
 import { blockCoinbase, extendedJobMessage, type Job, standardJobMessage } from "../job.ts"
-import { Channel, type ChannelStats } from "./channel.ts"
+import { Channel, type ChannelStats, REPLACING_FACTOR } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
+import { ChannelGroups } from "./group.ts"
 import { type ActiveJob, type Announcement, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
-import { EXTRANONCE_SPACE_EXHAUSTED, isHashRate, isMaxTarget, openSuccess, refusalToOpen } from "./open.ts"
+import {
+  EXTRANONCE_SPACE_EXHAUSTED,
+  isHashRate,
+  isMaxTarget,
+  openSuccess,
+  refusalToOpen,
+  VERSION_ROLLING_NOT_SUPPORTED
+} from "./open.ts"
 import type { Outbox } from "./outbox.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { refusalOfJob, type ShareJudge, wasSent } from "./share.ts"
+import { refusalOfJob, type ShareJudge } from "./share.ts"
 
 /** What all connections of a server share. */
 export interface ConnectionContext {
@@ -28,6 +36,8 @@ export interface ConnectionContext {
 }
 
 const NO_EXTRANONCE = new Uint8Array(0)
+/** SEQ0_64K of SetGroupChannel. */
+const MAX_CHANNEL_IDS = 0xffff
 
 export class Connection {
   /** As the shell numbers its connections; it stands in all events. */
@@ -35,24 +45,27 @@ export class Connection {
   readonly #setupFlags: number
   readonly #context: ConnectionContext
   readonly #channels = new Map<number, Channel>()
+  readonly #groups: ChannelGroups
   /** Channels with shares that wait for their acknowledgement: only within a batch. */
   #unacknowledged: Array<Channel> = []
   #nextChannelId = GROUP_CHANNEL_ID + 1
+  #emptySince: number | undefined = 0
 
   /** `setupFlags` are the client's of SetupConnection (5.3.1). */
   constructor(id: number, setupFlags: number, context: ConnectionContext) {
     this.id = id
     this.#setupFlags = setupFlags
     this.#context = context
+    this.#groups = new ChannelGroups(context.jobs)
   }
 
   get channelCount(): number {
     return this.#channels.size
   }
 
-  /** Whether it never had a channel. */
-  get isIdle(): boolean {
-    return this.#nextChannelId === GROUP_CHANNEL_ID + 1
+  /** Since when it has no channel, in milliseconds: 0 if it never had one, `undefined` while it has. */
+  get emptySince(): number | undefined {
+    return this.#emptySince
   }
 
   stats(now: number): ReadonlyArray<ChannelStats> {
@@ -77,7 +90,7 @@ export class Connection {
       case "UpdateChannel":
         return this.#onUpdate(message, now, out)
       case "CloseChannel":
-        return this.#onClose(message, out)
+        return this.#onClose(message, now, out)
       case "SetCustomMiningJob":
         return this.#onCustomJob(message, out)
     }
@@ -92,34 +105,82 @@ export class Connection {
 
   /** Passes on what became of a template provider's message. */
   announce(announcement: Announcement, now: number, out: Outbox): void {
-    if (this.#channels.size === 0) return
-    if (!this.#requiresStandardJobs) {
-      out.messages.push(announcement.message)
-      return
-    }
-    const { job } = announcement
-    for (const channel of this.#channels.values()) {
-      const { channelId } = channel.info
-      switch (announcement._tag) {
-        case "FutureJob":
-          out.messages.push(this.#jobMessage(channel, job, undefined))
-          break
-        case "NewJob":
-          out.messages.push(this.#jobMessage(channel, job, announcement.minNtime))
-          break
-        case "NewPrevHash":
-          out.messages.push(this.#context.jobs.prevHashMessage(channelId, job, now))
+    if (this.#requiresStandardJobs) return this.#announceTo(this.#channels.values(), announcement, now, out)
+    for (const group of this.#groups.values()) {
+      // SetNewPrevHash names a job that was sent on the channel it is for (5.3.17): a younger group never got this one.
+      if (announcement._tag === "NewPrevHash" && !group.knowsJob(announcement.job.id)) {
+        this.#announceTo(group.members, announcement, now, out)
+      } else if (group.id === GROUP_CHANNEL_ID) {
+        out.messages.push(announcement.message)
+      } else {
+        out.messages.push({ ...announcement.message, channelId: group.id })
       }
     }
   }
 
   /** Lets the difficulty of channels follow their work and the network's. To be called every few seconds. */
   tick(now: number, out: Outbox): void {
-    if (this.#context.jobs.current === undefined) return
+    const { jobs, space } = this.#context
+    if (jobs.current === undefined) return
     for (const channel of this.#channels.values()) {
       const isOff = channel.vardiff.review(channel.current.difficulty, now)
-      if (isOff || channel.isOutdated(this.#context.jobs)) this.#retarget(channel, out)
+      if (isOff || channel.isOutdated(jobs)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
+      for (const lease of channel.takeUnusedLeases(jobs)) space.giveBack(lease, this.#usedIn(channel))
     }
+  }
+
+  /** An id for a group to be made by `setGroup`: no channel and no other group has or will have it. */
+  newGroupId(): number {
+    const groupId = this.#nextChannelId++
+    this.#groups.add(groupId)
+    return groupId
+  }
+
+  /**
+   * Puts channels into the group `groupId`, one of `newGroupId` or `GROUP_CHANNEL_ID`, and tells the client (5.3.22). If
+   * that cannot be, says why and does nothing.
+   */
+  setGroup(groupId: number, channelIds: ReadonlyArray<number>, out: Outbox): SetGroupRefusal | undefined {
+    if (this.#requiresStandardJobs) return "requires-standard-jobs"
+    if (!this.#groups.isGroup(groupId)) return "unknown-group"
+    if (!channelIds.every((channelId) => this.#channels.has(channelId))) return "unknown-channel"
+    for (const channelId of channelIds) this.#groups.join(this.#channels.get(channelId)!, groupId)
+    for (let first = 0; first < channelIds.length; first += MAX_CHANNEL_IDS) {
+      const some = channelIds.slice(first, first + MAX_CHANNEL_IDS)
+      out.messages.push({ _tag: "SetGroupChannel", groupChannelId: groupId, channelIds: some })
+    }
+    return undefined
+  }
+
+  /**
+   * Gives a channel another extranonce prefix of the server's space and tells the client (5.3.10). It is for the jobs to
+   * come; shares of those before are checked with the old one, which is held until no such share can come. If that cannot
+   * be, says why and does nothing.
+   */
+  changeExtranoncePrefix(channelId: number, out: Outbox): ChangePrefixRefusal | undefined {
+    const { jobs, space } = this.#context
+    const channel = this.#channels.get(channelId)
+    if (channel === undefined) return "unknown-channel"
+    const { rollableSize } = channel.lease
+    const isStandard = channel.info.kind === "standard"
+    const lease = isStandard ? space.takeStandard(jobs.epoch) : space.takeExtended(rollableSize, jobs.epoch)
+    if (lease === undefined) return EXTRANONCE_SPACE_EXHAUSTED
+    channel.changeLease(lease, jobs)
+    out.messages.push({ _tag: "SetExtranoncePrefix", channelId, extranoncePrefix: lease.prefix })
+    return undefined
+  }
+
+  /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Whether there was one. */
+  closeChannel(channelId: number, reasonCode: string, now: number, out: Outbox): boolean {
+    this.acknowledge(out)
+    if (!this.#removeAddressed(channelId, reasonCode, now, out)) return false
+    out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
+    return true
+  }
+
+  /** Asks the client to connect anew (3.6.5); an empty host and port 0 stand for the present ones. */
+  reconnect(host: string, port: number, out: Outbox): void {
+    out.messages.push({ _tag: "Reconnect", newHost: host, newPort: port })
   }
 
   /** The connection ends: gives everything back. There must be no accepted share without acknowledgement. */
@@ -131,6 +192,12 @@ export class Connection {
     return (this.#setupFlags & Mining.REQUIRES_STANDARD_JOBS) !== 0
   }
 
+  /** Whether the client requires what no job allows (5.3.1): it gets none. */
+  get #mustRollVersions(): boolean {
+    const isRequired = (this.#setupFlags & Mining.REQUIRES_VERSION_ROLLING) !== 0
+    return isRequired && !this.#context.jobs.coinbase.versionRollingAllowed
+  }
+
   #onOpen(
     message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel,
     now: number,
@@ -138,7 +205,9 @@ export class Connection {
   ): void {
     const { jobs, policy, space } = this.#context
     const { nominalHashRate, requestId, userIdentity } = message
-    const refusal = refusalToOpen(message, this.#setupFlags, this.#channels.size, space, policy)
+    const refusal = this.#mustRollVersions
+      ? VERSION_ROLLING_NOT_SUPPORTED
+      : refusalToOpen(message, this.#setupFlags, this.#channels.size, space, policy)
     const lease =
       refusal !== undefined
         ? undefined
@@ -159,6 +228,8 @@ export class Connection {
     const maxTarget = u256FromBytes(message.maxTarget)
     const channel = new Channel(info, lease, { nominalHashRate, maxTarget }, jobs, policy, now)
     this.#channels.set(channelId, channel)
+    this.#groups.join(channel, GROUP_CHANNEL_ID)
+    this.#emptySince = undefined
     const { difficulty, target } = channel.current
     out.events.push({ _tag: "ChannelOpened", channel: info, nominalHashRate, difficulty })
     out.messages.push(openSuccess(requestId, info, lease, target))
@@ -174,6 +245,22 @@ export class Connection {
       out.messages.push(jobs.prevHashMessage(channel.info.channelId, current, now))
     }
     for (const job of jobs.futureJobs()) this.#sendFutureJob(channel, job, out)
+  }
+
+  #announceTo(channels: Iterable<Channel>, announcement: Announcement, now: number, out: Outbox): void {
+    const { job } = announcement
+    for (const channel of channels) {
+      switch (announcement._tag) {
+        case "FutureJob":
+          out.messages.push(this.#jobMessage(channel, job, undefined))
+          break
+        case "NewJob":
+          out.messages.push(this.#jobMessage(channel, job, announcement.minNtime))
+          break
+        case "NewPrevHash":
+          out.messages.push(this.#context.jobs.prevHashMessage(channel.info.channelId, job, now))
+      }
+    }
   }
 
   #sendFutureJob(channel: Channel, job: Job, out: Outbox): void {
@@ -209,19 +296,17 @@ export class Connection {
       channel.nominalHashRate = nominalHashRate
       channel.vardiff.restart(nominalHashRate, now)
     }
-    this.#retarget(channel, out)
+    this.#retarget(channel, now, out, REPLACE_EASIER)
   }
 
-  #onClose(message: Mining.CloseChannel, out: Outbox): void {
+  #onClose(message: Mining.CloseChannel, now: number, out: Outbox): void {
     this.acknowledge(out)
-    if (message.channelId === GROUP_CHANNEL_ID) return this.close(message.reasonCode, out)
-    const channel = this.#channels.get(message.channelId)
-    if (channel !== undefined) this.#remove(channel, message.reasonCode, out)
+    this.#removeAddressed(message.channelId, message.reasonCode, now, out)
   }
 
   #onCustomJob(message: Mining.SetCustomMiningJob, out: Outbox): void {
     const { channelId, requestId } = message
-    const isKnown = channelId === GROUP_CHANNEL_ID || this.#channels.get(channelId)?.info.kind === "extended"
+    const isKnown = this.#groups.isGroup(channelId) || this.#channels.get(channelId)?.info.kind === "extended"
     const codes = ErrorCode.setCustomMiningJob
     const errorCode = isKnown ? codes.jdNotSupported : codes.invalidChannelId
     out.messages.push({ _tag: "SetCustomMiningJob.Error", channelId, requestId, errorCode })
@@ -236,7 +321,7 @@ export class Connection {
       return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, out)
     }
     const active = jobs.active(jobId)
-    if (active === undefined || !wasSent(jobId, channel, jobs)) {
+    if (active === undefined || !channel.has(active, jobs)) {
       return this.#refuse(channel, message, refusalOfJob(jobId, channel, jobs), out)
     }
     const errorCode =
@@ -265,7 +350,7 @@ export class Connection {
     if (isBlock) this.#foundBlock(channel, active, message, out)
     if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
     if (channel.vardiff.isFlooded(channel.current.difficulty, now)) {
-      if (channel.vardiff.review(channel.current.difficulty, now)) this.#retarget(channel, out)
+      if (channel.vardiff.review(channel.current.difficulty, now)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
     }
   }
 
@@ -288,7 +373,7 @@ export class Connection {
         version: message.version,
         headerTimestamp: message.ntime,
         headerNonce: message.nonce,
-        coinbaseTx: blockCoinbase(job, channel.lease.prefix, extranonce)
+        coinbaseTx: blockCoinbase(job, channel.leaseOf(job.id).prefix, extranonce)
       }
     })
   }
@@ -312,21 +397,56 @@ export class Connection {
     })
   }
 
-  #retarget(channel: Channel, out: Outbox): void {
-    const period = channel.retarget(this.#context.jobs)
+  /**
+   * Sends the target that the channel should have, if it is another. It holds for later jobs only (5.3.21), so where it
+   * makes a great difference the current job follows once more under another id, for this channel alone.
+   */
+  #retarget(channel: Channel, now: number, out: Outbox, replace: ReplaceRule): void {
+    const { jobs } = this.#context
+    const period = channel.retarget(jobs)
     if (period === undefined) return
     const { difficulty, target } = period
     out.messages.push({ _tag: "SetTarget", channelId: channel.info.channelId, maximumTarget: target })
     out.events.push({ _tag: "TargetChanged", channel: channel.info, difficulty })
+    const mined = channel.newestTarget(jobs)
+    if (mined === undefined || !replace(difficulty / mined.difficulty)) return
+    const repeated = channel.repeatJob(jobs)
+    if (repeated !== undefined) out.messages.push(this.#jobMessage(channel, repeated.job, jobs.ntimeNow(now)))
+  }
+
+  /** Ends a channel or all channels of a group; whether there was one. */
+  #removeAddressed(channelId: number, reason: string, now: number, out: Outbox): boolean {
+    const channel = this.#channels.get(channelId)
+    const channels = channel === undefined ? [...(this.#groups.get(channelId)?.members ?? [])] : [channel]
+    for (const channel of channels) this.#remove(channel, reason, out)
+    if (channels.length > 0 && this.#channels.size === 0) this.#emptySince = now
+    return channels.length > 0
   }
 
   #remove(channel: Channel, reason: string, out: Outbox): void {
     this.#channels.delete(channel.info.channelId)
-    const { jobs, space } = this.#context
-    space.giveBack(channel.lease, channel.sharesFor(jobs.epoch).size > 0 ? jobs.epoch : undefined)
+    this.#groups.leave(channel)
+    for (const lease of channel.leases) this.#context.space.giveBack(lease, this.#usedIn(channel))
     out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
   }
+
+  /** The epoch in which prefixes of the channel were used and are not to be given out again, if they were. */
+  #usedIn(channel: Channel): number | undefined {
+    const { epoch } = this.#context.jobs
+    return channel.sharesFor(epoch).size > 0 ? epoch : undefined
+  }
 }
+
+/** Why channels cannot be put into a group. */
+export type SetGroupRefusal = "requires-standard-jobs" | "unknown-group" | "unknown-channel"
+/** Why a channel cannot get another prefix. */
+export type ChangePrefixRefusal = "unknown-channel" | typeof EXTRANONCE_SPACE_EXHAUSTED
+
+/** Whether a job is to be replaced at once by one of so many times its difficulty. */
+type ReplaceRule = (factor: number) => boolean
+
+const REPLACE_EASIER: ReplaceRule = (factor) => factor >= REPLACING_FACTOR
+const REPLACE_EITHER_WAY: ReplaceRule = (factor) => factor >= REPLACING_FACTOR || factor <= 1 / REPLACING_FACTOR
 
 const acknowledge = (channel: Channel, out: Outbox): void => {
   const message = channel.takeAcknowledgement()

@@ -1,6 +1,7 @@
 export * from "./channel.ts"
 export * from "./connection.ts"
 export * from "./event.ts"
+export * from "./group.ts"
 export * from "./jobs.ts"
 export * from "./merkle-roots.ts"
 export * from "./open.ts"

@@ -29,6 +29,8 @@ export interface ActiveJob {
   readonly job: Job
   /** Counts jobs in the order in which they became active; a target holds for those after it (5.3.21). */
   readonly activation: number
+  /** Whether it is another job once more, under its own id, for the channels that asked for it. */
+  readonly isRepeat: boolean
 }
 
 /** What the connections have to be told. `message` is addressed to the group. */
@@ -59,6 +61,8 @@ export interface JobsOptions {
 
 /** Active jobs that are kept within one previous hash; the oldest then turn stale before the next one. */
 const MAX_ACTIVE_JOBS = 256
+/** How often one job is repeated at most for a channel. */
+const MAX_REPEATS = 16
 /** Future jobs that wait for a previous hash; the oldest are dropped. */
 const MAX_FUTURE_JOBS = 16
 /** The coinbase parts are B0_64K on the wire. */
@@ -71,7 +75,9 @@ export class Jobs {
   #activations = 0
   #nextId: number
   #prevHash: PrevHash | undefined
-  #current: Job | undefined
+  #current: ActiveJob | undefined
+  /** The current job under other ids. */
+  #repeats: Array<ActiveJob> = []
   readonly #active = new Map<number, ActiveJob>()
   readonly #future = new Map<bigint, Job>()
 
@@ -87,6 +93,10 @@ export class Jobs {
 
   /** The newest active job: what a new channel begins with. */
   get current(): Job | undefined {
+    return this.#current?.job
+  }
+
+  get currentActive(): ActiveJob | undefined {
     return this.#current
   }
 
@@ -106,6 +116,29 @@ export class Jobs {
 
   active(jobId: number): ActiveJob | undefined {
     return this.#active.get(jobId)
+  }
+
+  /** The id of the oldest job that a share may come for, now or after the next previous hash. */
+  oldestId(): number {
+    let oldest = this.#nextId
+    for (const id of this.#active.keys()) if (((id - oldest) | 0) < 0) oldest = id
+    for (const { id } of this.#future.values()) if (((id - oldest) | 0) < 0) oldest = id
+    return oldest
+  }
+
+  /**
+   * The current job under another id, for a channel that got it so many times already beside the first. All channels
+   * that need one share them, so that no client uses up ids. `undefined` if that is often enough.
+   */
+  repeat(count: number): ActiveJob | undefined {
+    if (this.#current === undefined || count >= MAX_REPEATS) return undefined
+    while (this.#repeats.length <= count) {
+      const { activation, job } = this.#current
+      const active = { job: { ...job, id: this.#takeId() }, activation, isRepeat: true }
+      this.#active.set(active.job.id, active)
+      this.#repeats.push(active)
+    }
+    return this.#repeats[count]
   }
 
   /** The activation of the oldest active job. */
@@ -134,7 +167,7 @@ export class Jobs {
     if (job.coinbasePrefix.length > MAX_COINBASE_PART || job.coinbaseSuffix.length > MAX_COINBASE_PART) {
       return ignored(`template ${template.templateId} makes a coinbase longer than a job can carry (64 KB)`)
     }
-    this.#nextId = (this.#nextId + 1) >>> 0
+    this.#takeId()
     if (template.futureTemplate) {
       this.#future.delete(template.templateId)
       this.#future.set(template.templateId, job)
@@ -182,9 +215,16 @@ export class Jobs {
   }
 
   #activate(job: Job): void {
-    this.#active.set(job.id, { job, activation: ++this.#activations })
-    this.#current = job
+    this.#current = { job, activation: ++this.#activations, isRepeat: false }
+    this.#active.set(job.id, this.#current)
+    this.#repeats = []
     dropOldest(this.#active, MAX_ACTIVE_JOBS)
+  }
+
+  #takeId(): number {
+    const id = this.#nextId
+    this.#nextId = (id + 1) >>> 0
+    return id
   }
 }
 

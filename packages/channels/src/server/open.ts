@@ -11,6 +11,8 @@ import type { ChannelPolicy } from "./policy.ts"
 export const TOO_MANY_CHANNELS = "too-many-channels"
 /** Not in the specification: every prefix of the server is in use. */
 export const EXTRANONCE_SPACE_EXHAUSTED = "extranonce-space-exhausted"
+/** Not in the specification: the client requires version rolling, and the server's jobs do not allow it (5.3.1). */
+export const VERSION_ROLLING_NOT_SUPPORTED = "version-rolling-not-supported"
 
 const codes = ErrorCode.openChannel
 

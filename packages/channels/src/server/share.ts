@@ -6,7 +6,7 @@
 import { isVersionRolledWithin, ShareCheck, targetToDifficulty, VERSION_MASK } from "@sluice/core"
 import { ErrorCode } from "@sluice/protocol"
 import type { Job } from "../job.ts"
-import type { Channel } from "./channel.ts"
+import { type Channel, MAX_LATE_SHARES } from "./channel.ts"
 import type { ActiveJob, Jobs, PrevHash } from "./jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
@@ -87,7 +87,7 @@ export class ShareJudge {
   #root(channel: Channel, job: Job, extranonce: Uint8Array): void {
     this.#check.merkleRoot(
       job.coinbasePrefix,
-      channel.lease.prefix,
+      channel.leaseOf(job.id).prefix,
       extranonce,
       job.coinbaseSuffix,
       job.merklePathBytes,
@@ -114,15 +114,19 @@ export class ShareJudge {
    * then counts the network's difficulty, so that nobody is credited for more than the work.
    */
   #judgeHash(channel: Channel, active: ActiveJob, jobs: Jobs, prevHash: PrevHash): string | undefined {
-    const { difficulty, target } = channel.targetOf(active.activation)
+    const { difficulty, target } = channel.targetOf(active)
     const isBlock = this.#check.meets(prevHash.target, 0)
     const isShare = this.#check.meets(target, 0)
     if (!isBlock && !isShare) return codes.difficultyTooLow
     // A block is worth twice the memory: it is the one share that must not be refused for the sake of it.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
-    const verdict = channel.sharesFor(jobs.epoch).add(this.#check.digest, limit)
+    const shares = channel.sharesFor(jobs.epoch)
+    const isLate = channel.isReplaced(difficulty, jobs)
+    if (isLate && !isBlock && channel.lateShares >= MAX_LATE_SHARES) return codes.staleShare
+    const verdict = shares.add(this.#check.digest, limit)
     if (verdict === SHARE_DUPLICATE) return codes.duplicateShare
     if (verdict === SHARE_SET_FULL) return TOO_MANY_SHARES
+    if (isLate) channel.lateShares++
     this.difficulty = isShare ? difficulty : targetToDifficulty(prevHash.target, 0)
     this.hashDifficulty = targetToDifficulty(this.#check.digest, 0)
     this.isBlock = isBlock
@@ -130,13 +134,9 @@ export class ShareJudge {
   }
 }
 
-/** Job ids count up and wrap around; those from the channel's first to the newest were sent on it. */
-export const wasSent = (jobId: number, channel: Channel, jobs: Jobs): boolean =>
-  (jobId - channel.firstJobId) >>> 0 < (jobs.nextId - channel.firstJobId) >>> 0
-
 /** A job that was sent and is not active is stale, or is a future job for which there is no previous hash yet. */
 export const refusalOfJob = (jobId: number, channel: Channel, jobs: Jobs): string => {
-  if (!wasSent(jobId, channel, jobs)) return codes.invalidJobId
+  if (!channel.mayHave(jobId, jobs)) return codes.invalidJobId
   for (const job of jobs.futureJobs()) if (job.id === jobId) return codes.invalidJobId
   return codes.staleShare
 }
