@@ -3,8 +3,9 @@
  * path beside the coinbase, from which a miner gets the root without the other transactions (specification, section 7.2:
  * `merkle_path`, deepest first). Hashes are 32 bytes in internal order.
  */
-import { merkleFold, sha256d } from "@sluice/core"
-import { writeHashFromDisplay } from "./hash.ts"
+import { merkleFold } from "@sluice/core"
+import { isDisplayHash } from "./hash.ts"
+import { FIRST_FREE, hashPairs, lanesMemory, readDisplayHashes } from "./merkle-lanes.ts"
 
 /** The root over all hashes, the coinbase's first. Throws a `RangeError` without any. */
 export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
@@ -15,43 +16,51 @@ export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
 
 /** The hashes to fold into the coinbase's txid, deepest first. `txids` are those of all other transactions, in order. */
 export const coinbaseMerklePath = (txids: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
-  const level = new Uint8Array((txids.length + 1) * 32)
-  txids.forEach((txid, index) => level.set(txid, index * 32))
-  return pathOf(level, txids.length)
+  const memory = lanesMemory(textOf(txids.length))
+  txids.forEach((txid, index) => memory.set(txid, HASHES + index * 32))
+  return pathOf(memory, txids.length)
 }
 
 /** The same from txids in display order, for thousands of them. Throws a `TypeError` for one that is no hash. */
 export const coinbaseMerklePathFromDisplay = (txids: ReadonlyArray<string>): ReadonlyArray<Uint8Array> => {
-  const level = new Uint8Array((txids.length + 1) * 32)
-  let at = 0
-  for (const txid of txids) {
-    if (!writeHashFromDisplay(txid, level, at)) {
-      throw new TypeError(`a txid has 64 hex digits; got ${txid.length} characters: ${txid.slice(0, 80)}`)
-    }
-    at += 32
-  }
-  return pathOf(level, txids.length)
+  const text = textOf(txids.length)
+  const memory = lanesMemory(text + txids.length * DIGITS)
+  const digits = txids.join("")
+  // Other characters than ASCII's take more bytes, and could pass for digits where a string is written as Latin-1.
+  const isRight =
+    Buffer.byteLength(digits, "utf8") === memory.write(digits, text, "latin1") &&
+    txids.every(({ length }) => length === DIGITS) &&
+    readDisplayHashes(text, HASHES, txids.length)
+  if (isRight) return pathOf(memory, txids.length)
+  const wrong = txids.find((txid) => !isDisplayHash(txid))!
+  throw new TypeError(`a txid has 64 hex digits; got ${wrong.length} characters: ${wrong.slice(0, 80)}`)
 }
 
 /**
- * `level` holds one level of the tree without the coinbase's own branch, hash i of it at (i - 1) * 32, and room for one
- * more; it is overwritten.
+ * The memory holds one level of the tree without the coinbase's own branch, hash i of it at HASHES + (i - 1) * 32, and it
+ * is overwritten by the next one.
  */
-const pathOf = (level: Uint8Array, leaves: number): ReadonlyArray<Uint8Array> => {
+const pathOf = (memory: Buffer, leaves: number): ReadonlyArray<Uint8Array> => {
   const path: Array<Uint8Array> = []
   let count = leaves
   while (count > 0) {
-    path.push(level.slice(0, 32))
+    path.push(Uint8Array.from(memory.subarray(HASHES, HASHES + 32)))
     if (count % 2 === 0) {
-      level.copyWithin(count * 32, (count - 1) * 32, count * 32)
+      const end = HASHES + count * 32
+      memory.copyWithin(end, end - 32, end)
       count += 1
     }
-    const parents = (count - 1) / 2
-    for (let parent = 0; parent < parents; parent++) sha256d(level, parent * 64 + 32, 64, level, parent * 32)
-    count = parents
+    count = (count - 1) / 2
+    hashPairs(HASHES + 32, HASHES, count)
   }
   return path
 }
+
+/** Where the level is, and where text may stand behind one of so many leaves, an odd one and a four of pairs. */
+const HASHES = FIRST_FREE
+const textOf = (leaves: number): number => HASHES + (leaves + 1) * 32 + 4 * 64
+/** Of a hash in hex. */
+const DIGITS = 64
 
 /** The root of the block that has this coinbase, from its txid and the path beside it. */
 export const merkleRootFromPath = (coinbaseTxid: Uint8Array, path: ReadonlyArray<Uint8Array>): Uint8Array => {

@@ -3,13 +3,20 @@
  * root and a reserved value, which is 32 zero bytes here and everywhere else today.
  */
 import { doubleSha256 } from "./hash.ts"
-import { merkleRoot } from "./merkle-path.ts"
+import { coinbaseMerklePath, coinbaseMerklePathFromDisplay, merkleRootFromPath } from "./merkle-path.ts"
 import type { Output } from "./coinbase.ts"
 
 /** The 32 bytes of the commitment. `wtxids` (internal order) of all transactions but the coinbase, which counts as zero. */
-export const witnessCommitment = (wtxids: ReadonlyArray<Uint8Array>): Uint8Array => {
+export const witnessCommitment = (wtxids: ReadonlyArray<Uint8Array>): Uint8Array =>
+  commitmentTo(coinbaseMerklePath(wtxids))
+
+/** The same from wtxids in display order, for thousands of them. Throws a `TypeError` for one that is no hash. */
+export const witnessCommitmentFromDisplay = (wtxids: ReadonlyArray<string>): Uint8Array =>
+  commitmentTo(coinbaseMerklePathFromDisplay(wtxids))
+
+const commitmentTo = (path: ReadonlyArray<Uint8Array>): Uint8Array => {
   const preimage = new Uint8Array(64)
-  preimage.set(merkleRoot([ZERO, ...wtxids]))
+  preimage.set(merkleRootFromPath(ZERO, path))
   return doubleSha256(preimage)
 }
 

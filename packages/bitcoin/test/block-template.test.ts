@@ -17,7 +17,7 @@ describe("decodeBlockTemplate", () => {
   })
 
   for (const [what, change] of Object.entries({
-    "a txid that is none": { txid: "g".repeat(64) },
+    "a long txid": { txid: "0".repeat(65) },
     "a short wtxid": { hash: "00" },
     "a fee that is no whole number": { fee: 1.5 },
     "a weight in quotes": { weight: "400" },

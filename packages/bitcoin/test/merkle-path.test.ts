@@ -12,6 +12,7 @@ import {
   merkleRoot,
   merkleRootFromPath,
   witnessCommitment,
+  witnessCommitmentFromDisplay,
   witnessCommitmentOutput
 } from "../src/index.ts"
 import vectors from "./vectors/interop.json" with { type: "json" }
@@ -95,8 +96,16 @@ describe("the merkle path from display order", () => {
       )
       assert.deepStrictEqual(coinbaseMerklePathFromDisplay(txids.map(hashToDisplay)), coinbaseMerklePath(txids))
     }
-    for (const wrong of ["", "0".repeat(63), `${"0".repeat(63)}g`, "0".repeat(66)]) {
-      assert.throws(() => coinbaseMerklePathFromDisplay(["00".repeat(32), wrong]), TypeError)
+    // The last one's lower eight bits are those of an a.
+    for (const wrong of ["", "0".repeat(63), `${"0".repeat(63)}g`, "0".repeat(66), `${"0".repeat(63)}\u0161`]) {
+      assert.throws(() => coinbaseMerklePathFromDisplay(["00".repeat(32), wrong]), TypeError, wrong)
     }
+    const oneTooShort = ["0".repeat(63), "0".repeat(65)]
+    assert.throws(() => coinbaseMerklePathFromDisplay(oneTooShort), TypeError, "63 characters")
+  })
+
+  it("makes the same witness commitment", () => {
+    const wtxids = hashes(33)
+    assert.deepStrictEqual(witnessCommitmentFromDisplay(wtxids.map(hashToDisplay)), witnessCommitment(wtxids))
   })
 })

@@ -10,7 +10,7 @@ import {
   hashFromDisplay,
   serializeOutputs,
   type TemplateTransaction,
-  witnessCommitment,
+  witnessCommitmentFromDisplay,
   witnessCommitmentOutput
 } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
@@ -90,7 +90,7 @@ export class NodeTemplate {
     const script =
       isWhole && source.default_witness_commitment !== undefined
         ? new Uint8Array(Buffer.from(source.default_witness_commitment, "hex"))
-        : witnessCommitmentOutput(witnessCommitment(transactions.map(({ hash }) => hashFromDisplay(hash)))).script
+        : witnessCommitmentOutput(witnessCommitmentFromDisplay(transactions.map(({ hash }) => hash))).script
     return {
       transactions,
       value: this.value - BigInt(space.feesLeftOut(steps)),

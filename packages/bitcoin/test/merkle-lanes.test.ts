@@ -1,0 +1,63 @@
+import { assert, describe, it } from "@effect/vitest"
+import { sha256d } from "@sluice/core"
+import { randomBytes } from "node:crypto"
+import { FIRST_FREE, hashPairs, lanesMemory, readDisplayHashes } from "../src/merkle-lanes.ts"
+import { hashToDisplay } from "../src/hash.ts"
+
+describe("hashing in lanes", () => {
+  it("gives what core's sha256d gives, for every number of pairs, in place or not", () => {
+    for (let count = 0; count <= 9; count++) {
+      for (const distance of [0, 32, 64 * 16]) {
+        const pairs = randomBytes(64 * count)
+        const memory = lanesMemory(FIRST_FREE + 64 * 64)
+        memory.set(pairs, FIRST_FREE + distance)
+        hashPairs(FIRST_FREE + distance, FIRST_FREE, count)
+        for (let i = 0; i < count; i++) {
+          const expected = new Uint8Array(32)
+          sha256d(pairs, i * 64, 64, expected, 0)
+          const found = Uint8Array.from(memory.subarray(FIRST_FREE + 32 * i, FIRST_FREE + 32 * i + 32))
+          assert.deepStrictEqual(found, expected, `hash ${i} of ${count}`)
+        }
+      }
+    }
+  })
+
+  it("goes on in a memory that has grown", () => {
+    const before = lanesMemory(1).byteLength
+    const memory = lanesMemory(before + 1)
+    assert.isAbove(memory.byteLength, before)
+    const expected = new Uint8Array(32)
+    sha256d(new Uint8Array(64), 0, 64, expected, 0)
+    memory.fill(0, FIRST_FREE, FIRST_FREE + 256)
+    hashPairs(FIRST_FREE, FIRST_FREE, 1)
+    assert.deepStrictEqual(Uint8Array.from(memory.subarray(FIRST_FREE, FIRST_FREE + 32)), expected)
+  })
+})
+
+describe("hashes read from hex in lanes", () => {
+  it("are reversed", () => {
+    const hashes = Array.from({ length: 20 }, () => new Uint8Array(randomBytes(32)))
+    const memory = lanesMemory(FIRST_FREE + 20 * 96)
+    memory.write(hashes.map(hashToDisplay).join(""), FIRST_FREE + 20 * 32, "latin1")
+    assert.isTrue(readDisplayHashes(FIRST_FREE + 20 * 32, FIRST_FREE, 20))
+    hashes.forEach((hash, i) =>
+      assert.deepStrictEqual(Uint8Array.from(memory.subarray(FIRST_FREE + 32 * i, FIRST_FREE + 32 * i + 32)), hash)
+    )
+  })
+
+  it("are refused with any byte but a lower-case digit at any place", () => {
+    const memory = lanesMemory(FIRST_FREE + 96)
+    const digits = Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0))
+    for (let place = 0; place < 64; place++) {
+      for (let byte = 0; byte < 256; byte++) {
+        memory.fill("7", FIRST_FREE + 32, FIRST_FREE + 96)
+        memory[FIRST_FREE + 32 + place] = byte
+        assert.strictEqual(
+          readDisplayHashes(FIRST_FREE + 32, FIRST_FREE, 1),
+          digits.includes(byte),
+          `${byte} at ${place}`
+        )
+      }
+    }
+  })
+})
