@@ -13,13 +13,14 @@ import { node } from "./node/main.ts"
 import { layerOutput } from "./output.ts"
 import { pool } from "./pool/main.ts"
 import { report } from "./report.ts"
+import { swarm } from "./swarm/main.ts"
 import { templateProvider } from "./template-provider/main.ts"
 
 const command = Command.make("sluice").pipe(
   Command.withDescription(
     "Stratum V2: a development node, a template provider, a pool, a miner, and a demo of them all."
   ),
-  Command.withSubcommands([demo, node, templateProvider, pool, miner, key, decode, encode, conformance])
+  Command.withSubcommands([demo, node, templateProvider, pool, miner, key, decode, encode, conformance, swarm])
 )
 
 /** Runs `sluice ARGS` until it is done or interrupted, and gives the exit status. */

@@ -1,2 +1,5 @@
-/** Under way. */
-export {}
+export { Latency } from "./latency.ts"
+export { type Misbehaviour, SwarmOptionError, type SwarmOptions } from "./options.ts"
+export * from "./report.ts"
+export * from "./swarm.ts"
+export type { AcknowledgedShare } from "./tally.ts"

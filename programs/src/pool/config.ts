@@ -26,6 +26,11 @@ export const PoolConfig = {
       description: "How many shares a minute each channel's difficulty aims at.",
       default: 6
     }),
+    minHashRate: defaulted(decimal("N", 0, 1e18), {
+      description:
+        "Hashes a second that a channel is taken to have at least, whatever it says: it bounds the easiest target.",
+      default: 1000
+    }),
     shareBatch: defaulted(whole("N", 1, 10_000), {
       description: "How many accepted shares one acknowledgement covers at most.",
       default: 10

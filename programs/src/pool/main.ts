@@ -14,7 +14,11 @@ export const pool = program({
     const options: PoolOptions = {
       coinbaseAddress: config.coinbaseAddress,
       tag: config.coinbaseTag,
-      policy: { sharesPerMinute: config.sharesPerMinute, shareBatchSize: config.shareBatch }
+      policy: {
+        sharesPerMinute: config.sharesPerMinute,
+        minHashRate: config.minHashRate,
+        shareBatchSize: config.shareBatch
+      }
     }
     return log.pipe(
       Layer.provide(Pool.layer(options)),

@@ -1,0 +1,241 @@
+/**
+ * One connection of the swarm, as long as it lasts: opens its channels, follows their work, and keeps the books of their
+ * shares. A pure machine around `ClientConnection` of @sluice/channels: messages and the time in, messages out.
+ */
+import { ClientConnection, type ClientEvent, type PendingShare, type Work } from "@sluice/channels"
+import { ShareCheck } from "@sluice/core"
+import { type FoundShare, merkleRootOf } from "@sluice/miner"
+import { Mining } from "@sluice/protocol"
+import { Schema } from "effect"
+import { type Mined, type PendingBadShare, SwarmChannel } from "./channel.ts"
+import type { Crowd } from "./crowd.ts"
+import { badShare, type BadShare, GARBAGE } from "./misbehaviour.ts"
+import { requiresStandardJobs } from "./options.ts"
+import { count } from "./tally.ts"
+
+/** The member goes on elsewhere, or cannot go on. */
+export class MemberEnded extends Schema.TaggedError<MemberEnded>("sluice/swarm/MemberEnded")("MemberEnded", {
+  reason: Schema.Literals(["violation", "no-channel", "reconnect"]),
+  message: Schema.String
+}) {}
+
+/** What the server asked for with Reconnect; empty or 0 stand for the present host or port. */
+export interface Redirect {
+  readonly host: string
+  readonly port: number
+}
+
+export class Member {
+  /** It reads once a minute. */
+  readonly isSlow: boolean
+  /** Why it has to end, as soon as that is known. */
+  ended: MemberEnded | undefined = undefined
+  redirect: Redirect | undefined = undefined
+  /** The server has every reason to end the connection. */
+  sentGarbage = false
+  isWriting = false
+  readonly #userIdentity: string
+  readonly #crowd: Crowd
+  readonly #client: ClientConnection
+  readonly #channels = new Map<number, SwarmChannel>()
+  #frames: Array<Uint8Array> = []
+
+  /** `serverFlags` are those of SetupConnection.Success. `number` begins with 1. */
+  constructor(number: number, serverFlags: number, isSlow: boolean, crowd: Crowd) {
+    const { plan } = crowd
+    this.isSlow = isSlow
+    this.#crowd = crowd
+    this.#userIdentity = `${plan.user}.${number}`
+    this.#client = new ClientConnection({
+      requiresStandardJobs: requiresStandardJobs(plan),
+      fixedVersion: (serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
+    })
+    const { kind, nominalHashRate } = plan
+    const request = { userIdentity: this.#userIdentity, nominalHashRate, maxTarget: ANY_TARGET }
+    for (let i = 0; i < plan.channels; i++) {
+      this.#send(
+        kind === "standard"
+          ? this.#client.openStandardChannel(request)
+          : this.#client.openExtendedChannel({ ...request, minExtranonceSize: MIN_EXTRANONCE_SIZE })
+      )
+    }
+  }
+
+  get hasFrames(): boolean {
+    return this.#frames.length > 0
+  }
+
+  /** What is to be sent, in one write. */
+  takeFrames(): ReadonlyArray<Uint8Array> {
+    const frames = this.#frames
+    this.#frames = []
+    return frames
+  }
+
+  isOpen(channel: SwarmChannel): boolean {
+    return this.#channels.get(channel.client.channelId) === channel
+  }
+
+  receive(messages: ReadonlyArray<Mining.ToClient>, now: number): void {
+    for (const event of this.#client.receive(messages, now)) this.#onEvent(event, now)
+  }
+
+  /** Sends a good share, which is the channel's no more. */
+  submit(channel: SwarmChannel, { share, work }: Mined, now: number): void {
+    const { tally } = this.#crowd
+    const message = this.#client.submit(share.channelId, share, now)
+    if (message === undefined) {
+      tally.tooLate++
+      return
+    }
+    tally.submitted++
+    channel.sent(share)
+    if (channel.unacknowledged !== undefined) {
+      const { channelId, jobId, sequenceNumber } = message
+      const [userIdentity, hash] = [this.#userIdentity, hashOf(work, share)]
+      channel.unacknowledged.set(sequenceNumber, { userIdentity, channelId, sequenceNumber, jobId, hash })
+    }
+    this.#send(message)
+  }
+
+  /** Sends what an honest miner does not, if there is any. */
+  misbehave(channel: SwarmChannel, bad: BadShare, now: number): boolean {
+    const { tally } = this.#crowd
+    if (bad === "garbage") {
+      this.sentGarbage = true
+      this.#frames.push(GARBAGE)
+      tally.bad.garbage.sent++
+      return true
+    }
+    const share = badShare(channel, bad)
+    if (share === undefined) return false
+    const { channelId } = channel.client
+    const { extranonce, jobId, nonce, ntime, version } = share
+    const sequenceNumber = channel.client.nextSequenceNumber()
+    const pending: PendingBadShare = { sequenceNumber, jobId, submittedAt: now, bad }
+    channel.client.pending.add(pending)
+    const fields = { channelId, sequenceNumber, jobId, nonce, ntime, version }
+    this.#send(
+      channel.client.kind === "standard"
+        ? { _tag: "SubmitSharesStandard", ...fields }
+        : { _tag: "SubmitSharesExtended", ...fields, extranonce }
+    )
+    tally.bad[bad].sent++
+    return true
+  }
+
+  /** The connection is over. */
+  close(): void {
+    for (const channel of this.#channels.values()) this.#forget(channel)
+  }
+
+  #send(message: Mining.ToServer): void {
+    this.#frames.push(Mining.protocol.toServer.encode(message))
+  }
+
+  #onEvent(event: ClientEvent, now: number): void {
+    const { plan, tally } = this.#crowd
+    switch (event._tag) {
+      case "ChannelOpened": {
+        const channel = new SwarmChannel(
+          this,
+          this.#client.channels.get(event.channelId)!,
+          plan.onAcknowledged !== undefined
+        )
+        this.#channels.set(event.channelId, channel)
+        tally.channelsOpened++
+        tally.channelsOpen++
+        return
+      }
+      case "OpenRefused":
+        count(tally.channelsRefused, event.errorCode)
+        if (this.#channels.size === 0) {
+          this.ended = new MemberEnded({ reason: "no-channel", message: `no channel: ${event.errorCode}` })
+        }
+        return
+      case "ChannelClosed": {
+        const channel = this.#channels.get(event.channelId)
+        if (channel === undefined) return
+        count(tally.channelsClosed, event.reasonCode)
+        this.#forget(channel)
+        if (this.#channels.size === 0) {
+          this.ended = new MemberEnded({ reason: "no-channel", message: `the channel is closed: ${event.reasonCode}` })
+        }
+        return
+      }
+      case "JobReceived":
+        // The jobs that come with a new channel say nothing of how long a job takes to reach everybody.
+        if (this.#isWorking && tally.jobArrivals.record(event.jobId, now)) tally.jobs++
+        return
+      case "WorkChanged": {
+        const channel = this.#channels.get(event.channelId)
+        if (channel === undefined) return
+        const isFirst = channel.work === undefined
+        if (event.newPrevHash && !isFirst) {
+          const key = Buffer.from(event.work.prevHash).toString("latin1")
+          if (tally.prevHashArrivals.record(key, now)) tally.prevHashes++
+        }
+        channel.begin(event.work, event.newPrevHash, plan.sharesPerMinute)
+        this.#crowd.onWork(channel, isFirst, now)
+        return
+      }
+      case "SharesAccepted": {
+        const channel = this.#channels.get(event.channelId)
+        tally.difficultySum += Number(event.difficultySum)
+        for (const share of event.shares) {
+          if (isBad(share)) {
+            tally.bad[share.bad].accepted++
+            continue
+          }
+          tally.accepted++
+          if (!this.isSlow) tally.acknowledgement.record(now - share.submittedAt)
+          const acknowledged = channel?.answered(share.sequenceNumber)
+          if (acknowledged !== undefined) plan.onAcknowledged?.(acknowledged)
+        }
+        return
+      }
+      case "ShareRefused":
+        if (isBad(event.share)) return
+        count(tally.refused, event.errorCode)
+        this.#channels.get(event.channelId)?.answered(event.share.sequenceNumber)
+        return
+      case "Reconnect":
+        this.redirect = { host: event.host, port: event.port }
+        this.ended = new MemberEnded({ reason: "reconnect", message: "the server sent Reconnect" })
+        return
+      case "ProtocolViolation":
+        count(tally.violations, event.rule)
+        this.ended = new MemberEnded({ reason: "violation", message: event.message })
+        return
+      default:
+    }
+  }
+
+  get #isWorking(): boolean {
+    for (const { work } of this.#channels.values()) if (work !== undefined) return true
+    return false
+  }
+
+  #forget(channel: SwarmChannel): void {
+    const { tally } = this.#crowd
+    this.#channels.delete(channel.client.channelId)
+    tally.channelsOpen--
+    if (channel.work !== undefined) tally.channelsWorking--
+    tally.unanswered += channel.honestPending
+  }
+}
+
+const ANY_TARGET = new Uint8Array(32).fill(0xff)
+/** Bytes: as much as a miner that rolls 2^32 nonces and the version will ever need. */
+const MIN_EXTRANONCE_SIZE = 4
+
+const isBad = (share: PendingShare): share is PendingBadShare => "bad" in share
+
+/** 64 hex digits in display order. */
+const hashOf = (work: Work, { extranonce, nonce, ntime, version }: FoundShare): string => {
+  const root = work._tag === "StandardWork" ? work.merkleRoot : merkleRootOf(check, work, extranonce)
+  check.hash(version, work.prevHash, root, ntime, work.nbits, nonce)
+  return Buffer.from(check.digest.toReversed()).toString("hex")
+}
+
+const check = new ShareCheck()

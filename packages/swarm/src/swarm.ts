@@ -1,0 +1,206 @@
+/**
+ * A crowd of miners in one process, to load a server and to measure it: so many connections, each with its channels, that
+ * submit really valid shares at a given rate. Here the machines (crowd.ts, member.ts) meet sockets and the clock.
+ */
+import type { Mining } from "@sluice/protocol"
+import { type Connection, MiningDialer, reconnecting, type ServerAddress, type Setup } from "@sluice/transport"
+import {
+  Clock,
+  Context,
+  Effect,
+  FiberSet,
+  Layer,
+  Predicate,
+  Random,
+  References,
+  type Scope,
+  Semaphore,
+  Stream
+} from "effect"
+import { monitorEventLoopDelay } from "node:perf_hooks"
+import { Crowd } from "./crowd.ts"
+import { Member, type MemberEnded, type Redirect } from "./member.ts"
+import { checkPlan, planOf, setupOf, type SwarmOptionError, type SwarmOptions, type SwarmPlan } from "./options.ts"
+import type { SwarmReport } from "./report.ts"
+import { count } from "./tally.ts"
+
+export class Swarm extends Context.Service<
+  Swarm,
+  {
+    /** What was measured so far. */
+    readonly report: Effect.Effect<SwarmReport>
+    /** Submits no more, and waits until every share has its answer, or for the time. */
+    readonly finish: Effect.Effect<void>
+  }
+>()("sluice/swarm/Swarm") {
+  /** Connects, and connects again what is lost, as long as the layer lives. */
+  static readonly layer = (options: SwarmOptions): Layer.Layer<Swarm, SwarmOptionError, MiningDialer> =>
+    Layer.effect(Swarm, make(options))
+
+  /** What `Setup.client(MiningDialer, ...)` has to be told for this swarm: its flags. */
+  static readonly setup = (options: SwarmOptions): Setup.ClientOptions => setupOf(options)
+}
+
+/** How often shares are looked for and sent. */
+const STEP = "5 millis"
+/** How often the event loop's delay is looked at, in milliseconds. */
+const LOOK_MS = 5
+/** A slow reader's time between two reads. */
+const SLOW_READ = "1 minute"
+/** How long the last answers may take. */
+const FINISH_TIMEOUT = "2 seconds"
+
+const make = Effect.fnUntraced(function* (options: SwarmOptions) {
+  const plan = planOf(options)
+  yield* checkPlan(plan)
+  const dialer = yield* MiningDialer
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const [startedAt, begun] = [clock.currentTimeMillisUnsafe(), now()]
+  const crowd = new Crowd(plan, begun, () => random.nextDoubleUnsafe())
+  const { tally } = crowd
+  const delay = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const histogram = monitorEventLoopDelay({ resolution: LOOK_MS })
+      histogram.enable()
+      return histogram
+    }),
+    (histogram) => Effect.sync(() => histogram.disable())
+  )
+  const fibers = yield* FiberSet.make<void>()
+  const start = yield* FiberSet.runtime(fibers)()
+  const pace = yield* makePace(plan, now)
+
+  const write = (member: Member, send: Connection<Mining.ToClient, Mining.ToServer>["sendFrames"]) => {
+    if (member.isWriting || !member.hasFrames) return
+    member.isWriting = true
+    // Where it fails, the connection is over, and its reader says why.
+    start(
+      Effect.suspend(() => send(member.takeFrames())).pipe(
+        Effect.ignore,
+        Effect.andThen(
+          Effect.sync(() => {
+            member.isWriting = false
+            write(member, send)
+          })
+        )
+      )
+    )
+  }
+  const senders = new Map<Member, Connection<Mining.ToClient, Mining.ToServer>["sendFrames"]>()
+
+  const use = (number: number, redirected: (to: Redirect) => void) =>
+    Effect.fnUntraced(function* (connection: Connection<Mining.ToClient, Mining.ToServer>) {
+      const isSlow = random.nextDoubleUnsafe() * 100 < plan.misbehaviour.slow
+      const member = new Member(number, connection.setup.flags, isSlow, crowd)
+      tally.opened++
+      tally.open++
+      senders.set(member, connection.sendFrames)
+      const onBatch = (batch: ReadonlyArray<Mining.ToClient>): Effect.Effect<void, MemberEnded> => {
+        member.receive(batch, now())
+        if (member.redirect !== undefined) redirected(member.redirect)
+        if (member.ended !== undefined) return Effect.fail(member.ended)
+        return isSlow ? Effect.sleep(SLOW_READ) : Effect.void
+      }
+      yield* connection.sendFrames(member.takeFrames()).pipe(
+        Effect.andThen(Stream.runForEachArray(connection.receive, onBatch)),
+        Effect.tapError((error) =>
+          Effect.sync(() => (member.sentGarbage ? tally.endedForGarbage++ : count(tally.lost, kindOf(error))))
+        ),
+        Effect.ensuring(
+          Effect.sync(() => {
+            senders.delete(member)
+            member.close()
+            tally.open--
+          })
+        )
+      )
+    })
+
+  const dial = Effect.fnUntraced(function* (server: ServerAddress) {
+    const from = now()
+    const connection = yield* Effect.tapError(dialer.dial(server), (error) =>
+      Effect.sync(() => count(tally.failed, kindOf(error)))
+    )
+    tally.connect.record(now() - from)
+    return connection
+  })
+
+  /** One connection after the other, for ever. */
+  const run = (number: number): Effect.Effect<never> =>
+    Effect.suspend(() => {
+      let server = plan.server
+      const redirected = ({ host, port }: Redirect) => {
+        server = { ...server, host: host || server.host, port: port || server.port }
+      }
+      const paced = {
+        dial: () =>
+          Effect.suspend(() => {
+            const to = server
+            // A server that we were sent to and that is not there is not tried twice.
+            server = plan.server
+            return pace(dial(to))
+          })
+      }
+      return reconnecting(paced, [plan.server], use(number, redirected), plan.reconnecting)
+    })
+
+  const step = Effect.sync(() => {
+    for (const member of crowd.step(now())) {
+      const send = senders.get(member)
+      if (send !== undefined) write(member, send)
+    }
+  })
+  yield* Effect.sleep(STEP).pipe(Effect.andThen(step), Effect.forever, Effect.forkScoped)
+  // Ten thousand connections would say ten thousand times that the server is gone.
+  yield* Effect.forEach(
+    Array.from({ length: plan.connections }, (_, index) => index + 1),
+    (number) => FiberSet.run(fibers, run(number)),
+    { discard: true }
+  ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
+
+  // Node counts the time between two looks, of which the interval is none of the delay.
+  const delayAt = (percentile: number) => Math.max(0, delay.percentile(percentile) / 1e6 - LOOK_MS)
+  const report = Effect.sync(() => {
+    const { system, user } = process.cpuUsage()
+    return tally.report(plan, startedAt, now() - begun, {
+      cpuSeconds: (system + user) / 1e6,
+      rssBytes: process.memoryUsage.rss(),
+      eventLoopDelay: { p50: delayAt(50), p99: delayAt(99), max: delayAt(100) }
+    })
+  })
+  const finish = Effect.sync(() => crowd.stopSubmitting()).pipe(
+    Effect.andThen(Effect.sleep("20 millis").pipe(Effect.repeat({ while: () => tally.pending > 0 }))),
+    Effect.timeoutOption(FINISH_TIMEOUT),
+    Effect.asVoid
+  )
+  return Swarm.of({ report, finish })
+})
+
+/** Lets as many handshakes begin as the plan allows, at once and a second. */
+const makePace = Effect.fnUntraced(function* ({ concurrency, connectRate }: SwarmPlan, now: () => number) {
+  const turns = yield* Semaphore.make(concurrency)
+  let next = now()
+  const turn = Effect.suspend(() => {
+    if (connectRate === undefined) return Effect.void
+    const at = Math.max(now(), next)
+    next = at + 1000 / connectRate
+    return Effect.sleep(at - now())
+  })
+  return <A, E, R>(dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+    Semaphore.withPermits(turns, 1)(Effect.andThen(turn, dial))
+})
+
+/** The kind of an error, without what it says of one connection. */
+const kindOf = (error: unknown): string => {
+  if (!Predicate.isObject(error)) return "unknown"
+  const { code, reason, _tag } = error as {
+    readonly code?: unknown
+    readonly reason?: { readonly _tag?: string; readonly code?: string } | string
+    readonly _tag?: string
+  }
+  if (typeof reason === "string") return reason
+  if (reason !== undefined) return reason.code ?? reason._tag ?? "unknown"
+  return typeof code === "string" ? code : (_tag ?? "unknown")
+}

@@ -1,0 +1,119 @@
+/** What all members of a swarm have seen, in numbers. */
+import { Arrivals } from "./arrivals.ts"
+import { LatencyRecorder } from "./latency.ts"
+import type { BadShare } from "./misbehaviour.ts"
+import type { SwarmPlan } from "./options.ts"
+import type { SwarmReport } from "./report.ts"
+
+/** A good share that the server said it accepted. */
+export interface AcknowledgedShare {
+  readonly userIdentity: string
+  readonly channelId: number
+  readonly sequenceNumber: number
+  readonly jobId: number
+  /** Of the header, 64 hex digits in display order: what makes two shares the same. */
+  readonly hash: string
+}
+
+export type Counts = Record<string, number>
+
+export class Tally {
+  open = 0
+  opened = 0
+  endedForGarbage = 0
+  readonly lost: Counts = {}
+  readonly failed: Counts = {}
+  channelsOpen = 0
+  channelsOpened = 0
+  channelsWorking = 0
+  /** Channels that have had work for the first time: connections that come again do not count. */
+  firstWorks = 0
+  allWorkingAfterMs = 0
+  readonly channelsClosed: Counts = {}
+  readonly channelsRefused: Counts = {}
+  submitted = 0
+  accepted = 0
+  readonly refused: Counts = {}
+  unanswered = 0
+  tooLate = 0
+  behind = 0
+  difficultySum = 0
+  readonly bad: Record<BadShare, { sent: number; accepted: number }> = {
+    stale: { sent: 0, accepted: 0 },
+    duplicate: { sent: 0, accepted: 0 },
+    lowDifficulty: { sent: 0, accepted: 0 },
+    garbage: { sent: 0, accepted: 0 }
+  }
+  jobs = 0
+  prevHashes = 0
+  readonly violations: Counts = {}
+  readonly connect = new LatencyRecorder()
+  readonly acknowledgement = new LatencyRecorder()
+  readonly #job = new LatencyRecorder()
+  readonly #prevHash = new LatencyRecorder()
+  readonly jobArrivals = new Arrivals(this.#job)
+  readonly prevHashArrivals = new Arrivals(this.#prevHash)
+
+  get pending(): number {
+    return this.submitted - this.accepted - this.unanswered - sum(this.refused)
+  }
+
+  report(plan: SwarmPlan, startedAt: number, elapsedMs: number, process: SwarmReport["process"]): SwarmReport {
+    const { channels, connections, kind, nominalHashRate, sharesPerMinute } = plan
+    const seconds = elapsedMs / 1000
+    const { accepted, behind, difficultySum, lost, pending, refused, submitted, tooLate, unanswered } = this
+    return {
+      startedAt,
+      seconds,
+      plan: { connections, channels, kind, sharesPerMinute, nominalHashRate },
+      connections: {
+        open: this.open,
+        opened: this.opened,
+        lost: { ...lost },
+        endedForGarbage: this.endedForGarbage,
+        failed: { ...this.failed },
+        allWorkingAfterSeconds: this.allWorkingAfterMs / 1000
+      },
+      channels: {
+        open: this.channelsOpen,
+        opened: this.channelsOpened,
+        working: this.channelsWorking,
+        closed: { ...this.channelsClosed },
+        refused: { ...this.channelsRefused }
+      },
+      shares: {
+        submitted,
+        accepted,
+        refused: { ...refused },
+        unanswered,
+        pending,
+        tooLate,
+        behind,
+        difficultySum,
+        perSecond: seconds === 0 ? 0 : accepted / seconds
+      },
+      bad: structuredClone(this.bad),
+      jobs: this.jobs,
+      prevHashes: this.prevHashes,
+      violations: { ...this.violations },
+      latency: {
+        connect: this.connect.summary(),
+        acknowledgement: this.acknowledgement.summary(),
+        job: this.#job.summary(),
+        prevHash: this.#prevHash.summary()
+      },
+      process
+    }
+  }
+}
+
+/** A server can send any number of different codes. */
+const MAX_KEYS = 64
+
+/** Counts one more of `what`. */
+export const count = (counts: Counts, what: string): void => {
+  const key = what in counts || Object.keys(counts).length < MAX_KEYS ? what : "other"
+  counts[key] = (counts[key] ?? 0) + 1
+}
+
+const sum = (counts: Counts): number => Object.values(counts).reduce((all, one) => all + one, 0)

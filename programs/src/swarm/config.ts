@@ -1,0 +1,80 @@
+/** What `sluice swarm` can be told. */
+import { Schema } from "effect"
+import { defaulted, optional, required } from "../config/key.ts"
+import { serverUrl } from "../config/stratum.ts"
+import { choice, decimal, file, string, text, toggle, whole } from "../config/value.ts"
+import { loggingKeys } from "../logging.ts"
+import { isIPv4, isIPv6 } from "node:net"
+import { Result } from "effect"
+
+const percent = (description: string) =>
+  defaulted(decimal("PERCENT", 0, 100), { description: `${description}, in percent.`, default: 0 })
+
+const localAddresses = text({ metavar: "ADDRESS,...", expected: "IP addresses with commas between them" }, (input) => {
+  const addresses = input.split(",").map((part) => part.trim())
+  const wrong = addresses.find((address) => !isIPv4(address) && !isIPv6(address))
+  return wrong === undefined ? Result.succeed(addresses) : Result.fail(`${JSON.stringify(wrong)} is none`)
+})
+
+export const SwarmConfig = {
+  program: "swarm",
+  schema: Schema.Struct({
+    connect: required(serverUrl, {
+      description: "The pool or proxy to load.",
+      example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
+    }),
+    connections: defaulted(whole("N", 1, 1_000_000), { description: "Connections to hold open.", default: 100 }),
+    channels: defaulted(whole("N", 1, 65_536), { description: "Channels on each connection.", default: 1 }),
+    channel: defaulted(choice(["standard", "extended"]), {
+      description: "Their kind. One standard channel a connection asks for standard jobs, as a device does.",
+      default: "standard"
+    }),
+    user: defaulted(string({ metavar: "NAME", expected: "a user name" }), {
+      description: "Connection N is the user NAME.N.",
+      default: "swarm"
+    }),
+    sharesPerMinute: defaulted(decimal("N", 0, 60_000), {
+      description: "Shares a minute of each channel, at its first target; a harder target later makes them fewer.",
+      default: 6
+    }),
+    hashRate: defaulted(decimal("N", 0, 1e18), {
+      description: "Hashes a second that each channel announces; the fewer, the easier the shares are found.",
+      default: 1
+    }),
+    duration: optional(decimal("SECONDS", 0.1, 1e9), {
+      description: "Stop after so many seconds. Without it Ctrl-C stops it.",
+      example: 60
+    }),
+    concurrency: defaulted(whole("N", 1, 100_000), {
+      description: "Handshakes that may be under way at once.",
+      default: 128
+    }),
+    connectRate: optional(decimal("N", 0.01, 1e6), {
+      description: "Connections begun a second at most.",
+      example: 500
+    }),
+    localAddresses: optional(localAddresses, {
+      description: "Connect from these addresses in turns: each has some 28,000 ports for one server.",
+      example: "127.0.0.1,127.0.0.2"
+    }),
+    stale: percent("Shares that are one of an earlier block again"),
+    duplicate: percent("Shares that are the last one again"),
+    lowDifficulty: percent("Shares whose hash misses the target"),
+    garbage: percent("Shares that are bytes without a meaning, for which the server ends the connection"),
+    slow: percent("Connections that read once a minute"),
+    report: optional(file("a file to be written"), {
+      description: "Where the report goes, as JSON.",
+      example: "swarm.json"
+    }),
+    acknowledged: optional(file("a file to be written"), {
+      description:
+        "Append each share that the server acknowledged as a line of JSON, to compare with the pool's share log.",
+      example: "acknowledged.ndjson"
+    }),
+    json: defaulted(toggle, {
+      description: "Print progress and the report as lines of JSON on stdout.",
+      default: false
+    }),
+    ...loggingKeys
+  })
+}

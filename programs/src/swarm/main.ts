@@ -1,0 +1,82 @@
+/** `sluice swarm`: many miners in one process, to load a server and to measure it. */
+import { layerWasm } from "@sluice/embedded"
+import { type AcknowledgedShare, Swarm, type SwarmOptions, SwarmReport } from "@sluice/swarm"
+import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
+import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { closeSync, openSync, writeSync } from "node:fs"
+import { eventLine } from "../events.ts"
+import { program } from "../program.ts"
+import { ProgramError } from "../report.ts"
+import { SwarmConfig } from "./config.ts"
+import { progressLine, summary } from "./summary.ts"
+
+const PROGRESS = "10 seconds"
+
+export const swarm = program({
+  ...SwarmConfig,
+  description: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
+  run: (config) =>
+    Effect.gen(function* () {
+      const { acknowledged, connect, connectRate, duration, hashRate, localAddresses = [] } = config
+      const { duplicate, garbage, lowDifficulty, slow, stale } = config
+      const onAcknowledged = acknowledged === undefined ? undefined : yield* appendTo(acknowledged)
+      const options: SwarmOptions = {
+        server: connect,
+        connections: config.connections,
+        channels: config.channels,
+        kind: config.channel,
+        user: config.user,
+        sharesPerMinute: config.sharesPerMinute,
+        nominalHashRate: hashRate,
+        concurrency: config.concurrency,
+        misbehaviour: { duplicate, garbage, lowDifficulty, slow, stale },
+        ...(connectRate === undefined ? {} : { connectRate }),
+        ...(onAcknowledged === undefined ? {} : { onAcknowledged })
+      }
+      const layer = Swarm.layer(options).pipe(
+        Layer.provide(Setup.client(MiningDialer, Swarm.setup(options))),
+        Layer.provide(Security.dialer()),
+        Layer.provide([Tcp.dialerWith({ localAddresses }), layerWasm])
+      )
+      yield* Effect.provide(watch(config.json, config.report, duration), layer)
+    }).pipe(Effect.scoped)
+})
+
+/** Tells how it goes until the time is over or somebody stops it, and then what was measured. */
+const watch = (json: boolean, path: string | undefined, seconds: number | undefined) =>
+  Effect.gen(function* () {
+    const { finish, report } = yield* Swarm
+    const progress = Effect.flatMap(report, (so) => {
+      const at = so.startedAt + so.seconds * 1000
+      return json ? Console.log(eventLine("swarm", { _tag: "Progress", at, ...so })) : Effect.logInfo(progressLine(so))
+    })
+    yield* Effect.sleep(PROGRESS).pipe(Effect.andThen(progress), Effect.forever, Effect.forkScoped)
+    const tell = Effect.gen(function* () {
+      yield* finish
+      const all = yield* report
+      const encoded = yield* Effect.orDie(Schema.encodeEffect(SwarmReport)(all))
+      yield* Console.log(
+        json ? eventLine("swarm", { _tag: "Report", at: Date.now(), ...encoded }) : summary(all).join("\n")
+      )
+      if (path !== undefined) yield* write(path, `${JSON.stringify(encoded, undefined, 2)}\n`)
+    })
+    yield* (seconds === undefined ? Effect.never : Effect.sleep(Duration.seconds(seconds))).pipe(
+      Effect.onInterrupt(() => Effect.ignore(tell))
+    )
+    yield* tell
+  })
+
+const write = (path: string, text: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (files) =>
+    Effect.mapError(files.writeFileString(path, text), cannotWrite(path))
+  )
+
+/** A line for each share, with the operating system before anything else is done: a killed swarm has lost none. */
+const appendTo = (path: string): Effect.Effect<(share: AcknowledgedShare) => void, ProgramError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.try({ try: () => openSync(path, "a"), catch: (error) => cannotWrite(path)(error as Error) }),
+    (descriptor) => Effect.sync(() => closeSync(descriptor))
+  ).pipe(Effect.map((descriptor) => (share) => void writeSync(descriptor, `${JSON.stringify(share)}\n`)))
+
+const cannotWrite = (path: string) => (error: { readonly message: string }) =>
+  new ProgramError({ program: "swarm", message: `${path} cannot be written: ${error.message}` })
