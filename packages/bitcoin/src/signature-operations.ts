@@ -16,6 +16,9 @@ export const legacySigopsCost = (transaction: Transaction): number => {
   return count * 4
 }
 
+/** What an output with this script costs of the limit. */
+export const scriptSigopsCost = (script: Uint8Array): number => sigopsOf(script) * 4
+
 /** A script's CHECKSIGs, and 20 for each CHECKMULTISIG. Counting ends where the script is broken. */
 const sigopsOf = (script: Uint8Array): number => {
   let count = 0
