@@ -25,7 +25,7 @@ describe("a client's connection", () => {
         requiresStandardJobs: Schema.Boolean,
         requiresVersionRolling: Schema.Boolean,
         fixedVersion: Schema.Boolean
-      })
+      }).check(Schema.makeFilter((flags) => !(flags.requiresVersionRolling && flags.fixedVersion)))
     },
     ({ flags, messages }) => {
       let client = open(flags)

@@ -355,6 +355,12 @@ describe("jobs", () => {
     expectViolation(withExtended(options), extendedJob(fields), rule)
   })
 
+  it("are not taken of a server that fixes the version for a client that must roll it", () => {
+    const client = connect({ requiresVersionRolling: true, fixedVersion: true })
+    client.openStandardChannel(request)
+    expectViolation(client, openedStandard(), "version-rolling-was-required")
+  })
+
   it("may not roll the version of standard jobs after REQUIRES_FIXED_VERSION", () => {
     const client = withStandard({ fixedVersion: true })
     client.receive([job(), prevHash()], NOW)
@@ -467,6 +473,23 @@ describe("a group", () => {
     const client = withGroup()
     client.receive([{ _tag: "SetTarget", channelId: 100, maximumTarget: bytes(0x10) }], NOW)
     expect([...client.channels.values()].map(({ target }) => target)).toEqual([bytes(0x10), bytes(0x10), bytes(0x10)])
+  })
+
+  it("is not sent a target above what one of its channels asked for; an UpdateChannel may ask for more", () => {
+    const client = connect()
+    client.openStandardChannel({ ...request, maxTarget: TARGET })
+    client.receive([openedStandard()], NOW)
+    const easier = bytes(0x30)
+    client.updateChannel(7, 1, bytes(0x10))
+    const setTarget = (maximumTarget: Uint8Array): Mining.SetTarget => ({
+      _tag: "SetTarget",
+      channelId: 100,
+      maximumTarget
+    })
+    expect(tags(client.receive([setTarget(TARGET)], NOW))).toEqual(["TargetChanged"])
+    client.updateChannel(7, 1, easier)
+    expect(tags(client.receive([setTarget(easier)], NOW))).toEqual(["TargetChanged"])
+    expectViolation(client, setTarget(bytes(0x31)), "target-within-maximum")
   })
 
   it("is made of channels by SetGroupChannel", () => {

@@ -44,6 +44,8 @@ export interface ChannelSettings {
   readonly channelId: number
   readonly kind: "standard" | "extended"
   readonly target: Uint8Array
+  /** The easiest target that was asked for. */
+  readonly maxTarget: Uint8Array
   readonly extranoncePrefix: Uint8Array
   readonly extranonceSize: number
   readonly maxFutureJobs: number
@@ -60,6 +62,11 @@ export class ClientChannel {
   readonly extranonceSize: number
   /** Of the jobs that will become active (5.3.21). */
   target: Uint8Array
+  /**
+   * The easiest target that was ever asked for on it: an UpdateChannel has no answer, so it cannot be known when the server
+   * heard of a harder one.
+   */
+  maxTarget: Uint8Array
   extranoncePrefix: Uint8Array
   groupChannelId: number | undefined = undefined
   /** What is mined now. */
@@ -76,6 +83,7 @@ export class ClientChannel {
     this.channelId = settings.channelId
     this.kind = settings.kind
     this.target = settings.target
+    this.maxTarget = settings.maxTarget
     this.extranoncePrefix = settings.extranoncePrefix
     this.extranonceSize = settings.extranonceSize
     this.pending = new PendingShares(settings.maxPendingShares)

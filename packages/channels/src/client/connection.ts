@@ -6,6 +6,7 @@
  * Every message is checked against the rules that bind the server before it changes anything (protocol-violation.ts).
  */
 import { stripWitness } from "@sluice/bitcoin"
+import { compareU256 } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
 import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
@@ -18,7 +19,9 @@ import {
   checkOpened,
   checkOpenRefused,
   checkPrevHash,
-  checkStandardJob
+  checkSetup,
+  checkStandardJob,
+  checkTarget
 } from "./rules.ts"
 
 export interface ClientConnectionOptions extends Partial<AgreedFlags> {
@@ -93,6 +96,10 @@ export class ClientConnection {
 
   /** The message that tells the server of another hashrate or maximum target (5.3.7). */
   updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array): Mining.UpdateChannel {
+    const channel = this.#state.channels.get(channelId)
+    if (channel !== undefined && compareU256(maximumTarget, 0, channel.maxTarget, 0) > 0) {
+      channel.maxTarget = maximumTarget
+    }
     return { _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget }
   }
 
@@ -136,6 +143,8 @@ export class ClientConnection {
   }
 
   #receive(message: Mining.ToClient, now: number): void {
+    const violation = checkSetup(this.#state, message)
+    if (violation !== undefined) return this.#violate(violation)
     switch (message._tag) {
       case "NewMiningJob":
         return this.#newMiningJob(message)
@@ -177,11 +186,13 @@ export class ClientConnection {
     const violation = checkOpened(this.#state, message)
     if (violation !== undefined) return this.#violate(violation)
     const { channelId, groupChannelId, requestId } = message
+    const { maxTarget } = this.#state.requests.get(requestId)!
     const extended = message._tag === "OpenExtendedMiningChannel.Success"
     const channel = new ClientChannel({
       channelId,
       kind: extended ? "extended" : "standard",
       target: message.target.slice(),
+      maxTarget,
       extranoncePrefix: message.extranoncePrefix.slice(),
       extranonceSize: extended ? message.extranonceSize : 0,
       maxFutureJobs: this.#maxFutureJobs,
@@ -281,6 +292,8 @@ export class ClientConnection {
   #setTarget(message: Mining.SetTarget): void {
     const members = this.#state.members(message.channelId)
     if (members === undefined) return this.#ignore(message._tag, "unknown-channel")
+    const violation = checkTarget(members, message)
+    if (violation !== undefined) return this.#violate(violation)
     const target = message.maximumTarget.slice()
     for (const channel of members) {
       channel.target = target

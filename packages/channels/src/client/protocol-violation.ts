@@ -10,7 +10,7 @@ import { Schema } from "effect"
 export const SERVER_RULES = {
   /** An answer names a request that waits for this kind of channel. */
   "known-request-id": "5.3.3",
-  /** The target of a new channel is not above the requested `max_target`. */
+  /** A target is not above the requested `max_target`. */
   "target-within-maximum": "5.3.2",
   /** An extended channel has at least the requested `min_extranonce_size`. */
   "minimum-extranonce-size": "5.3.4",
@@ -36,7 +36,7 @@ export const SERVER_RULES = {
   "first-job-is-future": "5.3.15",
   /** SetNewPrevHash names a job that was sent as a future job on the channel, and not yet replaced. */
   "prev-hash-names-future-job": "5.3.17",
-  /** A client with REQUIRES_VERSION_ROLLING gets jobs that allow it. */
+  /** A client with REQUIRES_VERSION_ROLLING gets jobs that allow it, from a server that allows it. */
   "version-rolling-was-required": "5.3.1",
   /** A server with REQUIRES_FIXED_VERSION sends no job that allows version rolling. */
   "version-is-fixed": "5.3.1",

@@ -14,6 +14,16 @@ type Check = ProtocolViolation | undefined
 
 const MAX_FULL_EXTRANONCE_SIZE = 32
 
+/** What the flags of SetupConnection must not say together. */
+export const checkSetup = ({ flags }: ConnectionState, { _tag }: Mining.ToClient): Check =>
+  flags.requiresVersionRolling && flags.fixedVersion
+    ? protocolViolation(
+        "version-rolling-was-required",
+        _tag,
+        "this client said REQUIRES_VERSION_ROLLING, and the server answered REQUIRES_FIXED_VERSION"
+      )
+    : undefined
+
 export const checkOpened = (
   { channels, flags, groups, requests }: ConnectionState,
   message: Mining.OpenStandardMiningChannelSuccess | Mining.OpenExtendedMiningChannelSuccess
@@ -150,6 +160,19 @@ export const checkPrevHash = (members: ReadonlySet<ClientChannel>, { _tag, jobId
         "prev-hash-names-future-job",
         _tag,
         `job ${jobId} was not sent as a future job for channel ${channel.channelId}, or many others came since`
+      )
+    }
+  }
+  return undefined
+}
+
+export const checkTarget = (members: ReadonlySet<ClientChannel>, { _tag, maximumTarget }: Mining.SetTarget): Check => {
+  for (const { channelId, maxTarget } of members) {
+    if (compareU256(maximumTarget, 0, maxTarget, 0) > 0) {
+      return protocolViolation(
+        "target-within-maximum",
+        _tag,
+        `the target ${hex(maximumTarget)} is above ${hex(maxTarget)}, the maximum that channel ${channelId} asked for`
       )
     }
   }
