@@ -52,11 +52,14 @@ const inputsOf = (title: string, validFrom: number, notValidAfter: number): Hand
 
 const first = inputsOf("a certificate of one hour", 1_700_000_000, 1_700_003_600)
 const second = inputsOf("a certificate that ends with the clock's 32 bits", 0, 0xffff_ffff)
+// The reference implementation draws no randomness for encodings; with these, peers/ holds it against all the bytes.
+const third = inputsOf("encodings as libsecp256k1 makes them without randomness", 1_700_000_000, 1_700_003_600)
 write("handshake", {
   protocolName: "Noise_NX_Secp256k1+EllSwift_ChaChaPoly_SHA256",
   handshakes: [
     makeHandshake("a certificate of one hour", first),
-    makeHandshake("a certificate that ends with the clock's 32 bits", second)
+    makeHandshake("a certificate that ends with the clock's 32 bits", second),
+    makeHandshake("encodings as libsecp256k1 makes them without randomness", third)
   ],
   refusals: { handshake: "a certificate of one hour", cases: makeRefusals(first) }
 })
