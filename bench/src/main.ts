@@ -2,6 +2,7 @@
  * `npm run bench`: times what matters for speed against named baselines in the same run, and prints a table.
  *
  *     npm run bench                          everything, in under two minutes
+ *     npm run bench -- pool                  a pool with ten thousand connections, in a few minutes; not among everything
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -27,7 +28,15 @@ const groups: Record<string, () => Promise<Group>> = {
   templates: () => import("./templates.ts")
 }
 
-const { values: options } = parseArgs({
+/** What takes longer is run by its name only. */
+const named: typeof groups = {
+  pool: async () => ({
+    asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
+  })
+}
+
+const { positionals, values: options } = parseArgs({
+  allowPositionals: true,
   options: {
     json: { type: "boolean", default: false },
     filter: { type: "string", default: "" }
@@ -45,7 +54,14 @@ const report = (rows: ReadonlyArray<Row>): void => {
   else for (const row of rows) console.error(`${row.name}: ${row.ratio.toFixed(2)} x ${row.baseline}`)
 }
 
-for (const [name, load] of Object.entries(groups)) {
+const unknown = positionals.find((name) => !Object.hasOwn(named, name))
+if (unknown !== undefined) {
+  console.error(`There is no group ${JSON.stringify(unknown)}; by name there are: ${Object.keys(named).join(", ")}.`)
+  process.exit(2)
+}
+const chosen = positionals.length === 0 ? groups : Object.fromEntries(positionals.map((name) => [name, named[name]!]))
+
+for (const [name, load] of Object.entries(chosen)) {
   const { asyncCases = [], cases = [] } = await load()
   for (const benchmark of cases) if (matches(name, benchmark.name)) report(await measure(benchmark, rounds))
   for (const benchmark of asyncCases) if (matches(name, benchmark.name)) report(await benchmark.rows())

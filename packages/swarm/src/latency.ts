@@ -25,6 +25,10 @@ export class LatencyRecorder {
     this.#histogram.record(Math.min(LONGEST, Math.max(1, Math.round(milliseconds * 1000))))
   }
 
+  forget(): void {
+    this.#histogram.reset()
+  }
+
   summary(): Latency {
     const { count, max, mean } = this.#histogram
     if (count === 0) return { count: 0, mean: 0, p50: 0, p99: 0, p999: 0, max: 0 }

@@ -39,6 +39,8 @@ export class Member {
   readonly #client: ClientConnection
   readonly #channels = new Map<number, SwarmChannel>()
   #frames: Array<Uint8Array> = []
+  /** It had work before the batch of messages that is read now. */
+  #isWorking = false
 
   /** `serverFlags` are those of SetupConnection.Success. `number` begins with 1. */
   constructor(number: number, serverFlags: number, isSlow: boolean, crowd: Crowd) {
@@ -78,6 +80,7 @@ export class Member {
 
   receive(messages: ReadonlyArray<Mining.ToClient>, now: number): void {
     for (const event of this.#client.receive(messages, now)) this.#onEvent(event, now)
+    this.#isWorking ||= this.#hasWork
   }
 
   /** Sends a good share, which is the channel's no more. */
@@ -164,7 +167,7 @@ export class Member {
         return
       }
       case "JobReceived":
-        // The jobs that come with a new channel say nothing of how long a job takes to reach everybody.
+        // Those that come with a new channel say nothing of how long a job takes to reach everybody.
         if (this.#isWorking && tally.jobArrivals.record(event.jobId, now)) tally.jobs++
         return
       case "WorkChanged": {
@@ -211,7 +214,7 @@ export class Member {
     }
   }
 
-  get #isWorking(): boolean {
+  get #hasWork(): boolean {
     for (const { work } of this.#channels.values()) if (work !== undefined) return true
     return false
   }

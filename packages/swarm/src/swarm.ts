@@ -29,6 +29,8 @@ export class Swarm extends Context.Service<
   {
     /** What was measured so far. */
     readonly report: Effect.Effect<SwarmReport>
+    /** Begins the latencies anew, so that what follows is measured by itself. */
+    readonly forget: Effect.Effect<void>
     /** Submits no more, and waits until every share has its answer, or for the time. */
     readonly finish: Effect.Effect<void>
   }
@@ -175,7 +177,11 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
     Effect.timeoutOption(FINISH_TIMEOUT),
     Effect.asVoid
   )
-  return Swarm.of({ report, finish })
+  const forget = Effect.sync(() => {
+    tally.forgetLatencies()
+    delay.reset()
+  })
+  return Swarm.of({ report, forget, finish })
 })
 
 /** Lets as many handshakes begin as the plan allows, at once and a second. */

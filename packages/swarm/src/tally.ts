@@ -58,6 +58,10 @@ export class Tally {
     return this.submitted - this.accepted - this.unanswered - sum(this.refused)
   }
 
+  forgetLatencies(): void {
+    for (const recorder of [this.connect, this.acknowledgement, this.#job, this.#prevHash]) recorder.forget()
+  }
+
   report(plan: SwarmPlan, startedAt: number, elapsedMs: number, process: SwarmReport["process"]): SwarmReport {
     const { channels, connections, kind, nominalHashRate, sharesPerMinute } = plan
     const seconds = elapsedMs / 1000

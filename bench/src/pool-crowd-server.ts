@@ -1,0 +1,241 @@
+/**
+ * The pool that a crowd connects to, alone in its process so that only its memory and its CPU time are counted. It answers
+ * its parent's questions; all times are of the system's monotonic clock, which both processes have.
+ */
+import { CipherState, HANDSHAKE_OK, Responder } from "@sluice/core"
+import { layerWasm } from "@sluice/embedded"
+import { AuthorityKey, CertificateAuthority, Curve } from "@sluice/noise"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { Mining } from "@sluice/protocol"
+import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { formatServerAddress, FrameListener, Listener, MiningListener, Noise, Setup, Tcp } from "@sluice/transport"
+import { Effect, Layer, Logger, Redacted } from "effect"
+import { channel } from "node:diagnostics_channel"
+import type { Socket } from "node:net"
+import { COINBASE_ADDRESS, futureTemplate, newPrevHash } from "./pool-work.ts"
+
+/** What the parent asks. */
+export type Question =
+  | { readonly _tag: "Usage" }
+  /** A new block: to all connections, through the pool. */
+  | { readonly _tag: "Block" }
+  /** The same frames to the same connections, by the transport alone. */
+  | { readonly _tag: "Transport" }
+  /** As many bytes, sealed and written to the same sockets with nothing in between. The connections are worth nothing then. */
+  | { readonly _tag: "Raw" }
+  /** What a responder's handshakes take, so many one after the other. */
+  | { readonly _tag: "Handshakes"; readonly count: number }
+
+/** What it is told. */
+export type Answer =
+  | { readonly _tag: "Ready"; readonly url: string; readonly port: number }
+  | {
+      readonly _tag: "Usage"
+      readonly rssBytes: number
+      readonly cpuMicros: number
+      readonly connections: number
+      readonly accepted: number
+      readonly refused: number
+    }
+  | {
+      readonly _tag: "Sent"
+      /** Nanoseconds of the monotonic clock, as text. */
+      readonly from: string
+      /** When the last connection's bytes were with the operating system. */
+      readonly written: string
+      readonly writes: number
+      readonly cpuMicros: number
+    }
+  | { readonly _tag: "Handshakes"; readonly seconds: number }
+
+const options: PoolOptions = { coinbaseAddress: COINBASE_ADDRESS, policy: { minHashRate: 1, sharesPerMinute: 60 } }
+
+/** What was written since the last reset, and to whom. */
+const written = { writes: 0, at: 0n, done: (): void => {}, awaited: Infinity }
+const connections = new Set<{ readonly write: (frames: readonly [Uint8Array, Uint8Array]) => Effect.Effect<void> }>()
+const sockets = new Set<Socket>()
+
+channel("net.server.socket").subscribe((message) => {
+  const { socket } = message as { readonly socket: Socket }
+  sockets.add(socket)
+  socket.once("close", () => sockets.delete(socket))
+})
+
+const countWrites = Layer.effect(
+  Listener,
+  Effect.map(Listener, (listener) => ({
+    ...listener,
+    run: (handler) =>
+      listener.run((duplex) =>
+        handler({
+          ...duplex,
+          write: (bytes) =>
+            duplex.write(() => {
+              const sealed = bytes()
+              if (++written.writes === written.awaited) {
+                written.at = process.hrtime.bigint()
+                setImmediate(written.done)
+              }
+              return sealed
+            })
+        })
+      )
+  }))
+)
+
+const rememberConnections = Layer.effect(
+  FrameListener,
+  Effect.map(FrameListener, (listener) => ({
+    ...listener,
+    run: (handler) =>
+      listener.run((frames) => {
+        const connection = { write: (two: readonly [Uint8Array, Uint8Array]) => Effect.ignore(frames.write(two)) }
+        connections.add(connection)
+        return Effect.ensuring(
+          handler(frames),
+          Effect.sync(() => connections.delete(connection))
+        )
+      })
+  }))
+)
+
+/** Runs `send` and waits until every connection was written to. */
+const timed = async (count: number, send: () => void): Promise<Extract<Answer, { _tag: "Sent" }>> => {
+  const done = new Promise<void>((resolve) => (written.done = resolve))
+  written.writes = 0
+  written.awaited = count
+  const cpu = process.cpuUsage()
+  const from = process.hrtime.bigint()
+  send()
+  await done
+  const { system, user } = process.cpuUsage(cpu)
+  written.awaited = Infinity
+  return {
+    _tag: "Sent",
+    from: String(from),
+    written: String(written.at),
+    writes: written.writes,
+    cpuMicros: system + user
+  }
+}
+
+const program = Effect.gen(function* () {
+  const { publicKey, secretKey } = yield* AuthorityKey.generate
+  const authority = CertificateAuthority.layer({ secretKey })
+  const context = yield* Layer.build(
+    Pool.layer(options).pipe(
+      Layer.provideMerge(TemplateSource.layerMemory),
+      Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+      Layer.provide(rememberConnections),
+      Layer.provide(Noise.responder()),
+      Layer.provide(countWrites),
+      Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
+      Layer.provideMerge(authority),
+      Layer.provideMerge(layerWasm)
+    )
+  )
+  yield* Effect.gen(function* () {
+    const { address, stats } = yield* Pool
+    const { publish } = yield* TemplateFeed
+    const curve = yield* Curve.Curve
+    const { credentials } = yield* CertificateAuthority
+    const { certificate, staticKey, staticSecret } = yield* credentials
+    let block = 1
+    const announce = () => {
+      block++
+      return publish([
+        { ...futureTemplate, templateId: BigInt(block) },
+        { ...newPrevHash(block), templateId: BigInt(block) }
+      ])
+    }
+    yield* announce()
+
+    /** The frames of a new block, as a connection with standard jobs gets them. */
+    const blockFrames = (): readonly [Uint8Array, Uint8Array] => {
+      const jobId = 0xf0000000 + ++block
+      const common = { channelId: 2, jobId }
+      return [
+        Mining.protocol.toClient.encode({
+          _tag: "NewMiningJob",
+          ...common,
+          minNtime: undefined,
+          version: 0x20000000,
+          merkleRoot: new Uint8Array(32).fill(block)
+        }),
+        Mining.protocol.toClient.encode({
+          _tag: "SetNewPrevHash",
+          ...common,
+          prevHash: new Uint8Array(32).fill(block),
+          minNtime: Math.floor(Date.now() / 1000),
+          nbits: 0x1d00ffff
+        })
+      ]
+    }
+
+    const onQuestion = async (question: Question): Promise<Answer> => {
+      switch (question._tag) {
+        case "Usage": {
+          globalThis.gc?.()
+          const { system, user } = process.cpuUsage()
+          const { accepted, refused } = Effect.runSync(stats)
+          return {
+            _tag: "Usage",
+            rssBytes: process.memoryUsage.rss(),
+            cpuMicros: system + user,
+            connections: connections.size,
+            accepted,
+            refused: Object.values(refused).reduce((sum, count) => sum + count, 0)
+          }
+        }
+        case "Block":
+          return timed(connections.size, () => void Effect.runFork(announce()))
+        case "Transport":
+          return timed(connections.size, () => {
+            const frames = blockFrames()
+            for (const { write } of connections) Effect.runFork(write(frames))
+          })
+        case "Raw": {
+          const frames = blockFrames()
+          const ciphers = Array.from(sockets, () => {
+            const cipher = new CipherState()
+            cipher.setKey(new Uint8Array(32).fill(7), 0)
+            return cipher
+          })
+          return timed(sockets.size, () => {
+            let index = 0
+            for (const socket of sockets) {
+              socket.write(Noise.seal(ciphers[index++]!, frames))
+              written.writes++
+            }
+            written.at = process.hrtime.bigint()
+            setImmediate(written.done)
+          })
+        }
+        case "Handshakes": {
+          const act2 = new Uint8Array(234)
+          const from = process.cpuUsage()
+          for (let i = 0; i < question.count; i++) {
+            const act1 = crypto.getRandomValues(new Uint8Array(64))
+            const [secret, entropy] = [
+              crypto.getRandomValues(new Uint8Array(32)),
+              crypto.getRandomValues(new Uint8Array(32))
+            ]
+            const responder = new Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
+            if (responder.respond(act1, 0, secret, entropy, act2, 0) !== HANDSHAKE_OK) throw new Error("no handshake")
+          }
+          const { system, user } = process.cpuUsage(from)
+          return { _tag: "Handshakes", seconds: (system + user) / 1e6 }
+        }
+      }
+    }
+    process.on("message", (question: Question) => {
+      void onQuestion(question).then((answer) => process.send!(answer))
+    })
+    const url = formatServerAddress({ ...address, security: { _tag: "noise", authorityKey: publicKey } })
+    process.send!({ _tag: "Ready", url, port: address.port } satisfies Answer)
+    yield* Effect.never
+  }).pipe(Effect.provide(context))
+}).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+
+process.on("disconnect", () => process.exit())
+Effect.runFork(program)
