@@ -4,6 +4,7 @@
  *
  *     npm run peers -- [--count 1000] [--handshakes 25] [--seed 1]
  */
+import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { fixedKeys, overTcp } from "./handshakes.ts"
 import { changed, MESSAGES, oursToTheirs, type Tally, theirsToOurs } from "./messages.ts"
@@ -54,7 +55,11 @@ const main = async (): Promise<void> => {
   } finally {
     peer.close()
   }
-  for (const [name, times] of explained) console.log(`  explained in docs/interop.md, ${times} times: ${name}`)
+  const page = readFileSync(new URL("../../../docs/interop.md", import.meta.url), "utf8")
+  for (const [name, times] of explained) {
+    if (!page.includes(`| ${name} `)) throw new Error(`docs/interop.md has no row for "${name}"`)
+    console.log(`  explained in docs/interop.md, ${times} times: ${name}`)
+  }
   console.log(`peers: no other difference; ${seconds(started)} in all`)
 }
 
