@@ -1,0 +1,75 @@
+/** Compares what a server sends with what another, or the same at another time, has sent: by kinds of message, not by fields. */
+import { Frame, listMessages } from "@sluice/protocol"
+
+/** The message's name, or its numbers where it has none. */
+export const kindOf = (frame: Frame): string => {
+  const extension = Frame.extension(frame)
+  const { messageType } = frame
+  const found = listMessages({}).find(({ message }) => message.extension === extension && message.type === messageType)
+  return found?.message.name ?? `extension 0x${extension.toString(16)} type 0x${messageType.toString(16)}`
+}
+
+export class Comparison {
+  /** What differs so far, each in a sentence. */
+  readonly differences: Array<string> = []
+  private readonly recorded = new Map<string, number>()
+  private readonly arrived = new Map<string, number>()
+  /** Those that arrived and were not expected yet. */
+  private readonly early = new Map<string, number>()
+  /** Kinds of which a difference says all there is to say. */
+  private readonly told = new Set<string>()
+
+  /** `recorded` has the kinds of all that the recorded server sent. */
+  constructor(recorded: Iterable<string>) {
+    for (const kind of recorded) add(this.recorded, kind)
+  }
+
+  arrive(kind: string): void {
+    // A server that sends all that can be sent is not kept count of in full.
+    const counted = this.arrived.has(kind) || this.arrived.size < MAX_KINDS ? kind : "one of many other kinds"
+    add(this.arrived, counted)
+    add(this.early, counted)
+  }
+
+  /** Whether an answer of the kind has arrived, or the other of Success and Error, which is a difference. */
+  expect(kind: string): boolean {
+    if (take(this.early, kind)) return true
+    const other = otherOutcome(kind)
+    if (other === undefined || !take(this.early, other)) return false
+    this.differ(`recorded: ${kind}; came: ${other}`)
+    this.told.add(kind).add(other)
+    return true
+  }
+
+  differ(what: string): void {
+    this.differences.push(what)
+  }
+
+  /** All has come that was waited for: what kinds never came, and which came that are not in the recording? */
+  finish(): void {
+    for (const [kind, count] of this.recorded) {
+      if (!this.arrived.has(kind) && !this.told.has(kind)) this.differ(`recorded: ${kind}, ${times(count)}; none came`)
+    }
+    for (const [kind, count] of this.arrived) {
+      if (!this.recorded.has(kind) && !this.told.has(kind))
+        this.differ(`not recorded: ${kind}; it came ${times(count)}`)
+    }
+  }
+}
+
+const MAX_KINDS = 1000
+
+const times = (count: number): string => (count === 1 ? "once" : `${count} times`)
+
+const otherOutcome = (kind: string): string | undefined => {
+  if (kind.endsWith(".Success")) return kind.replace(/\.Success$/, ".Error")
+  return kind.endsWith(".Error") ? kind.replace(/\.Error$/, ".Success") : undefined
+}
+
+const add = (counts: Map<string, number>, kind: string): void => void counts.set(kind, (counts.get(kind) ?? 0) + 1)
+
+const take = (counts: Map<string, number>, kind: string): boolean => {
+  const count = counts.get(kind) ?? 0
+  if (count > 0) counts.set(kind, count - 1)
+  return count > 0
+}

@@ -1,0 +1,142 @@
+/**
+ * Recordings: what a sniffer saw, as lines of JSON (NDJSON). A message has its frame in hex, from which all of it can be made
+ * again, and beside it what `describeFrame` has to say, as `sluice decode --json` prints it.
+ */
+import { describeFrame, Frame } from "@sluice/protocol"
+import { formatEndpoint } from "@sluice/transport"
+import { Effect, Result, Schema, Stream } from "effect"
+import * as Hex from "effect/encoding/Hex"
+import type { SnifferEvent } from "./event.ts"
+
+const common = { connectionId: Schema.Int, at: Schema.Finite }
+const Side = Schema.Literals(["server", "client"])
+
+/** What a line holds for those who read it; a message's line has more, which is for people. */
+export const Recorded = Schema.Union([
+  Schema.Struct({
+    event: Schema.Literal("Opened"),
+    ...common,
+    client: Schema.optionalKey(Schema.String),
+    server: Schema.String
+  }),
+  Schema.Struct({
+    event: Schema.Literal("Message"),
+    ...common,
+    to: Side,
+    fate: Schema.Literals(["passed", "dropped", "replaced", "added"]),
+    /** Header and payload, not encrypted, in hex. */
+    frame: Schema.String
+  }),
+  Schema.Struct({
+    event: Schema.Literal("Closed"),
+    ...common,
+    by: Schema.Literals(["server", "client", "here"]),
+    reason: Schema.String
+  })
+])
+export type Recorded = typeof Recorded.Type
+
+/** An event as a line of a recording, without its end. */
+export const recordLine = (event: SnifferEvent): string => {
+  const { at, connectionId } = event
+  switch (event._tag) {
+    case "Opened": {
+      const client = event.client === undefined ? {} : { client: formatEndpoint(event.client) }
+      return JSON.stringify({ event: "Opened", connectionId, at, ...client, server: formatEndpoint(event.server) })
+    }
+    case "Message": {
+      const { fate, frame, protocol, to } = event
+      const described = describeFrame(Frame.read(frame)!, protocol === undefined ? { to } : { protocol, to })
+      return JSON.stringify({ event: "Message", connectionId, at, fate, frame: Hex.encode(frame), ...described, to })
+    }
+    case "Closed":
+      return JSON.stringify({ event: "Closed", connectionId, at, by: event.by, reason: event.reason })
+  }
+}
+
+/** What one client and its server said to each other. */
+export interface Script {
+  readonly connectionId: number
+  readonly openedAt: number
+  readonly steps: ReadonlyArray<Step>
+  readonly closed?: { readonly by: "server" | "client" | "here"; readonly reason: string }
+}
+
+/** What the server was sent, or what it sent. */
+export interface Step {
+  readonly to: "server" | "client"
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly frame: Uint8Array
+}
+
+/** A recording that cannot be read. */
+export class RecordingError extends Schema.TaggedError<RecordingError>("sluice/sniffer/RecordingError")(
+  "RecordingError",
+  { line: Schema.Int, what: Schema.String }
+) {
+  override get message(): string {
+    return `line ${this.line} of the recording: ${this.what}`
+  }
+}
+
+export interface ScriptOptions {
+  /** Only this connection; all. */
+  readonly connectionId?: number
+  /** How much of a recording is held, in bytes; 256 MiB. */
+  readonly maxBytes?: number
+}
+
+/** What the server's ends of the recorded connections have sent and were sent, in the order of their opening. */
+export const readScripts = <E, R>(
+  lines: Stream.Stream<string, E, R>,
+  options: ScriptOptions = {}
+): Effect.Effect<ReadonlyArray<Script>, RecordingError | E, R> =>
+  Effect.suspend(() => {
+    const { connectionId, maxBytes = 256 * 1024 * 1024 } = options
+    const scripts = new Map<number, { -readonly [K in keyof Script]: Script[K] } & { readonly steps: Array<Step> }>()
+    let line = 0
+    let bytes = 0
+    const refuse = (what: string) => Effect.fail(new RecordingError({ line, what }))
+    return Effect.as(
+      Stream.runForEach(lines, (text) => {
+        line++
+        if (text.trim() === "") return Effect.void
+        const read = Result.try(() => decodeRecorded(JSON.parse(text)))
+        if (Result.isFailure(read))
+          return refuse("it is not what a sniffer records: an object with event, connectionId and at")
+        const recorded = read.success
+        if (connectionId !== undefined && recorded.connectionId !== connectionId) return Effect.void
+        if (recorded.event === "Opened") {
+          const { at, connectionId } = recorded
+          scripts.set(connectionId, { connectionId, openedAt: at, steps: [] })
+          return Effect.void
+        }
+        const script = scripts.get(recorded.connectionId)
+        if (script === undefined) return refuse(`connection ${recorded.connectionId} was not opened before it`)
+        if (recorded.event === "Closed") {
+          script.closed = { by: recorded.by, reason: recorded.reason }
+          return Effect.void
+        }
+        const { at, fate, to } = recorded
+        const frame = Result.getOrUndefined(Hex.decode(recorded.frame))
+        const length = frame === undefined ? undefined : Frame.read(frame)?.payload.length
+        if (frame === undefined || length !== frame.length - Frame.headerSize)
+          return refuse("its frame is not one whole frame in hex")
+        // The server got what was added and not what was dropped, and it has sent what was dropped and not what was added.
+        if (to === "server" ? fate === "dropped" || fate === "replaced" : fate === "added") return Effect.void
+        bytes += frame.length + STEP_OVERHEAD
+        if (bytes > maxBytes) {
+          return refuse(`up to it there are more than ${maxBytes} bytes to be replayed; choose one of the connections`)
+        }
+        script.steps.push({ to, at, frame })
+        return Effect.void
+      }),
+      scripts
+    ).pipe(Effect.map((scripts) => [...scripts.values()]))
+  })
+
+/** About what a step takes in memory beside its bytes. */
+const STEP_OVERHEAD = 250
+
+const decodeRecorded = Schema.decodeUnknownSync(Recorded)

@@ -1,0 +1,135 @@
+/**
+ * Replays what a recorded client has sent against a server, and tells where the server answers with messages of another kind.
+ *
+ * Frames go as they were recorded. A server that gives out other ids than the recorded one did (channels, jobs, tokens) will
+ * refuse what is said about those, and that is among the differences.
+ */
+import { Frame } from "@sluice/protocol"
+import {
+  type DialError,
+  FrameDialer,
+  type HandshakeError,
+  type ServerAddress,
+  type TransportError
+} from "@sluice/transport"
+import { Clock, Duration, Effect, Latch, type Scope } from "effect"
+import { Comparison, kindOf } from "./comparison.ts"
+import type { Side } from "./event.ts"
+import { frameBytes } from "./frame-bytes.ts"
+import type { Script, Step } from "./recording.ts"
+
+export interface ReplayOptions {
+  readonly server: ServerAddress
+  /**
+   * When a message is sent. `answers`: when what the recorded server had sent before it has come, messages of the same kinds.
+   * `recorded`: as long after the connection's opening as it was. `answers` by default.
+   */
+  readonly pace?: "answers" | "recorded"
+  /** How long to wait for an answer, and at the end for all that is missing; 10 seconds. */
+  readonly answerTimeout?: Duration.Input
+  /** Told of what is sent, what comes, and what differs, as it happens. */
+  readonly observe?: (event: ReplayEvent) => Effect.Effect<void>
+}
+
+export type ReplayEvent =
+  | { readonly _tag: "Message"; readonly connectionId: number; readonly to: Side; readonly frame: Uint8Array }
+  /** An answer has not come in time: the replay goes on, and waits for no other of its kind. */
+  | { readonly _tag: "Late"; readonly connectionId: number; readonly kind: string }
+
+/** Replays one connection and gives what differs, each in a sentence: nothing where the server answers as recorded. */
+export const replay = (
+  script: Script,
+  options: ReplayOptions
+): Effect.Effect<ReadonlyArray<string>, DialError | HandshakeError, FrameDialer> =>
+  Effect.scoped(perform(script, options))
+
+const perform = Effect.fn("Sniffer.replay")(function* (
+  { closed, connectionId, openedAt, steps }: Script,
+  { answerTimeout = "10 seconds", observe = () => Effect.void, pace = "answers", server }: ReplayOptions
+): Effect.fn.Return<ReadonlyArray<string>, DialError | HandshakeError, FrameDialer | Scope.Scope> {
+  const { dial } = yield* FrameDialer
+  const frames = yield* dial(server)
+  frames.limitPayload(Frame.maxPayload)
+  const comparison = new Comparison(steps.filter(({ to }) => to === "client").map(kindOfStep))
+  const changed = Latch.makeUnsafe()
+  let ended: TransportError | undefined
+  yield* frames.pull.pipe(
+    Effect.flatMap((batch) =>
+      Effect.forEach(
+        batch,
+        (frame) => {
+          comparison.arrive(kindOf(frame))
+          return observe({ _tag: "Message", connectionId, to: "client", frame: frameBytes(frame) })
+        },
+        { discard: true }
+      )
+    ),
+    Effect.andThen(changed.open),
+    Effect.forever,
+    Effect.catch((error) =>
+      Effect.andThen(
+        Effect.sync(() => (ended = error)),
+        changed.open
+      )
+    ),
+    Effect.forkScoped
+  )
+
+  /** Waits until it holds or the connection has ended, but only so long; gives whether it holds. */
+  const until = (holds: () => boolean, duration: Duration.Input) =>
+    Effect.gen(function* () {
+      for (;;) {
+        if (holds()) return true
+        if (ended !== undefined) return false
+        changed.closeUnsafe()
+        yield* changed.await
+      }
+    }).pipe(Effect.timeoutOrElse({ duration, orElse: () => Effect.succeed(false) }))
+
+  const late = new Set<string>()
+  const awaitAnswer = Effect.fnUntraced(function* (kind: string, duration: Duration.Input) {
+    const isThere = () => comparison.expect(kind)
+    if (isThere() || late.has(kind)) return
+    if ((yield* until(isThere, duration)) || ended !== undefined) return
+    late.add(kind)
+    yield* observe({ _tag: "Late", connectionId, kind })
+  })
+
+  const begun = yield* Clock.currentTimeMillis
+  let sent = 0
+  for (const step of steps) {
+    if (pace === "recorded") {
+      const wait = begun + (step.at - openedAt) - (yield* Clock.currentTimeMillis)
+      if (wait > 0) yield* until(() => false, wait)
+    } else if (step.to === "client") yield* awaitAnswer(kindOfStep(step), answerTimeout)
+    if (ended !== undefined) break
+    if (step.to === "client") continue
+    yield* observe({ _tag: "Message", connectionId, to: "server", frame: step.frame })
+    yield* Effect.match(frames.write([step.frame]), {
+      onSuccess: () => sent++,
+      onFailure: (error) => (ended ??= error)
+    })
+  }
+  if (pace === "recorded") {
+    const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(answerTimeout)
+    for (const step of steps) {
+      const left = Math.max(0, deadline - (yield* Clock.currentTimeMillis))
+      if (step.to === "client") yield* awaitAnswer(kindOfStep(step), left)
+    }
+  }
+
+  const isCloseRecorded = closed?.by === "server"
+  if (isCloseRecorded) yield* until(() => false, answerTimeout)
+  const unsent = steps.filter(({ to }) => to === "server").length - sent
+  if (ended === undefined && isCloseRecorded) {
+    comparison.differ(`recorded: the server ended the connection (${closed.reason}); it has not`)
+  } else if (ended !== undefined && (!isCloseRecorded || unsent > 0)) {
+    comparison.differ(
+      `the server ended the connection (${ended.message}); of the recorded messages ${unsent} were not sent`
+    )
+  }
+  if (unsent === 0) comparison.finish()
+  return comparison.differences
+})
+
+const kindOfStep = ({ frame }: Step): string => kindOf(Frame.read(frame)!)

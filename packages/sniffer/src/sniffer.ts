@@ -1,0 +1,226 @@
+/**
+ * A sniffer sits between a role and its server, on the floor of frames: whoever dials through it sends and receives what it
+ * lets pass. It sees every message, lets a rule drop or replace them, and puts messages of its own between them.
+ *
+ *     Setup.client(MiningDialer).pipe(
+ *       Layer.provideMerge(Sniffer.layer({ protocol: Mining.protocol, rule })),
+ *       Layer.provide(Security.dialer())
+ *     )
+ *
+ * As a program between two others it is `relay`: that listens for clients, and dials the server through a sniffer.
+ */
+import { EncodeError, Frame, type Message, type Protocol } from "@sluice/protocol"
+import {
+  type DialError,
+  type Endpoint,
+  FrameDialer,
+  type FrameDuplex,
+  type HandshakeError,
+  type ServerAddress,
+  type TransportError
+} from "@sluice/transport"
+import { Cause, Clock, Context, Effect, Exit, Layer, Option, Predicate, Queue, Schema, type Scope } from "effect"
+import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
+import type { Closed, MessageFound, MessageSeen, Side, SnifferEvent } from "./event.ts"
+import { frameBytes } from "./frame-bytes.ts"
+import { History, type Which } from "./history.ts"
+import type { AnyMessage } from "./message.ts"
+import type { Rule } from "./verdict.ts"
+import { type Judged, Wire } from "./wire.ts"
+
+export interface SnifferOptions<ToServer = AnyMessage, ToClient = AnyMessage> {
+  /**
+   * What the connections speak, with the extensions that are to be decoded: it gives `rule` its types. Messages of other
+   * protocols pass without being asked about. By default, what a connection's SetupConnection asks for.
+   */
+  readonly protocol?: Protocol<ToServer, ToClient>
+  /** What becomes of each message; all pass. */
+  readonly rule?: Rule<ToServer | ToClient>
+  /**
+   * Told of everything before it goes on; what follows on the connection waits for it, so that nothing piles up and the
+   * order of what is told is that of causes and effects.
+   */
+  readonly observe?: (events: NonEmptyReadonlyArray<SnifferEvent>) => Effect.Effect<void>
+  /** How much of the messages that passed is kept for `waitFor` and `seen`, in bytes; 16 MiB. */
+  readonly historyBytes?: number
+}
+
+/** There is no such connection, or no more. */
+export class NoConnection extends Schema.TaggedError<NoConnection>("sluice/sniffer/NoConnection")("NoConnection", {
+  connectionId: Schema.Int
+}) {
+  override get message(): string {
+    return `the sniffer has no open connection ${this.connectionId}; the first one is 1`
+  }
+}
+
+export class Sniffer extends Context.Service<
+  Sniffer,
+  {
+    /** Connects to a server and watches; `client` is who is told of as the other end. */
+    readonly dial: (
+      server: ServerAddress,
+      client?: Endpoint
+    ) => Effect.Effect<FrameDuplex, DialError | HandshakeError, Scope.Scope>
+    /**
+     * The first message of the kind that was not given to a `waitFor` before, whether it has come already or will; it has
+     * gone on by then, or was dropped. Messages that were `added` do not count.
+     *
+     *     const { connectionId, message } = yield* sniffer.waitFor(Mining.SetNewPrevHash)
+     */
+    readonly waitFor: <M extends Message>(
+      declaration: M,
+      which?: Which<M["Type"]>
+    ) => Effect.Effect<MessageFound<M["Type"]>>
+    /**
+     * Sends a message of one's own to the side that such messages go to; the other end does not know of it. No rule is
+     * asked.
+     *
+     *     yield* sniffer.inject(connectionId, Common.Reconnect, { newHost: "", newPort: 0 })
+     */
+    readonly inject: <M extends Message>(
+      connectionId: number,
+      declaration: M,
+      fields: Omit<M["Type"], "_tag">,
+      ...to: M["to"] extends "both" ? [to: Side] : [to?: Side]
+    ) => Effect.Effect<void, NoConnection | TransportError | EncodeError>
+    /** The messages that passed, as far as they are kept, oldest first. */
+    readonly seen: Effect.Effect<ReadonlyArray<MessageSeen<AnyMessage>>>
+  }
+>()("sluice/sniffer/Sniffer") {
+  /** Takes the place of the dialer that it is given. */
+  static readonly layer = <ToServer = AnyMessage, ToClient = AnyMessage>(
+    options: SnifferOptions<ToServer, ToClient> = {}
+  ): Layer.Layer<Sniffer | FrameDialer, never, FrameDialer> =>
+    Layer.effectContext(
+      Effect.gen(function* () {
+        const dialer = yield* FrameDialer
+        const sniffer = make(dialer, yield* Clock.Clock, options as SnifferOptions<unknown, unknown>)
+        const { dial } = sniffer
+        return Context.make(Sniffer, sniffer).pipe(Context.add(FrameDialer, { dial: (server) => dial(server) }))
+      })
+    )
+}
+
+/** A connection, as far as a message can be put into it. */
+interface Open {
+  readonly wire: Wire
+  readonly send: Readonly<Record<Side, (judged: Judged) => Effect.Effect<void, TransportError>>>
+}
+
+const HISTORY_BYTES = 16 * 1024 * 1024
+
+const make = (
+  dialer: FrameDialer["Service"],
+  clock: Clock.Clock,
+  options: SnifferOptions<unknown, unknown>
+): Sniffer["Service"] => {
+  const { historyBytes = HISTORY_BYTES, observe = () => Effect.void, protocol, rule } = options
+  const now = () => clock.currentTimeMillisUnsafe()
+  const history = new History(historyBytes)
+  const connections = new Map<number, Open>()
+  let lastConnectionId = 0
+  let lastIndex = 0
+  const wireOptions = { protocol, rule, decodes: historyBytes > 0, nextIndex: () => ++lastIndex }
+
+  /** Tells of what was judged, lets go on what goes on, and only then gives it to those who wait for it. */
+  const settle = (
+    { forward, seen }: Judged,
+    write: (frames: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<unknown, TransportError>
+  ) => {
+    if (historyBytes > 0) for (const one of seen) history.add(one)
+    const told = isReadonlyArrayNonEmpty(seen) ? observe(seen) : Effect.void
+    const written = isReadonlyArrayNonEmpty(forward) ? write(forward) : Effect.void
+    return Effect.andThen(
+      Effect.andThen(told, written),
+      Effect.sync(() => {
+        if (historyBytes > 0) for (const one of seen) history.settle(one)
+      })
+    )
+  }
+
+  const dial: Sniffer["Service"]["dial"] = Effect.fnUntraced(function* (server, client) {
+    const connectionId = ++lastConnectionId
+    const { host, port } = server
+    yield* observe([
+      { _tag: "Opened", connectionId, at: now(), ...(client === undefined ? {} : { client }), server: { host, port } }
+    ])
+    let isClosed = false
+    const close = (by: Closed["by"], reason: string) =>
+      Effect.suspend(() => {
+        if (isClosed) return Effect.void
+        isClosed = true
+        connections.delete(connectionId)
+        return observe([{ _tag: "Closed", connectionId, at: now(), by, reason }])
+      })
+    const upstream = yield* Effect.onError(dialer.dial(server), (cause) => close(...endOf(cause, "server")))
+    // Last acquired, first released: it is told of before the server can know.
+    yield* Effect.addFinalizer((exit) =>
+      Exit.isSuccess(exit) ? close("here", "it was closed") : close(...endOf(exit.cause, "client"))
+    )
+
+    const wire = new Wire(connectionId, wireOptions)
+    const toClient = yield* Queue.bounded<NonEmptyReadonlyArray<Frame>, TransportError>(READ_AHEAD)
+    const send: Open["send"] = {
+      server: (judged) => settle(judged, upstream.write),
+      client: (judged) => settle(judged, (frames) => Queue.offer(toClient, framesOf(frames)))
+    }
+    connections.set(connectionId, { wire, send })
+    yield* upstream.pull.pipe(
+      Effect.flatMap((frames) => send.client(wire.judge("client", frames.map(frameBytes), now()))),
+      Effect.forever,
+      Effect.catch((error) => Effect.andThen(close("server", error.message), Queue.fail(toClient, error))),
+      Effect.catchCause((cause) => Queue.failCause(toClient, cause)),
+      Effect.forkScoped
+    )
+    return {
+      pull: Queue.take(toClient),
+      write: (frames) => Effect.suspend(() => send.server(wire.judge("server", frames, now()))),
+      limitPayload: upstream.limitPayload,
+      remote: upstream.remote
+    }
+  })
+
+  const inject = Effect.fnUntraced(function* (
+    connectionId: number,
+    declaration: Message,
+    fields: object,
+    to: Side = declaration.to === "client" ? "client" : "server"
+  ) {
+    const open = connections.get(connectionId)
+    if (open === undefined) return yield* new NoConnection({ connectionId })
+    const message = { ...fields, _tag: declaration.name }
+    const judged = yield* caught(() => open.wire.add(to, declaration, message, now()))
+    yield* open.send[to](judged)
+  })
+
+  return Sniffer.of({
+    dial,
+    waitFor: (declaration, which = {}) => history.waitFor(declaration, which),
+    inject: inject as Sniffer["Service"]["inject"],
+    seen: Effect.sync(() => history.all as ReadonlyArray<MessageSeen<AnyMessage>>)
+  })
+}
+
+/** Reads of the server that may wait for the client. */
+const READ_AHEAD = 1
+
+const framesOf = (frames: NonEmptyReadonlyArray<Uint8Array>) =>
+  frames.map((bytes) => Frame.read(bytes)!) as unknown as NonEmptyReadonlyArray<Frame>
+
+const caught = <A>(encode: () => A): Effect.Effect<A, EncodeError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(encode())
+    } catch (error) {
+      if (error instanceof EncodeError) return Effect.fail(error)
+      throw error
+    }
+  })
+
+/** Who ended a connection, and why: where something went wrong, who had to do with it. */
+const endOf = (cause: Cause.Cause<unknown>, by: Side): readonly [Closed["by"], string] => {
+  const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (Predicate.hasProperty(failure, "message")) return [by, String(failure.message)]
+  return ["here", Cause.hasInterruptsOnly(cause) ? "it was interrupted" : "it failed"]
+}

@@ -1,0 +1,151 @@
+/**
+ * One connection as a sniffer sees it: frames come in, and what is to go on comes out, with an event for each. Without I/O
+ * and without a clock.
+ *
+ * What is not understood passes as it came: messages of unknown type, those that do not decode, and whatever stands behind a
+ * message's fields.
+ */
+import {
+  Common,
+  DecodeError,
+  ExtensionsNegotiation,
+  Frame,
+  JobDeclaration,
+  type Message,
+  Mining,
+  Protocol,
+  type ProtocolName,
+  protocolNames,
+  TemplateDistribution,
+  WorkerIdentity
+} from "@sluice/protocol"
+import type { Fate, MessageSeen, Side } from "./event.ts"
+import type { Rule } from "./verdict.ts"
+
+/** A protocol of which only its name is known to us. */
+export type AnyProtocol = Protocol<unknown, unknown>
+
+export interface WireOptions {
+  /** The only protocol whose messages are decoded; without it, whichever the connection speaks. */
+  readonly protocol: AnyProtocol | undefined
+  readonly rule: Rule<unknown> | undefined
+  /** Whether messages are decoded though there is no rule. */
+  readonly decodes: boolean
+  /** The number of the next message. */
+  readonly nextIndex: () => number
+}
+
+/** What became of some frames that went one way. */
+export interface Judged {
+  /** Whole frames that go on, in order. */
+  readonly forward: Array<Uint8Array>
+  readonly seen: Array<MessageSeen>
+}
+
+export class Wire {
+  readonly connectionId: number
+  private readonly options: WireOptions
+  private spoken: AnyProtocol | undefined
+  private name: ProtocolName | undefined
+  private isSetUp = false
+
+  constructor(connectionId: number, options: WireOptions) {
+    this.connectionId = connectionId
+    this.options = options
+    // SetupConnection is the same in all of them.
+    this.spoken = options.protocol ?? PROTOCOLS[Common.MINING_PROTOCOL]
+  }
+
+  /** Judges whole frames, header and payload, that go to this side; `at` is in milliseconds since 1970. Throws `EncodeError`. */
+  judge(to: Side, frames: ReadonlyArray<Uint8Array>, at: number): Judged {
+    const judged: Judged = { forward: [], seen: [] }
+    for (const frame of frames) this.judgeOne(to, frame, at, judged)
+    return judged
+  }
+
+  /** A message that comes from neither end goes to this side. Throws `EncodeError`. */
+  add<M extends Message>(to: Side, declaration: M, message: M["Type"], at: number): Judged {
+    const direction = this.spoken?.[directionOf[to]]
+    const isKnown = direction?.find(declaration.extension, declaration.type) === declaration
+    // Only the direction knows of TLVs.
+    const frame = isKnown ? direction.encode(message) : declaration.codec.encode(message)
+    return { forward: [frame], seen: [this.event(to, "added", frame, message, at)] }
+  }
+
+  private judgeOne(to: Side, bytes: Uint8Array, at: number, { forward, seen }: Judged): void {
+    const { decodes, rule } = this.options
+    const frame = Frame.read(bytes)
+    if (frame === undefined) {
+      // Not what a peer can send: a role has written what is no frame, and what it gets for it is the server's affair.
+      forward.push(bytes)
+      return
+    }
+    if (!this.isSetUp && to === "server") this.learn(frame)
+    const message = decodes || rule !== undefined ? this.decode(to, frame) : undefined
+    const verdict = message === undefined ? undefined : rule?.(message, to, this.connectionId)
+    if (verdict === undefined || verdict._tag === "Pass") {
+      forward.push(bytes)
+      seen.push(this.event(to, "passed", bytes, message, at))
+      return
+    }
+    if (verdict._tag === "Drop") {
+      seen.push(this.event(to, "dropped", bytes, message, at))
+      return
+    }
+    seen.push(this.event(to, "replaced", bytes, message, at))
+    for (const other of verdict.messages) {
+      const encoded = this.spoken![directionOf[to]].encode(other)
+      forward.push(encoded)
+      seen.push(this.event(to, "added", encoded, other, at))
+    }
+  }
+
+  /** Which protocol the connection speaks, as SetupConnection says in the first byte of its payload. */
+  private learn({ extensionType, messageType, payload }: Frame): void {
+    if (extensionType !== 0 || messageType !== Common.SetupConnection.type) return
+    this.isSetUp = true
+    const id = payload[0] ?? -1
+    const { protocol } = this.options
+    this.name = protocolNames[id]
+    this.spoken = protocol === undefined ? PROTOCOLS[id] : protocol.id === id ? protocol : undefined
+  }
+
+  private decode(to: Side, frame: Frame): unknown {
+    try {
+      return this.spoken?.[directionOf[to]].decode(frame) ?? NEGOTIATION[directionOf[to]].decode(frame)
+    } catch (error) {
+      if (error instanceof DecodeError) return undefined
+      throw error
+    }
+  }
+
+  private event(to: Side, fate: Fate, frame: Uint8Array, message: unknown, at: number): MessageSeen {
+    const { connectionId, name } = this
+    return {
+      _tag: "Message",
+      index: this.options.nextIndex(),
+      connectionId,
+      at,
+      to,
+      fate,
+      frame,
+      ...(name === undefined ? {} : { protocol: name }),
+      ...(message === undefined ? {} : { message })
+    }
+  }
+}
+
+const directionOf = { server: "toServer", client: "toClient" } as const
+
+/** By their numbers in SetupConnection, with the TLVs that are known. */
+const PROTOCOLS: ReadonlyArray<AnyProtocol | undefined> = [
+  Mining.protocol,
+  JobDeclaration.protocol,
+  TemplateDistribution.protocol
+].map((protocol) => Protocol.negotiated<unknown, unknown>(protocol, [WorkerIdentity.extension]))
+
+const NEGOTIATION: AnyProtocol = Protocol.make({
+  id: 0,
+  name: "Extensions negotiation",
+  messages: ExtensionsNegotiation.messages
+})

@@ -1,0 +1,98 @@
+/** A pool and a miner with a sniffer between them: in memory under a test clock, or on real sockets with Noise. */
+import { HashInProcess, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { Mining, type TemplateDistribution } from "@sluice/protocol"
+import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { Memory, MiningDialer, MiningListener, Plain, type ServerAddress, Setup } from "@sluice/transport"
+import { Effect, Fiber, Layer, Logger, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { Sniffer, type SnifferOptions } from "../src/index.ts"
+
+export const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
+
+const poolOptions: PoolOptions = {
+  coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+  policy: { minHashRate: 1, sharesPerMinute: 600, shareBatchSize: 1 }
+}
+
+/** Every 16th hash is a share at 10 shares a second, and no block. */
+const minerOptions = { user: "alice", nominalHashRate: 160 } as const
+
+const template: TemplateDistribution.NewTemplate = {
+  _tag: "NewTemplate",
+  templateId: 1n,
+  futureTemplate: true,
+  version: 0x20000000,
+  coinbaseTxVersion: 2,
+  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
+  coinbaseTxInputSequence: 0xfffffffe,
+  coinbaseTxValueRemaining: 5_000_000_000n,
+  coinbaseTxOutputsCount: 0,
+  coinbaseTxOutputs: bytes(0, 0),
+  coinbaseTxLocktime: 158,
+  merklePath: [bytes(0x11), bytes(0x22)]
+}
+const prevHash: TemplateDistribution.SetNewPrevHash = {
+  _tag: "SetNewPrevHash",
+  templateId: 1n,
+  prevHash: bytes(1),
+  headerTimestamp: 1_700_000_000,
+  nbits: 0x1d00ffff,
+  target: bytes(0)
+}
+
+const pool = Pool.layer(poolOptions).pipe(
+  Layer.provideMerge(
+    Layer.provideMerge(
+      Layer.effectDiscard(Effect.flatMap(TemplateFeed, ({ publish }) => publish([template, prevHash]))),
+      TemplateSource.layerMemory
+    )
+  ),
+  Layer.provide(Setup.server(MiningListener, Pool.setup(poolOptions)))
+)
+
+const miner = (server: ServerAddress, options: Partial<MinerOptions> = {}) => {
+  const all: MinerOptions = { servers: [server], ...minerOptions, ...options }
+  return Miner.layer(all).pipe(
+    Layer.provide([
+      Setup.client(MiningDialer, Miner.setup(all)),
+      HashInProcess.layer({ hashesPerSlice: 16, slice: "10 millis" })
+    ])
+  )
+}
+
+const quiet = Logger.layer([])
+
+/** In memory, with the sniffer in the place of the miner's dialer. */
+export const memoryWorld = (
+  options: SnifferOptions<Mining.ToServer, Mining.ToClient> = {},
+  minerOptions: Partial<MinerOptions> = {}
+) =>
+  miner({ ...Memory.ADDRESS, security: { _tag: "plain" } }, minerOptions).pipe(
+    Layer.provideMerge(Sniffer.layer({ protocol: Mining.protocol, ...options })),
+    Layer.provide(Plain.dialer),
+    Layer.provideMerge(pool.pipe(Layer.provide(Plain.listener))),
+    Layer.provide(Memory.network()),
+    Layer.provide(quiet)
+  )
+
+/** Lets the clock run, 10 ms at a time, until the effect is done. */
+export const advanceUntil = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(effect)
+    for (let step = 0; step < 5000 && fiber.pollUnsafe() === undefined; step++) yield* TestClock.adjust("10 millis")
+    return yield* Fiber.join(fiber)
+  })
+
+type EventOf<Tag extends MinerEvent["_tag"]> = Extract<MinerEvent, { _tag: Tag }>
+
+/** The miner's first event of a kind; earlier ones count too. */
+export const nextEvent = <Tag extends MinerEvent["_tag"]>(tag: Tag): Effect.Effect<EventOf<Tag>, never, Miner> =>
+  Effect.flatMap(Miner, ({ events }) =>
+    events.pipe(
+      Stream.filter((event): event is EventOf<Tag> => event._tag === tag),
+      Stream.runHead,
+      Effect.flatMap(Effect.fromOption),
+      Effect.orDie
+    )
+  )
