@@ -7,7 +7,7 @@ import { effectiveToml, exampleToml } from "./config/example.ts"
 import { type KeyInfo, keysOf, variableOf } from "./config/key.ts"
 import { load, type ProgramConfig } from "./config/load.ts"
 import { layerLogging, type LoggingConfig } from "./logging.ts"
-import { ProgramError } from "./report.ts"
+import { FaultsFound, ProgramError } from "./report.ts"
 
 /** Makes the command `sluice NAME` and its subcommand `sluice NAME config`. */
 export const program = <A extends LoggingConfig, E extends { readonly message: string }, R>(
@@ -35,7 +35,9 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
     Effect.flatMap(loadFrom(input), ({ config }) =>
       options.run(config).pipe(
         Effect.tapDefect((defect) => Effect.logDebug("The program failed in a way that it should not", defect)),
-        Effect.mapError(({ message }) => new ProgramError({ program: options.program, message })),
+        Effect.mapError((error) =>
+          error instanceof FaultsFound ? error : new ProgramError({ program: options.program, message: error.message })
+        ),
         Effect.provide(layerLogging(config))
       )
     )

@@ -12,7 +12,9 @@ import { miner } from "./miner/main.ts"
 import { node } from "./node/main.ts"
 import { layerOutput } from "./output.ts"
 import { pool } from "./pool/main.ts"
+import { replay } from "./replay/main.ts"
 import { report } from "./report.ts"
+import { sniff } from "./sniff/main.ts"
 import { swarm } from "./swarm/main.ts"
 import { templateProvider } from "./template-provider/main.ts"
 
@@ -20,7 +22,20 @@ const command = Command.make("sluice").pipe(
   Command.withDescription(
     "Stratum V2: a development node, a template provider, a pool, a miner, and a demo of them all."
   ),
-  Command.withSubcommands([demo, node, templateProvider, pool, miner, key, decode, encode, conformance, swarm])
+  Command.withSubcommands([
+    demo,
+    node,
+    templateProvider,
+    pool,
+    miner,
+    key,
+    decode,
+    encode,
+    sniff,
+    replay,
+    conformance,
+    swarm
+  ])
 )
 
 /** Runs `sluice ARGS` until it is done or interrupted, and gives the exit status. */

@@ -31,10 +31,12 @@ export interface ReplayOptions {
   readonly observe?: (event: ReplayEvent) => Effect.Effect<void>
 }
 
-export type ReplayEvent =
-  | { readonly _tag: "Message"; readonly connectionId: number; readonly to: Side; readonly frame: Uint8Array }
+type Happened =
+  | { readonly _tag: "Message"; readonly to: Side; readonly frame: Uint8Array }
   /** An answer has not come in time: the replay goes on, and waits for no other of its kind. */
-  | { readonly _tag: "Late"; readonly connectionId: number; readonly kind: string }
+  | { readonly _tag: "Late"; readonly kind: string }
+
+export type ReplayEvent = Happened & { readonly connectionId: number; readonly at: number }
 
 /** Replays one connection and gives what differs, each in a sentence: nothing where the server answers as recorded. */
 export const replay = (
@@ -50,6 +52,8 @@ const perform = Effect.fn("Sniffer.replay")(function* (
   const { dial } = yield* FrameDialer
   const frames = yield* dial(server)
   frames.limitPayload(Frame.maxPayload)
+  const tell = (event: Happened) =>
+    Effect.flatMap(Clock.currentTimeMillis, (at) => observe({ connectionId, at, ...event }))
   const comparison = new Comparison(steps.filter(({ to }) => to === "client").map(kindOfStep))
   const changed = Latch.makeUnsafe()
   let ended: TransportError | undefined
@@ -59,7 +63,7 @@ const perform = Effect.fn("Sniffer.replay")(function* (
         batch,
         (frame) => {
           comparison.arrive(kindOf(frame))
-          return observe({ _tag: "Message", connectionId, to: "client", frame: frameBytes(frame) })
+          return tell({ _tag: "Message", to: "client", frame: frameBytes(frame) })
         },
         { discard: true }
       )
@@ -92,7 +96,7 @@ const perform = Effect.fn("Sniffer.replay")(function* (
     if (isThere() || late.has(kind)) return
     if ((yield* until(isThere, duration)) || ended !== undefined) return
     late.add(kind)
-    yield* observe({ _tag: "Late", connectionId, kind })
+    yield* tell({ _tag: "Late", kind })
   })
 
   const begun = yield* Clock.currentTimeMillis
@@ -104,7 +108,7 @@ const perform = Effect.fn("Sniffer.replay")(function* (
     } else if (step.to === "client") yield* awaitAnswer(kindOfStep(step), answerTimeout)
     if (ended !== undefined) break
     if (step.to === "client") continue
-    yield* observe({ _tag: "Message", connectionId, to: "server", frame: step.frame })
+    yield* tell({ _tag: "Message", to: "server", frame: step.frame })
     yield* Effect.match(frames.write([step.frame]), {
       onSuccess: () => sent++,
       onFailure: (error) => (ended ??= error)

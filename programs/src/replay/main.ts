@@ -1,0 +1,56 @@
+/** `sluice replay`: sends what recorded clients have sent to a server, and tells where its answers are of another kind. */
+import { readScripts, replay as replayOne, type ReplayEvent, type Script } from "@sluice/sniffer"
+import { Security, Tcp } from "@sluice/transport"
+import { Console, Duration, Effect, FileSystem, Layer, Stream } from "effect"
+import { reasonOf } from "../config/read-text.ts"
+import { program } from "../program.ts"
+import { FaultsFound, ProgramError } from "../report.ts"
+import { messageLine, timeOfDay } from "../sniff/line.ts"
+import { ReplayConfig } from "./config.ts"
+
+export const replay = program({
+  ...ReplayConfig,
+  description: "Send what recorded clients have sent to a server, and compare its answers by their kinds.",
+  run: ({ answerSeconds, connect, connection, pace, recording }) =>
+    Effect.gen(function* () {
+      const scripts = yield* readRecording(recording, connection)
+      const first = Math.min(...scripts.map(({ openedAt }) => openedAt))
+      const perform = (script: Script) =>
+        replayOne(script, { server: connect, pace, answerTimeout: Duration.seconds(answerSeconds), observe }).pipe(
+          Effect.tap((differences) =>
+            Effect.forEach(differences, (what) => Console.log(`#${script.connectionId} ! ${what}`))
+          ),
+          Effect.delay(pace === "recorded" ? script.openedAt - first : 0)
+        )
+      const found = (yield* Effect.forEach(scripts, perform, { concurrency: "unbounded" })).flat()
+      yield* Console.log(`${count(scripts.length, "connection")} replayed, ${count(found.length, "difference")}`)
+      if (found.length > 0) return yield* new FaultsFound()
+    }).pipe(Effect.provide(Security.dialer().pipe(Layer.provide(Tcp.dialer))))
+})
+
+const readRecording = Effect.fnUntraced(function* (path: string, connectionId: number | undefined) {
+  const fs = yield* FileSystem.FileSystem
+  const refuse = (message: string) => new ProgramError({ program: "replay", message })
+  const lines = fs.stream(path).pipe(
+    Stream.mapError((error) => refuse(`cannot read ${path}: ${reasonOf(error)}`)),
+    Stream.decodeText,
+    Stream.splitLines
+  )
+  const scripts = yield* Effect.mapError(
+    readScripts(lines, connectionId === undefined ? {} : { connectionId }),
+    (error) => (error._tag === "RecordingError" ? refuse(`${path}: ${error.message}`) : error)
+  )
+  if (scripts.length > 0) return scripts
+  return yield* refuse(`${path}: there is no connection${connectionId === undefined ? "" : ` ${connectionId}`} in it`)
+})
+
+const observe = (event: ReplayEvent): Effect.Effect<void> => {
+  const head = `${timeOfDay(event.at)} #${event.connectionId}`
+  return Console.log(
+    event._tag === "Message"
+      ? `${head} ${messageLine(event.to, event.frame)}`
+      : `${head} ! recorded: ${event.kind}; it has not come in time, going on without it`
+  )
+}
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`

@@ -1,0 +1,23 @@
+/** What a sniffer sees as lines for people. */
+import type { SnifferEvent } from "@sluice/sniffer"
+import { describeFrame, escaped, Frame, toLine } from "@sluice/protocol"
+import { formatEndpoint } from "@sluice/transport"
+
+/** One line: the time of day (UTC), the connection, and what happened; a message as `sluice decode` prints it. */
+export const eventLine = (event: SnifferEvent): string => {
+  const head = `${timeOfDay(event.at)} #${event.connectionId}`
+  switch (event._tag) {
+    case "Opened":
+      return `${head} opened by ${event.client === undefined ? "?" : formatEndpoint(event.client)} to ${formatEndpoint(event.server)}`
+    case "Message":
+      return `${head} ${messageLine(event.to, event.frame)}`
+    case "Closed":
+      return `${head} closed by ${event.by === "here" ? "us" : `the ${event.by}`}: ${escaped(event.reason)}`
+  }
+}
+
+/** A frame behind the way that it goes: `>` to the server, `<` to the client. */
+export const messageLine = (to: "server" | "client", frame: Uint8Array): string =>
+  `${to === "server" ? ">" : "<"} ${toLine(describeFrame(Frame.read(frame)!, { to }))}`
+
+export const timeOfDay = (at: number): string => new Date(at).toISOString().slice(11, 23)

@@ -1,0 +1,29 @@
+/** `sluice sniff`: a decrypting man in the middle between clients and a server of one's own. */
+import { recordLine, relay, Sniffer, type SnifferEvent } from "@sluice/sniffer"
+import { Security, Tcp } from "@sluice/transport"
+import { Console, Effect, Layer } from "effect"
+import { program } from "../program.ts"
+import { secured } from "../secured.ts"
+import { SniffConfig } from "./config.ts"
+import { eventLine } from "./line.ts"
+import { openRecording } from "./record.ts"
+
+export const sniff = program({
+  ...SniffConfig,
+  description: "Print or record what clients and a server say to each other, decrypted.",
+  run: (config) =>
+    Effect.gen(function* () {
+      const { connect, json, record, recordLimit } = config
+      const write = record === undefined ? undefined : yield* openRecording(record, recordLimit * 1_000_000)
+      const observe = (events: ReadonlyArray<SnifferEvent>) => {
+        const recorded = json || write !== undefined ? events.map(recordLine) : []
+        const printed = Console.log((json ? recorded : events.map(eventLine)).join("\n"))
+        return write === undefined ? printed : Effect.andThen(write(recorded), printed)
+      }
+      const sniffer = Sniffer.layer({ observe, historyBytes: 0 }).pipe(
+        Layer.provide(Security.dialer()),
+        Layer.provide(Tcp.dialer)
+      )
+      return yield* relay({ server: connect }).pipe(Effect.provide(Layer.merge(sniffer, secured("sniffer", config))))
+    }).pipe(Effect.scoped)
+})
