@@ -30,6 +30,8 @@ interface Node {
 type Type = "i32" | "integer" | "f64" | "bool" | "byte" | "bytes" | "words" | "void" | "unknown" | { class: string }
 
 interface ClassShape {
+  /** The class that it extends. */
+  readonly base: string | undefined
   readonly fields: Map<string, Type>
   readonly methods: Map<string, Type>
 }
@@ -179,8 +181,7 @@ const check = (program: Node, declared: Declared, report: Report): void => {
         if (node["computed"] === true) return object === "bytes" ? "byte" : object === "words" ? "i32" : "unknown"
         const name = (node["property"] as Node)["name"] as string
         if (typeof object === "object") {
-          const shape = declared.classes.get(object.class)
-          return shape?.fields.get(name) ?? shape?.methods.get(name) ?? "unknown"
+          return memberOf(declared, object.class, name) ?? "unknown"
         }
         return name === "length" ? "i32" : "unknown"
       }
@@ -428,8 +429,8 @@ const check = (program: Node, declared: Declared, report: Report): void => {
     VariableDeclarator: checkDeclarator,
     ImportDeclaration: (node) => {
       const from = String((node["source"] as Node)["value"])
-      if (!/^\.\/[a-z0-9-]+\.ts$/.test(from))
-        report(node, "import", `"${from}"; the core imports only its own files, as "./name.ts"`)
+      if (!/^\.\.?\/([a-z0-9-]+\/)?[a-z0-9-]+\.ts$/.test(from))
+        report(node, "import", `"${from}"; the core imports only its own files, as "./name.ts" or "../name.ts"`)
       if (node["importKind"] === "type") report(node, "import", "import type; asc does not know it")
     },
     LogicalExpression: (node) => {
@@ -530,7 +531,8 @@ const declare = (program: Node, declared: Declared): void => {
         declared.constants.set(nameOf(id), annotation(id) ?? made)
       }
     } else if (node.type === "ClassDeclaration") {
-      const shape: ClassShape = { fields: new Map(), methods: new Map() }
+      const base = node["superClass"] as Node | null | undefined
+      const shape: ClassShape = { base: base ? nameOf(base) : undefined, fields: new Map(), methods: new Map() }
       declared.classes.set(nameOf(node["id"] as Node), shape)
       for (const member of (node["body"] as Node)["body"] as ReadonlyArray<Node>) {
         const name = nameOf(member["key"] as Node)
@@ -540,6 +542,13 @@ const declare = (program: Node, declared: Declared): void => {
       }
     }
   }
+}
+
+/** The type of a class's field, or of what its method returns, its own or inherited. */
+const memberOf = (declared: Declared, className: string, name: string): Type | undefined => {
+  const shape = declared.classes.get(className)
+  const own = shape?.fields.get(name) ?? shape?.methods.get(name)
+  return own ?? (shape?.base === undefined ? undefined : memberOf(declared, shape.base, name))
 }
 
 const nameOf = (node: Node): string => String(node["name"])

@@ -13,9 +13,10 @@ const cache = new URL("../../../node_modules/.cache/sluice/", import.meta.url)
 
 /** The sources, by their path in the package: all of `src` but the index, which only re-exports. */
 export const sources = async (): Promise<ReadonlyArray<string>> =>
-  (await readdir(`${root}src`))
+  (await readdir(`${root}src`, { recursive: true }))
     .filter((name) => name.endsWith(".ts") && name !== "index.ts")
     .map((name) => `src/${name}`)
+    .toSorted()
 
 export interface Compiled {
   readonly ok: boolean

@@ -138,6 +138,14 @@ const allowed: ReadonlyArray<readonly [what: string, text: string]> = [
     "large literals under bitwise operators and in tables",
     "export const T: i32[] = [0xffffffff]; export function f(w: Int32Array): void { w[0] = 0x80000000; w[1] = w[0] ^ 0x80000000 }"
   ],
+  [
+    "fields that are inherited",
+    "class A { readonly b: Uint8Array = new Uint8Array(2) } class B extends A { f(): i32 { return this.b[0] } }"
+  ],
+  [
+    "files in another folder",
+    "import { a } from '../a.ts'; import { b } from './c/b.ts'; export function f(): void {}"
+  ],
   ["loops", body("for (let i: i32 = 0; i < x; i += 4) w[i] = y; let n: i32 = 0; while (n < 3) n++")],
   [
     "classes",
