@@ -1,22 +1,38 @@
 /**
- * The WebAssembly builds: `curve`, the module that is shipped, and `harness`, the same with its parts laid open for tests.
- * Both are compiled when a source, an option or the compiler has changed since the last time.
+ * The WebAssembly builds: `curve` and the profiles of the device module, which are shipped, and `harness` and
+ * `device-harness`, the same with their parts laid open for tests. Each is compiled when a source, an option or the compiler
+ * has changed since the last time.
  */
 import { createHash } from "node:crypto"
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
+const repository = fileURLToPath(new URL("../..", import.meta.url))
 const cache = new URL("../../node_modules/.cache/sluice/", import.meta.url)
 
-export type Entry = "curve" | "harness"
+/** What each module is for: device.ts, docs/device.md. */
+export const profiles = ["header-only"] as const
+export type Profile = (typeof profiles)[number]
+export type Entry = "curve" | "harness" | "device-harness" | `device-${Profile}`
 
-/**
- * The stub runtime never frees, and nothing allocates after start-up. Without `abort` the module imports nothing; what
- * would abort traps. Two pages hold all static data. Warning 235 is about classes, which are no exports to WebAssembly.
- */
-const options = ["-O3", "--runtime", "stub", "--use", "abort=", "--maximumMemory", "2", "--disableWarning", "235"]
+/** Nothing is imported: what would abort traps. The stub runtime never frees, and nothing allocates after start-up. Warning
+ * 235 is about classes, which are no exports to WebAssembly. */
+const common = ["--runtime", "stub", "--use", "abort=", "--disableWarning", "235"]
+/** Two pages hold all static data. */
+const fast = ["-O3", "--maximumMemory", "2"]
+/** For devices, half the size counts more than a few per cent of speed. Accesses to arrays are still checked. */
+const small = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--noAssert"]
+
+const options: Readonly<Record<Entry, ReadonlyArray<string>>> = {
+  curve: fast,
+  harness: fast,
+  "device-harness": small,
+  "device-header-only": [...small, "--maximumMemory", "2"]
+}
+
+/** In device builds another file takes the place of one of core's: floating point is slow without a unit for it. */
+const replaced = new Map([["packages/core/src/poly1305.ts", "embedded/assembly/poly1305.ts"]])
 
 export interface Compiled {
   readonly wasm: Uint8Array<ArrayBuffer>
@@ -24,17 +40,25 @@ export interface Compiled {
   readonly text: string
 }
 
-/** Compiles an entry whether or not it has changed, with more options of asc's. */
-export const compile = async (entry: Entry, more: ReadonlyArray<string> = []): Promise<Compiled> => {
+/** Compiles an entry whether or not it has changed, with more options of asc's, from a repository's sources. */
+export const compile = async (
+  entry: Entry,
+  more: ReadonlyArray<string> = [],
+  root: string = repository
+): Promise<Compiled> => {
   const { main: asc } = await import("assemblyscript/asc")
   let report = ""
   let wasm = new Uint8Array(0)
   let text = ""
   const output = { write: (text: Uint8Array | string) => void (report += text) }
   const files = [`embedded/assembly/${entry}.ts`, "--baseDir", root, "--outFile", "out.wasm", "--textFile", "out.wat"]
-  const { error } = await asc([...files, ...options, ...more], {
+  const { error } = await asc([...files, ...common, ...options[entry], ...more], {
     stdout: output,
     stderr: output,
+    readFile: async (name, base) => {
+      const path = (entry.startsWith("device-") ? replaced.get(name) : undefined) ?? name
+      return readFile(new URL(path, new URL(`${base}/`, "file:")), "utf8").catch(() => null)
+    },
     writeFile: (_name, contents) => {
       if (typeof contents === "string") text = contents
       else wasm = new Uint8Array(contents)
@@ -47,10 +71,10 @@ export const compile = async (entry: Entry, more: ReadonlyArray<string> = []): P
 /** The module of an entry, from the cache where nothing has changed. */
 export const build = async (entry: Entry): Promise<Uint8Array<ArrayBuffer>> => {
   const hash = createHash("sha256").update(createRequire(import.meta.url)("assemblyscript/package.json").version)
-  hash.update(JSON.stringify(options))
-  for (const folder of ["embedded/assembly/", "embedded/assembly/secp256k1/", "packages/core/src/"]) {
-    for (const name of (await readdir(root + folder)).toSorted()) {
-      if (name.endsWith(".ts")) hash.update(name).update(await readFile(root + folder + name))
+  hash.update(JSON.stringify([common, options[entry]]))
+  for (const folder of ["embedded/assembly/", "packages/core/src/"]) {
+    for (const name of (await readdir(repository + folder, { recursive: true })).toSorted()) {
+      if (name.endsWith(".ts")) hash.update(name).update(await readFile(repository + folder + name))
     }
   }
   const file = new URL(`${entry}-${hash.digest("hex").slice(0, 16)}.wasm`, cache)

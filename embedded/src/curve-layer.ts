@@ -1,7 +1,7 @@
 /** noise's `Curve` from WebAssembly, as a layer: `Effect.provide(layerWasm)` in place of the default, @noble/curves. */
 import { Curve } from "@sluice/noise"
 import { Effect, Layer, Schema } from "effect"
-import { curveModule } from "./curve-module.ts"
+import { curveModule } from "./modules.ts"
 import { WasmCurve } from "./wasm-curve.ts"
 
 /** The curve's module could not be loaded. */

@@ -1,3 +1,5 @@
 export * from "./curve-layer.ts"
-export * from "./curve-module.ts"
+export * from "./device-event.ts"
+export * from "./device-module.ts"
+export * from "./modules.ts"
 export * from "./wasm-curve.ts"

@@ -47,6 +47,11 @@ export function writeU32(b: Uint8Array, at: i32, v: i32): void {
   b[at + 3] = (v >> 24) as u8
 }
 
+/** Whether a < b as unsigned numbers: flipping the top bit orders them as signed ones. */
+export function isBelowU32(a: i32, b: i32): bool {
+  return (a ^ 0x80000000) < (b ^ 0x80000000)
+}
+
 /** U64 from its two halves. */
 export function writeU64(b: Uint8Array, at: i32, low: i32, high: i32): void {
   writeU32(b, at, low)

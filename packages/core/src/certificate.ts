@@ -10,7 +10,7 @@
  *
  * The key that it vouches for, the server's static key, is sent beside it.
  */
-import { copyBytes, readU16, readU32, writeU16, writeU32 } from "./bytes.ts"
+import { copyBytes, isBelowU32, readU16, readU32, writeU16, writeU32 } from "./bytes.ts"
 import { sha256 } from "./sha256.ts"
 
 export const CERTIFICATE_SIZE: i32 = 74
@@ -60,16 +60,16 @@ export function isCertificateNotYetValid(
   nowSeconds: i32,
   toleranceSeconds: i32
 ): bool {
-  return unsigned(certificateValidFrom(certificate, at)) > unsigned(nowSeconds) + unsigned(toleranceSeconds)
+  return isBelowU32(later(nowSeconds, toleranceSeconds), certificateValidFrom(certificate, at))
 }
 
 /** Whether its last second is over, by a clock that may be `toleranceSeconds` wrong. */
 export function isCertificateExpired(certificate: Uint8Array, at: i32, nowSeconds: i32, toleranceSeconds: i32): bool {
-  return unsigned(certificateNotValidAfter(certificate, at)) + unsigned(toleranceSeconds) < unsigned(nowSeconds)
+  return isBelowU32(later(certificateNotValidAfter(certificate, at), toleranceSeconds), nowSeconds)
 }
 
-/** A U32 pattern as the number that it stands for: seconds reach 2^31 in 2038. */
-function unsigned(pattern: i32): f64 {
-  const value: f64 = pattern
-  return value < 0.0 ? value + 4294967296.0 : value
+/** The sum of two U32, at most 2^32 - 1: seconds reach 2^31 in 2038, and the end of time does not wrap. */
+function later(seconds: i32, by: i32): i32 {
+  const sum: i32 = (seconds + by) | 0
+  return isBelowU32(sum, seconds) ? -1 : sum
 }

@@ -110,6 +110,14 @@ export class CipherState {
     return true
   }
 
+  /**
+   * Counts the nonces of a payload that is not looked at, so that the next header is understood. Whoever does this must
+   * not use the payload: nobody has authenticated it.
+   */
+  skipPayload(payloadLength: i32): void {
+    for (let rest: i32 = payloadLength; rest > 0; rest = (rest - MAX_BLOCK_PLAINTEXT) | 0) this.countNonce()
+  }
+
   /** The nonce 2^64 - 1 is never used (Noise, section 5.1). */
   private hasNonce(): bool {
     return this.hasKey && (this.nonceHigh !== -1 || this.nonceLow !== -1)

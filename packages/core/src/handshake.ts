@@ -106,6 +106,17 @@ export class Initiator {
     return this.end(HANDSHAKE_OK)
   }
 
+  /** Forgets the connection, keys and all, and is as new: one machine without allocations serves many connections. */
+  reset(): void {
+    this.end(HANDSHAKE_OUT_OF_ORDER)
+    this.send.clear()
+    this.receive.clear()
+    this.certificate.fill(0)
+    this.remoteStaticKey.fill(0)
+    this.symmetric.reset()
+    this.state = NEW
+  }
+
   /** Gives the handshake up, as where no act 2 comes in time. After `finish` there is nothing left to forget. */
   clear(): void {
     this.end(HANDSHAKE_OUT_OF_ORDER)

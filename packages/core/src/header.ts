@@ -69,6 +69,11 @@ export class HeaderHasher {
     sha256Rounds(this.started, this.midstate, w, 0, 3)
   }
 
+  /** Copies SHA-256's state after the header's first 64 bytes, 8 words. */
+  saveMidstate(state: Int32Array): void {
+    for (let i: i32 = 0; i < 8; i++) state[i] = this.midstate[i]
+  }
+
   /** Writes the header's hash with this nonce: 32 bytes, internal byte order. */
   hash(nonce: i32, out: Uint8Array, outAt: i32): void {
     this.run(nonce)

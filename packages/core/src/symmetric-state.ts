@@ -13,6 +13,8 @@ const PROTOCOL_NAME: i32[] = [
   116, 95, 67, 104, 97, 67, 104, 97, 80, 111, 108, 121, 95, 83, 72, 65, 50, 53, 54
 ]
 
+const NAME = new Uint8Array(PROTOCOL_NAME.length)
+NAME.set(PROTOCOL_NAME)
 const NO_DATA = new Uint8Array(0)
 
 export class SymmetricState {
@@ -22,11 +24,13 @@ export class SymmetricState {
   private readonly sha: Sha256 = new Sha256()
   private readonly temporaryKey: Uint8Array = new Uint8Array(32)
 
-  /** ck = HASH(protocol name), h = HASH(ck); there is no prologue (4.5.1). */
   constructor() {
-    const name = new Uint8Array(PROTOCOL_NAME.length)
-    name.set(PROTOCOL_NAME)
-    sha256(name, 0, name.length, this.ck, 0)
+    this.reset()
+  }
+
+  /** The beginning of a handshake: ck = HASH(protocol name), h = HASH(ck); there is no prologue (4.5.1). */
+  reset(): void {
+    sha256(NAME, 0, NAME.length, this.ck, 0)
     sha256(this.ck, 0, 32, this.h, 0)
   }
 

@@ -179,6 +179,20 @@ describe.each(builds)("as $name", (build) => {
     }
   })
 
+  it("does the same again after a reset, and has no keys in between", () => {
+    whole(build)
+    expect(finish(build)).toBe(HANDSHAKE_OK)
+    const act2 = take(build, ACT2, ACT2_SIZE)
+    build.call.initiatorReset()
+    expectNoKeys()
+    build.call.initiatorPeer(PEER)
+    expect(take(build, PEER, 106)).toBe("00".repeat(106))
+    put(build, EPHEMERAL, bytes("initiator"))
+    expect(build.call.initiatorStart(EPHEMERAL, ENTROPY, ACT1)).toBe(HANDSHAKE_OK)
+    expect(take(build, ACT2, ACT2_SIZE)).toBe(act2)
+    expect(finish(build)).toBe(HANDSHAKE_OK)
+  })
+
   /** After a failed handshake there is no key: nothing can be sent or read. */
   const expectNoKeys = (): void => {
     put(build, FRAME, frame)

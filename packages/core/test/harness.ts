@@ -53,6 +53,9 @@ export function writeU32BigEndian(at: i32, v: i32): void {
 export function writeU64(at: i32, low: i32, high: i32): void {
   bytes.writeU64(arena, at, low, high)
 }
+export function isBelowU32(a: i32, b: i32): bool {
+  return bytes.isBelowU32(a, b)
+}
 export function copyBytes(from: i32, to: i32, length: i32): void {
   bytes.copyBytes(arena, from, arena, to, length)
 }
@@ -194,6 +197,10 @@ export function cipherClear(): void {
   sender.clear()
   receiver.clear()
 }
+export function cipherSkipPayload(payloadLength: i32): void {
+  sender.skipPayload(payloadLength)
+  receiver.skipPayload(payloadLength)
+}
 export function cipherIsReady(): bool {
   return sender.isReady()
 }
@@ -292,6 +299,9 @@ export function initiatorStart(ephemeralSecret: i32, entropy: i32, out: i32): i3
 }
 export function initiatorFinish(act2: i32, authorityKey: i32, now: i32, tolerance: i32): i32 {
   return initiator.finish(arena, act2, slice(authorityKey, 32), now, tolerance)
+}
+export function initiatorReset(): void {
+  initiator.reset()
 }
 export function initiatorClear(): void {
   initiator.clear()
