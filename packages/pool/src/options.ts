@@ -1,5 +1,5 @@
 /** How a pool is to work. */
-import { type Chain, coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
+import { coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
 import {
   type CoinbaseRules,
   defaultExtranonceLayout,
@@ -10,21 +10,27 @@ import {
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
 import type { Setup } from "@sluice/transport"
-import { type Duration, Effect, Result, Schema } from "effect"
-import { outputConstraints, payoutScript } from "./payout.ts"
+import { type Duration, Effect, Schema } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import { minerScript, outputConstraints, type Payout, payoutOf, type PayoutOptions, splitReward } from "./payout.ts"
+import { defaultTrafficLimits, type TrafficLimits } from "./traffic.ts"
+import type { ValidateUser } from "./user.ts"
 
-export interface PoolOptions {
-  /** Who is paid for a block. */
-  readonly coinbaseAddress: string
-  /** Refuses an address of another network. By default any will do. */
-  readonly chain?: Chain
+export interface PoolOptions extends PayoutOptions {
   /** The pool's name in the coinbase, which then has `Sv2/NAME//`. Default "Sluice". */
   readonly tag?: string
   /** Called for each accepted share, before it is acknowledged. It must not block; if it throws, the connection ends. */
   readonly onShare?: (share: Server.ShareAccepted) => void
+  /** The same for all shares that one read of a socket brought: for a log that writes them at once, such as `ShareLog`. */
+  readonly onShares?: (shares: NonEmptyReadonlyArray<Server.ShareAccepted>) => void
   /** Rules for channels and shares, where they differ from `Server.defaultChannelPolicy` of @sluice/channels. */
   readonly policy?: Partial<Server.ChannelPolicy>
-  /** How the extranonce is divided, where it differs from `defaultExtranonceLayout`. */
+  /** Lets users in or not, beside `policy.refuseUser`: for what takes time, such as a database. By default anyone is. */
+  readonly validateUser?: ValidateUser
+  /**
+   * How the extranonce is divided, where it differs from `defaultExtranonceLayout`. Four bytes of it are another number at
+   * each start of the pool, so that no work is done and counted twice; by default it has four more bytes for them.
+   */
   readonly extranonce?: Partial<ExtranonceLayout>
   /** Whether miners may roll the version bits of BIP323. Default true. */
   readonly versionRolling?: boolean
@@ -32,6 +38,20 @@ export interface PoolOptions {
   readonly channelTimeout?: Duration.Input
   /** Bytes of jobs that may wait for a peer to read; when more come, it is dropped. Default 1 MiB. */
   readonly maxPendingBytes?: number
+  /** What one connection may send, where it differs from `defaultTrafficLimits`. */
+  readonly traffic?: Partial<TrafficLimits>
+  /**
+   * How long miners may go on with the last job while there is no template provider. They are then sent away, and others
+   * refused, until one is back; "Infinity" keeps them. Default 10 minutes.
+   */
+  readonly upstreamTimeout?: Duration.Input
+  /**
+   * Where miners are told to connect to when the pool stops, with a Reconnect message; an empty host and port 0 are the
+   * pool's own. It must have the same authority key (3.6.5). By default nothing is said, and they find out by themselves.
+   */
+  readonly reconnectTo?: { readonly host: string; readonly port: number }
+  /** Users who have left are known up to this number, the last ones; for statistics. Default 10,000. */
+  readonly maxIdleUsers?: number
 }
 
 /** An option that cannot be. */
@@ -45,23 +65,37 @@ export interface PoolRules {
   readonly coinbase: CoinbaseRules
   readonly policy: Server.ChannelPolicy
   readonly space: ExtranonceSpace
+  readonly traffic: TrafficLimits
+  readonly payout: Payout
+  /** In a solo pool: whom a user identity pays. */
+  readonly minerScript: ((identity: string) => Uint8Array | undefined) | undefined
 }
 
-/** Checks everything that would otherwise show with the first template or the first miner. */
-export const rulesOf = (options: PoolOptions): Effect.Effect<PoolRules, PoolOptionError> =>
+/**
+ * Checks everything that would otherwise show with the first template or the first miner. `run` (U32) is another number
+ * at each start.
+ */
+export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRules, PoolOptionError> =>
   Effect.try({
     try: () => {
-      const script = Result.getOrThrow(payoutScript(options.coinbaseAddress, options.chain))
-      const layout = { ...defaultExtranonceLayout, ...options.extranonce }
+      const payout = payoutOf(options)
+      const layout = layoutOf(options.extranonce, run)
       const coinbase: CoinbaseRules = {
         tags: coinbaseTags(options.tag ?? "Sluice", ""),
         extranonceSize: layout.fullSize,
-        payout: (reward) => [{ value: reward, script }],
+        payout: (reward) => splitReward(payout, reward),
         versionRollingAllowed: options.versionRolling ?? true
       }
       const space = new ExtranonceSpace(layout)
       tryCoinbase(coinbase)
-      return { coinbase, policy: checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy }), space }
+      return {
+        coinbase,
+        policy: checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy }),
+        space,
+        traffic: checkedTraffic({ ...defaultTrafficLimits, ...options.traffic }),
+        payout,
+        minerScript: options.solo === undefined ? undefined : (identity) => minerScript(identity, options.chain)
+      }
     },
     catch: (error) => (error instanceof PoolOptionError ? error : new PoolOptionError(describe(error)))
   })
@@ -83,9 +117,18 @@ export const setupOf = (options: Pick<PoolOptions, "versionRolling">): Setup.Ser
 /** Shares of an extended channel may say which worker found them. */
 const extensions = [WorkerIdentity.extension]
 
-/** What the template provider has to be told of this pool's coinbase. Throws `AddressError` for an address that is none. */
-export const constraintsOf = (options: Pick<PoolOptions, "coinbaseAddress" | "chain">): CoinbaseConstraints =>
-  outputConstraints(Result.getOrThrow(payoutScript(options.coinbaseAddress, options.chain)))
+/** What the template provider has to be told of this pool's coinbase. Throws where nobody can be paid. */
+export const constraintsOf = (options: PayoutOptions): CoinbaseConstraints => outputConstraints(payoutOf(options))
+
+/**
+ * Behind a prefix that is given, `run` in 4 bytes. A share's header is then never one that an earlier run of the pool gave
+ * out, also for the same template and the same channel index: what is forgotten of shares by a restart does no harm.
+ */
+const layoutOf = (given: Partial<ExtranonceLayout> = {}, run: number): ExtranonceLayout => {
+  const fullSize = given.fullSize ?? defaultExtranonceLayout.fullSize + 4
+  const upstreamPrefix = [...(given.upstreamPrefix ?? []), run >>> 24, run >>> 16, run >>> 8, run]
+  return { ...defaultExtranonceLayout, ...given, fullSize, upstreamPrefix: Uint8Array.from(upstreamPrefix) }
+}
 
 /** With the longest height that a template may begin the script with (7.2: 8 bytes). */
 const tryCoinbase = ({ extranonceSize, tags }: CoinbaseRules): void => {
@@ -123,8 +166,20 @@ const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   return policy
 }
 
+const checkedTraffic = (traffic: TrafficLimits): TrafficLimits => {
+  for (const option of ["maxMessagesPerSecond", "maxErrorsPerSecond"] as const) {
+    const value = traffic[option]
+    if (!(value > 0)) {
+      throw new PoolOptionError({ option, message: `the pool's ${option} is a number above 0; got ${value}` })
+    }
+  }
+  return traffic
+}
+
 const OPTION_OF_ERROR: Readonly<Record<string, string>> = {
   AddressError: "coinbaseAddress",
+  DescriptorError: "coinbaseAddress",
+  PayoutError: "coinbaseOutputs",
   CoinbaseError: "tag",
   ExtranonceLayoutError: "extranonce"
 }

@@ -7,13 +7,28 @@ import { hashToDisplay } from "@sluice/bitcoin"
 import { Server } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import { type TemplateMessage, TemplateSource } from "@sluice/template-provider"
-import { type ConnectionError, type Device, type Endpoint, formatEndpoint, MiningListener } from "@sluice/transport"
+import {
+  type ConnectionError,
+  type Device,
+  type Endpoint,
+  formatEndpoint,
+  makeNotices,
+  MiningListener
+} from "@sluice/transport"
 import { Cause, Clock, Context, Duration, Effect, Exit, FiberSet, Layer, Option, PubSub, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import type { PoolEvent } from "./event.ts"
+import { JobIds } from "./job-ids.ts"
+import { makeMetrics } from "./metrics.ts"
 import { constraintsOf, type PoolOptionError, type PoolOptions, rulesOf, setupOf } from "./options.ts"
+import { splitSoloReward } from "./payout.ts"
+import { untilQuiet } from "./quiet.ts"
 import { type MiningConnection, Session } from "./session.ts"
 import { PoolCounters, type PoolStats } from "./stats.ts"
+import { Upstream, type UpstreamVerdict } from "./upstream.ts"
+import { makeGate } from "./user-gate.ts"
+import { Users } from "./users.ts"
+import { type Payee, Work } from "./work.ts"
 
 export class Pool extends Context.Service<
   Pool,
@@ -34,7 +49,7 @@ export class Pool extends Context.Service<
   /** What `Setup.server(MiningListener, ...)` has to be told for this pool: the flags that it can meet. */
   static readonly setup = setupOf
 
-  /** What `TemplateClient.layer` has to be told: the room that this pool's coinbase takes. Throws `AddressError`. */
+  /** What `TemplateClient.layer` has to be told: the room that this pool's coinbase takes. Throws where nobody can be paid. */
   static readonly constraints = constraintsOf
 }
 
@@ -46,52 +61,75 @@ const TICK = Duration.seconds(5)
 const FLUSH_TIMEOUT = Duration.seconds(1)
 
 const make = Effect.fnUntraced(function* (options: PoolOptions) {
-  const { coinbase, policy, space } = yield* rulesOf(options)
-  const { channelTimeout = "1 minute", maxPendingBytes = 1024 * 1024, onShare } = options
+  const jobIds = yield* yield* JobIds
+  const rules = yield* rulesOf(options, jobIds.next() % 2 ** 32)
+  const { coinbase, payout, policy, space } = rules
+  const { channelTimeout = "1 minute", maxPendingBytes = 1024 * 1024, onShare, onShares, reconnectTo } = options
   const channelTimeoutMs = Duration.toMillis(channelTimeout)
   const listener = yield* MiningListener
   const source = yield* TemplateSource
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
-  // Tenths of a second since 1970 grow faster than jobs come, so that no id of before a restart comes again.
-  const jobs = new Server.Jobs({ coinbase, firstJobId: Math.floor(now() / 100) % 2 ** 32 })
-  const context: Server.ConnectionContext = { jobs, space, judge: new Server.ShareJudge(policy), policy }
+  const notices = yield* makeNotices()
+  const gate = makeGate(options.validateUser, policy, rules.minerScript)
+  const judge = new Server.ShareJudge(policy)
+  const work = new Work({ coinbase, space, judge, policy: gate.policyFor(undefined), nextJobId: jobIds.next })
   const counters = new PoolCounters()
+  const users = new Users(options.maxIdleUsers ?? 10_000)
+  const upstream = new Upstream(Duration.toMillis(options.upstreamTimeout ?? "10 minutes"), now())
   const sessions = new Set<Session>()
+  let lastConnectionId = 0
+  let lastTemplateAt = 0
+  let batches = 0
+  let isStopping = false
+  const metrics = yield* makeMetrics({
+    counters,
+    connections: () => sessions.size,
+    users: () => users.size,
+    payees: () => work.payees,
+    hashRate: () => {
+      let sum = 0
+      for (const { machine } of sessions) for (const { hashRate } of machine.stats(now())) sum += hashRate
+      return sum
+    },
+    height: () => work.jobs.current?.height ?? 0,
+    isUpstreamConnected: () => upstream.state._tag === "Connected",
+    lastTemplateAt: () => lastTemplateAt / 1000
+  })
   const events = yield* Effect.acquireRelease(
     PubSub.sliding<NonEmptyReadonlyArray<PoolEvent>>(EVENT_BUFFER),
     PubSub.shutdown
   )
-  /** What goes on by itself: solutions on their way, and writes to peers that take their time. */
-  const background = yield* FiberSet.make<void>()
-  const start = yield* FiberSet.runtime(background)()
-  let lastConnectionId = 0
+  /** Blocks on their way. */
+  const submissions = yield* FiberSet.make<void>()
+  const startSubmission = yield* FiberSet.runtime(submissions)()
+  /** Writes to peers that take their time. */
+  const start = yield* FiberSet.makeRuntime<never, void>()
 
   /** Takes note of events; shares are recorded when this returns, and a block is on its way. */
   const record = (happened: ReadonlyArray<PoolEvent>): Effect.Effect<unknown> => {
+    if (!isReadonlyArrayNonEmpty(happened)) return Effect.void
+    const at = now()
+    if (onShares !== undefined) {
+      const shares = happened.filter((event) => event._tag === "ShareAccepted")
+      if (isReadonlyArrayNonEmpty(shares)) onShares(shares)
+    }
     for (const event of happened) {
       counters.count(event)
+      users.record(event, at)
       if (event._tag === "ShareAccepted") onShare?.(event)
-      else if (event._tag === "BlockFound") start(submit(event))
+      else if (event._tag === "ShareRefused") metrics.shareRefused(event.errorCode)
+      else if (event._tag === "ChannelRefused") metrics.channelRefused(event.errorCode)
+      else if (event._tag === "BlockFound") startSubmission(submit(event))
     }
-    return isReadonlyArrayNonEmpty(happened) ? PubSub.publish(events, happened) : Effect.void
+    return PubSub.publish(events, happened)
   }
 
   const submit = ({ channel, hash, height, solution }: Server.BlockFound): Effect.Effect<void> =>
     Effect.andThen(
       source.submit(solution),
-      Effect.logInfo("A miner found a block", { height, hash, user: channel.userIdentity })
+      Effect.logInfo("A miner found a block", { height, hash, user: printable(channel.userIdentity) })
     )
-
-  /** Lets a machine speak, records what it tells, and sends what it said. */
-  const exchange = (
-    session: Session,
-    speak: (machine: Server.Connection, out: Server.Outbox) => void
-  ): Effect.Effect<void, ConnectionError> => {
-    const recorded = record(session.tell(speak))
-    session.settle()
-    return recorded === Effect.void ? session.outgoing.drain : Effect.andThen(recorded, session.outgoing.drain)
-  }
 
   /** Sends without waiting. Where that fails the connection is over, and its reader says why. */
   const sendBeside = (session: Session): void => {
@@ -100,37 +138,98 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   }
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
-    const fiber = yield* Effect.fiber
-    const connectionId = ++lastConnectionId
-    const machine = new Server.Connection(connectionId, connection.setup.flags, context)
     const { remote } = connection
-    const { device } = connection.setup
-    const interrupt = () => fiber.interruptUnsafe()
-    const session = new Session(connection, machine, { now: now(), maxPendingBytes, interrupt })
-    sessions.add(session)
-    const onBatch = (batch: ReadonlyArray<Mining.ToServer>): Effect.Effect<void, ConnectionError> => {
-      const at = now()
-      return exchange(session, (machine, out) => machine.onBatch(batch, at, out))
+    if (isStopping || upstream.isClosed) {
+      const reason = isStopping ? "stopping" : "no_templates"
+      metrics.turnedAway(reason)
+      const why = isStopping ? "the pool stops" : "there is no template provider"
+      return yield* notices.note(reason, `${formatEndpoint(remote)} is turned away: ${why}`, "Warn")
     }
-    yield* record([{ _tag: "ConnectionOpened", connectionId, remote, device: printableDevice(device) }]).pipe(
-      Effect.andThen(Stream.runForEachArray(connection.receive, onBatch)),
+    const fiber = yield* Effect.fiber
+    const session = new Session(connection, {
+      id: ++lastConnectionId,
+      payee: work.pool,
+      now: now(),
+      maxPendingBytes,
+      limits: rules.traffic,
+      interrupt: () => fiber.interruptUnsafe()
+    })
+    sessions.add(session)
+    const device = printableDevice(connection.setup.device)
+    yield* record([{ _tag: "ConnectionOpened", connectionId: session.id, remote, device }]).pipe(
+      Effect.andThen(Stream.runForEachArray(connection.receive, (batch) => onBatch(session, batch))),
       Effect.onExit((exit) => end(session, exit))
     )
   })
 
+  const onBatch = (session: Session, batch: ReadonlyArray<Mining.ToServer>): Effect.Effect<void, ConnectionError> => {
+    batches++
+    const begun = clock.monotonicTimeNanosUnsafe()
+    const verdicts = gate.verdictsOn(batch)
+    if (verdicts === undefined) return exchange(session, batch, begun)
+    return Effect.flatMap(verdicts, (verdicts) => {
+      choosePayee(session, batch)
+      return gate.withVerdicts(verdicts, () => exchange(session, batch, begun))
+    })
+  }
+
+  /** Lets the machine answer, records what it tells, sends what it said, and lets a peer that says too much wait. */
+  const exchange = (
+    session: Session,
+    batch: ReadonlyArray<Mining.ToServer>,
+    begun: bigint
+  ): Effect.Effect<void, ConnectionError> => {
+    const at = now()
+    const recorded = record(session.tell((machine, out) => machine.onBatch(batch, at, out)))
+    session.settle(at)
+    const sent = recorded === Effect.void ? session.outgoing.drain : Effect.andThen(recorded, session.outgoing.drain)
+    const waitMs = session.slowDown(batch.length, at)
+    return Effect.flatMap(sent, () => {
+      metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
+      return waitMs === 0 ? Effect.void : slowDown(session, waitMs)
+    })
+  }
+
+  const slowDown = (session: Session, waitMs: number): Effect.Effect<void> => {
+    metrics.slowedDown()
+    const peer = formatEndpoint(session.connection.remote)
+    const limit = `${rules.traffic.maxMessagesPerSecond} messages a second (max-messages-per-second)`
+    return Effect.andThen(
+      notices.note("too_many_messages", `${peer} sends more than ${limit} and is read from more slowly`, "Warn"),
+      Effect.sleep(waitMs)
+    )
+  }
+
+  /** In a solo pool the first channel of a connection says who is paid for all of them. */
+  const choosePayee = (session: Session, batch: ReadonlyArray<Mining.ToServer>): void => {
+    const { minerScript } = rules
+    if (minerScript === undefined || session.machine.emptySince !== 0) return
+    for (const message of batch) {
+      const script = isOpen(message) ? minerScript(message.userIdentity) : undefined
+      if (script === undefined) continue
+      const key = Buffer.from(script).toString("hex")
+      work.release(session.payee)
+      session.mineFor(work.take(key, (reward) => splitSoloReward(payout, script, reward), gate.policyFor(script)))
+      return
+    }
+  }
+
   /** Sends what was said already, and gives everything back. */
   const end = Effect.fnUntraced(function* (session: Session, exit: Exit.Exit<unknown, ConnectionError>) {
-    const { connection, evictedFor, machine, outgoing } = session
-    if (evictedFor === undefined)
-      yield* Effect.ignore(Effect.timeout(Effect.interruptible(outgoing.flush), FLUSH_TIMEOUT))
-    sessions.delete(session)
-    const reason = evictedFor ?? reasonOf(exit)
-    const closed = session.tell((machine, out) => machine.close(reason, out))
+    const { connection, evicted, outgoing } = session
     const { remote } = connection
-    yield* record([...closed, { _tag: "ConnectionClosed", connectionId: machine.id, remote, reason }])
-    if (evictedFor !== undefined) {
-      yield* Effect.logInfo(`Ended the connection of ${formatEndpoint(remote)}: ${evictedFor}`)
+    // Who has nothing to hear, or does not listen, is not waited for.
+    if (evicted === undefined || evicted.reason === "no_templates") {
+      yield* Effect.ignore(Effect.timeout(Effect.interruptible(outgoing.flush), FLUSH_TIMEOUT))
     }
+    sessions.delete(session)
+    const reason = evicted?.message ?? reasonOf(exit)
+    const closed = session.tell((machine, out) => machine.close(reason, out))
+    work.release(session.payee)
+    yield* record([...closed, { _tag: "ConnectionClosed", connectionId: session.id, remote, reason }])
+    if (evicted === undefined) return
+    metrics.evicted(evicted.reason)
+    yield* notices.note(evicted.reason, `Ended the connection of ${formatEndpoint(remote)}: ${evicted.message}`)
   })
 
   /** Tells all connections what the template provider said, in one write each. */
@@ -139,17 +238,21 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       const arrived = clock.monotonicTimeNanosUnsafe()
       const at = now()
       const happened = batch.map((message) => announce(message, at))
-      for (const session of sessions) {
-        sendBeside(session)
-      }
+      for (const session of sessions) sendBeside(session)
       const latencyMs = Number(clock.monotonicTimeNanosUnsafe() - arrived) / 1e6
+      lastTemplateAt = at
+      metrics.jobSent(latencyMs / 1000)
       return tellOf(happened.map((event) => ("latencyMs" in event ? { ...event, latencyMs } : event)))
     })
 
   const announce = (message: TemplateMessage, at: number): PoolEvent => {
-    const result = message._tag === "NewTemplate" ? jobs.onTemplate(message, at) : jobs.onSetNewPrevHash(message, at)
-    if (result._tag === "Ignored") return { _tag: "TemplateIgnored", reason: result.reason }
-    for (const session of sessions) session.tell((machine, out) => machine.announce(result, at, out))
+    const announcements = work.onMessage(message, at)
+    if (!isAnnounced(announcements)) return { _tag: "TemplateIgnored", reason: announcements.reason }
+    for (const session of sessions) {
+      const announcement = announcements.get(session.payee)
+      if (announcement !== undefined) session.tell((machine, out) => machine.announce(announcement, at, out))
+    }
+    const result = announcements.get(work.pool)!
     const { height, id, templateId } = result.job
     const common = { jobId: id, height, connections: sessions.size, latencyMs: 0 }
     return result._tag === "NewPrevHash"
@@ -170,6 +273,32 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       )
     )
 
+  const reconnect = (): void => {
+    if (reconnectTo === undefined) return
+    const message = { _tag: "Reconnect", newHost: reconnectTo.host, newPort: reconnectTo.port } as const
+    for (const session of sessions) session.say(message)
+  }
+
+  /** What the state of the template provider means for miners. */
+  const heed = (verdict: UpstreamVerdict): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      switch (verdict._tag) {
+        case "Nothing":
+          return Effect.void
+        case "Warn":
+          return Effect.logWarning(verdict.message)
+        case "Reopen":
+          return Effect.logInfo(verdict.message)
+        case "Close": {
+          // There is nothing to come back to.
+          if (reconnectTo?.host !== "") reconnect()
+          const message = "there is no template provider"
+          for (const session of sessions) session.evict({ reason: "no_templates", message })
+          return Effect.logError(verdict.message)
+        }
+      }
+    })
+
   /** Difficulties follow the work, and who opens no channel goes (5.3.2). */
   const tick = Effect.suspend(() => {
     const at = now()
@@ -180,15 +309,19 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       const { emptySince } = session.machine
       if (emptySince !== undefined && at - Math.max(emptySince, session.openedAt) >= channelTimeoutMs) {
         const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
-        session.evict(`${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`)
+        const message = `${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`
+        session.evict({ reason: "no_channel", message })
       }
     }
-    return record(happened)
+    return Effect.andThen(record(happened), heed(upstream.review(at)))
   })
 
   yield* source.messages.pipe(Stream.runForEachArray(onTemplates), Effect.forkScoped)
   yield* source.state.pipe(
-    Stream.runForEach((state) => record([{ _tag: "UpstreamChanged", state }])),
+    Stream.runForEach((state) => {
+      const verdict = upstream.onState(state, now())
+      return Effect.andThen(record([{ _tag: "UpstreamChanged", state }]), heed(verdict))
+    }),
     Effect.forkScoped
   )
   yield* Effect.sleep(TICK).pipe(Effect.andThen(tick), Effect.forever, Effect.forkScoped)
@@ -198,16 +331,43 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   )
   yield* Effect.logDebug(`The pool serves ${formatEndpoint(listener.address)}`)
 
+  // Registered last, this comes first when the layer's Scope closes, while everything still runs: what has arrived is
+  // answered, then miners are told to go on elsewhere. Closing the connections sends what waits.
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      isStopping = true
+      yield* listener.stopAccepting
+      if (sessions.size === 0) return
+      yield* Effect.logInfo(`Stopping: ${sessions.size} connections get their last answers`)
+      yield* untilQuiet(() => batches)
+      reconnect()
+      yield* Effect.ignore(Effect.timeout(FiberSet.awaitEmpty(submissions), FLUSH_TIMEOUT))
+    })
+  )
+
   const stats = Effect.sync(() => {
     const at = now()
     return counters.snapshot({
-      height: jobs.current?.height ?? 0,
+      upstream: upstream.state,
+      height: work.jobs.current?.height ?? 0,
       connections: sessions.size,
-      channels: Array.from(sessions).flatMap(({ machine }) => machine.stats(at))
+      channels: Array.from(sessions).flatMap(({ machine }) =>
+        machine.stats(at).map((channel) => users.withRates(channel, at))
+      ),
+      users: users.stats(at)
     })
   })
   return Pool.of({ address: listener.address, events: Stream.flattenArray(Stream.fromPubSub(events)), stats })
 })
+
+const isAnnounced = (
+  result: ReadonlyMap<Payee, Server.Announcement> | Server.Ignored
+): result is ReadonlyMap<Payee, Server.Announcement> => !("_tag" in result)
+
+const isOpen = (
+  message: Mining.ToServer
+): message is Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel =>
+  message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
 
 /** For logs: nothing in it forges a line. */
 const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({

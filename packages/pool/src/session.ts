@@ -1,62 +1,132 @@
 /** One miner's connection: its machine, and what waits to be sent. The decisions are in @sluice/channels. */
 import { Server } from "@sluice/channels"
-import type { Mining } from "@sluice/protocol"
+import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { Connection } from "@sluice/transport"
 import { frameOf } from "./frames.ts"
 import { Outgoing } from "./outgoing.ts"
+import { Allowance, type TrafficLimits } from "./traffic.ts"
+import type { Payee } from "./work.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
 
+/** Why the pool ends a connection: a reason for counts, and a sentence for people. */
+export interface Eviction {
+  readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates"
+  readonly message: string
+}
+
+export interface SessionOptions {
+  readonly id: number
+  readonly payee: Payee
+  readonly now: number
+  readonly maxPendingBytes: number
+  readonly limits: TrafficLimits
+  /** Ends the connection. */
+  readonly interrupt: () => void
+}
+
 export class Session {
+  readonly id: number
   readonly connection: MiningConnection
-  readonly machine: Server.Connection
   readonly outgoing: Outgoing
   readonly openedAt: number
   /** Why it is to end, if the pool wants that. */
-  evictedFor: string | undefined
+  evicted: Eviction | undefined
+  #machine: Server.Connection
+  #payee: Payee
   readonly #out = new Server.Outbox()
-  readonly #maxPendingBytes: number
-  readonly #interrupt: () => void
+  readonly #options: SessionOptions
+  readonly #messages: Allowance
+  readonly #errors: Allowance
 
-  /** `interrupt` ends the connection. */
-  constructor(
-    connection: MiningConnection,
-    machine: Server.Connection,
-    options: { readonly now: number; readonly maxPendingBytes: number; readonly interrupt: () => void }
-  ) {
+  constructor(connection: MiningConnection, options: SessionOptions) {
+    const { id, limits, now, payee } = options
+    this.id = id
     this.connection = connection
-    this.machine = machine
     this.outgoing = new Outgoing(connection.sendFrames)
-    this.openedAt = options.now
-    this.#maxPendingBytes = options.maxPendingBytes
-    this.#interrupt = options.interrupt
+    this.openedAt = now
+    this.#options = options
+    this.#payee = payee
+    this.#machine = new Server.Connection(id, connection.setup.flags, payee.context)
+    this.#messages = new Allowance(limits.maxMessagesPerSecond, now)
+    this.#errors = new Allowance(limits.maxErrorsPerSecond, now)
   }
 
-  /** Lets the machine speak and gives what it has to tell; `settle` then has to send what it said. */
+  get machine(): Server.Connection {
+    return this.#machine
+  }
+
+  /** Who is paid for what it mines. */
+  get payee(): Payee {
+    return this.#payee
+  }
+
+  /** Before its first channel: from now on it mines for this one. */
+  mineFor(payee: Payee): void {
+    this.#payee = payee
+    this.#machine = new Server.Connection(this.id, this.connection.setup.flags, payee.context)
+  }
+
+  /** Counts messages that came, and gives the milliseconds to wait before it is read from again. */
+  slowDown(count: number, now: number): number {
+    return this.#messages.take(count, now)
+  }
+
+  /** Lets the machine speak and gives what it has to tell; `settle` or `announce` then has to send what it said. */
   tell(speak: (machine: Server.Connection, out: Server.Outbox) => void): ReadonlyArray<Server.ChannelEvent> {
-    speak(this.machine, this.#out)
+    speak(this.#machine, this.#out)
     return this.#out.events.length === 0 ? NOTHING : this.#out.takeEvents()
   }
 
-  /** Queues what the machine said in answer to the peer. */
-  settle(): void {
+  /** Queues what the machine said in answer to the peer. A peer that is mostly refused is dropped. */
+  settle(now: number): void {
     if (this.#out.messages.length === 0) return
-    for (const message of this.#out.takeMessages()) this.outgoing.reply(frameOf(message))
+    let errors = 0
+    for (const message of this.#out.takeMessages()) {
+      if (isError(message)) errors++
+      this.outgoing.reply(frameOf(message))
+    }
+    if (errors > 0 && this.#errors.take(errors, now) > 0) {
+      const { maxErrorsPerSecond } = this.#options.limits
+      const message = `more than ${maxErrorsPerSecond} of its messages a second are wrong (max-errors-per-second)`
+      this.evict({ reason: "too_many_errors", message })
+    }
   }
 
   /** Queues what the machine said without being asked. A peer for whom too much of it waits already is dropped. */
   announce(): void {
     if (this.#out.messages.length === 0) return
     const { announcedBytes } = this.outgoing
-    if (announcedBytes > this.#maxPendingBytes) this.evict(`it does not read: ${announcedBytes} bytes wait for it`)
+    if (announcedBytes > this.#options.maxPendingBytes) {
+      this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
+    }
     for (const message of this.#out.takeMessages()) this.outgoing.announce(frameOf(message))
   }
 
-  evict(reason: string): void {
-    if (this.evictedFor !== undefined) return
-    this.evictedFor = reason
-    this.#interrupt()
+  /** Queues a message that is the connection's, not a channel's. */
+  say(message: Mining.ToClient): void {
+    this.outgoing.announce(frameOf(message))
+  }
+
+  evict(eviction: Eviction): void {
+    if (this.evicted !== undefined) return
+    this.evicted = eviction
+    this.#options.interrupt()
   }
 }
 
 const NOTHING: ReadonlyArray<Server.ChannelEvent> = []
+
+/** Whether it answers what the peer should not have sent. */
+const isError = (message: Mining.ToClient): boolean => {
+  switch (message._tag) {
+    case "SubmitShares.Error":
+      return message.errorCode !== ErrorCode.submitShares.staleShare
+    case "OpenMiningChannel.Error":
+    case "UpdateChannel.Error":
+    case "SetCustomMiningJob.Error":
+      return true
+    default:
+      return false
+  }
+}

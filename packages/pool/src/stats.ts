@@ -1,7 +1,7 @@
 /** The numbers of a pool since it began. */
-import type { Server } from "@sluice/channels"
 import type { TemplateSourceState } from "@sluice/template-provider"
 import type { PoolEvent } from "./event.ts"
+import type { ChannelStats, UserStats } from "./users.ts"
 
 export interface PoolStats {
   readonly upstream: TemplateSourceState
@@ -23,18 +23,22 @@ export interface PoolStats {
   /** Milliseconds from a template's arrival until its job was written to the connections. */
   readonly latency: { readonly count: number; readonly last: number; readonly mean: number; readonly max: number }
   /** The channels that are open. */
-  readonly channels: ReadonlyArray<Server.ChannelStats>
+  readonly channels: ReadonlyArray<ChannelStats>
+  /** Those who are connected, and those who were lately. */
+  readonly users: ReadonlyArray<UserStats>
 }
 
 /** Counts events. */
 export class PoolCounters {
-  #upstream: TemplateSourceState = { _tag: "Connecting" }
-  #templates = 0
-  #prevHashes = 0
-  #accepted = 0
-  #acceptedDifficulty = 0
-  readonly #refused: Record<string, number> = {}
-  #blocks = 0
+  templates = 0
+  templatesIgnored = 0
+  prevHashes = 0
+  accepted = 0
+  acceptedDifficulty = 0
+  blocks = 0
+  standardChannels = 0
+  extendedChannels = 0
+  readonly refused: Record<string, number> = {}
   #latencyCount = 0
   #latencyLast = 0
   #latencySum = 0
@@ -43,44 +47,46 @@ export class PoolCounters {
   count(event: PoolEvent): void {
     switch (event._tag) {
       case "ShareAccepted":
-        this.#accepted++
-        this.#acceptedDifficulty += event.difficulty
+        this.accepted++
+        this.acceptedDifficulty += event.difficulty
         break
       case "ShareRefused":
-        this.#refused[event.errorCode] = (this.#refused[event.errorCode] ?? 0) + 1
+        this.refused[event.errorCode] = (this.refused[event.errorCode] ?? 0) + 1
         break
       case "BlockFound":
-        this.#blocks++
+        this.blocks++
         break
+      case "ChannelOpened":
+      case "ChannelClosed": {
+        const change = event._tag === "ChannelOpened" ? 1 : -1
+        if (event.channel.kind === "standard") this.standardChannels += change
+        else this.extendedChannels += change
+        break
+      }
       case "JobSent":
-        this.#templates++
+        this.templates++
         this.#latencyCount++
         this.#latencyLast = event.latencyMs
         this.#latencySum += event.latencyMs
         this.#latencyMax = Math.max(this.#latencyMax, event.latencyMs)
         break
       case "PrevHashSent":
-        this.#prevHashes++
+        this.prevHashes++
         break
-      case "UpstreamChanged":
-        this.#upstream = event.state
+      case "TemplateIgnored":
+        this.templatesIgnored++
     }
   }
 
-  snapshot(now: {
-    readonly height: number
-    readonly connections: number
-    readonly channels: ReadonlyArray<Server.ChannelStats>
-  }): PoolStats {
+  snapshot(now: Pick<PoolStats, "upstream" | "height" | "connections" | "channels" | "users">): PoolStats {
     return {
-      upstream: this.#upstream,
       ...now,
-      templates: this.#templates,
-      prevHashes: this.#prevHashes,
-      accepted: this.#accepted,
-      acceptedDifficulty: this.#acceptedDifficulty,
-      refused: { ...this.#refused },
-      blocks: this.#blocks,
+      templates: this.templates,
+      prevHashes: this.prevHashes,
+      accepted: this.accepted,
+      acceptedDifficulty: this.acceptedDifficulty,
+      refused: { ...this.refused },
+      blocks: this.blocks,
       hashRate: now.channels.reduce((sum, { hashRate }) => sum + hashRate, 0),
       latency: {
         count: this.#latencyCount,

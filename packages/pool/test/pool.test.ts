@@ -9,13 +9,10 @@ import { TestClock } from "effect/testing"
 import { Pool, type PoolEvent } from "../src/index.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
 import { openExtended, openStandard, PoolAddress, TestClient } from "./test-client.ts"
-import { COINBASE_ADDRESS, giveWork, memoryWorld, options, poolStats } from "./worlds.ts"
+import { COINBASE_ADDRESS, giveWork, memoryWorld, options, poolStats, publish } from "./worlds.ts"
 
 /** Lets everything that can happen now happen. */
 const settle = TestClock.adjust(0)
-
-const publish = (...messages: Parameters<TemplateFeed["Service"]["publish"]>[0]) =>
-  Effect.flatMap(TemplateFeed, (feed) => feed.publish(messages))
 
 /** All events from now on, in an array that grows. */
 const watch = Effect.gen(function* () {
@@ -59,7 +56,7 @@ describe("jobs", () => {
         version: source.coinbaseTxVersion,
         prefix: source.coinbasePrefix,
         tags: coinbaseTags("My Pool", ""),
-        extranonceSize: 20,
+        extranonceSize: 24,
         sequence: source.coinbaseTxInputSequence,
         outputs: [{ value: 5_000_000_000n, script: scriptForAddress(COINBASE_ADDRESS, "regtest") }],
         templateOutputs: source.coinbaseTxOutputs,

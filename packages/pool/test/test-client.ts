@@ -73,6 +73,13 @@ export class TestClient {
     )
   }
 
+  /** Waits for a message of this kind, whatever comes before it. */
+  until<Tag extends Mining.ToClient["_tag"]>(tag: Tag): Effect.Effect<ToClient<Tag>, ConnectionError> {
+    return Effect.flatMap(Queue.take(this.#inbox), (message) =>
+      message._tag === tag ? Effect.succeed(message as ToClient<Tag>) : this.until(tag)
+    )
+  }
+
   /** Waits for a message of this kind, with the jobs before it handed to the miner: a real provider sends them any time. */
   follow<Tag extends Mining.ToClient["_tag"]>(miner: Miner, tag: Tag): Effect.Effect<ToClient<Tag>, ConnectionError> {
     return Effect.flatMap(Queue.take(this.#inbox), (message) => {
@@ -122,7 +129,7 @@ export class Miner {
   readonly #prefix: Uint8Array
   readonly #check = new ShareCheck()
   #job: Mining.NewMiningJob | Mining.NewExtendedMiningJob | undefined
-  #future: Mining.NewMiningJob | Mining.NewExtendedMiningJob | undefined
+  readonly #future = new Map<number, Mining.NewMiningJob | Mining.NewExtendedMiningJob>()
   #prevHash: Mining.SetNewPrevHash | undefined
   #sequenceNumber = 0
   #nonce = 0
@@ -138,8 +145,9 @@ export class Miner {
   receive(message: Mining.NewMiningJob | Mining.NewExtendedMiningJob | Mining.SetNewPrevHash): void {
     if (message._tag === "SetNewPrevHash") {
       this.#prevHash = message
-      this.#job = this.#future
-    } else if (message.minNtime === undefined) this.#future = message
+      this.#job = this.#future.get(message.jobId)
+      this.#future.clear()
+    } else if (message.minNtime === undefined) this.#future.set(message.jobId, message)
     else this.#job = message
   }
 

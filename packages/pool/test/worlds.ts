@@ -26,14 +26,15 @@ const withFeed = (fields?: Partial<PoolOptions>) =>
 /** In memory. */
 export const memoryWorld = (
   fields?: Partial<PoolOptions>,
-  network: Memory.NetworkOptions = {}
+  network: Memory.NetworkOptions = {},
+  logger?: Logger.Logger<unknown, unknown>
 ): Layer.Layer<World, PoolOptionError> =>
   withFeed(fields).pipe(
     Layer.provide(Plain.listener),
     Layer.provideMerge(Plain.dialer),
     Layer.provideMerge(Layer.succeed(PoolAddress, { ...Memory.ADDRESS, security: { _tag: "plain" } })),
     Layer.provide(Memory.network(network)),
-    Layer.provide(Logger.layer([]))
+    Layer.provide(Logger.layer(logger === undefined ? [] : [logger]))
   )
 
 /** On a free port of this machine, with Noise. */
@@ -54,8 +55,12 @@ export const tcpWorld = (fields?: Partial<PoolOptions>): Layer.Layer<World> =>
     )
   ).pipe(Layer.provide(Logger.layer([])), Layer.orDie)
 
+/** What the template provider says. */
+export const publish = (...messages: Parameters<TemplateFeed["Service"]["publish"]>[0]) =>
+  Effect.flatMap(TemplateFeed, (feed) => feed.publish(messages))
+
 /** The first template and the previous hash that it is for, number 1. */
-export const giveWork = Effect.flatMap(TemplateFeed, ({ publish }) => publish([futureTemplate(1), newPrevHash(1)]))
+export const giveWork = publish(futureTemplate(1), newPrevHash(1))
 
 /** The pool's counts. */
 export const poolStats = Effect.flatMap(Pool, ({ stats }) => stats)

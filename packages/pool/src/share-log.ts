@@ -1,0 +1,101 @@
+/**
+ * Accepted shares in a file, a line of JSON each. What one read of a socket brought is handed to the operating system in
+ * one write before it is acknowledged: a pool that is killed has lost no share that a miner knows to be accepted. A
+ * machine that loses its power may lose the last seconds, for nothing waits for the disk.
+ */
+import { hashToDisplay } from "@sluice/bitcoin"
+import type { Server } from "@sluice/channels"
+import { printable } from "@sluice/protocol"
+import { Clock, Effect, Schema, type Scope } from "effect"
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs"
+
+/** One line. */
+export const LoggedShare = Schema.Struct({
+  /** Milliseconds since 1970. */
+  at: Schema.Number,
+  user: Schema.String,
+  /** Who found it behind a proxy, where that is told. */
+  worker: Schema.optionalKey(Schema.String),
+  /** These three are one run's of the pool. */
+  connectionId: Schema.Number,
+  channelId: Schema.Number,
+  sequenceNumber: Schema.Number,
+  jobId: Schema.Number,
+  /** Of the block that it could have been. */
+  height: Schema.Number,
+  /** What it counts. */
+  difficulty: Schema.Number,
+  /** Of its header, 64 hex digits in display order. No two lines have the same. */
+  hash: Schema.String,
+  block: Schema.Boolean
+})
+export type LoggedShare = typeof LoggedShare.Type
+
+/** The file cannot be opened or written. Shares that cannot be recorded are not acknowledged. */
+export class ShareLogError extends Schema.TaggedError<ShareLogError>("sluice/pool/ShareLogError")("ShareLogError", {
+  path: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `the share log ${this.path} cannot be written: ${why}`
+  }
+}
+
+/** For the pool's option `onShares`. Throws `ShareLogError`, and then the connection ends without an acknowledgement. */
+export type ShareLog = (shares: ReadonlyArray<Server.ShareAccepted>) => void
+
+/** Opens the file to append to it, and closes it with the Scope. */
+export const openShareLog = (path: string): Effect.Effect<ShareLog, ShareLogError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const file = yield* Effect.acquireRelease(
+      Effect.try({ try: () => openSync(path, "a+"), catch: (cause) => new ShareLogError({ path, cause }) }),
+      (file) => Effect.sync(() => closeSync(file))
+    )
+    yield* Effect.try({ try: () => endLine(file), catch: (cause) => new ShareLogError({ path, cause }) })
+    return (shares) => {
+      const at = clock.currentTimeMillisUnsafe()
+      let lines = ""
+      for (const share of shares) lines += `${JSON.stringify(lineOf(share, at))}\n`
+      try {
+        writeAll(file, Buffer.from(lines))
+      } catch (cause) {
+        throw new ShareLogError({ path, cause })
+      }
+    }
+  })
+
+const lineOf = (share: Server.ShareAccepted, at: number): LoggedShare => {
+  const { channel, difficulty, hash, height, isBlock, jobId, sequenceNumber, worker } = share
+  const { channelId, connectionId, userIdentity } = channel
+  return {
+    at,
+    user: printable(userIdentity),
+    ...(worker === undefined ? {} : { worker }),
+    connectionId,
+    channelId,
+    sequenceNumber,
+    jobId,
+    height,
+    difficulty,
+    hash: hashToDisplay(hash),
+    block: isBlock
+  }
+}
+
+/** A process that was killed within a write may have left half a line, of shares that were not acknowledged. */
+const endLine = (file: number): void => {
+  const { size } = fstatSync(file)
+  if (size === 0) return
+  const last = new Uint8Array(1)
+  readSync(file, last, 0, 1, size - 1)
+  if (last[0] !== LINE_FEED) writeAll(file, Uint8Array.of(LINE_FEED))
+}
+
+const LINE_FEED = 0x0a
+
+/** A write may take less than all. */
+const writeAll = (file: number, bytes: Uint8Array): void => {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+}

@@ -1,0 +1,28 @@
+/** Who mines: user identities of the form `USER.WORKER` (specification, 5.3.2), where USER may be a Bitcoin address. */
+import type { Effect } from "effect"
+
+export interface UserIdentity {
+  /** As the client said it. */
+  readonly identity: string
+  /** What comes before the first dot: an account's name or an address. */
+  readonly user: string
+  /** What comes behind it; not there without a dot. */
+  readonly worker: string | undefined
+}
+
+/** Error codes for who gets no channel (5.3.6). */
+export type UserRefusal = "unknown-user" | "invalid-user-identity"
+
+/**
+ * Lets a user in (`undefined`) or says why not. Called for each channel that is opened; the connection that asked waits for
+ * the answer, for at most 10 seconds, and no other does.
+ */
+export type ValidateUser = (user: UserIdentity) => Effect.Effect<UserRefusal | undefined>
+
+/** Addresses have no dots, and accounts' names should have none. */
+export const parseUserIdentity = (identity: string): UserIdentity => {
+  const dot = identity.indexOf(".")
+  return dot < 0
+    ? { identity, user: identity, worker: undefined }
+    : { identity, user: identity.slice(0, dot), worker: identity.slice(dot + 1) }
+}

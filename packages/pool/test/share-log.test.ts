@@ -1,0 +1,70 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Server } from "@sluice/channels"
+import { Effect, Exit, Schema } from "effect"
+import { appendFileSync, mkdtempSync, readFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { LoggedShare, openShareLog } from "../src/index.ts"
+
+const share = (sequenceNumber: number, worker?: string): Server.ShareAccepted => ({
+  _tag: "ShareAccepted",
+  channel: { connectionId: 1, channelId: 2, kind: "standard", userIdentity: "alice\n.rig" },
+  sequenceNumber,
+  jobId: 3,
+  height: 100,
+  difficulty: 0.5,
+  hashDifficulty: 0.75,
+  hash: new Uint8Array(32).fill(sequenceNumber, 31),
+  worker,
+  isBlock: false
+})
+
+const place = () => join(mkdtempSync(join(tmpdir(), "sluice-share-log-")), "shares.ndjson")
+const linesOf = (path: string) => readFileSync(path, "utf8").trimEnd().split("\n")
+const decode = Schema.decodeUnknownSync(Schema.fromJsonString(LoggedShare))
+
+describe("openShareLog", () => {
+  it.effect("has each share in the file when the call returns, behind those of before", () =>
+    Effect.gen(function* () {
+      const path = place()
+      for (const first of [1, 3]) {
+        yield* Effect.gen(function* () {
+          const write = yield* openShareLog(path)
+          write([share(first), share(first + 1, "rig7")])
+          assert.strictEqual(linesOf(path).length, first + 1)
+        }).pipe(Effect.scoped)
+      }
+      const shares = linesOf(path).map((line) => decode(line))
+      assert.deepStrictEqual(
+        shares.map(({ sequenceNumber, user, worker }) => [sequenceNumber, user, worker]),
+        [
+          [1, "alice\uFFFD.rig", undefined],
+          [2, "alice\uFFFD.rig", "rig7"],
+          [3, "alice\uFFFD.rig", undefined],
+          [4, "alice\uFFFD.rig", "rig7"]
+        ]
+      )
+      assert.strictEqual(shares[0]!.hash, `01${"00".repeat(31)}`)
+    })
+  )
+
+  it.effect("begins a line of its own behind half a line of a process that was killed", () =>
+    Effect.gen(function* () {
+      const path = place()
+      appendFileSync(path, '{"at":1')
+      const write = yield* openShareLog(path)
+      write([share(1)])
+      const [half, whole] = linesOf(path)
+      assert.strictEqual(half, '{"at":1')
+      assert.strictEqual(decode(whole!).sequenceNumber, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("says which file cannot be opened", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(Effect.scoped(openShareLog("/no/such/place/shares.ndjson")))
+      assert.isTrue(Exit.isFailure(exit))
+      assert.match(String(exit), /the share log \/no\/such\/place\/shares\.ndjson cannot be written: ENOENT/)
+    })
+  )
+})

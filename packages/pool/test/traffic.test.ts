@@ -1,0 +1,88 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Mining } from "@sluice/protocol"
+import type { TransportError } from "@sluice/transport"
+import { Effect, Metric } from "effect"
+import { TestClock } from "effect/testing"
+import { Allowance } from "../src/traffic.ts"
+import { openExtended, TestClient } from "./test-client.ts"
+import { giveWork, memoryWorld, poolStats } from "./worlds.ts"
+
+describe("an allowance", () => {
+  it("lets ten seconds' worth pass at once, then as much as its rate", () => {
+    const allowance = new Allowance(100, 0)
+    assert.strictEqual(allowance.take(1000, 0), 0)
+    assert.strictEqual(allowance.take(1, 0), 10)
+    assert.strictEqual(allowance.take(9, 0), 100)
+    assert.strictEqual(allowance.take(0, 100), 0)
+    assert.strictEqual(allowance.take(1, 100), 10)
+    // A pause fills it, and not above its size.
+    assert.strictEqual(allowance.take(1001, 3_600_000), 10)
+  })
+
+  it("gives nothing for a clock that goes back", () => {
+    const allowance = new Allowance(1, 1_000_000)
+    allowance.take(10, 1_000_000)
+    assert.strictEqual(allowance.take(1, 0), 1000)
+    assert.strictEqual(allowance.take(1, 1000), 1000)
+  })
+})
+
+const count = (name: string, reason?: string) =>
+  Effect.map(Metric.snapshot, (metrics) => {
+    const metric = metrics.find(({ attributes, id }) => id === name && attributes?.["reason"] === reason)
+    return metric?.type === "Counter" ? metric.state.count : undefined
+  })
+
+describe("a connection", () => {
+  it.effect("that sends too much is read from more slowly, and others are not", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
+      const miner = yield* client.open(openExtended())
+      const good = yield* other.open(openExtended())
+      // 1 message is spent; 19 of a burst of 20 are left.
+      yield* client.send(...Array.from({ length: 25 }, () => miner.mine({ bad: true })))
+      for (let i = 0; i < 25; i++) yield* client.expect("SubmitShares.Error")
+      yield* client.send(miner.mine({ bad: true }))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* other.send(good.mine())
+      yield* other.expect("SubmitShares.Success")
+      yield* TestClock.adjust("1 second")
+      yield* client.expect("SubmitShares.Error")
+      assert.strictEqual(yield* count("sluice_pool_slow_downs_total"), 2)
+    }).pipe(
+      Effect.provide(memoryWorld({ traffic: { maxMessagesPerSecond: 2 } })),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  )
+
+  it.effect("most of whose messages are wrong is ended, with its reason; stale shares are not wrong", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
+      const miner = yield* client.open(openExtended())
+      const unknown: Mining.ToServer = {
+        _tag: "UpdateChannel",
+        channelId: 99,
+        nominalHashRate: 1,
+        maximumTarget: new Uint8Array(32).fill(0xff)
+      }
+      yield* client.send(
+        ...Array.from({ length: 15 }, () => unknown),
+        ...Array.from({ length: 5 }, () => miner.mine({ bad: true }))
+      )
+      for (let i = 0; i < 15; i++) yield* client.expect("UpdateChannel.Error")
+      for (let i = 0; i < 5; i++) yield* client.expect("SubmitShares.Error")
+      yield* client.send(unknown)
+      const end = (yield* client.ended) as TransportError
+      assert.strictEqual(end.reason._tag, "Closed")
+      assert.strictEqual(yield* count("sluice_pool_connections_evicted_total", "too_many_errors"), 1)
+      assert.strictEqual((yield* poolStats).connections, 1)
+      yield* other.open(openExtended())
+    }).pipe(
+      Effect.provide(memoryWorld({ traffic: { maxErrorsPerSecond: 2 } })),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  )
+})

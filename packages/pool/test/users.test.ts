@@ -1,0 +1,127 @@
+import { assert, describe, it } from "@effect/vitest"
+import { HASHES_PER_DIFFICULTY, type Server } from "@sluice/channels"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { parseUserIdentity, type UserIdentity } from "../src/index.ts"
+import { Users } from "../src/users.ts"
+import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { giveWork, memoryWorld, poolStats } from "./worlds.ts"
+
+describe("a user identity", () => {
+  const cases: ReadonlyArray<readonly [string, UserIdentity["user"], UserIdentity["worker"]]> = [
+    ["alice", "alice", undefined],
+    ["alice.rig1", "alice", "rig1"],
+    ["alice.rack.7", "alice", "rack.7"],
+    ["bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4.s19", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "s19"],
+    [".", "", ""]
+  ]
+  it.each(cases)("%s", (identity, user, worker) => {
+    assert.deepStrictEqual(parseUserIdentity(identity), { identity, user, worker })
+  })
+})
+
+describe("statistics", () => {
+  it.effect("of a user sum up its channels, also those that are closed", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      yield* Effect.gen(function* () {
+        const client = yield* TestClient.connect()
+        const first = yield* client.open(openExtended({ userIdentity: "alice.1" }))
+        const second = yield* client.open(openStandard({ userIdentity: "alice.2", requestId: 2 }))
+        yield* TestClock.adjust("10 seconds")
+        yield* client.send(first.mine(), first.mine(), second.mine(), second.mine({ bad: true }))
+        yield* client.expect("SubmitShares.Error")
+        yield* client.expect("SubmitShares.Success")
+        yield* client.expect("SubmitShares.Success")
+        const { channels, users } = yield* poolStats
+        assert.strictEqual(users.length, 1)
+        const [alice] = users
+        assert.deepInclude(alice, {
+          user: "alice",
+          channels: 2,
+          accepted: 3,
+          refused: { "difficulty-too-low": 1 },
+          blocks: 0,
+          firstSeenAt: 0,
+          lastShareAt: 10_000
+        })
+        const best = Math.max(...channels.map(({ bestDifficulty }) => bestDifficulty))
+        assert.strictEqual(alice!.bestDifficulty, best)
+        const expected = (alice!.acceptedDifficulty * HASHES_PER_DIFFICULTY) / 10
+        for (const rate of Object.values(alice!.hashRates)) assert.closeTo(rate, expected, expected / 1e6)
+        const sum = channels.reduce((sum, { hashRates }) => sum + hashRates.sinceStart, 0)
+        assert.closeTo(sum, expected, expected / 1e6)
+      }).pipe(Effect.scoped)
+      yield* TestClock.adjust("1 second")
+      const { channels, users } = yield* poolStats
+      assert.strictEqual(channels.length, 0)
+      assert.deepInclude(users[0], { user: "alice", channels: 0, accepted: 3 })
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it("forget the users who left first when there are more than may be known, and nobody who is connected", () => {
+    const users = new Users(2)
+    const info = (userIdentity: string): Server.ChannelInfo => ({
+      connectionId: 1,
+      channelId: 2,
+      kind: "extended",
+      userIdentity
+    })
+    const open = (channel: Server.ChannelInfo) =>
+      users.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
+    const close = (channel: Server.ChannelInfo) => users.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
+    const names = () => users.stats(0).map(({ user }) => user)
+
+    const stays = Array.from({ length: 5 }, (_, i) => info(`stays${i}.1`))
+    stays.forEach(open)
+    const leaves = ["a", "b", "c"].map(info)
+    leaves.forEach(open)
+    assert.strictEqual(users.size, 8)
+    leaves.forEach(close)
+    assert.deepStrictEqual(names(), ["stays0", "stays1", "stays2", "stays3", "stays4", "b", "c"])
+    // Who comes back and leaves again is the last to be forgotten.
+    const again = info("b")
+    open(again)
+    close(again)
+    const more = info("d")
+    open(more)
+    close(more)
+    assert.sameMembers(names().slice(5), ["b", "d"])
+  })
+})
+
+describe("validateUser", () => {
+  const seen: Array<UserIdentity> = []
+  const options = {
+    validateUser: (user: UserIdentity) =>
+      Effect.suspend(() => {
+        seen.push(user)
+        if (user.user === "slow") return Effect.never
+        if (user.user === "broken") return Effect.die(new Error("no database"))
+        return Effect.as(Effect.sleep("1 second"), user.user === "mallory" ? ("unknown-user" as const) : undefined)
+      })
+  }
+
+  it.effect("is asked for each channel, and nobody waits for it but the connection that asked", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
+      yield* client.send(openExtended({ userIdentity: "alice.1" }), openStandard({ userIdentity: "mallory.x" }))
+      yield* TestClock.adjust(1)
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* TestClock.adjust("2 seconds")
+      yield* client.expect("OpenExtendedMiningChannel.Success")
+      yield* client.expect("NewExtendedMiningJob")
+      yield* client.expect("SetNewPrevHash")
+      assert.strictEqual((yield* client.expect("OpenMiningChannel.Error")).errorCode, "unknown-user")
+      assert.deepStrictEqual(seen, [parseUserIdentity("alice.1"), parseUserIdentity("mallory.x")])
+      yield* other.send(openExtended({ userIdentity: "slow" }))
+      yield* other.send(openExtended({ userIdentity: "broken", requestId: 2 }))
+      yield* TestClock.adjust("10 seconds")
+      for (const requestId of [1, 2]) {
+        const error = yield* other.expect("OpenMiningChannel.Error")
+        assert.deepStrictEqual([error.requestId, error.errorCode], [requestId, "unknown-user"])
+      }
+    }).pipe(Effect.provide(memoryWorld(options)))
+  )
+})
