@@ -5,7 +5,6 @@
  */
 import { hashToDisplay } from "@sluice/bitcoin"
 import type { Server } from "@sluice/channels"
-import { printable } from "@sluice/protocol"
 import { Clock, Effect, Schema, type Scope } from "effect"
 import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs"
 
@@ -71,7 +70,7 @@ const lineOf = (share: Server.ShareAccepted, at: number): LoggedShare => {
   const { channelId, connectionId, userIdentity } = channel
   return {
     at,
-    user: printable(userIdentity),
+    user: userIdentity,
     ...(worker === undefined ? {} : { worker }),
     connectionId,
     channelId,

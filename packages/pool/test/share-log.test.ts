@@ -38,10 +38,10 @@ describe("openShareLog", () => {
       assert.deepStrictEqual(
         shares.map(({ sequenceNumber, user, worker }) => [sequenceNumber, user, worker]),
         [
-          [1, "alice\uFFFD.rig", undefined],
-          [2, "alice\uFFFD.rig", "rig7"],
-          [3, "alice\uFFFD.rig", undefined],
-          [4, "alice\uFFFD.rig", "rig7"]
+          [1, "alice\n.rig", undefined],
+          [2, "alice\n.rig", "rig7"],
+          [3, "alice\n.rig", undefined],
+          [4, "alice\n.rig", "rig7"]
         ]
       )
       assert.strictEqual(shares[0]!.hash, `01${"00".repeat(31)}`)

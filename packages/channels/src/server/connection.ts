@@ -344,6 +344,7 @@ export class Connection {
       height,
       difficulty,
       hashDifficulty,
+      hash: judge.hash.slice(),
       worker: worker === undefined ? undefined : printable(worker.userIdentity),
       isBlock
     })

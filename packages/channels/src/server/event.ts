@@ -1,4 +1,4 @@
-/** What the server's machine tells its shell, in the order in which it happened. Plain data, all but the solution JSON. */
+/** What the server's machine tells its shell, in the order in which it happened. Plain data, all but hashes and solutions JSON. */
 import type { TemplateDistribution } from "@sluice/protocol"
 
 /** Which channel an event is about. The same object in all events of a channel. */
@@ -47,6 +47,8 @@ export interface ShareAccepted {
   readonly difficulty: number
   /** What it is: the difficulty of its hash. */
   readonly hashDifficulty: number
+  /** Of its header, 32 bytes in internal order: what makes two shares the same. */
+  readonly hash: Uint8Array
   /** Who found it, where the client says so: behind one channel there may be many workers (extension 0x0002). */
   readonly worker: string | undefined
   /** Whether it is a block too; `BlockFound` follows. */
