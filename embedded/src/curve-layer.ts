@@ -1,4 +1,7 @@
-/** noise's `Curve` from WebAssembly, as a layer: `Effect.provide(layerWasm)` in place of the default, @noble/curves. */
+/**
+ * noise's `Curve` from WebAssembly, as a layer in place of noise's own default, @noble/curves: `layerCurve` for programs,
+ * `layerWasm` for who wants to know that it is there.
+ */
 import { Curve } from "@sluice/noise"
 import { Effect, Layer, Schema } from "effect"
 import { curveModule } from "./modules.ts"
@@ -29,3 +32,17 @@ export const layerOf = (load: () => Promise<Uint8Array<ArrayBuffer>>): Layer.Lay
 
 /** secp256k1 in WebAssembly, with an instance of its own. */
 export const layerWasm: Layer.Layer<never, CurveModuleError> = layerOf(curveModule)
+
+/** `layerCurve` of a module whose bytes come from elsewhere, such as from a bundle. */
+export const layerCurveOf = (load: () => Promise<Uint8Array<ArrayBuffer>>): Layer.Layer<never> =>
+  layerOf(load).pipe(
+    Layer.catch((error) =>
+      Layer.provide(
+        Curve.layerNoble,
+        Layer.effectDiscard(Effect.logWarning("Handshakes use the slower curve of @noble/curves", error.message))
+      )
+    )
+  )
+
+/** secp256k1 in WebAssembly, and @noble/curves, with a warning in the log, where the module cannot be loaded. */
+export const layerCurve: Layer.Layer<never> = layerCurveOf(curveModule)

@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { schnorr, secp256k1 } from "@noble/curves/secp256k1.js"
-import { curveModule, layerOf, layerWasm, WasmCurve } from "@sluice/embedded"
-import { Curve } from "@sluice/noise"
-import { Effect, Schema } from "effect"
+import { curveModule, layerCurve, layerCurveOf, layerOf, layerWasm, WasmCurve } from "@sluice/embedded"
+import { Curve, NobleCurve } from "@sluice/noise"
+import { Effect, type Layer, Logger, Schema } from "effect"
+import { once } from "node:events"
+import { rm, writeFile } from "node:fs/promises"
+import { Worker } from "node:worker_threads"
 import { makeMachine, toBytes, toNumber } from "./machine.ts"
 import { N, P, Random } from "./random.ts"
 import { hex, readEcdhVectors, readVectors } from "./vectors.ts"
@@ -233,6 +236,39 @@ describe("WasmCurve", () => {
       }
     })
   )
+
+  it.effect("as the programs' layer takes noise's default where the module cannot be loaded, with a warning", () => {
+    const logged: Array<string> = []
+    const logger = Logger.make(({ message }) => void logged.push(String(message)))
+    const curveOf = (layer: Layer.Layer<never>) =>
+      Effect.provide(Curve.Curve, layer).pipe(Effect.provide(Logger.layer([logger])))
+    return Effect.gen(function* () {
+      assert.instanceOf(yield* curveOf(layerCurve), WasmCurve)
+      assert.deepStrictEqual(logged, [])
+      assert.instanceOf(yield* curveOf(layerCurveOf(async () => Promise.reject(new Error("ENOENT")))), NobleCurve)
+      assert.strictEqual(logged.length, 1)
+      assert.include(logged[0], "ENOENT")
+    })
+  })
+
+  it("serves worker threads, each with an instance of its own", async () => {
+    const work = `
+      import { WasmCurve } from "@sluice/embedded"
+      import { parentPort, workerData } from "node:worker_threads"
+      const out = new Uint8Array(64)
+      new WasmCurve(workerData.bytes).createEllSwift(workerData.secret, workerData.entropy, out, 0)
+      parentPort.postMessage(out)`
+    const [secret, entropy, expected] = [new Uint8Array(32).fill(5), new Uint8Array(32).fill(6), new Uint8Array(64)]
+    curve.createEllSwift(secret, entropy, expected, 0)
+    const file = new URL(`worker-${process.pid}.mts`, import.meta.url)
+    await writeFile(file, work)
+    try {
+      const workers = [0, 1].map(() => new Worker(file, { workerData: { bytes, secret, entropy } }))
+      for (const worker of workers) assert.deepStrictEqual((await once(worker, "message"))[0], expected)
+    } finally {
+      await rm(file)
+    }
+  })
 
   it("is a module without imports, in two pages of memory", () => {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {})
