@@ -1,9 +1,9 @@
 /** What `sluice pool` can be told. */
 import { Schema } from "effect"
-import { defaulted, required } from "../config/key.ts"
+import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
 import { address, serverUrl } from "../config/stratum.ts"
-import { decimal, hostPort, string, whole } from "../config/value.ts"
+import { decimal, file, hostPort, string, whole } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const PoolConfig = {
@@ -34,6 +34,10 @@ export const PoolConfig = {
     shareBatch: defaulted(whole("N", 1, 10_000), {
       description: "How many accepted shares one acknowledgement covers at most.",
       default: 10
+    }),
+    shareLog: optional(file("a file to be appended to"), {
+      description: "Each accepted share as a line of JSON, written before it is acknowledged.",
+      example: "shares.ndjson"
     }),
     ...securityKeys,
     ...loggingKeys

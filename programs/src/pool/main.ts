@@ -1,5 +1,5 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
-import { Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
+import { openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import { formatEndpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Effect, Layer, Stream } from "effect"
@@ -10,7 +10,8 @@ import { PoolConfig } from "./config.ts"
 export const pool = program({
   ...PoolConfig,
   description: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
-  run: (config) => {
+  run: Effect.fnUntraced(function* (config) {
+    const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
     const options: PoolOptions = {
       coinbaseAddress: config.coinbaseAddress,
       tag: config.coinbaseTag,
@@ -18,9 +19,10 @@ export const pool = program({
         sharesPerMinute: config.sharesPerMinute,
         minHashRate: config.minHashRate,
         shareBatchSize: config.shareBatch
-      }
+      },
+      ...(onShares === undefined ? {} : { onShares })
     }
-    return log.pipe(
+    return yield* log.pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         Setup.server(MiningListener, Pool.setup(options)).pipe(Layer.provide(secured("pool", config))),
@@ -32,7 +34,7 @@ export const pool = program({
       ]),
       Layer.launch
     )
-  }
+  }, Effect.scoped)
 })
 
 /** Who comes and goes; shares only where they are asked for. */
