@@ -59,7 +59,7 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
       server.once("error", (cause) =>
         resume(Effect.fail(new ListenError({ address: { host, port }, code: codeOf(cause), cause })))
       )
-      server.listen({ host, port }, () => resume(Effect.succeed(server)))
+      server.listen({ host, port, backlog: BACKLOG }, () => resume(Effect.succeed(server)))
       return Effect.sync(() => server.close())
     }),
     (server) =>
@@ -135,6 +135,9 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => {
     )
   return { dial }
 }
+
+/** Who may wait to be accepted, where the system allows as many (Linux: net.core.somaxconn); Node's own default is 511. */
+const BACKLOG = 4096
 
 /** Small frames leave at once; a peer that vanished without a word is noticed after some minutes. */
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
