@@ -129,7 +129,7 @@ const perform = Effect.fn("Sniffer.replay")(function* (
     comparison.differ(`recorded: the server ended the connection (${closed.reason}); it has not`)
   } else if (ended !== undefined && (!isCloseRecorded || unsent > 0)) {
     comparison.differ(
-      `the server ended the connection (${ended.message}); of the recorded messages ${unsent} were not sent`
+      `the server ended the connection (${ended.message}); of the recorded messages ${unsent} ${unsent === 1 ? "was" : "were"} not sent`
     )
   }
   if (unsent === 0) comparison.finish()

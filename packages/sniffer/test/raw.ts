@@ -11,7 +11,7 @@ import {
 } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Queue, References, Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import { relay, Sniffer, type SnifferEvent, type SnifferOptions } from "../src/index.ts"
+import { type AnyMessage, relay, Sniffer, type SnifferEvent, type SnifferOptions } from "../src/index.ts"
 import { frameBytes } from "../src/frame-bytes.ts"
 
 export const SERVER: ServerAddress = { host: "server", port: 1, security: { _tag: "plain" } }
@@ -52,9 +52,9 @@ export interface World {
 }
 
 /** A server, a relay that is connected to it, and a dialer, until the Scope closes. */
-export const makeWorld = Effect.fnUntraced(function* (
+export const makeWorld = Effect.fnUntraced(function* <ToServer = AnyMessage, ToClient = AnyMessage>(
   options: Memory.NetworkOptions & {
-    readonly sniffer?: SnifferOptions
+    readonly sniffer?: SnifferOptions<ToServer, ToClient>
     readonly server?: ServerAddress
     readonly maxPayload?: number
   } = {}
@@ -113,10 +113,10 @@ export const makeWorld = Effect.fnUntraced(function* (
 })
 
 /** A client and the server's end of its connection, after SetupConnection. */
-export const connect = Effect.fnUntraced(function* (world: World) {
+export const connect = Effect.fnUntraced(function* (world: World, protocol = 0) {
   const scope = yield* Scope.make()
   const client = yield* Scope.provide(world.dial(), scope)
-  yield* client.write([setup(0)])
+  yield* client.write([setup(protocol)])
   const { close: closeServer, frames: server } = yield* world.accept
   yield* server.pull
   yield* server.write([setupSuccess])

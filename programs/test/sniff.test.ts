@@ -1,0 +1,184 @@
+/** `sluice sniff` and `sluice replay` as processes, between a miner that is one too and a pool on a real socket with Noise. */
+import { it } from "@effect/vitest"
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import type { TemplateDistribution } from "@sluice/protocol"
+import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { formatServerAddress, MiningListener, Noise, Setup, Tcp } from "@sluice/transport"
+import { Effect, Layer, Logger } from "effect"
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, beforeAll } from "vitest"
+import { Sluice } from "./child.ts"
+import { run } from "./in-process.ts"
+
+const secretKey = "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n"
+
+let directory = ""
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-sniff-"))
+})
+afterAll(() => rm(directory, { recursive: true }))
+
+const poolOptions: PoolOptions = {
+  coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+  policy: { sharesPerMinute: 600, shareBatchSize: 1 }
+}
+const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
+const template: TemplateDistribution.NewTemplate = {
+  _tag: "NewTemplate",
+  templateId: 1n,
+  futureTemplate: true,
+  version: 0x20000000,
+  coinbaseTxVersion: 2,
+  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
+  coinbaseTxInputSequence: 0xfffffffe,
+  coinbaseTxValueRemaining: 5_000_000_000n,
+  coinbaseTxOutputsCount: 0,
+  coinbaseTxOutputs: bytes(0, 0),
+  coinbaseTxLocktime: 158,
+  merklePath: [bytes(0x11)]
+}
+const prevHash = (headerTimestamp: number): TemplateDistribution.SetNewPrevHash => ({
+  _tag: "SetNewPrevHash",
+  templateId: 1n,
+  prevHash: bytes(1),
+  headerTimestamp,
+  nbits: 0x1d00ffff,
+  target: bytes(0)
+})
+
+/** A pool with work for its miners, and its URL. */
+const startPool = Effect.gen(function* () {
+  const pair = yield* AuthorityKey.generate
+  const context = yield* Layer.build(
+    Pool.layer(poolOptions).pipe(
+      Layer.provideMerge(TemplateSource.layerMemory),
+      Layer.provide(Setup.server(MiningListener, Pool.setup(poolOptions))),
+      Layer.provide(Noise.responder()),
+      Layer.provide([
+        Tcp.listener({ host: "127.0.0.1", port: 0 }),
+        CertificateAuthority.layer({ secretKey: pair.secretKey })
+      ]),
+      Layer.provide(Logger.layer([]))
+    )
+  )
+  return yield* Effect.gen(function* () {
+    const { publish } = yield* TemplateFeed
+    yield* publish([template, prevHash(Math.floor(Date.now() / 1000))])
+    const { address } = yield* Pool
+    return formatServerAddress({ ...address, security: { _tag: "noise", authorityKey: pair.publicKey } })
+  }).pipe(Effect.provideContext(context))
+})
+
+it.live("a miner's session is printed, recorded and replayed", () =>
+  Effect.gen(function* () {
+    const url = yield* startPool
+    yield* Effect.promise(async () => {
+      const recording = join(directory, "session.ndjson")
+      const keyFile = join(directory, "sniffer.key")
+      await writeFile(keyFile, secretKey)
+      const keys = ["--authority-secret-key-file", keyFile]
+      const sniff = new Sluice(["sniff", "--listen", "127.0.0.1:0", "--connect", url, "--record", recording, ...keys])
+      const [, own] = await sniff.find(/connect to (stratum2\S+?)"/)
+      const miner = await new Sluice(["miner", "--connect", own!, "--user", "alice", "--shares", "3"]).finished
+      assert.strictEqual(miner.status, 0, miner.stderr)
+      await sniff.find(/#1 closed by the client: the peer closed the connection/)
+      const { status, stderr, stdout } = await sniff.stop("SIGTERM")
+      assert.strictEqual(status, 0, stderr)
+
+      const lines = stdout.trimEnd().split("\n")
+      assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} #1 opened by 127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+$/)
+      assert.match(lines[1]!, /^\S+ #1 > SetupConnection to server protocol=0 .*vendor="Sluice"/)
+      assert.match(lines[2]!, /^\S+ #1 < SetupConnection\.Success to client usedVersion=2 /)
+      assert.match(stdout, /^\S+ #1 > OpenStandardMiningChannel to server .*userIdentity="alice"/m)
+      assert.match(stdout, /^\S+ #1 > SubmitSharesStandard to server .*sequenceNumber=\d/m)
+      assert.match(stdout, /^\S+ #1 < SubmitShares\.Success to client /m)
+      for (const text of [stdout, stderr]) assert.notInclude(text, secretKey)
+
+      const recorded = (await readFile(recording, "utf8"))
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+      assert.strictEqual((await stat(recording)).mode & 0o777, 0o600)
+      assert.lengthOf(recorded, lines.length)
+      assert.deepInclude(recorded[2], {
+        event: "Message",
+        connectionId: 1,
+        to: "client",
+        fate: "passed",
+        protocol: "mining"
+      })
+      assert.deepInclude(recorded.at(-1), { event: "Closed", by: "client" })
+      // Anybody can read the frames.
+      const { stdout: decoded } = await run(["decode", "--json", recorded[1].frame])
+      assert.deepStrictEqual(JSON.parse(decoded).message, recorded[1].message)
+
+      // The pool gives every connection another extranonce, so the shares of another connection are worth nothing.
+      const replayed = await run(["replay", "--recording", recording, "--connect", url, "--log-level", "none"])
+      assert.match(replayed.stdout, /^\S+ #1 < OpenStandardMiningChannel\.Success to client /m)
+      assert.match(replayed.stdout, /^#1 ! recorded: SubmitShares\.Success; came: SubmitShares\.Error$/m)
+      assert.match(replayed.stdout, /\n1 connection replayed, \d+ differences?\n$/)
+      assert.strictEqual(replayed.status, 1)
+    })
+  }).pipe(Effect.scoped, Effect.orDie)
+)
+
+it.live("a server that cannot be reached is told of, and the sniffer goes on; JSON is for machines", () =>
+  Effect.promise(async () => {
+    const sniff = new Sluice([
+      "sniff",
+      "--plain",
+      "--listen",
+      "127.0.0.1:0",
+      "--connect",
+      "stratum2+tcp+plain://127.0.0.1:1",
+      "--json"
+    ])
+    const [, own] = await sniff.find(/connect to (stratum2\S+?)"/)
+    for (const connectionId of [1, 2]) {
+      connect(Number(own!.split(":").at(-1)), "127.0.0.1")
+      await sniff.find(new RegExp(`"event":"Closed","connectionId":${connectionId}`))
+    }
+    const { status, stderr, stdout } = await sniff.stop()
+    assert.strictEqual(status, 0)
+    const events = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+    assert.deepInclude(events[1], { event: "Closed", by: "server" })
+    assert.match(events[1].reason, /^cannot connect to 127\.0\.0\.1:1: nothing listens there/)
+    assert.match(stderr, /The connection from 127\.0\.0\.1:\d+ ended: cannot connect to 127\.0\.0\.1:1/)
+  })
+)
+
+it.live("what cannot be is told in one line, and status 2", () =>
+  Effect.promise(async () => {
+    const path = join(directory, "bad.ndjson")
+    const nowhere = ["--connect", "stratum2+tcp+plain://127.0.0.1:1"]
+    await writeFile(path, '{"event":"Opened","connectionId":1,"at":0,"server":"a:1"}\n{"frame":"00"}\n')
+    const refused = async (args: ReadonlyArray<string>) => {
+      const { status, stderr } = await run([...args, ...nowhere])
+      assert.strictEqual(status, 2)
+      return stderr.trimEnd()
+    }
+    assert.strictEqual(
+      await refused(["replay", "--recording", path]),
+      `sluice replay: ${path}: line 2 of the recording: it is not what a sniffer records: an object with event, connectionId and at`
+    )
+    assert.match(await refused(["replay", "--recording", join(directory, "none")]), /none: there is no such file$/)
+    await writeFile(path, '{"event":"Opened","connectionId":1,"at":0,"server":"a:1"}\n')
+    assert.match(await refused(["replay", "--recording", path, "--connection", "2"]), /there is no connection 2 in it$/)
+    assert.match(
+      await refused(["replay", "--recording", path, "--log-level", "none"]),
+      /^sluice replay: cannot connect to 127\.0\.0\.1:1: nothing/
+    )
+    const sniff = ["sniff", "--plain", "--listen", "127.0.0.1:0"]
+    assert.strictEqual(
+      await refused([...sniff, "--record", path]),
+      `sluice sniff: cannot record to ${path}: there is a file already`
+    )
+  })
+)
