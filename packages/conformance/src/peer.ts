@@ -160,6 +160,14 @@ export class Peer {
     })
   }
 
+  /** Waits for the first frame without taking it; false where the connection ends, or the time of an answer is over. */
+  get speaks(): Effect.Effect<boolean> {
+    return Queue.peek(this.#inbox).pipe(
+      Effect.timeoutOption(this.#options.answerMs),
+      Effect.match({ onSuccess: Option.isSome, onFailure: () => false })
+    )
+  }
+
   /** Passes over what has come so far. */
   get skip(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {

@@ -3,7 +3,7 @@
  * others. What comes in passes as it is.
  */
 import type { Duplex } from "@sluice/transport"
-import { Effect } from "effect"
+import { Effect, Semaphore } from "effect"
 
 export class Wire {
   /** What the floors above write to and read from. */
@@ -12,25 +12,29 @@ export class Wire {
 
   constructor(inner: Duplex) {
     const { pull, remote, write } = inner
+    // The pieces of two writes must not mix.
+    const oneAtATime = Semaphore.makeUnsafe(1).withPermits(1)
     this.duplex = {
       pull,
       remote,
       write: (bytes) =>
-        Effect.suspend(() => {
-          const { change } = this
-          if (change === undefined) return write(bytes)
-          return Effect.forEach(
-            change(bytes()),
-            (piece) =>
-              Effect.andThen(
-                write(() => piece),
-                Effect.yieldNow
-              ),
-            {
-              discard: true
-            }
-          )
-        })
+        oneAtATime(
+          Effect.suspend(() => {
+            const { change } = this
+            if (change === undefined) return write(bytes)
+            return Effect.forEach(
+              change(bytes()),
+              (piece) =>
+                Effect.andThen(
+                  write(() => piece),
+                  Effect.yieldNow
+                ),
+              {
+                discard: true
+              }
+            )
+          })
+        )
     }
   }
 

@@ -67,7 +67,7 @@ const broken = (makeFault: () => Fault): Layer.Layer<FrameListener, never, Frame
     )
   )
 
-const withFault = (frames: FrameDuplex, { receive, send }: Fault): FrameDuplex => {
+export const withFault = (frames: FrameDuplex, { receive, send }: Fault): FrameDuplex => {
   const pull: FrameDuplex["pull"] = Effect.flatMap(frames.pull, (batch) => {
     const [first, ...rest] = receive === undefined ? batch : batch.flatMap((frame) => receive(frame))
     return first === undefined ? pull : Effect.succeed([first, ...rest] as const)

@@ -1,0 +1,121 @@
+/**
+ * One client's frames, held against what binds the client of any protocol (3.2 to 3.6, extension 0x0001). Pure: it sees
+ * every frame once, in order.
+ */
+import {
+  Common,
+  DecodeError,
+  ExtensionsNegotiation,
+  Frame,
+  type Message,
+  type Mining,
+  type Protocol,
+  type TemplateDistribution
+} from "@sluice/protocol"
+import type { Ledger } from "./ledger.ts"
+
+/** What a client may send. */
+export type ToServer = Mining.ToServer | TemplateDistribution.ToServer
+
+export class Conduct {
+  private answered = false
+  private greeted = false
+  private hasSpoken = false
+  private readonly ledger: Ledger
+  private readonly protocol: Protocol<ToServer, unknown>
+
+  constructor(ledger: Ledger, protocol: Protocol<ToServer, unknown>) {
+    this.ledger = ledger
+    this.protocol = protocol
+  }
+
+  /** Judges the frame, and gives its message if it is one of the protocol's for its server. */
+  judge(frame: Frame): ToServer | undefined {
+    const { ledger } = this
+    const isSetup = frame.messageType === Common.SetupConnection.type && Frame.extension(frame) === 0
+    const name = nameOf(frame)
+    if (!this.greeted) ledger.note("client-setup.first", isSetup, "SetupConnection first", name)
+    else if (!this.answered && !isSetup) ledger.note("client-setup.patience", false, "nothing before the answer", name)
+    else ledger.note("client-setup.once", !isSetup, "SetupConnection once", "a second one")
+    this.greeted = true
+    if (Frame.extension(frame) === ExtensionsNegotiation.EXTENSION) return this.judgeRequest(frame)
+    const isCore = Frame.extension(frame) === 0
+    ledger.note("client-extensions.negotiated", isCore, "no message of an extension that was not agreed on", name)
+    if (!isCore) return undefined
+    if (!isSetup) this.hasSpoken = true
+    const found = this.protocol.toServer.find(frame.extensionType, frame.messageType)
+    ledger.note("client-frames.direction", found !== undefined, "messages that go to the server", name)
+    if (found === undefined) return undefined
+    this.judgeBit(frame, found)
+    const message = this.decode(frame, found) as ToServer | undefined
+    if (message?._tag === "SetupConnection") this.judgeSetup(message)
+    return message
+  }
+
+  /** The server answers SetupConnection now; before that the client has to wait. */
+  answer(): void {
+    this.answered = true
+    if (this.ledger.breachOf("client-setup.patience") === undefined)
+      this.ledger.note("client-setup.patience", true, "", "")
+  }
+
+  /** What a server without extensions answers to RequestExtensions. */
+  static refusalOf(frame: Frame): Uint8Array | undefined {
+    const { RequestExtensions, RequestExtensionsError } = ExtensionsNegotiation
+    if (Frame.extension(frame) !== ExtensionsNegotiation.EXTENSION) return undefined
+    if (frame.messageType !== RequestExtensions.type) return undefined
+    try {
+      const { requestedExtensions: unsupportedExtensions, requestId } = RequestExtensions.codec.decode(frame.payload)
+      const refusal = { requestId, unsupportedExtensions, requiredExtensions: [] }
+      return RequestExtensionsError.codec.encode(RequestExtensionsError.make(refusal))
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      return undefined
+    }
+  }
+
+  private judgeRequest(frame: Frame): undefined {
+    const { RequestExtensions } = ExtensionsNegotiation
+    const known = frame.messageType === RequestExtensions.type
+    this.ledger.note("client-frames.direction", known, "RequestExtensions", nameOf(frame))
+    if (!known) return
+    const expected = "RequestExtensions before all other messages"
+    this.ledger.note("client-extensions.first", !this.hasSpoken, expected, "one behind other messages")
+    this.judgeBit(frame, RequestExtensions)
+    this.decode(frame, RequestExtensions)
+  }
+
+  private judgeBit(frame: Frame, { channel, name }: Message): void {
+    const bit = Frame.isChannelMessage(frame)
+    const expected = `${name} ${channel ? "with" : "without"} the channel bit`
+    this.ledger.note("client-frames.channel-bit", bit === channel, expected, `${bit ? "with" : "without"} it`)
+  }
+
+  private decode(frame: Frame, { codec, name }: Message): unknown {
+    try {
+      const message = codec.decode(frame.payload)
+      this.ledger.note("client-frames.readable", true, "", "")
+      return message
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.ledger.note("client-frames.readable", false, `${name} that can be read`, error.message)
+      return undefined
+    }
+  }
+
+  private judgeSetup({ endpointHost, maxVersion, minVersion, vendor }: Common.SetupConnection): void {
+    const { ledger } = this
+    const { PROTOCOL_VERSION } = Common
+    const holdsVersion = minVersion <= PROTOCOL_VERSION && maxVersion >= PROTOCOL_VERSION
+    ledger.note("client-setup.versions", holdsVersion, "versions with 2 among them", `${minVersion} to ${maxVersion}`)
+    ledger.note("client-setup.vendor", vendor !== "", "a vendor", "an empty one")
+    const isAscii = /^[\x21-\x7e]+$/.test(endpointHost)
+    ledger.note("client-setup.endpoint", isAscii, "the host in ASCII", JSON.stringify(endpointHost))
+  }
+}
+
+const nameOf = (frame: Frame): string => {
+  const extension = Frame.extension(frame)
+  const of = extension === 0 ? "" : ` of extension 0x${extension.toString(16)}`
+  return `message 0x${frame.messageType.toString(16).padStart(2, "0")}${of}`
+}

@@ -1,0 +1,173 @@
+/** Serves a client one scripted session after the other, and gives a verdict for each rule. */
+import { entropy } from "@sluice/noise"
+import { Mining, TemplateDistribution } from "@sluice/protocol"
+import { Listener } from "@sluice/transport"
+import { Clock, Duration, Effect, Exit, type Redacted, Scope } from "effect"
+import { Peer } from "../peer.ts"
+import { RuleBroken, RuleSkipped, type RuleResult, type Verdict } from "../rule.ts"
+import { verdictOf } from "../run.ts"
+import { Door } from "./accept.ts"
+import { clientRules } from "./client-rules.ts"
+import { Conduct } from "./conduct.ts"
+import { makeCredentials } from "./credentials.ts"
+import type { ClientKit, ClientRule, Visitor } from "./kit.ts"
+import { Ledger } from "./ledger.ts"
+
+export interface ServeOptions {
+  /** What the kit serves, and the client has to speak. */
+  readonly protocol: "mining" | "template-distribution"
+  /** Signs the kit's certificates; without it connections are not encrypted. */
+  readonly authoritySecretKey?: Redacted.Redacted<Uint8Array>
+  /** Only rules whose id begins with one of these; all. */
+  readonly only?: ReadonlyArray<string>
+  /** A second address, to which clients are sent by Reconnect; without it those rules are skipped. */
+  readonly elsewhere?: Listener["Service"]
+  /** How long the client may take to connect, again and again; 1 minute. */
+  readonly connectTimeout?: Duration.Input
+  /** How long an answer may take; 5 seconds. */
+  readonly answerTimeout?: Duration.Input
+  /** How long to listen for what must not come; 1 second. */
+  readonly quietTime?: Duration.Input
+  /** How long a share, or a solution, may take; 30 seconds. */
+  readonly shareTimeout?: Duration.Input
+  /** What the targets of channels aim at, by the hash rates that clients name; 300. */
+  readonly sharesPerMinute?: number
+  /** Called with each verdict when it is there. */
+  readonly onResult?: (result: RuleResult) => void
+}
+
+/** The rules for a client of this protocol. */
+export const clientRulesFor = (protocol: ServeOptions["protocol"]): ReadonlyArray<ClientRule> =>
+  clientRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
+
+/**
+ * A verdict for each rule, in the order of the rules, for the client that connects to the listener: one, that comes back
+ * whenever its connection ends. Nothing fails: where nobody comes, all rules are skipped.
+ */
+export const serve = (options: ServeOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, Listener> =>
+  Effect.gen(function* () {
+    const kit = yield* makeKit(options, yield* Listener)
+    const { onResult, only, protocol } = options
+    const rules = clientRulesFor(protocol).filter(
+      ({ id }) => only === undefined || only.some((prefix) => id.startsWith(prefix))
+    )
+    const verdicts = new Map<string, Verdict>()
+    const inOrder = [...rules.filter(({ observed }) => observed !== true), ...rules.filter(({ observed }) => observed)]
+    for (const rule of inOrder) {
+      const tried = yield* Effect.match(rule.check(kit), {
+        onSuccess: (): Verdict => ({ _tag: "Passed" }),
+        onFailure: verdictOf
+      })
+      // What it has left open is in no state to go on with.
+      if (tried._tag === "Failed") yield* kit.end
+      verdicts.set(rule.id, tried)
+      if (rule.observed !== true && onResult !== undefined) onResult(resultOf(rule, judged(kit.ledger, rule, tried)))
+    }
+    // A later session may have shown more.
+    return rules.map((rule) => {
+      const result = resultOf(rule, judged(kit.ledger, rule, verdicts.get(rule.id)!))
+      if (rule.observed === true) onResult?.(result)
+      return result
+    })
+  }).pipe(Effect.scoped)
+
+const judged = (ledger: Ledger, { id }: ClientRule, tried: Verdict): Verdict => {
+  const breach = ledger.breachOf(id)
+  return breach === undefined || tried._tag === "Failed" ? tried : verdictOf(new RuleBroken(breach))
+}
+
+const resultOf = ({ id, section, side, title }: ClientRule, verdict: Verdict): RuleResult => ({
+  id,
+  title,
+  section,
+  side,
+  verdict
+})
+
+const PROTOCOL = { mining: Mining.protocol, "template-distribution": TemplateDistribution.protocol }
+
+const makeKit = Effect.fnUntraced(function* (
+  options: ServeOptions,
+  listener: Listener["Service"]
+): Effect.fn.Return<ClientKit, never, Scope.Scope> {
+  const { authoritySecretKey, elsewhere, protocol } = options
+  const encrypted = authoritySecretKey !== undefined
+  const credentialsFor = encrypted ? yield* makeCredentials(authoritySecretKey) : undefined
+  const random = yield* entropy
+  const places = { here: listener, ...(elsewhere === undefined ? {} : { elsewhere }) }
+  const door = yield* Door.open(places, encrypted)
+  const answerMs = Duration.toMillis(options.answerTimeout ?? "5 seconds")
+  const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
+  const connectMs = Duration.toMillis(options.connectTimeout ?? "1 minute")
+  const ledger = new Ledger()
+  const state: ClientKit["state"] = {}
+  /** The connections that are open. */
+  let open: ReadonlyArray<Scope.Closeable> = []
+  let hasCome = false
+  let isGone = false
+
+  const end = Effect.suspend(() => {
+    const ended = open
+    open = []
+    state.miner = undefined
+    state.templateUser = undefined
+    return Effect.forEach(ended, (scope) => Scope.close(scope, Exit.void), { discard: true })
+  })
+
+  const goneFor = Effect.suspend(() => {
+    isGone = true
+    const why = `the client did not connect${hasCome ? " again" : ""} within ${connectMs / 1000} s`
+    return Effect.fail(new RuleSkipped({ why }))
+  })
+
+  const accept: ClientKit["accept"] = Effect.fnUntraced(function* ({ alter, at, beside = false, forgery } = {}) {
+    if (!beside) yield* end
+    // It is not waited for again and again.
+    const patience = isGone ? 0 : connectMs
+    const until = (yield* Clock.currentTimeMillis) + patience
+    while (true) {
+      const credentials = credentialsFor === undefined ? undefined : yield* credentialsFor(forgery)
+      const left = Math.max(0, until - (yield* Clock.currentTimeMillis))
+      const accepted = yield* door.take(at, left, { alter, credentials })
+      if (accepted === undefined) return yield* goneFor
+      hasCome = true
+      isGone = false
+      const scope = yield* Scope.make()
+      yield* Scope.addFinalizer(scope, accepted.end)
+      open = [...open, scope]
+      const conduct = new Conduct(ledger, PROTOCOL[protocol])
+      const reception: Pick<Visitor, "conduct" | "host"> = { conduct, host: undefined }
+      const peer = yield* Peer.make(accepted.frames, accepted.wire, {
+        answerMs,
+        quietMs,
+        onFrame: (frame, now) => {
+          const refusal = Conduct.refusalOf(frame)
+          const message = conduct.judge(frame)
+          if (refusal !== undefined) return [refusal]
+          return message === undefined || reception.host === undefined ? [] : reception.host(message, now)
+        }
+      }).pipe(Scope.provide(scope))
+      const visitor: Visitor = Object.assign(reception, { peer })
+      // Without a word from it, it had gone while it waited.
+      if (forgery !== undefined || alter !== undefined || (yield* peer.speaks) || !peer.ended) return visitor
+      yield* Scope.close(scope, Exit.void)
+    }
+  })
+
+  yield* Effect.addFinalizer(() => end)
+  return {
+    protocol,
+    encrypted,
+    answerMs,
+    quietMs,
+    shareMs: Duration.toMillis(options.shareTimeout ?? "30 seconds"),
+    sharesPerMinute: options.sharesPerMinute ?? 300,
+    ledger,
+    random,
+    elsewhere: elsewhere?.address,
+    accept,
+    comes: (at) => door.comes(at, connectMs),
+    end,
+    state
+  }
+})

@@ -1,0 +1,138 @@
+/** Our miner, and our pool with a miner on it, as clients of the kit: in memory, as they are or with a fault put between. */
+import type { Curve as AbstractCurve } from "@sluice/core"
+import { HashInProcess, Miner, type MinerOptions } from "@sluice/miner"
+import { AuthorityKey, Curve } from "@sluice/noise"
+import { Pool } from "@sluice/pool"
+import { TemplateClient } from "@sluice/template-provider"
+import {
+  FrameDialer,
+  Listener,
+  Memory,
+  MiningDialer,
+  MiningListener,
+  Noise,
+  Plain,
+  type ServerAddress,
+  Setup,
+  TemplateDialer
+} from "@sluice/transport"
+import { Context, Effect, Layer, Logger } from "effect"
+import { Conformance } from "../src/index.ts"
+import { type Fault, poolOptions, withFault } from "./worlds.ts"
+
+export interface ClientCheck extends Partial<Conformance.ServeOptions> {
+  readonly protocol: Conformance.ServeOptions["protocol"]
+  /** What becomes of the client's frames; of its own for each connection. */
+  readonly fault?: () => Fault
+  readonly miner?: Partial<MinerOptions>
+  /** With Noise between the client and the kit; without. */
+  readonly noise?: boolean
+  /** The curve that the client checks the server with. */
+  readonly curve?: AbstractCurve
+  /** How far the client thinks clocks apart. */
+  readonly clockTolerance?: Noise.InitiatorOptions["clockTolerance"]
+}
+
+const KIT = { host: "memory", port: 1 }
+const ELSEWHERE = { host: "memory", port: 2 }
+const POOL = { host: "memory", port: 3 }
+const PLAIN = { _tag: "plain" } as const
+
+/** Few nonces, so that all else is rolled soon; more where little else can be. */
+const hashing = (nonces: number) =>
+  HashInProcess.layer({
+    slice: "4 millis",
+    hashesPerSlice: 256,
+    space: { nonces, versions: 4, extranonces: 2 ** 32 }
+  })
+const reconnecting = { firstDelay: "1 millis", maxDelay: "5 millis" } as const
+
+/** What the miner says of itself: with it a hash in 64 is a share, some four in a slice. */
+const SHARES_PER_MINUTE = 60
+const HASH_RATE = 64
+
+/** Runs the kit, to which a client comes. */
+export const checkClient = ({
+  clockTolerance,
+  curve,
+  fault,
+  miner = {},
+  noise = false,
+  protocol,
+  ...options
+}: ClientCheck) =>
+  Effect.gen(function* () {
+    const network = Memory.make()
+    const { publicKey, secretKey } = yield* AuthorityKey.generate
+    const security: ServerAddress["security"] = noise ? { _tag: "noise", authorityKey: publicKey } : PLAIN
+    const listenAt = (address: typeof KIT) =>
+      Effect.map(Layer.build(network.listener(address)), (context) => Context.get(context, Listener))
+    const listener = yield* listenAt(KIT)
+    const elsewhere = yield* listenAt(ELSEWHERE)
+
+    const secured = noise ? Noise.initiator(clockTolerance === undefined ? {} : { clockTolerance }) : Plain.dialer
+    const dialer = faulty(fault).pipe(Layer.provide(secured), Layer.provide(network.dialer))
+    const server = { ...KIT, security }
+    const client = protocol === "mining" ? minerOf([server], miner, dialer) : poolOf(server, network, dialer)
+    yield* Layer.build(client).pipe(curve === undefined ? (self) => self : Effect.provideService(Curve.Curve, curve))
+    return yield* Conformance.serve({
+      protocol,
+      elsewhere,
+      connectTimeout: "10 seconds",
+      answerTimeout: "10 seconds",
+      quietTime: "100 millis",
+      shareTimeout: "10 seconds",
+      sharesPerMinute: SHARES_PER_MINUTE,
+      ...(noise ? { authoritySecretKey: secretKey } : {}),
+      ...options
+    }).pipe(Effect.provideService(Listener, listener))
+  }).pipe(Effect.scoped, Effect.provide(Logger.layer([])), Effect.orDie)
+
+const minerOf = (
+  servers: readonly [ServerAddress],
+  changes: Partial<MinerOptions>,
+  dialer: Layer.Layer<FrameDialer>
+) => {
+  const options: MinerOptions = {
+    servers,
+    user: "conformance",
+    channel: "extended",
+    nominalHashRate: HASH_RATE,
+    reconnecting,
+    ...changes
+  }
+  return Miner.layer(options).pipe(
+    Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+    Layer.provide([dialer, hashing(options.channel === "extended" ? 32 : 65_536)])
+  )
+}
+
+/** A pool whose templates come from the kit, and a miner on it that makes them blocks. */
+const poolOf = (provider: ServerAddress, network: Memory.Network, dialer: Layer.Layer<FrameDialer>) => {
+  const options = { ...poolOptions, policy: { minHashRate: 1, sharesPerMinute: SHARES_PER_MINUTE } }
+  const source = TemplateClient.layer({
+    servers: [provider],
+    constraints: Pool.constraints(options),
+    reconnecting
+  }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(dialer))
+  const pool = Pool.layer(options).pipe(
+    Layer.provide(source),
+    Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+    Layer.provide(Plain.listener),
+    Layer.provide(Layer.orDie(network.listener(POOL)))
+  )
+  const plain = Plain.dialer.pipe(Layer.provide(network.dialer))
+  return Layer.merge(pool, minerOf([{ ...POOL, security: PLAIN }], {}, plain))
+}
+
+/** The dialer, with a fault of its own for each connection. */
+const faulty = (makeFault: (() => Fault) | undefined): Layer.Layer<FrameDialer, never, FrameDialer> =>
+  Layer.effect(
+    FrameDialer,
+    Effect.map(FrameDialer, ({ dial }) =>
+      FrameDialer.of({
+        dial: (server) =>
+          Effect.map(dial(server), (frames) => (makeFault === undefined ? frames : withFault(frames, makeFault())))
+      })
+    )
+  )

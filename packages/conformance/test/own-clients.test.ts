@@ -1,0 +1,88 @@
+/** Our own miner and pool keep every rule that they can be tried on. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Conformance } from "../src/index.ts"
+import { checkClient } from "./client-worlds.ts"
+
+/** Those that did not pass, with why. */
+const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
+  Object.fromEntries(
+    results.flatMap(({ id, verdict }) =>
+      verdict._tag === "Passed"
+        ? []
+        : [[id, verdict._tag === "Skipped" ? verdict.why : `expected ${verdict.expected}, came ${verdict.came}`]]
+    )
+  )
+
+/** What our miner has no reason to do while it mines. */
+const NOT_SHOWN = {
+  "client-close.channel": "no CloseChannel came",
+  "client-close.reason": "no CloseChannel came",
+  "client-extensions.first": "the client asked for no extensions",
+  "client-update.channel": "no UpdateChannel came",
+  "client-update.hash-rate": "no UpdateChannel came"
+}
+
+const WITHOUT_NOISE = Object.fromEntries(
+  Conformance.clientRules
+    .filter(
+      ({ id }) => id.startsWith("client-noise.") || ["client-frames.bad-tag", "client-reconnect.authority"].includes(id)
+    )
+    .map(({ id }) => [id, "the client is served without Noise"])
+)
+
+const WITHOUT_EXTENDED = {
+  "client-open.extranonce-size": "no extended channel was asked for",
+  "client-open.kind": "no extended channel was asked for",
+  "client-shares.extranonce": "no extended share came"
+}
+
+describe("our miner", () => {
+  it.live("keeps the rules of a mining client on an extended channel", () =>
+    Effect.gen(function* () {
+      const results = yield* checkClient({ protocol: "mining", noise: true })
+      expect(others(results)).toEqual(NOT_SHOWN)
+      expect(results.map(({ id }) => id)).toEqual(Conformance.clientRulesFor("mining").map(({ id }) => id))
+    })
+  )
+})
+
+describe("our miner", () => {
+  it.live("keeps them on a standard channel with jobs of its own", () =>
+    Effect.gen(function* () {
+      const needsGroups = "the client has REQUIRES_STANDARD_JOBS, and with it no groups"
+      const needsRoots = "the client's jobs come with their merkle root (REQUIRES_STANDARD_JOBS)"
+      const results = yield* checkClient({ protocol: "mining", miner: { channel: "standard" } })
+      expect(others(results)).toEqual({
+        ...NOT_SHOWN,
+        ...WITHOUT_NOISE,
+        ...WITHOUT_EXTENDED,
+        "client-groups.changed": needsGroups,
+        "client-jobs.group": needsGroups,
+        "client-prefix.earlier-jobs": needsRoots,
+        "client-prefix.later-jobs": needsRoots,
+        "client-target.group": needsGroups
+      })
+    })
+  )
+
+  it.live("keeps them on a standard channel with a group's jobs", () =>
+    Effect.gen(function* () {
+      const miner = { channel: "standard", requiresStandardJobs: false } as const
+      const results = yield* checkClient({ protocol: "mining", miner })
+      expect(others(results)).toEqual({ ...NOT_SHOWN, ...WITHOUT_NOISE, ...WITHOUT_EXTENDED })
+    })
+  )
+})
+
+describe("our pool", () => {
+  it.live("keeps the rules of a template client", () =>
+    Effect.gen(function* () {
+      expect(others(yield* checkClient({ protocol: "template-distribution", noise: true }))).toEqual({
+        "client-extensions.first": NOT_SHOWN["client-extensions.first"],
+        "client-transactions.error": "the client asked for no transactions",
+        "client-transactions.known": "the client asked for no transactions"
+      })
+    })
+  )
+})
