@@ -143,7 +143,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       const reason = isStopping ? "stopping" : "no_templates"
       metrics.turnedAway(reason)
       const why = isStopping ? "the pool stops" : "there is no template provider"
-      return yield* notices.note(reason, `${formatEndpoint(remote)} is turned away: ${why}`, "Warn")
+      return yield* notices.note(`turned away: ${reason}`, `${formatEndpoint(remote)} is turned away: ${why}`, "Warn")
     }
     const fiber = yield* Effect.fiber
     const session = new Session(connection, {

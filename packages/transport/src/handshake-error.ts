@@ -43,6 +43,15 @@ export class HandshakeGarbage extends error<HandshakeGarbage>("HandshakeGarbage"
   }
 }
 
+/** A server has more handshakes to compute than it can in time. */
+export class HandshakeQueueFull extends error<HandshakeQueueFull>("HandshakeQueueFull")("HandshakeQueueFull", {
+  waiting: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.waiting} others wait for their handshakes, the most allowed (max-handshakes-per-second)`
+  }
+}
+
 /** The certificate is not signed by the authority that the address names. */
 export class WrongAuthority extends error<WrongAuthority>("WrongAuthority")("WrongAuthority", {
   /** The key that was expected, as in addresses. */
@@ -97,6 +106,7 @@ export class HandshakeError extends error<HandshakeError>("HandshakeError")("Han
     HandshakeTimeout,
     HandshakeTruncated,
     HandshakeGarbage,
+    HandshakeQueueFull,
     WrongAuthority,
     CertificateNotValidNow,
     CertificateVersion
