@@ -38,9 +38,8 @@ export class ConnectionState {
     return channel === undefined ? this.groups.get(channelId)?.members : new Set([channel])
   }
 
-  /** Moves a channel into a group. Where no group job may come, a group means nothing. */
+  /** Moves a channel into a group. Also where no group job may come: a group can be closed, and be told of targets. */
   join(channel: ClientChannel, groupChannelId: number): void {
-    if (this.flags.requiresStandardJobs) return
     this.#leave(channel)
     let group = this.groups.get(groupChannelId)
     if (group === undefined) {

@@ -1,0 +1,336 @@
+/**
+ * What section 5 of the specification says of one mining connection, as a book that an onlooker keeps of the messages that
+ * passed one point of it. It is made from the text alone, as simply as it can be: every rule where it is broken, hashes
+ * with node:crypto, numbers in bigint. A server, a client and everything in between are measured by it.
+ */
+import type { Mining } from "@sluice/protocol"
+import { hash } from "node:crypto"
+
+export interface ModelFlags {
+  readonly requiresStandardJobs: boolean
+  readonly requiresWorkSelection: boolean
+  readonly requiresVersionRolling: boolean
+  readonly fixedVersion: boolean
+}
+
+export interface ModelJob {
+  readonly jobId: number
+  readonly version: number
+  readonly rolling: boolean
+  /** The merkle root with the prefix of the moment when the job was sent (5.3.10). */
+  readonly root: (extranonce: Uint8Array) => Buffer
+  readonly prefix: Uint8Array
+  state: "future" | "active" | "stale"
+  /** Since it is active (5.3.21). */
+  target: bigint
+}
+
+interface ModelPrevHash {
+  readonly prevHash: Uint8Array
+  readonly minNtime: number
+  readonly nbits: number
+  readonly at: number
+}
+
+export interface ModelChannel {
+  readonly id: number
+  readonly kind: "standard" | "extended"
+  readonly extranonceSize: number
+  prefix: Uint8Array
+  target: bigint
+  maxTarget: bigint
+  group: number
+  readonly jobs: Map<number, ModelJob>
+  /** The job to mine. */
+  mined: ModelJob | undefined
+  prevHash: ModelPrevHash | undefined
+  /** Hashes of the shares that were accepted on this previous hash. */
+  readonly seen: Set<string>
+}
+
+export interface ModelRequest {
+  readonly kind: "standard" | "extended"
+  readonly maxTarget: bigint
+  readonly minExtranonceSize: number
+}
+
+type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
+
+const BIP323 = 0x1fffffe0
+const FULL_EXTRANONCE = 32
+
+export class Model {
+  readonly channels = new Map<number, ModelChannel>()
+  readonly requests = new Map<number, ModelRequest>()
+  readonly flags: ModelFlags
+  /** Jobs that were sent to a group under its own id. */
+  readonly #groupJobs = new Map<number, Set<number>>()
+  /** Ids that are or were a group's, or a channel's (5.2.3). */
+  readonly #groupIds = new Set<number>()
+  readonly #channelIds = new Set<number>()
+  readonly #maxSharesPerPrevHash: number
+  readonly #end: "server" | "client"
+
+  /**
+   * At the client's end a group may have lost its channels to a CloseChannel that the server does not know of yet, so what
+   * was sent to the group before is held against nobody there.
+   */
+  constructor(end: "server" | "client", flags: ModelFlags, maxSharesPerPrevHash: number) {
+    this.#end = end
+    this.flags = flags
+    this.#maxSharesPerPrevHash = maxSharesPerPrevHash
+  }
+
+  groups(): ReadonlyMap<number, ReadonlyArray<ModelChannel>> {
+    return Map.groupBy(this.channels.values(), ({ group }) => group)
+  }
+
+  /** The channel of this id or the members of the group of this id. */
+  addressed(id: number): ReadonlyArray<ModelChannel> {
+    const channel = this.channels.get(id)
+    if (channel !== undefined) return [channel]
+    return [...this.channels.values()].filter(({ group }) => group === id)
+  }
+
+  close(id: number): void {
+    for (const channel of this.addressed(id)) this.channels.delete(channel.id)
+  }
+
+  /**
+   * The rules that a message of the server breaks, by the names that the client gives them. If it breaks none, and is for
+   * a channel that is there, it is entered into the book.
+   */
+  broken(message: Mining.ToClient, at: number): ReadonlySet<string> {
+    const rules = new Set<string>()
+    switch (message._tag) {
+      case "OpenStandardMiningChannel.Success":
+      case "OpenExtendedMiningChannel.Success":
+        this.#brokenByOpen(message, rules)
+        if (rules.size === 0) this.#open(message)
+        break
+      case "OpenMiningChannel.Error":
+        if (!this.requests.delete(message.requestId)) rules.add("known-request-id")
+        break
+      case "NewMiningJob":
+      case "NewExtendedMiningJob":
+        if (this.addressed(message.channelId).length === 0) break
+        this.#brokenByJob(message, rules)
+        if (rules.size === 0) this.#addJob(message)
+        break
+      case "SetNewPrevHash": {
+        const channels = this.addressed(message.channelId)
+        if (channels.length === 0) break
+        const isSent = (channel: ModelChannel) => channel.jobs.get(message.jobId)?.state === "future"
+        const toGroup = !this.channels.has(message.channelId)
+        if (toGroup && this.#end === "server" && this.#groupJobs.get(message.channelId)?.has(message.jobId) !== true) {
+          rules.add("prev-hash-names-future-job")
+        }
+        if (!channels.every(isSent)) rules.add("prev-hash-names-future-job")
+        if (rules.size === 0) for (const channel of channels) setPrevHash(channel, message, at)
+        break
+      }
+      case "SetTarget": {
+        const target = number(message.maximumTarget)
+        const channels = this.addressed(message.channelId)
+        if (channels.some(({ maxTarget }) => target > maxTarget)) rules.add("target-within-maximum")
+        if (rules.size === 0) for (const channel of channels) channel.target = target
+        break
+      }
+      case "SetExtranoncePrefix": {
+        const channel = this.channels.get(message.channelId)
+        if (channel === undefined && this.addressed(message.channelId).length > 0)
+          rules.add("extranonce-prefix-for-channel")
+        if (channel === undefined) break
+        const size = message.extranoncePrefix.length + channel.extranonceSize
+        if (size > FULL_EXTRANONCE) rules.add("full-extranonce-size")
+        const others = this.addressed(channel.group).filter((other) => other !== channel && other.id !== channel.id)
+        if (others.some((other) => fullSize(other) !== size)) rules.add("equal-extranonce-size-in-group")
+        if (rules.size === 0) channel.prefix = message.extranoncePrefix
+        break
+      }
+      case "SetGroupChannel": {
+        if (this.flags.requiresStandardJobs) rules.add("no-groups-with-standard-jobs-only")
+        if (this.#channelIds.has(message.groupChannelId)) rules.add("unique-group-channel-id")
+        const moved = message.channelIds.flatMap((id) => this.channels.get(id) ?? [])
+        const sizes = new Set([...moved, ...this.addressed(message.groupChannelId)].map(fullSize))
+        if (sizes.size > 1) rules.add("equal-extranonce-size-in-group")
+        if (rules.size === 0) for (const channel of moved) this.#join(channel, message.groupChannelId)
+        break
+      }
+      case "CloseChannel":
+        this.close(message.channelId)
+    }
+    return rules
+  }
+
+  /**
+   * The error codes that fit a share, all of them; with none it has to be accepted, and is remembered. A server that
+   * forgets which ids it never used may call a job stale that never was: of ids below its newest it says either.
+   */
+  refusals(share: Share, at: number): ReadonlySet<string> {
+    const channel = this.channels.get(share.channelId)
+    const kind = share._tag === "SubmitSharesStandard" ? "standard" : "extended"
+    if (channel?.kind !== kind) return new Set(["invalid-channel-id"])
+    const job = channel.jobs.get(share.jobId)
+    if (job === undefined) {
+      const ids = [...channel.jobs.keys()]
+      return new Set([
+        "invalid-job-id",
+        ...(share.jobId >= Math.min(...ids) && share.jobId <= Math.max(...ids) ? ["stale-share"] : [])
+      ])
+    }
+    if (job.state === "future") return new Set(["invalid-job-id"])
+    if (job.state === "stale") return new Set(["stale-share"])
+
+    const codes = new Set<string>()
+    const { at: since, minNtime } = channel.prevHash!
+    const extranonce = share._tag === "SubmitSharesExtended" ? share.extranonce : new Uint8Array(0)
+    if (extranonce.length !== channel.extranonceSize) codes.add("bad-extranonce-size")
+    if (share.version !== job.version) {
+      if (!job.rolling) codes.add("version-rolling-not-allowed")
+      else if (((share.version ^ job.version) & ~BIP323) !== 0) codes.add("invalid-non-rollable-version-bit")
+    }
+    if (share.ntime < minNtime || share.ntime > minNtime + (at - since) / 1000) codes.add("invalid-share")
+    const digest = headerHash(channel.prevHash!, job.root(extranonce), share)
+    if (number(digest) > job.target) codes.add("difficulty-too-low")
+    const key = digest.toString("hex")
+    if (channel.seen.has(key)) codes.add("duplicate-share")
+    else if (channel.seen.size >= this.#maxSharesPerPrevHash) codes.add("too-many-shares")
+    if (codes.size === 0) channel.seen.add(key)
+    return codes
+  }
+
+  #brokenByOpen(
+    message: Mining.OpenStandardMiningChannelSuccess | Mining.OpenExtendedMiningChannelSuccess,
+    rules: Set<string>
+  ): void {
+    const kind = message._tag === "OpenStandardMiningChannel.Success" ? "standard" : "extended"
+    const size = "extranonceSize" in message ? message.extranonceSize : 0
+    const request = this.requests.get(message.requestId)
+    if (request?.kind !== kind) rules.add("known-request-id")
+    if (request !== undefined && number(message.target) > request.maxTarget) rules.add("target-within-maximum")
+    if (request !== undefined && size < request.minExtranonceSize) rules.add("minimum-extranonce-size")
+    if (message.extranoncePrefix.length + size > FULL_EXTRANONCE) rules.add("full-extranonce-size")
+    if (this.#channelIds.has(message.channelId) || this.#groupIds.has(message.channelId)) rules.add("unique-channel-id")
+    if (this.flags.requiresStandardJobs) return
+    const { channelId, groupChannelId } = message
+    if (groupChannelId === channelId || this.#channelIds.has(groupChannelId)) rules.add("unique-group-channel-id")
+    const fits = (other: ModelChannel) => fullSize(other) === message.extranoncePrefix.length + size
+    if (!this.addressed(groupChannelId).every(fits)) rules.add("equal-extranonce-size-in-group")
+  }
+
+  #open(message: Mining.OpenStandardMiningChannelSuccess | Mining.OpenExtendedMiningChannelSuccess): void {
+    const { channelId, extranoncePrefix, groupChannelId, requestId, target } = message
+    const { kind, maxTarget } = this.requests.get(requestId)!
+    this.requests.delete(requestId)
+    const channel: ModelChannel = {
+      id: channelId,
+      kind,
+      extranonceSize: "extranonceSize" in message ? message.extranonceSize : 0,
+      prefix: extranoncePrefix,
+      target: number(target),
+      maxTarget,
+      group: -1,
+      jobs: new Map(),
+      mined: undefined,
+      prevHash: undefined,
+      seen: new Set()
+    }
+    this.channels.set(channelId, channel)
+    this.#channelIds.add(channelId)
+    this.#join(channel, groupChannelId)
+  }
+
+  #join(channel: ModelChannel, group: number): void {
+    // What was sent to a group before it lost all its members is not known to those who come.
+    if (this.addressed(group).length === 0) this.#groupJobs.delete(group)
+    this.#groupIds.add(group)
+    channel.group = group
+  }
+
+  #brokenByJob(message: Mining.NewMiningJob | Mining.NewExtendedMiningJob, rules: Set<string>): void {
+    const channel = this.channels.get(message.channelId)
+    if (message._tag === "NewMiningJob") {
+      if (channel?.kind !== "standard") rules.add("standard-job-for-standard-channel")
+    } else {
+      if (this.flags.requiresStandardJobs) rules.add("no-extended-jobs-with-standard-jobs-only")
+      if (channel?.kind === "standard") rules.add("extended-job-for-extended-or-group-channel")
+      if (this.flags.requiresVersionRolling && !message.versionRollingAllowed) rules.add("version-rolling-was-required")
+      if (this.flags.fixedVersion && message.versionRollingAllowed) rules.add("version-is-fixed")
+    }
+    const channels = this.addressed(message.channelId)
+    const isInUse = ({ jobs }: ModelChannel) => ["future", "active"].includes(jobs.get(message.jobId)?.state ?? "")
+    if (channels.some(isInUse)) rules.add("unique-job-id")
+    const isFirst = channels.every(({ prevHash }) => prevHash === undefined)
+    if (message.minNtime !== undefined && isFirst) rules.add("first-job-is-future")
+  }
+
+  #addJob(message: Mining.NewMiningJob | Mining.NewExtendedMiningJob): void {
+    const { channelId, jobId, minNtime, version } = message
+    if (!this.channels.has(channelId)) {
+      const jobs = this.#groupJobs.get(channelId) ?? new Set()
+      this.#groupJobs.set(channelId, jobs.add(jobId))
+    }
+    for (const channel of this.addressed(channelId)) {
+      const { prefix } = channel
+      const job: ModelJob = {
+        jobId,
+        version,
+        rolling: message._tag === "NewExtendedMiningJob" ? message.versionRollingAllowed : !this.flags.fixedVersion,
+        root:
+          message._tag === "NewMiningJob"
+            ? () => Buffer.from(message.merkleRoot)
+            : (extranonce) => merkleRoot(message, prefix, extranonce),
+        prefix,
+        state: "future",
+        target: 0n
+      }
+      channel.jobs.set(jobId, job)
+      if (minNtime !== undefined && channel.prevHash !== undefined) activate(channel, job)
+    }
+  }
+}
+
+const activate = (channel: ModelChannel, job: ModelJob): void => {
+  job.state = "active"
+  job.target = channel.target
+  channel.mined = job
+}
+
+const setPrevHash = (channel: ModelChannel, message: Mining.SetNewPrevHash, at: number): void => {
+  const { minNtime, nbits, prevHash } = message
+  for (const job of channel.jobs.values()) if (job.jobId !== message.jobId) job.state = "stale"
+  channel.prevHash = { prevHash, minNtime, nbits, at }
+  channel.seen.clear()
+  activate(channel, channel.jobs.get(message.jobId)!)
+}
+
+const fullSize = ({ extranonceSize, prefix }: ModelChannel): number => prefix.length + extranonceSize
+
+/** 5.3.16, word by word. */
+const merkleRoot = (job: Mining.NewExtendedMiningJob, prefix: Uint8Array, extranonce: Uint8Array): Buffer => {
+  let root = sha256d(job.coinbaseTxPrefix, prefix, extranonce, job.coinbaseTxSuffix)
+  for (const leaf of job.merklePath) root = sha256d(root, leaf)
+  return root
+}
+
+export const headerHash = (
+  { nbits, prevHash }: ModelPrevHash,
+  root: Uint8Array,
+  share: { readonly version: number; readonly ntime: number; readonly nonce: number }
+): Buffer => {
+  const header = Buffer.alloc(80)
+  header.writeUInt32LE(share.version, 0)
+  header.set(prevHash, 4)
+  header.set(root, 36)
+  header.writeUInt32LE(share.ntime, 68)
+  header.writeUInt32LE(nbits, 72)
+  header.writeUInt32LE(share.nonce, 76)
+  return sha256d(header)
+}
+
+/** Of 32 little-endian bytes. */
+export const number = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes.toReversed()).toString("hex")}`)
+
+const sha256d = (...parts: ReadonlyArray<Uint8Array>): Buffer => sha256(sha256(Buffer.concat(parts)))
+const sha256 = (data: Uint8Array): Buffer => hash("sha256", data, "buffer")
