@@ -185,7 +185,7 @@ describe("a replay", () => {
       const { differences, events } = yield* against(
         ({ frames }) => Effect.andThen(frames.write([setupSuccess, setTarget]), Effect.forever(frames.pull)),
         { pace: "recorded", answerTimeout: "3 seconds" },
-        ({ closed: _, ...script }) => script
+        ({ connectionId, openedAt, steps }) => ({ connectionId, openedAt, steps })
       )
       const sent = events.filter((event) => event._tag === "Message" && event.to === "server")
       assert.approximately(sent[1]!.at - sent[0]!.at, 2000, 100)

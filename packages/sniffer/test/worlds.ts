@@ -1,12 +1,25 @@
 /** A pool and a miner with a sniffer between them: in memory under a test clock, or on real sockets with Noise. */
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { HashInProcess, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
 import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
-import { Memory, MiningDialer, MiningListener, Plain, type ServerAddress, Setup } from "@sluice/transport"
-import { Effect, Fiber, Layer, Logger, Stream } from "effect"
+import {
+  type Endpoint,
+  FrameListener,
+  Memory,
+  MiningDialer,
+  MiningListener,
+  Noise,
+  Plain,
+  Security,
+  type ServerAddress,
+  Setup,
+  Tcp
+} from "@sluice/transport"
+import { Context, Effect, Fiber, Layer, Logger, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Sniffer, type SnifferOptions } from "../src/index.ts"
+import { relay, Sniffer, type SnifferOptions } from "../src/index.ts"
 
 export const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
 
@@ -60,6 +73,46 @@ const miner = (server: ServerAddress, options: Partial<MinerOptions> = {}) => {
     ])
   )
 }
+
+const freePort = { host: "127.0.0.1", port: 0 }
+
+/** A pool on a free port with a key of its own, until the Scope closes. */
+export const tcpPool = Effect.gen(function* () {
+  const { publicKey, secretKey } = yield* AuthorityKey.generate
+  const context = yield* Layer.build(
+    pool.pipe(
+      Layer.provide(Noise.responder()),
+      Layer.provide([Tcp.listener(freePort), CertificateAuthority.layer({ secretKey })]),
+      Layer.provide(quiet)
+    )
+  )
+  return addressOf(Context.get(context, Pool).address, publicKey)
+})
+
+/** A relay to the server, likewise. */
+export const tcpRelay = Effect.fnUntraced(function* (
+  server: ServerAddress,
+  observe: NonNullable<SnifferOptions["observe"]>
+) {
+  const { publicKey, secretKey } = yield* AuthorityKey.generate
+  const context = yield* Layer.build(
+    Layer.merge(
+      Noise.responder().pipe(Layer.provide([Tcp.listener(freePort), CertificateAuthority.layer({ secretKey })])),
+      Sniffer.layer({ observe }).pipe(Layer.provide(Security.dialer()), Layer.provide(Tcp.dialer))
+    ).pipe(Layer.provide(quiet))
+  )
+  yield* relay({ server }).pipe(Effect.provideContext(context), Effect.provide(quiet), Effect.forkScoped)
+  return addressOf(Context.get(context, FrameListener).address, publicKey)
+})
+
+const addressOf = (address: Endpoint, authorityKey: Uint8Array): ServerAddress => ({
+  ...address,
+  security: { _tag: "noise", authorityKey }
+})
+
+/** A miner for the server, over TCP with Noise. */
+export const minerOver = (server: ServerAddress, options?: Partial<MinerOptions>) =>
+  miner(server, options).pipe(Layer.provide(Security.dialer()), Layer.provide(Tcp.dialer), Layer.provide(quiet))
 
 const quiet = Logger.layer([])
 
