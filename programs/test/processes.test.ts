@@ -1,6 +1,6 @@
-import { type AddressInfo, createServer } from "node:net"
 import { assert, describe, it } from "vitest"
 import { Sluice } from "./child.ts"
+import { freePorts } from "./free-ports.ts"
 import { run } from "./in-process.ts"
 
 /** Each find in here waits for processes that start, mine and reconnect on a machine that does other things too. */
@@ -60,12 +60,3 @@ describe("node, template provider, pool and miner as processes of their own", ()
 
 const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
   JSON.parse((await run(["key", "generate", "--json"])).stdout)
-
-/** Ports that nobody has now; what starts anew has to find its old one again. */
-const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"))
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once("listening", resolve))))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}

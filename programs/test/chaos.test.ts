@@ -1,0 +1,139 @@
+/**
+ * Processes killed at random (SIGKILL, so that nothing is put in order before): the template provider, the pool, half of
+ * the miners. Everything must heal, and the pool's books must be right: what a miner saw acknowledged is in the share log,
+ * and nothing is in it twice.
+ *
+ *     npx vitest run programs/test/chaos.test.ts                              one kill of each, about half a minute
+ *     SLUICE_CHAOS_SECONDS=600 npx vitest run programs/test/chaos.test.ts     ten minutes of kills at random
+ */
+import { LoggedShare } from "@sluice/pool"
+import { Schema } from "effect"
+import { existsSync, readFileSync, statSync } from "node:fs"
+import { mkdtemp } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { assert, describe, it } from "vitest"
+import { Sluice } from "./child.ts"
+import { freePorts } from "./free-ports.ts"
+import { run } from "./in-process.ts"
+
+const SECONDS = Number(process.env["SLUICE_CHAOS_SECONDS"] ?? 0)
+const CONNECTIONS = 20
+/** How long healing may take on a busy machine. */
+const PATIENCE_MS = 90_000
+
+type Victim = "provider" | "pool" | "swarm-b"
+const victims: ReadonlyArray<Victim> = ["provider", "pool", "swarm-b"]
+
+describe("a pool and its miners", () => {
+  it(
+    "heal whatever is killed, and no acknowledged share is lost or counted twice",
+    async () => {
+      const place = await mkdtemp(join(tmpdir(), "sluice-chaos-"))
+      const shareLog = join(place, "shares.ndjson")
+      const acknowledged = { "swarm-a": join(place, "a.ndjson"), "swarm-b": join(place, "b.ndjson") }
+      const [rpc, zmq, templates, mining] = await freePorts(4)
+      const [forProvider, forPool] = [await keyPair(), await keyPair()]
+      const credentials = { SLUICE_NODE__RPC_PASSWORD: "p", SLUICE_TEMPLATE_PROVIDER__RPC_PASSWORD: "p" }
+      const swarm = (name: keyof typeof acknowledged) =>
+        ["swarm", "--connect", `stratum2+tcp://127.0.0.1:${mining}/${forPool.publicKey}`, "--user", name].concat(
+          ["--connections", String(CONNECTIONS), "--hash-rate", "10", "--shares-per-minute", "60"],
+          ["--acknowledged", acknowledged[name], "--duplicate", "2", "--stale", "1"]
+        )
+      const commands = {
+        node: ["node", "--rpc-listen", `127.0.0.1:${rpc}`, "--rpc-user", "u", "--zmq", `tcp://127.0.0.1:${zmq}`].concat(
+          // About 1,024 hashes for a block, and the swarms try 400 a second.
+          ["--bits", "1f3fffff"]
+        ),
+        provider: ["template-provider", "--rpc-url", `http://127.0.0.1:${rpc}`, "--rpc-user", "u"].concat(
+          ["--zmq", `tcp://127.0.0.1:${zmq}`, "--listen", `127.0.0.1:${templates}`],
+          ["--authority-secret-key", forProvider.secretKey]
+        ),
+        pool: ["pool", "--template-provider", `stratum2+tcp://127.0.0.1:${templates}/${forProvider.publicKey}`].concat(
+          ["--listen", `127.0.0.1:${mining}`, "--authority-secret-key", forPool.secretKey],
+          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "--share-log", shareLog],
+          ["--min-hash-rate", "1", "--shares-per-minute", "60", "--log-level", "warn"]
+        ),
+        "swarm-a": swarm("swarm-a"),
+        "swarm-b": swarm("swarm-b")
+      }
+      const start = (name: keyof typeof commands) => new Sluice(commands[name], credentials)
+      const running = {
+        node: start("node"),
+        provider: start("provider"),
+        pool: start("pool"),
+        "swarm-a": start("swarm-a"),
+        "swarm-b": start("swarm-b")
+      }
+      const history: Array<string> = []
+      const growth = async (path: string) => {
+        const from = sizeOf(path)
+        const limit = performance.now() + PATIENCE_MS
+        while (sizeOf(path) <= from) {
+          if (performance.now() > limit) {
+            const said = Object.entries(running).map(([name, { output }]) => `${name}:\n${output.slice(-2000)}`)
+            throw new Error(`no more shares in ${path} after ${history.join(", ")}\n${said.join("\n")}`)
+          }
+          await sleep(50)
+        }
+      }
+      /** Both halves get their shares acknowledged, and blocks go all the way to the node. */
+      const allWell = async () => {
+        await Promise.all([growth(acknowledged["swarm-a"]), growth(acknowledged["swarm-b"])])
+        await running.node.find(/Block \d+ accepted/, running.node.output.length)
+      }
+      await allWell()
+
+      const until = performance.now() + SECONDS * 1000
+      for (let kills = 0; kills < victims.length || performance.now() < until; kills++) {
+        const victim = SECONDS === 0 ? victims[kills]! : victims[Math.floor(Math.random() * victims.length)]!
+        history.push(victim)
+        await sleep(Math.random() * (SECONDS === 0 ? 500 : 5000))
+        await running[victim].stop("SIGKILL")
+        await sleep(Math.random() * (SECONDS === 0 ? 0 : 3000))
+        running[victim] = start(victim)
+        // Every other time the next blow comes before all is well.
+        if (SECONDS === 0 || Math.random() < 0.5) await allWell()
+      }
+      await allWell()
+
+      for (const name of ["swarm-a", "swarm-b", "pool", "provider", "node"] as const) {
+        const { status, stderr } = await running[name].stop("SIGINT")
+        assert.strictEqual(status, 0, stderr)
+      }
+      const recorded = linesOf(shareLog).map((line) => decodeShare(line))
+      const userOf = new Map(recorded.map(({ hash, user }) => [hash, user]))
+      assert.strictEqual(userOf.size, recorded.length, `a share was counted twice: ${history.join(", ")}`)
+      let seen = 0
+      for (const path of Object.values(acknowledged)) {
+        for (const line of linesOf(path)) {
+          const { hash, userIdentity } = decodeAcknowledged(line)
+          assert.strictEqual(userOf.get(hash), userIdentity, `an acknowledged share is missing: ${history.join(", ")}`)
+          seen++
+        }
+      }
+      assert.isAbove(seen, 100)
+      assert.isAtLeast(recorded.length, seen)
+      if (SECONDS > 0)
+        console.log(`${history.length} kills; ${recorded.length} shares on record, ${seen} seen acknowledged`)
+    },
+    600_000 + SECONDS * 1000
+  )
+})
+
+const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0)
+
+/** Without halves of lines, which who is killed may leave behind. */
+const linesOf = (path: string): ReadonlyArray<string> =>
+  readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line.endsWith("}"))
+
+const decodeShare = Schema.decodeUnknownSync(Schema.fromJsonString(LoggedShare))
+const decodeAcknowledged = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Struct({ userIdentity: Schema.String, hash: Schema.String }))
+)
+
+const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
+  JSON.parse((await run(["key", "generate", "--json"])).stdout)
