@@ -9,12 +9,23 @@ import { DemoConfig } from "../src/demo/config.ts"
 import { MinerConfig } from "../src/miner/config.ts"
 import { NodeConfig } from "../src/node/config.ts"
 import { PoolConfig } from "../src/pool/config.ts"
+import { ReplayConfig } from "../src/replay/config.ts"
+import { SniffConfig } from "../src/sniff/config.ts"
 import { SwarmConfig } from "../src/swarm/config.ts"
 import { TemplateProviderConfig } from "../src/template-provider/config.ts"
 import { Sluice } from "./child.ts"
 import { run } from "./in-process.ts"
 
-const programs = [NodeConfig, TemplateProviderConfig, PoolConfig, MinerConfig, DemoConfig, SwarmConfig]
+const programs = [
+  NodeConfig,
+  TemplateProviderConfig,
+  PoolConfig,
+  MinerConfig,
+  DemoConfig,
+  SwarmConfig,
+  SniffConfig,
+  ReplayConfig
+]
 // Section 1 of the interoperability data that the Stratum V2 reference implementation publishes.
 const secretKey = "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n"
 const publicKey = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"

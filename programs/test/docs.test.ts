@@ -25,7 +25,7 @@ const commandsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> =>
       .map((line) =>
         line
           .replace(/\s*[#|>].*$/, "")
-          .replaceAll(/PROVIDER_KEY|POOL_KEY/g, publicKey)
+          .replaceAll(/(PROVIDER|POOL|SNIFFER)_KEY/g, publicKey)
           .split(" ")
           .slice(1)
       )
@@ -38,7 +38,7 @@ describe("the operators' page", () => {
   let directory = ""
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "sluice-docs-"))
-    for (const name of ["provider.key", "pool.key"]) await writeFile(join(directory, name), secretKey)
+    for (const name of ["provider.key", "pool.key", "sniffer.key"]) await writeFile(join(directory, name), secretKey)
     const { stdout } = await run(["pool", "config", "--example"])
     await writeFile(join(directory, "pool.toml"), stdout.replace("authority-secret-key.txt", "pool.key"))
   })
