@@ -86,6 +86,8 @@ export interface KitState {
   hopeless?: string
   /** The client was made to wait for the answer to SetupConnection. */
   hasWaited?: boolean
+  /** The client was watched for so long that what did not come will not come. */
+  hasObserved?: boolean
   /** Solutions of templates do not come: the client has no miners. */
   noSolutions?: boolean
 }

@@ -1,7 +1,8 @@
 /** Rules that are judged with every message of every session, by the ledger; they need no script but a client at work. */
-import { Effect } from "effect"
+import { Mining, TemplateDistribution } from "@sluice/protocol"
+import { Effect, Option } from "effect"
 import { RuleSkipped } from "../rule.ts"
-import type { ClientRule } from "./kit.ts"
+import type { ClientKit, ClientRule } from "./kit.ts"
 import { busy } from "./visit.ts"
 
 /** `never` says why it could not be judged, where nothing came that it is about. */
@@ -21,7 +22,25 @@ export const observed = (
   check: (kit) =>
     Effect.gen(function* () {
       const isSeen = () => kit.ledger.timesKept(id) > 0 || kit.ledger.breachOf(id) !== undefined
-      if (!isSeen()) yield* Effect.ignore(busy(kit))
+      if (!isSeen()) yield* observe(kit, isSeen)
       if (!isSeen()) return yield* new RuleSkipped({ why: kit.state.hopeless ?? never })
     })
 })
+
+/** Looks on while the client works, until there is something to judge; once in a run for as long as it takes. */
+const observe = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boolean) {
+  if (kit.state.hasObserved === true) return
+  const visitor = yield* Effect.option(busy(kit))
+  const messages =
+    kit.protocol === "mining"
+      ? [Mining.SubmitSharesStandard, Mining.SubmitSharesExtended]
+      : [TemplateDistribution.SubmitSolution]
+  for (let seen = 0; seen < ENOUGH && !isSeen() && Option.isSome(visitor); seen++) {
+    const next = yield* Effect.option(visitor.value.peer.expectWithin(kit.shareMs, ...messages))
+    if (Option.isNone(next)) break
+  }
+  kit.state.hasObserved = !isSeen()
+})
+
+/** Shares, or solutions, after which what did not come will not come by itself. */
+const ENOUGH = 20

@@ -1,11 +1,11 @@
 /** Rules for the client of any protocol: SetupConnection, extensions, frames (3.2 to 3.6). */
 import { Common, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
-import { RuleBroken, RuleSkipped } from "../rule.ts"
+import { RuleSkipped } from "../rule.ts"
 import { lastBitFlipped, oneByteAtATime } from "../wire.ts"
 import type { ClientKit, ClientRule } from "./kit.ts"
 import { observed } from "./observed.ts"
-import { answer, busy, goesOn, greeted, setupError, setupSuccess } from "./visit.ts"
+import { answer, busy, goesOn, greeted, refuses, setupError, setupSuccess } from "./visit.ts"
 
 const rule = (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
   id,
@@ -186,15 +186,6 @@ export const clientSetupRules: ReadonlyArray<ClientRule> = [
     })
   )
 ]
-
-/** The client sends nothing on the connection, and closes it. */
-const refuses = Effect.fnUntraced(function* (kit: ClientKit, options: Parameters<ClientKit["accept"]>[0]) {
-  const { peer } = yield* kit.accept(options)
-  const ends = yield* peer.ends
-  const spoke = peer.seen.length > 0
-  if (spoke) return yield* new RuleBroken({ expected: "no message to a server that is not trusted", came: "one" })
-  if (!ends) return yield* new RuleBroken({ expected: "the end of the connection", came: "it stays open" })
-})
 
 const onlyEncrypted = (kit: ClientKit): Effect.Effect<void, RuleSkipped> =>
   kit.encrypted ? Effect.void : Effect.fail(new RuleSkipped({ why: "the client is served without Noise" }))

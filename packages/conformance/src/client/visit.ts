@@ -82,6 +82,15 @@ export const admitMiner = Effect.fnUntraced(function* (
   return Object.assign(visitor, { books })
 })
 
+/** The client does not trust what it was shown in the handshake: it sends nothing, and closes the connection. */
+export const refuses = Effect.fnUntraced(function* (kit: ClientKit, options: AcceptOptions) {
+  const { peer } = yield* kit.accept(options)
+  const speaks = yield* peer.speaks
+  if (!speaks && peer.ended) return
+  const expected = "the end of the connection, without a message"
+  return yield* new RuleBroken({ expected, came: speaks ? "a message" : "nothing, and it stays open" })
+})
+
 /** The next message that asks for a channel. */
 export const opens = ({ peer }: Visitor) =>
   peer.expect(Mining.OpenStandardMiningChannel, Mining.OpenExtendedMiningChannel)

@@ -1,0 +1,54 @@
+/** What can be put between an endpoint and the kit to make a broken twin of it. */
+import { Frame, type Message } from "@sluice/protocol"
+import type { Fault } from "./worlds.ts"
+
+/** The frame as bytes again. */
+export const bytesOf = ({ extensionType, messageType, payload }: Frame): Uint8Array => {
+  const bytes = new Uint8Array(Frame.headerSize + payload.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, extensionType, true)
+  bytes[2] = messageType
+  view.setUint16(3, payload.length & 0xffff, true)
+  bytes[5] = payload.length >> 16
+  bytes.set(payload, Frame.headerSize)
+  return bytes
+}
+
+export const isOf = (frame: Frame, message: Message): boolean => frame.messageType === message.type
+
+type AnyMessage = { readonly type: number; readonly codec: Message["codec"]; readonly Type: object }
+
+/** Changes messages of one kind on their way out; `[]` keeps them back, several send them all. */
+export const sending = <M extends AnyMessage>(
+  message: M,
+  change: (value: M["Type"]) => M["Type"] | ReadonlyArray<M["Type"]>
+): Fault => ({
+  send: (frame) => {
+    if (frame.messageType !== message.type) return [bytesOf(frame)]
+    const changed = change(message.codec.decode(frame.payload) as M["Type"])
+    return (Array.isArray(changed) ? changed : [changed]).map((value) => message.codec.encode(value as never))
+  }
+})
+
+/** Changes messages of one kind before the endpoint sees them. */
+export const receiving = <M extends AnyMessage>(message: M, change: (value: M["Type"]) => M["Type"]): Fault => ({
+  receive: (frame) => {
+    if (frame.messageType !== message.type) return [frame]
+    return [Frame.read(message.codec.encode(change(message.codec.decode(frame.payload) as M["Type"]) as never))!]
+  }
+})
+
+/** Frames of one kind with another header or payload. */
+export const sendingFrame = (message: Message, change: (frame: Frame) => Frame): Fault => ({
+  send: (frame) => [bytesOf(isOf(frame, message) ? change(frame) : frame)]
+})
+
+/** Messages of one kind never go out. */
+export const dropping = (message: Message): Fault => ({
+  send: (frame) => (isOf(frame, message) ? [] : [bytesOf(frame)])
+})
+
+/** One after the other, on what comes in. */
+export const both = (first: Fault, second: Fault): Fault => ({
+  receive: (frame) => first.receive!(frame).flatMap((changed) => second.receive!(changed))
+})
