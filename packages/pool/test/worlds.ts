@@ -38,7 +38,7 @@ export const memoryWorld = (
   )
 
 /** On a free port of this machine, with Noise. */
-export const tcpWorld = (fields?: Partial<PoolOptions>): Layer.Layer<World> =>
+export const tcpWorld = (fields?: Partial<PoolOptions>, transport: Noise.ResponderOptions = {}): Layer.Layer<World> =>
   Layer.unwrap(
     Effect.map(AuthorityKey.generate, ({ publicKey, secretKey }) =>
       Layer.effect(
@@ -48,7 +48,7 @@ export const tcpWorld = (fields?: Partial<PoolOptions>): Layer.Layer<World> =>
         )
       ).pipe(
         Layer.provideMerge(withFeed(fields)),
-        Layer.provide(Noise.responder()),
+        Layer.provide(Noise.responder(transport)),
         Layer.provide([Tcp.listener({ host: "127.0.0.1", port: 0 }), CertificateAuthority.layer({ secretKey })]),
         Layer.merge(Noise.initiator().pipe(Layer.provide(Tcp.dialer)))
       )

@@ -1,0 +1,96 @@
+/**
+ * An honest miner among 2,000 clients that send garbage, stall in the handshake, or trickle a byte a second: it gets its jobs and
+ * the acknowledgements of its shares, the server gets rid of the others, and what they cost it in memory is printed.
+ */
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { setTimeout as sleep } from "node:timers/promises"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Worker } from "node:worker_threads"
+import type { Crowd, CrowdState } from "./crowd.ts"
+import { template } from "./templates.ts"
+import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
+import { giveWork, publish, tcpWorld } from "./worlds.ts"
+
+const COUNT = 2000
+/** The most that one of them may hold, in bytes, of which most is its socket in Node. */
+const MAX_BYTES_EACH = 50_000
+
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as () => void
+
+/** What is held: garbage does not count. */
+const memory = (): number => {
+  collectGarbage()
+  const { arrayBuffers, heapUsed } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+/** The crowd in a thread of its own, so that what it costs is not counted here. */
+const crowd = (data: Crowd) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const state: { last: CrowdState } = { last: { open: 0, closed: 0 } }
+      const worker = new Worker(new URL("./crowd.ts", import.meta.url), { workerData: data })
+      worker.on("message", (next: CrowdState) => (state.last = next))
+      return { state, worker }
+    }),
+    ({ worker }) => Effect.promise(() => worker.terminate())
+  )
+
+it.live(
+  `a miner among ${COUNT} that do not mine gets its jobs and acknowledgements`,
+  () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const honest = yield* TestClient.connect()
+      // More shares a second than it will have time for, every 16th hash one: its target only gets easier.
+      const miner = yield* honest.open(openExtended({ nominalHashRate: 1600 }))
+      const before = memory()
+      const { host, port } = yield* PoolAddress
+      const { state } = yield* crowd({ host, port, count: COUNT })
+
+      const latencies: Array<number> = []
+      let jobs = 0
+      let mostOpen = 0
+      let most = { bytes: 0, open: 1 }
+      let measured = performance.now()
+      while (state.last.closed < COUNT) {
+        const asked = performance.now()
+        yield* honest.send(miner.mine())
+        assert.strictEqual((yield* honest.until("SubmitShares.Success")).newSubmitsAcceptedCount, 1)
+        latencies.push(performance.now() - asked)
+        if (latencies.length % 10 === 0) {
+          yield* publish(template(100 + jobs++))
+          miner.receive(yield* honest.until("NewExtendedMiningJob"))
+        }
+        const { closed, open } = state.last
+        mostOpen = Math.max(mostOpen, open)
+        // Who is connected waits in the system's queue until the server accepts: the most is held some time later.
+        if (closed < COUNT && performance.now() - measured > 500) {
+          const bytes = memory() - before
+          if (bytes > most.bytes) most = { bytes, open }
+          measured = performance.now()
+        }
+        yield* Effect.promise(() => sleep(10))
+      }
+      latencies.sort((a, b) => a - b)
+      const at = (part: number) => latencies[Math.floor((latencies.length - 1) * part)]!.toFixed(1)
+      const each = most.bytes / most.open
+      console.log(
+        `${mostOpen} of ${COUNT} connected at once; at most ${(most.bytes / 1e6).toFixed(1)} MB held by ${most.open}, ` +
+          `${(each / 1000).toFixed(1)} KB each; ${latencies.length} shares acknowledged after ${at(0.5)} ms (median), ` +
+          `${at(0.99)} ms (99 %), ${at(1)} ms (longest); ${jobs} jobs`
+      )
+      assert.isAbove(mostOpen, COUNT / 2)
+      assert.isAbove(jobs, 3)
+      assert.isBelow(each, MAX_BYTES_EACH)
+      const newcomer = yield* TestClient.connect()
+      yield* newcomer.open(openExtended())
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(tcpWorld({ policy: { sharesPerMinute: 6000 } }, { handshakeTimeout: "5 seconds" }))
+    ),
+  120_000
+)
