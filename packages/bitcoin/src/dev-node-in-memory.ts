@@ -1,10 +1,12 @@
 /** The services through which roles see a node, straight from a development node in the same process. */
-import { Effect, Predicate, Stream } from "effect"
+import { Effect, Predicate, Result, Stream } from "effect"
+import type { TreeBlock } from "./block-tree.ts"
 import { blockchainInfo, blockHeaderInfo, blockInfo, miningInfo } from "./chain-report.ts"
 import type { DevNodeCalls } from "./dev-node.ts"
 import type { DevNodeEvent } from "./development-chain.ts"
 import { hashFromDisplay } from "./hash.ts"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
+import type { BlockHeaderInfo } from "./node-answers.ts"
 import type { NodeNotification, NodeNotificationsStream } from "./node-notifications.ts"
 import { NodeRefused, NodeRpcError } from "./node-rpc-error.ts"
 import type { NodeRpcCalls } from "./node-rpc.ts"
@@ -38,6 +40,17 @@ export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
         Effect.map((block) => blockHeaderInfo(state, block)),
         refusedBy("getblockheader")
       ),
+    getBlockHeaders: (hash, count) =>
+      blockOf(state, hash).pipe(
+        Effect.map((last) => {
+          const headers: Array<BlockHeaderInfo> = []
+          for (let at: TreeBlock | undefined = last; at !== undefined && headers.length < count; at = at.parent) {
+            headers.unshift(blockHeaderInfo(state, at))
+          }
+          return headers
+        }),
+        refusedBy("getblockheader")
+      ),
     getBlock: (hash) =>
       blockWithTransactions(state, hash).pipe(
         Effect.map(({ block, entry }) => blockInfo(state, entry, block)),
@@ -46,7 +59,12 @@ export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
     getRawMempool: Effect.sync(() => [...state.mempool.entries()].map(({ txid }) => txid)),
     getMiningInfo: Effect.sync(() => miningInfo(state)),
     getNetworkInfo: Effect.succeed(NETWORK_INFO),
-    getZmqNotifications: node.advertised
+    getZmqNotifications: node.advertised,
+    getNodeStatus: Effect.map(node.advertised, (zmq) => ({
+      blockchain: blockchainInfo(state),
+      network: Result.succeed(NETWORK_INFO),
+      zmq: Result.succeed(zmq)
+    }))
   }
 }
 

@@ -84,11 +84,13 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
         (rpc) => rpc.getBlockHeader(hash),
         () => false
       )(),
+    getBlockHeaders: (hash, count) => call((rpc) => rpc.getBlockHeaders(hash, count))(),
     getBlock: (hash) => call((rpc) => rpc.getBlock(hash))(),
     getRawMempool: Effect.suspend(call((rpc) => rpc.getRawMempool)),
     getMiningInfo: Effect.suspend(call((rpc) => rpc.getMiningInfo)),
     getNetworkInfo: Effect.suspend(call((rpc) => rpc.getNetworkInfo)),
     getZmqNotifications: Effect.suspend(call((rpc) => rpc.getZmqNotifications)),
+    getNodeStatus: Effect.suspend(call((rpc) => rpc.getNodeStatus)),
     nodes
   }
   return group

@@ -2,9 +2,9 @@
  * `NodeRpc` over HTTP, as Bitcoin Core's server speaks it: JSON-RPC in a POST with basic authentication, errors as a
  * JSON body under HTTP status 500 or 404 (or 200, with newer nodes), plain text under 401, 403 and 503.
  */
-import { Duration, Effect, FileSystem, Option, Redacted, Schema } from "effect"
+import { Duration, Effect, Option, Result, Schema } from "effect"
 import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { decodeBlockTemplate } from "./block-template.ts"
+import { type BlockTemplate, decodeBlockTemplate } from "./block-template.ts"
 import {
   BlockchainInfo,
   BlockHeaderInfo,
@@ -13,23 +13,10 @@ import {
   NetworkInfo,
   ZmqNotifications
 } from "./node-answers.ts"
-import {
-  NodeBadAnswer,
-  NodeBadCredentials,
-  NodeBusy,
-  NodeMethodUnknown,
-  NodeRefused,
-  NodeRpcError,
-  NodeTimeout,
-  NodeUnreachable,
-  NodeWarmingUp
-} from "./node-rpc-error.ts"
+import { type Authorization, makeAuthorize, type NodeCredentials } from "./node-credentials.ts"
+import { NodeBadAnswer, NodeRpcError, NodeTimeout, NodeUnreachable } from "./node-rpc-error.ts"
+import { type HttpAnswer, readAnswered, readBatch, readResult, shorten } from "./node-rpc-answer.ts"
 import type { NodeRpcCalls } from "./node-rpc.ts"
-
-/** How a node knows us: `rpcuser` and `rpcpassword`, or the cookie file that it writes anew at each start. */
-export type NodeCredentials =
-  | { readonly _tag: "Password"; readonly user: string; readonly password: Redacted.Redacted }
-  | { readonly _tag: "Cookie"; readonly path: string }
 
 export interface NodeRpcHttpOptions {
   /** `http://127.0.0.1:8332`; no user or password in it. */
@@ -68,60 +55,112 @@ export const makeHttp = Effect.fnUntraced(function* (options: NodeRpcHttpOptions
     return Option.isNone(fresh) ? answer : yield* post(body, fresh.value)
   })
 
+  /** A request to the node, and what its answer is read with; all of it within the time. */
+  const ask = <A>(
+    method: string,
+    request: unknown,
+    read: (answer: HttpAnswer) => Effect.Effect<A, NodeRpcError["reason"]>,
+    limit = timeout
+  ): Effect.Effect<A, NodeRpcError> =>
+    exchange(JSON.stringify(request)).pipe(
+      Effect.flatMap(read),
+      Effect.timeoutOrElse({
+        duration: limit,
+        orElse: () => Effect.fail(new NodeTimeout({ timeoutMs: Duration.toMillis(limit) }))
+      }),
+      Effect.mapError((reason) => new NodeRpcError({ node: options.url, method, reason })),
+      Effect.withSpan(`NodeRpc.${method}`)
+    )
+
+  const requestOf = ({ method, params }: Pick<Call<unknown>, "method" | "params">) => ({
+    jsonrpc: "1.0",
+    id: ++lastId,
+    method,
+    params
+  })
+
   const call = <A>(
     method: string,
     params: ReadonlyArray<unknown>,
-    schema: Schema.ConstraintDecoder<A>,
-    limit = timeout
-  ): Effect.Effect<A, NodeRpcError> => callAndDecode(method, params, Schema.decodeUnknownSync(schema), limit)
+    schema: Schema.ConstraintDecoder<A>
+  ): Effect.Effect<A, NodeRpcError> => callOne({ method, params, decode: Schema.decodeUnknownSync(schema) })
 
-  /** `decode` throws for an answer in another form. */
-  const callAndDecode = <A>(
-    method: string,
-    params: ReadonlyArray<unknown>,
-    decode: (result: unknown) => A,
-    limit = timeout
-  ): Effect.Effect<A, NodeRpcError> => {
-    return Effect.suspend(() => {
-      const id = ++lastId
-      return exchange(JSON.stringify({ jsonrpc: "1.0", id, method, params })).pipe(
-        Effect.flatMap((answer) => readResult(answer, id)),
-        Effect.flatMap((result) =>
-          Effect.try({
-            try: () => decode(result),
-            catch: (error) =>
-              new NodeBadAnswer({ detail: shorten(error instanceof Error ? error.message : String(error)) })
-          })
-        ),
-        Effect.timeoutOrElse({
-          duration: limit,
-          orElse: () => Effect.fail(new NodeTimeout({ timeoutMs: Duration.toMillis(limit) }))
-        }),
-        Effect.mapError((reason) => new NodeRpcError({ node: options.url, method, reason }))
+  const callOne = <A>({ decode, method, params }: Call<A>, limit = timeout): Effect.Effect<A, NodeRpcError> =>
+    Effect.suspend(() => {
+      const request = requestOf({ method, params })
+      const read = (answer: HttpAnswer) => Effect.flatMap(readResult(answer, request.id), decodeWith(decode))
+      return ask(method, request, read, limit)
+    })
+
+  /** Several calls in one request. What the node says of each is told for itself. */
+  const batch = <A>(calls: ReadonlyArray<Call<A>>): Effect.Effect<ReadonlyArray<BatchAnswer<A>>, NodeRpcError> =>
+    Effect.suspend(() => {
+      if (calls.length === 0) return Effect.succeed([])
+      const requests = calls.map(requestOf)
+      return ask(calls[0]!.method, requests, (answer) =>
+        Effect.flatMap(readBatch(answer), (answers) =>
+          Effect.forEach(calls, ({ decode, method }, index) =>
+            readAnswered(answers.get(requests[index]!.id)).pipe(
+              Effect.flatMap(decodeWith(decode)),
+              Effect.mapError((reason) => new NodeRpcError({ node: options.url, method, reason })),
+              Effect.result
+            )
+          )
+        )
       )
-    }).pipe(Effect.withSpan(`NodeRpc.${method}`))
-  }
+    })
+
+  const allOf = <A>(calls: ReadonlyArray<Call<A>>): Effect.Effect<ReadonlyArray<A>, NodeRpcError> =>
+    Effect.flatMap(batch(calls), Effect.forEach(Effect.fromResult))
+
+  const getBlockHeaders = Effect.fnUntraced(function* (hash: string, count: number) {
+    const last = yield* callOne(blockHeader(hash))
+    const heights = Array.from({ length: Math.min(count - 1, last.height) }, (_, back) => last.height - 1 - back)
+    const hashes = yield* allOf(heights.toReversed().map(blockHash))
+    const headers = [...(yield* allOf(hashes.map(blockHeader))), last]
+    if (
+      headers.every(({ previousblockhash }, index) => index === 0 || previousblockhash === headers[index - 1]!.hash)
+    ) {
+      return headers
+    }
+    const detail = `the blocks up to ${hash} are not on one branch, or the chain has just changed`
+    return yield* new NodeRpcError({
+      node: options.url,
+      method: "getblockheader",
+      reason: new NodeBadAnswer({ detail })
+    })
+  })
+
+  const getNodeStatus = Effect.gen(function* () {
+    const [blockchain, network, zmq] = yield* batch<NodeStatusPart>([
+      { method: "getblockchaininfo", params: [], decode: Schema.decodeUnknownSync(BlockchainInfo) },
+      { method: "getnetworkinfo", params: [], decode: Schema.decodeUnknownSync(NetworkInfo) },
+      { method: "getzmqnotifications", params: [], decode: Schema.decodeUnknownSync(ZmqNotifications) }
+    ])
+    return {
+      blockchain: (yield* Effect.fromResult(blockchain!)) as BlockchainInfo,
+      network: network as Result.Result<NetworkInfo, NodeRpcError>,
+      zmq: zmq as Result.Result<ZmqNotifications, NodeRpcError>
+    }
+  })
 
   const calls: NodeRpcCalls = {
     getBlockTemplate: (request) =>
       request?.longPollId === undefined
-        ? callAndDecode("getblocktemplate", [{ rules: RULES }], decodeBlockTemplate)
-        : callAndDecode(
-            "getblocktemplate",
-            [{ rules: RULES, longpollid: request.longPollId }],
-            decodeBlockTemplate,
-            longPollTimeout
-          ),
+        ? callOne(blockTemplate({ rules: RULES }))
+        : callOne(blockTemplate({ rules: RULES, longpollid: request.longPollId }), longPollTimeout),
     submitBlock: (block) =>
       call("submitblock", [typeof block === "string" ? block : Buffer.from(block).toString("hex")], Verdict),
     getBlockchainInfo: call("getblockchaininfo", [], BlockchainInfo),
     getBestBlockHash: call("getbestblockhash", [], Schema.String),
-    getBlockHeader: (hash) => call("getblockheader", [hash], BlockHeaderInfo),
+    getBlockHeader: (hash) => callOne(blockHeader(hash)),
+    getBlockHeaders,
     getBlock: (hash) => call("getblock", [hash, 1], BlockInfo),
     getRawMempool: call("getrawmempool", [], Schema.Array(Schema.String)),
     getMiningInfo: call("getmininginfo", [], MiningInfo),
     getNetworkInfo: call("getnetworkinfo", [], NetworkInfo),
-    getZmqNotifications: call("getzmqnotifications", [], ZmqNotifications)
+    getZmqNotifications: call("getzmqnotifications", [], ZmqNotifications),
+    getNodeStatus
   }
   return calls
 })
@@ -131,94 +170,47 @@ const RULES = ["segwit", "signet"]
 
 const Verdict = Schema.NullOr(Schema.String)
 
-interface Authorization {
-  readonly user: string
-  readonly password: Redacted.Redacted
+/** A call before it is made. `decode` throws for an answer in another form. */
+interface Call<A> {
+  readonly method: string
+  readonly params: ReadonlyArray<unknown>
+  readonly decode: (result: unknown) => A
 }
 
-/** The credentials to use now, and other ones than those a node has just refused, if there are. */
-const makeAuthorize = Effect.fnUntraced(function* (credentials: NodeCredentials) {
-  const fs = yield* FileSystem.FileSystem
-  if (credentials._tag === "Password") {
-    return { current: Effect.succeed(credentials), refreshed: () => Effect.succeedNone }
-  }
-  const { path } = credentials
-  let known: Authorization | undefined
+type BatchAnswer<A> = Result.Result<A, NodeRpcError>
 
-  const read = fs.readFileString(path).pipe(
-    Effect.mapError(
-      (error) =>
-        new NodeBadCredentials({
-          detail: `cookie file ${path} cannot be read: ${error.reason._tag}; see that the node runs`
-        })
-    ),
-    Effect.flatMap((content) => {
-      const [user, ...password] = content.trim().split(":")
-      if (!user || password.length === 0) {
-        return Effect.fail(new NodeBadCredentials({ detail: `cookie file ${path} does not hold USER:PASSWORD` }))
-      }
-      known = { user, password: Redacted.make(password.join(":")) }
-      return Effect.succeed(known)
-    })
-  )
-  return {
-    current: Effect.suspend((): Effect.Effect<Authorization, NodeBadCredentials> =>
-      known === undefined ? read : Effect.succeed(known)
-    ),
-    refreshed: (refused: Authorization) =>
-      Effect.map(read, (fresh) =>
-        Redacted.value(fresh.password) === Redacted.value(refused.password) ? Option.none() : Option.some(fresh)
-      )
-  }
+type NodeStatusPart = BlockchainInfo | NetworkInfo | ZmqNotifications
+
+const blockTemplate = (request: unknown): Call<BlockTemplate> => ({
+  method: "getblocktemplate",
+  params: [request],
+  decode: decodeBlockTemplate
 })
 
-interface HttpAnswer {
-  readonly status: number
-  readonly body: string
-}
+const blockHash = (height: number): Call<string> => ({
+  method: "getblockhash",
+  params: [height],
+  decode: Schema.decodeUnknownSync(Schema.String)
+})
+
+const blockHeader = (hash: string): Call<BlockHeaderInfo> => ({
+  method: "getblockheader",
+  params: [hash],
+  decode: Schema.decodeUnknownSync(BlockHeaderInfo)
+})
+
+const decodeWith =
+  <A>(decode: (result: unknown) => A) =>
+  (result: unknown): Effect.Effect<A, NodeBadAnswer> =>
+    Effect.try({
+      try: () => decode(result),
+      catch: (error) => new NodeBadAnswer({ detail: shorten(error instanceof Error ? error.message : String(error)) })
+    })
 
 const readAnswer = (
   response: HttpClientResponse.HttpClientResponse
 ): Effect.Effect<HttpAnswer, HttpClientError.HttpClientError> =>
   Effect.map(response.text, (body) => ({ status: response.status, body }))
-
-const RpcAnswer = Schema.Struct({
-  id: Schema.Unknown,
-  result: Schema.optionalKey(Schema.Unknown),
-  error: Schema.optionalKey(Schema.NullOr(Schema.Struct({ code: Schema.Int, message: Schema.String })))
-})
-
-const decodeRpcAnswer = Schema.decodeUnknownOption(RpcAnswer)
-
-/** The result of call `id`, undecoded. */
-const readResult = (answer: HttpAnswer, id: number): Effect.Effect<unknown, NodeRpcError["reason"]> => {
-  if (answer.status === 401 || answer.status === 403) {
-    return Effect.fail(new NodeBadCredentials({ detail: `HTTP status ${answer.status}` }))
-  }
-  if (answer.status === 503) return Effect.fail(new NodeBusy({ detail: shorten(answer.body) }))
-  const rpc = Option.flatMap(parseJson(answer.body), decodeRpcAnswer)
-  if (Option.isNone(rpc)) {
-    return Effect.fail(new NodeBadAnswer({ detail: `HTTP status ${answer.status}, ${shorten(answer.body)}` }))
-  }
-  const { error, id: answered, result } = rpc.value
-  if (error !== undefined && error !== null) return Effect.fail(readError(error.code, error.message))
-  if (answered !== id) return Effect.fail(new NodeBadAnswer({ detail: `the answer to call ${answered}, not to ${id}` }))
-  return Effect.succeed(result)
-}
-
-const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
-
-/** Codes of Bitcoin Core's src/rpc/protocol.h. */
-const readError = (code: number, detail: string): NodeRpcError["reason"] => {
-  switch (code) {
-    case -28:
-      return new NodeWarmingUp({ detail })
-    case -32601:
-      return new NodeMethodUnknown()
-    default:
-      return new NodeRefused({ code, detail })
-  }
-}
 
 const describe = (error: HttpClientError.HttpClientError): string => {
   const { reason } = error
@@ -227,9 +219,4 @@ const describe = (error: HttpClientError.HttpClientError): string => {
     return cause.message === "" ? cause.code : `${cause.code}: ${cause.message}`
   }
   return cause instanceof Error ? cause.message : reason._tag
-}
-
-const shorten = (text: string): string => {
-  const line = text.replaceAll(/\s+/g, " ").trim()
-  return line === "" ? "an empty body" : line.length > 300 ? `${line.slice(0, 300)}…` : line
 }

@@ -4,7 +4,7 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { type Array as Arr, Context, Effect, Layer } from "effect"
+import { type Array as Arr, Context, Effect, Layer, type Result } from "effect"
 import type { BlockTemplate } from "./block-template.ts"
 import type {
   BlockchainInfo,
@@ -32,6 +32,11 @@ export interface NodeRpcCalls {
   readonly getBlockchainInfo: Effect.Effect<BlockchainInfo, NodeRpcError>
   readonly getBestBlockHash: Effect.Effect<string, NodeRpcError>
   readonly getBlockHeader: (hash: string) => Effect.Effect<BlockHeaderInfo, NodeRpcError>
+  /**
+   * The last `count` blocks up to this one, which is on the best chain, the oldest first; fewer where the chain has no
+   * more. Two batches behind the first call.
+   */
+  readonly getBlockHeaders: (hash: string, count: number) => Effect.Effect<ReadonlyArray<BlockHeaderInfo>, NodeRpcError>
   /** The block with the txids of its transactions (verbosity 1). */
   readonly getBlock: (hash: string) => Effect.Effect<BlockInfo, NodeRpcError>
   /** The txids in the mempool, display order. */
@@ -40,8 +45,16 @@ export interface NodeRpcCalls {
   readonly getNetworkInfo: Effect.Effect<NetworkInfo, NodeRpcError>
   /** A node that was built without ZMQ does not know the method. */
   readonly getZmqNotifications: Effect.Effect<ZmqNotifications, NodeRpcError>
+  /** What there is to know of a node at the start, in one batch; of what not every node answers, why it does not. */
+  readonly getNodeStatus: Effect.Effect<NodeStatus, NodeRpcError>
   /** Where several nodes stand behind this, each of them by name: a block goes to all. */
   readonly nodes?: ReadonlyArray<NamedNode>
+}
+
+export interface NodeStatus {
+  readonly blockchain: BlockchainInfo
+  readonly network: Result.Result<NetworkInfo, NodeRpcError>
+  readonly zmq: Result.Result<ZmqNotifications, NodeRpcError>
 }
 
 export interface NamedNode {

@@ -57,13 +57,17 @@ interface Coin {
 }
 
 const pickParent = (mempool: Mempool, draw: Draw): Coin | undefined => {
-  const candidates = [...mempool.entries()].filter(
-    (entry) => mempool.spender(entry.txid, 0) === undefined && isSpendable(entry.transaction)
-  )
-  const parent = candidates[Math.floor(draw() * candidates.length)]
-  const output = parent?.transaction.outputs[0]
-  if (parent === undefined || output === undefined || mempool.ancestors(parent).length >= 3) return undefined
-  return { txid: parent.transaction.txid.toReversed(), index: 0, value: output.value }
+  const entries = [...mempool.entries()]
+  const first = Math.floor(draw() * entries.length)
+  // The first one that will do from a random place on, instead of a random one of all that do: nearly always it is near.
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[(first + i) % entries.length]!
+    if (mempool.spender(entry.txid, 0) !== undefined || !isSpendable(entry.transaction)) continue
+    if (mempool.ancestors(entry).length >= 3) return undefined
+    const [output] = entry.transaction.outputs
+    return { txid: entry.transaction.txid.toReversed(), index: 0, value: output!.value }
+  }
+  return undefined
 }
 
 /** Ours, and with enough left to pay the fee of another. */

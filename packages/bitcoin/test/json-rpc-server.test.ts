@@ -452,6 +452,16 @@ describe("NodeRpc over HTTP", () => {
         assert.deepStrictEqual(yield* rpc.getRawMempool, [])
         const error = yield* Effect.flip(rpc.getBlockHeader("00".repeat(32)))
         assert.deepInclude(error.reason, { _tag: "NodeRefused", code: -5 })
+        assert.isNull(yield* rpc.submitBlock(solveTemplate(yield* rpc.getBlockTemplate())!))
+        const tip = yield* rpc.getBestBlockHash
+        const inMemory = yield* NodeRpc.pipe(Effect.provide(DevNode.nodeRpc))
+        const hashesOf = ({ getBlockHeaders }: typeof rpc) =>
+          Effect.map(getBlockHeaders(tip, 11), (headers) => headers.map(({ hash }) => hash))
+        assert.strictEqual((yield* hashesOf(rpc)).length, 3)
+        assert.deepStrictEqual(yield* hashesOf(rpc), yield* hashesOf(inMemory))
+        const { blockchain, network, zmq } = yield* rpc.getNodeStatus
+        assert.strictEqual(blockchain.blocks, 2)
+        assert.deepStrictEqual([network._tag, zmq._tag], ["Success", "Success"])
       }).pipe(Effect.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Password", user, password } })))
     }).pipe(Effect.provide(serving()))
   )

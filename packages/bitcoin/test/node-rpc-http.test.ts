@@ -193,3 +193,105 @@ describe("NodeRpc over HTTP", () => {
     })
   )
 })
+
+describe("calls in a batch", () => {
+  /** A node that answers each call of a batch by its method, in the other order; and how many requests came. */
+  const batching = (answers: Readonly<Record<string, (params: ReadonlyArray<unknown>) => unknown>>) =>
+    serve((body, response) => {
+      const of = ({ id, method, params }: Call) => {
+        const result = answers[method]?.(params)
+        return result === undefined
+          ? { result: null, error: { code: -32601, message: "Method not found" }, id }
+          : { result, error: null, id }
+      }
+      const calls = body as unknown as Call | ReadonlyArray<Call>
+      response.end(JSON.stringify(Array.isArray(calls) ? calls.map(of).toReversed() : of(calls as Call)))
+    })
+
+  const hashAt = (height: number): string => (0xb10c00 + height).toString(16).padStart(64, "0")
+  const headerOf = (hash: string) => {
+    const height = Number.parseInt(hash, 16) - 0xb10c00
+    return {
+      hash,
+      confirmations: 1,
+      height,
+      version: 4,
+      merkleroot: hash,
+      time: height,
+      mediantime: height,
+      nonce: 0,
+      bits: "207fffff",
+      difficulty: 1,
+      chainwork: hash,
+      nTx: 1,
+      ...(height === 0 ? {} : { previousblockhash: hashAt(height - 1) })
+    }
+  }
+
+  it.live("bring the headers up to a block in three requests, and fewer where the chain begins", () =>
+    Effect.gen(function* () {
+      const { calls, url } = yield* batching({
+        getblockheader: ([hash]) => headerOf(String(hash)),
+        getblockhash: ([height]) => hashAt(Number(height))
+      })
+      const rpc = yield* connect(url)
+      const heights = Effect.map(rpc.getBlockHeaders(hashAt(100), 11), (headers) => headers.map(({ height }) => height))
+      assert.deepStrictEqual(yield* heights, [90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100])
+      assert.strictEqual(calls.length, 3)
+      assert.strictEqual((yield* rpc.getBlockHeaders(hashAt(2), 11)).length, 3)
+      assert.deepStrictEqual(yield* rpc.getBlockHeaders(hashAt(0), 11), [headerOf(hashAt(0))])
+    })
+  )
+
+  it.live("fail where the chain changes between them", () =>
+    Effect.gen(function* () {
+      const { url } = yield* batching({
+        getblockheader: ([hash]) => headerOf(String(hash)),
+        getblockhash: ([height]) => hashAt(Number(height) + 500)
+      })
+      const { message } = yield* Effect.flip((yield* connect(url)).getBlockHeaders(hashAt(100), 3))
+      assert.match(message, /are not on one branch, or the chain has just changed/)
+    })
+  )
+
+  it.live("tell of each call for itself, and of a batch that is refused as a whole", () =>
+    Effect.gen(function* () {
+      const chain = {
+        chain: "main",
+        blocks: 9,
+        headers: 9,
+        bestblockhash: hashAt(9),
+        difficulty: 1,
+        mediantime: 1,
+        verificationprogress: 1,
+        initialblockdownload: false,
+        chainwork: "00"
+      }
+      const { calls, url } = yield* batching({
+        getblockchaininfo: () => chain,
+        getnetworkinfo: () => ({ version: "x" })
+      })
+      const { blockchain, network, zmq } = yield* (yield* connect(url)).getNodeStatus
+      assert.strictEqual(blockchain.chain, "main")
+      assert.strictEqual(network._tag === "Failure" && network.failure.reason._tag, "NodeBadAnswer")
+      assert.strictEqual(zmq._tag === "Failure" && zmq.failure.message.startsWith("getzmqnotifications: "), true)
+      assert.strictEqual(zmq._tag === "Failure" && zmq.failure.reason._tag, "NodeMethodUnknown")
+      assert.strictEqual(calls.length, 1)
+
+      const refusing = yield* serve((_, response) =>
+        response
+          .writeHead(500)
+          .end(JSON.stringify({ result: null, error: { code: -28, message: "Loading" }, id: null }))
+      )
+      const refused = yield* Effect.flip((yield* connect(refusing.url)).getNodeStatus)
+      assert.strictEqual(refused.reason._tag, "NodeWarmingUp")
+      const silent = yield* batching({})
+      assert.strictEqual(
+        (yield* Effect.flip((yield* connect(silent.url)).getNodeStatus)).reason._tag,
+        "NodeMethodUnknown"
+      )
+      const partial = yield* serve((_, response) => response.end("[]"))
+      assert.match((yield* Effect.flip((yield* connect(partial.url)).getNodeStatus)).message, /no answer to a call/)
+    })
+  )
+})

@@ -9,8 +9,9 @@ import { Outbox } from "./outbox.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 import type { ProviderStats } from "./provider-stats.ts"
+import type { SolutionRefusal } from "./solutions.ts"
 import type { FoundBlock } from "./submit-block.ts"
-import type { SolutionRefusal, TemplateMachine } from "./template-machine.ts"
+import type { TemplateMachine } from "./template-machine.ts"
 
 export interface SessionEnvironment {
   readonly machine: TemplateMachine<Outbox>

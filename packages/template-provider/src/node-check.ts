@@ -2,8 +2,14 @@
  * What a template provider wants to know of its node before it asks for templates, and what it tells an operator when
  * something is not as it should be: each in a sentence that says what to do.
  */
-import { type NodeNotificationsStream, type NodeRpcCalls, NodeRefused, NodeRpcError } from "@sluice/bitcoin"
-import { Effect } from "effect"
+import {
+  type NodeNotificationsStream,
+  type NodeRpcCalls,
+  NodeRefused,
+  NodeRpcError,
+  type NodeStatus
+} from "@sluice/bitcoin"
+import { Effect, Result } from "effect"
 
 export interface NodeCheckOptions {
   readonly rpc: NodeRpcCalls
@@ -21,7 +27,8 @@ const OLDEST_VERSION = 250_000
 export const makeNodeCheck = ({ chain: expected, notifications, onChain, rpc }: NodeCheckOptions) => {
   let isTold = false
   return Effect.gen(function* () {
-    const { chain } = yield* rpc.getBlockchainInfo
+    const { blockchain, network, zmq } = yield* rpc.getNodeStatus
+    const { chain } = blockchain
     if (expected !== undefined && chain !== expected) {
       const detail = `the node is on chain "${chain}", and the provider is told to serve "${expected}"`
       return yield* new NodeRpcError({
@@ -33,42 +40,42 @@ export const makeNodeCheck = ({ chain: expected, notifications, onChain, rpc }: 
     onChain(chain)
     if (isTold) return
     isTold = true
-    yield* tellVersion(rpc)
-    yield* tellAnnouncements(rpc, notifications)
+    yield* tellVersion(network)
+    yield* tellAnnouncements(zmq, notifications)
   })
 }
 
-const tellVersion = (rpc: NodeRpcCalls) =>
-  rpc.getNetworkInfo.pipe(
-    Effect.flatMap(({ subversion, version }) =>
+const tellVersion = (network: NodeStatus["network"]) =>
+  Result.match(network, {
+    onFailure: ({ message }) => Effect.logDebug(message),
+    onSuccess: ({ subversion, version }) =>
       version < OLDEST_VERSION && /Satoshi/.test(subversion)
         ? Effect.logWarning(`The node is ${subversion}; Bitcoin Core 25 is the oldest that is known to work`)
         : Effect.logInfo(`The node is ${subversion}`)
-    ),
-    Effect.catch(({ message }) => Effect.logDebug(message))
-  )
+  })
 
 /** Whether the node publishes what tells of new blocks. */
-const tellAnnouncements = (rpc: NodeRpcCalls, { endpoints = [] }: NodeNotificationsStream) => {
+const tellAnnouncements = (zmq: NodeStatus["zmq"], { endpoints = [] }: NodeNotificationsStream) => {
   if (endpoints.length === 0) {
     return Effect.logInfo("Without ZMQ new blocks are noticed by long polling, which is slower")
   }
   const lines = `zmqpubhashblock=${endpoints[0]} and zmqpubsequence=${endpoints[0]}`
-  return rpc.getZmqNotifications.pipe(
-    Effect.flatMap((topics) => {
+  return Result.match(zmq, {
+    onFailure: ({ message, reason }) =>
+      reason._tag === "NodeMethodUnknown"
+        ? Effect.logWarning(`The node has no ZMQ, or hides it: ${message}. New blocks are noticed by long polling`)
+        : Effect.logDebug(message),
+    onSuccess: (topics) => {
       const published = new Set(topics.map(({ type }) => type))
-      if (published.has("pubhashblock") || published.has("pubsequence")) return Effect.void
+      if (published.has("pubhashblock") || published.has("pubsequence") || published.has("pubrawblock")) {
+        return Effect.void
+      }
       return Effect.logWarning(
         `The node publishes neither hashblock nor sequence over ZMQ: add ${lines} to bitcoin.conf and start it again. ` +
           `Until then new blocks are noticed by long polling`
       )
-    }),
-    Effect.catch(({ message, reason }) =>
-      reason._tag === "NodeMethodUnknown"
-        ? Effect.logWarning(`The node has no ZMQ, or hides it: ${message}. New blocks are noticed by long polling`)
-        : Effect.logDebug(message)
-    )
-  )
+    }
+  })
 }
 
 /** What to tell of a failed call: where the node is not ready, how far it is. */

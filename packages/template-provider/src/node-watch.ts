@@ -9,7 +9,6 @@
  */
 import {
   bitsHex,
-  type BlockHeaderInfo,
   hashToDisplay,
   NodeBadAnswer,
   type NodeNotification,
@@ -132,6 +131,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     }
     if (isAnnounced || change === "tip") announced = undefined
     yield* deliver(answered, announcedAt)
+    // Behind the clients' fibers, which are about to send.
+    yield* Effect.yieldNow
+    machine.settle()
     return change
   })
 
@@ -166,6 +168,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       } else {
         isDown = true
         yield* reachable.close
+        machine.onAway()
         const message = yield* explainFailure(rpc, outcome)
         const now = clock.currentTimeMillisUnsafe()
         if (delay < MAX_RETRY_MS || message !== told.message || now - told.at >= TELL_AGAIN_MS) {
@@ -189,7 +192,10 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       const change: Change = yield* ask(longPollId).pipe(
         Effect.catch(({ reason }) => {
           // What ended it shows at once whether the node is still there; that nothing happened for an hour does not.
-          if (reason._tag !== "NodeTimeout") wake()
+          if (reason._tag !== "NodeTimeout") {
+            machine.onAway()
+            wake()
+          }
           return Effect.succeed("none" as const)
         }),
         Effect.raceFirst(Effect.as(heard.await, "none" as const))
@@ -206,14 +212,12 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   const lookBack = Effect.gen(function* () {
     const tip = machine.current?.source.previousblockhash
     if (tip === undefined || tip === recent.tip || !machine.isReady || !hasRawBlocks) return
-    const times: Array<number> = []
-    let at: string | undefined = tip
-    while (at !== undefined && at !== recent.tip && times.length < RecentTimes.span) {
-      const { previousblockhash, time }: BlockHeaderInfo = yield* rpc.getBlockHeader(at)
-      times.unshift(time)
-      at = previousblockhash
-    }
-    recent.extend(at, tip, times)
+    const headers = yield* rpc.getBlockHeaders(tip, RecentTimes.span)
+    recent.extend(
+      undefined,
+      tip,
+      headers.map(({ time }) => time)
+    )
   }).pipe(Effect.ignore)
 
   /** The announced header itself, where it is known what it stands on. True if that is all that was needed. */
@@ -244,6 +248,8 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       Effect.timeoutOption(HEADER_TIMEOUT_MS),
       Effect.catch(() => Effect.succeedNone)
     )
+    // The whole block may have come meanwhile: then a template is asked for already.
+    if (machine.current?.source.previousblockhash === hash) return
     if (Option.isSome(header)) {
       yield* deliver(machine.onHeader(header.value, clock.currentTimeMillisUnsafe()), at)
     }
@@ -274,8 +280,11 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       case "Missed":
         setHeard(false)
         return wake()
-      case "BlockDisconnected":
+      // Perhaps it has started again so quickly that no call found it away.
       case "Connected":
+        machine.onAway()
+        return wake()
+      case "BlockDisconnected":
         return wake()
     }
   }

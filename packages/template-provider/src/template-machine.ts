@@ -5,22 +5,14 @@
  * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
  * back what is to be sent. Times are milliseconds.
  */
-import {
-  addWitness,
-  type BlockTemplate,
-  CoinbaseError,
-  coinbaseTxid,
-  compactSize,
-  doubleSha256,
-  hashToDisplay,
-  merkleRootFromPath
-} from "@sluice/bitcoin"
-import { compareU256, HEADER_SIZE, writeHeader } from "@sluice/core"
+import type { BlockTemplate } from "@sluice/bitcoin"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
 import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
-import { NodeTemplate, Template } from "./node-template.ts"
+import { NodeTemplate, type Template } from "./node-template.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
+import { type SolutionOutcome, Solutions } from "./solutions.ts"
+import { TemplateStore } from "./template-store.ts"
 
 export interface TemplateMachineOptions {
   /** The first template's number; it has to be above all that were given before the program started. */
@@ -57,45 +49,30 @@ export interface Answered<Client> {
   readonly deliveries: ReadonlyArray<Delivery<Client>>
 }
 
-/** What a solution came to. */
-export type SolutionOutcome =
-  /** A block to submit; `hash` in display order. */
-  | { readonly _tag: "Block"; readonly hash: string; readonly height: number; readonly block: string }
-  | { readonly _tag: "Refused"; readonly reason: SolutionRefusal }
-
-export type SolutionRefusal =
-  | { readonly _tag: "UnknownTemplate" }
-  | { readonly _tag: "BadCoinbase"; readonly message: string }
-  | { readonly _tag: "HighHash"; readonly hash: string }
-  | { readonly _tag: "Repeated"; readonly hash: string }
-
 export class TemplateMachine<Client> {
   readonly #options: TemplateMachineOptions
   readonly #clients = new Map<Client, ClientState>()
-  /** By number, oldest first. */
-  readonly #templates = new Map<bigint, Template>()
-  /** Answers whose templates are kept, oldest first; the last one is the current one. */
-  readonly #retained: Array<Retained> = []
-  #nextId: bigint
+  readonly #store: TemplateStore
+  readonly #solutions = new Solutions()
   #sentAt = Number.NEGATIVE_INFINITY
   /** Requests to the node are numbered, to tell which were made before the last change of the tip was known. */
   #lastRequest = 0
   #lastRequestAtTip = 0
-  readonly #submitted: Array<string> = []
   /** The block after the one that is mined now, for clients to hold; its previous hash is not known. */
   #next: { readonly node: NodeTemplate; newest: Template | undefined } | undefined
   /** Since when clients work without transactions, and on which block those templates were held before. */
   #bare: { readonly since: number; readonly grandparent: string } | undefined
   #bitsMayChange = false
+  #wasAway = false
 
   constructor(options: TemplateMachineOptions) {
     this.#options = options
-    this.#nextId = options.firstTemplateId
+    this.#store = new TemplateStore(options)
   }
 
   /** The node's answer that templates are made from now. */
   get current(): NodeTemplate | undefined {
-    return this.#retained.at(-1)?.node
+    return this.#store.current?.node
   }
 
   get clientCount(): number {
@@ -103,7 +80,7 @@ export class TemplateMachine<Client> {
   }
 
   get retainedCount(): number {
-    return this.#retained.length
+    return this.#store.size
   }
 
   /** To be called when the node is asked; the number goes with its answer. */
@@ -127,14 +104,31 @@ export class TemplateMachine<Client> {
       return { change: "tip", deliveries: this.#deliver((template) => this.#atTip(template, now)) }
     }
     const isBare = this.#bare !== undefined
+    const isDue = isBare || this.#wasAway
     this.#bare = undefined
-    if (isBare ? isSameWork(current, node) : !this.#isWorthSending(current, node, now)) {
+    this.#wasAway = false
+    if (isDue ? isSameWork(current, node) : !this.#isWorthSending(current, node, now)) {
       return { change: "none", deliveries: [] }
     }
-    this.#retain(node)
+    this.#store.retain(node)
     this.#sentAt = now
     const change = isBare ? "full" : "fees"
+    for (const state of this.#clients.values()) state.sinceAhead++
     return { change, deliveries: this.#deliver((template) => [template.activeFrame]) }
+  }
+
+  /**
+   * The node was away, and may have started again without transactions and blocks that it had: its next answer counts, be
+   * it for the block before, and whatever its fees and however soon it comes, if it has other transactions.
+   */
+  onAway(): void {
+    this.#wasAway = true
+    this.#bare = undefined
+  }
+
+  /** To be called when the last answer is on its way to the clients: makes room that takes a moment to make. */
+  settle(): void {
+    this.#store.share()
   }
 
   /**
@@ -150,11 +144,11 @@ export class TemplateMachine<Client> {
       return { change: "none", deliveries: [] }
     }
     const node = new NodeTemplate(behindBlock(next.node.source, header, current.clock(now)), now)
-    for (const template of this.#templates.values()) if (template.node === next.node) template.node = node
+    this.#store.move(next.node, node)
     const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
     this.#moveTo(node, now)
     this.#bare = { since: now, grandparent: current.source.previousblockhash }
-    if (next.newest !== undefined) this.#retained.at(-1)!.bySteps.set(0, next.newest)
+    if (next.newest !== undefined) this.#store.current!.bySteps.set(0, next.newest)
     const deliveries = held.map(({ ahead, client, state }) => ({
       client,
       frames: ahead === undefined ? this.#atTip(this.#templateFor(state, node), now) : [ahead.prevHashFrame(now)]
@@ -174,17 +168,17 @@ export class TemplateMachine<Client> {
   }
 
   /**
-   * To be called for each client that was sent a SetNewPrevHash, when all were: the future template for the tip after
-   * that, if it has none yet.
+   * To be called for each client that was sent something, when all were: the future template for the tip after that, if it
+   * has none yet, or if so many templates came behind it that a miner which holds only the last few jobs may have let it go.
    */
   ahead(client: Client): Uint8Array | undefined {
     const state = this.#clients.get(client)
     const next = this.#next
-    if (state === undefined || next === undefined || state.ahead !== undefined) return undefined
-    if (next.newest === undefined || next.newest.id <= state.lastId) {
-      next.newest = this.#add(next.node, 0)
-    }
+    if (state === undefined || next === undefined) return undefined
+    if (state.ahead !== undefined && state.sinceAhead < RENEW_AHEAD_AFTER) return undefined
+    if (next.newest === undefined || next.newest.id <= state.lastId) next.newest = this.#store.add(next.node, 0)
     state.ahead = next.newest
+    state.sinceAhead = 0
     state.lastId = next.newest.id
     return next.newest.futureFrame
   }
@@ -208,7 +202,7 @@ export class TemplateMachine<Client> {
     }
     const known = this.#clients.get(client)
     if (known !== undefined && isSame(known.constraints, constraints)) return []
-    const state: ClientState = { constraints, lastId: known?.lastId ?? -1n, ahead: undefined }
+    const state: ClientState = { constraints, lastId: known?.lastId ?? -1n, ahead: undefined, sinceAhead: 0 }
     this.#clients.set(client, state)
     return current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now)
   }
@@ -222,11 +216,10 @@ export class TemplateMachine<Client> {
   onRequest(
     templateId: bigint
   ): TemplateDistribution.RequestTransactionDataSuccess | TemplateDistribution.RequestTransactionDataError {
-    const template = this.#templates.get(templateId)
+    const template = this.#store.get(templateId)
     if (template === undefined || !this.#isCurrent(template)) {
-      const wasGiven = templateId >= this.#options.firstTemplateId && templateId < this.#nextId
       const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
-      const errorCode = wasGiven ? staleTemplateId : templateIdNotFound
+      const errorCode = this.#store.wasGiven(templateId) ? staleTemplateId : templateIdNotFound
       return TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
     }
     return TemplateDistribution.RequestTransactionDataSuccess.make({
@@ -241,33 +234,7 @@ export class TemplateMachine<Client> {
    * is for the network to say. Each block is given out once at a tip.
    */
   onSolution(solution: TemplateDistribution.SubmitSolution): SolutionOutcome {
-    const template = this.#templates.get(solution.templateId)
-    if (template === undefined) return refused({ _tag: "UnknownTemplate" })
-    const { node, work } = template
-    let root: Uint8Array
-    try {
-      root = merkleRootFromPath(coinbaseTxid(solution.coinbaseTx), work.merklePath)
-    } catch (error) {
-      if (error instanceof CoinbaseError) return refused({ _tag: "BadCoinbase", message: error.message })
-      throw error
-    }
-    const header = new Uint8Array(HEADER_SIZE)
-    const { headerNonce, headerTimestamp, version } = solution
-    writeHeader(header, 0, version, node.prevHash, 0, root, 0, headerTimestamp, node.nbits, headerNonce)
-    const hashBytes = doubleSha256(header)
-    const hash = hashToDisplay(hashBytes)
-    if (compareU256(hashBytes, 0, node.target, 0) > 0) return refused({ _tag: "HighHash", hash })
-    if (this.#submitted.includes(hash)) return refused({ _tag: "Repeated", hash })
-    this.#submitted.push(hash)
-    if (this.#submitted.length > MAX_SUBMITTED) this.#submitted.shift()
-    // The node's own hex of the transactions goes back as it came.
-    const block = [
-      hex(header),
-      hex(compactSize(work.transactions.length + 1)),
-      hex(addWitness(solution.coinbaseTx)),
-      ...work.transactions.map(({ data }) => data)
-    ].join("")
-    return { _tag: "Block", hash, height: node.height, block }
+    return this.#solutions.onSolution(this.#store.get(solution.templateId), solution)
   }
 
   #isWorthSending(current: NodeTemplate, node: NodeTemplate, now: number): boolean {
@@ -292,21 +259,14 @@ export class TemplateMachine<Client> {
 
   /** The template of these transactions that this client can be sent: numbers only grow for it. */
   #templateFor(state: ClientState, node: NodeTemplate): Template {
-    const { bySteps } = this.#retained.at(-1)!
+    const { bySteps } = this.#store.current!
     const steps = node.space.stepsBeside(state.constraints)
     let template = bySteps.get(steps)
     if (template === undefined || template.id <= state.lastId) {
-      template = this.#add(node, steps)
+      template = this.#store.add(node, steps)
       bySteps.set(steps, template)
     }
     state.lastId = template.id
-    return template
-  }
-
-  #add(node: NodeTemplate, steps: number): Template {
-    const template = new Template(this.#nextId++, node, node.work(steps))
-    this.#templates.set(template.id, template)
-    if (this.#templates.size > MAX_TEMPLATES) this.#templates.delete(this.#templates.keys().next().value!)
     return template
   }
 
@@ -315,9 +275,10 @@ export class TemplateMachine<Client> {
     this.#lastRequestAtTip = this.#lastRequest
     this.#bare = undefined
     this.#forgetNext()
-    this.#retain(node)
+    this.#wasAway = false
+    this.#store.retain(node)
     this.#sentAt = now
-    this.#submitted.length = 0
+    this.#solutions.clear()
     if (!this.#options.emptyTemplates || this.#bitsMayChange) return
     const next = nextBlock(node.source, node.fees)
     if (next !== undefined) this.#next = { node: new NodeTemplate(next, now), newest: undefined }
@@ -327,7 +288,7 @@ export class TemplateMachine<Client> {
     const node = this.#next?.node
     this.#next = undefined
     for (const state of this.#clients.values()) state.ahead = undefined
-    for (const [id, template] of this.#templates) if (template.node === node) this.#templates.delete(id)
+    this.#store.forget(node)
   }
 
   /** Asked for before the tip last changed, and not higher. */
@@ -344,22 +305,6 @@ export class TemplateMachine<Client> {
   #isCurrent(template: Template): boolean {
     return template.node === this.#next?.node || (this.current !== undefined && template.node.continues(this.current))
   }
-
-  #retain(node: NodeTemplate): void {
-    const retained = this.#retained
-    retained.push({ node, bySteps: new Map() })
-    let bytes = retained.reduce((sum, { node: { size } }) => sum + size, 0)
-    while (
-      retained.length > 1 &&
-      (retained.length > this.#options.maxRetained || bytes > this.#options.maxRetainedBytes)
-    ) {
-      const [dropped] = retained.splice(0, 1)
-      bytes -= dropped!.node.size
-      for (const [id, template] of this.#templates) {
-        if (template.node === dropped!.node) this.#templates.delete(id)
-      }
-    }
-  }
 }
 
 interface ClientState {
@@ -368,12 +313,8 @@ interface ClientState {
   lastId: bigint
   /** The future template that it holds for the block after the next. */
   ahead: Template | undefined
-}
-
-interface Retained {
-  readonly node: NodeTemplate
-  /** The newest template for each number of steps that leave transactions out. */
-  readonly bySteps: Map<number, Template>
+  /** Templates that it was sent behind that one. */
+  sinceAhead: number
 }
 
 const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
@@ -386,14 +327,8 @@ const isSameWork = (a: NodeTemplate, b: NodeTemplate): boolean =>
   a.source.transactions.length === b.source.transactions.length &&
   a.source.transactions.every(({ hash }, index) => hash === b.source.transactions[index]!.hash)
 
-const refused = (reason: SolutionRefusal): SolutionOutcome => ({ _tag: "Refused", reason })
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
-
-/** Blocks remembered as given out at a tip; more than one is a test network, or two at the same moment. */
-const MAX_SUBMITTED = 64
 /** A node that still builds on the block before after this time means it. */
 const MAX_BEHIND_MS = 10_000
-/** However often clients change their constraints. */
-const MAX_TEMPLATES = 10_000
+/** Of firmware that mines Stratum V2 directly, the least that is known to hold is a ring of eight jobs. */
+const RENEW_AHEAD_AFTER = 4
 const MAX_BLOCK_SIGOPS = 80_000

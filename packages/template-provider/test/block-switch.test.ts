@@ -271,11 +271,64 @@ describe("a block that is announced with its header", () => {
       yield* TestClock.adjust("1 minute")
       assert.isAbove(node.asked.length, asked)
       const askedAll = node.asked.length
+      const { polls } = node.counts
       const third = yield* announceWhole(second, ahead + 120)
       const { prevHash } = yield* client.expectTip
       assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), third)
       assert.strictEqual(prevHash.headerTimestamp, ahead + 120 - 5 * 60 + 1, "the median of eleven, and one second")
       assert.strictEqual(node.asked.length, askedAll)
+      yield* node.setTemplate(templateAt(HEIGHT + 2, { previousblockhash: third }))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(node.counts.polls, polls + 1)
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("a block that is announced twice, without its header and then with it", () => {
+  it.effect("makes the node make one template, not two", () =>
+    Effect.gen(function* () {
+      const { client, node, template } = yield* holding()
+      yield* client.expect("NewTemplate")
+      for (let back = 0, hash = template.previousblockhash; back < 12; back++) {
+        const previousblockhash = (0xaa00 + back).toString(16).padStart(64, "0")
+        node.headers.set(hash, { ...headerFor(template), hash, previousblockhash, time: template.curtime - back * 60 })
+        hash = previousblockhash
+      }
+      const whole = (of: BlockTemplate) => {
+        const header = serializeHeader({
+          version: of.version,
+          previousHash: hashFromDisplay(of.previousblockhash),
+          merkleRoot: new Uint8Array(32),
+          time: of.curtime + 60,
+          bits: Number.parseInt(of.bits, 16),
+          nonce: 0
+        })
+        return { _tag: "NewBlock", hash: doubleSha256(header), header } as const
+      }
+      const first = whole(template)
+      const second = templateAt(HEIGHT + 1, { previousblockhash: hashToDisplay(first.hash) })
+      yield* PubSub.publish(node.pubsub, first)
+      yield* node.setTemplate(second)
+      node.headers.set(second.previousblockhash, {
+        ...headerFor(template),
+        hash: second.previousblockhash,
+        time: template.curtime + 60
+      })
+      yield* TestClock.adjust("1 minute")
+      yield* client.expectTip
+      const next = whole(second)
+      const hash = hashToDisplay(next.hash)
+      node.headers.set(hash, { ...headerFor(second), hash, time: second.curtime + 60 })
+      node.settings.headerDelayMs = 10
+      const { polls } = node.counts
+      yield* node.setTemplate(templateAt(HEIGHT + 2, { previousblockhash: hash }))
+      yield* PubSub.publish(node.pubsub, { _tag: "BlockConnected", hash: next.hash })
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 2, "as before: the header is not there yet")
+      yield* PubSub.publish(node.pubsub, next)
+      yield* client.expectTip
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(node.counts.polls, polls + 1)
     }).pipe(Effect.provide(layer()))
   )
 })

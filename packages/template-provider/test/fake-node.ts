@@ -9,7 +9,7 @@ import {
   NodeRpcError,
   type NodeNotification
 } from "@sluice/bitcoin"
-import { Context, Deferred, Effect, Layer, PubSub, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, PubSub, Result, Stream } from "effect"
 import type { NextBlockHeader } from "../src/index.ts"
 
 export class FakeNode extends Context.Service<FakeNode, Effect.Success<typeof make>>()("test/FakeNode") {
@@ -100,14 +100,32 @@ const make = Effect.gen(function* () {
           if (header !== undefined) return Effect.delay(Effect.succeed(header), settings.headerDelayMs)
           return Effect.fail(fail("getblockheader", new NodeRefused({ code: -5, detail: "Block not found" })))
         }),
+      getBlockHeaders: (hash: string, count: number) =>
+        Effect.suspend(() => {
+          const found: Array<NextBlockHeader> = []
+          for (let at = headers.get(hash); at !== undefined && found.length < count;) {
+            asked.push(at.hash)
+            found.unshift(at)
+            at = headers.get(at.previousblockhash ?? "")
+          }
+          return found.length > 0
+            ? Effect.succeed(found)
+            : Effect.fail(fail("getblockheader", new NodeRefused({ code: -5, detail: "Block not found" })))
+        }),
+      getNodeStatus: Effect.suspend(() =>
+        infoFailure === undefined
+          ? Effect.succeed({
+              blockchain: info,
+              network: Result.succeed(settings.network),
+              zmq:
+                settings.zmq === undefined
+                  ? Result.fail(fail("getzmqnotifications", new NodeMethodUnknown()))
+                  : Result.succeed(settings.zmq)
+            })
+          : Effect.fail(fail("getblockchaininfo", infoFailure))
+      ),
       getBlockchainInfo: Effect.suspend(() =>
         infoFailure === undefined ? Effect.succeed(info) : Effect.fail(fail("getblockchaininfo", infoFailure))
-      ),
-      getNetworkInfo: Effect.sync(() => settings.network),
-      getZmqNotifications: Effect.suspend(() =>
-        settings.zmq === undefined
-          ? Effect.fail(fail("getzmqnotifications", new NodeMethodUnknown()))
-          : Effect.succeed(settings.zmq)
       ),
       submitBlock: (block: Uint8Array | string) =>
         Effect.suspend(() => {

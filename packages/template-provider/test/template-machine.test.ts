@@ -225,6 +225,60 @@ describe("better fees", () => {
   })
 })
 
+describe("a node that was away", () => {
+  const others = { transactions: RECORDED.transactions.slice(0, -1) }
+
+  it("may have lost transactions: what it has now goes out at once, with lower fees too", () => {
+    const machine = machineWith(templateAt(100))
+    machine.onConstraints("a", constraints(), NOW)
+    const fewer = templateAt(100, { ...others, coinbasevalue: RECORDED.coinbasevalue - 500 })
+    const answer = (template: BlockTemplate) => machine.onAnswer(template, machine.beginRequest(), NOW + 1)
+    assert.strictEqual(answer(fewer).change, "none")
+    machine.onAway()
+    const answered = answer(fewer)
+    assert.strictEqual(answered.change, "fees")
+    assert.strictEqual(newTemplate(received(answered, "a")[0]).coinbaseTxValueRemaining, 2_465_717n - 500n)
+    assert.strictEqual(answer(templateAt(100)).change, "none", "once")
+  })
+
+  it("is not heard of by clients if it has what it had", () => {
+    const machine = machineWith(templateAt(100))
+    machine.onAway()
+    assert.strictEqual(machine.onAnswer(templateAt(100), machine.beginRequest(), NOW).change, "none")
+  })
+})
+
+describe("a template held ahead", () => {
+  /** Above the first halvings, at the recorded subsidy. */
+  const HEIGHT = 2_400_000
+
+  it("is sent again behind every fourth template, because a miner may hold only the last few jobs", () => {
+    const machine = machineWith(templateAt(HEIGHT), { emptyTemplates: true, intervalMs: 0 })
+    machine.onConstraints("a", constraints(), NOW)
+    const ahead = () => decode([machine.ahead("a")].filter((frame) => frame !== undefined)).map(newTemplate)
+    const [held] = ahead()
+    const better = (round: number) =>
+      templateAt(HEIGHT, { coinbasevalue: RECORDED.coinbasevalue + round * 2_000, longpollid: `${round}` })
+    const renewed: Array<number> = []
+    let newest = held!
+    for (let round = 1; round <= 9; round++) {
+      assert.strictEqual(machine.onAnswer(better(round), machine.beginRequest(), NOW).change, "fees")
+      const [again] = ahead()
+      if (again === undefined) continue
+      renewed.push(round)
+      assert.deepStrictEqual({ ...again, templateId: 0n }, { ...held!, templateId: 0n })
+      assert.isTrue(again.templateId > newest.templateId)
+      newest = again
+    }
+    assert.deepStrictEqual(renewed, [4, 8])
+    // The block that is announced names the newest one.
+    const { bits, height, mintime, previousblockhash } = templateAt(HEIGHT)
+    const header = { hash: "aa".repeat(32), previousblockhash, height, bits, mediantime: mintime, confirmations: 1 }
+    const [prevHash] = received(machine.onHeader(header, NOW), "a")
+    assert.strictEqual(prevHash?._tag === "SetNewPrevHash" && prevHash.templateId, newest.templateId)
+  })
+})
+
 describe("room for the coinbase", () => {
   it("is what section 7.1 adds up, and Bitcoin Core's least", () => {
     assert.strictEqual(reservedWeight(constraints(0)), 2_000)
@@ -433,6 +487,26 @@ describe("memory", () => {
     const answered = tight.onAnswer(templateAt(2), tight.beginRequest(), NOW)
     assert.strictEqual(tight.retainedCount, 1, "the current one stays whatever its size")
     assert.strictEqual(received(answered, "a").length, 2)
+  })
+
+  it("is shared by answers that have the same transactions, and what is made of them stays the same", () => {
+    // Each answer has strings and objects of its own, as JSON.parse makes them.
+    const parsed = (template: BlockTemplate) => JSON.parse(JSON.stringify(template)) as BlockTemplate
+    const transactionsOf = (machine: TemplateMachine<string>) => machine.current!.source.transactions
+    const machine = machineWith(parsed(templateAt(100)))
+    machine.settle()
+    const before = [...transactionsOf(machine)]
+    const [first, second, ...rest] = before
+    // At another height, in another order, one of them with a parent, and one that lies about its data.
+    const changed = [second!, { ...first!, depends: [1] }, ...rest.slice(1), { ...rest[0]!, data: "00" }]
+    machine.onAnswer(parsed(templateAt(101, { transactions: changed })), machine.beginRequest(), NOW)
+    const merklePath = machine.current!.work(0).merklePath
+    machine.settle()
+    const after = transactionsOf(machine)
+    assert.deepStrictEqual(after, changed)
+    assert.strictEqual(after[0], before[1], "the same object")
+    assert.notStrictEqual(after[1], before[0])
+    assert.deepStrictEqual(machine.current!.work(0).merklePath, merklePath)
   })
 
   it("forgets a client that is gone", () => {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeUnreachable, NodeWarmingUp } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Effect, Fiber, Layer, Logger, PubSub, Schema, Stream } from "effect"
+import { Effect, Fiber, Latch, Layer, Logger, PubSub, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateProvider, type TemplateProviderEvent, type TemplateProviderOptions } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -337,6 +337,34 @@ describe("a node that is away", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("and comes back without some transactions makes the clients leave them at once", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(withValue(0))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      const { transactions } = RECORDED
+      // Nothing but the announcements tells: it was away for less than the time between two questions.
+      yield* node.setTemplate(withValue(-700, transactions.slice(0, -1)))
+      yield* PubSub.publish(node.pubsub, { _tag: "Disconnected" })
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* PubSub.publish(node.pubsub, { _tag: "Connected" })
+      const first = yield* client.expect("NewTemplate")
+      // A call finds it away.
+      yield* node.setFailure(new NodeUnreachable({ cause: "ECONNREFUSED" }))
+      yield* PubSub.publish(node.pubsub, { _tag: "Disconnected" })
+      yield* settle
+      yield* node.setFailure(undefined)
+      yield* node.setTemplate(withValue(-1_400, transactions.slice(0, -2)))
+      yield* TestClock.adjust("1 second")
+      const second = yield* client.expect("NewTemplate")
+      assert.deepStrictEqual([first.futureTemplate, second.futureTemplate], [false, false])
+      assert.strictEqual(first.coinbaseTxValueRemaining - second.coinbaseTxValueRemaining, 700n)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("may go and come back while clients work on", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
@@ -384,6 +412,47 @@ describe("a node that is away", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(busy)
       assert.isBelow(node.counts.longPolls - longPolls, 15)
+    }).pipe(Effect.provide(layer()))
+  )
+})
+
+describe("a subscriber of events that does not keep up", () => {
+  it.effect("loses the oldest and no others, and holds nobody up", () =>
+    Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const provider = yield* TemplateProvider
+      const heights: Array<number> = []
+      const hold = yield* Latch.make(false)
+      yield* provider.events.pipe(
+        Stream.filter((event) => event._tag === "NewTemplate"),
+        Stream.runForEach(({ height }) =>
+          Effect.andThen(
+            Effect.sync(() => heights.push(height)),
+            hold.await
+          )
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* settle
+      assert.deepStrictEqual(heights, [100])
+      const last = 100 + 1_500
+      for (let height = 101; height <= last; height++) {
+        yield* node.setTemplate(templateAt(height))
+        yield* node.announce
+        yield* settle
+      }
+      assert.strictEqual((yield* provider.stats).tipChanges, last - 99)
+      yield* hold.open
+      for (let round = 0; round < 100 && heights.at(-1) !== last; round++) yield* settle
+      const [, ...kept] = heights
+      const first = kept[0]!
+      assert.isAbove(first, 101, "some are lost")
+      assert.deepStrictEqual(
+        kept,
+        Array.from({ length: last + 1 - first }, (_, index) => first + index)
+      )
+      assert.isAtLeast(kept.length, 1_000)
     }).pipe(Effect.provide(layer()))
   )
 })

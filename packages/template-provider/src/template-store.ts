@@ -1,0 +1,120 @@
+/**
+ * The templates that clients may still ask for or solve, by number, and the node's answers that they are made from: bounded
+ * by their count and their bytes, the oldest go first.
+ *
+ * An answer mostly has the transactions of the one before. Once an answer has no hurry any more, `share` puts the same
+ * objects in their place, so that a hundred answers take little more memory than one, and the garbage collector is done with
+ * them in a moment instead of in the middle of a block switch.
+ */
+import type { TemplateTransaction } from "@sluice/bitcoin"
+import { type NodeTemplate, Template } from "./node-template.ts"
+
+export interface TemplateStoreOptions {
+  /** The first template's number. */
+  readonly firstTemplateId: bigint
+  /** Most answers of the node, and the bytes they may take. */
+  readonly maxRetained: number
+  readonly maxRetainedBytes: number
+}
+
+/** An answer of the node, and its newest template for each number of steps that leave transactions out. */
+export interface Retained {
+  readonly node: NodeTemplate
+  readonly bySteps: Map<number, Template>
+}
+
+export class TemplateStore {
+  readonly #options: TemplateStoreOptions
+  /** By number, oldest first. */
+  readonly #templates = new Map<bigint, Template>()
+  /** Oldest first; the last one is the current one. */
+  readonly #retained: Array<Retained> = []
+  #nextId: bigint
+  #lastShared: NodeTemplate | undefined
+  /** The transactions of the answer that was shared last, by wtxid. */
+  #shared = new Map<string, TemplateTransaction>()
+
+  constructor(options: TemplateStoreOptions) {
+    this.#options = options
+    this.#nextId = options.firstTemplateId
+  }
+
+  get current(): Retained | undefined {
+    return this.#retained.at(-1)
+  }
+
+  /** How many answers are kept. */
+  get size(): number {
+    return this.#retained.length
+  }
+
+  get(id: bigint): Template | undefined {
+    return this.#templates.get(id)
+  }
+
+  /** Whether a template has had this number. */
+  wasGiven(id: bigint): boolean {
+    return id >= this.#options.firstTemplateId && id < this.#nextId
+  }
+
+  /** A new template of an answer without what so many steps leave out. */
+  add(node: NodeTemplate, steps: number): Template {
+    const template = new Template(this.#nextId++, node, node.work(steps))
+    this.#templates.set(template.id, template)
+    if (this.#templates.size > MAX_TEMPLATES) this.#templates.delete(this.#templates.keys().next().value!)
+    return template
+  }
+
+  /** The templates of an answer that is not retained are another one's now. */
+  move(from: NodeTemplate, to: NodeTemplate): void {
+    for (const template of this.#templates.values()) if (template.node === from) template.node = to
+  }
+
+  /** Drops the templates of an answer. */
+  forget(node: NodeTemplate | undefined): void {
+    for (const [id, template] of this.#templates) if (template.node === node) this.#templates.delete(id)
+  }
+
+  /** The node's answer that is the current one from now on. */
+  retain(node: NodeTemplate): void {
+    const retained = this.#retained
+    const { maxRetained, maxRetainedBytes } = this.#options
+    retained.push({ node, bySteps: new Map() })
+    let bytes = retained.reduce((sum, { node: { size } }) => sum + size, 0)
+    while (retained.length > 1 && (retained.length > maxRetained || bytes > maxRetainedBytes)) {
+      const dropped = retained.shift()!.node
+      bytes -= dropped.size
+      this.forget(dropped)
+    }
+  }
+
+  /** Lets the current answer share what it has in common with the one before. */
+  share(): void {
+    const node = this.current?.node
+    if (node === undefined || node === this.#lastShared || node.source.transactions.length === 0) return
+    this.#lastShared = node
+    const known = this.#shared
+    this.#shared = new Map()
+    // In place: what takes a transaction's place is equal to it, so that nobody sees a difference.
+    const transactions = node.source.transactions as Array<TemplateTransaction>
+    for (let i = 0; i < transactions.length; i++) {
+      const transaction = transactions[i]!
+      const before = known.get(transaction.hash)
+      const shared = before === undefined ? transaction : sharing(transaction, before)
+      this.#shared.set(shared.hash, shared)
+      transactions[i] = shared
+    }
+  }
+}
+
+/** Positions of parents differ from one answer to the next, the rest does not. */
+const sharing = (transaction: TemplateTransaction, before: TemplateTransaction): TemplateTransaction => {
+  const { data, depends, fee, sigops, txid, weight } = transaction
+  if (before.data !== data || before.txid !== txid) return transaction
+  const isWhole = depends.length === 0 && before.depends.length === 0 && before.fee === fee
+  if (isWhole && before.sigops === sigops && before.weight === weight) return before
+  return { data: before.data, txid: before.txid, hash: before.hash, depends, fee, sigops, weight }
+}
+
+/** However often clients change their constraints. */
+const MAX_TEMPLATES = 10_000
