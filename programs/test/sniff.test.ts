@@ -1,4 +1,5 @@
 /** `sluice sniff` and `sluice replay` as processes, between a miner that is one too and a pool on a real socket with Noise. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { it } from "@effect/vitest"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"
@@ -11,6 +12,7 @@ import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll } from "vitest"
+import { openRecording } from "../src/sniff/record.ts"
 import { Sluice } from "./child.ts"
 import { run } from "./in-process.ts"
 
@@ -119,7 +121,10 @@ it.live("a miner's session is printed, recorded and replayed", () =>
       // The pool gives every connection another extranonce, so the shares of another connection are worth nothing.
       const replayed = await run(["replay", "--recording", recording, "--connect", url, "--log-level", "none"])
       assert.match(replayed.stdout, /^\S+ #1 < OpenStandardMiningChannel\.Success to client /m)
-      assert.match(replayed.stdout, /^#1 ! recorded: SubmitShares\.Success; came: SubmitShares\.Error$/m)
+      assert.match(
+        replayed.stdout,
+        /^#1 ! recorded: SubmitShares\.Success; came: SubmitShares\.Error, (once|\d+ times)$/m
+      )
       assert.match(replayed.stdout, /\n1 connection replayed, \d+ differences?\n$/)
       assert.strictEqual(replayed.status, 1)
     })
@@ -151,6 +156,21 @@ it.live("a server that cannot be reached is told of, and the sniffer goes on; JS
     assert.deepInclude(events[1], { event: "Closed", by: "server" })
     assert.match(events[1].reason, /^cannot connect to 127\.0\.0\.1:1: nothing listens there/)
     assert.match(stderr, /The connection from 127\.0\.0\.1:\d+ ended: cannot connect to 127\.0\.0\.1:1/)
+  })
+)
+
+it.live("a recording ends at its limit, with a whole line, and says so once", () =>
+  Effect.gen(function* () {
+    const path = join(directory, "limited.ndjson")
+    const log: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void log.push(`${logLevel} ${String(message)}`))
+    yield* Effect.gen(function* () {
+      const record = yield* openRecording(path, 20)
+      const lines = ["12345", "1234", "12345678", "1"].map((line) => record([line]))
+      yield* Effect.all(lines, { concurrency: "unbounded" })
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.provide(Logger.layer([logger])))
+    assert.strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), "12345\n1234\n12345678\n")
+    assert.deepStrictEqual(log, [`Warn The recording has reached its limit and ends; connections go on (${path})`])
   })
 )
 

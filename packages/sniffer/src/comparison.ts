@@ -10,8 +10,9 @@ export const kindOf = (frame: Frame): string => {
 }
 
 export class Comparison {
-  /** What differs so far, each in a sentence. */
-  readonly differences: Array<string> = []
+  private readonly found: Array<string> = []
+  /** How often a kind came in another's place. */
+  private readonly instead = new Map<string, number>()
   private readonly recorded = new Map<string, number>()
   private readonly arrived = new Map<string, number>()
   /** Those that arrived and were not expected yet. */
@@ -31,18 +32,23 @@ export class Comparison {
     add(this.early, counted)
   }
 
-  /** Whether an answer of the kind has arrived, or the other of Success and Error, which is a difference. */
-  expect(kind: string): boolean {
-    if (take(this.early, kind)) return true
+  /** The kind of the answer to expect, if it has arrived: this one, or the other of Success and Error, which is a difference. */
+  expect(kind: string): string | undefined {
+    if (take(this.early, kind)) return kind
     const other = otherOutcome(kind)
-    if (other === undefined || !take(this.early, other)) return false
-    this.differ(`recorded: ${kind}; came: ${other}`)
+    if (other === undefined || !take(this.early, other)) return undefined
+    add(this.instead, `recorded: ${kind}; came: ${other}`)
     this.told.add(kind).add(other)
-    return true
+    return other
   }
 
   differ(what: string): void {
-    this.differences.push(what)
+    this.found.push(what)
+  }
+
+  /** What differs so far, each in a sentence. */
+  get differences(): ReadonlyArray<string> {
+    return [...Array.from(this.instead, ([what, count]) => `${what}, ${times(count)}`), ...this.found]
   }
 
   /** All has come that was waited for: what kinds never came, and which came that are not in the recording? */

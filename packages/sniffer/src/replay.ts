@@ -35,6 +35,8 @@ type Happened =
   | { readonly _tag: "Message"; readonly to: Side; readonly frame: Uint8Array }
   /** An answer has not come in time: the replay goes on, and waits for no other of its kind. */
   | { readonly _tag: "Late"; readonly kind: string }
+  /** An error came for a success, or the other way round. */
+  | { readonly _tag: "Differs"; readonly recorded: string; readonly came: string }
 
 export type ReplayEvent = Happened & { readonly connectionId: number; readonly at: number }
 
@@ -91,12 +93,18 @@ const perform = Effect.fn("Sniffer.replay")(function* (
     }).pipe(Effect.timeoutOrElse({ duration, orElse: () => Effect.succeed(false) }))
 
   const late = new Set<string>()
-  const awaitAnswer = Effect.fnUntraced(function* (kind: string, duration: Duration.Input) {
-    const isThere = () => comparison.expect(kind)
-    if (isThere() || late.has(kind)) return
-    if ((yield* until(isThere, duration)) || ended !== undefined) return
-    late.add(kind)
-    yield* tell({ _tag: "Late", kind })
+  const awaitAnswer = Effect.fnUntraced(function* (recorded: string, duration: Duration.Input) {
+    let came: string | undefined
+    const isThere = () => (came = comparison.expect(recorded)) !== undefined
+    if (!isThere()) {
+      if (late.has(recorded)) return
+      if (!(yield* until(isThere, duration))) {
+        late.add(recorded)
+        if (ended === undefined) yield* tell({ _tag: "Late", kind: recorded })
+        return
+      }
+    }
+    if (came !== undefined && came !== recorded) yield* tell({ _tag: "Differs", recorded, came })
   })
 
   const begun = yield* Clock.currentTimeMillis

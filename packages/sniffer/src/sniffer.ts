@@ -11,13 +11,14 @@
  */
 import { EncodeError, Frame, type Message, type Protocol } from "@sluice/protocol"
 import {
+  Closed as TransportClosed,
   type DialError,
   type Endpoint,
   FrameDialer,
   type FrameDuplex,
   type HandshakeError,
   type ServerAddress,
-  type TransportError
+  TransportError
 } from "@sluice/transport"
 import { Cause, Clock, Context, Effect, Exit, Layer, Option, Predicate, Queue, Schema, type Scope } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
@@ -161,6 +162,8 @@ const make = (
 
     const wire = new Wire(connectionId, wireOptions)
     const toClient = yield* Queue.bounded<NonEmptyReadonlyArray<Frame>, TransportError>(READ_AHEAD)
+    const closed = new TransportError({ remote: upstream.remote, reason: new TransportClosed({ pendingBytes: 0 }) })
+    yield* Effect.addFinalizer(() => Queue.fail(toClient, closed))
     const send: Open["send"] = {
       server: (judged) => settle(judged, upstream.write),
       client: (judged) => settle(judged, (frames) => Queue.offer(toClient, framesOf(frames)))

@@ -1,8 +1,8 @@
 /** Frames through a relay, in memory: nothing is lost, changed, or held for ever. */
 import { assert, describe, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
-import { Effect, Fiber } from "effect"
-import { closeChannel, connect, frame, makeWorld, nonEmpty, read, setup, setupSuccess } from "./raw.ts"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { closeChannel, connect, frame, makeWorld, nonEmpty, read, SERVER, setup, setupSuccess } from "./raw.ts"
 
 /** All sorts: unknown extensions and types, fields cut short, TLVs and padding behind them, nothing at all, 100 KB. */
 const sorts = [
@@ -133,6 +133,19 @@ describe("a connection", () => {
           "NoConnection"
         )
       })
+  )
+
+  it.effect("that is closed in this process ends for who still reads, and is told of as such", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld()
+      const scope = yield* Scope.make()
+      const { pull } = yield* Scope.provide(world.sniffer.dial(SERVER), scope)
+      const reading = yield* Effect.forkChild(Effect.flip(pull))
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual((yield* Fiber.join(reading)).reason._tag, "Closed")
+      assert.deepInclude(world.events.at(-1), { _tag: "Closed", by: "here", reason: "it was closed" })
+      assert.isFalse(world.events.some((event) => "client" in event))
+    })
   )
 
   it.effect("to a server that is not there ends, with a line in the log", () =>

@@ -44,13 +44,18 @@ const readRecording = Effect.fnUntraced(function* (path: string, connectionId: n
   return yield* refuse(`${path}: there is no connection${connectionId === undefined ? "" : ` ${connectionId}`} in it`)
 })
 
-const observe = (event: ReplayEvent): Effect.Effect<void> => {
-  const head = `${timeOfDay(event.at)} #${event.connectionId}`
-  return Console.log(
-    event._tag === "Message"
-      ? `${head} ${messageLine(event.to, event.frame)}`
-      : `${head} ! recorded: ${event.kind}; it has not come in time, going on without it`
-  )
+const observe = (event: ReplayEvent): Effect.Effect<void> =>
+  Console.log(`${timeOfDay(event.at)} #${event.connectionId} ${tell(event)}`)
+
+const tell = (event: ReplayEvent): string => {
+  switch (event._tag) {
+    case "Message":
+      return messageLine(event.to, event.frame)
+    case "Late":
+      return `! recorded: ${event.kind}; it has not come in time, going on without it`
+    case "Differs":
+      return `! recorded: ${event.recorded}; came: ${event.came}`
+  }
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
