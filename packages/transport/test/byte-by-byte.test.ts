@@ -16,7 +16,7 @@ import {
   TemplateListener
 } from "@sluice/transport"
 import { Arbitrary, Context, Effect, Layer, Queue, Stream } from "effect"
-import { noise, plain, responder } from "./fixture.ts"
+import { authorityKey, noise, plain, responder, strangerKey } from "./fixture.ts"
 
 type Any = { readonly _tag: string }
 interface Ends {
@@ -91,3 +91,33 @@ describe.each(protocols.flatMap((one) => securities.map((how) => ({ ...one, ...h
     )
   }
 )
+
+describe("what ends a connection", () => {
+  /** The error of a client that expects this key and asks for these flags. */
+  const failure = (network: Memory.NetworkOptions, key: Uint8Array, flags: number) =>
+    Effect.gen(function* () {
+      const { address, run } = yield* MiningListener
+      yield* Effect.forkScoped(run(() => Effect.never))
+      const { dial } = yield* MiningDialer
+      return String(yield* Effect.flip(dial({ ...address, security: { _tag: "noise", authorityKey: key } })))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Layer.merge(Setup.server(MiningListener, { supportedFlags: 1 }), Setup.client(MiningDialer, { flags })).pipe(
+          Layer.provide(Layer.merge(responder(), Noise.initiator())),
+          Layer.provide(Memory.network(network))
+        )
+      )
+    )
+
+  it.effect.each([
+    { what: "another authority than the one expected", key: strangerKey, flags: 1, error: /authority/ },
+    { what: "a setup that is refused", key: authorityKey, flags: 4, error: /unsupported-feature-flags/ }
+  ])("is the same byte by byte: $what", ({ error, flags, key }) =>
+    Effect.gen(function* () {
+      const whole = yield* failure({}, key, flags)
+      assert.match(whole, error)
+      assert.strictEqual(yield* failure({ split: byteByByte }, key, flags), whole)
+    })
+  )
+})
