@@ -19,13 +19,14 @@ export interface CrowdState {
 const garbage = (number: number): Uint8Array =>
   Uint8Array.from({ length: 3000 }, (_, index) => (Math.imul(index + number, 2654435761) >>> 24) | 0x80)
 
-if (parentPort !== null) {
-  const { count, host, port } = workerData as Crowd
+const port = parentPort
+if (port !== null) {
+  const server = workerData as Crowd
   const sockets = new Set<Net.Socket>()
   let closed = 0
   const join = (number: number): Promise<void> =>
     new Promise((resolve) => {
-      const socket = Net.connect({ host, port })
+      const socket = Net.connect({ host: server.host, port: server.port })
       let drip: NodeJS.Timeout | undefined
       socket.on("connect", () => {
         sockets.add(socket)
@@ -44,10 +45,12 @@ if (parentPort !== null) {
       // To see the end of the stream one has to read.
       socket.resume()
     })
-  const report = () => parentPort!.postMessage({ open: sockets.size, closed } satisfies CrowdState)
-  setInterval(report, 100)
-  for (let number = 0; number < count; number += 100) {
-    await Promise.all(Array.from({ length: Math.min(100, count - number) }, (_, index) => join(number + index)))
+  setInterval(() => {
+    const state: CrowdState = { open: sockets.size, closed }
+    port.postMessage(state)
+  }, 100)
+  for (let number = 0; number < server.count; number += 100) {
+    await Promise.all(Array.from({ length: Math.min(100, server.count - number) }, (_, index) => join(number + index)))
     await sleep(1)
   }
 }
