@@ -3,8 +3,8 @@
  * its parent's questions; all times are of the system's monotonic clock, which both processes have.
  */
 import { CipherState, HANDSHAKE_OK, Responder } from "@sluice/core"
-import { layerWasm } from "@sluice/embedded"
-import { AuthorityKey, CertificateAuthority, Curve } from "@sluice/noise"
+import { curveModule, layerWasm, threadCurveUrl } from "@sluice/embedded"
+import { AuthorityKey, CertificateAuthority, Curve, HandshakeWorkers } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Mining } from "@sluice/protocol"
 import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
@@ -122,12 +122,15 @@ const timed = async (count: number, send: () => void): Promise<Extract<Answer, {
 const program = Effect.gen(function* () {
   const { publicKey, secretKey } = yield* AuthorityKey.generate
   const authority = CertificateAuthority.layer({ secretKey })
+  // As `sluice pool` has them on two cores.
+  const bytes = yield* Effect.promise(curveModule)
+  const threads = HandshakeWorkers.layer({ threads: 1, curve: { url: threadCurveUrl, bytes } })
   const context = yield* Layer.build(
     Pool.layer(options).pipe(
       Layer.provideMerge(TemplateSource.layerMemory),
       Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
       Layer.provide(rememberConnections),
-      Layer.provide(Noise.responder()),
+      Layer.provide(Noise.responder().pipe(Layer.provide(threads))),
       Layer.provide(countWrites),
       Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
       Layer.provideMerge(authority),

@@ -1,5 +1,5 @@
 /** `sluice swarm`: many miners in one process, to load a server and to measure it. */
-import { layerWasm } from "@sluice/embedded"
+import { layerCurve } from "@sluice/embedded"
 import { type AcknowledgedShare, Swarm, type SwarmOptions, SwarmReport } from "@sluice/swarm"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
@@ -36,7 +36,7 @@ export const swarm = program({
       const layer = Swarm.layer(options).pipe(
         Layer.provide(Setup.client(MiningDialer, Swarm.setup(options))),
         Layer.provide(Security.dialer()),
-        Layer.provide([Tcp.dialerWith({ localAddresses }), layerWasm])
+        Layer.provide([Tcp.dialerWith({ localAddresses }), layerCurve])
       )
       yield* Effect.provide(watch(config.json, config.report, duration), layer)
     }).pipe(Effect.scoped)
