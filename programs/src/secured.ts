@@ -10,23 +10,37 @@ import {
   Tcp
 } from "@sluice/transport"
 import { Effect, Layer, type Redacted } from "effect"
+import { type CurveName, layerCurveNamed, layerHandshakeThreads } from "./curve.ts"
 
 export interface SecuredConfig {
   readonly listen: Endpoint
   /** Without it connections are not encrypted; config/security.ts asks for one or the other. */
   readonly authoritySecretKey?: Redacted.Redacted<Uint8Array>
+  readonly curve: CurveName
+  /** Of servers to which many connect; none where they are not given. */
+  readonly handshakeThreads?: number
+  readonly maxHandshakesPerSecond?: number
+  readonly maxConnections?: number
+  readonly maxConnectionsPerAddress?: number
 }
 
 /** Listens on TCP, with Noise where there is an authority's key, and logs where clients connect to. */
-export const secured = (
-  name: string,
-  { listen, authoritySecretKey }: SecuredConfig
-): Layer.Layer<FrameListener, ListenError> => {
+export const secured = (name: string, config: SecuredConfig): Layer.Layer<FrameListener, ListenError> => {
+  const { authoritySecretKey, curve, handshakeThreads = 0, listen, maxHandshakesPerSecond } = config
+  const { maxConnections, maxConnectionsPerAddress } = config
   const frames =
     authoritySecretKey === undefined
       ? Plain.listener
-      : Noise.responder().pipe(Layer.provide(CertificateAuthority.layer({ secretKey: authoritySecretKey })))
-  return announced(name, authoritySecretKey).pipe(Layer.provideMerge(frames), Layer.provide(Tcp.listener(listen)))
+      : Noise.responder(maxHandshakesPerSecond === undefined ? {} : { maxHandshakesPerSecond }).pipe(
+          Layer.provide(CertificateAuthority.layer({ secretKey: authoritySecretKey })),
+          Layer.provide([layerCurveNamed(curve), layerHandshakeThreads(curve, handshakeThreads)])
+        )
+  const tcp = Tcp.listener({
+    ...listen,
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(maxConnectionsPerAddress === undefined ? {} : { maxConnectionsPerAddress })
+  })
+  return announced(name, authoritySecretKey).pipe(Layer.provideMerge(frames), Layer.provide(tcp))
 }
 
 const announced = (name: string, authoritySecretKey: SecuredConfig["authoritySecretKey"]) =>

@@ -5,7 +5,7 @@
 import { Effect, Schema } from "effect"
 import { type Value, valueOf } from "./value.ts"
 
-type Raw = string | number | boolean
+type Raw = string | number | boolean | ReadonlyArray<string>
 
 /** What is said of a key. `default` and `example` are written as in the TOML file. */
 export interface Description {
@@ -66,4 +66,4 @@ export const variableOf = (program: string, name: string): string => `${variable
 export const variablePrefix = (program: string): string => `SLUICE_${shout(program)}__`
 
 const kebab = (field: string): string => field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-const shout = (name: string): string => name.replaceAll("-", "_").toUpperCase()
+const shout = (name: string): string => name.replaceAll(/[- ]/g, "_").toUpperCase()

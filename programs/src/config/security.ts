@@ -1,5 +1,6 @@
 /** The keys that say how a server secures its connections: Noise with an authority's key, or none. */
 import { Schema } from "effect"
+import { curveKeys } from "../curve.ts"
 import { authoritySecretKey } from "./stratum.ts"
 import { defaulted, optional } from "./key.ts"
 import { toggle } from "./value.ts"
@@ -12,7 +13,8 @@ export const securityKeys = {
   plain: defaulted(toggle, {
     description: "Serve without encryption and without proof of who serves: for trusted networks only.",
     default: false
-  })
+  }),
+  ...curveKeys
 }
 
 /** To be checked on a Schema that has the keys. */

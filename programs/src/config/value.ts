@@ -8,7 +8,7 @@ import { Host } from "effect/net"
 /** What the mechanism has to know about a kind of value besides its Schema. */
 export interface Value {
   /** How TOML writes it. Text from flags and variables becomes this first. */
-  readonly kind: "string" | "number" | "boolean"
+  readonly kind: "string" | "number" | "boolean" | "list"
   /** The word for it in help: `HOST:PORT`. */
   readonly metavar: string
   /** Ends the sentence "expected ...". */
@@ -49,6 +49,35 @@ export const text = <A>(
       }
     ),
     Schema.annotate({ [annotation]: { kind: "string", ...value } satisfies Value })
+  )
+
+/**
+ * Several values: a list in TOML, or one text with separators between them, as flags and variables have it. `parse` gives
+ * one value, or what is wrong with its text.
+ */
+export const list = <A>(
+  value: Omit<Value, "kind">,
+  separator: string,
+  parse: (input: string) => Result.Result<A, string>
+): Schema.Codec<readonly [A, ...Array<A>], unknown> =>
+  Schema.Unknown.pipe(
+    Schema.decodeTo(
+      Schema.declare((value): value is readonly [A, ...Array<A>] => Array.isArray(value)),
+      {
+        decode: SchemaGetter.transformEffect((input: unknown) => {
+          const texts = typeof input === "string" ? input.split(separator) : input
+          const result =
+            Array.isArray(texts) && texts.length > 0 && texts.every((text) => typeof text === "string")
+              ? Result.all(texts.map((text) => parse(text.trim())))
+              : Result.fail(`expected ${value.expected}`)
+          return Result.isSuccess(result)
+            ? Effect.succeed(result.success as unknown as readonly [A, ...Array<A>])
+            : Effect.fail(new SchemaIssue.InvalidValue({ message: result.failure }))
+        }),
+        encode: SchemaGetter.forbidden(() => "configuration is only read")
+      }
+    ),
+    Schema.annotate({ [annotation]: { kind: "list", ...value } satisfies Value })
   )
 
 /** Text as it is, not empty. */

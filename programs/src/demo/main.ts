@@ -4,6 +4,7 @@
  * chooses and with keys made for the occasion.
  */
 import { DevNode, JsonRpcServer, NodeNotifications, NodeRpc, ZmqPublisher } from "@sluice/bitcoin"
+import { layerCurve } from "@sluice/embedded"
 import { HashThreads, Miner, type MinerOptions } from "@sluice/miner"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"
@@ -109,10 +110,11 @@ const miner = (authority: AuthorityKey.KeyPair, channel: "standard" | "extended"
 const noiseServer = ({ secretKey }: AuthorityKey.KeyPair) =>
   Noise.responder().pipe(
     Layer.provide(CertificateAuthority.layer({ secretKey })),
+    Layer.provide(layerCurve),
     Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
   )
 
-const noiseClient = Noise.initiator().pipe(Layer.provide(Tcp.dialer))
+const noiseClient = Noise.initiator().pipe(Layer.provide([Tcp.dialer, layerCurve]))
 
 const serverAt = (endpoint: Endpoint, { publicKey }: AuthorityKey.KeyPair): ServerAddress => ({
   ...endpoint,

@@ -1,45 +1,131 @@
 /** What `sluice pool` can be told. */
-import { Schema } from "effect"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { Duration, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { address, serverUrl } from "../config/stratum.ts"
-import { decimal, file, hostPort, string, whole } from "../config/value.ts"
+import { payee, payees, reconnectTarget, serverUrls } from "../config/stratum.ts"
+import { choice, decimal, file, hostPort, string, whole } from "../config/value.ts"
+import { handshakeKeys } from "../curve.ts"
 import { loggingKeys } from "../logging.ts"
+import { metricsKeys } from "../metrics.ts"
 
-export const PoolConfig = {
-  program: "pool",
-  schema: Schema.Struct({
-    listen: defaulted(hostPort, { description: "Where miners and proxies connect.", default: "127.0.0.1:3333" }),
-    templateProvider: required(serverUrl, {
-      description: "Where templates come from.",
-      example: "stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
-    }),
-    coinbaseAddress: required(address, {
-      description: "Who is paid for a block.",
-      example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-    }),
-    coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
-      description: "The pool's name in the blocks it finds.",
-      default: "Sluice"
-    }),
-    sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
-      description: "How many shares a minute each channel's difficulty aims at.",
-      default: 6
-    }),
-    minHashRate: defaulted(decimal("N", 0, 1e18), {
-      description:
-        "Hashes a second that a channel is taken to have at least, whatever it says: it bounds the easiest target.",
-      default: 1000
-    }),
-    shareBatch: defaulted(whole("N", 1, 10_000), {
-      description: "How many accepted shares one acknowledgement covers at most.",
-      default: 10
-    }),
-    shareLog: optional(file("a file to be appended to"), {
-      description: "Each accepted share as a line of JSON, written before it is acknowledged.",
-      example: "shares.ndjson"
-    }),
-    ...securityKeys,
-    ...loggingKeys
-  }).check(oneSecurity)
+const fields = Schema.Struct({
+  listen: defaulted(hostPort, { description: "Where miners and proxies connect.", default: "127.0.0.1:3333" }),
+  templateProvider: required(serverUrls, {
+    description: "Where templates come from, the preferred one first.",
+    example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
+  }),
+  coinbaseAddress: optional(payee, {
+    description: "Who is paid for a block; or give coinbase-outputs.",
+    example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    usual: true
+  }),
+  coinbaseOutputs: optional(payees, {
+    description:
+      "Several who are paid for a block. Percentages have at most four decimals and sum to 100; the first gets what rounding leaves.",
+    example: ["97.5 bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "2.5 addr(mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn)"]
+  }),
+  soloFee: optional(decimal("PERCENT", 0, 100), {
+    description:
+      "Makes it a solo pool: the address in a miner's user identity (ADDRESS or ADDRESS.WORKER) gets the reward of a block that it finds, less this fee.",
+    example: 1.5
+  }),
+  chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
+    description: "Refuses addresses of other chains; any will do unless told.",
+    example: "main"
+  }),
+  coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
+    description: "The pool's name in the blocks it finds.",
+    default: "Sluice"
+  }),
+  sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
+    description: "How many shares a minute each channel's difficulty aims at.",
+    default: 6
+  }),
+  minHashRate: defaulted(decimal("N", 0, 1e18), {
+    description:
+      "Hashes a second that a channel is taken to have at least, whatever it says: it bounds the easiest target.",
+    default: 1000
+  }),
+  shareBatch: defaulted(whole("N", 1, 10_000), {
+    description: "How many accepted shares one acknowledgement covers at most.",
+    default: 10
+  }),
+  shareLog: optional(file("a file to be appended to"), {
+    description: "Each accepted share as a line of JSON, written before it is acknowledged.",
+    example: "shares.ndjson"
+  }),
+  stateFile: optional(file("a file that the pool may write"), {
+    description:
+      "Remembers how far job ids have gone, so that none repeats after a restart even if the clock was set back.",
+    example: "pool.state"
+  }),
+  upstreamTimeout: defaulted(whole("SECONDS", 0, 604_800), {
+    description:
+      "How long miners go on with the last job without a template provider before they are sent away; 0 for ever.",
+    default: 600
+  }),
+  reconnectTo: optional(reconnectTarget, {
+    description:
+      "Where miners are told to connect to when the pool stops: another pool with the same authority key, or here for this one again.",
+    example: "pool2.example:3333"
+  }),
+  maxConnections: defaulted(whole("N", 1, 1_000_000), {
+    description: "Connections open at once.",
+    default: 16_384
+  }),
+  maxConnectionsPerAddress: optional(whole("N", 1, 1_000_000), {
+    description:
+      "Those of one address; half of max-connections unless told. IPv6 counts by its first 64 bits; this machine's own addresses have no such limit.",
+    example: 4_096
+  }),
+  ...handshakeKeys,
+  maxChannels: defaulted(whole("N", 1, 65_536), {
+    description: "Channels open at once on one connection.",
+    default: 4_096
+  }),
+  maxMessagesPerSecond: defaulted(whole("N", 1, 1_000_000), {
+    description: "Messages a second of one connection, above which it is read from more slowly.",
+    default: 5_000
+  }),
+  maxErrorsPerSecond: defaulted(whole("N", 1, 1_000_000), {
+    description: "Errors a second that one connection may cause before it is ended; stale shares do not count.",
+    default: 100
+  }),
+  ...metricsKeys,
+  ...securityKeys,
+  ...loggingKeys
+})
+
+/** What the pool itself is told of them. */
+export const optionsOf = (config: typeof fields.Type): PoolOptions => {
+  const { chain, coinbaseAddress, coinbaseOutputs, reconnectTo, soloFee } = config
+  return {
+    ...(coinbaseAddress === undefined ? {} : { coinbaseAddress }),
+    ...(coinbaseOutputs === undefined ? {} : { coinbaseOutputs }),
+    ...(soloFee === undefined ? {} : { solo: { feePercent: soloFee } }),
+    ...(chain === undefined ? {} : { chain: chain === "testnet4" ? "test" : chain }),
+    ...(reconnectTo === undefined ? {} : { reconnectTo }),
+    tag: config.coinbaseTag,
+    policy: {
+      sharesPerMinute: config.sharesPerMinute,
+      minHashRate: config.minHashRate,
+      shareBatchSize: config.shareBatch,
+      maxChannels: config.maxChannels
+    },
+    traffic: { maxMessagesPerSecond: config.maxMessagesPerSecond, maxErrorsPerSecond: config.maxErrorsPerSecond },
+    upstreamTimeout: config.upstreamTimeout === 0 ? Duration.infinity : Duration.seconds(config.upstreamTimeout)
+  }
 }
+
+/** Whoever is to be paid can be. */
+const canPay = Schema.makeFilter((config: typeof fields.Type) => {
+  try {
+    Pool.constraints(optionsOf(config))
+    return undefined
+  } catch (error) {
+    return `coinbase-address, coinbase-outputs, solo-fee: ${(error as Error).message}`
+  }
+})
+
+export const PoolConfig = { program: "pool", schema: fields.check(oneSecurity, canPay) }

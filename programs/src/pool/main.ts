@@ -1,37 +1,35 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
-import { openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
+import { JobIds, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import { formatEndpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Effect, Layer, Stream } from "effect"
+import { defaultHandshakeThreads, layerCurveNamed } from "../curve.ts"
+import { layerMetrics } from "../metrics.ts"
 import { program } from "../program.ts"
 import { secured } from "../secured.ts"
-import { PoolConfig } from "./config.ts"
+import { optionsOf, PoolConfig } from "./config.ts"
 
 export const pool = program({
   ...PoolConfig,
   description: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
   run: Effect.fnUntraced(function* (config) {
     const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
-    const options: PoolOptions = {
-      coinbaseAddress: config.coinbaseAddress,
-      tag: config.coinbaseTag,
-      policy: {
-        sharesPerMinute: config.sharesPerMinute,
-        minHashRate: config.minHashRate,
-        shareBatchSize: config.shareBatch
-      },
-      ...(onShares === undefined ? {} : { onShares })
-    }
+    const options: PoolOptions = { ...optionsOf(config), ...(onShares === undefined ? {} : { onShares }) }
     return yield* log.pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
-        Setup.server(MiningListener, Pool.setup(options)).pipe(Layer.provide(secured("pool", config))),
-        TemplateClient.layer({ servers: [config.templateProvider], constraints: Pool.constraints(options) }).pipe(
+        Setup.server(MiningListener, Pool.setup(options)).pipe(
+          Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
+        ),
+        TemplateClient.layer({ servers: config.templateProvider, constraints: Pool.constraints(options) }).pipe(
           Layer.provide(Setup.client(TemplateDialer)),
           Layer.provide(Security.dialer()),
+          Layer.provide(layerCurveNamed(config.curve)),
           Layer.provide(Tcp.dialer)
-        )
+        ),
+        config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
       ]),
+      Layer.merge(layerMetrics(config.metricsListen)),
       Layer.launch
     )
   }, Effect.scoped)

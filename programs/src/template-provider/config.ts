@@ -15,6 +15,7 @@ import {
   zmqEndpoint
 } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
+import { metricsKeys } from "../metrics.ts"
 
 export const TemplateProviderConfig = {
   program: "template-provider",
@@ -67,6 +68,7 @@ export const TemplateProviderConfig = {
       description: "Where found blocks are kept while no node is there to take them; without it only in memory.",
       example: "blocks"
     }),
+    ...metricsKeys,
     ...securityKeys,
     ...loggingKeys
   }).check(

@@ -3,6 +3,7 @@ import { type NodeCredentials, NodeNotifications, NodeRpc } from "@sluice/bitcoi
 import { TemplateProvider } from "@sluice/template-provider"
 import { Setup, TemplateListener } from "@sluice/transport"
 import { Duration, Layer } from "effect"
+import { layerMetrics } from "../metrics.ts"
 import { program } from "../program.ts"
 import { secured } from "../secured.ts"
 import { TemplateProviderConfig } from "./config.ts"
@@ -28,6 +29,7 @@ export const templateProvider = program({
         ])
       ),
       Layer.provide(config.zmq === undefined ? NodeNotifications.layerNone : NodeNotifications.layerZmq(config.zmq)),
+      Layer.merge(layerMetrics(config.metricsListen)),
       Layer.launch
     )
 })

@@ -1,0 +1,109 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Duration, Effect } from "effect"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { load } from "../src/config/load.ts"
+import { optionsOf, PoolConfig } from "../src/pool/config.ts"
+import { run } from "./in-process.ts"
+
+const ALICE = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+const BOB = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
+const PROVIDER = "stratum2+tcp+plain://a:1"
+
+const configured = async (flags: Record<string, string | boolean>, file?: string) => {
+  const all = { plain: true, "template-provider": PROVIDER, ...flags }
+  const { config } = await Effect.runPromise(
+    load(PoolConfig, { flags: new Map(Object.entries(all)), environment: {}, file }).pipe(
+      Effect.provide(NodeServices.layer)
+    )
+  )
+  return config
+}
+
+describe("the configuration of a pool", () => {
+  let directory = ""
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "sluice-pool-config-"))
+  })
+  afterAll(() => rm(directory, { recursive: true }))
+
+  it("takes lists from TOML, and from a flag with separators", async () => {
+    const path = join(directory, "pool.toml")
+    await writeFile(
+      path,
+      `plain = true\ntemplate-provider = ["${PROVIDER}", "stratum2+tcp+plain://b:2"]\n` +
+        `coinbase-outputs = ["97.5 ${ALICE}", "2.5% addr(${BOB})"]\n`
+    )
+    const outputs = [
+      { to: ALICE, percent: 97.5 },
+      { to: `addr(${BOB})`, percent: 2.5 }
+    ]
+    const { status, stdout } = await run(["pool", "config", "--config", path])
+    assert.strictEqual(status, 0)
+    assert.include(stdout, `template-provider = ["${PROVIDER}","stratum2+tcp+plain://b:2"]`)
+    const flags = await configured({
+      "template-provider": `${PROVIDER}, stratum2+tcp+plain://b:2`,
+      "coinbase-outputs": `97.5 ${ALICE}; 2.5 % addr(${BOB})`
+    })
+    assert.deepStrictEqual(
+      flags.templateProvider.map(({ host }) => host),
+      ["a", "b"]
+    )
+    assert.deepStrictEqual(optionsOf(flags).coinbaseOutputs, outputs)
+  })
+
+  it("becomes the pool's options", async () => {
+    const config = await configured({
+      "coinbase-address": ALICE,
+      "solo-fee": "1.5",
+      chain: "regtest",
+      "reconnect-to": "here",
+      "upstream-timeout": "0",
+      "max-channels": "7",
+      "max-errors-per-second": "5"
+    })
+    const options = optionsOf(config)
+    assert.deepInclude(options, { coinbaseAddress: ALICE, chain: "regtest", solo: { feePercent: 1.5 } })
+    assert.deepStrictEqual(options.reconnectTo, { host: "", port: 0 })
+    assert.deepStrictEqual(options.upstreamTimeout, Duration.infinity)
+    assert.strictEqual(options.policy?.maxChannels, 7)
+    assert.deepStrictEqual(options.traffic, { maxMessagesPerSecond: 5000, maxErrorsPerSecond: 5 })
+    const elsewhere = await configured({ "coinbase-address": ALICE, "reconnect-to": "b.example:3334" })
+    assert.deepStrictEqual(optionsOf(elsewhere).reconnectTo, { host: "b.example", port: 3334 })
+  })
+
+  const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
+    ["nobody to pay", [], /coinbase-address, coinbase-outputs, solo-fee: there is nobody to be paid/],
+    ["a sum that is not 100", ["--coinbase-outputs", `60 ${ALICE};30 ${BOB}`], /sum to 100; these sum to 90/],
+    ["no percentage", ["--coinbase-outputs", ALICE], /expected a percentage, a space, and an address or a descriptor/],
+    [
+      "a range",
+      ["--coinbase-address", "wpkh(xpub/0/*)"],
+      /--coinbase-address: wpkh\(xpub\/0\/\*\) stands for many scripts/
+    ],
+    [
+      "another chain",
+      ["--coinbase-address", ALICE, "--chain", "main"],
+      /is an address of regtest, and this is mainnet/
+    ],
+    [
+      "no other place",
+      ["--coinbase-address", ALICE, "--reconnect-to", "there"],
+      /expected HOST:PORT, or here, got "there"/
+    ],
+    [
+      "half a list of providers",
+      ["--coinbase-address", ALICE, "--template-provider", `${PROVIDER},b`],
+      /"b" is not a server's address/
+    ]
+  ]
+  it.each(wrong)("says what is wrong with %s", async (_, args, message) => {
+    const base = ["pool", "config", "--plain"]
+    const provider = args.includes("--template-provider") ? [] : ["--template-provider", PROVIDER]
+    const { status, stderr } = await run([...base, ...provider, ...args])
+    assert.strictEqual(status, 2)
+    assert.match(stderr, message)
+  })
+})
