@@ -135,6 +135,26 @@ describe("a frame", () => {
     expect(toLine(only(close))).toBe('CloseChannel channelId=1 reasonCode="\\u001b[2J\\u{202e}\\udc80\\n😀"')
   })
 
+  test("that looks like hex or a number is in quotes, and bytes and numbers are not", () => {
+    const line = (userIdentity: string) =>
+      toLine(
+        only(
+          toServer.encode({
+            _tag: "OpenStandardMiningChannel",
+            requestId: 1,
+            userIdentity,
+            nominalHashRate: NaN,
+            maxTarget: new Uint8Array(32)
+          })
+        )
+      )
+    for (const text of ["abcd", "123", "", "none"])
+      expect(line(text)).toContain(` userIdentity=${JSON.stringify(text)} `)
+    expect(line("abcd")).toMatch(/ nominalHashRate=NaN \(.*\) maxTarget=0{64}$/)
+    const named = toServer.encode(share, bytes("02000102006162"))
+    expect(toLine(only(named))).toMatch(/ extranonce=abcd \+UserIdentity\(userIdentity="ab"\)$/)
+  })
+
   test("that is long has a line that is not", () => {
     const line = toLine(only(toServer.encode(share, new Uint8Array(100_000).fill(0xff))))
     expect(line.length).toBeLessThan(1000)
@@ -178,6 +198,7 @@ describe("an extension of one's own", () => {
     expect(hex(assemble(again(described), { extensions }))).toBe(hex(frame))
     const close = toServer.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "" }, bytes("bc4a01010050"))
     expect(only(close, { extensions }).tlvs).toEqual([{ _tag: "Heat", heat: 80 }])
+    expect(toLine(only(close, { extensions }), { extensions })).toMatch(/ reasonCode="" \+Heat\(heat=80\)$/)
     expect(hex(assemble(again(only(close, { extensions })), { extensions }))).toBe(hex(close))
   })
 })
