@@ -22,7 +22,7 @@ import { Crowd } from "./crowd.ts"
 import { Member, type MemberEnded, type Redirect } from "./member.ts"
 import { checkPlan, planOf, setupOf, type SwarmOptionError, type SwarmOptions, type SwarmPlan } from "./options.ts"
 import type { SwarmReport } from "./report.ts"
-import { count } from "./tally.ts"
+import { count, type Counts } from "./tally.ts"
 
 export class Swarm extends Context.Service<
   Swarm,
@@ -70,6 +70,15 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
     }),
     (histogram) => Effect.sync(() => histogram.disable())
   )
+  const logLevel = yield* References.MinimumLogLevel
+  /** Counts an end, and tells of the first one of its kind: ten thousand connections would say the same. */
+  const note = (counts: Counts, error: { readonly message: string }): Effect.Effect<void> => {
+    const kind = kindOf(error)
+    const isFirst = counts[kind] === undefined
+    count(counts, kind)
+    if (!isFirst) return Effect.void
+    return Effect.provideService(Effect.logWarning(error.message), References.MinimumLogLevel, logLevel)
+  }
   const fibers = yield* FiberSet.make<void>()
   const start = yield* FiberSet.runtime(fibers)()
   const pace = yield* makePace(plan, now)
@@ -107,9 +116,11 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
       }
       yield* connection.sendFrames(member.takeFrames()).pipe(
         Effect.andThen(Stream.runForEachArray(connection.receive, onBatch)),
-        Effect.tapError((error) =>
-          Effect.sync(() => (member.sentGarbage ? tally.endedForGarbage++ : count(tally.lost, kindOf(error))))
-        ),
+        Effect.tapError((error) => {
+          if (!member.sentGarbage) return note(tally.lost, error)
+          tally.endedForGarbage++
+          return Effect.void
+        }),
         Effect.ensuring(
           Effect.sync(() => {
             senders.delete(member)
@@ -122,9 +133,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
 
   const dial = Effect.fnUntraced(function* (server: ServerAddress) {
     const from = now()
-    const connection = yield* Effect.tapError(dialer.dial(server), (error) =>
-      Effect.sync(() => count(tally.failed, kindOf(error)))
-    )
+    const connection = yield* Effect.tapError(dialer.dial(server), (error) => note(tally.failed, error))
     tally.connect.record(now() - from)
     return connection
   })
@@ -155,7 +164,6 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
     }
   })
   yield* Effect.sleep(STEP).pipe(Effect.andThen(step), Effect.forever, Effect.forkScoped)
-  // Ten thousand connections would say ten thousand times that the server is gone.
   yield* Effect.forEach(
     Array.from({ length: plan.connections }, (_, index) => index + 1),
     (number) => FiberSet.run(fibers, run(number)),
