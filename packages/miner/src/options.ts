@@ -1,5 +1,5 @@
 /** How a miner is to mine. */
-import { Mining } from "@sluice/protocol"
+import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { Device, ReconnectingOptions, ServerAddress, Setup } from "@sluice/transport"
 import { type Duration, Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -10,6 +10,11 @@ export interface MinerOptions {
   readonly servers: NonEmptyReadonlyArray<ServerAddress>
   /** `user_identity`: what the pool knows the miner by. At most 255 bytes. */
   readonly user: string
+  /**
+   * Put on each share, so that a pool that takes names of workers (extension 0x0002) can tell those of one channel apart. At
+   * most 32 bytes, and for an extended channel only: the shares of a standard one carry none.
+   */
+  readonly worker?: string
   /** A standard channel by default; an extended one lets the miner roll the extranonce itself. */
   readonly channel?: "standard" | "extended"
   /** Hashes a second that the server is told. By default the workers try for a fraction of a second. */
@@ -43,17 +48,19 @@ export class MinerOptionError extends Schema.TaggedError<MinerOptionError>("slui
   { option: Schema.String, message: Schema.String }
 ) {}
 
-/** What SetupConnection has to say for such a miner: the options of `Setup.client`. */
+/** What SetupConnection and the negotiation after it have to say for such a miner: the options of `Setup.client`. */
 export const setupOf = (options: MinerOptions): Setup.ClientOptions => ({
   flags:
     (needsStandardJobs(options) ? Mining.REQUIRES_STANDARD_JOBS : 0) |
     (options.requiresVersionRolling === true ? Mining.REQUIRES_VERSION_ROLLING : 0),
+  ...(options.worker === undefined ? {} : { extensions: [WorkerIdentity.extension] }),
   ...(options.device === undefined ? {} : { device: options.device })
 })
 
 /** The options of each session; `nominalHashRate` is measured where it was not given. */
 export const sessionOptions = (options: MinerOptions, nominalHashRate: number): SessionOptions => ({
   user: options.user,
+  worker: options.worker,
   channel: options.channel ?? "standard",
   nominalHashRate,
   maxTarget: options.maxTarget ?? new Uint8Array(32).fill(0xff),
@@ -71,10 +78,18 @@ export const checkOptions = (options: MinerOptions): Effect.Effect<void, MinerOp
     nominalHashRate = 0,
     requiresStandardJobs,
     shares = 1,
-    user
+    user,
+    worker
   } = options
-  const userBytes = new TextEncoder().encode(user).length
+  const userBytes = sizeOf(user)
   if (userBytes > 255) return refuse("user", `has at most 255 bytes; got ${userBytes}`)
+  if (worker !== undefined) {
+    const workerBytes = sizeOf(worker)
+    if (workerBytes > MAX_WORKER_BYTES) {
+      return refuse("worker", `has at most ${MAX_WORKER_BYTES} bytes; got ${workerBytes}`)
+    }
+    if (channel !== "extended") return refuse("worker", "is for an extended channel: other shares carry no name")
+  }
   if (!Number.isInteger(shares) || shares < 1) return refuse("shares", `is a whole number from 1 on; got ${shares}`)
   if (!Number.isFinite(nominalHashRate) || nominalHashRate < 0) {
     return refuse("nominalHashRate", `is a number of hashes a second from 0 on; got ${nominalHashRate}`)
@@ -90,6 +105,10 @@ export const checkOptions = (options: MinerOptions): Effect.Effect<void, MinerOp
   }
   return Effect.void
 }
+
+const MAX_WORKER_BYTES = WorkerIdentity.UserIdentity.maxSize
+
+const sizeOf = (text: string): number => new TextEncoder().encode(text).length
 
 const needsStandardJobs = (options: MinerOptions): boolean =>
   options.requiresStandardJobs ?? options.channel !== "extended"

@@ -3,7 +3,7 @@
  * the Mining Protocol can take the place of `ClientConnection`, such as the one that runs on devices.
  */
 import { ClientConnection, type ClientEvent, ProtocolViolation } from "@sluice/channels"
-import { Mining } from "@sluice/protocol"
+import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { Connection, ConnectionError } from "@sluice/transport"
 import { Clock, Effect, Schema, Stream } from "effect"
 import type { FoundShare } from "./search.ts"
@@ -31,6 +31,8 @@ export class SessionError extends Schema.TaggedError<SessionError>("sluice/miner
 
 export interface SessionOptions {
   readonly user: string
+  /** Put on each share where the server takes such names. */
+  readonly worker: string | undefined
   readonly channel: "standard" | "extended"
   readonly nominalHashRate: number
   readonly maxTarget: Uint8Array
@@ -56,7 +58,10 @@ export const openSession = Effect.fnUntraced(function* (
     requiresVersionRolling: options.requiresVersionRolling,
     fixedVersion: (flags & Mining.REQUIRES_FIXED_VERSION) !== 0
   })
-  const { maxTarget, minExtranonceSize, nominalHashRate } = options
+  const { maxTarget, minExtranonceSize, nominalHashRate, worker } = options
+  if (worker !== undefined && !connection.setup.extensions.includes(WorkerIdentity.extension.id)) {
+    yield* Effect.logInfo("The server takes no names of workers (extension 0x0002): shares go without")
+  }
   const request = { userIdentity: options.user, nominalHashRate, maxTarget }
   yield* connection.send([
     options.channel === "standard"
@@ -76,7 +81,7 @@ export const openSession = Effect.fnUntraced(function* (
       ),
     submit: (shares) =>
       Effect.suspend(() => {
-        const messages = shares.map((share) => client.submit(share.channelId, share, now()))
+        const messages = shares.map((share) => named(client.submit(share.channelId, share, now()), worker))
         const sent = messages.filter((message) => message !== undefined)
         const numbers = messages.map((message) => message?.sequenceNumber)
         return sent.length === 0 ? Effect.succeed(numbers) : Effect.as(connection.send(sent), numbers)
@@ -89,3 +94,9 @@ export const openSession = Effect.fnUntraced(function* (
     })
   }
 })
+
+/** The share with its worker's name; what was not negotiated is left out when it is sent. */
+const named = (message: ReturnType<ClientConnection["submit"]>, worker: string | undefined) =>
+  worker !== undefined && message?._tag === "SubmitSharesExtended"
+    ? WorkerIdentity.UserIdentity.put(message, { userIdentity: worker })
+    : message

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compareU256 } from "@sluice/core"
-import { Mining } from "@sluice/protocol"
+import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { Clock, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type Found, HashWorkerError, HashWorkers, Miner, MinerOptionError } from "../src/index.ts"
@@ -145,6 +145,34 @@ describe("a miner on an extended channel", () => {
         )
       )
     )
+  )
+
+  it.effect.each([
+    [[WorkerIdentity.extension], "rig-7"],
+    [[], undefined]
+  ] as const)("says on each share which worker it is of, where the server takes that: %o", ([extensions, expected]) =>
+    Effect.gen(function* () {
+      const { accept } = yield* ScriptedServer
+      const client = yield* accept
+      const { requestId } = yield* nextMessage(client, "OpenExtendedMiningChannel")
+      yield* client.send(
+        {
+          _tag: "OpenExtendedMiningChannel.Success",
+          requestId,
+          channelId: 8,
+          target: EASY_TARGET,
+          extranonceSize: 6,
+          extranoncePrefix: bytes(0xbb, 5),
+          groupChannelId: 100
+        },
+        extendedJob(8, 1),
+        prevHash(8, 1)
+      )
+      for (let found = 0; found < 3; found++) {
+        const share = yield* advanceUntil(nextMessage(client, "SubmitSharesExtended"))
+        expect(WorkerIdentity.UserIdentity.get(share)?.userIdentity).toBe(expected)
+      }
+    }).pipe(Effect.provide(world({ channel: "extended", worker: "rig-7" }, { extensions })))
   )
 })
 
@@ -533,6 +561,8 @@ describe("workers", () => {
 describe("options that cannot be", () => {
   it.effect.each<[string, Parameters<typeof world>[0]]>([
     ["user", { user: "x".repeat(256) }],
+    ["worker", { worker: "x".repeat(33), channel: "extended" }],
+    ["worker", { worker: "rig-7" }],
     ["shares", { shares: 0 }],
     ["nominalHashRate", { nominalHashRate: Number.NaN }],
     ["maxTarget", { maxTarget: bytes(0, 31) }],

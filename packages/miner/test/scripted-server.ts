@@ -1,5 +1,5 @@
 /** A mining server that does what a test tells it, and the miner that is connected to it, in memory. */
-import type { Mining } from "@sluice/protocol"
+import type { Extension, Mining } from "@sluice/protocol"
 import {
   type Connection,
   Memory,
@@ -43,6 +43,8 @@ export class ScriptedServer extends Context.Service<
 interface World {
   /** What the server's SetupConnection.Success says. */
   readonly flags?: number
+  /** What the server agrees to when the miner asks for extensions. */
+  readonly extensions?: ReadonlyArray<Extension>
   readonly hashing?: HashInProcess.InProcessOptions
   /** Other workers than those in process. */
   readonly workers?: Layer.Layer<HashWorkers>
@@ -54,7 +56,10 @@ export const world = (options: Partial<MinerOptions> = {}, more: World = {}) => 
   return Layer.provideMerge(miner, servers)
 }
 
-export const parts = (options: Partial<MinerOptions> = {}, { flags = 0, hashing, workers }: World = {}) => {
+export const parts = (
+  options: Partial<MinerOptions> = {},
+  { extensions = [], flags = 0, hashing, workers }: World = {}
+) => {
   const network = Memory.make()
   const minerOptions: MinerOptions = { servers: [SERVER], user: "miner", ...options }
   const accepted = Effect.runSync(Queue.unbounded<Client>())
@@ -65,7 +70,7 @@ export const parts = (options: Partial<MinerOptions> = {}, { flags = 0, hashing,
         yield* Effect.forkScoped(listener.run((connection) => handle(server.host, connection, accepted)))
       })
     ).pipe(
-      Layer.provide(Setup.server(MiningListener, { supportedFlags: 7, flags })),
+      Layer.provide(Setup.server(MiningListener, { supportedFlags: 7, flags, extensions })),
       // Fresh: by its name alone, both servers would get the first one's listener.
       Layer.provide(Plain.listener),
       Layer.provide(network.listener(server))

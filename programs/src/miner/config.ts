@@ -16,6 +16,10 @@ export const MinerConfig = {
       description: "Who the shares are for, as the pool knows it.",
       example: "alice.miner1"
     }),
+    worker: optional(string({ metavar: "NAME", expected: "a name of at most 32 bytes" }), {
+      description: "Which worker of the user this is, told with each share of an extended channel.",
+      example: "rig-7"
+    }),
     channel: defaulted(choice(["standard", "extended"]), {
       description: "The kind of channel: standard searches headers only, extended also rolls the extranonce.",
       default: "standard"

@@ -9,13 +9,14 @@ import { MinerConfig } from "./config.ts"
 export const miner = program({
   ...MinerConfig,
   description: "Mine in worker threads, for development and tests.",
-  run: ({ channel, connect, json, shares, threads, user }) => {
+  run: ({ channel, connect, json, shares, threads, user, worker }) => {
     const options: MinerOptions = {
       servers: [connect],
       user,
       channel,
       hashRateInterval: "10 seconds",
-      ...(shares === undefined ? {} : { shares })
+      ...(shares === undefined ? {} : { shares }),
+      ...(worker === undefined ? {} : { worker })
     }
     return mine(json).pipe(
       Effect.provide(
