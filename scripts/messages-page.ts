@@ -112,7 +112,10 @@ const tlvSection = ({ name, type, on, spec, layout, maxSize }: Tlv): ReadonlyArr
 const hex = (type: number): string => `0x${type.toString(16).padStart(2, "0")}`
 
 /** A Markdown table, its columns padded as the formatter has them. */
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+export const table = (
+  head: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string>>
+): ReadonlyArray<string> => {
   const widths = head.map((title, column) => Math.max(3, title.length, ...rows.map((row) => row[column]!.length)))
   const line = (cells: ReadonlyArray<string>) =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`

@@ -177,7 +177,7 @@ const miningTwins: ReadonlyArray<Twin> = [
     fault: () => ({
       send: (frame) => {
         if (frame.messageType !== Mining.SubmitSharesExtended.type) return [bytesOf(frame)]
-        const { extranonce, ...share } = Mining.SubmitSharesExtended.codec.decode(frame.payload)
+        const share = Mining.SubmitSharesExtended.codec.decode(frame.payload)
         return [Mining.SubmitSharesStandard.codec.encode({ ...share, _tag: "SubmitSharesStandard" })]
       }
     }),
@@ -541,7 +541,7 @@ const shareFrame = (): Uint8Array =>
 const KEPT = "client-setup.endpoint"
 
 /** The failed ones among the rule and one that every twin keeps. */
-const failedOf = (protocol: ClientCheck["protocol"], { breaks, does: _, ...client }: Twin) =>
+const failedOf = (protocol: ClientCheck["protocol"], { breaks, ...client }: Twin) =>
   Effect.map(
     checkClient({
       protocol,

@@ -43,13 +43,3 @@ describe("our template provider", () => {
     })
   )
 })
-
-it("no two rules have the same name, and each says its section", () => {
-  const ids = Conformance.serverRules.map(({ id }) => id)
-  expect(new Set(ids).size).toBe(ids.length)
-  for (const { id, section, title } of Conformance.serverRules) {
-    expect(id).toMatch(/^[a-z]+\.[a-z-]+$/)
-    expect(section).toMatch(/^(\d+(\.\d+)*|0x[0-9a-f]{4}, \d)$/)
-    expect(title).toMatch(/^\w.*[^.]$/)
-  }
-})

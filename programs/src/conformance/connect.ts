@@ -1,0 +1,47 @@
+/** `sluice conformance connect URL`: which rules of the specification a server keeps. */
+import { Conformance } from "@sluice/conformance"
+import { parseServerAddress, Tcp } from "@sluice/transport"
+import { Duration, Effect, Result } from "effect"
+import { Argument, Command } from "effect/cli"
+import { ConfigError } from "../config/load.ts"
+import { layerLogging } from "../logging.ts"
+import { configured } from "../program.ts"
+import { ConnectConfig } from "./config.ts"
+import { chosen, print, settle } from "./verdicts.ts"
+
+const { program } = ConnectConfig
+const { flags, loadFrom, note } = configured(ConnectConfig)
+
+export const connect = Command.make(
+  "connect",
+  { url: Argument.String("URL").pipe(Argument.withDescription("The server to check")), ...flags },
+  Effect.fnUntraced(function* ({ url, ...input }) {
+    const { config } = yield* loadFrom(input)
+    const { answerSeconds, hashRate, json, maxHashes, protocol, user } = config
+    const server = parseServerAddress(url)
+    if (Result.isFailure(server)) return yield* new ConfigError({ program, problems: [server.failure.message] })
+    const only = yield* chosen(config.only, Conformance.rulesFor(protocol), { program, protocol })
+    const results = yield* Conformance.run({
+      server: server.success,
+      protocol,
+      userIdentity: user,
+      nominalHashRate: hashRate,
+      maxHashes,
+      answerTimeout: Duration.seconds(answerSeconds),
+      ...only
+    }).pipe(Effect.provide(Tcp.dialer), Effect.provide(layerLogging(config)))
+    yield* print(results, json)
+    yield* settle(results)
+  })
+).pipe(
+  Command.withDescription(
+    [
+      "Check a server against the rules of the specification, and print a verdict for each.",
+      "It opens many connections and sends what is wrong on purpose: it is for servers of one's own.",
+      "The exit status is 1 when a rule is broken, or none could be tried.",
+      "",
+      ...note
+    ].join("\n  ")
+  ),
+  Command.withShortDescription("Check a server: a pool, or a template provider.")
+)

@@ -1,0 +1,68 @@
+/** `sluice conformance serve`: which rules of the specification a client keeps. */
+import { Conformance } from "@sluice/conformance"
+import { formatServerAddress, Listener, Tcp } from "@sluice/transport"
+import { Console, Context, Duration, Effect, Layer } from "effect"
+import { Command } from "effect/cli"
+import { layerLogging } from "../logging.ts"
+import { configured } from "../program.ts"
+import { ProgramError } from "../report.ts"
+import { securityOf } from "../secured.ts"
+import { ServeConfig } from "./config.ts"
+import { chosen, lineOf, print, settle } from "./verdicts.ts"
+
+const { program } = ServeConfig
+const { flags, loadFrom, note } = configured(ServeConfig)
+
+export const serve = Command.make(
+  "serve",
+  flags,
+  Effect.fnUntraced(function* (input) {
+    const { config } = yield* loadFrom(input)
+    const { answerSeconds, authoritySecretKey, connectSeconds, json, listen, protocol, sharesPerMinute } = config
+    const only = yield* chosen(config.only, Conformance.clientRulesFor(protocol), { program, protocol })
+    const results = yield* Effect.gen(function* () {
+      const here = yield* listenAt(listen)
+      const elsewhere = yield* listenAt(config.secondListen ?? { host: listen.host, port: 0 })
+      const url = formatServerAddress({ ...here.address, security: securityOf(authoritySecretKey) })
+      yield* Effect.logInfo(`Let the client connect to ${url}, and again whenever its connection ends`)
+      const context = yield* Effect.context()
+      return yield* Conformance.serve({
+        protocol,
+        elsewhere,
+        sharesPerMinute,
+        connectTimeout: Duration.seconds(connectSeconds),
+        answerTimeout: Duration.seconds(answerSeconds),
+        shareTimeout: Duration.seconds(config.shareSeconds),
+        onResult: (result) => {
+          const told = json ? Console.log(JSON.stringify(result)) : Effect.logInfo(lineOf(result).join(" "))
+          Effect.runSyncWith(context)(told)
+        },
+        ...(authoritySecretKey === undefined ? {} : { authoritySecretKey }),
+        ...only
+      }).pipe(Effect.provideService(Listener, here))
+    }).pipe(Effect.scoped, Effect.provide(layerLogging(config)))
+    // As JSON they were printed as they came.
+    if (!json) yield* print(results, json)
+    yield* settle(results)
+  })
+).pipe(
+  Command.withDescription(
+    [
+      "Be the server of a client, check it against the rules of the specification, and print a verdict for each.",
+      "One client at a time: a miner or a proxy, or with --protocol template-distribution a pool, that comes back whenever",
+      "its connection ends. It is given easy work, and much that is unusual or wrong on purpose.",
+      "The exit status is 1 when a rule is broken, or no client came.",
+      "",
+      ...note
+    ].join("\n  ")
+  ),
+  Command.withShortDescription("Check a client: a miner, a proxy, or a pool.")
+)
+
+const listenAt = Effect.fnUntraced(function* (endpoint: Parameters<typeof Tcp.listener>[0]) {
+  const context = yield* Effect.mapError(
+    Layer.build(Tcp.listener(endpoint)),
+    ({ message }) => new ProgramError({ program, message })
+  )
+  return Context.get(context, Listener)
+})
