@@ -176,6 +176,8 @@ const check = (program: Node, declared: Declared, report: Report): void => {
         return lookUp(node["name"] as string) ?? "unknown"
       case "ThisExpression":
         return { class: currentClass }
+      case "Super":
+        return { class: declared.classes.get(currentClass)?.base ?? "" }
       case "MemberExpression": {
         const object = typeOf(node["object"] as Node)
         if (node["computed"] === true) return object === "bytes" ? "byte" : object === "words" ? "i32" : "unknown"

@@ -12,7 +12,7 @@ const repository = fileURLToPath(new URL("../..", import.meta.url))
 const cache = new URL("../../node_modules/.cache/sluice/", import.meta.url)
 
 /** What each module is for: device.ts, docs/device.md. */
-export const profiles = ["header-only"] as const
+export const profiles = ["header-only", "extended"] as const
 export type Profile = (typeof profiles)[number]
 export type Entry = "curve" | "harness" | "device-harness" | `device-${Profile}`
 
@@ -27,8 +27,9 @@ const small = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--noAssert"]
 const options: Readonly<Record<Entry, ReadonlyArray<string>>> = {
   curve: fast,
   harness: fast,
-  "device-harness": small,
-  "device-header-only": [...small, "--maximumMemory", "2"]
+  "device-harness": ["-O1", "--noAssert", "--maximumMemory", "12"],
+  "device-header-only": [...small, "--maximumMemory", "2"],
+  "device-extended": [...small, "--maximumMemory", "12"]
 }
 
 /** In device builds another file takes the place of one of core's: floating point is slow without a unit for it. */

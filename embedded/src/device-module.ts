@@ -60,8 +60,10 @@ export interface DeviceModuleSettings {
   readonly nominalHashRate: number
   /** The easiest target, 32 bytes little-endian. Default any. */
   readonly maxTarget?: Uint8Array
-  /** Flags of SetupConnection (5.3.1). */
+  /** Flags of SetupConnection (5.3.1). Profile header-only always requires standard jobs. */
   readonly flags?: number
+  /** An extended channel with at least so many bytes of extranonce: for the profiles that have them. */
+  readonly extended?: { readonly minExtranonceSize: number }
   /** How long the server may take for each answer, in milliseconds; 0, the default, for ever. */
   readonly timeoutMs?: number
   /** How far both clocks may be apart for the certificate's dates. Default 10. */
@@ -73,6 +75,8 @@ export interface DeviceModuleShare {
   readonly nonce: number
   readonly ntime: number
   readonly version: number
+  /** On an extended channel, as many bytes as it rolls. */
+  readonly extranonce?: Uint8Array
 }
 
 /** Why a share was not submitted. */
@@ -80,7 +84,7 @@ export type DeviceRefusal = "no-channel" | "stale" | "version" | "ntime" | "no-r
 
 export class DeviceModule {
   readonly #exports: Exports
-  #memory: Uint8Array
+  readonly #memory: Uint8Array
 
   /** The module's bytes (`deviceModule`); compiled and instantiated here, with a memory of its own. Throws where `maxPayload`
    * is not what the profile allows. */
@@ -113,6 +117,11 @@ export class DeviceModule {
     if (settings.authorityKey !== undefined) module.setAuthorityKey(this.#put(settings.authorityKey, 32))
     module.setTimeout(settings.timeoutMs ?? 0)
     module.setClockTolerance(settings.clockToleranceSeconds ?? 10)
+    const { extended } = settings
+    if (extended !== undefined && module.setExtended === undefined) {
+      throw new RangeError("expected a module of a profile with extended channels, got profile header-only")
+    }
+    module.setExtended?.(extended === undefined ? 0 : 1, extended?.minExtranonceSize ?? 0)
   }
 
   /**
@@ -162,8 +171,21 @@ export class DeviceModule {
   submit(share: DeviceModuleShare, nowMs: number): number | DeviceRefusal {
     const module = this.#exports
     module.tick(nowMs)
-    const code = module.submit(share.jobId, share.nonce, share.ntime, share.version)
+    const { extranonce, jobId, nonce, ntime, version } = share
+    const size = module.extranonceSize?.() ?? 0
+    if (size !== (extranonce?.length ?? 0)) return this.hasChannel ? "extranonce" : "no-channel"
+    const code =
+      module.submitExtended === undefined
+        ? module.submit(jobId, nonce, ntime, version)
+        : module.submitExtended(jobId, nonce, ntime, version, this.#put(extranonce ?? NO_BYTES, size))
     return code === SUBMIT_SENT ? module.sequenceNumber() >>> 0 : refusals.get(code)!
+  }
+
+  /** Gives the work at hand this extranonce, as many bytes as the channel rolls: its merkle root is then in the header. */
+  rollExtranonce(extranonce: Uint8Array): boolean {
+    const size = this.#exports.extranonceSize?.() ?? 0
+    if (this.#exports.rollExtranonce === undefined || size === 0) return false
+    return this.#exports.rollExtranonce(this.#put(extranonce, size)) !== 0
   }
 
   /** Asks for a channel where there is none, as after it was refused or closed. */
@@ -387,6 +409,11 @@ interface Exports extends Readonly<
   readonly workMinNtime: () => number
   readonly workPrevHashNtime: () => number
   readonly workReceivedAtMs: () => number
+  // Of the profiles with extended channels.
+  readonly setExtended?: (extended: number, minExtranonceSize: number) => void
+  readonly extranonceSize?: () => number
+  readonly rollExtranonce?: (at: number) => number
+  readonly submitExtended?: (jobId: number, nonce: number, ntime: number, version: number, at: number) => number
   readonly sequenceNumber: () => number
   readonly pendingShares: () => number
 }

@@ -97,6 +97,12 @@ export class Sha256 {
     for (let i: i32 = 0; i < 8; i++) state[i] = this.state[i]
   }
 
+  /** Copies the bytes of the started block, which are not in the midstate; gives how many, 0 to 63. */
+  saveStarted(out: Uint8Array, outAt: i32): i32 {
+    for (let i: i32 = 0; i < this.filled; i++) out[outAt + i] = this.block[i]
+    return this.filled
+  }
+
   /** Goes on from a midstate after `bytesHashed` bytes, a multiple of 64. */
   loadMidstate(state: Int32Array, bytesHashed: i32): void {
     for (let i: i32 = 0; i < 8; i++) this.state[i] = state[i]

@@ -64,12 +64,14 @@ import { FutureJobs, ValidJobs } from "./jobs.ts"
 import { MAX_SENT_PAYLOAD } from "./link.ts"
 import { DevicePendingShares } from "./pending-shares.ts"
 import {
+  RULE_EXTRANONCE_PREFIX_FOR_CHANNEL,
   RULE_FIRST_JOB_IS_FUTURE,
   RULE_KNOWN_REQUEST_ID,
   RULE_NO_EXTENDED_JOBS,
   RULE_NO_GROUPS,
   RULE_PREV_HASH_NAMES_FUTURE_JOB,
   RULE_STANDARD_CHANNELS,
+  RULE_STANDARD_JOB,
   RULE_TARGET_WITHIN_MAXIMUM,
   RULE_UNIQUE_JOB_ID,
   RULE_WELL_FORMED
@@ -137,6 +139,11 @@ export class StandardDevice extends DeviceSession {
   private readonly update: UpdateChannel = new UpdateChannel()
   private readonly updateError: UpdateChannelError = new UpdateChannelError()
   private readonly close: CloseChannel = new CloseChannel()
+
+  override disconnect(): void {
+    super.disconnect()
+    this.requestId = 0
+  }
 
   /** Asks for a channel, where there is none; false where it cannot now. */
   openChannel(): bool {
@@ -220,9 +227,9 @@ export class StandardDevice extends DeviceSession {
     return this.state >= DEVICE_OPEN
   }
 
-  /** Whether a message for this channel id is for this device. */
+  /** Whether a message for this channel id is for this device: it may be that of its channel's group (5.2.3). */
   isAddressed(channelId: i32): bool {
-    return this.isOpen() && channelId === this.channelId
+    return this.isOpen() && (channelId === this.channelId || channelId === this.groupChannelId)
   }
 
   override requiresStandardJobs(): bool {
@@ -290,19 +297,19 @@ export class StandardDevice extends DeviceSession {
     this.send(0, OPEN_STANDARD_MINING_CHANNEL, end)
   }
 
-  /** The rule that a NewMiningJob for this channel breaks by its kind, or 0. */
-  checkStandardJob(_channelId: i32): i32 {
-    return 0
+  /** The rule that a NewMiningJob for this channel, or its group, breaks by its kind, or 0. */
+  checkStandardJob(channelId: i32): i32 {
+    return channelId === this.channelId ? 0 : RULE_STANDARD_JOB
   }
 
-  /** The rule that the ids of a new channel break, or 0. Where no group job may come, a group means nothing. */
+  /** The rule that the ids of a new channel break, or 0. Where no group job may come, it does not matter. */
   checkGroup(_channelId: i32, _groupChannelId: i32): i32 {
     return 0
   }
 
   /** The rule that a prefix of this length breaks, or 0. */
-  checkPrefix(_channelId: i32, _length: i32): i32 {
-    return 0
+  checkPrefix(channelId: i32, _length: i32): i32 {
+    return channelId === this.channelId ? 0 : RULE_EXTRANONCE_PREFIX_FOR_CHANNEL
   }
 
   /** Begins to mine a future job on the previous hash in force. */

@@ -1,0 +1,25 @@
+/** Profile extended with what tests look at: the allocator, and the AEAD over the Poly1305 of device builds. */
+export * from "./device-extended"
+import { ChaCha20Poly1305 } from "../../packages/core/src/aead"
+
+const buffer = new Uint8Array(2048)
+const aead = new ChaCha20Poly1305()
+
+/** Allocates a little, and tells where. */
+export function probeHeap(): usize {
+  return heap.alloc(1)
+}
+
+/** 2,048 bytes for what follows. */
+export function bufferAt(): usize {
+  return buffer.dataStart
+}
+/** Key and nonce are at 0 and 32, associated data at 64, the text at 1,024. */
+export function seal(adLength: i32, length: i32): void {
+  aead.setKey(buffer, 0)
+  aead.sealNonce(buffer, 32, buffer, 64, adLength, buffer, 1024, length)
+}
+export function open(adLength: i32, length: i32): bool {
+  aead.setKey(buffer, 0)
+  return aead.openNonce(buffer, 32, buffer, 64, adLength, buffer, 1024, length)
+}
