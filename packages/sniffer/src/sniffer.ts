@@ -42,7 +42,7 @@ export interface SnifferOptions<ToServer = AnyMessage, ToClient = AnyMessage> {
    * order of what is told is that of causes and effects.
    */
   readonly observe?: (events: NonEmptyReadonlyArray<SnifferEvent>) => Effect.Effect<void>
-  /** How much of the messages that passed is kept for `waitFor` and `seen`, in bytes; 16 MiB. */
+  /** How much of the messages that passed is kept for `waitFor` and `seen`, in bytes; 16 MiB. With 0 only those to come are there. */
   readonly historyBytes?: number
 }
 
@@ -129,13 +129,13 @@ const make = (
     { forward, seen }: Judged,
     write: (frames: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<unknown, TransportError>
   ) => {
-    if (historyBytes > 0) for (const one of seen) history.add(one)
+    for (const one of seen) history.add(one)
     const told = isReadonlyArrayNonEmpty(seen) ? observe(seen) : Effect.void
     const written = isReadonlyArrayNonEmpty(forward) ? write(forward) : Effect.void
     return Effect.andThen(
       Effect.andThen(told, written),
       Effect.sync(() => {
-        if (historyBytes > 0) for (const one of seen) history.settle(one)
+        for (const one of seen) history.settle(one)
       })
     )
   }

@@ -157,3 +157,12 @@ it.effect("keeps no more than it may, the newest", () =>
     )
   }).pipe(Effect.provide(memoryWorld({ historyBytes: 6000 })))
 )
+
+it.effect("can be told to keep nothing, and to wait all the same", () =>
+  Effect.gen(function* () {
+    const sniffer = yield* Sniffer
+    const { message } = yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesSuccess))
+    assert.isAtLeast(message.lastSequenceNumber, 1)
+    assert.deepStrictEqual(yield* sniffer.seen, [])
+  }).pipe(Effect.provide(memoryWorld({ historyBytes: 0 })))
+)

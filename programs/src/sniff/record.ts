@@ -35,5 +35,9 @@ export const openRecording = Effect.fnUntraced(function* (
         isOver = true
         return Effect.logError(`The recording ends: cannot write to ${path}: ${reasonOf(error)}`)
       })
-    }).pipe(turn.withPermits(1))
+    }).pipe(
+      // A line that was begun is written to its end.
+      Effect.uninterruptible,
+      turn.withPermits(1)
+    )
 })
