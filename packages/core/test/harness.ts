@@ -91,6 +91,21 @@ export function sha256Midstate(at: i32, length: i32, blocks: i32, out: i32): voi
   hasher.digest(arena, out)
 }
 
+const started = new Uint8Array(64)
+
+/** The message with everything that a hasher has after `cut` bytes handed on to another. */
+export function sha256Resumed(at: i32, length: i32, cut: i32, out: i32): void {
+  hasher.reset()
+  hasher.update(arena, at, cut)
+  hasher.saveMidstate(midstate)
+  const count: i32 = hasher.saveStarted(started, 0)
+  hasher.clear()
+  hasher.loadMidstate(midstate, cut - count)
+  hasher.update(started, 0, count)
+  hasher.update(arena, at + cut, length - cut)
+  hasher.digest(arena, out)
+}
+
 // hkdf.ts
 
 export function hmacSha256(key: i32, keyLength: i32, data: i32, dataLength: i32, out: i32): void {

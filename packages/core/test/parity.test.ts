@@ -112,6 +112,8 @@ describe("both builds agree on", () => {
     equal(same(OUT, 32), sha256(hash))
     call("sha256Midstate", at, length, random.below((length >> 6) + 1), OUT)
     equal(same(OUT, 32), hash)
+    call("sha256Resumed", at, length, first, OUT)
+    equal(same(OUT, 32), hash)
   })
 
   agrees("HMAC and HKDF", ({ call, fill, random, same }) => {
