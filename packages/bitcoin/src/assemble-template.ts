@@ -3,6 +3,7 @@ import { nBitsToTarget } from "@sluice/core"
 import { MAX_BLOCK_WEIGHT } from "./block-rules.ts"
 import type { BlockTemplate } from "./block-template.ts"
 import type { DevelopmentChain } from "./development-chain.ts"
+import { hashToDisplay } from "./hash.ts"
 import { MAX_BLOCK_SIGOPS_COST } from "./signature-operations.ts"
 import { witnessCommitment, witnessCommitmentOutput } from "./witness-commitment.ts"
 
@@ -20,6 +21,7 @@ export const assembleTemplate = (
 ): BlockTemplate & { readonly capabilities: ReadonlyArray<string> } => {
   const { tip } = chain
   const height = tip.height + 1
+  const bits = chain.bitsAfter(tip)
   const entries = mempool.select(MAX_BLOCK_WEIGHT - RESERVED_WEIGHT, MAX_BLOCK_SIGOPS_COST - RESERVED_SIGOPS_COST)
   const positions = new Map(entries.map(({ txid }, index) => [txid, index + 1]))
   const fees = entries.reduce((total, { fee }) => total + fee, 0n)
@@ -36,7 +38,8 @@ export const assembleTemplate = (
       data: hex(entry.transaction.bytes),
       txid: entry.txid,
       hash: entry.wtxid,
-      depends: entry.parents.flatMap((parent) => positions.get(parent) ?? []),
+      // Once for each input, as Core has it.
+      depends: entry.transaction.inputs.flatMap(({ previousTxid }) => positions.get(hashToDisplay(previousTxid)) ?? []),
       fee: Number(entry.fee),
       sigops: entry.sigopsCost,
       weight: entry.transaction.weight
@@ -44,7 +47,7 @@ export const assembleTemplate = (
     coinbaseaux: {},
     coinbasevalue: Number(chain.subsidy(height) + fees),
     longpollid: `${tip.id}${mempool.updates}`,
-    target: targetHex(chain.bits),
+    target: targetHex(bits),
     mintime: minTime,
     mutable: ["time", "transactions", "prevblock"],
     noncerange: "00000000ffffffff",
@@ -52,7 +55,7 @@ export const assembleTemplate = (
     sizelimit: MAX_BLOCK_WEIGHT,
     weightlimit: MAX_BLOCK_WEIGHT,
     curtime: Math.max(minTime, chain.clock(now)),
-    bits: bitsHex(chain.bits),
+    bits: bitsHex(bits),
     height,
     default_witness_commitment: hex(witnessCommitmentOutput(commitment).script)
   }

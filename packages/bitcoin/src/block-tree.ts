@@ -1,6 +1,6 @@
 /**
- * The development chain: a tree of blocks with a fixed compact target, pure. It takes blocks and the time, and says what
- * became of them. As every block has the same work, the longest branch is the best, and of two equal ones the first seen.
+ * The development chain: a tree of blocks, pure. It takes blocks and the time, and says what became of them. The branch with
+ * the most work is the best, and of two equal ones the first seen; unless the difficulty is adjusted, that is the longest.
  * The header rules, the rules of a block at its place and what a block may spend are checked as Bitcoin Core does, in its
  * order: the first two before a block enters the tree, the last when its branch becomes the best.
  *
@@ -20,6 +20,7 @@ import {
 import { addWitness } from "./coinbase.ts"
 import { genesisBlock } from "./genesis.ts"
 import { hashToDisplay } from "./hash.ts"
+import { nextBits, type Retargeting, workOf } from "./retarget.ts"
 import { isWitnessCommitment } from "./witness-commitment.ts"
 
 /** A block of the tree. Ids are hex in display order: this chain is read by people. */
@@ -34,6 +35,8 @@ export interface TreeBlock {
   readonly parent: TreeBlock | undefined
   /** Over this block and the ten before it. */
   readonly medianTimePast: number
+  /** Hashes that the branch up to here took on average. */
+  readonly chainWork: bigint
   readonly transactionCount: number
   /** `undefined` once it lies deeper than `keepBlocks`. */
   block: Block | undefined
@@ -53,8 +56,10 @@ export interface KnownTransaction {
 export type KnownTransactions = (txid: string) => KnownTransaction | undefined
 
 export interface BlockTreeOptions {
-  /** The compact target of every block, the first one included (which does not meet it). */
+  /** The compact target of the first blocks, and the easiest of any. The very first one does not meet it. */
   readonly bits: number
+  /** How the difficulty is adjusted, if it is. */
+  readonly retargeting?: Retargeting | undefined
   /** Seconds since 1970. Also the least time that the chain's clock shows. */
   readonly genesisTime: number
   /** Blocks after which the subsidy halves. */
@@ -113,8 +118,14 @@ export class BlockTree {
     return this.keptFrom
   }
 
-  get bits(): number {
-    return this.options.bits
+  /** The compact target of the block behind this one. */
+  bitsAfter(parent: TreeBlock): number {
+    const { bits: limit, retargeting } = this.options
+    const { bits, time } = parent.header
+    if (retargeting === undefined || (parent.height + 1) % retargeting.interval !== 0) return bits
+    let first = parent
+    for (let back = 1; back < retargeting.interval; back++) first = first.parent!
+    return nextBits({ bits, firstTime: first.header.time, lastTime: time }, retargeting, limit)
   }
 
   get(id: string): TreeBlock | undefined {
@@ -174,7 +185,7 @@ export class BlockTree {
       return refused(badBlock)
     }
     const entry = treeBlock(block, parent)
-    if (entry.height <= this.tip.height) {
+    if (entry.chainWork <= this.tip.chainWork) {
       this.tree.set(id, entry)
       this.addSide(entry)
       return refused("inconclusive")
@@ -203,10 +214,10 @@ export class BlockTree {
 
   private placeAfter(parent: TreeBlock, now: number): BlockPlace {
     const { medianTimePast } = parent
-    return { height: parent.height + 1, bits: this.options.bits, medianTimePast, now: this.clock(now) }
+    return { height: parent.height + 1, bits: this.bitsAfter(parent), medianTimePast, now: this.clock(now) }
   }
 
-  /** Makes the branch that ends in `entry` (one longer than the best) the best, if all of it may be spent. */
+  /** Makes the branch that ends in `entry`, which has more work than the best, the best, if all of it may be spent. */
   private activate(entry: TreeBlock): Submission {
     const joining: Array<TreeBlock> = []
     let fork: TreeBlock | undefined = entry
@@ -348,6 +359,7 @@ const treeBlock = (block: Block, parent: TreeBlock | undefined): TreeBlock => {
     height: parent === undefined ? 0 : parent.height + 1,
     parent,
     medianTimePast: medianTime(times),
+    chainWork: (parent?.chainWork ?? 0n) + workOf(block.header.bits),
     transactionCount: block.transactions.length,
     block
   }

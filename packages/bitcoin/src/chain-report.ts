@@ -16,24 +16,27 @@ import type { BlockchainInfo, BlockHeaderInfo, BlockInfo, MiningInfo } from "./n
 export const CHAIN_NAME = "regtest"
 
 /** `getblockchaininfo`. */
-export const blockchainInfo = ({ chain }: DevelopmentChain) => {
+export const blockchainInfo = ({ chain, condition }: DevelopmentChain) => {
   const { tip } = chain
+  const { bits } = tip.header
+  const headers = Math.max(...chain.tips().map(({ height }) => height)) + condition.headersAhead
   const pruned = chain.firstKeptHeight > 0
   return {
     chain: CHAIN_NAME,
     blocks: tip.height,
-    headers: Math.max(...chain.tips().map(({ height }) => height)),
+    headers,
     bestblockhash: tip.id,
-    bits: bitsHex(chain.bits),
-    target: targetHex(chain.bits),
-    difficulty: difficulty(chain.bits),
+    bits: bitsHex(bits),
+    target: targetHex(bits),
+    difficulty: difficulty(bits),
     time: tip.header.time,
     mediantime: tip.medianTimePast,
-    verificationprogress: 1,
-    initialblockdownload: false,
-    chainwork: chainWork(chain.bits, tip.height),
+    verificationprogress: condition.isDownloading ? (tip.height + 1) / (headers + 1) : 1,
+    initialblockdownload: condition.isDownloading,
+    chainwork: chainWork(tip),
+    size_on_disk: 0,
     pruned,
-    ...(pruned ? { pruneheight: chain.firstKeptHeight } : {}),
+    ...(pruned ? { pruneheight: chain.firstKeptHeight, automatic_pruning: false } : {}),
     warnings: ["this is a development chain: its coins are worth nothing"]
   } satisfies BlockchainInfo & Record<string, unknown>
 }
@@ -56,7 +59,7 @@ export const blockHeaderInfo = ({ chain }: DevelopmentChain, block: TreeBlock) =
     bits: bitsHex(header.bits),
     target: targetHex(header.bits),
     difficulty: difficulty(header.bits),
-    chainwork: chainWork(header.bits, height),
+    chainwork: chainWork(block),
     nTx: block.transactionCount,
     ...(parent === undefined ? {} : { previousblockhash: parent.id }),
     ...(next === undefined ? {} : { nextblockhash: next.id })
@@ -83,15 +86,15 @@ export const blockDetails = (node: DevelopmentChain, entry: TreeBlock, block: Bl
 
 /** `getmininginfo`. */
 export const miningInfo = ({ chain, mempool }: DevelopmentChain) => {
-  const current = { bits: bitsHex(chain.bits), difficulty: difficulty(chain.bits), target: targetHex(chain.bits) }
+  const of = (bits: number) => ({ bits: bitsHex(bits), difficulty: difficulty(bits), target: targetHex(bits) })
   return {
     blocks: chain.tip.height,
-    ...current,
-    networkhashps: hashesPerSecond(chain.tip, chain.bits),
+    ...of(chain.tip.header.bits),
+    networkhashps: hashesPerSecond(chain.tip),
     pooledtx: mempool.size,
     blockmintxfee: 0,
     chain: CHAIN_NAME,
-    next: { height: chain.tip.height + 1, ...current },
+    next: { height: chain.tip.height + 1, ...of(chain.bitsAfter(chain.tip)) },
     warnings: []
   } satisfies MiningInfo & Record<string, unknown>
 }
@@ -136,14 +139,10 @@ export const difficulty = (bits: number): number => {
   return targetToDifficulty(target, 0)
 }
 
-const workOf = (bits: number): bigint => 2n ** 256n / (BigInt(`0x${targetHex(bits)}`) + 1n)
-
-/** Hashes that the branch up to this height took on average, 64 hex digits. */
-const chainWork = (bits: number, height: number): string =>
-  (workOf(bits) * BigInt(height + 1)).toString(16).padStart(64, "0")
+const chainWork = ({ chainWork }: TreeBlock): string => chainWork.toString(16).padStart(64, "0")
 
 /** Over the last 120 blocks at most, as Core takes it. */
-const hashesPerSecond = (tip: TreeBlock, bits: number): number => {
+const hashesPerSecond = (tip: TreeBlock): number => {
   let first = tip
   let earliest = tip.header.time
   let latest = tip.header.time
@@ -152,7 +151,7 @@ const hashesPerSecond = (tip: TreeBlock, bits: number): number => {
     earliest = Math.min(earliest, first.header.time)
     latest = Math.max(latest, first.header.time)
   }
-  return latest === earliest ? 0 : (Number(workOf(bits)) * (tip.height - first.height)) / (latest - earliest)
+  return latest === earliest ? 0 : Number(tip.chainWork - first.chainWork) / (latest - earliest)
 }
 
 const virtualSize = ({ transaction }: MempoolEntry): number => Math.ceil(transaction.weight / 4)

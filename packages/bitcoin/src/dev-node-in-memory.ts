@@ -10,7 +10,7 @@ import type { BlockHeaderInfo } from "./node-answers.ts"
 import type { NodeNotification, NodeNotificationsStream } from "./node-notifications.ts"
 import { NodeRefused, NodeRpcError } from "./node-rpc-error.ts"
 import type { NodeRpcCalls } from "./node-rpc.ts"
-import { NETWORK_INFO } from "./rpc-methods.ts"
+import { checkCondition, NETWORK_INFO } from "./rpc-methods.ts"
 import { blockOf, blockWithTransactions, parseBlockHex } from "./rpc-parameters.ts"
 
 /** The calls of `NodeRpc`, which fail with the codes that the node's JSON-RPC server answers. */
@@ -25,7 +25,8 @@ export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
           new NodeRpcError({ node: NODE_NAME, method, reason: new NodeRefused({ code, detail: message }) })
       )
   return {
-    getBlockTemplate: (request) => node.getBlockTemplate(request).pipe(refusedBy("getblocktemplate")),
+    getBlockTemplate: (request) =>
+      checkCondition(state).pipe(Effect.andThen(node.getBlockTemplate(request)), refusedBy("getblocktemplate")),
     submitBlock: Effect.fnUntraced(
       function* (block) {
         const bytes = typeof block === "string" ? yield* parseBlockHex(block) : block
@@ -75,7 +76,10 @@ export const makeNodeNotifications = (node: DevNodeCalls): NodeNotificationsStre
     Effect.map(node.subscribe, (subscription) =>
       Stream.concat(
         Stream.succeed<NodeNotification>({ _tag: "Connected" }),
-        Stream.fromSubscription(subscription).pipe(Stream.map(notificationOf), Stream.filter(Predicate.isNotUndefined))
+        Stream.fromSubscription(subscription).pipe(
+          Stream.map((event) => notificationOf(node, event)),
+          Stream.filter(Predicate.isNotUndefined)
+        )
       )
     )
   )
@@ -85,10 +89,10 @@ const NODE_NAME = "the development node in this process"
 
 const BLOCK_DECODE_FAILED = new JsonRpcError({ code: JsonRpcCode.deserialization, message: "Block decode failed" })
 
-const notificationOf = (event: DevNodeEvent): NodeNotification | undefined => {
+const notificationOf = ({ state }: DevNodeCalls, event: DevNodeEvent): NodeNotification | undefined => {
   switch (event._tag) {
     case "TipChanged":
-      return { _tag: "NewBlock", hash: hashFromDisplay(event.hash) }
+      return state.condition.isDownloading ? undefined : { _tag: "NewBlock", hash: hashFromDisplay(event.hash) }
     case "BlockConnected":
     case "BlockDisconnected":
       return { _tag: event._tag, hash: hashFromDisplay(event.hash) }

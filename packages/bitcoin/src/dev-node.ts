@@ -32,8 +32,12 @@ import { NodeRpc } from "./node-rpc.ts"
 import { parseHash } from "./rpc-parameters.ts"
 
 export interface DevNodeOptions {
-  /** The compact target of every block; `DEFAULT_BITS` unless told. */
+  /** The compact target of every block, or of the first ones and the easiest; `DEFAULT_BITS` unless told. */
   readonly bits?: number | undefined
+  /** Blocks after which the difficulty is adjusted, as Core does after 2,016; 0, which is never, unless told. */
+  readonly retargetInterval?: number | undefined
+  /** Seconds that a block should take, which an adjustment aims at; 600 unless told. */
+  readonly targetSpacing?: number | undefined
   /** Made-up transactions that enter the mempool each second, from 0 (none) to 1000; 2 unless told. */
   readonly transactionsPerSecond?: number | undefined
   /** Most transactions that wait; the trickle stops while there are so many. 1,000 unless told. */
@@ -106,7 +110,7 @@ export interface DevNodeCalls {
   readonly subscribe: Effect.Effect<PubSub.Subscription<DevNodeEvent>, never, Scope.Scope>
   /** Milliseconds since 1970. */
   readonly startedAt: number
-  /** Chain and mempool, to read. */
+  /** Chain and mempool, to read; and its condition, which a test may set. */
   readonly state: DevelopmentChain
   /** Tells `getzmqnotifications` of topics that are published, for as long as the scope is open. */
   readonly advertise: (notifications: ReadonlyArray<ZmqNotification>) => Effect.Effect<void, never, Scope.Scope>
@@ -285,8 +289,16 @@ const checkOptions = Effect.fnUntraced(function* (options: DevNodeOptions) {
         `got ${bits.toString(16).padStart(8, "0")}`
     })
   }
+  const checkRetargeting = Effect.gen(function* () {
+    // One block is no period: its time would be its own beginning and end.
+    const interval = yield* whole("retargetInterval", options.retargetInterval ?? 0, 0, 1_000_000)
+    if (interval === 1) yield* inRange("retargetInterval", interval, 2, 1_000_000)
+    const spacing = yield* whole("targetSpacing", options.targetSpacing ?? 600, 1, 1_000_000)
+    return interval === 0 ? undefined : { interval, spacing }
+  })
   return {
     bits,
+    retargeting: yield* checkRetargeting,
     genesisTime: yield* whole("genesisTime", options.genesisTime ?? GENESIS_TIME, 0, 0xffffffff),
     halvingInterval: yield* whole("halvingInterval", options.halvingInterval ?? 210_000, 1, 0x7fffffff),
     keepBlocks: yield* whole("keepBlocks", options.keepBlocks ?? 288, 1, 1_000_000),

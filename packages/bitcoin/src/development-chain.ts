@@ -42,11 +42,24 @@ export interface SubmitOutcome {
   readonly events: ReadonlyArray<DevNodeEvent>
 }
 
+/** How the node stands to a network, which it does not have: as a node of the main network would, for tests. */
+export interface NodeCondition {
+  /** Without peers a node gives no templates (error -9); true unless told. */
+  readonly isConnected: boolean
+  /** In initial block download it gives none either (-10) and announces no tips; false unless told. */
+  readonly isDownloading: boolean
+  /** Headers that it knows of more than it has blocks. */
+  readonly headersAhead: number
+}
+
+const WELL: NodeCondition = { isConnected: true, isDownloading: false, headersAhead: 0 }
+
 export type DevelopmentChainOptions = BlockTreeOptions & MempoolOptions
 
 export class DevelopmentChain {
   readonly chain: BlockTree
   readonly mempool: Mempool
+  condition = WELL
   private coins = 0
 
   constructor(options: DevelopmentChainOptions) {
@@ -81,6 +94,11 @@ export class DevelopmentChain {
     for (const entry of back) if (this.mempool.get(entry.txid) !== undefined) events.push(added(entry))
     events.push({ _tag: "TipChanged", hash, height })
     return { verdict, events }
+  }
+
+  /** The node behaves as one in this condition from now on; what is not said is well. */
+  setCondition(condition: Partial<NodeCondition>): void {
+    this.condition = { ...WELL, ...condition }
   }
 
   /** What `submit` would say of a block whose hash need not meet the target (BIP23). Throws `BlockDecodeError`. */

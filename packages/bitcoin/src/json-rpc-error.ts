@@ -14,6 +14,7 @@ export const JsonRpcCode = {
   addressOrKey: -5,
   parameter: -8,
   notConnected: -9,
+  initialDownload: -10,
   deserialization: -22,
   invalidRequest: -32600,
   methodNotFound: -32601,

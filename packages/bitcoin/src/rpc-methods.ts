@@ -88,7 +88,7 @@ const METHODS: Readonly<Record<string, Method>> = {
     run: (node, [request]) => getBlockTemplate(node, Predicate.isObject(request) ? { ...request } : {})
   },
   getchaintips: look(({ state }) => chainTips(state)),
-  getdifficulty: look(({ state }) => difficulty(state.chain.bits)),
+  getdifficulty: look(({ state }) => difficulty(state.chain.tip.header.bits)),
   getmempoolentry: {
     parameters: [required("txid", "string")],
     run: ({ state }, [txid]) =>
@@ -145,6 +145,7 @@ const getBlockTemplate = Effect.fnUntraced(function* (node: DevNodeCalls, reques
   if (mode !== undefined && mode !== null && mode !== "template") {
     return yield* fail(JsonRpcCode.parameter, "Invalid mode")
   }
+  yield* checkCondition(node.state)
   if (!Array.isArray(rules) || !rules.includes("segwit")) {
     return yield* fail(
       JsonRpcCode.parameter,
@@ -153,6 +154,14 @@ const getBlockTemplate = Effect.fnUntraced(function* (node: DevNodeCalls, reques
   }
   return yield* node.getBlockTemplate({ longPollId: typeof longpollid === "string" ? longpollid : undefined })
 })
+
+/** What Core asks of its network before it gives a template, on chains that are not for tests. */
+export const checkCondition = ({ condition }: DevNodeCalls["state"]): Effect.Effect<void, JsonRpcError> => {
+  if (!condition.isConnected) return fail(JsonRpcCode.notConnected, "Bitcoin Core is not connected!")
+  return condition.isDownloading
+    ? fail(JsonRpcCode.initialDownload, "Bitcoin Core is in initial sync and waiting for blocks...")
+    : Effect.void
+}
 
 const blockVerdict = <A>(verdict: Effect.Effect<A, unknown>): Effect.Effect<A, JsonRpcError> =>
   Effect.mapError(

@@ -74,6 +74,8 @@ const messagesOf = (
 ): ReadonlyArray<readonly [topic: string, body: Uint8Array]> => {
   switch (event._tag) {
     case "TipChanged": {
+      // As Core: there are too many of them to be news.
+      if (state.condition.isDownloading) return []
       const block = state.chain.get(event.hash)?.block
       const hash: readonly [string, Uint8Array] = ["hashblock", fromHex(event.hash)]
       return block === undefined ? [hash] : [hash, ["rawblock", block.bytes]]

@@ -225,7 +225,7 @@ describe("options", () => {
   it.effect("make a block take some seconds of a laptop's hashing, unless told", () =>
     Effect.gen(function* () {
       const { state } = yield* DevNode
-      assert.strictEqual(state.chain.bits, DEFAULT_BITS)
+      assert.strictEqual(state.chain.tip.header.bits, DEFAULT_BITS)
       const { target } = yield* (yield* DevNode).getBlockTemplate()
       const hashes = Number(2n ** 256n / (BigInt(`0x${target}`) + 1n))
       assert.isTrue(hashes > 3e6 && hashes < 6e6)

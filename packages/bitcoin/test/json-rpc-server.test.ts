@@ -312,6 +312,34 @@ describe("getblocktemplate", () => {
   )
 })
 
+describe("a node that could be on the main network", () => {
+  it.live("gives no templates without peers, nor while it downloads the chain, and tells of that in Core's words", () =>
+    Effect.gen(function* () {
+      const { state } = yield* DevNode
+      const ask = post({ id: 1, method: "getblocktemplate", params: [{ rules: ["segwit"] }] })
+      const info = Effect.map(post({ id: 1, method: "getblockchaininfo" }), ({ text }) => {
+        const { result } = JSON.parse(text) as { readonly result: Readonly<Record<string, unknown>> }
+        return [result["initialblockdownload"], result["headers"], result["verificationprogress"]]
+      })
+      assert.strictEqual((yield* ask).status, 200)
+      state.setCondition({ isConnected: false })
+      const alone = yield* ask
+      assert.strictEqual(alone.status, 500)
+      assert.include(alone.text, '"error":{"code":-9,"message":"Bitcoin Core is not connected!"}')
+      state.setCondition({ isDownloading: true, headersAhead: 3 })
+      const downloading = yield* ask
+      assert.include(
+        downloading.text,
+        '"code":-10,"message":"Bitcoin Core is in initial sync and waiting for blocks..."'
+      )
+      assert.deepStrictEqual(yield* info, [true, 3, 0.25])
+      state.setCondition({})
+      assert.strictEqual((yield* ask).status, 200)
+      assert.deepStrictEqual(yield* info, [false, 0, 1])
+    }).pipe(Effect.provide(serving()))
+  )
+})
+
 describe("a block", () => {
   it.live("is submitted, told and shown in all forms", () =>
     Effect.gen(function* () {

@@ -1,20 +1,36 @@
 /**
- * `TemplateSource` from a template provider over a connection (specification, section 7): dials, says at once how much
- * room the coinbase needs, passes on what the provider sends, and begins again, with the next provider in the list, when
- * the connection is lost.
+ * `TemplateSource` from template providers over connections (specification, section 7): dials all of them, says at once how
+ * much room the coinbase needs, and passes on what one of them sends. The others are in reserve with their state known, so
+ * that there is no gap in templates when that one is lost or falls behind. Solutions go to the provider whose template
+ * they are of.
  */
 import { TemplateDistribution } from "@sluice/protocol"
 import {
   type Connection,
+  type ConnectionError,
   formatServerAddress,
   reconnecting,
   type ReconnectingOptions,
   type ServerAddress,
   TemplateDialer
 } from "@sluice/transport"
-import { type Array, Cause, Effect, Exit, Layer, Option, Predicate, Stream, SubscriptionRef } from "effect"
+import {
+  type Array,
+  Cause,
+  Clock,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Option,
+  Predicate,
+  Semaphore,
+  Stream,
+  SubscriptionRef
+} from "effect"
 import type { CoinbaseConstraints } from "./block-space.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
+import { Reserve } from "./template-reserve.ts"
 import { makeTemplateRelay } from "./template-relay.ts"
 import { type TemplateMessage, TemplateSource, type TemplateSourceState } from "./template-source.ts"
 
@@ -23,63 +39,113 @@ export interface Options {
   readonly servers: Array.NonEmptyReadonlyArray<ServerAddress>
   /** What will be added to the coinbase. */
   readonly constraints: CoinbaseConstraints
-  /** Waits between attempts to connect; from half a second to 5 seconds. */
+  /** Waits between attempts to connect to one of them; from half a second to 5 seconds. */
   readonly reconnecting?: ReconnectingOptions
+  /** How long a preferred provider has to be there again before it takes over; 1 minute. */
+  readonly returnAfter?: Duration.Input
+  /** How long the one in use may be a block behind another; 5 seconds. */
+  readonly behindAfter?: Duration.Input
 }
 
-/** Keeps a connection to a template provider for as long as the layer lives. */
+/** Keeps connections to template providers for as long as the layer lives. */
 export const layer = (options: Options): Layer.Layer<TemplateSource, never, TemplateDialer> =>
   Layer.effect(TemplateSource, make(options))
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const dialer = yield* TemplateDialer
+  const clock = yield* Clock.Clock
   const relay = yield* makeTemplateRelay
   const state = yield* SubscriptionRef.make<TemplateSourceState>({ _tag: "Connecting" })
-  let connected: TemplateConnection | undefined
-  /** Solutions that no provider was there for. */
-  const kept: Array<TemplateDistribution.SubmitSolution> = []
+  const reserve = new Reserve({
+    count: options.servers.length,
+    returnAfterMs: Duration.toMillis(options.returnAfter ?? "1 minute"),
+    behindAfterMs: Duration.toMillis(options.behindAfter ?? "5 seconds")
+  })
+  const names = options.servers.map(formatServerAddress)
+  const connections: globalThis.Array<TemplateConnection | undefined> = options.servers.map(() => undefined)
+  /** By provider: solutions that it was not there for. */
+  const kept = options.servers.map((): globalThis.Array<TemplateDistribution.SubmitSolution> => [])
+  /** One change at a time: what is passed on is always one provider's, from its beginning. */
+  const oneAtATime = Semaphore.withPermit(yield* Semaphore.make(1))
 
-  const keep = (solution: TemplateDistribution.SubmitSolution) =>
+  const keep = (provider: number, solution: TemplateDistribution.SubmitSolution) =>
     Effect.suspend(() => {
-      kept.push(solution)
-      if (kept.length <= MAX_KEPT)
-        return Effect.logWarning("A solution waits for the connection to the template provider")
-      const dropped = kept.shift()!
+      const waiting = kept[provider]!
+      waiting.push(solution)
+      if (waiting.length <= MAX_KEPT) {
+        return Effect.logWarning(`A solution waits for the connection to the template provider ${names[provider]}`)
+      }
+      const dropped = waiting.shift()!
       return Effect.logError(`A solution for template ${dropped.templateId} is lost: no template provider is there`)
     })
 
   const submit = (solution: TemplateDistribution.SubmitSolution) =>
-    Effect.suspend(() =>
-      connected === undefined ? keep(solution) : connected.send([solution]).pipe(Effect.catch(() => keep(solution)))
-    )
-
-  const sendKept = (connection: TemplateConnection) =>
     Effect.suspend(() => {
-      const solutions = kept.splice(0)
-      return solutions.length === 0
-        ? Effect.void
-        : connection.send(solutions).pipe(Effect.tapError(() => Effect.sync(() => kept.unshift(...solutions))))
+      const { provider, templateId } = reserve.origin(solution.templateId)
+      const theirs = { ...solution, templateId }
+      const connection = connections[provider]
+      return connection === undefined
+        ? keep(provider, theirs)
+        : connection.send([theirs]).pipe(Effect.catch(() => keep(provider, theirs)))
     })
 
-  const use = Effect.fnUntraced(function* (connection: TemplateConnection, server: ServerAddress) {
-    yield* connection.send([TemplateDistribution.CoinbaseOutputConstraints.make(options.constraints)])
-    yield* relay.restart
-    yield* sendKept(connection)
-    connected = connection
-    const name = formatServerAddress(server)
-    yield* SubscriptionRef.set(state, { _tag: "Connected", server: name })
-    yield* Effect.logInfo(`Connected to the template provider ${name}`)
-    yield* Stream.runForEachArray(connection.receive, onBatch).pipe(
-      Effect.onExit((exit) => {
-        connected = undefined
-        return SubscriptionRef.set(state, { _tag: "Disconnected", server: name, reason: reasonOf(exit) })
-      })
-    )
+  const sendKept = (provider: number, connection: TemplateConnection) =>
+    Effect.suspend(() => {
+      const solutions = kept[provider]!.splice(0)
+      return solutions.length === 0
+        ? Effect.void
+        : connection
+            .send(solutions)
+            .pipe(Effect.tapError(() => Effect.sync(() => kept[provider]!.unshift(...solutions))))
+    })
+
+  /** Takes templates from another provider where that is better, beginning with what it has sent already. */
+  const choose: Effect.Effect<void> = Effect.suspend(() => {
+    const choice = reserve.choose(clock.currentTimeMillisUnsafe())
+    if (choice === undefined) return Effect.void
+    const { messages, provider, why } = choice
+    return Effect.gen(function* () {
+      yield* relay.restart
+      if (why !== undefined) yield* Effect.logWarning(`Templates now come from ${names[provider]}: ${why}`)
+      yield* Effect.orDie(relay.publish(messages))
+      yield* SubscriptionRef.set(state, { _tag: "Connected", server: names[provider]! })
+    })
   })
 
-  const onBatch = (batch: ReadonlyArray<TemplateDistribution.ToClient>) =>
+  const use = (provider: number) =>
+    Effect.fnUntraced(function* (connection: TemplateConnection) {
+      yield* connection.send([TemplateDistribution.CoinbaseOutputConstraints.make(options.constraints)])
+      yield* sendKept(provider, connection)
+      connections[provider] = connection
+      yield* oneAtATime(
+        Effect.suspend(() => {
+          reserve.connected(provider)
+          return choose
+        })
+      )
+      const role = reserve.active === provider ? "" : ", in reserve"
+      yield* Effect.logInfo(`Connected to the template provider ${names[provider]}${role}`)
+      yield* Stream.runForEachArray(connection.receive, (batch) => onBatch(provider, batch)).pipe(
+        Effect.onExit((exit) => oneAtATime(lost(provider, exit)))
+      )
+    })
+
+  const lost = (provider: number, exit: Exit.Exit<unknown, { readonly message: string }>) =>
     Effect.gen(function* () {
-      const messages: Array<TemplateMessage> = []
+      connections[provider] = undefined
+      const wasActive = reserve.active === provider
+      reserve.lost(provider)
+      yield* choose
+      if (!wasActive || reserve.active !== undefined) return
+      yield* SubscriptionRef.set(state, { _tag: "Disconnected", server: names[provider]!, reason: reasonOf(exit) })
+    })
+
+  const onBatch = (
+    provider: number,
+    batch: ReadonlyArray<TemplateDistribution.ToClient>
+  ): Effect.Effect<void, TemplateProtocolError> =>
+    Effect.gen(function* () {
+      const messages: globalThis.Array<TemplateMessage> = []
       for (const message of batch) {
         switch (message._tag) {
           case "NewTemplate":
@@ -98,19 +164,38 @@ const make = Effect.fnUntraced(function* (options: Options) {
             })
         }
       }
-      yield* relay.publish(messages)
+      yield* oneAtATime(
+        Effect.gen(function* () {
+          const ours = yield* Effect.try({
+            try: () => reserve.received(provider, messages, clock.currentTimeMillisUnsafe()),
+            catch: (error) => error as TemplateProtocolError
+          })
+          if (reserve.active === provider) yield* relay.publish(ours)
+          yield* choose
+        })
+      )
     })
 
-  yield* reconnecting(dialer, options.servers, use, {
-    firstDelay: "500 millis",
-    maxDelay: "5 seconds",
-    ...options.reconnecting
-  }).pipe(Effect.forkScoped)
+  yield* Effect.forEach(
+    options.servers,
+    (server, provider) =>
+      reconnecting<TemplateDistribution.ToClient, TemplateDistribution.ToServer, UseError, never>(
+        dialer,
+        [server],
+        use(provider),
+        { firstDelay: "500 millis", maxDelay: "5 seconds", ...options.reconnecting }
+      ).pipe(Effect.forkScoped),
+    { discard: true }
+  )
+  if (options.servers.length > 1) {
+    yield* Effect.sleep(REVIEW).pipe(Effect.andThen(oneAtATime(choose)), Effect.forever, Effect.forkScoped)
+  }
 
   return TemplateSource.of({ messages: relay.messages, submit, state: SubscriptionRef.changes(state) })
 })
 
 type TemplateConnection = Connection<TemplateDistribution.ToClient, TemplateDistribution.ToServer>
+type UseError = ConnectionError | TemplateProtocolError
 
 const reasonOf = (exit: Exit.Exit<unknown, { readonly message: string }>): string =>
   Exit.isSuccess(exit)
@@ -120,5 +205,7 @@ const reasonOf = (exit: Exit.Exit<unknown, { readonly message: string }>): strin
         onSome: (error) => (Predicate.isString(error.message) ? error.message : "failed")
       })
 
-/** Blocks that are found while no provider is there; more would be a test network. */
+/** Blocks that are found while their provider is not there; more would be a test network. */
 const MAX_KEPT = 16
+/** How often it is looked whether another provider should be used. */
+const REVIEW = Duration.seconds(1)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   type BlockTemplate,
   DevNode,
+  type DevNodeOptions,
   doubleSha256,
   hashFromDisplay,
   hashToDisplay,
@@ -419,12 +420,14 @@ describe("long polls", () => {
 })
 
 describe("on a development node", () => {
-  const overDevNode = (halvingInterval: number) =>
+  const overDevNode = (halvingInterval: number, options: DevNodeOptions = {}) =>
     Layer.mergeAll(
       TemplateProvider.layer().pipe(Layer.provide(Setup.server(TemplateListener)), Layer.provide(Plain.listener)),
       Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
     ).pipe(
-      Layer.provideMerge(DevNode.layerInMemory({ bits: 0x207fffff, transactionsPerSecond: 0, halvingInterval })),
+      Layer.provideMerge(
+        DevNode.layerInMemory({ bits: 0x207fffff, transactionsPerSecond: 0, halvingInterval, ...options })
+      ),
       Layer.provide(Memory.network()),
       Layer.provide(Logger.layer([]))
     )
@@ -461,6 +464,70 @@ describe("on a development node", () => {
       }
       assert.isAtLeast(empty, 15)
     }).pipe(Effect.provide(overDevNode(150)))
+  )
+
+  it.effect(
+    "the block behind which the difficulty is adjusted goes the slow way, and the next ones are fast again",
+    () =>
+      Effect.gen(function* () {
+        const node = yield* DevNode
+        for (let height = 1; height < 2_014; height++) {
+          yield* node.submitBlock(solveTemplate(yield* node.getBlockTemplate())!)
+        }
+        yield* settle
+        const client = yield* connect()
+        yield* client.constrain()
+        const seen: Array<readonly [nbits: number, isEmpty: boolean]> = []
+        for (let height = 2_014; height <= 2_019; height++) {
+          yield* node.addMadeUpTransactions(1)
+          const { prevHash, template } = yield* client.expectTip
+          seen.push([prevHash.nbits, template.merklePath.length === 0])
+          yield* client.send([solve(template, prevHash)])
+          yield* settle
+          assert.strictEqual((yield* node.tip).height, height)
+        }
+        const harder = node.state.chain.tip.header.bits
+        assert.strictEqual(harder, 0x201fffff, "four times as hard: the blocks took no time")
+        assert.deepStrictEqual(
+          seen.slice(1).map(([nbits]) => nbits),
+          [0x207fffff, harder, harder, harder, harder]
+        )
+        const [, , first] = seen
+        assert.isFalse(first![1], "the first one with the new target is the node's own template")
+        assert.deepStrictEqual(
+          seen.slice(3).map(([, isEmpty]) => isEmpty),
+          [true, true, true]
+        )
+      }).pipe(Effect.provide(overDevNode(210_000, { retargetInterval: 2_016, targetSpacing: 1 })))
+  )
+
+  it.effect("a node that downloads the chain is waited for, and one without peers", () =>
+    Effect.gen(function* () {
+      const node = yield* DevNode
+      const provider = yield* TemplateProvider
+      const messages: Array<string> = []
+      yield* provider.events.pipe(
+        Stream.runForEach((event) =>
+          Effect.sync(() => event._tag === "NodeUnavailable" && messages.push(event.message))
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      node.state.setCondition({ isDownloading: true, headersAhead: 9 })
+      yield* settle
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* node.submitBlock(solveTemplate(yield* node.getBlockTemplate())!)
+      yield* TestClock.adjust("1 minute")
+      assert.include(messages.at(-1), "still downloading the chain: block 1 of 10, 18.18 %")
+      node.state.setCondition({ isConnected: false })
+      yield* TestClock.adjust("1 minute")
+      assert.include(messages.at(-1), "no connection to other nodes yet")
+      assert.strictEqual(yield* client.waiting, 0)
+      node.state.setCondition({})
+      yield* TestClock.adjust("10 seconds")
+      const { template } = yield* client.expectTip
+      assert.strictEqual(template.coinbaseTxLocktime, 1)
+    }).pipe(Effect.provide(overDevNode(210_000)))
   )
 
   for (const depth of [1, 3]) {

@@ -104,10 +104,11 @@ const collect = Effect.fnUntraced(function* (source: TemplateSource["Service"]) 
   return messages
 })
 
-const nameOf = (message: TemplateMessage) =>
-  message._tag === "SetNewPrevHash"
-    ? `tip ${message.templateId}`
-    : `${message.futureTemplate ? "future" : "template"} ${message.templateId}`
+/** The top byte tells providers apart. */
+const nameOf = (message: TemplateMessage) => {
+  const id = BigInt.asUintN(56, message.templateId)
+  return message._tag === "SetNewPrevHash" ? `tip ${id}` : `${message.futureTemplate ? "future" : "template"} ${id}`
+}
 
 const settle = TestClock.adjust(0)
 const quiet = Effect.provide(Logger.layer([]))
@@ -179,8 +180,65 @@ describe("a template client", () => {
       yield* again.connection.send([newTemplate(3n, true), setNewPrevHash(3n)])
       yield* settle
       assert.deepStrictEqual(messages, ["future 9", "tip 9", "future 3", "tip 3"])
-      assert.deepStrictEqual(states, ["Connecting", "Connected", "Disconnected", "Connected"])
+      assert.deepStrictEqual(states, ["Connecting", "Connected", "Connected"])
       assert.deepStrictEqual(yield* collect(source), ["future 3", "tip 3"])
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("has the others in reserve: their state follows at once where the one in use is lost", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
+      const source = yield* client(network, 1, 2)
+      const messages = yield* collect(source)
+      const preferred = yield* first.next
+      const other = yield* second.next
+      yield* preferred.connection.send([newTemplate(1n, true), setNewPrevHash(1n)])
+      yield* other.connection.send([newTemplate(1n, true), setNewPrevHash(1n), newTemplate(2n, false)])
+      yield* settle
+      assert.deepStrictEqual(messages, ["future 1", "tip 1"])
+      yield* preferred.end
+      yield* settle
+      assert.deepStrictEqual(messages.splice(0), ["future 1", "tip 1", "future 1", "tip 1", "template 2"])
+      // The preferred one is used again when it has been there for a minute.
+      yield* TestClock.adjust("1 second")
+      const again = yield* first.next
+      yield* again.connection.send([newTemplate(7n, true), setNewPrevHash(7n)])
+      yield* other.connection.send([newTemplate(3n, false)])
+      yield* TestClock.adjust("59 seconds")
+      assert.deepStrictEqual(messages.splice(0), ["template 3"])
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(messages, ["future 7", "tip 7"])
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("sends a solution to the provider whose template it is of, under that one's number", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
+      const source = yield* client(network, 1, 2)
+      const ids: Array<bigint> = []
+      yield* source.messages.pipe(
+        Stream.runForEach((message) => Effect.sync(() => ids.push(message.templateId))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      const [preferred, other] = [yield* first.next, yield* second.next]
+      yield* first.received
+      yield* second.received
+      for (const { connection } of [preferred, other])
+        yield* connection.send([newTemplate(1n, true), setNewPrevHash(1n)])
+      yield* settle
+      yield* preferred.end
+      yield* settle
+      assert.strictEqual(new Set(ids).size, 2)
+      const [ofFirst, ofSecond] = [ids[0]!, ids.at(-1)!]
+      yield* source.submit(solution(ofSecond))
+      assert.deepStrictEqual(yield* second.received, solution(1n))
+      // The other one is kept until its provider is back.
+      yield* source.submit(solution(ofFirst))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* first.received)._tag, "CoinbaseOutputConstraints")
+      assert.deepStrictEqual(yield* first.received, solution(1n))
     }).pipe(Effect.scoped, quiet)
   )
 
