@@ -71,6 +71,38 @@ describe("a wrong command line", () => {
       'sluice pool: --coinbase-address: "bc1q" is not a Bitcoin address of any network: a character is missing, mistyped or too many'
     ))
 
+  for (const [what, flags, message] of [
+    [
+      "a spare node without a cookie of its own",
+      ["--spare-rpc-urls", "http://127.0.0.1:2"],
+      "spare-rpc-urls needs spare-rpc-cookies or spare-rpc-logins beside rpc-cookie: each node has a cookie of its own"
+    ],
+    [
+      "two spare nodes with one cookie",
+      ["--spare-rpc-urls", "http://127.0.0.1:2,http://127.0.0.1:3", "--spare-rpc-cookies", "/two"],
+      "spare-rpc-cookies names 1, and spare-rpc-urls 2: one for each node"
+    ],
+    [
+      "a login without a password, which is not shown",
+      ["--spare-rpc-urls", "http://127.0.0.1:2", "--spare-rpc-logins", "secretive:"],
+      "--spare-rpc-logins: expected USER:PASSWORD, several of them on a line each, got something else, which is not shown " +
+        "(each is a user, a colon and a password, without blanks)"
+    ],
+    [
+      "one bad ZMQ endpoint of two",
+      ["--zmq", "tcp://127.0.0.1:1,udp://x"],
+      "--zmq: expected endpoints such as tcp://127.0.0.1:28332, with commas between them, got " +
+        '"tcp://127.0.0.1:1,udp://x" (it does not begin with tcp:// or ipc://)'
+    ]
+  ] as const) {
+    it(what, () =>
+      refuses(
+        ["template-provider", "--plain", "--rpc-url", "http://127.0.0.1:1", "--rpc-cookie", "/one", ...flags],
+        `sluice template-provider: ${message}`
+      )
+    )
+  }
+
   it("a bad key in a file", async () => {
     const path = join(directory, "pool.toml")
     await writeFile(path, 'plain = true\ncoinbase_address = "x"\n')

@@ -88,6 +88,16 @@ export const string = (value: Omit<Value, "kind">): Schema.Codec<string, string>
 export const file = (expected: string): Schema.Codec<string, string> =>
   string({ metavar: "FILE", expected, path: true })
 
+/** Paths of several files, whole ones. */
+export const filePaths = list(
+  { metavar: "FILE,...", expected: "absolute paths with commas between them" },
+  ",",
+  (input) =>
+    input.startsWith("/") || /^[A-Za-z]:/.test(input)
+      ? Result.succeed(input)
+      : Result.fail("it is not an absolute path")
+)
+
 /** One of a few words. */
 export const choice = <const Words extends ReadonlyArray<string>>(words: Words): Schema.Codec<Words[number], string> =>
   text({ metavar: words.join("|"), expected: `one of ${words.join(", ")}` }, (input) =>
@@ -143,15 +153,24 @@ const parseHttpUrl = (input: string): Result.Result<string, string> => {
   return Result.succeed(input)
 }
 
+const parseZmqEndpoint = (input: string): Result.Result<string, string> => {
+  if (input.startsWith("ipc://") && input.length > "ipc://".length) return Result.succeed(input)
+  if (!input.startsWith("tcp://")) return Result.fail("it does not begin with tcp:// or ipc://")
+  // ZeroMQ writes * for any free port.
+  return Result.map(parseHostPort(input.slice("tcp://".length).replace(/:\*$/, ":0")), () => input)
+}
+
 /** A ZeroMQ endpoint. */
 export const zmqEndpoint = text(
   { metavar: "ENDPOINT", expected: "an endpoint such as tcp://127.0.0.1:28332" },
-  (input) => {
-    if (input.startsWith("ipc://") && input.length > "ipc://".length) return Result.succeed(input)
-    if (!input.startsWith("tcp://")) return Result.fail("it does not begin with tcp:// or ipc://")
-    // ZeroMQ writes * for any free port.
-    return Result.map(parseHostPort(input.slice("tcp://".length).replace(/:\*$/, ":0")), () => input)
-  }
+  parseZmqEndpoint
+)
+
+/** Several of them. */
+export const zmqEndpoints = list(
+  { metavar: "ENDPOINT,...", expected: "endpoints such as tcp://127.0.0.1:28332, with commas between them" },
+  ",",
+  parseZmqEndpoint
 )
 
 /** A difficulty in the compact form of a block header. */
@@ -163,4 +182,26 @@ export const compactBits = text(
 /** A password, as it is. No message, log or help ever shows it. */
 export const password = text({ metavar: "PASSWORD", expected: "a password", secret: true }, (input) =>
   input === "" ? Result.fail("it is empty") : Result.succeed(Redacted.make(input))
+)
+
+export interface Login {
+  readonly user: string
+  readonly password: Redacted.Redacted
+}
+
+/** Several users with their passwords, one a line in a file. No message, log or help ever shows them. */
+export const logins = text<ReadonlyArray<Login>>(
+  { metavar: "LOGINS", expected: "USER:PASSWORD, several of them on a line each", secret: true },
+  (input) =>
+    Result.all(
+      input
+        .trim()
+        .split(/\s+/)
+        .map((login) => {
+          const colon = login.indexOf(":")
+          return colon > 0 && colon < login.length - 1
+            ? Result.succeed({ user: login.slice(0, colon), password: Redacted.make(login.slice(colon + 1)) })
+            : Result.fail("each is a user, a colon and a password, without blanks")
+        })
+    )
 )

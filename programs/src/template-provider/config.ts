@@ -5,14 +5,16 @@ import { oneSecurity, securityKeys } from "../config/security.ts"
 import {
   choice,
   file,
+  filePaths,
   hostPort,
   httpUrl,
   httpUrls,
+  logins,
   password,
   string,
   toggle,
   whole,
-  zmqEndpoint
+  zmqEndpoints
 } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 import { metricsKeys } from "../metrics.ts"
@@ -32,16 +34,23 @@ export const TemplateProviderConfig = {
       description: "The file in which the node writes a user and password of its own at each start.",
       example: "/home/bitcoin/.bitcoin/.cookie"
     }),
-    zmq: optional(zmqEndpoint, {
+    zmq: optional(zmqEndpoints, {
       description:
-        "Where the node publishes hashblock and sequence (zmqpubhashblock, zmqpubsequence); without it the node is asked.",
+        "Where the node publishes hashblock, rawblock and sequence (zmqpubhashblock, ...), one or several; without it the node is asked.",
       example: "tcp://127.0.0.1:28332",
       usual: true
     }),
     spareRpcUrls: optional(httpUrls, {
       description:
-        "More nodes to fall back on, the preferred one first. They know the same rpc-user and rpc-password. Blocks go to all.",
+        "More nodes to fall back on, the preferred one first. They know rpc-user and rpc-password unless told. Blocks go to all.",
       example: "http://192.0.2.7:8332,http://192.0.2.8:8332"
+    }),
+    spareRpcLogins: optional(logins, {
+      description: "User and password of each node in spare-rpc-urls, in that order, where they have their own."
+    }),
+    spareRpcCookies: optional(filePaths, {
+      description: "The cookie file of each node in spare-rpc-urls, in that order, where they write one.",
+      example: "/home/second/.bitcoin/.cookie"
     }),
     chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
       description: "The chain that the node has to be on; any unless told.",
@@ -73,11 +82,22 @@ export const TemplateProviderConfig = {
     ...loggingKeys
   }).check(
     oneSecurity,
-    Schema.makeFilter(({ spareRpcUrls, rpcCookie }) =>
-      spareRpcUrls !== undefined && rpcCookie !== undefined
-        ? "spare-rpc-urls needs rpc-user and rpc-password: each node has a cookie of its own"
-        : undefined
-    ),
+    Schema.makeFilter(({ spareRpcUrls, spareRpcLogins, spareRpcCookies, rpcCookie }) => {
+      if (spareRpcLogins !== undefined && spareRpcCookies !== undefined) {
+        return "give spare-rpc-logins or spare-rpc-cookies, not both"
+      }
+      const own = spareRpcLogins ?? spareRpcCookies
+      const nodes = spareRpcUrls?.length ?? 0
+      if (own === undefined) {
+        return nodes > 0 && rpcCookie !== undefined
+          ? "spare-rpc-urls needs spare-rpc-cookies or spare-rpc-logins beside rpc-cookie: each node has a cookie of its own"
+          : undefined
+      }
+      const key = spareRpcLogins === undefined ? "spare-rpc-cookies" : "spare-rpc-logins"
+      return own.length === nodes
+        ? undefined
+        : `${key} names ${own.length}, and spare-rpc-urls ${nodes}: one for each node`
+    }),
     Schema.makeFilter(({ rpcUser, rpcPassword, rpcCookie }) => {
       if (rpcCookie !== undefined) {
         return rpcUser === undefined && rpcPassword === undefined

@@ -25,7 +25,7 @@ export const templateProvider = program({
       Layer.provide(
         NodeRpc.layerNodes([
           { url: config.rpcUrl, credentials: credentials(config) },
-          ...(config.spareRpcUrls ?? []).map((url) => ({ url, credentials: credentials(config) }))
+          ...(config.spareRpcUrls ?? []).map((url, index) => ({ url, credentials: spareCredentials(config, index) }))
         ])
       ),
       Layer.provide(config.zmq === undefined ? NodeNotifications.layerNone : NodeNotifications.layerZmq(config.zmq)),
@@ -38,3 +38,11 @@ const credentials = (config: typeof TemplateProviderConfig.schema.Type): NodeCre
   config.rpcUser !== undefined && config.rpcPassword !== undefined
     ? { _tag: "Password", user: config.rpcUser, password: config.rpcPassword }
     : { _tag: "Cookie", path: config.rpcCookie! }
+
+/** What the spare node in this place asks for: checked with the configuration to be there. */
+const spareCredentials = (config: typeof TemplateProviderConfig.schema.Type, index: number): NodeCredentials => {
+  const login = config.spareRpcLogins?.[index]
+  if (login !== undefined) return { _tag: "Password", ...login }
+  const path = config.spareRpcCookies?.[index]
+  return path === undefined ? credentials(config) : { _tag: "Cookie", path }
+}
