@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { DevNode } from "@sluice/bitcoin"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
-import { MiningListener, Noise, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { MiningListener, Noise, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { Pool } from "../src/index.ts"
 import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
@@ -69,6 +69,61 @@ it.live("a template provider that stops and starts again costs the miners nothin
           Layer.succeed(PoolAddress, { ...address, security })
         )
       )
+    )
+  }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+)
+
+it.live("with two template providers there is no gap in jobs when one is lost, nor a share", () =>
+  Effect.gen(function* () {
+    const node = yield* Layer.build(DevNode.layerInMemory({ transactionsPerSecond: 0 }))
+    const plain = { _tag: "plain" } as const
+    const listen = Plain.listener.pipe(Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })))
+    const startProvider = Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const layer = TemplateProvider.layer().pipe(
+        Layer.provide([Setup.server(TemplateListener).pipe(Layer.provide(listen)), Layer.succeedContext(node)])
+      )
+      const { address } = Context.get(yield* Layer.buildWithScope(layer, scope), TemplateProvider)
+      return { server: { ...address, security: plain }, stop: Scope.close(scope, Exit.void) }
+    })
+    const [first, second] = [yield* startProvider, yield* startProvider]
+    const templates = TemplateClient.layer({
+      servers: [first.server, second.server],
+      constraints: Pool.constraints(options())
+    }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer), Layer.provide(Tcp.dialer))
+    const { address, stats } = Context.get(
+      yield* Layer.build(
+        Pool.layer(options()).pipe(
+          Layer.provide([templates, Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen))])
+        )
+      ),
+      Pool
+    )
+    /** The one whose templates are mined. */
+    const inUse = stats.pipe(
+      Effect.delay(5),
+      Effect.repeat({ until: ({ height, upstream }) => height > 0 && upstream._tag === "Connected" }),
+      Effect.map(({ upstream }) =>
+        upstream._tag === "Connected" && upstream.server.endsWith(`:${first.server.port}`) ? first : second
+      )
+    )
+    yield* Effect.gen(function* () {
+      const before = yield* inUse
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      const [early, late] = [miner.mine(), miner.mine()]
+      yield* client.send(early)
+      yield* client.follow(miner, "SubmitShares.Success")
+      yield* before.stop
+      // At once: the other one is connected already.
+      yield* client.follow(miner, "SetNewPrevHash")
+      assert.notStrictEqual(yield* inUse, before)
+      yield* client.send(late, miner.mine())
+      assert.strictEqual((yield* client.follow(miner, "SubmitShares.Success")).newSubmitsAcceptedCount, 2)
+    }).pipe(
+      Effect.provide(Plain.dialer),
+      Effect.provide(Tcp.dialer),
+      Effect.provideService(PoolAddress, { ...address, security: plain })
     )
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 )
