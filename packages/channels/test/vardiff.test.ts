@@ -3,58 +3,91 @@ import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/ind
 import { targetToDifficulty } from "@sluice/core"
 import { futureTemplate, newPrevHash, START, TestServer } from "./server-fixture.ts"
 
-const difficultyOf = (hashRate: number): number => targetToDifficulty(u256ToBytes(hashRateToTarget(hashRate, 6)), 0)
+const targetOf = (vardiff: Server.Vardiff): number =>
+  targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, 6)), 0)
 
-/** Lets a miner of a real rate work against the rule, with a share whenever one is due; gives the rate taken at the end. */
+/** Lets a miner of a real rate work against the rule, with a share whenever one is due; says how often the rate changed. */
 const simulate = (vardiff: Server.Vardiff, hashRate: number, seconds: number, from = 0): number => {
   let work = 0
-  for (let second = from + 1; second <= from + seconds; second++) {
-    const difficulty = difficultyOf(vardiff.hashRate)
-    work += hashRate / 2 ** 32
-    for (; work >= difficulty; work -= difficulty) vardiff.record(difficulty)
-    if (second % 10 === 0 || vardiff.isFlooded(difficulty, second * 1000)) vardiff.review(difficulty, second * 1000)
+  let changes = 0
+  for (let tenth = from * 10 + 1; tenth <= (from + seconds) * 10; tenth++) {
+    work += hashRate / 2 ** 32 / 10
+    const now = tenth * 100
+    for (let target = targetOf(vardiff); work >= target; work -= target, target = targetOf(vardiff)) {
+      vardiff.record(target, target, now)
+      if (vardiff.isDue && vardiff.review(target, now)) changes++
+    }
+    if (tenth % 50 === 0 && vardiff.review(targetOf(vardiff), now)) changes++
   }
-  return vardiff.hashRate
+  return changes
 }
 
 describe("vardiff", () => {
   it.each([
     ["a hundred times more than stated", 1e12, 1e14],
+    ["a million times more than stated", 1e9, 1e15],
     ["a hundred times less than stated", 1e14, 1e12],
+    ["a million times less than stated", 1e18, 1e12],
+    ["twice what was stated", 1e12, 2e12],
+    ["half of what was stated", 1e12, 5e11],
     ["what was stated", 1e12, 1e12]
   ])("comes to the rate of a miner that has %s", (_, stated, real) => {
     const vardiff = new Server.Vardiff(stated, 1, 0)
-    const ratio = simulate(vardiff, real, 1800) / real
-    expect(ratio).toBeGreaterThan(0.75)
-    expect(ratio).toBeLessThan(1.35)
+    simulate(vardiff, real, 1800)
+    expect(Math.abs(Math.log(vardiff.hashRate / real))).toBeLessThan(0.15)
   })
 
-  it("acts on a flood before the next review", () => {
+  it("acts on a flood before the next review, also where all of it comes at once", () => {
     const vardiff = new Server.Vardiff(1e6, 1, 0)
-    const difficulty = difficultyOf(1e6)
-    for (let i = 0; i < 20; i++) vardiff.record(difficulty)
-    expect(vardiff.isFlooded(difficulty, 100)).toBe(false)
-    for (let i = 0; i < 10; i++) vardiff.record(difficulty)
-    expect(vardiff.isFlooded(difficulty, 100)).toBe(true)
-    expect(vardiff.review(difficulty, 100)).toBe(true)
-    expect(vardiff.hashRate).toBeGreaterThan(1e7)
+    const target = targetOf(vardiff)
+    let shares = 0
+    for (; !vardiff.isDue; shares++) vardiff.record(target, target, 100)
+    expect(shares).toBe(11)
+    expect(vardiff.review(target, 100)).toBe(false)
+    for (; !vardiff.isDue; shares++) vardiff.record(target, target, 100)
+    expect(shares).toBe(111)
+    expect(vardiff.review(target, 100)).toBe(true)
+    // A hundred shares in a quarter of a second, and no more than that however short the time was.
+    expect(vardiff.hashRate / 1e6).toBeCloseTo(4000, 0)
+  })
+
+  it("counts shares by the work that is in them", () => {
+    const vardiff = new Server.Vardiff(1e6, 1, 0)
+    const target = targetOf(vardiff)
+    for (let i = 0; i < 1000; i++) vardiff.record(target / 1000, target, 100)
+    expect(vardiff.isDue).toBe(false)
+    for (let i = 0; i < 11; i++) vardiff.record(target, target, 200)
+    expect(vardiff.isDue).toBe(true)
   })
 
   it("grows from nothing", () => {
     const vardiff = new Server.Vardiff(0, 0, 0)
-    expect(simulate(vardiff, 1e3, 1800) / 1e3).toBeGreaterThan(0.5)
+    simulate(vardiff, 1e3, 1800)
+    expect(vardiff.hashRate / 1e3).toBeGreaterThan(0.85)
   })
 
   it("leaves a steady rate alone, and one at the floor there", () => {
-    const vardiff = new Server.Vardiff(1e12, 1, 0)
-    const difficulty = difficultyOf(1e12)
-    for (let second = 10; second <= 250; second += 10) {
-      vardiff.record(difficulty)
-      expect(vardiff.review(difficulty, second * 1000)).toBe(false)
-    }
+    expect(simulate(new Server.Vardiff(1e12, 1, 0), 1e12, 24 * 3600)).toBe(0)
     const silent = new Server.Vardiff(0, 1000, 0)
-    simulate(silent, 0, 3600)
+    expect(simulate(silent, 0, 3600)).toBe(0)
     expect(silent.hashRate).toBe(1000)
+  })
+
+  it("does not forget in silence what a miner had, and takes it back at once", () => {
+    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    simulate(vardiff, 1e12, 600)
+    simulate(vardiff, 0, 12 * 3600, 600)
+    expect(vardiff.hashRate).toBeCloseTo(1e9, -8)
+    simulate(vardiff, 1e12, 5, 600 + 12 * 3600)
+    expect(Math.abs(Math.log(vardiff.hashRate / 1e12))).toBeLessThan(0.2)
+  })
+
+  it("begins anew with what the client says of itself", () => {
+    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    simulate(vardiff, 1e15, 1)
+    vardiff.restart(1e15, 1000)
+    expect(vardiff.hashRate).toBe(1e15)
+    expect(simulate(vardiff, 1e15, 1800, 1)).toBe(0)
   })
 })
 
@@ -63,7 +96,7 @@ describe("a channel's target", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
-    server.now = START + 120_000
+    server.now = START + 150_000
     const { events, messages } = server.tick(connection)
     expect(messages).toMatchObject([{ _tag: "SetTarget", channelId: miner.channelId }])
     expect(events).toMatchObject([{ _tag: "TargetChanged" }])
@@ -82,7 +115,7 @@ describe("a channel's target", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
-    const shares = Array.from({ length: 40 }, () => miner.mine())
+    const shares = Array.from({ length: 120 }, () => miner.mine())
     const { messages } = server.send(connection, ...shares)
     expect(messages.filter(({ _tag }) => _tag === "SetTarget")).toHaveLength(1)
     expect(messages.filter(({ _tag }) => _tag === "SubmitShares.Error")).toEqual([])

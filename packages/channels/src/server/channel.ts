@@ -246,7 +246,7 @@ export class Channel {
     this.#acceptedDifficulty += difficulty
     if (hashDifficulty > this.#bestDifficulty) this.#bestDifficulty = hashDifficulty
     this.#meter.add(difficulty, now)
-    this.vardiff.record(difficulty)
+    this.vardiff.record(difficulty, this.current.difficulty, now)
   }
 
   /** How many shares were accepted since the last acknowledgement. */

@@ -350,8 +350,8 @@ export class Connection {
     })
     if (isBlock) this.#foundBlock(channel, active, message, out)
     if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
-    if (channel.vardiff.isFlooded(channel.current.difficulty, now)) {
-      if (channel.vardiff.review(channel.current.difficulty, now)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
+    if (channel.vardiff.isDue && channel.vardiff.review(channel.current.difficulty, now)) {
+      this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
     }
   }
 

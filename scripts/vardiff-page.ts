@@ -1,0 +1,230 @@
+/** `npm run vardiff-page`: writes the table of docs/vardiff.md and its pictures, from simulations with fixed seeds. */
+import * as Plot from "@observablehq/plot"
+import { parseHTML } from "linkedom"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import {
+  classic,
+  isRight,
+  NOISE,
+  ours,
+  quantile,
+  rateAt,
+  RETURN,
+  type Rule,
+  type Run,
+  runs,
+  type Scenario,
+  STEADY,
+  STEPS,
+  timeToRight
+} from "./vardiff-simulation.ts"
+
+/** Where the page and its pictures are. */
+export const path = fileURLToPath(new URL("../docs/vardiff.md", import.meta.url))
+export const folder = fileURLToPath(new URL("../docs/vardiff/", import.meta.url))
+
+const RUNS = 400
+const LONG_RUNS = 60
+const RULES: ReadonlyArray<readonly [name: string, make: () => Rule]> = [
+  ["ours", ours],
+  ["classic", classic]
+]
+
+/** What the page says of a scenario under each rule. */
+export interface Change {
+  readonly scenario: string
+  readonly rule: string
+  /** Seconds until the rate is within 20 % of the right one. */
+  readonly median: number
+  readonly p90: number
+  /** Shares in the hour after the change, and SetTargets. */
+  readonly shares: number
+  readonly setTargets: number
+}
+
+export const changes = (): ReadonlyArray<Change> =>
+  [...STEPS, RETURN].flatMap((scenario) =>
+    RULES.map(([rule, make]) => {
+      const all = runs(make, scenario, RUNS)
+      const times = all.map((run) => timeToRight(run, scenario))
+      return {
+        scenario: scenario.name,
+        rule,
+        median: quantile(times, 0.5),
+        p90: quantile(times, 0.9),
+        shares: quantile(
+          all.map((run) => within(run.shares, scenario.change)),
+          0.5
+        ),
+        setTargets: quantile(
+          all.map((run) =>
+            within(
+              run.rates.map(([at]) => at),
+              scenario.change
+            )
+          ),
+          0.5
+        )
+      }
+    })
+  )
+
+/** Of the hour after the change. */
+const within = (times: ReadonlyArray<number>, change: number): number =>
+  times.filter((at) => at > change && at <= change + 3600).length
+
+export interface Long {
+  readonly scenario: string
+  readonly rule: string
+  readonly setTargetsAnHour: number
+  /** Part of the time that the rate is within 20 %. */
+  readonly right: number
+  readonly sharesAMinute: number
+}
+
+export const longs = (): ReadonlyArray<Long> =>
+  [STEADY, NOISE].flatMap((scenario) =>
+    RULES.map(([rule, make]) => {
+      const all = runs(make, scenario, LONG_RUNS)
+      const seconds = scenario.seconds - scenario.change
+      const minutes = Array.from({ length: seconds / 60 }, (_, minute) => scenario.change + minute * 60)
+      const after = (times: ReadonlyArray<number>) => times.filter((at) => at > scenario.change).length
+      const mean = (of: (run: Run) => number) => all.reduce((sum, run) => sum + of(run), 0) / all.length
+      return {
+        scenario: scenario.name,
+        rule,
+        setTargetsAnHour: mean(({ rates }) => after(rates.map(([at]) => at)) / (seconds / 3600)),
+        right: mean((run) => minutes.filter((at) => isRight(rateAt(run, at), 1)).length / minutes.length),
+        sharesAMinute: mean(({ shares }) => after(shares) / (seconds / 60))
+      }
+    })
+  )
+
+/** The two tables. */
+export const tables = (made: {
+  readonly changes: ReadonlyArray<Change>
+  readonly longs: ReadonlyArray<Long>
+}): string => {
+  const seconds = (value: number) => (Number.isFinite(value) ? `${Math.round(value)} s` : "more than an hour")
+  const pairs = <A extends { readonly scenario: string }>(rows: ReadonlyArray<A>, cells: (row: A) => Array<string>) =>
+    Array.from(
+      Map.groupBy(rows, ({ scenario }) => scenario),
+      ([scenario, of]) => {
+        const [mine, theirs] = of.map(cells)
+        return [scenario, ...mine!.flatMap((cell, index) => [cell, theirs![index]!])]
+      }
+    )
+  return [
+    table(
+      ["change", "median", "classic", "p90", "classic", "shares", "classic", "SetTargets", "classic"],
+      pairs(made.changes, ({ median, p90, setTargets, shares }) => [
+        seconds(median),
+        seconds(p90),
+        String(shares),
+        String(setTargets)
+      ])
+    ),
+    table(
+      ["no change", "SetTargets an hour", "classic", "within 20 %", "classic", "shares a minute", "classic"],
+      pairs(made.longs, ({ right, setTargetsAnHour, sharesAMinute }) => [
+        setTargetsAnHour.toFixed(2),
+        `${Math.round(right * 100)} %`,
+        sharesAMinute.toFixed(2)
+      ])
+    )
+  ].join("\n\n")
+}
+
+/** As oxfmt sets it. */
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column]!.length)))
+  const line = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
+  return [line(head), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...rows.map(line)].join("\n")
+}
+
+const COLORS: Readonly<Record<string, string>> = { ours: "#0b6e4f", classic: "#c1440e" }
+
+/** One SVG for each of the curves: the median of many runs, and where eight of ten are. */
+export const pictures = (): ReadonlyMap<string, string> =>
+  new Map(
+    [
+      ["up", STEPS[2]!, 300, 1500],
+      ["down", STEPS[5]!, 300, 2400],
+      ["return", RETURN, 300, 3000],
+      ["noise", NOISE, 3600, 10_800]
+    ].map(([name, scenario, from, to]) => [
+      `${name as string}.svg`,
+      picture(scenario as Scenario, from as number, to as number)
+    ])
+  )
+
+const picture = (scenario: Scenario, from: number, to: number): string => {
+  const { document } = parseHTML("<html><body></body></html>")
+  const times = Array.from({ length: 121 }, (_, index) => from + ((to - from) * index) / 120)
+  const marks = RULES.flatMap(([rule, make]) => {
+    const all = runs(make, scenario, 100)
+    const points = times.map((time) => {
+      const rates = all.map((run) => rateAt(run, time))
+      return { minutes: time / 60, low: quantile(rates, 0.1), middle: quantile(rates, 0.5), high: quantile(rates, 0.9) }
+    })
+    const fill = COLORS[rule]!
+    return [
+      Plot.areaY(points, { x: "minutes", y1: "low", y2: "high", fill, fillOpacity: 0.15, curve: "step-after" }),
+      Plot.lineY(points, { x: "minutes", y: "middle", stroke: fill, strokeWidth: 2, curve: "step-after" })
+    ]
+  })
+  const isNoise = scenario === NOISE
+  const truth = times.map((time) => ({ minutes: time / 60, rate: isNoise ? 1 : scenario.rate(time, () => 0) }))
+  const svg = Plot.plot({
+    document: document as never,
+    width: 760,
+    height: 320,
+    marginLeft: 60,
+    marginTop: 30,
+    style: { background: "white", color: "black", fontFamily: "sans-serif" },
+    x: { label: "minutes", domain: [from / 60, to / 60] },
+    y: {
+      type: "log",
+      label: "rate that the target is for, in units of the miner's first",
+      tickFormat: "~g",
+      grid: true
+    },
+    marks: [
+      ...marks,
+      Plot.lineY(
+        truth.filter(({ rate }) => rate > 0),
+        { x: "minutes", y: "rate", stroke: "black", strokeDasharray: "4 3", curve: "step-after" }
+      ),
+      ...["miner", ...RULES.map(([rule]) => rule)].map((label, index) =>
+        Plot.text([label], {
+          text: [label],
+          frameAnchor: "top-right",
+          dx: -10,
+          dy: 6 + index * 16,
+          fontSize: 13,
+          fill: COLORS[label] ?? "black"
+        })
+      )
+    ]
+  })
+  svg.setAttribute("xmlns", "http://www.w3.org/2000/svg")
+  return `${svg.outerHTML.replace(/(\.\d\d)\d+/g, "$1")}\n`
+}
+
+const BEGIN = "<!-- written by npm run vardiff-page: -->"
+const END = "<!-- end -->"
+
+/** The page with these tables in it. */
+export const pageWith = (page: string, made: string): string => {
+  const [before, rest] = page.split(BEGIN)
+  const after = rest?.split(END)[1]
+  if (before === undefined || after === undefined) throw new Error(`${path} has no place for its tables`)
+  return `${before}${BEGIN}\n\n${made}\n\n${END}${after}`
+}
+
+if (import.meta.main) {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path, pageWith(readFileSync(path, "utf8"), tables({ changes: changes(), longs: longs() })))
+  for (const [name, svg] of pictures()) writeFileSync(`${folder}${name}`, svg)
+}

@@ -1,0 +1,206 @@
+/**
+ * Miners that do not exist, to see what a rule for the difficulty makes of them: shares come as a Poisson process whose
+ * rate is the miner's over the difficulty of the moment, from a seeded generator. Rates are in units of the miner's first.
+ * A new target holds at once, whatever the rule.
+ */
+import { HASHES_PER_DIFFICULTY, Server } from "@sluice/channels"
+
+/** Seconds between shares that both rules aim at: six a minute. */
+const PERIOD = 10
+/** No device sends more shares a second, however easy they are. */
+const MAX_PER_SECOND = 100
+/** So many hashes a second are a rate of 1. */
+const UNIT = 1e12
+
+export interface Rule {
+  /** Seconds between regular reviews. */
+  readonly every: number
+  /** What the target is made for. */
+  readonly rate: number
+  /** A share came, at a time in seconds; the rule may change its rate at once. */
+  share(now: number): void
+  review(now: number): void
+}
+
+/** The rule of this project, reviewed as often as the pool does. */
+export const ours = (): Rule => {
+  const vardiff = new Server.Vardiff(UNIT, 1, 0)
+  const target = () => (vardiff.hashRate * PERIOD) / HASHES_PER_DIFFICULTY
+  return {
+    every: 5,
+    get rate() {
+      return vardiff.hashRate / UNIT
+    },
+    share(now) {
+      vardiff.record(target(), target(), now * 1000)
+      if (vardiff.isDue) vardiff.review(target(), now * 1000)
+    },
+    review(now) {
+      vardiff.review(target(), now * 1000)
+    }
+  }
+}
+
+/**
+ * The rules that the Stratum V2 reference implementation calls classic: every 60 seconds the rate since the last change is
+ * taken over if it is off by so much after so long; without a share the rate is divided, and great leaps are cut short.
+ */
+export const classic = (): Rule => {
+  let rate = 1
+  let shares = 0
+  let since = 0
+  return {
+    every: 60,
+    get rate() {
+      return rate
+    },
+    share() {
+      shares++
+    },
+    review(now) {
+      const seconds = now - since
+      const factor = (shares * PERIOD) / seconds
+      const off = Math.abs(factor - 1)
+      if (!CLASSIC.some(([after, least]) => seconds >= after && off >= least)) return
+      if (shares === 0) rate /= seconds <= 30 ? 1.5 : seconds < 60 ? 2 : 3
+      else if (off > 10) rate *= seconds <= 30 ? 10 : seconds < 60 ? 5 : 3
+      else rate *= factor
+      shares = 0
+      since = now
+    }
+  }
+}
+
+const CLASSIC: ReadonlyArray<readonly [afterSeconds: number, off: number]> = [
+  [15, 1],
+  [60, 0.6],
+  [120, 0.5],
+  [180, 0.45],
+  [240, 0.3],
+  [300, 0.15]
+]
+
+export interface Scenario {
+  readonly name: string
+  /** The miner's rate at a time in seconds; constant within a second. `random` is the run's own. */
+  readonly rate: (now: number, random: (n: number) => number) => number
+  /** When it changes, and what it is then: from here the time to be right counts. */
+  readonly change: number
+  readonly after: number
+  readonly seconds: number
+}
+
+export interface Run {
+  /** Each change of the rule's rate, the first at 0. */
+  readonly rates: ReadonlyArray<readonly [seconds: number, rate: number]>
+  /** When shares came. */
+  readonly shares: ReadonlyArray<number>
+}
+
+export const simulate = (rule: Rule, scenario: Scenario, seed: number): Run => {
+  const random = generator(seed)
+  const noise = (n: number) => generator(Math.imul(seed, 31) + n)()
+  const rates: Array<[number, number]> = [[0, rule.rate]]
+  const shares: Array<number> = []
+  const note = (now: number) => {
+    if (rule.rate !== rates.at(-1)![1]) rates.push([now, rule.rate])
+  }
+  let now = 0
+  let review = rule.every
+  let toNext = -Math.log(1 - random())
+  while (now < scenario.seconds) {
+    const perSecond = Math.min(MAX_PER_SECOND, scenario.rate(Math.floor(now), noise) / (rule.rate * PERIOD))
+    const until = Math.min(review, Math.floor(now) + 1)
+    if (toNext <= (until - now) * perSecond) {
+      now += toNext / perSecond
+      toNext = -Math.log(1 - random())
+      shares.push(now)
+      rule.share(now)
+      note(now)
+      continue
+    }
+    toNext -= (until - now) * perSecond
+    now = until
+    if (now < review) continue
+    review += rule.every
+    rule.review(now)
+    note(now)
+  }
+  return { rates, shares }
+}
+
+/** The rule's rate at a time. */
+export const rateAt = ({ rates }: Run, seconds: number): number => {
+  let low = 0
+  let high = rates.length
+  while (high - low > 1) {
+    const middle = (low + high) >> 1
+    if (rates[middle]![0] <= seconds) low = middle
+    else high = middle
+  }
+  return rates[low]![1]
+}
+
+export const isRight = (rate: number, right: number): boolean => Math.abs(rate / right - 1) <= 0.2
+
+/** Seconds from the change until the rate was within 20 % for the first time; infinite if it never was. */
+export const timeToRight = (run: Run, { after, change }: Scenario): number => {
+  if (isRight(rateAt(run, change), after)) return 0
+  const found = run.rates.find(([seconds, rate]) => seconds > change && isRight(rate, after))
+  return found === undefined ? Infinity : found[0] - change
+}
+
+/** Mulberry32: numbers from 0 to 1 of a seed, the same everywhere. */
+const generator = (seed: number) => {
+  let state = seed | 0
+  return (): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const HOUR = 3600
+const BEFORE = 600
+
+const step = (factor: number): Scenario => ({
+  name: factor > 1 ? `up x${factor}` : `down x${Math.round(1 / factor)}`,
+  rate: (now) => (now < BEFORE ? 1 : factor),
+  change: BEFORE,
+  after: factor,
+  seconds: BEFORE + HOUR
+})
+
+export const STEPS: ReadonlyArray<Scenario> = [2, 10, 100, 1 / 2, 1 / 10, 1 / 100].map(step)
+
+/** It stops for ten minutes. */
+export const RETURN: Scenario = {
+  name: "stops, and is back after 10 minutes",
+  rate: (now) => (now < BEFORE || now >= 2 * BEFORE ? 1 : 0),
+  change: 2 * BEFORE,
+  after: 1,
+  seconds: 2 * BEFORE + HOUR
+}
+
+/** Every minute it has another rate, with a standard deviation of a quarter. */
+export const NOISE: Scenario = {
+  name: "noise of 25 %",
+  rate: (now, random) => Math.max(0, 1 + 0.25 * Math.sqrt(12 / 4) * (sum4(random, Math.floor(now / 60)) - 2)),
+  change: HOUR,
+  after: 1,
+  seconds: 6 * HOUR
+}
+
+export const STEADY: Scenario = { name: "steady", rate: () => 1, change: HOUR, after: 1, seconds: 6 * HOUR }
+
+/** Four numbers from 0 to 1 added: near enough to normal. */
+const sum4 = (random: (n: number) => number, n: number): number =>
+  random(4 * n) + random(4 * n + 1) + random(4 * n + 2) + random(4 * n + 3)
+
+export const quantile = (values: ReadonlyArray<number>, p: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(p * values.length))]!
+
+/** All runs of a scenario under a rule. */
+export const runs = (make: () => Rule, scenario: Scenario, count: number): ReadonlyArray<Run> =>
+  Array.from({ length: count }, (_, index) => simulate(make(), scenario, index * 7919 + 1))
