@@ -37,6 +37,11 @@ describe("messages", () => {
       ])
       const constraints = yield* sniffer.waitFor(TemplateDistribution.CoinbaseOutputConstraints)
       assert.deepInclude(constraints, { connectionId: 2, protocol: "template-distribution" })
+      const tags = (yield* sniffer.seen).map(({ message }) => message?._tag)
+      assert.deepStrictEqual(
+        tags.filter((tag) => tag?.startsWith("SetupConnection") === false),
+        ["AllocateMiningJobToken", "CoinbaseOutputConstraints"]
+      )
     })
   )
 

@@ -166,6 +166,21 @@ describe("a replay", () => {
     })
   )
 
+  it.effect("waits for a kind that does not come only once", () =>
+    Effect.gen(function* () {
+      const { differences, told } = yield* against(
+        ({ frames }) => Effect.andThen(frames.write([setupSuccess, frame(0x4abc, 9)]), Effect.forever(frames.pull)),
+        {},
+        ({ connectionId, openedAt, steps }) => ({ connectionId, openedAt, steps: [...steps, steps[3]!, steps[3]!] })
+      )
+      assert.deepStrictEqual(differences, ["recorded: SetTarget, 3 times; none came"])
+      assert.deepStrictEqual(
+        told.filter((one) => one === "Late"),
+        ["Late"]
+      )
+    })
+  )
+
   it.effect("tells where the server ends the connection and did not, and the other way round", () =>
     Effect.gen(function* () {
       const early = yield* against(({ close, frames }) => Effect.andThen(frames.pull, close))
