@@ -57,6 +57,8 @@ export class Pool extends Context.Service<
 const EVENT_BUFFER = 4096
 /** How often difficulties are reviewed and idle connections looked for. */
 const TICK = Duration.seconds(5)
+/** Connections that are told of a new job in one turn of the event loop: some milliseconds. */
+const SENT_AT_ONCE = 128
 /** How long the last replies of a connection that the pool ends may take. */
 const FLUSH_TIMEOUT = Duration.seconds(1)
 
@@ -233,17 +235,21 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   })
 
   /** Tells all connections what the template provider said, in one write each. */
-  const onTemplates = (batch: ReadonlyArray<TemplateMessage>): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const arrived = clock.monotonicTimeNanosUnsafe()
-      const at = now()
-      const happened = batch.map((message) => announce(message, at))
-      for (const session of sessions) sendBeside(session)
-      const latencyMs = Number(clock.monotonicTimeNanosUnsafe() - arrived) / 1e6
-      lastTemplateAt = at
-      metrics.jobSent(latencyMs / 1000)
-      return tellOf(happened.map((event) => ("latencyMs" in event ? { ...event, latencyMs } : event)))
-    })
+  const onTemplates = Effect.fnUntraced(function* (batch: ReadonlyArray<TemplateMessage>) {
+    const arrived = clock.monotonicTimeNanosUnsafe()
+    const at = now()
+    const happened = batch.map((message) => announce(message, at))
+    let sent = 0
+    for (const session of Array.from(sessions)) {
+      sendBeside(session)
+      // Ten thousand writes take long enough for others to wait: shares are answered in between.
+      if (++sent % SENT_AT_ONCE === 0) yield* Effect.yieldNow
+    }
+    const latencyMs = Number(clock.monotonicTimeNanosUnsafe() - arrived) / 1e6
+    lastTemplateAt = at
+    metrics.jobSent(latencyMs / 1000)
+    yield* tellOf(happened.map((event) => ("latencyMs" in event ? { ...event, latencyMs } : event)))
+  })
 
   const announce = (message: TemplateMessage, at: number): PoolEvent => {
     const announcements = work.onMessage(message, at)
