@@ -52,6 +52,6 @@ const { makeCurve } = (await import(url)) as { readonly makeCurve: (bytes: Uint8
 const curve = makeCurve(bytes)
 port.on("message", (question: Question) => {
   const found = answer(curve, question)
-  port.postMessage(found)
+  port.postMessage(found, [])
   for (const secret of found.secrets) secret.fill(0)
 })

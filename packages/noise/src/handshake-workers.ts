@@ -23,6 +23,8 @@ export interface Exchange {
 
 export interface HandshakeWorkersCalls {
   readonly threads: number
+  /** Above how many handshakes that wait for the event loop threads are to take some. */
+  readonly above: number
   /**
    * A curve that knows the results for this handshake, to be given to core's `Responder` with the same bytes; `undefined`
    * where no thread works any more, and the handshake is to be computed here.
@@ -38,6 +40,12 @@ export interface HandshakeWorkersOptions {
    * @sluice/embedded is the one in WebAssembly. By default @noble/curves.
    */
   readonly curve?: { readonly url: string; readonly bytes?: Uint8Array }
+  /**
+   * Above how many handshakes that wait threads take some; with 0 they take all. By default 0, because @noble/curves takes
+   * the event loop 8 ms for each; for the curve in WebAssembly, which takes half a millisecond, 16: until then asking a
+   * thread costs more than it saves.
+   */
+  readonly above?: number
   /** Starts the code of handshake-thread.ts, for programs that are bundled into one file. */
   readonly spawn?: (workerData: ThreadData) => Worker
 }
@@ -58,6 +66,7 @@ export const layer = (options: HandshakeWorkersOptions = {}): Layer.Layer<never>
       ),
       (threads): HandshakeWorkersCalls => ({
         threads: threads.count,
+        above: options.above ?? (options.curve === undefined ? 0 : 16),
         exchange: ({ act1, credentials, entropy, ephemeralSecret }) =>
           Effect.callback((resume) => {
             const staticSecret = Redacted.value(credentials.staticSecret)
@@ -125,7 +134,7 @@ class Thread {
   ask(question: Omit<Question, "id">, answered: Answered): void {
     const id = ++this.#lastId
     this.#answered.set(id, answered)
-    this.#worker.postMessage({ id, ...question } satisfies Question)
+    this.#worker.postMessage({ id, ...question } satisfies Question, [])
   }
 
   async end(): Promise<void> {

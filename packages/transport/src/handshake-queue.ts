@@ -1,7 +1,8 @@
 /**
- * The order in which a server computes its handshakes: so many a second at most, so many at a time, and the addresses that
- * wait for one take turns, so that a thousand connections of one peer delay that peer and nobody else. Who is connected
- * already does not wait for them either: between two handshakes the event loop gets a turn.
+ * The order in which a server computes its handshakes: so many a second at most, and the addresses that wait for one take
+ * turns, so that a thousand connections of one peer delay that peer and nobody else. Who is connected already does not wait
+ * for them either: on the event loop they are computed one at a time with turns for others between them, and where many
+ * wait, threads take the rest.
  */
 import { Clock, Duration, Effect, FiberSet, type Scope } from "effect"
 import { addressGroup } from "./connection-limits.ts"
@@ -9,18 +10,18 @@ import { addressGroup } from "./connection-limits.ts"
 export interface HandshakeQueueOptions {
   /** Handshakes begun a second. */
   readonly maxPerSecond: number
-  /** Handshakes at a time. */
-  readonly slots: number
+  /** Where there are threads: how many handshakes they can have at a time, and above how many that wait they get some. */
+  readonly threads?: { readonly slots: number; readonly above: number }
 }
 
+/** Where a handshake is to be computed. */
+export type HandshakeLane = "event loop" | "thread"
+
 export interface HandshakeQueue {
-  /**
-   * Waits for its turn, then runs `handshake`, which is told whether others wait too; its time on the event loop is then
-   * theirs. Fails with the number that wait if those are too many.
-   */
+  /** Waits for its turn, then runs `handshake`. Fails with the number that wait if those are too many. */
   readonly run: <A, E>(
     host: string,
-    handshake: (isBusy: boolean) => Effect.Effect<A, E>
+    handshake: (lane: HandshakeLane) => Effect.Effect<A, E>
   ) => Effect.Effect<A, E | QueueFull>
 }
 
@@ -38,36 +39,46 @@ const MAX_WAIT_SECONDS = 5
 
 export const makeHandshakeQueue = ({
   maxPerSecond,
-  slots
+  threads = { slots: 0, above: 0 }
 }: HandshakeQueueOptions): Effect.Effect<HandshakeQueue, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const start = yield* FiberSet.makeRuntime<never>()
     const maxWaiting = Math.max(2, maxPerSecond * MAX_WAIT_SECONDS)
     /** By address, in the order in which the addresses get their turns. */
-    const lines = new Map<string, Array<() => void>>()
+    const lines = new Map<string, Array<Turn>>()
     let waiting = 0
-    let running = 0
+    let inThreads = 0
+    let isLoopTaken = false
     /** Handshakes that may begin now; a second's worth at most. */
     let allowed = maxPerSecond
     let countedAt = clock.currentTimeMillisUnsafe()
     let isTimerSet = false
 
+    /** Where the next one that waits is to be computed, if one waits and there is room. */
+    const freeLane = (): HandshakeLane | undefined => {
+      if (waiting > threads.above && inThreads < threads.slots) return "thread"
+      // Where threads are asked from the first one on, the event loop is too slow for any.
+      const isForLoop = threads.slots === 0 || threads.above > 0
+      return waiting > 0 && isForLoop && !isLoopTaken ? "event loop" : undefined
+    }
+
     const begin = (): void => {
       const now = clock.currentTimeMillisUnsafe()
       allowed = Math.min(maxPerSecond, allowed + (Math.max(0, now - countedAt) * maxPerSecond) / 1000)
       countedAt = now
-      while (waiting > 0 && running < slots && allowed >= 1) {
+      for (let lane = freeLane(); lane !== undefined && allowed >= 1; lane = freeLane()) {
         const [address, line] = lines.entries().next().value!
         const turn = line.shift()!
         lines.delete(address)
         if (line.length > 0) lines.set(address, line)
         waiting--
-        running++
         allowed--
-        turn()
+        if (lane === "thread") inThreads++
+        else isLoopTaken = true
+        turn(lane)
       }
-      if (waiting === 0 || running >= slots || isTimerSet) return
+      if (freeLane() === undefined || isTimerSet) return
       isTimerSet = true
       start(Effect.andThen(clock.sleep(Duration.millis(Math.ceil(((1 - allowed) * 1000) / maxPerSecond))), timerEnded))
     }
@@ -76,16 +87,16 @@ export const makeHandshakeQueue = ({
       begin()
     })
 
-    const turn = (host: string, onTurn: () => void): Effect.Effect<void, QueueFull> =>
-      Effect.callback<void, QueueFull>((resume) => {
+    const turn = (host: string, onTurn: Turn): Effect.Effect<HandshakeLane, QueueFull> =>
+      Effect.callback<HandshakeLane, QueueFull>((resume) => {
         const address = addressGroup(host)
         const line = lines.get(address) ?? []
         if (waiting >= maxWaiting || line.length >= maxWaiting / 2) {
           return resume(Effect.fail({ _tag: "QueueFull", waiting }))
         }
-        const begun = () => {
-          onTurn()
-          resume(Effect.void)
+        const begun: Turn = (lane) => {
+          onTurn(lane)
+          resume(Effect.succeed(lane))
         }
         line.push(begun)
         lines.set(address, line)
@@ -100,21 +111,28 @@ export const makeHandshakeQueue = ({
         })
       })
 
-    const done = Effect.sync(() => {
-      running--
+    const threadDone = Effect.sync(() => {
+      inThreads--
       begin()
     })
-    /** After some turns of the event loop, for those whose messages are to be read and those who are to be accepted. */
-    const passOn = Effect.sync(() => void start(Effect.andThen(turns, done)))
+    const loopDone = Effect.sync(() => {
+      isLoopTaken = false
+      begin()
+    })
+    /** The event loop goes on after some turns for those whose messages are to be read or who are to be accepted. */
+    const passOn = (lane: HandshakeLane): Effect.Effect<void> =>
+      lane === "thread" ? threadDone : Effect.sync(() => void start(Effect.andThen(turns, loopDone)))
 
     return {
       run: (host, handshake) =>
         Effect.suspend(() => {
-          let hasTurn = false
-          return turn(host, () => (hasTurn = true)).pipe(
-            Effect.flatMap(() => handshake(running > 1 || waiting > 0)),
-            Effect.ensuring(Effect.suspend(() => (hasTurn ? passOn : Effect.void)))
+          let taken: HandshakeLane | undefined
+          return turn(host, (lane) => (taken = lane)).pipe(
+            Effect.flatMap(handshake),
+            Effect.ensuring(Effect.suspend(() => (taken === undefined ? Effect.void : passOn(taken))))
           )
         })
     }
   })
+
+type Turn = (lane: HandshakeLane) => void

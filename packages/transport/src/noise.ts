@@ -3,8 +3,8 @@
  * `Duplex`, then every frame encrypted.
  *
  * A handshake costs a responder half a millisecond of computing (in WebAssembly; eight in JavaScript) and at most 64 bytes of
- * memory before it, and ends with its time limit whatever the peer does or leaves undone. Where several come at once they
- * are computed in threads, if there are any (noise's `HandshakeWorkers`), and peers take turns (handshake-queue.ts).
+ * memory before it, and ends with its time limit whatever the peer does or leaves undone. Where many come at once peers
+ * take turns (handshake-queue.ts), and threads help, if there are any (noise's `HandshakeWorkers`).
  */
 import {
   ACT1_SIZE,
@@ -47,7 +47,7 @@ import {
   type Role,
   WrongAuthority
 } from "./handshake-error.ts"
-import { makeHandshakeQueue } from "./handshake-queue.ts"
+import { type HandshakeLane, makeHandshakeQueue } from "./handshake-queue.ts"
 import { handshakeSeconds } from "./metrics.ts"
 
 export interface ResponderOptions extends FrameLimits {
@@ -93,8 +93,8 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   const workers = yield* HandshakeWorkers.HandshakeWorkers
   const queue = yield* makeHandshakeQueue({
     maxPerSecond: options.maxHandshakesPerSecond ?? 1000,
-    // A thread always has a next one.
-    slots: workers === undefined ? 1 : workers.threads * 2
+    // A thread always has some more, also while the event loop is busy.
+    ...(workers === undefined ? {} : { threads: { slots: workers.threads * 4, above: workers.above } })
   })
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
@@ -107,11 +107,11 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
       return yield* failWith(duplex, new HandshakeGarbage({ role: "responder", what: "64 bytes", hint: stranger }))
     const begun = clock.monotonicTimeNanosUnsafe()
     const act2 = new Uint8Array(ACT2_SIZE)
-    const compute = Effect.fnUntraced(function* (isBusy: boolean) {
+    const compute = Effect.fnUntraced(function* (lane: HandshakeLane) {
       const shown = yield* credentials
       const [ephemeralSecret, bytes] = [random(32), random(32)]
       const known =
-        isBusy && workers !== undefined
+        lane === "thread" && workers !== undefined
           ? yield* workers.exchange({ act1, ephemeralSecret, entropy: bytes, credentials: shown })
           : undefined
       const { certificate, staticKey, staticSecret } = shown

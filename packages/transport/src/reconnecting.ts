@@ -1,7 +1,6 @@
 /** Keeping a connection: dial, use it until it is lost, wait, dial again, for ever. */
 import { Cause, Duration, Effect, Option, Random, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Connection, ConnectionDialer } from "./connection.ts"
 import { formatServerAddress, type ServerAddress } from "./endpoint.ts"
 import { messageOf } from "./serve.ts"
 
@@ -18,10 +17,10 @@ export interface ReconnectingOptions {
  * a half cut off at random, and begin small again after a connection that lasted longer than the longest wait. A defect of
  * the handler is not a lost connection: it is passed on.
  */
-export const reconnecting = <In, Out, E, R>(
-  dialer: ConnectionDialer<In, Out>,
+export const reconnecting = <A, DialFailure, E, R>(
+  dialer: { readonly dial: (server: ServerAddress) => Effect.Effect<A, DialFailure, Scope.Scope> },
   servers: NonEmptyReadonlyArray<ServerAddress>,
-  handler: (connection: Connection<In, Out>, server: ServerAddress) => Effect.Effect<void, E, R>,
+  handler: (connection: A, server: ServerAddress) => Effect.Effect<void, E, R>,
   options: ReconnectingOptions = {}
 ): Effect.Effect<never, never, Exclude<R, Scope.Scope>> =>
   Effect.gen(function* () {

@@ -1,42 +1,67 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { makeHandshakeQueue } from "../src/handshake-queue.ts"
+import { type HandshakeLane, makeHandshakeQueue } from "../src/handshake-queue.ts"
 
 describe("handshakes", () => {
-  it.effect("are begun so many at a time, and addresses take turns", () =>
+  it.effect("are begun one at a time on the event loop, and addresses take turns", () =>
     Effect.gen(function* () {
-      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 1000, slots: 1 })
+      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 1000 })
       const begun: Array<string> = []
       let atOnce = 0
-      const handshake = (name: string) => (isBusy: boolean) =>
+      const handshake = (name: string) => (lane: HandshakeLane) =>
         Effect.gen(function* () {
-          begun.push(`${name} ${isBusy ? "busy" : "alone"}`)
+          begun.push(name)
           atOnce++
-          assert.strictEqual(atOnce, 1)
+          assert.deepStrictEqual([atOnce, lane], [1, "event loop"])
           yield* Effect.sleep(10)
           atOnce--
         })
       const storm = Array.from({ length: 5 }, (_, i) => run("192.0.2.1", handshake(`storm${i}`)))
-      const fibers = yield* Effect.forEach([...storm, run("192.0.2.2", handshake("guest"))], (one) =>
-        Effect.forkChild(one)
-      )
+      const all = [...storm, run("192.0.2.2", handshake("guest"))]
+      const fibers = yield* Effect.forEach(all, (one) => Effect.forkChild(one))
       yield* TestClock.adjust("1 second")
       yield* Fiber.joinAll(fibers)
-      // All of them came in one turn of the event loop: the first began alone.
-      assert.deepStrictEqual(
-        begun.map((line) => line.split(" ")[0]),
-        ["storm0", "storm1", "guest", "storm2", "storm3", "storm4"]
+      assert.deepStrictEqual(begun, ["storm0", "storm1", "guest", "storm2", "storm3", "storm4"])
+    })
+  )
+
+  const lanes = Effect.fnUntraced(function* (
+    threads: { readonly slots: number; readonly above: number },
+    count: number
+  ) {
+    const { run } = yield* makeHandshakeQueue({ maxPerSecond: 1000, threads })
+    const used: Array<HandshakeLane> = []
+    for (let i = 0; i < count; i++) {
+      yield* Effect.forkChild(
+        run("192.0.2.1", (lane) => {
+          used.push(lane)
+          return Effect.never
+        })
       )
-      assert.strictEqual(begun[0], "storm0 alone")
-      assert.strictEqual(begun[2], "guest busy")
-      assert.strictEqual(begun[5], "storm4 alone")
+    }
+    yield* Effect.yieldNow
+    return used
+  })
+
+  it.effect("are computed in threads where more than some wait, as many as those can have", () =>
+    Effect.gen(function* () {
+      // One is computed here and three may wait: two of the other six are in threads, four have to wait.
+      assert.deepStrictEqual(yield* lanes({ slots: 2, above: 3 }, 9), ["event loop", "thread", "thread"])
+      assert.deepStrictEqual(yield* lanes({ slots: 2, above: 3 }, 4), ["event loop"])
+    })
+  )
+
+  it.effect("are all computed in threads where the event loop is not to compute any", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* lanes({ slots: 2, above: 0 }, 1), ["thread"])
+      assert.deepStrictEqual(yield* lanes({ slots: 2, above: 0 }, 5), ["thread", "thread"])
     })
   )
 
   it.effect("are begun so many a second", () =>
     Effect.gen(function* () {
-      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 10, slots: 100 })
+      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 10, threads: { slots: 100, above: 0 } })
       let done = 0
       const one = run("192.0.2.1", () => Effect.sync(() => done++))
       yield* Effect.forEach(Array.from({ length: 25 }), () => Effect.forkChild(one))
@@ -51,7 +76,7 @@ describe("handshakes", () => {
 
   it.effect("are refused when too many wait, of one address at half of them", () =>
     Effect.gen(function* () {
-      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 2, slots: 1 })
+      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 2 })
       const never = () => Effect.never
       yield* Effect.forkChild(run("192.0.2.9", never))
       yield* Effect.yieldNow
@@ -66,7 +91,7 @@ describe("handshakes", () => {
 
   it.effect("that are given up, waiting or begun, make room for others", () =>
     Effect.gen(function* () {
-      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 1000, slots: 1 })
+      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 1000 })
       const first = yield* Effect.forkChild(run("a", () => Effect.never))
       yield* Effect.yieldNow
       const second = yield* Effect.forkChild(run("b", () => Effect.never))
