@@ -1,10 +1,11 @@
-/** `sluice conformance connect` against servers on real sockets. */
+/** `sluice conformance` against servers on real sockets, and against the miner as a process of its own. */
 import { it } from "@effect/vitest"
 import { DevNode } from "@sluice/bitcoin"
 import { TemplateProvider } from "@sluice/template-provider"
 import { formatEndpoint, FrameListener, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"
 import { assert } from "vitest"
+import { Sluice } from "./child.ts"
 import { run } from "./in-process.ts"
 
 const listening = Plain.listener.pipe(
@@ -51,10 +52,69 @@ it.live("what cannot be is told in one line, and status 2", () =>
   Effect.gen(function* () {
     const bad = yield* Effect.promise(() => run(["conformance", "connect", "pool.example:3333"]))
     assert.strictEqual(bad.status, 2)
-    assert.match(bad.stderr, /^sluice conformance: "pool\.example:3333" is not a server's address/)
+    assert.match(bad.stderr, /^sluice conformance connect: "pool\.example:3333" is not a server's address/)
     const url = "stratum2+tcp+plain://127.0.0.1:1"
     const strange = yield* Effect.promise(() => run(["conformance", "connect", url, "--only", "nothing."]))
     assert.strictEqual(strange.status, 2)
     assert.match(strange.stderr, /no rule for mining begins with "nothing\."/)
   })
 )
+
+it("the miner as a process of its own keeps the rules that it is served, with Noise", async () => {
+  const { publicKey, secretKey } = JSON.parse((await run(["key", "generate", "--json"])).stdout)
+  const only = "client-setup.first,client-jobs.,client-shares.target,client-reconnect.same,client-noise.authority"
+  const args = ["--listen", "127.0.0.1:0", "--shares-per-minute", "6000", "--only", only, "--json"]
+  const kit = new Sluice(["conformance", "serve", ...args], {
+    SLUICE_CONFORMANCE_SERVE__AUTHORITY_SECRET_KEY: secretKey
+  })
+  const [url] = await kit.find(/stratum2\+tcp:\/\/127\.0\.0\.1:\d+\/\w+/)
+  assert.include(url, publicKey)
+  const miner = new Sluice(["miner", "--connect", url, "--user", "alice", "--channel", "extended"])
+  const { status, stdout, stderr } = await kit.finished
+  assert.strictEqual(status, 0, stdout + stderr)
+  const verdicts = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line))
+  assert.deepStrictEqual(
+    verdicts.map(({ id, verdict }) => `${verdict._tag} ${id}`).toSorted(),
+    ["active", "future", "group", "named", "stale", "started"]
+      .map((name) => `Passed client-jobs.${name}`)
+      .concat(
+        "Passed client-noise.authority",
+        "Passed client-reconnect.same",
+        "Passed client-setup.first",
+        "Passed client-shares.target"
+      )
+  )
+  assert.strictEqual((await miner.stop()).status, 0)
+}, 120_000)
+
+it.live("a client that never comes: every rule skipped, and status 1", () =>
+  Effect.gen(function* () {
+    const args = ["conformance", "serve", "--listen", "127.0.0.1:0", "--plain", "--connect-seconds", "1"]
+    const { status, stdout } = yield* Effect.promise(() => run([...args, "--log-level", "none"]))
+    assert.strictEqual(status, 1)
+    assert.match(stdout, /^skipped +5\.3\.15 +client-jobs\.active .*: the client did not connect within 1 s$/m)
+    assert.match(stdout, /\n0 passed, 0 failed, \d+ skipped\n$/)
+  })
+)
+
+it("the rules are listed, with whom they bind and where they stand", async () => {
+  const { status, stdout } = await run(["conformance", "rules", "--json"])
+  assert.strictEqual(status, 0)
+  const rules = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line))
+  assert.deepInclude(rules, {
+    id: "client-setup.vendor",
+    title: "The vendor is named",
+    section: "3.6.1",
+    side: "client",
+    protocol: "common"
+  })
+  assert.isAbove(rules.filter(({ side }) => side === "server").length, 60)
+  const table = await run(["conformance", "rules"])
+  assert.strictEqual(table.stdout.trim().split("\n").length, rules.length + 1)
+})

@@ -1,11 +1,13 @@
 /** The rules that bind clients, in the order in which they are tried where they have a session. */
 import type { ClientRule } from "./kit.ts"
-import { clientMiningRules } from "./mining-rules.ts"
+import { clientChannelRules } from "./channel-rules.ts"
+import { clientJobRules } from "./job-rules.ts"
 import { clientSetupRules } from "./setup-rules.ts"
 import { clientTemplateRules } from "./template-rules.ts"
 
 export const clientRules: ReadonlyArray<ClientRule> = [
-  ...clientMiningRules,
+  ...clientJobRules,
+  ...clientChannelRules,
   ...clientTemplateRules,
   ...clientSetupRules
 ]

@@ -75,7 +75,7 @@ export class MiningBooks {
       }
       case "UpdateChannel":
         judgeUpdate(ledger, this.channels.get(message.channelId), message)
-        return []
+        return this.answerUpdate(message)
       case "CloseChannel":
         judgeClose(ledger, this.isKnown(message.channelId), message)
         for (const channel of this.membersOf(message.channelId)) channel.closed ??= "by-client"
@@ -152,6 +152,15 @@ export class MiningBooks {
   /** The open channels that a message to this id is for. */
   membersOf(address: number): ReadonlyArray<ChannelBook> {
     return this.open.filter(({ groupId, id }) => id === address || groupId === address)
+  }
+
+  /** Another target for another hash rate, at most what the client asks for. */
+  private answerUpdate({ channelId, maximumTarget, nominalHashRate }: Mining.UpdateChannel): ReadonlyArray<Uint8Array> {
+    if (this.membersOf(channelId).length === 0) {
+      const error = Mining.UpdateChannelError.make({ channelId, errorCode: "invalid-channel-id" })
+      return [Mining.UpdateChannelError.codec.encode(error)]
+    }
+    return [this.setTarget(channelId, targetFor(nominalHashRate, this.options.sharesPerMinute, maximumTarget))]
   }
 
   /** Closes may cross: a channel that the kit has closed counts as open until the client knows. */

@@ -3,7 +3,7 @@ import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect, Option } from "effect"
 import { RuleSkipped } from "../rule.ts"
 import type { ClientKit, ClientRule } from "./kit.ts"
-import { busy } from "./visit.ts"
+import { busy } from "./busy.ts"
 
 /** `never` says why it could not be judged, where nothing came that it is about. */
 export const observed = (
@@ -35,7 +35,7 @@ const observe = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boole
     kit.protocol === "mining"
       ? [Mining.SubmitSharesStandard, Mining.SubmitSharesExtended]
       : [TemplateDistribution.SubmitSolution]
-  for (let seen = 0; seen < ENOUGH && !isSeen() && Option.isSome(visitor); seen++) {
+  for (let seen = 0; seen < ENOUGH[kit.protocol] && !isSeen() && Option.isSome(visitor); seen++) {
     const next = yield* Effect.option(visitor.value.peer.expectWithin(kit.shareMs, ...messages))
     if (Option.isNone(next)) break
   }
@@ -43,4 +43,4 @@ const observe = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boole
 })
 
 /** Shares, or solutions, after which what did not come will not come by itself. */
-const ENOUGH = 20
+const ENOUGH = { mining: 20, "template-distribution": 2 }

@@ -5,7 +5,8 @@ import { RuleSkipped } from "../rule.ts"
 import { lastBitFlipped, oneByteAtATime } from "../wire.ts"
 import type { ClientKit, ClientRule } from "./kit.ts"
 import { observed } from "./observed.ts"
-import { answer, busy, goesOn, greeted, refuses, setupError, setupSuccess } from "./visit.ts"
+import { busy, goesOn } from "./busy.ts"
+import { answer, greeted, refuses, setupError, setupSuccess } from "./reception.ts"
 
 const rule = (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
   id,

@@ -4,7 +4,7 @@ import { Clock, Effect } from "effect"
 import { RuleBroken, RuleSkipped } from "../rule.ts"
 import type { ClientRule } from "./kit.ts"
 import { observed as observedIn } from "./observed.ts"
-import { admitTemplateUser, solutionOf, withTemplates } from "./visit.ts"
+import { admitTemplateUser, solutionOf, withTemplates } from "./template-visit.ts"
 
 const rule = (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
   id,

@@ -1,21 +1,15 @@
-/** Deliberately broken twins of our clients: each fault is found by the name of the rule that it breaks. */
+/** Deliberately broken twins of our miner: each fault is found by the name of the rule that it breaks. */
 import { describe, expect, it } from "@effect/vitest"
-import { Common, Mining, TemplateDistribution } from "@sluice/protocol"
 import { NobleCurve } from "@sluice/noise"
+import { Common, type Frame, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
-import { checkClient, type ClientCheck } from "./client-worlds.ts"
-import { bytesOf, both, dropping, receiving, sending, sendingFrame } from "./faults.ts"
-
-interface Twin extends Omit<ClientCheck, "protocol"> {
-  /** What it does: the end of the sentence "a client that ...". */
-  readonly does: string
-  /** The rule that is broken by its name; others may fail with it. */
-  readonly breaks: string
-}
+import { failedOf, type Twin } from "./client-twins.ts"
+import { both, bytesOf, dropping, isOf, receiving, sending, sendingFrame } from "./faults.ts"
+import type { Fault } from "./worlds.ts"
 
 const WRONG_ID = 0x00f0f0f0
 
-const miningTwins: ReadonlyArray<Twin> = [
+const twins: ReadonlyArray<Twin> = [
   {
     does: "does not wait for SetupConnection.Success",
     fault: () => ({
@@ -71,17 +65,20 @@ const miningTwins: ReadonlyArray<Twin> = [
         return [{ extensionType: 0, messageType, payload: codec.encode(success).subarray(6) }]
       }
     }),
+    quietTime: "1 second",
     breaks: "client-setup.error"
   },
   {
     does: "takes any version for its own",
     fault: () => receiving(Common.SetupConnectionSuccess, (value) => ({ ...value, usedVersion: 2 })),
+    quietTime: "1 second",
     breaks: "client-setup.version-chosen"
   },
   {
     does: "pays no heed to the server's flags",
     miner: { channel: "standard" },
     fault: () => receiving(Common.SetupConnectionSuccess, (value) => ({ ...value, flags: 0 })),
+    quietTime: "1 second",
     breaks: "client-setup.extended-only"
   },
   {
@@ -160,7 +157,38 @@ const miningTwins: ReadonlyArray<Twin> = [
         ]
       }
     },
+    quietTime: "1 second",
     breaks: "client-open.error"
+  },
+  {
+    does: "asks for more extranonce than there is",
+    fault: () => sending(Mining.OpenExtendedMiningChannel, (value) => ({ ...value, minExtranonceSize: 40 })),
+    breaks: "client-open.extranonce-size"
+  },
+  {
+    does: "does not mine",
+    fault: () => dropping(Mining.SubmitSharesExtended),
+    breaks: "client-jobs.started"
+  },
+  {
+    does: "updates channels that it does not have, to hash rates that are none",
+    fault: () => withEachShare(updateFrame(WRONG_ID)),
+    breaks: "client-update.channel"
+  },
+  {
+    does: "updates its hash rate to one that is none",
+    fault: () => withEachShare(updateFrame(1)),
+    breaks: "client-update.hash-rate"
+  },
+  {
+    does: "gives reasons that steer a terminal",
+    fault: () => withEachShare(closeFrame(1, "\u001b[2J")),
+    breaks: "client-close.reason"
+  },
+  {
+    does: "closes channels that it does not have",
+    fault: () => withEachShare(closeFrame(WRONG_ID, "done")),
+    breaks: "client-close.channel"
   },
   {
     does: "submits shares of channels that it does not have",
@@ -336,7 +364,7 @@ const miningTwins: ReadonlyArray<Twin> = [
   {
     does: "takes a new prefix for the jobs before it too",
     fault: () => {
-      const kept: Array<Parameters<NonNullable<ReturnType<NonNullable<ClientCheck["fault"]>>["receive"]>>[0]> = []
+      const kept: Array<Frame> = []
       return {
         // Future jobs are held back until a previous hash needs them.
         receive: (frame) => {
@@ -355,7 +383,8 @@ const miningTwins: ReadonlyArray<Twin> = [
   {
     does: "goes on with a channel that the server has closed",
     fault: () => ({ receive: (frame) => (frame.messageType === Mining.CloseChannel.type ? [] : [frame]) }),
-    answerTimeout: "1 second",
+    answerTimeout: "2 seconds",
+    quietTime: "1 second",
     breaks: "client-close.stops"
   },
   {
@@ -404,115 +433,6 @@ const miningTwins: ReadonlyArray<Twin> = [
   }
 ]
 
-const { SubmitSolution } = TemplateDistribution
-
-const templateTwins: ReadonlyArray<Twin> = [
-  {
-    does: "does not say what it will add to the coinbase",
-    fault: () => dropping(TemplateDistribution.CoinbaseOutputConstraints),
-    answerTimeout: "2 seconds",
-    breaks: "client-templates.constraints"
-  },
-  {
-    does: "asks for less room than it takes",
-    fault: () =>
-      sending(TemplateDistribution.CoinbaseOutputConstraints, (value) => ({
-        ...value,
-        coinbaseOutputMaxAdditionalSize: 10
-      })),
-    breaks: "client-solutions.size"
-  },
-  {
-    does: "waits with new templates for a new block",
-    fault: () => ({
-      receive: (frame) => {
-        const isTemplate = frame.messageType === TemplateDistribution.NewTemplate.type
-        const { NewTemplate } = TemplateDistribution
-        return isTemplate && !NewTemplate.codec.decode(frame.payload).futureTemplate ? [] : [frame]
-      }
-    }),
-    shareTimeout: "2 seconds",
-    breaks: "client-templates.active"
-  },
-  {
-    does: "submits solutions of templates that never were",
-    fault: () => sending(SubmitSolution, (value) => ({ ...value, templateId: 1_000_000n })),
-    breaks: "client-solutions.template"
-  },
-  {
-    does: "strips the witness from the coinbase",
-    fault: () =>
-      sending(SubmitSolution, (value) => ({
-        ...value,
-        coinbaseTx: new Uint8Array([
-          ...value.coinbaseTx.subarray(0, 4),
-          ...value.coinbaseTx.subarray(6, -38),
-          ...value.coinbaseTx.subarray(-4)
-        ])
-      })),
-    breaks: "client-solutions.witness"
-  },
-  {
-    does: "submits the coinbase of another height",
-    fault: () =>
-      sending(SubmitSolution, (value) => ({ ...value, coinbaseTx: changed(value.coinbaseTx, SCRIPT_AT + 2) })),
-    breaks: "client-solutions.prefix"
-  },
-  {
-    does: "changes the locktime",
-    fault: () =>
-      sending(SubmitSolution, (value) => ({
-        ...value,
-        coinbaseTx: changed(value.coinbaseTx, value.coinbaseTx.length - 1)
-      })),
-    breaks: "client-solutions.fields"
-  },
-  {
-    does: "pays itself more than there is",
-    fault: () =>
-      receiving(TemplateDistribution.NewTemplate, (value) => ({
-        ...value,
-        coinbaseTxValueRemaining: value.coinbaseTxValueRemaining + 1n
-      })),
-    breaks: "client-solutions.value"
-  },
-  {
-    does: "leaves out the witness commitment",
-    fault: () =>
-      receiving(TemplateDistribution.NewTemplate, (value) => ({
-        ...value,
-        coinbaseTxOutputsCount: 0,
-        coinbaseTxOutputs: new Uint8Array(0)
-      })),
-    breaks: "client-solutions.outputs"
-  },
-  {
-    does: "submits what is no block",
-    fault: () => sending(SubmitSolution, (value) => [value, ...wrongNonces(value)]),
-    breaks: "client-solutions.target"
-  },
-  {
-    does: "goes by a clock that is late",
-    fault: () => sending(SubmitSolution, (value) => ({ ...value, headerTimestamp: value.headerTimestamp - 600 })),
-    breaks: "client-solutions.time"
-  },
-  {
-    does: "rolls bits of the version that it must not",
-    fault: () => sending(SubmitSolution, (value) => ({ ...value, version: (value.version ^ 2) >>> 0 })),
-    breaks: "client-solutions.version"
-  }
-]
-
-/** Behind version, marker and flag, count, outpoint and length. */
-const SCRIPT_AT = 4 + 2 + 1 + 36 + 1
-
-const changed = (bytes: Uint8Array, at: number): Uint8Array =>
-  bytes.map((byte, index) => (index === at ? byte ^ 1 : byte))
-
-/** One of ten others at the least is no block where half of all are. */
-const wrongNonces = (value: TemplateDistribution.SubmitSolution) =>
-  Array.from({ length: 10 }, (_, index) => ({ ...value, headerNonce: (value.headerNonce + index + 1) >>> 0 }))
-
 const openFrame = (requestId: number): Uint8Array =>
   Mining.OpenExtendedMiningChannel.codec.encode(
     Mining.OpenExtendedMiningChannel.make({
@@ -537,38 +457,27 @@ const shareFrame = (): Uint8Array =>
     })
   )
 
-/** A twin that could not even be watched would break every rule. */
-const KEPT = "client-setup.endpoint"
+const updateFrame = (channelId: number): Uint8Array => {
+  const update = { channelId, nominalHashRate: 1, maximumTarget: new Uint8Array(32).fill(0xff) }
+  const frame = Mining.UpdateChannel.codec.encode(Mining.UpdateChannel.make(update))
+  // F32, behind the header and channel_id.
+  new DataView(frame.buffer).setFloat32(10, NaN, true)
+  return frame
+}
 
-/** The failed ones among the rule and one that every twin keeps. */
-const failedOf = (protocol: ClientCheck["protocol"], { breaks, ...client }: Twin) =>
-  Effect.map(
-    checkClient({
-      protocol,
-      answerTimeout: "3 seconds",
-      shareTimeout: "3 seconds",
-      connectTimeout: "3 seconds",
-      only: [breaks, KEPT],
-      ...client
-    }),
-    (results) => results.filter(({ verdict }) => verdict._tag === "Failed").map(({ id }) => id)
-  )
+const closeFrame = (channelId: number, reasonCode: string): Uint8Array =>
+  Mining.CloseChannel.codec.encode(Mining.CloseChannel.make({ channelId, reasonCode }))
+
+/** The frame goes behind each share. */
+const withEachShare = (extra: Uint8Array): Fault => ({
+  send: (frame) => (isOf(frame, Mining.SubmitSharesExtended) ? [bytesOf(frame), extra] : [bytesOf(frame)])
+})
 
 // What is broken shows in what does not come, for which each of them waits: so several wait together.
 describe.concurrent("a miner that", () => {
-  for (const twin of miningTwins) {
+  for (const twin of twins) {
     it.live(`${twin.does} breaks ${twin.breaks}`, () =>
       Effect.map(failedOf("mining", twin), (failed) => {
-        expect(failed).toEqual([twin.breaks])
-      })
-    )
-  }
-})
-
-describe.concurrent("a pool that", () => {
-  for (const twin of templateTwins) {
-    it.live(`${twin.does} breaks ${twin.breaks}`, () =>
-      Effect.map(failedOf("template-distribution", twin), (failed) => {
         expect(failed).toEqual([twin.breaks])
       })
     )
