@@ -29,9 +29,10 @@ export type TemplateTransaction = typeof TemplateTransaction.Type
 
 export const BlockTemplate = Schema.Struct({
   version: Schema.Int,
-  rules: Schema.Array(Schema.String),
-  vbavailable: Schema.Record(Schema.String, Schema.Int),
-  vbrequired: Schema.Int,
+  /** Bitcoin Core tells these three (BIP9); btcd does not. */
+  rules: Schema.optionalKey(Schema.Array(Schema.String)),
+  vbavailable: Schema.optionalKey(Schema.Record(Schema.String, Schema.Int)),
+  vbrequired: Schema.optionalKey(Schema.Int),
   /** Display order. */
   previousblockhash: Hash,
   transactions: Schema.Array(TemplateTransaction),

@@ -9,9 +9,10 @@ export const BlockchainInfo = Schema.Struct({
   bestblockhash: Schema.String,
   difficulty: Schema.Finite,
   mediantime: Schema.Int,
-  verificationprogress: Schema.Finite,
-  initialblockdownload: Schema.Boolean,
-  chainwork: Schema.String
+  /** Bitcoin Core tells the following; btcd does not. */
+  verificationprogress: Schema.optionalKey(Schema.Finite),
+  initialblockdownload: Schema.optionalKey(Schema.Boolean),
+  chainwork: Schema.optionalKey(Schema.String)
 })
 export type BlockchainInfo = typeof BlockchainInfo.Type
 
@@ -53,7 +54,7 @@ export const MiningInfo = Schema.Struct({
   difficulty: Schema.Finite,
   networkhashps: Schema.Finite,
   pooledtx: Schema.Int,
-  chain: Schema.String
+  chain: Schema.optionalKey(Schema.String)
 })
 export type MiningInfo = typeof MiningInfo.Type
 

@@ -3,6 +3,7 @@
  * answer. Every half minute the nodes are compared: the first that is there and not behind the others is in use.
  */
 import { type Array as Arr, Clock, Effect, Option } from "effect"
+import type { BlockchainInfo } from "./node-answers.ts"
 import type { NodeRpcError } from "./node-rpc-error.ts"
 import type { NamedNode, NodeRpcCalls } from "./node-rpc.ts"
 
@@ -54,16 +55,21 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
         ),
       { concurrency: "unbounded" }
     )
-    const work = (info: Option.Option<{ readonly chainwork: string }>): string =>
-      Option.match(info, { onNone: () => "", onSome: ({ chainwork }) => chainwork.padStart(64, "0") })
+    // Where one of them does not tell its work, the heights have to do.
+    const haveWork = seen.every(({ info }) => Option.isNone(info) || info.value.chainwork !== undefined)
+    const progress = (info: Option.Option<BlockchainInfo>): string =>
+      Option.match(info, {
+        onNone: () => "",
+        onSome: ({ blocks, chainwork = "" }) => (haveWork ? chainwork : String(blocks)).padStart(64, "0")
+      })
     const most = seen
-      .map(({ info }) => work(info))
+      .map(({ info }) => progress(info))
       .toSorted()
       .at(-1)!
     const usable: Array<NamedNode> = []
     for (const { info, node } of seen) {
       if (Option.isNone(info)) continue
-      if (work(info) === most) behindSince.delete(node)
+      if (progress(info) === most) behindSince.delete(node)
       else if (!behindSince.has(node)) behindSince.set(node, now)
       if (now - (behindSince.get(node) ?? now) < MAX_BEHIND_MS) usable.push(node)
       else yield* Effect.logWarning(`The node at ${node.name} is behind the others, at block ${info.value.blocks}`)

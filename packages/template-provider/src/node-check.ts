@@ -47,7 +47,7 @@ export const makeNodeCheck = ({ chain: expected, notifications, onChain, rpc }: 
 
 const tellVersion = (network: NodeStatus["network"]) =>
   Result.match(network, {
-    onFailure: ({ message }) => Effect.logDebug(message),
+    onFailure: ({ message }) => Effect.logInfo(`The node does not say what it is (${message})`),
     onSuccess: ({ subversion, version }) =>
       version < OLDEST_VERSION && /Satoshi/.test(subversion)
         ? Effect.logWarning(`The node is ${subversion}; Bitcoin Core 25 is the oldest that is known to work`)
@@ -86,7 +86,7 @@ export const explainFailure = (rpc: NodeRpcCalls, error: NodeRpcError): Effect.E
   }
   if (error.reason.code !== INITIAL_DOWNLOAD) return Effect.succeed(error.message)
   return rpc.getBlockchainInfo.pipe(
-    Effect.map(({ blocks, headers, verificationprogress }) => {
+    Effect.map(({ blocks, headers, verificationprogress = blocks / Math.max(1, headers) }) => {
       const percent = (verificationprogress * 100).toFixed(2)
       return `The node is still downloading the chain: block ${blocks} of ${headers}, ${percent} %; waiting for it`
     }),

@@ -8,6 +8,7 @@ import { TemplateDistribution } from "@sluice/protocol"
 import {
   type Connection,
   type ConnectionError,
+  type DialError,
   formatServerAddress,
   reconnecting,
   type ReconnectingOptions,
@@ -179,12 +180,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.forEach(
     options.servers,
     (server, provider) =>
-      reconnecting<TemplateDistribution.ToClient, TemplateDistribution.ToServer, UseError, never>(
-        dialer,
-        [server],
-        use(provider),
-        { firstDelay: "500 millis", maxDelay: "5 seconds", ...options.reconnecting }
-      ).pipe(Effect.forkScoped),
+      reconnecting<TemplateConnection, DialError | ConnectionError, UseError, never>(dialer, [server], use(provider), {
+        firstDelay: "500 millis",
+        maxDelay: "5 seconds",
+        ...options.reconnecting
+      }).pipe(Effect.forkScoped),
     { discard: true }
   )
   if (options.servers.length > 1) {
