@@ -1,7 +1,16 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import { JobIds, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
-import { formatEndpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
+import {
+  formatEndpoint,
+  makeNotices,
+  MiningListener,
+  type Notices,
+  Security,
+  Setup,
+  Tcp,
+  TemplateDialer
+} from "@sluice/transport"
 import { Effect, Layer, Stream } from "effect"
 import { defaultHandshakeThreads, layerCurveNamed } from "../curve.ts"
 import { layerMetrics } from "../metrics.ts"
@@ -15,7 +24,8 @@ export const pool = program({
   run: Effect.fnUntraced(function* (config) {
     const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
     const options: PoolOptions = { ...optionsOf(config), ...(onShares === undefined ? {} : { onShares }) }
-    return yield* log.pipe(
+    const withShares = config.logLevel === "debug" || config.logLevel === "trace"
+    return yield* logEvents(withShares).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         Setup.server(MiningListener, Pool.setup(options)).pipe(
@@ -35,24 +45,38 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-/** Who comes and goes; shares only where they are asked for. */
-const log = Layer.effectDiscard(
-  Effect.flatMap(Pool, ({ events }) => Effect.forkScoped(Stream.runForEach(events, (event) => logEvent(event))))
-)
+/** Who comes and goes: the first of a kind at once, of many one line every ten seconds. Shares only where they are asked for. */
+const logEvents = (withShares: boolean) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { events } = yield* Pool
+      const { note } = yield* makeNotices()
+      const log = (batch: ReadonlyArray<PoolEvent>): Effect.Effect<void> =>
+        Effect.forEach(
+          withShares ? batch : batch.filter((event) => event._tag !== "ShareAccepted" && event._tag !== "ShareRefused"),
+          (event) => logEvent(event, note),
+          { discard: true }
+        )
+      yield* Effect.forkScoped(Stream.runForEachArray(events, log))
+    })
+  )
 
-const logEvent = (event: PoolEvent): Effect.Effect<void> => {
+const logEvent = (event: PoolEvent, note: Notices["note"]): Effect.Effect<void> => {
   switch (event._tag) {
     case "ConnectionOpened":
-      return Effect.logInfo(`${formatEndpoint(event.remote)} is connected: ${event.device.vendor || "unknown device"}`)
+      return note(
+        event._tag,
+        `${formatEndpoint(event.remote)} is connected: ${event.device.vendor || "unknown device"}`
+      )
     case "ConnectionClosed":
-      return Effect.logInfo(`${formatEndpoint(event.remote)} is gone: ${event.reason}`)
+      return note(event._tag, `${formatEndpoint(event.remote)} is gone: ${event.reason}`)
     case "ChannelOpened": {
       const { channelId, kind, userIdentity } = event.channel
       const at = `at difficulty ${event.difficulty.toPrecision(3)}`
-      return Effect.logInfo(`${userIdentity} has ${kind} channel ${channelId} ${at}`)
+      return note(event._tag, `${userIdentity} has ${kind} channel ${channelId} ${at}`)
     }
     case "ChannelRefused":
-      return Effect.logInfo(`${event.userIdentity} gets no channel: ${event.errorCode}`)
+      return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}`)
     case "ShareAccepted":
       return Effect.logDebug(`A share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
     case "ShareRefused":
