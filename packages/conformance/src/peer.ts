@@ -13,6 +13,8 @@ export interface PeerOptions {
   readonly answerMs: number
   /** How long to listen for what must not come. */
   readonly quietMs: number
+  /** The longest payload that is taken, in bytes; what a frame can hold. */
+  readonly maxPayload?: number
   /**
    * Sees every frame when it is read, before a script does, and gives what is to be answered. With it reading never waits
    * for the script: of many frames that nobody looked at the oldest are forgotten.
@@ -45,13 +47,13 @@ export class Peer {
     this.#options = options
   }
 
-  /** Reads until the Scope closes, up to what a frame can hold. */
+  /** Reads until the Scope closes. */
   static readonly make = Effect.fnUntraced(function* (
     frames: FrameDuplex,
     wire: Wire,
     options: PeerOptions
   ): Effect.fn.Return<Peer, never, Scope.Scope> {
-    frames.limitPayload(Frame.maxPayload)
+    frames.limitPayload(options.maxPayload ?? Frame.maxPayload)
     const { onFrame } = options
     // A flood waits in the socket, not here.
     const inbox = yield* onFrame === undefined

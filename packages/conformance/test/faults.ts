@@ -1,5 +1,5 @@
 /** What can be put between an endpoint and the kit to make a broken twin of it. */
-import { Frame, type Message } from "@sluice/protocol"
+import { Frame, type Message, TemplateDistribution } from "@sluice/protocol"
 import type { Fault } from "./worlds.ts"
 
 /** The frame as bytes again. */
@@ -46,6 +46,16 @@ export const sendingFrame = (message: Message, change: (frame: Frame) => Frame):
 /** Messages of one kind never go out. */
 export const dropping = (message: Message): Fault => ({
   send: (frame) => (isOf(frame, message) ? [] : [bytesOf(frame)])
+})
+
+/** A template client that asks for the transactions of some template whenever it has solved one. */
+export const withEachSolution = (templateIdOf: (solved: bigint) => bigint): Fault => ({
+  send: (frame) => {
+    const { RequestTransactionData, SubmitSolution } = TemplateDistribution
+    if (!isOf(frame, SubmitSolution)) return [bytesOf(frame)]
+    const templateId = templateIdOf(SubmitSolution.codec.decode(frame.payload).templateId)
+    return [bytesOf(frame), RequestTransactionData.codec.encode(RequestTransactionData.make({ templateId }))]
+  }
 })
 
 /** One after the other, on what comes in. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
 import { failedOf, type Twin } from "./client-twins.ts"
-import { dropping, receiving, sending } from "./faults.ts"
+import { dropping, isOf, receiving, sending, withEachSolution } from "./faults.ts"
 
 const { SubmitSolution } = TemplateDistribution
 
@@ -34,6 +34,27 @@ const twins: ReadonlyArray<Twin> = [
     }),
     shareTimeout: "2 seconds",
     breaks: "client-templates.active"
+  },
+  {
+    does: "asks for the transactions of templates that never were",
+    fault: () => withEachSolution(() => 1_000_000n),
+    breaks: "client-transactions.known"
+  },
+  {
+    does: "falls silent where it is refused the transactions",
+    fault: () => {
+      const asking = withEachSolution((templateId) => templateId)
+      let isRefused = false
+      return {
+        send: (frame) => (isRefused ? [] : asking.send!(frame)),
+        receive: (frame) => {
+          isRefused ||= isOf(frame, TemplateDistribution.RequestTransactionDataError)
+          return [frame]
+        }
+      }
+    },
+    quietTime: "2 seconds",
+    breaks: "client-transactions.error"
   },
   {
     does: "submits solutions of templates that never were",

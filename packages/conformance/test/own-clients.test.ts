@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Conformance } from "../src/index.ts"
 import { checkClient } from "./client-worlds.ts"
+import { withEachSolution } from "./faults.ts"
 
 /** Those that did not pass, with why. */
 const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
@@ -83,6 +84,18 @@ describe("our pool", () => {
         "client-transactions.error": "the client asked for no transactions",
         "client-transactions.known": "the client asked for no transactions"
       })
+    })
+  )
+
+  it.live("keeps those about transactions too, where it asks for them", () =>
+    Effect.gen(function* () {
+      const results = yield* checkClient({
+        protocol: "template-distribution",
+        fault: () => withEachSolution((templateId) => templateId),
+        quietTime: "2 seconds",
+        only: ["client-transactions."]
+      })
+      expect(others(results)).toEqual({})
     })
   )
 })

@@ -86,6 +86,9 @@ const resultOf = ({ id, section, side, title }: ClientRule, verdict: Verdict): R
 
 const PROTOCOL = { mining: Mining.protocol, "template-distribution": TemplateDistribution.protocol }
 
+/** Behind the longest message of a client. */
+const ROOM_FOR_TLVS = 4096
+
 const makeKit = Effect.fnUntraced(function* (
   options: ServeOptions,
   listener: Listener["Service"]
@@ -140,6 +143,7 @@ const makeKit = Effect.fnUntraced(function* (
       const peer = yield* Peer.make(accepted.frames, accepted.wire, {
         answerMs,
         quietMs,
+        maxPayload: PROTOCOL[protocol].toServer.maxPayload + ROOM_FOR_TLVS,
         onFrame: (frame, now) => {
           const refusal = Conduct.refusalOf(frame)
           const message = conduct.judge(frame)
