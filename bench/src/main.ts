@@ -23,6 +23,8 @@ const groups: Record<string, () => Promise<Group>> = {
   sha256: () => import("./sha256.ts"),
   aead: () => import("./aead.ts"),
   codec: () => import("./codec.ts"),
+  frames: () => import("./frames.ts"),
+  messages: () => import("./all-messages.ts"),
   curve: () => import("./curve.ts"),
   pool: () => import("./pool.ts"),
   templates: () => import("./templates.ts")

@@ -71,19 +71,36 @@ export class CipherState {
   sealFrame(frame: Uint8Array, at: i32, out: Uint8Array, outAt: i32): i32 {
     if (!this.isReady()) return -1
     copyBytes(frame, at, out, outAt, FRAME_HEADER_SIZE)
-    if (!this.encryptWithAd(NO_DATA, 0, 0, out, outAt, FRAME_HEADER_SIZE)) return -1
     let from: i32 = (at + FRAME_HEADER_SIZE) | 0
     let to: i32 = (outAt + FRAME_HEADER_SIZE + MAC_SIZE) | 0
-    let rest: i32 = framePayloadLength(frame, at)
+    const payloadLength: i32 = framePayloadLength(frame, at)
+    let rest: i32 = payloadLength
     while (rest > 0) {
       const block: i32 = rest < MAX_BLOCK_PLAINTEXT ? rest : MAX_BLOCK_PLAINTEXT
       copyBytes(frame, from, out, to, block)
-      if (!this.encryptWithAd(NO_DATA, 0, 0, out, to, block)) return -1
       from = (from + block) | 0
       to = (to + block + MAC_SIZE) | 0
       rest = (rest - block) | 0
     }
-    return (to - outAt) | 0
+    return this.sealPlaced(out, outAt, payloadLength)
+  }
+
+  /**
+   * As `sealFrame`, in place: the plain header stands at `buffer[at]`, and each block of the payload, of at most
+   * `MAX_BLOCK_PLAINTEXT` bytes, `MAC_SIZE` bytes behind what is before it. For those who can copy faster than a loop.
+   */
+  sealPlaced(buffer: Uint8Array, at: i32, payloadLength: i32): i32 {
+    if (!this.isReady()) return -1
+    if (!this.encryptWithAd(NO_DATA, 0, 0, buffer, at, FRAME_HEADER_SIZE)) return -1
+    let to: i32 = (at + FRAME_HEADER_SIZE + MAC_SIZE) | 0
+    let rest: i32 = payloadLength
+    while (rest > 0) {
+      const block: i32 = rest < MAX_BLOCK_PLAINTEXT ? rest : MAX_BLOCK_PLAINTEXT
+      if (!this.encryptWithAd(NO_DATA, 0, 0, buffer, to, block)) return -1
+      to = (to + block + MAC_SIZE) | 0
+      rest = (rest - block) | 0
+    }
+    return (to - at) | 0
   }
 
   /** Decrypts a header of 22 bytes in place; its first 6 bytes are then the plain header. */

@@ -228,6 +228,9 @@ export function cipherDecrypt(ad: i32, adLength: i32, at: i32, length: i32): boo
 export function cipherSealFrame(at: i32, out: i32): i32 {
   return sender.sealFrame(arena, at, arena, out)
 }
+export function cipherSealPlaced(at: i32, payloadLength: i32): i32 {
+  return sender.sealPlaced(arena, at, payloadLength)
+}
 export function cipherOpenHeader(at: i32): bool {
   return receiver.openHeader(arena, at)
 }

@@ -10,13 +10,25 @@ export const readText = (bytes: Uint8Array, at: number, length: number): string 
   const end = at + length
   let all = 0
   for (let i = at; i < end; i++) all |= bytes[i]!
-  if (all < 0x80) return String.fromCharCode.apply(null, bytes.subarray(at, end) as unknown as Array<number>)
+  if (all < 0x80) return readAscii(bytes, at, end)
   let text = ""
   for (let i = at; i < end;) {
     const size = sequenceLength(bytes, i, end)
     text += size === 0 ? String.fromCharCode(0xdc00 + bytes[i]!) : String.fromCodePoint(codePoint(bytes, i, size))
     i += size === 0 ? 1 : size
   }
+  return text
+}
+
+/** Eight characters a call: each call makes a string, which is then joined to the one before. */
+const readAscii = (b: Uint8Array, at: number, end: number): string => {
+  let text = ""
+  let i = at
+  for (; i + 8 <= end; i += 8) {
+    text += String.fromCharCode(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!)
+  }
+  for (; i + 4 <= end; i += 4) text += String.fromCharCode(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!)
+  for (; i < end; i++) text += String.fromCharCode(b[i]!)
   return text
 }
 
