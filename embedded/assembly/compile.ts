@@ -3,7 +3,7 @@
  * `device-harness`, the same with their parts laid open for tests. Each is compiled when a source, an option or the compiler
  * has changed since the last time.
  */
-import { createHash } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
@@ -84,7 +84,7 @@ export const build = async (entry: Entry): Promise<Uint8Array<ArrayBuffer>> => {
   } catch {
     const { wasm } = await compile(entry)
     await mkdir(cache, { recursive: true })
-    const partial = new URL(`${file.href}.${process.pid}`)
+    const partial = new URL(`${file.href}.${randomUUID()}`)
     await writeFile(partial, wasm)
     await rename(partial, file)
     return wasm
