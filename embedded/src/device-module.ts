@@ -159,6 +159,11 @@ export class DeviceModule {
     return this.receive(NO_BYTES, nowMs)
   }
 
+  /** How many bytes are to be sent. */
+  get waiting(): number {
+    return this.#exports.sendLength()
+  }
+
   /** All that is to be sent, a copy. */
   take(): Uint8Array {
     const length = this.#exports.sendLength()

@@ -1,3 +1,5 @@
+export * as DeviceDialer from "./device-dialer.ts"
+export * from "./device-error.ts"
 export * from "./event.ts"
 export * as HashInProcess from "./hash-in-process.ts"
 export * as HashThreads from "./hash-threads.ts"

@@ -3,9 +3,9 @@
  * decisions are in machine.ts; here they meet the connection, the workers and the clock.
  */
 import type { ClientEvent } from "@sluice/channels"
-import type { Mining } from "@sluice/protocol"
 import {
-  type Connection,
+  type ConnectionError,
+  type DialError,
   formatEndpoint,
   MiningDialer,
   reconnecting,
@@ -28,13 +28,14 @@ import {
   type Scope,
   Stream
 } from "effect"
+import { DeviceDialer } from "./device-dialer.ts"
 import type { MinerEvent } from "./event.ts"
 import { HashRateWindow } from "./hash-rate-window.ts"
 import { type HashWorkerError, HashWorkers } from "./hash-workers.ts"
 import { MinerMachine } from "./machine.ts"
 import { record } from "./metrics.ts"
 import { checkOptions, type MinerOptionError, type MinerOptions, sessionOptions, setupOf } from "./options.ts"
-import { openSession, type Session, SessionError } from "./session.ts"
+import { openSession, type Session, SessionError, type SessionFailure } from "./session.ts"
 import type { MinerStats } from "./stats.ts"
 
 export class Miner extends Context.Service<
@@ -67,9 +68,13 @@ class Redirect extends Schema.TaggedError<Redirect>("sluice/miner/Redirect")("Re
   message: Schema.String
 }) {}
 
+/** What gives the session of a connection. */
+type Opening = Effect.Effect<Session, ConnectionError | SessionFailure>
+
 const start = Effect.fnUntraced(function* (options: MinerOptions) {
   yield* checkOptions(options)
   const dialer = yield* MiningDialer
+  const deviceDialer = options.channel === "extended" ? undefined : yield* DeviceDialer
   const workers = yield* HashWorkers
   const hashers = yield* workers.make
   const settings = sessionOptions(options, options.nominalHashRate ?? (yield* hashers.measure))
@@ -99,10 +104,18 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       current = redirect ?? server
       redirect = undefined
       const name = formatEndpoint(current)
-      return Effect.tapError(dialer.dial(current), (error) =>
+      return Effect.tapError(connect(current), (error) =>
         Effect.sync(() => publish({ _tag: "ConnectFailed", at: wallMs(), server: name, reason: error.message }))
       )
     })
+
+  /** A connection, and what asks for the channel on it; the device module has done that by itself. */
+  const connect = (
+    server: ServerAddress
+  ): Effect.Effect<Opening, DialError | ConnectionError | SessionFailure, Scope.Scope> =>
+    deviceDialer === undefined
+      ? Effect.map(dialer.dial(server), (connection) => openSession(connection, settings))
+      : deviceDialer.dial(server, settings, options.device ?? {})
 
   /** What a batch of messages asks for. */
   const follow = Effect.fnUntraced(function* (
@@ -147,10 +160,10 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       publish(...machine.submitted(judged, numbers, wallMs()))
     })
 
-  const mine = Effect.fnUntraced(function* (connection: Connection<Mining.ToClient, Mining.ToServer>) {
+  const mine = Effect.fnUntraced(function* (open: Opening) {
     const server = formatEndpoint(current)
     publish(machine.connected(server, wallMs()))
-    const session = yield* openSession(connection, settings).pipe(
+    const session = yield* open.pipe(
       Effect.tapError((error) => Effect.sync(() => publish(machine.disconnected(server, error.message, 0, wallMs()))))
     )
     const working = Latch.makeUnsafe()

@@ -6,13 +6,14 @@ import { ClientConnection, type ClientEvent, ProtocolViolation } from "@sluice/c
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { Connection, ConnectionError } from "@sluice/transport"
 import { Clock, Effect, Schema, Stream } from "effect"
+import type { DeviceError } from "./device-error.ts"
 import type { FoundShare } from "./search.ts"
 
 export interface Session {
   /** Receives until the connection ends; the handler gets the events of each batch of messages. */
   readonly run: <E, R>(
     handler: (events: ReadonlyArray<ClientEvent>) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<never, ConnectionError | ProtocolViolation | E, R>
+  ) => Effect.Effect<never, ConnectionError | SessionFailure | E, R>
   /** Sends the shares in one write and gives the sequence number of each, `undefined` where it came too late. */
   readonly submit: (
     shares: ReadonlyArray<FoundShare>
@@ -28,6 +29,9 @@ export class SessionError extends Schema.TaggedError<SessionError>("sluice/miner
   reason: Schema.Literals(["extended-channels-only", "open-refused", "no-work", "channel-closed"]),
   message: Schema.String
 }) {}
+
+/** Why a session ends that the connection did not end. */
+export type SessionFailure = ProtocolViolation | DeviceError | SessionError
 
 export interface SessionOptions {
   readonly user: string

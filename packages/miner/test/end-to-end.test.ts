@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { MiningDialer, Noise, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Stream } from "effect"
-import { HashThreads, Miner, type MinerOptions } from "../src/index.ts"
+import { DeviceDialer, HashThreads, Miner, type MinerOptions } from "../src/index.ts"
 import { testPool, TestPool } from "./test-pool.ts"
 
 /** Mines until shares of two blocks were accepted and everything that can be rolled was; a new block comes after the first. */
@@ -12,10 +12,10 @@ const mine = (options: Partial<MinerOptions>) =>
     const minerOptions: MinerOptions = { servers: [pool.server], user: "e2e", nominalHashRate: 100_000, ...options }
     // Few nonces and versions, so that everything is rolled.
     const hashing = HashThreads.layer({ threads: 2, space: { nonces: 4096, versions: 8, extranonces: 2 ** 32 } })
-    const dialer = Setup.client(MiningDialer, Miner.setup(minerOptions)).pipe(
-      Layer.provide(Noise.initiator()),
-      Layer.provide(Tcp.dialer)
-    )
+    const dialer = Layer.merge(
+      Setup.client(MiningDialer, Miner.setup(minerOptions)).pipe(Layer.provide(Noise.initiator())),
+      DeviceDialer.layer
+    ).pipe(Layer.provide(Tcp.dialer))
     return yield* Effect.gen(function* () {
       const miner = yield* Miner
       const versions = new Set<number>()

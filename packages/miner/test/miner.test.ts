@@ -3,7 +3,7 @@ import { compareU256 } from "@sluice/core"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { Clock, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { type Found, HashWorkerError, HashWorkers, Miner, MinerOptionError } from "../src/index.ts"
+import { type Found, HashWorkerError, HashWorkers, Miner, MinerOptionError, type MinerOptions } from "../src/index.ts"
 import {
   acceptStandard,
   advanceUntil,
@@ -18,11 +18,14 @@ import {
   prevHash,
   ScriptedServer,
   SERVER,
-  world
+  type World,
+  world as anyWorld
 } from "./scripted-server.ts"
 import { bytes, extendedWork, hashOf, standardWork } from "./work-fixture.ts"
 
-describe("a miner on a standard channel", () => {
+describe.each([true, false])("a miner on a standard channel, on the device module: %s", (device) => {
+  const world = (options: Partial<MinerOptions> = {}, more: World = {}) => anyWorld(options, { device, ...more })
+
   it.effect("asks for it with what it was told, and says REQUIRES_STANDARD_JOBS", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedServer
@@ -99,6 +102,8 @@ describe("a miner on a standard channel", () => {
     }).pipe(Effect.provide(world({ requiresStandardJobs: false })))
   )
 })
+
+const world = anyWorld
 
 describe("a miner on an extended channel", () => {
   it.effect("rolls the extranonce when nonces and versions are used up", () =>

@@ -11,7 +11,14 @@ import {
 } from "@sluice/transport"
 import { Context, Deferred, Effect, Fiber, Layer, Queue, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { HashInProcess, type HashWorkers, Miner, type MinerEvent, type MinerOptions } from "../src/index.ts"
+import {
+  DeviceDialer,
+  HashInProcess,
+  type HashWorkers,
+  Miner,
+  type MinerEvent,
+  type MinerOptions
+} from "../src/index.ts"
 import { bytes } from "./work-fixture.ts"
 
 export const SERVER: ServerAddress = { host: "pool", port: 3333, security: { _tag: "plain" } }
@@ -40,7 +47,9 @@ export class ScriptedServer extends Context.Service<
   }
 >()("test/ScriptedServer") {}
 
-interface World {
+export interface World {
+  /** Standard channels on the device module; true. */
+  readonly device?: boolean
   /** What the server's SetupConnection.Success says. */
   readonly flags?: number
   /** What the server agrees to when the miner asks for extensions. */
@@ -58,7 +67,7 @@ export const world = (options: Partial<MinerOptions> = {}, more: World = {}) => 
 
 export const parts = (
   options: Partial<MinerOptions> = {},
-  { extensions = [], flags = 0, hashing, workers }: World = {}
+  { device = true, extensions = [], flags = 0, hashing, workers }: World = {}
 ) => {
   const network = Memory.make()
   const minerOptions: MinerOptions = { servers: [SERVER], user: "miner", ...options }
@@ -75,10 +84,10 @@ export const parts = (
       Layer.provide(Plain.listener),
       Layer.provide(network.listener(server))
     )
-  const dialer = Setup.client(MiningDialer, Miner.setup(minerOptions)).pipe(
-    Layer.provide(Plain.dialer),
-    Layer.provide(network.dialer)
-  )
+  const dialer = Layer.merge(
+    Setup.client(MiningDialer, Miner.setup(minerOptions)).pipe(Layer.provide(Plain.dialer)),
+    device ? DeviceDialer.layer : Layer.empty
+  ).pipe(Layer.provide(network.dialer))
   const quiet = Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
   return {
     servers: Layer.mergeAll(

@@ -23,7 +23,7 @@ import { RawTx } from "@scure/btc-signer"
 import { BTCArray, RawOldTx } from "@scure/btc-signer/script.js"
 import { Context, Effect, Layer, References, Stream } from "effect"
 import { createHash } from "node:crypto"
-import { HashThreads, Miner, type MinerOptions } from "../src/index.ts"
+import { DeviceDialer, HashThreads, Miner, type MinerOptions } from "../src/index.ts"
 
 const NETWORK_BITS = 0x1f00ffff
 const ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -82,11 +82,12 @@ const startPool = Effect.gen(function* () {
 const startMiner = (options: MinerOptions) =>
   Miner.start(options).pipe(
     Effect.provide(
-      Layer.merge(
+      Layer.mergeAll(
         Setup.client(MiningDialer, Miner.setup(options)).pipe(
           Layer.provide(Noise.initiator()),
           Layer.provide(Tcp.dialer)
         ),
+        DeviceDialer.layer.pipe(Layer.provide(Tcp.dialer)),
         // Few nonces, so that the version is rolled all the time.
         HashThreads.layer({ threads: 1, space: { nonces: 4096, versions: 2 ** 24, extranonces: Infinity } })
       )

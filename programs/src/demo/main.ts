@@ -5,7 +5,7 @@
  */
 import { DevNode, JsonRpcServer, NodeNotifications, NodeRpc, ZmqPublisher } from "@sluice/bitcoin"
 import { layerCurve } from "@sluice/embedded"
-import { HashThreads, Miner, type MinerOptions } from "@sluice/miner"
+import { DeviceDialer, HashThreads, Miner, type MinerOptions } from "@sluice/miner"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
@@ -101,7 +101,7 @@ const miner = (authority: AuthorityKey.KeyPair, channel: "standard" | "extended"
       }
       return Miner.layer(options).pipe(
         Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
-        Layer.provide(noiseClient),
+        Layer.provide([noiseClient, DeviceDialer.layer.pipe(Layer.provide(Tcp.dialer))]),
         Layer.provide(HashThreads.layer({ threads: 1 }))
       )
     })

@@ -1,5 +1,5 @@
 /** `sluice miner`: a software miner in worker threads. */
-import { HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
+import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
 import { Console, Effect, Layer, Stream } from "effect"
 import { eventLine } from "../events.ts"
@@ -23,6 +23,7 @@ export const miner = program({
         Miner.layer(options).pipe(
           Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
           Layer.provide(Security.dialer()),
+          Layer.provide(DeviceDialer.layer),
           Layer.provide(Tcp.dialer),
           Layer.provide(HashThreads.layer({ threads }))
         )
