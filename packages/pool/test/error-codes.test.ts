@@ -199,6 +199,8 @@ const others: ReadonlyArray<Case> = [
       assert.strictEqual((yield* client.expect("UpdateChannel.Error")).errorCode, "invalid-nominal-hashrate")
       yield* client.send({ ...update, channelId })
       assert.strictEqual((yield* client.expect("SetTarget")).channelId, channelId)
+      // The new target is so much harder that the job comes once more, to be mined with it.
+      assert.strictEqual((yield* client.expect("NewExtendedMiningJob")).channelId, channelId)
       yield* isStillGood(client)
     }).pipe(Effect.scoped)
   },

@@ -295,7 +295,7 @@ describe("a connection", () => {
       yield* giveWork
       const client = yield* TestClient.connect()
       const miner = yield* client.open(openExtended({ nominalHashRate: 1e6 }))
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("3 minutes")
       const { maximumTarget } = yield* client.expect("SetTarget")
       assert.isTrue(u256FromBytes(maximumTarget) > miner.target)
     }).pipe(Effect.provide(memoryWorld()))
