@@ -14,6 +14,8 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
   let inUse: NamedNode = nodes[0]
   /** Since when a node has been behind, in milliseconds. */
   const behindSince = new Map<NamedNode, number>()
+  /** Nodes on another chain than the one that was in use when it was found. */
+  const foreign = new Set<NamedNode>()
 
   const use = (node: NamedNode, reason: string): Effect.Effect<void> => {
     if (node === inUse) return Effect.void
@@ -28,7 +30,7 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
     (): Effect.Effect<A, NodeRpcError> =>
       Effect.gen(function* () {
         let first: NodeRpcError | undefined
-        for (const node of [inUse, ...nodes.filter((node) => node !== inUse)]) {
+        for (const node of [inUse, ...nodes.filter((node) => node !== inUse && !foreign.has(node))]) {
           const outcome = yield* ask(node.rpc).pipe(
             Effect.map((value) => ({ value })),
             Effect.catch((error) => Effect.succeed({ error }))
@@ -45,7 +47,7 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
 
   const compare = Effect.gen(function* () {
     const now = clock.currentTimeMillisUnsafe()
-    const seen = yield* Effect.forEach(
+    const all = yield* Effect.forEach(
       nodes,
       (node) =>
         node.rpc.getBlockchainInfo.pipe(
@@ -55,6 +57,20 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
         ),
       { concurrency: "unbounded" }
     )
+    const chain = Option.getOrUndefined(all.find(({ node }) => node === inUse)!.info)?.chain
+    const seen: Array<(typeof all)[number]> = []
+    for (const each of all) {
+      const other = Option.getOrUndefined(each.info)?.chain
+      if (chain === undefined || other === undefined || other === chain) {
+        if (other !== undefined) foreign.delete(each.node)
+        seen.push(each)
+      } else if (!foreign.has(each.node)) {
+        foreign.add(each.node)
+        yield* Effect.logWarning(
+          `The node at ${each.node.name} is on chain "${other}", not on "${chain}": it is not used`
+        )
+      }
+    }
     // Where one of them does not tell its work, the heights have to do.
     const haveWork = seen.every(({ info }) => Option.isNone(info) || info.value.chainwork !== undefined)
     const progress = (info: Option.Option<BlockchainInfo>): string =>
@@ -77,7 +93,12 @@ export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyRea
     const best = usable[0]
     if (best !== undefined) yield* use(best, usable.includes(inUse) ? "it is preferred" : "that one is away or behind")
   })
-  yield* Effect.sleep(COMPARE_EVERY_MS).pipe(Effect.andThen(compare), Effect.forever, Effect.forkScoped)
+  yield* compare.pipe(
+    Effect.andThen(Effect.sleep(COMPARE_EVERY_MS)),
+    Effect.forever,
+    Effect.delay(FIRST_COMPARE_MS),
+    Effect.forkScoped
+  )
 
   const group: NodeRpcCalls = {
     getBlockTemplate: (request) => call((rpc) => rpc.getBlockTemplate(request))(),
@@ -118,6 +139,7 @@ const isOfTheCall = ({ reason }: NodeRpcError): boolean =>
   reason._tag === "NodeMethodUnknown" || (reason._tag === "NodeRefused" && reason.code !== -9 && reason.code !== -10)
 
 const COMPARE_EVERY_MS = 30_000
+const FIRST_COMPARE_MS = 1_000
 const COMPARE_TIMEOUT_MS = 10_000
 /** A block takes a moment from one node to the other. */
 const MAX_BEHIND_MS = 60_000

@@ -28,12 +28,27 @@ export class ZmqEndpointError extends Schema.TaggedError<ZmqEndpointError>("slui
 export const makeZmq = Effect.fnUntraced(function* (endpoints: string | ReadonlyArray<string>) {
   const notifications = yield* Effect.acquireRelease(PubSub.bounded<NodeNotification>(BUFFER), PubSub.shutdown)
   const all = typeof endpoints === "string" ? [endpoints] : endpoints
-  yield* Effect.forEach(all, (endpoint) => listen(endpoint, notifications))
-  const service: NodeNotificationsStream = { events: Stream.fromPubSub(notifications), endpoints: all }
+  const connected = new Set<string>()
+  yield* Effect.forEach(all, (endpoint) =>
+    listen(endpoint, notifications, (isConnected) => {
+      if (isConnected) connected.add(endpoint)
+      else connected.delete(endpoint)
+      PubSub.publishUnsafe(notifications, { _tag: isConnected ? "Connected" : "Disconnected" })
+    })
+  )
+  const service: NodeNotificationsStream = {
+    events: Stream.fromPubSub(notifications),
+    endpoints: all,
+    isConnected: (endpoint) => connected.has(endpoint)
+  }
   return service
 })
 
-const listen = Effect.fnUntraced(function* (endpoint: string, notifications: PubSub.PubSub<NodeNotification>) {
+const listen = Effect.fnUntraced(function* (
+  endpoint: string,
+  notifications: PubSub.PubSub<NodeNotification>,
+  onConnection: (isConnected: boolean) => void
+) {
   const socket = yield* Effect.acquireRelease(
     Effect.sync(
       () =>
@@ -49,8 +64,8 @@ const listen = Effect.fnUntraced(function* (endpoint: string, notifications: Pub
     ),
     (socket) => Effect.sync(() => socket.close())
   )
-  socket.events.on("handshake", () => PubSub.publishUnsafe(notifications, { _tag: "Connected" }))
-  socket.events.on("disconnect", () => PubSub.publishUnsafe(notifications, { _tag: "Disconnected" }))
+  socket.events.on("handshake", () => onConnection(true))
+  socket.events.on("disconnect", () => onConnection(false))
   yield* Effect.try({
     try: () => {
       socket.connect(endpoint)

@@ -15,6 +15,8 @@ export interface NodeNotificationsStream {
   readonly events: Stream.Stream<NodeNotification>
   /** Where they come from over ZMQ; absent where there is no ZMQ. */
   readonly endpoints?: ReadonlyArray<string>
+  /** Whether a publisher has answered there and is still connected. */
+  readonly isConnected?: (endpoint: string) => boolean
 }
 
 export class NodeNotifications extends Context.Service<NodeNotifications, NodeNotificationsStream>()(

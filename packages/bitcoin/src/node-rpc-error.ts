@@ -58,6 +58,19 @@ export class NodeMethodUnknown extends Schema.TaggedError<NodeMethodUnknown>("sl
   }
 }
 
+/** The node is another network's than the one that is wanted. */
+export class NodeWrongChain extends Schema.TaggedError<NodeWrongChain>("sluice/bitcoin/NodeWrongChain")(
+  "NodeWrongChain",
+  { actual: Schema.String, expected: Schema.String }
+) {
+  override get message(): string {
+    return (
+      `is on chain "${this.actual}", and the provider is told to serve "${this.expected}"; ` +
+      `see that host and port are the right node's`
+    )
+  }
+}
+
 /** Any other error that the node answers. */
 export class NodeRefused extends Schema.TaggedError<NodeRefused>("sluice/bitcoin/NodeRefused")("NodeRefused", {
   /** Bitcoin Core's error code, for instance -10 while in initial block download, -9 when not connected. */
@@ -80,7 +93,7 @@ export class NodeBadAnswer extends Schema.TaggedError<NodeBadAnswer>("sluice/bit
 
 /** A call of a node's JSON-RPC failed; `reason` says how. */
 export class NodeRpcError extends Schema.TaggedError<NodeRpcError>("sluice/bitcoin/NodeRpcError")("NodeRpcError", {
-  /** The URL without credentials, or another name of the node. */
+  /** The URL without credentials, or another name of the node; empty where only one is spoken of. */
   node: Schema.String,
   method: Schema.String,
   reason: Schema.Union([
@@ -90,11 +103,13 @@ export class NodeRpcError extends Schema.TaggedError<NodeRpcError>("sluice/bitco
     NodeBusy,
     NodeWarmingUp,
     NodeMethodUnknown,
+    NodeWrongChain,
     NodeRefused,
     NodeBadAnswer
   ])
 }) {
   override get message(): string {
-    return `${this.method}: the node at ${this.node} ${this.reason.message}`
+    const node = this.node === "" ? "the node" : `the node at ${this.node}`
+    return `${this.method}: ${node} ${this.reason.message}`
   }
 }

@@ -79,6 +79,24 @@ describe("several nodes as one", () => {
     }).pipe(Effect.provide(quiet))
   )
 
+  it.effect("a node on another chain is told of, and never asked", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const first = yield* member("first")
+      const second = yield* member("second")
+      const { rpc } = second.named
+      const abroad = {
+        ...rpc,
+        getBlockchainInfo: Effect.map(rpc.getBlockchainInfo, (info) => ({ ...info, chain: "main" }))
+      }
+      const group = yield* makeNodeGroup([first.named, { name: "second", rpc: abroad }])
+      yield* TestClock.adjust("5 minutes")
+      first.state.failure = away
+      assert.strictEqual((yield* Effect.flip(group.getBlockTemplate())).reason._tag, "NodeUnreachable")
+      assert.deepStrictEqual(log, ['The node at second is on chain "main", not on "regtest": it is not used'])
+    }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))])))
+  })
+
   it.effect("a header comes from whichever node has it", () =>
     Effect.gen(function* () {
       const { group, second } = yield* two

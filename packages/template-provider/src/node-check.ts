@@ -5,9 +5,9 @@
 import {
   type NodeNotificationsStream,
   type NodeRpcCalls,
-  NodeRefused,
   NodeRpcError,
-  type NodeStatus
+  type NodeStatus,
+  NodeWrongChain
 } from "@sluice/bitcoin"
 import { Effect, Result } from "effect"
 
@@ -30,12 +30,8 @@ export const makeNodeCheck = ({ chain: expected, notifications, onChain, rpc }: 
     const { blockchain, network, zmq } = yield* rpc.getNodeStatus
     const { chain } = blockchain
     if (expected !== undefined && chain !== expected) {
-      const detail = `the node is on chain "${chain}", and the provider is told to serve "${expected}"`
-      return yield* new NodeRpcError({
-        node: "the node",
-        method: "getblockchaininfo",
-        reason: new NodeRefused({ code: 0, detail })
-      })
+      const reason = new NodeWrongChain({ actual: chain, expected })
+      return yield* new NodeRpcError({ node: "", method: "getblockchaininfo", reason })
     }
     onChain(chain)
     if (isTold) return
@@ -78,6 +74,18 @@ const tellAnnouncements = (zmq: NodeStatus["zmq"], { endpoints = [] }: NodeNotif
   })
 }
 
+/** Says which ZMQ endpoints are still not connected, once, a while after the start. */
+export const tellUnconnected = ({ endpoints = [], isConnected }: NodeNotificationsStream) =>
+  Effect.suspend(() => {
+    const silent = endpoints.filter((endpoint) => isConnected?.(endpoint) === false)
+    return silent.length === 0
+      ? Effect.void
+      : Effect.logWarning(
+          `Nothing publishes at ${silent.join(", ")}: compare with getzmqnotifications, and check that the port can be ` +
+            `reached. Until then new blocks are noticed by long polling`
+        )
+  }).pipe(Effect.delay(CONNECT_MS))
+
 /** What to tell of a failed call: where the node is not ready, how far it is. */
 export const explainFailure = (rpc: NodeRpcCalls, error: NodeRpcError): Effect.Effect<string> => {
   if (error.reason._tag !== "NodeRefused") return Effect.succeed(error.message)
@@ -97,3 +105,5 @@ export const explainFailure = (rpc: NodeRpcCalls, error: NodeRpcError): Effect.E
 /** RPC_CLIENT_NOT_CONNECTED and RPC_CLIENT_IN_INITIAL_DOWNLOAD of Bitcoin Core. */
 const NOT_CONNECTED = -9
 const INITIAL_DOWNLOAD = -10
+/** A ZMQ connection on the same network takes a moment, and five seconds more where it has to be tried again. */
+const CONNECT_MS = 15_000

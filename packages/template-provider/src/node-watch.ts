@@ -18,7 +18,7 @@ import {
   parseHeader
 } from "@sluice/bitcoin"
 import { Clock, Effect, Latch, Option, Queue, Scope, Stream } from "effect"
-import { explainFailure } from "./node-check.ts"
+import { explainFailure, tellUnconnected } from "./node-check.ts"
 import type { Outbox } from "./outbox.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 import { RecentTimes } from "./recent-times.ts"
@@ -75,7 +75,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     ;(isHeard ? heard : unheard).openUnsafe()
   }
 
-  const { endpoints = [] } = notifications
+  const { endpoints = [], isConnected } = notifications
   const scope = yield* Scope.Scope
 
   const deliver = ({ change, deliveries }: Answered<Outbox>, announcedAt: bigint | undefined) => {
@@ -100,6 +100,8 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       Effect.andThen(
         Effect.suspend(() => {
           if (Latch.isOpen(heard) || endpoints.length === 0 || hasMissed) return Effect.void
+          // A node that has just started again: the connection comes back by itself, a few seconds after.
+          if (endpoints.some((endpoint) => isConnected?.(endpoint) === false)) return Effect.void
           hasMissed = true
           return Effect.logWarning(
             `The node did not announce block ${hash} at ${endpoints.join(", ")}: check zmqpubhashblock and ` +
@@ -290,6 +292,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   }
 
   yield* Effect.forkScoped(asking)
+  yield* Effect.forkScoped(Effect.andThen(reachable.await, tellUnconnected(notifications)))
   yield* Effect.forkScoped(longPolling)
   yield* Effect.forkScoped(following)
   yield* notifications.events.pipe(
@@ -303,7 +306,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
 /** An answer that has the form of a template and makes no sense. */
 const unreadable = (error: unknown): NodeRpcError =>
   new NodeRpcError({
-    node: "the node",
+    node: "",
     method: "getblocktemplate",
     reason: new NodeBadAnswer({ detail: error instanceof Error ? error.message : String(error) })
   })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { NodeRefused, NodeUnreachable } from "@sluice/bitcoin"
+import { NodeNotifications, NodeRefused, NodeUnreachable } from "@sluice/bitcoin"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger, PubSub } from "effect"
+import { Effect, Layer, Logger, PubSub, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateProvider, type TemplateProviderOptions } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -39,7 +39,8 @@ describe("at the start", () => {
       yield* client.constrain()
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(yield* client.waiting, 0)
-      assert.isTrue(log.some((line) => /chain "regtest", and the provider is told to serve "main"/.test(line)))
+      const told = 'Warn getblockchaininfo: the node is on chain "regtest", and the provider is told to serve "main"'
+      assert.isTrue(log.some((line) => line.startsWith(told)))
       node.info.chain = "main"
       yield* TestClock.adjust("10 seconds")
       yield* client.expectTip
@@ -85,6 +86,36 @@ describe("at the start", () => {
       assert.isTrue(log.some((line) => /^Warn .*Satoshi:24.1.0.*25 is the oldest/.test(line)))
       assert.isTrue(log.some((line) => line.startsWith("Info Without ZMQ")))
     }).pipe(Effect.provide(layer({}, log)))
+  })
+
+  it.effect("a ZMQ endpoint where nothing publishes is told by name, the others are not", () => {
+    const log: Array<string> = []
+    const endpoints = ["tcp://127.0.0.1:28332", "tcp://127.0.0.1:28333"]
+    const notifications = Layer.succeed(NodeNotifications, {
+      events: Stream.never,
+      endpoints,
+      isConnected: (endpoint) => endpoint === endpoints[0]
+    })
+    return Effect.gen(function* () {
+      yield* (yield* FakeNode).setTemplate(templateAt(100))
+      yield* TestClock.adjust("1 hour")
+      const told = log.filter((line) => line.startsWith("Warn Nothing publishes at"))
+      assert.strictEqual(told.length, 1)
+      assert.include(told[0], "at tcp://127.0.0.1:28333: compare with getzmqnotifications")
+    }).pipe(
+      Effect.provide(
+        TemplateProvider.layer().pipe(
+          Layer.provide(Setup.server(TemplateListener)),
+          Layer.provide(Plain.listener),
+          Layer.provide(notifications),
+          Layer.provideMerge(FakeNode.layer),
+          Layer.provide(Memory.network()),
+          Layer.provide(
+            Logger.layer([Logger.make(({ logLevel, message }) => void log.push(`${logLevel} ${String(message)}`))])
+          )
+        )
+      )
+    )
   })
 
   it.effect("on a chain whose difficulty changes with the clock no template is sent ahead of a block", () =>
