@@ -41,6 +41,8 @@ export class Member {
   #frames: Array<Uint8Array> = []
   /** It had work before the batch of messages that is read now. */
   #isWorking = false
+  /** A new target came in the batch of messages that is read now: its job is for one channel. */
+  #isRetargeted = false
 
   /** `serverFlags` are those of SetupConnection.Success. `number` begins with 1. */
   constructor(number: number, serverFlags: number, isSlow: boolean, crowd: Crowd) {
@@ -81,6 +83,7 @@ export class Member {
   receive(messages: ReadonlyArray<Mining.ToClient>, now: number): void {
     for (const event of this.#client.receive(messages, now)) this.#onEvent(event, now)
     this.#isWorking ||= this.#hasWork
+    this.#isRetargeted = false
   }
 
   /** Sends a good share, which is the channel's no more. */
@@ -167,8 +170,8 @@ export class Member {
         return
       }
       case "JobReceived":
-        // Those that come with a new channel say nothing of how long a job takes to reach everybody.
-        if (this.#isWorking && tally.jobArrivals.record(event.jobId, now)) tally.jobs++
+        // Those that come with a new channel or a new target say nothing of how long a job takes to reach everybody.
+        if (this.#isWorking && !this.#isRetargeted && tally.jobArrivals.record(event.jobId, now)) tally.jobs++
         return
       case "WorkChanged": {
         const channel = this.#channels.get(event.channelId)
@@ -182,6 +185,9 @@ export class Member {
         this.#crowd.onWork(channel, isFirst, now)
         return
       }
+      case "TargetChanged":
+        this.#isRetargeted = true
+        return
       case "SharesAccepted": {
         const channel = this.#channels.get(event.channelId)
         tally.difficultySum += Number(event.difficultySum)
