@@ -6,6 +6,7 @@ import type { ClientKit, ClientRule, Visitor } from "./kit.ts"
 import {
   admitMiner,
   atWork,
+  channelOf,
   mineGroup,
   newJob,
   opens,
@@ -50,9 +51,9 @@ export const clientChannelRules: ReadonlyArray<ClientRule> = [
   rule("client-channels.endpoint-changed", "3.6.4", "ChannelEndpointChanged does not disturb the work", (kit) =>
     Effect.gen(function* () {
       const miner = yield* atWork(kit)
-      const [first] = miner.books.open
+      const first = yield* channelOf(miner)
       const { ChannelEndpointChanged } = Common
-      yield* miner.peer.send(ChannelEndpointChanged.codec.encode(ChannelEndpointChanged.make({ channelId: first!.id })))
+      yield* miner.peer.send(ChannelEndpointChanged.codec.encode(ChannelEndpointChanged.make({ channelId: first.id })))
       const { channel, jobId } = yield* newJob(miner)
       yield* sharesOf(kit, miner, channel.id, jobId)
     })
@@ -61,35 +62,35 @@ export const clientChannelRules: ReadonlyArray<ClientRule> = [
     Effect.gen(function* () {
       const { address, miner } = yield* withExtendedJobs(kit)
       const { books } = miner
-      const [channel] = books.open
+      const channel = yield* channelOf(miner)
       let jobId = 0
       yield* tell(miner, (now) => {
-        const prefix = books.setPrefix(channel!)
+        const prefix = books.setPrefix(channel)
         const job = books.job(address, {}, now)
         jobId = job.jobId
         return [prefix, job.frame]
       })
-      yield* sharesOf(kit, miner, channel!.id, jobId, SEVERAL)
+      yield* sharesOf(kit, miner, channel.id, jobId, SEVERAL)
     })
   ),
   rule("client-prefix.earlier-jobs", "5.3.10", "SetExtranoncePrefix does not touch the jobs before it", (kit) =>
     Effect.gen(function* () {
       const { address, miner } = yield* withExtendedJobs(kit)
       const { books } = miner
-      const [channel] = books.open
+      const channel = yield* channelOf(miner)
       let jobId = 0
       yield* tell(miner, (now) => {
         const job = books.job(address, { future: true }, now)
         jobId = job.jobId
-        return [job.frame, books.setPrefix(channel!), books.newPrevHash(address, jobId, now)]
+        return [job.frame, books.setPrefix(channel), books.newPrevHash(address, jobId, now)]
       })
-      yield* sharesOf(kit, miner, channel!.id, jobId, SEVERAL)
+      yield* sharesOf(kit, miner, channel.id, jobId, SEVERAL)
     })
   ),
   rule("client-groups.changed", "5.3.22", "After SetGroupChannel the jobs of the new group are mined", (kit) =>
     Effect.gen(function* () {
       const miner = yield* withGroups(kit)
-      const group = miner.books.groupId + 1
+      const group = (yield* channelOf(miner)).groupId + 1
       yield* miner.peer.send(miner.books.setGroup(group))
       yield* mineGroup(kit, miner, group)
     })
@@ -102,6 +103,7 @@ export const clientChannelRules: ReadonlyArray<ClientRule> = [
     Effect.gen(function* () {
       const miner = yield* atWork(kit)
       const { books, peer } = miner
+      const { id } = yield* channelOf(miner)
       const closed = books.open.map((channel) => ({ channelId: channel.id, frame: books.close(channel) }))
       const [first, ...rest] = closed.map(({ frame }) => frame)
       yield* peer.send(first!, ...rest)
@@ -113,7 +115,7 @@ export const clientChannelRules: ReadonlyArray<ClientRule> = [
           return yield* kit.end
         }
       }
-      const expected = `no shares of channel ${closed[0]!.channelId} any more within ${kit.answerMs / 1000} s`
+      const expected = `no shares of channel ${id} any more within ${kit.answerMs / 1000} s`
       return yield* new RuleBroken({ expected, came: "shares all the time" })
     })
   ),

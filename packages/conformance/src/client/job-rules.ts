@@ -7,6 +7,7 @@ import { harder } from "./mining-books.ts"
 import {
   admitMiner,
   atWork,
+  channelOf,
   mineGroup,
   newBlock,
   newJob,
@@ -35,6 +36,8 @@ const NO_SHARE = "no share came"
 /** A target of an eighth: nobody meets it five times by chance. */
 const HARDER_BITS = 3
 const SEVERAL = 5
+/** Among them is a good one. */
+const MANY = 100
 
 export const clientJobRules: ReadonlyArray<ClientRule> = [
   rule("client-jobs.started", "5.3.17", "Shares come of the first job, once SetNewPrevHash has named it", (kit) =>
@@ -58,8 +61,8 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
   rule("client-jobs.future", "5.1.3", "A future job is not mined before SetNewPrevHash names it", (kit) =>
     Effect.gen(function* () {
       const miner = yield* atWork(kit)
-      const [channel] = miner.books.open
-      yield* tell(miner, (now) => [miner.books.job(channel!.id, { future: true }, now).frame])
+      const channel = yield* channelOf(miner)
+      yield* tell(miner, (now) => [miner.books.job(channel.id, { future: true }, now).frame])
       // Time for a client that begins with it.
       yield* Effect.sleep(kit.quietMs)
       for (let shares = 0; shares < 2 * SEVERAL; shares++) yield* nextShare(kit, miner)
@@ -69,14 +72,14 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
     Effect.gen(function* () {
       const miner = yield* atWork(kit)
       const { books } = miner
-      const [channel] = books.open
+      const channel = yield* channelOf(miner)
       let jobId = 0
       yield* tell(miner, (now) => {
-        const jobs = [1, 2, 3].map(() => books.job(channel!.id, { future: true }, now))
+        const jobs = [1, 2, 3].map(() => books.job(channel.id, { future: true }, now))
         jobId = jobs[1]!.jobId
-        return [jobs[0]!.frame, jobs[1]!.frame, jobs[2]!.frame, books.newPrevHash(channel!.id, jobId, now)]
+        return [jobs[0]!.frame, jobs[1]!.frame, jobs[2]!.frame, books.newPrevHash(channel.id, jobId, now)]
       })
-      yield* sharesOf(kit, miner, channel!.id, jobId, SEVERAL)
+      yield* sharesOf(kit, miner, channel.id, jobId, SEVERAL)
     })
   ),
   rule("client-jobs.stale", "5.3.17", "After SetNewPrevHash no share comes of a job before it", (kit) =>
@@ -91,7 +94,8 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
   rule("client-jobs.group", "5.3.16", "A job for a group is mined on all of its channels", (kit) =>
     Effect.gen(function* () {
       const miner = yield* withGroups(kit)
-      yield* mineGroup(kit, miner, miner.books.groupId)
+      const { groupId } = yield* channelOf(miner)
+      yield* mineGroup(kit, miner, groupId)
     })
   ),
   rule("client-shares.version-fixed", "5.3.16", "Where version rolling is not allowed, the version stays", (kit) =>
@@ -100,7 +104,7 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
       if ((miner.setup.flags & Mining.REQUIRES_VERSION_ROLLING) !== 0) {
         return yield* new RuleSkipped({ why: "the client requires version rolling" })
       }
-      if (miner.books.open[0]?.kind === "standard") return yield* fixedVersion(kit)
+      if ((yield* channelOf(miner)).kind === "standard") return yield* fixedVersion(kit)
       const { channel, jobId } = yield* newJob(miner, { versionRolling: false })
       yield* sharesOf(kit, miner, channel.id, jobId, 2 * SEVERAL)
     })
@@ -124,8 +128,10 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
     Effect.gen(function* () {
       const miner = yield* atWork(kit)
       miner.books.refuseNext = 1
+      for (let shares = 0; shares < MANY && miner.books.refuseNext > 0; shares++) yield* nextShare(kit, miner)
+      // Who mines this job has read the error before it.
       const { channel, jobId } = yield* newJob(miner)
-      yield* sharesOf(kit, miner, channel.id, jobId, SEVERAL)
+      yield* sharesOf(kit, miner, channel.id, jobId)
     })
   ),
   rule(
@@ -142,8 +148,8 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
   rule("client-target.later-jobs", "5.3.21", "SetTarget holds for the jobs behind it", (kit) =>
     Effect.gen(function* () {
       const miner = yield* atWork(kit)
-      const [channel] = miner.books.open
-      yield* withTarget(miner, channel!.id, newJob(miner), (given) =>
+      const channel = yield* channelOf(miner)
+      yield* withTarget(miner, channel.id, newJob(miner), (given) =>
         sharesOf(kit, miner, given.channel.id, given.jobId, SEVERAL)
       )
     })
@@ -152,25 +158,26 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
     Effect.gen(function* () {
       const miner = yield* atWork(kit)
       const { books } = miner
-      const [channel] = books.open
+      const channel = yield* channelOf(miner)
       let jobId = 0
       yield* tell(miner, (now) => {
-        const future = books.job(channel!.id, { future: true }, now)
+        const future = books.job(channel.id, { future: true }, now)
         jobId = future.jobId
         return [future.frame]
       })
       yield* withTarget(
         miner,
-        channel!.id,
-        tell(miner, (now) => [books.newPrevHash(channel!.id, jobId, now)]),
-        () => sharesOf(kit, miner, channel!.id, jobId, SEVERAL)
+        channel.id,
+        tell(miner, (now) => [books.newPrevHash(channel.id, jobId, now)]),
+        () => sharesOf(kit, miner, channel.id, jobId, SEVERAL)
       )
     })
   ),
   rule("client-target.group", "5.3.21", "SetTarget for a group holds for all of its channels", (kit) =>
     Effect.gen(function* () {
       const miner = yield* withGroups(kit)
-      yield* withTarget(miner, miner.books.open[0]!.groupId, newJob(miner), (given) =>
+      const { groupId } = yield* channelOf(miner)
+      yield* withTarget(miner, groupId, newJob(miner), (given) =>
         sharesOf(kit, miner, given.channel.id, given.jobId, SEVERAL)
       )
     })
@@ -186,7 +193,7 @@ const withTarget = <A, E1, E2>(
 ) =>
   Effect.gen(function* () {
     const { books, peer } = miner
-    const { target } = books.open[0]!
+    const { target } = yield* channelOf(miner)
     yield* peer.send(books.setTarget(address, harder(target, HARDER_BITS)))
     yield* look(yield* give)
     yield* peer.send(books.setTarget(address, target))
@@ -197,9 +204,8 @@ const withTarget = <A, E1, E2>(
 const fixedVersion = Effect.fnUntraced(function* (kit: ClientKit) {
   const miner = yield* admitMiner(kit, Mining.REQUIRES_FIXED_VERSION)
   yield* opens(miner)
-  const [channel] = miner.books.open
-  const [jobId] = channel === undefined ? [] : [...channel.jobs.keys()]
-  if (channel === undefined || jobId === undefined) return yield* new RuleSkipped({ why: NO_CHANNEL })
+  const channel = yield* channelOf(miner)
+  const { jobId } = yield* newJob(miner)
   yield* sharesOf(kit, miner, channel.id, jobId, 2 * SEVERAL)
   yield* kit.end
 })

@@ -28,12 +28,13 @@ export class MiningBooks {
   /** Requests to open are refused. */
   refuseToOpen = false
   readonly options: MiningBooksOptions
+  /** The channel of the latest share. */
+  lastShareOn = 0
   /** All request ids so far: each is to be used once on a connection (5.3.2). */
   readonly requestIds = new Set<number>()
   private lastChannelId = 0
   private lastJobId = 0
   private prefixes = 0
-  readonly groupId: number = FIRST_GROUP
 
   constructor(options: MiningBooksOptions) {
     this.options = options
@@ -65,6 +66,7 @@ export class MiningBooks {
       case "SubmitSharesExtended": {
         const channel = this.channels.get(message.channelId)
         const { channelId, sequenceNumber } = message
+        this.lastShareOn = channelId
         const errorCode = judgeShare(ledger, channel, message, now)
         if (this.refuseNext > 0 && errorCode === undefined) {
           this.refuseNext--
@@ -95,7 +97,7 @@ export class MiningBooks {
   job(address: number, { future = false, versionRolling = true, trailing = 0 } = {}, now: number) {
     const jobId = ++this.lastJobId
     const members = this.membersOf(address)
-    const minNtime = future ? undefined : Math.max(...members.map((channel) => ntimeOf(channel, now)))
+    const minNtime = future ? undefined : Math.max(0, ...members.map((channel) => ntimeOf(channel, now)))
     const allowed = versionRolling && !this.hasFixedVersion
     const extended = this.extendedJob(address, jobId, minNtime, allowed)
     const [only] = members
@@ -193,7 +195,7 @@ export class MiningBooks {
       channelId,
       target: targetFor(message.nominalHashRate, this.options.sharesPerMinute, message.maxTarget),
       extranoncePrefix: this.newPrefix(FULL_EXTRANONCE - extranonceSize),
-      groupChannelId: this.groupId
+      groupChannelId: FIRST_GROUP
     }
     this.channels.set(channelId, new ChannelBook(success, isExtended ? "extended" : "standard", extranonceSize))
     const opened = isExtended

@@ -2,6 +2,7 @@
 import { Mining } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
 import { RuleBroken, RuleSkipped } from "../rule.ts"
+import type { ChannelBook } from "./channel-book.ts"
 import type { AcceptOptions, ClientKit, Miner, Visitor } from "./kit.ts"
 import { MiningBooks } from "./mining-books.ts"
 import { greeted, welcome } from "./reception.ts"
@@ -51,6 +52,16 @@ export const atWork = Effect.fnUntraced(function* (kit: ClientKit): Effect.fn.Re
   )
 })
 
+const closed = Effect.suspend(() => Effect.fail(new RuleSkipped({ why: "the client has closed its channels" })))
+
+/** The channel to look at: of those that are open, the one whose share came last. */
+export const channelOf = ({ books }: Miner): Effect.Effect<ChannelBook, RuleSkipped> =>
+  Effect.suspend(() => {
+    const { lastShareOn, open } = books
+    const channel = open.find(({ id }) => id === lastShareOn) ?? open[0]
+    return channel === undefined ? closed : Effect.succeed(channel)
+  })
+
 /** Sends what the books make of the present time. */
 export const tell = Effect.fnUntraced(function* (
   { peer }: Visitor,
@@ -91,10 +102,11 @@ export const newJob = Effect.fnUntraced(function* (
   const { books, peer } = miner
   const now = yield* Clock.currentTimeMillis
   const jobs = books.open.map((channel) => ({ channel, ...books.job(channel.id, options, now) }))
-  const [first, ...rest] = jobs
-  if (first === undefined) return yield* new RuleSkipped({ why: "the client has closed its channels" })
-  yield* peer.send(first.frame, ...rest.map(({ frame }) => frame))
-  return { channel: first.channel, jobId: first.jobId }
+  const [first, ...rest] = jobs.map(({ frame }) => frame)
+  if (first === undefined) return yield* closed
+  yield* peer.send(first, ...rest)
+  const channel = yield* channelOf(miner)
+  return jobs.find((job) => job.channel === channel) ?? jobs[0]!
 })
 
 /** A new previous hash on all channels; the first channel's, with its job. */
@@ -106,8 +118,10 @@ export const newBlock = Effect.fnUntraced(function* (miner: Miner) {
     return { channelId, jobId, frames: [frame, books.newPrevHash(channelId, jobId, now)] }
   })
   const [frame, ...rest] = given.flatMap(({ frames }) => frames)
-  yield* peer.send(frame!, ...rest)
-  return given[0]!
+  if (frame === undefined) return yield* closed
+  yield* peer.send(frame, ...rest)
+  const { id } = yield* channelOf(miner)
+  return given.find(({ channelId }) => channelId === id) ?? given[0]!
 })
 
 /** Skips for a client that can have no groups (5.3.22). */
@@ -120,7 +134,7 @@ export const withGroups = Effect.fnUntraced(function* (kit: ClientKit) {
 /** Jobs of which the client makes the merkle root itself: an extended channel's, or a group's. */
 export const withExtendedJobs = Effect.fnUntraced(function* (kit: ClientKit) {
   const miner = yield* atWork(kit)
-  const channel = miner.books.open[0]!
+  const channel = yield* channelOf(miner)
   if (channel.kind === "extended") return { miner, address: channel.id }
   if (!miner.books.requiresStandardJobs) return { miner, address: channel.groupId }
   return yield* new RuleSkipped({ why: "the client's jobs come with their merkle root (REQUIRES_STANDARD_JOBS)" })
@@ -132,5 +146,7 @@ export const mineGroup = Effect.fnUntraced(function* (kit: ClientKit, miner: Min
   const now = yield* Clock.currentTimeMillis
   const { frame, jobId } = books.job(group, {}, now)
   yield* peer.send(frame)
-  for (const { id } of books.membersOf(group)) yield* sharesOf(kit, miner, id, jobId, 1)
+  // A proxy may have channels without miners.
+  const working = books.membersOf(group).filter(({ shownPrevHash }) => shownPrevHash > 0)
+  for (const { id } of working) yield* sharesOf(kit, miner, id, jobId, 1)
 })
