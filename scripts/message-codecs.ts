@@ -1,6 +1,7 @@
 /**
- * `npm run message-codecs`: writes the portable codecs of all messages (packages/core/src/messages) and the table through
- * which the full device module gives them to C (embedded/assembly/messages.ts), from the declarations in packages/protocol.
+ * `npm run message-codecs`: writes the portable codecs of all messages (packages/core/src/messages), the table through
+ * which the full device module gives them to C (embedded/assembly/messages.ts) and the names that C has for them
+ * (embedded/c/sluice-messages.h), from the declarations in packages/protocol.
  */
 import {
   extensionTypeOf,
@@ -68,7 +69,8 @@ export const messageCodecFiles = (): ReadonlyArray<GeneratedFile> => [
     path: at(`packages/core/src/messages/${chapter.file}.ts`),
     text: codecs(chapter)
   })),
-  { path: at("embedded/assembly/messages.ts"), text: table() }
+  { path: at("embedded/assembly/messages.ts"), text: table() },
+  { path: at("embedded/c/sluice-messages.h"), text: header() }
 ]
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -395,6 +397,44 @@ const table = (): string => {
     "      return -5",
     "  }",
     "}",
+    ""
+  ].join("\n")
+}
+
+/** C's names: a number for each message, and one for each of its words. Names that two protocols have begin with theirs. */
+const header = (): string => {
+  const names = codecChapters.flatMap(({ file, messages }) =>
+    messages.map((message) => {
+      const isShared = codecMessages.filter(({ name }) => name === message.name).length > 1
+      const prefix = isShared ? `${file.replaceAll("-", "_").toUpperCase()}_` : ""
+      return { message, name: `SLUICE_${prefix}${constantName(message)}` }
+    })
+  )
+  const define = (name: string, value: string) => `#define ${name} ${value}`
+  return [
+    "/*",
+    " * Messages of Stratum V2 for the full profile's codecs: the number of each message, its frame's msg_type and",
+    " * extension_type, and the numbers of its words. A field of bytes is a place in the buffer (_AT) and a length (_LENGTH);",
+    " * a U64 is two words, an F32 its bits, an OPTION has a word before it (HAS_) that is 0 or 1.",
+    " *",
+    ` * ${MADE}`,
+    " */",
+    "#ifndef SLUICE_MESSAGES_H",
+    "#define SLUICE_MESSAGES_H",
+    ...names.flatMap(({ message, name }, index) => [
+      "",
+      `/* ${message.name} (${message.spec}) */`,
+      define(name, String(index)),
+      define(`${name}_MSG_TYPE`, hex(message.type)),
+      define(`${name}_EXTENSION_TYPE`, hex(extensionTypeOf(message))),
+      ...message.layout
+        .flatMap((field) => words(field.name, field.type))
+        .map((word, i) =>
+          define(`${name}__${word.replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, "_").toUpperCase()}`, String(i))
+        )
+    ]),
+    "",
+    "#endif",
     ""
   ].join("\n")
 }

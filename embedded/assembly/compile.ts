@@ -1,6 +1,6 @@
 /**
- * The WebAssembly builds: `curve` and the profiles of the device module, which are shipped, and `harness` and
- * `device-harness`, the same with their parts laid open for tests. Each is compiled when a source, an option or the compiler
+ * The WebAssembly builds: `curve` and the profiles of the device module, which are shipped, and `harness`,
+ * `device-harness` and `device-fuzz`, the same with their parts laid open for tests. Each is compiled when a source, an option or the compiler
  * has changed since the last time.
  */
 import { createHash, randomUUID } from "node:crypto"
@@ -12,9 +12,9 @@ const repository = fileURLToPath(new URL("../..", import.meta.url))
 const cache = new URL("../../node_modules/.cache/sluice/", import.meta.url)
 
 /** What each module is for: device.ts, docs/device.md. */
-export const profiles = ["header-only", "extended"] as const
+export const profiles = ["header-only", "extended", "full"] as const
 export type Profile = (typeof profiles)[number]
-export type Entry = "curve" | "harness" | "device-harness" | `device-${Profile}`
+export type Entry = "curve" | "harness" | "device-harness" | "device-fuzz" | `device-${Profile}`
 
 /** Nothing is imported: what would abort traps. The stub runtime never frees, and nothing allocates after start-up. Warning
  * 235 is about classes, which are no exports to WebAssembly. */
@@ -28,8 +28,11 @@ const options: Readonly<Record<Entry, ReadonlyArray<string>>> = {
   curve: fast,
   harness: fast,
   "device-harness": ["-O1", "--noAssert", "--maximumMemory", "12"],
+  "device-fuzz": [...small, "--maximumMemory", "12"],
   "device-header-only": [...small, "--maximumMemory", "2"],
-  "device-extended": [...small, "--maximumMemory", "12"]
+  "device-extended": [...small, "--maximumMemory", "12"],
+  // With a buffer for the longest frame.
+  "device-full": [...small, "--maximumMemory", "272"]
 }
 
 /** In device builds another file takes the place of one of core's: floating point is slow without a unit for it. */

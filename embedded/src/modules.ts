@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 const sources = new URL("../assembly/compile.ts", import.meta.url)
 
 /** What a device module can do (docs/device.md); each has all that the one before it has. */
-export type DeviceProfile = "header-only" | "extended"
+export type DeviceProfile = "header-only" | "extended" | "full"
 
 /** The curve's module; rejects where it can neither be read nor compiled. */
 export const curveModule = (): Promise<Uint8Array<ArrayBuffer>> => load("curve")

@@ -233,6 +233,15 @@ export class Responder {
     return this.end(HANDSHAKE_OK)
   }
 
+  /** Forgets the connection, keys and all, and is as new. */
+  reset(): void {
+    this.end(HANDSHAKE_OUT_OF_ORDER)
+    this.send.clear()
+    this.receive.clear()
+    this.symmetric.reset()
+    this.state = NEW
+  }
+
   /** MixKey(ECDH(a key of ours, re)). */
   private mixEcdh(theirs: Uint8Array, theirsAt: i32, ours: Uint8Array, oursAt: i32, secret: Uint8Array): bool {
     if (!this.curve.ecdh(theirs, theirsAt, ours, oursAt, secret, false, this.dh, 0)) return false

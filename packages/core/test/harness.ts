@@ -339,6 +339,9 @@ export function newResponder(staticSecret: i32, staticEllSwift: i32, certificate
 export function responderRespond(act1: i32, ephemeralSecret: i32, entropy: i32, out: i32): i32 {
   return responder.respond(arena, act1, slice(ephemeralSecret, 32), slice(entropy, 32), arena, out)
 }
+export function responderReset(): void {
+  responder.reset()
+}
 export function responderRespondShort(act1: i32, length: i32, ephemeralSecret: i32, entropy: i32, out: i32): i32 {
   return responder.respond(slice(act1, length), 0, slice(ephemeralSecret, 32), slice(entropy, 32), arena, out)
 }
