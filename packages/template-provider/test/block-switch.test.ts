@@ -125,6 +125,37 @@ describe("ahead of a block, each client", () => {
     )
   }
 
+  it.effect(
+    "is one of a hundred and twenty that are switched at once, with one template for all of the same needs",
+    () =>
+      Effect.gen(function* () {
+        const { announce, client, node, template } = yield* holding()
+        const others = yield* Effect.forEach(
+          Array.from({ length: 119 }, (_, index) => index),
+          Effect.fnUntraced(function* (index) {
+            const each = yield* connect()
+            yield* each.constrain((index % 3) * 300_000)
+            yield* each.expectTip
+            return each
+          })
+        )
+        const clients = [client, ...others]
+        const header = headerFor(template)
+        yield* announce(header)
+        const switched = yield* Effect.forEach(clients, ({ expectTip }) => expectTip)
+        for (const { prevHash, template: empty } of switched) {
+          assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), header.hash)
+          assert.strictEqual(empty.merklePath.length, 0)
+        }
+        yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
+        yield* TestClock.adjust("1 second")
+        const full = yield* Effect.forEach(clients, ({ expect }) => expect("NewTemplate"))
+        // 1.2 million weight units for a coinbase leave all of the recorded transactions in.
+        assert.strictEqual(new Set(full.map(({ templateId }) => templateId)).size, 1)
+        assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 120)
+      }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("holds none if the operator wants none", () =>
     Effect.gen(function* () {
       const { announce, client, node, template } = yield* holding()

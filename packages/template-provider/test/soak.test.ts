@@ -74,7 +74,7 @@ describe("twelve hours with a block every 24 seconds", () => {
         const { feeUpdates, tipChanges } = yield* (yield* TemplateProvider).stats
         assert.strictEqual(tipChanges, BLOCKS)
         assert.isAtLeast(feeUpdates, BLOCKS - 1)
-        // A hundred answers are kept at most, and each has its own bytes: 300 blocks are beyond that.
+        // A hundred answers are kept at most: 300 blocks are beyond that.
         assert.isBelow(sizes.at(-1)! - sizes[0]!, 3_000_000, `held: ${sizes.join(", ")}`)
       }).pipe(Effect.provide(layer)),
     60_000
