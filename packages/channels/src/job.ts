@@ -2,7 +2,7 @@
  * Jobs from templates (specification, sections 5.1, 5.3.15, 5.3.16 and 7.2): the coinbase is cut around the extranonce
  * once, and everything that is sent to miners or checked of their shares comes from that.
  */
-import { addWitness, type Output, splitCoinbase } from "@sluice/bitcoin"
+import { addWitness, MAX_COINBASE_SCRIPT_SIZE, type Output, splitCoinbase } from "@sluice/bitcoin"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
 
 /** One template as work. Everything in it is the same for all channels; bytes are copies, not views on a read buffer. */
@@ -64,6 +64,26 @@ export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTe
     merklePathBytes
   }
 }
+
+/**
+ * The same template as another job, whose coinbase says at its script's end the how many-th it is (1 to 16, OP_1 to OP_16):
+ * another merkle root, so that a miner which begins anew does not find the same shares again. `undefined` if the script
+ * has no room for one byte more.
+ */
+export const repeatedJob = (job: Job, id: number, number: number): Job | undefined => {
+  const scriptSize = job.coinbasePrefix[SCRIPT_SIZE_AT]!
+  if (scriptSize >= MAX_COINBASE_SCRIPT_SIZE) return undefined
+  const coinbasePrefix = job.coinbasePrefix.slice()
+  coinbasePrefix[SCRIPT_SIZE_AT] = scriptSize + 1
+  const coinbaseSuffix = new Uint8Array(1 + job.coinbaseSuffix.length)
+  coinbaseSuffix[0] = OP_1 - 1 + number
+  coinbaseSuffix.set(job.coinbaseSuffix, 1)
+  return { ...job, id, coinbasePrefix, coinbaseSuffix }
+}
+
+/** Behind the version, the number of inputs, and the outpoint that a coinbase has. */
+const SCRIPT_SIZE_AT = 4 + 1 + 36
+const OP_1 = 0x51
 
 /** NewExtendedMiningJob for a channel or a group; without `minNtime` a future job. */
 export const extendedJobMessage = (

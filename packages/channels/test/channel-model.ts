@@ -173,11 +173,10 @@ export class Model {
     if (channel?.kind !== kind) return new Set(["invalid-channel-id"])
     const job = channel.jobs.get(share.jobId)
     if (job === undefined) {
-      const ids = [...channel.jobs.keys()]
-      return new Set([
-        "invalid-job-id",
-        ...(share.jobId >= Math.min(...ids) && share.jobId <= Math.max(...ids) ? ["stale-share"] : [])
-      ])
+      const first = Math.min(...channel.jobs.keys())
+      const last = Math.max(...[...this.channels.values()].flatMap(({ jobs }) => [...jobs.keys()]))
+      const mayBeForgotten = share.jobId >= first && share.jobId <= last
+      return new Set(mayBeForgotten ? ["invalid-job-id", "stale-share"] : ["invalid-job-id"])
     }
     if (job.state === "future") return new Set(["invalid-job-id"])
     if (job.state === "stale") return new Set(["stale-share"])

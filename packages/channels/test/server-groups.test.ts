@@ -1,8 +1,10 @@
 /** Groups of channels, prefixes and targets that change, and jobs that are replaced: what a server may start by itself. */
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
+import { u256ToBytes } from "../src/index.ts"
 import {
   ANY_TARGET,
+  bytes,
   futureTemplate,
   HASH_RATE,
   newPrevHash,
@@ -187,6 +189,37 @@ describe("a much harder target", () => {
     // Another channel that needs one gets the same id, so that ids do not run out.
     expect(server.send(connection, update(other, 1000)).messages[1]).toMatchObject({ jobId: 1001 })
     expect(server.template(template(2))[0]!.messages).toMatchObject([{ jobId: 1002 }])
+  })
+
+  it("comes with work that is new: no share that was found is found again, and a block of it has a valid coinbase", () => {
+    const server = new TestServer()
+    server.template(futureTemplate(1))
+    server.template(newPrevHash(1, { target: ANY_TARGET }))
+    const connection = server.connect()
+    const miner = server.open(connection, { maxTarget: u256ToBytes(1n << 253n) })
+    const share = miner.mine()
+    server.send(connection, share)
+    const said = server.send(connection, update(miner, 16, u256ToBytes(1n << 250n)))
+    deliver([said], miner)
+    const { jobId } = miner
+    expect(jobId).toBe(1001)
+    expect(miner.jobs.get(jobId)!.root(bytes(1, 8))).not.toEqual(miner.jobs.get(1000)!.root(bytes(1, 8)))
+    const block = server.send(connection, { ...miner.mine({ ntime: share.ntime }) }).events[1]
+    if (block?._tag !== "BlockFound") throw new Error("no block")
+    // Version, marker and flag, count and outpoint: then the script and its size.
+    const [size, script] = [block.solution.coinbaseTx[43]!, block.solution.coinbaseTx.subarray(44)]
+    expect(script[size - 1]).toBe(0x51)
+    expect(script.subarray(size, size + 4)).toEqual(Uint8Array.of(0xfe, 0xff, 0xff, 0xff))
+  })
+
+  it("waits for the next job where the coinbase has no room for an opcode more", () => {
+    const server = new TestServer({ coinbase: { tags: bytes(0x20, 73) } })
+    server.template(futureTemplate(1, { coinbasePrefix: bytes(0, 5) }))
+    server.template(newPrevHash(1))
+    const connection = server.connect()
+    const miner = server.open(connection)
+    expect(server.context.jobs.current!.coinbasePrefix[41]).toBe(100)
+    expect(tags([server.send(connection, update(miner, 100))])).toEqual(["SetTarget"])
   })
 
   it("must be met by shares of that job, with the prefix of the moment", () => {

@@ -240,7 +240,8 @@ class Session {
       case 1:
         return this.#submit(channel, jobId, { ntime: minNtime - 1 - (n % 3) }, true)
       case 2:
-        return this.#submit(channel, jobId, { ntime: minNtime + 100_000 }, true)
+        // Too late, or just in time where it takes its time to arrive.
+        return this.#submit(channel, jobId, { ntime: minNtime + this.#elapsed(channel) + (1 + (n % 3)) ** 3 }, true)
       case 3:
         return this.#submit(channel, jobId, { version: (version ^ (1 << (n % 32))) >>> 0 }, true)
       case 4:
@@ -255,7 +256,8 @@ class Session {
   #rawShare(n: number): void {
     const channel = pick([...this.#atServer.channels.values()], n)
     if (channel === undefined) return
-    const jobs = [...channel.jobs.values()].filter(({ state }) => state !== "active" || n % 4 === 0)
+    const owner = n % 3 === 0 ? pick([...this.#atServer.channels.values()], n >> 5)! : channel
+    const jobs = [...owner.jobs.values()].filter(({ state }) => state !== "active" || n % 4 > 1)
     const jobId = n % 5 === 0 ? n : (pick(jobs, n >> 3)?.jobId ?? 5)
     const fields = {
       channelId: n % 7 === 0 ? 999 : channel.id,
@@ -285,11 +287,10 @@ class Session {
     good: boolean
   ): void {
     const job = channel.jobs.get(jobId)!
-    const { at, minNtime } = channel.prevHash!
-    const elapsed = Math.floor((this.#server.now - at) / 1000)
+    const { minNtime } = channel.prevHash!
     const rolled = job.rolling ? job.version ^ ((this.#nonce << 5) & 0x1fffffe0) : job.version
     const { extranonce, ntime, version } = {
-      ntime: minNtime + (this.#nonce % (elapsed + 1)),
+      ntime: minNtime + (this.#nonce % (this.#elapsed(channel) + 1)),
       version: rolled >>> 0,
       extranonce: bytes(this.#nonce & 0xff, channel.extranonceSize),
       ...fields
@@ -305,6 +306,11 @@ class Session {
       this.#toServer.push(message)
       return
     }
+  }
+
+  /** Seconds since the previous hash came to the client. */
+  #elapsed(channel: ModelChannel): number {
+    return (this.#server.now - channel.prevHash!.at) / 1000
   }
 
   #customJob(n: number): void {

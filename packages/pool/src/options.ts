@@ -13,6 +13,7 @@ import type { Setup } from "@sluice/transport"
 import { type Duration, Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { minerScript, outputConstraints, type Payout, payoutOf, type PayoutOptions, splitReward } from "./payout.ts"
+import { limitedSpace } from "./limited-space.ts"
 import { defaultTrafficLimits, type TrafficLimits } from "./traffic.ts"
 import type { ValidateUser } from "./user.ts"
 
@@ -50,6 +51,8 @@ export interface PoolOptions extends PayoutOptions {
    * pool's own. It must have the same authority key (3.6.5). By default nothing is said, and they find out by themselves.
    */
   readonly reconnectTo?: { readonly host: string; readonly port: number }
+  /** Channels open at once on all connections together; each takes some kilobytes. Default 200,000. */
+  readonly maxChannelsInAll?: number
   /** Users who have left are known up to this number, the last ones; for statistics. Default 10,000. */
   readonly maxIdleUsers?: number
 }
@@ -64,7 +67,7 @@ export class PoolOptionError extends Schema.TaggedError<PoolOptionError>("sluice
 export interface PoolRules {
   readonly coinbase: CoinbaseRules
   readonly policy: Server.ChannelPolicy
-  readonly space: ExtranonceSpace
+  readonly space: Server.ConnectionContext["space"]
   readonly traffic: TrafficLimits
   readonly payout: Payout
   /** In a solo pool: whom a user identity pays. */
@@ -91,7 +94,7 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
       return {
         coinbase,
         policy: checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy }),
-        space,
+        space: limitedSpace(space, options.maxChannelsInAll ?? 200_000),
         traffic: checkedTraffic({ ...defaultTrafficLimits, ...options.traffic }),
         payout,
         minerScript: options.solo === undefined ? undefined : (identity) => minerScript(identity, options.chain)
@@ -145,6 +148,15 @@ const tryCoinbase = ({ extranonceSize, tags }: CoinbaseRules): void => {
   })
 }
 
+/** Of a policy, what is a number of things. */
+const COUNTS = [
+  "shareBatchSize",
+  "maxChannels",
+  "maxSharesPerPrevHash",
+  "maxLateShares",
+  "maxUserIdentityBytes"
+] as const
+
 const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   const refuse = (option: string, expected: string, value: number): never => {
     throw new PoolOptionError({ option, message: `the pool's ${option} is ${expected}; got ${value}` })
@@ -155,7 +167,7 @@ const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   if (!(policy.minHashRate >= 0 && Number.isFinite(policy.minHashRate))) {
     refuse("minHashRate", "a number of hashes a second from 0 on", policy.minHashRate)
   }
-  for (const option of ["shareBatchSize", "maxChannels", "maxSharesPerPrevHash", "maxUserIdentityBytes"] as const) {
+  for (const option of COUNTS) {
     if (!(Number.isInteger(policy[option]) && policy[option] >= 1)) {
       refuse(option, "a whole number from 1 on", policy[option])
     }

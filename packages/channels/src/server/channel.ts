@@ -52,8 +52,9 @@ export class Channel {
   readonly info: ChannelInfo
   /** The group that it is in (5.2.3). */
   groupId = GROUP_CHANNEL_ID
-  /** The first job id that was sent on it: ids before it never existed here. */
-  firstJobId: number
+  /** The first job id that came after it was opened. Of older ones only `#firstJobs` were sent on it, a few at most. */
+  readonly #firstJobId: number
+  readonly #firstJobs: Array<number> = []
   /** What the client can bear (`max_target`). */
   maxTarget: bigint
   nominalHashRate: number
@@ -101,7 +102,7 @@ export class Channel {
     now: number
   ) {
     this.info = info
-    this.firstJobId = jobs.nextId
+    this.#firstJobId = jobs.nextId
     this.maxTarget = client.maxTarget
     this.nominalHashRate = client.nominalHashRate
     this.vardiff = new Vardiff(client.nominalHashRate, policy.minHashRate, now)
@@ -179,12 +180,18 @@ export class Channel {
     return isRepeat ? this.#own.has(job.id) : this.mayHave(job.id, jobs)
   }
 
-  /** Whether a job with this id may have been sent on this channel: ids before its first and after the newest were not. */
+  /** Whether a job with this id was sent on this channel, or, of repeated jobs, may have been. */
   mayHave(jobId: number, jobs: Jobs): boolean {
-    return (jobId - this.firstJobId) >>> 0 < (jobs.nextId - this.firstJobId) >>> 0
+    const isLater = (jobId - this.#firstJobId) >>> 0 < (jobs.nextId - this.#firstJobId) >>> 0
+    return isLater || this.#firstJobs.includes(jobId)
   }
 
-  /** The current job once more with another id, so that the target sent last holds at once. `undefined` if often enough. */
+  /** A job that is older than the channel is sent on it. */
+  addFirstJob(jobId: number): void {
+    this.#firstJobs.push(jobId)
+  }
+
+  /** The current job once more as another one, so that the target sent last holds at once. `undefined` if often enough. */
   repeatJob(jobs: Jobs): ActiveJob | undefined {
     const { current } = jobs
     if (current === undefined) return undefined
@@ -193,6 +200,7 @@ export class Channel {
     if (active === undefined) return undefined
     for (const jobId of this.#own.keys()) if (jobs.active(jobId) === undefined) this.#own.delete(jobId)
     this.#own.set(active.job.id, { target: this.current, lease: this.lease })
+    if (!this.mayHave(active.job.id, jobs)) this.addFirstJob(active.job.id)
     this.#repeatedId = current.id
     this.#repeats = repeats + 1
     this.#repeatedWith = this.current
@@ -308,12 +316,6 @@ export class Channel {
 
 /** A job of so many times the difficulty replaces an easier one for good, and does not wait for the next template. */
 export const REPLACING_FACTOR = 2
-/**
- * Late shares that a channel may have for one previous hash: room for what was on its way when the harder job came, and
- * the bound of what a client can make of an easier job that it got before.
- */
-export const MAX_LATE_SHARES = 128
-
 /** Of one channel, on a chain whose blocks are easier than its shares; regtest's would be a flood. */
 const MAX_BLOCKS_PER_SECOND = 10
 

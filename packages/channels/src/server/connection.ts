@@ -264,7 +264,7 @@ export class Connection {
   }
 
   #sendFutureJob(channel: Channel, job: Job, out: Outbox): void {
-    if ((channel.firstJobId - job.id) >>> 0 < 0x80000000) channel.firstJobId = job.id
+    channel.addFirstJob(job.id)
     out.messages.push(this.#jobMessage(channel, job, undefined))
   }
 
@@ -322,7 +322,8 @@ export class Connection {
     }
     const active = jobs.active(jobId)
     if (active === undefined || !channel.has(active, jobs)) {
-      return this.#refuse(channel, message, refusalOfJob(jobId, channel, jobs), out)
+      const errorCode = active === undefined ? refusalOfJob(jobId, channel, jobs) : ErrorCode.submitShares.invalidJobId
+      return this.#refuse(channel, message, errorCode, out)
     }
     const errorCode =
       message._tag === "SubmitSharesStandard"
@@ -400,7 +401,7 @@ export class Connection {
 
   /**
    * Sends the target that the channel should have, if it is another. It holds for later jobs only (5.3.21), so where it
-   * makes a great difference the current job follows once more under another id, for this channel alone.
+   * makes a great difference the current job follows once more as another one, for this channel alone.
    */
   #retarget(channel: Channel, now: number, out: Outbox, replace: ReplaceRule): void {
     const { jobs } = this.#context

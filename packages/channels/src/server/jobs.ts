@@ -4,7 +4,7 @@
  * that its message is the same bytes for every connection, and a share needs no look-up but by its job id.
  */
 import type { Mining, TemplateDistribution } from "@sluice/protocol"
-import { type CoinbaseRules, extendedJobMessage, type Job, jobFromTemplate } from "../job.ts"
+import { type CoinbaseRules, extendedJobMessage, type Job, jobFromTemplate, repeatedJob } from "../job.ts"
 
 /**
  * The group of every connection has this id; channels get the ids behind it. So group messages are the same bytes on all
@@ -29,7 +29,7 @@ export interface ActiveJob {
   readonly job: Job
   /** Counts jobs in the order in which they became active; a target holds for those after it (5.3.21). */
   readonly activation: number
-  /** Whether it is another job once more, under its own id, for the channels that asked for it. */
+  /** Whether it is another job once more, for the channels that needed one (`repeatedJob`). */
   readonly isRepeat: boolean
 }
 
@@ -76,7 +76,7 @@ export class Jobs {
   #nextId: number
   #prevHash: PrevHash | undefined
   #current: ActiveJob | undefined
-  /** The current job under other ids. */
+  /** The current job once more, and again. */
   #repeats: Array<ActiveJob> = []
   readonly #active = new Map<number, ActiveJob>()
   readonly #future = new Map<bigint, Job>()
@@ -127,15 +127,18 @@ export class Jobs {
   }
 
   /**
-   * The current job under another id, for a channel that got it so many times already beside the first. All channels
-   * that need one share them, so that no client uses up ids. `undefined` if that is often enough.
+   * The current job as another one, for a channel that got so many of them already beside the first. All channels that
+   * need one share them, so that no client uses up ids. `undefined` if there are no more.
    */
   repeat(count: number): ActiveJob | undefined {
     if (this.#current === undefined || count >= MAX_REPEATS) return undefined
     while (this.#repeats.length <= count) {
       const { activation, job } = this.#current
-      const active = { job: { ...job, id: this.#takeId() }, activation, isRepeat: true }
-      this.#active.set(active.job.id, active)
+      const repeat = repeatedJob(job, this.#nextId, this.#repeats.length + 1)
+      if (repeat === undefined || repeat.coinbaseSuffix.length > MAX_COINBASE_PART) return undefined
+      this.#takeId()
+      const active = { job: repeat, activation, isRepeat: true }
+      this.#active.set(repeat.id, active)
       this.#repeats.push(active)
     }
     return this.#repeats[count]

@@ -18,6 +18,11 @@ export interface ChannelPolicy {
    * at most 21 bytes.
    */
   readonly maxSharesPerPrevHash: number
+  /**
+   * Shares that a channel may submit for one previous hash on jobs which much harder ones have replaced: room for what was
+   * on its way then, and the bound of what a client can make of an easier job that it got before.
+   */
+  readonly maxLateShares: number
   /** Bytes of UTF-8, at most the 255 of the wire. */
   readonly maxUserIdentityBytes: number
   /**
@@ -35,6 +40,7 @@ export const defaultChannelPolicy: ChannelPolicy = {
   shareBatchSize: 10,
   maxChannels: 4096,
   maxSharesPerPrevHash: 65_536,
+  maxLateShares: 128,
   maxUserIdentityBytes: 255,
   ntimeDriftSeconds: 600,
   refuseUser: () => undefined

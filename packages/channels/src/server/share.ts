@@ -6,7 +6,7 @@
 import { isVersionRolledWithin, ShareCheck, targetToDifficulty, VERSION_MASK } from "@sluice/core"
 import { ErrorCode } from "@sluice/protocol"
 import type { Job } from "../job.ts"
-import { type Channel, MAX_LATE_SHARES } from "./channel.ts"
+import type { Channel } from "./channel.ts"
 import type { ActiveJob, Jobs, PrevHash } from "./jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
@@ -122,7 +122,7 @@ export class ShareJudge {
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
     const shares = channel.sharesFor(jobs.epoch)
     const isLate = channel.isReplaced(difficulty, jobs)
-    if (isLate && !isBlock && channel.lateShares >= MAX_LATE_SHARES) return codes.staleShare
+    if (isLate && !isBlock && channel.lateShares >= this.#policy.maxLateShares) return codes.staleShare
     const verdict = shares.add(this.#check.digest, limit)
     if (verdict === SHARE_DUPLICATE) return codes.duplicateShare
     if (verdict === SHARE_SET_FULL) return TOO_MANY_SHARES
