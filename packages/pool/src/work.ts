@@ -3,7 +3,7 @@
  * itself has one; a solo pool has one more for each miner's address that is connected, kept while a connection mines for
  * it. All are fed the same messages, and a new one begins with those that lead to the present state.
  */
-import { type CoinbaseRules, type ExtranonceSpace, Server } from "@sluice/channels"
+import { type CoinbaseRules, Server } from "@sluice/channels"
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
 
@@ -18,7 +18,7 @@ export interface Payee {
 
 export interface WorkOptions {
   readonly coinbase: CoinbaseRules
-  readonly space: ExtranonceSpace
+  readonly space: Server.ConnectionContext["space"]
   readonly judge: Server.ShareJudge
   readonly policy: Server.ChannelPolicy
   /** Each number is above the last job id of all earlier runs and of those that began before. */

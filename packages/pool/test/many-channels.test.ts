@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { TemplateFeed } from "@sluice/template-provider"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { bytes, futureTemplate, newPrevHash } from "./templates.ts"
 import { openExtended, TestClient } from "./test-client.ts"
 import { memoryWorld, poolStats, tcpWorld } from "./worlds.ts"
@@ -34,3 +35,19 @@ describe("a proxy that reads is not dropped for what a burst of its own requests
   it.effect("in memory", () => openAtOnce.pipe(Effect.provide(memoryWorld())))
   it.live("over TCP with Noise", () => openAtOnce.pipe(Effect.provide(tcpWorld())))
 })
+
+it.effect("channels of all connections together are limited, and make room when they are closed", () =>
+  Effect.gen(function* () {
+    const [first, second] = [yield* TestClient.connect(), yield* TestClient.connect()]
+    for (const client of [first, second]) {
+      yield* client.send(openExtended())
+      yield* client.expect("OpenExtendedMiningChannel.Success")
+    }
+    yield* second.send(openExtended({ requestId: 2 }))
+    assert.strictEqual((yield* second.expect("OpenMiningChannel.Error")).errorCode, "extranonce-space-exhausted")
+    yield* first.send({ _tag: "CloseChannel", channelId: 2, reasonCode: "" })
+    yield* TestClock.adjust(1)
+    yield* second.send(openExtended({ requestId: 3 }))
+    yield* second.expect("OpenExtendedMiningChannel.Success")
+  }).pipe(Effect.provide(memoryWorld({ maxChannelsInAll: 2 })))
+)

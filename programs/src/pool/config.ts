@@ -84,6 +84,10 @@ const fields = Schema.Struct({
     description: "Channels open at once on one connection.",
     default: 4_096
   }),
+  maxChannelsInAll: defaulted(whole("N", 1, 16_000_000), {
+    description: "Channels open at once on all connections together; each takes some kilobytes.",
+    default: 200_000
+  }),
   maxMessagesPerSecond: defaulted(whole("N", 1, 1_000_000), {
     description: "Messages a second of one connection, above which it is read from more slowly.",
     default: 5_000
@@ -113,6 +117,7 @@ export const optionsOf = (config: typeof fields.Type): PoolOptions => {
       shareBatchSize: config.shareBatch,
       maxChannels: config.maxChannels
     },
+    maxChannelsInAll: config.maxChannelsInAll,
     traffic: { maxMessagesPerSecond: config.maxMessagesPerSecond, maxErrorsPerSecond: config.maxErrorsPerSecond },
     upstreamTimeout: config.upstreamTimeout === 0 ? Duration.infinity : Duration.seconds(config.upstreamTimeout)
   }
