@@ -19,8 +19,8 @@ export type Entry = "curve" | "harness" | "device-harness" | "device-fuzz" | `de
 /** Nothing is imported: what would abort traps. The stub runtime never frees, and nothing allocates after start-up. Warning
  * 235 is about classes, which are no exports to WebAssembly. */
 const common = ["--runtime", "stub", "--use", "abort=", "--disableWarning", "235"]
-/** Two pages hold all static data. */
-const fast = ["-O3", "--maximumMemory", "2"]
+/** One page holds all static data. */
+const fast = ["-O3", "--maximumMemory", "1"]
 /** For devices, half the size counts more than a few per cent of speed. Accesses to arrays are still checked. */
 const small = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--noAssert"]
 

@@ -17,6 +17,9 @@ const ENTRIES: usize = 8
 /** Windows of a half scalar, below 2^128, and of a whole one; the last takes what Booth's digits carry. */
 const HALF_WINDOWS: i32 = 33
 const WINDOWS: i32 = 65
+/** Windows from one that has a table to the next. */
+const SPACING: i32 = 4
+const TABLES: i32 = (WINDOWS + SPACING - 1) / SPACING
 const AFFINE_SIZE: usize = 2 * FIELD_SIZE
 
 /** r = k * p in constant time */
@@ -42,17 +45,23 @@ export function multiply(r: usize, p: usize, k: usize): void {
   P.copy(r, accumulator)
 }
 
-/** r = k * G in constant time, from the table of all digits in all windows */
+/**
+ * r = k * G in constant time, from the table of all digits in every `SPACING`th window. The other windows take the same
+ * entries, and the doublings that are between them and that window.
+ */
 export function multiplyGenerator(r: usize, k: usize): void {
   S.copy(half1, k)
   P.setInfinity(accumulator)
-  for (let window: i32 = 0; window < WINDOWS; window++) {
-    const digit: u64 = digitAt(half1, window)
-    selectAffine(generatorTable + (window as usize) * ENTRIES * AFFINE_SIZE, digit & 15)
-    P.negateWhere(selected, 0 - (digit >> 4))
-    // The formula has no affine infinity: where the digit is 0, whatever was added is not taken over.
-    P.addAffine(selected, accumulator, selected)
-    P.move(accumulator, selected, 0 - (((digit & 15) + 15) >> 4))
+  for (let offset: i32 = SPACING - 1; offset >= 0; offset--) {
+    if (offset < SPACING - 1) for (let i = 0; i < 4; i++) P.double(accumulator, accumulator)
+    for (let window: i32 = offset; window < WINDOWS; window += SPACING) {
+      const digit: u64 = digitAt(half1, window)
+      selectAffine(generatorTable + ((window / SPACING) as usize) * ENTRIES * AFFINE_SIZE, digit & 15)
+      P.negateWhere(selected, 0 - (digit >> 4))
+      // The formula has no affine infinity: where the digit is 0, whatever was added is not taken over.
+      P.addAffine(selected, accumulator, selected)
+      P.move(accumulator, selected, 0 - (((digit & 15) + 15) >> 4))
+    }
   }
   P.copy(r, accumulator)
 }
@@ -154,26 +163,26 @@ function digitsVar(digits: usize, k: usize): void {
   }
 }
 
-/** Fills the generator's table: 1 to 8 times 16^w * G for every window w, made affine with a single inversion. */
+/** Fills the generator's table: 1 to 8 times 16^w * G for every `SPACING`th window w, made affine with a single inversion. */
 function fillGeneratorTable(): void {
   P.copy(table, P.GENERATOR)
   F.setSmall(product, 1)
   // Forward: each entry's X and Y, its Z and the product of all Z before it on the side.
-  for (let window = 0; window < WINDOWS; window++) {
+  for (let t = 0; t < TABLES; t++) {
     P.copy(accumulator, table)
     for (let i: usize = 0; i < ENTRIES; i++) {
-      const n: usize = (window as usize) * ENTRIES + i
+      const n: usize = (t as usize) * ENTRIES + i
       memory.copy(generatorTable + n * AFFINE_SIZE, accumulator, AFFINE_SIZE)
       F.copy(denominators + n * AFFINE_SIZE, accumulator + Z)
       F.copy(denominators + n * AFFINE_SIZE + Y, product)
       F.mul(product, product, accumulator + Z)
       P.add(accumulator, accumulator, table)
     }
-    for (let i = 0; i < 4; i++) P.double(table, table)
+    for (let i = 0; i < 4 * SPACING; i++) P.double(table, table)
   }
   // Backward: the inverse of a product, times the product before it, is the inverse of one Z.
   F.invert(product, product)
-  for (let n: i32 = WINDOWS * (ENTRIES as i32) - 1; n >= 0; n--) {
+  for (let n: i32 = TABLES * (ENTRIES as i32) - 1; n >= 0; n--) {
     const entry: usize = generatorTable + (n as usize) * AFFINE_SIZE
     const denominator: usize = denominators + (n as usize) * AFFINE_SIZE
     F.mul(selected, product, denominator + Y)
@@ -191,8 +200,8 @@ const table: usize = memory.data(960, 8)
 const digits1: usize = memory.data(272, 8)
 const digits2: usize = digits1 + 136
 const product: usize = memory.data(40, 8)
-/** 65 windows of 8 affine points, 41,600 bytes, and as much to compute them in: what fits into two pages of memory. */
-const generatorTable: usize = memory.data(41600, 8)
-const denominators: usize = memory.data(41600, 8)
+/** 17 tables of 8 affine points, 10,880 bytes, and as much to compute them in. */
+const generatorTable: usize = memory.data(10880, 8)
+const denominators: usize = memory.data(10880, 8)
 
 fillGeneratorTable()
