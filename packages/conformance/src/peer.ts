@@ -172,14 +172,14 @@ export class Peer {
 
   /** Passes over what has come so far. */
   get skip(): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      while ((yield* this.#take(0))._tag === "Frame") continue
-    })
+    return Effect.ignore(Queue.clear(this.#inbox))
   }
 
+  /** When the time is over nothing is taken any more, however much there is. */
   #take(ms: number): Effect.Effect<Next> {
+    if (ms <= 0) return Effect.succeed<Next>({ _tag: "Silence" })
     return Queue.take(this.#inbox).pipe(
-      Effect.timeoutOption(Math.max(0, ms)),
+      Effect.timeoutOption(ms),
       Effect.map((next): Next => {
         if (Option.isNone(next)) return { _tag: "Silence" }
         this.seen.push(next.value)

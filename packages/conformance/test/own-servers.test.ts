@@ -4,6 +4,9 @@ import { Effect } from "effect"
 import { Conformance } from "../src/index.ts"
 import { check } from "./worlds.ts"
 
+/** Every rule takes its time, on a busy machine more. */
+const TIMEOUT_MS = 120_000
+
 /** Those that did not pass, with why. */
 const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
   Object.fromEntries(
@@ -15,31 +18,44 @@ const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
   )
 
 describe("our pool", () => {
-  it.live("keeps the rules of a mining server", () =>
-    Effect.gen(function* () {
-      const results = yield* check({ protocol: "mining", noise: true })
-      expect(others(results)).toEqual({
-        "jobs.fixed-version": "the server lets versions be rolled",
-        "shares.version-fixed": "the server's jobs allow version rolling"
-      })
-      expect(results.map(({ id }) => id)).toEqual(Conformance.rulesFor("mining").map(({ id }) => id))
-    })
+  it.live(
+    "keeps the rules of a mining server",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* check({ protocol: "mining", noise: true })
+        expect(others(results)).toEqual({
+          "jobs.fixed-version": "the server lets versions be rolled",
+          "shares.version-fixed": "the server's jobs allow version rolling"
+        })
+        expect(results.map(({ id }) => id)).toEqual(Conformance.rulesFor("mining").map(({ id }) => id))
+      }),
+    TIMEOUT_MS
   )
 
-  it.live("keeps them with a fixed version too", () =>
-    Effect.gen(function* () {
-      const results = yield* check({ protocol: "mining", pool: { versionRolling: false }, only: ["jobs.", "shares."] })
-      expect(others(results)).toEqual({
-        "jobs.version-rolling": "the server refuses connections with REQUIRES_VERSION_ROLLING"
-      })
-    })
+  it.live(
+    "keeps them with a fixed version too",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* check({
+          protocol: "mining",
+          pool: { versionRolling: false },
+          only: ["jobs.", "shares."]
+        })
+        expect(others(results)).toEqual({
+          "jobs.version-rolling": "the server refuses connections with REQUIRES_VERSION_ROLLING"
+        })
+      }),
+    TIMEOUT_MS
   )
 })
 
 describe("our template provider", () => {
-  it.live("keeps the rules of a template provider", () =>
-    Effect.gen(function* () {
-      expect(others(yield* check({ protocol: "template-distribution", noise: true }))).toEqual({})
-    })
+  it.live(
+    "keeps the rules of a template provider",
+    () =>
+      Effect.gen(function* () {
+        expect(others(yield* check({ protocol: "template-distribution", noise: true }))).toEqual({})
+      }),
+    TIMEOUT_MS
   )
 })

@@ -45,8 +45,10 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
       const miner = yield* admitMiner(kit)
       yield* Effect.mapError(opens(miner), () => new RuleSkipped({ why: NO_CHANNEL }))
       const { channelId, jobId } = yield* nextShare(kit, miner)
-      const breach = miner.books.channels.get(channelId)?.jobs.get(jobId)?.breach
-      if (breach !== undefined) return yield* new RuleBroken(breach)
+      const job = miner.books.channels.get(channelId)?.jobs.get(jobId)
+      const came = `one of job ${jobId} on channel ${channelId}`
+      if (job === undefined) return yield* new RuleBroken({ expected: "a share of a job that was sent", came })
+      if (job.breach !== undefined) return yield* new RuleBroken(job.breach)
       // For the rules behind.
       kit.state.miner = miner
     })

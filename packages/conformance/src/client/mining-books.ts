@@ -60,7 +60,7 @@ export class MiningBooks {
       case "OpenStandardMiningChannel":
       case "OpenExtendedMiningChannel":
         judgeOpen(ledger, this, message)
-        this.requestIds.add(message.requestId)
+        if (this.requestIds.size < MAX_REQUESTS) this.requestIds.add(message.requestId)
         return this.answerOpen(message, now)
       case "SubmitSharesStandard":
       case "SubmitSharesExtended": {
@@ -254,6 +254,8 @@ const SHORTEST_PREFIX = 4
 const FIRST_GROUP = 0x10000
 /** Of one connection; a proxy may have many. */
 const MAX_CHANNELS = 1024
+/** Request ids that are remembered. */
+const MAX_REQUESTS = 65_536
 
 /** The time to begin a job with: what has passed since the previous hash is counted. */
 const ntimeOf = ({ prevHash }: ChannelBook, now: number): number =>

@@ -94,7 +94,8 @@ const judgeSolution = (
     note("client-shares.target", check.meets(job.target, 0), `a hash of at most ${numberOf(job.target)}`, hash)
     const isNew = breach !== undefined || !channel.submitted.has(hash)
     note("client-shares.once", isNew, "each solution once", `the hash ${hash} again`)
-    if (channel.submitted.size < MAX_SUBMITTED) channel.submitted.add(hash)
+    // Only what took work is remembered.
+    if (breach === undefined && channel.submitted.size < MAX_SUBMITTED) channel.submitted.add(hash)
   }
   job.breach ??= breach
   return breach === undefined ? undefined : "invalid-share"
