@@ -254,6 +254,10 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     if (machine.current?.source.previousblockhash === hash) return
     if (Option.isSome(header)) {
       yield* deliver(machine.onHeader(header.value, clock.currentTimeMillisUnsafe()), at)
+      const { previousblockhash, time } = header.value
+      if (previousblockhash !== undefined && previousblockhash === recent.tip) {
+        recent.extend(previousblockhash, hash, [time])
+      }
     }
     wake()
   }).pipe(Effect.forever)

@@ -13,7 +13,7 @@ import {
 } from "@sluice/bitcoin"
 import { hex } from "@scure/base"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Context, Effect, Exit, Layer, Logger, Redacted, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Redacted, Schedule, Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -66,7 +66,11 @@ describe("over JSON-RPC and ZMQ", () => {
       const { url } = Context.get(rpcServer, JsonRpcServer)
       const publish = Effect.fnUntraced(function* (endpoint: string) {
         const scope = yield* Scope.make()
-        const context = yield* build(ZmqPublisher.layer(endpoint).pipe(Layer.provide(layer))).pipe(Scope.provide(scope))
+        // A port that was just closed may be taken for a moment longer.
+        const context = yield* build(ZmqPublisher.layer(endpoint).pipe(Layer.provide(layer), Layer.fresh)).pipe(
+          Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 100 }),
+          Scope.provide(scope)
+        )
         return { endpoint: Context.get(context, ZmqPublisher).endpoint, stop: Scope.close(scope, Exit.void) }
       })
       const first = yield* publish("tcp://127.0.0.1:*")
