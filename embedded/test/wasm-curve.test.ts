@@ -4,7 +4,6 @@ import { curveModule, layerCurve, layerCurveOf, layerOf, layerWasm, WasmCurve } 
 import { Curve, NobleCurve } from "@sluice/noise"
 import { Effect, type Layer, Logger, Schema } from "effect"
 import { once } from "node:events"
-import { rm, writeFile } from "node:fs/promises"
 import { Worker } from "node:worker_threads"
 import { makeMachine, toBytes, toNumber } from "./machine.ts"
 import { N, P, Random } from "./random.ts"
@@ -252,22 +251,17 @@ describe("WasmCurve", () => {
   })
 
   it("serves worker threads, each with an instance of its own", async () => {
-    const work = `
-      import { WasmCurve } from "@sluice/embedded"
-      import { parentPort, workerData } from "node:worker_threads"
-      const out = new Uint8Array(64)
-      new WasmCurve(workerData.bytes).createEllSwift(workerData.secret, workerData.entropy, out, 0)
-      parentPort.postMessage(out)`
     const [secret, entropy, expected] = [new Uint8Array(32).fill(5), new Uint8Array(32).fill(6), new Uint8Array(64)]
     curve.createEllSwift(secret, entropy, expected, 0)
-    const file = new URL(`worker-${process.pid}.mts`, import.meta.url)
-    await writeFile(file, work)
-    try {
-      const start = () => once(new Worker(file, { workerData: { bytes, secret, entropy } }), "message")
-      assert.deepStrictEqual(await Promise.all([start(), start()]), [[expected], [expected]])
-    } finally {
-      await rm(file)
-    }
+    const work = `
+      const { parentPort, workerData } = require("node:worker_threads")
+      import("${new URL("../src/index.ts", import.meta.url).href}").then(({ WasmCurve }) => {
+        const out = new Uint8Array(64)
+        new WasmCurve(workerData.bytes).createEllSwift(workerData.secret, workerData.entropy, out, 0)
+        parentPort.postMessage(out)
+      })`
+    const start = () => once(new Worker(work, { eval: true, workerData: { bytes, secret, entropy } }), "message")
+    assert.deepStrictEqual(await Promise.all([start(), start()]), [[expected], [expected]])
   })
 
   it("is a module without imports, in one page of memory", () => {
