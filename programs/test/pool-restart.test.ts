@@ -51,14 +51,7 @@ it("a pool that gets SIGTERM tells its miner to come back, and one that is start
     const second = startPool()
     await accepted(stopped)
     assert.strictEqual((await miner.stop("SIGTERM")).status, 0)
-    // A job that comes once more, for another target, has the shares of the first.
-    const refused = [...miner.output.matchAll(/"event":"ShareRefused".*?"errorCode":"([^"]+)"/g)].map(
-      ([, code]) => code
-    )
-    assert.deepStrictEqual(
-      refused.filter((code) => code !== "duplicate-share"),
-      []
-    )
+    assert.notInclude(miner.output, '"event":"ShareRefused"')
     assert.strictEqual((await second.stop("SIGTERM")).status, 0)
     assert.match(await readFile(state, "utf8"), /^job ids below \d+\n$/)
   } finally {
