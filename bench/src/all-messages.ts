@@ -104,7 +104,7 @@ export const asyncCases: ReadonlyArray<AsyncCase> = protocols.flatMap((protocol)
       }
       warmUp(ours)
       warmUp(handwritten)
-      const times = await measure(benchmark, { rounds: 10, roundMs: 12 })
+      const times = await measure(benchmark, { rounds: 8, roundMs: 10 })
       const value = bytesAllocated(ours) / kinds
       const baselineValue = bytesAllocated(handwritten) / kinds
       const name = `${way} a message of ${protocol.name}: heap`

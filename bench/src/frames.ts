@@ -42,7 +42,7 @@ const job = Mining.protocol.toClient.encode({
 })
 
 const times = async (benchmark: Omit<Case, "unit">) =>
-  measure({ ...benchmark, unit: "ns/op" }, { rounds: 10, roundMs: 12 })
+  measure({ ...benchmark, unit: "ns/op" }, { rounds: 8, roundMs: 10 })
 
 const keyed = (): CipherState => {
   const cipher = new CipherState()

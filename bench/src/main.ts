@@ -45,7 +45,7 @@ const { positionals, values: options } = parseArgs({
   }
 })
 
-const rounds = { rounds: 12, roundMs: 15 }
+const rounds = { rounds: 8, roundMs: 12 }
 const matches = (group: string, name: string): boolean => `${group} ${name}`.includes(options.filter)
 
 const started = performance.now()
