@@ -104,11 +104,8 @@ class Session {
       case "update": {
         const channel = pick([...this.#atClient.channels.values()], n)
         if (channel === undefined) return
-        const nominalHashRate = [1, 0, 3, 8, 1e15][n % 5]!
-        const maximum = n % 3 === 0 ? (1n << 254n) + BigInt(n) : number(ANY_TARGET)
-        if (maximum > channel.maxTarget) channel.maxTarget = maximum
-        this.#toServer.push(this.#client.updateChannel(channel.id, nominalHashRate, u256ToBytes(maximum)))
-        return
+        const maximum = n % 3 === 0 ? u256ToBytes((1n << 254n) + BigInt(n)) : ANY_TARGET
+        return this.#update(channel, [1, 0, 3, 8, 1e15][n % 5]!, maximum)
       }
       case "bad update": {
         const channelId = n % 4 === 0 ? 999 : (pick([...this.#atClient.channels.keys()], n) ?? 999)
@@ -157,7 +154,10 @@ class Session {
       case "group":
         return this.#group(n)
       case "prefix":
-        return this.#prefix(n)
+        this.#prefix(n)
+        // And jobs that are repeated for one channel after the other.
+        if (n % 3 === 0) for (const channel of this.#atClient.channels.values()) this.#update(channel, 8, ANY_TARGET)
+        return
       case "to server":
         return this.#arrive(1 + (n % 6))
       case "to client":
@@ -217,6 +217,12 @@ class Session {
     if (this.#openRefusals(message).size === 0 && message._tag === "OpenExtendedMiningChannel") return
     this.#atClient.requests.set(requestId, requestOf(open({ requestId, kind: "standard", ...request })))
     this.#toServer.push(message)
+  }
+
+  #update(channel: ModelChannel, nominalHashRate: number, maximumTarget: Uint8Array): void {
+    const maximum = number(maximumTarget)
+    if (maximum > channel.maxTarget) channel.maxTarget = maximum
+    this.#toServer.push(this.#client.updateChannel(channel.id, nominalHashRate, maximumTarget))
   }
 
   /** A share as an honest client finds it, for a job that is good as far as the client knows. */

@@ -3,21 +3,34 @@ import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/ind
 import { targetToDifficulty } from "@sluice/core"
 import { futureTemplate, newPrevHash, START, TestServer } from "./server-fixture.ts"
 
-const targetOf = (vardiff: Server.Vardiff): number =>
-  targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, 6)), 0)
+const targetOf = (vardiff: Server.Vardiff, sharesPerMinute = 6): number =>
+  targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, sharesPerMinute)), 0)
 
 /** Lets a miner of a real rate work against the rule, with a share whenever one is due; says how often the rate changed. */
-const simulate = (vardiff: Server.Vardiff, hashRate: number, seconds: number, from = 0): number => {
+const simulate = (
+  vardiff: Server.Vardiff,
+  hashRate: number,
+  seconds: number,
+  from = 0,
+  sharesPerMinute = 6
+): number => {
   let work = 0
   let changes = 0
-  for (let tenth = from * 10 + 1; tenth <= (from + seconds) * 10; tenth++) {
-    work += hashRate / 2 ** 32 / 10
-    const now = tenth * 100
-    for (let target = targetOf(vardiff); work >= target; work -= target, target = targetOf(vardiff)) {
+  let target = targetOf(vardiff, sharesPerMinute)
+  const review = (now: number) => {
+    if (!vardiff.review(target, now)) return
+    target = targetOf(vardiff, sharesPerMinute)
+    changes++
+  }
+  for (let hundredth = from * 100 + 1; hundredth <= (from + seconds) * 100; hundredth++) {
+    const now = hundredth * 10
+    work += hashRate / 2 ** 32 / 100
+    while (work >= target) {
+      work -= target
       vardiff.record(target, target, now)
-      if (vardiff.isDue && vardiff.review(target, now)) changes++
+      if (vardiff.isDue) review(now)
     }
-    if (tenth % 50 === 0 && vardiff.review(targetOf(vardiff), now)) changes++
+    if (hundredth % 500 === 0) review(now)
   }
   return changes
 }
@@ -45,10 +58,10 @@ describe("vardiff", () => {
     expect(shares).toBe(11)
     expect(vardiff.review(target, 100)).toBe(false)
     for (; !vardiff.isDue; shares++) vardiff.record(target, target, 100)
-    expect(shares).toBe(111)
+    expect(shares).toBe(411)
     expect(vardiff.review(target, 100)).toBe(true)
-    // A hundred shares in a quarter of a second, and no more than that however short the time was.
-    expect(vardiff.hashRate / 1e6).toBeCloseTo(4000, 0)
+    // Four hundred shares in a quarter of a second, and no more than that however short the time was.
+    expect(vardiff.hashRate / 1e6).toBeCloseTo(16_000, 0)
   })
 
   it("counts shares by the work that is in them", () => {
@@ -58,6 +71,13 @@ describe("vardiff", () => {
     expect(vardiff.isDue).toBe(false)
     for (let i = 0; i < 11; i++) vardiff.record(target, target, 200)
     expect(vardiff.isDue).toBe(true)
+  })
+
+  it("is right for thousands of shares a minute too", () => {
+    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    simulate(vardiff, 2e13, 60, 0, 6000)
+    expect(Math.abs(Math.log(vardiff.hashRate / 2e13))).toBeLessThan(0.15)
+    expect(simulate(vardiff, 2e13, 60, 60, 6000)).toBe(0)
   })
 
   it("grows from nothing", () => {
@@ -115,7 +135,7 @@ describe("a channel's target", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
-    const shares = Array.from({ length: 120 }, () => miner.mine())
+    const shares = Array.from({ length: 420 }, () => miner.mine())
     const { messages } = server.send(connection, ...shares)
     expect(messages.filter(({ _tag }) => _tag === "SetTarget")).toHaveLength(1)
     expect(messages.filter(({ _tag }) => _tag === "SubmitShares.Error")).toEqual([])

@@ -21,8 +21,9 @@ const EASIER = 8
 const FEWER = 4
 /** Silence lowers the rate to so small a part of the one last seen: the miner may come back. */
 const SILENT_FACTOR = 1000
-/** The shortest time, in seconds, that a measurement counts as: what comes in one read says little of time. */
+/** The shortest time of a measurement in seconds, for what comes in one read says little of time; a flood ends it earlier. */
 const SHORTEST_SECONDS = 0.25
+const FLOOD_SHARES = 400
 /** Of the long average, in seconds. */
 const MEMORY_SECONDS = 1200
 /** The long average is taken over where it is off by this, as a logarithm, and by so many standard deviations. */
@@ -74,7 +75,7 @@ export class Vardiff {
     this.#hasShares = true
     if (this.#isMeasuring) {
       this.#measured += shares
-      this.isDue = this.#measured >= MEASURED_SHARES
+      this.isDue = this.#isMeasured
       return
     }
     this.#shares += shares
@@ -130,9 +131,14 @@ export class Vardiff {
     this.#seconds = 0
   }
 
+  get #isMeasured(): boolean {
+    const least = this.#seconds >= SHORTEST_SECONDS ? MEASURED_SHARES : FLOOD_SHARES
+    return this.#measured >= least
+  }
+
   #reviewMeasurement(target: number): void {
     const shares = this.#measured
-    if (shares >= MEASURED_SHARES) {
+    if (this.#isMeasured) {
       const seconds = Math.max(this.#seconds, SHORTEST_SECONDS)
       this.#watch((shares * target * HASHES_PER_DIFFICULTY) / seconds)
       this.#shares = shares
