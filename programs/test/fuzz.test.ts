@@ -13,7 +13,7 @@ describe.each(targets.map((target) => ({ name: target.name, target })))("$name",
 
   it("bears changes of them", () => {
     const random = new Random(1)
-    const runs = target.name === "handshake" ? 10 : 500
+    const runs = target.name === "handshake" ? 100 : 500
     for (let run = 0; run < runs; run++) {
       target.run(mutate(corpus[run % corpus.length]!, corpus[random.next(corpus.length)]!, random))
     }
