@@ -26,7 +26,10 @@ const connections = gauge("connections", "Connections of miners and proxies that
 const channels = gauge("channels", "Channels that are open, by kind")
 const users = gauge("users", "Users who are known: those who are connected and the last of those who were")
 const payees = gauge("payees", "Sets of coinbase outputs that jobs are made for; more than 1 only in a solo pool")
-const hashRate = gauge("hashes_per_second", "Hash rate of all open channels, estimated from accepted shares")
+const hashRate = gauge(
+  "hashes_per_second",
+  "Hash rate of all channels, from the accepted shares of the last five minutes"
+)
 const height = gauge("block_height", "Height of the block that is mined now")
 const upstream = gauge("upstream_connected", "1 while there is a template provider, else 0")
 const lastTemplate = gauge("last_template_timestamp_seconds", "When the last template came, in seconds since 1970")

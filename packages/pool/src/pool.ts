@@ -76,7 +76,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const gate = makeGate(options.validateUser, policy, rules.minerScript)
   const judge = new Server.ShareJudge(policy)
   const work = new Work({ coinbase, space, judge, policy: gate.policyFor(undefined), nextJobId: jobIds.next })
-  const counters = new PoolCounters()
+  const counters = new PoolCounters(now())
   const users = new Users(options.maxIdleUsers ?? 10_000)
   const upstream = new Upstream(Duration.toMillis(options.upstreamTimeout ?? "10 minutes"), now())
   const sessions = new Set<Session>()
@@ -89,11 +89,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     connections: () => sessions.size,
     users: () => users.size,
     payees: () => work.payees,
-    hashRate: () => {
-      let sum = 0
-      for (const { machine } of sessions) for (const { hashRate } of machine.stats(now())) sum += hashRate
-      return sum
-    },
+    hashRate: () => counters.work.rates(now()).fiveMinutes,
     height: () => work.jobs.current?.height ?? 0,
     isUpstreamConnected: () => upstream.state._tag === "Connected",
     lastTemplateAt: () => lastTemplateAt / 1000
@@ -117,7 +113,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       if (isReadonlyArrayNonEmpty(shares)) onShares(shares)
     }
     for (const event of happened) {
-      counters.count(event)
+      counters.count(event, at)
       users.record(event, at)
       if (event._tag === "ShareAccepted") onShare?.(event)
       else if (event._tag === "ShareRefused") metrics.shareRefused(event.errorCode)
@@ -360,7 +356,8 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       channels: Array.from(sessions).flatMap(({ machine }) =>
         machine.stats(at).map((channel) => users.withRates(channel, at))
       ),
-      users: users.stats(at)
+      users: users.stats(at),
+      hashRates: counters.work.rates(at)
     })
   })
   return Pool.of({ address: listener.address, events: Stream.flattenArray(Stream.fromPubSub(events)), stats })

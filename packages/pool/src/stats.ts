@@ -2,6 +2,7 @@
 import type { TemplateSourceState } from "@sluice/template-provider"
 import type { PoolEvent } from "./event.ts"
 import type { ChannelStats, UserStats } from "./users.ts"
+import { type HashRates, WorkWindows } from "./work-windows.ts"
 
 export interface PoolStats {
   readonly upstream: TemplateSourceState
@@ -20,6 +21,8 @@ export interface PoolStats {
   readonly blocks: number
   /** Sum over the open channels, in hashes a second. */
   readonly hashRate: number
+  /** Of all channels, also those that are closed. */
+  readonly hashRates: HashRates
   /** Milliseconds from a template's arrival until its job was written to the connections. */
   readonly latency: { readonly count: number; readonly last: number; readonly mean: number; readonly max: number }
   /** The channels that are open. */
@@ -39,16 +42,23 @@ export class PoolCounters {
   standardChannels = 0
   extendedChannels = 0
   readonly refused: Record<string, number> = {}
+  /** Of all channels together. */
+  readonly work: WorkWindows
   #latencyCount = 0
   #latencyLast = 0
   #latencySum = 0
   #latencyMax = 0
 
-  count(event: PoolEvent): void {
+  constructor(now: number) {
+    this.work = new WorkWindows(now)
+  }
+
+  count(event: PoolEvent, now: number): void {
     switch (event._tag) {
       case "ShareAccepted":
         this.accepted++
         this.acceptedDifficulty += event.difficulty
+        this.work.add(event.difficulty, now)
         break
       case "ShareRefused":
         this.refused[event.errorCode] = (this.refused[event.errorCode] ?? 0) + 1
@@ -78,7 +88,9 @@ export class PoolCounters {
     }
   }
 
-  snapshot(now: Pick<PoolStats, "upstream" | "height" | "connections" | "channels" | "users">): PoolStats {
+  snapshot(
+    now: Pick<PoolStats, "upstream" | "height" | "connections" | "channels" | "users" | "hashRates">
+  ): PoolStats {
     return {
       ...now,
       templates: this.templates,

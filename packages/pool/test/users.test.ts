@@ -33,9 +33,10 @@ describe("statistics", () => {
         yield* client.expect("SubmitShares.Error")
         yield* client.expect("SubmitShares.Success")
         yield* client.expect("SubmitShares.Success")
-        const { channels, users } = yield* poolStats
+        const { channels, hashRates, users } = yield* poolStats
         assert.strictEqual(users.length, 1)
         const [alice] = users
+        assert.deepStrictEqual(hashRates, alice!.hashRates)
         assert.deepInclude(alice, {
           user: "alice",
           channels: 2,
