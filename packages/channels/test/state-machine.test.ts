@@ -407,10 +407,11 @@ class Session {
     for (const message of messages) {
       if (message._tag === "SubmitShares.Error") {
         const next = refused.shift()
-        const { channelId, sequenceNumber } = next!.share
-        assert.deepEqual([message.channelId, message.sequenceNumber], [channelId, sequenceNumber])
-        if (!next!.codes.has(message.errorCode)) {
-          throw new Error(`expected ${[...next!.codes].join(" or ")}, got ${message.errorCode}`)
+        if (next === undefined || keyOf(next.share) !== keyOf(message)) {
+          throw new Error(`share ${keyOf(message)} should be accepted, got ${message.errorCode}`)
+        }
+        if (!next.codes.has(message.errorCode)) {
+          throw new Error(`expected ${[...next.codes].join(" or ")}, got ${message.errorCode}`)
         }
         Session.seen.add(message.errorCode)
       } else if (message._tag === "SubmitShares.Success") {
@@ -712,7 +713,8 @@ const requestOf = (message: Mining.OpenStandardMiningChannel | Mining.OpenExtend
 const isShare = ({ _tag }: Mining.ToServer): boolean =>
   _tag === "SubmitSharesStandard" || _tag === "SubmitSharesExtended"
 
-const keyOf = ({ channelId, sequenceNumber }: Share): string => `${channelId} ${sequenceNumber}`
+const keyOf = ({ channelId, sequenceNumber }: Pick<Share, "channelId" | "sequenceNumber">): string =>
+  `${channelId} ${sequenceNumber}`
 
 const pick = <A>(from: ReadonlyArray<A>, n: number): A | undefined => from[n % Math.max(1, from.length)]
 
