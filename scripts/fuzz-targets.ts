@@ -24,6 +24,7 @@ import {
 import { formatEndpoint, formatServerAddress, FrameReader, parseEndpoint, parseServerAddress } from "@sluice/transport"
 import { Arbitrary, Effect, Redacted, Result } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import { deviceTarget } from "./fuzz-device.ts"
 
 export interface Target {
   readonly name: string
@@ -269,6 +270,7 @@ export const targets: ReadonlyArray<Target> = [
   { name: "messages", run: runMessages, seeds: messageFrames },
   { name: "describe", run: runDescribe, seeds: messageFrames },
   { name: "server", run: runServer, seeds: () => [session()] },
+  deviceTarget,
   {
     name: "keys",
     run: runKeys,
