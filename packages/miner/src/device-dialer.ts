@@ -28,29 +28,36 @@ export const DeviceDialer: Context.Reference<DeviceDialerShape | undefined> = Co
   { defaultValue: (): DeviceDialerShape | undefined => undefined }
 )
 
-/** Dials with the device module; where that cannot be loaded, a line in the log says so and nothing changes. */
-export const layer: Layer.Layer<never, never, Dialer> = Layer.effect(
-  DeviceDialer,
-  Effect.gen(function* () {
-    const dialer = yield* Dialer
-    const random = yield* entropy
-    const load = (profile: DeviceProfile) => Effect.tryPromise(() => deviceModule(profile))
-    const [headerOnly, extended] = yield* Effect.all([load("header-only"), load("extended")])
-    return {
-      dial: (server, options, device) => {
-        // A group's extended jobs are more than a header-only device understands.
-        const module = options.requiresStandardJobs
-          ? { bytes: headerOnly, maxPayload: 16_384 }
-          : { bytes: extended, maxPayload: MAX_EXTENDED_JOB }
-        return dialDevice(dialer, random, module, server, options, device)
-      }
-    } satisfies DeviceDialerShape
-  }).pipe(
-    Effect.catch((error) =>
-      Effect.as(Effect.logWarning("The device module cannot be loaded; mining without it", error.cause), undefined)
+/** Dials with modules whose bytes come from elsewhere, such as from a bundle; see `layer`. */
+export const layerOf = (
+  load: (profile: DeviceProfile) => Promise<Uint8Array<ArrayBuffer>>
+): Layer.Layer<never, never, Dialer> =>
+  Layer.effect(
+    DeviceDialer,
+    Effect.gen(function* () {
+      const dialer = yield* Dialer
+      const random = yield* entropy
+      const [headerOnly, extended] = yield* Effect.tryPromise(() =>
+        Promise.all([load("header-only"), load("extended")])
+      )
+      return {
+        dial: (server, options, device) => {
+          // A group's extended jobs are more than a header-only device understands.
+          const module = options.requiresStandardJobs
+            ? { bytes: headerOnly, maxPayload: 16_384 }
+            : { bytes: extended, maxPayload: MAX_EXTENDED_JOB }
+          return dialDevice(dialer, random, module, server, options, device)
+        }
+      } satisfies DeviceDialerShape
+    }).pipe(
+      Effect.catch((error) =>
+        Effect.as(Effect.logWarning("The device module cannot be loaded; mining without it", error.cause), undefined)
+      )
     )
   )
-)
+
+/** Dials with the device module; where that cannot be loaded, a line in the log says so and nothing changes. */
+export const layer: Layer.Layer<never, never, Dialer> = layerOf(deviceModule)
 
 /** Two coinbase parts of 65,535 bytes and 255 merkle nodes. */
 const MAX_EXTENDED_JOB = Mining.NewExtendedMiningJob.maxPayload

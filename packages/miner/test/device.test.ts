@@ -4,6 +4,7 @@ import { AuthorityKey } from "@sluice/noise"
 import type { Mining } from "@sluice/protocol"
 import { type ConnectionDialer, Listener, Memory, MiningDialer, Tcp } from "@sluice/transport"
 import { Effect, Layer, References } from "effect"
+import { TestClock } from "effect/testing"
 import { DeviceDialer, HashInProcess, Miner, type MinerOptions } from "../src/index.ts"
 import { acceptStandard, advanceUntil, nextEvent, parts, SERVER } from "./scripted-server.ts"
 import { testPool, TestPool } from "./test-pool.ts"
@@ -58,6 +59,30 @@ describe("a miner with the device's layer", () => {
       Effect.tap(({ reason }) => Effect.sync(() => expect(reason).toContain("did not answer"))),
       Effect.provide(minerOver({ servers: [SERVER], user: "device", nominalHashRate: 1 }, network.dialer)),
       Effect.provide(silent)
+    )
+  })
+
+  it.effect("does without the module where it cannot be loaded", () => {
+    const dialed: Array<string> = []
+    const dialer: typeof unused = {
+      dial: ({ host }) =>
+        Effect.andThen(
+          Effect.sync(() => dialed.push(host)),
+          Effect.never
+        )
+    }
+    const device = DeviceDialer.layerOf(async () => Promise.reject(new Error("ENOENT: sluice-device")))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 second")
+      expect(dialed).toEqual(["pool"])
+    }).pipe(
+      Effect.provide(
+        Miner.layer({ servers: [SERVER], user: "device", nominalHashRate: 1 }).pipe(
+          Layer.provide([Layer.succeed(MiningDialer, dialer), device, HashInProcess.layer()]),
+          Layer.provide(Memory.make().dialer),
+          quiet
+        )
+      )
     )
   })
 
