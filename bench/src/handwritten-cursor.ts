@@ -86,8 +86,8 @@ export class Reader {
   }
   #hashes(count: number): Array<Uint8Array> {
     const at = this.#take(32 * count)
-    const hashes = new Array<Uint8Array>(count)
-    for (let i = 0; i < count; i++) hashes[i] = this.#bytes.subarray(at + 32 * i, at + 32 * i + 32)
+    const hashes: Array<Uint8Array> = []
+    for (let i = 0; i < count; i++) hashes.push(this.#bytes.subarray(at + 32 * i, at + 32 * i + 32))
     return hashes
   }
   hashes255(): Array<Uint8Array> {
@@ -97,18 +97,21 @@ export class Reader {
     return this.#hashes(this.u16())
   }
   u16s(): Array<number> {
-    const numbers = new Array<number>(this.u16())
-    for (let i = 0; i < numbers.length; i++) numbers[i] = this.u16()
+    const count = this.u16()
+    const numbers: Array<number> = []
+    for (let i = 0; i < count; i++) numbers.push(this.u16())
     return numbers
   }
   u32s(): Array<number> {
-    const numbers = new Array<number>(this.u16())
-    for (let i = 0; i < numbers.length; i++) numbers[i] = this.u32()
+    const count = this.u16()
+    const numbers: Array<number> = []
+    for (let i = 0; i < count; i++) numbers.push(this.u32())
     return numbers
   }
   transactions(): Array<Uint8Array> {
-    const transactions = new Array<Uint8Array>(this.u16())
-    for (let i = 0; i < transactions.length; i++) transactions[i] = this.#view(this.#u24())
+    const count = this.u16()
+    const transactions: Array<Uint8Array> = []
+    for (let i = 0; i < count; i++) transactions.push(this.#view(this.#u24()))
     return transactions
   }
 }
