@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Server } from "@sluice/channels"
 import { hashToDisplay } from "@sluice/bitcoin"
 import { Pool } from "@sluice/pool"
-import { Effect, Exit, Layer, Schema } from "effect"
+import { Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { type AcknowledgedShare, Swarm, SwarmReport } from "../src/index.ts"
 import { newBlock, world } from "./world.ts"
@@ -24,7 +24,10 @@ describe("Swarm", () => {
     it.effect(`submits good shares at the given rate on ${channels} ${kind} channel(s) a connection`, () =>
       Effect.gen(function* () {
         yield* newBlock(1)
-        const { pool, report } = yield* after("60 seconds")
+        yield* after("60 seconds")
+        const finished = yield* Effect.forkChild(Effect.flatMap(Swarm, ({ finish }) => finish))
+        const { pool, report } = yield* after("1 second")
+        yield* Fiber.join(finished)
         const all = 4 * channels
         assert.deepStrictEqual(
           [report.connections.open, report.channels.working, pool.connections, pool.channels.length],
@@ -33,8 +36,9 @@ describe("Swarm", () => {
         assert.strictEqual(report.shares.accepted, pool.accepted)
         assert.deepStrictEqual(report.shares.refused, {})
         assert.deepStrictEqual(pool.refused, {})
-        // 60 a minute each: within six standard deviations of it.
-        assert.isBelow(Math.abs(report.shares.submitted - 60 * all), 6 * Math.sqrt(60 * all) + 0.2 * 60 * all)
+        // 60 a minute each, at random times; the pool may try easier targets for a while.
+        assert.isAbove(report.shares.submitted, 30 * all)
+        assert.isBelow(report.shares.submitted, 180 * all)
         assert.strictEqual(report.latency.acknowledgement.count, report.shares.accepted)
         assert.strictEqual(report.latency.connect.count, 4)
       }).pipe(Effect.provide(world({ connections: 4, channels, kind })))
