@@ -35,10 +35,10 @@ export interface Block {
 }
 
 /**
- * The block that `bytes` are, to the last byte. Throws `BlockDecodeError` and nothing else. Memory is bounded by the
+ * The block that `bytes` are, to the last byte unless they may go on after it. Throws `BlockDecodeError` and nothing else. Memory is bounded by the
  * bytes: a count is believed only as far as bytes are there for it.
  */
-export const parseBlock = (bytes: Uint8Array): Block => {
+export const parseBlock = (bytes: Uint8Array, options?: { readonly mayGoOn: boolean }): Block => {
   const reader = new Reader(bytes)
   const headerBytes = reader.take(HEADER_SIZE, "the block header")
   const count = reader.compactSize("the transaction count")
@@ -50,15 +50,15 @@ export const parseBlock = (bytes: Uint8Array): Block => {
     strippedSize += transaction.strippedSize
     transactions.push(transaction)
   }
-  reader.end("the block")
+  if (options?.mayGoOn !== true) reader.end("the block")
   return {
     header: parseHeader(headerBytes),
     headerBytes,
     hash: doubleSha256(headerBytes),
     transactions,
-    bytes,
+    bytes: bytes.subarray(0, reader.at),
     strippedSize,
-    weight: strippedSize * 3 + bytes.length
+    weight: strippedSize * 3 + reader.at
   }
 }
 

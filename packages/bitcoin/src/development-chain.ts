@@ -67,9 +67,12 @@ export class DevelopmentChain {
     this.chain = new BlockTree(options, (txid) => this.mempool.known(txid))
   }
 
-  /** Submits a serialized block. `now` in seconds. Throws `BlockDecodeError` for bytes that are no block. */
+  /**
+   * Submits a serialized block; Core does not mind bytes after it. `now` in seconds. Throws `BlockDecodeError` for bytes
+   * that are no block.
+   */
   submit(bytes: Uint8Array, now: number): SubmitOutcome {
-    const block = parseBlock(bytes)
+    const block = parseBlock(bytes, { mayGoOn: true })
     const hash = hashToDisplay(block.hash)
     const { buried, connected, disconnected, verdict } = this.chain.submit(block, now)
     const txCount = block.transactions.length
@@ -86,12 +89,11 @@ export class DevelopmentChain {
     const events: Array<DevNodeEvent> = [{ _tag: "BlockAccepted", hash, height, txCount, verdict }]
     for (const left of disconnected) events.push({ _tag: "BlockDisconnected", hash: left.id, height: left.height })
     const back = disconnected.length > 0 ? this.mempool.unmine(disconnected.toReversed().flatMap(txidsOf)) : []
-    for (const joined of connected) {
-      this.mempool.mine(txidsOf(joined))
-      events.push({ _tag: "BlockConnected", hash: joined.id, height: joined.height })
-    }
+    for (const joined of connected) this.mempool.mine(txidsOf(joined))
     this.mempool.forget(buried)
+    // Before the new blocks, as Core announces them.
     for (const entry of back) if (this.mempool.get(entry.txid) !== undefined) events.push(added(entry))
+    for (const joined of connected) events.push({ _tag: "BlockConnected", hash: joined.id, height: joined.height })
     events.push({ _tag: "TipChanged", hash, height })
     return { verdict, events }
   }
@@ -103,7 +105,7 @@ export class DevelopmentChain {
 
   /** What `submit` would say of a block whose hash need not meet the target (BIP23). Throws `BlockDecodeError`. */
   propose(bytes: Uint8Array, now: number): BlockVerdict | null {
-    return this.chain.propose(parseBlock(bytes), now)
+    return this.chain.propose(parseBlock(bytes, { mayGoOn: true }), now)
   }
 
   /**

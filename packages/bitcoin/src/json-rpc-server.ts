@@ -103,11 +103,12 @@ const handle = Effect.fnUntraced(function* (
   if (!Predicate.isObject(json)) return refuse("Top-level object parse error")
   const parsed = readRequest(json)
   if (Result.isFailure(parsed)) {
-    const { error, version } = parsed.failure
-    return reply(answer(parsed.failure, Result.fail(error)), httpStatus(version, error))
+    const { error, id, version } = parsed.failure
+    // Not 200 in version 2.0 either: there is no request yet that an answer could go to.
+    return reply(answer({ id, version }, Result.fail(error)), httpStatus("legacy", error))
   }
   const outcome = yield* run(node, parsed.success, closing)
-  if (parsed.success.id === undefined) return HttpServerResponse.empty({ status: 204 })
+  if (parsed.success.isNotification) return HttpServerResponse.empty({ status: 204 })
   const error = Result.isFailure(outcome) ? outcome.failure : undefined
   return reply(answer(parsed.success, outcome), httpStatus(parsed.success.version, error))
 })
@@ -126,7 +127,7 @@ const answerBatch = Effect.fnUntraced(function* (
       answers.push(answer(parsed.failure, Result.fail(parsed.failure.error)))
     } else {
       const outcome = yield* run(node, parsed.success, closing)
-      if (parsed.success.id !== undefined) answers.push(answer(parsed.success, outcome))
+      if (!parsed.success.isNotification) answers.push(answer(parsed.success, outcome))
     }
   }
   // Nothing but notifications gets nothing; a batch of nothing gets that back.
@@ -201,7 +202,8 @@ const writeCookie = Effect.fnUntraced(function* (path: string) {
 
 const isAuthorized = (authorization: string, secrets: ReadonlyArray<Uint8Array>): boolean => {
   const [scheme, credentials] = authorization.split(" ")
-  if (scheme?.toLowerCase() !== "basic" || credentials === undefined) return false
+  // In this case of letters alone, as Core has it.
+  if (scheme !== "Basic" || credentials === undefined) return false
   const given = digest(Buffer.from(credentials, "base64").toString("utf8"))
   return secrets.some((secret) => timingSafeEqual(secret, given))
 }

@@ -5,12 +5,13 @@
 import { Predicate, Result } from "effect"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 
-/** What an answer names its request by. */
-export type JsonRpcId = string | number | null
+/** What an answer names its request by: any JSON, since Core looks at none of it; `undefined` where there is none. */
+export type JsonRpcId = unknown
 
 export interface JsonRpcRequest {
-  /** `undefined` for a notification of version 2.0, which gets no answer. */
-  readonly id: JsonRpcId | undefined
+  readonly id: JsonRpcId
+  /** Of version 2.0 without an id: it gets no answer. */
+  readonly isNotification: boolean
   readonly version: JsonRpcVersion
   readonly method: string
   /** By position or by name. */
@@ -34,9 +35,7 @@ export const readRequest = (value: unknown): Result.Result<JsonRpcRequest, BadRe
     Result.fail({ id, version, error: new JsonRpcError({ code: JsonRpcCode.invalidRequest, message }) })
   if (!Predicate.isObject(value) || Array.isArray(value)) return bad("Invalid Request object")
   const request: Readonly<Record<PropertyKey, unknown>> = value
-  // Other forms of an id are legal in version 1.0 and used by nobody.
-  if (!isId(request["id"])) return bad("id must be a string, a number or null")
-  id = request["id"] ?? null
+  id = request["id"]
   const { jsonrpc, method, params } = request
   if (jsonrpc !== undefined && jsonrpc !== null) {
     if (typeof jsonrpc !== "string") return bad("jsonrpc field must be a string")
@@ -45,23 +44,23 @@ export const readRequest = (value: unknown): Result.Result<JsonRpcRequest, BadRe
   }
   if (method === undefined || method === null) return bad("Missing method")
   if (typeof method !== "string") return bad("Method must be a string")
-  const isNotification = version === "2.0" && !("id" in request)
-  const head = { id: isNotification ? undefined : id, version, method }
+  const head = { id, version, method, isNotification: version === "2.0" && id === undefined }
   if (params === undefined || params === null) return Result.succeed({ ...head, params: [] })
   if (Array.isArray(params)) return Result.succeed({ ...head, params: params as ReadonlyArray<unknown> })
   if (Predicate.isObject(params)) return Result.succeed({ ...head, params: { ...params } })
   return bad("Params must be an array or object")
 }
 
-/** The object that answers a request. */
+/** The object that answers a request; without an id where the request had none, as Core has it since version 28. */
 export const answer = (
-  { id, version }: { readonly id: JsonRpcId | undefined; readonly version: JsonRpcVersion },
+  { id, version }: { readonly id: JsonRpcId; readonly version: JsonRpcVersion },
   outcome: Result.Result<unknown, JsonRpcError>
 ): Readonly<Record<string, unknown>> => {
   const error = Result.isFailure(outcome) ? { code: outcome.failure.code, message: outcome.failure.message } : null
   const result = Result.isSuccess(outcome) ? outcome.success : null
-  if (version === "legacy") return { result, error, id }
-  return error === null ? { jsonrpc: "2.0", result, id } : { jsonrpc: "2.0", error, id }
+  const end = id === undefined ? {} : { id }
+  if (version === "legacy") return { result, error, ...end }
+  return error === null ? { jsonrpc: "2.0", result, ...end } : { jsonrpc: "2.0", error, ...end }
 }
 
 /** The HTTP status that goes with an answer to one request. */
@@ -70,6 +69,3 @@ export const httpStatus = (version: JsonRpcVersion, error: JsonRpcError | undefi
   if (error.code === JsonRpcCode.invalidRequest) return 400
   return error.code === JsonRpcCode.methodNotFound ? 404 : 500
 }
-
-const isId = (id: unknown): id is JsonRpcId | undefined =>
-  id === undefined || id === null || typeof id === "string" || typeof id === "number"

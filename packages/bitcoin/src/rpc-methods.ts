@@ -2,7 +2,7 @@
  * The methods of Bitcoin Core's JSON-RPC that a development node has: their parameters and what they do. Error codes and
  * messages are Core's, since programs and people look for them.
  */
-import { Clock, Effect, Predicate } from "effect"
+import { Clock, Effect, Predicate, Result } from "effect"
 import {
   blockchainInfo,
   blockDetails,
@@ -20,8 +20,13 @@ import { blockOf, blockWithTransactions, parseBlockHex, parseHash } from "./rpc-
 /** One parameter of a method, in its place. */
 interface Parameter {
   readonly name: string
+  /** None where the method looks for itself. */
   readonly type: ReadonlyArray<JsonType>
   readonly required: boolean
+  /** Its other name. */
+  readonly alias?: string
+  /** In the method's usage, where that is not the name. */
+  readonly shown?: string
 }
 
 type JsonType = "string" | "number" | "bool" | "object" | "array" | "null"
@@ -56,35 +61,42 @@ const look = (run: (node: DevNodeCalls) => unknown): Method => ({
   run: (node) => Effect.sync(() => run(node))
 })
 
+/** How Core's usage shows what `getblocktemplate` is asked. */
+const TEMPLATE_REQUEST =
+  '{"mode":"str","capabilities":["str",...],"rules":["segwit","str",...],"longpollid":"str","data":"hex"}'
+
 const METHODS: Readonly<Record<string, Method>> = {
   getbestblockhash: look(({ state }) => state.chain.tip.id),
   getblock: {
-    parameters: [required("blockhash", "string"), optional("verbosity", "number", "bool")],
-    run: ({ state }, [hash, verbosity]) =>
-      Effect.map(blockWithTransactions(state, String(hash)), ({ block, entry }) => {
-        const level = Number(verbosity ?? 1)
-        if (level <= 0) return hex(block.bytes)
-        return level === 1 ? blockInfo(state, entry, block) : blockDetails(state, entry, block)
-      })
+    parameters: [required("blockhash", "string"), { ...optional("verbosity"), alias: "verbose" }],
+    run: Effect.fnUntraced(function* ({ state }, [hash, verbosity]) {
+      yield* parseHash(String(hash), "blockhash")
+      const level = typeof verbosity === "boolean" ? Number(verbosity) : yield* parseInt32(verbosity ?? 1)
+      const { block, entry } = yield* blockWithTransactions(state, String(hash))
+      if (level <= 0) return hex(block.bytes)
+      return level === 1 ? blockInfo(state, entry, block) : blockDetails(state, entry, block)
+    })
   },
   getblockchaininfo: look(({ state }) => blockchainInfo(state)),
   getblockcount: look(({ state }) => state.chain.tip.height),
   getblockhash: {
     parameters: [required("height", "number")],
     run: ({ state }, [height]) => {
-      const block = state.chain.at(Number(height))
-      return block === undefined ? fail(JsonRpcCode.parameter, "Block height out of range") : Effect.succeed(block.id)
+      return Effect.flatMap(parseInt32(height), (at) => {
+        const block = state.chain.at(at)
+        return block === undefined ? fail(JsonRpcCode.parameter, "Block height out of range") : Effect.succeed(block.id)
+      })
     }
   },
   getblockheader: {
     parameters: [required("blockhash", "string"), optional("verbose", "bool")],
     run: ({ state }, [hash, verbose]) =>
-      Effect.map(blockOf(state, String(hash)), (block) =>
+      Effect.map(blockOf(state, String(hash), "hash"), (block) =>
         verbose === false ? hex(block.headerBytes) : blockHeaderInfo(state, block)
       )
   },
   getblocktemplate: {
-    parameters: [required("template_request", "object")],
+    parameters: [{ ...required("template_request", "object"), shown: TEMPLATE_REQUEST }],
     run: (node, [request]) => getBlockTemplate(node, Predicate.isObject(request) ? { ...request } : {})
   },
   getchaintips: look(({ state }) => chainTips(state)),
@@ -145,14 +157,19 @@ const getBlockTemplate = Effect.fnUntraced(function* (node: DevNodeCalls, reques
   if (mode !== undefined && mode !== null && mode !== "template") {
     return yield* fail(JsonRpcCode.parameter, "Invalid mode")
   }
+  const known: ReadonlyArray<unknown> = Array.isArray(rules) ? rules : []
+  for (const rule of known) if (typeof rule !== "string") return yield* wrongType(rule, "string")
   yield* checkCondition(node.state)
-  if (!Array.isArray(rules) || !rules.includes("segwit")) {
+  if (!known.includes("segwit")) {
     return yield* fail(
       JsonRpcCode.parameter,
       'getblocktemplate must be called with the segwit rule set (call with {"rules": ["segwit"]})'
     )
   }
-  return yield* node.getBlockTemplate({ longPollId: typeof longpollid === "string" ? longpollid : undefined })
+  // An id of another kind waits for what is new from now on.
+  const { chain, mempool } = node.state
+  const now = (longpollid ?? undefined) === undefined ? undefined : `${chain.tip.id}${mempool.updates}`
+  return yield* node.getBlockTemplate({ longPollId: typeof longpollid === "string" ? longpollid : now })
 })
 
 /** What Core asks of its network before it gives a template, on chains that are not for tests. */
@@ -195,23 +212,18 @@ const placeParameters = (
   { parameters }: Method,
   params: ReadonlyArray<unknown> | Readonly<Record<string, unknown>>
 ): Effect.Effect<ReadonlyArray<unknown>, JsonRpcError> => {
-  const byPosition = Array.isArray(params)
-  const unknownName = byPosition
-    ? undefined
-    : Object.keys(params).find((key) => !parameters.some(({ name }) => name === key))
-  if (unknownName !== undefined)
-    return fail(JsonRpcCode.parameter, `Unknown named parameter ${unknownName.slice(0, 80)}`)
-  const values: ReadonlyArray<unknown> = byPosition
-    ? params
-    : parameters.map(({ name }) => (params as Readonly<Record<string, unknown>>)[name])
-  const missing = parameters.some(({ required }, index) => required && (values[index] ?? undefined) === undefined)
-  if (missing || values.length > parameters.length) {
+  const placed = Array.isArray(params)
+    ? Result.succeed(params as ReadonlyArray<unknown>)
+    : placeNamed(parameters, params as Readonly<Record<string, unknown>>)
+  if (Result.isFailure(placed)) return fail(JsonRpcCode.parameter, placed.failure)
+  const values = placed.success
+  if (values.length < parameters.filter(({ required }) => required).length || values.length > parameters.length) {
     return fail(JsonRpcCode.miscellaneous, usage([method, { parameters }]))
   }
   const wrong: Record<string, string> = {}
-  parameters.forEach(({ name, type }, index) => {
-    const value = values[index] ?? undefined
-    if (value === undefined || type.includes(jsonType(value))) return
+  parameters.forEach(({ name, required, type }, index) => {
+    const value = values[index] ?? null
+    if (type.length === 0 || (value === null && !required) || type.includes(jsonType(value))) return
     wrong[`Position ${index + 1} (${name})`] =
       `JSON value of type ${jsonType(value)} is not of expected type ${type.join(" or ")}`
   })
@@ -220,6 +232,38 @@ const placeParameters = (
   }
   return Effect.succeed(parameters.map((_, index) => values[index] ?? undefined))
 }
+
+/** Parameters by name in their places, after those that `args` gives by position; or what is wrong with them. */
+const placeNamed = (
+  parameters: ReadonlyArray<Parameter>,
+  params: Readonly<Record<string, unknown>>
+): Result.Result<ReadonlyArray<unknown>, string> => {
+  const named = new Map(Object.entries(params))
+  const args = named.get("args")
+  const values: Array<unknown> = Array.isArray(args) ? [...(args as ReadonlyArray<unknown>)] : []
+  const byPosition = values.length
+  named.delete("args")
+  for (const [index, { alias, name }] of parameters.entries()) {
+    const key = alias !== undefined && !named.has(name) ? alias : name
+    if (!named.has(key)) continue
+    if (index < byPosition) {
+      return Result.fail(`Parameter ${name} specified twice both as positional and named argument`)
+    }
+    while (values.length < index) values.push(null)
+    values.push(named.get(key))
+    named.delete(key)
+  }
+  const [unknown] = named.keys()
+  return unknown === undefined ? Result.succeed(values) : Result.fail(`Unknown named parameter ${unknown.slice(0, 80)}`)
+}
+
+const parseInt32 = (value: unknown): Effect.Effect<number, JsonRpcError> => {
+  if (typeof value !== "number") return wrongType(value, "number")
+  return value === (value | 0) ? Effect.succeed(value) : fail(JsonRpcCode.miscellaneous, "JSON integer out of range")
+}
+
+const wrongType = (value: unknown, expected: JsonType): Effect.Effect<never, JsonRpcError> =>
+  fail(JsonRpcCode.type, `JSON value of type ${jsonType(value)} is not of expected type ${expected}`)
 
 const jsonType = (value: unknown): JsonType => {
   if (value === null) return "null"
@@ -233,15 +277,13 @@ const jsonType = (value: unknown): JsonType => {
         : "object"
 }
 
-/** For instance `getblock "blockhash" ( verbosity )`. */
-const usage = ([name, { parameters }]: readonly [string, Pick<Method, "parameters">]): string =>
-  [
-    name,
-    ...parameters.map((parameter) => {
-      const shown = parameter.type[0] === "string" ? `"${parameter.name}"` : parameter.name
-      return parameter.required ? shown : `( ${shown} )`
-    })
-  ].join(" ")
+/** For instance `getblock "blockhash" ( verbosity )`; the required parameters come first. */
+const usage = ([method, { parameters }]: readonly [string, Pick<Method, "parameters">]): string => {
+  const show = ({ name, shown, type }: Parameter): string => shown ?? (type[0] === "string" ? `"${name}"` : name)
+  const optionals = parameters.filter(({ required }) => !required).map(show)
+  const group = optionals.length === 0 ? [] : ["(", ...optionals, ")"]
+  return [method, ...parameters.filter(({ required }) => required).map(show), ...group].join(" ")
+}
 
 const fail = (code: number, message: string): Effect.Effect<never, JsonRpcError> =>
   Effect.fail(new JsonRpcError({ code, message }))

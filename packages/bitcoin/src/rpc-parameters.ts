@@ -5,9 +5,13 @@ import type { TreeBlock } from "./block-tree.ts"
 import type { DevelopmentChain } from "./development-chain.ts"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 
-/** The block with this hash (display order), on any branch. */
-export const blockOf = ({ chain }: DevelopmentChain, hash: string): Effect.Effect<TreeBlock, JsonRpcError> =>
-  Effect.flatMap(parseHash(hash, "blockhash"), (id) => {
+/** The block with this hash (display order), on any branch; `name` is the parameter's in the words of an error. */
+export const blockOf = (
+  { chain }: DevelopmentChain,
+  hash: string,
+  name = "blockhash"
+): Effect.Effect<TreeBlock, JsonRpcError> =>
+  Effect.flatMap(parseHash(hash, name), (id) => {
     const block = chain.get(id)
     return block === undefined
       ? Effect.fail(new JsonRpcError({ code: JsonRpcCode.addressOrKey, message: "Block not found" }))

@@ -8,7 +8,7 @@ import { DevNode, type DevNodeCalls } from "./dev-node.ts"
 import type { DevNodeEvent } from "./development-chain.ts"
 
 /** What a development node publishes: all of Core's topics but `rawtx`. */
-export const ZMQ_PUBLISHED_TOPICS = ["hashblock", "rawblock", "hashtx", "sequence"] as const
+export const ZMQ_PUBLISHED_TOPICS = ["hashblock", "hashtx", "rawblock", "sequence"] as const
 
 /** The publisher cannot start: says what is in the way. */
 export class ZmqPublisherError extends Schema.TaggedError<ZmqPublisherError>("sluice/bitcoin/ZmqPublisherError")(
@@ -80,15 +80,14 @@ const messagesOf = (
       const hash: readonly [string, Uint8Array] = ["hashblock", fromHex(event.hash)]
       return block === undefined ? [hash] : [hash, ["rawblock", block.bytes]]
     }
-    case "BlockConnected": {
+    case "BlockConnected":
+    case "BlockDisconnected": {
       const transactions = state.chain.get(event.hash)?.block?.transactions ?? []
       return [
         ...transactions.map(({ txid }): readonly [string, Uint8Array] => ["hashtx", txid.toReversed()]),
-        ["sequence", labelled(event.hash, "C")]
+        ["sequence", labelled(event.hash, event._tag === "BlockConnected" ? "C" : "D")]
       ]
     }
-    case "BlockDisconnected":
-      return [["sequence", labelled(event.hash, "D")]]
     case "TransactionAdded":
       return [
         ["hashtx", fromHex(event.txid)],

@@ -225,12 +225,12 @@ describe("a reorganization", () => {
     assert.deepStrictEqual(tags(events), [
       "BlockAccepted",
       "BlockDisconnected",
-      "BlockConnected",
-      "BlockConnected",
       "TransactionAdded",
+      "BlockConnected",
+      "BlockConnected",
       "TipChanged"
     ])
-    assert.deepInclude(events[4], { txid: display(second.txid), fee: 400n })
+    assert.deepInclude(events[2], { txid: display(second.txid), fee: 400n })
     assert.deepStrictEqual(
       [...node.mempool.entries()].map(({ txid }) => txid),
       [display(second.txid)]

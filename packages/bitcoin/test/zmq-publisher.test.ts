@@ -7,6 +7,7 @@ import {
   hashToDisplay,
   type NodeNotification,
   NodeNotifications,
+  parseBlock,
   solveTemplate,
   ZmqPublisher
 } from "../src/index.ts"
@@ -98,16 +99,25 @@ describe("the publisher", () => {
       const branch = yield* Effect.all([mine(7n), mine(8n)]).pipe(
         Effect.provide(DevNode.layer({ bits: EASY_BITS, transactionsPerSecond: 0 }))
       )
-      const { hash: left } = yield* mine(0n)
+      const { block, hash: left } = yield* mine(0n)
+      const txids = parseBlock(block).transactions.map(({ txid }) => hashToDisplay(txid))
       for (const { block } of branch) yield* node.submitBlock(block)
       const [first, second] = branch.map(({ hash }) => hash)
       const labelled = (hash: string | undefined, label: string): string =>
         `${hash}${Buffer.from(label).toString("hex")}`
       const expected = [labelled(left, "C"), labelled(left, "D"), labelled(first, "C"), labelled(second, "C")]
       const seen: Array<string> = []
+      let hashes: Array<string> = []
       while (seen.length < expected.length) {
         const { body, topic } = yield* receive
-        if (topic === "sequence" && body.length === 66) seen.push(body)
+        if (topic === "hashtx") hashes.push(body)
+        if (topic !== "sequence") continue
+        if (body.length === 66) {
+          seen.push(body)
+          // The transactions of the block that leaves are told as those of one that comes.
+          if (seen.length <= 2) assert.deepStrictEqual(hashes, txids)
+        }
+        hashes = []
       }
       assert.deepStrictEqual(seen, expected)
     }).pipe(Effect.provide(publishing()))
@@ -152,7 +162,7 @@ describe("the publisher", () => {
         const advertised = yield* node.advertised
         assert.deepStrictEqual(
           advertised.map(({ type }) => type),
-          ["pubhashblock", "pubrawblock", "pubhashtx", "pubsequence"]
+          ["pubhashblock", "pubhashtx", "pubrawblock", "pubsequence"]
         )
         for (const { address } of advertised) assert.strictEqual(address, endpoint)
         return endpoint
