@@ -405,7 +405,7 @@ describe("work on an extended channel", () => {
     expect(workOf(client, 8)).toMatchObject({ extranoncePrefix: bytes(0xcc, 4), versionRollingAllowed: false })
   })
 
-  it("has a coinbase without BIP141 fields, even if the pool sent them (interop-vectors.md, section 6)", () => {
+  it("has a coinbase without BIP141 fields, even if the pool sent them", () => {
     const client = withExtended()
     client.receive(
       [
