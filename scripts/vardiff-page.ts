@@ -209,7 +209,8 @@ const picture = (scenario: Scenario, from: number, to: number): string => {
     ]
   })
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg")
-  return `${svg.outerHTML.replace(/(\.\d\d)\d+/g, "$1")}\n`
+  // Shorter coordinates; the labels between tags keep their digits.
+  return `${svg.outerHTML.replace(/(\.\d\d)\d+(?=[^<>]*>)/g, "$1")}\n`
 }
 
 const BEGIN = "<!-- written by npm run vardiff-page: -->"
