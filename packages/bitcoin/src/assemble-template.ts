@@ -8,7 +8,7 @@ import { MAX_BLOCK_SIGOPS_COST } from "./signature-operations.ts"
 import { witnessCommitment, witnessCommitmentOutput } from "./witness-commitment.ts"
 
 /** Left for header, transaction count and coinbase, as Bitcoin Core leaves it without other orders. */
-const RESERVED_WEIGHT = 8_000
+export const RESERVED_WEIGHT = 8_000
 const RESERVED_SIGOPS_COST = 400
 
 /** What is in a block, BIP9 style; no deployment is pending on this chain. */

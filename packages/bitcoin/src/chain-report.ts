@@ -85,10 +85,13 @@ export const blockDetails = (node: DevelopmentChain, entry: TreeBlock, block: Bl
 })
 
 /** `getmininginfo`. */
-export const miningInfo = ({ chain, mempool }: DevelopmentChain) => {
+export const miningInfo = ({ chain, lastTemplate, mempool }: DevelopmentChain) => {
   const of = (bits: number) => ({ bits: bitsHex(bits), difficulty: difficulty(bits), target: targetHex(bits) })
   return {
     blocks: chain.tip.height,
+    ...(lastTemplate === undefined
+      ? {}
+      : { currentblockweight: lastTemplate.weight, currentblocktx: lastTemplate.transactions }),
     ...of(chain.tip.header.bits),
     networkhashps: hashesPerSecond(chain.tip),
     pooledtx: mempool.size,

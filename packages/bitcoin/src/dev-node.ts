@@ -19,7 +19,7 @@ import {
   Stream
 } from "effect"
 import type { Scope } from "effect"
-import { assembleTemplate } from "./assemble-template.ts"
+import { assembleTemplate, RESERVED_WEIGHT } from "./assemble-template.ts"
 import type { BlockDecodeError } from "./block-decode-error.ts"
 import type { BlockVerdict } from "./block-rules.ts"
 import type { BlockTemplate } from "./block-template.ts"
@@ -222,7 +222,13 @@ const make = Effect.fnUntraced(function* (options: DevNodeOptions) {
       yield* waitForChange(hash, updates)
     }
     return yield* Clock.clockWith((clock) =>
-      Effect.sync(() => assembleTemplate(state, Math.floor(clock.currentTimeMillisUnsafe() / 1000)))
+      Effect.sync(() => {
+        const template = assembleTemplate(state, Math.floor(clock.currentTimeMillisUnsafe() / 1000))
+        const { transactions } = template
+        const weight = transactions.reduce((total, each) => total + each.weight, RESERVED_WEIGHT)
+        state.lastTemplate = { weight, transactions: transactions.length }
+        return template
+      })
     )
   })
 

@@ -60,6 +60,8 @@ export class DevelopmentChain {
   readonly chain: BlockTree
   readonly mempool: Mempool
   condition = WELL
+  /** Of the last template that was made: its weight, with what is kept free, and its transactions without the coinbase. */
+  lastTemplate: { readonly weight: number; readonly transactions: number } | undefined
   private coins = 0
 
   constructor(options: DevelopmentChainOptions) {

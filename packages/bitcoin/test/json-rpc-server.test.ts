@@ -497,6 +497,19 @@ describe("what the node says of itself", () => {
     }).pipe(Effect.provide(serving()))
   )
 
+  it.live("tells of the last template from the first one on", () =>
+    Effect.gen(function* () {
+      const { addMadeUpTransactions } = yield* DevNode
+      yield* addMadeUpTransactions(2)
+      assert.notProperty(yield* result("getmininginfo"), "currentblockweight")
+      const { transactions } = yield* template()
+      assert.deepInclude(yield* result("getmininginfo"), {
+        currentblockweight: transactions.reduce((total, { weight }) => total + weight, 8_000),
+        currentblocktx: 2
+      })
+    }).pipe(Effect.provide(serving()))
+  )
+
   it.live("shows the mempool in all forms", () =>
     Effect.gen(function* () {
       const node = yield* DevNode

@@ -1,7 +1,7 @@
 /** What `sluice node` can be told. */
 import { Schema } from "effect"
 import { defaulted, required } from "../config/key.ts"
-import { compactBits, hostPort, password, string, zmqEndpoint } from "../config/value.ts"
+import { compactBits, hostPort, password, string, whole, zmqEndpoint } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const NodeConfig = {
@@ -20,6 +20,11 @@ export const NodeConfig = {
     bits: defaulted(compactBits, {
       description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
       default: "1e03ffff"
+    }),
+    retargetInterval: defaulted(whole("N", 0, 1_000_000), {
+      description:
+        "Blocks after which the difficulty is adjusted towards ten minutes a block, as Core's is after 2016; 0 is never.",
+      default: 0
     }),
     ...loggingKeys
   })

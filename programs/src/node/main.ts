@@ -7,11 +7,11 @@ import { NodeConfig } from "./config.ts"
 export const node = program({
   ...NodeConfig,
   description: "Run a development chain that talks JSON-RPC and ZMQ like Bitcoin Core.",
-  run: ({ bits, rpcListen, rpcPassword, rpcUser, zmq }) =>
+  run: ({ bits, retargetInterval, rpcListen, rpcPassword, rpcUser, zmq }) =>
     log.pipe(
       Layer.provide(JsonRpcServer.layer({ ...rpcListen, user: rpcUser, password: rpcPassword })),
       Layer.provide(ZmqPublisher.layer(zmq)),
-      Layer.provide(DevNode.layer({ bits })),
+      Layer.provide(DevNode.layer({ bits, retargetInterval })),
       Layer.launch
     )
 })
