@@ -12,7 +12,7 @@ const cache = new URL("../../node_modules/.cache/sluice/c/", import.meta.url)
 
 /** What each program stands on; those over a device have sluice.h. */
 const entries = {
-  bench: "device-extended",
+  bench: "device-full",
   fuzz: "device-fuzz",
   secrets: "harness",
   vectors: "harness"

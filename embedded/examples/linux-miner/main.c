@@ -191,9 +191,9 @@ static bool take_events(miner *self) {
 static bool receive(miner *self) {
   uint8_t bytes[2048];
   ssize_t length = recv(self->socket, bytes, sizeof(bytes), 0);
-  if (length < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-  if (length == 0) {
-    say("the server closed the connection");
+  if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return true;
+  if (length <= 0) {
+    say(length == 0 ? "the server closed the connection" : "the connection is lost: %s", strerror(errno));
     return false;
   }
   for (size_t at = 0; at < (size_t)length;) {

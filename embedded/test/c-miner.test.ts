@@ -1,0 +1,211 @@
+/**
+ * The example miner in C against `sluice pool`, with a development node and a template provider, all of them processes of
+ * their own: natively, and as programs for ARM with and without floating-point registers.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { afterAll, beforeAll } from "vitest"
+import { writeSourcePairs } from "../c/build.ts"
+import { isDeviceRun, Program } from "./c-tools.ts"
+
+const run = promisify(execFile)
+const examples = fileURLToPath(new URL("../examples/", import.meta.url))
+const main = fileURLToPath(new URL("../../programs/src/main.ts", import.meta.url))
+
+const targets = [
+  { name: "native", command: [`${examples}build/native/`] },
+  { name: "armhf", command: ["qemu-arm", `${examples}build/armhf/`] },
+  { name: "armel", command: ["qemu-arm", `${examples}build/armel/`] }
+] as const
+
+/** A program of the examples for a target. */
+const example = (target: (typeof targets)[number], name: string, args: ReadonlyArray<string>): Program => {
+  const command = [...target.command.slice(0, -1), `${target.command.at(-1)}${name}`, ...args]
+  return new Program(command, {}, name === "bare-loop")
+}
+
+const sluice = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Program =>
+  new Program([process.execPath, main, ...args], {
+    NODE_COMPILE_CACHE: join(tmpdir(), "sluice-test-compiled"),
+    ...env
+  })
+
+const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
+  const servers = await Promise.all(Array.from({ length: count }, () => listen(() => {})))
+  const ports = servers.map(portOf)
+  for (const server of servers) server.close()
+  return ports
+}
+
+const listen = (onConnection: (socket: Socket) => void): Promise<Server> =>
+  new Promise((resolve) => {
+    const server = createServer(onConnection).listen(0, "127.0.0.1", () => resolve(server))
+  })
+const portOf = (server: Server): number => (server.address() as AddressInfo).port
+
+describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
+  let mining = 0
+  let url = ""
+  let otherKey = ""
+  let startPool: () => Program
+  let pool: Program
+  let node: Program
+  const started: Array<Program> = []
+
+  beforeAll(async () => {
+    await writeSourcePairs(new URL("../build/c/", import.meta.url))
+    await run("make", ["all", "armhf", "armel"], { cwd: examples })
+    const [rpc, zmq, templates, port] = await freePorts(4)
+    mining = port!
+    const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
+      JSON.parse((await run(process.execPath, [main, "key", "generate", "--json"])).stdout)
+    const [forProvider, forPool, another] = await Promise.all([keyPair(), keyPair(), keyPair()])
+    otherKey = another.publicKey
+    url = `stratum2+tcp://127.0.0.1:${mining}/${forPool.publicKey}`
+    const credentials = { SLUICE_NODE__RPC_PASSWORD: "p", SLUICE_TEMPLATE_PROVIDER__RPC_PASSWORD: "p" }
+    const listenAt = ["--rpc-listen", `127.0.0.1:${rpc}`, "--rpc-user", "u", "--zmq", `tcp://127.0.0.1:${zmq}`]
+    // About 130,000 hashes for a block.
+    node = sluice(["node", ...listenAt, "--bits", "1f007fff"], credentials)
+    const provider = sluice(
+      ["template-provider", "--rpc-url", `http://127.0.0.1:${rpc}`, "--rpc-user", "u"].concat(
+        ["--zmq", `tcp://127.0.0.1:${zmq}`, "--listen", `127.0.0.1:${templates}`],
+        ["--authority-secret-key", forProvider.secretKey]
+      ),
+      credentials
+    )
+    startPool = () => {
+      const begun = sluice(
+        ["pool", "--template-provider", `stratum2+tcp://127.0.0.1:${templates}/${forProvider.publicKey}`].concat(
+          ["--listen", `127.0.0.1:${mining}`, "--authority-secret-key", forPool.secretKey],
+          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
+          // Each share is acknowledged; difficulty is looked at often.
+          ["--share-batch", "1", "--shares-per-minute", "200"]
+        )
+      )
+      started.push(begun)
+      return begun
+    }
+    pool = startPool()
+    started.push(node, provider)
+    await waitForListener(mining)
+  }, 120_000)
+
+  afterAll(async () => {
+    await Promise.all(started.map((program) => program.stop("SIGKILL")))
+  })
+
+  for (const target of targets) {
+    it(`finds shares that the pool accepts, is given other targets and new blocks: ${target.name}`, async () => {
+      const blocks = node.output.length
+      const miner = example(target, "linux-miner", [url, "alice"])
+      await miner.find(/channel \d+ is open/)
+      await miner.find(/\d+ accepted, 3 in all/)
+      await miner.find(/new target/)
+      // Somebody quicker helps to find a block.
+      const helper = example(targets[0], "linux-miner", [url, "carol"])
+      await miner.find(/on a new block[^]*on a new block/)
+      await node.find(/Block \d+ accepted/, blocks)
+      await helper.stop("SIGTERM")
+      const { status, output } = await miner.stop("SIGTERM")
+      assert.strictEqual(status, 0)
+      assert.match(output, /\d+ accepted, \d+ refused, \d+ hashes a second\n$/)
+      assert.notMatch(output, /broke|not sent/)
+    })
+
+    it(`runs without an operating system: ${target.name}`, async () => {
+      const child = example(target, "bare-loop", [url.split("/").at(-1)!, "bob", "2"])
+      const socket = connect(mining, "127.0.0.1")
+      child.process.stdout!.pipe(socket)
+      socket.pipe(child.process.stdin!)
+      socket.on("error", () => {})
+      child.process.stdin!.on("error", () => {})
+      assert.strictEqual((await child.finished).status, 0, child.output)
+      socket.destroy()
+    })
+  }
+
+  it("comes back to a pool that was killed and started anew", async () => {
+    const miner = example(targets[0], "linux-miner", [url, "alice"])
+    await miner.find(/in all/)
+    await pool.stop("SIGKILL")
+    await miner.find(/the server closed the connection|the connection is lost/)
+    const from = miner.output.length
+    pool = startPool()
+    await miner.find(/channel \d+ is open[^]*in all/, from)
+    assert.strictEqual((await miner.stop("SIGINT")).status, 0)
+  })
+
+  it("does not mine for who has another authority key", async () => {
+    const wrong = `stratum2+tcp://127.0.0.1:${mining}/${otherKey}`
+    const { output, status } = await example(targets[0], "linux-miner", [wrong, "alice", "2"]).finished
+    assert.strictEqual(status, 1)
+    // 8: the certificate is not signed by this key.
+    assert.match(output, /the server broke noise-handshake \(1\), detail 8/)
+    assert.notMatch(output, /channel/)
+  })
+
+  it("gives up a server that sends garbage, one that is silent, and one that hangs up", async () => {
+    const garbage = await listen((socket: Socket) => {
+      socket.on("error", () => {}).write(randomBytes(4096))
+    })
+    const hangsUp = await listen((socket: Socket) => socket.destroy())
+    const silent = await listen((socket: Socket) => socket.on("error", () => {}))
+    const key = url.split("/").at(-1)!
+    const against = (server: Server, scheme = "stratum2+tcp", suffix = `/${key}`) =>
+      example(targets[0], "linux-miner", [`${scheme}://127.0.0.1:${portOf(server)}${suffix}`, "alice", "12"])
+    const miners = [
+      { pattern: /the server broke noise-handshake/, miner: against(garbage) },
+      { pattern: /the server (broke|closed)/, miner: against(garbage, "stratum2+tcp+plain", "") },
+      { pattern: /the server closed the connection|the connection is lost/, miner: against(hangsUp) },
+      { pattern: /the server broke timely-answer/, miner: against(silent) }
+    ]
+    await Promise.all(
+      miners.map(async ({ miner, pattern }) => {
+        await miner.find(pattern)
+        assert.strictEqual((await miner.stop("SIGTERM")).status, 1)
+      })
+    )
+    for (const server of [garbage, hangsUp, silent]) server.close()
+  })
+
+  it("says what it expects on its command line", async () => {
+    for (const args of [[], ["stratum2+tcp://127.0.0.1:1/9b", "alice"], ["127.0.0.1:1", "alice"]]) {
+      const { output, status } = await example(targets[0], "linux-miner", args).finished
+      assert.strictEqual(status, 2)
+      assert.match(output, /expected stratum2\+tcp/)
+    }
+  })
+
+  it("needs nothing but copying and filling of memory from its surroundings", async () => {
+    for (const object of ["sluice.o", "bare-loop.o"]) {
+      const { stdout } = await run("nm", ["--undefined-only", `${examples}build/native/${object}`])
+      const wanted = [...stdout.matchAll(/U (\S+)/g)].map((match) => match[1]!)
+      const others = wanted.filter(
+        (name) => !/^(mem(cpy|move|set)|str(len|chr)|sluice_\w+|_GLOBAL_OFFSET_TABLE_)$/.test(name)
+      )
+      assert.deepStrictEqual(others, [], object)
+    }
+  })
+})
+
+const waitForListener = async (port: number): Promise<void> => {
+  for (let tries = 0; tries < 600; tries++) {
+    const connected = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1")
+        .on("connect", () => {
+          socket.destroy()
+          resolve(true)
+        })
+        .on("error", () => resolve(false))
+    })
+    if (connected) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error("the pool does not listen")
+}

@@ -1,0 +1,56 @@
+/**
+ * `npm run device`: the tests of the device in C (embedded/test/c-*), which need wasm2c, cross compilers, an emulator and
+ * valgrind. Where one is missing it says so and ends well, as most machines have none of them; `--install` gets them by
+ * apt-get first, where that is there and we are root. `--bench` measures instead (embedded/c/measure.ts), `--fuzz SECONDS` fuzzes with
+ * clang's libFuzzer (embedded/c/run-fuzz.ts).
+ */
+import { spawnSync } from "node:child_process"
+import { parseArgs } from "node:util"
+
+/** A program of each package. */
+const packages = {
+  wabt: "wasm2c",
+  gcc: "gcc",
+  make: "make",
+  binutils: "nm",
+  valgrind: "valgrind",
+  "qemu-user": "qemu-arm",
+  "gcc-arm-linux-gnueabihf": "arm-linux-gnueabihf-gcc",
+  "gcc-arm-linux-gnueabi": "arm-linux-gnueabi-gcc",
+  "musl-tools": "musl-gcc"
+}
+
+const { values } = parseArgs({
+  options: {
+    install: { type: "boolean", default: false },
+    bench: { type: "boolean", default: false },
+    fuzz: { type: "string" }
+  }
+})
+const has = (program: string): boolean => spawnSync(program, ["--version"]).error === undefined
+const missing = (): ReadonlyArray<string> =>
+  Object.entries(packages)
+    .filter(([, program]) => !has(program))
+    .map(([name]) => name)
+const run = (command: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): boolean =>
+  spawnSync(command, args, { stdio: "inherit", env: { ...process.env, ...env } }).status === 0
+
+if (values.install && missing().length > 0 && has("apt-get") && process.getuid?.() === 0) {
+  const quiet = { DEBIAN_FRONTEND: "noninteractive" }
+  const install = ["install", "-y", "-q", "--no-install-recommends", ...missing(), "libc6-dev"]
+  const cross = ["libc6-dev-armhf-cross", "libc6-dev-armel-cross"]
+  if (!run("apt-get", ["update", "-q"], quiet) || !run("apt-get", [...install, ...cross], quiet)) {
+    console.log("apt-get could not install what the device's tests need")
+  }
+}
+
+if (missing().length > 0) {
+  console.log(`skipped: the device's tests in C need these packages of Debian 12: ${missing().join(", ")}`)
+} else if (values.bench) {
+  process.exitCode = run(process.execPath, ["embedded/c/measure.ts"]) ? 0 : 1
+} else if (values.fuzz !== undefined) {
+  process.exitCode = run(process.execPath, ["embedded/c/run-fuzz.ts", values.fuzz]) ? 0 : 1
+} else {
+  const files = ["c-guide", "c-vectors", "c-miner", "c-secrets"].map((name) => `embedded/test/${name}.test.ts`)
+  process.exitCode = run("vitest", ["run", ...files], { SLUICE_DEVICE: "1" }) ? 0 : 1
+}
