@@ -6,7 +6,7 @@
 import { hashToDisplay } from "@sluice/bitcoin"
 import type { Server } from "@sluice/channels"
 import { Clock, Effect, Schema, type Scope } from "effect"
-import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs"
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs"
 
 /** One line. */
 export const LoggedShare = Schema.Struct({
@@ -53,13 +53,20 @@ export const openShareLog = (path: string): Effect.Effect<ShareLog, ShareLogErro
       (file) => Effect.sync(() => closeSync(file))
     )
     yield* Effect.try({ try: () => endLine(file), catch: (cause) => new ShareLogError({ path, cause }) })
+    /** Whether a write that failed left half a line that could not be taken back. */
+    let isTorn = false
     return (shares) => {
       const at = clock.currentTimeMillisUnsafe()
-      let lines = ""
+      let lines = isTorn ? "\n" : ""
       for (const share of shares) lines += `${JSON.stringify(lineOf(share, at))}\n`
+      const bytes = Buffer.from(lines)
+      let written = 0
       try {
-        writeAll(file, Buffer.from(lines))
+        // A write may take less than all, and the next one then fails: on a disk that is full, for one.
+        while (written < bytes.length) written += writeSync(file, bytes, written)
+        isTorn = false
       } catch (cause) {
+        if (written > 0) isTorn = !takeBack(file, written) || isTorn
         throw new ShareLogError({ path, cause })
       }
     }
@@ -89,12 +96,17 @@ const endLine = (file: number): void => {
   if (size === 0) return
   const last = new Uint8Array(1)
   readSync(file, last, 0, 1, size - 1)
-  if (last[0] !== LINE_FEED) writeAll(file, Uint8Array.of(LINE_FEED))
+  if (last[0] !== LINE_FEED) writeSync(file, Uint8Array.of(LINE_FEED))
 }
 
 const LINE_FEED = 0x0a
 
-/** A write may take less than all. */
-const writeAll = (file: number, bytes: Uint8Array): void => {
-  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+/** Shortens the file by what a write that failed put there; false where it cannot be, as in a file only to append to. */
+const takeBack = (file: number, written: number): boolean => {
+  try {
+    ftruncateSync(file, fstatSync(file).size - written)
+    return true
+  } catch {
+    return false
+  }
 }

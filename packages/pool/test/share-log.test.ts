@@ -1,23 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Server } from "@sluice/channels"
 import { Effect, Exit, Schema } from "effect"
+import { execFileSync } from "node:child_process"
 import { appendFileSync, mkdtempSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { LoggedShare, openShareLog } from "../src/index.ts"
-
-const share = (sequenceNumber: number, worker?: string): Server.ShareAccepted => ({
-  _tag: "ShareAccepted",
-  channel: { connectionId: 1, channelId: 2, kind: "standard", userIdentity: "alice\n.rig" },
-  sequenceNumber,
-  jobId: 3,
-  height: 100,
-  difficulty: 0.5,
-  hashDifficulty: 0.75,
-  hash: new Uint8Array(32).fill(sequenceNumber, 31),
-  worker,
-  isBlock: false
-})
+import { acceptedShare } from "./accepted-share.ts"
 
 const place = () => join(mkdtempSync(join(tmpdir(), "sluice-share-log-")), "shares.ndjson")
 const linesOf = (path: string) => readFileSync(path, "utf8").trimEnd().split("\n")
@@ -30,7 +18,7 @@ describe("openShareLog", () => {
       for (const first of [1, 3]) {
         yield* Effect.gen(function* () {
           const write = yield* openShareLog(path)
-          write([share(first), share(first + 1, "rig7")])
+          write([acceptedShare(first), acceptedShare(first + 1, "rig7")])
           assert.strictEqual(linesOf(path).length, first + 1)
         }).pipe(Effect.scoped)
       }
@@ -53,12 +41,25 @@ describe("openShareLog", () => {
       const path = place()
       appendFileSync(path, '{"at":1')
       const write = yield* openShareLog(path)
-      write([share(1)])
+      write([acceptedShare(1)])
       const [half, whole] = linesOf(path)
       assert.strictEqual(half, '{"at":1')
       assert.strictEqual(decode(whole!).sequenceNumber, 1)
     }).pipe(Effect.scoped)
   )
+
+  it("takes back what a write that failed left of a line, so that the next share is readable", () => {
+    const path = place()
+    const program = join(import.meta.dirname, "share-log-limited.ts")
+    // 4 or 8 kB: the blocks of some shells are half a kilobyte.
+    const command = 'ulimit -f 8 && exec "$0" "$@"'
+    const said = execFileSync("sh", ["-c", command, process.execPath, program, path], { encoding: "utf8" })
+    assert.match(said, /shares\.ndjson cannot be written: EFBIG/)
+    assert.deepStrictEqual(
+      linesOf(path).map((line) => decode(line).sequenceNumber),
+      [1, 2]
+    )
+  })
 
   it.effect("says which file cannot be opened", () =>
     Effect.gen(function* () {
