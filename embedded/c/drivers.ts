@@ -26,8 +26,8 @@ export const driver = async (
 ): Promise<string> => {
   const entry = entries[name]
   const isDevice = entry.startsWith("device-")
-  // The fuzzer's module has a server besides.
-  const size = name === "fuzz" ? "#define SLUICE_SIZE 262656\n" : ""
+  // Both modules have a server besides.
+  const size = isDevice ? "#define SLUICE_SIZE 262656\n" : ""
   const memory = isDevice ? DEVICE_MEMORY : "131072"
   const text = [
     "#define SLUICE_EXTENDED 1\n#define SLUICE_MAX_PAYLOAD 4096",

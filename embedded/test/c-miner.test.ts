@@ -23,9 +23,15 @@ const targets = [
   { name: "armhf", command: ["qemu-arm", `${examples}build/armhf/`] },
   { name: "armel", command: ["qemu-arm", `${examples}build/armel/`] }
 ] as const
+/** Another C library than this machine's. */
+const musl = { name: "musl", command: [`${examples}build/musl/`] } as const
 
 /** A program of the examples for a target. */
-const example = (target: (typeof targets)[number], name: string, args: ReadonlyArray<string>): Program => {
+const example = (
+  target: (typeof targets)[number] | typeof musl,
+  name: string,
+  args: ReadonlyArray<string>
+): Program => {
   const command = [...target.command.slice(0, -1), `${target.command.at(-1)}${name}`, ...args]
   return new Program(command, {}, name === "bare-loop")
 }
@@ -60,7 +66,7 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
 
   beforeAll(async () => {
     await writeSourcePairs(new URL("../build/c/", import.meta.url))
-    await run("make", ["all", "armhf", "armel"], { cwd: examples })
+    await run("make", ["all", "musl", "armhf", "armel"], { cwd: examples })
     const [rpc, zmq, templates, port] = await freePorts(4)
     mining = port!
     const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
@@ -131,7 +137,7 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
   }
 
   it("comes back to a pool that was killed and started anew", async () => {
-    const miner = example(targets[0], "linux-miner", [url, "alice"])
+    const miner = example(musl, "linux-miner", [url, "alice"])
     await miner.find(/in all/)
     await pool.stop("SIGKILL")
     await miner.find(/the server closed the connection|the connection is lost/)
