@@ -6,6 +6,7 @@
 import { Cause, Console, Effect, Exit, type Runtime, Schema } from "effect"
 import { CliError } from "effect/cli"
 import { ConfigError } from "./config/load.ts"
+import { withoutUserinfo } from "./config/userinfo.ts"
 
 /** A program that was told well and cannot run: what is in its way. */
 export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", {
@@ -66,12 +67,12 @@ const describeUsage = (error: CliError.NonShowHelpErrors): string => {
     case "UnrecognizedOption":
       return `there is no flag ${error.option}${didYouMean(error.suggestions)}`
     case "UnknownSubcommand":
-      return `there is no command ${error.subcommand}${didYouMean(error.suggestions)}`
+      return `there is no command ${withoutUserinfo(error.subcommand)}${didYouMean(error.suggestions)}`
     case "InvalidValue":
       if (error.value.endsWith("occurrences")) return `--${error.option} is given more than once`
       return error.value === ""
         ? `--${error.option} needs a value: ${error.expected}`
-        : `--${error.option}: expected ${error.expected}, got ${JSON.stringify(error.value)}`
+        : `--${error.option}: expected ${error.expected}, got ${JSON.stringify(withoutUserinfo(error.value))}`
     default:
       return oneLine(error.message)
   }

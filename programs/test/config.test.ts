@@ -7,6 +7,7 @@ import { load } from "../src/config/load.ts"
 import { nearest } from "../src/config/nearest.ts"
 import { parseToml } from "../src/config/toml.ts"
 import * as Value from "../src/config/value.ts"
+import { run } from "./in-process.ts"
 
 const Fountain = {
   program: "fountain-pump",
@@ -149,6 +150,40 @@ describe("configuration", () => {
         }),
         ["--valve-key-file: give it or --valve-key, not both"]
       )
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("shows no user and password of a URL, whatever else is wrong with it", () =>
+    Effect.gen(function* () {
+      for (const url of [
+        "http://u:SECRET@host:1",
+        "http://u:SECRET@b@host:1",
+        "http://u:SECRET/@host:1",
+        "ftp://u:SECRET@host:1",
+        "u:SECRET@host:1",
+        "http://u:SECRET@host:x",
+        "http://u:SECRET@"
+      ]) {
+        const shown = url.slice(url.lastIndexOf("@"))
+        const [problem] = yield* problems({ flags: { "basin-url": url } })
+        assert.include(problem, `got "...${shown}"`)
+        assert.notInclude(problem, "SECRET")
+      }
+      const { path } = yield* file('basin-url = ["http://u:SECRET@host:1"]\n')
+      assert.include((yield* problems({ file: path }))[0], 'got ["...@host:1"]')
+      for (const args of [
+        ["template-provider", "--spare-rpc-urls", "http://a:1,http://u:SECRET@host:1"],
+        ["template-provider", "http://u:SECRET@host:1"],
+        ["pool", "--template-provider", "stratum2+tcp+plain://a:1,stratum2+tcp://u:SECRET@host:1"],
+        ["pool", "--listen", "http://u:SECRET@host:1"],
+        ["miner", "--connect", "stratum2+tcp+plain://u:SECRET@host:1"],
+        ["miner", "--connect", 'u:SEC"RET@host:1']
+      ]) {
+        const { status, stderr } = yield* Effect.promise(() => run(args))
+        assert.strictEqual(status, 2)
+        assert.include(stderr, "...@host:1")
+        assert.notInclude(stderr, "SEC")
+      }
     }).pipe(Effect.provide(NodeServices.layer))
   )
 

@@ -8,6 +8,7 @@ import { type KeyInfo, keysOf, variableOf, variablePrefix } from "./key.ts"
 import { nearest } from "./nearest.ts"
 import { readText } from "./read-text.ts"
 import { parseToml } from "./toml.ts"
+import { withoutUserinfo } from "./userinfo.ts"
 
 /** A program's configuration as it describes it: the Schema's fields are made with config/key.ts. */
 export interface ProgramConfig<A> {
@@ -201,6 +202,9 @@ const didYouMean = (name: string, known: ReadonlyArray<string>): string => {
 }
 
 const show = (raw: unknown): string => {
-  const shown = typeof raw === "object" && raw !== null && !Array.isArray(raw) ? "a table" : JSON.stringify(raw)
+  const isTable = typeof raw === "object" && raw !== null && !Array.isArray(raw)
+  const shown = isTable
+    ? "a table"
+    : JSON.stringify(raw, (_, part: unknown) => (typeof part === "string" ? withoutUserinfo(part) : part))
   return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown
 }

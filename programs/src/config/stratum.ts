@@ -1,8 +1,9 @@
 /** The kinds of value that Stratum V2 and Bitcoin have, decoded by the packages that know them. */
 import { AuthorityKey } from "@sluice/noise"
 import { payoutScript } from "@sluice/pool"
-import { parseEndpoint, parseServerAddress } from "@sluice/transport"
+import { parseEndpoint, parseServerAddress, type ServerAddress } from "@sluice/transport"
 import { Result } from "effect"
+import { withoutUserinfo } from "./userinfo.ts"
 import { list, text } from "./value.ts"
 
 /** A server to connect to, with the authority key it is trusted by. */
@@ -12,7 +13,7 @@ export const serverUrl = text(
     expected: "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption",
     tellsAll: true
   },
-  (input) => Result.mapError(parseServerAddress(input), ({ message }) => message)
+  (input) => serverAddress(input)
 )
 
 /** Several of them, the preferred one first. */
@@ -23,8 +24,14 @@ export const serverUrls = list(
     tellsAll: true
   },
   ",",
-  (input) => Result.mapError(parseServerAddress(input), ({ message }) => message)
+  (input) => serverAddress(input)
 )
+
+/** Other protocols' URLs have a user and a password; they are not repeated. */
+const serverAddress = (input: string): Result.Result<ServerAddress, string> =>
+  input.includes("@")
+    ? Result.fail(`"${withoutUserinfo(input)}" has a user before the @: a server's address has none`)
+    : Result.mapError(parseServerAddress(input), ({ message }) => message)
 
 /** The secret key that certificates are signed with. */
 export const authoritySecretKey = text(
