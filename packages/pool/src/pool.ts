@@ -104,19 +104,23 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   /** Writes to peers that take their time. */
   const start = yield* FiberSet.makeRuntime<never, void>()
 
-  /** Takes note of events; shares are recorded when this returns, and a block is on its way. */
+  /** Puts accepted shares on record; throws where they cannot be. */
+  const keepShares = (happened: ReadonlyArray<PoolEvent>): void => {
+    if (onShares === undefined && onShare === undefined) return
+    const shares = happened.filter((event) => event._tag === "ShareAccepted")
+    if (!isReadonlyArrayNonEmpty(shares)) return
+    onShares?.(shares)
+    if (onShare !== undefined) for (const share of shares) onShare(share)
+  }
+
+  /** Takes note of events; a block is on its way when this returns. */
   const record = (happened: ReadonlyArray<PoolEvent>): Effect.Effect<unknown> => {
     if (!isReadonlyArrayNonEmpty(happened)) return Effect.void
     const at = now()
-    if (onShares !== undefined) {
-      const shares = happened.filter((event) => event._tag === "ShareAccepted")
-      if (isReadonlyArrayNonEmpty(shares)) onShares(shares)
-    }
     for (const event of happened) {
       counters.count(event, at)
       users.record(event, at)
-      if (event._tag === "ShareAccepted") onShare?.(event)
-      else if (event._tag === "ShareRefused") metrics.shareRefused(event.errorCode)
+      if (event._tag === "ShareRefused") metrics.shareRefused(event.errorCode)
       else if (event._tag === "ChannelRefused") metrics.channelRefused(event.errorCode)
       else if (event._tag === "BlockFound") startSubmission(submit(event))
     }
@@ -178,8 +182,17 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     begun: bigint
   ): Effect.Effect<void, ConnectionError> => {
     const at = now()
-    const recorded = record(session.tell((machine, out) => machine.onBatch(batch, at, out)))
-    session.settle(at)
+    const happened = session.tell((machine, out) => machine.onBatch(batch, at, out))
+    // A template or a tick sends what the machine has said: not before the shares are on record.
+    const said = session.takeSaid()
+    try {
+      keepShares(happened)
+    } catch (error) {
+      // What was said acknowledges them. What else happened did happen, and a block is worth having all the same.
+      return Effect.andThen(record(happened.filter(({ _tag }) => _tag !== "ShareAccepted")), Effect.die(error))
+    }
+    const recorded = record(happened)
+    session.settle(said, at)
     const sent = recorded === Effect.void ? session.outgoing.drain : Effect.andThen(recorded, session.outgoing.drain)
     const waitMs = session.slowDown(batch.length, at)
     return Effect.flatMap(sent, () => {

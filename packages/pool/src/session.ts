@@ -72,17 +72,24 @@ export class Session {
     return this.#messages.take(count, now)
   }
 
-  /** Lets the machine speak and gives what it has to tell; `settle` or `announce` then has to send what it said. */
+  /**
+   * Lets the machine speak and gives what it has to tell; `announce`, or `takeSaid` and
+   * `settle`, then have to send what it said.
+   */
   tell(speak: (machine: Server.Connection, out: Server.Outbox) => void): ReadonlyArray<Server.ChannelEvent> {
     speak(this.#machine, this.#out)
     return this.#out.events.length === 0 ? NOTHING : this.#out.takeEvents()
   }
 
+  /** What the machine said: nobody else sends it from now on. */
+  takeSaid(): ReadonlyArray<Mining.ToClient> {
+    return this.#out.messages.length === 0 ? NOTHING_SAID : this.#out.takeMessages()
+  }
+
   /** Queues what the machine said in answer to the peer. A peer that is mostly refused is dropped. */
-  settle(now: number): void {
-    if (this.#out.messages.length === 0) return
+  settle(said: ReadonlyArray<Mining.ToClient>, now: number): void {
     let errors = 0
-    for (const message of this.#out.takeMessages()) {
+    for (const message of said) {
       if (isError(message)) errors++
       this.outgoing.reply(frameOf(message))
     }
@@ -116,6 +123,7 @@ export class Session {
 }
 
 const NOTHING: ReadonlyArray<Server.ChannelEvent> = []
+const NOTHING_SAID: ReadonlyArray<Mining.ToClient> = []
 
 /** Whether it answers what the peer should not have sent. */
 const isError = (message: Mining.ToClient): boolean => {

@@ -160,6 +160,48 @@ describe("a share", () => {
     )
   )
 
+  it.effect("that cannot be recorded is not acknowledged by a template that comes meanwhile", () => {
+    let hasFailed = () => {}
+    const onShare = () => {
+      hasFailed()
+      throw new Error("the disk is full")
+    }
+    return Effect.gen(function* () {
+      const feed = yield* TemplateFeed
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      hasFailed = () => Effect.runFork(feed.publish([template(2)]))
+      yield* client.send(miner.mine())
+      const came: Array<string> = []
+      const end = yield* Effect.flip(Effect.forever(Effect.map(client.next, ({ _tag }) => came.push(_tag))))
+      assert.strictEqual(end._tag, "TransportError")
+      assert.notInclude(came, "SubmitShares.Success")
+    }).pipe(Effect.provide(memoryWorld({ onShare })))
+  })
+
+  it.effect("that cannot be recorded and is a block goes to the template provider all the same", () =>
+    Effect.gen(function* () {
+      yield* publish(futureTemplate(1), newPrevHash(1, { target: ANY_TARGET, nbits: 0x207fffff }))
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine())
+      yield* client.ended
+      const solution = yield* Queue.take((yield* TemplateFeed).solutions)
+      assert.strictEqual(solution.templateId, 1n)
+      const { accepted, blocks, channels } = yield* poolStats
+      assert.deepStrictEqual([accepted, blocks, channels.length], [0, 1, 0])
+    }).pipe(
+      Effect.provide(
+        memoryWorld({
+          onShares: () => {
+            throw new Error("the disk is full")
+          }
+        })
+      )
+    )
+  )
+
   it.effect("which meets the network's target goes to the template provider as a block with its whole coinbase", () =>
     Effect.gen(function* () {
       const events = yield* watch

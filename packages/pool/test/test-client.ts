@@ -73,6 +73,11 @@ export class TestClient {
     )
   }
 
+  /** The next message, whichever it is. */
+  get next(): Effect.Effect<Mining.ToClient, ConnectionError> {
+    return Queue.take(this.#inbox)
+  }
+
   /** Waits for a message of this kind, whatever comes before it. */
   until<Tag extends Mining.ToClient["_tag"]>(tag: Tag): Effect.Effect<ToClient<Tag>, ConnectionError> {
     return Effect.flatMap(Queue.take(this.#inbox), (message) =>
