@@ -48,9 +48,9 @@ export class Crowd {
     if (isFirst) {
       const { tally } = this
       tally.channelsWorking++
-      tally.firstWorks++
-      if (tally.firstWorks === this.plan.connections * this.plan.channels)
-        tally.allWorkingAfterMs = now - this.#startedAt
+      if (tally.channelsWorking === this.plan.connections * this.plan.channels) {
+        tally.allWorkingAfterMs ??= now - this.#startedAt
+      }
       this.#schedule(channel, now)
     }
     this.#standInLine(channel)

@@ -34,7 +34,7 @@ export const SwarmReport = Schema.Struct({
     endedForGarbage: Count,
     /** Never came about, by the kind of the error. */
     failed: CountBy,
-    /** Of all that were opened first: from the start until the last of them had its first work, in seconds; 0 if not all have. */
+    /** From the start until all channels that were asked for had work at once, in seconds; 0 if they never had. */
     allWorkingAfterSeconds: Schema.Number
   }),
   channels: Schema.Struct({ open: Count, opened: Count, working: Count, closed: CountBy, refused: CountBy }),

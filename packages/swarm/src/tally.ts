@@ -17,23 +17,25 @@ export interface AcknowledgedShare {
 
 export type Counts = Record<string, number>
 
+/** Without a prototype: a server chooses the codes, and `constructor` is one like others. */
+const makeCounts = (): Counts => Object.create(null) as Counts
+
 export class Tally {
   open = 0
   opened = 0
   endedForGarbage = 0
-  readonly lost: Counts = {}
-  readonly failed: Counts = {}
+  readonly lost = makeCounts()
+  readonly failed = makeCounts()
   channelsOpen = 0
   channelsOpened = 0
   channelsWorking = 0
-  /** Channels that have had work for the first time: connections that come again do not count. */
-  firstWorks = 0
-  allWorkingAfterMs = 0
-  readonly channelsClosed: Counts = {}
-  readonly channelsRefused: Counts = {}
+  /** When all that are planned had work at once for the first time. */
+  allWorkingAfterMs: number | undefined = undefined
+  readonly channelsClosed = makeCounts()
+  readonly channelsRefused = makeCounts()
   submitted = 0
   accepted = 0
-  readonly refused: Counts = {}
+  readonly refused = makeCounts()
   unanswered = 0
   tooLate = 0
   behind = 0
@@ -46,7 +48,7 @@ export class Tally {
   }
   jobs = 0
   prevHashes = 0
-  readonly violations: Counts = {}
+  readonly violations = makeCounts()
   readonly connect = new LatencyRecorder()
   readonly acknowledgement = new LatencyRecorder()
   readonly #job = new LatencyRecorder()
@@ -76,7 +78,7 @@ export class Tally {
         lost: { ...lost },
         endedForGarbage: this.endedForGarbage,
         failed: { ...this.failed },
-        allWorkingAfterSeconds: this.allWorkingAfterMs / 1000
+        allWorkingAfterSeconds: (this.allWorkingAfterMs ?? 0) / 1000
       },
       channels: {
         open: this.channelsOpen,
