@@ -116,8 +116,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const use = (provider: number) =>
     Effect.fnUntraced(function* (connection: TemplateConnection) {
       yield* connection.send([TemplateDistribution.CoinbaseOutputConstraints.make(options.constraints)])
-      yield* sendKept(provider, connection)
+      // Before the solutions that were kept: one that comes while they are sent is not to wait for the next connection.
       connections[provider] = connection
+      yield* takeFrom(provider, connection).pipe(Effect.onExit((exit) => oneAtATime(lost(provider, exit))))
+    })
+
+  const takeFrom = (provider: number, connection: TemplateConnection) =>
+    Effect.gen(function* () {
+      yield* sendKept(provider, connection)
       yield* oneAtATime(
         Effect.suspend(() => {
           reserve.connected(provider)
@@ -126,9 +132,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
       )
       const role = reserve.active === provider ? "" : ", in reserve"
       yield* Effect.logInfo(`Connected to the template provider ${names[provider]}${role}`)
-      yield* Stream.runForEachArray(connection.receive, (batch) => onBatch(provider, batch)).pipe(
-        Effect.onExit((exit) => oneAtATime(lost(provider, exit)))
-      )
+      yield* Stream.runForEachArray(connection.receive, (batch) => onBatch(provider, batch))
     })
 
   const lost = (provider: number, exit: Exit.Exit<unknown, { readonly message: string }>) =>

@@ -83,13 +83,16 @@ const serve = Effect.fnUntraced(function* (network: Memory.Network, port: number
   return { next: Queue.take(connections), received: Queue.take(inbox) }
 })
 
-const client = (network: Memory.Network, ...ports: ReadonlyArray<number>) =>
+const dialerOf = (network: Memory.Network) =>
+  Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer), Layer.provide(network.dialer))
+
+const client = (network: Memory.Network, ...ports: ReadonlyArray<number>) => clientOf(ports, dialerOf(network))
+
+const clientOf = (ports: ReadonlyArray<number>, dialer: Layer.Layer<TemplateDialer>) =>
   Effect.map(
     Layer.build(
       TemplateClient.layer({ servers: [server(ports[0] ?? 1), ...ports.slice(1).map(server)], constraints }).pipe(
-        Layer.provide(Setup.client(TemplateDialer)),
-        Layer.provide(Plain.dialer),
-        Layer.provide(network.dialer)
+        Layer.provide(dialer)
       )
     ),
     (context) => Effect.provide(TemplateSource, context)
@@ -256,6 +259,43 @@ describe("a template client", () => {
       }
       yield* source.submit(solution(21n))
       assert.deepStrictEqual(yield* provider.received, solution(21n))
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("sends a solution that comes while those that were kept are on their way", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      let whileSending: Effect.Effect<void> = Effect.void
+      const source = yield* clientOf(
+        [1],
+        Layer.effect(
+          TemplateDialer,
+          Effect.map(TemplateDialer, ({ dial }) => ({
+            dial: (to: ServerAddress) =>
+              Effect.map(dial(to), (connection) => ({
+                ...connection,
+                send: (messages: ReadonlyArray<TemplateDistribution.ToServer>) => {
+                  const isKept = messages.some(
+                    (message) => message._tag === "SubmitSolution" && message.templateId === 1n
+                  )
+                  return Effect.andThen(isKept ? whileSending : Effect.void, connection.send(messages))
+                }
+              }))
+          }))
+        ).pipe(Layer.provide(dialerOf(network)))
+      )
+      yield* source.submit(solution(1n))
+      whileSending = source.submit(solution(2n))
+      const provider = yield* serve(network, 1)
+      const received: Array<string> = []
+      yield* provider.received.pipe(
+        Effect.map((message) => received.push(message._tag === "SubmitSolution" ? `${message.templateId}` : "room")),
+        Effect.forever,
+        Effect.forkScoped
+      )
+      yield* TestClock.adjust("10 seconds")
+      yield* settle
+      assert.deepStrictEqual(received, ["room", "2", "1"])
     }).pipe(Effect.scoped, quiet)
   )
 
