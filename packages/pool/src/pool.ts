@@ -24,6 +24,7 @@ import { constraintsOf, type PoolOptionError, type PoolOptions, rulesOf, setupOf
 import { splitSoloReward } from "./payout.ts"
 import { untilQuiet } from "./quiet.ts"
 import { type MiningConnection, Session } from "./session.ts"
+import { ShareLogError } from "./share-log.ts"
 import { PoolCounters, type PoolStats } from "./stats.ts"
 import { Upstream, type UpstreamVerdict } from "./upstream.ts"
 import { makeGate } from "./user-gate.ts"
@@ -189,7 +190,11 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       keepShares(happened)
     } catch (error) {
       // What was said acknowledges them. What else happened did happen, and a block is worth having all the same.
-      return Effect.andThen(record(happened.filter(({ _tag }) => _tag !== "ShareAccepted")), Effect.die(error))
+      const noted = record(happened.filter(({ _tag }) => _tag !== "ShareAccepted"))
+      if (!(error instanceof ShareLogError)) return Effect.andThen(noted, Effect.die(error))
+      const message = `${error.message}; its shares are not acknowledged until that is mended (share-log)`
+      session.evict({ reason: "share_log", message })
+      return Effect.andThen(noted, Effect.never)
     }
     const recorded = record(happened)
     session.settle(said, at)
@@ -240,7 +245,8 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     yield* record([...closed, { _tag: "ConnectionClosed", connectionId: session.id, remote, reason }])
     if (evicted === undefined) return
     metrics.evicted(evicted.reason)
-    yield* notices.note(evicted.reason, `Ended the connection of ${formatEndpoint(remote)}: ${evicted.message}`)
+    const level = evicted.reason === "share_log" ? "Error" : "Info"
+    yield* notices.note(evicted.reason, `Ended the connection of ${formatEndpoint(remote)}: ${evicted.message}`, level)
   })
 
   /** Tells all connections what the template provider said, in one write each. */
@@ -397,5 +403,8 @@ const reasonOf = (exit: Exit.Exit<unknown, ConnectionError>): string =>
   Exit.match(exit, {
     onSuccess: () => "the connection ended",
     onFailure: (cause) =>
-      Option.match(Cause.findErrorOption(cause), { onNone: () => "the pool stops", onSome: ({ message }) => message })
+      Option.match(Cause.findErrorOption(cause), {
+        onNone: () => (Cause.hasDies(cause) ? "a defect of the pool" : "the pool stops"),
+        onSome: ({ message }) => message
+      })
   })

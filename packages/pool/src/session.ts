@@ -11,7 +11,7 @@ export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
 
 /** Why the pool ends a connection: a reason for counts, and a sentence for people. */
 export interface Eviction {
-  readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates"
+  readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates" | "share_log"
   readonly message: string
 }
 

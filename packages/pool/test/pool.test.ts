@@ -4,9 +4,9 @@ import { type Server, u256FromBytes } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
-import { Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Pool, type PoolEvent } from "../src/index.ts"
+import { Pool, type PoolEvent, ShareLogError } from "../src/index.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
 import { openExtended, openStandard, PoolAddress, TestClient } from "./test-client.ts"
 import { COINBASE_ADDRESS, giveWork, memoryWorld, options, poolStats, publish } from "./worlds.ts"
@@ -179,6 +179,53 @@ describe("a share", () => {
       assert.notInclude(came, "SubmitShares.Success")
     }).pipe(Effect.provide(memoryWorld({ onShare })))
   })
+
+  it.effect("that the share log does not take ends connections with one line of the log that says what to mend", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))
+    const onShares = () => {
+      throw new ShareLogError({ path: "shares.ndjson", cause: new Error("ENOSPC: no space left on device") })
+    }
+    return Effect.gen(function* () {
+      const events = yield* watch
+      yield* giveWork
+      for (let i = 0; i < 3; i++) {
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* client.ended
+      }
+      yield* settle
+      const said = lines.filter((line) => /^(Error|Fatal)/.test(line))
+      assert.strictEqual(said.length, 1, said.join("\n"))
+      assert.match(said[0]!, /^Error .*the share log shares\.ndjson cannot be written: ENOSPC.*\(share-log\)$/)
+      const reasons = events.filter((event) => event._tag === "ConnectionClosed").map(({ reason }) => reason)
+      assert.strictEqual(reasons.length, 3)
+      assert.match(reasons[0]!, /^the share log/)
+    }).pipe(Effect.provide(memoryWorld({ onShares }, {}, logger)))
+  })
+
+  it.effect("that cannot be recorded because of a defect of the program ends its connection as that", () =>
+    Effect.gen(function* () {
+      const events = yield* watch
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine())
+      yield* client.ended
+      yield* settle
+      const closed = events.find((event) => event._tag === "ConnectionClosed")
+      assert.strictEqual(closed?.reason, "a defect of the pool")
+    }).pipe(
+      Effect.provide(
+        memoryWorld({
+          onShare: () => {
+            throw new TypeError("undefined is not a function")
+          }
+        })
+      )
+    )
+  )
 
   it.effect("that cannot be recorded and is a block goes to the template provider all the same", () =>
     Effect.gen(function* () {
