@@ -49,7 +49,7 @@ export const openShareLog = (path: string): Effect.Effect<ShareLog, ShareLogErro
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const file = yield* Effect.acquireRelease(
-      Effect.try({ try: () => openSync(path, "a+"), catch: (cause) => new ShareLogError({ path, cause }) }),
+      Effect.try({ try: () => openSync(path, "a+", OWNER_ONLY), catch: (cause) => new ShareLogError({ path, cause }) }),
       (file) => Effect.sync(() => closeSync(file))
     )
     yield* Effect.try({ try: () => endLine(file), catch: (cause) => new ShareLogError({ path, cause }) })
@@ -100,6 +100,8 @@ const endLine = (file: number): void => {
 }
 
 const LINE_FEED = 0x0a
+/** Of a file that is made: who mines how much is nobody else's business. */
+const OWNER_ONLY = 0o600
 
 /** Shortens the file by what a write that failed put there; false where it cannot be, as in a file only to append to. */
 const takeBack = (file: number, written: number): boolean => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema } from "effect"
 import { execFileSync } from "node:child_process"
-import { appendFileSync, mkdtempSync, readFileSync } from "node:fs"
+import { appendFileSync, mkdtempSync, readFileSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { LoggedShare, openShareLog } from "../src/index.ts"
@@ -60,6 +60,14 @@ describe("openShareLog", () => {
       [1, 2]
     )
   })
+
+  it.effect("makes a file that others cannot read", () =>
+    Effect.gen(function* () {
+      const path = place()
+      yield* openShareLog(path)
+      assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+    }).pipe(Effect.scoped)
+  )
 
   it.effect("says which file cannot be opened", () =>
     Effect.gen(function* () {
