@@ -111,6 +111,7 @@ export class Peer {
         const found = messages.find((message) => isOf(next.frame, message))
         if (found !== undefined) return yield* decode(next.frame, found)
         others.push(nameOf(next.frame))
+        if (others.length > SHOWN + 1) others.shift()
       }
     })
   }
@@ -198,6 +199,8 @@ export class Peer {
 
 /** Frames that wait to be looked at, and that are remembered. */
 const MAX_WAITING = 1024
+/** Of the messages that came in place of one that did not, the last are told, and whether there were more. */
+const SHOWN = 5
 
 type Next =
   | { readonly _tag: "Frame"; readonly frame: Frame }
@@ -223,6 +226,6 @@ const nameOf = ({ extensionType, messageType }: Frame): string =>
 const describe = (next: Exclude<Next, { readonly _tag: "Frame" }>, others: ReadonlyArray<string>): string => {
   const end = next._tag === "End" ? `the end of the connection (${next.why})` : "nothing"
   if (others.length === 0) return end
-  const shown = others.slice(-5).join(", ")
-  return `${others.length > 5 ? "... " : ""}${shown}, then ${end}`
+  const shown = others.slice(-SHOWN).join(", ")
+  return `${others.length > SHOWN ? "... " : ""}${shown}, then ${end}`
 }
