@@ -157,11 +157,15 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
       limits: rules.traffic,
       interrupt: () => fiber.interruptUnsafe()
     })
-    sessions.add(session)
     const device = printableDevice(connection.setup.device)
-    yield* record([{ _tag: "ConnectionOpened", connectionId: session.id, remote, device }]).pipe(
-      Effect.andThen(Stream.runForEachArray(connection.receive, (batch) => onBatch(session, batch))),
-      Effect.onExit((exit) => end(session, exit))
+    // Whatever ends it, and be it at once: who is in `sessions` leaves it again.
+    yield* Effect.acquireUseRelease(
+      Effect.suspend(() => {
+        sessions.add(session)
+        return record([{ _tag: "ConnectionOpened", connectionId: session.id, remote, device }])
+      }),
+      () => Stream.runForEachArray(connection.receive, (batch) => onBatch(session, batch)),
+      (_, exit) => end(session, exit)
     )
   })
 
