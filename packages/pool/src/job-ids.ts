@@ -54,10 +54,14 @@ const makeFile = Effect.fnUntraced(function* (path: string) {
   if (remembered === undefined) return yield* failure(`holds something else: expected "job ids below NUMBER"`)
   const ids = yield* fromClock(Number(remembered))
 
-  // Whole or not at all, also where the machine stops in the middle.
+  // Whole or not at all, also where the machine stops in the middle: a name for bytes that are on the disk.
   const write = Effect.suspend(() => {
     const next = `${path}.next`
-    return Effect.andThen(fs.writeFileString(next, `job ids below ${ids.next() + AHEAD_MS}\n`), fs.rename(next, path))
+    const line = new TextEncoder().encode(`job ids below ${ids.next() + AHEAD_MS}\n`)
+    const written = Effect.flatMap(fs.open(next, { flag: "w" }), (file) =>
+      Effect.andThen(file.writeAll(line), file.sync)
+    )
+    return Effect.andThen(Effect.scoped(written), fs.rename(next, path))
   })
   yield* Effect.mapError(write, ({ message }) => failure(`cannot be written: ${message}`))
   yield* Effect.sleep(INTERVAL).pipe(

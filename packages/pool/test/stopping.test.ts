@@ -122,6 +122,25 @@ describe("job ids", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.provide(Logger.layer([])))
   )
 
+  it.effect("are on the disk before the state file gets its name", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = `${yield* fs.makeTempDirectoryScoped()}/pool.state`
+      const done: Array<string> = []
+      const note = (what: string) => Effect.sync(() => done.push(what))
+      const watched = FileSystem.FileSystem.of({
+        ...fs,
+        open: (...args) =>
+          Effect.map(fs.open(...args), (file) =>
+            Object.create(file, { sync: { value: Effect.tap(file.sync, note("sync")) } })
+          ),
+        rename: (...args) => Effect.tap(fs.rename(...args), note("rename"))
+      })
+      yield* Layer.build(Layer.provide(JobIds.layerFile(path), Layer.succeed(FileSystem.FileSystem, watched)))
+      assert.deepStrictEqual(done, ["sync", "rename"])
+    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+  )
+
   it.effect("are not begun with a state file that holds something else, or cannot be written", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
