@@ -1,7 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Duration, Effect } from "effect"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { TemplateSource } from "@sluice/template-provider"
+import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
+import { Duration, Effect, Exit, Layer, Logger } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { load } from "../src/config/load.ts"
@@ -74,6 +77,31 @@ describe("the configuration of a pool", () => {
     assert.deepStrictEqual(optionsOf(elsewhere).reconnectTo, { host: "b.example", port: 3334 })
   })
 
+  it("takes a tag exactly as long as the pool does", async () => {
+    const longest = "a".repeat(60)
+    const start = (options: PoolOptions) =>
+      Layer.build(
+        Pool.layer(options).pipe(
+          Layer.provide(TemplateSource.layerMemory),
+          Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+          Layer.provide(Plain.listener),
+          Layer.provide(Memory.network())
+        )
+      ).pipe(Effect.scoped, Effect.provide(Logger.layer([])), Effect.exit, Effect.runPromise)
+    const options = optionsOf(await configured({ "coinbase-address": ALICE, "coinbase-tag": longest }))
+    assert.isTrue(Exit.isSuccess(await start(options)))
+    assert.isTrue(Exit.isFailure(await start({ ...options, tag: `${longest}a` })))
+    const { status } = await run(
+      ["pool", "config", "--plain", "--template-provider", PROVIDER].concat([
+        "--coinbase-address",
+        ALICE,
+        "--coinbase-tag",
+        `${longest}a`
+      ])
+    )
+    assert.strictEqual(status, 2)
+  })
+
   const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
     ["nobody to pay", [], /coinbase-address, coinbase-outputs, solo-fee: there is nobody to be paid/],
     ["a sum that is not 100", ["--coinbase-outputs", `60 ${ALICE};30 ${BOB}`], /sum to 100; these sum to 90/],
@@ -92,6 +120,21 @@ describe("the configuration of a pool", () => {
       "no other place",
       ["--coinbase-address", ALICE, "--reconnect-to", "there"],
       /expected HOST:PORT, or here, got "there"/
+    ],
+    [
+      "a tag that is too long",
+      ["--coinbase-address", ALICE, "--coinbase-tag", "é".repeat(31)],
+      /pool: coinbase-tag: .* make 102: shorten/
+    ],
+    [
+      "a share log in no directory",
+      ["--coinbase-address", ALICE, "--share-log", "/no/where/shares.ndjson"],
+      /pool: share-log: there is no directory \/no\/where/
+    ],
+    [
+      "a state file in no directory",
+      ["--coinbase-address", ALICE, "--state-file", "/no/where/pool.state"],
+      /pool: state-file: there is no directory \/no\/where/
     ],
     [
       "half a list of providers",

@@ -1,4 +1,8 @@
 /** What `sluice pool` can be told. */
+import { existsSync } from "node:fs"
+import { dirname } from "node:path"
+import { coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
+import { defaultExtranonceLayout } from "@sluice/channels"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Duration, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
@@ -133,4 +137,37 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) => {
   }
 })
 
-export const PoolConfig = { program: "pool", schema: fields.check(oneSecurity, canPay) }
+/** The tag has room in the coinbase beside the longest height that a template may begin with (7.2) and the pool's extranonce. */
+const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
+  try {
+    splitCoinbase({
+      version: 2,
+      prefix: new Uint8Array(8),
+      tags: coinbaseTags(coinbaseTag, ""),
+      extranonceSize: defaultExtranonceLayout.fullSize + RUN_BYTES,
+      sequence: 0,
+      outputs: [],
+      templateOutputs: new Uint8Array(0),
+      templateOutputsCount: 0,
+      lockTime: 0
+    })
+    return undefined
+  } catch (error) {
+    return `coinbase-tag: ${(error as Error).message}`
+  }
+})
+
+/** Of the extranonce, what a pool puts before the channels' part, another at each start. */
+const RUN_BYTES = 4
+
+/** What is written has a directory to be in. */
+const haveDirectories = Schema.makeFilter(({ shareLog, stateFile }: typeof fields.Type) => {
+  for (const [key, path] of Object.entries({ "share-log": shareLog, "state-file": stateFile })) {
+    if (path !== undefined && !existsSync(dirname(path))) {
+      return `${key}: there is no directory ${dirname(path)}, so ${path} cannot be written`
+    }
+  }
+  return undefined
+})
+
+export const PoolConfig = { program: "pool", schema: fields.check(oneSecurity, canPay, tagFits, haveDirectories) }
