@@ -194,6 +194,22 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
+  it.effect("of a swarm tells which percentages are too much together", () =>
+    Effect.gen(function* () {
+      const server = ["--connect", "stratum2+tcp+plain://127.0.0.1:1"]
+      const { status, stderr } = yield* Effect.promise(() =>
+        run(["swarm", "config", ...server, "--stale", "60", "--duplicate", "60"])
+      )
+      assert.strictEqual(status, 2)
+      assert.include(stderr, "stale, duplicate, low-difficulty, garbage: at most 100 percent")
+      assert.include(stderr, "these sum to 120")
+      const { status: good } = yield* Effect.promise(() =>
+        run(["swarm", "config", ...server, "--stale", "60", "--duplicate", "40"])
+      )
+      assert.strictEqual(good, 0)
+    })
+  )
+
   it.effect("an example documents every key and is itself a good file, also with its defaults put in", () =>
     Effect.gen(function* () {
       const example = exampleToml(Fountain)

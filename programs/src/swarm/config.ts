@@ -1,11 +1,10 @@
 /** What `sluice swarm` can be told. */
-import { Schema } from "effect"
+import { isIPv4, isIPv6 } from "node:net"
+import { Result, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { serverUrl } from "../config/stratum.ts"
 import { choice, decimal, file, string, text, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
-import { isIPv4, isIPv6 } from "node:net"
-import { Result } from "effect"
 
 const percent = (description: string) =>
   defaulted(decimal("PERCENT", 0, 100), { description: `${description}, in percent.`, default: 0 })
@@ -76,5 +75,12 @@ export const SwarmConfig = {
       default: false
     }),
     ...loggingKeys
-  })
+  }).check(
+    Schema.makeFilter(({ duplicate, garbage, lowDifficulty, stale }) => {
+      const bad = duplicate + garbage + lowDifficulty + stale
+      return bad > 100
+        ? `stale, duplicate, low-difficulty, garbage: at most 100 percent of the shares in all; these sum to ${bad}`
+        : undefined
+    })
+  )
 }
