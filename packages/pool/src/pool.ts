@@ -172,7 +172,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const onBatch = (session: Session, batch: ReadonlyArray<Mining.ToServer>): Effect.Effect<void, ConnectionError> => {
     batches++
     const begun = clock.monotonicTimeNanosUnsafe()
-    const verdicts = gate.verdictsOn(batch)
+    const verdicts = gate.verdictsOn(batch, session.machine.channelCount)
     if (verdicts === undefined) return exchange(session, batch, begun)
     return Effect.flatMap(verdicts, (verdicts) => {
       choosePayee(session, batch)

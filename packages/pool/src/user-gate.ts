@@ -11,8 +11,10 @@ import { parseUserIdentity, type UserRefusal, type ValidateUser } from "./user.t
 export type Verdicts = ReadonlyMap<string, UserRefusal>
 
 const NONE: Verdicts = new Map()
-/** How long a hook may take before its user is refused. */
+/** How long a hook may take for all users of a batch before those who are left are refused. */
 const TIMEOUT = "10 seconds"
+/** How many it is asked about at once, for one connection. */
+const ASKED_AT_ONCE = 16
 
 export const makeGate = (
   validate: ValidateUser | undefined,
@@ -22,19 +24,31 @@ export const makeGate = (
   let verdicts = NONE
 
   const ask = (identity: string, validate: ValidateUser): Effect.Effect<UserRefusal | undefined> =>
-    validate(parseUserIdentity(identity)).pipe(
-      Effect.timeoutOrElse({
-        duration: TIMEOUT,
-        orElse: () =>
-          Effect.as(
-            Effect.logError(`validateUser took more than ${TIMEOUT}; the user is refused`),
-            "unknown-user" as const
-          )
-      }),
-      Effect.catchDefect((defect) =>
-        Effect.as(Effect.logError("validateUser failed; the user is refused", defect), "unknown-user" as const)
-      )
+    Effect.catchDefect(validate(parseUserIdentity(identity)), (defect) =>
+      Effect.as(Effect.logError("validateUser failed; the user is refused", defect), "unknown-user" as const)
     )
+
+  /** Who is not asked about, or not in time, is refused. */
+  const askAll = (identities: ReadonlySet<string>, free: number, validate: ValidateUser): Effect.Effect<Verdicts> => {
+    const found = new Map<string, UserRefusal>()
+    const asked: Array<string> = []
+    for (const identity of identities) {
+      const isTooLong = Buffer.byteLength(identity) > policy.maxUserIdentityBytes
+      found.set(identity, isTooLong ? "invalid-user-identity" : "unknown-user")
+      if (!isTooLong && asked.length < free) asked.push(identity)
+    }
+    const asking = Effect.forEach(
+      asked,
+      (identity) =>
+        Effect.map(ask(identity, validate), (refusal) => {
+          if (refusal === undefined) found.delete(identity)
+          else found.set(identity, refusal)
+        }),
+      { concurrency: ASKED_AT_ONCE, discard: true }
+    )
+    const late = Effect.logError(`validateUser took more than ${TIMEOUT}; users without an answer are refused`)
+    return Effect.as(Effect.timeoutOrElse(asking, { duration: TIMEOUT, orElse: () => late }), found)
+  }
 
   return {
     /** The policy of those who are paid by this script, or of the pool's own. */
@@ -52,25 +66,21 @@ export const makeGate = (
       }
     }),
 
-    /** What has to be known before a machine is given these messages; `undefined` if nothing. */
-    verdictsOn: (batch: ReadonlyArray<Mining.ToServer>): Effect.Effect<Verdicts> | undefined => {
+    /**
+     * What has to be known before a machine with so many open channels is given these messages; `undefined` if nothing.
+     * Nobody is asked about channels that it has no room for.
+     */
+    verdictsOn: (batch: ReadonlyArray<Mining.ToServer>, openChannels: number): Effect.Effect<Verdicts> | undefined => {
       if (validate === undefined && minerScript === undefined) return undefined
       const identities = new Set<string>()
+      let free = policy.maxChannels - openChannels
       for (const message of batch) {
         if (message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel") {
           identities.add(message.userIdentity)
-        }
+        } else if (message._tag === "CloseChannel") free++
       }
       if (identities.size === 0) return undefined
-      if (validate === undefined) return Effect.succeed(NONE)
-      return Effect.gen(function* () {
-        const found = new Map<string, UserRefusal>()
-        for (const identity of identities) {
-          const refusal = yield* ask(identity, validate)
-          if (refusal !== undefined) found.set(identity, refusal)
-        }
-        return found
-      })
+      return validate === undefined ? Effect.succeed(NONE) : askAll(identities, free, validate)
     },
 
     /** Runs a machine with what was found. */

@@ -14,8 +14,9 @@ export interface UserIdentity {
 export type UserRefusal = "unknown-user" | "invalid-user-identity"
 
 /**
- * Lets a user in (`undefined`) or says why not. Called for each channel that is opened; the connection that asked waits for
- * the answer, for at most 10 seconds, and no other does.
+ * Lets a user in (`undefined`) or says why not. Called for each user who opens channels, for up to 16 of a
+ * connection at once; that connection waits for the answers, for at most 10 seconds in all, and no other does. Users with no
+ * answer by then are refused.
  */
 export type ValidateUser = (user: UserIdentity) => Effect.Effect<UserRefusal | undefined>
 

@@ -125,4 +125,39 @@ describe("validateUser", () => {
       }
     }).pipe(Effect.provide(memoryWorld(options)))
   )
+
+  it.effect(
+    "is asked about many users of a batch at once, with one deadline, and not about names that are too long",
+    () =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const names = [...Array.from({ length: 30 }, (_, i) => `slow.${i}`), "x".repeat(41)]
+        seen.length = 0
+        yield* client.send(...names.map((userIdentity, requestId) => openExtended({ userIdentity, requestId })))
+        yield* TestClock.adjust("10 seconds")
+        for (let requestId = 0; requestId <= 30; requestId++) {
+          const error = yield* client.expect("OpenMiningChannel.Error")
+          const expected = requestId < 30 ? "unknown-user" : "invalid-user-identity"
+          assert.deepStrictEqual([error.requestId, error.errorCode], [requestId, expected])
+        }
+        assert.strictEqual(seen.length, 16)
+      }).pipe(Effect.provide(memoryWorld({ ...options, policy: { maxUserIdentityBytes: 40 } })))
+  )
+
+  it.effect("is not asked about channels that the connection has no room for", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      seen.length = 0
+      const names = Array.from({ length: 5 }, (_, i) => `alice.${i}`)
+      yield* client.send(...names.map((userIdentity, requestId) => openExtended({ userIdentity, requestId })))
+      yield* TestClock.adjust("1 second")
+      for (let i = 0; i < 3; i++) yield* client.until("OpenMiningChannel.Error")
+      assert.deepStrictEqual(
+        seen.map(({ worker }) => worker),
+        ["0", "1"]
+      )
+    }).pipe(Effect.provide(memoryWorld({ ...options, policy: { maxChannels: 2 } })))
+  )
 })
