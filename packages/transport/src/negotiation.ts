@@ -98,6 +98,9 @@ export class ServerNegotiation {
   }
 }
 
+export const missingExtensions = ({ missing }: ServerNegotiation, remote: Endpoint): SetupError =>
+  new SetupError({ remote, reason: new MissingExtensions({ requiredBy: "server", extensions: missing }) })
+
 /**
  * Waits until the client has asked for the extensions that the server requires, and answers; gives the frames that came
  * behind. Any other message, or none within the time limit, ends the connection.
@@ -111,13 +114,12 @@ export const awaitRequired = Effect.fnUntraced(function* (options: {
   const { frames, negotiation, timeout } = options
   const { remote } = frames
   const fail = (reason: SetupError["reason"]) => Effect.fail(new SetupError({ remote, reason }))
-  const missing = () => fail(new MissingExtensions({ requiredBy: "server", extensions: negotiation.missing }))
   const wait = Effect.gen(function* () {
     let batch = options.early
     while (true) {
       for (const [index, frame] of batch.entries()) {
         const answer = yield* caught(() => negotiation.answer(frame))
-        if (answer === undefined) return yield* missing()
+        if (answer === undefined) return yield* missingExtensions(negotiation, remote)
         yield* frames.write([answer])
         if (negotiation.missing.length === 0) return batch.slice(index + 1)
       }
@@ -165,11 +167,13 @@ export const ask = Effect.fnUntraced(function* (options: {
   while (true) {
     let answer: Answer | undefined
     for (const frame of batch) {
-      const read = yield* caught(() => readAnswer(frame))
-      if (read === undefined) early.push(frame)
-      else answer ??= read
+      // What comes behind the answer, in the same read or not, is the connection's.
+      if (answer === undefined) answer = yield* caught(() => readAnswer(frame))
+      else early.push(frame)
+      if (answer !== undefined) continue
+      early.push(frame)
+      if (early.length > MAX_EARLY) return yield* fail(new TooManySetupMessages({ limit: MAX_EARLY }))
     }
-    if (early.length > MAX_EARLY) return yield* fail(new TooManySetupMessages({ limit: MAX_EARLY }))
     if (answer !== undefined) {
       const { required, supported } = answer
       if (required.length > 0) return yield* fail(new MissingExtensions({ requiredBy: "server", extensions: required }))

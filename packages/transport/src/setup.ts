@@ -22,6 +22,7 @@ import {
   type ExtensionOptions,
   idsOf,
   makeSpoken,
+  missingExtensions,
   pullAfter,
   ServerNegotiation
 } from "./negotiation.ts"
@@ -150,6 +151,8 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
     return overFrames<In, Out>({
       frames,
       speak: () => {
+        // A client may ask again, but not for less than what is required.
+        if (negotiation.missing.length > 0) throw missingExtensions(negotiation, remote)
         const { toServer: incoming, toClient: outgoing } = spoken(negotiation.extensions)
         return { incoming, outgoing, extensions: idsOf(negotiation.extensions) }
       },

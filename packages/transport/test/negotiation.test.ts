@@ -252,6 +252,23 @@ describe("a server", () => {
     }).pipe(Effect.provide(serverOnly({ extensions: [worker, fans], requiredExtensions: [fans.id] })))
   )
 
+  it.effect("ends a client that asks again, without what is required and was agreed on", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const client = yield* rawClient
+      yield* answerTo(client, request(2, 0x4abc))
+      assert.deepStrictEqual(yield* answerTo(client, request(2)), [
+        RequestExtensionsError.make({ requestId: 77, unsupportedExtensions: [], requiredExtensions: [0x4abc] })
+      ])
+      assert.strictEqual((yield* Effect.flip(client.pull)).reason._tag, "Closed")
+      assert.match(lines.join("\n"), /the server requires extensions that the client does not ask for: 0x4abc/)
+    }).pipe(
+      Effect.provide(
+        Layer.provideMerge(serverOnly({ extensions: [worker, fans], requiredExtensions: [fans.id] }), logTo(lines))
+      )
+    )
+  })
+
   it.effect.each([
     ["does not ask for it", [Mining.CloseChannel.codec.encode(closeChannel(1))], /requires extensions .*: 0x4abc$/],
     ["asks without it and goes on", [request(2), Mining.CloseChannel.codec.encode(closeChannel(1))], /: 0x4abc$/],
@@ -431,6 +448,15 @@ describe("a client", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(dialServer(...Array.from({ length: 70 }, () => reconnect("x"))))
       assert.match(error.message, /more than 64 messages came before the extensions were agreed on/)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("bears any number of messages behind the answer, though they come in one read", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 70 }, () => reconnect("x"))
+      const connection = yield* dialServer(success(1, 2), ...many)
+      assert.deepStrictEqual(connection.setup.extensions, [2])
+      assert.lengthOf(yield* received(connection, 70), 70)
     }).pipe(Effect.provide(layer))
   )
 
