@@ -68,6 +68,7 @@ export interface PoolRules {
   readonly coinbase: CoinbaseRules
   readonly policy: Server.ChannelPolicy
   readonly space: Server.ConnectionContext["space"]
+  readonly maxChannelsInAll: number
   readonly traffic: TrafficLimits
   readonly payout: Payout
   /** In a solo pool: whom a user identity pays. */
@@ -90,11 +91,13 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
         versionRollingAllowed: options.versionRolling ?? true
       }
       const space = new ExtranonceSpace(layout)
+      const { maxChannelsInAll = 200_000 } = options
       tryCoinbase(coinbase)
       return {
         coinbase,
         policy: checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy }),
-        space: limitedSpace(space, options.maxChannelsInAll ?? 200_000),
+        space: limitedSpace(space, maxChannelsInAll),
+        maxChannelsInAll,
         traffic: checkedTraffic({ ...defaultTrafficLimits, ...options.traffic }),
         payout,
         minerScript: options.solo === undefined ? undefined : (identity) => minerScript(identity, options.chain)

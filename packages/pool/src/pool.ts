@@ -99,6 +99,11 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     PubSub.sliding<NonEmptyReadonlyArray<PoolEvent>>(EVENT_BUFFER),
     PubSub.shutdown
   )
+  /** Refusals that are limits of the operator's, by error code. */
+  const channelLimits: ReadonlyMap<string, string> = new Map([
+    [Server.TOO_MANY_CHANNELS, `its connection has ${policy.maxChannels} already (max-channels)`],
+    [Server.EXTRANONCE_SPACE_EXHAUSTED, `there are ${rules.maxChannelsInAll} in all (max-channels-in-all)`]
+  ])
   /** Blocks on their way. */
   const submissions = yield* FiberSet.make<void>()
   const startSubmission = yield* FiberSet.runtime(submissions)()
@@ -118,14 +123,21 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const record = (happened: ReadonlyArray<PoolEvent>): Effect.Effect<unknown> => {
     if (!isReadonlyArrayNonEmpty(happened)) return Effect.void
     const at = now()
+    let noted: Effect.Effect<void> | undefined
     for (const event of happened) {
       counters.count(event, at)
       users.record(event, at)
       if (event._tag === "ShareRefused") metrics.shareRefused(event.errorCode)
-      else if (event._tag === "ChannelRefused") metrics.channelRefused(event.errorCode)
-      else if (event._tag === "BlockFound") startSubmission(submit(event))
+      else if (event._tag === "ChannelRefused") {
+        metrics.channelRefused(event.errorCode)
+        const limit = channelLimits.get(event.errorCode)
+        if (limit === undefined) continue
+        const note = notices.note(event.errorCode, `${event.userIdentity} gets no channel: ${limit}`, "Warn")
+        noted = noted === undefined ? note : Effect.andThen(noted, note)
+      } else if (event._tag === "BlockFound") startSubmission(submit(event))
     }
-    return PubSub.publish(events, happened)
+    const published = PubSub.publish(events, happened)
+    return noted === undefined ? published : Effect.andThen(noted, published)
   }
 
   const submit = ({ channel, hash, height, solution }: Server.BlockFound): Effect.Effect<void> =>

@@ -1,7 +1,7 @@
 /** A proxy with thousands of channels on one connection. */
 import { assert, describe, it } from "@effect/vitest"
 import { TemplateFeed } from "@sluice/template-provider"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { bytes, futureTemplate, newPrevHash } from "./templates.ts"
 import { openExtended, TestClient } from "./test-client.ts"
@@ -51,3 +51,23 @@ it.effect("channels of all connections together are limited, and make room when 
     yield* second.expect("OpenExtendedMiningChannel.Success")
   }).pipe(Effect.provide(memoryWorld({ maxChannelsInAll: 2 })))
 )
+
+describe("a limit on channels that is reached", () => {
+  const limits = [
+    [{ policy: { maxChannels: 1 } }, "its connection has 1 already (max-channels)"],
+    [{ maxChannelsInAll: 1 }, "there are 1 in all (max-channels-in-all)"]
+  ] as const
+  for (const [options, reason] of limits) {
+    it.effect(`is in the log with its key: ${reason}`, () => {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      return Effect.gen(function* () {
+        const client = yield* TestClient.connect()
+        for (let requestId = 1; requestId <= 3; requestId++) yield* client.send(openExtended({ requestId }))
+        for (let i = 0; i < 2; i++) yield* client.until("OpenMiningChannel.Error")
+        const said = lines.filter((line) => line.includes("gets no channel"))
+        assert.deepStrictEqual(said, [`user.worker gets no channel: ${reason}`])
+      }).pipe(Effect.provide(memoryWorld(options, {}, logger)))
+    })
+  }
+})

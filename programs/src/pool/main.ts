@@ -1,4 +1,5 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
+import { Server } from "@sluice/channels"
 import { JobIds, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import {
@@ -76,6 +77,10 @@ const logEvent = (event: PoolEvent, note: Notices["note"]): Effect.Effect<void> 
       return note(event._tag, `${userIdentity} has ${kind} channel ${channelId} ${at}`)
     }
     case "ChannelRefused":
+      // The pool itself says which limit was reached.
+      if (event.errorCode === Server.TOO_MANY_CHANNELS || event.errorCode === Server.EXTRANONCE_SPACE_EXHAUSTED) {
+        return Effect.void
+      }
       return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}`)
     case "ShareAccepted":
       return Effect.logDebug(`A share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
