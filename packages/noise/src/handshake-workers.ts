@@ -6,7 +6,7 @@
  * sees the authority's key.
  */
 import { Curve as AbstractCurve } from "@sluice/core"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Clock, Context, Effect, Layer, Redacted } from "effect"
 import { availableParallelism } from "node:os"
 import { Worker } from "node:worker_threads"
 import type { Credentials } from "./certificate-authority.ts"
@@ -55,16 +55,21 @@ export const HandshakeWorkers: Context.Reference<HandshakeWorkersCalls | undefin
   HandshakeWorkersCalls | undefined
 >("sluice/noise/HandshakeWorkers", { defaultValue: () => undefined })
 
-/** Starts threads at the first handshake that is given to them, and ends them with the layer. */
+/**
+ * Starts threads at the first handshake that is given to them, and ends them with the layer. One that dies is logged and,
+ * after a pause, started anew for the next handshake.
+ */
 export const layer = (options: HandshakeWorkersOptions = {}): Layer.Layer<never> =>
   Layer.effect(
     HandshakeWorkers,
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.sync(() => new Threads(options)),
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const run = Effect.runForkWith(yield* Effect.context<never>())
+      const threads = yield* Effect.acquireRelease(
+        Effect.sync(() => new Threads(options, () => clock.currentTimeMillisUnsafe(), run)),
         (threads) => Effect.promise(() => threads.end())
-      ),
-      (threads): HandshakeWorkersCalls => ({
+      )
+      return {
         threads: threads.count,
         above: options.above ?? (options.curve === undefined ? 0 : 16),
         exchange: ({ act1, credentials, entropy, ephemeralSecret }) =>
@@ -75,45 +80,72 @@ export const layer = (options: HandshakeWorkersOptions = {}): Layer.Layer<never>
               resume(Effect.succeed(answer === undefined ? undefined : new AnsweredCurve(answer)))
             )
           })
-      })
-    )
+      }
+    })
   )
+
+/** How long a thread that died stays away; each further time twice as long, up to the second number. */
+const PAUSE_MS = 10_000
+const LONGEST_PAUSE_MS = 10 * 60_000
 
 /** The threads, and who waits for each. The one for whom the fewest wait is asked. */
 class Threads {
   readonly count: number
   readonly #options: HandshakeWorkersOptions
-  #threads: Array<Thread> | undefined
+  readonly #now: () => number
+  readonly #log: (line: Effect.Effect<void>) => void
+  readonly #threads: Array<Thread | undefined>
+  /** For each thread how often it died, and until when it stays away. */
+  readonly #deaths: Array<number>
+  readonly #awayUntil: Array<number>
 
-  constructor(options: HandshakeWorkersOptions) {
+  constructor(options: HandshakeWorkersOptions, now: () => number, log: (line: Effect.Effect<void>) => void) {
     this.#options = options
+    this.#now = now
+    this.#log = log
     this.count = Math.max(1, options.threads ?? Math.min(4, availableParallelism() - 1))
+    this.#threads = Array.from({ length: this.count }, () => undefined)
+    this.#deaths = this.#threads.map(() => 0)
+    this.#awayUntil = this.#threads.map(() => -Infinity)
   }
 
   ask(question: Omit<Question, "id">, answered: Answered): void {
-    this.#threads ??= Array.from({ length: this.count }, () => new Thread(this.#options))
     let least: Thread | undefined
-    for (const thread of this.#threads) {
-      if (!thread.isDead && (least === undefined || thread.waiting < least.waiting)) least = thread
+    for (let at = 0; at < this.count; at++) {
+      const thread = this.#threads[at] ?? this.#start(at)
+      if (thread !== undefined && (least === undefined || thread.waiting < least.waiting)) least = thread
     }
     if (least === undefined) answered(undefined)
     else least.ask(question, answered)
   }
 
   async end(): Promise<void> {
-    await Promise.all((this.#threads ?? []).map((thread) => thread.end()))
+    await Promise.all(this.#threads.map((thread) => thread?.end()))
+  }
+
+  #start(at: number): Thread | undefined {
+    if (this.#now() < this.#awayUntil[at]!) return undefined
+    return (this.#threads[at] = new Thread(this.#options, (why) => {
+      const pause = Math.min(PAUSE_MS * 2 ** this.#deaths[at]!++, LONGEST_PAUSE_MS)
+      this.#threads[at] = undefined
+      this.#awayUntil[at] = this.#now() + pause
+      const line = `Thread ${at + 1} of ${this.count} for handshakes ended: ${why}; it stays away for ${pause / 1000} s`
+      this.#log(Effect.logError(line))
+    }))
   }
 }
 
 type Answered = (answer: Answer | undefined) => void
 
 class Thread {
-  isDead = false
+  #isOver = false
+  readonly #died: (why: string) => void
   readonly #worker: Worker
   readonly #answered = new Map<number, Answered>()
   #lastId = 0
 
-  constructor({ curve, spawn = startThread }: HandshakeWorkersOptions) {
+  constructor({ curve, spawn = startThread }: HandshakeWorkersOptions, died: (why: string) => void) {
+    this.#died = died
     this.#worker = spawn({
       url: curve?.url ?? new URL(besides("noble-thread-curve"), import.meta.url).href,
       bytes: curve?.bytes
@@ -124,7 +156,8 @@ class Thread {
       this.#answered.delete(answer.id)
     })
     // Whichever comes: the handshakes that it had are computed by who asked.
-    for (const event of ["error", "exit"] as const) this.#worker.on(event, () => this.#die())
+    this.#worker.on("error", (error: unknown) => this.#die(error instanceof Error ? error.message : String(error)))
+    this.#worker.on("exit", (code) => this.#die(`exit code ${code}`))
   }
 
   get waiting(): number {
@@ -138,11 +171,19 @@ class Thread {
   }
 
   async end(): Promise<void> {
+    this.#isOver = true
     await this.#worker.terminate()
+    this.#giveUp()
   }
 
-  #die(): void {
-    this.isDead = true
+  #die(why: string): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#died(why)
+    this.#giveUp()
+  }
+
+  #giveUp(): void {
     for (const answered of this.#answered.values()) answered(undefined)
     this.#answered.clear()
   }

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ACT1_SIZE, ACT2_SIZE, HANDSHAKE_BAD_KEY, HANDSHAKE_OK, Initiator, Responder } from "@sluice/core"
 import { AuthorityKey, CertificateAuthority, Curve, entropy, HandshakeWorkers } from "@sluice/noise"
-import { Effect, Redacted } from "effect"
+import { Effect, Logger, Redacted } from "effect"
+import { TestClock } from "effect/testing"
 import { Worker } from "node:worker_threads"
 import { seeded } from "./seeded.ts"
 
@@ -64,4 +65,36 @@ describe("handshakes in threads", () => {
       )
     )
   )
+
+  it.effect("go to a thread that was started anew, a while after one died, which is logged once", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => void lines.push(String(message)))
+    let started = 0
+    return Effect.gen(function* () {
+      const { act1, credentials, curve, random, respond, workers } = yield* setUp
+      const [ephemeralSecret, bytes] = [random(32), random(32)]
+      const ask = workers.exchange({ act1, ephemeralSecret, entropy: bytes, credentials })
+      assert.isUndefined(yield* ask)
+      yield* TestClock.adjust(9_999)
+      assert.isUndefined(yield* ask)
+      assert.strictEqual(started, 1)
+      yield* TestClock.adjust(1)
+      const { act2 } = respond((yield* ask)!, ephemeralSecret, bytes)
+      assert.strictEqual(act2, respond(curve, ephemeralSecret, bytes).act2)
+      assert.strictEqual(started, 2)
+      assert.deepStrictEqual(lines, ["Thread 1 of 1 for handshakes ended: broken; it stays away for 10 s"])
+    }).pipe(
+      Effect.provide(
+        HandshakeWorkers.layer({
+          threads: 1,
+          spawn: (workerData) =>
+            ++started === 1
+              ? new Worker("throw new Error('broken')", { eval: true })
+              : new Worker(new URL("../src/handshake-thread.ts", import.meta.url), { workerData })
+        })
+      ),
+      Effect.provide(Logger.layer([logger])),
+      Effect.provide(seeded(8))
+    )
+  })
 })
