@@ -24,7 +24,10 @@ import {
 import { formatEndpoint, formatServerAddress, FrameReader, parseEndpoint, parseServerAddress } from "@sluice/transport"
 import { Arbitrary, Effect, Redacted, Result } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import { clientTarget } from "./fuzz-client.ts"
 import { deviceTarget } from "./fuzz-device.ts"
+import { sessionTarget } from "./fuzz-session.ts"
+import { tlvTarget } from "./fuzz-tlvs.ts"
 
 export interface Target {
   readonly name: string
@@ -268,8 +271,11 @@ const key = "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh"
 export const targets: ReadonlyArray<Target> = [
   { name: "frames", run: runFrames, seeds: () => messageFrames().slice(0, 20).map(behind(2)) },
   { name: "messages", run: runMessages, seeds: messageFrames },
+  tlvTarget,
   { name: "describe", run: runDescribe, seeds: messageFrames },
   { name: "server", run: runServer, seeds: () => [session()] },
+  clientTarget,
+  sessionTarget,
   deviceTarget,
   {
     name: "keys",
