@@ -35,8 +35,11 @@ const options: Readonly<Record<Entry, ReadonlyArray<string>>> = {
   "device-full": [...small, "--maximumMemory", "272"]
 }
 
-/** In device builds another file takes the place of one of core's: floating point is slow without a unit for it. */
-const replaced = new Map([["packages/core/src/poly1305.ts", "embedded/assembly/poly1305.ts"]])
+/** In device builds other files take the place of some of core's: floating point is slow without a unit for it, and so are
+ * the array accesses of SHA-256 where each is checked. */
+const replaced = new Map(
+  ["poly1305.ts", "sha256-block.ts"].map((name) => [`packages/core/src/${name}`, `embedded/assembly/${name}`])
+)
 
 export interface Compiled {
   readonly wasm: Uint8Array<ArrayBuffer>

@@ -1,6 +1,7 @@
-/** Profile extended with what tests look at: the allocator, and the AEAD over the Poly1305 of device builds. */
+/** Profile extended with what tests look at: the allocator, and the AEAD and SHA-256 over what device builds have in core's place. */
 export * from "./device-extended"
 import { ChaCha20Poly1305 } from "../../packages/core/src/aead"
+import { sha256 as sha256OfCore } from "../../packages/core/src/sha256"
 
 const buffer = new Uint8Array(2048)
 const aead = new ChaCha20Poly1305()
@@ -22,4 +23,9 @@ export function seal(adLength: i32, length: i32): void {
 export function open(adLength: i32, length: i32): bool {
   aead.setKey(buffer, 0)
   return aead.openNonce(buffer, 32, buffer, 64, adLength, buffer, 1024, length)
+}
+
+/** Of so many bytes at 0 the hash, to 1,024. */
+export function sha256(length: i32): void {
+  sha256OfCore(buffer, 0, length, buffer, 1024)
 }
