@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { build, profiles } from "../assembly/compile.ts"
-import { writeSourcePairs } from "./build.ts"
+import { writeSourceFiles } from "./build.ts"
 import { driver } from "./drivers.ts"
 
 const run = promisify(execFile)
@@ -20,7 +20,7 @@ const folder = new URL("../build/c/", import.meta.url)
 console.log("bytes of WebAssembly")
 for (const profile of profiles) console.log(`  ${profile}: ${(await build(`device-${profile}`)).length}`)
 
-await writeSourcePairs(folder)
+await writeSourceFiles(folder)
 const compilers = ["arm-linux-gnueabihf-gcc", "arm-linux-gnueabi-gcc"]
 console.log("bytes of text of sluice.o")
 const objects = await mkdtemp(join(tmpdir(), "sluice-"))

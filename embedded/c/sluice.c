@@ -29,6 +29,9 @@ sluice *sluice_create(void *memory, size_t size) {
   sluice *device = (sluice *)memory;
   if (memory == NULL || size < sizeof(sluice) || ((uintptr_t)memory & 7) != 0) return NULL;
   module_instantiate(device);
+#ifdef SLUICE_FULL
+  if (module_createBuffer(device, SLUICE_BUFFER) == 0) return NULL;
+#endif
   return module_create(device, SLUICE_MAX_PAYLOAD) != 0 ? device : NULL;
 }
 

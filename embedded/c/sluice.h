@@ -39,9 +39,16 @@ extern "C" {
 #endif
 #endif
 
+#if defined(SLUICE_FULL) && !defined(SLUICE_BUFFER)
+/* Of the full profile: room for frames and messages, at most 16,781,349 bytes. */
+#define SLUICE_BUFFER 65536
+#endif
+
 /* The size of an instance in bytes. Declare its memory as `static uint64_t memory[SLUICE_SIZE / 8]`. */
 #if defined(SLUICE_SIZE)
 /* You have set it, to more. */
+#elif defined(SLUICE_FULL)
+#define SLUICE_SIZE (SLUICE_MEMORY_FULL + 4 * (((SLUICE_MAX_PAYLOAD) + 511) / 512 * 512) + ((SLUICE_BUFFER) + 511) / 512 * 512)
 #elif defined(SLUICE_EXTENDED)
 #define SLUICE_SIZE (SLUICE_MEMORY_EXTENDED + 4 * (((SLUICE_MAX_PAYLOAD) + 511) / 512 * 512))
 #else
@@ -49,6 +56,7 @@ extern "C" {
 #endif
 #define SLUICE_MEMORY_HEADER_ONLY 53248
 #define SLUICE_MEMORY_EXTENDED 56320
+#define SLUICE_MEMORY_FULL 73728
 
 typedef struct sluice sluice;
 

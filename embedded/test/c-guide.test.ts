@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
-import { writeSourcePairs } from "../c/build.ts"
+import { writeSourceFiles } from "../c/build.ts"
 import { isDeviceRun } from "./c-tools.ts"
 
 const run = promisify(execFile)
@@ -17,7 +17,7 @@ describe.skipIf(!isDeviceRun)("docs/device.md", { timeout: 60_000 }, () => {
     const [, program, printed] = /```c\n([^]*?)```[^]*?```text\n([^]*?)```/.exec(page)!
     const folder = await mkdtemp(join(tmpdir(), "sluice-guide-"))
     try {
-      await writeSourcePairs(pathToFileURL(`${folder}/`))
+      await writeSourceFiles(pathToFileURL(`${folder}/`))
       await writeFile(join(folder, "main.c"), program!)
       const strict = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-variable"]
       for (const profile of ["header-only", "extended"]) {
@@ -26,7 +26,7 @@ describe.skipIf(!isDeviceRun)("docs/device.md", { timeout: 60_000 }, () => {
       }
       // Made again, they are the same; and they are those that the repository names.
       const recorded = await readFile(new URL("../c/SHA256SUMS", import.meta.url), "utf8")
-      const made = `${(await writeSourcePairs(pathToFileURL(`${folder}/again/`))).join("\n")}\n`
+      const made = `${(await writeSourceFiles(pathToFileURL(`${folder}/again/`))).join("\n")}\n`
       assert.strictEqual(made, recorded, "`npm run build -w embedded` records the hashes of these sources")
     } finally {
       await rm(folder, { recursive: true })

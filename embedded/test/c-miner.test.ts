@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, beforeAll } from "vitest"
-import { writeSourcePairs } from "../c/build.ts"
+import { writeSourceFiles } from "../c/build.ts"
 import { isDeviceRun, Program } from "./c-tools.ts"
 
 const run = promisify(execFile)
@@ -65,7 +65,7 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
   const started: Array<Program> = []
 
   beforeAll(async () => {
-    await writeSourcePairs(new URL("../build/c/", import.meta.url))
+    await writeSourceFiles(new URL("../build/c/", import.meta.url))
     await run("make", ["all", "musl", "armhf", "armel"], { cwd: examples })
     const [rpc, zmq, templates, port] = await freePorts(4)
     mining = port!
