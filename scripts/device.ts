@@ -51,6 +51,8 @@ if (missing().length > 0) {
 } else if (values.fuzz !== undefined) {
   process.exitCode = run(process.execPath, ["embedded/c/run-fuzz.ts", values.fuzz]) ? 0 : 1
 } else {
-  const files = ["c-guide", "c-full", "c-vectors", "c-miner", "c-secrets"].map((name) => `embedded/test/${name}.test.ts`)
+  const files = ["c-guide", "c-full", "c-vectors", "c-miner", "c-secrets"].map(
+    (name) => `embedded/test/${name}.test.ts`
+  )
   process.exitCode = run("vitest", ["run", ...files], { SLUICE_DEVICE: "1" }) ? 0 : 1
 }
