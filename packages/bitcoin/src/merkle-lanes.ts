@@ -1,7 +1,7 @@
 /**
- * The two steps that a merkle tree over thousands of transactions is made of, four hashes at a time in WebAssembly's 128-bit
- * lanes: txids from hex, and twice SHA-256 (FIPS 180-4) of each 64 bytes. In lanes this is about four times as fast as
- * core's `sha256d`, which the tests hold it against; where there are few hashes, `sha256d` is simpler.
+ * What merkle trees are made of, four hashes at a time in WebAssembly's 128-bit lanes: txids from hex, twice SHA-256
+ * (FIPS 180-4) of each 64 bytes, and a merkle path folded into many coinbases' txids. In lanes this is about four times as
+ * fast as core's `sha256d`, which the tests hold it against; where there are few hashes, `sha256d` is simpler.
  *
  * The module has a memory of its own, in which the caller puts hashes and finds them: it begins with `FIRST_FREE` bytes of
  * constants and working space.
@@ -23,6 +23,7 @@ import {
   left16,
   left32,
   load,
+  loadEverywhere,
   loadLane,
   or,
   pick,
@@ -117,37 +118,81 @@ type Working = readonly [Code, Code, Code, Code, Code, Code, Code, Code]
 const BIG_ENDIAN = [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12]
 const SCHEDULE_OF = 0
 const ROUNDS_OF = 1
+const FOLD_OF = 2
+
+/** The 16 words that are in WORDS, hashed twice, to STATE. */
+const hashTwice = (): Code => {
+  const start = START.flatMap((word, i) => put(STATE + 16 * i, all32(word)))
+  /** The second SHA-256 is of the 32 bytes that the first one gave, padded (5.1.1). */
+  const again = (t: number): Code =>
+    put(WORDS + 16 * t, t < 8 ? at(STATE + 16 * t) : all32(t === 8 ? 0x80000000 : t === 15 ? 8 * 32 : 0))
+  return [
+    ...start,
+    ...call(SCHEDULE_OF),
+    ...call(ROUNDS_OF, i32(SCHEDULE)),
+    ...call(ROUNDS_OF, i32(PADDING)),
+    ...range(0, 16).flatMap(again),
+    ...start,
+    ...call(SCHEDULE_OF),
+    ...call(ROUNDS_OF, i32(SCHEDULE))
+  ]
+}
+
+/** Word `t` of four byte strings that begin so far from each other, to `into`, by way of the variable `x`. */
+const readWord = (from: Code, distance: number, t: number, x: number, into: number): Code => [
+  ...range(0, 4).flatMap((lane) => set(x, loadLane(from, distance * lane + 4 * t, lane, get(x)))),
+  ...put(into, pick(get(x), get(x), BIG_ENDIAN))
+]
+
+/** STATE to four hashes of 32 bytes, one after the other. */
+const writeHashes = (to: Code, x: number): Code =>
+  range(0, 8).flatMap((t) => [
+    ...set(x, at(STATE + 16 * t)),
+    ...set(x, pick(get(x), get(x), BIG_ENDIAN)),
+    ...range(0, 4).flatMap((lane) => storeLane(to, 32 * lane + 4 * t, lane, get(x)))
+  ])
+
+/** Parameters: where nodes of 32 bytes are, and how many. Each is hashed behind the four hashes in STATE, to STATE. */
+const fold = (): Code => {
+  const [node, left, x] = [0, 1, 2]
+  return repeatWhile(
+    [
+      ...range(0, 8).flatMap((t) => put(WORDS + 16 * t, at(STATE + 16 * t))),
+      ...range(0, 8).flatMap((t) => [
+        ...set(x, loadEverywhere(get(node), 4 * t)),
+        ...put(WORDS + 16 * (8 + t), pick(get(x), get(x), BIG_ENDIAN))
+      ]),
+      ...hashTwice(),
+      ...set(node, addI32(get(node), i32(32))),
+      ...set(left, addI32(get(left), i32(-1)))
+    ],
+    get(left)
+  )
+}
+
+/** Parameters: where the hashes are, where the nodes are, how many of these, and how many fours of hashes. */
+const foldFours = (): Code => {
+  const [hashes, nodes, count, fours, x] = [0, 1, 2, 3, 4]
+  return repeatWhile(
+    [
+      ...range(0, 8).flatMap((t) => readWord(get(hashes), 32, t, x, STATE + 16 * t)),
+      ...call(FOLD_OF, get(nodes), get(count)),
+      ...writeHashes(get(hashes), x),
+      ...set(hashes, addI32(get(hashes), i32(4 * 32))),
+      ...set(fours, addI32(get(fours), i32(-1)))
+    ],
+    get(fours)
+  )
+}
 
 /** Parameters: where the 64-byte messages are, where the hashes go (it may be the same place), and how many fours of them. */
 const hashFours = (): Code => {
   const [from, to, fours, x] = [0, 1, 2, 3]
-  const start = START.flatMap((word, i) => put(STATE + 16 * i, all32(word)))
-  const block = (t: number): Code => [
-    ...range(0, 4).flatMap((lane) => set(x, loadLane(get(from), 64 * lane + 4 * t, lane, get(x)))),
-    ...put(WORDS + 16 * t, pick(get(x), get(x), BIG_ENDIAN))
-  ]
-  /** The second SHA-256 is of the 32 bytes that the first one gave, padded (5.1.1). */
-  const again = (t: number): Code =>
-    put(WORDS + 16 * t, t < 8 ? at(STATE + 16 * t) : all32(t === 8 ? 0x80000000 : t === 15 ? 8 * 32 : 0))
   return repeatWhile(
     [
-      ...range(0, 16).flatMap(block),
-      ...start,
-      ...call(SCHEDULE_OF),
-      ...i32(SCHEDULE),
-      ...call(ROUNDS_OF),
-      ...i32(PADDING),
-      ...call(ROUNDS_OF),
-      ...range(0, 16).flatMap(again),
-      ...start,
-      ...call(SCHEDULE_OF),
-      ...i32(SCHEDULE),
-      ...call(ROUNDS_OF),
-      ...range(0, 8).flatMap((t) => [
-        ...set(x, at(STATE + 16 * t)),
-        ...set(x, pick(get(x), get(x), BIG_ENDIAN)),
-        ...range(0, 4).flatMap((lane) => storeLane(get(to), 32 * lane + 4 * t, lane, get(x)))
-      ]),
+      ...range(0, 16).flatMap((t) => readWord(get(from), 64, t, x, WORDS + 16 * t)),
+      ...hashTwice(),
+      ...writeHashes(get(to), x),
       ...set(from, addI32(get(from), i32(4 * 64))),
       ...set(to, addI32(get(to), i32(4 * 32))),
       ...set(fours, addI32(get(fours), i32(-1)))
@@ -210,6 +255,7 @@ const readHashes = (): Code => {
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number }
   readonly hashFours: (from: number, to: number, fours: number) => void
+  readonly foldFours: (hashes: number, nodes: number, count: number, fours: number) => void
   readonly readHashes: (from: number, to: number, count: number) => number
 }
 
@@ -217,7 +263,9 @@ const instantiate = (): Exports => {
   const module = wasmModule([
     { parameters: 0, variables: 2, hasResult: false, code: schedule() },
     { parameters: 1, variables: 9, hasResult: false, code: rounds() },
+    { parameters: 2, variables: 1, hasResult: false, code: fold() },
     { parameters: 3, variables: 1, hasResult: false, code: hashFours(), name: "hashFours" },
+    { parameters: 4, variables: 1, hasResult: false, code: foldFours(), name: "foldFours" },
     { parameters: 3, variables: 4, hasResult: true, code: readHashes(), name: "readHashes" }
   ])
   const exports = new WebAssembly.Instance(module).exports as unknown as Exports
@@ -258,6 +306,14 @@ export const lanesMemory = (bytes: number): Buffer<ArrayBuffer> => {
  */
 export const hashPairs = (from: number, to: number, count: number): void => {
   if (count > 0) instance!.hashFours(from, to, (count + 3) >> 2)
+}
+
+/**
+ * Folds `nodes` nodes of 32 bytes, from `path` on, into each of `count` hashes of 32 bytes from `hashes` on, which then are
+ * merkle roots. Works on whole fours: what is behind the last hash changes too.
+ */
+export const foldPath = (hashes: number, count: number, path: number, nodes: number): void => {
+  if (count > 0 && nodes > 0) instance!.foldFours(hashes, path, nodes, (count + 3) >> 2)
 }
 
 /** `count` times 64 lower-case hex digits from `from` on to 32 bytes each, reversed, from `to` on; false if some are none. */

@@ -12,7 +12,7 @@ export const addI32 = (a: Code, b: Code): Code => [...a, ...b, 0x6a]
 export const andI32 = (a: Code, b: Code): Code => [...a, ...b, 0x71]
 export const get = (local: number): Code => [0x20, local]
 export const set = (local: number, value: Code): Code => [...value, 0x21, local]
-export const call = (fn: number): Code => [0x10, fn]
+export const call = (fn: number, ...parameters: ReadonlyArray<Code>): Code => [...parameters.flat(), 0x10, fn]
 /** The statements, again as long as the value behind them is not zero. */
 export const repeatWhile = (statements: Code, value: Code): Code => [0x03, 0x40, ...statements, ...value, 0x0d, 0, 0x0b]
 
@@ -22,6 +22,13 @@ export const store = (address: Code, offset: number, value: Code): Code => [
   ...address,
   ...value,
   ...lanes(0x0b),
+  0,
+  ...unsigned(offset)
+]
+/** The 32 bits at the address and an offset to it, in all four lanes. */
+export const loadEverywhere = (address: Code, offset: number): Code => [
+  ...address,
+  ...lanes(0x09),
   0,
   ...unsigned(offset)
 ]
