@@ -25,7 +25,8 @@ import { splitSoloReward } from "./payout.ts"
 import { untilQuiet } from "./quiet.ts"
 import { type MiningConnection, Session } from "./session.ts"
 import { ShareLogError } from "./share-log.ts"
-import { PoolCounters, type PoolStats } from "./stats.ts"
+import { makeStatistics, type Statistics } from "./statistics.ts"
+import { PoolCounters } from "./stats.ts"
 import { Upstream, type UpstreamVerdict } from "./upstream.ts"
 import { makeGate } from "./user-gate.ts"
 import { Users } from "./users.ts"
@@ -40,8 +41,7 @@ export class Pool extends Context.Service<
      * must not miss a share uses `onShare`.
      */
     readonly events: Stream.Stream<PoolEvent>
-    readonly stats: Effect.Effect<PoolStats>
-  }
+  } & Statistics
 >()("sluice/pool/Pool") {
   /** Serves as long as the layer lives. Miners may come before the first template: they wait for a job. */
   static readonly layer = (options: PoolOptions): Layer.Layer<Pool, PoolOptionError, MiningListener | TemplateSource> =>
@@ -382,20 +382,12 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     })
   )
 
-  const stats = Effect.sync(() => {
-    const at = now()
-    return counters.snapshot({
-      upstream: upstream.state,
-      height: work.jobs.current?.height ?? 0,
-      connections: sessions.size,
-      channels: Array.from(sessions).flatMap(({ machine }) =>
-        machine.stats(at).map((channel) => users.withRates(channel, at))
-      ),
-      users: users.stats(at),
-      hashRates: counters.work.rates(at)
-    })
+  const present = () => ({ upstream: upstream.state, height: work.jobs.current?.height ?? 0 })
+  return Pool.of({
+    address: listener.address,
+    events: Stream.flattenArray(Stream.fromPubSub(events)),
+    ...makeStatistics({ counters, users, sessions, present, now })
   })
-  return Pool.of({ address: listener.address, events: Stream.flattenArray(Stream.fromPubSub(events)), stats })
 })
 
 const isAnnounced = (

@@ -1,49 +1,71 @@
 /** The numbers of a pool since it began. */
-import type { TemplateSourceState } from "@sluice/template-provider"
+import { Schema } from "effect"
 import type { PoolEvent } from "./event.ts"
-import type { ChannelStats, UserStats } from "./users.ts"
-import { type HashRates, WorkWindows } from "./work-windows.ts"
+import { HashRates, WorkWindows } from "./work-windows.ts"
 
-export interface PoolStats {
-  readonly upstream: TemplateSourceState
+/** `TemplateSourceState`, as `{"state": "Connected", "server": ...}` in JSON. */
+const UpstreamState = Schema.Union([
+  Schema.TaggedStruct("Connecting", {}).pipe(Schema.encodeKeys({ _tag: "state" })),
+  Schema.TaggedStruct("Connected", { server: Schema.String }).pipe(Schema.encodeKeys({ _tag: "state" })),
+  Schema.TaggedStruct("Disconnected", { server: Schema.String, reason: Schema.String }).pipe(
+    Schema.encodeKeys({ _tag: "state" })
+  )
+])
+
+/** Counts since the pool began, and what there is now. Times in milliseconds since 1970. */
+export const PoolStats = Schema.Struct({
+  startedAt: Schema.Finite,
+  /** The template provider. */
+  upstream: UpstreamState,
   /** Of the block that is mined now; 0 before the first template. */
-  readonly height: number
-  readonly connections: number
+  height: Schema.Finite,
+  /** Connections that are open. */
+  connections: Schema.Finite,
+  /** Channels that are open. */
+  channels: Schema.Struct({ standard: Schema.Finite, extended: Schema.Finite }),
+  /** Users who are known: those who are connected, and those who were lately. */
+  users: Schema.Finite,
   /** Templates that came, future ones too. */
-  readonly templates: number
-  readonly prevHashes: number
-  readonly accepted: number
+  templates: Schema.Finite,
+  prevHashes: Schema.Finite,
+  accepted: Schema.Finite,
   /** Sum of the difficulties of accepted shares. */
-  readonly acceptedDifficulty: number
+  acceptedDifficulty: Schema.Finite,
   /** Refused shares by error code. */
-  readonly refused: Readonly<Record<string, number>>
+  refused: Schema.Record(Schema.String, Schema.Finite),
   /** Blocks found, accepted by the node or not. */
-  readonly blocks: number
-  /** Sum over the open channels, in hashes a second. */
-  readonly hashRate: number
+  blocks: Schema.Finite,
+  /** Difficulty of the best hash so far; 0 before the first share. */
+  bestDifficulty: Schema.Finite,
   /** Of all channels, also those that are closed. */
-  readonly hashRates: HashRates
-  /** Milliseconds from a template's arrival until its job was written to the connections. */
-  readonly latency: { readonly count: number; readonly last: number; readonly mean: number; readonly max: number }
-  /** The channels that are open. */
-  readonly channels: ReadonlyArray<ChannelStats>
-  /** Those who are connected, and those who were lately. */
-  readonly users: ReadonlyArray<UserStats>
-}
+  hashRates: HashRates,
+  /** Milliseconds from a template's arrival until its job was written to the connections; 0 before the first. */
+  latency: Schema.Struct({
+    count: Schema.Finite,
+    last: Schema.Finite,
+    mean: Schema.Finite,
+    max: Schema.Finite
+  })
+})
+export type PoolStats = typeof PoolStats.Type
 
 /** Counts events. */
 export class PoolCounters {
   templates = 0
   templatesIgnored = 0
+  /** When the last one came that could be used, in milliseconds since 1970; 0 before. */
+  lastTemplateAt = 0
   prevHashes = 0
   accepted = 0
   acceptedDifficulty = 0
+  bestDifficulty = 0
   blocks = 0
   standardChannels = 0
   extendedChannels = 0
   readonly refused: Record<string, number> = {}
   /** Of all channels together. */
   readonly work: WorkWindows
+  readonly #startedAt: number
   #latencyCount = 0
   #latencyLast = 0
   #latencySum = 0
@@ -51,6 +73,7 @@ export class PoolCounters {
 
   constructor(now: number) {
     this.work = new WorkWindows(now)
+    this.#startedAt = now
   }
 
   count(event: PoolEvent, now: number): void {
@@ -58,6 +81,7 @@ export class PoolCounters {
       case "ShareAccepted":
         this.accepted++
         this.acceptedDifficulty += event.difficulty
+        if (event.hashDifficulty > this.bestDifficulty) this.bestDifficulty = event.hashDifficulty
         this.work.add(event.difficulty, now)
         break
       case "ShareRefused":
@@ -75,6 +99,7 @@ export class PoolCounters {
       }
       case "JobSent":
         this.templates++
+        this.lastTemplateAt = now
         this.#latencyCount++
         this.#latencyLast = event.latencyMs
         this.#latencySum += event.latencyMs
@@ -88,18 +113,19 @@ export class PoolCounters {
     }
   }
 
-  snapshot(
-    now: Pick<PoolStats, "upstream" | "height" | "connections" | "channels" | "users" | "hashRates">
-  ): PoolStats {
+  snapshot(present: Pick<PoolStats, "upstream" | "height" | "connections" | "users">, now: number): PoolStats {
     return {
-      ...now,
+      startedAt: this.#startedAt,
+      ...present,
+      channels: { standard: this.standardChannels, extended: this.extendedChannels },
       templates: this.templates,
       prevHashes: this.prevHashes,
       accepted: this.accepted,
       acceptedDifficulty: this.acceptedDifficulty,
       refused: { ...this.refused },
       blocks: this.blocks,
-      hashRate: now.channels.reduce((sum, { hashRate }) => sum + hashRate, 0),
+      bestDifficulty: this.bestDifficulty,
+      hashRates: this.work.rates(now),
       latency: {
         count: this.#latencyCount,
         last: this.#latencyLast,

@@ -2,36 +2,57 @@
  * What each user and each open channel has done. Users who are connected are all known; of those who left, the last ones,
  * as many as `maxIdleUsers`, so that names made up by somebody do not fill the memory.
  */
-import { printable } from "@sluice/protocol"
 import type { Server } from "@sluice/channels"
+import { Schema } from "effect"
 import type { PoolEvent } from "./event.ts"
 import { parseUserIdentity } from "./user.ts"
-import { type HashRates, WorkWindows } from "./work-windows.ts"
+import { HashRates, WorkWindows } from "./work-windows.ts"
 
-/** Counts of all channels of one user since the pool first saw it. */
-export interface UserStats {
-  /** What stands before the first dot of the identity, but for control characters. */
-  readonly user: string
+/** Counts of all channels of one user since the pool first saw it. Times in milliseconds since 1970. */
+export const UserStats = Schema.Struct({
+  /** What stands before the first dot of the identity. Each byte of it that is not UTF-8 is a lone surrogate. */
+  user: Schema.String,
   /** Open now. */
-  readonly channels: number
-  readonly accepted: number
+  channels: Schema.Finite,
+  accepted: Schema.Finite,
   /** Sum of the difficulties of accepted shares. */
-  readonly acceptedDifficulty: number
+  acceptedDifficulty: Schema.Finite,
   /** Refused shares by error code. */
-  readonly refused: Readonly<Record<string, number>>
-  readonly blocks: number
+  refused: Schema.Record(Schema.String, Schema.Finite),
+  blocks: Schema.Finite,
   /** Difficulty of the best hash so far; 0 before the first share. */
-  readonly bestDifficulty: number
-  readonly hashRates: HashRates
-  /** Milliseconds since 1970. */
-  readonly firstSeenAt: number
-  readonly lastShareAt: number | undefined
-}
+  bestDifficulty: Schema.Finite,
+  hashRates: HashRates,
+  firstSeenAt: Schema.Finite,
+  /** 0 before the first share. */
+  lastShareAt: Schema.Finite
+})
+export type UserStats = typeof UserStats.Type
 
-/** An open channel's counts, with its hash rates. */
-export interface ChannelStats extends Server.ChannelStats {
-  readonly hashRates: HashRates
-}
+/** An open channel's counts. Times in milliseconds since 1970. */
+export const ChannelStats = Schema.Struct({
+  channel: Schema.Struct({
+    /** As the pool numbers its connections, from 1 on. */
+    connectionId: Schema.Finite,
+    /** Unique on its connection. */
+    channelId: Schema.Finite,
+    kind: Schema.Literals(["standard", "extended"]),
+    userIdentity: Schema.String
+  }),
+  openedAt: Schema.Finite,
+  accepted: Schema.Finite,
+  /** Sum of the difficulties of accepted shares. */
+  acceptedDifficulty: Schema.Finite,
+  /** Refused shares by error code. */
+  refused: Schema.Record(Schema.String, Schema.Finite),
+  blocks: Schema.Finite,
+  /** Difficulty of the best hash so far; 0 before the first share. */
+  bestDifficulty: Schema.Finite,
+  /** Of the target sent last. */
+  difficulty: Schema.Finite,
+  hashRates: HashRates
+})
+export type ChannelStats = typeof ChannelStats.Type
 
 export class Users {
   readonly #users = new Map<string, User>()
@@ -49,6 +70,15 @@ export class Users {
     return this.#users.size
   }
 
+  /** All that are known, in the order in which they were first seen. */
+  values(): Iterable<User> {
+    return this.#users.values()
+  }
+
+  get(name: string): User | undefined {
+    return this.#users.get(name)
+  }
+
   record(event: PoolEvent, now: number): void {
     switch (event._tag) {
       case "ChannelOpened": {
@@ -56,8 +86,9 @@ export class Users {
         const user = this.#users.get(name) ?? new User(name, now)
         this.#users.set(name, user)
         this.#idle.delete(name)
-        user.channels++
-        this.#channels.set(event.channel, { user, work: new WorkWindows(now) })
+        const channel = { info: event.channel, user, work: new WorkWindows(now) }
+        user.channels.add(channel)
+        this.#channels.set(event.channel, channel)
         return
       }
       case "ShareAccepted": {
@@ -75,9 +106,12 @@ export class Users {
         return
       }
       case "ChannelClosed": {
-        const user = this.#channels.get(event.channel)?.user
+        const channel = this.#channels.get(event.channel)
+        if (channel === undefined) return
         this.#channels.delete(event.channel)
-        if (user === undefined || --user.channels > 0) return
+        const { user } = channel
+        user.channels.delete(channel)
+        if (user.channels.size > 0) return
         this.#idle.set(user.name, user)
         if (this.#idle.size <= this.#maxIdle) return
         const oldest = this.#idle.keys().next().value!
@@ -86,38 +120,31 @@ export class Users {
       }
     }
   }
-
-  stats(now: number): ReadonlyArray<UserStats> {
-    return Array.from(this.#users.values(), (user) => user.stats(now))
-  }
-
-  /** A channel's counts with what is known of it here. */
-  withRates(stats: Server.ChannelStats, now: number): ChannelStats {
-    const work = this.#channels.get(stats.channel)?.work ?? new WorkWindows(now)
-    return { ...stats, hashRates: work.rates(now) }
-  }
 }
 
-interface OpenChannel {
+/** What is known of an open channel beside what its machine counts. */
+export interface OpenChannel {
+  readonly info: Server.ChannelInfo
   readonly user: User
   readonly work: WorkWindows
 }
 
-class User {
+export class User {
   readonly name: string
-  channels = 0
+  /** In the order in which they were opened. */
+  readonly channels = new Set<OpenChannel>()
+  readonly work: WorkWindows
   blocks = 0
   #accepted = 0
   #acceptedDifficulty = 0
   #bestDifficulty = 0
   readonly #refused: Record<string, number> = {}
-  readonly #work: WorkWindows
   readonly #firstSeenAt: number
-  #lastShareAt: number | undefined
+  #lastShareAt = 0
 
   constructor(name: string, now: number) {
     this.name = name
-    this.#work = new WorkWindows(now)
+    this.work = new WorkWindows(now)
     this.#firstSeenAt = now
   }
 
@@ -126,7 +153,7 @@ class User {
     this.#acceptedDifficulty += difficulty
     if (hashDifficulty > this.#bestDifficulty) this.#bestDifficulty = hashDifficulty
     this.#lastShareAt = now
-    this.#work.add(difficulty, now)
+    this.work.add(difficulty, now)
   }
 
   refuse(errorCode: string): void {
@@ -135,14 +162,14 @@ class User {
 
   stats(now: number): UserStats {
     return {
-      user: printable(this.name),
-      channels: this.channels,
+      user: this.name,
+      channels: this.channels.size,
       accepted: this.#accepted,
       acceptedDifficulty: this.#acceptedDifficulty,
       refused: { ...this.#refused },
       blocks: this.blocks,
       bestDifficulty: this.#bestDifficulty,
-      hashRates: this.#work.rates(now),
+      hashRates: this.work.rates(now),
       firstSeenAt: this.#firstSeenAt,
       lastShareAt: this.#lastShareAt
     }

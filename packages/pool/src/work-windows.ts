@@ -1,13 +1,15 @@
 /** How much work was done in the last 1, 5 and 60 minutes, and since the start, in 400 bytes: hash rates for people. */
 import { HASHES_PER_DIFFICULTY } from "@sluice/channels"
+import { Schema } from "effect"
 
 /** Hashes a second, from accepted shares. Where there has been less time than that, over what there has been. */
-export interface HashRates {
-  readonly oneMinute: number
-  readonly fiveMinutes: number
-  readonly oneHour: number
-  readonly sinceStart: number
-}
+export const HashRates = Schema.Struct({
+  oneMinute: Schema.Finite,
+  fiveMinutes: Schema.Finite,
+  oneHour: Schema.Finite,
+  sinceStart: Schema.Finite
+})
+export type HashRates = typeof HashRates.Type
 
 /** Each window is twelve slots of time, so that a rate is over eleven twelfths of its window at least. */
 const SLOTS = 12

@@ -71,7 +71,7 @@ describe("statistics", () => {
     const open = (channel: Server.ChannelInfo) =>
       users.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
     const close = (channel: Server.ChannelInfo) => users.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
-    const names = () => users.stats(0).map(({ user }) => user)
+    const names = () => Array.from(users.values(), ({ name }) => name)
 
     const stays = Array.from({ length: 5 }, (_, i) => info(`stays${i}.1`))
     stays.forEach(open)

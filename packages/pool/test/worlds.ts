@@ -2,7 +2,7 @@
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
 import { type FrameDialer, Memory, MiningListener, Noise, Plain, Setup, Tcp } from "@sluice/transport"
-import { Effect, Layer, Logger } from "effect"
+import { Effect, Layer, Logger, Option } from "effect"
 import { Pool, type PoolOptionError, type PoolOptions } from "../src/index.ts"
 import { futureTemplate, newPrevHash } from "./templates.ts"
 import { PoolAddress } from "./test-client.ts"
@@ -62,5 +62,15 @@ export const publish = (...messages: Parameters<TemplateFeed["Service"]["publish
 /** The first template and the previous hash that it is for, number 1. */
 export const giveWork = publish(futureTemplate(1), newPrevHash(1))
 
-/** The pool's counts. */
-export const poolStats = Effect.flatMap(Pool, ({ stats }) => stats)
+/** The pool's counts, with those of all users and of all channels that are open. */
+export const poolStats = Effect.gen(function* () {
+  const { stats, user, users } = yield* Pool
+  const all = { limit: Infinity, offset: 0 }
+  const known = (yield* users(all)).users
+  const each = yield* Effect.forEach(known, (one) => user(one.user, all))
+  return {
+    ...(yield* stats),
+    users: known,
+    channels: each.flatMap((found) => (Option.isSome(found) ? found.value.openChannels : []))
+  }
+})

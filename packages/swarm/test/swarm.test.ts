@@ -30,7 +30,7 @@ describe("Swarm", () => {
         yield* Fiber.join(finished)
         const all = 4 * channels
         assert.deepStrictEqual(
-          [report.connections.open, report.channels.working, pool.connections, pool.channels.length],
+          [report.connections.open, report.channels.working, pool.connections, pool.channels[kind]],
           [4, all, 4, all]
         )
         assert.strictEqual(report.shares.accepted, pool.accepted)
