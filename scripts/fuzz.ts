@@ -8,8 +8,9 @@ import { createHash } from "node:crypto"
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { Coverage, fuzz, Random } from "./fuzz-loop.ts"
-import { type Target, targets } from "./fuzz-targets.ts"
+import { Coverage, fuzz, Random } from "./fuzz/loop.ts"
+import type { Target } from "./fuzz/target.ts"
+import { targets } from "./fuzz/targets.ts"
 
 const corpusOf = ({ name }: Target): string => fileURLToPath(new URL(`fuzz-corpus/${name}/`, import.meta.url))
 

@@ -1,8 +1,8 @@
 /** What `npm run fuzz` does in earnest, in short: every target bears what is known to be hard, and some more. */
 import { describe, expect, it } from "vitest"
 import { readCorpus } from "../../scripts/fuzz.ts"
-import { mutate, Random } from "../../scripts/fuzz-loop.ts"
-import { targets } from "../../scripts/fuzz-targets.ts"
+import { mutate, Random } from "../../scripts/fuzz/loop.ts"
+import { targets } from "../../scripts/fuzz/targets.ts"
 
 describe.each(targets.map((target) => ({ name: target.name, target })))("$name", ({ target }) => {
   const corpus = [...target.seeds(), ...readCorpus(target)]

@@ -20,7 +20,7 @@ import {
 } from "@sluice/protocol"
 import { ok } from "node:assert/strict"
 import { isDeepStrictEqual } from "node:util"
-import type { Target } from "./fuzz-targets.ts"
+import type { Target } from "./target.ts"
 
 /** A TLV's type and length, in bytes. */
 const TLV_HEADER_SIZE = 5

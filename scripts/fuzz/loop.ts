@@ -3,7 +3,7 @@
  * that none before it did. What was reached is V8's own precise coverage, looked at once for each batch of inputs.
  */
 import { Session } from "node:inspector/promises"
-import type { Target } from "./fuzz-targets.ts"
+import type { Target } from "./target.ts"
 
 /** Xorshift: the same seed gives the same run. */
 export class Random {

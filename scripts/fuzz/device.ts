@@ -7,8 +7,8 @@ import { deviceModule } from "@sluice/embedded"
 import { NobleCurve } from "@sluice/noise"
 import { Common, Mining } from "@sluice/protocol"
 import { isDeepStrictEqual } from "node:util"
-import { javascriptDevice, wasmDevice } from "../embedded/test/raw-device.ts"
-import type { Target } from "./fuzz-targets.ts"
+import { javascriptDevice, wasmDevice } from "../../embedded/test/raw-device.ts"
+import type { Target } from "./target.ts"
 
 const MAX_PAYLOAD = 1024
 const NTIME = 1_800_000_000

@@ -6,7 +6,7 @@ import { ClientConnection, ProtocolViolation, SERVER_RULES } from "@sluice/chann
 import { compareU256 } from "@sluice/core"
 import { Common, DecodeError, Frame, Mining } from "@sluice/protocol"
 import { deepStrictEqual, ok } from "node:assert/strict"
-import type { Target } from "./fuzz-targets.ts"
+import type { Target } from "./target.ts"
 
 const NOW = 1_800_000_000_000
 const NTIME = 1_800_000_000

@@ -1,0 +1,24 @@
+/** All that `npm run fuzz` throws bytes at. */
+import { addressesTarget, keysTarget } from "./addresses.ts"
+import { clientTarget } from "./client.ts"
+import { deviceTarget } from "./device.ts"
+import { handshakeTarget } from "./handshake.ts"
+import { describeTarget, framesTarget, messagesTarget } from "./messages.ts"
+import { serverTarget } from "./server.ts"
+import { sessionTarget } from "./session.ts"
+import type { Target } from "./target.ts"
+import { tlvTarget } from "./tlvs.ts"
+
+export const targets: ReadonlyArray<Target> = [
+  framesTarget,
+  messagesTarget,
+  tlvTarget,
+  describeTarget,
+  serverTarget,
+  clientTarget,
+  sessionTarget,
+  deviceTarget,
+  keysTarget,
+  addressesTarget,
+  handshakeTarget
+]
