@@ -50,7 +50,7 @@ const template = TemplateDistribution.NewTemplate.make({
   merklePath: []
 })
 const future = jobs.onTemplate(template, now)
-if (future._tag !== "Ignored") connection.announce(future, now, out)
+if (future._tag !== "Ignored") connection.announce(future, out)
 
 for (const message of out.takeMessages()) console.log(`to send: ${message._tag}`)
 for (const event of out.takeEvents()) console.log(`happened: ${event._tag}`)

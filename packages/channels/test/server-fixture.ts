@@ -126,9 +126,7 @@ export class TestServer {
     const announcement =
       message._tag === "NewTemplate" ? jobs.onTemplate(message, this.now) : jobs.onSetNewPrevHash(message, this.now)
     if (announcement._tag === "Ignored") throw new Error(announcement.reason)
-    return this.connections.map((connection) =>
-      this.#collect((out) => connection.announce(announcement, this.now, out))
-    )
+    return this.connections.map((connection) => this.#collect((out) => connection.announce(announcement, out)))
   }
 
   send(connection: Server.Connection, ...messages: ReadonlyArray<Mining.ToServer>): Said {

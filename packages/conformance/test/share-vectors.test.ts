@@ -1,7 +1,7 @@
 /** `vectors/shares.json`: by noble alone, by core's ShareCheck, and through a server's machine from template to verdict. */
 import { sha256 } from "@noble/hashes/sha2.js"
 import { coinbaseTags } from "@sluice/bitcoin"
-import { ExtranonceSpace, Server } from "@sluice/channels"
+import { ExtranonceSpace, jobFromTemplate, Server } from "@sluice/channels"
 import { nBitsToTarget, ShareCheck } from "@sluice/core"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { expect, test } from "vitest"
@@ -98,10 +98,14 @@ test.each(sessions)(
     nBitsToTarget(prevHash.nbits, target, 0)
     const announce = (templateId: bigint, previous: string): void => {
       const source = { templateId, prevHash: hex(previous), headerTimestamp: prevHash.minNtime, nbits: prevHash.nbits }
-      const future = jobs.onTemplate(templateOf(channel.kind, templateId), now * 1000)
-      if (future._tag !== "Ignored") connection.announce(future, now * 1000, out)
+      const template = templateOf(channel.kind, templateId)
+      const future = jobs.onTemplate(template, now * 1000)
+      if (future._tag === "Ignored") throw new Error(future.reason)
+      // The vectors' coinbases have no job id.
+      Object.assign(future.job, jobFromTemplate(future.job.id, template, jobs.coinbase))
+      connection.announce(future, out)
       const active = jobs.onSetNewPrevHash(TemplateDistribution.SetNewPrevHash.make({ ...source, target }), now * 1000)
-      if (active._tag !== "Ignored") connection.announce(active, now * 1000, out)
+      if (active._tag !== "Ignored") connection.announce(active, out)
     }
     announce(1n, prevHash.prevHash)
     const isStandard = channel.kind === "standard"

@@ -83,7 +83,7 @@ const makePool = (authorityKey: Uint8Array) =>
             return Effect.ignore(connection.send(out.takeMessages()))
           }
           const announce = (announcement: Server.Announcement) =>
-            flush((out) => machine.announce(announcement, now(), out))
+            flush((out) => machine.announce(announcement, out))
           connections.add(announce)
           return connection.receive.pipe(
             Stream.runForEachArray((batch) => flush((out) => machine.onBatch(batch, now(), out))),

@@ -14,8 +14,6 @@ export interface Readings {
   readonly hashRate: () => number
   readonly height: () => number
   readonly isUpstreamConnected: () => boolean
-  /** Seconds since 1970 at which the last template came; 0 before. */
-  readonly lastTemplateAt: () => number
 }
 
 const counter = (name: string, description: string) =>
@@ -88,7 +86,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<PoolMetrics, neve
     yield* read(hashRate, readings.hashRate)
     yield* read(height, readings.height)
     yield* read(upstream, () => (readings.isUpstreamConnected() ? 1 : 0))
-    yield* read(lastTemplate, readings.lastTemplateAt)
+    yield* read(lastTemplate, () => counters.lastTemplateAt / 1000)
     yield* readCount(accepted, () => counters.accepted)
     yield* readCount(acceptedDifficulty, () => counters.acceptedDifficulty)
     yield* readCount(blocks, () => counters.blocks)

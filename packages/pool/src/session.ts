@@ -2,10 +2,11 @@
 import { Server } from "@sluice/channels"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { Connection } from "@sluice/transport"
+import type { Effect } from "effect"
 import { frameOf } from "./frames.ts"
 import { Outgoing } from "./outgoing.ts"
 import { Allowance, type TrafficLimits } from "./traffic.ts"
-import type { Payee } from "./work.ts"
+import type { Payee, Work } from "./work.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
 
@@ -17,12 +18,14 @@ export interface Eviction {
 
 export interface SessionOptions {
   readonly id: number
-  readonly payee: Payee
+  readonly work: Work
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
   /** Ends the connection. */
   readonly interrupt: () => void
+  /** Begins a write that nobody waits for. */
+  readonly start: (write: Effect.Effect<void>) => void
 }
 
 export class Session {
@@ -34,20 +37,23 @@ export class Session {
   evicted: Eviction | undefined
   #machine: Server.Connection
   #payee: Payee
+  /** How much of the news its machine was told. */
+  #heard: number
   readonly #out = new Server.Outbox()
   readonly #options: SessionOptions
   readonly #messages: Allowance
   readonly #errors: Allowance
 
   constructor(connection: MiningConnection, options: SessionOptions) {
-    const { id, limits, now, payee } = options
+    const { id, limits, now, work } = options
     this.id = id
     this.connection = connection
     this.outgoing = new Outgoing(connection.sendFrames)
     this.openedAt = now
     this.#options = options
-    this.#payee = payee
-    this.#machine = new Server.Connection(id, connection.setup.flags, payee.context)
+    this.#payee = work.pool
+    this.#heard = work.newsEnd
+    this.#machine = new Server.Connection(id, connection.setup.flags, work.pool.context)
     this.#messages = new Allowance(limits.maxMessagesPerSecond, now)
     this.#errors = new Allowance(limits.maxErrorsPerSecond, now)
   }
@@ -64,6 +70,7 @@ export class Session {
   /** Before its first channel: from now on it mines for this one. */
   mineFor(payee: Payee): void {
     this.#payee = payee
+    this.#heard = this.#options.work.newsEnd
     this.#machine = new Server.Connection(this.id, this.connection.setup.flags, payee.context)
   }
 
@@ -73,10 +80,11 @@ export class Session {
   }
 
   /**
-   * Lets the machine speak and gives what it has to tell; `announce`, or `takeSaid` and
-   * `settle`, then have to send what it said.
+   * Lets the machine speak, of news first, and gives what it has to tell; `send`, or `takeSaid` and `settle`, then have to
+   * send what it said.
    */
   tell(speak: (machine: Server.Connection, out: Server.Outbox) => void): ReadonlyArray<Server.ChannelEvent> {
+    this.#hearNews()
     speak(this.#machine, this.#out)
     return this.#out.events.length === 0 ? NOTHING : this.#out.takeEvents()
   }
@@ -100,14 +108,21 @@ export class Session {
     }
   }
 
-  /** Queues what the machine said without being asked. A peer for whom too much of it waits already is dropped. */
-  announce(): void {
-    if (this.#out.messages.length === 0) return
-    const { announcedBytes } = this.outgoing
-    if (announcedBytes > this.#options.maxPendingBytes) {
-      this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
+  /**
+   * Sends news and what the machine said without being asked, and waits for nothing. Where that fails the connection is
+   * over, and its reader says why. A peer for whom too much of it waits already is dropped.
+   */
+  send(): void {
+    this.#hearNews()
+    const { outgoing } = this
+    if (this.#out.messages.length > 0) {
+      const { announcedBytes } = outgoing
+      if (announcedBytes > this.#options.maxPendingBytes) {
+        this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
+      }
+      for (const message of this.#out.takeMessages()) outgoing.announce(frameOf(message))
     }
-    for (const message of this.#out.takeMessages()) this.outgoing.announce(frameOf(message))
+    if (outgoing.announcedBytes > 0) this.#options.start(outgoing.drainBeside)
   }
 
   /** Queues a message that is the connection's, not a channel's. */
@@ -119,6 +134,15 @@ export class Session {
     if (this.evicted !== undefined) return
     this.evicted = eviction
     this.#options.interrupt()
+  }
+
+  #hearNews(): void {
+    const { work } = this.#options
+    if (this.#heard === work.newsEnd) return
+    for (const announcement of work.newsFor(this.#payee, this.#heard)) {
+      if (announcement._tag !== "Ignored") this.#machine.announce(announcement, this.#out)
+    }
+    this.#heard = work.newsEnd
   }
 }
 

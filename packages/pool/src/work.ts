@@ -2,6 +2,10 @@
  * The template provider's messages as jobs: one `Jobs` of @sluice/channels for each set of coinbase outputs. A pool that pays
  * itself has one; a solo pool has one more for each miner's address that is connected, kept while a connection mines for
  * it. All are fed the same messages, and a new one begins with those that lead to the present state.
+ *
+ * Ten thousand connections are not told in one turn of the event loop. So the messages that came last are news, numbered:
+ * each connection knows how much of it it has heard, and hears the rest before anything else happens to it. The jobs of
+ * a miner's address are made when its first connection listens.
  */
 import { type CoinbaseRules, Server } from "@sluice/channels"
 import type { TemplateDistribution } from "@sluice/protocol"
@@ -14,6 +18,8 @@ export interface Payee {
   readonly key: string | undefined
   /** Connections that mine for it. */
   users: number
+  /** What the news became for it, as far as it was fed. */
+  news: Array<Server.Announcement | Server.Ignored>
 }
 
 export interface WorkOptions {
@@ -35,6 +41,9 @@ export class Work {
   readonly pool: Payee
   readonly #options: WorkOptions
   readonly #miners = new Map<string, Payee>()
+  #news: Array<Came<TemplateMessage>> = []
+  /** The number of the first message of the news. */
+  #firstNews = 0
   #named: Came<TemplateDistribution.NewTemplate> | undefined
   #prevHash: Came<TemplateDistribution.SetNewPrevHash> | undefined
   #newest: Came<TemplateDistribution.NewTemplate> | undefined
@@ -55,14 +64,20 @@ export class Work {
     return this.#miners.size + 1
   }
 
+  /** How many messages there were in all: what a connection has heard that is told everything. */
+  get newsEnd(): number {
+    return this.#firstNews + this.#news.length
+  }
+
   /** Those who mine for one address, with jobs of the present state; to be released as often as taken. */
   take(key: string, payout: CoinbaseRules["payout"], policy: Server.ChannelPolicy): Payee {
     let payee = this.#miners.get(key)
     if (payee === undefined) {
       payee = this.#makePayee(key, { ...this.#options.coinbase, payout }, policy)
-      this.#replay(payee.context.jobs)
+      this.#replay(payee)
       this.#miners.set(key, payee)
     }
+    this.#feed(payee)
     payee.users++
     return payee
   }
@@ -71,23 +86,50 @@ export class Work {
     if (--payee.users === 0 && payee.key !== undefined) this.#miners.delete(payee.key)
   }
 
-  /** What a message of the template provider becomes for each payee; or why no job can be made of it. */
-  onMessage(message: TemplateMessage, now: number): ReadonlyMap<Payee, Server.Announcement> | Server.Ignored {
-    const first = feed(this.jobs, message, now)
-    if (first._tag === "Ignored") return first
-    this.#remember(message, now)
-    const announcements = new Map([[this.pool, first]])
-    for (const payee of this.#miners.values()) {
-      const announcement = feed(payee.context.jobs, message, now)
-      if (announcement._tag !== "Ignored") announcements.set(payee, announcement)
-    }
-    return announcements
+  /**
+   * Takes new messages, and gives what each became for the pool's own jobs, or why no job can be made of it. All connections
+   * must have heard of those before.
+   */
+  onMessages(
+    messages: ReadonlyArray<TemplateMessage>,
+    now: number
+  ): ReadonlyArray<Server.Announcement | Server.Ignored> {
+    for (const payee of this.#miners.values()) this.#forget(payee)
+    this.#forget(this.pool)
+    this.#firstNews = this.newsEnd
+    this.#news = []
+    return messages.map((message) => {
+      const made = feed(this.jobs, message, now)
+      if (made._tag === "Ignored") return made
+      this.#news.push({ message, at: now })
+      this.pool.news.push(made)
+      this.#remember(message, now)
+      return made
+    })
+  }
+
+  /** What the news became for a payee, behind those messages that were heard. */
+  newsFor(payee: Payee, heard: number): ReadonlyArray<Server.Announcement | Server.Ignored> {
+    this.#feed(payee)
+    return heard <= this.#firstNews ? payee.news : payee.news.slice(heard - this.#firstNews)
   }
 
   #makePayee(key: string | undefined, coinbase: CoinbaseRules, policy: Server.ChannelPolicy): Payee {
     const { judge, nextJobId, space } = this.#options
     const jobs = new Server.Jobs({ coinbase, firstJobId: nextJobId() % 2 ** 32 })
-    return { key, context: { jobs, space, judge, policy }, users: 0 }
+    return { key, context: { jobs, space, judge, policy }, users: 0, news: [] }
+  }
+
+  #feed({ context, news }: Payee): void {
+    while (news.length < this.#news.length) {
+      const { at, message } = this.#news[news.length]!
+      news.push(feed(context.jobs, message, at))
+    }
+  }
+
+  #forget(payee: Payee): void {
+    this.#feed(payee)
+    payee.news = []
   }
 
   #remember(message: TemplateMessage, at: number): void {
@@ -103,11 +145,13 @@ export class Work {
     } else this.#newest = { message, at }
   }
 
-  #replay(jobs: Server.Jobs): void {
+  #replay({ context: { jobs }, news }: Payee): void {
     const past = [this.#named, this.#prevHash, this.#newest, ...this.#future.values()]
     for (const came of past) if (came !== undefined) feed(jobs, came.message, came.at)
     // The extranonce space is one for all, and lets prefixes rest by this number.
     jobs.epoch = this.jobs.epoch
+    // Nobody has to be told: who mines for it begins with these jobs.
+    for (let i = 0; i < this.#news.length; i++) news.push({ _tag: "Ignored", reason: "its jobs began later" })
   }
 }
 

@@ -42,13 +42,14 @@ it("jobs for a miner's address are kept while a connection mines for it, and no 
 
 it("jobs for an address that comes late are those of the others but for their outputs, in the same epoch and time", () => {
   const work = makeWork()
-  work.onMessage(futureTemplate(1), 1_000)
-  work.onMessage(newPrevHash(1), 1_000)
-  work.onMessage(futureTemplate(2), 2_000)
-  work.onMessage(newPrevHash(2), 60_000)
-  work.onMessage(template(3), 70_000)
-  work.onMessage(futureTemplate(4), 80_000)
-  const { jobs } = work.take("51", payout(1), policy).context
+  work.onMessages([futureTemplate(1)], 1_000)
+  work.onMessages([newPrevHash(1)], 1_000)
+  work.onMessages([futureTemplate(2)], 2_000)
+  work.onMessages([newPrevHash(2)], 60_000)
+  work.onMessages([template(3)], 70_000)
+  work.onMessages([futureTemplate(4)], 80_000)
+  const payee = work.take("51", payout(1), policy)
+  const { jobs } = payee.context
   assert.strictEqual(jobs.current?.templateId, 3n)
   assert.deepStrictEqual(
     Array.from(jobs.futureJobs(), ({ templateId }) => templateId),
@@ -57,8 +58,47 @@ it("jobs for an address that comes late are those of the others but for their ou
   assert.deepStrictEqual(jobs.prevHash, work.jobs.prevHash)
   assert.strictEqual(jobs.epoch, work.jobs.epoch)
   assert.notDeepEqual(jobs.current?.coinbaseSuffix, work.jobs.current?.coinbaseSuffix)
-  const announcements = work.onMessage(newPrevHash(4), 90_000)
-  assert.strictEqual(announcements instanceof Map && announcements.size, 2)
+  const heard = work.newsEnd
+  work.onMessages([newPrevHash(4), newPrevHash(99)], 90_000)
+  const [announcement, ...more] = work.newsFor(payee, heard)
+  assert.strictEqual(announcement?._tag === "NewPrevHash" && announcement.job, jobs.current)
+  assert.deepStrictEqual(more, [])
   assert.strictEqual(jobs.epoch, work.jobs.epoch)
-  assert.deepInclude(work.onMessage(newPrevHash(99), 91_000), { _tag: "Ignored" })
+})
+
+it("what is no news for the pool's own jobs is none for anybody", () => {
+  const work = makeWork()
+  const payee = work.take("51", payout(1), policy)
+  const made = work.onMessages([newPrevHash(1), futureTemplate(2)], 1_000)
+  assert.deepStrictEqual(
+    made.map(({ _tag }) => _tag),
+    ["Ignored", "FutureJob"]
+  )
+  assert.strictEqual(work.newsEnd, 1)
+  assert.lengthOf(work.newsFor(payee, 0), 1)
+})
+
+it("an address hears the news once, whenever it listens, and comes into it with nothing left to hear", () => {
+  const work = makeWork()
+  const early = work.take("51", payout(1), policy)
+  work.onMessages([futureTemplate(1), newPrevHash(1)], 1_000)
+  const late = work.take("52", payout(2), policy)
+  assert.deepStrictEqual(
+    work.newsFor(early, 1).map(({ _tag }) => _tag),
+    ["NewPrevHash"]
+  )
+  assert.strictEqual(early.context.jobs.current?.templateId, 1n)
+  assert.isTrue(work.newsFor(late, 0).every(({ _tag }) => _tag === "Ignored"))
+  assert.strictEqual(late.context.jobs.current?.templateId, 1n)
+  // Who did not listen has its jobs all the same when the next news comes, or somebody else mines for it.
+  const deaf = work.take("53", payout(3), policy)
+  work.onMessages([futureTemplate(2)], 2_000)
+  work.onMessages([newPrevHash(2)], 3_000)
+  assert.strictEqual(work.take("53", payout(3), policy), deaf)
+  assert.strictEqual(deaf.context.jobs.current?.templateId, 2n)
+  assert.strictEqual(deaf.context.jobs.epoch, work.jobs.epoch)
+  assert.deepStrictEqual(
+    work.newsFor(late, work.newsEnd - 1).map(({ _tag }) => _tag),
+    ["NewPrevHash"]
+  )
 })

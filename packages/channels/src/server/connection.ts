@@ -68,6 +68,11 @@ export class Connection {
     return this.#emptySince
   }
 
+  /** The channels that get jobs of their own: all or none. Their merkle roots may be computed before `announce` does it. */
+  get ownJobChannels(): Iterable<Channel> {
+    return this.#requiresStandardJobs ? this.#channels.values() : []
+  }
+
   stats(now: number): ReadonlyArray<ChannelStats> {
     return Array.from(this.#channels.values(), (channel) => channel.stats(now))
   }
@@ -104,12 +109,16 @@ export class Connection {
   }
 
   /** Passes on what became of a template provider's message. */
-  announce(announcement: Announcement, now: number, out: Outbox): void {
-    if (this.#requiresStandardJobs) return this.#announceTo(this.#channels.values(), announcement, now, out)
+  announce(announcement: Announcement, out: Outbox): void {
+    if (this.#requiresStandardJobs) {
+      if (announcement._tag !== "NewPrevHash")
+        this.#context.judge.prepareMerkleRoots(this.ownJobChannels, announcement.job)
+      return this.#announceTo(this.#channels.values(), announcement, out)
+    }
     for (const group of this.#groups.values()) {
       // SetNewPrevHash names a job that was sent on the channel it is for (5.3.17): a younger group never got this one.
       if (announcement._tag === "NewPrevHash" && !group.knowsJob(announcement.job.id)) {
-        this.#announceTo(group.members, announcement, now, out)
+        this.#announceTo(group.members, announcement, out)
       } else if (group.id === GROUP_CHANNEL_ID) {
         out.messages.push(announcement.message)
       } else {
@@ -247,7 +256,7 @@ export class Connection {
     for (const job of jobs.futureJobs()) this.#sendFutureJob(channel, job, out)
   }
 
-  #announceTo(channels: Iterable<Channel>, announcement: Announcement, now: number, out: Outbox): void {
+  #announceTo(channels: Iterable<Channel>, announcement: Announcement, out: Outbox): void {
     const { job } = announcement
     for (const channel of channels) {
       switch (announcement._tag) {
@@ -258,7 +267,7 @@ export class Connection {
           out.messages.push(this.#jobMessage(channel, job, announcement.minNtime))
           break
         case "NewPrevHash":
-          out.messages.push(this.#context.jobs.prevHashMessage(channel.info.channelId, job, now))
+          out.messages.push({ ...announcement.message, channelId: channel.info.channelId })
       }
     }
   }
