@@ -3,7 +3,7 @@
  * acknowledgement, with the functions of @sluice/core that the pool uses too.
  */
 import { CipherState, ENCRYPTED_HEADER_SIZE, encryptedPayloadLength, FRAME_HEADER_SIZE, ShareCheck } from "@sluice/core"
-import { jobFromTemplate } from "@sluice/channels"
+import { jobFromTemplate, withJobId } from "@sluice/channels"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
 import { coinbaseRules } from "./pool-work.ts"
 
@@ -54,7 +54,7 @@ export const measureShareCryptography = (
     for (let i = 0; i < FRAMES; i++) sealer.sealFrame(acknowledgement, 0, sealed, 0)
   }
 
-  const job = jobFromTemplate(1, template, coinbaseRules)
+  const job = withJobId(jobFromTemplate(1, template, coinbaseRules))
   const check = new ShareCheck()
   const prevHash = new Uint8Array(32).fill(1)
   const prefix = new Uint8Array(12)

@@ -78,7 +78,7 @@ describe("the configuration of a pool", () => {
   })
 
   it("takes a tag exactly as long as the pool does", async () => {
-    const longest = "a".repeat(60)
+    const longest = "a".repeat(55)
     const start = (options: PoolOptions) =>
       Layer.build(
         Pool.layer(options).pipe(
@@ -123,8 +123,8 @@ describe("the configuration of a pool", () => {
     ],
     [
       "a tag that is too long",
-      ["--coinbase-address", ALICE, "--coinbase-tag", "é".repeat(31)],
-      /pool: coinbase-tag: .* make 102: shorten/
+      ["--coinbase-address", ALICE, "--coinbase-tag", "é".repeat(28)],
+      /pool: coinbase-tag: .* make 101: shorten/
     ],
     [
       "a share log in no directory",

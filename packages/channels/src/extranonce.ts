@@ -32,7 +32,7 @@ export interface ExtranonceLayout {
 
 /**
  * 20 bytes: 1 for the server, 3 for the channel, and up to 16 that an extended channel may ask for, which is what
- * translators ask at most. With the height, its push and a tag of 65 bytes the scriptSig stays within 100 bytes.
+ * translators ask at most. With the height, a tag of 65 bytes and the job's id, each pushed, the scriptSig stays within 100 bytes.
  */
 export const defaultExtranonceLayout: ExtranonceLayout = {
   upstreamPrefix: new Uint8Array(0),

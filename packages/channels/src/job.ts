@@ -2,7 +2,7 @@
  * Jobs from templates (specification, sections 5.1, 5.3.15, 5.3.16 and 7.2): the coinbase is cut around the extranonce
  * once, and everything that is sent to miners or checked of their shares comes from that.
  */
-import { addWitness, MAX_COINBASE_SCRIPT_SIZE, type Output, splitCoinbase } from "@sluice/bitcoin"
+import { addWitness, CoinbaseError, MAX_COINBASE_SCRIPT_SIZE, type Output, splitCoinbase } from "@sluice/bitcoin"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
 
 /** One template as work. Everything in it is the same for all channels; bytes are copies, not views on a read buffer. */
@@ -37,7 +37,7 @@ export interface CoinbaseRules {
   readonly versionRollingAllowed: boolean
 }
 
-/** Makes a job of a template. Throws `CoinbaseError` of @sluice/bitcoin if the scriptSig would be too long. */
+/** Makes a job of a template, all but what `withJobId` adds. Throws `CoinbaseError` of @sluice/bitcoin if the scriptSig would be too long. */
 export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTemplate, rules: CoinbaseRules): Job => {
   const { prefix, suffix } = splitCoinbase({
     version: template.coinbaseTxVersion,
@@ -66,24 +66,65 @@ export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTe
 }
 
 /**
- * The same template as another job, whose coinbase says at its script's end the how many-th it is (1 to 16, OP_1 to OP_16):
- * another merkle root, so that a miner which begins anew does not find the same shares again. `undefined` if the script
- * has no room for one byte more.
+ * The job with its id as the last push of the coinbase's script. So no two jobs of a server have a header in common, be their
+ * templates the same: a share of one is never one of another, also where the other's previous hash is that of earlier, whose
+ * shares are forgotten (a reorganisation and back), and a miner that begins anew does not find the same shares again.
+ * Throws `CoinbaseError` if the script would be too long.
  */
-export const repeatedJob = (job: Job, id: number, number: number): Job | undefined => {
-  const scriptSize = job.coinbasePrefix[SCRIPT_SIZE_AT]!
-  if (scriptSize >= MAX_COINBASE_SCRIPT_SIZE) return undefined
+export const withJobId = (job: Job): Job => {
+  const scriptSize = job.coinbasePrefix[SCRIPT_SIZE_AT]! + 1 + JOB_ID_SIZE
+  if (scriptSize > MAX_COINBASE_SCRIPT_SIZE) {
+    throw new CoinbaseError({
+      message:
+        `the scriptSig of a coinbase has at most ${MAX_COINBASE_SCRIPT_SIZE} bytes; height, tags, extranonce and the ` +
+        `${1 + JOB_ID_SIZE} bytes for the job's id make ${scriptSize}: shorten the pool's or the miner's tag`
+    })
+  }
   const coinbasePrefix = job.coinbasePrefix.slice()
-  coinbasePrefix[SCRIPT_SIZE_AT] = scriptSize + 1
-  const coinbaseSuffix = new Uint8Array(1 + job.coinbaseSuffix.length)
-  coinbaseSuffix[0] = OP_1 - 1 + number
-  coinbaseSuffix.set(job.coinbaseSuffix, 1)
-  return { ...job, id, coinbasePrefix, coinbaseSuffix }
+  coinbasePrefix[SCRIPT_SIZE_AT] = scriptSize
+  const coinbaseSuffix = new Uint8Array(1 + JOB_ID_SIZE + job.coinbaseSuffix.length)
+  coinbaseSuffix[0] = JOB_ID_SIZE
+  writeJobId(coinbaseSuffix, job.id)
+  coinbaseSuffix.set(job.coinbaseSuffix, 1 + JOB_ID_SIZE)
+  return { ...job, coinbasePrefix, coinbaseSuffix }
 }
+
+/** The same template as another job; `job` is one of `withJobId`. */
+export const repeatedJob = (job: Job, id: number): Job => {
+  const coinbaseSuffix = job.coinbaseSuffix.slice()
+  writeJobId(coinbaseSuffix, id)
+  return { ...job, id, coinbaseSuffix }
+}
+
+/**
+ * Whether jobs can be made with these rules whatever the template: with the 8 bytes that one may begin the script with
+ * (7.2). Throws `CoinbaseError` if not.
+ */
+export const checkCoinbaseRoom = ({ extranonceSize, tags }: Pick<CoinbaseRules, "tags" | "extranonceSize">): void => {
+  const template: TemplateDistribution.NewTemplate = {
+    _tag: "NewTemplate",
+    templateId: 0n,
+    futureTemplate: true,
+    version: 0,
+    coinbaseTxVersion: 0,
+    coinbasePrefix: new Uint8Array(MAX_TEMPLATE_PREFIX),
+    coinbaseTxInputSequence: 0,
+    coinbaseTxValueRemaining: 0n,
+    coinbaseTxOutputsCount: 0,
+    coinbaseTxOutputs: new Uint8Array(0),
+    coinbaseTxLocktime: 0,
+    merklePath: []
+  }
+  withJobId(jobFromTemplate(0, template, { tags, extranonceSize, payout: () => [], versionRollingAllowed: true }))
+}
+
+const writeJobId = (coinbaseSuffix: Uint8Array, id: number): void =>
+  new DataView(coinbaseSuffix.buffer).setUint32(1, id)
 
 /** Behind the version, the number of inputs, and the outpoint that a coinbase has. */
 const SCRIPT_SIZE_AT = 4 + 1 + 36
-const OP_1 = 0x51
+const JOB_ID_SIZE = 4
+const MAX_TEMPLATE_PREFIX = 8
 
 /** NewExtendedMiningJob for a channel or a group; without `minNtime` a future job. */
 export const extendedJobMessage = (

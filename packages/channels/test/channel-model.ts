@@ -44,8 +44,8 @@ export interface ModelChannel {
   /** The job to mine. */
   mined: ModelJob | undefined
   prevHash: ModelPrevHash | undefined
-  /** Hashes of the shares that were accepted on this previous hash. */
-  readonly seen: Set<string>
+  /** How many shares were accepted on this previous hash. */
+  accepted: number
 }
 
 export interface ModelRequest {
@@ -68,6 +68,8 @@ export class Model {
   /** Ids that are or were a group's, or a channel's (5.2.3). */
   readonly #groupIds = new Set<number>()
   readonly #channelIds = new Set<number>()
+  /** Hashes of all shares that were ever accepted: none may be again, whatever has happened since. */
+  readonly #accepted = new Set<string>()
   readonly #maxSharesPerPrevHash: number
   readonly #end: "server" | "client"
 
@@ -193,9 +195,12 @@ export class Model {
     const digest = headerHash(channel.prevHash!, job.root(extranonce), share)
     if (number(digest) > job.target) codes.add("difficulty-too-low")
     const key = digest.toString("hex")
-    if (channel.seen.has(key)) codes.add("duplicate-share")
-    else if (channel.seen.size >= this.#maxSharesPerPrevHash) codes.add("too-many-shares")
-    if (codes.size === 0) channel.seen.add(key)
+    if (this.#accepted.has(key)) codes.add("duplicate-share")
+    else if (channel.accepted >= this.#maxSharesPerPrevHash) codes.add("too-many-shares")
+    if (codes.size === 0) {
+      this.#accepted.add(key)
+      channel.accepted++
+    }
     return codes
   }
 
@@ -233,7 +238,7 @@ export class Model {
       jobs: new Map(),
       mined: undefined,
       prevHash: undefined,
-      seen: new Set()
+      accepted: 0
     }
     this.channels.set(channelId, channel)
     this.#channelIds.add(channelId)
@@ -300,7 +305,7 @@ const setPrevHash = (channel: ModelChannel, message: Mining.SetNewPrevHash, at: 
   const { minNtime, nbits, prevHash } = message
   for (const job of channel.jobs.values()) if (job.jobId !== message.jobId) job.state = "stale"
   channel.prevHash = { prevHash, minNtime, nbits, at }
-  channel.seen.clear()
+  channel.accepted = 0
   activate(channel, channel.jobs.get(message.jobId)!)
 }
 

@@ -208,18 +208,18 @@ describe("a much harder target", () => {
     if (block?._tag !== "BlockFound") throw new Error("no block")
     // Version, marker and flag, count and outpoint: then the script and its size.
     const [size, script] = [block.solution.coinbaseTx[43]!, block.solution.coinbaseTx.subarray(44)]
-    expect(script[size - 1]).toBe(0x51)
+    expect(script.subarray(size - 5, size)).toEqual(Uint8Array.of(4, 0, 0, 1001 >> 8, 1001 & 0xff))
     expect(script.subarray(size, size + 4)).toEqual(Uint8Array.of(0xfe, 0xff, 0xff, 0xff))
   })
 
-  it("waits for the next job where the coinbase has no room for an opcode more", () => {
-    const server = new TestServer({ coinbase: { tags: bytes(0x20, 73) } })
+  it("has room in the longest coinbase that a job can have", () => {
+    const server = new TestServer({ coinbase: { tags: bytes(0x20, 68) } })
     server.template(futureTemplate(1, { coinbasePrefix: bytes(0, 5) }))
     server.template(newPrevHash(1))
     const connection = server.connect()
     const miner = server.open(connection)
     expect(server.context.jobs.current!.coinbasePrefix[41]).toBe(100)
-    expect(tags([server.send(connection, update(miner, 100))])).toEqual(["SetTarget"])
+    expect(tags([server.send(connection, update(miner, 100))])).toEqual(["SetTarget", "NewExtendedMiningJob"])
   })
 
   it("must be met by shares of that job, with the prefix of the moment", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
-import { type CoinbaseRules, jobFromTemplate, Server } from "../src/index.ts"
-import { coinbaseTags } from "@sluice/bitcoin"
+import { checkCoinbaseRoom, type CoinbaseRules, jobFromTemplate, Server, withJobId } from "../src/index.ts"
+import { CoinbaseError, coinbaseTags } from "@sluice/bitcoin"
 import {
   bytes,
   coinbaseRules,
@@ -75,6 +75,32 @@ describe("a job from a template", () => {
   })
 })
 
+describe("a job with its id in the coinbase", () => {
+  const plain = jobFromTemplate(0x01020304, template(1), coinbaseRules)
+  const scriptSize = (job: typeof plain) => job.coinbasePrefix[41]!
+
+  it("has it as the last push of the script, and all else as it was", () => {
+    const job = withJobId(plain)
+    expect(scriptSize(job)).toBe(scriptSize(plain) + 5)
+    expect([...job.coinbasePrefix].toSpliced(41, 1)).toEqual([...plain.coinbasePrefix].toSpliced(41, 1))
+    expect(job.coinbaseSuffix).toEqual(Uint8Array.of(4, 1, 2, 3, 4, ...plain.coinbaseSuffix))
+    expect({ ...job, coinbasePrefix: plain.coinbasePrefix, coinbaseSuffix: plain.coinbaseSuffix }).toEqual(plain)
+  })
+
+  it("is not made where the script would have more than 100 bytes", () => {
+    const made = (extranonceSize: number) =>
+      withJobId(jobFromTemplate(1, template(1), { ...coinbaseRules, tags: bytes(0x20, 64), extranonceSize }))
+    expect(scriptSize(made(25))).toBe(100)
+    expect(() => made(26)).toThrow(CoinbaseError)
+  })
+
+  it("has room beside the longest height, or the rules are refused", () => {
+    const check = (tag: number) => checkCoinbaseRoom({ tags: bytes(0x20, tag), extranonceSize: 20 })
+    expect(() => check(65)).not.toThrow()
+    expect(() => check(66)).toThrow("make 101: shorten")
+  })
+})
+
 describe("distribution of jobs", () => {
   it("goes to a group once, as the same message for every connection", () => {
     const server = TestServer.working()
@@ -96,7 +122,7 @@ describe("distribution of jobs", () => {
     const server = TestServer.working()
     const connection = server.connect(Mining.REQUIRES_STANDARD_JOBS)
     const miners = [0, 1, 2].map(() => server.open(connection, { kind: "standard" }))
-    const job = jobFromTemplate(0, template(2), coinbaseRules)
+    const job = withJobId(jobFromTemplate(1001, template(2), coinbaseRules))
     const root = (prefix: Uint8Array): Uint8Array =>
       job.merklePath.reduce<Uint8Array>(
         (root, node) => sha256d(root, node),
@@ -132,6 +158,19 @@ describe("distribution of jobs", () => {
 
 describe("jobs", () => {
   const make = (firstJobId = 5) => new Server.Jobs({ coinbase: coinbaseRules, firstJobId })
+
+  it("have each their own coinbase, also those of one template and those that repeat one", () => {
+    const jobs = make()
+    jobs.onTemplate(futureTemplate(1), START)
+    jobs.onSetNewPrevHash(newPrevHash(1), START)
+    jobs.onTemplate(template(2), START)
+    for (let i = 0; i < 16; i++) jobs.repeat(i)
+    expect(jobs.repeat(16)).toBeUndefined()
+    jobs.onTemplate(template(3), START)
+    const made = Array.from({ length: 19 }, (_, index) => jobs.active(5 + index)!.job)
+    const coinbases = new Set(made.map(({ coinbasePrefix, coinbaseSuffix }) => `${coinbasePrefix} ${coinbaseSuffix}`))
+    expect(coinbases.size).toBe(19)
+  })
 
   it("have ids that count up from the first and wrap around", () => {
     const jobs = make(0xffffffff)

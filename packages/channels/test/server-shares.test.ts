@@ -142,23 +142,44 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     ])
   })
 
-  it("is refused as duplicate-share the second time, also under another job with the same header", () => {
+  it("is refused as duplicate-share the second time, and is none of any other job, be its template the same", () => {
     const { connection, miner, server } = setup(kind)
     const share = miner.mine()
     expect(server.send(connection, share, { ...share, sequenceNumber: 2 }).messages).toMatchObject([
       { _tag: "SubmitShares.Error", sequenceNumber: 2, errorCode: "duplicate-share" },
       { _tag: "SubmitShares.Success", lastSequenceNumber: 1, newSubmitsAcceptedCount: 1 }
     ])
+    const again = (jobId: number) => server.send(connection, { ...share, jobId }).messages
     server.template(template(2))
-    expect(server.send(connection, { ...share, jobId: 1001 }).messages).toMatchObject([
-      { errorCode: "duplicate-share" }
-    ])
-    // The same previous hash again, as after a reconnection to the template provider, must not open the door.
+    expect(again(1001)).toMatchObject([{ errorCode: "difficulty-too-low" }])
+    // The same previous hash again, as after a reconnection to the template provider.
     server.template(futureTemplate(3))
     server.template(newPrevHash(3, { prevHash: bytes(1) }))
-    expect(server.send(connection, { ...share, jobId: 1002 }).messages).toMatchObject([
-      { errorCode: "duplicate-share" }
+    expect(again(1002)).toMatchObject([{ errorCode: "difficulty-too-low" }])
+    expect(again(1000)).toMatchObject([{ errorCode: "duplicate-share" }])
+  })
+
+  it("does not count again when a reorganisation leads back to its previous hash with the same template", () => {
+    const { connection, miner, server } = setup(kind)
+    const block = (templateId: number, prevHash: number) => {
+      const said = [
+        server.template(futureTemplate(templateId)),
+        server.template(newPrevHash(templateId, { prevHash: bytes(prevHash) }))
+      ]
+      for (const { messages } of said.flat()) for (const message of messages) miner.receive(message)
+    }
+    const share = miner.mine()
+    expect(server.send(connection, share).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+    block(2, 2)
+    block(3, 1)
+    expect(miner.jobId).toBe(1002)
+    const said = [share, { ...share, jobId: 1002 }].flatMap((one) => server.send(connection, one).messages)
+    expect(said).toMatchObject([{ errorCode: "stale-share" }, { errorCode: "difficulty-too-low" }])
+    // A miner that begins anew finds others, and these count.
+    expect(server.send(connection, miner.mine({ firstNonce: 0 })).messages).toMatchObject([
+      { _tag: "SubmitShares.Success" }
     ])
+    expect(connection.stats(server.now)[0]!.accepted).toBe(2)
   })
 
   it("is refused as too-many-shares when the memory for duplicates is full, until the next previous hash", () => {
@@ -228,14 +249,17 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     ["plus 1 is refused", 1n, { errorCode: "difficulty-too-low" }]
   ])("whose hash is the target %s", (_, above, answer) => {
     const { connection, miner, server } = setup(kind)
-    const share = miner.mine()
+    // A future job, for it is the first one that the target is for; its previous hash is known here already.
+    for (const { messages } of server.template(futureTemplate(2)))
+      for (const message of messages) miner.receive(message)
+    miner.prevHash = bytes(2)
+    const share = miner.mine({ jobId: 1001 })
     const root = miner.jobs.get(share.jobId)!.root(bytes(1, miner.extranonceSize))
     const target = u256FromBytes(miner.hash(share.version, root, share.ntime, share.nonce)) - above
     const [channelId, maximumTarget] = [miner.channelId, u256ToBytes(target)]
     server.send(connection, { _tag: "UpdateChannel", channelId, nominalHashRate: HASH_RATE, maximumTarget })
-    // The same header again as another job, which is the first one that the target is for.
-    server.template(template(2))
-    expect(server.send(connection, { ...share, jobId: 1001 }).messages).toMatchObject([answer])
+    server.template(newPrevHash(2))
+    expect(server.send(connection, share).messages).toMatchObject([answer])
   })
 
   it("that is a block but misses a harder channel's target is accepted, for the network's difficulty", () => {

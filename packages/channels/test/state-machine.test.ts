@@ -55,6 +55,8 @@ class Session {
   readonly #answered = new Set<string>()
   #rawAccepted = false
   #templateId = 1
+  /** In the order in which they were in force last. */
+  #prevHashes: ReadonlyArray<Uint8Array> = [bytes(1)]
   #nonce = 0
   #ended = false
 
@@ -98,8 +100,10 @@ class Session {
         return this.#rawShare(n)
       case "replay": {
         const share = pick(this.#submitted, n)
-        if (share !== undefined) this.#rawSubmit(share)
-        return
+        if (share === undefined) return
+        // Sometimes as one of the job that is mined now: with the same header it would be the same share.
+        const mined = this.#atClient.channels.get(share.channelId)?.mined
+        return this.#rawSubmit(n % 4 === 0 && mined !== undefined ? { ...share, jobId: mined.jobId } : share)
       }
       case "update": {
         const channel = pick([...this.#atClient.channels.values()], n)
@@ -145,7 +149,10 @@ class Session {
         if (futures.length === 0 || n % 2 === 0) this.#announce(futureTemplate(++this.#templateId))
         const { templateId } = pick([...this.#server.context.jobs.futureJobs()], n >> 1)!
         const headerTimestamp = this.#server.now / 1000
-        const prevHash = u256ToBytes(BigInt(++this.#templateId))
+        // Now and then back to an earlier one, as in a reorganisation.
+        const left = this.#prevHashes.slice(0, -1)
+        const prevHash = (n % 3 === 0 ? pick(left, n >> 3) : undefined) ?? u256ToBytes(BigInt(++this.#templateId))
+        this.#prevHashes = [...this.#prevHashes.filter((hash) => hash !== prevHash), prevHash]
         return this.#announce(newPrevHash(Number(templateId), { headerTimestamp, prevHash }))
       }
       case "time":

@@ -1,6 +1,7 @@
 /** How a pool is to work. */
-import { coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
+import { coinbaseTags } from "@sluice/bitcoin"
 import {
+  checkCoinbaseRoom,
   type CoinbaseRules,
   defaultExtranonceLayout,
   type ExtranonceLayout,
@@ -92,7 +93,7 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
       }
       const space = new ExtranonceSpace(layout)
       const { maxChannelsInAll = 200_000 } = options
-      tryCoinbase(coinbase)
+      checkCoinbaseRoom(coinbase)
       return {
         coinbase,
         policy: checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy }),
@@ -134,21 +135,6 @@ const layoutOf = (given: Partial<ExtranonceLayout> = {}, run: number): Extranonc
   const fullSize = given.fullSize ?? defaultExtranonceLayout.fullSize + 4
   const upstreamPrefix = [...(given.upstreamPrefix ?? []), run >>> 24, run >>> 16, run >>> 8, run]
   return { ...defaultExtranonceLayout, ...given, fullSize, upstreamPrefix: Uint8Array.from(upstreamPrefix) }
-}
-
-/** With the longest height that a template may begin the script with (7.2: 8 bytes). */
-const tryCoinbase = ({ extranonceSize, tags }: CoinbaseRules): void => {
-  splitCoinbase({
-    version: 2,
-    prefix: new Uint8Array(8),
-    tags,
-    extranonceSize,
-    sequence: 0,
-    outputs: [],
-    templateOutputs: new Uint8Array(0),
-    templateOutputsCount: 0,
-    lockTime: 0
-  })
 }
 
 /** Of a policy, what is a number of things. */

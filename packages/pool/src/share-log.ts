@@ -24,10 +24,7 @@ export const LoggedShare = Schema.Struct({
   height: Schema.Number,
   /** What it counts. */
   difficulty: Schema.Number,
-  /**
-   * Of its header, 64 hex digits in display order. No two lines have the same, but where a reorganisation leads back to a
-   * previous hash that was left: shares that were known there are known no more, and count again if they are sent again.
-   */
+  /** Of its header, 64 hex digits in display order. No two lines have the same. */
   hash: Schema.String,
   block: Schema.Boolean
 })

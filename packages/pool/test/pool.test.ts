@@ -63,8 +63,12 @@ describe("jobs", () => {
         templateOutputsCount: 1,
         lockTime: source.coinbaseTxLocktime
       })
+      // The script ends with the job's id.
+      prefix[41]! += 5
+      const jobId = new Uint8Array(4)
+      new DataView(jobId.buffer).setUint32(0, job.jobId)
       assert.deepStrictEqual(new Uint8Array(job.coinbaseTxPrefix), prefix)
-      assert.deepStrictEqual(new Uint8Array(job.coinbaseTxSuffix), suffix)
+      assert.deepStrictEqual(new Uint8Array(job.coinbaseTxSuffix), Uint8Array.of(4, ...jobId, ...suffix))
     }).pipe(Effect.provide(memoryWorld({ tag: "My Pool" })))
   )
 

@@ -1,8 +1,8 @@
 /** What `sluice pool` can be told. */
 import { existsSync } from "node:fs"
 import { dirname } from "node:path"
-import { coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
-import { defaultExtranonceLayout } from "@sluice/channels"
+import { coinbaseTags } from "@sluice/bitcoin"
+import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Duration, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
@@ -137,20 +137,11 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) => {
   }
 })
 
-/** The tag has room in the coinbase beside the longest height that a template may begin with (7.2) and the pool's extranonce. */
+/** The tag has room in the coinbase beside the longest height that a template may begin with and the pool's extranonce. */
 const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
   try {
-    splitCoinbase({
-      version: 2,
-      prefix: new Uint8Array(8),
-      tags: coinbaseTags(coinbaseTag, ""),
-      extranonceSize: defaultExtranonceLayout.fullSize + RUN_BYTES,
-      sequence: 0,
-      outputs: [],
-      templateOutputs: new Uint8Array(0),
-      templateOutputsCount: 0,
-      lockTime: 0
-    })
+    const extranonceSize = defaultExtranonceLayout.fullSize + RUN_BYTES
+    checkCoinbaseRoom({ tags: coinbaseTags(coinbaseTag, ""), extranonceSize })
     return undefined
   } catch (error) {
     return `coinbase-tag: ${(error as Error).message}`

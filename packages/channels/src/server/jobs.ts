@@ -4,7 +4,7 @@
  * that its message is the same bytes for every connection, and a share needs no look-up but by its job id.
  */
 import type { Mining, TemplateDistribution } from "@sluice/protocol"
-import { type CoinbaseRules, extendedJobMessage, type Job, jobFromTemplate, repeatedJob } from "../job.ts"
+import { type CoinbaseRules, extendedJobMessage, type Job, jobFromTemplate, repeatedJob, withJobId } from "../job.ts"
 
 /**
  * The group of every connection has this id; channels get the ids behind it. So group messages are the same bytes on all
@@ -134,11 +134,8 @@ export class Jobs {
     if (this.#current === undefined || count >= MAX_REPEATS) return undefined
     while (this.#repeats.length <= count) {
       const { activation, job } = this.#current
-      const repeat = repeatedJob(job, this.#nextId, this.#repeats.length + 1)
-      if (repeat === undefined || repeat.coinbaseSuffix.length > MAX_COINBASE_PART) return undefined
-      this.#takeId()
-      const active = { job: repeat, activation, isRepeat: true }
-      this.#active.set(repeat.id, active)
+      const active = { job: repeatedJob(job, this.#takeId()), activation, isRepeat: true }
+      this.#active.set(active.job.id, active)
       this.#repeats.push(active)
     }
     return this.#repeats[count]
@@ -163,7 +160,7 @@ export class Jobs {
     }
     let job: Job
     try {
-      job = jobFromTemplate(this.#nextId, template, this.coinbase)
+      job = withJobId(jobFromTemplate(this.#nextId, template, this.coinbase))
     } catch (error) {
       return ignored(`template ${template.templateId} makes no coinbase: ${String(error)}`)
     }
