@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { writeSourceFiles } from "../c/build.ts"
-import { isDeviceRun } from "./c-tools.ts"
+import { isDeviceRun } from "./device-run.ts"
 
 const run = promisify(execFile)
 

@@ -6,25 +6,24 @@ import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, beforeAll } from "vitest"
+import { Program, Sluice } from "../../programs/test/child.ts"
+import { freePorts } from "../../programs/test/free-ports.ts"
 import { writeSourceFiles } from "../c/build.ts"
-import { isDeviceRun, Program } from "./c-tools.ts"
+import { isDeviceRun } from "./device-run.ts"
 
 const run = promisify(execFile)
 const examples = fileURLToPath(new URL("../examples/", import.meta.url))
-const main = fileURLToPath(new URL("../../programs/src/main.ts", import.meta.url))
 
 const targets = [
-  { name: "native", command: [`${examples}build/native/`] },
-  { name: "armhf", command: ["qemu-arm", `${examples}build/armhf/`] },
-  { name: "armel", command: ["qemu-arm", `${examples}build/armel/`] }
+  { name: "native", emulator: [] },
+  { name: "armhf", emulator: ["qemu-arm"] },
+  { name: "armel", emulator: ["qemu-arm"] }
 ] as const
 /** Another C library than this machine's. */
-const musl = { name: "musl", command: [`${examples}build/musl/`] } as const
+const musl = { name: "musl", emulator: [] } as const
 
 /** A program of the examples for a target. */
 const example = (
@@ -32,22 +31,12 @@ const example = (
   name: string,
   args: ReadonlyArray<string>
 ): Program => {
-  const command = [...target.command.slice(0, -1), `${target.command.at(-1)}${name}`, ...args]
-  return new Program(command, {}, name === "bare-loop")
+  const file = `${examples}build/${target.name}/${name}`
+  return new Program([...target.emulator, file, ...args], { pipes: name === "bare-loop" })
 }
 
 const sluice = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Program =>
-  new Program([process.execPath, main, ...args], {
-    NODE_COMPILE_CACHE: join(tmpdir(), "sluice-test-compiled"),
-    ...env
-  })
-
-const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(() => {})))
-  const ports = servers.map(portOf)
-  for (const server of servers) server.close()
-  return ports
-}
+  new Sluice(args, env, { outlivesTest: true })
 
 const listen = (onConnection: (socket: Socket) => void): Promise<Server> =>
   new Promise((resolve) => {
@@ -70,7 +59,7 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
     const [rpc, zmq, templates, port] = await freePorts(4)
     mining = port!
     const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
-      JSON.parse((await run(process.execPath, [main, "key", "generate", "--json"])).stdout)
+      JSON.parse((await sluice(["key", "generate", "--json"]).finished).stdout)
     const [forProvider, forPool, another] = await Promise.all([keyPair(), keyPair(), keyPair()])
     otherKey = another.publicKey
     url = `stratum2+tcp://127.0.0.1:${mining}/${forPool.publicKey}`
@@ -118,10 +107,9 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
       await miner.find(/on a new block[^]*on a new block/)
       await node.find(/Block \d+ accepted/, blocks)
       await helper.stop("SIGTERM")
-      const { status, output } = await miner.stop("SIGTERM")
-      assert.strictEqual(status, 0)
-      assert.match(output, /\d+ accepted, \d+ refused, \d+ hashes a second\n$/)
-      assert.notMatch(output, /broke|not sent/)
+      assert.strictEqual((await miner.stop("SIGTERM")).status, 0)
+      assert.match(miner.output, /\d+ accepted, \d+ refused, \d+ hashes a second\n$/)
+      assert.notMatch(miner.output, /broke|not sent/)
     })
 
     it(`runs without an operating system: ${target.name}`, async () => {
@@ -149,11 +137,11 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
 
   it("does not mine for who has another authority key", async () => {
     const wrong = `stratum2+tcp://127.0.0.1:${mining}/${otherKey}`
-    const { output, status } = await example(targets[0], "linux-miner", [wrong, "alice", "2"]).finished
-    assert.strictEqual(status, 1)
+    const miner = example(targets[0], "linux-miner", [wrong, "alice", "2"])
+    assert.strictEqual((await miner.finished).status, 1)
     // 8: the certificate is not signed by this key.
-    assert.match(output, /the server broke noise-handshake \(1\), detail 8/)
-    assert.notMatch(output, /channel/)
+    assert.match(miner.output, /the server broke noise-handshake \(1\), detail 8/)
+    assert.notMatch(miner.output, /channel/)
   })
 
   it("gives up a server that sends garbage, one that is silent, and one that hangs up", async () => {
@@ -182,9 +170,9 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
 
   it("says what it expects on its command line", async () => {
     for (const args of [[], ["stratum2+tcp://127.0.0.1:1/9b", "alice"], ["127.0.0.1:1", "alice"]]) {
-      const { output, status } = await example(targets[0], "linux-miner", args).finished
-      assert.strictEqual(status, 2)
-      assert.match(output, /expected stratum2\+tcp/)
+      const miner = example(targets[0], "linux-miner", args)
+      assert.strictEqual((await miner.finished).status, 2)
+      assert.match(miner.output, /expected stratum2\+tcp/)
     }
   })
 

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { driver } from "../c/drivers.ts"
-import { isDeviceRun } from "./c-tools.ts"
+import { isDeviceRun } from "./device-run.ts"
 
 const run = promisify(execFile)
 const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n

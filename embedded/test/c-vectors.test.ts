@@ -4,7 +4,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { text } from "node:stream/consumers"
 import { driver } from "../c/drivers.ts"
-import { isDeviceRun } from "./c-tools.ts"
+import { isDeviceRun } from "./device-run.ts"
 import { readEcdhVectors, readVectors } from "./vectors.ts"
 
 interface Case {
