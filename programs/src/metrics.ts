@@ -1,4 +1,4 @@
-/** `--metrics-listen`: a program's metrics over HTTP, in the text format of Prometheus. */
+/** `--metrics-listen`: a program's metrics over HTTP, in the text format of Prometheus, and pages of its own beside them. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { type Endpoint, formatEndpoint, ListenError } from "@sluice/transport"
 import { type Context, Effect, Layer, Metric } from "effect"
@@ -9,23 +9,32 @@ import { monitorEventLoopDelay } from "node:perf_hooks"
 import { optional } from "./config/key.ts"
 import { hostPort } from "./config/value.ts"
 
-/** The key of programs that have metrics. */
-export const metricsKeys = {
+/** The key of programs that have metrics; `pages` says what else is there. */
+export const metricsKeys = (pages = "") => ({
   metricsListen: optional(hostPort, {
-    description:
-      "Where Prometheus reads metrics, at /metrics; without it nothing is served. There is no access control.",
+    description: `Where Prometheus reads metrics, at /metrics${pages}; without it nothing is served. There is no access control.`,
     example: "127.0.0.1:9090"
   })
+})
+
+/** What a program tells over HTTP beside its metrics. */
+export interface Pages {
+  /** Where there is something, for those who are lost: `/users/NAME`. */
+  readonly paths: ReadonlyArray<string>
+  /** What a GET is answered, or `undefined` where there is nothing. Both are as they came: percent-encoded, the query without `?`. */
+  readonly at: (path: string, query: string) => Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined
 }
 
-/** Scrapes that may be open at once; more are somebody's mistake. */
+const NO_PAGES: Pages = { paths: [], at: () => undefined }
+
+/** Requests that may be open at once; more are somebody's mistake. */
 const MAX_CONNECTIONS = 64
 
-/** Serves metrics at this address for as long as the layer lives; nothing without one. */
-export const layerMetrics = (listen: Endpoint | undefined): Layer.Layer<never, ListenError> =>
-  listen === undefined ? Layer.empty : Layer.effectDiscard(serve(listen))
+/** Serves metrics, and these pages, at this address for as long as the layer lives; nothing without one. */
+export const layerMetrics = (listen: Endpoint | undefined, pages: Pages = NO_PAGES): Layer.Layer<never, ListenError> =>
+  listen === undefined ? Layer.empty : Layer.effectDiscard(serve(listen, pages))
 
-const serve = Effect.fnUntraced(function* (listen: Endpoint) {
+const serve = Effect.fnUntraced(function* (listen: Endpoint, pages: Pages) {
   const http = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 })
   http.maxConnections = MAX_CONNECTIONS
   const server = yield* NodeHttpServer.make(() => http, { ...listen, gracefulShutdownTimeout: "1 second" }).pipe(
@@ -33,19 +42,34 @@ const serve = Effect.fnUntraced(function* (listen: Endpoint) {
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
   yield* processMetrics
-  yield* server.serve(answer)
+  yield* server.serve(answer(pages))
   const { address } = server
   const port = address._tag === "UnixPathAddress" ? listen.port : address.port
   yield* Effect.logInfo(`Metrics are at http://${formatEndpoint({ host: listen.host, port })}/metrics`)
 })
 
-const answer = Effect.gen(function* () {
-  const { method, url } = yield* HttpServerRequest.HttpServerRequest
-  if (url.split("?")[0] !== "/metrics") return HttpServerResponse.text("See /metrics\n", { status: 404 })
-  if (method !== "GET" && method !== "HEAD") return HttpServerResponse.empty({ status: 405 })
-  const text = yield* PrometheusMetrics.format()
-  return HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
-})
+const answer = ({ at, paths }: Pages) =>
+  Effect.gen(function* () {
+    const { method, url } = yield* HttpServerRequest.HttpServerRequest
+    const [path = "", query = ""] = splitOnce(url, "?")
+    const page = path === "/metrics" ? metrics : at(path, query)
+    if (page === undefined) {
+      return HttpServerResponse.text(`See ${["/metrics", ...paths].join(", ")}\n`, { status: 404 })
+    }
+    if (method !== "GET" && method !== "HEAD") {
+      return HttpServerResponse.empty({ status: 405, headers: { allow: "GET, HEAD" } })
+    }
+    return yield* page
+  })
+
+const splitOnce = (text: string, separator: string): ReadonlyArray<string> => {
+  const index = text.indexOf(separator)
+  return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)]
+}
+
+const metrics = Effect.map(PrometheusMetrics.format(), (text) =>
+  HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+)
 
 const codeOf = (cause: unknown): string => {
   const inner = cause instanceof Error && "cause" in cause && cause.cause instanceof Error ? cause.cause : cause

@@ -100,7 +100,7 @@ const fields = Schema.Struct({
     description: "Errors a second that one connection may cause before it is ended; stale shares do not count.",
     default: 100
   }),
-  ...metricsKeys,
+  ...metricsKeys(", and people the statistics of users by name, at /stats and /users"),
   ...securityKeys,
   ...loggingKeys
 })

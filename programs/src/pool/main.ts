@@ -3,6 +3,7 @@ import { Server } from "@sluice/channels"
 import { JobIds, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import {
+  type Endpoint,
   formatEndpoint,
   makeNotices,
   MiningListener,
@@ -18,6 +19,7 @@ import { layerMetrics } from "../metrics.ts"
 import { program } from "../program.ts"
 import { secured } from "../secured.ts"
 import { optionsOf, PoolConfig } from "./config.ts"
+import { statisticsPages } from "./statistics.ts"
 
 export const pool = program({
   ...PoolConfig,
@@ -26,7 +28,7 @@ export const pool = program({
     const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
     const options: PoolOptions = { ...optionsOf(config), ...(onShares === undefined ? {} : { onShares }) }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* logEvents(withShares).pipe(
+    return yield* Layer.merge(logEvents(withShares), layerPages(config.metricsListen)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         Setup.server(MiningListener, Pool.setup(options)).pipe(
@@ -40,11 +42,13 @@ export const pool = program({
         ),
         config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
       ]),
-      Layer.merge(layerMetrics(config.metricsListen)),
       Layer.launch
     )
   }, Effect.scoped)
 })
+
+const layerPages = (listen: Endpoint | undefined) =>
+  Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(listen, statisticsPages(pool))))
 
 /** Who comes and goes: the first of a kind at once, of many one line every ten seconds. Shares only where they are asked for. */
 const logEvents = (withShares: boolean) =>

@@ -77,7 +77,7 @@ export const TemplateProviderConfig = {
       description: "Where found blocks are kept while no node is there to take them; without it only in memory.",
       example: "blocks"
     }),
-    ...metricsKeys,
+    ...metricsKeys(),
     ...securityKeys,
     ...loggingKeys
   }).check(

@@ -1,0 +1,102 @@
+/**
+ * A pool's statistics, as JSON beside its metrics: `/stats`, `/users` and `/users/NAME`. Miners choose their names: in a path a
+ * name is the bytes that the miner sent, percent-encoded.
+ */
+import { type Page, type Pool, PoolStats, UserStats, UsersPage, UserWithChannels } from "@sluice/pool"
+import { printable, readText } from "@sluice/protocol"
+import { Effect, Option, Result, Schema } from "effect"
+import { HttpServerResponse, ProblemDetails } from "effect/http"
+import type { Pages } from "../metrics.ts"
+
+export const statisticsPages = ({ stats, user, users }: Pool["Service"]): Pages => ({
+  paths: ["/stats", "/users", "/users/NAME"],
+  at: (path, query) => {
+    if (path === "/stats") return Effect.flatMap(stats, sendStats)
+    if (path === "/users") return withPage(query, (page) => Effect.flatMap(users(page), sendUsers))
+    if (!path.startsWith(USERS)) return undefined
+    const name = nameIn(path.slice(USERS.length))
+    return withPage(query, (page) =>
+      Effect.flatMap(
+        user(name, page),
+        Option.match({
+          onSome: sendUser,
+          onNone: () =>
+            problem(404, `There is no user ${JSON.stringify(shortened(name))}: ${HOW_NAMES_ARE_GIVEN}. See /users.`)
+        })
+      )
+    )
+  }
+})
+
+const USERS = "/users/"
+/** Users or channels of one answer: some hundreds of kilobytes. */
+const MAX_LIMIT = 1000
+const DEFAULT_LIMIT = 100
+const HOW_NAMES_ARE_GIVEN =
+  "a name is what stands before the first dot of a miner's identity, exactly and percent-encoded, and users who left are forgotten after a while"
+
+/** Users, those with the highest hash rate of the last five minutes first; each with the path of its own page. */
+const Users = Schema.Struct({
+  ...UsersPage.fields,
+  users: Schema.Array(Schema.Struct({ ...UserStats.fields, path: Schema.String }))
+})
+
+const json = <A>(schema: Schema.Codec<A, unknown>) => {
+  const send = HttpServerResponse.schemaJson(schema)
+  return (body: A) => Effect.orDie(send(body))
+}
+const sendStats = json(PoolStats)
+const sendUser = json(UserWithChannels)
+const sendUsers = ({ users, ...page }: UsersPage) =>
+  sendUsersPage({ ...page, users: users.map((user) => ({ ...user, path: USERS + encodeName(user.user) })) })
+const sendUsersPage = json(Users)
+
+const problem = (status: 400 | 404, detail: string) =>
+  Effect.succeed(
+    ProblemDetails.toResponse({
+      type: ProblemDetails.blankType,
+      status,
+      title: status === 400 ? "Bad Request" : "Not Found",
+      detail
+    })
+  )
+
+const withPage = <A, E, R>(query: string, answer: (page: Page) => Effect.Effect<A, E, R>) =>
+  Result.match(pageOf(query), { onFailure: (detail) => problem(400, detail), onSuccess: answer })
+
+/** `limit` and `offset`, or what is wrong with them. */
+const pageOf = (query: string): Result.Result<Page, string> => {
+  const given = new URLSearchParams(query)
+  for (const key of given.keys()) {
+    if (key !== "limit" && key !== "offset") {
+      return Result.fail(`Expected limit and offset, got ${JSON.stringify(shortened(key))}.`)
+    }
+  }
+  return Result.all({
+    limit: wholeNumber("limit", given.get("limit") ?? String(DEFAULT_LIMIT), 1, MAX_LIMIT),
+    offset: wholeNumber("offset", given.get("offset") ?? "0", 0, Number.MAX_SAFE_INTEGER)
+  })
+}
+
+const wholeNumber = (name: string, text: string, min: number, max: number): Result.Result<number, string> => {
+  const number = /^\d+$/.test(text) ? Number(text) : NaN
+  return number >= min && number <= max
+    ? Result.succeed(number)
+    : Result.fail(`${name}: expected a whole number from ${min} to ${max}, got ${JSON.stringify(shortened(text))}.`)
+}
+
+/** A name as it stands in a path. What of it is not UTF-8 is a lone surrogate for each byte (`readText`). */
+const encodeName = (name: string): string =>
+  name.replaceAll(/\p{Cs}|\P{Cs}+/gu, (part) =>
+    /\p{Cs}/u.test(part) ? `%${(part.charCodeAt(0) - 0xdc00).toString(16).toUpperCase()}` : encodeURIComponent(part)
+  )
+
+/** Also where a client did not encode what it should have. */
+const nameIn = (encoded: string): string => {
+  const latin1 = encoded.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+  const bytes = Buffer.from(latin1, "latin1")
+  return readText(bytes, 0, bytes.length)
+}
+
+/** What came, where it is told. */
+const shortened = (text: string): string => printable(text.length <= 64 ? text : `${text.slice(0, 64)}...`)
