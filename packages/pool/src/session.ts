@@ -1,11 +1,11 @@
 /** One miner's connection: its machine, and what waits to be sent. The decisions are in @sluice/channels. */
 import { Server } from "@sluice/channels"
 import { ErrorCode, type Mining } from "@sluice/protocol"
-import type { Connection } from "@sluice/transport"
+import { Allowance, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
 import { frameOf } from "./frames.ts"
 import { Outgoing } from "./outgoing.ts"
-import { Allowance, type TrafficLimits } from "./traffic.ts"
+import type { TrafficLimits } from "./traffic.ts"
 import type { Payee, Work } from "./work.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>

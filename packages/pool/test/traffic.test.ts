@@ -3,29 +3,8 @@ import { Mining } from "@sluice/protocol"
 import type { TransportError } from "@sluice/transport"
 import { Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { Allowance } from "../src/traffic.ts"
 import { openExtended, TestClient } from "./test-client.ts"
 import { giveWork, memoryWorld, poolStats } from "./worlds.ts"
-
-describe("an allowance", () => {
-  it("lets ten seconds' worth pass at once, then as much as its rate", () => {
-    const allowance = new Allowance(100, 0)
-    assert.strictEqual(allowance.take(1000, 0), 0)
-    assert.strictEqual(allowance.take(1, 0), 10)
-    assert.strictEqual(allowance.take(9, 0), 100)
-    assert.strictEqual(allowance.take(0, 100), 0)
-    assert.strictEqual(allowance.take(1, 100), 10)
-    // A pause fills it, and not above its size.
-    assert.strictEqual(allowance.take(1001, 3_600_000), 10)
-  })
-
-  it("gives nothing for a clock that goes back", () => {
-    const allowance = new Allowance(1, 1_000_000)
-    allowance.take(10, 1_000_000)
-    assert.strictEqual(allowance.take(1, 0), 1000)
-    assert.strictEqual(allowance.take(1, 1000), 1000)
-  })
-})
 
 const count = (name: string, reason?: string) =>
   Effect.map(Metric.snapshot, (metrics) => {

@@ -2,7 +2,7 @@
  * How much of a block the client's coinbase takes, and how many of a template's transactions fit beside it
  * (specification, section 7.1).
  */
-import type { TemplateTransaction } from "@sluice/bitcoin"
+import type { TransactionCosts } from "@sluice/bitcoin"
 
 /** What a client said it will add to the coinbase; `CoinbaseOutputConstraints` is one. */
 export interface CoinbaseConstraints {
@@ -43,7 +43,7 @@ export class BlockSpace {
   readonly limits: BlockLimits
   /** The fees of all transactions, in satoshis. */
   readonly fees: number
-  readonly #transactions: ReadonlyArray<TemplateTransaction>
+  readonly #transactions: ReadonlyArray<TransactionCosts>
   /** After each step; the first one is before any. */
   readonly #steps: Array<Step>
   /** Indices of what was left out, in that order. */
@@ -54,7 +54,7 @@ export class BlockSpace {
   #end: number
 
   /** Throws a `TypeError` if a transaction stands before one that it spends from. */
-  constructor(transactions: ReadonlyArray<TemplateTransaction>, limits: BlockLimits) {
+  constructor(transactions: ReadonlyArray<TransactionCosts>, limits: BlockLimits) {
     let weight = 0
     let sigops = 0
     let fees = 0
@@ -96,16 +96,26 @@ export class BlockSpace {
     return low
   }
 
+  /**
+   * As `stepsBeside`, rounded up to one of the numbers 0 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 and so on: however many
+   * sizes clients ask for, a few dozen templates are made for them, and none leaves out more than a quarter too much.
+   */
+  fewStepsBeside(constraints: CoinbaseConstraints): number {
+    const rounded = roundUp(this.stepsBeside(constraints))
+    while (this.#steps.length <= rounded && this.#end > 0) this.#leaveOut()
+    return Math.min(rounded, this.#steps.length - 1)
+  }
+
   /** Fees, in satoshis, of what so many steps leave out. */
   feesLeftOut(steps: number): number {
     return this.fees - this.#steps[steps]!.fees
   }
 
-  /** What stays after so many steps, in the node's order. */
-  after(steps: number): ReadonlyArray<TemplateTransaction> {
-    if (steps === 0) return this.#transactions
+  /** Which of all transactions stay after so many steps, in the node's order. */
+  after<Transaction>(steps: number, all: ReadonlyArray<Transaction>): ReadonlyArray<Transaction> {
+    if (steps === 0) return all
     const leftOut = new Set(this.#leftOut.slice(0, this.#steps[steps]!.leftOut))
-    return this.#transactions.filter((_, index) => !leftOut.has(index))
+    return all.filter((_, index) => !leftOut.has(index))
   }
 
   /** The next step. */
@@ -132,6 +142,13 @@ export class BlockSpace {
   }
 }
 
+/** To a number of three significant bits. */
+const roundUp = (steps: number): number => {
+  if (steps <= 8) return steps
+  const unit = 2 ** (29 - Math.clz32(steps - 1))
+  return Math.ceil(steps / unit) * unit
+}
+
 /** Totals over the transactions that stay. */
 interface Step {
   readonly weight: number
@@ -142,11 +159,11 @@ interface Step {
   readonly leftOut: number
 }
 
-const countSpenders = (transactions: ReadonlyArray<TemplateTransaction>): Int32Array => {
+const countSpenders = (transactions: ReadonlyArray<TransactionCosts>): Int32Array => {
   const spenders = new Int32Array(transactions.length)
   for (const { depends } of transactions) for (const position of depends) spenders[position - 1]! += 1
   return spenders
 }
 
 /** For its weight. */
-const paysLess = (a: TemplateTransaction, b: TemplateTransaction): boolean => a.fee * b.weight < b.fee * a.weight
+const paysLess = (a: TransactionCosts, b: TransactionCosts): boolean => a.fee * b.weight < b.fee * a.weight

@@ -3,7 +3,7 @@
  * then on it gets templates, asks for transactions and sends solutions. What breaks the protocol ends this connection.
  */
 import { TemplateDistribution } from "@sluice/protocol"
-import type { Connection, ConnectionError } from "@sluice/transport"
+import { Allowance, type Connection, type ConnectionError, formatEndpoint, type Notices } from "@sluice/transport"
 import { Clock, Effect, Latch, Stream } from "effect"
 import { Outbox } from "./outbox.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
@@ -18,6 +18,7 @@ export interface SessionEnvironment {
   readonly emit: (event: TemplateProviderEvent) => void
   readonly submit: (found: FoundBlock) => Effect.Effect<void>
   readonly stats: ProviderStats
+  readonly notices: Notices
   /** Ends when the templates are not worth having any more. */
   readonly illness: Effect.Effect<void>
   readonly constraintsTimeoutMs: number
@@ -30,12 +31,16 @@ export const serveClient = Effect.fnUntraced(function* (
   connection: TemplateConnection,
   environment: SessionEnvironment
 ) {
-  const { constraintsTimeoutMs, emit, illness, machine, stats, submit } = environment
+  const { constraintsTimeoutMs, emit, illness, machine, notices, stats, submit } = environment
   const { remote } = connection
   const clock = yield* Clock.Clock
   const outbox = new Outbox()
   const constrained = yield* Latch.make(false)
   let changes = 0
+  const begun = clock.currentTimeMillisUnsafe()
+  const messages = new Allowance(MESSAGES_PER_SECOND, begun)
+  const constraints = new Allowance(CONSTRAINTS_PER_SECOND, begun)
+  const requests = new Allowance(REQUESTS_PER_SECOND, begun)
 
   yield* Effect.acquireRelease(
     Effect.sync(() => emit({ _tag: "ClientConnected", remote })),
@@ -73,7 +78,8 @@ export const serveClient = Effect.fnUntraced(function* (
       if (outcome._tag === "Block") return submit(outcome)
       const reason = explain(outcome.reason)
       emit({ _tag: "SolutionRefused", templateId: solution.templateId, reason })
-      return Effect.logWarning(`A solution for template ${solution.templateId} makes no block: ${reason}`)
+      const line = `A solution for template ${solution.templateId} makes no block: ${reason}`
+      return notices.note(outcome.reason._tag, line, "Warn")
     })
 
   const onMessage = (
@@ -96,9 +102,27 @@ export const serveClient = Effect.fnUntraced(function* (
     }
   }
 
+  /** Milliseconds until the message's turn, for a client that says more of its kind than it may. */
+  const delayOf = ({ _tag }: TemplateDistribution.ToServer): number => {
+    const now = clock.currentTimeMillisUnsafe()
+    const own =
+      _tag === "CoinbaseOutputConstraints" ? constraints : _tag === "RequestTransactionData" ? requests : undefined
+    return Math.max(messages.take(1, now), own === undefined ? 0 : own.take(1, now))
+  }
+
+  const inTurn = (message: TemplateDistribution.ToServer) =>
+    Effect.suspend(() => {
+      const delayMs = delayOf(message)
+      if (delayMs === 0) return onMessage(message)
+      const line = `${formatEndpoint(remote)} sends ${message._tag} too often and is read from more slowly`
+      return notices
+        .note("too_many_messages", line, "Warn")
+        .pipe(Effect.andThen(Effect.sleep(delayMs)), Effect.andThen(onMessage(message)))
+    })
+
   // Messages of clients are few and large, so each is a step of its own; a transaction list is sent before the next is made.
   const reading = Stream.runForEachArray(connection.receive, (batch) =>
-    Effect.forEach(batch, onMessage, { discard: true })
+    Effect.forEach(batch, inTurn, { discard: true })
   )
 
   const writing = Effect.gen(function* () {
@@ -143,3 +167,8 @@ const explain = (reason: SolutionRefusal): string => {
 
 /** A client has reasons to change its constraints now and then; each change costs work. */
 const MAX_CONSTRAINTS = 1_000
+/** Above these a client waits for its turn. Ten seconds' worth may come at once. */
+const MESSAGES_PER_SECOND = 200
+const CONSTRAINTS_PER_SECOND = 1
+/** An answer has up to 4 MB. */
+const REQUESTS_PER_SECOND = 2

@@ -3,7 +3,7 @@
  * is found (specification, section 7.3: future templates are sent prior to SetNewPrevHash). What is not certain of it is
  * not guessed: where the difficulty, the subsidy or the version may change with the height, there is none.
  */
-import type { BlockTemplate } from "@sluice/bitcoin"
+import { type BlockTemplate, withoutTransactions } from "@sluice/bitcoin"
 
 /** Blocks between two adjustments of the difficulty, and of the version bits (BIP9). */
 const RETARGET_INTERVAL = 2_016
@@ -32,8 +32,8 @@ export const nextBlock = (current: BlockTemplate, fees: number): BlockTemplate |
   const height = current.height + 1
   const subsidy = subsidyBehind(current.height, current.coinbasevalue - fees)
   if (height % RETARGET_INTERVAL === 0 || subsidy === undefined) return undefined
-  const { default_witness_commitment: _, longpollid: __, ...kept } = current
-  return { ...kept, height, previousblockhash: "0".repeat(64), transactions: [], coinbasevalue: subsidy }
+  const { default_witness_commitment: _, longpollid: __, ...kept } = withoutTransactions(current)
+  return { ...kept, height, previousblockhash: "0".repeat(64), coinbasevalue: subsidy }
 }
 
 /** The same template now that the block before it is there. `curtime` is the node's clock, in seconds. */

@@ -10,6 +10,8 @@ import {
   hashFromDisplay,
   serializeOutputs,
   type TemplateTransaction,
+  type TemplateTransactions,
+  transactionsOf,
   witnessCommitmentFromDisplay,
   witnessCommitmentOutput
 } from "@sluice/bitcoin"
@@ -32,6 +34,7 @@ export class NodeTemplate {
   readonly receivedAt: number
   /** About what it holds in memory, in bytes: mostly the transactions in hex. */
   readonly size: number
+  readonly #transactions: TemplateTransactions
   readonly #work = new Map<number, TemplateWork>()
 
   constructor(source: BlockTemplate, receivedAt: number) {
@@ -40,12 +43,18 @@ export class NodeTemplate {
     this.prevHash = hashFromDisplay(source.previousblockhash)
     this.nbits = Number.parseInt(source.bits, 16)
     this.target = hashFromDisplay(source.target)
-    this.space = new BlockSpace(source.transactions, {
+    this.#transactions = transactionsOf(source)
+    const { costs, digits } = this.#transactions
+    this.space = new BlockSpace(costs, {
       weight: source.weightlimit ?? MAX_BLOCK_WEIGHT,
       sigops: source.sigoplimit
     })
     this.receivedAt = receivedAt
-    this.size = source.transactions.reduce((size, { data }) => size + data.length + BYTES_BESIDE_DATA, 0)
+    this.size = digits + costs.length * BYTES_BESIDE_DATA
+  }
+
+  get transactionCount(): number {
+    return this.#transactions.costs.length
   }
 
   /** The fees of all transactions, in satoshis. */
@@ -85,25 +94,20 @@ export class NodeTemplate {
 
   #makeWork(steps: number): TemplateWork {
     const { source, space } = this
-    const transactions = space.after(steps)
-    const isWhole = steps === 0
-    const script =
-      isWhole && source.default_witness_commitment !== undefined
-        ? new Uint8Array(Buffer.from(source.default_witness_commitment, "hex"))
-        : witnessCommitmentOutput(witnessCommitmentFromDisplay(transactions.map(({ hash }) => hash))).script
-    return {
-      transactions,
-      value: this.value - BigInt(space.feesLeftOut(steps)),
-      commitment: script.slice(COMMITMENT_AT, COMMITMENT_AT + 32),
-      outputs: serializeOutputs([{ value: 0n, script }]),
-      merklePath: coinbaseMerklePathFromDisplay(transactions.map(({ txid }) => txid))
+    const transactions = this.#transactions
+    const value = this.value - BigInt(space.feesLeftOut(steps))
+    if (steps === 0 && source.default_witness_commitment !== undefined) {
+      const script = new Uint8Array(Buffer.from(source.default_witness_commitment, "hex"))
+      return new TemplateWork(value, script, transactions.merklePath(), () => transactions.all())
     }
+    const staying = () => space.after(steps, transactions.all())
+    const { script } = witnessCommitmentOutput(witnessCommitmentFromDisplay(staying().map(({ hash }) => hash)))
+    return new TemplateWork(value, script, coinbaseMerklePathFromDisplay(staying().map(({ txid }) => txid)), staying)
   }
 }
 
 /** What is the same for every template with the same transactions. */
-export interface TemplateWork {
-  readonly transactions: ReadonlyArray<TemplateTransaction>
+export class TemplateWork {
   /** What the coinbase may spend, in satoshis. */
   readonly value: bigint
   /** The 32 bytes of the witness commitment. */
@@ -111,6 +115,26 @@ export interface TemplateWork {
   /** The witness commitment output, serialized without a count. */
   readonly outputs: Uint8Array
   readonly merklePath: ReadonlyArray<Uint8Array>
+  readonly #transactions: () => ReadonlyArray<TemplateTransaction>
+
+  /** `script` is that of the witness commitment output. */
+  constructor(
+    value: bigint,
+    script: Uint8Array,
+    merklePath: ReadonlyArray<Uint8Array>,
+    transactions: () => ReadonlyArray<TemplateTransaction>
+  ) {
+    this.value = value
+    this.commitment = script.slice(COMMITMENT_AT, COMMITMENT_AT + 32)
+    this.outputs = serializeOutputs([{ value: 0n, script }])
+    this.merklePath = merklePath
+    this.#transactions = transactions
+  }
+
+  /** Made when they are asked for: a client seldom does. */
+  get transactions(): ReadonlyArray<TemplateTransaction> {
+    return this.#transactions()
+  }
 }
 
 /** A template under its number, and its messages, each encoded when it is first sent. */

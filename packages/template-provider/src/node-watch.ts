@@ -88,8 +88,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       const frame = machine.ahead(client)
       if (frame !== undefined) client.putAhead(frame)
     }
-    const { height, source, value } = machine.current!
-    const transactions = source.transactions.length
+    const { height, transactionCount: transactions, value } = machine.current!
     emit({ _tag: "NewTemplate", cause: change, height, transactions, value, clients: deliveries.length })
     return Effect.logDebug("A new template", { cause: change, height, transactions, clients: deliveries.length })
   }

@@ -5,7 +5,7 @@
  * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
  * back what is to be sent. Times are milliseconds.
  */
-import type { BlockTemplate } from "@sluice/bitcoin"
+import type { BlockTemplate, TemplateTransaction } from "@sluice/bitcoin"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
 import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
@@ -146,6 +146,8 @@ export class TemplateMachine<Client> {
     const node = new NodeTemplate(behindBlock(next.node.source, header, current.clock(now)), now)
     this.#store.move(next.node, node)
     const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
+    // Also what the store has let go since: its SetNewPrevHash has to be right.
+    for (const { ahead } of held) if (ahead !== undefined) ahead.node = node
     this.#moveTo(node, now)
     this.#bare = { since: now, grandparent: current.source.previousblockhash }
     if (next.newest !== undefined) this.#store.current!.bySteps.set(0, next.newest)
@@ -176,11 +178,15 @@ export class TemplateMachine<Client> {
     const next = this.#next
     if (state === undefined || next === undefined) return undefined
     if (state.ahead !== undefined && state.sinceAhead < RENEW_AHEAD_AFTER) return undefined
-    if (next.newest === undefined || next.newest.id <= state.lastId) next.newest = this.#store.add(next.node, 0)
-    state.ahead = next.newest
+    let template = next.newest
+    if (template === undefined || template.id <= state.lastId) {
+      if (template !== undefined && state.hasChanged) template = this.#store.addOwn(next.node, 0)
+      else template = next.newest = this.#store.add(next.node, 0)
+    }
+    state.ahead = template
     state.sinceAhead = 0
-    state.lastId = next.newest.id
-    return next.newest.futureFrame
+    state.lastId = template.id
+    return template.futureFrame
   }
 
   /**
@@ -202,7 +208,8 @@ export class TemplateMachine<Client> {
     }
     const known = this.#clients.get(client)
     if (known !== undefined && isSame(known.constraints, constraints)) return []
-    const state: ClientState = { constraints, lastId: known?.lastId ?? -1n, ahead: undefined, sinceAhead: 0 }
+    const lastId = known?.lastId ?? -1n
+    const state = { constraints, hasChanged: known !== undefined, lastId, ahead: undefined, sinceAhead: 0 }
     this.#clients.set(client, state)
     return current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now)
   }
@@ -225,7 +232,7 @@ export class TemplateMachine<Client> {
     return TemplateDistribution.RequestTransactionDataSuccess.make({
       templateId,
       excessData: template.work.commitment,
-      transactionList: template.work.transactions.map(({ data }) => new Uint8Array(Buffer.from(data, "hex")))
+      transactionList: bytesOf(template.work.transactions)
     })
   }
 
@@ -260,12 +267,11 @@ export class TemplateMachine<Client> {
   /** The template of these transactions that this client can be sent: numbers only grow for it. */
   #templateFor(state: ClientState, node: NodeTemplate): Template {
     const { bySteps } = this.#store.current!
-    const steps = node.space.stepsBeside(state.constraints)
+    const steps = node.space.fewStepsBeside(state.constraints)
     let template = bySteps.get(steps)
-    if (template === undefined || template.id <= state.lastId) {
-      template = this.#store.add(node, steps)
-      bySteps.set(steps, template)
-    }
+    if (template === undefined) bySteps.set(steps, (template = this.#store.add(node, steps)))
+    // The same work for a client that was sent others since: for it alone, under a number that grows.
+    else if (template.id <= state.lastId) template = this.#store.addOwn(node, steps)
     state.lastId = template.id
     return template
   }
@@ -309,12 +315,22 @@ export class TemplateMachine<Client> {
 
 interface ClientState {
   readonly constraints: CoinbaseConstraints
+  /** Whether it had others before. */
+  readonly hasChanged: boolean
   /** The number of the template that it was last sent. */
   lastId: bigint
   /** The future template that it holds for the block after the next. */
   ahead: Template | undefined
   /** Templates that it was sent behind that one. */
   sinceAhead: number
+}
+
+/** Cut from one buffer: a block has thousands. */
+const bytesOf = (transactions: ReadonlyArray<TemplateTransaction>): ReadonlyArray<Uint8Array> => {
+  const buffer = Buffer.allocUnsafeSlow(transactions.reduce((size, { data }) => size + data.length / 2, 0))
+  const bytes = new Uint8Array(buffer.buffer)
+  let at = 0
+  return transactions.map(({ data }) => bytes.subarray(at, (at += buffer.write(data, at, "hex"))))
 }
 
 const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
@@ -324,7 +340,7 @@ const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
 const isSameWork = (a: NodeTemplate, b: NodeTemplate): boolean =>
   a.value === b.value &&
   a.source.version === b.source.version &&
-  a.source.transactions.length === b.source.transactions.length &&
+  a.transactionCount === b.transactionCount &&
   a.source.transactions.every(({ hash }, index) => hash === b.source.transactions[index]!.hash)
 
 /** A node that still builds on the block before after this time means it. */

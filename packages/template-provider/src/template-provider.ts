@@ -3,7 +3,7 @@
  * fibers watch the node, and each client has one that reads and one that writes. While the node is away the clients stay.
  */
 import { NodeNotifications, NodeRpc } from "@sluice/bitcoin"
-import { type Endpoint, TemplateListener } from "@sluice/transport"
+import { type Endpoint, makeNotices, TemplateListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, PubSub, Stream } from "effect"
 import { serveClient } from "./client-session.ts"
 import { makeNodeCheck } from "./node-check.ts"
@@ -75,6 +75,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     maxRetainedBytes: options.maxRetainedBytes ?? 256 * 1024 * 1024
   })
   const stats = new ProviderStats()
+  const notices = yield* makeNotices()
   const pubsub = yield* Effect.acquireRelease(PubSub.sliding<TemplateProviderEvent>(EVENT_BUFFER), PubSub.shutdown)
   const emit = (event: TemplateProviderEvent): void => {
     stats.count(event)
@@ -115,6 +116,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
         emit,
         submit,
         stats,
+        notices,
         illness,
         constraintsTimeoutMs: Duration.toMillis(options.constraintsTimeout ?? "10 seconds")
       })

@@ -29,6 +29,8 @@ export class TemplateStore {
   readonly #templates = new Map<bigint, Template>()
   /** Oldest first; the last one is the current one. */
   readonly #retained: Array<Retained> = []
+  /** Numbers of those that were made for one client, oldest first. */
+  readonly #own = new Set<bigint>()
   #nextId: bigint
   #lastShared: NodeTemplate | undefined
   /** The transactions of the answer that was shared last, by wtxid. */
@@ -65,6 +67,21 @@ export class TemplateStore {
     return template
   }
 
+  /**
+   * As `add`, for one client that has changed its mind. Those of all such clients take each other's place and nobody
+   * else's: however many there are, the work of others is not forgotten, and a block that they find of it is not lost.
+   */
+  addOwn(node: NodeTemplate, steps: number): Template {
+    const template = this.add(node, steps)
+    this.#own.add(template.id)
+    if (this.#own.size > MAX_OWN) {
+      const oldest = this.#own.keys().next().value!
+      this.#own.delete(oldest)
+      this.#templates.delete(oldest)
+    }
+    return template
+  }
+
   /** The templates of an answer that is not retained are another one's now. */
   move(from: NodeTemplate, to: NodeTemplate): void {
     for (const template of this.#templates.values()) if (template.node === from) template.node = to
@@ -91,7 +108,7 @@ export class TemplateStore {
   /** Lets the current answer share what it has in common with the one before. */
   share(): void {
     const node = this.current?.node
-    if (node === undefined || node === this.#lastShared || node.source.transactions.length === 0) return
+    if (node === undefined || node === this.#lastShared || node.transactionCount === 0) return
     this.#lastShared = node
     const known = this.#shared
     this.#shared = new Map()
@@ -116,5 +133,7 @@ const sharing = (transaction: TemplateTransaction, before: TemplateTransaction):
   return { data: before.data, txid: before.txid, hash: before.hash, depends, fee, sigops, weight }
 }
 
-/** However often clients change their constraints. */
+/** Some dozens for each answer, and those of single clients. */
 const MAX_TEMPLATES = 10_000
+/** However often clients change their constraints. */
+const MAX_OWN = 2_000

@@ -27,18 +27,18 @@ const transactionsOf = (parts: ReadonlyArray<Partial<TemplateTransaction>>) =>
 const spaceFor = (transactions: ReadonlyArray<TemplateTransaction>, weight: number, sigops = 80_000) =>
   new BlockSpace(transactions, { weight: weight + reservedWeight(constraints()), sigops })
 
-const kept = (space: BlockSpace, of = constraints()): ReadonlyArray<TemplateTransaction> =>
-  space.after(space.stepsBeside(of))
+const kept = (transactions: ReadonlyArray<TemplateTransaction>, space: BlockSpace, of = constraints()) =>
+  space.after(space.stepsBeside(of), transactions)
 
 const positionsKept = (transactions: ReadonlyArray<TemplateTransaction>, space: BlockSpace) =>
-  kept(space).map((each) => transactions.indexOf(each) + 1)
+  kept(transactions, space).map((each) => transactions.indexOf(each) + 1)
 
 describe("what does not fit beside a coinbase", () => {
   it("is nothing as long as there is room", () => {
     const transactions = transactionsOf([{}, {}, {}])
     const space = spaceFor(transactions, 3_000)
     assert.strictEqual(space.stepsBeside(constraints()), 0)
-    assert.strictEqual(kept(space), transactions)
+    assert.strictEqual(kept(transactions, space), transactions)
   })
 
   it("is left out from the end", () => {
@@ -70,11 +70,11 @@ describe("what does not fit beside a coinbase", () => {
   it("is found for signature operations too", () => {
     const transactions = transactionsOf([{ sigops: 40_000 }, { sigops: 39_600 }, { sigops: 400 }])
     const space = spaceFor(transactions, 100_000)
-    assert.strictEqual(kept(space, constraints(0, 0)).length, 3)
-    assert.strictEqual(kept(space, constraints(0, 1)).length, 2)
-    assert.strictEqual(kept(space, constraints(0, 400)).length, 2)
-    assert.strictEqual(kept(space, constraints(0, 401)).length, 1)
-    assert.strictEqual(kept(space, constraints(0, 80_000)).length, 0)
+    assert.strictEqual(kept(transactions, space, constraints(0, 0)).length, 3)
+    assert.strictEqual(kept(transactions, space, constraints(0, 1)).length, 2)
+    assert.strictEqual(kept(transactions, space, constraints(0, 400)).length, 2)
+    assert.strictEqual(kept(transactions, space, constraints(0, 401)).length, 1)
+    assert.strictEqual(kept(transactions, space, constraints(0, 80_000)).length, 0)
   })
 
   it("is refused where a transaction stands before one that it spends from", () => {
@@ -113,7 +113,7 @@ describe("for any transactions and any room", () => {
     const transactions = built(parts)
     const space = spaceFor(transactions, room.weight, room.sigops)
     const steps = space.stepsBeside(constraints())
-    const staying = space.after(steps)
+    const staying = space.after(steps, transactions)
     const sum = (of: ReadonlyArray<TemplateTransaction>, key: "weight" | "sigops" | "fee") =>
       of.reduce((total, each) => total + each[key], 0)
     assert.isAtMost(sum(staying, "weight"), room.weight)
@@ -127,7 +127,7 @@ describe("for any transactions and any room", () => {
     }
     assert.strictEqual(space.feesLeftOut(steps), sum(transactions, "fee") - sum(staying, "fee"))
     if (steps > 0) {
-      const before = space.after(steps - 1)
+      const before = space.after(steps - 1, transactions)
       assert.isTrue(sum(before, "weight") > room.weight || sum(before, "sigops") > room.sigops, "no step too many")
     }
   })
@@ -138,7 +138,7 @@ describe("for any transactions and any room", () => {
     const of = (room: typeof Room.Type) => constraints(Math.floor((100_000 - room.weight) / 4), 5_000 - room.sigops)
     const [together, alone] = [new BlockSpace(transactions, limits), new BlockSpace(transactions, limits)]
     together.stepsBeside(of(a))
-    assert.deepStrictEqual(kept(together, of(b)), kept(alone, of(b)))
+    assert.deepStrictEqual(kept(transactions, together, of(b)), kept(transactions, alone, of(b)))
   })
 
   it.prop("value, merkle path and commitment are those of what stays", [Parts], ([parts]) => {

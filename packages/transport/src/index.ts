@@ -1,3 +1,4 @@
+export * from "./allowance.ts"
 export * from "./connection.ts"
 export * from "./duplex.ts"
 export * from "./endpoint.ts"

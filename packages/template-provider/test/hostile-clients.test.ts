@@ -1,0 +1,184 @@
+import { assert, describe, it } from "@effect/vitest"
+import { TemplateDistribution } from "@sluice/protocol"
+import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { Effect, Layer, Logger } from "effect"
+import { TestClock } from "effect/testing"
+import { type CoinbaseConstraints, TemplateMachine, TemplateProvider } from "../src/index.ts"
+import { FakeNode } from "./fake-node.ts"
+import { coinbaseFor } from "./solve.ts"
+import { connect } from "./test-client.ts"
+import { RECORDED, templateAt, templateOf } from "./templates.ts"
+
+const NOW = 1_700_000_000_000
+
+const constraints = (size: number): CoinbaseConstraints => ({
+  coinbaseOutputMaxAdditionalSize: size,
+  coinbaseOutputMaxAdditionalSigops: 0
+})
+
+const machineOf = (template: ReturnType<typeof templateAt>, emptyTemplates = false) => {
+  const machine = new TemplateMachine<unknown>({
+    firstTemplateId: 1n,
+    feeDelta: 1_000n,
+    intervalMs: 0,
+    renewAfterMs: 300_000,
+    emptyTemplates,
+    maxRetained: 4,
+    maxRetainedBytes: 1 << 30
+  })
+  machine.onAnswer(template, machine.beginRequest(), NOW)
+  return machine
+}
+
+const decode = (frame: Uint8Array | undefined) => {
+  const message = TemplateDistribution.protocol.toClient.decode({
+    extensionType: 0,
+    messageType: frame![2]!,
+    payload: frame!.subarray(6)
+  })
+  assert.isDefined(message)
+  return message!
+}
+
+const newTemplate = (frames: ReadonlyArray<Uint8Array>): TemplateDistribution.NewTemplate => {
+  const message = decode(frames[0])
+  assert.strictEqual(message._tag, "NewTemplate")
+  return message as TemplateDistribution.NewTemplate
+}
+
+/** One that any hash may meet, and so many transactions of 1,000 weight units, which fill the block. */
+const fullBlock = (count: number) => {
+  const transactions = Array.from({ length: count }, (_, index) => ({
+    ...RECORDED.transactions[0]!,
+    txid: index.toString(16).padStart(64, "0"),
+    hash: index.toString(16).padStart(64, "1"),
+    depends: [],
+    weight: 1_000,
+    fee: 100
+  }))
+  return { ...templateOf(transactions), weightlimit: count * 1_000 + 2_000 }
+}
+
+describe("clients that all want another room for their coinbase", () => {
+  it("share a few dozen templates, each with a quarter too little in it at most", () => {
+    const machine = machineOf(fullBlock(1_000))
+    const ids = new Set<bigint>()
+    for (let leftOut = 0; leftOut <= 900; leftOut++) {
+      const size = leftOut === 0 ? 0 : (2_000 - 1_168 + leftOut * 1_000) / 4
+      const { templateId } = newTemplate(machine.onConstraints(leftOut, constraints(size), NOW))
+      ids.add(templateId)
+      const answer = machine.onRequest(templateId)
+      assert.strictEqual(answer._tag, "RequestTransactionData.Success")
+      if (answer._tag !== "RequestTransactionData.Success") continue
+      const left = 1_000 - answer.transactionList.length
+      assert.isAtLeast(left, leftOut)
+      assert.isAtMost(left, leftOut * 1.25)
+    }
+    assert.isBelow(ids.size, 40)
+  })
+})
+
+describe("clients that change their minds all the time", () => {
+  it("do not make others' templates go, whose blocks are not lost", () => {
+    const machine = machineOf(templateOf(RECORDED.transactions))
+    const template = newTemplate(machine.onConstraints("honest", constraints(0), NOW))
+    for (let client = 0; client < 12; client++) {
+      for (let change = 0; change < 1_000; change++) {
+        machine.onConstraints(client, constraints(change % 2), NOW)
+        machine.ahead(client)
+      }
+    }
+    const coinbaseTx = coinbaseFor(template)
+    for (let headerNonce = 0; headerNonce < 64; headerNonce++) {
+      const { templateId, version } = template
+      const solution = { templateId, version, headerTimestamp: RECORDED.curtime, headerNonce, coinbaseTx }
+      const outcome = machine.onSolution(TemplateDistribution.SubmitSolution.make(solution))
+      if (outcome._tag === "Block") return
+      assert.strictEqual(outcome.reason._tag, "HighHash")
+    }
+    assert.fail("no hash in 64 met a target that every second one meets")
+  })
+
+  it("are told the right previous hash of a template that was let go", () => {
+    const machine = machineOf(templateAt(2_400_000), true)
+    machine.onConstraints("first", constraints(0), NOW)
+    machine.ahead("first")
+    const held = ["victim", ...Array.from({ length: 3_000 }, (_, index) => index)]
+    for (const client of held) {
+      machine.onConstraints(client, constraints(0), NOW)
+      machine.ahead(client)
+      machine.onConstraints(client, constraints(1), NOW)
+      machine.ahead(client)
+    }
+    const { bits, height, mintime, previousblockhash } = templateAt(2_400_000)
+    const hash = "aa".repeat(32)
+    const header = { hash, previousblockhash, height, bits, mediantime: mintime, confirmations: 1 }
+    const { deliveries } = machine.onHeader(header, NOW)
+    const frames = deliveries.find(({ client }) => client === "victim")!.frames
+    const message = decode(frames.at(-1))
+    assert.strictEqual(message._tag, "SetNewPrevHash")
+    if (message._tag === "SetNewPrevHash") assert.deepStrictEqual(message.prevHash, new Uint8Array(32).fill(0xaa))
+  })
+})
+
+describe("a client that asks for too much", () => {
+  const layer = (log: Array<string>) =>
+    Layer.mergeAll(
+      TemplateProvider.layer({ emptyTemplates: false }).pipe(
+        Layer.provide(Setup.server(TemplateListener)),
+        Layer.provide(Plain.listener),
+        Layer.provideMerge(FakeNode.layer)
+      ),
+      Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
+    ).pipe(
+      Layer.provide(Memory.network()),
+      Layer.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]))
+    )
+  const settle = TestClock.adjust(0)
+
+  it.effect("waits for transactions after twenty answers, and for another template after ten", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const [client, other] = [yield* connect(), yield* connect()]
+      yield* client.constrain()
+      yield* other.constrain()
+      yield* other.expectTip
+      const { template } = yield* client.expectTip
+      const request = TemplateDistribution.RequestTransactionData.make({ templateId: template.templateId })
+      yield* client.send(Array.from({ length: 100 }, () => request))
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 20)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* client.waiting, 40)
+      // Nobody else waits.
+      for (let size = 1; size < 30; size++) yield* other.constrain(size)
+      yield* settle
+      assert.strictEqual(yield* other.waiting, 10 * 2)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* other.waiting, 15 * 2)
+      assert.strictEqual(log.filter((line) => line.includes("is read from more slowly")).length, 2)
+    }).pipe(Effect.provide(layer(log)))
+  })
+
+  it.effect("with solutions that are none does not fill the log", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      const solution = { templateId: 7n, version: 0, headerTimestamp: 0, headerNonce: 0, coinbaseTx: new Uint8Array(9) }
+      const message = TemplateDistribution.SubmitSolution.make(solution)
+      yield* client.send(Array.from({ length: 3_000 }, () => message))
+      yield* TestClock.adjust("9 seconds")
+      assert.isAbove((yield* Effect.flatMap(TemplateProvider, ({ stats }) => stats)).solutionsRefused, 2_000)
+      const lines = () => log.filter((line) => line.includes("makes no block"))
+      assert.strictEqual(lines().length, 1)
+      yield* TestClock.adjust("2 seconds")
+      assert.match(lines()[1] ?? "", /and \d{4} more like it in 10 s/)
+    }).pipe(Effect.provide(layer(log)))
+  })
+})
