@@ -74,14 +74,25 @@ export const decodeBlockTemplate = (answer: unknown): BlockTemplate => {
 const decodeWhole = Schema.decodeUnknownSync(BlockTemplate)
 
 const isTransaction = (value: unknown): value is TemplateTransaction => {
-  if (typeof value !== "object" || value === null) return false
-  const { data, depends, fee, hash, sigops, txid, weight } = value as Readonly<Record<string, unknown>>
+  if (!hasCosts(value)) return false
+  const { data, hash, txid } = value as Readonly<Record<string, unknown>>
   return (
     typeof data === "string" &&
     typeof txid === "string" &&
     txid.length === HASH_DIGITS &&
     typeof hash === "string" &&
-    hash.length === HASH_DIGITS &&
+    hash.length === HASH_DIGITS
+  )
+}
+
+/** What a transaction takes of a block, and brings. */
+export type TransactionCosts = Pick<TemplateTransaction, "depends" | "fee" | "sigops" | "weight">
+
+/** Whether all of these are there. */
+export const hasCosts = (value: unknown): value is TransactionCosts => {
+  if (typeof value !== "object" || value === null) return false
+  const { depends, fee, sigops, weight } = value as Readonly<Record<string, unknown>>
+  return (
     Array.isArray(depends) &&
     depends.every(Number.isSafeInteger) &&
     Number.isSafeInteger(fee) &&

@@ -36,6 +36,16 @@ export const coinbaseMerklePathFromDisplay = (txids: ReadonlyArray<string>): Rea
   throw new TypeError(`a txid has 64 hex digits; got ${wrong.length} characters: ${wrong.slice(0, 80)}`)
 }
 
+/** The same from the digits of all txids, as one text in ASCII. */
+export const coinbaseMerklePathFromDigits = (digits: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const leaves = digits.length / DIGITS
+  const text = textOf(leaves)
+  const memory = lanesMemory(text + digits.length)
+  memory.set(digits, text)
+  if (readDisplayHashes(text, HASHES, leaves)) return pathOf(memory, leaves)
+  throw new TypeError(`${leaves} txids have ${digits.length} hex digits; there are other characters among them`)
+}
+
 /**
  * The memory holds one level of the tree without the coinbase's own branch, hash i of it at HASHES + (i - 1) * 32, and it
  * is overwritten by the next one.

@@ -16,7 +16,7 @@ import {
 /** What came back over HTTP. */
 export interface HttpAnswer {
   readonly status: number
-  readonly body: string
+  readonly body: Uint8Array
 }
 
 const RpcAnswer = Schema.Struct({
@@ -56,8 +56,8 @@ const readBody = (answer: HttpAnswer): Effect.Effect<Option.Option<unknown>, Nod
   if (answer.status === 401 || answer.status === 403) {
     return Effect.fail(new NodeBadCredentials({ detail: `HTTP status ${answer.status}` }))
   }
-  if (answer.status === 503) return Effect.fail(new NodeBusy({ detail: shorten(answer.body) }))
-  return Effect.succeed(parseJson(answer.body))
+  if (answer.status === 503) return Effect.fail(new NodeBusy({ detail: shorten(textOf(answer)) }))
+  return Effect.succeed(parseJson(textOf(answer)))
 }
 
 const isFailure = ({ error }: typeof RpcAnswer.Type): boolean => error !== undefined && error !== null
@@ -73,8 +73,11 @@ export const readAnswered = (
     : Effect.succeed(result)
 }
 
-const badAnswer = ({ body, status }: HttpAnswer): NodeBadAnswer =>
-  new NodeBadAnswer({ detail: `HTTP status ${status}, ${shorten(body)}` })
+const badAnswer = (answer: HttpAnswer): NodeBadAnswer =>
+  new NodeBadAnswer({ detail: `HTTP status ${answer.status}, ${shorten(textOf(answer))}` })
+
+const textOf = ({ body }: HttpAnswer): string => utf8.decode(body)
+const utf8 = new TextDecoder()
 
 const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 

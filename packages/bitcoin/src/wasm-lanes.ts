@@ -9,12 +9,37 @@ export type Code = ReadonlyArray<number>
 
 export const i32 = (value: number): Code => [0x41, ...signed(value)]
 export const addI32 = (a: Code, b: Code): Code => [...a, ...b, 0x6a]
+export const subtractI32 = (a: Code, b: Code): Code => [...a, ...b, 0x6b]
 export const andI32 = (a: Code, b: Code): Code => [...a, ...b, 0x71]
+export const orI32 = (a: Code, b: Code): Code => [...a, ...b, 0x72]
+/** 1 for zero, 0 for anything else. */
+export const isZeroI32 = (a: Code): Code => [...a, 0x45]
+/** 1 where a is below b, both unsigned. */
+export const isBelowI32 = (a: Code, b: Code): Code => [...a, ...b, 0x49]
+/** How many zero bits stand below the lowest one. */
+export const zerosBelowI32 = (a: Code): Code => [...a, 0x68]
+export const storeI32 = (address: Code, offset: number, value: Code): Code => [
+  ...address,
+  ...value,
+  0x36,
+  0,
+  ...unsigned(offset)
+]
 export const get = (local: number): Code => [0x20, local]
 export const set = (local: number, value: Code): Code => [...value, 0x21, local]
 export const call = (fn: number, ...parameters: ReadonlyArray<Code>): Code => [...parameters.flat(), 0x10, fn]
 /** The statements, again as long as the value behind them is not zero. */
 export const repeatWhile = (statements: Code, value: Code): Code => [0x03, 0x40, ...statements, ...value, 0x0d, 0, 0x0b]
+/** The first statements where the value is not zero, and else the second ones. */
+export const choose = (value: Code, statements: Code, otherwise: Code): Code => [
+  ...value,
+  0x04,
+  0x40,
+  ...statements,
+  0x05,
+  ...otherwise,
+  0x0b
+]
 
 /** Four lanes of 32 bits, or sixteen of 8, at the address and an offset to it. */
 export const load = (address: Code, offset: number): Code => [...address, ...lanes(0x00), 0, ...unsigned(offset)]
@@ -73,10 +98,18 @@ export const add8 = binary(0x6e)
 export const subtract8 = binary(0x71)
 /** All bits of a lane where a is below b, both unsigned. */
 export const isBelow8 = binary(0x26)
+/** All bits of a lane where a is not below b, both unsigned; in fewer steps. */
+export const isNotBelow8 = binary(0x2c)
+/** All bits of a lane where both are the same. */
+export const isSame8 = binary(0x23)
 export const left32 = shift(0xab)
 export const right32 = shift(0xad)
 export const left16 = shift(0x8b)
 export const right16 = shift(0x8d)
+/** The highest bit of each lane, that of the first one lowest. */
+export const bitsOf8 = (a: Code): Code => [...a, ...lanes(0x64)]
+/** 1 if any bit is set. */
+export const anyBit = (a: Code): Code => [...a, ...lanes(0x53)]
 /** 1 if no lane is zero. */
 export const allTrue8 = (a: Code): Code => [...a, ...lanes(0x63)]
 
