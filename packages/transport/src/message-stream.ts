@@ -1,7 +1,8 @@
 /** A `FrameDuplex` after its setup as a `Connection`: frames to messages and back, a whole read or write at a time. */
 import { DecodeError, type Direction, EncodeError, type Frame } from "@sluice/protocol"
-import { Duration, Effect, Metric, Stream } from "effect"
+import { Clock, Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
+import { Allowance } from "./allowance.ts"
 import type { Connection } from "./connection.ts"
 import type { ConnectionError } from "./error.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
@@ -27,6 +28,12 @@ export interface Speech<In, Out> {
   readonly extensions: ReadonlyArray<number>
 }
 
+/**
+ * Messages of unknown type a second, each KB of payload counted as one more, above which a peer is read from more slowly:
+ * they are none of its role's, whose own limits do not see them, and each costs its decryption.
+ */
+const DISCARDED_PER_SECOND = 1_000
+
 /** What a payload may have behind the fields that are declared: TLVs of extensions (section 3.4.3), in bytes. */
 const TLV_ROOM = 1024
 
@@ -42,8 +49,10 @@ export const overFrames = <In, Out>(options: {
   readonly setup: Omit<Connection<In, Out>["setup"], "extensions">
   readonly early: ReadonlyArray<Frame>
   readonly limits: MessageLimits
+  /** Run when the peer is read from more slowly, for what it sends is unknown here. */
+  readonly onSlowDown?: Effect.Effect<void>
 }): Connection<In, Out> => {
-  const { frames, limits, setup, speak } = options
+  const { frames, limits, onSlowDown = Effect.void, setup, speak } = options
   let { answer } = options
   let { extensions, incoming, outgoing } = speak()
   const listen = () => {
@@ -52,12 +61,21 @@ export const overFrames = <In, Out>(options: {
   }
   listen()
 
+  let unknown: Allowance | undefined
+  const discard = (count: number, cost: number): Effect.Effect<void> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const waitMs = (unknown ??= new Allowance(DISCARDED_PER_SECOND, now)).take(cost, now)
+      const counted = Metric.update(discardedMessages, count)
+      return waitMs === 0 ? counted : Effect.all([counted, onSlowDown, Effect.sleep(waitMs)], { discard: true })
+    })
+
   // Bytes that do not decode end the connection, after the messages before them.
   let broken: ConnectionError | undefined
   const decode = (batch: ReadonlyArray<Frame>): Effect.Effect<NonEmptyReadonlyArray<In>, ConnectionError> => {
     const messages: Array<In> = []
     const answers: Array<Uint8Array> = []
     let discarded = 0
+    let cost = 0
     try {
       for (const frame of batch) {
         if (answer !== undefined) {
@@ -70,15 +88,17 @@ export const overFrames = <In, Out>(options: {
           answer = undefined
         }
         const message = incoming.decode(frame)
-        if (message === undefined) discarded++
-        else messages.push(message)
+        if (message === undefined) {
+          discarded++
+          cost += 1 + frame.payload.length / 1024
+        } else messages.push(message)
       }
     } catch (error) {
       if (!(error instanceof DecodeError || error instanceof SetupError)) throw error
       broken = error
     }
     let result = isReadonlyArrayNonEmpty(messages) ? Effect.succeed(messages) : pull
-    if (discarded > 0) result = Effect.andThen(Metric.update(discardedMessages, discarded), result)
+    if (discarded > 0) result = Effect.andThen(discard(discarded, cost), result)
     return isReadonlyArrayNonEmpty(answers) ? Effect.andThen(frames.write(answers), result) : result
   }
 

@@ -11,7 +11,7 @@ import { Common, type Direction, DecodeError, ErrorCode, Frame, type Protocol } 
 import { Clock, type Context, Duration, Effect, Layer, type Scope } from "effect"
 import packageJson from "../package.json" with { type: "json" }
 import type { Connection, ConnectionDialer, ConnectionListener, Device } from "./connection.ts"
-import type { Endpoint, ServerAddress } from "./endpoint.ts"
+import { type Endpoint, formatEndpoint, type ServerAddress } from "./endpoint.ts"
 import type { ConnectionError } from "./error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
 import { type MessageLimits, overFrames } from "./message-stream.ts"
@@ -26,6 +26,7 @@ import {
   pullAfter,
   ServerNegotiation
 } from "./negotiation.ts"
+import { makeNotices, type Notices } from "./notices.ts"
 import {
   RefusedByServer,
   RefusedClient,
@@ -82,8 +83,9 @@ export const server = <Self, In, Out>(
 ): Layer.Layer<Self, never, FrameListener> =>
   Layer.effect(
     service as unknown as Context.Key<Self, ConnectionListener<In, Out>>,
-    Effect.map(FrameListener, ({ address, run, stopAccepting }): ConnectionListener<In, Out> => {
-      const accept = makeAccept(service.protocol, options)
+    Effect.gen(function* (): Effect.fn.Return<ConnectionListener<In, Out>, never, FrameListener | Scope.Scope> {
+      const { address, run, stopAccepting } = yield* FrameListener
+      const accept = makeAccept(service.protocol, options, yield* makeNotices())
       return { address, run: (handler) => run((frames) => Effect.flatMap(accept(frames), handler)), stopAccepting }
     })
   )
@@ -102,7 +104,7 @@ export const client = <Self, In, Out>(
   )
 
 /** The server's part: one SetupConnection comes, Success or Error goes. */
-const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions) => {
+const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions, notices: Notices) => {
   const { supportedFlags = 0, flags = 0, check } = options
   const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
   const spoken = makeSpoken(protocol)
@@ -159,7 +161,11 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
       answer: (frame) => negotiation.answer(frame),
       setup: { version: usedVersion, flags: client.flags, device: { vendor, hardwareVersion, firmware, deviceId } },
       early: negotiation.missing.length === 0 ? early : yield* awaitRequired({ frames, negotiation, early, timeout }),
-      limits: options
+      limits: options,
+      onSlowDown: Effect.suspend(() => {
+        const line = `${formatEndpoint(remote)} sends too many messages of unknown types and is read from more slowly`
+        return notices.note("too_many_unknown", line, "Warn")
+      })
     })
   })
 }

@@ -268,4 +268,41 @@ describe("a connection in its limits", () => {
       assert.strictEqual(received, 1)
     }).pipe(Effect.provide(mining()))
   )
+
+  for (const [what, payload, count] of [
+    ["short ones", 0, 20_000],
+    ["long ones", 63 * 1024, 300]
+  ] as const) {
+    it.effect(`is read from more slowly if it sends many messages of unknown types: ${what}`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        const { address, run } = yield* MiningListener
+        let received = 0
+        yield* Effect.forkScoped(
+          run((connection) =>
+            Stream.runForEachArray(connection.receive, (batch) => Effect.sync(() => (received += batch.length)))
+          )
+        )
+        const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
+        const unknown = new Uint8Array(6 + payload)
+        unknown.set([0, 0, 0xee, payload & 0xff, payload >> 8])
+        yield* Effect.forkScoped(
+          Effect.gen(function* () {
+            for (let sent = 0; sent < count; sent += 100) {
+              yield* client.sendFrames(Array.from({ length: 100 }, () => unknown))
+            }
+            yield* client.sendFrames([close()])
+          })
+        )
+        for (let round = 0; round < 10; round++) yield* TestClock.adjust(0)
+        assert.strictEqual(received, 0, "it waits behind ten seconds' worth")
+        yield* TestClock.adjust("15 seconds")
+        assert.strictEqual(received, 1)
+        assert.strictEqual(
+          lines.filter((line) => line.includes("unknown types and is read from more slowly")).length,
+          2
+        )
+      }).pipe(Effect.provide(mining().pipe(Layer.provideMerge(logTo(lines)))))
+    })
+  }
 })
