@@ -4,16 +4,8 @@ import { HeaderHasher, ShareCheck, VERSION_MASK, writeHeader } from "@sluice/cor
 import { Mining } from "@sluice/protocol"
 import { Schema } from "effect"
 import { ClientConnection, type ClientEvent, latestNtime, type MinedShare, type Work } from "../src/index.ts"
-import {
-  ANY_TARGET,
-  bytes,
-  futureTemplate,
-  HASH_RATE,
-  newPrevHash,
-  type Said,
-  template,
-  TestServer
-} from "./server-fixture.ts"
+import { HASH_RATE, type Said, TestServer } from "./server-fixture.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
 
 const Step = Schema.Literals([
   "openStandard",

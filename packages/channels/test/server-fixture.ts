@@ -13,58 +13,13 @@ import {
   Server,
   u256FromBytes
 } from "../src/index.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "./templates.ts"
 
 /** When everything begins: seconds and milliseconds. */
 export const START_SECONDS = 1_800_000_000
 export const START = START_SECONDS * 1000
 
-export const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
 export const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"))
-/** Every hash meets it. */
-export const ANY_TARGET = bytes(0xff)
-/** No hash meets it. */
-export const NO_BLOCK = bytes(0)
-
-const COMMITMENT_OUTPUT = hex(
-  "0000000000000000266a24aa21a9ede2f61c3f71d1defd3fa999dfa36953755c690689799962b48bebd836974e8cf9"
-)
-
-export const template = (
-  templateId: number,
-  fields: Partial<TemplateDistribution.NewTemplate> = {}
-): TemplateDistribution.NewTemplate => ({
-  _tag: "NewTemplate",
-  templateId: BigInt(templateId),
-  futureTemplate: false,
-  version: 0x20000000,
-  coinbaseTxVersion: 2,
-  coinbasePrefix: hex("029f0000"),
-  coinbaseTxInputSequence: 0xfffffffe,
-  coinbaseTxValueRemaining: 5_000_000_000n,
-  coinbaseTxOutputsCount: 1,
-  coinbaseTxOutputs: COMMITMENT_OUTPUT,
-  coinbaseTxLocktime: 158,
-  merklePath: [bytes(0x11), bytes(0x22)],
-  ...fields
-})
-
-export const futureTemplate = (
-  templateId: number,
-  fields: Partial<TemplateDistribution.NewTemplate> = {}
-): TemplateDistribution.NewTemplate => template(templateId, { futureTemplate: true, ...fields })
-
-export const newPrevHash = (
-  templateId: number,
-  fields: Partial<TemplateDistribution.SetNewPrevHash> = {}
-): TemplateDistribution.SetNewPrevHash => ({
-  _tag: "SetNewPrevHash",
-  templateId: BigInt(templateId),
-  prevHash: bytes(templateId),
-  headerTimestamp: START_SECONDS,
-  nbits: 0x1d00ffff,
-  target: NO_BLOCK,
-  ...fields
-})
 
 export const coinbaseRules: CoinbaseRules = {
   tags: coinbaseTags("test", ""),

@@ -7,17 +7,8 @@ import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Schema } from "effect"
 import type { Server } from "../src/index.ts"
 import { u256ToBytes } from "../src/index.ts"
-import {
-  ANY_TARGET,
-  futureTemplate,
-  HASH_RATE,
-  newPrevHash,
-  open,
-  type Said,
-  template,
-  TestMiner,
-  TestServer
-} from "./server-fixture.ts"
+import { HASH_RATE, open, type Said, TestMiner, TestServer } from "./server-fixture.ts"
+import { ANY_TARGET, futureTemplate, newPrevHash, template } from "./templates.ts"
 
 const small = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
 

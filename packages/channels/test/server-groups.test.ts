@@ -2,18 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { u256ToBytes } from "../src/index.ts"
-import {
-  ANY_TARGET,
-  bytes,
-  futureTemplate,
-  HASH_RATE,
-  newPrevHash,
-  open,
-  type Said,
-  template,
-  type TestMiner,
-  TestServer
-} from "./server-fixture.ts"
+import { HASH_RATE, open, type Said, type TestMiner, TestServer } from "./server-fixture.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
 
 const deliver = (said: ReadonlyArray<Said>, ...miners: ReadonlyArray<TestMiner>): void => {
   for (const message of said.flatMap(({ messages }) => messages)) for (const miner of miners) miner.receive(message)

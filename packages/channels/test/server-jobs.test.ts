@@ -2,18 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { checkCoinbaseRoom, type CoinbaseRules, jobFromTemplate, Server, withJobId } from "../src/index.ts"
 import { CoinbaseError, coinbaseTags } from "@sluice/bitcoin"
-import {
-  bytes,
-  coinbaseRules,
-  futureTemplate,
-  hex,
-  newPrevHash,
-  sha256d,
-  START,
-  START_SECONDS,
-  template,
-  TestServer
-} from "./server-fixture.ts"
+import { coinbaseRules, hex, sha256d, START, START_SECONDS, TestServer } from "./server-fixture.ts"
+import { bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
 import vectors from "./vectors/job-construction.json" with { type: "json" }
 
 describe("a job from a template", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Server } from "../src/index.ts"
-import { futureTemplate, newPrevHash, TestMiner, TestServer } from "./server-fixture.ts"
+import { TestMiner, TestServer } from "./server-fixture.ts"
+import { futureTemplate, newPrevHash } from "./templates.ts"
 
 const kinds = ["standard", "extended"] as const
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
-import { bytes, open, sha256d, template, TestServer } from "./server-fixture.ts"
+import { open, sha256d, TestServer } from "./server-fixture.ts"
+import { bytes, template } from "./templates.ts"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 

@@ -3,18 +3,8 @@ import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { targetToDifficulty } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
-import {
-  ANY_TARGET,
-  bytes,
-  futureTemplate,
-  HASH_RATE,
-  newPrevHash,
-  open,
-  START_SECONDS,
-  template,
-  TestMiner,
-  TestServer
-} from "./server-fixture.ts"
+import { HASH_RATE, open, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
 
 const kinds = ["standard", "extended"] as const
 

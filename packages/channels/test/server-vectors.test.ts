@@ -4,7 +4,8 @@ import { coinbaseTags, hashFromDisplay } from "@sluice/bitcoin"
 import { nBitsToTarget, targetToDifficulty } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { ExtranonceSpace, jobFromTemplate, Server } from "../src/index.ts"
-import { ANY_TARGET, coinbaseRules, hex, template } from "./server-fixture.ts"
+import { coinbaseRules, hex } from "./server-fixture.ts"
+import { ANY_TARGET, template } from "./templates.ts"
 import vectors from "./vectors/shares.json" with { type: "json" }
 
 it.each(vectors)("$name: $kind, $verdict", (vector) => {

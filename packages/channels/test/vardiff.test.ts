@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { targetToDifficulty } from "@sluice/core"
-import { futureTemplate, newPrevHash, START, TestServer } from "./server-fixture.ts"
+import { START, TestServer } from "./server-fixture.ts"
+import { futureTemplate, newPrevHash } from "./templates.ts"
 
 const targetOf = (vardiff: Server.Vardiff, sharesPerMinute = 6): number =>
   targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, sharesPerMinute)), 0)

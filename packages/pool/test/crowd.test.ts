@@ -9,7 +9,7 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Worker } from "node:worker_threads"
 import type { Crowd, CrowdState } from "./crowd.ts"
-import { template } from "./templates.ts"
+import { template } from "../../channels/test/templates.ts"
 import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
 import { giveWork, publish, tcpWorld } from "./worlds.ts"
 

@@ -5,7 +5,7 @@ import type { ConnectionError, DialError } from "@sluice/transport"
 import { Effect } from "effect"
 import { TemplateFeed } from "@sluice/template-provider"
 import type { PoolOptions } from "../src/index.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET } from "../../channels/test/templates.ts"
 import { type Miner, openExtended, openStandard, TestClient } from "./test-client.ts"
 import { giveWork, memoryWorld, tcpWorld, type World } from "./worlds.ts"
 

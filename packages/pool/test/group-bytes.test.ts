@@ -4,7 +4,7 @@ import { type Frame, Mining } from "@sluice/protocol"
 import type { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
 import { Effect } from "effect"
-import { bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
 import { giveWork, memoryWorld, publish } from "./worlds.ts"
 

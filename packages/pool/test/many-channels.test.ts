@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { TemplateFeed } from "@sluice/template-provider"
 import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { bytes, futureTemplate, newPrevHash } from "./templates.ts"
+import { bytes, futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
 import { openExtended, TestClient } from "./test-client.ts"
 import { memoryWorld, poolStats, tcpWorld } from "./worlds.ts"
 

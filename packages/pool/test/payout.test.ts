@@ -3,7 +3,7 @@ import { type Output, scriptForAddress, scriptForDescriptor } from "@sluice/bitc
 import { TemplateFeed } from "@sluice/template-provider"
 import { Effect, Queue, Result } from "effect"
 import { Pool, type PayoutOptions, payoutOf, payoutScript, splitReward, splitSoloReward } from "../src/index.ts"
-import { ANY_TARGET, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
 import { COINBASE_ADDRESS, giveWork, memoryWorld, publish } from "./worlds.ts"
 

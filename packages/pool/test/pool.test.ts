@@ -7,7 +7,7 @@ import { FrameDialer } from "@sluice/transport"
 import { Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Pool, type PoolEvent, ShareLogError } from "../src/index.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
 import { openExtended, openStandard, PoolAddress, TestClient } from "./test-client.ts"
 import { COINBASE_ADDRESS, giveWork, memoryWorld, options, poolStats, publish } from "./worlds.ts"
 

@@ -1,7 +1,7 @@
 /** A chain that leads back to a block which was left, as a miner and the books of the pool see it. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { bytes, futureTemplate, newPrevHash } from "./templates.ts"
+import { bytes, futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
 import { giveWork, memoryWorld, poolStats, publish } from "./worlds.ts"
 

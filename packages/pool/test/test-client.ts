@@ -4,7 +4,7 @@ import { ShareCheck } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { type Connection, type ConnectionError, MiningDialer, type ServerAddress, Setup } from "@sluice/transport"
 import { Context, Effect, Layer, Queue, Stream } from "effect"
-import { ANY_TARGET, bytes } from "./templates.ts"
+import { ANY_TARGET, bytes } from "../../channels/test/templates.ts"
 
 /** Where the pool of a test is. */
 export class PoolAddress extends Context.Service<PoolAddress, ServerAddress>()("test/PoolAddress") {}

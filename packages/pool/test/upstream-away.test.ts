@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { TemplateFeed, type TemplateMessage, type TemplateSourceState } from "@sluice/template-provider"
 import { Effect, Fiber, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { futureTemplate, newPrevHash, template } from "./templates.ts"
+import { futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
 import { giveWork, memoryWorld, poolStats, publish } from "./worlds.ts"
 

@@ -4,7 +4,7 @@ import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
 import { type FrameDialer, Memory, MiningListener, Noise, Plain, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Logger, Option } from "effect"
 import { Pool, type PoolOptionError, type PoolOptions } from "../src/index.ts"
-import { futureTemplate, newPrevHash } from "./templates.ts"
+import { futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
 import { PoolAddress } from "./test-client.ts"
 
 export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"

@@ -19,7 +19,7 @@ export const template = (
   futureTemplate: false,
   version: 0x20000000,
   coinbaseTxVersion: 2,
-  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
+  coinbasePrefix: Uint8Array.of(2, 0x9f, 0, 0),
   coinbaseTxInputSequence: 0xfffffffe,
   coinbaseTxValueRemaining: 5_000_000_000n,
   coinbaseTxOutputsCount: 1,
