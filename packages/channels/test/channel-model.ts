@@ -94,6 +94,11 @@ export class Model {
     return [...this.channels.values()].filter(({ group }) => group === id)
   }
 
+  /** Ids of channels that are closed. */
+  pastChannelIds(): ReadonlyArray<number> {
+    return [...this.#channelIds].filter((id) => !this.channels.has(id))
+  }
+
   close(id: number): void {
     for (const channel of this.addressed(id)) this.channels.delete(channel.id)
   }
@@ -216,7 +221,6 @@ export class Model {
     if (request !== undefined && size < request.minExtranonceSize) rules.add("minimum-extranonce-size")
     if (message.extranoncePrefix.length + size > FULL_EXTRANONCE) rules.add("full-extranonce-size")
     if (this.#channelIds.has(message.channelId) || this.#groupIds.has(message.channelId)) rules.add("unique-channel-id")
-    if (this.flags.requiresStandardJobs) return
     const { channelId, groupChannelId } = message
     if (groupChannelId === channelId || this.#channelIds.has(groupChannelId)) rules.add("unique-group-channel-id")
     const fits = (other: ModelChannel) => fullSize(other) === message.extranoncePrefix.length + size
@@ -263,6 +267,10 @@ export class Model {
       if (this.flags.fixedVersion && message.versionRollingAllowed) rules.add("version-is-fixed")
     }
     const channels = this.addressed(message.channelId)
+    // 5.1: each has a part of the search space of its own.
+    const prefixes = channels.map(({ prefix }) => Buffer.from(prefix).toString("hex"))
+    const isAlike = (one: string, at: number) => prefixes.some((other, i) => i !== at && one.startsWith(other))
+    if (message._tag === "NewExtendedMiningJob" && prefixes.some(isAlike)) rules.add("unique-search-space")
     const isInUse = ({ jobs }: ModelChannel) => ["future", "active"].includes(jobs.get(message.jobId)?.state ?? "")
     if (channels.some(isInUse)) rules.add("unique-job-id")
     const isFirst = channels.every(({ prevHash }) => prevHash === undefined)

@@ -207,17 +207,51 @@ describe("opening a channel", () => {
       "equal-extranonce-size-in-group",
       { channelId: 9, extranoncePrefix: bytes(1, 13) }
     ]
-  ])("refuses %s for a second channel", (_, rule, fields) => {
-    const client = withStandard()
-    const { requestId } = client.openStandardChannel(request)
-    expectViolation(client, openedStandard({ requestId, ...fields }), rule)
+  ])("refuses %s for a second channel, whatever jobs may come", (_, rule, fields) => {
+    for (const requiresStandardJobs of [false, true]) {
+      const client = withStandard({ requiresStandardJobs })
+      const { requestId } = client.openStandardChannel(request)
+      expectViolation(client, openedStandard({ requestId, ...fields }), rule)
+    }
   })
 
-  it("does not look at groups where only standard jobs may come", () => {
-    const client = withStandard({ requiresStandardJobs: true })
+  it.each<[string, ServerRule, Partial<Mining.OpenStandardMiningChannelSuccess>]>([
+    ["the id of a channel that was closed", "unique-channel-id", { channelId: 7 }],
+    ["the id of a group that was closed", "unique-channel-id", { channelId: 100 }],
+    ["a group with a closed channel's id", "unique-group-channel-id", { channelId: 9, groupChannelId: 7 }]
+  ])("refuses %s, by either end", (_, rule, fields) => {
+    const closing = [
+      (client: ClientConnection) => client.closeChannel(7, "done"),
+      (client: ClientConnection) => client.receive([{ _tag: "CloseChannel", channelId: 100, reasonCode: "" }], NOW)
+    ]
+    for (const close of closing) {
+      const client = withStandard()
+      close(client)
+      expect(client.channels.size).toBe(0)
+      const { requestId } = client.openStandardChannel(request)
+      expectViolation(client, openedStandard({ requestId, ...fields }), rule)
+    }
+  })
+
+  it("takes a group's id for a group again", () => {
+    const client = withStandard()
+    client.closeChannel(7, "done")
     const { requestId } = client.openStandardChannel(request)
-    const second = openedStandard({ requestId, channelId: 9, groupChannelId: 7, extranoncePrefix: bytes(1, 16) })
-    expect(tags(client.receive([second], NOW))).toEqual(["ChannelOpened"])
+    expect(tags(client.receive([openedStandard({ requestId, channelId: 9 })], NOW))).toEqual(["ChannelOpened"])
+  })
+
+  it("remembers the last thousand ids, not all that a server can make up", () => {
+    const client = withStandard()
+    const reopen = (channelId: number) => {
+      const { requestId } = client.openStandardChannel(request)
+      const events = client.receive([openedStandard({ requestId, channelId })], NOW)
+      client.closeChannel(channelId, "done")
+      return events
+    }
+    client.closeChannel(7, "done")
+    for (let channelId = 1001; channelId <= 2024; channelId++) reopen(channelId)
+    expect(tags(reopen(7))).toEqual(["ChannelOpened"])
+    expect(reopen(1002)).toMatchObject([{ _tag: "ProtocolViolation", rule: "unique-channel-id" }])
   })
 })
 
@@ -523,6 +557,38 @@ describe("a group", () => {
     ["a prefix that makes an extranonce too long", "full-extranonce-size", setPrefix(8, 25)]
   ])("refuses %s", (_, rule, message) => {
     expectViolation(withGroup(), message, rule)
+  })
+
+  it("refuses a closed channel's id", () => {
+    const client = withGroup()
+    client.closeChannel(17, "done")
+    expectViolation(client, setGroup(17, [7]), "unique-group-channel-id")
+  })
+
+  it("refuses a job that is the same work for two members", () => {
+    const cases: ReadonlyArray<readonly [channelId: number, prefix: Uint8Array]> = [
+      [7, bytes(17, 12)],
+      // All that an extended channel with the prefix bb bb bb bb can search has this standard channel's in it.
+      [17, Uint8Array.of(...bytes(0xbb, 4), ...bytes(1, 8))]
+    ]
+    for (const [channelId, extranoncePrefix] of cases) {
+      const client = withGroup()
+      const change = { _tag: "SetExtranoncePrefix", channelId, extranoncePrefix } as const
+      // Before a job comes the other may get another one.
+      expect(tags(client.receive([change], NOW))).toEqual(["ExtranoncePrefixChanged"])
+      expectViolation(client, extendedJob({ channelId: 100 }), "unique-search-space")
+    }
+  })
+
+  it("lets two members change prefixes between two jobs", () => {
+    const client = withGroup()
+    const swap = (channelId: number, fill: number): Mining.SetExtranoncePrefix => ({
+      _tag: "SetExtranoncePrefix",
+      channelId,
+      extranoncePrefix: bytes(fill, 12)
+    })
+    const swapped = [swap(7, 17), swap(17, 7), extendedJob({ channelId: 100 })]
+    expect(tags(client.receive(swapped, NOW)).at(-1)).toBe("JobReceived")
   })
 
   it("refuses members with different extranonce sizes", () => {

@@ -1,5 +1,6 @@
 /** What a client knows of one connection: its channels, the groups they are in, and the requests without an answer. */
 import type { ClientChannel } from "./channel.ts"
+import { forgetOldest } from "./forget-oldest.ts"
 import { ClientGroup } from "./group.ts"
 
 /** What both ends said in the flags of SetupConnection (5.3.1). */
@@ -19,17 +20,32 @@ export interface OpenRequest {
   readonly minExtranonceSize: number
 }
 
+/** How many ids of channels that are closed, and of groups without members, are remembered. */
+const MAX_PAST_IDS = 1024
+
 export class ConnectionState {
   readonly flags: AgreedFlags
   readonly channels = new Map<number, ClientChannel>()
   readonly groups = new Map<number, ClientGroup>()
   /** By request id. */
   readonly requests = new Map<number, OpenRequest>()
+  readonly #pastChannelIds = new Set<number>()
+  readonly #pastGroupIds = new Set<number>()
   readonly #maxFutureJobs: number
 
   constructor(flags: AgreedFlags, maxFutureJobs: number) {
     this.flags = flags
     this.#maxFutureJobs = maxFutureJobs
+  }
+
+  /** Whether the id is or was a channel's, as far as it is remembered: it keeps its meaning as long as the connection lives. */
+  isChannelId(id: number): boolean {
+    return this.channels.has(id) || this.#pastChannelIds.has(id)
+  }
+
+  /** As `isChannelId`, for groups. */
+  isGroupId(id: number): boolean {
+    return this.groups.has(id) || this.#pastGroupIds.has(id)
   }
 
   /** The channel of that id, or the members of the group of that id. */
@@ -55,6 +71,8 @@ export class ConnectionState {
     for (const channel of closed) {
       this.#leave(channel)
       this.channels.delete(channel.channelId)
+      this.#pastChannelIds.add(channel.channelId)
+      forgetOldest(this.#pastChannelIds, MAX_PAST_IDS)
     }
     return closed
   }
@@ -64,6 +82,9 @@ export class ConnectionState {
     if (channel.groupChannelId === undefined) return
     const group = this.groups.get(channel.groupChannelId)
     group?.members.delete(channel)
-    if (group?.members.size === 0) this.groups.delete(channel.groupChannelId)
+    if (group?.members.size !== 0) return
+    this.groups.delete(channel.groupChannelId)
+    this.#pastGroupIds.add(channel.groupChannelId)
+    forgetOldest(this.#pastGroupIds, MAX_PAST_IDS)
   }
 }

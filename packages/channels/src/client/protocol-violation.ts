@@ -16,9 +16,9 @@ export const SERVER_RULES = {
   "minimum-extranonce-size": "5.3.4",
   /** Prefix and extranonce together have at most 32 bytes. */
   "full-extranonce-size": "5.1.2.1",
-  /** No two channels of a connection have the same id. */
+  /** No two channels of a connection have the same id, also if the first one is closed, and none has that of a group. */
   "unique-channel-id": "5.2",
-  /** Group ids and channel ids are of one namespace, and neither becomes the other. */
+  /** Group ids and channel ids are of one namespace, and neither becomes the other; whether group jobs may come or not. */
   "unique-group-channel-id": "5.2.3",
   /** All channels of a group have the same full extranonce size. */
   "equal-extranonce-size-in-group": "5.2.3",
@@ -40,6 +40,8 @@ export const SERVER_RULES = {
   "version-rolling-was-required": "5.3.1",
   /** A server with REQUIRES_FIXED_VERSION sends no job that allows version rolling. */
   "version-is-fixed": "5.3.1",
+  /** No two members of a group have the same extranonces: with the group's jobs they would do the same work. */
+  "unique-search-space": "5.1",
   /** A coinbase without BIP141 fields; one that has them must at least be of the form that can be stripped. */
   "strippable-coinbase": "5.3.16",
   /** SetExtranoncePrefix is for channels, not for groups. */

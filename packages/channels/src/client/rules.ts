@@ -25,9 +25,10 @@ export const checkSetup = ({ flags }: ConnectionState, { _tag }: Mining.ToClient
     : undefined
 
 export const checkOpened = (
-  { channels, flags, groups, requests }: ConnectionState,
+  state: ConnectionState,
   message: Mining.OpenStandardMiningChannelSuccess | Mining.OpenExtendedMiningChannelSuccess
 ): Check => {
+  const { groups, requests } = state
   const { _tag, channelId, groupChannelId, requestId, target } = message
   const kind = _tag === "OpenStandardMiningChannel.Success" ? "standard" : "extended"
   const request = requests.get(requestId)
@@ -51,13 +52,11 @@ export const checkOpened = (
   }
   const fullSize = message.extranoncePrefix.length + extranonceSize
   if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
-  if (channels.has(channelId) || groups.has(channelId)) {
-    return protocolViolation("unique-channel-id", _tag, `channel id ${channelId} is in use on this connection`)
+  if (state.isChannelId(channelId) || state.isGroupId(channelId)) {
+    const whose = state.isChannelId(channelId) ? "another channel" : "a group"
+    return protocolViolation("unique-channel-id", _tag, `channel id ${channelId} is or was that of ${whose}`)
   }
-  if (flags.requiresStandardJobs) return undefined
-  if (groupChannelId === channelId || channels.has(groupChannelId)) {
-    return protocolViolation("unique-group-channel-id", _tag, `group id ${groupChannelId} is the id of a channel`)
-  }
+  if (groupChannelId === channelId || state.isChannelId(groupChannelId)) return channelAsGroup(_tag, groupChannelId)
   return checkSizeInGroup(_tag, groups.get(groupChannelId), channelId, fullSize)
 }
 
@@ -119,6 +118,15 @@ export const checkExtendedJob = (
       `the server said REQUIRES_FIXED_VERSION, and job ${jobId} allows version rolling`
     )
   }
+  const alike = searchingTheSame(members)
+  if (alike !== undefined) {
+    return protocolViolation(
+      "unique-search-space",
+      _tag,
+      `the extranonce prefixes ${alike.map((member) => prefixOf(member)).join(" and ")} begin alike, so job ${jobId} is the ` +
+        "same work for both"
+    )
+  }
   try {
     stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
   } catch (error) {
@@ -126,6 +134,22 @@ export const checkExtendedJob = (
   }
   return checkJob(members, message)
 }
+
+/** Two whose extranonces begin alike, all of the shorter prefix. In order they stand beside each other. */
+const searchingTheSame = (members: ReadonlySet<ClientChannel>): ReadonlyArray<ClientChannel> | undefined => {
+  if (members.size < 2) return undefined
+  const sorted = [...members].toSorted((a, b) => Buffer.compare(a.extranoncePrefix, b.extranoncePrefix))
+  for (let i = 1; i < sorted.length; i++) {
+    const [shorter, longer] = [sorted[i - 1]!, sorted[i]!]
+    const size = shorter.extranoncePrefix.length
+    if (Buffer.compare(shorter.extranoncePrefix, longer.extranoncePrefix.subarray(0, size)) === 0)
+      return [shorter, longer]
+  }
+  return undefined
+}
+
+const prefixOf = ({ channelId, extranoncePrefix }: ClientChannel): string =>
+  `${Buffer.from(extranoncePrefix).toString("hex") || "(none)"} of channel ${channelId}`
 
 /** What holds for jobs of both kinds. */
 const checkJob = (
@@ -194,7 +218,8 @@ export const checkExtranoncePrefix = (
   return group !== undefined && group.members.size > 1 ? checkSizeInGroup(_tag, group, channelId, fullSize) : undefined
 }
 
-export const checkGroup = ({ channels, flags, groups }: ConnectionState, message: Mining.SetGroupChannel): Check => {
+export const checkGroup = (state: ConnectionState, message: Mining.SetGroupChannel): Check => {
+  const { channels, flags, groups } = state
   const { _tag, channelIds, groupChannelId } = message
   if (flags.requiresStandardJobs) {
     return protocolViolation(
@@ -203,9 +228,7 @@ export const checkGroup = ({ channels, flags, groups }: ConnectionState, message
       `this client said REQUIRES_STANDARD_JOBS, and got group ${groupChannelId}`
     )
   }
-  if (channels.has(groupChannelId)) {
-    return protocolViolation("unique-group-channel-id", _tag, `group id ${groupChannelId} is the id of a channel`)
-  }
+  if (state.isChannelId(groupChannelId)) return channelAsGroup(_tag, groupChannelId)
   let fullSize = groups.get(groupChannelId)?.fullExtranonceSize
   for (const channelId of channelIds) {
     const channel = channels.get(channelId)
@@ -217,6 +240,9 @@ export const checkGroup = ({ channels, flags, groups }: ConnectionState, message
   }
   return undefined
 }
+
+const channelAsGroup = (tag: string, groupId: number) =>
+  protocolViolation("unique-group-channel-id", tag, `group id ${groupId} is or was the id of a channel`)
 
 const checkSizeInGroup = (tag: string, group: ClientGroup | undefined, channelId: number, fullSize: number): Check => {
   const groupSize = group?.fullExtranonceSize
