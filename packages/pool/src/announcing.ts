@@ -13,7 +13,7 @@ import type { Work } from "./work.ts"
 const TOLD_AT_ONCE = 64
 
 export interface AnnouncingOptions {
-  readonly sessions: ReadonlySet<Session>
+  readonly sessions: ReadonlyMap<number, Session>
   readonly work: Work
   readonly judge: Server.ShareJudge
   readonly recorder: Recorder
@@ -26,7 +26,7 @@ export const makeAnnouncing = ({ clock, judge, metrics, recorder, sessions, work
   Effect.fnUntraced(function* (batch: ReadonlyArray<TemplateMessage>) {
     const arrived = clock.monotonicTimeNanosUnsafe()
     const made = work.onMessages(batch, clock.currentTimeMillisUnsafe())
-    const listeners = Array.from(sessions)
+    const listeners = Array.from(sessions.values())
     for (let first = 0; first < listeners.length; first += TOLD_AT_ONCE) {
       if (first > 0) yield* Effect.yieldNow
       const some = listeners.slice(first, first + TOLD_AT_ONCE)

@@ -19,8 +19,8 @@ import type { Work } from "./work.ts"
 const FLUSH_TIMEOUT = Duration.seconds(1)
 
 export interface ConnectionsOptions {
-  /** Those that are served. */
-  readonly sessions: Set<Session>
+  /** Those that are served, by id. */
+  readonly sessions: Map<number, Session>
   readonly rules: PoolRules
   readonly maxPendingBytes: number
   readonly work: Work
@@ -65,7 +65,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     // Whatever ends it, and be it at once: who is in `sessions` leaves it again.
     yield* Effect.acquireUseRelease(
       Effect.suspend(() => {
-        sessions.add(session)
+        sessions.set(session.id, session)
         return record([{ _tag: "ConnectionOpened", connectionId: session.id, remote, device }])
       }),
       () => Stream.runForEachArray(connection.receive, (batch) => onBatch(session, batch)),
@@ -146,7 +146,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     if (evicted === undefined || evicted.reason === "no_templates") {
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(outgoing.flush), FLUSH_TIMEOUT))
     }
-    sessions.delete(session)
+    sessions.delete(session.id)
     const reason = evicted?.message ?? reasonOf(exit)
     const closed = session.tell((machine, out) => machine.close(reason, out))
     work.release(session.payee)

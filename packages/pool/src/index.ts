@@ -1,3 +1,4 @@
+export { type ChannelAddress, type Control, ControlError } from "./control.ts"
 export * from "./event.ts"
 export * as JobIds from "./job-ids.ts"
 export { PoolOptionError, type PoolOptions } from "./options.ts"

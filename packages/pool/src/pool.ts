@@ -9,6 +9,7 @@ import { type Endpoint, formatEndpoint, makeNotices, MiningListener } from "@slu
 import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
 import { makeAnnouncing } from "./announcing.ts"
 import { makeConnections } from "./connections.ts"
+import { type Control, makeControl } from "./control.ts"
 import type { PoolEvent } from "./event.ts"
 import { JobIds } from "./job-ids.ts"
 import { makeMetrics } from "./metrics.ts"
@@ -32,7 +33,8 @@ export class Pool extends Context.Service<
      * must not miss a share uses `onShare`.
      */
     readonly events: Stream.Stream<PoolEvent>
-  } & Statistics
+  } & Statistics &
+    Control
 >()("sluice/pool/Pool") {
   /** Serves as long as the layer lives. Miners may come before the first template: they wait for a job. */
   static readonly layer = (options: PoolOptions): Layer.Layer<Pool, PoolOptionError, MiningListener | TemplateSource> =>
@@ -67,7 +69,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const counters = new PoolCounters(now())
   const users = new Users(options.maxIdleUsers ?? 10_000)
   const upstream = new Upstream(Duration.toMillis(options.upstreamTimeout ?? "10 minutes"), now())
-  const sessions = new Set<Session>()
+  const sessions = new Map<number, Session>()
   let isStopping = false
   const metrics = yield* makeMetrics({
     counters,
@@ -97,7 +99,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const reconnect = (): void => {
     if (reconnectTo === undefined) return
     const message = { _tag: "Reconnect", newHost: reconnectTo.host, newPort: reconnectTo.port } as const
-    for (const session of sessions) session.say(message)
+    for (const session of sessions.values()) session.say(message)
   }
 
   /** What the state of the template provider means for miners. */
@@ -114,7 +116,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
           // There is nothing to come back to.
           if (reconnectTo?.host !== "") reconnect()
           const message = "there is no template provider"
-          for (const session of sessions) session.evict({ reason: "no_templates", message })
+          for (const session of sessions.values()) session.evict({ reason: "no_templates", message })
           return Effect.logError(verdict.message)
         }
       }
@@ -124,7 +126,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const tick = Effect.suspend(() => {
     const at = now()
     const happened: Array<PoolEvent> = []
-    for (const session of sessions) {
+    for (const session of sessions.values()) {
       happened.push(...session.tell((machine, out) => machine.tick(at, out)))
       session.send()
       const { emptySince } = session.machine
@@ -170,6 +172,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   return Pool.of({
     address: listener.address,
     events: recorder.events,
-    ...makeStatistics({ counters, users, sessions, present, now })
+    ...makeStatistics({ counters, users, sessions, present, now }),
+    ...makeControl({ sessions, recorder, now })
   })
 })

@@ -44,7 +44,7 @@ export interface Statistics {
 export interface StatisticsOptions {
   readonly counters: PoolCounters
   readonly users: Users
-  readonly sessions: ReadonlySet<Pick<Session, "id" | "machine">>
+  readonly sessions: ReadonlyMap<number, Pick<Session, "machine">>
   readonly present: () => Pick<PoolStats, "upstream" | "height">
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -102,8 +102,9 @@ const statsOf = Effect.fnUntraced(function* (
   const connectionIds = new Set(channels.map(({ info }) => info.connectionId))
   const counts = new Map<Server.ChannelInfo, Server.ChannelStats>()
   let asked = 0
-  for (const { id, machine } of sessions) {
-    if (!connectionIds.has(id)) continue
+  for (const id of connectionIds) {
+    const machine = sessions.get(id)?.machine
+    if (machine === undefined) continue
     if (asked >= AT_ONCE) {
       asked = 0
       yield* Effect.yieldNow

@@ -1,0 +1,280 @@
+/** What a program does to live connections of its pool, with a client at the other end that checks it and goes on mining. */
+import { assert, describe, it } from "@effect/vitest"
+import { type ClientEvent, Server } from "@sluice/channels"
+import { Mining } from "@sluice/protocol"
+import { Effect, Stream } from "effect"
+import { bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { Pool, type PoolEvent } from "../src/index.ts"
+import { ChannelClient, settle } from "./channel-client.ts"
+import { giveWork, memoryWorld, poolStats, publish } from "./worlds.ts"
+
+/** A new block, and a newer template for it: whoever follows both mines on job `id + 1`. */
+const nextBlock = (id: number) => Effect.andThen(publish(futureTemplate(id), newPrevHash(id), template(id + 1)), settle)
+
+const newTemplate = (id: number) => Effect.andThen(publish(template(id)), settle)
+
+/** The client's first connection is the pool's number 1. */
+const CONNECTION = 1
+const at = (channelId: number) => ({ connectionId: CONNECTION, channelId })
+
+const tags = (events: ReadonlyArray<ClientEvent>): ReadonlyArray<string> => events.map(({ _tag }) => _tag)
+
+/** No message had no effect, and none broke a rule. */
+const assertUnderstood = ({ events }: ChannelClient): void => {
+  assert.deepStrictEqual(
+    events.filter(({ _tag }) => _tag === "ProtocolViolation" || _tag === "Ignored"),
+    []
+  )
+}
+
+describe("another extranonce prefix", () => {
+  const clients = [
+    ["extended", 0],
+    ["standard", 0],
+    ["standard", Mining.REQUIRES_STANDARD_JOBS]
+  ] as const
+  for (const [kind, flags] of clients) {
+    const how = flags === 0 ? "" : " that requires standard jobs"
+    it.effect(`of a channel (${kind}${how}) is for the jobs to come, and shares of those before are good`, () =>
+      Effect.gen(function* () {
+        const { changeExtranoncePrefix } = yield* Pool
+        yield* giveWork
+        const client = yield* ChannelClient.connect({ flags })
+        const [channelId = 0, other = 0] = yield* client.open(kind, kind)
+        const before = client.machine.channels.get(channelId)!
+        const [oldPrefix, oldWork] = [before.extranoncePrefix, before.work!]
+        yield* changeExtranoncePrefix(at(channelId))
+        yield* settle
+        const [changed] = client.of("ExtranoncePrefixChanged")
+        assert(changed !== undefined)
+        assert.strictEqual(changed.channelId, channelId)
+        assert.strictEqual(changed.extranoncePrefix.length, oldPrefix.length)
+        assert.notDeepEqual(changed.extranoncePrefix, oldPrefix)
+        assert.notDeepEqual(changed.extranoncePrefix, client.machine.channels.get(other)!.extranoncePrefix)
+
+        assert.deepStrictEqual(yield* client.mine(), { accepted: 16, refused: [] })
+        yield* newTemplate(2)
+        assert.notStrictEqual(client.machine.channels.get(channelId)!.work!.jobId, oldWork.jobId)
+        assert.deepStrictEqual(yield* client.mine(), { accepted: 16, refused: [] })
+        for (let i = 0; i < 8; i++) yield* client.submit(oldWork)
+        yield* nextBlock(3)
+        assert.deepStrictEqual(yield* client.mine(), { accepted: 16, refused: [] })
+        assert.strictEqual((yield* poolStats).accepted, 56)
+        assertUnderstood(client)
+      }).pipe(Effect.provide(memoryWorld()))
+    )
+  }
+
+  it.effect("is refused where there is none, and the channel keeps its own", () =>
+    Effect.gen(function* () {
+      const { changeExtranoncePrefix } = yield* Pool
+      yield* giveWork
+      const client = yield* ChannelClient.connect()
+      const [channelId = 0] = yield* client.open("extended", "extended")
+      const error = yield* Effect.flip(changeExtranoncePrefix(at(channelId)))
+      assert.strictEqual(error.reason, "extranonce-space-exhausted")
+      yield* newTemplate(2)
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 16, refused: [] })
+      assert.deepStrictEqual(client.of("ExtranoncePrefixChanged"), [])
+    }).pipe(Effect.provide(memoryWorld({ maxChannelsInAll: 2 })))
+  )
+})
+
+describe("another group", () => {
+  it.effect("gets the jobs of its channels, and they mine on, there and back in the first one", () =>
+    Effect.gen(function* () {
+      const { setGroup } = yield* Pool
+      yield* giveWork
+      const client = yield* ChannelClient.connect()
+      const [first = 0, second = 0, third = 0] = yield* client.open("extended", "standard", "extended")
+      /** The groups that the next job is for. */
+      const groupsOf = Effect.fnUntraced(function* (id: number) {
+        const from = client.events.length
+        yield* newTemplate(id)
+        const got = client.events.slice(from).filter((event) => event._tag === "JobReceived")
+        assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
+        return got.map(({ channelId }) => channelId)
+      })
+      assert.deepStrictEqual(yield* groupsOf(2), [Server.GROUP_CHANNEL_ID])
+      const group = yield* setGroup(CONNECTION, [second, third, second])
+      assert.notInclude([first, second, third, Server.GROUP_CHANNEL_ID], group)
+      assert.sameMembers((yield* groupsOf(3)) as Array<number>, [Server.GROUP_CHANNEL_ID, group])
+      assert.deepStrictEqual(
+        client.of("GroupChanged").map(({ channelId, groupChannelId }) => [channelId, groupChannelId]),
+        [
+          [second, group],
+          [third, group]
+        ]
+      )
+      yield* nextBlock(4)
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
+      assert.strictEqual(yield* setGroup(CONNECTION, [first], group), group)
+      assert.deepStrictEqual(yield* groupsOf(6), [group])
+      yield* setGroup(CONNECTION, [first, second, third], Server.GROUP_CHANNEL_ID)
+      assert.deepStrictEqual(yield* groupsOf(7), [Server.GROUP_CHANNEL_ID])
+      assertUnderstood(client)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("that comes while a job waits for its previous hash misses neither", () =>
+    Effect.gen(function* () {
+      const { setGroup } = yield* Pool
+      yield* giveWork
+      const client = yield* ChannelClient.connect()
+      const [, second = 0] = yield* client.open("extended", "extended")
+      yield* publish(futureTemplate(2))
+      yield* settle
+      yield* setGroup(CONNECTION, [second])
+      yield* publish(newPrevHash(2, { prevHash: bytes(9) }))
+      yield* settle
+      for (const { work } of client.machine.channels.values()) assert.deepStrictEqual(work?.prevHash, bytes(9))
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 16, refused: [] })
+      assertUnderstood(client)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("is refused where the client has none, or the group or a channel is not there", () =>
+    Effect.gen(function* () {
+      const { setGroup } = yield* Pool
+      yield* giveWork
+      const client = yield* ChannelClient.connect()
+      const device = yield* ChannelClient.connect({ flags: Mining.REQUIRES_STANDARD_JOBS })
+      const [channelId = 0] = yield* client.open("extended")
+      const [ofDevice = 0] = yield* device.open("standard")
+      const reasonOf = (...args: Parameters<typeof setGroup>) =>
+        Effect.map(Effect.flip(setGroup(...args)), ({ reason }) => reason)
+      assert.strictEqual(yield* reasonOf(2, [ofDevice]), "requires-standard-jobs")
+      assert.strictEqual(yield* reasonOf(CONNECTION, [channelId, 99]), "unknown-channel")
+      assert.strictEqual(yield* reasonOf(CONNECTION, [channelId], 77), "unknown-group")
+      assert.strictEqual(yield* reasonOf(CONNECTION, [channelId], channelId), "unknown-group")
+      yield* newTemplate(2)
+      for (const one of [client, device]) {
+        assert.deepStrictEqual(yield* one.mine(), { accepted: 8, refused: [] })
+        assert.deepStrictEqual(one.of("GroupChanged"), [])
+      }
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+})
+
+describe("a channel that the program closes", () => {
+  it.effect("is closed at the client, and the others mine on; so are all channels of a group", () =>
+    Effect.gen(function* () {
+      const { closeChannel, events, setGroup } = yield* Pool
+      const seen: Array<PoolEvent> = []
+      yield* events.pipe(
+        Stream.runForEach((event) => Effect.sync(() => seen.push(event))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* giveWork
+      const client = yield* ChannelClient.connect()
+      const ids = yield* client.open("extended", "standard", "extended", "standard")
+      const [first = 0, second = 0, third = 0, fourth = 0] = ids
+      yield* closeChannel(at(first), "banned")
+      yield* settle
+      assert.deepStrictEqual([...client.machine.channels.keys()], [second, third, fourth])
+      assert.deepInclude(client.of("ChannelClosed")[0], { channelId: first, reasonCode: "banned" })
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
+      const again = yield* Effect.flip(closeChannel(at(first), "banned"))
+      assert.strictEqual(again.reason, "unknown-channel")
+
+      const group = yield* setGroup(CONNECTION, [second, third])
+      yield* newTemplate(2)
+      yield* closeChannel(at(group), "maintenance")
+      yield* settle
+      assert.deepStrictEqual([...client.machine.channels.keys()], [fourth])
+      yield* nextBlock(3)
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 8, refused: [] })
+      assert.strictEqual((yield* poolStats).channels.length, 1)
+      const closed = seen.filter((event) => event._tag === "ChannelClosed")
+      assert.deepStrictEqual(
+        closed.map(({ channel, reason }) => [channel.channelId, reason]),
+        [
+          [first, "banned"],
+          [second, "maintenance"],
+          [third, "maintenance"]
+        ]
+      )
+      const [fifth = 0] = yield* client.open("extended")
+      assert.notInclude([...ids, group], fifth)
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 16, refused: [] })
+      assertUnderstood(client)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("from within onShare is closed behind the acknowledgement of the shares that came with it", () => {
+    let close: (channel: Server.ChannelInfo) => void = () => {}
+    return Effect.gen(function* () {
+      const { closeChannel } = yield* Pool
+      const context = yield* Effect.context<never>()
+      yield* giveWork
+      const client = yield* ChannelClient.connect()
+      yield* client.open("extended")
+      close = (channel) => void Effect.runForkWith(context)(Effect.ignore(closeChannel(channel, "enough")))
+      const from = client.events.length
+      const { work } = [...client.machine.channels.values()][0]!
+      yield* client.submit(work!)
+      yield* settle
+      assert.deepStrictEqual(tags(client.events.slice(from)), ["SharesAccepted", "ChannelClosed"])
+    }).pipe(Effect.provide(memoryWorld({ onShare: ({ channel }) => close(channel) })))
+  })
+
+  it.effect("is not closed with a reason that a message has no room for", () =>
+    Effect.gen(function* () {
+      const { closeChannel, reconnect } = yield* Pool
+      yield* giveWork
+      const client = yield* ChannelClient.connect()
+      const [channelId = 0] = yield* client.open("extended")
+      const long = yield* Effect.flip(closeChannel(at(channelId), "x".repeat(256)))
+      assert.strictEqual(long.reason, "not-encodable")
+      assert.match(long.message, /255/)
+      const port = yield* Effect.flip(reconnect(CONNECTION, { host: "pool.example", port: 70_000 }))
+      assert.strictEqual(port.reason, "not-encodable")
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 8, refused: [] })
+      assertUnderstood(client)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+})
+
+describe("a client that the program asks to connect anew", () => {
+  it.effect("is served until it goes, and mines on over its next connection", () =>
+    Effect.gen(function* () {
+      const { reconnect } = yield* Pool
+      yield* giveWork
+      yield* Effect.gen(function* () {
+        const client = yield* ChannelClient.connect()
+        yield* client.open("extended", "standard")
+        yield* reconnect(CONNECTION)
+        yield* reconnect(CONNECTION, { host: "pool2.example", port: 3334 })
+        yield* settle
+        assert.deepStrictEqual(
+          client.of("Reconnect").map(({ host, port }) => [host, port]),
+          [
+            ["", 0],
+            ["pool2.example", 3334]
+          ]
+        )
+        yield* newTemplate(2)
+        assert.deepStrictEqual(yield* client.mine(), { accepted: 16, refused: [] })
+        assertUnderstood(client)
+      }).pipe(Effect.scoped)
+      const again = yield* ChannelClient.connect()
+      yield* again.open("extended", "standard")
+      assert.deepStrictEqual(yield* again.mine(), { accepted: 16, refused: [] })
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("and one that has gone is an error that says so", () =>
+    Effect.gen(function* () {
+      const { changeExtranoncePrefix, closeChannel, reconnect, setGroup } = yield* Pool
+      yield* giveWork
+      yield* Effect.flatMap(ChannelClient.connect(), (client) => client.open("extended")).pipe(Effect.scoped)
+      yield* settle
+      const each = [setGroup(1, [2]), changeExtranoncePrefix(at(2)), closeChannel(at(2), ""), reconnect(1)]
+      for (const effect of each) {
+        const { connectionId, message, reason } = yield* Effect.flip(Effect.asVoid(effect))
+        assert.deepStrictEqual([connectionId, reason], [1, "unknown-connection"])
+        assert.match(message, /there is no such connection/)
+      }
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+})
