@@ -15,7 +15,8 @@ import { DialError, ListenError } from "./error.ts"
 import { connectionsRefused } from "./metrics.ts"
 import { makeNotices } from "./notices.ts"
 import { serve } from "./serve.ts"
-import { Closed, SendTimeout, SocketFailed, TransportError } from "./transport-error.ts"
+import { Closed, SendTimeout, SocketFailed, TooMuchUnread, TransportError } from "./transport-error.ts"
+import { type Unread, UnreadBytes } from "./unread.ts"
 
 export interface TcpOptions {
   /** How long a peer may leave a full window full before the connection ends; 1 minute. */
@@ -24,7 +25,15 @@ export interface TcpOptions {
   readonly closeTimeout?: Duration.Input
 }
 
-export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits {}
+export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits {
+  /**
+   * Bytes that may wait in this process for peers to read them, of all connections together; 512 MiB. Above it the
+   * connections end whose peers have not read for longest.
+   */
+  readonly maxUnreadBytes?: number
+}
+
+const MAX_UNREAD_BYTES = 512 << 20
 
 export interface DialerOptions extends TcpOptions {
   /** How long connecting may take; 10 seconds. */
@@ -48,6 +57,8 @@ export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer
 const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const { host, port } = options
   const places = new Places(options)
+  const { maxUnreadBytes = MAX_UNREAD_BYTES } = options
+  const unread = { bytes: new UnreadBytes(maxUnreadBytes), limit: maxUnreadBytes }
   const notices = yield* makeNotices()
   /** Who came while nobody runs the listener. */
   const waiting: Array<Net.Socket> = []
@@ -95,7 +106,7 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
           fork(refuse(remote, noPlace))
           return
         }
-        const connection = Effect.flatMap(openDuplex(socket, remote, options), handler)
+        const connection = Effect.flatMap(openDuplex(socket, remote, options, unread), handler)
         fork(
           Effect.ensuring(
             serve(remote, connection, notices),
@@ -166,7 +177,8 @@ const connect = (
 const openDuplex = Effect.fnUntraced(function* (
   socket: Net.Socket,
   remote: Endpoint,
-  options: TcpOptions
+  options: TcpOptions,
+  unread?: { readonly bytes: UnreadBytes; readonly limit: number }
 ): Effect.fn.Return<Duplex, TransportError, Scope.Scope> {
   const sendTimeout = Duration.fromInputUnsafe(options.sendTimeout ?? "1 minute")
   const closeTimeoutMs = Duration.toMillis(options.closeTimeout ?? "2 seconds")
@@ -205,12 +217,21 @@ const openDuplex = Effect.fnUntraced(function* (
         return Effect.fail(failed)
       })
   })
+  const slow: Unread = {
+    end: () => {
+      failed ??= new TransportError({ remote, reason: new TooMuchUnread({ limit: unread!.limit }) })
+      socket.destroy()
+    }
+  }
   const write = (bytes: () => Uint8Array): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
       if (failed !== undefined) return Effect.fail(failed)
       if (!socket.writable) return Effect.fail(closed())
       if (socket.writableNeedDrain) return Effect.flatMap(room, () => write(bytes))
-      socket.write(bytes())
+      if (!socket.write(bytes()) && unread !== undefined) {
+        unread.bytes.add(slow, socket.writableLength)
+        whenDrained(socket, () => unread.bytes.remove(slow))
+      }
       return Effect.void
     })
   return { pull, write, remote }
@@ -218,19 +239,22 @@ const openDuplex = Effect.fnUntraced(function* (
 
 /** Waits until the socket's buffer is empty, or the socket closed. */
 const drained = (socket: Net.Socket): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const stop = () => {
-      socket.off("drain", done)
-      socket.off("close", done)
-    }
-    const done = () => {
-      stop()
-      resume(Effect.void)
-    }
-    socket.on("drain", done)
-    socket.on("close", done)
-    return Effect.sync(stop)
-  })
+  Effect.callback<void>((resume) => Effect.sync(whenDrained(socket, () => resume(Effect.void))))
+
+/** Calls `then` once, unless what this gives is called before. */
+const whenDrained = (socket: Net.Socket, then: () => void): (() => void) => {
+  const stop = () => {
+    socket.off("drain", done)
+    socket.off("close", done)
+  }
+  const done = () => {
+    stop()
+    then()
+  }
+  socket.on("drain", done)
+  socket.on("close", done)
+  return stop
+}
 
 /** A peer that sends more than this while it is told that we close, in bytes, does not want to hear it. */
 const MAX_DROPPED = 1 << 20

@@ -58,6 +58,15 @@ export class SendTimeout extends error<SendTimeout>("SendTimeout")("SendTimeout"
   }
 }
 
+/** The peer does not read, and too much waits for all such peers together. */
+export class TooMuchUnread extends error<TooMuchUnread>("TooMuchUnread")("TooMuchUnread", {
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `the peer does not read, and more than ${this.limit} bytes wait for peers to read them (the limit of all connections)`
+  }
+}
+
 /** Nothing came for longer than a connection may be silent. */
 export class Idle extends error<Idle>("Idle")("Idle", { seconds: Schema.Finite }) {
   override get message(): string {
@@ -79,7 +88,16 @@ export class FrameTimeout extends error<FrameTimeout>("FrameTimeout")("FrameTime
 /** An open connection came to an end. */
 export class TransportError extends error<TransportError>("TransportError")("TransportError", {
   remote: Endpoint,
-  reason: Schema.Union([Closed, SocketFailed, FrameTooLong, Undecryptable, SendTimeout, Idle, FrameTimeout])
+  reason: Schema.Union([
+    Closed,
+    SocketFailed,
+    FrameTooLong,
+    Undecryptable,
+    SendTimeout,
+    TooMuchUnread,
+    Idle,
+    FrameTimeout
+  ])
 }) {
   override get message(): string {
     return this.reason.message

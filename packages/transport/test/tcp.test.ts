@@ -161,6 +161,35 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp({ sendTimeout: "300 millis" })))
   )
 
+  it.live("ends those who have not read for longest when too much waits for all, and nobody who reads", () => {
+    const MB = 1 << 20
+    return Effect.gen(function* () {
+      const ends = yield* Queue.unbounded<string>()
+      const write = (duplex: Duplex) =>
+        Effect.gen(function* () {
+          const [[first]] = [yield* duplex.pull]
+          // More than the system takes for a peer that does not read.
+          yield* duplex.write(() => new Uint8Array(16 * MB))
+          yield* duplex.write(() => Uint8Array.of(first![0]!))
+        }).pipe(
+          Effect.catch(({ reason }) => Queue.offer(ends, reason._tag)),
+          Effect.andThen(Effect.never)
+        )
+      const { address } = yield* serve(write)
+      const sleepers = []
+      for (let count = 0; count < 6; count++) {
+        const reader = yield* dial(address)
+        yield* reader.write(() => Uint8Array.of(7))
+        let read = 0
+        while (read < 16 * MB + 1) for (const chunk of yield* reader.pull) read += chunk.length
+        sleepers.push(yield* dial(address))
+        yield* sleepers.at(-1)!.write(() => Uint8Array.of(7))
+        if (count >= 3) assert.strictEqual(yield* Queue.take(ends), "TooMuchUnread")
+      }
+      assert.strictEqual(yield* Queue.size(ends), 0)
+    }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: 52 * MB })))
+  })
+
   it.live("does not read ahead of its handler", () =>
     Effect.gen(function* () {
       const go = yield* Deferred.make<void>()
