@@ -78,8 +78,9 @@ describe("a job with its id in the coinbase", () => {
   })
 
   it("is not made where the script would have more than 100 bytes", () => {
+    const source = template(1, { coinbasePrefix: bytes(0, 4) })
     const made = (extranonceSize: number) =>
-      withJobId(jobFromTemplate(1, template(1), { ...coinbaseRules, tags: bytes(0x20, 64), extranonceSize }))
+      withJobId(jobFromTemplate(1, source, { ...coinbaseRules, tags: bytes(0x20, 64), extranonceSize }))
     expect(scriptSize(made(25))).toBe(100)
     expect(() => made(26)).toThrow(CoinbaseError)
   })

@@ -661,9 +661,11 @@ class Session {
       all.push(as({ requestId, ...size, extranoncePrefix: bytes(0, 32 + 1) }))
       if (maxTarget < number(ANY_TARGET)) all.push(as({ requestId, target: u256ToBytes(maxTarget + 1n) }))
       if (minExtranonceSize > 0) all.push(asExtended({ requestId, extranonceSize: minExtranonceSize - 1 }))
+      for (const id of this.#atClient.pastChannelIds()) {
+        all.push(as({ requestId, ...size, channelId: id }), as({ requestId, ...size, groupChannelId: id }))
+      }
       for (const { group, id } of channels.values()) {
         all.push(as({ requestId, ...size, channelId: id }))
-        if (flags.requiresStandardJobs) continue
         all.push(as({ requestId, groupChannelId: id, ...size }), as({ requestId, channelId: group, ...size }))
         all.push(as({ requestId, groupChannelId: group, extranoncePrefix: bytes(1, 9) }))
       }
