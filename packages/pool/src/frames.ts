@@ -9,6 +9,8 @@ export const frameOf = (message: Mining.ToClient): Uint8Array => {
   switch (message._tag) {
     case "SubmitShares.Success":
       return Mining.SubmitSharesSuccess.codec.encode(message)
+    case "NewMiningJob":
+      return Mining.NewMiningJob.codec.encode(message)
     case "NewExtendedMiningJob":
     case "SetNewPrevHash": {
       const known = encoded.get(message)

@@ -178,13 +178,13 @@ const encrypted = (
     limits
   })
 
-/** All frames of one write, encrypted into one buffer. */
+/** All frames of one write, encrypted into one buffer, every byte of which is written. */
 export const seal = (cipher: CipherState, frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
   let size = 0
   for (const frame of frames) {
     size += ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(frame.length - FRAME_HEADER_SIZE)
   }
-  const out = new Uint8Array(size)
+  const out = Buffer.allocUnsafe(size)
   let at = 0
   for (const frame of frames) {
     const written = sealInto(cipher, frame, out, at)

@@ -267,7 +267,7 @@ export class Connection {
           out.messages.push(this.#jobMessage(channel, job, announcement.minNtime))
           break
         case "NewPrevHash":
-          out.messages.push({ ...announcement.message, channelId: channel.info.channelId })
+          out.messages.push(announcement.messageFor(channel.info.channelId))
       }
     }
   }

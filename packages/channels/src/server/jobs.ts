@@ -42,7 +42,13 @@ export type Announcement =
       readonly minNtime: number
       readonly message: Mining.NewExtendedMiningJob
     }
-  | { readonly _tag: "NewPrevHash"; readonly job: Job; readonly message: Mining.SetNewPrevHash }
+  | {
+      readonly _tag: "NewPrevHash"
+      readonly job: Job
+      readonly message: Mining.SetNewPrevHash
+      /** The same for a channel or another group: one object for an id, whose connection ever it is of. */
+      readonly messageFor: (channelId: number) => Mining.SetNewPrevHash
+    }
 
 /** A message of the template provider that no job can be made of. */
 export interface Ignored {
@@ -205,7 +211,8 @@ export class Jobs {
       this.epoch++
     }
     this.#activate(job)
-    return { _tag: "NewPrevHash", job, message: this.prevHashMessage(GROUP_CHANNEL_ID, job, now) }
+    const toGroup = this.prevHashMessage(GROUP_CHANNEL_ID, job, now)
+    return { _tag: "NewPrevHash", job, message: toGroup, messageFor: addressed(toGroup) }
   }
 
   /** SetNewPrevHash for a group or a channel, naming a job that was sent to it as future. */
@@ -225,6 +232,16 @@ export class Jobs {
     const id = this.#nextId
     this.#nextId = (id + 1) >>> 0
     return id
+  }
+}
+
+/** Most devices have one channel, with the same id as all others have: it is encoded once for all of them. */
+const addressed = (message: Mining.SetNewPrevHash): ((channelId: number) => Mining.SetNewPrevHash) => {
+  const messages = new Map([[message.channelId, message]])
+  return (channelId) => {
+    let known = messages.get(channelId)
+    if (known === undefined) messages.set(channelId, (known = { ...message, channelId }))
+    return known
   }
 }
 
