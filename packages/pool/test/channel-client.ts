@@ -8,6 +8,14 @@ import { TestClock } from "effect/testing"
 import { ANY_TARGET } from "../../channels/test/templates.ts"
 import { HASH_RATE, PoolAddress } from "./test-client.ts"
 
+type Kind = "standard" | "extended"
+
+/** A channel that is not `user`'s. */
+export interface Wanted {
+  readonly kind: Kind
+  readonly userIdentity: string
+}
+
 type EventOf<Tag> = Extract<ClientEvent, { readonly _tag: Tag }>
 
 /** Lets everything that can happen now happen. */
@@ -55,11 +63,12 @@ export class ChannelClient {
   }
 
   /** Opens channels, one after the other, and gives their ids. */
-  open(...kinds: ReadonlyArray<"standard" | "extended">): Effect.Effect<ReadonlyArray<number>, ConnectionError> {
+  open(...wanted: ReadonlyArray<Kind | Wanted>): Effect.Effect<ReadonlyArray<number>, ConnectionError> {
     return Effect.gen({ self: this }, function* () {
       const before = this.of("ChannelOpened").length
-      for (const kind of kinds) {
-        const request = { userIdentity: `user.${kind}`, nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET }
+      for (const one of wanted) {
+        const { kind, userIdentity } = typeof one === "string" ? { kind: one, userIdentity: `user.${one}` } : one
+        const request = { userIdentity, nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET }
         yield* this.#send([
           kind === "standard"
             ? this.machine.openStandardChannel(request)

@@ -4,8 +4,10 @@ import { type ClientEvent, Server } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import { Effect, Stream } from "effect"
 import { bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { readFileSync } from "node:fs"
 import { Pool, type PoolEvent } from "../src/index.ts"
 import { ChannelClient, settle } from "./channel-client.ts"
+import { ban, validateUser } from "./readme-control-example.ts"
 import { giveWork, memoryWorld, poolStats, publish } from "./worlds.ts"
 
 /** A new block, and a newer template for it: whoever follows both mines on job `id + 1`. */
@@ -234,6 +236,30 @@ describe("a channel that the program closes", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 })
+
+it.effect("the example of the README ends all channels of a user, who gets no other, and nobody else's", () =>
+  Effect.gen(function* () {
+    const example = readFileSync(new URL("./readme-control-example.ts", import.meta.url), "utf8")
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+    assert.include(readme, "```ts\n" + example + "```")
+    yield* giveWork
+    const [client, other] = [yield* ChannelClient.connect(), yield* ChannelClient.connect()]
+    for (const one of [client, other]) yield* one.open("extended", "standard")
+    yield* client.open("extended", { kind: "extended", userIdentity: "mallory.1" })
+    yield* other.open({ kind: "extended", userIdentity: "mallory.2" })
+    yield* ban("mallory")
+    yield* ban("nobody")
+    yield* settle
+    assert.deepStrictEqual([client.machine.channels.size, other.machine.channels.size], [3, 2])
+    for (const one of [client, other]) {
+      assert.deepStrictEqual(yield* one.open({ kind: "extended", userIdentity: "mallory" }), [])
+      assert.strictEqual(one.of("OpenRefused")[0]?.errorCode, "unknown-user")
+    }
+    assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
+    assert.deepStrictEqual(yield* other.mine(), { accepted: 16, refused: [] })
+    assertUnderstood(client)
+  }).pipe(Effect.provide(memoryWorld({ validateUser })))
+)
 
 describe("a client that the program asks to connect anew", () => {
   it.effect("is served until it goes, and mines on over its next connection", () =>
