@@ -1,17 +1,14 @@
 /** `sluice sniff` and `sluice replay` as processes, between a miner that is one too and a pool on a real socket with Noise. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { it } from "@effect/vitest"
-import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
-import { Pool, type PoolOptions } from "@sluice/pool"
-import type { TemplateDistribution } from "@sluice/protocol"
-import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
-import { formatServerAddress, MiningListener, Noise, Setup, Tcp } from "@sluice/transport"
-import { Effect, Layer, Logger } from "effect"
+import { formatServerAddress } from "@sluice/transport"
+import { Effect, Logger } from "effect"
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll } from "vitest"
+import { tcpPool } from "../../packages/pool/test/worlds.ts"
 import { openRecording } from "../src/sniff/record.ts"
 import { Sluice } from "./child.ts"
 import { run } from "./in-process.ts"
@@ -24,56 +21,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true }))
 
-const poolOptions: PoolOptions = {
-  coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
-  policy: { sharesPerMinute: 600, shareBatchSize: 1 }
-}
-const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
-const template: TemplateDistribution.NewTemplate = {
-  _tag: "NewTemplate",
-  templateId: 1n,
-  futureTemplate: true,
-  version: 0x20000000,
-  coinbaseTxVersion: 2,
-  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
-  coinbaseTxInputSequence: 0xfffffffe,
-  coinbaseTxValueRemaining: 5_000_000_000n,
-  coinbaseTxOutputsCount: 0,
-  coinbaseTxOutputs: bytes(0, 0),
-  coinbaseTxLocktime: 158,
-  merklePath: [bytes(0x11)]
-}
-const prevHash = (headerTimestamp: number): TemplateDistribution.SetNewPrevHash => ({
-  _tag: "SetNewPrevHash",
-  templateId: 1n,
-  prevHash: bytes(1),
-  headerTimestamp,
-  nbits: 0x1d00ffff,
-  target: bytes(0)
-})
-
 /** A pool with work for its miners, and its URL. */
-const startPool = Effect.gen(function* () {
-  const pair = yield* AuthorityKey.generate
-  const context = yield* Layer.build(
-    Pool.layer(poolOptions).pipe(
-      Layer.provideMerge(TemplateSource.layerMemory),
-      Layer.provide(Setup.server(MiningListener, Pool.setup(poolOptions))),
-      Layer.provide(Noise.responder()),
-      Layer.provide([
-        Tcp.listener({ host: "127.0.0.1", port: 0 }),
-        CertificateAuthority.layer({ secretKey: pair.secretKey })
-      ]),
-      Layer.provide(Logger.layer([]))
-    )
-  )
-  return yield* Effect.gen(function* () {
-    const { publish } = yield* TemplateFeed
-    yield* publish([template, prevHash(Math.floor(Date.now() / 1000))])
-    const { address } = yield* Pool
-    return formatServerAddress({ ...address, security: { _tag: "noise", authorityKey: pair.publicKey } })
-  }).pipe(Effect.provideContext(context))
-})
+const startPool = Effect.map(tcpPool({ policy: { sharesPerMinute: 600, shareBatchSize: 1 } }), formatServerAddress)
 
 it.live("a miner's session is printed, recorded and replayed", () =>
   Effect.gen(function* () {

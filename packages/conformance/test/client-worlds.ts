@@ -17,8 +17,9 @@ import {
   TemplateDialer
 } from "@sluice/transport"
 import { Context, Effect, Layer, Logger } from "effect"
+import { options as poolOptions } from "../../pool/test/worlds.ts"
 import { Conformance } from "../src/index.ts"
-import { type Fault, poolOptions, withFault } from "./worlds.ts"
+import { type Fault, withFault } from "./worlds.ts"
 
 export interface ClientCheck extends Partial<Conformance.ServeOptions> {
   readonly protocol: Conformance.ServeOptions["protocol"]
@@ -109,7 +110,7 @@ const minerOf = (
 
 /** A pool whose templates come from the kit, and a miner on it that makes them blocks. */
 const poolOf = (provider: ServerAddress, network: Memory.Network, dialer: Layer.Layer<FrameDialer>) => {
-  const options = { ...poolOptions, policy: { minHashRate: 1, sharesPerMinute: SHARES_PER_MINUTE } }
+  const options = poolOptions({ policy: { sharesPerMinute: SHARES_PER_MINUTE } })
   const source = TemplateClient.layer({
     servers: [provider],
     constraints: Pool.constraints(options),

@@ -1,7 +1,7 @@
 /** A pool and a template provider over a development node, in memory, as they are or with a fault put between them and the kit. */
 import { DevNode, NodeRpc, solveTemplate } from "@sluice/bitcoin"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
-import { Frame, TemplateDistribution } from "@sluice/protocol"
+import { Frame } from "@sluice/protocol"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import {
@@ -17,6 +17,7 @@ import {
   TemplateListener
 } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"
+import { options as poolOptions } from "../../pool/test/worlds.ts"
 import { Conformance } from "../src/index.ts"
 
 /** What a broken twin does to the frames of one connection: each gives what goes on in the place of one. */
@@ -27,33 +28,6 @@ export interface Fault {
 
 const POOL: ServerAddress = { host: "memory", port: 1, security: { _tag: "plain" } }
 const PROVIDER: ServerAddress = { host: "memory", port: 2, security: { _tag: "plain" } }
-
-export const poolOptions: PoolOptions = {
-  coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
-  policy: { minHashRate: 1 }
-}
-
-/** Work without a node; no hash is a block. */
-export const firstTemplate: TemplateDistribution.NewTemplate = TemplateDistribution.NewTemplate.make({
-  templateId: 1n,
-  futureTemplate: true,
-  version: 0x20000000,
-  coinbaseTxVersion: 2,
-  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
-  coinbaseTxInputSequence: 0xfffffffe,
-  coinbaseTxValueRemaining: 5_000_000_000n,
-  coinbaseTxOutputsCount: 0,
-  coinbaseTxOutputs: new Uint8Array(0),
-  coinbaseTxLocktime: 158,
-  merklePath: []
-})
-export const firstPrevHash: TemplateDistribution.SetNewPrevHash = TemplateDistribution.SetNewPrevHash.make({
-  templateId: 1n,
-  prevHash: new Uint8Array(32).fill(1),
-  headerTimestamp: 1_785_000_000,
-  nbits: 0x1d00ffff,
-  target: new Uint8Array(32)
-})
 
 /** The listener, with a fault of its own for each connection. */
 const broken = (makeFault: () => Fault): Layer.Layer<FrameListener, never, FrameListener> =>
@@ -108,7 +82,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
       Layer.provide(protocol === "mining" ? listening(PROVIDER, none) : checked(PROVIDER))
     )
     const dialer = Plain.dialer.pipe(Layer.provide(network.dialer))
-    const all = { ...poolOptions, ...pool }
+    const all = poolOptions(pool)
     const source = TemplateClient.layer({ servers: [PROVIDER], constraints: Pool.constraints(all) }).pipe(
       Layer.provide(Setup.client(TemplateDialer)),
       Layer.provide(dialer)

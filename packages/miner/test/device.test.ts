@@ -5,9 +5,9 @@ import type { Mining } from "@sluice/protocol"
 import { type ConnectionDialer, Listener, Memory, MiningDialer, Tcp } from "@sluice/transport"
 import { Effect, Layer, References } from "effect"
 import { TestClock } from "effect/testing"
+import { tcpPool } from "../../pool/test/worlds.ts"
 import { DeviceDialer, HashInProcess, Miner, type MinerOptions } from "../src/index.ts"
 import { acceptStandard, advanceUntil, nextEvent, parts, SERVER } from "./scripted-server.ts"
-import { testPool, TestPool } from "./test-pool.ts"
 
 /** A dialer that says when it was used. */
 const unused: ConnectionDialer<Mining.ToClient, Mining.ToServer> = {
@@ -25,18 +25,18 @@ const minerOver = (options: MinerOptions, dialer: typeof Tcp.dialer) =>
 describe("a miner with the device's layer", () => {
   it.live("needs nothing else for a standard channel over TCP with Noise", () =>
     Effect.gen(function* () {
-      const { server } = yield* TestPool
+      const server = yield* tcpPool()
       const opened = yield* Effect.provide(
         nextEvent("ChannelOpened"),
         minerOver({ servers: [server], user: "device", nominalHashRate: 1 }, Tcp.dialer)
       )
       expect(opened.kind).toBe("standard")
-    }).pipe(Effect.provide(testPool), Effect.scoped)
+    })
   )
 
   it.live("says what is wrong where the authority's key is another", () =>
     Effect.gen(function* () {
-      const { server } = yield* TestPool
+      const server = yield* tcpPool()
       const { publicKey } = yield* AuthorityKey.generate
       const other = { ...server, security: { _tag: "noise", authorityKey: publicKey } } as const
       const failed = yield* Effect.provide(
@@ -44,7 +44,7 @@ describe("a miner with the device's layer", () => {
         minerOver({ servers: [other], user: "device", nominalHashRate: 1 }, Tcp.dialer)
       )
       expect(failed.reason).toContain("not signed by the authority")
-    }).pipe(Effect.provide(testPool), Effect.scoped)
+    })
   )
 
   it.effect("gives up a server that accepts the connection and says nothing", () => {

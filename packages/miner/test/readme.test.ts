@@ -2,7 +2,7 @@ import { expect, it, vi } from "@effect/vitest"
 import { formatServerAddress } from "@sluice/transport"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
-import { testPool, TestPool } from "./test-pool.ts"
+import { tcpPool } from "../../pool/test/worlds.ts"
 
 it.live("the example of the README runs as it stands there", () =>
   Effect.gen(function* () {
@@ -10,7 +10,7 @@ it.live("the example of the README runs as it stands there", () =>
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
     expect(readme).toContain("```ts\n" + example + "```")
 
-    const { server } = yield* TestPool
+    const server = yield* tcpPool({ policy: { sharesPerMinute: 600 } })
     vi.stubEnv("POOL", formatServerAddress(server))
     const log = vi.spyOn(console, "log").mockReturnValue(undefined)
     yield* Effect.promise(() => import("./readme-example.ts"))
@@ -19,5 +19,5 @@ it.live("the example of the README runs as it stands there", () =>
     log.mockRestore()
     expect(lines.at(-1)).toMatch(/^\d+ shares accepted at \d+ kH\/s$/)
     expect(lines.some((line) => line.startsWith('{"_tag":"ShareSubmitted"'))).toBe(true)
-  }).pipe(Effect.provide(testPool))
+  })
 )

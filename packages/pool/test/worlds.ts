@@ -2,7 +2,8 @@
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
 import { type FrameDialer, Memory, MiningListener, Noise, Plain, Setup, Tcp } from "@sluice/transport"
-import { Effect, Layer, Logger, Option } from "effect"
+import type { TemplateDistribution } from "@sluice/protocol"
+import { Context, Effect, Layer, Logger, Option } from "effect"
 import { Pool, type PoolOptionError, type PoolOptions } from "../src/index.ts"
 import { futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
 import { PoolAddress } from "./test-client.ts"
@@ -17,7 +18,8 @@ export const options = (fields: Partial<PoolOptions> = {}): PoolOptions => ({
 
 export type World = Pool | TemplateFeed | PoolAddress | FrameDialer
 
-const withFeed = (fields?: Partial<PoolOptions>) =>
+/** With a feed for its templates, over whatever frames there are. */
+export const fedPool = (fields?: Partial<PoolOptions>) =>
   Pool.layer(options(fields)).pipe(
     Layer.provideMerge(TemplateSource.layerMemory),
     Layer.provide(Setup.server(MiningListener, Pool.setup({})))
@@ -29,7 +31,7 @@ export const memoryWorld = (
   network: Memory.NetworkOptions = {},
   logger?: Logger.Logger<unknown, unknown>
 ): Layer.Layer<World, PoolOptionError> =>
-  withFeed(fields).pipe(
+  fedPool(fields).pipe(
     Layer.provide(Plain.listener),
     Layer.provideMerge(Plain.dialer),
     Layer.provideMerge(Layer.succeed(PoolAddress, { ...Memory.ADDRESS, security: { _tag: "plain" } })),
@@ -47,7 +49,7 @@ export const tcpWorld = (fields?: Partial<PoolOptions>, transport: Noise.Respond
           PoolAddress.of({ ...address, security: { _tag: "noise", authorityKey: publicKey } })
         )
       ).pipe(
-        Layer.provideMerge(withFeed(fields)),
+        Layer.provideMerge(fedPool(fields)),
         Layer.provide(Noise.responder(transport)),
         Layer.provide([Tcp.listener({ host: "127.0.0.1", port: 0 }), CertificateAuthority.layer({ secretKey })]),
         Layer.merge(Noise.initiator().pipe(Layer.provide(Tcp.dialer)))
@@ -59,8 +61,19 @@ export const tcpWorld = (fields?: Partial<PoolOptions>, transport: Noise.Respond
 export const publish = (...messages: Parameters<TemplateFeed["Service"]["publish"]>[0]) =>
   Effect.flatMap(TemplateFeed, (feed) => feed.publish(messages))
 
-/** The first template and the previous hash that it is for, number 1. */
-export const giveWork = publish(futureTemplate(1), newPrevHash(1))
+/** A template and the previous hash that it is for. */
+export const newBlock = (number: number, fields?: Partial<TemplateDistribution.SetNewPrevHash>) =>
+  publish(futureTemplate(number), newPrevHash(number, fields))
+
+/** The first of them. */
+export const giveWork = newBlock(1)
+
+/** On a free port with Noise, with work of today, until the Scope closes: gives where it is. */
+export const tcpPool = Effect.fnUntraced(function* (fields?: Partial<PoolOptions>) {
+  const context = yield* Layer.build(tcpWorld(fields))
+  yield* Effect.provideContext(newBlock(1, { headerTimestamp: Math.floor(Date.now() / 1000) }), context)
+  return Context.get(context, PoolAddress)
+})
 
 /** The pool's counts, with those of all users and of all channels that are open. */
 export const poolStats = Effect.gen(function* () {

@@ -6,13 +6,13 @@ import { formatServerAddress } from "@sluice/transport"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import type { SnifferEvent } from "../src/index.ts"
-import { minerOver, nextEvent, tcpPool, tcpRelay } from "./worlds.ts"
+import { minerOver, nextEvent, startPool, tcpRelay } from "./worlds.ts"
 
 describe("over TCP with Noise", () => {
   it.live("a miner's shares are accepted through a relay, which sees every message of both", () =>
     Effect.gen(function* () {
       const events: Array<SnifferEvent> = []
-      const pool = yield* tcpPool
+      const pool = yield* startPool
       const relay = yield* tcpRelay(pool, (batch) => Effect.sync(() => void events.push(...batch)))
       assert.notStrictEqual(formatServerAddress(relay).split("/").at(-1), formatServerAddress(pool).split("/").at(-1))
       yield* Effect.flatMap(Miner, ({ finished }) => finished).pipe(
@@ -34,7 +34,7 @@ describe("over TCP with Noise", () => {
     Effect.gen(function* () {
       const events: Array<SnifferEvent> = []
       const { publicKey } = yield* AuthorityKey.generate
-      const pool = { ...(yield* tcpPool), security: { _tag: "noise", authorityKey: publicKey } } as const
+      const pool = { ...(yield* startPool), security: { _tag: "noise", authorityKey: publicKey } } as const
       const relay = yield* tcpRelay(pool, (batch) => Effect.sync(() => void events.push(...batch)))
       yield* nextEvent("ConnectFailed").pipe(Effect.provide(minerOver(relay)))
       const closed = events.find((event) => event._tag === "Closed")
@@ -49,7 +49,7 @@ it.live("the example of the README runs as it stands there", () =>
     const example = readFileSync(new URL("./readme-example.ts", import.meta.url), "utf8")
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
     assert.include(readme, "```ts\n" + example + "```")
-    vi.stubEnv("POOL", formatServerAddress(yield* tcpPool))
+    vi.stubEnv("POOL", formatServerAddress(yield* startPool))
     const log = vi.spyOn(console, "log").mockReturnValue(undefined)
     yield* Effect.promise(() => import("./readme-example.ts"))
     // What the miner logs when its connection ends is not the example's.

@@ -1,17 +1,14 @@
 /** A pool and a miner with a sniffer between them: in memory under a test clock, or on real sockets with Noise. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { HashInProcess, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
-import { Pool, type PoolOptions } from "@sluice/pool"
-import { Mining, type TemplateDistribution } from "@sluice/protocol"
-import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import type { PoolOptions } from "@sluice/pool"
+import { Mining } from "@sluice/protocol"
 import {
   type Endpoint,
   FrameListener,
   Memory,
   MiningDialer,
-  MiningListener,
   Noise,
-  Plain,
   Security,
   type ServerAddress,
   Setup,
@@ -19,50 +16,13 @@ import {
 } from "@sluice/transport"
 import { Context, Effect, Fiber, Layer, Logger, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { giveWork, memoryWorld as memoryPool, tcpPool } from "../../pool/test/worlds.ts"
 import { relay, Sniffer, type SnifferOptions } from "../src/index.ts"
 
-export const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
-
-const poolOptions: PoolOptions = {
-  coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
-  policy: { minHashRate: 1, sharesPerMinute: 600, shareBatchSize: 1 }
-}
+const poolOptions: Partial<PoolOptions> = { policy: { sharesPerMinute: 600, shareBatchSize: 1 } }
 
 /** Every 16th hash is a share at 10 shares a second, and no block. */
 const minerOptions = { user: "alice", nominalHashRate: 160 } as const
-
-const template: TemplateDistribution.NewTemplate = {
-  _tag: "NewTemplate",
-  templateId: 1n,
-  futureTemplate: true,
-  version: 0x20000000,
-  coinbaseTxVersion: 2,
-  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
-  coinbaseTxInputSequence: 0xfffffffe,
-  coinbaseTxValueRemaining: 5_000_000_000n,
-  coinbaseTxOutputsCount: 0,
-  coinbaseTxOutputs: bytes(0, 0),
-  coinbaseTxLocktime: 158,
-  merklePath: [bytes(0x11), bytes(0x22)]
-}
-const prevHash: TemplateDistribution.SetNewPrevHash = {
-  _tag: "SetNewPrevHash",
-  templateId: 1n,
-  prevHash: bytes(1),
-  headerTimestamp: 1_700_000_000,
-  nbits: 0x1d00ffff,
-  target: bytes(0)
-}
-
-const pool = Pool.layer(poolOptions).pipe(
-  Layer.provideMerge(
-    Layer.provideMerge(
-      Layer.effectDiscard(Effect.flatMap(TemplateFeed, ({ publish }) => publish([template, prevHash]))),
-      TemplateSource.layerMemory
-    )
-  ),
-  Layer.provide(Setup.server(MiningListener, Pool.setup(poolOptions)))
-)
 
 const miner = (server: ServerAddress, options: Partial<MinerOptions> = {}) => {
   const all: MinerOptions = { servers: [server], ...minerOptions, ...options }
@@ -77,17 +37,7 @@ const miner = (server: ServerAddress, options: Partial<MinerOptions> = {}) => {
 const freePort = { host: "127.0.0.1", port: 0 }
 
 /** A pool on a free port with a key of its own, until the Scope closes. */
-export const tcpPool = Effect.gen(function* () {
-  const { publicKey, secretKey } = yield* AuthorityKey.generate
-  const context = yield* Layer.build(
-    pool.pipe(
-      Layer.provide(Noise.responder()),
-      Layer.provide([Tcp.listener(freePort), CertificateAuthority.layer({ secretKey })]),
-      Layer.provide(quiet)
-    )
-  )
-  return addressOf(Context.get(context, Pool).address, publicKey)
-})
+export const startPool = tcpPool(poolOptions)
 
 /** A relay to the server, likewise. */
 export const tcpRelay = Effect.fnUntraced(function* (
@@ -123,9 +73,7 @@ export const memoryWorld = (
 ) =>
   miner({ ...Memory.ADDRESS, security: { _tag: "plain" } }, minerOptions).pipe(
     Layer.provideMerge(Sniffer.layer({ protocol: Mining.protocol, ...options })),
-    Layer.provide(Plain.dialer),
-    Layer.provideMerge(pool.pipe(Layer.provide(Plain.listener))),
-    Layer.provide(Memory.network()),
+    Layer.provideMerge(Layer.provideMerge(Layer.effectDiscard(giveWork), memoryPool(poolOptions))),
     Layer.provide(quiet)
   )
 

@@ -1,14 +1,12 @@
 import { expect, it, vi } from "@effect/vitest"
 import { Pool } from "@sluice/pool"
-import { formatEndpoint, MiningListener, Plain, Setup, Tcp } from "@sluice/transport"
-import { TemplateSource } from "@sluice/template-provider"
+import { formatEndpoint, Plain, Tcp } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"
 import { readFileSync } from "node:fs"
-import { newBlock, poolOptions } from "./world.ts"
+import { fedPool, newBlock } from "../../pool/test/worlds.ts"
+import { poolOptions } from "./world.ts"
 
-const pool = Pool.layer(poolOptions).pipe(
-  Layer.provideMerge(TemplateSource.layerMemory),
-  Layer.provide(Setup.server(MiningListener, Pool.setup({}))),
+const pool = fedPool(poolOptions).pipe(
   Layer.provide(Plain.listener),
   Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
   Layer.provide(Logger.layer([]))

@@ -4,8 +4,9 @@ import { hashToDisplay } from "@sluice/bitcoin"
 import { Pool } from "@sluice/pool"
 import { Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import { newBlock } from "../../pool/test/worlds.ts"
 import { type AcknowledgedShare, Swarm, SwarmReport } from "../src/index.ts"
-import { newBlock, world } from "./world.ts"
+import { world } from "./world.ts"
 
 /** Lets time pass, and gives what was measured and what the pool has counted. */
 const after = Effect.fnUntraced(function* (duration: string) {
