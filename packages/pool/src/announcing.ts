@@ -1,16 +1,18 @@
 /** What the template provider sent, to all connections: in one write each, some connections in each turn of the event loop. */
 import { hashToDisplay } from "@sluice/bitcoin"
 import type { Server } from "@sluice/channels"
+import { Mining } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
 import { type Clock, Effect } from "effect"
 import type { PoolEvent } from "./event.ts"
 import type { PoolMetrics } from "./metrics.ts"
 import type { Recorder } from "./recorder.ts"
 import type { Session } from "./session.ts"
+import { inParts } from "./turns.ts"
 import type { Work } from "./work.ts"
 
-/** Connections that are told in one turn of the event loop: a few milliseconds, between which shares are answered. */
-const TOLD_AT_ONCE = 64
+/** Of channels that get a job of their own, how many cost as much as a connection that gets the one for all. */
+const OWN_JOBS = 4
 
 export interface AnnouncingOptions {
   readonly sessions: ReadonlyMap<number, Session>
@@ -26,10 +28,9 @@ export const makeAnnouncing = ({ clock, judge, metrics, recorder, sessions, work
   Effect.fnUntraced(function* (batch: ReadonlyArray<TemplateMessage>) {
     const arrived = clock.monotonicTimeNanosUnsafe()
     const made = work.onMessages(batch, clock.currentTimeMillisUnsafe())
-    const listeners = Array.from(sessions.values())
-    for (let first = 0; first < listeners.length; first += TOLD_AT_ONCE) {
-      if (first > 0) yield* Effect.yieldNow
-      const some = listeners.slice(first, first + TOLD_AT_ONCE)
+    const parts = inParts(sessions.values(), (session) => 1 + ownJobs(session) / OWN_JOBS)
+    for (const [index, some] of parts.entries()) {
+      if (index > 0) yield* Effect.yieldNow
       prepareMerkleRoots(some, work, judge)
       for (const session of some) session.send()
     }
@@ -39,6 +40,10 @@ export const makeAnnouncing = ({ clock, judge, metrics, recorder, sessions, work
     yield* recorder.record(happened)
     yield* Effect.forEach(happened, logOf, { discard: true })
   })
+
+/** How many of its channels get jobs of their own. */
+const ownJobs = ({ connection, machine }: Session): number =>
+  (connection.setup.flags & Mining.REQUIRES_STANDARD_JOBS) === 0 ? 0 : machine.channelCount
 
 /** Of the channels that get jobs of their own, those of several connections together: that is most of what such a job costs. */
 const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, judge: Server.ShareJudge): void => {

@@ -17,6 +17,8 @@ import type { Work } from "./work.ts"
 
 /** How long the last replies of a connection that the pool ends may take. */
 const FLUSH_TIMEOUT = Duration.seconds(1)
+/** Messages of one connection that are answered in one turn of the event loop: some milliseconds where they open channels. */
+const ANSWERED_AT_ONCE = 128
 
 export interface ConnectionsOptions {
   /** Those that are served, by id. */
@@ -74,14 +76,32 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   })
 
   const onBatch = (session: Session, batch: ReadonlyArray<Mining.ToServer>): Effect.Effect<void, ConnectionError> => {
-    reads++
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = gate.verdictsOn(batch, session.machine.channelCount)
-    if (verdicts === undefined) return exchange(session, batch, begun)
+    if (verdicts === undefined) return inTurns(batch, (some) => exchange(session, some, begun))
     return Effect.flatMap(verdicts, (verdicts) => {
       choosePayee(session, batch)
-      return gate.withVerdicts(verdicts, () => exchange(session, batch, begun))
+      return inTurns(batch, (some) => gate.withVerdicts(verdicts, () => exchange(session, some, begun)))
     })
+  }
+
+  /**
+   * A read may bring a thousand messages, whose answers take long to find and ten times their room: others are read from
+   * in between, and a peer that does not read its answers has no more of them waiting than a part.
+   */
+  const inTurns = (
+    batch: ReadonlyArray<Mining.ToServer>,
+    answer: (some: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>
+  ): Effect.Effect<void, ConnectionError> => {
+    reads++
+    if (batch.length <= ANSWERED_AT_ONCE) return answer(batch)
+    const [some, rest] = [batch.slice(0, ANSWERED_AT_ONCE), batch.slice(ANSWERED_AT_ONCE)]
+    return Effect.flatMap(answer(some), () =>
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.suspend(() => inTurns(rest, answer))
+      )
+    )
   }
 
   /** Lets the machine answer, records what it tells, sends what it said, and lets a peer that says too much wait. */

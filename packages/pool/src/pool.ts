@@ -19,6 +19,7 @@ import { makeRecorder } from "./recorder.ts"
 import type { Session } from "./session.ts"
 import { makeStatistics, type Statistics } from "./statistics.ts"
 import { PoolCounters } from "./stats.ts"
+import { inParts } from "./turns.ts"
 import { Upstream, type UpstreamVerdict } from "./upstream.ts"
 import { makeGate } from "./user-gate.ts"
 import { Users } from "./users.ts"
@@ -49,6 +50,8 @@ export class Pool extends Context.Service<
 
 /** How often difficulties are reviewed and idle connections looked for. */
 const TICK = Duration.seconds(5)
+/** How many channels cost as much, where their difficulties change, as telling a connection of a job. */
+const REVIEWED_CHANNELS = 8
 /** How long blocks may take to be on their way when the pool stops. */
 const SUBMIT_TIMEOUT = Duration.seconds(1)
 
@@ -123,20 +126,24 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     })
 
   /** Difficulties follow the work, and who opens no channel goes (5.3.2). */
-  const tick = Effect.suspend(() => {
-    const at = now()
-    const happened: Array<PoolEvent> = []
-    for (const session of sessions.values()) {
-      happened.push(...session.tell((machine, out) => machine.tick(at, out)))
-      session.send()
-      const { emptySince } = session.machine
-      if (emptySince !== undefined && at - Math.max(emptySince, session.openedAt) >= channelTimeoutMs) {
-        const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
-        const message = `${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`
-        session.evict({ reason: "no_channel", message })
+  const tick = Effect.gen(function* () {
+    const parts = inParts(sessions.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
+    for (const [index, some] of parts.entries()) {
+      if (index > 0) yield* Effect.yieldNow
+      const at = now()
+      for (const session of some) {
+        if (!sessions.has(session.id)) continue
+        yield* record(session.tell((machine, out) => machine.tick(at, out)))
+        session.send()
+        const { emptySince } = session.machine
+        if (emptySince !== undefined && at - Math.max(emptySince, session.openedAt) >= channelTimeoutMs) {
+          const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
+          const message = `${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`
+          session.evict({ reason: "no_channel", message })
+        }
       }
     }
-    return Effect.andThen(record(happened), heed(upstream.review(at)))
+    yield* heed(upstream.review(now()))
   })
 
   yield* source.messages.pipe(Stream.runForEachArray(onTemplates), Effect.forkScoped)
