@@ -67,6 +67,31 @@ describe("another extranonce prefix", () => {
     )
   }
 
+  it.effect("that comes while a job is on its way to many connections leaves nobody with work that is refused", () =>
+    Effect.gen(function* () {
+      const { changeExtranoncePrefix } = yield* Pool
+      yield* giveWork
+      const clients: Array<ChannelClient> = []
+      // Some more than are told of a job in one turn of the event loop.
+      for (let i = 0; i < 70; i++) clients.push(yield* ChannelClient.connect())
+      for (const client of clients) yield* client.open("extended")
+      yield* Effect.all(
+        [
+          publish(template(2)),
+          ...[1, 2, 69, 70].map((connectionId) => changeExtranoncePrefix({ connectionId, channelId: 2 }))
+        ],
+        { concurrency: "unbounded" }
+      )
+      yield* settle
+      for (const client of clients) assert.deepStrictEqual(yield* client.mine(), { accepted: 8, refused: [] })
+      yield* newTemplate(3)
+      for (const client of clients) assert.deepStrictEqual(yield* client.mine(), { accepted: 8, refused: [] })
+      const changed = clients.filter((client) => client.of("ExtranoncePrefixChanged").length === 1)
+      assert.strictEqual(changed.length, 4)
+      clients.forEach(assertUnderstood)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
   it.effect("is refused where there is none, and the channel keeps its own", () =>
     Effect.gen(function* () {
       const { changeExtranoncePrefix } = yield* Pool
