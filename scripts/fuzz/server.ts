@@ -1,11 +1,14 @@
 /** What `npm run fuzz` throws at the server's end of a mining connection (specification, section 5). */
 import { coinbaseTags } from "@sluice/bitcoin"
 import { defaultExtranonceLayout, ExtranonceSpace, Server } from "@sluice/channels"
-import { DecodeError, Frame, Mining, Protocol, TemplateDistribution, WorkerIdentity } from "@sluice/protocol"
+import { DecodeError, Frame, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
 import { ok } from "node:assert/strict"
+import { futureTemplate, newPrevHash } from "../../packages/channels/test/templates.ts"
 import type { Target } from "./target.ts"
 
 const START = 1_800_000_000
+/** One hash in 256 is a block. */
+const easy = { nbits: 0x207fffff, target: new Uint8Array(32).fill(0xff, 0, 31) }
 
 /** A pool's end of a connection with a job, and a client that sends whatever the bytes come to. */
 const run = (input: Uint8Array): void => {
@@ -25,8 +28,8 @@ const run = (input: Uint8Array): void => {
     judge: new Server.ShareJudge(policy),
     policy
   }
-  jobs.onTemplate(template, START * 1000)
-  jobs.onSetNewPrevHash(prevHash, START * 1000)
+  jobs.onTemplate(futureTemplate(1), START * 1000)
+  jobs.onSetNewPrevHash(newPrevHash(1, easy), START * 1000)
   const flags = (input[0] ?? 0) & 7
   const connection = new Server.Connection(1, flags, context)
   const out = new Server.Outbox()
@@ -53,27 +56,6 @@ const run = (input: Uint8Array): void => {
 }
 
 const workers = Protocol.negotiated(Mining.protocol, [WorkerIdentity.extension])
-const template = TemplateDistribution.NewTemplate.make({
-  templateId: 1n,
-  futureTemplate: true,
-  version: 0x20000000,
-  coinbaseTxVersion: 2,
-  coinbasePrefix: Uint8Array.of(2, 0x9f, 0),
-  coinbaseTxInputSequence: 0xffffffff,
-  coinbaseTxValueRemaining: 5_000_000_000n,
-  coinbaseTxOutputsCount: 0,
-  coinbaseTxOutputs: new Uint8Array(0),
-  coinbaseTxLocktime: 0,
-  merklePath: [new Uint8Array(32).fill(1)]
-})
-const prevHash = TemplateDistribution.SetNewPrevHash.make({
-  templateId: 1n,
-  prevHash: new Uint8Array(32).fill(2),
-  headerTimestamp: START,
-  nbits: 0x207fffff,
-  target: new Uint8Array(32).fill(0xff, 0, 31)
-})
-
 const session = (): Uint8Array => {
   const { encode } = workers.toServer
   const any = new Uint8Array(32).fill(0xff)

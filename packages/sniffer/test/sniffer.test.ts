@@ -5,8 +5,9 @@ import { Pool } from "@sluice/pool"
 import { Common, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
+import { nextEvent } from "../../miner/test/scripted-server.ts"
 import { Sniffer, Verdict } from "../src/index.ts"
-import { advanceUntil, memoryWorld, nextEvent } from "./worlds.ts"
+import { advanceUntil, memoryWorld } from "./worlds.ts"
 
 describe("waitFor", () => {
   it.effect("gives messages of both ways, whether they have come already or not, each once", () =>

@@ -5,8 +5,9 @@ import { Miner } from "@sluice/miner"
 import { formatServerAddress } from "@sluice/transport"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
+import { nextEvent } from "../../miner/test/scripted-server.ts"
 import type { SnifferEvent } from "../src/index.ts"
-import { minerOver, nextEvent, startPool, tcpRelay } from "./worlds.ts"
+import { minerOver, startPool, tcpRelay } from "./worlds.ts"
 
 describe("over TCP with Noise", () => {
   it.live("a miner's shares are accepted through a relay, which sees every message of both", () =>

@@ -1,6 +1,6 @@
 /** A pool and a miner with a sniffer between them: in memory under a test clock, or on real sockets with Noise. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
-import { HashInProcess, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
+import { HashInProcess, Miner, type MinerOptions } from "@sluice/miner"
 import type { PoolOptions } from "@sluice/pool"
 import { Mining } from "@sluice/protocol"
 import {
@@ -14,7 +14,7 @@ import {
   Setup,
   Tcp
 } from "@sluice/transport"
-import { Context, Effect, Fiber, Layer, Logger, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { giveWork, memoryWorld as memoryPool, tcpPool } from "../../pool/test/worlds.ts"
 import { relay, Sniffer, type SnifferOptions } from "../src/index.ts"
@@ -84,16 +84,3 @@ export const advanceUntil = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Ef
     for (let step = 0; step < 5000 && fiber.pollUnsafe() === undefined; step++) yield* TestClock.adjust("10 millis")
     return yield* Fiber.join(fiber)
   })
-
-type EventOf<Tag extends MinerEvent["_tag"]> = Extract<MinerEvent, { _tag: Tag }>
-
-/** The miner's first event of a kind; earlier ones count too. */
-export const nextEvent = <Tag extends MinerEvent["_tag"]>(tag: Tag): Effect.Effect<EventOf<Tag>, never, Miner> =>
-  Effect.flatMap(Miner, ({ events }) =>
-    events.pipe(
-      Stream.filter((event): event is EventOf<Tag> => event._tag === tag),
-      Stream.runHead,
-      Effect.flatMap(Effect.fromOption),
-      Effect.orDie
-    )
-  )
