@@ -5,7 +5,7 @@
  */
 import { merkleFold } from "@sluice/core"
 import { isDisplayHash } from "./hash.ts"
-import { FIRST_FREE, foldPath, hashPairs, lanesMemory, readDisplayHashes } from "./merkle-lanes.ts"
+import { FIRST_FREE, foldPath, hashPairs, lanesMemory, readDisplayHashes } from "./sha256-lanes.ts"
 
 /** The root over all hashes, the coinbase's first. Throws a `RangeError` without any. */
 export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {

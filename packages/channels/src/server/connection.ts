@@ -79,7 +79,13 @@ export class Connection {
 
   /** The messages of one read. Every share among them is answered when it returns. */
   onBatch(messages: ReadonlyArray<Mining.ToServer>, now: number, out: Outbox): void {
-    for (const message of messages) this.onMessage(message, now, out)
+    const { jobs, judge } = this.#context
+    judge.hashTogether(messages, this.#channels, jobs)
+    try {
+      for (const message of messages) this.onMessage(message, now, out)
+    } finally {
+      judge.forgetHashes()
+    }
     this.acknowledge(out)
   }
 

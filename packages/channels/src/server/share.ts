@@ -5,11 +5,12 @@
  */
 import { foldMerklePath } from "@sluice/bitcoin"
 import { isVersionRolledWithin, ShareCheck, targetToDifficulty, VERSION_MASK } from "@sluice/core"
-import { ErrorCode } from "@sluice/protocol"
+import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { Job } from "../job.ts"
 import type { Channel } from "./channel.ts"
 import type { ActiveJob, Jobs, PrevHash } from "./jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
+import { type HashedShare, ShareHashes } from "./share-hashes.ts"
 import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
 
 /** Not in the specification: the channel has as many shares for this previous hash as the server remembers. */
@@ -17,6 +18,9 @@ export const TOO_MANY_SHARES = "too-many-shares"
 
 /** Consensus lets a block's time be two hours ahead of the clock. */
 const MAX_FUTURE_SECONDS = 7200
+
+/** Fewer shares are hashed sooner one by one. */
+const MIN_TOGETHER = 3
 
 const codes = ErrorCode.submitShares
 const NO_EXTRANONCE = new Uint8Array(0)
@@ -36,6 +40,7 @@ export class ShareJudge {
   /** Whether the accepted share is a block. */
   isBlock = false
   readonly #check = new ShareCheck()
+  readonly #hashes = new ShareHashes()
   readonly #policy: ChannelPolicy
 
   constructor(policy: ChannelPolicy) {
@@ -47,13 +52,45 @@ export class ShareJudge {
     return this.#check.digest
   }
 
+  /**
+   * Hashes the shares among a connection's messages together, for `standard` and `extended` to find; no rule is applied yet.
+   * To be forgotten when they are judged: the hashes are those of this moment's jobs.
+   */
+  hashTogether(messages: ReadonlyArray<Mining.ToServer>, channels: ReadonlyMap<number, Channel>, jobs: Jobs): void {
+    if (messages.length < MIN_TOGETHER || jobs.prevHash === undefined) return
+    const shares: Array<HashedShare> = []
+    for (const share of messages) {
+      if (share._tag !== "SubmitSharesStandard" && share._tag !== "SubmitSharesExtended") continue
+      const channel = channels.get(share.channelId)
+      const active = jobs.active(share.jobId)
+      if (channel === undefined || active === undefined || !channel.has(active, jobs)) continue
+      const { job } = active
+      const { prefix, rollableSize } = channel.leaseOf(job.id)
+      if (share._tag === "SubmitSharesExtended") {
+        const { extranonce } = share
+        if (channel.info.kind !== "extended" || extranonce.length !== rollableSize) continue
+        shares.push({ share, job, extranoncePrefix: prefix, extranonce, merkleRoot: undefined })
+      } else if (channel.info.kind === "standard") {
+        const merkleRoot = this.merkleRoot(channel, job)
+        shares.push({ share, job, extranoncePrefix: prefix, extranonce: NO_EXTRANONCE, merkleRoot })
+      }
+    }
+    if (shares.length >= MIN_TOGETHER) this.#hashes.compute(shares, jobs.prevHash)
+  }
+
+  forgetHashes(): void {
+    this.#hashes.forget()
+  }
+
   /** Judges a share of a standard channel for an active job: an error code, or `undefined` for a good one. */
   standard(channel: Channel, active: ActiveJob, jobs: Jobs, share: SubmittedShare, now: number): string | undefined {
     const prevHash = jobs.prevHash!
     const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
-    const root = this.merkleRoot(channel, active.job)
-    this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
+    if (!this.#hashes.take(share, this.#check.digest)) {
+      const root = this.merkleRoot(channel, active.job)
+      this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
+    }
     return this.#judgeHash(channel, active, jobs, prevHash)
   }
 
@@ -70,8 +107,10 @@ export class ShareJudge {
     const prevHash = jobs.prevHash!
     const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
-    this.#root(channel, active.job, extranonce)
-    this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
+    if (!this.#hashes.take(share, this.#check.digest)) {
+      this.#root(channel, active.job, extranonce)
+      this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
+    }
     return this.#judgeHash(channel, active, jobs, prevHash)
   }
 

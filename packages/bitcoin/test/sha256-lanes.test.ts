@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { sha256d } from "@sluice/core"
 import { randomBytes } from "node:crypto"
-import { FIRST_FREE, hashPairs, lanesMemory, readDisplayHashes } from "../src/merkle-lanes.ts"
+import {
+  FIRST_FREE,
+  hashMessages,
+  hashPairs,
+  lanesMemory,
+  pad,
+  paddedSize,
+  readDisplayHashes
+} from "../src/sha256-lanes.ts"
 import { hashToDisplay } from "../src/hash.ts"
 
 describe("hashing in lanes", () => {
@@ -18,6 +26,29 @@ describe("hashing in lanes", () => {
           const found = Uint8Array.from(memory.subarray(FIRST_FREE + 32 * i, FIRST_FREE + 32 * i + 32))
           assert.deepStrictEqual(found, expected, `hash ${i} of ${count}`)
         }
+      }
+    }
+  })
+
+  it("gives what core's sha256d gives for messages of any length", () => {
+    for (const length of [0, 1, 55, 56, 63, 64, 80, 119, 120, 200, 1000]) {
+      for (const count of [1, 2, 4, 5]) {
+        const size = paddedSize(length)
+        const [from, to] = [FIRST_FREE, FIRST_FREE + 8 * size]
+        const memory = lanesMemory(to + 8 * 32)
+        memory.fill(0xee, FIRST_FREE)
+        const messages = Array.from({ length: count }, () => randomBytes(length))
+        messages.forEach((message, i) => {
+          memory.set(message, from + i * size)
+          pad(memory, from + i * size, length)
+        })
+        hashMessages(from, size, count, to)
+        messages.forEach((message, i) => {
+          const expected = new Uint8Array(32)
+          sha256d(message, 0, length, expected, 0)
+          const found = Uint8Array.from(memory.subarray(to + 32 * i, to + 32 * i + 32))
+          assert.deepStrictEqual(found, expected, `message ${i} of ${count}, ${length} bytes`)
+        })
       }
     }
   })

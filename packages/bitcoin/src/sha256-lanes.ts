@@ -111,23 +111,21 @@ const SCHEDULE_OF = 0
 const ROUNDS_OF = 1
 const FOLD_OF = 2
 
-/** The 16 words that are in WORDS, hashed twice, to STATE. */
-const hashTwice = (): Code => {
-  const start = START.flatMap((word, i) => put(STATE + 16 * i, all32(word)))
-  /** The second SHA-256 is of the 32 bytes that the first one gave, padded (5.1.1). */
-  const again = (t: number): Code =>
+const start = (): Code => START.flatMap((word, i) => put(STATE + 16 * i, all32(word)))
+/** The block whose words are in WORDS, into STATE. */
+const hashBlock = (): Code => [...call(SCHEDULE_OF), ...call(ROUNDS_OF, i32(SCHEDULE))]
+
+/** The second SHA-256, of the 32 bytes in STATE that the first one gave, padded (5.1.1). */
+const hashAgain = (): Code => [
+  ...range(0, 16).flatMap((t) =>
     put(WORDS + 16 * t, t < 8 ? at(STATE + 16 * t) : all32(t === 8 ? 0x80000000 : t === 15 ? 8 * 32 : 0))
-  return [
-    ...start,
-    ...call(SCHEDULE_OF),
-    ...call(ROUNDS_OF, i32(SCHEDULE)),
-    ...call(ROUNDS_OF, i32(PADDING)),
-    ...range(0, 16).flatMap(again),
-    ...start,
-    ...call(SCHEDULE_OF),
-    ...call(ROUNDS_OF, i32(SCHEDULE))
-  ]
-}
+  ),
+  ...start(),
+  ...hashBlock()
+]
+
+/** The 64 bytes whose words are in WORDS, hashed twice, to STATE. */
+const hashTwice = (): Code => [...start(), ...hashBlock(), ...call(ROUNDS_OF, i32(PADDING)), ...hashAgain()]
 
 /** Word `t` of four byte strings that begin so far from each other, to `into`, by way of the variable `x`. */
 const readWord = (from: Code, distance: number, t: number, x: number, into: number): Code => [
@@ -192,6 +190,29 @@ const hashFours = (): Code => {
   )
 }
 
+/** Parameters: where each of four padded messages is, how many blocks each has, and where the hashes go. */
+const hashPadded = (): Code => {
+  const [first, blocks, to, x] = [0, 4, 5, 6]
+  const messages = range(first, blocks)
+  return [
+    ...start(),
+    ...repeatWhile(
+      [
+        ...range(0, 16).flatMap((t) => [
+          ...messages.flatMap((message, lane) => set(x, loadLane(get(message), 4 * t, lane, get(x)))),
+          ...put(WORDS + 16 * t, pick(get(x), get(x), BIG_ENDIAN))
+        ]),
+        ...hashBlock(),
+        ...messages.flatMap((message) => set(message, addI32(get(message), i32(64)))),
+        ...set(blocks, addI32(get(blocks), i32(-1)))
+      ],
+      get(blocks)
+    ),
+    ...hashAgain(),
+    ...writeHashes(get(to), x)
+  ]
+}
+
 /**
  * Parameters: where the text is, 64 lower-case hex digits each, where the 32-byte hashes go, in the reversed order, and how
  * many. Gives 1 if all that was read are hex digits.
@@ -247,6 +268,7 @@ interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number }
   readonly hashFours: (from: number, to: number, fours: number) => void
   readonly foldFours: (hashes: number, nodes: number, count: number, fours: number) => void
+  readonly hashPadded: (a: number, b: number, c: number, d: number, blocks: number, to: number) => void
   readonly readHashes: (from: number, to: number, count: number) => number
 }
 
@@ -257,6 +279,7 @@ const instantiate = (): Exports => {
     { parameters: 2, variables: 1, hasResult: false, code: fold() },
     { parameters: 3, variables: 1, hasResult: false, code: hashFours(), name: "hashFours" },
     { parameters: 4, variables: 1, hasResult: false, code: foldFours(), name: "foldFours" },
+    { parameters: 6, variables: 1, hasResult: false, code: hashPadded(), name: "hashPadded" },
     { parameters: 3, variables: 4, hasResult: true, code: readHashes(), name: "readHashes" }
   ])
   const exports = new WebAssembly.Instance(module).exports as unknown as Exports
@@ -297,6 +320,29 @@ export const lanesMemory = (bytes: number): Buffer<ArrayBuffer> => {
  */
 export const hashPairs = (from: number, to: number, count: number): void => {
   if (count > 0) instance!.hashFours(from, to, (count + 3) >> 2)
+}
+
+/** What a message of so many bytes takes with its padding (5.1.1): whole blocks of 64. */
+export const paddedSize = (length: number): number => ((length + 8) >> 6) * 64 + 64
+
+/** Pads the message of `length` bytes that stands at `at`, with room for `paddedSize` of it. */
+export const pad = (memory: Uint8Array, at: number, length: number): void => {
+  const end = at + paddedSize(length)
+  memory.fill(0, at + length, end)
+  memory[at + length] = 0x80
+  const bits = length * 8
+  for (let i = 1; i <= 4; i++) memory[end - i] = bits >>> (8 * (i - 1))
+}
+
+/**
+ * Twice SHA-256 of `count` padded messages of `size` bytes each, one after the other from `from` on, to 32 bytes each from
+ * `to` on, which is not in between. Works on whole fours, as `hashPairs`.
+ */
+export const hashMessages = (from: number, size: number, count: number, to: number): void => {
+  for (let i = 0; i < count; i += 4) {
+    const at = from + i * size
+    instance!.hashPadded(at, at + size, at + 2 * size, at + 3 * size, size / 64, to + 32 * i)
+  }
 }
 
 /**

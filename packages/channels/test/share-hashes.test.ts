@@ -1,0 +1,127 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ShareCheck } from "@sluice/core"
+import { Mining } from "@sluice/protocol"
+import { randomBytes, randomInt } from "node:crypto"
+import { jobFromTemplate } from "../src/index.ts"
+import { type HashedShare, ShareHashes } from "../src/server/share-hashes.ts"
+import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+
+const prevHash = { hash: new Uint8Array(randomBytes(32)), nbits: 0x1d00ffff }
+
+/** One at a time, with core's functions. */
+const expected = ({ extranonce, extranoncePrefix, job, merkleRoot, share }: HashedShare): Uint8Array => {
+  const check = new ShareCheck()
+  const { coinbasePrefix, coinbaseSuffix, merklePath, merklePathBytes } = job
+  check.merkleRoot(coinbasePrefix, extranoncePrefix, extranonce, coinbaseSuffix, merklePathBytes, merklePath.length)
+  const root = merkleRoot ?? check.root
+  check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
+  return check.digest
+}
+
+const jobOf = (id: number, depth: number, outputsSize = 0) =>
+  jobFromTemplate(
+    id,
+    template(id, {
+      merklePath: Array.from({ length: depth }, () => new Uint8Array(randomBytes(32))),
+      coinbaseTxOutputs: bytes(7, outputsSize)
+    }),
+    coinbaseRules
+  )
+
+const shareOf = (job: ReturnType<typeof jobOf>, kind: "standard" | "extended"): HashedShare => ({
+  share: { nonce: randomInt(2 ** 32), ntime: randomInt(2 ** 32), version: randomInt(2 ** 32) },
+  job,
+  extranoncePrefix: new Uint8Array(randomBytes(kind === "standard" ? 16 : 8)),
+  extranonce: new Uint8Array(randomBytes(kind === "standard" ? 0 : 8)),
+  merkleRoot: kind === "standard" ? new Uint8Array(randomBytes(32)) : undefined
+})
+
+const found = (hashes: ShareHashes, { share }: HashedShare): Uint8Array | undefined => {
+  const into = new Uint8Array(32)
+  return hashes.take(share, into) ? into : undefined
+}
+
+describe("hashes of shares that come together", () => {
+  it("are those of one at a time: any number of them, of either kind, for jobs of any depth and size", () => {
+    const hashes = new ShareHashes()
+    for (const count of [1, 2, 3, 4, 5, 63, 64, 65, 150]) {
+      const jobs = [jobOf(1, 0), jobOf(2, 1, 300), jobOf(3, 12, 20), jobOf(4, 255)]
+      const shares = Array.from({ length: count }, (_, index) =>
+        shareOf(jobs[randomInt(index < 4 ? 1 : 4)]!, index % 3 === 0 ? "standard" : "extended")
+      )
+      hashes.compute(shares, prevHash)
+      shares.forEach((share, index) =>
+        assert.deepStrictEqual(found(hashes, share), expected(share), `share ${index} of ${count}`)
+      )
+    }
+  })
+
+  it("are not there for a very large coinbase, nor for shares of another time", () => {
+    const hashes = new ShareHashes()
+    const [small, large] = [jobOf(1, 2), jobOf(2, 2, 4000)]
+    const shares = [shareOf(large, "extended"), shareOf(small, "extended"), shareOf(large, "standard")]
+    hashes.compute(shares, prevHash)
+    assert.deepStrictEqual(
+      shares.map((share) => found(hashes, share)),
+      [undefined, expected(shares[1]!), expected(shares[2]!)]
+    )
+    hashes.forget()
+    assert.isUndefined(found(hashes, shares[1]!))
+  })
+})
+
+describe("a batch of shares", () => {
+  it("has the answers that they have one by one", () => {
+    // Two servers of the same state; one reads all shares at once.
+    const run = (together: boolean) => {
+      const server = TestServer.working()
+      const connection = server.connect()
+      const miners = (["extended", "standard", "extended"] as const).map((kind) => server.open(connection, { kind }))
+      server.template(template(2)).forEach(({ messages }) => messages.forEach((job) => miners[2]!.receive(job)))
+      const [extended, standard, other] = [miners[0]!, miners[1]!, miners[2]!]
+      const again = extended.mine({ firstNonce: 0 })
+      const shares: ReadonlyArray<Mining.ToServer> = [
+        again,
+        standard.mine({ firstNonce: 0 }),
+        { ...again, sequenceNumber: 9 },
+        extended.mine({ bad: true }),
+        extended.mine({ firstNonce: 0, extranonce: bytes(1, 3) }),
+        { ...standard.mine(), ntime: 1 },
+        { ...standard.mine(), channelId: 77 },
+        { ...extended.mine(), jobId: 4 },
+        extended.mine({ firstNonce: 1_000_000, extranonce: bytes(9, extended.extranonceSize) }),
+        open({ kind: "standard" }),
+        { _tag: "CloseChannel", channelId: standard.channelId, reasonCode: "" },
+        standard.mine({ firstNonce: 2_000_000 }),
+        other.mine({ firstNonce: 0 })
+      ]
+      const said = together
+        ? [server.send(connection, ...shares)]
+        : shares.map((share) => server.send(connection, share))
+      return said.flatMap(({ events }) => events)
+    }
+    const events = run(true)
+    assert.deepStrictEqual(events, run(false))
+    assert.deepStrictEqual(events.filter(({ _tag }) => _tag === "ShareAccepted").length, 4)
+  })
+
+  it("is hashed anew for each previous hash, also where a client sends the very same message", () => {
+    const server = TestServer.working()
+    const connection = server.connect()
+    const miner = server.open(connection)
+    const shares = Array.from({ length: 4 }, () => miner.mine())
+    assert.isTrue(server.send(connection, ...shares).events.every(({ _tag }) => _tag === "ShareAccepted"))
+    // Every hash is a block for this one, and is told.
+    for (const message of [futureTemplate(2), newPrevHash(2, { target: ANY_TARGET })]) {
+      for (const said of server.template(message)) said.messages.forEach((sent) => miner.receive(sent))
+    }
+    for (const share of shares) Object.assign(share, { jobId: miner.jobId, ntime: miner.ntime })
+    const { events } = server.send(connection, ...shares)
+    const root = miner.jobs.get(miner.jobId)!.root(bytes(1, miner.extranonceSize))
+    assert.deepStrictEqual(
+      events.flatMap((event) => (event._tag === "ShareAccepted" ? [event.hash] : [])),
+      shares.map(({ nonce, version }) => miner.hash(version, root, miner.ntime, nonce))
+    )
+  })
+})
