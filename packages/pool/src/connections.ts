@@ -57,6 +57,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const session = new Session(connection, {
       id: ++lastId,
       work,
+      space: rules.space.of(remote.host),
       now: now(),
       maxPendingBytes,
       limits: rules.traffic,

@@ -14,7 +14,7 @@ import type { Setup } from "@sluice/transport"
 import { type Duration, Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { minerScript, outputConstraints, type Payout, payoutOf, type PayoutOptions, splitReward } from "./payout.ts"
-import { limitedSpace } from "./limited-space.ts"
+import { LimitedSpace } from "./limited-space.ts"
 import { defaultTrafficLimits, type TrafficLimits } from "./traffic.ts"
 import type { ValidateUser } from "./user.ts"
 
@@ -54,6 +54,11 @@ export interface PoolOptions extends PayoutOptions {
   readonly reconnectTo?: { readonly host: string; readonly port: number }
   /** Channels open at once on all connections together; each takes some kilobytes. Default 200,000. */
   readonly maxChannelsInAll?: number
+  /**
+   * Those of one address, IPv6 by its first 64 bits; addresses of this machine have no such limit. Default half of
+   * `maxChannelsInAll`, and at least as many as one connection may have.
+   */
+  readonly maxChannelsPerAddress?: number
   /** Users who have left are known up to this number, the last ones; for statistics. Default 10,000. */
   readonly maxIdleUsers?: number
 }
@@ -68,8 +73,9 @@ export class PoolOptionError extends Schema.TaggedError<PoolOptionError>("sluice
 export interface PoolRules {
   readonly coinbase: CoinbaseRules
   readonly policy: Server.ChannelPolicy
-  readonly space: Server.ConnectionContext["space"]
+  readonly space: LimitedSpace
   readonly maxChannelsInAll: number
+  readonly maxChannelsPerAddress: number
   readonly traffic: TrafficLimits
   readonly payout: Payout
   /** In a solo pool: whom a user identity pays. */
@@ -92,13 +98,16 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
         versionRollingAllowed: options.versionRolling ?? true
       }
       const space = new ExtranonceSpace(layout)
+      const policy = checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy })
       const { maxChannelsInAll = 200_000 } = options
+      const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
       checkCoinbaseRoom(coinbase)
       return {
         coinbase,
-        policy: checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy }),
-        space: limitedSpace(space, maxChannelsInAll),
+        policy,
+        space: new LimitedSpace(space, { max: maxChannelsInAll, maxPerAddress: maxChannelsPerAddress }),
         maxChannelsInAll,
+        maxChannelsPerAddress,
         traffic: checkedTraffic({ ...defaultTrafficLimits, ...options.traffic }),
         payout,
         minerScript: options.solo === undefined ? undefined : (identity) => minerScript(identity, options.chain)

@@ -27,7 +27,7 @@ export interface Recorder {
 
 export const makeRecorder = Effect.fnUntraced(function* (
   { onShare, onShares }: PoolOptions,
-  { maxChannelsInAll, policy }: PoolRules,
+  { maxChannelsInAll, maxChannelsPerAddress, policy }: PoolRules,
   to: {
     readonly counters: PoolCounters
     readonly users: Users
@@ -47,7 +47,11 @@ export const makeRecorder = Effect.fnUntraced(function* (
   /** Refusals that are limits of the operator's, by error code. */
   const channelLimits: ReadonlyMap<string, string> = new Map([
     [Server.TOO_MANY_CHANNELS, `its connection has ${policy.maxChannels} already (max-channels)`],
-    [Server.EXTRANONCE_SPACE_EXHAUSTED, `there are ${maxChannelsInAll} in all (max-channels-in-all)`]
+    [
+      Server.EXTRANONCE_SPACE_EXHAUSTED,
+      `there are ${maxChannelsInAll} in all (max-channels-in-all) or ${maxChannelsPerAddress} of its address ` +
+        `(max-channels-per-address)`
+    ]
   ])
 
   const submit = ({ channel, hash, height, solution }: Server.BlockFound): Effect.Effect<void> =>

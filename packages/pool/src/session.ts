@@ -19,6 +19,8 @@ export interface Eviction {
 export interface SessionOptions {
   readonly id: number
   readonly work: Work
+  /** What its channels have their prefixes from. */
+  readonly space: Server.ConnectionContext["space"]
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
@@ -53,7 +55,7 @@ export class Session {
     this.#options = options
     this.#payee = work.pool
     this.#heard = work.newsEnd
-    this.#machine = new Server.Connection(id, connection.setup.flags, work.pool.context)
+    this.#machine = this.#makeMachine()
     this.#messages = new Allowance(limits.maxMessagesPerSecond, now)
     this.#errors = new Allowance(limits.maxErrorsPerSecond, now)
   }
@@ -71,7 +73,7 @@ export class Session {
   mineFor(payee: Payee): void {
     this.#payee = payee
     this.#heard = this.#options.work.newsEnd
-    this.#machine = new Server.Connection(this.id, this.connection.setup.flags, payee.context)
+    this.#machine = this.#makeMachine()
   }
 
   /** Counts messages that came, and gives the milliseconds to wait before it is read from again. */
@@ -134,6 +136,11 @@ export class Session {
     if (this.evicted !== undefined) return
     this.evicted = eviction
     this.#options.interrupt()
+  }
+
+  #makeMachine(): Server.Connection {
+    const context = { ...this.#payee.context, space: this.#options.space }
+    return new Server.Connection(this.id, this.connection.setup.flags, context)
   }
 
   #hearNews(): void {

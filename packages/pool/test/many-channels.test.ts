@@ -1,9 +1,11 @@
 /** A proxy with thousands of channels on one connection. */
 import { assert, describe, it } from "@effect/vitest"
 import { TemplateFeed } from "@sluice/template-provider"
+import { ExtranonceSpace } from "@sluice/channels"
 import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { bytes, futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
+import { LimitedSpace } from "../src/limited-space.ts"
 import { openExtended, TestClient } from "./test-client.ts"
 import { memoryWorld, poolStats, tcpWorld } from "./worlds.ts"
 
@@ -52,10 +54,48 @@ it.effect("channels of all connections together are limited, and make room when 
   }).pipe(Effect.provide(memoryWorld({ maxChannelsInAll: 2 })))
 )
 
+it.effect("channels of one address are limited, and leave others theirs", () =>
+  Effect.gen(function* () {
+    const [first, second] = [yield* TestClient.connect(), yield* TestClient.connect()]
+    yield* first.send(openExtended(), openExtended({ requestId: 2 }))
+    yield* first.until("OpenExtendedMiningChannel.Success")
+    yield* first.until("OpenExtendedMiningChannel.Success")
+    for (const client of [first, second]) {
+      yield* client.send(openExtended({ requestId: 3 }))
+      assert.strictEqual((yield* client.expect("OpenMiningChannel.Error")).errorCode, "extranonce-space-exhausted")
+    }
+    yield* first.send({ _tag: "CloseChannel", channelId: 2, reasonCode: "" })
+    yield* TestClock.adjust(1)
+    yield* second.send(openExtended({ requestId: 4 }))
+    yield* second.expect("OpenExtendedMiningChannel.Success")
+    yield* first.send(openExtended({ requestId: 5 }))
+    yield* first.expect("OpenMiningChannel.Error")
+  }).pipe(Effect.provide(memoryWorld({ maxChannelsPerAddress: 2 })))
+)
+
+it("another address has channels left, and this machine's own have no limit of their own", () => {
+  const limited = new LimitedSpace(new ExtranonceSpace(), { max: 10, maxPerAddress: 2 })
+  const [one, same, neighbour, here] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "127.0.0.1"].map((host) =>
+    limited.of(host)
+  )
+  const lease = one!.takeStandard()
+  assert.isDefined(lease)
+  assert.isDefined(same!.takeExtended(4))
+  assert.isUndefined(one!.takeExtended(4))
+  assert.isDefined(neighbour!.takeStandard())
+  for (let channel = 0; channel < 7; channel++) assert.isDefined(here!.takeStandard())
+  assert.isUndefined(neighbour!.takeStandard(), "all are taken")
+  one!.giveBack(lease!)
+  assert.isDefined(one!.takeStandard())
+})
+
 describe("a limit on channels that is reached", () => {
   const limits = [
     [{ policy: { maxChannels: 1 } }, "its connection has 1 already (max-channels)"],
-    [{ maxChannelsInAll: 1 }, "there are 1 in all (max-channels-in-all)"]
+    [
+      { maxChannelsInAll: 1 },
+      "there are 1 in all (max-channels-in-all) or 4096 of its address (max-channels-per-address)"
+    ]
   ] as const
   for (const [options, reason] of limits) {
     it.effect(`is in the log with its key: ${reason}`, () => {

@@ -79,4 +79,5 @@ export const addressGroup = (host: string): string => {
   return `${all.slice(0, 4).join(":")}::/64`
 }
 
-const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1"
+/** An address of this machine. */
+export const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1"

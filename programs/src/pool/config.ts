@@ -92,6 +92,11 @@ const fields = Schema.Struct({
     description: "Channels open at once on all connections together; each takes some kilobytes.",
     default: 200_000
   }),
+  maxChannelsPerAddress: optional(whole("N", 1, 16_000_000), {
+    description:
+      "Those of one address; half of max-channels-in-all unless told. IPv6 counts by its first 64 bits; this machine's own addresses have no such limit.",
+    example: 50_000
+  }),
   maxMessagesPerSecond: defaulted(whole("N", 1, 1_000_000), {
     description: "Messages a second of one connection, above which it is read from more slowly.",
     default: 5_000
@@ -122,6 +127,7 @@ export const optionsOf = (config: typeof fields.Type): PoolOptions => {
       maxChannels: config.maxChannels
     },
     maxChannelsInAll: config.maxChannelsInAll,
+    ...(config.maxChannelsPerAddress === undefined ? {} : { maxChannelsPerAddress: config.maxChannelsPerAddress }),
     traffic: { maxMessagesPerSecond: config.maxMessagesPerSecond, maxErrorsPerSecond: config.maxErrorsPerSecond },
     upstreamTimeout: config.upstreamTimeout === 0 ? Duration.infinity : Duration.seconds(config.upstreamTimeout)
   }
