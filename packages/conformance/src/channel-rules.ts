@@ -13,17 +13,10 @@ import {
   shareFrame,
   ZERO_TARGET
 } from "./mining-session.ts"
-import type { Rule } from "./rule.ts"
+import { type Rule, serverRule } from "./rule.ts"
 import { insist, skipWhereRefused } from "./setup-session.ts"
 
-const rule = (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
-  id,
-  section,
-  title,
-  side: "server",
-  protocol: "mining",
-  check
-})
+const rule = serverRule("mining")
 
 const KINDS = ["standard", "extended"] as const
 const A = { standard: "a standard", extended: "an extended" } as const

@@ -27,6 +27,18 @@ export interface Rule extends RuleText {
   readonly check: (kit: Kit) => Effect.Effect<void, RuleBroken | RuleSkipped, Scope.Scope>
 }
 
+/** Makes rules for servers of the protocol. */
+export const serverRule =
+  (protocol: RuleProtocol) =>
+  (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
+    id,
+    section,
+    title,
+    side: "server",
+    protocol,
+    check
+  })
+
 /** "common" rules hold for every protocol. */
 export type RuleProtocol = "common" | "mining" | "template-distribution"
 

@@ -2,17 +2,10 @@
 import { Common, ExtensionsNegotiation, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { Peer } from "./peer.ts"
-import { type Kit, type Rule, type RuleBroken, RuleSkipped } from "./rule.ts"
+import { type Kit, type Rule, type RuleBroken, RuleSkipped, serverRule } from "./rule.ts"
 import { ask, insist, setupFrame, setUp } from "./setup-session.ts"
 
-const rule = (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
-  id,
-  section,
-  title,
-  side: "server",
-  protocol: "common",
-  check
-})
+const rule = serverRule("common")
 
 const ALL_FLAGS = 0xffffffff
 /** Of the range that is for experiments (3.4): nobody knows it. */

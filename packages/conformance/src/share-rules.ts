@@ -11,17 +11,10 @@ import {
   shareFrame,
   type WorkingChannel
 } from "./mining-session.ts"
-import { type Kit, type Rule, RuleSkipped } from "./rule.ts"
+import { type Kit, type Rule, RuleSkipped, serverRule } from "./rule.ts"
 import { insist } from "./setup-session.ts"
 
-const rule = (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
-  id,
-  section,
-  title,
-  side: "server",
-  protocol: "mining",
-  check
-})
+const rule = serverRule("mining")
 
 const SEQUENCE_NUMBER = 77
 const A = { standard: "a standard", extended: "an extended" } as const

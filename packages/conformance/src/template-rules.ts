@@ -9,7 +9,7 @@ import {
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "./peer.ts"
-import { type Kit, type Rule, RuleBroken, RuleSkipped } from "./rule.ts"
+import { type Kit, type Rule, RuleBroken, RuleSkipped, serverRule } from "./rule.ts"
 import { insist, setUp } from "./setup-session.ts"
 
 const {
@@ -22,14 +22,7 @@ const {
   SubmitSolution
 } = TemplateDistribution
 
-const rule = (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
-  id,
-  section,
-  title,
-  side: "server",
-  protocol: "template-distribution",
-  check
-})
+const rule = serverRule("template-distribution")
 
 interface Tip {
   readonly peer: Peer

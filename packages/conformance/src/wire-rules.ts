@@ -4,18 +4,11 @@ import { Curve, entropy } from "@sluice/noise"
 import { Common, Frame } from "@sluice/protocol"
 import type { Duplex } from "@sluice/transport"
 import { Effect, Option } from "effect"
-import { type Kit, type Rule, RuleSkipped } from "./rule.ts"
+import { type Kit, type Rule, RuleSkipped, serverRule } from "./rule.ts"
 import { insist, setupFrame } from "./setup-session.ts"
 import { lastBitFlipped, oneByteAtATime } from "./wire.ts"
 
-const rule = (id: string, section: string, title: string, check: Rule["check"]): Rule => ({
-  id,
-  section,
-  title,
-  side: "server",
-  protocol: "common",
-  check
-})
+const rule = serverRule("common")
 
 export const wireRules: ReadonlyArray<Rule> = [
   rule(

@@ -2,7 +2,7 @@
 import { Common, Mining } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
 import { RuleBroken, RuleSkipped } from "../rule.ts"
-import type { ClientKit, ClientRule, Visitor } from "./kit.ts"
+import { type ClientKit, type ClientRule, clientRule, type Visitor } from "./kit.ts"
 import {
   admitMiner,
   atWork,
@@ -15,20 +15,11 @@ import {
   withExtendedJobs,
   withGroups
 } from "./mining-visit.ts"
-import { observed as observedIn } from "./observed.ts"
+import { observedIn } from "./observed.ts"
 import { answer, greeted, refuses, setupSuccess } from "./reception.ts"
 
-const rule = (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
-  id,
-  section,
-  title,
-  side: "client",
-  protocol: "mining",
-  check
-})
-
-const observed = (id: string, section: string, title: string, never: string): ClientRule =>
-  observedIn(id, section, "mining", title, never)
+const rule = clientRule("mining")
+const observed = observedIn("mining")
 
 const NO_CHANNEL = "no channel was asked for"
 const NO_EXTENDED = "no extended channel was asked for"

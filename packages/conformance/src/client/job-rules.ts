@@ -2,7 +2,7 @@
 import { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { RuleBroken, RuleSkipped } from "../rule.ts"
-import type { ClientKit, ClientRule, Miner } from "./kit.ts"
+import { type ClientKit, type ClientRule, clientRule, type Miner } from "./kit.ts"
 import { harder } from "./mining-books.ts"
 import {
   admitMiner,
@@ -17,19 +17,10 @@ import {
   tell,
   withGroups
 } from "./mining-visit.ts"
-import { observed as observedIn } from "./observed.ts"
+import { observedIn } from "./observed.ts"
 
-const rule = (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
-  id,
-  section,
-  title,
-  side: "client",
-  protocol: "mining",
-  check
-})
-
-const observed = (id: string, section: string, title: string, never: string): ClientRule =>
-  observedIn(id, section, "mining", title, never)
+const rule = clientRule("mining")
+const observed = observedIn("mining")
 
 const NO_CHANNEL = "no channel was asked for"
 const NO_SHARE = "no share came"

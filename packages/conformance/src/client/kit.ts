@@ -22,6 +22,18 @@ export interface ClientRule extends RuleText {
   readonly observed?: boolean
 }
 
+/** Makes rules for clients of the protocol. */
+export const clientRule =
+  (protocol: ClientRule["protocol"]) =>
+  (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
+    id,
+    section,
+    title,
+    side: "client",
+    protocol,
+    check
+  })
+
 /** A connection that a client has made, its handshake through. */
 export interface Visitor {
   readonly peer: Peer

@@ -2,30 +2,23 @@
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect, Option } from "effect"
 import { RuleSkipped } from "../rule.ts"
-import type { ClientKit, ClientRule } from "./kit.ts"
 import { busy } from "./busy.ts"
+import { type ClientKit, type ClientRule, clientRule } from "./kit.ts"
 
-/** `never` says why it could not be judged, where nothing came that it is about. */
-export const observed = (
-  id: string,
-  section: string,
-  protocol: ClientRule["protocol"],
-  title: string,
-  never: string
-): ClientRule => ({
-  id,
-  section,
-  title,
-  side: "client",
-  protocol,
-  observed: true,
-  check: (kit) =>
-    Effect.gen(function* () {
-      const isSeen = () => kit.ledger.timesKept(id) > 0 || kit.ledger.breachOf(id) !== undefined
-      if (!isSeen()) yield* observe(kit, isSeen)
-      if (!isSeen()) return yield* new RuleSkipped({ why: kit.state.hopeless ?? never })
-    })
-})
+/** Makes rules for clients of the protocol; `never` says why one could not be judged, where nothing came that it is about. */
+export const observedIn = (protocol: ClientRule["protocol"], unseen = "no such message came") => {
+  const rule = clientRule(protocol)
+  return (id: string, section: string, title: string, never = unseen): ClientRule => ({
+    ...rule(id, section, title, (kit) =>
+      Effect.gen(function* () {
+        const isSeen = () => kit.ledger.timesKept(id) > 0 || kit.ledger.breachOf(id) !== undefined
+        if (!isSeen()) yield* observe(kit, isSeen)
+        if (!isSeen()) return yield* new RuleSkipped({ why: kit.state.hopeless ?? never })
+      })
+    ),
+    observed: true
+  })
+}
 
 /** Looks on while the client works, until there is something to judge; once in a run for as long as it takes. */
 const observe = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boolean) {

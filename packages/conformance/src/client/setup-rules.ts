@@ -3,67 +3,39 @@ import { Common, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
 import { RuleSkipped } from "../rule.ts"
 import { lastBitFlipped, oneByteAtATime } from "../wire.ts"
-import type { ClientKit, ClientRule } from "./kit.ts"
-import { observed } from "./observed.ts"
+import { type ClientKit, type ClientRule, clientRule } from "./kit.ts"
+import { observedIn } from "./observed.ts"
 import { busy, goesOn } from "./busy.ts"
 import { answer, greeted, refuses, setupError, setupSuccess } from "./reception.ts"
 
-const rule = (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
-  id,
-  section,
-  title,
-  side: "client",
-  protocol: "common",
-  check
-})
+const rule = clientRule("common")
+const observed = observedIn("common")
 
-const NOT_SEEN = "no such message came"
 /** Of the range that is for experiments (3.4): nobody knows it. */
 const UNKNOWN_EXTENSION = 0x7abc
 
 export const clientSetupRules: ReadonlyArray<ClientRule> = [
-  observed("client-setup.first", "3.6.1", "common", "The first message is SetupConnection", "no message came"),
-  observed("client-setup.once", "3.6.1", "common", "SetupConnection comes once", "nothing came after SetupConnection"),
-  observed("client-setup.patience", "5.3.2", "common", "Nothing is sent before SetupConnection is answered", NOT_SEEN),
-  observed("client-setup.versions", "3.6.1", "common", "Version 2 is between min_version and max_version", NOT_SEEN),
+  observed("client-setup.first", "3.6.1", "The first message is SetupConnection", "no message came"),
+  observed("client-setup.once", "3.6.1", "SetupConnection comes once", "nothing came after SetupConnection"),
+  observed("client-setup.patience", "5.3.2", "Nothing is sent before SetupConnection is answered"),
+  observed("client-setup.versions", "3.6.1", "Version 2 is between min_version and max_version"),
   observed(
     "client-setup.flags",
     "3.6.3",
-    "common",
-    "Flags that nobody defined are not set, or not again after SetupConnection.Error has named them",
-    NOT_SEEN
+    "Flags that nobody defined are not set, or not again after SetupConnection.Error has named them"
   ),
-  observed("client-setup.vendor", "3.6.1", "common", "The vendor is named", NOT_SEEN),
-  observed("client-setup.endpoint", "3.6.1", "common", "endpoint_host is the server's host in ASCII", NOT_SEEN),
-  observed(
-    "client-frames.channel-bit",
-    "3.2.1",
-    "common",
-    "Messages for a channel have the channel bit, others not",
-    NOT_SEEN
-  ),
-  observed(
-    "client-frames.direction",
-    "3.2",
-    "common",
-    "Only messages come that go to a server of the protocol",
-    NOT_SEEN
-  ),
-  observed("client-frames.readable", "3.1", "common", "Messages have all of their fields, of the right form", NOT_SEEN),
+  observed("client-setup.vendor", "3.6.1", "The vendor is named"),
+  observed("client-setup.endpoint", "3.6.1", "endpoint_host is the server's host in ASCII"),
+  observed("client-frames.channel-bit", "3.2.1", "Messages for a channel have the channel bit, others not"),
+  observed("client-frames.direction", "3.2", "Only messages come that go to a server of the protocol"),
+  observed("client-frames.readable", "3.1", "Messages have all of their fields, of the right form"),
   observed(
     "client-extensions.first",
     "0x0001, 4",
-    "common",
     "RequestExtensions comes before all other messages of the protocol",
     "the client asked for no extensions"
   ),
-  observed(
-    "client-extensions.negotiated",
-    "3.4.2",
-    "common",
-    "No messages come of extensions that were not agreed on",
-    NOT_SEEN
-  ),
+  observed("client-extensions.negotiated", "3.4.2", "No messages come of extensions that were not agreed on"),
 
   rule(
     "client-extensions.unknown-message",

@@ -2,24 +2,14 @@
 import { ExtensionsNegotiation, Frame, TemplateDistribution } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
 import { RuleBroken, RuleSkipped } from "../rule.ts"
-import type { ClientRule } from "./kit.ts"
-import { observed as observedIn } from "./observed.ts"
+import { type ClientRule, clientRule } from "./kit.ts"
+import { observedIn } from "./observed.ts"
 import { admitTemplateUser, solutionOf, withTemplates } from "./template-visit.ts"
 
-const rule = (id: string, section: string, title: string, check: ClientRule["check"]): ClientRule => ({
-  id,
-  section,
-  title,
-  side: "client",
-  protocol: "template-distribution",
-  check
-})
+const rule = clientRule("template-distribution")
+const observed = observedIn("template-distribution", "no solution came")
 
-const NO_SOLUTION = "no solution came"
 const NO_REQUEST = "the client asked for no transactions"
-
-const observed = (id: string, section: string, title: string, never: string = NO_SOLUTION): ClientRule =>
-  observedIn(id, section, "template-distribution", title, never)
 
 export const clientTemplateRules: ReadonlyArray<ClientRule> = [
   rule("client-templates.constraints", "7", "CoinbaseOutputConstraints comes right after the setup", (kit) =>
