@@ -4,6 +4,8 @@
  */
 import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/bitcoin"
 import { Effect, Layer, Logger, Redacted } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 
 /** What the parent is told first. */
 export interface NodeReady {
@@ -12,19 +14,32 @@ export interface NodeReady {
   readonly transactions: number
 }
 
+/** Behind the height at which other development chains have their first halving: a provider goes the slow way there. */
+const FIRST_HEIGHT = 200
+
 const TRANSACTIONS = Number(process.argv[2] ?? 4_000)
+
+setFlagsFromString("--expose_gc")
+const collectGarbage = runInNewContext("gc") as () => void
 
 const program = Effect.gen(function* () {
   const node = yield* DevNode
   const { url } = yield* JsonRpcServer
   const { endpoint } = yield* ZmqPublisher
-  const txids = yield* node.addMadeUpTransactions(TRANSACTIONS)
-  const mine = Effect.gen(function* () {
-    const { default_witness_commitment: _, ...template } = yield* node.getBlockTemplate()
+  /** The next block, without transactions. */
+  const solve = Effect.map(node.getBlockTemplate(), (full) => {
+    const { default_witness_commitment: _, ...template } = full
     const fees = template.transactions.reduce((sum, { fee }) => sum + fee, 0)
-    const empty = { ...template, transactions: [], coinbasevalue: template.coinbasevalue - fees }
-    yield* node.submitBlock(solveTemplate(empty)!)
+    return solveTemplate({ ...template, transactions: [], coinbasevalue: template.coinbasevalue - fees })!
   })
+  const mine = Effect.gen(function* () {
+    const block = yield* solve
+    // Bitcoin Core has no garbage to collect while it announces a block.
+    collectGarbage()
+    yield* node.submitBlock(block)
+  })
+  for (let height = 0; height < FIRST_HEIGHT; height++) yield* Effect.flatMap(solve, node.submitBlock)
+  const txids = yield* node.addMadeUpTransactions(TRANSACTIONS)
   process.on("message", () => void Effect.runPromise(Effect.ignore(mine)))
   process.on("disconnect", () => process.exit(0))
   process.send!({ url, zmq: endpoint, transactions: txids.length } satisfies NodeReady)

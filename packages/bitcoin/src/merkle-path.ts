@@ -5,7 +5,7 @@
  */
 import { merkleFold } from "@sluice/core"
 import { isDisplayHash } from "./hash.ts"
-import { FIRST_FREE, foldPath, hashPairs, lanesMemory, readDisplayHashes } from "./sha256-lanes.ts"
+import { FIRST_FREE, hashPairs, lanesMemory, readDisplayHashes } from "./sha256-lanes.ts"
 
 /** The root over all hashes, the coinbase's first. Throws a `RangeError` without any. */
 export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
@@ -79,18 +79,4 @@ export const merkleRootFromPath = (coinbaseTxid: Uint8Array, path: ReadonlyArray
   path.forEach((node, index) => nodes.set(node, index * 32))
   merkleFold(root, 0, nodes, 0, path.length)
   return root
-}
-
-/**
- * The roots of many coinbases over one path, four at a time: `hashes` are their txids, 32 bytes each, and become the roots;
- * `path` are the path's nodes, 32 bytes each, deepest first. A fourth of the time of `merkleFold` for each, from four on.
- */
-export const foldMerklePath = (hashes: Uint8Array, path: Uint8Array): void => {
-  const nodesAt = FIRST_FREE
-  const hashesAt = nodesAt + path.length
-  const memory = lanesMemory(hashesAt + hashes.length + 3 * 32)
-  memory.set(path, nodesAt)
-  memory.set(hashes, hashesAt)
-  foldPath(hashesAt, hashes.length / 32, nodesAt, path.length / 32)
-  hashes.set(memory.subarray(hashesAt, hashesAt + hashes.length))
 }

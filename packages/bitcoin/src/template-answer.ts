@@ -41,7 +41,7 @@ const decodeHead = Schema.decodeUnknownOption(BlockTemplate)
 const isCut = (value: unknown): value is TransactionCosts => {
   if (!hasCosts(value)) return false
   const { data, hash, txid } = value as Partial<TemplateTransaction>
-  return data === "" && txid === undefined && hash === undefined
+  return data === undefined && txid === undefined && hash === undefined
 }
 
 /** The transactions of a template, without making more of them than is read. */

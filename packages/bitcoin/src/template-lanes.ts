@@ -2,10 +2,10 @@
  * Takes the hex of the transactions out of the text that `getblocktemplate` answered, before `JSON.parse` makes strings of it:
  * nine tenths of three megabytes, of which nothing but the txids is read before a template is on its way.
  *
- * Wherever the text has `{"data":"<hex>","txid":"<64 digits>","hash":"<64 digits>"`, as Bitcoin Core writes a transaction,
- * `{"data":""` is left. What is taken out begins inside one string and ends inside another, with no quote or backslash in
- * either, so the rest is JSON if and only if the whole was, and says the same of everything else. Where a node writes it in
- * another way, nothing is taken out.
+ * Wherever the text has `{"data":"<hex>","txid":"<64 digits>","hash":"<64 digits>","depends":`, as Bitcoin Core writes a
+ * transaction, `{"depends":` is left. In JSON both stand only where an object begins, because within a string their first
+ * quote would end it. So the rest is JSON if and only if the whole was, and says the same of everything else. Where a node
+ * writes transactions in another way, nothing is taken out.
  */
 import {
   addI32,
@@ -54,17 +54,16 @@ const HASH = `","hash":"`
 /** From the end of a transaction's data. */
 export const TXID_AT = TXID.length
 export const HASH_AT = TXID_AT + 64 + HASH.length
-const END_AT = HASH_AT + 64
+const DEPENDS_AT = HASH_AT + 64
+const DEPENDS = `","depends":`
 
 /** Whether the text goes on with these characters, at most sixteen. */
 const begins = (address: Code, offset: number, characters: string): Code => {
-  const behind = all8([...repeated(0, characters.length), ...repeated(0xff, 16 - characters.length)])
-  return allTrue8(or(isSame8(load(address, offset), vectorOf(characters)), behind))
+  const behind = Array.from({ length: 16 - characters.length }, () => 0)
+  const expected = all8([...Buffer.from(characters), ...behind])
+  const isBehind = all8([...Array.from(characters, () => 0), ...behind.map(() => 0xff)])
+  return allTrue8(or(isSame8(load(address, offset), expected), isBehind))
 }
-
-const repeated = (byte: number, count: number): ReadonlyArray<number> => Array.from({ length: count }, () => byte)
-const vectorOf = (characters: string): Code =>
-  all8([...Buffer.from(characters), ...repeated(0, 16 - characters.length)])
 
 /** Sixteen bytes of the text: all bits of a lane where one is no hex digit in lower case. `into` is a variable for them. */
 const noDigits = (address: Code, offset: number, into: number): Code => [
@@ -94,7 +93,7 @@ const cut = (): Code => {
     areDigits(get(at), TXID_AT, x),
     begins(get(at), TXID_AT + 64, HASH),
     areDigits(get(at), HASH_AT, x),
-    begins(get(at), END_AT, `"`)
+    begins(get(at), DEPENDS_AT, DEPENDS)
   ].reduce((all, more) => andI32(all, more))
   const takeOut = [
     ...storeI32(get(places), 0, subtractI32(addI32(get(from), i32(HEAD.length)), get(start))),
@@ -102,9 +101,9 @@ const cut = (): Code => {
     ...move(places, i32(PLACE)),
     ...[0, 16, 32, 48].flatMap((more) => store(get(digits), more, load(get(at), TXID_AT + more))),
     ...move(digits, i32(64)),
-    ...store(get(to), 0, vectorOf(HEAD)),
-    ...move(to, i32(HEAD.length)),
-    ...set(from, addI32(get(at), i32(END_AT)))
+    // The brace is there already.
+    ...move(to, i32(1)),
+    ...set(from, addI32(get(at), i32(DEPENDS_AT + 2)))
   ]
   const goOn = [...move(from, i32(1)), ...move(to, i32(1))]
   const step = (by: number): Code => [...move(from, i32(by)), ...move(to, i32(by))]
@@ -164,7 +163,7 @@ export const cutTransactions = (text: Uint8Array): Cut | undefined => {
     wasmModule([{ parameters: 8, variables: 1, hasResult: false, code: cut(), name: "cut" }])
   ).exports as unknown as Exports
   const { memory } = instance
-  const most = Math.floor(text.length / (HEAD.length + END_AT))
+  const most = Math.floor(text.length / (HEAD.length + DEPENDS_AT))
   const digits = RESULTS + most * PLACE
   const from = digits + most * 64
   const end = from + text.length

@@ -7,7 +7,6 @@ import {
   coinbaseMerklePath,
   coinbaseMerklePathFromDisplay,
   coinbaseTxid,
-  foldMerklePath,
   hashToDisplay,
   isWitnessCommitment,
   merkleRoot,
@@ -47,21 +46,6 @@ describe("merkle path", () => {
       const root = referenceRoot(block)
       assert.deepStrictEqual(merkleRoot(block), root, `${count} transactions`)
       assert.deepStrictEqual(merkleRootFromPath(block[0]!, coinbaseMerklePath(block.slice(1))), root)
-    }
-  })
-
-  it("is folded into many coinbases at once, for every number of them up to 9 and every depth up to 14", () => {
-    const [coinbases, nodes] = [hashes(9), hashes(14)]
-    for (let count = 0; count <= coinbases.length; count++) {
-      for (let depth = 0; depth <= nodes.length; depth++) {
-        const path = nodes.slice(0, depth)
-        const roots = new Uint8Array(Buffer.concat(coinbases.slice(0, count)))
-        foldMerklePath(roots, new Uint8Array(Buffer.concat(path)))
-        const expected = coinbases
-          .slice(0, count)
-          .map((coinbase) => path.reduce((root, node) => sha256d(root, node), coinbase))
-        assert.deepStrictEqual(roots, new Uint8Array(Buffer.concat(expected)), `${count} coinbases, ${depth} nodes`)
-      }
     }
   })
 

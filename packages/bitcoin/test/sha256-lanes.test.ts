@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { sha256d } from "@sluice/core"
+import { merkleFold, sha256d } from "@sluice/core"
 import { randomBytes } from "node:crypto"
 import {
   FIRST_FREE,
@@ -49,6 +49,24 @@ describe("hashing in lanes", () => {
           const found = Uint8Array.from(memory.subarray(to + 32 * i, to + 32 * i + 32))
           assert.deepStrictEqual(found, expected, `message ${i} of ${count}, ${length} bytes`)
         })
+      }
+    }
+  })
+
+  it("folds a merkle path into any number of hashes", () => {
+    for (let count = 0; count <= 9; count++) {
+      for (const depth of [0, 1, 2, 14]) {
+        const [hashes, nodes] = [randomBytes(32 * count), randomBytes(32 * depth)]
+        const memory = lanesMemory(FIRST_FREE + 1024)
+        memory.set(nodes, FIRST_FREE)
+        memory.set(hashes, FIRST_FREE + 512)
+        foldPath(FIRST_FREE + 512, count, FIRST_FREE, depth)
+        for (let i = 0; i < count; i++) {
+          const expected = Uint8Array.from(hashes.subarray(32 * i, 32 * i + 32))
+          merkleFold(expected, 0, nodes, 0, depth)
+          const at = FIRST_FREE + 512 + 32 * i
+          assert.deepStrictEqual(Uint8Array.from(memory.subarray(at, at + 32)), expected, `${i} of ${count}, ${depth}`)
+        }
       }
     }
   })
