@@ -34,7 +34,7 @@ export const serveClient = Effect.fnUntraced(function* (
   const { constraintsTimeoutMs, emit, illness, machine, notices, stats, submit } = environment
   const { remote } = connection
   const clock = yield* Clock.Clock
-  const outbox = new Outbox()
+  const outbox = new Outbox(connection.setup.device.vendor === BEARS_TEMPLATES_AHEAD)
   const constrained = yield* Latch.make(false)
   let changes = 0
   const begun = clock.currentTimeMillisUnsafe()
@@ -66,7 +66,7 @@ export const serveClient = Effect.fnUntraced(function* (
       })
       if (frames.length > 0) {
         outbox.putTip(frames, undefined)
-        const ahead = machine.ahead(outbox)
+        const ahead = outbox.holdsAhead ? machine.ahead(outbox) : undefined
         if (ahead !== undefined) outbox.putAhead(ahead)
       }
       yield* constrained.open
@@ -165,6 +165,12 @@ const explain = (reason: SolutionRefusal): string => {
   }
 }
 
+/**
+ * The vendor whose clients are sent a future template that no SetNewPrevHash follows for now. Others take the future
+ * template that came last for the one that the last SetNewPrevHash named: the reference implementation's pool ends then,
+ * as soon as a miner connects. They get both when the block is announced.
+ */
+const BEARS_TEMPLATES_AHEAD = "Sluice"
 /** A client has reasons to change its constraints now and then; each change costs work. */
 const MAX_CONSTRAINTS = 1_000
 /** Above these a client waits for its turn. Ten seconds' worth may come at once. */

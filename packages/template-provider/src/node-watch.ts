@@ -85,7 +85,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       else client.putActive(frames)
     }
     for (const { client } of deliveries) {
-      const frame = machine.ahead(client)
+      const frame = client.holdsAhead ? machine.ahead(client) : undefined
       if (frame !== undefined) client.putAhead(frame)
     }
     const { height, transactionCount: transactions, value } = machine.current!

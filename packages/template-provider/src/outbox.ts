@@ -14,10 +14,16 @@ export interface Outgoing {
 type Kind = "tip" | "active" | "ahead"
 
 export class Outbox {
+  /** Whether the client is sent templates ahead of blocks. */
+  readonly holdsAhead: boolean
   readonly #filled = Latch.makeUnsafe(false)
   /** In the order in which they came, at most one of each kind. */
   #waiting: Array<{ readonly kind: Kind; readonly frames: ReadonlyArray<Uint8Array> }> = []
   #announcedAt: bigint | undefined
+
+  constructor(holdsAhead: boolean) {
+    this.holdsAhead = holdsAhead
+  }
 
   /** A future template and its SetNewPrevHash, or the latter alone for the template that `putAhead` was given last. */
   putTip(frames: ReadonlyArray<Uint8Array>, announcedAt: bigint | undefined): void {

@@ -26,14 +26,14 @@ import { solve } from "./solve.ts"
 import { connect } from "./test-client.ts"
 import { RECORDED, SUBSIDY, templateAt } from "./templates.ts"
 
-const layer = (options?: TemplateProviderOptions) =>
+const layer = (options?: TemplateProviderOptions, vendor = "Sluice") =>
   Layer.mergeAll(
     TemplateProvider.layer(options).pipe(
       Layer.provide(Setup.server(TemplateListener)),
       Layer.provide(Plain.listener),
       Layer.provideMerge(FakeNode.layer)
     ),
-    Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
+    Setup.client(TemplateDialer, { device: { vendor } }).pipe(Layer.provide(Plain.dialer))
   ).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
 
 /** A height at which the recorded subsidy is right, and no change of the difficulty near. */
@@ -154,6 +154,28 @@ describe("ahead of a block, each client", () => {
         assert.strictEqual(new Set(full.map(({ templateId }) => templateId)).size, 1)
         assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 120)
       }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("holds none if it is another vendor's, and gets both messages when the block is announced", () =>
+    Effect.gen(function* () {
+      const { announce, client, node, template } = yield* holding()
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0, "the last future template is the one that SetNewPrevHash named")
+      const header = headerFor(template)
+      yield* announce(header)
+      const { template: empty, prevHash } = yield* client.expectTip
+      assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), header.hash)
+      assert.strictEqual(empty.coinbaseTxLocktime, HEIGHT)
+      assert.deepStrictEqual(empty.merklePath, [])
+      yield* settle
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
+      yield* TestClock.adjust("1 second")
+      const full = yield* client.expect("NewTemplate")
+      assert.isFalse(full.futureTemplate)
+      assert.isAbove(full.merklePath.length, 0)
+      assert.strictEqual(yield* client.waiting, 0)
+    }).pipe(Effect.provide(layer(undefined, "")))
   )
 
   it.effect("holds none if the operator wants none", () =>
