@@ -3,6 +3,7 @@ import { merkleFold, sha256d } from "@sluice/core"
 import { randomBytes } from "node:crypto"
 import {
   FIRST_FREE,
+  foldPath,
   hashMessages,
   hashPairs,
   lanesMemory,

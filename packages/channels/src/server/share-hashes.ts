@@ -5,33 +5,23 @@
 import { Sha256Lanes } from "@sluice/bitcoin"
 import { HEADER_SIZE, writeHeader } from "@sluice/core"
 import type { Job } from "../job.ts"
+import { type Extranonce, merkleRootsOf } from "./merkle-roots.ts"
 
 /** What the hash of a share depends on beside the previous hash. */
-export interface HashedShare {
+export interface HashedShare extends Extranonce {
   readonly share: { readonly nonce: number; readonly ntime: number; readonly version: number }
   readonly job: Job
-  /** What is between the coinbase's prefix and suffix: of the server's own, and of the miner's. */
-  readonly extranoncePrefix: Uint8Array
-  readonly extranonce: Uint8Array
   /** Where it is known: 32 bytes, internal byte order. */
   readonly merkleRoot: Uint8Array | undefined
 }
 
-/** Shares that are hashed in one go; more of them take turns in the same memory. */
+/** Headers that are hashed in one go; more of them take turns in the same memory. */
 const AT_ONCE = 64
-/** Three more, which those of whole fours are. */
-const ROOM = AT_ONCE + 3
-/** Coinbases above this size with their padding, in bytes, are hashed one by one. */
-const MAX_COINBASE = 4096
-
 const HEADER_ROOM = Sha256Lanes.paddedSize(HEADER_SIZE)
 const HEADERS = Sha256Lanes.FIRST_FREE
-const HASHES = HEADERS + ROOM * HEADER_ROOM
-const ROOTS = HASHES + ROOM * 32
-const COINBASES = ROOTS + ROOM * 32
-/** A path has at most 255 nodes (7.2). */
-const PATH = COINBASES + ROOM * MAX_COINBASE
-const END = PATH + 255 * 32
+/** There are three more of those of whole fours. */
+const HASHES = HEADERS + (AT_ONCE + 3) * HEADER_ROOM
+const END = HASHES + (AT_ONCE + 3) * 32
 
 export class ShareHashes {
   /** Where the hash of a share begins in `#hashes`. */
@@ -42,35 +32,11 @@ export class ShareHashes {
   compute(shares: ReadonlyArray<HashedShare>, prevHash: { readonly hash: Uint8Array; readonly nbits: number }): void {
     this.#places.clear()
     this.#hashes = new Uint8Array(shares.length * 32)
-    let done = 0
-    const memory = new Uint8Array(Sha256Lanes.lanesMemory(END).buffer)
     for (const [job, some] of Map.groupBy(shares, jobOfRoot)) {
-      if (job !== undefined && Sha256Lanes.paddedSize(coinbaseLength(some[0]!)) > MAX_COINBASE) continue
-      for (let first = 0; first < some.length; first += AT_ONCE) {
-        const part = some.slice(first, first + AT_ONCE)
-        if (job === undefined) part.forEach((share, index) => memory.set(share.merkleRoot!, ROOTS + index * 32))
-        else computeRoots(job, part, memory)
-        part.forEach(({ share }, index) => {
-          const at = HEADERS + index * HEADER_ROOM
-          const root = ROOTS + index * 32
-          writeHeader(
-            memory,
-            at,
-            share.version,
-            prevHash.hash,
-            0,
-            memory,
-            root,
-            share.ntime,
-            prevHash.nbits,
-            share.nonce
-          )
-          Sha256Lanes.pad(memory, at, HEADER_SIZE)
-          this.#places.set(share, (done + index) * 32)
-        })
-        Sha256Lanes.hashMessages(HEADERS, HEADER_ROOM, part.length, HASHES)
-        this.#hashes.set(memory.subarray(HASHES, HASHES + part.length * 32), done * 32)
-        done += part.length
+      const roots = job === undefined ? NO_ROOTS : merkleRootsOf(job, some)
+      if (roots === undefined) continue
+      for (let from = 0; from < some.length; from += AT_ONCE) {
+        this.#hashHeaders(some.slice(from, from + AT_ONCE), roots, from * 32, prevHash)
       }
     }
   }
@@ -87,28 +53,30 @@ export class ShareHashes {
   forget(): void {
     this.#places.clear()
   }
+
+  /** The root of a share is its own, or in `roots`, where those of these shares begin at `rootsAt`. */
+  #hashHeaders(
+    shares: ReadonlyArray<HashedShare>,
+    roots: Uint8Array,
+    rootsAt: number,
+    { hash, nbits }: { readonly hash: Uint8Array; readonly nbits: number }
+  ): void {
+    const memory = new Uint8Array(Sha256Lanes.lanesMemory(END).buffer)
+    const done = this.#places.size * 32
+    for (const [index, { merkleRoot, share }] of shares.entries()) {
+      const { nonce, ntime, version } = share
+      const at = HEADERS + index * HEADER_ROOM
+      if (merkleRoot !== undefined) writeHeader(memory, at, version, hash, 0, merkleRoot, 0, ntime, nbits, nonce)
+      else writeHeader(memory, at, version, hash, 0, roots, rootsAt + index * 32, ntime, nbits, nonce)
+      Sha256Lanes.pad(memory, at, HEADER_SIZE)
+      this.#places.set(share, done + index * 32)
+    }
+    Sha256Lanes.hashMessages(HEADERS, HEADER_ROOM, shares.length, HASHES)
+    this.#hashes.set(memory.subarray(HASHES, HASHES + shares.length * 32), done)
+  }
 }
 
-/** Whose coinbase the merkle root has to be computed from, if it is not known. */
+const NO_ROOTS = new Uint8Array(0)
+
+/** The job that the merkle root has to be computed from, if it is not known. */
 const jobOfRoot = ({ job, merkleRoot }: HashedShare): Job | undefined => (merkleRoot === undefined ? job : undefined)
-
-const coinbaseLength = ({ extranonce, extranoncePrefix, job }: HashedShare): number =>
-  job.coinbasePrefix.length + extranoncePrefix.length + extranonce.length + job.coinbaseSuffix.length
-
-/** The merkle roots of shares of one job, to ROOTS. Their coinbases differ in the extranonce, which has the same size in all. */
-const computeRoots = (job: Job, shares: ReadonlyArray<HashedShare>, memory: Uint8Array): void => {
-  const length = coinbaseLength(shares[0]!)
-  const size = Sha256Lanes.paddedSize(length)
-  memory.set(job.coinbasePrefix, COINBASES)
-  memory.set(job.coinbaseSuffix, COINBASES + length - job.coinbaseSuffix.length)
-  Sha256Lanes.pad(memory, COINBASES, length)
-  shares.forEach(({ extranonce, extranoncePrefix }, index) => {
-    const at = COINBASES + index * size
-    if (index > 0) memory.copyWithin(at, COINBASES, COINBASES + size)
-    memory.set(extranoncePrefix, at + job.coinbasePrefix.length)
-    memory.set(extranonce, at + job.coinbasePrefix.length + extranoncePrefix.length)
-  })
-  Sha256Lanes.hashMessages(COINBASES, size, shares.length, ROOTS)
-  memory.set(job.merklePathBytes, PATH)
-  Sha256Lanes.foldPath(ROOTS, shares.length, PATH, job.merklePath.length)
-}

@@ -3,13 +3,13 @@
  * and what the share is worth. One judge serves all channels of a server: what it gives lies in its fields until the next
  * share, and nothing is allocated for a share.
  */
-import { foldMerklePath } from "@sluice/bitcoin"
 import { isVersionRolledWithin, ShareCheck, targetToDifficulty, VERSION_MASK } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { Job } from "../job.ts"
 import type { Channel } from "./channel.ts"
 import type { ActiveJob, Jobs, PrevHash } from "./jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
+import { merkleRootsOf } from "./merkle-roots.ts"
 import { type HashedShare, ShareHashes } from "./share-hashes.ts"
 import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
 
@@ -19,7 +19,7 @@ export const TOO_MANY_SHARES = "too-many-shares"
 /** Consensus lets a block's time be two hours ahead of the clock. */
 const MAX_FUTURE_SECONDS = 7200
 
-/** Fewer shares are hashed sooner one by one. */
+/** Fewer are hashed sooner one by one. */
 const MIN_TOGETHER = 3
 
 const codes = ErrorCode.submitShares
@@ -130,24 +130,23 @@ export class ShareJudge {
     for (const channel of channels) {
       if (channel.info.kind === "standard" && channel.roots.get(job.id) === undefined) missing.push(channel)
     }
-    const roots = new Uint8Array(missing.length * 32)
-    missing.forEach((channel, index) => {
-      this.#root(channel, job, NO_EXTRANONCE, 0)
-      roots.set(this.#check.root, index * 32)
+    if (missing.length < MIN_TOGETHER) return
+    const extranonces = missing.map((channel) => {
+      return { extranoncePrefix: channel.leaseOf(job.id).prefix, extranonce: NO_EXTRANONCE }
     })
-    foldMerklePath(roots, job.merklePathBytes)
+    const roots = merkleRootsOf(job, extranonces)
+    if (roots === undefined) return
     missing.forEach((channel, index) => channel.roots.set(job.id, roots.slice(index * 32, index * 32 + 32)))
   }
 
-  /** Without nodes of the path, the coinbase's txid. */
-  #root(channel: Channel, job: Job, extranonce: Uint8Array, nodes = job.merklePath.length): void {
+  #root(channel: Channel, job: Job, extranonce: Uint8Array): void {
     this.#check.merkleRoot(
       job.coinbasePrefix,
       channel.leaseOf(job.id).prefix,
       extranonce,
       job.coinbaseSuffix,
       job.merklePathBytes,
-      nodes
+      job.merklePath.length
     )
   }
 
