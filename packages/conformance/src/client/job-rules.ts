@@ -104,7 +104,12 @@ export const clientJobRules: ReadonlyArray<ClientRule> = [
   ),
   observed("client-shares.channel", "5.3.11", "Shares are of channels that are open", NO_SHARE),
   observed("client-shares.kind", "5.3.12", "Each kind of channel has its kind of share", NO_SHARE),
-  observed("client-shares.sequence", "5.3.11", "Sequence numbers increase on a channel", NO_SHARE),
+  observed(
+    "client-shares.sequence",
+    "5.3.11",
+    "Sequence numbers increase on a channel",
+    "no two shares came on a channel"
+  ),
   observed("client-shares.job", "5.3.11", "Shares are of jobs that were sent on their channel", NO_SHARE),
   observed(
     "client-shares.extranonce",

@@ -28,10 +28,11 @@ export const judgeShare = (
   if (!isKind) return "invalid-share"
 
   const last = channel.lastSequenceNumber
-  // U32 that may wrap.
-  const increases = last === undefined || ((sequenceNumber - last) | 0) > 0
-  const above = `a sequence number above ${last}`
-  ledger.note("client-shares.sequence", increases, above, `${sequenceNumber}`)
+  if (last !== undefined) {
+    // U32 that may wrap.
+    const increases = ((sequenceNumber - last) | 0) > 0
+    ledger.note("client-shares.sequence", increases, `a sequence number above ${last}`, `${sequenceNumber}`)
+  }
   channel.lastSequenceNumber = sequenceNumber
 
   const job = channel.jobs.get(jobId)
