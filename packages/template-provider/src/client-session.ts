@@ -3,7 +3,14 @@
  * then on it gets templates, asks for transactions and sends solutions. What breaks the protocol ends this connection.
  */
 import { TemplateDistribution } from "@sluice/protocol"
-import { Allowance, type Connection, type ConnectionError, formatEndpoint, type Notices } from "@sluice/transport"
+import {
+  Allowance,
+  type Connection,
+  type ConnectionError,
+  type Device,
+  formatEndpoint,
+  type Notices
+} from "@sluice/transport"
 import { Clock, Effect, Latch, Stream } from "effect"
 import { Outbox } from "./outbox.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
@@ -34,7 +41,7 @@ export const serveClient = Effect.fnUntraced(function* (
   const { constraintsTimeoutMs, emit, illness, machine, notices, stats, submit } = environment
   const { remote } = connection
   const clock = yield* Clock.Clock
-  const outbox = new Outbox(connection.setup.device.vendor === BEARS_TEMPLATES_AHEAD)
+  const outbox = new Outbox(!isAnonymous(connection.setup.device))
   const constrained = yield* Latch.make(false)
   let changes = 0
   const begun = clock.currentTimeMillisUnsafe()
@@ -166,11 +173,13 @@ const explain = (reason: SolutionRefusal): string => {
 }
 
 /**
- * The vendor whose clients are sent a future template that no SetNewPrevHash follows for now. Others take the future
- * template that came last for the one that the last SetNewPrevHash named: the reference implementation's pool ends then,
- * as soon as a miner connects. They get both when the block is announced.
+ * Whether a client says nothing at all of what it is, as the roles of the reference implementation do. Its pool takes the
+ * future template that came last for the one that the last SetNewPrevHash named, and ends as soon as a miner connects where
+ * that is not so. Such clients are sent a template ahead of a block together with its SetNewPrevHash.
  */
-const BEARS_TEMPLATES_AHEAD = "Sluice"
+const isAnonymous = ({ deviceId, firmware, hardwareVersion, vendor }: Device): boolean =>
+  vendor === "" && hardwareVersion === "" && firmware === "" && deviceId === ""
+
 /** A client has reasons to change its constraints now and then; each change costs work. */
 const MAX_CONSTRAINTS = 1_000
 /** Above these a client waits for its turn. Ten seconds' worth may come at once. */
