@@ -4,8 +4,9 @@
  * into SetNewPrevHash from the block's header alone.
  *
  * The header comes from `getblockheader`, one short call, or from the topic `rawblock`, which needs none, whichever is
- * there first. The node is not asked for a template before: that takes its main lock for a long time, and so does the end
- * of a long poll, which is why there is none beside announcements that arrive.
+ * there first. Where that was the raw block of late, the call is made when it does not come at once: to make one takes longer
+ * than to wait for another message. The node is not asked for a template before: that takes its main lock for a long time,
+ * and so does the end of a long poll, which is why there is none beside announcements that arrive.
  */
 import {
   bitsHex,
@@ -61,6 +62,8 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
 
   /** Whether the node publishes whole blocks, which begin with their header. */
   let hasRawBlocks = false
+  /** Whether the last header that was needed came with its whole block before the node had answered a call for it. */
+  let isRawFirst = false
 
   /** Whether blocks are announced to us: then long polls would only be in the way. */
   const heard = yield* Latch.make(false)
@@ -233,6 +236,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     const answered = machine.onHeader(info, clock.currentTimeMillisUnsafe())
     if (answered.change !== "tip") return undefined
     recent.extend(previousblockhash, hash, [time])
+    isRawFirst = true
     const at = announced?.hash === hash ? announced.at : clock.currentTimeNanosUnsafe()
     announced = { hash, at }
     return Effect.andThen(deliver(answered, at), Effect.sync(wake))
@@ -244,7 +248,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   /** SetNewPrevHash from an announcement and the header, and then the transactions. */
   const following = Effect.gen(function* () {
     const { at, hash } = yield* Queue.take(blocks)
+    if (isRawFirst) yield* Effect.sleep(RAW_BLOCK_MS)
     if (machine.current?.source.previousblockhash === hash) return
+    isRawFirst = false
     const header = yield* rpc.getBlockHeader(hash).pipe(
       Effect.timeoutOption(HEADER_TIMEOUT_MS),
       Effect.catch(() => Effect.succeedNone)
@@ -322,5 +328,7 @@ const MAX_CATCH_UP_TRIES = 8
 const SHORTEST_LONG_POLL_MS = 1_000
 /** An announcement that comes later than this does not come. */
 const LATE_MS = 5_000
+/** From the first word of a block to the block itself, where that comes sooner than the answer to a call. */
+const RAW_BLOCK_MS = 2
 /** A header that takes longer does not come faster than a template. */
 const HEADER_TIMEOUT_MS = 1_000
