@@ -3,29 +3,19 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeUnreachable } from "@sluice/bitcoin"
-import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { solve } from "./solve.ts"
 import { connect } from "./test-client.ts"
 import { templateAt } from "./templates.ts"
+import { fakeWorld } from "./worlds.ts"
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-blocks-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
-
-const layer = (blockDirectory: string) =>
-  Layer.mergeAll(
-    TemplateProvider.layer({ blockDirectory }).pipe(
-      Layer.provide(Setup.server(TemplateListener)),
-      Layer.provide(Plain.listener),
-      Layer.provideMerge(FakeNode.layer)
-    ),
-    Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
-  ).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
 
 /** Files are written beside the test clock. */
 const until = <R>(is: Effect.Effect<boolean, never, R>) =>
@@ -55,7 +45,7 @@ describe("a block that no node is there for", () => {
         yield* node.setFailure(undefined)
         yield* until(Effect.map(files, (names) => names.length === 0))
         assert.deepStrictEqual(node.submitted, [kept])
-      }).pipe(Effect.provide(layer(path)))
+      }).pipe(Effect.provide(fakeWorld({ blockDirectory: path })))
     })
   )
 
@@ -72,7 +62,7 @@ describe("a block that no node is there for", () => {
         yield* until(Effect.sync(() => readdirSync(path).length === 2))
         assert.deepStrictEqual(node.submitted, [block])
         assert.deepStrictEqual((yield* (yield* TemplateProvider).stats).verdicts, { duplicate: 1 })
-      }).pipe(Effect.provide(layer(path)))
+      }).pipe(Effect.provide(fakeWorld({ blockDirectory: path })))
     })
   )
 })

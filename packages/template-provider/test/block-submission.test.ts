@@ -2,30 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { DevNode, NodeRpc, NodeUnreachable } from "@sluice/bitcoin"
 import { hex } from "@scure/base"
 import { Transaction } from "@scure/btc-signer"
-import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateProvider, type TemplateProviderEvent } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { solve } from "./solve.ts"
 import { connect } from "./test-client.ts"
+import { fakeWorld, providerOver } from "./worlds.ts"
 import { templateAt } from "./templates.ts"
 
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener)
-)
-
-const dialer = Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
-
-const network = Layer.merge(Memory.network(), Logger.layer([]))
-
-const overDevNode = Layer.merge(provider, dialer).pipe(
-  Layer.provideMerge(DevNode.layerInMemory({ bits: 0x207fffff, transactionsPerSecond: 0 })),
-  Layer.provide(network)
-)
-
-const overFakeNode = Layer.merge(provider, dialer).pipe(Layer.provideMerge(FakeNode.layer), Layer.provide(network))
+const overDevNode = providerOver(DevNode.layerInMemory({ bits: 0x207fffff, transactionsPerSecond: 0 }))
 
 const eventsOf = Effect.fnUntraced(function* <Tag extends TemplateProviderEvent["_tag"]>(tag: Tag) {
   const found: Array<Extract<TemplateProviderEvent, { readonly _tag: Tag }>> = []
@@ -125,7 +111,7 @@ describe("a solution", () => {
       yield* node.setTemplate(templateAt(101))
       yield* node.announce
       yield* client.expectTip
-    }).pipe(Effect.provide(overFakeNode))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("waits while the node is away, and is submitted when it is back", () =>
@@ -153,6 +139,6 @@ describe("a solution", () => {
         disableScriptCheck: true
       })
       assert.strictEqual(parsed.getOutput(0).amount, template.coinbaseTxValueRemaining)
-    }).pipe(Effect.provide(overFakeNode))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 })

@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { TemplateDistribution } from "@sluice/protocol"
-import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { type CoinbaseConstraints, TemplateMachine, TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { coinbaseFor } from "./solve.ts"
 import { connect } from "./test-client.ts"
 import { RECORDED, templateAt, templateOf } from "./templates.ts"
+import { fakeWorld } from "./worlds.ts"
 
 const NOW = 1_700_000_000_000
 
@@ -122,18 +122,6 @@ describe("clients that change their minds all the time", () => {
 })
 
 describe("a client that asks for too much", () => {
-  const layer = (log: Array<string>) =>
-    Layer.mergeAll(
-      TemplateProvider.layer({ emptyTemplates: false }).pipe(
-        Layer.provide(Setup.server(TemplateListener)),
-        Layer.provide(Plain.listener),
-        Layer.provideMerge(FakeNode.layer)
-      ),
-      Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
-    ).pipe(
-      Layer.provide(Memory.network()),
-      Layer.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]))
-    )
   const settle = TestClock.adjust(0)
 
   it.effect("waits for transactions after twenty answers, and for another template after ten", () => {
@@ -159,7 +147,7 @@ describe("a client that asks for too much", () => {
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* other.waiting, 15 * 2)
       assert.strictEqual(log.filter((line) => line.includes("is read from more slowly")).length, 2)
-    }).pipe(Effect.provide(layer(log)))
+    }).pipe(Effect.provide(fakeWorld({ emptyTemplates: false }, { log })))
   })
 
   it.effect("with solutions that are none does not fill the log", () => {
@@ -179,6 +167,6 @@ describe("a client that asks for too much", () => {
       assert.strictEqual(lines().length, 1)
       yield* TestClock.adjust("2 seconds")
       assert.match(lines()[1] ?? "", /and \d{4} more like it in 10 s/)
-    }).pipe(Effect.provide(layer(log)))
+    }).pipe(Effect.provide(fakeWorld({ emptyTemplates: false }, { log })))
   })
 })

@@ -1,27 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeNotifications, NodeRefused, NodeUnreachable } from "@sluice/bitcoin"
-import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { Memory, Plain, Setup, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, PubSub, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { TemplateProvider, type TemplateProviderOptions } from "../src/index.ts"
+import { TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { connect } from "./test-client.ts"
 import { templateAt } from "./templates.ts"
-
-const layer = (options: TemplateProviderOptions = {}, log: Array<string> = []) =>
-  Layer.mergeAll(
-    TemplateProvider.layer(options).pipe(
-      Layer.provide(Setup.server(TemplateListener)),
-      Layer.provide(Plain.listener),
-      Layer.provideMerge(FakeNode.layer)
-    ),
-    Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
-  ).pipe(
-    Layer.provide(Memory.network()),
-    Layer.provide(
-      Logger.layer([Logger.make(({ logLevel, message }) => void log.push(`${logLevel} ${String(message)}`))])
-    )
-  )
+import { fakeWorld } from "./worlds.ts"
 
 const settle = TestClock.adjust(0)
 
@@ -44,7 +30,7 @@ describe("at the start", () => {
       node.info.chain = "main"
       yield* TestClock.adjust("10 seconds")
       yield* client.expectTip
-    }).pipe(Effect.provide(layer({ chain: "main" }, log)))
+    }).pipe(Effect.provide(fakeWorld({ chain: "main" }, { log })))
   })
 
   it.effect("a node that downloads the chain is waited for, with its progress", () => {
@@ -63,7 +49,7 @@ describe("at the start", () => {
       yield* node.setTemplate(templateAt(100))
       yield* TestClock.adjust("10 seconds")
       yield* client.expectTip
-    }).pipe(Effect.provide(layer({}, log)))
+    }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
   it.effect("a node without peers is told by name", () => {
@@ -73,7 +59,7 @@ describe("at the start", () => {
       yield* node.setFailure(new NodeRefused({ code: -9, detail: "Bitcoin Core is not connected!" }))
       yield* TestClock.adjust("1 minute")
       assert.isTrue(log.some((line) => /no connection to other nodes yet/.test(line)))
-    }).pipe(Effect.provide(layer({}, log)))
+    }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
   it.effect("an old node is warned of, and long polling without ZMQ is told", () => {
@@ -85,7 +71,7 @@ describe("at the start", () => {
       yield* settle
       assert.isTrue(log.some((line) => /^Warn .*Satoshi:24.1.0.*25 is the oldest/.test(line)))
       assert.isTrue(log.some((line) => line.startsWith("Info Without ZMQ")))
-    }).pipe(Effect.provide(layer({}, log)))
+    }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
   it.effect("a ZMQ endpoint where nothing publishes is told by name, the others are not", () => {
@@ -128,7 +114,7 @@ describe("at the start", () => {
       yield* client.expectTip
       yield* settle
       assert.strictEqual(yield* client.waiting, 0)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 })
 
@@ -163,7 +149,7 @@ describe("clients are sent away", () => {
       const late = yield* connect()
       yield* late.constrain()
       yield* late.expectTip
-    }).pipe(Effect.provide(layer({}, log)))
+    }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
   it.effect("when the node does not take in the blocks it knows of", () =>
@@ -181,7 +167,7 @@ describe("clients are sent away", () => {
       node.info.blocks = node.info.headers
       yield* TestClock.adjust("2 minutes")
       assert.strictEqual(yield* health, "well")
-    }).pipe(Effect.provide(layer({ maxTemplateAge: "5 minutes" })))
+    }).pipe(Effect.provide(fakeWorld({ maxTemplateAge: "5 minutes" })))
   )
 
   it.effect("not by an announcement that never turns into a template soon", () =>
@@ -195,6 +181,6 @@ describe("clients are sent away", () => {
       yield* TestClock.adjust("9 minutes")
       assert.strictEqual(yield* health, "well")
       assert.strictEqual(yield* client.waiting, 0)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 })

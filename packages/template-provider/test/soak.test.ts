@@ -1,8 +1,7 @@
 /** Twelve hours of the test clock in one test: what is kept must not grow. */
 import { assert, describe, it } from "@effect/vitest"
-import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { hex } from "@scure/base"
-import { Effect, Layer, Logger, PubSub } from "effect"
+import { Effect, PubSub } from "effect"
 import { TestClock } from "effect/testing"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -10,15 +9,7 @@ import { TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { connect } from "./test-client.ts"
 import { RECORDED, templateAt } from "./templates.ts"
-
-const layer = Layer.mergeAll(
-  TemplateProvider.layer({ interval: "10 seconds" }).pipe(
-    Layer.provide(Setup.server(TemplateListener)),
-    Layer.provide(Plain.listener),
-    Layer.provideMerge(FakeNode.layer)
-  ),
-  Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
-).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
+import { fakeWorld } from "./worlds.ts"
 
 setFlagsFromString("--expose_gc")
 const collect = runInNewContext("gc") as () => void
@@ -76,7 +67,7 @@ describe("twelve hours with a block every 24 seconds", () => {
         assert.isAtLeast(feeUpdates, BLOCKS - 1)
         // A hundred answers are kept at most: 300 blocks are beyond that.
         assert.isBelow(sizes.at(-1)! - sizes[0]!, 3_000_000, `held: ${sizes.join(", ")}`)
-      }).pipe(Effect.provide(layer)),
+      }).pipe(Effect.provide(fakeWorld({ interval: "10 seconds" }))),
     60_000
   )
 })

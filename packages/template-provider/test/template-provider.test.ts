@@ -1,27 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeUnreachable, NodeWarmingUp } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
-import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
-import { Effect, Fiber, Latch, Layer, Logger, PubSub, Schema, Stream } from "effect"
+import { TemplateDialer } from "@sluice/transport"
+import { Effect, Fiber, Latch, PubSub, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { TemplateProvider, type TemplateProviderEvent, type TemplateProviderOptions } from "../src/index.ts"
+import { TemplateProvider, type TemplateProviderEvent } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { connect } from "./test-client.ts"
 import { RECORDED, templateAt } from "./templates.ts"
-
-/** A provider over a fake node, and a dialer to it, on a network in memory. */
-const layer = (options?: TemplateProviderOptions, network?: Memory.NetworkOptions, log: Array<string> = []) =>
-  Layer.mergeAll(
-    TemplateProvider.layer(options).pipe(
-      Layer.provide(Setup.server(TemplateListener)),
-      Layer.provide(Plain.listener),
-      Layer.provideMerge(FakeNode.layer)
-    ),
-    Setup.client(TemplateDialer).pipe(Layer.provide(Plain.dialer))
-  ).pipe(
-    Layer.provide(Memory.network(network)),
-    Layer.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]))
-  )
+import { fakeWorld } from "./worlds.ts"
 
 const withValue = (gain: number, transactions = RECORDED.transactions) =>
   templateAt(100, { coinbasevalue: RECORDED.coinbasevalue + gain, longpollid: `value-${gain}`, transactions })
@@ -50,7 +37,7 @@ describe("a client", () => {
       assert.isTrue(template.futureTemplate)
       assert.strictEqual(prevHash.templateId, template.templateId)
       assert.strictEqual(template.merklePath.length, 3)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("that comes before the node answers gets its template when it does", () =>
@@ -63,7 +50,7 @@ describe("a client", () => {
       yield* node.setTemplate(templateAt(100))
       yield* TestClock.adjust("1 minute")
       yield* client.expectTip
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   for (const [name, message] of [
@@ -92,7 +79,7 @@ describe("a client", () => {
         yield* node.setTemplate(templateAt(101))
         yield* node.announce
         yield* right.expectTip
-      }).pipe(Effect.provide(layer()))
+      }).pipe(Effect.provide(fakeWorld()))
     )
   }
 
@@ -106,7 +93,7 @@ describe("a client", () => {
       yield* Effect.flip(silent.next)
       yield* TestClock.adjust("5 minutes")
       assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 1)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("that asks for more room than a block has loses its connection", () =>
@@ -114,7 +101,7 @@ describe("a client", () => {
       const client = yield* connect()
       yield* client.constrain(1_000_000)
       yield* Effect.flip(client.next)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("that sets up its connection again loses it", () =>
@@ -140,7 +127,7 @@ describe("a client", () => {
         }
       ])
       yield* Effect.flip(client.next)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("that does not read gets the newest only, and holds nobody up", () =>
@@ -170,7 +157,7 @@ describe("a client", () => {
       )
       assert.isBelow(seen.length, 50, "what was superseded before it was sent is not sent")
       assert.strictEqual(seen.at(-2)?._tag, "NewTemplate")
-    }).pipe(Effect.provide(layer({}, { capacity: 2_000 })))
+    }).pipe(Effect.provide(fakeWorld({}, { network: { capacity: 2_000 } })))
   )
 
   it.effect("is forgotten when it goes", () =>
@@ -191,7 +178,7 @@ describe("a client", () => {
         events.map(({ _tag }) => _tag),
         ["ClientConnected", "ClientDisconnected"]
       )
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 })
 
@@ -210,7 +197,7 @@ describe("a new block", () => {
       assert.strictEqual(template.coinbaseTxLocktime, 100)
       const { latency } = yield* (yield* TemplateProvider).stats
       assert.strictEqual(latency.count, 1)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("goes out by long polling where the node announces nothing", () =>
@@ -223,7 +210,7 @@ describe("a new block", () => {
       yield* settle
       yield* node.setTemplate(templateAt(101))
       yield* client.expectTip
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("is asked for again if the node announces it before it builds on it", () =>
@@ -239,7 +226,7 @@ describe("a new block", () => {
       yield* node.setTemplate(templateAt(101, { previousblockhash: "01".repeat(32) }))
       yield* TestClock.adjust("1 seconds")
       yield* client.expectTip
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   for (const notification of [
@@ -258,7 +245,7 @@ describe("a new block", () => {
         yield* node.setTemplate(templateAt(101))
         yield* PubSub.publish(node.pubsub, notification)
         yield* client.expectTip
-      }).pipe(Effect.provide(layer()))
+      }).pipe(Effect.provide(fakeWorld()))
     )
   }
 })
@@ -282,7 +269,7 @@ describe("better fees", () => {
       yield* node.setTemplate(withValue(5_900))
       yield* TestClock.adjust("2 minutes")
       assert.strictEqual(yield* client.waiting, 0, "900 satoshis are not worth a template")
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("keep to the delta and the interval that the operator chose", () =>
@@ -295,7 +282,7 @@ describe("better fees", () => {
       yield* node.setTemplate(withValue(1))
       yield* TestClock.adjust("3 seconds")
       yield* client.expect("NewTemplate")
-    }).pipe(Effect.provide(layer({ feeDelta: 0n, interval: "2 seconds" })))
+    }).pipe(Effect.provide(fakeWorld({ feeDelta: 0n, interval: "2 seconds" })))
   )
 })
 
@@ -321,7 +308,7 @@ describe("a node that is away", () => {
       yield* client.expectTip
       assert.isTrue((yield* (yield* TemplateProvider).stats).isNodeReachable)
       assert.deepInclude(events, { _tag: "NodeReachable", height: 100 })
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("is missed at once when it ends a long poll", () =>
@@ -334,7 +321,7 @@ describe("a node that is away", () => {
       yield* node.setFailure(new NodeUnreachable({ cause: "ECONNRESET" }))
       yield* settle
       assert.isFalse((yield* provider.stats).isNodeReachable)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("and comes back without some transactions makes the clients leave them at once", () =>
@@ -362,7 +349,7 @@ describe("a node that is away", () => {
       const second = yield* client.expect("NewTemplate")
       assert.deepStrictEqual([first.futureTemplate, second.futureTemplate], [false, false])
       assert.strictEqual(first.coinbaseTxValueRemaining - second.coinbaseTxValueRemaining, 700n)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("may go and come back while clients work on", () =>
@@ -379,7 +366,7 @@ describe("a node that is away", () => {
       yield* node.setTemplate(templateAt(101))
       yield* PubSub.publish(node.pubsub, { _tag: "Connected" })
       yield* client.expectTip
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("that answers what makes no sense is told, and asked again", () =>
@@ -392,7 +379,7 @@ describe("a node that is away", () => {
       yield* node.setTemplate(templateAt(100))
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual((yield* (yield* TemplateProvider).stats).height, 100)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 
   it.effect("that answers long polls at once does not keep us busy", () =>
@@ -412,7 +399,7 @@ describe("a node that is away", () => {
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.interrupt(busy)
       assert.isBelow(node.counts.longPolls - longPolls, 15)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 })
 
@@ -453,7 +440,7 @@ describe("a subscriber of events that does not keep up", () => {
         Array.from({ length: last + 1 - first }, (_, index) => first + index)
       )
       assert.isAtLeast(kept.length, 1_000)
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 })
 
@@ -480,7 +467,7 @@ describe("RequestTransactionData", () => {
       yield* client.expectTip
       yield* ask(template.templateId)
       assert.strictEqual((yield* client.expect("RequestTransactionData.Error")).errorCode, "stale-template-id")
-    }).pipe(Effect.provide(layer()))
+    }).pipe(Effect.provide(fakeWorld()))
   )
 })
 
@@ -506,7 +493,7 @@ describe("any client", () => {
           log.filter((line) => line.includes("defect")),
           []
         )
-      }).pipe(Effect.provide(layer({}, {}, log)), Effect.scoped)
+      }).pipe(Effect.provide(fakeWorld({}, { log })), Effect.scoped)
     }
   )
 })
