@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import {
   classic,
+  EVEN_NOISE,
   isRight,
   NOISE,
   ours,
@@ -15,6 +16,7 @@ import {
   type Run,
   runs,
   type Scenario,
+  SLOW_NOISE,
   STEADY,
   STEPS,
   timeToRight
@@ -84,7 +86,7 @@ export interface Long {
 }
 
 export const longs = (): ReadonlyArray<Long> =>
-  [STEADY, NOISE].flatMap((scenario) =>
+  [STEADY, NOISE, EVEN_NOISE, SLOW_NOISE].flatMap((scenario) =>
     RULES.map(([rule, make]) => {
       const all = runs(make, scenario, LONG_RUNS)
       const seconds = scenario.seconds - scenario.change
@@ -149,8 +151,8 @@ const COLORS: Readonly<Record<string, string>> = { ours: "#0b6e4f", classic: "#c
 export const pictures = (): ReadonlyMap<string, string> =>
   new Map(
     [
-      ["up", STEPS[2]!, 300, 1500],
-      ["down", STEPS[5]!, 300, 2400],
+      ["up", STEPS[3]!, 300, 1500],
+      ["down", STEPS[7]!, 300, 2400],
       ["return", RETURN, 300, 3000],
       ["noise", NOISE, 3600, 10_800]
     ].map(([name, scenario, from, to]) => [

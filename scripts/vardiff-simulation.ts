@@ -165,14 +165,14 @@ const HOUR = 3600
 const BEFORE = 600
 
 const step = (factor: number): Scenario => ({
-  name: factor > 1 ? `up x${factor}` : `down x${Math.round(1 / factor)}`,
+  name: factor > 1 ? `up x${factor}` : `down x${Number((1 / factor).toPrecision(2))}`,
   rate: (now) => (now < BEFORE ? 1 : factor),
   change: BEFORE,
   after: factor,
   seconds: BEFORE + HOUR
 })
 
-export const STEPS: ReadonlyArray<Scenario> = [2, 10, 100, 1 / 2, 1 / 10, 1 / 100].map(step)
+export const STEPS: ReadonlyArray<Scenario> = [1.5, 2, 10, 100, 1 / 1.5, 1 / 2, 1 / 10, 1 / 100].map(step)
 
 /** It stops for ten minutes. */
 export const RETURN: Scenario = {
@@ -183,16 +183,28 @@ export const RETURN: Scenario = {
   seconds: 2 * BEFORE + HOUR
 }
 
-/** Every minute it has another rate, with a standard deviation of a quarter. */
-export const NOISE: Scenario = {
-  name: "noise of 25 %",
-  rate: (now, random) => Math.max(0, 1 + 0.25 * Math.sqrt(12 / 4) * (sum4(random, Math.floor(now / 60)) - 2)),
+const long = (name: string, rate: Scenario["rate"]): Scenario => ({
+  name,
+  rate,
   change: HOUR,
   after: 1,
   seconds: 6 * HOUR
-}
+})
 
-export const STEADY: Scenario = { name: "steady", rate: () => 1, change: HOUR, after: 1, seconds: 6 * HOUR }
+/** After so many seconds it has another rate, with a standard deviation of a quarter. */
+const noise =
+  (seconds: number): Scenario["rate"] =>
+  (now, random) =>
+    Math.max(0, 1 + 0.25 * Math.sqrt(12 / 4) * (sum4(random, Math.floor(now / seconds)) - 2))
+
+export const STEADY: Scenario = long("steady", () => 1)
+export const NOISE: Scenario = long("noise of 25 %, each minute", noise(60))
+/** Every minute another rate, from three quarters to five. */
+export const EVEN_NOISE: Scenario = long(
+  "up to 25 % off, each minute",
+  (now, random) => 0.75 + 0.5 * random(Math.floor(now / 60))
+)
+export const SLOW_NOISE: Scenario = long("noise of 25 %, each five minutes", noise(300))
 
 /** Four numbers from 0 to 1 added: near enough to normal. */
 const sum4 = (random: (n: number) => number, n: number): number =>

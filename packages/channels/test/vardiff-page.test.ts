@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 import { changes, folder, longs, pageWith, path, pictures, tables } from "../../../scripts/vardiff-page.ts"
+import { SLOW_NOISE } from "../../../scripts/vardiff-simulation.ts"
 
 const made = { changes: changes(), longs: longs() }
 
@@ -20,13 +21,18 @@ test("the pictures are those of the simulations", () => {
 test("the difficulty is right sooner than by the table that it is compared with, and stays so with fewer changes", () => {
   for (const [mine, theirs] of pairs(made.changes)) {
     expect([mine.rule, theirs.rule]).toEqual(["ours", "classic"])
-    expect(mine.p90, mine.scenario).toBeLessThan(theirs.p90)
-    expect(mine.median, mine.scenario).toBeLessThan(theirs.median * 1.1)
     expect(mine.setTargets, mine.scenario).toBeLessThan(theirs.setTargets)
+    // The page says that these take longer.
+    if (mine.scenario.endsWith(" x1.5")) continue
+    expect(mine.p90, mine.scenario).toBeLessThan(theirs.p90 * 0.8)
+    expect(mine.median, mine.scenario).toBeLessThan(theirs.median * 0.95)
   }
   for (const [mine, theirs] of pairs(made.longs)) {
-    expect(mine.setTargetsAnHour, mine.scenario).toBeLessThan(theirs.setTargetsAnHour)
-    expect(mine.right, mine.scenario).toBeGreaterThan(0.85)
+    // Of this one, too.
+    if (mine.scenario === SLOW_NOISE.name) continue
+    expect(mine.setTargetsAnHour, mine.scenario).toBeLessThan(theirs.setTargetsAnHour * 0.8)
+    expect(mine.right, mine.scenario).toBeGreaterThan(theirs.right)
+    expect(mine.sharesAMinute, mine.scenario).toBeLessThan(6.5)
   }
 })
 

@@ -20,6 +20,8 @@ const simulate = (
   let target = targetOf(vardiff, sharesPerMinute)
   const review = (now: number) => {
     if (!vardiff.review(target, now)) return
+    // What was hashed before is not on its way to a share of the new target.
+    work = 0
     target = targetOf(vardiff, sharesPerMinute)
     changes++
   }
@@ -63,6 +65,33 @@ describe("vardiff", () => {
     expect(vardiff.review(target, 100)).toBe(true)
     // Four hundred shares in a quarter of a second, and no more than that however short the time was.
     expect(vardiff.hashRate / 1e6).toBeCloseTo(16_000, 0)
+  })
+
+  it("takes a false alarm back, and has the very rate that it had", () => {
+    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    simulate(vardiff, 1e12, 600)
+    const target = targetOf(vardiff)
+    for (let i = 0; i < 13; i++) vardiff.record(target, target, 600_000)
+    expect(vardiff.isDue).toBe(true)
+    simulate(vardiff, 1e12, 60, 600)
+    expect(vardiff.hashRate).toBe(1e12)
+    expect(simulate(vardiff, 1e12, 540, 660)).toBe(0)
+    // Silence that was an alarm, and is over: a target for less, and that of before.
+    expect(simulate(vardiff, 0, 170, 1200)).toBeGreaterThan(0)
+    expect(vardiff.hashRate).toBeLessThan(1e10)
+    expect(simulate(vardiff, 1e12, 1, 1370)).toBe(1)
+    expect(vardiff.hashRate).toBe(1e12)
+  })
+
+  it("does not take it for a false alarm when the miner stops behind one", () => {
+    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    const target = targetOf(vardiff)
+    // Enough for an alarm, in a time that makes it a change by three.
+    for (let i = 1; i <= 20; i++) vardiff.record(target, target, i * 3000)
+    expect(vardiff.isDue).toBe(true)
+    expect(vardiff.review(target, 60_000)).toBe(true)
+    simulate(vardiff, 0, 60, 60)
+    expect(vardiff.hashRate).toBeLessThan(1e10)
   })
 
   it("counts shares by the work that is in them", () => {
@@ -117,7 +146,7 @@ describe("a channel's target", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
-    server.now = START + 150_000
+    server.now = START + 160_000
     const { events, messages } = server.tick(connection)
     expect(messages).toMatchObject([{ _tag: "SetTarget", channelId: miner.channelId }])
     expect(events).toMatchObject([{ _tag: "TargetChanged" }])

@@ -3,20 +3,23 @@
  * is, with curves and a comparison, stands in docs/vardiff.md.
  *
  * Shares come as a Poisson process, so n of them tell the rate to about 1/sqrt(n). The rule has two states. While
- * *watching* it looks for a change with two of Page's cumulative sums, one for a rate of twice and one for a rate of half
- * of what is expected, and follows small differences by an average over a long time. When a sum says that the rate is
- * another, it goes *measuring*: it asks for easier shares, so that many come soon, and takes the rate of a hundred of them.
+ * *watching* it looks for a change with two of Page's cumulative sums, one for a rate that is higher and one for a rate that
+ * is lower than expected, and follows small differences by an average over a long time. When a sum says that the rate is
+ * another, it goes *measuring*: it asks for easier shares, so that many come soon. The first of them say whether it was a
+ * false alarm; if not, it takes the rate of a hundred.
  */
 import { HASHES_PER_DIFFICULTY } from "../hash-rate.ts"
 
 /** The sums are for the rate times or divided by this. */
-const CHANGE_FACTOR = 2
+const CHANGE_FACTOR = 1.9
 /** Where a sum says that the rate has changed: a log-likelihood ratio. It decides how often that is wrong. */
-const ALARM = 7
+const ALARM = 6.75
+/** Where the measurement says that it has not: a log-likelihood ratio of the same two rates. */
+const FALSE_ALARM = 3
 /** Shares of a measurement: a standard deviation of 10 %. */
 const MEASURED_SHARES = 100
 /** How many times more shares than usual are asked for while measuring. */
-const EASIER = 8
+const EASIER = 16
 /** While measuring, far fewer shares than asked for mean that the rate is lower still: a log-likelihood ratio. */
 const FEWER = 4
 /** Silence lowers the rate to so small a part of the one last seen: the miner may come back. */
@@ -42,6 +45,9 @@ export class Vardiff {
   /** Work of the measurement in shares of the present target, and its time in seconds. */
   #measured = 0
   #seconds = 0
+  /** The rate before the alarm, and what the alarm said it had changed by: `CHANGE_FACTOR`, or one over it. */
+  #before = 0
+  #change = 1
   /** The last rate that was measured or, before a share came, stated. */
   #seen: number
   #hasShares = false
@@ -75,7 +81,7 @@ export class Vardiff {
     this.#hasShares = true
     if (this.#isMeasuring) {
       this.#measured += shares
-      this.isDue = this.#isMeasured
+      this.isDue = this.#isMeasured || this.#isFalseAlarm(target)
       return
     }
     this.#shares += shares
@@ -118,6 +124,8 @@ export class Vardiff {
 
   /** The rate is another, about so many times the present one. */
   #alarm(factor: number): void {
+    this.#before = this.hashRate
+    this.#change = factor > 1 ? CHANGE_FACTOR : 1 / CHANGE_FACTOR
     if (factor >= EASIER) this.#measure(this.hashRate)
     else this.#measure((this.hashRate * factor) / EASIER)
   }
@@ -136,6 +144,13 @@ export class Vardiff {
     return this.#measured >= least
   }
 
+  #isFalseAlarm(target: number): boolean {
+    const expected = (this.#seconds * this.#before) / (target * HASHES_PER_DIFFICULTY)
+    // That it was no change upwards does not say that it was none downwards, as where the miner has stopped.
+    const isNear = this.#measured * CHANGE_FACTOR >= expected && this.#measured <= expected * CHANGE_FACTOR
+    return isNear && expected * (this.#change - 1) - this.#measured * Math.log(this.#change) >= FALSE_ALARM
+  }
+
   #reviewMeasurement(target: number): void {
     const shares = this.#measured
     if (this.#isMeasured) {
@@ -145,6 +160,8 @@ export class Vardiff {
       this.#expected = shares
       return
     }
+    // What the long average knows of the rate holds on.
+    if (this.#isFalseAlarm(target)) return this.#watch(this.#before)
     const asked = EASIER * this.#expectedIn(this.#seconds, target)
     const unlikely = asked - shares - (shares > 0 ? shares * Math.log(asked / shares) : 0)
     if (shares >= asked / 2 || unlikely < FEWER) return
