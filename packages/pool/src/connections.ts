@@ -80,10 +80,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = gate.verdictsOn(batch, session.machine.channelCount)
     if (verdicts === undefined) return inTurns(batch, (some) => exchange(session, some, begun))
-    return Effect.flatMap(verdicts, (verdicts) => {
-      choosePayee(session, batch)
-      return inTurns(batch, (some) => gate.withVerdicts(verdicts, () => exchange(session, some, begun)))
-    })
+    return Effect.flatMap(verdicts, (verdicts) =>
+      inTurns(batch, (some) => {
+        choosePayee(session, some)
+        return gate.withVerdicts(verdicts, () => exchange(session, some, begun))
+      })
+    )
   }
 
   /**

@@ -139,6 +139,26 @@ describe("a solo pool", () => {
     }).pipe(Effect.provide(memoryWorld(solo)))
   )
 
+  it.effect("finds the one address behind hundreds of names that are none, in one read", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const { stackTraceLimit } = Error
+      const client = yield* TestClient.connect()
+      const names = Array.from({ length: 300 }, (_, index) => `${"q".repeat(index % 200)}${index}`)
+      yield* client.send(
+        ...[...names, ALICE].map((userIdentity, requestId) => openExtended({ requestId, userIdentity }))
+      )
+      for (const _ of names) {
+        const { errorCode } = yield* client.expect("OpenMiningChannel.Error")
+        assert.strictEqual(errorCode, "invalid-user-identity")
+      }
+      assert.strictEqual((yield* client.expect("OpenExtendedMiningChannel.Success")).requestId, names.length)
+      const job = yield* client.expect("NewExtendedMiningJob")
+      assert.include(Buffer.from(job.coinbaseTxSuffix).toString("hex"), script(ALICE))
+      assert.strictEqual(Error.stackTraceLimit, stackTraceLimit)
+    }).pipe(Effect.provide(memoryWorld(solo)))
+  )
+
   it.effect("refuses who gives no address, one of another chain, and a second address on one connection", () =>
     Effect.gen(function* () {
       yield* giveWork
