@@ -1,8 +1,8 @@
 /**
- * Templates as soon as they exist. First: from the node's announcement of a block over ZMQ to SetNewPrevHash, read and
- * decrypted, at a client over TCP with Noise, with templates held ahead of the block and without. Second: what it costs in
- * time and memory to turn the text of a `getblocktemplate` answer into the messages for a client, against `JSON.parse` of
- * the same text, which is a part of it.
+ * Templates as soon as they exist. First: from the node's announcement of a block over ZMQ until SetNewPrevHash is written to
+ * the socket of a client over TCP with Noise, which on one machine is when its first byte is there, and until another process
+ * has read and decrypted it; with templates held ahead of the block and without. Second: what it costs in time and memory to
+ * turn the text of a `getblocktemplate` answer into the messages for a client, against `JSON.parse` of the same text.
  */
 import {
   type BlockTemplate,
@@ -161,9 +161,10 @@ const memory: AsyncCase = {
   }
 }
 
-/** Milliseconds from announcement to SetNewPrevHash, sorted, for a provider over this node. */
+/** Milliseconds from announcement to SetNewPrevHash, each sorted, for a provider over this node. */
 const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => void, emptyTemplates: boolean) {
   let announcedAt: bigint | undefined
+  let writtenAt: bigint | undefined
   const listening = Layer.effect(
     NodeNotifications,
     Effect.map(NodeNotifications, (notifications): NodeNotifications["Service"] => ({
@@ -175,12 +176,30 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
       )
     }))
   ).pipe(Layer.provide(NodeNotifications.layerZmq(node.zmq)))
+  const writing = Layer.effect(
+    TemplateListener,
+    Effect.map(TemplateListener, (listener): TemplateListener["Service"] => ({
+      ...listener,
+      run: (serve) =>
+        listener.run((connection) =>
+          serve({
+            ...connection,
+            sendFrames: (frames) =>
+              Effect.tap(connection.sendFrames(frames), () =>
+                Effect.sync(() => {
+                  if (announcedAt !== undefined) writtenAt ??= process.hrtime.bigint()
+                })
+              )
+          })
+        )
+    }))
+  ).pipe(Layer.provide(Setup.server(TemplateListener)))
   const { publicKey, secretKey } = yield* AuthorityKey.generate
   const credentials = { _tag: "Password", user: "bench", password: Redacted.make("bench") } as const
   const provider = TemplateProvider.layer({ emptyTemplates }).pipe(
     Layer.provide(NodeRpc.layerHttp({ url: node.url, credentials })),
     Layer.provide(listening),
-    Layer.provide(Setup.server(TemplateListener)),
+    Layer.provide(writing),
     Layer.provide(Noise.responder()),
     Layer.provide(CertificateAuthority.layer({ secretKey })),
     Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
@@ -196,17 +215,19 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
   subscriber.on("message", (tip) => Queue.offerUnsafe(tips, BigInt((tip as TipSeen).at)))
   yield* Queue.take(tips)
   yield* Effect.sleep("300 millis")
-  const times: Array<number> = []
+  const [written, received]: [Array<number>, Array<number>] = [[], []]
   const blocks = emptyTemplates ? BLOCKS : SLOW_BLOCKS
   for (let block = 0; block < WARM_UP_BLOCKS + blocks; block++) {
     // Blocks are minutes apart: what the last template left to do is not the next one's burden.
-    yield* Effect.sleep("15 millis")
-    announcedAt = undefined
+    yield* Effect.sleep("40 millis")
+    announcedAt = writtenAt = undefined
     mine()
     const at = yield* Queue.take(tips)
-    if (block >= WARM_UP_BLOCKS) times.push(Number(at - announcedAt!) / 1e6)
+    if (block < WARM_UP_BLOCKS) continue
+    written.push(Number(writtenAt! - announcedAt!) / 1e6)
+    received.push(Number(at - announcedAt!) / 1e6)
   }
-  return times.toSorted((a, b) => a - b)
+  return [written, received].map((times) => times.toSorted((a, b) => a - b)) as [typeof written, typeof received]
 })
 
 const beside = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
@@ -225,20 +246,22 @@ const blockSwitch: AsyncCase = {
           )
         )
       const [fast, slow] = [await timesWith(true), await timesWith(false)]
-      const row = (percentile: number): Row => {
-        const of = (times: ReadonlyArray<number>): number => times[Math.ceil((times.length * percentile) / 100) - 1]!
-        const [value, baselineValue] = [of(fast), of(slow)]
-        const name = `${blockSwitch.name}, p${percentile} of ${BLOCKS}`
-        return {
-          name,
-          unit: "ms",
-          value,
-          baseline: "--no-empty-templates",
-          baselineValue,
-          ratio: value / baselineValue
-        }
-      }
-      return [row(50), row(99)]
+      const percentile = (times: ReadonlyArray<number>, of: number): number =>
+        times[Math.ceil((times.length * of) / 100) - 1]!
+      return ["written to the client's socket", "read and decrypted by the client"].flatMap((what, index) =>
+        [50, 99].map((of): Row => {
+          const [value, baselineValue] = [percentile(fast[index]!, of), percentile(slow[index]!, of)]
+          const name = `${blockSwitch.name}: ${what}, p${of} of ${BLOCKS}`
+          return {
+            name,
+            unit: "ms",
+            value,
+            baseline: "--no-empty-templates",
+            baselineValue,
+            ratio: value / baselineValue
+          }
+        })
+      )
     } finally {
       child.kill()
     }
