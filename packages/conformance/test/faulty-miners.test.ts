@@ -4,6 +4,7 @@ import { NobleCurve } from "@sluice/noise"
 import { Common, type Frame, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { failedOf, type Twin } from "./client-twins.ts"
+import { checkClient } from "./client-worlds.ts"
 import { both, bytesOf, dropping, isOf, receiving, sending, sendingFrame } from "./faults.ts"
 import type { Fault } from "./worlds.ts"
 
@@ -483,3 +484,31 @@ describe.concurrent("a miner that", () => {
     )
   }
 })
+
+it.live("a proxy that closes a channel rather than change its prefix breaks nothing", () =>
+  Effect.gen(function* () {
+    let isClosing = false
+    const results = yield* checkClient({
+      protocol: "mining",
+      answerTimeout: "3 seconds",
+      shareTimeout: "3 seconds",
+      only: ["client-prefix.later-jobs"],
+      fault: () => ({
+        receive: (frame) => {
+          isClosing ||= isOf(frame, Mining.SetExtranoncePrefix)
+          return isOf(frame, Mining.SetExtranoncePrefix) ? [] : [frame]
+        },
+        send: (frame) => {
+          if (!isClosing || !isOf(frame, Mining.SubmitSharesExtended)) return [bytesOf(frame)]
+          isClosing = false
+          const { channelId } = Mining.SubmitSharesExtended.codec.decode(frame.payload)
+          const close = Mining.CloseChannel.make({ channelId, reasonCode: "miner disconnected" })
+          return [Mining.CloseChannel.codec.encode(close), bytesOf(frame)]
+        }
+      })
+    })
+    expect(results.map(({ verdict }) => verdict)).toEqual([
+      { _tag: "Skipped", why: "the client has closed the channel" }
+    ])
+  })
+)

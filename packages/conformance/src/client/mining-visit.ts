@@ -78,12 +78,15 @@ export const sharesOf = Effect.fnUntraced(function* (
   channelId: number,
   jobId: number,
   count = 2
-): Effect.fn.Return<void, RuleBroken> {
-  const job = miner.books.channels.get(channelId)?.jobs.get(jobId)
+): Effect.fn.Return<void, RuleBroken | RuleSkipped> {
+  const channel = miner.books.channels.get(channelId)
+  const job = channel?.jobs.get(jobId)
   const until = (yield* Clock.currentTimeMillis) + kit.shareMs
   let others = 0
   for (let shares = 0; shares < count;) {
     const share = yield* nextShare(kit, miner)
+    // As proxies do for V1 miners that cannot be told of a new prefix: it may, and opens another.
+    if (channel?.closed === "by-client") return yield* new RuleSkipped({ why: "the client has closed the channel" })
     if (job?.breach !== undefined) return yield* new RuleBroken(job.breach)
     if (share.channelId === channelId && share.jobId === jobId) shares++
     else others++
