@@ -184,7 +184,9 @@ export const seal = (cipher: CipherState, frames: NonEmptyReadonlyArray<Uint8Arr
   for (const frame of frames) {
     size += ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(frame.length - FRAME_HEADER_SIZE)
   }
-  const out = Buffer.allocUnsafe(size)
+  const pooled = Buffer.allocUnsafe(size)
+  // No Buffer: a `slice` of that is a view, and who wants to keep or change what was sent gets no copy.
+  const out = new Uint8Array(pooled.buffer, pooled.byteOffset, size)
   let at = 0
   for (const frame of frames) {
     const written = sealInto(cipher, frame, out, at)
