@@ -1,24 +1,12 @@
 /** Clients that are none, or mean harm: the kit gives its verdicts all the same. */
 import { describe, expect, it } from "@effect/vitest"
-import { Common, Mining } from "@sluice/protocol"
+import { Mining } from "@sluice/protocol"
 import { Dialer, type Duplex, Memory, type TransportError } from "@sluice/transport"
 import { Effect, Logger } from "effect"
+import { setupFrame } from "../../transport/test/fixture.ts"
 import { Conformance } from "../src/index.ts"
 
-const setup = Common.SetupConnection.codec.encode(
-  Common.SetupConnection.make({
-    protocol: Common.MINING_PROTOCOL,
-    minVersion: 2,
-    maxVersion: 2,
-    flags: 0,
-    endpointHost: "memory",
-    endpointPort: 1,
-    vendor: "nobody",
-    hardwareVersion: "",
-    firmware: "",
-    deviceId: ""
-  })
-)
+const setup = setupFrame({ endpointHost: "memory", endpointPort: 1, vendor: "nobody" })
 
 const open = Mining.OpenExtendedMiningChannel.codec.encode(
   Mining.OpenExtendedMiningChannel.make({

@@ -4,19 +4,10 @@ import { Effect } from "effect"
 import { Conformance } from "../src/index.ts"
 import { checkClient } from "./client-worlds.ts"
 import { withEachSolution } from "./faults.ts"
+import { others } from "./worlds.ts"
 
 /** Every rule takes its time, on a busy machine more. */
 const TIMEOUT_MS = 120_000
-
-/** Those that did not pass, with why. */
-const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
-  Object.fromEntries(
-    results.flatMap(({ id, verdict }) =>
-      verdict._tag === "Passed"
-        ? []
-        : [[id, verdict._tag === "Skipped" ? verdict.why : `expected ${verdict.expected}, came ${verdict.came}`]]
-    )
-  )
 
 /** What our miner has no reason to do while it mines. */
 const NOT_SHOWN = {

@@ -2,20 +2,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Conformance } from "../src/index.ts"
-import { check } from "./worlds.ts"
+import { check, others } from "./worlds.ts"
 
 /** Every rule takes its time, on a busy machine more. */
 const TIMEOUT_MS = 120_000
-
-/** Those that did not pass, with why. */
-const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
-  Object.fromEntries(
-    results.flatMap(({ id, verdict }) =>
-      verdict._tag === "Passed"
-        ? []
-        : [[id, verdict._tag === "Skipped" ? verdict.why : `expected ${verdict.expected}, came ${verdict.came}`]]
-    )
-  )
 
 describe("our pool", () => {
   it.live(

@@ -116,3 +116,13 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     Effect.provide(Logger.layer([])),
     Effect.orDie
   )
+
+/** Those that did not pass, with why. */
+export const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
+  Object.fromEntries(
+    results.flatMap(({ id, verdict }) =>
+      verdict._tag === "Passed"
+        ? []
+        : [[id, verdict._tag === "Skipped" ? verdict.why : `expected ${verdict.expected}, came ${verdict.came}`]]
+    )
+  )

@@ -11,6 +11,7 @@ import {
 } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Queue, References, Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import { setupFrame } from "../../transport/test/fixture.ts"
 import { type AnyMessage, relay, Sniffer, type SnifferEvent, type SnifferOptions } from "../src/index.ts"
 import { frameBytes } from "../src/frame-bytes.ts"
 
@@ -21,20 +22,7 @@ export const frame = (extensionType: number, messageType: number, ...payload: Re
   frameBytes({ extensionType, messageType, payload: Uint8Array.from(payload) })
 
 export const setup = (protocol: number): Uint8Array =>
-  Common.SetupConnection.codec.encode(
-    Common.SetupConnection.make({
-      protocol,
-      minVersion: 2,
-      maxVersion: 2,
-      flags: 0,
-      endpointHost: "pool.example",
-      endpointPort: 3333,
-      vendor: "test",
-      hardwareVersion: "",
-      firmware: "",
-      deviceId: ""
-    })
-  )
+  setupFrame({ protocol, endpointHost: "pool.example", endpointPort: 3333, vendor: "test" })
 export const setupSuccess = Common.SetupConnectionSuccess.codec.encode(
   Common.SetupConnectionSuccess.make({ usedVersion: 2, flags: 0 })
 )

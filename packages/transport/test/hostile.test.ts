@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ACT2_SIZE, HANDSHAKE_OK, Initiator, writeFrameHeader } from "@sluice/core"
 import { Certificate, CertificateAuthority, type Credentials, Curve, entropy, AuthorityKey } from "@sluice/noise"
-import { Common, Mining } from "@sluice/protocol"
+import { Mining } from "@sluice/protocol"
 import {
   Dialer,
   type Duplex,
@@ -16,21 +16,9 @@ import {
 } from "@sluice/transport"
 import { Effect, Layer, Redacted, type Scope, Stream } from "effect"
 import * as Net from "node:net"
-import { authorityKey, logTo, noise, secretKey, strangerKey } from "./fixture.ts"
+import { authorityKey, logTo, noise, secretKey, setupFrame, strangerKey } from "./fixture.ts"
 
-const SETUP = Common.SetupConnection.codec.encode({
-  _tag: "SetupConnection",
-  protocol: 0,
-  minVersion: 2,
-  maxVersion: 2,
-  flags: 0,
-  endpointHost: "",
-  endpointPort: 0,
-  vendor: "hostile",
-  hardwareVersion: "",
-  firmware: "",
-  deviceId: ""
-})
+const SETUP = setupFrame({ vendor: "hostile" })
 const MESSAGE = Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "" })
 
 const authority = CertificateAuthority.layer({ secretKey })

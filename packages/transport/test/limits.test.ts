@@ -1,7 +1,7 @@
 /** Limits that are set, over real sockets: each ends its connection alone, with its own error. */
 import { assert, describe, it } from "@effect/vitest"
 import { CertificateAuthority } from "@sluice/noise"
-import { Common, Frame, Mining } from "@sluice/protocol"
+import { Frame, Mining } from "@sluice/protocol"
 import {
   Dialer,
   type Duplex,
@@ -17,23 +17,9 @@ import {
 } from "@sluice/transport"
 import { Effect, Layer, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { logTo, mining, noise, secretKey } from "./fixture.ts"
+import { logTo, mining, noise, secretKey, setupFrame } from "./fixture.ts"
 
-const setup = (vendor: string) =>
-  Common.SetupConnection.codec.encode({
-    _tag: "SetupConnection",
-    protocol: 0,
-    minVersion: 2,
-    maxVersion: 2,
-    flags: 0,
-    endpointHost: "",
-    endpointPort: 0,
-    vendor,
-    hardwareVersion: "",
-    firmware: "",
-    deviceId: ""
-  })
-const SETUP = setup("")
+const SETUP = setupFrame()
 const close = (reasonCode = "") => Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode })
 const join = (...frames: ReadonlyArray<Uint8Array>) => new Uint8Array(Buffer.concat(frames))
 
@@ -76,7 +62,7 @@ const attacks: ReadonlyArray<Attack> = [
   {
     name: "a SetupConnection that is longer than the limit before setup",
     options: { maxSetupPayload: 20 },
-    attack: (duplex) => Effect.andThen(write(duplex, setup("somebody")), untilEnded(duplex)),
+    attack: (duplex) => Effect.andThen(write(duplex, setupFrame({ vendor: "somebody" })), untilEnded(duplex)),
     reason: /a frame \(extension 0x0, type 0x0\) of \d+ bytes; at most 20 can come here$/
   },
   {

@@ -25,7 +25,7 @@ import {
 } from "@sluice/transport"
 import { Context, Deferred, Effect, Fiber, Layer, Metric, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { connectMining, logTo, mining, noise, noiseOverMemory, type ServerConnection } from "./fixture.ts"
+import { connectMining, logTo, mining, noise, noiseOverMemory, type ServerConnection, setupFrame } from "./fixture.ts"
 
 const { RequestExtensions, RequestExtensionsError, RequestExtensionsSuccess } = ExtensionsNegotiation
 const { UserIdentity } = WorkerIdentity
@@ -61,19 +61,6 @@ const share = Mining.SubmitSharesExtended.make({
 const named = UserIdentity.put(share, { userIdentity: "Worker_001" })
 const closeChannel = (channelId: number): Mining.CloseChannel => ({ _tag: "CloseChannel", channelId, reasonCode: "" })
 
-const setupFrame = Common.SetupConnection.codec.encode({
-  _tag: "SetupConnection",
-  protocol: 0,
-  minVersion: 2,
-  maxVersion: 2,
-  flags: 0,
-  endpointHost: "",
-  endpointPort: 0,
-  vendor: "",
-  hardwareVersion: "",
-  firmware: "",
-  deviceId: ""
-})
 const successFrame = Common.SetupConnectionSuccess.codec.encode({
   _tag: "SetupConnection.Success",
   usedVersion: 2,
@@ -183,7 +170,7 @@ describe("a server", () => {
       )
     )
     const frames = yield* (yield* FrameDialer).dial({ ...address, security: noise })
-    yield* frames.write([setupFrame])
+    yield* frames.write([setupFrame()])
     yield* frames.pull
     return frames
   })
@@ -336,14 +323,14 @@ describe("a server", () => {
       const speed = SetFanSpeed.codec.encode(SetFanSpeed.make({ channelId: 1, percent: 50 }))
       const { dial } = yield* FrameDialer
       const asks = yield* dial({ ...address, security: noise })
-      yield* asks.write([setupFrame, request(0x4abc), speed])
+      yield* asks.write([setupFrame(), request(0x4abc), speed])
       const frames: Array<Frame> = []
       while (frames.length < 3) frames.push(...(yield* asks.pull))
       assert.deepStrictEqual(withFans.toClient.decode(frames[2]!), SetFanSpeed.make({ channelId: 1, percent: 51 }))
 
       const before = (yield* Metric.value(discardedMessages)).count
       const asksNot = yield* dial({ ...address, security: noise })
-      yield* asksNot.write([setupFrame, speed, speed])
+      yield* asksNot.write([setupFrame(), speed, speed])
       yield* asksNot.pull
       yield* Effect.yieldNow
       assert.strictEqual((yield* Metric.value(discardedMessages)).count - before, 2)
