@@ -11,7 +11,7 @@ import {
   solveTemplate
 } from "@sluice/bitcoin"
 import { hex } from "@scure/base"
-import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { type Device, Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, PubSub, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import {
@@ -26,14 +26,14 @@ import { solve } from "./solve.ts"
 import { connect } from "./test-client.ts"
 import { RECORDED, SUBSIDY, templateAt } from "./templates.ts"
 
-const layer = (options?: TemplateProviderOptions, vendor = "Sluice") =>
+const layer = (options?: TemplateProviderOptions, device: Partial<Device> = { vendor: "Some pool" }) =>
   Layer.mergeAll(
     TemplateProvider.layer(options).pipe(
       Layer.provide(Setup.server(TemplateListener)),
       Layer.provide(Plain.listener),
       Layer.provideMerge(FakeNode.layer)
     ),
-    Setup.client(TemplateDialer, { device: { vendor } }).pipe(Layer.provide(Plain.dialer))
+    Setup.client(TemplateDialer, { device }).pipe(Layer.provide(Plain.dialer))
   ).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
 
 /** A height at which the recorded subsidy is right, and no change of the difficulty near. */
@@ -156,7 +156,7 @@ describe("ahead of a block, each client", () => {
       }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("holds none if it is another vendor's, and gets both messages when the block is announced", () =>
+  it.effect("holds none if it says nothing of itself, and gets both messages when the block is announced", () =>
     Effect.gen(function* () {
       const { announce, client, node, template } = yield* holding()
       yield* settle
@@ -175,7 +175,7 @@ describe("ahead of a block, each client", () => {
       assert.isFalse(full.futureTemplate)
       assert.isAbove(full.merklePath.length, 0)
       assert.strictEqual(yield* client.waiting, 0)
-    }).pipe(Effect.provide(layer(undefined, "")))
+    }).pipe(Effect.provide(layer(undefined, { vendor: "", hardwareVersion: "", firmware: "", deviceId: "" })))
   )
 
   it.effect("holds none if the operator wants none", () =>
@@ -339,50 +339,90 @@ describe("a block that is announced with its header", () => {
 })
 
 describe("a block that is announced twice, without its header and then with it", () => {
+  /** The block of a template, as the topic `rawblock` announces it; the node knows its header too. */
+  const whole = Effect.fnUntraced(function* (of: BlockTemplate) {
+    const node = yield* FakeNode
+    const time = of.curtime + 60
+    const header = serializeHeader({
+      version: of.version,
+      previousHash: hashFromDisplay(of.previousblockhash),
+      merkleRoot: new Uint8Array(32),
+      time,
+      bits: Number.parseInt(of.bits, 16),
+      nonce: 0
+    })
+    const hash = doubleSha256(header)
+    const next = templateAt(of.height + 1, { previousblockhash: hashToDisplay(hash) })
+    node.headers.set(next.previousblockhash, { ...headerFor(of), hash: next.previousblockhash, time })
+    return { block: { _tag: "NewBlock", hash, header }, connected: { _tag: "BlockConnected", hash }, next } as const
+  })
+
+  /** Behind the first whole block, after which the times of the blocks before it are known. */
+  const afterWhole = Effect.gen(function* () {
+    const { client, node, template } = yield* holding()
+    yield* client.expect("NewTemplate")
+    for (let back = 0, hash = template.previousblockhash; back < 12; back++) {
+      const previousblockhash = (0xaa00 + back).toString(16).padStart(64, "0")
+      node.headers.set(hash, { ...headerFor(template), hash, previousblockhash, time: template.curtime - back * 60 })
+      hash = previousblockhash
+    }
+    const { block, next } = yield* whole(template)
+    yield* PubSub.publish(node.pubsub, block)
+    yield* node.setTemplate(next)
+    yield* TestClock.adjust("1 minute")
+    yield* client.expectTip
+    node.settings.headerDelayMs = 10
+    return { client, node, template: next }
+  })
+
   it.effect("makes the node make one template, not two", () =>
     Effect.gen(function* () {
-      const { client, node, template } = yield* holding()
-      yield* client.expect("NewTemplate")
-      for (let back = 0, hash = template.previousblockhash; back < 12; back++) {
-        const previousblockhash = (0xaa00 + back).toString(16).padStart(64, "0")
-        node.headers.set(hash, { ...headerFor(template), hash, previousblockhash, time: template.curtime - back * 60 })
-        hash = previousblockhash
-      }
-      const whole = (of: BlockTemplate) => {
-        const header = serializeHeader({
-          version: of.version,
-          previousHash: hashFromDisplay(of.previousblockhash),
-          merkleRoot: new Uint8Array(32),
-          time: of.curtime + 60,
-          bits: Number.parseInt(of.bits, 16),
-          nonce: 0
-        })
-        return { _tag: "NewBlock", hash: doubleSha256(header), header } as const
-      }
-      const first = whole(template)
-      const second = templateAt(HEIGHT + 1, { previousblockhash: hashToDisplay(first.hash) })
-      yield* PubSub.publish(node.pubsub, first)
-      yield* node.setTemplate(second)
-      node.headers.set(second.previousblockhash, {
-        ...headerFor(template),
-        hash: second.previousblockhash,
-        time: template.curtime + 60
-      })
-      yield* TestClock.adjust("1 minute")
-      yield* client.expectTip
-      const next = whole(second)
-      const hash = hashToDisplay(next.hash)
-      node.headers.set(hash, { ...headerFor(second), hash, time: second.curtime + 60 })
-      node.settings.headerDelayMs = 10
+      const { client, node, template } = yield* afterWhole
+      const { block, connected, next } = yield* whole(template)
       const { polls } = node.counts
-      yield* node.setTemplate(templateAt(HEIGHT + 2, { previousblockhash: hash }))
-      yield* PubSub.publish(node.pubsub, { _tag: "BlockConnected", hash: next.hash })
+      yield* node.setTemplate(next)
+      yield* PubSub.publish(node.pubsub, connected)
       yield* settle
       assert.strictEqual(yield* client.waiting, 2, "as before: the header is not there yet")
-      yield* PubSub.publish(node.pubsub, next)
+      yield* PubSub.publish(node.pubsub, block)
       yield* client.expectTip
       yield* TestClock.adjust("1 second")
       assert.strictEqual(node.counts.polls, polls + 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("makes no call for its header after one that was whole before such a call was answered", () =>
+    Effect.gen(function* () {
+      const { client, node, template } = yield* afterWhole
+      const first = yield* whole(template)
+      const asked = node.asked.length
+      yield* PubSub.publish(node.pubsub, first.connected)
+      yield* settle
+      assert.strictEqual(node.asked.length, asked + 1, "it may be the faster way")
+      yield* PubSub.publish(node.pubsub, first.block)
+      yield* node.setTemplate(first.next)
+      yield* TestClock.adjust("1 minute")
+      yield* client.expectTip
+
+      const second = yield* whole(first.next)
+      const askedLater = node.asked.length
+      yield* PubSub.publish(node.pubsub, second.connected)
+      yield* settle
+      yield* PubSub.publish(node.pubsub, second.block)
+      yield* node.setTemplate(second.next)
+      yield* TestClock.adjust("1 second")
+      yield* client.expectTip
+      assert.strictEqual(node.asked.length, askedLater)
+
+      const third = yield* whole(second.next)
+      yield* PubSub.publish(node.pubsub, third.connected)
+      yield* settle
+      assert.strictEqual(node.asked.length, askedLater)
+      yield* TestClock.adjust("2 millis")
+      assert.strictEqual(node.asked.length, askedLater + 1, "the whole block does not come")
+      yield* TestClock.adjust("10 millis")
+      const { prevHash } = yield* client.expectTip
+      assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), third.next.previousblockhash)
     }).pipe(Effect.provide(layer()))
   )
 })
