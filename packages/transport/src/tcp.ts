@@ -223,15 +223,16 @@ const openDuplex = Effect.fnUntraced(function* (
       socket.destroy()
     }
   }
+  if (unread !== undefined) socket.once("close", () => unread.bytes.remove(slow))
+  const taken = unread && (() => unread.bytes.taken(slow, socket.destroyed ? 0 : socket.writableLength))
   const write = (bytes: () => Uint8Array): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
       if (failed !== undefined) return Effect.fail(failed)
       if (!socket.writable) return Effect.fail(closed())
       if (socket.writableNeedDrain) return Effect.flatMap(room, () => write(bytes))
-      if (!socket.write(bytes()) && unread !== undefined) {
-        unread.bytes.add(slow, socket.writableLength)
-        whenDrained(socket, () => unread.bytes.remove(slow))
-      }
+      socket.write(bytes(), taken)
+      // Also where it is less than Node calls full: thousands of connections have that much.
+      if (socket.writableLength > 0) unread?.bytes.wait(slow, socket.writableLength)
       return Effect.void
     })
   return { pull, write, remote }

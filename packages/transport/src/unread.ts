@@ -13,7 +13,7 @@ export interface Unread {
 export class UnreadBytes {
   #total = 0
   readonly #max: number
-  /** In the order in which their peers stopped to read. */
+  /** In the order in which their peers took something last. */
   readonly #waiting = new Map<Unread, number>()
 
   constructor(max: number) {
@@ -21,10 +21,9 @@ export class UnreadBytes {
   }
 
   /** So many bytes wait for the peer from now on. Ends connections until all that waits is within the limit. */
-  add(connection: Unread, bytes: number): void {
-    this.remove(connection)
+  wait(connection: Unread, bytes: number): void {
+    this.#total += bytes - (this.#waiting.get(connection) ?? 0)
     this.#waiting.set(connection, bytes)
-    this.#total += bytes
     for (const oldest of this.#waiting.keys()) {
       if (this.#total <= this.#max) return
       this.remove(oldest)
@@ -32,7 +31,13 @@ export class UnreadBytes {
     }
   }
 
-  /** The peer has read all, or is gone. */
+  /** The peer has taken something, and so many bytes wait for it still. */
+  taken(connection: Unread, bytes: number): void {
+    this.remove(connection)
+    if (bytes > 0) this.wait(connection, bytes)
+  }
+
+  /** The connection is over. */
   remove(connection: Unread): void {
     this.#total -= this.#waiting.get(connection) ?? 0
     this.#waiting.delete(connection)

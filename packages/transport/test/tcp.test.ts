@@ -190,6 +190,34 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: 52 * MB })))
   })
 
+  it.live("counts what waits for a peer from the first byte on", () => {
+    const limit = 4096
+    const chunk = new Uint8Array(1024)
+    return Effect.gen(function* () {
+      const outcome = yield* Deferred.make<{ readonly written: number; readonly reason: string }>()
+      let written = 0
+      const { address } = yield* serve((duplex) =>
+        Effect.forever(
+          Effect.tap(
+            duplex.write(() => chunk),
+            () =>
+              Effect.andThen(
+                Effect.yieldNow,
+                Effect.sync(() => (written += chunk.length))
+              )
+          )
+        ).pipe(Effect.catch(({ reason }) => Deferred.succeed(outcome, { written, reason: reason._tag })))
+      )
+      const socket = Net.connect(address).pause()
+      const { reason } = yield* Deferred.await(outcome)
+      assert.strictEqual(reason, "TooMuchUnread")
+      // The system has the rest, and the peer gets it.
+      socket.resume()
+      yield* Effect.promise(() => once(socket, "end"))
+      assert.isAtMost(written - socket.bytesRead, limit + chunk.length)
+    }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: limit })))
+  })
+
   it.live("does not read ahead of its handler", () =>
     Effect.gen(function* () {
       const go = yield* Deferred.make<void>()
