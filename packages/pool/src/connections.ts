@@ -79,39 +79,42 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const onBatch = (session: Session, batch: ReadonlyArray<Mining.ToServer>): Effect.Effect<void, ConnectionError> => {
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = gate.verdictsOn(batch, session.machine.channelCount)
-    if (verdicts === undefined) return inTurns(batch, (some) => exchange(session, some, begun))
+    if (verdicts === undefined) return inTurns(batch, (some, spoken) => exchange(session, some, begun, spoken))
     return Effect.flatMap(verdicts, (verdicts) =>
-      inTurns(batch, (some) => {
+      inTurns(batch, (some, spoken) => {
         choosePayee(session, some)
-        return gate.withVerdicts(verdicts, () => exchange(session, some, begun))
+        return gate.withVerdicts(verdicts, () => exchange(session, some, begun, spoken))
       })
     )
   }
 
   /**
    * A read may bring a thousand messages, whose answers take long to find and ten times their room: others are read from
-   * in between, and a peer that does not read its answers has no more of them waiting than a part.
+   * in between, and a peer that does not read its answers has no more of them waiting than a part. `answer` is told with
+   * the last part how many messages there were.
    */
   const inTurns = (
     batch: ReadonlyArray<Mining.ToServer>,
-    answer: (some: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>
+    answer: (some: ReadonlyArray<Mining.ToServer>, spoken: number) => Effect.Effect<void, ConnectionError>,
+    spoken = batch.length
   ): Effect.Effect<void, ConnectionError> => {
     reads++
-    if (batch.length <= ANSWERED_AT_ONCE) return answer(batch)
+    if (batch.length <= ANSWERED_AT_ONCE) return answer(batch, spoken)
     const [some, rest] = [batch.slice(0, ANSWERED_AT_ONCE), batch.slice(ANSWERED_AT_ONCE)]
-    return Effect.flatMap(answer(some), () =>
+    return Effect.flatMap(answer(some, 0), () =>
       Effect.andThen(
         Effect.yieldNow,
-        Effect.suspend(() => inTurns(rest, answer))
+        Effect.suspend(() => inTurns(rest, answer, spoken))
       )
     )
   }
 
-  /** Lets the machine answer, records what it tells, sends what it said, and lets a peer that says too much wait. */
+  /** Lets the machine answer, records what it tells, sends what it said, and lets a peer that has spoken too much wait. */
   const exchange = (
     session: Session,
     batch: ReadonlyArray<Mining.ToServer>,
-    begun: bigint
+    begun: bigint,
+    spoken: number
   ): Effect.Effect<void, ConnectionError> => {
     const at = now()
     const happened = session.tell((machine, out) => machine.onBatch(batch, at, out))
@@ -130,7 +133,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const recorded = record(happened)
     session.settle(said, at)
     const sent = recorded === Effect.void ? session.outgoing.drain : Effect.andThen(recorded, session.outgoing.drain)
-    const waitMs = session.slowDown(batch.length, at)
+    if (spoken === 0) return sent
+    const waitMs = session.slowDown(spoken, at)
     return Effect.flatMap(sent, () => {
       metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
       return waitMs === 0 ? Effect.void : slowDown(session, waitMs)

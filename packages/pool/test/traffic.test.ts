@@ -36,6 +36,29 @@ describe("a connection", () => {
     )
   )
 
+  it.effect("that sends too much at once is answered at once, and waits before it is read from again", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(...Array.from({ length: 300 }, () => miner.mine({ bad: true })))
+      for (let i = 0; i < 300; i++) yield* client.expect("SubmitShares.Error")
+      yield* client.send(miner.mine({ bad: true }))
+      // A burst of 20, and one was spent.
+      yield* TestClock.adjust("140 seconds")
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* TestClock.adjust("1 second")
+      yield* client.expect("SubmitShares.Error")
+      const replies = (yield* Metric.snapshot).find(({ id }) => id === "sluice_pool_reply_seconds")
+      assert(replies?.type === "Histogram")
+      // One for each read, without what the peer had to wait for.
+      assert.deepInclude(replies.state, { count: 3, max: 0 })
+    }).pipe(
+      Effect.provide(memoryWorld({ traffic: { maxMessagesPerSecond: 2, maxErrorsPerSecond: 1000 } })),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  )
+
   it.effect("most of whose messages are wrong is ended, with its reason; stale shares are not wrong", () =>
     Effect.gen(function* () {
       yield* giveWork
