@@ -34,8 +34,7 @@ const wires = {
   noise: {
     bytes: (frames: ReadonlyArray<Frame>) => {
       const [first, ...rest] = frames.map(encode)
-      // A copy: what is sealed is a Buffer, whose slices are views, and readers decrypt in place.
-      return first === undefined ? new Uint8Array(0) : new Uint8Array(Noise.seal(cipher(), [first, ...rest]))
+      return first === undefined ? new Uint8Array(0) : Noise.seal(cipher(), [first, ...rest])
     },
     reader: (limit: number) => new FrameReader(cipher(), limit)
   }
