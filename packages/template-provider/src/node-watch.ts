@@ -68,6 +68,8 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   /** Whether blocks are announced to us: then long polls would only be in the way. */
   const heard = yield* Latch.make(false)
   const unheard = yield* Latch.make(true)
+  /** Whether blocks were taken back, or the node was away, since the last tip: the next one may be older, and not announced. */
+  let hasMovedBack = false
   /** Whether a missing announcement was told since the last one. */
   let hasMissed = false
   const setHeard = (isHeard: boolean): void => {
@@ -131,8 +133,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     // Found without an announcement: it may come in a moment, and then they are heard again.
     if (change === "tip" && !isAnnounced) {
       setHeard(false)
-      if (!isFirst) yield* Effect.forkIn(missAnnouncement(source.previousblockhash), scope)
+      if (!isFirst && !hasMovedBack) yield* Effect.forkIn(missAnnouncement(source.previousblockhash), scope)
     }
+    if (change === "tip") hasMovedBack = false
     if (isAnnounced || change === "tip") announced = undefined
     yield* deliver(answered, announcedAt)
     // Behind the clients' fibers, which are about to send.
@@ -294,8 +297,10 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       // Perhaps it has started again so quickly that no call found it away.
       case "Connected":
         machine.onAway()
+        hasMovedBack = true
         return wake()
       case "BlockDisconnected":
+        hasMovedBack = true
         return wake()
     }
   }

@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { NodeUnreachable, NodeWarmingUp } from "@sluice/bitcoin"
+import { type NodeNotification, NodeNotifications, NodeUnreachable, NodeWarmingUp } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
 import { TemplateDialer } from "@sluice/transport"
-import { Effect, Fiber, Latch, PubSub, Schema, Stream } from "effect"
+import { Effect, Fiber, Latch, Layer, PubSub, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateProvider, type TemplateProviderEvent } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { connect } from "./test-client.ts"
 import { RECORDED, templateAt } from "./templates.ts"
-import { fakeWorld } from "./worlds.ts"
+import { fakeWorld, providerOver } from "./worlds.ts"
 
 const withValue = (gain: number, transactions = RECORDED.transactions) =>
   templateAt(100, { coinbasevalue: RECORDED.coinbasevalue + gain, longpollid: `value-${gain}`, transactions })
@@ -248,6 +248,48 @@ describe("a new block", () => {
       }).pipe(Effect.provide(fakeWorld()))
     )
   }
+})
+
+describe("a block that was not announced", () => {
+  /** A node that the provider is connected to over ZMQ. */
+  const connected = Layer.effect(
+    NodeNotifications,
+    Effect.map(FakeNode, ({ pubsub }) =>
+      NodeNotifications.of({
+        events: Stream.fromPubSub(pubsub),
+        endpoints: ["tcp://127.0.0.1:28332"],
+        isConnected: () => true
+      })
+    )
+  ).pipe(Layer.provideMerge(FakeNode.layer))
+
+  const warnings = (before: NodeNotification | undefined) => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const node = yield* FakeNode
+      yield* node.setTemplate(templateAt(100))
+      const client = yield* connect()
+      yield* client.constrain()
+      yield* client.expectTip
+      if (before !== undefined) yield* PubSub.publish(node.pubsub, before)
+      yield* node.setTemplate(templateAt(99))
+      yield* client.expectTip
+      yield* TestClock.adjust("10 seconds")
+      return log.filter((line) => line.includes("did not announce"))
+    }).pipe(Effect.provide(providerOver(connected, undefined, { log })))
+  }
+
+  it.effect("is worth a warning", () =>
+    Effect.gen(function* () {
+      assert.lengthOf(yield* warnings(undefined), 1)
+    })
+  )
+
+  it.effect("is none after blocks were taken back: no node announces the tip that is left", () =>
+    Effect.gen(function* () {
+      assert.lengthOf(yield* warnings({ _tag: "BlockDisconnected", hash: new Uint8Array(32) }), 0)
+    })
+  )
 })
 
 describe("better fees", () => {
