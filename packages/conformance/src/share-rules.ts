@@ -1,5 +1,5 @@
 /** Rules for a mining server: shares, and what is said of them (5.3.11 to 5.3.14). */
-import { Mining } from "@sluice/protocol"
+import { ErrorCode, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import {
   type ChannelKind,
@@ -216,6 +216,11 @@ export const shareRules: ReadonlyArray<Rule> = [
         yield* peer.send(shareFrame(kind, share))
         const answer = yield* peer.expect(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
         if (answer._tag === "SubmitShares.Error") {
+          if (share === second && answer.errorCode === ErrorCode.submitShares.staleShare) {
+            return yield* new RuleSkipped({
+              why: "the first share was a block, or one came, and made the second stale"
+            })
+          }
           return yield* insist(false, "SubmitShares.Success", `SubmitShares.Error "${answer.errorCode}"`)
         }
         // A whole number on the wire, so rounded somehow; what difficulty 1 is differs by 1 in 65,536 too.
