@@ -40,8 +40,8 @@ const start = (args: ReadonlyArray<string>) =>
         Effect.promise(() => lines.next()),
         ({ value }) => String(value)
       )
-      // Effect's log lines begin with their time in brackets.
-      const line = Effect.repeat(next, { while: (text) => text.startsWith("[") })
+      // Log lines are in between, several of them for a block that is found.
+      const line = Effect.repeat(next, { until: (text) => /^(miners|reader) /.test(text) })
       return { child, line }
     }),
     ({ child }) => Effect.sync(() => child.kill())
