@@ -2,7 +2,7 @@
  * The node of the benchmark of block switches, in a process of its own: a development node with a full mempool behind
  * JSON-RPC and ZMQ. On each message it finds a block without transactions, so that the mempool stays as it is.
  */
-import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/bitcoin"
+import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/dev-node"
 import { Effect, Layer, Logger, Redacted } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"

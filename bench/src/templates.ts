@@ -4,13 +4,7 @@
  * has read and decrypted it; with templates held ahead of the block and without. Second: what it costs in time and memory to
  * turn the text of a `getblocktemplate` answer into the messages for a client, against `JSON.parse` of the same text.
  */
-import {
-  type BlockTemplate,
-  decodeBlockTemplate,
-  NodeNotifications,
-  NodeRpc,
-  readTemplateAnswer
-} from "@sluice/bitcoin"
+import { type BlockTemplate, decodeBlockTemplate, NodeNotifications, NodeRpc, readTemplateAnswer } from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateMachine, TemplateProvider } from "@sluice/template-provider"
 import { Noise, Setup, Tcp, TemplateListener } from "@sluice/transport"

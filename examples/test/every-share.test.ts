@@ -1,6 +1,6 @@
 /** The example as its reader starts it: a process of its own, between a template provider and a miner. */
 import { assert, describe, it } from "@effect/vitest"
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
 import { HashThreads, Miner } from "@sluice/miner"
 import { TemplateProvider } from "@sluice/template-provider"
 import {

@@ -1,6 +1,6 @@
 /** `sluice conformance` against servers on real sockets, and against the miner as a process of its own. */
 import { it } from "@effect/vitest"
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
 import { TemplateProvider } from "@sluice/template-provider"
 import { formatEndpoint, FrameListener, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"

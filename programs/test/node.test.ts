@@ -1,4 +1,5 @@
-import { type BlockTemplate, solveTemplate } from "@sluice/bitcoin"
+import { solveTemplate } from "@sluice/dev-node"
+import { type BlockTemplate } from "@sluice/node"
 import { assert, describe, it } from "vitest"
 import { Sluice } from "./child.ts"
 import { freePorts } from "./free-ports.ts"

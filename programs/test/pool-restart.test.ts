@@ -1,4 +1,4 @@
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
 import { TemplateProvider } from "@sluice/template-provider"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, Scope } from "effect"

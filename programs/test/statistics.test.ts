@@ -1,5 +1,5 @@
 /** What a pool that runs tells of its miners over HTTP, whatever they call themselves. */
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
 import { PoolStats, UsersPage, UserWithChannels } from "@sluice/pool"
 import type { Mining } from "@sluice/protocol"
 import { TemplateProvider } from "@sluice/template-provider"

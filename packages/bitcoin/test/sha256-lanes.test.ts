@@ -10,8 +10,8 @@ import {
   pad,
   paddedSize,
   readDisplayHashes
-} from "../src/sha256-lanes.ts"
-import { hashToDisplay } from "../src/hash.ts"
+} from "../src/hashing/sha256-lanes.ts"
+import { hashToDisplay } from "../src/index.ts"
 
 describe("hashing in lanes", () => {
   it("gives what core's sha256d gives, for every number of pairs, in place or not", () => {

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Transaction as LibraryTransaction } from "@scure/btc-signer"
 import { Schema } from "effect"
 import { BlockDecodeError, hashToDisplay, parseBlock, parseTransaction } from "../src/index.ts"
-import { legacySigopsCost } from "../src/signature-operations.ts"
-import { buildTransaction, display, sha256 } from "./block-fixture.ts"
+import { legacySigopsCost } from "../src/index.ts"
+import { buildTransaction, display, sha256 } from "@sluice/testing/blocks"
 
 const Small = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 300 }))
 const U32 = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffffffff }))

@@ -1,5 +1,6 @@
 /** A pool and a template provider over a development node, in memory, as they are or with a fault put between them and the kit. */
-import { DevNode, NodeRpc, solveTemplate } from "@sluice/bitcoin"
+import { DevNode, solveTemplate } from "@sluice/dev-node"
+import { NodeRpc } from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Frame } from "@sluice/protocol"
 import { Pool, type PoolOptions } from "@sluice/pool"

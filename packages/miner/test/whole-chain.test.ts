@@ -3,7 +3,8 @@
  * The blocks that the node accepts are taken apart with @scure/btc-signer and node:crypto.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { DevNode, NodeRpc } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
+import { NodeRpc } from "@sluice/node"
 import type { Server } from "@sluice/channels"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"

@@ -1,5 +1,5 @@
 import { expect, it, vi } from "@effect/vitest"
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
 import { TemplateProvider } from "@sluice/template-provider"
 import { parseServerAddress, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, Result } from "effect"

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import { MiningListener, Noise, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"

@@ -6,14 +6,9 @@
  * btcd is built from the Go module proxy at a fixed version, outside of the repository. Where that cannot be, this says so
  * and ends well. `BTCD` may name a btcd that is there already.
  */
-import {
-  hashToDisplay,
-  NodeNotifications,
-  NodeRpc,
-  type NodeRpcCalls,
-  parseBlock,
-  solveTemplate
-} from "@sluice/bitcoin"
+import { hashToDisplay, parseBlock } from "@sluice/bitcoin"
+import { solveTemplate } from "@sluice/dev-node"
+import { NodeNotifications, NodeRpc, type NodeRpcCalls } from "@sluice/node"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, References, Redacted, Schedule, Scope, Stream } from "effect"

@@ -2,7 +2,7 @@
  * How much of a block the client's coinbase takes, and how many of a template's transactions fit beside it
  * (specification, section 7.1).
  */
-import type { TransactionCosts } from "@sluice/bitcoin"
+import type { TransactionCosts } from "@sluice/node"
 
 /** What a client said it will add to the coinbase; `CoinbaseOutputConstraints` is one. */
 export interface CoinbaseConstraints {

@@ -3,7 +3,7 @@
  * is found (specification, section 7.3: future templates are sent prior to SetNewPrevHash). What is not certain of it is
  * not guessed: where the difficulty, the subsidy or the version may change with the height, there is none.
  */
-import { type BlockTemplate, withoutTransactions } from "@sluice/bitcoin"
+import { type BlockTemplate, withoutTransactions } from "@sluice/node"
 
 /** Blocks between two adjustments of the difficulty, and of the version bits (BIP9). */
 const RETARGET_INTERVAL = 2_016

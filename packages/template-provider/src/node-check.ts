@@ -8,7 +8,7 @@ import {
   NodeRpcError,
   type NodeStatus,
   NodeWrongChain
-} from "@sluice/bitcoin"
+} from "@sluice/node"
 import { Effect, Result } from "effect"
 
 export interface NodeCheckOptions {

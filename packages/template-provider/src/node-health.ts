@@ -3,7 +3,7 @@
  * behind the headers that it knows. Too old is a warning; much too old ends the clients' connections in order, so that they
  * go to another provider.
  */
-import type { NodeRpcCalls } from "@sluice/bitcoin"
+import type { NodeRpcCalls } from "@sluice/node"
 import { Clock, Effect, Latch } from "effect"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 

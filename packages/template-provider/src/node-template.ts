@@ -4,17 +4,14 @@
  * template, made and encoded once.
  */
 import {
-  type BlockTemplate,
   coinbaseMerklePathFromDisplay,
   coinbasePrefix,
   hashFromDisplay,
   serializeOutputs,
-  type TemplateTransaction,
-  type TemplateTransactions,
-  transactionsOf,
   witnessCommitmentFromDisplay,
   witnessCommitmentOutput
 } from "@sluice/bitcoin"
+import { type BlockTemplate, type TemplateTransaction, type TemplateTransactions, transactionsOf } from "@sluice/node"
 import { TemplateDistribution } from "@sluice/protocol"
 import { BlockSpace, MAX_BLOCK_WEIGHT } from "./block-space.ts"
 

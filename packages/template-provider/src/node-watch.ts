@@ -8,16 +8,14 @@
  * than to wait for another message. The node is not asked for a template before: that takes its main lock for a long time,
  * and so does the end of a long poll, which is why there is none beside announcements that arrive.
  */
+import { bitsHex, hashToDisplay, parseHeader } from "@sluice/bitcoin"
 import {
-  bitsHex,
-  hashToDisplay,
   NodeBadAnswer,
   type NodeNotification,
   type NodeNotificationsStream,
   type NodeRpcCalls,
-  NodeRpcError,
-  parseHeader
-} from "@sluice/bitcoin"
+  NodeRpcError
+} from "@sluice/node"
 import { Clock, Effect, Latch, Option, Queue, Scope, Stream } from "effect"
 import { explainFailure, tellUnconnected } from "./node-check.ts"
 import type { Outbox } from "./outbox.ts"

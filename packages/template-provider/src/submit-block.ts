@@ -2,7 +2,8 @@
  * Gives a block to every node. A block that was found is worth keeping: as long as a node cannot be reached it is tried
  * again, the block lies in a file until one has taken or refused it, and what each node says of it is logged by name.
  */
-import { type BlockFiles, makeBlockFiles, type NodeRpcCalls, type NodeRpcError } from "@sluice/bitcoin"
+import { type BlockFiles, makeBlockFiles } from "@sluice/dev-node"
+import { type NodeRpcCalls, type NodeRpcError } from "@sluice/node"
 import { Duration, Effect, Scope } from "effect"
 import { ACCEPTED, type TemplateProviderEvent } from "./provider-event.ts"
 

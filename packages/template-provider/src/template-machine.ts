@@ -5,7 +5,7 @@
  * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
  * back what is to be sent. Times are milliseconds.
  */
-import type { BlockTemplate, TemplateTransaction } from "@sluice/bitcoin"
+import type { BlockTemplate, TemplateTransaction } from "@sluice/node"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
 import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"

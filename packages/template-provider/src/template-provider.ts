@@ -2,7 +2,7 @@
  * A Template Distribution server over a Bitcoin node (specification, section 7): the shell around `TemplateMachine`. A few
  * fibers watch the node, and each client has one that reads and one that writes. While the node is away the clients stay.
  */
-import { NodeNotifications, NodeRpc } from "@sluice/bitcoin"
+import { NodeNotifications, NodeRpc } from "@sluice/node"
 import { type Endpoint, makeNotices, TemplateListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, PubSub, Stream } from "effect"
 import { serveClient } from "./client-session.ts"

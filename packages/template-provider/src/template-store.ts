@@ -6,7 +6,7 @@
  * objects in their place, so that a hundred answers take little more memory than one, and the garbage collector is done with
  * them in a moment instead of in the middle of a block switch.
  */
-import type { TemplateTransaction } from "@sluice/bitcoin"
+import type { TemplateTransaction } from "@sluice/node"
 import { type NodeTemplate, Template } from "./node-template.ts"
 
 export interface TemplateStoreOptions {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { TemplateTransaction } from "@sluice/bitcoin"
+import type { TemplateTransaction } from "@sluice/node"
 import { merkleRootFromPath } from "@sluice/bitcoin"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { hex } from "@scure/base"

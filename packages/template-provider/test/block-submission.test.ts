@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DevNode, NodeRpc, NodeUnreachable } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
+import { NodeRpc, NodeUnreachable } from "@sluice/node"
 import { hex } from "@scure/base"
 import { Transaction } from "@scure/btc-signer"
 import { Effect, Stream } from "effect"

@@ -1,15 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  type BlockTemplate,
-  DevNode,
-  type DevNodeOptions,
-  doubleSha256,
-  hashFromDisplay,
-  hashToDisplay,
-  NodeRpc,
-  serializeHeader,
-  solveTemplate
-} from "@sluice/bitcoin"
+import { doubleSha256, hashFromDisplay, hashToDisplay, serializeHeader } from "@sluice/bitcoin"
+import { DevNode, type DevNodeOptions, solveTemplate } from "@sluice/dev-node"
+import { type BlockTemplate, NodeRpc } from "@sluice/node"
 import { hex } from "@scure/base"
 import { type Device, Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, PubSub, Stream } from "effect"

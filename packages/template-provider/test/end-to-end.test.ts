@@ -1,6 +1,7 @@
 /** The real thing in one process: a node behind JSON-RPC and ZMQ, a provider and a client over TCP with Noise. */
 import { assert, describe, it } from "@effect/vitest"
-import { DevNode, JsonRpcServer, NodeNotifications, NodeRpc, solveTemplate, ZmqPublisher } from "@sluice/bitcoin"
+import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/dev-node"
+import { NodeNotifications, NodeRpc } from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { Memory, Noise, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"

@@ -1,14 +1,14 @@
 /** A node that a test drives: what it answers, announces and refuses. */
+import { hashFromDisplay } from "@sluice/bitcoin"
 import {
   type BlockTemplate,
-  hashFromDisplay,
   NodeNotifications,
   NodeMethodUnknown,
   NodeRefused,
   NodeRpc,
   NodeRpcError,
   type NodeNotification
-} from "@sluice/bitcoin"
+} from "@sluice/node"
 import { Context, Deferred, Effect, Layer, PubSub, Result, Stream } from "effect"
 import type { NextBlockHeader } from "../src/index.ts"
 

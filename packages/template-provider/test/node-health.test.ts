@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { NodeNotifications, NodeRefused, NodeUnreachable } from "@sluice/bitcoin"
+import { NodeNotifications, NodeRefused, NodeUnreachable } from "@sluice/node"
 import { Memory, Plain, Setup, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, PubSub, Stream } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,16 +1,7 @@
 /** A node as it is in practice, behind JSON-RPC and ZMQ: it loses announcements, changes its cookie, is slow and fails. */
 import { assert, describe, it } from "@effect/vitest"
-import {
-  type BlockTemplate,
-  DevNode,
-  JsonRpcServer,
-  NodeBusy,
-  NodeNotifications,
-  NodeRpc,
-  NodeRpcError,
-  solveTemplate,
-  ZmqPublisher
-} from "@sluice/bitcoin"
+import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/dev-node"
+import { type BlockTemplate, NodeBusy, NodeNotifications, NodeRpc, NodeRpcError } from "@sluice/node"
 import { hex } from "@scure/base"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Redacted, Schedule, Scope } from "effect"

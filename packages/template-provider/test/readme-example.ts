@@ -1,4 +1,4 @@
-import { DevNode } from "@sluice/bitcoin"
+import { DevNode } from "@sluice/dev-node"
 import { TemplateClient, TemplateProvider, TemplateSource } from "@sluice/template-provider"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Console, Effect, Layer, Stream } from "effect"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { sha256 } from "@noble/hashes/sha2.js"
-import type { BlockTemplate } from "@sluice/bitcoin"
+import type { BlockTemplate } from "@sluice/node"
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { hex } from "@scure/base"
 import { RawTx, Script, Transaction } from "@scure/btc-signer"

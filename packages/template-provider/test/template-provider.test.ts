@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type NodeNotification, NodeNotifications, NodeUnreachable, NodeWarmingUp } from "@sluice/bitcoin"
+import { type NodeNotification, NodeNotifications, NodeUnreachable, NodeWarmingUp } from "@sluice/node"
 import { TemplateDistribution } from "@sluice/protocol"
 import { TemplateDialer } from "@sluice/transport"
 import { Effect, Fiber, Latch, Layer, PubSub, Schema, Stream } from "effect"

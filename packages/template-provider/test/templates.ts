@@ -1,5 +1,5 @@
 /** Answers of `getblocktemplate` for the tests: a recorded one, and ones made from it. */
-import type { BlockTemplate, TemplateTransaction } from "@sluice/bitcoin"
+import type { BlockTemplate, TemplateTransaction } from "@sluice/node"
 import recorded from "./vectors/getblocktemplate.json" with { type: "json" }
 
 export const RECORDED: BlockTemplate = recorded

@@ -1,5 +1,5 @@
 /** A template provider over a node, and a dialer to it, on a network in memory. */
-import type { NodeNotifications, NodeRpc } from "@sluice/bitcoin"
+import type { NodeNotifications, NodeRpc } from "@sluice/node"
 import { type Device, Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Layer, Logger } from "effect"
 import { TemplateProvider, type TemplateProviderOptions } from "../src/index.ts"

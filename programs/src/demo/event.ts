@@ -1,5 +1,5 @@
 /** The events of all roles of the demo in one stream. */
-import type { DevNodeEvent } from "@sluice/bitcoin"
+import type { DevNodeEvent } from "@sluice/dev-node"
 import type { MinerEvent } from "@sluice/miner"
 import type { PoolEvent } from "@sluice/pool"
 import type { TemplateProviderEvent } from "@sluice/template-provider"

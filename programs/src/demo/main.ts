@@ -3,7 +3,8 @@
  * of its own. They talk over loopback TCP with Noise, and with the node over HTTP and ZMQ, on ports that the system
  * chooses and with keys made for the occasion.
  */
-import { DevNode, JsonRpcServer, NodeNotifications, NodeRpc, ZmqPublisher } from "@sluice/bitcoin"
+import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
+import { NodeNotifications, NodeRpc } from "@sluice/node"
 import { layerCurve } from "@sluice/embedded"
 import { DeviceDialer, HashThreads, Miner, type MinerOptions } from "@sluice/miner"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"

@@ -1,5 +1,5 @@
 /** Watches the roles of the demo, starts its miners, and ends when enough blocks are accepted. */
-import { DevNode, JsonRpcServer } from "@sluice/bitcoin"
+import { DevNode, JsonRpcServer } from "@sluice/dev-node"
 import { Miner } from "@sluice/miner"
 import { Pool } from "@sluice/pool"
 import { TemplateProvider } from "@sluice/template-provider"

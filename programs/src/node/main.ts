@@ -1,5 +1,5 @@
 /** `sluice node`: the development chain, which looks from outside like Bitcoin Core. */
-import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/bitcoin"
+import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
 import { Effect, Layer, Stream } from "effect"
 import { program } from "../program.ts"
 import { NodeConfig } from "./config.ts"

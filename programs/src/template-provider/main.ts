@@ -1,5 +1,5 @@
 /** `sluice template-provider`: Template Distribution from a Bitcoin node's RPC and ZMQ. */
-import { type NodeCredentials, NodeNotifications, NodeRpc } from "@sluice/bitcoin"
+import { type NodeCredentials, NodeNotifications, NodeRpc } from "@sluice/node"
 import { TemplateProvider } from "@sluice/template-provider"
 import { Setup, TemplateListener } from "@sluice/transport"
 import { Duration, Layer } from "effect"

@@ -1,0 +1,82 @@
+/**
+ * The merkle tree of a block's transactions (each level pairs its hashes, an odd one is paired with itself), and the
+ * path beside the coinbase, from which a miner gets the root without the other transactions (specification, section 7.2:
+ * `merkle_path`, deepest first). Hashes are 32 bytes in internal order.
+ */
+import { merkleFold } from "@sluice/core"
+import { isDisplayHash } from "../hashing/hash.ts"
+import { FIRST_FREE, hashPairs, lanesMemory, readDisplayHashes } from "../hashing/sha256-lanes.ts"
+
+/** The root over all hashes, the coinbase's first. Throws a `RangeError` without any. */
+export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const first = hashes[0]
+  if (first === undefined) throw new RangeError("a merkle tree has at least one hash")
+  return merkleRootFromPath(first, coinbaseMerklePath(hashes.slice(1)))
+}
+
+/** The hashes to fold into the coinbase's txid, deepest first. `txids` are those of all other transactions, in order. */
+export const coinbaseMerklePath = (txids: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
+  const memory = lanesMemory(textOf(txids.length))
+  txids.forEach((txid, index) => memory.set(txid, HASHES + index * 32))
+  return pathOf(memory, txids.length)
+}
+
+/** The same from txids in display order, for thousands of them. Throws a `TypeError` for one that is no hash. */
+export const coinbaseMerklePathFromDisplay = (txids: ReadonlyArray<string>): ReadonlyArray<Uint8Array> => {
+  const text = textOf(txids.length)
+  const memory = lanesMemory(text + txids.length * DIGITS)
+  const digits = txids.join("")
+  // Other characters than ASCII's take more bytes, and could pass for digits where a string is written as Latin-1.
+  const isRight =
+    Buffer.byteLength(digits, "utf8") === memory.write(digits, text, "latin1") &&
+    txids.every(({ length }) => length === DIGITS) &&
+    readDisplayHashes(text, HASHES, txids.length)
+  if (isRight) return pathOf(memory, txids.length)
+  const wrong = txids.find((txid) => !isDisplayHash(txid))!
+  throw new TypeError(`a txid has 64 hex digits; got ${wrong.length} characters: ${wrong.slice(0, 80)}`)
+}
+
+/** The same from the digits of all txids, as one text in ASCII. */
+export const coinbaseMerklePathFromDigits = (digits: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const leaves = digits.length / DIGITS
+  const text = textOf(leaves)
+  const memory = lanesMemory(text + digits.length)
+  memory.set(digits, text)
+  if (readDisplayHashes(text, HASHES, leaves)) return pathOf(memory, leaves)
+  throw new TypeError(`${leaves} txids have ${digits.length} hex digits; there are other characters among them`)
+}
+
+/**
+ * The memory holds one level of the tree without the coinbase's own branch, hash i of it at HASHES + (i - 1) * 32, and it
+ * is overwritten by the next one.
+ */
+const pathOf = (memory: Buffer, leaves: number): ReadonlyArray<Uint8Array> => {
+  const path: Array<Uint8Array> = []
+  let count = leaves
+  while (count > 0) {
+    path.push(Uint8Array.from(memory.subarray(HASHES, HASHES + 32)))
+    if (count % 2 === 0) {
+      const end = HASHES + count * 32
+      memory.copyWithin(end, end - 32, end)
+      count += 1
+    }
+    count = (count - 1) / 2
+    hashPairs(HASHES + 32, HASHES, count)
+  }
+  return path
+}
+
+/** Where the level is, and where text may stand behind one of so many leaves, an odd one and a four of pairs. */
+const HASHES = FIRST_FREE
+const textOf = (leaves: number): number => HASHES + (leaves + 1) * 32 + 4 * 64
+/** Of a hash in hex. */
+const DIGITS = 64
+
+/** The root of the block that has this coinbase, from its txid and the path beside it. */
+export const merkleRootFromPath = (coinbaseTxid: Uint8Array, path: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const root = Uint8Array.from(coinbaseTxid)
+  const nodes = new Uint8Array(path.length * 32)
+  path.forEach((node, index) => nodes.set(node, index * 32))
+  merkleFold(root, 0, nodes, 0, path.length)
+  return root
+}

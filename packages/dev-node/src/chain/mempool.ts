@@ -1,0 +1,235 @@
+/**
+ * The transactions that wait for a block on the development chain, and those that left for one and may come back in a
+ * reorganization. Pure. What pays for them is not looked up: whoever adds a transaction says its fee, and an output that
+ * no transaction here created is taken to exist. It is spent once: of two transactions that spend the same output, only
+ * the first is ever known, so that a block can double-spend only by repeating a transaction.
+ */
+import { checkTransaction, MAX_MONEY, type TransactionVerdict } from "./block-rules.ts"
+import type { KnownTransaction } from "./block-tree.ts"
+import { hashToDisplay, legacySigopsCost, isCoinbase, type Transaction } from "@sluice/bitcoin"
+
+/** A transaction in the mempool or in a kept block. Ids are hex in display order. */
+export interface MempoolEntry extends KnownTransaction {
+  readonly txid: string
+  readonly transaction: Transaction
+  readonly sigopsCost: number
+  /** When it was first added, in seconds since 1970, and on top of which height. */
+  readonly time: number
+  readonly height: number
+  /** The mempool's sequence number with it, as ZMQ's topic `sequence` has it. */
+  readonly sequence: bigint
+}
+
+export interface MempoolOptions {
+  /** Most transactions that wait; more are refused as "mempool full". */
+  readonly maxTransactions: number
+}
+
+/** Why a transaction is not taken, in Bitcoin Core's words. */
+export type MempoolVerdict =
+  | TransactionVerdict
+  | "coinbase"
+  | "tx-size"
+  | "bad-txns-fee-outofrange"
+  | "txn-already-in-mempool"
+  | "txn-already-known"
+  | "txn-mempool-conflict"
+  | "bad-txns-inputs-missingorspent"
+  | "too-long-mempool-chain"
+  | "mempool full"
+
+/** Most weight units of one transaction, and most transactions in a chain of unconfirmed ones, this one included. */
+const MAX_TRANSACTION_WEIGHT = 400_000
+const MAX_ANCESTORS = 25
+
+export class Mempool {
+  private readonly options: MempoolOptions
+  /** Parents stand before their children. */
+  private readonly waiting = new Map<string, MempoolEntry>()
+  /** In a kept block. */
+  private readonly mined = new Map<string, MempoolEntry>()
+  /** Which known transaction spends an output, by `txid:index`. */
+  private readonly spends = new Map<string, string>()
+  private changes = 0
+  private lastSequence = 0n
+
+  constructor(options: MempoolOptions) {
+    this.options = options
+  }
+
+  /** How many transactions wait. */
+  get size(): number {
+    return this.waiting.size
+  }
+
+  get isFull(): boolean {
+    return this.waiting.size >= this.options.maxTransactions
+  }
+
+  /** Counts every change of what waits; the second part of a `longpollid`. */
+  get updates(): number {
+    return this.changes
+  }
+
+  /** The sequence number that the next change gets. */
+  get sequence(): bigint {
+    return this.lastSequence + 1n
+  }
+
+  /** What waits, parents before children. */
+  entries(): IterableIterator<MempoolEntry> {
+    return this.waiting.values()
+  }
+
+  get(txid: string): MempoolEntry | undefined {
+    return this.waiting.get(txid)
+  }
+
+  /** What waits or is in a kept block: the chain's `KnownTransactions`. */
+  known(txid: string): MempoolEntry | undefined {
+    return this.waiting.get(txid) ?? this.mined.get(txid)
+  }
+
+  /** The known transaction that spends an output (txid in display order). */
+  spender(txid: string, index: number): string | undefined {
+    return this.spends.get(`${txid}:${index}`)
+  }
+
+  /** Takes a transaction with the fee that it is declared to pay, or says why not. */
+  add(transaction: Transaction, fee: bigint, time: number, height: number): MempoolEntry | MempoolVerdict {
+    const txid = hashToDisplay(transaction.txid)
+    const outpoints = transaction.inputs.map(({ previousIndex, previousTxid }) => ({
+      txid: hashToDisplay(previousTxid),
+      index: previousIndex
+    }))
+    const parents = [...new Set(outpoints.map((outpoint) => outpoint.txid))].filter((id) => this.known(id))
+    const verdict = this.check(transaction, txid, fee, outpoints, parents)
+    if (verdict !== undefined) return verdict
+    for (const { index, txid: spent } of outpoints) this.spends.set(`${spent}:${index}`, txid)
+    const wtxid = hashToDisplay(transaction.wtxid)
+    const sigopsCost = legacySigopsCost(transaction)
+    const sequence = this.advance()
+    const entry = { txid, wtxid, transaction, fee, sigopsCost, parents, time, height, sequence }
+    this.waiting.set(txid, entry)
+    return entry
+  }
+
+  /** A block has these transactions now. */
+  mine(txids: ReadonlyArray<string>): void {
+    for (const txid of txids) {
+      const entry = this.waiting.get(txid)
+      if (entry === undefined) continue
+      this.waiting.delete(txid)
+      this.mined.set(txid, entry)
+      this.changes += 1
+    }
+  }
+
+  /** A block with these transactions, in this order, has left the best branch: they wait again, before all others. */
+  unmine(txids: ReadonlyArray<string>): ReadonlyArray<MempoolEntry> {
+    const back: Array<MempoolEntry> = []
+    for (const txid of txids) {
+      const entry = this.mined.get(txid)
+      if (entry === undefined) continue
+      this.mined.delete(txid)
+      back.push({ ...entry, sequence: this.advance() })
+    }
+    const others = [...this.waiting]
+    this.waiting.clear()
+    for (const entry of back) this.waiting.set(entry.txid, entry)
+    for (const [txid, entry] of others) this.waiting.set(txid, entry)
+    return back
+  }
+
+  /** Blocks with these transactions are buried for good: nothing is known of them any more. */
+  forget(txids: ReadonlyArray<string>): void {
+    for (const txid of txids) {
+      const entry = this.mined.get(txid)
+      if (entry === undefined) continue
+      this.mined.delete(txid)
+      for (const { previousIndex, previousTxid } of entry.transaction.inputs) {
+        this.spends.delete(`${hashToDisplay(previousTxid)}:${previousIndex}`)
+      }
+    }
+  }
+
+  /** The waiting transactions that this one needs in a block before it, in order, each once. */
+  ancestors(entry: MempoolEntry): ReadonlyArray<MempoolEntry> {
+    const found = new Set<MempoolEntry>()
+    const visit = (each: MempoolEntry): void => {
+      for (const txid of each.parents) {
+        const parent = this.waiting.get(txid)
+        if (parent === undefined || found.has(parent)) continue
+        visit(parent)
+        found.add(parent)
+      }
+    }
+    visit(entry)
+    return [...found]
+  }
+
+  /**
+   * Transactions for a block, parents before children, best fee for their weight first, within the weight and the
+   * signature operations that are given.
+   */
+  select(maxWeight: number, maxSigopsCost: number): ReadonlyArray<MempoolEntry> {
+    const chosen = new Set<MempoolEntry>()
+    let weight = 0
+    let sigopsCost = 0
+    for (const entry of [...this.waiting.values()].toSorted(byFeeRate)) {
+      if (chosen.has(entry)) continue
+      const group = [...this.ancestors(entry), entry].filter((each) => !chosen.has(each))
+      const groupWeight = group.reduce((total, { transaction }) => total + transaction.weight, 0)
+      const groupSigopsCost = group.reduce((total, each) => total + each.sigopsCost, 0)
+      if (weight + groupWeight > maxWeight || sigopsCost + groupSigopsCost > maxSigopsCost) continue
+      for (const each of group) chosen.add(each)
+      weight += groupWeight
+      sigopsCost += groupSigopsCost
+    }
+    return [...chosen]
+  }
+
+  private check(
+    transaction: Transaction,
+    txid: string,
+    fee: bigint,
+    outpoints: ReadonlyArray<{ readonly txid: string; readonly index: number }>,
+    parents: ReadonlyArray<string>
+  ): MempoolVerdict | undefined {
+    const verdict = checkTransaction(transaction)
+    if (verdict !== undefined) return verdict
+    if (isCoinbase(transaction)) return "coinbase"
+    if (transaction.weight > MAX_TRANSACTION_WEIGHT) return "tx-size"
+    if (fee < 0n || fee > MAX_MONEY) return "bad-txns-fee-outofrange"
+    if (this.waiting.has(txid)) return "txn-already-in-mempool"
+    if (this.mined.has(txid)) return "txn-already-known"
+    if (outpoints.some((outpoint) => this.spends.has(`${outpoint.txid}:${outpoint.index}`))) {
+      return "txn-mempool-conflict"
+    }
+    const spendsNothing = outpoints.some(({ index, txid: parent }) => {
+      const outputs = this.known(parent)?.transaction.outputs
+      return outputs !== undefined && index >= outputs.length
+    })
+    if (spendsNothing) return "bad-txns-inputs-missingorspent"
+    const ancestors = new Set<string>()
+    for (const parent of parents) {
+      const entry = this.waiting.get(parent)
+      if (entry === undefined) continue
+      for (const ancestor of [...this.ancestors(entry), entry]) ancestors.add(ancestor.txid)
+    }
+    if (ancestors.size + 1 > MAX_ANCESTORS) return "too-long-mempool-chain"
+    return this.isFull ? "mempool full" : undefined
+  }
+
+  private advance(): bigint {
+    this.changes += 1
+    this.lastSequence += 1n
+    return this.lastSequence
+  }
+}
+
+/** Highest fee for its weight first; of equal ones the one that came first. */
+const byFeeRate = (a: MempoolEntry, b: MempoolEntry): number => {
+  const difference = b.fee * BigInt(a.transaction.weight) - a.fee * BigInt(b.transaction.weight)
+  return difference === 0n ? Number(a.sequence - b.sequence) : difference > 0n ? 1 : -1
+}

@@ -1,0 +1,108 @@
+/** The services through which roles see a node, straight from a development node in the same process. */
+import { Effect, Predicate, Result, Stream } from "effect"
+import type { TreeBlock } from "./chain/block-tree.ts"
+import { blockchainInfo, blockHeaderInfo, blockInfo, miningInfo } from "./rpc/chain-report.ts"
+import type { DevNodeCalls } from "./dev-node.ts"
+import type { DevNodeEvent } from "./chain/development-chain.ts"
+import { hashFromDisplay } from "@sluice/bitcoin"
+import { JsonRpcCode, JsonRpcError } from "./rpc/json-rpc-error.ts"
+import {
+  type BlockHeaderInfo,
+  type NodeNotification,
+  type NodeNotificationsStream,
+  NodeRefused,
+  NodeRpcError,
+  type NodeRpcCalls
+} from "@sluice/node"
+import { checkCondition, NETWORK_INFO } from "./rpc/rpc-methods.ts"
+import { blockOf, blockWithTransactions, parseBlockHex } from "./rpc/rpc-parameters.ts"
+
+/** The calls of `NodeRpc`, which fail with the codes that the node's JSON-RPC server answers. */
+export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
+  const { state } = node
+  const refusedBy =
+    (method: string) =>
+    <A>(effect: Effect.Effect<A, JsonRpcError>): Effect.Effect<A, NodeRpcError> =>
+      Effect.mapError(
+        effect,
+        ({ code, message }) =>
+          new NodeRpcError({ node: NODE_NAME, method, reason: new NodeRefused({ code, detail: message }) })
+      )
+  return {
+    getBlockTemplate: (request) =>
+      checkCondition(state).pipe(Effect.andThen(node.getBlockTemplate(request)), refusedBy("getblocktemplate")),
+    submitBlock: Effect.fnUntraced(
+      function* (block) {
+        const bytes = typeof block === "string" ? yield* parseBlockHex(block) : block
+        return yield* Effect.mapError(node.submitBlock(bytes), () => BLOCK_DECODE_FAILED)
+      },
+      (effect) => refusedBy("submitblock")(effect)
+    ),
+    getBlockchainInfo: Effect.sync(() => blockchainInfo(state)),
+    getBestBlockHash: Effect.sync(() => state.chain.tip.id),
+    getBlockHeader: (hash) =>
+      blockOf(state, hash).pipe(
+        Effect.map((block) => blockHeaderInfo(state, block)),
+        refusedBy("getblockheader")
+      ),
+    getBlockHeaders: (hash, count) =>
+      blockOf(state, hash).pipe(
+        Effect.map((last) => {
+          const headers: Array<BlockHeaderInfo> = []
+          for (let at: TreeBlock | undefined = last; at !== undefined && headers.length < count; at = at.parent) {
+            headers.unshift(blockHeaderInfo(state, at))
+          }
+          return headers
+        }),
+        refusedBy("getblockheader")
+      ),
+    getBlock: (hash) =>
+      blockWithTransactions(state, hash).pipe(
+        Effect.map(({ block, entry }) => blockInfo(state, entry, block)),
+        refusedBy("getblock")
+      ),
+    getRawMempool: Effect.sync(() => [...state.mempool.entries()].map(({ txid }) => txid)),
+    getMiningInfo: Effect.sync(() => miningInfo(state)),
+    getNetworkInfo: Effect.succeed(NETWORK_INFO),
+    getZmqNotifications: node.advertised,
+    getNodeStatus: Effect.map(node.advertised, (zmq) => ({
+      blockchain: blockchainInfo(state),
+      network: Result.succeed(NETWORK_INFO),
+      zmq: Result.succeed(zmq)
+    }))
+  }
+}
+
+/** What ZMQ would announce. The connection is there from the start and never lost. */
+export const makeNodeNotifications = (node: DevNodeCalls): NodeNotificationsStream => ({
+  // Subscribed before the first element is out, so that nothing falls between it and the next.
+  events: Stream.unwrap(
+    Effect.map(node.subscribe, (subscription) =>
+      Stream.concat(
+        Stream.succeed<NodeNotification>({ _tag: "Connected" }),
+        Stream.fromSubscription(subscription).pipe(
+          Stream.map((event) => notificationOf(node, event)),
+          Stream.filter(Predicate.isNotUndefined)
+        )
+      )
+    )
+  )
+})
+
+const NODE_NAME = "the development node in this process"
+
+const BLOCK_DECODE_FAILED = new JsonRpcError({ code: JsonRpcCode.deserialization, message: "Block decode failed" })
+
+const notificationOf = ({ state }: DevNodeCalls, event: DevNodeEvent): NodeNotification | undefined => {
+  switch (event._tag) {
+    case "TipChanged":
+      return state.condition.isDownloading ? undefined : { _tag: "NewBlock", hash: hashFromDisplay(event.hash) }
+    case "BlockConnected":
+    case "BlockDisconnected":
+      return { _tag: event._tag, hash: hashFromDisplay(event.hash) }
+    case "TransactionAdded":
+      return { _tag: event._tag, txid: hashFromDisplay(event.txid), mempoolSequence: event.mempoolSequence }
+    default:
+      return undefined
+  }
+}

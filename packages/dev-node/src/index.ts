@@ -1,0 +1,8 @@
+export { type BlockFile, type BlockFiles, makeBlockFiles } from "./chain/block-files.ts"
+export type { DevNodeEvent, NodeCondition, SubmitOutcome } from "./chain/development-chain.ts"
+export type { Retargeting } from "./chain/retarget.ts"
+export { type SolveOptions, solveTemplate } from "./chain/solve-template.ts"
+export * from "./dev-node.ts"
+export * from "./rpc/json-rpc-server.ts"
+export { JsonRpcCode, JsonRpcError } from "./rpc/json-rpc-error.ts"
+export * from "./zmq-publisher.ts"

@@ -1,0 +1,225 @@
+/**
+ * A development node's JSON-RPC over HTTP, as Bitcoin Core serves it: POST with basic authentication, one request or an
+ * array of them, the status telling of errors for clients older than JSON-RPC 2.0. It has no TLS and is meant for
+ * loopback or a trusted network.
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import { createServer } from "node:http"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { ByteSize, Context, Deferred, Effect, FileSystem, Layer, Predicate, Redacted, Result, Schema } from "effect"
+import { HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { DevNode, type DevNodeCalls } from "../dev-node.ts"
+import { answer, httpStatus, type JsonRpcRequest, readRequest } from "./json-rpc.ts"
+import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
+import { callMethod } from "./rpc-methods.ts"
+
+export interface JsonRpcServerOptions {
+  /** An address or name of this machine; `127.0.0.1` unless told. */
+  readonly host?: string | undefined
+  /** 0 for any free one. */
+  readonly port: number
+  /** `rpcuser` and `rpcpassword`. With a cookie file both ways are open. */
+  readonly user?: string | undefined
+  readonly password?: Redacted.Redacted | undefined
+  /** Where to write a new random password for users of this machine, as Core's `.cookie`; removed at the end. */
+  readonly cookieFile?: string | undefined
+  /** Longest request in bytes; 9 MiB unless told, which holds the largest block in hex. */
+  readonly maxRequestBytes?: number | undefined
+}
+
+/** The server cannot start: says what is in the way. */
+export class JsonRpcServerError extends Schema.TaggedError<JsonRpcServerError>("sluice/dev-node/JsonRpcServerError")(
+  "JsonRpcServerError",
+  { message: Schema.String }
+) {}
+
+/** Where a JSON-RPC server listens. */
+export class JsonRpcServer extends Context.Service<
+  JsonRpcServer,
+  { readonly host: string; readonly port: number; readonly url: string }
+>()("sluice/dev-node/JsonRpcServer") {
+  static readonly layer = (options: JsonRpcServerOptions): Layer.Layer<JsonRpcServer, JsonRpcServerError, DevNode> =>
+    Layer.effect(this, make(options)).pipe(Layer.provide(NodeFileSystem.layer))
+}
+
+const make = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
+  const node = yield* DevNode
+  const host = options.host ?? "127.0.0.1"
+  const secrets = yield* makeSecrets(options)
+  const http = createServer({ headersTimeout: 10_000, requestTimeout: 60_000 })
+  http.maxConnections = MAX_CONNECTIONS
+  const server = yield* NodeHttpServer.make(() => http, {
+    host,
+    port: options.port,
+    gracefulShutdownTimeout: "1 second"
+  }).pipe(
+    Effect.mapError(
+      ({ cause }) => new JsonRpcServerError({ message: `cannot listen on ${host}:${options.port}: ${advice(cause)}` })
+    )
+  )
+  // Runs after that second: whoever is still in the middle of a request does not hold the port any longer.
+  yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
+  const closing = Deferred.makeUnsafe<never, JsonRpcError>()
+  const limit = ByteSize.fromInputUnsafe(options.maxRequestBytes ?? MAX_REQUEST_BYTES)
+  yield* server.serve(
+    handle(node, secrets, Deferred.await(closing)).pipe(Effect.provideService(HttpServerRequest.MaxBodySize, limit))
+  )
+  // Runs before the server's own end, which waits for answers: long polls get theirs now.
+  yield* Effect.addFinalizer(() =>
+    Deferred.fail(closing, new JsonRpcError({ code: JsonRpcCode.notConnected, message: "Shutting down" }))
+  )
+  const { address } = server
+  const port = address._tag === "UnixPathAddress" ? options.port : address.port
+  return JsonRpcServer.of({ host, port, url: HttpServer.formatAddress(address) })
+})
+
+/** One HTTP request. `closing` fails when the server ends. */
+const handle = Effect.fnUntraced(function* (
+  node: DevNodeCalls,
+  secrets: ReadonlyArray<Uint8Array>,
+  closing: Effect.Effect<never, JsonRpcError>
+) {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  if (request.url !== "/") return HttpServerResponse.empty({ status: 404 })
+  if (request.method !== "POST") {
+    return HttpServerResponse.text("JSONRPC server handles only POST requests", { status: 405 })
+  }
+  const { authorization } = request.headers
+  if (authorization === undefined) return UNAUTHORIZED
+  if (!isAuthorized(authorization, secrets)) {
+    yield* Effect.sleep("250 millis")
+    return UNAUTHORIZED
+  }
+  const body = yield* Effect.result(request.text)
+  if (Result.isFailure(body)) {
+    const { reason } = body.failure
+    const tooLarge = reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
+    return HttpServerResponse.empty({ status: tooLarge ? 413 : 400 })
+  }
+  const json = parseJson(body.success)
+  if (json === undefined) return refuse("Parse error")
+  if (Array.isArray(json)) return yield* answerBatch(node, json, closing)
+  if (!Predicate.isObject(json)) return refuse("Top-level object parse error")
+  const parsed = readRequest(json)
+  if (Result.isFailure(parsed)) {
+    const { error, id, version } = parsed.failure
+    // Not 200 in version 2.0 either: there is no request yet that an answer could go to.
+    return reply(answer({ id, version }, Result.fail(error)), httpStatus("legacy", error))
+  }
+  const outcome = yield* run(node, parsed.success, closing)
+  if (parsed.success.isNotification) return HttpServerResponse.empty({ status: 204 })
+  const error = Result.isFailure(outcome) ? outcome.failure : undefined
+  return reply(answer(parsed.success, outcome), httpStatus(parsed.success.version, error))
+})
+
+/** One after the other, as Core does. */
+const answerBatch = Effect.fnUntraced(function* (
+  node: DevNodeCalls,
+  batch: ReadonlyArray<unknown>,
+  closing: Effect.Effect<never, JsonRpcError>
+) {
+  if (batch.length > MAX_BATCH) return refuse(`A batch has at most ${MAX_BATCH} requests`, JsonRpcCode.invalidRequest)
+  const answers: Array<unknown> = []
+  for (const each of batch) {
+    const parsed = readRequest(each)
+    if (Result.isFailure(parsed)) {
+      answers.push(answer(parsed.failure, Result.fail(parsed.failure.error)))
+    } else {
+      const outcome = yield* run(node, parsed.success, closing)
+      if (!parsed.success.isNotification) answers.push(answer(parsed.success, outcome))
+    }
+  }
+  // Nothing but notifications gets nothing; a batch of nothing gets that back.
+  return batch.length > 0 && answers.length === 0 ? HttpServerResponse.empty({ status: 204 }) : reply(answers, 200)
+})
+
+const run = (
+  node: DevNodeCalls,
+  { method, params }: JsonRpcRequest,
+  closing: Effect.Effect<never, JsonRpcError>
+): Effect.Effect<Result.Result<unknown, JsonRpcError>> =>
+  callMethod(node, method, params).pipe(
+    Effect.raceFirst(closing),
+    Effect.catchDefect((defect) =>
+      Effect.logError("a JSON-RPC method failed", defect).pipe(
+        Effect.andThen(Effect.fail(new JsonRpcError({ code: JsonRpcCode.internal, message: "Internal error" })))
+      )
+    ),
+    Effect.result
+  )
+
+const UNAUTHORIZED = HttpServerResponse.empty({
+  status: 401,
+  headers: { "www-authenticate": 'Basic realm="jsonrpc"' }
+})
+
+const reply = (body: unknown, status: number): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(`${JSON.stringify(body)}\n`, { status, contentType: "application/json" })
+
+/** For a body that no request can be read from. */
+const refuse = (message: string, code: number = JsonRpcCode.parse): HttpServerResponse.HttpServerResponse => {
+  const error = new JsonRpcError({ code, message })
+  return reply(answer({ id: null, version: "legacy" }, Result.fail(error)), httpStatus("legacy", error))
+}
+
+/** `undefined` for what is not JSON, which has no value of that name. */
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Digests of all `user:password` that are let in, so that a comparison takes the same time for all of them. */
+const makeSecrets = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
+  const secrets: Array<Uint8Array> = []
+  if (options.password !== undefined) secrets.push(digest(`${options.user ?? ""}:${Redacted.value(options.password)}`))
+  if (options.cookieFile !== undefined) secrets.push(digest(yield* writeCookie(options.cookieFile)))
+  if (secrets.length > 0) return secrets
+  return yield* new JsonRpcServerError({
+    message: "a JSON-RPC server needs a user and a password, or a cookie file; got neither"
+  })
+})
+
+const writeCookie = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const cookie = `__cookie__:${randomBytes(32).toString("hex")}`
+  yield* Effect.acquireRelease(
+    // A file that is there already would keep its own mode.
+    fs
+      .remove(path, { force: true })
+      .pipe(Effect.andThen(fs.writeFileString(path, cookie, { mode: 0o600, flag: "wx" }))),
+    () => Effect.ignore(fs.remove(path))
+  ).pipe(
+    Effect.mapError(
+      (error) => new JsonRpcServerError({ message: `cannot write the cookie file ${path}: ${error.message}` })
+    )
+  )
+  return cookie
+})
+
+const isAuthorized = (authorization: string, secrets: ReadonlyArray<Uint8Array>): boolean => {
+  const [scheme, credentials] = authorization.split(" ")
+  // In this case of letters alone, as Core has it.
+  if (scheme !== "Basic" || credentials === undefined) return false
+  const given = digest(Buffer.from(credentials, "base64").toString("utf8"))
+  return secrets.some((secret) => timingSafeEqual(secret, given))
+}
+
+const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest()
+
+const advice = (cause: unknown): string => {
+  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
+  if (code === "EADDRINUSE") return "the port is in use; stop the program that has it or choose another port"
+  if (code === "EADDRNOTAVAIL") return "no network interface of this machine has that address"
+  if (code === "EACCES") return "not allowed; ports below 1024 need privileges, choose a higher one"
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+/** Requests in one batch. Core has no such limit, and nothing that mines comes near it. */
+const MAX_BATCH = 1_000
+const MAX_CONNECTIONS = 256
+/** A block has at most 4,000,000 bytes, twice that in hex. */
+const MAX_REQUEST_BYTES = 9 * 1024 * 1024

@@ -1,0 +1,19 @@
+export * from "./notifications/node-notifications.ts"
+export { ZmqEndpointError } from "./notifications/node-notifications-zmq.ts"
+export type { NodeCredentials } from "./rpc/node-credentials.ts"
+export * from "./rpc/node-answers.ts"
+export * from "./rpc/node-rpc-error.ts"
+export type { NodeRpcHttpOptions } from "./rpc/node-rpc-http.ts"
+export * from "./rpc/node-rpc.ts"
+export {
+  BlockTemplate,
+  decodeBlockTemplate,
+  TemplateTransaction,
+  type TransactionCosts
+} from "./template/block-template.ts"
+export {
+  readTemplateAnswer,
+  type TemplateTransactions,
+  transactionsOf,
+  withoutTransactions
+} from "./template/template-answer.ts"

@@ -1,0 +1,64 @@
+/**
+ * Bitcoin Core's ZMQ messages (doc/zmq.md): three frames, the topic, a body, and the topic's own sequence number as
+ * four bytes little-endian, which counts every message that the node has published since it started.
+ */
+import { HEADER_SIZE } from "@sluice/core"
+import { doubleSha256 } from "@sluice/bitcoin"
+import type { NodeNotification } from "./node-notifications.ts"
+
+/** The topics that mining listens to. */
+export const ZMQ_TOPICS = ["hashblock", "rawblock", "sequence"] as const
+
+/** What a body says, or undefined for a topic or a form that we do not know. */
+export const readNotification = (topic: string, body: Uint8Array): NodeNotification | undefined => {
+  if (body.length < 32) return undefined
+  const hash = body.slice(0, 32).toReversed()
+  if (topic === "hashblock") return body.length === 32 ? { _tag: "NewBlock", hash } : undefined
+  if (topic === "rawblock") {
+    if (body.length <= HEADER_SIZE) return undefined
+    const header = body.slice(0, HEADER_SIZE)
+    return { _tag: "NewBlock", hash: doubleSha256(header), header }
+  }
+  if (topic !== "sequence") return undefined
+  const label = body[32]
+  if (body.length === 33) {
+    if (label === LABEL_CONNECTED) return { _tag: "BlockConnected", hash }
+    if (label === LABEL_DISCONNECTED) return { _tag: "BlockDisconnected", hash }
+  }
+  if (body.length === 41) {
+    const mempoolSequence = view(body).getBigUint64(33, true)
+    if (label === LABEL_ADDED) return { _tag: "TransactionAdded", txid: hash, mempoolSequence }
+    if (label === LABEL_REMOVED) return { _tag: "TransactionRemoved", txid: hash, mempoolSequence }
+  }
+  return undefined
+}
+
+/** Finds gaps in the sequence numbers, topic by topic. */
+export class SequenceGaps {
+  readonly #last = new Map<string, number>()
+
+  /**
+   * How many messages of the topic are missing before this one. A number that does not grow is a node that has started
+   * again: then everything from zero up to it is missing.
+   */
+  missedBefore(topic: string, sequence: number): number {
+    const last = this.#last.get(topic)
+    this.#last.set(topic, sequence)
+    if (last === undefined) return 0
+    const step = (sequence - last) >>> 0
+    return step >= 1 && step <= MAX_PLAUSIBLE_GAP ? step - 1 : sequence
+  }
+}
+
+/** The sequence number of a message's third frame, or undefined. */
+export const readSequence = (frame: Uint8Array): number | undefined =>
+  frame.length === 4 ? view(frame).getUint32(0, true) : undefined
+
+const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** The numbers wrap at 2^32, so a step is taken modulo that; half of it is further back than ahead. */
+const MAX_PLAUSIBLE_GAP = 0x7fffffff
+const LABEL_CONNECTED = 0x43
+const LABEL_DISCONNECTED = 0x44
+const LABEL_ADDED = 0x41
+const LABEL_REMOVED = 0x52

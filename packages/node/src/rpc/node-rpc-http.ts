@@ -1,0 +1,233 @@
+/**
+ * `NodeRpc` over HTTP, as Bitcoin Core's server speaks it: JSON-RPC in a POST with basic authentication, errors as a
+ * JSON body under HTTP status 500 or 404 (or 200, with newer nodes), plain text under 401, 403 and 503.
+ */
+import { Duration, Effect, Option, Result, Schema } from "effect"
+import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { type BlockTemplate, decodeBlockTemplate } from "../template/block-template.ts"
+import {
+  BlockchainInfo,
+  BlockHeaderInfo,
+  BlockInfo,
+  MiningInfo,
+  NetworkInfo,
+  ZmqNotifications
+} from "./node-answers.ts"
+import { type Authorization, makeAuthorize, type NodeCredentials } from "./node-credentials.ts"
+import { NodeBadAnswer, NodeRpcError, NodeTimeout, NodeUnreachable } from "./node-rpc-error.ts"
+import { type HttpAnswer, readAnswered, readBatch, readResult, shorten } from "./node-rpc-answer.ts"
+import type { NodeRpcCalls } from "./node-rpc.ts"
+import { readTemplateAnswer } from "../template/template-answer.ts"
+
+export interface NodeRpcHttpOptions {
+  /** `http://127.0.0.1:8332`; no user or password in it. */
+  readonly url: string
+  readonly credentials: NodeCredentials
+  /** For one call; 30 seconds unless told. */
+  readonly timeout?: Duration.Input | undefined
+  /** For a long poll, which normally lasts until the next block; an hour unless told. */
+  readonly longPollTimeout?: Duration.Input | undefined
+}
+
+/** The calls of `NodeRpc` over an `HttpClient`. */
+export const makeHttp = Effect.fnUntraced(function* (options: NodeRpcHttpOptions) {
+  const client = yield* HttpClient.HttpClient
+  const authorize = yield* makeAuthorize(options.credentials)
+  const timeout = Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
+  const longPollTimeout = Duration.fromInputUnsafe(options.longPollTimeout ?? "1 hour")
+  let lastId = 0
+
+  const post = (body: string, authorization: Authorization): Effect.Effect<HttpAnswer, NodeUnreachable> =>
+    HttpClientRequest.post(options.url).pipe(
+      HttpClientRequest.basicAuth(authorization.user, authorization.password),
+      HttpClientRequest.bodyText(body, "application/json"),
+      client.execute,
+      Effect.flatMap(readAnswer),
+      Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+      Effect.mapError((error) => new NodeUnreachable({ cause: describe(error) }))
+    )
+
+  /** One call; a refused cookie is read again, because a node that restarts writes a new one. */
+  const exchange = Effect.fnUntraced(function* (body: string) {
+    const authorization = yield* authorize.current
+    const answer = yield* post(body, authorization)
+    if (answer.status !== 401) return answer
+    const fresh = yield* authorize.refreshed(authorization)
+    return Option.isNone(fresh) ? answer : yield* post(body, fresh.value)
+  })
+
+  /** A request to the node, and what its answer is read with; all of it within the time. */
+  const ask = <A>(
+    method: string,
+    request: unknown,
+    read: (answer: HttpAnswer) => Effect.Effect<A, NodeRpcError["reason"]>,
+    limit = timeout
+  ): Effect.Effect<A, NodeRpcError> =>
+    exchange(JSON.stringify(request)).pipe(
+      Effect.flatMap(read),
+      Effect.timeoutOrElse({
+        duration: limit,
+        orElse: () => Effect.fail(new NodeTimeout({ timeoutMs: Duration.toMillis(limit) }))
+      }),
+      Effect.mapError((reason) => new NodeRpcError({ node: options.url, method, reason })),
+      Effect.withSpan(`NodeRpc.${method}`)
+    )
+
+  const requestOf = ({ method, params }: Pick<Call<unknown>, "method" | "params">) => ({
+    jsonrpc: "1.0",
+    id: ++lastId,
+    method,
+    params
+  })
+
+  const call = <A>(
+    method: string,
+    params: ReadonlyArray<unknown>,
+    schema: Schema.ConstraintDecoder<A>
+  ): Effect.Effect<A, NodeRpcError> => callOne({ method, params, decode: Schema.decodeUnknownSync(schema) })
+
+  const callOne = <A>(
+    { decode, method, params, readQuickly }: Call<A>,
+    limit = timeout
+  ): Effect.Effect<A, NodeRpcError> =>
+    Effect.suspend(() => {
+      const request = requestOf({ method, params })
+      const read = (answer: HttpAnswer) => {
+        const quick = answer.status === 200 ? readQuickly?.(answer.body, request.id) : undefined
+        if (quick !== undefined) return Effect.succeed(quick)
+        return Effect.flatMap(readResult(answer, request.id), decodeWith(decode))
+      }
+      return ask(method, request, read, limit)
+    })
+
+  /** Several calls in one request. What the node says of each is told for itself. */
+  const batch = <A>(calls: ReadonlyArray<Call<A>>): Effect.Effect<ReadonlyArray<BatchAnswer<A>>, NodeRpcError> =>
+    Effect.suspend(() => {
+      if (calls.length === 0) return Effect.succeed([])
+      const requests = calls.map(requestOf)
+      return ask(calls[0]!.method, requests, (answer) =>
+        Effect.flatMap(readBatch(answer), (answers) =>
+          Effect.forEach(calls, ({ decode, method }, index) =>
+            readAnswered(answers.get(requests[index]!.id)).pipe(
+              Effect.flatMap(decodeWith(decode)),
+              Effect.mapError((reason) => new NodeRpcError({ node: options.url, method, reason })),
+              Effect.result
+            )
+          )
+        )
+      )
+    })
+
+  const allOf = <A>(calls: ReadonlyArray<Call<A>>): Effect.Effect<ReadonlyArray<A>, NodeRpcError> =>
+    Effect.flatMap(batch(calls), Effect.forEach(Effect.fromResult))
+
+  const getBlockHeaders = Effect.fnUntraced(function* (hash: string, count: number) {
+    const last = yield* callOne(blockHeader(hash))
+    const heights = Array.from({ length: Math.min(count - 1, last.height) }, (_, back) => last.height - 1 - back)
+    const hashes = yield* allOf(heights.toReversed().map(blockHash))
+    const headers = [...(yield* allOf(hashes.map(blockHeader))), last]
+    if (
+      headers.every(({ previousblockhash }, index) => index === 0 || previousblockhash === headers[index - 1]!.hash)
+    ) {
+      return headers
+    }
+    const detail = `the blocks up to ${hash} are not on one branch, or the chain has just changed`
+    return yield* new NodeRpcError({
+      node: options.url,
+      method: "getblockheader",
+      reason: new NodeBadAnswer({ detail })
+    })
+  })
+
+  const getNodeStatus = Effect.gen(function* () {
+    const [blockchain, network, zmq] = yield* batch<NodeStatusPart>([
+      { method: "getblockchaininfo", params: [], decode: Schema.decodeUnknownSync(BlockchainInfo) },
+      { method: "getnetworkinfo", params: [], decode: Schema.decodeUnknownSync(NetworkInfo) },
+      { method: "getzmqnotifications", params: [], decode: Schema.decodeUnknownSync(ZmqNotifications) }
+    ])
+    return {
+      blockchain: (yield* Effect.fromResult(blockchain!)) as BlockchainInfo,
+      network: network as Result.Result<NetworkInfo, NodeRpcError>,
+      zmq: zmq as Result.Result<ZmqNotifications, NodeRpcError>
+    }
+  })
+
+  const calls: NodeRpcCalls = {
+    getBlockTemplate: (request) =>
+      request?.longPollId === undefined
+        ? callOne(blockTemplate({ rules: RULES }))
+        : callOne(blockTemplate({ rules: RULES, longpollid: request.longPollId }), longPollTimeout),
+    submitBlock: (block) =>
+      call("submitblock", [typeof block === "string" ? block : Buffer.from(block).toString("hex")], Verdict),
+    getBlockchainInfo: call("getblockchaininfo", [], BlockchainInfo),
+    getBestBlockHash: call("getbestblockhash", [], Schema.String),
+    getBlockHeader: (hash) => callOne(blockHeader(hash)),
+    getBlockHeaders,
+    getBlock: (hash) => call("getblock", [hash, 1], BlockInfo),
+    getRawMempool: call("getrawmempool", [], Schema.Array(Schema.String)),
+    getMiningInfo: call("getmininginfo", [], MiningInfo),
+    getNetworkInfo: call("getnetworkinfo", [], NetworkInfo),
+    getZmqNotifications: call("getzmqnotifications", [], ZmqNotifications),
+    getNodeStatus
+  }
+  return calls
+})
+
+/** A signet node insists on its rule, and the others do not mind it. */
+const RULES = ["segwit", "signet"]
+
+const Verdict = Schema.NullOr(Schema.String)
+
+/** A call before it is made. `decode` throws for an answer in another form. */
+interface Call<A> {
+  readonly method: string
+  readonly params: ReadonlyArray<unknown>
+  readonly decode: (result: unknown) => A
+  /** A faster way to the same from the text of an answer; undefined where it does not lead there. */
+  readonly readQuickly?: (text: Uint8Array, id: number) => A | undefined
+}
+
+type BatchAnswer<A> = Result.Result<A, NodeRpcError>
+
+type NodeStatusPart = BlockchainInfo | NetworkInfo | ZmqNotifications
+
+const blockTemplate = (request: unknown): Call<BlockTemplate> => ({
+  method: "getblocktemplate",
+  params: [request],
+  decode: decodeBlockTemplate,
+  readQuickly: readTemplateAnswer
+})
+
+const blockHash = (height: number): Call<string> => ({
+  method: "getblockhash",
+  params: [height],
+  decode: Schema.decodeUnknownSync(Schema.String)
+})
+
+const blockHeader = (hash: string): Call<BlockHeaderInfo> => ({
+  method: "getblockheader",
+  params: [hash],
+  decode: Schema.decodeUnknownSync(BlockHeaderInfo)
+})
+
+const decodeWith =
+  <A>(decode: (result: unknown) => A) =>
+  (result: unknown): Effect.Effect<A, NodeBadAnswer> =>
+    Effect.try({
+      try: () => decode(result),
+      catch: (error) => new NodeBadAnswer({ detail: shorten(error instanceof Error ? error.message : String(error)) })
+    })
+
+const readAnswer = (
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<HttpAnswer, HttpClientError.HttpClientError> =>
+  Effect.map(response.arrayBuffer, (body) => ({ status: response.status, body: new Uint8Array(body) }))
+
+const describe = (error: HttpClientError.HttpClientError): string => {
+  const { reason } = error
+  const cause: unknown = reason.cause
+  if (cause instanceof Error && "code" in cause && typeof cause.code === "string") {
+    return cause.message === "" ? cause.code : `${cause.code}: ${cause.message}`
+  }
+  return cause instanceof Error ? cause.message : reason._tag
+}
