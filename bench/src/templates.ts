@@ -4,7 +4,14 @@
  * has read and decrypted it; with templates held ahead of the block and without. Second: what it costs in time and memory to
  * turn the text of a `getblocktemplate` answer into the messages for a client, against `JSON.parse` of the same text.
  */
-import { type BlockTemplate, decodeBlockTemplate, NodeNotifications, NodeRpc, readTemplateAnswer } from "@sluice/node"
+import {
+  type BlockTemplate,
+  decodeBlockTemplate,
+  NodeNotifications,
+  NodeNotificationsZmq,
+  NodeRpcHttp,
+  readTemplateAnswer
+} from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateMachine, TemplateProvider } from "@sluice/template-provider"
 import { Noise, Setup, Tcp, TemplateListener } from "@sluice/transport"
@@ -169,7 +176,7 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
         })
       )
     }))
-  ).pipe(Layer.provide(NodeNotifications.layerZmq(node.zmq)))
+  ).pipe(Layer.provide(NodeNotificationsZmq.layer(node.zmq)))
   const writing = Layer.effect(
     TemplateListener,
     Effect.map(TemplateListener, (listener): TemplateListener["Service"] => ({
@@ -191,7 +198,7 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
   const { publicKey, secretKey } = yield* AuthorityKey.generate
   const credentials = { _tag: "Password", user: "bench", password: Redacted.make("bench") } as const
   const provider = TemplateProvider.layer({ emptyTemplates }).pipe(
-    Layer.provide(NodeRpc.layerHttp({ url: node.url, credentials })),
+    Layer.provide(NodeRpcHttp.layer({ url: node.url, credentials })),
     Layer.provide(listening),
     Layer.provide(writing),
     Layer.provide(Noise.responder()),

@@ -7,7 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { DevNode, JsonRpcServer, type JsonRpcServerOptions, solveTemplate } from "../src/index.ts"
 import { hashToDisplay, parseBlock } from "@sluice/bitcoin"
-import { NodeRpc } from "@sluice/node"
+import { NodeRpc, NodeRpcHttp } from "@sluice/node"
 import { buildPayment, display, EASY_BITS } from "@sluice/testing/blocks"
 import coreTemplate from "@sluice/testing/getblocktemplate.json" with { type: "json" }
 
@@ -557,7 +557,7 @@ describe("NodeRpc over HTTP", () => {
         const { blockchain, network, zmq } = yield* rpc.getNodeStatus
         assert.strictEqual(blockchain.blocks, 2)
         assert.deepStrictEqual([network._tag, zmq._tag], ["Success", "Success"])
-      }).pipe(Effect.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Password", user, password } })))
+      }).pipe(Effect.provide(NodeRpcHttp.layer({ url, credentials: { _tag: "Password", user, password } })))
     }).pipe(Effect.provide(serving()))
   )
 })
@@ -573,7 +573,7 @@ describe("a cookie file", () => {
         assert.match(readFileSync(cookieFile, "utf8"), /^__cookie__:[0-9a-f]{64}$/)
         assert.strictEqual(statSync(cookieFile).mode & 0o777, 0o600)
         const info = yield* NodeRpc.use((rpc) => rpc.getBlockchainInfo).pipe(
-          Effect.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Cookie", path: cookieFile } }))
+          Effect.provide(NodeRpcHttp.layer({ url, credentials: { _tag: "Cookie", path: cookieFile } }))
         )
         assert.strictEqual(info.chain, "regtest")
         assert.strictEqual((yield* post({ method: "help" })).status, 401)

@@ -1,4 +1,4 @@
-import { DevNode, solveTemplate } from "../src/index.ts"
+import { DevNode, solveTemplate } from "@sluice/dev-node"
 import { NodeRpc } from "@sluice/node"
 import { Console, Effect } from "effect"
 
@@ -6,7 +6,7 @@ const program = Effect.gen(function* () {
   const node = yield* DevNode
   yield* node.addMadeUpTransactions(3)
 
-  // What a template provider asks of any node; JsonRpcServer and NodeRpc.layerHttp put a socket between.
+  // What a template provider asks of any node; JsonRpcServer and NodeRpcHttp.layer put a socket between.
   const rpc = yield* NodeRpc
   const template = yield* rpc.getBlockTemplate()
   const block = solveTemplate(template)!

@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import { Subscriber } from "zeromq"
 import { DevNode, solveTemplate, ZmqPublisher } from "../src/index.ts"
 import { hashFromDisplay, hashToDisplay, parseBlock } from "@sluice/bitcoin"
-import { type NodeNotification, NodeNotifications } from "@sluice/node"
+import { type NodeNotification, NodeNotifications, NodeNotificationsZmq } from "@sluice/node"
 import { EASY_BITS } from "@sluice/testing/blocks"
 
 const publishing = (endpoint = "tcp://127.0.0.1:*") =>
@@ -143,7 +143,7 @@ describe("the publisher", () => {
           { _tag: "BlockConnected", hash },
           { _tag: "NewBlock", hash }
         ])
-      }).pipe(Effect.provide(NodeNotifications.layerZmq(endpoint)))
+      }).pipe(Effect.provide(NodeNotificationsZmq.layer(endpoint)))
     }).pipe(Effect.provide(publishing()))
   )
 

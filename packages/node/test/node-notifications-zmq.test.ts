@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Layer, Stream } from "effect"
 import { Publisher } from "zeromq"
-import { NodeNotifications, ZmqEndpointError } from "../src/index.ts"
+import { NodeNotifications, NodeNotificationsZmq } from "../src/index.ts"
 import { readNotification, SequenceGaps } from "../src/notifications/zmq-message.ts"
 
 const hash = Uint8Array.from({ length: 32 }, (_, index) => index)
@@ -30,7 +30,7 @@ const publish = (endpoint = "tcp://127.0.0.1:*") =>
   )
 
 const subscribe = Effect.fnUntraced(function* (endpoint: string) {
-  const context = yield* Layer.build(NodeNotifications.layerZmq(endpoint))
+  const context = yield* Layer.build(NodeNotificationsZmq.layer(endpoint))
   return Context.get(context, NodeNotifications).events
 })
 
@@ -126,7 +126,7 @@ describe("NodeNotifications over ZMQ", () => {
   it.effect("refuses an endpoint that is none, and says what is expected", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(subscribe("127.0.0.1:28332"))
-      assert.instanceOf(error, ZmqEndpointError)
+      assert.instanceOf(error, NodeNotificationsZmq.ZmqEndpointError)
       assert.match(error.message, /"127.0.0.1:28332" cannot be used .*tcp:\/\/127.0.0.1:28332/)
     })
   )

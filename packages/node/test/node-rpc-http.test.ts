@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, FileSystem, Layer, Redacted } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type NodeCredentials, NodeRpc, NodeRpcError } from "../src/index.ts"
+import { type NodeCredentials, NodeRpc, NodeRpcError, NodeRpcHttp } from "../src/index.ts"
 import template from "@sluice/testing/getblocktemplate.json" with { type: "json" }
 
 interface Call {
@@ -53,7 +53,7 @@ const serve = Effect.fnUntraced(function* (answer: Answer) {
 const password: NodeCredentials = { _tag: "Password", user: "alice", password: Redacted.make("se:cret") }
 
 const connect = (url: string, credentials: NodeCredentials = password, timeout = 10_000) =>
-  Effect.map(Layer.build(NodeRpc.layerHttp({ url, credentials, timeout })), (context) => Context.get(context, NodeRpc))
+  Effect.map(Layer.build(NodeRpcHttp.layer({ url, credentials, timeout })), (context) => Context.get(context, NodeRpc))
 
 const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString("base64")}`
 

@@ -3,7 +3,7 @@ import { NodeRpc } from "@sluice/node"
 import { Console, Effect } from "effect"
 
 // For Bitcoin Core instead of the development node:
-// NodeRpc.layerHttp({ url: "http://127.0.0.1:8332", credentials: { _tag: "Cookie", path: ".../.bitcoin/.cookie" } })
+// NodeRpcHttp.layer({ url: "http://127.0.0.1:8332", credentials: { _tag: "Cookie", path: ".../.bitcoin/.cookie" } })
 const node = DevNode.layerInMemory({ transactionsPerSecond: 0 })
 
 const program = Effect.gen(function* () {

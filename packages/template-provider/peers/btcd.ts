@@ -8,7 +8,7 @@
  */
 import { hashToDisplay, parseBlock } from "@sluice/bitcoin"
 import { solveTemplate } from "@sluice/dev-node"
-import { NodeNotifications, NodeRpc, type NodeRpcCalls } from "@sluice/node"
+import { NodeNotifications, NodeRpc, type NodeRpcCalls, NodeRpcHttp } from "@sluice/node"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, References, Redacted, Schedule, Scope, Stream } from "effect"
@@ -103,7 +103,7 @@ const startBtcd = Effect.fnUntraced(function* (btcd: string, directory: string, 
 
 const session = Effect.fnUntraced(function* (btcd: string, directory: string, port: number) {
   const url = `http://127.0.0.1:${port}`
-  const rpcLayer = NodeRpc.layerHttp({
+  const rpcLayer = NodeRpcHttp.layer({
     url,
     credentials: { _tag: "Password", user: LOGIN.user, password: Redacted.make(LOGIN.password) }
   })

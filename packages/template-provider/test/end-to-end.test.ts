@@ -1,7 +1,7 @@
 /** The real thing in one process: a node behind JSON-RPC and ZMQ, a provider and a client over TCP with Noise. */
 import { assert, describe, it } from "@effect/vitest"
 import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/dev-node"
-import { NodeNotifications, NodeRpc } from "@sluice/node"
+import { NodeNotificationsZmq, NodeRpc, NodeRpcHttp } from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { Memory, Noise, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
@@ -52,8 +52,8 @@ describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () 
 
       const provider = (port: number) =>
         TemplateProvider.layer().pipe(
-          Layer.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Password", user: "u", password } })),
-          Layer.provide(NodeNotifications.layerZmq(endpoint)),
+          Layer.provide(NodeRpcHttp.layer({ url, credentials: { _tag: "Password", user: "u", password } })),
+          Layer.provide(NodeNotificationsZmq.layer(endpoint)),
           Layer.provide(Setup.server(TemplateListener)),
           Layer.provide(Noise.responder()),
           Layer.provide(CertificateAuthority.layer({ secretKey })),
@@ -106,8 +106,8 @@ describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () 
       const memory = yield* build(
         Layer.mergeAll(
           TemplateProvider.layer().pipe(
-            Layer.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Password", user: "u", password } })),
-            Layer.provide(NodeNotifications.layerZmq(endpoint)),
+            Layer.provide(NodeRpcHttp.layer({ url, credentials: { _tag: "Password", user: "u", password } })),
+            Layer.provide(NodeNotificationsZmq.layer(endpoint)),
             Layer.provide(Setup.server(TemplateListener)),
             Layer.provide(Plain.listener)
           ),
@@ -153,7 +153,7 @@ describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () 
         Layer.mergeAll(
           TemplateProvider.layer().pipe(
             Layer.provide(withoutLongPolls),
-            Layer.provide(NodeNotifications.layerZmq(endpoint)),
+            Layer.provide(NodeNotificationsZmq.layer(endpoint)),
             Layer.provide(Setup.server(TemplateListener)),
             Layer.provide(Plain.listener)
           ),

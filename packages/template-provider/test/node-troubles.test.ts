@@ -1,7 +1,15 @@
 /** A node as it is in practice, behind JSON-RPC and ZMQ: it loses announcements, changes its cookie, is slow and fails. */
 import { assert, describe, it } from "@effect/vitest"
 import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/dev-node"
-import { type BlockTemplate, NodeBusy, NodeNotifications, NodeRpc, NodeRpcError } from "@sluice/node"
+import {
+  type BlockTemplate,
+  NodeBusy,
+  NodeNotifications,
+  NodeNotificationsZmq,
+  NodeRpc,
+  NodeRpcError,
+  NodeRpcHttp
+} from "@sluice/node"
 import { hex } from "@scure/base"
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Redacted, Schedule, Scope } from "effect"
@@ -66,8 +74,8 @@ describe("over JSON-RPC and ZMQ", () => {
       })
       const first = yield* publish("tcp://127.0.0.1:*")
       const context = yield* provide(
-        NodeRpc.layerHttp({ url, credentials: { _tag: "Password", user: "u", password } }),
-        NodeNotifications.layerZmq(first.endpoint)
+        NodeRpcHttp.layer({ url, credentials: { _tag: "Password", user: "u", password } }),
+        NodeNotificationsZmq.layer(first.endpoint)
       )
       const client = yield* connect().pipe(Effect.provide(context))
       yield* client.constrain()
@@ -105,7 +113,7 @@ describe("over JSON-RPC and ZMQ", () => {
       })
       const first = yield* serve(0)
       const context = yield* provide(
-        NodeRpc.layerHttp({ url: first.server.url, credentials: { _tag: "Cookie", path } }),
+        NodeRpcHttp.layer({ url: first.server.url, credentials: { _tag: "Cookie", path } }),
         NodeNotifications.layerNone
       )
       const client = yield* connect().pipe(Effect.provide(context))
@@ -130,11 +138,11 @@ describe("over JSON-RPC and ZMQ", () => {
         ).pipe(Layer.provide(layer))
       )
       const context = yield* provide(
-        NodeRpc.layerHttp({
+        NodeRpcHttp.layer({
           url: Context.get(outside, JsonRpcServer).url,
           credentials: { _tag: "Password", user: "u", password }
         }),
-        NodeNotifications.layerZmq(Context.get(outside, ZmqPublisher).endpoint)
+        NodeNotificationsZmq.layer(Context.get(outside, ZmqPublisher).endpoint)
       )
       const client = yield* connect().pipe(Effect.provide(context))
       const roomy = yield* connect().pipe(Effect.provide(context))
@@ -189,7 +197,7 @@ describe("over JSON-RPC and ZMQ", () => {
         })
       ).pipe(Layer.provide(DevNode.nodeRpc), Layer.provide(layer))
       const { endpoint } = Context.get(outside, ZmqPublisher)
-      const context = yield* provide(shaky, NodeNotifications.layerZmq(endpoint))
+      const context = yield* provide(shaky, NodeNotificationsZmq.layer(endpoint))
       const client = yield* connect().pipe(Effect.provide(context))
       yield* client.constrain()
       for (let block = 0; block < 8; block++) {

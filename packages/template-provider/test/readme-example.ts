@@ -3,7 +3,7 @@ import { TemplateClient, TemplateProvider, TemplateSource } from "@sluice/templa
 import { Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Console, Effect, Layer, Stream } from "effect"
 
-// A provider over a node. For Bitcoin Core: NodeRpc.layerHttp and NodeNotifications.layerZmq.
+// A provider over a node. For Bitcoin Core: NodeRpcHttp.layer and NodeNotificationsZmq.layer.
 const provider = TemplateProvider.layer({ feeDelta: 1_000n, interval: "30 seconds" }).pipe(
   Layer.provide(DevNode.layerInMemory()),
   Layer.provide(Setup.server(TemplateListener)),

@@ -4,7 +4,7 @@
  * chooses and with keys made for the occasion.
  */
 import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
-import { NodeNotifications, NodeRpc } from "@sluice/node"
+import { NodeNotificationsZmq, NodeRpcHttp } from "@sluice/node"
 import { layerCurve } from "@sluice/embedded"
 import { DeviceDialer, HashThreads, Miner, type MinerOptions } from "@sluice/miner"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
@@ -58,8 +58,8 @@ const templateProvider = (authority: AuthorityKey.KeyPair) =>
       return TemplateProvider.layer({ interval: "2 seconds" }).pipe(
         Layer.provide(Setup.server(TemplateListener)),
         Layer.provide(noiseServer(authority)),
-        Layer.provide(NodeRpc.layerHttp({ url, credentials: { _tag: "Password", ...rpcCredentials } })),
-        Layer.provide(NodeNotifications.layerZmq(endpoint))
+        Layer.provide(NodeRpcHttp.layer({ url, credentials: { _tag: "Password", ...rpcCredentials } })),
+        Layer.provide(NodeNotificationsZmq.layer(endpoint))
       )
     })
   )

@@ -1,5 +1,5 @@
 /** `sluice template-provider`: Template Distribution from a Bitcoin node's RPC and ZMQ. */
-import { type NodeCredentials, NodeNotifications, NodeRpc } from "@sluice/node"
+import { type NodeCredentials, NodeNotifications, NodeNotificationsZmq, NodeRpcGroup } from "@sluice/node"
 import { TemplateProvider } from "@sluice/template-provider"
 import { Setup, TemplateListener } from "@sluice/transport"
 import { Duration, Layer } from "effect"
@@ -23,12 +23,12 @@ export const templateProvider = program({
       Layer.provide(Setup.server(TemplateListener)),
       Layer.provide(secured("template provider", config)),
       Layer.provide(
-        NodeRpc.layerNodes([
+        NodeRpcGroup.layer([
           { url: config.rpcUrl, credentials: credentials(config) },
           ...(config.spareRpcUrls ?? []).map((url, index) => ({ url, credentials: spareCredentials(config, index) }))
         ])
       ),
-      Layer.provide(config.zmq === undefined ? NodeNotifications.layerNone : NodeNotifications.layerZmq(config.zmq)),
+      Layer.provide(config.zmq === undefined ? NodeNotifications.layerNone : NodeNotificationsZmq.layer(config.zmq)),
       Layer.merge(layerMetrics(config.metricsListen)),
       Layer.launch
     )

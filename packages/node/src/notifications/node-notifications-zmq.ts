@@ -2,9 +2,9 @@
  * `NodeNotifications` from Bitcoin Core's ZMQ publishers. libzmq reconnects by itself for as long as the socket is open;
  * what was published meanwhile is lost, which the sequence numbers show.
  */
-import { Effect, PubSub, Schema, Stream } from "effect"
+import { Effect, Layer, PubSub, Schema, Stream } from "effect"
 import type { Subscriber } from "zeromq"
-import type { NodeNotification, NodeNotificationsStream } from "./node-notifications.ts"
+import { type NodeNotification, NodeNotifications, type NodeNotificationsStream } from "./node-notifications.ts"
 import { readNotification, readSequence, SequenceGaps, ZMQ_TOPICS } from "./zmq-message.ts"
 
 /** An endpoint that libzmq does not take. */
@@ -20,12 +20,16 @@ export class ZmqEndpointError extends Schema.TaggedError<ZmqEndpointError>("slui
   }
 }
 
+/** Bitcoin Core's ZMQ publishers, at one endpoint or several. The node may start later. */
+export const layer = (endpoints: string | ReadonlyArray<string>): Layer.Layer<NodeNotifications, ZmqEndpointError> =>
+  Layer.effect(NodeNotifications, make(endpoints))
+
 /**
  * Subscribes to one or several endpoints (the topics may be published on different ones) until the Scope closes. A
  * subscriber of the stream that does not keep up holds everything back; then libzmq drops messages at its high-water
  * mark, and `Missed` tells of it.
  */
-export const makeZmq = Effect.fnUntraced(function* (endpoints: string | ReadonlyArray<string>) {
+const make = Effect.fnUntraced(function* (endpoints: string | ReadonlyArray<string>) {
   // Native code, and seconds on a cold start: loaded by the first program that needs it.
   const zeromq = yield* Effect.promise(() => import("zeromq"))
   const notifications = yield* Effect.acquireRelease(PubSub.bounded<NodeNotification>(BUFFER), PubSub.shutdown)

@@ -1,10 +1,9 @@
 /**
  * What a node announces by itself, as a service: new blocks and changes of its mempool (Bitcoin Core's ZMQ topics
- * `hashblock` and `sequence`). `NodeNotifications.layerZmq` listens to a node; the development node provides one in
+ * `hashblock` and `sequence`). `NodeNotificationsZmq.layer` listens to a node; the development node provides one in
  * memory; `layerNone` is for a node without ZMQ, where long polling has to do. Hashes are 32 bytes in internal order.
  */
 import { Context, Layer, Stream } from "effect"
-import { makeZmq, type ZmqEndpointError } from "./node-notifications-zmq.ts"
 
 /** What `NodeNotifications` offers. */
 export interface NodeNotificationsStream {
@@ -22,11 +21,6 @@ export interface NodeNotificationsStream {
 export class NodeNotifications extends Context.Service<NodeNotifications, NodeNotificationsStream>()(
   "sluice/node/NodeNotifications"
 ) {
-  /** Bitcoin Core's ZMQ publishers, at one endpoint or several. The node may start later. */
-  static readonly layerZmq = (
-    endpoints: string | ReadonlyArray<string>
-  ): Layer.Layer<NodeNotifications, ZmqEndpointError> => Layer.effect(this, makeZmq(endpoints))
-
   /** For a node without ZMQ: it announces nothing, and long polling has to do. */
   static readonly layerNone: Layer.Layer<NodeNotifications> = Layer.succeed(this, { events: Stream.never })
 }

@@ -2,7 +2,9 @@
  * `NodeRpc` over HTTP, as Bitcoin Core's server speaks it: JSON-RPC in a POST with basic authentication, errors as a
  * JSON body under HTTP status 500 or 404 (or 200, with newer nodes), plain text under 401, 403 and 503.
  */
-import { Duration, Effect, Option, Result, Schema } from "effect"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Duration, Effect, Layer, Option, Result, Schema } from "effect"
 import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { type BlockTemplate, decodeBlockTemplate } from "../template/block-template.ts"
 import {
@@ -16,10 +18,10 @@ import {
 import { type Authorization, makeAuthorize, type NodeCredentials } from "./node-credentials.ts"
 import { NodeBadAnswer, NodeRpcError, NodeTimeout, NodeUnreachable } from "./node-rpc-error.ts"
 import { type HttpAnswer, readAnswered, readBatch, readResult, shorten } from "./node-rpc-answer.ts"
-import type { NodeRpcCalls } from "./node-rpc.ts"
+import { NodeRpc, type NodeRpcCalls } from "./node-rpc.ts"
 import { readTemplateAnswer } from "../template/template-answer.ts"
 
-export interface NodeRpcHttpOptions {
+export interface Options {
   /** `http://127.0.0.1:8332`; no user or password in it. */
   readonly url: string
   readonly credentials: NodeCredentials
@@ -29,8 +31,12 @@ export interface NodeRpcHttpOptions {
   readonly longPollTimeout?: Duration.Input | undefined
 }
 
+/** A node's JSON-RPC over HTTP or HTTPS. Building the layer does not contact the node; each call does. */
+export const layer = (options: Options): Layer.Layer<NodeRpc> =>
+  Layer.effect(NodeRpc, make(options)).pipe(Layer.provide(Layer.suspend(() => layerClient)))
+
 /** The calls of `NodeRpc` over an `HttpClient`. */
-export const makeHttp = Effect.fnUntraced(function* (options: NodeRpcHttpOptions) {
+export const make = Effect.fnUntraced(function* (options: Options) {
   const client = yield* HttpClient.HttpClient
   const authorize = yield* makeAuthorize(options.credentials)
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
@@ -231,3 +237,17 @@ const describe = (error: HttpClientError.HttpClientError): string => {
   }
   return cause instanceof Error ? cause.message : reason._tag
 }
+
+/** A full block in hex is 8 MB, and a template repeats each transaction's ids; nothing a node answers comes near this. */
+const MAX_RESPONSE_SIZE = 64 * 1024 * 1024
+
+/** What `make` needs: files for the cookie, and a client that keeps its connections. */
+export const layerClient = Layer.mergeAll(
+  NodeFileSystem.layer,
+  NodeHttpClient.layerUndiciOptions({
+    // Shorter than the 30 s after which Core closes an idle connection, so that none breaks under a request.
+    keepAliveTimeout: 20_000,
+    connections: 8,
+    maxResponseSize: MAX_RESPONSE_SIZE
+  })
+)

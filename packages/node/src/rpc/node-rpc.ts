@@ -1,10 +1,9 @@
 /**
- * The JSON-RPC calls of Bitcoin Core that mining needs, as a service. `NodeRpc.layerHttp` talks to a node; the
- * development node provides one in memory. Hashes are hex in display order, as Core has them.
+ * The JSON-RPC calls of Bitcoin Core that mining needs, as a service. `NodeRpcHttp.layer` talks to a node,
+ * `NodeRpcGroup.layer` to several, and the development node provides the service in memory. Hashes are hex in display
+ * order, as Core has them.
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { type Array as Arr, Context, Effect, Layer, type Result } from "effect"
+import { Context, type Effect, type Result } from "effect"
 import type { BlockTemplate } from "../template/block-template.ts"
 import type {
   BlockchainInfo,
@@ -14,9 +13,7 @@ import type {
   NetworkInfo,
   ZmqNotifications
 } from "./node-answers.ts"
-import { makeNodeGroup } from "./node-group.ts"
 import type { NodeRpcError } from "./node-rpc-error.ts"
-import { makeHttp, type NodeRpcHttpOptions } from "./node-rpc-http.ts"
 
 /** What `NodeRpc` offers. */
 export interface NodeRpcCalls {
@@ -63,37 +60,4 @@ export interface NamedNode {
   readonly rpc: NodeRpcCalls
 }
 
-export class NodeRpc extends Context.Service<NodeRpc, NodeRpcCalls>()("sluice/node/NodeRpc") {
-  /** A node's JSON-RPC over HTTP or HTTPS. Building the layer does not contact the node; each call does. */
-  static readonly layerHttp = (options: NodeRpcHttpOptions): Layer.Layer<NodeRpc> =>
-    Layer.effect(this, makeHttp(options)).pipe(Layer.provide(overHttp()))
-
-  /**
-   * Several nodes as one, the preferred one first: calls go to the first that is there and not behind the others, blocks
-   * to all. Building the layer does not contact them.
-   */
-  static readonly layerNodes = (nodes: Arr.NonEmptyReadonlyArray<NodeRpcHttpOptions>): Layer.Layer<NodeRpc> =>
-    Layer.effect(
-      this,
-      Effect.flatMap(
-        Effect.forEach(nodes, (options) =>
-          Effect.map(makeHttp(options), (rpc): NamedNode => ({ name: options.url, rpc }))
-        ),
-        makeNodeGroup
-      )
-    ).pipe(Layer.provide(overHttp()))
-}
-
-const overHttp = () =>
-  Layer.mergeAll(
-    NodeFileSystem.layer,
-    NodeHttpClient.layerUndiciOptions({
-      // Shorter than the 30 s after which Core closes an idle connection, so that none breaks under a request.
-      keepAliveTimeout: 20_000,
-      connections: 8,
-      maxResponseSize: MAX_RESPONSE_SIZE
-    })
-  )
-
-/** A full block in hex is 8 MB, and a template repeats each transaction's ids; nothing a node answers comes near this. */
-const MAX_RESPONSE_SIZE = 64 * 1024 * 1024
+export class NodeRpc extends Context.Service<NodeRpc, NodeRpcCalls>()("sluice/node/NodeRpc") {}

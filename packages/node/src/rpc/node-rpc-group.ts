@@ -2,13 +2,29 @@
  * Several nodes as one `NodeRpc`: a call goes to the node in use, and to the others in their order when that one cannot
  * answer. Every half minute the nodes are compared: the first that is there and not behind the others is in use.
  */
-import { type Array as Arr, Clock, Effect, Option } from "effect"
+import { type Array as Arr, Clock, Effect, Layer, Option } from "effect"
 import type { BlockchainInfo } from "./node-answers.ts"
 import type { NodeRpcError } from "./node-rpc-error.ts"
-import type { NamedNode, NodeRpcCalls } from "./node-rpc.ts"
+import * as NodeRpcHttp from "./node-rpc-http.ts"
+import { type NamedNode, NodeRpc, type NodeRpcCalls } from "./node-rpc.ts"
 
-/** The calls of the group, which compares its nodes in the background of the Scope. */
-export const makeNodeGroup = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArray<NamedNode>) {
+/**
+ * Several nodes over HTTP as one, the preferred one first: calls go to the first that answers and is not behind the
+ * others, blocks go to all. Building the layer does not contact them.
+ */
+export const layer = (nodes: Arr.NonEmptyReadonlyArray<NodeRpcHttp.Options>): Layer.Layer<NodeRpc> =>
+  Layer.effect(
+    NodeRpc,
+    Effect.flatMap(
+      Effect.forEach(nodes, (options) =>
+        Effect.map(NodeRpcHttp.make(options), (rpc): NamedNode => ({ name: options.url, rpc }))
+      ),
+      make
+    )
+  ).pipe(Layer.provide(NodeRpcHttp.layerClient))
+
+/** The calls of a group of nodes, which are compared in the background for as long as the Scope is open. */
+export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArray<NamedNode>) {
   if (nodes.length === 1) return nodes[0].rpc
   const clock = yield* Clock.Clock
   let inUse: NamedNode = nodes[0]

@@ -2,8 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { DevNode, solveTemplate } from "@sluice/dev-node"
-import { makeNodeGroup } from "../src/rpc/node-group.ts"
-import { type NamedNode, NodeRefused, NodeRpc, type NodeRpcCalls, NodeRpcError, NodeUnreachable } from "../src/index.ts"
+import {
+  type NamedNode,
+  NodeRefused,
+  NodeRpc,
+  type NodeRpcCalls,
+  NodeRpcError,
+  NodeRpcGroup,
+  NodeUnreachable
+} from "../src/index.ts"
 
 const quiet = Logger.layer([])
 
@@ -35,7 +42,7 @@ const member = Effect.fnUntraced(function* (name: string) {
 const two = Effect.gen(function* () {
   const first = yield* member("first")
   const second = yield* member("second")
-  const group = yield* makeNodeGroup([first.named, second.named])
+  const group = yield* NodeRpcGroup.make([first.named, second.named])
   return { first, second, group }
 })
 
@@ -81,7 +88,7 @@ describe("several nodes as one", () => {
         ...rpc,
         getBlockchainInfo: Effect.map(rpc.getBlockchainInfo, (info) => ({ ...info, chain: "main" }))
       }
-      const group = yield* makeNodeGroup([first.named, { name: "second", rpc: abroad }])
+      const group = yield* NodeRpcGroup.make([first.named, { name: "second", rpc: abroad }])
       yield* TestClock.adjust("5 minutes")
       first.state.failure = away
       assert.strictEqual((yield* Effect.flip(group.getBlockTemplate())).reason._tag, "NodeUnreachable")
