@@ -12,8 +12,9 @@ import {
   setUpFor,
   type WorkingChannel
 } from "./mining-session.ts"
-import { type Rule, RuleBroken, RuleSkipped, serverRule } from "./rule.ts"
+import { type Rule, serverRule } from "./rule.ts"
 import { insist, skipWhereRefused } from "./setup-session.ts"
+import { RuleBroken, RuleSkipped } from "./verdict.ts"
 
 const rule = serverRule("mining")
 

@@ -3,8 +3,9 @@ import { compareU256, HEADER_SIZE, HeaderHasher, ShareCheck, writeHeader } from 
 import { Mining } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "./peer.ts"
-import { type Kit, RuleBroken, RuleSkipped } from "./rule.ts"
+import type { Kit } from "./rule.ts"
 import { setUp } from "./setup-session.ts"
+import { RuleBroken, RuleSkipped } from "./verdict.ts"
 
 export const MAX_TARGET = new Uint8Array(32).fill(0xff)
 export const ZERO_TARGET = new Uint8Array(32)

@@ -3,9 +3,10 @@ import { Common, escaped } from "@sluice/protocol"
 import { Dialer, FrameDialer, Security, type ServerAddress } from "@sluice/transport"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
 import { Peer, type PeerOptions } from "./peer.ts"
-import { type Kit, type Rule, RuleBroken, type RuleResult, type Verdict } from "./rule.ts"
+import type { Kit, Rule, RuleResult } from "./rule.ts"
 import { serverRules } from "./rules.ts"
 import { Wire } from "./wire.ts"
+import { RuleBroken, type Verdict } from "./verdict.ts"
 
 export interface RunOptions {
   /** The server to check. */

@@ -2,8 +2,9 @@
 import { Common, ExtensionsNegotiation, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { Peer } from "./peer.ts"
-import { type Kit, type Rule, type RuleBroken, RuleSkipped, serverRule } from "./rule.ts"
+import { type Kit, type Rule, serverRule } from "./rule.ts"
 import { ask, insist, setupFrame, setUp } from "./setup-session.ts"
+import { type RuleBroken, RuleSkipped } from "./verdict.ts"
 
 const rule = serverRule("common")
 

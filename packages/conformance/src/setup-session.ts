@@ -2,7 +2,8 @@
 import { Common } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "./peer.ts"
-import { type Kit, RuleBroken, RuleSkipped } from "./rule.ts"
+import type { Kit } from "./rule.ts"
+import { RuleBroken, RuleSkipped } from "./verdict.ts"
 
 /** A good SetupConnection with changes. */
 export const setupFrame = (kit: Kit, changes: Partial<Common.SetupConnection> = {}): Uint8Array =>

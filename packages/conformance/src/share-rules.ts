@@ -11,8 +11,9 @@ import {
   shareFrame,
   type WorkingChannel
 } from "./mining-session.ts"
-import { type Kit, type Rule, RuleSkipped, serverRule } from "./rule.ts"
+import { type Kit, type Rule, serverRule } from "./rule.ts"
 import { insist } from "./setup-session.ts"
+import { RuleSkipped } from "./verdict.ts"
 
 const rule = serverRule("mining")
 

@@ -9,8 +9,9 @@ import {
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "./peer.ts"
-import { type Kit, type Rule, RuleBroken, RuleSkipped, serverRule } from "./rule.ts"
+import { type Kit, type Rule, serverRule } from "./rule.ts"
 import { insist, setUp } from "./setup-session.ts"
+import { RuleBroken, RuleSkipped } from "./verdict.ts"
 
 const {
   CoinbaseOutputConstraints,

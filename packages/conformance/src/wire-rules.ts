@@ -4,9 +4,10 @@ import { Curve, entropy } from "@sluice/noise"
 import { Common, Frame } from "@sluice/protocol"
 import type { Duplex } from "@sluice/transport"
 import { Effect, Option } from "effect"
-import { type Kit, type Rule, RuleSkipped, serverRule } from "./rule.ts"
+import { type Kit, type Rule, serverRule } from "./rule.ts"
 import { insist, setupFrame } from "./setup-session.ts"
 import { lastBitFlipped, oneByteAtATime } from "./wire.ts"
+import { RuleSkipped } from "./verdict.ts"
 
 const rule = serverRule("common")
 

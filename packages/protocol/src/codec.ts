@@ -14,17 +14,8 @@ import { decodeSource } from "./decode-source.ts"
 import { headerSource, sizeSource, writeSource } from "./encode-source.ts"
 import { explainDecode, explainEncode } from "./explain.ts"
 import { Frame } from "./frame.ts"
+import type { Layout } from "./layout.ts"
 import { readText, textSize, writeText } from "./text.ts"
-import type { WireType } from "./wire.ts"
-
-/** What the codec of a message is compiled from. */
-export interface Layout {
-  readonly name: string
-  /** As in the frame's header, with the channel bit. */
-  readonly extensionType: number
-  readonly type: number
-  readonly fields: ReadonlyArray<{ readonly name: string; readonly type: WireType }>
-}
 
 export interface Codec<M> {
   /** Reads a payload; byte fields are views on it. Throws `DecodeError`. */

@@ -2,7 +2,7 @@
  * The source of the functions that read a message (see codec.ts). In it `b` is the payload, `e` its end, `p` the position;
  * `view(b, at, size)` gives bytes, `readText` a string, `scratch` is a DataView of 8 bytes.
  */
-import type { Layout } from "./codec.ts"
+import type { Layout } from "./layout.ts"
 import { minWireSize, type SizedWireType, type VariableWireType, type WireType } from "./wire.ts"
 
 /** Code that reads the fields one after the other at `p`, with one test of the bounds for a run of fields of fixed size. */

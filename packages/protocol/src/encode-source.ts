@@ -2,7 +2,7 @@
  * The source of the functions that measure and write a message (see codec.ts). In it `m` is the message, `s` the size so
  * far, `o` the buffer written to and `p` the position in it; `scratch` is a DataView of 8 bytes.
  */
-import type { Layout } from "./codec.ts"
+import type { Layout } from "./layout.ts"
 import { Frame } from "./frame.ts"
 import { maxWireSize, minWireSize, type SizedWireType, type VariableWireType, type WireType } from "./wire.ts"
 

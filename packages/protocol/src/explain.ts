@@ -2,7 +2,7 @@
  * Why a codec refused: goes through a message's declaration field by field and names the first that does not fit. The
  * compiled codec (codec.ts) tests the same and calls this only when a test has failed, so it is written to be clear.
  */
-import type { Layout } from "./codec.ts"
+import type { Layout } from "./layout.ts"
 import { DecodeError, EncodeError } from "./error.ts"
 import { textSize } from "./text.ts"
 import { minWireSize, type WireType } from "./wire.ts"

@@ -1,6 +1,7 @@
 export * from "./assemble.ts"
 export { type CatalogueOptions, type Listed, listMessages, type ProtocolName, protocolNames } from "./catalogue.ts"
 export * as Common from "./common.ts"
+export type { DecodeOptions, Direction } from "./direction.ts"
 export * from "./describe.ts"
 export * from "./describe-text.ts"
 export { DecodeError, EncodeError } from "./error.ts"

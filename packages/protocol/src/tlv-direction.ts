@@ -1,7 +1,7 @@
 /** A direction whose messages carry TLVs over the wire: those of the extensions that both ends have negotiated. */
+import type { DecodeOptions, Direction } from "./direction.ts"
 import { DecodeError, EncodeError } from "./error.ts"
 import { Frame } from "./frame.ts"
-import type { DecodeOptions, Direction } from "./protocol.ts"
 import { type Attached, attach, attachedTo, type Tlv } from "./tlv.ts"
 import { readTail, TLV_HEADER_SIZE, type TlvBytes, writeTlvHeader } from "./tlv-tail.ts"
 

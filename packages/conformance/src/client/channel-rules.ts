@@ -1,7 +1,6 @@
 /** Rules for a mining client, a device or a proxy: channels, groups, extranonce prefixes, redirection (3.6.5, 5.3.2 to 5.3.10, 5.3.22). */
 import { Common, Mining } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
-import { RuleBroken, RuleSkipped } from "../rule.ts"
 import { type ClientKit, type ClientRule, clientRule, type Visitor } from "./kit.ts"
 import {
   admitMiner,
@@ -17,6 +16,7 @@ import {
 } from "./mining-visit.ts"
 import { observedIn } from "./observed.ts"
 import { answer, greeted, refuses, setupSuccess } from "./reception.ts"
+import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 const rule = clientRule("mining")
 const observed = observedIn("mining")

@@ -1,7 +1,6 @@
 /** Rules for a mining client, a device or a proxy: jobs, shares and targets (5.3.11 to 5.3.17, 5.3.21). */
 import { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
-import { RuleBroken, RuleSkipped } from "../rule.ts"
 import { type ClientKit, type ClientRule, clientRule, type Miner } from "./kit.ts"
 import { harder } from "./mining-books.ts"
 import {
@@ -18,6 +17,7 @@ import {
   withGroups
 } from "./mining-visit.ts"
 import { observedIn } from "./observed.ts"
+import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 const rule = clientRule("mining")
 const observed = observedIn("mining")

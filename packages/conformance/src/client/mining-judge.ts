@@ -3,7 +3,6 @@ import { isVersionRolledWithin, ShareCheck, VERSION_MASK } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import type { ChannelBook, ChannelJob } from "./channel-book.ts"
 import type { Breach, Ledger } from "./ledger.ts"
-import type { MiningBooks } from "./mining-books.ts"
 
 type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
@@ -102,10 +101,18 @@ const judgeSolution = (
   return breach === undefined ? undefined : "invalid-share"
 }
 
+/** The state of a connection that a request to open a channel is judged by. */
+export interface OpenHistory {
+  /** Ids of the requests so far: each may be used once (5.3.2). */
+  readonly requestIds: ReadonlySet<number>
+  /** The client set REQUIRES_STANDARD_JOBS. */
+  readonly requiresStandardJobs: boolean
+}
+
 /** 5.3.2, 5.3.4. */
 export const judgeOpen = (
   ledger: Ledger,
-  { requestIds, requiresStandardJobs }: MiningBooks,
+  { requestIds, requiresStandardJobs }: OpenHistory,
   message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
 ): void => {
   const { maxTarget, nominalHashRate, requestId } = message

@@ -1,11 +1,11 @@
 /** A mining client under the eyes of the kit: it opens channels, is given jobs, and its shares are waited for (5.3). */
 import { Mining } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
-import { RuleBroken, RuleSkipped } from "../rule.ts"
 import type { ChannelBook } from "./channel-book.ts"
 import type { AcceptOptions, ClientKit, Miner, Visitor } from "./kit.ts"
 import { MiningBooks } from "./mining-books.ts"
 import { greeted, welcome } from "./reception.ts"
+import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 /** Sets up a mining client; channels open by themselves. */
 export const admitMiner = Effect.fnUntraced(function* (

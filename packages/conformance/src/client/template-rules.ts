@@ -1,10 +1,10 @@
 /** Rules for a client of Template Distribution: a pool, or a job declarator (7). */
 import { ExtensionsNegotiation, Frame, TemplateDistribution } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
-import { RuleBroken, RuleSkipped } from "../rule.ts"
 import { type ClientRule, clientRule } from "./kit.ts"
 import { observedIn } from "./observed.ts"
 import { admitTemplateUser, solutionOf, withTemplates } from "./template-visit.ts"
+import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 const rule = clientRule("template-distribution")
 const observed = observedIn("template-distribution", "no solution came")

@@ -1,10 +1,10 @@
 /** A template client under the eyes of the kit: it is given templates, and its solutions are waited for (7). */
 import { TemplateDistribution } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
-import { RuleBroken, RuleSkipped } from "../rule.ts"
 import type { ClientKit, TemplateUser } from "./kit.ts"
 import { greeted, welcome } from "./reception.ts"
 import { TemplateBooks } from "./template-books.ts"
+import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 /** Sets up a template client; its first templates go by themselves. */
 export const admitTemplateUser = Effect.fnUntraced(function* (
