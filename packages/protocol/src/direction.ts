@@ -3,9 +3,9 @@
  * section 8), and the functions that turn frames into messages and back.
  */
 import { Schema } from "effect"
-import type { Codec } from "./codec.ts"
-import { EncodeError } from "./error.ts"
-import { explainEncode, tooLong } from "./explain.ts"
+import type { Codec } from "./codec/codec.ts"
+import { EncodeError } from "./codec/error.ts"
+import { explainEncode, tooLong } from "./codec/explain.ts"
 import { Frame } from "./frame.ts"
 import { extensionTypeOf, type Message } from "./message.ts"
 

@@ -5,9 +5,9 @@
  */
 import { Schema } from "effect"
 import type { Direction } from "./direction.ts"
-import { EncodeError } from "./error.ts"
+import { EncodeError } from "./codec/error.ts"
 import { Frame } from "./frame.ts"
-import { B0_16M, U16, U32, U8 } from "./wire.ts"
+import { B0_16M, U16, U32, U8 } from "./codec/wire.ts"
 
 /** A channel's message that is none of ours. To forward it, change `channelId` and send it on. */
 export interface ForeignMessage {

@@ -3,7 +3,7 @@ import { type Direction, makeDirection } from "./direction.ts"
 import type { Extension } from "./extension.ts"
 import { type ForeignMessage, forwardingDirection } from "./forwarding.ts"
 import type { Message } from "./message.ts"
-import { withTlvs } from "./tlv-direction.ts"
+import { withTlvs } from "./tlv/tlv-direction.ts"
 
 export interface Protocol<ToServer, ToClient> {
   /** `protocol` of SetupConnection (section 3.6.1). */
