@@ -11,7 +11,7 @@ import { describe, expect, it } from "vitest"
 import { build } from "../assembly/compile.ts"
 import { authorityKey, DeviceServer, VALID_FROM } from "./device-server.ts"
 import { Random } from "./random.ts"
-import { javascriptDevice, type RawSettings, wasmDevice } from "./raw-device.ts"
+import { javascriptDevice, type RawSettings, wasmDevice } from "@sluice/testing/raw-device"
 
 const modules = {
   "header-only": new WebAssembly.Module(await deviceModule("header-only")),

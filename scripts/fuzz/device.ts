@@ -7,7 +7,7 @@ import { deviceModule } from "@sluice/embedded"
 import { NobleCurve } from "@sluice/noise"
 import { Common, Mining } from "@sluice/protocol"
 import { isDeepStrictEqual } from "node:util"
-import { javascriptDevice, wasmDevice } from "../../embedded/test/raw-device.ts"
+import { javascriptDevice, wasmDevice } from "@sluice/testing/raw-device"
 import type { Target } from "./target.ts"
 
 const MAX_PAYLOAD = 1024

@@ -3,7 +3,7 @@ import { coinbaseTags } from "@sluice/bitcoin"
 import { defaultExtranonceLayout, ExtranonceSpace, Server } from "@sluice/channels"
 import { DecodeError, Frame, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
 import { ok } from "node:assert/strict"
-import { futureTemplate, newPrevHash } from "../../packages/channels/test/templates.ts"
+import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 import type { Target } from "./target.ts"
 
 const START = 1_800_000_000

@@ -5,7 +5,7 @@ import { Mining } from "@sluice/protocol"
 import { Schema } from "effect"
 import { ClientConnection, type ClientEvent, latestNtime, type MinedShare, type Work } from "../src/index.ts"
 import { HASH_RATE, type Said, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const Step = Schema.Literals([
   "openStandard",

@@ -4,7 +4,7 @@ import { targetToDifficulty } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const kinds = ["standard", "extended"] as const
 

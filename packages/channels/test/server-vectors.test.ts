@@ -5,7 +5,7 @@ import { nBitsToTarget, targetToDifficulty } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { ExtranonceSpace, jobFromTemplate, Server } from "../src/index.ts"
 import { coinbaseRules, hex } from "./server-fixture.ts"
-import { ANY_TARGET, template } from "./templates.ts"
+import { ANY_TARGET, template } from "@sluice/testing/templates"
 import vectors from "./vectors/shares.json" with { type: "json" }
 
 it.each(vectors)("$name: $kind, $verdict", (vector) => {

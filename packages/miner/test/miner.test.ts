@@ -4,13 +4,13 @@ import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { Clock, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type Found, HashWorkerError, HashWorkers, Miner, MinerOptionError, type MinerOptions } from "../src/index.ts"
+import { nextEvent } from "@sluice/testing/miner-event"
 import {
   acceptStandard,
   advanceUntil,
   EASY_TARGET,
   extendedJob,
   job,
-  nextEvent,
   nextMessage,
   NTIME,
   OTHER_SERVER,

@@ -5,8 +5,9 @@ import { Mining } from "@sluice/protocol"
 import { type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { ANY_TARGET } from "../../channels/test/templates.ts"
-import { HASH_RATE, PoolAddress } from "./test-client.ts"
+import { ANY_TARGET } from "@sluice/testing/templates"
+import { PoolAddress } from "@sluice/testing/pool-worlds"
+import { HASH_RATE } from "./test-client.ts"
 
 type Kind = "standard" | "extended"
 

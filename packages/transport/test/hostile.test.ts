@@ -16,7 +16,8 @@ import {
 } from "@sluice/transport"
 import { Effect, Layer, Redacted, type Scope, Stream } from "effect"
 import * as Net from "node:net"
-import { authorityKey, logTo, noise, secretKey, setupFrame, strangerKey } from "./fixture.ts"
+import { setupFrame } from "@sluice/testing/setup-frame"
+import { authorityKey, logTo, noise, secretKey, strangerKey } from "./fixture.ts"
 
 const SETUP = setupFrame({ vendor: "hostile" })
 const MESSAGE = Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "" })

@@ -3,7 +3,7 @@
  * the frames of `vectors/tlvs.json`, of which the crates read some otherwise.
  */
 import { Frame, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
-import vectors from "../vectors/tlvs.json" with { type: "json" }
+import vectors from "../../packages/conformance/vectors/tlvs.json" with { type: "json" }
 import type { Explained } from "./differences.ts"
 import type { Plan, Tally } from "./messages.ts"
 import { Random, randomMessage, randomText } from "./random-message.ts"

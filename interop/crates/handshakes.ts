@@ -7,9 +7,9 @@ import { Frame } from "@sluice/protocol"
 import { FrameDialer, type FrameDuplex, FrameListener, Noise, Tcp } from "@sluice/transport"
 import { Deferred, Effect, Layer, Redacted } from "effect"
 import { createHash } from "node:crypto"
-import { expandHex } from "../test/compact.ts"
-import { makeRefusals } from "../test/make-handshakes.ts"
-import vectors from "../vectors/handshake.json" with { type: "json" }
+import { expandHex } from "@sluice/testing/compact-json"
+import { makeRefusals } from "@sluice/testing/handshake-vectors"
+import vectors from "../../packages/conformance/vectors/handshake.json" with { type: "json" }
 import type { Explained } from "./differences.ts"
 import { MESSAGES, type Plan, type Tally } from "./messages.ts"
 import { Random, randomMessage } from "./random-message.ts"

@@ -3,7 +3,7 @@ import { schnorr } from "@noble/curves/secp256k1.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js"
 import { createBase58check } from "@scure/base"
-import { compactHex } from "./compact.ts"
+import { compactHex } from "./compact-json.ts"
 import { type HandshakeInputs, Sealer, transcribe } from "./reference-handshake.ts"
 
 const base58check = createBase58check(sha256)

@@ -19,8 +19,8 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { TemplateClient, TemplateProvider, TemplateSource } from "../src/index.ts"
-import { solve } from "../test/solve.ts"
+import { TemplateClient, TemplateProvider, TemplateSource } from "@sluice/template-provider"
+import { solve } from "@sluice/testing/solution"
 
 const MODULE = "github.com/btcsuite/btcd@v0.24.2"
 const BUILD_SECONDS = 80

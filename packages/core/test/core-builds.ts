@@ -2,9 +2,9 @@
 import { schnorr } from "@noble/curves/secp256k1.js"
 import { elligatorSwift } from "@scure/btc-signer/p2p.js"
 import { Curve } from "@sluice/core"
-import { build as compileToWasm } from "../../core/assembly/compile.ts"
-import * as harness from "../../core/test/harness.ts"
-import type { HandshakeInputs } from "./reference-handshake.ts"
+import { build as compileToWasm } from "../assembly/compile.ts"
+import * as harness from "./harness.ts"
+import type { HandshakeInputs } from "@sluice/testing/reference-handshake"
 
 export interface CoreBuild {
   readonly name: string

@@ -55,7 +55,7 @@ const main = async (): Promise<void> => {
   } finally {
     peer.close()
   }
-  const page = readFileSync(new URL("../../../docs/interop.md", import.meta.url), "utf8")
+  const page = readFileSync(new URL("../../docs/interop.md", import.meta.url), "utf8")
   for (const [name, times] of explained) {
     if (!page.includes(`| ${name} `)) throw new Error(`docs/interop.md has no row for "${name}"`)
     console.log(`  explained in docs/interop.md, ${times} times: ${name}`)

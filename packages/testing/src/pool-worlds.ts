@@ -1,12 +1,23 @@
 /** A pool with what it needs around it, for tests: in memory under a test clock, or on real sockets with Noise. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
-import { type FrameDialer, Memory, MiningListener, Noise, Plain, Setup, Tcp } from "@sluice/transport"
+import {
+  type FrameDialer,
+  Memory,
+  MiningListener,
+  Noise,
+  Plain,
+  type ServerAddress,
+  Setup,
+  Tcp
+} from "@sluice/transport"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { Context, Effect, Layer, Logger, Option } from "effect"
-import { Pool, type PoolOptionError, type PoolOptions } from "../src/index.ts"
-import { futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
-import { PoolAddress } from "./test-client.ts"
+import { Pool, type PoolOptionError, type PoolOptions } from "@sluice/pool"
+import { futureTemplate, newPrevHash } from "./templates.ts"
+
+/** Where the pool of a test is. */
+export class PoolAddress extends Context.Service<PoolAddress, ServerAddress>()("test/PoolAddress") {}
 
 export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 

@@ -84,7 +84,7 @@ export class Program {
   }
 }
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+const main = fileURLToPath(new URL("../../../programs/src/main.ts", import.meta.url))
 /** Compiled code is kept from one process and one run of the tests to the next, which halves the time to start in. */
 const compileCache = join(tmpdir(), "sluice-test-compiled")
 
