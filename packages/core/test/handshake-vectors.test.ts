@@ -1,17 +1,6 @@
 /** Both builds of the portable core against the handshakes of the conformance vectors. */
 import { createHash } from "node:crypto"
-import {
-  ACT1_SIZE,
-  ACT2_SIZE,
-  HANDSHAKE_BAD_CERTIFICATE_TAG,
-  HANDSHAKE_BAD_SIGNATURE,
-  HANDSHAKE_BAD_STATIC_KEY_TAG,
-  HANDSHAKE_CERTIFICATE_VERSION,
-  HANDSHAKE_EXPIRED,
-  HANDSHAKE_NOT_YET_VALID,
-  HANDSHAKE_OK,
-  HANDSHAKE_TOO_SHORT
-} from "@sluice/core"
+import { Handshake } from "@sluice/core"
 import { expandHex } from "@sluice/testing/compact-json"
 import { describe, expect, test } from "vitest"
 import vectors from "../../conformance/vectors/handshake.json" with { type: "json" }
@@ -22,13 +11,13 @@ const hex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, "
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
 const CODES: Readonly<Record<string, number>> = {
-  "bad-static-key-tag": HANDSHAKE_BAD_STATIC_KEY_TAG,
-  "bad-certificate-tag": HANDSHAKE_BAD_CERTIFICATE_TAG,
-  "certificate-version": HANDSHAKE_CERTIFICATE_VERSION,
-  "bad-signature": HANDSHAKE_BAD_SIGNATURE,
-  "not-yet-valid": HANDSHAKE_NOT_YET_VALID,
-  expired: HANDSHAKE_EXPIRED,
-  "too-short": HANDSHAKE_TOO_SHORT
+  "bad-static-key-tag": Handshake.HANDSHAKE_BAD_STATIC_KEY_TAG,
+  "bad-certificate-tag": Handshake.HANDSHAKE_BAD_CERTIFICATE_TAG,
+  "certificate-version": Handshake.HANDSHAKE_CERTIFICATE_VERSION,
+  "bad-signature": Handshake.HANDSHAKE_BAD_SIGNATURE,
+  "not-yet-valid": Handshake.HANDSHAKE_NOT_YET_VALID,
+  expired: Handshake.HANDSHAKE_EXPIRED,
+  "too-short": Handshake.HANDSHAKE_TOO_SHORT
 }
 
 // Places in a build's arena.
@@ -50,7 +39,7 @@ const take = (build: CoreBuild, at: number, length: number): Uint8Array => build
 const start = (build: CoreBuild, { inputs }: Handshake): void => {
   put(build, SECRET, inputs.initiatorEphemeralSecret)
   build.call.newInitiator()
-  expect(build.call.initiatorStart(SECRET, SECRET, ACT1)).toBe(HANDSHAKE_OK)
+  expect(build.call.initiatorStart(SECRET, SECRET, ACT1)).toBe(Handshake.HANDSHAKE_OK)
 }
 
 const respond = (build: CoreBuild, { certificate, inputs }: Handshake): void => {
@@ -59,18 +48,18 @@ const respond = (build: CoreBuild, { certificate, inputs }: Handshake): void => 
   put(build, CERTIFICATE, certificate.bytes)
   build.call.newResponder(STATIC_SECRET, STATIC_KEY, CERTIFICATE)
   put(build, SECRET, inputs.responderEphemeralSecret)
-  expect(build.call.responderRespond(ACT1, SECRET, SECRET, ACT2)).toBe(HANDSHAKE_OK)
+  expect(build.call.responderRespond(ACT1, SECRET, SECRET, ACT2)).toBe(Handshake.HANDSHAKE_OK)
 }
 
 describe.each(await coreBuilds(handshakes.map(({ inputs }) => inputs)))("core as $name", (build) => {
   test.each(handshakes)("$title: both sides send these bytes and agree", (handshake) => {
     start(build, handshake)
-    expect(hexOf(take(build, ACT1, ACT1_SIZE))).toBe(handshake.act1)
+    expect(hexOf(take(build, ACT1, Handshake.ACT1_SIZE))).toBe(handshake.act1)
     respond(build, handshake)
-    expect(hexOf(take(build, ACT2, ACT2_SIZE))).toBe(handshake.act2)
+    expect(hexOf(take(build, ACT2, Handshake.ACT2_SIZE))).toBe(handshake.act2)
     put(build, AUTHORITY, handshake.authorityPublicKey)
     const { validFrom } = handshake.inputs.certificate
-    expect(build.call.initiatorFinish(ACT2, AUTHORITY, (validFrom + 1) | 0, 0)).toBe(HANDSHAKE_OK)
+    expect(build.call.initiatorFinish(ACT2, AUTHORITY, (validFrom + 1) | 0, 0)).toBe(Handshake.HANDSHAKE_OK)
     build.call.initiatorPeer(PLAIN)
     expect(hexOf(take(build, PLAIN, 74))).toBe(handshake.certificate.bytes)
     expect(hexOf(take(build, PLAIN + 74, 32))).toBe(handshake.responderStaticKey)
@@ -103,7 +92,7 @@ describe.each(await coreBuilds(handshakes.map(({ inputs }) => inputs)))("core as
     put(build, AUTHORITY, authorityPublicKey)
     const length = act2.length / 2
     const code =
-      length < ACT2_SIZE
+      length < Handshake.ACT2_SIZE
         ? build.call.initiatorFinishShort(ACT2, length, AUTHORITY, now, 0)
         : build.call.initiatorFinish(ACT2, AUTHORITY, now, 0)
     expect(code).toBe(CODES[error])

@@ -3,7 +3,7 @@
  * made-up transactions, long polling and a stream of events. `JsonRpcServer` and `ZmqPublisher` show it to the outside as
  * Bitcoin Core shows itself; in one process `nodeRpc` and `nodeNotifications` give the same services without sockets.
  */
-import { nBitsToTarget } from "@sluice/core"
+import { Target } from "@sluice/core"
 import {
   Clock,
   Context,
@@ -231,7 +231,7 @@ const checkOptions = Effect.fnUntraced(function* (options: DevNodeOptions) {
     return yield* new DevNodeOptionError({ option, message: `${option} is a whole number; got ${value}` })
   })
   const bits = yield* whole("bits", options.bits ?? DEFAULT_BITS, 0, 0xffffffff)
-  if (!nBitsToTarget(bits | 0, new Uint8Array(32), 0)) {
+  if (!Target.nBitsToTarget(bits | 0, new Uint8Array(32), 0)) {
     return yield* new DevNodeOptionError({
       option: "bits",
       message:

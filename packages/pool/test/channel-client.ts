@@ -1,6 +1,6 @@
 /** A client of a pool that is a real one: the client's machine of @sluice/channels, which checks every message, and mines. */
 import { ClientConnection, type ClientEvent, type Work } from "@sluice/channels"
-import { compareU256, ShareCheck } from "@sluice/core"
+import { ShareCheck, Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
 import { Clock, Context, Effect, Layer, Stream } from "effect"
@@ -115,7 +115,7 @@ export class ChannelClient {
       check.merkleRoot(coinbasePrefix, extranoncePrefix, extranonce, coinbaseSuffix, merklePath, merklePath.length / 32)
     }
     do check.hash(version, prevHash, check.root, ntime, nbits, ++this.#nonce)
-    while (compareU256(check.digest, 0, target, 0) > 0)
+    while (Target.compareU256(check.digest, 0, target, 0) > 0)
     return { jobId, nonce: this.#nonce, ntime, version, extranonce }
   }
 }

@@ -5,7 +5,7 @@
  * asked for; what the server does to the target afterwards changes how often a share is found, as it would for a device.
  */
 import { type ClientChannel, HASHES_PER_DIFFICULTY, latestNtime, type Work } from "@sluice/channels"
-import { targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { type FoundShare, Search } from "@sluice/miner"
 import type { AcknowledgedShare } from "./options.ts"
 
@@ -89,4 +89,5 @@ export class SwarmChannel<Owner = unknown> {
   }
 }
 
-const hashesFor = ({ target }: Work): number => Math.max(1, targetToDifficulty(target, 0) * HASHES_PER_DIFFICULTY)
+const hashesFor = ({ target }: Work): number =>
+  Math.max(1, Target.targetToDifficulty(target, 0) * HASHES_PER_DIFFICULTY)

@@ -2,7 +2,7 @@
  * The device as WebAssembly and as JavaScript behind one interface, so that both can be given the same bytes: an event is
  * the list of all its numbers and its text.
  */
-import { type Curve, EVENT_NONE, ExtendedDevice, StandardDevice } from "@sluice/core"
+import { type Curve, MiningDevice } from "@sluice/core"
 
 export interface RawDevice {
   readonly connect: (random: Uint8Array, unixSeconds: number, nowMs: number) => boolean
@@ -57,7 +57,7 @@ export const wasmDevice = (
         memory.set(bytes.subarray(at, at + length), call("receiveAt"))
         call("received", length)
         at += length
-        for (let kind = call("nextEvent"); kind !== EVENT_NONE; kind = call("nextEvent")) {
+        for (let kind = call("nextEvent"); kind !== MiningDevice.EVENT_NONE; kind = call("nextEvent")) {
           const sum = BigInt.asUintN(64, exports["eventDifficultySum"]!() as unknown as bigint)
           events.push([
             kind,
@@ -99,12 +99,14 @@ export const javascriptDevice = (
   maxPayload: number,
   headerOnly: boolean
 ): RawDevice => {
-  const device = headerOnly ? new StandardDevice(curve, maxPayload) : new ExtendedDevice(curve, maxPayload)
+  const device = headerOnly
+    ? new MiningDevice.StandardDevice(curve, maxPayload)
+    : new MiningDevice.ExtendedDevice(curve, maxPayload)
   const { event, link, work } = device
   link.isPlain = settings.plain
   link.authorityKey.set(settings.authorityKey)
   device.settings.flags = settings.flags
-  if (device instanceof ExtendedDevice) {
+  if (device instanceof MiningDevice.ExtendedDevice) {
     device.isExtended = settings.extended
     device.minExtranonceSize = settings.minExtranonceSize
   }
@@ -120,7 +122,7 @@ export const javascriptDevice = (
         link.input.set(bytes.subarray(at, at + length), link.receiveAt())
         link.received(length)
         at += length
-        for (let kind = device.next(); kind !== EVENT_NONE; kind = device.next()) {
+        for (let kind = device.next(); kind !== MiningDevice.EVENT_NONE; kind = device.next()) {
           const sum = (BigInt(event.sumHigh >>> 0) << 32n) | BigInt(event.sumLow >>> 0)
           events.push([
             kind,
@@ -133,7 +135,7 @@ export const javascriptDevice = (
       return events
     },
     submit: (jobId, nonce, ntime, version, extranonce) =>
-      device instanceof ExtendedDevice
+      device instanceof MiningDevice.ExtendedDevice
         ? device.submitExtended(jobId | 0, nonce | 0, ntime | 0, version | 0, extranonce, 0)
         : device.submit(jobId | 0, nonce | 0, ntime | 0, version | 0),
     look: () => {

@@ -1,6 +1,6 @@
 /** What a pool and its miners do with a template, in one step: a coinbase, and the first nonce whose hash meets the target. */
 import { addWitness, coinbaseTags, coinbaseTxid, merkleRootFromPath, splitCoinbase } from "@sluice/bitcoin"
-import { HEADER_SIZE, HeaderHasher, writeHeader } from "@sluice/core"
+import { Header } from "@sluice/core"
 import { TemplateDistribution } from "@sluice/protocol"
 
 /** A whole coinbase for a template, which pays everything to OP_TRUE. */
@@ -30,9 +30,9 @@ export const solve = (
   const coinbaseTx = coinbaseFor(template, options.extranonce)
   const root = merkleRootFromPath(coinbaseTxid(coinbaseTx), template.merklePath)
   const version = options.version ?? template.version
-  const header = new Uint8Array(HEADER_SIZE)
-  writeHeader(header, 0, version, prevHash.prevHash, 0, root, 0, prevHash.headerTimestamp, prevHash.nbits, 0)
-  const hasher = new HeaderHasher()
+  const header = new Uint8Array(Header.HEADER_SIZE)
+  Header.writeHeader(header, 0, version, prevHash.prevHash, 0, root, 0, prevHash.headerTimestamp, prevHash.nbits, 0)
+  const hasher = new Header.HeaderHasher()
   hasher.load(header, 0)
   const headerNonce = hasher.search(0, 1_000_000, prevHash.target, 0)
   if (headerNonce < 0) throw new Error("no nonce in a million")

@@ -1,5 +1,5 @@
 /** Rules for a mining server: opening, changing and closing channels (5.2, 5.3.2 to 5.3.10). */
-import { compareU256 } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { Frame, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import {
@@ -66,7 +66,7 @@ export const channelRules: ReadonlyArray<Rule> = [
             Mining.OpenExtendedMiningChannelSuccess
           )
           if (answer._tag === "OpenMiningChannel.Error") return
-          const holds = compareU256(answer.target, 0, maxTarget, 0) <= 0
+          const holds = Target.compareU256(answer.target, 0, maxTarget, 0) <= 0
           yield* insist(holds, `a target of at most ${numberOf(maxTarget)}`, numberOf(answer.target))
         })
     )
@@ -207,7 +207,7 @@ export const channelRules: ReadonlyArray<Rule> = [
         return yield* insist(false, "SetTarget", `UpdateChannel.Error "${answer.errorCode}"`)
       }
       yield* insist(isFor(opened, answer), `a SetTarget for channel ${opened.channelId}`, `one for ${answer.channelId}`)
-      const holds = compareU256(answer.maximumTarget, 0, maximumTarget, 0) <= 0
+      const holds = Target.compareU256(answer.maximumTarget, 0, maximumTarget, 0) <= 0
       yield* insist(holds, `a target of at most ${numberOf(maximumTarget)}`, numberOf(answer.maximumTarget))
     })
   ),

@@ -1,5 +1,5 @@
 /** A channel as a miner sees it, for scripts: opened, given work, and mined on with the core's hasher (5.3). */
-import { compareU256, HEADER_SIZE, HeaderHasher, ShareCheck, writeHeader } from "@sluice/core"
+import { Header, ShareCheck, Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "../peer.ts"
@@ -164,9 +164,20 @@ export const mine = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Share, RuleSkipped> {
   const { channelId, job, opened, prevHash } = channel
   const { extranonce, ntime, version } = { ...plainShare(channel), ...changes }
-  const header = new Uint8Array(HEADER_SIZE)
-  writeHeader(header, 0, version, prevHash.prevHash, 0, merkleRootOf(channel, extranonce), 0, ntime, prevHash.nbits, 0)
-  const hasher = new HeaderHasher()
+  const header = new Uint8Array(Header.HEADER_SIZE)
+  Header.writeHeader(
+    header,
+    0,
+    version,
+    prevHash.prevHash,
+    0,
+    merkleRootOf(channel, extranonce),
+    0,
+    ntime,
+    prevHash.nbits,
+    0
+  )
+  const hasher = new Header.HeaderHasher()
   hasher.load(header, 0)
   const share = (nonce: number): Share =>
     Mining.SubmitSharesExtended.make({
@@ -184,7 +195,7 @@ export const mine = Effect.fnUntraced(function* (
     for (let nonce = firstNonce; nonce < firstNonce + 10_000; nonce++) {
       hasher.hash(nonce, hash, 0)
       // Well above, so that a target that just got easier does not matter.
-      if (compareU256(hash, 0, target, 0) > 0 && hash[31]! >= 0x80) return share(nonce)
+      if (Target.compareU256(hash, 0, target, 0) > 0 && hash[31]! >= 0x80) return share(nonce)
     }
     return yield* new RuleSkipped({ why: "every hash meets the channel's target" })
   }

@@ -1,5 +1,5 @@
 /** Rules for the server of any protocol, below messages: the handshake and encrypted frames (3.2, 4.5, 4.6). */
-import { ACT1_SIZE, ACT2_SIZE } from "@sluice/core"
+import { Handshake } from "@sluice/core"
 import { Curve, entropy } from "@sluice/noise"
 import { Common, Frame } from "@sluice/protocol"
 import type { Duplex } from "@sluice/transport"
@@ -67,12 +67,12 @@ export const wireRules: ReadonlyArray<Rule> = [
       yield* onlyEncrypted(kit)
       const duplex = yield* kit.connectRaw
       const act1 = yield* makeAct1
-      yield* Effect.ignore(duplex.write(() => act1.slice(0, ACT1_SIZE - 1)))
+      yield* Effect.ignore(duplex.write(() => act1.slice(0, Handshake.ACT1_SIZE - 1)))
       const early = yield* read(duplex, 1, kit.quietMs)
       yield* insist(early.length === 0, "nothing before the 64th byte", `${early.length} bytes`)
-      yield* Effect.ignore(duplex.write(() => act1.slice(ACT1_SIZE - 1)))
-      const act2 = yield* read(duplex, ACT2_SIZE, kit.answerMs)
-      yield* insist(act2.length === ACT2_SIZE, `${ACT2_SIZE} bytes`, `${act2.length}`)
+      yield* Effect.ignore(duplex.write(() => act1.slice(Handshake.ACT1_SIZE - 1)))
+      const act2 = yield* read(duplex, Handshake.ACT2_SIZE, kit.answerMs)
+      yield* insist(act2.length === Handshake.ACT2_SIZE, `${Handshake.ACT2_SIZE} bytes`, `${act2.length}`)
     })
   ),
 
@@ -112,7 +112,7 @@ const withPayloadOf = (frame: Uint8Array, size: number): Uint8Array => {
 const makeAct1 = Effect.gen(function* () {
   const curve = yield* Curve.Curve
   const random = yield* entropy
-  const act1 = new Uint8Array(ACT1_SIZE)
+  const act1 = new Uint8Array(Handshake.ACT1_SIZE)
   return curve.createEllSwift(random(32), random(32), act1, 0) ? act1 : yield* Effect.die(new Error("no ephemeral key"))
 })
 

@@ -1,6 +1,6 @@
 /** The device module's events as those of the client in @sluice/channels, which the miner's machine understands. */
 import type { ClientEvent, PendingShare, StandardWork } from "@sluice/channels"
-import { PENDING_SHARES } from "@sluice/core"
+import { MiningDevice } from "@sluice/core"
 import type { DeviceModuleEvent, DeviceModuleWork } from "@sluice/embedded"
 import { Mining } from "@sluice/protocol"
 
@@ -12,7 +12,7 @@ export class DeviceEvents {
 
   submitted(sequenceNumber: number, jobId: number, now: number): void {
     this.#pending.set(sequenceNumber, { sequenceNumber, jobId, submittedAt: now })
-    if (this.#pending.size > PENDING_SHARES) this.#takeOldest()
+    if (this.#pending.size > MiningDevice.PENDING_SHARES) this.#takeOldest()
   }
 
   translate(events: ReadonlyArray<DeviceModuleEvent>, now: number): ReadonlyArray<ClientEvent> {

@@ -1,6 +1,6 @@
 /** A `Session` that the device module runs: bytes of a `Duplex` in and out, its events as the miner's machine takes them. */
 import { type ClientEvent, ProtocolViolation, SERVER_RULES, type ServerRule } from "@sluice/channels"
-import { RULE_STANDARD_CHANNELS } from "@sluice/core"
+import { MiningDevice } from "@sluice/core"
 import { DeviceModule, type DeviceModuleEvent } from "@sluice/embedded"
 import type { Entropy } from "@sluice/noise"
 import { Mining, printable } from "@sluice/protocol"
@@ -69,7 +69,7 @@ export const dialDevice = Effect.fnUntraced(function* (
       if (failed === undefined) continue
       const failure = failureOf(failed, server)
       // The server is right in all else: there is a connection, and no session on it.
-      if (failed._tag === "Failed" && failed.rule === RULE_STANDARD_CHANNELS) return failure
+      if (failed._tag === "Failed" && failed.rule === MiningDevice.RULE_STANDARD_CHANNELS) return failure
       return yield* failure
     }
   })

@@ -3,7 +3,7 @@
  * loop every 50 ms for new work. It speaks the messages of Effect's worker platform (`[0]` ready, `[1, data]` to the
  * parent; `[0, data]` and `[1]` close from it) without loading Effect, which would cost each thread 30 MB.
  */
-import { HeaderHasher } from "@sluice/core"
+import { Header } from "@sluice/core"
 import { parentPort } from "node:worker_threads"
 import { type FromThread, SharedState, type ToThread } from "./hash-thread-message.ts"
 import { FULL_SEARCH_SPACE, type Lane, Search } from "./search.ts"
@@ -82,7 +82,7 @@ const receive = (message: ToThread): void => {
 }
 
 const measure = (): number => {
-  const hasher = new HeaderHasher()
+  const hasher = new Header.HeaderHasher()
   const target = new Uint8Array(32)
   const hashFor = (milliseconds: number): number => {
     const start = performance.now()

@@ -3,7 +3,7 @@
  * and the hash tells whether it is a block.
  */
 import type { Work } from "@sluice/channels"
-import { compareU256, nBitsToTarget, ShareCheck, targetToDifficulty } from "@sluice/core"
+import { ShareCheck, Target } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "./search.ts"
 
 export interface JudgedShare {
@@ -28,7 +28,8 @@ export class Judge {
     if (!check.meets(work.target, 0)) return undefined
     const hash = check.digest.slice()
     const isBlock =
-      nBitsToTarget(work.nbits, this.#networkTarget, 0) && compareU256(hash, 0, this.#networkTarget, 0) <= 0
-    return { share, work, hash, difficulty: targetToDifficulty(hash, 0), isBlock }
+      Target.nBitsToTarget(work.nbits, this.#networkTarget, 0) &&
+      Target.compareU256(hash, 0, this.#networkTarget, 0) <= 0
+    return { share, work, hash, difficulty: Target.targetToDifficulty(hash, 0), isBlock }
   }
 }

@@ -7,7 +7,7 @@
  * nor an extended channel.
  */
 import type { ExtendedWork, Work } from "@sluice/channels"
-import { HEADER_SIZE, HeaderHasher, nextVersion, ShareCheck, VERSION_MASK, writeHeader } from "@sluice/core"
+import { Header, ShareCheck, Version } from "@sluice/core"
 
 /** The part of the nonces that one thread has: the `index`th of `count` equal ranges. */
 export interface Lane {
@@ -43,8 +43,8 @@ export class Search {
   readonly #space: SearchSpace
   readonly #firstNonce: number
   readonly #nonceCount: number
-  readonly #hasher = new HeaderHasher()
-  readonly #header = new Uint8Array(HEADER_SIZE)
+  readonly #hasher = new Header.HeaderHasher()
+  readonly #header = new Uint8Array(Header.HEADER_SIZE)
   #root: Uint8Array
   readonly #extranonce: Uint8Array
   readonly #check = new ShareCheck()
@@ -113,7 +113,8 @@ export class Search {
   #nextVersion(): boolean {
     if (!this.work.versionRollingAllowed) return false
     this.#versionIndex = (this.#versionIndex + 1) % this.#space.versions
-    this.#version = this.#versionIndex === 0 ? this.work.version : nextVersion(this.#version, VERSION_MASK)
+    this.#version =
+      this.#versionIndex === 0 ? this.work.version : Version.nextVersion(this.#version, Version.VERSION_MASK)
     return this.#versionIndex !== 0
   }
 
@@ -138,7 +139,7 @@ export class Search {
 
   #load(): void {
     const { nbits, prevHash } = this.work
-    writeHeader(this.#header, 0, this.#version, prevHash, 0, this.#root, 0, this.#ntime, nbits, 0)
+    Header.writeHeader(this.#header, 0, this.#version, prevHash, 0, this.#root, 0, this.#ntime, nbits, 0)
     this.#hasher.load(this.#header, 0)
   }
 }

@@ -3,7 +3,7 @@
  * a script wants to send is made here, so that the books are right before the client can answer. Pure but for random bytes.
  */
 import { coinbasePrefix, coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
-import { compareU256, difficultyToTarget, targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { ChannelBook, rootOf } from "./channel-book.ts"
 import type { ToServer } from "../conduct.ts"
@@ -265,8 +265,8 @@ const ntimeOf = ({ prevHash }: ChannelBook, now: number): number =>
 const targetFor = (hashesPerSecond: number, sharesPerMinute: number, maxTarget: Uint8Array): Uint8Array => {
   const target = new Uint8Array(32)
   const hashes = Number.isFinite(hashesPerSecond) ? Math.max(1, (hashesPerSecond * 60) / sharesPerMinute) : 1
-  difficultyToTarget(hashes / 2 ** 32, target, 0)
-  return compareU256(target, 0, maxTarget, 0) <= 0 ? target : maxTarget.slice()
+  Target.difficultyToTarget(hashes / 2 ** 32, target, 0)
+  return Target.compareU256(target, 0, maxTarget, 0) <= 0 ? target : maxTarget.slice()
 }
 
 /** The target divided by 2^bits. */
@@ -276,7 +276,7 @@ export const harder = (target: Uint8Array, bits: number): Uint8Array => {
 }
 
 const successFrame = (channelId: number, lastSequenceNumber: number, target: Uint8Array): Uint8Array => {
-  const newSharesSum = BigInt(Math.round(targetToDifficulty(target, 0)))
+  const newSharesSum = BigInt(Math.round(Target.targetToDifficulty(target, 0)))
   const message = { channelId, lastSequenceNumber, newSubmitsAcceptedCount: 1, newSharesSum }
   return Mining.SubmitSharesSuccess.codec.encode(Mining.SubmitSharesSuccess.make(message))
 }

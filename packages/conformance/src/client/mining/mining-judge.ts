@@ -1,5 +1,5 @@
 /** What a client sends on the Mining Protocol, held against the books (5.3). Pure; each gives what is to be answered. */
-import { isVersionRolledWithin, ShareCheck, VERSION_MASK } from "@sluice/core"
+import { ShareCheck, Version } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import type { ChannelBook, ChannelJob } from "./channel-book.ts"
 import type { Breach, Ledger } from "../ledger.ts"
@@ -77,7 +77,7 @@ const judgeSolution = (
     note("client-shares.extranonce", extranonce.length === size, `${size} bytes of extranonce`, `${extranonce.length}`)
   }
   if (job.versionRollingAllowed) {
-    const holds = isVersionRolledWithin(job.version | 0, version | 0, VERSION_MASK)
+    const holds = Version.isVersionRolledWithin(job.version | 0, version | 0, Version.VERSION_MASK)
     note("client-shares.version-bits", holds, `${hex(job.version)} but for the bits of BIP323`, hex(version))
   } else {
     note("client-shares.version-fixed", version === job.version, hex(job.version), hex(version))

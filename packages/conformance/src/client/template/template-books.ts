@@ -12,7 +12,7 @@ import {
   type Transaction,
   witnessCommitmentOutput
 } from "@sluice/bitcoin"
-import { isVersionRolledWithin, nBitsToTarget, ShareCheck, VERSION_MASK } from "@sluice/core"
+import { ShareCheck, Target, Version } from "@sluice/core"
 import { TemplateDistribution } from "@sluice/protocol"
 import type { ToServer } from "../conduct.ts"
 import type { Breach, Ledger } from "../ledger.ts"
@@ -110,7 +110,7 @@ export class TemplateBooks {
   /** A new block, with a future template that is to be worked on. */
   newPrevHash(templateId: bigint, now: number): Uint8Array {
     const target = new Uint8Array(32)
-    nBitsToTarget(EASIEST, target, 0)
+    Target.nBitsToTarget(EASIEST, target, 0)
     const message = TemplateDistribution.SetNewPrevHash.make({
       templateId,
       prevHash: this.random(32),
@@ -159,7 +159,7 @@ export class TemplateBooks {
     ledger.note("client-templates.stale", !knowsBetter, stale, `one of template ${templateId}`)
     this.shown = Math.max(this.shown, prevHashNumber)
 
-    const rolled = isVersionRolledWithin(template.version | 0, version | 0, VERSION_MASK)
+    const rolled = Version.isVersionRolledWithin(template.version | 0, version | 0, Version.VERSION_MASK)
     const versions = `0x${template.version.toString(16)} but for the bits of BIP323`
     ledger.note("client-solutions.version", rolled, versions, `0x${version.toString(16)}`)
     const first = prevHash.headerTimestamp
