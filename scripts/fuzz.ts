@@ -9,20 +9,20 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { Coverage, fuzz, Random } from "./fuzz/loop.ts"
-import type { Target } from "./fuzz/target.ts"
+import type { FuzzTarget } from "./fuzz/target.ts"
 import { targets } from "./fuzz/targets.ts"
 
-const corpusOf = ({ name }: Target): string => fileURLToPath(new URL(`fuzz-corpus/${name}/`, import.meta.url))
+const corpusOf = ({ name }: FuzzTarget): string => fileURLToPath(new URL(`fuzz-corpus/${name}/`, import.meta.url))
 
 /** What earlier runs kept, one input a file, as hex. */
-export const readCorpus = (target: Target): ReadonlyArray<Uint8Array> => {
+export const readCorpus = (target: FuzzTarget): ReadonlyArray<Uint8Array> => {
   mkdirSync(corpusOf(target), { recursive: true })
   return readdirSync(corpusOf(target)).map((name) =>
     Uint8Array.from(Buffer.from(readFileSync(corpusOf(target) + name, "utf8").trim(), "hex"))
   )
 }
 
-const keep = (target: Target, input: Uint8Array): void => {
+const keep = (target: FuzzTarget, input: Uint8Array): void => {
   const name = createHash("sha256").update(input).digest("hex").slice(0, 16)
   writeFileSync(`${corpusOf(target)}${name}.hex`, `${Buffer.from(input).toString("hex")}\n`)
 }

@@ -6,7 +6,7 @@
  */
 import aschacha from "@chainsafe/as-chacha20poly1305"
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js"
-import { ChaCha20Poly1305 } from "@sluice/core"
+import { Aead } from "@sluice/core"
 import { createCipheriv, createDecipheriv } from "node:crypto"
 import { keep, type Case } from "./case.ts"
 
@@ -14,7 +14,7 @@ const key = Uint8Array.from({ length: 32 }, (_, i) => i * 7)
 const nonce = new Uint8Array(12)
 const noData = new Uint8Array(0)
 
-const ours = new ChaCha20Poly1305()
+const ours = new Aead.ChaCha20Poly1305()
 ours.setKey(key, 0)
 const chainsafe = new aschacha.ChaCha20Poly1305(aschacha.newInstance())
 

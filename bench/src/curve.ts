@@ -2,7 +2,7 @@
  * The elliptic curve of the handshake: single operations, and all that each side does with one, in WebAssembly against
  * @noble/curves with the ElligatorSwift of @scure/btc-signer.
  */
-import { certificateDigest, Initiator, Responder, type Curve } from "@sluice/core"
+import { CertificateBytes, type Curve, Handshake } from "@sluice/core"
 import { curveModule, WasmCurve } from "@sluice/embedded"
 import { NobleCurve } from "@sluice/noise"
 import { keep, type Case } from "./case.ts"
@@ -31,10 +31,10 @@ must(wasm.sign(message, secret, message, signature, 0))
 // A certificate for the years 1970 to 2106, by an authority whose key is the server's own.
 const digest = new Uint8Array(32)
 certificate.fill(0xff, 6, 10)
-certificateDigest(0, 0, -1, publicKey, 0, digest, 0)
+CertificateBytes.certificateDigest(0, 0, -1, publicKey, 0, digest, 0)
 must(wasm.sign(digest, secret, message, certificate, 10))
-must(new Initiator(wasm).start(ephemeral, message, act1, 0) === 0)
-must(new Responder(wasm, secret, ours, certificate).respond(act1, 0, secret, message, act2, 0) === 0)
+must(new Handshake.Initiator(wasm).start(ephemeral, message, act1, 0) === 0)
+must(new Handshake.Responder(wasm, secret, ours, certificate).respond(act1, 0, secret, message, act2, 0) === 0)
 
 // Encodings take more or fewer attempts: each run uses the next of 64 entropies, both curves the same ones.
 const entropies = Array.from({ length: 64 }, (_, i) => bytes(2 * i + 1, 32))
@@ -56,11 +56,11 @@ export const cases: ReadonlyArray<Case> = [
   operation("curve: xOnly", (curve) => curve.xOnly(theirs, 0, out, 0)),
   operation("curve: verify", (curve) => curve.verify(message, 0, signature, 0, publicKey, 0)),
   operation("curve: responder's handshake", (curve, i) => {
-    const responder = new Responder(curve, secret, ours, certificate)
+    const responder = new Handshake.Responder(curve, secret, ours, certificate)
     return responder.respond(act1, 0, secret, entropies[i]!, out, 0) === 0
   }),
   operation("curve: initiator's handshake", (curve) => {
-    const initiator = new Initiator(curve)
+    const initiator = new Handshake.Initiator(curve)
     return initiator.start(ephemeral, message, out, 0) === 0 && initiator.finish(act2, 0, publicKey, 1e9, 0) === 0
   })
 ]

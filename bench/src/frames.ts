@@ -2,13 +2,7 @@
  * Frames out of one chunk of 64 KB, as a socket gives it, plain and encrypted, and frames encrypted for one write; against
  * the two AEAD calls that each encrypted frame cannot do without, its header's and its payload's.
  */
-import {
-  ChaCha20Poly1305,
-  CipherState,
-  ENCRYPTED_HEADER_SIZE,
-  encryptedPayloadLength,
-  FRAME_HEADER_SIZE
-} from "@sluice/core"
+import { Aead, CipherState, FrameLayout } from "@sluice/core"
 import { type Frame, Mining } from "@sluice/protocol"
 import { FrameReader, Noise } from "@sluice/transport"
 import { type AsyncCase, type Case, keep, type Row } from "./case.ts"
@@ -59,8 +53,8 @@ const fill = (size: number, put: (chunk: Uint8Array, at: number) => void) => {
 }
 
 const casesOf = (kind: string, frame: Uint8Array): ReadonlyArray<AsyncCase> => {
-  const payloadLength = frame.length - FRAME_HEADER_SIZE
-  const sealedLength = ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(payloadLength)
+  const payloadLength = frame.length - FrameLayout.FRAME_HEADER_SIZE
+  const sealedLength = FrameLayout.ENCRYPTED_HEADER_SIZE + FrameLayout.encryptedPayloadLength(payloadLength)
   const sealer = keyed()
   const plain = fill(frame.length, (chunk, at) => chunk.set(frame, at))
   const sealed = fill(sealedLength, (chunk, at) => sealer.sealFrame(frame, 0, chunk, at))
@@ -74,7 +68,7 @@ const casesOf = (kind: string, frame: Uint8Array): ReadonlyArray<AsyncCase> => {
     keep(found)
   }
 
-  const aead = new ChaCha20Poly1305()
+  const aead = new Aead.ChaCha20Poly1305()
   aead.setKey(key, 0)
   const work = new Uint8Array(sealed.chunk.length)
   // What is decrypted is decrypted in place, so each run begins with a copy; it costs both sides the same.
@@ -82,8 +76,8 @@ const casesOf = (kind: string, frame: Uint8Array): ReadonlyArray<AsyncCase> => {
     work.set(sealed.chunk)
     let nonce = 0
     for (let at = 0; at < work.length; at += sealedLength) {
-      const header = aead.open(nonce++, 0, noData, 0, 0, work, at, FRAME_HEADER_SIZE)
-      const payload = aead.open(nonce++, 0, noData, 0, 0, work, at + ENCRYPTED_HEADER_SIZE, payloadLength)
+      const header = aead.open(nonce++, 0, noData, 0, 0, work, at, FrameLayout.FRAME_HEADER_SIZE)
+      const payload = aead.open(nonce++, 0, noData, 0, 0, work, at + FrameLayout.ENCRYPTED_HEADER_SIZE, payloadLength)
       if (!header || !payload) throw new Error("a tag is wrong")
     }
   }
@@ -91,8 +85,8 @@ const casesOf = (kind: string, frame: Uint8Array): ReadonlyArray<AsyncCase> => {
   const out = new Uint8Array(sealedLength)
   const sealAll = (): void => {
     for (let i = 0; i < sealed.count; i++) {
-      aead.seal(2 * i, 0, noData, 0, 0, out, 0, FRAME_HEADER_SIZE)
-      aead.seal(2 * i + 1, 0, noData, 0, 0, out, ENCRYPTED_HEADER_SIZE, payloadLength)
+      aead.seal(2 * i, 0, noData, 0, 0, out, 0, FrameLayout.FRAME_HEADER_SIZE)
+      aead.seal(2 * i + 1, 0, noData, 0, 0, out, FrameLayout.ENCRYPTED_HEADER_SIZE, payloadLength)
     }
   }
 

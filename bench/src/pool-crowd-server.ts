@@ -2,7 +2,7 @@
  * The pool that a crowd connects to, alone in its process so that only its memory and its CPU time are counted. It answers
  * its parent's questions; all times are of the system's monotonic clock, which both processes have.
  */
-import { CipherState, HANDSHAKE_OK, Responder } from "@sluice/core"
+import { CipherState, Handshake } from "@sluice/core"
 import { curveModule, layerWasm, threadCurveUrl } from "@sluice/embedded"
 import { AuthorityKey, CertificateAuthority, Curve, HandshakeWorkers } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"
@@ -223,8 +223,9 @@ const program = Effect.gen(function* () {
               crypto.getRandomValues(new Uint8Array(32)),
               crypto.getRandomValues(new Uint8Array(32))
             ]
-            const responder = new Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
-            if (responder.respond(act1, 0, secret, entropy, act2, 0) !== HANDSHAKE_OK) throw new Error("no handshake")
+            const responder = new Handshake.Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
+            if (responder.respond(act1, 0, secret, entropy, act2, 0) !== Handshake.HANDSHAKE_OK)
+              throw new Error("no handshake")
           }
           const { system, user } = process.cpuUsage(from)
           return { _tag: "Handshakes", seconds: (system + user) / 1e6 }

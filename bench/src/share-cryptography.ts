@@ -2,7 +2,7 @@
  * What a share costs before any pool is around it: opening its frame, hashing it, and sealing its part of an
  * acknowledgement, with the functions of @sluice/core that the pool uses too.
  */
-import { CipherState, ENCRYPTED_HEADER_SIZE, encryptedPayloadLength, FRAME_HEADER_SIZE, ShareCheck } from "@sluice/core"
+import { CipherState, FrameLayout, ShareCheck } from "@sluice/core"
 import { jobFromTemplate, withJobId } from "@sluice/channels"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
 import { coinbaseRules } from "./pool-work.ts"
@@ -23,8 +23,8 @@ export const measureShareCryptography = (
 ): ShareCryptography => {
   const key = new Uint8Array(32).fill(7)
   const frame = Mining.protocol.toServer.encode(share)
-  const payloadLength = frame.length - FRAME_HEADER_SIZE
-  const sealedLength = ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(payloadLength)
+  const payloadLength = frame.length - FrameLayout.FRAME_HEADER_SIZE
+  const sealedLength = FrameLayout.ENCRYPTED_HEADER_SIZE + FrameLayout.encryptedPayloadLength(payloadLength)
   const sealer = new CipherState()
   sealer.setKey(key, 0)
   const opener = new CipherState()
@@ -36,7 +36,7 @@ export const measureShareCryptography = (
   const openAll = (): void => {
     for (let at = 0; at < buffer.length; at += sealedLength) {
       if (!opener.openHeader(buffer, at)) throw new Error("the header does not open")
-      if (!opener.openPayload(buffer, at + ENCRYPTED_HEADER_SIZE, payloadLength)) {
+      if (!opener.openPayload(buffer, at + FrameLayout.ENCRYPTED_HEADER_SIZE, payloadLength)) {
         throw new Error("the payload does not open")
       }
     }

@@ -4,39 +4,7 @@
  * Bytes go in with `receive`, events come out; what is to be sent is taken with `take` after every call. Time is passed in,
  * in milliseconds of a clock that may begin anywhere; random bytes are given to `connect`.
  */
-import {
-  EVENT_CHANNEL_CLOSED,
-  EVENT_CHANNEL_OPEN,
-  EVENT_CONNECTED,
-  EVENT_EXTRANONCE_PREFIX,
-  EVENT_FAILED,
-  EVENT_GROUP_CHANGED,
-  EVENT_IGNORED,
-  EVENT_JOB_QUEUED,
-  EVENT_NEW_TARGET,
-  EVENT_NEW_WORK,
-  EVENT_NONE,
-  EVENT_OPEN_REFUSED,
-  EVENT_RECONNECT,
-  EVENT_SETUP_FAILED,
-  EVENT_SHARE_REFUSED,
-  EVENT_SHARES_ACCEPTED,
-  EVENT_UPDATE_REFUSED,
-  SUBMIT_EXTRANONCE,
-  SUBMIT_NO_CHANNEL,
-  SUBMIT_NO_ROOM,
-  SUBMIT_NTIME,
-  SUBMIT_SENT,
-  SUBMIT_STALE,
-  SUBMIT_VERSION,
-  TEXT_DEVICE_ID,
-  TEXT_FIRMWARE,
-  TEXT_HARDWARE,
-  TEXT_HOST,
-  TEXT_REASON,
-  TEXT_USER,
-  TEXT_VENDOR
-} from "@sluice/core"
+import { MiningDevice } from "@sluice/core"
 import { DEVICE_RULES, type DeviceModuleEvent, type DeviceModuleWork } from "./device-event.ts"
 
 export interface DeviceModuleOptions {
@@ -103,12 +71,12 @@ export class DeviceModule {
   /** Sets everything for the next connection. Throws where a text is longer than 255 bytes. */
   configure(settings: DeviceModuleSettings): void {
     const module = this.#exports
-    this.#setText("user", TEXT_USER, settings.user)
-    this.#setText("vendor", TEXT_VENDOR, settings.vendor)
-    this.#setText("hardware", TEXT_HARDWARE, settings.hardware ?? "")
-    this.#setText("firmware", TEXT_FIRMWARE, settings.firmware ?? "")
-    this.#setText("deviceId", TEXT_DEVICE_ID, settings.deviceId ?? "")
-    this.#setText("host", TEXT_HOST, settings.host ?? "")
+    this.#setText("user", MiningDevice.TEXT_USER, settings.user)
+    this.#setText("vendor", MiningDevice.TEXT_VENDOR, settings.vendor)
+    this.#setText("hardware", MiningDevice.TEXT_HARDWARE, settings.hardware ?? "")
+    this.#setText("firmware", MiningDevice.TEXT_FIRMWARE, settings.firmware ?? "")
+    this.#setText("deviceId", MiningDevice.TEXT_DEVICE_ID, settings.deviceId ?? "")
+    this.#setText("host", MiningDevice.TEXT_HOST, settings.host ?? "")
     module.setPort(settings.port ?? 0)
     module.setFlags(settings.flags ?? 0)
     module.setNominalHashRate(settings.nominalHashRate)
@@ -149,7 +117,8 @@ export class DeviceModule {
       this.#memory.set(bytes.subarray(at, at + length), place)
       module.received(length)
       at += length
-      for (let kind = module.nextEvent(); kind !== EVENT_NONE; kind = module.nextEvent()) events.push(this.#event(kind))
+      for (let kind = module.nextEvent(); kind !== MiningDevice.EVENT_NONE; kind = module.nextEvent())
+        events.push(this.#event(kind))
     } while (at < bytes.length && module.state() !== 0)
     return events
   }
@@ -183,7 +152,7 @@ export class DeviceModule {
       module.submitExtended === undefined
         ? module.submit(jobId, nonce, ntime, version)
         : module.submitExtended(jobId, nonce, ntime, version, this.#put(extranonce ?? NO_BYTES, size))
-    return code === SUBMIT_SENT ? module.sequenceNumber() >>> 0 : refusals.get(code)!
+    return code === MiningDevice.SUBMIT_SENT ? module.sequenceNumber() >>> 0 : refusals.get(code)!
   }
 
   /** Gives the work at hand this extranonce, as many bytes as the channel rolls: its merkle root is then in the header. */
@@ -206,7 +175,7 @@ export class DeviceModule {
   }
 
   closeChannel(reasonCode: string): boolean {
-    this.#setText("reasonCode", TEXT_REASON, reasonCode)
+    this.#setText("reasonCode", MiningDevice.TEXT_REASON, reasonCode)
     return this.#exports.closeChannel() !== 0
   }
 
@@ -241,11 +210,11 @@ export class DeviceModule {
     const jobId = module.eventJobId() >>> 0
     const value = module.eventValue() >>> 0
     switch (kind) {
-      case EVENT_CONNECTED:
+      case MiningDevice.EVENT_CONNECTED:
         return { _tag: "Connected", flags: module.eventFlags() >>> 0, version: value }
-      case EVENT_SETUP_FAILED:
+      case MiningDevice.EVENT_SETUP_FAILED:
         return { _tag: "SetupFailed", flags: module.eventFlags() >>> 0, errorCode: this.#text() }
-      case EVENT_CHANNEL_OPEN:
+      case MiningDevice.EVENT_CHANNEL_OPEN:
         return {
           _tag: "ChannelOpen",
           channelId,
@@ -254,15 +223,15 @@ export class DeviceModule {
           extranoncePrefix: this.#prefix(),
           extranonceSize: value
         }
-      case EVENT_OPEN_REFUSED:
+      case MiningDevice.EVENT_OPEN_REFUSED:
         return { _tag: "OpenRefused", errorCode: this.#text() }
-      case EVENT_JOB_QUEUED:
+      case MiningDevice.EVENT_JOB_QUEUED:
         return { _tag: "JobQueued", channelId, jobId }
-      case EVENT_NEW_WORK:
+      case MiningDevice.EVENT_NEW_WORK:
         return { _tag: "NewWork", channelId, work: this.work!, newPrevHash: value === 1 }
-      case EVENT_NEW_TARGET:
+      case MiningDevice.EVENT_NEW_TARGET:
         return { _tag: "NewTarget", channelId, target: this.#target() }
-      case EVENT_SHARES_ACCEPTED:
+      case MiningDevice.EVENT_SHARES_ACCEPTED:
         return {
           _tag: "SharesAccepted",
           channelId,
@@ -271,7 +240,7 @@ export class DeviceModule {
           answered: module.eventAnswered(),
           difficultySum: BigInt.asUintN(64, module.eventDifficultySum())
         }
-      case EVENT_SHARE_REFUSED:
+      case MiningDevice.EVENT_SHARE_REFUSED:
         return {
           _tag: "ShareRefused",
           channelId,
@@ -279,19 +248,19 @@ export class DeviceModule {
           jobId,
           errorCode: this.#text()
         }
-      case EVENT_EXTRANONCE_PREFIX:
+      case MiningDevice.EVENT_EXTRANONCE_PREFIX:
         return { _tag: "ExtranoncePrefix", channelId, extranoncePrefix: this.#prefix() }
-      case EVENT_GROUP_CHANGED:
+      case MiningDevice.EVENT_GROUP_CHANGED:
         return { _tag: "GroupChanged", channelId, groupChannelId: module.eventGroupChannelId() >>> 0 }
-      case EVENT_UPDATE_REFUSED:
+      case MiningDevice.EVENT_UPDATE_REFUSED:
         return { _tag: "UpdateRefused", channelId, errorCode: this.#text() }
-      case EVENT_CHANNEL_CLOSED:
+      case MiningDevice.EVENT_CHANNEL_CLOSED:
         return { _tag: "ChannelClosed", channelId, reasonCode: this.#text() }
-      case EVENT_RECONNECT:
+      case MiningDevice.EVENT_RECONNECT:
         return { _tag: "Reconnect", host: this.#text(), port: value }
-      case EVENT_IGNORED:
+      case MiningDevice.EVENT_IGNORED:
         return { _tag: "Ignored", messageType: module.eventMessageType(), reason: ignoredReasons[value]! }
-      case EVENT_FAILED: {
+      case MiningDevice.EVENT_FAILED: {
         const rule = module.eventRule()
         const messageType = module.eventMessageType()
         const { name, section } = DEVICE_RULES.get(rule)!
@@ -348,12 +317,12 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const ignoredReasons = ["unexpected-message", "unknown-channel", "unknown-share"] as const
 const refusals: ReadonlyMap<number, DeviceRefusal> = new Map([
-  [SUBMIT_NO_CHANNEL, "no-channel"],
-  [SUBMIT_STALE, "stale"],
-  [SUBMIT_VERSION, "version"],
-  [SUBMIT_NTIME, "ntime"],
-  [SUBMIT_NO_ROOM, "no-room"],
-  [SUBMIT_EXTRANONCE, "extranonce"]
+  [MiningDevice.SUBMIT_NO_CHANNEL, "no-channel"],
+  [MiningDevice.SUBMIT_STALE, "stale"],
+  [MiningDevice.SUBMIT_VERSION, "version"],
+  [MiningDevice.SUBMIT_NTIME, "ntime"],
+  [MiningDevice.SUBMIT_NO_ROOM, "no-room"],
+  [MiningDevice.SUBMIT_EXTRANONCE, "extranonce"]
 ])
 
 /** What assembly/device/exports.ts exports; numbers are 32-bit patterns, `bool` is 0 or 1. */

@@ -9,8 +9,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, beforeAll } from "vitest"
-import { Program, Sluice } from "../../programs/test/child.ts"
-import { freePorts } from "../../programs/test/free-ports.ts"
+import { Program, Sluice } from "@sluice/testing/program"
+import { freePorts } from "@sluice/testing/ports"
 import { writeSourceFiles } from "../c/build.ts"
 import { isDeviceRun } from "./device-run.ts"
 

@@ -1,6 +1,6 @@
 /** Profile full: every message through the module's codecs, and both ends of Noise. */
 import { schnorr } from "@noble/curves/secp256k1.js"
-import { certificateDigest, Initiator, Responder } from "@sluice/core"
+import { CertificateBytes, Handshake } from "@sluice/core"
 import { deviceModule } from "@sluice/embedded"
 import { NobleCurve } from "@sluice/noise"
 import { Arbitrary, Effect } from "effect"
@@ -73,7 +73,7 @@ describe("profile full", () => {
     ]
     curve.createEllSwift(staticSecret, random.bytes(), staticKey, 0)
     curve.xOnly(staticKey, 0, x, 0)
-    certificateDigest(0, 1000, 2000, x, 0, digest, 0)
+    CertificateBytes.certificateDigest(0, 1000, 2000, x, 0, digest, 0)
     new DataView(certificate.buffer).setUint32(2, 1000, true)
     new DataView(certificate.buffer).setUint32(6, 2000, true)
     certificate.set(schnorr.sign(digest, authority), 10)
@@ -85,7 +85,7 @@ describe("profile full", () => {
     for (let connection = 0; connection < 2; connection++) {
       // The module as the server.
       exports["setServerKey"]!(place(0, staticSecret), place(32, staticKey), place(96, certificate))
-      const initiator = new Initiator(curve)
+      const initiator = new Handshake.Initiator(curve)
       const [act1, act2] = [new Uint8Array(64), new Uint8Array(234)]
       expect(initiator.start(random.bytes(), random.bytes(), act1, 0)).toBe(0)
       expect(call("respond", place(0, act1), place(64, random64()), place(128))).toBe(0)
@@ -100,7 +100,7 @@ describe("profile full", () => {
       expect(Buffer.compare(received.subarray(22, 22 + payload.length), payload)).toBe(0)
 
       // The module as the client.
-      const responder = new Responder(curve, staticSecret, staticKey, certificate)
+      const responder = new Handshake.Responder(curve, staticSecret, staticKey, certificate)
       expect(call("initiate", place(0, random64()), place(64))).toBe(0)
       act1.set(memory.subarray(place(64), place(64) + 64))
       expect(responder.respond(act1, 0, random.bytes(), random.bytes(), act2, 0)).toBe(0)

@@ -5,13 +5,13 @@
 import { ClientConnection, type ClientEvent } from "@sluice/channels"
 import { NobleCurve } from "@sluice/noise"
 import { Common, Mining } from "@sluice/protocol"
-import { EVENT_FAILED, EVENT_IGNORED, EVENT_NEW_WORK } from "@sluice/core"
+import { MiningDevice } from "@sluice/core"
 import { DEVICE_RULES, deviceModule } from "@sluice/embedded"
 import { describe, expect, it } from "vitest"
 import { build } from "../assembly/compile.ts"
 import { authorityKey, DeviceServer, VALID_FROM } from "./device-server.ts"
 import { Random } from "./random.ts"
-import { javascriptDevice, type RawSettings, wasmDevice } from "./raw-device.ts"
+import { javascriptDevice, type RawSettings, wasmDevice } from "@sluice/testing/raw-device"
 
 const modules = {
   "header-only": new WebAssembly.Module(await deviceModule("header-only")),
@@ -212,9 +212,9 @@ describe.each(kinds)("$profile, extended channel: $extended", (kind) => {
 /** An event in a form that both clients have. */
 const nameOf = (event: ReadonlyArray<number | string>): string => {
   const [kind, rule] = event
-  if (kind === EVENT_FAILED) return `ProtocolViolation ${DEVICE_RULES.get(Number(rule))!.name}`
-  if (kind === EVENT_IGNORED) return "Ignored"
-  if (kind === EVENT_NEW_WORK) return `NewWork ${event[5]}`
+  if (kind === MiningDevice.EVENT_FAILED) return `ProtocolViolation ${DEVICE_RULES.get(Number(rule))!.name}`
+  if (kind === MiningDevice.EVENT_IGNORED) return "Ignored"
+  if (kind === MiningDevice.EVENT_NEW_WORK) return `NewWork ${event[5]}`
   return String(kind)
 }
 

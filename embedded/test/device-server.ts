@@ -1,13 +1,6 @@
 /** A pool of a few lines for one device: bytes in, messages out, and back, with and without Noise. */
 import { schnorr } from "@noble/curves/secp256k1.js"
-import {
-  certificateDigest,
-  encryptedPayloadLength,
-  ENCRYPTED_HEADER_SIZE,
-  FRAME_HEADER_SIZE,
-  framePayloadLength,
-  Responder
-} from "@sluice/core"
+import { CertificateBytes, FrameLayout, Handshake } from "@sluice/core"
 import { NobleCurve } from "@sluice/noise"
 import { Frame, Mining } from "@sluice/protocol"
 import { sha256 } from "@noble/hashes/sha2.js"
@@ -23,7 +16,7 @@ export const VALID_UNTIL = VALID_FROM + 3600
 
 export class DeviceServer {
   readonly isPlain: boolean
-  #responder: Responder
+  #responder: Handshake.Responder
   #input = new Uint8Array(0)
   #output: Array<Uint8Array> = []
   #ready: boolean
@@ -35,12 +28,12 @@ export class DeviceServer {
     const [x, digest] = [new Uint8Array(32), new Uint8Array(32)]
     curve.createEllSwift(staticSecret, new Uint8Array(32), staticKey, 0)
     curve.xOnly(staticKey, 0, x, 0)
-    certificateDigest(0, VALID_FROM, VALID_UNTIL, x, 0, digest, 0)
+    CertificateBytes.certificateDigest(0, VALID_FROM, VALID_UNTIL, x, 0, digest, 0)
     const certificate = new Uint8Array(74)
     new DataView(certificate.buffer).setUint32(2, VALID_FROM, true)
     new DataView(certificate.buffer).setUint32(6, VALID_UNTIL, true)
     certificate.set(schnorr.sign(digest, authority), 10)
-    this.#responder = new Responder(curve, staticSecret, staticKey, certificate)
+    this.#responder = new Handshake.Responder(curve, staticSecret, staticKey, certificate)
   }
 
   /** Takes bytes of the device's and gives the messages in them. */
@@ -76,7 +69,9 @@ export class DeviceServer {
       this.#output.push(frame)
       return this
     }
-    const sealed = new Uint8Array(ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(framePayloadLength(frame, 0)))
+    const sealed = new Uint8Array(
+      FrameLayout.ENCRYPTED_HEADER_SIZE + FrameLayout.encryptedPayloadLength(FrameLayout.framePayloadLength(frame, 0))
+    )
     if (this.#responder.send.sealFrame(frame, 0, sealed, 0) !== sealed.length) throw new Error("no key")
     this.#output.push(sealed)
     return this
@@ -90,17 +85,17 @@ export class DeviceServer {
   }
 
   #frame(): Uint8Array | undefined {
-    const headerSize = this.isPlain ? FRAME_HEADER_SIZE : ENCRYPTED_HEADER_SIZE
+    const headerSize = this.isPlain ? FrameLayout.FRAME_HEADER_SIZE : FrameLayout.ENCRYPTED_HEADER_SIZE
     if (this.#input.length < headerSize) return undefined
     const header = this.#input.slice(0, headerSize)
     // Frames come whole: a header is opened once.
     if (!this.isPlain && !this.#responder.receive.openHeader(header, 0)) throw new Error("a header is not authentic")
-    const length = framePayloadLength(header, 0)
-    const size = headerSize + (this.isPlain ? length : encryptedPayloadLength(length))
+    const length = FrameLayout.framePayloadLength(header, 0)
+    const size = headerSize + (this.isPlain ? length : FrameLayout.encryptedPayloadLength(length))
     if (this.#input.length < size) throw new Error("a device sends whole frames")
     const body = this.#input.slice(headerSize, size)
     if (!this.isPlain && !this.#responder.receive.openPayload(body, 0, length)) throw new Error("not authentic")
     this.#input = this.#input.slice(size)
-    return new Uint8Array(Buffer.concat([header.subarray(0, FRAME_HEADER_SIZE), body.subarray(0, length)]))
+    return new Uint8Array(Buffer.concat([header.subarray(0, FrameLayout.FRAME_HEADER_SIZE), body.subarray(0, length)]))
   }
 }

@@ -2,13 +2,7 @@
 import { Common, Mining } from "@sluice/protocol"
 import { describe, expect, it } from "vitest"
 import { sha256 } from "@noble/hashes/sha2.js"
-import {
-  HANDSHAKE_BAD_SIGNATURE,
-  HANDSHAKE_EXPIRED,
-  HANDSHAKE_NOT_YET_VALID,
-  VERSION_MASK,
-  writeFrameHeader
-} from "@sluice/core"
+import { FrameLayout, Handshake, Version } from "@sluice/core"
 import { deviceModule, DeviceModule, type DeviceModuleEvent, type DeviceModuleSettings } from "@sluice/embedded"
 import { authorityKey, DeviceServer, VALID_FROM, VALID_UNTIL } from "./device-server.ts"
 
@@ -60,7 +54,7 @@ class Session {
 
 const frame = (extensionType: number, messageType: number, payload: Uint8Array): Uint8Array => {
   const bytes = new Uint8Array(6 + payload.length)
-  writeFrameHeader(bytes, 0, extensionType, messageType, payload.length)
+  FrameLayout.writeFrameHeader(bytes, 0, extensionType, messageType, payload.length)
   bytes.set(payload, 6)
   return bytes
 }
@@ -170,7 +164,7 @@ describe.each(["header-only", "extended"] as const)("profile %s", (profile) => {
       header,
       target: fill(0x20),
       version: 0x2000_0000,
-      versionMask: VERSION_MASK,
+      versionMask: Version.VERSION_MASK,
       minNtime: NOW,
       prevHashNtime: NOW,
       prevHashReceivedAtMs: session.now
@@ -394,9 +388,9 @@ describe.each(["header-only", "extended"] as const)("profile %s", (profile) => {
   })
 
   it.each([
-    ["a wrong authority key", { authorityKey: fill(3) }, NOW, HANDSHAKE_BAD_SIGNATURE],
-    ["a certificate that is over", {}, VALID_UNTIL + 11, HANDSHAKE_EXPIRED],
-    ["a certificate that begins later", {}, VALID_FROM - 11, HANDSHAKE_NOT_YET_VALID]
+    ["a wrong authority key", { authorityKey: fill(3) }, NOW, Handshake.HANDSHAKE_BAD_SIGNATURE],
+    ["a certificate that is over", {}, VALID_UNTIL + 11, Handshake.HANDSHAKE_EXPIRED],
+    ["a certificate that begins later", {}, VALID_FROM - 11, Handshake.HANDSHAKE_NOT_YET_VALID]
   ])("refuses %s", (_what, settings, now, detail) => {
     const device = new DeviceModule(modules[profile])
     device.configure({ user: "", vendor: "", authorityKey, nominalHashRate: 0, ...settings })

@@ -8,7 +8,7 @@
  * `--total` divides its cases as the tests do, more of what is fast; `--cases` runs as many of every check.
  */
 import { schnorr, secp256k1 } from "@noble/curves/secp256k1.js"
-import { Initiator, Responder } from "@sluice/core"
+import { Handshake } from "@sluice/core"
 import { NobleCurve } from "@sluice/noise"
 import { elligatorSwift } from "@scure/btc-signer/p2p.js"
 import assert from "node:assert/strict"
@@ -173,8 +173,8 @@ export const checksOf = (machine: Machine, wasm: WasmCurve): ReadonlyArray<Check
       [noble, wasm],
       [wasm, wasm]
     ].map(([ours, theirs]) => {
-      const initiator = new Initiator(ours!)
-      const responder = new Responder(theirs!, staticSecret, staticKey, certificate)
+      const initiator = new Handshake.Initiator(ours!)
+      const responder = new Handshake.Responder(theirs!, staticSecret, staticKey, certificate)
       const [act1, act2] = [new Uint8Array(64), new Uint8Array(234)]
       assert.equal(initiator.start(ephemeral, entropy, act1, 0), 0)
       assert.equal(responder.respond(act1, 0, responderSecret, responderEntropy, act2, 0), 0)

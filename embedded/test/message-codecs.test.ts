@@ -181,7 +181,7 @@ const itemBytes = (item: unknown, size: number): Uint8Array => {
   return bytes.subarray(0, size)
 }
 
-/** UTF-8, and the bytes that were not as the lone surrogates that stand for them (packages/protocol/src/text.ts). */
+/** UTF-8, and the bytes that were not as the lone surrogates that stand for them (packages/protocol/src/codec/text.ts). */
 const textBytes = (text: string): Uint8Array =>
   new Uint8Array(
     Buffer.concat(

@@ -14,8 +14,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
-import { Sluice } from "./child.ts"
-import { freePorts } from "./free-ports.ts"
+import { Sluice } from "@sluice/testing/program"
+import { freePorts } from "@sluice/testing/ports"
 import { run } from "./in-process.ts"
 
 const SECONDS = Number(process.env["SLUICE_CHAOS_SECONDS"] ?? 0)

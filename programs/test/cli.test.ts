@@ -13,7 +13,7 @@ import { ReplayConfig } from "../src/replay/config.ts"
 import { SniffConfig } from "../src/sniff/config.ts"
 import { SwarmConfig } from "../src/swarm/config.ts"
 import { TemplateProviderConfig } from "../src/template-provider/config.ts"
-import { Sluice } from "./child.ts"
+import { Sluice } from "@sluice/testing/program"
 import { run } from "./in-process.ts"
 
 const programs = [

@@ -5,7 +5,7 @@ import { TemplateProvider } from "@sluice/template-provider"
 import { formatEndpoint, FrameListener, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"
 import { assert } from "vitest"
-import { Sluice } from "./child.ts"
+import { Sluice } from "@sluice/testing/program"
 import { run } from "./in-process.ts"
 
 const listening = Plain.listener.pipe(

@@ -4,7 +4,7 @@ import { columns } from "../src/demo/columns.ts"
 import { Screen } from "../src/demo/screen.ts"
 import { Tally } from "../src/demo/tally.ts"
 import { eventLine } from "../src/events.ts"
-import { Sluice } from "./child.ts"
+import { Sluice } from "@sluice/testing/program"
 
 /** As much of a terminal as the screen needs: lines, the cursor up (CPL) and erasing below it (ED). */
 class Terminal {

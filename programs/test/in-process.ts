@@ -1,7 +1,7 @@
 /** `sluice ARGS` without a process of its own: for what ends by itself. */
 import { Console, Effect } from "effect"
 import { sluice } from "../src/sluice.ts"
-import type { Finished } from "./child.ts"
+import type { Finished } from "@sluice/testing/program"
 
 export const run = (args: ReadonlyArray<string>): Promise<Finished> => {
   const stdout: Array<string> = []

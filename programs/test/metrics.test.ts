@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs"
 import { request } from "node:http"
 import { assert, describe, it } from "vitest"
 import { layerMetrics } from "../src/metrics.ts"
-import { freePorts } from "./free-ports.ts"
-import { Sluice } from "./child.ts"
+import { freePorts } from "@sluice/testing/ports"
+import { Sluice } from "@sluice/testing/program"
 
 const at = (path: string): string => new URL(`../../${path}`, import.meta.url).pathname
 const page = readFileSync(at("docs/operators/pool.md"), "utf8")

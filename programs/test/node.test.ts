@@ -1,8 +1,8 @@
 import { solveTemplate } from "@sluice/dev-node"
 import { type BlockTemplate } from "@sluice/node"
 import { assert, describe, it } from "vitest"
-import { Sluice } from "./child.ts"
-import { freePorts } from "./free-ports.ts"
+import { Sluice } from "@sluice/testing/program"
+import { freePorts } from "@sluice/testing/ports"
 
 describe("sluice node", () => {
   it("adjusts its difficulty after --retarget-interval blocks", { timeout: 60_000 }, async () => {

@@ -6,8 +6,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "vitest"
-import { Sluice } from "./child.ts"
-import { freePorts } from "./free-ports.ts"
+import { Sluice } from "@sluice/testing/program"
+import { freePorts } from "@sluice/testing/ports"
 
 /** A template provider in this process. */
 const provider = TemplateProvider.layer().pipe(

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest"
-import { Sluice } from "./child.ts"
-import { freePorts } from "./free-ports.ts"
+import { Sluice } from "@sluice/testing/program"
+import { freePorts } from "@sluice/testing/ports"
 import { run } from "./in-process.ts"
 
 /** Each find in here waits for processes that start, mine and reconnect on a machine that does other things too. */

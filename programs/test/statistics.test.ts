@@ -6,8 +6,8 @@ import { TemplateProvider } from "@sluice/template-provider"
 import { MiningDialer, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, ManagedRuntime, Schema, Stream } from "effect"
 import { assert, expect, it, onTestFinished } from "vitest"
-import { Sluice } from "./child.ts"
-import { freePorts } from "./free-ports.ts"
+import { Sluice } from "@sluice/testing/program"
+import { freePorts } from "@sluice/testing/ports"
 
 /** A template provider in this process, and what a client of a pool needs. */
 const surroundings = Layer.merge(

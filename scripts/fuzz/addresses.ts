@@ -4,7 +4,7 @@ import { formatEndpoint, formatServerAddress, parseEndpoint, parseServerAddress 
 import { Result } from "effect"
 import { ok } from "node:assert/strict"
 import { isDeepStrictEqual } from "node:util"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 
 const text = (input: Uint8Array): string => new TextDecoder("latin1").decode(input)
 const latin1 = (input: string): Uint8Array => Uint8Array.from(Buffer.from(input, "latin1"))
@@ -32,13 +32,13 @@ const runAddresses = (input: Uint8Array): void => {
   }
 }
 
-export const keysTarget: Target = {
+export const keysTarget: FuzzTarget = {
   name: "keys",
   run: runKeys,
   seeds: () => [latin1(publicKey), latin1("mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n")]
 }
 
-export const addressesTarget: Target = {
+export const addressesTarget: FuzzTarget = {
   name: "addresses",
   run: runAddresses,
   seeds: () =>

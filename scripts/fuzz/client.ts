@@ -3,10 +3,10 @@
  * send behind the setup. What it may not is a violation by name, and nothing else is thrown.
  */
 import { ClientConnection, ProtocolViolation, SERVER_RULES } from "@sluice/channels"
-import { compareU256 } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { Common, DecodeError, Frame, Mining } from "@sluice/protocol"
 import { deepStrictEqual, ok } from "node:assert/strict"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 
 const NOW = 1_800_000_000_000
 const NTIME = 1_800_000_000
@@ -29,7 +29,7 @@ const check = (client: ClientConnection, standardJobs: boolean): void => {
     // Who has standard jobs only has no groups, and the group that a server names then may be any number.
     ok(standardJobs || !client.channels.has(channel.groupChannelId!), "a group has the id of a channel")
     ok(channel.fullExtranonceSize <= 32, "an extranonce is too long")
-    ok(compareU256(channel.target, 0, maxTarget, 0) <= 0, "a target is too easy")
+    ok(Target.compareU256(channel.target, 0, maxTarget, 0) <= 0, "a target is too easy")
     ok(channel.kind === "standard" || channel.extranonceSize >= 4, "an extranonce is too short")
     const { work } = channel
     if (work === undefined) continue
@@ -188,4 +188,4 @@ const seeds = (): ReadonlyArray<Uint8Array> => {
   ]
 }
 
-export const clientTarget: Target = { name: "client", run, seeds }
+export const clientTarget: FuzzTarget = { name: "client", run, seeds }

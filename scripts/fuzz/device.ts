@@ -7,8 +7,8 @@ import { deviceModule } from "@sluice/embedded"
 import { NobleCurve } from "@sluice/noise"
 import { Common, Mining } from "@sluice/protocol"
 import { isDeepStrictEqual } from "node:util"
-import { javascriptDevice, wasmDevice } from "../../embedded/test/raw-device.ts"
-import type { Target } from "./target.ts"
+import { javascriptDevice, wasmDevice } from "@sluice/testing/raw-device"
+import type { FuzzTarget } from "./target.ts"
 
 const MAX_PAYLOAD = 1024
 const NTIME = 1_800_000_000
@@ -99,4 +99,4 @@ const seeds = (): ReadonlyArray<Uint8Array> =>
     return new Uint8Array(Buffer.concat([Uint8Array.of(kind + 3 * 20), ...frames]))
   })
 
-export const deviceTarget: Target = { name: "device", run, seeds }
+export const deviceTarget: FuzzTarget = { name: "device", run, seeds }

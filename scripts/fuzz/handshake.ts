@@ -1,10 +1,10 @@
 /** What `npm run fuzz` throws at both sides of the Noise handshake (specification, section 4.5). */
-import { ACT1_SIZE, ACT2_SIZE, CERTIFICATE_SIZE, Initiator, Responder } from "@sluice/core"
+import { CertificateBytes, Handshake } from "@sluice/core"
 import { curveModule, WasmCurve } from "@sluice/embedded"
 import { AuthorityKey, Certificate } from "@sluice/noise"
 import { Redacted } from "effect"
 import { ok } from "node:assert/strict"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 
 // In WebAssembly: twenty times as many handshakes as noble makes.
 const curve = new WasmCurve(await curveModule())
@@ -28,10 +28,10 @@ const handshake = (() => {
       auxiliary: entropy
     })
   )
-  const act1 = new Uint8Array(ACT1_SIZE)
-  new Initiator(curve).start(secret, entropy, act1, 0)
-  const act2 = new Uint8Array(ACT2_SIZE)
-  new Responder(curve, secret, staticKey, certificate).respond(act1, 0, secret, entropy, act2, 0)
+  const act1 = new Uint8Array(Handshake.ACT1_SIZE)
+  new Handshake.Initiator(curve).start(secret, entropy, act1, 0)
+  const act2 = new Uint8Array(Handshake.ACT2_SIZE)
+  new Handshake.Responder(curve, secret, staticKey, certificate).respond(act1, 0, secret, entropy, act2, 0)
   return { act1, act2, certificate, staticKey }
 })()
 
@@ -41,20 +41,20 @@ const handshake = (() => {
  */
 const run = (input: Uint8Array): void => {
   const { staticKey } = handshake
-  if (input.length < CERTIFICATE_SIZE) {
-    const act1 = new Uint8Array(ACT1_SIZE)
-    act1.set(input.subarray(0, ACT1_SIZE))
-    const responder = new Responder(curve, secret, staticKey, handshake.certificate)
-    const code = responder.respond(act1, 0, secret, entropy, new Uint8Array(ACT2_SIZE), 0)
+  if (input.length < CertificateBytes.CERTIFICATE_SIZE) {
+    const act1 = new Uint8Array(Handshake.ACT1_SIZE)
+    act1.set(input.subarray(0, Handshake.ACT1_SIZE))
+    const responder = new Handshake.Responder(curve, secret, staticKey, handshake.certificate)
+    const code = responder.respond(act1, 0, secret, entropy, new Uint8Array(Handshake.ACT2_SIZE), 0)
     ok(Number.isInteger(code), "the responder gives no code")
     return
   }
-  const initiator = new Initiator(curve)
-  initiator.start(secret, entropy, new Uint8Array(ACT1_SIZE), 0)
-  let act2 = input.slice(0, ACT2_SIZE)
-  if (input.length < ACT2_SIZE) {
-    act2 = new Uint8Array(ACT2_SIZE)
-    const server = new Responder(curve, secret, staticKey, input.slice(0, CERTIFICATE_SIZE))
+  const initiator = new Handshake.Initiator(curve)
+  initiator.start(secret, entropy, new Uint8Array(Handshake.ACT1_SIZE), 0)
+  let act2 = input.slice(0, Handshake.ACT2_SIZE)
+  if (input.length < Handshake.ACT2_SIZE) {
+    act2 = new Uint8Array(Handshake.ACT2_SIZE)
+    const server = new Handshake.Responder(curve, secret, staticKey, input.slice(0, CertificateBytes.CERTIFICATE_SIZE))
     ok(server.respond(handshake.act1, 0, secret, entropy, act2, 0) === 0, "a responder does not answer")
   }
   const code = initiator.finish(act2, 0, authorityKey, NOW, 10)
@@ -62,12 +62,12 @@ const run = (input: Uint8Array): void => {
   ok((code === 0) === isRight, code === 0 ? "a made-up server is taken" : "a server is refused")
 }
 
-export const handshakeTarget: Target = {
+export const handshakeTarget: FuzzTarget = {
   name: "handshake",
   run,
   seeds: () => [
-    new Uint8Array(ACT1_SIZE),
-    new Uint8Array(ACT2_SIZE),
+    new Uint8Array(Handshake.ACT1_SIZE),
+    new Uint8Array(Handshake.ACT2_SIZE),
     handshake.act1,
     handshake.act2,
     handshake.certificate

@@ -3,7 +3,7 @@
  * that none before it did. What was reached is V8's own precise coverage, looked at once for each batch of inputs.
  */
 import { Session } from "node:inspector/promises"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 
 /** Xorshift: the same seed gives the same run. */
 export class Random {
@@ -115,7 +115,7 @@ export interface Outcome {
 
 /** Runs the target until the time is over or something is wrong. */
 export const fuzz = async (
-  target: Target,
+  target: FuzzTarget,
   corpus: ReadonlyArray<Uint8Array>,
   options: { readonly milliseconds: number; readonly random: Random; readonly coverage: Coverage }
 ): Promise<Outcome> => {

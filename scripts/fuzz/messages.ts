@@ -17,7 +17,7 @@ import { FrameReader } from "@sluice/transport"
 import { Arbitrary, Effect } from "effect"
 import { ok } from "node:assert/strict"
 import { isDeepStrictEqual } from "node:util"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 
 const withWorkers = [WorkerIdentity.extension]
 const directions = [Mining.protocol, JobDeclaration.protocol, TemplateDistribution.protocol].flatMap((protocol) => {
@@ -76,8 +76,8 @@ const runDescribe = (input: Uint8Array): void => {
   for (const one of described) ok(!/\p{Cc}/u.test(toLine(one)), "a line is more than a line")
 }
 
-export const messagesTarget: Target = { name: "messages", run: runMessages, seeds: messageFrames }
-export const framesTarget: Target = {
+export const messagesTarget: FuzzTarget = { name: "messages", run: runMessages, seeds: messageFrames }
+export const framesTarget: FuzzTarget = {
   name: "frames",
   run: runFrames,
   seeds: () =>
@@ -85,4 +85,4 @@ export const framesTarget: Target = {
       .slice(0, 20)
       .map((frame) => Uint8Array.of(2, ...frame))
 }
-export const describeTarget: Target = { name: "describe", run: runDescribe, seeds: messageFrames }
+export const describeTarget: FuzzTarget = { name: "describe", run: runDescribe, seeds: messageFrames }

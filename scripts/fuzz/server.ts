@@ -3,8 +3,8 @@ import { coinbaseTags } from "@sluice/bitcoin"
 import { defaultExtranonceLayout, ExtranonceSpace, Server } from "@sluice/channels"
 import { DecodeError, Frame, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
 import { ok } from "node:assert/strict"
-import { futureTemplate, newPrevHash } from "../../packages/channels/test/templates.ts"
-import type { Target } from "./target.ts"
+import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
+import type { FuzzTarget } from "./target.ts"
 
 const START = 1_800_000_000
 /** One hash in 256 is a block. */
@@ -74,4 +74,4 @@ const session = (): Uint8Array => {
   )
 }
 
-export const serverTarget: Target = { name: "server", run, seeds: () => [session()] }
+export const serverTarget: FuzzTarget = { name: "server", run, seeds: () => [session()] }

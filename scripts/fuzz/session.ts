@@ -17,7 +17,7 @@ import { deepStrictEqual, ok } from "node:assert/strict"
 import { isDeepStrictEqual } from "node:util"
 import { framesOf, play, type Played, type Script, settings, SUPPORTED_FLAGS } from "./session-play.ts"
 import { seeds } from "./session-seeds.ts"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 
 const spoken = Protocol.extend(Mining.protocol, ExtensionsNegotiation.messages)
 const withWorkers = Protocol.negotiated(Mining.protocol, [WorkerIdentity.extension])
@@ -143,4 +143,4 @@ const read = (decode: (frame: Frame) => unknown, frame: Frame | undefined): { re
   }
 }
 
-export const sessionTarget: Target = { name: "session", run, seeds }
+export const sessionTarget: FuzzTarget = { name: "session", run, seeds }

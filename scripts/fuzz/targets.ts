@@ -6,10 +6,10 @@ import { handshakeTarget } from "./handshake.ts"
 import { describeTarget, framesTarget, messagesTarget } from "./messages.ts"
 import { serverTarget } from "./server.ts"
 import { sessionTarget } from "./session.ts"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 import { tlvTarget } from "./tlvs.ts"
 
-export const targets: ReadonlyArray<Target> = [
+export const targets: ReadonlyArray<FuzzTarget> = [
   framesTarget,
   messagesTarget,
   tlvTarget,

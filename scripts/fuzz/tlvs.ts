@@ -20,7 +20,7 @@ import {
 } from "@sluice/protocol"
 import { ok } from "node:assert/strict"
 import { isDeepStrictEqual } from "node:util"
-import type { Target } from "./target.ts"
+import type { FuzzTarget } from "./target.ts"
 
 /** A TLV's type and length, in bytes. */
 const TLV_HEADER_SIZE = 5
@@ -166,4 +166,4 @@ const seeds = (): ReadonlyArray<Uint8Array> => {
   ]
 }
 
-export const tlvTarget: Target = { name: "tlvs", run, seeds }
+export const tlvTarget: FuzzTarget = { name: "tlvs", run, seeds }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { merkleFold, sha256d } from "@sluice/core"
+import { Merkle, Sha256 } from "@sluice/core"
 import { randomBytes } from "node:crypto"
 import {
   FIRST_FREE,
@@ -23,7 +23,7 @@ describe("hashing in lanes", () => {
         hashPairs(FIRST_FREE + distance, FIRST_FREE, count)
         for (let i = 0; i < count; i++) {
           const expected = new Uint8Array(32)
-          sha256d(pairs, i * 64, 64, expected, 0)
+          Sha256.sha256d(pairs, i * 64, 64, expected, 0)
           const found = Uint8Array.from(memory.subarray(FIRST_FREE + 32 * i, FIRST_FREE + 32 * i + 32))
           assert.deepStrictEqual(found, expected, `hash ${i} of ${count}`)
         }
@@ -46,7 +46,7 @@ describe("hashing in lanes", () => {
         hashMessages(from, size, count, to)
         messages.forEach((message, i) => {
           const expected = new Uint8Array(32)
-          sha256d(message, 0, length, expected, 0)
+          Sha256.sha256d(message, 0, length, expected, 0)
           const found = Uint8Array.from(memory.subarray(to + 32 * i, to + 32 * i + 32))
           assert.deepStrictEqual(found, expected, `message ${i} of ${count}, ${length} bytes`)
         })
@@ -64,7 +64,7 @@ describe("hashing in lanes", () => {
         foldPath(FIRST_FREE + 512, count, FIRST_FREE, depth)
         for (let i = 0; i < count; i++) {
           const expected = Uint8Array.from(hashes.subarray(32 * i, 32 * i + 32))
-          merkleFold(expected, 0, nodes, 0, depth)
+          Merkle.merkleFold(expected, 0, nodes, 0, depth)
           const at = FIRST_FREE + 512 + 32 * i
           assert.deepStrictEqual(Uint8Array.from(memory.subarray(at, at + 32)), expected, `${i} of ${count}, ${depth}`)
         }
@@ -77,7 +77,7 @@ describe("hashing in lanes", () => {
     const memory = lanesMemory(before + 1)
     assert.isAbove(memory.byteLength, before)
     const expected = new Uint8Array(32)
-    sha256d(new Uint8Array(64), 0, 64, expected, 0)
+    Sha256.sha256d(new Uint8Array(64), 0, 64, expected, 0)
     memory.fill(0, FIRST_FREE, FIRST_FREE + 256)
     hashPairs(FIRST_FREE, FIRST_FREE, 1)
     assert.deepStrictEqual(Uint8Array.from(memory.subarray(FIRST_FREE, FIRST_FREE + 32)), expected)

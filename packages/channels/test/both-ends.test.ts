@@ -1,11 +1,11 @@
 /** Both machines against each other: whatever a server does by its own rules, its client understands, and back. */
 import { describe, expect, it } from "@effect/vitest"
-import { HeaderHasher, ShareCheck, VERSION_MASK, writeHeader } from "@sluice/core"
+import { Header, ShareCheck, Version } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { Schema } from "effect"
 import { ClientConnection, type ClientEvent, latestNtime, type MinedShare, type Work } from "../src/index.ts"
 import { HASH_RATE, type Said, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const Step = Schema.Literals([
   "openStandard",
@@ -113,11 +113,11 @@ class Link {
       check.merkleRoot(coinbasePrefix, extranoncePrefix, extranonce, coinbaseSuffix, merklePath, merklePath.length / 32)
     }
     const root = work._tag === "ExtendedWork" ? check.root : work.merkleRoot
-    const version = (work.version ^ (Math.imul(this.#nonce, 0x9e3779b1) & VERSION_MASK)) >>> 0
+    const version = (work.version ^ (Math.imul(this.#nonce, 0x9e3779b1) & Version.VERSION_MASK)) >>> 0
     const ntime = latestNtime(work, this.server.now)
     const header = new Uint8Array(80)
-    writeHeader(header, 0, version, work.prevHash, 0, root, 0, ntime, work.nbits, 0)
-    const hasher = new HeaderHasher()
+    Header.writeHeader(header, 0, version, work.prevHash, 0, root, 0, ntime, work.nbits, 0)
+    const hasher = new Header.HeaderHasher()
     hasher.load(header, 0)
     const first = this.#nonce
     const nonce = first + hasher.search(first, 1_000_000, work.target, 0)

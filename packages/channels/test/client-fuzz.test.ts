@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { Schema } from "effect"
 import { ClientConnection, latestNtime, SERVER_RULES } from "../src/index.ts"
-import { bytes } from "./templates.ts"
+import { bytes } from "@sluice/testing/templates"
 
 /** Few ids, so that messages meet channels, groups, requests and jobs that exist. */
 const narrow = (message: Mining.ToClient): Mining.ToClient => {

@@ -13,7 +13,7 @@ import {
   Server,
   u256FromBytes
 } from "../src/index.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
 /** When everything begins: seconds and milliseconds. */
 export const START_SECONDS = 1_800_000_000

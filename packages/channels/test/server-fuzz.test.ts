@@ -8,7 +8,7 @@ import { Schema } from "effect"
 import type { Server } from "../src/index.ts"
 import { u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, TestMiner, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const small = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, type TestMiner, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const deliver = (said: ReadonlyArray<Said>, ...miners: ReadonlyArray<TestMiner>): void => {
   for (const message of said.flatMap(({ messages }) => messages)) for (const miner of miners) miner.receive(message)

@@ -3,7 +3,7 @@ import { Mining } from "@sluice/protocol"
 import { checkCoinbaseRoom, type CoinbaseRules, jobFromTemplate, Server, withJobId } from "../src/index.ts"
 import { CoinbaseError, coinbaseTags } from "@sluice/bitcoin"
 import { coinbaseRules, hex, sha256d, START, START_SECONDS, TestServer } from "./server-fixture.ts"
-import { bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import vectors from "./vectors/job-construction.json" with { type: "json" }
 
 describe("a job from a template", () => {

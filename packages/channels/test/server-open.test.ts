@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { open, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const refusal = (errorCode: string) => [{ _tag: "OpenMiningChannel.Error", requestId: 1, errorCode }]
 const tags = (messages: ReadonlyArray<{ readonly _tag: string }>): ReadonlyArray<string> =>

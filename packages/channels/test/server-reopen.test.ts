@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Server } from "../src/index.ts"
 import { TestMiner, TestServer } from "./server-fixture.ts"
-import { futureTemplate, newPrevHash } from "./templates.ts"
+import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
 const kinds = ["standard", "extended"] as const
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { open, sha256d, TestServer } from "./server-fixture.ts"
-import { bytes, template } from "./templates.ts"
+import { bytes, template } from "@sluice/testing/templates"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
-import { targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const kinds = ["standard", "extended"] as const
 
@@ -27,7 +27,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
         newSharesSum: 0n
       }
     ])
-    const difficulty = targetToDifficulty(u256ToBytes(miner.target), 0)
+    const difficulty = Target.targetToDifficulty(u256ToBytes(miner.target), 0)
     expect(events).toMatchObject([
       {
         _tag: "ShareAccepted",
@@ -264,7 +264,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     miner.target = (1n << 255n) - 1n
     const { events } = server.send(connection, miner.mine())
     expect(events).toMatchObject([
-      { _tag: "ShareAccepted", difficulty: targetToDifficulty(network, 0), isBlock: true },
+      { _tag: "ShareAccepted", difficulty: Target.targetToDifficulty(network, 0), isBlock: true },
       { _tag: "BlockFound" }
     ])
   })

@@ -1,11 +1,11 @@
 /** Whole shares that other software's tests hold, pushed through the real machine from template to verdict. */
 import { expect, it } from "@effect/vitest"
 import { coinbaseTags, hashFromDisplay } from "@sluice/bitcoin"
-import { nBitsToTarget, targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { ExtranonceSpace, jobFromTemplate, Server } from "../src/index.ts"
 import { coinbaseRules, hex } from "./server-fixture.ts"
-import { ANY_TARGET, template } from "./templates.ts"
+import { ANY_TARGET, template } from "@sluice/testing/templates"
 import vectors from "./vectors/shares.json" with { type: "json" }
 
 it.each(vectors)("$name: $kind, $verdict", (vector) => {
@@ -36,7 +36,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
     merklePath: []
   })
   const target = new Uint8Array(32)
-  nBitsToTarget(vector.nbits, target, 0)
+  Target.nBitsToTarget(vector.nbits, target, 0)
   const { prevHash, nbits, ntime, version, nonce } = vector
   const future = jobs.onTemplate(source, now)
   if (future._tag === "Ignored") throw new Error(future.reason)
@@ -63,7 +63,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
   expect(out.takeMessages().at(-1)).toMatchObject({ _tag: "SubmitShares.Success", newSubmitsAcceptedCount: 1 })
   const isBlock = vector.verdict === "block"
   const events = out.takeEvents()
-  const hashDifficulty = targetToDifficulty(hashFromDisplay(vector.hash), 0)
+  const hashDifficulty = Target.targetToDifficulty(hashFromDisplay(vector.hash), 0)
   expect(events[1]).toMatchObject({ _tag: "ShareAccepted", isBlock, hashDifficulty })
   expect(events[2]).toEqual(isBlock ? expect.objectContaining({ _tag: "BlockFound", hash: vector.hash }) : undefined)
 

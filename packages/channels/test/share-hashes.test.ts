@@ -5,7 +5,7 @@ import { randomBytes, randomInt } from "node:crypto"
 import { jobFromTemplate } from "../src/index.ts"
 import { type HashedShare, ShareHashes } from "../src/server/share-hashes.ts"
 import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const prevHash = { hash: new Uint8Array(randomBytes(32)), nbits: 0x1d00ffff }
 

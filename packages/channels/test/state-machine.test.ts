@@ -12,7 +12,7 @@ import assert from "node:assert/strict"
 import { ClientConnection, type Server, u256ToBytes } from "../src/index.ts"
 import { headerHash, Model, type ModelChannel, type ModelFlags, number } from "./channel-model.ts"
 import { open, TestServer } from "./server-fixture.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "./templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 10_000)
 const MAX_CHANNELS = 5

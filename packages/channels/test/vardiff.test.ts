@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
-import { targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { START, TestServer } from "./server-fixture.ts"
-import { futureTemplate, newPrevHash } from "./templates.ts"
+import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
 const targetOf = (vardiff: Server.Vardiff, sharesPerMinute = 6): number =>
-  targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, sharesPerMinute)), 0)
+  Target.targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, sharesPerMinute)), 0)
 
 /** Lets a miner of a real rate work against the rule, with a share whenever one is due; says how often the rate changed. */
 const simulate = (

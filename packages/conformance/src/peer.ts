@@ -5,8 +5,8 @@
 import { DecodeError, Frame, type Message } from "@sluice/protocol"
 import type { ConnectionError, FrameDuplex } from "@sluice/transport"
 import { Cause, Clock, Effect, Option, Queue, type Scope } from "effect"
-import { RuleBroken } from "./rule.ts"
 import type { Wire } from "./wire.ts"
+import { RuleBroken } from "./verdict.ts"
 
 export interface PeerOptions {
   /** How long an answer may take. */

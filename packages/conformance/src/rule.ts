@@ -3,8 +3,9 @@
  * it. A rule is about one thing; what it needs on the way and does not get makes it fail too, and the verdict says so.
  */
 import type { Duplex } from "@sluice/transport"
-import { type Effect, Schema, type Scope } from "effect"
+import type { Effect, Scope } from "effect"
 import type { Peer } from "./peer.ts"
+import type { RuleBroken, RuleSkipped, Verdict } from "./verdict.ts"
 
 /** What a rule says, without the session that tries it. */
 export interface RuleText {
@@ -68,26 +69,10 @@ export interface Kit {
   readonly maxHashes: number
 }
 
-/** The endpoint did something else than the rule says. */
-export class RuleBroken extends Schema.TaggedError<RuleBroken>("sluice/conformance/RuleBroken")("RuleBroken", {
-  expected: Schema.String,
-  came: Schema.String
-}) {}
-
-/** The rule could not be tried, for a reason that is no fault. */
-export class RuleSkipped extends Schema.TaggedError<RuleSkipped>("sluice/conformance/RuleSkipped")("RuleSkipped", {
-  why: Schema.String
-}) {}
-
-export type Verdict =
-  | { readonly _tag: "Passed" }
-  | { readonly _tag: "Failed"; readonly expected: string; readonly came: string }
-  | { readonly _tag: "Skipped"; readonly why: string }
-
 export interface RuleResult {
   readonly id: string
   readonly title: string
   readonly section: string
-  readonly side: Rule["side"]
+  readonly side: RuleText["side"]
   readonly verdict: Verdict
 }

@@ -17,7 +17,7 @@ import {
   TemplateDialer
 } from "@sluice/transport"
 import { Context, Effect, Layer, Logger } from "effect"
-import { options as poolOptions } from "../../pool/test/worlds.ts"
+import { options as poolOptions } from "@sluice/testing/pool-worlds"
 import { Conformance } from "../src/index.ts"
 import { type Fault, withFault } from "./worlds.ts"
 

@@ -1,6 +1,6 @@
 /** Servers that are wrong below messages, in a few lines each: what they do is found by the name of the rule that it breaks. */
 import { describe, expect, it } from "@effect/vitest"
-import { ACT1_SIZE, ACT2_SIZE, ENCRYPTED_HEADER_SIZE, Responder } from "@sluice/core"
+import { FrameLayout, Handshake } from "@sluice/core"
 import { AuthorityKey, CertificateAuthority, type Credentials, NobleCurve } from "@sluice/noise"
 import { Common, Frame } from "@sluice/protocol"
 import { type Duplex, Listener, Memory, type TransportError } from "@sluice/transport"
@@ -40,12 +40,12 @@ const withHandshake =
   (duplex, { certificate, staticKey, staticSecret }) =>
     Effect.gen(function* () {
       const [act1] = yield* duplex.pull
-      const responder = new Responder(new NobleCurve(), Redacted.value(staticSecret), staticKey, certificate)
-      const act2 = new Uint8Array(ACT2_SIZE)
+      const responder = new Handshake.Responder(new NobleCurve(), Redacted.value(staticSecret), staticKey, certificate)
+      const act2 = new Uint8Array(Handshake.ACT2_SIZE)
       responder.respond(act1, 0, secret, secret, act2, 0)
       yield* duplex.write(() => act2)
       yield* onRead(() => {
-        const sealed = new Uint8Array(ENCRYPTED_HEADER_SIZE + success.length - Frame.headerSize + 16)
+        const sealed = new Uint8Array(FrameLayout.ENCRYPTED_HEADER_SIZE + success.length - Frame.headerSize + 16)
         responder.send.sealFrame(success, 0, sealed, 0)
         return answer(sealed)
       })(duplex, { certificate, staticKey, staticSecret, validFrom: 0, notValidAfter: 0 })
@@ -75,13 +75,13 @@ const servers: ReadonlyArray<Server> = [
   {
     does: "answers act 1 before all of it is there",
     noise: true,
-    handler: onRead(() => new Uint8Array(ACT2_SIZE)),
+    handler: onRead(() => new Uint8Array(Handshake.ACT2_SIZE)),
     breaks: "noise.act-size"
   },
   {
     does: "speaks without Noise to those who do",
     noise: true,
-    handler: onRead((chunk) => (chunk.length === ACT1_SIZE ? undefined : success)),
+    handler: onRead((chunk) => (chunk.length === Handshake.ACT1_SIZE ? undefined : success)),
     breaks: "noise.required"
   },
   {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { Dialer, type Duplex, Memory, type TransportError } from "@sluice/transport"
 import { Effect, Logger } from "effect"
-import { setupFrame } from "../../transport/test/fixture.ts"
+import { setupFrame } from "@sluice/testing/setup-frame"
 import { Conformance } from "../src/index.ts"
 
 const setup = setupFrame({ endpointHost: "memory", endpointPort: 1, vendor: "nobody" })

@@ -11,7 +11,7 @@ import {
   TemplateDistribution,
   type WireType
 } from "@sluice/protocol"
-import { compact, compactHex, type Json } from "./compact.ts"
+import { compact, compactHex, type Json } from "@sluice/testing/compact-json"
 
 export const PROTOCOLS: ReadonlyArray<readonly [name: string, messages: ReadonlyArray<Message>]> = [
   ["mining", messagesOf(Mining.protocol)],

@@ -13,7 +13,7 @@ import { Schema } from "effect"
 import { describe, expect, test } from "vitest"
 import invalidVectors from "../vectors/invalid-messages.json" with { type: "json" }
 import vectors from "../vectors/messages.json" with { type: "json" }
-import { compactHex, expand, expandHex, type Json } from "./compact.ts"
+import { compactHex, expand, expandHex, type Json } from "@sluice/testing/compact-json"
 import { makeInvalidMessages, makeMessages } from "./make-messages.ts"
 
 type AnyDirection = Direction<{ readonly _tag: string }>

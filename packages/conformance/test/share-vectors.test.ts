@@ -2,7 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js"
 import { coinbaseTags } from "@sluice/bitcoin"
 import { ExtranonceSpace, jobFromTemplate, Server } from "@sluice/channels"
-import { nBitsToTarget, ShareCheck } from "@sluice/core"
+import { ShareCheck, Target } from "@sluice/core"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { expect, test } from "vitest"
 import vectors from "../vectors/shares.json" with { type: "json" }
@@ -48,7 +48,7 @@ test.each(shares)("$title: core comes to the same", (share) => {
   expect(hexOf(check.digest.toReversed())).toBe(share.hash)
   expect(Boolean(check.meets(hex(share.networkTarget), 0))).toBe(share.verdict === "block")
   const networkTarget = new Uint8Array(32)
-  expect(Boolean(nBitsToTarget(share.nbits, networkTarget, 0))).toBe(true)
+  expect(Boolean(Target.nBitsToTarget(share.nbits, networkTarget, 0))).toBe(true)
   expect(hexOf(networkTarget)).toBe(share.networkTarget)
 })
 
@@ -95,7 +95,7 @@ test.each(sessions)(
     const connection = new Server.Connection(0, 0, { jobs, space, judge: new Server.ShareJudge(policy), policy })
     const out = new Server.Outbox()
     const target = new Uint8Array(32)
-    nBitsToTarget(prevHash.nbits, target, 0)
+    Target.nBitsToTarget(prevHash.nbits, target, 0)
     const announce = (templateId: bigint, previous: string): void => {
       const source = { templateId, prevHash: hex(previous), headerTimestamp: prevHash.minNtime, nbits: prevHash.nbits }
       const template = templateOf(channel.kind, templateId)

@@ -18,7 +18,7 @@ import {
   TemplateListener
 } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"
-import { options as poolOptions } from "../../pool/test/worlds.ts"
+import { options as poolOptions } from "@sluice/testing/pool-worlds"
 import { Conformance } from "../src/index.ts"
 
 /** What a broken twin does to the frames of one connection: each gives what goes on in the place of one. */

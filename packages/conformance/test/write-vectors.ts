@@ -7,10 +7,10 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, bytesToNumberBE, hexToBytes } from "@noble/curves/utils.js"
 import { elligatorSwift } from "@scure/btc-signer/p2p.js"
 import { readFileSync, writeFileSync } from "node:fs"
-import { makeHandshake, makeRefusals } from "./make-handshakes.ts"
+import { makeHandshake, makeRefusals } from "@sluice/testing/handshake-vectors"
 import { makeInvalidMessages, makeMessages } from "./make-messages.ts"
 import { makeTlvs } from "./make-tlvs.ts"
-import type { HandshakeInputs } from "./reference-handshake.ts"
+import type { HandshakeInputs } from "@sluice/testing/reference-handshake"
 
 const at = (name: string): URL => new URL(`../vectors/${name}.json`, import.meta.url)
 const write = (name: string, value: unknown): void =>

@@ -11,10 +11,10 @@ import { main as asc } from "assemblyscript/asc"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const cache = new URL("../../../node_modules/.cache/sluice/", import.meta.url)
 
-/** The sources, by their path in the package: all of `src` but the index, which only re-exports. */
+/** The sources, by their path in the package: all of `src` but the public entry. */
 export const sources = async (): Promise<ReadonlyArray<string>> =>
   (await readdir(`${root}src`, { recursive: true }))
-    .filter((name) => name.endsWith(".ts") && name !== "index.ts")
+    .filter((name) => name.endsWith(".ts") && !/(^|\/)index\.ts$/.test(name))
     .map((name) => `src/${name}`)
     .toSorted()
 

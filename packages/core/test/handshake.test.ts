@@ -18,7 +18,7 @@ import {
   HANDSHAKE_OK,
   HANDSHAKE_OUT_OF_ORDER,
   HANDSHAKE_TOO_SHORT
-} from "../src/index.ts"
+} from "../src/handshake.ts"
 
 const bytes = (seed: string): Uint8Array => sha256(new TextEncoder().encode(seed))
 const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
@@ -304,7 +304,7 @@ describe.each(builds)("as $name", (build) => {
 describe("where the curve refuses the peer's key", () => {
   // Every 64 bytes decode to a key, so this takes a curve that fails.
   it("ends the handshake", async () => {
-    const { Initiator, Responder } = await import("../src/index.ts")
+    const { Initiator, Responder } = await import("../src/handshake.ts")
     class Refusing extends curve.HostCurve {
       override ecdh(): boolean {
         return false

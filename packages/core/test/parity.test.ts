@@ -287,15 +287,17 @@ afterAll(() => {
   expect(missed).toEqual(["useCurve"])
 })
 
+/** The parts of the core that the harness calls; the device's are called through their module (embedded). */
+const PUBLIC =
+  "aead bytes certificate cipher-state curve frame handshake header hkdf merkle sha256 share target version".split(" ")
+
 it("the harness reaches every public function and method", async () => {
   const read = (path: string) => readFile(new URL(path, import.meta.url), "utf8")
-  const index = await read("../src/index.ts")
   const harnessText = await read("./harness.ts")
   const missed: Array<string> = []
   // `sha256d` is `hashTwice`.
-  // The device is compared as a whole, in packages/embedded, which has its module.
-  for (const [, file] of index.matchAll(/"(\.\/[a-z0-9-]+\.ts)"/g)) {
-    const source = await read(`../src/${file}`)
+  for (const file of PUBLIC) {
+    const source = await read(`../src/${file}.ts`)
     for (const [, name] of source.matchAll(
       /^(?:export function |  (?!private |abstract |constructor))(\w+)\(.*[{(]$/gm
     )) {

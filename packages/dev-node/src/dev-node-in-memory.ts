@@ -2,7 +2,7 @@
 import { Effect, Predicate, Result, Stream } from "effect"
 import type { TreeBlock } from "./chain/block-tree.ts"
 import { blockchainInfo, blockHeaderInfo, blockInfo, miningInfo } from "./rpc/chain-report.ts"
-import type { DevNodeCalls } from "./dev-node.ts"
+import type { DevNodeCalls } from "./dev-node-calls.ts"
 import type { DevNodeEvent } from "./chain/development-chain.ts"
 import { hashFromDisplay } from "@sluice/bitcoin"
 import { JsonRpcCode, JsonRpcError } from "./rpc/json-rpc-error.ts"

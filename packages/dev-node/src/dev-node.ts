@@ -3,7 +3,7 @@
  * made-up transactions, long polling and a stream of events. `JsonRpcServer` and `ZmqPublisher` show it to the outside as
  * Bitcoin Core shows itself; in one process `nodeRpc` and `nodeNotifications` give the same services without sockets.
  */
-import { nBitsToTarget } from "@sluice/core"
+import { Target } from "@sluice/core"
 import {
   Clock,
   Context,
@@ -18,15 +18,13 @@ import {
   Schema,
   Stream
 } from "effect"
-import type { Scope } from "effect"
 import { assembleTemplate, RESERVED_WEIGHT } from "./chain/assemble-template.ts"
 import { type BlockDecodeError } from "@sluice/bitcoin"
-import type { BlockVerdict } from "./chain/block-rules.ts"
-import { type BlockTemplate, NodeNotifications, NodeRpc } from "@sluice/node"
+import { NodeNotifications, NodeRpc } from "@sluice/node"
+import type { DevNodeCalls, ZmqNotification } from "./dev-node-calls.ts"
 import { makeNodeNotifications, makeNodeRpc } from "./dev-node-in-memory.ts"
 import { DevelopmentChain, type DevNodeEvent } from "./chain/development-chain.ts"
 import type { JsonRpcError } from "./rpc/json-rpc-error.ts"
-import type { MempoolVerdict } from "./chain/mempool.ts"
 import { parseHash } from "./rpc/rpc-parameters.ts"
 
 export interface DevNodeOptions {
@@ -62,58 +60,6 @@ export class DevNodeOptionError extends Schema.TaggedError<DevNodeOptionError>("
   "DevNodeOptionError",
   { option: Schema.String, message: Schema.String }
 ) {}
-
-/** The end of the best branch. Hash in display order, times in seconds. */
-export interface DevNodeTip {
-  readonly hash: string
-  readonly height: number
-  readonly time: number
-  readonly medianTimePast: number
-}
-
-/** A ZMQ topic that the node publishes, as `getzmqnotifications` shows it. */
-export interface ZmqNotification {
-  readonly type: string
-  readonly address: string
-  readonly hwm: number
-}
-
-/** What `DevNode` offers. */
-export interface DevNodeCalls {
-  /** Submits a serialized block: `null` for the new tip, or the reason why it is not. */
-  readonly submitBlock: (block: Uint8Array) => Effect.Effect<BlockVerdict | null, BlockDecodeError>
-  /** What `submitBlock` would say if the block's hash met the target. */
-  readonly proposeBlock: (block: Uint8Array) => Effect.Effect<BlockVerdict | null, BlockDecodeError>
-  /**
-   * `getblocktemplate`. With `longPollId` (of an earlier template) it waits until the tip is another, or the mempool has
-   * changed and the first check is due. Fails with code -8 for an id that begins with no hash.
-   */
-  readonly getBlockTemplate: (request?: {
-    readonly longPollId?: string | undefined
-  }) => Effect.Effect<BlockTemplate, JsonRpcError>
-  /** Adds a serialized transaction that is declared to pay `fee` satoshis: `null`, or the reason why it is refused. */
-  readonly addTransaction: (
-    transaction: Uint8Array,
-    fee: bigint
-  ) => Effect.Effect<MempoolVerdict | null, BlockDecodeError>
-  /** Makes up so many transactions now, as the trickle does; fewer when the mempool gets full. Gives their txids. */
-  readonly addMadeUpTransactions: (count: number) => Effect.Effect<ReadonlyArray<string>>
-  readonly tip: Effect.Effect<DevNodeTip>
-  /**
-   * What happens from the moment of subscription on, to any number of subscribers. One that falls 4,096 events behind
-   * loses the oldest.
-   */
-  readonly events: Stream.Stream<DevNodeEvent>
-  /** The same, with the subscription made before the effect returns. */
-  readonly subscribe: Effect.Effect<PubSub.Subscription<DevNodeEvent>, never, Scope.Scope>
-  /** Milliseconds since 1970. */
-  readonly startedAt: number
-  /** Chain and mempool, to read; and its condition, which a test may set. */
-  readonly state: DevelopmentChain
-  /** Tells `getzmqnotifications` of topics that are published, for as long as the scope is open. */
-  readonly advertise: (notifications: ReadonlyArray<ZmqNotification>) => Effect.Effect<void, never, Scope.Scope>
-  readonly advertised: Effect.Effect<ReadonlyArray<ZmqNotification>>
-}
 
 export class DevNode extends Context.Service<DevNode, DevNodeCalls>()("sluice/dev-node/DevNode") {
   /** A development node with a chain of its own, which ends with the layer. */
@@ -285,7 +231,7 @@ const checkOptions = Effect.fnUntraced(function* (options: DevNodeOptions) {
     return yield* new DevNodeOptionError({ option, message: `${option} is a whole number; got ${value}` })
   })
   const bits = yield* whole("bits", options.bits ?? DEFAULT_BITS, 0, 0xffffffff)
-  if (!nBitsToTarget(bits | 0, new Uint8Array(32), 0)) {
+  if (!Target.nBitsToTarget(bits | 0, new Uint8Array(32), 0)) {
     return yield* new DevNodeOptionError({
       option: "bits",
       message:

@@ -2,6 +2,7 @@ export { type BlockFile, type BlockFiles, makeBlockFiles } from "./chain/block-f
 export type { DevNodeEvent, NodeCondition, SubmitOutcome } from "./chain/development-chain.ts"
 export type { Retargeting } from "./chain/retarget.ts"
 export { type SolveOptions, solveTemplate } from "./chain/solve-template.ts"
+export type * from "./dev-node-calls.ts"
 export * from "./dev-node.ts"
 export * from "./rpc/json-rpc-server.ts"
 export { JsonRpcCode, JsonRpcError } from "./rpc/json-rpc-error.ts"

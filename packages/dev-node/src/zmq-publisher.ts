@@ -3,7 +3,8 @@
  * body and the topic's message count as four bytes little-endian. Hashes in bodies are in display order.
  */
 import { Context, Effect, Layer, Schema, Stream } from "effect"
-import { DevNode, type DevNodeCalls } from "./dev-node.ts"
+import type { DevNodeCalls } from "./dev-node-calls.ts"
+import { DevNode } from "./dev-node.ts"
 import type { DevNodeEvent } from "./chain/development-chain.ts"
 
 /** What a development node publishes: all of Core's topics but `rawtx`. */

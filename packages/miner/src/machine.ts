@@ -3,11 +3,11 @@
  * (miner.ts) carries out what it says.
  */
 import type { ClientEvent, Work } from "@sluice/channels"
-import { targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { printable } from "@sluice/protocol"
 import type { MinerEvent } from "./event.ts"
-import type { Found } from "./hash-workers.ts"
-import { Judge, type JudgedShare } from "./judge.ts"
+import type { Found } from "./hashing/hash-workers.ts"
+import { Judge, type JudgedShare } from "./hashing/judge.ts"
 import { SessionError } from "./session.ts"
 import type { MinerStats } from "./stats.ts"
 
@@ -123,7 +123,7 @@ export class MinerMachine {
             at,
             channelId: event.channelId,
             kind: event.kind,
-            difficulty: targetToDifficulty(event.target, 0),
+            difficulty: Target.targetToDifficulty(event.target, 0),
             extranoncePrefix: hex(event.extranoncePrefix),
             extranonceSize: event.extranonceSize
           })
@@ -149,7 +149,7 @@ export class MinerMachine {
           newPrevHash ||= event.newPrevHash
           break
         case "TargetChanged": {
-          const difficulty = targetToDifficulty(event.target, 0)
+          const difficulty = Target.targetToDifficulty(event.target, 0)
           events.push({ _tag: "TargetChanged", at, channelId: event.channelId, difficulty })
           break
         }
@@ -192,7 +192,7 @@ export class MinerMachine {
       prevHash: hex(work.prevHash.toReversed()),
       newPrevHash,
       minNtime: work.minNtime,
-      difficulty: targetToDifficulty(work.target, 0),
+      difficulty: Target.targetToDifficulty(work.target, 0),
       latencyMs
     }
   }

@@ -28,10 +28,10 @@ import {
   type Scope,
   Stream
 } from "effect"
-import { DeviceDialer } from "./device-dialer.ts"
+import { DeviceDialer } from "./device/device-dialer.ts"
 import type { MinerEvent } from "./event.ts"
-import { HashRateWindow } from "./hash-rate-window.ts"
-import { type HashWorkerError, HashWorkers } from "./hash-workers.ts"
+import { HashRateWindow } from "./hashing/hash-rate-window.ts"
+import { type HashWorkerError, HashWorkers } from "./hashing/hash-workers.ts"
 import { MinerMachine } from "./machine.ts"
 import { record } from "./metrics.ts"
 import { checkOptions, type MinerOptionError, type MinerOptions, sessionOptions, setupOf } from "./options.ts"

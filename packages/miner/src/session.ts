@@ -6,8 +6,8 @@ import { ClientConnection, type ClientEvent, ProtocolViolation } from "@sluice/c
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { Connection, ConnectionError } from "@sluice/transport"
 import { Clock, Effect, Schema, Stream } from "effect"
-import type { DeviceError } from "./device-error.ts"
-import type { FoundShare } from "./search.ts"
+import type { DeviceError } from "./device/device-error.ts"
+import type { FoundShare } from "./hashing/search.ts"
 
 export interface Session {
   /** Receives until the connection ends; the handler gets the events of each batch of messages. */

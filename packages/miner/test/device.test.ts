@@ -5,9 +5,10 @@ import type { Mining } from "@sluice/protocol"
 import { type ConnectionDialer, Listener, Memory, MiningDialer, Tcp } from "@sluice/transport"
 import { Effect, Layer, References } from "effect"
 import { TestClock } from "effect/testing"
-import { tcpPool } from "../../pool/test/worlds.ts"
+import { tcpPool } from "@sluice/testing/pool-worlds"
 import { DeviceDialer, HashInProcess, Miner, type MinerOptions } from "../src/index.ts"
-import { acceptStandard, advanceUntil, nextEvent, parts, SERVER } from "./scripted-server.ts"
+import { nextEvent } from "@sluice/testing/miner-event"
+import { acceptStandard, advanceUntil, parts, SERVER } from "./scripted-server.ts"
 
 /** A dialer that says when it was used. */
 const unused: ConnectionDialer<Mining.ToClient, Mining.ToServer> = {

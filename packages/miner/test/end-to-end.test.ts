@@ -2,8 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { MiningDialer, Noise, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Stream } from "effect"
-import { PoolAddress } from "../../pool/test/test-client.ts"
-import { newBlock, poolStats, tcpWorld } from "../../pool/test/worlds.ts"
+import { newBlock, PoolAddress, poolStats, tcpWorld } from "@sluice/testing/pool-worlds"
 import { DeviceDialer, HashThreads, Miner, type MinerOptions } from "../src/index.ts"
 
 const pool = tcpWorld({ policy: { sharesPerMinute: 600 } })

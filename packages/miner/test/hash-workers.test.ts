@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { compareU256 } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Worker } from "node:worker_threads"
@@ -21,7 +21,7 @@ describe("hashing threads", () => {
       while (byLane.includes(0)) {
         for (const { share, workNumber } of yield* hashers.take) {
           expect(workNumber).toBe(1)
-          expect(compareU256(hashOf(standardWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
+          expect(Target.compareU256(hashOf(standardWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
           byLane[share.nonce < 2 ** 31 ? 0 : 1]!++
         }
       }
@@ -31,7 +31,7 @@ describe("hashing threads", () => {
           if (workNumber === 1) continue
           found++
           expect(share.jobId).toBe(12)
-          expect(compareU256(hashOf(extendedWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
+          expect(Target.compareU256(hashOf(extendedWork, share), 0, target, 0)).toBeLessThanOrEqual(0)
         }
       }
       expect(hashers.hashes()).toBeGreaterThan(4096)

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "@effect/vitest"
-import { compareU256 } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { Clock, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type Found, HashWorkerError, HashWorkers, Miner, MinerOptionError, type MinerOptions } from "../src/index.ts"
+import { nextEvent } from "@sluice/testing/miner-event"
 import {
   acceptStandard,
   advanceUntil,
   EASY_TARGET,
   extendedJob,
   job,
-  nextEvent,
   nextMessage,
   NTIME,
   OTHER_SERVER,
@@ -47,7 +47,7 @@ describe.each([true, false])("a miner on a standard channel, on the device modul
         const share = yield* advanceUntil(nextMessage(client, "SubmitSharesStandard"))
         expect(share).toMatchObject({ channelId: 7, sequenceNumber, jobId: 1, ntime: NTIME })
         const hash = hashOf(work, { ...share, extranonce: bytes(0, 0) })
-        expect(compareU256(hash, 0, EASY_TARGET, 0)).toBeLessThanOrEqual(0)
+        expect(Target.compareU256(hash, 0, EASY_TARGET, 0)).toBeLessThanOrEqual(0)
       }
     }).pipe(Effect.provide(world()))
   )
@@ -98,7 +98,7 @@ describe.each([true, false])("a miner on a standard channel, on the device modul
         extranoncePrefix
       }
       const hash = hashOf(work, { ...share, extranonce: bytes(0, 0) })
-      expect(compareU256(hash, 0, EASY_TARGET, 0)).toBeLessThanOrEqual(0)
+      expect(Target.compareU256(hash, 0, EASY_TARGET, 0)).toBeLessThanOrEqual(0)
     }).pipe(Effect.provide(world({ requiresStandardJobs: false })))
   )
 })
@@ -138,7 +138,7 @@ describe("a miner on an extended channel", () => {
       for (let found = 0; found < 8; found++) {
         const share = yield* advanceUntil(nextMessage(client, "SubmitSharesExtended"))
         expect(share.extranonce.length).toBe(6)
-        expect(compareU256(hashOf(work, share), 0, EASY_TARGET, 0)).toBeLessThanOrEqual(0)
+        expect(Target.compareU256(hashOf(work, share), 0, EASY_TARGET, 0)).toBeLessThanOrEqual(0)
         extranonces.add(share.extranonce.join())
       }
       expect(extranonces.size).toBeGreaterThan(1)

@@ -2,7 +2,7 @@ import { expect, it, vi } from "@effect/vitest"
 import { formatServerAddress } from "@sluice/transport"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
-import { tcpPool } from "../../pool/test/worlds.ts"
+import { tcpPool } from "@sluice/testing/pool-worlds"
 
 it.live("the example of the README runs as it stands there", () =>
   Effect.gen(function* () {

@@ -11,14 +11,7 @@ import {
 } from "@sluice/transport"
 import { Context, Deferred, Effect, Fiber, Layer, Queue, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import {
-  DeviceDialer,
-  HashInProcess,
-  type HashWorkers,
-  Miner,
-  type MinerEvent,
-  type MinerOptions
-} from "../src/index.ts"
+import { DeviceDialer, HashInProcess, type HashWorkers, Miner, type MinerOptions } from "../src/index.ts"
 import { bytes } from "./work-fixture.ts"
 
 export const SERVER: ServerAddress = { host: "pool", port: 3333, security: { _tag: "plain" } }
@@ -128,22 +121,6 @@ export const advanceUntil = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Ef
     const fiber = yield* Effect.forkChild(effect)
     for (let step = 0; step < 5000 && fiber.pollUnsafe() === undefined; step++) yield* TestClock.adjust("100 millis")
     return yield* Fiber.join(fiber)
-  })
-
-type EventOf<Tag extends MinerEvent["_tag"]> = Extract<MinerEvent, { _tag: Tag }>
-
-/** The first event of a kind that is as wanted; earlier ones count too. */
-export const nextEvent = <Tag extends MinerEvent["_tag"]>(
-  tag: Tag,
-  wanted: (event: EventOf<Tag>) => boolean = () => true
-): Effect.Effect<EventOf<Tag>, never, Miner> =>
-  Effect.gen(function* () {
-    const { events } = yield* Miner
-    const first = yield* events.pipe(
-      Stream.filter((event): event is EventOf<Tag> => event._tag === tag && wanted(event as EventOf<Tag>)),
-      Stream.runHead
-    )
-    return yield* Effect.fromOption(first).pipe(Effect.orDie)
   })
 
 /** Takes what the miner sends until a message of that kind comes. */

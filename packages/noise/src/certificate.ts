@@ -4,17 +4,7 @@
  * since 1970), BIP340 signature. The static key itself travels beside it.
  */
 import { schnorr } from "@noble/curves/secp256k1.js"
-import {
-  CERTIFICATE_SIGNATURE_AT,
-  CERTIFICATE_SIZE,
-  CERTIFICATE_VERSION,
-  certificateDigest,
-  certificateNotValidAfter,
-  certificateValidFrom,
-  certificateVersion,
-  writeU16,
-  writeU32
-} from "@sluice/core"
+import { Bytes, CertificateBytes } from "@sluice/core"
 import { Redacted } from "effect"
 
 export interface Certificate {
@@ -37,25 +27,33 @@ export const sign = (options: {
 }): Certificate => {
   const { validFrom, notValidAfter } = options
   const digest = new Uint8Array(32)
-  certificateDigest(CERTIFICATE_VERSION, validFrom, notValidAfter, options.staticKey, 0, digest, 0)
+  CertificateBytes.certificateDigest(
+    CertificateBytes.CERTIFICATE_VERSION,
+    validFrom,
+    notValidAfter,
+    options.staticKey,
+    0,
+    digest,
+    0
+  )
   const signature = schnorr.sign(digest, Redacted.value(options.authoritySecretKey), options.auxiliary)
-  return { version: CERTIFICATE_VERSION, validFrom, notValidAfter, signature }
+  return { version: CertificateBytes.CERTIFICATE_VERSION, validFrom, notValidAfter, signature }
 }
 
 /** The 74 bytes that a responder sends. */
 export const encode = (certificate: Certificate): Uint8Array => {
-  const bytes = new Uint8Array(CERTIFICATE_SIZE)
-  writeU16(bytes, 0, certificate.version)
-  writeU32(bytes, 2, certificate.validFrom)
-  writeU32(bytes, 6, certificate.notValidAfter)
-  bytes.set(certificate.signature, CERTIFICATE_SIGNATURE_AT)
+  const bytes = new Uint8Array(CertificateBytes.CERTIFICATE_SIZE)
+  Bytes.writeU16(bytes, 0, certificate.version)
+  Bytes.writeU32(bytes, 2, certificate.validFrom)
+  Bytes.writeU32(bytes, 6, certificate.notValidAfter)
+  bytes.set(certificate.signature, CertificateBytes.CERTIFICATE_SIGNATURE_AT)
   return bytes
 }
 
 /** What 74 bytes say; whether it is true is the handshake's to check. */
 export const decode = (bytes: Uint8Array): Certificate => ({
-  version: certificateVersion(bytes, 0),
-  validFrom: certificateValidFrom(bytes, 0) >>> 0,
-  notValidAfter: certificateNotValidAfter(bytes, 0) >>> 0,
-  signature: bytes.slice(CERTIFICATE_SIGNATURE_AT, CERTIFICATE_SIZE)
+  version: CertificateBytes.certificateVersion(bytes, 0),
+  validFrom: CertificateBytes.certificateValidFrom(bytes, 0) >>> 0,
+  notValidAfter: CertificateBytes.certificateNotValidAfter(bytes, 0) >>> 0,
+  signature: bytes.slice(CertificateBytes.CERTIFICATE_SIGNATURE_AT, CertificateBytes.CERTIFICATE_SIZE)
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { certificateDigest } from "@sluice/core"
+import { CertificateBytes } from "@sluice/core"
 import { AuthorityKey, Certificate, CertificateAuthority, NobleCurve } from "@sluice/noise"
 import { Effect, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
@@ -29,7 +29,7 @@ describe("CertificateAuthority", () => {
       assert.isTrue(curve.xOnly(staticKey, 0, xOnly, 0))
       assert.deepStrictEqual(xOnly, AuthorityKey.publicKeyOf(staticSecret))
       const digest = new Uint8Array(32)
-      certificateDigest(0, validFrom, notValidAfter, xOnly, 0, digest, 0)
+      CertificateBytes.certificateDigest(0, validFrom, notValidAfter, xOnly, 0, digest, 0)
       assert.isTrue(curve.verify(digest, 0, decoded.signature, 0, publicKey, 0))
       digest[0]! ^= 1
       assert.isFalse(curve.verify(digest, 0, decoded.signature, 0, publicKey, 0))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ACT1_SIZE, ACT2_SIZE, HANDSHAKE_BAD_KEY, HANDSHAKE_OK, Initiator, Responder } from "@sluice/core"
+import { Handshake } from "@sluice/core"
 import { AuthorityKey, CertificateAuthority, Curve, entropy, HandshakeWorkers } from "@sluice/noise"
 import { Effect, Logger, Redacted } from "effect"
 import { TestClock } from "effect/testing"
@@ -12,12 +12,12 @@ const setUp = Effect.gen(function* () {
   const { secretKey } = yield* AuthorityKey.generate
   const { credentials } = yield* CertificateAuthority.make({ secretKey })
   const shown = yield* credentials
-  const act1 = new Uint8Array(ACT1_SIZE)
-  assert.strictEqual(new Initiator(curve).start(random(32), random(32), act1, 0), HANDSHAKE_OK)
+  const act1 = new Uint8Array(Handshake.ACT1_SIZE)
+  assert.strictEqual(new Handshake.Initiator(curve).start(random(32), random(32), act1, 0), Handshake.HANDSHAKE_OK)
   const respond = (by: typeof curve, ephemeralSecret: Uint8Array, bytes: Uint8Array) => {
     const { certificate, staticKey, staticSecret } = shown
-    const responder = new Responder(by, Redacted.value(staticSecret), staticKey, certificate)
-    const act2 = new Uint8Array(ACT2_SIZE)
+    const responder = new Handshake.Responder(by, Redacted.value(staticSecret), staticKey, certificate)
+    const act2 = new Uint8Array(Handshake.ACT2_SIZE)
     return {
       code: responder.respond(act1, 0, ephemeralSecret, bytes, act2, 0),
       act2: Buffer.from(act2).toString("hex")
@@ -39,7 +39,7 @@ describe("handshakes in threads", () => {
           Effect.gen(function* () {
             const known = yield* workers.exchange({ act1, ephemeralSecret, entropy: bytes, credentials })
             const { act2, code } = respond(known!, ephemeralSecret, bytes)
-            assert.strictEqual(code, HANDSHAKE_OK)
+            assert.strictEqual(code, Handshake.HANDSHAKE_OK)
             assert.strictEqual(act2, respond(curve, ephemeralSecret, bytes).act2)
           }),
         { concurrency: "unbounded" }
@@ -48,7 +48,7 @@ describe("handshakes in threads", () => {
       const [ephemeralSecret, bytes] = rounds[0]!
       const known = yield* workers.exchange({ act1, ephemeralSecret, entropy: bytes, credentials })
       respond(known!, ephemeralSecret, bytes)
-      assert.strictEqual(respond(known!, ephemeralSecret, bytes).code, HANDSHAKE_BAD_KEY)
+      assert.strictEqual(respond(known!, ephemeralSecret, bytes).code, Handshake.HANDSHAKE_BAD_KEY)
     }).pipe(Effect.provide(HandshakeWorkers.layer({ threads: 2 })), Effect.provide(seeded(7)))
   )
 

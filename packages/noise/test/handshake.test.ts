@@ -1,20 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { schnorr } from "@noble/curves/secp256k1.js"
-import {
-  ACT1_SIZE,
-  ACT2_SIZE,
-  type CipherState,
-  HANDSHAKE_BAD_CERTIFICATE_TAG,
-  HANDSHAKE_BAD_SIGNATURE,
-  HANDSHAKE_BAD_STATIC_KEY_TAG,
-  HANDSHAKE_CERTIFICATE_VERSION,
-  HANDSHAKE_EXPIRED,
-  HANDSHAKE_NOT_YET_VALID,
-  HANDSHAKE_OK,
-  Initiator,
-  Responder,
-  writeFrameHeader
-} from "@sluice/core"
+import { type CipherState, FrameLayout, Handshake } from "@sluice/core"
 import { AuthorityKey, Certificate, CertificateAuthority, type Credentials, Curve, entropy } from "@sluice/noise"
 import { Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
@@ -34,13 +20,13 @@ const setUp = Effect.gen(function* () {
     CertificateAuthority.make({ secretKey }),
     (authority) => authority.credentials
   )
-  const initiator = new Initiator(curve)
-  const act1 = new Uint8Array(ACT1_SIZE)
-  assert.strictEqual(initiator.start(random(32), random(32), act1, 0), HANDSHAKE_OK)
+  const initiator = new Handshake.Initiator(curve)
+  const act1 = new Uint8Array(Handshake.ACT1_SIZE)
+  assert.strictEqual(initiator.start(random(32), random(32), act1, 0), Handshake.HANDSHAKE_OK)
   const respondTo = (act1: Uint8Array, { certificate, staticKey, staticSecret }: Credentials = credentials) => {
-    const responder = new Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
-    const act2 = new Uint8Array(ACT2_SIZE)
-    assert.strictEqual(responder.respond(act1, 0, random(32), random(32), act2, 0), HANDSHAKE_OK)
+    const responder = new Handshake.Responder(curve, Redacted.value(staticSecret), staticKey, certificate)
+    const act2 = new Uint8Array(Handshake.ACT2_SIZE)
+    assert.strictEqual(responder.respond(act1, 0, random(32), random(32), act2, 0), Handshake.HANDSHAKE_OK)
     return { responder, act2 }
   }
   return { publicKey, secretKey, credentials, initiator, act1, respondTo }
@@ -48,7 +34,7 @@ const setUp = Effect.gen(function* () {
 
 const frameOf = (length: number): Uint8Array => {
   const frame = new Uint8Array(6 + length)
-  writeFrameHeader(frame, 0, 0x8000, 0x1a, length)
+  FrameLayout.writeFrameHeader(frame, 0, 0x8000, 0x1a, length)
   for (let i = 0; i < length; i++) frame[6 + i] = i * 7
   return frame
 }
@@ -70,7 +56,7 @@ describe("the handshake over the default curve", () => {
       const { act1, credentials, initiator, publicKey, respondTo } = yield* setUp
       const { act2, responder } = respondTo(act1)
       assert.deepStrictEqual([act1.length, act2.length], [64, 234])
-      assert.strictEqual(initiator.finish(act2, 0, publicKey, NOW, 10), HANDSHAKE_OK)
+      assert.strictEqual(initiator.finish(act2, 0, publicKey, NOW, 10), Handshake.HANDSHAKE_OK)
       assert.deepStrictEqual(initiator.certificate, credentials.certificate)
       assert.deepStrictEqual(initiator.remoteStaticKey, AuthorityKey.publicKeyOf(credentials.staticSecret))
       for (const length of [0, 1, 24, 300]) {
@@ -119,7 +105,7 @@ describe("the handshake over the default curve", () => {
       const { act1, initiator, publicKey, secretKey } = yield* setUp
       const certificate = { version: 0, validFrom: NOW - 5, notValidAfter: NOW + 5 }
       const { act2, toInitiator } = Reference.respond(act1, Redacted.value(secretKey), certificate)
-      assert.strictEqual(initiator.finish(act2, 0, publicKey, NOW, 0), HANDSHAKE_OK)
+      assert.strictEqual(initiator.finish(act2, 0, publicKey, NOW, 0), Handshake.HANDSHAKE_OK)
       const header = toInitiator.encrypt(new Uint8Array(0), frameOf(0))
       assert.isTrue(initiator.receive.openHeader(header, 0))
     })
@@ -138,23 +124,23 @@ describe("the handshake over the default curve", () => {
           const { act2 } = Reference.respond(act1, Redacted.value(secretKey), certificate)
           change?.(act2)
           const code = initiator.finish(act2, 0, key, NOW, 10)
-          assert.strictEqual(initiator.send.isReady(), code === HANDSHAKE_OK)
+          assert.strictEqual(initiator.send.isReady(), code === Handshake.HANDSHAKE_OK)
           return code
         })
-      assert.strictEqual(yield* finish(valid), HANDSHAKE_OK)
-      assert.strictEqual(yield* finish(valid, { key: other }), HANDSHAKE_BAD_SIGNATURE)
-      assert.strictEqual(yield* finish({ ...valid, version: 1 }), HANDSHAKE_CERTIFICATE_VERSION)
-      assert.strictEqual(yield* finish({ ...valid, notValidAfter: NOW - 10 }), HANDSHAKE_OK)
-      assert.strictEqual(yield* finish({ ...valid, notValidAfter: NOW - 11 }), HANDSHAKE_EXPIRED)
-      assert.strictEqual(yield* finish({ ...valid, validFrom: NOW + 10 }), HANDSHAKE_OK)
-      assert.strictEqual(yield* finish({ ...valid, validFrom: NOW + 11 }), HANDSHAKE_NOT_YET_VALID)
+      assert.strictEqual(yield* finish(valid), Handshake.HANDSHAKE_OK)
+      assert.strictEqual(yield* finish(valid, { key: other }), Handshake.HANDSHAKE_BAD_SIGNATURE)
+      assert.strictEqual(yield* finish({ ...valid, version: 1 }), Handshake.HANDSHAKE_CERTIFICATE_VERSION)
+      assert.strictEqual(yield* finish({ ...valid, notValidAfter: NOW - 10 }), Handshake.HANDSHAKE_OK)
+      assert.strictEqual(yield* finish({ ...valid, notValidAfter: NOW - 11 }), Handshake.HANDSHAKE_EXPIRED)
+      assert.strictEqual(yield* finish({ ...valid, validFrom: NOW + 10 }), Handshake.HANDSHAKE_OK)
+      assert.strictEqual(yield* finish({ ...valid, validFrom: NOW + 11 }), Handshake.HANDSHAKE_NOT_YET_VALID)
       for (const [at, code] of [
-        [0, HANDSHAKE_BAD_STATIC_KEY_TAG],
-        [63, HANDSHAKE_BAD_STATIC_KEY_TAG],
-        [64, HANDSHAKE_BAD_STATIC_KEY_TAG],
-        [143, HANDSHAKE_BAD_STATIC_KEY_TAG],
-        [144, HANDSHAKE_BAD_CERTIFICATE_TAG],
-        [233, HANDSHAKE_BAD_CERTIFICATE_TAG]
+        [0, Handshake.HANDSHAKE_BAD_STATIC_KEY_TAG],
+        [63, Handshake.HANDSHAKE_BAD_STATIC_KEY_TAG],
+        [64, Handshake.HANDSHAKE_BAD_STATIC_KEY_TAG],
+        [143, Handshake.HANDSHAKE_BAD_STATIC_KEY_TAG],
+        [144, Handshake.HANDSHAKE_BAD_CERTIFICATE_TAG],
+        [233, Handshake.HANDSHAKE_BAD_CERTIFICATE_TAG]
       ] as const) {
         assert.strictEqual(yield* finish(valid, { change: (act2) => (act2[at]! ^= 1) }), code, `byte ${at}`)
       }

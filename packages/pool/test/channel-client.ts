@@ -1,12 +1,13 @@
 /** A client of a pool that is a real one: the client's machine of @sluice/channels, which checks every message, and mines. */
 import { ClientConnection, type ClientEvent, type Work } from "@sluice/channels"
-import { compareU256, ShareCheck } from "@sluice/core"
+import { ShareCheck, Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { ANY_TARGET } from "../../channels/test/templates.ts"
-import { HASH_RATE, PoolAddress } from "./test-client.ts"
+import { ANY_TARGET } from "@sluice/testing/templates"
+import { PoolAddress } from "@sluice/testing/pool-worlds"
+import { HASH_RATE } from "./test-client.ts"
 
 type Kind = "standard" | "extended"
 
@@ -114,7 +115,7 @@ export class ChannelClient {
       check.merkleRoot(coinbasePrefix, extranoncePrefix, extranonce, coinbaseSuffix, merklePath, merklePath.length / 32)
     }
     do check.hash(version, prevHash, check.root, ntime, nbits, ++this.#nonce)
-    while (compareU256(check.digest, 0, target, 0) > 0)
+    while (Target.compareU256(check.digest, 0, target, 0) > 0)
     return { jobId, nonce: this.#nonce, ntime, version, extranonce }
   }
 }

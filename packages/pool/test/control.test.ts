@@ -4,12 +4,12 @@ import { type ClientEvent, Server } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { readFileSync } from "node:fs"
 import { Pool, type PoolEvent } from "../src/index.ts"
 import { ChannelClient, settle } from "./channel-client.ts"
 import { ban, validateUser } from "./readme-control-example.ts"
-import { giveWork, memoryWorld, poolStats, publish } from "./worlds.ts"
+import { giveWork, memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
 
 /** A new block, and a newer template for it: whoever follows both mines on job `id + 1`. */
 const nextBlock = (id: number) => Effect.andThen(publish(futureTemplate(id), newPrevHash(id), template(id + 1)), settle)

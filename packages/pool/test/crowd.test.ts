@@ -9,9 +9,9 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Worker } from "node:worker_threads"
 import type { Crowd, CrowdState } from "./crowd.ts"
-import { template } from "../../channels/test/templates.ts"
-import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
-import { giveWork, publish, tcpWorld } from "./worlds.ts"
+import { template } from "@sluice/testing/templates"
+import { openExtended, TestClient } from "./test-client.ts"
+import { giveWork, PoolAddress, publish, tcpWorld } from "@sluice/testing/pool-worlds"
 
 const COUNT = 2000
 /** The most that one of them may hold, in bytes, of which most is its socket in Node. */

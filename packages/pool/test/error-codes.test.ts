@@ -5,9 +5,9 @@ import type { ConnectionError, DialError } from "@sluice/transport"
 import { Effect } from "effect"
 import { TemplateFeed } from "@sluice/template-provider"
 import type { PoolOptions } from "../src/index.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET } from "../../channels/test/templates.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET } from "@sluice/testing/templates"
 import { type Miner, openExtended, openStandard, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, tcpWorld, type World } from "./worlds.ts"
+import { giveWork, memoryWorld, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 
 interface Case {
   readonly name: string

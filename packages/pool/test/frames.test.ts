@@ -1,7 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { frameOf } from "../src/frames.ts"
-import { bytes } from "../../channels/test/templates.ts"
+import { bytes } from "@sluice/testing/templates"
 
 const prevHash = (channelId: number): Mining.SetNewPrevHash => ({
   _tag: "SetNewPrevHash",

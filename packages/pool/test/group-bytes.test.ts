@@ -4,9 +4,9 @@ import { type Frame, Mining } from "@sluice/protocol"
 import type { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
 import { Effect } from "effect"
-import { bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, publish } from "./worlds.ts"
+import { giveWork, memoryWorld, publish } from "@sluice/testing/pool-worlds"
 
 const CHANNELS = 1000
 const HEADER = 6

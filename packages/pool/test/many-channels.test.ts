@@ -4,10 +4,10 @@ import { TemplateFeed } from "@sluice/template-provider"
 import { ExtranonceSpace } from "@sluice/channels"
 import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { bytes, futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
+import { bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
 import { LimitedSpace } from "../src/limited-space.ts"
 import { openExtended, TestClient } from "./test-client.ts"
-import { memoryWorld, poolStats, tcpWorld } from "./worlds.ts"
+import { memoryWorld, poolStats, tcpWorld } from "@sluice/testing/pool-worlds"
 
 const CHANNELS = 3000
 

@@ -3,9 +3,9 @@ import { type Output, scriptForAddress, scriptForDescriptor } from "@sluice/bitc
 import { TemplateFeed } from "@sluice/template-provider"
 import { Effect, Queue, Result } from "effect"
 import { Pool, type PayoutOptions, payoutOf, payoutScript, splitReward, splitSoloReward } from "../src/index.ts"
-import { ANY_TARGET, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
-import { COINBASE_ADDRESS, giveWork, memoryWorld, publish } from "./worlds.ts"
+import { COINBASE_ADDRESS, giveWork, memoryWorld, publish } from "@sluice/testing/pool-worlds"
 
 const P2PKH = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"
 const P2TR = "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"

@@ -7,9 +7,17 @@ import { FrameDialer } from "@sluice/transport"
 import { Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Pool, type PoolEvent, ShareLogError } from "../src/index.ts"
-import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
-import { openExtended, openStandard, PoolAddress, TestClient } from "./test-client.ts"
-import { COINBASE_ADDRESS, giveWork, memoryWorld, options, poolStats, publish } from "./worlds.ts"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import {
+  COINBASE_ADDRESS,
+  giveWork,
+  memoryWorld,
+  options,
+  PoolAddress,
+  poolStats,
+  publish
+} from "@sluice/testing/pool-worlds"
 
 /** Lets everything that can happen now happen. */
 const settle = TestClock.adjust(0)

@@ -4,7 +4,8 @@ import { TemplateProvider } from "@sluice/template-provider"
 import { parseServerAddress, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, Result } from "effect"
 import { readFileSync } from "node:fs"
-import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
+import { PoolAddress } from "@sluice/testing/pool-worlds"
+import { openExtended, TestClient } from "./test-client.ts"
 
 const provider = TemplateProvider.layer().pipe(
   Layer.provide(Setup.server(TemplateListener)),

@@ -1,9 +1,9 @@
 /** A chain that leads back to a block which was left, as a miner and the books of the pool see it. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { bytes, futureTemplate, newPrevHash } from "../../channels/test/templates.ts"
+import { bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, poolStats, publish } from "./worlds.ts"
+import { giveWork, memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
 
 for (const request of [openStandard(), openExtended()]) {
   it.effect(`a share counts once, also after a reorganisation and back (${request._tag})`, () =>

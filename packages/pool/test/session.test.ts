@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { Session } from "../src/session.ts"
 import { defaultTrafficLimits } from "../src/traffic.ts"
 import { Work } from "../src/work.ts"
-import { bytes, futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended } from "./test-client.ts"
 
 const policy = Server.defaultChannelPolicy

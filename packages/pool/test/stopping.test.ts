@@ -4,8 +4,8 @@ import { FrameDialer, type TransportError } from "@sluice/transport"
 import { Effect, Exit, FileSystem, Layer, Logger, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { JobIds, type PoolOptions } from "../src/index.ts"
-import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, tcpWorld, type World } from "./worlds.ts"
+import { openExtended, TestClient } from "./test-client.ts"
+import { giveWork, memoryWorld, PoolAddress, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 
 /** A world whose pool the test stops. */
 const stoppable = (world: Layer.Layer<World, unknown>) =>

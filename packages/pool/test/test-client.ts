@@ -2,12 +2,10 @@
 import { u256FromBytes } from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
-import { type Connection, type ConnectionError, MiningDialer, type ServerAddress, Setup } from "@sluice/transport"
+import { type Connection, type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
 import { Context, Effect, Layer, Queue, Stream } from "effect"
-import { ANY_TARGET, bytes } from "../../channels/test/templates.ts"
-
-/** Where the pool of a test is. */
-export class PoolAddress extends Context.Service<PoolAddress, ServerAddress>()("test/PoolAddress") {}
+import { PoolAddress } from "@sluice/testing/pool-worlds"
+import { ANY_TARGET, bytes } from "@sluice/testing/templates"
 
 /** A nominal hash rate at which every 16th hash is a share, with the default policy and `minHashRate` 1. */
 export const HASH_RATE = 1.6

@@ -4,7 +4,7 @@ import type { TransportError } from "@sluice/transport"
 import { Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import { openExtended, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, poolStats } from "./worlds.ts"
+import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
 
 const count = (name: string, reason?: string) =>
   Effect.map(Metric.snapshot, (metrics) => {

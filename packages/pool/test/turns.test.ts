@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { inParts } from "../src/turns.ts"
 import { openExtended, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, poolStats } from "./worlds.ts"
+import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
 
 describe("parts of what is done for many", () => {
   const sizes = (costs: ReadonlyArray<number>) => inParts(costs, (cost) => cost).map((part) => part.length)

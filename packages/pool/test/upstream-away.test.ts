@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { TemplateFeed, type TemplateMessage, type TemplateSourceState } from "@sluice/template-provider"
 import { Effect, Fiber, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, poolStats, publish } from "./worlds.ts"
+import { giveWork, memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
 
 const away: TemplateSourceState = { _tag: "Disconnected", server: "somewhere", reason: "gone" }
 const here: TemplateSourceState = { _tag: "Connected", server: "somewhere" }

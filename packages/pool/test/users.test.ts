@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { parseUserIdentity, type UserIdentity } from "../src/index.ts"
 import { Users } from "../src/users.ts"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, poolStats } from "./worlds.ts"
+import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
 
 describe("a user identity", () => {
   const cases: ReadonlyArray<readonly [string, UserIdentity["user"], UserIdentity["worker"]]> = [

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { coinbaseTags } from "@sluice/bitcoin"
 import { ExtranonceSpace, Server } from "@sluice/channels"
 import { Work } from "../src/work.ts"
-import { futureTemplate, newPrevHash, template } from "../../channels/test/templates.ts"
+import { futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const policy = Server.defaultChannelPolicy
 const payout = (script: number) => (reward: bigint) => [{ value: reward, script: Uint8Array.of(script) }]

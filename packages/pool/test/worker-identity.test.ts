@@ -4,7 +4,7 @@ import type { Server } from "@sluice/channels"
 import { WorkerIdentity } from "@sluice/protocol"
 import { Effect } from "effect"
 import { openExtended, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld } from "./worlds.ts"
+import { giveWork, memoryWorld } from "@sluice/testing/pool-worlds"
 
 describe("a share", () => {
   it.effect("is its worker's where the client says so, and nobody's where it does not", () => {

@@ -4,7 +4,7 @@
  */
 import type { Message } from "./message.ts"
 import { Frame } from "./frame.ts"
-import type { Tlv } from "./tlv.ts"
+import type { Tlv } from "./tlv/tlv.ts"
 
 export interface Extension<
   Messages extends ReadonlyArray<Message> = ReadonlyArray<Message>,

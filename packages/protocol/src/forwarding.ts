@@ -4,10 +4,10 @@
  * this end, which does not know it, and is discarded.
  */
 import { Schema } from "effect"
-import { EncodeError } from "./error.ts"
+import type { Direction } from "./direction.ts"
+import { EncodeError } from "./codec/error.ts"
 import { Frame } from "./frame.ts"
-import type { Direction, Protocol } from "./protocol.ts"
-import { B0_16M, U16, U32, U8 } from "./wire.ts"
+import { B0_16M, U16, U32, U8 } from "./codec/wire.ts"
 
 /** A channel's message that is none of ours. To forward it, change `channelId` and send it on. */
 export interface ForeignMessage {
@@ -20,19 +20,10 @@ export interface ForeignMessage {
   readonly content: Uint8Array
 }
 
-/** The protocol in which such messages are read and written too. */
-export const forwarding = <ToServer, ToClient>(
-  protocol: Protocol<ToServer, ToClient>
-): Protocol<ToServer | ForeignMessage, ToClient | ForeignMessage> => ({
-  id: protocol.id,
-  name: protocol.name,
-  toServer: forwardingDirection(protocol.toServer),
-  toClient: forwardingDirection(protocol.toClient)
-})
-
 const ID_SIZE = 4
 
-const forwardingDirection = <M>(direction: Direction<M>): Direction<M | ForeignMessage> => {
+/** The direction in which such messages are read and written too. */
+export const forwardingDirection = <M>(direction: Direction<M>): Direction<M | ForeignMessage> => {
   const ours = new Set(direction.messages.map(({ extension }) => extension).concat(0))
 
   const read = (frame: Frame, copy: boolean): ForeignMessage | undefined => {

@@ -9,9 +9,9 @@
  *     type SubmitSharesStandard = typeof SubmitSharesStandard.Type
  */
 import { Arbitrary, Schema, type Types } from "effect"
-import { type Codec, compile } from "./codec.ts"
+import { type Codec, compile } from "./codec/codec.ts"
 import { Frame } from "./frame.ts"
-import { maxWireSize, type WireSchema, type WireType, wireTypeOf } from "./wire.ts"
+import { maxWireSize, type WireSchema, type WireType, wireTypeOf } from "./codec/wire.ts"
 
 /** Who may receive a message. */
 export type Recipient = "server" | "client" | "both"

@@ -2,7 +2,7 @@
 import { it } from "@effect/vitest"
 import { Schema } from "effect"
 import { describe, expect, test } from "vitest"
-import { isWireText, readText, textSize, writeText } from "../src/text.ts"
+import { isWireText, readText, textSize, writeText } from "../src/codec/text.ts"
 
 const read = (bytes: Uint8Array): string => readText(bytes, 0, bytes.length)
 

@@ -11,7 +11,7 @@ import {
 } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Queue, References, Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import { setupFrame } from "../../transport/test/fixture.ts"
+import { setupFrame } from "@sluice/testing/setup-frame"
 import { type AnyMessage, relay, Sniffer, type SnifferEvent, type SnifferOptions } from "../src/index.ts"
 import { frameBytes } from "../src/frame-bytes.ts"
 

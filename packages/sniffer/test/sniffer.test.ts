@@ -5,7 +5,7 @@ import { Pool } from "@sluice/pool"
 import { Common, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { nextEvent } from "../../miner/test/scripted-server.ts"
+import { nextEvent } from "@sluice/testing/miner-event"
 import { Sniffer, Verdict } from "../src/index.ts"
 import { advanceUntil, memoryWorld } from "./worlds.ts"
 

@@ -5,7 +5,7 @@ import { Miner } from "@sluice/miner"
 import { formatServerAddress } from "@sluice/transport"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
-import { nextEvent } from "../../miner/test/scripted-server.ts"
+import { nextEvent } from "@sluice/testing/miner-event"
 import type { SnifferEvent } from "../src/index.ts"
 import { minerOver, startPool, tcpRelay } from "./worlds.ts"
 

@@ -16,7 +16,7 @@ import {
 } from "@sluice/transport"
 import { Context, Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { giveWork, memoryWorld as memoryPool, tcpPool } from "../../pool/test/worlds.ts"
+import { giveWork, memoryWorld as memoryPool, tcpPool } from "@sluice/testing/pool-worlds"
 import { relay, Sniffer, type SnifferOptions } from "../src/index.ts"
 
 const poolOptions: Partial<PoolOptions> = { policy: { sharesPerMinute: 600, shareBatchSize: 1 } }

@@ -4,20 +4,13 @@
  * A channel is a machine of constant speed. The speed follows from the first target and the shares a minute that were
  * asked for; what the server does to the target afterwards changes how often a share is found, as it would for a device.
  */
-import { type ClientChannel, HASHES_PER_DIFFICULTY, latestNtime, type PendingShare, type Work } from "@sluice/channels"
-import { targetToDifficulty } from "@sluice/core"
+import { type ClientChannel, HASHES_PER_DIFFICULTY, latestNtime, type Work } from "@sluice/channels"
+import { Target } from "@sluice/core"
 import { type FoundShare, Search } from "@sluice/miner"
-import type { BadShare } from "./misbehaviour.ts"
-import type { Member } from "./member.ts"
-import type { AcknowledgedShare } from "./tally.ts"
+import type { AcknowledgedShare } from "./options.ts"
 
 /** Nonces that one search may try before it goes on to the next version: each share begins in a range of its own. */
 const RANGES = 65_536
-
-/** What the books have of a share that is not an honest one. */
-export interface PendingBadShare extends PendingShare {
-  readonly bad: BadShare
-}
 
 /** A share and what it was found in. */
 export interface Mined {
@@ -25,8 +18,9 @@ export interface Mined {
   readonly work: Work
 }
 
-export class SwarmChannel {
-  readonly member: Member
+export class SwarmChannel<Owner = unknown> {
+  /** The member whose channel it is. */
+  readonly member: Owner
   readonly client: ClientChannel
   work: Work | undefined = undefined
   /** Found, and not due yet. */
@@ -45,7 +39,7 @@ export class SwarmChannel {
   #search: Search | undefined
   #range = 0
 
-  constructor(member: Member, client: ClientChannel, keepsShares: boolean) {
+  constructor(member: Owner, client: ClientChannel, keepsShares: boolean) {
     this.member = member
     this.client = client
     this.unacknowledged = keepsShares ? new Map() : undefined
@@ -95,4 +89,5 @@ export class SwarmChannel {
   }
 }
 
-const hashesFor = ({ target }: Work): number => Math.max(1, targetToDifficulty(target, 0) * HASHES_PER_DIFFICULTY)
+const hashesFor = ({ target }: Work): number =>
+  Math.max(1, Target.targetToDifficulty(target, 0) * HASHES_PER_DIFFICULTY)

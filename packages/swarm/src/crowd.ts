@@ -4,8 +4,7 @@
  * its members are.
  */
 import { Agenda } from "./agenda.ts"
-import type { SwarmChannel } from "./channel.ts"
-import type { Member } from "./member.ts"
+import type { Member, MemberChannel } from "./member.ts"
 import { chooseBad } from "./misbehaviour.ts"
 import type { SwarmPlan } from "./options.ts"
 import { Tally } from "./tally.ts"
@@ -24,9 +23,9 @@ export class Crowd {
   readonly tally = new Tally()
   readonly #random: () => number
   readonly #startedAt: number
-  readonly #agenda: Agenda<SwarmChannel>
+  readonly #agenda: Agenda<MemberChannel>
   /** Channels that a share is to be found for, in the order of their turns, from `#turn` on. */
-  #line: Array<SwarmChannel> = []
+  #line: Array<MemberChannel> = []
   #turn = 0
   #isSubmitting = true
 
@@ -44,7 +43,7 @@ export class Crowd {
   }
 
   /** A channel has got work, for the first time or not. */
-  onWork(channel: SwarmChannel, isFirst: boolean, now: number): void {
+  onWork(channel: MemberChannel, isFirst: boolean, now: number): void {
     if (isFirst) {
       const { tally } = this
       tally.channelsWorking++
@@ -65,7 +64,7 @@ export class Crowd {
     return speakers
   }
 
-  #due(channel: SwarmChannel, now: number, speakers: Set<Member>): void {
+  #due(channel: MemberChannel, now: number, speakers: Set<Member>): void {
     const { member } = channel
     if (!member.isOpen(channel)) return
     const bad = chooseBad(this.plan.misbehaviour, this.#random())
@@ -78,7 +77,7 @@ export class Crowd {
     this.#submitOwed(channel, now, speakers)
   }
 
-  #submitOwed(channel: SwarmChannel, now: number, speakers: Set<Member>): void {
+  #submitOwed(channel: MemberChannel, now: number, speakers: Set<Member>): void {
     const { member, owedSince, ready } = channel
     if (ready === undefined || owedSince === undefined) return
     if (now - owedSince > BEHIND_MS) this.tally.behind++
@@ -90,12 +89,12 @@ export class Crowd {
     this.#schedule(channel, now)
   }
 
-  #schedule(channel: SwarmChannel, now: number): void {
+  #schedule(channel: MemberChannel, now: number): void {
     const at = now + channel.waitMs(this.#random())
     if (Number.isFinite(at)) this.#agenda.add(channel, at)
   }
 
-  #standInLine(channel: SwarmChannel): void {
+  #standInLine(channel: MemberChannel): void {
     if (channel.isInLine || channel.ready !== undefined || this.plan.sharesPerMinute === 0) return
     channel.isInLine = true
     this.#line.push(channel)

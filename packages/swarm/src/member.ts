@@ -7,11 +7,10 @@ import { ShareCheck } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "@sluice/miner"
 import { Mining } from "@sluice/protocol"
 import { Schema } from "effect"
-import { type Mined, type PendingBadShare, SwarmChannel } from "./channel.ts"
-import type { Crowd } from "./crowd.ts"
-import { badShare, type BadShare, GARBAGE } from "./misbehaviour.ts"
-import { requiresStandardJobs } from "./options.ts"
-import { count } from "./tally.ts"
+import { type Mined, SwarmChannel } from "./channel.ts"
+import { badShare, type BadShare, GARBAGE, type PendingBadShare } from "./misbehaviour.ts"
+import { requiresStandardJobs, type SwarmPlan } from "./options.ts"
+import { count, type Tally } from "./tally.ts"
 
 /** The member goes on elsewhere, or cannot go on. */
 export class MemberEnded extends Schema.TaggedError<MemberEnded>("sluice/swarm/MemberEnded")("MemberEnded", {
@@ -25,6 +24,17 @@ export interface Redirect {
   readonly port: number
 }
 
+/** A channel of a member. */
+export type MemberChannel = SwarmChannel<Member>
+
+/** The swarm as a member sees it. */
+export interface MemberHost {
+  readonly plan: SwarmPlan
+  readonly tally: Tally
+  /** A channel has got work, for the first time or not. */
+  onWork(channel: MemberChannel, isFirst: boolean, now: number): void
+}
+
 export class Member {
   /** It reads once a minute. */
   readonly isSlow: boolean
@@ -35,9 +45,9 @@ export class Member {
   sentGarbage = false
   isWriting = false
   readonly #userIdentity: string
-  readonly #crowd: Crowd
+  readonly #host: MemberHost
   readonly #client: ClientConnection
-  readonly #channels = new Map<number, SwarmChannel>()
+  readonly #channels = new Map<number, MemberChannel>()
   #frames: Array<Uint8Array> = []
   /** It had work before the batch of messages that is read now. */
   #isWorking = false
@@ -45,10 +55,10 @@ export class Member {
   #isRetargeted = false
 
   /** `serverFlags` are those of SetupConnection.Success. `number` begins with 1. */
-  constructor(number: number, serverFlags: number, isSlow: boolean, crowd: Crowd) {
-    const { plan } = crowd
+  constructor(number: number, serverFlags: number, isSlow: boolean, host: MemberHost) {
+    const { plan } = host
     this.isSlow = isSlow
-    this.#crowd = crowd
+    this.#host = host
     this.#userIdentity = `${plan.user}.${number}`
     this.#client = new ClientConnection({
       requiresStandardJobs: requiresStandardJobs(plan),
@@ -76,7 +86,7 @@ export class Member {
     return frames
   }
 
-  isOpen(channel: SwarmChannel): boolean {
+  isOpen(channel: MemberChannel): boolean {
     return this.#channels.get(channel.client.channelId) === channel
   }
 
@@ -87,8 +97,8 @@ export class Member {
   }
 
   /** Sends a good share, which is the channel's no more. */
-  submit(channel: SwarmChannel, { share, work }: Mined, now: number): void {
-    const { tally } = this.#crowd
+  submit(channel: MemberChannel, { share, work }: Mined, now: number): void {
+    const { tally } = this.#host
     const message = this.#client.submit(share.channelId, share, now)
     if (message === undefined) {
       tally.tooLate++
@@ -105,8 +115,8 @@ export class Member {
   }
 
   /** Sends what an honest miner does not, if there is any. */
-  misbehave(channel: SwarmChannel, bad: BadShare, now: number): boolean {
-    const { tally } = this.#crowd
+  misbehave(channel: MemberChannel, bad: BadShare, now: number): boolean {
+    const { tally } = this.#host
     if (bad === "garbage") {
       this.sentGarbage = true
       this.#frames.push(GARBAGE)
@@ -140,10 +150,10 @@ export class Member {
   }
 
   #onEvent(event: ClientEvent, now: number): void {
-    const { plan, tally } = this.#crowd
+    const { plan, tally } = this.#host
     switch (event._tag) {
       case "ChannelOpened": {
-        const channel = new SwarmChannel(
+        const channel = new SwarmChannel<Member>(
           this,
           this.#client.channels.get(event.channelId)!,
           plan.onAcknowledged !== undefined
@@ -182,7 +192,7 @@ export class Member {
           if (tally.prevHashArrivals.record(key, now)) tally.prevHashes++
         }
         channel.begin(event.work, event.newPrevHash, plan.sharesPerMinute)
-        this.#crowd.onWork(channel, isFirst, now)
+        this.#host.onWork(channel, isFirst, now)
         return
       }
       case "TargetChanged":
@@ -225,8 +235,8 @@ export class Member {
     return false
   }
 
-  #forget(channel: SwarmChannel): void {
-    const { tally } = this.#crowd
+  #forget(channel: MemberChannel): void {
+    const { tally } = this.#host
     this.#channels.delete(channel.client.channelId)
     tally.channelsOpen--
     if (channel.work !== undefined) tally.channelsWorking--

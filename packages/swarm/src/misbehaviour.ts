@@ -1,11 +1,38 @@
 /** Shares that an honest miner does not send. */
+import type { PendingShare, Work } from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
-import type { FoundShare } from "@sluice/miner"
-import { merkleRootOf } from "@sluice/miner"
-import type { Misbehaviour } from "./options.ts"
-import type { SwarmChannel } from "./channel.ts"
+import { type FoundShare, merkleRootOf } from "@sluice/miner"
+
+/** What the swarm does that an honest miner does not, each in percent. */
+export interface Misbehaviour {
+  /** Of the shares: again one of the block before the last, where there is one. */
+  readonly stale: number
+  /** Of the shares: the last one once more. */
+  readonly duplicate: number
+  /** Of the shares: a hash that misses the target. */
+  readonly lowDifficulty: number
+  /** Of the shares: bytes that are no message. The server ends the connection, and the swarm connects again. */
+  readonly garbage: number
+  /** Of the connections: they read once a minute. */
+  readonly slow: number
+}
+
+export const HONEST: Misbehaviour = { stale: 0, duplicate: 0, lowDifficulty: 0, garbage: 0, slow: 0 }
 
 export type BadShare = Exclude<keyof Misbehaviour, "slow">
+
+/** A share that was sent although an honest miner would not. */
+export interface PendingBadShare extends PendingShare {
+  readonly bad: BadShare
+}
+
+/** The state of a channel that such shares are made from. */
+export interface ShareSource {
+  readonly work: Work | undefined
+  readonly lastSent: FoundShare | undefined
+  /** The last share of the block before. */
+  readonly lastOfBlockBefore: FoundShare | undefined
+}
 
 const KINDS: ReadonlyArray<BadShare> = ["stale", "duplicate", "lowDifficulty", "garbage"]
 
@@ -20,7 +47,7 @@ export const chooseBad = (misbehaviour: Misbehaviour, random: number): BadShare 
 }
 
 /** A share of that kind, `undefined` where there is none yet: nothing was sent before, or every hash meets the target. */
-export const badShare = (channel: SwarmChannel, kind: Exclude<BadShare, "garbage">): FoundShare | undefined => {
+export const badShare = (channel: ShareSource, kind: Exclude<BadShare, "garbage">): FoundShare | undefined => {
   switch (kind) {
     case "stale":
       return channel.lastOfBlockBefore
@@ -34,7 +61,7 @@ export const badShare = (channel: SwarmChannel, kind: Exclude<BadShare, "garbage
 /** The first nonces are as good as any: so many are tried for one that misses the target. */
 const TRIES = 64
 
-const missingShare = ({ work }: SwarmChannel): FoundShare | undefined => {
+const missingShare = ({ work }: ShareSource): FoundShare | undefined => {
   if (work === undefined) return undefined
   const extranonce = new Uint8Array(work._tag === "ExtendedWork" ? work.extranonceSize : 0)
   const root = work._tag === "ExtendedWork" ? merkleRootOf(check, work, extranonce) : work.merkleRoot

@@ -2,7 +2,17 @@
 import { Mining } from "@sluice/protocol"
 import type { ReconnectingOptions, ServerAddress, Setup } from "@sluice/transport"
 import { Effect, Schema } from "effect"
-import type { AcknowledgedShare } from "./tally.ts"
+import { HONEST, type Misbehaviour } from "./misbehaviour.ts"
+
+/** A good share that the server said it accepted. */
+export interface AcknowledgedShare {
+  readonly userIdentity: string
+  readonly channelId: number
+  readonly sequenceNumber: number
+  readonly jobId: number
+  /** Of the header, 64 hex digits in display order: what makes two shares the same. */
+  readonly hash: string
+}
 
 export interface SwarmOptions {
   readonly server: ServerAddress
@@ -31,22 +41,6 @@ export interface SwarmOptions {
   /** Called for each good share that the server accepted. It costs a hash a share, and must not block. */
   readonly onAcknowledged?: (share: AcknowledgedShare) => void
 }
-
-/** What the swarm does that an honest miner does not, each in percent. */
-export interface Misbehaviour {
-  /** Of the shares: again one of the block before the last, where there is one. */
-  readonly stale: number
-  /** Of the shares: the last one once more. */
-  readonly duplicate: number
-  /** Of the shares: a hash that misses the target. */
-  readonly lowDifficulty: number
-  /** Of the shares: bytes that are no message. The server ends the connection, and the swarm connects again. */
-  readonly garbage: number
-  /** Of the connections: they read once a minute. */
-  readonly slow: number
-}
-
-export const HONEST: Misbehaviour = { stale: 0, duplicate: 0, lowDifficulty: 0, garbage: 0, slow: 0 }
 
 /** An option that cannot be. */
 export class SwarmOptionError extends Schema.TaggedError<SwarmOptionError>("sluice/swarm/SwarmOptionError")(

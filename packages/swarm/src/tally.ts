@@ -5,16 +5,6 @@ import type { BadShare } from "./misbehaviour.ts"
 import type { SwarmPlan } from "./options.ts"
 import type { SwarmReport } from "./report.ts"
 
-/** A good share that the server said it accepted. */
-export interface AcknowledgedShare {
-  readonly userIdentity: string
-  readonly channelId: number
-  readonly sequenceNumber: number
-  readonly jobId: number
-  /** Of the header, 64 hex digits in display order: what makes two shares the same. */
-  readonly hash: string
-}
-
 export type Counts = Record<string, number>
 
 /** Without a prototype: a server chooses the codes, and `constructor` is one like others. */

@@ -3,7 +3,7 @@ import { Pool } from "@sluice/pool"
 import { formatEndpoint, Plain, Tcp } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"
 import { readFileSync } from "node:fs"
-import { fedPool, newBlock } from "../../pool/test/worlds.ts"
+import { fedPool, newBlock } from "@sluice/testing/pool-worlds"
 import { poolOptions } from "./world.ts"
 
 const pool = fedPool(poolOptions).pipe(

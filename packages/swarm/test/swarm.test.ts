@@ -4,7 +4,7 @@ import { hashToDisplay } from "@sluice/bitcoin"
 import { Pool } from "@sluice/pool"
 import { Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { newBlock } from "../../pool/test/worlds.ts"
+import { newBlock } from "@sluice/testing/pool-worlds"
 import { type AcknowledgedShare, Swarm, SwarmReport } from "../src/index.ts"
 import { world } from "./world.ts"
 

@@ -2,7 +2,7 @@
 import type { PoolOptions } from "@sluice/pool"
 import { Memory, MiningDialer, type ServerAddress, Setup } from "@sluice/transport"
 import { Layer, Logger } from "effect"
-import { memoryWorld } from "../../pool/test/worlds.ts"
+import { memoryWorld } from "@sluice/testing/pool-worlds"
 import { Swarm, type SwarmOptions } from "../src/index.ts"
 
 export const SERVER: ServerAddress = { ...Memory.ADDRESS, security: { _tag: "plain" } }

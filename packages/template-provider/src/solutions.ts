@@ -11,7 +11,7 @@ import {
   hashToDisplay,
   merkleRootFromPath
 } from "@sluice/bitcoin"
-import { compareU256, HEADER_SIZE, writeHeader } from "@sluice/core"
+import { Header, Target } from "@sluice/core"
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { Template } from "./node-template.ts"
 
@@ -46,12 +46,12 @@ export class Solutions {
       if (error instanceof CoinbaseError) return refused({ _tag: "BadCoinbase", message: error.message })
       throw error
     }
-    const header = new Uint8Array(HEADER_SIZE)
+    const header = new Uint8Array(Header.HEADER_SIZE)
     const { headerNonce, headerTimestamp, version } = solution
-    writeHeader(header, 0, version, node.prevHash, 0, root, 0, headerTimestamp, node.nbits, headerNonce)
+    Header.writeHeader(header, 0, version, node.prevHash, 0, root, 0, headerTimestamp, node.nbits, headerNonce)
     const hashBytes = doubleSha256(header)
     const hash = hashToDisplay(hashBytes)
-    if (compareU256(hashBytes, 0, node.target, 0) > 0) return refused({ _tag: "HighHash", hash })
+    if (Target.compareU256(hashBytes, 0, node.target, 0) > 0) return refused({ _tag: "HighHash", hash })
     if (this.#submitted.includes(hash)) return refused({ _tag: "Repeated", hash })
     this.#submitted.push(hash)
     if (this.#submitted.length > MAX_SUBMITTED) this.#submitted.shift()

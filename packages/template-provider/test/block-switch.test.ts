@@ -14,7 +14,7 @@ import {
   type TemplateProviderOptions
 } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
-import { solve } from "./solve.ts"
+import { solve } from "@sluice/testing/solution"
 import { connect } from "./test-client.ts"
 import { RECORDED, SUBSIDY, templateAt } from "./templates.ts"
 

@@ -7,7 +7,7 @@ import type { TemplateDistribution } from "@sluice/protocol"
 import { Memory, Noise, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Redacted, Scope, Stream } from "effect"
 import { TemplateClient, TemplateProvider, TemplateSource } from "../src/index.ts"
-import { solve } from "./solve.ts"
+import { solve } from "@sluice/testing/solution"
 import { connect } from "./test-client.ts"
 
 const password = Redacted.make("sesame")

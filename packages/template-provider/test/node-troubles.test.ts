@@ -17,7 +17,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { TemplateProvider, type TemplateProviderOptions } from "../src/index.ts"
-import { solve } from "./solve.ts"
+import { solve } from "@sluice/testing/solution"
 import { connect } from "./test-client.ts"
 
 const password = Redacted.make("sesame")

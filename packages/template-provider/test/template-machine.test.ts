@@ -14,7 +14,7 @@ import {
   type TemplateMachineOptions,
   TemplateProtocolError
 } from "../src/index.ts"
-import { coinbaseFor } from "./solve.ts"
+import { coinbaseFor } from "@sluice/testing/solution"
 import { RECORDED, SUBSIDY, templateAt, templateOf } from "./templates.ts"
 
 const NOW = 1_700_000_000_000

@@ -6,16 +6,7 @@
  * blocks of at most 65,535, both decrypted in place. A frame that lies in one chunk is not copied: its payload is a view on
  * the chunk. Of a frame that does not, what came so far is kept, and never more than that one frame.
  */
-import {
-  type CipherState,
-  ENCRYPTED_HEADER_SIZE,
-  encryptedPayloadLength,
-  FRAME_HEADER_SIZE,
-  frameExtensionType,
-  frameMessageType,
-  framePayloadLength,
-  MAX_PAYLOAD
-} from "@sluice/core"
+import { type CipherState, FrameLayout } from "@sluice/core"
 import type { Frame } from "@sluice/protocol"
 import { FrameTooLong, Undecryptable } from "./transport-error.ts"
 
@@ -45,13 +36,13 @@ export class FrameReader {
   /** `cipher` decrypts what the peer sends; without one, frames are plain. */
   constructor(cipher: CipherState | undefined, maxPayload: number) {
     this.cipher = cipher
-    this.headerSize = cipher === undefined ? FRAME_HEADER_SIZE : ENCRYPTED_HEADER_SIZE
-    this.limit = Math.min(maxPayload, MAX_PAYLOAD)
+    this.headerSize = cipher === undefined ? FrameLayout.FRAME_HEADER_SIZE : FrameLayout.ENCRYPTED_HEADER_SIZE
+    this.limit = Math.min(maxPayload, FrameLayout.MAX_PAYLOAD)
   }
 
   /** The longest payload accepted from now on, in bytes. */
   limitPayload(maxPayload: number): void {
-    this.limit = Math.min(maxPayload, MAX_PAYLOAD)
+    this.limit = Math.min(maxPayload, FrameLayout.MAX_PAYLOAD)
   }
 
   /** Bytes that came of a frame that is not complete. */
@@ -97,15 +88,15 @@ export class FrameReader {
       this.failure = new Undecryptable({ part: "header", framesBefore: this.framesRead })
       return
     }
-    this.extensionType = frameExtensionType(bytes, at)
-    this.messageType = frameMessageType(bytes, at)
-    this.payloadLength = framePayloadLength(bytes, at)
+    this.extensionType = FrameLayout.frameExtensionType(bytes, at)
+    this.messageType = FrameLayout.frameMessageType(bytes, at)
+    this.payloadLength = FrameLayout.framePayloadLength(bytes, at)
     if (this.payloadLength > this.limit) {
       const { extensionType, messageType, payloadLength: claimed, limit } = this
       this.failure = new FrameTooLong({ extensionType, messageType, claimed, limit })
       return
     }
-    this.bodySize = cipher === undefined ? this.payloadLength : encryptedPayloadLength(this.payloadLength)
+    this.bodySize = cipher === undefined ? this.payloadLength : FrameLayout.encryptedPayloadLength(this.payloadLength)
     this.inPayload = true
   }
 

@@ -6,29 +6,7 @@
  * memory before it, and ends with its time limit whatever the peer does or leaves undone. Where many come at once peers
  * take turns (handshake-queue.ts), and threads help, if there are any (noise's `HandshakeWorkers`).
  */
-import {
-  ACT1_SIZE,
-  ACT2_SIZE,
-  certificateNotValidAfter,
-  certificateValidFrom,
-  certificateVersion,
-  type CipherState,
-  ENCRYPTED_HEADER_SIZE,
-  encryptedPayloadLength,
-  FRAME_HEADER_SIZE,
-  HANDSHAKE_BAD_CERTIFICATE_TAG,
-  HANDSHAKE_BAD_KEY,
-  HANDSHAKE_BAD_SIGNATURE,
-  HANDSHAKE_BAD_STATIC_KEY_TAG,
-  HANDSHAKE_CERTIFICATE_VERSION,
-  HANDSHAKE_EXPIRED,
-  HANDSHAKE_NOT_YET_VALID,
-  HANDSHAKE_OK,
-  Initiator,
-  MAC_SIZE,
-  MAX_BLOCK_PLAINTEXT,
-  Responder
-} from "@sluice/core"
+import { CertificateBytes, type CipherState, FrameLayout, Handshake } from "@sluice/core"
 import { AuthorityKey, CertificateAuthority, Curve, entropy, HandshakeWorkers } from "@sluice/noise"
 import { Clock, Duration, Effect, Layer, Redacted } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -102,13 +80,13 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   const context = yield* Effect.context<never>()
 
   return Effect.fn("Noise.respond")(function* (duplex: Duplex) {
-    const { act: act1, early } = yield* readAct(duplex, "responder", ACT1_SIZE, timeout)
+    const { act: act1, early } = yield* readAct(duplex, "responder", Handshake.ACT1_SIZE, timeout)
     const stranger = recognise(act1)
     // Any 64 bytes are a key to the curve, but 64 bytes of text are none: 10^-27 of all keys look like that.
     if (stranger !== "")
       return yield* failWith(duplex, new HandshakeGarbage({ role: "responder", what: "64 bytes", hint: stranger }))
     const begun = clock.monotonicTimeNanosUnsafe()
-    const act2 = new Uint8Array(ACT2_SIZE)
+    const act2 = new Uint8Array(Handshake.ACT2_SIZE)
     const compute = Effect.fnUntraced(function* (lane: HandshakeLane) {
       const shown = yield* credentials
       const [ephemeralSecret, bytes] = [random(32), random(32)]
@@ -117,7 +95,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
           ? yield* workers.exchange({ act1, ephemeralSecret, entropy: bytes, credentials: shown })
           : undefined
       const { certificate, staticKey, staticSecret } = shown
-      const handshake = new Responder(known ?? curve, Redacted.value(staticSecret), staticKey, certificate)
+      const handshake = new Handshake.Responder(known ?? curve, Redacted.value(staticSecret), staticKey, certificate)
       return { handshake, code: handshake.respond(act1, 0, ephemeralSecret, bytes, act2, 0) }
     })
     const { code, handshake } = yield* Effect.catchTag(
@@ -125,10 +103,10 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
       "QueueFull",
       ({ waiting }) => failWith(duplex, new HandshakeQueueFull({ waiting }))
     )
-    if (code !== HANDSHAKE_OK) return yield* garbage(duplex, "responder", code, act1)
+    if (code !== Handshake.HANDSHAKE_OK) return yield* garbage(duplex, "responder", code, act1)
     yield* Effect.mapError(
       duplex.write(() => act2),
-      truncated(duplex, "responder", act1, ACT1_SIZE, ACT1_SIZE)
+      truncated(duplex, "responder", act1, Handshake.ACT1_SIZE, Handshake.ACT1_SIZE)
     )
     handshakeSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9, context)
     return encrypted(duplex, handshake, early, options)
@@ -147,18 +125,18 @@ export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions
       if (server.security._tag !== "noise") return yield* new DialError({ endpoint: server, code: "SECURITY" })
       const { authorityKey } = server.security
       const duplex = yield* dialer.dial(server)
-      const handshake = new Initiator(curve)
-      const act1 = new Uint8Array(ACT1_SIZE)
+      const handshake = new Handshake.Initiator(curve)
+      const act1 = new Uint8Array(Handshake.ACT1_SIZE)
       const started = handshake.start(random(32), random(32), act1, 0)
-      if (started !== HANDSHAKE_OK) return yield* Effect.die(new Error(`no ephemeral key: code ${started}`))
+      if (started !== Handshake.HANDSHAKE_OK) return yield* Effect.die(new Error(`no ephemeral key: code ${started}`))
       yield* Effect.mapError(
         duplex.write(() => act1),
-        truncated(duplex, "initiator", new Uint8Array(0), 0, ACT2_SIZE)
+        truncated(duplex, "initiator", new Uint8Array(0), 0, Handshake.ACT2_SIZE)
       )
-      const { act: act2, early } = yield* readAct(duplex, "initiator", ACT2_SIZE, timeout)
+      const { act: act2, early } = yield* readAct(duplex, "initiator", Handshake.ACT2_SIZE, timeout)
       const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       const code = handshake.finish(act2, 0, authorityKey, now, toleranceSeconds)
-      if (code === HANDSHAKE_OK) return encrypted(duplex, handshake, early, options)
+      if (code === Handshake.HANDSHAKE_OK) return encrypted(duplex, handshake, early, options)
       return yield* refusal(duplex, handshake.certificate, code, { act2, authorityKey, now, toleranceSeconds })
     })
   })
@@ -166,7 +144,7 @@ export const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions
 
 const encrypted = (
   duplex: Duplex,
-  { receive, send }: Initiator | Responder,
+  { receive, send }: Handshake.Initiator | Handshake.Responder,
   early: ReadonlyArray<Uint8Array>,
   limits: FrameLimits
 ): FrameDuplex =>
@@ -182,7 +160,9 @@ const encrypted = (
 export const seal = (cipher: CipherState, frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
   let size = 0
   for (const frame of frames) {
-    size += ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(frame.length - FRAME_HEADER_SIZE)
+    size +=
+      FrameLayout.ENCRYPTED_HEADER_SIZE +
+      FrameLayout.encryptedPayloadLength(frame.length - FrameLayout.FRAME_HEADER_SIZE)
   }
   const pooled = Buffer.allocUnsafe(size)
   // No Buffer: a `slice` of that is a view, and who wants to keep or change what was sent gets no copy.
@@ -202,13 +182,13 @@ const LARGE_FRAME = 128
 
 const sealInto = (cipher: CipherState, frame: Uint8Array, out: Uint8Array, at: number): number => {
   if (frame.length < LARGE_FRAME) return cipher.sealFrame(frame, 0, out, at)
-  out.set(frame.subarray(0, FRAME_HEADER_SIZE), at)
-  let to = at + ENCRYPTED_HEADER_SIZE
-  for (let from = FRAME_HEADER_SIZE; from < frame.length; from += MAX_BLOCK_PLAINTEXT) {
-    out.set(frame.subarray(from, from + MAX_BLOCK_PLAINTEXT), to)
-    to += MAX_BLOCK_PLAINTEXT + MAC_SIZE
+  out.set(frame.subarray(0, FrameLayout.FRAME_HEADER_SIZE), at)
+  let to = at + FrameLayout.ENCRYPTED_HEADER_SIZE
+  for (let from = FrameLayout.FRAME_HEADER_SIZE; from < frame.length; from += FrameLayout.MAX_BLOCK_PLAINTEXT) {
+    out.set(frame.subarray(from, from + FrameLayout.MAX_BLOCK_PLAINTEXT), to)
+    to += FrameLayout.MAX_BLOCK_PLAINTEXT + FrameLayout.MAC_SIZE
   }
-  return cipher.sealPlaced(out, at, frame.length - FRAME_HEADER_SIZE)
+  return cipher.sealPlaced(out, at, frame.length - FrameLayout.FRAME_HEADER_SIZE)
 }
 
 /** Reads the peer's act, of exactly `size` bytes; what came behind it is `early`. */
@@ -254,9 +234,9 @@ const garbage = (duplex: Duplex, role: Role, code: number, act: Uint8Array) =>
   failWith(duplex, new HandshakeGarbage({ role, what: GARBAGE[code] ?? `code ${code}`, hint: recognise(act) }))
 
 const GARBAGE: Readonly<Record<number, string>> = {
-  [HANDSHAKE_BAD_KEY]: "its key is none",
-  [HANDSHAKE_BAD_STATIC_KEY_TAG]: "the tag of its static key is wrong",
-  [HANDSHAKE_BAD_CERTIFICATE_TAG]: "the tag of its certificate is wrong"
+  [Handshake.HANDSHAKE_BAD_KEY]: "its key is none",
+  [Handshake.HANDSHAKE_BAD_STATIC_KEY_TAG]: "the tag of its static key is wrong",
+  [Handshake.HANDSHAKE_BAD_CERTIFICATE_TAG]: "the tag of its certificate is wrong"
 }
 
 /** Why the initiator does not go on. */
@@ -277,16 +257,16 @@ const refusal = (
   }
 ) => {
   switch (code) {
-    case HANDSHAKE_BAD_SIGNATURE:
+    case Handshake.HANDSHAKE_BAD_SIGNATURE:
       return failWith(duplex, new WrongAuthority({ authorityKey: AuthorityKey.formatPublicKey(authorityKey) }))
-    case HANDSHAKE_NOT_YET_VALID:
-    case HANDSHAKE_EXPIRED: {
-      const validFrom = certificateValidFrom(certificate, 0) >>> 0
-      const notValidAfter = certificateNotValidAfter(certificate, 0) >>> 0
+    case Handshake.HANDSHAKE_NOT_YET_VALID:
+    case Handshake.HANDSHAKE_EXPIRED: {
+      const validFrom = CertificateBytes.certificateValidFrom(certificate, 0) >>> 0
+      const notValidAfter = CertificateBytes.certificateNotValidAfter(certificate, 0) >>> 0
       return failWith(duplex, new CertificateNotValidNow({ validFrom, notValidAfter, now, toleranceSeconds }))
     }
-    case HANDSHAKE_CERTIFICATE_VERSION:
-      return failWith(duplex, new CertificateVersion({ version: certificateVersion(certificate, 0) }))
+    case Handshake.HANDSHAKE_CERTIFICATE_VERSION:
+      return failWith(duplex, new CertificateVersion({ version: CertificateBytes.certificateVersion(certificate, 0) }))
     default:
       return garbage(duplex, "initiator", code, act2)
   }

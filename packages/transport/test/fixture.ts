@@ -1,6 +1,6 @@
 /** What tests of several files need: an authority, layers over a network in memory, and a log that can be read. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
-import { Common, Mining } from "@sluice/protocol"
+import type { Mining } from "@sluice/protocol"
 import {
   type Connection,
   type ConnectionError,
@@ -40,23 +40,6 @@ export const mining = (server: Setup.ServerOptions = {}, client: Setup.ClientOpt
   Layer.merge(Setup.server(MiningListener, server), Setup.client(MiningDialer, client)).pipe(
     Layer.provideMerge(noiseOverMemory())
   )
-
-/** A frame with SetupConnection of a mining client that says nothing of itself. */
-export const setupFrame = (fields: Partial<Common.SetupConnection> = {}): Uint8Array =>
-  Common.SetupConnection.codec.encode({
-    _tag: "SetupConnection",
-    protocol: Common.MINING_PROTOCOL,
-    minVersion: 2,
-    maxVersion: 2,
-    flags: 0,
-    endpointHost: "",
-    endpointPort: 0,
-    vendor: "",
-    hardwareVersion: "",
-    firmware: "",
-    deviceId: "",
-    ...fields
-  })
 
 export type ServerConnection = Connection<Mining.ToServer, Mining.ToClient>
 export type ClientConnection = Connection<Mining.ToClient, Mining.ToServer>

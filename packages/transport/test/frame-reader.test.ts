@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { CipherState, ENCRYPTED_HEADER_SIZE, encryptedPayloadLength, writeFrameHeader } from "@sluice/core"
+import { CipherState, FrameLayout } from "@sluice/core"
 import type { Frame } from "@sluice/protocol"
 import { FrameReader, Noise } from "@sluice/transport"
 import { Schema } from "effect"
@@ -14,7 +14,7 @@ const cipher = (): CipherState => {
 
 const encode = (frame: Frame): Uint8Array => {
   const bytes = new Uint8Array(6 + frame.payload.length)
-  writeFrameHeader(bytes, 0, frame.extensionType, frame.messageType, frame.payload.length)
+  FrameLayout.writeFrameHeader(bytes, 0, frame.extensionType, frame.messageType, frame.payload.length)
   bytes.set(frame.payload, 6)
   return bytes
 }
@@ -141,7 +141,9 @@ describe("FrameReader, noise", () => {
       bytes[bit >> 3]! ^= 1 << (bit & 7)
       const reader = wires.noise.reader(1000)
       const got = read(reader, cut(bytes, sizes))
-      const sizesOf = frames.map(({ payload }) => ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(payload.length))
+      const sizesOf = frames.map(
+        ({ payload }) => FrameLayout.ENCRYPTED_HEADER_SIZE + FrameLayout.encryptedPayloadLength(payload.length)
+      )
       let intact = 0
       for (let end = 0; intact < frames.length; intact++) {
         end += sizesOf[intact]!

@@ -1,6 +1,6 @@
 /** Peers that break the rules, over real sockets: each ends its own connection, with a reason, and nothing else. */
 import { assert, describe, it } from "@effect/vitest"
-import { ACT2_SIZE, HANDSHAKE_OK, Initiator, writeFrameHeader } from "@sluice/core"
+import { FrameLayout, Handshake } from "@sluice/core"
 import { Certificate, CertificateAuthority, type Credentials, Curve, entropy, AuthorityKey } from "@sluice/noise"
 import { Mining } from "@sluice/protocol"
 import {
@@ -16,7 +16,8 @@ import {
 } from "@sluice/transport"
 import { Effect, Layer, Redacted, type Scope, Stream } from "effect"
 import * as Net from "node:net"
-import { authorityKey, logTo, noise, secretKey, setupFrame, strangerKey } from "./fixture.ts"
+import { setupFrame } from "@sluice/testing/setup-frame"
+import { authorityKey, logTo, noise, secretKey, strangerKey } from "./fixture.ts"
 
 const SETUP = setupFrame({ vendor: "hostile" })
 const MESSAGE = Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "" })
@@ -62,18 +63,18 @@ const connect = (address: Endpoint) => Effect.flatMap(Dialer, (dialer) => dialer
 const handshake = Effect.fnUntraced(function* (address: Endpoint) {
   const duplex = yield* connect(address)
   const random = yield* entropy
-  const initiator = new Initiator(yield* Curve.Curve)
+  const initiator = new Handshake.Initiator(yield* Curve.Curve)
   const act1 = new Uint8Array(64)
   initiator.start(random(32), random(32), act1, 0)
   yield* duplex.write(() => act1)
-  const act2 = yield* readBytes(duplex, ACT2_SIZE)
+  const act2 = yield* readBytes(duplex, Handshake.ACT2_SIZE)
   const now = Math.floor(Date.now() / 1000)
-  assert.strictEqual(initiator.finish(act2, 0, authorityKey, now, 10), HANDSHAKE_OK)
+  assert.strictEqual(initiator.finish(act2, 0, authorityKey, now, 10), Handshake.HANDSHAKE_OK)
   const seal = (frame: Uint8Array) => Noise.seal(initiator.send, [frame])
   /** A header that claims this many bytes, without them. */
   const claim = (length: number) => {
     const header = new Uint8Array(22)
-    writeFrameHeader(header, 0, 0, 0, length)
+    FrameLayout.writeFrameHeader(header, 0, 0, 0, length)
     initiator.send.encryptWithAd(header, 0, 0, header, 0, 6)
     return header
   }

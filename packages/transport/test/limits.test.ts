@@ -17,7 +17,8 @@ import {
 } from "@sluice/transport"
 import { Effect, Layer, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { logTo, mining, noise, secretKey, setupFrame } from "./fixture.ts"
+import { setupFrame } from "@sluice/testing/setup-frame"
+import { logTo, mining, noise, secretKey } from "./fixture.ts"
 
 const SETUP = setupFrame()
 const close = (reasonCode = "") => Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode })

@@ -25,7 +25,8 @@ import {
 } from "@sluice/transport"
 import { Context, Deferred, Effect, Fiber, Layer, Metric, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { connectMining, logTo, mining, noise, noiseOverMemory, type ServerConnection, setupFrame } from "./fixture.ts"
+import { setupFrame } from "@sluice/testing/setup-frame"
+import { connectMining, logTo, mining, noise, noiseOverMemory, type ServerConnection } from "./fixture.ts"
 
 const { RequestExtensions, RequestExtensionsError, RequestExtensionsSuccess } = ExtensionsNegotiation
 const { UserIdentity } = WorkerIdentity

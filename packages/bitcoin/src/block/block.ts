@@ -1,5 +1,5 @@
 /** Blocks and their headers as bytes. What makes a block good or bad is in `block-rules.ts`. */
-import { HEADER_SIZE, writeHeader } from "@sluice/core"
+import { Header } from "@sluice/core"
 import { compactSize } from "./coinbase.ts"
 import { doubleSha256 } from "../hashing/hash.ts"
 import { Reader } from "./byte-reader.ts"
@@ -40,7 +40,7 @@ export interface Block {
  */
 export const parseBlock = (bytes: Uint8Array, options?: { readonly mayGoOn: boolean }): Block => {
   const reader = new Reader(bytes)
-  const headerBytes = reader.take(HEADER_SIZE, "the block header")
+  const headerBytes = reader.take(Header.HEADER_SIZE, "the block header")
   const count = reader.compactSize("the transaction count")
   const strippedBefore = reader.at
   const transactions: Array<Transaction> = []
@@ -78,8 +78,8 @@ export const parseHeader = (bytes: Uint8Array): BlockHeader => {
 /** The header's 80 bytes. */
 export const serializeHeader = (header: BlockHeader): Uint8Array => {
   const { bits, merkleRoot, nonce, previousHash, time, version } = header
-  const bytes = new Uint8Array(HEADER_SIZE)
-  writeHeader(bytes, 0, version, previousHash, 0, merkleRoot, 0, time, bits, nonce)
+  const bytes = new Uint8Array(Header.HEADER_SIZE)
+  Header.writeHeader(bytes, 0, version, previousHash, 0, merkleRoot, 0, time, bits, nonce)
   return bytes
 }
 

@@ -3,7 +3,7 @@
  * path beside the coinbase, from which a miner gets the root without the other transactions (specification, section 7.2:
  * `merkle_path`, deepest first). Hashes are 32 bytes in internal order.
  */
-import { merkleFold } from "@sluice/core"
+import { Merkle } from "@sluice/core"
 import { isDisplayHash } from "../hashing/hash.ts"
 import { FIRST_FREE, hashPairs, lanesMemory, readDisplayHashes } from "../hashing/sha256-lanes.ts"
 
@@ -77,6 +77,6 @@ export const merkleRootFromPath = (coinbaseTxid: Uint8Array, path: ReadonlyArray
   const root = Uint8Array.from(coinbaseTxid)
   const nodes = new Uint8Array(path.length * 32)
   path.forEach((node, index) => nodes.set(node, index * 32))
-  merkleFold(root, 0, nodes, 0, path.length)
+  Merkle.merkleFold(root, 0, nodes, 0, path.length)
   return root
 }

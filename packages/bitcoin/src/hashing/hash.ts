@@ -2,12 +2,12 @@
  * Hashes as Bitcoin has them: 32 bytes in internal order everywhere in this code, and hex in the reversed "display"
  * order at the edges where people and Bitcoin Core's JSON read them. Only the functions here flip the order.
  */
-import { sha256d } from "@sluice/core"
+import { Sha256 } from "@sluice/core"
 
 /** SHA-256 of SHA-256 of all of `bytes`: 32 bytes, internal order. */
 export const doubleSha256 = (bytes: Uint8Array): Uint8Array => {
   const out = new Uint8Array(32)
-  sha256d(bytes, 0, bytes.length, out, 0)
+  Sha256.sha256d(bytes, 0, bytes.length, out, 0)
   return out
 }
 

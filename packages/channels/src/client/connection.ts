@@ -6,7 +6,7 @@
  * Every message is checked against the rules that bind the server before it changes anything (protocol-violation.ts).
  */
 import { stripWitness } from "@sluice/bitcoin"
-import { compareU256 } from "@sluice/core"
+import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
 import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
@@ -97,7 +97,7 @@ export class ClientConnection {
   /** The message that tells the server of another hashrate or maximum target (5.3.7). */
   updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array): Mining.UpdateChannel {
     const channel = this.#state.channels.get(channelId)
-    if (channel !== undefined && compareU256(maximumTarget, 0, channel.maxTarget, 0) > 0) {
+    if (channel !== undefined && Target.compareU256(maximumTarget, 0, channel.maxTarget, 0) > 0) {
       channel.maxTarget = maximumTarget
     }
     return { _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget }

@@ -3,7 +3,7 @@
  * Each gives the violation or undefined and changes nothing.
  */
 import { stripWitness } from "@sluice/bitcoin"
-import { compareU256 } from "@sluice/core"
+import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ClientChannel } from "./channel.ts"
 import type { ConnectionState } from "./connection-state.ts"
@@ -35,7 +35,7 @@ export const checkOpened = (
   if (request?.kind !== kind) {
     return protocolViolation("known-request-id", _tag, `no ${kind} channel was requested with request id ${requestId}`)
   }
-  if (compareU256(target, 0, request.maxTarget, 0) > 0) {
+  if (Target.compareU256(target, 0, request.maxTarget, 0) > 0) {
     return protocolViolation(
       "target-within-maximum",
       _tag,
@@ -192,7 +192,7 @@ export const checkPrevHash = (members: ReadonlySet<ClientChannel>, { _tag, jobId
 
 export const checkTarget = (members: ReadonlySet<ClientChannel>, { _tag, maximumTarget }: Mining.SetTarget): Check => {
   for (const { channelId, maxTarget } of members) {
-    if (compareU256(maximumTarget, 0, maxTarget, 0) > 0) {
+    if (Target.compareU256(maximumTarget, 0, maxTarget, 0) > 0) {
       return protocolViolation(
         "target-within-maximum",
         _tag,

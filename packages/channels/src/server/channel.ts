@@ -1,5 +1,5 @@
 /** One open channel, as the server has it: who it is, what it must meet, what it did. */
-import { targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import { HashRateMeter, hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
@@ -328,5 +328,5 @@ export const MIN_TARGET: bigint = 0xffffn << (208n - 53n)
 const targetPeriod = (since: number, target: Uint8Array): TargetPeriod => ({
   since,
   target,
-  difficulty: targetToDifficulty(target, 0)
+  difficulty: Target.targetToDifficulty(target, 0)
 })

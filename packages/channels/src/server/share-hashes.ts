@@ -3,7 +3,7 @@
  * dozens of them. It knows nothing of rules. What it gives is what core's `ShareCheck` gives, in a fourth of the time.
  */
 import { Sha256Lanes } from "@sluice/bitcoin"
-import { HEADER_SIZE, writeHeader } from "@sluice/core"
+import { Header } from "@sluice/core"
 import type { Job } from "../job.ts"
 import { type Extranonce, merkleRootsOf } from "./merkle-roots.ts"
 
@@ -17,7 +17,7 @@ export interface HashedShare extends Extranonce {
 
 /** Headers that are hashed in one go; more of them take turns in the same memory. */
 const AT_ONCE = 64
-const HEADER_ROOM = Sha256Lanes.paddedSize(HEADER_SIZE)
+const HEADER_ROOM = Sha256Lanes.paddedSize(Header.HEADER_SIZE)
 const HEADERS = Sha256Lanes.FIRST_FREE
 /** There are three more of those of whole fours. */
 const HASHES = HEADERS + (AT_ONCE + 3) * HEADER_ROOM
@@ -66,9 +66,9 @@ export class ShareHashes {
     for (const [index, { merkleRoot, share }] of shares.entries()) {
       const { nonce, ntime, version } = share
       const at = HEADERS + index * HEADER_ROOM
-      if (merkleRoot !== undefined) writeHeader(memory, at, version, hash, 0, merkleRoot, 0, ntime, nbits, nonce)
-      else writeHeader(memory, at, version, hash, 0, roots, rootsAt + index * 32, ntime, nbits, nonce)
-      Sha256Lanes.pad(memory, at, HEADER_SIZE)
+      if (merkleRoot !== undefined) Header.writeHeader(memory, at, version, hash, 0, merkleRoot, 0, ntime, nbits, nonce)
+      else Header.writeHeader(memory, at, version, hash, 0, roots, rootsAt + index * 32, ntime, nbits, nonce)
+      Sha256Lanes.pad(memory, at, Header.HEADER_SIZE)
       this.#places.set(share, done + index * 32)
     }
     Sha256Lanes.hashMessages(HEADERS, HEADER_ROOM, shares.length, HASHES)

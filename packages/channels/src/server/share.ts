@@ -3,7 +3,7 @@
  * and what the share is worth. One judge serves all channels of a server: what it gives lies in its fields until the next
  * share, and nothing is allocated for a share.
  */
-import { isVersionRolledWithin, ShareCheck, targetToDifficulty, VERSION_MASK } from "@sluice/core"
+import { ShareCheck, Target, Version } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { Job } from "../job.ts"
 import type { Channel } from "./channel.ts"
@@ -153,7 +153,8 @@ export class ShareJudge {
   #brokenRule(job: Job, minNtime: number, prevHash: PrevHash, share: SubmittedShare, now: number): string | undefined {
     if (share.version !== job.version) {
       if (!job.versionRollingAllowed) return codes.versionRollingNotAllowed
-      if (!isVersionRolledWithin(job.version, share.version, VERSION_MASK)) return codes.invalidNonRollableVersionBit
+      if (!Version.isVersionRolledWithin(job.version, share.version, Version.VERSION_MASK))
+        return codes.invalidNonRollableVersionBit
     }
     if (share.ntime < minNtime) return codes.invalidShare
     const passed = Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
@@ -182,8 +183,8 @@ export class ShareJudge {
     if (verdict === SHARE_DUPLICATE) return codes.duplicateShare
     if (verdict === SHARE_SET_FULL) return TOO_MANY_SHARES
     if (isLate) channel.lateShares++
-    this.difficulty = isShare ? difficulty : targetToDifficulty(prevHash.target, 0)
-    this.hashDifficulty = targetToDifficulty(this.#check.digest, 0)
+    this.difficulty = isShare ? difficulty : Target.targetToDifficulty(prevHash.target, 0)
+    this.hashDifficulty = Target.targetToDifficulty(this.#check.digest, 0)
     this.isBlock = isBlock
     return undefined
   }

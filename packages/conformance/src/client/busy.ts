@@ -1,10 +1,10 @@
 /** A client of either protocol at its work, and whether it goes on with it. */
 import { Effect } from "effect"
-import { RuleBroken, type RuleSkipped } from "../rule.ts"
 import type { ClientKit, Miner, TemplateUser } from "./kit.ts"
-import { MiningBooks } from "./mining-books.ts"
-import { atWork, newJob, sharesOf } from "./mining-visit.ts"
-import { solutionOf, withTemplates } from "./template-visit.ts"
+import { MiningBooks } from "./mining/mining-books.ts"
+import { atWork, newJob, sharesOf } from "./mining/mining-visit.ts"
+import { solutionOf, withTemplates } from "./template/template-visit.ts"
+import { RuleBroken, type RuleSkipped } from "../verdict.ts"
 
 /** It goes on as if nothing had happened: a miner with shares of another job, a template client with its connection. */
 export const goesOn = Effect.fnUntraced(function* (

@@ -1,9 +1,9 @@
 /** The rules that bind clients, in the order in which they are tried where they have a session. */
 import type { ClientRule } from "./kit.ts"
-import { clientChannelRules } from "./channel-rules.ts"
-import { clientJobRules } from "./job-rules.ts"
+import { clientChannelRules } from "./mining/channel-rules.ts"
+import { clientJobRules } from "./mining/job-rules.ts"
 import { clientSetupRules } from "./setup-rules.ts"
-import { clientTemplateRules } from "./template-rules.ts"
+import { clientTemplateRules } from "./template/template-rules.ts"
 
 export const clientRules: ReadonlyArray<ClientRule> = [
   ...clientJobRules,

@@ -3,13 +3,14 @@ import type { Common } from "@sluice/protocol"
 import type { Endpoint } from "@sluice/transport"
 import type { Effect } from "effect"
 import type { Peer } from "../peer.ts"
-import type { RuleBroken, RuleSkipped, RuleText } from "../rule.ts"
+import type { RuleText } from "../rule.ts"
 import type { Wire } from "../wire.ts"
 import type { Conduct, ToServer } from "./conduct.ts"
 import type { Forgery } from "./credentials.ts"
 import type { Ledger } from "./ledger.ts"
-import type { MiningBooks } from "./mining-books.ts"
-import type { TemplateBooks } from "./template-books.ts"
+import type { MiningBooks } from "./mining/mining-books.ts"
+import type { TemplateBooks } from "./template/template-books.ts"
+import type { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 /** A rule that binds clients; the kit is their server. */
 export interface ClientRule extends RuleText {

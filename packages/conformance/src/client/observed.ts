@@ -1,9 +1,9 @@
 /** Rules that are judged with every message of every session, by the ledger; they need no script but a client at work. */
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect, Option } from "effect"
-import { RuleSkipped } from "../rule.ts"
 import { busy } from "./busy.ts"
 import { type ClientKit, type ClientRule, clientRule } from "./kit.ts"
+import { RuleSkipped } from "../verdict.ts"
 
 /** Makes rules for clients of the protocol; `never` says why one could not be judged, where nothing came that it is about. */
 export const observedIn = (protocol: ClientRule["protocol"], unseen = "no such message came") => {

@@ -1,9 +1,9 @@
 /** How the kit receives a client: SetupConnection and the answer to it, right or wrong (3.6). */
 import { Common, ErrorCode, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
-import { RuleBroken, RuleSkipped } from "../rule.ts"
 import type { ToServer } from "./conduct.ts"
 import type { AcceptOptions, ClientKit, Visitor } from "./kit.ts"
+import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 /** A client's SetupConnection, whose protocol is the kit's and whose flags are all known. */
 export const greeted = Effect.fnUntraced(function* (

@@ -4,14 +4,14 @@ import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Listener } from "@sluice/transport"
 import { Clock, Duration, Effect, Exit, type Redacted, Scope } from "effect"
 import { Peer } from "../peer.ts"
-import { RuleBroken, RuleSkipped, type RuleResult, type Verdict } from "../rule.ts"
-import { verdictOf } from "../run.ts"
+import type { RuleResult } from "../rule.ts"
 import { Door } from "./accept.ts"
 import { clientRules } from "./client-rules.ts"
 import { Conduct } from "./conduct.ts"
 import { makeCredentials } from "./credentials.ts"
 import type { ClientKit, ClientRule, Visitor } from "./kit.ts"
 import { Ledger } from "./ledger.ts"
+import { RuleBroken, RuleSkipped, type Verdict, verdictOf } from "../verdict.ts"
 
 export interface ServeOptions {
   /** What the kit serves, and the client has to speak. */

@@ -1,12 +1,12 @@
 /** Rules for the client of any protocol: SetupConnection, extensions, frames (3.2 to 3.6). */
 import { Common, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
-import { RuleSkipped } from "../rule.ts"
 import { lastBitFlipped, oneByteAtATime } from "../wire.ts"
 import { type ClientKit, type ClientRule, clientRule } from "./kit.ts"
 import { observedIn } from "./observed.ts"
 import { busy, goesOn } from "./busy.ts"
 import { answer, greeted, refuses, setupError, setupSuccess } from "./reception.ts"
+import { RuleSkipped } from "../verdict.ts"
 
 const rule = clientRule("common")
 const observed = observedIn("common")

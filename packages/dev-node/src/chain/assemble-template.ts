@@ -1,5 +1,5 @@
 /** The answer to `getblocktemplate` on a development chain, field by field what Bitcoin Core answers on its own. */
-import { nBitsToTarget } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { MAX_BLOCK_WEIGHT } from "./block-rules.ts"
 import { type BlockTemplate } from "@sluice/node"
 import type { DevelopmentChain } from "./development-chain.ts"
@@ -68,7 +68,7 @@ export const assembleTemplate = (
 /** The 256-bit number of a compact target as JSON-RPC shows it: 64 hex digits, the most significant first. */
 export const targetHex = (bits: number): string => {
   const target = new Uint8Array(32)
-  nBitsToTarget(bits | 0, target, 0)
+  Target.nBitsToTarget(bits | 0, target, 0)
   return hex(target.toReversed())
 }
 

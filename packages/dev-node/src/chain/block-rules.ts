@@ -2,7 +2,7 @@
  * The rules that a block has to keep, up to those that need to know which transactions are paid for (`block-tree.ts`). In
  * Bitcoin Core's order and words, so that a submitter reads here what it would read there (BIP22's reasons).
  */
-import { compareU256, nBitsToTarget } from "@sluice/core"
+import { Target } from "@sluice/core"
 import {
   type Block,
   type BlockHeader,
@@ -210,7 +210,7 @@ const merkleRootOf = (hashes: ReadonlyArray<Uint8Array>): { readonly root: Uint8
 /** The target comes from the header here; that it is the chain's is a rule of the header at its place. */
 const meetsOwnTarget = ({ hash, header }: Block): boolean => {
   const target = new Uint8Array(32)
-  return nBitsToTarget(header.bits | 0, target, 0) && compareU256(hash, 0, target, 0) <= 0
+  return Target.nBitsToTarget(header.bits | 0, target, 0) && Target.compareU256(hash, 0, target, 0) <= 0
 }
 
 const outpointKey = ({ previousIndex, previousTxid }: TransactionInput): string =>

@@ -2,7 +2,7 @@
  * How a chain adjusts its difficulty, as Bitcoin Core does (its pow.cpp), and how much work a block is (its chain.cpp):
  * numbers of 256 bits as `bigint`.
  */
-import { nBitsToTarget } from "@sluice/core"
+import { Target } from "@sluice/core"
 
 export interface Retargeting {
   /** Blocks between two adjustments. */
@@ -34,7 +34,7 @@ export const workOf = (bits: number): bigint => 2n ** 256n / (targetOf(bits) + 1
 
 const targetOf = (bits: number): bigint => {
   const target = new Uint8Array(32)
-  nBitsToTarget(bits | 0, target, 0)
+  Target.nBitsToTarget(bits | 0, target, 0)
   return BigInt(`0x${Buffer.from(target.toReversed()).toString("hex")}`)
 }
 

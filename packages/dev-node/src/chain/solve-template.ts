@@ -2,7 +2,7 @@
  * A whole block from a template, by one who mines alone and in process: for tests and development chains with an easy
  * target. A pool does it with jobs and miners instead.
  */
-import { HeaderHasher } from "@sluice/core"
+import { Header } from "@sluice/core"
 import {
   serializeBlock,
   serializeHeader,
@@ -55,7 +55,7 @@ export const solveTemplate = (template: BlockTemplate, options: SolveOptions = {
     bits: Number.parseInt(template.bits, 16),
     nonce: 0
   })
-  const hasher = new HeaderHasher()
+  const hasher = new Header.HeaderHasher()
   hasher.load(header, 0)
   const nonce = search(hasher, hashFromDisplay(template.target), options.maxHashes ?? 2 ** 32)
   if (nonce === undefined) return undefined
@@ -64,7 +64,7 @@ export const solveTemplate = (template: BlockTemplate, options: SolveOptions = {
 }
 
 /** In steps, because the hasher counts in signed 32-bit numbers. */
-const search = (hasher: HeaderHasher, target: Uint8Array, maxHashes: number): number | undefined => {
+const search = (hasher: Header.HeaderHasher, target: Uint8Array, maxHashes: number): number | undefined => {
   for (let first = 0; first < maxHashes; first += STEP) {
     const found = hasher.search(first | 0, Math.min(STEP, maxHashes - first), target, 0)
     if (found >= 0) return first + found

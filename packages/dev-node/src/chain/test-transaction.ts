@@ -4,7 +4,7 @@
  * for a faucet. No key signs them and no script engine runs them.
  */
 import { OP, RawTx } from "@scure/btc-signer"
-import { sha256 } from "@sluice/core"
+import { Sha256 } from "@sluice/core"
 import { doubleSha256, parseTransaction, type Transaction } from "@sluice/bitcoin"
 import type { Mempool } from "./mempool.ts"
 
@@ -87,7 +87,7 @@ const REDEEM_SCRIPT = new Uint8Array([OP.DROP, OP.OP_1])
 const ANYONE_CAN_SPEND = ((): Uint8Array => {
   const script = new Uint8Array(34)
   script.set([OP.OP_0, 32])
-  sha256(REDEEM_SCRIPT, 0, REDEEM_SCRIPT.length, script, 2)
+  Sha256.sha256(REDEEM_SCRIPT, 0, REDEEM_SCRIPT.length, script, 2)
   return script
 })()
 

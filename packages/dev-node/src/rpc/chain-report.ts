@@ -2,7 +2,7 @@
  * What Bitcoin Core's read-only calls answer, about a development chain: field names, units and forms are Core's. The
  * chain is always called "regtest".
  */
-import { nBitsToTarget, targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { targetHex } from "../chain/assemble-template.ts"
 import { coinCount, transactionReport } from "./transaction-report.ts"
 import { bitsHex, type Block, hashToDisplay } from "@sluice/bitcoin"
@@ -137,8 +137,8 @@ export const chainTips = ({ chain }: DevelopmentChain) =>
 /** How many times harder than difficulty 1. */
 export const difficulty = (bits: number): number => {
   const target = new Uint8Array(32)
-  nBitsToTarget(bits | 0, target, 0)
-  return targetToDifficulty(target, 0)
+  Target.nBitsToTarget(bits | 0, target, 0)
+  return Target.targetToDifficulty(target, 0)
 }
 
 const chainWork = ({ chainWork }: TreeBlock): string => chainWork.toString(16).padStart(64, "0")

@@ -13,7 +13,7 @@ import {
   mempoolEntryInfo,
   miningInfo
 } from "./chain-report.ts"
-import type { DevNodeCalls } from "../dev-node.ts"
+import type { DevNodeCalls } from "../dev-node-calls.ts"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 import { blockOf, blockWithTransactions, parseBlockHex, parseHash } from "./rpc-parameters.ts"
 

@@ -2,7 +2,7 @@
  * Bitcoin Core's ZMQ messages (doc/zmq.md): three frames, the topic, a body, and the topic's own sequence number as
  * four bytes little-endian, which counts every message that the node has published since it started.
  */
-import { HEADER_SIZE } from "@sluice/core"
+import { Header } from "@sluice/core"
 import { doubleSha256 } from "@sluice/bitcoin"
 import type { NodeNotification } from "./node-notifications.ts"
 
@@ -15,8 +15,8 @@ export const readNotification = (topic: string, body: Uint8Array): NodeNotificat
   const hash = body.slice(0, 32).toReversed()
   if (topic === "hashblock") return body.length === 32 ? { _tag: "NewBlock", hash } : undefined
   if (topic === "rawblock") {
-    if (body.length <= HEADER_SIZE) return undefined
-    const header = body.slice(0, HEADER_SIZE)
+    if (body.length <= Header.HEADER_SIZE) return undefined
+    const header = body.slice(0, Header.HEADER_SIZE)
     return { _tag: "NewBlock", hash: doubleSha256(header), header }
   }
   if (topic !== "sequence") return undefined

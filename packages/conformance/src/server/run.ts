@@ -1,0 +1,119 @@
+/** Runs the rules against an endpoint and gives a verdict for each. */
+import { Common } from "@sluice/protocol"
+import { Dialer, FrameDialer, Security, type ServerAddress } from "@sluice/transport"
+import { Context, Duration, Effect, Layer, type Scope } from "effect"
+import { Peer, type PeerOptions } from "../peer.ts"
+import type { Kit, Rule, RuleResult } from "../rule.ts"
+import { serverRules } from "./rules.ts"
+import { Wire } from "../wire.ts"
+import { RuleBroken, type Verdict, verdictOf } from "../verdict.ts"
+
+export interface RunOptions {
+  /** The server to check. */
+  readonly server: ServerAddress
+  /** What it is asked to speak. */
+  readonly protocol: "mining" | "template-distribution"
+  /** Only rules whose id begins with one of these; all. */
+  readonly only?: ReadonlyArray<string>
+  /** How long an answer may take; 5 seconds. */
+  readonly answerTimeout?: Duration.Input
+  /** How long to listen for what must not come; 1 second. */
+  readonly quietTime?: Duration.Input
+  /** Rules that run at the same time, each on connections of its own; 4. */
+  readonly concurrency?: number
+  /** The user of the channels that are opened; "conformance". */
+  readonly userIdentity?: string
+  /** Hashes a second that are announced: the less, the easier the server's target; 1. */
+  readonly nominalHashRate?: number
+  /** Hashes that may be tried for one share; 20 million. A rule whose share is not found in time is skipped. */
+  readonly maxHashes?: number
+  /** Makes a new block on the server's chain; without it the rules about new blocks are skipped. */
+  readonly newBlock?: Effect.Effect<void>
+  /** Called with each verdict when it is there. */
+  readonly onResult?: (result: RuleResult) => void
+}
+
+/** The rules for a server of this protocol. */
+export const rulesFor = (protocol: RunOptions["protocol"]): ReadonlyArray<Rule> =>
+  serverRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
+
+/** A verdict for each rule, in the order of the rules. Nothing fails: a server that is not there breaks them all. */
+export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, Dialer> =>
+  Effect.gen(function* () {
+    const { server } = options
+    const answerMs = Duration.toMillis(options.answerTimeout ?? "5 seconds")
+    const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
+    const { dial } = yield* Dialer
+    const unreachable = ({ message }: { readonly message: string }) =>
+      new RuleBroken({ expected: "a connection", came: message })
+    const connectWith = yield* makeConnect(server, { answerMs, quietMs })
+    const kit: Kit = {
+      connect: connectWith(undefined),
+      connectWith,
+      connectRaw: Effect.mapError(dial(server), unreachable),
+      encrypted: server.security._tag === "noise",
+      answerMs,
+      quietMs,
+      protocolId: options.protocol === "mining" ? Common.MINING_PROTOCOL : Common.TEMPLATE_DISTRIBUTION_PROTOCOL,
+      userIdentity: options.userIdentity ?? "conformance",
+      nominalHashRate: options.nominalHashRate ?? 1,
+      maxHashes: options.maxHashes ?? 20_000_000,
+      newBlock: options.newBlock
+    }
+    const { onResult, only } = options
+    const rules = rulesFor(options.protocol).filter(
+      ({ id }) => only === undefined || only.some((prefix) => id.startsWith(prefix))
+    )
+    const judge = ({ check, id, section, side, title }: Rule) =>
+      Effect.scoped(check(kit)).pipe(
+        Effect.match({ onSuccess: (): Verdict => ({ _tag: "Passed" }), onFailure: verdictOf }),
+        Effect.map((verdict): RuleResult => ({ id, title, section, side, verdict })),
+        Effect.tap((result) => Effect.sync(() => onResult?.(result)))
+      )
+    const together = rules.filter(({ alone }) => alone !== true)
+    const alone = rules.filter((rule) => rule.alone === true)
+    const results = [
+      ...(yield* Effect.forEach(together, judge, { concurrency: options.concurrency ?? 4 })),
+      ...(yield* Effect.forEach(alone, judge))
+    ]
+    return rules.map(({ id }) => results.find((result) => result.id === id)!)
+  }).pipe(Effect.scoped)
+
+/** Dials with the server's own security, over bytes that a script can change. */
+const makeConnect = Effect.fnUntraced(function* (
+  server: ServerAddress,
+  options: PeerOptions
+): Effect.fn.Return<(change: Change | undefined) => Kit["connect"], never, Dialer | Scope.Scope> {
+  const dialer = yield* Dialer
+  const dial: Dialer["Service"]["dial"] = (endpoint) =>
+    Effect.gen(function* () {
+      const wire = new Wire(yield* dialer.dial(endpoint))
+      const slot = yield* WireSlot
+      if (slot.change !== undefined) wire.alter(slot.change)
+      slot.wire = wire
+      return wire.duplex
+    })
+  const frames = yield* Layer.build(Security.dialer().pipe(Layer.provide(Layer.succeed(Dialer, { ...dialer, dial }))))
+  const secured = Context.get(frames, FrameDialer)
+  return (change) =>
+    Effect.suspend(() => {
+      const slot: Slot = { change, wire: undefined }
+      return secured.dial(server).pipe(
+        Effect.provideService(WireSlot, slot),
+        Effect.mapError(({ message }) => new RuleBroken({ expected: "a connection", came: message })),
+        Effect.flatMap((dialled) => Peer.make(dialled, slot.wire!, options))
+      )
+    })
+})
+
+type Change = Parameters<Wire["alter"]>[0]
+
+interface Slot {
+  readonly change: Change | undefined
+  wire: Wire | undefined
+}
+
+/** Where the bytes of a connection that is being made are put for its script. */
+const WireSlot = Context.Reference<Slot>("sluice/conformance/WireSlot", {
+  defaultValue: () => ({ change: undefined, wire: undefined })
+})

@@ -1,0 +1,11 @@
+/** The client of a mining channel on a device, as the public entry shows it. */
+export * from "./event.ts"
+export * from "./extended-device.ts"
+export * from "./jobs.ts"
+export * from "./link.ts"
+export * from "./pending-shares.ts"
+export * from "./rule.ts"
+export * from "./session.ts"
+export * from "./settings.ts"
+export * from "./standard-device.ts"
+export * from "./work.ts"

@@ -1,0 +1,192 @@
+/** A `Session` that the device module runs: bytes of a `Duplex` in and out, its events as the miner's machine takes them. */
+import { type ClientEvent, ProtocolViolation, SERVER_RULES, type ServerRule } from "@sluice/channels"
+import { MiningDevice } from "@sluice/core"
+import { DeviceModule, type DeviceModuleEvent } from "@sluice/embedded"
+import type { Entropy } from "@sluice/noise"
+import { Mining, printable } from "@sluice/protocol"
+import {
+  type ConnectionError,
+  type Device,
+  type Dialer,
+  type Duplex,
+  formatEndpoint,
+  type ServerAddress
+} from "@sluice/transport"
+import { Clock, Duration, Effect } from "effect"
+import packageJson from "../../package.json" with { type: "json" }
+import { DeviceError } from "./device-error.ts"
+import { DeviceEvents, messageName } from "./device-events.ts"
+import { type Session, SessionError, type SessionOptions } from "../session.ts"
+
+/** How long a server may take for its parts of the handshake and of the setup together. */
+const ANSWER_TIMEOUT: Duration.Input = "20 seconds"
+
+export interface ModuleOptions {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly maxPayload: number
+}
+
+/** Dials, shakes hands, and has the server's word on the setup; a session follows, where it has the channels that are wanted. */
+export const dialDevice = Effect.fnUntraced(function* (
+  dialer: Dialer["Service"],
+  random: Entropy,
+  { bytes, maxPayload }: ModuleOptions,
+  server: ServerAddress,
+  options: SessionOptions,
+  device: Partial<Device>
+) {
+  const duplex = yield* dialer.dial(server)
+  const clock = yield* Clock.Clock
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const module = new DeviceModule(bytes, { maxPayload })
+  const { firmware, hardwareVersion, vendor, deviceId } = { ...SOFTWARE, ...device }
+  module.configure({
+    user: options.user,
+    vendor,
+    hardware: hardwareVersion,
+    firmware,
+    deviceId,
+    host: server.host,
+    port: server.port,
+    authorityKey: server.security._tag === "noise" ? server.security.authorityKey : undefined,
+    nominalHashRate: options.nominalHashRate,
+    maxTarget: options.maxTarget,
+    flags:
+      (options.requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0) |
+      (options.requiresVersionRolling ? Mining.REQUIRES_VERSION_ROLLING : 0)
+  })
+  const unixSeconds = Math.floor(clock.currentTimeMillisUnsafe() / 1000)
+  while (!module.connect(random(64), unixSeconds, now())) yield* Effect.logDebug("Random bytes that make no key")
+  const link = new Link(duplex, module, now)
+  yield* link.flush
+
+  const agree = Effect.gen(function* () {
+    for (;;) {
+      const events = yield* link.receive
+      const connected = events.findIndex(({ _tag }) => _tag === "Connected")
+      if (connected >= 0) return Effect.succeed(sessionOf(link, module, events.slice(connected + 1), now, server))
+      const failed = events.find(({ _tag }) => _tag === "Failed" || _tag === "SetupFailed")
+      if (failed === undefined) continue
+      const failure = failureOf(failed, server)
+      // The server is right in all else: there is a connection, and no session on it.
+      if (failed._tag === "Failed" && failed.rule === MiningDevice.RULE_STANDARD_CHANNELS) return failure
+      return yield* failure
+    }
+  })
+  return yield* Effect.timeoutOrElse(agree, {
+    duration: ANSWER_TIMEOUT,
+    orElse: () => {
+      const waited = Duration.format(Duration.fromInputUnsafe(ANSWER_TIMEOUT))
+      const message = `${formatEndpoint(server)} did not answer the handshake and SetupConnection within ${waited}`
+      return Effect.fail(new DeviceError({ rule: "timely-answer", message }))
+    }
+  })
+})
+
+/** A client always says who made it and of which version it is; no `deviceId` unless it is to be followed (3.6.1). */
+const SOFTWARE: Device = {
+  vendor: "Sluice",
+  hardwareVersion: "software",
+  firmware: `sluice-${packageJson.version}`,
+  deviceId: ""
+}
+
+/** The module and its socket. */
+class Link {
+  /** Sends what the module holds ready; it is taken in the step in which it is sent, so that it leaves in its order. */
+  readonly flush: Effect.Effect<void, ConnectionError>
+  /** One read of the socket, and what came of it; what the module answers is on its way. */
+  readonly receive: Effect.Effect<ReadonlyArray<DeviceModuleEvent>, ConnectionError>
+
+  constructor(duplex: Duplex, module: DeviceModule, now: () => number) {
+    const write = duplex.write(() => module.take())
+    this.flush = Effect.suspend(() => (module.waiting === 0 ? Effect.void : write))
+    this.receive = Effect.flatMap(duplex.pull, (chunks) => {
+      const events = chunks.flatMap((chunk) => module.receive(chunk, now()))
+      return Effect.as(this.flush, events)
+    })
+  }
+}
+
+const sessionOf = (
+  link: Link,
+  module: DeviceModule,
+  early: ReadonlyArray<DeviceModuleEvent>,
+  now: () => number,
+  server: ServerAddress
+): Session => {
+  const events = new DeviceEvents()
+  const deliver = <E, R>(
+    batch: ReadonlyArray<DeviceModuleEvent>,
+    handler: (events: ReadonlyArray<ClientEvent>) => Effect.Effect<void, E, R>
+  ) => {
+    const failed = batch.find(({ _tag }) => _tag === "Failed")
+    const translated = events.translate(batch, now())
+    const handled = translated.length === 0 ? Effect.void : handler(translated)
+    return failed === undefined ? handled : Effect.andThen(handled, failureOf(failed, server))
+  }
+
+  return {
+    run: (handler) =>
+      Effect.andThen(
+        Effect.suspend(() => (early.length === 0 ? Effect.void : deliver(early, handler))),
+        Effect.forever(Effect.flatMap(link.receive, (batch) => deliver(batch, handler)))
+      ),
+    submit: Effect.fnUntraced(function* (shares) {
+      const numbers: Array<number | undefined> = []
+      for (const share of shares) {
+        const { jobId, nonce, ntime, version } = share
+        let answer = module.submit({ jobId, nonce, ntime, version }, now())
+        if (answer === "no-room") {
+          yield* link.flush
+          answer = module.submit({ jobId, nonce, ntime, version }, now())
+        }
+        if (typeof answer === "number") events.submitted(answer, jobId, now())
+        numbers.push(typeof answer === "number" ? answer : undefined)
+      }
+      yield* link.flush
+      return numbers
+    }),
+    pending: () => module.pending,
+    close: Effect.suspend(() => (module.closeChannel("the miner stops") ? link.flush : Effect.void))
+  }
+}
+
+/** Why the connection is over. */
+const failureOf = (
+  event: DeviceModuleEvent,
+  server: ServerAddress
+): Effect.Effect<never, ProtocolViolation | DeviceError | SessionError> => {
+  const name = formatEndpoint(server)
+  if (event._tag === "SetupFailed") {
+    const why = `${printable(event.errorCode)}, flags ${event.flags}`
+    return Effect.fail(new DeviceError({ rule: "setup", message: `${name} refused SetupConnection: ${why}` }))
+  }
+  if (event._tag !== "Failed") return Effect.die(new Error(`${event._tag} ends no connection`))
+  const { detail, messageType, ruleName, section } = event
+  if (ruleName === "standard-channels") {
+    const message = "the server takes extended channels only (REQUIRES_EXTENDED_CHANNELS); mine with channel extended"
+    return Effect.fail(new SessionError({ reason: "extended-channels-only", message }))
+  }
+  const messageTag = messageType === undefined ? "the server" : messageName(messageType)
+  if (isServerRule(ruleName)) {
+    const message = `${messageTag} breaks "${ruleName}" (section ${section})`
+    return Effect.fail(new ProtocolViolation({ rule: ruleName, section, messageTag, message }))
+  }
+  const why = ruleName === "noise-handshake" ? `: ${HANDSHAKE_CODES[detail] ?? `code ${detail}`}` : ""
+  const message = `${name}: ${messageTag} breaks "${ruleName}" (section ${section})${why}`
+  return Effect.fail(new DeviceError({ rule: ruleName, message }))
+}
+
+const isServerRule = (rule: string): rule is ServerRule => rule in SERVER_RULES
+
+/** What core's HANDSHAKE_ codes mean to who has to act on them. */
+const HANDSHAKE_CODES: Readonly<Record<number, string>> = {
+  4: "a key that is none",
+  5: "it does not speak Noise as Stratum V2 does, or the bytes were changed",
+  6: "the certificate was changed on its way",
+  7: "a certificate of another version",
+  8: "its certificate is not signed by the authority whose key is in the address",
+  9: "its certificate is not yet valid; is this clock right?",
+  10: "its certificate is over; is this clock right?"
+}

@@ -1,0 +1,164 @@
+/**
+ * The walk through the search space of one work (specification, section 5.1): which headers are tried, in which order.
+ *
+ * Innermost the nonce, then the version bits of BIP323 (if the job allows it), then the extranonce (on an extended
+ * channel), then nTime, which waits where the clock has not come so far. Threads divide the nonces: each has a range of
+ * its own and walks everything else in full, so no header is tried twice and the division needs neither version rolling
+ * nor an extended channel.
+ */
+import type { ExtendedWork, Work } from "@sluice/channels"
+import { Header, ShareCheck, Version } from "@sluice/core"
+
+/** The part of the nonces that one thread has: the `index`th of `count` equal ranges. */
+export interface Lane {
+  readonly index: number
+  readonly count: number
+}
+
+/** How many values each part of the header takes; smaller ones only for tests. */
+export interface SearchSpace {
+  readonly nonces: number
+  readonly versions: number
+  /** At most; a channel with few bytes of extranonce has fewer. */
+  readonly extranonces: number
+}
+
+export const FULL_SEARCH_SPACE: SearchSpace = { nonces: 2 ** 32, versions: 2 ** 24, extranonces: Infinity }
+
+/** What a miner has found: all that is submitted of it. */
+export interface FoundShare {
+  readonly channelId: number
+  readonly jobId: number
+  readonly version: number
+  readonly ntime: number
+  readonly nonce: number
+  /** Empty on a standard channel. */
+  readonly extranonce: Uint8Array
+}
+
+export class Search {
+  readonly work: Work
+  /** How many headers the last `run` tried. */
+  tried = 0
+  readonly #space: SearchSpace
+  readonly #firstNonce: number
+  readonly #nonceCount: number
+  readonly #hasher = new Header.HeaderHasher()
+  readonly #header = new Uint8Array(Header.HEADER_SIZE)
+  #root: Uint8Array
+  readonly #extranonce: Uint8Array
+  readonly #check = new ShareCheck()
+  #nonceOffset = 0
+  #version: number
+  #versionIndex = 0
+  #extranonceIndex = 0
+  #ntime: number
+
+  constructor(work: Work, lane: Lane, space: SearchSpace = FULL_SEARCH_SPACE) {
+    this.work = work
+    this.#space = space
+    this.#firstNonce = Math.floor((space.nonces * lane.index) / lane.count)
+    this.#nonceCount = Math.floor((space.nonces * (lane.index + 1)) / lane.count) - this.#firstNonce
+    this.#version = work.version
+    this.#ntime = work.minNtime
+    this.#extranonce = new Uint8Array(work._tag === "ExtendedWork" ? work.extranonceSize : 0)
+    this.#root = work._tag === "StandardWork" ? work.merkleRoot : this.#computeRoot()
+    this.#load()
+  }
+
+  /** The nTime that is searched next; `run` does nothing until it is allowed. */
+  get ntime(): number {
+    return this.#ntime
+  }
+
+  /**
+   * Tries at most `count` headers, none of them with an nTime after `latestNtime`, and stops at the first share.
+   * `tried` says how many it was: 0 where it has to wait.
+   */
+  run(count: number, latestNtime: number): FoundShare | undefined {
+    this.tried = 0
+    while (this.tried < count && this.#ntime <= latestNtime && this.#nonceCount > 0) {
+      const size = Math.min(count - this.tried, this.#nonceCount - this.#nonceOffset, MAX_SLICE)
+      const first = this.#firstNonce + this.#nonceOffset
+      const at = this.#hasher.search(first | 0, size, this.work.target, 0)
+      const tried = at < 0 ? size : at + 1
+      this.tried += tried
+      this.#nonceOffset += tried
+      const found = at < 0 ? undefined : this.#found(first + at)
+      if (this.#nonceOffset === this.#nonceCount) this.#next()
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  #found(nonce: number): FoundShare {
+    return {
+      channelId: this.work.channelId,
+      jobId: this.work.jobId,
+      version: this.#version >>> 0,
+      ntime: this.#ntime,
+      nonce,
+      extranonce: this.#extranonce.slice()
+    }
+  }
+
+  /** All nonces of this header are tried: on to the next one. */
+  #next(): void {
+    this.#nonceOffset = 0
+    if (!this.#nextVersion() && !this.#nextExtranonce()) this.#ntime++
+    this.#load()
+  }
+
+  /** False where all have been tried; it starts over then. */
+  #nextVersion(): boolean {
+    if (!this.work.versionRollingAllowed) return false
+    this.#versionIndex = (this.#versionIndex + 1) % this.#space.versions
+    this.#version =
+      this.#versionIndex === 0 ? this.work.version : Version.nextVersion(this.#version, Version.VERSION_MASK)
+    return this.#versionIndex !== 0
+  }
+
+  /** Counts little-endian, as Stratum V1 miners do. False where all have been tried; it starts over then. */
+  #nextExtranonce(): boolean {
+    if (this.work._tag === "StandardWork") return false
+    this.#extranonceIndex++
+    const overflow = this.#extranonceIndex >= this.#space.extranonces || !increment(this.#extranonce)
+    if (overflow) {
+      this.#extranonceIndex = 0
+      this.#extranonce.fill(0)
+    }
+    this.#root = this.#computeRoot()
+    return !overflow
+  }
+
+  #computeRoot(): Uint8Array {
+    return this.work._tag === "StandardWork"
+      ? this.work.merkleRoot
+      : merkleRootOf(this.#check, this.work, this.#extranonce)
+  }
+
+  #load(): void {
+    const { nbits, prevHash } = this.work
+    Header.writeHeader(this.#header, 0, this.#version, prevHash, 0, this.#root, 0, this.#ntime, nbits, 0)
+    this.#hasher.load(this.#header, 0)
+  }
+}
+
+/** Adds 1 to a little-endian number; false if it began anew at 0. */
+const increment = (number: Uint8Array): boolean => {
+  for (let i = 0; i < number.length; i++) {
+    number[i] = number[i]! + 1
+    if (number[i] !== 0) return true
+  }
+  return false
+}
+
+/** The merkle root of extended work with this extranonce; it lies in `check` until its next use. */
+export const merkleRootOf = (check: ShareCheck, work: ExtendedWork, extranonce: Uint8Array): Uint8Array => {
+  const { coinbasePrefix, coinbaseSuffix, extranoncePrefix, merklePath } = work
+  check.merkleRoot(coinbasePrefix, extranoncePrefix, extranonce, coinbaseSuffix, merklePath, merklePath.length / 32)
+  return check.root
+}
+
+/** A count that fits the core's 32-bit integers. */
+const MAX_SLICE = 2 ** 30

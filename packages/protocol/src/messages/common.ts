@@ -1,0 +1,72 @@
+/** The messages that all protocols share (specification, section 3.6). */
+import { Message } from "../message.ts"
+import { Str0_255, U16, U32, U8 } from "../codec/wire.ts"
+
+/** `minVersion` and `maxVersion` of SetupConnection: the only version there is. */
+export const PROTOCOL_VERSION = 2
+
+/** The values of SetupConnection's `protocol`. */
+export const MINING_PROTOCOL = 0
+export const JOB_DECLARATION_PROTOCOL = 1
+export const TEMPLATE_DISTRIBUTION_PROTOCOL = 2
+
+/** The client's first message. `flags` are the protocol's own: see the constants of its module. */
+export const SetupConnection = Message.make("SetupConnection", {
+  type: 0x00,
+  to: "server",
+  channel: false,
+  spec: "3.6.1",
+  fields: {
+    protocol: U8,
+    minVersion: U16,
+    maxVersion: U16,
+    flags: U32,
+    endpointHost: Str0_255,
+    endpointPort: U16,
+    vendor: Str0_255,
+    hardwareVersion: Str0_255,
+    firmware: Str0_255,
+    deviceId: Str0_255
+  }
+})
+export type SetupConnection = typeof SetupConnection.Type
+
+/** The server accepts; `flags` are its own, with another meaning than the client's. */
+export const SetupConnectionSuccess = Message.make("SetupConnection.Success", {
+  type: 0x01,
+  to: "client",
+  channel: false,
+  spec: "3.6.2",
+  fields: { usedVersion: U16, flags: U32 }
+})
+export type SetupConnectionSuccess = typeof SetupConnectionSuccess.Type
+
+/** The server refuses and closes; `flags` are those of the client's that it does not support, 0 for other reasons. */
+export const SetupConnectionError = Message.make("SetupConnection.Error", {
+  type: 0x02,
+  to: "client",
+  channel: false,
+  spec: "3.6.3",
+  fields: { flags: U32, errorCode: Str0_255 }
+})
+export type SetupConnectionError = typeof SetupConnectionError.Type
+
+/** The far end of a channel is another one now: what extensions know of it no longer holds. */
+export const ChannelEndpointChanged = Message.make("ChannelEndpointChanged", {
+  type: 0x03,
+  to: "client",
+  channel: true,
+  spec: "3.6.4",
+  fields: { channelId: U32 }
+})
+export type ChannelEndpointChanged = typeof ChannelEndpointChanged.Type
+
+/** Asks the client to connect elsewhere, with the same authority key. An empty host or port 0 mean the present one. */
+export const Reconnect = Message.make("Reconnect", {
+  type: 0x04,
+  to: "client",
+  channel: false,
+  spec: "3.6.5",
+  fields: { newHost: Str0_255, newPort: U16 }
+})
+export type Reconnect = typeof Reconnect.Type

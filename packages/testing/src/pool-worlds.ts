@@ -1,0 +1,100 @@
+/** A pool with what it needs around it, for tests: in memory under a test clock, or on real sockets with Noise. */
+import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import {
+  type FrameDialer,
+  Memory,
+  MiningListener,
+  Noise,
+  Plain,
+  type ServerAddress,
+  Setup,
+  Tcp
+} from "@sluice/transport"
+import type { TemplateDistribution } from "@sluice/protocol"
+import { Context, Effect, Layer, Logger, Option } from "effect"
+import { Pool, type PoolOptionError, type PoolOptions } from "@sluice/pool"
+import { futureTemplate, newPrevHash } from "./templates.ts"
+
+/** Where the pool of a test is. */
+export class PoolAddress extends Context.Service<PoolAddress, ServerAddress>()("test/PoolAddress") {}
+
+export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
+export const options = (fields: Partial<PoolOptions> = {}): PoolOptions => ({
+  coinbaseAddress: COINBASE_ADDRESS,
+  ...fields,
+  policy: { minHashRate: 1, ...fields.policy }
+})
+
+export type World = Pool | TemplateFeed | PoolAddress | FrameDialer
+
+/** With a feed for its templates, over whatever frames there are. */
+export const fedPool = (fields?: Partial<PoolOptions>) =>
+  Pool.layer(options(fields)).pipe(
+    Layer.provideMerge(TemplateSource.layerMemory),
+    Layer.provide(Setup.server(MiningListener, Pool.setup({})))
+  )
+
+/** In memory. */
+export const memoryWorld = (
+  fields?: Partial<PoolOptions>,
+  network: Memory.NetworkOptions = {},
+  logger?: Logger.Logger<unknown, unknown>
+): Layer.Layer<World, PoolOptionError> =>
+  fedPool(fields).pipe(
+    Layer.provide(Plain.listener),
+    Layer.provideMerge(Plain.dialer),
+    Layer.provideMerge(Layer.succeed(PoolAddress, { ...Memory.ADDRESS, security: { _tag: "plain" } })),
+    Layer.provide(Memory.network(network)),
+    Layer.provide(Logger.layer(logger === undefined ? [] : [logger]))
+  )
+
+/** On a free port of this machine, with Noise. */
+export const tcpWorld = (fields?: Partial<PoolOptions>, transport: Noise.ResponderOptions = {}): Layer.Layer<World> =>
+  Layer.unwrap(
+    Effect.map(AuthorityKey.generate, ({ publicKey, secretKey }) =>
+      Layer.effect(
+        PoolAddress,
+        Effect.map(Pool, ({ address }) =>
+          PoolAddress.of({ ...address, security: { _tag: "noise", authorityKey: publicKey } })
+        )
+      ).pipe(
+        Layer.provideMerge(fedPool(fields)),
+        Layer.provide(Noise.responder(transport)),
+        Layer.provide([Tcp.listener({ host: "127.0.0.1", port: 0 }), CertificateAuthority.layer({ secretKey })]),
+        Layer.merge(Noise.initiator().pipe(Layer.provide(Tcp.dialer)))
+      )
+    )
+  ).pipe(Layer.provide(Logger.layer([])), Layer.orDie)
+
+/** What the template provider says. */
+export const publish = (...messages: Parameters<TemplateFeed["Service"]["publish"]>[0]) =>
+  Effect.flatMap(TemplateFeed, (feed) => feed.publish(messages))
+
+/** A template and the previous hash that it is for. */
+export const newBlock = (number: number, fields?: Partial<TemplateDistribution.SetNewPrevHash>) =>
+  publish(futureTemplate(number), newPrevHash(number, fields))
+
+/** The first of them. */
+export const giveWork = newBlock(1)
+
+/** On a free port with Noise, with work of today, until the Scope closes: gives where it is. */
+export const tcpPool = Effect.fnUntraced(function* (fields?: Partial<PoolOptions>) {
+  const context = yield* Layer.build(tcpWorld(fields))
+  yield* Effect.provideContext(newBlock(1, { headerTimestamp: Math.floor(Date.now() / 1000) }), context)
+  return Context.get(context, PoolAddress)
+})
+
+/** The pool's counts, with those of all users and of all channels that are open. */
+export const poolStats = Effect.gen(function* () {
+  const { stats, user, users } = yield* Pool
+  const all = { limit: Infinity, offset: 0 }
+  const known = (yield* users(all)).users
+  const each = yield* Effect.forEach(known, (one) => user(one.user, all))
+  return {
+    ...(yield* stats),
+    users: known,
+    channels: each.flatMap((found) => (Option.isSome(found) ? found.value.openChannels : []))
+  }
+})
