@@ -1,9 +1,10 @@
 /** Events of the roles as lines of JSON, for machines that watch a program. */
+import { escaped } from "@sluice/protocol"
 
-/** An event as `{"role": ..., "event": ..., "at": milliseconds since 1970, ...}`. */
+/** An event as `{"role": ..., "event": ..., "at": milliseconds since 1970, ...}`, safe to be seen on a terminal. */
 export const eventLine = (role: string, event: { readonly _tag: string; readonly at: number }): string => {
   const { _tag, ...fields } = event
-  return JSON.stringify({ role, event: _tag, ...fields }, plain)
+  return escaped(JSON.stringify({ role, event: _tag, ...fields }, plain))
 }
 
 /** JSON has no bigint and no bytes: amounts and ids become decimal text, bytes hex. */

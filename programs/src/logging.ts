@@ -1,7 +1,9 @@
 /** How a program logs: to stderr, readable on a terminal, one line an event elsewhere. stdout is for `--json`. */
-import { Array, Layer, Logger, Predicate, References } from "effect"
+import { Console, Effect, Layer, Logger, References } from "effect"
 import { defaulted } from "./config/key.ts"
 import { choice } from "./config/value.ts"
+import { jsonLine, logfmtLine, prettyLine } from "./log-line.ts"
+import { stderr } from "./streams.ts"
 
 /** The keys about logging that every program has. */
 export const loggingKeysWith = (level: "info" | "warn") => ({
@@ -22,37 +24,36 @@ export interface LoggingConfig {
   readonly logFormat: "auto" | "pretty" | "logfmt" | "json"
 }
 
+/** Log lines go to `Console.error`; what could not be written there is told as soon as it can be. */
 export const layerLogging = ({ logLevel, logFormat }: LoggingConfig): Layer.Layer<never> =>
-  Layer.mergeAll(
-    Logger.layer([loggers[logFormat]()]),
-    Layer.succeed(References.MinimumLogLevel, levels[logLevel]),
-    Layer.succeed(Logger.LogToStderr, true)
+  Layer.effectDiscard(tellDropped).pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Logger.layer([toConsole(formats[logFormat]())]),
+        Layer.succeed(References.MinimumLogLevel, levels[logLevel])
+      )
+    )
   )
 
 const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error", none: "None" } as const
 
-const pretty = () => Logger.consolePretty({ colors: process.stderr.isTTY === true })
-const logfmt = () => Logger.withConsoleError(logfmtLine)
-const loggers = {
+const pretty = () => prettyLine(process.stderr.isTTY === true)
+const formats = {
   pretty,
-  logfmt,
-  json: () => Logger.withConsoleError(Logger.formatJson),
-  auto: () => (process.stderr.isTTY === true ? pretty() : logfmt())
+  logfmt: () => logfmtLine,
+  json: () => jsonLine,
+  auto: () => (process.stderr.isTTY === true ? pretty() : logfmtLine)
 }
 
-/** Effect's logfmt, with the keys of an object that was logged as keys of the line. */
-export const logfmtLine = Logger.make<unknown, string>((options) => {
-  const parts: ReadonlyArray<unknown> = Array.ensure(options.message)
-  const fields = parts
-    .filter(Predicate.isObject)
-    .flatMap((object) => Object.entries(object).map(([key, value]) => `${key}=${fieldText(value)}`))
-  const message = parts.filter((part) => !Predicate.isObject(part))
-  return [Logger.formatLogFmt.log({ ...options, message }), ...fields].join(" ")
+const toConsole = (line: Logger.Logger<unknown, string>) =>
+  Logger.make<unknown, void>((options) => options.fiber.getRef(Console.Console).error(line.log(options)))
+
+const tellDropped = Effect.gen(function* () {
+  const runSync = Effect.runSyncWith(yield* Effect.context<never>())
+  const tell = (): void =>
+    runSync(Effect.logWarning("The log is written again; lines were dropped", { droppedSoFar: stderr.dropped }))
+  yield* Effect.acquireRelease(
+    Effect.sync(() => void (stderr.onResumed = tell)),
+    () => Effect.sync(() => void (stderr.onResumed = undefined))
+  )
 })
-
-const fieldText = (value: unknown): string => {
-  const text = typeof value === "object" ? JSON.stringify(value, bigintAsText) : String(value)
-  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)
-}
-
-const bigintAsText = (_key: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value)

@@ -1,14 +1,10 @@
 #!/usr/bin/env node
-/** The process `sluice`: its arguments, its signals, its exit status. */
+/** The process `sluice`: its arguments, its streams, its signals, its exit status. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { teardown } from "./report.ts"
+import { Console, Effect } from "effect"
+import { statusOf } from "./report.ts"
 import { sluice } from "./sluice.ts"
-
-// Who reads our events may stop: `sluice demo --json | head`.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error
-  process.exit(0)
-})
+import { console, flushed, outputLost, stderr } from "./streams.ts"
 
 // The first signal stops in good order; who cannot wait sends another. Ctrl-C under `npm start` comes twice at once, from
 // the terminal and from npm.
@@ -20,4 +16,20 @@ const onSignal = (): void => {
 process.on("SIGINT", onSignal)
 process.on("SIGTERM", onSignal)
 
-NodeRuntime.runMain(sluice(process.argv.slice(2)), { disableErrorReporting: true, teardown })
+// Who reads what we print may stop, as in `sluice decode | head`: that ends the program in good order, as a signal does.
+// The first of the two begins first, so that a program which does without its reader says so later.
+const main = Effect.raceFirst(Effect.as(outputLost, 0), sluice(process.argv.slice(2))).pipe(
+  Effect.provideService(Console.Console, console)
+)
+
+NodeRuntime.runMain(main, {
+  disableErrorReporting: true,
+  teardown: (exit, onExit) => {
+    // While the last lines wait for their reader one signal is enough.
+    if (stoppingSince === Infinity) stoppingSince = -Infinity
+    void flushed().then((failure) => {
+      if (failure !== undefined) stderr.print(`sluice: cannot write to standard output: ${failure.message}`)
+      onExit(failure === undefined ? statusOf(exit) : 1)
+    })
+  }
+})

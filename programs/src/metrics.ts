@@ -8,6 +8,7 @@ import { createServer } from "node:http"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { optional } from "./config/key.ts"
 import { hostPort } from "./config/value.ts"
+import { stderr } from "./streams.ts"
 
 /** The key of programs that have metrics; `pages` says what else is there. */
 export const metricsKeys = (pages = "") => ({
@@ -101,6 +102,11 @@ const processMetrics = Effect.gen(function* () {
   for (const [name, description, value] of gauges) {
     yield* registered(Metric.gauge(name, { description }), context, () => ({ value: value() }))
   }
+  const dropped = Metric.counter("sluice_log_lines_dropped_total", {
+    description: "Log lines that could not be written, or not as fast as they came",
+    incremental: true
+  })
+  yield* registered(dropped, context, () => ({ count: stderr.dropped, incremental: true }))
   const cpu = Metric.counter("process_cpu_seconds_total", { description: "User and system time", incremental: true })
   yield* registered(cpu, context, () => {
     const { system, user } = process.cpuUsage()

@@ -3,7 +3,8 @@
  * the command line, the configuration or the surroundings (a port in use) do not let the program start, 1 for anything
  * else.
  */
-import { Cause, Console, Effect, Exit, type Runtime, Schema } from "effect"
+import { escaped } from "@sluice/protocol"
+import { Cause, Console, Effect, Exit, Schema } from "effect"
 import { CliError } from "effect/cli"
 import { ConfigError } from "./config/load.ts"
 import { withoutUserinfo } from "./config/userinfo.ts"
@@ -24,14 +25,16 @@ export const report = <E, R>(main: Effect.Effect<void, E, R>): Effect.Effect<num
     Effect.catchCause((cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.succeed(0)
       const { lines, status } = describe(Cause.squash(cause))
-      return lines.length === 0 ? Effect.succeed(status) : Effect.as(Console.error(lines.join("\n")), status)
+      return lines.length === 0
+        ? Effect.succeed(status)
+        : Effect.as(Console.error(lines.map(escaped).join("\n")), status)
     })
   )
 
-/** For `NodeRuntime.runMain`: an interrupt that came by a signal is an orderly end. */
-export const teardown: Runtime.Teardown = (exit, onExit) => {
+/** Of the process: an interrupt that came by a signal is an orderly end. */
+export const statusOf = (exit: Exit.Exit<unknown, unknown>): number => {
   const status = Exit.isSuccess(exit) ? exit.value : 0
-  onExit(typeof status === "number" ? status : 0)
+  return typeof status === "number" ? status : 0
 }
 
 const describe = (error: unknown): { readonly lines: ReadonlyArray<string>; readonly status: number } => {

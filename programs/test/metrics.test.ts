@@ -29,11 +29,11 @@ const kindsIn = (text: string): ReadonlyMap<string, string> =>
 describe("metrics", () => {
   it("in the operators' table are those in the sources, by Prometheus' conventions", () => {
     const inSources = new Set<string>()
-    for (const path of ["packages/pool/src/metrics.ts", "packages/transport/src/metrics.ts"]) {
+    for (const path of ["packages/pool", "packages/transport", "programs"].map((home) => `${home}/src/metrics.ts`)) {
       const source = readFileSync(at(path), "utf8")
       for (const [, name = ""] of source.matchAll(/"(sluice_[a-z_]+)"/g)) inSources.add(name)
       for (const [, name = ""] of source.matchAll(/(?:counter|gauge)\(\s*"([a-z_]+)"/g)) {
-        if (!name.startsWith("sluice_")) inSources.add(`sluice_pool_${name}`)
+        if (!/^(sluice|process)_/.test(name)) inSources.add(`sluice_pool_${name}`)
       }
     }
     const ours = [...documented.keys()].filter((name) => name.startsWith("sluice_"))

@@ -5,7 +5,7 @@
 import type { Server } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
-import { parseUserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
+import { isUserIdentity, parseUserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
 
 /** By user identity; those who are not here are let in. */
 export type Verdicts = ReadonlyMap<string, UserRefusal>
@@ -33,9 +33,9 @@ export const makeGate = (
     const found = new Map<string, UserRefusal>()
     const asked: Array<string> = []
     for (const identity of identities) {
-      const isTooLong = Buffer.byteLength(identity) > policy.maxUserIdentityBytes
-      found.set(identity, isTooLong ? "invalid-user-identity" : "unknown-user")
-      if (!isTooLong && asked.length < free) asked.push(identity)
+      const isValid = isUserIdentity(identity, policy.maxUserIdentityBytes)
+      found.set(identity, isValid ? "unknown-user" : "invalid-user-identity")
+      if (isValid && asked.length < free) asked.push(identity)
     }
     const asking = Effect.forEach(
       asked,
@@ -55,6 +55,7 @@ export const makeGate = (
     policyFor: (script: Uint8Array | undefined): Server.ChannelPolicy => ({
       ...policy,
       refuseUser: (identity) => {
+        if (!isUserIdentity(identity, policy.maxUserIdentityBytes)) return "invalid-user-identity"
         if (minerScript !== undefined) {
           const theirs = minerScript(identity)
           // One connection has one payout: who mines for another address connects for it.

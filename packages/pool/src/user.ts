@@ -1,4 +1,5 @@
 /** Who mines: user identities of the form `USER.WORKER` (specification, 5.3.2), where USER may be a Bitcoin address. */
+import { isPrintable } from "@sluice/protocol"
 import type { Effect } from "effect"
 
 export interface UserIdentity {
@@ -27,3 +28,10 @@ export const parseUserIdentity = (identity: string): UserIdentity => {
     ? { identity, user: identity, worker: undefined }
     : { identity, user: identity.slice(0, dot), worker: identity.slice(dot + 1) }
 }
+
+/**
+ * Whether the identity names a user whom a page or a log can show: not `.worker`, whose user is nobody, and nothing with
+ * characters that cannot be seen, which make two users look like one.
+ */
+export const isUserIdentity = (identity: string, maxBytes: number): boolean =>
+  parseUserIdentity(identity).user !== "" && isPrintable(identity) && Buffer.byteLength(identity) <= maxBytes

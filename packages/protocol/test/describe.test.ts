@@ -132,7 +132,7 @@ describe("a frame", () => {
 
   test("cannot tell a terminal what to do", () => {
     const close = toServer.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "\u001b[2J\u202e\udc80\n😀" })
-    expect(toLine(only(close))).toBe('CloseChannel channelId=1 reasonCode="\\u001b[2J\\u{202e}\\udc80\\n😀"')
+    expect(toLine(only(close))).toBe('CloseChannel channelId=1 reasonCode="\\u001b[2J\\u202e\\udc80\\n😀"')
   })
 
   test("that looks like hex or a number is in quotes, and bytes and numbers are not", () => {

@@ -1,5 +1,6 @@
 /** `sluice conformance serve`: which rules of the specification a client keeps. */
 import { Conformance } from "@sluice/conformance"
+import { escaped } from "@sluice/protocol"
 import { formatServerAddress, Listener, Tcp } from "@sluice/transport"
 import { Console, Context, Duration, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
@@ -34,7 +35,7 @@ export const serve = Command.make(
         answerTimeout: Duration.seconds(answerSeconds),
         shareTimeout: Duration.seconds(config.shareSeconds),
         onResult: (result) => {
-          const told = json ? Console.log(JSON.stringify(result)) : Effect.logInfo(lineOf(result).join(" "))
+          const told = json ? Console.log(escaped(JSON.stringify(result))) : Effect.logInfo(lineOf(result).join(" "))
           Effect.runSyncWith(context)(told)
         },
         ...(authoritySecretKey === undefined ? {} : { authoritySecretKey }),

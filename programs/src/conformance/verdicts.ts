@@ -1,5 +1,6 @@
 /** What `sluice conformance` prints, and the exit status that follows from it. */
 import type { Conformance } from "@sluice/conformance"
+import { escaped } from "@sluice/protocol"
 import { Console, Effect } from "effect"
 import { ConfigError } from "../config/load.ts"
 import { columns } from "../demo/columns.ts"
@@ -9,7 +10,7 @@ type Results = ReadonlyArray<Conformance.RuleResult>
 
 /** Prints the verdicts, as a table or as a line of JSON each. */
 export const print = (results: Results, json: boolean): Effect.Effect<void> =>
-  Console.log((json ? results.map((result) => JSON.stringify(result)) : table(results)).join("\n"))
+  Console.log((json ? results.map((result) => escaped(JSON.stringify(result))) : table(results)).join("\n"))
 
 /** Fails where a rule is broken, or where none could be tried. */
 export const settle = (results: Results): Effect.Effect<void, FaultsFound> => {

@@ -1,5 +1,14 @@
 /** `sluice decode`: plain frames in, one line for each message out. */
-import { assemble, describe, Frame, listMessages, type Message, type ProtocolName, toLine } from "@sluice/protocol"
+import {
+  assemble,
+  describe,
+  escaped,
+  Frame,
+  listMessages,
+  type Message,
+  type ProtocolName,
+  toLine
+} from "@sluice/protocol"
 import { Console, Effect, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { configured } from "../program.ts"
@@ -29,7 +38,7 @@ export const decode = Command.make(
       payload === undefined
         ? bytes
         : yield* Effect.mapError(Effect.fromResult(frameOf(payload, bytes, protocol)), refuse)
-    const lines = describe(frames, options).map((one) => (config.json ? JSON.stringify(one) : toLine(one)))
+    const lines = describe(frames, options).map((one) => (config.json ? escaped(JSON.stringify(one)) : toLine(one)))
     yield* Console.log(lines.join("\n"))
   })
 ).pipe(

@@ -1,8 +1,10 @@
 /** How the demo is shown: a live table on a terminal, a line for each block elsewhere, or every event as JSON. */
 import { Layer, Logger } from "effect"
 import { eventLine } from "../events.ts"
+import { logfmtLine } from "../log-line.ts"
+import { stdout } from "../streams.ts"
 import type { DemoEvent } from "./event.ts"
-import { Screen } from "./screen.ts"
+import { type Output, Screen } from "./screen.ts"
 import { blockLine, type Snapshot, table } from "./table.ts"
 
 export interface Presentation {
@@ -25,10 +27,16 @@ export interface Roles {
 
 export const presentation = (json: boolean): Presentation => {
   if (json) return jsonLines
-  return process.stdout.isTTY ? liveTable(new Screen(process.stdout)) : plainLines
+  return process.stdout.isTTY ? liveTable(new Screen(terminal)) : plainLines
 }
 
-const print = (line: string): void => void process.stdout.write(`${line}\n`)
+const print = (line: string): void => stdout.print(line)
+const terminal: Output = {
+  write: (text) => stdout.write(text),
+  get columns() {
+    return process.stdout.columns
+  }
+}
 const nothing = (): void => {}
 
 const jsonLines: Presentation = {
@@ -58,5 +66,5 @@ const liveTable = (screen: Screen): Presentation => ({
   onTick: (snapshot) => screen.draw(table(snapshot)),
   onBlock: (snapshot) => screen.draw(table(snapshot)),
   onEnd: print,
-  logging: Logger.layer([Logger.map(Logger.formatLogFmt, (line) => screen.print(line))])
+  logging: Logger.layer([Logger.map(logfmtLine, (line) => screen.print(line))])
 })

@@ -6,6 +6,7 @@ import { TemplateProvider } from "@sluice/template-provider"
 import { formatEndpoint } from "@sluice/transport"
 import { Clock, Context, Effect, Exit, Layer, Queue, Stream } from "effect"
 import type { DemoEvent, MinerName } from "./event.ts"
+import { outputRoom } from "../streams.ts"
 import type { Presentation } from "./presentation.ts"
 import { count, seconds, type Snapshot } from "./table.ts"
 import { Tally } from "./tally.ts"
@@ -32,7 +33,7 @@ export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presen
   yield* Effect.addFinalizer((exit) => (Exit.hasInterrupts(exit) ? Effect.sync(() => end("Stopped")) : Effect.void))
 
   /** Everything that happens, in its order and with its time, from before the mining begins. */
-  const events = yield* Queue.unbounded<{ readonly happened: DemoEvent; readonly at: number }>()
+  const events = yield* Queue.bounded<{ readonly happened: DemoEvent; readonly at: number }>(EVENTS_AHEAD)
   const follow = <A>(source: Stream.Stream<A>, from: (event: A) => DemoEvent) =>
     source.pipe(
       Stream.runForEach((event) => Queue.offer(events, { happened: from(event), at: now() })),
@@ -74,9 +75,12 @@ export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presen
     const { at, happened } = yield* Queue.take(events)
     const block = tally.onEvent(happened, at)
     presentation.onEvent(happened, at)
+    yield* outputRoom
     if (block !== undefined) presentation.onBlock(yield* snapshot)
   }
   end("Done")
 }, Effect.scoped)
 
 const REDRAW_INTERVAL = "250 millis"
+/** Events that wait for a slow reader; those that come then wait where they happened, and the oldest go. */
+const EVENTS_AHEAD = 1024

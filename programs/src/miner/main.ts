@@ -1,9 +1,10 @@
 /** `sluice miner`: a software miner in worker threads. */
 import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
-import { Console, Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { eventLine } from "../events.ts"
 import { program } from "../program.ts"
+import { print } from "../streams.ts"
 import { MinerConfig } from "./config.ts"
 
 export const miner = program({
@@ -37,7 +38,7 @@ const mine = (json: boolean) =>
   Effect.gen(function* () {
     const { events, finished, stats } = yield* Miner
     yield* events.pipe(
-      Stream.runForEach((event) => (json ? Console.log(eventLine("miner", event)) : log(event, stats))),
+      Stream.runForEach((event) => (json ? print(eventLine("miner", event)) : log(event, stats))),
       Effect.forkScoped
     )
     const { accepted } = yield* finished

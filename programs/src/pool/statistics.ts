@@ -48,7 +48,7 @@ const json = <A>(schema: Schema.Codec<A, unknown>) => {
 const sendStats = json(PoolStats)
 const sendUser = json(UserWithChannels)
 const sendUsers = ({ users, ...page }: UsersPage) =>
-  sendUsersPage({ ...page, users: users.map((user) => ({ ...user, path: USERS + encodeName(user.user) })) })
+  sendUsersPage({ ...page, users: users.map((user) => ({ ...user, path: USERS + encodeURIComponent(user.user) })) })
 const sendUsersPage = json(Users)
 
 const problem = (status: 400 | 404, detail: string) =>
@@ -85,13 +85,7 @@ const wholeNumber = (name: string, text: string, min: number, max: number): Resu
     : Result.fail(`${name}: expected a whole number from ${min} to ${max}, got ${JSON.stringify(shortened(text))}.`)
 }
 
-/** A name as it stands in a path. What of it is not UTF-8 is a lone surrogate for each byte (`readText`). */
-const encodeName = (name: string): string =>
-  name.replaceAll(/\p{Cs}|\P{Cs}+/gu, (part) =>
-    /\p{Cs}/u.test(part) ? `%${(part.charCodeAt(0) - 0xdc00).toString(16).toUpperCase()}` : encodeURIComponent(part)
-  )
-
-/** Also where a client did not encode what it should have. */
+/** The name in a path, also where a client did not encode what it should have. */
 const nameIn = (encoded: string): string => {
   const latin1 = encoded.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
   const bytes = Buffer.from(latin1, "latin1")

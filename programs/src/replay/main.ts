@@ -6,6 +6,7 @@ import { reasonOf } from "../config/read-text.ts"
 import { program } from "../program.ts"
 import { FaultsFound, ProgramError } from "../report.ts"
 import { messageLine, timeOfDay } from "../sniff/line.ts"
+import { print } from "../streams.ts"
 import { ReplayConfig } from "./config.ts"
 
 export const replay = program({
@@ -45,7 +46,7 @@ const readRecording = Effect.fnUntraced(function* (path: string, connectionId: n
 })
 
 const observe = (event: ReplayEvent): Effect.Effect<void> =>
-  Console.log(`${timeOfDay(event.at)} #${event.connectionId} ${tell(event)}`)
+  print(`${timeOfDay(event.at)} #${event.connectionId} ${tell(event)}`)
 
 const tell = (event: ReplayEvent): string => {
   switch (event._tag) {

@@ -1,9 +1,11 @@
 /** `sluice sniff`: a decrypting man in the middle between clients and a server of one's own. */
+import { escaped } from "@sluice/protocol"
 import { recordLine, relay, Sniffer, type SnifferEvent } from "@sluice/sniffer"
 import { Security, Tcp } from "@sluice/transport"
 import { Console, Effect, Layer } from "effect"
 import { program } from "../program.ts"
 import { secured } from "../secured.ts"
+import { withoutReader } from "../streams.ts"
 import { SniffConfig } from "./config.ts"
 import { eventLine } from "./line.ts"
 import { openRecording } from "./record.ts"
@@ -16,10 +18,12 @@ export const sniff = program({
       const { connect, json, record, recordLimit } = config
       const write = record === undefined ? undefined : yield* openRecording(record, recordLimit * 1_000_000)
       const observe = (events: ReadonlyArray<SnifferEvent>) => {
-        const recorded = json || write !== undefined ? events.map(recordLine) : []
+        const recorded = json || write !== undefined ? events.map((event) => escaped(recordLine(event))) : []
         const printed = Console.log((json ? recorded : events.map(eventLine)).join("\n"))
         return write === undefined ? printed : Effect.andThen(write(recorded), printed)
       }
+      // Miners and pools are connected through it: who watches them may leave.
+      yield* withoutReader
       const sniffer = Sniffer.layer({ observe, historyBytes: 0 }).pipe(
         Layer.provide(Security.dialer()),
         Layer.provide(Tcp.dialer)

@@ -7,6 +7,7 @@ import { closeSync, openSync, writeSync } from "node:fs"
 import { eventLine } from "../events.ts"
 import { program } from "../program.ts"
 import { ProgramError } from "../report.ts"
+import { print } from "../streams.ts"
 import { SwarmConfig } from "./config.ts"
 import { progressLine, summary } from "./summary.ts"
 
@@ -48,7 +49,7 @@ const watch = (json: boolean, path: string | undefined, seconds: number | undefi
     const { finish, report } = yield* Swarm
     const progress = Effect.flatMap(report, (so) => {
       const at = so.startedAt + so.seconds * 1000
-      return json ? Console.log(eventLine("swarm", { _tag: "Progress", at, ...so })) : Effect.logInfo(progressLine(so))
+      return json ? print(eventLine("swarm", { _tag: "Progress", at, ...so })) : Effect.logInfo(progressLine(so))
     })
     yield* Effect.sleep(PROGRESS).pipe(Effect.andThen(progress), Effect.forever, Effect.forkScoped)
     const tell = Effect.gen(function* () {

@@ -1,4 +1,5 @@
 /** A swarm's report for people. */
+import { escaped } from "@sluice/protocol"
 import type { Latency, SwarmReport } from "@sluice/swarm"
 
 /** How it goes, in one line. */
@@ -48,11 +49,11 @@ export const summary = (report: SwarmReport): ReadonlyArray<string> => {
 const row = (name: string, { count, max, p50, p99, p999 }: Latency): string =>
   [name.padEnd(21), String(count).padStart(8), ...[p50, p99, p999, max].map((ms) => ms.toFixed(2).padStart(9))].join("")
 
-/** `, 3 lost (Closed 2, ECONNRESET 1)` */
+/** `, 3 lost (Closed 2, ECONNRESET 1)`; a server chooses its error codes. */
 const by = (what: string, counts: Readonly<Record<string, number>>): string => {
   const all = total(counts)
   if (all === 0) return ""
-  const parts = Object.entries(counts).map(([kind, count]) => `${kind} ${count}`)
+  const parts = Object.entries(counts).map(([kind, count]) => `${escaped(kind)} ${count}`)
   return `, ${all} ${what} (${parts.join(", ")})`
 }
 

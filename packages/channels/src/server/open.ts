@@ -76,8 +76,6 @@ export const isHashRate = (hashesPerSecond: number): boolean => Number.isFinite(
 /** Zero, say, is none: nothing meets it. */
 export const isMaxTarget = (maxTarget: Uint8Array): boolean => u256FromBytes(maxTarget) >= MIN_TARGET
 
-/** It will stand in logs. Bytes that are not UTF-8 may be in it: each is one lone surrogate here. */
+/** It will stand in logs and on pages: only UTF-8, without characters that cannot be seen. */
 const isUserIdentity = (userIdentity: string, maxBytes: number): boolean =>
-  userIdentity.length > 0 && isPrintable(userIdentity) && wireSize(userIdentity) <= maxBytes
-
-const wireSize = (text: string): number => Buffer.byteLength(text) - 2 * (text.match(/\p{Cs}/gu)?.length ?? 0)
+  userIdentity.length > 0 && isPrintable(userIdentity) && Buffer.byteLength(userIdentity) <= maxBytes

@@ -1,21 +1,30 @@
 /**
  * A peer's text as it may be shown. Strings of the wire are bytes that a peer chose: in a log they could break or forge a
- * line, on a terminal they could steer it (section 3.5 forbids control characters in codes, and peers send them all the
- * same).
+ * line, on a terminal they could steer it or show one name as another (section 3.5 forbids control characters in codes,
+ * and peers send them all the same).
  */
 
-/** For logs and events: what would break a line is replaced by U+FFFD. */
-export const printable = (text: string): string => text.replace(LINE_BREAKING, "\ufffd")
+/** For events, names and reasons: each character that cannot be seen is replaced by U+FFFD. */
+export const printable = (text: string): string => text.replace(UNSEEN, "\ufffd")
 
 /** Whether `printable` has nothing to replace. */
-export const isPrintable = (text: string): boolean => text.search(LINE_BREAKING) < 0
+export const isPrintable = (text: string): boolean => text.search(UNSEEN) < 0
 
-/** For terminals and reports: what cannot be seen is written out, as in `\u{1b}`. */
+/**
+ * For logs, terminals and reports: each character that cannot be seen is written out as JSON does, as in `\u001b`. JSON stays
+ * JSON of the same value, as long as it is on one line.
+ */
 export const escaped = (text: string): string =>
-  text.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
+  text.replace(UNSEEN, (character) => {
+    let written = ""
+    for (let i = 0; i < character.length; i++) {
+      written += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`
+    }
+    return written
+  })
 
-/** Control characters, and the separators of lines and paragraphs. */
-const LINE_BREAKING = /[\p{Cc}\p{Zl}\p{Zp}]/gu
-
-/** The same, with what changes the direction of text, joins it, or is half a character. */
+/**
+ * Control characters, format characters (those that change the direction of text or join it, and the invisible ones), the
+ * separators of lines and paragraphs, and lone surrogates, which stand for bytes that are not UTF-8.
+ */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
