@@ -2,6 +2,7 @@
  * The life of one miner's connection in a pool: it is let in, each read of its socket is one exchange with its machine, and
  * it gives everything back at its end.
  */
+import type { Server } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { printable } from "@sluice/protocol"
 import { type ConnectionError, type Device, formatEndpoint, type Notices } from "@sluice/transport"
@@ -19,6 +20,9 @@ import type { Work } from "./work.ts"
 const FLUSH_TIMEOUT = Duration.seconds(1)
 /** Messages of one connection that are answered in one turn of the event loop: some milliseconds where they open channels. */
 const ANSWERED_AT_ONCE = 128
+
+/** The reason that a client is told whose channel is closed for another address. */
+export const CHANNEL_GAVE_WAY = "channel-gave-way"
 
 export interface ConnectionsOptions {
   /** Those that are served, by id. */
@@ -54,10 +58,14 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       return yield* notices.note(`turned away: ${closed}`, `${formatEndpoint(remote)} is turned away: ${why}`, "Warn")
     }
     const fiber = yield* Effect.fiber
-    const session = new Session(connection, {
+    const space = rules.space.of(remote.host, (channel) => giveWay(session, channel))
+    const session: Session = new Session(connection, {
       id: ++lastId,
       work,
-      space: rules.space.of(remote.host),
+      space,
+      onEvents: (events) => {
+        if (space.note(events)) connection.standing?.worked()
+      },
       now: now(),
       maxPendingBytes,
       limits: rules.traffic,
@@ -75,6 +83,16 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       (_, exit) => end(session, exit)
     )
   })
+
+  /** Closes a channel whose place another address gets. */
+  const giveWay = (session: Session, { channelId, userIdentity }: Server.ChannelInfo): void => {
+    const closed = session.tell((machine, out) => machine.closeChannel(channelId, CHANNEL_GAVE_WAY, now(), out))
+    session.send()
+    metrics.channelGaveWay()
+    const limit = `all ${rules.maxChannelsInAll} are taken (max-channels-in-all), and its address has most`
+    const message = `${printable(userIdentity)} at ${formatEndpoint(session.connection.remote)} loses a channel: ${limit}`
+    start(Effect.andThen(record(closed), notices.note(CHANNEL_GAVE_WAY, message, "Warn")))
+  }
 
   const onBatch = (session: Session, batch: ReadonlyArray<Mining.ToServer>): Effect.Effect<void, ConnectionError> => {
     const begun = clock.monotonicTimeNanosUnsafe()

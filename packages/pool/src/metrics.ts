@@ -42,6 +42,10 @@ const templatesIgnored = counter(
 const prevHashes = counter("prev_hashes_total", "New previous hashes that miners were told")
 const refused = counter("shares_refused_total", "Shares that were refused, by error code")
 const channelsRefused = counter("channels_refused_total", "Channels that were not opened, by error code")
+const channelsGaveWay = counter(
+  "channels_gave_way_total",
+  "Channels that were closed for those of other addresses, because as many were open as may be"
+)
 const evicted = counter("connections_evicted_total", "Connections that the pool ended, by reason")
 const turnedAway = counter("connections_turned_away_total", "Connections that were not served, by reason")
 const slowedDown = counter("slow_downs_total", "Times that a connection was read from later because it sent too much")
@@ -57,6 +61,7 @@ const replySeconds = Metric.histogram("sluice_pool_reply_seconds", {
 export interface PoolMetrics {
   readonly shareRefused: (errorCode: string) => void
   readonly channelRefused: (errorCode: string) => void
+  readonly channelGaveWay: () => void
   readonly evicted: (reason: string) => void
   readonly turnedAway: (reason: string) => void
   readonly slowedDown: () => void
@@ -104,10 +109,11 @@ export const makeMetrics = (readings: Readings): Effect.Effect<PoolMetrics, neve
       }
     }
     // They are there from the start, so that a rate of theirs is too.
-    for (const metric of [slowedDown]) metric.updateUnsafe(0, context)
+    for (const metric of [slowedDown, channelsGaveWay]) metric.updateUnsafe(0, context)
     return {
       shareRefused: byReason(refused),
       channelRefused: byReason(channelsRefused),
+      channelGaveWay: () => channelsGaveWay.updateUnsafe(1, context),
       evicted: byReason(evicted),
       turnedAway: byReason(turnedAway),
       slowedDown: () => slowedDown.updateUnsafe(1, context),

@@ -12,9 +12,15 @@ export class Outgoing {
   #isSending = false
   #resume: ((effect: Effect.Effect<void, ConnectionError>) => void) | undefined
   readonly #send: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>
+  readonly #onWaiting: (bytes: number) => void
 
-  constructor(send: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>) {
+  /** `onWaiting` is told how many bytes of announcements wait behind a write; also when that is over. */
+  constructor(
+    send: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>,
+    onWaiting: (bytes: number) => void = () => {}
+  ) {
     this.#send = send
+    this.#onWaiting = onWaiting
   }
 
   /** Bytes of announcements that no write has taken yet. */
@@ -31,6 +37,7 @@ export class Outgoing {
   announce(frame: Uint8Array): void {
     this.#frames.push(frame)
     this.#announcedBytes += frame.length
+    if (this.#isSending) this.#onWaiting(this.#announcedBytes)
   }
 
   /**
@@ -63,6 +70,7 @@ export class Outgoing {
   readonly #sendAll: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     const frames = this.#frames
     this.#frames = []
+    if (this.#announcedBytes > 0) this.#onWaiting(0)
     this.#announcedBytes = 0
     return Effect.flatMap(this.#send(frames), () => {
       if (this.#frames.length > 0) return this.#sendAll

@@ -60,7 +60,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const channelTimeoutMs = Duration.toMillis(channelTimeout)
   const jobIds = yield* yield* JobIds
   const rules = yield* rulesOf(options, jobIds.next() % 2 ** 32)
-  const { coinbase, policy, space } = rules
+  const { coinbase, policy } = rules
   const listener = yield* MiningListener
   const source = yield* TemplateSource
   const clock = yield* Clock.Clock
@@ -68,7 +68,13 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const notices = yield* makeNotices()
   const gate = makeGate(options.validateUser, policy, rules.minerScript)
   const judge = new Server.ShareJudge(policy)
-  const work = new Work({ coinbase, space, judge, policy: gate.policyFor(undefined), nextJobId: jobIds.next })
+  const work = new Work({
+    coinbase,
+    space: rules.space.space,
+    judge,
+    policy: gate.policyFor(undefined),
+    nextJobId: jobIds.next
+  })
   const counters = new PoolCounters(now())
   const users = new Users(options.maxIdleUsers ?? 10_000)
   const upstream = new Upstream(Duration.toMillis(options.upstreamTimeout ?? "10 minutes"), now())

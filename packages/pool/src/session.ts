@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly work: Work
   /** What its channels have their prefixes from. */
   readonly space: Server.ConnectionContext["space"]
+  /** Called with what its machine tells, as soon as it is done. */
+  readonly onEvents: (events: ReadonlyArray<Server.ChannelEvent>) => void
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
@@ -50,7 +52,7 @@ export class Session {
     const { id, limits, now, work } = options
     this.id = id
     this.connection = connection
-    this.outgoing = new Outgoing(connection.sendFrames)
+    this.outgoing = new Outgoing(connection.sendFrames, connection.standing?.queued)
     this.openedAt = now
     this.#options = options
     this.#payee = work.pool
@@ -88,7 +90,9 @@ export class Session {
   tell(speak: (machine: Server.Connection, out: Server.Outbox) => void): ReadonlyArray<Server.ChannelEvent> {
     this.#hearNews()
     speak(this.#machine, this.#out)
-    return this.#out.events.length === 0 ? NOTHING : this.#out.takeEvents()
+    const events = this.#out.events.length === 0 ? NOTHING : this.#out.takeEvents()
+    this.#options.onEvents(events)
+    return events
   }
 
   /** What the machine said: nobody else sends it from now on. */

@@ -1,6 +1,7 @@
 /**
  * What each user and each open channel has done. Users who are connected are all known; of those who left, the last ones,
- * as many as `maxIdleUsers`, so that names made up by somebody do not fill the memory.
+ * as many as `maxIdleUsers`, so that names made up by somebody do not fill the memory. Users without an accepted share are
+ * forgotten first, so that such names do not push out those who mined.
  */
 import type { Server } from "@sluice/channels"
 import { Schema } from "effect"
@@ -56,8 +57,9 @@ export type ChannelStats = typeof ChannelStats.Type
 
 export class Users {
   readonly #users = new Map<string, User>()
-  /** Those without a channel, the one that left first in front. */
-  readonly #idle = new Map<string, User>()
+  /** Those without a channel, the one that left first in front: users without an accepted share, and others. */
+  readonly #strangers = new Set<User>()
+  readonly #idle = new Set<User>()
   readonly #channels = new Map<Server.ChannelInfo, OpenChannel>()
   readonly #maxIdle: number
 
@@ -85,7 +87,8 @@ export class Users {
         const name = parseUserIdentity(event.channel.userIdentity).user
         const user = this.#users.get(name) ?? new User(name, now)
         this.#users.set(name, user)
-        this.#idle.delete(name)
+        this.#strangers.delete(user)
+        this.#idle.delete(user)
         const channel = { info: event.channel, user, work: new WorkWindows(now) }
         user.channels.add(channel)
         this.#channels.set(event.channel, channel)
@@ -112,11 +115,12 @@ export class Users {
         const { user } = channel
         user.channels.delete(channel)
         if (user.channels.size > 0) return
-        this.#idle.set(user.name, user)
-        if (this.#idle.size <= this.#maxIdle) return
-        const oldest = this.#idle.keys().next().value!
-        this.#idle.delete(oldest)
-        this.#users.delete(oldest)
+        ;(user.hasWorked ? this.#idle : this.#strangers).add(user)
+        if (this.#strangers.size + this.#idle.size <= this.#maxIdle) return
+        const idle = this.#strangers.size > 0 ? this.#strangers : this.#idle
+        const oldest = idle.values().next().value!
+        idle.delete(oldest)
+        this.#users.delete(oldest.name)
       }
     }
   }
@@ -146,6 +150,11 @@ export class User {
     this.name = name
     this.work = new WorkWindows(now)
     this.#firstSeenAt = now
+  }
+
+  /** Whether a share of it was accepted. */
+  get hasWorked(): boolean {
+    return this.#accepted > 0
   }
 
   accept({ difficulty, hashDifficulty }: Server.ShareAccepted, now: number): void {

@@ -10,15 +10,18 @@ const gone = new TransportError({ remote: { host: "peer", port: 1 }, reason: new
 const slow = Effect.gen(function* () {
   const written: Array<ReadonlyArray<number>> = []
   const ends: Array<Deferred.Deferred<void, ConnectionError>> = []
-  const outgoing = new Outgoing((frames) =>
-    Effect.suspend(() => {
-      written.push(frames.map(([byte]) => byte!))
-      const end = Deferred.makeUnsafe<void, ConnectionError>()
-      ends.push(end)
-      return Deferred.await(end)
-    })
+  const told: Array<number> = []
+  const outgoing = new Outgoing(
+    (frames) =>
+      Effect.suspend(() => {
+        written.push(frames.map(([byte]) => byte!))
+        const end = Deferred.makeUnsafe<void, ConnectionError>()
+        ends.push(end)
+        return Deferred.await(end)
+      }),
+    (bytes) => told.push(bytes)
   )
-  return { written, ends, outgoing }
+  return { written, ends, outgoing, told }
 })
 
 const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
@@ -85,6 +88,21 @@ describe("what waits for a connection", () => {
       outgoing.announce(frame(3))
       assert.strictEqual(outgoing.announcedBytes, 1)
       yield* Deferred.succeed(ends[0]!, undefined)
+    })
+  )
+
+  it.effect("is told to the listener while it waits behind a write, and when that takes it", () =>
+    Effect.gen(function* () {
+      const { ends, outgoing, told } = yield* slow
+      outgoing.reply(frame(1))
+      yield* fork(outgoing.drain)
+      outgoing.announce(new Uint8Array(10))
+      outgoing.announce(new Uint8Array(20))
+      assert.deepStrictEqual(told, [10, 30])
+      yield* Deferred.succeed(ends[0]!, undefined)
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(told, [10, 30, 0])
+      yield* Deferred.succeed(ends[1]!, undefined)
     })
   )
 })

@@ -44,6 +44,7 @@ const serving = () => {
       id: 1,
       work,
       space: work.pool.context.space,
+      onEvents: () => {},
       now: 1_000,
       maxPendingBytes: 1_000_000,
       limits: defaultTrafficLimits,

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { parseUserIdentity, type UserIdentity } from "../src/index.ts"
 import { Users } from "../src/users.ts"
+import { acceptedShare } from "./accepted-share.ts"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
 import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
 
@@ -88,6 +89,30 @@ describe("statistics", () => {
     open(more)
     close(more)
     assert.sameMembers(names().slice(5), ["b", "d"])
+  })
+})
+
+describe("users who left", () => {
+  it("are not forgotten for names that never mined", () => {
+    const users = new Users(3)
+    const info = (userIdentity: string): Server.ChannelInfo => ({ ...acceptedShare(1).channel, userIdentity })
+    const come = (name: string, worked: boolean) => {
+      const channel = info(name)
+      users.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
+      if (worked) users.record({ ...acceptedShare(1), channel }, 0)
+      users.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
+    }
+    for (const name of ["alice", "bob"]) come(name, true)
+    for (let count = 0; count < 5; count++) come(`made up ${count}`, false)
+    assert.deepStrictEqual(
+      Array.from(users.values(), ({ name }) => name),
+      ["alice", "bob", "made up 4"]
+    )
+    for (const name of ["carol", "dave"]) come(name, true)
+    assert.deepStrictEqual(
+      Array.from(users.values(), ({ name }) => name),
+      ["bob", "carol", "dave"]
+    )
   })
 })
 

@@ -76,6 +76,7 @@ export const serveClient = Effect.fnUntraced(function* (
         const ahead = outbox.holdsAhead ? machine.ahead(outbox) : undefined
         if (ahead !== undefined) outbox.putAhead(ahead)
       }
+      connection.standing?.worked()
       yield* constrained.open
     })
 

@@ -1,13 +1,16 @@
 /**
  * How many connections a listener has open at once, in all and from one address, so that one peer cannot take all the
- * places. A farm behind one NAT is one address, and half of the places is the default for it; an IPv6 peer has at least
- * 2^64 addresses, so they count by their first 64 bits. Who connects from this machine is a proxy or an operator's own
- * program, and counts only towards the total.
+ * places. When all are taken, a newcomer takes the place of another: of a connection that has not worked yet, from the address
+ * with most of those, or else, if the newcomer's address has no place at all, from the address with most that work. A farm
+ * behind one NAT is one address, and half of the places is the default for it; an IPv6 peer has at least 2^64 addresses, so
+ * they count by their first 64 bits. Connections from this machine come from a proxy or an operator's own program, and have
+ * no limit for their address.
  */
 import * as Net from "node:net"
+import { Tenancy } from "./holdings.ts"
 
 export interface ConnectionLimits {
-  /** Connections open at once; 16,384. What comes above it is closed at once. */
+  /** Connections open at once; 16,384. Above it one of the address with most is closed, which may be the new one. */
   readonly maxConnections?: number
   /** Those of one address, IPv6 by its first 64 bits; half of `maxConnections`. */
   readonly maxConnectionsPerAddress?: number
@@ -23,10 +26,18 @@ export interface NoPlace {
   readonly message: string
 }
 
-/** Counts the places of one listener. */
+/** A place of a connection. */
+export interface Place {
+  readonly host: string
+  /** `addressGroup` of the host. */
+  readonly address: string
+  /** Ends the connection because another one takes its place. */
+  readonly giveWay: () => void
+}
+
+/** The places of one listener. */
 export class Places {
-  #open = 0
-  readonly #byAddress = new Map<string, number>()
+  readonly #places = new Tenancy<Place>()
   readonly #max: number
   readonly #maxPerAddress: number
   readonly #isExempt: (host: string) => boolean
@@ -38,33 +49,44 @@ export class Places {
   }
 
   get open(): number {
-    return this.#open
+    return this.#places.total
   }
 
-  /** Takes a place for a connection from `host`, or says why there is none. */
-  take(host: string): NoPlace | undefined {
-    if (this.#open >= this.#max) {
-      return { reason: "max_connections", message: `${this.#open} are open, the most allowed (max-connections)` }
-    }
-    const address = addressGroup(host)
-    const here = this.#byAddress.get(address) ?? 0
-    if (here >= this.#maxPerAddress && !this.#isExempt(host)) {
+  /** Takes this place, that of another connection if all are taken, or says why there is none. */
+  take(place: Place): NoPlace | undefined {
+    const { address } = place
+    const here = this.#places.of(address)
+    if (here >= this.#maxPerAddress && !this.#isExempt(place.host)) {
       const message = `${address} has ${here} open, the most allowed for one address (max-connections-per-address)`
       return { reason: "max_connections_per_address", message }
     }
-    this.#open++
-    this.#byAddress.set(address, here + 1)
+    if (this.open >= this.#max) {
+      const payer = this.#places.payerFor(address)
+      if (payer === undefined) {
+        const message = `${this.open} are open, the most allowed (max-connections), and no address has more than ${address}`
+        return { reason: "max_connections", message }
+      }
+      this.giveBack(payer.item)
+      payer.item.giveWay()
+    }
+    this.#places.idle.set(address, place)
     return undefined
   }
 
-  /** Gives back a place that `take` gave. */
-  giveBack(host: string): void {
-    const address = addressGroup(host)
-    const here = this.#byAddress.get(address)
-    if (here === undefined) return
-    this.#open--
-    if (here === 1) this.#byAddress.delete(address)
-    else this.#byAddress.set(address, here - 1)
+  /** The connection does what the listener is there for: it gives way last. */
+  worked(place: Place): void {
+    const { address } = place
+    const { idle, working } = this.#places
+    if (working.has(address, place)) return working.renew(address, place)
+    if (!idle.has(address, place)) return
+    idle.remove(address, place)
+    working.set(address, place)
+  }
+
+  /** Gives back a place that `take` gave; nothing where it is gone already. */
+  giveBack(place: Place): void {
+    this.#places.idle.remove(place.address, place)
+    this.#places.working.remove(place.address, place)
   }
 }
 

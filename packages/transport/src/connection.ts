@@ -4,6 +4,7 @@
  */
 import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Context, type Effect, type Scope, type Stream } from "effect"
+import type { Standing } from "./duplex.ts"
 import type { Endpoint, ServerAddress } from "./endpoint.ts"
 import type { ConnectionError, DialError, ListenError } from "./error.ts"
 
@@ -24,6 +25,8 @@ export interface Connection<In, Out> {
     readonly device: Device
   }
   readonly remote: Endpoint
+  /** As `Duplex.standing`. */
+  readonly standing?: Standing | undefined
 }
 
 /** The device information of SetupConnection. */

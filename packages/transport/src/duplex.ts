@@ -18,10 +18,21 @@ export interface Duplex {
    * Waits while the peer's window is full, then calls `bytes` and hands what it gives to the socket, both in one step that
    * nothing comes between: what is encrypted in `bytes` leaves in the order in which it was encrypted, whoever else writes
    * at the same time, and an interrupted write has sent all of it or nothing. The bytes must not be changed afterwards. A
-   * peer that takes nothing for the layer's `sendTimeout` ends the connection.
+   * peer that takes nothing for the layer's `sendTimeout` ends the connection. `size` is about how many bytes it will be:
+   * they count to what waits for the peer as long as the write does.
    */
-  readonly write: (bytes: () => Uint8Array) => Effect.Effect<void, TransportError>
+  readonly write: (bytes: () => Uint8Array, size?: number) => Effect.Effect<void, TransportError>
   readonly remote: Endpoint
+  /** Of a connection to a listener on the network. */
+  readonly standing?: Standing | undefined
+}
+
+/** What a listener is told of one of its connections, for the limits that all of them share. */
+export interface Standing {
+  /** The connection has done what it is there for, such as a share: where places are short, it gives way last. */
+  readonly worked: () => void
+  /** So many bytes wait for the peer from now on that are not in a `write` yet. */
+  readonly queued: (bytes: number) => void
 }
 
 /** Accepts connections. Each runs the handler in a fiber and a Scope of its own; a handler's failure ends it alone. */

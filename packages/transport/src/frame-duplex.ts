@@ -5,6 +5,7 @@
 import type { Frame } from "@sluice/protocol"
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Standing } from "./duplex.ts"
 import type { Endpoint, ServerAddress } from "./endpoint.ts"
 import type { DialError, ListenError } from "./error.ts"
 import type { HandshakeError } from "./handshake-error.ts"
@@ -21,6 +22,8 @@ export interface FrameDuplex {
    */
   readonly limitPayload: (maxPayload: number) => void
   readonly remote: Endpoint
+  /** As `Duplex.standing`. */
+  readonly standing?: Standing | undefined
 }
 
 export class FrameListener extends Context.Service<

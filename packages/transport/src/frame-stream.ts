@@ -82,10 +82,17 @@ export const overDuplex = (options: {
 
   return {
     pull,
-    write: (frames) => duplex.write(() => seal(frames)),
+    write: (frames) => duplex.write(() => seal(frames), sizeOf(frames)),
     limitPayload: (maxPayload) => reader.limitPayload(maxPayload),
-    remote
+    remote,
+    standing: duplex.standing
   }
+}
+
+const sizeOf = (frames: ReadonlyArray<Uint8Array>): number => {
+  let size = 0
+  for (const frame of frames) size += frame.length
+  return size
 }
 
 const isNonEmpty = <A>(array: ReadonlyArray<A>): array is readonly [A, ...Array<A>] => array.length > 0

@@ -1,11 +1,13 @@
 /**
  * The order in which a server computes its handshakes: so many a second at most, and the addresses that wait for one take
- * turns, so that a thousand connections of one peer delay that peer and nobody else. Who is connected already does not wait
- * for them either: on the event loop they are computed one at a time with turns for others between them, and where many
- * wait, threads take the rest.
+ * turns, so that a thousand connections of one peer delay that peer and nobody else. When too many wait, the last one of the
+ * address with most of them is refused, so that no number of floods keeps out an address of which nobody waits. Connected
+ * peers do not wait for handshakes either: on the event loop they are computed one at a time with turns for others between
+ * them, and where many wait, threads take the rest.
  */
 import { Clock, Duration, Effect, FiberSet, type Scope } from "effect"
 import { addressGroup } from "./connection-limits.ts"
+import { Holdings } from "./holdings.ts"
 
 export interface HandshakeQueueOptions {
   /** Handshakes begun a second. */
@@ -25,7 +27,7 @@ export interface HandshakeQueue {
   ) => Effect.Effect<A, E | QueueFull>
 }
 
-/** So many wait already, in all or from one address: it would take too long. */
+/** So many wait already that it would take too long, and no other address has more of them. */
 export interface QueueFull {
   readonly _tag: "QueueFull"
   readonly waiting: number
@@ -34,7 +36,7 @@ export interface QueueFull {
 /** Node accepts one connection a turn: with a handshake in each, a crowd would wait in the system's queue. */
 const turns = Effect.replicateEffect(Effect.yieldNow, 8, { discard: true })
 
-/** Nobody waits longer than this many seconds at the full rate; one address has half of the places. */
+/** Nobody waits longer than this many seconds at the full rate. */
 const MAX_WAIT_SECONDS = 5
 
 export const makeHandshakeQueue = ({
@@ -45,9 +47,10 @@ export const makeHandshakeQueue = ({
     const clock = yield* Clock.Clock
     const start = yield* FiberSet.makeRuntime<never>()
     const maxWaiting = Math.max(2, maxPerSecond * MAX_WAIT_SECONDS)
-    /** By address, in the order in which the addresses get their turns. */
-    const lines = new Map<string, Array<Turn>>()
-    let waiting = 0
+    /** By address, those who came first in front. */
+    const lines = new Holdings<Turn>()
+    /** The addresses with a line, in the order in which they get their turns. */
+    const order = new Set<string>()
     let inThreads = 0
     let isLoopTaken = false
     /** Handshakes that may begin now; a second's worth at most. */
@@ -57,10 +60,10 @@ export const makeHandshakeQueue = ({
 
     /** Where the next one that waits is to be computed, if one waits and there is room. */
     const freeLane = (): HandshakeLane | undefined => {
-      if (waiting > threads.above && inThreads < threads.slots) return "thread"
+      if (lines.total > threads.above && inThreads < threads.slots) return "thread"
       // Where threads are asked from the first one on, the event loop is too slow for any.
       const isForLoop = threads.slots === 0 || threads.above > 0
-      return waiting > 0 && isForLoop && !isLoopTaken ? "event loop" : undefined
+      return lines.total > 0 && isForLoop && !isLoopTaken ? "event loop" : undefined
     }
 
     const begin = (): void => {
@@ -68,47 +71,51 @@ export const makeHandshakeQueue = ({
       allowed = Math.min(maxPerSecond, allowed + (Math.max(0, now - countedAt) * maxPerSecond) / 1000)
       countedAt = now
       for (let lane = freeLane(); lane !== undefined && allowed >= 1; lane = freeLane()) {
-        const [address, line] = lines.entries().next().value!
-        const turn = line.shift()!
-        lines.delete(address)
-        if (line.length > 0) lines.set(address, line)
-        waiting--
+        const address = order.values().next().value!
+        const turn = lines.first(address)!
+        leave(address, turn)
+        // Behind the other addresses.
+        if (order.delete(address)) order.add(address)
         allowed--
         if (lane === "thread") inThreads++
         else isLoopTaken = true
-        turn(lane)
+        turn.begin(lane)
       }
       if (freeLane() === undefined || isTimerSet) return
       isTimerSet = true
       start(Effect.andThen(clock.sleep(Duration.millis(Math.ceil(((1 - allowed) * 1000) / maxPerSecond))), timerEnded))
+    }
+    const leave = (address: string, turn: Turn): void => {
+      lines.remove(address, turn)
+      if (lines.of(address) === 0) order.delete(address)
     }
     const timerEnded = Effect.sync(() => {
       isTimerSet = false
       begin()
     })
 
-    const turn = (host: string, onTurn: Turn): Effect.Effect<HandshakeLane, QueueFull> =>
+    const turn = (host: string, onTurn: (lane: HandshakeLane) => void): Effect.Effect<HandshakeLane, QueueFull> =>
       Effect.callback<HandshakeLane, QueueFull>((resume) => {
         const address = addressGroup(host)
-        const line = lines.get(address) ?? []
-        if (waiting >= maxWaiting || line.length >= maxWaiting / 2) {
-          return resume(Effect.fail({ _tag: "QueueFull", waiting }))
+        const refuse = () => resume(Effect.fail({ _tag: "QueueFull", waiting: maxWaiting }))
+        if (lines.total >= maxWaiting) {
+          const longest = lines.payerFor(lines.of(address))
+          if (longest === undefined) return refuse()
+          const last = Array.from(lines.items(longest)).at(-1)!
+          leave(longest, last)
+          last.refuse()
         }
-        const begun: Turn = (lane) => {
-          onTurn(lane)
-          resume(Effect.succeed(lane))
+        const turn: Turn = {
+          begin: (lane) => {
+            onTurn(lane)
+            resume(Effect.succeed(lane))
+          },
+          refuse
         }
-        line.push(begun)
-        lines.set(address, line)
-        waiting++
+        lines.set(address, turn)
+        order.add(address)
         begin()
-        return Effect.sync(() => {
-          const at = line.indexOf(begun)
-          if (at < 0) return
-          line.splice(at, 1)
-          if (line.length === 0) lines.delete(address)
-          waiting--
-        })
+        return Effect.sync(() => leave(address, turn))
       })
 
     const threadDone = Effect.sync(() => {
@@ -135,4 +142,7 @@ export const makeHandshakeQueue = ({
     }
   })
 
-type Turn = (lane: HandshakeLane) => void
+interface Turn {
+  readonly begin: (lane: HandshakeLane) => void
+  readonly refuse: () => void
+}

@@ -132,7 +132,8 @@ export const overFrames = <In, Out>(options: {
         return extensions
       }
     },
-    remote: frames.remote
+    remote: frames.remote,
+    standing: frames.standing
   }
 }
 

@@ -8,15 +8,15 @@ import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Deferred, Duration, Effect, Exit, FiberSet, Layer, Metric, type Scope } from "effect"
 import type { Socket } from "effect/socket"
 import * as Net from "node:net"
-import { type ConnectionLimits, type NoPlace, Places } from "./connection-limits.ts"
-import { Dialer, type Duplex, Listener } from "./duplex.ts"
+import { addressGroup, type ConnectionLimits, MAX_CONNECTIONS, type NoPlace, Places } from "./connection-limits.ts"
+import { Dialer, type Duplex, Listener, type Standing } from "./duplex.ts"
 import { type Endpoint, formatEndpoint } from "./endpoint.ts"
 import { DialError, ListenError } from "./error.ts"
 import { connectionsRefused } from "./metrics.ts"
 import { makeNotices } from "./notices.ts"
 import { serve } from "./serve.ts"
-import { Closed, SendTimeout, SocketFailed, TooMuchUnread, TransportError } from "./transport-error.ts"
-import { type Unread, UnreadBytes } from "./unread.ts"
+import { Closed, GaveWay, SendTimeout, SocketFailed, TooMuchUnread, TransportError } from "./transport-error.ts"
+import { UnreadBytes } from "./unread.ts"
 
 export interface TcpOptions {
   /** How long a peer may leave a full window full before the connection ends; 1 minute. */
@@ -27,8 +27,8 @@ export interface TcpOptions {
 
 export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits {
   /**
-   * Bytes that may wait in this process for peers to read them, of all connections together; 512 MiB. Above it the
-   * connections end whose peers have not read for longest.
+   * Bytes that may wait in this process for peers to read them, of all connections together; 512 MiB. Above it connections
+   * end of the address for which most waits, those first whose peers have not read for longest.
    */
   readonly maxUnreadBytes?: number
 }
@@ -57,8 +57,8 @@ export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer
 const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const { host, port } = options
   const places = new Places(options)
-  const { maxUnreadBytes = MAX_UNREAD_BYTES } = options
-  const unread = { bytes: new UnreadBytes(maxUnreadBytes), limit: maxUnreadBytes }
+  const { maxConnections = MAX_CONNECTIONS, maxUnreadBytes = MAX_UNREAD_BYTES } = options
+  const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
   const notices = yield* makeNotices()
   /** Who came while nobody runs the listener. */
   const waiting: Array<Net.Socket> = []
@@ -100,17 +100,18 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
         // Until the reader listens for it, and after: an error that nobody listens for would end the process.
         socket.on("error", () => {})
         const remote = remoteOf(socket)
-        const noPlace = places.take(remote.host)
+        const accepted = new Accepted(socket, remote, shared)
+        const noPlace = places.take(accepted)
         if (noPlace !== undefined) {
           socket.destroy()
           fork(refuse(remote, noPlace))
           return
         }
-        const connection = Effect.flatMap(openDuplex(socket, remote, options, unread), handler)
+        const connection = Effect.flatMap(openDuplex(socket, remote, options, accepted), handler)
         fork(
           Effect.ensuring(
             serve(remote, connection, notices),
-            Effect.sync(() => places.giveBack(remote.host))
+            Effect.sync(() => places.giveBack(accepted))
           )
         )
       }
@@ -178,16 +179,17 @@ const openDuplex = Effect.fnUntraced(function* (
   socket: Net.Socket,
   remote: Endpoint,
   options: TcpOptions,
-  unread?: { readonly bytes: UnreadBytes; readonly limit: number }
+  accepted?: Accepted
 ): Effect.fn.Return<Duplex, TransportError, Scope.Scope> {
   const sendTimeout = Duration.fromInputUnsafe(options.sendTimeout ?? "1 minute")
   const closeTimeoutMs = Duration.toMillis(options.closeTimeout ?? "2 seconds")
-  const closed = () => new TransportError({ remote, reason: new Closed({ pendingBytes: 0 }) })
-  let failed: TransportError | undefined
+  let timedOut: TransportError | undefined
+  /** Why this end closed the connection, if it did. */
+  const ended = () => timedOut ?? accepted?.ended
+  const closed = () => ended() ?? new TransportError({ remote, reason: new Closed({ pendingBytes: 0 }) })
   const failure = (error: Socket.SocketError): TransportError => {
-    if (failed !== undefined) return failed
     if (error.reason._tag !== "SocketReadError") return closed()
-    return new TransportError({ remote, reason: new SocketFailed({ code: codeOf(error.reason.cause) }) })
+    return ended() ?? new TransportError({ remote, reason: new SocketFailed({ code: codeOf(error.reason.cause) }) })
   }
 
   yield* Effect.addFinalizer(() => close(socket, closeTimeoutMs))
@@ -212,31 +214,104 @@ const openDuplex = Effect.fnUntraced(function* (
     duration: sendTimeout,
     orElse: () =>
       Effect.suspend(() => {
-        failed = new TransportError({ remote, reason: new SendTimeout({ seconds: Duration.toSeconds(sendTimeout) }) })
+        timedOut = new TransportError({ remote, reason: new SendTimeout({ seconds: Duration.toSeconds(sendTimeout) }) })
         socket.destroy()
-        return Effect.fail(failed)
+        return Effect.fail(timedOut)
       })
   })
-  const slow: Unread = {
-    end: () => {
-      failed ??= new TransportError({ remote, reason: new TooMuchUnread({ limit: unread!.limit }) })
-      socket.destroy()
-    }
+  const writeLater = (bytes: () => Uint8Array, size: number): Effect.Effect<void, TransportError> => {
+    accepted?.waits(size)
+    return Effect.flatMap(
+      Effect.ensuring(
+        room,
+        Effect.sync(() => accepted?.waits(-size))
+      ),
+      () => write(bytes, size)
+    )
   }
-  if (unread !== undefined) socket.once("close", () => unread.bytes.remove(slow))
-  const taken = unread && (() => unread.bytes.taken(slow, socket.destroyed ? 0 : socket.writableLength))
-  const write = (bytes: () => Uint8Array): Effect.Effect<void, TransportError> =>
+  const write = (bytes: () => Uint8Array, size = 0): Effect.Effect<void, TransportError> =>
     Effect.suspend(() => {
-      if (failed !== undefined) return Effect.fail(failed)
+      const end = ended()
+      if (end !== undefined) return Effect.fail(end)
       if (!socket.writable) return Effect.fail(closed())
-      if (socket.writableNeedDrain) return Effect.flatMap(room, () => write(bytes))
-      socket.write(bytes(), taken)
-      // Also where it is less than Node calls full: thousands of connections have that much.
-      if (socket.writableLength > 0) unread?.bytes.wait(slow, socket.writableLength)
+      if (socket.writableNeedDrain) return writeLater(bytes, size)
+      socket.write(bytes(), accepted?.taken)
+      accepted?.written()
       return Effect.void
     })
-  return { pull, write, remote }
+  return { pull, write, remote, standing: accepted }
 })
+
+/** What the connections of a listener share. */
+interface Shared {
+  readonly places: Places
+  readonly unread: UnreadBytes
+  readonly maxConnections: number
+  readonly maxUnreadBytes: number
+}
+
+/** A connection of a listener: its place, and what waits for its peer to read. */
+class Accepted implements Standing {
+  readonly host: string
+  readonly address: string
+  /** Why the listener closed it, if it did. */
+  ended: TransportError | undefined
+  readonly #socket: Net.Socket
+  readonly #remote: Endpoint
+  readonly #shared: Shared
+  /** Bytes that wait above the socket: for the end of a write, and to be written at all. */
+  #waiting = 0
+  #queued = 0
+
+  constructor(socket: Net.Socket, remote: Endpoint, shared: Shared) {
+    this.host = remote.host
+    this.address = addressGroup(remote.host)
+    this.#socket = socket
+    this.#remote = remote
+    this.#shared = shared
+    socket.once("close", () => shared.unread.remove(this))
+  }
+
+  giveWay(): void {
+    this.#end(new GaveWay({ limit: this.#shared.maxConnections }))
+  }
+
+  end(): void {
+    this.#end(new TooMuchUnread({ limit: this.#shared.maxUnreadBytes }))
+  }
+
+  readonly worked = (): void => this.#shared.places.worked(this)
+
+  readonly queued = (bytes: number): void => {
+    this.#queued = bytes
+    this.written()
+  }
+
+  /** So many bytes more, or fewer, wait for the end of a write. */
+  waits(bytes: number): void {
+    this.#waiting += bytes
+    this.written()
+  }
+
+  /** Counts what waits. Also where it is less than Node calls full: thousands of connections have that much. */
+  written(): void {
+    const { destroyed, writableLength } = this.#socket
+    // What waits above an empty socket is on its way.
+    if (writableLength > 0 && !destroyed) this.#shared.unread.wait(this, writableLength + this.#waiting + this.#queued)
+  }
+
+  /** The peer has taken a write. */
+  readonly taken = (): void => {
+    const { destroyed, writableLength } = this.#socket
+    const bytes = destroyed || writableLength === 0 ? 0 : writableLength + this.#waiting + this.#queued
+    this.#shared.unread.taken(this, bytes)
+  }
+
+  #end(reason: TransportError["reason"]): void {
+    this.ended ??= new TransportError({ remote: this.#remote, reason })
+    this.#socket.destroy()
+  }
+}
 
 /** Waits until the socket's buffer is empty, or the socket closed. */
 const drained = (socket: Net.Socket): Effect.Effect<void> =>

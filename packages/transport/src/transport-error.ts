@@ -58,12 +58,22 @@ export class SendTimeout extends error<SendTimeout>("SendTimeout")("SendTimeout"
   }
 }
 
-/** The peer does not read, and too much waits for all such peers together. */
+/** The peer does not read, too much waits for all such peers together, and most of it for those of its address. */
 export class TooMuchUnread extends error<TooMuchUnread>("TooMuchUnread")("TooMuchUnread", {
   limit: Schema.Int
 }) {
   override get message(): string {
     return `the peer does not read, and more than ${this.limit} bytes wait for peers to read them (the limit of all connections)`
+  }
+}
+
+/** The listener is full, and another connection took the place of this one. */
+export class GaveWay extends error<GaveWay>("GaveWay")("GaveWay", { limit: Schema.Int }) {
+  override get message(): string {
+    return (
+      `all ${this.limit} places for connections are taken (max-connections); this one gave way to another, for its address ` +
+      "has most of those that do not work, or of all"
+    )
   }
 }
 
@@ -95,6 +105,7 @@ export class TransportError extends error<TransportError>("TransportError")("Tra
     Undecryptable,
     SendTimeout,
     TooMuchUnread,
+    GaveWay,
     Idle,
     FrameTimeout
   ])

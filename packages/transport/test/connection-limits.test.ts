@@ -1,31 +1,111 @@
 import { assert, describe, it } from "@effect/vitest"
-import { addressGroup, Places } from "../src/connection-limits.ts"
+import { addressGroup, type Place, Places } from "../src/connection-limits.ts"
+
+/** Takes a place that must not give way, unless told what to do then. */
+const placeOf = (host: string, giveWay?: () => void): Place => ({
+  host,
+  address: addressGroup(host),
+  giveWay: giveWay ?? (() => assert.fail(`a connection of ${host} gives way`))
+})
+
+/** A full house: these many connections of each address, in this order, of which the last of each work. */
+const fullOf = (crowd: ReadonlyArray<readonly [host: string, idle: number, working: number]>) => {
+  const gone: Array<string> = []
+  const maxConnections = crowd.reduce((sum, [, idle, working]) => sum + idle + working, 0)
+  const places = new Places({ maxConnections, maxConnectionsPerAddress: maxConnections })
+  for (const [host, idle, working] of crowd) {
+    for (let number = 0; number < idle + working; number++) {
+      const place = placeOf(host, () => gone.push(`${host} #${number}`))
+      assert.isUndefined(places.take(place))
+      if (number >= idle) places.worked(place)
+    }
+  }
+  const come = (host: string) => places.take(placeOf(host, () => gone.push(`${host} new`)))?.reason
+  return { places, gone, come }
+}
 
 describe("places for connections", () => {
   it("are limited in all, and given back", () => {
-    const places = new Places({ maxConnections: 2 })
-    assert.isUndefined(places.take("192.0.2.1"))
-    assert.isUndefined(places.take("192.0.2.2"))
-    assert.strictEqual(places.take("192.0.2.3")?.reason, "max_connections")
-    places.giveBack("192.0.2.1")
-    assert.isUndefined(places.take("192.0.2.3"))
+    const places = new Places({ maxConnections: 2, isExempt: () => true })
+    const first = placeOf("192.0.2.1")
+    assert.isUndefined(places.take(first))
+    assert.isUndefined(places.take(placeOf("192.0.2.1")))
+    assert.strictEqual(places.take(placeOf("192.0.2.1"))?.reason, "max_connections")
+    places.giveBack(first)
+    assert.isUndefined(places.take(placeOf("192.0.2.1")))
   })
 
   it("are limited for one address to half of them by default, which leaves the others theirs", () => {
     const places = new Places({ maxConnections: 10 })
-    for (let i = 0; i < 5; i++) assert.isUndefined(places.take("192.0.2.1"))
-    const noPlace = places.take("192.0.2.1")
+    const mine = Array.from({ length: 5 }, () => placeOf("192.0.2.1"))
+    for (const place of mine) assert.isUndefined(places.take(place))
+    const noPlace = places.take(placeOf("192.0.2.1"))
     assert.strictEqual(noPlace?.reason, "max_connections_per_address")
     assert.match(noPlace!.message, /^192\.0\.2\.1 has 5 open/)
-    assert.isUndefined(places.take("192.0.2.2"))
-    places.giveBack("192.0.2.1")
-    assert.isUndefined(places.take("192.0.2.1"))
+    assert.isUndefined(places.take(placeOf("192.0.2.2")))
+    places.giveBack(mine[0]!)
+    assert.isUndefined(places.take(placeOf("192.0.2.1")))
   })
 
   it("are not limited for who connects from this machine, but in all", () => {
     const places = new Places({ maxConnections: 3, maxConnectionsPerAddress: 1 })
-    for (const host of ["127.0.0.1", "127.0.0.1", "::1"]) assert.isUndefined(places.take(host))
-    assert.strictEqual(places.take("127.0.0.1")?.reason, "max_connections")
+    for (const host of ["127.0.0.1", "127.0.0.1", "127.0.0.1"]) assert.isUndefined(places.take(placeOf(host)))
+    assert.strictEqual(places.take(placeOf("127.0.0.1"))?.reason, "max_connections")
+  })
+
+  it("go to a newcomer when all are taken: the oldest idle one of the address with most idle ones", () => {
+    const { come, gone } = fullOf([
+      ["192.0.2.1", 3, 0],
+      ["192.0.2.2", 5, 0],
+      ["192.0.2.3", 1, 8]
+    ])
+    for (let count = 0; count < 2; count++) assert.isUndefined(come("192.0.2.4"))
+    assert.deepStrictEqual(gone, ["192.0.2.2 #0", "192.0.2.2 #1"])
+    assert.strictEqual(come("192.0.2.4"), "max_connections", "no other address has two more")
+  })
+
+  it("go to an address that has none even where each has one, but not to one that has", () => {
+    const { come, gone } = fullOf([
+      ["192.0.2.1", 1, 0],
+      ["192.0.2.2", 1, 0],
+      ["192.0.2.3", 0, 1]
+    ])
+    assert.strictEqual(come("192.0.2.3"), "max_connections")
+    assert.isUndefined(come("192.0.2.4"))
+    assert.deepStrictEqual(gone, ["192.0.2.1 #0"])
+  })
+
+  it("of connections that work go only to an address that has none, and not the only one of an address", () => {
+    const { come, gone } = fullOf([
+      ["192.0.2.1", 0, 4],
+      ["192.0.2.2", 0, 1]
+    ])
+    assert.isUndefined(come("192.0.2.3"))
+    assert.deepStrictEqual(gone, ["192.0.2.1 #0"])
+    // From now on the newcomer's, which does not work, is the first to go.
+    assert.isUndefined(come("192.0.2.4"))
+    assert.strictEqual(come("192.0.2.2"), "max_connections")
+    assert.deepStrictEqual(gone, ["192.0.2.1 #0", "192.0.2.3 new"])
+    const single = fullOf([
+      ["192.0.2.1", 0, 1],
+      ["192.0.2.2", 0, 1]
+    ])
+    assert.strictEqual(single.come("192.0.2.3"), "max_connections")
+  })
+
+  it("of connections that worked lately go last", () => {
+    const places = new Places({ maxConnections: 3 })
+    const gone: Array<number> = []
+    const all = [0, 1, 2].map((number) => placeOf("127.0.0.1", () => gone.push(number)))
+    for (const place of all) {
+      places.take(place)
+      places.worked(place)
+    }
+    places.worked(all[0]!)
+    assert.isUndefined(places.take(placeOf("192.0.2.1")))
+    assert.deepStrictEqual(gone, [1])
+    places.worked(all[1]!)
+    assert.strictEqual(places.open, 3, "a place that is gone does not come back")
   })
 
   it("count IPv6 addresses by their first 64 bits", () => {
@@ -43,11 +123,12 @@ describe("places for connections", () => {
 
   it("are not given back twice, nor for who had none", () => {
     const places = new Places({ maxConnections: 1 })
-    places.giveBack("192.0.2.1")
+    const place = placeOf("192.0.2.1")
+    places.giveBack(place)
     assert.strictEqual(places.open, 0)
-    places.take("192.0.2.1")
-    places.giveBack("192.0.2.1")
-    places.giveBack("192.0.2.1")
+    places.take(place)
+    places.giveBack(place)
+    places.giveBack(place)
     assert.strictEqual(places.open, 0)
   })
 })

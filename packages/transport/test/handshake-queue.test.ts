@@ -74,18 +74,49 @@ describe("handshakes", () => {
     })
   )
 
-  it.effect("are refused when too many wait, of one address at half of them", () =>
+  /** One computes for ever, and `maxPerSecond` 2 lets ten wait: those of these hosts, in this order. */
+  const waiting = Effect.fnUntraced(function* (hosts: ReadonlyArray<string>) {
+    const { run } = yield* makeHandshakeQueue({ maxPerSecond: 2 })
+    const refused: Array<string> = []
+    const come = (host: string) =>
+      Effect.forkChild(
+        Effect.catchTag(
+          run(host, () => Effect.never),
+          "QueueFull",
+          ({ waiting }) => Effect.sync(() => refused.push(`${host} ${waiting}`))
+        )
+      ).pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(Effect.yieldNow))
+    for (const host of ["busy", ...hosts]) yield* come(host)
+    assert.deepStrictEqual(refused, [])
+    return { come, refused }
+  })
+  const times = (count: number, host: string) => Array.from({ length: count }, () => host)
+
+  it.effect("are refused when too many wait, those of the address with most, at the end of its line", () =>
     Effect.gen(function* () {
-      const { run } = yield* makeHandshakeQueue({ maxPerSecond: 2 })
-      const never = () => Effect.never
-      yield* Effect.forkChild(run("192.0.2.9", never))
-      yield* Effect.yieldNow
-      for (let i = 0; i < 5; i++) yield* Effect.forkChild(run("192.0.2.1", never))
-      yield* Effect.yieldNow
-      assert.deepStrictEqual(yield* Effect.flip(run("192.0.2.1", never)), { _tag: "QueueFull", waiting: 5 })
-      for (let i = 0; i < 5; i++) yield* Effect.forkChild(run(`192.0.2.${i + 2}`, never))
-      yield* Effect.yieldNow
-      assert.deepStrictEqual(yield* Effect.flip(run("192.0.2.8", never)), { _tag: "QueueFull", waiting: 10 })
+      const { come, refused } = yield* waiting([...times(6, "192.0.2.1"), ...times(4, "192.0.2.2")])
+      yield* come("192.0.2.1")
+      assert.deepStrictEqual(refused, ["192.0.2.1 10"], "its own line is the longest")
+      for (let count = 0; count < 3; count++) yield* come("192.0.2.3")
+      yield* come("192.0.2.2")
+      assert.deepStrictEqual(refused.slice(1), ["192.0.2.1 10", "192.0.2.1 10", "192.0.2.2 10", "192.0.2.2 10"])
+    })
+  )
+
+  it.effect("are never refused to an address of which nobody waits, however many others there are", () =>
+    Effect.gen(function* () {
+      const { come, refused } = yield* waiting(Array.from({ length: 10 }, (_, index) => `192.0.2.${index}`))
+      yield* come("192.0.2.9")
+      assert.deepStrictEqual(refused, ["192.0.2.9 10"])
+      yield* come("192.0.2.10")
+      assert.deepStrictEqual(refused.slice(1), ["192.0.2.0 10"])
+    })
+  )
+
+  it.effect("of one address may take all places while nobody else comes", () =>
+    Effect.gen(function* () {
+      const { refused } = yield* waiting(times(10, "192.0.2.1"))
+      assert.deepStrictEqual(refused, [])
     })
   )
 

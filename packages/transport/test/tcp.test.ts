@@ -6,7 +6,8 @@ import {
   type Duplex,
   Listener,
   type ListenError,
-  Tcp
+  Tcp,
+  type TransportError
 } from "@sluice/transport"
 import { Deferred, Effect, Exit, Fiber, Layer, Metric, Queue, Scope } from "effect"
 import { once } from "node:events"
@@ -216,6 +217,37 @@ describe("Tcp", () => {
       yield* Effect.promise(() => once(socket, "end"))
       assert.isAtMost(written - socket.bytesRead, limit + chunk.length)
     }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: limit })))
+  })
+
+  it.live("counts what waits for a peer above its socket: a write that waits, and what is not written yet", () => {
+    const limit = 40 << 20
+    const big = () => new Uint8Array(16 << 20)
+    const endOf = (then: (duplex: Duplex) => Effect.Effect<void, TransportError>) =>
+      Effect.gen(function* () {
+        const reason = yield* Deferred.make<string>()
+        const { address, stop } = yield* serve((duplex) =>
+          Effect.catch(Effect.andThen(duplex.write(big), then(duplex)), (error) =>
+            Deferred.succeed(reason, error.reason._tag)
+          )
+        )
+        const socket = Net.connect(address).pause()
+        socket.on("error", () => {})
+        const ended = yield* Deferred.await(reason)
+        socket.destroy()
+        yield* stop
+        return ended
+      })
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* endOf(({ write }) => write(big, limit)), "TooMuchUnread")
+      const queue = ({ pull, standing }: Duplex) =>
+        Effect.andThen(
+          Effect.sync(() => standing?.queued(limit)),
+          pull
+        )
+      assert.strictEqual(yield* endOf(queue), "TooMuchUnread")
+      // Within the limit it waits for the peer.
+      assert.strictEqual(yield* endOf(({ write }) => write(big, 1 << 20)), "SendTimeout")
+    }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: limit, sendTimeout: "300 millis" })))
   })
 
   it.live("does not read ahead of its handler", () =>
