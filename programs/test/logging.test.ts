@@ -5,7 +5,7 @@ import { Cause, Effect, Layer, Logger, Stream } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import { eventLine } from "../src/events.ts"
 import { jsonLine, logfmtLine, prettyLine } from "../src/log-line.ts"
-import { Sluice } from "./child.ts"
+import { Sluice } from "@sluice/testing/program"
 
 /** What was logged, as text in this format. */
 const written = (format: Logger.Logger<unknown, string>, log: Effect.Effect<void>) =>

@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url"
 import { formatServerAddress } from "@sluice/transport"
 import { Effect } from "effect"
 import { afterAll, assert, beforeAll, describe, it, onTestFinished } from "vitest"
-import { tcpPool } from "../../packages/pool/test/worlds.ts"
-import { Program, Sluice } from "./child.ts"
-import { freePorts } from "./free-ports.ts"
+import { tcpPool } from "@sluice/testing/pool-worlds"
+import { Program, Sluice } from "@sluice/testing/program"
+import { freePorts } from "@sluice/testing/ports"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 const quote = (args: ReadonlyArray<string>): string => args.map((arg) => `'${arg}'`).join(" ")

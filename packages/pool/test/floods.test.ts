@@ -4,8 +4,8 @@ import { MiningListener, Plain, Setup, Tcp } from "@sluice/transport"
 import { Context, Effect, Layer, Logger, Metric } from "effect"
 import { TemplateSource } from "@sluice/template-provider"
 import { Pool } from "../src/index.ts"
-import { openExtended, PoolAddress, TestClient } from "./test-client.ts"
-import { giveWork, options, poolStats } from "./worlds.ts"
+import { openExtended, TestClient } from "./test-client.ts"
+import { giveWork, options, PoolAddress, poolStats } from "@sluice/testing/pool-worlds"
 
 const EACH = 150
 const CHANNELS = 300
