@@ -1,6 +1,7 @@
 /** What the device module tells: its events as plain data (packages/core/src/device/event.ts), bytes copied. */
 import {
   RULE_AUTHENTIC_FRAME,
+  RULE_COINBASE,
   RULE_EXTENDED_JOB,
   RULE_EXTRANONCE_PREFIX_FOR_CHANNEL,
   RULE_FIRST_JOB_IS_FUTURE,
@@ -55,7 +56,8 @@ export const DEVICE_RULES: ReadonlyMap<number, { readonly name: string; readonly
   [RULE_VERSION_ROLLING_REQUIRED, { name: "version-rolling-was-required", section: "5.3.1" }],
   [RULE_VERSION_IS_FIXED, { name: "version-is-fixed", section: "5.3.1" }],
   [RULE_STRIPPABLE_COINBASE, { name: "strippable-coinbase", section: "5.3.16" }],
-  [RULE_EXTRANONCE_PREFIX_FOR_CHANNEL, { name: "extranonce-prefix-for-channel", section: "5.3.10" }]
+  [RULE_EXTRANONCE_PREFIX_FOR_CHANNEL, { name: "extranonce-prefix-for-channel", section: "5.3.10" }],
+  [RULE_COINBASE, { name: "coinbase-transaction", section: "5.3.16" }]
 ])
 
 export type DeviceModuleEvent =
