@@ -137,7 +137,7 @@ const char *sluice_rule_name(int rule) {
       "unique-group-channel-id", "", "no-groups-with-standard-jobs-only", "no-extended-jobs-with-standard-jobs-only",
       "standard-job-for-standard-channel", "extended-job-for-extended-or-group-channel", "unique-job-id",
       "first-job-is-future", "prev-hash-names-future-job", "version-rolling-was-required", "version-is-fixed",
-      "strippable-coinbase", "extranonce-prefix-for-channel"};
+      "strippable-coinbase", "extranonce-prefix-for-channel", "coinbase-transaction"};
   return rule >= 0 && (size_t)rule < sizeof(names) / sizeof(names[0]) ? names[rule] : "";
 }
 

@@ -217,7 +217,8 @@ typedef enum {
   SLUICE_RULE_VERSION_ROLLING_REQUIRED = 34, /* 5.3.1 */
   SLUICE_RULE_VERSION_IS_FIXED = 35,       /* 5.3.1 */
   SLUICE_RULE_STRIPPABLE_COINBASE = 36,    /* 5.3.16 */
-  SLUICE_RULE_EXTRANONCE_PREFIX_FOR_CHANNEL = 37 /* 5.3.10 */
+  SLUICE_RULE_EXTRANONCE_PREFIX_FOR_CHANNEL = 37, /* 5.3.10 */
+  SLUICE_RULE_COINBASE = 38                /* 5.3.16; the value is a COINBASE_ code of packages/core/src/coinbase.ts */
 } sluice_rule;
 
 /* What was wrong with the handshake. */

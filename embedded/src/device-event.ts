@@ -28,7 +28,8 @@ export const DEVICE_RULES: ReadonlyMap<number, { readonly name: string; readonly
   [MiningDevice.RULE_VERSION_ROLLING_REQUIRED, { name: "version-rolling-was-required", section: "5.3.1" }],
   [MiningDevice.RULE_VERSION_IS_FIXED, { name: "version-is-fixed", section: "5.3.1" }],
   [MiningDevice.RULE_STRIPPABLE_COINBASE, { name: "strippable-coinbase", section: "5.3.16" }],
-  [MiningDevice.RULE_EXTRANONCE_PREFIX_FOR_CHANNEL, { name: "extranonce-prefix-for-channel", section: "5.3.10" }]
+  [MiningDevice.RULE_EXTRANONCE_PREFIX_FOR_CHANNEL, { name: "extranonce-prefix-for-channel", section: "5.3.10" }],
+  [MiningDevice.RULE_COINBASE, { name: "coinbase-transaction", section: "5.3.16" }]
 ])
 
 export type DeviceModuleEvent =

@@ -9,6 +9,7 @@ import { MiningDevice } from "@sluice/core"
 import { DEVICE_RULES, deviceModule } from "@sluice/embedded"
 import { describe, expect, it } from "vitest"
 import { build } from "../assembly/compile.ts"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { authorityKey, DeviceServer, VALID_FROM } from "./device-server.ts"
 import { Random } from "./random.ts"
 import { javascriptDevice, type RawSettings, wasmDevice } from "@sluice/testing/raw-device"
@@ -50,8 +51,7 @@ const anyMessage = (random: Random, extended: boolean): Mining.ToClient => {
             version,
             versionRollingAllowed: random.below(2) === 0,
             merklePath: Array.from({ length: random.below(4) }, () => random.bytes()),
-            coinbaseTxPrefix: random.bytes().slice(0, random.below(30)),
-            coinbaseTxSuffix: random.bytes().slice(0, random.below(30))
+            ...anyHalves(random, extended ? 16 : 8)
           })
         : Mining.NewMiningJob.make({ channelId, jobId, minNtime, version, merkleRoot: random.bytes() })
     case 3:
@@ -84,6 +84,30 @@ const anyMessage = (random: Random, extended: boolean): Mining.ToClient => {
   }
 }
 
+/** A coinbase, or one with a wrong byte somewhere, or other bytes. */
+const anyHalves = (random: Random, extranonceSize: number) => {
+  const halves = coinbaseHalves(extranonceSize, {
+    mark: random.below(256),
+    prefixSize: 44 + random.below(50),
+    suffixSize: 20 + random.below(300)
+  })
+  switch (random.below(8)) {
+    case 0:
+      halves.coinbaseTxPrefix[random.below(halves.coinbaseTxPrefix.length)] = random.below(256)
+      return halves
+    case 1:
+      halves.coinbaseTxSuffix[random.below(halves.coinbaseTxSuffix.length)] = random.below(256)
+      return halves
+    case 2:
+      return {
+        coinbaseTxPrefix: random.bytes().slice(0, random.below(30)),
+        coinbaseTxSuffix: random.bytes().slice(0, random.below(30))
+      }
+    default:
+      return halves
+  }
+}
+
 const openedOf = ({ extended }: Kind): Mining.ToClient => {
   const common = { requestId: 1, channelId: 5, target: new Uint8Array(32).fill(2), groupChannelId: 9 }
   const extranoncePrefix = new Uint8Array(8).fill(1)
@@ -99,8 +123,7 @@ const firstJobs = ({ extended }: Kind): ReadonlyArray<Mining.ToClient> => {
         ...common,
         versionRollingAllowed: true,
         merklePath: [],
-        coinbaseTxPrefix: new Uint8Array(40).fill(1),
-        coinbaseTxSuffix: new Uint8Array(50)
+        ...coinbaseHalves(16)
       })
     : Mining.NewMiningJob.make({ ...common, merkleRoot: new Uint8Array(32).fill(7) })
   const prevHash = { channelId: 5, jobId: 100, prevHash: new Uint8Array(32).fill(3), minNtime: NOW, nbits: 0x1d00ffff }
@@ -267,7 +290,7 @@ it("allocates nothing after its creation, however long the session, and its memo
         versionRollingAllowed: true,
         merklePath: [random.bytes()]
       }
-      const coinbase = { coinbaseTxPrefix: new Uint8Array(i).fill(1), coinbaseTxSuffix: new Uint8Array(5 * i) }
+      const coinbase = coinbaseHalves(16, { prefixSize: 44 + (i % 80), suffixSize: 20 + 5 * i })
       server.send(
         Mining.NewExtendedMiningJob.make({ ...job, minNtime: undefined, ...coinbase }),
         Mining.SetNewPrevHash.make({ channelId: 5, jobId: 200 + i, prevHash: random.bytes(), minNtime: NOW, nbits: i }),

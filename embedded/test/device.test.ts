@@ -2,8 +2,9 @@
 import { Common, Mining } from "@sluice/protocol"
 import { describe, expect, it } from "vitest"
 import { sha256 } from "@noble/hashes/sha2.js"
-import { FrameLayout, Handshake, Version } from "@sluice/core"
+import { CoinbaseBytes, FrameLayout, Handshake, Version } from "@sluice/core"
 import { deviceModule, DeviceModule, type DeviceModuleEvent, type DeviceModuleSettings } from "@sluice/embedded"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { authorityKey, DeviceServer, VALID_FROM, VALID_UNTIL } from "./device-server.ts"
 
 const modules = { "header-only": await deviceModule("header-only"), extended: await deviceModule("extended") }
@@ -88,10 +89,12 @@ const extendedJob = (jobId: number, fields: Partial<Mining.NewExtendedMiningJob>
     version: 0x2000_0000,
     versionRollingAllowed: true,
     merklePath: [fill(2), fill(3)],
-    coinbaseTxPrefix: fill(jobId, 70),
-    coinbaseTxSuffix: fill(6, 100),
+    ...halvesOf(jobId),
     ...fields
   })
+/** The coinbase of a job, around prefix and extranonce of an extended channel here, or those of a standard one. */
+const halvesOf = (jobId: number, extranonceSize = 14) =>
+  coinbaseHalves(extranonceSize, { mark: jobId, prefixSize: 70, suffixSize: 100 })
 const prevHash = (jobId: number, fields: Partial<Mining.SetNewPrevHash> = {}) =>
   Mining.SetNewPrevHash.make({
     channelId: CHANNEL,
@@ -481,17 +484,20 @@ describe.each(["header-only", "extended"] as const)("profile %s", (profile) => {
 describe("profile extended", () => {
   const extended = { minExtranonceSize: 4 }
   const options: Options = { profile: "extended", extended }
-  const root = (coinbase: ReadonlyArray<Uint8Array>, path: ReadonlyArray<Uint8Array>) =>
-    path.reduce((left, right) => twice(left, right), twice(...coinbase))
+  const root = (
+    { coinbaseTxPrefix, coinbaseTxSuffix }: ReturnType<typeof coinbaseHalves>,
+    extranonce: ReadonlyArray<Uint8Array>,
+    path: ReadonlyArray<Uint8Array> = [fill(2), fill(3)]
+  ) => path.reduce((left, right) => twice(left, right), twice(coinbaseTxPrefix, ...extranonce, coinbaseTxSuffix))
+  const zeros = [fill(1, 8), fill(0, 6)]
   const twice = (...parts: ReadonlyArray<Uint8Array>) => sha256(sha256(new Uint8Array(Buffer.concat(parts))))
   const rootOf = (session: Session) => session.device.work!.header.slice(36, 68)
 
   it("makes merkle roots of any extranonce and submits it", () => {
     const session = mining(options)
-    const coinbase = (extranonce: Uint8Array) => [fill(1, 70), fill(1, 8), extranonce, fill(6, 100)]
-    expect(rootOf(session)).toEqual(root(coinbase(fill(0, 6)), [fill(2), fill(3)]))
+    expect(rootOf(session)).toEqual(root(halvesOf(1), zeros))
     expect(session.device.rollExtranonce(fill(9, 6))).toBe(true)
-    expect(rootOf(session)).toEqual(root(coinbase(fill(9, 6)), [fill(2), fill(3)]))
+    expect(rootOf(session)).toEqual(root(halvesOf(1), [fill(1, 8), fill(9, 6)]))
     expect(session.device.submit(share(), session.now)).toBe("extranonce")
     expect(session.device.submit(share({ extranonce: fill(9, 6) }), session.now)).toBe(1)
     session.turn()
@@ -514,16 +520,11 @@ describe("profile extended", () => {
   })
 
   it("hashes coinbases of all sizes alike, at once or from the store of future jobs", () => {
-    for (let i = 2; i < 140; i += 3) {
+    for (const i of [44, 45, 49, 50, 51, 55, 63, 64, 65, 100, 113, 114, 115, 127, 128, 400, 447, 448, 449]) {
       const session = mining({ ...options, maxPayload: 16_384 })
-      const job = (jobId: number, fields = {}) =>
-        extendedJob(jobId, {
-          coinbaseTxPrefix: fill(i, i),
-          coinbaseTxSuffix: fill(4, 3 * i),
-          merklePath: [fill(i)],
-          ...fields
-        })
-      const expected = root([fill(i, i), fill(1, 8), fill(0, 6), fill(4, 3 * i)], [fill(i)])
+      const halves = coinbaseHalves(14, { mark: i & 0xff, prefixSize: i, suffixSize: i < 400 ? 3 * i : i })
+      const job = (jobId: number, fields = {}) => extendedJob(jobId, { ...halves, merklePath: [fill(i)], ...fields })
+      const expected = root(halves, zeros, [fill(i)])
       session.turn(job(2, { minNtime: NOW }))
       expect(rootOf(session)).toEqual(expected)
       session.turn(job(3), extendedJob(4, { minNtime: NOW }), prevHash(3))
@@ -534,38 +535,66 @@ describe("profile extended", () => {
   it("takes the largest job that there can be, under Noise", () => {
     const session = mining({ ...options, plain: false, maxPayload: 139_255 })
     const merklePath = Array.from({ length: 255 }, (_, i) => fill(i))
-    const large = { coinbaseTxPrefix: fill(4, 65_535), coinbaseTxSuffix: fill(5, 65_535), merklePath }
-    expect(session.turn(extendedJob(2, large), extendedJob(3), prevHash(2)).map(({ _tag }) => _tag)).toEqual([
-      "JobQueued",
-      "JobQueued",
-      "NewWork"
-    ])
-    expect(rootOf(session)).toEqual(
-      root([large.coinbaseTxPrefix, fill(1, 8), fill(0, 6), large.coinbaseTxSuffix], merklePath)
-    )
+    const large = coinbaseHalves(14, { prefixSize: 65_535, suffixSize: 65_535 })
+    const messages = [extendedJob(2, { ...large, merklePath }), extendedJob(3), prevHash(2)]
+    expect(session.turn(...messages).map(({ _tag }) => _tag)).toEqual(["JobQueued", "JobQueued", "NewWork"])
+    expect(rootOf(session)).toEqual(root(large, zeros, merklePath))
   })
 
   it("forgets the oldest future jobs when many large ones come", () => {
     const session = mining({ ...options, maxPayload: 4096 })
-    const large = { coinbaseTxSuffix: fill(5, 1500) }
+    const large = coinbaseHalves(14, { prefixSize: 70, suffixSize: 1500 })
     session.turn(...[2, 3, 4, 5, 6, 7].map((jobId) => extendedJob(jobId, large)))
     expect(session.turn(prevHash(6))).toMatchObject([{ _tag: "NewWork" }])
-    expect(rootOf(session)).toEqual(root([fill(6, 70), fill(1, 8), fill(0, 6), fill(5, 1500)], [fill(2), fill(3)]))
+    expect(rootOf(session)).toEqual(root(large, zeros))
     const other = mining({ ...options, maxPayload: 4096 })
     other.turn(...[2, 3, 4, 5, 6, 7, 8, 9, 10].map((jobId) => extendedJob(jobId, large)))
     expect(failure(other.turn(prevHash(2)))).toMatchObject({ rule: "prev-hash-names-future-job" })
   })
 
   it("strips the witness that some pools leave in the coinbase", () => {
-    const head = [fill(2, 4), fill(1, 60)]
-    const coinbaseTxPrefix = new Uint8Array([...head[0]!, 0, 1, ...head[1]!])
-    const tail = [fill(3, 50), new Uint8Array([1, 32, ...fill(0)]), fill(4, 4)]
-    const coinbaseTxSuffix = new Uint8Array(tail.flatMap((part) => [...part]))
     const session = mining(options)
-    session.turn(extendedJob(2, { coinbaseTxPrefix, coinbaseTxSuffix, minNtime: NOW }))
-    expect(rootOf(session)).toEqual(root([...head, fill(1, 8), fill(0, 6), tail[0]!, tail[2]!], [fill(2), fill(3)]))
-    const wrong = extendedJob(3, { coinbaseTxPrefix, coinbaseTxSuffix: fill(9, 60), minNtime: NOW })
+    const whole = withWitness(1)
+    session.turn(extendedJob(2, { ...whole, minNtime: NOW }))
+    expect(rootOf(session)).toEqual(root(halvesOf(2), zeros))
+    const wrong = extendedJob(3, { ...whole, coinbaseTxSuffix: fill(9, 60), minNtime: NOW })
     expect(failure(session.turn(wrong))).toMatchObject({ rule: "strippable-coinbase" })
+  })
+
+  const withWitness = (flag: number) => {
+    const { coinbaseTxPrefix, coinbaseTxSuffix } = halvesOf(2)
+    return {
+      coinbaseTxPrefix: Uint8Array.of(...coinbaseTxPrefix.subarray(0, 4), 0, flag, ...coinbaseTxPrefix.subarray(4)),
+      coinbaseTxSuffix: Uint8Array.of(
+        ...coinbaseTxSuffix.subarray(0, -4),
+        1,
+        32,
+        ...fill(0),
+        ...coinbaseTxSuffix.subarray(-4)
+      )
+    }
+  }
+
+  it.each([
+    ["marker 00 and flag 02", withWitness(2), CoinbaseBytes.COINBASE_INPUT_COUNT],
+    ["two inputs", { coinbaseTxPrefix: halvesOf(2).coinbaseTxPrefix.with(4, 2) }, CoinbaseBytes.COINBASE_INPUT_COUNT],
+    [
+      "another outpoint",
+      { coinbaseTxPrefix: halvesOf(2).coinbaseTxPrefix.with(5, 2) },
+      CoinbaseBytes.COINBASE_OUTPOINT
+    ],
+    [
+      "a byte too many",
+      { coinbaseTxSuffix: Uint8Array.of(...halvesOf(2).coinbaseTxSuffix, 0) },
+      CoinbaseBytes.COINBASE_TRAILING
+    ],
+    ["a script that ends inside the extranonce", halvesOf(2, 13), CoinbaseBytes.COINBASE_CUT_OFF]
+  ])("refuses a job whose coinbase has %s, before it is mined", (_, fields, detail) => {
+    for (const minNtime of [NOW, undefined]) {
+      const session = mining(options)
+      const failed = failure(session.turn(extendedJob(2, { ...fields, minNtime })))
+      expect(failed).toEqual({ rule: "coinbase-transaction", message: 0x1f, detail })
+    }
   })
 
   it("takes a group's jobs, as an extended channel and as a standard one", () => {
@@ -574,15 +603,16 @@ describe("profile extended", () => {
     const jobs = [extendedJob(2, { channelId: 70 }), prevHash(2, { channelId: 70 })]
     expect(session.turn(...jobs).map(({ _tag }) => _tag)).toEqual(["JobQueued", "NewWork"])
     const standard = opening({ profile: "extended" })
-    expect(standard.turn(opened(), extendedJob(2, { channelId: 9 }), prevHash(2, { channelId: 9 }))).toMatchObject([
+    const first = extendedJob(2, { channelId: 9, ...halvesOf(2, 8) })
+    expect(standard.turn(opened(), first, prevHash(2, { channelId: 9 }))).toMatchObject([
       { _tag: "ChannelOpen" },
       { _tag: "JobQueued" },
       { _tag: "NewWork" }
     ])
-    expect(rootOf(standard)).toEqual(root([fill(2, 70), fill(1, 8), fill(6, 100)], [fill(2), fill(3)]))
+    expect(rootOf(standard)).toEqual(root(halvesOf(2, 8), [fill(1, 8)]))
     const prefix = Mining.SetExtranoncePrefix.make({ channelId: CHANNEL, extranoncePrefix: fill(8, 8) })
-    standard.turn(prefix, extendedJob(3, { channelId: 9, minNtime: NOW }))
-    expect(rootOf(standard)).toEqual(root([fill(3, 70), fill(8, 8), fill(6, 100)], [fill(2), fill(3)]))
+    standard.turn(prefix, extendedJob(3, { channelId: 9, minNtime: NOW, ...halvesOf(3, 8) }))
+    expect(rootOf(standard)).toEqual(root(halvesOf(3, 8), [fill(8, 8)]))
     expect(standard.device.submit(share({ jobId: 3 }), standard.now)).toBe(1)
   })
 

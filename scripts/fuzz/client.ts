@@ -6,6 +6,7 @@ import { ClientConnection, ProtocolViolation, SERVER_RULES } from "@sluice/chann
 import { Target } from "@sluice/core"
 import { Common, DecodeError, Frame, Mining } from "@sluice/protocol"
 import { deepStrictEqual, ok } from "node:assert/strict"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import type { FuzzTarget } from "./target.ts"
 
 const NOW = 1_800_000_000_000
@@ -124,8 +125,7 @@ const seeds = (): ReadonlyArray<Uint8Array> => {
       version: 0x2000_0000,
       versionRollingAllowed,
       merklePath: [new Uint8Array(32).fill(3)],
-      coinbaseTxPrefix: new Uint8Array(41).fill(1),
-      coinbaseTxSuffix: new Uint8Array(50).fill(2)
+      ...coinbaseHalves(16)
     })
   const prevHash = (channelId: number, jobId: number) =>
     Mining.SetNewPrevHash.make({

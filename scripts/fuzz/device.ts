@@ -7,6 +7,7 @@ import { deviceModule } from "@sluice/embedded"
 import { NobleCurve } from "@sluice/noise"
 import { Common, Mining } from "@sluice/protocol"
 import { isDeepStrictEqual } from "node:util"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { javascriptDevice, wasmDevice } from "@sluice/testing/raw-device"
 import type { FuzzTarget } from "./target.ts"
 
@@ -77,8 +78,7 @@ const seeds = (): ReadonlyArray<Uint8Array> =>
               ...fields,
               versionRollingAllowed: true,
               merklePath: [new Uint8Array(32).fill(3)],
-              coinbaseTxPrefix: new Uint8Array(41).fill(1),
-              coinbaseTxSuffix: new Uint8Array(50).fill(2)
+              ...coinbaseHalves(16)
             })
           : Mining.NewMiningJob.make({ ...fields, merkleRoot: new Uint8Array(32).fill(4) })
       ),

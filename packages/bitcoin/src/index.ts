@@ -4,9 +4,11 @@ export * from "./block/block-decode-error.ts"
 export * from "./block/block.ts"
 export * from "./block/coinbase.ts"
 export * from "./block/merkle-path.ts"
+export * from "./block/parse-coinbase.ts"
 export { legacySigopsCost, MAX_BLOCK_SIGOPS_COST, scriptSigopsCost } from "./block/signature-operations.ts"
 export {
   isCoinbase,
+  MAX_MONEY,
   parseTransaction,
   spendsNull,
   type Transaction,

@@ -2,15 +2,25 @@
  * Jobs from templates (specification, sections 5.1, 5.3.15, 5.3.16 and 7.2): the coinbase is cut around the extranonce
  * once, and everything that is sent to miners or checked of their shares comes from that.
  */
-import { addWitness, CoinbaseError, MAX_COINBASE_SCRIPT_SIZE, type Output, splitCoinbase } from "@sluice/bitcoin"
+import {
+  addWitness,
+  CoinbaseError,
+  isWitnessCommitment,
+  MAX_COINBASE_SCRIPT_SIZE,
+  MAX_TEMPLATE_PREFIX_SIZE,
+  type Output,
+  parseTemplateCoinbase,
+  splitCoinbase
+} from "@sluice/bitcoin"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 
 /** One template as work. Everything in it is the same for all channels; bytes are copies, not views on a read buffer. */
 export interface Job {
   /** `job_id`, the same on every channel. */
   readonly id: number
   readonly templateId: bigint
-  /** Height of the block to be found, from the template's BIP34 push; 0 if there is none. */
+  /** Height of the block to be found, from the template's BIP34 push. */
   readonly height: number
   readonly version: number
   readonly versionRollingAllowed: boolean
@@ -37,8 +47,12 @@ export interface CoinbaseRules {
   readonly versionRollingAllowed: boolean
 }
 
-/** Makes a job of a template, all but what `withJobId` adds. Throws `CoinbaseError` of @sluice/bitcoin if the scriptSig would be too long. */
+/**
+ * Makes a job of a template, all but what `withJobId` adds. Throws `CoinbaseError` of @sluice/bitcoin if the template has no
+ * parts of a coinbase (`parseTemplateCoinbase`), or the scriptSig would be too long.
+ */
 export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTemplate, rules: CoinbaseRules): Job => {
+  const { height, outputs } = Result.getOrThrow(parseTemplateCoinbase(template))
   const { prefix, suffix } = splitCoinbase({
     version: template.coinbaseTxVersion,
     prefix: template.coinbasePrefix,
@@ -54,12 +68,12 @@ export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTe
   return {
     id,
     templateId: template.templateId,
-    height: heightOf(template.coinbasePrefix),
+    height,
     version: template.version,
     versionRollingAllowed: rules.versionRollingAllowed,
     coinbasePrefix: prefix,
     coinbaseSuffix: suffix,
-    hasWitness: Buffer.from(template.coinbaseTxOutputs).includes(COMMITMENT_SCRIPT),
+    hasWitness: outputs.some(({ script }) => isWitnessCommitment(script)),
     merklePath: template.merklePath.map((_, index) => merklePathBytes.subarray(index * 32, index * 32 + 32)),
     merklePathBytes
   }
@@ -107,7 +121,7 @@ export const checkCoinbaseRoom = ({ extranonceSize, tags }: Pick<CoinbaseRules, 
     futureTemplate: true,
     version: 0,
     coinbaseTxVersion: 0,
-    coinbasePrefix: new Uint8Array(MAX_TEMPLATE_PREFIX),
+    coinbasePrefix: new Uint8Array(MAX_TEMPLATE_PREFIX_SIZE).with(0, OP_1),
     coinbaseTxInputSequence: 0,
     coinbaseTxValueRemaining: 0n,
     coinbaseTxOutputsCount: 0,
@@ -124,7 +138,8 @@ const writeJobId = (coinbaseSuffix: Uint8Array, id: number): void =>
 /** Behind the version, the number of inputs, and the outpoint that a coinbase has. */
 const SCRIPT_SIZE_AT = 4 + 1 + 36
 const JOB_ID_SIZE = 4
-const MAX_TEMPLATE_PREFIX = 8
+/** The height of the first block. */
+const OP_1 = 0x51
 
 /** NewExtendedMiningJob for a channel or a group; without `minNtime` a future job. */
 export const extendedJobMessage = (
@@ -162,18 +177,4 @@ export const standardJobMessage = (
 export const blockCoinbase = (job: Job, extranoncePrefix: Uint8Array, extranonce: Uint8Array): Uint8Array => {
   const stripped = new Uint8Array(Buffer.concat([job.coinbasePrefix, extranoncePrefix, extranonce, job.coinbaseSuffix]))
   return job.hasWitness ? addWitness(stripped) : stripped
-}
-
-/** OP_RETURN, push of 36 bytes, and the header of BIP141's commitment. */
-const COMMITMENT_SCRIPT = Buffer.from("6a24aa21a9ed", "hex")
-
-/** BIP34: OP_1 to OP_16, or a push of at most 4 bytes, little-endian. */
-const heightOf = (coinbasePrefix: Uint8Array): number => {
-  const opcode = coinbasePrefix[0]
-  if (opcode === undefined) return 0
-  if (opcode > 0x50 && opcode <= 0x60) return opcode - 0x50
-  if (opcode > 4 || coinbasePrefix.length < 1 + opcode) return 0
-  let height = 0
-  for (let i = opcode; i > 0; i--) height = height * 256 + coinbasePrefix[i]!
-  return height
 }

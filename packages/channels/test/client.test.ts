@@ -9,6 +9,7 @@ import {
   ProtocolViolation,
   type ServerRule
 } from "../src/index.ts"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import coinbases from "./vectors/bip141-stripping.json" with { type: "json" }
 
 const bytes = (fill: number, size = 32): Uint8Array => new Uint8Array(size).fill(fill)
@@ -43,6 +44,9 @@ const openedExtended = (
   ...fields
 })
 
+/** Around the 12 bytes of extranonce that all channels have here. */
+const HALVES = coinbaseHalves(12)
+
 const job = (fields: Partial<Mining.NewMiningJob> = {}): Mining.NewMiningJob => ({
   _tag: "NewMiningJob",
   channelId: 7,
@@ -61,8 +65,7 @@ const extendedJob = (fields: Partial<Mining.NewExtendedMiningJob> = {}): Mining.
   version: 0x20000000,
   versionRollingAllowed: true,
   merklePath: [bytes(3), bytes(4)],
-  coinbaseTxPrefix: bytes(5, 40),
-  coinbaseTxSuffix: bytes(6, 60),
+  ...HALVES,
   ...fields
 })
 
@@ -85,10 +88,13 @@ const withStandard = (options: ClientConnectionOptions = {}): ClientConnection =
   return client
 }
 
-const withExtended = (options: ClientConnectionOptions = {}): ClientConnection => {
+const withExtended = (
+  options: ClientConnectionOptions = {},
+  fields: Partial<Mining.OpenExtendedMiningChannelSuccess> = {}
+): ClientConnection => {
   const client = connect(options)
   client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
-  client.receive([openedExtended()], NOW)
+  client.receive([openedExtended(fields)], NOW)
   return client
 }
 
@@ -384,7 +390,40 @@ describe("jobs", () => {
       "strippable-coinbase",
       {},
       { coinbaseTxPrefix: Uint8Array.of(2, 0, 0, 0, 0, 1, 1), coinbaseTxSuffix: bytes(0, 10) }
-    ]
+    ],
+    [
+      "a coinbase with marker 00 and flag 02",
+      "coinbase-transaction",
+      {},
+      {
+        coinbaseTxPrefix: Uint8Array.of(
+          ...HALVES.coinbaseTxPrefix.subarray(0, 4),
+          0,
+          2,
+          ...HALVES.coinbaseTxPrefix.subarray(4)
+        ),
+        coinbaseTxSuffix: Uint8Array.of(...HALVES.coinbaseTxSuffix.subarray(0, -4), 1, 32, ...bytes(0), 0, 0, 0, 0)
+      }
+    ],
+    [
+      "a coinbase with two inputs",
+      "coinbase-transaction",
+      {},
+      { coinbaseTxPrefix: HALVES.coinbaseTxPrefix.with(4, 2) }
+    ],
+    [
+      "a coinbase that spends an output",
+      "coinbase-transaction",
+      {},
+      { coinbaseTxPrefix: HALVES.coinbaseTxPrefix.with(5, 1) }
+    ],
+    [
+      "a coinbase with a byte behind it",
+      "coinbase-transaction",
+      {},
+      { coinbaseTxSuffix: Uint8Array.of(...HALVES.coinbaseTxSuffix, 0) }
+    ],
+    ["a coinbase around an extranonce of another size", "coinbase-transaction", {}, coinbaseHalves(13)]
   ])("refuses %s", (_, rule, options, fields) => {
     expectViolation(withExtended(options), extendedJob(fields), rule)
   })
@@ -403,17 +442,17 @@ describe("jobs", () => {
 
   it("are copies: the buffer that a message was read into may be used again", () => {
     const client = withExtended()
-    const buffer = bytes(5, 200)
+    const buffer = Uint8Array.of(...bytes(5), ...HALVES.coinbaseTxPrefix, ...HALVES.coinbaseTxSuffix, ...bytes(5))
     const message = extendedJob({
       merklePath: [buffer.subarray(0, 32)],
-      coinbaseTxPrefix: buffer.subarray(32, 72),
-      coinbaseTxSuffix: buffer.subarray(72, 132)
+      coinbaseTxPrefix: buffer.subarray(32, 82),
+      coinbaseTxSuffix: buffer.subarray(82, 142)
     })
-    client.receive([message, prevHash({ channelId: 8, prevHash: buffer.subarray(132, 164) })], NOW)
+    client.receive([message, prevHash({ channelId: 8, prevHash: buffer.subarray(142, 174) })], NOW)
     buffer.fill(0)
     expect(workOf(client, 8)).toMatchObject({
-      coinbasePrefix: bytes(5, 40),
-      coinbaseSuffix: bytes(5, 60),
+      coinbasePrefix: HALVES.coinbaseTxPrefix,
+      coinbaseSuffix: HALVES.coinbaseTxSuffix,
       merklePath: bytes(5, 32),
       prevHash: bytes(5)
     })
@@ -429,8 +468,8 @@ describe("work on an extended channel", () => {
     expect(workOf(client, 8)).toMatchObject({
       _tag: "ExtendedWork",
       jobId: 1,
-      coinbasePrefix: bytes(5, 40),
-      coinbaseSuffix: bytes(6, 60),
+      coinbasePrefix: HALVES.coinbaseTxPrefix,
+      coinbaseSuffix: HALVES.coinbaseTxSuffix,
       extranoncePrefix: bytes(0xbb, 4),
       extranonceSize: 8,
       merklePath: Uint8Array.of(...bytes(3), ...bytes(4))
@@ -440,7 +479,7 @@ describe("work on an extended channel", () => {
   })
 
   it("has a coinbase without BIP141 fields, even if the pool sent them", () => {
-    const client = withExtended()
+    const client = withExtended({}, { extranoncePrefix: bytes(0xbb, 24) })
     client.receive(
       [
         extendedJob({

@@ -204,7 +204,7 @@ describe("a much harder target", () => {
 
   it("has room in the longest coinbase that a job can have", () => {
     const server = new TestServer({ coinbase: { tags: bytes(0x20, 68) } })
-    server.template(futureTemplate(1, { coinbasePrefix: bytes(0, 5) }))
+    server.template(futureTemplate(1, { coinbasePrefix: Uint8Array.of(4, 0, 0, 0, 1) }))
     server.template(newPrevHash(1))
     const connection = server.connect()
     const miner = server.open(connection)

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Mining } from "@sluice/protocol"
+import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { checkCoinbaseRoom, type CoinbaseRules, jobFromTemplate, Server, withJobId } from "../src/index.ts"
-import { CoinbaseError, coinbaseTags } from "@sluice/bitcoin"
+import { CoinbaseError, coinbaseTags, serializeOutputs } from "@sluice/bitcoin"
 import { coinbaseRules, hex, sha256d, START, START_SECONDS, TestServer } from "./server-fixture.ts"
-import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { bytes, COMMITMENT_OUTPUT, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import vectors from "./vectors/job-construction.json" with { type: "json" }
 
 describe("a job from a template", () => {
@@ -32,18 +32,16 @@ describe("a job from a template", () => {
 
   it.each([
     ["029f00", 159],
-    ["03012100", 8449],
+    ["020121", 8449],
     ["03a0860d", 886_432],
     ["51", 1],
     ["5100", 1],
     ["60", 16],
     ["0111", 17],
-    ["00", 0],
-    ["", 0],
-    ["04ffffff7f", 0x7fffffff],
-    ["03a086", 0]
+    ["04ffffff7f", 0x7fffffff]
   ])("reads the height of prefix %s", (prefix, height) => {
-    expect(jobFromTemplate(1, template(1, { coinbasePrefix: hex(prefix) }), coinbaseRules).height).toBe(height)
+    const source = template(1, { coinbasePrefix: hex(prefix), coinbaseTxLocktime: 0 })
+    expect(jobFromTemplate(1, source, coinbaseRules).height).toBe(height)
   })
 
   it("has a witness only where an output commits to one", () => {
@@ -78,7 +76,7 @@ describe("a job with its id in the coinbase", () => {
   })
 
   it("is not made where the script would have more than 100 bytes", () => {
-    const source = template(1, { coinbasePrefix: bytes(0, 4) })
+    const source = template(1, { coinbasePrefix: Uint8Array.of(0x51, 0, 0, 0), coinbaseTxLocktime: 0 })
     const made = (extranonceSize: number) =>
       withJobId(jobFromTemplate(1, source, { ...coinbaseRules, tags: bytes(0x20, 64), extranonceSize }))
     expect(scriptSize(made(25))).toBe(100)
@@ -173,7 +171,15 @@ describe("jobs", () => {
     ["a previous hash for a template that was never sent", newPrevHash(9)],
     ["a template for a previous hash that was never sent", template(9)],
     ["a coinbase script beyond 100 bytes", futureTemplate(9, { coinbasePrefix: bytes(1, 90) })],
-    ["outputs that leave no room for the pool's", futureTemplate(9, { coinbaseTxOutputs: bytes(1, 0xffff) })]
+    [
+      "a coinbase longer than a solution can carry",
+      futureTemplate(9, { coinbaseTxOutputs: serializeOutputs([{ value: 0n, script: bytes(1, 0xffff - 60) }]) })
+    ],
+    ["three outputs counted and one there", futureTemplate(9, { coinbaseTxOutputsCount: 3 })],
+    [
+      "a count in front of the outputs",
+      futureTemplate(9, { coinbaseTxOutputs: Uint8Array.of(1, ...COMMITMENT_OUTPUT) })
+    ]
   ])("ignore %s", (_, message) => {
     const jobs = make()
     const result =
@@ -227,6 +233,21 @@ describe("jobs", () => {
     expect(jobs.prevHash).toMatchObject({ nbits: 0x1d00fffe, receivedAt: START + 60_000 })
   })
 
+  it("wait for the previous hash that names the first of as many as are kept", () => {
+    const jobs = make()
+    const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
+    for (let i = 1; i <= MAX_FUTURE_TEMPLATES + 1; i++) jobs.onTemplate(futureTemplate(i), START)
+    const forgotten = jobs.onSetNewPrevHash(newPrevHash(1), START)
+    expect(forgotten).toMatchObject({
+      _tag: "Ignored",
+      reason: expect.stringMatching(/no future job: .* 64 .* no work/)
+    })
+    expect(jobs.onSetNewPrevHash(newPrevHash(2), START)).toMatchObject({ _tag: "NewPrevHash", job: { templateId: 2n } })
+    expect(jobs.onSetNewPrevHash(newPrevHash(9), START)).toMatchObject({
+      reason: expect.stringContaining("miners stay on the previous block")
+    })
+  })
+
   it("are bounded within a previous hash, and so are those that wait for one", () => {
     const jobs = make(0)
     jobs.onTemplate(futureTemplate(1), START)
@@ -237,6 +258,6 @@ describe("jobs", () => {
     )
     expect(jobs.active(998)).toBeDefined()
     for (let i = 2000; i < 2100; i++) jobs.onTemplate(futureTemplate(i), START)
-    expect([...jobs.futureJobs()]).toHaveLength(16)
+    expect([...jobs.futureJobs()]).toHaveLength(TemplateDistribution.MAX_FUTURE_TEMPLATES)
   })
 })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { serializeOutputs } from "@sluice/bitcoin"
 import { ShareCheck } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { randomBytes, randomInt } from "node:crypto"
@@ -19,15 +20,13 @@ const expected = ({ extranonce, extranoncePrefix, job, merkleRoot, share }: Hash
   return check.digest
 }
 
-const jobOf = (id: number, depth: number, outputsSize = 0) =>
-  jobFromTemplate(
-    id,
-    template(id, {
-      merklePath: Array.from({ length: depth }, () => new Uint8Array(randomBytes(32))),
-      coinbaseTxOutputs: bytes(7, outputsSize)
-    }),
-    coinbaseRules
-  )
+/** With a path that is longer than a template's, too. */
+const jobOf = (id: number, depth: number, scriptSize = 0) => {
+  const coinbaseTxOutputs = serializeOutputs([{ value: 0n, script: bytes(7, scriptSize) }])
+  const merklePath = Array.from({ length: depth }, () => new Uint8Array(randomBytes(32)))
+  const job = jobFromTemplate(id, template(id, { coinbaseTxOutputs, merklePath: [] }), coinbaseRules)
+  return { ...job, merklePath, merklePathBytes: new Uint8Array(Buffer.concat(merklePath)) }
+}
 
 const shareOf = (job: ReturnType<typeof jobOf>, kind: "standard" | "extended"): HashedShare => ({
   share: { nonce: randomInt(2 ** 32), ntime: randomInt(2 ** 32), version: randomInt(2 ** 32) },

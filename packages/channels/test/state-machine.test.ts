@@ -11,7 +11,8 @@ import * as fc from "fast-check"
 import assert from "node:assert/strict"
 import { ClientConnection, type Server, u256ToBytes } from "../src/index.ts"
 import { headerHash, Model, type ModelChannel, type ModelFlags, number } from "./channel-model.ts"
-import { open, TestServer } from "./server-fixture.ts"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
+import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 10_000)
@@ -679,8 +680,7 @@ class Session {
         ...job,
         versionRollingAllowed: !flags.fixedVersion,
         merklePath: [],
-        coinbaseTxPrefix: bytes(1, 50),
-        coinbaseTxSuffix: bytes(1, 50),
+        ...coinbaseHalves(coinbaseRules.extranonceSize),
         ...fields
       })
     for (const { group, id, jobs, kind, maxTarget, prevHash, prefix: own } of channels.values()) {

@@ -8,6 +8,7 @@ import * as bytes from "../src/bytes.ts"
 import * as certificates from "../src/certificate.ts"
 import { chacha20Block as chacha20BlockOf } from "../src/chacha20.ts"
 import { CipherState } from "../src/cipher-state.ts"
+import { CoinbaseCheck } from "../src/coinbase.ts"
 import { Curve } from "../src/curve.ts"
 import * as frames from "../src/frame.ts"
 import { Initiator, Responder } from "../src/handshake.ts"
@@ -377,6 +378,15 @@ export function targetToDifficulty(at: i32): f64 {
 }
 export function difficultyToTarget(difficulty: f64, out: i32): void {
   targets.difficultyToTarget(difficulty, arena, out)
+}
+
+// coinbase.ts
+
+const coinbase = new CoinbaseCheck()
+
+/** The prefix lies at `at`, the suffix at `suffixAt`. */
+export function checkCoinbase(at: i32, length: i32, extranonceLength: i32, suffixAt: i32, suffixLength: i32): i32 {
+  return coinbase.check(arena, at, length, extranonceLength, arena, suffixAt, suffixLength)
 }
 
 // merkle.ts, header.ts, version.ts, share.ts

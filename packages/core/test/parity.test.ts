@@ -7,11 +7,18 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { afterAll, describe, expect, it } from "vitest"
-import { javascript, take, wasm, type Build } from "./builds.ts"
+import { hex, javascript, take, wasm, type Build } from "./builds.ts"
 import * as harness from "./harness.ts"
 import { makeRandom, seed, type Random } from "./random.ts"
 
 const INPUTS = 10_000
+
+/** One output to a key, one of BIP141's commitment, and an extranonce of 8 bytes. */
+const COINBASE = hex(
+  "02000000010000000000000000000000000000000000000000000000000000000000000000ffffffff13029f00065376322f2f2f080000000000000000" +
+    "feffffff0200f2052a01000000160014ebe1b7dcc293ccaa0ee743a86f89df8258c208fc0000000000000000266a24aa21a9ed" +
+    "e2f61c3f71d1defd3fa999dfa36953755c690689799962b48bebd836974e8cf99e000000"
+)
 
 type Name = keyof Build["call"]
 
@@ -256,6 +263,16 @@ describe("both builds agree on", () => {
     fill(400, 32)
     both.put(431, Uint8Array.of(0x0f))
     call("headerSearch", nonce, 8, 400)
+  })
+
+  agrees("coinbases", ({ call, put, random }) => {
+    // A whole one with an extranonce of 8 zeros in its script, and a byte or two of it changed, most often at a field's place.
+    const coinbase = Uint8Array.from(COINBASE)
+    for (let i = random.below(3); i > 0; i--) coinbase[random.below(coinbase.length)] = random.word()
+    const [at, end] = random.below(4) > 0 ? [53, 61] : [random.below(coinbase.length + 1), coinbase.length]
+    const extranonce = Math.min(end - at, random.below(4) > 0 ? 8 : random.below(20))
+    put(0, coinbase)
+    call("checkCoinbase", 0, at, extranonce, at + extranonce, coinbase.length - at - extranonce - random.below(2))
   })
 
   agrees("versions", ({ call, random }) => {

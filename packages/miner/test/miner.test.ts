@@ -4,6 +4,7 @@ import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { Clock, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type Found, HashWorkerError, HashWorkers, Miner, MinerOptionError, type MinerOptions } from "../src/index.ts"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { nextEvent } from "@sluice/testing/miner-event"
 import {
   acceptStandard,
@@ -76,6 +77,7 @@ describe.each([true, false])("a miner on a standard channel, on the device modul
       expect(client.flags).toBe(0)
       const { requestId } = yield* nextMessage(client, "OpenStandardMiningChannel")
       const extranoncePrefix = bytes(0xaa, 12)
+      const halves = coinbaseHalves(12)
       yield* client.send(
         {
           _tag: "OpenStandardMiningChannel.Success",
@@ -85,15 +87,15 @@ describe.each([true, false])("a miner on a standard channel, on the device modul
           extranoncePrefix,
           groupChannelId: 100
         },
-        extendedJob(100, 1),
+        extendedJob(100, 1, halves),
         prevHash(100, 1)
       )
       const share = yield* advanceUntil(nextMessage(client, "SubmitSharesStandard"))
       const work = {
         ...extendedWork,
         prevHash: bytes(0x11),
-        coinbasePrefix: bytes(5, 40),
-        coinbaseSuffix: bytes(6, 60),
+        coinbasePrefix: halves.coinbaseTxPrefix,
+        coinbaseSuffix: halves.coinbaseTxSuffix,
         merklePath: Uint8Array.of(...bytes(3), ...bytes(4)),
         extranoncePrefix
       }
@@ -113,6 +115,7 @@ describe("a miner on an extended channel", () => {
       expect(client.flags).toBe(0)
       const request = yield* nextMessage(client, "OpenExtendedMiningChannel")
       expect(request.minExtranonceSize).toBe(3)
+      const halves = coinbaseHalves(11)
       yield* client.send(
         {
           _tag: "OpenExtendedMiningChannel.Success",
@@ -123,14 +126,14 @@ describe("a miner on an extended channel", () => {
           extranoncePrefix: bytes(0xbb, 5),
           groupChannelId: 100
         },
-        extendedJob(8, 1),
+        extendedJob(8, 1, halves),
         prevHash(8, 1)
       )
       const work = {
         ...extendedWork,
         prevHash: bytes(0x11),
-        coinbasePrefix: bytes(5, 40),
-        coinbaseSuffix: bytes(6, 60),
+        coinbasePrefix: halves.coinbaseTxPrefix,
+        coinbaseSuffix: halves.coinbaseTxSuffix,
         merklePath: Uint8Array.of(...bytes(3), ...bytes(4)),
         extranoncePrefix: bytes(0xbb, 5)
       }
@@ -170,7 +173,7 @@ describe("a miner on an extended channel", () => {
           extranoncePrefix: bytes(0xbb, 5),
           groupChannelId: 100
         },
-        extendedJob(8, 1),
+        extendedJob(8, 1, coinbaseHalves(11)),
         prevHash(8, 1)
       )
       for (let found = 0; found < 3; found++) {

@@ -11,6 +11,7 @@ import {
 } from "@sluice/transport"
 import { Context, Deferred, Effect, Fiber, Layer, Queue, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { DeviceDialer, HashInProcess, type HashWorkers, Miner, type MinerOptions } from "../src/index.ts"
 import { bytes } from "./work-fixture.ts"
 
@@ -166,16 +167,20 @@ export const job = (jobId: number, minNtime?: number): Mining.NewMiningJob => ({
   merkleRoot: bytes(jobId)
 })
 
-export const extendedJob = (channelId: number, jobId: number, minNtime?: number): Mining.NewExtendedMiningJob => ({
+/** Around a full extranonce of 12 bytes unless told otherwise. */
+export const extendedJob = (
+  channelId: number,
+  jobId: number,
+  halves = coinbaseHalves(12)
+): Mining.NewExtendedMiningJob => ({
   _tag: "NewExtendedMiningJob",
   channelId,
   jobId,
-  minNtime,
+  minNtime: undefined,
   version: 0x20000000,
   versionRollingAllowed: true,
   merklePath: [bytes(3), bytes(4)],
-  coinbaseTxPrefix: bytes(5, 40),
-  coinbaseTxSuffix: bytes(6, 60)
+  ...halves
 })
 
 /** nBits is mainnet's easiest: none of these tests finds a block by chance. */

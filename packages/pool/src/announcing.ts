@@ -3,6 +3,7 @@ import { hashToDisplay } from "@sluice/bitcoin"
 import type { Server } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
+import type { Notices } from "@sluice/transport"
 import { type Clock, Effect } from "effect"
 import type { PoolEvent } from "./event.ts"
 import type { PoolMetrics } from "./metrics.ts"
@@ -20,12 +21,20 @@ export interface AnnouncingOptions {
   readonly judge: Server.ShareJudge
   readonly recorder: Recorder
   readonly metrics: PoolMetrics
+  readonly notices: Notices
   readonly clock: Clock.Clock
 }
 
 /** Takes messages of the template provider and tells all connections; ends when all of them were written to. */
-export const makeAnnouncing = ({ clock, judge, metrics, recorder, sessions, work }: AnnouncingOptions) =>
-  Effect.fnUntraced(function* (batch: ReadonlyArray<TemplateMessage>) {
+export const makeAnnouncing = ({ clock, judge, metrics, notices, recorder, sessions, work }: AnnouncingOptions) => {
+  const logOf = (event: PoolEvent, { _tag }: TemplateMessage): Effect.Effect<void> => {
+    if (event._tag !== "TemplateIgnored") return Effect.logDebug(event._tag, event)
+    const message = `The template provider sent something that cannot be used: ${event.reason}`
+    // Without the block that a SetNewPrevHash is for, all work may be in vain.
+    return notices.note(`ignored ${_tag}`, message, _tag === "SetNewPrevHash" ? "Error" : "Warn")
+  }
+
+  return Effect.fnUntraced(function* (batch: ReadonlyArray<TemplateMessage>) {
     const arrived = clock.monotonicTimeNanosUnsafe()
     const made = work.onMessages(batch, clock.currentTimeMillisUnsafe())
     const parts = inParts(sessions.values(), (session) => 1 + ownJobs(session) / OWN_JOBS)
@@ -38,8 +47,9 @@ export const makeAnnouncing = ({ clock, judge, metrics, recorder, sessions, work
     metrics.jobSent(latencyMs / 1000)
     const happened = made.map((announcement) => eventOf(announcement, sessions.size, latencyMs))
     yield* recorder.record(happened)
-    yield* Effect.forEach(happened, logOf, { discard: true })
+    yield* Effect.forEach(happened, (event, index) => logOf(event, batch[index]!), { discard: true })
   })
+}
 
 /** How many of its channels get jobs of their own. */
 const ownJobs = ({ connection, machine }: Session): number =>
@@ -70,8 +80,3 @@ const eventOf = (
     ? { _tag: "PrevHashSent", ...common, prevHash: hashToDisplay(announcement.message.prevHash) }
     : { _tag: "JobSent", ...common, templateId, future: announcement._tag === "FutureJob" }
 }
-
-const logOf = (event: PoolEvent): Effect.Effect<void> =>
-  event._tag === "TemplateIgnored"
-    ? Effect.logWarning(`The template provider sent something that cannot be used: ${event.reason}`)
-    : Effect.logDebug(event._tag, event)

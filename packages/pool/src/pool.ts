@@ -103,7 +103,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     clock,
     closed: () => (isStopping ? "stopping" : upstream.isClosed ? "no_templates" : undefined)
   })
-  const onTemplates = makeAnnouncing({ sessions, work, judge, recorder, metrics, clock })
+  const onTemplates = makeAnnouncing({ sessions, work, judge, recorder, metrics, notices, clock })
 
   const reconnect = (): void => {
     if (reconnectTo === undefined) return

@@ -8,7 +8,7 @@
  * a miner's address are made when its first connection listens.
  */
 import { type CoinbaseRules, Server } from "@sluice/channels"
-import type { TemplateDistribution } from "@sluice/protocol"
+import { TemplateDistribution } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
 
 /** What the connections of one payout share. */
@@ -141,7 +141,8 @@ export class Work {
     } else if (message.futureTemplate) {
       this.#future.delete(message.templateId)
       this.#future.set(message.templateId, { message, at })
-      if (this.#future.size > MAX_FUTURE) this.#future.delete(this.#future.keys().next().value!)
+      if (this.#future.size > TemplateDistribution.MAX_FUTURE_TEMPLATES)
+        this.#future.delete(this.#future.keys().next().value!)
     } else this.#newest = { message, at }
   }
 
@@ -154,9 +155,6 @@ export class Work {
     for (let i = 0; i < this.#news.length; i++) news.push({ _tag: "Ignored", reason: "its jobs began later" })
   }
 }
-
-/** As many as `Jobs` keeps. */
-const MAX_FUTURE = 16
 
 const feed = (jobs: Server.Jobs, message: TemplateMessage, now: number): Server.Announcement | Server.Ignored =>
   message._tag === "NewTemplate" ? jobs.onTemplate(message, now) : jobs.onSetNewPrevHash(message, now)

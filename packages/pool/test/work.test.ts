@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { coinbaseTags } from "@sluice/bitcoin"
 import { ExtranonceSpace, Server } from "@sluice/channels"
+import { TemplateDistribution } from "@sluice/protocol"
 import { Work } from "../src/work.ts"
 import { futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
@@ -76,6 +77,20 @@ it("what is no news for the pool's own jobs is none for anybody", () => {
   )
   assert.strictEqual(work.newsEnd, 1)
   assert.lengthOf(work.newsFor(payee, 0), 1)
+})
+
+it("the first of as many future templates as are kept is worked on, for the pool and for every address", () => {
+  const work = makeWork()
+  const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
+  const early = work.take("51", payout(1), policy)
+  for (let id = 1; id <= MAX_FUTURE_TEMPLATES; id++) work.onMessages([futureTemplate(id)], id)
+  const late = work.take("52", payout(2), policy)
+  const [made] = work.onMessages([newPrevHash(1)], 1_000)
+  assert.strictEqual(made?._tag, "NewPrevHash")
+  for (const payee of [work.pool, early, late]) {
+    assert.strictEqual(work.newsFor(payee, work.newsEnd - 1)[0]?._tag, "NewPrevHash")
+    assert.strictEqual(payee.context.jobs.current?.templateId, 1n)
+  }
 })
 
 it("an address hears the news once, whenever it listens, and comes into it with nothing left to hear", () => {

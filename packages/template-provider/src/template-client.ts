@@ -4,12 +4,14 @@
  * that there is no gap in templates when that one is lost or falls behind. Solutions go to the provider whose template
  * they are of.
  */
+import { parseTemplateCoinbase } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
 import {
   type Connection,
   type ConnectionError,
   type DialError,
   formatServerAddress,
+  makeNotices,
   reconnecting,
   type ReconnectingOptions,
   type ServerAddress,
@@ -23,8 +25,10 @@ import {
   Effect,
   Exit,
   Layer,
+  Metric,
   Option,
   Predicate,
+  Result,
   Semaphore,
   Stream,
   SubscriptionRef
@@ -55,6 +59,7 @@ export const layer = (options: Options): Layer.Layer<TemplateSource, never, Temp
 const make = Effect.fnUntraced(function* (options: Options) {
   const dialer = yield* TemplateDialer
   const clock = yield* Clock.Clock
+  const notices = yield* makeNotices()
   const relay = yield* makeTemplateRelay
   const state = yield* SubscriptionRef.make<TemplateSourceState>({ _tag: "Connecting" })
   const reserve = new Reserve({
@@ -145,6 +150,17 @@ const make = Effect.fnUntraced(function* (options: Options) {
       yield* SubscriptionRef.set(state, { _tag: "Disconnected", server: names[provider]!, reason: reasonOf(exit) })
     })
 
+  /** A block of it would be lost. A SetNewPrevHash that names it ends the connection, as for one that was never sent. */
+  const ignore = (provider: number, { templateId }: TemplateDistribution.NewTemplate, reason: string) =>
+    Effect.andThen(
+      Metric.update(templatesIgnored, 1),
+      notices.note(
+        "template",
+        `Ignored template ${templateId} of the template provider ${names[provider]}, which makes no coinbase: ${reason}`,
+        "Warn"
+      )
+    )
+
   const onBatch = (
     provider: number,
     batch: ReadonlyArray<TemplateDistribution.ToClient>
@@ -153,7 +169,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
       const messages: globalThis.Array<TemplateMessage> = []
       for (const message of batch) {
         switch (message._tag) {
-          case "NewTemplate":
+          case "NewTemplate": {
+            const coinbase = parseTemplateCoinbase(message)
+            if (Result.isSuccess(coinbase)) messages.push(message)
+            else yield* ignore(provider, message, coinbase.failure.message)
+            break
+          }
           case "SetNewPrevHash":
             messages.push(message)
             break
@@ -208,6 +229,11 @@ const reasonOf = (exit: Exit.Exit<unknown, { readonly message: string }>): strin
         onNone: () => "stopped",
         onSome: (error) => (Predicate.isString(error.message) ? error.message : "failed")
       })
+
+const templatesIgnored = Metric.counter("sluice_template_client_templates_ignored_total", {
+  description: "Templates that were ignored because no coinbase can be made of them",
+  incremental: true
+})
 
 /** Blocks that are found while their provider is not there; more would be a test network. */
 const MAX_KEPT = 16

@@ -11,8 +11,8 @@ export interface TemplateRelay {
   /** As `TemplateSource.messages`. */
   readonly messages: Stream.Stream<TemplateMessage>
   /**
-   * Passes a batch on, and waits while a subscriber is far behind. Fails, and passes nothing on, if a message is not
-   * what a provider may send now.
+   * Passes on what follows from a batch (`KnownTemplates.add`), and waits while a subscriber is far behind. Fails, and
+   * passes nothing on, if a message is not what a provider may send now.
    */
   readonly publish: (batch: ReadonlyArray<TemplateMessage>) => Effect.Effect<void, TemplateProtocolError>
   /** Forgets the state: another connection begins with its own. */
@@ -24,12 +24,12 @@ export const makeTemplateRelay: Effect.Effect<TemplateRelay, never, Scope.Scope>
   let known = new KnownTemplates()
   let lastNumber = 0
 
-  const publish: TemplateRelay["publish"] = Effect.fnUntraced(function* (messages) {
-    if (!Array.isReadonlyArrayNonEmpty(messages)) return
-    yield* Effect.try({
-      try: () => messages.forEach((message) => known.add(message)),
+  const publish: TemplateRelay["publish"] = Effect.fnUntraced(function* (batch) {
+    const messages = yield* Effect.try({
+      try: () => batch.flatMap((message) => known.add(message)),
       catch: (error) => error as TemplateProtocolError
     })
+    if (!Array.isReadonlyArrayNonEmpty(messages)) return
     yield* PubSub.publish(pubsub, { number: ++lastNumber, messages })
   })
 

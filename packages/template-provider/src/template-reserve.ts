@@ -137,7 +137,6 @@ class Provider {
   heightSince = 0
   #known = new KnownTemplates()
   #isReady = false
-  readonly #heights = new Map<bigint, number>()
 
   get isReady(): boolean {
     return this.isConnected && this.#isReady
@@ -151,37 +150,23 @@ class Provider {
   end(): void {
     this.isConnected = false
     this.#isReady = false
+    this.height = 0
     this.#known = new KnownTemplates()
-    this.#heights.clear()
   }
 
   receive(message: TemplateMessage, now: number): void {
     this.#known.add(message)
-    if (message._tag === "NewTemplate") {
-      if (message.futureTemplate) this.#heights.set(message.templateId, heightOf(message.coinbasePrefix))
-      if (this.#heights.size > MAX_HEIGHTS) this.#heights.delete(this.#heights.keys().next().value!)
-      return
-    }
+    if (message._tag === "NewTemplate") return
     if (!this.#isReady) this.readySince = now
     this.#isReady = true
-    this.height = this.#heights.get(message.templateId) ?? this.height
+    const height = this.#known.height ?? 0
+    // A provider that repeats a SetNewPrevHash does not begin to be behind anew.
+    if (height === this.height) return
+    this.height = height
     this.heightSince = now
-    this.#heights.clear()
   }
 
   replay(): ReadonlyArray<TemplateMessage> {
     return this.#known.replay()
   }
-}
-
-const MAX_HEIGHTS = 64
-
-/** BIP34: OP_1 to OP_16, or a push of at most 4 bytes, little-endian; 0 for none. */
-const heightOf = (coinbasePrefix: Uint8Array): number => {
-  const opcode = coinbasePrefix[0] ?? 0
-  if (opcode > 0x50 && opcode <= 0x60) return opcode - 0x50
-  if (opcode > 4 || coinbasePrefix.length < 1 + opcode) return 0
-  let height = 0
-  for (let i = opcode; i > 0; i--) height = height * 256 + coinbasePrefix[i]!
-  return height
 }

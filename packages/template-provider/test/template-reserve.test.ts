@@ -73,6 +73,13 @@ describe("which provider is used", () => {
     assert.isUndefined(one.choose(1_000_000))
   })
 
+  it("is one that is ahead, also while it repeats its SetNewPrevHash", () => {
+    const one = reserve()
+    one.received(1, tip(2n, 101), 10_000)
+    for (let now = 11_000; now < 15_000; now += 1_000) one.received(1, tip(2n, 101).slice(1), now)
+    assert.strictEqual(one.choose(15_000)?.provider, 1)
+  })
+
   it("does not go back to a preferred one that is behind", () => {
     const one = reserve()
     one.received(1, tip(1n, 100), 0)

@@ -6,7 +6,7 @@ export const ANY_TARGET = bytes(0xff)
 export const NO_TARGET = bytes(0)
 
 /** OP_RETURN with BIP141's commitment, value 0. */
-const COMMITMENT_OUTPUT = new Uint8Array(
+export const COMMITMENT_OUTPUT = new Uint8Array(
   Buffer.from("0000000000000000266a24aa21a9ede2f61c3f71d1defd3fa999dfa36953755c690689799962b48bebd836974e8cf9", "hex")
 )
 

@@ -9,6 +9,10 @@ import { doubleSha256 } from "../hashing/hash.ts"
 
 /** Longest scriptSig of a coinbase that consensus allows, in bytes (the shortest has 2). */
 export const MAX_COINBASE_SCRIPT_SIZE = 100
+/** Longest coinbase of a block, with its witness, that SubmitSolution carries: B0_64K (section 7.7). */
+export const MAX_COINBASE_SIZE = 0xffff
+/** Marker, flag, and a witness of one reserved value (BIP141): what `addWitness` adds. */
+export const WITNESS_SIZE = 2 + 34
 /** Longest full extranonce, in bytes (specification, section 5.1). */
 export const MAX_EXTRANONCE_SIZE = 32
 

@@ -7,6 +7,9 @@ import { compactSizeLength, Reader } from "./byte-reader.ts"
 import type { Output } from "./coinbase.ts"
 import { doubleSha256 } from "../hashing/hash.ts"
 
+/** Satoshis that can ever exist. */
+export const MAX_MONEY = 2_100_000_000_000_000n
+
 /** What an input spends: hash in internal order. */
 export interface TransactionInput {
   readonly previousTxid: Uint8Array

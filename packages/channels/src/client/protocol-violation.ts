@@ -44,6 +44,8 @@ export const SERVER_RULES = {
   "unique-search-space": "5.1",
   /** A coinbase without BIP141 fields; one that has them must at least be of the form that can be stripped. */
   "strippable-coinbase": "5.3.16",
+  /** Prefix, extranonce and suffix are a coinbase to the last byte: a block with anything else would be lost. */
+  "coinbase-transaction": "5.3.16",
   /** SetExtranoncePrefix is for channels, not for groups. */
   "extranonce-prefix-for-channel": "5.3.10"
 } as const

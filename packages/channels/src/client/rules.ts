@@ -2,7 +2,7 @@
  * The rules that bind the server (specification, section 5), as checks of a message against what the connection knows.
  * Each gives the violation or undefined and changes nothing.
  */
-import { stripWitness } from "@sluice/bitcoin"
+import { checkJobCoinbase, stripWitness } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ClientChannel } from "./channel.ts"
@@ -131,6 +131,13 @@ export const checkExtendedJob = (
     stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
   } catch (error) {
     return protocolViolation("strippable-coinbase", _tag, error instanceof Error ? error.message : String(error))
+  }
+  // All members of a group have full extranonces of the same size (5.2.3).
+  for (const { fullExtranonceSize } of members) {
+    const { coinbaseTxPrefix: prefix, coinbaseTxSuffix: suffix } = message
+    const error = checkJobCoinbase({ prefix, extranonceSize: fullExtranonceSize, suffix })
+    if (error !== undefined) return protocolViolation("coinbase-transaction", _tag, `job ${jobId}: ${error.message}`)
+    break
   }
   return checkJob(members, message)
 }

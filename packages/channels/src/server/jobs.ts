@@ -3,7 +3,8 @@
  * (specification, sections 5.1.3, 5.3.15 to 5.3.17, 7.2 and 7.3). A template is one job with one id on every channel, so
  * that its message is the same bytes for every connection, and a share needs no look-up but by its job id.
  */
-import type { Mining, TemplateDistribution } from "@sluice/protocol"
+import { CoinbaseError, MAX_COINBASE_SIZE, WITNESS_SIZE } from "@sluice/bitcoin"
+import { type Mining, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseRules, extendedJobMessage, type Job, jobFromTemplate, repeatedJob, withJobId } from "../job.ts"
 
 /**
@@ -69,10 +70,6 @@ export interface JobsOptions {
 const MAX_ACTIVE_JOBS = 256
 /** How often one job is repeated at most for a channel. */
 const MAX_REPEATS = 16
-/** Future jobs that wait for a previous hash; the oldest are dropped. */
-const MAX_FUTURE_JOBS = 16
-/** The coinbase parts are B0_64K on the wire. */
-const MAX_COINBASE_PART = 0xffff
 
 export class Jobs {
   readonly coinbase: CoinbaseRules
@@ -168,16 +165,20 @@ export class Jobs {
     try {
       job = withJobId(jobFromTemplate(this.#nextId, template, this.coinbase))
     } catch (error) {
-      return ignored(`template ${template.templateId} makes no coinbase: ${String(error)}`)
+      if (!(error instanceof CoinbaseError)) throw error
+      return ignored(`template ${template.templateId} makes no coinbase: ${error.message}`)
     }
-    if (job.coinbasePrefix.length > MAX_COINBASE_PART || job.coinbaseSuffix.length > MAX_COINBASE_PART) {
-      return ignored(`template ${template.templateId} makes a coinbase longer than a job can carry (64 KB)`)
+    const size = job.coinbasePrefix.length + this.coinbase.extranonceSize + job.coinbaseSuffix.length + WITNESS_SIZE
+    if (size > MAX_COINBASE_SIZE) {
+      return ignored(
+        `template ${template.templateId} makes a coinbase of ${size} bytes; SubmitSolution carries ${MAX_COINBASE_SIZE} at most`
+      )
     }
     this.#takeId()
     if (template.futureTemplate) {
       this.#future.delete(template.templateId)
       this.#future.set(template.templateId, job)
-      dropOldest(this.#future, MAX_FUTURE_JOBS)
+      dropOldest(this.#future, TemplateDistribution.MAX_FUTURE_TEMPLATES)
       return { _tag: "FutureJob", job, message: extendedJobMessage(job, GROUP_CHANNEL_ID, undefined) }
     }
     this.#activate(job)
@@ -193,7 +194,11 @@ export class Jobs {
   onSetNewPrevHash(message: TemplateDistribution.SetNewPrevHash, now: number): Announcement | Ignored {
     const job = this.#future.get(message.templateId)
     if (job === undefined) {
-      return ignored(`SetNewPrevHash names template ${message.templateId}, which is no future template that was sent`)
+      const stays = this.#prevHash === undefined ? "there is no work" : "miners stay on the previous block"
+      return ignored(
+        `SetNewPrevHash names template ${message.templateId}, of which there is no future job: expected one of the last ` +
+          `${TemplateDistribution.MAX_FUTURE_TEMPLATES} future templates that a coinbase can be made of; ${stays}`
+      )
     }
     const old = this.#prevHash
     const isSame = old?.nbits === message.nbits && Buffer.compare(old.hash, message.prevHash) === 0

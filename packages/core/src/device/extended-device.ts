@@ -3,6 +3,7 @@
  * roots from extended jobs. Without `isExtended`, and with REQUIRES_STANDARD_JOBS in its flags, it is a `StandardDevice`.
  */
 import { copyBytes, readU32 } from "../bytes.ts"
+import { COINBASE_OK, CoinbaseCheck } from "../coinbase.ts"
 import { Curve } from "../curve.ts"
 import { FRAME_HEADER_SIZE } from "../frame.ts"
 import {
@@ -31,6 +32,7 @@ import {
 } from "./event.ts"
 import { ACTIVE_SLOT, ExtendedJobs, hasWitness, isStrippable } from "./extended-jobs.ts"
 import {
+  RULE_COINBASE,
   RULE_EXTENDED_JOB,
   RULE_EXTRANONCE_PREFIX_FOR_CHANNEL,
   RULE_FULL_EXTRANONCE_SIZE,
@@ -65,6 +67,7 @@ export class ExtendedDevice extends StandardDevice {
   private readonly extendedJob: NewExtendedMiningJob = new NewExtendedMiningJob()
   private readonly newGroup: SetGroupChannel = new SetGroupChannel()
   private readonly extendedShare: SubmitSharesExtended = new SubmitSharesExtended()
+  private readonly coinbase: CoinbaseCheck = new CoinbaseCheck()
 
   constructor(curve: Curve, maxPayload: i32) {
     super(curve, maxPayload)
@@ -209,6 +212,9 @@ export class ExtendedDevice extends StandardDevice {
     if (this.isMalformed(message.decode(link.input, link.payloadAt, link.payloadEnd))) return EVENT_FAILED
     if (!this.isAddressed(message.channelId)) return this.ignore(IGNORED_CHANNEL)
     if (this.failsBy(this.checkExtendedJob(message))) return EVENT_FAILED
+    const code: i32 = this.checkCoinbase(message)
+    if (code !== COINBASE_OK) return this.fail(RULE_COINBASE, code)
+    if (this.failsBy(this.checkJob(message.jobId, message.hasMinNtime === 1))) return EVENT_FAILED
     const mask: i32 = message.versionRollingAllowed === 1 ? VERSION_MASK : 0
     const isActive: bool = message.hasMinNtime === 1
     if (!this.isExtended) {
@@ -253,7 +259,21 @@ export class ExtendedDevice extends StandardDevice {
     if (strip && !isStrippable(input, message.coinbaseTxSuffixAt, message.coinbaseTxSuffixLength)) {
       return RULE_STRIPPABLE_COINBASE
     }
-    return this.checkJob(message.jobId, message.hasMinNtime === 1)
+    return 0
+  }
+
+  /** What is wrong with a job's coinbase around this channel's extranonce, as a `COINBASE_` code. */
+  private checkCoinbase(message: NewExtendedMiningJob): i32 {
+    const input = this.link.input
+    return this.coinbase.check(
+      input,
+      message.coinbaseTxPrefixAt,
+      message.coinbaseTxPrefixLength,
+      (this.extranoncePrefixLength + this.extranonceSize) | 0,
+      input,
+      message.coinbaseTxSuffixAt,
+      message.coinbaseTxSuffixLength
+    )
   }
 
   private receiveGroup(): i32 {

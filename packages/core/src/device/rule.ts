@@ -58,3 +58,5 @@ export const RULE_VERSION_IS_FIXED: i32 = 35
 export const RULE_STRIPPABLE_COINBASE: i32 = 36
 /** SetExtranoncePrefix is for channels, not for groups (5.3.10). */
 export const RULE_EXTRANONCE_PREFIX_FOR_CHANNEL: i32 = 37
+/** Prefix, extranonce and suffix are a coinbase to the last byte (5.3.16); the detail is a `COINBASE_` code. */
+export const RULE_COINBASE: i32 = 38

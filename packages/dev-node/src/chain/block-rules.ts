@@ -8,6 +8,7 @@ import {
   type BlockHeader,
   heightPush,
   MAX_COINBASE_SCRIPT_SIZE,
+  MAX_MONEY,
   doubleSha256,
   legacySigopsCost,
   MAX_BLOCK_SIGOPS_COST,
@@ -24,8 +25,6 @@ export const MAX_BLOCK_WEIGHT = 4_000_000
 export const MAX_FUTURE_SECONDS = 2 * 60 * 60
 /** How many blocks, the newest included, the median time past is taken over. */
 export const MEDIAN_TIME_SPAN = 11
-/** Satoshis that can ever exist. */
-export const MAX_MONEY = 2_100_000_000_000_000n
 
 /** Why a block is not taken: BIP22's reasons as Bitcoin Core spells them. */
 export type BlockVerdict =

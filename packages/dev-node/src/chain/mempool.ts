@@ -4,9 +4,9 @@
  * no transaction here created is taken to exist. It is spent once: of two transactions that spend the same output, only
  * the first is ever known, so that a block can double-spend only by repeating a transaction.
  */
-import { checkTransaction, MAX_MONEY, type TransactionVerdict } from "./block-rules.ts"
+import { checkTransaction, type TransactionVerdict } from "./block-rules.ts"
 import type { KnownTransaction } from "./block-tree.ts"
-import { hashToDisplay, legacySigopsCost, isCoinbase, type Transaction } from "@sluice/bitcoin"
+import { hashToDisplay, legacySigopsCost, isCoinbase, type Transaction, MAX_MONEY } from "@sluice/bitcoin"
 
 /** A transaction in the mempool or in a kept block. Ids are hex in display order. */
 export interface MempoolEntry extends KnownTransaction {

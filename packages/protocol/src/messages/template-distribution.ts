@@ -49,6 +49,12 @@ export const SetNewPrevHash = Message.make("SetNewPrevHash", {
 })
 export type SetNewPrevHash = typeof SetNewPrevHash.Type
 
+/**
+ * How many future templates, and jobs of them, a client keeps for the next SetNewPrevHash (7.3). Everything that keeps some
+ * keeps as many, so that it knows the same ones. Providers send one or a few; the oldest beyond the limit are forgotten.
+ */
+export const MAX_FUTURE_TEMPLATES = 64
+
 export const RequestTransactionData = Message.make("RequestTransactionData", {
   type: 0x73,
   to: "server",
