@@ -1,4 +1,3 @@
-export { type BlockFile, type BlockFiles, makeBlockFiles } from "./chain/block-files.ts"
 export type { DevNodeEvent, NodeCondition, SubmitOutcome } from "./chain/development-chain.ts"
 export type { Retargeting } from "./chain/retarget.ts"
 export { type SolveOptions, solveTemplate } from "./chain/solve-template.ts"

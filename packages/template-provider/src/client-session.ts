@@ -4,6 +4,7 @@
  */
 import { TemplateDistribution } from "@sluice/protocol"
 import {
+  addressGroup,
   Allowance,
   type Connection,
   type ConnectionError,
@@ -17,13 +18,13 @@ import { TemplateProtocolError } from "./protocol-error.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 import type { ProviderStats } from "./provider-stats.ts"
 import type { SolutionRefusal } from "./solutions.ts"
-import type { FoundBlock } from "./submit-block.ts"
+import type { Submit } from "./submit-block.ts"
 import type { TemplateMachine } from "./template-machine.ts"
 
 export interface SessionEnvironment {
   readonly machine: TemplateMachine<Outbox>
   readonly emit: (event: TemplateProviderEvent) => void
-  readonly submit: (found: FoundBlock) => Effect.Effect<void>
+  readonly submit: Submit
   readonly stats: ProviderStats
   readonly notices: Notices
   /** Ends when the templates are not worth having any more. */
@@ -83,7 +84,7 @@ export const serveClient = Effect.fnUntraced(function* (
   const onSolution = (solution: TemplateDistribution.SubmitSolution) =>
     Effect.suspend(() => {
       const outcome = machine.onSolution(solution)
-      if (outcome._tag === "Block") return submit(outcome)
+      if (outcome._tag === "Block") return submit(outcome, addressGroup(remote.host))
       const reason = explain(outcome.reason)
       emit({ _tag: "SolutionRefused", templateId: solution.templateId, reason })
       const line = `A solution for template ${solution.templateId} makes no block: ${reason}`

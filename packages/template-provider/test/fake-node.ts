@@ -33,12 +33,14 @@ const make = Effect.gen(function* () {
   let changed = Deferred.makeUnsafe<void>()
   const submitted: Array<string> = []
   const headers = new Map<string, NextBlockHeader & { readonly time?: number }>()
-  const counts = { polls: 0, longPolls: 0 }
+  const counts = { polls: 0, longPolls: 0, submits: 0 }
   const asked: Array<string> = []
   const settings = {
     verdict: null as string | null,
     longPolling: true,
     headerDelayMs: 0,
+    /** Whether `submitblock` never answers. */
+    hangs: false,
     network: { version: 290_000, subversion: "/Satoshi:29.0.0/", connections: 8 },
     zmq: [{ type: "pubhashblock", address: "tcp://127.0.0.1:28332" }] as
       | ReadonlyArray<{ readonly type: string; readonly address: string }>
@@ -129,6 +131,8 @@ const make = Effect.gen(function* () {
       ),
       submitBlock: (block: Uint8Array | string) =>
         Effect.suspend(() => {
+          counts.submits++
+          if (settings.hangs) return Effect.never
           if (failure !== undefined) return Effect.fail(fail("submitblock", failure))
           submitted.push(typeof block === "string" ? block : Buffer.from(block).toString("hex"))
           return Effect.succeed(settings.verdict)
