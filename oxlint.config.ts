@@ -12,7 +12,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 ]
 
 /** Neighbours on one floor that a package may import all the same: the development node stands in for a node. */
-const neighbours: Readonly<Record<string, ReadonlyArray<string>>> = { "dev-node": ["node"] }
+const neighbours: Readonly<Record<string, ReadonlyArray<string>>> = { "dev-node": ["node", "transport"] }
 
 const publicEntryOnly = {
   group: ["@sluice/*/**", "!@sluice/testing/*"],

@@ -1,13 +1,15 @@
 /** `--metrics-listen`: a program's metrics over HTTP, in the text format of Prometheus, and pages of its own beside them. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { makeBoundedHttpServer } from "@sluice/transport"
+import { printable } from "@sluice/protocol"
 import { type Endpoint, formatEndpoint, ListenError } from "@sluice/transport"
 import { type Context, Effect, Layer, Metric } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
-import { createServer } from "node:http"
+import * as Net from "node:net"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { optional } from "./config/key.ts"
-import { hostPort } from "./config/value.ts"
+import { hostNames, hostPort } from "./config/value.ts"
 import { stderr } from "./streams.ts"
 
 /** The key of programs that have metrics; `pages` says what else is there. */
@@ -15,8 +17,19 @@ export const metricsKeys = (pages = "") => ({
   metricsListen: optional(hostPort, {
     description: `Where Prometheus reads metrics, at /metrics${pages}; without it nothing is served. There is no access control.`,
     example: "127.0.0.1:9090"
+  }),
+  metricsHostNames: optional(hostNames, {
+    description:
+      "Names under which metrics are asked for, beside IP addresses and localhost; a request for another name is refused, for a web page could read them with one (DNS rebinding).",
+    example: ["pool.internal"]
   })
 })
+
+/** What `metricsKeys` give. */
+export interface MetricsConfig {
+  readonly metricsListen?: Endpoint
+  readonly metricsHostNames?: ReadonlyArray<string>
+}
 
 /** What a program tells over HTTP beside its metrics. */
 export interface Pages {
@@ -28,30 +41,38 @@ export interface Pages {
 
 const NO_PAGES: Pages = { paths: [], at: () => undefined }
 
-/** Requests that may be open at once; more are somebody's mistake. */
+/** Above it the connection that has asked nothing for longest makes room. */
 const MAX_CONNECTIONS = 64
 
-/** Serves metrics, and these pages, at this address for as long as the layer lives; nothing without one. */
-export const layerMetrics = (listen: Endpoint | undefined, pages: Pages = NO_PAGES): Layer.Layer<never, ListenError> =>
-  listen === undefined ? Layer.empty : Layer.effectDiscard(serve(listen, pages))
+/** Serves metrics, and these pages, where the configuration says for as long as the layer lives; nothing without an address. */
+export const layerMetrics = (config: MetricsConfig, pages: Pages = NO_PAGES): Layer.Layer<never, ListenError> => {
+  const { metricsHostNames = [], metricsListen } = config
+  if (metricsListen === undefined) return Layer.empty
+  const names = ["localhost", metricsListen.host, ...metricsHostNames].map((name) => name.toLowerCase())
+  return Layer.effectDiscard(serve(metricsListen, new Set(names), pages))
+}
 
-const serve = Effect.fnUntraced(function* (listen: Endpoint, pages: Pages) {
-  const http = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 })
-  http.maxConnections = MAX_CONNECTIONS
+const serve = Effect.fnUntraced(function* (listen: Endpoint, names: ReadonlySet<string>, pages: Pages) {
+  const { http } = makeBoundedHttpServer(MAX_CONNECTIONS, { headersTimeout: 10_000, requestTimeout: 10_000 })
   const server = yield* NodeHttpServer.make(() => http, { ...listen, gracefulShutdownTimeout: "1 second" }).pipe(
     Effect.mapError(({ cause }) => new ListenError({ address: listen, code: codeOf(cause), cause }))
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
   yield* processMetrics
-  yield* server.serve(answer(pages))
+  yield* server.serve(answer(names, pages))
   const { address } = server
   const port = address._tag === "UnixPathAddress" ? listen.port : address.port
   yield* Effect.logInfo(`Metrics are at http://${formatEndpoint({ host: listen.host, port })}/metrics`)
 })
 
-const answer = ({ at, paths }: Pages) =>
+const answer = (names: ReadonlySet<string>, { at, paths }: Pages) =>
   Effect.gen(function* () {
-    const { method, url } = yield* HttpServerRequest.HttpServerRequest
+    const { headers, method, url } = yield* HttpServerRequest.HttpServerRequest
+    if (!isServed(headers["host"], names)) {
+      const asked = JSON.stringify(printable(headers["host"]!.slice(0, 64)))
+      const text = `Expected an IP address, localhost or a name of metrics-host-names as the Host, got ${asked}\n`
+      return HttpServerResponse.text(text, { status: 421 })
+    }
     const [path = "", query = ""] = splitOnce(url, "?")
     const page = path === "/metrics" ? metrics : at(path, query)
     if (page === undefined) {
@@ -62,6 +83,16 @@ const answer = ({ at, paths }: Pages) =>
     }
     return yield* page
   })
+
+/**
+ * Whether a request is for this server by its Host. A page of evil.example whose name leads to this machine asks for
+ * evil.example. No browser leaves the Host away.
+ */
+const isServed = (host: string | undefined, names: ReadonlySet<string>): boolean => {
+  if (host === undefined) return true
+  const name = host.replace(/:\d*$/, "").toLowerCase()
+  return names.has(name) || Net.isIPv4(name) || (/^\[.*\]$/.test(name) && Net.isIPv6(name.slice(1, -1)))
+}
 
 const splitOnce = (text: string, separator: string): ReadonlyArray<string> => {
   const index = text.indexOf(separator)

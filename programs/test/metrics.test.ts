@@ -1,8 +1,12 @@
 import { Effect, Logger, Metric } from "effect"
 import { readFileSync } from "node:fs"
+import { HttpServerResponse } from "effect/http"
+import { once } from "node:events"
 import { request } from "node:http"
-import { assert, describe, it } from "vitest"
-import { layerMetrics } from "../src/metrics.ts"
+import { connect } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
+import { assert, describe, it, onTestFinished } from "vitest"
+import { layerMetrics, type MetricsConfig, type Pages } from "../src/metrics.ts"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 
@@ -11,9 +15,12 @@ const page = readFileSync(at("docs/operators/pool.md"), "utf8")
 const rows = [...page.matchAll(/^\| `([a-z0-9_]+)` +\| (gauge|counter|histogram) +\|/gm)]
 const documented = new Map(rows.map(([, name = "", kind = ""]) => [name, kind]))
 
-const get = (url: string): Promise<{ readonly status: number | undefined; readonly text: string }> =>
+const get = (
+  url: string,
+  headers: Readonly<Record<string, string>> = {}
+): Promise<{ readonly status: number | undefined; readonly text: string }> =>
   new Promise((resolve, reject) =>
-    request(url, (response) => {
+    request(url, { headers }, (response) => {
       let text = ""
       response.setEncoding("utf8").on("data", (part: string) => (text += part))
       response.on("end", () => resolve({ status: response.statusCode, text }))
@@ -74,7 +81,7 @@ describe("metrics", () => {
     const [port] = await freePorts(1)
     const twice = Effect.scoped(
       Effect.gen(function* () {
-        const listen = { host: "127.0.0.1", port: port! }
+        const listen = { metricsListen: { host: "127.0.0.1", port: port! } }
         yield* Effect.provide(
           Effect.flip(Effect.provide(Effect.void, layerMetrics(listen))).pipe(
             Effect.tap((error) =>
@@ -88,5 +95,77 @@ describe("metrics", () => {
     await Effect.runPromise(
       twice.pipe(Effect.provide(Logger.layer([])), Effect.provideService(Metric.MetricRegistry, new Map()))
     )
+  })
+
+  /** Metrics on a free port until the end of `use`, which gets the URL of a path. */
+  const serving = (config: MetricsConfig, pages: Pages | undefined, use: (port: number) => Promise<void>) =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        const [port] = yield* Effect.promise(() => freePorts(1))
+        const layer = layerMetrics({ ...config, metricsListen: { host: "127.0.0.1", port: port! } }, pages)
+        yield* Effect.provide(
+          Effect.promise(() => use(port!)),
+          layer
+        )
+      }).pipe(Effect.provide(Logger.layer([])), Effect.provideService(Metric.MetricRegistry, new Map()))
+    )
+
+  /** A connection to this port until the test is over. */
+  const connected = async (port: number) => {
+    const socket = connect(port, "127.0.0.1")
+    socket.on("error", () => {})
+    onTestFinished(() => void socket.destroy())
+    await once(socket, "connect")
+    return socket
+  }
+
+  it("are served while 64 clients say nothing: the one that has been silent longest makes room", async () => {
+    await serving({}, undefined, async (port) => {
+      const closed: Array<number> = []
+      for (let number = 0; number < 64; number++) {
+        const socket = await connected(port)
+        socket.resume().on("close", () => closed.push(number))
+      }
+      assert.strictEqual((await get(`http://127.0.0.1:${port}/metrics`)).status, 200)
+      while (closed.length === 0) await sleep(5)
+      assert.deepStrictEqual(closed, [0])
+    })
+  })
+
+  it("are served while 64 clients do not read what they asked for", async () => {
+    const asked: Array<string> = []
+    // More than the system takes for a client that does not read.
+    const bytes = new Uint8Array(8_000_000)
+    const large = (path: string) => Effect.sync(() => (asked.push(path), HttpServerResponse.uint8Array(bytes)))
+    await serving({}, { paths: [], at: large }, async (port) => {
+      for (let number = 0; number < 64; number++) {
+        const socket = await connected(port)
+        socket.pause().write("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        while (asked.length <= number) await sleep(5)
+      }
+      assert.strictEqual((await get(`http://127.0.0.1:${port}/metrics`)).status, 200)
+    })
+  })
+
+  it("are for addresses of this machine and for names that were configured, not for a page of another (DNS rebinding)", async () => {
+    await serving({ metricsHostNames: ["pool.internal"] }, undefined, async (port) => {
+      const ask = async (host: string) => {
+        const { status, text } = await get(`http://127.0.0.1:${port}/metrics`, { host })
+        return status === 200 ? 200 : `${status} ${text}`
+      }
+      const ours = ["127.0.0.1", `127.0.0.1:${port}`, "localhost:9090", "LOCALHOST", "[::1]:9090", "192.0.2.7"]
+      for (const host of [...ours, "pool.internal", "Pool.Internal:9090"])
+        assert.strictEqual(await ask(host), 200, host)
+      const expected = "Expected an IP address, localhost or a name of metrics-host-names as the Host, got"
+      for (const host of [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:9090",
+        "[::1].evil",
+        "::1"
+      ]) {
+        assert.strictEqual(await ask(host), `421 ${expected} "${host}"\n`)
+      }
+    })
   })
 })

@@ -97,6 +97,44 @@ describe("HTTP", () => {
     }).pipe(Effect.provide(serving()))
   )
 
+  it.live("refuses requests of web pages, also with the password", () =>
+    Effect.gen(function* () {
+      for (const origin of ["http://evil.example", "http://127.0.0.1:18443", "null"]) {
+        const headers = { authorization: AUTHORIZATION, origin }
+        const { status, text } = yield* send({ method: "POST", body: '{"method":"getblockcount"}', headers })
+        assert.strictEqual(status, 403)
+        assert.include(text, `expected a request without Origin, got "${origin}"`)
+      }
+    }).pipe(Effect.provide(serving()))
+  )
+
+  it.live("answers while silent connections hold all places, and keeps a long poll that waits", () =>
+    Effect.gen(function* () {
+      const { longpollid } = yield* template()
+      const waiting = yield* Effect.forkChild(template({ longpollid }), { startImmediately: true })
+      const { port } = yield* JsonRpcServer
+      const closed: Array<number> = []
+      const silent = Effect.callback<void>((resume) => {
+        const socket = connectSocket(port, "127.0.0.1", () => resume(Effect.void)).resume()
+        socket.on("error", () => {}).on("close", () => closed.push(1))
+      })
+      // Answered after the long poll has come.
+      yield* result("getblockcount")
+      for (let count = 0; count < 300; count++) yield* silent
+      yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => closed.length > 300 - 256 }))
+      const status = yield* Effect.callback<number | undefined>((resume) => {
+        const answered = (code: number | undefined) => resume(Effect.succeed(code))
+        const headers = { authorization: AUTHORIZATION }
+        httpRequest({ port, method: "POST", agent: false, headers }, (response) => answered(response.statusCode))
+          .on("error", () => answered(undefined))
+          .end('{"method":"getblockcount"}')
+      })
+      assert.strictEqual(status, 200)
+      yield* result("submitblock", [yield* blockHex])
+      assert.strictEqual((yield* Fiber.join(waiting)).height, 2)
+    }).pipe(Effect.provide(serving()))
+  )
+
   it.live("takes nothing but POST to its one path", () =>
     Effect.gen(function* () {
       const headers = { authorization: AUTHORIZATION }

@@ -1,4 +1,5 @@
 export * from "./allowance.ts"
+export * from "./bounded-http-server.ts"
 export * from "./connection.ts"
 export * from "./duplex.ts"
 export * from "./endpoint.ts"

@@ -131,6 +131,14 @@ export const hostPort = text(
   (input) => Result.map(parseHostPort(input), ({ host, port }) => ({ host: Host.formatHost(host), port }))
 )
 
+/** Names of hosts, without ports. */
+export const hostNames = list(
+  { metavar: "NAME,...", expected: "names of hosts, without ports, with commas between them" },
+  ",",
+  (input) =>
+    /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(input) ? Result.succeed(input) : Result.fail("it is not a host's name")
+)
+
 const parseHostPort = (input: string) =>
   Result.mapError(Host.hostPortFromString(input), ({ message }) => (message === "expected host:port" ? "" : message))
 

@@ -3,7 +3,6 @@ import { Server } from "@sluice/channels"
 import { JobIds, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import {
-  type Endpoint,
   formatEndpoint,
   makeNotices,
   MiningListener,
@@ -15,7 +14,7 @@ import {
 } from "@sluice/transport"
 import { Effect, Layer, Stream } from "effect"
 import { defaultHandshakeThreads, layerCurveNamed } from "../curve.ts"
-import { layerMetrics } from "../metrics.ts"
+import { layerMetrics, type MetricsConfig } from "../metrics.ts"
 import { program } from "../program.ts"
 import { secured } from "../secured.ts"
 import { optionsOf, PoolConfig } from "./config.ts"
@@ -28,7 +27,7 @@ export const pool = program({
     const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
     const options: PoolOptions = { ...optionsOf(config), ...(onShares === undefined ? {} : { onShares }) }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(logEvents(withShares), layerPages(config.metricsListen)).pipe(
+    return yield* Layer.merge(logEvents(withShares), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         Setup.server(MiningListener, Pool.setup(options)).pipe(
@@ -47,8 +46,8 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-const layerPages = (listen: Endpoint | undefined) =>
-  Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(listen, statisticsPages(pool))))
+const layerPages = (config: MetricsConfig) =>
+  Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool))))
 
 /** Who comes and goes: the first of a kind at once, of many one line every ten seconds. Shares only where they are asked for. */
 const logEvents = (withShares: boolean) =>

@@ -29,7 +29,7 @@ export const templateProvider = program({
         ])
       ),
       Layer.provide(config.zmq === undefined ? NodeNotifications.layerNone : NodeNotificationsZmq.layer(config.zmq)),
-      Layer.merge(layerMetrics(config.metricsListen)),
+      Layer.merge(layerMetrics(config)),
       Layer.launch
     )
 })

@@ -1,14 +1,17 @@
 /**
  * A development node's JSON-RPC over HTTP, as Bitcoin Core serves it: POST with basic authentication, one request or an
  * array of them, the status telling of errors for clients older than JSON-RPC 2.0. It has no TLS and is meant for
- * loopback or a trusted network.
+ * loopback or a trusted network. Requests of web pages are refused: a page whose name leads to this machine could guess
+ * passwords otherwise (DNS rebinding). Browsers name the page of a POST in its Origin, and programs that mine send none.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
-import { createServer } from "node:http"
+import type { Socket } from "node:net"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { ByteSize, Context, Deferred, Effect, FileSystem, Layer, Predicate, Redacted, Result, Schema } from "effect"
 import { HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { makeBoundedHttpServer } from "@sluice/transport"
 import type { DevNodeCalls } from "../dev-node-calls.ts"
 import { DevNode } from "../dev-node.ts"
 import { answer, httpStatus, type JsonRpcRequest, readRequest } from "./json-rpc.ts"
@@ -48,8 +51,7 @@ const make = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
   const node = yield* DevNode
   const host = options.host ?? "127.0.0.1"
   const secrets = yield* makeSecrets(options)
-  const http = createServer({ headersTimeout: 10_000, requestTimeout: 60_000 })
-  http.maxConnections = MAX_CONNECTIONS
+  const { http, trust } = makeBoundedHttpServer(MAX_CONNECTIONS, { headersTimeout: 10_000, requestTimeout: 60_000 })
   const server = yield* NodeHttpServer.make(() => http, {
     host,
     port: options.port,
@@ -64,7 +66,9 @@ const make = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
   const closing = Deferred.makeUnsafe<never, JsonRpcError>()
   const limit = ByteSize.fromInputUnsafe(options.maxRequestBytes ?? MAX_REQUEST_BYTES)
   yield* server.serve(
-    handle(node, secrets, Deferred.await(closing)).pipe(Effect.provideService(HttpServerRequest.MaxBodySize, limit))
+    handle({ node, secrets, trust }, Deferred.await(closing)).pipe(
+      Effect.provideService(HttpServerRequest.MaxBodySize, limit)
+    )
   )
   // Runs before the server's own end, which waits for answers: long polls get theirs now.
   yield* Effect.addFinalizer(() =>
@@ -75,13 +79,23 @@ const make = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
   return JsonRpcServer.of({ host, port, url: HttpServer.formatAddress(address) })
 })
 
+interface Serving {
+  readonly node: DevNodeCalls
+  readonly secrets: ReadonlyArray<Uint8Array>
+  readonly trust: (socket: Socket) => void
+}
+
 /** One HTTP request. `closing` fails when the server ends. */
 const handle = Effect.fnUntraced(function* (
-  node: DevNodeCalls,
-  secrets: ReadonlyArray<Uint8Array>,
+  { node, secrets, trust }: Serving,
   closing: Effect.Effect<never, JsonRpcError>
 ) {
   const request = yield* HttpServerRequest.HttpServerRequest
+  const { origin } = request.headers
+  if (origin !== undefined) {
+    const message = `JSONRPC server does not serve web pages: expected a request without Origin, got ${JSON.stringify(origin)}`
+    return HttpServerResponse.text(message, { status: 403 })
+  }
   if (request.url !== "/") return HttpServerResponse.empty({ status: 404 })
   if (request.method !== "POST") {
     return HttpServerResponse.text("JSONRPC server handles only POST requests", { status: 405 })
@@ -92,6 +106,7 @@ const handle = Effect.fnUntraced(function* (
     yield* Effect.sleep("250 millis")
     return UNAUTHORIZED
   }
+  trust(NodeHttpServerRequest.toIncomingMessage(request).socket as Socket)
   const body = yield* Effect.result(request.text)
   if (Result.isFailure(body)) {
     const { reason } = body.failure
