@@ -36,7 +36,8 @@ const kindsIn = (text: string): ReadonlyMap<string, string> =>
 describe("metrics", () => {
   it("in the operators' table are those in the sources, by Prometheus' conventions", () => {
     const inSources = new Set<string>()
-    for (const path of ["packages/pool", "packages/transport", "programs"].map((home) => `${home}/src/metrics.ts`)) {
+    const packages = ["pool/src/metrics.ts", "transport/src/metrics.ts", "template-provider/src/template-client.ts"]
+    for (const path of [...packages.map((file) => `packages/${file}`), "programs/src/metrics.ts"]) {
       const source = readFileSync(at(path), "utf8")
       for (const [, name = ""] of source.matchAll(/"(sluice_[a-z_]+)"/g)) inSources.add(name)
       for (const [, name = ""] of source.matchAll(/(?:counter|gauge)\(\s*"([a-z_]+)"/g)) {

@@ -112,6 +112,16 @@ describe("the configuration of a pool", () => {
       /--coinbase-address: wpkh\(xpub\/0\/\*\) stands for many scripts/
     ],
     [
+      "an address whose output anyone can spend",
+      ["--coinbase-address", "bc1pfeessrawgf"],
+      /--coinbase-address: bc1pfeessrawgf is pay-to-anchor: anyone can spend what is paid to it/
+    ],
+    [
+      "more outputs than fit a coinbase",
+      ["--coinbase-outputs", Array.from({ length: 2_500 }, () => `0.04 ${ALICE}`).join(";")],
+      /coinbase-outputs.*: 2500 outputs take 77500 bytes of a coinbase, where there is room for 65299: the first 2106 of/
+    ],
+    [
       "another chain",
       ["--coinbase-address", ALICE, "--chain", "main"],
       /is an address of regtest, and this is mainnet/

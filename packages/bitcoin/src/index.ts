@@ -1,5 +1,6 @@
 export * from "./address/address.ts"
 export * from "./address/descriptor.ts"
+export * from "./address/payable-script.ts"
 export * from "./block/block-decode-error.ts"
 export * from "./block/block.ts"
 export * from "./block/coinbase.ts"

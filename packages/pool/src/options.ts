@@ -189,6 +189,7 @@ const checkedTraffic = (traffic: TrafficLimits): TrafficLimits => {
 const OPTION_OF_ERROR: Readonly<Record<string, string>> = {
   AddressError: "coinbaseAddress",
   DescriptorError: "coinbaseAddress",
+  UnpayableError: "coinbaseAddress",
   PayoutError: "coinbaseOutputs",
   CoinbaseError: "tag",
   ExtranonceLayoutError: "extranonce"

@@ -10,10 +10,12 @@ import {
   compactSize,
   DescriptorError,
   isDescriptor,
+  MAX_PAYOUTS_SIZE,
   type Output,
   scriptForAddress,
   scriptForDescriptor,
-  scriptSigopsCost
+  scriptSigopsCost,
+  unpayableReason
 } from "@sluice/bitcoin"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
 import { Result, Schema } from "effect"
@@ -60,7 +62,13 @@ export class PayoutError extends Schema.TaggedError<PayoutError>("sluice/pool/Pa
   message: Schema.String
 }) {}
 
-/** Reads the options. Throws `AddressError`, `DescriptorError`, or `PayoutError`. */
+/** An address or a descriptor whose output anyone could spend, or nobody. */
+export class UnpayableError extends Schema.TaggedError<UnpayableError>("sluice/pool/UnpayableError")("UnpayableError", {
+  to: Schema.String,
+  message: Schema.String
+}) {}
+
+/** Reads the options. Throws a `PayeeError`, or `PayoutError`. */
 export const payoutOf = (options: PayoutOptions): Payout => {
   const { chain, coinbaseAddress, coinbaseOutputs, solo } = options
   if (coinbaseAddress !== undefined && coinbaseOutputs !== undefined) {
@@ -80,8 +88,34 @@ export const payoutOf = (options: PayoutOptions): Payout => {
     const message = `the percentages of all outputs sum to 100; these sum to ${Number(sum) / 10 ** DECIMALS}`
     throw new PayoutError({ message })
   }
-  return { outputs, soloFee }
+  const payout = { outputs, soloFee }
+  checkRoom(payout)
+  return payout
 }
+
+/** Refuses outputs that fit no coinbase, and says how many of them do. */
+const checkRoom = (payout: Payout): void => {
+  const costs = costsOf(payout)
+  for (const { cost, limit, what } of LIMITS) {
+    const all = costs.reduce((sum, one) => sum + one[cost], 0)
+    if (all <= limit) continue
+    let left = limit
+    const fitting = costs.findIndex((one) => (left -= one[cost]) < 0)
+    const others = costs.length - payout.outputs.length
+    throw new PayoutError({
+      message:
+        `${payout.outputs.length} outputs take ${all} ${what} of a coinbase${others > 0 ? ", with the miner's" : ""}, ` +
+        `where there is room for ${limit}: the first ${Math.max(0, fitting - others)} of them fit`
+    })
+  }
+}
+
+/** A block's weight of 4,000,000 units has room for four times the bytes, and its 80,000 signature operations for more. */
+const LIMITS = [
+  { cost: "size", limit: MAX_PAYOUTS_SIZE, what: "bytes" },
+  /** U16 in CoinbaseOutputConstraints (section 7.1). */
+  { cost: "sigops", limit: 0xffff, what: "signature operations" }
+] as const
 
 /** What each output of the pool's own gets of `reward`. */
 export const splitReward = ({ outputs }: Payout, reward: bigint): ReadonlyArray<Output> => {
@@ -99,11 +133,23 @@ export const splitSoloReward = (payout: Payout, miner: Uint8Array, reward: bigin
   return [{ value: reward - fee, script: miner }, ...own]
 }
 
+/** Why there is no script that could be paid. */
+export type PayeeError = AddressError | DescriptorError | UnpayableError
+
 /**
  * The scriptPubKey for an address or a descriptor of `chain`, or, without it, of any network: the text itself says which.
- * Fails with `AddressError` or `DescriptorError`.
+ * Only one that its owner can spend and nobody else.
  */
-export const payoutScript = (to: string, chain?: Chain): Result.Result<Uint8Array, AddressError | DescriptorError> => {
+export const payoutScript = (to: string, chain?: Chain): Result.Result<Uint8Array, PayeeError> =>
+  Result.flatMap(scriptOf(to, chain), (script) => {
+    const reason = unpayableReason(script)
+    if (reason === undefined) return Result.succeed(script)
+    return Result.fail(
+      new UnpayableError({ to, message: `${to.length > 100 ? `${to.slice(0, 100)}...` : to} ${reason}` })
+    )
+  })
+
+const scriptOf = (to: string, chain?: Chain): Result.Result<Uint8Array, AddressError | DescriptorError> => {
   const scriptFor = isDescriptor(to) ? scriptForDescriptor : scriptForAddress
   const [first = "main", ...others] = chain === undefined ? CHAINS : [chain]
   const attempt = (chain: Chain) =>
@@ -114,14 +160,19 @@ export const payoutScript = (to: string, chain?: Chain): Result.Result<Uint8Arra
 }
 
 /** The script of the address in a user identity, or `undefined` where there is none: who is paid in a solo pool. */
-export const minerScript = (identity: string, chain?: Chain): Uint8Array | undefined => {
+export const minerScript = (identity: string, chain?: Chain): Uint8Array | undefined =>
+  Result.getOrUndefined(minerPayout(identity, chain))
+
+/** The same, or a sentence that says why a solo pool does not pay this user. */
+export const minerPayout = (identity: string, chain?: Chain): Result.Result<Uint8Array, string> => {
   const { user } = parseUserIdentity(identity)
-  if (!LIKE_ADDRESS.test(user)) return undefined
-  // A name that is none is an error for each chain, whose stack nobody reads and costs more than all the rest.
+  if (!LIKE_ADDRESS.test(user))
+    return Result.fail("a user of a solo pool is an address, or an address, a dot and a name")
+  // Disables stack traces: a name is an error for each chain, and the traces would dominate the cost.
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
   try {
-    return Result.getOrUndefined(payoutScript(user, chain))
+    return Result.mapError(payoutScript(user, chain), ({ message }) => message)
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
@@ -134,14 +185,19 @@ const LIKE_ADDRESS = /^[0-9A-Za-z]{1,90}$/
 const CHAINS: ReadonlyArray<Chain> = ["regtest", "test", "main"]
 
 /** What a coinbase with these outputs takes of a block at most (specification, section 7.1). */
-export const outputConstraints = ({ outputs, soloFee }: Payout): CoinbaseConstraints => {
+export const outputConstraints = (payout: Payout): CoinbaseConstraints => {
+  const costs = costsOf(payout)
+  return {
+    coinbaseOutputMaxAdditionalSize: costs.reduce((sum, { size }) => sum + size, 0),
+    coinbaseOutputMaxAdditionalSigops: costs.reduce((sum, { sigops }) => sum + sigops, 0)
+  }
+}
+
+/** By output, in a solo pool the miner's first. */
+const costsOf = ({ outputs, soloFee }: Payout) => {
   const own =
     soloFee === 0n ? [] : outputs.map(({ script }) => ({ size: sizeOf(script), sigops: scriptSigopsCost(script) }))
-  const all = soloFee === undefined ? own : [LARGEST_ADDRESS, ...own]
-  return {
-    coinbaseOutputMaxAdditionalSize: all.reduce((sum, { size }) => sum + size, 0),
-    coinbaseOutputMaxAdditionalSigops: all.reduce((sum, { sigops }) => sum + sigops, 0)
-  }
+  return soloFee === undefined ? own : [LARGEST_ADDRESS, ...own]
 }
 
 const sizeOf = (script: Uint8Array): number => 8 + compactSize(script.length).length + script.length

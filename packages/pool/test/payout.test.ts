@@ -1,8 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Output, scriptForAddress, scriptForDescriptor } from "@sluice/bitcoin"
-import { TemplateFeed } from "@sluice/template-provider"
+import { Server } from "@sluice/channels"
+import { fitsBlock, MAX_BLOCK_WEIGHT, TemplateFeed } from "@sluice/template-provider"
 import { Effect, Queue, Result } from "effect"
-import { Pool, type PayoutOptions, payoutOf, payoutScript, splitReward, splitSoloReward } from "../src/index.ts"
+import {
+  minerPayout,
+  minerScript,
+  outputConstraints,
+  type PayoutOptions,
+  payoutOf,
+  payoutScript,
+  Pool,
+  splitReward,
+  splitSoloReward
+} from "../src/index.ts"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
 import { COINBASE_ADDRESS, giveWork, memoryWorld, publish } from "@sluice/testing/pool-worlds"
@@ -10,6 +21,13 @@ import { COINBASE_ADDRESS, giveWork, memoryWorld, publish } from "@sluice/testin
 const P2PKH = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"
 const P2TR = "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"
 const KEY = "02f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
+
+/** So many to the same, with percentages that sum to 100. */
+const many = (count: number, to: string) => {
+  const percent = Math.floor(1_000_000 / count) / 10_000
+  const first = (1_000_000 - Math.floor(1_000_000 / count) * (count - 1)) / 10_000
+  return Array.from({ length: count }, (_, index) => ({ to, percent: index === 0 ? first : percent }))
+}
 
 const values = (outputs: ReadonlyArray<Output>) => outputs.map(({ value }) => value)
 const sum = (outputs: ReadonlyArray<Output>) => values(outputs).reduce((sum, value) => sum + value, 0n)
@@ -57,6 +75,21 @@ describe("a payout", () => {
     ["a fee that is none", { coinbaseAddress: P2TR, solo: { feePercent: Number.NaN } }, /the fee: .* got NaN/],
     ["a range", { coinbaseAddress: "wpkh(xpub/0/*)" }, /stands for many scripts/],
     [
+      "more outputs than fit a coinbase",
+      { coinbaseOutputs: many(2_200, P2TR) },
+      /2200 outputs take 94600 bytes of .* room for 65299: the first 1518 of/
+    ],
+    [
+      "more than fit beside the miner's",
+      { coinbaseOutputs: many(1_518, P2TR), solo: { feePercent: 1 } },
+      /1518 outputs take 65317 bytes of a coinbase, with the miner's, .* the first 1517 of them fit/
+    ],
+    [
+      "more signature operations than a template leaves room for",
+      { coinbaseOutputs: many(10, `raw(${"ac".repeat(2_000)})`) },
+      /10 outputs take 80000 signature operations .* room for 65535: the first 8 of them fit/
+    ],
+    [
       "another chain's address",
       { coinbaseAddress: P2TR, chain: "regtest" },
       /is an address of mainnet, and this is regtest/
@@ -64,6 +97,46 @@ describe("a payout", () => {
   ]
   it.each(wrong)("cannot be with %s", (_, options, message) => {
     assert.throws(() => Pool.constraints(options), message)
+  })
+
+  it("has as many outputs as fit a job, and a template has room for them", () => {
+    const payout = payoutOf({ coinbaseOutputs: many(1_518, P2TR) })
+    const constraints = outputConstraints(payout)
+    assert.isTrue(fitsBlock(constraints, { weight: MAX_BLOCK_WEIGHT, sigops: 80_000 }))
+    const rules = {
+      tags: new Uint8Array(60).fill(0x61),
+      extranonceSize: 20,
+      payout: (reward: bigint) => splitReward(payout, reward),
+      versionRollingAllowed: true
+    }
+    const jobs = new Server.Jobs({ coinbase: rules, firstJobId: 1 })
+    const made = jobs.onTemplate(futureTemplate(1), 0)
+    assert.strictEqual(made._tag, "FutureJob")
+    const one = { ...rules, payout: (reward: bigint) => [...rules.payout(reward), ...rules.payout(0n).slice(0, 1)] }
+    assert.strictEqual(
+      new Server.Jobs({ coinbase: one, firstJobId: 1 }).onTemplate(futureTemplate(1), 0)._tag,
+      "Ignored"
+    )
+  })
+
+  it.each([
+    ["bc1pfeessrawgf", /^bc1pfeessrawgf is pay-to-anchor: anyone can spend what is paid to it$/],
+    ["bcrt1pfeesnyr2tx", /is pay-to-anchor: anyone can spend/],
+    // BIP350's valid addresses of versions that have no rules, of version 16 and 2, and of version 1 with 40 bytes.
+    ["BC1SW50QGDZ25J", /is of witness version 16 with 2 bytes, which has no rules yet: anyone can spend/],
+    ["bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs", /is of witness version 2 with 16 bytes/],
+    [
+      "bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kt5nd6y",
+      /is of witness version 1 with 40 bytes/
+    ],
+    ["1111111111111111111114oLvT2", /is for a hash of zeros.*nobody can ever spend/],
+    ["raw(51)", /^raw\(51\) checks no signature: anyone can spend/],
+    ["raw(6a02beef)", /begins with OP_RETURN: nobody can ever spend/],
+    ["addr(bc1pfeessrawgf)", /is pay-to-anchor/]
+  ])("to %s is refused with a sentence, for a pool and as a solo pool's user", (to, message) => {
+    assert.throws(() => payoutOf({ coinbaseAddress: to }), message)
+    assert.isUndefined(minerScript(`${to}.rig`))
+    if (!to.includes("(")) assert.match(Result.getOrThrow(Result.flip(minerPayout(`${to}.rig`))), message)
   })
 
   it("takes the room of its outputs from the template, in a solo pool that of the largest address too", () => {
@@ -168,7 +241,7 @@ describe("a solo pool", () => {
           yield* client.send(openExtended({ userIdentity }))
           assert.strictEqual((yield* client.expect("OpenMiningChannel.Error")).errorCode, "invalid-user-identity")
         })
-      for (const identity of ["alice.1", P2TR, "", `raw(51)`]) yield* refuse(identity)
+      for (const identity of ["alice.1", P2TR, "", `raw(51)`, "bcrt1pfeesnyr2tx.rig"]) yield* refuse(identity)
       yield* client.open(openExtended({ userIdentity: ALICE }))
       yield* refuse(BOB)
       yield* client.send(openExtended({ userIdentity: `${ALICE}.second` }))

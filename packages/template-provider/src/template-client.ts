@@ -230,7 +230,7 @@ const reasonOf = (exit: Exit.Exit<unknown, { readonly message: string }>): strin
         onSome: (error) => (Predicate.isString(error.message) ? error.message : "failed")
       })
 
-const templatesIgnored = Metric.counter("sluice_template_client_templates_ignored_total", {
+const templatesIgnored = Metric.counter("sluice_template_client_ignored_total", {
   description: "Templates that were ignored because no coinbase can be made of them",
   incremental: true
 })

@@ -129,7 +129,7 @@ const leftBecause = (source: TemplateSource["Service"]) =>
 
 /** How many templates this process has ignored so far. */
 const ignoredTemplates = Effect.map(Metric.snapshot, (metrics) => {
-  const found = metrics.find(({ id }) => id === "sluice_template_client_templates_ignored_total")
+  const found = metrics.find(({ id }) => id === "sluice_template_client_ignored_total")
   return found?.type === "Counter" ? Number(found.state.count) : 0
 })
 

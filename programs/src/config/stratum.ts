@@ -73,7 +73,7 @@ export const reconnectTarget = text({ metavar: "HOST:PORT|here", expected: "HOST
 
 const payeeOf = (to: string): Result.Result<Uint8Array, string> =>
   Result.mapError(payoutScript(to), (error) =>
-    error._tag === "DescriptorError"
+    error._tag !== "AddressError"
       ? error.message
       : `${JSON.stringify(to)} is not a Bitcoin address of any network: a character is missing, mistyped or too many`
   )

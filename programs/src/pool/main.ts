@@ -1,6 +1,6 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import { Server } from "@sluice/channels"
-import { JobIds, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
+import { JobIds, minerPayout, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import {
   formatEndpoint,
@@ -12,7 +12,7 @@ import {
   Tcp,
   TemplateDialer
 } from "@sluice/transport"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Result, Stream } from "effect"
 import { defaultHandshakeThreads, layerCurveNamed } from "../curve.ts"
 import { layerMetrics, type MetricsConfig } from "../metrics.ts"
 import { program } from "../program.ts"
@@ -27,7 +27,7 @@ export const pool = program({
     const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
     const options: PoolOptions = { ...optionsOf(config), ...(onShares === undefined ? {} : { onShares }) }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(logEvents(withShares), layerPages(config)).pipe(
+    return yield* Layer.merge(logEvents(withShares, options), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         Setup.server(MiningListener, Pool.setup(options)).pipe(
@@ -46,11 +46,18 @@ export const pool = program({
   }, Effect.scoped)
 })
 
+/** Why a solo pool pays this user nothing, where that is why there is no channel. */
+const unpaid = ({ errorCode, userIdentity }: Server.ChannelRefused, { chain, solo }: PoolOptions): string => {
+  if (solo === undefined || errorCode !== "invalid-user-identity") return ""
+  const script = minerPayout(userIdentity, chain)
+  return Result.isFailure(script) ? `, for ${script.failure}` : ""
+}
+
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool))))
 
 /** Who comes and goes: the first of a kind at once, of many one line every ten seconds. Shares only where they are asked for. */
-const logEvents = (withShares: boolean) =>
+const logEvents = (withShares: boolean, options: PoolOptions) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { events } = yield* Pool
@@ -58,14 +65,14 @@ const logEvents = (withShares: boolean) =>
       const log = (batch: ReadonlyArray<PoolEvent>): Effect.Effect<void> =>
         Effect.forEach(
           withShares ? batch : batch.filter((event) => event._tag !== "ShareAccepted" && event._tag !== "ShareRefused"),
-          (event) => logEvent(event, note),
+          (event) => logEvent(event, note, options),
           { discard: true }
         )
       yield* Effect.forkScoped(Stream.runForEachArray(events, log))
     })
   )
 
-const logEvent = (event: PoolEvent, note: Notices["note"]): Effect.Effect<void> => {
+const logEvent = (event: PoolEvent, note: Notices["note"], options: PoolOptions): Effect.Effect<void> => {
   switch (event._tag) {
     case "ConnectionOpened":
       return note(
@@ -84,7 +91,7 @@ const logEvent = (event: PoolEvent, note: Notices["note"]): Effect.Effect<void> 
       if (event.errorCode === Server.TOO_MANY_CHANNELS || event.errorCode === Server.EXTRANONCE_SPACE_EXHAUSTED) {
         return Effect.void
       }
-      return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}`)
+      return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}${unpaid(event, options)}`)
     case "ShareAccepted":
       return Effect.logDebug(`A share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
     case "ShareRefused":

@@ -1,5 +1,9 @@
-/** Addresses of the Bitcoin networks to the scripts that pay them. */
-import { Address, NETWORK, OutScript, TEST_NETWORK } from "@scure/btc-signer"
+/**
+ * Addresses of the Bitcoin networks to the scripts that pay them. Whether a pool should pay such a script is another
+ * question: payable-script.ts has the answer.
+ */
+import { bech32m } from "@scure/base"
+import { Address, NETWORK, OP, OutScript, TEST_NETWORK } from "@scure/btc-signer"
 import { Schema } from "effect"
 
 /** A Bitcoin network by the name that `getblockchaininfo` gives it, testnet4 taken together with testnet3. */
@@ -12,7 +16,9 @@ export class AddressError extends Schema.TaggedError<AddressError>("sluice/bitco
   message: Schema.String
 }) {}
 
-/** The scriptPubKey that pays an address (base58check, bech32 or bech32m). Throws `AddressError`. */
+/**
+ * The scriptPubKey that pays an address (base58check, bech32, or bech32m, of any witness version). Throws `AddressError`.
+ */
 export const scriptForAddress = (address: string, chain: Chain): Uint8Array => {
   const script = decode(address, chain)
   if (script !== undefined) return script
@@ -45,6 +51,17 @@ const decode = (address: string, chain: Chain): Uint8Array | undefined => {
   try {
     return OutScript.encode(Address(NETWORKS[chain]).decode(address))
   } catch {
-    return undefined
+    return witnessProgramScript(address, chain)
   }
+}
+
+/** BIP350: also versions that have no rules yet are addresses, which the library does not know. */
+const witnessProgramScript = (address: string, chain: Chain): Uint8Array | undefined => {
+  const decoded = bech32m.decodeUnsafe(address)
+  if (decoded?.prefix !== NETWORKS[chain].bech32) return undefined
+  const [version = 0, ...words] = decoded.words
+  const program = bech32m.fromWordsUnsafe(words)
+  if (version < 1 || version > 16 || program === undefined || program.length < 2 || program.length > 40)
+    return undefined
+  return Uint8Array.of(OP.OP_1 + version - 1, program.length, ...program)
 }

@@ -13,6 +13,12 @@ export const MAX_COINBASE_SCRIPT_SIZE = 100
 export const MAX_COINBASE_SIZE = 0xffff
 /** Marker, flag, and a witness of one reserved value (BIP141): what `addWitness` adds. */
 export const WITNESS_SIZE = 2 + 34
+/**
+ * Bytes of serialized outputs that fit such a coinbase beside its other fields, the longest scriptSig, and the witness
+ * commitment as the template's one output.
+ */
+export const MAX_PAYOUTS_SIZE =
+  MAX_COINBASE_SIZE - WITNESS_SIZE - (4 + 1 + 36 + 1 + MAX_COINBASE_SCRIPT_SIZE + 4 + 3 + (8 + 1 + 38) + 4)
 /** Longest full extranonce, in bytes (specification, section 5.1). */
 export const MAX_EXTRANONCE_SIZE = 32
 
