@@ -11,10 +11,13 @@ import { describe, expect, test } from "vitest"
 
 type Line = readonly [type: number, channelBit: 0 | 1, name: string, to: Message["to"], constant: Message]
 
-const common: ReadonlyArray<Line> = [
+const setup: ReadonlyArray<Line> = [
   [0x00, 0, "SetupConnection", "server", Common.SetupConnection],
   [0x01, 0, "SetupConnection.Success", "client", Common.SetupConnectionSuccess],
-  [0x02, 0, "SetupConnection.Error", "client", Common.SetupConnectionError],
+  [0x02, 0, "SetupConnection.Error", "client", Common.SetupConnectionError]
+]
+
+const common: ReadonlyArray<Line> = [
   [0x03, 1, "ChannelEndpointChanged", "client", Common.ChannelEndpointChanged],
   [0x04, 0, "Reconnect", "client", Common.Reconnect]
 ]
@@ -64,7 +67,7 @@ const templateDistribution: ReadonlyArray<Line> = [
   [0x76, 0, "SubmitSolution", "server", TemplateDistribution.SubmitSolution]
 ]
 
-describe.each([...common, ...mining, ...jobDeclaration, ...templateDistribution])(
+describe.each([...setup, ...common, ...mining, ...jobDeclaration, ...templateDistribution])(
   "message 0x%s",
   (type, channelBit, name, to, message) => {
     test(`is ${name}`, () => {
@@ -92,6 +95,12 @@ test.each([
     lines.flatMap(([, , name, to]) => (to === side || to === "both" ? [name] : [])).toSorted()
   expect(protocol.toServer.messages.map(({ name }) => name).toSorted()).toEqual(namesTo("server"))
   expect(protocol.toClient.messages.map(({ name }) => name).toSorted()).toEqual(namesTo("client"))
+})
+
+test("the setup has its three messages, which belong to no protocol", () => {
+  expect(Common.setupMessages.map(({ name }) => name)).toEqual(setup.map(([, , name]) => name))
+  expect(Common.setup.toServer.messages).toEqual([Common.SetupConnection])
+  expect(Common.setup.toClient.messages).toEqual([Common.SetupConnectionSuccess, Common.SetupConnectionError])
 })
 
 test("extension 0x0001 has its three messages, none for a channel", () => {

@@ -2,13 +2,7 @@
  * The Mining Protocol (specification, section 5.3). Targets, hashes and merkle nodes are 32 bytes as on the wire,
  * little-endian; times are seconds since 1970.
  */
-import {
-  ChannelEndpointChanged,
-  Reconnect,
-  SetupConnection,
-  SetupConnectionError,
-  SetupConnectionSuccess
-} from "./common.ts"
+import { ChannelEndpointChanged, Reconnect } from "./common.ts"
 import { Message } from "../message.ts"
 import { type MessagesTo, Protocol } from "../protocol.ts"
 import {
@@ -267,9 +261,6 @@ export const SetGroupChannel = Message.make("SetGroupChannel", {
 export type SetGroupChannel = typeof SetGroupChannel.Type
 
 const messages = [
-  SetupConnection,
-  SetupConnectionSuccess,
-  SetupConnectionError,
   ChannelEndpointChanged,
   Reconnect,
   OpenStandardMiningChannel,
