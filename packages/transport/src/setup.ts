@@ -226,8 +226,11 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
   })
 }
 
-/** A client always says who made it and of which version it is; no `deviceId` unless it is to be followed (3.6.1). */
-const SOFTWARE: Device = {
+/**
+ * The device description of a client that is this software. It always names vendor and version; a `deviceId`, by which a
+ * server could follow the device, is empty (3.6.1).
+ */
+export const SOFTWARE: Device = {
   vendor: "Sluice",
   hardwareVersion: "software",
   firmware: `sluice-${packageJson.version}`,
