@@ -2,7 +2,7 @@
  * All messages of the three protocols: decoded and encoded one after the other, as a server meets them, against handwritten
  * codecs; and how many bytes each takes of the heap. The messages are the typical ones of the conformance kit's vectors.
  */
-import { JobDeclaration, Mining, type Protocol, TemplateDistribution } from "@sluice/protocol"
+import { Common, JobDeclaration, Mining, Protocol, TemplateDistribution } from "@sluice/protocol"
 import { isDeepStrictEqual } from "node:util"
 import vectors from "../../packages/conformance/vectors/messages.json" with { type: "json" }
 import { bytesAllocated } from "./allocation.ts"
@@ -45,8 +45,10 @@ const samplesOf = (name: string, protocol: Protocol<Any, Any>, decode: Decode, e
 
 type Samples = ReturnType<typeof samplesOf>
 
+const withSetup = Protocol.extend(Mining.protocol, Common.setupMessages)
+
 const protocols: ReadonlyArray<Samples> = [
-  samplesOf("mining", Mining.protocol as never, Handwritten.decodeMining, Handwritten.encodeMining as Encode),
+  samplesOf("mining", withSetup as never, Handwritten.decodeMining, Handwritten.encodeMining as Encode),
   samplesOf(
     "job-declaration",
     JobDeclaration.protocol as never,

@@ -626,7 +626,10 @@ const writeSubmitSolution = (w: Writer, m: TemplateDistribution.SubmitSolution):
 }
 
 /** The message of a payload in the Mining Protocol. */
-export const decodeMining = (type: number, payload: Uint8Array): Mining.ToServer | Mining.ToClient | undefined => {
+export const decodeMining = (
+  type: number,
+  payload: Uint8Array
+): Common.SetupMessage | Mining.ToServer | Mining.ToClient | undefined => {
   reader.begin(payload)
   switch (type) {
     case 0x00:
@@ -686,7 +689,7 @@ export const decodeMining = (type: number, payload: Uint8Array): Mining.ToServer
   }
 }
 
-export const encodeMining = (message: Mining.ToServer | Mining.ToClient): Uint8Array => {
+export const encodeMining = (message: Common.SetupMessage | Mining.ToServer | Mining.ToClient): Uint8Array => {
   switch (message._tag) {
     case "SetupConnection":
       writeSetupConnection(writer, message)

@@ -2,13 +2,18 @@
 import { schnorr } from "@noble/curves/secp256k1.js"
 import { CertificateBytes, FrameLayout, Handshake } from "@sluice/core"
 import { NobleCurve } from "@sluice/noise"
-import { Frame, Mining } from "@sluice/protocol"
+import { Common, Frame, Mining, Protocol } from "@sluice/protocol"
 import { sha256 } from "@noble/hashes/sha2.js"
 
 const authority = sha256(new TextEncoder().encode("authority"))
 export const authorityKey = schnorr.getPublicKey(authority)
 const staticSecret = sha256(new TextEncoder().encode("static"))
 const curve = new NobleCurve()
+
+/** The Mining Protocol with its setup, from the first frame on. */
+const spoken = Protocol.extend(Mining.protocol, Common.setupMessages)
+export type ToServer = Mining.ToServer | Common.SetupConnection
+export type ToClient = Mining.ToClient | Common.SetupConnectionSuccess | Common.SetupConnectionError
 
 /** When the certificate begins and ends, in seconds since 1970. */
 export const VALID_FROM = 1_790_000_000
@@ -37,9 +42,9 @@ export class DeviceServer {
   }
 
   /** Takes bytes of the device's and gives the messages in them. */
-  receive(bytes: Uint8Array): ReadonlyArray<Mining.ToServer> {
+  receive(bytes: Uint8Array): ReadonlyArray<ToServer> {
     this.#input = new Uint8Array(Buffer.concat([this.#input, bytes]))
-    const messages: Array<Mining.ToServer> = []
+    const messages: Array<ToServer> = []
     if (!this.#ready && this.#input.length >= 64) {
       const act2 = new Uint8Array(234)
       const secret = sha256(new TextEncoder().encode("ephemeral"))
@@ -51,15 +56,15 @@ export class DeviceServer {
     while (this.#ready) {
       const frame = this.#frame()
       if (frame === undefined) break
-      const message = Mining.protocol.toServer.decode(Frame.read(frame)!)
+      const message = spoken.toServer.decode(Frame.read(frame)!)
       if (message === undefined) throw new Error("a device sends messages that a server knows")
       messages.push(message)
     }
     return messages
   }
 
-  send(...messages: ReadonlyArray<Mining.ToClient>): this {
-    for (const message of messages) this.sendFrame(Mining.protocol.toClient.encode(message))
+  send(...messages: ReadonlyArray<ToClient>): this {
+    for (const message of messages) this.sendFrame(spoken.toClient.encode(message))
     return this
   }
 

@@ -5,7 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import { CoinbaseBytes, FrameLayout, Handshake, Version } from "@sluice/core"
 import { deviceModule, DeviceModule, type DeviceModuleEvent, type DeviceModuleSettings } from "@sluice/embedded"
 import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
-import { authorityKey, DeviceServer, VALID_FROM, VALID_UNTIL } from "./device-server.ts"
+import { authorityKey, DeviceServer, VALID_FROM, VALID_UNTIL, type ToClient, type ToServer } from "./device-server.ts"
 
 const modules = { "header-only": await deviceModule("header-only"), extended: await deviceModule("extended") }
 const NOW = VALID_FROM + 60
@@ -24,7 +24,7 @@ class Session {
   readonly device: DeviceModule
   readonly server: DeviceServer
   now = 4_294_967_000
-  sent: ReadonlyArray<Mining.ToServer> = []
+  sent: ReadonlyArray<ToServer> = []
 
   constructor({ maxPayload = 2048, plain = true, profile = "header-only", ...settings }: Options = {}) {
     this.device = new DeviceModule(modules[profile], { maxPayload })
@@ -41,7 +41,7 @@ class Session {
   }
 
   /** The device gets what the server has sent; what the device says to it is in `sent`. */
-  turn(...messages: ReadonlyArray<Mining.ToClient>): ReadonlyArray<DeviceModuleEvent> {
+  turn(...messages: ReadonlyArray<ToClient>): ReadonlyArray<DeviceModuleEvent> {
     this.server.send(...messages)
     const events = this.device.receive(this.server.take(), this.now)
     this.#exchange()

@@ -4,6 +4,7 @@
  * either both refuse them, or both read the same, or the difference is one that docs/interop.md explains.
  */
 import {
+  Common,
   DecodeError,
   ExtensionsNegotiation,
   Frame,
@@ -20,6 +21,7 @@ import { view } from "./view.ts"
 /** Each message of the crates once, under the name that it has there. */
 export const MESSAGES: ReadonlyMap<string, Message> = new Map(
   [
+    ...Common.setupMessages.map((message) => ["common", message] as const),
     ...named("mining", Mining.protocol),
     ...named("job_declaration", JobDeclaration.protocol),
     ...named("template_distribution", TemplateDistribution.protocol),

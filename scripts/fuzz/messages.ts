@@ -1,5 +1,6 @@
 /** What `npm run fuzz` throws at what reads frames and the messages in them (specification, section 3). */
 import {
+  Common,
   assemble,
   DecodeError,
   describe,
@@ -21,7 +22,10 @@ import type { FuzzTarget } from "./target.ts"
 
 const withWorkers = [WorkerIdentity.extension]
 const directions = [Mining.protocol, JobDeclaration.protocol, TemplateDistribution.protocol].flatMap((protocol) => {
-  const spoken = Protocol.negotiated(Protocol.extend(protocol as never, ExtensionsNegotiation.messages), withWorkers)
+  const spoken = Protocol.negotiated(
+    Protocol.extend(protocol as never, [...Common.setupMessages, ...ExtensionsNegotiation.messages]),
+    withWorkers
+  )
   return [spoken.toServer, spoken.toClient, Protocol.forwarding(spoken).toServer]
 }) as unknown as ReadonlyArray<Direction<{ readonly _tag: string }>>
 

@@ -19,7 +19,7 @@ import { framesOf, play, type Played, type Script, settings, SUPPORTED_FLAGS } f
 import { seeds } from "./session-seeds.ts"
 import type { FuzzTarget } from "./target.ts"
 
-const spoken = Protocol.extend(Mining.protocol, ExtensionsNegotiation.messages)
+const spoken = Protocol.extend(Mining.protocol, [...Common.setupMessages, ...ExtensionsNegotiation.messages])
 const withWorkers = Protocol.negotiated(Mining.protocol, [WorkerIdentity.extension])
 const isSubset = (some: ReadonlyArray<number>, all: ReadonlyArray<number>) => some.every((id) => all.includes(id))
 
@@ -59,9 +59,9 @@ const run = (input: Uint8Array): void => {
 /** Only who asked for what is served gets through, and is told so once. */
 const checkServer = ({ options, stream }: Script, { connection, error, written }: Played): void => {
   const frames = framesOf(stream)
-  const first = read((frame) => Mining.protocol.toServer.decode(frame), frames[0]) as Common.SetupConnection | undefined
+  const first = read((frame) => Common.setup.toServer.decode(frame), frames[0]) as Common.SetupConnection | undefined
   const said = written.map((frame) => spoken.toClient.decode(frame))
-  if (first?._tag !== "SetupConnection") {
+  if (first === undefined) {
     ok(connection === undefined && said.length === 0, "what does not begin with SetupConnection is answered")
     return
   }
@@ -106,8 +106,9 @@ const checkServer = ({ options, stream }: Script, { connection, error, written }
 /** Only a server that took what was offered gets through. */
 const checkClient = ({ options, stream }: Script, { connection, written }: Played): void => {
   const frames = framesOf(stream)
-  const first = read((frame) => Mining.protocol.toClient.decode(frame), frames[0]) as
+  const first = read((frame) => Common.setup.toClient.decode(frame), frames[0]) as
     | Common.SetupConnectionSuccess
+    | Common.SetupConnectionError
     | undefined
   const [asked, ...rest] = written.map((frame) => spoken.toServer.decode(frame)?._tag)
   ok(asked === "SetupConnection" && rest.length <= 1, "the client says more than it has to say")

@@ -815,14 +815,14 @@ describe("other messages", () => {
         { _tag: "UpdateChannel.Error", channelId: 7, errorCode: "invalid-nominal-hashrate" },
         { _tag: "Reconnect", newHost: "other.example", newPort: 4444 },
         { _tag: "ChannelEndpointChanged", channelId: 7 },
-        { _tag: "SetupConnection.Success", usedVersion: 2, flags: 0 }
+        { _tag: "SetCustomMiningJob.Success", channelId: 7, requestId: 1, jobId: 1 }
       ],
       NOW
     )
     expect(events).toEqual([
       { _tag: "UpdateRefused", channelId: 7, errorCode: "invalid-nominal-hashrate" },
       { _tag: "Reconnect", host: "other.example", port: 4444 },
-      { _tag: "Ignored", messageTag: "SetupConnection.Success", reason: "unexpected-message" }
+      { _tag: "Ignored", messageTag: "SetCustomMiningJob.Success", reason: "unexpected-message" }
     ])
   })
 })

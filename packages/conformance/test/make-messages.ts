@@ -4,19 +4,21 @@
  * its code that reads or writes bytes.
  */
 import {
+  Common,
   ExtensionsNegotiation,
   JobDeclaration,
   type Message,
   Mining,
+  Protocol,
   TemplateDistribution,
   type WireType
 } from "@sluice/protocol"
 import { compact, compactHex, type Json } from "@sluice/testing/compact-json"
 
 export const PROTOCOLS: ReadonlyArray<readonly [name: string, messages: ReadonlyArray<Message>]> = [
-  ["mining", messagesOf(Mining.protocol)],
-  ["job-declaration", messagesOf(JobDeclaration.protocol)],
-  ["template-distribution", messagesOf(TemplateDistribution.protocol)],
+  ["mining", messagesOf(Protocol.extend(Mining.protocol, Common.setupMessages))],
+  ["job-declaration", messagesOf(Protocol.extend(JobDeclaration.protocol, Common.setupMessages))],
+  ["template-distribution", messagesOf(Protocol.extend(TemplateDistribution.protocol, Common.setupMessages))],
   ["extensions-negotiation", ExtensionsNegotiation.messages]
 ]
 

@@ -1,5 +1,6 @@
 /** Every message of the specification against `vectors/messages.json` and `vectors/invalid-messages.json`. */
 import {
+  Common,
   DecodeError,
   type Direction,
   ExtensionsNegotiation,
@@ -20,9 +21,9 @@ type AnyDirection = Direction<{ readonly _tag: string }>
 
 const negotiation = Protocol.make({ id: 0, name: "", messages: ExtensionsNegotiation.messages })
 const protocols = {
-  mining: Mining.protocol,
-  "job-declaration": JobDeclaration.protocol,
-  "template-distribution": TemplateDistribution.protocol,
+  mining: Protocol.extend(Mining.protocol, Common.setupMessages),
+  "job-declaration": Protocol.extend(JobDeclaration.protocol, Common.setupMessages),
+  "template-distribution": Protocol.extend(TemplateDistribution.protocol, Common.setupMessages),
   "extensions-negotiation": negotiation
 } as const
 

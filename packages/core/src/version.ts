@@ -1,7 +1,9 @@
 /** Version rolling: the bits of a header's version that a miner may change (BIP323). */
 
-/** The 24 bits that BIP323 gives to miners. Stratum V1 miners may ask for fewer. */
+/** The 24 bits that BIP323 gives to miners (section 5.1). Stratum V1 miners may ask for fewer. */
 export const VERSION_MASK: i32 = 0x1fffffe0
+/** The 16 bits of BIP320, which older devices and Stratum V1 software still roll. */
+export const BIP320_VERSION_MASK: i32 = 0x1fffe000
 
 /** Whether `version` differs from the job's in bits of the mask alone. */
 export function isVersionRolledWithin(jobVersion: i32, version: i32, mask: i32): bool {

@@ -1,3 +1,4 @@
+import { Version } from "@sluice/core"
 import { describe, expect, it } from "vitest"
 import { builds, hex, put, take } from "./builds.ts"
 
@@ -110,6 +111,14 @@ const roots = [
 
 const GENESIS =
   "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d1dac2b7c"
+
+it("gives miners the 24 version bits of BIP323, among them the 16 of BIP320", () => {
+  const ones = (mask: number): number => mask.toString(2).replaceAll("0", "").length
+  expect(Version.VERSION_MASK).toBe(0x1fffffe0)
+  expect(ones(Version.VERSION_MASK)).toBe(24)
+  expect(ones(Version.BIP320_VERSION_MASK)).toBe(16)
+  expect(Version.BIP320_VERSION_MASK & ~Version.VERSION_MASK).toBe(0)
+})
 
 describe.each(builds)("as $name", (build) => {
   it.each(shares)("share $name: coinbase, root, header, hash, verdicts", (share) => {

@@ -97,8 +97,11 @@ export const checkOptions = (options: MinerOptions): Effect.Effect<void, MinerOp
   if (maxTarget !== undefined && maxTarget.length !== 32) {
     return refuse("maxTarget", `has 32 bytes, little-endian; got ${maxTarget.length}`)
   }
-  if (!Number.isInteger(minExtranonceSize) || minExtranonceSize < 0 || minExtranonceSize > 32) {
-    return refuse("minExtranonceSize", `is a number of bytes from 0 to 32; got ${minExtranonceSize}`)
+  if (!Number.isInteger(minExtranonceSize) || minExtranonceSize < 0 || minExtranonceSize > Mining.MAX_EXTRANONCE_SIZE) {
+    return refuse(
+      "minExtranonceSize",
+      `is a number of bytes from 0 to ${Mining.MAX_EXTRANONCE_SIZE}; got ${minExtranonceSize}`
+    )
   }
   if (channel === "extended" && requiresStandardJobs === true) {
     return refuse("requiresStandardJobs", "is not for an extended channel, which gets extended jobs only")

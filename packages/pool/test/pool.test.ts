@@ -7,6 +7,7 @@ import { FrameDialer } from "@sluice/transport"
 import { Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Pool, type PoolEvent, ShareLogError } from "../src/index.ts"
+import { setupFrame } from "@sluice/testing/setup-frame"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended, openStandard, TestClient } from "./test-client.ts"
 import {
@@ -327,22 +328,7 @@ describe("a connection", () => {
       const { dial } = yield* FrameDialer
       // Opens a channel and never reads again.
       const deaf = yield* dial(yield* PoolAddress)
-      yield* deaf.write([
-        Mining.protocol.toServer.encode({
-          _tag: "SetupConnection",
-          protocol: 0,
-          minVersion: 2,
-          maxVersion: 2,
-          flags: 0,
-          endpointHost: "",
-          endpointPort: 1,
-          vendor: "",
-          hardwareVersion: "",
-          firmware: "",
-          deviceId: ""
-        }),
-        Mining.protocol.toServer.encode(openExtended())
-      ])
+      yield* deaf.write([setupFrame({ endpointPort: 1 }), Mining.protocol.toServer.encode(openExtended())])
       yield* settle
       for (let id = 2; id < 40; id++) {
         yield* publish(template(id))

@@ -38,7 +38,7 @@ describe("a protocol with extensions", () => {
     expect(Buffer.from(encoded).toString("hex")).toBe(["010000080000", "0900", "0200", "0200", "bc4a"].join(""))
     expect(extended.toServer.decode(Frame.read(encoded)!)).toEqual(request)
     expect(extended.toServer.find(0x0001, 0x00)?.name).toBe("RequestExtensions")
-    expect(extended.toServer.find(0x0000, 0x00)?.name).toBe("SetupConnection")
+    expect(extended.toServer.find(0x0000, 0x10)?.name).toBe("OpenStandardMiningChannel")
     expect(extended.toClient.find(0x0001, 0x00)).toBeUndefined()
     expect(Mining.protocol.toServer.decode(Frame.read(encoded)!)).toBeUndefined()
   })

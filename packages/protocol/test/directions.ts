@@ -1,5 +1,6 @@
 /** Every message of every direction, for tests that are about all of them. */
 import {
+  Common,
   type Direction,
   ExtensionsNegotiation,
   JobDeclaration,
@@ -14,7 +15,11 @@ export type AnyDirection = Direction<{ readonly _tag: string }>
 
 const negotiation = Protocol.make({ id: 0, name: "", messages: ExtensionsNegotiation.messages })
 
+const setup = Common.setup as unknown as Readonly<Record<"toServer" | "toClient", AnyDirection>>
+
 export const directions: ReadonlyArray<readonly [name: string, direction: AnyDirection]> = [
+  ["setup to server", setup.toServer],
+  ["setup to client", setup.toClient],
   ["mining to server", Mining.protocol.toServer as unknown as AnyDirection],
   ["mining to client", Mining.protocol.toClient as unknown as AnyDirection],
   ["job declaration to server", JobDeclaration.protocol.toServer as unknown as AnyDirection],

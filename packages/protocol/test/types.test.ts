@@ -39,7 +39,6 @@ test("the unions are told apart by _tag", () => {
 
 test("each direction has its own messages", () => {
   expectTypeOf<Mining.ToServer["_tag"]>().toEqualTypeOf<
-    | "SetupConnection"
     | "OpenStandardMiningChannel"
     | "OpenExtendedMiningChannel"
     | "UpdateChannel"
@@ -49,7 +48,7 @@ test("each direction has its own messages", () => {
     | "SetCustomMiningJob"
   >()
   expectTypeOf<TemplateDistribution.ToServer["_tag"]>().toEqualTypeOf<
-    "SetupConnection" | "CoinbaseOutputConstraints" | "RequestTransactionData" | "SubmitSolution"
+    "CoinbaseOutputConstraints" | "RequestTransactionData" | "SubmitSolution"
   >()
   expectTypeOf<Extract<Mining.ToClient, { _tag: "CloseChannel" }>>().toEqualTypeOf<Mining.CloseChannel>()
   expectTypeOf<Extract<Mining.ToClient, { _tag: "SubmitSharesStandard" }>>().toEqualTypeOf<never>()

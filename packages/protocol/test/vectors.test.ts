@@ -1,11 +1,11 @@
 /** Bytes of other implementations, both ways. */
-import { type Direction, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
+import { Common, type Direction, Frame, Mining, Protocol, TemplateDistribution } from "@sluice/protocol"
 import { Schema } from "effect"
 import { describe, expect, test } from "vitest"
 import vectors from "./vectors/messages.json" with { type: "json" }
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
-const { toClient, toServer } = TemplateDistribution.protocol
+const { toClient, toServer } = Protocol.extend(TemplateDistribution.protocol, Common.setupMessages)
 
 describe.each(vectors)("$name of another implementation", (vector) => {
   const direction = (vector.to === "server" ? toServer : toClient) as Direction<{ readonly _tag: string }>

@@ -1,7 +1,8 @@
 /** All messages of the core protocols, both ways. */
-import type { ExtensionsNegotiation, JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
+import type { Common, ExtensionsNegotiation, JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 
 export type AnyMessage =
+  | Common.SetupMessage
   | Mining.ToServer
   | Mining.ToClient
   | JobDeclaration.ToServer

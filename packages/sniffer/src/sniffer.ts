@@ -9,7 +9,7 @@
  *
  * As a program between two others it is `relay`: that listens for clients, and dials the server through a sniffer.
  */
-import { EncodeError, Frame, type Message, type Protocol } from "@sluice/protocol"
+import { type Common, EncodeError, Frame, type Message, type Protocol } from "@sluice/protocol"
 import {
   Closed as TransportClosed,
   type DialError,
@@ -36,7 +36,7 @@ export interface SnifferOptions<ToServer = AnyMessage, ToClient = AnyMessage> {
    */
   readonly protocol?: Protocol<ToServer, ToClient>
   /** What becomes of each message; all pass. */
-  readonly rule?: Rule<ToServer | ToClient>
+  readonly rule?: Rule<Common.SetupMessage | ToServer | ToClient>
   /**
    * Told of everything before it goes on; what follows on the connection waits for it, so that nothing piles up and the
    * order of what is told is that of causes and effects.

@@ -8,6 +8,7 @@
 import {
   Common,
   DecodeError,
+  type Direction,
   ExtensionsNegotiation,
   Frame,
   JobDeclaration,
@@ -94,7 +95,7 @@ export class Wire {
     }
     seen.push(this.event(to, "replaced", bytes, message, at))
     for (const other of verdict.messages) {
-      const encoded = this.spoken![directionOf[to]].encode(other)
+      const encoded = this.encode(to, other)
       forward.push(encoded)
       seen.push(this.event(to, "added", encoded, other, at))
     }
@@ -111,12 +112,20 @@ export class Wire {
   }
 
   private decode(to: Side, frame: Frame): unknown {
+    const direction = directionOf[to]
     try {
-      return this.spoken?.[directionOf[to]].decode(frame) ?? NEGOTIATION[directionOf[to]].decode(frame)
+      const known = this.spoken && (this.spoken[direction].decode(frame) ?? Common.setup[direction].decode(frame))
+      return known ?? NEGOTIATION[direction].decode(frame)
     } catch (error) {
       if (error instanceof DecodeError) return undefined
       throw error
     }
+  }
+
+  private encode(to: Side, message: unknown): Uint8Array {
+    const setup: Direction<unknown> = Common.setup[directionOf[to]]
+    const isOfSetup = setup.messages.some(({ name }) => name === (message as { readonly _tag?: unknown })._tag)
+    return (isOfSetup ? setup : this.spoken![directionOf[to]]).encode(message)
   }
 
   private event(to: Side, fate: Fate, frame: Uint8Array, message: unknown, at: number): MessageSeen {

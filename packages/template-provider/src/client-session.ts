@@ -104,10 +104,6 @@ export const serveClient = Effect.fnUntraced(function* (
         return connection.send([machine.onRequest(message.templateId)])
       case "SubmitSolution":
         return onSolution(message)
-      default: {
-        const expected = "a message of the Template Distribution Protocol for its server"
-        return Effect.fail(new TemplateProtocolError({ section: "7", expected, actual: message._tag }))
-      }
     }
   }
 

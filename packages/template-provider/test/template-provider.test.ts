@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type NodeNotification, NodeNotifications, NodeUnreachable, NodeWarmingUp } from "@sluice/node"
 import { TemplateDistribution } from "@sluice/protocol"
+import { setupFrame } from "@sluice/testing/setup-frame"
 import { TemplateDialer } from "@sluice/transport"
 import { Effect, Fiber, Latch, Layer, PubSub, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -111,21 +112,7 @@ describe("a client", () => {
       const client = yield* connect()
       yield* client.constrain()
       yield* client.expectTip
-      yield* client.send([
-        {
-          _tag: "SetupConnection",
-          protocol: 2,
-          minVersion: 2,
-          maxVersion: 2,
-          flags: 0,
-          endpointHost: "memory",
-          endpointPort: 1,
-          vendor: "",
-          hardwareVersion: "",
-          firmware: "",
-          deviceId: ""
-        }
-      ])
+      yield* client.sendFrames([setupFrame({ protocol: 2 })])
       yield* Effect.flip(client.next)
     }).pipe(Effect.provide(fakeWorld()))
   )

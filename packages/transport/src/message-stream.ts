@@ -1,5 +1,5 @@
 /** A `FrameDuplex` after its setup as a `Connection`: frames to messages and back, a whole read or write at a time. */
-import { DecodeError, type Direction, EncodeError, type Frame } from "@sluice/protocol"
+import { Common, DecodeError, type Direction, EncodeError, type Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import { Allowance } from "./allowance.ts"
@@ -7,7 +7,7 @@ import type { Connection } from "./connection.ts"
 import type { ConnectionError } from "./error.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
 import { discardedMessages } from "./metrics.ts"
-import { SetupError } from "./setup-error.ts"
+import { RepeatedSetup, SetupError } from "./setup-error.ts"
 import { Idle, TransportError } from "./transport-error.ts"
 
 /** What a peer may do after SetupConnection. */
@@ -89,6 +89,12 @@ export const overFrames = <In, Out>(options: {
         }
         const message = incoming.decode(frame)
         if (message === undefined) {
+          if (isOfSetup(frame)) {
+            throw new SetupError({
+              remote: frames.remote,
+              reason: new RepeatedSetup({ messageType: frame.messageType })
+            })
+          }
           discarded++
           cost += 1 + frame.payload.length / 1024
         } else messages.push(message)
@@ -136,6 +142,10 @@ export const overFrames = <In, Out>(options: {
     standing: frames.standing
   }
 }
+
+const isOfSetup = ({ extensionType, messageType }: Frame): boolean =>
+  (Common.setup.toServer.find(extensionType, messageType) ?? Common.setup.toClient.find(extensionType, messageType)) !==
+  undefined
 
 const withinIdle = (frames: FrameDuplex, idleTimeout: Duration.Input | undefined): FrameDuplex["pull"] => {
   if (idleTimeout === undefined) return frames.pull

@@ -99,6 +99,13 @@ export class TooManySetupMessages extends error<TooManySetupMessages>("TooManySe
   }
 }
 
+/** A message of the setup came again, after the setup was through. */
+export class RepeatedSetup extends error<RepeatedSetup>("RepeatedSetup")("RepeatedSetup", { messageType: Schema.Int }) {
+  override get message(): string {
+    return `a message of the setup, type 0x${this.messageType.toString(16)}, came on a connection that is set up already`
+  }
+}
+
 /** The ends did not agree in SetupConnection (specification, section 3.6). */
 export class SetupError extends error<SetupError>("SetupError")("SetupError", {
   remote: Endpoint,
@@ -111,7 +118,8 @@ export class SetupError extends error<SetupError>("SetupError")("SetupError", {
     RefusedClient,
     RefusedByServer,
     MissingExtensions,
-    TooManySetupMessages
+    TooManySetupMessages,
+    RepeatedSetup
   ])
 }) {
   override get message(): string {

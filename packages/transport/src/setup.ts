@@ -134,8 +134,7 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
   ): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
     const { remote } = frames
     const [first, ...early] = yield* firstFrames(frames, timeout)
-    const client = yield* decodeFirst(protocol.toServer, first, "SetupConnection (0x0)", remote)
-    if (!isSetupConnection(client)) return yield* unexpected(first, "SetupConnection (0x0)", remote)
+    const client = yield* decodeFirst(Common.setup.toServer, first, "SetupConnection (0x0)", remote)
     const refusal = judge(client, remote)
     if (refusal !== undefined) {
       const { errorCode, flags, reason } = refusal
@@ -201,12 +200,11 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
       })
     ])
     const [first, ...early] = yield* firstFrames(frames, timeout)
-    const answer = yield* decodeFirst(protocol.toClient, first, expected, remote)
-    if (isSetupError(answer)) {
+    const answer = yield* decodeFirst(Common.setup.toClient, first, expected, remote)
+    if (answer._tag === "SetupConnection.Error") {
       const { errorCode, flags } = answer
       return yield* new SetupError({ remote, reason: new RefusedByServer({ errorCode, flags }) })
     }
-    if (!isSetupSuccess(answer)) return yield* unexpected(first, expected, remote)
     const { usedVersion } = answer
     if (usedVersion !== Common.PROTOCOL_VERSION) {
       const reason = new VersionMismatch({ minVersion: usedVersion, maxVersion: usedVersion })
@@ -228,8 +226,11 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
   })
 }
 
-/** A client always says who made it and of which version it is; no `deviceId` unless it is to be followed (3.6.1). */
-const SOFTWARE: Device = {
+/**
+ * The device description of a client that is this software. It always names vendor and version; a `deviceId`, by which a
+ * server could follow the device, is empty (3.6.1).
+ */
+export const SOFTWARE: Device = {
   vendor: "Sluice",
   hardwareVersion: "software",
   firmware: `sluice-${packageJson.version}`,
@@ -273,11 +274,3 @@ const unexpected = (frame: Frame, expected: string, remote: Endpoint) => {
     new SetupError({ remote, reason: new UnexpectedFirstMessage({ extensionType, messageType, expected }) })
   )
 }
-
-const hasTag = (message: unknown, tag: string): boolean =>
-  typeof message === "object" && message !== null && "_tag" in message && message._tag === tag
-const isSetupConnection = (message: unknown): message is Common.SetupConnection => hasTag(message, "SetupConnection")
-const isSetupSuccess = (message: unknown): message is Common.SetupConnectionSuccess =>
-  hasTag(message, "SetupConnection.Success")
-const isSetupError = (message: unknown): message is Common.SetupConnectionError =>
-  hasTag(message, "SetupConnection.Error")

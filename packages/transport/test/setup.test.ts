@@ -65,7 +65,7 @@ const answerOf = Effect.fnUntraced(function* (
 ) {
   yield* frames.write(sent)
   const [first] = yield* frames.pull
-  return Mining.protocol.toClient.decode(first)
+  return Common.setup.toClient.decode(first)
 })
 
 const serverOnly = (options: Setup.ServerOptions = {}) =>
@@ -207,7 +207,7 @@ describe("Setup, the client", () => {
         run((duplex) =>
           Effect.gen(function* () {
             const [first] = yield* duplex.pull
-            assert.deepStrictEqual(Mining.protocol.toServer.decode(first), {
+            assert.deepStrictEqual(Common.setup.toServer.decode(first), {
               ...SETUP,
               endpointHost: "memory",
               endpointPort: 1,
@@ -316,6 +316,26 @@ describe("a connection", () => {
       }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(serverOnly(), logTo(lines))))
       assert.strictEqual(lines.length, 1)
       assert.match(lines[0]!, /^Info .* ended: CloseChannel/)
+    })
+  )
+
+  it.effect.each([
+    ["SetupConnection", setupFrame()],
+    [
+      "SetupConnection.Success",
+      Common.SetupConnectionSuccess.codec.encode(Common.SetupConnectionSuccess.make({ usedVersion: 2, flags: 0 }))
+    ]
+  ] as const)("gives the messages before %s, which may not come again, then fails", ([, again]) =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      yield* Effect.gen(function* () {
+        const client = yield* connectRaw
+        yield* client.write([Mining.CloseChannel.codec.encode(closeChannel(1)), again])
+        assert.strictEqual((yield* client.pull).length, 1)
+        assert.strictEqual((yield* Effect.flip(client.pull)).reason._tag, "Closed")
+      }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(serverOnly(), logTo(lines))))
+      assert.strictEqual(lines.length, 1)
+      assert.match(lines[0]!, /^Info .* ended: .*a message of the setup, type 0x[01], came on a connection/)
     })
   )
 

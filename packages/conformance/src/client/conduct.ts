@@ -43,13 +43,14 @@ export class Conduct {
     ledger.note("client-extensions.negotiated", isCore, "no message of an extension that was not agreed on", name)
     if (!isCore) return undefined
     if (!isSetup) this.hasSpoken = true
-    const found = this.protocol.toServer.find(frame.extensionType, frame.messageType)
+    const found = isSetup ? Common.SetupConnection : this.protocol.toServer.find(frame.extensionType, frame.messageType)
     ledger.note("client-frames.direction", found !== undefined, "messages that go to the server", name)
     if (found === undefined) return undefined
     this.judgeBit(frame, found)
-    const message = this.decode(frame, found) as ToServer | undefined
-    if (message?._tag === "SetupConnection") this.judgeSetup(message)
-    return message
+    const message = this.decode(frame, found)
+    if (!isSetup) return message as ToServer | undefined
+    if (message !== undefined) this.judgeSetup(message as Common.SetupConnection)
+    return undefined
   }
 
   /** The server answers SetupConnection now; before that the client has to wait. */

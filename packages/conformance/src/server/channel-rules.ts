@@ -21,7 +21,6 @@ const rule = serverRule("mining")
 const KINDS = ["standard", "extended"] as const
 const A = { standard: "a standard", extended: "an extended" } as const
 const SECTION_OF_SUCCESS = { standard: "5.3.3", extended: "5.3.5" } as const
-const MAX_EXTRANONCE = Mining.MAX_EXTRANONCE_SIZE
 
 /** The server refuses to open; what it does instead is a broken rule. */
 const refusesToOpen = (kind: ChannelKind, options: Parameters<typeof openFrame>[2], flags = 0): Rule["check"] =>
@@ -94,7 +93,7 @@ export const channelRules: ReadonlyArray<Rule> = [
       const { peer } = yield* setUpFor(kit, "extended")
       const { extranoncePrefix, extranonceSize } = asExtended(yield* openOn(kit, peer, "extended"))
       const size = extranoncePrefix.length + extranonceSize
-      yield* insist(size <= MAX_EXTRANONCE, "at most 32 bytes", `${size}`)
+      yield* insist(size <= Mining.MAX_EXTRANONCE_SIZE, `at most ${Mining.MAX_EXTRANONCE_SIZE} bytes`, `${size}`)
     })
   ),
 

@@ -2,7 +2,7 @@
 import { type ClientEvent, ProtocolViolation, SERVER_RULES, type ServerRule } from "@sluice/channels"
 import { MiningDevice } from "@sluice/core"
 import { DeviceModule, type DeviceModuleEvent } from "@sluice/embedded"
-import type { Entropy } from "@sluice/noise"
+import { type Entropy, handshakeFailure } from "@sluice/noise"
 import { Mining, printable } from "@sluice/protocol"
 import {
   type ConnectionError,
@@ -10,10 +10,10 @@ import {
   type Dialer,
   type Duplex,
   formatEndpoint,
-  type ServerAddress
+  type ServerAddress,
+  Setup
 } from "@sluice/transport"
 import { Clock, Duration, Effect } from "effect"
-import packageJson from "../../package.json" with { type: "json" }
 import { DeviceError } from "./device-error.ts"
 import { DeviceEvents, messageName } from "./device-events.ts"
 import { type Session, SessionError, type SessionOptions } from "../session.ts"
@@ -39,7 +39,7 @@ export const dialDevice = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const module = new DeviceModule(bytes, { maxPayload })
-  const { firmware, hardwareVersion, vendor, deviceId } = { ...SOFTWARE, ...device }
+  const { firmware, hardwareVersion, vendor, deviceId } = { ...Setup.SOFTWARE, ...device }
   module.configure({
     user: options.user,
     vendor,
@@ -82,14 +82,6 @@ export const dialDevice = Effect.fnUntraced(function* (
     }
   })
 })
-
-/** A client always says who made it and of which version it is; no `deviceId` unless it is to be followed (3.6.1). */
-const SOFTWARE: Device = {
-  vendor: "Sluice",
-  hardwareVersion: "software",
-  firmware: `sluice-${packageJson.version}`,
-  deviceId: ""
-}
 
 /** The module and its socket. */
 class Link {
@@ -173,20 +165,9 @@ const failureOf = (
     const message = `${messageTag} breaks "${ruleName}" (section ${section})`
     return Effect.fail(new ProtocolViolation({ rule: ruleName, section, messageTag, message }))
   }
-  const why = ruleName === "noise-handshake" ? `: ${HANDSHAKE_CODES[detail] ?? `code ${detail}`}` : ""
+  const why = ruleName === "noise-handshake" ? `: ${handshakeFailure(detail)}` : ""
   const message = `${name}: ${messageTag} breaks "${ruleName}" (section ${section})${why}`
   return Effect.fail(new DeviceError({ rule: ruleName, message }))
 }
 
 const isServerRule = (rule: string): rule is ServerRule => rule in SERVER_RULES
-
-/** What core's HANDSHAKE_ codes mean to who has to act on them. */
-const HANDSHAKE_CODES: Readonly<Record<number, string>> = {
-  4: "a key that is none",
-  5: "it does not speak Noise as Stratum V2 does, or the bytes were changed",
-  6: "the certificate was changed on its way",
-  7: "a certificate of another version",
-  8: "its certificate is not signed by the authority whose key is in the address",
-  9: "its certificate is not yet valid; is this clock right?",
-  10: "its certificate is over; is this clock right?"
-}

@@ -1,5 +1,6 @@
 /** All messages and TLVs that are declared, for tools that look at frames without a connection. */
 import type { Extension } from "../extension.ts"
+import * as Common from "../messages/common.ts"
 import * as ExtensionsNegotiation from "../messages/extensions-negotiation.ts"
 import * as JobDeclaration from "../messages/job-declaration.ts"
 import type { Message } from "../message.ts"
@@ -47,7 +48,7 @@ const makeList = (options: CatalogueOptions): ReadonlyArray<Listed> => {
   const listed = new Map<Message, ProtocolName>()
   for (const name of names) {
     const { toClient, toServer } = protocols[name]
-    for (const message of [...toServer.messages, ...toClient.messages, ...ofExtensions]) {
+    for (const message of [...Common.setupMessages, ...toServer.messages, ...toClient.messages, ...ofExtensions]) {
       if (!listed.has(message)) listed.set(message, name)
     }
   }

@@ -1,4 +1,8 @@
-/** The messages that all protocols share (specification, section 3.6). */
+/**
+ * The messages that all protocols share (specification, section 3.6): those of the setup, which no protocol has among its
+ * own, and two that a connected server sends.
+ */
+import { makeDirection } from "../direction.ts"
 import { Message } from "../message.ts"
 import { Str0_255, U16, U32, U8 } from "../codec/wire.ts"
 
@@ -50,6 +54,16 @@ export const SetupConnectionError = Message.make("SetupConnection.Error", {
   fields: { flags: U32, errorCode: Str0_255 }
 })
 export type SetupConnectionError = typeof SetupConnectionError.Type
+
+/** The messages of the setup, for tools that read a connection from its first frame: `Protocol.extend(protocol, setupMessages)`. */
+export const setupMessages = [SetupConnection, SetupConnectionSuccess, SetupConnectionError] as const
+export type SetupMessage = (typeof setupMessages)[number]["Type"]
+
+/** The setup, which comes before the messages of any protocol. */
+export const setup = {
+  toServer: makeDirection<SetupConnection>([SetupConnection]),
+  toClient: makeDirection<SetupConnectionSuccess | SetupConnectionError>([SetupConnectionSuccess, SetupConnectionError])
+}
 
 /** The far end of a channel is another one now: what extensions know of it no longer holds. */
 export const ChannelEndpointChanged = Message.make("ChannelEndpointChanged", {

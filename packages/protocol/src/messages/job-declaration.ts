@@ -3,7 +3,7 @@
  * pool's server, the JDS. Hashes are 32 bytes as on the wire, little-endian; times are seconds since 1970. No message of it
  * is for a channel.
  */
-import { Reconnect, SetupConnection, SetupConnectionError, SetupConnectionSuccess } from "./common.ts"
+import { Reconnect } from "./common.ts"
 import { Message } from "../message.ts"
 import { type MessagesTo, Protocol } from "../protocol.ts"
 import { B0_16M, B0_255, B0_32, B0_64K, Seq0_64K, Str0_255, U16, U256, U32 } from "../codec/wire.ts"
@@ -101,9 +101,6 @@ export const PushSolution = Message.make("PushSolution", {
 export type PushSolution = typeof PushSolution.Type
 
 const messages = [
-  SetupConnection,
-  SetupConnectionSuccess,
-  SetupConnectionError,
   Reconnect,
   AllocateMiningJobToken,
   AllocateMiningJobTokenSuccess,

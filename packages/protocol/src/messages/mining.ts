@@ -2,13 +2,7 @@
  * The Mining Protocol (specification, section 5.3). Targets, hashes and merkle nodes are 32 bytes as on the wire,
  * little-endian; times are seconds since 1970.
  */
-import {
-  ChannelEndpointChanged,
-  Reconnect,
-  SetupConnection,
-  SetupConnectionError,
-  SetupConnectionSuccess
-} from "./common.ts"
+import { ChannelEndpointChanged, Reconnect } from "./common.ts"
 import { Message } from "../message.ts"
 import { type MessagesTo, Protocol } from "../protocol.ts"
 import {
@@ -36,12 +30,7 @@ export const REQUIRES_VERSION_ROLLING = 1 << 2
 export const REQUIRES_FIXED_VERSION = 1 << 0
 export const REQUIRES_EXTENDED_CHANNELS = 1 << 1
 
-/** The 24 bits of a block's version that may be rolled (section 5.1, BIP323). */
-export const VERSION_ROLLING_MASK = 0x1fffffe0
-/** The 16 bits of BIP320, which older devices and Stratum V1 software still roll. */
-export const BIP320_VERSION_ROLLING_MASK = 0x1fffe000
-
-/** A full extranonce, prefix and all, has at most this many bytes. */
+/** The most bytes that a full extranonce has, its prefix included (section 5.1). */
 export const MAX_EXTRANONCE_SIZE = 32
 
 export const OpenStandardMiningChannel = Message.make("OpenStandardMiningChannel", {
@@ -267,9 +256,6 @@ export const SetGroupChannel = Message.make("SetGroupChannel", {
 export type SetGroupChannel = typeof SetGroupChannel.Type
 
 const messages = [
-  SetupConnection,
-  SetupConnectionSuccess,
-  SetupConnectionError,
   ChannelEndpointChanged,
   Reconnect,
   OpenStandardMiningChannel,

@@ -2,7 +2,7 @@
  * The Template Distribution Protocol (specification, section 7). Hashes and targets are 32 bytes as on the wire,
  * little-endian; amounts are satoshis; times are seconds since 1970. No message of it is for a channel.
  */
-import { Reconnect, SetupConnection, SetupConnectionError, SetupConnectionSuccess } from "./common.ts"
+import { Reconnect } from "./common.ts"
 import { Message } from "../message.ts"
 import { type MessagesTo, Protocol } from "../protocol.ts"
 import { B0_16M, B0_255, B0_64K, Bool, Seq0_255, Seq0_64K, Str0_255, U16, U256, U32, U64 } from "../codec/wire.ts"
@@ -93,9 +93,6 @@ export const SubmitSolution = Message.make("SubmitSolution", {
 export type SubmitSolution = typeof SubmitSolution.Type
 
 const messages = [
-  SetupConnection,
-  SetupConnectionSuccess,
-  SetupConnectionError,
   Reconnect,
   CoinbaseOutputConstraints,
   NewTemplate,
