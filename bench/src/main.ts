@@ -27,7 +27,8 @@ const groups: Record<string, () => Promise<Group>> = {
   messages: () => import("./all-messages.ts"),
   curve: () => import("./curve.ts"),
   pool: () => import("./pool.ts"),
-  templates: () => import("./templates.ts")
+  templates: () => import("./templates.ts"),
+  v1: () => import("./v1.ts")
 }
 
 /** What takes longer is run by its name only. */

@@ -1,0 +1,455 @@
+/**
+ * A pool's end of one miner's connection: a pure machine. Lines and the time in, events out; calls of the layer above in,
+ * lines out (`takeLines`). It reads no clock and no socket.
+ *
+ * It decides what the protocol decides: the order of the handshake, which job, difficulty and extranonce hold, what a
+ * submit refers to, and that every request has one answer. Whether a share is good is for the layer above.
+ *
+ * Order: answers of the handshake leave in the order of their requests, and nothing else is sent before the answer to
+ * subscribe, because miners take the next line for it. A difficulty and an extranonce wait for the next job.
+ */
+import type { Schema } from "effect"
+import { describeValue, excerpt, FloodError, type LineError, ParamsError, SilenceError } from "../error.ts"
+import type { EncodedLine, Line } from "../line/line.ts"
+import { readAnswerId, readRequestId, type Refusal, refusalLine, type RequestId } from "../message/answer.ts"
+import { MINIMUM_DIFFICULTY, SUBSCRIBE_EXTRANONCE, VERSION_ROLLING } from "../message/configuration.ts"
+import { JOB_NOT_FOUND, NOT_SUBSCRIBED, OTHER, UNAUTHORIZED_WORKER } from "../message/error-code.ts"
+import type { Subscription } from "../message/subscription.ts"
+import * as ToClient from "../message/to-client.ts"
+import * as ToServer from "../message/to-server.ts"
+import { wholeDifficulty } from "../work/difficulty.ts"
+import { BIP320_MASK, BIP323_MASK, versionOf } from "../work/version-bits.ts"
+import type { Closing, ServerEvent } from "./event.ts"
+import { HandshakeQueue } from "./handshake-queue.ts"
+import { HeldJobs } from "./held-jobs.ts"
+import type { Job } from "./job.ts"
+import { type Answer, answerLine, Request } from "./request.ts"
+
+export interface ServerOptions {
+  /** Version bits that miners may roll, within BIP323; 0 for none. Default BIP320's, which all firmware knows. */
+  readonly versionMask?: number
+  /** How many jobs a miner may submit shares for. Default 16. */
+  readonly maxJobs?: number
+  /** How many workers one connection may name. Default 32. */
+  readonly maxWorkers?: number
+  /** How many requests of the handshake may wait for their answers; more end the connection. Default 64. */
+  readonly maxWaiting?: number
+  /** How many shares may wait for their answers; more are refused. Default 1024. */
+  readonly maxUnansweredShares?: number
+  /** After how long a silence a ping is sent: some firmware gives up after 60 s. Default 30,000. */
+  readonly keepAliveMs?: number
+  /** How long a miner may take to subscribe. Default 15,000. */
+  readonly subscribeWithinMs?: number
+}
+
+export class ServerConnection<Work> {
+  readonly #options: Required<Omit<ServerOptions, "versionMask">>
+  readonly #openedAt: number
+  #sentAt: number
+  #events: Array<ServerEvent<Work>> = []
+  #lines: Array<EncodedLine> = []
+  #closing = false
+
+  readonly #handshake: HandshakeQueue
+  #unansweredShares = 0
+  /** The id of the request for the miner's version while it is unanswered. */
+  #versionRequest: number | undefined
+  #nextId = 1
+
+  readonly #workers = new Set<string>()
+  /** Of the last good share: comparing one name is faster than hashing it. */
+  #lastWorker: string | undefined
+  #understandsExtranonce = false
+  #allowedMask: number
+  /** The mask that the miner asked for, undefined where it did not ask. */
+  #askedMask: number | undefined
+  #subscription: Subscription | undefined
+  /** The subscription that the miner knows of: undefined until its answer has left. */
+  #toldSubscription: Subscription | undefined
+
+  readonly #jobs: HeldJobs<Work>
+  #job: Job<Work> | undefined
+  #difficulty = 1
+  #toldDifficulty: number | undefined
+
+  /** `now` in milliseconds. */
+  constructor(now: number, options: ServerOptions = {}) {
+    this.#openedAt = now
+    this.#sentAt = now
+    this.#options = {
+      maxJobs: options.maxJobs ?? 16,
+      maxWorkers: options.maxWorkers ?? 32,
+      maxWaiting: options.maxWaiting ?? 64,
+      maxUnansweredShares: options.maxUnansweredShares ?? 1024,
+      keepAliveMs: options.keepAliveMs ?? 30_000,
+      subscribeWithinMs: options.subscribeWithinMs ?? 15_000
+    }
+    this.#allowedMask = (options.versionMask ?? BIP320_MASK) & BIP323_MASK
+    this.#handshake = new HandshakeQueue(this.#options.maxWaiting)
+    this.#jobs = new HeldJobs(this.#options.maxJobs)
+  }
+
+  /** The workers that were authorized. */
+  get workers(): ReadonlySet<string> {
+    return this.#workers
+  }
+
+  /** Whether the miner understands another extranonce1 without a new connection. */
+  get understandsExtranonce(): boolean {
+    return this.#understandsExtranonce
+  }
+
+  /** The version bits that a miner's shares may roll. */
+  get versionMask(): number {
+    return (this.#askedMask ?? 0xffffffff) & this.#allowedMask
+  }
+
+  /** The lines of one read. After `Closing`, always the last event, nothing more is looked at. */
+  receive(lines: ReadonlyArray<Line>): ReadonlyArray<ServerEvent<Work>> {
+    for (const line of lines) {
+      if (this.#closing) break
+      this.#receive(line)
+    }
+    return this.#takeEvents()
+  }
+
+  /** What the reader of lines failed with: it is told to the miner, and the connection ends. */
+  fail(error: LineError): ReadonlyArray<ServerEvent<Work>> {
+    if (!this.#closing) {
+      this.#lines.push(refusalLine(null, { code: OTHER, text: error.message }))
+      this.#close(error)
+    }
+    return this.#takeEvents()
+  }
+
+  /** To be called from time to time: sends a ping after a silence, and ends a connection that does not subscribe. */
+  tick(now: number): ReadonlyArray<ServerEvent<Work>> {
+    if (this.#subscription !== undefined) {
+      if (now - this.#sentAt >= this.#options.keepAliveMs) this.#send(ToClient.PoolPing.line(null, {}))
+    } else if (
+      this.#handshake.find("subscribe") === undefined &&
+      now - this.#openedAt >= this.#options.subscribeWithinMs
+    ) {
+      this.#close(new SilenceError({ awaited: ToServer.Subscribe.name, waitedMs: now - this.#openedAt }))
+    }
+    return this.#takeEvents()
+  }
+
+  /** The lines to be sent, in one write (`joinLines`). */
+  takeLines(now: number): ReadonlyArray<EncodedLine> {
+    const lines = this.#lines
+    if (lines.length === 0) return lines
+    this.#lines = []
+    this.#sentAt = now
+    return lines
+  }
+
+  /** Answers `Subscribe`; the job that was given so far follows the answer. */
+  answerSubscribe(request: Request, subscription: Subscription): void {
+    if (request.answer !== undefined) return
+    this.#subscription = subscription
+    this.#answer(request, { result: ToServer.Subscribe.result!.write(subscription) })
+  }
+
+  /** Answers `Authorize` or `Submit` with true. */
+  accept(request: Request): void {
+    if (request.answer !== undefined) return
+    if (request.kind === "authorize") this.#workers.add(request.worker)
+    this.#answer(request, accepted)
+  }
+
+  /** Answers a request with an error of `ErrorCode`. */
+  refuse(request: Request, refusal: Refusal): void {
+    if (request.answer === undefined) this.#answer(request, { refusal })
+  }
+
+  /** The difficulty of later jobs; whole from 1 up, rounded down. */
+  setDifficulty(difficulty: number): void {
+    this.#difficulty = wholeDifficulty(difficulty)
+  }
+
+  /**
+   * Another extranonce1 for later jobs. A miner that does not understand that is told to connect again: then this is
+   * false, and the connection is to be closed when its lines are sent.
+   */
+  setExtranonce(extranonce1: Uint8Array, extranonce2Size: number): boolean {
+    if (this.#subscription === undefined) return true
+    if (!this.#understandsExtranonce) {
+      this.reconnect()
+      return false
+    }
+    this.#subscription = { ...this.#subscription, extranonce1, extranonce2Size }
+    return true
+  }
+
+  /** Other version bits for later jobs, within BIP323; told to a miner that asked for some. */
+  setVersionMask(mask: number): void {
+    const before = this.versionMask
+    this.#allowedMask = mask & BIP323_MASK
+    if (this.#askedMask === undefined || this.#toldSubscription === undefined || this.versionMask === before) return
+    this.#send(ToClient.SetVersionMask.line(null, { mask: this.versionMask }))
+  }
+
+  /** The job to work on now. Before the miner has subscribed only the latest is kept. */
+  notify(job: Job<Work>): void {
+    this.#job = job
+    if (this.#toldSubscription !== undefined) this.#announce(job)
+  }
+
+  /** Asks for the name of the miner's software; `DeviceVersion` follows if it answers. */
+  askVersion(): void {
+    if (this.#toldSubscription === undefined || this.#versionRequest !== undefined) return
+    this.#versionRequest = this.#nextId++
+    this.#send(ToClient.GetVersion.line(this.#versionRequest, {}))
+  }
+
+  showMessage(text: string): void {
+    if (this.#toldSubscription !== undefined) this.#send(ToClient.ShowMessage.line(null, { text }))
+  }
+
+  /**
+   * Tells the miner to connect again, to the same address unless another is given. The connection is to be closed when its
+   * lines are sent.
+   */
+  reconnect(host?: string, port?: number, waitSeconds?: number): void {
+    this.#send(ToClient.Reconnect.line(null, { host, port, waitSeconds }))
+    this.#closing = true
+  }
+
+  #receive(line: Line): void {
+    const { method } = line
+    if (typeof method !== "string") return this.#receiveAnswer(line)
+    const id = readRequestId(line.id)
+    if (id === undefined) {
+      const error = { field: "id", expected: "a number, a short string or null", actual: describeValue(line.id) }
+      return this.#refuseNow(undefined, method, OTHER, new ParamsError({ method: method.slice(0, 64), ...error }))
+    }
+    if (method === "mining.submit") return this.#submit(id, line.params)
+    const known = methods.get(method)
+    if (known === undefined) {
+      return this.#refuseNow(id, method, OTHER, `unknown method ${excerpt(method)}`)
+    }
+    const message = known.read(line.params)
+    if (message instanceof ParamsError) return this.#refuseNow(id, known.name, OTHER, message)
+    this.#handle(id, message)
+  }
+
+  #handle(id: RequestId | null, message: ToServer.ToServer): void {
+    switch (message._tag) {
+      case "mining.configure":
+        return this.#configure(id, message)
+      case "mining.subscribe":
+        return this.#subscribe(id, message)
+      case "mining.authorize":
+        return this.#authorize(id, message)
+      case "mining.suggest_difficulty":
+        this.#events.push({ _tag: "Suggested", difficulty: message.difficulty, target: undefined })
+        return this.#answerNow(id, true)
+      case "mining.suggest_target":
+        this.#events.push({ _tag: "Suggested", difficulty: undefined, target: message.target })
+        return this.#answerNow(id, true)
+      case "mining.extranonce.subscribe":
+        this.#understandsExtranonce = true
+        return this.#answerNow(id, true)
+      case "mining.multi_version":
+        return this.#answerNow(id, this.#allowedMask !== 0)
+      case "mining.get_transactions":
+        return this.#refuseNow(id, message._tag, OTHER, "the transactions of a job are not known here")
+      case "mining.ping":
+        return this.#answerNow(id, "pong")
+      case "pong":
+      case "mining.submit":
+        return
+    }
+  }
+
+  #configure(id: RequestId | null, { extensions, options }: ToServer.Configure): void {
+    const asks = (extension: string): true | undefined => (extensions.includes(extension) ? true : undefined)
+    const minimumDifficulty = asks(MINIMUM_DIFFICULTY) && options?.minimumDifficulty
+    if (asks(SUBSCRIBE_EXTRANONCE)) this.#understandsExtranonce = true
+    if (asks(VERSION_ROLLING)) this.#askedMask = options?.versionRollingMask ?? 0xffffffff
+    const versionMask = this.#askedMask === undefined ? 0 : this.versionMask
+    this.#events.push({
+      _tag: "Configured",
+      versionMask,
+      minimumDifficulty,
+      hardwareVersion: options?.hardwareVersion,
+      softwareVersion: options?.softwareVersion,
+      hardwareId: options?.hardwareId
+    })
+    const result = {
+      versionRolling: asks(VERSION_ROLLING) && versionMask !== 0,
+      versionRollingMask: asks(VERSION_ROLLING) && versionMask !== 0 ? versionMask : undefined,
+      minimumDifficulty: asks(MINIMUM_DIFFICULTY),
+      subscribeExtranonce: asks(SUBSCRIBE_EXTRANONCE)
+    }
+    this.#answerNow(id, ToServer.Configure.result!.write(result))
+  }
+
+  #subscribe(id: RequestId | null, { session, userAgent }: ToServer.Subscribe): void {
+    const known = this.#subscription
+    if (known !== undefined) return this.#answerNow(id, ToServer.Subscribe.result!.write(known))
+    const request = this.#wait("subscribe", id)
+    if (request !== undefined) this.#events.push({ _tag: "Subscribe", request, userAgent, session })
+  }
+
+  #authorize(id: RequestId | null, { password = "", worker }: ToServer.Authorize): void {
+    if (this.#workers.has(worker)) return this.#answerNow(id, true)
+    if (this.#workers.size + this.#handshake.count("authorize") >= this.#options.maxWorkers) {
+      const text = `expected at most ${this.#options.maxWorkers} workers on one connection; got one more`
+      return this.#refuseNow(id, ToServer.Authorize.name, UNAUTHORIZED_WORKER, text)
+    }
+    const request = this.#wait("authorize", id, worker)
+    if (request !== undefined) this.#events.push({ _tag: "Authorize", request, worker, password })
+  }
+
+  #submit(id: RequestId | null, params: unknown): void {
+    const message = ToServer.Submit.read(params)
+    if (message instanceof ParamsError) return this.#refuseShare(id, OTHER, message)
+    const { extranonce2, jobId, nonce, ntime, versionBits, worker } = message
+    if (this.#subscription === undefined) return this.#refuseShare(id, NOT_SUBSCRIBED, "not subscribed")
+    if (worker !== this.#lastWorker && !this.#workers.has(worker)) {
+      return this.#refuseShare(id, UNAUTHORIZED_WORKER, `worker ${excerpt(worker)} is not authorized`)
+    }
+    const held = this.#jobs.get(jobId)
+    if (held === undefined) return this.#refuseShare(id, JOB_NOT_FOUND, "job not found, or stale")
+    if (extranonce2.length !== held.extranonce2Size) {
+      const text = `expected ${held.extranonce2Size} bytes of extranonce2; got ${extranonce2.length}`
+      return this.#refuseShare(id, OTHER, text)
+    }
+    const version = versionOf(held.job.notify.version, held.versionMask, versionBits)
+    if (version === undefined) {
+      const text = `expected version bits within ${held.versionMask.toString(16)}; got ${versionBits!.toString(16)}`
+      return this.#refuseShare(id, OTHER, text)
+    }
+    if (this.#unansweredShares >= this.#options.maxUnansweredShares) {
+      return this.#refuseShare(id, OTHER, `${this.#unansweredShares} shares wait for an answer`)
+    }
+    this.#lastWorker = worker
+    this.#unansweredShares++
+    const request = new Request("share", id, worker)
+    this.#events.push({ _tag: "Submit", request, worker, held, extranonce2, ntime, nonce, version })
+  }
+
+  /** An answer to a request of ours, or a line that is nothing. Answers that nobody waits for are ignored: pings have some. */
+  #receiveAnswer(line: Line): void {
+    if (line.result === undefined && line.error === undefined) {
+      const id = readRequestId(line.id)
+      const actual = describeValue(line.method)
+      const error = new ParamsError({ method: "request", field: "method", expected: "a text", actual })
+      return this.#refuseNow(id, "request", OTHER, error)
+    }
+    const id = readAnswerId(line.id)
+    if (id === undefined || id !== this.#versionRequest) return
+    this.#versionRequest = undefined
+    if (typeof line.result === "string") this.#events.push({ _tag: "DeviceVersion", version: line.result })
+  }
+
+  #announce(job: Job<Work>): void {
+    const { extranonce1, extranonce2Size } = this.#subscription!
+    const moved = this.#toldSubscription !== this.#subscription
+    if (moved) {
+      this.#toldSubscription = this.#subscription
+      this.#send(ToClient.SetExtranonce.line(null, { extranonce1, extranonce2Size }))
+    }
+    const difficulty = this.#difficulty
+    const before = this.#toldDifficulty
+    if (before !== difficulty) {
+      this.#toldDifficulty = difficulty
+      this.#send(ToClient.SetDifficulty.line(null, { difficulty }))
+    }
+    // ESP-Miner applies another extranonce at once, to old jobs too: a clean job makes it drop them.
+    this.#send(job.line(job.notify.clean || moved))
+    const easiestDifficulty = Math.min(difficulty, before ?? difficulty)
+    const { versionMask } = this
+    this.#jobs.add({ job, extranonce1, extranonce2Size, difficulty, easiestDifficulty, versionMask })
+  }
+
+  /** A request for the layer above; undefined where another like it waits for its answer already, or too many do. */
+  #wait(kind: "subscribe" | "authorize", id: RequestId | null, worker = ""): Request | undefined {
+    const first = this.#handshake.find(kind, worker)
+    const request = new Request(kind, id, worker)
+    if (!this.#queue(request)) return undefined
+    if (first === undefined) return request
+    ;(first.repeats ??= []).push(request)
+    return undefined
+  }
+
+  /** Keeps the request's place in the order of answers. */
+  #queue(request: Request): boolean {
+    if (this.#handshake.add(request)) return true
+    this.#close(new FloodError({ limit: this.#options.maxWaiting }))
+    return false
+  }
+
+  #answerNow(id: RequestId | null, result: Schema.Json): void {
+    this.#answerInTurn(id, { result })
+  }
+
+  #refuseNow(id: RequestId | null | undefined, method: string, code: number, reason: ParamsError | string): void {
+    this.#events.push({ _tag: "Refused", method: method.slice(0, 64), code, reason })
+    const refusal = { code, text: typeof reason === "string" ? reason : reason.message }
+    // An id that cannot be sent back is answered all the same, for whoever reads the log.
+    if (id === undefined) return this.#send(refusalLine(null, refusal))
+    this.#answerInTurn(id, { refusal })
+  }
+
+  #refuseShare(id: RequestId | null, code: number, reason: ParamsError | string): void {
+    this.#events.push({ _tag: "Refused", method: ToServer.Submit.name, code, reason })
+    if (id !== null) this.#send(refusalLine(id, { code, text: typeof reason === "string" ? reason : reason.message }))
+  }
+
+  #answerInTurn(id: RequestId | null, answer: Answer): void {
+    if (id === null) return
+    if (this.#handshake.isEmpty) return this.#send(answerLine(id, answer))
+    const request = new Request("other", id)
+    request.answer = answer
+    this.#queue(request)
+  }
+
+  #answer(request: Request, answer: Answer): void {
+    request.answer = answer
+    if (request.kind === "share") {
+      this.#unansweredShares--
+      if (request.id !== null) this.#send(answerLine(request.id, answer))
+      return
+    }
+    for (const repeat of request.repeats ?? []) repeat.answer = answer
+    const subscribed = this.#sendAnswered()
+    if (!subscribed || this.#toldSubscription !== undefined) return
+    this.#toldSubscription = this.#subscription
+    if (this.#job !== undefined) this.#announce(this.#job)
+  }
+
+  /** Sends the answers whose turn it is; gives whether the miner has now the answer to its subscribe. */
+  #sendAnswered(): boolean {
+    let subscribed = false
+    for (const { answer, id, kind } of this.#handshake.takeAnswered()) {
+      if (id !== null) this.#send(answerLine(id, answer!))
+      if (kind === "subscribe" && "result" in answer!) subscribed = true
+    }
+    return subscribed
+  }
+
+  #send(line: EncodedLine): void {
+    if (!this.#closing) this.#lines.push(line)
+  }
+
+  #close(reason: Closing["reason"]): void {
+    this.#closing = true
+    this.#events.push({ _tag: "Closing", reason })
+  }
+
+  #takeEvents(): ReadonlyArray<ServerEvent<Work>> {
+    const events = this.#events
+    if (events.length > 0) this.#events = []
+    return events
+  }
+}
+
+const accepted: Answer = { result: true }
+
+/** The methods of miners by every name that they have. */
+const methods = new Map<string, { readonly name: string; read(params: unknown): ToServer.ToServer | ParamsError }>(
+  ToServer.toServer.flatMap((method) => [method.name, ...method.aliases].map((name) => [name, method] as const))
+)

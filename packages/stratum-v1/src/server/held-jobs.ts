@@ -1,0 +1,32 @@
+/** The last jobs of one connection, by their ids: a submit may refer to any of them. */
+import type { HeldJob } from "./job.ts"
+
+export class HeldJobs<Work> {
+  readonly #max: number
+  readonly #jobs = new Map<string, HeldJob<Work>>()
+  /** Most shares are for it: comparing one id is faster than hashing it. */
+  #newest: HeldJob<Work> | undefined
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get(jobId: string): HeldJob<Work> | undefined {
+    return jobId === this.#newest?.job.notify.jobId ? this.#newest : this.#jobs.get(jobId)
+  }
+
+  /** A clean job makes all others stale; else the oldest is forgotten where there are too many. */
+  add(held: HeldJob<Work>): void {
+    const { clean, jobId } = held.job.notify
+    if (clean) this.#jobs.clear()
+    // An id that is used again becomes the newest.
+    this.#jobs.delete(jobId)
+    this.#jobs.set(jobId, held)
+    this.#newest = held
+    if (this.#jobs.size <= this.#max) return
+    for (const oldest of this.#jobs.keys()) {
+      this.#jobs.delete(oldest)
+      return
+    }
+  }
+}
