@@ -5,7 +5,7 @@
  * `start` sends configure and subscribe; workers are authorized when subscribe is answered, as some pools insist. A
  * difficulty, an extranonce and a version mask hold from the next notify on, so that each job comes with its own.
  */
-import { compareU256 } from "@sluice/core"
+import { Target } from "@sluice/core"
 import { excerpt, type LineError, ParamsError, RefusedError, SilenceError } from "../error.ts"
 import type { Line } from "../line/line.ts"
 import { readAnswerId, readRefusal, readRequestId, type Refusal, refusalLine, resultLine } from "../message/answer.ts"
@@ -213,7 +213,7 @@ export class ClientConnection {
   }
 
   #isPrevHash(hash: Uint8Array): boolean {
-    return this.#prevHash !== undefined && compareU256(this.#prevHash, 0, hash, 0) === 0
+    return this.#prevHash !== undefined && Target.compareU256(this.#prevHash, 0, hash, 0) === 0
   }
 
   /** Only bits that were asked for: a pool that says more means that it would allow them. */
