@@ -70,7 +70,10 @@ export const serveClient = Effect.fnUntraced(function* (
       }
       const frames = yield* Effect.try({
         try: () => machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe()),
-        catch: (error) => error as TemplateProtocolError
+        catch: (error) => {
+          if (error instanceof TemplateProtocolError) return error
+          throw error
+        }
       })
       if (frames.length > 0) {
         outbox.putTip(frames, undefined)

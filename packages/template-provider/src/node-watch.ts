@@ -18,11 +18,13 @@ import {
   NodeRpcError,
   parseHeader
 } from "@sluice/bitcoin"
+import type { Notices } from "@sluice/transport"
 import { Clock, Effect, Latch, Option, Queue, Scope, Stream } from "effect"
 import { explainFailure, tellUnconnected } from "./node-check.ts"
 import type { Outbox } from "./outbox.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 import { RecentTimes } from "./recent-times.ts"
+import type { NextBlockHeader } from "./next-block.ts"
 import type { Answered, Change, TemplateMachine } from "./template-machine.ts"
 
 export interface NodeWatchOptions {
@@ -30,6 +32,8 @@ export interface NodeWatchOptions {
   readonly notifications: NodeNotificationsStream
   readonly machine: TemplateMachine<Outbox>
   readonly emit: (event: TemplateProviderEvent) => void
+  /** For failures that may come again and again. */
+  readonly notices: Notices
   /** How often the node is asked without a reason. */
   readonly intervalMs: number
   /** Done before the first question, and again whenever the node was away. */
@@ -48,7 +52,7 @@ export interface NodeWatch {
 
 /** Watches the node in the background of the Scope. */
 export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions) {
-  const { check, emit, intervalMs, machine, notifications, rpc } = options
+  const { check, emit, intervalMs, machine, notices, notifications, rpc } = options
   const clock = yield* Clock.Clock
 
   /** Any number of wakes before the node is asked are one. */
@@ -122,7 +126,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     const source = yield* rpc.getBlockTemplate(poll === undefined ? {} : { longPollId: poll })
     const answered = yield* Effect.try({
       try: () => machine.onAnswer(source, request, clock.currentTimeMillisUnsafe()),
-      catch: unreadable
+      catch: unreadable("getblocktemplate")
     })
     const { change } = answered
     answeredAt = clock.currentTimeMillisUnsafe()
@@ -136,8 +140,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       if (!isFirst && !hasMovedBack) yield* Effect.forkIn(missAnnouncement(source.previousblockhash), scope)
     }
     if (change === "tip") hasMovedBack = false
+    const delivery = deliver(answered, announcedAt)
     if (isAnnounced || change === "tip") announced = undefined
-    yield* deliver(answered, announcedAt)
+    yield* delivery
     // Behind the clients' fibers, which are about to send.
     yield* Effect.yieldNow
     machine.settle()
@@ -197,13 +202,12 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       if (longPollId === undefined) return
       const before = clock.currentTimeMillisUnsafe()
       const change: Change = yield* ask(longPollId).pipe(
-        Effect.catch(({ reason }) => {
+        Effect.catch(({ message, reason }) => {
           // What ended it shows at once whether the node is still there; that nothing happened for an hour does not.
-          if (reason._tag !== "NodeTimeout") {
-            machine.onAway()
-            wake()
-          }
-          return Effect.succeed("none" as const)
+          if (reason._tag === "NodeTimeout") return Effect.as(Effect.logDebug(message), "none" as const)
+          machine.onAway()
+          wake()
+          return Effect.as(notices.note("long poll", `A long poll failed: ${message}`, "Warn"), "none" as const)
         }),
         Effect.raceFirst(Effect.as(heard.await, "none" as const))
       )
@@ -225,25 +229,42 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       tip,
       headers.map(({ time }) => time)
     )
-  }).pipe(Effect.ignore)
+  }).pipe(
+    Effect.catch(({ message }) =>
+      notices.note("look back", `Blocks are followed by one call more each: ${message}`, "Warn")
+    )
+  )
+
+  /** What the machine makes of a header; nothing, and a line in the log, where nothing can be worked on behind it. */
+  const onHeader = (header: NextBlockHeader, method: string): Effect.Effect<Answered<Outbox>> =>
+    Effect.try({
+      try: () => machine.onHeader(header, clock.currentTimeMillisUnsafe()),
+      catch: unreadable(method)
+    }).pipe(
+      Effect.catch(({ message }) =>
+        Effect.as(notices.note("header", message, "Warn"), { change: "none", deliveries: [] } as const)
+      )
+    )
 
   /** The announced header itself, where it is known what it stands on. True if that is all that was needed. */
-  const followHeader = (hash: string, header: Uint8Array): Effect.Effect<unknown> | undefined => {
+  const followHeader = Effect.fnUntraced(function* (hash: string, header: Uint8Array) {
     hasRawBlocks = true
     const { bits, previousHash, time } = parseHeader(header)
     const previousblockhash = hashToDisplay(previousHash)
     const mediantime = recent.medianBehind(previousblockhash, time)
     const height = machine.current?.height
-    if (mediantime === undefined || height === undefined || !machine.isReady) return undefined
+    if (mediantime === undefined || height === undefined || !machine.isReady) return false
     const info = { hash, previousblockhash, height, bits: bitsHex(bits), mediantime, confirmations: 1 }
-    const answered = machine.onHeader(info, clock.currentTimeMillisUnsafe())
-    if (answered.change !== "tip") return undefined
+    const answered = yield* onHeader(info, "rawblock")
+    if (answered.change !== "tip") return false
     recent.extend(previousblockhash, hash, [time])
     isRawFirst = true
     const at = announced?.hash === hash ? announced.at : clock.currentTimeNanosUnsafe()
     announced = { hash, at }
-    return Effect.andThen(deliver(answered, at), Effect.sync(wake))
-  }
+    yield* deliver(answered, at)
+    wake()
+    return true
+  })
 
   /** Of several blocks only the last one can be the tip. */
   const blocks = yield* Queue.sliding<{ readonly hash: string; readonly at: bigint }>(1)
@@ -256,12 +277,13 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     isRawFirst = false
     const header = yield* rpc.getBlockHeader(hash).pipe(
       Effect.timeoutOption(HEADER_TIMEOUT_MS),
-      Effect.catch(() => Effect.succeedNone)
+      // Some nodes announce a block before they have it, and the template tells of it too.
+      Effect.catch(({ message }) => Effect.as(notices.note("no header", message, "Debug"), Option.none()))
     )
     // The whole block may have come meanwhile: then a template is asked for already.
     if (machine.current?.source.previousblockhash === hash) return
     if (Option.isSome(header)) {
-      yield* deliver(machine.onHeader(header.value, clock.currentTimeMillisUnsafe()), at)
+      yield* deliver(yield* onHeader(header.value, "getblockheader"), at)
       const { previousblockhash, time } = header.value
       if (previousblockhash !== undefined && previousblockhash === recent.tip) {
         recent.extend(previousblockhash, hash, [time])
@@ -272,8 +294,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
 
   const follow = (hash: string): void => {
     if (machine.current?.source.previousblockhash === hash || announced?.hash === hash) return
-    announced = { hash, at: clock.currentTimeNanosUnsafe() }
-    if (machine.isReady) Queue.offerUnsafe(blocks, announced)
+    const block = { hash, at: clock.currentTimeNanosUnsafe() }
+    announced = block
+    if (machine.isReady) Queue.offerUnsafe(blocks, block)
     else wake()
   }
 
@@ -287,8 +310,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       case "NewBlock": {
         setHeard(true)
         const hash = hashToDisplay(notification.hash)
-        const following = notification.header && followHeader(hash, notification.header)
-        return following ?? follow(hash)
+        const { header } = notification
+        if (header === undefined) return follow(hash)
+        return Effect.map(followHeader(hash, header), (isFollowed) => isFollowed || follow(hash))
       }
       case "Disconnected":
       case "Missed":
@@ -313,17 +337,24 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     Stream.runForEach((notification) => Effect.suspend(() => onNotification(notification) ?? Effect.void)),
     Effect.forkScoped
   )
-  const watch: NodeWatch = { wake, follow, isReachable: () => Latch.isOpen(reachable), answeredAt: () => answeredAt }
+  const watch: NodeWatch = {
+    wake,
+    follow,
+    isReachable: () => Latch.isOpen(reachable),
+    answeredAt: () => answeredAt
+  }
   return watch
 })
 
-/** An answer that has the form of a template and makes no sense. */
-const unreadable = (error: unknown): NodeRpcError =>
-  new NodeRpcError({
-    node: "",
-    method: "getblocktemplate",
-    reason: new NodeBadAnswer({ detail: error instanceof Error ? error.message : String(error) })
-  })
+/** An answer that has the right form and makes no sense. */
+const unreadable =
+  (method: string) =>
+  (error: unknown): NodeRpcError =>
+    new NodeRpcError({
+      node: "",
+      method,
+      reason: new NodeBadAnswer({ detail: error instanceof Error ? error.message : String(error) })
+    })
 
 const FIRST_RETRY_MS = 250
 const MAX_RETRY_MS = 5_000

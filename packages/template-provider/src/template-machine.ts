@@ -9,7 +9,7 @@ import type { BlockTemplate, TemplateTransaction } from "@sluice/bitcoin"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
 import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
-import { NodeTemplate, type Template } from "./node-template.ts"
+import { NodeTemplate, Template } from "./node-template.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
 import { type SolutionOutcome, Solutions } from "./solutions.ts"
 import { TemplateStore } from "./template-store.ts"
@@ -90,7 +90,8 @@ export class TemplateMachine<Client> {
 
   /**
    * The node's answer to request number `request`. Answers can overtake each other (a long poll beside a poll), so one
-   * that was asked for before the tip last changed is believed only if it is higher.
+   * that was asked for before the tip last changed is believed only if it is higher. Throws, and changes nothing, for an
+   * answer that makes no template.
    */
   onAnswer(source: BlockTemplate, request: number, now: number): Answered<Client> {
     const node = new NodeTemplate(source, now)
@@ -100,16 +101,16 @@ export class TemplateMachine<Client> {
         return { change: "outdated", deliveries: [] }
       }
       if (this.#isBehind(node, now)) return { change: "behind", deliveries: [] }
-      this.#moveTo(node, now)
+      this.#moveTo(this.#prove(node, now), now)
       return { change: "tip", deliveries: this.#deliver((template) => this.#atTip(template, now)) }
     }
     const isBare = this.#bare !== undefined
     const isDue = isBare || this.#wasAway
+    const isSent = isDue ? !isSameWork(current, node) : this.#isWorthSending(current, node, now)
+    if (isSent) this.#prove(node, now)
     this.#bare = undefined
     this.#wasAway = false
-    if (isDue ? isSameWork(current, node) : !this.#isWorthSending(current, node, now)) {
-      return { change: "none", deliveries: [] }
-    }
+    if (!isSent) return { change: "none", deliveries: [] }
     this.#store.retain(node)
     this.#sentAt = now
     const change = isBare ? "full" : "fees"
@@ -135,7 +136,7 @@ export class TemplateMachine<Client> {
    * A block was announced, and this is its header. If it is the one that everybody works on, the clients' templates
    * ahead are for the block behind it, and all that they need is the SetNewPrevHash: that is each delivery's only frame
    * (two for a client that holds no template), and the change is `tip`. Otherwise it is `none`, and the node has to be
-   * asked for a template.
+   * asked for a template. Throws, and changes nothing, for a header that nothing can be worked on behind.
    */
   onHeader(header: NextBlockHeader, now: number): Answered<Client> {
     const { current } = this
@@ -144,11 +145,12 @@ export class TemplateMachine<Client> {
       return { change: "none", deliveries: [] }
     }
     const node = new NodeTemplate(behindBlock(next.node.source, header, current.clock(now)), now)
+    const proven = this.#prove(node, now)
     this.#store.move(next.node, node)
     const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
     // Also what the store has let go since: its SetNewPrevHash has to be right.
     for (const { ahead } of held) if (ahead !== undefined) ahead.node = node
-    this.#moveTo(node, now)
+    this.#moveTo(proven, now)
     this.#bare = { since: now, grandparent: current.source.previousblockhash }
     if (next.newest !== undefined) this.#store.current!.bySteps.set(0, next.newest)
     const deliveries = held.map(({ ahead, client, state }) => ({
@@ -208,6 +210,8 @@ export class TemplateMachine<Client> {
     }
     const known = this.#clients.get(client)
     if (known !== undefined && isSame(known.constraints, constraints)) return []
+    // What can fail, before anything changes.
+    current?.work(current.space.fewStepsBeside(constraints))
     const lastId = known?.lastId ?? -1n
     const state = { constraints, hasChanged: known !== undefined, lastId, ahead: undefined, sinceAhead: 0 }
     this.#clients.set(client, state)
@@ -276,8 +280,20 @@ export class TemplateMachine<Client> {
     return template
   }
 
+  /** Makes what clients are sent of an answer, and the block behind it: whatever can fail fails here, before anything changes. */
+  #prove(node: NodeTemplate, now: number): Proven {
+    node.work(0)
+    for (const { constraints } of this.#clients.values()) node.work(node.space.fewStepsBeside(constraints))
+    tryFrames(node, now)
+    if (!this.#options.emptyTemplates || this.#bitsMayChange) return { node, next: undefined }
+    const source = nextBlock(node.source, node.fees)
+    const next = source && new NodeTemplate(source, now)
+    if (next !== undefined) tryFrames(next, now)
+    return { node, next }
+  }
+
   /** Another place in the chain. */
-  #moveTo(node: NodeTemplate, now: number): void {
+  #moveTo({ next, node }: Proven, now: number): void {
     this.#lastRequestAtTip = this.#lastRequest
     this.#bare = undefined
     this.#forgetNext()
@@ -285,9 +301,7 @@ export class TemplateMachine<Client> {
     this.#store.retain(node)
     this.#sentAt = now
     this.#solutions.clear()
-    if (!this.#options.emptyTemplates || this.#bitsMayChange) return
-    const next = nextBlock(node.source, node.fees)
-    if (next !== undefined) this.#next = { node: new NodeTemplate(next, now), newest: undefined }
+    if (next !== undefined) this.#next = { node: next, newest: undefined }
   }
 
   #forgetNext(): void {
@@ -311,6 +325,18 @@ export class TemplateMachine<Client> {
   #isCurrent(template: Template): boolean {
     return template.node === this.#next?.node || (this.current !== undefined && template.node.continues(this.current))
   }
+}
+
+/** An answer of which templates can be made, and the block behind it. */
+interface Proven {
+  readonly node: NodeTemplate
+  readonly next: NodeTemplate | undefined
+}
+
+/** Throws if the messages cannot be encoded. */
+const tryFrames = (node: NodeTemplate, now: number): void => {
+  const template = new Template(0n, node, node.work(0))
+  void [template.futureFrame, template.activeFrame, template.prevHashFrame(now)]
 }
 
 interface ClientState {

@@ -88,6 +88,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     notifications,
     machine,
     emit,
+    notices,
     intervalMs: interval,
     check: makeNodeCheck({ rpc, notifications, chain: options.chain, onChain: (chain) => machine.setChain(chain) })
   })
@@ -95,6 +96,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     rpc,
     answeredAt: watch.answeredAt,
     maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? "10 minutes"),
+    notices,
     emit
   })
 
