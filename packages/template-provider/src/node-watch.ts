@@ -45,6 +45,11 @@ export interface NodeWatch {
   readonly wake: () => void
   /** A block is the node's tip, or may be; hash in display order. */
   readonly follow: (hash: string) => void
+  /**
+   * Waits until the templates behind a block that the node has announced are with the clients; not for ever, as the node may
+   * be away meanwhile.
+   */
+  readonly quiet: Effect.Effect<void>
   readonly isReachable: () => boolean
   /** Milliseconds, when the node last answered with a template. */
   readonly answeredAt: () => number | undefined
@@ -62,6 +67,13 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   let answeredAt: number | undefined
   /** A block that the node has announced and that no answer builds on yet. */
   let announced: { readonly hash: string; readonly at: bigint } | undefined
+  /** Open while there is none. */
+  const quiet = yield* Latch.make(true)
+  const setAnnounced = (block: typeof announced): void => {
+    announced = block
+    if (block === undefined) quiet.openUnsafe()
+    else quiet.closeUnsafe()
+  }
   let longPollId: string | undefined
 
   /** Whether the node publishes whole blocks, which begin with their header. */
@@ -141,7 +153,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     }
     if (change === "tip") hasMovedBack = false
     const delivery = deliver(answered, announcedAt)
-    if (isAnnounced || change === "tip") announced = undefined
+    if (isAnnounced || change === "tip") setAnnounced(undefined)
     yield* delivery
     // Behind the clients' fibers, which are about to send.
     yield* Effect.yieldNow
@@ -174,7 +186,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
         delay = FIRST_RETRY_MS
         // A node may announce a block a moment before it builds on it.
         tries = announced === undefined ? 0 : tries + 1
-        if (tries > MAX_CATCH_UP_TRIES) announced = undefined
+        if (tries > MAX_CATCH_UP_TRIES) setAnnounced(undefined)
         yield* lookBack
         yield* rest(announced === undefined && outcome !== "behind" ? intervalMs : FIRST_RETRY_MS)
       } else {
@@ -260,7 +272,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     recent.extend(previousblockhash, hash, [time])
     isRawFirst = true
     const at = announced?.hash === hash ? announced.at : clock.currentTimeNanosUnsafe()
-    announced = { hash, at }
+    setAnnounced({ hash, at })
     yield* deliver(answered, at)
     wake()
     return true
@@ -295,7 +307,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   const follow = (hash: string): void => {
     if (machine.current?.source.previousblockhash === hash || announced?.hash === hash) return
     const block = { hash, at: clock.currentTimeNanosUnsafe() }
-    announced = block
+    setAnnounced(block)
     if (machine.isReady) Queue.offerUnsafe(blocks, block)
     else wake()
   }
@@ -340,6 +352,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   const watch: NodeWatch = {
     wake,
     follow,
+    quiet: Effect.suspend(() =>
+      Latch.isOpen(quiet) ? Effect.void : Effect.asVoid(Effect.timeoutOption(quiet.await, MAX_QUIET_MS))
+    ),
     isReachable: () => Latch.isOpen(reachable),
     answeredAt: () => answeredAt
   }
@@ -361,6 +376,7 @@ const MAX_RETRY_MS = 5_000
 /** A failure that stays the same is logged this often. */
 const TELL_AGAIN_MS = 60_000
 const MAX_CATCH_UP_TRIES = 8
+const MAX_QUIET_MS = 2_000
 const SHORTEST_LONG_POLL_MS = 1_000
 /** An announcement that comes later than this does not come. */
 const LATE_MS = 5_000

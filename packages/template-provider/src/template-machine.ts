@@ -5,14 +5,16 @@
  * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
  * back what is to be sent. Times are milliseconds.
  */
-import type { BlockTemplate, TemplateTransaction } from "@sluice/bitcoin"
+import type { BlockTemplate } from "@sluice/bitcoin"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
 import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
 import { NodeTemplate, Template } from "./node-template.ts"
+import { Owner } from "./own-templates.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
 import { type SolutionOutcome, Solutions } from "./solutions.ts"
 import { TemplateStore } from "./template-store.ts"
+import { TransactionData } from "./transaction-data.ts"
 
 export interface TemplateMachineOptions {
   /** The first template's number; it has to be above all that were given before the program started. */
@@ -54,6 +56,7 @@ export class TemplateMachine<Client> {
   readonly #clients = new Map<Client, ClientState>()
   readonly #store: TemplateStore
   readonly #solutions = new Solutions()
+  readonly #transactionData = new TransactionData()
   #sentAt = Number.NEGATIVE_INFINITY
   /** Requests to the node are numbered, to tell which were made before the last change of the tip was known. */
   #lastRequest = 0
@@ -96,6 +99,7 @@ export class TemplateMachine<Client> {
   onAnswer(source: BlockTemplate, request: number, now: number): Answered<Client> {
     const node = new NodeTemplate(source, now)
     const { current } = this
+    this.#store.own.expire(now)
     if (current === undefined || !node.continues(current)) {
       if (current !== undefined && this.#isOutdated(node, request, current)) {
         return { change: "outdated", deliveries: [] }
@@ -182,7 +186,7 @@ export class TemplateMachine<Client> {
     if (state.ahead !== undefined && state.sinceAhead < RENEW_AHEAD_AFTER) return undefined
     let template = next.newest
     if (template === undefined || template.id <= state.lastId) {
-      if (template !== undefined && state.hasChanged) template = this.#store.addOwn(next.node, 0)
+      if (template !== undefined && state.hasChanged) template = this.#store.addOwn(next.node, 0, state.owner)
       else template = next.newest = this.#store.add(next.node, 0)
     }
     state.ahead = template
@@ -194,9 +198,15 @@ export class TemplateMachine<Client> {
   /**
    * A client's CoinbaseOutputConstraints, its first or new ones. What it is sent at once: a future template and the
    * SetNewPrevHash that names it; nothing as long as the node has not answered, and then `onAnswer` delivers it. Throws
-   * `TemplateProtocolError` for constraints that no block can meet.
+   * `TemplateProtocolError` for constraints that no block can meet. `address` is the one that the client's load is charged
+   * to.
    */
-  onConstraints(client: Client, constraints: CoinbaseConstraints, now: number): ReadonlyArray<Uint8Array> {
+  onConstraints(
+    client: Client,
+    constraints: CoinbaseConstraints,
+    now: number,
+    address = ""
+  ): ReadonlyArray<Uint8Array> {
     const { current } = this
     const limits = current?.space.limits ?? { weight: MAX_BLOCK_WEIGHT, sigops: MAX_BLOCK_SIGOPS }
     if (!fitsBlock(constraints, limits)) {
@@ -213,31 +223,28 @@ export class TemplateMachine<Client> {
     // What can fail, before anything changes.
     current?.work(current.space.fewStepsBeside(constraints))
     const lastId = known?.lastId ?? -1n
-    const state = { constraints, hasChanged: known !== undefined, lastId, ahead: undefined, sinceAhead: 0 }
+    const owner = known?.owner ?? new Owner(address)
+    const state = { constraints, hasChanged: known !== undefined, owner, lastId, ahead: undefined, sinceAhead: 0 }
     this.#clients.set(client, state)
     return current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now)
   }
 
   /** The client is gone. */
-  remove(client: Client): void {
+  remove(client: Client, now: number): void {
+    const state = this.#clients.get(client)
+    if (state === undefined) return
     this.#clients.delete(client)
+    this.#store.own.leave(state.owner, now)
   }
 
-  /** The answer to RequestTransactionData (section 7.4). */
-  onRequest(
-    templateId: bigint
-  ): TemplateDistribution.RequestTransactionDataSuccess | TemplateDistribution.RequestTransactionDataError {
+  /** The answer to RequestTransactionData (section 7.4), encoded. */
+  onRequest(templateId: bigint): Uint8Array {
     const template = this.#store.get(templateId)
-    if (template === undefined || !this.#isCurrent(template)) {
-      const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
-      const errorCode = this.#store.wasGiven(templateId) ? staleTemplateId : templateIdNotFound
-      return TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
-    }
-    return TemplateDistribution.RequestTransactionDataSuccess.make({
-      templateId,
-      excessData: template.work.commitment,
-      transactionList: bytesOf(template.work.transactions)
-    })
+    if (template !== undefined && this.#isCurrent(template)) return this.#transactionData.frameOf(template)
+    const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
+    const errorCode = this.#store.wasGiven(templateId) ? staleTemplateId : templateIdNotFound
+    const error = TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
+    return TemplateDistribution.protocol.toClient.encode(error)
   }
 
   /**
@@ -275,7 +282,7 @@ export class TemplateMachine<Client> {
     let template = bySteps.get(steps)
     if (template === undefined) bySteps.set(steps, (template = this.#store.add(node, steps)))
     // The same work for a client that was sent others since: for it alone, under a number that grows.
-    else if (template.id <= state.lastId) template = this.#store.addOwn(node, steps)
+    else if (template.id <= state.lastId) template = this.#store.addOwn(node, steps, state.owner)
     state.lastId = template.id
     return template
   }
@@ -301,6 +308,7 @@ export class TemplateMachine<Client> {
     this.#store.retain(node)
     this.#sentAt = now
     this.#solutions.clear()
+    this.#transactionData.clear()
     if (next !== undefined) this.#next = { node: next, newest: undefined }
   }
 
@@ -343,20 +351,13 @@ interface ClientState {
   readonly constraints: CoinbaseConstraints
   /** Whether it had others before. */
   readonly hasChanged: boolean
+  readonly owner: Owner
   /** The number of the template that it was last sent. */
   lastId: bigint
   /** The future template that it holds for the block after the next. */
   ahead: Template | undefined
   /** Templates that it was sent behind that one. */
   sinceAhead: number
-}
-
-/** Cut from one buffer: a block has thousands. */
-const bytesOf = (transactions: ReadonlyArray<TemplateTransaction>): ReadonlyArray<Uint8Array> => {
-  const buffer = Buffer.allocUnsafeSlow(transactions.reduce((size, { data }) => size + data.length / 2, 0))
-  const bytes = new Uint8Array(buffer.buffer)
-  let at = 0
-  return transactions.map(({ data }) => bytes.subarray(at, (at += buffer.write(data, at, "hex"))))
 }
 
 const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
