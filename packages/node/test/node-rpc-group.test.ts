@@ -67,6 +67,20 @@ describe("several nodes as one", () => {
     }).pipe(Effect.provide(quiet))
   )
 
+  it.effect("a spare node that is away is told once, and once more when it is back", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const { second } = yield* two
+      second.state.failure = away
+      yield* TestClock.adjust("5 minutes")
+      second.state.failure = undefined
+      yield* TestClock.adjust("5 minutes")
+      assert.lengthOf(log, 2)
+      assert.match(log[0]!, /The node at second does not tell how far it is.*cannot be reached \(ECONNREFUSED\)/)
+      assert.match(log[1]!, /The node at second answers again/)
+    }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))])))
+  })
+
   it.effect("a node that stays behind the others is not asked", () =>
     Effect.gen(function* () {
       const { group, second } = yield* two

@@ -12,7 +12,7 @@ import {
   formatEndpoint,
   type Notices
 } from "@sluice/transport"
-import { Clock, Effect, Latch, Stream } from "effect"
+import { Clock, Effect, Latch, Queue, Stream } from "effect"
 import { Outbox } from "./outbox.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
@@ -20,11 +20,13 @@ import type { ProviderStats } from "./provider-stats.ts"
 import type { SolutionRefusal } from "./solutions.ts"
 import type { Submit } from "./submit-block.ts"
 import type { TemplateMachine } from "./template-machine.ts"
+import type { TransactionLists } from "./transaction-lists.ts"
 
 export interface SessionEnvironment {
   readonly machine: TemplateMachine<Outbox>
   readonly emit: (event: TemplateProviderEvent) => void
   readonly submit: Submit
+  readonly lists: TransactionLists
   readonly stats: ProviderStats
   readonly notices: Notices
   /** Ends when the templates are not worth having any more. */
@@ -39,8 +41,9 @@ export const serveClient = Effect.fnUntraced(function* (
   connection: TemplateConnection,
   environment: SessionEnvironment
 ) {
-  const { constraintsTimeoutMs, emit, illness, machine, notices, stats, submit } = environment
+  const { constraintsTimeoutMs, emit, illness, lists, machine, notices, stats, submit } = environment
   const { remote } = connection
+  const address = addressGroup(remote.host)
   const clock = yield* Clock.Clock
   const outbox = new Outbox(!isAnonymous(connection.setup.device))
   const constrained = yield* Latch.make(false)
@@ -48,13 +51,14 @@ export const serveClient = Effect.fnUntraced(function* (
   const begun = clock.currentTimeMillisUnsafe()
   const messages = new Allowance(MESSAGES_PER_SECOND, begun)
   const constraints = new Allowance(CONSTRAINTS_PER_SECOND, begun)
-  const requests = new Allowance(REQUESTS_PER_SECOND, begun)
+  /** Numbers of templates whose transactions the client has asked for. */
+  const requests = yield* Queue.bounded<bigint>(MAX_REQUESTS)
 
   yield* Effect.acquireRelease(
     Effect.sync(() => emit({ _tag: "ClientConnected", remote })),
     () =>
       Effect.sync(() => {
-        machine.remove(outbox)
+        machine.remove(outbox, clock.currentTimeMillisUnsafe())
         emit({ _tag: "ClientDisconnected", remote })
       })
   )
@@ -69,8 +73,11 @@ export const serveClient = Effect.fnUntraced(function* (
         })
       }
       const frames = yield* Effect.try({
-        try: () => machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe()),
-        catch: (error) => error as TemplateProtocolError
+        try: () => machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe(), address),
+        catch: (error) => {
+          if (error instanceof TemplateProtocolError) return error
+          throw error
+        }
       })
       if (frames.length > 0) {
         outbox.putTip(frames, undefined)
@@ -84,7 +91,7 @@ export const serveClient = Effect.fnUntraced(function* (
   const onSolution = (solution: TemplateDistribution.SubmitSolution) =>
     Effect.suspend(() => {
       const outcome = machine.onSolution(solution)
-      if (outcome._tag === "Block") return submit(outcome, addressGroup(remote.host))
+      if (outcome._tag === "Block") return submit(outcome, address)
       const reason = explain(outcome.reason)
       emit({ _tag: "SolutionRefused", templateId: solution.templateId, reason })
       const line = `A solution for template ${solution.templateId} makes no block: ${reason}`
@@ -101,7 +108,7 @@ export const serveClient = Effect.fnUntraced(function* (
     }
     switch (message._tag) {
       case "RequestTransactionData":
-        return connection.send([machine.onRequest(message.templateId)])
+        return Effect.asVoid(Queue.offer(requests, message.templateId))
       case "SubmitSolution":
         return onSolution(message)
     }
@@ -110,9 +117,7 @@ export const serveClient = Effect.fnUntraced(function* (
   /** Milliseconds until the message's turn, for a client that says more of its kind than it may. */
   const delayOf = ({ _tag }: TemplateDistribution.ToServer): number => {
     const now = clock.currentTimeMillisUnsafe()
-    const own =
-      _tag === "CoinbaseOutputConstraints" ? constraints : _tag === "RequestTransactionData" ? requests : undefined
-    return Math.max(messages.take(1, now), own === undefined ? 0 : own.take(1, now))
+    return Math.max(messages.take(1, now), _tag === "CoinbaseOutputConstraints" ? constraints.take(1, now) : 0)
   }
 
   const inTurn = (message: TemplateDistribution.ToServer) =>
@@ -125,7 +130,7 @@ export const serveClient = Effect.fnUntraced(function* (
         .pipe(Effect.andThen(Effect.sleep(delayMs)), Effect.andThen(onMessage(message)))
     })
 
-  // Messages of clients are few and large, so each is a step of its own; a transaction list is sent before the next is made.
+  // Messages of clients are few and large, so each is a step of its own.
   const reading = Stream.runForEachArray(connection.receive, (batch) =>
     Effect.forEach(batch, inTurn, { discard: true })
   )
@@ -136,6 +141,18 @@ export const serveClient = Effect.fnUntraced(function* (
       yield* connection.sendFrames(frames)
       const elapsed = announcedAt === undefined ? undefined : clock.currentTimeNanosUnsafe() - announcedAt
       stats.sent(elapsed === undefined ? undefined : Number(elapsed) / 1e6)
+    }
+  })
+
+  // Beside the reading: a solution that comes behind requests does not wait for their answers.
+  const answering = Effect.gen(function* () {
+    while (true) {
+      const templateId = yield* Queue.take(requests)
+      yield* lists.send(
+        remote.host,
+        () => machine.onRequest(templateId),
+        (frame) => connection.sendFrames([frame])
+      )
     }
   })
 
@@ -154,7 +171,7 @@ export const serveClient = Effect.fnUntraced(function* (
     Effect.andThen(Effect.never)
   )
 
-  yield* Effect.raceAllFirst([reading, writing, deadline, illness])
+  yield* Effect.raceAllFirst([reading, writing, answering, deadline, illness])
 })
 
 const explain = (reason: SolutionRefusal): string => {
@@ -183,5 +200,5 @@ const MAX_CONSTRAINTS = 1_000
 /** Above these a client waits for its turn. Ten seconds' worth may come at once. */
 const MESSAGES_PER_SECOND = 200
 const CONSTRAINTS_PER_SECOND = 1
-/** An answer has up to 4 MB. */
-const REQUESTS_PER_SECOND = 2
+/** Requests for transactions that may wait for their answers before the client is read from no further. */
+const MAX_REQUESTS = 32

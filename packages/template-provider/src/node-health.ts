@@ -3,7 +3,8 @@
  * behind the headers that it knows. Too old is a warning; much too old ends the clients' connections in order, so that they
  * go to another provider.
  */
-import type { NodeRpcCalls } from "@sluice/node"
+import { NodeRpcError, type NodeRpcCalls, NodeTimeout } from "@sluice/node"
+import type { Notices } from "@sluice/transport"
 import { Clock, Effect, Latch } from "effect"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 
@@ -14,12 +15,15 @@ export interface NodeHealthOptions {
   /** After this time clients are sent away; after a fifth of it there is a warning. */
   readonly maxAgeMs: number
   readonly emit: (event: TemplateProviderEvent) => void
+  /** For failures that may come again and again. */
+  readonly notices: Notices
 }
 
 export type Health = "well" | "warning" | "ill"
 
 /** Watches in the background of the Scope. The effect is for a client: it ends when clients are to go. */
-export const watchHealth = Effect.fnUntraced(function* ({ answeredAt, emit, maxAgeMs, rpc }: NodeHealthOptions) {
+export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptions) {
+  const { answeredAt, emit, maxAgeMs, notices, rpc } = options
   const clock = yield* Clock.Clock
   const ill = yield* Latch.make(false)
   const startedAt = clock.currentTimeMillisUnsafe()
@@ -27,17 +31,30 @@ export const watchHealth = Effect.fnUntraced(function* ({ answeredAt, emit, maxA
   let behindSince: number | undefined
   let comparedAt = startedAt
 
-  const compare = (now: number) =>
-    rpc.getBlockchainInfo.pipe(
-      Effect.timeoutOption(COMPARE_TIMEOUT_MS),
-      Effect.map((info) => {
-        comparedAt = now
-        const isBehind = info._tag === "Some" && info.value.headers - info.value.blocks > MAX_HEADERS_AHEAD
-        behindSince = isBehind ? (behindSince ?? now) : undefined
+  /** What cannot be compared now leaves things as they are, and is compared again after the same time. */
+  const compare = (now: number) => {
+    comparedAt = now
+    return rpc.getBlockchainInfo.pipe(
+      Effect.timeoutOrElse({
+        duration: COMPARE_TIMEOUT_MS,
+        orElse: () => {
+          const reason = new NodeTimeout({ timeoutMs: COMPARE_TIMEOUT_MS })
+          return Effect.fail(new NodeRpcError({ node: "", method: "getblockchaininfo", reason }))
+        }
       }),
-      // That it cannot be reached shows in the age of its answers.
-      Effect.ignore
+      Effect.map(({ blocks, headers }) => {
+        behindSince = headers - blocks > MAX_HEADERS_AHEAD ? (behindSince ?? now) : undefined
+      }),
+      Effect.catch(({ message, reason }) =>
+        // That it cannot be reached is told where it is asked for templates.
+        notices.note(
+          "compare",
+          `Cannot tell whether the node is behind: ${message}`,
+          reason._tag === "NodeUnreachable" ? "Debug" : "Warn"
+        )
+      )
     )
+  }
 
   const look = Effect.gen(function* () {
     const now = clock.currentTimeMillisUnsafe()

@@ -7,6 +7,7 @@ import {
   coinbaseMerklePathFromDisplay,
   coinbasePrefix,
   hashFromDisplay,
+  isWitnessCommitment,
   serializeOutputs,
   witnessCommitmentFromDisplay,
   witnessCommitmentOutput
@@ -17,7 +18,7 @@ import { BlockSpace, MAX_BLOCK_WEIGHT } from "./block-space.ts"
 
 const { protocol } = TemplateDistribution
 
-/** What the node answered, in the types of the protocol. Throws a `TypeError` for hashes that are none. */
+/** What the node answered, in the types of the protocol. Throws a `TypeError` for hashes that are none, and for fees above the value. */
 export class NodeTemplate {
   readonly source: BlockTemplate
   readonly height: number
@@ -46,6 +47,11 @@ export class NodeTemplate {
       weight: source.weightlimit ?? MAX_BLOCK_WEIGHT,
       sigops: source.sigoplimit
     })
+    if (this.space.fees > source.coinbasevalue) {
+      throw new TypeError(
+        `the coinbase value holds subsidy and fees; got ${source.coinbasevalue} satoshis, and fees of ${this.space.fees}`
+      )
+    }
     this.receivedAt = receivedAt
     this.size = digits + costs.length * BYTES_BESIDE_DATA
   }
@@ -93,13 +99,19 @@ export class NodeTemplate {
     const { source, space } = this
     const transactions = this.#transactions
     const value = this.value - BigInt(space.feesLeftOut(steps))
-    if (steps === 0 && source.default_witness_commitment !== undefined) {
-      const script = new Uint8Array(Buffer.from(source.default_witness_commitment, "hex"))
-      return new TemplateWork(value, script, transactions.merklePath(), () => transactions.all())
+    const script = Buffer.from(source.default_witness_commitment ?? "", "hex")
+    // btcd gives the hash alone here.
+    if (steps === 0 && script.length === COMMITMENT_SIZE && isWitnessCommitment(script)) {
+      return new TemplateWork(value, new Uint8Array(script), transactions.merklePath(), () => transactions.all())
     }
     const staying = () => space.after(steps, transactions.all())
-    const { script } = witnessCommitmentOutput(witnessCommitmentFromDisplay(staying().map(({ hash }) => hash)))
-    return new TemplateWork(value, script, coinbaseMerklePathFromDisplay(staying().map(({ txid }) => txid)), staying)
+    const made = witnessCommitmentOutput(witnessCommitmentFromDisplay(staying().map(({ hash }) => hash)))
+    return new TemplateWork(
+      value,
+      made.script,
+      coinbaseMerklePathFromDisplay(staying().map(({ txid }) => txid)),
+      staying
+    )
   }
 }
 
@@ -200,6 +212,8 @@ export class Template {
 const COINBASE_VERSION = 2
 /** Not final, so that the lock time counts: the height before, which makes coinbases of two heights differ (BIP54). */
 const COINBASE_SEQUENCE = 0xfffffffe
+/** Bytes of the script that Bitcoin Core gives. */
+const COMMITMENT_SIZE = 38
 /** The commitment's place in its script, behind OP_RETURN, the push and the header. */
 const COMMITMENT_AT = 6
 /** Ids and numbers of a transaction in a template, as objects in memory. */

@@ -16,11 +16,13 @@ import {
   type NodeRpcCalls,
   NodeRpcError
 } from "@sluice/node"
+import type { Notices } from "@sluice/transport"
 import { Clock, Effect, Latch, Option, Queue, Scope, Stream } from "effect"
 import { explainFailure, tellUnconnected } from "./node-check.ts"
 import type { Outbox } from "./outbox.ts"
 import type { TemplateProviderEvent } from "./provider-event.ts"
 import { RecentTimes } from "./recent-times.ts"
+import type { NextBlockHeader } from "./next-block.ts"
 import type { Answered, Change, TemplateMachine } from "./template-machine.ts"
 
 export interface NodeWatchOptions {
@@ -28,6 +30,8 @@ export interface NodeWatchOptions {
   readonly notifications: NodeNotificationsStream
   readonly machine: TemplateMachine<Outbox>
   readonly emit: (event: TemplateProviderEvent) => void
+  /** For failures that may come again and again. */
+  readonly notices: Notices
   /** How often the node is asked without a reason. */
   readonly intervalMs: number
   /** Done before the first question, and again whenever the node was away. */
@@ -39,6 +43,11 @@ export interface NodeWatch {
   readonly wake: () => void
   /** A block is the node's tip, or may be; hash in display order. */
   readonly follow: (hash: string) => void
+  /**
+   * Waits until the templates behind a block that the node has announced are with the clients; not for ever, as the node may
+   * be away meanwhile.
+   */
+  readonly quiet: Effect.Effect<void>
   readonly isReachable: () => boolean
   /** Milliseconds, when the node last answered with a template. */
   readonly answeredAt: () => number | undefined
@@ -46,7 +55,7 @@ export interface NodeWatch {
 
 /** Watches the node in the background of the Scope. */
 export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions) {
-  const { check, emit, intervalMs, machine, notifications, rpc } = options
+  const { check, emit, intervalMs, machine, notices, notifications, rpc } = options
   const clock = yield* Clock.Clock
 
   /** Any number of wakes before the node is asked are one. */
@@ -56,6 +65,13 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
   let answeredAt: number | undefined
   /** A block that the node has announced and that no answer builds on yet. */
   let announced: { readonly hash: string; readonly at: bigint } | undefined
+  /** Open while there is none. */
+  const quiet = yield* Latch.make(true)
+  const setAnnounced = (block: typeof announced): void => {
+    announced = block
+    if (block === undefined) quiet.openUnsafe()
+    else quiet.closeUnsafe()
+  }
   let longPollId: string | undefined
 
   /** Whether the node publishes whole blocks, which begin with their header. */
@@ -120,7 +136,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     const source = yield* rpc.getBlockTemplate(poll === undefined ? {} : { longPollId: poll })
     const answered = yield* Effect.try({
       try: () => machine.onAnswer(source, request, clock.currentTimeMillisUnsafe()),
-      catch: unreadable
+      catch: unreadable("getblocktemplate")
     })
     const { change } = answered
     answeredAt = clock.currentTimeMillisUnsafe()
@@ -134,8 +150,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       if (!isFirst && !hasMovedBack) yield* Effect.forkIn(missAnnouncement(source.previousblockhash), scope)
     }
     if (change === "tip") hasMovedBack = false
-    if (isAnnounced || change === "tip") announced = undefined
-    yield* deliver(answered, announcedAt)
+    const delivery = deliver(answered, announcedAt)
+    if (isAnnounced || change === "tip") setAnnounced(undefined)
+    yield* delivery
     // Behind the clients' fibers, which are about to send.
     yield* Effect.yieldNow
     machine.settle()
@@ -167,7 +184,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
         delay = FIRST_RETRY_MS
         // A node may announce a block a moment before it builds on it.
         tries = announced === undefined ? 0 : tries + 1
-        if (tries > MAX_CATCH_UP_TRIES) announced = undefined
+        if (tries > MAX_CATCH_UP_TRIES) setAnnounced(undefined)
         yield* lookBack
         yield* rest(announced === undefined && outcome !== "behind" ? intervalMs : FIRST_RETRY_MS)
       } else {
@@ -195,13 +212,12 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       if (longPollId === undefined) return
       const before = clock.currentTimeMillisUnsafe()
       const change: Change = yield* ask(longPollId).pipe(
-        Effect.catch(({ reason }) => {
+        Effect.catch(({ message, reason }) => {
           // What ended it shows at once whether the node is still there; that nothing happened for an hour does not.
-          if (reason._tag !== "NodeTimeout") {
-            machine.onAway()
-            wake()
-          }
-          return Effect.succeed("none" as const)
+          if (reason._tag === "NodeTimeout") return Effect.as(Effect.logDebug(message), "none" as const)
+          machine.onAway()
+          wake()
+          return Effect.as(notices.note("long poll", `A long poll failed: ${message}`, "Warn"), "none" as const)
         }),
         Effect.raceFirst(Effect.as(heard.await, "none" as const))
       )
@@ -223,25 +239,42 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       tip,
       headers.map(({ time }) => time)
     )
-  }).pipe(Effect.ignore)
+  }).pipe(
+    Effect.catch(({ message }) =>
+      notices.note("look back", `Blocks are followed by one call more each: ${message}`, "Warn")
+    )
+  )
+
+  /** What the machine makes of a header; nothing, and a line in the log, where nothing can be worked on behind it. */
+  const onHeader = (header: NextBlockHeader, method: string): Effect.Effect<Answered<Outbox>> =>
+    Effect.try({
+      try: () => machine.onHeader(header, clock.currentTimeMillisUnsafe()),
+      catch: unreadable(method)
+    }).pipe(
+      Effect.catch(({ message }) =>
+        Effect.as(notices.note("header", message, "Warn"), { change: "none", deliveries: [] } as const)
+      )
+    )
 
   /** The announced header itself, where it is known what it stands on. True if that is all that was needed. */
-  const followHeader = (hash: string, header: Uint8Array): Effect.Effect<unknown> | undefined => {
+  const followHeader = Effect.fnUntraced(function* (hash: string, header: Uint8Array) {
     hasRawBlocks = true
     const { bits, previousHash, time } = parseHeader(header)
     const previousblockhash = hashToDisplay(previousHash)
     const mediantime = recent.medianBehind(previousblockhash, time)
     const height = machine.current?.height
-    if (mediantime === undefined || height === undefined || !machine.isReady) return undefined
+    if (mediantime === undefined || height === undefined || !machine.isReady) return false
     const info = { hash, previousblockhash, height, bits: bitsHex(bits), mediantime, confirmations: 1 }
-    const answered = machine.onHeader(info, clock.currentTimeMillisUnsafe())
-    if (answered.change !== "tip") return undefined
+    const answered = yield* onHeader(info, "rawblock")
+    if (answered.change !== "tip") return false
     recent.extend(previousblockhash, hash, [time])
     isRawFirst = true
     const at = announced?.hash === hash ? announced.at : clock.currentTimeNanosUnsafe()
-    announced = { hash, at }
-    return Effect.andThen(deliver(answered, at), Effect.sync(wake))
-  }
+    setAnnounced({ hash, at })
+    yield* deliver(answered, at)
+    wake()
+    return true
+  })
 
   /** Of several blocks only the last one can be the tip. */
   const blocks = yield* Queue.sliding<{ readonly hash: string; readonly at: bigint }>(1)
@@ -254,12 +287,13 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     isRawFirst = false
     const header = yield* rpc.getBlockHeader(hash).pipe(
       Effect.timeoutOption(HEADER_TIMEOUT_MS),
-      Effect.catch(() => Effect.succeedNone)
+      // Some nodes announce a block before they have it, and the template tells of it too.
+      Effect.catch(({ message }) => Effect.as(notices.note("no header", message, "Debug"), Option.none()))
     )
     // The whole block may have come meanwhile: then a template is asked for already.
     if (machine.current?.source.previousblockhash === hash) return
     if (Option.isSome(header)) {
-      yield* deliver(machine.onHeader(header.value, clock.currentTimeMillisUnsafe()), at)
+      yield* deliver(yield* onHeader(header.value, "getblockheader"), at)
       const { previousblockhash, time } = header.value
       if (previousblockhash !== undefined && previousblockhash === recent.tip) {
         recent.extend(previousblockhash, hash, [time])
@@ -270,8 +304,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
 
   const follow = (hash: string): void => {
     if (machine.current?.source.previousblockhash === hash || announced?.hash === hash) return
-    announced = { hash, at: clock.currentTimeNanosUnsafe() }
-    if (machine.isReady) Queue.offerUnsafe(blocks, announced)
+    const block = { hash, at: clock.currentTimeNanosUnsafe() }
+    setAnnounced(block)
+    if (machine.isReady) Queue.offerUnsafe(blocks, block)
     else wake()
   }
 
@@ -285,8 +320,9 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
       case "NewBlock": {
         setHeard(true)
         const hash = hashToDisplay(notification.hash)
-        const following = notification.header && followHeader(hash, notification.header)
-        return following ?? follow(hash)
+        const { header } = notification
+        if (header === undefined) return follow(hash)
+        return Effect.map(followHeader(hash, header), (isFollowed) => isFollowed || follow(hash))
       }
       case "Disconnected":
       case "Missed":
@@ -311,23 +347,34 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     Stream.runForEach((notification) => Effect.suspend(() => onNotification(notification) ?? Effect.void)),
     Effect.forkScoped
   )
-  const watch: NodeWatch = { wake, follow, isReachable: () => Latch.isOpen(reachable), answeredAt: () => answeredAt }
+  const watch: NodeWatch = {
+    wake,
+    follow,
+    quiet: Effect.suspend(() =>
+      Latch.isOpen(quiet) ? Effect.void : Effect.asVoid(Effect.timeoutOption(quiet.await, MAX_QUIET_MS))
+    ),
+    isReachable: () => Latch.isOpen(reachable),
+    answeredAt: () => answeredAt
+  }
   return watch
 })
 
-/** An answer that has the form of a template and makes no sense. */
-const unreadable = (error: unknown): NodeRpcError =>
-  new NodeRpcError({
-    node: "",
-    method: "getblocktemplate",
-    reason: new NodeBadAnswer({ detail: error instanceof Error ? error.message : String(error) })
-  })
+/** An answer that has the right form and makes no sense. */
+const unreadable =
+  (method: string) =>
+  (error: unknown): NodeRpcError =>
+    new NodeRpcError({
+      node: "",
+      method,
+      reason: new NodeBadAnswer({ detail: error instanceof Error ? error.message : String(error) })
+    })
 
 const FIRST_RETRY_MS = 250
 const MAX_RETRY_MS = 5_000
 /** A failure that stays the same is logged this often. */
 const TELL_AGAIN_MS = 60_000
 const MAX_CATCH_UP_TRIES = 8
+const MAX_QUIET_MS = 2_000
 const SHORTEST_LONG_POLL_MS = 1_000
 /** An announcement that comes later than this does not come. */
 const LATE_MS = 5_000

@@ -5,14 +5,16 @@
  * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
  * back what is to be sent. Times are milliseconds.
  */
-import type { BlockTemplate, TemplateTransaction } from "@sluice/node"
+import type { BlockTemplate } from "@sluice/node"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
 import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
 import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
-import { NodeTemplate, type Template } from "./node-template.ts"
+import { NodeTemplate, Template } from "./node-template.ts"
+import { Owner } from "./own-templates.ts"
 import { TemplateProtocolError } from "./protocol-error.ts"
 import { type SolutionOutcome, Solutions } from "./solutions.ts"
 import { TemplateStore } from "./template-store.ts"
+import { TransactionData } from "./transaction-data.ts"
 
 export interface TemplateMachineOptions {
   /** The first template's number; it has to be above all that were given before the program started. */
@@ -54,6 +56,7 @@ export class TemplateMachine<Client> {
   readonly #clients = new Map<Client, ClientState>()
   readonly #store: TemplateStore
   readonly #solutions = new Solutions()
+  readonly #transactionData = new TransactionData()
   #sentAt = Number.NEGATIVE_INFINITY
   /** Requests to the node are numbered, to tell which were made before the last change of the tip was known. */
   #lastRequest = 0
@@ -90,26 +93,28 @@ export class TemplateMachine<Client> {
 
   /**
    * The node's answer to request number `request`. Answers can overtake each other (a long poll beside a poll), so one
-   * that was asked for before the tip last changed is believed only if it is higher.
+   * that was asked for before the tip last changed is believed only if it is higher. Throws, and changes nothing, for an
+   * answer that makes no template.
    */
   onAnswer(source: BlockTemplate, request: number, now: number): Answered<Client> {
     const node = new NodeTemplate(source, now)
     const { current } = this
+    this.#store.own.expire(now)
     if (current === undefined || !node.continues(current)) {
       if (current !== undefined && this.#isOutdated(node, request, current)) {
         return { change: "outdated", deliveries: [] }
       }
       if (this.#isBehind(node, now)) return { change: "behind", deliveries: [] }
-      this.#moveTo(node, now)
+      this.#moveTo(this.#prove(node, now), now)
       return { change: "tip", deliveries: this.#deliver((template) => this.#atTip(template, now)) }
     }
     const isBare = this.#bare !== undefined
     const isDue = isBare || this.#wasAway
+    const isSent = isDue ? !isSameWork(current, node) : this.#isWorthSending(current, node, now)
+    if (isSent) this.#prove(node, now)
     this.#bare = undefined
     this.#wasAway = false
-    if (isDue ? isSameWork(current, node) : !this.#isWorthSending(current, node, now)) {
-      return { change: "none", deliveries: [] }
-    }
+    if (!isSent) return { change: "none", deliveries: [] }
     this.#store.retain(node)
     this.#sentAt = now
     const change = isBare ? "full" : "fees"
@@ -135,7 +140,7 @@ export class TemplateMachine<Client> {
    * A block was announced, and this is its header. If it is the one that everybody works on, the clients' templates
    * ahead are for the block behind it, and all that they need is the SetNewPrevHash: that is each delivery's only frame
    * (two for a client that holds no template), and the change is `tip`. Otherwise it is `none`, and the node has to be
-   * asked for a template.
+   * asked for a template. Throws, and changes nothing, for a header that nothing can be worked on behind.
    */
   onHeader(header: NextBlockHeader, now: number): Answered<Client> {
     const { current } = this
@@ -144,11 +149,12 @@ export class TemplateMachine<Client> {
       return { change: "none", deliveries: [] }
     }
     const node = new NodeTemplate(behindBlock(next.node.source, header, current.clock(now)), now)
+    const proven = this.#prove(node, now)
     this.#store.move(next.node, node)
     const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
     // Also what the store has let go since: its SetNewPrevHash has to be right.
     for (const { ahead } of held) if (ahead !== undefined) ahead.node = node
-    this.#moveTo(node, now)
+    this.#moveTo(proven, now)
     this.#bare = { since: now, grandparent: current.source.previousblockhash }
     if (next.newest !== undefined) this.#store.current!.bySteps.set(0, next.newest)
     const deliveries = held.map(({ ahead, client, state }) => ({
@@ -180,7 +186,7 @@ export class TemplateMachine<Client> {
     if (state.ahead !== undefined && state.sinceAhead < RENEW_AHEAD_AFTER) return undefined
     let template = next.newest
     if (template === undefined || template.id <= state.lastId) {
-      if (template !== undefined && state.hasChanged) template = this.#store.addOwn(next.node, 0)
+      if (template !== undefined && state.hasChanged) template = this.#store.addOwn(next.node, 0, state.owner)
       else template = next.newest = this.#store.add(next.node, 0)
     }
     state.ahead = template
@@ -192,9 +198,15 @@ export class TemplateMachine<Client> {
   /**
    * A client's CoinbaseOutputConstraints, its first or new ones. What it is sent at once: a future template and the
    * SetNewPrevHash that names it; nothing as long as the node has not answered, and then `onAnswer` delivers it. Throws
-   * `TemplateProtocolError` for constraints that no block can meet.
+   * `TemplateProtocolError` for constraints that no block can meet. `address` is the one that the client's load is charged
+   * to.
    */
-  onConstraints(client: Client, constraints: CoinbaseConstraints, now: number): ReadonlyArray<Uint8Array> {
+  onConstraints(
+    client: Client,
+    constraints: CoinbaseConstraints,
+    now: number,
+    address = ""
+  ): ReadonlyArray<Uint8Array> {
     const { current } = this
     const limits = current?.space.limits ?? { weight: MAX_BLOCK_WEIGHT, sigops: MAX_BLOCK_SIGOPS }
     if (!fitsBlock(constraints, limits)) {
@@ -208,32 +220,31 @@ export class TemplateMachine<Client> {
     }
     const known = this.#clients.get(client)
     if (known !== undefined && isSame(known.constraints, constraints)) return []
+    // What can fail, before anything changes.
+    current?.work(current.space.fewStepsBeside(constraints))
     const lastId = known?.lastId ?? -1n
-    const state = { constraints, hasChanged: known !== undefined, lastId, ahead: undefined, sinceAhead: 0 }
+    const owner = known?.owner ?? new Owner(address)
+    const state = { constraints, hasChanged: known !== undefined, owner, lastId, ahead: undefined, sinceAhead: 0 }
     this.#clients.set(client, state)
     return current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now)
   }
 
   /** The client is gone. */
-  remove(client: Client): void {
+  remove(client: Client, now: number): void {
+    const state = this.#clients.get(client)
+    if (state === undefined) return
     this.#clients.delete(client)
+    this.#store.own.leave(state.owner, now)
   }
 
-  /** The answer to RequestTransactionData (section 7.4). */
-  onRequest(
-    templateId: bigint
-  ): TemplateDistribution.RequestTransactionDataSuccess | TemplateDistribution.RequestTransactionDataError {
+  /** The answer to RequestTransactionData (section 7.4), encoded. */
+  onRequest(templateId: bigint): Uint8Array {
     const template = this.#store.get(templateId)
-    if (template === undefined || !this.#isCurrent(template)) {
-      const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
-      const errorCode = this.#store.wasGiven(templateId) ? staleTemplateId : templateIdNotFound
-      return TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
-    }
-    return TemplateDistribution.RequestTransactionDataSuccess.make({
-      templateId,
-      excessData: template.work.commitment,
-      transactionList: bytesOf(template.work.transactions)
-    })
+    if (template !== undefined && this.#isCurrent(template)) return this.#transactionData.frameOf(template)
+    const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
+    const errorCode = this.#store.wasGiven(templateId) ? staleTemplateId : templateIdNotFound
+    const error = TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
+    return TemplateDistribution.protocol.toClient.encode(error)
   }
 
   /**
@@ -271,13 +282,25 @@ export class TemplateMachine<Client> {
     let template = bySteps.get(steps)
     if (template === undefined) bySteps.set(steps, (template = this.#store.add(node, steps)))
     // The same work for a client that was sent others since: for it alone, under a number that grows.
-    else if (template.id <= state.lastId) template = this.#store.addOwn(node, steps)
+    else if (template.id <= state.lastId) template = this.#store.addOwn(node, steps, state.owner)
     state.lastId = template.id
     return template
   }
 
+  /** Makes what clients are sent of an answer, and the block behind it: whatever can fail fails here, before anything changes. */
+  #prove(node: NodeTemplate, now: number): Proven {
+    node.work(0)
+    for (const { constraints } of this.#clients.values()) node.work(node.space.fewStepsBeside(constraints))
+    tryFrames(node, now)
+    if (!this.#options.emptyTemplates || this.#bitsMayChange) return { node, next: undefined }
+    const source = nextBlock(node.source, node.fees)
+    const next = source && new NodeTemplate(source, now)
+    if (next !== undefined) tryFrames(next, now)
+    return { node, next }
+  }
+
   /** Another place in the chain. */
-  #moveTo(node: NodeTemplate, now: number): void {
+  #moveTo({ next, node }: Proven, now: number): void {
     this.#lastRequestAtTip = this.#lastRequest
     this.#bare = undefined
     this.#forgetNext()
@@ -285,9 +308,8 @@ export class TemplateMachine<Client> {
     this.#store.retain(node)
     this.#sentAt = now
     this.#solutions.clear()
-    if (!this.#options.emptyTemplates || this.#bitsMayChange) return
-    const next = nextBlock(node.source, node.fees)
-    if (next !== undefined) this.#next = { node: new NodeTemplate(next, now), newest: undefined }
+    this.#transactionData.clear()
+    if (next !== undefined) this.#next = { node: next, newest: undefined }
   }
 
   #forgetNext(): void {
@@ -313,24 +335,29 @@ export class TemplateMachine<Client> {
   }
 }
 
+/** An answer of which templates can be made, and the block behind it. */
+interface Proven {
+  readonly node: NodeTemplate
+  readonly next: NodeTemplate | undefined
+}
+
+/** Throws if the messages cannot be encoded. */
+const tryFrames = (node: NodeTemplate, now: number): void => {
+  const template = new Template(0n, node, node.work(0))
+  void [template.futureFrame, template.activeFrame, template.prevHashFrame(now)]
+}
+
 interface ClientState {
   readonly constraints: CoinbaseConstraints
   /** Whether it had others before. */
   readonly hasChanged: boolean
+  readonly owner: Owner
   /** The number of the template that it was last sent. */
   lastId: bigint
   /** The future template that it holds for the block after the next. */
   ahead: Template | undefined
   /** Templates that it was sent behind that one. */
   sinceAhead: number
-}
-
-/** Cut from one buffer: a block has thousands. */
-const bytesOf = (transactions: ReadonlyArray<TemplateTransaction>): ReadonlyArray<Uint8Array> => {
-  const buffer = Buffer.allocUnsafeSlow(transactions.reduce((size, { data }) => size + data.length / 2, 0))
-  const bytes = new Uint8Array(buffer.buffer)
-  let at = 0
-  return transactions.map(({ data }) => bytes.subarray(at, (at += buffer.write(data, at, "hex"))))
 }
 
 const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>

@@ -14,6 +14,7 @@ import { ProviderStats } from "./provider-stats.ts"
 import { ACCEPTED, type TemplateProviderEvent, type TemplateProviderStats } from "./provider-event.ts"
 import { makeSubmit } from "./submit-block.ts"
 import { TemplateMachine } from "./template-machine.ts"
+import { makeTransactionLists } from "./transaction-lists.ts"
 
 export interface TemplateProviderOptions {
   /** Satoshis of fees that a block has to gain for a new template; 1,000. */
@@ -88,13 +89,16 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     notifications,
     machine,
     emit,
+    notices,
     intervalMs: interval,
     check: makeNodeCheck({ rpc, notifications, chain: options.chain, onChain: (chain) => machine.setChain(chain) })
   })
+  const lists = yield* makeTransactionLists(watch.quiet, notices)
   const { health, illness } = yield* watchHealth({
     rpc,
     answeredAt: watch.answeredAt,
     maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? "10 minutes"),
+    notices,
     emit
   })
 
@@ -115,6 +119,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
         machine,
         emit,
         submit,
+        lists,
         stats,
         notices,
         illness,

@@ -1,6 +1,7 @@
 /**
  * The templates that clients may still ask for or solve, by number, and the node's answers that they are made from: bounded
- * by their count and their bytes, the oldest go first.
+ * by their count and their bytes, the oldest go first. Templates of single clients have limits of their own
+ * (own-templates.ts).
  *
  * An answer mostly has the transactions of the one before. Once an answer has no hurry any more, `share` puts the same
  * objects in their place, so that a hundred answers take little more memory than one, and the garbage collector is done with
@@ -8,6 +9,7 @@
  */
 import type { TemplateTransaction } from "@sluice/node"
 import { type NodeTemplate, Template } from "./node-template.ts"
+import { OwnTemplates, type Owner } from "./own-templates.ts"
 
 export interface TemplateStoreOptions {
   /** The first template's number. */
@@ -25,12 +27,11 @@ export interface Retained {
 
 export class TemplateStore {
   readonly #options: TemplateStoreOptions
-  /** By number, oldest first. */
+  /** Those of all clients, by number, oldest first. */
   readonly #templates = new Map<bigint, Template>()
+  readonly own = new OwnTemplates()
   /** Oldest first; the last one is the current one. */
   readonly #retained: Array<Retained> = []
-  /** Numbers of those that were made for one client, oldest first. */
-  readonly #own = new Set<bigint>()
   #nextId: bigint
   #lastShared: NodeTemplate | undefined
   /** The transactions of the answer that was shared last, by wtxid. */
@@ -51,7 +52,7 @@ export class TemplateStore {
   }
 
   get(id: bigint): Template | undefined {
-    return this.#templates.get(id)
+    return this.#templates.get(id) ?? this.own.get(id)
   }
 
   /** Whether a template has had this number. */
@@ -59,37 +60,31 @@ export class TemplateStore {
     return id >= this.#options.firstTemplateId && id < this.#nextId
   }
 
-  /** A new template of an answer without what so many steps leave out. */
+  /** A new template, for all clients, of an answer without what so many steps leave out. */
   add(node: NodeTemplate, steps: number): Template {
-    const template = new Template(this.#nextId++, node, node.work(steps))
+    const template = this.#make(node, steps)
     this.#templates.set(template.id, template)
     if (this.#templates.size > MAX_TEMPLATES) this.#templates.delete(this.#templates.keys().next().value!)
     return template
   }
 
-  /**
-   * As `add`, for one client that has changed its mind. Those of all such clients take each other's place and nobody
-   * else's: however many there are, the work of others is not forgotten, and a block that they find of it is not lost.
-   */
-  addOwn(node: NodeTemplate, steps: number): Template {
-    const template = this.add(node, steps)
-    this.#own.add(template.id)
-    if (this.#own.size > MAX_OWN) {
-      const oldest = this.#own.keys().next().value!
-      this.#own.delete(oldest)
-      this.#templates.delete(oldest)
-    }
+  /** As `add`, for one client that has changed its mind. */
+  addOwn(node: NodeTemplate, steps: number, owner: Owner): Template {
+    const template = this.#make(node, steps)
+    this.own.add(owner, template)
     return template
   }
 
   /** The templates of an answer that is not retained are another one's now. */
   move(from: NodeTemplate, to: NodeTemplate): void {
     for (const template of this.#templates.values()) if (template.node === from) template.node = to
+    for (const template of this.own) if (template.node === from) template.node = to
   }
 
   /** Drops the templates of an answer. */
   forget(node: NodeTemplate | undefined): void {
     for (const [id, template] of this.#templates) if (template.node === node) this.#templates.delete(id)
+    this.own.forget((template) => template.node === node)
   }
 
   /** The node's answer that is the current one from now on. */
@@ -103,6 +98,10 @@ export class TemplateStore {
       bytes -= dropped.size
       this.forget(dropped)
     }
+  }
+
+  #make(node: NodeTemplate, steps: number): Template {
+    return new Template(this.#nextId++, node, node.work(steps))
   }
 
   /** Lets the current answer share what it has in common with the one before. */
@@ -133,7 +132,8 @@ const sharing = (transaction: TemplateTransaction, before: TemplateTransaction):
   return { data: before.data, txid: before.txid, hash: before.hash, depends, fee, sigops, weight }
 }
 
-/** Some dozens for each answer, and those of single clients. */
+/**
+ * Some dozens for each answer, and as many for each that clients hold ahead of a block. What a client holds is a few answers
+ * old at most, so that the oldest of so many are nobody's.
+ */
 const MAX_TEMPLATES = 10_000
-/** However often clients change their constraints. */
-const MAX_OWN = 2_000

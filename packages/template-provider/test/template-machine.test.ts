@@ -53,6 +53,8 @@ const decode = (frames: ReadonlyArray<Uint8Array>) =>
 const received = (answered: Answered<string>, client: string) =>
   decode(answered.deliveries.find((delivery) => delivery.client === client)?.frames ?? [])
 
+const requested = (machine: TemplateMachine<string>, templateId: bigint) => decode([machine.onRequest(templateId)])[0]!
+
 const newTemplate = (message: TemplateDistribution.ToClient | undefined): TemplateDistribution.NewTemplate => {
   assert.strictEqual(message?._tag, "NewTemplate")
   return message as TemplateDistribution.NewTemplate
@@ -314,7 +316,7 @@ describe("room for the coinbase", () => {
     const machine = machineWith(template)
     const count = (sigops: number, client: string) => {
       const [message] = decode(machine.onConstraints(client, constraints(0, sigops), NOW))
-      const answer = machine.onRequest(newTemplate(message).templateId)
+      const answer = requested(machine, newTemplate(message).templateId)
       return (answer as TemplateDistribution.RequestTransactionDataSuccess).transactionList.length
     }
     // The transactions have 1, 12, 1, 1 and 8.
@@ -357,7 +359,7 @@ describe("RequestTransactionData", () => {
   it("is answered with the transactions, witness and all, and the commitment", () => {
     const machine = machineWith(RECORDED)
     machine.onConstraints("a", constraints(), NOW)
-    const answer = machine.onRequest(5_000n) as TemplateDistribution.RequestTransactionDataSuccess
+    const answer = requested(machine, 5_000n) as TemplateDistribution.RequestTransactionDataSuccess
     assert.strictEqual(answer._tag, "RequestTransactionData.Success")
     assert.deepStrictEqual(
       answer.transactionList.map(hex.encode),
@@ -377,9 +379,9 @@ describe("RequestTransactionData", () => {
     const machine = machineWith(templateAt(100))
     machine.onConstraints("a", constraints(), NOW)
     machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
-    const code = (id: bigint) => (machine.onRequest(id) as TemplateDistribution.RequestTransactionDataError).errorCode
+    const code = (id: bigint) => (requested(machine, id) as TemplateDistribution.RequestTransactionDataError).errorCode
     assert.strictEqual(code(5_000n), "stale-template-id")
-    assert.strictEqual(machine.onRequest(5_001n)._tag, "RequestTransactionData.Success")
+    assert.strictEqual(requested(machine, 5_001n)._tag, "RequestTransactionData.Success")
     assert.strictEqual(code(5_002n), "template-id-not-found")
     assert.strictEqual(code(4_999n), "template-id-not-found")
     for (let height = 102; height < 120; height++) machine.onAnswer(templateAt(height), machine.beginRequest(), NOW)
@@ -512,7 +514,7 @@ describe("memory", () => {
   it("forgets a client that is gone", () => {
     const machine = machineWith(templateAt(1))
     machine.onConstraints("a", constraints(), NOW)
-    machine.remove("a")
+    machine.remove("a", NOW)
     assert.strictEqual(machine.clientCount, 0)
     assert.deepStrictEqual(machine.onAnswer(templateAt(2), machine.beginRequest(), NOW).deliveries, [])
   })

@@ -207,7 +207,10 @@ const writeCookie = Effect.fnUntraced(function* (path: string) {
     fs
       .remove(path, { force: true })
       .pipe(Effect.andThen(fs.writeFileString(path, cookie, { mode: 0o600, flag: "wx" }))),
-    () => Effect.ignore(fs.remove(path))
+    () =>
+      Effect.catch(fs.remove(path), ({ message }) =>
+        Effect.logWarning(`Cannot remove the cookie file ${path}: ${message}`)
+      )
   ).pipe(
     Effect.mapError(
       (error) => new JsonRpcServerError({ message: `cannot write the cookie file ${path}: ${error.message}` })

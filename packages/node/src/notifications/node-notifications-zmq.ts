@@ -99,8 +99,19 @@ const listen = Effect.fnUntraced(function* (
       return PubSub.publishAll(notifications, batch)
     })
   )
-  // Receiving fails when the socket is closed, which only the Scope does.
-  yield* receive.pipe(Effect.forever, Effect.ignore, Effect.forkScoped)
+  // The Scope interrupts this before it closes the socket, so a failure is one.
+  yield* receive.pipe(
+    Effect.forever,
+    Effect.catch(({ cause }) =>
+      Effect.andThen(
+        Effect.logError(
+          `Announcements from ${endpoint} end: ${cause instanceof Error ? cause.message : String(cause)}`
+        ),
+        Effect.sync(() => onConnection(false))
+      )
+    ),
+    Effect.forkScoped
+  )
 })
 
 /** Messages that libzmq keeps for us; Core's own default for sending is as many. */

@@ -32,6 +32,19 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
   const behindSince = new Map<NamedNode, number>()
   /** Nodes on another chain than the one that was in use when it was found. */
   const foreign = new Set<NamedNode>()
+  /** Nodes that did not answer when they were compared last. */
+  const silent = new Set<NamedNode>()
+
+  /** What a comparison came to is told when it changes. */
+  const onSilent = (node: NamedNode, message: string | undefined): Effect.Effect<void> => {
+    if (silent.has(node) === (message !== undefined)) return Effect.void
+    if (message === undefined) {
+      silent.delete(node)
+      return Effect.logInfo(`The node at ${node.name} answers again`)
+    }
+    silent.add(node)
+    return Effect.logWarning(`The node at ${node.name} does not tell how far it is, so it is not used: ${message}`)
+  }
 
   const use = (node: NamedNode, reason: string): Effect.Effect<void> => {
     if (node === inUse) return Effect.void
@@ -68,7 +81,10 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
       (node) =>
         node.rpc.getBlockchainInfo.pipe(
           Effect.timeoutOption(COMPARE_TIMEOUT_MS),
-          Effect.catch(() => Effect.succeedNone),
+          Effect.tap((info) =>
+            onSilent(node, Option.isSome(info) ? undefined : `no answer within ${COMPARE_SECONDS} s`)
+          ),
+          Effect.catch(({ message }) => Effect.as(onSilent(node, message), Option.none<BlockchainInfo>())),
           Effect.map((info) => ({ node, info }))
         ),
       { concurrency: "unbounded" }
@@ -156,6 +172,7 @@ const isOfTheCall = ({ reason }: NodeRpcError): boolean =>
 
 const COMPARE_EVERY_MS = 30_000
 const FIRST_COMPARE_MS = 1_000
-const COMPARE_TIMEOUT_MS = 10_000
+const COMPARE_SECONDS = 10
+const COMPARE_TIMEOUT_MS = COMPARE_SECONDS * 1_000
 /** A block takes a moment from one node to the other. */
 const MAX_BEHIND_MS = 60_000

@@ -4,6 +4,15 @@
  * transactions only a part is ever read.
  */
 import { Predicate, Schema } from "effect"
+import { isDisplayHash, MAX_MONEY } from "@sluice/bitcoin"
+
+const whole = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+/** Of a cost: no less than nothing. */
+const Count = whole(0, Number.MAX_SAFE_INTEGER)
+/** Seconds as a block's header has them. */
+const Time = whole(0, 0xffffffff)
+/** From this number on a lock time is a time and not a height. */
+const LOCK_TIME_THRESHOLD = 500_000_000
 
 /** 32 bytes in hex. */
 const Hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
@@ -19,16 +28,17 @@ export const TemplateTransaction = Schema.Struct({
   /** One-based positions in this list of the transactions that it spends from. */
   depends: Schema.Array(Schema.Int),
   /** Satoshis. */
-  fee: Schema.Int,
+  fee: Count,
   /** Signature operations as consensus counts them for a segwit block (legacy ones count four times). */
-  sigops: Schema.Int,
+  sigops: Count,
   /** Weight units. */
-  weight: Schema.Int
+  weight: Count
 })
 export type TemplateTransaction = typeof TemplateTransaction.Type
 
 export const BlockTemplate = Schema.Struct({
-  version: Schema.Int,
+  /** Signed in Bitcoin Core. */
+  version: whole(-0x80000000, 0xffffffff),
   /** Bitcoin Core tells these three (BIP9); btcd does not. */
   rules: Schema.optionalKey(Schema.Array(Schema.String)),
   vbavailable: Schema.optionalKey(Schema.Record(Schema.String, Schema.Int)),
@@ -38,22 +48,22 @@ export const BlockTemplate = Schema.Struct({
   transactions: Schema.Array(TemplateTransaction),
   coinbaseaux: Schema.Record(Schema.String, Schema.String),
   /** Subsidy and fees, in satoshis. */
-  coinbasevalue: Schema.Int,
+  coinbasevalue: whole(0, Number(MAX_MONEY)),
   longpollid: Schema.optionalKey(Schema.String),
   /** 256 bits, big-endian hex. */
   target: Hash,
   /** The least header time allowed: median time past plus one, in seconds. */
-  mintime: Schema.Int,
+  mintime: Time,
   mutable: Schema.Array(Schema.String),
   noncerange: Schema.String,
-  sigoplimit: Schema.Int,
-  sizelimit: Schema.Int,
-  weightlimit: Schema.optionalKey(Schema.Int),
+  sigoplimit: Count,
+  sizelimit: Count,
+  weightlimit: Schema.optionalKey(Count),
   /** The node's clock, at least `mintime`, in seconds. */
-  curtime: Schema.Int,
+  curtime: Time,
   /** Compact target, big-endian hex. */
   bits: Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}$/)),
-  height: Schema.Int,
+  height: whole(1, LOCK_TIME_THRESHOLD - 1),
   signet_challenge: Schema.optionalKey(Schema.String),
   /** The scriptPubKey of the witness commitment output for exactly these transactions, hex. */
   default_witness_commitment: Schema.optionalKey(Schema.String)
@@ -63,7 +73,7 @@ export type BlockTemplate = typeof BlockTemplate.Type
 /**
  * What `decodeUnknownSync(BlockTemplate)` does, but for a template with thousands of transactions in a fraction of the time:
  * the Schema checks all but those, and they are checked by hand; where one is not right, the Schema says what is wrong.
- * That a txid or wtxid consists of hex digits is left to who reads it, which a merkle tree does. Throws a `SchemaError`.
+ * Throws a `SchemaError`.
  */
 export const decodeBlockTemplate = (answer: unknown): BlockTemplate => {
   const transactions: unknown = Predicate.hasProperty(answer, "transactions") ? answer.transactions : undefined
@@ -79,9 +89,9 @@ const isTransaction = (value: unknown): value is TemplateTransaction => {
   return (
     typeof data === "string" &&
     typeof txid === "string" &&
-    txid.length === HASH_DIGITS &&
+    isDisplayHash(txid) &&
     typeof hash === "string" &&
-    hash.length === HASH_DIGITS
+    isDisplayHash(hash)
   )
 }
 
@@ -93,12 +103,8 @@ export const hasCosts = (value: unknown): value is TransactionCosts => {
   if (typeof value !== "object" || value === null) return false
   const { depends, fee, sigops, weight } = value as Readonly<Record<string, unknown>>
   return (
-    Array.isArray(depends) &&
-    depends.every(Number.isSafeInteger) &&
-    Number.isSafeInteger(fee) &&
-    Number.isSafeInteger(sigops) &&
-    Number.isSafeInteger(weight)
+    Array.isArray(depends) && depends.every(Number.isSafeInteger) && isCount(fee) && isCount(sigops) && isCount(weight)
   )
 }
 
-const HASH_DIGITS = 64
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
