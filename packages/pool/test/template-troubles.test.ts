@@ -43,6 +43,21 @@ describe("a SetNewPrevHash", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
+  it.effect("that names one of many names one of the last jobs that came to miners, who keep fewer", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      yield* client.open(openExtended())
+      for (let id = 2; id < 19; id++) yield* publish(futureTemplate(id))
+      yield* publish(newPrevHash(2))
+      const jobs: Array<number> = []
+      let next = yield* client.next
+      for (; next._tag === "NewExtendedMiningJob"; next = yield* client.next) jobs.push(next.jobId)
+      assert.strictEqual(next._tag === "SetNewPrevHash" && next.jobId, jobs.at(-1))
+      assert.strictEqual(jobs.length, 18)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
   it.effect("that repeats the one in force tells miners nothing", () =>
     Effect.gen(function* () {
       yield* giveWork

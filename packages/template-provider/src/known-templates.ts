@@ -21,9 +21,10 @@ export class KnownTemplates {
   }
 
   /**
-   * Takes the next message and gives what follows from it: the message itself in most cases, nothing for a SetNewPrevHash
-   * that repeats the one in force, and the template once more, as a future one, before a SetNewPrevHash that puts a
-   * template in force on another previous hash. Throws `TemplateProtocolError` for what the provider may not send here.
+   * Takes the next message and gives what follows from it: the message itself in most cases, and nothing for a SetNewPrevHash
+   * that repeats the one in force. Where a SetNewPrevHash names a template that is in force or that miners may have forgotten,
+   * the template comes once more before it, as a future one. Throws `TemplateProtocolError` for what the provider may not
+   * send here.
    */
   add(message: TemplateMessage): ReadonlyArray<TemplateMessage> {
     if (message._tag === "SetNewPrevHash") return this.#setPrevHash(message)
@@ -57,8 +58,9 @@ export class KnownTemplates {
     const { templateId } = message
     const future = this.#future.get(templateId)
     if (future !== undefined) {
+      const isRemembered = [...this.#future.keys()].slice(-KEPT_BY_MINERS).includes(templateId)
       this.#begin(message, future)
-      return [message]
+      return isRemembered ? [message] : [future, message]
     }
     // Section 7.3 asks for a template that was sent before, and not that no SetNewPrevHash has named it.
     const inForce = [this.#newest, this.#named].find((template) => template?.templateId === templateId)
@@ -82,6 +84,8 @@ export class KnownTemplates {
 }
 
 const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
+/** Jobs for the next block that every miner keeps: Bitaxe's firmware 8, core's device 16. */
+const KEPT_BY_MINERS = 8
 
 /** `header_timestamp` is only where to start (7.3): another one makes no other work, and no job stale. */
 const isSameTip = (a: TemplateDistribution.SetNewPrevHash, b: TemplateDistribution.SetNewPrevHash): boolean =>

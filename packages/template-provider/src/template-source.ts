@@ -10,7 +10,9 @@ import { makeMemory, TemplateFeed } from "./template-source-memory.ts"
 /** What `TemplateSource` offers. */
 export interface TemplateSourceCalls {
   /**
-   * NewTemplate and SetNewPrevHash in the order in which the provider sent them, in batches. Each subscriber first
+   * NewTemplate and SetNewPrevHash in the order in which the provider sent them, in batches, without what makes no coinbase
+   * or repeats the SetNewPrevHash in force. A SetNewPrevHash always names a future template that came since the one
+   * before; where the provider's names another one, that template comes again in front of it. Each subscriber first
    * gets a replay of the current state in one batch: the templates that are still good, and the SetNewPrevHash in
    * force behind the template that it names. Nothing comes before the provider's first answer. It never ends and
    * never fails: while the connection is down nothing comes, and after a reconnection the provider's fresh state does.

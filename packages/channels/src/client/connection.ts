@@ -7,7 +7,7 @@
  */
 import { stripWitness } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
-import type { Mining } from "@sluice/protocol"
+import { type Mining, TemplateDistribution } from "@sluice/protocol"
 import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
 import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
 import type { ClientEvent, Ignored } from "./event.ts"
@@ -25,7 +25,7 @@ import {
 } from "./rules.ts"
 
 export interface ClientConnectionOptions extends Partial<AgreedFlags> {
-  /** How many future jobs a channel keeps; of more the oldest are forgotten. Default 32. */
+  /** How many future jobs a channel keeps; of more the oldest are forgotten. Default 64, as servers keep. */
   readonly maxFutureJobs?: number
   /** How many unanswered shares a channel remembers; of more the oldest are forgotten. Default 4096. */
   readonly maxPendingShares?: number
@@ -68,7 +68,7 @@ export class ClientConnection {
       requiresVersionRolling: options.requiresVersionRolling ?? false,
       fixedVersion: options.fixedVersion ?? false
     }
-    this.#maxFutureJobs = options.maxFutureJobs ?? 32
+    this.#maxFutureJobs = options.maxFutureJobs ?? TemplateDistribution.MAX_FUTURE_TEMPLATES
     this.#state = new ConnectionState(flags, this.#maxFutureJobs)
     this.#maxPendingShares = options.maxPendingShares ?? 4096
   }
