@@ -1,6 +1,7 @@
 /**
  * A program of the CLI: its configuration, from which flags, help and `sluice NAME config` are made, and what it runs.
  */
+import { escaped } from "@sluice/protocol"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { effectiveToml, exampleToml } from "./config/example.ts"
@@ -24,7 +25,9 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
   const config = Command.make("config", { example, ...flags }, ({ example, ...input }) =>
     example
       ? Console.log(exampleToml(options).trimEnd())
-      : Effect.flatMap(loadFrom(input), ({ given }) => Console.log(effectiveToml(options, given)))
+      : Effect.flatMap(loadFrom(input), ({ given, warnings }) =>
+          Effect.andThen(printWarnings(options.program, warnings), Console.log(effectiveToml(options, given)))
+        )
   ).pipe(
     Command.withDescription(
       `Check the configuration of sluice ${options.program} and print what is in force, without starting anything.`
@@ -32,8 +35,9 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
     Command.withShortDescription("Check and print the configuration; --example documents every key.")
   )
   return Command.make(options.program, flags, (input) =>
-    Effect.flatMap(loadFrom(input), ({ config }) =>
-      options.run(config).pipe(
+    Effect.flatMap(loadFrom(input), ({ config, warnings }) =>
+      logWarnings(warnings).pipe(
+        Effect.andThen(options.run(config)),
         Effect.tapDefect((defect) => Effect.logDebug("The program failed in a way that it should not", defect)),
         Effect.mapError((error) =>
           error instanceof FaultsFound ? error : new ProgramError({ program: options.program, message: error.message })
@@ -47,6 +51,16 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
     Command.withSubcommands([config])
   )
 }
+
+/** Where a program logs anyway. */
+export const logWarnings = (warnings: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+
+/** Where it does not. */
+export const printWarnings = (program: string, warnings: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.forEach(warnings, (warning) => Console.error(`sluice ${program}: warning: ${escaped(warning)}`), {
+    discard: true
+  })
 
 /** The flags of a configuration, and how to load it from what the command line gave for them. */
 export const configured = <A>(options: ProgramConfig<A>) => {

@@ -103,6 +103,58 @@ describe("a wrong command line", () => {
     )
   }
 
+  const provider = ["template-provider", "config", "--plain", "--rpc-url", "http://127.0.0.1:1"]
+  const server = ["--connect", "stratum2+tcp+plain://127.0.0.1:1"]
+  for (const [what, args, message] of [
+    ["a cookie that is a directory", [...provider, "--rpc-cookie", "/tmp"], /--rpc-cookie: .*\(it is a directory\)/],
+    [
+      "blocks to be kept in a file",
+      [...provider, "--rpc-cookie", "/one", "--blocks-directory", import.meta.filename],
+      /--blocks-directory: .*cli\.test\.ts is not a directory\)/
+    ],
+    [
+      "blocks to be kept in a directory below a file",
+      [...provider, "--rpc-cookie", "/one", "--blocks-directory", `${import.meta.filename}/blocks/main`],
+      /--blocks-directory: .*cli\.test\.ts is not a directory\)/
+    ],
+    [
+      "one port for clients and for metrics",
+      [...provider, "--rpc-cookie", "/one", "--metrics-listen", "127.0.0.1:18447"],
+      /listen, metrics-listen: both are port 18447/
+    ],
+    [
+      "a recording over a file that is there",
+      ["sniff", "config", "--plain", ...server, "--record", import.meta.filename],
+      /--record: .*\(there is a file already\)/
+    ],
+    [
+      "a recording to be read that is not there",
+      ["replay", "config", ...server, "--recording", "/no/where"],
+      /--recording: .*\(there is no such file\)/
+    ],
+    [
+      "a report that is a directory",
+      ["swarm", "config", ...server, "--report", "/tmp"],
+      /--report: .*\(it is a directory\)/
+    ],
+    [
+      "a user that fits no message",
+      ["miner", "config", ...server, "--user", "é".repeat(128)],
+      /--user: .*\(it has 256 bytes, and 255 at most fit\)/
+    ],
+    [
+      "a worker of a standard channel",
+      ["miner", "config", ...server, "--user", "a", "--worker", "b"],
+      /miner: worker needs channel extended/
+    ]
+  ] as const) {
+    it(`tells of ${what} before anything starts`, async () => {
+      const { status, stderr } = await run(args)
+      assert.match(stderr, message)
+      assert.strictEqual(status, 2)
+    })
+  }
+
   it("a bad key in a file", async () => {
     const path = join(directory, "pool.toml")
     await writeFile(path, 'plain = true\ncoinbase_address = "x"\n')
@@ -153,7 +205,9 @@ describe("sluice", () => {
     const place = await mkdtemp(join(directory, `${program}-`))
     const example = await readFile(new URL(`../src/${program}/example.toml`, import.meta.url), "utf8")
     await writeFile(join(place, "example.toml"), example)
-    for (const [, name] of example.matchAll(/^[a-z-]+-file = "(.*)"$/gm)) await writeFile(join(place, name!), secretKey)
+    for (const [, name] of example.matchAll(/^(?:[a-z-]+-file|recording) = "(.*)"$/gm)) {
+      await writeFile(join(place, name!), secretKey, { mode: 0o600 })
+    }
     const { status, stdout, stderr } = await run([program, "config", "--config", join(place, "example.toml")])
     assert.strictEqual(stderr, "")
     assert.strictEqual(status, 0)
@@ -162,6 +216,21 @@ describe("sluice", () => {
 })
 
 describe("sluice key", () => {
+  const warnedOfArgument =
+    "sluice key: warning: SECRET: every user of this machine can see the arguments of a program; give --secret-key-file FILE instead"
+
+  it("warns of a secret key on the command line, and of one in a file that others can read", async () => {
+    assert.strictEqual((await run(["key", "show", secretKey])).stderr, `${warnedOfArgument}\n`)
+    const path = join(directory, "open.key")
+    await writeFile(path, secretKey, { mode: 0o644 })
+    const { status, stderr } = await run(["key", "show", "--secret-key-file", path])
+    assert.strictEqual(
+      stderr,
+      `sluice key: warning: --secret-key-file: every user of this machine can read or write ${path}; chmod 600 ${path}\n`
+    )
+    assert.strictEqual(status, 0)
+  })
+
   it("shows the public key of a known secret key", async () => {
     assert.strictEqual((await run(["key", "show", secretKey])).stdout, `publicKey: ${publicKey}\n`)
     assert.deepStrictEqual(JSON.parse((await run(["key", "show", "--json", secretKey])).stdout), { publicKey })
@@ -184,6 +253,7 @@ describe("sluice key", () => {
   it("refuses a public key for a secret one", () =>
     refuses(
       ["key", "show", publicKey],
+      warnedOfArgument,
       "sluice key: this is an authority public key; expected the secret key that belongs to it (`sluice key generate`)"
     ))
 })
@@ -207,7 +277,8 @@ describe("the process", () => {
     const other = createServer().listen(0, "127.0.0.1")
     await new Promise((resolve) => other.once("listening", resolve))
     const { port } = other.address() as AddressInfo
-    const { status, stderr } = await new Sluice(serve("--plain", "--listen", `127.0.0.1:${port}`)).finished
+    const args = serve("--plain", "--listen", `127.0.0.1:${port}`).filter((arg) => !/^(--rpc-password|p)$/.test(arg))
+    const { status, stderr } = await new Sluice(args, { SLUICE_TEMPLATE_PROVIDER__RPC_PASSWORD: "p" }).finished
     other.close()
     assert.strictEqual(
       stderr,
@@ -221,6 +292,9 @@ describe("the process", () => {
     const server = new Sluice(serve("--listen", "127.0.0.1:0", "--authority-secret-key", secretKey))
     const [, url] = await server.find(/connect to (\S+)"/)
     assert.match(url!, new RegExp(`^stratum2\\+tcp://127\\.0\\.0\\.1:\\d+/${publicKey}$`))
+    await server.find(
+      /level=WARN .*--authority-secret-key: every user of this machine can see the arguments of a program/
+    )
     await server.find(/cannot be reached.*0\.25 s[^]*cannot be reached.*0\.5 s/)
     const { status, stdout } = await server.stop("SIGTERM")
     assert.strictEqual(stdout, "")

@@ -98,6 +98,59 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
+  it.effect("tells the lines of a file that has CRLF at their ends, and a byte order mark", () =>
+    Effect.gen(function* () {
+      const lines = ["# a comment", "lisen = 1", "basin-url = 7", 'quiet = """', 'threads = 1"""', "threads = 9", ""]
+      const { path } = yield* file(`\ufeff${lines.join("\r\n")}`)
+      assert.deepStrictEqual(
+        (yield* problems({ file: path })).map((problem) => problem.replace(/:.*/, "")),
+        [2, 3, 6, 4].map((line) => `${path}, line ${line}`)
+      )
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("shows numbers that are not finite as TOML writes them", () =>
+    Effect.gen(function* () {
+      for (const number of ["nan", "inf", "-inf"]) {
+        const { path } = yield* file(`threads = ${number}\nbasin-url = [${number}]\n`)
+        assert.deepStrictEqual(yield* problems({ file: path }), [
+          `${path}, line 2: basin-url: expected a URL such as http://127.0.0.1:18443, got ["${number}"] (write it in quotes)`,
+          `${path}, line 1: threads: expected a whole number from 1 to 8, got ${number}`
+        ])
+      }
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("warns of each secret that other users of the machine can read, and of no other", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { directory, path } = yield* file('basin-url = "http://basin"\nvalve-key = "k-1"\n')
+      const key = `${directory}/valve.txt`
+      yield* fs.writeFileString(key, "k-opens\n", { mode: 0o600 })
+      const warnings = (sources: Parameters<typeof given>[0]) =>
+        Effect.map(given({ flags: Object.fromEntries([basin]), ...sources }), (loaded) => loaded.warnings)
+      const all = [
+        { flags: { "basin-url": "http://b", "valve-key": "k-1" } },
+        { environment: { SLUICE_FOUNTAIN_PUMP__VALVE_KEY: "k-1" } },
+        { environment: { SLUICE_FOUNTAIN_PUMP__VALVE_KEY_FILE: key } },
+        { file: path }
+      ]
+      const everyUser = "every user of this machine can"
+      const argument = [
+        `--valve-key: ${everyUser} see the arguments of a program; give --valve-key-file or SLUICE_FOUNTAIN_PUMP__VALVE_KEY instead`
+      ]
+      yield* fs.chmod(path, 0o640)
+      assert.deepStrictEqual(yield* Effect.forEach(all, warnings), [argument, [], [], []])
+      for (const open of [path, key]) yield* fs.chmod(open, 0o644)
+      assert.deepStrictEqual(yield* Effect.forEach(all, warnings), [
+        argument,
+        [],
+        [`SLUICE_FOUNTAIN_PUMP__VALVE_KEY_FILE: ${everyUser} read or write ${key}; chmod 600 ${key}`],
+        [`${path}, line 2: valve-key: ${everyUser} read or write ${path}; chmod 600 ${path}`]
+      ])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
   it.effect("tells where a file is not TOML", () =>
     Effect.gen(function* () {
       const { path } = yield* file('listen = "a"\nthreads 3\n')

@@ -38,7 +38,10 @@ describe("the operators' page", () => {
   let directory = ""
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "sluice-docs-"))
-    for (const name of ["provider.key", "pool.key", "sniffer.key"]) await writeFile(join(directory, name), secretKey)
+    for (const name of ["provider.key", "pool.key", "sniffer.key", "rpc.password"]) {
+      await writeFile(join(directory, name), secretKey, { mode: 0o600 })
+    }
+    await writeFile(join(directory, "session.ndjson"), "")
     const { stdout } = await run(["pool", "config", "--example"])
     await writeFile(join(directory, "pool.toml"), stdout.replace("authority-secret-key.txt", "pool.key"))
   })
@@ -49,7 +52,11 @@ describe("the operators' page", () => {
   it.each(programs.map((args) => [args.join(" "), args] as const))(
     "has a command that works: sluice %s",
     async (_, args) => {
-      const inPlace = args.map((arg) => (/\.(key|toml)$/.test(arg) ? join(directory, arg) : arg))
+      const inPlace = args.map((arg) =>
+        /\.(key|toml|password)$/.test(arg) || (args[0] === "replay" && arg.endsWith(".ndjson"))
+          ? join(directory, arg)
+          : arg
+      )
       // `config` checks everything that a start would.
       const { status, stderr } = await run(
         inPlace[1] === "config" ? inPlace : [inPlace[0]!, "config", ...inPlace.slice(1)]

@@ -129,12 +129,23 @@ describe("the configuration of a pool", () => {
     [
       "a share log in no directory",
       ["--coinbase-address", ALICE, "--share-log", "/no/where/shares.ndjson"],
-      /pool: share-log: there is no directory \/no\/where/
+      /pool: --share-log: expected a file to be appended to, got ".*" \(there is no directory \/no\/where\)/
     ],
     [
       "a state file in no directory",
       ["--coinbase-address", ALICE, "--state-file", "/no/where/pool.state"],
-      /pool: state-file: there is no directory \/no\/where/
+      /pool: --state-file: expected a file .*\(there is no directory \/no\/where\)/
+    ],
+    ["a share log that is a directory", ["--coinbase-address", ALICE, "--share-log", "/tmp"], /\(it is a directory\)/],
+    [
+      "a state file in a file",
+      ["--coinbase-address", ALICE, "--state-file", `${import.meta.filename}/pool.state`],
+      /\(.*pool-config\.test\.ts is not a directory\)/
+    ],
+    [
+      "one port for miners and for metrics",
+      ["--coinbase-address", ALICE, "--listen", "0.0.0.0:3333", "--metrics-listen", "127.0.0.1:3333"],
+      /pool: listen, metrics-listen: both are port 3333 of the same address; choose another/
     ],
     [
       "half a list of providers",

@@ -44,7 +44,7 @@ export class ShareLogError extends Schema.TaggedError<ShareLogError>("sluice/poo
 /** For the pool's option `onShares`. Throws `ShareLogError`, and then the connection ends without an acknowledgement. */
 export type ShareLog = (shares: ReadonlyArray<Server.ShareAccepted>) => void
 
-/** Opens the file to append to it, and closes it with the Scope. */
+/** Opens the file to append to it, and closes it with the Scope. Warns where others can read one that was there. */
 export const openShareLog = (path: string): Effect.Effect<ShareLog, ShareLogError, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
@@ -52,6 +52,9 @@ export const openShareLog = (path: string): Effect.Effect<ShareLog, ShareLogErro
       Effect.try({ try: () => openSync(path, "a+", OWNER_ONLY), catch: (cause) => new ShareLogError({ path, cause }) }),
       (file) => Effect.sync(() => closeSync(file))
     )
+    if (process.platform !== "win32" && (fstatSync(file).mode & OTHERS) !== 0) {
+      yield* Effect.logWarning(`Every user of this machine can read or write the share log ${path}; chmod 600 ${path}`)
+    }
     yield* Effect.try({ try: () => endLine(file), catch: (cause) => new ShareLogError({ path, cause }) })
     /** Whether a write that failed left half a line that could not be taken back. */
     let isTorn = false
@@ -102,6 +105,8 @@ const endLine = (file: number): void => {
 const LINE_FEED = 0x0a
 /** Of a file that is made: who mines how much is nobody else's business. */
 const OWNER_ONLY = 0o600
+/** Reading and writing by those who neither own the file nor are of its group. */
+const OTHERS = 0o006
 
 /** Shortens the file by what a write that failed put there; false where it cannot be, as in a file only to append to. */
 const takeBack = (file: number, written: number): boolean => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Schema } from "effect"
+import { Effect, Exit, Logger, Schema } from "effect"
 import { execFileSync } from "node:child_process"
-import { appendFileSync, mkdtempSync, readFileSync, statSync } from "node:fs"
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { LoggedShare, openShareLog } from "../src/index.ts"
@@ -66,6 +66,23 @@ describe("openShareLog", () => {
       const path = place()
       yield* openShareLog(path)
       assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("warns where others can read a file that was there, and not about its own", () =>
+    Effect.gen(function* () {
+      const warnings: Array<unknown> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void warnings.push(message))
+      const open = (path: string) => Effect.provide(openShareLog(path), Logger.layer([logger]))
+      const path = place()
+      yield* open(path)
+      yield* open(path)
+      assert.deepStrictEqual(warnings, [])
+      chmodSync(path, 0o644)
+      yield* open(path)
+      assert.deepStrictEqual(warnings, [
+        [`Every user of this machine can read or write the share log ${path}; chmod 600 ${path}`]
+      ])
     }).pipe(Effect.scoped)
   )
 

@@ -65,5 +65,6 @@ export const variableOf = (program: string, name: string): string => `${variable
 /** What a program's environment variables begin with. */
 export const variablePrefix = (program: string): string => `SLUICE_${shout(program)}__`
 
-const kebab = (field: string): string => field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+/** A field's name as a key. */
+export const kebab = (field: string): string => field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 const shout = (name: string): string => name.replaceAll(/[- ]/g, "_").toUpperCase()

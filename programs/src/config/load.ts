@@ -4,6 +4,7 @@
  */
 import { dirname, resolve } from "node:path"
 import { Effect, type FileSystem, Result, Schema, SchemaIssue } from "effect"
+import { exposedArgument, exposedFile } from "./exposed.ts"
 import { type KeyInfo, keysOf, variableOf, variablePrefix } from "./key.ts"
 import { nearest } from "./nearest.ts"
 import { readText } from "./read-text.ts"
@@ -24,6 +25,8 @@ export interface Given {
 
 export interface Loaded<A> {
   readonly config: A
+  /** What is not wrong and should be otherwise: secrets that others can read. */
+  readonly warnings: ReadonlyArray<string>
   /** By key name; a key that is not here has its default. */
   readonly given: ReadonlyMap<string, Given>
 }
@@ -50,6 +53,8 @@ interface Source {
   readonly where: (name: string) => string
   /** Everything in it is text, as on a command line. */
   readonly isText: boolean
+  /** A warning for a secret that stands in it, which is this key's. */
+  readonly exposed: (key: KeyInfo) => ReadonlyArray<string>
   /** What a path in it is relative to, when that is not the working directory. */
   readonly directory: string | undefined
 }
@@ -62,7 +67,7 @@ export const load = Effect.fn("Config.load")(function* <A>(
   const names = keys.flatMap((key) => (key.value.secret ? [key.name, `${key.name}-file`] : [key.name]))
   const problems: Array<string> = []
   const sources: Array<Source> = [
-    { values: flags, where: (name) => `--${name}`, isText: true, directory: undefined },
+    { values: flags, where: (name) => `--${name}`, isText: true, directory: undefined, exposed: onCommandLine },
     readEnvironment(program, environment, names, problems)
   ]
   if (file !== undefined && file !== "") {
@@ -74,9 +79,11 @@ export const load = Effect.fn("Config.load")(function* <A>(
     )
   }
   const given = new Map<string, Given>()
+  const warnings: Array<string> = []
   for (const key of keys) {
     const found = find(key, sources, problems)
     if (found === undefined) continue
+    warnings.push(...exposedBy(key, found))
     yield* Effect.match(readValue(key, found), {
       onSuccess: (value) => void given.set(key.name, value),
       onFailure: (problem) => void problems.push(problem)
@@ -85,7 +92,7 @@ export const load = Effect.fn("Config.load")(function* <A>(
 
   const input = keys.flatMap(({ field, name }) => (given.has(name) ? [[field, given.get(name)!.raw] as const] : []))
   const decoded = Schema.decodeUnknownResult(schema)(Object.fromEntries(input), { errors: "all" })
-  if (Result.isSuccess(decoded) && problems.length === 0) return { config: decoded.success, given }
+  if (Result.isSuccess(decoded) && problems.length === 0) return { config: decoded.success, warnings, given }
   if (Result.isFailure(decoded)) {
     // A key whose file cannot be read has had its say.
     const isSaid = ({ name }: KeyInfo): boolean =>
@@ -109,7 +116,8 @@ const readFile = Effect.fnUntraced(function* (file: string, names: ReadonlyArray
     values,
     where: (name) => `${file}, line ${lineOf(name)}: ${name}`,
     isText: false,
-    directory: dirname(file)
+    directory: dirname(file),
+    exposed: ({ name }) => exposedFile(source.where(name), file)
   }
   return source
 })
@@ -129,23 +137,40 @@ const readEnvironment = (
     if (name !== undefined) values.set(name, value)
     else problems.push(`${variable}: there is no such key${didYouMean(variable, [...variables.keys()])}`)
   }
-  return { values, where: (name) => variableOf(program, name), isText: true, directory: undefined }
+  return { values, where: (name) => variableOf(program, name), isText: true, directory: undefined, exposed: () => [] }
 }
 
 /** What the first source that has the key says, under its own name or as `NAME-file`. */
 const find = (key: KeyInfo, sources: ReadonlyArray<Source>, problems: Array<string>) => {
   const names = key.value.secret ? [key.name, `${key.name}-file`] : [key.name]
-  for (const { directory, isText, values, where } of sources) {
+  for (const source of sources) {
+    const { directory, isText, values, where } = source
     const [name, other] = names.filter((name) => values.has(name))
     if (name === undefined) continue
     if (other !== undefined) problems.push(`${where(other)}: give it or ${where(name)}, not both`)
     const isPath = key.value.path === true || name !== key.name
     const said = isText ? fromText(key, values.get(name)) : values.get(name)
     const raw = isPath && typeof said === "string" && directory !== undefined ? resolve(directory, said) : said
-    return { name, raw, where: where(name) }
+    return { name, raw, where: where(name), source }
   }
   return undefined
 }
+
+/** Warnings where others can read this secret, or the files that it names. */
+const exposedBy = (
+  key: KeyInfo,
+  { name, raw, source, where }: Given & { readonly name: string; readonly source: Source }
+): ReadonlyArray<string> => {
+  if (key.value.secret && name === key.name) return source.exposed(key)
+  if (!key.value.secret && !key.value.holdsSecret) return []
+  const paths: ReadonlyArray<unknown> =
+    key.value.kind === "list" && typeof raw === "string" ? raw.split(",") : [raw].flat()
+  return paths.flatMap((path) => (typeof path === "string" ? exposedFile(where, path.trim()) : []))
+}
+
+const onCommandLine = ({ name, variable }: KeyInfo): ReadonlyArray<string> => [
+  exposedArgument(`--${name}`, `--${name}-file or ${variable}`)
+]
 
 /** What was found, or the content of the file that a `NAME-file` names; or why it cannot be read. */
 const readValue = Effect.fnUntraced(function* (
@@ -201,10 +226,21 @@ const didYouMean = (name: string, known: ReadonlyArray<string>): string => {
   return meant === undefined ? `; known are ${known.join(", ")}` : `; did you mean ${meant}?`
 }
 
+/** As TOML writes it, which JSON does not for those that are not finite. */
+const numberText = (number: number): string => String(number).replace("Infinity", "inf").replace("NaN", "nan")
+
 const show = (raw: unknown): string => {
   const isTable = typeof raw === "object" && raw !== null && !Array.isArray(raw)
   const shown = isTable
     ? "a table"
-    : JSON.stringify(raw, (_, part: unknown) => (typeof part === "string" ? withoutUserinfo(part) : part))
+    : typeof raw === "number"
+      ? numberText(raw)
+      : JSON.stringify(raw, (_, part: unknown) =>
+          typeof part === "string"
+            ? withoutUserinfo(part)
+            : typeof part === "number" && !Number.isFinite(part)
+              ? numberText(part)
+              : part
+        )
   return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown
 }

@@ -21,7 +21,7 @@ export const parseToml = (content: string): Result.Result<TomlFile, string> => {
     onSuccess: (values) => ({
       values,
       lineOf: (name) => {
-        const lines = content.split("\n")
+        const lines = content.split(/\r?\n/)
         let lastWithout = 0
         for (let count = 1; count <= lines.length; count++) {
           const beginning = parse(lines.slice(0, count).join("\n"))

@@ -19,6 +19,8 @@ export interface Value {
   readonly tellsAll?: boolean
   /** A path. In a configuration file it is relative to that file. */
   readonly path?: boolean
+  /** Of a path: the file holds a secret, and others should not be able to read it. */
+  readonly holdsSecret?: boolean
 }
 
 const annotation = "sluice/config/value"
@@ -80,17 +82,21 @@ export const list = <A>(
     Schema.annotate({ [annotation]: { kind: "list", ...value } satisfies Value })
   )
 
-/** Text as it is, not empty. */
-export const string = (value: Omit<Value, "kind">): Schema.Codec<string, string> =>
-  text(value, (input) => (input === "" ? Result.fail("it is empty") : Result.succeed(input)))
+/** Text as it is, not empty, and of no more bytes than a message has room for. */
+export const string = (value: Omit<Value, "kind">, maxBytes = Infinity): Schema.Codec<string, string> =>
+  text(value, (input) => {
+    if (input === "") return Result.fail("it is empty")
+    const bytes = Buffer.byteLength(input)
+    return bytes <= maxBytes ? Result.succeed(input) : Result.fail(`it has ${bytes} bytes, and ${maxBytes} at most fit`)
+  })
 
 /** A path of a file. */
 export const file = (expected: string): Schema.Codec<string, string> =>
   string({ metavar: "FILE", expected, path: true })
 
-/** Paths of several files, whole ones. */
-export const filePaths = list(
-  { metavar: "FILE,...", expected: "absolute paths with commas between them" },
+/** Paths of several files with secrets in them, whole ones. */
+export const secretFilePaths = list(
+  { metavar: "FILE,...", expected: "absolute paths with commas between them", holdsSecret: true },
   ",",
   (input) =>
     input.startsWith("/") || /^[A-Za-z]:/.test(input)

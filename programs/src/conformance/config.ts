@@ -1,5 +1,6 @@
 /** What `sluice conformance connect` and `sluice conformance serve` can be told. */
 import { Schema } from "effect"
+import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
 import { choice, hostPort, string, toggle, whole } from "../config/value.ts"
@@ -21,7 +22,7 @@ export const ConnectConfig = {
   schema: Schema.Struct({
     protocol: defaulted(protocols, { description: "What the server speaks.", default: "mining" }),
     only,
-    user: defaulted(string({ metavar: "NAME", expected: "a user name" }), {
+    user: defaulted(string({ metavar: "NAME", expected: "a user name" }, 255), {
       description: "The user of the channels that are opened.",
       default: "conformance"
     }),
@@ -64,5 +65,5 @@ export const ServeConfig = {
     json,
     ...securityKeys,
     ...loggingKeys
-  }).check(oneSecurity)
+  }).check(oneSecurity, distinctAddresses("listen", "secondListen"))
 }

@@ -5,7 +5,7 @@ import { formatServerAddress, Listener, Tcp } from "@sluice/transport"
 import { Console, Context, Duration, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { layerLogging } from "../logging.ts"
-import { configured } from "../program.ts"
+import { configured, logWarnings } from "../program.ts"
 import { ProgramError } from "../report.ts"
 import { securityOf } from "../secured.ts"
 import { ServeConfig } from "./config.ts"
@@ -18,10 +18,11 @@ export const serve = Command.make(
   "serve",
   flags,
   Effect.fnUntraced(function* (input) {
-    const { config } = yield* loadFrom(input)
+    const { config, warnings } = yield* loadFrom(input)
     const { answerSeconds, authoritySecretKey, connectSeconds, json, listen, protocol, sharesPerMinute } = config
     const only = yield* chosen(config.only, Conformance.clientRulesFor(protocol), { program, protocol })
     const results = yield* Effect.gen(function* () {
+      yield* logWarnings(warnings)
       const here = yield* listenAt(listen)
       const elsewhere = yield* listenAt(config.secondListen ?? { host: listen.host, port: 0 })
       const url = formatServerAddress({ ...here.address, security: securityOf(authoritySecretKey) })

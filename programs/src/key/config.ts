@@ -1,14 +1,15 @@
 /** What `sluice key` can be told. */
 import { Schema } from "effect"
+import { fileOfAnother } from "../config/path.ts"
 import { defaulted, optional } from "../config/key.ts"
-import { file, toggle } from "../config/value.ts"
+import { toggle } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const KeyConfig = {
   program: "key",
   schema: Schema.Struct({
     json: defaulted(toggle, { description: "Print one line of JSON.", default: false }),
-    secretKeyFile: optional(file("the path of a file"), {
+    secretKeyFile: optional(fileOfAnother("the path of a file", { holdsSecret: true }), {
       description:
         "The file that `generate` writes the secret key to instead of printing it, and `show` reads it from.",
       example: "authority.key"

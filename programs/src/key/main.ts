@@ -2,9 +2,10 @@
 import { AuthorityKey } from "@sluice/noise"
 import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
+import { exposedArgument } from "../config/exposed.ts"
 import { ConfigError } from "../config/load.ts"
 import { readText } from "../config/read-text.ts"
-import { configured } from "../program.ts"
+import { configured, printWarnings } from "../program.ts"
 import { KeyConfig } from "./config.ts"
 
 const { flags, loadFrom } = configured(KeyConfig)
@@ -39,7 +40,10 @@ const show = Command.make(
   "show",
   { secret: Argument.String("SECRET").pipe(Argument.withDescription("The secret key"), Argument.optional), ...flags },
   Effect.fnUntraced(function* ({ secret, ...input }) {
-    const { json, secretKeyFile } = (yield* loadFrom(input)).config
+    const { config, warnings } = yield* loadFrom(input)
+    const { json, secretKeyFile } = config
+    const shown = Option.isSome(secret) ? [exposedArgument("SECRET", "--secret-key-file FILE")] : warnings
+    yield* printWarnings("key", shown)
     const text = Option.isSome(secret)
       ? secret.value
       : secretKeyFile === undefined

@@ -12,11 +12,11 @@ export const MinerConfig = {
       description: "The pool or proxy to mine for.",
       example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
     }),
-    user: required(string({ metavar: "NAME", expected: "a user name" }), {
+    user: required(string({ metavar: "NAME", expected: "a user name" }, 255), {
       description: "Who the shares are for, as the pool knows it.",
       example: "alice.miner1"
     }),
-    worker: optional(string({ metavar: "NAME", expected: "a name of at most 32 bytes" }), {
+    worker: optional(string({ metavar: "NAME", expected: "a name of at most 32 bytes" }, 32), {
       description: "Which worker of the user this is, told with each share of an extended channel.",
       example: "rig-7"
     }),
@@ -28,5 +28,11 @@ export const MinerConfig = {
     shares: optional(whole("N", 1, 2 ** 32), { description: "Stop after this many accepted shares.", example: 100 }),
     json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
     ...loggingKeys
-  })
+  }).check(
+    Schema.makeFilter(({ channel, worker }) =>
+      worker !== undefined && channel !== "extended"
+        ? "worker needs channel extended: shares of a standard channel carry no name"
+        : undefined
+    )
+  )
 }

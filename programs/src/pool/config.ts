@@ -1,14 +1,14 @@
 /** What `sluice pool` can be told. */
-import { existsSync } from "node:fs"
-import { dirname } from "node:path"
 import { coinbaseTags } from "@sluice/bitcoin"
 import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Duration, Schema } from "effect"
+import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
+import { fileToWrite } from "../config/path.ts"
 import { payee, payees, reconnectTarget, serverUrls } from "../config/stratum.ts"
-import { choice, decimal, file, hostPort, string, whole } from "../config/value.ts"
+import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { handshakeKeys } from "../curve.ts"
 import { loggingKeys } from "../logging.ts"
 import { metricsKeys } from "../metrics.ts"
@@ -55,11 +55,11 @@ const fields = Schema.Struct({
     description: "How many accepted shares one acknowledgement covers at most.",
     default: 10
   }),
-  shareLog: optional(file("a file to be appended to"), {
+  shareLog: optional(fileToWrite("a file to be appended to"), {
     description: "Each accepted share as a line of JSON, written before it is acknowledged.",
     example: "shares.ndjson"
   }),
-  stateFile: optional(file("a file that the pool may write"), {
+  stateFile: optional(fileToWrite("a file that the pool may write"), {
     description:
       "Remembers how far job ids have gone, so that none repeats after a restart even if the clock was set back.",
     example: "pool.state"
@@ -157,14 +157,7 @@ const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
 /** Of the extranonce, what a pool puts before the channels' part, another at each start. */
 const RUN_BYTES = 4
 
-/** What is written has a directory to be in. */
-const haveDirectories = Schema.makeFilter(({ shareLog, stateFile }: typeof fields.Type) => {
-  for (const [key, path] of Object.entries({ "share-log": shareLog, "state-file": stateFile })) {
-    if (path !== undefined && !existsSync(dirname(path))) {
-      return `${key}: there is no directory ${dirname(path)}, so ${path} cannot be written`
-    }
-  }
-  return undefined
-})
-
-export const PoolConfig = { program: "pool", schema: fields.check(oneSecurity, canPay, tagFits, haveDirectories) }
+export const PoolConfig = {
+  program: "pool",
+  schema: fields.check(oneSecurity, canPay, tagFits, distinctAddresses("listen", "metricsListen"))
+}

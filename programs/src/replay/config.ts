@@ -1,14 +1,15 @@
 /** What `sluice replay` can be told. */
 import { Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
+import { fileToRead } from "../config/path.ts"
 import { serverUrl } from "../config/stratum.ts"
-import { choice, file, whole } from "../config/value.ts"
+import { choice, whole } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const ReplayConfig = {
   program: "replay",
   schema: Schema.Struct({
-    recording: required(file("the path of a recording"), {
+    recording: required(fileToRead("the path of a recording"), {
       description: "What `sluice sniff` has recorded.",
       example: "session.ndjson"
     }),

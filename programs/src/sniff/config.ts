@@ -2,8 +2,9 @@
 import { Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
+import { newFile } from "../config/path.ts"
 import { serverUrl } from "../config/stratum.ts"
-import { file, hostPort, toggle, whole } from "../config/value.ts"
+import { hostPort, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
 
 export const SniffConfig = {
@@ -18,7 +19,7 @@ export const SniffConfig = {
       example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
     }),
     json: defaulted(toggle, { description: "Print lines of JSON, as in a recording.", default: false }),
-    record: optional(file("the path of a file that is not there yet"), {
+    record: optional(newFile("the path of a file that is not there yet"), {
       description: "A new file for a recording, lines of JSON.",
       example: "session.ndjson"
     }),

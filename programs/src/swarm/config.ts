@@ -2,9 +2,13 @@
 import { isIPv4, isIPv6 } from "node:net"
 import { Result, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
+import { fileToWrite } from "../config/path.ts"
 import { serverUrl } from "../config/stratum.ts"
-import { choice, decimal, file, string, text, toggle, whole } from "../config/value.ts"
+import { choice, decimal, string, text, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../logging.ts"
+
+/** Of an identity (5.3.2). */
+const MAX_USER_BYTES = 255
 
 const percent = (description: string) =>
   defaulted(decimal("PERCENT", 0, 100), { description: `${description}, in percent.`, default: 0 })
@@ -28,7 +32,7 @@ export const SwarmConfig = {
       description: "Their kind. One standard channel a connection asks for standard jobs, as a device does.",
       default: "standard"
     }),
-    user: defaulted(string({ metavar: "NAME", expected: "a user name" }), {
+    user: defaulted(string({ metavar: "NAME", expected: "a user name" }, MAX_USER_BYTES - 6), {
       description: "Connection N is the user NAME.N.",
       default: "swarm"
     }),
@@ -61,11 +65,11 @@ export const SwarmConfig = {
     lowDifficulty: percent("Shares whose hash misses the target"),
     garbage: percent("Shares that are bytes without a meaning, for which the server ends the connection"),
     slow: percent("Connections that read once a minute"),
-    report: optional(file("a file to be written"), {
+    report: optional(fileToWrite("a file to be written"), {
       description: "Where the report goes, as JSON.",
       example: "swarm.json"
     }),
-    acknowledged: optional(file("a file to be written"), {
+    acknowledged: optional(fileToWrite("a file to be written"), {
       description:
         "Append each share that the server acknowledged as a line of JSON, to compare with the pool's share log.",
       example: "acknowledged.ndjson"

@@ -1,16 +1,17 @@
 /** What `sluice template-provider` can be told. */
 import { Schema } from "effect"
+import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
+import { directoryToWrite, fileOfAnother } from "../config/path.ts"
 import {
   choice,
-  file,
-  filePaths,
   hostPort,
   httpUrl,
   httpUrls,
   logins,
   password,
+  secretFilePaths,
   string,
   toggle,
   whole,
@@ -30,7 +31,7 @@ export const TemplateProviderConfig = {
       usual: true
     }),
     rpcPassword: optional(password, { description: "The node's rpcpassword.", usual: true }),
-    rpcCookie: optional(file("the path of the node's .cookie file"), {
+    rpcCookie: optional(fileOfAnother("the path of the node's .cookie file", { holdsSecret: true }), {
       description: "The file in which the node writes a user and password of its own at each start.",
       example: "/home/bitcoin/.bitcoin/.cookie"
     }),
@@ -48,7 +49,7 @@ export const TemplateProviderConfig = {
     spareRpcLogins: optional(logins, {
       description: "User and password of each node in spare-rpc-urls, in that order, where they have their own."
     }),
-    spareRpcCookies: optional(filePaths, {
+    spareRpcCookies: optional(secretFilePaths, {
       description: "The cookie file of each node in spare-rpc-urls, in that order, where they write one.",
       example: "/home/second/.bitcoin/.cookie"
     }),
@@ -73,7 +74,7 @@ export const TemplateProviderConfig = {
       description: "How long the node may give no template before clients are sent away to other providers.",
       default: 600
     }),
-    blocksDirectory: optional(file("the path of a directory"), {
+    blocksDirectory: optional(directoryToWrite("the path of a directory"), {
       description: "Where found blocks are kept while no node is there to take them; without it only in memory.",
       example: "blocks"
     }),
@@ -82,6 +83,7 @@ export const TemplateProviderConfig = {
     ...loggingKeys
   }).check(
     oneSecurity,
+    distinctAddresses("listen", "metricsListen"),
     Schema.makeFilter(({ spareRpcUrls, spareRpcLogins, spareRpcCookies, rpcCookie }) => {
       if (spareRpcLogins !== undefined && spareRpcCookies !== undefined) {
         return "give spare-rpc-logins or spare-rpc-cookies, not both"
