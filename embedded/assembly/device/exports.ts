@@ -6,6 +6,7 @@
  * One instance of the module is one device with one connection. `create` comes first; nothing allocates after it.
  */
 import { HeaderHasher } from "../../../packages/core/src/header"
+import { sha256d } from "../../../packages/core/src/sha256"
 import { exchangeAt as exchange } from "../curve"
 import { own } from "./instance"
 
@@ -290,4 +291,12 @@ export function hashHeader(at: usize, out: usize): void {
   hasher.load(header, 0)
   hasher.hash(load<i32>(header.dataStart + 76), hash, 0)
   memory.copy(out, hash.dataStart, 32)
+}
+/** Writes SHA-256 of SHA-256 of at most 256 bytes, 32 bytes; base58check ends with its first four. False for more bytes. */
+export function hashTwice(at: usize, length: i32, out: usize): bool {
+  if (length < 0 || length > 256) return false
+  memory.copy(bytes.dataStart, at, length as usize)
+  sha256d(bytes, 0, length, hash, 0)
+  memory.copy(out, hash.dataStart, 32)
+  return true
 }

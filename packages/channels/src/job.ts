@@ -2,7 +2,16 @@
  * Jobs from templates (specification, sections 5.1, 5.3.15, 5.3.16 and 7.2): the coinbase is cut around the extranonce
  * once, and everything that is sent to miners or checked of their shares comes from that.
  */
-import { addWitness, CoinbaseError, isWitnessCommitment, MAX_COINBASE_SCRIPT_SIZE, MAX_TEMPLATE_PREFIX_SIZE, type Output, parseTemplateCoinbase, splitCoinbase } from "@sluice/bitcoin"
+import {
+  addWitness,
+  CoinbaseError,
+  isWitnessCommitment,
+  MAX_COINBASE_SCRIPT_SIZE,
+  MAX_TEMPLATE_PREFIX_SIZE,
+  type Output,
+  parseTemplateCoinbase,
+  splitCoinbase
+} from "@sluice/bitcoin"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
 

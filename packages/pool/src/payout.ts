@@ -4,7 +4,19 @@
  *
  * Amounts are whole satoshis, rounded down for each output; what is left over by rounding goes to the first output.
  */
-import { AddressError, type Chain, compactSize, DescriptorError, isDescriptor, MAX_PAYOUTS_SIZE, type Output, scriptForAddress, scriptForDescriptor, scriptSigopsCost, unpayableReason } from "@sluice/bitcoin"
+import {
+  AddressError,
+  type Chain,
+  compactSize,
+  DescriptorError,
+  isDescriptor,
+  MAX_PAYOUTS_SIZE,
+  type Output,
+  scriptForAddress,
+  scriptForDescriptor,
+  scriptSigopsCost,
+  unpayableReason
+} from "@sluice/bitcoin"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
 import { Result, Schema } from "effect"
 import { parseUserIdentity } from "./user.ts"

@@ -3,7 +3,15 @@
  * differ only in which of the transactions fit beside their coinbase, so all for whom they are the same get the same
  * template, made and encoded once.
  */
-import { coinbaseMerklePathFromDisplay, coinbasePrefix, hashFromDisplay, isWitnessCommitment, serializeOutputs, witnessCommitmentFromDisplay, witnessCommitmentOutput } from "@sluice/bitcoin"
+import {
+  coinbaseMerklePathFromDisplay,
+  coinbasePrefix,
+  hashFromDisplay,
+  isWitnessCommitment,
+  serializeOutputs,
+  witnessCommitmentFromDisplay,
+  witnessCommitmentOutput
+} from "@sluice/bitcoin"
 import { type BlockTemplate, type TemplateTransaction, type TemplateTransactions, transactionsOf } from "@sluice/node"
 import { TemplateDistribution } from "@sluice/protocol"
 import { BlockSpace, MAX_BLOCK_WEIGHT } from "./block-space.ts"

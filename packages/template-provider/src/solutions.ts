@@ -2,7 +2,15 @@
  * Which block a solution (specification, section 7.7) makes with the template that it is for. Each block is given out once
  * at a tip.
  */
-import { addWitness, CoinbaseError, coinbaseTxid, compactSize, doubleSha256, hashToDisplay, merkleRootFromPath } from "@sluice/bitcoin"
+import {
+  addWitness,
+  CoinbaseError,
+  coinbaseTxid,
+  compactSize,
+  doubleSha256,
+  hashToDisplay,
+  merkleRootFromPath
+} from "@sluice/bitcoin"
 import { Header, Target } from "@sluice/core"
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { Template } from "./node-template.ts"

@@ -1,5 +1,11 @@
 /** Rules for a template provider (7). */
-import { BlockDecodeError, coinbaseMerklePath, isWitnessCommitment, parseTransaction, witnessCommitment } from "@sluice/bitcoin"
+import {
+  BlockDecodeError,
+  coinbaseMerklePath,
+  isWitnessCommitment,
+  parseTransaction,
+  witnessCommitment
+} from "@sluice/bitcoin"
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "../peer.ts"

@@ -3,7 +3,13 @@ import { Target } from "@sluice/core"
 import { MAX_BLOCK_WEIGHT } from "./block-rules.ts"
 import { type BlockTemplate } from "@sluice/node"
 import type { DevelopmentChain } from "./development-chain.ts"
-import { bitsHex, hashToDisplay, MAX_BLOCK_SIGOPS_COST, witnessCommitment, witnessCommitmentOutput } from "@sluice/bitcoin"
+import {
+  bitsHex,
+  hashToDisplay,
+  MAX_BLOCK_SIGOPS_COST,
+  witnessCommitment,
+  witnessCommitmentOutput
+} from "@sluice/bitcoin"
 
 /** Left for header, transaction count and coinbase, as Bitcoin Core leaves it without other orders. */
 export const RESERVED_WEIGHT = 8_000

@@ -3,7 +3,21 @@
  * Bitcoin Core's order and words, so that a submitter reads here what it would read there (BIP22's reasons).
  */
 import { Target } from "@sluice/core"
-import { type Block, type BlockHeader, heightPush, MAX_COINBASE_SCRIPT_SIZE, MAX_MONEY, doubleSha256, legacySigopsCost, MAX_BLOCK_SIGOPS_COST, isCoinbase, spendsNull, type Transaction, type TransactionInput, isWitnessCommitment } from "@sluice/bitcoin"
+import {
+  type Block,
+  type BlockHeader,
+  heightPush,
+  MAX_COINBASE_SCRIPT_SIZE,
+  MAX_MONEY,
+  doubleSha256,
+  legacySigopsCost,
+  MAX_BLOCK_SIGOPS_COST,
+  isCoinbase,
+  spendsNull,
+  type Transaction,
+  type TransactionInput,
+  isWitnessCommitment
+} from "@sluice/bitcoin"
 
 /** Most weight units in a block (BIP141); its serialized size cannot exceed the same number of bytes. */
 export const MAX_BLOCK_WEIGHT = 4_000_000

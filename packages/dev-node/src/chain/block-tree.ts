@@ -7,7 +7,16 @@
  * Only transactions that the node knows are spendable money here (`KnownTransactions`): there is no script engine and no
  * set of coins behind this chain, so a transaction from elsewhere has no inputs to pay for it.
  */
-import { type Block, type BlockHeader, parseBlock, parseHeader, serializeBlock, addWitness, hashToDisplay, isWitnessCommitment } from "@sluice/bitcoin"
+import {
+  type Block,
+  type BlockHeader,
+  parseBlock,
+  parseHeader,
+  serializeBlock,
+  addWitness,
+  hashToDisplay,
+  isWitnessCommitment
+} from "@sluice/bitcoin"
 import {
   type BlockPlace,
   type BlockVerdict,

@@ -1,5 +1,13 @@
 /** The block of height 0 of a development chain. */
-import { type Block, parseBlock, serializeBlock, serializeHeader, coinbasePrefix, splitCoinbase, doubleSha256 } from "@sluice/bitcoin"
+import {
+  type Block,
+  parseBlock,
+  serializeBlock,
+  serializeHeader,
+  coinbasePrefix,
+  splitCoinbase,
+  doubleSha256
+} from "@sluice/bitcoin"
 
 /**
  * The block of height 0 for a compact target, which it does not meet, and a time in seconds: always the same for the same

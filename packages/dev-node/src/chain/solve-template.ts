@@ -3,7 +3,17 @@
  * target. A pool does it with jobs and miners instead.
  */
 import { Header } from "@sluice/core"
-import { serializeBlock, serializeHeader, addWitness, coinbasePrefix, coinbaseTxid, splitCoinbase, hashFromDisplay, coinbaseMerklePath, merkleRootFromPath } from "@sluice/bitcoin"
+import {
+  serializeBlock,
+  serializeHeader,
+  addWitness,
+  coinbasePrefix,
+  coinbaseTxid,
+  splitCoinbase,
+  hashFromDisplay,
+  coinbaseMerklePath,
+  merkleRootFromPath
+} from "@sluice/bitcoin"
 import { type BlockTemplate } from "@sluice/node"
 
 export interface SolveOptions {

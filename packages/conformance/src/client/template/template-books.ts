@@ -2,7 +2,16 @@
  * The kit's side of the connections of a template client (7): it gives templates that are easy to solve, and holds solutions
  * against them. Pure but for random bytes.
  */
-import { BlockDecodeError, coinbasePrefix, merkleRootFromPath, type Output, parseTransaction, serializeOutputs, type Transaction, witnessCommitmentOutput } from "@sluice/bitcoin"
+import {
+  BlockDecodeError,
+  coinbasePrefix,
+  merkleRootFromPath,
+  type Output,
+  parseTransaction,
+  serializeOutputs,
+  type Transaction,
+  witnessCommitmentOutput
+} from "@sluice/bitcoin"
 import { ShareCheck, Target, Version } from "@sluice/core"
 import { TemplateDistribution } from "@sluice/protocol"
 import type { ToServer } from "../conduct.ts"
