@@ -3,7 +3,7 @@
  * of what may and may not happen. Two books of the model (channel-model.ts) listen, one at each end: they say what every
  * answer of the server must be, whether what it sends by itself is legal, and what the client must make of it.
  *
- * `SLUICE_SEQUENCES` is how many sequences are tried.
+ * `SLUICE_SEQUENCES` is how many sequences are tried; `npm run soak` tries 10,000.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
@@ -15,7 +15,7 @@ import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
-const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 10_000)
+const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 1_000)
 const MAX_CHANNELS = 5
 const MAX_SHARES = 12
 /** Shares are looked for where they are not too rare. */

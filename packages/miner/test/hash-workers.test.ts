@@ -47,11 +47,11 @@ describe("hashing threads", () => {
       yield* hashers.start(1, { ...standardWork, target: bytes(0) }, 0)
       while (hashers.hashes() === 0) yield* Effect.sleep(5)
       yield* hashers.stop
-      // Longer than a slice of any thread; then nothing more is counted.
-      yield* Effect.sleep(200)
-      const hashes = hashers.hashes()
-      yield* Effect.sleep(100)
-      expect(hashers.hashes()).toBe(hashes)
+      // A busy machine may take its time over the slice that a thread has begun. Threads that do not stop end in a timeout.
+      for (let hashes = -1; hashes !== hashers.hashes();) {
+        hashes = hashers.hashes()
+        yield* Effect.sleep(200)
+      }
       yield* Scope.close(scope, Exit.void)
     }).pipe(Effect.provide(HashThreads.layer({ threads: 1 })))
   )
