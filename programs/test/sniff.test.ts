@@ -135,7 +135,7 @@ it.live("what cannot be is told in one line, and status 2", () =>
     }
     assert.strictEqual(
       await refused(["replay", "--recording", path]),
-      `sluice replay: ${path}: line 2 of the recording: it is not what a sniffer records: an object with event, connectionId and at`
+      `sluice replay: ${path}: line 2 of the recording: expected a sniffer event: an object with event, connectionId and at`
     )
     assert.match(
       await refused(["replay", "--recording", join(directory, "none")]),

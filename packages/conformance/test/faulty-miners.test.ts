@@ -1,7 +1,7 @@
 /** Deliberately broken twins of our miner: each fault is found by the name of the rule that it breaks. */
 import { describe, expect, it } from "@effect/vitest"
 import { NobleCurve } from "@sluice/noise"
-import { Common, type Frame, Mining } from "@sluice/protocol"
+import { Common, type Frame, Mining, Protocol } from "@sluice/protocol"
 import { Effect } from "effect"
 import { failedOf, type Twin } from "./client-twins.ts"
 import { checkClient } from "./client-worlds.ts"
@@ -9,6 +9,8 @@ import { both, bytesOf, dropping, isOf, receiving, sending, sendingFrame } from 
 import type { Fault } from "./worlds.ts"
 
 const WRONG_ID = 0x00f0f0f0
+
+const withSetup = Protocol.extend(Mining.protocol, Common.setupMessages)
 
 const twins: ReadonlyArray<Twin> = [
   {
@@ -107,7 +109,7 @@ const twins: ReadonlyArray<Twin> = [
     does: "hangs up at what it does not know",
     fault: () => ({
       receive: (frame) => {
-        const known = Mining.protocol.toClient.find(frame.extensionType, frame.messageType) !== undefined
+        const known = withSetup.toClient.find(frame.extensionType, frame.messageType) !== undefined
         return known ? [frame] : [{ ...frame, extensionType: 0, messageType: Mining.SetTarget.type }]
       }
     }),

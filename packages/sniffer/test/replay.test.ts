@@ -81,17 +81,20 @@ describe("a recording", () => {
       const lines = yield* session
       const refused = (lines: ReadonlyArray<string>, options = {}) =>
         Effect.map(Effect.flip(readScripts(Stream.fromIterable(lines), options)), ({ message }) => message)
-      assert.match(yield* refused(["", "{"]), /^line 2 of the recording: it is not what a sniffer records/)
-      assert.match(yield* refused(lines.slice(1)), /^line 1 .*: connection 1 was not opened before it$/)
+      assert.match(yield* refused(["", "{"]), /^line 2 of the recording: expected a sniffer event/)
+      assert.match(yield* refused(lines.slice(1)), /^line 1 .*: there is no Opened event of connection 1 before it$/)
       assert.match(
         yield* refused([lines[0]!, lines[1]!.replace(hex(setup(0)), "00")]),
-        /^line 2 .*: its frame is not one/
+        /^line 2 .*: expected frame to be one whole frame/
       )
       assert.match(
         yield* refused([lines[0]!, lines[1]!.replace(hex(setup(0)), "xx")]),
-        /^line 2 .*: its frame is not one/
+        /^line 2 .*: expected frame to be one whole frame/
       )
-      assert.match(yield* refused(lines, { maxBytes: 500 }), /^line 3 .*: up to it there are more than 500 bytes/)
+      assert.match(
+        yield* refused(lines, { maxBytes: 500 }),
+        /^line 3 .*: up to this line there are more than 500 bytes/
+      )
       assert.deepStrictEqual(yield* readScripts(Stream.fromIterable(lines), { connectionId: 2 }), [])
     })
   )

@@ -121,7 +121,7 @@ describe("Swarm", () => {
   it.effect("refuses what cannot be", () =>
     Effect.gen(function* () {
       for (const [options, message] of [
-        [{ connections: 0 }, "the swarm's connections is a whole number from 1 on; got 0"],
+        [{ connections: 0 }, "the swarm's connections is a whole number of at least 1; got 0"],
         [{ connections: 1, misbehaviour: { stale: 101 } }, "the swarm's stale is a percentage from 0 to 100; got 101"],
         [
           { connections: 1, misbehaviour: { stale: 60, garbage: 60 } },

@@ -1,6 +1,6 @@
 /**
- * Blocks that were found while no node was there, one file each: hex, as `bitcoin-cli submitblock` takes it, under a name
- * that says height and hash. What is in the directory survives the program.
+ * Keeps blocks that were found while no node was reachable, one file each: hex, as `bitcoin-cli submitblock` takes it. File names
+ * contain height and hash. The files survive the program.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect, FileSystem, type PlatformError } from "effect"
@@ -14,15 +14,15 @@ export interface BlockFile {
 }
 
 export interface BlockFiles {
-  /** Writes the block, whole or not at all, and gives the file's path. */
+  /** Writes the block atomically and gives the file's path. */
   readonly save: (file: BlockFile) => Effect.Effect<string, PlatformError.PlatformError>
-  /** A block that a node has taken or refused needs no file any more; one that has none is no error. */
+  /** Removes the file of a block that a node has judged. Does nothing if there is no file. */
   readonly remove: (file: Omit<BlockFile, "block">) => Effect.Effect<void, PlatformError.PlatformError>
-  /** All blocks in the directory, the lowest first. What is not named like one is left alone. */
+  /** All blocks in the directory, the lowest first. Ignores files with other names. */
   readonly list: Effect.Effect<ReadonlyArray<BlockFile>, PlatformError.PlatformError>
 }
 
-/** Blocks in this directory, which is made when the first one is written. */
+/** Block files in this directory, which is created with the first file. */
 export const makeBlockFiles = (directory: string): Effect.Effect<BlockFiles> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -45,7 +45,7 @@ export const makeBlockFiles = (directory: string): Effect.Effect<BlockFiles> =>
           if (height === undefined || hash === undefined) continue
           const block = (yield* fs.readFileString(`${directory}/${name}`)).trim()
           if (HEX.test(block)) found.push({ hash, height: Number(height), block })
-          else yield* Effect.logWarning(`${directory}/${name} holds no block in hex`)
+          else yield* Effect.logWarning(`${directory}/${name} is not a block in hex and is ignored`)
         }
         return found.toSorted((a, b) => a.height - b.height)
       })
