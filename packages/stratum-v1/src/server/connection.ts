@@ -63,9 +63,12 @@ export class ServerConnection<Work> {
   #allowedMask: number
   /** The mask that the miner asked for, undefined where it did not ask. */
   #askedMask: number | undefined
+  /** What holds for later jobs. */
   #subscription: Subscription | undefined
-  /** The subscription that the miner knows of: undefined until its answer has left. */
-  #toldSubscription: Subscription | undefined
+  /** What the miner was told, in the answer to its subscribe or with set_extranonce. */
+  #told: Subscription | undefined
+  /** Whether the answer to subscribe has left, so that jobs may follow. */
+  #started = false
 
   readonly #jobs: HeldJobs<Work>
   #job: Job<Work> | undefined
@@ -124,6 +127,7 @@ export class ServerConnection<Work> {
 
   /** To be called from time to time: sends a ping after a silence, and ends a connection that does not subscribe. */
   tick(now: number): ReadonlyArray<ServerEvent<Work>> {
+    if (this.#closing) return []
     if (this.#subscription !== undefined) {
       if (now - this.#sentAt >= this.#options.keepAliveMs) this.#send(ToClient.PoolPing.line(null, {}))
     } else if (
@@ -148,6 +152,7 @@ export class ServerConnection<Work> {
   answerSubscribe(request: Request, subscription: Subscription): void {
     if (request.answer !== undefined) return
     this.#subscription = subscription
+    this.#told = subscription
     this.#answer(request, { result: ToServer.Subscribe.result!.write(subscription) })
   }
 
@@ -186,25 +191,25 @@ export class ServerConnection<Work> {
   setVersionMask(mask: number): void {
     const before = this.versionMask
     this.#allowedMask = mask & BIP323_MASK
-    if (this.#askedMask === undefined || this.#toldSubscription === undefined || this.versionMask === before) return
+    if (this.#askedMask === undefined || !this.#started || this.versionMask === before) return
     this.#send(ToClient.SetVersionMask.line(null, { mask: this.versionMask }))
   }
 
   /** The job to work on now. Before the miner has subscribed only the latest is kept. */
   notify(job: Job<Work>): void {
     this.#job = job
-    if (this.#toldSubscription !== undefined) this.#announce(job)
+    if (this.#started) this.#announce(job)
   }
 
   /** Asks for the name of the miner's software; `DeviceVersion` follows if it answers. */
   askVersion(): void {
-    if (this.#toldSubscription === undefined || this.#versionRequest !== undefined) return
+    if (!this.#started || this.#versionRequest !== undefined) return
     this.#versionRequest = this.#nextId++
     this.#send(ToClient.GetVersion.line(this.#versionRequest, {}))
   }
 
   showMessage(text: string): void {
-    if (this.#toldSubscription !== undefined) this.#send(ToClient.ShowMessage.line(null, { text }))
+    if (this.#started) this.#send(ToClient.ShowMessage.line(null, { text }))
   }
 
   /**
@@ -287,7 +292,7 @@ export class ServerConnection<Work> {
   }
 
   #subscribe(id: RequestId | null, { session, userAgent }: ToServer.Subscribe): void {
-    const known = this.#subscription
+    const known = this.#told
     if (known !== undefined) return this.#answerNow(id, ToServer.Subscribe.result!.write(known))
     const request = this.#wait("subscribe", id)
     if (request !== undefined) this.#events.push({ _tag: "Subscribe", request, userAgent, session })
@@ -347,9 +352,9 @@ export class ServerConnection<Work> {
 
   #announce(job: Job<Work>): void {
     const { extranonce1, extranonce2Size } = this.#subscription!
-    const moved = this.#toldSubscription !== this.#subscription
+    const moved = this.#told !== this.#subscription
     if (moved) {
-      this.#toldSubscription = this.#subscription
+      this.#told = this.#subscription
       this.#send(ToClient.SetExtranonce.line(null, { extranonce1, extranonce2Size }))
     }
     const difficulty = this.#difficulty
@@ -416,8 +421,8 @@ export class ServerConnection<Work> {
     }
     for (const repeat of request.repeats ?? []) repeat.answer = answer
     const subscribed = this.#sendAnswered()
-    if (!subscribed || this.#toldSubscription !== undefined) return
-    this.#toldSubscription = this.#subscription
+    if (!subscribed || this.#started) return
+    this.#started = true
     if (this.#job !== undefined) this.#announce(this.#job)
   }
 
