@@ -93,6 +93,7 @@ describe("the handshake of a client", () => {
     pool.send(
       0,
       '{"id":null,"method":"mining.set_version_mask","params":["0x1fffe000"]}',
+      CONFIGURED,
       SUBSCRIBED,
       notify("1", true)
     )

@@ -2,7 +2,8 @@
 import { it } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
 import { describe, expect } from "vitest"
-import { type Method, ToClient, ToServer } from "../src/index.ts"
+import * as fc from "fast-check"
+import { type Method, ParamsError, RefusalField, ToClient, ToServer } from "../src/index.ts"
 import { read } from "./lines.ts"
 
 const methods = [...ToServer.toServer, ...ToClient.toClient] as unknown as ReadonlyArray<Method>
@@ -33,6 +34,20 @@ describe.each(titled)("$title", ({ method }) => {
     runs
   )
 
+  it("reads any JSON as a message that is written and read again as the same, or gives a ParamsError", () => {
+    const near = fc.oneof(
+      fc.constantFrom("00", "0x1fffe000", "504e86ed", "ab".repeat(32), "1", 1, 0.5, true, null),
+      fc.jsonValue()
+    )
+    fc.assert(
+      fc.property(fc.oneof(fc.jsonValue(), fc.array(near, { maxLength: 10 })), (json) => {
+        const message = method.read(json)
+        if (message instanceof ParamsError) expect(message.method).toBe(method.name)
+        else expect(method.read(JSON.parse(JSON.stringify(method.write(message))))).toEqual(message)
+      })
+    )
+  })
+
   it("reads no params as an empty list", () => {
     expect(method.read(undefined)).toEqual(method.read([]))
     expect(method.read(null)).toEqual(method.read([]))
@@ -47,4 +62,18 @@ describe.each(titled.filter(({ method }) => method.result !== undefined))("the r
       expect(method.readResult(JSON.parse(JSON.stringify(write(value))))).toEqual(value)
     }
   })
+})
+
+it("an error is the same after it was written and read, and any JSON is one or none", () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.string(), (code, text) => {
+      expect(RefusalField.read(RefusalField.write({ code, text }))).toEqual({ code, text })
+    })
+  )
+  fc.assert(
+    fc.property(fc.jsonValue(), (json) => {
+      const refusal = RefusalField.read(json)
+      if (refusal !== undefined) expect(Schema.is(RefusalField.schema)(refusal)).toBe(true)
+    })
+  )
 })

@@ -106,6 +106,19 @@ describe("a handshake", () => {
     expect([...miner.server.workers]).toEqual(["w", "v"])
   })
 
+  it("may name two workers at once, each with its own answer", () => {
+    const miner = Miner.working()
+    miner.send(...["v", "u"].map((name, i) => `{"id":${i + 5},"method":"mining.authorize","params":["${name}"]}`))
+    const [, v, u] = miner.of("Authorize")
+    miner.server.accept(u!.request)
+    miner.server.refuse(v!.request, { code: 24, text: "who?" })
+    expect(miner.heard().map(({ error, id, result }) => [id, result, error])).toEqual([
+      [5, null, [24, "who?", null]],
+      [6, true, null]
+    ])
+    expect([...miner.server.workers]).toEqual(["w", "u"])
+  })
+
   it("does not hold up work while a second worker waits for its answer", () => {
     const miner = Miner.working()
     miner.send('{"id":5,"method":"mining.authorize","params":["v",""]}')

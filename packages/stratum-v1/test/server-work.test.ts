@@ -83,6 +83,10 @@ describe("another extranonce1", () => {
     miner.server.setExtranonce(OTHER_EXTRANONCE1, 4)
     miner.send(SUBSCRIBE)
     expect((miner.heard().at(-1)!.result as Array<unknown>)[1]).toBe("4128064f")
+    miner.server.notify(job("2"))
+    miner.heard()
+    miner.send(SUBSCRIBE)
+    expect(miner.heard()[0]!.result).toEqual([[["mining.notify", "4128064f"]], "09090909", 4])
   })
 
   it("before the miner has subscribed is no news", () => {
