@@ -12,6 +12,7 @@ import { splitSoloReward } from "./payout.ts"
 import type { Recorder } from "./recorder.ts"
 import { type MiningConnection, Session } from "./session.ts"
 import { ShareLogError } from "./share-log.ts"
+import { ShownUsers } from "./shown-users.ts"
 import type { makeGate } from "./user-gate.ts"
 import type { Work } from "./work.ts"
 
@@ -40,6 +41,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const { clock, gate, maxPendingBytes, metrics, notices, recorder, rules, sessions, work } = options
   const { keepShares, record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
+  const shownUsers = new ShownUsers()
   /** Writes to peers that take their time. */
   const start = yield* FiberSet.makeRuntime<never, void>()
   let lastId = 0
@@ -58,6 +60,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       id: ++lastId,
       work,
       space: rules.space.of(remote.host),
+      shown: shownUsers.of(remote.host),
       now: now(),
       maxPendingBytes,
       limits: rules.traffic,
@@ -175,7 +178,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     }
     sessions.delete(session.id)
     const reason = evicted?.message ?? reasonOf(exit)
-    const closed = session.tell((machine, out) => machine.close(reason, out))
+    const closed = session.tell((machine, out) => machine.close(reason, now(), out))
     work.release(session.payee)
     yield* record([...closed, { _tag: "ConnectionClosed", connectionId: session.id, remote, reason }])
     if (evicted === undefined) return

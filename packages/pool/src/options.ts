@@ -98,7 +98,7 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
         versionRollingAllowed: options.versionRolling ?? true
       }
       const space = new ExtranonceSpace(layout)
-      const policy = checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy })
+      const policy = checkedPolicy({ ...Server.defaultChannelPolicy, ...shareRate(options.policy), ...options.policy })
       const { maxChannelsInAll = 200_000 } = options
       const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
       checkCoinbaseRoom(coinbase)
@@ -155,6 +155,16 @@ const COUNTS = [
   "maxUserIdentityBytes"
 ] as const
 
+/** Room for vardiff's measurements also where more shares a minute are wanted than the default is made for. */
+const shareRate = (policy: PoolOptions["policy"] = {}): Pick<Server.ChannelPolicy, "maxSharesPerSecond"> => {
+  const { maxSharesPerSecond, sharesPerMinute } = Server.defaultChannelPolicy
+  const { sharesPerMinute: wanted = sharesPerMinute } = policy
+  return { maxSharesPerSecond: Math.max(maxSharesPerSecond, (wanted / 60) * MEASURING_ROOM) }
+}
+
+/** Vardiff asks for sixteen times the shares while it measures; as many, and a fourth for luck. */
+const MEASURING_ROOM = 20
+
 const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   const refuse = (option: string, expected: string, value: number): never => {
     throw new PoolOptionError({ option, message: `the pool's ${option} is ${expected}; got ${value}` })
@@ -164,6 +174,14 @@ const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   }
   if (!(policy.minHashRate >= 0 && Number.isFinite(policy.minHashRate))) {
     refuse("minHashRate", "a number of hashes a second from 0 on", policy.minHashRate)
+  }
+  if (!(policy.maxSharesPerSecond * 60 >= policy.sharesPerMinute * MEASURING_ROOM)) {
+    const least = (policy.sharesPerMinute / 60) * MEASURING_ROOM
+    refuse(
+      "maxSharesPerSecond",
+      `a number from ${least} on, for ${policy.sharesPerMinute} shares a minute`,
+      policy.maxSharesPerSecond
+    )
   }
   for (const option of COUNTS) {
     if (!(Number.isInteger(policy[option]) && policy[option] >= 1)) {
