@@ -63,9 +63,11 @@ export const u256FromBytes = (bytes: Uint8Array): bigint => {
 export class HashRateMeter {
   readonly #startedAt: number
   readonly #timeConstantMs: number
-  /** Difficulty per time constant, and the squares of the difficulties: its variance. Both decayed to `#updatedAt`. */
+  /** Difficulty per time constant, the squares of the difficulties, which are its variance, and what it was at least. */
   #level = 0
   #squares = 0
+  #proven = 0
+  /** All of these are decayed to this moment. */
   #updatedAt: number
 
   constructor(now: number, halfLifeMs = 300_000) {
@@ -79,6 +81,9 @@ export class HashRateMeter {
     this.#decay(now)
     this.#level += difficulty
     this.#squares += difficulty * difficulty
+    // What is proven stays so, also behind a share that is much harder and says little by itself.
+    const proven = this.#level - 2 * Math.sqrt(this.#squares)
+    if (proven > this.#proven) this.#proven = proven
   }
 
   /** Whether there was any. */
@@ -99,8 +104,7 @@ export class HashRateMeter {
    */
   provenRate(now: number): number {
     this.#decay(now)
-    const proven = this.#level - 2 * Math.sqrt(this.#squares)
-    return proven <= 0 ? 0 : this.#over(proven, Math.max(now - this.#startedAt, SHORTEST_MS))
+    return this.#over(this.#proven, Math.max(now - this.#startedAt, SHORTEST_MS))
   }
 
   #over(difficulty: number, ageMs: number): number {
@@ -113,6 +117,7 @@ export class HashRateMeter {
     const kept = Math.exp((this.#updatedAt - now) / this.#timeConstantMs)
     this.#level *= kept
     this.#squares *= kept * kept
+    this.#proven *= kept
     this.#updatedAt = now
   }
 }

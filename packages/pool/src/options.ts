@@ -155,15 +155,18 @@ const COUNTS = [
   "maxUserIdentityBytes"
 ] as const
 
-/** Room for vardiff's measurements also where more shares a minute are wanted than the default is made for. */
+/**
+ * The least that `maxSharesPerSecond` may be: vardiff asks for sixteen times the shares while it measures; as many, and a
+ * fourth for luck.
+ */
+export const leastSharesPerSecond = (sharesPerMinute: number): number => (sharesPerMinute / 60) * 20
+
+/** The limit on accepted shares where none is given: room also where more shares are wanted than six a minute. */
 const shareRate = (policy: PoolOptions["policy"] = {}): Pick<Server.ChannelPolicy, "maxSharesPerSecond"> => {
   const { maxSharesPerSecond, sharesPerMinute } = Server.defaultChannelPolicy
-  const { sharesPerMinute: wanted = sharesPerMinute } = policy
-  return { maxSharesPerSecond: Math.max(maxSharesPerSecond, (wanted / 60) * MEASURING_ROOM) }
+  const least = leastSharesPerSecond(policy.sharesPerMinute ?? sharesPerMinute)
+  return { maxSharesPerSecond: Math.max(maxSharesPerSecond, least) }
 }
-
-/** Vardiff asks for sixteen times the shares while it measures; as many, and a fourth for luck. */
-const MEASURING_ROOM = 20
 
 const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   const refuse = (option: string, expected: string, value: number): never => {
@@ -175,13 +178,10 @@ const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   if (!(policy.minHashRate >= 0 && Number.isFinite(policy.minHashRate))) {
     refuse("minHashRate", "a number of hashes a second from 0 on", policy.minHashRate)
   }
-  if (!(policy.maxSharesPerSecond * 60 >= policy.sharesPerMinute * MEASURING_ROOM)) {
-    const least = (policy.sharesPerMinute / 60) * MEASURING_ROOM
-    refuse(
-      "maxSharesPerSecond",
-      `a number from ${least} on, for ${policy.sharesPerMinute} shares a minute`,
-      policy.maxSharesPerSecond
-    )
+  const leastShares = leastSharesPerSecond(policy.sharesPerMinute)
+  if (!(policy.maxSharesPerSecond >= leastShares)) {
+    const expected = `a number from ${leastShares} on, for ${policy.sharesPerMinute} shares a minute`
+    refuse("maxSharesPerSecond", expected, policy.maxSharesPerSecond)
   }
   for (const option of COUNTS) {
     if (!(Number.isInteger(policy[option]) && policy[option] >= 1)) {
