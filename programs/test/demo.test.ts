@@ -68,7 +68,7 @@ describe("the tally", () => {
   it("counts the blocks that the node accepted as its tip, and knows who found them", () => {
     const tally = new Tally()
     const solution = { _tag: "SubmitSolution", templateId: 1n, version: 0, headerTimestamp: 0, headerNonce: 0 } as const
-    const found = { _tag: "BlockFound", channel, height: 1, hash: "00aa" } as const
+    const found = { _tag: "BlockFound", channel, refusal: undefined, height: 1, hash: "00aa" } as const
     tally.onEvent({ role: "pool", event: { ...found, solution: { ...solution, coinbaseTx: new Uint8Array() } } }, 0)
     const accepted = { _tag: "BlockAccepted", hash: "00aa", height: 1, txCount: 3, verdict: null } as const
     const aside = { ...accepted, verdict: "inconclusive" } as const

@@ -65,6 +65,7 @@ describe("the configuration of a pool", () => {
       "reconnect-to": "here",
       "upstream-timeout": "0",
       "max-channels": "7",
+      "max-shares-per-second": "2.5",
       "max-errors-per-second": "5"
     })
     const options = optionsOf(config)
@@ -72,6 +73,7 @@ describe("the configuration of a pool", () => {
     assert.deepStrictEqual(options.reconnectTo, { host: "", port: 0 })
     assert.deepStrictEqual(options.upstreamTimeout, Duration.infinity)
     assert.strictEqual(options.policy?.maxChannels, 7)
+    assert.strictEqual(options.policy?.maxSharesPerSecond, 2.5)
     assert.deepStrictEqual(options.traffic, { maxMessagesPerSecond: 5000, maxErrorsPerSecond: 5 })
     const elsewhere = await configured({ "coinbase-address": ALICE, "reconnect-to": "b.example:3334" })
     assert.deepStrictEqual(optionsOf(elsewhere).reconnectTo, { host: "b.example", port: 3334 })
@@ -104,6 +106,11 @@ describe("the configuration of a pool", () => {
 
   const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
     ["nobody to pay", [], /coinbase-address, coinbase-outputs, solo-fee: there is nobody to be paid/],
+    [
+      "a limit on shares that miners need",
+      ["--coinbase-address", ALICE, "--shares-per-minute", "60", "--max-shares-per-second", "19"],
+      /max-shares-per-second: 19 is too few for 60 shares a minute \(shares-per-minute\).*give 20 or more/
+    ],
     ["a sum that is not 100", ["--coinbase-outputs", `60 ${ALICE};30 ${BOB}`], /sum to 100; these sum to 90/],
     ["no percentage", ["--coinbase-outputs", ALICE], /expected a percentage, a space, and an address or a descriptor/],
     [

@@ -52,7 +52,7 @@ const run = (input: Uint8Array): void => {
     const encoded = Mining.protocol.toClient.encode(said as Mining.ToClient)
     ok(Mining.protocol.toClient.decode(Frame.read(encoded)!) !== undefined, "it says what nobody can read")
   }
-  connection.close("over", out)
+  connection.close("over", START * 1000 + 60_000, out)
 }
 
 const workers = Protocol.negotiated(Mining.protocol, [WorkerIdentity.extension])

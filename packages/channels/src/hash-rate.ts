@@ -63,8 +63,11 @@ export const u256FromBytes = (bytes: Uint8Array): bigint => {
 export class HashRateMeter {
   readonly #startedAt: number
   readonly #timeConstantMs: number
-  /** Difficulty per time constant, decayed to `#updatedAt`. */
+  /** Difficulty per time constant, the squares of the difficulties, which are its variance, and what it was at least. */
   #level = 0
+  #squares = 0
+  #proven = 0
+  /** All of these are decayed to this moment. */
   #updatedAt: number
 
   constructor(now: number, halfLifeMs = 300_000) {
@@ -77,20 +80,47 @@ export class HashRateMeter {
   add(difficulty: number, now: number): void {
     this.#decay(now)
     this.#level += difficulty
+    this.#squares += difficulty * difficulty
+    // What is proven stays so, also behind a share that is much harder and says little by itself.
+    const proven = this.#level - 2 * Math.sqrt(this.#squares)
+    if (proven > this.#proven) this.#proven = proven
+  }
+
+  /** Whether there was any. */
+  get hasWork(): boolean {
+    return this.#level > 0
   }
 
   /** Hashes a second. */
   rate(now: number): number {
     this.#decay(now)
     const ageMs = now - this.#startedAt
-    if (ageMs <= 0) return 0
+    return ageMs <= 0 ? 0 : this.#over(this.#level, ageMs)
+  }
+
+  /**
+   * The hash rate that the work proves: two standard deviations below the average, for luck is no proof. Fewer than five
+   * shares prove nothing, and what comes in one read says little of time.
+   */
+  provenRate(now: number): number {
+    this.#decay(now)
+    return this.#over(this.#proven, Math.max(now - this.#startedAt, SHORTEST_MS))
+  }
+
+  #over(difficulty: number, ageMs: number): number {
     const weightMs = this.#timeConstantMs * (1 - Math.exp(-ageMs / this.#timeConstantMs))
-    return (this.#level * HASHES_PER_DIFFICULTY * 1000) / weightMs
+    return (difficulty * HASHES_PER_DIFFICULTY * 1000) / weightMs
   }
 
   #decay(now: number): void {
     if (now <= this.#updatedAt) return
-    this.#level *= Math.exp((this.#updatedAt - now) / this.#timeConstantMs)
+    const kept = Math.exp((this.#updatedAt - now) / this.#timeConstantMs)
+    this.#level *= kept
+    this.#squares *= kept * kept
+    this.#proven *= kept
     this.#updatedAt = now
   }
 }
+
+/** The shortest time that work is taken to have needed. */
+const SHORTEST_MS = 250

@@ -64,7 +64,6 @@ export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTe
     templateOutputsCount: template.coinbaseTxOutputsCount,
     lockTime: template.coinbaseTxLocktime
   })
-  const merklePathBytes = new Uint8Array(Buffer.concat(template.merklePath))
   return {
     id,
     templateId: template.templateId,
@@ -74,10 +73,23 @@ export const jobFromTemplate = (id: number, template: TemplateDistribution.NewTe
     coinbasePrefix: prefix,
     coinbaseSuffix: suffix,
     hasWitness: outputs.some(({ script }) => isWitnessCommitment(script)),
-    merklePath: template.merklePath.map((_, index) => merklePathBytes.subarray(index * 32, index * 32 + 32)),
-    merklePathBytes
+    ...merklePathOf(template)
   }
 }
+
+/** Copied once: the jobs of all payouts share it, and it is most of what a job takes in memory. */
+const merklePathOf = (template: TemplateDistribution.NewTemplate): MerklePath => {
+  let known = merklePaths.get(template)
+  if (known === undefined) {
+    const merklePathBytes = new Uint8Array(Buffer.concat(template.merklePath))
+    const merklePath = template.merklePath.map((_, index) => merklePathBytes.subarray(index * 32, index * 32 + 32))
+    merklePaths.set(template, (known = { merklePath, merklePathBytes }))
+  }
+  return known
+}
+
+type MerklePath = Pick<Job, "merklePath" | "merklePathBytes">
+const merklePaths = new WeakMap<TemplateDistribution.NewTemplate, MerklePath>()
 
 /**
  * The job with its id as the last push of the coinbase's script. So no two jobs of a server have a header in common, be their

@@ -67,6 +67,24 @@ describe("hash rate meter", () => {
     }
   })
 
+  it("takes a rate for proven from five shares on, never what luck may be, and keeps it behind a harder share", () => {
+    const meter = new HashRateMeter(0)
+    for (let second = 1; second <= 4; second++) meter.add(1, second * 1000)
+    expect(meter.provenRate(4000)).toBe(0)
+    for (let second = 5; second <= 600; second++) meter.add(1, second * 1000)
+    const proven = meter.provenRate(600_000) / 2 ** 32
+    expect(proven).toBeGreaterThan(0.9)
+    expect(proven).toBeLessThan(1)
+    meter.add(1000, 600_000)
+    expect(meter.provenRate(600_000) / 2 ** 32).toBe(proven)
+  })
+
+  it("takes what came in one read for the work of a quarter of a second", () => {
+    const meter = new HashRateMeter(0)
+    for (let i = 0; i < 100; i++) meter.add(1, 0)
+    expect(meter.provenRate(0) / 2 ** 32).toBeCloseTo(80 * 4, 0)
+  })
+
   it("forgets half in its half-life", () => {
     const meter = new HashRateMeter(0, 1000)
     for (let second = 1; second <= 60; second++) meter.add(1, second * 1000)

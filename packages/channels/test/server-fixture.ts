@@ -93,7 +93,7 @@ export class TestServer {
   }
 
   close(connection: Server.Connection): Said {
-    return this.#collect((out) => connection.close("test", out))
+    return this.#collect((out) => connection.close("test", this.now, out))
   }
 
   /** Whatever else a connection can be made to do. */

@@ -351,7 +351,8 @@ describe("acknowledgement", () => {
     const { jobs, policy } = TestServer.working().context
     const info = { connectionId: 0, channelId: 9, kind: "standard", userIdentity: "" } as const
     const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
-    const channel = new Server.Channel(info, lease, { nominalHashRate: 1, maxTarget: 1n << 200n }, jobs, policy, 0)
+    const client = { nominalHashRate: 1, leastHashRate: 0, work: undefined, maxTarget: 1n << 200n }
+    const channel = new Server.Channel(info, lease, client, jobs, policy, 0)
     channel.accept(5, 2.75, 3, 0)
     channel.accept(8, 2 ** 53, 2 ** 53, 0)
     const sum = { newSubmitsAcceptedCount: 2, lastSequenceNumber: 8, newSharesSum: 2n ** 53n + 2n }

@@ -13,6 +13,7 @@ import { splitSoloReward } from "./payout.ts"
 import type { Recorder } from "./recorder.ts"
 import { type MiningConnection, Session } from "./session.ts"
 import { ShareLogError } from "./share-log.ts"
+import { ShownUsers } from "./shown-users.ts"
 import type { makeGate } from "./user-gate.ts"
 import type { Work } from "./work.ts"
 
@@ -44,6 +45,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const { clock, gate, maxPendingBytes, metrics, notices, recorder, rules, sessions, work } = options
   const { keepShares, record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
+  const shownUsers = new ShownUsers()
   /** Writes to peers that take their time. */
   const start = yield* FiberSet.makeRuntime<never, void>()
   let lastId = 0
@@ -66,6 +68,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
+      shown: shownUsers.of(remote.host),
       now: now(),
       maxPendingBytes,
       limits: rules.traffic,
@@ -193,7 +196,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     }
     sessions.delete(session.id)
     const reason = evicted?.message ?? reasonOf(exit)
-    const closed = session.tell((machine, out) => machine.close(reason, out))
+    const closed = session.tell((machine, out) => machine.close(reason, now(), out))
     work.release(session.payee)
     yield* record([...closed, { _tag: "ConnectionClosed", connectionId: session.id, remote, reason }])
     if (evicted === undefined) return

@@ -98,7 +98,7 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
         versionRollingAllowed: options.versionRolling ?? true
       }
       const space = new ExtranonceSpace(layout)
-      const policy = checkedPolicy({ ...Server.defaultChannelPolicy, ...options.policy })
+      const policy = checkedPolicy({ ...Server.defaultChannelPolicy, ...shareRate(options.policy), ...options.policy })
       const { maxChannelsInAll = 200_000 } = options
       const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
       checkCoinbaseRoom(coinbase)
@@ -155,6 +155,19 @@ const COUNTS = [
   "maxUserIdentityBytes"
 ] as const
 
+/**
+ * The least that `maxSharesPerSecond` may be: vardiff asks for sixteen times the shares while it measures; as many, and a
+ * fourth for luck.
+ */
+export const leastSharesPerSecond = (sharesPerMinute: number): number => (sharesPerMinute / 60) * 20
+
+/** The limit on accepted shares where none is given: room also where more shares are wanted than six a minute. */
+const shareRate = (policy: PoolOptions["policy"] = {}): Pick<Server.ChannelPolicy, "maxSharesPerSecond"> => {
+  const { maxSharesPerSecond, sharesPerMinute } = Server.defaultChannelPolicy
+  const least = leastSharesPerSecond(policy.sharesPerMinute ?? sharesPerMinute)
+  return { maxSharesPerSecond: Math.max(maxSharesPerSecond, least) }
+}
+
 const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   const refuse = (option: string, expected: string, value: number): never => {
     throw new PoolOptionError({ option, message: `the pool's ${option} is ${expected}; got ${value}` })
@@ -164,6 +177,11 @@ const checkedPolicy = (policy: Server.ChannelPolicy): Server.ChannelPolicy => {
   }
   if (!(policy.minHashRate >= 0 && Number.isFinite(policy.minHashRate))) {
     refuse("minHashRate", "a number of hashes a second from 0 on", policy.minHashRate)
+  }
+  const leastShares = leastSharesPerSecond(policy.sharesPerMinute)
+  if (!(policy.maxSharesPerSecond >= leastShares)) {
+    const expected = `a number from ${leastShares} on, for ${policy.sharesPerMinute} shares a minute`
+    refuse("maxSharesPerSecond", expected, policy.maxSharesPerSecond)
   }
   for (const option of COUNTS) {
     if (!(Number.isInteger(policy[option]) && policy[option] >= 1)) {

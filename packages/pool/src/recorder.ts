@@ -44,20 +44,32 @@ export const makeRecorder = Effect.fnUntraced(function* (
   )
   const submissions = yield* FiberSet.make<void>()
   const startSubmission = yield* FiberSet.runtime(submissions)()
-  /** Refusals that are limits of the operator's, by error code. */
-  const channelLimits: ReadonlyMap<string, string> = new Map([
-    [Server.TOO_MANY_CHANNELS, `its connection has ${policy.maxChannels} already (max-channels)`],
+  /** Refusals of channels and shares that are limits of the operator's, by error code. */
+  const limits: ReadonlyMap<string, string> = new Map([
+    [Server.TOO_MANY_CHANNELS, `gets no channel: its connection has ${policy.maxChannels} already (max-channels)`],
     [
       Server.EXTRANONCE_SPACE_EXHAUSTED,
-      `there are ${maxChannelsInAll} in all (max-channels-in-all) or ${maxChannelsPerAddress} of its address ` +
-        `(max-channels-per-address)`
+      `gets no channel: there are ${maxChannelsInAll} in all (max-channels-in-all) or ${maxChannelsPerAddress} of its ` +
+        `address (max-channels-per-address)`
+    ],
+    [
+      Server.TOO_MANY_SHARES_PER_SECOND,
+      `sends more than ${policy.maxSharesPerSecond} good shares a second for each channel of its connection ` +
+        `(max-shares-per-second); those beyond are refused, but for blocks`
     ]
   ])
 
-  const submit = ({ channel, hash, height, solution }: Server.BlockFound): Effect.Effect<void> =>
+  const submit = ({ channel, hash, height, refusal, solution }: Server.BlockFound): Effect.Effect<void> =>
     Effect.andThen(
       source.submit(solution),
-      Effect.logInfo("A miner found a block", { height, hash, user: printable(channel.userIdentity) })
+      refusal === undefined
+        ? Effect.logInfo("A miner found a block", { height, hash, user: printable(channel.userIdentity) })
+        : notices.note(
+            "late block",
+            `Block ${height}, ${hash}, of ${printable(channel.userIdentity)} was submitted late: the share is refused as ` +
+              `${refusal}, but it meets the target of its own previous hash; the node decides what it is worth`,
+            "Warn"
+          )
     )
 
   return {
@@ -75,21 +87,27 @@ export const makeRecorder = Effect.fnUntraced(function* (
     record: (happened) => {
       if (!isReadonlyArrayNonEmpty(happened)) return Effect.void
       const at = to.now()
-      let noted: Effect.Effect<void> | undefined
+      const limited: Array<{ readonly errorCode: string; readonly user: string }> = []
       for (const event of happened) {
         counters.count(event, at)
         users.record(event, at)
-        if (event._tag === "ShareRefused") metrics.shareRefused(event.errorCode)
-        else if (event._tag === "ChannelRefused") {
+        if (event._tag === "BlockFound") startSubmission(submit(event))
+        else if (event._tag === "ShareRefused") {
+          metrics.shareRefused(event.errorCode)
+          const { channel, errorCode } = event
+          if (channel !== undefined && limits.has(errorCode)) {
+            limited.push({ errorCode, user: printable(channel.userIdentity) })
+          }
+        } else if (event._tag === "ChannelRefused") {
           metrics.channelRefused(event.errorCode)
-          const limit = channelLimits.get(event.errorCode)
-          if (limit === undefined) continue
-          const note = notices.note(event.errorCode, `${event.userIdentity} gets no channel: ${limit}`, "Warn")
-          noted = noted === undefined ? note : Effect.andThen(noted, note)
-        } else if (event._tag === "BlockFound") startSubmission(submit(event))
+          if (limits.has(event.errorCode)) limited.push({ errorCode: event.errorCode, user: event.userIdentity })
+        }
       }
       const publish = PubSub.publish(published, happened)
-      return noted === undefined ? publish : Effect.andThen(noted, publish)
+      if (limited.length === 0) return publish
+      const note = ({ errorCode, user }: (typeof limited)[number]) =>
+        notices.note(errorCode, `${user} ${limits.get(errorCode)}`, "Warn")
+      return Effect.andThen(Effect.forEach(limited, note, { discard: true }), publish)
     }
   }
 })

@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly space: Server.ConnectionContext["space"]
   /** Called with what its machine tells, as soon as it is done. */
   readonly onEvents: (events: ReadonlyArray<Server.ChannelEvent>) => void
+  /** What users at its address have shown. */
+  readonly shown: Server.ShownRates
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
@@ -143,7 +145,8 @@ export class Session {
   }
 
   #makeMachine(): Server.Connection {
-    const context = { ...this.#payee.context, space: this.#options.space }
+    const { shown, space } = this.#options
+    const context = { ...this.#payee.context, shown, space }
     return new Server.Connection(this.id, this.connection.setup.flags, context)
   }
 
@@ -157,14 +160,15 @@ export class Session {
   }
 }
 
+const { TOO_MANY_SHARES_PER_SECOND } = Server
 const NOTHING: ReadonlyArray<Server.ChannelEvent> = []
 const NOTHING_SAID: ReadonlyArray<Mining.ToClient> = []
 
-/** Whether it answers what the peer should not have sent. */
+/** Whether it answers what the peer should not have sent. Stale shares and too many of them come by themselves. */
 const isError = (message: Mining.ToClient): boolean => {
   switch (message._tag) {
     case "SubmitShares.Error":
-      return message.errorCode !== ErrorCode.submitShares.staleShare
+      return message.errorCode !== ErrorCode.submitShares.staleShare && message.errorCode !== TOO_MANY_SHARES_PER_SECOND
     case "OpenMiningChannel.Error":
     case "UpdateChannel.Error":
     case "SetCustomMiningJob.Error":

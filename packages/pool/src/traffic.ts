@@ -8,8 +8,8 @@ export interface TrafficLimits {
   /** Messages a second of one connection, above which it is read from more slowly; 5,000. */
   readonly maxMessagesPerSecond: number
   /**
-   * Answers with an error a second to one connection, above which it is ended; 100. Stale shares do not count: they come
-   * with each new block.
+   * Answers with an error a second to one connection, above which it is ended; 100. Stale shares do not count, which come
+   * with each new block, nor shares beyond `maxSharesPerSecond`, which come until the difficulty has followed.
    */
   readonly maxErrorsPerSecond: number
 }

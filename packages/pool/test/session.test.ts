@@ -4,6 +4,7 @@ import { ExtranonceSpace, Server } from "@sluice/channels"
 import { Frame, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { Session } from "../src/session.ts"
+import { ShownUsers } from "../src/shown-users.ts"
 import { defaultTrafficLimits } from "../src/traffic.ts"
 import { Work } from "../src/work.ts"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
@@ -45,6 +46,7 @@ const serving = () => {
       work,
       space: work.pool.context.space,
       onEvents: () => {},
+      shown: new ShownUsers().of("peer"),
       now: 1_000,
       maxPendingBytes: 1_000_000,
       limits: defaultTrafficLimits,

@@ -162,10 +162,25 @@ export class Miner {
     return this.#prevHash!.minNtime
   }
 
+  /** The shares among so many hashes. */
+  search(hashes: number): ReadonlyArray<Mining.SubmitSharesStandard | Mining.SubmitSharesExtended> {
+    const end = this.#nonce + hashes
+    const found: Array<Mining.SubmitSharesStandard | Mining.SubmitSharesExtended> = []
+    for (let share = this.#find({}, end); share !== undefined; share = this.#find({}, end)) found.push(share)
+    return found
+  }
+
   /** A share of the current job that meets the target, or, with `bad`, one that does not. */
   mine(
     fields: Partial<Mining.SubmitSharesExtended> & { readonly bad?: boolean } = {}
   ): Mining.SubmitSharesStandard | Mining.SubmitSharesExtended {
+    return this.#find(fields, Infinity)!
+  }
+
+  #find(
+    fields: Partial<Mining.SubmitSharesExtended> & { readonly bad?: boolean },
+    endNonce: number
+  ): Mining.SubmitSharesStandard | Mining.SubmitSharesExtended | undefined {
     const { bad = false, extranonce = bytes(1, this.extranonceSize), ...rest } = fields
     const job = this.#job!
     const { nbits, prevHash } = this.#prevHash!
@@ -184,7 +199,7 @@ export class Miner {
       const { coinbaseTxPrefix, coinbaseTxSuffix, merklePath } = job
       check.merkleRoot(coinbaseTxPrefix, this.#prefix, extranonce, coinbaseTxSuffix, path, merklePath.length)
     }
-    for (;;) {
+    while (this.#nonce < endNonce) {
       const nonce = this.#nonce++
       check.hash(share.version, prevHash, check.root, share.ntime, nbits, nonce)
       if (u256FromBytes(check.digest) <= this.target === bad) continue
@@ -194,5 +209,6 @@ export class Miner {
         ? { _tag: "SubmitSharesStandard", ...common }
         : { _tag: "SubmitSharesExtended", ...common, extranonce }
     }
+    return undefined
   }
 }

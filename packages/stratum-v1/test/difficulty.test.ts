@@ -1,4 +1,4 @@
-import { nBitsToTarget, targetToDifficulty } from "@sluice/core"
+import { Target } from "@sluice/core"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { difficultyOfTarget, passwordDifficulty, targetOfDifficulty, wholeDifficulty } from "../src/index.ts"
@@ -9,7 +9,7 @@ const bytes = (value: bigint): Uint8Array =>
 const number = (target: Uint8Array): bigint => BigInt(`0x${Buffer.from(target.toReversed()).toString("hex")}`)
 const ofNBits = (nBits: number): Uint8Array => {
   const target = new Uint8Array(32)
-  nBitsToTarget(nBits, target, 0)
+  Target.nBitsToTarget(nBits, target, 0)
   return target
 }
 const difficulty1 = 0xffffn << 208n
@@ -26,8 +26,8 @@ describe("a target", () => {
     [2 ** -32 * (0xffff / 0x7fffff) * 2 ** 8, 0x207fffff]
   ])("of difficulty %s is that of its nBits", (difficulty, nBits) => {
     const target = ofNBits(nBits)
-    expect(targetToDifficulty(target, 0)).toBeCloseTo(difficulty, 12)
-    expect(difficultyOfTarget(target)).toBeLessThanOrEqual(targetToDifficulty(target, 0) * (1 + 2 ** -52))
+    expect(Target.targetToDifficulty(target, 0)).toBeCloseTo(difficulty, 12)
+    expect(difficultyOfTarget(target)).toBeLessThanOrEqual(Target.targetToDifficulty(target, 0) * (1 + 2 ** -52))
     expect(number(targetOfDifficulty(difficultyOfTarget(target)))).toBeGreaterThanOrEqual(number(target))
   })
 

@@ -1,5 +1,5 @@
 /** Notify and submit lines of other projects hash to what those projects say they do. */
-import { compareU256, merkleFold, sha256d, ShareCheck, targetToDifficulty } from "@sluice/core"
+import { Merkle, Sha256, ShareCheck, Target } from "@sluice/core"
 import { describe, expect, it } from "vitest"
 import { fromPrevHash, targetOfDifficulty, ToClient, toPrevHash, ToServer, versionOf } from "../src/index.ts"
 import { message, params } from "./lines.ts"
@@ -28,8 +28,8 @@ describe.each(vectors.shares)("$name", (vector) => {
     const hash = hashOf(vector)
     if (vector.hash !== undefined) expect(display(hash)).toBe(vector.hash)
     if (vector.difficulty !== undefined) {
-      expect(Math.floor(targetToDifficulty(hash, 0))).toBe(vector.difficulty)
-      expect(compareU256(hash, 0, targetOfDifficulty(vector.difficulty), 0)).toBeLessThanOrEqual(0)
+      expect(Math.floor(Target.targetToDifficulty(hash, 0))).toBe(vector.difficulty)
+      expect(Target.compareU256(hash, 0, targetOfDifficulty(vector.difficulty), 0)).toBeLessThanOrEqual(0)
     }
     expect(vector.hash ?? vector.difficulty).toBeDefined()
   })
@@ -48,8 +48,8 @@ it("merkle branches are hashes in internal order", () => {
   const { merklePath } = message(ToClient.Notify.read(notify))
   const folded = new Uint8Array(32)
   const bytes = Buffer.from(coinbase, "hex")
-  sha256d(bytes, 0, bytes.length, folded, 0)
-  merkleFold(folded, 0, Buffer.concat(merklePath), 0, merklePath.length)
+  Sha256.sha256d(bytes, 0, bytes.length, folded, 0)
+  Merkle.merkleFold(folded, 0, Buffer.concat(merklePath), 0, merklePath.length)
   expect(Buffer.from(folded).toString("hex")).toBe(root)
 })
 

@@ -1,7 +1,7 @@
 /** What `sluice pool` can be told. */
 import { coinbaseTags } from "@sluice/bitcoin"
 import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
-import { Pool, type PoolOptions } from "@sluice/pool"
+import { leastSharesPerSecond, Pool, type PoolOptions } from "@sluice/pool"
 import { Duration, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
@@ -97,12 +97,18 @@ const fields = Schema.Struct({
       "Those of one address; half of max-channels-in-all unless told. IPv6 counts by its first 64 bits; this machine's own addresses have no such limit.",
     example: 50_000
   }),
+  maxSharesPerSecond: optional(decimal("N", 0.01, 1_000_000), {
+    description:
+      "Good shares a second of one connection, for each of its channels, above which they are refused unless they are blocks; 10, or a third of shares-per-minute if that is more, unless told.",
+    example: 10
+  }),
   maxMessagesPerSecond: defaulted(whole("N", 1, 1_000_000), {
     description: "Messages a second of one connection, above which it is read from more slowly.",
     default: 5_000
   }),
   maxErrorsPerSecond: defaulted(whole("N", 1, 1_000_000), {
-    description: "Errors a second that one connection may cause before it is ended; stale shares do not count.",
+    description:
+      "Errors a second that one connection may cause before it is ended; stale shares and those above max-shares-per-second do not count.",
     default: 100
   }),
   ...metricsKeys(", and people the statistics of users by name, at /stats and /users"),
@@ -124,7 +130,8 @@ export const optionsOf = (config: typeof fields.Type): PoolOptions => {
       sharesPerMinute: config.sharesPerMinute,
       minHashRate: config.minHashRate,
       shareBatchSize: config.shareBatch,
-      maxChannels: config.maxChannels
+      maxChannels: config.maxChannels,
+      ...(config.maxSharesPerSecond === undefined ? {} : { maxSharesPerSecond: config.maxSharesPerSecond })
     },
     maxChannelsInAll: config.maxChannelsInAll,
     ...(config.maxChannelsPerAddress === undefined ? {} : { maxChannelsPerAddress: config.maxChannelsPerAddress }),
@@ -143,6 +150,15 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) => {
   }
 })
 
+/** The difficulty can follow a miner. */
+const sharesFit = Schema.makeFilter(({ maxSharesPerSecond, sharesPerMinute }: typeof fields.Type) => {
+  const least = leastSharesPerSecond(sharesPerMinute)
+  return maxSharesPerSecond === undefined || maxSharesPerSecond >= least
+    ? undefined
+    : `max-shares-per-second: ${maxSharesPerSecond} is too few for ${sharesPerMinute} shares a minute (shares-per-minute), of ` +
+        `which twenty times as many come while a difficulty is looked for; give ${least} or more`
+})
+
 /** The tag has room in the coinbase beside the longest height that a template may begin with and the pool's extranonce. */
 const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
   try {
@@ -159,5 +175,5 @@ const RUN_BYTES = 4
 
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(oneSecurity, canPay, tagFits, distinctAddresses("listen", "metricsListen"))
+  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, distinctAddresses("listen", "metricsListen"))
 }

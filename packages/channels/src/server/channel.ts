@@ -8,6 +8,7 @@ import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
 import { MerkleRoots } from "./merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { ShareSet } from "./share-set.ts"
+import { REMEMBERED_MS, type ShownWork } from "./shown-rate.ts"
 import { Vardiff } from "./vardiff.ts"
 
 /** A target and since when it holds: for jobs that become active after `since` others did (5.3.21). */
@@ -44,7 +45,7 @@ export interface ChannelStats {
   readonly bestDifficulty: number
   /** Of the target sent last. */
   readonly difficulty: number
-  /** Estimate from accepted work, in hashes a second. */
+  /** Estimate from accepted work, in hashes a second; also of the user's channel before it, if that was closed just now. */
   readonly hashRate: number
 }
 
@@ -75,6 +76,8 @@ export class Channel {
   readonly #refused: Record<string, number> = {}
   readonly #meter: HashRateMeter
   readonly #openedAt: number
+  /** The hash rate that it was taken to have at least when it was opened. */
+  readonly #leastHashRate: number
   readonly #policy: ChannelPolicy
   #epoch: number
   /** The previous hash in force when it was opened, and the min_ntime that it was told with it. */
@@ -86,6 +89,8 @@ export class Channel {
   readonly #targets: Array<TargetPeriod>
   /** Oldest first; the last one is for the jobs to come. */
   #prefixes: Array<PrefixPeriod>
+  /** Those that it had before, by now perhaps another channel's: the last few. */
+  #pastLeases: ReadonlyArray<ExtranonceLease> = NONE
   /** By job id. */
   readonly #own = new Map<number, OwnJob>()
   /** The job that the newest own job repeats, how often it was repeated here, and the target it was last sent with. */
@@ -96,7 +101,13 @@ export class Channel {
   constructor(
     info: ChannelInfo,
     lease: ExtranonceLease,
-    client: { readonly nominalHashRate: number; readonly maxTarget: bigint },
+    client: {
+      readonly nominalHashRate: number
+      /** What channels before it have shown that it is taken to have at least, and the work that it goes on with. */
+      readonly leastHashRate: number
+      readonly work: ShownWork | undefined
+      readonly maxTarget: bigint
+    },
     jobs: Jobs,
     policy: ChannelPolicy,
     now: number
@@ -105,15 +116,43 @@ export class Channel {
     this.#firstJobId = jobs.nextId
     this.maxTarget = client.maxTarget
     this.nominalHashRate = client.nominalHashRate
-    this.vardiff = new Vardiff(client.nominalHashRate, policy.minHashRate, now)
+    this.#meter = client.work?.meter ?? new HashRateMeter(now)
+    this.#leastHashRate = client.leastHashRate
+    const worked = Math.min(client.work?.hashRate ?? 0, this.#meter.provenRate(now))
+    const hashRate = Math.max(client.nominalHashRate, client.leastHashRate, worked)
+    this.vardiff = new Vardiff(hashRate, policy.minHashRate, now)
     this.#policy = policy
-    this.#meter = new HashRateMeter(now)
     this.#openedAt = now
     this.#epoch = jobs.epoch
     this.#firstEpoch = jobs.epoch
     this.#firstNtime = jobs.ntimeNow(now)
     this.#targets = [targetPeriod(-1, this.#wantedTarget(jobs))]
     this.#prefixes = [{ fromJobId: 0, lease }]
+  }
+
+  /**
+   * The client says that its hash rate is another. A lower one than its shares have shown of late is not taken over: if it
+   * is lower, vardiff finds out.
+   */
+  restate(nominalHashRate: number, now: number): void {
+    this.nominalHashRate = nominalHashRate
+    const shown = this.shownRate(now)
+    if (nominalHashRate > shown) this.vardiff.restart(nominalHashRate, now)
+    // Not at every statement: while vardiff begins anew it learns nothing.
+    else if (this.vardiff.hashRate > shown * REPLACING_FACTOR) this.vardiff.restart(shown, now)
+  }
+
+  /** The hash rate that its shares, or those of channels before it, have shown of late; 0 if none have. */
+  shownRate(now: number): number {
+    const least = now - this.#openedAt < REMEMBERED_MS ? this.#leastHashRate : 0
+    return Math.min(Math.max(this.#meter.provenRate(now), least), this.vardiff.shownRate ?? Infinity)
+  }
+
+  /** What is to be remembered of it when it is closed, if there was a share. */
+  shownWork(now: number): ShownWork | undefined {
+    if (!this.#meter.hasWork) return undefined
+    const { userIdentity } = this.info
+    return { userIdentity, meter: this.#meter, hashRate: this.shownRate(now), closedAt: now, isTaken: false }
   }
 
   /** The target sent last. */
@@ -157,6 +196,11 @@ export class Channel {
     return this.#prefixes.map(({ lease }) => lease)
   }
 
+  /** What a block that comes late may have of the extranonce: it counts wherever the prefix is now. */
+  get leasesOfBlocks(): ReadonlyArray<ExtranonceLease> {
+    return [...this.leases, ...this.#pastLeases]
+  }
+
   /** Takes another prefix, with as many bytes to roll, for the jobs to come; those before keep theirs. */
   changeLease(lease: ExtranonceLease, jobs: Jobs): void {
     this.#prefixes.push({ fromJobId: jobs.nextId, lease })
@@ -172,7 +216,9 @@ export class Channel {
     })
     const unused = this.#prefixes.slice(0, this.#prefixes.length - used.length)
     this.#prefixes = used
-    return unused.map(({ lease }) => lease)
+    const leases = unused.map(({ lease }) => lease)
+    if (leases.length > 0) this.#pastLeases = [...leases, ...this.#pastLeases].slice(0, MAX_PAST_LEASES)
+    return leases
   }
 
   /** Whether the job was sent on this channel. Job ids count up and wrap around. */
@@ -313,6 +359,9 @@ export class Channel {
     return u256ToBytes(chosen > this.maxTarget ? this.maxTarget : chosen)
   }
 }
+
+const NONE: ReadonlyArray<ExtranonceLease> = []
+const MAX_PAST_LEASES = 4
 
 /** A job of so many times the difficulty replaces an easier one for good, and does not wait for the next template. */
 export const REPLACING_FACTOR = 2

@@ -14,7 +14,7 @@ import { blockCoinbase, extendedJobMessage, type Job, standardJobMessage } from 
 import { Channel, type ChannelStats, REPLACING_FACTOR } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
 import { ChannelGroups } from "./group.ts"
-import { type ActiveJob, type Announcement, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
+import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
 import {
   EXTRANONCE_SPACE_EXHAUSTED,
   isHashRate,
@@ -23,9 +23,12 @@ import {
   refusalToOpen,
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./open.ts"
+import { type LateBlock, LateBlocks } from "./late-blocks.ts"
 import type { Outbox } from "./outbox.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { refusalOfJob, type ShareJudge } from "./share.ts"
+import { refusalOfJob, type ShareJudge, TOO_MANY_SHARES_PER_SECOND } from "./share.ts"
+import { ShareAllowance } from "./share-allowance.ts"
+import { ShownRate, type ShownRates } from "./shown-rate.ts"
 
 /** What all connections of a server share. */
 export interface ConnectionContext {
@@ -33,7 +36,11 @@ export interface ConnectionContext {
   readonly space: Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "giveBack" | "maxRollableSize">
   readonly judge: ShareJudge
   readonly policy: ChannelPolicy
+  /** What users have shown on other connections, too; without it only what they have shown on this one is known. */
+  readonly shown?: ShownRates
 }
+
+type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
 const NO_EXTRANONCE = new Uint8Array(0)
 /** SEQ0_64K of SetGroupChannel. */
@@ -46,6 +53,11 @@ export class Connection {
   readonly #context: ConnectionContext
   readonly #channels = new Map<number, Channel>()
   readonly #groups: ChannelGroups
+  readonly #allowance: ShareAllowance
+  /** Made when it is needed first. */
+  #lateBlocks: LateBlocks | undefined
+  /** What was shown on this connection, and what was elsewhere. */
+  readonly #shown: ReadonlyArray<ShownRates>
   /** Channels with shares that wait for their acknowledgement: only within a batch. */
   #unacknowledged: Array<Channel> = []
   #nextChannelId = GROUP_CHANNEL_ID + 1
@@ -57,6 +69,8 @@ export class Connection {
     this.#setupFlags = setupFlags
     this.#context = context
     this.#groups = new ChannelGroups(context.jobs)
+    this.#allowance = new ShareAllowance(context.policy.maxSharesPerSecond)
+    this.#shown = context.shown === undefined ? [new ShownRate()] : [new ShownRate(), context.shown]
   }
 
   get channelCount(): number {
@@ -136,9 +150,10 @@ export class Connection {
   /** Lets the difficulty of channels follow their work and the network's. To be called every few seconds. */
   tick(now: number, out: Outbox): void {
     const { jobs, space } = this.#context
+    this.#lateBlocks?.tick(now)
     if (jobs.current === undefined) return
     for (const channel of this.#channels.values()) {
-      const isOff = channel.vardiff.review(channel.current.difficulty, now)
+      const isOff = this.#review(channel, now)
       if (isOff || channel.isOutdated(jobs)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
       for (const lease of channel.takeUnusedLeases(jobs)) space.giveBack(lease, this.#usedIn(channel))
     }
@@ -199,12 +214,16 @@ export class Connection {
   }
 
   /** The connection ends: gives everything back. There must be no accepted share without acknowledgement. */
-  close(reason: string, out: Outbox): void {
-    for (const channel of this.#channels.values()) this.#remove(channel, reason, out)
+  close(reason: string, now: number, out: Outbox): void {
+    for (const channel of this.#channels.values()) this.#remove(channel, reason, now, out)
   }
 
   get #requiresStandardJobs(): boolean {
     return (this.#setupFlags & Mining.REQUIRES_STANDARD_JOBS) !== 0
+  }
+
+  get #late(): LateBlocks {
+    return (this.#lateBlocks ??= new LateBlocks(this.#context.policy.maxSharesPerSecond))
   }
 
   /** Whether the client requires what no job allows (5.3.1): it gets none. */
@@ -241,7 +260,9 @@ export class Connection {
     const kind = message._tag === "OpenStandardMiningChannel" ? "standard" : "extended"
     const info: ChannelInfo = { connectionId: this.id, channelId, kind, userIdentity }
     const maxTarget = u256FromBytes(message.maxTarget)
-    const channel = new Channel(info, lease, { nominalHashRate, maxTarget }, jobs, policy, now)
+    const leastHashRate = Math.max(...this.#shown.map((shown) => shown.leastFor(userIdentity, now)))
+    const [work] = this.#shown.flatMap((shown) => shown.take(userIdentity, now) ?? [])
+    const channel = new Channel(info, lease, { nominalHashRate, leastHashRate, work, maxTarget }, jobs, policy, now)
     this.#channels.set(channelId, channel)
     this.#groups.join(channel, GROUP_CHANNEL_ID)
     this.#emptySince = undefined
@@ -307,10 +328,7 @@ export class Connection {
     }
     channel.maxTarget = u256FromBytes(maximumTarget)
     // A client that repeats itself tells nothing new: what its shares show is better.
-    if (nominalHashRate !== channel.nominalHashRate) {
-      channel.nominalHashRate = nominalHashRate
-      channel.vardiff.restart(nominalHashRate, now)
-    }
+    if (nominalHashRate !== channel.nominalHashRate) channel.restate(nominalHashRate, now)
     this.#retarget(channel, now, out, REPLACE_EASIER)
   }
 
@@ -327,26 +345,34 @@ export class Connection {
     out.messages.push({ _tag: "SetCustomMiningJob.Error", channelId, requestId, errorCode })
   }
 
-  #onShare(message: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended, now: number, out: Outbox): void {
+  #onShare(message: Share, now: number, out: Outbox): void {
     const { channelId, jobId, sequenceNumber } = message
     const { jobs, judge, policy } = this.#context
     const channel = this.#channels.get(channelId)
     const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
     if (channel === undefined || channel.info.kind !== kind) {
-      return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, out)
+      return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
     }
     const active = jobs.active(jobId)
     if (active === undefined || !channel.has(active, jobs)) {
       const errorCode = active === undefined ? refusalOfJob(jobId, channel, jobs) : ErrorCode.submitShares.invalidJobId
-      return this.#refuse(channel, message, errorCode, out)
+      return this.#refuse(channel, message, errorCode, now, out)
     }
+    const hasRoom = this.#allowance.hasRoom(this.#channels.size, now)
     const errorCode =
       message._tag === "SubmitSharesStandard"
-        ? judge.standard(channel, active, jobs, message, now)
-        : judge.extended(channel, active, jobs, message, message.extranonce, now)
-    if (errorCode !== undefined) return this.#refuse(channel, message, errorCode, out)
-
+        ? judge.standard(channel, active, jobs, message, hasRoom, now)
+        : judge.extended(channel, active, jobs, message, message.extranonce, hasRoom, now)
     const { difficulty, hashDifficulty, isBlock } = judge
+    if (errorCode !== undefined) {
+      this.#refuse(channel, message, errorCode, now, out, judge.isHashed)
+      if (errorCode !== TOO_MANY_SHARES_PER_SECOND) return
+      // The work is as real as that of the others: the difficulty has to follow it, so that fewer come.
+      channel.vardiff.record(difficulty, channel.current.difficulty, now)
+      return this.#follow(channel, now, out)
+    }
+
+    this.#allowance.take()
     if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
     channel.accept(sequenceNumber, difficulty, hashDifficulty, now)
     const { info } = channel
@@ -364,24 +390,34 @@ export class Connection {
       worker: worker === undefined ? undefined : printable(worker.userIdentity),
       isBlock
     })
-    if (isBlock) this.#foundBlock(channel, active, message, out)
-    if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
-    if (channel.vardiff.isDue && channel.vardiff.review(channel.current.difficulty, now)) {
-      this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
+    if (isBlock) {
+      channel.blocks++
+      this.#late.note(judge.hash)
+      this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out)
     }
+    if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
+    this.#follow(channel, now, out)
   }
 
-  #foundBlock(
-    channel: Channel,
-    { job }: ActiveJob,
-    message: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended,
-    out: Outbox
-  ): void {
-    channel.blocks++
+  /** Lets the difficulty follow shares that show at once that it is far too low. */
+  #follow(channel: Channel, now: number, out: Outbox): void {
+    if (channel.vardiff.isDue && this.#review(channel, now)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
+  }
+
+  /** Whether the channel's hash rate is another by now; what it has shown is remembered then. */
+  #review(channel: Channel, now: number): boolean {
+    if (!channel.vardiff.review(channel.current.difficulty, now)) return false
+    const { userIdentity } = channel.info
+    for (const shown of this.#shown) shown.saw(userIdentity, channel.shownRate(now), now)
+    return true
+  }
+
+  #foundBlock({ channel, job, lease }: LateBlock, message: Share, refusal: string | undefined, out: Outbox): void {
     const extranonce = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
     out.events.push({
       _tag: "BlockFound",
-      channel: channel.info,
+      channel,
+      refusal,
       height: job.height,
       hash: hashToDisplay(this.#context.judge.hash),
       solution: {
@@ -390,16 +426,19 @@ export class Connection {
         version: message.version,
         headerTimestamp: message.ntime,
         headerNonce: message.nonce,
-        coinbaseTx: blockCoinbase(job, channel.leaseOf(job.id).prefix, extranonce)
+        coinbaseTx: blockCoinbase(job, lease.prefix, extranonce)
       }
     })
   }
 
+  /** Answers a share with an error; where it is a block all the same, that goes its way. */
   #refuse(
     channel: Channel | undefined,
-    message: { readonly channelId: number; readonly sequenceNumber: number },
+    message: Share,
     errorCode: string,
-    out: Outbox
+    now: number,
+    out: Outbox,
+    isHashed = false
   ): void {
     const { channelId, sequenceNumber } = message
     channel?.refuse(errorCode)
@@ -412,6 +451,13 @@ export class Connection {
       sequenceNumber,
       errorCode
     })
+    // The judge has said already what this one is, and a duplicate is what its first was.
+    if (isHashed && !this.#context.judge.isBlock) return
+    if (errorCode === ErrorCode.submitShares.duplicateShare) return
+    const block = this.#late.find(message, channel, this.#context, this.#channels.size, now)
+    if (block === undefined) return
+    if (channel !== undefined) channel.blocks++
+    this.#foundBlock(block, message, errorCode, out)
   }
 
   /**
@@ -435,12 +481,18 @@ export class Connection {
   #removeAddressed(channelId: number, reason: string, now: number, out: Outbox): boolean {
     const channel = this.#channels.get(channelId)
     const channels = channel === undefined ? [...(this.#groups.get(channelId)?.members ?? [])] : [channel]
-    for (const channel of channels) this.#remove(channel, reason, out)
+    const open = this.#channels.size
+    for (const channel of channels) {
+      this.#late.close(channel, open, now)
+      this.#remove(channel, reason, now, out)
+    }
     if (channels.length > 0 && this.#channels.size === 0) this.#emptySince = now
     return channels.length > 0
   }
 
-  #remove(channel: Channel, reason: string, out: Outbox): void {
+  #remove(channel: Channel, reason: string, now: number, out: Outbox): void {
+    const work = channel.shownWork(now)
+    if (work !== undefined) for (const shown of this.#shown) shown.left(work)
     this.#channels.delete(channel.info.channelId)
     this.#groups.leave(channel)
     for (const lease of channel.leases) this.#context.space.giveBack(lease, this.#usedIn(channel))

@@ -65,10 +65,13 @@ export interface ShareRefused {
   readonly errorCode: string
 }
 
-/** A share meets the network's target. */
+/** The header of a share meets its network's target. */
 export interface BlockFound {
   readonly _tag: "BlockFound"
+  /** Where the share was submitted; the channel may be closed by now. */
   readonly channel: ChannelInfo
+  /** The error code where the share was refused all the same: its previous hash, say, is no longer in force. */
+  readonly refusal: string | undefined
   readonly height: number
   /** The block's hash, 64 hex digits in display order. */
   readonly hash: string

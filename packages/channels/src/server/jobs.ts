@@ -34,6 +34,12 @@ export interface ActiveJob {
   readonly isRepeat: boolean
 }
 
+/** A job and the previous hash that its headers have. */
+export interface PlacedJob {
+  readonly job: Job
+  readonly prevHash: PrevHash
+}
+
 /** What the connections have to be told. `message` is addressed to the group. */
 export type Announcement =
   | { readonly _tag: "FutureJob"; readonly job: Job; readonly message: Mining.NewExtendedMiningJob }
@@ -68,6 +74,8 @@ export interface JobsOptions {
 
 /** Active jobs that are kept within one previous hash; the oldest then turn stale before the next one. */
 const MAX_ACTIVE_JOBS = 256
+/** Previous hashes before the one in force whose jobs are kept: a block of theirs may still be on its way. */
+const MAX_PAST = 2
 /** How often one job is repeated at most for a channel. */
 const MAX_REPEATS = 16
 
@@ -81,7 +89,9 @@ export class Jobs {
   #current: ActiveJob | undefined
   /** The current job once more, and again. */
   #repeats: Array<ActiveJob> = []
-  readonly #active = new Map<number, ActiveJob>()
+  #active = new Map<number, ActiveJob>()
+  /** The previous hashes before, the last one in front, with the jobs that were active when each ended. */
+  #past: ReadonlyArray<{ readonly prevHash: PrevHash; readonly jobs: ReadonlyMap<number, ActiveJob> }> = []
   readonly #future = new Map<bigint, Job>()
 
   constructor(options: JobsOptions) {
@@ -119,6 +129,17 @@ export class Jobs {
 
   active(jobId: number): ActiveJob | undefined {
     return this.#active.get(jobId)
+  }
+
+  /** A job that is active, or was for one of the last previous hashes: shares of it may be blocks. */
+  placed(jobId: number): PlacedJob | undefined {
+    const active = this.#active.get(jobId)
+    if (active !== undefined) return { job: active.job, prevHash: this.#prevHash! }
+    for (const { jobs, prevHash } of this.#past) {
+      const past = jobs.get(jobId)
+      if (past !== undefined) return { job: past.job, prevHash }
+    }
+    return undefined
   }
 
   /** The id of the oldest job that a share may come for, now or after the next previous hash. */
@@ -212,7 +233,10 @@ export class Jobs {
     }
     this.#future.clear()
     if (!isSame) {
-      this.#active.clear()
+      if (old !== undefined) {
+        this.#past = [{ prevHash: old, jobs: this.#active }, ...this.#past].slice(0, MAX_PAST)
+        this.#active = new Map()
+      }
       this.epoch++
     }
     this.#activate(job)

@@ -5,9 +5,10 @@
  */
 import { ShareCheck, Target, Version } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
+import type { ExtranonceLease } from "../extranonce.ts"
 import type { Job } from "../job.ts"
 import type { Channel } from "./channel.ts"
-import type { ActiveJob, Jobs, PrevHash } from "./jobs.ts"
+import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "./jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { merkleRootsOf } from "./merkle-roots.ts"
 import { type HashedShare, ShareHashes } from "./share-hashes.ts"
@@ -15,6 +16,9 @@ import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
 
 /** Not in the specification: the channel has as many shares for this previous hash as the server remembers. */
 export const TOO_MANY_SHARES = "too-many-shares"
+
+/** Not in the specification: the connection has more accepted shares a second than its channels may have. */
+export const TOO_MANY_SHARES_PER_SECOND = "too-many-shares-per-second"
 
 /** Consensus lets a block's time be two hours ahead of the clock. */
 const MAX_FUTURE_SECONDS = 7200
@@ -33,11 +37,13 @@ export interface SubmittedShare {
 }
 
 export class ShareJudge {
-  /** What the accepted share counts. */
+  /** Whether the share was hashed: what is below is the share's only then. */
+  isHashed = false
+  /** What the share counts. */
   difficulty = 0
   /** What the accepted share's hash is. */
   hashDifficulty = 0
-  /** Whether the accepted share is a block. */
+  /** Whether the share is a block. */
   isBlock = false
   readonly #check = new ShareCheck()
   readonly #hashes = new ShareHashes()
@@ -47,7 +53,7 @@ export class ShareJudge {
     this.#policy = policy
   }
 
-  /** The hash of the accepted share's header: 32 bytes, internal order. */
+  /** The hash of the share's header: 32 bytes, internal order. */
   get hash(): Uint8Array {
     return this.#check.digest
   }
@@ -82,8 +88,19 @@ export class ShareJudge {
     this.#hashes.forget()
   }
 
-  /** Judges a share of a standard channel for an active job: an error code, or `undefined` for a good one. */
-  standard(channel: Channel, active: ActiveJob, jobs: Jobs, share: SubmittedShare, now: number): string | undefined {
+  /**
+   * Judges a share of a standard channel for an active job: an error code, or `undefined` for a good one. Without room for
+   * one more, only a block is good.
+   */
+  standard(
+    channel: Channel,
+    active: ActiveJob,
+    jobs: Jobs,
+    share: SubmittedShare,
+    hasRoom: boolean,
+    now: number
+  ): string | undefined {
+    this.isHashed = false
     const prevHash = jobs.prevHash!
     const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
@@ -91,7 +108,7 @@ export class ShareJudge {
       const root = this.merkleRoot(channel, active.job)
       this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#judgeHash(channel, active, jobs, prevHash)
+    return this.#judgeHash(channel, active, jobs, prevHash, hasRoom)
   }
 
   /** As `standard`, for an extended channel. */
@@ -101,24 +118,39 @@ export class ShareJudge {
     jobs: Jobs,
     share: SubmittedShare,
     extranonce: Uint8Array,
+    hasRoom: boolean,
     now: number
   ): string | undefined {
+    this.isHashed = false
     if (extranonce.length !== channel.lease.rollableSize) return codes.badExtranonceSize
     const prevHash = jobs.prevHash!
     const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
     if (!this.#hashes.take(share, this.#check.digest)) {
-      this.#root(channel, active.job, extranonce)
+      this.#root(channel.leaseOf(active.job.id), active.job, extranonce)
       this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#judgeHash(channel, active, jobs, prevHash)
+    return this.#judgeHash(channel, active, jobs, prevHash, hasRoom)
+  }
+
+  /** Whether a share, whatever rule it breaks, is a block of this job with this prefix; then `hash` is its. */
+  isBlockOf(
+    { job, prevHash }: PlacedJob,
+    lease: ExtranonceLease,
+    share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
+  ): boolean {
+    const extranonce = share._tag === "SubmitSharesExtended" ? share.extranonce : NO_EXTRANONCE
+    if (extranonce.length !== lease.rollableSize) return false
+    this.#root(lease, job, extranonce)
+    this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
+    return this.#check.meets(prevHash.target, 0)
   }
 
   /** The merkle root of a job on a standard channel: 32 bytes, internal order. */
   merkleRoot(channel: Channel, job: Job): Uint8Array {
     const known = channel.roots.get(job.id)
     if (known !== undefined) return known
-    this.#root(channel, job, NO_EXTRANONCE)
+    this.#root(channel.leaseOf(job.id), job, NO_EXTRANONCE)
     const root = this.#check.root.slice()
     channel.roots.set(job.id, root)
     return root
@@ -139,10 +171,10 @@ export class ShareJudge {
     missing.forEach((channel, index) => channel.roots.set(job.id, roots.slice(index * 32, index * 32 + 32)))
   }
 
-  #root(channel: Channel, job: Job, extranonce: Uint8Array): void {
+  #root({ prefix }: ExtranonceLease, job: Job, extranonce: Uint8Array): void {
     this.#check.merkleRoot(
       job.coinbasePrefix,
-      channel.leaseOf(job.id).prefix,
+      prefix,
       extranonce,
       job.coinbaseSuffix,
       job.merklePathBytes,
@@ -169,23 +201,31 @@ export class ShareJudge {
    * A hash that meets the network's target is a block even where the channel's target is harder, as on a test chain; it
    * then counts the network's difficulty, so that nobody is credited for more than the work.
    */
-  #judgeHash(channel: Channel, active: ActiveJob, jobs: Jobs, prevHash: PrevHash): string | undefined {
+  #judgeHash(
+    channel: Channel,
+    active: ActiveJob,
+    jobs: Jobs,
+    prevHash: PrevHash,
+    hasRoom: boolean
+  ): string | undefined {
     const { difficulty, target } = channel.targetOf(active)
     const isBlock = this.#check.meets(prevHash.target, 0)
     const isShare = this.#check.meets(target, 0)
+    this.isHashed = true
+    this.isBlock = isBlock
     if (!isBlock && !isShare) return codes.difficultyTooLow
     // A block is worth twice the memory: it is the one share that must not be refused for the sake of it.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
     const shares = channel.sharesFor(jobs.epoch)
     const isLate = channel.isReplaced(difficulty, jobs)
     if (isLate && !isBlock && channel.lateShares >= this.#policy.maxLateShares) return codes.staleShare
+    this.difficulty = isShare ? difficulty : Target.targetToDifficulty(prevHash.target, 0)
+    if (!hasRoom && !isBlock) return TOO_MANY_SHARES_PER_SECOND
     const verdict = shares.add(this.#check.digest, limit)
     if (verdict === SHARE_DUPLICATE) return codes.duplicateShare
     if (verdict === SHARE_SET_FULL) return TOO_MANY_SHARES
     if (isLate) channel.lateShares++
-    this.difficulty = isShare ? difficulty : Target.targetToDifficulty(prevHash.target, 0)
     this.hashDifficulty = Target.targetToDifficulty(this.#check.digest, 0)
-    this.isBlock = isBlock
     return undefined
   }
 }
