@@ -6,8 +6,9 @@ import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { readFileSync } from "node:fs"
-import { Pool, type PoolEvent } from "../src/index.ts"
-import { ChannelClient, settle } from "./channel-client.ts"
+import { Pool } from "../src/index.ts"
+import { type MiningServerEvent, shareSink } from "@sluice/mining-server"
+import { ChannelClient, settle } from "@sluice/testing/channel-client"
 import { ban, validateUser } from "./readme-control-example.ts"
 import { giveWork, memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
 
@@ -190,7 +191,7 @@ describe("a channel that the program closes", () => {
   it.effect("is closed at the client, and the others mine on; so are all channels of a group", () =>
     Effect.gen(function* () {
       const { closeChannel, events, setGroup } = yield* Pool
-      const seen: Array<PoolEvent> = []
+      const seen: Array<MiningServerEvent> = []
       yield* events.pipe(
         Stream.runForEach((event) => Effect.sync(() => seen.push(event))),
         Effect.forkScoped({ startImmediately: true })
@@ -245,7 +246,7 @@ describe("a channel that the program closes", () => {
       yield* client.submit(work!)
       yield* settle
       assert.deepStrictEqual(tags(client.events.slice(from)), ["SharesAccepted", "ChannelClosed"])
-    }).pipe(Effect.provide(memoryWorld({ onShare: ({ channel }) => close(channel) })))
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [shareSink(({ channel }) => close(channel))] })))
   })
 
   it.effect("is not closed with a reason that a message has no room for", () =>

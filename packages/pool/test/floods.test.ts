@@ -4,7 +4,7 @@ import { MiningListener, Plain, Setup, Tcp } from "@sluice/transport"
 import { Context, Effect, Layer, Logger, Metric } from "effect"
 import { TemplateSource } from "@sluice/template-provider"
 import { Pool } from "../src/index.ts"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, options, PoolAddress, poolStats } from "@sluice/testing/pool-worlds"
 
 const EACH = 150

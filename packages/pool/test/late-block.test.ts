@@ -17,7 +17,7 @@ import {
 import { Context, Effect, Layer, Logger, Queue, Stream } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { Pool } from "../src/index.ts"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { options, PoolAddress } from "@sluice/testing/pool-worlds"
 
 /** Every second hash is a block. */

@@ -2,9 +2,9 @@
 import { assert, it } from "@effect/vitest"
 import type { Server } from "@sluice/channels"
 import { Effect, Option } from "effect"
-import { makeStatistics } from "../src/statistics.ts"
-import { PoolCounters } from "../src/stats.ts"
-import { Users } from "../src/users.ts"
+import { makeStatistics } from "../../mining-server/src/statistics/statistics.ts"
+import { PoolCounters } from "../../mining-server/src/statistics/stats.ts"
+import { Users } from "../../mining-server/src/statistics/users.ts"
 
 const USERS = 2500
 const CONNECTIONS = 50

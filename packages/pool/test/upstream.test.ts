@@ -5,7 +5,7 @@ import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import { MiningListener, Noise, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { Pool } from "../src/index.ts"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { options, PoolAddress } from "@sluice/testing/pool-worlds"
 
 it.live("a template provider that stops and starts again costs the miners nothing, over TCP with Noise", () =>

@@ -1,3 +1,4 @@
+import { shareSink } from "@sluice/mining-server"
 import { assert, describe, it } from "@effect/vitest"
 import type { Server } from "@sluice/channels"
 import { hashToDisplay } from "@sluice/bitcoin"
@@ -103,7 +104,7 @@ describe("Swarm", () => {
       Effect.provide(
         world(
           { connections: 3, kind: "extended", onAcknowledged: (share) => acknowledged.push(share) },
-          { onShare: (share) => recorded.push(share) }
+          { shareSinks: [shareSink((share) => void recorded.push(share))] }
         )
       )
     )

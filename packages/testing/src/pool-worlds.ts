@@ -13,7 +13,8 @@ import {
 } from "@sluice/transport"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { Context, Effect, Layer, Logger, Option } from "effect"
-import { Pool, type PoolOptionError, type PoolOptions } from "@sluice/pool"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { type OptionError } from "@sluice/mining-server"
 import { futureTemplate, newPrevHash } from "./templates.ts"
 
 /** Where the pool of a test is. */
@@ -41,7 +42,7 @@ export const memoryWorld = (
   fields?: Partial<PoolOptions>,
   network: Memory.NetworkOptions = {},
   logger?: Logger.Logger<unknown, unknown>
-): Layer.Layer<World, PoolOptionError> =>
+): Layer.Layer<World, OptionError> =>
   fedPool(fields).pipe(
     Layer.provide(Plain.listener),
     Layer.provideMerge(Plain.dialer),

@@ -1,6 +1,6 @@
 /** The demo at a glance, as lines of text. */
 import type { MinerStats } from "@sluice/miner"
-import type { PoolStats } from "@sluice/pool"
+import type { PoolStats } from "@sluice/mining-server"
 import type { TemplateProviderStats } from "@sluice/template-provider"
 import { columns } from "./columns.ts"
 import type { MinerName } from "./event.ts"

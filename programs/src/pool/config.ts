@@ -1,7 +1,8 @@
 /** What `sluice pool` can be told. */
 import { coinbaseTags } from "@sluice/bitcoin"
 import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
-import { leastSharesPerSecond, Pool, type PoolOptions } from "@sluice/pool"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { leastSharesPerSecond } from "@sluice/mining-server"
 import { Duration, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
