@@ -50,6 +50,12 @@ describe("a job from a template", () => {
     expect(jobFromTemplate(1, legacy, coinbaseRules).hasWitness).toBe(false)
   })
 
+  it("shares the merkle path with the jobs of other payouts, so that many of them take little memory", () => {
+    const jobs = [1, 2].map((id) => jobFromTemplate(id, source, { ...rules("a", ""), payout: () => [] }))
+    expect(jobs[0]!.merklePathBytes).toBe(jobs[1]!.merklePathBytes)
+    expect(jobFromTemplate(1, template(1), rules("a", "")).merklePathBytes).not.toBe(jobs[0]!.merklePathBytes)
+  })
+
   it("does not keep views on the message's buffers", () => {
     const buffer = bytes(0x11, 64)
     const job = jobFromTemplate(

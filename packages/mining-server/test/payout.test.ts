@@ -3,7 +3,6 @@ import { type Output, scriptForAddress, scriptForDescriptor } from "@sluice/bitc
 import { Server } from "@sluice/channels"
 import { fitsBlock, MAX_BLOCK_WEIGHT, TemplateFeed } from "@sluice/template-provider"
 import { Effect, Queue, Result } from "effect"
-import { Pool } from "@sluice/pool"
 import {
   minerPayout,
   minerScript,

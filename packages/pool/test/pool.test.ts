@@ -479,6 +479,11 @@ describe("options that cannot be", () => {
     ["extranonce", { extranonce: { fullSize: 40 } }, /at most 32 bytes/],
     ["extranonce", { extranonce: { fullSize: 8 } }, /do not fit/],
     ["sharesPerMinute", { policy: { sharesPerMinute: 0 } }, /above 0/],
+    [
+      "maxSharesPerSecond",
+      { policy: { sharesPerMinute: 60, maxSharesPerSecond: 19 } },
+      /a number from 20 on, for 60 shares a minute; got 19/
+    ],
     ["minHashRate", { policy: { minHashRate: Number.NaN } }, /from 0 on/],
     ["shareBatchSize", { policy: { shareBatchSize: 0.5 } }, /whole number/],
     ["ntimeDriftSeconds", { policy: { ntimeDriftSeconds: -1 } }, /from 0 on/]

@@ -27,34 +27,28 @@ export class ShownUsers {
 
   /** What a connection from `host` is told. */
   of(host: string): Server.ShownRates {
-    const address = addressGroup(host)
-    return {
-      saw: (userIdentity, hashRate, now) => {
-        if (hashRate > 0) this.#know(address, userIdentity).saw(userIdentity, hashRate, now)
-      },
-      left: (work) => this.#know(address, work.userIdentity).left(work),
-      take: (userIdentity, now) => this.#known(address, userIdentity)?.take(userIdentity, now),
-      leastFor: (userIdentity, now) => this.#known(address, userIdentity)?.leastFor(userIdentity, now) ?? 0
-    }
+    return new UsersAt(this, addressGroup(host))
   }
 
-  #known(address: string, userIdentity: string): Server.ShownRate | undefined {
+  /** What this user has shown at this address, if it is remembered. */
+  find(address: string, userIdentity: string): Server.ShownRate | undefined {
     return this.#byAddress.get(address)?.get(nameOf(userIdentity))
   }
 
-  #know(address: string, userIdentity: string): Server.ShownRate {
+  /** The same for a user who shows something now. */
+  know(address: string, userIdentity: string): Server.ShownRate {
     const name = nameOf(userIdentity)
-    let users = this.#byAddress.get(address)
-    let shown = users?.get(name)
-    if (shown === undefined) {
+    const known = this.find(address, userIdentity)
+    if (known === undefined) {
       if (this.#size >= this.#max) this.#forgetOne()
-      // Only now: the address may have lost its last user.
-      users = this.#byAddress.get(address) ?? new Map<string, Server.ShownRate>()
-      this.#byAddress.set(address, users)
-      shown = new Server.ShownRate()
       this.#size++
-    } else users!.delete(name)
-    users!.set(name, shown)
+    }
+    // The address may have lost its last user just now.
+    const users = this.#byAddress.get(address) ?? new Map<string, Server.ShownRate>()
+    this.#byAddress.set(address, users)
+    const shown = known ?? new Server.ShownRate()
+    users.delete(name)
+    users.set(name, shown)
     return shown
   }
 
@@ -66,6 +60,33 @@ export class ShownUsers {
     users.delete(users.keys().next().value!)
     if (users.size === 0) this.#byAddress.delete(address)
     this.#size--
+  }
+}
+
+/** Users at one address. */
+class UsersAt implements Server.ShownRates {
+  readonly #users: ShownUsers
+  readonly #address: string
+
+  constructor(users: ShownUsers, address: string) {
+    this.#users = users
+    this.#address = address
+  }
+
+  saw(userIdentity: string, hashRate: number, now: number): void {
+    if (hashRate > 0) this.#users.know(this.#address, userIdentity).saw(userIdentity, hashRate, now)
+  }
+
+  left(work: Server.ShownWork): void {
+    this.#users.know(this.#address, work.userIdentity).left(work)
+  }
+
+  take(userIdentity: string, now: number): Server.ShownWork | undefined {
+    return this.#users.find(this.#address, userIdentity)?.take(userIdentity, now)
+  }
+
+  leastFor(userIdentity: string, now: number): number {
+    return this.#users.find(this.#address, userIdentity)?.leastFor(userIdentity, now) ?? 0
   }
 }
 
