@@ -22,7 +22,7 @@ import {
   TemplateListener
 } from "@sluice/transport"
 import { Effect, Layer, Redacted } from "effect"
-import { program } from "../program.ts"
+import { program } from "../command/program.ts"
 import { DemoConfig } from "./config.ts"
 import { presentation } from "./presentation.ts"
 import { watch } from "./watch.ts"

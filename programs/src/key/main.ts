@@ -5,7 +5,7 @@ import { Argument, Command } from "effect/cli"
 import { exposedArgument } from "../config/exposed.ts"
 import { ConfigError } from "../config/load.ts"
 import { readText } from "../config/read-text.ts"
-import { configured, printWarnings } from "../program.ts"
+import { configured, printWarnings } from "../command/program.ts"
 import { KeyConfig } from "./config.ts"
 
 const { flags, loadFrom } = configured(KeyConfig)

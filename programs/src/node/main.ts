@@ -1,7 +1,7 @@
 /** `sluice node`: the development chain, which looks from outside like Bitcoin Core. */
 import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
 import { Effect, Layer, Stream } from "effect"
-import { program } from "../program.ts"
+import { program } from "../command/program.ts"
 import { NodeConfig } from "./config.ts"
 
 export const node = program({

@@ -13,10 +13,10 @@ import {
   TemplateDialer
 } from "@sluice/transport"
 import { Effect, Layer, Result, Stream } from "effect"
-import { defaultHandshakeThreads, layerCurveNamed } from "../curve.ts"
-import { layerMetrics, type MetricsConfig } from "../metrics.ts"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
+import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
+import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { program } from "../command/program.ts"
+import { secured } from "../server/secured.ts"
 import { optionsOf, PoolConfig } from "./config.ts"
 import { statisticsPages } from "./statistics.ts"
 

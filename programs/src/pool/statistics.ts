@@ -6,7 +6,7 @@ import { type Page, type Pool, PoolStats, UserStats, UsersPage, UserWithChannels
 import { printable, readText } from "@sluice/protocol"
 import { Effect, Option, Result, Schema } from "effect"
 import { HttpServerResponse, ProblemDetails } from "effect/http"
-import type { Pages } from "../metrics.ts"
+import type { Pages } from "../server/metrics.ts"
 
 export const statisticsPages = ({ stats, user, users }: Pool["Service"]): Pages => ({
   paths: ["/stats", "/users", "/users/NAME"],

@@ -3,10 +3,10 @@ import { readScripts, replay as replayOne, type ReplayEvent, type Script } from 
 import { Security, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Stream } from "effect"
 import { reasonOf } from "../config/read-text.ts"
-import { program } from "../program.ts"
-import { FaultsFound, ProgramError } from "../report.ts"
+import { program } from "../command/program.ts"
+import { FaultsFound, ProgramError } from "../command/report.ts"
 import { messageLine, timeOfDay } from "../sniff/line.ts"
-import { print } from "../streams.ts"
+import { print } from "../output/streams.ts"
 import { ReplayConfig } from "./config.ts"
 
 export const replay = program({

@@ -3,9 +3,9 @@ import { type NodeCredentials, NodeNotifications, NodeNotificationsZmq, NodeRpcG
 import { TemplateProvider } from "@sluice/template-provider"
 import { Setup, TemplateListener } from "@sluice/transport"
 import { Duration, Layer } from "effect"
-import { layerMetrics } from "../metrics.ts"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
+import { layerMetrics } from "../server/metrics.ts"
+import { program } from "../command/program.ts"
+import { secured } from "../server/secured.ts"
 import { TemplateProviderConfig } from "./config.ts"
 
 export const templateProvider = program({

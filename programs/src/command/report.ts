@@ -6,8 +6,8 @@
 import { escaped } from "@sluice/protocol"
 import { Cause, Console, Effect, Exit, Schema } from "effect"
 import { CliError } from "effect/cli"
-import { ConfigError } from "./config/load.ts"
-import { withoutUserinfo } from "./config/userinfo.ts"
+import { ConfigError } from "../config/load.ts"
+import { withoutUserinfo } from "../config/userinfo.ts"
 
 /** A program that was told well and cannot run: what is in its way. */
 export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", {

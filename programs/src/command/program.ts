@@ -4,10 +4,10 @@
 import { escaped } from "@sluice/protocol"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { effectiveToml, exampleToml } from "./config/example.ts"
-import { type KeyInfo, keysOf, variableOf } from "./config/key.ts"
-import { load, type ProgramConfig } from "./config/load.ts"
-import { layerLogging, type LoggingConfig } from "./logging.ts"
+import { effectiveToml, exampleToml } from "../config/example.ts"
+import { type KeyInfo, keysOf, variableOf } from "../config/key.ts"
+import { load, type ProgramConfig } from "../config/load.ts"
+import { layerLogging, type LoggingConfig } from "../output/logging.ts"
 import { FaultsFound, ProgramError } from "./report.ts"
 
 /** Makes the command `sluice NAME` and its subcommand `sluice NAME config`. */
