@@ -5,6 +5,7 @@ import { Argument, Command } from "effect/cli"
 import { reasonOf } from "../config/read-text.ts"
 import { readInput } from "../decode/input.ts"
 import { configured } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { ProgramError } from "../command/report.ts"
 import { EncodeConfig } from "./config.ts"
 
@@ -35,7 +36,7 @@ export const encode = Command.make(
       "\n  "
     )
   ),
-  Command.withShortDescription("Make plain frames of messages in JSON.")
+  Command.withShortDescription(summaries.encode)
 )
 
 /** "wx": what is there is never overwritten. */

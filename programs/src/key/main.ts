@@ -6,6 +6,7 @@ import { exposedArgument } from "../config/exposed.ts"
 import { ConfigError } from "../config/load.ts"
 import { readText } from "../config/read-text.ts"
 import { configured, printWarnings } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { KeyConfig } from "./config.ts"
 
 const { flags, loadFrom } = configured(KeyConfig)
@@ -56,7 +57,7 @@ const show = Command.make(
 ).pipe(Command.withDescription("Print the public key that belongs to a secret key."))
 
 export const key = Command.make("key").pipe(
-  Command.withDescription("Make and show the keys that servers sign their certificates with."),
+  Command.withDescription(summaries.key),
   Command.withSubcommands([generate, show])
 )
 

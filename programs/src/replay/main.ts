@@ -4,6 +4,7 @@ import { Security, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Stream } from "effect"
 import { reasonOf } from "../config/read-text.ts"
 import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { FaultsFound, ProgramError } from "../command/report.ts"
 import { messageLine, timeOfDay } from "../sniff/line.ts"
 import { print } from "../output/streams.ts"
@@ -11,7 +12,7 @@ import { ReplayConfig } from "./config.ts"
 
 export const replay = program({
   ...ReplayConfig,
-  description: "Send what recorded clients have sent to a server, and compare its answers by their kinds.",
+  description: summaries.replay,
   run: ({ answerSeconds, connect, connection, pace, recording }) =>
     Effect.gen(function* () {
       const scripts = yield* readRecording(recording, connection)

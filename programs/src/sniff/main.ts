@@ -4,6 +4,7 @@ import { recordLine, relay, Sniffer, type SnifferEvent } from "@sluice/sniffer"
 import { Security, Tcp } from "@sluice/transport"
 import { Console, Effect, Layer } from "effect"
 import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
 import { withoutReader } from "../output/streams.ts"
 import { SniffConfig } from "./config.ts"
@@ -12,7 +13,7 @@ import { openRecording } from "./record.ts"
 
 export const sniff = program({
   ...SniffConfig,
-  description: "Print or record what clients and a server say to each other, decrypted.",
+  description: summaries.sniff,
   run: (config) =>
     Effect.gen(function* () {
       const { connect, json, record, recordLimit } = config

@@ -6,6 +6,7 @@ import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope } from
 import { closeSync, openSync, writeSync } from "node:fs"
 import { eventLine } from "../output/events.ts"
 import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { ProgramError } from "../command/report.ts"
 import { print } from "../output/streams.ts"
 import { SwarmConfig } from "./config.ts"
@@ -15,7 +16,7 @@ const PROGRESS = "10 seconds"
 
 export const swarm = program({
   ...SwarmConfig,
-  description: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
+  description: summaries.swarm,
   run: (config) =>
     Effect.gen(function* () {
       const { acknowledged, connect, connectRate, duration, hashRate, localAddresses = [] } = config
