@@ -2,9 +2,9 @@
 /** The process `sluice`: its arguments, its streams, its signals, its exit status. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
-import { statusOf } from "./report.ts"
+import { statusOf } from "./command/report.ts"
 import { sluice } from "./sluice.ts"
-import { console, flushed, outputLost, stderr } from "./streams.ts"
+import { console, flushed, outputLost, stderr } from "./output/streams.ts"
 
 // The first signal stops in good order; who cannot wait sends another. Ctrl-C under `npm start` comes twice at once, from
 // the terminal and from npm.

@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util"
 import { assert, describe, it } from "vitest"
-import { columns } from "../src/demo/columns.ts"
+import { columns } from "../src/output/columns.ts"
 import { Screen } from "../src/demo/screen.ts"
 import { Tally } from "../src/demo/tally.ts"
-import { eventLine } from "../src/events.ts"
+import { eventLine } from "../src/output/events.ts"
 import { Sluice } from "@sluice/testing/program"
 
 /** As much of a terminal as the screen needs: lines, the cursor up (CPL) and erasing below it (ED). */

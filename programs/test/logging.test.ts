@@ -3,8 +3,8 @@ import { Mining } from "@sluice/protocol"
 import { MiningDialer, Plain, Setup, Tcp } from "@sluice/transport"
 import { Cause, Effect, Layer, Logger, Stream } from "effect"
 import { stripVTControlCharacters } from "node:util"
-import { eventLine } from "../src/events.ts"
-import { jsonLine, logfmtLine, prettyLine } from "../src/log-line.ts"
+import { eventLine } from "../src/output/events.ts"
+import { jsonLine, logfmtLine, prettyLine } from "../src/output/log-line.ts"
 import { Sluice } from "@sluice/testing/program"
 
 /** What was logged, as text in this format. */

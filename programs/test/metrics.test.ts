@@ -6,7 +6,7 @@ import { request } from "node:http"
 import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it, onTestFinished } from "vitest"
-import { layerMetrics, type MetricsConfig, type Pages } from "../src/metrics.ts"
+import { layerMetrics, type MetricsConfig, type Pages } from "../src/server/metrics.ts"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 

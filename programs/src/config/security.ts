@@ -1,6 +1,6 @@
 /** The keys that say how a server secures its connections: Noise with an authority's key, or none. */
 import { Schema } from "effect"
-import { curveKeys } from "../curve.ts"
+import { curveKeys } from "../server/curve.ts"
 import { authoritySecretKey } from "./stratum.ts"
 import { defaulted, optional } from "./key.ts"
 import { toggle } from "./value.ts"

@@ -1,6 +1,6 @@
 /** The kinds of value that Stratum V2 and Bitcoin have, decoded by the packages that know them. */
-import { AuthorityKey } from "@sluice/noise"
 import { payoutScript } from "@sluice/mining-server"
+import * as AuthorityKey from "@sluice/noise/authority-key"
 import { parseEndpoint, parseServerAddress, type ServerAddress } from "@sluice/transport"
 import { Result } from "effect"
 import { withoutUserinfo } from "./userinfo.ts"

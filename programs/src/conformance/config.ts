@@ -4,7 +4,7 @@ import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
 import { choice, hostPort, string, toggle, whole } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 const protocols = choice(["mining", "template-distribution"])
 

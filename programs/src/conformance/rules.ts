@@ -2,7 +2,7 @@
 import { Conformance } from "@sluice/conformance"
 import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-import { columns } from "../demo/columns.ts"
+import { columns } from "../output/columns.ts"
 
 export const rules = Command.make(
   "rules",

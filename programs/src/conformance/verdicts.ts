@@ -2,9 +2,9 @@
 import type { Conformance } from "@sluice/conformance"
 import { escaped } from "@sluice/protocol"
 import { Console, Effect } from "effect"
-import { ConfigError } from "../config/load.ts"
-import { columns } from "../demo/columns.ts"
-import { FaultsFound } from "../report.ts"
+import { ConfigError } from "../config/config-error.ts"
+import { columns } from "../output/columns.ts"
+import { FaultsFound } from "../command/report.ts"
 
 type Results = ReadonlyArray<Conformance.RuleResult>
 

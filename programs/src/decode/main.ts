@@ -11,8 +11,9 @@ import {
 } from "@sluice/protocol"
 import { Console, Effect, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
-import { configured } from "../program.ts"
-import { ProgramError } from "../report.ts"
+import { configured } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { ProgramError } from "../command/report.ts"
 import { DecodeConfig } from "./config.ts"
 import { readInput } from "./input.ts"
 import { toBytes } from "./format.ts"
@@ -49,7 +50,7 @@ export const decode = Command.make(
       ...note
     ].join("\n  ")
   ),
-  Command.withShortDescription("Print the messages of plain frames.")
+  Command.withShortDescription(summaries.decode)
 )
 
 /** The payload behind the header of the message that is named. */

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { defaulted, optional } from "../config/key.ts"
 import { compactBits, toggle, whole } from "../config/value.ts"
-import { loggingKeysWith } from "../logging.ts"
+import { loggingKeysWith } from "../output/logging.ts"
 
 export const DemoConfig = {
   program: "demo",

@@ -22,14 +22,15 @@ import {
   TemplateListener
 } from "@sluice/transport"
 import { Effect, Layer, Redacted } from "effect"
-import { program } from "../program.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { DemoConfig } from "./config.ts"
 import { presentation } from "./presentation.ts"
 import { watch } from "./watch.ts"
 
 export const demo = program({
   ...DemoConfig,
-  description: "Run a node, a template provider, a pool and two miners in one process, and watch them find blocks.",
+  description: summaries.demo,
   run: Effect.fnUntraced(function* ({ bits, blocks, json }) {
     const authority = yield* AuthorityKey.generate
     const miners = { standard: miner(authority, "standard"), extended: miner(authority, "extended") }

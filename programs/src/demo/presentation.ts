@@ -1,8 +1,8 @@
 /** How the demo is shown: a live table on a terminal, a line for each block elsewhere, or every event as JSON. */
 import { Layer, Logger } from "effect"
-import { eventLine } from "../events.ts"
-import { logfmtLine } from "../log-line.ts"
-import { stdout } from "../streams.ts"
+import { eventLine } from "../output/events.ts"
+import { logfmtLine } from "../output/log-line.ts"
+import { stdout } from "../output/streams.ts"
 import type { DemoEvent } from "./event.ts"
 import { type Output, Screen } from "./screen.ts"
 import { blockLine, type Snapshot, table } from "./table.ts"

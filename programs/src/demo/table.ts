@@ -2,7 +2,7 @@
 import type { MinerStats } from "@sluice/miner"
 import type { PoolStats } from "@sluice/mining-server"
 import type { TemplateProviderStats } from "@sluice/template-provider"
-import { columns } from "./columns.ts"
+import { columns } from "../output/columns.ts"
 import type { MinerName } from "./event.ts"
 import type { Line } from "./screen.ts"
 import type { Tally } from "./tally.ts"

@@ -3,7 +3,7 @@ import { protocolNames } from "@sluice/protocol"
 import { Schema } from "effect"
 import { defaulted, optional } from "../config/key.ts"
 import { choice, file, toggle } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 export const EncodeConfig = {
   program: "encode",

@@ -4,8 +4,9 @@ import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { reasonOf } from "../config/read-text.ts"
 import { readInput } from "../decode/input.ts"
-import { configured } from "../program.ts"
-import { ProgramError } from "../report.ts"
+import { configured } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { ProgramError } from "../command/report.ts"
 import { EncodeConfig } from "./config.ts"
 
 const { flags, loadFrom, note } = configured(EncodeConfig)
@@ -35,7 +36,7 @@ export const encode = Command.make(
       "\n  "
     )
   ),
-  Command.withShortDescription("Make plain frames of messages in JSON.")
+  Command.withShortDescription(summaries.encode)
 )
 
 /** "wx": what is there is never overwritten. */

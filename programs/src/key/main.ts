@@ -1,11 +1,12 @@
 /** `sluice key`: authority keys (specification, section 4.7), made and shown as the text that peers exchange. */
-import { AuthorityKey } from "@sluice/noise"
+import * as AuthorityKey from "@sluice/noise/authority-key"
 import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { exposedArgument } from "../config/exposed.ts"
-import { ConfigError } from "../config/load.ts"
+import { ConfigError } from "../config/config-error.ts"
 import { readText } from "../config/read-text.ts"
-import { configured, printWarnings } from "../program.ts"
+import { configured, printWarnings } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { KeyConfig } from "./config.ts"
 
 const { flags, loadFrom } = configured(KeyConfig)
@@ -56,7 +57,7 @@ const show = Command.make(
 ).pipe(Command.withDescription("Print the public key that belongs to a secret key."))
 
 export const key = Command.make("key").pipe(
-  Command.withDescription("Make and show the keys that servers sign their certificates with."),
+  Command.withDescription(summaries.key),
   Command.withSubcommands([generate, show])
 )
 

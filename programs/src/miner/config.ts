@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { serverUrl } from "../config/stratum.ts"
 import { choice, string, toggle, whole } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 export const MinerConfig = {
   program: "miner",

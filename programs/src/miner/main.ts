@@ -2,14 +2,15 @@
 import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Stream } from "effect"
-import { eventLine } from "../events.ts"
-import { program } from "../program.ts"
-import { print } from "../streams.ts"
+import { eventLine } from "../output/events.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { print } from "../output/streams.ts"
 import { MinerConfig } from "./config.ts"
 
 export const miner = program({
   ...MinerConfig,
-  description: "Mine in worker threads, for development and tests.",
+  description: summaries.miner,
   run: ({ channel, connect, json, shares, threads, user, worker }) => {
     const options: MinerOptions = {
       servers: [connect],

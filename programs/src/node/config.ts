@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { defaulted, required } from "../config/key.ts"
 import { compactBits, hostPort, password, string, whole, zmqEndpoint } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 export const NodeConfig = {
   program: "node",

@@ -1,12 +1,13 @@
 /** `sluice node`: the development chain, which looks from outside like Bitcoin Core. */
 import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
 import { Effect, Layer, Stream } from "effect"
-import { program } from "../program.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { NodeConfig } from "./config.ts"
 
 export const node = program({
   ...NodeConfig,
-  description: "Run a development chain that talks JSON-RPC and ZMQ like Bitcoin Core.",
+  description: summaries.node,
   run: ({ bits, retargetInterval, rpcListen, rpcPassword, rpcUser, zmq }) =>
     log.pipe(
       Layer.provide(JsonRpcServer.layer({ ...rpcListen, user: rpcUser, password: rpcPassword })),

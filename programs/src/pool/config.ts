@@ -10,9 +10,9 @@ import { oneSecurity, securityKeys } from "../config/security.ts"
 import { fileToWrite } from "../config/path.ts"
 import { payee, payees, reconnectTarget, serverUrls } from "../config/stratum.ts"
 import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
-import { handshakeKeys } from "../curve.ts"
-import { loggingKeys } from "../logging.ts"
-import { metricsKeys } from "../metrics.ts"
+import { handshakeKeys } from "../server/curve.ts"
+import { loggingKeys } from "../output/logging.ts"
+import { metricsKeys } from "../server/metrics.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "Where miners and proxies connect.", default: "127.0.0.1:3333" }),

@@ -14,16 +14,17 @@ import {
   TemplateDialer
 } from "@sluice/transport"
 import { Effect, Layer, Result, Stream } from "effect"
-import { defaultHandshakeThreads, layerCurveNamed } from "../curve.ts"
-import { layerMetrics, type MetricsConfig } from "../metrics.ts"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
+import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
+import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { secured } from "../server/secured.ts"
 import { optionsOf, PoolConfig } from "./config.ts"
 import { statisticsPages } from "./statistics.ts"
 
 export const pool = program({
   ...PoolConfig,
-  description: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
+  description: summaries.pool,
   run: Effect.fnUntraced(function* (config) {
     const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
     const options: PoolOptions = { ...optionsOf(config), shareSinks }

@@ -7,7 +7,7 @@ import { type Page, PoolStats, UserStats, UsersPage, UserWithChannels } from "@s
 import { printable, readText } from "@sluice/protocol"
 import { Effect, Option, Result, Schema } from "effect"
 import { HttpServerResponse, ProblemDetails } from "effect/http"
-import type { Pages } from "../metrics.ts"
+import type { Pages } from "../server/metrics.ts"
 
 export const statisticsPages = ({ stats, user, users }: Pool["Service"]): Pages => ({
   paths: ["/stats", "/users", "/users/NAME"],

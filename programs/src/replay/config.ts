@@ -4,7 +4,7 @@ import { defaulted, optional, required } from "../config/key.ts"
 import { fileToRead } from "../config/path.ts"
 import { serverUrl } from "../config/stratum.ts"
 import { choice, whole } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 export const ReplayConfig = {
   program: "replay",

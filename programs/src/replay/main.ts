@@ -3,15 +3,16 @@ import { readScripts, replay as replayOne, type ReplayEvent, type Script } from 
 import { Security, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Stream } from "effect"
 import { reasonOf } from "../config/read-text.ts"
-import { program } from "../program.ts"
-import { FaultsFound, ProgramError } from "../report.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { FaultsFound, ProgramError } from "../command/report.ts"
 import { messageLine, timeOfDay } from "../sniff/line.ts"
-import { print } from "../streams.ts"
+import { print } from "../output/streams.ts"
 import { ReplayConfig } from "./config.ts"
 
 export const replay = program({
   ...ReplayConfig,
-  description: "Send what recorded clients have sent to a server, and compare its answers by their kinds.",
+  description: summaries.replay,
   run: ({ answerSeconds, connect, connection, pace, recording }) =>
     Effect.gen(function* () {
       const scripts = yield* readRecording(recording, connection)

@@ -5,7 +5,7 @@ import { oneSecurity, securityKeys } from "../config/security.ts"
 import { newFile } from "../config/path.ts"
 import { serverUrl } from "../config/stratum.ts"
 import { hostPort, toggle, whole } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 export const SniffConfig = {
   program: "sniff",

@@ -3,16 +3,17 @@ import { escaped } from "@sluice/protocol"
 import { recordLine, relay, Sniffer, type SnifferEvent } from "@sluice/sniffer"
 import { Security, Tcp } from "@sluice/transport"
 import { Console, Effect, Layer } from "effect"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
-import { withoutReader } from "../streams.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { secured } from "../server/secured.ts"
+import { withoutReader } from "../output/streams.ts"
 import { SniffConfig } from "./config.ts"
 import { eventLine } from "./line.ts"
 import { openRecording } from "./record.ts"
 
 export const sniff = program({
   ...SniffConfig,
-  description: "Print or record what clients and a server say to each other, decrypted.",
+  description: summaries.sniff,
   run: (config) =>
     Effect.gen(function* () {
       const { connect, json, record, recordLimit } = config

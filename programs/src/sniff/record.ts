@@ -1,7 +1,7 @@
 /** The file of a recording: whole lines, up to a limit. */
 import { Effect, FileSystem, type Scope, Semaphore } from "effect"
 import { reasonOf } from "../config/read-text.ts"
-import { ProgramError } from "../report.ts"
+import { ProgramError } from "../command/report.ts"
 
 /** Lines that are to be written; it never fails, and waits until the system has them. */
 export type Record = (lines: ReadonlyArray<string>) => Effect.Effect<void>

@@ -5,7 +5,7 @@ import { defaulted, optional, required } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
 import { serverUrl } from "../config/stratum.ts"
 import { choice, decimal, string, text, toggle, whole } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 /** Of an identity (5.3.2). */
 const MAX_USER_BYTES = 255

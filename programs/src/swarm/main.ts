@@ -4,10 +4,11 @@ import { type AcknowledgedShare, Swarm, type SwarmOptions, SwarmReport } from "@
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import { closeSync, openSync, writeSync } from "node:fs"
-import { eventLine } from "../events.ts"
-import { program } from "../program.ts"
-import { ProgramError } from "../report.ts"
-import { print } from "../streams.ts"
+import { eventLine } from "../output/events.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { ProgramError } from "../command/report.ts"
+import { print } from "../output/streams.ts"
 import { SwarmConfig } from "./config.ts"
 import { progressLine, summary } from "./summary.ts"
 
@@ -15,7 +16,7 @@ const PROGRESS = "10 seconds"
 
 export const swarm = program({
   ...SwarmConfig,
-  description: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
+  description: summaries.swarm,
   run: (config) =>
     Effect.gen(function* () {
       const { acknowledged, connect, connectRate, duration, hashRate, localAddresses = [] } = config

@@ -17,8 +17,8 @@ import {
   whole,
   zmqEndpoints
 } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
-import { metricsKeys } from "../metrics.ts"
+import { loggingKeys } from "../output/logging.ts"
+import { metricsKeys } from "../server/metrics.ts"
 
 export const TemplateProviderConfig = {
   program: "template-provider",

@@ -3,14 +3,15 @@ import { type NodeCredentials, NodeNotifications, NodeNotificationsZmq, NodeRpcG
 import { TemplateProvider } from "@sluice/template-provider"
 import { Setup, TemplateListener } from "@sluice/transport"
 import { Duration, Layer } from "effect"
-import { layerMetrics } from "../metrics.ts"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
+import { layerMetrics } from "../server/metrics.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { secured } from "../server/secured.ts"
 import { TemplateProviderConfig } from "./config.ts"
 
 export const templateProvider = program({
   ...TemplateProviderConfig,
-  description: "Serve the block templates of a Bitcoin node to pools and proxies.",
+  description: summaries["template-provider"],
   run: (config) =>
     TemplateProvider.layer({
       feeDelta: BigInt(config.feeDelta),

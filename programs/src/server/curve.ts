@@ -3,8 +3,8 @@ import { curveModule, layerCurve, threadCurveUrl } from "@sluice/embedded"
 import { Curve, HandshakeWorkers } from "@sluice/noise"
 import { Effect, Layer } from "effect"
 import { availableParallelism } from "node:os"
-import { defaulted, optional } from "./config/key.ts"
-import { choice, whole } from "./config/value.ts"
+import { defaulted, optional } from "../config/key.ts"
+import { choice, whole } from "../config/value.ts"
 
 export type CurveName = "wasm" | "noble"
 

@@ -17,4 +17,4 @@ const presenter: CliOutput.Presenter = {
   present: (event) => (event._tag === "InvalidInvocation" ? Effect.void : CliOutput.defaultPresenter.present(event))
 }
 
-export const layerOutput = Layer.merge(CliOutput.layer(formatter), CliOutput.layerPresenter(presenter))
+export const layerHelp = Layer.merge(CliOutput.layer(formatter), CliOutput.layerPresenter(presenter))

@@ -1,7 +1,7 @@
 /** How a program logs: to stderr, readable on a terminal, one line an event elsewhere. stdout is for `--json`. */
 import { Console, Effect, Layer, Logger, References } from "effect"
-import { defaulted } from "./config/key.ts"
-import { choice } from "./config/value.ts"
+import { defaulted } from "../config/key.ts"
+import { choice } from "../config/value.ts"
 import { jsonLine, logfmtLine, prettyLine } from "./log-line.ts"
 import { stderr } from "./streams.ts"
 

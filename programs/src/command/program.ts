@@ -1,13 +1,13 @@
 /**
  * A program of the CLI: its configuration, from which flags, help and `sluice NAME config` are made, and what it runs.
  */
-import { escaped } from "@sluice/protocol"
+import { escaped } from "@sluice/protocol/printable"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { effectiveToml, exampleToml } from "./config/example.ts"
-import { type KeyInfo, keysOf, variableOf } from "./config/key.ts"
-import { load, type ProgramConfig } from "./config/load.ts"
-import { layerLogging, type LoggingConfig } from "./logging.ts"
+import { effectiveToml, exampleToml } from "../config/example.ts"
+import { type KeyInfo, keysOf, variableOf } from "../config/key.ts"
+import { load, type ProgramConfig } from "../config/load.ts"
+import { layerLogging, type LoggingConfig } from "../output/logging.ts"
 import { FaultsFound, ProgramError } from "./report.ts"
 
 /** Makes the command `sluice NAME` and its subcommand `sluice NAME config`. */

@@ -8,9 +8,9 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import * as Net from "node:net"
 import { monitorEventLoopDelay } from "node:perf_hooks"
-import { optional } from "./config/key.ts"
-import { hostNames, hostPort } from "./config/value.ts"
-import { stderr } from "./streams.ts"
+import { optional } from "../config/key.ts"
+import { hostNames, hostPort } from "../config/value.ts"
+import { stderr } from "../output/streams.ts"
 
 /** The key of programs that have metrics; `pages` says what else is there. */
 export const metricsKeys = (pages = "") => ({
