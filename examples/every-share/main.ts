@@ -33,7 +33,7 @@ const program = Effect.gen(function* () {
       console.log(`${channel.userIdentity} at height ${height}: difficulty ${hashDifficulty}, needed ${difficulty}`)
   }
 
-  const templates = TemplateClient.layer({ servers: [server], constraints: Pool.constraints(options) }).pipe(
+  const templates = TemplateClient.layer({ servers: [server] }).pipe(
     Layer.provide(Setup.client(TemplateDialer)),
     Layer.provide(Security.dialer()),
     Layer.provide(Tcp.dialer)

@@ -44,7 +44,7 @@ export class Pool extends Context.Service<
   /** What `Setup.server(MiningListener, ...)` has to be told for this pool: the flags that it can meet. */
   static readonly setup = setupOf
 
-  /** What `TemplateClient.layer` has to be told: the room that this pool's coinbase takes. Throws where nobody can be paid. */
+  /** The room that this pool's coinbase takes, which it tells its `TemplateSource`. Throws if nobody can be paid. */
   static readonly constraints = constraintsOf
 }
 
@@ -63,6 +63,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const { coinbase, policy } = rules
   const listener = yield* MiningListener
   const source = yield* TemplateSource
+  yield* source.constrain(constraintsOf(options))
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
   const notices = yield* makeNotices()

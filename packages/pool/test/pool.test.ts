@@ -485,6 +485,16 @@ describe("options that cannot be", () => {
     )
   }
 
+  it.effect("tells its template source how much room its coinbase takes", () =>
+    Effect.gen(function* () {
+      const feed = yield* TemplateFeed
+      assert.deepStrictEqual(
+        yield* Queue.take(feed.constraints),
+        Pool.constraints({ coinbaseAddress: COINBASE_ADDRESS })
+      )
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
   it("constraints and flags for the neighbours follow from the options", () => {
     const fields = { coinbaseAddress: COINBASE_ADDRESS }
     assert.deepStrictEqual(Pool.constraints(fields), {
