@@ -37,7 +37,7 @@ const program = Effect.gen(function* () {
     ]
   }
 
-  const templates = TemplateClient.layer({ servers: [server], constraints: Pool.constraints(options) }).pipe(
+  const templates = TemplateClient.layer({ servers: [server] }).pipe(
     Layer.provide(Setup.client(TemplateDialer)),
     Layer.provide(Security.dialer()),
     Layer.provide(Tcp.dialer)

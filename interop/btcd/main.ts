@@ -125,12 +125,12 @@ const session = Effect.fnUntraced(function* (btcd: string, directory: string, po
         Layer.provide(Plain.listener)
       ),
       TemplateClient.layer({
-        servers: [{ ...Memory.ADDRESS, security: { _tag: "plain" } }],
-        constraints: { coinbaseOutputMaxAdditionalSize: 100, coinbaseOutputMaxAdditionalSigops: 4 }
+        servers: [{ ...Memory.ADDRESS, security: { _tag: "plain" } }]
       }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer))
     ).pipe(Layer.provide(Memory.network()))
   )
   const source = Context.get(context, TemplateSource)
+  yield* source.constrain({ coinbaseOutputMaxAdditionalSize: 100, coinbaseOutputMaxAdditionalSigops: 4 })
   const provider = Context.get(context, TemplateProvider)
 
   const templates = new Map<bigint, TemplateDistribution.NewTemplate>()

@@ -42,11 +42,14 @@ describe("a program loads the packages that it needs and no others:", () => {
   })
 
   it("sluice key generate", () => {
-    assert.sameMembers(packageModules("key", "generate"), [
-      "packages/protocol/src/describe/printable.ts",
-      "packages/noise/src/authority-key.ts",
-      "packages/noise/src/entropy.ts"
-    ])
+    assert.sameMembers(
+      [...packageModules("key", "generate")],
+      [
+        "packages/protocol/src/describe/printable.ts",
+        "packages/noise/src/authority-key.ts",
+        "packages/noise/src/entropy.ts"
+      ]
+    )
   })
 
   it("sluice decode --help", () => {

@@ -113,7 +113,6 @@ const poolOf = (provider: ServerAddress, network: Memory.Network, dialer: Layer.
   const options = poolOptions({ policy: { sharesPerMinute: SHARES_PER_MINUTE } })
   const source = TemplateClient.layer({
     servers: [provider],
-    constraints: Pool.constraints(options),
     reconnecting
   }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(dialer))
   const pool = Pool.layer(options).pipe(

@@ -84,7 +84,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     )
     const dialer = Plain.dialer.pipe(Layer.provide(network.dialer))
     const all = poolOptions(pool)
-    const source = TemplateClient.layer({ servers: [PROVIDER], constraints: Pool.constraints(all) }).pipe(
+    const source = TemplateClient.layer({ servers: [PROVIDER] }).pipe(
       Layer.provide(Setup.client(TemplateDialer)),
       Layer.provide(dialer)
     )

@@ -3,7 +3,16 @@ import { type Output, scriptForAddress, scriptForDescriptor } from "@sluice/bitc
 import { Server } from "@sluice/channels"
 import { fitsBlock, MAX_BLOCK_WEIGHT, TemplateFeed } from "@sluice/template-provider"
 import { Effect, Queue, Result } from "effect"
-import { minerPayout, minerScript, outputConstraints, type PayoutOptions, payoutOf, payoutScript, splitReward, splitSoloReward } from "../src/index.ts"
+import {
+  minerPayout,
+  minerScript,
+  outputConstraints,
+  type PayoutOptions,
+  payoutOf,
+  payoutScript,
+  splitReward,
+  splitSoloReward
+} from "../src/index.ts"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { COINBASE_ADDRESS, giveWork, memoryWorld, publish } from "@sluice/testing/pool-worlds"

@@ -9,14 +9,12 @@ import {
   type OptionError,
   type PayoutOptions,
   Payouts,
-  payoutOf,
-  outputConstraints,
   setupOf,
   Templates
 } from "@sluice/mining-server"
 import type { TemplateSource } from "@sluice/template-provider"
 import type { MiningListener } from "@sluice/transport"
-import { Context, Layer, Result } from "effect"
+import { Context, Layer } from "effect"
 
 export interface PoolOptions extends MiningServerOptions, Templates.Options, PayoutOptions {}
 
@@ -30,5 +28,4 @@ export class Pool extends Context.Service<Pool, MiningServerCalls>()("sluice/poo
     )
 
   static readonly setup = (options: Pick<PoolOptions, "versionRolling">) => setupOf(options.versionRolling ?? true)
-  static readonly constraints = (options: PayoutOptions) => outputConstraints(Result.getOrThrow(payoutOf(options)))
 }

@@ -64,7 +64,6 @@ const makeWorld = Effect.gen(function* () {
   const startPool = Effect.fnUntraced(function* (servers: NonEmptyReadonlyArray<ServerAddress>) {
     const source = TemplateClient.layer({
       servers,
-      constraints: Pool.constraints(options()),
       behindAfter: "20 millis"
     }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
     const listener = Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen()))

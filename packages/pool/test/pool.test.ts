@@ -498,18 +498,17 @@ describe("options that cannot be", () => {
     )
   }
 
-  it("constraints and flags for the neighbours follow from the options", () => {
-    const fields = { coinbaseAddress: COINBASE_ADDRESS }
-    assert.deepStrictEqual(Pool.constraints(fields), {
-      coinbaseOutputMaxAdditionalSize: 31,
-      coinbaseOutputMaxAdditionalSigops: 0
-    })
-    const legacy = { coinbaseAddress: "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2" }
-    assert.deepStrictEqual(Pool.constraints(legacy), {
-      coinbaseOutputMaxAdditionalSize: 34,
-      coinbaseOutputMaxAdditionalSigops: 4
-    })
-    assert.throws(() => Pool.constraints({ coinbaseAddress: "nobody" }))
+  it.effect("tells its template source how much room its coinbase takes", () =>
+    Effect.gen(function* () {
+      const feed = yield* TemplateFeed
+      assert.deepStrictEqual(yield* Queue.take(feed.constraints), {
+        coinbaseOutputMaxAdditionalSize: 31,
+        coinbaseOutputMaxAdditionalSigops: 0
+      })
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it("tells clients the flags that follow from its options", () => {
     assert.deepStrictEqual(Pool.setup({}), { supportedFlags: 7, extensions: [WorkerIdentity.extension] })
     assert.deepStrictEqual(Pool.setup({ versionRolling: false }), {
       supportedFlags: 3,

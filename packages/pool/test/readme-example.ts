@@ -22,8 +22,7 @@ const options: PoolOptions = {
 }
 
 const templates = TemplateClient.layer({
-  servers: [Result.getOrThrow(parseServerAddress(url))],
-  constraints: Pool.constraints(options)
+  servers: [Result.getOrThrow(parseServerAddress(url))]
 }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Security.dialer()), Layer.provide(Tcp.dialer))
 
 // Without encryption; Noise.responder() in the place of Plain.listener has it.

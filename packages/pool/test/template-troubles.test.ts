@@ -155,8 +155,7 @@ it.live(
       )
       const say = (...messages: ReadonlyArray<TemplateMessage>) => Queue.offer(outbox, messages)
       const templates = TemplateClient.layer({
-        servers: [{ ...provider.address, security: plain }],
-        constraints: Pool.constraints(options())
+        servers: [{ ...provider.address, security: plain }]
       }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer), Layer.provide(Tcp.dialer))
       const { address } = Context.get(
         yield* Layer.build(

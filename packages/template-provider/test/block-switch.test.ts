@@ -6,9 +6,9 @@ import { hex } from "@scure/base"
 import { type Device, Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, PubSub, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { subsidyBehind } from "../src/provider/templates/next-block.ts"
 import {
   type NextBlockHeader,
-  subsidyBehind,
   TemplateProvider,
   type TemplateProviderEvent,
   type TemplateProviderOptions

@@ -1,6 +1,6 @@
 /** A pool with what it needs around it, for tests: in memory under a test clock, or on real sockets with Noise. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
-import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { TemplateFeed, TemplateSourceMemory } from "@sluice/template-provider"
 import {
   type FrameDialer,
   Memory,
@@ -33,7 +33,7 @@ export type World = Pool | TemplateFeed | PoolAddress | FrameDialer
 /** With a feed for its templates, over whatever frames there are. */
 export const fedPool = (fields?: Partial<PoolOptions>) =>
   Pool.layer(options(fields)).pipe(
-    Layer.provideMerge(TemplateSource.layerMemory),
+    Layer.provideMerge(TemplateSourceMemory.layer),
     Layer.provide(Setup.server(MiningListener, Pool.setup({})))
   )
 

@@ -80,8 +80,7 @@ const pool = (authority: AuthorityKey.KeyPair) =>
         Layer.provide(noiseServer(authority)),
         Layer.provide(
           TemplateClient.layer({
-            servers: [serverAt(provider.address, authority)],
-            constraints: Pool.constraints(options)
+            servers: [serverAt(provider.address, authority)]
           })
         ),
         Layer.provide(Setup.client(TemplateDialer)),

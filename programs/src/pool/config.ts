@@ -1,9 +1,9 @@
 /** What `sluice pool` can be told. */
 import { coinbaseTags } from "@sluice/bitcoin"
 import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
-import { Pool, type PoolOptions } from "@sluice/pool"
-import { leastSharesPerSecond } from "@sluice/mining-server"
-import { Duration, Schema } from "effect"
+import { type PoolOptions } from "@sluice/pool"
+import { leastSharesPerSecond, payoutOf } from "@sluice/mining-server"
+import { Duration, Result, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
@@ -142,14 +142,12 @@ export const optionsOf = (config: typeof fields.Type): PoolOptions => {
 }
 
 /** Whoever is to be paid can be. */
-const canPay = Schema.makeFilter((config: typeof fields.Type) => {
-  try {
-    Pool.constraints(optionsOf(config))
-    return undefined
-  } catch (error) {
-    return `coinbase-address, coinbase-outputs, solo-fee: ${(error as Error).message}`
-  }
-})
+const canPay = Schema.makeFilter((config: typeof fields.Type) =>
+  Result.match(payoutOf(optionsOf(config)), {
+    onFailure: ({ message }) => `coinbase-address, coinbase-outputs, solo-fee: ${message.replace(/^\w+: /, "")}`,
+    onSuccess: () => undefined
+  })
+)
 
 /** The difficulty can follow a miner. */
 const sharesFit = Schema.makeFilter(({ maxSharesPerSecond, sharesPerMinute }: typeof fields.Type) => {

@@ -35,7 +35,7 @@ export const pool = program({
         Setup.server(MiningListener, Pool.setup(options)).pipe(
           Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
         ),
-        TemplateClient.layer({ servers: config.templateProvider, constraints: Pool.constraints(options) }).pipe(
+        TemplateClient.layer({ servers: config.templateProvider }).pipe(
           Layer.provide(Setup.client(TemplateDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),

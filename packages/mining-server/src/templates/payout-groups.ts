@@ -7,8 +7,7 @@
  * for the changes.
  */
 import { type CoinbaseRules, type ExtranonceSpace, Server } from "@sluice/channels"
-import { TemplateDistribution } from "@sluice/protocol"
-import type { TemplateMessage } from "@sluice/template-provider"
+import { type ReceivedMessage, type TemplateMessage, TemplateState } from "@sluice/template-provider"
 import type { Work, WorkChange, WorkGroup } from "../work/work-source.ts"
 import type { PayoutsCalls } from "./payouts.ts"
 
@@ -28,13 +27,10 @@ export class PayoutGroups implements Work {
   readonly #options: PayoutGroupsOptions
   /** By the miner's script in hex. */
   readonly #miners = new Map<string, PayoutGroup>()
-  #latest: Array<Timed<TemplateMessage>> = []
+  #latest: Array<ReceivedMessage> = []
   /** How many changes there were before the latest batch. */
   #before = 0
-  #named: Timed<TemplateDistribution.NewTemplate> | undefined
-  #prevHash: Timed<TemplateDistribution.SetNewPrevHash> | undefined
-  #newest: Timed<TemplateDistribution.NewTemplate> | undefined
-  readonly #future = new Map<bigint, Timed<TemplateDistribution.NewTemplate>>()
+  readonly #templates = new TemplateState()
 
   constructor(options: PayoutGroupsOptions) {
     this.#options = options
@@ -92,7 +88,7 @@ export class PayoutGroups implements Work {
       if (change._tag === "Ignored") return change
       this.#latest.push({ message, at: now })
       this.common.changes.push(change)
-      this.#remember(message, now)
+      this.#templates.follow(message, now)
       return change
     })
   }
@@ -122,23 +118,8 @@ export class PayoutGroups implements Work {
     group.changes = []
   }
 
-  #remember(message: TemplateMessage, at: number): void {
-    if (message._tag === "SetNewPrevHash") {
-      this.#named = this.#future.get(message.templateId)
-      this.#prevHash = { message, at }
-      this.#newest = undefined
-      this.#future.clear()
-    } else if (message.futureTemplate) {
-      this.#future.delete(message.templateId)
-      this.#future.set(message.templateId, { message, at })
-      if (this.#future.size > TemplateDistribution.MAX_FUTURE_TEMPLATES)
-        this.#future.delete(this.#future.keys().next().value!)
-    } else this.#newest = { message, at }
-  }
-
   #replay({ changes, jobs }: PayoutGroup): void {
-    const past = [this.#named, this.#prevHash, this.#newest, ...this.#future.values()]
-    for (const timed of past) if (timed !== undefined) apply(jobs, timed.message, timed.at)
+    for (const { at, message } of this.#templates.replay()) apply(jobs, message, at)
     // All groups share the extranonce space, which lets prefixes rest by this number.
     jobs.epoch = this.common.jobs.epoch
     // Its connections begin with these jobs, so the latest batch is nothing to tell them.
@@ -162,12 +143,6 @@ export class PayoutGroup implements WorkGroup {
 }
 
 const BEGAN_LATER: WorkChange = { _tag: "Ignored", reason: "its jobs began later", isNewBlock: false }
-
-/** A message, and when it came in milliseconds since 1970. */
-interface Timed<Message> {
-  readonly message: Message
-  readonly at: number
-}
 
 const apply = (jobs: Server.Jobs, message: TemplateMessage, now: number): WorkChange => {
   const isNewBlock = message._tag === "SetNewPrevHash"

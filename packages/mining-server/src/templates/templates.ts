@@ -42,13 +42,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const space = yield* OptionError.attempt("extranonce", () => new ExtranonceSpace(layout))
   yield* OptionError.attempt("tag", () => checkCoinbaseRoom(coinbase))
   const groups = new PayoutGroups({ coinbase, payouts, space, nextJobId: jobIds.next })
-  yield* payouts.constraints.pipe(
-    Stream.runForEach(
-      (constraints) =>
-        (source as never as { constrain?: (c: unknown) => Effect.Effect<void> }).constrain?.(constraints) ?? Effect.void
-    ),
-    Effect.forkScoped({ startImmediately: true })
-  )
+  yield* payouts.constraints.pipe(Stream.runForEach(source.constrain), Effect.forkScoped({ startImmediately: true }))
   return WorkSource.of({
     name: "template provider",
     work: groups,

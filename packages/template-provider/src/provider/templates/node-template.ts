@@ -14,7 +14,8 @@ import {
 } from "@sluice/bitcoin"
 import { type BlockTemplate, type TemplateTransaction, type TemplateTransactions, transactionsOf } from "@sluice/node"
 import { TemplateDistribution } from "@sluice/protocol"
-import { BlockSpace, MAX_BLOCK_WEIGHT } from "./block-space.ts"
+import { MAX_BLOCK_WEIGHT } from "../../coinbase-constraints.ts"
+import { BlockSpace } from "./block-space.ts"
 
 const { protocol } = TemplateDistribution
 

@@ -19,11 +19,11 @@ import {
 import type { Notices } from "@sluice/transport"
 import { Clock, Effect, Latch, Option, Queue, Scope, Stream } from "effect"
 import { explainFailure, tellUnconnected } from "./node-check.ts"
-import type { Outbox } from "./outbox.ts"
-import type { TemplateProviderEvent } from "./provider-event.ts"
+import type { Outbox } from "../clients/client-queue.ts"
+import type { TemplateProviderEvent } from "../provider-event.ts"
 import { RecentTimes } from "./recent-times.ts"
-import type { NextBlockHeader } from "./next-block.ts"
-import type { Answered, Change, TemplateMachine } from "./template-machine.ts"
+import type { NextBlockHeader } from "../templates/next-block.ts"
+import type { Answered, Change, TemplateMachine } from "../templates/template-machine.ts"
 
 export interface NodeWatchOptions {
   readonly rpc: NodeRpcCalls

@@ -13,7 +13,7 @@ import {
 } from "@sluice/bitcoin"
 import { Header, Target } from "@sluice/core"
 import type { TemplateDistribution } from "@sluice/protocol"
-import type { Template } from "./node-template.ts"
+import type { Template } from "../templates/node-template.ts"
 
 /** What a solution came to. */
 export type SolutionOutcome =

@@ -7,12 +7,19 @@
  */
 import type { BlockTemplate } from "@sluice/node"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
-import { type CoinbaseConstraints, fitsBlock, MAX_BLOCK_WEIGHT, reservedWeight } from "./block-space.ts"
+import { Result } from "effect"
+import {
+  type CoinbaseConstraints,
+  fitsBlock,
+  isSameConstraints,
+  MAX_BLOCK_WEIGHT,
+  reservedWeight
+} from "../../coinbase-constraints.ts"
 import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
 import { NodeTemplate, Template } from "./node-template.ts"
 import { Owner } from "./own-templates.ts"
-import { TemplateProtocolError } from "./protocol-error.ts"
-import { type SolutionOutcome, Solutions } from "./solutions.ts"
+import { TemplateProtocolError } from "../../protocol-error.ts"
+import { type SolutionOutcome, Solutions } from "../blocks/solutions.ts"
 import { TemplateStore } from "./template-store.ts"
 import { TransactionData } from "./transaction-data.ts"
 
@@ -206,27 +213,29 @@ export class TemplateMachine<Client> {
     constraints: CoinbaseConstraints,
     now: number,
     address = ""
-  ): ReadonlyArray<Uint8Array> {
+  ): Result.Result<ReadonlyArray<Uint8Array>, TemplateProtocolError> {
     const { current } = this
     const limits = current?.space.limits ?? { weight: MAX_BLOCK_WEIGHT, sigops: MAX_BLOCK_SIGOPS }
     if (!fitsBlock(constraints, limits)) {
-      throw new TemplateProtocolError({
-        section: "7.1",
-        expected: `constraints that leave room in a block of ${limits.weight} weight units and ${limits.sigops} sigops`,
-        actual:
-          `${constraints.coinbaseOutputMaxAdditionalSize} bytes, which take ${reservedWeight(constraints)} weight ` +
-          `units, and ${constraints.coinbaseOutputMaxAdditionalSigops} sigops`
-      })
+      return Result.fail(
+        new TemplateProtocolError({
+          section: "7.1",
+          expected: `constraints that leave room in a block of ${limits.weight} weight units and ${limits.sigops} sigops`,
+          actual:
+            `${constraints.coinbaseOutputMaxAdditionalSize} bytes, which take ${reservedWeight(constraints)} weight ` +
+            `units, and ${constraints.coinbaseOutputMaxAdditionalSigops} sigops`
+        })
+      )
     }
     const known = this.#clients.get(client)
-    if (known !== undefined && isSame(known.constraints, constraints)) return []
+    if (known !== undefined && isSameConstraints(known.constraints, constraints)) return Result.succeed([])
     // What can fail, before anything changes.
     current?.work(current.space.fewStepsBeside(constraints))
     const lastId = known?.lastId ?? -1n
     const owner = known?.owner ?? new Owner(address)
     const state = { constraints, hasChanged: known !== undefined, owner, lastId, ahead: undefined, sinceAhead: 0 }
     this.#clients.set(client, state)
-    return current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now)
+    return Result.succeed(current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now))
   }
 
   /** The client is gone. */
@@ -359,10 +368,6 @@ interface ClientState {
   /** Templates that it was sent behind that one. */
   sinceAhead: number
 }
-
-const isSame = (a: CoinbaseConstraints, b: CoinbaseConstraints): boolean =>
-  a.coinbaseOutputMaxAdditionalSize === b.coinbaseOutputMaxAdditionalSize &&
-  a.coinbaseOutputMaxAdditionalSigops === b.coinbaseOutputMaxAdditionalSigops
 
 const isSameWork = (a: NodeTemplate, b: NodeTemplate): boolean =>
   a.value === b.value &&

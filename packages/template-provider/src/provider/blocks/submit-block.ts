@@ -9,7 +9,7 @@ import { Clock, Duration, Effect, Latch } from "effect"
 import { makeBlockFiles } from "./block-files.ts"
 import { BlockQueue } from "./block-queue.ts"
 import { type FoundBlock, KeptBlock } from "./kept-block.ts"
-import { ACCEPTED, type TemplateProviderEvent } from "./provider-event.ts"
+import { ACCEPTED, type TemplateProviderEvent } from "../provider-event.ts"
 
 export interface SubmitOptions {
   readonly rpc: NodeRpcCalls

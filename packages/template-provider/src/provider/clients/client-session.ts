@@ -13,13 +13,13 @@ import {
   type Notices
 } from "@sluice/transport"
 import { Clock, Effect, Latch, Queue, Stream } from "effect"
-import { Outbox } from "./outbox.ts"
-import { TemplateProtocolError } from "./protocol-error.ts"
-import type { TemplateProviderEvent } from "./provider-event.ts"
-import type { ProviderStats } from "./provider-stats.ts"
-import type { SolutionRefusal } from "./solutions.ts"
-import type { Submit } from "./submit-block.ts"
-import type { TemplateMachine } from "./template-machine.ts"
+import { Outbox } from "./client-queue.ts"
+import { TemplateProtocolError } from "../../protocol-error.ts"
+import type { TemplateProviderEvent } from "../provider-event.ts"
+import type { ProviderStats } from "../provider-stats.ts"
+import type { SolutionRefusal } from "../blocks/solutions.ts"
+import type { Submit } from "../blocks/submit-block.ts"
+import type { TemplateMachine } from "../templates/template-machine.ts"
 import type { TransactionLists } from "./transaction-lists.ts"
 
 export interface SessionEnvironment {
@@ -72,13 +72,9 @@ export const serveClient = Effect.fnUntraced(function* (
           actual: "one more"
         })
       }
-      const frames = yield* Effect.try({
-        try: () => machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe(), address),
-        catch: (error) => {
-          if (error instanceof TemplateProtocolError) return error
-          throw error
-        }
-      })
+      const frames = yield* Effect.fromResult(
+        machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe(), address)
+      )
       if (frames.length > 0) {
         outbox.putTip(frames, undefined)
         const ahead = outbox.holdsAhead ? machine.ahead(outbox) : undefined

@@ -1,8 +1,8 @@
 /**
- * `TemplateSource` from template providers over connections (specification, section 7): dials all of them, says at once how
- * much room the coinbase needs, and passes on what one of them sends. The others are in reserve with their state known, so
- * that there is no gap in templates when that one is lost or falls behind. Solutions go to the provider whose template
- * they are of.
+ * `TemplateSource` from template providers over connections (specification, section 7). Once it knows how much room the
+ * coinbase needs, it connects to all providers, sends them the constraints, and passes on what one of them sends. The state
+ * of the others is kept, so that there is no gap in templates when that one is lost or falls behind. A solution goes to the
+ * provider that sent its template.
  */
 import { parseTemplateCoinbase } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
@@ -33,26 +33,24 @@ import {
   Stream,
   SubscriptionRef
 } from "effect"
-import type { CoinbaseConstraints } from "./block-space.ts"
-import { TemplateProtocolError } from "./protocol-error.ts"
-import { Reserve } from "./template-reserve.ts"
+import { type CoinbaseConstraints, isSameConstraints } from "../coinbase-constraints.ts"
+import { TemplateProtocolError } from "../protocol-error.ts"
+import { ProviderFailover } from "./provider-failover.ts"
 import { makeTemplateRelay } from "./template-relay.ts"
 import { type TemplateMessage, TemplateSource, type TemplateSourceState } from "./template-source.ts"
 
 export interface Options {
   /** Providers, the preferred one first. */
   readonly servers: Array.NonEmptyReadonlyArray<ServerAddress>
-  /** What will be added to the coinbase. */
-  readonly constraints: CoinbaseConstraints
   /** Waits between attempts to connect to one of them; from half a second to 5 seconds. */
   readonly reconnecting?: ReconnectingOptions
-  /** How long a preferred provider has to be there again before it takes over; 1 minute. */
+  /** How long a preferred provider has to be connected again before it takes over; 1 minute. */
   readonly returnAfter?: Duration.Input
   /** How long the one in use may be a block behind another; 5 seconds. */
   readonly behindAfter?: Duration.Input
 }
 
-/** Keeps connections to template providers for as long as the layer lives. */
+/** Keeps connections to template providers for as long as the layer lives, from the first `TemplateSource.constrain` on. */
 export const layer = (options: Options): Layer.Layer<TemplateSource, never, TemplateDialer> =>
   Layer.effect(TemplateSource, make(options))
 
@@ -60,18 +58,23 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const dialer = yield* TemplateDialer
   const clock = yield* Clock.Clock
   const notices = yield* makeNotices()
-  const relay = yield* makeTemplateRelay
   const state = yield* SubscriptionRef.make<TemplateSourceState>({ _tag: "Connecting" })
-  const reserve = new Reserve({
+  const failover = new ProviderFailover({
     count: options.servers.length,
     returnAfterMs: Duration.toMillis(options.returnAfter ?? "1 minute"),
     behindAfterMs: Duration.toMillis(options.behindAfter ?? "5 seconds")
   })
+  const relay = yield* makeTemplateRelay(() => failover.replay())
+  /** Undefined before the first `constrain`. */
+  const constraints = yield* SubscriptionRef.make<CoinbaseConstraints | undefined>(undefined)
   const names = options.servers.map(formatServerAddress)
   const connections: globalThis.Array<TemplateConnection | undefined> = options.servers.map(() => undefined)
-  /** By provider: solutions that it was not there for. */
+  /** By provider: solutions that wait for its next connection. */
   const kept = options.servers.map((): globalThis.Array<TemplateDistribution.SubmitSolution> => [])
-  /** One change at a time: what is passed on is always one provider's, from its beginning. */
+  const wanted = SubscriptionRef.changes(constraints).pipe(Stream.filter((known) => known !== undefined))
+  /** Waits for the first constraints; later it gives those in force. */
+  const firstWanted = wanted.pipe(Stream.runHead, Effect.flatMap(Effect.fromOption), Effect.orDie)
+  /** One change at a time: subscribers get one provider's messages from its state on, never a mixture. */
   const oneAtATime = Semaphore.withPermit(yield* Semaphore.make(1))
 
   const keep = (provider: number, solution: TemplateDistribution.SubmitSolution) =>
@@ -82,12 +85,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
         return Effect.logWarning(`A solution waits for the connection to the template provider ${names[provider]}`)
       }
       const dropped = waiting.shift()!
-      return Effect.logError(`A solution for template ${dropped.templateId} is lost: no template provider is there`)
+      return Effect.logError(
+        `A solution for template ${dropped.templateId} is lost: no template provider is connected, and ${MAX_KEPT} newer ones wait`
+      )
     })
 
   const submit = (solution: TemplateDistribution.SubmitSolution) =>
     Effect.suspend(() => {
-      const { provider, templateId } = reserve.origin(solution.templateId)
+      const { provider, templateId } = failover.origin(solution.templateId)
       const theirs = { ...solution, templateId }
       const connection = connections[provider]
       return connection === undefined
@@ -105,25 +110,54 @@ const make = Effect.fnUntraced(function* (options: Options) {
             .pipe(Effect.tapError(() => Effect.sync(() => kept[provider]!.unshift(...solutions))))
     })
 
-  /** Takes templates from another provider where that is better, beginning with what it has sent already. */
+  /** Changes to another provider where that is better, beginning with the state that it has sent already. */
   const choose: Effect.Effect<void> = Effect.suspend(() => {
-    const choice = reserve.choose(clock.currentTimeMillisUnsafe())
+    const choice = failover.choose(clock.currentTimeMillisUnsafe())
     if (choice === undefined) return Effect.void
     const { messages, provider, why } = choice
+    const publish = relay.publish(messages)
     return Effect.gen(function* () {
-      yield* relay.restart
       if (why !== undefined) yield* Effect.logWarning(`Templates now come from ${names[provider]}: ${why}`)
-      yield* Effect.orDie(relay.publish(messages))
+      yield* publish
       yield* SubscriptionRef.set(state, { _tag: "Connected", server: names[provider]! })
     })
   })
 
+  const constrain = (next: CoinbaseConstraints) =>
+    SubscriptionRef.update(constraints, (before) =>
+      before !== undefined && isSameConstraints(before, next) ? before : next
+    )
+
+  const sendConstraints = (
+    connection: TemplateConnection,
+    { coinbaseOutputMaxAdditionalSigops, coinbaseOutputMaxAdditionalSize }: CoinbaseConstraints
+  ) =>
+    connection.send([
+      TemplateDistribution.CoinbaseOutputConstraints.make({
+        coinbaseOutputMaxAdditionalSize,
+        coinbaseOutputMaxAdditionalSigops
+      })
+    ])
+
+  /** Sends each change of the constraints, beside the reading. `sent` is what the provider has. */
+  const keepConstrained = (connection: TemplateConnection, sent: CoinbaseConstraints) =>
+    wanted.pipe(
+      Stream.dropWhile((next) => next === sent),
+      Stream.changes,
+      Stream.runForEach((next) => sendConstraints(connection, next)),
+      Effect.andThen(Effect.never)
+    )
+
   const use = (provider: number) =>
     Effect.fnUntraced(function* (connection: TemplateConnection) {
-      yield* connection.send([TemplateDistribution.CoinbaseOutputConstraints.make(options.constraints)])
-      // Before the solutions that were kept: one that comes while they are sent is not to wait for the next connection.
+      const sent = yield* firstWanted
+      yield* sendConstraints(connection, sent)
+      // Before the kept solutions are sent: a solution that comes meanwhile goes out at once, not with the next connection.
       connections[provider] = connection
-      yield* takeFrom(provider, connection).pipe(Effect.onExit((exit) => oneAtATime(lost(provider, exit))))
+      yield* takeFrom(provider, connection).pipe(
+        Effect.raceFirst(keepConstrained(connection, sent)),
+        Effect.onExit((exit) => oneAtATime(lost(provider, exit)))
+      )
     })
 
   const takeFrom = (provider: number, connection: TemplateConnection) =>
@@ -131,11 +165,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
       yield* sendKept(provider, connection)
       yield* oneAtATime(
         Effect.suspend(() => {
-          reserve.connected(provider)
+          failover.connected(provider)
           return choose
         })
       )
-      const role = reserve.active === provider ? "" : ", in reserve"
+      const role = failover.active === provider ? "" : ", in reserve"
       yield* Effect.logInfo(`Connected to the template provider ${names[provider]}${role}`)
       yield* Stream.runForEachArray(connection.receive, (batch) => onBatch(provider, batch))
     })
@@ -143,14 +177,17 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const lost = (provider: number, exit: Exit.Exit<unknown, { readonly message: string }>) =>
     Effect.gen(function* () {
       connections[provider] = undefined
-      const wasActive = reserve.active === provider
-      reserve.lost(provider)
+      const wasActive = failover.active === provider
+      failover.lost(provider)
       yield* choose
-      if (!wasActive || reserve.active !== undefined) return
+      if (!wasActive || failover.active !== undefined) return
       yield* SubscriptionRef.set(state, { _tag: "Disconnected", server: names[provider]!, reason: reasonOf(exit) })
     })
 
-  /** A block of it would be lost. A SetNewPrevHash that names it ends the connection, as for one that was never sent. */
+  /**
+   * A block found with such a template would be lost. A SetNewPrevHash that names it ends the connection, as for a template
+   * that was never sent.
+   */
   const ignore = (provider: number, { templateId }: TemplateDistribution.NewTemplate, reason: string) =>
     Effect.andThen(
       Metric.update(templatesIgnored, 1),
@@ -180,7 +217,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
             break
           case "RequestTransactionData.Success":
           case "RequestTransactionData.Error":
-            // Not asked for.
+            // This client never asks for it.
             break
           default:
             return yield* new TemplateProtocolError({
@@ -191,13 +228,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
         }
       }
       yield* oneAtATime(
-        Effect.gen(function* () {
-          const ours = yield* Effect.try({
-            try: () => reserve.received(provider, messages, clock.currentTimeMillisUnsafe()),
-            catch: (error) => error as TemplateProtocolError
-          })
-          if (reserve.active === provider) yield* relay.publish(ours)
-          yield* choose
+        Effect.suspend(() => {
+          const received = failover.received(provider, messages, clock.currentTimeMillisUnsafe())
+          if (Result.isFailure(received)) return Effect.fail(received.failure)
+          const publish = failover.active === provider ? relay.publish(received.success) : Effect.void
+          return Effect.andThen(publish, choose)
         })
       )
     })
@@ -209,14 +244,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
         firstDelay: "500 millis",
         maxDelay: "5 seconds",
         ...options.reconnecting
-      }).pipe(Effect.forkScoped),
+      }).pipe((connecting) => Effect.andThen(firstWanted, connecting), Effect.forkScoped),
     { discard: true }
   )
   if (options.servers.length > 1) {
     yield* Effect.sleep(REVIEW).pipe(Effect.andThen(oneAtATime(choose)), Effect.forever, Effect.forkScoped)
   }
 
-  return TemplateSource.of({ messages: relay.messages, submit, state: SubscriptionRef.changes(state) })
+  return TemplateSource.of({ messages: relay.messages, constrain, submit, state: SubscriptionRef.changes(state) })
 })
 
 type TemplateConnection = Connection<TemplateDistribution.ToClient, TemplateDistribution.ToServer>
@@ -235,7 +270,7 @@ const templatesIgnored = Metric.counter("sluice_template_client_ignored_total", 
   incremental: true
 })
 
-/** Blocks that are found while their provider is not there; more would be a test network. */
+/** Solutions found while their provider is not connected; only a test network has more. */
 const MAX_KEPT = 16
-/** How often it is looked whether another provider should be used. */
+/** How often the client checks whether another provider should be used. */
 const REVIEW = Duration.seconds(1)

@@ -6,7 +6,7 @@
 import { NodeRpcError, type NodeRpcCalls, NodeTimeout } from "@sluice/node"
 import type { Notices } from "@sluice/transport"
 import { Clock, Effect, Latch } from "effect"
-import type { TemplateProviderEvent } from "./provider-event.ts"
+import type { TemplateProviderEvent } from "../provider-event.ts"
 
 export interface NodeHealthOptions {
   readonly rpc: NodeRpcCalls
