@@ -10,7 +10,7 @@ import {
 } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
-import type { Setup } from "@sluice/transport"
+import type { ServerSetup } from "@sluice/transport"
 import { type Duration, Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { minerScript, outputConstraints, type Payout, payoutOf, type PayoutOptions, splitReward } from "./payout.ts"
@@ -116,8 +116,8 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
     catch: (error) => (error instanceof PoolOptionError ? error : new PoolOptionError(describe(error)))
   })
 
-/** What `Setup.server(MiningListener, ...)` has to be told for this pool. */
-export const setupOf = (options: Pick<PoolOptions, "versionRolling">): Setup.ServerOptions =>
+/** The setup with which the pool accepts connections: the flags that it supports and its extensions. */
+export const setupOf = (options: Pick<PoolOptions, "versionRolling">): ServerSetup =>
   options.versionRolling === false
     ? {
         supportedFlags: Mining.REQUIRES_STANDARD_JOBS | Mining.REQUIRES_WORK_SELECTION,

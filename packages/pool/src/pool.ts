@@ -41,9 +41,6 @@ export class Pool extends Context.Service<
   static readonly layer = (options: PoolOptions): Layer.Layer<Pool, PoolOptionError, MiningListener | TemplateSource> =>
     Layer.effect(Pool, make(options))
 
-  /** What `Setup.server(MiningListener, ...)` has to be told for this pool: the flags that it can meet. */
-  static readonly setup = setupOf
-
   /** What `TemplateClient.layer` has to be told: the room that this pool's coinbase takes. Throws where nobody can be paid. */
   static readonly constraints = constraintsOf
 }
@@ -161,7 +158,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     Effect.forkScoped
   )
   yield* Effect.sleep(TICK).pipe(Effect.andThen(tick), Effect.forever, Effect.forkScoped)
-  yield* listener.run(serve).pipe(
+  yield* listener.run(serve, setupOf(options)).pipe(
     Effect.catch((error) => Effect.logError(`The pool serves no longer: ${error.message}`)),
     Effect.forkScoped
   )

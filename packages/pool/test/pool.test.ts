@@ -485,7 +485,23 @@ describe("options that cannot be", () => {
     )
   }
 
-  it("constraints and flags for the neighbours follow from the options", () => {
+  it.effect("supports every flag and the names of workers", () =>
+    Effect.gen(function* () {
+      const { connection } = yield* TestClient.connect({ flags: 7, extensions: [WorkerIdentity.extension] })
+      assert.deepInclude(connection.setup, { flags: 0, extensions: [WorkerIdentity.extension.id] })
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("without version rolling, refuses clients that require it and tells the others", () =>
+    Effect.gen(function* () {
+      const refused = yield* Effect.flip(TestClient.connect({ flags: 7 }))
+      assert.include(refused.message, '"unsupported-feature-flags", because of flags 0x4')
+      const { connection } = yield* TestClient.connect({ flags: 3 })
+      assert.strictEqual(connection.setup.flags, Mining.REQUIRES_FIXED_VERSION)
+    }).pipe(Effect.provide(memoryWorld({ versionRolling: false })))
+  )
+
+  it("constraints for the template provider follow from the options", () => {
     const fields = { coinbaseAddress: COINBASE_ADDRESS }
     assert.deepStrictEqual(Pool.constraints(fields), {
       coinbaseOutputMaxAdditionalSize: 31,
@@ -497,11 +513,5 @@ describe("options that cannot be", () => {
       coinbaseOutputMaxAdditionalSigops: 4
     })
     assert.throws(() => Pool.constraints({ coinbaseAddress: "nobody" }))
-    assert.deepStrictEqual(Pool.setup({}), { supportedFlags: 7, extensions: [WorkerIdentity.extension] })
-    assert.deepStrictEqual(Pool.setup({ versionRolling: false }), {
-      supportedFlags: 3,
-      flags: Mining.REQUIRES_FIXED_VERSION,
-      extensions: [WorkerIdentity.extension]
-    })
   })
 })

@@ -1,6 +1,6 @@
 /** How a swarm is to behave. */
 import { Mining } from "@sluice/protocol"
-import type { ReconnectingOptions, ServerAddress, Setup } from "@sluice/transport"
+import type { ClientSetup, ReconnectingOptions, ServerAddress } from "@sluice/transport"
 import { Effect, Schema } from "effect"
 import { HONEST, type Misbehaviour } from "./misbehaviour.ts"
 
@@ -65,11 +65,11 @@ export const planOf = (options: SwarmOptions): SwarmPlan => ({
 })
 
 /**
- * What SetupConnection has to say: with one standard channel a connection is a device that wants standard jobs
- * (REQUIRES_STANDARD_JOBS); with more it is a proxy, and the jobs of standard channels come to their group.
+ * A connection with one standard channel acts as a device, which requires standard jobs. A connection with more channels acts
+ * as a proxy: the jobs of its standard channels come to their group.
  */
-export const setupOf = (options: SwarmOptions): Setup.ClientOptions => ({
-  flags: requiresStandardJobs(planOf(options)) ? Mining.REQUIRES_STANDARD_JOBS : 0
+export const setupOf = (plan: SwarmPlan): ClientSetup => ({
+  flags: requiresStandardJobs(plan) ? Mining.REQUIRES_STANDARD_JOBS : 0
 })
 
 export const requiresStandardJobs = ({ channels, kind }: SwarmPlan): boolean => kind === "standard" && channels === 1

@@ -33,7 +33,7 @@ export type World = Pool | TemplateFeed | PoolAddress | FrameDialer
 export const fedPool = (fields?: Partial<PoolOptions>) =>
   Pool.layer(options(fields)).pipe(
     Layer.provideMerge(TemplateSource.layerMemory),
-    Layer.provide(Setup.server(MiningListener, Pool.setup({})))
+    Layer.provide(Setup.server(MiningListener))
   )
 
 /** In memory. */
