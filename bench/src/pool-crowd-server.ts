@@ -128,7 +128,7 @@ const program = Effect.gen(function* () {
   const context = yield* Layer.build(
     Pool.layer(options).pipe(
       Layer.provideMerge(TemplateSourceMemory.layer),
-      Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+      Layer.provide(Setup.server(MiningListener)),
       Layer.provide(rememberConnections),
       Layer.provide(Noise.responder().pipe(Layer.provide(threads))),
       Layer.provide(countWrites),

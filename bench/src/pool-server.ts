@@ -41,7 +41,7 @@ const program = Effect.gen(function* () {
   const context = yield* Layer.build(
     Pool.layer(poolOptions).pipe(
       Layer.provideMerge(TemplateSourceMemory.layer),
-      Layer.provide(Setup.server(MiningListener, Pool.setup(poolOptions))),
+      Layer.provide(Setup.server(MiningListener)),
       Layer.provide(Noise.responder()),
       Layer.provide([Tcp.listener({ host: "127.0.0.1", port: 0 }), CertificateAuthority.layer({ secretKey })])
     )

@@ -43,7 +43,7 @@ const program = Effect.gen(function* () {
     Layer.provide(Tcp.dialer)
   )
 
-  const miners = Setup.server(MiningListener, Pool.setup(options)).pipe(
+  const miners = Setup.server(MiningListener).pipe(
     Layer.provide(Noise.responder()),
     Layer.provide(CertificateAuthority.layer({ secretKey: authority.secretKey })),
     Layer.provide(Tcp.listener({ host: "127.0.0.1", port: Number(listen) }))

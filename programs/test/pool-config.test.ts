@@ -85,7 +85,7 @@ describe("the configuration of a pool", () => {
       Layer.build(
         Pool.layer(options).pipe(
           Layer.provide(TemplateSourceMemory.layer),
-          Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+          Layer.provide(Setup.server(MiningListener)),
           Layer.provide(Plain.listener),
           Layer.provide(Memory.network())
         )

@@ -103,7 +103,7 @@ const minerOf = (
     ...changes
   }
   return Miner.layer(options).pipe(
-    Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+    Layer.provide(Setup.client(MiningDialer)),
     Layer.provide([dialer, hashing(options.channel === "extended" ? 32 : 65_536)])
   )
 }
@@ -117,7 +117,7 @@ const poolOf = (provider: ServerAddress, network: Memory.Network, dialer: Layer.
   }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(dialer))
   const pool = Pool.layer(options).pipe(
     Layer.provide(source),
-    Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+    Layer.provide(Setup.server(MiningListener)),
     Layer.provide(Plain.listener),
     Layer.provide(Layer.orDie(network.listener(POOL)))
   )

@@ -90,7 +90,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     )
     const mining = Pool.layer(all).pipe(
       Layer.provide(source),
-      Layer.provide(Setup.server(MiningListener, Pool.setup(all))),
+      Layer.provide(Setup.server(MiningListener)),
       Layer.provide(checked(POOL))
     )
     yield* Layer.build(protocol === "mining" ? Layer.merge(provider, mining) : provider)

@@ -3,7 +3,7 @@ export { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.
 export * from "./event.ts"
 export { MiningServer, type MiningServerCalls } from "./mining-server.ts"
 export { OptionError } from "./option-error.ts"
-export { defaultMiningServerOptions, leastSharesPerSecond, type MiningServerOptions, setupOf } from "./options.ts"
+export { defaultMiningServerOptions, leastSharesPerSecond, type MiningServerOptions } from "./options.ts"
 export { openShareLog, LoggedShare, ShareLogError } from "./shares/share-log.ts"
 export { type ShareSink, shareSink, ShareSinkError } from "./shares/share-sink.ts"
 export { type Page, type Statistics, UsersPage, UserWithChannels } from "./statistics/statistics.ts"

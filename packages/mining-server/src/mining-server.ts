@@ -17,7 +17,7 @@ import { inParts } from "./connections/turns.ts"
 import { type Control, makeControl } from "./control.ts"
 import type { MiningServerEvent } from "./event.ts"
 import type { OptionError } from "./option-error.ts"
-import { type MiningServerOptions, rulesOf } from "./options.ts"
+import { type MiningServerOptions, rulesOf, setupOf } from "./options.ts"
 import { makeRecorder } from "./shares/recorder.ts"
 import { makeMetrics } from "./statistics/metrics.ts"
 import { makeStatistics, type Statistics } from "./statistics/statistics.ts"
@@ -149,7 +149,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     Effect.forkScoped
   )
   yield* Effect.sleep(TICK).pipe(Effect.andThen(tick), Effect.forever, Effect.forkScoped)
-  yield* listener.run(serve).pipe(
+  yield* listener.run(serve, setupOf(work.versionRollingAllowed)).pipe(
     Effect.catch((error) => Effect.logError(`The server serves no longer: ${error.message}`)),
     Effect.forkScoped
   )

@@ -1,7 +1,7 @@
 /** How a server of miners works: its options, and what they come to. */
 import { type ExtranonceSpace, Server } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
-import type { Setup } from "@sluice/transport"
+import type { ServerSetup } from "@sluice/transport"
 import { Duration, Effect } from "effect"
 import { LimitedSpace } from "./connections/limited-space.ts"
 import { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.ts"
@@ -98,7 +98,7 @@ export const rulesOf = (
   })
 
 /** The setup flags that a server of this work can meet (5.3.1), and the extensions that it knows. */
-export const setupOf = (versionRollingAllowed: boolean): Setup.ServerOptions =>
+export const setupOf = (versionRollingAllowed: boolean): ServerSetup =>
   versionRollingAllowed
     ? {
         supportedFlags:

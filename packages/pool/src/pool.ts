@@ -9,7 +9,6 @@ import {
   type OptionError,
   type PayoutOptions,
   Payouts,
-  setupOf,
   Templates
 } from "@sluice/mining-server"
 import type { TemplateSource } from "@sluice/template-provider"
@@ -26,6 +25,4 @@ export class Pool extends Context.Service<Pool, MiningServerCalls>()("sluice/poo
       Layer.provide(Templates.layer(options)),
       Layer.provide(Payouts.layer(options))
     )
-
-  static readonly setup = (options: Pick<PoolOptions, "versionRolling">) => setupOf(options.versionRolling ?? true)
 }

@@ -16,7 +16,7 @@ const world = Layer.effect(
 ).pipe(
   Layer.provideMerge(Pool.layer(options({ maxChannelsInAll: CHANNELS }))),
   Layer.provideMerge(TemplateSourceMemory.layer),
-  Layer.provide(Setup.server(MiningListener, Pool.setup({}))),
+  Layer.provide(Setup.server(MiningListener)),
   Layer.provide(Plain.listener),
   Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
   Layer.provide(Logger.layer([]))

@@ -66,7 +66,7 @@ const makeWorld = Effect.gen(function* () {
       servers,
       behindAfter: "20 millis"
     }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
-    const listener = Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen()))
+    const listener = Setup.server(MiningListener).pipe(Layer.provide(listen()))
     const pool = yield* Layer.build(Pool.layer(options()).pipe(Layer.provide([listener, source])))
     const { address, stats } = Context.get(pool, Pool)
     yield* stats.pipe(Effect.delay(5), Effect.repeat({ until: ({ height }) => height > 0 }))

@@ -508,12 +508,19 @@ describe("options that cannot be", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it("tells clients the flags that follow from its options", () => {
-    assert.deepStrictEqual(Pool.setup({}), { supportedFlags: 7, extensions: [WorkerIdentity.extension] })
-    assert.deepStrictEqual(Pool.setup({ versionRolling: false }), {
-      supportedFlags: 3,
-      flags: Mining.REQUIRES_FIXED_VERSION,
-      extensions: [WorkerIdentity.extension]
-    })
-  })
+  it.effect("supports every flag and the names of workers", () =>
+    Effect.gen(function* () {
+      const { connection } = yield* TestClient.connect({ flags: 7, extensions: [WorkerIdentity.extension] })
+      assert.deepInclude(connection.setup, { flags: 0, extensions: [WorkerIdentity.extension.id] })
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
+  it.effect("without version rolling, refuses clients that require it and tells the others", () =>
+    Effect.gen(function* () {
+      const refused = yield* Effect.flip(TestClient.connect({ flags: 7 }))
+      assert.include(refused.message, '"unsupported-feature-flags", because of flags 0x4')
+      const { connection } = yield* TestClient.connect({ flags: 3 })
+      assert.strictEqual(connection.setup.flags, Mining.REQUIRES_FIXED_VERSION)
+    }).pipe(Effect.provide(memoryWorld({ versionRolling: false })))
+  )
 })

@@ -26,7 +26,7 @@ const templates = TemplateClient.layer({
 }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Security.dialer()), Layer.provide(Tcp.dialer))
 
 // Without encryption; Noise.responder() in the place of Plain.listener has it.
-const miners = Setup.server(MiningListener, Pool.setup(options)).pipe(
+const miners = Setup.server(MiningListener).pipe(
   Layer.provide(Plain.listener),
   Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
 )

@@ -160,7 +160,7 @@ it.live(
       const { address } = Context.get(
         yield* Layer.build(
           Pool.layer(options()).pipe(
-            Layer.provide([templates, Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen))])
+            Layer.provide([templates, Setup.server(MiningListener).pipe(Layer.provide(listen))])
           )
         ),
         Pool

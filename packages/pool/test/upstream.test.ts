@@ -33,7 +33,7 @@ it.live("a template provider that stops and starts again costs the miners nothin
     const { address, stats } = Context.get(
       yield* Layer.build(
         Pool.layer(options()).pipe(
-          Layer.provide([templates, Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen(0)))])
+          Layer.provide([templates, Setup.server(MiningListener).pipe(Layer.provide(listen(0)))])
         )
       ),
       Pool
@@ -91,9 +91,7 @@ it.live("with two template providers there is no gap in jobs when one is lost, n
     }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer), Layer.provide(Tcp.dialer))
     const { address, stats } = Context.get(
       yield* Layer.build(
-        Pool.layer(options()).pipe(
-          Layer.provide([templates, Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen))])
-        )
+        Pool.layer(options()).pipe(Layer.provide([templates, Setup.server(MiningListener).pipe(Layer.provide(listen))]))
       ),
       Pool
     )

@@ -14,6 +14,7 @@ import {
   type TemplateProviderOptions
 } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
+import { dialerWith } from "@sluice/testing/bound-setup"
 import { solve } from "@sluice/testing/solution"
 import { connect } from "./test-client.ts"
 import { RECORDED, SUBSIDY, templateAt } from "./templates.ts"
@@ -25,7 +26,7 @@ const layer = (options?: TemplateProviderOptions, device: Partial<Device> = { ve
       Layer.provide(Plain.listener),
       Layer.provideMerge(FakeNode.layer)
     ),
-    Setup.client(TemplateDialer, { device }).pipe(Layer.provide(Plain.dialer))
+    dialerWith(TemplateDialer, { device }).pipe(Layer.provide(Plain.dialer))
   ).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
 
 /** A height at which the recorded subsidy is right, and no change of the difficulty near. */

@@ -2,7 +2,7 @@
 import { ClientConnection, type ClientEvent, type Work } from "@sluice/channels"
 import { ShareCheck, Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
-import { type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
+import { type ClientSetup, type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ANY_TARGET } from "./templates.ts"
@@ -39,9 +39,9 @@ export class ChannelClient {
   }
 
   /** Connects until the Scope closes. */
-  static readonly connect = Effect.fnUntraced(function* (setup: Setup.ClientOptions = {}) {
-    const dialer = Context.get(yield* Layer.build(Setup.client(MiningDialer, setup)), MiningDialer)
-    const connection = yield* dialer.dial(yield* PoolAddress)
+  static readonly connect = Effect.fnUntraced(function* (setup: ClientSetup = {}) {
+    const dialer = Context.get(yield* Layer.build(Setup.client(MiningDialer)), MiningDialer)
+    const connection = yield* dialer.dial(yield* PoolAddress, setup)
     const clock = yield* Clock.Clock
     const requiresStandardJobs = ((setup.flags ?? 0) & Mining.REQUIRES_STANDARD_JOBS) !== 0
     const client = new ChannelClient(new ClientConnection({ requiresStandardJobs }), connection.send)

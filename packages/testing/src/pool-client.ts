@@ -2,7 +2,7 @@
 import { u256FromBytes } from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
-import { type Connection, type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
+import { type ClientSetup, type Connection, type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
 import { Context, Effect, Layer, Queue, Stream } from "effect"
 import { PoolAddress } from "./pool-worlds.ts"
 import { ANY_TARGET, bytes } from "./templates.ts"
@@ -45,10 +45,10 @@ export class TestClient {
   }
 
   /** Connects until the Scope closes. */
-  static readonly connect = Effect.fnUntraced(function* (setup: Setup.ClientOptions = {}) {
+  static readonly connect = Effect.fnUntraced(function* (setup: ClientSetup = {}) {
     const server = yield* PoolAddress
-    const dialer = Context.get(yield* Layer.build(Setup.client(MiningDialer, setup)), MiningDialer)
-    const connection = yield* dialer.dial(server)
+    const dialer = Context.get(yield* Layer.build(Setup.client(MiningDialer)), MiningDialer)
+    const connection = yield* dialer.dial(server, setup)
     const inbox = yield* Queue.unbounded<Mining.ToClient, ConnectionError>()
     yield* connection.receive.pipe(
       Stream.runForEach((message) => Queue.offer(inbox, message)),

@@ -34,7 +34,7 @@ export type World = Pool | TemplateFeed | PoolAddress | FrameDialer
 export const fedPool = (fields?: Partial<PoolOptions>) =>
   Pool.layer(options(fields)).pipe(
     Layer.provideMerge(TemplateSourceMemory.layer),
-    Layer.provide(Setup.server(MiningListener, Pool.setup({})))
+    Layer.provide(Setup.server(MiningListener))
   )
 
 /** In memory. */

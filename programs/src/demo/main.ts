@@ -76,7 +76,7 @@ const pool = (authority: AuthorityKey.KeyPair) =>
         policy: { sharesPerMinute: 60 }
       }
       return Pool.layer(options).pipe(
-        Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+        Layer.provide(Setup.server(MiningListener)),
         Layer.provide(noiseServer(authority)),
         Layer.provide(
           TemplateClient.layer({
@@ -101,7 +101,7 @@ const miner = (authority: AuthorityKey.KeyPair, channel: "standard" | "extended"
         hashRateInterval: "2 seconds"
       }
       return Miner.layer(options).pipe(
-        Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+        Layer.provide(Setup.client(MiningDialer)),
         Layer.provide([noiseClient, DeviceDialer.layer.pipe(Layer.provide(Tcp.dialer))]),
         Layer.provide(HashThreads.layer({ threads: 1 }))
       )

@@ -23,7 +23,7 @@ export const miner = program({
     return mine(json).pipe(
       Effect.provide(
         Miner.layer(options).pipe(
-          Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+          Layer.provide(Setup.client(MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(DeviceDialer.layer),
           Layer.provide(Tcp.dialer),

@@ -32,7 +32,7 @@ export const pool = program({
     return yield* Layer.merge(logEvents(withShares, options), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
-        Setup.server(MiningListener, Pool.setup(options)).pipe(
+        Setup.server(MiningListener).pipe(
           Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
         ),
         TemplateClient.layer({ servers: config.templateProvider }).pipe(
