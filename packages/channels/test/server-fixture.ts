@@ -4,13 +4,17 @@
  */
 import { coinbaseTags } from "@sluice/bitcoin"
 import type { Mining, TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 import { createHash } from "node:crypto"
 import {
   type CoinbaseRules,
   defaultExtranonceLayout,
   type ExtranonceLayout,
   ExtranonceSpace,
+  type Job,
+  jobFromTemplate,
   Server,
+  TemplateJobs,
   u256FromBytes
 } from "../src/index.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
@@ -27,6 +31,10 @@ export const coinbaseRules: CoinbaseRules = {
   payout: (reward) => [{ value: reward, script: hex("0014ebe1b7dcc293ccaa0ee743a86f89df8258c208fc") }],
   versionRollingAllowed: true
 }
+
+/** The job of a template, without its id in the coinbase. */
+export const plainJob = (id: number, template: TemplateDistribution.NewTemplate, rules = coinbaseRules): Job =>
+  Result.getOrThrow(jobFromTemplate(id, template, rules))
 
 /** A nominal hash rate at which every 16th hash is a share with the policy of `TestServer`. */
 export const HASH_RATE = 1.6
@@ -46,6 +54,7 @@ export interface Said {
 
 export class TestServer {
   readonly context: Server.ConnectionContext
+  readonly templates: TemplateJobs
   readonly space: ExtranonceSpace
   readonly connections: Array<Server.Connection> = []
   now = START
@@ -53,8 +62,9 @@ export class TestServer {
   constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
     const policy = { ...Server.defaultChannelPolicy, minHashRate: 1, ...fields }
     this.space = new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })
+    this.templates = new TemplateJobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId })
     this.context = {
-      jobs: new Server.Jobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId }),
+      jobs: this.templates.jobs,
       space: this.space,
       judge: new Server.ShareJudge(policy),
       policy
@@ -77,9 +87,9 @@ export class TestServer {
 
   /** Gives a message of the template provider to everyone; says what the connections got, in order. */
   template(message: TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash): ReadonlyArray<Said> {
-    const { jobs } = this.context
+    const { now, templates } = this
     const announcement =
-      message._tag === "NewTemplate" ? jobs.onTemplate(message, this.now) : jobs.onSetNewPrevHash(message, this.now)
+      message._tag === "NewTemplate" ? templates.onTemplate(message, now) : templates.onSetNewPrevHash(message, now)
     if (announcement._tag === "Ignored") throw new Error(announcement.reason)
     return this.connections.map((connection) => this.#collect((out) => connection.announce(announcement, out)))
   }

@@ -218,13 +218,13 @@ describe("a random session", () => {
     ([messages, id]) => {
       const server = new TestServer()
       server.open(server.connect())
-      const { jobs } = server.context
+      const { templates } = server
       for (const message of messages) {
         if (message._tag !== "NewTemplate" && message._tag !== "SetNewPrevHash") continue
         const said =
           message._tag === "NewTemplate"
-            ? jobs.onTemplate({ ...message, templateId: BigInt(id) }, server.now)
-            : jobs.onSetNewPrevHash({ ...message, templateId: BigInt(id) }, server.now)
+            ? templates.onTemplate({ ...message, templateId: BigInt(id) }, server.now)
+            : templates.onSetNewPrevHash({ ...message, templateId: BigInt(id) }, server.now)
         if (said._tag !== "Ignored") Mining.protocol.toClient.encode(said.message)
       }
     }

@@ -9,7 +9,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import * as fc from "fast-check"
 import assert from "node:assert/strict"
-import { ClientConnection, type Server, u256ToBytes } from "../src/index.ts"
+import { ClientConnection, type Server, templateOf, u256ToBytes } from "../src/index.ts"
 import { headerHash, Model, type ModelChannel, type ModelFlags, number } from "./channel-model.ts"
 import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
@@ -149,7 +149,7 @@ class Session {
         // Of a future job that was sent before, or of one that comes with it.
         const futures = [...this.#server.context.jobs.futureJobs()]
         if (futures.length === 0 || n % 2 === 0) this.#announce(futureTemplate(++this.#templateId))
-        const { templateId } = pick([...this.#server.context.jobs.futureJobs()], n >> 1)!
+        const { templateId } = templateOf(pick([...this.#server.context.jobs.futureJobs()], n >> 1)!)
         const headerTimestamp = this.#server.now / 1000
         // Now and then back to an earlier one, as in a reorganisation.
         const left = this.#prevHashes.slice(0, -1)

@@ -1,6 +1,6 @@
 /** What the template provider sent, to all connections: in one write each, some connections in each turn of the event loop. */
 import { hashToDisplay } from "@sluice/bitcoin"
-import type { Server } from "@sluice/channels"
+import { type Announcement, type Ignored, type Server, templateOf } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
 import type { Notices } from "@sluice/transport"
@@ -68,15 +68,16 @@ const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, judge:
   }
 }
 
-const eventOf = (
-  announcement: Server.Announcement | Server.Ignored,
-  connections: number,
-  latencyMs: number
-): PoolEvent => {
+const eventOf = (announcement: Announcement | Ignored, connections: number, latencyMs: number): PoolEvent => {
   if (announcement._tag === "Ignored") return { _tag: "TemplateIgnored", reason: announcement.reason }
-  const { height, id, templateId } = announcement.job
+  const { height, id } = announcement.job
   const common = { jobId: id, height, connections, latencyMs }
   return announcement._tag === "NewPrevHash"
     ? { _tag: "PrevHashSent", ...common, prevHash: hashToDisplay(announcement.message.prevHash) }
-    : { _tag: "JobSent", ...common, templateId, future: announcement._tag === "FutureJob" }
+    : {
+        _tag: "JobSent",
+        ...common,
+        templateId: templateOf(announcement.job).templateId,
+        future: announcement._tag === "FutureJob"
+      }
 }

@@ -11,7 +11,7 @@ import {
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
 import type { Setup } from "@sluice/transport"
-import { type Duration, Effect, Schema } from "effect"
+import { type Duration, Effect, Result, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { minerScript, outputConstraints, type Payout, payoutOf, type PayoutOptions, splitReward } from "./payout.ts"
 import { LimitedSpace } from "./limited-space.ts"
@@ -101,7 +101,7 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
       const policy = checkedPolicy({ ...Server.defaultChannelPolicy, ...shareRate(options.policy), ...options.policy })
       const { maxChannelsInAll = 200_000 } = options
       const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
-      checkCoinbaseRoom(coinbase)
+      Result.getOrThrow(checkCoinbaseRoom(coinbase))
       return {
         coinbase,
         policy,

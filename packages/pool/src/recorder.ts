@@ -1,5 +1,5 @@
 /** Where everything that happens in a pool is taken note of: counts, users, metrics, subscribers, and the blocks on their way. */
-import { Server } from "@sluice/channels"
+import { Server, solutionOf } from "@sluice/channels"
 import { printable } from "@sluice/protocol"
 import type { TemplateSource } from "@sluice/template-provider"
 import type { Notices } from "@sluice/transport"
@@ -59,9 +59,9 @@ export const makeRecorder = Effect.fnUntraced(function* (
     ]
   ])
 
-  const submit = ({ channel, hash, height, refusal, solution }: Server.BlockFound): Effect.Effect<void> =>
+  const submit = ({ channel, found, hash, height, refusal }: Server.BlockFound): Effect.Effect<void> =>
     Effect.andThen(
-      source.submit(solution),
+      source.submit(solutionOf(found)),
       refusal === undefined
         ? Effect.logInfo("A miner found a block", { height, hash, user: printable(channel.userIdentity) })
         : notices.note(

@@ -7,19 +7,28 @@
  * each connection knows how much of it it has heard, and hears the rest before anything else happens to it. The jobs of
  * a miner's address are made when its first connection listens.
  */
-import { type CoinbaseRules, Server } from "@sluice/channels"
+import {
+  type Announcement,
+  type CoinbaseRules,
+  type Ignored,
+  type Jobs,
+  type Server,
+  TemplateJobs
+} from "@sluice/channels"
 import { TemplateDistribution } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
 
 /** What the connections of one payout share. */
 export interface Payee {
   readonly context: Server.ConnectionContext
+  /** Feeds the jobs of the context. */
+  readonly templates: TemplateJobs
   /** Of the miner's script in hex; undefined for the pool's own payout. */
   readonly key: string | undefined
   /** Connections that mine for it. */
   users: number
   /** What the news became for it, as far as it was fed. */
-  news: Array<Server.Announcement | Server.Ignored>
+  news: Array<Announcement | Ignored>
 }
 
 export interface WorkOptions {
@@ -55,7 +64,7 @@ export class Work {
   }
 
   /** The pool's own jobs. */
-  get jobs(): Server.Jobs {
+  get jobs(): Jobs {
     return this.pool.context.jobs
   }
 
@@ -90,16 +99,13 @@ export class Work {
    * Takes new messages, and gives what each became for the pool's own jobs, or why no job can be made of it. All connections
    * must have heard of those before.
    */
-  onMessages(
-    messages: ReadonlyArray<TemplateMessage>,
-    now: number
-  ): ReadonlyArray<Server.Announcement | Server.Ignored> {
+  onMessages(messages: ReadonlyArray<TemplateMessage>, now: number): ReadonlyArray<Announcement | Ignored> {
     for (const payee of this.#miners.values()) this.#forget(payee)
     this.#forget(this.pool)
     this.#firstNews = this.newsEnd
     this.#news = []
     return messages.map((message) => {
-      const made = feed(this.jobs, message, now)
+      const made = feed(this.pool.templates, message, now)
       if (made._tag === "Ignored") return made
       this.#news.push({ message, at: now })
       this.pool.news.push(made)
@@ -109,21 +115,21 @@ export class Work {
   }
 
   /** What the news became for a payee, behind those messages that were heard. */
-  newsFor(payee: Payee, heard: number): ReadonlyArray<Server.Announcement | Server.Ignored> {
+  newsFor(payee: Payee, heard: number): ReadonlyArray<Announcement | Ignored> {
     this.#feed(payee)
     return heard <= this.#firstNews ? payee.news : payee.news.slice(heard - this.#firstNews)
   }
 
   #makePayee(key: string | undefined, coinbase: CoinbaseRules, policy: Server.ChannelPolicy): Payee {
     const { judge, nextJobId, space } = this.#options
-    const jobs = new Server.Jobs({ coinbase, firstJobId: nextJobId() % 2 ** 32 })
-    return { key, context: { jobs, space, judge, policy }, users: 0, news: [] }
+    const templates = new TemplateJobs({ coinbase, firstJobId: nextJobId() % 2 ** 32 })
+    return { key, context: { jobs: templates.jobs, space, judge, policy }, templates, users: 0, news: [] }
   }
 
-  #feed({ context, news }: Payee): void {
+  #feed({ news, templates }: Payee): void {
     while (news.length < this.#news.length) {
       const { at, message } = this.#news[news.length]!
-      news.push(feed(context.jobs, message, at))
+      news.push(feed(templates, message, at))
     }
   }
 
@@ -146,15 +152,15 @@ export class Work {
     } else this.#newest = { message, at }
   }
 
-  #replay({ context: { jobs }, news }: Payee): void {
+  #replay({ news, templates }: Payee): void {
     const past = [this.#named, this.#prevHash, this.#newest, ...this.#future.values()]
-    for (const came of past) if (came !== undefined) feed(jobs, came.message, came.at)
+    for (const came of past) if (came !== undefined) feed(templates, came.message, came.at)
     // The extranonce space is one for all, and lets prefixes rest by this number.
-    jobs.epoch = this.jobs.epoch
+    templates.jobs.epoch = this.jobs.epoch
     // Nobody has to be told: who mines for it begins with these jobs.
     for (let i = 0; i < this.#news.length; i++) news.push({ _tag: "Ignored", reason: "its jobs began later" })
   }
 }
 
-const feed = (jobs: Server.Jobs, message: TemplateMessage, now: number): Server.Announcement | Server.Ignored =>
-  message._tag === "NewTemplate" ? jobs.onTemplate(message, now) : jobs.onSetNewPrevHash(message, now)
+const feed = (templates: TemplateJobs, message: TemplateMessage, now: number): Announcement | Ignored =>
+  message._tag === "NewTemplate" ? templates.onTemplate(message, now) : templates.onSetNewPrevHash(message, now)

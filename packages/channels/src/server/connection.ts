@@ -8,13 +8,14 @@
  */
 import { hashToDisplay } from "@sluice/bitcoin"
 import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
-import type { ExtranonceSpace } from "../extranonce.ts"
+import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
-import { blockCoinbase, extendedJobMessage, type Job, standardJobMessage } from "../job.ts"
+import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts"
+import type { SourceShare } from "../jobs/source-share.ts"
 import { Channel, type ChannelStats, REPLACING_FACTOR } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
 import { ChannelGroups } from "./group.ts"
-import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
+import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 import {
   EXTRANONCE_SPACE_EXHAUSTED,
   isHashRate,
@@ -229,7 +230,7 @@ export class Connection {
   /** Whether the client requires what no job allows (5.3.1): it gets none. */
   get #mustRollVersions(): boolean {
     const isRequired = (this.#setupFlags & Mining.REQUIRES_VERSION_ROLLING) !== 0
-    return isRequired && !this.#context.jobs.coinbase.versionRollingAllowed
+    return isRequired && !this.#context.jobs.versionRollingAllowed
   }
 
   #onOpen(
@@ -363,7 +364,7 @@ export class Connection {
       message._tag === "SubmitSharesStandard"
         ? judge.standard(channel, active, jobs, message, hasRoom, now)
         : judge.extended(channel, active, jobs, message, message.extranonce, hasRoom, now)
-    const { difficulty, hashDifficulty, isBlock } = judge
+    const { difficulty, hashDifficulty, isBlock, isForSource } = judge
     if (errorCode !== undefined) {
       this.#refuse(channel, message, errorCode, now, out, judge.isHashed)
       if (errorCode !== TOO_MANY_SHARES_PER_SECOND) return
@@ -394,6 +395,9 @@ export class Connection {
       channel.blocks++
       this.#late.note(judge.hash)
       this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out)
+    } else if (isForSource) {
+      const found = this.#sourceShare(active.job, channel.leaseOf(jobId), message, false)
+      out.events.push({ _tag: "ShareForSource", channel: info, found })
     }
     if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
     this.#follow(channel, now, out)
@@ -413,22 +417,25 @@ export class Connection {
   }
 
   #foundBlock({ channel, job, lease }: LateBlock, message: Share, refusal: string | undefined, out: Outbox): void {
-    const extranonce = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
+    const found = this.#sourceShare(job, lease, message, true)
     out.events.push({
       _tag: "BlockFound",
       channel,
       refusal,
       height: job.height,
-      hash: hashToDisplay(this.#context.judge.hash),
-      solution: {
-        _tag: "SubmitSolution",
-        templateId: job.templateId,
-        version: message.version,
-        headerTimestamp: message.ntime,
-        headerNonce: message.nonce,
-        coinbaseTx: blockCoinbase(job, lease.prefix, extranonce)
-      }
+      hash: hashToDisplay(found.hash),
+      found
     })
+  }
+
+  /** The share that was checked last, for the source of its job. */
+  #sourceShare(job: Job, { prefix }: ExtranonceLease, message: Share, isBlock: boolean): SourceShare {
+    const { nonce, ntime, version } = message
+    const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
+    const extranonce = new Uint8Array(prefix.length + rolled.length)
+    extranonce.set(prefix)
+    extranonce.set(rolled, prefix.length)
+    return { job, version, ntime, nonce, extranonce, hash: this.#context.judge.hash.slice(), isBlock }
   }
 
   /** Answers a share with an error; where it is a block all the same, that goes its way. */

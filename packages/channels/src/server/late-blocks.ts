@@ -8,10 +8,10 @@
  */
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import type { Job } from "../job.ts"
+import type { Job } from "../jobs/job.ts"
 import type { Channel } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
-import type { Jobs } from "./jobs.ts"
+import type { Jobs } from "../jobs/jobs.ts"
 import type { ShareJudge } from "./share.ts"
 import { ShareAllowance } from "./share-allowance.ts"
 

@@ -6,9 +6,9 @@
 import { ShareCheck, Target, Version } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import type { Job } from "../job.ts"
+import type { Job } from "../jobs/job.ts"
 import type { Channel } from "./channel.ts"
-import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "./jobs.ts"
+import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { merkleRootsOf } from "./merkle-roots.ts"
 import { type HashedShare, ShareHashes } from "./share-hashes.ts"
@@ -45,6 +45,8 @@ export class ShareJudge {
   hashDifficulty = 0
   /** Whether the share is a block. */
   isBlock = false
+  /** Whether the share meets the target at which the source of its job wants shares. */
+  isForSource = false
   readonly #check = new ShareCheck()
   readonly #hashes = new ShareHashes()
   readonly #policy: ChannelPolicy
@@ -213,6 +215,8 @@ export class ShareJudge {
     const isShare = this.#check.meets(target, 0)
     this.isHashed = true
     this.isBlock = isBlock
+    const { submitTarget } = active
+    this.isForSource = submitTarget === undefined ? isBlock : this.#check.meets(submitTarget, 0)
     if (!isBlock && !isShare) return codes.difficultyTooLow
     // A block is worth twice the memory: it is the one share that must not be refused for the sake of it.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
