@@ -1,5 +1,5 @@
 import { coinbaseTags, scriptForAddress } from "@sluice/bitcoin"
-import { defaultExtranonceLayout, ExtranonceSpace, Server, TemplateJobs } from "@sluice/channels"
+import { defaultExtranonceLayout, ExtranonceSpace, Outbox, Server, TemplateJobs } from "@sluice/channels"
 import { TemplateDistribution } from "@sluice/protocol"
 
 // What all connections of a server share.
@@ -14,13 +14,18 @@ const templates = new TemplateJobs({
   },
   firstJobId: 1
 })
-const shared = { jobs: templates.jobs, policy, space: new ExtranonceSpace(), judge: new Server.ShareJudge(policy) }
+const shared = {
+  jobs: templates.jobs,
+  policy,
+  space: new ExtranonceSpace(),
+  validator: new Server.ShareValidator(policy)
+}
 
 // One connection, of a client without flags.
-const connection = new Server.Connection(1, 0, shared)
-const out = new Server.Outbox()
+const connection = new Server.ChannelServer(1, 0, shared)
+const out: Server.ServerOutbox = new Outbox()
 const now = Date.now()
-connection.onBatch(
+connection.receive(
   [
     {
       _tag: "OpenExtendedMiningChannel",

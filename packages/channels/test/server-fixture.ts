@@ -13,6 +13,7 @@ import {
   ExtranonceSpace,
   type Job,
   jobFromTemplate,
+  Outbox,
   Server,
   TemplateJobs,
   u256FromBytes
@@ -53,10 +54,10 @@ export interface Said {
 }
 
 export class TestServer {
-  readonly context: Server.ConnectionContext
+  readonly context: Server.ChannelServerContext
   readonly templates: TemplateJobs
   readonly space: ExtranonceSpace
-  readonly connections: Array<Server.Connection> = []
+  readonly connections: Array<Server.ChannelServer> = []
   now = START
 
   constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
@@ -66,7 +67,7 @@ export class TestServer {
     this.context = {
       jobs: this.templates.jobs,
       space: this.space,
-      judge: new Server.ShareJudge(policy),
+      validator: new Server.ShareValidator(policy),
       policy
     }
   }
@@ -79,8 +80,8 @@ export class TestServer {
     return server
   }
 
-  connect(setupFlags = 0): Server.Connection {
-    const connection = new Server.Connection(this.connections.length, setupFlags, this.context)
+  connect(setupFlags = 0): Server.ChannelServer {
+    const connection = new Server.ChannelServer(this.connections.length, setupFlags, this.context)
     this.connections.push(connection)
     return connection
   }
@@ -94,26 +95,26 @@ export class TestServer {
     return this.connections.map((connection) => this.#collect((out) => connection.announce(announcement, out)))
   }
 
-  send(connection: Server.Connection, ...messages: ReadonlyArray<Mining.ToServer>): Said {
-    return this.#collect((out) => connection.onBatch(messages, this.now, out))
+  send(connection: Server.ChannelServer, ...messages: ReadonlyArray<Mining.ToServer>): Said {
+    return this.#collect((out) => connection.receive(messages, this.now, out))
   }
 
-  tick(connection: Server.Connection): Said {
+  tick(connection: Server.ChannelServer): Said {
     return this.#collect((out) => connection.tick(this.now, out))
   }
 
-  close(connection: Server.Connection): Said {
+  close(connection: Server.ChannelServer): Said {
     return this.#collect((out) => connection.close("test", this.now, out))
   }
 
   /** Whatever else a connection can be made to do. */
-  ask(run: (out: Server.Outbox) => void): Said {
+  ask(run: (out: Server.ServerOutbox) => void): Said {
     return this.#collect(run)
   }
 
   /** Opens a channel and gives a miner for it, which has got its first work. */
   open(
-    connection: Server.Connection,
+    connection: Server.ChannelServer,
     fields: Partial<Mining.OpenExtendedMiningChannel> & { readonly kind?: "standard" | "extended" } = {}
   ): TestMiner {
     const { messages } = this.send(connection, open(fields))
@@ -122,8 +123,8 @@ export class TestServer {
     return miner
   }
 
-  #collect(run: (out: Server.Outbox) => void): Said {
-    const out = new Server.Outbox()
+  #collect(run: (out: Server.ServerOutbox) => void): Said {
+    const out: Server.ServerOutbox = new Outbox()
     run(out)
     return { messages: out.takeMessages(), events: out.takeEvents() }
   }

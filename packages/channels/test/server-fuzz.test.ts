@@ -29,7 +29,7 @@ class Session {
     policy: { maxChannels: 6, maxSharesPerPrevHash: 5 },
     layout: { indexSize: 1 }
   })
-  readonly #connection: Server.Connection
+  readonly #connection: Server.ChannelServer
   readonly #strays: ReadonlyArray<Mining.ToServer>
   readonly #miners = new Map<number, TestMiner>()
   readonly #submitted: Array<Mining.ToServer> = []

@@ -281,7 +281,7 @@ describe("a connection", () => {
     const { connection, miners, server } = setup()
     const [first] = miners
     const said = server.ask((out) => {
-      connection.onMessage(first!.mine(), server.now, out)
+      connection.receiveOne(first!.mine(), server.now, out)
       expect(connection.closeChannel(first!.channelId, "maintenance", server.now, out)).toBe(true)
       expect(connection.closeChannel(first!.channelId, "maintenance", server.now, out)).toBe(false)
       expect(connection.closeChannel(1, "maintenance", server.now, out)).toBe(true)

@@ -44,7 +44,7 @@ interface Refusal {
   readonly errorCode: string
   readonly why: string
   /** What happens before the share arrives. */
-  readonly before: (server: TestServer, connection: Server.Connection, miner: TestMiner) => void
+  readonly before: (server: TestServer, connection: Server.ChannelServer, miner: TestMiner) => void
   readonly fields?: Partial<Mining.SubmitSharesExtended>
   readonly options?: TestServerOptions
 }

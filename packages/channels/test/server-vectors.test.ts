@@ -3,7 +3,7 @@ import { expect, it } from "@effect/vitest"
 import { coinbaseTags, hashFromDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { ExtranonceSpace, Server, TemplateJobs } from "../src/index.ts"
+import { ExtranonceSpace, Outbox, Server, TemplateJobs } from "../src/index.ts"
 import { coinbaseRules, hex, plainJob } from "./server-fixture.ts"
 import { ANY_TARGET, template } from "@sluice/testing/templates"
 import vectors from "./vectors/shares.json" with { type: "json" }
@@ -25,13 +25,13 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
     takeExtended: () => lease,
     giveBack: new ExtranonceSpace().giveBack
   }
-  const connection = new Server.Connection(0, 0, {
+  const connection = new Server.ChannelServer(0, 0, {
     jobs: templates.jobs,
     space,
-    judge: new Server.ShareJudge(policy),
+    validator: new Server.ShareValidator(policy),
     policy
   })
-  const out = new Server.Outbox()
+  const out: Server.ServerOutbox = new Outbox()
 
   const source = template(1, {
     futureTemplate: true,
@@ -64,7 +64,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
         { ...common, _tag: "OpenExtendedMiningChannel", minExtranonceSize: 8 },
         { ...share, _tag: "SubmitSharesExtended", extranonce: extranonce.subarray(24) }
       ]
-  connection.onBatch(messages, now, out)
+  connection.receive(messages, now, out)
   expect(out.takeMessages().at(-1)).toMatchObject({ _tag: "SubmitShares.Success", newSubmitsAcceptedCount: 1 })
   const isBlock = vector.verdict === "block"
   const events = out.takeEvents()
@@ -74,7 +74,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
 
   // One nonce further is no share any more, in the ones that are no blocks.
   if (!isBlock) {
-    connection.onBatch([{ ...messages[1]!, nonce: nonce + 1 } as Mining.ToServer], now, out)
+    connection.receive([{ ...messages[1]!, nonce: nonce + 1 } as Mining.ToServer], now, out)
     expect(out.takeMessages()).toMatchObject([{ errorCode: "difficulty-too-low" }])
   }
 })

@@ -9,7 +9,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import * as fc from "fast-check"
 import assert from "node:assert/strict"
-import { ClientConnection, type Server, templateOf, u256ToBytes } from "../src/index.ts"
+import { type Server, templateOf, u256ToBytes } from "../src/index.ts"
+import { TestClient } from "./test-client.ts"
 import { headerHash, Model, type ModelChannel, type ModelFlags, number } from "./channel-model.ts"
 import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
@@ -45,8 +46,8 @@ class Session {
   static readonly seen = new Set<string>()
   readonly #flags: ModelFlags
   readonly #server: TestServer
-  readonly #connection: Server.Connection
-  readonly #client: ClientConnection
+  readonly #connection: Server.ChannelServer
+  readonly #client: TestClient
   readonly #atServer: Model
   readonly #atClient: Model
   #toServer: Array<Mining.ToServer> = []
@@ -81,7 +82,7 @@ class Session {
         (requiresVersionRolling ? Mining.REQUIRES_VERSION_ROLLING : 0) |
         (requiresWorkSelection ? Mining.REQUIRES_WORK_SELECTION : 0)
     )
-    this.#client = new ClientConnection(this.#flags)
+    this.#client = new TestClient(this.#flags)
     this.#atServer = new Model("server", this.#flags, MAX_SHARES)
     this.#atClient = new Model("client", this.#flags, MAX_SHARES)
   }
@@ -535,7 +536,7 @@ class Session {
     }
   }
 
-  #ask(run: (out: Server.Outbox) => void): ReadonlyArray<Mining.ToClient> {
+  #ask(run: (out: Server.ServerOutbox) => void): ReadonlyArray<Mining.ToClient> {
     return this.#server.ask(run).messages
   }
 

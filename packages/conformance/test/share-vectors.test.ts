@@ -1,7 +1,7 @@
 /** `vectors/shares.json`: by noble alone, by core's ShareCheck, and through a server's machine from template to verdict. */
 import { sha256 } from "@noble/hashes/sha2.js"
 import { coinbaseTags } from "@sluice/bitcoin"
-import { ExtranonceSpace, jobFromTemplate, Server, TemplateJobs } from "@sluice/channels"
+import { ExtranonceSpace, jobFromTemplate, Outbox, Server, TemplateJobs } from "@sluice/channels"
 import { ShareCheck, Target } from "@sluice/core"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
@@ -93,13 +93,13 @@ test.each(sessions)(
       takeExtended: () => lease,
       giveBack: new ExtranonceSpace().giveBack
     }
-    const connection = new Server.Connection(0, 0, {
+    const connection = new Server.ChannelServer(0, 0, {
       jobs: templates.jobs,
       space,
-      judge: new Server.ShareJudge(policy),
+      validator: new Server.ShareValidator(policy),
       policy
     })
-    const out = new Server.Outbox()
+    const out: Server.ServerOutbox = new Outbox()
     const target = new Uint8Array(32)
     Target.nBitsToTarget(prevHash.nbits, target, 0)
     const announce = (templateId: bigint, previous: string): void => {
@@ -122,7 +122,7 @@ test.each(sessions)(
     const open = isStandard
       ? Mining.OpenStandardMiningChannel.make(request)
       : Mining.OpenExtendedMiningChannel.make({ ...request, minExtranonceSize: channel.extranonceSize })
-    connection.onBatch([open], now * 1000, out)
+    connection.receive([open], now * 1000, out)
     expect(out.takeMessages()).toMatchObject([
       { channelId: channel.channelId, target: hex(channel.target) },
       { jobId: job.jobId },
@@ -139,7 +139,7 @@ test.each(sessions)(
       const message = isStandard
         ? Mining.SubmitSharesStandard.make(share)
         : Mining.SubmitSharesExtended.make({ ...share, extranonce: hex(extranonce) })
-      connection.onBatch([message], now * 1000, out)
+      connection.receive([message], now * 1000, out)
       const expected =
         verdict === "accepted"
           ? { _tag: "SubmitShares.Success", lastSequenceNumber: index, newSubmitsAcceptedCount: 1 }

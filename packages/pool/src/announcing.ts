@@ -18,7 +18,7 @@ const OWN_JOBS = 4
 export interface AnnouncingOptions {
   readonly sessions: ReadonlyMap<number, Session>
   readonly work: Work
-  readonly judge: Server.ShareJudge
+  readonly validator: Server.ShareValidator
   readonly recorder: Recorder
   readonly metrics: PoolMetrics
   readonly notices: Notices
@@ -26,7 +26,7 @@ export interface AnnouncingOptions {
 }
 
 /** Takes messages of the template provider and tells all connections; ends when all of them were written to. */
-export const makeAnnouncing = ({ clock, judge, metrics, notices, recorder, sessions, work }: AnnouncingOptions) => {
+export const makeAnnouncing = ({ clock, validator, metrics, notices, recorder, sessions, work }: AnnouncingOptions) => {
   const logOf = (event: PoolEvent, { _tag }: TemplateMessage): Effect.Effect<void> => {
     if (event._tag !== "TemplateIgnored") return Effect.logDebug(event._tag, event)
     const message = `The template provider sent something that cannot be used: ${event.reason}`
@@ -40,7 +40,7 @@ export const makeAnnouncing = ({ clock, judge, metrics, notices, recorder, sessi
     const parts = inParts(sessions.values(), (session) => 1 + ownJobs(session) / OWN_JOBS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
-      prepareMerkleRoots(some, work, judge)
+      prepareMerkleRoots(some, work, validator)
       for (const session of some) session.send()
     }
     const latencyMs = Number(clock.monotonicTimeNanosUnsafe() - arrived) / 1e6
@@ -56,13 +56,13 @@ const ownJobs = ({ connection, machine }: Session): number =>
   (connection.setup.flags & Mining.REQUIRES_STANDARD_JOBS) === 0 ? 0 : machine.channelCount
 
 /** Of the channels that get jobs of their own, those of several connections together: that is most of what such a job costs. */
-const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, judge: Server.ShareJudge): void => {
+const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, validator: Server.ShareValidator): void => {
   for (const [payee, together] of Map.groupBy(sessions, ({ payee }) => payee)) {
     const channels = together.flatMap(({ machine }) => Array.from(machine.ownJobChannels))
     if (channels.length === 0) continue
     for (const announcement of work.newsFor(payee, 0)) {
       if (announcement._tag === "FutureJob" || announcement._tag === "NewJob") {
-        judge.prepareMerkleRoots(channels, announcement.job)
+        validator.prepareMerkleRoots(channels, announcement.job)
       }
     }
   }

@@ -138,7 +138,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     spoken: number
   ): Effect.Effect<void, ConnectionError> => {
     const at = now()
-    const happened = session.tell((machine, out) => machine.onBatch(batch, at, out))
+    const happened = session.tell((machine, out) => machine.receive(batch, at, out))
     // A template or a tick sends what the machine has said: not before the shares are on record.
     const said = session.takeSaid()
     try {

@@ -67,7 +67,7 @@ export interface ControlOptions {
 export const makeControl = ({ now, recorder, sessions }: ControlOptions): Control => {
   const act = <A>(
     connectionId: number,
-    speak: (machine: Server.Connection, out: Server.Outbox) => Result.Result<A, Refusal>
+    speak: (machine: Server.ChannelServer, out: Server.ServerOutbox) => Result.Result<A, Refusal>
   ): Effect.Effect<A, ControlError> => {
     const refused = (refusal: Refusal) => new ControlError({ connectionId, ...refusal })
     const spoken = Effect.suspend(() => {

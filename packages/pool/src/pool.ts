@@ -67,11 +67,11 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   const now = () => clock.currentTimeMillisUnsafe()
   const notices = yield* makeNotices()
   const gate = makeGate(options.validateUser, policy, rules.minerScript)
-  const judge = new Server.ShareJudge(policy)
+  const validator = new Server.ShareValidator(policy)
   const work = new Work({
     coinbase,
     space: rules.space.space,
-    judge,
+    validator,
     policy: gate.policyFor(undefined),
     nextJobId: jobIds.next
   })
@@ -103,7 +103,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
     clock,
     closed: () => (isStopping ? "stopping" : upstream.isClosed ? "no_templates" : undefined)
   })
-  const onTemplates = makeAnnouncing({ sessions, work, judge, recorder, metrics, notices, clock })
+  const onTemplates = makeAnnouncing({ sessions, work, validator, recorder, metrics, notices, clock })
 
   const reconnect = (): void => {
     if (reconnectTo === undefined) return

@@ -1,5 +1,5 @@
 /** One miner's connection: its machine, and what waits to be sent. The decisions are in @sluice/channels. */
-import { Server } from "@sluice/channels"
+import { Outbox, Server } from "@sluice/channels"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import { Allowance, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
@@ -20,7 +20,7 @@ export interface SessionOptions {
   readonly id: number
   readonly work: Work
   /** What its channels have their prefixes from. */
-  readonly space: Server.ConnectionContext["space"]
+  readonly space: Server.ChannelServerContext["space"]
   /** Called with what its machine tells, as soon as it is done. */
   readonly onEvents: (events: ReadonlyArray<Server.ChannelEvent>) => void
   /** What users at its address have shown. */
@@ -41,11 +41,11 @@ export class Session {
   readonly openedAt: number
   /** Why it is to end, if the pool wants that. */
   evicted: Eviction | undefined
-  #machine: Server.Connection
+  #machine: Server.ChannelServer
   #payee: Payee
   /** How much of the news its machine was told. */
   #heard: number
-  readonly #out = new Server.Outbox()
+  readonly #out: Server.ServerOutbox = new Outbox()
   readonly #options: SessionOptions
   readonly #messages: Allowance
   readonly #errors: Allowance
@@ -64,7 +64,7 @@ export class Session {
     this.#errors = new Allowance(limits.maxErrorsPerSecond, now)
   }
 
-  get machine(): Server.Connection {
+  get machine(): Server.ChannelServer {
     return this.#machine
   }
 
@@ -89,7 +89,7 @@ export class Session {
    * Lets the machine speak, of news first, and gives what it has to tell; `send`, or `takeSaid` and `settle`, then have to
    * send what it said.
    */
-  tell(speak: (machine: Server.Connection, out: Server.Outbox) => void): ReadonlyArray<Server.ChannelEvent> {
+  tell(speak: (machine: Server.ChannelServer, out: Server.ServerOutbox) => void): ReadonlyArray<Server.ChannelEvent> {
     this.#hearNews()
     speak(this.#machine, this.#out)
     const events = this.#out.events.length === 0 ? NOTHING : this.#out.takeEvents()
@@ -144,10 +144,10 @@ export class Session {
     this.#options.interrupt()
   }
 
-  #makeMachine(): Server.Connection {
+  #makeMachine(): Server.ChannelServer {
     const { shown, space } = this.#options
     const context = { ...this.#payee.context, shown, space }
-    return new Server.Connection(this.id, this.connection.setup.flags, context)
+    return new Server.ChannelServer(this.id, this.connection.setup.flags, context)
   }
 
   #hearNews(): void {

@@ -20,7 +20,7 @@ import type { TemplateMessage } from "@sluice/template-provider"
 
 /** What the connections of one payout share. */
 export interface Payee {
-  readonly context: Server.ConnectionContext
+  readonly context: Server.ChannelServerContext
   /** Feeds the jobs of the context. */
   readonly templates: TemplateJobs
   /** Of the miner's script in hex; undefined for the pool's own payout. */
@@ -33,8 +33,8 @@ export interface Payee {
 
 export interface WorkOptions {
   readonly coinbase: CoinbaseRules
-  readonly space: Server.ConnectionContext["space"]
-  readonly judge: Server.ShareJudge
+  readonly space: Server.ChannelServerContext["space"]
+  readonly validator: Server.ShareValidator
   readonly policy: Server.ChannelPolicy
   /** Each number is above the last job id of all earlier runs and of those that began before. */
   readonly nextJobId: () => number
@@ -121,9 +121,9 @@ export class Work {
   }
 
   #makePayee(key: string | undefined, coinbase: CoinbaseRules, policy: Server.ChannelPolicy): Payee {
-    const { judge, nextJobId, space } = this.#options
+    const { validator, nextJobId, space } = this.#options
     const templates = new TemplateJobs({ coinbase, firstJobId: nextJobId() % 2 ** 32 })
-    return { key, context: { jobs: templates.jobs, space, judge, policy }, templates, users: 0, news: [] }
+    return { key, context: { jobs: templates.jobs, space, validator, policy }, templates, users: 0, news: [] }
   }
 
   #feed({ news, templates }: Payee): void {

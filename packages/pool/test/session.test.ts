@@ -15,14 +15,14 @@ const policy = Server.defaultChannelPolicy
 /** A pool's work with a first job, and a session whose frames are kept. */
 const serving = () => {
   const space = new ExtranonceSpace()
-  const judge = new Server.ShareJudge(policy)
+  const validator = new Server.ShareValidator(policy)
   const coinbase = {
     tags: coinbaseTags("x", ""),
     extranonceSize: space.fullSize,
     payout: (reward: bigint) => [{ value: reward, script: bytes(0x51, 1) }],
     versionRollingAllowed: true
   }
-  const work = new Work({ coinbase, space, judge, policy, nextJobId: () => 1000 })
+  const work = new Work({ coinbase, space, validator, policy, nextJobId: () => 1000 })
   work.onMessages([futureTemplate(1), newPrevHash(1)], 1_000)
   const sent: Array<Mining.ToClient["_tag"]> = []
   const session = new Session(
@@ -56,7 +56,7 @@ const serving = () => {
   )
   /** A read of the socket. */
   const read = (message: Mining.ToServer) => {
-    session.tell((machine, out) => machine.onBatch([message], 2_000, out))
+    session.tell((machine, out) => machine.receive([message], 2_000, out))
     session.settle(session.takeSaid(), 2_000)
     Effect.runSync(session.outgoing.drain)
     return sent.splice(0)

@@ -21,7 +21,7 @@ const makeWork = () => {
       versionRollingAllowed: true
     },
     space,
-    judge: new Server.ShareJudge(policy),
+    validator: new Server.ShareValidator(policy),
     policy,
     nextJobId: () => (id += 1000)
   })

@@ -1,5 +1,7 @@
 /** What the server's machine tells its shell, in the order in which it happened. Plain data. */
+import type { Mining } from "@sluice/protocol"
 import type { SourceShare } from "../jobs/source-share.ts"
+import type { Outbox } from "../outbox.ts"
 
 /** Which channel an event is about. The same object in all events of a channel. */
 export interface ChannelInfo {
@@ -102,3 +104,5 @@ export type ChannelEvent =
   | BlockFound
   | ShareForSource
   | TargetChanged
+
+export type ServerOutbox = Outbox<Mining.ToClient, ChannelEvent>

@@ -1,6 +1,6 @@
 /**
  * Whether a share is good (specification, sections 5.3.11, 5.3.12 and 5.3.14): the rules in the order of what they cost,
- * and what the share is worth. One judge serves all channels of a server: what it gives lies in its fields until the next
+ * and what the share is worth. One validator serves all channels of a server: what it gives lies in its fields until the next
  * share, and nothing is allocated for a share.
  */
 import { ShareCheck, Target, Version } from "@sluice/core"
@@ -36,7 +36,7 @@ export interface SubmittedShare {
   readonly version: number
 }
 
-export class ShareJudge {
+export class ShareValidator {
   /** Whether the share was hashed: what is below is the share's only then. */
   isHashed = false
   /** What the share counts. */
@@ -62,7 +62,7 @@ export class ShareJudge {
 
   /**
    * Hashes the shares among a connection's messages together, for `standard` and `extended` to find; no rule is applied yet.
-   * To be forgotten when they are judged: the hashes are those of this moment's jobs.
+   * To be forgotten when they are checked: the hashes are those of this moment's jobs.
    */
   hashTogether(messages: ReadonlyArray<Mining.ToServer>, channels: ReadonlyMap<number, Channel>, jobs: Jobs): void {
     if (messages.length < MIN_TOGETHER || jobs.prevHash === undefined) return
@@ -91,7 +91,7 @@ export class ShareJudge {
   }
 
   /**
-   * Judges a share of a standard channel for an active job: an error code, or `undefined` for a good one. Without room for
+   * Checks a share of a standard channel for an active job: an error code, or `undefined` for a good one. Without room for
    * one more, only a block is good.
    */
   standard(
@@ -110,7 +110,7 @@ export class ShareJudge {
       const root = this.merkleRoot(channel, active.job)
       this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#judgeHash(channel, active, jobs, prevHash, hasRoom)
+    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
   }
 
   /** As `standard`, for an extended channel. */
@@ -132,7 +132,7 @@ export class ShareJudge {
       this.#root(channel.leaseOf(active.job.id), active.job, extranonce)
       this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#judgeHash(channel, active, jobs, prevHash, hasRoom)
+    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
   }
 
   /** Whether a share, whatever rule it breaks, is a block of this job with this prefix; then `hash` is its. */
@@ -203,7 +203,7 @@ export class ShareJudge {
    * A hash that meets the network's target is a block even where the channel's target is harder, as on a test chain; it
    * then counts the network's difficulty, so that nobody is credited for more than the work.
    */
-  #judgeHash(
+  #checkHash(
     channel: Channel,
     active: ActiveJob,
     jobs: Jobs,
