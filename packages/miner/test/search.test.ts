@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { ExtendedWork, Work } from "@sluice/channels"
+import type { ExtendedWork, ChannelWork } from "@sluice/channels"
 import { Schema } from "effect"
 import { FULL_SEARCH_SPACE, type FoundShare, Search, type SearchSpace } from "../src/index.ts"
 import { bytes, extendedWork, hashOf, standardWork } from "./work-fixture.ts"
@@ -10,7 +10,7 @@ const FOREVER = 2 ** 32
 
 /** The first `limit` headers of a thread, in the order in which it tries them. */
 const walk = (
-  work: Work,
+  work: ChannelWork,
   space: SearchSpace,
   limit: number,
   lane = { index: 0, count: 1 }
@@ -103,7 +103,7 @@ describe("threads", () => {
       extended: Schema.Boolean
     },
     ({ extended, threads, versionRollingAllowed, ...space }) => {
-      const base: Work = extended ? extendedWork : standardWork
+      const base: ChannelWork = extended ? extendedWork : standardWork
       const work = { ...base, versionRollingAllowed, target: EVERYTHING }
       const seconds = 2
       const seen = new Set<string>()
@@ -138,7 +138,7 @@ describe("a found share", () => {
   const target = bytes(0xff)
   target[31] = 0x01
 
-  it.each<[string, Work]>([
+  it.each<[string, ChannelWork]>([
     ["standard", standardWork],
     ["extended", extendedWork]
   ])("on %s work is found in its turn, says another implementation of SHA-256", (_, work) => {

@@ -16,7 +16,7 @@ export type ChannelAddress = Pick<Server.ChannelInfo, "connectionId" | "channelI
 export interface Control {
   /**
    * Puts channels of a connection into a group, a new one unless told, and gives the group's id (5.3.22). `groupId` is one
-   * that this gave before, or `Server.GROUP_CHANNEL_ID`, in which every channel begins. Clients that require standard jobs
+   * that this gave before, or `GROUP_CHANNEL_ID`, in which every channel begins. Clients that require standard jobs
    * have no groups.
    */
   readonly setGroup: (
@@ -70,7 +70,7 @@ export interface ControlOptions {
 export const makeControl = ({ now, recorder, sessions }: ControlOptions): Control => {
   const act = <A>(
     connectionId: number,
-    step: (machine: Server.Connection, out: Server.Outbox) => Result.Result<A, Refusal>
+    step: (machine: Server.ChannelServer, out: Server.ServerOutbox) => Result.Result<A, Refusal>
   ): Effect.Effect<A, ControlError> => {
     const refused = (refusal: Refusal) => new ControlError({ connectionId, ...refusal })
     const acted = Effect.suspend(() => {

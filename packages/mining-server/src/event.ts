@@ -22,7 +22,6 @@ export interface ConnectionClosed {
 export interface JobSent {
   readonly _tag: "JobSent"
   readonly jobId: number
-  readonly templateId: bigint
   /** Of the block to be found. */
   readonly height: number
   /** A future job waits for its previous hash; the others are mined at once. */

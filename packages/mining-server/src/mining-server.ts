@@ -61,7 +61,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const now = () => clock.currentTimeMillisUnsafe()
   const notices = yield* makeNotices()
   const admission = makeAdmission(rules.validateUser, policy, work)
-  const judge = new Server.ShareJudge(policy)
+  const validator = new Server.ShareValidator(policy)
   const counters = new PoolCounters(now())
   const users = new Users(rules.maxIdleUsers)
   const watch = new SourceWatch(source.name, rules.upstreamTimeoutMs, now())
@@ -84,7 +84,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     rules,
     work,
     admission,
-    judge,
+    validator,
     recorder,
     metrics,
     notices,
@@ -92,7 +92,16 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     sourceName: source.name,
     closed: () => (isStopping ? "stopping" : watch.isClosed ? "no_templates" : undefined)
   })
-  const announce = makeAnnouncer({ sessions, work, judge, recorder, metrics, notices, clock, sourceName: source.name })
+  const announce = makeAnnouncer({
+    sessions,
+    work,
+    validator,
+    recorder,
+    metrics,
+    notices,
+    clock,
+    sourceName: source.name
+  })
 
   const reconnect = (): void => {
     if (reconnectTo === undefined) return

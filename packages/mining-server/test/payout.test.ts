@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Output, scriptForAddress, scriptForDescriptor } from "@sluice/bitcoin"
-import { Server } from "@sluice/channels"
+import { TemplateJobs } from "@sluice/channels"
 import { fitsBlock, MAX_BLOCK_WEIGHT, TemplateFeed } from "@sluice/template-provider"
 import { Effect, Queue, Result } from "effect"
 import {
@@ -111,12 +111,12 @@ describe("a payout", () => {
       payout: (reward: bigint) => splitReward(payout, reward),
       versionRollingAllowed: true
     }
-    const jobs = new Server.Jobs({ coinbase: rules, firstJobId: 1 })
+    const jobs = new TemplateJobs({ coinbase: rules, firstJobId: 1 })
     const made = jobs.onTemplate(futureTemplate(1), 0)
     assert.strictEqual(made._tag, "FutureJob")
     const one = { ...rules, payout: (reward: bigint) => [...rules.payout(reward), ...rules.payout(0n).slice(0, 1)] }
     assert.strictEqual(
-      new Server.Jobs({ coinbase: one, firstJobId: 1 }).onTemplate(futureTemplate(1), 0)._tag,
+      new TemplateJobs({ coinbase: one, firstJobId: 1 }).onTemplate(futureTemplate(1), 0)._tag,
       "Ignored"
     )
   })

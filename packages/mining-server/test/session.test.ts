@@ -15,7 +15,7 @@ const policy = Server.defaultChannelPolicy
 /** A pool's work with a first job, and a session whose frames are kept. */
 const serving = () => {
   const space = new ExtranonceSpace()
-  const judge = new Server.ShareJudge(policy)
+  const validator = new Server.ShareValidator(policy)
   const coinbase = {
     tags: coinbaseTags("x", ""),
     extranonceSize: space.fullSize,
@@ -44,7 +44,7 @@ const serving = () => {
     {
       id: 1,
       work,
-      contextFor: ({ jobs }) => ({ jobs, space, judge, policy, shown: new ShownUsers().of("peer") }),
+      contextFor: ({ jobs }) => ({ jobs, space, validator, policy, shown: new ShownUsers().of("peer") }),
       onEvents: () => {},
       now: 1_000,
       maxPendingBytes: 1_000_000,
@@ -55,7 +55,7 @@ const serving = () => {
   )
   /** A read of the socket. */
   const read = (message: Mining.ToServer) => {
-    session.run((machine, out) => machine.onBatch([message], 2_000, out))
+    session.run((machine, out) => machine.receive([message], 2_000, out))
     session.reply(session.takeReplies(), 2_000)
     Effect.runSync(session.outgoing.drain)
     return sent.splice(0)

@@ -1,6 +1,6 @@
 /** What a program does to live connections of its pool, with a client at the other end that checks it and goes on mining. */
 import { assert, describe, it } from "@effect/vitest"
-import { type ClientEvent, Server } from "@sluice/channels"
+import { type ClientEvent, GROUP_CHANNEL_ID, type Server } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -126,10 +126,10 @@ describe("another group", () => {
         assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
         return got.map(({ channelId }) => channelId)
       })
-      assert.deepStrictEqual(yield* groupsOf(2), [Server.GROUP_CHANNEL_ID])
+      assert.deepStrictEqual(yield* groupsOf(2), [GROUP_CHANNEL_ID])
       const group = yield* setGroup(CONNECTION, [second, third, second])
-      assert.notInclude([first, second, third, Server.GROUP_CHANNEL_ID], group)
-      assert.sameMembers((yield* groupsOf(3)) as Array<number>, [Server.GROUP_CHANNEL_ID, group])
+      assert.notInclude([first, second, third, GROUP_CHANNEL_ID], group)
+      assert.sameMembers((yield* groupsOf(3)) as Array<number>, [GROUP_CHANNEL_ID, group])
       assert.deepStrictEqual(
         client.of("GroupChanged").map(({ channelId, groupChannelId }) => [channelId, groupChannelId]),
         [
@@ -141,8 +141,8 @@ describe("another group", () => {
       assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
       assert.strictEqual(yield* setGroup(CONNECTION, [first], group), group)
       assert.deepStrictEqual(yield* groupsOf(6), [group])
-      yield* setGroup(CONNECTION, [first, second, third], Server.GROUP_CHANNEL_ID)
-      assert.deepStrictEqual(yield* groupsOf(7), [Server.GROUP_CHANNEL_ID])
+      yield* setGroup(CONNECTION, [first, second, third], GROUP_CHANNEL_ID)
+      assert.deepStrictEqual(yield* groupsOf(7), [GROUP_CHANNEL_ID])
       assertUnderstood(client)
     }).pipe(Effect.provide(memoryWorld()))
   )

@@ -30,7 +30,7 @@ const world = () => {
     Array.from({ length: CONNECTIONS }, (_, index) => {
       const own = channels.filter(({ connectionId }) => connectionId === index + 1)
       const machine = { channelCount: own.length, stats: () => own.map(countsOf) }
-      return [index + 1, { machine: machine as unknown as Server.Connection }] as const
+      return [index + 1, { machine: machine as unknown as Server.ChannelServer }] as const
     })
   )
   const statistics = makeStatistics({

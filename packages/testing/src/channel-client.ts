@@ -1,5 +1,11 @@
 /** A client of a pool that is a real one: the client's machine of @sluice/channels, which checks every message, and mines. */
-import { ClientConnection, type ClientEvent, type Work } from "@sluice/channels"
+import {
+  ChannelClient as Machine,
+  type ChannelWork,
+  type ClientEvent,
+  type ClientOutbox,
+  Outbox
+} from "@sluice/channels"
 import { ShareCheck, Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { type ClientSetup, type ConnectionError, MiningDialer, Setup } from "@sluice/transport"
@@ -23,15 +29,16 @@ type EventOf<Tag> = Extract<ClientEvent, { readonly _tag: Tag }>
 export const settle = TestClock.adjust(1)
 
 export class ChannelClient {
-  readonly machine: ClientConnection
+  readonly machine: Machine
   /** All so far; a rule that the pool broke would be the last. */
   readonly events: Array<ClientEvent> = []
   readonly #send: (messages: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>
   readonly #check = new ShareCheck()
+  readonly #out: ClientOutbox = new Outbox()
   #nonce = 0
 
   constructor(
-    machine: ClientConnection,
+    machine: Machine,
     send: (messages: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>
   ) {
     this.machine = machine
@@ -44,11 +51,12 @@ export class ChannelClient {
     const connection = yield* dialer.dial(yield* PoolAddress, setup)
     const clock = yield* Clock.Clock
     const requiresStandardJobs = ((setup.flags ?? 0) & Mining.REQUIRES_STANDARD_JOBS) !== 0
-    const client = new ChannelClient(new ClientConnection({ requiresStandardJobs }), connection.send)
+    const client = new ChannelClient(new Machine({ requiresStandardJobs }), connection.send)
     yield* connection.receive.pipe(
       Stream.runForEachArray((messages) =>
         Effect.sync(() => {
-          client.events.push(...client.machine.receive(messages, clock.currentTimeMillisUnsafe()))
+          client.machine.receive(messages, clock.currentTimeMillisUnsafe(), client.#out)
+          client.events.push(...client.#out.takeEvents())
         })
       ),
       Effect.ignore,
@@ -70,11 +78,9 @@ export class ChannelClient {
       for (const one of wanted) {
         const { kind, userIdentity } = typeof one === "string" ? { kind: one, userIdentity: `user.${one}` } : one
         const request = { userIdentity, nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET }
-        yield* this.#send([
-          kind === "standard"
-            ? this.machine.openStandardChannel(request)
-            : this.machine.openExtendedChannel({ ...request, minExtranonceSize: 4 })
-        ])
+        if (kind === "standard") this.machine.openStandardChannel(request, this.#out)
+        else this.machine.openExtendedChannel({ ...request, minExtranonceSize: 4 }, this.#out)
+        yield* this.#send(this.#out.takeMessages())
       }
       yield* settle
       return this.of("ChannelOpened")
@@ -100,12 +106,12 @@ export class ChannelClient {
   }
 
   /** A share of this work, which may be an earlier one's. */
-  submit(work: Work): Effect.Effect<void, ConnectionError> {
-    const share = this.machine.submit(work.channelId, this.#find(work), 0)
-    return share === undefined ? Effect.void : this.#send([share])
+  submit(work: ChannelWork): Effect.Effect<void, ConnectionError> {
+    const sequenceNumber = this.machine.submit(work.channelId, this.#find(work), 0, this.#out)
+    return sequenceNumber === undefined ? Effect.void : this.#send(this.#out.takeMessages())
   }
 
-  #find(work: Work) {
+  #find(work: ChannelWork) {
     const { jobId, minNtime: ntime, nbits, prevHash, target, version } = work
     const check = this.#check
     const extranonce = new Uint8Array(work._tag === "ExtendedWork" ? work.extranonceSize : 0)

@@ -160,13 +160,9 @@ const sharesFit = Schema.makeFilter(({ maxSharesPerSecond, sharesPerMinute }: ty
 
 /** The tag has room in the coinbase beside the longest height that a template may begin with and the pool's extranonce. */
 const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
-  try {
-    const extranonceSize = defaultExtranonceLayout.fullSize + RUN_BYTES
-    checkCoinbaseRoom({ tags: coinbaseTags(coinbaseTag, ""), extranonceSize })
-    return undefined
-  } catch (error) {
-    return `coinbase-tag: ${(error as Error).message}`
-  }
+  const extranonceSize = defaultExtranonceLayout.fullSize + RUN_BYTES
+  const room = checkCoinbaseRoom({ tags: coinbaseTags(coinbaseTag, ""), extranonceSize })
+  return Result.isSuccess(room) ? undefined : `coinbase-tag: ${room.failure.message}`
 })
 
 /** Of the extranonce, what a pool puts before the channels' part, another at each start. */

@@ -17,7 +17,7 @@ const OWN_JOBS = 4
 export interface AnnouncerOptions {
   readonly sessions: ReadonlyMap<number, Session>
   readonly work: Work
-  readonly judge: Server.ShareJudge
+  readonly validator: Server.ShareValidator
   readonly recorder: Recorder
   readonly metrics: PoolMetrics
   readonly notices: Notices
@@ -28,7 +28,7 @@ export interface AnnouncerOptions {
 /** Tells all connections of a batch of changes; ends when all of them were written to. */
 export const makeAnnouncer = ({
   clock,
-  judge,
+  validator,
   metrics,
   notices,
   recorder,
@@ -50,7 +50,7 @@ export const makeAnnouncer = ({
     const parts = inParts(sessions.values(), (session) => 1 + ownJobs(session) / OWN_JOBS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
-      prepareMerkleRoots(some, work, judge)
+      prepareMerkleRoots(some, work, validator)
       for (const session of some) session.send()
     }
     const latencyMs = Number(clock.monotonicTimeNanosUnsafe() - arrivedAtNanos) / 1e6
@@ -66,21 +66,21 @@ const ownJobs = ({ connection, machine }: Session): number =>
   (connection.setup.flags & Mining.REQUIRES_STANDARD_JOBS) === 0 ? 0 : machine.channelCount
 
 /** Hashes the merkle roots of jobs for single channels of several connections together: they are most of the cost of such jobs. */
-const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, judge: Server.ShareJudge): void => {
+const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, validator: Server.ShareValidator): void => {
   for (const [group, together] of Map.groupBy(sessions, ({ group }) => group)) {
     const channels = together.flatMap(({ machine }) => Array.from(machine.ownJobChannels))
     if (channels.length === 0) continue
     for (const change of work.changesSince(group, 0)) {
-      if (change._tag === "FutureJob" || change._tag === "NewJob") judge.prepareMerkleRoots(channels, change.job)
+      if (change._tag === "FutureJob" || change._tag === "NewJob") validator.prepareMerkleRoots(channels, change.job)
     }
   }
 }
 
 const eventOf = (change: WorkChange, connections: number, latencyMs: number): MiningServerEvent => {
   if (change._tag === "Ignored") return { _tag: "TemplateIgnored", reason: change.reason }
-  const { height, id, templateId } = change.job
+  const { height, id } = change.job
   const common = { jobId: id, height, connections, latencyMs }
   return change._tag === "NewPrevHash"
     ? { _tag: "PrevHashSent", ...common, prevHash: hashToDisplay(change.message.prevHash) }
-    : { _tag: "JobSent", ...common, templateId, future: change._tag === "FutureJob" }
+    : { _tag: "JobSent", ...common, future: change._tag === "FutureJob" }
 }

@@ -31,7 +31,7 @@ export interface ConnectionsOptions {
   readonly rules: MiningServerRules
   readonly work: Work
   readonly admission: Admission
-  readonly judge: Server.ShareJudge
+  readonly validator: Server.ShareValidator
   readonly recorder: Recorder
   readonly metrics: PoolMetrics
   readonly notices: Notices
@@ -43,7 +43,7 @@ export interface ConnectionsOptions {
 
 /** Serves connections. */
 export const makeConnections = Effect.fnUntraced(function* (options: ConnectionsOptions) {
-  const { admission, clock, judge, metrics, notices, recorder, rules, sessions, work } = options
+  const { admission, clock, validator, metrics, notices, recorder, rules, sessions, work } = options
   const { record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
   const shownUsers = new ShownUsers()
@@ -66,7 +66,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const session: Session = new Session(connection, {
       id: ++lastId,
       work,
-      contextFor: (group) => ({ jobs: group.jobs, policy: admission.policyFor(group), judge, space, shown }),
+      contextFor: (group) => ({ jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }),
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
@@ -141,7 +141,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     received: number
   ): Answer => {
     const at = now()
-    const events = session.run((machine, out) => machine.onBatch(batch, at, out))
+    const events = session.run((machine, out) => machine.receive(batch, at, out))
     const replies = session.takeReplies()
     const recorded = recordThenReply(session, events, replies, at)
     const sent = recorded === Effect.void ? session.outgoing.drain : Effect.andThen(recorded, session.outgoing.drain)

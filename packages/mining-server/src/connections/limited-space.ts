@@ -8,7 +8,7 @@
 import type { ExtranonceLease, ExtranonceSpace, Server } from "@sluice/channels"
 import { addressGroup, isLoopback, Tenancy } from "@sluice/transport"
 
-type Space = Server.ConnectionContext["space"]
+type Space = Server.ChannelServerContext["space"]
 type Lease = ExtranonceLease | undefined
 
 export interface SpaceLimits {

@@ -1,5 +1,5 @@
 /** One connection of a miner or a proxy: its machine of @sluice/channels, and the messages that wait to be sent. */
-import { Server } from "@sluice/channels"
+import { Outbox, Server } from "@sluice/channels"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import { Allowance, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
@@ -20,7 +20,7 @@ export interface SessionOptions {
   readonly id: number
   readonly work: Work
   /** The machine's context for connections of a group. */
-  readonly contextFor: (group: WorkGroup) => Server.ConnectionContext
+  readonly contextFor: (group: WorkGroup) => Server.ChannelServerContext
   /** Called with the machine's events after each step. */
   readonly onEvents: (events: ReadonlyArray<Server.ChannelEvent>) => void
   readonly now: number
@@ -39,13 +39,13 @@ export class Session {
   readonly openedAt: number
   /** Why the server ends it, if it does. */
   evicted: Eviction | undefined
-  #machine: Server.Connection
+  #machine: Server.ChannelServer
   #group: WorkGroup
   /** How many changes of work the machine was told of. */
   #seen: number
   /** Whether replies wait until shares are on record: nothing may overtake them. */
   #isHeld = false
-  readonly #out = new Server.Outbox()
+  readonly #out = new Outbox<Mining.ToClient, Server.ChannelEvent>()
   readonly #options: SessionOptions
   readonly #messages: Allowance
   readonly #errors: Allowance
@@ -59,12 +59,12 @@ export class Session {
     this.#options = options
     this.#group = work.common
     this.#seen = work.changeCount
-    this.#machine = new Server.Connection(id, connection.setup.flags, contextFor(work.common))
+    this.#machine = new Server.ChannelServer(id, connection.setup.flags, contextFor(work.common))
     this.#messages = new Allowance(limits.maxMessagesPerSecond, now)
     this.#errors = new Allowance(limits.maxErrorsPerSecond, now)
   }
 
-  get machine(): Server.Connection {
+  get machine(): Server.ChannelServer {
     return this.#machine
   }
 
@@ -78,7 +78,7 @@ export class Session {
     const { contextFor, work } = this.#options
     this.#group = group
     this.#seen = work.changeCount
-    this.#machine = new Server.Connection(this.id, this.connection.setup.flags, contextFor(group))
+    this.#machine = new Server.ChannelServer(this.id, this.connection.setup.flags, contextFor(group))
   }
 
   /** Counts messages of the peer and gives the milliseconds to wait before reading from it again. */
@@ -90,7 +90,7 @@ export class Session {
    * Runs the machine, which first learns the latest changes of work, and gives its events. Its messages wait for `send`, or for
    * `takeReplies` and then `reply` or `release`.
    */
-  run(step: (machine: Server.Connection, out: Server.Outbox) => void): ReadonlyArray<Server.ChannelEvent> {
+  run(step: (machine: Server.ChannelServer, out: Server.ServerOutbox) => void): ReadonlyArray<Server.ChannelEvent> {
     this.#catchUp()
     step(this.#machine, this.#out)
     const events = this.#out.events.length === 0 ? NO_EVENTS : this.#out.takeEvents()

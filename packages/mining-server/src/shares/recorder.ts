@@ -17,7 +17,7 @@ const EVENT_BUFFER = 4096
 export interface Recorder {
   /** From the moment of subscription on; a subscriber that is far behind misses the oldest. */
   readonly events: Stream.Stream<MiningServerEvent>
-  /** Starts to submit the blocks among the events. */
+  /** Starts to submit the blocks among the events, and the shares that the source of work wants. */
   readonly submitBlocks: (events: ReadonlyArray<MiningServerEvent>) => void
   /** Counts and publishes events. `Effect.void` itself if there is nothing to wait for. */
   readonly record: (events: ReadonlyArray<MiningServerEvent>) => Effect.Effect<unknown>
@@ -59,7 +59,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
   ])
 
   const submit = (block: Server.BlockFound): Effect.Effect<void> => {
-    const { channel, hash, height, refusal } = block
+    const { channel, found, hash, height, refusal } = block
     const user = printable(channel.userIdentity)
     const noted =
       refusal === undefined
@@ -70,7 +70,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
               `target of its own previous hash; the node decides what it is worth`,
             "Warn"
           )
-    return Effect.andThen(source.submit(block), noted)
+    return Effect.andThen(source.submit(found), noted)
   }
 
   return {
@@ -78,7 +78,10 @@ export const makeRecorder = Effect.fnUntraced(function* (
     submitted: FiberSet.awaitEmpty(submissions),
 
     submitBlocks: (events) => {
-      for (const event of events) if (event._tag === "BlockFound") startSubmission(submit(event))
+      for (const event of events) {
+        if (event._tag === "BlockFound") startSubmission(submit(event))
+        else if (event._tag === "ShareForSource") startSubmission(source.submit(event.found))
+      }
     },
 
     record: (events) => {

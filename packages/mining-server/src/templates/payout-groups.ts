@@ -1,12 +1,12 @@
 /**
- * The template provider's messages as work: one `Jobs` of @sluice/channels for each set of coinbase outputs. A pool that is
+ * The template provider's messages as work: one `TemplateJobs` of @sluice/channels for each set of coinbase outputs. A pool that is
  * paid itself has one group. Solo mining has one more for each miner's address that is connected, kept while a connection
  * mines for it. All groups take the same messages; a new one begins with those that lead to the present state.
  *
  * The latest batch of messages is kept until the next one comes. A group makes its jobs of it when its first connection asks
  * for the changes.
  */
-import { type CoinbaseRules, type ExtranonceSpace, Server } from "@sluice/channels"
+import { type CoinbaseRules, type ExtranonceSpace, type Jobs, TemplateJobs } from "@sluice/channels"
 import { type ReceivedMessage, type TemplateMessage, TemplateState } from "@sluice/template-provider"
 import type { Work, WorkChange, WorkGroup } from "../work/work-source.ts"
 import type { PayoutsCalls } from "./payouts.ts"
@@ -84,7 +84,7 @@ export class PayoutGroups implements Work {
     this.#before = this.changeCount
     this.#latest = []
     return messages.map((message) => {
-      const change = apply(this.common.jobs, message, now)
+      const change = apply(this.common, message, now)
       if (change._tag === "Ignored") return change
       this.#latest.push({ message, at: now })
       this.common.changes.push(change)
@@ -102,14 +102,15 @@ export class PayoutGroups implements Work {
   #make(script: Uint8Array | undefined): PayoutGroup {
     const { coinbase, nextJobId, payouts } = this.#options
     const payout = (reward: bigint) => payouts.outputs(reward, script)
-    const jobs = new Server.Jobs({ coinbase: { ...coinbase, payout }, firstJobId: nextJobId() % 2 ** 32 })
-    return new PayoutGroup(jobs, script)
+    const templates = new TemplateJobs({ coinbase: { ...coinbase, payout }, firstJobId: nextJobId() % 2 ** 32 })
+    return new PayoutGroup(templates, script)
   }
 
-  #update({ changes, jobs }: PayoutGroup): void {
+  #update(group: PayoutGroup): void {
+    const { changes } = group
     while (changes.length < this.#latest.length) {
       const { at, message } = this.#latest[changes.length]!
-      changes.push(apply(jobs, message, at))
+      changes.push(apply(group, message, at))
     }
   }
 
@@ -118,8 +119,9 @@ export class PayoutGroups implements Work {
     group.changes = []
   }
 
-  #replay({ changes, jobs }: PayoutGroup): void {
-    for (const { at, message } of this.#templates.replay()) apply(jobs, message, at)
+  #replay(group: PayoutGroup): void {
+    const { changes, jobs } = group
+    for (const { at, message } of this.#templates.replay()) apply(group, message, at)
     // All groups share the extranonce space, which lets prefixes rest by this number.
     jobs.epoch = this.common.jobs.epoch
     // Its connections begin with these jobs, so the latest batch is nothing to tell them.
@@ -129,23 +131,25 @@ export class PayoutGroups implements Work {
 
 /** Connections whose blocks pay the same outputs. */
 export class PayoutGroup implements WorkGroup {
-  readonly jobs: Server.Jobs
+  readonly templates: TemplateJobs
+  readonly jobs: Jobs
   /** The miner's script in hex; undefined for the common group. */
   readonly key: string | undefined
   connections = 0
   /** The latest batch of messages as changes for this group, as far as they were applied. */
   changes: Array<WorkChange> = []
 
-  constructor(jobs: Server.Jobs, script: Uint8Array | undefined) {
-    this.jobs = jobs
+  constructor(templates: TemplateJobs, script: Uint8Array | undefined) {
+    this.templates = templates
+    this.jobs = templates.jobs
     this.key = script === undefined ? undefined : Buffer.from(script).toString("hex")
   }
 }
 
 const BEGAN_LATER: WorkChange = { _tag: "Ignored", reason: "its jobs began later", isNewBlock: false }
 
-const apply = (jobs: Server.Jobs, message: TemplateMessage, now: number): WorkChange => {
+const apply = ({ templates }: PayoutGroup, message: TemplateMessage, now: number): WorkChange => {
   const isNewBlock = message._tag === "SetNewPrevHash"
-  const made = isNewBlock ? jobs.onSetNewPrevHash(message, now) : jobs.onTemplate(message, now)
+  const made = isNewBlock ? templates.onSetNewPrevHash(message, now) : templates.onTemplate(message, now)
   return made._tag === "Ignored" ? { ...made, isNewBlock } : made
 }

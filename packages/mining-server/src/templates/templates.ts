@@ -3,7 +3,13 @@
  * Found blocks go back to the provider whose template they are of.
  */
 import { coinbaseTags } from "@sluice/bitcoin"
-import { checkCoinbaseRoom, defaultExtranonceLayout, type ExtranonceLayout, ExtranonceSpace } from "@sluice/channels"
+import {
+  checkCoinbaseRoom,
+  defaultExtranonceLayout,
+  type ExtranonceLayout,
+  ExtranonceSpace,
+  solutionOf
+} from "@sluice/channels"
 import { TemplateSource } from "@sluice/template-provider"
 import { Clock, Effect, Layer, Stream } from "effect"
 import { OptionError } from "../option-error.ts"
@@ -50,7 +56,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
       const arrivedAtNanos = clock.monotonicTimeNanosUnsafe()
       return [{ changes: groups.onMessages(messages, clock.currentTimeMillisUnsafe()), arrivedAtNanos }]
     }),
-    submit: ({ solution }) => source.submit(solution),
+    submit: (found) => source.submit(solutionOf(found)),
     state: source.state
   })
 })

@@ -7,20 +7,22 @@
  * one for each address. Changes of work are numbered, because ten thousand connections are not told in one turn of the event
  * loop: each connection knows how many changes it was told of, and is told of the others before anything else happens to it.
  */
-import type { ExtranonceSpace, Server } from "@sluice/channels"
+import type { Announcement, ExtranonceSpace, Jobs, SourceShare } from "@sluice/channels"
 import { Context, type Effect, type Stream } from "effect"
 
 /** One change for a group: an announcement to its channels, or the reason why a message of the source makes no work. */
-export type WorkChange = Server.Announcement | IgnoredWork
+export type WorkChange = Announcement | IgnoredWork
 
-export interface IgnoredWork extends Server.Ignored {
+export interface IgnoredWork {
+  readonly _tag: "Ignored"
+  readonly reason: string
   /** Whether the message was about a new block: then miners stay on the one before. */
   readonly isNewBlock: boolean
 }
 
 /** Connections that share their jobs. */
 export interface WorkGroup {
-  readonly jobs: Server.Jobs
+  readonly jobs: Jobs
 }
 
 export interface Work {
@@ -66,8 +68,8 @@ export class WorkSource extends Context.Service<
      * before. It never ends and never fails.
      */
     readonly news: Stream.Stream<WorkNews>
-    /** Takes found work: a block, or a share that the source asked for. It is kept while the source is away. */
-    readonly submit: (found: Server.BlockFound) => Effect.Effect<void>
+    /** Takes a block, or a share that meets the job's `submitTarget`. It is kept while the source is away. */
+    readonly submit: (found: SourceShare) => Effect.Effect<void>
     /** The state of the source now, and each change of it. */
     readonly state: Stream.Stream<WorkSourceState>
   }

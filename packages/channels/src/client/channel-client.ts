@@ -10,7 +10,7 @@ import { Target } from "@sluice/core"
 import { type Mining, TemplateDistribution } from "@sluice/protocol"
 import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
 import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
-import type { ClientEvent, Ignored } from "./event.ts"
+import type { ClientEvent, ClientOutbox, Ignored } from "./event.ts"
 import type { ProtocolViolation } from "./protocol-violation.ts"
 import {
   checkExtendedJob,
@@ -24,7 +24,7 @@ import {
   checkTarget
 } from "./rules.ts"
 
-export interface ClientConnectionOptions extends Partial<AgreedFlags> {
+export interface ChannelClientOptions extends Partial<AgreedFlags> {
   /** How many future jobs a channel keeps; of more the oldest are forgotten. Default 64, as servers keep. */
   readonly maxFutureJobs?: number
   /** How many unanswered shares a channel remembers; of more the oldest are forgotten. Default 4096. */
@@ -54,15 +54,16 @@ export interface MinedShare {
   readonly extranonce: Uint8Array
 }
 
-export class ClientConnection {
+export class ChannelClient {
   readonly #state: ConnectionState
   readonly #maxFutureJobs: number
   readonly #maxPendingShares: number
   #requestId = 0
-  #events: Array<ClientEvent> = []
+  /** Only within `receive`. */
+  #events = NO_EVENTS
   #violated = false
 
-  constructor(options: ClientConnectionOptions = {}) {
+  constructor(options: ChannelClientOptions = {}) {
     const flags = {
       requiresStandardJobs: options.requiresStandardJobs ?? false,
       requiresVersionRolling: options.requiresVersionRolling ?? false,
@@ -78,68 +79,75 @@ export class ClientConnection {
     return this.#state.channels
   }
 
-  /** The message that asks for a standard channel (5.3.2); the answer comes as an event with its `requestId`. */
-  openStandardChannel(request: StandardChannelRequest): Mining.OpenStandardMiningChannel {
+  /** Asks for a standard channel (5.3.2). The answer comes as an event with the request id that this returns. */
+  openStandardChannel({ maxTarget, nominalHashRate, userIdentity }: StandardChannelRequest, out: ClientOutbox): number {
     const requestId = this.#nextRequestId()
-    this.#state.requests.set(requestId, { kind: "standard", maxTarget: request.maxTarget, minExtranonceSize: 0 })
-    const { maxTarget, nominalHashRate, userIdentity } = request
-    return { _tag: "OpenStandardMiningChannel", requestId, userIdentity, nominalHashRate, maxTarget }
+    this.#state.requests.set(requestId, { kind: "standard", maxTarget, minExtranonceSize: 0 })
+    out.messages.push({ _tag: "OpenStandardMiningChannel", requestId, userIdentity, nominalHashRate, maxTarget })
+    return requestId
   }
 
-  /** The message that asks for an extended channel (5.3.4); the answer comes as an event with its `requestId`. */
-  openExtendedChannel(request: ExtendedChannelRequest): Mining.OpenExtendedMiningChannel {
+  /** Asks for an extended channel (5.3.4). The answer comes as an event with the request id that this returns. */
+  openExtendedChannel(request: ExtendedChannelRequest, out: ClientOutbox): number {
     const requestId = this.#nextRequestId()
     const { maxTarget, minExtranonceSize, nominalHashRate, userIdentity } = request
     this.#state.requests.set(requestId, { kind: "extended", maxTarget, minExtranonceSize })
-    return { _tag: "OpenExtendedMiningChannel", requestId, userIdentity, nominalHashRate, maxTarget, minExtranonceSize }
+    out.messages.push({
+      _tag: "OpenExtendedMiningChannel",
+      requestId,
+      userIdentity,
+      nominalHashRate,
+      maxTarget,
+      minExtranonceSize
+    })
+    return requestId
   }
 
-  /** The message that tells the server of another hashrate or maximum target (5.3.7). */
-  updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array): Mining.UpdateChannel {
+  /** Tells the server of another hash rate or maximum target (5.3.7). */
+  updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array, out: ClientOutbox): void {
     const channel = this.#state.channels.get(channelId)
     if (channel !== undefined && Target.compareU256(maximumTarget, 0, channel.maxTarget, 0) > 0) {
       channel.maxTarget = maximumTarget
     }
-    return { _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget }
+    out.messages.push({ _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget })
   }
 
-  /** Forgets the channel, or all channels of the group, and gives the message that tells the server (5.3.9). */
-  closeChannel(channelId: number, reasonCode: string): Mining.CloseChannel {
+  /** Forgets the channel, or all channels of the group, and tells the server (5.3.9). */
+  closeChannel(channelId: number, reasonCode: string, out: ClientOutbox): void {
     this.#state.close(channelId)
-    return { _tag: "CloseChannel", channelId, reasonCode }
+    out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
   }
 
   /**
-   * The message that submits a share (5.3.11, 5.3.12), or undefined where it cannot be accepted any more: the channel
-   * is closed, or its job is not one of the present previous hash.
+   * Submits a share (5.3.11, 5.3.12) and returns its sequence number. Sends nothing and returns `undefined` where the share
+   * cannot be accepted any more: the channel is closed, or its job is not one of the present previous hash.
    */
-  submit(
-    channelId: number,
-    share: MinedShare,
-    now: number
-  ): Mining.SubmitSharesStandard | Mining.SubmitSharesExtended | undefined {
+  submit(channelId: number, share: MinedShare, now: number, out: ClientOutbox): number | undefined {
     const channel = this.#state.channels.get(channelId)
     if (channel === undefined || !channel.isValidJob(share.jobId)) return undefined
     const { extranonce, jobId, nonce, ntime, version } = share
     const sequenceNumber = channel.nextSequenceNumber()
     channel.pending.add({ sequenceNumber, jobId, submittedAt: now })
     const fields = { channelId, sequenceNumber, jobId, nonce, ntime, version }
-    return channel.kind === "standard"
-      ? { _tag: "SubmitSharesStandard", ...fields }
-      : { _tag: "SubmitSharesExtended", ...fields, extranonce }
+    out.messages.push(
+      channel.kind === "standard"
+        ? { _tag: "SubmitSharesStandard", ...fields }
+        : { _tag: "SubmitSharesExtended", ...fields, extranonce }
+    )
+    return sequenceNumber
   }
 
   /**
-   * Applies the messages of one batch in order, `now` in milliseconds. After a `ProtocolViolation`, always the last
-   * event, nothing more is applied: the connection is to be closed.
+   * Applies the messages of one read in order, `now` in milliseconds. After a `ProtocolViolation`, always the last event,
+   * nothing more is applied: the connection is to be closed.
    */
-  receive(messages: ReadonlyArray<Mining.ToClient>, now: number): ReadonlyArray<ClientEvent> {
-    this.#events = []
+  receive(messages: ReadonlyArray<Mining.ToClient>, now: number, out: ClientOutbox): void {
+    this.#events = out.events
     for (const message of messages) {
       if (this.#violated) break
       this.#receive(message, now)
     }
-    return this.#events
+    this.#events = NO_EVENTS
   }
 
   #receive(message: Mining.ToClient, now: number): void {
@@ -380,3 +388,6 @@ export class ClientConnection {
     this.#events.push(violation)
   }
 }
+
+/** Outside of `receive` nothing happens that would be an event. */
+const NO_EVENTS: Array<ClientEvent> = []

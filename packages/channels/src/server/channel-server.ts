@@ -8,13 +8,13 @@
  */
 import { hashToDisplay } from "@sluice/bitcoin"
 import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
-import type { ExtranonceSpace } from "../extranonce.ts"
+import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
-import { blockCoinbase, extendedJobMessage, type Job, standardJobMessage } from "../job.ts"
+import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts"
+import type { SourceShare } from "../jobs/source-share.ts"
 import { Channel, type ChannelStats, REPLACING_FACTOR } from "./channel.ts"
-import type { ChannelInfo } from "./event.ts"
 import { ChannelGroups } from "./group.ts"
-import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
+import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 import {
   EXTRANONCE_SPACE_EXHAUSTED,
   isHashRate,
@@ -24,17 +24,17 @@ import {
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./open.ts"
 import { type LateBlock, LateBlocks } from "./late-blocks.ts"
-import type { Outbox } from "./outbox.ts"
+import type { ChannelInfo, ServerOutbox } from "./event.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { refusalOfJob, type ShareJudge, TOO_MANY_SHARES_PER_SECOND } from "./share.ts"
+import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "./share-validator.ts"
 import { ShareAllowance } from "./share-allowance.ts"
 import { ShownRate, type ShownRates } from "./shown-rate.ts"
 
 /** What all connections of a server share. */
-export interface ConnectionContext {
+export interface ChannelServerContext {
   readonly jobs: Jobs
   readonly space: Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "giveBack" | "maxRollableSize">
-  readonly judge: ShareJudge
+  readonly validator: ShareValidator
   readonly policy: ChannelPolicy
   /** What users have shown on other connections, too; without it only what they have shown on this one is known. */
   readonly shown?: ShownRates
@@ -46,11 +46,11 @@ const NO_EXTRANONCE = new Uint8Array(0)
 /** SEQ0_64K of SetGroupChannel. */
 const MAX_CHANNEL_IDS = 0xffff
 
-export class Connection {
+export class ChannelServer {
   /** As the shell numbers its connections; it stands in all events. */
   readonly id: number
   readonly #setupFlags: number
-  readonly #context: ConnectionContext
+  readonly #context: ChannelServerContext
   readonly #channels = new Map<number, Channel>()
   readonly #groups: ChannelGroups
   readonly #allowance: ShareAllowance
@@ -64,7 +64,7 @@ export class Connection {
   #emptySince: number | undefined = 0
 
   /** `setupFlags` are the client's of SetupConnection (5.3.1). */
-  constructor(id: number, setupFlags: number, context: ConnectionContext) {
+  constructor(id: number, setupFlags: number, context: ChannelServerContext) {
     this.id = id
     this.#setupFlags = setupFlags
     this.#context = context
@@ -92,19 +92,19 @@ export class Connection {
   }
 
   /** The messages of one read. Every share among them is answered when it returns. */
-  onBatch(messages: ReadonlyArray<Mining.ToServer>, now: number, out: Outbox): void {
-    const { jobs, judge } = this.#context
-    judge.hashTogether(messages, this.#channels, jobs)
+  receive(messages: ReadonlyArray<Mining.ToServer>, now: number, out: ServerOutbox): void {
+    const { jobs, validator } = this.#context
+    validator.hashTogether(messages, this.#channels, jobs)
     try {
-      for (const message of messages) this.onMessage(message, now, out)
+      for (const message of messages) this.receiveOne(message, now, out)
     } finally {
-      judge.forgetHashes()
+      validator.forgetHashes()
     }
     this.acknowledge(out)
   }
 
   /** One message. Accepted shares may wait for `acknowledge`. What is not for a mining server is ignored. */
-  onMessage(message: Mining.ToServer, now: number, out: Outbox): void {
+  receiveOne(message: Mining.ToServer, now: number, out: ServerOutbox): void {
     switch (message._tag) {
       case "SubmitSharesStandard":
       case "SubmitSharesExtended":
@@ -122,17 +122,17 @@ export class Connection {
   }
 
   /** Acknowledges all accepted shares. */
-  acknowledge(out: Outbox): void {
+  acknowledge(out: ServerOutbox): void {
     if (this.#unacknowledged.length === 0) return
     for (const channel of this.#unacknowledged) acknowledge(channel, out)
     this.#unacknowledged = []
   }
 
   /** Passes on what became of a template provider's message. */
-  announce(announcement: Announcement, out: Outbox): void {
+  announce(announcement: Announcement, out: ServerOutbox): void {
     if (this.#requiresStandardJobs) {
       if (announcement._tag !== "NewPrevHash")
-        this.#context.judge.prepareMerkleRoots(this.ownJobChannels, announcement.job)
+        this.#context.validator.prepareMerkleRoots(this.ownJobChannels, announcement.job)
       return this.#announceTo(this.#channels.values(), announcement, out)
     }
     for (const group of this.#groups.values()) {
@@ -148,7 +148,7 @@ export class Connection {
   }
 
   /** Lets the difficulty of channels follow their work and the network's. To be called every few seconds. */
-  tick(now: number, out: Outbox): void {
+  tick(now: number, out: ServerOutbox): void {
     const { jobs, space } = this.#context
     this.#lateBlocks?.tick(now)
     if (jobs.current === undefined) return
@@ -170,7 +170,7 @@ export class Connection {
    * Puts channels into the group `groupId`, one of `newGroupId` or `GROUP_CHANNEL_ID`, and tells the client (5.3.22). If
    * that cannot be, says why and does nothing.
    */
-  setGroup(groupId: number, channelIds: ReadonlyArray<number>, out: Outbox): SetGroupRefusal | undefined {
+  setGroup(groupId: number, channelIds: ReadonlyArray<number>, out: ServerOutbox): SetGroupRefusal | undefined {
     if (this.#requiresStandardJobs) return "requires-standard-jobs"
     if (!this.#groups.isGroup(groupId)) return "unknown-group"
     if (!channelIds.every((channelId) => this.#channels.has(channelId))) return "unknown-channel"
@@ -187,7 +187,7 @@ export class Connection {
    * come; shares of those before are checked with the old one, which is held until no such share can come. If that cannot
    * be, says why and does nothing.
    */
-  changeExtranoncePrefix(channelId: number, out: Outbox): ChangePrefixRefusal | undefined {
+  changeExtranoncePrefix(channelId: number, out: ServerOutbox): ChangePrefixRefusal | undefined {
     const { jobs, space } = this.#context
     const channel = this.#channels.get(channelId)
     if (channel === undefined) return "unknown-channel"
@@ -201,7 +201,7 @@ export class Connection {
   }
 
   /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Whether there was one. */
-  closeChannel(channelId: number, reasonCode: string, now: number, out: Outbox): boolean {
+  closeChannel(channelId: number, reasonCode: string, now: number, out: ServerOutbox): boolean {
     this.acknowledge(out)
     if (!this.#removeAddressed(channelId, reasonCode, now, out)) return false
     out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
@@ -209,12 +209,12 @@ export class Connection {
   }
 
   /** Asks the client to connect anew (3.6.5); an empty host and port 0 stand for the present ones. */
-  reconnect(host: string, port: number, out: Outbox): void {
+  reconnect(host: string, port: number, out: ServerOutbox): void {
     out.messages.push({ _tag: "Reconnect", newHost: host, newPort: port })
   }
 
   /** The connection ends: gives everything back. There must be no accepted share without acknowledgement. */
-  close(reason: string, now: number, out: Outbox): void {
+  close(reason: string, now: number, out: ServerOutbox): void {
     for (const channel of this.#channels.values()) this.#remove(channel, reason, now, out)
   }
 
@@ -229,13 +229,13 @@ export class Connection {
   /** Whether the client requires what no job allows (5.3.1): it gets none. */
   get #mustRollVersions(): boolean {
     const isRequired = (this.#setupFlags & Mining.REQUIRES_VERSION_ROLLING) !== 0
-    return isRequired && !this.#context.jobs.coinbase.versionRollingAllowed
+    return isRequired && !this.#context.jobs.versionRollingAllowed
   }
 
   #onOpen(
     message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel,
     now: number,
-    out: Outbox
+    out: ServerOutbox
   ): void {
     const { jobs, policy, space } = this.#context
     const { nominalHashRate, requestId, userIdentity } = message
@@ -273,7 +273,7 @@ export class Connection {
   }
 
   /** 5.3.15: a future job first, then the previous hash that names it; then the future jobs that others have already. */
-  #sendFirstJobs(channel: Channel, now: number, out: Outbox): void {
+  #sendFirstJobs(channel: Channel, now: number, out: ServerOutbox): void {
     const { jobs } = this.#context
     const { current } = jobs
     if (current !== undefined) {
@@ -283,7 +283,7 @@ export class Connection {
     for (const job of jobs.futureJobs()) this.#sendFutureJob(channel, job, out)
   }
 
-  #announceTo(channels: Iterable<Channel>, announcement: Announcement, out: Outbox): void {
+  #announceTo(channels: Iterable<Channel>, announcement: Announcement, out: ServerOutbox): void {
     const { job } = announcement
     for (const channel of channels) {
       switch (announcement._tag) {
@@ -299,7 +299,7 @@ export class Connection {
     }
   }
 
-  #sendFutureJob(channel: Channel, job: Job, out: Outbox): void {
+  #sendFutureJob(channel: Channel, job: Job, out: ServerOutbox): void {
     channel.addFirstJob(job.id)
     out.messages.push(this.#jobMessage(channel, job, undefined))
   }
@@ -308,10 +308,10 @@ export class Connection {
     const { channelId, kind } = channel.info
     return kind === "extended"
       ? extendedJobMessage(job, channelId, minNtime)
-      : standardJobMessage(job, channelId, minNtime, this.#context.judge.merkleRoot(channel, job))
+      : standardJobMessage(job, channelId, minNtime, this.#context.validator.merkleRoot(channel, job))
   }
 
-  #onUpdate(message: Mining.UpdateChannel, now: number, out: Outbox): void {
+  #onUpdate(message: Mining.UpdateChannel, now: number, out: ServerOutbox): void {
     const { channelId, maximumTarget, nominalHashRate } = message
     const channel = this.#channels.get(channelId)
     const errorCode =
@@ -332,12 +332,12 @@ export class Connection {
     this.#retarget(channel, now, out, REPLACE_EASIER)
   }
 
-  #onClose(message: Mining.CloseChannel, now: number, out: Outbox): void {
+  #onClose(message: Mining.CloseChannel, now: number, out: ServerOutbox): void {
     this.acknowledge(out)
     this.#removeAddressed(message.channelId, message.reasonCode, now, out)
   }
 
-  #onCustomJob(message: Mining.SetCustomMiningJob, out: Outbox): void {
+  #onCustomJob(message: Mining.SetCustomMiningJob, out: ServerOutbox): void {
     const { channelId, requestId } = message
     const isKnown = this.#groups.isGroup(channelId) || this.#channels.get(channelId)?.info.kind === "extended"
     const codes = ErrorCode.setCustomMiningJob
@@ -345,9 +345,9 @@ export class Connection {
     out.messages.push({ _tag: "SetCustomMiningJob.Error", channelId, requestId, errorCode })
   }
 
-  #onShare(message: Share, now: number, out: Outbox): void {
+  #onShare(message: Share, now: number, out: ServerOutbox): void {
     const { channelId, jobId, sequenceNumber } = message
-    const { jobs, judge, policy } = this.#context
+    const { jobs, validator, policy } = this.#context
     const channel = this.#channels.get(channelId)
     const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
     if (channel === undefined || channel.info.kind !== kind) {
@@ -361,11 +361,11 @@ export class Connection {
     const hasRoom = this.#allowance.hasRoom(this.#channels.size, now)
     const errorCode =
       message._tag === "SubmitSharesStandard"
-        ? judge.standard(channel, active, jobs, message, hasRoom, now)
-        : judge.extended(channel, active, jobs, message, message.extranonce, hasRoom, now)
-    const { difficulty, hashDifficulty, isBlock } = judge
+        ? validator.standard(channel, active, jobs, message, hasRoom, now)
+        : validator.extended(channel, active, jobs, message, message.extranonce, hasRoom, now)
+    const { difficulty, hashDifficulty, isBlock, isForSource } = validator
     if (errorCode !== undefined) {
-      this.#refuse(channel, message, errorCode, now, out, judge.isHashed)
+      this.#refuse(channel, message, errorCode, now, out, validator.isHashed)
       if (errorCode !== TOO_MANY_SHARES_PER_SECOND) return
       // The work is as real as that of the others: the difficulty has to follow it, so that fewer come.
       channel.vardiff.record(difficulty, channel.current.difficulty, now)
@@ -386,21 +386,24 @@ export class Connection {
       height,
       difficulty,
       hashDifficulty,
-      hash: judge.hash.slice(),
+      hash: validator.hash.slice(),
       worker: worker === undefined ? undefined : printable(worker.userIdentity),
       isBlock
     })
     if (isBlock) {
       channel.blocks++
-      this.#late.note(judge.hash)
+      this.#late.note(validator.hash)
       this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out)
+    } else if (isForSource) {
+      const found = this.#sourceShare(active.job, channel.leaseOf(jobId), message, false)
+      out.events.push({ _tag: "ShareForSource", channel: info, found })
     }
     if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
     this.#follow(channel, now, out)
   }
 
   /** Lets the difficulty follow shares that show at once that it is far too low. */
-  #follow(channel: Channel, now: number, out: Outbox): void {
+  #follow(channel: Channel, now: number, out: ServerOutbox): void {
     if (channel.vardiff.isDue && this.#review(channel, now)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
   }
 
@@ -412,23 +415,31 @@ export class Connection {
     return true
   }
 
-  #foundBlock({ channel, job, lease }: LateBlock, message: Share, refusal: string | undefined, out: Outbox): void {
-    const extranonce = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
+  #foundBlock(
+    { channel, job, lease }: LateBlock,
+    message: Share,
+    refusal: string | undefined,
+    out: ServerOutbox
+  ): void {
+    const found = this.#sourceShare(job, lease, message, true)
     out.events.push({
       _tag: "BlockFound",
       channel,
       refusal,
       height: job.height,
-      hash: hashToDisplay(this.#context.judge.hash),
-      solution: {
-        _tag: "SubmitSolution",
-        templateId: job.templateId,
-        version: message.version,
-        headerTimestamp: message.ntime,
-        headerNonce: message.nonce,
-        coinbaseTx: blockCoinbase(job, lease.prefix, extranonce)
-      }
+      hash: hashToDisplay(found.hash),
+      found
     })
+  }
+
+  /** The share that was checked last, for the source of its job. */
+  #sourceShare(job: Job, { prefix }: ExtranonceLease, message: Share, isBlock: boolean): SourceShare {
+    const { nonce, ntime, version } = message
+    const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
+    const extranonce = new Uint8Array(prefix.length + rolled.length)
+    extranonce.set(prefix)
+    extranonce.set(rolled, prefix.length)
+    return { job, version, ntime, nonce, extranonce, hash: this.#context.validator.hash.slice(), isBlock }
   }
 
   /** Answers a share with an error; where it is a block all the same, that goes its way. */
@@ -437,7 +448,7 @@ export class Connection {
     message: Share,
     errorCode: string,
     now: number,
-    out: Outbox,
+    out: ServerOutbox,
     isHashed = false
   ): void {
     const { channelId, sequenceNumber } = message
@@ -451,8 +462,8 @@ export class Connection {
       sequenceNumber,
       errorCode
     })
-    // The judge has said already what this one is, and a duplicate is what its first was.
-    if (isHashed && !this.#context.judge.isBlock) return
+    // The validator has said already what this one is, and a duplicate is what its first was.
+    if (isHashed && !this.#context.validator.isBlock) return
     if (errorCode === ErrorCode.submitShares.duplicateShare) return
     const block = this.#late.find(message, channel, this.#context, this.#channels.size, now)
     if (block === undefined) return
@@ -464,7 +475,7 @@ export class Connection {
    * Sends the target that the channel should have, if it is another. It holds for later jobs only (5.3.21), so where it
    * makes a great difference the current job follows once more as another one, for this channel alone.
    */
-  #retarget(channel: Channel, now: number, out: Outbox, replace: ReplaceRule): void {
+  #retarget(channel: Channel, now: number, out: ServerOutbox, replace: ReplaceRule): void {
     const { jobs } = this.#context
     const period = channel.retarget(jobs)
     if (period === undefined) return
@@ -478,7 +489,7 @@ export class Connection {
   }
 
   /** Ends a channel or all channels of a group; whether there was one. */
-  #removeAddressed(channelId: number, reason: string, now: number, out: Outbox): boolean {
+  #removeAddressed(channelId: number, reason: string, now: number, out: ServerOutbox): boolean {
     const channel = this.#channels.get(channelId)
     const channels = channel === undefined ? [...(this.#groups.get(channelId)?.members ?? [])] : [channel]
     const open = this.#channels.size
@@ -490,7 +501,7 @@ export class Connection {
     return channels.length > 0
   }
 
-  #remove(channel: Channel, reason: string, now: number, out: Outbox): void {
+  #remove(channel: Channel, reason: string, now: number, out: ServerOutbox): void {
     const work = channel.shownWork(now)
     if (work !== undefined) for (const shown of this.#shown) shown.left(work)
     this.#channels.delete(channel.info.channelId)
@@ -517,7 +528,7 @@ type ReplaceRule = (factor: number) => boolean
 const REPLACE_EASIER: ReplaceRule = (factor) => factor >= REPLACING_FACTOR
 const REPLACE_EITHER_WAY: ReplaceRule = (factor) => factor >= REPLACING_FACTOR || factor <= 1 / REPLACING_FACTOR
 
-const acknowledge = (channel: Channel, out: Outbox): void => {
+const acknowledge = (channel: Channel, out: ServerOutbox): void => {
   const message = channel.takeAcknowledgement()
   if (message !== undefined) out.messages.push(message)
 }

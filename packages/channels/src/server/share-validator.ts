@@ -1,14 +1,14 @@
 /**
  * Whether a share is good (specification, sections 5.3.11, 5.3.12 and 5.3.14): the rules in the order of what they cost,
- * and what the share is worth. One judge serves all channels of a server: what it gives lies in its fields until the next
+ * and what the share is worth. One validator serves all channels of a server: what it gives lies in its fields until the next
  * share, and nothing is allocated for a share.
  */
 import { ShareCheck, Target, Version } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import type { Job } from "../job.ts"
+import type { Job } from "../jobs/job.ts"
 import type { Channel } from "./channel.ts"
-import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "./jobs.ts"
+import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { merkleRootsOf } from "./merkle-roots.ts"
 import { type HashedShare, ShareHashes } from "./share-hashes.ts"
@@ -36,7 +36,7 @@ export interface SubmittedShare {
   readonly version: number
 }
 
-export class ShareJudge {
+export class ShareValidator {
   /** Whether the share was hashed: what is below is the share's only then. */
   isHashed = false
   /** What the share counts. */
@@ -45,6 +45,8 @@ export class ShareJudge {
   hashDifficulty = 0
   /** Whether the share is a block. */
   isBlock = false
+  /** Whether the share meets the target at which the source of its job wants shares. */
+  isForSource = false
   readonly #check = new ShareCheck()
   readonly #hashes = new ShareHashes()
   readonly #policy: ChannelPolicy
@@ -60,7 +62,7 @@ export class ShareJudge {
 
   /**
    * Hashes the shares among a connection's messages together, for `standard` and `extended` to find; no rule is applied yet.
-   * To be forgotten when they are judged: the hashes are those of this moment's jobs.
+   * To be forgotten when they are checked: the hashes are those of this moment's jobs.
    */
   hashTogether(messages: ReadonlyArray<Mining.ToServer>, channels: ReadonlyMap<number, Channel>, jobs: Jobs): void {
     if (messages.length < MIN_TOGETHER || jobs.prevHash === undefined) return
@@ -89,7 +91,7 @@ export class ShareJudge {
   }
 
   /**
-   * Judges a share of a standard channel for an active job: an error code, or `undefined` for a good one. Without room for
+   * Checks a share of a standard channel for an active job: an error code, or `undefined` for a good one. Without room for
    * one more, only a block is good.
    */
   standard(
@@ -108,7 +110,7 @@ export class ShareJudge {
       const root = this.merkleRoot(channel, active.job)
       this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#judgeHash(channel, active, jobs, prevHash, hasRoom)
+    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
   }
 
   /** As `standard`, for an extended channel. */
@@ -130,7 +132,7 @@ export class ShareJudge {
       this.#root(channel.leaseOf(active.job.id), active.job, extranonce)
       this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#judgeHash(channel, active, jobs, prevHash, hasRoom)
+    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
   }
 
   /** Whether a share, whatever rule it breaks, is a block of this job with this prefix; then `hash` is its. */
@@ -201,7 +203,7 @@ export class ShareJudge {
    * A hash that meets the network's target is a block even where the channel's target is harder, as on a test chain; it
    * then counts the network's difficulty, so that nobody is credited for more than the work.
    */
-  #judgeHash(
+  #checkHash(
     channel: Channel,
     active: ActiveJob,
     jobs: Jobs,
@@ -213,6 +215,8 @@ export class ShareJudge {
     const isShare = this.#check.meets(target, 0)
     this.isHashed = true
     this.isBlock = isBlock
+    const { submitTarget } = active
+    this.isForSource = submitTarget === undefined ? isBlock : this.#check.meets(submitTarget, 0)
     if (!isBlock && !isShare) return codes.difficultyTooLow
     // A block is worth twice the memory: it is the one share that must not be refused for the sake of it.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash

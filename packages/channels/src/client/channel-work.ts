@@ -40,11 +40,11 @@ export interface ExtendedWork extends WorkBase {
   readonly merklePath: Uint8Array
 }
 
-export type Work = StandardWork | ExtendedWork
+export type ChannelWork = StandardWork | ExtendedWork
 
 /**
  * The last nTime a share of this work may have now, in seconds: the previous hash's plus the time since it came
  * (5.3.11). A job may begin later than that; then its own first nTime is also its last until the clock has caught up.
  */
-export const latestNtime = (work: Work, now: number): number =>
+export const latestNtime = (work: ChannelWork, now: number): number =>
   Math.max(work.minNtime, work.prevHashNtime + Math.max(0, Math.floor((now - work.prevHashReceivedAt) / 1000)))
