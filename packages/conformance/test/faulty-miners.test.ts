@@ -487,7 +487,7 @@ describe.concurrent("a miner that", () => {
   }
 })
 
-it.live("a proxy that closes a channel rather than change its prefix breaks nothing", () =>
+it.live("a proxy that closes a channel instead of changing its prefix breaks no rule", () =>
   Effect.gen(function* () {
     let isClosing = false
     const results = yield* checkClient({

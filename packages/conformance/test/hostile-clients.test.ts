@@ -98,7 +98,7 @@ const serve = (session: (duplex: Duplex) => Effect.Effect<void, TransportError>)
 
 describe.concurrent("a client that", () => {
   for (const { does, session } of clients) {
-    it.live(`${does} is given its verdicts`, () =>
+    it.live(`${does} gets its verdicts`, () =>
       Effect.map(serve(session), (results) => {
         // None of them mines.
         const passed = results.filter(({ id, verdict }) => id.startsWith("client-jobs.") && verdict._tag === "Passed")
