@@ -15,7 +15,7 @@ export const build = (): void => {
   execFileSync("cargo", ["build", "--locked", "--quiet"], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] })
 }
 
-/** What the crates make of a request. */
+/** The crates' answer to a request. */
 export type Answer =
   | { readonly _tag: "Done"; readonly body: Buffer }
   | { readonly _tag: "Refused"; readonly why: string }

@@ -20,7 +20,7 @@ const open = Mining.OpenExtendedMiningChannel.codec.encode(
 
 const close = Mining.CloseChannel.codec.encode(Mining.CloseChannel.make({ channelId: 1, reasonCode: "done" }))
 
-/** Of the first job, so that it is judged to the end; the target is out of reach. */
+/** A share of the first job, so that all its fields are judged. Its hash cannot meet the target. */
 const share = (sequenceNumber: number): Uint8Array =>
   Mining.SubmitSharesExtended.codec.encode(
     Mining.SubmitSharesExtended.make({

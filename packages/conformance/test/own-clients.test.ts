@@ -9,7 +9,7 @@ import { others } from "./worlds.ts"
 /** Every rule takes its time, on a busy machine more. */
 const TIMEOUT_MS = 120_000
 
-/** What our miner has no reason to do while it mines. */
+/** Rules about messages that our miner never sends while it mines. */
 const NOT_SHOWN = {
   "client-close.channel": "no CloseChannel came",
   "client-close.reason": "no CloseChannel came",

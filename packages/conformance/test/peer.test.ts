@@ -8,7 +8,7 @@ import { Wire } from "../src/wire.ts"
 
 const frame = (messageType: number): Frame => ({ extensionType: 0, messageType, payload: new Uint8Array(0) })
 
-/** What an expectation of SetupConnection.Success says came, when these frames did and nothing more. */
+/** The text that a failed expectation of SetupConnection.Success reports when only these frames came. */
 const cameAfter = Effect.fnUntraced(function* (...frames: readonly [Frame, ...Array<Frame>]) {
   const remote = Memory.ADDRESS
   let isRead = false

@@ -1,4 +1,4 @@
-/** Which miners run on the device module, and what becomes of connections that it ends. */
+/** Miners on the device module, and connections that it ends. */
 import { describe, expect, it } from "@effect/vitest"
 import { AuthorityKey } from "@sluice/noise"
 import type { Mining } from "@sluice/protocol"

@@ -248,7 +248,7 @@ describe.each(everyMessage)("$title", ({ direction, message }) => {
       const frame = direction.encode(value)
       const described = only(frame)
       expect(described.message).toEqual(again(Schema.encodeSync(message.json)(value)))
-      // Of a NaN there are many, and JSON knows one.
+      // There are many NaNs, and JSON has one.
       if (described.payload === undefined) expect(described.warnings).toBeUndefined()
       expect(hex(assemble(again(described)))).toBe(hex(frame))
       expect(toLine(described)).not.toMatch(/\n/)

@@ -1,4 +1,4 @@
-/** What a proxy does with messages of extensions that it does not know (section 3.4.1). */
+/** A proxy forwards messages of unknown extensions (section 3.4.1). */
 import { it } from "@effect/vitest"
 import { EncodeError, Frame, Message, Mining, Protocol, U32, U8, WorkerIdentity } from "@sluice/protocol"
 import { Schema } from "effect"

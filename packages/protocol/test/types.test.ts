@@ -1,4 +1,4 @@
-/** What TypeScript knows of messages, checked by the compiler. */
+/** The TypeScript types of messages, checked by the compiler. */
 import { Common, Mining, TemplateDistribution } from "@sluice/protocol"
 import { expect, expectTypeOf, test } from "vitest"
 

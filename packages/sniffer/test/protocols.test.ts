@@ -1,4 +1,4 @@
-/** What a sniffer makes of the three protocols and of extensions of one's own, and of frames that it does not know. */
+/** A sniffer on the three protocols, on a user's own extensions, and on unknown frames. */
 import { assert, describe, it } from "@effect/vitest"
 import {
   ExtensionsNegotiation,

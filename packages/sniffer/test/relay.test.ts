@@ -123,7 +123,7 @@ describe("a connection", () => {
         const [closing, other] = by === "server" ? [server, client] : [client, server]
         yield* closing.write([closeChannel(1)])
         yield* by === "server" ? closeServer : closeClient
-        // What was sent before the end still comes.
+        // Frames sent before the end still arrive.
         assert.strictEqual((yield* other.pull)[0].messageType, 0x18)
         assert.strictEqual((yield* Effect.flip(other.pull)).reason._tag, "Closed")
         const last = world.events.at(-1)

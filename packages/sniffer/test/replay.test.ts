@@ -129,7 +129,7 @@ describe("a replay", () => {
         Effect.gen(function* () {
           assert.lengthOf(yield* frames.pull, 1)
           yield* Effect.sleep("1 second")
-          // What nobody waits for yet may come early.
+          // A message may come before it is expected.
           yield* frames.write([setTarget, setupSuccess])
           assert.strictEqual((yield* frames.pull)[0].messageType, 0x18)
           yield* frames.write([frame(0x4abc, 9)])

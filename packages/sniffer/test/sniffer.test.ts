@@ -124,7 +124,7 @@ describe("inject", () => {
       yield* sniffer.inject(connectionId, Mining.SubmitSharesStandard, { ...message, jobId: 99, sequenceNumber: 77 })
       const { message: refused } = yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesError))
       assert.deepInclude(refused, { sequenceNumber: 77, errorCode: "invalid-job-id" })
-      // Of a message that goes both ways it has to be said which.
+      // A message that may go both ways needs a direction.
       yield* sniffer.inject(connectionId, Mining.CloseChannel, { channelId: 1, reasonCode: "" }, "client")
       assert.strictEqual((yield* sniffer.seen).at(-1)?.to, "client")
     }).pipe(Effect.provide(memoryWorld()))

@@ -12,7 +12,7 @@ export const EVENT_CHANNEL_OPEN: i32 = 3
 export const EVENT_OPEN_REFUSED: i32 = 4
 /** A future job came (`jobId`); it is not mined yet. */
 export const EVENT_JOB_QUEUED: i32 = 5
-/** There is new work (`jobId`): mine it at once. `value` is 1 where all earlier jobs are stale. */
+/** There is new work (`jobId`): mine it at once. `value` is 1 if all earlier jobs are stale. */
 export const EVENT_NEW_WORK: i32 = 6
 /** The target of later jobs changed. The current work keeps its own (5.3.21). */
 export const EVENT_NEW_TARGET: i32 = 7

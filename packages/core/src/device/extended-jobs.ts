@@ -45,7 +45,7 @@ export class ExtendedJobs {
   /** The root of the last `computeRoot`. */
   readonly root: Uint8Array = new Uint8Array(32)
   private readonly bytes: Uint8Array
-  /** Where the place of the job at hand begins; before it are those of the future jobs. */
+  /** The offset of the current job's bytes, behind those of the future jobs. */
   private readonly activeAt: i32
   private next: i32 = 0
   private readonly sha: Sha256 = new Sha256()
@@ -58,7 +58,7 @@ export class ExtendedJobs {
   private readonly suffixLengths: Int32Array = new Int32Array((FUTURE_JOBS + 1) | 0)
   private readonly pathCounts: Int32Array = new Int32Array((FUTURE_JOBS + 1) | 0)
 
-  /** With room for messages of `maxPayload` bytes: one job at hand, and at least two future ones. */
+  /** Has room for jobs of messages of `maxPayload` bytes: the current job and at least two future ones. */
   constructor(maxPayload: i32) {
     const most: i32 = (maxPayload + MAX_STARTED) | 0
     const future: i32 = most << 1
