@@ -6,11 +6,13 @@ export class OptionError extends Schema.TaggedError<OptionError>("sluice/mining-
   option: Schema.String,
   message: Schema.String
 }) {
+  static readonly of = (option: string, message: string): OptionError =>
+    new OptionError({ option, message: `${option}: ${message}` })
+
   /** Runs code that checks an option by throwing an error with a message. */
   static readonly attempt = <A>(option: string, check: () => A): Effect.Effect<A, OptionError> =>
     Effect.try({
       try: check,
-      catch: (error) =>
-        new OptionError({ option, message: `${option}: ${error instanceof Error ? error.message : error}` })
+      catch: (error) => OptionError.of(option, error instanceof Error ? error.message : String(error))
     })
 }

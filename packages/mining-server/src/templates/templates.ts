@@ -46,7 +46,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
     versionRollingAllowed: options.versionRolling ?? true
   }
   const space = yield* OptionError.attempt("extranonce", () => new ExtranonceSpace(layout))
-  yield* OptionError.attempt("tag", () => checkCoinbaseRoom(coinbase))
+  yield* Effect.mapError(Effect.fromResult(checkCoinbaseRoom(coinbase)), ({ message }) =>
+    OptionError.of("tag", message)
+  )
   const groups = new PayoutGroups({ coinbase, payouts, space, nextJobId: jobIds.next })
   yield* payouts.constraints.pipe(Stream.runForEach(source.constrain), Effect.forkScoped({ startImmediately: true }))
   return WorkSource.of({
