@@ -14,8 +14,11 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 /** Neighbours on one floor that a package may import all the same: the development node stands in for a node. */
 const neighbours: Readonly<Record<string, ReadonlyArray<string>>> = { "dev-node": ["node", "transport"] }
 
+/** Entries beside a package's main one, for programs that must start without loading all of it. */
+const lightEntries = ["@sluice/noise/authority-key", "@sluice/protocol/printable"]
+
 const publicEntryOnly = {
-  group: ["@sluice/*/**", "!@sluice/testing/*"],
+  group: ["@sluice/*/**", "!@sluice/testing/*", ...lightEntries.map((entry) => `!${entry}`)],
   message: "Import a package through its public entry only."
 }
 const ownPackageOnly = { group: ["**/packages/**"], message: "Import another package by its name." }

@@ -1,7 +1,7 @@
 /**
  * A program of the CLI: its configuration, from which flags, help and `sluice NAME config` are made, and what it runs.
  */
-import { escaped } from "@sluice/protocol"
+import { escaped } from "@sluice/protocol/printable"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { effectiveToml, exampleToml } from "../config/example.ts"

@@ -3,10 +3,10 @@
  * the command line, the configuration or the surroundings (a port in use) do not let the program start, 1 for anything
  * else.
  */
-import { escaped } from "@sluice/protocol"
+import { escaped } from "@sluice/protocol/printable"
 import { Cause, Console, Effect, Exit, Schema } from "effect"
 import { CliError } from "effect/cli"
-import { ConfigError } from "../config/load.ts"
+import { ConfigError } from "../config/config-error.ts"
 import { withoutUserinfo } from "../config/userinfo.ts"
 
 /** A program that was told well and cannot run: what is in its way. */

@@ -4,6 +4,7 @@
  */
 import { dirname, resolve } from "node:path"
 import { Effect, type FileSystem, Result, Schema, SchemaIssue } from "effect"
+import { ConfigError } from "./config-error.ts"
 import { exposedArgument, exposedFile } from "./exposed.ts"
 import { type KeyInfo, keysOf, variableOf, variablePrefix } from "./key.ts"
 import { nearest } from "./nearest.ts"
@@ -29,16 +30,6 @@ export interface Loaded<A> {
   readonly warnings: ReadonlyArray<string>
   /** By key name; a key that is not here has its default. */
   readonly given: ReadonlyMap<string, Given>
-}
-
-/** The configuration is wrong; nothing was started. */
-export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
-  program: Schema.String,
-  problems: Schema.Array(Schema.String)
-}) {
-  override get message() {
-    return this.problems.join("\n")
-  }
 }
 
 /** Where values come from: the command line (by key name), the environment, and the path of a file, if any. */

@@ -1,5 +1,5 @@
 /** The kinds of value that Stratum V2 and Bitcoin have, decoded by the packages that know them. */
-import { AuthorityKey } from "@sluice/noise"
+import * as AuthorityKey from "@sluice/noise/authority-key"
 import { payoutScript } from "@sluice/pool"
 import { parseEndpoint, parseServerAddress, type ServerAddress } from "@sluice/transport"
 import { Result } from "effect"

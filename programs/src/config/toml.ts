@@ -5,7 +5,7 @@
  * appears between the longest beginning of the file that parses without it and the shortest that parses with it.
  */
 import { Result } from "effect"
-import { Toml } from "effect/encoding"
+import * as Toml from "effect/encoding/Toml"
 
 export interface TomlFile {
   readonly values: ReadonlyMap<string, unknown>

@@ -3,7 +3,7 @@
  * what the program uses, and says in words what it expects.
  */
 import { Effect, Redacted, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
-import { Host } from "effect/net"
+import * as Host from "effect/net/Host"
 
 /** What the mechanism has to know about a kind of value besides its Schema. */
 export interface Value {

@@ -2,7 +2,7 @@
 import type { Conformance } from "@sluice/conformance"
 import { escaped } from "@sluice/protocol"
 import { Console, Effect } from "effect"
-import { ConfigError } from "../config/load.ts"
+import { ConfigError } from "../config/config-error.ts"
 import { columns } from "../output/columns.ts"
 import { FaultsFound } from "../command/report.ts"
 

@@ -1,9 +1,9 @@
 /** `sluice key`: authority keys (specification, section 4.7), made and shown as the text that peers exchange. */
-import { AuthorityKey } from "@sluice/noise"
+import * as AuthorityKey from "@sluice/noise/authority-key"
 import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { exposedArgument } from "../config/exposed.ts"
-import { ConfigError } from "../config/load.ts"
+import { ConfigError } from "../config/config-error.ts"
 import { readText } from "../config/read-text.ts"
 import { configured, printWarnings } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"

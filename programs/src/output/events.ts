@@ -1,5 +1,5 @@
 /** Events of the roles as lines of JSON, for machines that watch a program. */
-import { escaped } from "@sluice/protocol"
+import { escaped } from "@sluice/protocol/printable"
 
 /** An event as `{"role": ..., "event": ..., "at": milliseconds since 1970, ...}`, safe to be seen on a terminal. */
 export const eventLine = (role: string, event: { readonly _tag: string; readonly at: number }): string => {

@@ -2,7 +2,7 @@
  * A log line as text, in each format. Much of what is logged was chosen by a peer (names, reasons, answers of a node): here
  * all of it is escaped, so that it can neither forge a line nor steer a terminal.
  */
-import { escaped } from "@sluice/protocol"
+import { escaped } from "@sluice/protocol/printable"
 import { Array, Cause, Logger, Predicate, References } from "effect"
 import { styleText } from "node:util"
 
