@@ -32,6 +32,7 @@ const fields = Schema.Struct({
   soloFee: optional(decimal("PERCENT", 0, 100), {
     description:
       "Makes it a solo pool: the address in a miner's user identity (ADDRESS or ADDRESS.WORKER) gets the reward of a block that it finds, less this fee.",
+    option: "solo",
     example: 1.5
   }),
   chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
@@ -40,6 +41,7 @@ const fields = Schema.Struct({
   }),
   coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
     description: "The pool's name in the blocks it finds.",
+    option: "tag",
     default: "Sluice"
   }),
   sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
@@ -53,6 +55,7 @@ const fields = Schema.Struct({
   }),
   shareBatch: defaulted(whole("N", 1, 10_000), {
     description: "How many accepted shares one acknowledgement covers at most.",
+    option: "shareBatchSize",
     default: 10
   }),
   shareLog: optional(fileToWrite("a file to be appended to"), {

@@ -76,6 +76,7 @@ export const TemplateProviderConfig = {
     }),
     blocksDirectory: optional(directoryToWrite("the path of a directory"), {
       description: "Where found blocks are kept while no node is there to take them; without it only in memory.",
+      option: "blockDirectory",
       example: "blocks"
     }),
     ...metricsKeys(),
