@@ -1,7 +1,7 @@
 export { type ChannelAddress, type Control, ControlError } from "./control.ts"
 export * from "./event.ts"
 export * as JobIds from "./job-ids.ts"
-export { leastSharesPerSecond, PoolOptionError, type PoolOptions } from "./options.ts"
+export { leastSharesPerSecond, poolDefaults, PoolOptionError, type PoolOptions } from "./options.ts"
 export * from "./payout.ts"
 export * from "./pool.ts"
 export { type Page, type Statistics, UsersPage, UserWithChannels } from "./statistics.ts"

@@ -11,7 +11,7 @@ import {
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
 import type { Setup } from "@sluice/transport"
-import { type Duration, Effect, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { minerScript, outputConstraints, type Payout, payoutOf, type PayoutOptions, splitReward } from "./payout.ts"
 import { LimitedSpace } from "./limited-space.ts"
@@ -63,6 +63,13 @@ export interface PoolOptions extends PayoutOptions {
   readonly maxIdleUsers?: number
 }
 
+/** The defaults of the pool's own options that operators set. */
+export const poolDefaults = {
+  tag: "Sluice",
+  upstreamTimeout: Duration.minutes(10),
+  maxChannelsInAll: 200_000
+} as const
+
 /** An option that cannot be. */
 export class PoolOptionError extends Schema.TaggedError<PoolOptionError>("sluice/pool/PoolOptionError")(
   "PoolOptionError",
@@ -92,14 +99,14 @@ export const rulesOf = (options: PoolOptions, run: number): Effect.Effect<PoolRu
       const payout = payoutOf(options)
       const layout = layoutOf(options.extranonce, run)
       const coinbase: CoinbaseRules = {
-        tags: coinbaseTags(options.tag ?? "Sluice", ""),
+        tags: coinbaseTags(options.tag ?? poolDefaults.tag, ""),
         extranonceSize: layout.fullSize,
         payout: (reward) => splitReward(payout, reward),
         versionRollingAllowed: options.versionRolling ?? true
       }
       const space = new ExtranonceSpace(layout)
       const policy = checkedPolicy({ ...Server.defaultChannelPolicy, ...shareRate(options.policy), ...options.policy })
-      const { maxChannelsInAll = 200_000 } = options
+      const { maxChannelsInAll = poolDefaults.maxChannelsInAll } = options
       const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
       checkCoinbaseRoom(coinbase)
       return {

@@ -13,7 +13,7 @@ import { type Control, makeControl } from "./control.ts"
 import type { PoolEvent } from "./event.ts"
 import { JobIds } from "./job-ids.ts"
 import { makeMetrics } from "./metrics.ts"
-import { constraintsOf, type PoolOptionError, type PoolOptions, rulesOf, setupOf } from "./options.ts"
+import { constraintsOf, poolDefaults, type PoolOptionError, type PoolOptions, rulesOf, setupOf } from "./options.ts"
 import { untilQuiet } from "./quiet.ts"
 import { makeRecorder } from "./recorder.ts"
 import type { Session } from "./session.ts"
@@ -77,7 +77,7 @@ const make = Effect.fnUntraced(function* (options: PoolOptions) {
   })
   const counters = new PoolCounters(now())
   const users = new Users(options.maxIdleUsers ?? 10_000)
-  const upstream = new Upstream(Duration.toMillis(options.upstreamTimeout ?? "10 minutes"), now())
+  const upstream = new Upstream(Duration.toMillis(options.upstreamTimeout ?? poolDefaults.upstreamTimeout), now())
   const sessions = new Map<number, Session>()
   let isStopping = false
   const metrics = yield* makeMetrics({
