@@ -2,7 +2,7 @@
 import { layerCurve } from "@sluice/embedded"
 import { type AcknowledgedShare, Swarm, type SwarmOptions, SwarmReport } from "@sluice/swarm"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
-import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope, Struct } from "effect"
 import { closeSync, openSync, writeSync } from "node:fs"
 import { eventLine } from "../output/events.ts"
 import { program } from "../command/program.ts"
@@ -19,20 +19,14 @@ export const swarm = program({
   description: summaries.swarm,
   run: (config) =>
     Effect.gen(function* () {
-      const { acknowledged, connect, connectRate, duration, hashRate, localAddresses = [] } = config
-      const { duplicate, garbage, lowDifficulty, slow, stale } = config
+      const { acknowledged, channel, connect, duration, hashRate, localAddresses = [] } = config
       const onAcknowledged = acknowledged === undefined ? undefined : yield* appendTo(acknowledged)
       const options: SwarmOptions = {
         server: connect,
-        connections: config.connections,
-        channels: config.channels,
-        kind: config.channel,
-        user: config.user,
-        sharesPerMinute: config.sharesPerMinute,
+        kind: channel,
         nominalHashRate: hashRate,
-        concurrency: config.concurrency,
-        misbehaviour: { duplicate, garbage, lowDifficulty, slow, stale },
-        ...(connectRate === undefined ? {} : { connectRate }),
+        ...Struct.pick(config, ["connections", "channels", "user", "sharesPerMinute", "concurrency", "connectRate"]),
+        misbehaviour: Struct.pick(config, ["duplicate", "garbage", "lowDifficulty", "slow", "stale"]),
         ...(onAcknowledged === undefined ? {} : { onAcknowledged })
       }
       const layer = Swarm.layer(options).pipe(

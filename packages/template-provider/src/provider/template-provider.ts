@@ -44,6 +44,13 @@ export interface TemplateProviderOptions {
   readonly maxRetainedBytes?: number
 }
 
+/** The defaults of options that operators set. */
+export const templateProviderDefaults = {
+  feeDelta: 1_000n,
+  interval: Duration.seconds(30),
+  maxTemplateAge: Duration.minutes(10)
+} as const
+
 export class TemplateProvider extends Context.Service<
   TemplateProvider,
   {
@@ -65,10 +72,10 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   const notifications = yield* NodeNotifications
   const listener = yield* TemplateListener
   const clock = yield* Clock.Clock
-  const interval = Duration.toMillis(options.interval ?? "30 seconds")
+  const interval = Duration.toMillis(options.interval ?? templateProviderDefaults.interval)
   const machine = new TemplateMachine<Outbox>({
     firstTemplateId: BigInt(clock.currentTimeMillisUnsafe()) * TEMPLATES_PER_MILLISECOND,
-    feeDelta: options.feeDelta ?? 1_000n,
+    feeDelta: options.feeDelta ?? templateProviderDefaults.feeDelta,
     intervalMs: interval,
     renewAfterMs: Duration.toMillis(options.renewAfter ?? "5 minutes"),
     emptyTemplates: options.emptyTemplates ?? true,
@@ -97,7 +104,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   const { health, illness } = yield* watchHealth({
     rpc,
     answeredAt: watch.answeredAt,
-    maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? "10 minutes"),
+    maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? templateProviderDefaults.maxTemplateAge),
     notices,
     emit
   })
