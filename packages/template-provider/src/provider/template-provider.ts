@@ -9,7 +9,7 @@ import { serveClient } from "./clients/client-session.ts"
 import { makeNodeCheck } from "./node/node-check.ts"
 import { watchHealth } from "./node/node-health.ts"
 import { watchNode } from "./node/node-watch.ts"
-import type { Outbox } from "./clients/client-queue.ts"
+import type { ClientQueue } from "./clients/client-queue.ts"
 import { ProviderStats } from "./provider-stats.ts"
 import { ACCEPTED, type TemplateProviderEvent, type TemplateProviderStats } from "./provider-event.ts"
 import { makeSubmit } from "./blocks/submit-block.ts"
@@ -73,7 +73,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   const listener = yield* TemplateListener
   const clock = yield* Clock.Clock
   const interval = Duration.toMillis(options.interval ?? templateProviderDefaults.interval)
-  const machine = new TemplateMachine<Outbox>({
+  const machine = new TemplateMachine<ClientQueue>({
     firstTemplateId: BigInt(clock.currentTimeMillisUnsafe()) * TEMPLATES_PER_MILLISECOND,
     feeDelta: options.feeDelta ?? templateProviderDefaults.feeDelta,
     intervalMs: interval,
@@ -114,9 +114,8 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     directory: options.blockDirectory,
     onVerdict: (event) => {
       emit(event)
-      // Faster than its announcement, which then tells nothing new.
-      if (event.verdict === ACCEPTED) watch.follow(event.hash)
-      else watch.wake()
+      // Faster than the node's announcement, which then changes nothing.
+      return event.verdict === ACCEPTED ? watch.follow(event.hash) : watch.wake
     }
   })
 

@@ -13,7 +13,7 @@ export interface Outgoing {
 
 type Kind = "tip" | "active" | "ahead"
 
-export class Outbox {
+export class ClientQueue {
   /** Whether the client is sent templates ahead of blocks. */
   readonly holdsAhead: boolean
   readonly #filled = Latch.makeUnsafe(false)
