@@ -1,16 +1,18 @@
 /** An option of a server that cannot be used. A program says which of its keys sets the option. */
-import { Effect, Schema } from "effect"
+import { Effect, type Result, Schema } from "effect"
 
 export class OptionError extends Schema.TaggedError<OptionError>("sluice/mining-server/OptionError")("OptionError", {
   /** The option's name, as in the options' interface. */
   option: Schema.String,
   message: Schema.String
 }) {
-  /** Runs code that checks an option by throwing an error with a message. */
-  static readonly attempt = <A>(option: string, check: () => A): Effect.Effect<A, OptionError> =>
-    Effect.try({
-      try: check,
-      catch: (error) =>
-        new OptionError({ option, message: `${option}: ${error instanceof Error ? error.message : error}` })
-    })
+  /** The value of an option, or an `OptionError` of the error's message. */
+  static readonly fromResult = <A>(
+    option: string,
+    value: Result.Result<A, { readonly message: string }>
+  ): Effect.Effect<A, OptionError> =>
+    Effect.mapError(
+      Effect.fromResult(value),
+      ({ message }) => new OptionError({ option, message: `${option}: ${message}` })
+    )
 }

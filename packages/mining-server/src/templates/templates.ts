@@ -45,8 +45,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
     extranonceSize: layout.fullSize,
     versionRollingAllowed: options.versionRolling ?? true
   }
-  const space = yield* OptionError.attempt("extranonce", () => new ExtranonceSpace(layout))
-  yield* OptionError.attempt("tag", () => checkCoinbaseRoom(coinbase))
+  const space = yield* OptionError.fromResult("extranonce", ExtranonceSpace.make(layout))
+  yield* OptionError.fromResult("tag", checkCoinbaseRoom(coinbase))
   const groups = new PayoutGroups({ coinbase, payouts, space, nextJobId: jobIds.next })
   yield* payouts.constraints.pipe(Stream.runForEach(source.constrain), Effect.forkScoped({ startImmediately: true }))
   return WorkSource.of({
