@@ -1,5 +1,5 @@
 /** An option of a server that cannot be used. A program says which of its keys sets the option. */
-import { Effect, Schema } from "effect"
+import { Effect, type Result, Schema } from "effect"
 
 export class OptionError extends Schema.TaggedError<OptionError>("sluice/mining-server/OptionError")("OptionError", {
   /** The option's name, as in the options' interface. */
@@ -9,10 +9,10 @@ export class OptionError extends Schema.TaggedError<OptionError>("sluice/mining-
   static readonly of = (option: string, message: string): OptionError =>
     new OptionError({ option, message: `${option}: ${message}` })
 
-  /** Runs code that checks an option by throwing an error with a message. */
-  static readonly attempt = <A>(option: string, check: () => A): Effect.Effect<A, OptionError> =>
-    Effect.try({
-      try: check,
-      catch: (error) => OptionError.of(option, error instanceof Error ? error.message : String(error))
-    })
+  /** The value of an option, or an `OptionError` with the error's message. */
+  static readonly fromResult = <A>(
+    option: string,
+    value: Result.Result<A, { readonly message: string }>
+  ): Effect.Effect<A, OptionError> =>
+    Effect.mapError(Effect.fromResult(value), ({ message }) => OptionError.of(option, message))
 }

@@ -48,10 +48,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
     extranonceSize: layout.fullSize,
     versionRollingAllowed: options.versionRolling ?? true
   }
-  const space = yield* OptionError.attempt("extranonce", () => new ExtranonceSpace(layout))
-  yield* Effect.mapError(Effect.fromResult(checkCoinbaseRoom(coinbase)), ({ message }) =>
-    OptionError.of("tag", message)
-  )
+  const space = yield* OptionError.fromResult("extranonce", ExtranonceSpace.make(layout))
+  yield* OptionError.fromResult("tag", checkCoinbaseRoom(coinbase))
   const groups = new PayoutGroups({ coinbase, payouts, space, nextJobId: jobIds.next })
   yield* payouts.constraints.pipe(Stream.runForEach(source.constrain), Effect.forkScoped({ startImmediately: true }))
   return WorkSource.of({
