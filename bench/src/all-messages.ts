@@ -17,7 +17,9 @@ type Encode = (message: Any) => Uint8Array
 interface Sample {
   readonly frame: { readonly extensionType: number; readonly messageType: number; readonly payload: Uint8Array }
   readonly message: Any
-  readonly direction: { decode(frame: Sample["frame"]): Any | undefined; encode(message: Any): Uint8Array }
+  readonly direction: { decode(frame: Sample["frame"]): Any | undefined }
+  /** Not the direction's, which encodes a message for many connections once. */
+  readonly encode: Encode
 }
 
 const samplesOf = (name: string, protocol: Protocol<Any, Any>, decode: Decode, encode: Encode) => {
@@ -38,7 +40,7 @@ const samplesOf = (name: string, protocol: Protocol<Any, Any>, decode: Decode, e
       if (!isDeepStrictEqual(decode(messageType, payload), message))
         throw new Error(`${message._tag}: decoded otherwise`)
       if (Buffer.compare(encode(message), bytes) !== 0) throw new Error(`${message._tag}: encoded otherwise`)
-      return { frame, message, direction }
+      return { frame, message, direction, encode: direction.find(extensionType, messageType)!.codec.encode as Encode }
     })
   return { name, decode, encode, samples }
 }
@@ -74,7 +76,7 @@ const worksOf = ({ decode, encode, samples }: Samples) => ({
   },
   encode: {
     ours: () => {
-      for (let i = 0; i < samples.length; i++) keep(samples[i]!.direction.encode(samples[i]!.message))
+      for (let i = 0; i < samples.length; i++) keep(samples[i]!.encode(samples[i]!.message))
     },
     handwritten: () => {
       for (let i = 0; i < samples.length; i++) keep(encode(samples[i]!.message))

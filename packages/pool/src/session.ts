@@ -1,9 +1,8 @@
 /** One miner's connection: its machine, and what waits to be sent. The decisions are in @sluice/channels. */
 import { Server } from "@sluice/channels"
-import { ErrorCode, type Mining } from "@sluice/protocol"
+import { ErrorCode, Mining } from "@sluice/protocol"
 import { Allowance, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
-import { frameOf } from "./frames.ts"
 import { Outgoing } from "./outgoing.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { Payee, Work } from "./work.ts"
@@ -35,7 +34,7 @@ export interface SessionOptions {
 export class Session {
   readonly id: number
   readonly connection: MiningConnection
-  readonly outgoing: Outgoing
+  readonly outgoing: Outgoing<Mining.ToClient>
   readonly openedAt: number
   /** Why it is to end, if the pool wants that. */
   evicted: Eviction | undefined
@@ -52,7 +51,7 @@ export class Session {
     const { id, limits, now, work } = options
     this.id = id
     this.connection = connection
-    this.outgoing = new Outgoing(connection.sendFrames, connection.standing?.queued)
+    this.outgoing = new Outgoing(connection.send, connection.standing?.queued)
     this.openedAt = now
     this.#options = options
     this.#payee = work.pool
@@ -105,7 +104,7 @@ export class Session {
     let errors = 0
     for (const message of said) {
       if (isError(message)) errors++
-      this.outgoing.reply(frameOf(message))
+      this.outgoing.reply(message)
     }
     if (errors > 0 && this.#errors.take(errors, now) > 0) {
       const { maxErrorsPerSecond } = this.#options.limits
@@ -126,14 +125,14 @@ export class Session {
       if (announcedBytes > this.#options.maxPendingBytes) {
         this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
       }
-      for (const message of this.#out.takeMessages()) outgoing.announce(frameOf(message))
+      for (const message of this.#out.takeMessages()) this.say(message)
     }
     if (outgoing.announcedBytes > 0) this.#options.start(outgoing.drainBeside)
   }
 
-  /** Queues a message that is the connection's, not a channel's. */
+  /** Queues a message that the peer did not ask for. */
   say(message: Mining.ToClient): void {
-    this.outgoing.announce(frameOf(message))
+    this.outgoing.announce(message, encodedSize(message))
   }
 
   evict(eviction: Eviction): void {
@@ -157,6 +156,7 @@ export class Session {
   }
 }
 
+const { encodedSize } = Mining.protocol.toClient
 const NOTHING: ReadonlyArray<Server.ChannelEvent> = []
 const NOTHING_SAID: ReadonlyArray<Mining.ToClient> = []
 

@@ -31,8 +31,8 @@ export interface Direction<M> {
   /** As `decode`, and says at which offset of the payload the fields end: from there on are TLVs (section 3.4.3). */
   decodeWithTail(frame: Frame, options?: DecodeOptions): { readonly message: M; readonly tailAt: number } | undefined
   /**
-   * The whole plain frame, header and payload, in a buffer of its own. `tail`, encoded TLVs say, goes behind the
-   * fields. Throws `EncodeError` and nothing else.
+   * The whole plain frame, header and payload. `tail`, encoded TLVs say, goes behind the fields. Without one, the frame of a
+   * `shared` message is encoded once and must not be changed. Throws `EncodeError` and nothing else.
    */
   encode(message: M, tail?: Uint8Array): Uint8Array
   /** Writes the frame into a buffer of the caller's and returns how many bytes it took. Throws `EncodeError`. */
@@ -126,7 +126,7 @@ export const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M>
       if (tail === undefined) {
         const declared = named(message)
         try {
-          return declared.codec.encode(message as never)
+          return declared.encode(message as never)
         } catch (error) {
           throw explained(declared, message, error)
         }

@@ -10,6 +10,7 @@ import { Schema } from "effect"
 import { type Mined, SwarmChannel } from "./channel.ts"
 import { badShare, type BadShare, GARBAGE, type PendingBadShare } from "./misbehaviour.ts"
 import { requiresStandardJobs, type SwarmPlan } from "./options.ts"
+import type { SwarmMessage } from "./swarm-dialer.ts"
 import { count, type Tally } from "./tally.ts"
 
 /** The member goes on elsewhere, or cannot go on. */
@@ -48,7 +49,7 @@ export class Member {
   readonly #host: MemberHost
   readonly #client: ClientConnection
   readonly #channels = new Map<number, MemberChannel>()
-  #frames: Array<Uint8Array> = []
+  #messages: Array<SwarmMessage> = []
   /** It had work before the batch of messages that is read now. */
   #isWorking = false
   /** A new target came in the batch of messages that is read now: its job is for one channel. */
@@ -75,15 +76,15 @@ export class Member {
     }
   }
 
-  get hasFrames(): boolean {
-    return this.#frames.length > 0
+  get hasMessages(): boolean {
+    return this.#messages.length > 0
   }
 
   /** What is to be sent, in one write. */
-  takeFrames(): ReadonlyArray<Uint8Array> {
-    const frames = this.#frames
-    this.#frames = []
-    return frames
+  takeMessages(): ReadonlyArray<SwarmMessage> {
+    const messages = this.#messages
+    this.#messages = []
+    return messages
   }
 
   isOpen(channel: MemberChannel): boolean {
@@ -119,7 +120,7 @@ export class Member {
     const { tally } = this.#host
     if (bad === "garbage") {
       this.sentGarbage = true
-      this.#frames.push(GARBAGE)
+      this.#messages.push(GARBAGE)
       tally.bad.garbage.sent++
       return true
     }
@@ -146,7 +147,7 @@ export class Member {
   }
 
   #send(message: Mining.ToServer): void {
-    this.#frames.push(Mining.protocol.toServer.encode(message))
+    this.#messages.push(message)
   }
 
   #onEvent(event: ClientEvent, now: number): void {

@@ -72,15 +72,15 @@ export const serveClient = Effect.fnUntraced(function* (
           actual: "one more"
         })
       }
-      const frames = yield* Effect.try({
+      const tip = yield* Effect.try({
         try: () => machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe(), address),
         catch: (error) => {
           if (error instanceof TemplateProtocolError) return error
           throw error
         }
       })
-      if (frames.length > 0) {
-        outbox.putTip(frames, undefined)
+      if (tip.length > 0) {
+        outbox.putTip(tip, undefined)
         const ahead = outbox.holdsAhead ? machine.ahead(outbox) : undefined
         if (ahead !== undefined) outbox.putAhead(ahead)
       }
@@ -137,8 +137,8 @@ export const serveClient = Effect.fnUntraced(function* (
 
   const writing = Effect.gen(function* () {
     while (true) {
-      const { announcedAt, frames } = yield* outbox.take
-      yield* connection.sendFrames(frames)
+      const { announcedAt, messages } = yield* outbox.take
+      yield* connection.send(messages)
       const elapsed = announcedAt === undefined ? undefined : clock.currentTimeNanosUnsafe() - announcedAt
       stats.sent(elapsed === undefined ? undefined : Number(elapsed) / 1e6)
     }
@@ -151,7 +151,7 @@ export const serveClient = Effect.fnUntraced(function* (
       yield* lists.send(
         remote.host,
         () => machine.onRequest(templateId),
-        (frame) => connection.sendFrames([frame])
+        (message) => connection.send([message])
       )
     }
   })
