@@ -16,7 +16,6 @@ const restless = (dialed: Array<ServerAddress>): ConnectionDialer<Mining.ToClien
       return {
         receive: Stream.make({ _tag: "Reconnect", newHost: `${server.host}x`, newPort: 0 } as const),
         send: () => Effect.void,
-        sendFrames: () => Effect.void,
         setup: {
           version: 2,
           flags: 0,

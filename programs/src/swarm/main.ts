@@ -1,7 +1,7 @@
 /** `sluice swarm`: many miners in one process, to load a server and to measure it. */
 import { layerCurve } from "@sluice/embedded"
-import { type AcknowledgedShare, Swarm, type SwarmOptions, SwarmReport } from "@sluice/swarm"
-import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
+import { type AcknowledgedShare, Swarm, SwarmDialer, type SwarmOptions, SwarmReport } from "@sluice/swarm"
+import { Security, Setup, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope, Struct } from "effect"
 import { closeSync, openSync, writeSync } from "node:fs"
 import { eventLine } from "../output/events.ts"
@@ -30,7 +30,7 @@ export const swarm = program({
         ...(onAcknowledged === undefined ? {} : { onAcknowledged })
       }
       const layer = Swarm.layer(options).pipe(
-        Layer.provide(Setup.client(MiningDialer)),
+        Layer.provide(Setup.client(SwarmDialer)),
         Layer.provide(Security.dialer()),
         Layer.provide([Tcp.dialerWith({ localAddresses }), layerCurve])
       )

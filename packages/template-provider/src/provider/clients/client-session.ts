@@ -72,11 +72,11 @@ export const serveClient = Effect.fnUntraced(function* (
           actual: "one more"
         })
       }
-      const frames = yield* Effect.fromResult(
+      const tip = yield* Effect.fromResult(
         machine.onConstraints(queue, constraints, clock.currentTimeMillisUnsafe(), address)
       )
-      if (frames.length > 0) {
-        queue.putTip(frames, undefined)
+      if (tip.length > 0) {
+        queue.putTip(tip, undefined)
         const ahead = queue.holdsAhead ? machine.ahead(queue) : undefined
         if (ahead !== undefined) queue.putAhead(ahead)
       }
@@ -133,8 +133,8 @@ export const serveClient = Effect.fnUntraced(function* (
 
   const writing = Effect.gen(function* () {
     while (true) {
-      const { announcedAt, frames } = yield* queue.take
-      yield* connection.sendFrames(frames)
+      const { announcedAt, messages } = yield* queue.take
+      yield* connection.send(messages)
       const elapsed = announcedAt === undefined ? undefined : clock.currentTimeNanosUnsafe() - announcedAt
       stats.sent(elapsed === undefined ? undefined : Number(elapsed) / 1e6)
     }
@@ -147,7 +147,7 @@ export const serveClient = Effect.fnUntraced(function* (
       yield* lists.send(
         remote.host,
         () => machine.onRequest(templateId),
-        (frame) => connection.sendFrames([frame])
+        (message) => connection.send([message])
       )
     }
   })

@@ -103,13 +103,13 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
 
   const deliver = ({ change, deliveries }: Answered<ClientQueue>, announcedAt: bigint | undefined) => {
     if (change !== "tip" && change !== "fees" && change !== "full") return Effect.void
-    for (const { client, frames } of deliveries) {
-      if (change === "tip") client.putTip(frames, announcedAt)
-      else client.putActive(frames)
+    for (const { client, messages } of deliveries) {
+      if (change === "tip") client.putTip(messages, announcedAt)
+      else client.putActive(messages)
     }
     for (const { client } of deliveries) {
-      const frame = client.holdsAhead ? machine.ahead(client) : undefined
-      if (frame !== undefined) client.putAhead(frame)
+      const ahead = client.holdsAhead ? machine.ahead(client) : undefined
+      if (ahead !== undefined) client.putAhead(ahead)
     }
     const { height, transactionCount: transactions, value } = machine.current!
     emit({ _tag: "NewTemplate", cause: change, height, transactions, value, clients: deliveries.length })
