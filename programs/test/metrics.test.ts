@@ -36,7 +36,11 @@ const kindsIn = (text: string): ReadonlyMap<string, string> =>
 describe("metrics", () => {
   it("in the operators' table are those in the sources, by Prometheus' conventions", () => {
     const inSources = new Set<string>()
-    const packages = ["pool/src/metrics.ts", "transport/src/metrics.ts", "template-provider/src/template-client.ts"]
+    const packages = [
+      "pool/src/metrics.ts",
+      "transport/src/metrics.ts",
+      "template-provider/src/client/template-client.ts"
+    ]
     for (const path of [...packages.map((file) => `packages/${file}`), "programs/src/metrics.ts"]) {
       const source = readFileSync(at(path), "utf8")
       for (const [, name = ""] of source.matchAll(/"(sluice_[a-z_]+)"/g)) inSources.add(name)
