@@ -42,7 +42,7 @@ export default defineConfig({
   plugins: ["typescript", "import", "unicorn", "oxc"],
   categories: { correctness: "error", suspicious: "warn" },
   rules: {
-    "import/no-cycle": "error",
+    "import/no-cycle": ["error", { ignoreTypes: false }],
     "import/no-unassigned-import": "off",
     "no-restricted-imports": ["error", { patterns: [publicEntryOnly] }],
     "no-shadow": "off",

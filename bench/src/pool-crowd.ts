@@ -181,7 +181,7 @@ const startSwarm = async (url: string, options: Omit<SwarmOptions, "server">) =>
   )
   const layer = Swarm.layer(plan).pipe(
     Layer.provide(noticing),
-    Layer.provide(Setup.client(MiningDialer, Swarm.setup(plan))),
+    Layer.provide(Setup.client(MiningDialer)),
     Layer.provide(Security.dialer()),
     Layer.provide([Tcp.dialer, layerWasm]),
     Layer.provide(Logger.layer([]))

@@ -33,10 +33,7 @@ const makeTips = (tell: (tip: TipSeen) => void) => {
 
 const program = Effect.gen(function* () {
   // The provider's own clients are those that it sends templates ahead.
-  const dialing = Setup.client(TemplateDialer, { device: { vendor: "Sluice" } }).pipe(
-    Layer.provide(Noise.initiator()),
-    Layer.provide(Tcp.dialer)
-  )
+  const dialing = Setup.client(TemplateDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
   const dialer = Context.get(yield* Layer.build(dialing), TemplateDialer)
   const authorityKey = yield* Effect.fromResult(AuthorityKey.parsePublicKey(key))
   const connection = yield* dialer.dial({ host, port: Number(port), security: { _tag: "noise", authorityKey } })

@@ -181,17 +181,22 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
     TemplateListener,
     Effect.map(TemplateListener, (listener): TemplateListener["Service"] => ({
       ...listener,
-      run: (serve) =>
-        listener.run((connection) =>
-          serve({
-            ...connection,
-            sendFrames: (frames) =>
-              Effect.tap(connection.sendFrames(frames), () =>
-                Effect.sync(() => {
-                  if (announcedAt !== undefined) writtenAt ??= process.hrtime.bigint()
-                })
-              )
-          })
+      run: (serve, setup) =>
+        listener.run(
+          (connection, accepted) =>
+            serve(
+              {
+                ...connection,
+                sendFrames: (frames) =>
+                  Effect.tap(connection.sendFrames(frames), () =>
+                    Effect.sync(() => {
+                      if (announcedAt !== undefined) writtenAt ??= process.hrtime.bigint()
+                    })
+                  )
+              },
+              accepted
+            ),
+          setup
         )
     }))
   ).pipe(Layer.provide(Setup.server(TemplateListener)))

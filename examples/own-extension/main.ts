@@ -49,17 +49,19 @@ class CooledDialer extends Context.Service<CooledDialer, ConnectionDialer<ToClie
 }
 
 const server = Effect.flatMap(CooledListener, ({ run }) =>
-  run(({ receive, send }) =>
-    Stream.runForEachArray(receive, (messages) =>
-      send(
-        messages.flatMap((message) => {
-          const temperature = Temperature.get(message)
-          if (message._tag !== "SubmitSharesStandard" || temperature === undefined) return []
-          const percent = Math.min(100, Math.max(20, (temperature.decikelvin - 3131) / 4))
-          return [SetFanSpeed.make({ channelId: message.channelId, percent: Math.round(percent) })]
-        })
-      )
-    )
+  run(
+    ({ receive, send }) =>
+      Stream.runForEachArray(receive, (messages) =>
+        send(
+          messages.flatMap((message) => {
+            const temperature = Temperature.get(message)
+            if (message._tag !== "SubmitSharesStandard" || temperature === undefined) return []
+            const percent = Math.min(100, Math.max(20, (temperature.decikelvin - 3131) / 4))
+            return [SetFanSpeed.make({ channelId: message.channelId, percent: Math.round(percent) })]
+          })
+        )
+      ),
+    { extensions: [Cooling] }
   )
 )
 
@@ -67,20 +69,20 @@ const share = { channelId: 1, jobId: 1, nonce: 0, ntime: 1_785_000_000, version:
 
 const program = Effect.gen(function* () {
   const authority = yield* AuthorityKey.generate
-  const listener = Setup.server(CooledListener, { extensions: [Cooling] }).pipe(
+  const listener = Setup.server(CooledListener).pipe(
     Layer.provide(Noise.responder()),
     Layer.provide(CertificateAuthority.layer({ secretKey: authority.secretKey })),
     Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
   )
-  const dialer = Setup.client(CooledDialer, { extensions: [Cooling], device: { vendor: "examples" } }).pipe(
-    Layer.provide(Noise.initiator()),
-    Layer.provide(Tcp.dialer)
-  )
+  const dialer = Setup.client(CooledDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
 
   const device = Effect.gen(function* () {
     const { address } = yield* CooledListener
     const { dial } = yield* CooledDialer
-    const connection = yield* dial({ ...address, security: { _tag: "noise", authorityKey: authority.publicKey } })
+    const connection = yield* dial(
+      { ...address, security: { _tag: "noise", authorityKey: authority.publicKey } },
+      { extensions: [Cooling], device: { vendor: "examples" } }
+    )
     yield* Console.log(`both ends support ${connection.setup.extensions.map((id) => `0x${id.toString(16)}`).join()}`)
     // 30, 60 and 85 degrees Celsius.
     const shares = [3031, 3331, 3581].map((decikelvin, sequenceNumber) =>

@@ -89,10 +89,10 @@ describe("the log of a pool", () => {
         pool.find(/listens: connect to stratum2\+tcp\+plain:\/\/127\.0\.0\.1:(\d+)/)
       )
       const device = { vendor: `v${HOSTILE}`, hardwareVersion: "", firmware: "", deviceId: "" }
-      const dialer = Setup.client(MiningDialer, { device }).pipe(Layer.provide(Plain.dialer), Layer.provide(Tcp.dialer))
+      const dialer = Setup.client(MiningDialer).pipe(Layer.provide(Plain.dialer), Layer.provide(Tcp.dialer))
       yield* Effect.gen(function* () {
         const { dial } = yield* MiningDialer
-        const connection = yield* dial({ host, port: Number(own), security: { _tag: "plain" } })
+        const connection = yield* dial({ host, port: Number(own), security: { _tag: "plain" } }, { device })
         const open: Mining.ToServer = {
           _tag: "OpenStandardMiningChannel",
           requestId: 1,

@@ -1,5 +1,5 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { PoolOptionError } from "@sluice/pool"
+import { OptionError } from "@sluice/mining-server"
 import { Console, Effect, Schema } from "effect"
 import { Command } from "effect/cli"
 import { assert, describe, it } from "vitest"
@@ -19,7 +19,7 @@ const fields = {
 }
 
 /** What a program prints to stderr that runs this. */
-const stderrOf = async (run: Effect.Effect<void, PoolOptionError>, ...args: ReadonlyArray<string>) => {
+const stderrOf = async (run: Effect.Effect<void, OptionError>, ...args: ReadonlyArray<string>) => {
   const lines: Array<string> = []
   const console: Console.Console = { ...globalThis.console, error: (line: string) => lines.push(line) }
   const command = program({ program: "dig", description: "Dig.", schema: Schema.Struct(fields), run: () => run })
@@ -41,12 +41,12 @@ describe("a program shows its keys where a library names its options:", () => {
   })
 
   it("in the error that ends it", async () => {
-    const refused = new PoolOptionError({ option: "tag", message: "the tag is too long for maxWells" })
+    const refused = new OptionError({ option: "tag", message: "the tag is too long for maxWells" })
     assert.strictEqual(
       (await stderrOf(Effect.fail(refused))).error?.message,
       "well-name: the tag is too long for max-wells"
     )
-    const unknown = new PoolOptionError({ option: "depth", message: "the depth is below 0" })
+    const unknown = new OptionError({ option: "depth", message: "the depth is below 0" })
     assert.strictEqual((await stderrOf(Effect.fail(unknown))).error?.message, "the depth is below 0")
   })
 })

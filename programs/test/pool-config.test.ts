@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Pool, type PoolOptions } from "@sluice/pool"
-import { TemplateSource } from "@sluice/template-provider"
+import { TemplateSourceMemory } from "@sluice/template-provider"
 import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
 import { Duration, Effect, Exit, Layer, Logger } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -84,8 +84,8 @@ describe("the configuration of a pool", () => {
     const start = (options: PoolOptions) =>
       Layer.build(
         Pool.layer(options).pipe(
-          Layer.provide(TemplateSource.layerMemory),
-          Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+          Layer.provide(TemplateSourceMemory.layer),
+          Layer.provide(Setup.server(MiningListener)),
           Layer.provide(Plain.listener),
           Layer.provide(Memory.network())
         )

@@ -1,6 +1,6 @@
 /** What a pool that runs tells of its miners over HTTP, whatever they call themselves. */
 import { DevNode } from "@sluice/dev-node"
-import { PoolStats, UsersPage, UserWithChannels } from "@sluice/pool"
+import { PoolStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
 import type { Mining } from "@sluice/protocol"
 import { TemplateProvider } from "@sluice/template-provider"
 import { MiningDialer, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"

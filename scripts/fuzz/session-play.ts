@@ -122,7 +122,7 @@ type Use = (connection: Connection<unknown, unknown>) => Effect.Effect<void, unk
 const makeEnds = (options: ExtensionOptions) => {
   let duplex: Duplex
   const listening = Layer.provide(
-    Setup.server(MiningListener, { supportedFlags: SUPPORTED_FLAGS, flags: 1, ...options, ...limits }),
+    Setup.server(MiningListener, limits),
     Layer.provide(
       Plain.listener,
       Layer.succeed(Listener, {
@@ -133,7 +133,7 @@ const makeEnds = (options: ExtensionOptions) => {
     )
   )
   const dialing = Layer.provide(
-    Setup.client(MiningDialer, { ...options, ...limits }),
+    Setup.client(MiningDialer, limits),
     Layer.provide(Plain.dialer, Layer.succeed(Dialer, { dial: () => Effect.sync(() => duplex) }))
   )
   const both = Effect.all([MiningListener, MiningDialer])
@@ -142,11 +142,12 @@ const makeEnds = (options: ExtensionOptions) => {
   return {
     serve: (made: Duplex, use: Use) => {
       duplex = made
-      return listener.run((connection) => use(connection as never)) as Effect.Effect<never, unknown>
+      const setup = { supportedFlags: SUPPORTED_FLAGS, flags: 1, ...options }
+      return listener.run((connection) => use(connection as never), setup) as Effect.Effect<never, unknown>
     },
     dial: (made: Duplex) => {
       duplex = made
-      return dialer.dial(server) as Effect.Effect<Connection<unknown, unknown>, unknown, Scope.Scope>
+      return dialer.dial(server, options) as Effect.Effect<Connection<unknown, unknown>, unknown, Scope.Scope>
     }
   }
 }

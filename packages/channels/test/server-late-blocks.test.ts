@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import type { Mining } from "@sluice/protocol"
-import { type Server, u256ToBytes } from "../src/index.ts"
+import { type Server, solutionOf, u256ToBytes } from "../src/index.ts"
 import { START_SECONDS, type Said, TestMiner, TestServer, type TestServerOptions } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET, template } from "@sluice/testing/templates"
 
@@ -44,7 +44,7 @@ interface Refusal {
   readonly errorCode: string
   readonly why: string
   /** What happens before the share arrives. */
-  readonly before: (server: TestServer, connection: Server.Connection, miner: TestMiner) => void
+  readonly before: (server: TestServer, connection: Server.ChannelServer, miner: TestMiner) => void
   readonly fields?: Partial<Mining.SubmitSharesExtended>
   readonly options?: TestServerOptions
 }
@@ -128,15 +128,16 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
         refusal: errorCode,
         channel: { channelId: miner.channelId, kind },
         hash,
-        solution: {
-          templateId: 1n,
+        found: {
+          job: { origin: { templateId: 1n } },
           version: share.version,
-          headerNonce: share.nonce,
-          headerTimestamp: share.ntime
+          nonce: share.nonce,
+          ntime: share.ntime,
+          isBlock: true
         }
       }
     ])
-    const root = rootOf(blocksOf(said)[0]!.solution.coinbaseTx)
+    const root = rootOf(solutionOf(blocksOf(said)[0]!.found).coinbaseTx)
     expect(hashToDisplay(miner.hash(share.version, root, share.ntime, share.nonce))).toBe(hash)
   })
 
@@ -152,7 +153,9 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     const said = server.send(connection, share)
     expect(said.messages).toMatchObject([{ errorCode: "invalid-job-id" }])
     // Whatever its merkle root is with the prefix of this channel: with this target each is a block.
-    expect(blocksOf(said)).toMatchObject([{ refusal: "invalid-job-id", solution: { templateId: 1n } }])
+    expect(blocksOf(said)).toMatchObject([
+      { refusal: "invalid-job-id", found: { job: { origin: { templateId: 1n } } } }
+    ])
   })
 
   it("as stale-share is submitted with the prefix that it was mined with, which another channel may have by now", () => {
@@ -171,7 +174,7 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     expect(server.space.held).toBe(1)
     const [block] = blocksOf(server.send(connection, share))
     expect(block).toMatchObject({ refusal: "stale-share", hash })
-    expect(Buffer.from(block!.solution.coinbaseTx).includes(Buffer.from(miner.prefix))).toBe(true)
+    expect(Buffer.from(solutionOf(block!.found).coinbaseTx).includes(Buffer.from(miner.prefix))).toBe(true)
   })
 
   it("is hashed together with others as well as alone", () => {

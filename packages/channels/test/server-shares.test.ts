@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
+import { hashRateToTarget, Server, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
@@ -206,14 +206,15 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     if (block?._tag !== "BlockFound" || (share._tag === "SubmitSharesStandard") !== (kind === "standard")) {
       throw new Error("no block")
     }
-    expect(block.solution).toMatchObject({
+    const solution = solutionOf(block.found)
+    expect(solution).toMatchObject({
       templateId: 1n,
       version: 0x20001000,
       headerTimestamp: share.ntime,
       headerNonce: share.nonce
     })
     // The coinbase, stripped again, leads to the root that was mined.
-    const { coinbaseTx } = block.solution
+    const { coinbaseTx } = solution
     const stripped = Buffer.concat([coinbaseTx.subarray(0, 4), coinbaseTx.subarray(6, -38), coinbaseTx.subarray(-4)])
     expect(addWitness(stripped)).toEqual(coinbaseTx)
     const root = [bytes(0x11), bytes(0x22)].reduce<Uint8Array>(
@@ -233,7 +234,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     server.template(template(2))
     server.template(futureTemplate(3))
     const block = server.send(connection, share).events[1]
-    expect(block).toMatchObject({ _tag: "BlockFound", solution: { templateId: 1n } })
+    expect(block).toMatchObject({ _tag: "BlockFound", found: { job: { origin: { templateId: 1n } } } })
   })
 
   it.each([

@@ -12,7 +12,7 @@ const STEP_MS = 300
 /** One device on one connection at a time, which may say of itself what it likes. */
 class Device {
   readonly server: TestServer
-  connection: Server.Connection
+  connection: Server.ChannelServer
   miner = new TestMiner()
   hashRate = REAL
   accepted = 0

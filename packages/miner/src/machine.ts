@@ -2,7 +2,7 @@
  * The decisions and counts of a miner. Pure: takes the events of the session and the shares of the workers, and gives the
  * actions that the shell (miner.ts) carries out.
  */
-import type { ClientEvent, Work } from "@sluice/channels"
+import type { ClientEvent, ChannelWork } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { printable } from "@sluice/protocol"
 import type { MinerEvent } from "./event.ts"
@@ -24,7 +24,7 @@ export interface Decision {
 
 export interface NewWork {
   readonly workNumber: number
-  readonly work: Work
+  readonly work: ChannelWork
   readonly newPrevHash: boolean
 }
 
@@ -35,7 +35,7 @@ export class MinerMachine {
   readonly #wantedShares: number
   readonly #judge = new Judge()
   /** The latest works of this connection, by number. */
-  readonly #works = new Map<number, Work>()
+  readonly #works = new Map<number, ChannelWork>()
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
   #workNumber = 0
   #state: MinerStats["state"] = "connecting"
@@ -110,7 +110,7 @@ export class MinerMachine {
   /** Handles a batch of events. If it has several works, only the last is started. */
   receive(clientEvents: ReadonlyArray<ClientEvent>, at: number): Decision {
     const events: Array<MinerEvent> = []
-    let work: Work | undefined
+    let work: ChannelWork | undefined
     let newPrevHash = false
     let failure: Decision["failure"]
     let redirect: Decision["redirect"]
@@ -251,7 +251,7 @@ export class MinerMachine {
     return events
   }
 
-  #remember(work: Work): number {
+  #remember(work: ChannelWork): number {
     this.#works.set(++this.#workNumber, work)
     this.#works.delete(this.#workNumber - MAX_WORKS)
     return this.#workNumber

@@ -9,8 +9,7 @@ import {
   formatEndpoint,
   MiningDialer,
   reconnecting,
-  type ServerAddress,
-  type Setup
+  type ServerAddress
 } from "@sluice/transport"
 import {
   Cause,
@@ -58,9 +57,6 @@ export class Miner extends Context.Service<
     options: MinerOptions
   ): Layer.Layer<Miner, MinerOptionError | HashWorkerError, MiningDialer | HashWorkers> =>
     Layer.effect(Miner, start(options))
-
-  /** The options of `Setup.client(MiningDialer, ...)` for this miner: its flags and device. */
-  static readonly setup = (options: MinerOptions): Setup.ClientOptions => setupOf(options)
 }
 
 /** The server sent Reconnect (3.6.5). */
@@ -74,6 +70,7 @@ type Opening = Effect.Effect<Session, ConnectionError | SessionFailure>
 const start = Effect.fnUntraced(function* (options: MinerOptions) {
   yield* checkOptions(options)
   const dialer = yield* MiningDialer
+  const setup = setupOf(options)
   const deviceDialer = options.channel === "extended" ? undefined : yield* DeviceDialer
   const workers = yield* HashWorkers
   const hashers = yield* workers.make
@@ -114,7 +111,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
     server: ServerAddress
   ): Effect.Effect<Opening, DialError | ConnectionError | SessionFailure, Scope.Scope> =>
     deviceDialer === undefined
-      ? Effect.map(dialer.dial(server), (connection) => openSession(connection, settings))
+      ? Effect.map(dialer.dial(server, setup), (connection) => openSession(connection, settings))
       : deviceDialer.dial(server, settings, options.device ?? {})
 
   /** Carries out the actions for a batch of messages. */

@@ -1,6 +1,6 @@
 /** Options of a miner. */
 import { Mining, WorkerIdentity } from "@sluice/protocol"
-import type { Device, ReconnectingOptions, ServerAddress, Setup } from "@sluice/transport"
+import type { ClientSetup, Device, ReconnectingOptions, ServerAddress } from "@sluice/transport"
 import { type Duration, Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { SessionOptions } from "./session.ts"
@@ -48,8 +48,8 @@ export class MinerOptionError extends Schema.TaggedError<MinerOptionError>("slui
   { option: Schema.String, message: Schema.String }
 ) {}
 
-/** The options of `Setup.client` for a miner with these options. */
-export const setupOf = (options: MinerOptions): Setup.ClientOptions => ({
+/** The setup with which the miner connects: its flags, its extensions and its device. */
+export const setupOf = (options: MinerOptions): ClientSetup => ({
   flags:
     (needsStandardJobs(options) ? Mining.REQUIRES_STANDARD_JOBS : 0) |
     (options.requiresVersionRolling === true ? Mining.REQUIRES_VERSION_ROLLING : 0),

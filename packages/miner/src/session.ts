@@ -1,8 +1,8 @@
 /**
- * The interface of one connection with one channel: it gives events and takes shares. Two implementations: `ClientConnection`
+ * The interface of one connection with one channel: it gives events and takes shares. Two implementations: `ChannelClient`
  * of @sluice/channels, here, and the device module (device-session.ts).
  */
-import { ClientConnection, type ClientEvent, ProtocolViolation } from "@sluice/channels"
+import { ChannelClient, type ClientEvent, type ClientOutbox, Outbox, ProtocolViolation } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { Connection, ConnectionError } from "@sluice/transport"
 import { Clock, Effect, Schema, Stream } from "effect"
@@ -57,7 +57,7 @@ export const openSession = Effect.fnUntraced(function* (
   }
   const clock = yield* Clock.Clock
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-  const client = new ClientConnection({
+  const client = new ChannelClient({
     requiresStandardJobs: options.requiresStandardJobs,
     requiresVersionRolling: options.requiresVersionRolling,
     fixedVersion: (flags & Mining.REQUIRES_FIXED_VERSION) !== 0
@@ -67,17 +67,17 @@ export const openSession = Effect.fnUntraced(function* (
     yield* Effect.logInfo("The server does not support workers' names (extension 0x0002); shares are sent without")
   }
   const request = { userIdentity: options.user, nominalHashRate, maxTarget }
-  yield* connection.send([
-    options.channel === "standard"
-      ? client.openStandardChannel(request)
-      : client.openExtendedChannel({ ...request, minExtranonceSize })
-  ])
+  const out: ClientOutbox = new Outbox()
+  if (options.channel === "standard") client.openStandardChannel(request, out)
+  else client.openExtendedChannel({ ...request, minExtranonceSize }, out)
+  yield* connection.send(out.takeMessages())
 
   return {
     run: (handler) =>
       connection.receive.pipe(
         Stream.runForEachArray((messages) => {
-          const events = client.receive(messages, now())
+          client.receive(messages, now(), out)
+          const events = out.takeEvents()
           const last = events.at(-1)
           return last?._tag === "ProtocolViolation" ? Effect.andThen(handler(events), last) : handler(events)
         }),
@@ -85,22 +85,22 @@ export const openSession = Effect.fnUntraced(function* (
       ),
     submit: (shares) =>
       Effect.suspend(() => {
-        const messages = shares.map((share) => named(client.submit(share.channelId, share, now()), worker))
-        const sent = messages.filter((message) => message !== undefined)
-        const numbers = messages.map((message) => message?.sequenceNumber)
+        const numbers = shares.map((share) => client.submit(share.channelId, share, now(), out))
+        const sent = out.takeMessages().map((message) => named(message, worker))
         return sent.length === 0 ? Effect.succeed(numbers) : Effect.as(connection.send(sent), numbers)
       }),
     pending: () => [...client.channels.values()].reduce((sum, { pending }) => sum + pending.size, 0),
     close: Effect.suspend(() => {
       const channelIds = [...client.channels.keys()]
       if (channelIds.length === 0) return Effect.void
-      return connection.send(channelIds.map((channelId) => client.closeChannel(channelId, "the miner stops")))
+      for (const channelId of channelIds) client.closeChannel(channelId, "the miner stops", out)
+      return connection.send(out.takeMessages())
     })
   }
 })
 
 /** The share with its worker's name. Encoding leaves the name out if the extension was not negotiated. */
-const named = (message: ReturnType<ClientConnection["submit"]>, worker: string | undefined) =>
-  worker !== undefined && message?._tag === "SubmitSharesExtended"
+const named = (message: Mining.ToServer, worker: string | undefined) =>
+  worker !== undefined && message._tag === "SubmitSharesExtended"
     ? WorkerIdentity.UserIdentity.put(message, { userIdentity: worker })
     : message

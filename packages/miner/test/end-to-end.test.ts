@@ -28,7 +28,7 @@ const mine = (options: Partial<MinerOptions>) =>
     // Few nonces and versions, so that everything is rolled.
     const hashing = HashThreads.layer({ threads: 2, space: { nonces: 4096, versions: 8, extranonces: 2 ** 32 } })
     const dialer = Layer.merge(
-      Setup.client(MiningDialer, Miner.setup(minerOptions)).pipe(Layer.provide(Noise.initiator())),
+      Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator())),
       DeviceDialer.layer
     ).pipe(Layer.provide(Tcp.dialer))
     return yield* Effect.gen(function* () {

@@ -12,7 +12,7 @@ const options: MinerOptions = {
 
 const miner = Miner.layer(options).pipe(
   Layer.provide(HashThreads.layer({ threads: 1 })),
-  Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+  Layer.provide(Setup.client(MiningDialer)),
   Layer.provide(Security.dialer()),
   Layer.provide(Tcp.dialer)
 )

@@ -44,9 +44,9 @@ export class ScriptedServer extends Context.Service<
 export interface World {
   /** Standard channels on the device module; true. */
   readonly device?: boolean
-  /** What the server's SetupConnection.Success says. */
+  /** The flags of the server's SetupConnection.Success. */
   readonly flags?: number
-  /** What the server agrees to when the miner asks for extensions. */
+  /** The extensions that the server supports. */
   readonly extensions?: ReadonlyArray<Extension>
   readonly hashing?: HashInProcess.InProcessOptions
   /** Other workers than those in process. */
@@ -70,16 +70,17 @@ export const parts = (
     Layer.effectDiscard(
       Effect.gen(function* () {
         const listener = yield* MiningListener
-        yield* Effect.forkScoped(listener.run((connection) => handle(server.host, connection, accepted)))
+        const setup = { supportedFlags: 7, flags, extensions }
+        yield* Effect.forkScoped(listener.run((connection) => handle(server.host, connection, accepted), setup))
       })
     ).pipe(
-      Layer.provide(Setup.server(MiningListener, { supportedFlags: 7, flags, extensions })),
+      Layer.provide(Setup.server(MiningListener)),
       // Fresh: by its name alone, both servers would get the first one's listener.
       Layer.provide(Plain.listener),
       Layer.provide(network.listener(server))
     )
   const dialer = Layer.merge(
-    Setup.client(MiningDialer, Miner.setup(minerOptions)).pipe(Layer.provide(Plain.dialer)),
+    Setup.client(MiningDialer).pipe(Layer.provide(Plain.dialer)),
     device ? DeviceDialer.layer : Layer.empty
   ).pipe(Layer.provide(network.dialer))
   const quiet = Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))

@@ -68,13 +68,10 @@ const startPool = Effect.gen(function* () {
     )
   )
   const source = TemplateClient.layer({
-    servers: [serverAt(Context.get(provider, TemplateProvider).address)],
-    constraints: Pool.constraints(POOL_OPTIONS)
+    servers: [serverAt(Context.get(provider, TemplateProvider).address)]
   }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
   const pool = yield* Layer.build(
-    Pool.layer(POOL_OPTIONS).pipe(
-      Layer.provide([Setup.server(MiningListener, Pool.setup(POOL_OPTIONS)).pipe(Layer.provide(listen())), source])
-    )
+    Pool.layer(POOL_OPTIONS).pipe(Layer.provide([Setup.server(MiningListener).pipe(Layer.provide(listen())), source]))
   )
   const { address, events } = Context.get(pool, Pool)
   return { blocks, events, server: serverAt(address) }
@@ -84,10 +81,7 @@ const startMiner = (options: MinerOptions) =>
   Miner.start(options).pipe(
     Effect.provide(
       Layer.mergeAll(
-        Setup.client(MiningDialer, Miner.setup(options)).pipe(
-          Layer.provide(Noise.initiator()),
-          Layer.provide(Tcp.dialer)
-        ),
+        Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer)),
         DeviceDialer.layer.pipe(Layer.provide(Tcp.dialer)),
         // Few nonces, so that the version is rolled all the time.
         HashThreads.layer({ threads: 1, space: { nonces: 4096, versions: 2 ** 24, extranonces: Infinity } })

@@ -12,7 +12,7 @@ import { runInNewContext } from "node:vm"
 import { Worker } from "node:worker_threads"
 import type { Crowd, CrowdState } from "./crowd.ts"
 import { template } from "@sluice/testing/templates"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, PoolAddress, publish, tcpWorld } from "@sluice/testing/pool-worlds"
 
 const COUNT = Number(process.env["SLUICE_CROWD"] ?? 500)

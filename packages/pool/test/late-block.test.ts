@@ -17,7 +17,7 @@ import {
 import { Context, Effect, Layer, Logger, Queue, Stream } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { Pool } from "../src/index.ts"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { options, PoolAddress } from "@sluice/testing/pool-worlds"
 
 /** Every second hash is a block. */
@@ -64,10 +64,9 @@ const makeWorld = Effect.gen(function* () {
   const startPool = Effect.fnUntraced(function* (servers: NonEmptyReadonlyArray<ServerAddress>) {
     const source = TemplateClient.layer({
       servers,
-      constraints: Pool.constraints(options()),
       behindAfter: "20 millis"
     }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
-    const listener = Setup.server(MiningListener, Pool.setup({})).pipe(Layer.provide(listen()))
+    const listener = Setup.server(MiningListener).pipe(Layer.provide(listen()))
     const pool = yield* Layer.build(Pool.layer(options()).pipe(Layer.provide([listener, source])))
     const { address, stats } = Context.get(pool, Pool)
     yield* stats.pipe(Effect.delay(5), Effect.repeat({ until: ({ height }) => height > 0 }))

@@ -2,9 +2,9 @@
 import { assert, it } from "@effect/vitest"
 import type { Server } from "@sluice/channels"
 import { Effect, Option } from "effect"
-import { makeStatistics } from "../src/statistics.ts"
-import { PoolCounters } from "../src/stats.ts"
-import { Users } from "../src/users.ts"
+import { makeStatistics } from "../../mining-server/src/statistics/statistics.ts"
+import { PoolCounters } from "../../mining-server/src/statistics/stats.ts"
+import { Users } from "../../mining-server/src/statistics/users.ts"
 
 const USERS = 2500
 const CONNECTIONS = 50
@@ -30,7 +30,7 @@ const world = () => {
     Array.from({ length: CONNECTIONS }, (_, index) => {
       const own = channels.filter(({ connectionId }) => connectionId === index + 1)
       const machine = { channelCount: own.length, stats: () => own.map(countsOf) }
-      return [index + 1, { machine: machine as unknown as Server.Connection }] as const
+      return [index + 1, { machine: machine as unknown as Server.ChannelServer }] as const
     })
   )
   const statistics = makeStatistics({

@@ -3,7 +3,7 @@ import { Mining } from "@sluice/protocol"
 import type { TransportError } from "@sluice/transport"
 import { Effect, Logger, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats, tcpWorld } from "@sluice/testing/pool-worlds"
 
 const count = (name: string, reason?: string) =>

@@ -15,7 +15,7 @@ const sniffer = Sniffer.layer({
 }).pipe(Layer.provide(Security.dialer()), Layer.provide(Tcp.dialer))
 
 const miner = Miner.layer(options).pipe(
-  Layer.provide([Setup.client(MiningDialer, Miner.setup(options)), HashInProcess.layer()]),
+  Layer.provide([Setup.client(MiningDialer), HashInProcess.layer()]),
   Layer.provideMerge(sniffer)
 )
 

@@ -27,10 +27,7 @@ const minerOptions = { user: "alice", nominalHashRate: 160 } as const
 const miner = (server: ServerAddress, options: Partial<MinerOptions> = {}) => {
   const all: MinerOptions = { servers: [server], ...minerOptions, ...options }
   return Miner.layer(all).pipe(
-    Layer.provide([
-      Setup.client(MiningDialer, Miner.setup(all)),
-      HashInProcess.layer({ hashesPerSlice: 16, slice: "10 millis" })
-    ])
+    Layer.provide([Setup.client(MiningDialer), HashInProcess.layer({ hashesPerSlice: 16, slice: "10 millis" })])
   )
 }
 

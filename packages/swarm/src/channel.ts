@@ -4,7 +4,7 @@
  * A channel mines at a constant hash rate, computed from its first target and the requested shares a minute. If the server
  * changes the target later, the channel finds shares more or less often, as a device would.
  */
-import { type ClientChannel, HASHES_PER_DIFFICULTY, latestNtime, type Work } from "@sluice/channels"
+import { type ClientChannel, HASHES_PER_DIFFICULTY, latestNtime, type ChannelWork } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { type FoundShare, Search } from "@sluice/miner"
 import type { AcknowledgedShare } from "./options.ts"
@@ -15,14 +15,14 @@ const RANGES = 65_536
 /** A share and the work that it belongs to. */
 export interface Mined {
   readonly share: FoundShare
-  readonly work: Work
+  readonly work: ChannelWork
 }
 
 export class SwarmChannel<Owner = unknown> {
   /** The member whose channel it is. */
   readonly member: Owner
   readonly client: ClientChannel
-  work: Work | undefined = undefined
+  work: ChannelWork | undefined = undefined
   /** The share that was found and is not due yet. */
   ready: Mined | undefined = undefined
   /** When the next share was due, if it has not been found yet. */
@@ -46,7 +46,7 @@ export class SwarmChannel<Owner = unknown> {
   }
 
   /** Starts new work. A new previous hash invalidates the share that was found. */
-  begin(work: Work, newPrevHash: boolean, sharesPerMinute: number): void {
+  begin(work: ChannelWork, newPrevHash: boolean, sharesPerMinute: number): void {
     if (this.work === undefined) this.#hashesPerMs = (hashesFor(work) * sharesPerMinute) / 60_000
     this.work = work
     this.#search = undefined
@@ -89,5 +89,5 @@ export class SwarmChannel<Owner = unknown> {
   }
 }
 
-const hashesFor = ({ target }: Work): number =>
+const hashesFor = ({ target }: ChannelWork): number =>
   Math.max(1, Target.targetToDifficulty(target, 0) * HASHES_PER_DIFFICULTY)

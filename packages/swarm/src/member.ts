@@ -1,8 +1,15 @@
 /**
  * One connection of the swarm: opens its channels, follows their work, and tracks their shares. A pure machine around
- * `ClientConnection` of @sluice/channels: messages and the time in, frames out.
+ * `ChannelClient` of @sluice/channels: messages and the time in, frames out.
  */
-import { ClientConnection, type ClientEvent, type PendingShare, type Work } from "@sluice/channels"
+import {
+  ChannelClient,
+  type ClientEvent,
+  type ClientOutbox,
+  Outbox,
+  type PendingShare,
+  type ChannelWork
+} from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "@sluice/miner"
 import { Mining } from "@sluice/protocol"
@@ -11,6 +18,9 @@ import { type Mined, SwarmChannel } from "./channel.ts"
 import { badShare, type BadShare, GARBAGE, type PendingBadShare } from "./misbehaviour.ts"
 import { requiresStandardJobs, type SwarmPlan } from "./options.ts"
 import { count, type Tally } from "./tally.ts"
+
+/** Shared by all members: it is emptied after each call of a client. */
+const out: ClientOutbox = new Outbox()
 
 /** The member must leave its connection: it was redirected, or it cannot go on. */
 export class MemberEnded extends Schema.TaggedError<MemberEnded>("sluice/swarm/MemberEnded")("MemberEnded", {
@@ -46,7 +56,7 @@ export class Member {
   isWriting = false
   readonly #userIdentity: string
   readonly #host: MemberHost
-  readonly #client: ClientConnection
+  readonly #client: ChannelClient
   readonly #channels = new Map<number, MemberChannel>()
   #frames: Array<Uint8Array> = []
   /** A channel had work before the current batch of messages. */
@@ -60,19 +70,17 @@ export class Member {
     this.isSlow = isSlow
     this.#host = host
     this.#userIdentity = `${plan.user}.${number}`
-    this.#client = new ClientConnection({
+    this.#client = new ChannelClient({
       requiresStandardJobs: requiresStandardJobs(plan),
       fixedVersion: (serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
     })
     const { kind, nominalHashRate } = plan
     const request = { userIdentity: this.#userIdentity, nominalHashRate, maxTarget: ANY_TARGET }
     for (let i = 0; i < plan.channels; i++) {
-      this.#send(
-        kind === "standard"
-          ? this.#client.openStandardChannel(request)
-          : this.#client.openExtendedChannel({ ...request, minExtranonceSize: MIN_EXTRANONCE_SIZE })
-      )
+      if (kind === "standard") this.#client.openStandardChannel(request, out)
+      else this.#client.openExtendedChannel({ ...request, minExtranonceSize: MIN_EXTRANONCE_SIZE }, out)
     }
+    this.#sendAll()
   }
 
   get hasFrames(): boolean {
@@ -91,7 +99,8 @@ export class Member {
   }
 
   receive(messages: ReadonlyArray<Mining.ToClient>, now: number): void {
-    for (const event of this.#client.receive(messages, now)) this.#onEvent(event, now)
+    this.#client.receive(messages, now, out)
+    for (const event of out.takeEvents()) this.#onEvent(event, now)
     this.#isWorking ||= this.#hasWork
     this.#isRetargeted = false
   }
@@ -99,19 +108,19 @@ export class Member {
   /** Submits a valid share, which the channel gives up. */
   submit(channel: MemberChannel, { share, work }: Mined, now: number): void {
     const { tally } = this.#host
-    const message = this.#client.submit(share.channelId, share, now)
-    if (message === undefined) {
+    const { channelId, jobId } = share
+    const sequenceNumber = this.#client.submit(channelId, share, now, out)
+    if (sequenceNumber === undefined) {
       tally.tooLate++
       return
     }
     tally.submitted++
     channel.sent(share)
     if (channel.unacknowledged !== undefined) {
-      const { channelId, jobId, sequenceNumber } = message
       const [userIdentity, hash] = [this.#userIdentity, hashOf(work, share)]
       channel.unacknowledged.set(sequenceNumber, { userIdentity, channelId, sequenceNumber, jobId, hash })
     }
-    this.#send(message)
+    this.#sendAll()
   }
 
   /** Sends a bad share of this kind. Returns false if none can be made. */
@@ -143,6 +152,11 @@ export class Member {
   /** Called when the connection has ended. */
   close(): void {
     for (const channel of this.#channels.values()) this.#forget(channel)
+  }
+
+  /** Encodes what the client has put into the outbox. */
+  #sendAll(): void {
+    for (const message of out.takeMessages()) this.#send(message)
   }
 
   #send(message: Mining.ToServer): void {
@@ -251,7 +265,7 @@ const MIN_EXTRANONCE_SIZE = 4
 const isBad = (share: PendingShare): share is PendingBadShare => "bad" in share
 
 /** The header's hash, 64 hex digits in display order. */
-const hashOf = (work: Work, { extranonce, nonce, ntime, version }: FoundShare): string => {
+const hashOf = (work: ChannelWork, { extranonce, nonce, ntime, version }: FoundShare): string => {
   const root = work._tag === "StandardWork" ? work.merkleRoot : merkleRootOf(check, work, extranonce)
   check.hash(version, work.prevHash, root, ntime, work.nbits, nonce)
   return Buffer.from(check.digest.toReversed()).toString("hex")

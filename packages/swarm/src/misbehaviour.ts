@@ -1,5 +1,5 @@
 /** Bad shares, which an honest miner does not send. */
-import type { PendingShare, Work } from "@sluice/channels"
+import type { PendingShare, ChannelWork } from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "@sluice/miner"
 
@@ -28,7 +28,7 @@ export interface PendingBadShare extends PendingShare {
 
 /** The part of a channel that bad shares are made from. */
 export interface ShareSource {
-  readonly work: Work | undefined
+  readonly work: ChannelWork | undefined
   readonly lastSent: FoundShare | undefined
   /** The last share of the block before. */
   readonly lastOfBlockBefore: FoundShare | undefined

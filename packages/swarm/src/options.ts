@@ -1,6 +1,6 @@
 /** Options of a swarm. */
 import { Mining } from "@sluice/protocol"
-import type { ReconnectingOptions, ServerAddress, Setup } from "@sluice/transport"
+import type { ClientSetup, ReconnectingOptions, ServerAddress } from "@sluice/transport"
 import { Effect, Schema } from "effect"
 import { HONEST, type Misbehaviour } from "./misbehaviour.ts"
 
@@ -68,11 +68,11 @@ export const planOf = (options: SwarmOptions): SwarmPlan => ({
 })
 
 /**
- * The options of the setup. A connection with one standard channel acts as a device and sets REQUIRES_STANDARD_JOBS. With
- * more channels it acts as a proxy, and gets jobs for the group of its standard channels.
+ * The setup of a connection. One with one standard channel acts as a device and sets REQUIRES_STANDARD_JOBS. With more channels
+ * it acts as a proxy, and gets jobs for the group of its standard channels.
  */
-export const setupOf = (options: SwarmOptions): Setup.ClientOptions => ({
-  flags: requiresStandardJobs(planOf(options)) ? Mining.REQUIRES_STANDARD_JOBS : 0
+export const setupOf = (plan: SwarmPlan): ClientSetup => ({
+  flags: requiresStandardJobs(plan) ? Mining.REQUIRES_STANDARD_JOBS : 0
 })
 
 export const requiresStandardJobs = ({ channels, kind }: SwarmPlan): boolean => kind === "standard" && channels === 1

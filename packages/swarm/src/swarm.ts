@@ -3,7 +3,7 @@
  * rate. This file is the shell that connects the pure machines (crowd.ts, member.ts) with sockets and the clock.
  */
 import type { Mining } from "@sluice/protocol"
-import { type Connection, MiningDialer, reconnecting, type ServerAddress, type Setup } from "@sluice/transport"
+import { type Connection, MiningDialer, reconnecting, type ServerAddress } from "@sluice/transport"
 import {
   Clock,
   Context,
@@ -38,9 +38,6 @@ export class Swarm extends Context.Service<
   /** Keeps all connections open while the layer lives: connects again after each loss. */
   static readonly layer = (options: SwarmOptions): Layer.Layer<Swarm, SwarmOptionError, MiningDialer> =>
     Layer.effect(Swarm, make(options))
-
-  /** The options of `Setup.client(MiningDialer, ...)` for this swarm: its flags. */
-  static readonly setup = (options: SwarmOptions): Setup.ClientOptions => setupOf(options)
 }
 
 /** The interval at which the crowd searches and submits shares. */
@@ -56,6 +53,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
   const plan = planOf(options)
   yield* checkPlan(plan)
   const dialer = yield* MiningDialer
+  const setup = setupOf(plan)
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
@@ -133,7 +131,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
 
   const dial = Effect.fnUntraced(function* (server: ServerAddress) {
     const from = now()
-    const connection = yield* Effect.tapError(dialer.dial(server), (error) => note(tally.failed, error))
+    const connection = yield* Effect.tapError(dialer.dial(server, setup), (error) => note(tally.failed, error))
     tally.connect.record(now() - from)
     return connection
   })

@@ -11,7 +11,7 @@ const options: SwarmOptions = {
 }
 
 const swarm = Swarm.layer(options).pipe(
-  Layer.provide(Setup.client(MiningDialer, Swarm.setup(options))),
+  Layer.provide(Setup.client(MiningDialer)),
   Layer.provide(Security.dialer()),
   Layer.provide(Tcp.dialer)
 )

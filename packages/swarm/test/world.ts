@@ -13,7 +13,7 @@ export const poolOptions: Partial<PoolOptions> = { policy: { sharesPerMinute: 60
 export const world = (options: Omit<SwarmOptions, "server">, pool: Partial<PoolOptions> = {}) => {
   const all: SwarmOptions = { server: SERVER, sharesPerMinute: 60, nominalHashRate: 8, ...options }
   return Swarm.layer(all).pipe(
-    Layer.provide(Setup.client(MiningDialer, Swarm.setup(all))),
+    Layer.provide(Setup.client(MiningDialer)),
     Layer.provideMerge(memoryWorld({ ...poolOptions, ...pool })),
     Layer.provide(Logger.layer([]))
   )

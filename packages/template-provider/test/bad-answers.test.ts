@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type BlockTemplate, NodeBadAnswer } from "@sluice/node"
 import { hex } from "@scure/base"
-import { Effect, PubSub } from "effect"
+import { Effect, PubSub, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateMachine, TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -40,7 +40,7 @@ describe("a machine that gets an answer with", () => {
       const answer = (template: BlockTemplate) => machine.onAnswer(template, machine.beginRequest(), NOW)
       answer(templateAt(HEIGHT))
       const room = { coinbaseOutputMaxAdditionalSize: 0, coinbaseOutputMaxAdditionalSigops: 0 }
-      machine.onConstraints("a", room, NOW)
+      Result.getOrThrow(machine.onConstraints("a", room, NOW))
       machine.ahead("a")
       const { current } = machine
       assert.throws(() => answer(templateAt(HEIGHT + 1, changes)), said)

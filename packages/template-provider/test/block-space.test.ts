@@ -4,7 +4,10 @@ import { merkleRootFromPath } from "@sluice/bitcoin"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { hex } from "@scure/base"
 import { Schema } from "effect"
-import { BlockSpace, type CoinbaseConstraints, NodeTemplate, reservedWeight } from "../src/index.ts"
+import { reservedWeight } from "../src/coinbase-constraints.ts"
+import { BlockSpace } from "../src/provider/templates/block-space.ts"
+import { NodeTemplate } from "../src/provider/templates/node-template.ts"
+import { type CoinbaseConstraints } from "../src/index.ts"
 import { SUBSIDY, templateOf } from "./templates.ts"
 
 const constraints = (size = 0, sigops = 0): CoinbaseConstraints => ({

@@ -6,14 +6,15 @@ import { hex } from "@scure/base"
 import { type Device, Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, PubSub, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { subsidyBehind } from "../src/provider/templates/next-block.ts"
 import {
   type NextBlockHeader,
-  subsidyBehind,
   TemplateProvider,
   type TemplateProviderEvent,
   type TemplateProviderOptions
 } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
+import { dialerWith } from "@sluice/testing/bound-setup"
 import { solve } from "@sluice/testing/solution"
 import { connect } from "./test-client.ts"
 import { RECORDED, SUBSIDY, templateAt } from "./templates.ts"
@@ -25,7 +26,7 @@ const layer = (options?: TemplateProviderOptions, device: Partial<Device> = { ve
       Layer.provide(Plain.listener),
       Layer.provideMerge(FakeNode.layer)
     ),
-    Setup.client(TemplateDialer, { device }).pipe(Layer.provide(Plain.dialer))
+    dialerWith(TemplateDialer, { device }).pipe(Layer.provide(Plain.dialer))
   ).pipe(Layer.provide(Memory.network()), Layer.provide(Logger.layer([])))
 
 /** A height at which the recorded subsidy is right, and no change of the difficulty near. */

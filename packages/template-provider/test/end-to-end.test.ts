@@ -64,10 +64,10 @@ describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () 
 
       const client = TemplateClient.layer({
         servers: [{ ...address, security: { _tag: "noise", authorityKey: publicKey } }],
-        constraints: { coinbaseOutputMaxAdditionalSize: 43, coinbaseOutputMaxAdditionalSigops: 0 },
         reconnecting: { firstDelay: 50, maxDelay: 100 }
       }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
       const source = Context.get(yield* build(client), TemplateSource)
+      yield* source.constrain({ coinbaseOutputMaxAdditionalSize: 43, coinbaseOutputMaxAdditionalSigops: 0 })
       yield* Context.get(devNode, DevNode).addMadeUpTransactions(3)
       yield* mine(source, 5)
       assert.strictEqual(yield* tipHeight, 5)

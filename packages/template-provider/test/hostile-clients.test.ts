@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { TemplateDistribution } from "@sluice/protocol"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { type CoinbaseConstraints, TemplateMachine, TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -78,7 +78,7 @@ describe("clients that all want another room for their coinbase", () => {
     const ids = new Set<bigint>()
     for (let leftOut = 0; leftOut <= 900; leftOut++) {
       const size = leftOut === 0 ? 0 : (2_000 - 1_168 + leftOut * 1_000) / 4
-      const { templateId } = newTemplate(machine.onConstraints(leftOut, constraints(size), NOW))
+      const { templateId } = newTemplate(Result.getOrThrow(machine.onConstraints(leftOut, constraints(size), NOW)))
       ids.add(templateId)
       const answer = decode(machine.onRequest(templateId))
       assert.strictEqual(answer._tag, "RequestTransactionData.Success")
@@ -94,10 +94,10 @@ describe("clients that all want another room for their coinbase", () => {
 describe("clients that change their minds all the time", () => {
   it("do not make others' templates go, whose blocks are not lost", () => {
     const machine = machineOf(templateOf(RECORDED.transactions))
-    const template = newTemplate(machine.onConstraints("honest", constraints(0), NOW))
+    const template = newTemplate(Result.getOrThrow(machine.onConstraints("honest", constraints(0), NOW)))
     for (let client = 0; client < 12; client++) {
       for (let change = 0; change < 1_000; change++) {
-        machine.onConstraints(client, constraints(change % 2), NOW)
+        Result.getOrThrow(machine.onConstraints(client, constraints(change % 2), NOW))
         machine.ahead(client)
       }
     }
@@ -109,7 +109,7 @@ describe("clients that change their minds all the time", () => {
     const change = (client: string, address: string, changes: number) => {
       let frames: ReadonlyArray<Uint8Array> = []
       for (let size = 0; size < changes; size++) {
-        frames = machine.onConstraints(client, constraints(size), NOW, address)
+        frames = Result.getOrThrow(machine.onConstraints(client, constraints(size), NOW, address))
         ahead.set(client, machine.ahead(client) ?? ahead.get(client)!)
       }
       return newTemplate(frames)
@@ -134,13 +134,13 @@ describe("clients that change their minds all the time", () => {
 
   it("are told the right previous hash of a template that was let go", () => {
     const machine = machineOf(templateAt(2_400_000), true)
-    machine.onConstraints("first", constraints(0), NOW)
+    Result.getOrThrow(machine.onConstraints("first", constraints(0), NOW))
     machine.ahead("first")
     const held = ["victim", ...Array.from({ length: 3_000 }, (_, index) => index)]
     for (const client of held) {
-      machine.onConstraints(client, constraints(0), NOW)
+      Result.getOrThrow(machine.onConstraints(client, constraints(0), NOW))
       machine.ahead(client)
-      machine.onConstraints(client, constraints(1), NOW)
+      Result.getOrThrow(machine.onConstraints(client, constraints(1), NOW))
       machine.ahead(client)
     }
     const { bits, height, mintime, previousblockhash } = templateAt(2_400_000)

@@ -6,6 +6,7 @@ import { Plain, type ServerAddress, Setup, Tcp, TemplateDialer, TemplateListener
 import { Context, Effect, Layer, Logger } from "effect"
 import { TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
+import { dialerWith } from "@sluice/testing/bound-setup"
 import { solve } from "@sluice/testing/solution"
 import { connect } from "./test-client.ts"
 import { RECORDED, templateAt, templateOf } from "./templates.ts"
@@ -20,7 +21,7 @@ const serve = Effect.fnUntraced(function* <Node>(node: Layer.Layer<Node>) {
         Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
         Layer.provide(node as Layer.Layer<Layer.Success<typeof FakeNode.layer>>)
       ),
-      Setup.client(TemplateDialer, { device: { vendor: "Some pool" } }).pipe(
+      dialerWith(TemplateDialer, { device: { vendor: "Some pool" } }).pipe(
         Layer.provide(Plain.dialer),
         Layer.provide(Tcp.dialer)
       )

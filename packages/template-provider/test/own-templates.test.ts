@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { NodeTemplate, Template } from "../src/index.ts"
-import { Owner, OwnTemplates } from "../src/own-templates.ts"
+import { NodeTemplate, Template } from "../src/provider/templates/node-template.ts"
+import { Owner, OwnTemplates } from "../src/provider/templates/own-templates.ts"
 import { templateAt } from "./templates.ts"
 
 const node = new NodeTemplate(templateAt(100), 0)

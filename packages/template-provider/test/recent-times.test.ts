@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { RecentTimes } from "../src/recent-times.ts"
+import { RecentTimes } from "../src/provider/node/recent-times.ts"
 
 const Times = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffffffff }))).check(
   Schema.isMaxLength(30)

@@ -4,12 +4,12 @@ import type { BlockTemplate } from "@sluice/node"
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { hex } from "@scure/base"
 import { RawTx, Script, Transaction } from "@scure/btc-signer"
-import { Schema } from "effect"
+import { Schema, Result } from "effect"
+import { reservedWeight } from "../src/coinbase-constraints.ts"
 import {
   type Answered,
   type CoinbaseConstraints,
   fitsBlock,
-  reservedWeight,
   TemplateMachine,
   type TemplateMachineOptions,
   TemplateProtocolError
@@ -86,7 +86,7 @@ const solve = (template: TemplateDistribution.NewTemplate, coinbaseTx = coinbase
 describe("a template", () => {
   it("says what the node said, in the protocol's types", () => {
     const machine = machineWith(RECORDED)
-    const [template, prevHash] = decode(machine.onConstraints("a", constraints(), NOW))
+    const [template, prevHash] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     assert.deepStrictEqual(
       { ...newTemplate(template), merklePath: [] },
       {
@@ -119,7 +119,7 @@ describe("a template", () => {
   it("has a height that a library reads from the coinbase prefix", () => {
     for (const height of [1, 16, 17, 128, 840_000]) {
       const machine = machineWith(templateAt(height))
-      const [template] = decode(machine.onConstraints("a", constraints(), NOW))
+      const [template] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
       const [first] = Script.decode(newTemplate(template).coinbasePrefix)
       const number =
         typeof first === "number" ? first : Number(BigInt(`0x${hex.encode((first as Uint8Array).toReversed())}`))
@@ -130,16 +130,16 @@ describe("a template", () => {
   it("commits to the witnesses as the node does where the node does not say how", () => {
     const { default_witness_commitment: commitment, ...template } = RECORDED
     const machine = machineWith(template)
-    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     assert.strictEqual(hex.encode(newTemplate(message).coinbaseTxOutputs.subarray(9)), commitment)
   })
 
   it("starts the header's time at the node's clock, moved on, and never below the median time past", () => {
     const late = machineWith(RECORDED)
-    const [, prevHash] = decode(late.onConstraints("a", constraints(), NOW + 9_999))
+    const [, prevHash] = decode(Result.getOrThrow(late.onConstraints("a", constraints(), NOW + 9_999)))
     assert.strictEqual((prevHash as TemplateDistribution.SetNewPrevHash).headerTimestamp, RECORDED.curtime + 9)
     const early = machineWith({ ...RECORDED, mintime: RECORDED.curtime + 60 })
-    const [, least] = decode(early.onConstraints("a", constraints(), NOW))
+    const [, least] = decode(Result.getOrThrow(early.onConstraints("a", constraints(), NOW)))
     assert.strictEqual((least as TemplateDistribution.SetNewPrevHash).headerTimestamp, RECORDED.curtime + 60)
   })
 })
@@ -147,7 +147,11 @@ describe("a template", () => {
 describe("a new block", () => {
   it("gives every client a future template and then the SetNewPrevHash that names it", () => {
     const machine = machineWith()
-    assert.deepStrictEqual(machine.onConstraints("early", constraints(), NOW), [], "the node has not answered yet")
+    assert.deepStrictEqual(
+      Result.getOrThrow(machine.onConstraints("early", constraints(), NOW)),
+      [],
+      "the node has not answered yet"
+    )
     const first = machine.onAnswer(templateAt(100), machine.beginRequest(), NOW)
     assert.strictEqual(first.change, "tip")
     assert.deepStrictEqual(
@@ -155,7 +159,7 @@ describe("a new block", () => {
       ["NewTemplate", "SetNewPrevHash"]
     )
 
-    const [joined] = decode(machine.onConstraints("late", constraints(), NOW))
+    const [joined] = decode(Result.getOrThrow(machine.onConstraints("late", constraints(), NOW)))
     assert.strictEqual(newTemplate(joined).templateId, 5_000n, "equal constraints share a template")
     const second = machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
     for (const client of ["early", "late"]) {
@@ -201,7 +205,7 @@ describe("better fees", () => {
 
   const after = (ms: number, template: BlockTemplate) => {
     const machine = machineWith(templateAt(100))
-    machine.onConstraints("a", constraints(), NOW)
+    Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     return machine.onAnswer(template, machine.beginRequest(), NOW + ms)
   }
 
@@ -232,7 +236,7 @@ describe("a node that was away", () => {
 
   it("may have lost transactions: what it has now goes out at once, with lower fees too", () => {
     const machine = machineWith(templateAt(100))
-    machine.onConstraints("a", constraints(), NOW)
+    Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     const fewer = templateAt(100, { ...others, coinbasevalue: RECORDED.coinbasevalue - 500 })
     const answer = (template: BlockTemplate) => machine.onAnswer(template, machine.beginRequest(), NOW + 1)
     assert.strictEqual(answer(fewer).change, "none")
@@ -256,7 +260,7 @@ describe("a template held ahead", () => {
 
   it("is sent again behind every fourth template, because a miner may hold only the last few jobs", () => {
     const machine = machineWith(templateAt(HEIGHT), { emptyTemplates: true, intervalMs: 0 })
-    machine.onConstraints("a", constraints(), NOW)
+    Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     const ahead = () => decode([machine.ahead("a")].filter((frame) => frame !== undefined)).map(newTemplate)
     const [held] = ahead()
     const better = (round: number) =>
@@ -298,7 +302,7 @@ describe("room for the coinbase", () => {
       const weight = left.reduce((sum, transaction) => sum + transaction.weight, 0)
       const template = { ...templateOf(transactions), weightlimit: 2_000 + weight }
       const machine = machineWith(template)
-      const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+      const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
       const { coinbaseTxOutputs, coinbaseTxValueRemaining, merklePath } = newTemplate(message)
       assert.strictEqual(coinbaseTxValueRemaining, BigInt(SUBSIDY + left.reduce((sum, { fee }) => sum + fee, 0)))
       const coinbase = sha256(new Uint8Array([kept]))
@@ -315,7 +319,7 @@ describe("room for the coinbase", () => {
     const template = { ...templateOf(RECORDED.transactions), sigoplimit: 16 }
     const machine = machineWith(template)
     const count = (sigops: number, client: string) => {
-      const [message] = decode(machine.onConstraints(client, constraints(0, sigops), NOW))
+      const [message] = decode(Result.getOrThrow(machine.onConstraints(client, constraints(0, sigops), NOW)))
       const answer = requested(machine, newTemplate(message).templateId)
       return (answer as TemplateDistribution.RequestTransactionDataSuccess).transactionList.length
     }
@@ -329,7 +333,7 @@ describe("room for the coinbase", () => {
   it("makes different templates for clients of different needs, and one for all of the same", () => {
     const machine = machineWith({ ...RECORDED, weightlimit: 6_500 })
     const ids = [0, 100, 400, 208].map((size) => {
-      const [message] = decode(machine.onConstraints(`client ${size}`, constraints(size), NOW))
+      const [message] = decode(Result.getOrThrow(machine.onConstraints(`client ${size}`, constraints(size), NOW)))
       return newTemplate(message).templateId
     })
     assert.deepStrictEqual(ids, [5_000n, 5_000n, 5_001n, 5_000n])
@@ -338,27 +342,38 @@ describe("room for the coinbase", () => {
   it("is refused when no block has it", () => {
     const machine = machineWith(RECORDED)
     for (const impossible of [constraints(1_000_000), constraints(0xffffffff)]) {
-      assert.throws(() => machine.onConstraints("a", impossible, NOW), TemplateProtocolError, /4000000 weight units/)
+      assert.throws(
+        () => Result.getOrThrow(machine.onConstraints("a", impossible, NOW)),
+        TemplateProtocolError,
+        /4000000 weight units/
+      )
     }
-    assert.throws(() => machineWith().onConstraints("a", constraints(0xffffffff), NOW), TemplateProtocolError)
+    assert.throws(
+      () => Result.getOrThrow(machineWith().onConstraints("a", constraints(0xffffffff), NOW)),
+      TemplateProtocolError
+    )
   })
 
   it("can be changed, and the numbers still only grow", () => {
     const machine = machineWith({ ...RECORDED, weightlimit: 6_500 })
     const ids = [0, 400, 0, 400].map((size) => {
-      const [template, prevHash] = decode(machine.onConstraints("a", constraints(size), NOW))
+      const [template, prevHash] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(size), NOW)))
       assert.strictEqual(prevHash?._tag, "SetNewPrevHash")
       return newTemplate(template).templateId
     })
     assert.deepStrictEqual(ids, [5_000n, 5_001n, 5_002n, 5_003n])
-    assert.deepStrictEqual(machine.onConstraints("a", constraints(400), NOW), [], "the same once more is no change")
+    assert.deepStrictEqual(
+      Result.getOrThrow(machine.onConstraints("a", constraints(400), NOW)),
+      [],
+      "the same once more is no change"
+    )
   })
 })
 
 describe("RequestTransactionData", () => {
   it("is answered with the transactions, witness and all, and the commitment", () => {
     const machine = machineWith(RECORDED)
-    machine.onConstraints("a", constraints(), NOW)
+    Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     const answer = requested(machine, 5_000n) as TemplateDistribution.RequestTransactionDataSuccess
     assert.strictEqual(answer._tag, "RequestTransactionData.Success")
     assert.deepStrictEqual(
@@ -377,7 +392,7 @@ describe("RequestTransactionData", () => {
 
   it("is answered with an error for a template of an earlier block, or of none", () => {
     const machine = machineWith(templateAt(100))
-    machine.onConstraints("a", constraints(), NOW)
+    Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
     const code = (id: bigint) => (requested(machine, id) as TemplateDistribution.RequestTransactionDataError).errorCode
     assert.strictEqual(code(5_000n), "stale-template-id")
@@ -403,7 +418,7 @@ describe("a solution", () => {
   it("makes the block that a library reads back, whose root, commitment and hash fit", () => {
     const template = { ...templateAt(100), weightlimit: 5_800 }
     const machine = machineWith(template)
-    const [message] = decode(machine.onConstraints("a", constraints(400), NOW))
+    const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(400), NOW)))
     const { outcome, solution } = firstBlock(machine, newTemplate(message))
     const block = hex.decode(outcome.block)
     const header = block.subarray(0, 80)
@@ -430,7 +445,7 @@ describe("a solution", () => {
 
   it("is given out once at a tip", () => {
     const machine = machineWith(templateAt(100))
-    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     const { outcome, solution } = firstBlock(machine, newTemplate(message))
     assert.deepStrictEqual(machine.onSolution(solution), {
       _tag: "Refused",
@@ -442,7 +457,7 @@ describe("a solution", () => {
 
   it("counts for a template of an earlier block as long as that is kept", () => {
     const machine = machineWith(templateAt(100))
-    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     for (let height = 101; height < 104; height++) machine.onAnswer(templateAt(height), machine.beginRequest(), NOW)
     assert.strictEqual(firstBlock(machine, newTemplate(message)).outcome.height, 100)
     machine.onAnswer(templateAt(104), machine.beginRequest(), NOW)
@@ -454,14 +469,14 @@ describe("a solution", () => {
 
   it("that misses the target is refused here, with its hash", () => {
     const machine = machineWith(RECORDED)
-    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     const outcome = machine.onSolution(solve(newTemplate(message)))
     assert.strictEqual(outcome._tag === "Refused" && outcome.reason._tag, "HighHash")
   })
 
   it("without its witness is made whole", () => {
     const machine = machineWith(templateAt(100))
-    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     const whole = coinbaseFor(newTemplate(message))
     const stripped = RawTx.encode({ ...RawTx.decode(whole), segwitFlag: false, witnesses: [] })
     for (let nonce = 0; nonce < 200; nonce++) {
@@ -473,7 +488,7 @@ describe("a solution", () => {
 
   it.prop("of any bytes for a coinbase fails in a typed way", [Schema.Uint8Array], ([bytes]) => {
     const machine = machineWith(RECORDED)
-    const [message] = decode(machine.onConstraints("a", constraints(), NOW))
+    const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     const outcome = machine.onSolution(solve(newTemplate(message), bytes))
     assert.include(["BadCoinbase", "HighHash"], outcome._tag === "Refused" ? outcome.reason._tag : "Block")
   })
@@ -485,7 +500,7 @@ describe("memory", () => {
     for (let height = 2; height < 40; height++) machine.onAnswer(templateAt(height), machine.beginRequest(), NOW)
     assert.strictEqual(machine.retainedCount, 4)
     const tight = machineWith(templateAt(1), { maxRetainedBytes: 1 })
-    tight.onConstraints("a", constraints(), NOW)
+    Result.getOrThrow(tight.onConstraints("a", constraints(), NOW))
     const answered = tight.onAnswer(templateAt(2), tight.beginRequest(), NOW)
     assert.strictEqual(tight.retainedCount, 1, "the current one stays whatever its size")
     assert.strictEqual(received(answered, "a").length, 2)
@@ -513,7 +528,7 @@ describe("memory", () => {
 
   it("forgets a client that is gone", () => {
     const machine = machineWith(templateAt(1))
-    machine.onConstraints("a", constraints(), NOW)
+    Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     machine.remove("a", NOW)
     assert.strictEqual(machine.clientCount, 0)
     assert.deepStrictEqual(machine.onAnswer(templateAt(2), machine.beginRequest(), NOW).deliveries, [])

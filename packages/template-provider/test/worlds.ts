@@ -1,6 +1,7 @@
 /** A template provider over a node, and a dialer to it, on a network in memory. */
 import type { NodeNotifications, NodeRpc } from "@sluice/node"
 import { type Device, Memory, Plain, Setup, TemplateDialer, TemplateListener } from "@sluice/transport"
+import { dialerWith } from "@sluice/testing/bound-setup"
 import { Layer, Logger } from "effect"
 import { TemplateProvider, type TemplateProviderOptions } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -24,7 +25,7 @@ export const providerOver = <Node, E>(
       Layer.provide(Plain.listener),
       Layer.provideMerge(node)
     ),
-    Setup.client(TemplateDialer, device === undefined ? {} : { device }).pipe(Layer.provide(Plain.dialer))
+    dialerWith(TemplateDialer, device === undefined ? {} : { device }).pipe(Layer.provide(Plain.dialer))
   ).pipe(
     Layer.provide(Memory.network(network)),
     Layer.provide(

@@ -7,6 +7,7 @@ import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { Standing } from "./duplex.ts"
 import type { Endpoint, ServerAddress } from "./endpoint.ts"
 import type { ConnectionError, DialError, ListenError } from "./error.ts"
+import type { ClientSetup, Device, ServerSetup } from "./setup-options.ts"
 
 export interface Connection<In, Out> {
   /** What the peer sends: one array of messages for each read of the socket. It never ends but by a failure. */
@@ -29,26 +30,26 @@ export interface Connection<In, Out> {
   readonly standing?: Standing | undefined
 }
 
-/** The device information of SetupConnection. */
-export interface Device {
-  readonly vendor: string
-  readonly hardwareVersion: string
-  readonly firmware: string
-  readonly deviceId: string
-}
-
 export interface ConnectionListener<In, Out> {
   readonly address: Endpoint
-  /** Runs the handler for each connection in a fiber and a Scope of its own; a handler's failure ends it alone. */
-  readonly run: <E, R>(
-    handler: (connection: Connection<In, Out>) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+  /**
+   * Runs the handler for each connection in a fiber and a Scope of its own; a handler's failure ends that connection only.
+   * `accepted` is what `accept` of the setup returned as `with`. Its type is inferred when the parameters of `accept` have types.
+   */
+  readonly run: <E, R, A = undefined, AcceptError = never, AcceptServices = never>(
+    handler: (connection: Connection<In, Out>, accepted: NoInfer<A>) => Effect.Effect<void, E, R>,
+    setup?: ServerSetup<A, AcceptError, AcceptServices>
+  ) => Effect.Effect<never, ListenError, Exclude<R | AcceptServices, Scope.Scope>>
   /** As `Listener.stopAccepting`. */
   readonly stopAccepting: Effect.Effect<void>
 }
 
 export interface ConnectionDialer<In, Out> {
-  readonly dial: (server: ServerAddress) => Effect.Effect<Connection<In, Out>, DialError | ConnectionError, Scope.Scope>
+  /** Connects and agrees on the setup; closing the Scope closes the connection. */
+  readonly dial: (
+    server: ServerAddress,
+    setup?: ClientSetup
+  ) => Effect.Effect<Connection<In, Out>, DialError | ConnectionError, Scope.Scope>
 }
 
 export class MiningListener extends Context.Service<

@@ -122,15 +122,7 @@ export const overFrames = <In, Out>(options: {
     isReadonlyArrayNonEmpty(encoded) ? frames.write(encoded) : Effect.void
   return {
     receive: Stream.fromPull(Effect.succeed(pull)),
-    send: (messages) =>
-      Effect.suspend(() => {
-        try {
-          return sendFrames(messages.map((message) => outgoing.encode(message)))
-        } catch (error) {
-          if (error instanceof EncodeError) return Effect.fail(error)
-          throw error
-        }
-      }),
+    send: (messages) => Effect.suspend(() => writeMessages(frames, outgoing, messages)),
     sendFrames,
     setup: {
       ...setup,
@@ -140,6 +132,21 @@ export const overFrames = <In, Out>(options: {
     },
     remote: frames.remote,
     standing: frames.standing
+  }
+}
+
+/** Encodes the messages and sends them in one write. */
+export const writeMessages = <M>(
+  frames: FrameDuplex,
+  direction: Direction<M>,
+  messages: ReadonlyArray<M>
+): Effect.Effect<void, EncodeError | TransportError> => {
+  try {
+    const encoded = messages.map((message) => direction.encode(message))
+    return isReadonlyArrayNonEmpty(encoded) ? frames.write(encoded) : Effect.void
+  } catch (error) {
+    if (error instanceof EncodeError) return Effect.fail(error)
+    throw error
   }
 }
 

@@ -19,14 +19,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { Endpoint } from "./endpoint.ts"
 import type { ConnectionError } from "./error.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
-import { MissingExtensions, SetupError, SetupTimeout, TooManySetupMessages } from "./setup-error.ts"
-
-export interface ExtensionOptions {
-  /** Extensions to use where the other end supports them too; none. */
-  readonly extensions?: ReadonlyArray<Extension>
-  /** Those, by their numbers, without which there is to be no connection; none. */
-  readonly requiredExtensions?: ReadonlyArray<number>
-}
+import { MissingExtensions, SetupError, TooManySetupMessages } from "./setup-error.ts"
 
 /** More requests than this on one connection are no negotiation: the specification knows of one, and one more try. */
 const MAX_REQUESTS = 8
@@ -34,17 +27,27 @@ const MAX_REQUESTS = 8
 /** Other messages than the answer that a client puts aside while it waits. */
 const MAX_EARLY = 64
 
-/** A protocol as it is spoken with these extensions, made once for each set of them. */
+/**
+ * Gives the protocol that two ends speak with these extensions, made once for each set of them. Two extensions of one id can
+ * differ, so the cache is by object; an entry lives as long as its extensions.
+ */
 export const makeSpoken = <ToServer, ToClient>(protocol: ProtocolOf<ToServer, ToClient>) => {
-  const made = new Map<string, ProtocolOf<ToServer, ToClient>>()
+  const none: Spoken<ToServer, ToClient> = { protocol: undefined, and: new WeakMap() }
   return (extensions: ReadonlyArray<Extension>): ProtocolOf<ToServer, ToClient> => {
-    const key = idsOf(extensions)
-      .toSorted((a, b) => a - b)
-      .join()
-    const found = made.get(key) ?? Protocol.negotiated(protocol, extensions)
-    made.set(key, found)
-    return found
+    let spoken = none
+    for (const extension of extensions.toSorted((a, b) => a.id - b.id)) {
+      const found = spoken.and.get(extension) ?? { protocol: undefined, and: new WeakMap() }
+      spoken.and.set(extension, found)
+      spoken = found
+    }
+    return (spoken.protocol ??= Protocol.negotiated(protocol, extensions))
   }
+}
+
+interface Spoken<ToServer, ToClient> {
+  protocol: ProtocolOf<ToServer, ToClient> | undefined
+  /** The same with one more extension, whose id is higher. */
+  readonly and: WeakMap<Extension, Spoken<ToServer, ToClient>>
 }
 
 export const idsOf = (extensions: ReadonlyArray<Extension>): ReadonlyArray<number> => extensions.map(({ id }) => id)
@@ -58,9 +61,9 @@ export class ServerNegotiation {
   private readonly required: ReadonlyArray<number>
   private readonly remote: Endpoint
 
-  constructor({ extensions = [], requiredExtensions = [] }: ExtensionOptions, remote: Endpoint) {
-    this.supported = extensions
-    this.required = requiredExtensions
+  constructor(supported: ReadonlyArray<Extension>, required: ReadonlyArray<number>, remote: Endpoint) {
+    this.supported = supported
+    this.required = required
     this.remote = remote
   }
 
@@ -103,33 +106,23 @@ export const missingExtensions = ({ missing }: ServerNegotiation, remote: Endpoi
 
 /**
  * Waits until the client has asked for the extensions that the server requires, and answers; gives the frames that came
- * behind. Any other message, or none within the time limit, ends the connection.
+ * behind. Any other message ends the connection.
  */
-export const awaitRequired = Effect.fnUntraced(function* (options: {
-  readonly frames: FrameDuplex
-  readonly negotiation: ServerNegotiation
-  readonly early: ReadonlyArray<Frame>
-  readonly timeout: Duration.Duration
-}): Effect.fn.Return<ReadonlyArray<Frame>, ConnectionError> {
-  const { frames, negotiation, timeout } = options
-  const { remote } = frames
-  const fail = (reason: SetupError["reason"]) => Effect.fail(new SetupError({ remote, reason }))
-  const wait = Effect.gen(function* () {
-    let batch = options.early
-    while (true) {
-      for (const [index, frame] of batch.entries()) {
-        const answer = yield* caught(() => negotiation.answer(frame))
-        if (answer === undefined) return yield* missingExtensions(negotiation, remote)
-        yield* frames.write([answer])
-        if (negotiation.missing.length === 0) return batch.slice(index + 1)
-      }
-      batch = yield* frames.pull
+export const awaitRequired = Effect.fnUntraced(function* (
+  frames: FrameDuplex,
+  negotiation: ServerNegotiation,
+  early: ReadonlyArray<Frame>
+): Effect.fn.Return<ReadonlyArray<Frame>, ConnectionError> {
+  let batch = early
+  while (true) {
+    for (const [index, frame] of batch.entries()) {
+      const answer = yield* caught(() => negotiation.answer(frame))
+      if (answer === undefined) return yield* missingExtensions(negotiation, frames.remote)
+      yield* frames.write([answer])
+      if (negotiation.missing.length === 0) return batch.slice(index + 1)
     }
-  })
-  return yield* Effect.timeoutOrElse(wait, {
-    duration: timeout,
-    orElse: () => fail(new SetupTimeout({ seconds: Duration.toSeconds(timeout) }))
-  })
+    batch = yield* frames.pull
+  }
 })
 
 /** What a client knows when it has asked. */

@@ -5,10 +5,19 @@ import { Endpoint, formatEndpoint } from "./endpoint.ts"
 
 const error = <Self>(name: string) => Schema.TaggedError<Self>(`sluice/transport/${name}`)
 
-/** The peer did not finish its part of the setup in time. */
-export class SetupTimeout extends error<SetupTimeout>("SetupTimeout")("SetupTimeout", { seconds: Schema.Finite }) {
+/** The setup was not finished in time. */
+export class SetupTimeout extends error<SetupTimeout>("SetupTimeout")("SetupTimeout", {
+  seconds: Schema.Finite,
+  /** The step that was not done, as a sentence. */
+  missing: Schema.Literals([
+    "the client sent no SetupConnection",
+    "the server did not decide whether to accept the client",
+    "the client did not ask for the extensions that the server requires",
+    "the server did not answer SetupConnection"
+  ])
+}) {
   override get message(): string {
-    return `nothing came for ${this.seconds} s`
+    return `${this.missing} within ${this.seconds} s`
   }
 }
 
@@ -55,12 +64,15 @@ export class UnsupportedFlags extends error<UnsupportedFlags>("UnsupportedFlags"
   }
 }
 
-/** A check of our own refused the client. */
+/** `accept` of the server refused the client. */
 export class RefusedClient extends error<RefusedClient>("RefusedClient")("RefusedClient", {
-  errorCode: Schema.String
+  errorCode: Schema.String,
+  /** The flags that SetupConnection.Error named, U32. */
+  flags: Schema.Int
 }) {
   override get message(): string {
-    return `the client was refused: ${this.errorCode}`
+    // A proxy passes on the code of its upstream, which may be any text.
+    return `the client was refused with "${printable(this.errorCode)}"${becauseOf(this.flags)}`
   }
 }
 
@@ -71,9 +83,8 @@ export class RefusedByServer extends error<RefusedByServer>("RefusedByServer")("
   errorCode: Schema.String
 }) {
   override get message(): string {
-    const flags = this.flags === 0 ? "" : `, because of flags 0x${this.flags.toString(16)}`
-    // What would break or forge a line in a log is replaced: the server may send anything.
-    return `the server refused with "${printable(this.errorCode)}"${flags}`
+    // The server may send any text: characters that would break or forge a line of a log are replaced.
+    return `the server refused with "${printable(this.errorCode)}"${becauseOf(this.flags)}`
   }
 }
 
@@ -105,6 +116,8 @@ export class RepeatedSetup extends error<RepeatedSetup>("RepeatedSetup")("Repeat
     return `a message of the setup, type 0x${this.messageType.toString(16)}, came on a connection that is set up already`
   }
 }
+
+const becauseOf = (flags: number): string => (flags === 0 ? "" : `, because of flags 0x${flags.toString(16)}`)
 
 /** The ends did not agree in SetupConnection (specification, section 3.6). */
 export class SetupError extends error<SetupError>("SetupError")("SetupError", {

@@ -1,25 +1,22 @@
 /**
- * SetupConnection, both ends (specification, section 3.6): from the floor of frames to connections that are typed by their
- * protocol.
+ * SetupConnection, both ends (specification, section 3.6): from frames to connections that are typed by their protocol.
  *
- *     Setup.server(MiningListener, { supportedFlags: Mining.REQUIRES_STANDARD_JOBS })
- *     Setup.client(MiningDialer, { device: { vendor: "...", ... }, extensions: [WorkerIdentity.extension] })
- *
- * Extensions are negotiated next (negotiation.ts), and the connection then speaks the protocol with those of both ends.
+ * The layers know the protocol and the limits; each `run` and `dial` says what its role supports and requires
+ * (setup-options.ts). Extensions are negotiated next (negotiation.ts), and the connection then speaks the protocol with the
+ * extensions of both ends.
  */
 import { Common, type Direction, DecodeError, ErrorCode, Frame, type Protocol } from "@sluice/protocol"
 import { Clock, type Context, Duration, Effect, Layer, type Scope } from "effect"
 import packageJson from "../package.json" with { type: "json" }
-import type { Connection, ConnectionDialer, ConnectionListener, Device } from "./connection.ts"
+import type { Connection, ConnectionDialer, ConnectionListener } from "./connection.ts"
 import { type Endpoint, formatEndpoint, type ServerAddress } from "./endpoint.ts"
 import type { ConnectionError } from "./error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
-import { type MessageLimits, overFrames } from "./message-stream.ts"
+import { type MessageLimits, overFrames, writeMessages } from "./message-stream.ts"
 import {
   ask,
   type Asked,
   awaitRequired,
-  type ExtensionOptions,
   idsOf,
   makeSpoken,
   missingExtensions,
@@ -37,28 +34,19 @@ import {
   UnsupportedProtocol,
   VersionMismatch
 } from "./setup-error.ts"
+import { type Accepted, type ClientSetup, type Device, type ServerSetup, SetupRefusal } from "./setup-options.ts"
 
-export interface ServerOptions extends ExtensionOptions, MessageLimits {
-  /** Those flags of a client (SetupConnection) that can be met, U32; none. A client that sets others is refused. */
-  readonly supportedFlags?: number
-  /** The flags that clients are told (SetupConnection.Success), U32; none. */
-  readonly flags?: number
-  /** A last word on a client that is right in all else: an error code refuses it. */
-  readonly check?: (client: Common.SetupConnection, remote: Endpoint) => string | undefined
-  /** How long a client may take to send SetupConnection; 10 seconds. */
+export interface ServerOptions extends MessageLimits {
+  /** How long the setup of a connection may take, `accept` and required extensions included. Default 10 seconds. */
   readonly setupTimeout?: Duration.Input
 }
 
-export interface ClientOptions extends ExtensionOptions, MessageLimits {
-  /** What is asked of the server (SetupConnection), U32; nothing. */
-  readonly flags?: number
-  /** What the server is told of this client. */
-  readonly device?: Partial<Device>
-  /** How long the server may take to answer; 10 seconds. */
+export interface ClientOptions extends MessageLimits {
+  /** How long the server may take to answer SetupConnection. Default 10 seconds. */
   readonly setupTimeout?: Duration.Input
   /**
-   * How long to wait for the server's word on extensions before going on without any; five times what the answer to
-   * SetupConnection took, at least 1 second, at most the `setupTimeout`.
+   * How long the client waits for the answer to its request for extensions before it goes on without any. Default five times
+   * what the answer to SetupConnection took, at least 1 second and at most the `setupTimeout`.
    */
   readonly extensionsTimeout?: Duration.Input
 }
@@ -85,8 +73,19 @@ export const server = <Self, In, Out>(
     service as unknown as Context.Key<Self, ConnectionListener<In, Out>>,
     Effect.gen(function* (): Effect.fn.Return<ConnectionListener<In, Out>, never, FrameListener | Scope.Scope> {
       const { address, run, stopAccepting } = yield* FrameListener
-      const accept = makeAccept(service.protocol, options, yield* makeNotices())
-      return { address, run: (handler) => run((frames) => Effect.flatMap(accept(frames), handler)), stopAccepting }
+      const { protocol } = service
+      const environment = { protocol, options, spoken: makeSpoken(protocol), notices: yield* makeNotices() }
+
+      return {
+        address,
+        run: (handler, setup = {}) => {
+          const accept = makeAccept(environment, setup)
+          return run((frames) =>
+            Effect.flatMap(accept(frames), ({ connection, accepted }) => handler(connection, accepted))
+          )
+        },
+        stopAccepting
+      }
     })
   )
 
@@ -99,17 +98,27 @@ export const client = <Self, In, Out>(
     service as unknown as Context.Key<Self, ConnectionDialer<In, Out>>,
     Effect.map(FrameDialer, ({ dial }): ConnectionDialer<In, Out> => {
       const request = makeRequest(service.protocol, options)
-      return { dial: (server) => Effect.flatMap(dial(server), (frames) => request(frames, server)) }
+      return { dial: (server, setup = {}) => Effect.flatMap(dial(server), (frames) => request(frames, server, setup)) }
     })
   )
 
-/** The server's part: one SetupConnection comes, Success or Error goes. */
-const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions, notices: Notices) => {
-  const { supportedFlags = 0, flags = 0, check } = options
-  const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
-  const spoken = makeSpoken(protocol)
+/** What all connections of a server's layer share. */
+interface ServerEnvironment<In, Out> {
+  readonly protocol: Protocol<In, Out>
+  readonly options: ServerOptions
+  readonly spoken: ReturnType<typeof makeSpoken<In, Out>>
+  readonly notices: Notices
+}
 
-  const judge = (client: Common.SetupConnection, remote: Endpoint): Refusal | undefined => {
+/** The server's part: it receives one SetupConnection and sends Success or Error. */
+const makeAccept = <In, Out, A, E, R>(
+  { notices, options, protocol, spoken }: ServerEnvironment<In, Out>,
+  setup: ServerSetup<A, E, R>
+) => {
+  const { accept, flags = 0, supportedFlags = 0 } = setup
+  const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
+
+  const judge = (client: Common.SetupConnection): Refusal | undefined => {
     const { minVersion, maxVersion } = client
     if (client.protocol !== protocol.id) {
       const reason = new UnsupportedProtocol({ requested: client.protocol, served: protocol.id })
@@ -124,32 +133,50 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
       const reason = new UnsupportedFlags({ flags: unsupported })
       return { flags: unsupported, errorCode: ErrorCode.setup.unsupportedFeatureFlags, reason }
     }
-    const errorCode = check?.(client, remote)
-    if (errorCode !== undefined) return { flags: 0, errorCode, reason: new RefusedClient({ errorCode }) }
     return undefined
   }
 
-  return Effect.fn("Setup.accept")(function* (
-    frames: FrameDuplex
-  ): Effect.fn.Return<Connection<In, Out>, ConnectionError> {
+  const refuse = (frames: FrameDuplex, { errorCode, flags, reason }: Refusal) =>
+    Effect.andThen(
+      writeMessages(frames, Common.setup.toClient, [{ _tag: "SetupConnection.Error", flags, errorCode }]),
+      Effect.fail(new SetupError({ remote: frames.remote, reason }))
+    )
+
+  const decide = (frames: FrameDuplex, client: Common.SetupConnection) => {
+    if (accept === undefined) return Effect.succeed<Accepted<A>>({})
+    return Effect.catchIf(
+      accept(client, frames.remote),
+      (error) => error instanceof SetupRefusal,
+      ({ errorCode, flags }) => refuse(frames, { errorCode, flags, reason: new RefusedClient({ errorCode, flags }) })
+    )
+  }
+
+  return Effect.fn("Setup.accept")(function* (frames: FrameDuplex) {
     const { remote } = frames
-    const [first, ...early] = yield* firstFrames(frames, timeout)
-    const client = yield* decodeFirst(Common.setup.toServer, first, "SetupConnection (0x0)", remote)
-    const refusal = judge(client, remote)
-    if (refusal !== undefined) {
-      const { errorCode, flags, reason } = refusal
-      yield* frames.write([
-        Common.SetupConnectionError.codec.encode({ _tag: "SetupConnection.Error", flags, errorCode })
+    let missing: SetupTimeout["missing"] = "the client sent no SetupConnection"
+    const agree = Effect.gen(function* () {
+      const [first, ...early] = yield* frames.pull
+      const client = yield* decodeFirst(Common.setup.toServer, first, "SetupConnection (0x0)", remote)
+      const refusal = judge(client)
+      if (refusal !== undefined) return yield* refuse(frames, refusal)
+      missing = "the server did not decide whether to accept the client"
+      const accepted = yield* decide(frames, client)
+      const usedVersion = Common.PROTOCOL_VERSION
+      yield* writeMessages(frames, Common.setup.toClient, [
+        { _tag: "SetupConnection.Success", usedVersion, flags: accepted.flags ?? flags }
       ])
-      return yield* new SetupError({ remote, reason })
-    }
-    const usedVersion = Common.PROTOCOL_VERSION
-    yield* frames.write([
-      Common.SetupConnectionSuccess.codec.encode({ _tag: "SetupConnection.Success", usedVersion, flags })
-    ])
+      missing = "the client did not ask for the extensions that the server requires"
+      const { extensions = setup.extensions ?? [] } = accepted
+      const negotiation = new ServerNegotiation(extensions, setup.requiredExtensions ?? [], remote)
+      const behind = negotiation.missing.length === 0 ? early : yield* awaitRequired(frames, negotiation, early)
+      return { client, accepted: accepted.with, negotiation, usedVersion, early: behind }
+    })
+    const { accepted, client, early, negotiation, usedVersion } = yield* Effect.timeoutOrElse(agree, {
+      duration: timeout,
+      orElse: () => failWith(frames, new SetupTimeout({ seconds: Duration.toSeconds(timeout), missing }))
+    })
     const { deviceId, firmware, hardwareVersion, vendor } = client
-    const negotiation = new ServerNegotiation(options, remote)
-    return overFrames<In, Out>({
+    const connection = overFrames<In, Out>({
       frames,
       speak: () => {
         // A client may ask again, but not for less than what is required.
@@ -159,21 +186,21 @@ const makeAccept = <In, Out>(protocol: Protocol<In, Out>, options: ServerOptions
       },
       answer: (frame) => negotiation.answer(frame),
       setup: { version: usedVersion, flags: client.flags, device: { vendor, hardwareVersion, firmware, deviceId } },
-      early: negotiation.missing.length === 0 ? early : yield* awaitRequired({ frames, negotiation, early, timeout }),
+      early,
       limits: options,
       onSlowDown: Effect.suspend(() => {
         const line = `${formatEndpoint(remote)} sends too many messages of unknown types and is read from more slowly`
         return notices.note("too_many_unknown", line, "Warn")
       })
     })
+    // Without `with`, `A` is undefined.
+    return { connection, accepted: accepted as A }
   })
 }
 
-/** The client's part: SetupConnection goes, Success or Error comes. */
+/** The client's part: it sends SetupConnection and receives Success or Error. */
 const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOptions) => {
-  const { extensions = [], flags = 0, requiredExtensions = [] } = options
   const spoken = makeSpoken(protocol)
-  const device: Device = { ...SOFTWARE, ...options.device }
   const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
   const expected = "SetupConnection.Success (0x1) or SetupConnection.Error (0x2)"
   const waitFor = (tookMs: number): Duration.Duration =>
@@ -183,12 +210,15 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
 
   return Effect.fn("Setup.request")(function* (
     frames: FrameDuplex,
-    server: ServerAddress
+    server: ServerAddress,
+    setup: ClientSetup
   ): Effect.fn.Return<Connection<In, Out>, ConnectionError, Scope.Scope> {
     const { remote } = frames
+    const { extensions = [], flags = 0, requiredExtensions = [] } = setup
+    const device: Device = { ...SOFTWARE, ...setup.device }
     const begun = yield* Clock.currentTimeMillis
-    yield* frames.write([
-      Common.SetupConnection.codec.encode({
+    yield* writeMessages(frames, Common.setup.toServer, [
+      {
         _tag: "SetupConnection",
         protocol: protocol.id,
         minVersion: Common.PROTOCOL_VERSION,
@@ -197,18 +227,23 @@ const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOption
         endpointHost: server.host,
         endpointPort: server.port,
         ...device
-      })
+      }
     ])
-    const [first, ...early] = yield* firstFrames(frames, timeout)
+    const [first, ...early] = yield* Effect.timeoutOrElse(frames.pull, {
+      duration: timeout,
+      orElse: () => {
+        const missing = "the server did not answer SetupConnection"
+        return failWith(frames, new SetupTimeout({ seconds: Duration.toSeconds(timeout), missing }))
+      }
+    })
     const answer = yield* decodeFirst(Common.setup.toClient, first, expected, remote)
     if (answer._tag === "SetupConnection.Error") {
       const { errorCode, flags } = answer
-      return yield* new SetupError({ remote, reason: new RefusedByServer({ errorCode, flags }) })
+      return yield* failWith(frames, new RefusedByServer({ errorCode, flags }))
     }
     const { usedVersion } = answer
     if (usedVersion !== Common.PROTOCOL_VERSION) {
-      const reason = new VersionMismatch({ minVersion: usedVersion, maxVersion: usedVersion })
-      return yield* new SetupError({ remote, reason })
+      return yield* failWith(frames, new VersionMismatch({ minVersion: usedVersion, maxVersion: usedVersion }))
     }
     const took = (yield* Clock.currentTimeMillis) - begun
     const asked: Asked =
@@ -243,14 +278,8 @@ interface Refusal {
   readonly reason: SetupError["reason"]
 }
 
-const firstFrames = (frames: FrameDuplex, timeout: Duration.Duration) =>
-  Effect.timeoutOrElse(frames.pull, {
-    duration: timeout,
-    orElse: () => {
-      const reason = new SetupTimeout({ seconds: Duration.toSeconds(timeout) })
-      return Effect.fail(new SetupError({ remote: frames.remote, reason }))
-    }
-  })
+const failWith = (frames: FrameDuplex, reason: SetupError["reason"]): Effect.Effect<never, SetupError> =>
+  Effect.fail(new SetupError({ remote: frames.remote, reason }))
 
 const decodeFirst = <M>(
   direction: Direction<M>,

@@ -11,10 +11,10 @@ import {
   MiningListener,
   Noise,
   Plain,
-  Setup,
   TemplateDialer,
   TemplateListener
 } from "@sluice/transport"
+import { dialerWith, listenerWith } from "@sluice/testing/bound-setup"
 import { Arbitrary, Context, Effect, Layer, Queue, Stream } from "effect"
 import { authorityKey, noise, plain, responder, strangerKey } from "./fixture.ts"
 
@@ -75,8 +75,8 @@ describe.each(protocols.flatMap((one) => securities.map((how) => ({ ...one, ...h
         Effect.scoped,
         Effect.provide(
           Layer.merge(
-            Setup.server(listener as never, { supportedFlags: 7, extensions: [WorkerIdentity.extension] }),
-            Setup.client(dialer as never, { flags: 1, extensions: [WorkerIdentity.extension] })
+            listenerWith(listener as never, { supportedFlags: 7, extensions: [WorkerIdentity.extension] }),
+            dialerWith(dialer as never, { flags: 1, extensions: [WorkerIdentity.extension] })
           ).pipe(Layer.provide(layer), Layer.provide(Memory.network(network))) as Layer.Layer<unknown>
         )
       )
@@ -103,7 +103,7 @@ describe("what ends a connection", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(
-        Layer.merge(Setup.server(MiningListener, { supportedFlags: 1 }), Setup.client(MiningDialer, { flags })).pipe(
+        Layer.merge(listenerWith(MiningListener, { supportedFlags: 1 }), dialerWith(MiningDialer, { flags })).pipe(
           Layer.provide(Layer.merge(responder(), Noise.initiator())),
           Layer.provide(Memory.network(network))
         )

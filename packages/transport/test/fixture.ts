@@ -1,7 +1,9 @@
 /** What tests of several files need: an authority, layers over a network in memory, and a log that can be read. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import type { Mining } from "@sluice/protocol"
+import { dialerWith, listenerWith } from "@sluice/testing/bound-setup"
 import {
+  type ClientSetup,
   type Connection,
   type ConnectionError,
   Memory,
@@ -9,7 +11,8 @@ import {
   MiningListener,
   Noise,
   type ServerAddress,
-  Setup
+  type ServerSetup,
+  type Setup
 } from "@sluice/transport"
 import { Deferred, Effect, Layer, Logger, References, Result, type Scope } from "effect"
 
@@ -35,9 +38,12 @@ export const noiseOverMemory = (
   options: Noise.ResponderOptions & Noise.InitiatorOptions = {}
 ) => Layer.merge(responder(options), Noise.initiator(options)).pipe(Layer.provideMerge(Memory.network(network)))
 
-/** Mining over Noise in memory, both ends. */
-export const mining = (server: Setup.ServerOptions = {}, client: Setup.ClientOptions = {}) =>
-  Layer.merge(Setup.server(MiningListener, server), Setup.client(MiningDialer, client)).pipe(
+/** Mining over Noise in memory, both ends, with these setups. */
+export const mining = (
+  server: ServerSetup & Setup.ServerOptions = {},
+  client: ClientSetup & Setup.ClientOptions = {}
+) =>
+  Layer.merge(listenerWith(MiningListener, server, server), dialerWith(MiningDialer, client, client)).pipe(
     Layer.provideMerge(noiseOverMemory())
   )
 

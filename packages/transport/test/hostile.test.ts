@@ -225,7 +225,7 @@ const attacks: ReadonlyArray<
       const { duplex } = yield* handshake(address)
       yield* untilEnded(duplex)
     }),
-    /Info .* ended: SetupConnection with .*: nothing came for 0.5 s/
+    /Info .* ended: SetupConnection with .*: the client sent no SetupConnection within 0.5 s/
   ]
 ]
 

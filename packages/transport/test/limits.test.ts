@@ -127,7 +127,7 @@ const attacks: ReadonlyArray<Attack> = [
         Array.from(SETUP, (byte) => Uint8Array.of(byte)),
         20
       ),
-    reason: /SetupConnection with .*: nothing came for 0.2 s$/
+    reason: /SetupConnection with .*: the client sent no SetupConnection within 0.2 s$/
   },
   {
     name: "requests, and takes none of the answers",
@@ -188,7 +188,8 @@ describe("limits that are set for Noise", () => {
       yield* Effect.gen(function* () {
         const { address, run } = yield* MiningListener
         yield* Effect.forkScoped(run((connection) => Stream.runDrain(connection.receive)))
-        const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
+        const device = { deviceId: "x".repeat(100) }
+        const client = yield* (yield* MiningDialer).dial({ ...address, security: noise }, { device })
         const error = yield* Effect.flip(Stream.runDrain(client.receive))
         assert.strictEqual(error._tag, "TransportError")
       }).pipe(
@@ -200,10 +201,7 @@ describe("limits that are set for Noise", () => {
               Layer.provide(CertificateAuthority.layer({ secretKey })),
               Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
             ),
-            Setup.client(MiningDialer, { device: { deviceId: "x".repeat(100) } }).pipe(
-              Layer.provide(Noise.initiator()),
-              Layer.provide(Tcp.dialer)
-            )
+            Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
           ).pipe(Layer.provideMerge(logTo(lines)))
         )
       )

@@ -21,10 +21,11 @@ import {
   FrameListener,
   MiningDialer,
   MiningListener,
-  Setup
+  type ServerSetup
 } from "@sluice/transport"
 import { Context, Deferred, Effect, Fiber, Layer, Metric, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { listenerWith } from "@sluice/testing/bound-setup"
 import { setupFrame } from "@sluice/testing/setup-frame"
 import { connectMining, logTo, mining, noise, noiseOverMemory, type ServerConnection } from "./fixture.ts"
 
@@ -180,8 +181,8 @@ describe("a server", () => {
     const batch = yield* frames.pull
     return batch.map((frame) => negotiation.toClient.decode(frame) ?? Mining.protocol.toClient.decode(frame))
   })
-  const serverOnly = (options: Setup.ServerOptions) =>
-    Setup.server(MiningListener, options).pipe(Layer.provideMerge(noiseOverMemory()))
+  const serverOnly = (setup: ServerSetup) =>
+    listenerWith(MiningListener, setup).pipe(Layer.provideMerge(noiseOverMemory()))
 
   it.effect("answers a request with what it supports of it, before the messages behind it", () =>
     Effect.gen(function* () {
@@ -336,7 +337,7 @@ describe("a server", () => {
       yield* Effect.yieldNow
       assert.strictEqual((yield* Metric.value(discardedMessages)).count - before, 2)
     }).pipe(
-      Effect.provide(Setup.server(FanListener, { extensions: [fans] }).pipe(Layer.provideMerge(noiseOverMemory())))
+      Effect.provide(listenerWith(FanListener, { extensions: [fans] }).pipe(Layer.provideMerge(noiseOverMemory())))
     )
   )
 })

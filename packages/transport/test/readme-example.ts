@@ -11,10 +11,7 @@ const server = Setup.server(MiningListener).pipe(
   Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
 )
 
-const client = Setup.client(MiningDialer, { device: { vendor: "README" } }).pipe(
-  Layer.provide(Noise.initiator()),
-  Layer.provide(Tcp.dialer)
-)
+const client = Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
 
 const program = Effect.gen(function* () {
   const { address, run } = yield* MiningListener

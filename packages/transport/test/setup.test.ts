@@ -8,12 +8,15 @@ import {
   FrameListener,
   MiningDialer,
   MiningListener,
+  SetupRefusal,
+  type ServerSetup,
   Setup,
   TemplateDialer,
   TemplateListener
 } from "@sluice/transport"
 import { Effect, Fiber, Layer, Metric, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { listenerWith } from "@sluice/testing/bound-setup"
 import packageJson from "../package.json" with { type: "json" }
 import { connectMining, logTo, mining, noise, noiseOverMemory } from "./fixture.ts"
 
@@ -68,8 +71,8 @@ const answerOf = Effect.fnUntraced(function* (
   return Common.setup.toClient.decode(first)
 })
 
-const serverOnly = (options: Setup.ServerOptions = {}) =>
-  Setup.server(MiningListener, options).pipe(Layer.provideMerge(noiseOverMemory()))
+const serverOnly = (setup: ServerSetup = {}) =>
+  listenerWith(MiningListener, setup).pipe(Layer.provideMerge(noiseOverMemory()))
 
 describe("Setup, the server", () => {
   it.effect("agrees with a client, and knows what it said of itself", () =>
@@ -124,7 +127,7 @@ describe("Setup, the server", () => {
     ["only earlier versions", { minVersion: 0, maxVersion: 1 }, "protocol-version-mismatch", 0],
     ["a version range that is upside down", { minVersion: 9, maxVersion: 1 }, "protocol-version-mismatch", 0],
     ["features that are not supported", { flags: 0xffffffff }, "unsupported-feature-flags", 0xfffffffa],
-    ["what a check of ours refuses", { firmware: "bad" }, "missing-declare-tx-data-flag", 0]
+    ["what `accept` refuses", { firmware: "bad" }, "missing-declare-tx-data-flag", 0]
   ] as const)("refuses %s with an error code, and closes", ([, change, errorCode, flags]) =>
     Effect.gen(function* () {
       const lines: Array<string> = []
@@ -138,7 +141,10 @@ describe("Setup, the server", () => {
         Effect.provide(
           serverOnly({
             supportedFlags: 0b101,
-            check: ({ firmware }) => (firmware === "bad" ? "missing-declare-tx-data-flag" : undefined)
+            accept: ({ firmware }) =>
+              firmware === "bad"
+                ? Effect.fail(new SetupRefusal({ errorCode: "missing-declare-tx-data-flag" }))
+                : Effect.succeed({})
           }).pipe(Layer.provideMerge(logTo(lines)))
         )
       )
@@ -265,7 +271,7 @@ describe("Setup, the client", () => {
     Effect.gen(function* () {
       const dialing = yield* Effect.forkChild(errorOf(dialServer()))
       yield* TestClock.adjust("10 seconds")
-      assert.include((yield* Fiber.join(dialing)).message, "nothing came for 10 s")
+      assert.include((yield* Fiber.join(dialing)).message, "the server did not answer SetupConnection within 10 s")
     }).pipe(Effect.provide(client))
   )
 })

@@ -1,6 +1,6 @@
 /** Kinds of value of Stratum V2 and Bitcoin, decoded by the packages that define them. */
+import { payoutScript } from "@sluice/mining-server"
 import * as AuthorityKey from "@sluice/noise/authority-key"
-import { payoutScript } from "@sluice/pool"
 import { parseEndpoint, parseServerAddress, type ServerAddress } from "@sluice/transport"
 import { Result } from "effect"
 import { withoutUserinfo } from "./userinfo.ts"

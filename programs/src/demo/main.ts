@@ -76,12 +76,11 @@ const pool = (authority: AuthorityKey.KeyPair) =>
         policy: { sharesPerMinute: 60 }
       }
       return Pool.layer(options).pipe(
-        Layer.provide(Setup.server(MiningListener, Pool.setup(options))),
+        Layer.provide(Setup.server(MiningListener)),
         Layer.provide(noiseServer(authority)),
         Layer.provide(
           TemplateClient.layer({
-            servers: [serverAt(provider.address, authority)],
-            constraints: Pool.constraints(options)
+            servers: [serverAt(provider.address, authority)]
           })
         ),
         Layer.provide(Setup.client(TemplateDialer)),
@@ -102,7 +101,7 @@ const miner = (authority: AuthorityKey.KeyPair, channel: "standard" | "extended"
         hashRateInterval: "2 seconds"
       }
       return Miner.layer(options).pipe(
-        Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+        Layer.provide(Setup.client(MiningDialer)),
         Layer.provide([noiseClient, DeviceDialer.layer.pipe(Layer.provide(Tcp.dialer))]),
         Layer.provide(HashThreads.layer({ threads: 1 }))
       )

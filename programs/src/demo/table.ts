@@ -1,6 +1,6 @@
 /** The state of the demo as lines of text. */
 import type { MinerStats } from "@sluice/miner"
-import type { PoolStats } from "@sluice/pool"
+import type { PoolStats } from "@sluice/mining-server"
 import type { TemplateProviderStats } from "@sluice/template-provider"
 import { columns } from "../output/columns.ts"
 import type { MinerName } from "./event.ts"

@@ -20,7 +20,7 @@ export const miner = program({
     return mine(config.json).pipe(
       Effect.provide(
         Miner.layer(options).pipe(
-          Layer.provide(Setup.client(MiningDialer, Miner.setup(options))),
+          Layer.provide(Setup.client(MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(DeviceDialer.layer),
           Layer.provide(Tcp.dialer),

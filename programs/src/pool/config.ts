@@ -1,9 +1,16 @@
 /** The configuration of `sluice pool`. */
 import { coinbaseTags } from "@sluice/bitcoin"
 import { checkCoinbaseRoom, defaultExtranonceLayout, Server } from "@sluice/channels"
-import { defaultTrafficLimits, leastSharesPerSecond, Pool, poolDefaults, type PoolOptions } from "@sluice/pool"
+import {
+  defaultMiningServerOptions,
+  defaultTrafficLimits,
+  leastSharesPerSecond,
+  payoutOf,
+  Templates
+} from "@sluice/mining-server"
+import type { PoolOptions } from "@sluice/pool"
 import { defaultMaxConnections } from "@sluice/transport"
-import { Duration, Schema, Struct } from "effect"
+import { Duration, Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
@@ -45,7 +52,7 @@ const fields = Schema.Struct({
   coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
     description: "The pool's name in the blocks that it finds.",
     option: "tag",
-    default: poolDefaults.tag
+    default: Templates.DEFAULT_TAG
   }),
   sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
     description: "Shares a minute that the difficulty of each channel aims at.",
@@ -73,7 +80,7 @@ const fields = Schema.Struct({
   upstreamTimeout: defaulted(whole("SECONDS", 0, 604_800), {
     description:
       "The time without a template provider after which miners are sent away. Until then they mine the last job. 0 means never.",
-    default: Duration.toSeconds(poolDefaults.upstreamTimeout)
+    default: Duration.toSeconds(defaultMiningServerOptions.upstreamTimeout)
   }),
   reconnectTo: optional(reconnectTarget, {
     description:
@@ -96,7 +103,7 @@ const fields = Schema.Struct({
   }),
   maxChannelsInAll: defaulted(whole("N", 1, 16_000_000), {
     description: "The most open channels of all connections together. A channel takes some kilobytes of memory.",
-    default: poolDefaults.maxChannelsInAll
+    default: defaultMiningServerOptions.maxChannelsInAll
   }),
   maxChannelsPerAddress: optional(whole("N", 1, 16_000_000), {
     description:
@@ -146,14 +153,12 @@ export const optionsOf = (config: typeof fields.Type): PoolOptions => {
 }
 
 /** A check: all outputs can be paid. */
-const canPay = Schema.makeFilter((config: typeof fields.Type) => {
-  try {
-    Pool.constraints(optionsOf(config))
-    return undefined
-  } catch (error) {
-    return `coinbase-address, coinbase-outputs, solo-fee: ${(error as Error).message}`
-  }
-})
+const canPay = Schema.makeFilter((config: typeof fields.Type) =>
+  Result.match(payoutOf(optionsOf(config)), {
+    onFailure: ({ message }) => `coinbase-address, coinbase-outputs, solo-fee: ${message.replace(/^\w+: /, "")}`,
+    onSuccess: () => undefined
+  })
+)
 
 /** A check: the limit on shares leaves room for the difficulty to follow a miner. */
 const sharesFit = Schema.makeFilter(({ maxSharesPerSecond, sharesPerMinute }: typeof fields.Type) => {
@@ -166,13 +171,9 @@ const sharesFit = Schema.makeFilter(({ maxSharesPerSecond, sharesPerMinute }: ty
 
 /** A check: the tag fits into the coinbase beside the longest height of a template and the pool's extranonce. */
 const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
-  try {
-    const extranonceSize = defaultExtranonceLayout.fullSize + RUN_BYTES
-    checkCoinbaseRoom({ tags: coinbaseTags(coinbaseTag, ""), extranonceSize })
-    return undefined
-  } catch (error) {
-    return `coinbase-tag: ${(error as Error).message}`
-  }
+  const extranonceSize = defaultExtranonceLayout.fullSize + RUN_BYTES
+  const room = checkCoinbaseRoom({ tags: coinbaseTags(coinbaseTag, ""), extranonceSize })
+  return Result.isSuccess(room) ? undefined : `coinbase-tag: ${room.failure.message}`
 })
 
 /** Bytes of the extranonce before the channels' part. They differ at each start of the pool. */

@@ -1,6 +1,7 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import { Server } from "@sluice/channels"
-import { JobIds, minerPayout, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { JobIds, minerPayout, openShareLog, type MiningServerEvent } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import {
   formatEndpoint,
@@ -25,16 +26,16 @@ export const pool = program({
   ...PoolConfig,
   description: summaries.pool,
   run: Effect.fnUntraced(function* (config) {
-    const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
-    const options: PoolOptions = { ...optionsOf(config), ...(onShares === undefined ? {} : { onShares }) }
+    const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
+    const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     return yield* Layer.merge(logEvents(withShares, options), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
-        Setup.server(MiningListener, Pool.setup(options)).pipe(
+        Setup.server(MiningListener).pipe(
           Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
         ),
-        TemplateClient.layer({ servers: config.templateProvider, constraints: Pool.constraints(options) }).pipe(
+        TemplateClient.layer({ servers: config.templateProvider }).pipe(
           Layer.provide(Setup.client(TemplateDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
@@ -63,7 +64,7 @@ const logEvents = (withShares: boolean, options: PoolOptions) =>
     Effect.gen(function* () {
       const { events } = yield* Pool
       const { note } = yield* makeNotices()
-      const log = (batch: ReadonlyArray<PoolEvent>): Effect.Effect<void> =>
+      const log = (batch: ReadonlyArray<MiningServerEvent>): Effect.Effect<void> =>
         Effect.forEach(
           withShares ? batch : batch.filter((event) => event._tag !== "ShareAccepted" && event._tag !== "ShareRefused"),
           (event) => logEvent(event, note, options),
@@ -73,7 +74,7 @@ const logEvents = (withShares: boolean, options: PoolOptions) =>
     })
   )
 
-const logEvent = (event: PoolEvent, note: Notices["note"], options: PoolOptions): Effect.Effect<void> => {
+const logEvent = (event: MiningServerEvent, note: Notices["note"], options: PoolOptions): Effect.Effect<void> => {
   switch (event._tag) {
     case "ConnectionOpened":
       return note(event._tag, `${formatEndpoint(event.remote)} connected: ${event.device.vendor || "unknown device"}`)

@@ -2,7 +2,8 @@
  * Serves a pool's statistics as JSON beside its metrics: `/stats`, `/users` and `/users/NAME`. Miners choose their names. In a
  * path, a name is the bytes that the miner sent, percent-encoded.
  */
-import { type Page, type Pool, PoolStats, UserStats, UsersPage, UserWithChannels } from "@sluice/pool"
+import { type Pool } from "@sluice/pool"
+import { type Page, PoolStats, UserStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
 import { printable, readText } from "@sluice/protocol"
 import { Effect, Option, Result, Schema } from "effect"
 import { HttpServerResponse, ProblemDetails } from "effect/http"

@@ -30,7 +30,7 @@ export const swarm = program({
         ...(onAcknowledged === undefined ? {} : { onAcknowledged })
       }
       const layer = Swarm.layer(options).pipe(
-        Layer.provide(Setup.client(MiningDialer, Swarm.setup(options))),
+        Layer.provide(Setup.client(MiningDialer)),
         Layer.provide(Security.dialer()),
         Layer.provide([Tcp.dialerWith({ localAddresses }), layerCurve])
       )

@@ -4,7 +4,7 @@ import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import { HashRateMeter, hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
-import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
+import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 import { MerkleRoots } from "./merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { ShareSet } from "./share-set.ts"
@@ -83,8 +83,9 @@ export class Channel {
   /** The previous hash in force when it was opened, and the min_ntime that it was told with it. */
   readonly #firstEpoch: number
   readonly #firstNtime: number
-  /** Of the network, when the target was chosen last. */
+  /** Of the network and of the source, when the target was chosen last. */
   #nbits: number | undefined
+  #submitTarget: Uint8Array | undefined
   /** Oldest first; the last one is the target sent last. */
   readonly #targets: Array<TargetPeriod>
   /** Oldest first; the last one is for the jobs to come. */
@@ -259,9 +260,9 @@ export class Channel {
     return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
   }
 
-  /** Whether the network's difficulty has changed since the target was chosen. */
-  isOutdated(jobs: Jobs): boolean {
-    return this.#nbits !== jobs.prevHash?.nbits
+  /** Whether the network's difficulty, or the source's, has changed since the target was chosen. */
+  isOutdated({ currentActive, prevHash }: Jobs): boolean {
+    return this.#nbits !== prevHash?.nbits || this.#submitTarget !== currentActive?.submitTarget
   }
 
   /** Takes the target that the hash rate asks for. `undefined` if it is the one in force already. */
@@ -345,17 +346,22 @@ export class Channel {
   }
 
   /**
-   * The target for the hash rate, in the bounds of both ends. Where the channel finds fewer than `MAX_BLOCKS_PER_SECOND`,
-   * it is not harder than the network's: on a development chain a miner would otherwise keep blocks to itself.
+   * The target for the hash rate, in the bounds of both ends. Where the channel finds fewer than
+   * `MAX_SOURCE_SHARES_PER_SECOND`, it is not harder than the easiest target at which the source wants shares (the network's,
+   * or a harder or easier one of an upstream server): a miner would otherwise keep such shares to itself.
    */
-  #wantedTarget(jobs: Jobs): Uint8Array {
+  #wantedTarget({ currentActive, prevHash }: Jobs): Uint8Array {
     const { hashRate } = this.vardiff
     const forRate = hashRateToTarget(hashRate, this.#policy.sharesPerMinute)
     const wanted = forRate < MIN_TARGET ? MIN_TARGET : forRate
-    const network = jobs.prevHash === undefined ? 0n : u256FromBytes(jobs.prevHash.target)
-    const hashesPerBlock = Number(MAX_TARGET / (network + 1n))
-    const chosen = network > wanted && hashRate / hashesPerBlock <= MAX_BLOCKS_PER_SECOND ? network : wanted
-    this.#nbits = jobs.prevHash?.nbits
+    const submitTarget = currentActive?.submitTarget
+    const network = prevHash === undefined ? 0n : u256FromBytes(prevHash.target)
+    const source = submitTarget === undefined ? 0n : u256FromBytes(submitTarget)
+    const easiest = source > network ? source : network
+    const hashesEach = Number(MAX_TARGET / (easiest + 1n))
+    const chosen = easiest > wanted && hashRate / hashesEach <= MAX_SOURCE_SHARES_PER_SECOND ? easiest : wanted
+    this.#nbits = prevHash?.nbits
+    this.#submitTarget = submitTarget
     return u256ToBytes(chosen > this.maxTarget ? this.maxTarget : chosen)
   }
 }
@@ -365,8 +371,8 @@ const MAX_PAST_LEASES = 4
 
 /** A job of so many times the difficulty replaces an easier one for good, and does not wait for the next template. */
 export const REPLACING_FACTOR = 2
-/** Of one channel, on a chain whose blocks are easier than its shares; regtest's would be a flood. */
-const MAX_BLOCKS_PER_SECOND = 10
+/** Of one channel, where blocks or the source's shares are easier than its own; regtest's blocks would be a flood. */
+const MAX_SOURCE_SHARES_PER_SECOND = 10
 
 /**
  * The hardest target a channel can have: 2^53 times difficulty 1, a hundred times what the network has in 2026. Sums of

@@ -8,11 +8,11 @@
  */
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import type { Job } from "../job.ts"
+import type { Job } from "../jobs/job.ts"
 import type { Channel } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
-import type { Jobs } from "./jobs.ts"
-import type { ShareJudge } from "./share.ts"
+import type { Jobs } from "../jobs/jobs.ts"
+import type { ShareValidator } from "./share-validator.ts"
 import { ShareAllowance } from "./share-allowance.ts"
 
 /** What it takes to make the coinbases of a channel. */
@@ -68,11 +68,11 @@ export class LateBlocks {
     return true
   }
 
-  /** The block that a refused share is, if it is one that was not found before; the judge has its hash then. */
+  /** The block that a refused share is, if it is one that was not found before; the validator has its hash then. */
   find(
     share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended,
     channel: Channel | undefined,
-    { jobs, judge }: { readonly jobs: Jobs; readonly judge: ShareJudge },
+    { jobs, validator }: { readonly jobs: Jobs; readonly validator: ShareValidator },
     open: number,
     now: number
   ): LateBlock | undefined {
@@ -83,8 +83,8 @@ export class LateBlocks {
     if (!this.#allowance.hasRoom(open + 1, now)) return undefined
     this.#allowance.take()
     // Which prefix the job had may be forgotten: mostly there is one.
-    const lease = miner.leasesOfBlocks.find((lease) => judge.isBlockOf(placed, lease, share))
-    if (lease === undefined || !this.note(judge.hash)) return undefined
+    const lease = miner.leasesOfBlocks.find((lease) => validator.isBlockOf(placed, lease, share))
+    if (lease === undefined || !this.note(validator.hash)) return undefined
     return { channel: miner.info, job: placed.job, lease }
   }
 }

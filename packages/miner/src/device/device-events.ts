@@ -1,4 +1,4 @@
-/** Translates the device module's events into those of `ClientConnection` in @sluice/channels, which the miner's machine takes. */
+/** Translates the device module's events into those of `ChannelClient` in @sluice/channels, which the miner's machine takes. */
 import type { ClientEvent, PendingShare, StandardWork } from "@sluice/channels"
 import { MiningDevice } from "@sluice/core"
 import type { DeviceModuleEvent, DeviceModuleWork } from "@sluice/embedded"

@@ -2,7 +2,7 @@
  * Hashing in this process, for tests: in every time slice, each lane tries a fixed number of headers. The result does not depend
  * on the speed of the machine, and `TestClock` controls the time.
  */
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { Duration, Effect, Layer, Queue } from "effect"
 import { type Found, type HashWorkerError, HashWorkers } from "./hash-workers.ts"
 import { FULL_SEARCH_SPACE, Search, type SearchSpace } from "./search.ts"
@@ -46,7 +46,7 @@ const make = Effect.fnUntraced(function* (options: InProcessOptions) {
   yield* Effect.sleep(slice).pipe(Effect.andThen(mineSlice), Effect.forever, Effect.forkScoped)
 
   return {
-    start: (number: number, work: Work, elapsed: number) =>
+    start: (number: number, work: ChannelWork, elapsed: number) =>
       Effect.sync(() => {
         workNumber = number
         elapsedMs = elapsed

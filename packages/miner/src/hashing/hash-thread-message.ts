@@ -1,5 +1,5 @@
 /** Messages between the main thread and a hashing thread, in addition to their shared memory. */
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import type { FoundShare, Lane, SearchSpace } from "./search.ts"
 
 export type ToThread =
@@ -7,7 +7,7 @@ export type ToThread =
   | { readonly _tag: "Begin"; readonly lane: Lane; readonly space: SearchSpace; readonly shared: SharedArrayBuffer }
   | { readonly _tag: "Measure" }
   /** Stale if the shared work number differs when the thread reads it. */
-  | { readonly _tag: "Start"; readonly workNumber: number; readonly work: Work; readonly elapsedMs: number }
+  | { readonly _tag: "Start"; readonly workNumber: number; readonly work: ChannelWork; readonly elapsedMs: number }
 
 export type FromThread =
   | { readonly _tag: "Measured"; readonly hashesPerSecond: number }

@@ -3,7 +3,7 @@
  * find; it never waits for a thread.
  */
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { Deferred, Effect, Layer, Queue } from "effect"
 import { Worker, type WorkerError } from "effect/workers"
 import { availableParallelism } from "node:os"
@@ -62,7 +62,7 @@ const make = Effect.fnUntraced(function* (options: HashThreadsOptions) {
     Effect.forEach(workers, (worker) => worker.send(message), { discard: true }).pipe(Effect.mapError(died))
 
   return {
-    start: (workNumber: number, work: Work, elapsedMs: number) =>
+    start: (workNumber: number, work: ChannelWork, elapsedMs: number) =>
       Effect.suspend(() => {
         shared.workNumber = workNumber
         return sendAll({ _tag: "Start", workNumber, work, elapsedMs })

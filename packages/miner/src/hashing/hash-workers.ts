@@ -2,7 +2,7 @@
  * Workers that hash, all on the same work. `HashThreads.layer` uses threads. `HashInProcess.layer` hashes slowly in this thread,
  * in steps of the Clock, for tests.
  */
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { Context, type Effect, Schema, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { FoundShare } from "./search.ts"
@@ -13,7 +13,7 @@ export interface Hashers {
    * Gives all workers new work. They stop their current work within milliseconds. `elapsedMs` is the time since its previous
    * hash came, which limits nTime (5.3.11). Returns the number of the work, at least 1 and unique; every share has it.
    */
-  readonly start: (workNumber: number, work: Work, elapsedMs: number) => Effect.Effect<void, HashWorkerError>
+  readonly start: (workNumber: number, work: ChannelWork, elapsedMs: number) => Effect.Effect<void, HashWorkerError>
   /** Stops hashing until the next `start`. */
   readonly stop: Effect.Effect<void>
   /** Waits for shares and takes all of them. The workers pause while many shares wait. */

@@ -2,13 +2,13 @@
  * Checks a share of a worker: hashes it again, from the work. Filters wrong shares of a faulty worker, and finds out whether the
  * share is a block.
  */
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { ShareCheck, Target } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "./search.ts"
 
 export interface JudgedShare {
   readonly share: FoundShare
-  readonly work: Work
+  readonly work: ChannelWork
   /** Internal byte order. */
   readonly hash: Uint8Array
   readonly difficulty: number
@@ -21,7 +21,7 @@ export class Judge {
   readonly #networkTarget = new Uint8Array(32)
 
   /** Gives the hash; `undefined` if it is above the work's target. */
-  judge(work: Work, share: FoundShare): JudgedShare | undefined {
+  judge(work: ChannelWork, share: FoundShare): JudgedShare | undefined {
     const check = this.#check
     const root = work._tag === "StandardWork" ? work.merkleRoot : merkleRootOf(check, work, share.extranonce)
     check.hash(share.version, work.prevHash, root, share.ntime, work.nbits, share.nonce)

@@ -5,7 +5,7 @@
  * channel), then nTime, which waits for the clock. Threads divide the nonces: each has its own range and tries all values of the
  * other fields. So no header is tried twice, and the division needs neither version rolling nor an extended channel.
  */
-import type { ExtendedWork, Work } from "@sluice/channels"
+import type { ExtendedWork, ChannelWork } from "@sluice/channels"
 import { Header, ShareCheck, Version } from "@sluice/core"
 
 /** The range of nonces of one thread: the `index`th of `count` equal ranges. */
@@ -36,7 +36,7 @@ export interface FoundShare {
 }
 
 export class Search {
-  readonly work: Work
+  readonly work: ChannelWork
   /** How many headers the last `run` tried. */
   tried = 0
   readonly #space: SearchSpace
@@ -53,7 +53,7 @@ export class Search {
   #extranonceIndex = 0
   #ntime: number
 
-  constructor(work: Work, lane: Lane, space: SearchSpace = FULL_SEARCH_SPACE) {
+  constructor(work: ChannelWork, lane: Lane, space: SearchSpace = FULL_SEARCH_SPACE) {
     this.work = work
     this.#space = space
     this.#firstNonce = Math.floor((space.nonces * lane.index) / lane.count)

@@ -1,0 +1,382 @@
+/**
+ * What a template provider decides, without clock or socket: which templates exist and under which numbers, what each
+ * client has to be sent (specification, section 7), and which block a solution makes.
+ *
+ * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
+ * back what is to be sent. Times are milliseconds.
+ */
+import type { BlockTemplate } from "@sluice/node"
+import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
+import {
+  type CoinbaseConstraints,
+  fitsBlock,
+  isSameConstraints,
+  MAX_BLOCK_WEIGHT,
+  reservedWeight
+} from "../../coinbase-constraints.ts"
+import { behindBlock, isBlockOf, nextBlock, type NextBlockHeader } from "./next-block.ts"
+import { NodeTemplate, Template } from "./node-template.ts"
+import { Owner } from "./own-templates.ts"
+import { TemplateProtocolError } from "../../protocol-error.ts"
+import { type SolutionOutcome, Solutions } from "../blocks/solutions.ts"
+import { TemplateStore } from "./template-store.ts"
+import { TransactionData } from "./transaction-data.ts"
+
+export interface TemplateMachineOptions {
+  /** The first template's number; it has to be above all that were given before the program started. */
+  readonly firstTemplateId: bigint
+  /** Satoshis of fees that a block has to gain for a new template. */
+  readonly feeDelta: bigint
+  /** Least milliseconds between two templates for the same previous block. */
+  readonly intervalMs: number
+  /** Milliseconds after which a template is replaced if the node's has changed, whatever its fees. */
+  readonly renewAfterMs: number
+  /** Whether clients get a template without transactions ahead of each block, to work on as soon as it is there. */
+  readonly emptyTemplates: boolean
+  /** Answers of the node that are kept for solutions and requests that come late, and the bytes they may take. */
+  readonly maxRetained: number
+  readonly maxRetainedBytes: number
+}
+
+/** What a client is to be sent after an answer of the node. */
+export interface Delivery<Client> {
+  readonly client: Client
+  readonly frames: ReadonlyArray<Uint8Array>
+}
+
+export type Change = "none" | "fees" | "full" | "tip" | "outdated" | "behind"
+
+export interface Answered<Client> {
+  /**
+   * `tip`: another place in the chain, for which everything else that waits to be sent is superseded. `full`: the
+   * transactions of a block that clients work on without any. `fees`: a better template for the same place. `outdated`:
+   * the answer is older than what is known, so ask again. `behind`: the node does not build on the block that was
+   * announced yet, so ask again in a moment.
+   */
+  readonly change: Change
+  readonly deliveries: ReadonlyArray<Delivery<Client>>
+}
+
+export class TemplateMachine<Client> {
+  readonly #options: TemplateMachineOptions
+  readonly #clients = new Map<Client, ClientState>()
+  readonly #store: TemplateStore
+  readonly #solutions = new Solutions()
+  readonly #transactionData = new TransactionData()
+  #sentAt = Number.NEGATIVE_INFINITY
+  /** Requests to the node are numbered, to tell which were made before the last change of the tip was known. */
+  #lastRequest = 0
+  #lastRequestAtTip = 0
+  /** The block after the one that is mined now, for clients to hold; its previous hash is not known. */
+  #next: { readonly node: NodeTemplate; newest: Template | undefined } | undefined
+  /** Since when clients work without transactions, and on which block those templates were held before. */
+  #bare: { readonly since: number; readonly grandparent: string } | undefined
+  #bitsMayChange = false
+  #wasAway = false
+
+  constructor(options: TemplateMachineOptions) {
+    this.#options = options
+    this.#store = new TemplateStore(options)
+  }
+
+  /** The node's answer that templates are made from now. */
+  get current(): NodeTemplate | undefined {
+    return this.#store.current?.node
+  }
+
+  get clientCount(): number {
+    return this.#clients.size
+  }
+
+  get retainedCount(): number {
+    return this.#store.size
+  }
+
+  /** To be called when the node is asked; the number goes with its answer. */
+  beginRequest(): number {
+    return ++this.#lastRequest
+  }
+
+  /**
+   * The node's answer to request number `request`. Answers can overtake each other (a long poll beside a poll), so one
+   * that was asked for before the tip last changed is believed only if it is higher. Throws, and changes nothing, for an
+   * answer that makes no template.
+   */
+  onAnswer(source: BlockTemplate, request: number, now: number): Answered<Client> {
+    const node = new NodeTemplate(source, now)
+    const { current } = this
+    this.#store.own.expire(now)
+    if (current === undefined || !node.continues(current)) {
+      if (current !== undefined && this.#isOutdated(node, request, current)) {
+        return { change: "outdated", deliveries: [] }
+      }
+      if (this.#isBehind(node, now)) return { change: "behind", deliveries: [] }
+      this.#moveTo(this.#prove(node, now), now)
+      return { change: "tip", deliveries: this.#deliver((template) => this.#atTip(template, now)) }
+    }
+    const isBare = this.#bare !== undefined
+    const isDue = isBare || this.#wasAway
+    const isSent = isDue ? !isSameWork(current, node) : this.#isWorthSending(current, node, now)
+    if (isSent) this.#prove(node, now)
+    this.#bare = undefined
+    this.#wasAway = false
+    if (!isSent) return { change: "none", deliveries: [] }
+    this.#store.retain(node)
+    this.#sentAt = now
+    const change = isBare ? "full" : "fees"
+    for (const state of this.#clients.values()) state.sinceAhead++
+    return { change, deliveries: this.#deliver((template) => [template.activeFrame]) }
+  }
+
+  /**
+   * The node was away, and may have started again without transactions and blocks that it had: its next answer counts, be
+   * it for the block before, and whatever its fees and however soon it comes, if it has other transactions.
+   */
+  onAway(): void {
+    this.#wasAway = true
+    this.#bare = undefined
+  }
+
+  /** To be called when the last answer is on its way to the clients: makes room that takes a moment to make. */
+  settle(): void {
+    this.#store.share()
+  }
+
+  /**
+   * A block was announced, and this is its header. If it is the one that everybody works on, the clients' templates
+   * ahead are for the block behind it, and all that they need is the SetNewPrevHash: that is each delivery's only frame
+   * (two for a client that holds no template), and the change is `tip`. Otherwise it is `none`, and the node has to be
+   * asked for a template. Throws, and changes nothing, for a header that nothing can be worked on behind.
+   */
+  onHeader(header: NextBlockHeader, now: number): Answered<Client> {
+    const { current } = this
+    const next = this.#next
+    if (current === undefined || next === undefined || !isBlockOf(current.source, header)) {
+      return { change: "none", deliveries: [] }
+    }
+    const node = new NodeTemplate(behindBlock(next.node.source, header, current.clock(now)), now)
+    const proven = this.#prove(node, now)
+    this.#store.move(next.node, node)
+    const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
+    // Also what the store has let go since: its SetNewPrevHash has to be right.
+    for (const { ahead } of held) if (ahead !== undefined) ahead.node = node
+    this.#moveTo(proven, now)
+    this.#bare = { since: now, grandparent: current.source.previousblockhash }
+    if (next.newest !== undefined) this.#store.current!.bySteps.set(0, next.newest)
+    const deliveries = held.map(({ ahead, client, state }) => ({
+      client,
+      frames: ahead === undefined ? this.#atTip(this.#templateFor(state, node), now) : [ahead.prevHashFrame(now)]
+    }))
+    return { change: "tip", deliveries }
+  }
+
+  /** Whether an announced block can be worked on from its header alone. */
+  get isReady(): boolean {
+    return this.#next !== undefined
+  }
+
+  /** The name that `getblockchaininfo` gives the chain. On testnet the bits may change with the clock. */
+  setChain(name: string): void {
+    this.#bitsMayChange = name === "test" || name === "testnet4"
+    if (this.#bitsMayChange) this.#forgetNext()
+  }
+
+  /**
+   * To be called for each client that was sent something, when all were: the future template for the tip after that, if it
+   * has none yet, or if so many templates came behind it that a miner which holds only the last few jobs may have let it go.
+   */
+  ahead(client: Client): Uint8Array | undefined {
+    const state = this.#clients.get(client)
+    const next = this.#next
+    if (state === undefined || next === undefined) return undefined
+    if (state.ahead !== undefined && state.sinceAhead < RENEW_AHEAD_AFTER) return undefined
+    let template = next.newest
+    if (template === undefined || template.id <= state.lastId) {
+      if (template !== undefined && state.hasChanged) template = this.#store.addOwn(next.node, 0, state.owner)
+      else template = next.newest = this.#store.add(next.node, 0)
+    }
+    state.ahead = template
+    state.sinceAhead = 0
+    state.lastId = template.id
+    return template.futureFrame
+  }
+
+  /**
+   * A client's CoinbaseOutputConstraints, its first or new ones. What it is sent at once: a future template and the
+   * SetNewPrevHash that names it; nothing as long as the node has not answered, and then `onAnswer` delivers it. Throws
+   * `TemplateProtocolError` for constraints that no block can meet. `address` is the one that the client's load is charged
+   * to.
+   */
+  onConstraints(
+    client: Client,
+    constraints: CoinbaseConstraints,
+    now: number,
+    address = ""
+  ): Result.Result<ReadonlyArray<Uint8Array>, TemplateProtocolError> {
+    const { current } = this
+    const limits = current?.space.limits ?? { weight: MAX_BLOCK_WEIGHT, sigops: MAX_BLOCK_SIGOPS }
+    if (!fitsBlock(constraints, limits)) {
+      return Result.fail(
+        new TemplateProtocolError({
+          section: "7.1",
+          expected: `constraints that leave room in a block of ${limits.weight} weight units and ${limits.sigops} sigops`,
+          actual:
+            `${constraints.coinbaseOutputMaxAdditionalSize} bytes, which take ${reservedWeight(constraints)} weight ` +
+            `units, and ${constraints.coinbaseOutputMaxAdditionalSigops} sigops`
+        })
+      )
+    }
+    const known = this.#clients.get(client)
+    if (known !== undefined && isSameConstraints(known.constraints, constraints)) return Result.succeed([])
+    // What can fail, before anything changes.
+    current?.work(current.space.fewStepsBeside(constraints))
+    const lastId = known?.lastId ?? -1n
+    const owner = known?.owner ?? new Owner(address)
+    const state = { constraints, hasChanged: known !== undefined, owner, lastId, ahead: undefined, sinceAhead: 0 }
+    this.#clients.set(client, state)
+    return Result.succeed(current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now))
+  }
+
+  /** The client is gone. */
+  remove(client: Client, now: number): void {
+    const state = this.#clients.get(client)
+    if (state === undefined) return
+    this.#clients.delete(client)
+    this.#store.own.leave(state.owner, now)
+  }
+
+  /** The answer to RequestTransactionData (section 7.4), encoded. */
+  onRequest(templateId: bigint): Uint8Array {
+    const template = this.#store.get(templateId)
+    if (template !== undefined && this.#isCurrent(template)) return this.#transactionData.frameOf(template)
+    const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
+    const errorCode = this.#store.wasGiven(templateId) ? staleTemplateId : templateIdNotFound
+    const error = TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
+    return TemplateDistribution.protocol.toClient.encode(error)
+  }
+
+  /**
+   * The block that a solution makes (section 7.7). A template that is stale by now still counts: that the block is late
+   * is for the network to say. Each block is given out once at a tip.
+   */
+  onSolution(solution: TemplateDistribution.SubmitSolution): SolutionOutcome {
+    return this.#solutions.onSolution(this.#store.get(solution.templateId), solution)
+  }
+
+  #isWorthSending(current: NodeTemplate, node: NodeTemplate, now: number): boolean {
+    const age = now - this.#sentAt
+    if (age < this.#options.intervalMs) return false
+    if (node.value - current.value > this.#options.feeDelta) return true
+    return age >= this.#options.renewAfterMs && !isSameWork(current, node)
+  }
+
+  #atTip(template: Template, now: number): ReadonlyArray<Uint8Array> {
+    return [template.futureFrame, template.prevHashFrame(now)]
+  }
+
+  #deliver(framesOf: (template: Template) => ReadonlyArray<Uint8Array>): ReadonlyArray<Delivery<Client>> {
+    const { current } = this
+    if (current === undefined) return []
+    return Array.from(this.#clients, ([client, state]) => ({
+      client,
+      frames: framesOf(this.#templateFor(state, current))
+    }))
+  }
+
+  /** The template of these transactions that this client can be sent: numbers only grow for it. */
+  #templateFor(state: ClientState, node: NodeTemplate): Template {
+    const { bySteps } = this.#store.current!
+    const steps = node.space.fewStepsBeside(state.constraints)
+    let template = bySteps.get(steps)
+    if (template === undefined) bySteps.set(steps, (template = this.#store.add(node, steps)))
+    // The same work for a client that was sent others since: for it alone, under a number that grows.
+    else if (template.id <= state.lastId) template = this.#store.addOwn(node, steps, state.owner)
+    state.lastId = template.id
+    return template
+  }
+
+  /** Makes what clients are sent of an answer, and the block behind it: whatever can fail fails here, before anything changes. */
+  #prove(node: NodeTemplate, now: number): Proven {
+    node.work(0)
+    for (const { constraints } of this.#clients.values()) node.work(node.space.fewStepsBeside(constraints))
+    tryFrames(node, now)
+    if (!this.#options.emptyTemplates || this.#bitsMayChange) return { node, next: undefined }
+    const source = nextBlock(node.source, node.fees)
+    const next = source && new NodeTemplate(source, now)
+    if (next !== undefined) tryFrames(next, now)
+    return { node, next }
+  }
+
+  /** Another place in the chain. */
+  #moveTo({ next, node }: Proven, now: number): void {
+    this.#lastRequestAtTip = this.#lastRequest
+    this.#bare = undefined
+    this.#forgetNext()
+    this.#wasAway = false
+    this.#store.retain(node)
+    this.#sentAt = now
+    this.#solutions.clear()
+    this.#transactionData.clear()
+    if (next !== undefined) this.#next = { node: next, newest: undefined }
+  }
+
+  #forgetNext(): void {
+    const node = this.#next?.node
+    this.#next = undefined
+    for (const state of this.#clients.values()) state.ahead = undefined
+    this.#store.forget(node)
+  }
+
+  /** Asked for before the tip last changed, and not higher. */
+  #isOutdated(node: NodeTemplate, request: number, current: NodeTemplate): boolean {
+    return request <= this.#lastRequestAtTip && node.height <= current.height
+  }
+
+  /** A node that has announced a block, or another one beside it, may build on the block before for a moment. */
+  #isBehind(node: NodeTemplate, now: number): boolean {
+    const bare = this.#bare
+    return bare !== undefined && node.source.previousblockhash === bare.grandparent && now - bare.since < MAX_BEHIND_MS
+  }
+
+  #isCurrent(template: Template): boolean {
+    return template.node === this.#next?.node || (this.current !== undefined && template.node.continues(this.current))
+  }
+}
+
+/** An answer of which templates can be made, and the block behind it. */
+interface Proven {
+  readonly node: NodeTemplate
+  readonly next: NodeTemplate | undefined
+}
+
+/** Throws if the messages cannot be encoded. */
+const tryFrames = (node: NodeTemplate, now: number): void => {
+  const template = new Template(0n, node, node.work(0))
+  void [template.futureFrame, template.activeFrame, template.prevHashFrame(now)]
+}
+
+interface ClientState {
+  readonly constraints: CoinbaseConstraints
+  /** Whether it had others before. */
+  readonly hasChanged: boolean
+  readonly owner: Owner
+  /** The number of the template that it was last sent. */
+  lastId: bigint
+  /** The future template that it holds for the block after the next. */
+  ahead: Template | undefined
+  /** Templates that it was sent behind that one. */
+  sinceAhead: number
+}
+
+const isSameWork = (a: NodeTemplate, b: NodeTemplate): boolean =>
+  a.value === b.value &&
+  a.source.version === b.source.version &&
+  a.transactionCount === b.transactionCount &&
+  a.source.transactions.every(({ hash }, index) => hash === b.source.transactions[index]!.hash)
+
+/** A node that still builds on the block before after this time means it. */
+const MAX_BEHIND_MS = 10_000
+/** Of firmware that mines Stratum V2 directly, the least that is known to hold is a ring of eight jobs. */
+const RENEW_AHEAD_AFTER = 4
+const MAX_BLOCK_SIGOPS = 80_000
