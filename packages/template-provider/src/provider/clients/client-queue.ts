@@ -45,7 +45,7 @@ export class ClientQueue {
   }
 
   /** Waits until the queue is not empty, and empties it. */
-  readonly take: Effect.Effect<TakenFrames> = Effect.suspend(() =>
+  readonly take: Effect.Effect<TakenMessages> = Effect.suspend(() =>
     Effect.map(this.#filled.await, () => {
       const taken = { messages: this.#waiting.flatMap(({ messages }) => messages), announcedAt: this.#announcedAt }
       this.#waiting = []
