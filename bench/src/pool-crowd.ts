@@ -6,8 +6,8 @@
  * - the acknowledgement's p99 while 500 handshakes a second arrive.
  */
 import { layerWasm } from "@sluice/embedded"
-import { Swarm, type SwarmOptions, type SwarmReport } from "@sluice/swarm"
-import { MiningDialer, parseServerAddress, Security, Setup, Tcp } from "@sluice/transport"
+import { Swarm, SwarmDialer, type SwarmOptions, type SwarmReport } from "@sluice/swarm"
+import { parseServerAddress, Security, Setup, Tcp } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Result, Scope, Stream } from "effect"
 import { fork } from "node:child_process"
 import { once } from "node:events"
@@ -166,10 +166,10 @@ const startSwarm = async (url: string, options: Omit<SwarmOptions, "server">) =>
   const seen = { batches: 0, lastAt: 0n }
   const plan: SwarmOptions = { server: Result.getOrThrow(parseServerAddress(url)), ...options }
   const noticing = Layer.effect(
-    MiningDialer,
-    Effect.map(MiningDialer, ({ dial }) => ({
-      dial: (server) =>
-        Effect.map(dial(server), (connection) => ({
+    SwarmDialer,
+    Effect.map(SwarmDialer, ({ dial }) => ({
+      dial: (...call) =>
+        Effect.map(dial(...call), (connection) => ({
           ...connection,
           receive: Stream.mapArray(connection.receive, (batch) => {
             seen.batches++
@@ -181,7 +181,7 @@ const startSwarm = async (url: string, options: Omit<SwarmOptions, "server">) =>
   )
   const layer = Swarm.layer(plan).pipe(
     Layer.provide(noticing),
-    Layer.provide(Setup.client(MiningDialer)),
+    Layer.provide(Setup.client(SwarmDialer)),
     Layer.provide(Security.dialer()),
     Layer.provide([Tcp.dialer, layerWasm]),
     Layer.provide(Logger.layer([]))

@@ -134,7 +134,7 @@ const clientsOf = (url: string, load: Load, counts: Counts) =>
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 
 const submit = (
-  { receive, send, sendFrames }: Connection<Mining.ToClient, Mining.ToServer>,
+  { receive, send }: Connection<Mining.ToClient, Mining.ToServer>,
   { channel, sharesAtOnce }: Load,
   counts: Counts
 ) => {
@@ -146,11 +146,13 @@ const submit = (
 
   const next = Effect.suspend(() => {
     unacknowledged = sharesAtOnce
-    return sendFrames(
-      Array.from({ length: sharesAtOnce }, () => {
-        const share = { ...shareOf(channel, ++sequenceNumber), channelId, jobId, ntime }
-        return Mining.protocol.toServer.encode(share)
-      })
+    return send(
+      Array.from({ length: sharesAtOnce }, () => ({
+        ...shareOf(channel, ++sequenceNumber),
+        channelId,
+        jobId,
+        ntime
+      }))
     )
   })
 

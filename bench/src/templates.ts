@@ -187,8 +187,8 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
             serve(
               {
                 ...connection,
-                sendFrames: (frames) =>
-                  Effect.tap(connection.sendFrames(frames), () =>
+                send: (messages) =>
+                  Effect.tap(connection.send(messages), () =>
                     Effect.sync(() => {
                       if (announcedAt !== undefined) writtenAt ??= process.hrtime.bigint()
                     })

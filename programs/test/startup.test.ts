@@ -26,7 +26,7 @@ const listModules = `
 `
 
 /** The modules outside of `programs` that `sluice ARGS` loads: of the packages, and of zeromq. */
-const packageModules = (...args: ReadonlyArray<string>): ReadonlyArray<string> => {
+const packageModules = (...args: ReadonlyArray<string>): Array<string> => {
   const hook = `data:text/javascript,${encodeURIComponent(listModules)}`
   const modules = node("--import", hook, fileURLToPath(main), ...args).stderr.split("\n")
   assert.include(modules, main.href)
@@ -42,14 +42,11 @@ describe("a program loads the packages that it needs and no others:", () => {
   })
 
   it("sluice key generate", () => {
-    assert.sameMembers(
-      [...packageModules("key", "generate")],
-      [
-        "packages/protocol/src/describe/printable.ts",
-        "packages/noise/src/authority-key.ts",
-        "packages/noise/src/entropy.ts"
-      ]
-    )
+    assert.sameMembers(packageModules("key", "generate"), [
+      "packages/protocol/src/describe/printable.ts",
+      "packages/noise/src/authority-key.ts",
+      "packages/noise/src/entropy.ts"
+    ])
   })
 
   it("sluice decode --help", () => {

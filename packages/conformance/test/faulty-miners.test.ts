@@ -476,7 +476,7 @@ const withEachShare = (extra: Uint8Array): Fault => ({
   send: (frame) => (isOf(frame, Mining.SubmitSharesExtended) ? [bytesOf(frame), extra] : [bytesOf(frame)])
 })
 
-// What is broken shows in what does not come, for which each of them waits: so several wait together.
+// Each test mostly waits for messages that must not come, so they run at the same time.
 describe.concurrent("a miner that", () => {
   for (const twin of twins) {
     it.live(`${twin.does} breaks ${twin.breaks}`, () =>
@@ -487,7 +487,7 @@ describe.concurrent("a miner that", () => {
   }
 })
 
-it.live("a proxy that closes a channel rather than change its prefix breaks nothing", () =>
+it.live("a proxy that closes a channel instead of changing its prefix breaks no rule", () =>
   Effect.gen(function* () {
     let isClosing = false
     const results = yield* checkClient({

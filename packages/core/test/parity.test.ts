@@ -24,7 +24,7 @@ const COINBASE = hex(
 
 type Name = keyof Build["call"]
 
-/** What both builds get and must agree in. */
+/** The inputs of both builds, whose results must agree. */
 interface Both {
   readonly random: Random
   /** Puts the same random bytes into both arenas. */
@@ -88,7 +88,7 @@ const equal = (actual: Uint8Array, expected: Uint8Array): void => {
   }
 }
 
-/** Where output goes, far from any input. */
+/** The offset for outputs, far from any input. */
 const OUT = 300_000
 
 describe("both builds agree on", () => {

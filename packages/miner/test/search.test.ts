@@ -48,7 +48,7 @@ describe("the order of the search", () => {
     expect(shares.every(({ extranonce }) => extranonce.length === 0)).toBe(true)
   })
 
-  it("leaves the version alone where the job does not allow to roll it", () => {
+  it("does not change the version if the job does not allow it", () => {
     const shares = walk({ ...extendedWork, versionRollingAllowed: false }, SMALL, 12)
     expect(new Set(shares.map(({ version }) => version))).toEqual(new Set([extendedWork.version]))
     expect(shares.map(({ extranonce }) => extranonce[0])).toEqual([0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1])
@@ -72,7 +72,7 @@ describe("the order of the search", () => {
     expect(one[256]).toMatchObject({ ntime: extendedWork.minNtime + 1, extranonce: Uint8Array.of(0) })
   })
 
-  it("goes on with nTime at once where nothing else can be rolled", () => {
+  it("changes nTime at once if nothing else can be rolled", () => {
     const work = { ...extendedWork, versionRollingAllowed: false, extranonceSize: 0 }
     const shares = walk(work, { ...SMALL, nonces: 1 }, 3)
     expect(shares.map(({ ntime }) => ntime - work.minNtime)).toEqual([0, 1, 2])
@@ -124,12 +124,12 @@ describe("threads", () => {
     }
   )
 
-  it("divide all nonces there are", () => {
+  it("divide all nonces", () => {
     const firsts = [0, 1, 2].map((index) => walk(standardWork, FULL_SEARCH_SPACE, 1, { index, count: 3 })[0]?.nonce)
     expect(firsts).toEqual([0, 1431655765, 2863311530])
   })
 
-  it("without a nonce of their own find nothing", () => {
+  it("without nonces find nothing", () => {
     expect(walk(standardWork, { ...SMALL, nonces: 1 }, 1, { index: 0, count: 2 })).toEqual([])
   })
 })
@@ -155,7 +155,7 @@ describe("a found share", () => {
     expect(all.filter((share) => hashOf(work, share)[31]! <= 0x01)).toEqual(found)
   })
 
-  it("is never lost or doubled by where a slice ends", () => {
+  it("is never lost or repeated at the end of a slice", () => {
     const space = { nonces: 64, versions: 2, extranonces: 1 }
     const findAll = (slice: number): ReadonlyArray<FoundShare> => {
       const search = new Search({ ...standardWork, target }, { index: 0, count: 1 }, space)

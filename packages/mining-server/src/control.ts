@@ -4,9 +4,8 @@
  * nobody waits for a client that reads slowly, and no client answers it.
  */
 import type { Server } from "@sluice/channels"
-import { EncodeError, type Mining } from "@sluice/protocol"
+import { EncodeError, Mining } from "@sluice/protocol"
 import { Effect, Result, Schema } from "effect"
-import { frameOf } from "./connections/frames.ts"
 import type { Recorder } from "./shares/recorder.ts"
 import type { Session } from "./connections/session.ts"
 
@@ -140,7 +139,7 @@ const unknown = (channel: string): Refusal => ({
 /** Why a message cannot be sent as it is. */
 const notEncodable = (message: Mining.ToClient): Refusal | undefined => {
   try {
-    frameOf(message)
+    Mining.protocol.toClient.encode(message)
     return undefined
   } catch (error) {
     if (error instanceof EncodeError) return { reason: "not-encodable", message: error.message }

@@ -6,13 +6,13 @@ export class OptionError extends Schema.TaggedError<OptionError>("sluice/mining-
   option: Schema.String,
   message: Schema.String
 }) {
-  /** The value of an option, or an `OptionError` of the error's message. */
+  static readonly of = (option: string, message: string): OptionError =>
+    new OptionError({ option, message: `${option}: ${message}` })
+
+  /** The value of an option, or an `OptionError` with the error's message. */
   static readonly fromResult = <A>(
     option: string,
     value: Result.Result<A, { readonly message: string }>
   ): Effect.Effect<A, OptionError> =>
-    Effect.mapError(
-      Effect.fromResult(value),
-      ({ message }) => new OptionError({ option, message: `${option}: ${message}` })
-    )
+    Effect.mapError(Effect.fromResult(value), ({ message }) => OptionError.of(option, message))
 }

@@ -63,7 +63,7 @@ export interface MiningServerRules {
 export const defaultMiningServerOptions = {
   channelTimeout: "1 minute",
   maxPendingBytes: 1024 * 1024,
-  upstreamTimeout: "10 minutes",
+  upstreamTimeout: Duration.minutes(10),
   maxChannelsInAll: 200_000,
   maxIdleUsers: 10_000
 } as const

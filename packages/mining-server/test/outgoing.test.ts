@@ -3,7 +3,6 @@ import { Closed, type ConnectionError, TransportError } from "@sluice/transport"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import { Outgoing } from "../src/connections/outgoing.ts"
 
-const frame = (byte: number) => Uint8Array.of(byte)
 const gone = new TransportError({ remote: { host: "peer", port: 1 }, reason: new Closed({ pendingBytes: 0 }) })
 
 /** A connection whose writes end when the test says so. */
@@ -11,10 +10,10 @@ const slow = Effect.gen(function* () {
   const written: Array<ReadonlyArray<number>> = []
   const ends: Array<Deferred.Deferred<void, ConnectionError>> = []
   const told: Array<number> = []
-  const outgoing = new Outgoing(
-    (frames) =>
+  const outgoing = new Outgoing<number>(
+    (messages) =>
       Effect.suspend(() => {
-        written.push(frames.map(([byte]) => byte!))
+        written.push(messages)
         const end = Deferred.makeUnsafe<void, ConnectionError>()
         ends.push(end)
         return Deferred.await(end)
@@ -30,11 +29,11 @@ describe("what waits for a connection", () => {
   it.effect("goes behind the write that is at it, and the reader waits for both", () =>
     Effect.gen(function* () {
       const { ends, outgoing, written } = yield* slow
-      outgoing.announce(frame(1))
+      outgoing.announce(1, 1)
       yield* fork(outgoing.drainBeside)
-      outgoing.reply(frame(2))
+      outgoing.reply(2)
       const reader = yield* fork(outgoing.drain)
-      outgoing.announce(frame(3))
+      outgoing.announce(3, 1)
       yield* outgoing.drainBeside
       assert.deepStrictEqual(written, [[1]])
       yield* Deferred.succeed(ends[0]!, undefined)
@@ -50,9 +49,9 @@ describe("what waits for a connection", () => {
   it.effect("is tried by the reader itself where a write beside it failed", () =>
     Effect.gen(function* () {
       const { ends, outgoing, written } = yield* slow
-      outgoing.announce(frame(1))
+      outgoing.announce(1, 1)
       yield* fork(outgoing.drainBeside)
-      outgoing.reply(frame(2))
+      outgoing.reply(2)
       const reader = yield* fork(Effect.exit(outgoing.drain))
       yield* Deferred.fail(ends[0]!, gone)
       yield* Effect.yieldNow
@@ -65,9 +64,9 @@ describe("what waits for a connection", () => {
   it.effect("is written at the end of the connection, also where the write before was interrupted", () =>
     Effect.gen(function* () {
       const { ends, outgoing, written } = yield* slow
-      outgoing.reply(frame(1))
+      outgoing.reply(1)
       const reader = yield* fork(outgoing.drain)
-      outgoing.reply(frame(2))
+      outgoing.reply(2)
       yield* Fiber.interrupt(reader)
       const end = yield* fork(outgoing.flush)
       assert.deepStrictEqual(written, [[1], [2]])
@@ -79,13 +78,13 @@ describe("what waits for a connection", () => {
   it.effect("is counted where nobody asked for it, until a write takes it", () =>
     Effect.gen(function* () {
       const { ends, outgoing } = yield* slow
-      outgoing.reply(frame(1))
+      outgoing.reply(1)
       assert.strictEqual(outgoing.announcedBytes, 0)
-      outgoing.announce(frame(2))
+      outgoing.announce(2, 1)
       assert.strictEqual(outgoing.announcedBytes, 1)
       yield* fork(outgoing.drain)
       assert.strictEqual(outgoing.announcedBytes, 0)
-      outgoing.announce(frame(3))
+      outgoing.announce(3, 1)
       assert.strictEqual(outgoing.announcedBytes, 1)
       yield* Deferred.succeed(ends[0]!, undefined)
     })
@@ -94,10 +93,10 @@ describe("what waits for a connection", () => {
   it.effect("is told to the listener while it waits behind a write, and when that takes it", () =>
     Effect.gen(function* () {
       const { ends, outgoing, told } = yield* slow
-      outgoing.reply(frame(1))
+      outgoing.reply(1)
       yield* fork(outgoing.drain)
-      outgoing.announce(new Uint8Array(10))
-      outgoing.announce(new Uint8Array(20))
+      outgoing.announce(2, 10)
+      outgoing.announce(3, 20)
       assert.deepStrictEqual(told, [10, 30])
       yield* Deferred.succeed(ends[0]!, undefined)
       yield* Effect.yieldNow

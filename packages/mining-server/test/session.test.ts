@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { coinbaseTags } from "@sluice/bitcoin"
 import { ExtranonceSpace, Server } from "@sluice/channels"
-import { Frame, Mining } from "@sluice/protocol"
+import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { Session } from "../src/connections/session.ts"
 import { ShownUsers } from "../src/connections/shown-users.ts"
@@ -35,10 +35,9 @@ const serving = () => {
         device: { vendor: "", hardwareVersion: "", firmware: "", deviceId: "" }
       },
       receive: undefined as never,
-      send: () => Effect.void,
-      sendFrames: (frames) =>
+      send: (messages) =>
         Effect.sync(() => {
-          for (const frame of frames) sent.push(Mining.protocol.toClient.decode(Frame.read(frame)!)!._tag)
+          for (const { _tag } of messages) sent.push(_tag)
         })
     } as ConstructorParameters<typeof Session>[0],
     {

@@ -32,7 +32,8 @@ export interface Direction<M> {
   decodeWithTail(frame: Frame, options?: DecodeOptions): { readonly message: M; readonly tailAt: number } | undefined
   /**
    * Encodes the whole plain frame, header and payload, into a new buffer. Appends `tail`, such as encoded TLVs, to the
-   * fields. Throws `EncodeError` and nothing else.
+   * fields. Without a tail, the frame of a `shared` message
+   * is encoded once and must not be changed. Throws `EncodeError` and nothing else.
    */
   encode(message: M, tail?: Uint8Array): Uint8Array
   /** Writes the frame into the caller's buffer and returns its size in bytes. Throws `EncodeError`. */
@@ -126,7 +127,7 @@ export const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M>
       if (tail === undefined) {
         const declared = named(message)
         try {
-          return declared.codec.encode(message as never)
+          return declared.encode(message as never)
         } catch (error) {
           throw explained(declared, message, error)
         }

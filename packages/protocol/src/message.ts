@@ -10,6 +10,7 @@
  */
 import { Arbitrary, Schema, type Types } from "effect"
 import { type Codec, compile } from "./codec/codec.ts"
+import { encodeOnce } from "./encode-once.ts"
 import { Frame } from "./frame.ts"
 import { maxWireSize, type WireSchema, type WireType, wireTypeOf } from "./codec/wire.ts"
 
@@ -37,6 +38,8 @@ export interface Declaration<Fields extends MessageFields, To extends Recipient>
   readonly fields: Fields
   /** The extension that defines the message, 0 to 0x7fff; 0, the default, for the core protocols (section 3.4.1). */
   readonly extension?: number
+  /** Whether one message object is sent to many connections: its frame is then encoded once. Default false. */
+  readonly shared?: boolean
 }
 
 export interface Message<
@@ -64,6 +67,11 @@ export interface Message<
   /** Random messages, for tests. */
   readonly arbitrary: Arbitrary.Arbitrary<MessageType<Name, Fields>>
   readonly codec: Codec<MessageType<Name, Fields>>
+  /**
+   * The message's frame, header and payload. Of a `shared` message it is encoded once and remembered by the message object;
+   * neither may be changed then. Throws `EncodeError`.
+   */
+  encode(message: MessageType<Name, Fields>): Uint8Array
   /** Makes a message of these fields. Does not check them; `encode` does. */
   make(fields: Omit<MessageType<Name, Fields>, "_tag">): MessageType<Name, Fields>
 }
@@ -72,7 +80,7 @@ const make = <const Name extends string, const Fields extends MessageFields, con
   name: Name,
   declaration: Declaration<Fields, To>
 ): Message<Name, Fields, To> => {
-  const { channel, extension = 0, fields, spec, to, type } = declaration
+  const { channel, extension = 0, fields, shared = false, spec, to, type } = declaration
   const layout = Object.entries(fields).map(([field, schema]) => {
     const type = wireTypeOf(schema)
     if (type === undefined) throw new Error(`${name}: ${field} needs a wire type, such as U32`)
@@ -105,6 +113,7 @@ const make = <const Name extends string, const Fields extends MessageFields, con
       return (arbitrary ??= Arbitrary.schema(schema))
     },
     codec,
+    encode: shared ? encodeOnce(codec.encode) : codec.encode,
     make: codec.make
   }
 }

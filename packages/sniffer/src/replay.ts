@@ -31,6 +31,8 @@ export interface ReplayOptions {
   readonly observe?: (event: ReplayEvent) => Effect.Effect<void>
 }
 
+export const replayDefaults = { pace: "answers", answerTimeout: Duration.seconds(10) } as const
+
 type Happened =
   | { readonly _tag: "Message"; readonly to: Side; readonly frame: Uint8Array }
   /** An answer did not come in time. The replay goes on and waits for no other answer of this kind. */
@@ -49,7 +51,12 @@ export const replay = (
 
 const perform = Effect.fn("Sniffer.replay")(function* (
   { closed, connectionId, openedAt, steps }: Script,
-  { answerTimeout = "10 seconds", observe = () => Effect.void, pace = "answers", server }: ReplayOptions
+  {
+    answerTimeout = replayDefaults.answerTimeout,
+    observe = () => Effect.void,
+    pace = replayDefaults.pace,
+    server
+  }: ReplayOptions
 ): Effect.fn.Return<ReadonlyArray<string>, DialError | HandshakeError, FrameDialer | Scope.Scope> {
   const { dial } = yield* FrameDialer
   const frames = yield* dial(server)

@@ -17,6 +17,7 @@ import { Schema } from "effect"
 import { type Mined, SwarmChannel } from "./channel.ts"
 import { badShare, type BadShare, GARBAGE, type PendingBadShare } from "./misbehaviour.ts"
 import { requiresStandardJobs, type SwarmPlan } from "./options.ts"
+import type { SwarmMessage } from "./swarm-dialer.ts"
 import { count, type Tally } from "./tally.ts"
 
 /** Shared by all members: it is emptied after each call of a client. */
@@ -58,7 +59,7 @@ export class Member {
   readonly #host: MemberHost
   readonly #client: ChannelClient
   readonly #channels = new Map<number, MemberChannel>()
-  #frames: Array<Uint8Array> = []
+  #messages: Array<SwarmMessage> = []
   /** A channel had work before the current batch of messages. */
   #isWorking = false
   /** The current batch has a new target, whose job is for one channel. */
@@ -83,15 +84,15 @@ export class Member {
     this.#sendAll()
   }
 
-  get hasFrames(): boolean {
-    return this.#frames.length > 0
+  get hasMessages(): boolean {
+    return this.#messages.length > 0
   }
 
-  /** Takes the frames to send, for one write. */
-  takeFrames(): ReadonlyArray<Uint8Array> {
-    const frames = this.#frames
-    this.#frames = []
-    return frames
+  /** Takes the messages to send, for one write. */
+  takeMessages(): ReadonlyArray<SwarmMessage> {
+    const messages = this.#messages
+    this.#messages = []
+    return messages
   }
 
   isOpen(channel: MemberChannel): boolean {
@@ -128,7 +129,7 @@ export class Member {
     const { tally } = this.#host
     if (bad === "garbage") {
       this.sentGarbage = true
-      this.#frames.push(GARBAGE)
+      this.#messages.push(GARBAGE)
       tally.bad.garbage.sent++
       return true
     }
@@ -160,7 +161,7 @@ export class Member {
   }
 
   #send(message: Mining.ToServer): void {
-    this.#frames.push(Mining.protocol.toServer.encode(message))
+    this.#messages.push(message)
   }
 
   #onEvent(event: ClientEvent, now: number): void {

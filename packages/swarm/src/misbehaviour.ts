@@ -2,6 +2,7 @@
 import type { PendingShare, ChannelWork } from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "@sluice/miner"
+import { type ForeignMessage, Mining } from "@sluice/protocol"
 
 /** How often the swarm misbehaves, in percent. */
 export interface Misbehaviour {
@@ -76,5 +77,11 @@ const missingShare = ({ work }: ShareSource): FoundShare | undefined => {
 
 const check = new ShareCheck()
 
-/** A frame with the header of SubmitSharesStandard and a payload of three bytes. */
-export const GARBAGE = Uint8Array.of(0x00, 0x80, 0x1a, 3, 0, 0, 0xde, 0xad, 0x00)
+/** A frame with the header of SubmitSharesStandard whose payload ends behind the channel's id. */
+export const GARBAGE: ForeignMessage = {
+  _tag: "ForeignMessage",
+  extension: 0,
+  type: Mining.SubmitSharesStandard.type,
+  channelId: 0xdead,
+  content: new Uint8Array(0)
+}

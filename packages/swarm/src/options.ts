@@ -51,14 +51,18 @@ export class SwarmOptionError extends Schema.TaggedError<SwarmOptionError>("slui
 export type SwarmPlan = Required<Omit<SwarmOptions, "connectRate" | "misbehaviour" | "onAcknowledged">> &
   Pick<SwarmOptions, "connectRate" | "onAcknowledged"> & { readonly misbehaviour: Misbehaviour }
 
-export const planOf = (options: SwarmOptions): SwarmPlan => ({
+export const swarmDefaults = {
   channels: 1,
   kind: "standard",
   user: "swarm",
   sharesPerMinute: 6,
   nominalHashRate: 1,
   concurrency: 128,
-  reconnecting: { firstDelay: "1 second", maxDelay: "10 seconds" },
+  reconnecting: { firstDelay: "1 second", maxDelay: "10 seconds" }
+} as const satisfies Partial<SwarmOptions>
+
+export const planOf = (options: SwarmOptions): SwarmPlan => ({
+  ...swarmDefaults,
   ...options,
   misbehaviour: { ...HONEST, ...options.misbehaviour }
 })

@@ -3,7 +3,7 @@
  * rate. This file is the shell that connects the pure machines (crowd.ts, member.ts) with sockets and the clock.
  */
 import type { Mining } from "@sluice/protocol"
-import { type Connection, MiningDialer, reconnecting, type ServerAddress } from "@sluice/transport"
+import { type Connection, reconnecting, type ServerAddress } from "@sluice/transport"
 import {
   Clock,
   Context,
@@ -22,6 +22,7 @@ import { Crowd } from "./crowd.ts"
 import { Member, type MemberEnded, type Redirect } from "./member.ts"
 import { checkPlan, planOf, setupOf, type SwarmOptionError, type SwarmOptions, type SwarmPlan } from "./options.ts"
 import type { SwarmReport } from "./report.ts"
+import { SwarmDialer, type SwarmMessage } from "./swarm-dialer.ts"
 import { count, type Counts } from "./tally.ts"
 
 export class Swarm extends Context.Service<
@@ -36,9 +37,11 @@ export class Swarm extends Context.Service<
   }
 >()("sluice/swarm/Swarm") {
   /** Keeps all connections open while the layer lives: connects again after each loss. */
-  static readonly layer = (options: SwarmOptions): Layer.Layer<Swarm, SwarmOptionError, MiningDialer> =>
+  static readonly layer = (options: SwarmOptions): Layer.Layer<Swarm, SwarmOptionError, SwarmDialer> =>
     Layer.effect(Swarm, make(options))
 }
+
+type SwarmConnection = Connection<Mining.ToClient, SwarmMessage>
 
 /** The interval at which the crowd searches and submits shares. */
 const STEP = "5 millis"
@@ -52,7 +55,7 @@ const FINISH_TIMEOUT = "2 seconds"
 const make = Effect.fnUntraced(function* (options: SwarmOptions) {
   const plan = planOf(options)
   yield* checkPlan(plan)
-  const dialer = yield* MiningDialer
+  const dialer = yield* SwarmDialer
   const setup = setupOf(plan)
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
@@ -81,12 +84,12 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
   const start = yield* FiberSet.runtime(fibers)()
   const pace = yield* makePace(plan, now)
 
-  const write = (member: Member, send: Connection<Mining.ToClient, Mining.ToServer>["sendFrames"]) => {
-    if (member.isWriting || !member.hasFrames) return
+  const write = (member: Member, send: SwarmConnection["send"]) => {
+    if (member.isWriting || !member.hasMessages) return
     member.isWriting = true
     // A failed write means that the connection has ended; its reader reports why.
     start(
-      Effect.suspend(() => send(member.takeFrames())).pipe(
+      Effect.suspend(() => send(member.takeMessages())).pipe(
         Effect.ignore,
         Effect.andThen(
           Effect.sync(() => {
@@ -97,22 +100,22 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
       )
     )
   }
-  const senders = new Map<Member, Connection<Mining.ToClient, Mining.ToServer>["sendFrames"]>()
+  const senders = new Map<Member, SwarmConnection["send"]>()
 
   const use = (number: number, redirected: (to: Redirect) => void) =>
-    Effect.fnUntraced(function* (connection: Connection<Mining.ToClient, Mining.ToServer>) {
+    Effect.fnUntraced(function* (connection: SwarmConnection) {
       const isSlow = random.nextDoubleUnsafe() * 100 < plan.misbehaviour.slow
       const member = new Member(number, connection.setup.flags, isSlow, crowd)
       tally.opened++
       tally.open++
-      senders.set(member, connection.sendFrames)
+      senders.set(member, connection.send)
       const onBatch = (batch: ReadonlyArray<Mining.ToClient>): Effect.Effect<void, MemberEnded> => {
         member.receive(batch, now())
         if (member.redirect !== undefined) redirected(member.redirect)
         if (member.ended !== undefined) return Effect.fail(member.ended)
         return isSlow ? Effect.sleep(SLOW_READ) : Effect.void
       }
-      yield* connection.sendFrames(member.takeFrames()).pipe(
+      yield* connection.send(member.takeMessages()).pipe(
         Effect.andThen(Stream.runForEachArray(connection.receive, onBatch)),
         Effect.tapError((error) => {
           if (!member.sentGarbage) return note(tally.lost, error)

@@ -1,5 +1,5 @@
-import { Swarm, type SwarmOptions } from "@sluice/swarm"
-import { MiningDialer, parseServerAddress, Security, Setup, Tcp } from "@sluice/transport"
+import { Swarm, SwarmDialer, type SwarmOptions } from "@sluice/swarm"
+import { parseServerAddress, Security, Setup, Tcp } from "@sluice/transport"
 import { Console, Effect, Layer, Result } from "effect"
 
 const url = process.env["POOL"] ?? "stratum2+tcp+plain://127.0.0.1:3333"
@@ -11,7 +11,7 @@ const options: SwarmOptions = {
 }
 
 const swarm = Swarm.layer(options).pipe(
-  Layer.provide(Setup.client(MiningDialer)),
+  Layer.provide(Setup.client(SwarmDialer)),
   Layer.provide(Security.dialer()),
   Layer.provide(Tcp.dialer)
 )

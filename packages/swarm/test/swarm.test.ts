@@ -47,7 +47,7 @@ describe("Swarm", () => {
     )
   }
 
-  it.effect("tells a new block's arrival on each connection, and is late for none of its shares", () =>
+  it.effect("measures a new block's arrival on each connection, and submits no share too late", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       const { report: before } = yield* after("10 seconds")
@@ -61,7 +61,7 @@ describe("Swarm", () => {
     }).pipe(Effect.provide(world({ connections: 5 })))
   )
 
-  it.effect("misbehaves as much as it is told, and none of it is accepted", () =>
+  it.effect("misbehaves as often as requested, and no bad share is accepted", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       yield* after("20 seconds")
@@ -90,7 +90,7 @@ describe("Swarm", () => {
 
   const acknowledged: Array<AcknowledgedShare> = []
   const recorded: Array<Server.ShareAccepted> = []
-  it.effect("says which shares were acknowledged, by the hashes that the pool has on record", () =>
+  it.effect("reports acknowledged shares by the hashes that the pool recorded", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       yield* after("20 seconds")
@@ -110,7 +110,7 @@ describe("Swarm", () => {
     )
   )
 
-  it.effect("reports in the form that is declared", () =>
+  it.effect("gives a report that matches its Schema", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       const { report } = yield* after("5 seconds")
@@ -119,7 +119,7 @@ describe("Swarm", () => {
     }).pipe(Effect.provide(world({ connections: 2 })))
   )
 
-  it.effect("refuses what cannot be", () =>
+  it.effect("refuses options that are out of range", () =>
     Effect.gen(function* () {
       for (const [options, message] of [
         [{ connections: 0 }, "the swarm's connections is a whole number of at least 1; got 0"],

@@ -1,9 +1,9 @@
 /** A pool in memory under a test clock, and a swarm that mines for it. */
 import type { PoolOptions } from "@sluice/pool"
-import { Memory, MiningDialer, type ServerAddress, Setup } from "@sluice/transport"
+import { Memory, type ServerAddress, Setup } from "@sluice/transport"
 import { Layer, Logger } from "effect"
 import { memoryWorld } from "@sluice/testing/pool-worlds"
-import { Swarm, type SwarmOptions } from "../src/index.ts"
+import { Swarm, SwarmDialer, type SwarmOptions } from "../src/index.ts"
 
 export const SERVER: ServerAddress = { ...Memory.ADDRESS, security: { _tag: "plain" } }
 
@@ -13,7 +13,7 @@ export const poolOptions: Partial<PoolOptions> = { policy: { sharesPerMinute: 60
 export const world = (options: Omit<SwarmOptions, "server">, pool: Partial<PoolOptions> = {}) => {
   const all: SwarmOptions = { server: SERVER, sharesPerMinute: 60, nominalHashRate: 8, ...options }
   return Swarm.layer(all).pipe(
-    Layer.provide(Setup.client(MiningDialer)),
+    Layer.provide(Setup.client(SwarmDialer)),
     Layer.provideMerge(memoryWorld({ ...poolOptions, ...pool })),
     Layer.provide(Logger.layer([]))
   )

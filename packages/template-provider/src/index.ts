@@ -6,7 +6,11 @@ export * as TemplateSourceMemory from "./client/template-source-memory.ts"
 export { type ReceivedMessage, TemplateState } from "./client/template-state.ts"
 export { TemplateProtocolError } from "./protocol-error.ts"
 export type { TemplateProviderEvent, TemplateProviderStats } from "./provider/provider-event.ts"
-export { TemplateProvider, type TemplateProviderOptions } from "./provider/template-provider.ts"
+export {
+  TemplateProvider,
+  templateProviderDefaults,
+  type TemplateProviderOptions
+} from "./provider/template-provider.ts"
 export type { NextBlockHeader } from "./provider/templates/next-block.ts"
 export {
   type Answered,

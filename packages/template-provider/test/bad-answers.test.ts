@@ -53,7 +53,7 @@ describe("a machine that gets an answer with", () => {
       assert.strictEqual(answer(templateAt(HEIGHT, { transactions: transactions.slice(1, 1) })).change, "fees")
       const { change, deliveries } = answer(templateAt(HEIGHT + 1))
       assert.strictEqual(change, "tip")
-      assert.strictEqual(deliveries[0]?.frames.length, 2)
+      assert.strictEqual(deliveries[0]?.messages.length, 2)
     })
   }
 })

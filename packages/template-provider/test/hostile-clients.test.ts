@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { TemplateDistribution } from "@sluice/protocol"
+import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { type CoinbaseConstraints, TemplateMachine, TemplateProvider } from "../src/index.ts"
@@ -30,18 +30,14 @@ const machineOf = (template: ReturnType<typeof templateAt>, emptyTemplates = fal
   return machine
 }
 
-const decode = (frame: Uint8Array | undefined) => {
-  const message = TemplateDistribution.protocol.toClient.decode({
-    extensionType: 0,
-    messageType: frame![2]!,
-    payload: frame!.subarray(6)
-  })
-  assert.isDefined(message)
-  return message!
+/** As the client reads it. */
+const decode = (message: TemplateDistribution.ToClient | undefined): TemplateDistribution.ToClient => {
+  const { toClient } = TemplateDistribution.protocol
+  return toClient.decode(Frame.read(toClient.encode(message!))!)!
 }
 
-const newTemplate = (frames: ReadonlyArray<Uint8Array>): TemplateDistribution.NewTemplate => {
-  const message = decode(frames[0])
+const newTemplate = (messages: ReadonlyArray<TemplateDistribution.ToClient>): TemplateDistribution.NewTemplate => {
+  const message = decode(messages[0])
   assert.strictEqual(message._tag, "NewTemplate")
   return message as TemplateDistribution.NewTemplate
 }
@@ -107,14 +103,14 @@ describe("clients that change their minds all the time", () => {
   it("do not make the template go that another one of them mines, nor the one that it holds ahead", () => {
     const machine = machineOf(templateAt(2_400_000), true)
     const change = (client: string, address: string, changes: number) => {
-      let frames: ReadonlyArray<Uint8Array> = []
+      let messages: ReadonlyArray<TemplateDistribution.ToClient> = []
       for (let size = 0; size < changes; size++) {
-        frames = Result.getOrThrow(machine.onConstraints(client, constraints(size), NOW, address))
+        messages = Result.getOrThrow(machine.onConstraints(client, constraints(size), NOW, address))
         ahead.set(client, machine.ahead(client) ?? ahead.get(client)!)
       }
-      return newTemplate(frames)
+      return newTemplate(messages)
     }
-    const ahead = new Map<string, Uint8Array>()
+    const ahead = new Map<string, TemplateDistribution.NewTemplate>()
     const mined = change("honest", "192.0.2.1", 2)
     const held = newTemplate([ahead.get("honest")!])
     const flood = (address: (client: number) => string) => {
@@ -126,7 +122,7 @@ describe("clients that change their minds all the time", () => {
     const { bits, height, mintime, previousblockhash } = templateAt(2_400_000)
     const header = { hash: "aa".repeat(32), previousblockhash, height, bits, mediantime: mintime, confirmations: 1 }
     const { deliveries } = machine.onHeader(header, NOW)
-    const named = decode(deliveries.find(({ client }) => client === "honest")!.frames.at(-1))
+    const named = decode(deliveries.find(({ client }) => client === "honest")!.messages.at(-1))
     assert.strictEqual(named._tag === "SetNewPrevHash" && named.templateId, held.templateId)
     flood((client) => `203.0.113.${client % 200}`)
     assertBlockOf(machine, held)
@@ -147,8 +143,7 @@ describe("clients that change their minds all the time", () => {
     const hash = "aa".repeat(32)
     const header = { hash, previousblockhash, height, bits, mediantime: mintime, confirmations: 1 }
     const { deliveries } = machine.onHeader(header, NOW)
-    const frames = deliveries.find(({ client }) => client === "victim")!.frames
-    const message = decode(frames.at(-1))
+    const message = decode(deliveries.find(({ client }) => client === "victim")!.messages.at(-1))
     assert.strictEqual(message._tag, "SetNewPrevHash")
     if (message._tag === "SetNewPrevHash") assert.deepStrictEqual(message.prevHash, new Uint8Array(32).fill(0xaa))
   })

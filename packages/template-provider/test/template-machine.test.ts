@@ -40,18 +40,14 @@ const machineWith = (template?: BlockTemplate, changes: Partial<TemplateMachineO
   return machine
 }
 
-const decode = (frames: ReadonlyArray<Uint8Array>) =>
-  frames.map((bytes) => {
-    const frame: Frame = {
-      extensionType: 0,
-      messageType: bytes[2]!,
-      payload: bytes.subarray(6)
-    }
-    return TemplateDistribution.protocol.toClient.decode(frame)!
-  })
+/** As the client reads them. */
+const decode = (messages: ReadonlyArray<TemplateDistribution.ToClient>) => {
+  const { toClient } = TemplateDistribution.protocol
+  return messages.map((message) => toClient.decode(Frame.read(toClient.encode(message))!)!)
+}
 
 const received = (answered: Answered<string>, client: string) =>
-  decode(answered.deliveries.find((delivery) => delivery.client === client)?.frames ?? [])
+  decode(answered.deliveries.find((delivery) => delivery.client === client)?.messages ?? [])
 
 const requested = (machine: TemplateMachine<string>, templateId: bigint) => decode([machine.onRequest(templateId)])[0]!
 
@@ -168,7 +164,7 @@ describe("a new block", () => {
       assert.strictEqual(newTemplate(template).templateId, 5_001n)
       assert.strictEqual((prevHash as TemplateDistribution.SetNewPrevHash).templateId, 5_001n)
     }
-    assert.strictEqual(second.deliveries[0]!.frames[0], second.deliveries[1]!.frames[0], "encoded once")
+    assert.strictEqual(second.deliveries[0]!.messages[0], second.deliveries[1]!.messages[0], "encoded once")
   })
 
   it("is also a change of the bits alone, as on a test network after twenty minutes", () => {
@@ -261,7 +257,7 @@ describe("a template held ahead", () => {
   it("is sent again behind every fourth template, because a miner may hold only the last few jobs", () => {
     const machine = machineWith(templateAt(HEIGHT), { emptyTemplates: true, intervalMs: 0 })
     Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
-    const ahead = () => decode([machine.ahead("a")].filter((frame) => frame !== undefined)).map(newTemplate)
+    const ahead = () => decode([machine.ahead("a")].filter((message) => message !== undefined)).map(newTemplate)
     const [held] = ahead()
     const better = (round: number) =>
       templateAt(HEIGHT, { coinbasevalue: RECORDED.coinbasevalue + round * 2_000, longpollid: `${round}` })

@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { type NodeNotification, NodeNotifications, NodeUnreachable, NodeWarmingUp } from "@sluice/node"
 import { TemplateDistribution } from "@sluice/protocol"
 import { setupFrame } from "@sluice/testing/setup-frame"
-import { TemplateDialer } from "@sluice/transport"
+import { FrameDialer, TemplateDialer } from "@sluice/transport"
 import { Effect, Fiber, Latch, Layer, PubSub, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateProvider, type TemplateProviderEvent } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
-import { connect } from "./test-client.ts"
+import { connect, MEMORY_SERVER } from "./test-client.ts"
 import { RECORDED, templateAt } from "./templates.ts"
 import { fakeWorld, providerOver } from "./worlds.ts"
 
@@ -109,11 +109,18 @@ describe("a client", () => {
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
-      const client = yield* connect()
-      yield* client.constrain()
-      yield* client.expectTip
-      yield* client.sendFrames([setupFrame({ protocol: 2 })])
-      yield* Effect.flip(client.next)
+      const client = yield* (yield* FrameDialer).dial(MEMORY_SERVER)
+      const constraints = { coinbaseOutputMaxAdditionalSize: 0, coinbaseOutputMaxAdditionalSigops: 0 }
+      yield* client.write([
+        setupFrame({ protocol: 2 }),
+        TemplateDistribution.CoinbaseOutputConstraints.codec.encode(
+          TemplateDistribution.CoinbaseOutputConstraints.make(constraints)
+        )
+      ])
+      let received = 0
+      while (received < 3) received += (yield* client.pull).length
+      yield* client.write([setupFrame({ protocol: 2 })])
+      yield* Effect.flip(client.pull)
     }).pipe(Effect.provide(fakeWorld()))
   )
 

@@ -32,7 +32,6 @@ export const connect = Effect.fnUntraced(function* (server: ServerAddress = MEMO
 
   return {
     send: connection.send,
-    sendFrames: connection.sendFrames,
     next,
     expect,
     /** How many messages have come that the test has not looked at. */

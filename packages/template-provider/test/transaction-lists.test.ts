@@ -26,23 +26,18 @@ const LARGE = templateOf(
 const request = (templateId: bigint) => TemplateDistribution.RequestTransactionData.make({ templateId })
 
 describe("the answer to RequestTransactionData", () => {
-  const read = (frame: Uint8Array) =>
-    TemplateDistribution.protocol.toClient.decode({
-      extensionType: 0,
-      messageType: frame[2]!,
-      payload: frame.subarray(6)
-    }) as TemplateDistribution.RequestTransactionDataSuccess
+  const { encode } = TemplateDistribution.protocol.toClient
 
   it("is encoded once for all templates with the same transactions, each under its own number", () => {
     const data = new TransactionData()
     const node = new NodeTemplate(templateAt(100), 0)
     const [one, two] = [new Template(7n, node, node.work(0)), new Template(0xffff_ffff_ffff_fff0n, node, node.work(0))]
-    const frame = data.frameOf(one)
-    assert.strictEqual(data.frameOf(one), frame)
-    const other = read(data.frameOf(two))
+    const answer = data.answerFor(one)
+    assert.strictEqual(encode(data.answerFor(one)), encode(answer))
+    const other = data.answerFor(two)
     assert.strictEqual(other.templateId, two.id)
-    assert.deepStrictEqual({ ...other, templateId: 7n }, { ...read(frame) })
-    assert.strictEqual(data.frameOf(one), frame, "the other one was a copy")
+    assert.deepStrictEqual({ ...other, templateId: 7n }, answer)
+    assert.strictEqual(encode(data.answerFor(one)), encode(answer), "the other one was a copy")
   })
 
   it("is forgotten when others were asked for since, so that they do not fill the memory", () => {
@@ -51,8 +46,8 @@ describe("the answer to RequestTransactionData", () => {
       const node = new NodeTemplate(LARGE, 0)
       return new Template(BigInt(id), node, node.work(0))
     })
-    const frames = templates.map((template) => data.frameOf(template))
-    const isKept = (index: number) => data.frameOf(templates[index]!) === frames[index]
+    const answers = templates.map((template) => data.answerFor(template))
+    const isKept = (index: number) => data.answerFor(templates[index]!) === answers[index]
     assert.deepStrictEqual(
       [19, 18, 10, 5, 0].map(isKept),
       [true, true, true, true, false],

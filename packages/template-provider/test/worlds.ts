@@ -25,7 +25,7 @@ export const providerOver = <Node, E>(
       Layer.provide(Plain.listener),
       Layer.provideMerge(node)
     ),
-    dialerWith(TemplateDialer, device === undefined ? {} : { device }).pipe(Layer.provide(Plain.dialer))
+    dialerWith(TemplateDialer, device === undefined ? {} : { device }).pipe(Layer.provideMerge(Plain.dialer))
   ).pipe(
     Layer.provide(Memory.network(network)),
     Layer.provide(

@@ -12,10 +12,11 @@ import type { ClientSetup, Device, ServerSetup } from "./setup-options.ts"
 export interface Connection<In, Out> {
   /** What the peer sends: one array of messages for each read of the socket. It never ends but by a failure. */
   readonly receive: Stream.Stream<In, ConnectionError>
-  /** Encodes the messages and sends them in one write. */
+  /**
+   * Encodes the messages and sends them in one write. A message that many connections get, such as a job, is encoded once if
+   * they are sent the same object.
+   */
   readonly send: (messages: ReadonlyArray<Out>) => Effect.Effect<void, ConnectionError>
-  /** Sends frames that are encoded already, in one write: how a job goes to a thousand connections encoded once. */
-  readonly sendFrames: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>
   /** What both ends agreed on. `flags` are the peer's: a server sees the client's, a client the server's. */
   readonly setup: {
     readonly version: number

@@ -118,12 +118,9 @@ export const overFrames = <In, Out>(options: {
     return decode(batch)
   })
 
-  const sendFrames: Connection<In, Out>["sendFrames"] = (encoded) =>
-    isReadonlyArrayNonEmpty(encoded) ? frames.write(encoded) : Effect.void
   return {
     receive: Stream.fromPull(Effect.succeed(pull)),
     send: (messages) => Effect.suspend(() => writeMessages(frames, outgoing, messages)),
-    sendFrames,
     setup: {
       ...setup,
       get extensions() {

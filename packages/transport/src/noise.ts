@@ -37,6 +37,8 @@ export interface ResponderOptions extends FrameLimits {
   readonly maxHandshakesPerSecond?: number
 }
 
+export const defaultMaxHandshakesPerSecond = 1_000
+
 export interface InitiatorOptions extends FrameLimits {
   /** How long a server may take for its part of the handshake; 10 seconds. */
   readonly handshakeTimeout?: Duration.Input
@@ -72,7 +74,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
   const workers = yield* HandshakeWorkers.HandshakeWorkers
   const queue = yield* makeHandshakeQueue({
-    maxPerSecond: options.maxHandshakesPerSecond ?? 1000,
+    maxPerSecond: options.maxHandshakesPerSecond ?? defaultMaxHandshakesPerSecond,
     // A thread always has some more, also while the event loop is busy.
     ...(workers === undefined ? {} : { threads: { slots: workers.threads * 4, above: workers.above } })
   })

@@ -8,7 +8,13 @@ import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Deferred, Duration, Effect, Exit, FiberSet, Layer, Metric, type Scope } from "effect"
 import type { Socket } from "effect/socket"
 import * as Net from "node:net"
-import { addressGroup, type ConnectionLimits, MAX_CONNECTIONS, type NoPlace, Places } from "./connection-limits.ts"
+import {
+  addressGroup,
+  type ConnectionLimits,
+  defaultMaxConnections,
+  type NoPlace,
+  Places
+} from "./connection-limits.ts"
 import { Dialer, type Duplex, Listener, type Standing } from "./duplex.ts"
 import { type Endpoint, formatEndpoint } from "./endpoint.ts"
 import { DialError, ListenError } from "./error.ts"
@@ -57,7 +63,7 @@ export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer
 const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const { host, port } = options
   const places = new Places(options)
-  const { maxConnections = MAX_CONNECTIONS, maxUnreadBytes = MAX_UNREAD_BYTES } = options
+  const { maxConnections = defaultMaxConnections, maxUnreadBytes = MAX_UNREAD_BYTES } = options
   const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
   const notices = yield* makeNotices()
   /** Who came while nobody runs the listener. */

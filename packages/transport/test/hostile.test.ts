@@ -20,7 +20,8 @@ import { setupFrame } from "@sluice/testing/setup-frame"
 import { authorityKey, logTo, noise, secretKey, strangerKey } from "./fixture.ts"
 
 const SETUP = setupFrame({ vendor: "hostile" })
-const MESSAGE = Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "" })
+const CLOSE = Mining.CloseChannel.make({ channelId: 1, reasonCode: "" })
+const MESSAGE = Mining.CloseChannel.codec.encode(CLOSE)
 
 const authority = CertificateAuthority.layer({ secretKey })
 
@@ -53,7 +54,7 @@ const serve = Effect.gen(function* () {
 /** A client that keeps the rules gets its answer. */
 const isServed = Effect.fnUntraced(function* (address: Endpoint) {
   const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
-  yield* client.sendFrames([MESSAGE])
+  yield* client.send([CLOSE])
   assert.strictEqual((yield* client.receive.pipe(Stream.take(1), Stream.runCollect)).length, 1)
 }, Effect.scoped)
 
@@ -242,7 +243,7 @@ describe("a server over TCP with Noise serves on when a client", () => {
         // A neighbour whose connection is open all the while.
         const neighbour = yield* (yield* MiningDialer).dial({ ...address, security: noise })
         yield* attack(address)
-        yield* neighbour.sendFrames([MESSAGE])
+        yield* neighbour.send([CLOSE])
         assert.strictEqual((yield* neighbour.receive.pipe(Stream.take(1), Stream.runCollect)).length, 1)
         yield* isServed(address)
         assert.isBelow(process.memoryUsage().arrayBuffers - before, 8_000_000)

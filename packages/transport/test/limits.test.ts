@@ -6,6 +6,7 @@ import {
   Dialer,
   type Duplex,
   type Endpoint,
+  FrameDialer,
   type FrameLimits,
   type ListenError,
   MiningDialer,
@@ -22,6 +23,7 @@ import { logTo, mining, noise, secretKey } from "./fixture.ts"
 
 const SETUP = setupFrame()
 const close = (reasonCode = "") => Mining.CloseChannel.codec.encode({ _tag: "CloseChannel", channelId: 1, reasonCode })
+const CLOSE = Mining.CloseChannel.make({ channelId: 1, reasonCode: "" })
 const join = (...frames: ReadonlyArray<Uint8Array>) => new Uint8Array(Buffer.concat(frames))
 
 const server = (
@@ -226,7 +228,7 @@ describe("a connection in its limits", () => {
       const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
       for (let minute = 0; minute < 5; minute++) {
         yield* TestClock.adjust("59 seconds")
-        yield* client.sendFrames([close()])
+        yield* client.send([CLOSE])
       }
       assert.strictEqual(ended, 0)
       yield* TestClock.adjust("59 seconds")
@@ -248,7 +250,7 @@ describe("a connection in its limits", () => {
       )
       const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
       yield* TestClock.adjust("1 day")
-      yield* client.sendFrames([close()])
+      yield* client.send([CLOSE])
       yield* Effect.yieldNow
       assert.strictEqual(received, 1)
     }).pipe(Effect.provide(mining()))
@@ -268,15 +270,16 @@ describe("a connection in its limits", () => {
             Stream.runForEachArray(connection.receive, (batch) => Effect.sync(() => (received += batch.length)))
           )
         )
-        const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
+        const client = yield* (yield* FrameDialer).dial({ ...address, security: noise })
+        yield* client.write([SETUP])
         const unknown = new Uint8Array(6 + payload)
         unknown.set([0, 0, 0xee, payload & 0xff, payload >> 8])
         yield* Effect.forkScoped(
           Effect.gen(function* () {
             for (let sent = 0; sent < count; sent += 100) {
-              yield* client.sendFrames(Array.from({ length: 100 }, () => unknown))
+              yield* client.write([unknown, ...Array.from({ length: 99 }, () => unknown)])
             }
-            yield* client.sendFrames([close()])
+            yield* client.write([close()])
           })
         )
         for (let round = 0; round < 10; round++) yield* TestClock.adjust(0)

@@ -89,7 +89,7 @@ describe("Setup, the server", () => {
       const received = yield* server.receive.pipe(Stream.take(2), Stream.runCollect)
       assert.deepStrictEqual(received, [closeChannel(1), closeChannel(2)])
       yield* server.send([])
-      yield* server.sendFrames([Common.Reconnect.codec.encode({ _tag: "Reconnect", newHost: "", newPort: 0 })])
+      yield* server.send([{ _tag: "Reconnect", newHost: "", newPort: 0 }])
       assert.deepStrictEqual(yield* client.receive.pipe(Stream.take(1), Stream.runCollect), [
         { _tag: "Reconnect", newHost: "", newPort: 0 }
       ])

@@ -7,6 +7,7 @@ import { Command, Flag } from "effect/cli"
 import { effectiveToml, exampleToml } from "../config/example.ts"
 import { type KeyInfo, keysOf, variableOf } from "../config/key.ts"
 import { load, type ProgramConfig } from "../config/load.ts"
+import { OptionNames } from "../config/option-names.ts"
 import { layerLogging, type LoggingConfig } from "../output/logging.ts"
 import { FaultsFound, ProgramError } from "./report.ts"
 
@@ -18,6 +19,7 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
   }
 ) => {
   const { flags, loadFrom, note } = configured(options)
+  const optionNames = new OptionNames(keysOf(options.program, options.schema.fields))
   const example = Flag.Boolean("example").pipe(
     Flag.withDescription("Print a configuration file that documents every key."),
     Flag.withDefault(false)
@@ -40,9 +42,11 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
         Effect.andThen(options.run(config)),
         Effect.tapDefect((defect) => Effect.logDebug("The program failed in a way that it should not", defect)),
         Effect.mapError((error) =>
-          error instanceof FaultsFound ? error : new ProgramError({ program: options.program, message: error.message })
+          error instanceof FaultsFound
+            ? error
+            : new ProgramError({ program: options.program, message: optionNames.describe(error) })
         ),
-        Effect.provide(layerLogging(config))
+        Effect.provide(layerLogging(config, optionNames.replace))
       )
     )
   ).pipe(

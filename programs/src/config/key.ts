@@ -14,6 +14,8 @@ export interface Description {
   readonly example?: Raw
   /** Most set-ups give it, so the example file has it without a comment sign. */
   readonly usual?: boolean
+  /** The name of the library's option that the key sets, where it is not the name of the field. */
+  readonly option?: string
 }
 
 /** A key as the rest of the mechanism sees it. */

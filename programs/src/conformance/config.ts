@@ -1,5 +1,6 @@
 /** What `sluice conformance connect` and `sluice conformance serve` can be told. */
-import { Schema } from "effect"
+import { Conformance } from "@sluice/conformance"
+import { Duration, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
@@ -13,7 +14,10 @@ const only = optional(string({ metavar: "ID,...", expected: "beginnings of rules
   example: "setup.,shares."
 })
 
-const answerSeconds = defaulted(whole("N", 1, 600), { description: "How long an answer may take.", default: 5 })
+const { runDefaults, serveDefaults } = Conformance
+
+const answerSeconds = (default_: Duration.Duration) =>
+  defaulted(whole("N", 1, 600), { description: "How long an answer may take.", default: Duration.toSeconds(default_) })
 
 const json = defaulted(toggle, { description: "Print each verdict as a line of JSON.", default: false })
 
@@ -24,17 +28,17 @@ export const ConnectConfig = {
     only,
     user: defaulted(string({ metavar: "NAME", expected: "a user name" }, 255), {
       description: "The user of the channels that are opened.",
-      default: "conformance"
+      default: runDefaults.userIdentity
     }),
     hashRate: defaulted(whole("N", 0, 2 ** 32), {
       description: "Hashes a second that are announced; the fewer, the easier the shares are found.",
-      default: 1
+      default: runDefaults.nominalHashRate
     }),
     maxHashes: defaulted(whole("N", 1, 2 ** 32), {
       description: "Hashes to try for one share; a rule without its share is skipped.",
-      default: 20_000_000
+      default: runDefaults.maxHashes
     }),
-    answerSeconds,
+    answerSeconds: answerSeconds(runDefaults.answerTimeout),
     json,
     ...loggingKeys
   })
@@ -51,16 +55,16 @@ export const ServeConfig = {
     only,
     sharesPerMinute: defaulted(whole("N", 1, 6000), {
       description: "How many shares a minute the targets aim at, by the hash rate that the client names.",
-      default: 300
+      default: serveDefaults.sharesPerMinute
     }),
     connectSeconds: defaulted(whole("N", 1, 3600), {
       description: "How long the client may take to connect, at first and again after each session.",
-      default: 60
+      default: Duration.toSeconds(serveDefaults.connectTimeout)
     }),
-    answerSeconds,
+    answerSeconds: answerSeconds(serveDefaults.answerTimeout),
     shareSeconds: defaulted(whole("N", 1, 3600), {
       description: "How long a share, or the solution of a template, may take.",
-      default: 30
+      default: Duration.toSeconds(serveDefaults.shareTimeout)
     }),
     json,
     ...securityKeys,

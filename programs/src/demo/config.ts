@@ -1,4 +1,5 @@
 /** What `sluice demo` can be told. */
+import { DEFAULT_BITS } from "@sluice/dev-node"
 import { Schema } from "effect"
 import { defaulted, optional } from "../config/key.ts"
 import { compactBits, toggle, whole } from "../config/value.ts"
@@ -14,7 +15,7 @@ export const DemoConfig = {
     json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
     bits: defaulted(compactBits, {
       description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
-      default: "1e03ffff"
+      default: DEFAULT_BITS.toString(16)
     }),
     ...loggingKeysWith("warn")
   })

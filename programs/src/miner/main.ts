@@ -1,7 +1,7 @@
 /** `sluice miner`: a software miner in worker threads. */
 import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Stream, Struct } from "effect"
 import { eventLine } from "../output/events.ts"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -11,23 +11,20 @@ import { MinerConfig } from "./config.ts"
 export const miner = program({
   ...MinerConfig,
   description: summaries.miner,
-  run: ({ channel, connect, json, shares, threads, user, worker }) => {
+  run: (config) => {
     const options: MinerOptions = {
-      servers: [connect],
-      user,
-      channel,
+      servers: [config.connect],
       hashRateInterval: "10 seconds",
-      ...(shares === undefined ? {} : { shares }),
-      ...(worker === undefined ? {} : { worker })
+      ...Struct.pick(config, ["user", "worker", "channel", "shares"])
     }
-    return mine(json).pipe(
+    return mine(config.json).pipe(
       Effect.provide(
         Miner.layer(options).pipe(
           Layer.provide(Setup.client(MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(DeviceDialer.layer),
           Layer.provide(Tcp.dialer),
-          Layer.provide(HashThreads.layer({ threads }))
+          Layer.provide(HashThreads.layer(Struct.pick(config, ["threads"])))
         )
       )
     )

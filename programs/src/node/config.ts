@@ -1,4 +1,5 @@
 /** What `sluice node` can be told. */
+import { DEFAULT_BITS } from "@sluice/dev-node"
 import { Schema } from "effect"
 import { defaulted, required } from "../config/key.ts"
 import { compactBits, hostPort, password, string, whole, zmqEndpoint } from "../config/value.ts"
@@ -19,7 +20,7 @@ export const NodeConfig = {
     }),
     bits: defaulted(compactBits, {
       description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
-      default: "1e03ffff"
+      default: DEFAULT_BITS.toString(16)
     }),
     retargetInterval: defaulted(whole("N", 0, 1_000_000), {
       description:

@@ -1,5 +1,5 @@
 /** How a program logs: to stderr, readable on a terminal, one line an event elsewhere. stdout is for `--json`. */
-import { Console, Effect, Layer, Logger, References } from "effect"
+import { Array, Console, Effect, Layer, Logger, References } from "effect"
 import { defaulted } from "../config/key.ts"
 import { choice } from "../config/value.ts"
 import { jsonLine, logfmtLine, prettyLine } from "./log-line.ts"
@@ -24,12 +24,18 @@ export interface LoggingConfig {
   readonly logFormat: "auto" | "pretty" | "logfmt" | "json"
 }
 
-/** Log lines go to `Console.error`; what could not be written there is told as soon as it can be. */
-export const layerLogging = ({ logLevel, logFormat }: LoggingConfig): Layer.Layer<never> =>
+/**
+ * Log lines go to `Console.error`. Lines that could not be written there are counted, and the count is logged as soon as
+ * lines can be written again. `rewrite` changes the text of each message.
+ */
+export const layerLogging = (
+  { logLevel, logFormat }: LoggingConfig,
+  rewrite: (text: string) => string = (text) => text
+): Layer.Layer<never> =>
   Layer.effectDiscard(tellDropped).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
-        Logger.layer([toConsole(formats[logFormat]())]),
+        Logger.layer([toConsole(formats[logFormat](), rewrite)]),
         Layer.succeed(References.MinimumLogLevel, levels[logLevel])
       )
     )
@@ -45,8 +51,11 @@ const formats = {
   auto: () => (process.stderr.isTTY === true ? pretty() : logfmtLine)
 }
 
-const toConsole = (line: Logger.Logger<unknown, string>) =>
-  Logger.make<unknown, void>((options) => options.fiber.getRef(Console.Console).error(line.log(options)))
+const toConsole = (line: Logger.Logger<unknown, string>, rewrite: (text: string) => string) =>
+  Logger.make<unknown, void>((options) => {
+    const message = Array.ensure(options.message).map((part) => (typeof part === "string" ? rewrite(part) : part))
+    options.fiber.getRef(Console.Console).error(line.log({ ...options, message }))
+  })
 
 const tellDropped = Effect.gen(function* () {
   const runSync = Effect.runSyncWith(yield* Effect.context<never>())

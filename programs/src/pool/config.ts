@@ -1,9 +1,16 @@
 /** What `sluice pool` can be told. */
 import { coinbaseTags } from "@sluice/bitcoin"
-import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
-import { type PoolOptions } from "@sluice/pool"
-import { leastSharesPerSecond, payoutOf } from "@sluice/mining-server"
-import { Duration, Result, Schema } from "effect"
+import { checkCoinbaseRoom, defaultExtranonceLayout, Server } from "@sluice/channels"
+import {
+  defaultMiningServerOptions,
+  defaultTrafficLimits,
+  leastSharesPerSecond,
+  payoutOf,
+  Templates
+} from "@sluice/mining-server"
+import type { PoolOptions } from "@sluice/pool"
+import { defaultMaxConnections } from "@sluice/transport"
+import { Duration, Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
@@ -13,6 +20,8 @@ import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { handshakeKeys } from "../server/curve.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
+
+const { defaultChannelPolicy } = Server
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "Where miners and proxies connect.", default: "127.0.0.1:3333" }),
@@ -33,6 +42,7 @@ const fields = Schema.Struct({
   soloFee: optional(decimal("PERCENT", 0, 100), {
     description:
       "Makes it a solo pool: the address in a miner's user identity (ADDRESS or ADDRESS.WORKER) gets the reward of a block that it finds, less this fee.",
+    option: "solo",
     example: 1.5
   }),
   chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
@@ -41,20 +51,22 @@ const fields = Schema.Struct({
   }),
   coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
     description: "The pool's name in the blocks it finds.",
-    default: "Sluice"
+    option: "tag",
+    default: Templates.DEFAULT_TAG
   }),
   sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
     description: "How many shares a minute each channel's difficulty aims at.",
-    default: 6
+    default: defaultChannelPolicy.sharesPerMinute
   }),
   minHashRate: defaulted(decimal("N", 0, 1e18), {
     description:
       "Hashes a second that a channel is taken to have at least, whatever it says: it bounds the easiest target.",
-    default: 1000
+    default: defaultChannelPolicy.minHashRate
   }),
   shareBatch: defaulted(whole("N", 1, 10_000), {
     description: "How many accepted shares one acknowledgement covers at most.",
-    default: 10
+    option: "shareBatchSize",
+    default: defaultChannelPolicy.shareBatchSize
   }),
   shareLog: optional(fileToWrite("a file to be appended to"), {
     description: "Each accepted share as a line of JSON, written before it is acknowledged.",
@@ -68,7 +80,7 @@ const fields = Schema.Struct({
   upstreamTimeout: defaulted(whole("SECONDS", 0, 604_800), {
     description:
       "How long miners go on with the last job without a template provider before they are sent away; 0 for ever.",
-    default: 600
+    default: Duration.toSeconds(defaultMiningServerOptions.upstreamTimeout)
   }),
   reconnectTo: optional(reconnectTarget, {
     description:
@@ -77,7 +89,7 @@ const fields = Schema.Struct({
   }),
   maxConnections: defaulted(whole("N", 1, 1_000_000), {
     description: "Connections open at once.",
-    default: 16_384
+    default: defaultMaxConnections
   }),
   maxConnectionsPerAddress: optional(whole("N", 1, 1_000_000), {
     description:
@@ -87,11 +99,11 @@ const fields = Schema.Struct({
   ...handshakeKeys,
   maxChannels: defaulted(whole("N", 1, 65_536), {
     description: "Channels open at once on one connection.",
-    default: 4_096
+    default: defaultChannelPolicy.maxChannels
   }),
   maxChannelsInAll: defaulted(whole("N", 1, 16_000_000), {
     description: "Channels open at once on all connections together; each takes some kilobytes.",
-    default: 200_000
+    default: defaultMiningServerOptions.maxChannelsInAll
   }),
   maxChannelsPerAddress: optional(whole("N", 1, 16_000_000), {
     description:
@@ -105,39 +117,38 @@ const fields = Schema.Struct({
   }),
   maxMessagesPerSecond: defaulted(whole("N", 1, 1_000_000), {
     description: "Messages a second of one connection, above which it is read from more slowly.",
-    default: 5_000
+    default: defaultTrafficLimits.maxMessagesPerSecond
   }),
   maxErrorsPerSecond: defaulted(whole("N", 1, 1_000_000), {
     description:
       "Errors a second that one connection may cause before it is ended; stale shares and those above max-shares-per-second do not count.",
-    default: 100
+    default: defaultTrafficLimits.maxErrorsPerSecond
   }),
   ...metricsKeys(", and people the statistics of users by name, at /stats and /users"),
   ...securityKeys,
   ...loggingKeys
 })
 
-/** What the pool itself is told of them. */
+/** The options of the pool that the configuration sets. */
 export const optionsOf = (config: typeof fields.Type): PoolOptions => {
-  const { chain, coinbaseAddress, coinbaseOutputs, reconnectTo, soloFee } = config
+  const { chain, coinbaseTag, shareBatch, soloFee, upstreamTimeout } = config
   return {
-    ...(coinbaseAddress === undefined ? {} : { coinbaseAddress }),
-    ...(coinbaseOutputs === undefined ? {} : { coinbaseOutputs }),
+    ...Struct.pick(config, [
+      "coinbaseAddress",
+      "coinbaseOutputs",
+      "reconnectTo",
+      "maxChannelsInAll",
+      "maxChannelsPerAddress"
+    ]),
     ...(soloFee === undefined ? {} : { solo: { feePercent: soloFee } }),
     ...(chain === undefined ? {} : { chain: chain === "testnet4" ? "test" : chain }),
-    ...(reconnectTo === undefined ? {} : { reconnectTo }),
-    tag: config.coinbaseTag,
+    tag: coinbaseTag,
     policy: {
-      sharesPerMinute: config.sharesPerMinute,
-      minHashRate: config.minHashRate,
-      shareBatchSize: config.shareBatch,
-      maxChannels: config.maxChannels,
-      ...(config.maxSharesPerSecond === undefined ? {} : { maxSharesPerSecond: config.maxSharesPerSecond })
+      ...Struct.pick(config, ["sharesPerMinute", "minHashRate", "maxChannels", "maxSharesPerSecond"]),
+      shareBatchSize: shareBatch
     },
-    maxChannelsInAll: config.maxChannelsInAll,
-    ...(config.maxChannelsPerAddress === undefined ? {} : { maxChannelsPerAddress: config.maxChannelsPerAddress }),
-    traffic: { maxMessagesPerSecond: config.maxMessagesPerSecond, maxErrorsPerSecond: config.maxErrorsPerSecond },
-    upstreamTimeout: config.upstreamTimeout === 0 ? Duration.infinity : Duration.seconds(config.upstreamTimeout)
+    traffic: Struct.pick(config, ["maxMessagesPerSecond", "maxErrorsPerSecond"]),
+    upstreamTimeout: upstreamTimeout === 0 ? Duration.infinity : Duration.seconds(upstreamTimeout)
   }
 }
 

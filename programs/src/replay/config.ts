@@ -1,5 +1,6 @@
 /** What `sluice replay` can be told. */
-import { Schema } from "effect"
+import { replayDefaults } from "@sluice/sniffer"
+import { Duration, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { fileToRead } from "../config/path.ts"
 import { serverUrl } from "../config/stratum.ts"
@@ -24,9 +25,12 @@ export const ReplayConfig = {
     pace: defaulted(choice(["answers", "recorded"]), {
       description:
         "answers: send a message when what was recorded before it has come, in kind. recorded: send each at its time.",
-      default: "answers"
+      default: replayDefaults.pace
     }),
-    answerSeconds: defaulted(whole("N", 1, 86_400), { description: "How long an answer may take.", default: 10 }),
+    answerSeconds: defaulted(whole("N", 1, 86_400), {
+      description: "How long an answer may take.",
+      default: Duration.toSeconds(replayDefaults.answerTimeout)
+    }),
     ...loggingKeys
   })
 }

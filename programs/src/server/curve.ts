@@ -1,6 +1,7 @@
 /** Which elliptic curve a program's handshakes use, and whether threads compute them. */
 import { curveModule, layerCurve, threadCurveUrl } from "@sluice/embedded"
 import { Curve, HandshakeWorkers } from "@sluice/noise"
+import { Noise } from "@sluice/transport"
 import { Effect, Layer } from "effect"
 import { availableParallelism } from "node:os"
 import { defaulted, optional } from "../config/key.ts"
@@ -26,7 +27,7 @@ export const handshakeKeys = {
   }),
   maxHandshakesPerSecond: defaulted(whole("N", 1, 1_000_000), {
     description: "Noise handshakes begun a second; those of one address wait for one another, not for others.",
-    default: 1_000
+    default: Noise.defaultMaxHandshakesPerSecond
   })
 }
 

@@ -9,7 +9,7 @@ import {
   Plain,
   Tcp
 } from "@sluice/transport"
-import { Effect, Layer, type Redacted } from "effect"
+import { Effect, Layer, type Redacted, Struct } from "effect"
 import { type CurveName, layerCurveNamed, layerHandshakeThreads } from "./curve.ts"
 
 export interface SecuredConfig {
@@ -26,20 +26,15 @@ export interface SecuredConfig {
 
 /** Listens on TCP, with Noise where there is an authority's key, and logs where clients connect to. */
 export const secured = (name: string, config: SecuredConfig): Layer.Layer<FrameListener, ListenError> => {
-  const { authoritySecretKey, curve, handshakeThreads = 0, listen, maxHandshakesPerSecond } = config
-  const { maxConnections, maxConnectionsPerAddress } = config
+  const { authoritySecretKey, curve, handshakeThreads = 0, listen } = config
   const frames =
     authoritySecretKey === undefined
       ? Plain.listener
-      : Noise.responder(maxHandshakesPerSecond === undefined ? {} : { maxHandshakesPerSecond }).pipe(
+      : Noise.responder(Struct.pick(config, ["maxHandshakesPerSecond"])).pipe(
           Layer.provide(CertificateAuthority.layer({ secretKey: authoritySecretKey })),
           Layer.provide([layerCurveNamed(curve), layerHandshakeThreads(curve, handshakeThreads)])
         )
-  const tcp = Tcp.listener({
-    ...listen,
-    ...(maxConnections === undefined ? {} : { maxConnections }),
-    ...(maxConnectionsPerAddress === undefined ? {} : { maxConnectionsPerAddress })
-  })
+  const tcp = Tcp.listener({ ...listen, ...Struct.pick(config, ["maxConnections", "maxConnectionsPerAddress"]) })
   return announced(name, authoritySecretKey).pipe(Layer.provideMerge(frames), Layer.provide(tcp))
 }
 

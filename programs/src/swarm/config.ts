@@ -1,5 +1,6 @@
 /** What `sluice swarm` can be told. */
 import { isIPv4, isIPv6 } from "node:net"
+import { swarmDefaults } from "@sluice/swarm"
 import { Result, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
@@ -27,22 +28,25 @@ export const SwarmConfig = {
       example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
     }),
     connections: defaulted(whole("N", 1, 1_000_000), { description: "Connections to hold open.", default: 100 }),
-    channels: defaulted(whole("N", 1, 65_536), { description: "Channels on each connection.", default: 1 }),
+    channels: defaulted(whole("N", 1, 65_536), {
+      description: "Channels on each connection.",
+      default: swarmDefaults.channels
+    }),
     channel: defaulted(choice(["standard", "extended"]), {
       description: "Their kind. One standard channel a connection asks for standard jobs, as a device does.",
-      default: "standard"
+      default: swarmDefaults.kind
     }),
     user: defaulted(string({ metavar: "NAME", expected: "a user name" }, MAX_USER_BYTES - 6), {
       description: "Connection N is the user NAME.N.",
-      default: "swarm"
+      default: swarmDefaults.user
     }),
     sharesPerMinute: defaulted(decimal("N", 0, 60_000), {
       description: "Shares a minute of each channel, at its first target; a harder target later makes them fewer.",
-      default: 6
+      default: swarmDefaults.sharesPerMinute
     }),
     hashRate: defaulted(decimal("N", 0, 1e18), {
       description: "Hashes a second that each channel announces; the fewer, the easier the shares are found.",
-      default: 1
+      default: swarmDefaults.nominalHashRate
     }),
     duration: optional(decimal("SECONDS", 0.1, 1e9), {
       description: "Stop after so many seconds. Without it Ctrl-C stops it.",
@@ -50,7 +54,7 @@ export const SwarmConfig = {
     }),
     concurrency: defaulted(whole("N", 1, 100_000), {
       description: "Handshakes that may be under way at once.",
-      default: 128
+      default: swarmDefaults.concurrency
     }),
     connectRate: optional(decimal("N", 0.01, 1e6), {
       description: "Connections begun a second at most.",

@@ -1,8 +1,8 @@
 /** `sluice swarm`: many miners in one process, to load a server and to measure it. */
 import { layerCurve } from "@sluice/embedded"
-import { type AcknowledgedShare, Swarm, type SwarmOptions, SwarmReport } from "@sluice/swarm"
-import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
-import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { type AcknowledgedShare, Swarm, SwarmDialer, type SwarmOptions, SwarmReport } from "@sluice/swarm"
+import { Security, Setup, Tcp } from "@sluice/transport"
+import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope, Struct } from "effect"
 import { closeSync, openSync, writeSync } from "node:fs"
 import { eventLine } from "../output/events.ts"
 import { program } from "../command/program.ts"
@@ -19,24 +19,18 @@ export const swarm = program({
   description: summaries.swarm,
   run: (config) =>
     Effect.gen(function* () {
-      const { acknowledged, connect, connectRate, duration, hashRate, localAddresses = [] } = config
-      const { duplicate, garbage, lowDifficulty, slow, stale } = config
+      const { acknowledged, channel, connect, duration, hashRate, localAddresses = [] } = config
       const onAcknowledged = acknowledged === undefined ? undefined : yield* appendTo(acknowledged)
       const options: SwarmOptions = {
         server: connect,
-        connections: config.connections,
-        channels: config.channels,
-        kind: config.channel,
-        user: config.user,
-        sharesPerMinute: config.sharesPerMinute,
+        kind: channel,
         nominalHashRate: hashRate,
-        concurrency: config.concurrency,
-        misbehaviour: { duplicate, garbage, lowDifficulty, slow, stale },
-        ...(connectRate === undefined ? {} : { connectRate }),
+        ...Struct.pick(config, ["connections", "channels", "user", "sharesPerMinute", "concurrency", "connectRate"]),
+        misbehaviour: Struct.pick(config, ["duplicate", "garbage", "lowDifficulty", "slow", "stale"]),
         ...(onAcknowledged === undefined ? {} : { onAcknowledged })
       }
       const layer = Swarm.layer(options).pipe(
-        Layer.provide(Setup.client(MiningDialer)),
+        Layer.provide(Setup.client(SwarmDialer)),
         Layer.provide(Security.dialer()),
         Layer.provide([Tcp.dialerWith({ localAddresses }), layerCurve])
       )

@@ -1,5 +1,6 @@
 /** What `sluice template-provider` can be told. */
-import { Schema } from "effect"
+import { templateProviderDefaults } from "@sluice/template-provider"
+import { Duration, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
@@ -59,11 +60,11 @@ export const TemplateProviderConfig = {
     }),
     feeDelta: defaulted(whole("SATOSHIS", 0, 2_100_000_000_000_000), {
       description: "Fees that a block has to gain before a new template goes out for the same tip.",
-      default: 1_000
+      default: Number(templateProviderDefaults.feeDelta)
     }),
     interval: defaulted(whole("SECONDS", 1, 3_600), {
       description: "How often the node is asked for better fees, and the least time between two templates of a tip.",
-      default: 30
+      default: Duration.toSeconds(templateProviderDefaults.interval)
     }),
     noEmptyTemplates: defaulted(toggle, {
       description:
@@ -72,10 +73,11 @@ export const TemplateProviderConfig = {
     }),
     maxTemplateAge: defaulted(whole("SECONDS", 60, 86_400), {
       description: "How long the node may give no template before clients are sent away to other providers.",
-      default: 600
+      default: Duration.toSeconds(templateProviderDefaults.maxTemplateAge)
     }),
     blocksDirectory: optional(directoryToWrite("the path of a directory"), {
       description: "Where found blocks are kept while no node is there to take them; without it only in memory.",
+      option: "blockDirectory",
       example: "blocks"
     }),
     ...metricsKeys(),

@@ -36,6 +36,14 @@ export interface ServeOptions {
   readonly onResult?: (result: RuleResult) => void
 }
 
+/** The defaults of options that the user of a program sets. */
+export const serveDefaults = {
+  answerTimeout: Duration.seconds(5),
+  connectTimeout: Duration.minutes(1),
+  shareTimeout: Duration.seconds(30),
+  sharesPerMinute: 300
+} as const
+
 /** The rules for a client of this protocol. */
 export const clientRulesFor = (protocol: ServeOptions["protocol"]): ReadonlyArray<ClientRule> =>
   clientRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
@@ -99,9 +107,9 @@ const makeKit = Effect.fnUntraced(function* (
   const random = yield* entropy
   const places = { here: listener, ...(elsewhere === undefined ? {} : { elsewhere }) }
   const queue = yield* ClientQueue.open(places, encrypted)
-  const answerMs = Duration.toMillis(options.answerTimeout ?? "5 seconds")
+  const answerMs = Duration.toMillis(options.answerTimeout ?? serveDefaults.answerTimeout)
   const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
-  const connectMs = Duration.toMillis(options.connectTimeout ?? "1 minute")
+  const connectMs = Duration.toMillis(options.connectTimeout ?? serveDefaults.connectTimeout)
   const ledger = new Ledger()
   const state: ClientKit["state"] = {}
   /** The Scopes of the open connections. */
@@ -164,8 +172,8 @@ const makeKit = Effect.fnUntraced(function* (
     encrypted,
     answerMs,
     quietMs,
-    shareMs: Duration.toMillis(options.shareTimeout ?? "30 seconds"),
-    sharesPerMinute: options.sharesPerMinute ?? 300,
+    shareMs: Duration.toMillis(options.shareTimeout ?? serveDefaults.shareTimeout),
+    sharesPerMinute: options.sharesPerMinute ?? serveDefaults.sharesPerMinute,
     ledger,
     random,
     elsewhere: elsewhere?.address,

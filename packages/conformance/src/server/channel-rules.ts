@@ -52,7 +52,7 @@ export const channelRules: ReadonlyArray<Rule> = [
     rule(
       `open.${kind}-target`,
       "5.3.2",
-      `The target of ${A[kind]} channel is at most the requested max_target, or the server expectNoTrust the channel`,
+      `The target of ${A[kind]} channel is at most the requested max_target, or the server refuses the channel`,
       (kit) =>
         Effect.gen(function* () {
           const { peer } = yield* setUpFor(kit, kind)

@@ -33,6 +33,14 @@ export interface RunOptions {
   readonly onResult?: (result: RuleResult) => void
 }
 
+/** The defaults of options that the user of a program sets. */
+export const runDefaults = {
+  answerTimeout: Duration.seconds(5),
+  userIdentity: "conformance",
+  nominalHashRate: 1,
+  maxHashes: 20_000_000
+} as const
+
 /** The rules for a server of this protocol. */
 export const rulesFor = (protocol: RunOptions["protocol"]): ReadonlyArray<Rule> =>
   serverRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
@@ -41,7 +49,7 @@ export const rulesFor = (protocol: RunOptions["protocol"]): ReadonlyArray<Rule> 
 export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, Dialer> =>
   Effect.gen(function* () {
     const { server } = options
-    const answerMs = Duration.toMillis(options.answerTimeout ?? "5 seconds")
+    const answerMs = Duration.toMillis(options.answerTimeout ?? runDefaults.answerTimeout)
     const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
     const { dial } = yield* Dialer
     const unreachable = ({ message }: { readonly message: string }) =>
@@ -55,9 +63,9 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
       answerMs,
       quietMs,
       protocolId: options.protocol === "mining" ? Common.MINING_PROTOCOL : Common.TEMPLATE_DISTRIBUTION_PROTOCOL,
-      userIdentity: options.userIdentity ?? "conformance",
-      nominalHashRate: options.nominalHashRate ?? 1,
-      maxHashes: options.maxHashes ?? 20_000_000,
+      userIdentity: options.userIdentity ?? runDefaults.userIdentity,
+      nominalHashRate: options.nominalHashRate ?? runDefaults.nominalHashRate,
+      maxHashes: options.maxHashes ?? runDefaults.maxHashes,
       newBlock: options.newBlock
     }
     const { onResult, only } = options

@@ -54,6 +54,6 @@ export const skipWhereRefused =
   <A, E, R>(session: Effect.Effect<A, E | RuleBroken, R>): Effect.Effect<A, E | RuleBroken | RuleSkipped, R> =>
     Effect.mapError(session, (error) =>
       error instanceof RuleBroken && error.came.includes("SetupConnection.Error")
-        ? new RuleSkipped({ why: `the server expectNoTrust connections with ${flag}` })
+        ? new RuleSkipped({ why: `the server refuses connections with ${flag}` })
         : error
     )

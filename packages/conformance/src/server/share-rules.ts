@@ -89,7 +89,7 @@ export const shareRules: ReadonlyArray<Rule> = [
     rule(
       `shares.difficulty-${kind}`,
       "5.3.21",
-      `The server expectNoTrust a share whose hash is above the target of ${A[kind]} channel`,
+      `The server refuses a share whose hash is above the target of ${A[kind]} channel`,
       (kit) =>
         Effect.gen(function* () {
           const channel = yield* openChannel(kit, kind)
@@ -99,7 +99,7 @@ export const shareRules: ReadonlyArray<Rule> = [
     rule(
       `shares.duplicate-${kind}`,
       "5.3.14",
-      `The server expectNoTrust the same share a second time on ${A[kind]} channel`,
+      `The server refuses the same share a second time on ${A[kind]} channel`,
       (kit) =>
         Effect.gen(function* () {
           const channel = yield* openChannel(kit, kind)

@@ -1,22 +1,22 @@
 /**
- * What waits to be sent to one connection: frames in the order in which the machine said them, whoever made it speak.
+ * What waits to be sent to one connection: messages in the order in which the machine said them, whoever made it speak.
  * One write at a time takes all that waits, so a job that comes while a slow peer is written to goes behind its replies,
  * and nobody waits for that peer but itself.
  */
 import type { ConnectionError } from "@sluice/transport"
 import { Effect } from "effect"
 
-export class Outgoing {
-  #frames: Array<Uint8Array> = []
+export class Outgoing<Message> {
+  #messages: Array<Message> = []
   #announcedBytes = 0
   #isSending = false
   #resume: ((effect: Effect.Effect<void, ConnectionError>) => void) | undefined
-  readonly #send: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>
+  readonly #send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>
   readonly #onWaiting: (bytes: number) => void
 
   /** `onWaiting` is told how many bytes of announcements wait behind a write; also when that is over. */
   constructor(
-    send: (frames: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>,
+    send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>,
     onWaiting: (bytes: number) => void = () => {}
   ) {
     this.#send = send
@@ -29,14 +29,14 @@ export class Outgoing {
   }
 
   /** An answer to what the peer sent: there are never more of them than one read of its messages gives. */
-  reply(frame: Uint8Array): void {
-    this.#frames.push(frame)
+  reply(message: Message): void {
+    this.#messages.push(message)
   }
 
-  /** What the peer did not ask for: it comes whether the peer reads or not. */
-  announce(frame: Uint8Array): void {
-    this.#frames.push(frame)
-    this.#announcedBytes += frame.length
+  /** What the peer did not ask for: it comes whether the peer reads or not. `bytes` is the size of its frame. */
+  announce(message: Message, bytes: number): void {
+    this.#messages.push(message)
+    this.#announcedBytes += bytes
     if (this.#isSending) this.#onWaiting(this.#announcedBytes)
   }
 
@@ -46,14 +46,14 @@ export class Outgoing {
    */
   readonly drain: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     if (this.#isSending) return this.#sent
-    if (this.#frames.length === 0) return Effect.void
+    if (this.#messages.length === 0) return Effect.void
     this.#isSending = true
     return this.#sendAll
   })
 
   /** Writes until nothing waits; does nothing while another write is at it. Where it fails, the reader's next one will. */
   readonly drainBeside: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.#isSending || this.#frames.length === 0) return Effect.void
+    if (this.#isSending || this.#messages.length === 0) return Effect.void
     this.#isSending = true
     return Effect.ensuring(
       Effect.ignore(this.#sendAll),
@@ -68,12 +68,12 @@ export class Outgoing {
   })
 
   readonly #sendAll: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
-    const frames = this.#frames
-    this.#frames = []
+    const messages = this.#messages
+    this.#messages = []
     if (this.#announcedBytes > 0) this.#onWaiting(0)
     this.#announcedBytes = 0
-    return Effect.flatMap(this.#send(frames), () => {
-      if (this.#frames.length > 0) return this.#sendAll
+    return Effect.flatMap(this.#send(messages), () => {
+      if (this.#messages.length > 0) return this.#sendAll
       this.#isSending = false
       return Effect.void
     })

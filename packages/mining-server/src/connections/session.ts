@@ -1,9 +1,8 @@
 /** One connection of a miner or a proxy: its machine of @sluice/channels, and the messages that wait to be sent. */
 import { Outbox, Server } from "@sluice/channels"
-import { ErrorCode, type Mining } from "@sluice/protocol"
+import { ErrorCode, Mining } from "@sluice/protocol"
 import { Allowance, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
-import { frameOf } from "./frames.ts"
 import { Outgoing } from "./outgoing.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { Work, WorkGroup } from "../work/work-source.ts"
@@ -35,7 +34,7 @@ export interface SessionOptions {
 export class Session {
   readonly id: number
   readonly connection: MiningConnection
-  readonly outgoing: Outgoing
+  readonly outgoing: Outgoing<Mining.ToClient>
   readonly openedAt: number
   /** Why the server ends it, if it does. */
   evicted: Eviction | undefined
@@ -54,7 +53,7 @@ export class Session {
     const { contextFor, id, limits, now, work } = options
     this.id = id
     this.connection = connection
-    this.outgoing = new Outgoing(connection.sendFrames, connection.standing?.queued)
+    this.outgoing = new Outgoing(connection.send, connection.standing?.queued)
     this.openedAt = now
     this.#options = options
     this.#group = work.common
@@ -108,7 +107,7 @@ export class Session {
     let errors = 0
     for (const message of replies) {
       if (isError(message)) errors++
-      this.outgoing.reply(frameOf(message))
+      this.outgoing.reply(message)
     }
     if (errors > 0 && this.#errors.take(errors, now) > 0) {
       const { maxErrorsPerSecond } = this.#options.limits
@@ -142,14 +141,14 @@ export class Session {
       if (announcedBytes > this.#options.maxPendingBytes) {
         this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
       }
-      for (const message of this.#out.takeMessages()) outgoing.announce(frameOf(message))
+      for (const message of this.#out.takeMessages()) this.sendMessage(message)
     }
     if (outgoing.announcedBytes > 0) this.#options.start(outgoing.drainBeside)
   }
 
-  /** Queues a message about the whole connection. */
+  /** Queues a message that the peer did not ask for. */
   sendMessage(message: Mining.ToClient): void {
-    this.outgoing.announce(frameOf(message))
+    this.outgoing.announce(message, encodedSize(message))
   }
 
   evict(eviction: Eviction): void {
@@ -168,6 +167,7 @@ export class Session {
   }
 }
 
+const { encodedSize } = Mining.protocol.toClient
 const { TOO_MANY_SHARES_PER_SECOND } = Server
 const NO_EVENTS: ReadonlyArray<Server.ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []

@@ -83,7 +83,7 @@ export const payoutOf = (options: PayoutOptions): Result.Result<Payout, OptionEr
     const outputs: Array<{ readonly script: Uint8Array; readonly part: bigint }> = []
     for (const { percent, to } of shares) {
       const script = yield* Result.mapError(payoutScript(to, chain), ({ message }) =>
-        optionError("coinbaseAddress", message)
+        OptionError.of("coinbaseAddress", message)
       )
       outputs.push({ script, part: yield* partOf(percent, to, 1n) })
     }
@@ -97,9 +97,8 @@ export const payoutOf = (options: PayoutOptions): Result.Result<Payout, OptionEr
     return payout
   })
 
-const optionError = (option: string, message: string) => new OptionError({ option, message: `${option}: ${message}` })
 const refused = (option: string, message: string): Result.Result<never, OptionError> =>
-  Result.fail(optionError(option, message))
+  Result.fail(OptionError.of(option, message))
 
 /** Refuses outputs that fit no coinbase, and says how many of them do. */
 const checkRoom = (payout: Payout): Result.Result<void, OptionError> => {

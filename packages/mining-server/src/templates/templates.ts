@@ -30,6 +30,9 @@ export interface Options {
   readonly versionRolling?: boolean
 }
 
+/** The name in the coinbase where none is given. */
+export const DEFAULT_TAG = "Sluice"
+
 /** Work of templates. Building the layer waits for nothing: the first template may come later. */
 export const layer = (options: Options = {}): Layer.Layer<WorkSource, OptionError, TemplateSource | Payouts> =>
   Layer.effect(WorkSource, make(options))
@@ -41,7 +44,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const clock = yield* Clock.Clock
   const layout = layoutOf(options.extranonce, jobIds.next() % 2 ** 32)
   const coinbase = {
-    tags: coinbaseTags(options.tag ?? "Sluice", ""),
+    tags: coinbaseTags(options.tag ?? DEFAULT_TAG, ""),
     extranonceSize: layout.fullSize,
     versionRollingAllowed: options.versionRolling ?? true
   }

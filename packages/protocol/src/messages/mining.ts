@@ -174,6 +174,7 @@ export const NewExtendedMiningJob = Message.make("NewExtendedMiningJob", {
   to: "client",
   channel: true,
   spec: "5.3.16",
+  shared: true,
   fields: {
     channelId: U32,
     jobId: U32,
@@ -192,6 +193,7 @@ export const SetNewPrevHash = Message.make("SetNewPrevHash", {
   to: "client",
   channel: true,
   spec: "5.3.17",
+  shared: true,
   fields: { channelId: U32, jobId: U32, prevHash: U256, minNtime: U32, nbits: U32 }
 })
 export type SetNewPrevHash = typeof SetNewPrevHash.Type

@@ -24,6 +24,7 @@ export const NewTemplate = Message.make("NewTemplate", {
   to: "client",
   channel: false,
   spec: "7.2",
+  shared: true,
   fields: {
     templateId: U64,
     futureTemplate: Bool,
@@ -46,6 +47,7 @@ export const SetNewPrevHash = Message.make("SetNewPrevHash", {
   to: "client",
   channel: false,
   spec: "7.3",
+  shared: true,
   fields: { templateId: U64, prevHash: U256, headerTimestamp: U32, nbits: U32, target: U256 }
 })
 export type SetNewPrevHash = typeof SetNewPrevHash.Type
@@ -70,6 +72,7 @@ export const RequestTransactionDataSuccess = Message.make("RequestTransactionDat
   to: "client",
   channel: false,
   spec: "7.5",
+  shared: true,
   fields: { templateId: U64, excessData: B0_64K, transactionList: Seq0_64K(B0_16M) }
 })
 export type RequestTransactionDataSuccess = typeof RequestTransactionDataSuccess.Type

@@ -9,7 +9,7 @@ import { serveClient } from "./clients/client-session.ts"
 import { makeNodeCheck } from "./node/node-check.ts"
 import { watchHealth } from "./node/node-health.ts"
 import { watchNode } from "./node/node-watch.ts"
-import type { Outbox } from "./clients/client-queue.ts"
+import type { ClientQueue } from "./clients/client-queue.ts"
 import { ProviderStats } from "./provider-stats.ts"
 import { ACCEPTED, type TemplateProviderEvent, type TemplateProviderStats } from "./provider-event.ts"
 import { makeSubmit } from "./blocks/submit-block.ts"
@@ -44,6 +44,13 @@ export interface TemplateProviderOptions {
   readonly maxRetainedBytes?: number
 }
 
+/** The defaults of options that operators set. */
+export const templateProviderDefaults = {
+  feeDelta: 1_000n,
+  interval: Duration.seconds(30),
+  maxTemplateAge: Duration.minutes(10)
+} as const
+
 export class TemplateProvider extends Context.Service<
   TemplateProvider,
   {
@@ -65,10 +72,10 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   const notifications = yield* NodeNotifications
   const listener = yield* TemplateListener
   const clock = yield* Clock.Clock
-  const interval = Duration.toMillis(options.interval ?? "30 seconds")
-  const machine = new TemplateMachine<Outbox>({
+  const interval = Duration.toMillis(options.interval ?? templateProviderDefaults.interval)
+  const machine = new TemplateMachine<ClientQueue>({
     firstTemplateId: BigInt(clock.currentTimeMillisUnsafe()) * TEMPLATES_PER_MILLISECOND,
-    feeDelta: options.feeDelta ?? 1_000n,
+    feeDelta: options.feeDelta ?? templateProviderDefaults.feeDelta,
     intervalMs: interval,
     renewAfterMs: Duration.toMillis(options.renewAfter ?? "5 minutes"),
     emptyTemplates: options.emptyTemplates ?? true,
@@ -97,7 +104,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   const { health, illness } = yield* watchHealth({
     rpc,
     answeredAt: watch.answeredAt,
-    maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? "10 minutes"),
+    maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? templateProviderDefaults.maxTemplateAge),
     notices,
     emit
   })
@@ -107,9 +114,8 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     directory: options.blockDirectory,
     onVerdict: (event) => {
       emit(event)
-      // Faster than its announcement, which then tells nothing new.
-      if (event.verdict === ACCEPTED) watch.follow(event.hash)
-      else watch.wake()
+      // Faster than the node's announcement, which then changes nothing.
+      return event.verdict === ACCEPTED ? watch.follow(event.hash) : watch.wake
     }
   })
 

@@ -15,7 +15,7 @@ export interface SubmitOptions {
   readonly rpc: NodeRpcCalls
   /** Where blocks are kept that no node was there for; nowhere if undefined. */
   readonly directory: string | undefined
-  readonly onVerdict: (event: TemplateProviderEvent & { readonly _tag: "BlockSubmitted" }) => void
+  readonly onVerdict: (event: TemplateProviderEvent & { readonly _tag: "BlockSubmitted" }) => Effect.Effect<void>
 }
 
 /** Queues a block that the client at address `from` found, for every node. */
@@ -42,7 +42,7 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
   /** No node will be asked for its verdict on this block any more. */
   const isOver = (kept: KeptBlock): boolean => !nodes.some(({ queue }) => queue.all.includes(kept))
 
-  const tell = ({ id }: Node, { hash, height }: FoundBlock, verdict: string) =>
+  const report = ({ id }: Node, { hash, height }: FoundBlock, verdict: string) =>
     onVerdict({ _tag: "BlockSubmitted", hash, height, verdict, ...id })
 
   const onAnswer = Effect.fnUntraced(function* (node: Node, kept: KeptBlock, verdict: string) {
@@ -54,7 +54,7 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
         ? Effect.logInfo(`${node.name} has ${name} already: ${verdict}`)
         : Effect.logWarning(`${node.name} refused ${name}: ${verdict}`)
     yield* kept.conclude
-    tell(node, found, verdict)
+    yield* report(node, found, verdict)
   })
 
   /** The node will not be asked about this block again. */
@@ -65,7 +65,7 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
     else if (path !== undefined) yield* Effect.logError(`Gave up ${name}, which stays in ${path}: ${message}`)
     else if (isOver(kept)) yield* Effect.logError(`Lost ${name}: ${message}`, { block: found.block })
     else yield* Effect.logError(`${node.name} did not get ${name}: ${message}`)
-    tell(node, found, reason._tag)
+    yield* report(node, found, reason._tag)
   })
 
   /** Tries the blocks that wait for this node, one at a time, again and again while it is away. */

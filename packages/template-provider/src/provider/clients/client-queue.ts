@@ -1,24 +1,25 @@
 /**
  * What still has to be sent to one client. Only the newest matters to it: a change of the tip takes the place of all that
  * waits, a better template of one that was not sent yet. So a client that reads slowly holds nobody up and costs at most
- * four frames.
+ * four messages.
  */
+import type { TemplateDistribution } from "@sluice/protocol"
 import { Effect, Latch } from "effect"
 
 export interface Outgoing {
-  readonly frames: ReadonlyArray<Uint8Array>
-  /** When the block was announced that these frames follow, in nanoseconds of the Clock. */
+  readonly messages: ReadonlyArray<TemplateDistribution.ToClient>
+  /** When the block was announced that these messages follow, in nanoseconds of the Clock. */
   readonly announcedAt: bigint | undefined
 }
 
 type Kind = "tip" | "active" | "ahead"
 
-export class Outbox {
+export class ClientQueue {
   /** Whether the client is sent templates ahead of blocks. */
   readonly holdsAhead: boolean
   readonly #filled = Latch.makeUnsafe(false)
   /** In the order in which they came, at most one of each kind. */
-  #waiting: Array<{ readonly kind: Kind; readonly frames: ReadonlyArray<Uint8Array> }> = []
+  #waiting: Array<{ readonly kind: Kind; readonly messages: ReadonlyArray<TemplateDistribution.ToClient> }> = []
   #announcedAt: bigint | undefined
 
   constructor(holdsAhead: boolean) {
@@ -26,27 +27,27 @@ export class Outbox {
   }
 
   /** A future template and its SetNewPrevHash, or the latter alone for the template that `putAhead` was given last. */
-  putTip(frames: ReadonlyArray<Uint8Array>, announcedAt: bigint | undefined): void {
-    const ahead = frames.length > 1 ? undefined : this.#waiting.find(({ kind }) => kind === "ahead")
+  putTip(messages: ReadonlyArray<TemplateDistribution.ToClient>, announcedAt: bigint | undefined): void {
+    const ahead = messages.length > 1 ? undefined : this.#waiting.find(({ kind }) => kind === "ahead")
     this.#waiting = []
     this.#announcedAt = announcedAt
-    this.#put("tip", ahead === undefined ? frames : [...ahead.frames, ...frames])
+    this.#put("tip", ahead === undefined ? messages : [...ahead.messages, ...messages])
   }
 
   /** A template for the tip that the client has, or gets first. */
-  putActive(frames: ReadonlyArray<Uint8Array>): void {
-    this.#put("active", frames)
+  putActive(messages: ReadonlyArray<TemplateDistribution.ToClient>): void {
+    this.#put("active", messages)
   }
 
   /** A future template for the tip after this one. */
-  putAhead(frame: Uint8Array): void {
-    this.#put("ahead", [frame])
+  putAhead(message: TemplateDistribution.ToClient): void {
+    this.#put("ahead", [message])
   }
 
   /** Waits until there is something, and takes it all. */
   readonly take: Effect.Effect<Outgoing> = Effect.suspend(() =>
     Effect.map(this.#filled.await, () => {
-      const outgoing = { frames: this.#waiting.flatMap(({ frames }) => frames), announcedAt: this.#announcedAt }
+      const outgoing = { messages: this.#waiting.flatMap(({ messages }) => messages), announcedAt: this.#announcedAt }
       this.#waiting = []
       this.#announcedAt = undefined
       this.#filled.closeUnsafe()
@@ -55,8 +56,8 @@ export class Outbox {
   )
 
   /** Behind everything else, because numbers of templates only grow. */
-  #put(kind: Kind, frames: ReadonlyArray<Uint8Array>): void {
-    this.#waiting = [...this.#waiting.filter((waiting) => waiting.kind !== kind), { kind, frames }]
+  #put(kind: Kind, messages: ReadonlyArray<TemplateDistribution.ToClient>): void {
+    this.#waiting = [...this.#waiting.filter((waiting) => waiting.kind !== kind), { kind, messages }]
     this.#filled.openUnsafe()
   }
 }

@@ -13,7 +13,7 @@ import {
   type Notices
 } from "@sluice/transport"
 import { Clock, Effect, Latch, Queue, Stream } from "effect"
-import { Outbox } from "./client-queue.ts"
+import { ClientQueue } from "./client-queue.ts"
 import { TemplateProtocolError } from "../../protocol-error.ts"
 import type { TemplateProviderEvent } from "../provider-event.ts"
 import type { ProviderStats } from "../provider-stats.ts"
@@ -23,7 +23,7 @@ import type { TemplateMachine } from "../templates/template-machine.ts"
 import type { TransactionLists } from "./transaction-lists.ts"
 
 export interface SessionEnvironment {
-  readonly machine: TemplateMachine<Outbox>
+  readonly machine: TemplateMachine<ClientQueue>
   readonly emit: (event: TemplateProviderEvent) => void
   readonly submit: Submit
   readonly lists: TransactionLists
@@ -45,7 +45,7 @@ export const serveClient = Effect.fnUntraced(function* (
   const { remote } = connection
   const address = addressGroup(remote.host)
   const clock = yield* Clock.Clock
-  const outbox = new Outbox(!isAnonymous(connection.setup.device))
+  const queue = new ClientQueue(!isAnonymous(connection.setup.device))
   const constrained = yield* Latch.make(false)
   let changes = 0
   const begun = clock.currentTimeMillisUnsafe()
@@ -58,7 +58,7 @@ export const serveClient = Effect.fnUntraced(function* (
     Effect.sync(() => emit({ _tag: "ClientConnected", remote })),
     () =>
       Effect.sync(() => {
-        machine.remove(outbox, clock.currentTimeMillisUnsafe())
+        machine.remove(queue, clock.currentTimeMillisUnsafe())
         emit({ _tag: "ClientDisconnected", remote })
       })
   )
@@ -72,13 +72,13 @@ export const serveClient = Effect.fnUntraced(function* (
           actual: "one more"
         })
       }
-      const frames = yield* Effect.fromResult(
-        machine.onConstraints(outbox, constraints, clock.currentTimeMillisUnsafe(), address)
+      const tip = yield* Effect.fromResult(
+        machine.onConstraints(queue, constraints, clock.currentTimeMillisUnsafe(), address)
       )
-      if (frames.length > 0) {
-        outbox.putTip(frames, undefined)
-        const ahead = outbox.holdsAhead ? machine.ahead(outbox) : undefined
-        if (ahead !== undefined) outbox.putAhead(ahead)
+      if (tip.length > 0) {
+        queue.putTip(tip, undefined)
+        const ahead = queue.holdsAhead ? machine.ahead(queue) : undefined
+        if (ahead !== undefined) queue.putAhead(ahead)
       }
       connection.standing?.worked()
       yield* constrained.open
@@ -133,8 +133,8 @@ export const serveClient = Effect.fnUntraced(function* (
 
   const writing = Effect.gen(function* () {
     while (true) {
-      const { announcedAt, frames } = yield* outbox.take
-      yield* connection.sendFrames(frames)
+      const { announcedAt, messages } = yield* queue.take
+      yield* connection.send(messages)
       const elapsed = announcedAt === undefined ? undefined : clock.currentTimeNanosUnsafe() - announcedAt
       stats.sent(elapsed === undefined ? undefined : Number(elapsed) / 1e6)
     }
@@ -147,7 +147,7 @@ export const serveClient = Effect.fnUntraced(function* (
       yield* lists.send(
         remote.host,
         () => machine.onRequest(templateId),
-        (frame) => connection.sendFrames([frame])
+        (message) => connection.send([message])
       )
     }
   })

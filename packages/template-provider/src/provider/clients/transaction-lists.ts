@@ -2,8 +2,10 @@
  * Sends the answers to RequestTransactionData, which are ten thousand times as large as the requests: one at a time, after
  * whatever is announced, and to each address no more than a rate, whichever of its connections ask.
  */
+import { TemplateDistribution } from "@sluice/protocol"
 import { addressGroup, Allowance, type Notices } from "@sluice/transport"
 import { Clock, Effect, Fiber, Semaphore } from "effect"
+import type { TransactionAnswer } from "../templates/transaction-data.ts"
 
 export interface TransactionLists {
   /**
@@ -12,10 +14,12 @@ export interface TransactionLists {
    */
   readonly send: <E>(
     host: string,
-    answer: () => Uint8Array,
-    write: (frame: Uint8Array) => Effect.Effect<void, E>
+    answer: () => TransactionAnswer,
+    write: (answer: TransactionAnswer) => Effect.Effect<void, E>
   ) => Effect.Effect<void, E>
 }
+
+const { encodedSize } = TemplateDistribution.protocol.toClient
 
 /** `quiet` waits until nothing is announced. */
 export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.Effect<void>, notices: Notices) {
@@ -56,9 +60,9 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
         }
         const begin = Effect.gen(function* () {
           yield* quiet
-          const frame = answer()
-          lane.allowance.take(frame.length, clock.currentTimeMillisUnsafe())
-          const writing = yield* Effect.forkChild(write(frame), { startImmediately: true })
+          const message = answer()
+          lane.allowance.take(encodedSize(message), clock.currentTimeMillisUnsafe())
+          const writing = yield* Effect.forkChild(write(message), { startImmediately: true })
           // The sockets have their turn before the next list is made and encrypted.
           yield* Effect.yieldNow
           return writing

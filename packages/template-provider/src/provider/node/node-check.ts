@@ -75,7 +75,7 @@ const tellAnnouncements = (zmq: NodeStatus["zmq"], { endpoints = [] }: NodeNotif
 }
 
 /** Says which ZMQ endpoints are still not connected, once, a while after the start. */
-export const tellUnconnected = ({ endpoints = [], isConnected }: NodeNotificationsStream) =>
+export const warnUnconnected = ({ endpoints = [], isConnected }: NodeNotificationsStream) =>
   Effect.suspend(() => {
     const silent = endpoints.filter((endpoint) => isConnected?.(endpoint) === false)
     return silent.length === 0

@@ -17,8 +17,6 @@ import { TemplateDistribution } from "@sluice/protocol"
 import { MAX_BLOCK_WEIGHT } from "../../coinbase-constraints.ts"
 import { BlockSpace } from "./block-space.ts"
 
-const { protocol } = TemplateDistribution
-
 /** What the node answered, in the types of the protocol. Throws a `TypeError` for hashes that are none, and for fees above the value. */
 export class NodeTemplate {
   readonly source: BlockTemplate
@@ -147,15 +145,15 @@ export class TemplateWork {
   }
 }
 
-/** A template under its number, and its messages, each encoded when it is first sent. */
+/** A template under its number, and its messages, each made and encoded when it is first sent. */
 export class Template {
   readonly id: bigint
   /** For a template whose previous block is still to be found, one without previous hash; replaced when it is there. */
   node: NodeTemplate
   readonly work: TemplateWork
-  #future: Uint8Array | undefined
-  #active: Uint8Array | undefined
-  #prevHash: { readonly headerTimestamp: number; readonly frame: Uint8Array } | undefined
+  #future: TemplateDistribution.NewTemplate | undefined
+  #active: TemplateDistribution.NewTemplate | undefined
+  #prevHash: TemplateDistribution.SetNewPrevHash | undefined
 
   constructor(id: bigint, node: NodeTemplate, work: TemplateWork) {
     this.id = id
@@ -164,35 +162,30 @@ export class Template {
   }
 
   /** NewTemplate for a SetNewPrevHash to come. */
-  get futureFrame(): Uint8Array {
-    return (this.#future ??= this.#encode(true))
+  get future(): TemplateDistribution.NewTemplate {
+    return (this.#future ??= this.#newTemplate(true))
   }
 
   /** NewTemplate to work on at once. */
-  get activeFrame(): Uint8Array {
-    return (this.#active ??= this.#encode(false))
+  get active(): TemplateDistribution.NewTemplate {
+    return (this.#active ??= this.#newTemplate(false))
   }
 
   /** SetNewPrevHash that names this template. */
-  prevHashFrame(now: number): Uint8Array {
+  prevHash(now: number): TemplateDistribution.SetNewPrevHash {
     const headerTimestamp = this.node.headerTimestamp(now)
     if (this.#prevHash?.headerTimestamp !== headerTimestamp) {
       const { nbits, prevHash, target } = this.node
-      const message = TemplateDistribution.SetNewPrevHash.make({
-        templateId: this.id,
-        prevHash,
-        headerTimestamp,
-        nbits,
-        target
-      })
-      this.#prevHash = { headerTimestamp, frame: protocol.toClient.encode(message) }
+      this.#prevHash = encoded(
+        TemplateDistribution.SetNewPrevHash.make({ templateId: this.id, prevHash, headerTimestamp, nbits, target })
+      )
     }
-    return this.#prevHash.frame
+    return this.#prevHash
   }
 
-  #encode(futureTemplate: boolean): Uint8Array {
+  #newTemplate(futureTemplate: boolean): TemplateDistribution.NewTemplate {
     const { height, source } = this.node
-    return protocol.toClient.encode(
+    return encoded(
       TemplateDistribution.NewTemplate.make({
         templateId: this.id,
         futureTemplate,
@@ -208,6 +201,12 @@ export class Template {
       })
     )
   }
+}
+
+/** Encodes the message already, for all who are sent it: what can fail fails here. */
+const encoded = <M extends TemplateDistribution.ToClient>(message: M): M => {
+  TemplateDistribution.protocol.toClient.encode(message)
+  return message
 }
 
 const COINBASE_VERSION = 2

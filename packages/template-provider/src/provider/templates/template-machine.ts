@@ -21,7 +21,8 @@ import { Owner } from "./own-templates.ts"
 import { TemplateProtocolError } from "../../protocol-error.ts"
 import { type SolutionOutcome, Solutions } from "../blocks/solutions.ts"
 import { TemplateStore } from "./template-store.ts"
-import { TransactionData } from "./transaction-data.ts"
+import type { TemplateMessage } from "../../client/template-source.ts"
+import { type TransactionAnswer, TransactionData } from "./transaction-data.ts"
 
 export interface TemplateMachineOptions {
   /** The first template's number; it has to be above all that were given before the program started. */
@@ -42,7 +43,7 @@ export interface TemplateMachineOptions {
 /** What a client is to be sent after an answer of the node. */
 export interface Delivery<Client> {
   readonly client: Client
-  readonly frames: ReadonlyArray<Uint8Array>
+  readonly messages: ReadonlyArray<TemplateMessage>
 }
 
 export type Change = "none" | "fees" | "full" | "tip" | "outdated" | "behind"
@@ -126,7 +127,7 @@ export class TemplateMachine<Client> {
     this.#sentAt = now
     const change = isBare ? "full" : "fees"
     for (const state of this.#clients.values()) state.sinceAhead++
-    return { change, deliveries: this.#deliver((template) => [template.activeFrame]) }
+    return { change, deliveries: this.#deliver((template) => [template.active]) }
   }
 
   /**
@@ -145,7 +146,7 @@ export class TemplateMachine<Client> {
 
   /**
    * A block was announced, and this is its header. If it is the one that everybody works on, the clients' templates
-   * ahead are for the block behind it, and all that they need is the SetNewPrevHash: that is each delivery's only frame
+   * ahead are for the block behind it, and all that they need is the SetNewPrevHash: that is each delivery's only message
    * (two for a client that holds no template), and the change is `tip`. Otherwise it is `none`, and the node has to be
    * asked for a template. Throws, and changes nothing, for a header that nothing can be worked on behind.
    */
@@ -166,7 +167,7 @@ export class TemplateMachine<Client> {
     if (next.newest !== undefined) this.#store.current!.bySteps.set(0, next.newest)
     const deliveries = held.map(({ ahead, client, state }) => ({
       client,
-      frames: ahead === undefined ? this.#atTip(this.#templateFor(state, node), now) : [ahead.prevHashFrame(now)]
+      messages: ahead === undefined ? this.#atTip(this.#templateFor(state, node), now) : [ahead.prevHash(now)]
     }))
     return { change: "tip", deliveries }
   }
@@ -186,7 +187,7 @@ export class TemplateMachine<Client> {
    * To be called for each client that was sent something, when all were: the future template for the tip after that, if it
    * has none yet, or if so many templates came behind it that a miner which holds only the last few jobs may have let it go.
    */
-  ahead(client: Client): Uint8Array | undefined {
+  ahead(client: Client): TemplateDistribution.NewTemplate | undefined {
     const state = this.#clients.get(client)
     const next = this.#next
     if (state === undefined || next === undefined) return undefined
@@ -199,7 +200,7 @@ export class TemplateMachine<Client> {
     state.ahead = template
     state.sinceAhead = 0
     state.lastId = template.id
-    return template.futureFrame
+    return template.future
   }
 
   /**
@@ -213,7 +214,7 @@ export class TemplateMachine<Client> {
     constraints: CoinbaseConstraints,
     now: number,
     address = ""
-  ): Result.Result<ReadonlyArray<Uint8Array>, TemplateProtocolError> {
+  ): Result.Result<ReadonlyArray<TemplateMessage>, TemplateProtocolError> {
     const { current } = this
     const limits = current?.space.limits ?? { weight: MAX_BLOCK_WEIGHT, sigops: MAX_BLOCK_SIGOPS }
     if (!fitsBlock(constraints, limits)) {
@@ -246,14 +247,13 @@ export class TemplateMachine<Client> {
     this.#store.own.leave(state.owner, now)
   }
 
-  /** The answer to RequestTransactionData (section 7.4), encoded. */
-  onRequest(templateId: bigint): Uint8Array {
+  /** The answer to RequestTransactionData (section 7.4). */
+  onRequest(templateId: bigint): TransactionAnswer {
     const template = this.#store.get(templateId)
-    if (template !== undefined && this.#isCurrent(template)) return this.#transactionData.frameOf(template)
+    if (template !== undefined && this.#isCurrent(template)) return this.#transactionData.answerFor(template)
     const { staleTemplateId, templateIdNotFound } = ErrorCode.requestTransactionData
     const errorCode = this.#store.wasGiven(templateId) ? staleTemplateId : templateIdNotFound
-    const error = TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
-    return TemplateDistribution.protocol.toClient.encode(error)
+    return TemplateDistribution.RequestTransactionDataError.make({ templateId, errorCode })
   }
 
   /**
@@ -271,16 +271,16 @@ export class TemplateMachine<Client> {
     return age >= this.#options.renewAfterMs && !isSameWork(current, node)
   }
 
-  #atTip(template: Template, now: number): ReadonlyArray<Uint8Array> {
-    return [template.futureFrame, template.prevHashFrame(now)]
+  #atTip(template: Template, now: number): ReadonlyArray<TemplateMessage> {
+    return [template.future, template.prevHash(now)]
   }
 
-  #deliver(framesOf: (template: Template) => ReadonlyArray<Uint8Array>): ReadonlyArray<Delivery<Client>> {
+  #deliver(messagesOf: (template: Template) => ReadonlyArray<TemplateMessage>): ReadonlyArray<Delivery<Client>> {
     const { current } = this
     if (current === undefined) return []
     return Array.from(this.#clients, ([client, state]) => ({
       client,
-      frames: framesOf(this.#templateFor(state, current))
+      messages: messagesOf(this.#templateFor(state, current))
     }))
   }
 
@@ -300,11 +300,11 @@ export class TemplateMachine<Client> {
   #prove(node: NodeTemplate, now: number): Proven {
     node.work(0)
     for (const { constraints } of this.#clients.values()) node.work(node.space.fewStepsBeside(constraints))
-    tryFrames(node, now)
+    tryMessages(node, now)
     if (!this.#options.emptyTemplates || this.#bitsMayChange) return { node, next: undefined }
     const source = nextBlock(node.source, node.fees)
     const next = source && new NodeTemplate(source, now)
-    if (next !== undefined) tryFrames(next, now)
+    if (next !== undefined) tryMessages(next, now)
     return { node, next }
   }
 
@@ -351,9 +351,9 @@ interface Proven {
 }
 
 /** Throws if the messages cannot be encoded. */
-const tryFrames = (node: NodeTemplate, now: number): void => {
+const tryMessages = (node: NodeTemplate, now: number): void => {
   const template = new Template(0n, node, node.work(0))
-  void [template.futureFrame, template.activeFrame, template.prevHashFrame(now)]
+  void [template.future, template.active, template.prevHash(now)]
 }
 
 interface ClientState {
