@@ -53,12 +53,22 @@ export interface Said {
   readonly events: ReadonlyArray<Server.ChannelEvent>
 }
 
+/** What the events of a channel say it did. */
+export interface Counted {
+  accepted: number
+  acceptedDifficulty: number
+  bestDifficulty: number
+  blocks: number
+  readonly refused: Record<string, number>
+}
+
 export class TestServer {
   readonly context: Server.ChannelServerContext
   readonly templates: TemplateJobs
   readonly space: ExtranonceSpace
   readonly connections: Array<Server.ChannelServer> = []
   now = START
+  readonly #counted = new Map<Server.ChannelInfo, Counted>()
 
   constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
     const policy = { ...Server.defaultChannelPolicy, minHashRate: 1, ...fields }
@@ -123,9 +133,44 @@ export class TestServer {
     return miner
   }
 
+  /** The counts of the connection's open channels, from its events. */
+  counted({ id }: Server.ChannelServer): ReadonlyArray<Counted> {
+    return Array.from(this.#counted).flatMap(([info, counts]) => (info.connectionId === id ? [counts] : []))
+  }
+
+  #count(event: Server.ChannelEvent): void {
+    if (event._tag === "ChannelOpened") {
+      this.#counted.set(event.channel, {
+        accepted: 0,
+        acceptedDifficulty: 0,
+        bestDifficulty: 0,
+        blocks: 0,
+        refused: {}
+      })
+    }
+    const counts = "channel" in event && event.channel !== undefined ? this.#counted.get(event.channel) : undefined
+    if (counts === undefined) return
+    switch (event._tag) {
+      case "ShareAccepted":
+        counts.accepted++
+        counts.acceptedDifficulty += event.difficulty
+        counts.bestDifficulty = Math.max(counts.bestDifficulty, event.hashDifficulty)
+        break
+      case "ShareRefused":
+        counts.refused[event.errorCode] = (counts.refused[event.errorCode] ?? 0) + 1
+        break
+      case "BlockFound":
+        counts.blocks++
+        break
+      case "ChannelClosed":
+        this.#counted.delete(event.channel)
+    }
+  }
+
   #collect(run: (out: Server.ServerOutbox) => void): Said {
     const out: Server.ServerOutbox = new Outbox()
     run(out)
+    for (const event of out.events) this.#count(event)
     return { messages: out.takeMessages(), events: out.takeEvents() }
   }
 }

@@ -101,7 +101,7 @@ class Session {
   end(): void {
     this.#hear(this.#server.close(this.#connection))
     expect(this.#server.space.held).toBe(0)
-    expect(this.#connection.stats(this.#server.now)).toEqual([])
+    expect(this.#server.counted(this.#connection)).toEqual([])
   }
 
   #send(message: Mining.ToServer): void {

@@ -246,7 +246,7 @@ describe("a much harder target", () => {
     // The next previous hash begins anew.
     deliver(server.template(futureTemplate(2)), miner)
     deliver(server.template(newPrevHash(2)), miner)
-    expect(connection.stats(server.now)[0]!.accepted).toBe(128)
+    expect(server.counted(connection)[0]!.accepted).toBe(128)
   })
 
   it("is not asked for more often than a job is repeated, and an easier one that the client wishes waits", () => {

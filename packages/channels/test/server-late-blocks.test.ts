@@ -183,7 +183,7 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     const hashes = shares.map((share) => hashOf(miner, share))
     nextBlock(server, 2)
     expect(blocksOf(server.send(connection, ...shares)).map(({ hash }) => hash)).toEqual(hashes)
-    expect(connection.stats(server.now)).toMatchObject([{ blocks: 4, accepted: 0, refused: { "stale-share": 4 } }])
+    expect(server.counted(connection)).toMatchObject([{ blocks: 4, accepted: 0, refused: { "stale-share": 4 } }])
   })
 
   it("is no block where its own previous hash asks for more, whatever the one in force does", () => {

@@ -29,9 +29,7 @@ describe("accepted shares a second of a connection", () => {
     server.now += 3000
     const later = server.send(connection, ...shares(5, miner))
     expect([acceptedIn(later), refusedIn(later).length]).toEqual([3, 2])
-    expect(connection.stats(server.now)).toMatchObject([
-      { accepted: 63, refused: { "too-many-shares-per-second": 12 } }
-    ])
+    expect(server.counted(connection)).toMatchObject([{ accepted: 63, refused: { "too-many-shares-per-second": 12 } }])
     expect(acceptedIn(server.send(server.connect()))).toBe(0)
   })
 

@@ -39,7 +39,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
         isBlock: false
       }
     ])
-    const stats = connection.stats(server.now)[0]!
+    const stats = server.counted(connection)[0]!
     expect(stats).toMatchObject({ accepted: 1, acceptedDifficulty: difficulty, refused: {}, blocks: 0 })
     expect(stats.bestDifficulty).toBeGreaterThanOrEqual(difficulty)
   })
@@ -111,7 +111,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     const other = kind === "standard" ? "extended" : "standard"
     const share = server.open(connection, { kind: other }).mine({ channelId: miner.channelId })
     expect(server.send(connection, share).messages).toMatchObject([{ errorCode: "invalid-channel-id" }])
-    expect(connection.stats(server.now)[0]!.refused).toEqual({ "invalid-channel-id": 1 })
+    expect(server.counted(connection)[0]!.refused).toEqual({ "invalid-channel-id": 1 })
   })
 
   it("is refused as invalid-job-id for a job from before the channel was opened", () => {
@@ -222,7 +222,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
       doubleSha256(stripped)
     )
     expect(hashToDisplay(miner.hash(share.version, root, share.ntime, share.nonce))).toBe(block.hash)
-    expect(connection.stats(server.now)[0]!.blocks).toBe(1)
+    expect(server.counted(connection)[0]!.blocks).toBe(1)
   })
 
   it("that is a block of a job which was replaced goes to the template of that job", () => {
@@ -286,7 +286,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
       share = miner.mine()
       if (server.send(connection, share).messages[0]?._tag === "SubmitShares.Error") break
     }
-    expect(connection.stats(server.now)[0]!.refused).toEqual({ "difficulty-too-low": 1 })
+    expect(server.counted(connection)[0]!.refused).toEqual({ "difficulty-too-low": 1 })
     miner.target = harder
     expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
     // And easier again: not for the active job.
@@ -354,12 +354,12 @@ describe("acknowledgement", () => {
     const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
     const client = { nominalHashRate: 1, leastHashRate: 0, work: undefined, maxTarget: 1n << 200n }
     const channel = new Server.Channel(info, lease, client, jobs, policy, 0)
-    channel.accept(5, 2.75, 3, 0)
-    channel.accept(8, 2 ** 53, 2 ** 53, 0)
+    channel.accept(5, 2.75, 0)
+    channel.accept(8, 2 ** 53, 0)
     const sum = { newSubmitsAcceptedCount: 2, lastSequenceNumber: 8, newSharesSum: 2n ** 53n + 2n }
     expect(channel.takeAcknowledgement()).toMatchObject(sum)
     expect(channel.takeAcknowledgement()).toBeUndefined()
-    channel.accept(9, 1.5, 3, 0)
+    channel.accept(9, 1.5, 0)
     expect(channel.takeAcknowledgement()).toMatchObject({ newSubmitsAcceptedCount: 1, newSharesSum: 2n })
   })
 

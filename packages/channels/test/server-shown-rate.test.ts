@@ -1,7 +1,7 @@
 /** A client that says less than it has, again and again: the server remembers what its shares have shown. */
 import { describe, expect, it } from "@effect/vitest"
 import type { Mining } from "@sluice/protocol"
-import { HashRateMeter, hashRateToTarget, Server, u256FromBytes } from "../src/index.ts"
+import { hashRateToTarget, Server, u256FromBytes } from "../src/index.ts"
 import { START, TestMiner, TestServer, type TestServerOptions } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, template } from "@sluice/testing/templates"
 
@@ -208,7 +208,7 @@ describe("a client whose shares have shown nothing", () => {
 
 describe("the rates shown", () => {
   const work = (userIdentity: string, hashRate: number, closedAt: number): Server.ShownWork => {
-    return { userIdentity, hashRate, closedAt, meter: new HashRateMeter(0), isTaken: false }
+    return { userIdentity, hashRate, closedAt, proven: new Server.ProvenHashRate(0), isTaken: false }
   }
 
   it("are a sixteenth of the highest of the last ten minutes for a new channel", () => {

@@ -21,8 +21,7 @@ import { type MiningServerOptions, rulesOf, setupOf } from "./options.ts"
 import { makeRecorder } from "./shares/recorder.ts"
 import { makeMetrics } from "./statistics/metrics.ts"
 import { makeStatistics, type Statistics } from "./statistics/statistics.ts"
-import { PoolCounters } from "./statistics/stats.ts"
-import { Users } from "./statistics/users.ts"
+import { Projection } from "./statistics/projection.ts"
 import { SourceWatch, type SourceVerdict } from "./work/source-watch.ts"
 import { WorkSource } from "./work/work-source.ts"
 
@@ -62,22 +61,19 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const notices = yield* makeNotices()
   const admission = makeAdmission(rules.validateUser, policy, work)
   const validator = new Server.ShareValidator(policy)
-  const counters = new PoolCounters(now())
-  const users = new Users(rules.maxIdleUsers)
+  const projection = new Projection(rules.maxIdleUsers, now())
   const watch = new SourceWatch(source.name, rules.upstreamTimeoutMs, now())
   const sessions = new Map<number, Session>()
   const height = () => work.common.jobs.current?.height ?? 0
   let isStopping = false
   const metrics = yield* makeMetrics({
-    counters,
+    projection,
     connections: () => sessions.size,
-    users: () => users.size,
     payees: () => work.groupCount,
-    hashRate: () => counters.work.rates(now()).fiveMinutes,
     height,
     isUpstreamConnected: () => watch.state._tag === "Connected"
   })
-  const recorder = yield* makeRecorder(rules, { counters, users, metrics, notices, source, now })
+  const recorder = yield* makeRecorder(rules, { projection, notices, source, now })
   const { record } = recorder
   const { reads, serve } = yield* makeConnections({
     sessions,
@@ -178,11 +174,11 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     })
   )
 
-  const present = () => ({ upstream: watch.state, height: height() })
+  const present = () => ({ upstream: watch.state, height: height(), connections: sessions.size })
   return MiningServer.of({
     address: listener.address,
     events: recorder.events,
-    ...makeStatistics({ counters, users, sessions, present, now }),
+    ...makeStatistics({ projection, present, now }),
     ...makeControl({ sessions, recorder, now })
   })
 })

@@ -12,7 +12,7 @@ import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
 import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts"
 import type { SourceShare } from "../jobs/source-share.ts"
-import { Channel, type ChannelStats, REPLACING_FACTOR } from "./channel.ts"
+import { Channel, REPLACING_FACTOR } from "./channel.ts"
 import { ChannelGroups } from "./group.ts"
 import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 import {
@@ -85,10 +85,6 @@ export class ChannelServer {
   /** The channels that get jobs of their own: all or none. Their merkle roots may be computed before `announce` does it. */
   get ownJobChannels(): Iterable<Channel> {
     return this.#requiresStandardJobs ? this.#channels.values() : []
-  }
-
-  stats(now: number): ReadonlyArray<ChannelStats> {
-    return Array.from(this.#channels.values(), (channel) => channel.stats(now))
   }
 
   /** The messages of one read. Every share among them is answered when it returns. */
@@ -374,7 +370,7 @@ export class ChannelServer {
 
     this.#allowance.take()
     if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
-    channel.accept(sequenceNumber, difficulty, hashDifficulty, now)
+    channel.accept(sequenceNumber, difficulty, now)
     const { info } = channel
     const { height } = active.job
     const worker = WorkerIdentity.UserIdentity.get(message)
@@ -391,7 +387,6 @@ export class ChannelServer {
       isBlock
     })
     if (isBlock) {
-      channel.blocks++
       this.#late.note(validator.hash)
       this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out)
     } else if (isForSource) {
@@ -452,7 +447,6 @@ export class ChannelServer {
     isHashed = false
   ): void {
     const { channelId, sequenceNumber } = message
-    channel?.refuse(errorCode)
     out.messages.push({ _tag: "SubmitShares.Error", channelId, sequenceNumber, errorCode })
     out.events.push({
       _tag: "ShareRefused",
@@ -467,7 +461,6 @@ export class ChannelServer {
     if (errorCode === ErrorCode.submitShares.duplicateShare) return
     const block = this.#late.find(message, channel, this.#context, this.#channels.size, now)
     if (block === undefined) return
-    if (channel !== undefined) channel.blocks++
     this.#foundBlock(block, message, errorCode, out)
   }
 

@@ -1,12 +1,13 @@
-/** One open channel, as the server has it: who it is, what it must meet, what it did. */
+/** One open channel, as the server has it: whose it is, the targets and prefixes of its jobs, and what decides its difficulty. */
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import { HashRateMeter, hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
+import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
 import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 import { MerkleRoots } from "./merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
+import { ProvenHashRate } from "./proven-hash-rate.ts"
 import { ShareSet } from "./share-set.ts"
 import { REMEMBERED_MS, type ShownWork } from "./shown-rate.ts"
 import { Vardiff } from "./vardiff.ts"
@@ -31,24 +32,6 @@ interface OwnJob {
   readonly lease: ExtranonceLease
 }
 
-/** Counts since the channel was opened, for people and for metrics. */
-export interface ChannelStats {
-  readonly channel: ChannelInfo
-  readonly openedAt: number
-  readonly accepted: number
-  /** Sum of the difficulties of accepted shares. */
-  readonly acceptedDifficulty: number
-  /** Refused shares by error code. */
-  readonly refused: Readonly<Record<string, number>>
-  readonly blocks: number
-  /** Difficulty of the best hash so far; 0 before the first share. */
-  readonly bestDifficulty: number
-  /** Of the target sent last. */
-  readonly difficulty: number
-  /** Estimate from accepted work, in hashes a second; also of the user's channel before it, if that was closed just now. */
-  readonly hashRate: number
-}
-
 export class Channel {
   readonly info: ChannelInfo
   /** The group that it is in (5.2.3). */
@@ -63,18 +46,13 @@ export class Channel {
   readonly shares = new ShareSet()
   /** Of a standard channel's jobs. */
   readonly roots = new MerkleRoots()
-  blocks = 0
   /** Shares of this previous hash that were accepted for jobs which harder ones had replaced. */
   lateShares = 0
   /** Accepted and not acknowledged yet. */
   #pendingCount = 0
   #pendingDifficulty = 0
   #lastSequenceNumber = 0
-  #bestDifficulty = 0
-  #accepted = 0
-  #acceptedDifficulty = 0
-  readonly #refused: Record<string, number> = {}
-  readonly #meter: HashRateMeter
+  readonly #proven: ProvenHashRate
   readonly #openedAt: number
   /** The hash rate that it was taken to have at least when it was opened. */
   readonly #leastHashRate: number
@@ -117,9 +95,9 @@ export class Channel {
     this.#firstJobId = jobs.nextId
     this.maxTarget = client.maxTarget
     this.nominalHashRate = client.nominalHashRate
-    this.#meter = client.work?.meter ?? new HashRateMeter(now)
+    this.#proven = client.work?.proven ?? new ProvenHashRate(now)
     this.#leastHashRate = client.leastHashRate
-    const worked = Math.min(client.work?.hashRate ?? 0, this.#meter.provenRate(now))
+    const worked = Math.min(client.work?.hashRate ?? 0, this.#proven.rate(now))
     const hashRate = Math.max(client.nominalHashRate, client.leastHashRate, worked)
     this.vardiff = new Vardiff(hashRate, policy.minHashRate, now)
     this.#policy = policy
@@ -146,14 +124,14 @@ export class Channel {
   /** The hash rate that its shares, or those of channels before it, have shown of late; 0 if none have. */
   shownRate(now: number): number {
     const least = now - this.#openedAt < REMEMBERED_MS ? this.#leastHashRate : 0
-    return Math.min(Math.max(this.#meter.provenRate(now), least), this.vardiff.shownRate ?? Infinity)
+    return Math.min(Math.max(this.#proven.rate(now), least), this.vardiff.shownRate ?? Infinity)
   }
 
   /** What is to be remembered of it when it is closed, if there was a share. */
   shownWork(now: number): ShownWork | undefined {
-    if (!this.#meter.hasWork) return undefined
+    if (!this.#proven.hasWork) return undefined
     const { userIdentity } = this.info
-    return { userIdentity, meter: this.#meter, hashRate: this.shownRate(now), closedAt: now, isTaken: false }
+    return { userIdentity, proven: this.#proven, hashRate: this.shownRate(now), closedAt: now, isTaken: false }
   }
 
   /** The target sent last. */
@@ -293,14 +271,11 @@ export class Channel {
     return this.shares
   }
 
-  accept(sequenceNumber: number, difficulty: number, hashDifficulty: number, now: number): void {
+  accept(sequenceNumber: number, difficulty: number, now: number): void {
     this.#pendingCount++
     this.#pendingDifficulty += difficulty
     this.#lastSequenceNumber = sequenceNumber
-    this.#accepted++
-    this.#acceptedDifficulty += difficulty
-    if (hashDifficulty > this.#bestDifficulty) this.#bestDifficulty = hashDifficulty
-    this.#meter.add(difficulty, now)
+    this.#proven.add(difficulty, now)
     this.vardiff.record(difficulty, this.current.difficulty, now)
   }
 
@@ -325,24 +300,6 @@ export class Channel {
     this.#pendingCount = 0
     this.#pendingDifficulty = 0
     return message
-  }
-
-  refuse(errorCode: string): void {
-    this.#refused[errorCode] = (this.#refused[errorCode] ?? 0) + 1
-  }
-
-  stats(now: number): ChannelStats {
-    return {
-      channel: this.info,
-      openedAt: this.#openedAt,
-      accepted: this.#accepted,
-      acceptedDifficulty: this.#acceptedDifficulty,
-      refused: { ...this.#refused },
-      blocks: this.blocks,
-      bestDifficulty: this.#bestDifficulty,
-      difficulty: this.current.difficulty,
-      hashRate: this.#meter.rate(now)
-    }
   }
 
   /**

@@ -5,13 +5,13 @@
  * A channel that is opened again for the same user identity goes on with the work of the one before. Any other may be of a
  * weaker machine: it begins sixteen times easier than the highest rate shown, where vardiff measures at its usual pace.
  */
-import type { HashRateMeter } from "../hash-rate.ts"
+import type { ProvenHashRate } from "./proven-hash-rate.ts"
 import { EASIER } from "./vardiff.ts"
 
 /** The work of a channel that is closed, for the next one of its user. */
 export interface ShownWork {
   readonly userIdentity: string
-  readonly meter: HashRateMeter
+  readonly proven: ProvenHashRate
   /** What the channel had shown at its end, in hashes a second. */
   readonly hashRate: number
   readonly closedAt: number

@@ -6,9 +6,7 @@ import { Effect, FiberSet, PubSub, type Scope, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
-import type { PoolMetrics } from "../statistics/metrics.ts"
-import type { PoolCounters } from "../statistics/stats.ts"
-import type { Users } from "../statistics/users.ts"
+import type { Projection } from "../statistics/projection.ts"
 import type { WorkSource } from "../work/work-source.ts"
 
 /** Batches of events that may wait for a slow subscriber. */
@@ -28,15 +26,13 @@ export interface Recorder {
 export const makeRecorder = Effect.fnUntraced(function* (
   { maxChannelsInAll, maxChannelsPerAddress, policy }: MiningServerRules,
   to: {
-    readonly counters: PoolCounters
-    readonly users: Users
-    readonly metrics: PoolMetrics
+    readonly projection: Projection
     readonly notices: Notices
     readonly source: WorkSource["Service"]
     readonly now: () => number
   }
 ): Effect.fn.Return<Recorder, never, Scope.Scope> {
-  const { counters, metrics, notices, source, users } = to
+  const { notices, projection, source } = to
   const published = yield* Effect.acquireRelease(
     PubSub.sliding<NonEmptyReadonlyArray<MiningServerEvent>>(EVENT_BUFFER),
     PubSub.shutdown
@@ -89,17 +85,14 @@ export const makeRecorder = Effect.fnUntraced(function* (
       const at = to.now()
       const limited: Array<{ readonly errorCode: string; readonly user: string }> = []
       for (const event of events) {
-        counters.count(event, at)
-        users.record(event, at)
+        projection.record(event, at)
         if (event._tag === "ShareRefused") {
-          metrics.shareRefused(event.errorCode)
           const { channel, errorCode } = event
           if (channel !== undefined && limits.has(errorCode)) {
             limited.push({ errorCode, user: printable(channel.userIdentity) })
           }
-        } else if (event._tag === "ChannelRefused") {
-          metrics.channelRefused(event.errorCode)
-          if (limits.has(event.errorCode)) limited.push({ errorCode: event.errorCode, user: event.userIdentity })
+        } else if (event._tag === "ChannelRefused" && limits.has(event.errorCode)) {
+          limited.push({ errorCode: event.errorCode, user: event.userIdentity })
         }
       }
       const publish = PubSub.publish(published, events)

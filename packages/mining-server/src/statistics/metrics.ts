@@ -2,16 +2,15 @@
  * A pool's numbers as Effect's metrics, for whatever exporter the program has. What is counted anyway is read when the
  * metrics are, so that a share costs nothing more. No label has a peer's words in it. docs/operators/pool.md has a table.
  */
-import { type Context, Effect, Metric, type Scope } from "effect"
-import type { PoolCounters } from "./stats.ts"
+import { Clock, type Context, Effect, Metric, type Scope } from "effect"
+import type { Projection } from "./projection.ts"
+import type { ReasonCounts } from "./tally.ts"
 
 /** What is read when the metrics are. */
 export interface Readings {
-  readonly counters: PoolCounters
+  readonly projection: Projection
   readonly connections: () => number
-  readonly users: () => number
   readonly payees: () => number
-  readonly hashRate: () => number
   readonly height: () => number
   readonly isUpstreamConnected: () => boolean
 }
@@ -41,7 +40,7 @@ const templatesIgnored = counter(
 )
 const prevHashes = counter("prev_hashes_total", "New previous hashes that miners were told")
 const refused = counter("shares_refused_total", "Shares that were refused, by error code")
-const channelsRefused = counter("channels_refused_total", "Channels that were not opened, by error code")
+const channelsNotOpened = counter("channels_refused_total", "Channels that were not opened, by error code")
 const channelsGaveWay = counter(
   "channels_gave_way_total",
   "Channels that were closed for those of other addresses, because as many were open as may be"
@@ -59,8 +58,6 @@ const replySeconds = Metric.histogram("sluice_pool_reply_seconds", {
 })
 
 export interface PoolMetrics {
-  readonly shareRefused: (errorCode: string) => void
-  readonly channelRefused: (errorCode: string) => void
   readonly channelGaveWay: () => void
   readonly evicted: (reason: string) => void
   readonly turnedAway: (reason: string) => void
@@ -73,31 +70,41 @@ export interface PoolMetrics {
 export const makeMetrics = (readings: Readings): Effect.Effect<PoolMetrics, never, Scope.Scope> =>
   Effect.gen(function* () {
     const context = yield* Effect.context<never>()
-    const { counters } = readings
+    const { projection } = readings
+    const { channelsRefused, total, users: known } = projection
+    const clock = yield* Clock.Clock
     const read = (metric: Metric.Gauge<number>, value: () => number) =>
       registered(metric, context, { get: () => ({ value: value() }), update: ignore, modify: ignore })
     const readCount = (metric: Metric.Counter<number>, count: () => number) =>
-      registered(metric, context, {
-        get: () => ({ count: count(), incremental: true }),
-        update: ignore,
-        modify: ignore
-      })
+      registered(metric, context, countHooks(count))
 
     yield* read(connections, readings.connections)
-    yield* read(Metric.withAttributes(channels, { kind: "standard" }), () => counters.standardChannels)
-    yield* read(Metric.withAttributes(channels, { kind: "extended" }), () => counters.extendedChannels)
-    yield* read(users, readings.users)
+    yield* read(Metric.withAttributes(channels, { kind: "standard" }), () => projection.standardChannels)
+    yield* read(Metric.withAttributes(channels, { kind: "extended" }), () => projection.extendedChannels)
+    yield* read(users, () => known.size)
     yield* read(payees, readings.payees)
-    yield* read(hashRate, readings.hashRate)
+    yield* read(hashRate, () => total.work.rates(clock.currentTimeMillisUnsafe()).fiveMinutes)
     yield* read(height, readings.height)
     yield* read(upstream, () => (readings.isUpstreamConnected() ? 1 : 0))
-    yield* read(lastTemplate, () => counters.lastTemplateAt / 1000)
-    yield* readCount(accepted, () => counters.accepted)
-    yield* readCount(acceptedDifficulty, () => counters.acceptedDifficulty)
-    yield* readCount(blocks, () => counters.blocks)
-    yield* readCount(templates, () => counters.templates)
-    yield* readCount(templatesIgnored, () => counters.templatesIgnored)
-    yield* readCount(prevHashes, () => counters.prevHashes)
+    yield* read(lastTemplate, () => projection.lastTemplateAt / 1000)
+    yield* readCount(accepted, () => total.accepted)
+    yield* readCount(acceptedDifficulty, () => total.acceptedDifficulty)
+    yield* readCount(blocks, () => total.blocks)
+    yield* readCount(templates, () => projection.templates)
+    yield* readCount(templatesIgnored, () => projection.templatesIgnored)
+    yield* readCount(prevHashes, () => projection.prevHashes)
+
+    const removals: Array<() => void> = []
+    yield* Effect.addFinalizer(() => Effect.sync(() => removals.forEach((remove) => remove())))
+    /** Registers a reason when it is counted first: only then it is known. */
+    const readByReason = (metric: Metric.Counter<number>, counts: ReasonCounts): void => {
+      counts.onNew = (reason) => {
+        const hooks = countHooks(() => counts.of(reason))
+        removals.push(Metric.registerUnsafe(Metric.withAttributes(metric, { reason }), context, hooks).remove)
+      }
+    }
+    readByReason(refused, total.refused)
+    readByReason(channelsNotOpened, channelsRefused)
 
     /** One more of a reason. There are a few reasons, all of them words of ours. */
     const byReason = (metric: Metric.Counter<number>) => {
@@ -111,8 +118,6 @@ export const makeMetrics = (readings: Readings): Effect.Effect<PoolMetrics, neve
     // They are there from the start, so that a rate of theirs is too.
     for (const metric of [slowedDown, channelsGaveWay]) metric.updateUnsafe(0, context)
     return {
-      shareRefused: byReason(refused),
-      channelRefused: byReason(channelsRefused),
       channelGaveWay: () => channelsGaveWay.updateUnsafe(1, context),
       evicted: byReason(evicted),
       turnedAway: byReason(turnedAway),
@@ -131,5 +136,11 @@ const registered = <Input, State>(
     Effect.sync(() => Metric.registerUnsafe(metric, context, hooks)),
     ({ remove }) => Effect.sync(remove)
   )
+
+const countHooks = (count: () => number) => ({
+  get: () => ({ count: count(), incremental: true }),
+  update: ignore,
+  modify: ignore
+})
 
 const ignore = (): void => {}

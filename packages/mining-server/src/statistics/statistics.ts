@@ -2,11 +2,10 @@
  * What a pool can be asked about itself while it works: its totals, its users by hash rate, and one user with its open
  * channels. Of many there are pages, and what takes long is done in steps, between which shares are answered.
  */
-import type { Server } from "@sluice/channels"
 import { Effect, Option, Schema } from "effect"
-import type { Session } from "../connections/session.ts"
-import type { PoolCounters, PoolStats } from "./stats.ts"
-import { ChannelStats, type OpenChannel, type User, type Users, UserStats } from "./users.ts"
+import type { Projection } from "./projection.ts"
+import type { PoolStats } from "./stats.ts"
+import { ChannelStats, type User, UserStats } from "./users.ts"
 
 /** Which part of a long list: `limit` of them, behind the first `offset`. */
 export interface Page {
@@ -42,10 +41,8 @@ export interface Statistics {
 
 /** What is asked. */
 export interface StatisticsOptions {
-  readonly counters: PoolCounters
-  readonly users: Users
-  readonly sessions: ReadonlyMap<number, Pick<Session, "machine">>
-  readonly present: () => Pick<PoolStats, "upstream" | "height">
+  readonly projection: Projection
+  readonly present: () => Pick<PoolStats, "upstream" | "height" | "connections">
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -54,18 +51,18 @@ const FIRST_PAGE: Page = { limit: 100, offset: 0 }
 /** Users or channels that are looked at in one turn of the event loop: about a millisecond. */
 const AT_ONCE = 1000
 
-export const makeStatistics = ({ counters, now, present, sessions, users }: StatisticsOptions): Statistics => ({
-  stats: Effect.sync(() => counters.snapshot({ ...present(), connections: sessions.size, users: users.size }, now())),
+export const makeStatistics = ({ now, present, projection }: StatisticsOptions): Statistics => ({
+  stats: Effect.sync(() => projection.stats(present(), now())),
   users: Effect.fnUntraced(function* (page = FIRST_PAGE) {
-    const all = Array.from(users.values())
+    const all = Array.from(projection.users.values())
     const shown = yield* ranked(all, page, now())
     return { total: all.length, offset: page.offset, users: yield* inSteps(shown, (user) => user.stats(now())) }
   }),
   user: Effect.fnUntraced(function* (name, { limit, offset } = FIRST_PAGE) {
-    const user = users.get(name)
+    const user = projection.users.get(name)
     if (user === undefined) return Option.none()
     const shown = Array.from(user.channels).slice(offset, offset + limit)
-    const openChannels = yield* statsOf(shown, sessions, now())
+    const openChannels = yield* inSteps(shown, (channel) => channel.stats(now()))
     return Option.some({ ...user.stats(now()), offset, openChannels })
   })
 })
@@ -76,7 +73,7 @@ export const makeStatistics = ({ counters, now, present, sessions, users }: Stat
  */
 const ranked = Effect.fnUntraced(function* (users: ReadonlyArray<User>, { limit, offset }: Page, now: number) {
   if (offset >= users.length) return []
-  const rates = new Float64Array(yield* inSteps(users, (user) => user.work.rates(now).fiveMinutes))
+  const rates = new Float64Array(yield* inSteps(users, (user) => user.tally.work.rates(now).fiveMinutes))
   const ascending = rates.toSorted()
   const last = Math.min(users.length, offset + limit)
   const highest = ascending[users.length - 1 - offset]!
@@ -91,32 +88,6 @@ const ranked = Effect.fnUntraced(function* (users: ReadonlyArray<User>, { limit,
     .toSorted((a, b) => rates[b]! - rates[a]!)
     .slice(offset - above, last - above)
     .map((index) => users[index]!)
-})
-
-/** The machines count; those of other connections are not asked. */
-const statsOf = Effect.fnUntraced(function* (
-  channels: ReadonlyArray<OpenChannel>,
-  sessions: StatisticsOptions["sessions"],
-  now: number
-) {
-  const connectionIds = new Set(channels.map(({ info }) => info.connectionId))
-  const counts = new Map<Server.ChannelInfo, Server.ChannelStats>()
-  let asked = 0
-  for (const id of connectionIds) {
-    const machine = sessions.get(id)?.machine
-    if (machine === undefined) continue
-    if (asked >= AT_ONCE) {
-      asked = 0
-      yield* Effect.yieldNow
-    }
-    asked += machine.channelCount
-    for (const stats of machine.stats(now)) counts.set(stats.channel, stats)
-  }
-  return channels.flatMap(({ info, work }): ReadonlyArray<ChannelStats> => {
-    const stats = counts.get(info)
-    // It may be closed by now.
-    return stats === undefined ? [] : [{ ...stats, hashRates: work.rates(now) }]
-  })
 })
 
 const inSteps = Effect.fnUntraced(function* <A, B>(items: ReadonlyArray<A>, look: (item: A) => B) {

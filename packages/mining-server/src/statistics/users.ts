@@ -1,13 +1,13 @@
 /**
- * What each user and each open channel has done. Users who are connected are all known; of those who left, the last ones,
- * as many as `maxIdleUsers`, so that names made up by somebody do not fill the memory. Users without an accepted share are
- * forgotten first, so that such names do not push out those who mined.
+ * Users and their open channels. All users who are connected are known, and the last `maxIdleUsers` of those who left, so that
+ * made-up names do not fill the memory. Users without an accepted share are forgotten first, so that such names do not
+ * push out those who mined.
  */
 import type { Server } from "@sluice/channels"
 import { Schema } from "effect"
-import type { MiningServerEvent } from "../event.ts"
 import { parseUserIdentity } from "../user.ts"
-import { HashRates, WorkWindows } from "./work-windows.ts"
+import { Tally } from "./tally.ts"
+import { HashRates } from "./work-windows.ts"
 
 /** Counts of all channels of one user since the pool first saw it. Times in milliseconds since 1970. */
 export const UserStats = Schema.Struct({
@@ -30,7 +30,7 @@ export const UserStats = Schema.Struct({
 })
 export type UserStats = typeof UserStats.Type
 
-/** An open channel's counts. Times in milliseconds since 1970. */
+/** Counts of an open channel. Times in milliseconds since 1970. */
 export const ChannelStats = Schema.Struct({
   channel: Schema.Struct({
     /** As the pool numbers its connections, from 1 on. */
@@ -55,9 +55,10 @@ export const ChannelStats = Schema.Struct({
 })
 export type ChannelStats = typeof ChannelStats.Type
 
+/** The users and open channels that are known. `Projection` counts what they do. */
 export class Users {
   readonly #users = new Map<string, User>()
-  /** Those without a channel, the one that left first in front: users without an accepted share, and others. */
+  /** Users without a channel, the one that left first in front: those without an accepted share, and the others. */
   readonly #strangers = new Set<User>()
   readonly #idle = new Set<User>()
   readonly #channels = new Map<Server.ChannelInfo, OpenChannel>()
@@ -81,106 +82,81 @@ export class Users {
     return this.#users.get(name)
   }
 
-  record(event: MiningServerEvent, now: number): void {
-    switch (event._tag) {
-      case "ChannelOpened": {
-        const name = parseUserIdentity(event.channel.userIdentity).user
-        const user = this.#users.get(name) ?? new User(name, now)
-        this.#users.set(name, user)
-        this.#strangers.delete(user)
-        this.#idle.delete(user)
-        const channel = { info: event.channel, user, work: new WorkWindows(now) }
-        user.channels.add(channel)
-        this.#channels.set(event.channel, channel)
-        return
-      }
-      case "ShareAccepted": {
-        const channel = this.#channels.get(event.channel)
-        channel?.work.add(event.difficulty, now)
-        channel?.user.accept(event, now)
-        return
-      }
-      case "ShareRefused":
-        if (event.channel !== undefined) this.#channels.get(event.channel)?.user.refuse(event.errorCode)
-        return
-      case "BlockFound": {
-        const channel = this.#channels.get(event.channel)
-        if (channel !== undefined) channel.user.blocks++
-        return
-      }
-      case "ChannelClosed": {
-        const channel = this.#channels.get(event.channel)
-        if (channel === undefined) return
-        this.#channels.delete(event.channel)
-        const { user } = channel
-        user.channels.delete(channel)
-        if (user.channels.size > 0) return
-        ;(user.hasWorked ? this.#idle : this.#strangers).add(user)
-        if (this.#strangers.size + this.#idle.size <= this.#maxIdle) return
-        const idle = this.#strangers.size > 0 ? this.#strangers : this.#idle
-        const oldest = idle.values().next().value!
-        idle.delete(oldest)
-        this.#users.delete(oldest.name)
-      }
-    }
+  /** An open channel. */
+  channel(info: Server.ChannelInfo): OpenChannel | undefined {
+    return this.#channels.get(info)
+  }
+
+  open({ channel: info, difficulty }: Server.ChannelOpened, now: number): void {
+    const name = parseUserIdentity(info.userIdentity).user
+    const user = this.#users.get(name) ?? new User(name, now)
+    this.#users.set(name, user)
+    this.#strangers.delete(user)
+    this.#idle.delete(user)
+    const channel = new OpenChannel(info, user, difficulty, now)
+    user.channels.add(channel)
+    this.#channels.set(info, channel)
+  }
+
+  close(info: Server.ChannelInfo): void {
+    const channel = this.#channels.get(info)
+    if (channel === undefined) return
+    this.#channels.delete(info)
+    const { user } = channel
+    user.channels.delete(channel)
+    if (user.channels.size > 0) return
+    ;(user.tally.accepted > 0 ? this.#idle : this.#strangers).add(user)
+    if (this.#strangers.size + this.#idle.size <= this.#maxIdle) return
+    const idle = this.#strangers.size > 0 ? this.#strangers : this.#idle
+    const oldest = idle.values().next().value!
+    idle.delete(oldest)
+    this.#users.delete(oldest.name)
   }
 }
 
-/** What is known of an open channel beside what its machine counts. */
-export interface OpenChannel {
+export class OpenChannel {
   readonly info: Server.ChannelInfo
   readonly user: User
-  readonly work: WorkWindows
+  readonly tally: Tally
+  /** Of the target sent last. */
+  difficulty: number
+  readonly #openedAt: number
+
+  constructor(info: Server.ChannelInfo, user: User, difficulty: number, now: number) {
+    this.info = info
+    this.user = user
+    this.tally = new Tally(now)
+    this.difficulty = difficulty
+    this.#openedAt = now
+  }
+
+  stats(now: number): ChannelStats {
+    return { channel: this.info, openedAt: this.#openedAt, ...this.tally.stats(now), difficulty: this.difficulty }
+  }
 }
 
 export class User {
   readonly name: string
   /** In the order in which they were opened. */
   readonly channels = new Set<OpenChannel>()
-  readonly work: WorkWindows
-  blocks = 0
-  #accepted = 0
-  #acceptedDifficulty = 0
-  #bestDifficulty = 0
-  readonly #refused: Record<string, number> = {}
+  readonly tally: Tally
+  /** 0 before the first share. */
+  lastShareAt = 0
   readonly #firstSeenAt: number
-  #lastShareAt = 0
 
   constructor(name: string, now: number) {
     this.name = name
-    this.work = new WorkWindows(now)
+    this.tally = new Tally(now)
     this.#firstSeenAt = now
-  }
-
-  /** Whether a share of it was accepted. */
-  get hasWorked(): boolean {
-    return this.#accepted > 0
-  }
-
-  accept({ difficulty, hashDifficulty }: Server.ShareAccepted, now: number): void {
-    this.#accepted++
-    this.#acceptedDifficulty += difficulty
-    if (hashDifficulty > this.#bestDifficulty) this.#bestDifficulty = hashDifficulty
-    this.#lastShareAt = now
-    this.work.add(difficulty, now)
-  }
-
-  refuse(errorCode: string): void {
-    this.#refused[errorCode] = (this.#refused[errorCode] ?? 0) + 1
   }
 
   stats(now: number): UserStats {
     return {
       user: this.name,
       channels: this.channels.size,
-      accepted: this.#accepted,
-      acceptedDifficulty: this.#acceptedDifficulty,
-      refused: { ...this.#refused },
-      blocks: this.blocks,
-      bestDifficulty: this.#bestDifficulty,
-      hashRates: this.work.rates(now),
+      ...this.tally.stats(now),
       firstSeenAt: this.#firstSeenAt,
-      lastShareAt: this.#lastShareAt
+      lastShareAt: this.lastShareAt
     }
   }
 }
