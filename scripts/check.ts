@@ -1,5 +1,5 @@
 /**
- * `npm run check`: everything that can be said about the sources without running them. The checks run side by side;
+ * `npm run check`: everything that can be said about the sources without running them, and whether the vardiff page is up to date. The checks run side by side;
  * each prints only when it fails.
  */
 import { spawn } from "node:child_process"
@@ -8,7 +8,8 @@ const checks: ReadonlyArray<readonly [name: string, command: string, ...args: Re
   ["types", "tsc", "-b"],
   ["lint and package floors", "oxlint", "--deny-warnings"],
   ["format", "oxfmt", "--check"],
-  ["portable rules", "node", "scripts/portable.ts"]
+  ["portable rules", "node", "scripts/portable.ts"],
+  ["page of the vardiff rule", "node", "scripts/vardiff-page.ts", "--check"]
 ]
 
 const run = ([name, command, ...args]: (typeof checks)[number]): Promise<boolean> =>

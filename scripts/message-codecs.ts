@@ -115,7 +115,7 @@ const codec = (message: Message): string => {
     ...(extensionTypeOf(message) === 0
       ? []
       : [
-          "/** Of the frame, with the channel bit. */",
+          "/** extension_type of the frame, with the channel bit. */",
           `export const ${constant}_EXTENSION: i32 = ${hex(extensionTypeOf(message))}`
         ]),
     "",

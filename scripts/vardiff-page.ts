@@ -1,7 +1,10 @@
-/** `npm run vardiff-page`: writes the table of docs/vardiff.md and its pictures, from simulations with fixed seeds. */
+/**
+ * `npm run vardiff-page`: writes the tables of docs/vardiff.md and its pictures, from simulations with fixed seeds. With
+ * `--check` it writes nothing and fails where they are not what the simulations give.
+ */
 import * as Plot from "@observablehq/plot"
 import { parseHTML } from "linkedom"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import {
   classic,
@@ -23,9 +26,10 @@ import {
 } from "./vardiff-simulation.ts"
 
 /** Where the page and its pictures are. */
-export const path = fileURLToPath(new URL("../docs/vardiff.md", import.meta.url))
-export const folder = fileURLToPath(new URL("../docs/vardiff/", import.meta.url))
+const path = fileURLToPath(new URL("../docs/vardiff.md", import.meta.url))
+const folder = fileURLToPath(new URL("../docs/vardiff/", import.meta.url))
 
+/** Of each scenario for the page. */
 const RUNS = 400
 const LONG_RUNS = 60
 const RULES: ReadonlyArray<readonly [name: string, make: () => Rule]> = [
@@ -45,10 +49,10 @@ export interface Change {
   readonly setTargets: number
 }
 
-export const changes = (): ReadonlyArray<Change> =>
+export const changes = (count: number): ReadonlyArray<Change> =>
   [...STEPS, RETURN].flatMap((scenario) =>
     RULES.map(([rule, make]) => {
-      const all = runs(make, scenario, RUNS)
+      const all = runs(make, scenario, count)
       const times = all.map((run) => timeToRight(run, scenario))
       return {
         scenario: scenario.name,
@@ -85,10 +89,10 @@ export interface Long {
   readonly sharesAMinute: number
 }
 
-export const longs = (): ReadonlyArray<Long> =>
+export const longs = (count: number): ReadonlyArray<Long> =>
   [STEADY, NOISE, EVEN_NOISE, SLOW_NOISE].flatMap((scenario) =>
     RULES.map(([rule, make]) => {
-      const all = runs(make, scenario, LONG_RUNS)
+      const all = runs(make, scenario, count)
       const seconds = scenario.seconds - scenario.change
       const minutes = Array.from({ length: seconds / 60 }, (_, minute) => scenario.change + minute * 60)
       const after = (times: ReadonlyArray<number>) => times.filter((at) => at > scenario.change).length
@@ -104,10 +108,7 @@ export const longs = (): ReadonlyArray<Long> =>
   )
 
 /** The two tables. */
-export const tables = (made: {
-  readonly changes: ReadonlyArray<Change>
-  readonly longs: ReadonlyArray<Long>
-}): string => {
+const tables = (made: { readonly changes: ReadonlyArray<Change>; readonly longs: ReadonlyArray<Long> }): string => {
   const seconds = (value: number) => (Number.isFinite(value) ? `${Math.round(value)} s` : "more than an hour")
   const pairs = <A extends { readonly scenario: string }>(rows: ReadonlyArray<A>, cells: (row: A) => Array<string>) =>
     Array.from(
@@ -148,7 +149,7 @@ const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<st
 const COLORS: Readonly<Record<string, string>> = { ours: "#0b6e4f", classic: "#c1440e" }
 
 /** One SVG for each of the curves: the median of many runs, and where eight of ten are. */
-export const pictures = (): ReadonlyMap<string, string> =>
+const pictures = (): ReadonlyMap<string, string> =>
   new Map(
     [
       ["up", STEPS[3]!, 300, 1500],
@@ -219,15 +220,26 @@ const BEGIN = "<!-- written by npm run vardiff-page: -->"
 const END = "<!-- end -->"
 
 /** The page with these tables in it. */
-export const pageWith = (page: string, made: string): string => {
+const pageWith = (page: string, made: string): string => {
   const [before, rest] = page.split(BEGIN)
   const after = rest?.split(END)[1]
   if (before === undefined || after === undefined) throw new Error(`${path} has no place for its tables`)
   return `${before}${BEGIN}\n\n${made}\n\n${END}${after}`
 }
 
+/** Every file of the page: where it is, and what belongs there. */
+const files = (): ReadonlyArray<readonly [path: string, text: string]> => [
+  [path, pageWith(readFileSync(path, "utf8"), tables({ changes: changes(RUNS), longs: longs(LONG_RUNS) }))],
+  ...Array.from(pictures(), ([name, svg]) => [`${folder}${name}`, svg] as const)
+]
+
 if (import.meta.main) {
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(path, pageWith(readFileSync(path, "utf8"), tables({ changes: changes(), longs: longs() })))
-  for (const [name, svg] of pictures()) writeFileSync(`${folder}${name}`, svg)
+  if (process.argv.includes("--check")) {
+    const stale = files().filter(([file, text]) => !existsSync(file) || readFileSync(file, "utf8") !== text)
+    for (const [file] of stale) console.error(`${file} is not what the simulations give: run npm run vardiff-page`)
+    if (stale.length > 0) process.exitCode = 1
+  } else {
+    mkdirSync(folder, { recursive: true })
+    for (const [file, text] of files()) writeFileSync(file, text)
+  }
 }

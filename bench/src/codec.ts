@@ -1,12 +1,14 @@
 /**
- * Messages to bytes and back through a protocol's direction, against a handwritten codec for each message, and against
- * Effect Schema's own binary codec for the same structure (its wire format is another one, of about the same size).
+ * The messages of the hot paths to bytes and back through a protocol's direction, against a handwritten codec for each
+ * message, and against Effect Schema's own binary codec for the same structure (its wire format is another one, of about the
+ * same size); and how many bytes of the heap each takes.
  */
 import { type Message, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Arbitrary, Effect, Schema } from "effect"
 import { SchemaBinary } from "effect/encoding"
 import { isDeepStrictEqual } from "node:util"
-import { type Case, keep } from "./case.ts"
+import { bytesAllocated } from "./allocation.ts"
+import { type AsyncCase, type Case, keep } from "./case.ts"
 import * as Handwritten from "./handwritten.ts"
 
 const bytes = (length: number, seed: number): Uint8Array =>
@@ -35,18 +37,11 @@ const job = Mining.NewExtendedMiningJob.make({
   coinbaseTxSuffix: bytes(140, 3)
 })
 
-const template = TemplateDistribution.NewTemplate.make({
-  templateId: 1_785_000_000n,
-  futureTemplate: false,
-  version: 0x2000_0000,
-  coinbaseTxVersion: 2,
-  coinbasePrefix: bytes(4, 4),
-  coinbaseTxInputSequence: 0xffff_fffe,
-  coinbaseTxValueRemaining: 312_500_000n,
-  coinbaseTxOutputsCount: 1,
-  coinbaseTxOutputs: bytes(47, 5),
-  coinbaseTxLocktime: 903_387,
-  merklePath
+const acknowledgement = Mining.SubmitSharesSuccess.make({
+  channelId: 7,
+  lastSequenceNumber: 4711,
+  newSubmitsAcceptedCount: 40,
+  newSharesSum: 163_840n
 })
 
 interface Direction<M> {
@@ -62,13 +57,20 @@ const inChunk = (frame: Uint8Array): Uint8Array => {
   return chunk.subarray(1006, 1000 + frame.length)
 }
 
-const casesOf = <M extends { readonly _tag: string }>(options: {
+interface Benchmarks {
+  readonly cases: ReadonlyArray<Case>
+  readonly asyncCases: ReadonlyArray<AsyncCase>
+}
+
+const BASELINE = "handwritten DataView"
+
+const benchmarksOf = <M extends { readonly _tag: string }>(options: {
   readonly message: M
   readonly direction: Direction<NoInfer<M>>
   readonly schema: Schema.Codec<M>
   readonly decode: (payload: Uint8Array) => M
   readonly encode: (message: M) => Uint8Array
-}): ReadonlyArray<Case> => {
+}): Benchmarks => {
   const { decode, direction, encode, message, schema } = options
   const encoded = direction.encode(message)
   if (Buffer.compare(encoded, encode(message)) !== 0) throw new Error(`${message._tag}: the codecs disagree`)
@@ -82,26 +84,37 @@ const casesOf = <M extends { readonly _tag: string }>(options: {
   const schemaDecode = Schema.decodeUnknownSync(binary)
   const schemaEncode = Schema.encodeUnknownSync(binary)
   const schemaBytes = inChunk(Uint8Array.from([0, 0, 0, 0, 0, 0, ...schemaEncode(message)]))
-  return [
-    {
-      name: `decode ${message._tag}`,
+  const works = {
+    decode: { run: () => keep(direction.decode(frame)), handwritten: () => keep(decode(frame.payload)) },
+    encode: { run: () => keep(codec.encode(message)), handwritten: () => keep(encode(message)) }
+  }
+  const schemaWorks = {
+    decode: () => keep(schemaDecode(schemaBytes)),
+    encode: () => keep(schemaEncode(message))
+  }
+  const ways = ["decode", "encode"] as const
+  return {
+    cases: ways.map((way) => ({
+      name: `${way} ${message._tag}`,
       unit: "ns/op",
-      run: () => keep(direction.decode(frame)),
+      run: works[way].run,
       baselines: [
-        { name: "handwritten DataView", run: () => keep(decode(frame.payload)) },
-        { name: "Effect SchemaBinary", run: () => keep(schemaDecode(schemaBytes)) }
+        { name: BASELINE, run: works[way].handwritten },
+        { name: "Effect SchemaBinary", run: schemaWorks[way] }
       ]
-    },
-    {
-      name: `encode ${message._tag}`,
-      unit: "ns/op",
-      run: () => keep(codec.encode(message)),
-      baselines: [
-        { name: "handwritten DataView", run: () => keep(encode(message)) },
-        { name: "Effect SchemaBinary", run: () => keep(schemaEncode(message)) }
-      ]
-    }
-  ]
+    })),
+    asyncCases: ways.map((way) => {
+      const name = `${way} a ${message._tag}: heap`
+      return {
+        name,
+        rows: () => {
+          const [value, baselineValue] = [bytesAllocated(works[way].run), bytesAllocated(works[way].handwritten)]
+          const ratio = value / baselineValue
+          return Promise.resolve([{ name, unit: "B/op", value, baseline: BASELINE, baselineValue, ratio }])
+        }
+      }
+    })
+  }
 }
 
 /** A server's call sites have seen every message: so have they here before anything is timed. */
@@ -124,26 +137,29 @@ const warmUp = (): void => {
 }
 warmUp()
 
-export const cases: ReadonlyArray<Case> = [
-  ...casesOf<Mining.SubmitSharesExtended>({
+const all: ReadonlyArray<Benchmarks> = [
+  benchmarksOf<Mining.SubmitSharesExtended>({
     message: share,
     direction: Mining.protocol.toServer as Direction<Mining.SubmitSharesExtended>,
     schema: Mining.SubmitSharesExtended.schema,
     decode: Handwritten.decodeSubmitSharesExtended,
     encode: Handwritten.encodeSubmitSharesExtended
   }),
-  ...casesOf<Mining.NewExtendedMiningJob>({
+  benchmarksOf<Mining.NewExtendedMiningJob>({
     message: job,
     direction: Mining.protocol.toClient as Direction<Mining.NewExtendedMiningJob>,
     schema: Mining.NewExtendedMiningJob.schema,
     decode: Handwritten.decodeNewExtendedMiningJob,
     encode: Handwritten.encodeNewExtendedMiningJob
   }),
-  ...casesOf<TemplateDistribution.NewTemplate>({
-    message: template,
-    direction: TemplateDistribution.protocol.toClient as Direction<TemplateDistribution.NewTemplate>,
-    schema: TemplateDistribution.NewTemplate.schema,
-    decode: Handwritten.decodeNewTemplate,
-    encode: Handwritten.encodeNewTemplate
+  benchmarksOf<Mining.SubmitSharesSuccess>({
+    message: acknowledgement,
+    direction: Mining.protocol.toClient as Direction<Mining.SubmitSharesSuccess>,
+    schema: Mining.SubmitSharesSuccess.schema,
+    decode: Handwritten.decodeSubmitSharesSuccess,
+    encode: Handwritten.encodeSubmitSharesSuccess
   })
 ]
+
+export const cases = all.flatMap((benchmarks) => benchmarks.cases)
+export const asyncCases = all.flatMap((benchmarks) => benchmarks.asyncCases)

@@ -24,7 +24,6 @@ const groups: Record<string, () => Promise<Group>> = {
   aead: () => import("./aead.ts"),
   codec: () => import("./codec.ts"),
   frames: () => import("./frames.ts"),
-  messages: () => import("./all-messages.ts"),
   curve: () => import("./curve.ts"),
   pool: () => import("./pool.ts"),
   templates: () => import("./templates.ts"),

@@ -7,7 +7,7 @@ import { curveModule, layerWasm, threadCurveUrl } from "@sluice/embedded"
 import { AuthorityKey, CertificateAuthority, Curve, HandshakeWorkers } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Mining } from "@sluice/protocol"
-import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { TemplateFeed, TemplateSourceMemory } from "@sluice/template-provider"
 import { formatServerAddress, FrameListener, Listener, MiningListener, Noise, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Logger, Redacted } from "effect"
 import { channel } from "node:diagnostics_channel"
@@ -128,7 +128,7 @@ const program = Effect.gen(function* () {
   const threads = HandshakeWorkers.layer({ threads: 1, curve: { url: threadCurveUrl, bytes } })
   const context = yield* Layer.build(
     Pool.layer(options).pipe(
-      Layer.provideMerge(TemplateSource.layerMemory),
+      Layer.provideMerge(TemplateSourceMemory.layer),
       Layer.provide(Setup.server(MiningListener)),
       Layer.provide(rememberConnections),
       Layer.provide(Noise.responder().pipe(Layer.provide(threads))),

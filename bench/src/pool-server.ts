@@ -4,7 +4,7 @@
  */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool } from "@sluice/pool"
-import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { TemplateFeed, TemplateSourceMemory } from "@sluice/template-provider"
 import { formatServerAddress, MiningListener, Noise, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Logger } from "effect"
 import { serveBare } from "./bare-sockets.ts"
@@ -40,7 +40,7 @@ const program = Effect.gen(function* () {
   const { publicKey, secretKey } = yield* AuthorityKey.generate
   const context = yield* Layer.build(
     Pool.layer(poolOptions).pipe(
-      Layer.provideMerge(TemplateSource.layerMemory),
+      Layer.provideMerge(TemplateSourceMemory.layer),
       Layer.provide(Setup.server(MiningListener)),
       Layer.provide(Noise.responder()),
       Layer.provide([Tcp.listener({ host: "127.0.0.1", port: 0 }), CertificateAuthority.layer({ secretKey })])

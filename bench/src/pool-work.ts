@@ -9,7 +9,13 @@ export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 /** Every hash is a share for the first job, so that the client mines nothing, and none is a block. */
 export const poolOptions: PoolOptions = {
   coinbaseAddress: COINBASE_ADDRESS,
-  policy: { minHashRate: 1, sharesPerMinute: 6000, maxSharesPerPrevHash: 2 ** 24, maxLateShares: 2 ** 24 }
+  policy: {
+    minHashRate: 1,
+    sharesPerMinute: 6000,
+    maxSharesPerPrevHash: 2 ** 24,
+    maxLateShares: 2 ** 24,
+    maxSharesPerSecond: 2 ** 24
+  }
 }
 
 export const coinbaseRules: CoinbaseRules = {

@@ -5,6 +5,7 @@
 import { CipherState, FrameLayout, ShareCheck } from "@sluice/core"
 import { jobFromTemplate, withJobId } from "@sluice/channels"
 import { Mining, type TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 import { coinbaseRules } from "./pool-work.ts"
 
 export interface ShareCryptography {
@@ -54,7 +55,7 @@ export const measureShareCryptography = (
     for (let i = 0; i < FRAMES; i++) sealer.sealFrame(acknowledgement, 0, sealed, 0)
   }
 
-  const job = withJobId(jobFromTemplate(1, template, coinbaseRules))
+  const job = Result.getOrThrow(Result.flatMap(jobFromTemplate(1, template, coinbaseRules), withJobId))
   const check = new ShareCheck()
   const prevHash = new Uint8Array(32).fill(1)
   const prefix = new Uint8Array(12)

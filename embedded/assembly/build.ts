@@ -1,7 +1,7 @@
 /**
- * `npm run build -w embedded`: writes the modules that an installed package has to build/, each with its text beside it, and
- * their hashes to SHA256SUMS. With `--check` it compiles a copy of the sources in another folder, and fails where a hash is
- * not the recorded one.
+ * `npm run build -w embedded`: writes the modules of an installed package and their text format to build/, and their hashes to
+ * SHA256SUMS. With `--check` it compiles a copy of the sources in another folder, and fails if a hash differs from the recorded
+ * one.
  */
 import { createHash } from "node:crypto"
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
@@ -15,7 +15,7 @@ const build = new URL("../build/", import.meta.url)
 const sums = new URL("../SHA256SUMS", import.meta.url)
 const { check } = parseArgs({ options: { check: { type: "boolean", default: false } } }).values
 
-/** The sources in a folder of their own. */
+/** Copies the sources to a new folder. */
 const copySources = async (): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), "sluice-"))
   for (const sources of ["embedded/assembly", "packages/core/src"]) {

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url"
 const repository = fileURLToPath(new URL("../..", import.meta.url))
 const cache = new URL("../../node_modules/.cache/sluice/", import.meta.url)
 
-/** What each module is for: device.ts, docs/device.md. */
+/** The modules and their options; see docs/device.md. */
 export const profiles = ["header-only", "extended", "full"] as const
 export type Profile = (typeof profiles)[number]
 export type Entry = "curve" | "harness" | "device-harness" | "device-fuzz" | `device-${Profile}`
@@ -21,7 +21,7 @@ export type Entry = "curve" | "harness" | "device-harness" | "device-fuzz" | `de
 const common = ["--runtime", "stub", "--use", "abort=", "--disableWarning", "235"]
 /** One page holds all static data. */
 const fast = ["-O3", "--maximumMemory", "1"]
-/** For devices, half the size counts more than a few per cent of speed. Accesses to arrays are still checked. */
+/** For devices, half the size is worth more than a few per cent of speed. Array accesses are still checked. */
 const small = ["--optimizeLevel", "3", "--shrinkLevel", "2", "--noAssert"]
 
 const options: Readonly<Record<Entry, ReadonlyArray<string>>> = {
@@ -47,7 +47,7 @@ export interface Compiled {
   readonly text: string
 }
 
-/** Compiles an entry whether or not it has changed, with more options of asc's, from a repository's sources. */
+/** Compiles an entry from a repository's sources, with additional options of asc, without the cache. */
 export const compile = async (
   entry: Entry,
   more: ReadonlyArray<string> = [],
@@ -75,7 +75,7 @@ export const compile = async (
   return { wasm, text }
 }
 
-/** The module of an entry, from the cache where nothing has changed. */
+/** The module of an entry, from the cache if nothing has changed. */
 export const build = async (entry: Entry): Promise<Uint8Array<ArrayBuffer>> => {
   const hash = createHash("sha256").update(createRequire(import.meta.url)("assemblyscript/package.json").version)
   hash.update(JSON.stringify([common, options[entry]]))

@@ -1,6 +1,6 @@
 /**
- * secp256k1 as the handshake needs it, as a module: the five operations, and a place in its memory for what goes in and
- * comes out. Arguments are addresses; the module imports nothing and its memory never grows.
+ * The curve module: the five secp256k1 operations that the handshake needs, and an exchange buffer for inputs and outputs.
+ * Arguments are addresses. The module imports nothing and its memory never grows.
  */
 import { create, decodeVar, ecdh as ellSwiftEcdh } from "./secp256k1/ellswift"
 import { sign as signMessage, verifyVar } from "./secp256k1/schnorr"

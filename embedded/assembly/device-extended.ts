@@ -1,4 +1,4 @@
-/** Profile extended: header-only, and besides extended channels and a group's jobs, from which it makes merkle roots. */
+/** Profile extended: header-only, and extended channels and group jobs, for which it computes merkle roots. */
 import { ExtendedDevice } from "../../packages/core/src/device/extended-device"
 import { mayCreate, use } from "./device/instance"
 import { ModuleCurve } from "./device/module-curve"

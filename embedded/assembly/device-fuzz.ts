@@ -35,7 +35,7 @@ export function respond(): usize {
   return act2.dataStart
 }
 
-/** Where to put a plain frame of at most 4,096 bytes. */
+/** The address for a plain frame of at most 4,096 bytes. */
 export function frameAt(): usize {
   return frame.dataStart
 }

@@ -1,4 +1,4 @@
-/** Profile extended with what tests look at: the allocator, and the AEAD and SHA-256 over what device builds have in core's place. */
+/** Profile extended with exports for tests: the allocator, and the AEAD and SHA-256 over the replacements of device builds. */
 export * from "./device-extended"
 import { ChaCha20Poly1305 } from "../../packages/core/src/aead"
 import { sha256 as sha256OfCore } from "../../packages/core/src/sha256"
@@ -6,7 +6,7 @@ import { sha256 as sha256OfCore } from "../../packages/core/src/sha256"
 const buffer = new Uint8Array(2048)
 const aead = new ChaCha20Poly1305()
 
-/** Allocates a little, and tells where. */
+/** Allocates a few bytes and returns their address. */
 export function probeHeap(): usize {
   return heap.alloc(1)
 }
@@ -25,7 +25,7 @@ export function open(adLength: i32, length: i32): bool {
   return aead.openNonce(buffer, 32, buffer, 64, adLength, buffer, 1024, length)
 }
 
-/** Of so many bytes at 0 the hash, to 1,024. */
+/** Hashes this many bytes at 0; writes the hash to 1,024. */
 export function sha256(length: i32): void {
   sha256OfCore(buffer, 0, length, buffer, 1024)
 }

@@ -6,7 +6,7 @@
  */
 import { SHA256_ROUND_CONSTANTS } from "./sha256-constants"
 
-/** Where the round constants are, FIPS 180-4, 4.2.2. */
+/** The address of the round constants, FIPS 180-4, 4.2.2. */
 const K: usize = SHA256_ROUND_CONSTANTS.dataStart
 
 /** The initial hash value, FIPS 180-4, 5.3.3. */

@@ -52,11 +52,12 @@ bool sluice_configure(sluice *device, const sluice_config *config) {
          set_text(device, 4, config->device_id) && set_text(device, 5, config->host);
 }
 
-bool sluice_authority_key(const char *text, uint8_t key[32]) {
+bool sluice_authority_key(sluice *device, const char *text, uint8_t key[32]) {
   static const char digits[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
   /* Version 01 00, key, checksum. */
   uint8_t bytes[38] = {0};
-  if (*text == 0) return false;
+  /* A leading 1 is a leading byte of 0, and the first byte is the version's. */
+  if (*text == 0 || *text == '1') return false;
   for (; *text != 0; text++) {
     const char *digit = strchr(digits, *text);
     if (digit == NULL) return false;
@@ -69,6 +70,11 @@ bool sluice_authority_key(const char *text, uint8_t key[32]) {
     if (carry != 0) return false;
   }
   if (bytes[0] != 1 || bytes[1] != 0) return false;
+  u32 where = put(device, bytes, 34), checksum = where + 64;
+  module_hashTwice(device, where, 34, checksum);
+  for (u32 i = 0; i < 4; i++) {
+    if (bytes[34 + i] != *bytes_at(device, checksum + i, 1)) return false;
+  }
   memcpy(key, bytes + 2, 32);
   return true;
 }

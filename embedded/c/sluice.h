@@ -105,9 +105,9 @@ typedef struct {
  * too long. */
 bool sluice_configure(sluice *device, const sluice_config *config);
 
-/* Reads an authority key as pools publish it, base58check (section 4.7): 32 bytes of key. False where it is none. The
- * checksum is not looked at: a mistyped key fails in the handshake, as SLUICE_HANDSHAKE_BAD_SIGNATURE. */
-bool sluice_authority_key(const char *text, uint8_t key[32]);
+/* Reads an authority key as pools publish it, base58check (section 4.7): 32 bytes of key. False where it is none, also
+ * where its checksum is wrong because something was mistyped; `key` stays as it was then. */
+bool sluice_authority_key(sluice *device, const char *text, uint8_t key[32]);
 
 /* The connection. */
 

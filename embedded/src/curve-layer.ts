@@ -1,6 +1,6 @@
 /**
- * noise's `Curve` from WebAssembly, as a layer in place of noise's own default, @noble/curves: `layerCurve` for programs,
- * `layerWasm` for who wants to know that it is there.
+ * Layers that provide noise's `Curve` from WebAssembly instead of the default, @noble/curves. `layerCurve` falls back to the
+ * default if the module cannot be loaded; `layerWasm` fails.
  */
 import { Curve } from "@sluice/noise"
 import { Effect, Layer, Schema } from "effect"
@@ -20,7 +20,7 @@ export class CurveModuleError extends Schema.TaggedError<CurveModuleError>("slui
   }
 }
 
-/** The curve of a module whose bytes come from elsewhere, such as from a bundle. */
+/** As `layerWasm`, with the module's bytes from elsewhere, such as from a bundle. */
 export const layerOf = (load: () => Promise<Uint8Array<ArrayBuffer>>): Layer.Layer<never, CurveModuleError> =>
   Layer.effect(
     Curve.Curve,
@@ -30,10 +30,10 @@ export const layerOf = (load: () => Promise<Uint8Array<ArrayBuffer>>): Layer.Lay
     })
   )
 
-/** secp256k1 in WebAssembly, with an instance of its own. */
+/** secp256k1 in WebAssembly, in a new instance. */
 export const layerWasm: Layer.Layer<never, CurveModuleError> = layerOf(curveModule)
 
-/** `layerCurve` of a module whose bytes come from elsewhere, such as from a bundle. */
+/** As `layerCurve`, with the module's bytes from elsewhere, such as from a bundle. */
 export const layerCurveOf = (load: () => Promise<Uint8Array<ArrayBuffer>>): Layer.Layer<never> =>
   layerOf(load).pipe(
     Layer.catch((error) =>
@@ -44,5 +44,5 @@ export const layerCurveOf = (load: () => Promise<Uint8Array<ArrayBuffer>>): Laye
     )
   )
 
-/** secp256k1 in WebAssembly, and @noble/curves, with a warning in the log, where the module cannot be loaded. */
+/** secp256k1 in WebAssembly. Logs a warning and uses @noble/curves if the module cannot be loaded. */
 export const layerCurve: Layer.Layer<never> = layerCurveOf(curveModule)

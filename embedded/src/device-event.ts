@@ -1,7 +1,7 @@
-/** What the device module tells: its events as plain data (packages/core/src/device/event.ts), bytes copied. */
+/** The device module's events as plain data (packages/core/src/device/event.ts), with copied bytes. */
 import { MiningDevice } from "@sluice/core"
 
-/** The names of rules, as packages/channels and the module's C header have them, and the sections that make them. */
+/** The names of rules, as in packages/channels and in the module's C header, and their sections. */
 export const DEVICE_RULES: ReadonlyMap<number, { readonly name: string; readonly section: string }> = new Map([
   [MiningDevice.RULE_HANDSHAKE, { name: "noise-handshake", section: "4.5" }],
   [MiningDevice.RULE_AUTHENTIC_FRAME, { name: "authentic-frame", section: "4.6" }],
@@ -61,7 +61,7 @@ export type DeviceModuleEvent =
       readonly lastSequenceNumber: number
       /** As the server counts. */
       readonly count: number
-      /** Shares that were pending and are answered by this. */
+      /** Pending shares that this message answers. */
       readonly answered: number
       readonly difficultySum: bigint
     }
@@ -76,27 +76,27 @@ export type DeviceModuleEvent =
   | { readonly _tag: "GroupChanged"; readonly channelId: number; readonly groupChannelId: number }
   | { readonly _tag: "UpdateRefused"; readonly channelId: number; readonly errorCode: string }
   | { readonly _tag: "ChannelClosed"; readonly channelId: number; readonly reasonCode: string }
-  /** An empty host or port 0 stands for the present one. */
+  /** An empty host or port 0 mean the current one. */
   | { readonly _tag: "Reconnect"; readonly host: string; readonly port: number }
   | {
       readonly _tag: "Ignored"
       readonly messageType: number
       readonly reason: "unexpected-message" | "unknown-channel" | "unknown-share"
     }
-  /** The connection is over: the server broke a rule, or did not answer. */
+  /** The connection has failed: the server broke a rule or did not answer. */
   | {
       readonly _tag: "Failed"
       /** RULE_ number. */
       readonly rule: number
       readonly ruleName: string
       readonly section: string
-      /** msg_type of the message that broke it, if it was one. */
+      /** msg_type of the message that broke the rule, if any. */
       readonly messageType: number | undefined
-      /** A HANDSHAKE_ code, a length, a version: what the rule's comment says. */
+      /** A HANDSHAKE_ code, a length or a version: see the rule's comment. */
       readonly detail: number
     }
 
-/** What is to be hashed. Bytes as in the block. */
+/** The work to hash. Bytes as in the block. */
 export interface DeviceModuleWork {
   readonly jobId: number
   /** 80 bytes, with the first ntime and nonce 0. */
@@ -107,7 +107,7 @@ export interface DeviceModuleWork {
   /** The bits of the version that may be changed. */
   readonly versionMask: number
   readonly minNtime: number
-  /** ntime of the previous hash in force, and when that came by the clock that the module was given. */
+  /** ntime of the current previous hash, and when it came by the module's clock. */
   readonly prevHashNtime: number
   readonly prevHashReceivedAtMs: number
 }

@@ -1,18 +1,18 @@
 /**
- * The device module (docs/device.md) in JavaScript: the same bytes that run on a miner, behind typed arrays and events.
+ * The device module (docs/device.md) for JavaScript: wraps the WebAssembly that runs on a miner with typed arrays and events.
  *
- * Bytes go in with `receive`, events come out; what is to be sent is taken with `take` after every call. Time is passed in,
- * in milliseconds of a clock that may begin anywhere; random bytes are given to `connect`.
+ * `receive` takes bytes and gives events. Call `take` for the bytes to send after every call. The caller passes the time, in
+ * milliseconds of a clock with any start, and gives random bytes to `connect`.
  */
 import { MiningDevice } from "@sluice/core"
 import { DEVICE_RULES, type DeviceModuleEvent, type DeviceModuleWork } from "./device-event.ts"
 
 export interface DeviceModuleOptions {
-  /** The longest message that is taken in, in bytes: 512 to what the profile allows. Default 2048. */
+  /** The longest message to accept, in bytes: from 512 to the limit of the profile. Default 2048. */
   readonly maxPayload?: number
 }
 
-/** What the device says of itself, and whom it expects. Texts are at most 255 bytes of UTF-8. */
+/** The device's description and its server. Texts have at most 255 bytes of UTF-8. */
 export interface DeviceModuleSettings {
   readonly user: string
   readonly vendor: string
@@ -22,7 +22,7 @@ export interface DeviceModuleSettings {
   /** The server as it was dialled. */
   readonly host?: string
   readonly port?: number
-  /** The pool's authority key, 32 bytes (x-only); without it the connection is plain. */
+  /** The pool's authority key, 32 bytes (x-only). Without it, the connection is plain. */
   readonly authorityKey: Uint8Array | undefined
   /** Hashes a second. */
   readonly nominalHashRate: number
@@ -30,11 +30,11 @@ export interface DeviceModuleSettings {
   readonly maxTarget?: Uint8Array
   /** Flags of SetupConnection (5.3.1). Profile header-only always requires standard jobs. */
   readonly flags?: number
-  /** An extended channel with at least so many bytes of extranonce: for the profiles that have them. */
+  /** Requests an extended channel with at least this many bytes of extranonce, if the profile has extended channels. */
   readonly extended?: { readonly minExtranonceSize: number }
-  /** How long the server may take for each answer, in milliseconds; 0, the default, for ever. */
+  /** The time limit for each answer of the server, in milliseconds. Default 0: none. */
   readonly timeoutMs?: number
-  /** How far both clocks may be apart for the certificate's dates. Default 10. */
+  /** Seconds by which the clocks of both ends may differ, for the certificate's dates. Default 10. */
   readonly clockToleranceSeconds?: number
 }
 
@@ -43,11 +43,11 @@ export interface DeviceModuleShare {
   readonly nonce: number
   readonly ntime: number
   readonly version: number
-  /** On an extended channel, as many bytes as it rolls. */
+  /** The extranonce, only on an extended channel. */
   readonly extranonce?: Uint8Array
 }
 
-/** Why a share was not submitted. */
+/** The reason why a share was not submitted. */
 export type DeviceRefusal = "no-channel" | "stale" | "version" | "ntime" | "no-room" | "extranonce"
 
 export class DeviceModule {
@@ -64,11 +64,11 @@ export class DeviceModule {
         `expected a maxPayload of 512 bytes or more that the module's profile allows, got ${maxPayload}`
       )
     }
-    // Nothing grows after `create`.
+    // The memory does not grow after `create`.
     this.#memory = new Uint8Array(this.#exports.memory.buffer)
   }
 
-  /** Sets everything for the next connection. Throws where a text is longer than 255 bytes. */
+  /** Sets the configuration of the next connection. Throws if a text is longer than 255 bytes. */
   configure(settings: DeviceModuleSettings): void {
     const module = this.#exports
     this.#setText("user", MiningDevice.TEXT_USER, settings.user)
@@ -100,12 +100,12 @@ export class DeviceModule {
     return this.#exports.connect(this.#put(random, 64), unixSeconds, nowMs) !== 0
   }
 
-  /** Forgets the connection and its keys. */
+  /** Clears the connection and its keys. */
   disconnect(): void {
     this.#exports.disconnect()
   }
 
-  /** Hands in what arrived, any number of bytes, and gives the events that come of it. After `Failed` nothing comes. */
+  /** Passes any number of received bytes to the module and gives the events. `Failed` is the last event. */
   receive(bytes: Uint8Array, nowMs: number): ReadonlyArray<DeviceModuleEvent> {
     const module = this.#exports
     const events: Array<DeviceModuleEvent> = []
@@ -123,17 +123,17 @@ export class DeviceModule {
     return events
   }
 
-  /** Passes the time on; an answer that did not come in time is an event. */
+  /** Sets the time. Gives an event if an answer is overdue. */
   tick(nowMs: number): ReadonlyArray<DeviceModuleEvent> {
     return this.receive(NO_BYTES, nowMs)
   }
 
-  /** How many bytes are to be sent. */
+  /** Number of bytes to send. */
   get waiting(): number {
     return this.#exports.sendLength()
   }
 
-  /** All that is to be sent, a copy. */
+  /** Takes a copy of all bytes to send. */
   take(): Uint8Array {
     const length = this.#exports.sendLength()
     const at = this.#exports.sendAt()
@@ -141,7 +141,7 @@ export class DeviceModule {
     return this.#memory.slice(at, at + length)
   }
 
-  /** Submits a share and gives its sequence number, or why not. */
+  /** Submits a share. Gives its sequence number, or the reason why it was not submitted. */
   submit(share: DeviceModuleShare, nowMs: number): number | DeviceRefusal {
     const module = this.#exports
     module.tick(nowMs)
@@ -155,19 +155,19 @@ export class DeviceModule {
     return code === MiningDevice.SUBMIT_SENT ? module.sequenceNumber() >>> 0 : refusals.get(code)!
   }
 
-  /** Gives the work at hand this extranonce, as many bytes as the channel rolls: its merkle root is then in the header. */
+  /** Sets the extranonce of the current work and updates the merkle root in its header. */
   rollExtranonce(extranonce: Uint8Array): boolean {
     const size = this.#exports.extranonceSize?.() ?? 0
     if (this.#exports.rollExtranonce === undefined || size === 0) return false
     return this.#exports.rollExtranonce(this.#put(extranonce, size)) !== 0
   }
 
-  /** Asks for a channel where there is none, as after it was refused or closed. */
+  /** Requests a channel if there is none, for instance after it was refused or closed. */
   openChannel(): boolean {
     return this.#exports.openChannel() !== 0
   }
 
-  /** Tells the server of another hashrate and maximum target. */
+  /** Sends another hash rate and maximum target to the server. */
   updateChannel(nominalHashRate: number, maxTarget: Uint8Array): boolean {
     this.#exports.setNominalHashRate(nominalHashRate)
     this.#exports.setMaxTarget(this.#put(maxTarget, 32))
@@ -179,7 +179,7 @@ export class DeviceModule {
     return this.#exports.closeChannel() !== 0
   }
 
-  /** How many shares have no answer yet. */
+  /** Number of shares without an answer. */
   get pending(): number {
     return this.#exports.pendingShares()
   }
@@ -188,7 +188,7 @@ export class DeviceModule {
     return this.#exports.state() >= DEVICE_OPEN
   }
 
-  /** What is mined now. */
+  /** The current work. */
   get work(): DeviceModuleWork | undefined {
     const module = this.#exports
     if (module.hasWork() === 0) return undefined
@@ -294,7 +294,7 @@ export class DeviceModule {
     return this.#memory.slice(at, at + length)
   }
 
-  /** Puts bytes into the exchange and gives their address. */
+  /** Copies bytes into the exchange and gives their address. */
   #put(bytes: Uint8Array, size: number): number {
     if (bytes.length !== size) throw new RangeError(`expected ${size} bytes, got ${bytes.length}`)
     const at = this.#exports.exchangeAt()
@@ -325,7 +325,7 @@ const refusals: ReadonlyMap<number, DeviceRefusal> = new Map([
   [MiningDevice.SUBMIT_EXTRANONCE, "extranonce"]
 ])
 
-/** What assembly/device/exports.ts exports; numbers are 32-bit patterns, `bool` is 0 or 1. */
+/** The exports of assembly/device/exports.ts. Numbers are 32-bit patterns, `bool` is 0 or 1. */
 interface Exports extends Readonly<
   Record<
     | "create"
@@ -383,7 +383,7 @@ interface Exports extends Readonly<
   readonly workMinNtime: () => number
   readonly workPrevHashNtime: () => number
   readonly workReceivedAtMs: () => number
-  // Of the profiles with extended channels.
+  // Only in profiles with extended channels.
   readonly setExtended?: (extended: number, minExtranonceSize: number) => void
   readonly extranonceSize?: () => number
   readonly rollExtranonce?: (at: number) => number

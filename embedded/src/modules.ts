@@ -1,6 +1,6 @@
 /**
- * The WebAssembly modules: in the sources' repository compiled from `assembly/` when that has changed, in an installed
- * package the files that were built for it.
+ * Loads the WebAssembly modules. In the repository they are compiled from `assembly/` when it has changed; an installed package
+ * contains them as files.
  */
 import { existsSync } from "node:fs"
 import { readFile } from "node:fs/promises"
@@ -8,13 +8,13 @@ import { fileURLToPath } from "node:url"
 
 const sources = new URL("../assembly/compile.ts", import.meta.url)
 
-/** What a device module can do (docs/device.md); each has all that the one before it has. */
+/** Profiles of the device module (docs/device.md). Each contains the one before it. */
 export type DeviceProfile = "header-only" | "extended" | "full"
 
-/** The curve's module; rejects where it can neither be read nor compiled. */
+/** The bytes of the curve's module. Rejects if it can neither be read nor compiled. */
 export const curveModule = (): Promise<Uint8Array<ArrayBuffer>> => load("curve")
 
-/** A device module for `DeviceModule`; rejects where it can neither be read nor compiled. */
+/** The bytes of a device module. Rejects if it can neither be read nor compiled. */
 export const deviceModule = (profile: DeviceProfile): Promise<Uint8Array<ArrayBuffer>> => load(`device-${profile}`)
 
 const load = async (entry: "curve" | `device-${DeviceProfile}`): Promise<Uint8Array<ArrayBuffer>> => {

@@ -1,8 +1,8 @@
 /** The curve of a handshake thread (noise's `HandshakeWorkers`) in WebAssembly: `{ curve: { url: threadCurveUrl, bytes } }`. */
 import { WasmCurve } from "./wasm-curve.ts"
 
-/** `bytes` are the module's, of `curveModule`. */
+/** Makes the curve from the module's bytes (`curveModule`). */
 export const makeCurve = (bytes: Uint8Array<ArrayBuffer>): WasmCurve => new WasmCurve(bytes)
 
-/** Where this file is. */
+/** The URL of this file. */
 export const threadCurveUrl: string = import.meta.url

@@ -1,9 +1,9 @@
 /**
- * core's `Curve` over secp256k1 in WebAssembly (BIP324, BIP340; specification, section 4.3.1). What a peer sends makes
- * these functions answer false, never throw.
+ * core's `Curve` over secp256k1 in WebAssembly (BIP324, BIP340; specification, section 4.3.1). On invalid bytes of a peer,
+ * these functions return false and never throw.
  *
- * Work on secrets takes the same steps whatever the secret (embedded/README.md says how far that goes), and leaves
- * nothing of it in the module's memory.
+ * Operations on secrets take the same steps for every secret (for the limits see embedded/README.md) and leave no copy in the
+ * module's memory.
  */
 import { Curve } from "@sluice/core"
 
@@ -85,20 +85,20 @@ export class WasmCurve extends Curve {
     return this.take(result, 64, out, outAt)
   }
 
-  /** Addresses in the exchange, one after the other: of an input of each of these sizes, and behind them of the result. */
+  /** Consecutive addresses in the exchange: one for an input of each of these sizes, and one for the result. */
   private places(first: number, second = 0, third = 0): readonly [number, number, number, number] {
     const at = this.exchange
     return [at, at + first, at + first + second, at + first + second + third]
   }
 
-  /** Copies an input in; false where the array does not have it. */
+  /** Copies an input into the exchange. Returns false if the array is too short. */
   private put(to: number, bytes: Uint8Array, at: number, size: number): boolean {
     if (!has(bytes, at, size)) return false
     for (let i = 0; i < size; i++) this.memory[to + i] = bytes[at + i]!
     return true
   }
 
-  /** Copies the result out; false where the array has no room for it. */
+  /** Copies the result out. Returns false if the array has no room for it. */
   private take(from: number, size: number, out: Uint8Array, outAt: number): boolean {
     const fits = has(out, outAt, size)
     if (fits) for (let i = 0; i < size; i++) out[outAt + i] = this.memory[from + i]!
@@ -106,7 +106,7 @@ export class WasmCurve extends Curve {
     return fits
   }
 
-  /** Forgets the inputs and the result. */
+  /** Clears the inputs and the result. */
   private end(): false {
     this.memory.fill(0, this.exchange, this.exchange + EXCHANGE_SIZE)
     return false
@@ -117,7 +117,7 @@ const EXCHANGE_SIZE = 512
 
 const has = (bytes: Uint8Array, at: number, size: number): boolean => at >= 0 && bytes.length - at >= size
 
-/** What assembly/curve.ts exports; `bool` is 0 or 1. */
+/** The exports of assembly/curve.ts. `bool` is 0 or 1. */
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer }
   readonly exchangeAt: () => number

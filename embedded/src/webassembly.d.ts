@@ -1,4 +1,4 @@
-// What is used of WebAssembly, which Node has but neither its types nor the ES library describe.
+// The used part of WebAssembly, which Node provides but neither its types nor the ES library declare.
 declare namespace WebAssembly {
   const Module: new (bytes: Uint8Array<ArrayBuffer>) => Module
   const Instance: new (module: Module, imports?: object) => Instance

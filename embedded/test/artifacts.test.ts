@@ -1,4 +1,4 @@
-/** What is shipped: the modules of SHA256SUMS, without imports, in the memory that is written on them. */
+/** The shipped modules: those of SHA256SUMS, without imports, in the documented amount of memory. */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"

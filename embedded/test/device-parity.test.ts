@@ -2,7 +2,7 @@
  * The device's two builds do the same with the same bytes, and what it makes of a server's messages is what the client of
  * packages/channels makes of them: random sessions of messages that fit together, and of such that break a rule.
  */
-import { ClientConnection, type ClientEvent } from "@sluice/channels"
+import { ChannelClient, type ClientEvent, type ClientOutbox, Outbox } from "@sluice/channels"
 import { NobleCurve } from "@sluice/noise"
 import { Common, Mining } from "@sluice/protocol"
 import { MiningDevice } from "@sluice/core"
@@ -189,10 +189,11 @@ describe.each(kinds)("$profile, extended channel: $extended", (kind) => {
     for (let seed = 0; seed < 120; seed++) {
       const random = new Random(seed)
       const device = wasmDevice(modules[kind.profile], settings(true), MAX_PAYLOAD)
-      const client = new ClientConnection({ requiresStandardJobs: kind.profile === "header-only" })
+      const client = new ChannelClient({ requiresStandardJobs: kind.profile === "header-only" })
+      const out: ClientOutbox = new Outbox()
       const request = { userIdentity: "", nominalHashRate: 0, maxTarget: new Uint8Array(32).fill(255) }
-      if (kind.extended) client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
-      else client.openStandardChannel(request)
+      if (kind.extended) client.openExtendedChannel({ ...request, minExtranonceSize: 4 }, out)
+      else client.openStandardChannel(request, out)
       const server = new DeviceServer(true)
       device.connect(new Uint8Array(64), NOW, 0)
       device.feed(server.send(Common.SetupConnectionSuccess.make({ usedVersion: 2, flags: 0 })).take(), 0)
@@ -202,7 +203,8 @@ describe.each(kinds)("$profile, extended channel: $extended", (kind) => {
         // Only a device's only channel: both forget it with the connection.
         if (message._tag === "CloseChannel") break
         const events = device.feed(server.send(message).take(), i * 100)
-        const expected = client.receive([message], i * 100)
+        client.receive([message], i * 100, out)
+        const expected = out.takeEvents()
         expect(events.map(nameOf)).toEqual(namesOf(expected))
         const work = client.channels.get(5)?.work
         if (expected.at(-1)?._tag === "ProtocolViolation") {
@@ -223,7 +225,7 @@ describe.each(kinds)("$profile, extended channel: $extended", (kind) => {
           const share = { jobId, nonce: 1, ntime: work.minNtime, version: work.version, extranonce: new Uint8Array(8) }
           if (jobId !== work.jobId && client.channels.get(5)!.isValidJob(jobId)) continue
           const code = device.submit(jobId, 1, work.minNtime, work.version, share.extranonce)
-          expect(code === 0).toBe(client.submit(5, share, i * 100) !== undefined)
+          expect(code === 0).toBe(client.submit(5, share, i * 100, out) !== undefined)
         }
       }
     }

@@ -12,6 +12,7 @@ const exports = new WebAssembly.Instance(new WebAssembly.Module(await build("dev
   readonly searchHeader: (at: number) => void
   readonly search: (first: number, count: number, targetAt: number) => number
   readonly hashHeader: (at: number, out: number) => void
+  readonly hashTwice: (at: number, length: number, out: number) => number
 }
 const at = exports.bufferAt()
 const buffer = new Uint8Array(exports.memory.buffer, at, 2048)
@@ -28,6 +29,16 @@ describe("SHA-256 of device builds", () => {
       exports.sha256(length)
       expect(Buffer.compare(buffer.subarray(1024, 1056), sha256(message)), `${length} bytes`).toBe(0)
     }
+  })
+
+  it("hashes twice what base58check ends with, up to 256 bytes", () => {
+    for (const length of [0, 34, 55, 56, 64, 256]) {
+      const message = randomBytes(length)
+      buffer.set(message)
+      expect(exports.hashTwice(at, length, at + 512)).toBe(1)
+      expect(Buffer.compare(buffer.subarray(512, 544), sha256(sha256(message))), `${length} bytes`).toBe(0)
+    }
+    for (const length of [-1, 257]) expect(exports.hashTwice(at, length, at + 512)).toBe(0)
   })
 
   it("finds of each header the first nonce whose hash meets the target", () => {

@@ -6,6 +6,7 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
+import { shareSink } from "@sluice/mining-server"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import {
@@ -29,11 +30,14 @@ const program = Effect.gen(function* () {
   const options: PoolOptions = {
     coinbaseAddress,
     tag: "every share",
-    onShare: ({ channel, hashDifficulty, difficulty, height }) =>
-      console.log(`${channel.userIdentity} at height ${height}: difficulty ${hashDifficulty}, needed ${difficulty}`)
+    shareSinks: [
+      shareSink(({ channel, hashDifficulty, difficulty, height }) =>
+        console.log(`${channel.userIdentity} at height ${height}: difficulty ${hashDifficulty}, needed ${difficulty}`)
+      )
+    ]
   }
 
-  const templates = TemplateClient.layer({ servers: [server], constraints: Pool.constraints(options) }).pipe(
+  const templates = TemplateClient.layer({ servers: [server] }).pipe(
     Layer.provide(Setup.client(TemplateDialer)),
     Layer.provide(Security.dialer()),
     Layer.provide(Tcp.dialer)

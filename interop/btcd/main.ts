@@ -1,10 +1,10 @@
 /**
- * `npm run peers:btcd`: the template provider over btcd, a node that has nothing in common with Bitcoin Core's code: without
- * ZMQ, so by long polling alone. Blocks from templates are mined and submitted, one comes from elsewhere, the chain is
- * reorganized, and the node starts again.
+ * `npm run peers:btcd`: runs the template provider over btcd, a node that shares no code with Bitcoin Core and has no ZMQ, so by
+ * long polling only. Mines and submits blocks from templates, submits one from elsewhere, reorganizes the chain, and restarts
+ * the node.
  *
- * btcd is built from the Go module proxy at a fixed version, outside of the repository. Where that cannot be, this says so
- * and ends well. `BTCD` may name a btcd that is there already.
+ * Builds btcd at a fixed version from the Go module proxy, outside of the repository. If that is impossible, prints that it is
+ * skipped and exits with 0. `BTCD` may name an existing btcd.
  */
 import { hashToDisplay, parseBlock } from "@sluice/bitcoin"
 import { solveTemplate } from "@sluice/dev-node"
@@ -24,7 +24,7 @@ import { solve } from "@sluice/testing/solution"
 
 const MODULE = "github.com/btcsuite/btcd@v0.24.2"
 const BUILD_SECONDS = 80
-/** btcd wants an address for its own templates; nothing is ever paid to it. */
+/** btcd requires an address for its own templates; nothing is ever paid to it. */
 const MINING_ADDRESS = "mrCDrCybB6J1vRfbwM5hemdJz73FwDBC8r"
 const LOGIN = { user: "sluice", password: "sluice" }
 
@@ -48,7 +48,7 @@ const main = async (): Promise<void> => {
   }
 }
 
-/** Where the built btcd is; without one it says why. */
+/** Builds btcd and gives its path. If it cannot, prints the reason. */
 const build = async (directory: string): Promise<string | undefined> => {
   const go = ["/usr/local/go/bin/go", ...(process.env["PATH"] ?? "").split(":").map((path) => join(path, "go"))].find(
     existsSync
@@ -69,7 +69,7 @@ const build = async (directory: string): Promise<string | undefined> => {
   return join(directory, "btcd")
 }
 
-/** A btcd until the Scope closes, on the same chain each time. */
+/** Runs btcd until the Scope closes, always on the same chain. */
 const startBtcd = Effect.fnUntraced(function* (btcd: string, directory: string, port: number) {
   const configuration = join(directory, "btcd.conf")
   yield* Effect.promise(() => writeFile(configuration, ""))
@@ -125,12 +125,12 @@ const session = Effect.fnUntraced(function* (btcd: string, directory: string, po
         Layer.provide(Plain.listener)
       ),
       TemplateClient.layer({
-        servers: [{ ...Memory.ADDRESS, security: { _tag: "plain" } }],
-        constraints: { coinbaseOutputMaxAdditionalSize: 100, coinbaseOutputMaxAdditionalSigops: 4 }
+        servers: [{ ...Memory.ADDRESS, security: { _tag: "plain" } }]
       }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer))
     ).pipe(Layer.provide(Memory.network()))
   )
   const source = Context.get(context, TemplateSource)
+  yield* source.constrain({ coinbaseOutputMaxAdditionalSize: 100, coinbaseOutputMaxAdditionalSigops: 4 })
   const provider = Context.get(context, TemplateProvider)
 
   const templates = new Map<bigint, TemplateDistribution.NewTemplate>()
@@ -145,7 +145,7 @@ const session = Effect.fnUntraced(function* (btcd: string, directory: string, po
     Effect.forkScoped
   )
 
-  /** Until the client works on the node's tip. */
+  /** Waits until the client works on the node's tip. */
   const reachTip = Effect.fnUntraced(function* (what?: string) {
     const before = performance.now()
     for (;;) {
@@ -172,7 +172,7 @@ const session = Effect.fnUntraced(function* (btcd: string, directory: string, po
   yield* submit(rpc, solveTemplate(fork)!, null)
   yield* reachTip("a block from elsewhere is noticed by long polling")
 
-  // Beside that block another one, and one behind it.
+  // A competing block at the same height, and one on top of it.
   const other = solveTemplate(fork, { extranonce: 1n })!
   yield* rpc.submitBlock(other)
   const { hash } = parseBlock(other)

@@ -1,12 +1,12 @@
-/** Where we and the crates do not agree about a payload, on purpose: docs/interop.md says why, under the same names. */
+/** The intended differences between Sluice and the crates; docs/interop.md explains them under the same names. */
 import type { Message } from "@sluice/protocol"
 
-/** How often each difference came up. */
+/** How often each difference occurred. */
 export interface Explained {
   readonly explained: Map<string, number>
 }
 
-/** The name of the difference; nothing where it has none. */
+/** The name of the difference; undefined if it is not intended. */
 export const explain = (message: Message, payload: Uint8Array, ours: string, theirs: string): string | undefined => {
   if (message.name === "SetupConnection" && payload[0]! > 2 && theirs.includes("ValueIsNotAValidProtocol")) {
     return "a protocol without a name"
@@ -15,7 +15,7 @@ export const explain = (message: Message, payload: Uint8Array, ours: string, the
   return undefined
 }
 
-/** A view in which all hash rates that are no numbers look the same. */
+/** A view in which all NaN hash rates look the same. */
 const withoutNaN = (view: string): string =>
   view.replace(/"nominal_hash_rate":(\d+)/, (field, bits: string) =>
     (Number(bits) & 0x7fffffff) > 0x7f800000 ? "" : field

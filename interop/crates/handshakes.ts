@@ -1,6 +1,6 @@
 /**
- * Handshakes with the crates in both roles: with the fixed keys of the vectors, which must come out the same to the last byte, and
- * with fresh keys between our transport and the crates' codec over TCP, with frames both ways afterwards.
+ * Handshakes with the crates in both roles: with the fixed keys of the vectors, which must give the same bytes, and with fresh keys
+ * between our transport and the crates' codec over TCP, followed by frames in both directions.
  */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Frame } from "@sluice/protocol"
@@ -24,7 +24,7 @@ const u32 = (value: number): Buffer => {
   return bytes
 }
 
-/** The vector's transcript by the crates alone, and what they say to the act 2's that are to be refused. */
+/** Compares the vector's transcript with the crates', and checks that the crates refuse the invalid act 2's. */
 export const fixedKeys = async ({ peer }: Plan): Promise<{ readonly refused: number } & Explained> => {
   const vector = vectors.handshakes.find(({ title }) => title === REPRODUCED)!
   const { certificate, ...inputs } = vector.inputs
@@ -76,7 +76,7 @@ export const fixedKeys = async ({ peer }: Plan): Promise<{ readonly refused: num
   for (const { act2, authorityPublicKey, error, now, title } of refusals) {
     const answer = await takes(hex(authorityPublicKey), now, hex(act2))
     if (answer._tag === "Refused") continue
-    // They allow clocks ten seconds; the vectors say what holds without any.
+    // The crates tolerate ten seconds between clocks; the vectors assume no tolerance.
     const isDate = error === "not-yet-valid" || error === "expired"
     if (answer._tag === "Panicked" || !isDate) throw new Error(`${title}: the crates have ${answer._tag}`)
     explained.set("dates of a certificate", (explained.get("dates of a certificate") ?? 0) + 1)
@@ -87,7 +87,7 @@ export const fixedKeys = async ({ peer }: Plan): Promise<{ readonly refused: num
 /** Payloads around the edges of the blocks that are encrypted one by one (4.6), and the longest. */
 const LENGTHS = [0, 1, 65_518, 65_519, 65_520, 131_038, 131_039, Frame.maxPayload]
 
-/** Of an extension of nobody's: such frames come back as they went. */
+/** An unknown extension: the crates send such frames back unchanged. */
 const frameOf = (random: Random, length: number): Uint8Array => {
   const frame = Buffer.alloc(Frame.headerSize + length)
   frame.writeUInt16LE(0x4abc, 0)
@@ -96,7 +96,7 @@ const frameOf = (random: Random, length: number): Uint8Array => {
   return frame
 }
 
-/** One of each message, and in the first handshakes of a role the lengths at the edges. */
+/** One frame of each message, and in the first handshakes of a role frames with edge lengths. */
 const framesOf = (random: Random, withLengths: boolean): ReadonlyArray<Uint8Array> => [
   ...[...MESSAGES.values()].map((message) => message.codec.encode(randomMessage(random, message, false))),
   ...(withLengths ? LENGTHS : LENGTHS.slice(0, 2)).map((length) => frameOf(random, length))
@@ -152,7 +152,7 @@ const asResponder = Effect.fnUntraced(function* ({ peer }: Plan, frames: Readonl
   yield* Effect.scoped(Effect.provide(serveOne, listener))
 })
 
-/** So many handshakes with us as each role, all with keys of their own. */
+/** Runs this many handshakes in each role, all with fresh keys. */
 export const overTcp = async (plan: Plan, handshakes: number): Promise<Tally> => {
   const tally = { messages: 0, bytes: 0 }
   const random = new Random(plan.seed)

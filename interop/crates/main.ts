@@ -1,6 +1,6 @@
 /**
- * `npm run peers`: holds us against the reference implementation's published Rust crates, message by message and handshake by
- * handshake. Where there is no Rust toolchain it says so and ends well.
+ * `npm run peers`: compares Sluice with the reference implementation's published Rust crates, message by message and handshake by
+ * handshake. Without a Rust toolchain it prints that it is skipped and exits with 0.
  *
  *     npm run peers -- [--count 1000] [--handshakes 25] [--seed 1]
  */

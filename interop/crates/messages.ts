@@ -1,7 +1,7 @@
 /**
- * Every message both ways. What we send, the crates read into their own types, show, and write anew; what they send, we read,
- * show, and write anew. The two views are compared, and the bytes. Then payloads that are changed at random go to both:
- * either both refuse them, or both read the same, or the difference is one that docs/interop.md explains.
+ * Every message in both directions. The receiver, Sluice or the crates, reads a message into its own types, prints it and encodes it
+ * again; views and bytes are compared. Then both get payloads with random changes: both must refuse them, or read the same, or
+ * differ in a way that docs/interop.md explains.
  */
 import {
   Common,
@@ -18,7 +18,7 @@ import { Random, randomMessage } from "./random-message.ts"
 import type { Answer, ReferencePeer } from "./reference-peer.ts"
 import { view } from "./view.ts"
 
-/** Each message of the crates once, under the name that it has there. */
+/** Each message of the crates once, under the crates' name. */
 export const MESSAGES: ReadonlyMap<string, Message> = new Map(
   [
     ...Common.setupMessages.map((message) => ["common", message] as const),
@@ -48,9 +48,9 @@ export interface Plan {
   readonly count: number
 }
 
-/** Of each kind, messages with all lengths at their limits. */
+/** How many messages of each kind have all lengths at their limits. */
 const EXTREME = 2
-/** Requests on their way at one time. */
+/** The most requests in flight. */
 const WINDOW = 64
 
 export interface Tally {
@@ -101,7 +101,7 @@ export const theirsToOurs = async ({ count, peer, seed }: Plan): Promise<Tally> 
   return tally
 }
 
-/** Changed payloads, at both; what each explained difference came to. */
+/** Sends changed payloads to both. Gives the number of each explained difference. */
 export const changed = async ({ count, peer, seed }: Plan): Promise<Tally & Explained> => {
   const tally = { messages: 0, bytes: 0, explained: new Map<string, number>() }
   const random = new Random(seed)
@@ -142,7 +142,7 @@ function* generate(
   }
 }
 
-/** A frame whose payload is another one, and whose header says so. */
+/** The frame with another payload and a matching header. */
 const change = (random: Random, frame: Uint8Array): Uint8Array => {
   let payload: Uint8Array = frame.slice(Frame.headerSize)
   for (let times = 1 + random.below(3); times > 0; times--) {
@@ -171,7 +171,7 @@ const change = (random: Random, frame: Uint8Array): Uint8Array => {
   return out
 }
 
-/** What each made of a frame: a view and bytes, or why not; nothing where they agree. */
+/** The result of both for a frame: view and bytes, or the error; undefined if they agree. */
 const compare = (path: string, message: Message, frame: Uint8Array, answer: Answer) => {
   const theirs = answer._tag === "Done" ? read(answer.body) : undefined
   let ours: { readonly view: string; readonly frame: Uint8Array } | undefined

@@ -1,7 +1,7 @@
-/** Random messages of any declaration, drawn from a seed, with the lengths at which codecs go wrong. */
+/** Random messages of any declaration, from a seed, with lengths at which codecs tend to fail. */
 import { Frame, type Message, maxWireSize, minWireSize, type WireType } from "@sluice/protocol"
 
-/** Mulberry32: good enough to draw test data with, and the same on every machine. */
+/** Mulberry32: sufficient for test data, and the same on every machine. */
 export class Random {
   #state: number
   constructor(seed: number) {
@@ -14,7 +14,7 @@ export class Random {
     z ^= z + Math.imul(z ^ (z >>> 7), z | 61)
     return (z ^ (z >>> 14)) >>> 0
   }
-  /** From 0, below `limit`. */
+  /** A number from 0 to `limit` - 1. */
   below(limit: number): number {
     return Math.floor((this.u32() / 2 ** 32) * limit)
   }
@@ -31,7 +31,7 @@ export class Random {
   }
 }
 
-/** What a frame's payload holds, less what the fields of fixed size can take. */
+/** The room in a frame's payload for fields of variable size. */
 const ROOM = Frame.maxPayload - 1024
 
 /** With `extreme`, every length is as long as it may be. */
@@ -68,7 +68,7 @@ export const randomMessage = (
       case "Option":
         return random.oneIn(3) ? undefined : value(type.item)
       case "Sequence": {
-        // Of long byte strings a few: what is left over goes to whichever comes first.
+        // Only a few long byte strings, which share the room that is left.
         const size =
           "size" in type.item ? type.item.size : Math.min(maxWireSize(type.item), 64 + minWireSize(type.item))
         return Array.from({ length: length(type.max, size) }, () => value(type.item))

@@ -15,7 +15,7 @@ export const build = (): void => {
   execFileSync("cargo", ["build", "--locked", "--quiet"], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] })
 }
 
-/** What the crates make of a request. */
+/** The crates' answer to a request. */
 export type Answer =
   | { readonly _tag: "Done"; readonly body: Buffer }
   | { readonly _tag: "Refused"; readonly why: string }
@@ -39,14 +39,14 @@ export class ReferencePeer {
     return (await Promise.all(this.askFor(1, code, ...body)))[0]!
   }
 
-  /** As `ask`, where there must be an answer: what the crates refuse is an error here. */
+  /** As `ask`, but fails if the crates refuse the request. */
   async demand(code: number, ...body: ReadonlyArray<Uint8Array>): Promise<Buffer> {
     const answer = await this.ask(code, ...body)
     if (answer._tag !== "Done") throw new Error(`the crates ${answer._tag.toLowerCase()}: ${answer.why}`)
     return answer.body
   }
 
-  /** A request that has so many answers. */
+  /** A request with this many answers. */
   askFor(count: number, code: number, ...body: ReadonlyArray<Uint8Array>): ReadonlyArray<Promise<Answer>> {
     const head = Buffer.alloc(5)
     head.writeUInt32LE(body.reduce((sum, { length }) => sum + length, 0))
@@ -67,7 +67,7 @@ export class ReferencePeer {
   #take(chunk: Buffer): void {
     this.#received.push(chunk)
     this.#size += chunk.length
-    // Joined only when the answer is there: a large one comes in many chunks.
+    // Joined only once the answer is complete: a large one comes in many chunks.
     let need = this.#need()
     while (need !== undefined && this.#size >= need) {
       const all = this.#received.length === 1 ? this.#received[0]! : Buffer.concat(this.#received)
@@ -79,7 +79,7 @@ export class ReferencePeer {
     }
   }
 
-  /** How many bytes the next answer takes in all, once that is known. */
+  /** The size of the next answer in bytes, once it is known. */
   #need(): number | undefined {
     if (this.#size < 5) return undefined
     if (this.#received[0]!.length < 5) this.#received = [Buffer.concat(this.#received)]

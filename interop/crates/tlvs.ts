@@ -10,7 +10,7 @@ import { Random, randomMessage, randomText } from "./random-message.ts"
 
 const { toServer } = Protocol.negotiated(Mining.protocol, [WorkerIdentity.extension])
 
-/** Each frame is read by the one who did not write it. */
+/** Sluice and the crates each read the frames that the other wrote. */
 export const tlvs = async ({ count, peer, seed }: Plan): Promise<Tally & Explained> => {
   const tally = { messages: 0, bytes: 0, explained: new Map<string, number>() }
   const random = new Random(seed)
@@ -51,7 +51,7 @@ export const tlvs = async ({ count, peer, seed }: Plan): Promise<Tally & Explain
   }
 }
 
-/** Vectors in which the crates see no TLV, and the difference's name in docs/interop.md. */
+/** Vectors in which the crates find no TLV, with the difference's name in docs/interop.md. */
 const EXPLAINED: Readonly<Record<string, string>> = {
   "big-endian, as the page of the extension prints it": "a big-endian TLV",
   "a value that is cut": "a TLV that is cut"

@@ -5,7 +5,7 @@
  */
 import type { Message, WireType } from "@sluice/protocol"
 
-/** Fields that the crates call otherwise than the specification. */
+/** Fields with other names in the crates than in the specification. */
 const RENAMED: Readonly<Record<string, string>> = {
   "template_distribution.SetNewPrevHash.nbits": "n_bits",
   "mining.SetCustomMiningJob.mining_job_token": "token",

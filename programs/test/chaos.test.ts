@@ -6,7 +6,7 @@
  *     npx vitest run programs/test/chaos.test.ts                              one kill of each, about half a minute
  *     SLUICE_CHAOS_SECONDS=600 npx vitest run programs/test/chaos.test.ts     ten minutes of kills at random
  */
-import { LoggedShare } from "@sluice/pool"
+import { LoggedShare } from "@sluice/mining-server"
 import { Schema } from "effect"
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { mkdtemp } from "node:fs/promises"

@@ -1,7 +1,7 @@
 /** Logs as much as it is told, at once, to standard error; then says on standard output how much it holds. */
 import { Console, Effect } from "effect"
-import { layerLogging } from "../src/logging.ts"
-import { console, flushed, stderr, stdout } from "../src/streams.ts"
+import { layerLogging } from "../src/output/logging.ts"
+import { console, flushed, stderr, stdout } from "../src/output/streams.ts"
 
 const lines = Number(process.argv[2])
 

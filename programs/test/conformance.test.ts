@@ -109,7 +109,7 @@ it("the rules are listed, with whom they bind and where they stand", async () =>
     .map((line) => JSON.parse(line))
   assert.deepInclude(rules, {
     id: "client-setup.vendor",
-    title: "The vendor is named",
+    title: "SetupConnection names the vendor",
     section: "3.6.1",
     side: "client",
     protocol: "common"

@@ -11,8 +11,8 @@ import {
 } from "@sluice/transport"
 import { Effect, Layer, Logger, Metric, Stream } from "effect"
 import { assert, describe, it } from "vitest"
-import { layerCurveNamed, layerHandshakeThreads } from "../src/curve.ts"
-import { secured } from "../src/secured.ts"
+import { layerCurveNamed, layerHandshakeThreads } from "../src/server/curve.ts"
+import { secured } from "../src/server/secured.ts"
 
 describe("handshakes of programs", () => {
   it("use the curve in WebAssembly, or the one that is asked for", async () => {

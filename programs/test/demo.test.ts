@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util"
 import { assert, describe, it } from "vitest"
-import { columns } from "../src/demo/columns.ts"
+import { columns } from "../src/output/columns.ts"
 import { Screen } from "../src/demo/screen.ts"
 import { Tally } from "../src/demo/tally.ts"
-import { eventLine } from "../src/events.ts"
+import { eventLine } from "../src/output/events.ts"
 import { Sluice } from "@sluice/testing/program"
 
 /** As much of a terminal as the screen needs: lines, the cursor up (CPL) and erasing below it (ED). */
@@ -67,9 +67,21 @@ describe("the tally", () => {
 
   it("counts the blocks that the node accepted as its tip, and knows who found them", () => {
     const tally = new Tally()
-    const solution = { _tag: "SubmitSolution", templateId: 1n, version: 0, headerTimestamp: 0, headerNonce: 0 } as const
-    const found = { _tag: "BlockFound", channel, height: 1, hash: "00aa" } as const
-    tally.onEvent({ role: "pool", event: { ...found, solution: { ...solution, coinbaseTx: new Uint8Array() } } }, 0)
+    const none = new Uint8Array()
+    const job = {
+      id: 1,
+      height: 1,
+      version: 0,
+      versionRollingAllowed: true,
+      coinbasePrefix: none,
+      coinbaseSuffix: none,
+      merklePath: [],
+      merklePathBytes: none,
+      origin: {}
+    }
+    const found = { job, version: 0, ntime: 0, nonce: 0, extranonce: none, hash: none, isBlock: true }
+    const event = { _tag: "BlockFound", channel, refusal: undefined, height: 1, hash: "00aa", found } as const
+    tally.onEvent({ role: "pool", event }, 0)
     const accepted = { _tag: "BlockAccepted", hash: "00aa", height: 1, txCount: 3, verdict: null } as const
     const aside = { ...accepted, verdict: "inconclusive" } as const
     assert.isUndefined(tally.onEvent({ role: "node", event: aside }, 0))

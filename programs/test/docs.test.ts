@@ -8,8 +8,8 @@ import { Command } from "effect/cli"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { defaulted } from "../src/config/key.ts"
 import { hostPort } from "../src/config/value.ts"
-import { loggingKeys } from "../src/logging.ts"
-import { program } from "../src/program.ts"
+import { loggingKeys } from "../src/output/logging.ts"
+import { program } from "../src/command/program.ts"
 import { run } from "./in-process.ts"
 
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8")

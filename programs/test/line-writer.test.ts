@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { LineWriter } from "../src/line-writer.ts"
+import { LineWriter } from "../src/output/line-writer.ts"
 
 /** A file descriptor that takes so many bytes, and then fails in this way. */
 class Descriptor {

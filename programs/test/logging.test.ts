@@ -3,8 +3,8 @@ import { Mining } from "@sluice/protocol"
 import { MiningDialer, Plain, Setup, Tcp } from "@sluice/transport"
 import { Cause, Effect, Layer, Logger, Stream } from "effect"
 import { stripVTControlCharacters } from "node:util"
-import { eventLine } from "../src/events.ts"
-import { jsonLine, logfmtLine, prettyLine } from "../src/log-line.ts"
+import { eventLine } from "../src/output/events.ts"
+import { jsonLine, logfmtLine, prettyLine } from "../src/output/log-line.ts"
 import { Sluice } from "@sluice/testing/program"
 
 /** What was logged, as text in this format. */
@@ -105,7 +105,7 @@ describe("the log of a pool", () => {
       }).pipe(Effect.provide(dialer), Effect.scoped)
       yield* Effect.promise(() => pool.find(/gets no channel: invalid-user-identity/))
       const { stderr } = yield* Effect.promise(() => pool.stop())
-      assert.match(stderr, /is connected: v/)
+      assert.match(stderr, /connected: v/)
       for (const line of stderr.trimEnd().split("\n")) assert.notMatch(line, UNSEEN)
     })
   )

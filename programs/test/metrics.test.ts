@@ -6,7 +6,7 @@ import { request } from "node:http"
 import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it, onTestFinished } from "vitest"
-import { layerMetrics, type MetricsConfig, type Pages } from "../src/metrics.ts"
+import { layerMetrics, type MetricsConfig, type Pages } from "../src/server/metrics.ts"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 
@@ -36,8 +36,13 @@ const kindsIn = (text: string): ReadonlyMap<string, string> =>
 describe("metrics", () => {
   it("in the operators' table are those in the sources, by Prometheus' conventions", () => {
     const inSources = new Set<string>()
-    const packages = ["pool/src/metrics.ts", "transport/src/metrics.ts", "template-provider/src/template-client.ts"]
-    for (const path of [...packages.map((file) => `packages/${file}`), "programs/src/metrics.ts"]) {
+    const paths = [
+      "packages/mining-server/src/statistics/metrics.ts",
+      "packages/transport/src/metrics.ts",
+      "packages/template-provider/src/client/template-client.ts",
+      "programs/src/server/metrics.ts"
+    ]
+    for (const path of paths) {
       const source = readFileSync(at(path), "utf8")
       for (const [, name = ""] of source.matchAll(/"(sluice_[a-z_]+)"/g)) inSources.add(name)
       for (const [, name = ""] of source.matchAll(/(?:counter|gauge)\(\s*"([a-z_]+)"/g)) {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Pool, type PoolOptions } from "@sluice/pool"
-import { TemplateSource } from "@sluice/template-provider"
+import { TemplateSourceMemory } from "@sluice/template-provider"
 import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
 import { Duration, Effect, Exit, Layer, Logger } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -65,6 +65,7 @@ describe("the configuration of a pool", () => {
       "reconnect-to": "here",
       "upstream-timeout": "0",
       "max-channels": "7",
+      "max-shares-per-second": "2.5",
       "max-errors-per-second": "5"
     })
     const options = optionsOf(config)
@@ -72,6 +73,7 @@ describe("the configuration of a pool", () => {
     assert.deepStrictEqual(options.reconnectTo, { host: "", port: 0 })
     assert.deepStrictEqual(options.upstreamTimeout, Duration.infinity)
     assert.strictEqual(options.policy?.maxChannels, 7)
+    assert.strictEqual(options.policy?.maxSharesPerSecond, 2.5)
     assert.deepStrictEqual(options.traffic, { maxMessagesPerSecond: 5000, maxErrorsPerSecond: 5 })
     const elsewhere = await configured({ "coinbase-address": ALICE, "reconnect-to": "b.example:3334" })
     assert.deepStrictEqual(optionsOf(elsewhere).reconnectTo, { host: "b.example", port: 3334 })
@@ -82,7 +84,7 @@ describe("the configuration of a pool", () => {
     const start = (options: PoolOptions) =>
       Layer.build(
         Pool.layer(options).pipe(
-          Layer.provide(TemplateSource.layerMemory),
+          Layer.provide(TemplateSourceMemory.layer),
           Layer.provide(Setup.server(MiningListener)),
           Layer.provide(Plain.listener),
           Layer.provide(Memory.network())
@@ -104,6 +106,11 @@ describe("the configuration of a pool", () => {
 
   const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
     ["nobody to pay", [], /coinbase-address, coinbase-outputs, solo-fee: there is nobody to be paid/],
+    [
+      "a limit on shares that miners need",
+      ["--coinbase-address", ALICE, "--shares-per-minute", "60", "--max-shares-per-second", "19"],
+      /max-shares-per-second: 19 is too few for 60 shares a minute \(shares-per-minute\).*give 20 or more/
+    ],
     ["a sum that is not 100", ["--coinbase-outputs", `60 ${ALICE};30 ${BOB}`], /sum to 100; these sum to 90/],
     ["no percentage", ["--coinbase-outputs", ALICE], /expected a percentage, a space, and an address or a descriptor/],
     [
@@ -139,7 +146,7 @@ describe("the configuration of a pool", () => {
     [
       "a share log in no directory",
       ["--coinbase-address", ALICE, "--share-log", "/no/where/shares.ndjson"],
-      /pool: --share-log: expected a file to be appended to, got ".*" \(there is no directory \/no\/where\)/
+      /pool: --share-log: expected a file to append to, got ".*" \(there is no directory \/no\/where\)/
     ],
     [
       "a state file in no directory",

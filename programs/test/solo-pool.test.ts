@@ -20,4 +20,4 @@ it("a solo pool refuses a miner whose address anyone can spend from, and its log
   await pool.find(/rig gets no channel: invalid-user-identity, for bc1pfeessrawgf is pay-to-anchor: anyone can spend/)
   await miner.find(/invalid-user-identity/)
   await Promise.all([pool, miner].map((program) => program.stop()))
-})
+}, 120_000)

@@ -2,7 +2,7 @@
  * What `npm run fuzz` throws at the client's end of a mining connection (specification, section 5): whatever a server may
  * send behind the setup. What it may not is a violation by name, and nothing else is thrown.
  */
-import { ClientConnection, ProtocolViolation, SERVER_RULES } from "@sluice/channels"
+import { ChannelClient, type ClientOutbox, Outbox, ProtocolViolation, SERVER_RULES } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { Common, DecodeError, Frame, Mining } from "@sluice/protocol"
 import { deepStrictEqual, ok } from "node:assert/strict"
@@ -17,13 +17,13 @@ const maxTarget = new Uint8Array(32).fill(0x7f)
 const request = { userIdentity: "fuzz", nominalHashRate: 1.5, maxTarget }
 
 /** What lasts of a client: channels, their work and their prefixes. */
-const look = (client: ClientConnection) =>
+const look = (client: ChannelClient) =>
   [...client.channels.values()].map(({ channelId, extranoncePrefix, groupChannelId, prevHash, target, work }) =>
     structuredClone({ channelId, extranoncePrefix, groupChannelId, prevHash, target, work })
   )
 
 /** Everything that holds for a client at all times, whatever the server says. */
-const check = (client: ClientConnection, standardJobs: boolean): void => {
+const check = (client: ChannelClient, standardJobs: boolean): void => {
   ok(client.channels.size <= 4, "more channels than were asked for")
   for (const [id, channel] of client.channels) {
     ok(channel.channelId === id, "a channel has another id")
@@ -43,17 +43,19 @@ const check = (client: ClientConnection, standardJobs: boolean): void => {
 const run = (input: Uint8Array): void => {
   const flags = input[0] ?? 0
   const stream = input.slice(1)
-  const client = new ClientConnection({
+  const client = new ChannelClient({
     requiresStandardJobs: (flags & 1) !== 0,
     requiresVersionRolling: (flags & 2) !== 0,
     fixedVersion: (flags & 4) !== 0,
     maxFutureJobs: MAX_FUTURE_JOBS,
     maxPendingShares: MAX_PENDING
   })
-  client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
-  client.openStandardChannel(request)
-  client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
-  client.openStandardChannel(request)
+  const out: ClientOutbox = new Outbox()
+  client.openExtendedChannel({ ...request, minExtranonceSize: 4 }, out)
+  client.openStandardChannel(request, out)
+  client.openExtendedChannel({ ...request, minExtranonceSize: 4 }, out)
+  client.openStandardChannel(request, out)
+  out.takeMessages()
   let violated = false
   let at = 0
   for (let frame = Frame.read(stream, at); frame !== undefined; frame = Frame.read(stream, at)) {
@@ -67,7 +69,8 @@ const run = (input: Uint8Array): void => {
     }
     if (message === undefined) continue
     const before = look(client)
-    const events = client.receive([message], NOW + at)
+    client.receive([message], NOW + at, out)
+    const events = out.takeEvents()
     const after = look(client)
     if (violated) ok(events.length === 0, "it goes on after a violation")
     for (const [index, event] of events.entries()) {
@@ -88,7 +91,8 @@ const run = (input: Uint8Array): void => {
       const { channelId, work } = event
       const extranonce = new Uint8Array(work._tag === "ExtendedWork" ? work.extranonceSize : 0)
       const mined = { jobId: work.jobId, nonce: 1, ntime: work.minNtime, version: work.version, extranonce }
-      const share = client.submit(channelId, mined, NOW)
+      client.submit(channelId, mined, NOW, out)
+      const [share] = out.takeMessages()
       if (share === undefined) continue
       const encoded = Frame.read(Mining.protocol.toServer.encode(share))!
       deepStrictEqual(Mining.protocol.toServer.decode(encoded), share, "it says what nobody can read")

@@ -1,6 +1,6 @@
 /** What `npm run fuzz` throws at the server's end of a mining connection (specification, section 5). */
 import { coinbaseTags } from "@sluice/bitcoin"
-import { defaultExtranonceLayout, ExtranonceSpace, Server } from "@sluice/channels"
+import { defaultExtranonceLayout, ExtranonceSpace, Outbox, Server, TemplateJobs } from "@sluice/channels"
 import { DecodeError, Frame, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
 import { ok } from "node:assert/strict"
 import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
@@ -13,7 +13,7 @@ const easy = { nbits: 0x207fffff, target: new Uint8Array(32).fill(0xff, 0, 31) }
 /** A pool's end of a connection with a job, and a client that sends whatever the bytes come to. */
 const run = (input: Uint8Array): void => {
   const policy = { ...Server.defaultChannelPolicy, minHashRate: 1 }
-  const jobs = new Server.Jobs({
+  const templates = new TemplateJobs({
     coinbase: {
       tags: coinbaseTags("fuzz", ""),
       extranonceSize: defaultExtranonceLayout.fullSize,
@@ -23,16 +23,16 @@ const run = (input: Uint8Array): void => {
     firstJobId: 1
   })
   const context = {
-    jobs,
+    jobs: templates.jobs,
     space: new ExtranonceSpace(defaultExtranonceLayout),
-    judge: new Server.ShareJudge(policy),
+    validator: new Server.ShareValidator(policy),
     policy
   }
-  jobs.onTemplate(futureTemplate(1), START * 1000)
-  jobs.onSetNewPrevHash(newPrevHash(1, easy), START * 1000)
+  templates.onTemplate(futureTemplate(1), START * 1000)
+  templates.onSetNewPrevHash(newPrevHash(1, easy), START * 1000)
   const flags = (input[0] ?? 0) & 7
-  const connection = new Server.Connection(1, flags, context)
-  const out = new Server.Outbox()
+  const connection = new Server.ChannelServer(1, flags, context)
+  const out: Server.ServerOutbox = new Outbox()
   const messages: Array<Mining.ToServer> = []
   let at = 1
   for (let frame = Frame.read(input, at); frame !== undefined; frame = Frame.read(input, at)) {
@@ -45,14 +45,14 @@ const run = (input: Uint8Array): void => {
       break
     }
   }
-  connection.onBatch(messages, START * 1000 + 1000, out)
+  connection.receive(messages, START * 1000 + 1000, out)
   connection.tick(START * 1000 + 60_000, out)
   for (const message of out.takeMessages()) {
     const said = "message" in message ? message.message : message
     const encoded = Mining.protocol.toClient.encode(said as Mining.ToClient)
     ok(Mining.protocol.toClient.decode(Frame.read(encoded)!) !== undefined, "it says what nobody can read")
   }
-  connection.close("over", out)
+  connection.close("over", START * 1000 + 60_000, out)
 }
 
 const workers = Protocol.negotiated(Mining.protocol, [WorkerIdentity.extension])

@@ -6,6 +6,7 @@ import { handshakeTarget } from "./handshake.ts"
 import { describeTarget, framesTarget, messagesTarget } from "./messages.ts"
 import { serverTarget } from "./server.ts"
 import { sessionTarget } from "./session.ts"
+import { v1ClientTarget, v1LinesTarget, v1ServerTarget } from "./stratum-v1.ts"
 import type { FuzzTarget } from "./target.ts"
 import { tlvTarget } from "./tlvs.ts"
 
@@ -20,5 +21,8 @@ export const targets: ReadonlyArray<FuzzTarget> = [
   deviceTarget,
   keysTarget,
   addressesTarget,
+  v1LinesTarget,
+  v1ServerTarget,
+  v1ClientTarget,
   handshakeTarget
 ]

@@ -1,15 +1,16 @@
 /**
- * The device module's interface, the same in all profiles: numbers in, numbers out, bytes by their address in the module's
- * memory. Bytes that go in are put into the exchange (512 bytes at `exchangeAt`) and named by their address there; bytes
- * that come out are to be copied before the next call. Constants are those of packages/core/src/device.
+ * The device module's interface, common to all profiles. Arguments and results are numbers; bytes are passed by their address in
+ * the module's memory. Put input bytes into the exchange (512 bytes at `exchangeAt`); copy output bytes before the next call.
+ * Constants are those of packages/core/src/device.
  *
  * One instance of the module is one device with one connection. `create` comes first; nothing allocates after it.
  */
 import { HeaderHasher } from "../../../packages/core/src/header"
+import { sha256d } from "../../../packages/core/src/sha256"
 import { exchangeAt as exchange } from "../curve"
 import { own } from "./instance"
 
-/** Counts up when an export changes its meaning. */
+/** The version of the interface. Increases when an export changes its meaning. */
 const INTERFACE_VERSION: i32 = 1
 const EXCHANGE_SIZE: i32 = 512
 
@@ -36,7 +37,7 @@ export function exchangeSize(): i32 {
 
 // Settings, for the next connection (user, hashrate and maximum target: for the next channel and `updateChannel`).
 
-/** A text (TEXT_) of at most 255 bytes; false where it is longer. */
+/** Sets a text (TEXT_) of at most 255 bytes. Returns false if it is longer. */
 export function setText(text: i32, at: usize, length: i32): bool {
   if (length < 0 || length > 255) return false
   memory.copy(bytes.dataStart, at, length as usize)
@@ -54,7 +55,7 @@ export function setFlags(flags: u32): void {
 export function setNominalHashRate(hashesPerSecond: f32): void {
   own().settings.nominalHashRateBits = reinterpret<i32>(hashesPerSecond)
 }
-/** The easiest target that the device takes, 32 bytes, least significant first; any without it. */
+/** The easiest target that the device accepts, 32 bytes, least significant first. Any by default. */
 export function setMaxTarget(at: usize): void {
   const settings = own().settings
   memory.copy(settings.source.dataStart + settings.maxTargetAt(), at, 32)
@@ -63,15 +64,15 @@ export function setMaxTarget(at: usize): void {
 export function setAuthorityKey(at: usize): void {
   memory.copy(own().link.authorityKey.dataStart, at, 32)
 }
-/** Without Noise. */
+/** Disables Noise. */
 export function setPlain(plain: bool): void {
   own().link.isPlain = plain
 }
-/** How long the server may take for each answer; 30,000 ms without it, 0 for ever. */
+/** The time limit for each answer of the server; 0 for none. Default 30,000 ms. */
 export function setTimeout(milliseconds: u32): void {
   own().settings.timeoutMs = milliseconds
 }
-/** How far the clocks of both ends may be apart for the certificate's dates; 10 s without it. */
+/** Seconds by which the clocks of both ends may differ, for the certificate's dates. Default 10. */
 export function setClockTolerance(seconds: u32): void {
   own().link.clockToleranceSeconds = seconds
 }
@@ -92,11 +93,11 @@ export function connect(random: usize, unixSeconds: u32, nowMs: u32): bool {
   entropy.fill(0)
   return begun
 }
-/** Forgets the connection, when the transport is closed. */
+/** Clears the connection. Call it when the transport is closed. */
 export function disconnect(): void {
   own().disconnect()
 }
-/** What time it is by the clock of `connect`. To be called about once a second, and before `submit` and `receive`. */
+/** Sets the time of the clock of `connect`. Call it about once a second, and before `submit` and `receive`. */
 export function tick(nowMs: u32): void {
   own().tick(nowMs)
 }
@@ -105,7 +106,7 @@ export function state(): i32 {
   return own().state
 }
 
-/** Where to put received bytes, `receiveRoom` of them at most. Call it anew each time. */
+/** The address for received bytes, at most `receiveRoom`. Call it each time. */
 export function receiveAt(): usize {
   const link = own().link
   return link.input.dataStart + link.receiveAt()
@@ -113,11 +114,11 @@ export function receiveAt(): usize {
 export function receiveRoom(): i32 {
   return own().link.receiveRoom()
 }
-/** So many bytes were put there. */
+/** Reports how many bytes were put there. */
 export function received(length: i32): void {
   own().link.received(length)
 }
-/** Where the bytes to send are, `sendLength` of them. */
+/** The address of the bytes to send; their number is `sendLength`. */
 export function sendAt(): usize {
   const link = own().link
   return link.output.dataStart + link.sendAt
@@ -125,16 +126,16 @@ export function sendAt(): usize {
 export function sendLength(): i32 {
   return own().link.sendLength()
 }
-/** So many of them were sent. */
+/** Reports how many of them were sent. */
 export function sent(length: i32): void {
   own().link.sent(length)
 }
 
-/** The next event (EVENT_), 0 where more bytes are needed. To be called until it is 0 after each `received` and `tick`. */
+/** The next event (EVENT_), 0 if more bytes are needed. Call it until it returns 0, after each `received` and `tick`. */
 export function nextEvent(): i32 {
   return own().next()
 }
-/** RULE_ that was broken. */
+/** The broken RULE_. */
 export function eventRule(): i32 {
   return own().event.rule
 }
@@ -173,7 +174,7 @@ export function eventFlags(): u32 {
 export function eventValue(): u32 {
   return own().event.value
 }
-/** A text that the server sent, there until `receiveAt`: any bytes, not printable ones alone. */
+/** A text of the server, valid until `receiveAt`. It may contain any bytes, also unprintable ones. */
 export function eventTextAt(): usize {
   const created = own()
   return created.link.input.dataStart + created.event.textAt
@@ -197,15 +198,15 @@ export function extranoncePrefixAt(): usize {
 export function extranoncePrefixLength(): i32 {
   return own().extranoncePrefixLength
 }
-/** Asks for a channel where there is none, as after it was refused or closed; false where it cannot now. */
+/** Requests a channel if there is none, for instance after it was refused or closed. Returns false if it cannot now. */
 export function openChannel(): bool {
   return own().openChannel()
 }
-/** Tells the server of the hashrate and maximum target that are set now (5.3.7). */
+/** Sends the current hash rate and maximum target to the server (5.3.7). */
 export function updateChannel(): bool {
   return own().updateChannel()
 }
-/** Closes the channel, for the reason in TEXT_REASON. */
+/** Closes the channel with the reason in TEXT_REASON. */
 export function closeChannel(): bool {
   return own().closeChannel()
 }
@@ -244,11 +245,11 @@ export function workVersionMask(): u32 {
 export function workMinNtime(): u32 {
   return own().work.minNtime
 }
-/** Goes up with the clock. */
+/** The latest ntime. Increases with the clock. */
 export function workMaxNtime(): u32 {
   return own().maxNtime()
 }
-/** ntime of the previous hash in force. */
+/** ntime of the current previous hash. */
 export function workPrevHashNtime(): u32 {
   return own().work.prevHashNtime
 }
@@ -259,35 +260,43 @@ export function workReceivedAtMs(): u32 {
 
 // Shares.
 
-/** Submits a share; SUBMIT_ code. */
+/** Submits a share. Returns a SUBMIT_ code. */
 export function submit(jobId: u32, nonce: u32, ntime: u32, version: u32): i32 {
   return own().submit(jobId, nonce, ntime, version)
 }
-/** Of the last share that was submitted on the channel. */
+/** The sequence number of the last submitted share. */
 export function sequenceNumber(): u32 {
   return own().sequenceNumber
 }
-/** How many shares have no answer yet. */
+/** Number of shares without an answer. */
 export function pendingShares(): i32 {
   return own().pending.count
 }
 
-// Hashing, for who has no hardware for it, and to check what the hardware finds.
+// Hashing in software, and for checking the results of hardware.
 
-/** Takes a header of 80 bytes for `search`; its nonce does not matter. */
+/** Loads a header of 80 bytes for `search`. Ignores its nonce. */
 export function searchHeader(at: usize): void {
   memory.copy(header.dataStart, at, 80)
   hasher.load(header, 0)
 }
-/** Tries `count` nonces; how many after the first the first lies that meets the target (32 bytes), -1 for none. */
+/** Tries `count` nonces. Returns the offset of the first nonce whose hash meets the target (32 bytes), -1 if none does. */
 export function search(firstNonce: u32, count: i32, targetAt: usize): i32 {
   memory.copy(target.dataStart, targetAt, 32)
   return hasher.search(firstNonce, count, target, 0)
 }
-/** Writes the hash of a header, 32 bytes, internal byte order. It takes the place of what `searchHeader` took. */
+/** Writes the hash of a header, 32 bytes, internal byte order. Replaces the header of `searchHeader`. */
 export function hashHeader(at: usize, out: usize): void {
   memory.copy(header.dataStart, at, 80)
   hasher.load(header, 0)
   hasher.hash(load<i32>(header.dataStart + 76), hash, 0)
   memory.copy(out, hash.dataStart, 32)
+}
+/** Writes SHA-256 of SHA-256 of at most 256 bytes, 32 bytes; base58check ends with its first four. False for more bytes. */
+export function hashTwice(at: usize, length: i32, out: usize): bool {
+  if (length < 0 || length > 256) return false
+  memory.copy(bytes.dataStart, at, length as usize)
+  sha256d(bytes, 0, length, hash, 0)
+  memory.copy(out, hash.dataStart, 32)
+  return true
 }

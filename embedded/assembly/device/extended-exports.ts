@@ -1,4 +1,4 @@
-/** What the profiles with extended channels export besides. Wherever an extranonce is, 32 bytes are read. */
+/** Additional exports of the profiles with extended channels. The module always reads 32 bytes of an extranonce. */
 import { ExtendedDevice } from "../../../packages/core/src/device/extended-device"
 import { own } from "./instance"
 
@@ -8,7 +8,7 @@ function ownExtended(): ExtendedDevice {
   return changetype<ExtendedDevice>(own())
 }
 
-/** Asks for an extended channel with at least so many bytes of extranonce, or (`extended` false, the default) a standard one. */
+/** Selects an extended channel with at least this many bytes of extranonce, or a standard one (the default). */
 export function setExtended(extended: bool, minExtranonceSize: u32): void {
   const device = ownExtended()
   device.isExtended = extended
@@ -18,12 +18,12 @@ export function setExtended(extended: bool, minExtranonceSize: u32): void {
 export function extranonceSize(): i32 {
   return ownExtended().extranonceSize
 }
-/** Puts the merkle root for this extranonce (`extranonceSize` bytes) into the work's header, which begins with zeros. */
+/** Sets the extranonce of the work (`extranonceSize` bytes, zeros at first) and updates the merkle root in its header. */
 export function rollExtranonce(at: usize): bool {
   memory.copy(extranonce.dataStart, at, 32)
   return ownExtended().rollExtranonce(extranonce, 0)
 }
-/** Submits a share with its extranonce (`extranonceSize` bytes); SUBMIT_ code. */
+/** Submits a share with its extranonce (`extranonceSize` bytes). Returns a SUBMIT_ code. */
 export function submitExtended(jobId: u32, nonce: u32, ntime: u32, version: u32, at: usize): i32 {
   memory.copy(extranonce.dataStart, at, 32)
   return ownExtended().submitExtended(jobId, nonce, ntime, version, extranonce, 0)

@@ -1,7 +1,7 @@
 /**
- * What profile full exports besides: the codecs of all messages, and both ends of a Noise connection, for a node, a pool or
- * a proxy that is written in C. Frames and messages lie in one buffer and are named by where they begin in it; keys and acts
- * are addresses. One instance serves one connection, and any number of messages.
+ * Additional exports of profile full: the codecs of all messages, and both ends of a Noise connection, for a node, a pool or a
+ * proxy written in C. Frames and messages are in one buffer and passed by their offset; keys and acts are passed by address. One
+ * instance serves one connection and any number of messages.
  */
 import { Initiator, Responder } from "../../../packages/core/src/handshake"
 import { decodeOf, encodeOf, wordCountOf, wordsOf } from "../messages"
@@ -43,21 +43,21 @@ export function bufferAt(): usize {
 
 // Messages, by their number in sluice-messages.h.
 
-/** Reads a message's payload; gives the place behind its fields, DECODE_ code, or -5 for no message or place. */
+/** Reads a message's payload. Returns the offset behind its fields, a DECODE_ code, or -5 for a bad message number or offset. */
 export function decodeMessage(message: i32, from: i32, end: i32): i32 {
   const b = ownBuffer()
   return from < 0 || end < from || end > b.length ? -5 : decodeOf(message, b, from, end)
 }
-/** Writes a message's payload, its bytes from elsewhere in the buffer; gives the place behind it, ENCODE_ code, or -5. */
+/** Writes a message's payload. Its byte fields come from the buffer. Returns the offset behind it, an ENCODE_ code, or -5. */
 export function encodeMessage(message: i32, from: i32, end: i32): i32 {
   const b = ownBuffer()
   return from < 0 || end < from || end > b.length ? -5 : encodeOf(message, b, b, from, end)
 }
-/** How many words a message has, 0 for no message. */
+/** The number of words of a message, 0 for an unknown number. */
 export function messageWords(message: i32): i32 {
   return wordCountOf(message)
 }
-/** A word of a message: what was decoded last, or is to be encoded. */
+/** A word of a message: decoded last, or to be encoded. */
 export function messageWord(message: i32, word: i32): u32 {
   return word < 0 || word >= wordCountOf(message) ? 0 : load<u32>(wordsOf(message) + ((word as usize) << 2))
 }
@@ -98,7 +98,7 @@ export function finishHandshake(act2: usize, authorityAt: usize, unixSeconds: u3
   memory.copy(authorityKey.dataStart, authorityAt, 32)
   return initiator.finish(act, 0, authorityKey, unixSeconds, toleranceSeconds)
 }
-/** Forgets both ends' keys. */
+/** Clears the keys of both ends. */
 export function closeNoise(): void {
   initiator.reset()
   responder.reset()

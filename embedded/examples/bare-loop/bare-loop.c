@@ -13,13 +13,13 @@ static bool is_open, has_work;
 static sluice_work work;
 static uint32_t nonce, accepted, closed_at;
 
-bool bare_start(const bare_host *of, const char *user, const uint8_t authority_key[32]) {
+bool bare_start(const bare_host *of, const char *user, const char *authority_key) {
   sluice_config config = {.user = user, .vendor = "bare", .nominal_hashrate = 1e4f};
-  for (int i = 0; i < 32; i++) config.authority_key[i] = authority_key[i];
   host = of;
   device = sluice_create(memory, sizeof(memory));
   closed_at = host->milliseconds() - PAUSE_MS;
-  return device != NULL && sluice_configure(device, &config);
+  return device != NULL && sluice_authority_key(device, authority_key, config.authority_key) &&
+         sluice_configure(device, &config);
 }
 
 static void end(void) {

@@ -26,8 +26,8 @@ typedef struct {
   void (*told)(int event, int rule);
 } bare_host;
 
-/* Begins; false where a setting is too long. */
-bool bare_start(const bare_host *host, const char *user, const uint8_t authority_key[32]);
+/* Begins; false where a setting is too long, or the text is no authority key. */
+bool bare_start(const bare_host *host, const char *user, const char *authority_key);
 
 /* Does what there is to do, and hashes a little in software where a board would ask its chips. */
 void bare_step(void);

@@ -53,8 +53,7 @@ static void told(int event, int rule) {
 int main(int count, char **arguments) {
   static const bare_host host = {open_line,    close_line,   receive, send_bytes, random_bytes,
                                  milliseconds, unix_seconds, told};
-  uint8_t key[32];
-  if (count != 4 || !sluice_authority_key(arguments[1], key) || !bare_start(&host, arguments[2], key)) return 2;
+  if (count != 4 || !bare_start(&host, arguments[2], arguments[1])) return 2;
   fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_NONBLOCK);
   fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
   while (bare_accepted() < (uint32_t)atoi(arguments[3])) {

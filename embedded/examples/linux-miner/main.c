@@ -276,7 +276,7 @@ static bool mine(miner *self, const endpoint *server, sluice_config *config, uin
 }
 
 /* Reads stratum2+tcp://HOST:PORT/KEY, or stratum2+tcp+plain://HOST:PORT. */
-static bool parse(const char *url, endpoint *server, sluice_config *config) {
+static bool parse(sluice *device, const char *url, endpoint *server, sluice_config *config) {
   static const char noise[] = "stratum2+tcp://", plain[] = "stratum2+tcp+plain://";
   config->plain = strncmp(url, plain, sizeof(plain) - 1) == 0;
   if (!config->plain && strncmp(url, noise, sizeof(noise) - 1) != 0) return false;
@@ -289,7 +289,7 @@ static bool parse(const char *url, endpoint *server, sluice_config *config) {
   if (*host == '[' && colon[-1] == ']') host++, host_length -= 2;
   snprintf(server->host, sizeof(server->host), "%.*s", (int)host_length, host);
   snprintf(server->port, sizeof(server->port), "%.*s", (int)port_length, colon + 1);
-  return config->plain || (slash != NULL && sluice_authority_key(slash + 1, config->authority_key));
+  return config->plain || (slash != NULL && sluice_authority_key(device, slash + 1, config->authority_key));
 }
 
 static void wait_ms(uint64_t milliseconds, uint64_t end) {
@@ -303,14 +303,14 @@ int main(int count, char **arguments) {
   miner self = {0};
   endpoint home, server;
   sluice_config config = {.vendor = "sluice", .hardware = "software", .firmware = "linux-miner", .nominal_hashrate = 1e5f};
-  if ((count != 3 && count != 4) || !parse(arguments[1], &home, &config)) {
+  self.device = sluice_create(memory, sizeof(memory));
+  if (self.device == NULL || (count != 3 && count != 4) || !parse(self.device, arguments[1], &home, &config)) {
     fprintf(stderr, "expected stratum2+tcp://HOST:PORT/AUTHORITYKEY (or stratum2+tcp+plain://HOST:PORT) USER [SECONDS]\n");
     return 2;
   }
   config.user = arguments[2];
   config.timeout_ms = 10000;
-  self.device = sluice_create(memory, sizeof(memory));
-  if (self.device == NULL || !sluice_configure(self.device, &config)) {
+  if (!sluice_configure(self.device, &config)) {
     fprintf(stderr, "expected a USER of at most 255 bytes\n");
     return 2;
   }

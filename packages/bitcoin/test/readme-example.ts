@@ -1,4 +1,11 @@
-import { coinbasePrefix, coinbaseTags, coinbaseTxid, hashToDisplay, scriptForAddress, splitCoinbase } from "@sluice/bitcoin"
+import {
+  coinbasePrefix,
+  coinbaseTags,
+  coinbaseTxid,
+  hashToDisplay,
+  scriptForAddress,
+  splitCoinbase
+} from "@sluice/bitcoin"
 
 // The coinbase of block 840,000, cut around the bytes that miners roll.
 const { prefix, suffix } = splitCoinbase({

@@ -11,7 +11,7 @@
  * which comes late for a closed channel does not meet a stranger with the same prefix.
  */
 import { MAX_EXTRANONCE_SIZE } from "@sluice/bitcoin"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 
 /** How the full extranonce is divided. Sizes are in bytes. */
 export interface ExtranonceLayout {
@@ -42,7 +42,7 @@ export const defaultExtranonceLayout: ExtranonceLayout = {
   rollableSize: 8
 }
 
-/** The layout cannot be: says which sizes do not go together. */
+/** The layout is impossible. The message says which sizes do not go together. */
 export class ExtranonceLayoutError extends Schema.TaggedError<ExtranonceLayoutError>(
   "sluice/channels/ExtranonceLayoutError"
 )("ExtranonceLayoutError", { message: Schema.String }) {}
@@ -74,31 +74,22 @@ export class ExtranonceSpace {
   #resting: Array<number> = []
   #restingIn = 0
 
-  /** Throws `ExtranonceLayoutError`. */
+  /** For a layout that is known to be possible; `make` checks one. */
   constructor(layout: ExtranonceLayout = defaultExtranonceLayout) {
-    const { fullSize, indexSize, rollableSize, serverId, upstreamPrefix } = layout
-    const fixedSize = upstreamPrefix.length + serverId.length + indexSize
-    if (!Number.isInteger(indexSize) || indexSize < 1 || indexSize > 4) {
-      throw new ExtranonceLayoutError({ message: `the channel index has 1 to 4 bytes; got ${indexSize}` })
-    }
-    if (!Number.isInteger(fullSize) || fullSize > MAX_EXTRANONCE_SIZE) {
-      throw new ExtranonceLayoutError({
-        message: `the full extranonce has at most ${MAX_EXTRANONCE_SIZE} bytes (section 5.1.2.1); got ${fullSize}`
-      })
-    }
-    if (!Number.isInteger(rollableSize) || rollableSize < 1 || fixedSize + rollableSize > fullSize) {
-      throw new ExtranonceLayoutError({
-        message:
-          `a full extranonce of ${fullSize} bytes holds ${upstreamPrefix.length} of upstream's prefix, ` +
-          `${serverId.length} of server id, ${indexSize} of channel index and at least 1 to roll; ` +
-          `${rollableSize} to roll do not fit`
-      })
-    }
+    const { fullSize, indexSize, serverId, upstreamPrefix } = layout
     this.#layout = layout
     this.#head = new Uint8Array([...upstreamPrefix, ...serverId])
     this.fullSize = fullSize
-    this.maxRollableSize = fullSize - fixedSize
+    this.maxRollableSize = fullSize - fixedSizeOf(layout)
     this.capacity = 2 ** (8 * indexSize)
+  }
+
+  /** Fails with `ExtranonceLayoutError` if the sizes of the layout do not go together. */
+  static make(layout: ExtranonceLayout): Result.Result<ExtranonceSpace, ExtranonceLayoutError> {
+    const fault = faultOf(layout)
+    return fault === undefined
+      ? Result.succeed(new ExtranonceSpace(layout))
+      : Result.fail(new ExtranonceLayoutError({ message: fault }))
   }
 
   /** How many leases are held. */
@@ -173,3 +164,25 @@ export class ExtranonceSpace {
 
 /** So many given-back indexes wait while there are fresh ones: bounds the memory of a server that runs for years. */
 const QUARANTINE = 65_536
+
+const fixedSizeOf = ({ indexSize, serverId, upstreamPrefix }: ExtranonceLayout): number =>
+  upstreamPrefix.length + serverId.length + indexSize
+
+/** Why a layout is impossible. */
+const faultOf = (layout: ExtranonceLayout): string | undefined => {
+  const { fullSize, indexSize, rollableSize, serverId, upstreamPrefix } = layout
+  if (!Number.isInteger(indexSize) || indexSize < 1 || indexSize > 4) {
+    return `the channel index has 1 to 4 bytes; got ${indexSize}`
+  }
+  if (!Number.isInteger(fullSize) || fullSize > MAX_EXTRANONCE_SIZE) {
+    return `the full extranonce has at most ${MAX_EXTRANONCE_SIZE} bytes (section 5.1.2.1); got ${fullSize}`
+  }
+  if (!Number.isInteger(rollableSize) || rollableSize < 1 || fixedSizeOf(layout) + rollableSize > fullSize) {
+    return (
+      `a full extranonce of ${fullSize} bytes holds ${upstreamPrefix.length} of upstream's prefix, ` +
+      `${serverId.length} of server id, ${indexSize} of channel index and at least 1 to roll; ` +
+      `${rollableSize} to roll do not fit`
+    )
+  }
+  return undefined
+}

@@ -3,7 +3,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Header, ShareCheck, Version } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { Schema } from "effect"
-import { ClientConnection, type ClientEvent, latestNtime, type MinedShare, type Work } from "../src/index.ts"
+import { type ClientEvent, latestNtime, type MinedShare, type ChannelWork } from "../src/index.ts"
+import { TestClient } from "./test-client.ts"
 import { HASH_RATE, type Said, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
@@ -26,7 +27,7 @@ const Step = Schema.Literals([
 /** A client and a server with a connection in between that loses nothing. */
 class Link {
   readonly server = TestServer.working()
-  readonly client: ClientConnection
+  readonly client: TestClient
   readonly connection: ReturnType<TestServer["connect"]>
   readonly events: Array<ClientEvent> = []
   accepted = 0
@@ -36,7 +37,7 @@ class Link {
 
   constructor(setupFlags: number) {
     this.connection = this.server.connect(setupFlags)
-    this.client = new ClientConnection({
+    this.client = new TestClient({
       requiresStandardJobs: (setupFlags & Mining.REQUIRES_STANDARD_JOBS) !== 0
     })
   }
@@ -105,7 +106,7 @@ class Link {
   }
 
   /** A share that nobody has submitted yet, of any allowed version and nTime. */
-  #mine(work: Work): MinedShare {
+  #mine(work: ChannelWork): MinedShare {
     const extranonce = work._tag === "ExtendedWork" ? bytes(this.#nonce & 0xff, work.extranonceSize) : bytes(0, 0)
     const check = new ShareCheck()
     if (work._tag === "ExtendedWork") {

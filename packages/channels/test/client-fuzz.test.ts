@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { Schema } from "effect"
-import { ClientConnection, latestNtime, SERVER_RULES } from "../src/index.ts"
+import { latestNtime, SERVER_RULES } from "../src/index.ts"
+import { TestClient } from "./test-client.ts"
 import { bytes } from "@sluice/testing/templates"
 
 /** Few ids, so that messages meet channels, groups, requests and jobs that exist. */
@@ -52,8 +53,8 @@ describe("a client's connection", () => {
   )
 })
 
-const open = (flags: ConstructorParameters<typeof ClientConnection>[0]): ClientConnection => {
-  const client = new ClientConnection(flags)
+const open = (flags: ConstructorParameters<typeof TestClient>[0]): TestClient => {
+  const client = new TestClient(flags)
   const request = { userIdentity: "user", nominalHashRate: 1, maxTarget: bytes(0xff) }
   for (let i = 0; i < 2; i++) {
     client.openStandardChannel(request)
@@ -71,7 +72,7 @@ const open = (flags: ConstructorParameters<typeof ClientConnection>[0]): ClientC
   return client
 }
 
-const snapshot = (client: ClientConnection) =>
+const snapshot = (client: TestClient) =>
   [...client.channels.values()].map(({ channelId, extranoncePrefix, groupChannelId, target, work }) => ({
     channelId,
     extranoncePrefix,

@@ -2,13 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Mining } from "@sluice/protocol"
 import { createHash } from "node:crypto"
 import {
-  ClientConnection,
-  type ClientConnectionOptions,
+  type ChannelClientOptions,
   type ClientEvent,
   latestNtime,
   ProtocolViolation,
   type ServerRule
 } from "../src/index.ts"
+import { TestClient } from "./test-client.ts"
 import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import coinbases from "./vectors/bip141-stripping.json" with { type: "json" }
 
@@ -79,9 +79,9 @@ const prevHash = (fields: Partial<Mining.SetNewPrevHash> = {}): Mining.SetNewPre
   ...fields
 })
 
-const connect = (options: ClientConnectionOptions = {}): ClientConnection => new ClientConnection(options)
+const connect = (options: ChannelClientOptions = {}): TestClient => new TestClient(options)
 
-const withStandard = (options: ClientConnectionOptions = {}): ClientConnection => {
+const withStandard = (options: ChannelClientOptions = {}): TestClient => {
   const client = connect(options)
   client.openStandardChannel(request)
   client.receive([openedStandard()], NOW)
@@ -89,9 +89,9 @@ const withStandard = (options: ClientConnectionOptions = {}): ClientConnection =
 }
 
 const withExtended = (
-  options: ClientConnectionOptions = {},
+  options: ChannelClientOptions = {},
   fields: Partial<Mining.OpenExtendedMiningChannelSuccess> = {}
-): ClientConnection => {
+): TestClient => {
   const client = connect(options)
   client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
   client.receive([openedExtended(fields)], NOW)
@@ -99,7 +99,7 @@ const withExtended = (
 }
 
 /** Two standard channels, 7 and 17, and an extended one, 8, in group 100. */
-const withGroup = (): ClientConnection => {
+const withGroup = (): TestClient => {
   const client = connect()
   for (const channelId of [7, 17]) {
     const { requestId } = client.openStandardChannel(request)
@@ -112,13 +112,13 @@ const withGroup = (): ClientConnection => {
 
 const tags = (events: ReadonlyArray<ClientEvent>): ReadonlyArray<string> => events.map((event) => event._tag)
 
-const workOf = (client: ClientConnection, channelId: number) => {
+const workOf = (client: TestClient, channelId: number) => {
   const work = client.channels.get(channelId)?.work
   if (work === undefined) throw new Error(`channel ${channelId} has no work`)
   return work
 }
 
-const expectViolation = (client: ClientConnection, message: Mining.ToClient, rule: ServerRule): void => {
+const expectViolation = (client: TestClient, message: Mining.ToClient, rule: ServerRule): void => {
   const before = [...client.channels.values()].map(({ work, target, extranoncePrefix, groupChannelId }) => ({
     work,
     target,
@@ -227,8 +227,8 @@ describe("opening a channel", () => {
     ["a group with a closed channel's id", "unique-group-channel-id", { channelId: 9, groupChannelId: 7 }]
   ])("refuses %s, by either end", (_, rule, fields) => {
     const closing = [
-      (client: ClientConnection) => client.closeChannel(7, "done"),
-      (client: ClientConnection) => client.receive([{ _tag: "CloseChannel", channelId: 100, reasonCode: "" }], NOW)
+      (client: TestClient) => client.closeChannel(7, "done"),
+      (client: TestClient) => client.receive([{ _tag: "CloseChannel", channelId: 100, reasonCode: "" }], NOW)
     ]
     for (const close of closing) {
       const client = withStandard()
@@ -371,7 +371,7 @@ describe("jobs", () => {
     expectViolation(withExtended(), job({ channelId: 8 }), "standard-job-for-standard-channel")
   })
 
-  it.each<[string, ServerRule, ClientConnectionOptions, Partial<Mining.NewExtendedMiningJob>]>([
+  it.each<[string, ServerRule, ChannelClientOptions, Partial<Mining.NewExtendedMiningJob>]>([
     [
       "an extended job after REQUIRES_STANDARD_JOBS",
       "no-extended-jobs-with-standard-jobs-only",
@@ -684,7 +684,7 @@ describe("nTime (5.3.11)", () => {
 describe("shares", () => {
   const share = { jobId: 1, nonce: 0xfffffff0, ntime: 5001, version: 0x20000020, extranonce: bytes(1, 8) }
 
-  const mining = (options: ClientConnectionOptions = {}): ClientConnection => {
+  const mining = (options: ChannelClientOptions = {}): TestClient => {
     const client = withStandard(options)
     client.receive([job(), prevHash()], NOW)
     return client
@@ -698,7 +698,7 @@ describe("shares", () => {
     newSharesSum: 12n
   })
 
-  const submitAll = (client: ClientConnection, count: number): ReadonlyArray<number> =>
+  const submitAll = (client: TestClient, count: number): ReadonlyArray<number> =>
     Array.from({ length: count }, () => client.submit(7, share, NOW)?.sequenceNumber ?? -1)
 
   it("are numbered from 1 on, on each channel", () => {

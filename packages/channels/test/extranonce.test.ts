@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Option, Result } from "effect"
 import { defaultExtranonceLayout, ExtranonceLayoutError, ExtranonceSpace } from "../src/index.ts"
 
 const key = (prefix: Uint8Array): string => Buffer.from(prefix).toString("hex")
@@ -70,6 +71,7 @@ describe("extranonce space", () => {
     { rollableSize: 17 },
     { upstreamPrefix: new Uint8Array(9) }
   ])("refuses a layout that does not fit: %o", (fields) => {
-    expect(() => new ExtranonceSpace({ ...defaultExtranonceLayout, ...fields })).toThrow(ExtranonceLayoutError)
+    const made = ExtranonceSpace.make({ ...defaultExtranonceLayout, ...fields })
+    expect(Option.getOrThrow(Result.getFailure(made))).toBeInstanceOf(ExtranonceLayoutError)
   })
 })

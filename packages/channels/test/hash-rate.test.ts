@@ -1,13 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import {
-  HashRateMeter,
-  hashRateToTarget,
-  MAX_TARGET,
-  targetToHashRate,
-  u256FromBytes,
-  u256ToBytes
-} from "../src/index.ts"
+import { hashRateToTarget, MAX_TARGET, targetToHashRate, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import vectors from "./vectors/hash-rate-to-target.json" with { type: "json" }
 
 describe("hash rate to target", () => {
@@ -56,22 +49,4 @@ describe("hash rate to target", () => {
       expect(u256ToBytes(u256FromBytes(bytes))).toEqual(bytes)
     }
   )
-})
-
-describe("hash rate meter", () => {
-  it("shows a steady rate from the first minute on", () => {
-    const meter = new HashRateMeter(0)
-    for (let second = 1; second <= 3600; second++) {
-      meter.add(1, second * 1000)
-      if (second >= 60) expect(meter.rate(second * 1000) / 2 ** 32).toBeCloseTo(1, 1)
-    }
-  })
-
-  it("forgets half in its half-life", () => {
-    const meter = new HashRateMeter(0, 1000)
-    for (let second = 1; second <= 60; second++) meter.add(1, second * 1000)
-    const before = meter.rate(60_000)
-    expect(meter.rate(61_000) / before).toBeCloseTo(0.5)
-    expect(meter.rate(1e9)).toBeCloseTo(0)
-  })
 })

@@ -1,16 +1,17 @@
-import { ClientConnection } from "@sluice/channels"
+import { ChannelClient, type ClientOutbox, Outbox } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 
-const client = new ClientConnection({ requiresStandardJobs: true })
+const client = new ChannelClient({ requiresStandardJobs: true })
 const maxTarget = new Uint8Array(32).fill(0xff)
-const open = client.openStandardChannel({ userIdentity: "rig1", nominalHashRate: 1e12, maxTarget })
-console.log(`to send: ${open._tag}`)
+const out: ClientOutbox = new Outbox()
+const requestId = client.openStandardChannel({ userIdentity: "rig1", nominalHashRate: 1e12, maxTarget }, out)
+for (const message of out.takeMessages()) console.log(`to send: ${message._tag}`)
 
 // What the server sends, as one read of the socket gives it.
 const channelId = 7
 const batch: ReadonlyArray<Mining.ToClient> = [
   Mining.OpenStandardMiningChannelSuccess.make({
-    requestId: open.requestId,
+    requestId,
     channelId,
     target: maxTarget,
     extranoncePrefix: Uint8Array.of(0, 0, 0, 1),
@@ -31,7 +32,8 @@ const batch: ReadonlyArray<Mining.ToClient> = [
     nbits: 0x1d00ffff
   })
 ]
-for (const event of client.receive(batch, performance.now())) {
+client.receive(batch, performance.now(), out)
+for (const event of out.takeEvents()) {
   if (event._tag === "ProtocolViolation") throw event
   console.log(
     event._tag === "WorkChanged" ? `to mine: job ${event.work.jobId}, from ${event.work.minNtime} on` : event._tag
@@ -39,5 +41,5 @@ for (const event of client.receive(batch, performance.now())) {
 }
 
 const found = { jobId: 1, nonce: 42, ntime: 1_700_000_000, version: 0x20000020, extranonce: new Uint8Array(0) }
-const share = client.submit(channelId, found, performance.now())
-console.log(`to send: ${share?._tag} number ${share?.sequenceNumber}`)
+const sequenceNumber = client.submit(channelId, found, performance.now(), out)
+for (const message of out.takeMessages()) console.log(`to send: ${message._tag} number ${sequenceNumber}`)

@@ -1,11 +1,11 @@
 import { coinbaseTags, scriptForAddress } from "@sluice/bitcoin"
-import { defaultExtranonceLayout, ExtranonceSpace, Server } from "@sluice/channels"
+import { defaultExtranonceLayout, ExtranonceSpace, Outbox, Server, TemplateJobs } from "@sluice/channels"
 import { TemplateDistribution } from "@sluice/protocol"
 
 // What all connections of a server share.
 const policy = Server.defaultChannelPolicy
 const script = scriptForAddress("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "regtest")
-const jobs = new Server.Jobs({
+const templates = new TemplateJobs({
   coinbase: {
     tags: coinbaseTags("example", ""),
     extranonceSize: defaultExtranonceLayout.fullSize,
@@ -14,13 +14,18 @@ const jobs = new Server.Jobs({
   },
   firstJobId: 1
 })
-const shared = { jobs, policy, space: new ExtranonceSpace(), judge: new Server.ShareJudge(policy) }
+const shared = {
+  jobs: templates.jobs,
+  policy,
+  space: new ExtranonceSpace(),
+  validator: new Server.ShareValidator(policy)
+}
 
 // One connection, of a client without flags.
-const connection = new Server.Connection(1, 0, shared)
-const out = new Server.Outbox()
+const connection = new Server.ChannelServer(1, 0, shared)
+const out: Server.ServerOutbox = new Outbox()
 const now = Date.now()
-connection.onBatch(
+connection.receive(
   [
     {
       _tag: "OpenExtendedMiningChannel",
@@ -49,7 +54,7 @@ const template = TemplateDistribution.NewTemplate.make({
   coinbaseTxLocktime: 0,
   merklePath: []
 })
-const future = jobs.onTemplate(template, now)
+const future = templates.onTemplate(template, now)
 if (future._tag !== "Ignored") connection.announce(future, out)
 
 for (const message of out.takeMessages()) console.log(`to send: ${message._tag}`)

@@ -4,13 +4,18 @@
  */
 import { coinbaseTags } from "@sluice/bitcoin"
 import type { Mining, TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 import { createHash } from "node:crypto"
 import {
   type CoinbaseRules,
   defaultExtranonceLayout,
   type ExtranonceLayout,
   ExtranonceSpace,
+  type Job,
+  jobFromTemplate,
+  Outbox,
   Server,
+  TemplateJobs,
   u256FromBytes
 } from "../src/index.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
@@ -28,6 +33,10 @@ export const coinbaseRules: CoinbaseRules = {
   versionRollingAllowed: true
 }
 
+/** The job of a template, without its id in the coinbase. */
+export const plainJob = (id: number, template: TemplateDistribution.NewTemplate, rules = coinbaseRules): Job =>
+  Result.getOrThrow(jobFromTemplate(id, template, rules))
+
 /** A nominal hash rate at which every 16th hash is a share with the policy of `TestServer`. */
 export const HASH_RATE = 1.6
 
@@ -44,19 +53,31 @@ export interface Said {
   readonly events: ReadonlyArray<Server.ChannelEvent>
 }
 
+/** What the events of a channel say it did. */
+export interface Counted {
+  accepted: number
+  acceptedDifficulty: number
+  bestDifficulty: number
+  blocks: number
+  readonly refused: Record<string, number>
+}
+
 export class TestServer {
-  readonly context: Server.ConnectionContext
+  readonly context: Server.ChannelServerContext
+  readonly templates: TemplateJobs
   readonly space: ExtranonceSpace
-  readonly connections: Array<Server.Connection> = []
+  readonly connections: Array<Server.ChannelServer> = []
   now = START
+  readonly #counted = new Map<Server.ChannelInfo, Counted>()
 
   constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
     const policy = { ...Server.defaultChannelPolicy, minHashRate: 1, ...fields }
     this.space = new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })
+    this.templates = new TemplateJobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId })
     this.context = {
-      jobs: new Server.Jobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId }),
+      jobs: this.templates.jobs,
       space: this.space,
-      judge: new Server.ShareJudge(policy),
+      validator: new Server.ShareValidator(policy),
       policy
     }
   }
@@ -69,41 +90,41 @@ export class TestServer {
     return server
   }
 
-  connect(setupFlags = 0): Server.Connection {
-    const connection = new Server.Connection(this.connections.length, setupFlags, this.context)
+  connect(setupFlags = 0): Server.ChannelServer {
+    const connection = new Server.ChannelServer(this.connections.length, setupFlags, this.context)
     this.connections.push(connection)
     return connection
   }
 
   /** Gives a message of the template provider to everyone; says what the connections got, in order. */
   template(message: TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash): ReadonlyArray<Said> {
-    const { jobs } = this.context
+    const { now, templates } = this
     const announcement =
-      message._tag === "NewTemplate" ? jobs.onTemplate(message, this.now) : jobs.onSetNewPrevHash(message, this.now)
+      message._tag === "NewTemplate" ? templates.onTemplate(message, now) : templates.onSetNewPrevHash(message, now)
     if (announcement._tag === "Ignored") throw new Error(announcement.reason)
     return this.connections.map((connection) => this.#collect((out) => connection.announce(announcement, out)))
   }
 
-  send(connection: Server.Connection, ...messages: ReadonlyArray<Mining.ToServer>): Said {
-    return this.#collect((out) => connection.onBatch(messages, this.now, out))
+  send(connection: Server.ChannelServer, ...messages: ReadonlyArray<Mining.ToServer>): Said {
+    return this.#collect((out) => connection.receive(messages, this.now, out))
   }
 
-  tick(connection: Server.Connection): Said {
+  tick(connection: Server.ChannelServer): Said {
     return this.#collect((out) => connection.tick(this.now, out))
   }
 
-  close(connection: Server.Connection): Said {
-    return this.#collect((out) => connection.close("test", out))
+  close(connection: Server.ChannelServer): Said {
+    return this.#collect((out) => connection.close("test", this.now, out))
   }
 
   /** Whatever else a connection can be made to do. */
-  ask(run: (out: Server.Outbox) => void): Said {
+  ask(run: (out: Server.ServerOutbox) => void): Said {
     return this.#collect(run)
   }
 
   /** Opens a channel and gives a miner for it, which has got its first work. */
   open(
-    connection: Server.Connection,
+    connection: Server.ChannelServer,
     fields: Partial<Mining.OpenExtendedMiningChannel> & { readonly kind?: "standard" | "extended" } = {}
   ): TestMiner {
     const { messages } = this.send(connection, open(fields))
@@ -112,9 +133,44 @@ export class TestServer {
     return miner
   }
 
-  #collect(run: (out: Server.Outbox) => void): Said {
-    const out = new Server.Outbox()
+  /** The counts of the connection's open channels, from its events. */
+  counted({ id }: Server.ChannelServer): ReadonlyArray<Counted> {
+    return Array.from(this.#counted).flatMap(([info, counts]) => (info.connectionId === id ? [counts] : []))
+  }
+
+  #count(event: Server.ChannelEvent): void {
+    if (event._tag === "ChannelOpened") {
+      this.#counted.set(event.channel, {
+        accepted: 0,
+        acceptedDifficulty: 0,
+        bestDifficulty: 0,
+        blocks: 0,
+        refused: {}
+      })
+    }
+    const counts = "channel" in event && event.channel !== undefined ? this.#counted.get(event.channel) : undefined
+    if (counts === undefined) return
+    switch (event._tag) {
+      case "ShareAccepted":
+        counts.accepted++
+        counts.acceptedDifficulty += event.difficulty
+        counts.bestDifficulty = Math.max(counts.bestDifficulty, event.hashDifficulty)
+        break
+      case "ShareRefused":
+        counts.refused[event.errorCode] = (counts.refused[event.errorCode] ?? 0) + 1
+        break
+      case "BlockFound":
+        counts.blocks++
+        break
+      case "ChannelClosed":
+        this.#counted.delete(event.channel)
+    }
+  }
+
+  #collect(run: (out: Server.ServerOutbox) => void): Said {
+    const out: Server.ServerOutbox = new Outbox()
     run(out)
+    for (const event of out.events) this.#count(event)
     return { messages: out.takeMessages(), events: out.takeEvents() }
   }
 }

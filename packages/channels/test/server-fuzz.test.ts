@@ -29,7 +29,7 @@ class Session {
     policy: { maxChannels: 6, maxSharesPerPrevHash: 5 },
     layout: { indexSize: 1 }
   })
-  readonly #connection: Server.Connection
+  readonly #connection: Server.ChannelServer
   readonly #strays: ReadonlyArray<Mining.ToServer>
   readonly #miners = new Map<number, TestMiner>()
   readonly #submitted: Array<Mining.ToServer> = []
@@ -101,7 +101,7 @@ class Session {
   end(): void {
     this.#hear(this.#server.close(this.#connection))
     expect(this.#server.space.held).toBe(0)
-    expect(this.#connection.stats(this.#server.now)).toEqual([])
+    expect(this.#server.counted(this.#connection)).toEqual([])
   }
 
   #send(message: Mining.ToServer): void {
@@ -218,13 +218,13 @@ describe("a random session", () => {
     ([messages, id]) => {
       const server = new TestServer()
       server.open(server.connect())
-      const { jobs } = server.context
+      const { templates } = server
       for (const message of messages) {
         if (message._tag !== "NewTemplate" && message._tag !== "SetNewPrevHash") continue
         const said =
           message._tag === "NewTemplate"
-            ? jobs.onTemplate({ ...message, templateId: BigInt(id) }, server.now)
-            : jobs.onSetNewPrevHash({ ...message, templateId: BigInt(id) }, server.now)
+            ? templates.onTemplate({ ...message, templateId: BigInt(id) }, server.now)
+            : templates.onSetNewPrevHash({ ...message, templateId: BigInt(id) }, server.now)
         if (said._tag !== "Ignored") Mining.protocol.toClient.encode(said.message)
       }
     }

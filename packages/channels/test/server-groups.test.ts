@@ -1,7 +1,7 @@
 /** Groups of channels, prefixes and targets that change, and jobs that are replaced: what a server may start by itself. */
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
-import { u256ToBytes } from "../src/index.ts"
+import { solutionOf, u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, type TestMiner, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
@@ -197,7 +197,8 @@ describe("a much harder target", () => {
     const block = server.send(connection, { ...miner.mine({ ntime: share.ntime }) }).events[1]
     if (block?._tag !== "BlockFound") throw new Error("no block")
     // Version, marker and flag, count and outpoint: then the script and its size.
-    const [size, script] = [block.solution.coinbaseTx[43]!, block.solution.coinbaseTx.subarray(44)]
+    const { coinbaseTx } = solutionOf(block.found)
+    const [size, script] = [coinbaseTx[43]!, coinbaseTx.subarray(44)]
     expect(script.subarray(size - 5, size)).toEqual(Uint8Array.of(4, 0, 0, 1001 >> 8, 1001 & 0xff))
     expect(script.subarray(size, size + 4)).toEqual(Uint8Array.of(0xfe, 0xff, 0xff, 0xff))
   })
@@ -245,7 +246,7 @@ describe("a much harder target", () => {
     // The next previous hash begins anew.
     deliver(server.template(futureTemplate(2)), miner)
     deliver(server.template(newPrevHash(2)), miner)
-    expect(connection.stats(server.now)[0]!.accepted).toBe(128)
+    expect(server.counted(connection)[0]!.accepted).toBe(128)
   })
 
   it("is not asked for more often than a job is repeated, and an easier one that the client wishes waits", () => {
@@ -280,7 +281,7 @@ describe("a connection", () => {
     const { connection, miners, server } = setup()
     const [first] = miners
     const said = server.ask((out) => {
-      connection.onMessage(first!.mine(), server.now, out)
+      connection.receiveOne(first!.mine(), server.now, out)
       expect(connection.closeChannel(first!.channelId, "maintenance", server.now, out)).toBe(true)
       expect(connection.closeChannel(first!.channelId, "maintenance", server.now, out)).toBe(false)
       expect(connection.closeChannel(1, "maintenance", server.now, out)).toBe(true)

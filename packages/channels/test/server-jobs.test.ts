@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
-import { checkCoinbaseRoom, type CoinbaseRules, jobFromTemplate, Server, withJobId } from "../src/index.ts"
-import { CoinbaseError, coinbaseTags, serializeOutputs } from "@sluice/bitcoin"
-import { coinbaseRules, hex, sha256d, START, START_SECONDS, TestServer } from "./server-fixture.ts"
+import { Result } from "effect"
+import { checkCoinbaseRoom, type CoinbaseRules, TemplateJobs, withJobId } from "../src/index.ts"
+import { coinbaseTags, serializeOutputs } from "@sluice/bitcoin"
+import { coinbaseRules, hex, plainJob, sha256d, START, START_SECONDS, TestServer } from "./server-fixture.ts"
 import { bytes, COMMITMENT_OUTPUT, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import vectors from "./vectors/job-construction.json" with { type: "json" }
 
@@ -24,7 +25,7 @@ describe("a job from a template", () => {
   it.each(vectors.jobs)(
     "has the coinbase of the vector for tags '$pool' and '$miner'",
     ({ miner, pool, prefix, suffix }) => {
-      const job = jobFromTemplate(1, source, rules(pool, miner))
+      const job = plainJob(1, source, rules(pool, miner))
       expect(Buffer.from(job.coinbasePrefix).toString("hex")).toBe(prefix)
       expect(Buffer.from(job.coinbaseSuffix).toString("hex")).toBe(suffix)
     }
@@ -41,22 +42,24 @@ describe("a job from a template", () => {
     ["04ffffff7f", 0x7fffffff]
   ])("reads the height of prefix %s", (prefix, height) => {
     const source = template(1, { coinbasePrefix: hex(prefix), coinbaseTxLocktime: 0 })
-    expect(jobFromTemplate(1, source, coinbaseRules).height).toBe(height)
+    expect(plainJob(1, source, coinbaseRules).height).toBe(height)
   })
 
   it("has a witness only where an output commits to one", () => {
-    expect(jobFromTemplate(1, template(1), coinbaseRules).hasWitness).toBe(true)
+    expect(plainJob(1, template(1)).origin).toMatchObject({ hasWitness: true })
     const legacy = template(1, { coinbaseTxOutputs: new Uint8Array(0), coinbaseTxOutputsCount: 0 })
-    expect(jobFromTemplate(1, legacy, coinbaseRules).hasWitness).toBe(false)
+    expect(plainJob(1, legacy).origin).toMatchObject({ hasWitness: false })
+  })
+
+  it("shares the merkle path with the jobs of other payouts, so that many of them take little memory", () => {
+    const jobs = [1, 2].map((id) => plainJob(id, source, { ...rules("a", ""), payout: () => [] }))
+    expect(jobs[0]!.merklePathBytes).toBe(jobs[1]!.merklePathBytes)
+    expect(plainJob(1, template(1), rules("a", "")).merklePathBytes).not.toBe(jobs[0]!.merklePathBytes)
   })
 
   it("does not keep views on the message's buffers", () => {
     const buffer = bytes(0x11, 64)
-    const job = jobFromTemplate(
-      1,
-      template(1, { merklePath: [buffer.subarray(0, 32), buffer.subarray(32)] }),
-      coinbaseRules
-    )
+    const job = plainJob(1, template(1, { merklePath: [buffer.subarray(0, 32), buffer.subarray(32)] }), coinbaseRules)
     buffer.fill(0)
     expect(job.merklePath).toEqual([bytes(0x11), bytes(0x11)])
     expect(job.merklePathBytes).toEqual(bytes(0x11, 64))
@@ -64,11 +67,11 @@ describe("a job from a template", () => {
 })
 
 describe("a job with its id in the coinbase", () => {
-  const plain = jobFromTemplate(0x01020304, template(1), coinbaseRules)
+  const plain = plainJob(0x01020304, template(1), coinbaseRules)
   const scriptSize = (job: typeof plain) => job.coinbasePrefix[41]!
 
   it("has it as the last push of the script, and all else as it was", () => {
-    const job = withJobId(plain)
+    const job = Result.getOrThrow(withJobId(plain))
     expect(scriptSize(job)).toBe(scriptSize(plain) + 5)
     expect([...job.coinbasePrefix].toSpliced(41, 1)).toEqual([...plain.coinbasePrefix].toSpliced(41, 1))
     expect(job.coinbaseSuffix).toEqual(Uint8Array.of(4, 1, 2, 3, 4, ...plain.coinbaseSuffix))
@@ -78,15 +81,17 @@ describe("a job with its id in the coinbase", () => {
   it("is not made where the script would have more than 100 bytes", () => {
     const source = template(1, { coinbasePrefix: Uint8Array.of(0x51, 0, 0, 0), coinbaseTxLocktime: 0 })
     const made = (extranonceSize: number) =>
-      withJobId(jobFromTemplate(1, source, { ...coinbaseRules, tags: bytes(0x20, 64), extranonceSize }))
-    expect(scriptSize(made(25))).toBe(100)
-    expect(() => made(26)).toThrow(CoinbaseError)
+      withJobId(plainJob(1, source, { ...coinbaseRules, tags: bytes(0x20, 64), extranonceSize }))
+    expect(scriptSize(Result.getOrThrow(made(25)))).toBe(100)
+    expect(Result.getFailure(made(26))).toMatchObject({ value: { _tag: "CoinbaseError" } })
   })
 
   it("has room beside the longest height, or the rules are refused", () => {
     const check = (tag: number) => checkCoinbaseRoom({ tags: bytes(0x20, tag), extranonceSize: 20 })
-    expect(() => check(65)).not.toThrow()
-    expect(() => check(66)).toThrow("make 101: shorten")
+    expect(Result.isSuccess(check(65))).toBe(true)
+    expect(Result.getFailure(check(66))).toMatchObject({
+      value: { message: expect.stringContaining("make 101: shorten") }
+    })
   })
 })
 
@@ -111,7 +116,7 @@ describe("distribution of jobs", () => {
     const server = TestServer.working()
     const connection = server.connect(Mining.REQUIRES_STANDARD_JOBS)
     const miners = [0, 1, 2].map(() => server.open(connection, { kind: "standard" }))
-    const job = withJobId(jobFromTemplate(1001, template(2), coinbaseRules))
+    const job = Result.getOrThrow(withJobId(plainJob(1001, template(2))))
     const root = (prefix: Uint8Array): Uint8Array =>
       job.merklePath.reduce<Uint8Array>(
         (root, node) => sha256d(root, node),
@@ -146,25 +151,28 @@ describe("distribution of jobs", () => {
 })
 
 describe("jobs", () => {
-  const make = (firstJobId = 5) => new Server.Jobs({ coinbase: coinbaseRules, firstJobId })
+  const make = (firstJobId = 5) => {
+    const templates = new TemplateJobs({ coinbase: coinbaseRules, firstJobId })
+    return { jobs: templates.jobs, templates }
+  }
 
   it("have each their own coinbase, also those of one template and those that repeat one", () => {
-    const jobs = make()
-    jobs.onTemplate(futureTemplate(1), START)
-    jobs.onSetNewPrevHash(newPrevHash(1), START)
-    jobs.onTemplate(template(2), START)
+    const { jobs, templates } = make()
+    templates.onTemplate(futureTemplate(1), START)
+    templates.onSetNewPrevHash(newPrevHash(1), START)
+    templates.onTemplate(template(2), START)
     for (let i = 0; i < 16; i++) jobs.repeat(i)
     expect(jobs.repeat(16)).toBeUndefined()
-    jobs.onTemplate(template(3), START)
+    templates.onTemplate(template(3), START)
     const made = Array.from({ length: 19 }, (_, index) => jobs.active(5 + index)!.job)
     const coinbases = new Set(made.map(({ coinbasePrefix, coinbaseSuffix }) => `${coinbasePrefix} ${coinbaseSuffix}`))
     expect(coinbases.size).toBe(19)
   })
 
   it("have ids that count up from the first and wrap around", () => {
-    const jobs = make(0xffffffff)
-    expect(jobs.onTemplate(futureTemplate(1), START)).toMatchObject({ job: { id: 0xffffffff } })
-    expect(jobs.onTemplate(futureTemplate(2), START)).toMatchObject({ job: { id: 0 } })
+    const { templates } = make(0xffffffff)
+    expect(templates.onTemplate(futureTemplate(1), START)).toMatchObject({ job: { id: 0xffffffff } })
+    expect(templates.onTemplate(futureTemplate(2), START)).toMatchObject({ job: { id: 0 } })
   })
 
   it.each([
@@ -181,83 +189,88 @@ describe("jobs", () => {
       futureTemplate(9, { coinbaseTxOutputs: Uint8Array.of(1, ...COMMITMENT_OUTPUT) })
     ]
   ])("ignore %s", (_, message) => {
-    const jobs = make()
+    const { templates } = make()
     const result =
-      message._tag === "NewTemplate" ? jobs.onTemplate(message, START) : jobs.onSetNewPrevHash(message, START)
+      message._tag === "NewTemplate" ? templates.onTemplate(message, START) : templates.onSetNewPrevHash(message, START)
     expect(result._tag).toBe("Ignored")
-    expect(jobs.onTemplate(futureTemplate(1), START)).toMatchObject({ _tag: "FutureJob", job: { id: 5 } })
-    expect(jobs.onSetNewPrevHash(newPrevHash(1), START)).toMatchObject({ _tag: "NewPrevHash" })
+    expect(templates.onTemplate(futureTemplate(1), START)).toMatchObject({ _tag: "FutureJob", job: { id: 5 } })
+    expect(templates.onSetNewPrevHash(newPrevHash(1), START)).toMatchObject({ _tag: "NewPrevHash" })
   })
 
   it("turn stale with a new previous hash, and a future one is active from then on", () => {
-    const jobs = make()
-    jobs.onTemplate(futureTemplate(1), START)
+    const { jobs, templates } = make()
+    templates.onTemplate(futureTemplate(1), START)
     expect(jobs.active(5)).toBeUndefined()
-    jobs.onSetNewPrevHash(newPrevHash(1), START)
-    jobs.onTemplate(template(2), START)
-    jobs.onTemplate(futureTemplate(3), START)
+    templates.onSetNewPrevHash(newPrevHash(1), START)
+    templates.onTemplate(template(2), START)
+    templates.onTemplate(futureTemplate(3), START)
     expect([5, 6, 7].map((id) => jobs.active(id)?.activation)).toEqual([1, 2, undefined])
-    jobs.onSetNewPrevHash(newPrevHash(3), START)
+    templates.onSetNewPrevHash(newPrevHash(3), START)
     expect([5, 6, 7].map((id) => jobs.active(id)?.activation)).toEqual([undefined, undefined, 3])
     expect([...jobs.futureJobs()]).toEqual([])
   })
 
   it("stay good when the template provider repeats the previous hash after a reconnection", () => {
-    const jobs = make()
-    jobs.onTemplate(futureTemplate(1), START)
-    jobs.onSetNewPrevHash(newPrevHash(1), START)
-    jobs.onTemplate(futureTemplate(8), START + 60_000)
+    const { jobs, templates } = make()
+    templates.onTemplate(futureTemplate(1), START)
+    templates.onSetNewPrevHash(newPrevHash(1), START)
+    templates.onTemplate(futureTemplate(8), START + 60_000)
     const later = newPrevHash(8, { prevHash: bytes(1), headerTimestamp: START_SECONDS + 60 })
-    expect(jobs.onSetNewPrevHash(later, START + 60_000)).toMatchObject({ message: { minNtime: START_SECONDS + 60 } })
+    expect(templates.onSetNewPrevHash(later, START + 60_000)).toMatchObject({
+      message: { minNtime: START_SECONDS + 60 }
+    })
     expect([5, 6].map((id) => jobs.active(id)?.job.id)).toEqual([5, 6])
     expect(jobs.prevHash).toMatchObject({ ntime: START_SECONDS, receivedAt: START })
   })
 
   it("do not keep views on the buffers of a previous hash", () => {
-    const jobs = make()
-    jobs.onTemplate(futureTemplate(1), START)
+    const { jobs, templates } = make()
+    templates.onTemplate(futureTemplate(1), START)
     const buffer = bytes(0x11, 64)
     const [prevHash, target] = [buffer.subarray(0, 32), buffer.subarray(32)]
-    jobs.onSetNewPrevHash(newPrevHash(1, { prevHash, target }), START)
+    templates.onSetNewPrevHash(newPrevHash(1, { prevHash, target }), START)
     buffer.fill(0)
     expect(jobs.prevHash).toMatchObject({ hash: bytes(0x11), target: bytes(0x11) })
   })
 
   it("turn stale when the previous hash is repeated with other nbits", () => {
-    const jobs = make()
-    jobs.onTemplate(futureTemplate(1), START)
-    jobs.onSetNewPrevHash(newPrevHash(1), START)
-    jobs.onTemplate(futureTemplate(2), START + 60_000)
-    jobs.onSetNewPrevHash(newPrevHash(2, { prevHash: bytes(1), nbits: 0x1d00fffe }), START + 60_000)
+    const { jobs, templates } = make()
+    templates.onTemplate(futureTemplate(1), START)
+    templates.onSetNewPrevHash(newPrevHash(1), START)
+    templates.onTemplate(futureTemplate(2), START + 60_000)
+    templates.onSetNewPrevHash(newPrevHash(2, { prevHash: bytes(1), nbits: 0x1d00fffe }), START + 60_000)
     expect([5, 6].map((id) => jobs.active(id)?.job.id)).toEqual([undefined, 6])
     expect(jobs.prevHash).toMatchObject({ nbits: 0x1d00fffe, receivedAt: START + 60_000 })
   })
 
   it("wait for the previous hash that names the first of as many as are kept", () => {
-    const jobs = make()
+    const { templates } = make()
     const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
-    for (let i = 1; i <= MAX_FUTURE_TEMPLATES + 1; i++) jobs.onTemplate(futureTemplate(i), START)
-    const forgotten = jobs.onSetNewPrevHash(newPrevHash(1), START)
+    for (let i = 1; i <= MAX_FUTURE_TEMPLATES + 1; i++) templates.onTemplate(futureTemplate(i), START)
+    const forgotten = templates.onSetNewPrevHash(newPrevHash(1), START)
     expect(forgotten).toMatchObject({
       _tag: "Ignored",
       reason: expect.stringMatching(/no future job: .* 64 .* no work/)
     })
-    expect(jobs.onSetNewPrevHash(newPrevHash(2), START)).toMatchObject({ _tag: "NewPrevHash", job: { templateId: 2n } })
-    expect(jobs.onSetNewPrevHash(newPrevHash(9), START)).toMatchObject({
+    expect(templates.onSetNewPrevHash(newPrevHash(2), START)).toMatchObject({
+      _tag: "NewPrevHash",
+      job: { origin: { templateId: 2n } }
+    })
+    expect(templates.onSetNewPrevHash(newPrevHash(9), START)).toMatchObject({
       reason: expect.stringContaining("miners stay on the previous block")
     })
   })
 
   it("are bounded within a previous hash, and so are those that wait for one", () => {
-    const jobs = make(0)
-    jobs.onTemplate(futureTemplate(1), START)
-    jobs.onSetNewPrevHash(newPrevHash(1), START)
-    for (let i = 2; i < 1000; i++) jobs.onTemplate(template(i), START)
+    const { jobs, templates } = make(0)
+    templates.onTemplate(futureTemplate(1), START)
+    templates.onSetNewPrevHash(newPrevHash(1), START)
+    for (let i = 2; i < 1000; i++) templates.onTemplate(template(i), START)
     expect(Array.from({ length: 1000 }, (_, id) => jobs.active(id)).filter((job) => job !== undefined)).toHaveLength(
       256
     )
     expect(jobs.active(998)).toBeDefined()
-    for (let i = 2000; i < 2100; i++) jobs.onTemplate(futureTemplate(i), START)
+    for (let i = 2000; i < 2100; i++) templates.onTemplate(futureTemplate(i), START)
     expect([...jobs.futureJobs()]).toHaveLength(TemplateDistribution.MAX_FUTURE_TEMPLATES)
   })
 })

@@ -8,7 +8,7 @@ const kinds = ["standard", "extended"] as const
 /** Opens and closes channels until one has this prefix, at most as often as there are prefixes. */
 const reopen = (
   server: TestServer,
-  connection: Server.Connection,
+  connection: Server.ChannelServer,
   kind: (typeof kinds)[number],
   prefix: Uint8Array
 ): TestMiner | undefined => {

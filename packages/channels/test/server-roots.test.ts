@@ -8,7 +8,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 /** Standard channels that get a job with so many nodes: its merkle root in what each was sent, and as a reader computes it. */
 const roots = (connectionCount: number, channelsEach: number, depth: number, together: boolean) => {
   const server = TestServer.working()
-  const { jobs, judge } = server.context
+  const { validator } = server.context
   const connections = Array.from({ length: connectionCount }, () => server.connect(Mining.REQUIRES_STANDARD_JOBS))
   const prefixes = connections.flatMap((connection) =>
     Array.from({ length: channelsEach }, () => {
@@ -18,10 +18,10 @@ const roots = (connectionCount: number, channelsEach: number, depth: number, tog
     })
   )
   const merklePath = Array.from({ length: depth }, (_, index) => bytes(index + 7))
-  const announcement = jobs.onTemplate(template(2, { merklePath }), server.now)
+  const announcement = server.templates.onTemplate(template(2, { merklePath }), server.now)
   assert(announcement._tag === "NewJob")
   const channels = connections.flatMap((connection) => Array.from(connection.ownJobChannels))
-  if (together) judge.prepareMerkleRoots(channels, announcement.job)
+  if (together) validator.prepareMerkleRoots(channels, announcement.job)
   const sent = connections.flatMap((connection) =>
     server
       .ask((out) => connection.announce(announcement, out))

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
+import { hashRateToTarget, Server, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
@@ -39,7 +39,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
         isBlock: false
       }
     ])
-    const stats = connection.stats(server.now)[0]!
+    const stats = server.counted(connection)[0]!
     expect(stats).toMatchObject({ accepted: 1, acceptedDifficulty: difficulty, refused: {}, blocks: 0 })
     expect(stats.bestDifficulty).toBeGreaterThanOrEqual(difficulty)
   })
@@ -111,7 +111,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     const other = kind === "standard" ? "extended" : "standard"
     const share = server.open(connection, { kind: other }).mine({ channelId: miner.channelId })
     expect(server.send(connection, share).messages).toMatchObject([{ errorCode: "invalid-channel-id" }])
-    expect(connection.stats(server.now)[0]!.refused).toEqual({ "invalid-channel-id": 1 })
+    expect(server.counted(connection)[0]!.refused).toEqual({ "invalid-channel-id": 1 })
   })
 
   it("is refused as invalid-job-id for a job from before the channel was opened", () => {
@@ -206,14 +206,15 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     if (block?._tag !== "BlockFound" || (share._tag === "SubmitSharesStandard") !== (kind === "standard")) {
       throw new Error("no block")
     }
-    expect(block.solution).toMatchObject({
+    const solution = solutionOf(block.found)
+    expect(solution).toMatchObject({
       templateId: 1n,
       version: 0x20001000,
       headerTimestamp: share.ntime,
       headerNonce: share.nonce
     })
     // The coinbase, stripped again, leads to the root that was mined.
-    const { coinbaseTx } = block.solution
+    const { coinbaseTx } = solution
     const stripped = Buffer.concat([coinbaseTx.subarray(0, 4), coinbaseTx.subarray(6, -38), coinbaseTx.subarray(-4)])
     expect(addWitness(stripped)).toEqual(coinbaseTx)
     const root = [bytes(0x11), bytes(0x22)].reduce<Uint8Array>(
@@ -221,7 +222,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
       doubleSha256(stripped)
     )
     expect(hashToDisplay(miner.hash(share.version, root, share.ntime, share.nonce))).toBe(block.hash)
-    expect(connection.stats(server.now)[0]!.blocks).toBe(1)
+    expect(server.counted(connection)[0]!.blocks).toBe(1)
   })
 
   it("that is a block of a job which was replaced goes to the template of that job", () => {
@@ -233,7 +234,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     server.template(template(2))
     server.template(futureTemplate(3))
     const block = server.send(connection, share).events[1]
-    expect(block).toMatchObject({ _tag: "BlockFound", solution: { templateId: 1n } })
+    expect(block).toMatchObject({ _tag: "BlockFound", found: { job: { origin: { templateId: 1n } } } })
   })
 
   it.each([
@@ -285,7 +286,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
       share = miner.mine()
       if (server.send(connection, share).messages[0]?._tag === "SubmitShares.Error") break
     }
-    expect(connection.stats(server.now)[0]!.refused).toEqual({ "difficulty-too-low": 1 })
+    expect(server.counted(connection)[0]!.refused).toEqual({ "difficulty-too-low": 1 })
     miner.target = harder
     expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
     // And easier again: not for the active job.
@@ -351,13 +352,14 @@ describe("acknowledgement", () => {
     const { jobs, policy } = TestServer.working().context
     const info = { connectionId: 0, channelId: 9, kind: "standard", userIdentity: "" } as const
     const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
-    const channel = new Server.Channel(info, lease, { nominalHashRate: 1, maxTarget: 1n << 200n }, jobs, policy, 0)
-    channel.accept(5, 2.75, 3, 0)
-    channel.accept(8, 2 ** 53, 2 ** 53, 0)
+    const client = { nominalHashRate: 1, leastHashRate: 0, work: undefined, maxTarget: 1n << 200n }
+    const channel = new Server.Channel(info, lease, client, jobs, policy, 0)
+    channel.accept(5, 2.75, 0)
+    channel.accept(8, 2 ** 53, 0)
     const sum = { newSubmitsAcceptedCount: 2, lastSequenceNumber: 8, newSharesSum: 2n ** 53n + 2n }
     expect(channel.takeAcknowledgement()).toMatchObject(sum)
     expect(channel.takeAcknowledgement()).toBeUndefined()
-    channel.accept(9, 1.5, 3, 0)
+    channel.accept(9, 1.5, 0)
     expect(channel.takeAcknowledgement()).toMatchObject({ newSubmitsAcceptedCount: 1, newSharesSum: 2n })
   })
 

@@ -3,15 +3,15 @@ import { expect, it } from "@effect/vitest"
 import { coinbaseTags, hashFromDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { ExtranonceSpace, jobFromTemplate, Server } from "../src/index.ts"
-import { coinbaseRules, hex } from "./server-fixture.ts"
+import { ExtranonceSpace, Outbox, Server, TemplateJobs } from "../src/index.ts"
+import { coinbaseRules, hex, plainJob } from "./server-fixture.ts"
 import { ANY_TARGET, template } from "@sluice/testing/templates"
 import vectors from "./vectors/shares.json" with { type: "json" }
 
 it.each(vectors)("$name: $kind, $verdict", (vector) => {
   const now = vector.ntime * 1000
   const policy = { ...Server.defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
-  const jobs = new Server.Jobs({
+  const templates = new TemplateJobs({
     coinbase: { ...coinbaseRules, tags: coinbaseTags("", ""), extranonceSize: 32 },
     firstJobId: 1
   })
@@ -25,8 +25,13 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
     takeExtended: () => lease,
     giveBack: new ExtranonceSpace().giveBack
   }
-  const connection = new Server.Connection(0, 0, { jobs, space, judge: new Server.ShareJudge(policy), policy })
-  const out = new Server.Outbox()
+  const connection = new Server.ChannelServer(0, 0, {
+    jobs: templates.jobs,
+    space,
+    validator: new Server.ShareValidator(policy),
+    policy
+  })
+  const out: Server.ServerOutbox = new Outbox()
 
   const source = template(1, {
     futureTemplate: true,
@@ -38,12 +43,12 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
   const target = new Uint8Array(32)
   Target.nBitsToTarget(vector.nbits, target, 0)
   const { prevHash, nbits, ntime, version, nonce } = vector
-  const future = jobs.onTemplate(source, now)
+  const future = templates.onTemplate(source, now)
   if (future._tag === "Ignored") throw new Error(future.reason)
   // The vectors' coinbases have no job id.
-  Object.assign(future.job, jobFromTemplate(future.job.id, source, jobs.coinbase))
+  Object.assign(future.job, plainJob(future.job.id, source, templates.coinbase))
   expect(future.job).toMatchObject({ coinbasePrefix: hex(vector.prefix), coinbaseSuffix: hex(vector.suffix) })
-  jobs.onSetNewPrevHash(
+  templates.onSetNewPrevHash(
     { _tag: "SetNewPrevHash", templateId: 1n, prevHash: hex(prevHash), headerTimestamp: ntime, nbits, target },
     now
   )
@@ -59,7 +64,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
         { ...common, _tag: "OpenExtendedMiningChannel", minExtranonceSize: 8 },
         { ...share, _tag: "SubmitSharesExtended", extranonce: extranonce.subarray(24) }
       ]
-  connection.onBatch(messages, now, out)
+  connection.receive(messages, now, out)
   expect(out.takeMessages().at(-1)).toMatchObject({ _tag: "SubmitShares.Success", newSubmitsAcceptedCount: 1 })
   const isBlock = vector.verdict === "block"
   const events = out.takeEvents()
@@ -69,7 +74,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
 
   // One nonce further is no share any more, in the ones that are no blocks.
   if (!isBlock) {
-    connection.onBatch([{ ...messages[1]!, nonce: nonce + 1 } as Mining.ToServer], now, out)
+    connection.receive([{ ...messages[1]!, nonce: nonce + 1 } as Mining.ToServer], now, out)
     expect(out.takeMessages()).toMatchObject([{ errorCode: "difficulty-too-low" }])
   }
 })

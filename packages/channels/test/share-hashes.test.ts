@@ -3,9 +3,8 @@ import { serializeOutputs } from "@sluice/bitcoin"
 import { ShareCheck } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { randomBytes, randomInt } from "node:crypto"
-import { jobFromTemplate } from "../src/index.ts"
 import { type HashedShare, ShareHashes } from "../src/server/share-hashes.ts"
-import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
+import { plainJob, open, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const prevHash = { hash: new Uint8Array(randomBytes(32)), nbits: 0x1d00ffff }
@@ -24,7 +23,7 @@ const expected = ({ extranonce, extranoncePrefix, job, merkleRoot, share }: Hash
 const jobOf = (id: number, depth: number, scriptSize = 0) => {
   const coinbaseTxOutputs = serializeOutputs([{ value: 0n, script: bytes(7, scriptSize) }])
   const merklePath = Array.from({ length: depth }, () => new Uint8Array(randomBytes(32)))
-  const job = jobFromTemplate(id, template(id, { coinbaseTxOutputs, merklePath: [] }), coinbaseRules)
+  const job = plainJob(id, template(id, { coinbaseTxOutputs, merklePath: [] }))
   return { ...job, merklePath, merklePathBytes: new Uint8Array(Buffer.concat(merklePath)) }
 }
 

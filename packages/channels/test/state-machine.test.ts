@@ -3,19 +3,20 @@
  * of what may and may not happen. Two books of the model (channel-model.ts) listen, one at each end: they say what every
  * answer of the server must be, whether what it sends by itself is legal, and what the client must make of it.
  *
- * `SLUICE_SEQUENCES` is how many sequences are tried.
+ * `SLUICE_SEQUENCES` is how many sequences are tried; `npm run soak` tries 10,000.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import * as fc from "fast-check"
 import assert from "node:assert/strict"
-import { ClientConnection, type Server, u256ToBytes } from "../src/index.ts"
+import { type Server, templateOf, u256ToBytes } from "../src/index.ts"
+import { TestClient } from "./test-client.ts"
 import { headerHash, Model, type ModelChannel, type ModelFlags, number } from "./channel-model.ts"
 import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
-const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 10_000)
+const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 1_000)
 const MAX_CHANNELS = 5
 const MAX_SHARES = 12
 /** Shares are looked for where they are not too rare. */
@@ -45,8 +46,8 @@ class Session {
   static readonly seen = new Set<string>()
   readonly #flags: ModelFlags
   readonly #server: TestServer
-  readonly #connection: Server.Connection
-  readonly #client: ClientConnection
+  readonly #connection: Server.ChannelServer
+  readonly #client: TestClient
   readonly #atServer: Model
   readonly #atClient: Model
   #toServer: Array<Mining.ToServer> = []
@@ -81,7 +82,7 @@ class Session {
         (requiresVersionRolling ? Mining.REQUIRES_VERSION_ROLLING : 0) |
         (requiresWorkSelection ? Mining.REQUIRES_WORK_SELECTION : 0)
     )
-    this.#client = new ClientConnection(this.#flags)
+    this.#client = new TestClient(this.#flags)
     this.#atServer = new Model("server", this.#flags, MAX_SHARES)
     this.#atClient = new Model("client", this.#flags, MAX_SHARES)
   }
@@ -149,7 +150,7 @@ class Session {
         // Of a future job that was sent before, or of one that comes with it.
         const futures = [...this.#server.context.jobs.futureJobs()]
         if (futures.length === 0 || n % 2 === 0) this.#announce(futureTemplate(++this.#templateId))
-        const { templateId } = pick([...this.#server.context.jobs.futureJobs()], n >> 1)!
+        const { templateId } = templateOf(pick([...this.#server.context.jobs.futureJobs()], n >> 1)!)
         const headerTimestamp = this.#server.now / 1000
         // Now and then back to an earlier one, as in a reorganisation.
         const left = this.#prevHashes.slice(0, -1)
@@ -535,7 +536,7 @@ class Session {
     }
   }
 
-  #ask(run: (out: Server.Outbox) => void): ReadonlyArray<Mining.ToClient> {
+  #ask(run: (out: Server.ServerOutbox) => void): ReadonlyArray<Mining.ToClient> {
     return this.#server.ask(run).messages
   }
 

@@ -1,6 +1,6 @@
 /**
- * One connection to the endpoint under test, from its first frame: what is sent is what the script says, right or wrong, and
- * what comes is waited for by the message's declaration. Frames that a script does not wait for are kept and passed over.
+ * One connection to the endpoint under test, from its first frame on. A script sends any bytes, right or wrong, and waits for
+ * messages by their declarations. Frames that a script does not wait for are skipped, and remembered in `seen`.
  */
 import { DecodeError, Frame, type Message } from "@sluice/protocol"
 import type { ConnectionError, FrameDuplex } from "@sluice/transport"
@@ -9,26 +9,26 @@ import type { Wire } from "./wire.ts"
 import { RuleBroken } from "./verdict.ts"
 
 export interface PeerOptions {
-  /** How long an answer may take. */
+  /** The time limit for an answer. */
   readonly answerMs: number
-  /** How long to listen for what must not come. */
+  /** The time for which to listen for messages that must not come. */
   readonly quietMs: number
-  /** The longest payload that is taken, in bytes; what a frame can hold. */
+  /** The longest payload to accept, in bytes. The most that a frame can hold by default. */
   readonly maxPayload?: number
   /**
-   * Sees every frame when it is read, before a script does, and gives what is to be answered. With it reading never waits
-   * for the script: of many frames that nobody looked at the oldest are forgotten.
+   * Called with every frame when it is read, before a script sees it; returns the answers to send. With `onFrame` set,
+   * reading does not wait for the script: if too many frames wait, the oldest are dropped.
    */
   readonly onFrame?: (frame: Frame, now: number) => ReadonlyArray<Uint8Array>
 }
 
-/** Declarations of which one is waited for, and the type of what then comes. */
+/** The type of the message that arrives when a script waits for any of these declarations. */
 type Awaited<Messages extends ReadonlyArray<Message>> = Messages[number]["Type"]
 
 export class Peer {
-  /** The latest frames that were looked at, in order. */
+  /** The latest frames that the script has taken or skipped, in order. */
   readonly seen: Array<Frame> = []
-  /** Below the frames. */
+  /** The bytes of the connection, below the frames. */
   readonly wire: Wire
   readonly #frames: FrameDuplex
   readonly #inbox: Queue.Dequeue<Frame, ConnectionError>
@@ -55,7 +55,7 @@ export class Peer {
   ): Effect.fn.Return<Peer, never, Scope.Scope> {
     frames.limitPayload(options.maxPayload ?? Frame.maxPayload)
     const { onFrame } = options
-    // A flood waits in the socket, not here.
+    // Bounded, so that a flood waits in the socket.
     const inbox = yield* onFrame === undefined
       ? Queue.bounded<Frame, ConnectionError>(MAX_WAITING)
       : Queue.sliding<Frame, ConnectionError>(MAX_WAITING)
@@ -79,24 +79,24 @@ export class Peer {
     return peer
   })
 
-  /** Whether the endpoint has closed the connection; frames that came before may still wait. */
+  /** Whether the endpoint has closed the connection. Frames that came before may still be unread. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** Sends frames in one write. That a connection has ended shows when something is waited for. */
+  /** Sends frames in one write. Ignores a closed connection: the next wait reports it. */
   send(...frames: readonly [Uint8Array, ...Array<Uint8Array>]): Effect.Effect<void> {
     return Effect.ignore(this.#frames.write(frames))
   }
 
-  /** The next message of one of these declarations; others are passed over. */
+  /** Waits for the next message of one of these declarations and skips others. */
   expect<const Messages extends ReadonlyArray<Message>>(
     ...messages: Messages
   ): Effect.Effect<Awaited<Messages>, RuleBroken> {
     return this.expectWithin(this.#options.answerMs, ...messages)
   }
 
-  /** As `expect`, for what takes longer than an answer. */
+  /** As `expect`, with a time limit of its own. */
   expectWithin<const Messages extends ReadonlyArray<Message>>(
     withinMs: number,
     ...messages: Messages
@@ -116,7 +116,7 @@ export class Peer {
     })
   }
 
-  /** Listens for a while, in which none of these may come; the end of the connection is quiet too. */
+  /** Listens for the quiet time and fails if one of these messages comes. The connection may end. */
   expectNone(...messages: ReadonlyArray<Message>): Effect.Effect<void, RuleBroken> {
     const names = messages.map(({ name }) => name).join(" nor ")
     return Effect.gen({ self: this }, function* () {
@@ -130,14 +130,14 @@ export class Peer {
     })
   }
 
-  /** Waits for the endpoint to close the connection. */
+  /** Fails unless the endpoint closes the connection within the time limit for an answer. */
   get expectEnd(): Effect.Effect<void, RuleBroken> {
     return Effect.flatMap(this.ends, (ends) =>
       ends ? Effect.void : Effect.fail(new RuleBroken({ expected: "the end of the connection", came: "it stays open" }))
     )
   }
 
-  /** Whether the endpoint closes the connection within the time of an answer. */
+  /** Whether the endpoint closes the connection within the time limit for an answer. */
   get ends(): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
       const until = (yield* Clock.currentTimeMillis) + this.#options.answerMs
@@ -148,7 +148,7 @@ export class Peer {
     })
   }
 
-  /** The next message of one of these within the quiet time, or `undefined`: for what may come and need not. */
+  /** The next of these messages within the quiet time, or `undefined`. For messages that are optional. */
   maybe<const Messages extends ReadonlyArray<Message>>(
     ...messages: Messages
   ): Effect.Effect<Awaited<Messages> | undefined, RuleBroken> {
@@ -163,7 +163,7 @@ export class Peer {
     })
   }
 
-  /** Waits for the first frame without taking it; false where the connection ends, or the time of an answer is over. */
+  /** Waits for a frame without taking it. False if the connection ends or the time limit for an answer passes. */
   get speaks(): Effect.Effect<boolean> {
     return Queue.peek(this.#inbox).pipe(
       Effect.timeoutOption(this.#options.answerMs),
@@ -171,12 +171,12 @@ export class Peer {
     )
   }
 
-  /** Passes over what has come so far. */
+  /** Drops all frames that have come so far. */
   get skip(): Effect.Effect<void> {
     return Effect.ignore(Queue.clear(this.#inbox))
   }
 
-  /** When the time is over nothing is taken any more, however much there is. */
+  /** Takes the next frame. Takes none once the time has passed, even if frames wait. */
   #take(ms: number): Effect.Effect<Next> {
     if (ms <= 0) return Effect.succeed<Next>({ _tag: "Silence" })
     return Queue.take(this.#inbox).pipe(
@@ -197,9 +197,9 @@ export class Peer {
   }
 }
 
-/** Frames that wait to be looked at, and that are remembered. */
+/** The most frames that wait for the script, and the most that `seen` remembers. */
 const MAX_WAITING = 1024
-/** Of the messages that came in place of one that did not, the last are told, and whether there were more. */
+/** When an expected message did not come, the verdict lists this many of the last messages that came instead. */
 const SHOWN = 5
 
 type Next =

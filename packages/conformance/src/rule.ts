@@ -1,30 +1,31 @@
 /**
- * A rule of the specification as data, with the scripted session that finds out whether an endpoint keeps it, and what came of
- * it. A rule is about one thing; what it needs on the way and does not get makes it fail too, and the verdict says so.
+ * A rule of the specification as data, with the scripted session that checks whether an endpoint keeps it, and the result.
+ * A rule is about one thing. If its session does not get something that it needs on the way, the rule fails too, and the
+ * verdict says why.
  */
 import type { Duplex } from "@sluice/transport"
 import type { Effect, Scope } from "effect"
 import type { Peer } from "./peer.ts"
 import type { RuleBroken, RuleSkipped, Verdict } from "./verdict.ts"
 
-/** What a rule says, without the session that tries it. */
+/** The text of a rule, without the session that checks it. */
 export interface RuleText {
   /** Stable, for people and scripts: "shares.duplicate". */
   readonly id: string
-  /** What the endpoint has to do, in a sentence. */
+  /** A sentence that says what the endpoint must do. */
   readonly title: string
-  /** Of the specification, or the number of the extension. */
+  /** The section of the specification, or the number of the extension. */
   readonly section: string
-  /** Which end it binds. */
+  /** The end that the rule binds. */
   readonly side: "server" | "client"
   readonly protocol: RuleProtocol
 }
 
 /** A rule that binds servers; the kit is their client. */
 export interface Rule extends RuleText {
-  /** Runs after the others, and by itself: it changes what they see. */
+  /** Runs alone, after the others, because it changes what the others would see. */
   readonly alone?: boolean
-  /** The session: succeeds where the rule was kept. */
+  /** Runs the session. Succeeds if the endpoint kept the rule. */
   readonly check: (kit: Kit) => Effect.Effect<void, RuleBroken | RuleSkipped, Scope.Scope>
 }
 
@@ -40,32 +41,32 @@ export const serverRule =
     check
   })
 
-/** "common" rules hold for every protocol. */
+/** "common" rules apply to every protocol. */
 export type RuleProtocol = "common" | "mining" | "template-distribution"
 
-/** What a session has to work with. */
+/** Tools and settings of a session. */
 export interface Kit {
-  /** A new connection, open until the rule has its verdict; nothing has been sent on it. */
+  /** Opens a connection that stays open until the rule has its verdict. Sends nothing on it. */
   readonly connect: Effect.Effect<Peer, RuleBroken, Scope.Scope>
-  /** The same, with what is written altered from the first byte of the handshake on. */
+  /** As `connect`; `change` alters all written bytes, from the first byte of the handshake on. */
   readonly connectWith: (
     change: (bytes: Uint8Array) => ReadonlyArray<Uint8Array>
   ) => Effect.Effect<Peer, RuleBroken, Scope.Scope>
-  /** A new connection before any handshake, for what frames cannot say. */
+  /** Opens a connection and does no handshake, for bytes that are not frames. */
   readonly connectRaw: Effect.Effect<Duplex, RuleBroken, Scope.Scope>
   /** Whether connections are encrypted (4). */
   readonly encrypted: boolean
-  /** How long an answer may take, in milliseconds. */
+  /** The time limit for an answer, in milliseconds. */
   readonly answerMs: number
-  /** How long to listen for what must not come, in milliseconds. */
+  /** The time for which a session listens for messages that must not come, in milliseconds. */
   readonly quietMs: number
   /** `protocol` of SetupConnection. */
   readonly protocolId: 0 | 2
   readonly userIdentity: string
   readonly nominalHashRate: number
-  /** Makes a new block on the chain that the endpoint follows, where there is a way. */
+  /** Makes a new block on the chain that the endpoint follows; undefined if the kit cannot. */
   readonly newBlock: Effect.Effect<void> | undefined
-  /** Hashes that may be tried for one share. */
+  /** The most hashes to try for one share. */
   readonly maxHashes: number
 }
 

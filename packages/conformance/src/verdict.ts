@@ -2,13 +2,13 @@
 import { escaped } from "@sluice/protocol"
 import { Schema } from "effect"
 
-/** The endpoint did something else than the rule says. */
+/** The endpoint broke the rule. */
 export class RuleBroken extends Schema.TaggedError<RuleBroken>("sluice/conformance/RuleBroken")("RuleBroken", {
   expected: Schema.String,
   came: Schema.String
 }) {}
 
-/** The rule could not be tried, for a reason that is no fault. */
+/** The rule could not be checked, for a reason that is not a fault of the endpoint. */
 export class RuleSkipped extends Schema.TaggedError<RuleSkipped>("sluice/conformance/RuleSkipped")("RuleSkipped", {
   why: Schema.String
 }) {}

@@ -1,18 +1,18 @@
 /**
- * The bytes of one connection on their way out, below frames and encryption: a script can cut them, change them, or send
- * others. What comes in passes as it is.
+ * The outgoing bytes of one connection, below frames and encryption. A script can cut them, change them or send others.
+ * Incoming bytes pass unchanged.
  */
 import type { Duplex } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
 
 export class Wire {
-  /** What the floors above write to and read from. */
+  /** The connection that frames and encryption write to and read from. */
   readonly duplex: Duplex
   private change: ((bytes: Uint8Array) => ReadonlyArray<Uint8Array>) | undefined
 
   constructor(inner: Duplex) {
     const { pull, remote, write } = inner
-    // The pieces of two writes must not mix.
+    // The pieces of two writes must not interleave.
     const oneAtATime = Semaphore.makeUnsafe(1).withPermits(1)
     this.duplex = {
       pull,
@@ -38,22 +38,22 @@ export class Wire {
     }
   }
 
-  /** From now on every write goes out as what `change` makes of it. */
+  /** From now on, `change` replaces the bytes of every write. */
   alter(change: (bytes: Uint8Array) => ReadonlyArray<Uint8Array>): void {
     this.change = change
   }
 
-  /** From now on writes go out as they are. */
+  /** From now on, writes go out unchanged. */
   leave(): void {
     this.change = undefined
   }
 }
 
-/** A write for each byte. */
+/** Writes each byte by itself. */
 export const oneByteAtATime = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
   Array.from(bytes, (byte) => Uint8Array.of(byte))
 
-/** The last bit is another one: with encryption, a bit of the last tag. */
+/** Flips the last bit. With encryption, this bit belongs to the last authentication tag. */
 export const lastBitFlipped = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
   const changed = bytes.slice()
   changed[changed.length - 1]! ^= 1

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { checkClient, type ClientCheck } from "./client-worlds.ts"
 
 export interface Twin extends Omit<ClientCheck, "protocol"> {
-  /** What it does: the end of the sentence "a client that ...". */
+  /** The end of the sentence "a client that ...". */
   readonly does: string
   /** The rule that is broken by its name; others may fail with it. */
   readonly breaks: string

@@ -23,14 +23,14 @@ import { type Fault, withFault } from "./worlds.ts"
 
 export interface ClientCheck extends Partial<Conformance.ServeOptions> {
   readonly protocol: Conformance.ServeOptions["protocol"]
-  /** What becomes of the client's frames; of its own for each connection. */
+  /** The fault to put on the client's frames, made anew for each connection. */
   readonly fault?: () => Fault
   readonly miner?: Partial<MinerOptions>
-  /** With Noise between the client and the kit; without. */
+  /** Uses Noise between the client and the kit. Default false. */
   readonly noise?: boolean
   /** The curve that the client checks the server with. */
   readonly curve?: AbstractCurve
-  /** How far the client thinks clocks apart. */
+  /** The client's tolerance for clock differences. */
   readonly clockTolerance?: Noise.InitiatorOptions["clockTolerance"]
 }
 
@@ -48,7 +48,7 @@ const hashing = (nonces: number) =>
   })
 const reconnecting = { firstDelay: "1 millis", maxDelay: "5 millis" } as const
 
-/** What the miner says of itself: with it a hash in 64 is a share, some four in a slice. */
+/** The hash rate that the miner announces: one hash in 64 is a share, about four in a slice. */
 const SHARES_PER_MINUTE = 60
 const HASH_RATE = 64
 
@@ -113,7 +113,6 @@ const poolOf = (provider: ServerAddress, network: Memory.Network, dialer: Layer.
   const options = poolOptions({ policy: { sharesPerMinute: SHARES_PER_MINUTE } })
   const source = TemplateClient.layer({
     servers: [provider],
-    constraints: Pool.constraints(options),
     reconnecting
   }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(dialer))
   const pool = Pool.layer(options).pipe(

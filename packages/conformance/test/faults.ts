@@ -1,4 +1,4 @@
-/** What can be put between an endpoint and the kit to make a broken twin of it. */
+/** Faults to put between an endpoint and the kit, which make a broken variant of the endpoint. */
 import { Frame, type Message, TemplateDistribution } from "@sluice/protocol"
 import type { Fault } from "./worlds.ts"
 

@@ -1,7 +1,7 @@
 /** Deliberately broken twins of our miner: each fault is found by the name of the rule that it breaks. */
 import { describe, expect, it } from "@effect/vitest"
 import { NobleCurve } from "@sluice/noise"
-import { Common, type Frame, Mining } from "@sluice/protocol"
+import { Common, type Frame, Mining, Protocol } from "@sluice/protocol"
 import { Effect } from "effect"
 import { failedOf, type Twin } from "./client-twins.ts"
 import { checkClient } from "./client-worlds.ts"
@@ -9,6 +9,8 @@ import { both, bytesOf, dropping, isOf, receiving, sending, sendingFrame } from 
 import type { Fault } from "./worlds.ts"
 
 const WRONG_ID = 0x00f0f0f0
+
+const withSetup = Protocol.extend(Mining.protocol, Common.setupMessages)
 
 const twins: ReadonlyArray<Twin> = [
   {
@@ -107,7 +109,7 @@ const twins: ReadonlyArray<Twin> = [
     does: "hangs up at what it does not know",
     fault: () => ({
       receive: (frame) => {
-        const known = Mining.protocol.toClient.find(frame.extensionType, frame.messageType) !== undefined
+        const known = withSetup.toClient.find(frame.extensionType, frame.messageType) !== undefined
         return known ? [frame] : [{ ...frame, extensionType: 0, messageType: Mining.SetTarget.type }]
       }
     }),
@@ -474,7 +476,7 @@ const withEachShare = (extra: Uint8Array): Fault => ({
   send: (frame) => (isOf(frame, Mining.SubmitSharesExtended) ? [bytesOf(frame), extra] : [bytesOf(frame)])
 })
 
-// What is broken shows in what does not come, for which each of them waits: so several wait together.
+// Each test mostly waits for messages that must not come, so they run at the same time.
 describe.concurrent("a miner that", () => {
   for (const twin of twins) {
     it.live(`${twin.does} breaks ${twin.breaks}`, () =>
@@ -485,7 +487,7 @@ describe.concurrent("a miner that", () => {
   }
 })
 
-it.live("a proxy that closes a channel rather than change its prefix breaks nothing", () =>
+it.live("a proxy that closes a channel instead of changing its prefix breaks no rule", () =>
   Effect.gen(function* () {
     let isClosing = false
     const results = yield* checkClient({

@@ -135,7 +135,7 @@ const changed = (bytes: Uint8Array, at: number): Uint8Array =>
 const wrongNonces = (value: TemplateDistribution.SubmitSolution) =>
   Array.from({ length: 10 }, (_, index) => ({ ...value, headerNonce: (value.headerNonce + index + 1) >>> 0 }))
 
-// What is broken shows in what does not come, for which each of them waits: so several wait together.
+// Each test mostly waits for messages that must not come, so they run at the same time.
 describe.concurrent("a pool that", () => {
   for (const twin of twins) {
     it.live(`${twin.does} breaks ${twin.breaks}`, () =>

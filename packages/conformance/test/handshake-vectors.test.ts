@@ -8,7 +8,7 @@ import vectors from "../vectors/handshake.json" with { type: "json" }
 const { handshakes, refusals } = vectors
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-test("the file is what the reference over noble makes of its inputs, to the last intermediate value", () => {
+test("the file equals the output of the reference implementation over noble, with every intermediate value", () => {
   for (const handshake of handshakes) {
     expect(JSON.parse(JSON.stringify(makeHandshake(handshake.title, handshake.inputs)))).toEqual(handshake)
   }

@@ -20,7 +20,7 @@ const open = Mining.OpenExtendedMiningChannel.codec.encode(
 
 const close = Mining.CloseChannel.codec.encode(Mining.CloseChannel.make({ channelId: 1, reasonCode: "done" }))
 
-/** Of the first job, so that it is judged to the end; the target is out of reach. */
+/** A share of the first job, so that all its fields are judged. Its hash cannot meet the target. */
 const share = (sequenceNumber: number): Uint8Array =>
   Mining.SubmitSharesExtended.codec.encode(
     Mining.SubmitSharesExtended.make({
@@ -98,7 +98,7 @@ const serve = (session: (duplex: Duplex) => Effect.Effect<void, TransportError>)
 
 describe.concurrent("a client that", () => {
   for (const { does, session } of clients) {
-    it.live(`${does} is given its verdicts`, () =>
+    it.live(`${does} gets its verdicts`, () =>
       Effect.map(serve(session), (results) => {
         // None of them mines.
         const passed = results.filter(({ id, verdict }) => id.startsWith("client-jobs.") && verdict._tag === "Passed")

@@ -130,7 +130,7 @@ const largest = (type: WireType, room: number): Json => {
   }
 }
 
-/** What the field could be in a real session, by its name where that says more than its type. */
+/** A realistic value for the field, by its name or else by its type. */
 const typical = (name: string, type: WireType): Json => {
   const known = TYPICAL[name]
   if (known !== undefined) return known
@@ -248,7 +248,7 @@ export const makeMessage = (message: Message) => {
 export const makeMessages = () =>
   PROTOCOLS.map(([protocol, messages]) => ({ protocol, messages: messages.map(makeMessage) }))
 
-/** What is wrong with a payload: which field, where it begins, and how. */
+/** The fault of a payload: the field, its offset, and the kind of error. */
 interface Invalid {
   readonly title: string
   readonly error: "too-short" | "too-long"

@@ -32,7 +32,7 @@ const directionOf = (protocol: string, to: string): AnyDirection => {
   return (to === "client" ? toClient : toServer) as unknown as AnyDirection
 }
 
-test("the files are what the field-by-field encoder makes of the declarations: no message is missing", () => {
+test("the files equal the output of the field-by-field encoder for all declared messages", () => {
   expect(makeMessages()).toEqual(vectors)
   expect(makeInvalidMessages()).toEqual(invalidVectors)
 })
@@ -86,7 +86,7 @@ const caught = (action: () => unknown): unknown => {
   }
 }
 
-test("the short form of bytes is read as it was written", () => {
+test("the compact form of bytes is read back unchanged", () => {
   for (const digits of [
     "",
     "00",

@@ -9,11 +9,11 @@ import { others } from "./worlds.ts"
 /** Every rule takes its time, on a busy machine more. */
 const TIMEOUT_MS = 120_000
 
-/** What our miner has no reason to do while it mines. */
+/** Rules about messages that our miner never sends while it mines. */
 const NOT_SHOWN = {
   "client-close.channel": "no CloseChannel came",
   "client-close.reason": "no CloseChannel came",
-  "client-extensions.first": "the client asked for no extensions",
+  "client-extensions.first": "the client requested no extensions",
   "client-update.channel": "no UpdateChannel came",
   "client-update.hash-rate": "no UpdateChannel came"
 }
@@ -27,8 +27,8 @@ const WITHOUT_NOISE = Object.fromEntries(
 )
 
 const WITHOUT_EXTENDED = {
-  "client-open.extranonce-size": "no extended channel was asked for",
-  "client-open.kind": "no extended channel was asked for",
+  "client-open.extranonce-size": "the client requested no extended channel",
+  "client-open.kind": "the client requested no extended channel",
   "client-shares.extranonce": "no extended share came"
 }
 
@@ -86,8 +86,8 @@ describe("our pool", () => {
       Effect.gen(function* () {
         expect(others(yield* checkClient({ protocol: "template-distribution", noise: true }))).toEqual({
           "client-extensions.first": NOT_SHOWN["client-extensions.first"],
-          "client-transactions.error": "the client asked for no transactions",
-          "client-transactions.known": "the client asked for no transactions"
+          "client-transactions.error": "the client requested no transactions",
+          "client-transactions.known": "the client requested no transactions"
         })
       }),
     TIMEOUT_MS

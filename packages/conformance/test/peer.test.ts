@@ -8,7 +8,7 @@ import { Wire } from "../src/wire.ts"
 
 const frame = (messageType: number): Frame => ({ extensionType: 0, messageType, payload: new Uint8Array(0) })
 
-/** What an expectation of SetupConnection.Success says came, when these frames did and nothing more. */
+/** The text that a failed expectation of SetupConnection.Success reports when only these frames came. */
 const cameAfter = Effect.fnUntraced(function* (...frames: readonly [Frame, ...Array<Frame>]) {
   const remote = Memory.ADDRESS
   let isRead = false
@@ -34,7 +34,7 @@ const cameAfter = Effect.fnUntraced(function* (...frames: readonly [Frame, ...Ar
 })
 
 describe("a message that does not come", () => {
-  it.effect("is told with the last five that came, and that there were more where there were", () =>
+  it.effect("is reported with the last five messages that came, and with dots if there were more", () =>
     Effect.gen(function* () {
       const last = [0x75, 0x76, 0x77, 0x78, 0x79].map(frame)
       const told = "message 0x75, message 0x76, message 0x77, message 0x78, message 0x79, then nothing"

@@ -1,9 +1,10 @@
 /** `vectors/shares.json`: by noble alone, by core's ShareCheck, and through a server's machine from template to verdict. */
 import { sha256 } from "@noble/hashes/sha2.js"
 import { coinbaseTags } from "@sluice/bitcoin"
-import { ExtranonceSpace, jobFromTemplate, Server } from "@sluice/channels"
+import { ExtranonceSpace, jobFromTemplate, Outbox, Server, TemplateJobs } from "@sluice/channels"
 import { ShareCheck, Target } from "@sluice/core"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 import { expect, test } from "vitest"
 import vectors from "../vectors/shares.json" with { type: "json" }
 
@@ -76,7 +77,7 @@ test.each(sessions)(
   "$title: a server gives each submission its verdict",
   ({ channel, job, now, prevHash, ...session }) => {
     const policy = { ...Server.defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
-    const jobs = new Server.Jobs({
+    const templates = new TemplateJobs({
       coinbase: {
         tags: coinbaseTags("", ""),
         extranonceSize: 32,
@@ -92,19 +93,27 @@ test.each(sessions)(
       takeExtended: () => lease,
       giveBack: new ExtranonceSpace().giveBack
     }
-    const connection = new Server.Connection(0, 0, { jobs, space, judge: new Server.ShareJudge(policy), policy })
-    const out = new Server.Outbox()
+    const connection = new Server.ChannelServer(0, 0, {
+      jobs: templates.jobs,
+      space,
+      validator: new Server.ShareValidator(policy),
+      policy
+    })
+    const out: Server.ServerOutbox = new Outbox()
     const target = new Uint8Array(32)
     Target.nBitsToTarget(prevHash.nbits, target, 0)
     const announce = (templateId: bigint, previous: string): void => {
       const source = { templateId, prevHash: hex(previous), headerTimestamp: prevHash.minNtime, nbits: prevHash.nbits }
       const template = templateOf(channel.kind, templateId)
-      const future = jobs.onTemplate(template, now * 1000)
+      const future = templates.onTemplate(template, now * 1000)
       if (future._tag === "Ignored") throw new Error(future.reason)
       // The vectors' coinbases have no job id.
-      Object.assign(future.job, jobFromTemplate(future.job.id, template, jobs.coinbase))
+      Object.assign(future.job, Result.getOrThrow(jobFromTemplate(future.job.id, template, templates.coinbase)))
       connection.announce(future, out)
-      const active = jobs.onSetNewPrevHash(TemplateDistribution.SetNewPrevHash.make({ ...source, target }), now * 1000)
+      const active = templates.onSetNewPrevHash(
+        TemplateDistribution.SetNewPrevHash.make({ ...source, target }),
+        now * 1000
+      )
       if (active._tag !== "Ignored") connection.announce(active, out)
     }
     announce(1n, prevHash.prevHash)
@@ -113,7 +122,7 @@ test.each(sessions)(
     const open = isStandard
       ? Mining.OpenStandardMiningChannel.make(request)
       : Mining.OpenExtendedMiningChannel.make({ ...request, minExtranonceSize: channel.extranonceSize })
-    connection.onBatch([open], now * 1000, out)
+    connection.receive([open], now * 1000, out)
     expect(out.takeMessages()).toMatchObject([
       { channelId: channel.channelId, target: hex(channel.target) },
       { jobId: job.jobId },
@@ -130,7 +139,7 @@ test.each(sessions)(
       const message = isStandard
         ? Mining.SubmitSharesStandard.make(share)
         : Mining.SubmitSharesExtended.make({ ...share, extranonce: hex(extranonce) })
-      connection.onBatch([message], now * 1000, out)
+      connection.receive([message], now * 1000, out)
       const expected =
         verdict === "accepted"
           ? { _tag: "SubmitShares.Success", lastSequenceNumber: index, newSubmitsAcceptedCount: 1 }

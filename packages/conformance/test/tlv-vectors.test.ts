@@ -8,7 +8,7 @@ const { toServer } = Protocol.negotiated(Mining.protocol, [WorkerIdentity.extens
 const plain = Mining.protocol.toServer
 const hex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, "hex"))
 
-test("the file is what it is made from", () => expect(makeTlvs()).toEqual(vectors))
+test("the file is up to date with its generator", () => expect(makeTlvs()).toEqual(vectors))
 
 test.each(vectors.read)("read: $title", ({ frame, userIdentity }) => {
   const message = toServer.decode(Frame.read(hex(frame))!)!

@@ -21,7 +21,7 @@ import { Effect, Layer, Logger } from "effect"
 import { options as poolOptions } from "@sluice/testing/pool-worlds"
 import { Conformance } from "../src/index.ts"
 
-/** What a broken twin does to the frames of one connection: each gives what goes on in the place of one. */
+/** The fault of a broken variant: functions that replace each frame of one connection by others. */
 export interface Fault {
   readonly send?: (frame: Frame) => ReadonlyArray<Uint8Array>
   readonly receive?: (frame: Frame) => ReadonlyArray<Frame>
@@ -62,7 +62,7 @@ export interface Check extends Partial<Conformance.RunOptions> {
   readonly protocol: Conformance.RunOptions["protocol"]
   readonly fault?: () => Fault
   readonly pool?: Partial<PoolOptions>
-  /** With Noise between the kit and the server; without. */
+  /** Uses Noise between the kit and the server. Default false. */
   readonly noise?: boolean
 }
 
@@ -84,7 +84,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     )
     const dialer = Plain.dialer.pipe(Layer.provide(network.dialer))
     const all = poolOptions(pool)
-    const source = TemplateClient.layer({ servers: [PROVIDER], constraints: Pool.constraints(all) }).pipe(
+    const source = TemplateClient.layer({ servers: [PROVIDER] }).pipe(
       Layer.provide(Setup.client(TemplateDialer)),
       Layer.provide(dialer)
     )
@@ -118,7 +118,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     Effect.orDie
   )
 
-/** Those that did not pass, with why. */
+/** The rules that did not pass, with the reason. */
 export const others = (results: ReadonlyArray<Conformance.RuleResult>) =>
   Object.fromEntries(
     results.flatMap(({ id, verdict }) =>

@@ -17,7 +17,7 @@ const WHOLE_BLOCK: i32 = 0x40000
 
 export class ChaCha20Poly1305 {
   private readonly key: Int32Array = new Int32Array(8)
-  /** A block of key stream, then of ciphertext on its way to Poly1305; the last 4 words are for the lengths. */
+  /** Holds a block of key stream, then the ciphertext for Poly1305. The last 4 words are for the lengths. */
   private readonly words: Int32Array = new Int32Array(20)
   private readonly mac: Poly1305 = new Poly1305()
 
@@ -26,7 +26,7 @@ export class ChaCha20Poly1305 {
     for (let i: i32 = 0; i < 8; i++) this.key[i] = readU32(key, at + (i << 2))
   }
 
-  /** Forgets the key, and the last message's one-time key. */
+  /** Clears the key and the last message's one-time key. */
   clear(): void {
     this.key.fill(0)
     this.words.fill(0)
@@ -51,7 +51,7 @@ export class ChaCha20Poly1305 {
   }
 
   /**
-   * Decrypts `length` bytes that the tag follows. False, with the buffer unchanged, where the tag is wrong.
+   * Decrypts `length` bytes followed by the tag. Returns false and leaves the buffer unchanged if the tag is wrong.
    */
   open(
     counterLow: i32,
@@ -240,7 +240,7 @@ export class ChaCha20Poly1305 {
   }
 }
 
-/** Fills up the block that word `filled` is in with zeros; gives the number of blocks. */
+/** Pads the block that contains word `filled` with zeros. Returns the number of blocks. */
 function padBlock(words: Int32Array, filled: i32): i32 {
   let i: i32 = filled
   while ((i & 3) !== 0) {
@@ -250,7 +250,7 @@ function padBlock(words: Int32Array, filled: i32): i32 {
   return i >> 2
 }
 
-/** Reads up to 64 bytes as words, the last one with zeros above; gives the number of words. */
+/** Reads up to 64 bytes as words and pads the last one with zeros. Returns the number of words. */
 function readWords(b: Uint8Array, at: i32, length: i32, words: Int32Array): i32 {
   let p: i32 = at
   let rest: i32 = length
@@ -268,7 +268,7 @@ function readWords(b: Uint8Array, at: i32, length: i32, words: Int32Array): i32 
   return i
 }
 
-/** 1 to 3 bytes as the low bytes of a word. */
+/** Reads 1 to 3 bytes as the low bytes of a word. */
 function readPart(b: Uint8Array, at: i32, length: i32): i32 {
   let word: i32 = 0
   for (let i: i32 = 0; i < length; i++) {

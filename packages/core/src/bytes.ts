@@ -2,7 +2,7 @@
  * Little-endian integers in byte arrays (3.1 "Data Types Mapping").
  *
  * A 32-bit value is a bit pattern: writers take it signed or unsigned, `readU32` gives it signed (`>>> 0` makes it
- * unsigned in JavaScript). The caller answers for `at`: these functions do not check that the bytes exist.
+ * unsigned in JavaScript). The caller must pass a valid `at`: these functions do not check that the bytes exist.
  */
 
 /** U16, 0 to 65,535. */

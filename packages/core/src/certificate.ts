@@ -8,7 +8,7 @@
  * | 6  | 4    | not_valid_after, seconds since 1970              |
  * | 10 | 64   | BIP340 signature of `certificateDigest`          |
  *
- * The key that it vouches for, the server's static key, is sent beside it.
+ * It certifies the server's static key, which is sent separately.
  */
 import { copyBytes, isBelowU32, readU16, readU32, writeU16, writeU32 } from "./bytes.ts"
 import { sha256 } from "./sha256.ts"
@@ -53,7 +53,7 @@ export function certificateDigest(
   sha256(signed, 0, 42, out, outAt)
 }
 
-/** Whether the certificate begins, by a clock that may be `toleranceSeconds` wrong, later than now. */
+/** Whether the certificate is not valid yet, if the clock may be wrong by `toleranceSeconds`. */
 export function isCertificateNotYetValid(
   certificate: Uint8Array,
   at: i32,
@@ -63,12 +63,12 @@ export function isCertificateNotYetValid(
   return isBelowU32(later(nowSeconds, toleranceSeconds), certificateValidFrom(certificate, at))
 }
 
-/** Whether its last second is over, by a clock that may be `toleranceSeconds` wrong. */
+/** Whether the certificate has expired, if the clock may be wrong by `toleranceSeconds`. */
 export function isCertificateExpired(certificate: Uint8Array, at: i32, nowSeconds: i32, toleranceSeconds: i32): bool {
   return isBelowU32(later(certificateNotValidAfter(certificate, at), toleranceSeconds), nowSeconds)
 }
 
-/** The sum of two U32, at most 2^32 - 1: seconds reach 2^31 in 2038, and the end of time does not wrap. */
+/** Adds two U32 and saturates at 2^32 - 1, so that times near the end of the range do not wrap. */
 function later(seconds: i32, by: i32): i32 {
   const sum: i32 = (seconds + by) | 0
   return isBelowU32(sum, seconds) ? -1 : sum

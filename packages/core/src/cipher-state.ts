@@ -16,7 +16,7 @@ export class CipherState {
   private nonceLow: i32 = 0
   private nonceHigh: i32 = 0
 
-  /** Takes a key of 32 bytes and counts from 0: `InitializeKey`. */
+  /** Sets a key of 32 bytes and the nonce to 0: `InitializeKey`. */
   setKey(key: Uint8Array, at: i32): void {
     this.cipher.setKey(key, at)
     this.hasKey = true
@@ -29,22 +29,22 @@ export class CipherState {
     this.nonceHigh = high | 0
   }
 
-  /** Forgets the key; everything is refused until the next `setKey`. */
+  /** Clears the key. All operations fail until the next `setKey`. */
   clear(): void {
     this.cipher.clear()
     this.hasKey = false
   }
 
   /**
-   * Whether it can take another frame: not without a key (where Noise would send plaintext), and not with the last 2^32
-   * nonces, which are left so that no frame runs out of nonces in its middle.
+   * Whether it can process another frame. False without a key (when Noise would send plaintext), and for the last 2^32 nonces,
+   * which are reserved so that no frame runs out of nonces in the middle.
    */
   isReady(): bool {
     return this.hasKey && this.nonceHigh !== -1
   }
 
   /**
-   * Encrypts `length` bytes in place and puts the tag behind them. False, and nothing done, without a key or a nonce.
+   * Encrypts `length` bytes in place and appends the tag. Returns false and does nothing without a key or nonces.
    */
   encryptWithAd(ad: Uint8Array, adAt: i32, adLength: i32, buffer: Uint8Array, at: i32, length: i32): bool {
     if (!this.hasNonce()) return false
@@ -54,8 +54,8 @@ export class CipherState {
   }
 
   /**
-   * Decrypts `length` bytes, behind which the tag stands, in place. False, with buffer and nonce unchanged, where the tag
-   * is wrong, or without a key or a nonce.
+   * Decrypts `length` bytes followed by the tag, in place. Returns false and leaves buffer and nonce unchanged if the tag is
+   * wrong or there is no key or nonce.
    */
   decryptWithAd(ad: Uint8Array, adAt: i32, adLength: i32, buffer: Uint8Array, at: i32, length: i32): bool {
     if (!this.hasNonce()) return false
@@ -66,7 +66,7 @@ export class CipherState {
 
   /**
    * Encrypts the plain frame at `frame[at]`, header and payload, into another place, which takes
-   * `ENCRYPTED_HEADER_SIZE` + `encryptedPayloadLength(payload)` bytes. Gives that number, or -1 where it is not ready.
+   * `ENCRYPTED_HEADER_SIZE` + `encryptedPayloadLength(payload)` bytes. Returns that number, or -1 if it is not ready.
    */
   sealFrame(frame: Uint8Array, at: i32, out: Uint8Array, outAt: i32): i32 {
     if (!this.isReady()) return -1
@@ -109,8 +109,8 @@ export class CipherState {
   }
 
   /**
-   * Decrypts `encryptedPayloadLength(payloadLength)` bytes in place, so that the plain payload stands in one piece at
-   * `at`. False where a block is not authentic; the connection is then over and the bytes mean nothing.
+   * Decrypts `encryptedPayloadLength(payloadLength)` bytes in place. The plain payload is then contiguous at `at`. Returns
+   * false if a block is not authentic; the caller must then end the connection and ignore the bytes.
    */
   openPayload(buffer: Uint8Array, at: i32, payloadLength: i32): bool {
     let from: i32 = at
@@ -128,8 +128,8 @@ export class CipherState {
   }
 
   /**
-   * Counts the nonces of a payload that is not looked at, so that the next header is understood. Whoever does this must
-   * not use the payload: nobody has authenticated it.
+   * Skips the nonces of a payload that is not decrypted, so that the next header can be decrypted. The caller must not use
+   * the payload: it was not authenticated.
    */
   skipPayload(payloadLength: i32): void {
     for (let rest: i32 = payloadLength; rest > 0; rest = (rest - MAX_BLOCK_PLAINTEXT) | 0) this.countNonce()

@@ -2,13 +2,13 @@
  * The elliptic curve as the handshake sees it: secp256k1 with keys in ElligatorSwift encoding (BIP324) and signatures
  * after BIP340 (4.3.1).
  *
- * Who implements it answers for constant time and for every input: what a peer sends may be any bytes, and gives false
- * where it cannot be used, never an exception.
+ * An implementation must run in constant time for secrets and accept any bytes of a peer: on unusable input it returns false and
+ * never throws.
  */
 export abstract class Curve {
   /**
-   * Writes the 64-byte ElligatorSwift encoding of the secret key's public key, one of the many that it has, chosen by the
-   * 32 bytes of entropy. False where the secret (32 bytes) is not 1 to n - 1.
+   * Writes a 64-byte ElligatorSwift encoding of the secret key's public key. The 32 bytes of entropy choose one of its many
+   * encodings. Returns false if the secret (32 bytes) is not 1 to n - 1.
    */
   abstract createEllSwift(secret: Uint8Array, entropy: Uint8Array, out: Uint8Array, outAt: i32): bool
 

@@ -1,10 +1,9 @@
 /**
  * The Noise NX handshake with a certificate: `-> e`, `<- e, ee, s, es, SIGNATURE_NOISE_MESSAGE` (4.5).
  *
- * Both sides are machines without input or output: they take what arrived, random bytes and the time, and write what is
- * to be sent. Each method answers with a `HANDSHAKE_` code. A handshake is over after any code but `start`'s
- * `HANDSHAKE_OK`: its secrets are gone, and unless that code was `HANDSHAKE_OK`, `send` and `receive` have no key and
- * refuse everything.
+ * Both sides are machines without I/O: they take the received bytes, random bytes and the time, and write the bytes to send. Each
+ * method returns a `HANDSHAKE_` code. A handshake is over after any code except `start`'s `HANDSHAKE_OK`: its secrets are
+ * cleared, and unless the code was `HANDSHAKE_OK`, `send` and `receive` have no key and refuse everything.
  */
 import {
   CERTIFICATE_SIGNATURE_AT,
@@ -31,7 +30,7 @@ const STATIC_AT: i32 = 64
 const CERTIFICATE_AT: i32 = 144
 
 export const HANDSHAKE_OK: i32 = 0
-/** A method was called before its time or a second time. */
+/** A method was called too early or a second time. */
 export const HANDSHAKE_OUT_OF_ORDER: i32 = 1
 /** Fewer bytes than the act has. */
 export const HANDSHAKE_TOO_SHORT: i32 = 2
@@ -47,9 +46,9 @@ export const HANDSHAKE_BAD_CERTIFICATE_TAG: i32 = 6
 export const HANDSHAKE_CERTIFICATE_VERSION: i32 = 7
 /** The certificate is not signed by the authority that was expected. */
 export const HANDSHAKE_BAD_SIGNATURE: i32 = 8
-/** The certificate begins later, or this clock is slow. */
+/** The certificate is not valid yet, or this clock is slow. */
 export const HANDSHAKE_NOT_YET_VALID: i32 = 9
-/** The certificate is over, or this clock is fast. */
+/** The certificate has expired, or this clock is fast. */
 export const HANDSHAKE_EXPIRED: i32 = 10
 
 const NEW: i32 = 0
@@ -62,9 +61,9 @@ export class Initiator {
   readonly send: CipherState = new CipherState()
   /** For frames from the server. */
   readonly receive: CipherState = new CipherState()
-  /** The certificate that came, 74 bytes; true only after `HANDSHAKE_OK`, zero until its tag was right. */
+  /** The received certificate, 74 bytes. Zero until its tag was verified; trustworthy only after `HANDSHAKE_OK`. */
   readonly certificate: Uint8Array = new Uint8Array(CERTIFICATE_SIZE)
-  /** The server's static key by its x-coordinate, 32 bytes; as true as the certificate. */
+  /** The x-coordinate of the server's static key, 32 bytes. Trustworthy when the certificate is. */
   readonly remoteStaticKey: Uint8Array = new Uint8Array(32)
 
   private readonly curve: Curve
@@ -79,7 +78,7 @@ export class Initiator {
     this.curve = curve
   }
 
-  /** Act 1: writes 64 bytes to send. Both inputs are 32 random bytes, used once and then the caller's to forget. */
+  /** Act 1: writes 64 bytes to send. Both inputs are 32 random bytes; use them once and clear them. */
   start(ephemeralSecret: Uint8Array, entropy: Uint8Array, out: Uint8Array, outAt: i32): i32 {
     if (this.state !== NEW) return this.end(HANDSHAKE_OUT_OF_ORDER)
     if (!this.curve.createEllSwift(ephemeralSecret, entropy, this.ephemeral, 0)) return this.end(HANDSHAKE_BAD_SECRET)
@@ -106,7 +105,7 @@ export class Initiator {
     return this.end(HANDSHAKE_OK)
   }
 
-  /** Forgets the connection, keys and all, and is as new: one machine without allocations serves many connections. */
+  /** Clears all state and keys, so that one machine serves many connections without allocations. */
   reset(): void {
     this.end(HANDSHAKE_OUT_OF_ORDER)
     this.send.clear()
@@ -117,7 +116,7 @@ export class Initiator {
     this.state = NEW
   }
 
-  /** Gives the handshake up, as where no act 2 comes in time. After `finish` there is nothing left to forget. */
+  /** Aborts the handshake, for instance if act 2 does not come in time. Does nothing after `finish`. */
   clear(): void {
     this.end(HANDSHAKE_OUT_OF_ORDER)
   }
@@ -148,7 +147,7 @@ export class Initiator {
     return true
   }
 
-  /** 4.5.3, then the dates: what nobody signed says nothing about time. */
+  /** Verifies the signature (4.5.3) and then the dates, which mean nothing without a valid signature. */
   private judge(authorityKey: Uint8Array, nowSeconds: i32, toleranceSeconds: i32): i32 {
     const certificate = this.certificate
     const version: i32 = certificateVersion(certificate, 0)
@@ -201,8 +200,8 @@ export class Responder {
   }
 
   /**
-   * Takes act 1 (64 bytes) and writes act 2, 234 bytes to send. Secret and entropy are 32 random bytes each, used once
-   * and then the caller's to forget.
+   * Takes act 1 (64 bytes) and writes act 2, 234 bytes to send. Secret and entropy are 32 random bytes each; use them once
+   * and clear them.
    */
   respond(
     act1: Uint8Array,
@@ -233,7 +232,7 @@ export class Responder {
     return this.end(HANDSHAKE_OK)
   }
 
-  /** Forgets the connection, keys and all, and is as new. */
+  /** Clears all state and keys. */
   reset(): void {
     this.end(HANDSHAKE_OUT_OF_ORDER)
     this.send.clear()

@@ -38,11 +38,11 @@ export function writeHeader(
 }
 
 /**
- * Hashes one header with many nonces. What the nonce does not touch is done once: the first 64 bytes, and of the last 16
- * the first three rounds and the first two words of the message schedule, since the nonce is the fourth word.
+ * Hashes one header with many nonces. Computes the parts that do not depend on the nonce once: the first 64 bytes, and of the
+ * last 16 bytes the first three rounds and two words of the message schedule, since the nonce is the fourth word.
  */
 export class HeaderHasher {
-  /** After the first 64 bytes. */
+  /** SHA-256's state after the first 64 bytes. */
   private readonly midstate: Int32Array = new Int32Array(8)
   /** The working variables after three rounds of the second block. */
   private readonly started: Int32Array = new Int32Array(8)
@@ -53,7 +53,7 @@ export class HeaderHasher {
   private readonly state: Int32Array = new Int32Array(8)
   private readonly found: Uint8Array = new Uint8Array(32)
 
-  /** Takes the header (80 bytes; its nonce does not matter). */
+  /** Loads the header (80 bytes). Ignores its nonce. */
   load(header: Uint8Array, at: i32): void {
     const w = this.w
     for (let i: i32 = 0; i < 16; i++) w[i] = readU32BigEndian(header, at + (i << 2))
@@ -81,8 +81,8 @@ export class HeaderHasher {
   }
 
   /**
-   * Tries `count` nonces from `firstNonce` on, wrapping after 2^32 - 1. Gives how many nonces after the first the first
-   * one lies whose hash meets the target, -1 where none does.
+   * Tries `count` nonces from `firstNonce` on, wrapping after 2^32 - 1. Returns the offset from `firstNonce` of the first nonce
+   * whose hash meets the target, -1 if none does.
    */
   search(firstNonce: i32, count: i32, target: Uint8Array, targetAt: i32): i32 {
     // Flipping the top bit orders unsigned numbers as signed ones.

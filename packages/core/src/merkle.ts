@@ -1,6 +1,6 @@
 /**
- * A block's merkle root from its coinbase: the coinbase is the leftmost leaf, so that one hash for each level of the
- * tree, always on the right, leads to the root (5.3.15, 7.2).
+ * Computes a block's merkle root from its coinbase. The coinbase is the leftmost leaf, so one hash for each level of the tree,
+ * always on the right, gives the root (5.3.15, 7.2).
  */
 import { copyBytes } from "./bytes.ts"
 import { sha256d } from "./sha256.ts"

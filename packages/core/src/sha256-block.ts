@@ -1,6 +1,6 @@
 /**
- * The compression function of SHA-256 (FIPS 180-4, 6.2) on words, in parts, so that who hashes many blocks that differ in
- * a word can leave out what does not change.
+ * The compression function of SHA-256 (FIPS 180-4, 6.2) on words, in parts, so that code that hashes many similar blocks can
+ * compute the unchanged parts once.
  */
 import { SHA256_ROUND_CONSTANTS } from "./sha256-constants.ts"
 

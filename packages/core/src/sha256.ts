@@ -1,8 +1,8 @@
 /**
  * SHA-256 (FIPS 180-4), and twice SHA-256 as Bitcoin uses it.
  *
- * `Sha256` hashes a message given in pieces and can hand out its state between two blocks (a midstate), so that what a
- * message begins with need be hashed once only. No function here allocates.
+ * `Sha256` hashes a message in pieces and can export its state between two blocks (a midstate), so that a common beginning of
+ * messages is hashed only once. No function here allocates.
  */
 import { readU32BigEndian, writeU32BigEndian } from "./bytes.ts"
 import { sha256Again, sha256Block, sha256Start } from "./sha256-block.ts"
@@ -30,7 +30,7 @@ export class Sha256 {
     this.hashed = 0
   }
 
-  /** Starts over and leaves no trace of what was hashed. */
+  /** Starts over and clears all data of the last message. */
   clear(): void {
     this.block.fill(0)
     this.w.fill(0)
@@ -77,7 +77,7 @@ export class Sha256 {
     this.write(out, outAt)
   }
 
-  /** `update` and `digest` in one, without a copy of the last bytes. Nothing else may have been added before. */
+  /** `update` and `digest` in one step, without copying the last bytes. Call it on an empty message only. */
   hash(data: Uint8Array, at: i32, length: i32, out: Uint8Array, outAt: i32): void {
     const p: i32 = this.hashBlocks(data, at, at + length)
     this.hashLast(data, p, at + length - p)
@@ -103,14 +103,14 @@ export class Sha256 {
     return this.filled
   }
 
-  /** Goes on from a midstate after `bytesHashed` bytes, a multiple of 64. */
+  /** Continues from a midstate after `bytesHashed` bytes, a multiple of 64. */
   loadMidstate(state: Int32Array, bytesHashed: i32): void {
     for (let i: i32 = 0; i < 8; i++) this.state[i] = state[i]
     this.filled = 0
     this.hashed = bytesHashed
   }
 
-  /** Hashes the whole blocks before `end`; gives the place behind them. */
+  /** Hashes the whole blocks before `end` and returns the offset behind them. */
   private hashBlocks(data: Uint8Array, at: i32, end: i32): i32 {
     const w = this.w
     let p: i32 = at
@@ -173,7 +173,7 @@ export function sha256(data: Uint8Array, at: i32, length: i32, out: Uint8Array, 
   hasher.hash(data, at, length, out, outAt)
 }
 
-/** Writes SHA-256 of SHA-256 of the data, in internal byte order (people read it the other way round). */
+/** Writes SHA-256 of SHA-256 of the data, in internal byte order (display order is reversed). */
 export function sha256d(data: Uint8Array, at: i32, length: i32, out: Uint8Array, outAt: i32): void {
   hasher.hashTwice(data, at, length, out, outAt)
 }

@@ -1,7 +1,7 @@
 /**
- * From what a share submits to its hash: coinbase, merkle root, header (5.3.11, 5.3.12, 5.3.15).
+ * Computes the hash of a submitted share: coinbase, merkle root, header (5.3.11, 5.3.12, 5.3.15).
  *
- * One `ShareCheck` serves a channel or a whole connection; what it gives lies in its own arrays until the next call.
+ * One `ShareCheck` serves any number of channels. Its results are in its own arrays and valid until the next call.
  */
 import { HEADER_SIZE, writeHeader } from "./header.ts"
 import { merkleFold } from "./merkle.ts"

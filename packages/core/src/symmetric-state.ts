@@ -1,5 +1,5 @@
 /**
- * What both sides of a Noise handshake keep: the chaining key `ck`, the handshake hash `h` and the key in force (4.4.2;
+ * The state of both sides of a Noise handshake: the chaining key `ck`, the handshake hash `h` and the current key (4.4.2;
  * Noise, section 5.2).
  */
 import { CipherState } from "./cipher-state.ts"
@@ -56,7 +56,7 @@ export class SymmetricState {
   }
 
   /**
-   * Decrypts `buffer` in place; `whole` holds the same ciphertext and tag, and goes into h. False where the tag is wrong.
+   * Decrypts `buffer` in place. Mixes `whole`, the same ciphertext and tag, into h. Returns false if the tag is wrong.
    */
   decryptAndHash(whole: Uint8Array, wholeAt: i32, buffer: Uint8Array, at: i32, length: i32): bool {
     if (!this.cipher.decryptWithAd(this.h, 0, 32, buffer, at, length)) return false
@@ -64,7 +64,7 @@ export class SymmetricState {
     return true
   }
 
-  /** Gives the two directions their keys, initiator to responder first (4.5.2), and forgets everything. */
+  /** Sets the keys of the two directions, initiator to responder first (4.5.2), and clears its own state. */
   split(fromInitiator: CipherState, fromResponder: CipherState): void {
     hkdf2(this.ck, NO_DATA, 0, 0, this.ck, this.temporaryKey)
     fromInitiator.setKey(this.ck, 0)

@@ -10,7 +10,7 @@ const TWO_256: f64 = 11579208923731619542357098500868790785326998466564056403945
 const TWO_248: f64 = 452312848583266388373324160190187140051835877600158453279131187530910662656.0
 const TWO_MINUS_8: f64 = 0.00390625
 
-/** -1 where a < b, 0 where they are equal, 1 where a > b. */
+/** -1 if a < b, 0 if they are equal, 1 if a > b. */
 export function compareU256(a: Uint8Array, aAt: i32, b: Uint8Array, bAt: i32): i32 {
   for (let i: i32 = 31; i >= 0; i--) {
     const x: i32 = a[aAt + i]
@@ -23,8 +23,8 @@ export function compareU256(a: Uint8Array, aAt: i32, b: Uint8Array, bAt: i32): i
 
 /**
  * Expands a header's nBits (one byte of size, a sign bit, 23 bits of mantissa; value = mantissa x 256^(size - 3)).
- * False, with a target of zero that nothing meets, where the value is negative, zero or above 2^256 - 1: no block can
- * have such nBits.
+ * Returns false and a target of zero, which no hash meets, if the value is negative, zero or above 2^256 - 1: no block can have
+ * such nBits.
  */
 export function nBitsToTarget(nBits: i32, out: Uint8Array, outAt: i32): bool {
   out.fill(0, outAt, outAt + 32)
@@ -53,9 +53,9 @@ export function targetToDifficulty(target: Uint8Array, at: i32): f64 {
 }
 
 /**
- * The highest target of at least this difficulty, to f64's 53 bits: difficulty-1 target / difficulty, rounded down, and
- * 2^256 - 1 where it would be more. What is not a positive number (0, negative, NaN) and infinity give zero, which
- * nothing meets.
+ * The highest target of at least this difficulty, to f64's 53 bits: difficulty-1 target / difficulty, rounded down, at most
+ * 2^256 - 1. A difficulty that is not a positive finite number (0, negative, NaN, infinity) gives zero, which no hash
+ * meets.
  */
 export function difficultyToTarget(difficulty: f64, out: Uint8Array, outAt: i32): void {
   if (!(difficulty > 0.0)) {

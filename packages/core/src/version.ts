@@ -5,12 +5,12 @@ export const VERSION_MASK: i32 = 0x1fffffe0
 /** The 16 bits of BIP320, which older devices and Stratum V1 software still roll. */
 export const BIP320_VERSION_MASK: i32 = 0x1fffe000
 
-/** Whether `version` differs from the job's in bits of the mask alone. */
+/** Whether `version` differs from the job's only in bits of the mask. */
 export function isVersionRolledWithin(jobVersion: i32, version: i32, mask: i32): bool {
   return ((jobVersion ^ version) & ~mask) === 0
 }
 
-/** The version that counts one on in the bits of the mask, back to all zeros after all ones. */
+/** Increments the bits of the mask as a counter, from all ones back to all zeros. */
 export function nextVersion(version: i32, mask: i32): i32 {
   return (((version | ~mask) + 1) & mask) | (version & ~mask) | 0
 }

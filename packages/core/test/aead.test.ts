@@ -7,7 +7,7 @@ import { makeRandom, seed } from "./random.ts"
 const text = (value: string): string => Buffer.from(value).toString("hex")
 const vectors = (name: string): string => readFileSync(new URL(`./vectors/${name}`, import.meta.url), "utf8")
 
-/** Where things lie in the arena. */
+/** Offsets in the arena. */
 const KEY = 0
 const NONCE = 32
 const AD = 64

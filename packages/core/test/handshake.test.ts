@@ -2,8 +2,9 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js"
 import { schnorr } from "@noble/curves/secp256k1.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
-import { describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { builds, hex, javascript, put, take, wasm, type Build } from "./builds.ts"
+import { useCurve } from "./harness.ts"
 import * as curve from "./host-curve.ts"
 import {
   ACT2_SIZE,
@@ -19,6 +20,9 @@ import {
   HANDSHAKE_OUT_OF_ORDER,
   HANDSHAKE_TOO_SHORT
 } from "../src/handshake.ts"
+
+/** Other files that share the process put other curves into the harness. */
+beforeAll(() => useCurve(new curve.HostCurve()))
 
 const bytes = (seed: string): Uint8Array => sha256(new TextEncoder().encode(seed))
 const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))

@@ -20,7 +20,7 @@ const body = (statements: string): string =>
   `export function f(b: Uint8Array, w: Int32Array, x: i32, y: i32, r: f64, s: f64): void { ${statements} }`
 
 const refused: ReadonlyArray<readonly [rule: string, what: string, text: string]> = [
-  // What both compilers accept and understand differently.
+  // Code that both compilers accept with different meanings.
   ["overflow", "a sum without | 0", body("const z: i32 = x + y")],
   ["overflow", "a difference without | 0", body("w[0] = x - y")],
   ["overflow", "a sum that is returned", "export function f(x: i32, y: i32): i32 { return x + y }"],
@@ -78,7 +78,7 @@ const refused: ReadonlyArray<readonly [rule: string, what: string, text: string]
     "an element of something unknown",
     "import { a } from './a.ts'; export function f(): void { const z: i32 = a[0] }"
   ],
-  // What has no place in the subset.
+  // Code outside of the subset.
   ["subset", "an arrow function", body("g(() => 1)")],
   ["subset", "a function in a function", body("function h(): void {}")],
   ["subset", "a function as a value", body("w.fill(function (): void {})")],

@@ -1,4 +1,4 @@
-// What the tests use of WebAssembly, which Node has but neither its types nor the ES library describe.
+// The part of WebAssembly that the tests use. Node provides it, but neither its types nor the ES library declare it.
 declare namespace WebAssembly {
   interface Module {
     readonly __module: unique symbol

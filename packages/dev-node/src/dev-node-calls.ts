@@ -7,7 +7,7 @@ import type { DevelopmentChain, DevNodeEvent } from "./chain/development-chain.t
 import type { MempoolVerdict } from "./chain/mempool.ts"
 import type { JsonRpcError } from "./rpc/json-rpc-error.ts"
 
-/** The end of the best branch. Hash in display order, times in seconds. */
+/** The tip of the best branch. Hash in display order, times in seconds. */
 export interface DevNodeTip {
   readonly hash: string
   readonly height: number
@@ -22,39 +22,39 @@ export interface ZmqNotification {
   readonly hwm: number
 }
 
-/** What `DevNode` offers. */
+/** The operations of `DevNode`. */
 export interface DevNodeCalls {
-  /** Submits a serialized block: `null` for the new tip, or the reason why it is not. */
+  /** Submits a serialized block. Gives `null` if it is the new tip, or else the reason. */
   readonly submitBlock: (block: Uint8Array) => Effect.Effect<BlockVerdict | null, BlockDecodeError>
-  /** What `submitBlock` would say if the block's hash met the target. */
+  /** Gives the verdict of `submitBlock` as if the block's hash met the target. */
   readonly proposeBlock: (block: Uint8Array) => Effect.Effect<BlockVerdict | null, BlockDecodeError>
   /**
-   * `getblocktemplate`. With `longPollId` (of an earlier template) it waits until the tip is another, or the mempool has
-   * changed and the first check is due. Fails with code -8 for an id that begins with no hash.
+   * `getblocktemplate`. With the `longPollId` of an earlier template, waits until the tip changes, or until the mempool has
+   * changed and the first check is due. Fails with code -8 for an id that does not begin with a hash.
    */
   readonly getBlockTemplate: (request?: {
     readonly longPollId?: string | undefined
   }) => Effect.Effect<BlockTemplate, JsonRpcError>
-  /** Adds a serialized transaction that is declared to pay `fee` satoshis: `null`, or the reason why it is refused. */
+  /** Adds a serialized transaction with a declared fee in satoshis. Gives `null`, or the reason for the refusal. */
   readonly addTransaction: (
     transaction: Uint8Array,
     fee: bigint
   ) => Effect.Effect<MempoolVerdict | null, BlockDecodeError>
-  /** Makes up so many transactions now, as the trickle does; fewer when the mempool gets full. Gives their txids. */
+  /** Adds this many made-up transactions now; fewer if the mempool becomes full. Gives their txids. */
   readonly addMadeUpTransactions: (count: number) => Effect.Effect<ReadonlyArray<string>>
   readonly tip: Effect.Effect<DevNodeTip>
   /**
-   * What happens from the moment of subscription on, to any number of subscribers. One that falls 4,096 events behind
+   * Events from the moment of subscription on, for any number of subscribers. A subscriber that falls 4,096 events behind
    * loses the oldest.
    */
   readonly events: Stream.Stream<DevNodeEvent>
-  /** The same, with the subscription made before the effect returns. */
+  /** As `events`; subscribes before the effect returns. */
   readonly subscribe: Effect.Effect<PubSub.Subscription<DevNodeEvent>, never, Scope.Scope>
-  /** Milliseconds since 1970. */
+  /** When the node started, in milliseconds since 1970. */
   readonly startedAt: number
-  /** Chain and mempool, to read; and its condition, which a test may set. */
+  /** Chain and mempool, for reading, and the node's condition, which a test may set. */
   readonly state: DevelopmentChain
-  /** Tells `getzmqnotifications` of topics that are published, for as long as the scope is open. */
+  /** Lists published topics in `getzmqnotifications` while the Scope is open. */
   readonly advertise: (notifications: ReadonlyArray<ZmqNotification>) => Effect.Effect<void, never, Scope.Scope>
   readonly advertised: Effect.Effect<ReadonlyArray<ZmqNotification>>
 }

@@ -1,4 +1,4 @@
-/** The services through which roles see a node, straight from a development node in the same process. */
+/** `NodeRpc` and `NodeNotifications` on a development node in the same process, without sockets. */
 import { Effect, Predicate, Result, Stream } from "effect"
 import type { TreeBlock } from "./chain/block-tree.ts"
 import { blockchainInfo, blockHeaderInfo, blockInfo, miningInfo } from "./rpc/chain-report.ts"
@@ -17,7 +17,7 @@ import {
 import { checkCondition, NETWORK_INFO } from "./rpc/rpc-methods.ts"
 import { blockOf, blockWithTransactions, parseBlockHex } from "./rpc/rpc-parameters.ts"
 
-/** The calls of `NodeRpc`, which fail with the codes that the node's JSON-RPC server answers. */
+/** The calls of `NodeRpc`. They fail with the same codes as the node's JSON-RPC server. */
 export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
   const { state } = node
   const refusedBy =
@@ -73,9 +73,9 @@ export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
   }
 }
 
-/** What ZMQ would announce. The connection is there from the start and never lost. */
+/** The announcements that ZMQ would make. The stream is connected from the start and never loses the connection. */
 export const makeNodeNotifications = (node: DevNodeCalls): NodeNotificationsStream => ({
-  // Subscribed before the first element is out, so that nothing falls between it and the next.
+  // Subscribes before it emits the first element, so that no event is lost in between.
   events: Stream.unwrap(
     Effect.map(node.subscribe, (subscription) =>
       Stream.concat(

@@ -1,7 +1,7 @@
 /**
- * The development node as a service: the pure chain and mempool of `development-chain.ts`, with the clock, a trickle of
- * made-up transactions, long polling and a stream of events. `JsonRpcServer` and `ZmqPublisher` show it to the outside as
- * Bitcoin Core shows itself; in one process `nodeRpc` and `nodeNotifications` give the same services without sockets.
+ * The development node as a service: the pure chain and mempool of `development-chain.ts`, with the clock, made-up transactions,
+ * long polling and a stream of events. `JsonRpcServer` and `ZmqPublisher` give it Bitcoin Core's interface over sockets;
+ * `nodeRpc` and `nodeNotifications` give the same services within one process.
  */
 import { Target } from "@sluice/core"
 import {
@@ -28,31 +28,31 @@ import type { JsonRpcError } from "./rpc/json-rpc-error.ts"
 import { parseHash } from "./rpc/rpc-parameters.ts"
 
 export interface DevNodeOptions {
-  /** The compact target of every block, or of the first ones and the easiest; `DEFAULT_BITS` unless told. */
+  /** The compact target of all blocks; with retargeting, that of the first blocks and the easiest. Default `DEFAULT_BITS`. */
   readonly bits?: number | undefined
-  /** Blocks after which the difficulty is adjusted, as Core does after 2,016; 0, which is never, unless told. */
+  /** Blocks after which the difficulty is adjusted (Core: 2,016). 0 means never. Default 0. */
   readonly retargetInterval?: number | undefined
-  /** Seconds that a block should take, which an adjustment aims at; 600 unless told. */
+  /** Seconds a block that an adjustment aims at. Default 600. */
   readonly targetSpacing?: number | undefined
-  /** Made-up transactions that enter the mempool each second, from 0 (none) to 1000; 2 unless told. */
+  /** Made-up transactions that enter the mempool each second, from 0 to 1000. Default 2. */
   readonly transactionsPerSecond?: number | undefined
-  /** Most transactions that wait; the trickle stops while there are so many. 1,000 unless told. */
+  /** The most waiting transactions. The node makes up none while the mempool is full. Default 1,000. */
   readonly maxMempoolTransactions?: number | undefined
-  /** Blocks below the tip that keep their transactions, and the deepest fork that is followed; 288 unless told. */
+  /** How many blocks below the tip keep their transactions, which is also the deepest possible reorganization. Default 288. */
   readonly keepBlocks?: number | undefined
-  /** Most blocks on side branches; 100 unless told. */
+  /** The most blocks on side branches. Default 100. */
   readonly maxSideBlocks?: number | undefined
-  /** Blocks after which the subsidy of 50 coins halves; 210,000 unless told. */
+  /** Blocks after which the subsidy of 50 coins halves. Default 210,000. */
   readonly halvingInterval?: number | undefined
-  /** Time of the first block, in seconds since 1970, and the least that the node's clock shows. */
+  /** Time of the first block, in seconds since 1970. The node's clock never shows less. */
   readonly genesisTime?: number | undefined
-  /** A long poll answers on a new tip at once; for a changed mempool only after this time. 5 seconds unless told. */
+  /** A long poll answers a new tip at once, and a changed mempool only after this time. Default 5 seconds. */
   readonly longPollFirstCheck?: Duration.Input | undefined
-  /** And then looks again each time this has passed; 1 second unless told. */
+  /** The interval at which a long poll checks the mempool after that. Default 1 second. */
   readonly longPollNextChecks?: Duration.Input | undefined
 }
 
-/** About 4.2 million hashes a block: some seconds for two threads of software. */
+/** About 4.2 million hashes a block: some seconds for two software threads. */
 export const DEFAULT_BITS = 0x1e03ffff
 
 /** An option of the development node is out of range. */
@@ -62,23 +62,23 @@ export class DevNodeOptionError extends Schema.TaggedError<DevNodeOptionError>("
 ) {}
 
 export class DevNode extends Context.Service<DevNode, DevNodeCalls>()("sluice/dev-node/DevNode") {
-  /** A development node with a chain of its own, which ends with the layer. */
+  /** A development node with a new chain, which ends with the layer. */
   static readonly layer = (options: DevNodeOptions = {}): Layer.Layer<DevNode, DevNodeOptionError> =>
     Layer.effect(this, make(options))
 
-  /** The node's calls without a socket. */
+  /** `NodeRpc` on the node, without a socket. */
   static readonly nodeRpc: Layer.Layer<NodeRpc, never, DevNode> = Layer.effect(
     NodeRpc,
     Effect.map(DevNode, makeNodeRpc)
   )
 
-  /** The node's announcements without a socket. */
+  /** `NodeNotifications` of the node, without a socket. */
   static readonly nodeNotifications: Layer.Layer<NodeNotifications, never, DevNode> = Layer.effect(
     NodeNotifications,
     Effect.map(DevNode, makeNodeNotifications)
   )
 
-  /** A development node and, over it, what a template provider asks of any node. */
+  /** A development node with the services that a template provider needs. */
   static readonly layerInMemory = (
     options: DevNodeOptions = {}
   ): Layer.Layer<DevNode | NodeRpc | NodeNotifications, DevNodeOptionError> =>
@@ -98,7 +98,7 @@ const make = Effect.fnUntraced(function* (options: DevNodeOptions) {
   let tipChange = Deferred.makeUnsafe<void>()
 
   const publish = (happened: ReadonlyArray<DevNodeEvent>): void => {
-    // Not `publishUnsafe`: it drops the newest event where this lets the oldest go. A sliding PubSub never waits.
+    // Not `publishUnsafe`, which drops the newest event when full; this drops the oldest. A sliding PubSub never waits.
     Effect.runSync(PubSub.publishAll(events, happened))
     if (happened.some(({ _tag }) => _tag === "TipChanged")) {
       Deferred.doneUnsafe(tipChange, Effect.void)
@@ -106,7 +106,7 @@ const make = Effect.fnUntraced(function* (options: DevNodeOptions) {
     }
   }
 
-  /** One synchronous step of the pure chain at the present time; what it throws is a `BlockDecodeError`. */
+  /** Runs a step of the pure chain at the current time. The step throws only `BlockDecodeError`. */
   const step = <A>(f: (now: number) => A): Effect.Effect<A, BlockDecodeError> =>
     Clock.clockWith((clock) =>
       Effect.try({
@@ -149,7 +149,7 @@ const make = Effect.fnUntraced(function* (options: DevNodeOptions) {
   const waitForChange = Effect.fnUntraced(function* (hash: string, updates: number) {
     let wait = firstCheck
     for (;;) {
-      // Taken before the look at the tip, so that no change falls between the two.
+      // Taken before the check of the tip, so that no change is missed in between.
       const change = tipChange
       if (state.chain.tip.id !== hash) return
       const changed = yield* Effect.timeoutOption(Deferred.await(change), wait)
@@ -206,13 +206,13 @@ const make = Effect.fnUntraced(function* (options: DevNodeOptions) {
   })
 })
 
-/** Events that wait for one subscriber. */
+/** The most events that wait for one subscriber. */
 const EVENT_BACKLOG = 4096
 
 /** 14 November 2023, a round number. */
 const GENESIS_TIME = 1_700_000_000
 
-/** Most hashes of refused blocks that are remembered. */
+/** The most hashes of refused blocks to remember. */
 const MAX_INVALID_BLOCKS = 1_000
 
 const checkOptions = Effect.fnUntraced(function* (options: DevNodeOptions) {
@@ -240,7 +240,7 @@ const checkOptions = Effect.fnUntraced(function* (options: DevNodeOptions) {
     })
   }
   const checkRetargeting = Effect.gen(function* () {
-    // One block is no period: its time would be its own beginning and end.
+    // A period of one block has no length: the block would be both its beginning and its end.
     const interval = yield* whole("retargetInterval", options.retargetInterval ?? 0, 0, 1_000_000)
     if (interval === 1) yield* inRange("retargetInterval", interval, 2, 1_000_000)
     const spacing = yield* whole("targetSpacing", options.targetSpacing ?? 600, 1, 1_000_000)
@@ -261,7 +261,7 @@ const checkOptions = Effect.fnUntraced(function* (options: DevNodeOptions) {
   }
 })
 
-/** Bitcoin Core's form: the tip's hash in display order, then its count of mempool changes. */
+/** Parses Bitcoin Core's form: the tip's hash in display order, then the count of mempool changes. */
 const parseLongPollId = (
   id: string
 ): Effect.Effect<{ readonly hash: string; readonly updates: number }, JsonRpcError> =>

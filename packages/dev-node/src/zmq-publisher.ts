@@ -7,10 +7,10 @@ import type { DevNodeCalls } from "./dev-node-calls.ts"
 import { DevNode } from "./dev-node.ts"
 import type { DevNodeEvent } from "./chain/development-chain.ts"
 
-/** What a development node publishes: all of Core's topics but `rawtx`. */
+/** The published topics: all of Core's but `rawtx`. */
 export const ZMQ_PUBLISHED_TOPICS = ["hashblock", "hashtx", "rawblock", "sequence"] as const
 
-/** The publisher cannot start: says what is in the way. */
+/** The publisher cannot start. The message gives the reason. */
 export class ZmqPublisherError extends Schema.TaggedError<ZmqPublisherError>("sluice/dev-node/ZmqPublisherError")(
   "ZmqPublisherError",
   { endpoint: Schema.String, cause: Schema.String }
@@ -23,7 +23,7 @@ export class ZmqPublisherError extends Schema.TaggedError<ZmqPublisherError>("sl
   }
 }
 
-/** Where the announcements are published. */
+/** The publisher of a development node's announcements. */
 export class ZmqPublisher extends Context.Service<ZmqPublisher, { readonly endpoint: string }>()(
   "sluice/dev-node/ZmqPublisher"
 ) {
@@ -34,10 +34,10 @@ export class ZmqPublisher extends Context.Service<ZmqPublisher, { readonly endpo
 
 const make = Effect.fnUntraced(function* (endpoint: string) {
   const node = yield* DevNode
-  // Native code: loaded only where something is published.
+  // Native code, so it is loaded only when a publisher starts.
   const { Publisher } = yield* Effect.promise(() => import("zeromq"))
   const socket = yield* Effect.acquireRelease(
-    // What a subscriber has not taken at the end is not worth waiting for.
+    // Does not wait at the end for subscribers that have not read everything.
     Effect.sync(() => new Publisher({ sendHighWaterMark: HIGH_WATER_MARK, linger: 0 })),
     (socket) => Effect.sync(() => socket.close())
   )
@@ -54,7 +54,7 @@ const make = Effect.fnUntraced(function* (endpoint: string) {
       counts.set(topic, (count + 1) >>> 0)
       const counter = new Uint8Array(4)
       new DataView(counter.buffer).setUint32(0, count, true)
-      // A publisher never waits: subscribers over their high-water mark lose the message, and see it by the count.
+      // A publisher never waits. A subscriber over its high-water mark loses the message and notices the gap in the count.
       return socket.send([topic, body, counter])
     })
   const subscription = yield* node.subscribe
@@ -76,7 +76,7 @@ const messagesOf = (
 ): ReadonlyArray<readonly [topic: string, body: Uint8Array]> => {
   switch (event._tag) {
     case "TipChanged": {
-      // As Core: there are too many of them to be news.
+      // Omitted, as Core does: there are too many of them.
       if (state.condition.isDownloading) return []
       const block = state.chain.get(event.hash)?.block
       const hash: readonly [string, Uint8Array] = ["hashblock", fromHex(event.hash)]
@@ -109,5 +109,5 @@ const labelled = (hash: string, label: string, mempoolSequence?: bigint): Uint8A
   return body
 }
 
-/** Ids are hex in display order already, which is the order on the wire. */
+/** Ids are hex in display order, which is also the order on the wire. */
 const fromHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"))

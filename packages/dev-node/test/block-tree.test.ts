@@ -87,7 +87,7 @@ const extend = (f: Fixture, parts: Parts, expected: BlockVerdict | null = null):
 }
 
 describe("the first block", () => {
-  it("is always the same for the same target and time, and another for others", () => {
+  it("depends only on the target and the time", () => {
     const id = fixture().tree.genesis.id
     assert.strictEqual(fixture().tree.genesis.id, id)
     assert.notStrictEqual(fixture({ bits: 0x1e0fffff }).tree.genesis.id, id)
@@ -116,7 +116,7 @@ describe("a block that keeps all rules", () => {
     extend(f, { coinbase: { outputs: [], witness: [] } })
   })
 
-  it("may come with a coinbase that is stripped of its witness, which is put back", () => {
+  it("may have a coinbase without its witness, which the node adds", () => {
     const f = fixture()
     const payments = [f.know(buildPayment({ seed: 1 }))]
     const tip = extend(f, { payments, coinbase: { witness: [] } })
@@ -233,7 +233,7 @@ describe("a block that breaks a rule", () => {
     assert.isNull(submit(f, bytes, NOW).verdict)
   })
 
-  it("is not judged by a clock that is older than the chain", () => {
+  it("is not judged by a clock that shows a time before the first block", () => {
     const f = fixture()
     const time = f.tree.genesis.header.time + 7200
     assert.isNull(submit(f, block(f, { block: { time } }), 0).verdict)
@@ -259,7 +259,7 @@ describe("spending", () => {
   const parent = buildPayment({ seed: 1 })
   const child = buildPayment({ seed: 2, txid: parent.txid.toReversed() })
 
-  it("takes a child behind its parent, in one block or in two", () => {
+  it("accepts a child after its parent, in one block or in two", () => {
     const one = fixture()
     extend(one, { payments: [one.know(parent), one.know(child, [parent])] })
     const two = fixture()
@@ -293,7 +293,7 @@ describe("spending", () => {
 })
 
 describe("a block that was seen before", () => {
-  it("is a duplicate in the chain and beside it", () => {
+  it("is a duplicate on the best branch and on a side branch", () => {
     const f = fixture()
     const first = block(f)
     const second = block(f, { coinbase: { note: 1 } })
@@ -303,7 +303,7 @@ describe("a block that was seen before", () => {
     assert.strictEqual(submit(f, second).verdict, "duplicate")
   })
 
-  it("is remembered as invalid, and so is what builds on it", () => {
+  it("is remembered as invalid, together with its descendants", () => {
     const f = fixture()
     const bad = block(f, { coinbase: { value: SUBSIDY + 1n } })
     assert.strictEqual(submit(f, bad).verdict, "bad-cb-amount")
@@ -312,7 +312,7 @@ describe("a block that was seen before", () => {
     assert.strictEqual(submit(f, block(f, { block: { previousHash } })).verdict, "bad-prevblk")
   })
 
-  it("is not remembered as invalid for a witness that somebody changed", () => {
+  it("is not remembered as invalid because of a changed witness", () => {
     const f = fixture()
     const good = block(f)
     const witnessAt = good.length - 4 - 32
@@ -322,7 +322,7 @@ describe("a block that was seen before", () => {
     assert.isNull(submit(f, good).verdict)
   })
 
-  it("is forgotten when too many others were invalid since", () => {
+  it("is forgotten after too many other invalid blocks", () => {
     const f = fixture({ maxInvalidBlocks: 2 })
     const bad = [1, 2, 3].map((note) => block(f, { coinbase: { value: SUBSIDY + 1n, note } }))
     for (const each of bad) assert.strictEqual(submit(f, each).verdict, "bad-cb-amount")
@@ -332,7 +332,7 @@ describe("a block that was seen before", () => {
 })
 
 describe("forks", () => {
-  it("the first seen stays until another branch is longer", () => {
+  it("keep the first seen branch until another is longer", () => {
     const f = fixture()
     const fork = extend(f, {})
     const a1 = extend(f, { on: fork })
@@ -362,7 +362,7 @@ describe("forks", () => {
     )
   })
 
-  it("spend the same transactions again, each branch for itself", () => {
+  it("may each contain the same transactions", () => {
     const f = fixture()
     const payment = f.know(buildPayment({ seed: 1 }))
     const other = f.know(buildPayment({ seed: 2 }))
@@ -375,7 +375,7 @@ describe("forks", () => {
     extend(f, { payments: [other] })
   })
 
-  it("do not win with a block that must not spend what it spends", () => {
+  it("do not become the best branch with a block that spends wrongly", () => {
     const f = fixture()
     const a1 = extend(f, {})
     const b1 = extend(f, { on: f.tree.genesis, coinbase: { value: SUBSIDY + 1n } }, "inconclusive")
@@ -388,7 +388,7 @@ describe("forks", () => {
     assert.deepStrictEqual(f.tree.tips(), [a1])
   })
 
-  it("are held up to a number of blocks, the lowest go first with all that builds on them", () => {
+  it("are kept up to a number of blocks, and the lowest are dropped first with their descendants", () => {
     const f = fixture({ maxSideBlocks: 2 })
     for (let i = 0; i < 3; i++) extend(f, {})
     const low = extend(f, { on: f.tree.genesis, coinbase: { note: 1 } }, "inconclusive")
@@ -403,7 +403,7 @@ describe("forks", () => {
 })
 
 describe("depth", () => {
-  it("costs a block its transactions, and a side branch its place", () => {
+  it("makes the chain drop a block's transactions, and whole side branches", () => {
     const f = fixture({ keepBlocks: 2 })
     const payment = f.know(buildPayment({ seed: 1 }))
     extend(f, { payments: [payment] })
@@ -424,7 +424,7 @@ describe("depth", () => {
     assert.strictEqual(submit(f, block(f, { payments: [payment] })).verdict, "bad-txns-inputs-missingorspent")
   })
 
-  it("does not stand between a child and its parent", () => {
+  it("does not prevent a child of a buried parent", () => {
     const f = fixture({ keepBlocks: 1 })
     const parent = f.know(buildPayment({ seed: 1 }))
     const child = f.know(buildPayment({ seed: 2, txid: parent.txid.toReversed() }), [parent])
@@ -457,7 +457,7 @@ describe("a proposal", () => {
     assert.strictEqual(propose(f, block(f, parts(f))), verdict)
   })
 
-  it("has to be on the tip, and new", () => {
+  it("must build on the tip and be new", () => {
     const f = fixture()
     const first = block(f)
     submit(f, first)

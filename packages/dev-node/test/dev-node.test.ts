@@ -47,7 +47,7 @@ describe("the trickle", () => {
     }).pipe(Effect.provide(DevNode.layer({ bits: EASY_BITS, transactionsPerSecond: 1, maxMempoolTransactions: 5 })))
   )
 
-  it.effect("is the same for the same seed, and another for another", () =>
+  it.effect("depends only on the seed", () =>
     Effect.gen(function* () {
       const run = (seed: string) =>
         Effect.gen(function* () {
@@ -63,7 +63,7 @@ describe("the trickle", () => {
 })
 
 describe("events", () => {
-  it.effect("tell of transactions, good and bad blocks and tips", () =>
+  it.effect("report transactions, valid and invalid blocks, and new tips", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const events = yield* collect(5)
@@ -85,7 +85,7 @@ describe("events", () => {
     }).pipe(Effect.provide(quiet()))
   )
 
-  it.effect("reach a subscriber that fell behind without the oldest ones", () =>
+  it.effect("drop the oldest ones for a subscriber that falls behind", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const subscription = yield* node.subscribe
@@ -98,7 +98,7 @@ describe("events", () => {
     }).pipe(Effect.provide(quiet({ maxMempoolTransactions: 5_000 })))
   )
 
-  it.effect("do not tell of a transaction that is refused", () =>
+  it.effect("do not report a refused transaction", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const events = yield* collect(2)
@@ -176,7 +176,7 @@ describe("long polling", () => {
     }).pipe(Effect.provide(quiet()))
   )
 
-  it.effect("answers at once for a tip that is not the tip", () =>
+  it.effect("answers at once if the given tip is not the current one", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const { height } = yield* node.getBlockTemplate({ longPollId: `${"00".repeat(32)}0` })
@@ -214,7 +214,7 @@ describe("options", () => {
     })
   )
 
-  it.effect("make a block take some seconds of a laptop's hashing, unless told", () =>
+  it.effect("default to a difficulty of some seconds of a laptop's hashing", () =>
     Effect.gen(function* () {
       const { state } = yield* DevNode
       assert.strictEqual(state.chain.tip.header.bits, DEFAULT_BITS)
@@ -267,7 +267,7 @@ describe("NodeRpc in memory", () => {
 })
 
 describe("NodeNotifications in memory", () => {
-  it.effect("announce from the first element on, and miss nothing behind it", () =>
+  it.effect("miss no event after their first element", () =>
     Effect.gen(function* () {
       const { events } = yield* NodeNotifications
       const node = yield* DevNode

@@ -62,7 +62,7 @@ describe("made-up transactions", () => {
     assert.strictEqual(Math.max(...depths), 3)
   })
 
-  it("pay what their inputs are worth more than their outputs", () => {
+  it("pay the difference between inputs and outputs as fee", () => {
     const node = start()
     fill(node, 100)
     for (const { fee, parents, transaction } of node.mempool.entries()) {
@@ -82,7 +82,7 @@ describe("made-up transactions", () => {
 })
 
 describe("templates", () => {
-  it("have the form that a client decodes, and all of the mempool", () => {
+  it("have a form that clients decode, and contain the whole mempool", () => {
     const node = start()
     fill(node, 50)
     const template = assembleTemplate(node, NOW)
@@ -119,13 +119,13 @@ describe("templates", () => {
     )
   })
 
-  it("never show a time that a block of them must not have", () => {
+  it("never have a time that a block must not have", () => {
     const node = start()
     assert.strictEqual(assembleTemplate(node, 0).curtime, node.chain.genesis.header.time + 1)
     assert.isNull(node.submit(solveTemplate(assembleTemplate(node, 0))!, 0).verdict)
   })
 
-  it("become blocks that the chain takes, one after the other", () => {
+  it("become blocks that the chain accepts, one after another", () => {
     const node = start()
     const draw = drawsFrom(3)
     for (let height = 1; height <= 20; height++) {
@@ -140,7 +140,7 @@ describe("templates", () => {
     assert.strictEqual(node.mempool.size, 0)
   })
 
-  it("make no block where no nonce is tried that meets the target", () => {
+  it("make no block if no tried nonce meets the target", () => {
     assert.isUndefined(solveTemplate(assembleTemplate(start({ bits: 0x1d00ffff }), NOW), { maxHashes: 1_000 }))
   })
 })
@@ -150,7 +150,7 @@ describe("an accepted block", () => {
   fill(node, 3)
   const block = solve(node)
 
-  it("commits to its transactions and witnesses, as a library and a second tree reckon", () => {
+  it("commits to its transactions and witnesses, as computed by a library and a second merkle tree", () => {
     const transactions = BTCArray(RawTx).decode(block.subarray(80))
     const serialized = transactions.map((each) => RawTx.encode(each))
     const txids = serialized.map((raw) =>
@@ -168,7 +168,7 @@ describe("an accepted block", () => {
     assert.deepStrictEqual([...transactions[0]!.witnesses![0]![0]!], [...new Uint8Array(32)])
   })
 
-  it("is refused with any one of its bits changed, and taken afterwards", () => {
+  it("is refused with any single bit changed, and accepted unchanged afterwards", () => {
     const verdicts = new Map<string, number>()
     for (let bit = 0; bit < block.length * 8; bit++) {
       const changed = block.slice()
@@ -198,7 +198,7 @@ describe("an accepted block", () => {
 })
 
 describe("a reorganization", () => {
-  it("puts the transactions of the blocks that left back into the mempool, but those that the new branch has", () => {
+  it("returns transactions of disconnected blocks to the mempool, except those in the new branch", () => {
     const node = start()
     const [first, second] = [buildPayment({ seed: 1 }), buildPayment({ seed: 2 })]
     const empty = solve(node, 7n)
@@ -249,7 +249,7 @@ describe("refused blocks", () => {
 })
 
 describe("depth", () => {
-  it("lets go of transactions with their blocks", () => {
+  it("drops transactions with their blocks", () => {
     const node = start({ keepBlocks: 2 })
     fill(node, 1)
     const { txid } = [...node.mempool.entries()][0]!

@@ -68,7 +68,7 @@ const template = (parts: Readonly<Record<string, unknown>> = {}) =>
 const blockHex = Effect.map(template(), (each) => Buffer.from(solveTemplate(each)!).toString("hex"))
 
 describe("HTTP", () => {
-  it.live("refuses those who do not say who they are, or not rightly", () =>
+  it.live("refuses requests without credentials or with wrong ones", () =>
     Effect.gen(function* () {
       const body = { method: "getblockcount", id: 1 }
       const wrong = [
@@ -135,7 +135,7 @@ describe("HTTP", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("takes nothing but POST to its one path", () =>
+  it.live("accepts only POST to its one path", () =>
     Effect.gen(function* () {
       const headers = { authorization: AUTHORIZATION }
       const got = yield* send({ method: "GET", headers })
@@ -144,7 +144,7 @@ describe("HTTP", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("answers errors with the status that clients of old know them by", () =>
+  it.live("answers errors with the HTTP status that old clients rely on", () =>
     Effect.gen(function* () {
       const status = (body: unknown) => Effect.map(post(body), (reply) => reply.status)
       assert.strictEqual(yield* status({ method: "getblockcount" }), 200)
@@ -160,7 +160,7 @@ describe("HTTP", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("ends a request that is too long, and serves on", () =>
+  it.live("rejects a request that is too long, and continues to serve", () =>
     Effect.gen(function* () {
       const { status } = yield* post(" ".repeat(20_000))
       assert.strictEqual(status, 413)
@@ -168,7 +168,7 @@ describe("HTTP", () => {
     }).pipe(Effect.provide(serving({ maxRequestBytes: 10_000 })))
   )
 
-  it.live("outlives clients that go away in the middle", () =>
+  it.live("survives clients that disconnect in the middle of a request", () =>
     Effect.gen(function* () {
       const { port } = yield* JsonRpcServer
       for (const bytes of [
@@ -197,7 +197,7 @@ describe("HTTP", () => {
 })
 
 describe("JSON-RPC", () => {
-  it.live("is spoken in its own mixture, and in version 2.0", () =>
+  it.live("is answered in Core's mixture of 1.0 and 1.1, and in version 2.0", () =>
     Effect.gen(function* () {
       const answer = (body: unknown) => Effect.map(post(body), ({ text }) => JSON.parse(text) as unknown)
       const notFound = { code: -32601, message: "Method not found" }
@@ -220,7 +220,7 @@ describe("JSON-RPC", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("answers a batch in its order, each request for itself", () =>
+  it.live("answers the requests of a batch separately and in order", () =>
     Effect.gen(function* () {
       const { text } = yield* post([
         { method: "getblockcount", id: 1 },
@@ -345,7 +345,7 @@ describe("JSON-RPC", () => {
 })
 
 describe("getblocktemplate", () => {
-  it.live("has every field that Bitcoin Core's has, and no other", () =>
+  it.live("has exactly the fields of Bitcoin Core", () =>
     Effect.gen(function* () {
       const { addMadeUpTransactions } = yield* DevNode
       yield* addMadeUpTransactions(1)
@@ -367,7 +367,7 @@ describe("getblocktemplate", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("with a longpollid that is no text waits for what is new from then on", () =>
+  it.live("with a longpollid that is not a string waits for the next change", () =>
     Effect.gen(function* () {
       const { addMadeUpTransactions } = yield* DevNode
       const waiting = yield* Effect.forkChild(template({ longpollid: 1 }), { startImmediately: true })
@@ -403,7 +403,7 @@ describe("getblocktemplate", () => {
 })
 
 describe("a node that could be on the main network", () => {
-  it.live("gives no templates without peers, nor while it downloads the chain, and tells of that in Core's words", () =>
+  it.live("gives no templates without peers or during the initial download, with Core's errors", () =>
     Effect.gen(function* () {
       const { state } = yield* DevNode
       const ask = post({ id: 1, method: "getblocktemplate", params: [{ rules: ["segwit"] }] })
@@ -431,7 +431,7 @@ describe("a node that could be on the main network", () => {
 })
 
 describe("a block", () => {
-  it.live("is submitted, told and shown in all forms", () =>
+  it.live("is submitted, announced and shown in all forms", () =>
     Effect.gen(function* () {
       const { addMadeUpTransactions } = yield* DevNode
       const [txid] = yield* addMadeUpTransactions(1)
@@ -475,7 +475,7 @@ describe("a block", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("that is beside the chain is shown as such", () =>
+  it.live("on a side branch is shown as such", () =>
     Effect.gen(function* () {
       const start = yield* template()
       const [first, second] = [0n, 1n].map((extranonce) => Buffer.from(solveTemplate(start, { extranonce })!))
@@ -491,7 +491,7 @@ describe("a block", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("that lies deep has lost its transactions", () =>
+  it.live("that is deep in the chain has lost its transactions", () =>
     Effect.gen(function* () {
       for (let i = 0; i < 3; i++) assert.isNull(yield* result("submitblock", [yield* blockHex]))
       const { error } = yield* call("getblock", [yield* result("getblockhash", [1])])
@@ -506,7 +506,7 @@ describe("a block", () => {
     )
   )
 
-  it.live("of four megabytes goes through", () =>
+  it.live("of four megabytes is accepted", () =>
     Effect.gen(function* () {
       // As long as a block may be; what it lacks is proof of work.
       assert.strictEqual(yield* result("submitblock", ["00".repeat(4_000_000)]), "high-hash")
@@ -514,8 +514,8 @@ describe("a block", () => {
   )
 })
 
-describe("what the node says of itself", () => {
-  it.live("is that it is a regtest chain", () =>
+describe("the node's own information", () => {
+  it.live("names the chain regtest", () =>
     Effect.gen(function* () {
       for (const method of ["getblockchaininfo", "getmininginfo"]) {
         assert.deepInclude(yield* result(method), { chain: "regtest", blocks: 0, bits: "207fffff" })
@@ -529,7 +529,7 @@ describe("what the node says of itself", () => {
     }).pipe(Effect.provide(serving()))
   )
 
-  it.live("tells of the last template from the first one on", () =>
+  it.live("contains the last template once there is one", () =>
     Effect.gen(function* () {
       const { addMadeUpTransactions } = yield* DevNode
       yield* addMadeUpTransactions(2)
@@ -567,7 +567,7 @@ describe("what the node says of itself", () => {
 })
 
 describe("NodeRpc over HTTP", () => {
-  it.live("takes the development node for Bitcoin Core", () =>
+  it.live("cannot distinguish the development node from Bitcoin Core", () =>
     Effect.gen(function* () {
       const { url } = yield* JsonRpcServer
       const node = yield* DevNode
@@ -603,7 +603,7 @@ describe("NodeRpc over HTTP", () => {
 describe("a cookie file", () => {
   const cookieFile = join(mkdtempSync(join(tmpdir(), "dev-node-")), ".cookie")
 
-  it.live("lets its reader in, is for its owner alone, and goes with the server", () =>
+  it.live("authenticates its reader, is readable only by its owner, and is removed with the server", () =>
     Effect.gen(function* () {
       writeFileSync(cookieFile, "old", { mode: 0o644 })
       yield* Effect.gen(function* () {
@@ -625,7 +625,7 @@ describe("starting and stopping", () => {
   const failure = (options: Partial<JsonRpcServerOptions>) =>
     Effect.map(Effect.flip(Effect.scoped(Layer.build(serving(options)))), ({ message }) => message)
 
-  it.live("says what is in the way", () =>
+  it.live("fails with the reason when it cannot listen", () =>
     Effect.gen(function* () {
       const blocker = yield* Effect.acquireRelease(
         Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -647,7 +647,7 @@ describe("starting and stopping", () => {
     })
   )
 
-  it.live("tells those who wait that it stops", () =>
+  it.live("answers waiting long polls when it stops", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const context = yield* Layer.buildWithScope(
@@ -668,7 +668,7 @@ describe("starting and stopping", () => {
     })
   )
 
-  it.live("does not wait for those who say nothing", () =>
+  it.live("does not wait for silent connections", () =>
     Effect.gen(function* () {
       const closed = yield* Effect.gen(function* () {
         const { port } = yield* JsonRpcServer

@@ -17,7 +17,7 @@ const chainOf = (length: number): ReadonlyArray<Built> => {
 const ids = (entries: Iterable<MempoolEntry>): ReadonlyArray<string> => [...entries].map(({ txid }) => txid)
 
 describe("adding a transaction", () => {
-  it("makes it wait, under the next sequence number", () => {
+  it("lets it wait, with the next sequence number", () => {
     const mempool = new Mempool({ maxTransactions: 10 })
     const [parent, child] = chainOf(2)
     assert.deepInclude(add(mempool, parent!), { txid: display(parent!.txid), fee: 1_000n, parents: [], sequence: 1n })
@@ -94,7 +94,7 @@ describe("adding a transaction", () => {
     assert.strictEqual(attempt(new Mempool({ maxTransactions: verdict === "mempool full" ? 4 : 100 })), verdict)
   })
 
-  it("takes as many ancestors as Core does", () => {
+  it("allows as many ancestors as Core does", () => {
     const mempool = new Mempool({ maxTransactions: 100 })
     const entries = chainOf(25).map((built) => add(mempool, built))
     assert.isTrue(entries.every((entry) => typeof entry === "object"))
@@ -103,7 +103,7 @@ describe("adding a transaction", () => {
 })
 
 describe("blocks", () => {
-  it("take transactions out, and give them back in front", () => {
+  it("remove transactions, and return them to the front when disconnected", () => {
     const mempool = new Mempool({ maxTransactions: 10 })
     const [parent, child] = chainOf(2)
     const other = buildPayment({ seed: 9 })
@@ -133,7 +133,7 @@ describe("blocks", () => {
     assert.isObject(add(mempool, buildPayment({ seed: 1, value: 7n })))
   })
 
-  it("that have transactions from elsewhere change nothing", () => {
+  it("with unknown transactions change nothing", () => {
     const mempool = new Mempool({ maxTransactions: 10 })
     mempool.mine(["ab"])
     mempool.unmine(["ab"])
@@ -143,7 +143,7 @@ describe("blocks", () => {
 })
 
 describe("selecting for a block", () => {
-  it("takes the best fee for the weight first, and parents before that", () => {
+  it("takes the best fee rate first, and parents before children", () => {
     const mempool = new Mempool({ maxTransactions: 10 })
     const [parent, child] = chainOf(2)
     const good = buildPayment({ seed: 8 })
@@ -168,7 +168,7 @@ describe("selecting for a block", () => {
     )
   })
 
-  it("leaves out a transaction of which the signature operations do not fit", () => {
+  it("leaves out a transaction whose signature operations do not fit", () => {
     const mempool = new Mempool({ maxTransactions: 10 })
     const many = buildTransaction({
       inputs: [{ txid: sha256(new Uint8Array([1])), index: 0 }],

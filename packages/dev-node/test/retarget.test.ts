@@ -46,7 +46,7 @@ describe("a development chain whose difficulty is adjusted", () => {
     return yield* node.submitBlock(solveTemplate({ ...template, curtime: Math.max(template.mintime, curtime) })!)
   })
 
-  it.effect("has another target from the first block of a period on, and takes no block with the old one", () =>
+  it.effect("has a new target from the first block of a period on, and refuses blocks with the old one", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const rpc = yield* NodeRpc

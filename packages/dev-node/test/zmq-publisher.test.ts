@@ -84,7 +84,7 @@ describe("the publisher", () => {
     }).pipe(Effect.provide(publishing()))
   )
 
-  it.live("announces what a reorganization takes back", () =>
+  it.live("announces the blocks that a reorganization disconnects", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const { receive } = yield* listen
@@ -147,7 +147,7 @@ describe("the publisher", () => {
     }).pipe(Effect.provide(publishing()))
   )
 
-  it.live("tells getzmqnotifications of its topics, for as long as it runs", () =>
+  it.live("lists its topics in getzmqnotifications while it runs", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const endpoint = yield* Effect.gen(function* () {
@@ -165,7 +165,7 @@ describe("the publisher", () => {
     }).pipe(Effect.provide(DevNode.layer({ bits: EASY_BITS, transactionsPerSecond: 0 })))
   )
 
-  it.live("says what is in the way", () =>
+  it.live("fails with the reason when it cannot listen", () =>
     Effect.gen(function* () {
       const { endpoint } = yield* ZmqPublisher
       const failure = (endpoint: string) =>

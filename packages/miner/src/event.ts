@@ -1,21 +1,21 @@
 /**
- * What a miner tells of itself while it runs. Events are plain data that JSON can hold: hashes are hex in the order in
- * which people read them, other bytes are hex in the order of the wire. `at` is in milliseconds since 1970 with
- * fractions, from the Clock, so that events of several roles in one process can be compared.
+ * Events of a running miner. Events are plain data that JSON can hold: hashes are hex in display order, other bytes are hex in
+ * the order of the wire. `at` is in milliseconds since 1970, with fractions, from the Clock, so that events of several roles in
+ * one process can be compared.
  */
 
 interface EventBase {
   readonly at: number
 }
 
-/** A connection is up, and a channel was asked for. */
+/** The miner has connected and requested a channel. */
 export interface Connected extends EventBase {
   readonly _tag: "Connected"
   /** `host:port` */
   readonly server: string
 }
 
-/** There was no connection, and the miner tries again. */
+/** The miner could not connect, and tries again. */
 export interface ConnectFailed extends EventBase {
   readonly _tag: "ConnectFailed"
   readonly server: string
@@ -28,20 +28,20 @@ export interface ChannelOpened extends EventBase {
   readonly kind: "standard" | "extended"
   readonly difficulty: number
   readonly extranoncePrefix: string
-  /** Bytes that the miner rolls. */
+  /** Bytes of extranonce that the miner rolls. */
   readonly extranonceSize: number
 }
 
-/** A job came from the server. Its latency is `at` less the time at which the template or the pool's job was made. */
+/** A job came from the server. Its latency is `at` minus the time at which the template or the pool's job was made. */
 export interface JobReceived extends EventBase {
   readonly _tag: "JobReceived"
   readonly channelId: number
   readonly jobId: number
-  /** It waits for a new previous hash. */
+  /** The job waits for a new previous hash. */
   readonly future: boolean
 }
 
-/** The workers have got this job. */
+/** The workers have started this job. */
 export interface JobStarted extends EventBase {
   readonly _tag: "JobStarted"
   readonly channelId: number
@@ -49,16 +49,16 @@ export interface JobStarted extends EventBase {
   readonly prevHash: string
   readonly newPrevHash: boolean
   readonly minNtime: number
-  /** Of a share. */
+  /** The target of its shares. */
   readonly difficulty: number
-  /** From the arrival of the batch of messages that made it active until every worker was sent the work. */
+  /** Milliseconds from the arrival of the messages that made the job active until every worker was sent the work. */
   readonly latencyMs: number
 }
 
 export interface TargetChanged extends EventBase {
   readonly _tag: "TargetChanged"
   readonly channelId: number
-  /** Of jobs that start from now on. */
+  /** The target of jobs that start from now on. */
   readonly difficulty: number
 }
 
@@ -68,7 +68,7 @@ export interface ShareSubmitted extends EventBase {
   readonly sequenceNumber: number
   readonly jobId: number
   readonly hash: string
-  /** That the hash itself has, at least the target's. */
+  /** The difficulty of the hash itself: at least that of the target. */
   readonly difficulty: number
   readonly version: number
   readonly ntime: number
@@ -76,7 +76,7 @@ export interface ShareSubmitted extends EventBase {
   readonly extranonce: string
 }
 
-/** A share was found for a job that no longer counts, and was not submitted. */
+/** A worker found a share for a job that is no longer valid. It was not submitted. */
 export interface ShareStale extends EventBase {
   readonly _tag: "ShareStale"
   readonly jobId: number
@@ -85,11 +85,11 @@ export interface ShareStale extends EventBase {
 export interface ShareAccepted extends EventBase {
   readonly _tag: "ShareAccepted"
   readonly channelId: number
-  /** Shares that this acknowledgement is for. */
+  /** Number of shares that this message acknowledges. */
   readonly count: number
-  /** All that were accepted so far. */
+  /** Number of all accepted shares so far. */
   readonly accepted: number
-  /** Of these shares, as the server counts. */
+  /** The sum of their difficulties, as the server counts. */
   readonly difficultySum: number
 }
 
@@ -101,7 +101,7 @@ export interface ShareRefused extends EventBase {
   readonly errorCode: string
 }
 
-/** The hash meets the network's target: if the server accepts the share, it is a block. */
+/** A hash meets the network's target: the share is a block if the server accepts it. */
 export interface BlockFound extends EventBase {
   readonly _tag: "BlockFound"
   readonly hash: string
@@ -111,7 +111,7 @@ export interface BlockFound extends EventBase {
 
 export interface HashRate extends EventBase {
   readonly _tag: "HashRate"
-  /** Over the last half minute. */
+  /** Hashes a second over the last half minute. */
   readonly hashesPerSecond: number
   readonly hashes: number
 }
@@ -127,11 +127,11 @@ export interface Disconnected extends EventBase {
   readonly _tag: "Disconnected"
   readonly server: string
   readonly reason: string
-  /** Shares that were submitted and never answered. They cannot be sent again: job ids are of one connection. */
+  /** Number of submitted shares without an answer. They cannot be sent again: job ids belong to one connection. */
   readonly unanswered: number
 }
 
-/** The wanted number of shares is accepted: the last event. */
+/** The requested number of shares was accepted. The last event. */
 export interface Finished extends EventBase {
   readonly _tag: "Finished"
   readonly accepted: number

@@ -1,8 +1,8 @@
 /**
- * What a miner decides and counts: pure, driven by the events of its session and by what its workers find. The shell
- * (miner.ts) carries out what it says.
+ * The decisions and counts of a miner. Pure: takes the events of the session and the shares of the workers, and gives the
+ * actions that the shell (miner.ts) carries out.
  */
-import type { ClientEvent, Work } from "@sluice/channels"
+import type { ClientEvent, ChannelWork } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { printable } from "@sluice/protocol"
 import type { MinerEvent } from "./event.ts"
@@ -11,31 +11,31 @@ import { Judge, type JudgedShare } from "./hashing/judge.ts"
 import { SessionError } from "./session.ts"
 import type { MinerStats } from "./stats.ts"
 
-/** What is to be done after a batch of messages. */
+/** The actions to take after a batch of messages. */
 export interface Decision {
   readonly events: ReadonlyArray<MinerEvent>
-  /** Work for the workers, and the number that they are to give it. */
+  /** Work for the workers. */
   readonly start: NewWork | undefined
-  /** The session is over, and why. */
+  /** The reason to end the session, if any. */
   readonly failure: SessionError | undefined
-  /** Connect there; empty or 0 stand for the present host or port. */
+  /** The server to connect to. An empty host or port 0 mean the current one. */
   readonly redirect: { readonly host: string; readonly port: number } | undefined
 }
 
 export interface NewWork {
   readonly workNumber: number
-  readonly work: Work
+  readonly work: ChannelWork
   readonly newPrevHash: boolean
 }
 
-/** How many works are remembered for shares that come late. */
+/** How many works to remember for late shares. */
 const MAX_WORKS = 64
 
 export class MinerMachine {
   readonly #wantedShares: number
   readonly #judge = new Judge()
-  /** What the workers were given lately on this connection, by its number. */
-  readonly #works = new Map<number, Work>()
+  /** The latest works of this connection, by number. */
+  readonly #works = new Map<number, ChannelWork>()
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
   #workNumber = 0
   #state: MinerStats["state"] = "connecting"
@@ -51,12 +51,12 @@ export class MinerMachine {
   #jobs = 0
   #connections = 0
 
-  /** `wantedShares` is when the miner is finished; `Infinity` for never. */
+  /** The miner has finished after `wantedShares` accepted shares; `Infinity` means never. */
   constructor(wantedShares: number) {
     this.#wantedShares = wantedShares
   }
 
-  /** Shares that a worker made up. */
+  /** Number of shares from workers whose hash does not meet the target. */
   get faulty(): number {
     return this.#faulty
   }
@@ -107,10 +107,10 @@ export class MinerMachine {
     return { _tag: "Finished", at, accepted: this.#accepted }
   }
 
-  /** Of several works in one batch only the last is started. */
+  /** Handles a batch of events. If it has several works, only the last is started. */
   receive(clientEvents: ReadonlyArray<ClientEvent>, at: number): Decision {
     const events: Array<MinerEvent> = []
-    let work: Work | undefined
+    let work: ChannelWork | undefined
     let newPrevHash = false
     let failure: Decision["failure"]
     let redirect: Decision["redirect"]
@@ -173,7 +173,7 @@ export class MinerMachine {
         case "Reconnect":
           redirect = { host: printable(event.host), port: event.port }
           break
-        // The rest changes nothing here: it is in the work that follows, or ends the session by itself.
+        // Other events change nothing here: new work follows them, or they end the session by themselves.
         default:
       }
     }
@@ -181,7 +181,7 @@ export class MinerMachine {
     return { events, start, failure, redirect }
   }
 
-  /** The workers have got the work. */
+  /** Records that the workers have started the work. */
   started({ newPrevHash, work }: NewWork, at: number, latencyMs: number): MinerEvent {
     this.#state = "mining"
     return {
@@ -197,7 +197,7 @@ export class MinerMachine {
     }
   }
 
-  /** Those shares that are worth sending; the others are of earlier connections or wrong, and are counted. */
+  /** Selects the shares to submit. Counts the others, which belong to earlier connections or are wrong. */
   judge(found: ReadonlyArray<Found>): ReadonlyArray<JudgedShare> {
     const judged: Array<JudgedShare> = []
     for (const { share, workNumber } of found) {
@@ -213,7 +213,7 @@ export class MinerMachine {
     return judged
   }
 
-  /** The shares were sent under these numbers; those without a number were stale. */
+  /** Records submitted shares with their sequence numbers; shares without a number were stale. */
   submitted(
     judged: ReadonlyArray<JudgedShare>,
     numbers: ReadonlyArray<number | undefined>,
@@ -251,13 +251,13 @@ export class MinerMachine {
     return events
   }
 
-  #remember(work: Work): number {
+  #remember(work: ChannelWork): number {
     this.#works.set(++this.#workNumber, work)
     this.#works.delete(this.#workNumber - MAX_WORKS)
     return this.#workNumber
   }
 
-  /** A server could send any number of different codes. */
+  /** The most error codes to count separately: a server could send any number. */
   #countRefusal(errorCode: string): void {
     const known = errorCode in this.#refused || Object.keys(this.#refused).length < MAX_ERROR_CODES
     const code = known ? errorCode : "other"
@@ -266,6 +266,6 @@ export class MinerMachine {
 }
 
 const MAX_ERROR_CODES = 32
-/** What a server says stands in logs and tables. */
+/** Makes a server's code safe for logs and tables. */
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

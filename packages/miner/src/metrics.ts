@@ -1,4 +1,4 @@
-/** A miner's events as metrics, one series for each user. */
+/** Metrics of miners, from their events; one series for each user. */
 import { Effect, Metric } from "effect"
 import type { MinerEvent } from "./event.ts"
 
@@ -13,7 +13,7 @@ const blocks = Metric.counter("sluice_miner_blocks_total", {
 const connections = Metric.counter("sluice_miner_connections_total", { incremental: true })
 const hashRate = Metric.gauge("sluice_miner_hashes_per_second", { description: "Over the last half minute" })
 
-/** Counts what the events tell. */
+/** Updates the metrics by events. */
 export const record = (user: string, events: ReadonlyArray<MinerEvent>): Effect.Effect<void> =>
   Effect.forEach(events, (event) => measure(user, event), { discard: true })
 

@@ -1,6 +1,6 @@
 /**
- * A software miner: connects, opens a channel, mines with its workers, submits, and connects again for ever. The
- * decisions are in machine.ts; here they meet the connection, the workers and the clock.
+ * A software miner: connects, opens a channel, mines with its workers, submits shares, and connects again for ever. The
+ * decisions are in machine.ts; this file is the shell with the connection, the workers and the clock.
  */
 import type { ClientEvent } from "@sluice/channels"
 import {
@@ -40,14 +40,14 @@ import type { MinerStats } from "./stats.ts"
 export class Miner extends Context.Service<
   Miner,
   {
-    /** What happens, as it happens. A late subscriber first gets the latest few hundred events again. */
+    /** The miner's events. A new subscriber first gets the latest few hundred events. */
     readonly events: Stream.Stream<MinerEvent>
     readonly stats: Effect.Effect<MinerStats>
-    /** Ends when the wanted number of shares is accepted, never without one; fails when a worker dies. */
+    /** Completes when the requested number of shares is accepted; fails if a worker dies. */
     readonly finished: Effect.Effect<MinerStats, HashWorkerError>
   }
 >()("sluice/miner/Miner") {
-  /** One miner; closing the Scope ends it. For several in one process. */
+  /** Makes one miner, which ends with the Scope. For several miners in one process. */
   static readonly start = (
     options: MinerOptions
   ): Effect.Effect<Miner["Service"], MinerOptionError | HashWorkerError, MiningDialer | HashWorkers | Scope.Scope> =>
@@ -64,7 +64,7 @@ class Redirect extends Schema.TaggedError<Redirect>("sluice/miner/Redirect")("Re
   message: Schema.String
 }) {}
 
-/** What gives the session of a connection. */
+/** Opens sessions. */
 type Opening = Effect.Effect<Session, ConnectionError | SessionFailure>
 
 const start = Effect.fnUntraced(function* (options: MinerOptions) {
@@ -85,7 +85,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
   const hashRate = new HashRateWindow(elapsedMs())
 
   const publish = (...all: ReadonlyArray<MinerEvent>): void => {
-    // Not `publishUnsafe`: it drops the newest event where this lets the oldest go. A sliding PubSub never waits.
+    // Not `publishUnsafe`, which drops the newest event when full; this drops the oldest. A sliding PubSub never waits.
     Effect.runSync(PubSub.publishAll(events, all))
   }
   const stats = Effect.sync(() => {
@@ -93,7 +93,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
     return machine.stats(hashes, hashRate.rate(elapsedMs(), hashes))
   })
 
-  /** Where the next connection goes: after a Reconnect not to the next server of the list. */
+  /** The server of a Reconnect, to connect to next instead of the next server of the list. */
   let redirect: ServerAddress | undefined
   let current: ServerAddress = servers[0]
   const dial = (server: ServerAddress) =>
@@ -106,7 +106,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       )
     })
 
-  /** A connection, and what asks for the channel on it; the device module has done that by itself. */
+  /** A connection and a session on it. The device module does both in one step. */
   const connect = (
     server: ServerAddress
   ): Effect.Effect<Opening, DialError | ConnectionError | SessionFailure, Scope.Scope> =>
@@ -114,7 +114,7 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       ? Effect.map(dialer.dial(server, setup), (connection) => openSession(connection, settings))
       : deviceDialer.dial(server, settings, options.device ?? {})
 
-  /** What a batch of messages asks for. */
+  /** Carries out the actions for a batch of messages. */
   const follow = Effect.fnUntraced(function* (
     session: Session,
     working: Latch.Latch,
@@ -132,11 +132,11 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
     if (decision.failure !== undefined) return yield* decision.failure
     if (decision.redirect !== undefined) {
       const { host, port } = decision.redirect
-      // The authority key stays: nobody can send a miner to a server of somebody else (3.6.5).
+      // Keeps the authority key, so that Reconnect cannot send the miner to a server of another operator (3.6.5).
       redirect = { ...current, host: host === "" ? current.host : host, port: port === 0 ? current.port : port }
       const server = formatEndpoint(redirect)
       publish({ _tag: "Redirected", at: wallMs(), server })
-      return yield* new Redirect({ message: `the server asks to connect to ${server}` })
+      return yield* new Redirect({ message: `the server asks the miner to connect to ${server}` })
     }
     if (machine.isFinished) {
       publish(machine.finished(wallMs()))
@@ -151,7 +151,10 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
     Effect.gen(function* () {
       const faulty = machine.faulty
       const judged = machine.judge(yield* hashers.take)
-      if (machine.faulty > faulty) yield* Effect.logError("A worker handed in a hash that is no share")
+      if (machine.faulty > faulty)
+        yield* Effect.logError(
+          "A hashing worker reported a share whose hash does not meet the target; check this machine for hardware faults"
+        )
       if (judged.length === 0) return
       const numbers = yield* session.submit(judged.map(({ share }) => share))
       publish(...machine.submitted(judged, numbers, wallMs()))
@@ -180,11 +183,11 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
         Effect.gen(function* () {
           yield* hashers.stop
           if (!machine.isFinished) publish(machine.disconnected(server, reasonOf(exit), session.pending(), wallMs()))
-          // Told only where the miner stops by itself; everywhere else the connection is of no use any more.
+          // Closes the channel only if the miner stops by itself. In all other cases the connection is unusable.
           if (Exit.hasInterrupts(exit)) yield* Effect.ignore(Effect.timeout(session.close, "1 second"))
         })
       ),
-      // Without its workers a miner is nothing: not a lost connection, but the end.
+      // A miner cannot go on without its workers, so this ends it instead of connecting again.
       Effect.catchTag("HashWorkerError", (error) => Effect.andThen(Deferred.fail(finished, error), Effect.never))
     )
   })

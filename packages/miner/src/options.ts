@@ -1,4 +1,4 @@
-/** How a miner is to mine. */
+/** Options of a miner. */
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ClientSetup, Device, ReconnectingOptions, ServerAddress } from "@sluice/transport"
 import { type Duration, Effect, Schema } from "effect"
@@ -6,43 +6,43 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { SessionOptions } from "./session.ts"
 
 export interface MinerOptions {
-  /** Tried one after the other until one takes the miner, and again from the next when a connection is lost. */
+  /** The servers to try, in order. When a connection is lost, the miner tries the next server of the list. */
   readonly servers: NonEmptyReadonlyArray<ServerAddress>
-  /** `user_identity`: what the pool knows the miner by. At most 255 bytes. */
+  /** `user_identity`, by which the pool identifies the miner. At most 255 bytes. */
   readonly user: string
   /**
-   * Put on each share, so that a pool that takes names of workers (extension 0x0002) can tell those of one channel apart. At
-   * most 32 bytes, and for an extended channel only: the shares of a standard one carry none.
+   * The worker's name, sent with each share if the pool supports extension 0x0002, so that it can distinguish the workers of a
+   * channel. At most 32 bytes. Only for an extended channel: shares of standard channels cannot carry it.
    */
   readonly worker?: string
-  /** A standard channel by default; an extended one lets the miner roll the extranonce itself. */
+  /** The kind of channel. Default "standard"; on an extended channel the miner rolls the extranonce itself. */
   readonly channel?: "standard" | "extended"
-  /** Hashes a second that the server is told. By default the workers try for a fraction of a second. */
+  /** The hash rate to announce, in hashes a second. By default the workers measure it for a fraction of a second. */
   readonly nominalHashRate?: number
   /** The easiest target that the miner accepts, 32 bytes little-endian. By default any. */
   readonly maxTarget?: Uint8Array
-  /** Bytes of extranonce that an extended channel asks for, 0 to 32. Default 4. */
+  /** Bytes of extranonce to request for an extended channel, 0 to 32. Default 4. */
   readonly minExtranonceSize?: number
-  /** The miner stops when so many shares were accepted. By default it never does. */
+  /** The miner stops after this many accepted shares. By default it never stops. */
   readonly shares?: number
   /**
-   * REQUIRES_STANDARD_JOBS (5.3.1). True by default for a standard channel; if false, a group's extended jobs may come,
-   * and the miner makes its own merkle root of them.
+   * REQUIRES_STANDARD_JOBS (5.3.1). Default true for a standard channel. If false, the server may send extended jobs of a
+   * group, and the miner computes the merkle root itself.
    */
   readonly requiresStandardJobs?: boolean
-  /** REQUIRES_VERSION_ROLLING (5.3.1). Default false: the miner rolls the version where it may, and needs not to. */
+  /** REQUIRES_VERSION_ROLLING (5.3.1). Default false: the miner rolls the version if it may, and can do without. */
   readonly requiresVersionRolling?: boolean
-  /** What the server is told of the device (3.6.1). */
+  /** The device description to send (3.6.1). */
   readonly device?: Partial<Device>
-  /** How long the server may take from the connection to the first job that can be mined. Default 30 seconds. */
+  /** The time limit from the connection to the first job that can be mined. Default 30 seconds. */
   readonly workTimeout?: Duration.Input
-  /** The waits between a lost connection and the next try. Default from 1 second on, up to 10. */
+  /** The delays before the next try after a lost connection. By default from 1 second up to 10 seconds. */
   readonly reconnecting?: ReconnectingOptions
   /** The time between two `HashRate` events. Default 5 seconds. */
   readonly hashRateInterval?: Duration.Input
 }
 
-/** An option that cannot be. */
+/** An option is out of range. */
 export class MinerOptionError extends Schema.TaggedError<MinerOptionError>("sluice/miner/MinerOptionError")(
   "MinerOptionError",
   { option: Schema.String, message: Schema.String }
@@ -57,7 +57,7 @@ export const setupOf = (options: MinerOptions): ClientSetup => ({
   ...(options.device === undefined ? {} : { device: options.device })
 })
 
-/** The options of each session; `nominalHashRate` is measured where it was not given. */
+/** The options of each session. `nominalHashRate` was measured if it was not given. */
 export const sessionOptions = (options: MinerOptions, nominalHashRate: number): SessionOptions => ({
   user: options.user,
   worker: options.worker,
@@ -69,7 +69,7 @@ export const sessionOptions = (options: MinerOptions, nominalHashRate: number): 
   requiresVersionRolling: options.requiresVersionRolling ?? false
 })
 
-/** Refuses what no server could make sense of, before there is a connection. */
+/** Checks the options before the first connection. */
 export const checkOptions = (options: MinerOptions): Effect.Effect<void, MinerOptionError> => {
   const {
     channel,

@@ -1,23 +1,23 @@
-/** The numbers of a miner, since it began. */
+/** Counts of a miner since its start. */
 export interface MinerStats {
   readonly state: "connecting" | "mining" | "finished"
   /** `host:port` of the connection, while there is one. */
   readonly server: string | undefined
   readonly channelId: number | undefined
-  /** Over the last half minute. */
+  /** Hashes a second over the last half minute. */
   readonly hashesPerSecond: number
   readonly hashes: number
   readonly submitted: number
   readonly accepted: number
-  /** Of all accepted shares, as the servers count. */
+  /** The sum of difficulties of accepted shares, as the servers count. */
   readonly difficultySum: number
-  /** How many were refused, by error code. */
+  /** Number of refused shares by error code. */
   readonly refused: Readonly<Record<string, number>>
-  /** Found too late to be submitted. */
+  /** Shares that were found too late to submit. */
   readonly stale: number
-  /** Handed in by a worker although the hash is no share: the machine miscalculates. */
+  /** Shares from workers whose hash does not meet the target: the machine computes wrongly. */
   readonly faulty: number
-  /** Submitted on connections that ended before an answer. */
+  /** Shares whose connection ended before the answer. */
   readonly unanswered: number
   /** Hashes that met the network's target, accepted or not. */
   readonly blocks: number

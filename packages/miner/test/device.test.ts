@@ -1,4 +1,4 @@
-/** Which miners run on the device module, and what becomes of connections that it ends. */
+/** Miners on the device module, and connections that it ends. */
 import { describe, expect, it } from "@effect/vitest"
 import { AuthorityKey } from "@sluice/noise"
 import type { Mining } from "@sluice/protocol"
@@ -24,7 +24,7 @@ const minerOver = (options: MinerOptions, dialer: typeof Tcp.dialer) =>
   )
 
 describe("a miner with the device's layer", () => {
-  it.live("needs nothing else for a standard channel over TCP with Noise", () =>
+  it.live("needs no other dialer for a standard channel over TCP with Noise", () =>
     Effect.gen(function* () {
       const server = yield* tcpPool()
       const opened = yield* Effect.provide(
@@ -35,7 +35,7 @@ describe("a miner with the device's layer", () => {
     })
   )
 
-  it.live("says what is wrong where the authority's key is another", () =>
+  it.live("reports a wrong authority key", () =>
     Effect.gen(function* () {
       const server = yield* tcpPool()
       const { publicKey } = yield* AuthorityKey.generate
@@ -48,7 +48,7 @@ describe("a miner with the device's layer", () => {
     })
   )
 
-  it.effect("gives up a server that accepts the connection and says nothing", () => {
+  it.effect("leaves a server that accepts the connection and stays silent", () => {
     const network = Memory.make()
     const silent = Layer.effectDiscard(
       Effect.gen(function* () {
@@ -63,7 +63,7 @@ describe("a miner with the device's layer", () => {
     )
   })
 
-  it.effect("does without the module where it cannot be loaded", () => {
+  it.effect("works without the module if it cannot be loaded", () => {
     const dialed: Array<string> = []
     const dialer: typeof unused = {
       dial: ({ host }) =>
@@ -87,7 +87,7 @@ describe("a miner with the device's layer", () => {
     )
   })
 
-  it.effect("counts what a server never answers", () => {
+  it.effect("counts shares that a server never answers", () => {
     const { miner, servers } = parts({}, { hashing: { hashesPerSlice: 2000 } })
     return Effect.gen(function* () {
       const client = yield* acceptStandard()

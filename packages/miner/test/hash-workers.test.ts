@@ -12,7 +12,7 @@ target[31] = 0x00
 target[30] = 0x0f
 
 describe("hashing threads", () => {
-  it.live("find shares, each thread in its own nonces, until they get other work", () =>
+  it.live("find shares, each thread in its own range of nonces, until they get new work", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
@@ -38,7 +38,7 @@ describe("hashing threads", () => {
     }).pipe(Effect.provide(HashThreads.layer({ threads: 2 })), Effect.scoped)
   )
 
-  it.live("measure themselves, rest when told, and end with their scope", () =>
+  it.live("measure their hash rate, pause on request, and end with their Scope", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const scope = yield* Scope.make()
@@ -47,16 +47,16 @@ describe("hashing threads", () => {
       yield* hashers.start(1, { ...standardWork, target: bytes(0) }, 0)
       while (hashers.hashes() === 0) yield* Effect.sleep(5)
       yield* hashers.stop
-      // Longer than a slice of any thread; then nothing more is counted.
-      yield* Effect.sleep(200)
-      const hashes = hashers.hashes()
-      yield* Effect.sleep(100)
-      expect(hashers.hashes()).toBe(hashes)
+      // A busy machine may take its time over the slice that a thread has begun. Threads that do not stop end in a timeout.
+      for (let hashes = -1; hashes !== hashers.hashes();) {
+        hashes = hashers.hashes()
+        yield* Effect.sleep(200)
+      }
       yield* Scope.close(scope, Exit.void)
     }).pipe(Effect.provide(HashThreads.layer({ threads: 1 })))
   )
 
-  it.live("wait while nobody takes what they found", () =>
+  it.live("wait while nobody takes their shares", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
@@ -68,7 +68,7 @@ describe("hashing threads", () => {
     }).pipe(Effect.provide(HashThreads.layer({ threads: 1 })), Effect.scoped)
   )
 
-  it.live("that die fail those who wait for them", () =>
+  it.live("that die fail the callers that wait for them", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const error = yield* Effect.flip(workers.make)
@@ -93,7 +93,7 @@ describe("a thread that dies later", () => {
       { eval: true }
     )
 
-  it.live("fails those who wait for what it finds", () =>
+  it.live("fails the callers that wait for its shares", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
@@ -105,7 +105,7 @@ describe("a thread that dies later", () => {
 })
 
 describe("hashing in process", () => {
-  it.effect("does so many hashes each slice of the clock, and nTime follows it", () =>
+  it.effect("does a fixed number of hashes in each slice of the clock, and nTime follows the clock", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make
@@ -131,7 +131,7 @@ describe("hashing in process", () => {
     )
   )
 
-  it.effect("gives what it found with the number of the work", () =>
+  it.effect("gives shares with the number of their work", () =>
     Effect.gen(function* () {
       const workers = yield* HashWorkers
       const hashers = yield* workers.make

@@ -26,7 +26,7 @@ describe("a miner's machine", () => {
     expect(machine.receive([workChanged(3, false)], 0).start).toMatchObject({ workNumber: 2, newPrevHash: false })
   })
 
-  it("counts refusals by code, of which a server cannot make it remember any number", () => {
+  it("counts refusals by code, up to a limit of codes", () => {
     const machine = new MinerMachine(Infinity)
     machine.receive([refusal("stale-share"), refusal("stale-share"), refusal("__proto__"), refusal("constructor")], 0)
     for (let i = 0; i < 1000; i++) machine.receive([refusal(`code-${i}`)], 0)

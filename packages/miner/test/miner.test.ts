@@ -27,7 +27,7 @@ import { bytes, extendedWork, hashOf, standardWork } from "./work-fixture.ts"
 describe.each([true, false])("a miner on a standard channel, on the device module: %s", (device) => {
   const world = (options: Partial<MinerOptions> = {}, more: World = {}) => anyWorld(options, { device, ...more })
 
-  it.effect("asks for it with what it was told, and says REQUIRES_STANDARD_JOBS", () =>
+  it.effect("requests the channel with its options, and sets REQUIRES_STANDARD_JOBS", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedServer
       const client = yield* server.accept
@@ -70,7 +70,7 @@ describe.each([true, false])("a miner on a standard channel, on the device modul
     }).pipe(Effect.provide(world({}, { hashing: { space: { nonces: 200, versions: 4, extranonces: 1 } } })))
   )
 
-  it.effect("makes its own merkle root of a group's extended jobs where those may come", () =>
+  it.effect("computes the merkle root of a group's extended jobs if they are allowed", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedServer
       const client = yield* server.accept
@@ -185,7 +185,7 @@ describe("a miner on an extended channel", () => {
 })
 
 describe("new work", () => {
-  it.effect("replaces the old at once: no share of an old previous hash is submitted", () =>
+  it.effect("replaces the old work at once: no share of an old previous hash is submitted", () =>
     Effect.gen(function* () {
       const client = yield* acceptStandard()
       yield* advanceUntil(nextMessage(client, "SubmitSharesStandard"))
@@ -199,7 +199,7 @@ describe("new work", () => {
     }).pipe(Effect.provide(world()))
   )
 
-  it.effect("on the same previous hash leaves the time that has passed to nTime", () =>
+  it.effect("on the same previous hash lets nTime use the time that has passed", () =>
     Effect.gen(function* () {
       const client = yield* acceptStandard()
       yield* TestClock.adjust("10 seconds")
@@ -215,7 +215,7 @@ describe("new work", () => {
     }).pipe(Effect.provide(world({}, { hashing: { space: { nonces: 1000, versions: 1, extranonces: 1 } } })))
   )
 
-  it.effect("is told as events with the time of each step", () =>
+  it.effect("is reported as events with the time of each step", () =>
     Effect.gen(function* () {
       yield* acceptStandard()
       const { events } = yield* Miner
@@ -267,7 +267,7 @@ describe("answers to shares", () => {
     }).pipe(Effect.provide(world()))
   )
 
-  it.effect("finish the miner when it has as many accepted shares as wanted", () =>
+  it.effect("finish the miner after the requested number of accepted shares", () =>
     Effect.gen(function* () {
       const client = yield* acceptStandard()
       const miner = yield* Miner
@@ -293,7 +293,7 @@ describe("answers to shares", () => {
     }).pipe(Effect.provide(world({ shares: 2 })))
   )
 
-  it.effect("are not needed to know a block", () =>
+  it.effect("are not needed to detect a block", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedServer
       const client = yield* server.accept
@@ -318,7 +318,7 @@ describe("answers to shares", () => {
 })
 
 describe("a lost connection", () => {
-  it.effect("is made again, and the shares without an answer are given up and counted", () =>
+  it.effect("is restored, and shares without an answer are counted as lost", () =>
     Effect.gen(function* () {
       const client = yield* acceptStandard()
       const miner = yield* Miner
@@ -334,7 +334,7 @@ describe("a lost connection", () => {
     }).pipe(Effect.provide(world()))
   )
 
-  it.effect("is not mined for", () =>
+  it.effect("stops the workers", () =>
     Effect.gen(function* () {
       const client = yield* acceptStandard()
       const miner = yield* Miner
@@ -357,7 +357,7 @@ describe("a lost connection", () => {
     }).pipe(Effect.provide(world({ servers: [SERVER, OTHER_SERVER] })))
   )
 
-  it.effect("that never came about is told too", () =>
+  it.effect("that could never be made is reported too", () =>
     Effect.gen(function* () {
       expect(yield* nextEvent("ConnectFailed")).toMatchObject({ server: "nowhere:1" })
       yield* advanceUntil(acceptStandard())
@@ -366,7 +366,7 @@ describe("a lost connection", () => {
 })
 
 describe("Reconnect", () => {
-  it.effect("moves the miner to another server, and back where that one is lost", () =>
+  it.effect("moves the miner to another server, and back when that one is lost", () =>
     Effect.gen(function* () {
       const client = yield* acceptStandard()
       yield* client.send({ _tag: "Reconnect", newHost: "other", newPort: 4444 })
@@ -454,7 +454,7 @@ describe("REQUIRES_FIXED_VERSION of the server", () => {
 })
 
 describe("the hash rate", () => {
-  it.effect("is told every few seconds, over the last half minute", () =>
+  it.effect("is reported every few seconds, over the last half minute", () =>
     Effect.gen(function* () {
       yield* acceptStandard()
       const miner = yield* Miner
@@ -468,7 +468,7 @@ describe("the hash rate", () => {
 })
 
 describe("a miner that stops", () => {
-  it.effect("says so to the server, and submits nothing more", () =>
+  it.effect("sends CloseChannel to the server, and submits nothing more", () =>
     Effect.gen(function* () {
       const { miner, servers } = parts()
       yield* Effect.gen(function* () {
@@ -516,7 +516,7 @@ describe("workers", () => {
     }).pipe(Effect.provide(world({}, { workers: layer })))
   })
 
-  it.effect("that make up a share, or bring one of a connection that is gone, are not believed", () => {
+  it.effect("that report a wrong share, or one of an earlier connection, do not get it submitted", () => {
     const { found, layer } = puppets()
     const share = { channelId: 7, jobId: 1, version: 0x20000000, ntime: NTIME, nonce: 0, extranonce: bytes(0, 0) }
     return Effect.gen(function* () {
@@ -551,7 +551,7 @@ describe("workers", () => {
     }
   )
 
-  it.effect("that bring a share of an old previous hash have brought it too late", () => {
+  it.effect("that report a share of an old previous hash are too late", () => {
     const { found, layer } = puppets()
     const share = { channelId: 7, jobId: 1, version: 0x20000000, ntime: NTIME, nonce: 0, extranonce: bytes(0, 0) }
     return Effect.gen(function* () {

@@ -27,7 +27,7 @@ const restless = (dialed: Array<ServerAddress>): ConnectionDialer<Mining.ToClien
     })
 })
 
-it.effect("a server that is redirected to has to show a certificate of the same authority (3.6.5)", () => {
+it.effect("a server named by Reconnect must show a certificate of the same authority (3.6.5)", () => {
   const dialed: Array<ServerAddress> = []
   return Effect.gen(function* () {
     yield* TestClock.adjust("10 seconds")

@@ -44,9 +44,9 @@ export class ScriptedServer extends Context.Service<
 export interface World {
   /** Standard channels on the device module; true. */
   readonly device?: boolean
-  /** What the server's SetupConnection.Success says. */
+  /** The flags of the server's SetupConnection.Success. */
   readonly flags?: number
-  /** What the server agrees to when the miner asks for extensions. */
+  /** The extensions that the server supports. */
   readonly extensions?: ReadonlyArray<Extension>
   readonly hashing?: HashInProcess.InProcessOptions
   /** Other workers than those in process. */

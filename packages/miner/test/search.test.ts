@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { ExtendedWork, Work } from "@sluice/channels"
+import type { ExtendedWork, ChannelWork } from "@sluice/channels"
 import { Schema } from "effect"
 import { FULL_SEARCH_SPACE, type FoundShare, Search, type SearchSpace } from "../src/index.ts"
 import { bytes, extendedWork, hashOf, standardWork } from "./work-fixture.ts"
@@ -10,7 +10,7 @@ const FOREVER = 2 ** 32
 
 /** The first `limit` headers of a thread, in the order in which it tries them. */
 const walk = (
-  work: Work,
+  work: ChannelWork,
   space: SearchSpace,
   limit: number,
   lane = { index: 0, count: 1 }
@@ -48,7 +48,7 @@ describe("the order of the search", () => {
     expect(shares.every(({ extranonce }) => extranonce.length === 0)).toBe(true)
   })
 
-  it("leaves the version alone where the job does not allow to roll it", () => {
+  it("does not change the version if the job does not allow it", () => {
     const shares = walk({ ...extendedWork, versionRollingAllowed: false }, SMALL, 12)
     expect(new Set(shares.map(({ version }) => version))).toEqual(new Set([extendedWork.version]))
     expect(shares.map(({ extranonce }) => extranonce[0])).toEqual([0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1])
@@ -72,7 +72,7 @@ describe("the order of the search", () => {
     expect(one[256]).toMatchObject({ ntime: extendedWork.minNtime + 1, extranonce: Uint8Array.of(0) })
   })
 
-  it("goes on with nTime at once where nothing else can be rolled", () => {
+  it("changes nTime at once if nothing else can be rolled", () => {
     const work = { ...extendedWork, versionRollingAllowed: false, extranonceSize: 0 }
     const shares = walk(work, { ...SMALL, nonces: 1 }, 3)
     expect(shares.map(({ ntime }) => ntime - work.minNtime)).toEqual([0, 1, 2])
@@ -103,7 +103,7 @@ describe("threads", () => {
       extended: Schema.Boolean
     },
     ({ extended, threads, versionRollingAllowed, ...space }) => {
-      const base: Work = extended ? extendedWork : standardWork
+      const base: ChannelWork = extended ? extendedWork : standardWork
       const work = { ...base, versionRollingAllowed, target: EVERYTHING }
       const seconds = 2
       const seen = new Set<string>()
@@ -124,12 +124,12 @@ describe("threads", () => {
     }
   )
 
-  it("divide all nonces there are", () => {
+  it("divide all nonces", () => {
     const firsts = [0, 1, 2].map((index) => walk(standardWork, FULL_SEARCH_SPACE, 1, { index, count: 3 })[0]?.nonce)
     expect(firsts).toEqual([0, 1431655765, 2863311530])
   })
 
-  it("without a nonce of their own find nothing", () => {
+  it("without nonces find nothing", () => {
     expect(walk(standardWork, { ...SMALL, nonces: 1 }, 1, { index: 0, count: 2 })).toEqual([])
   })
 })
@@ -138,7 +138,7 @@ describe("a found share", () => {
   const target = bytes(0xff)
   target[31] = 0x01
 
-  it.each<[string, Work]>([
+  it.each<[string, ChannelWork]>([
     ["standard", standardWork],
     ["extended", extendedWork]
   ])("on %s work is found in its turn, says another implementation of SHA-256", (_, work) => {
@@ -155,7 +155,7 @@ describe("a found share", () => {
     expect(all.filter((share) => hashOf(work, share)[31]! <= 0x01)).toEqual(found)
   })
 
-  it("is never lost or doubled by where a slice ends", () => {
+  it("is never lost or repeated at the end of a slice", () => {
     const space = { nonces: 64, versions: 2, extranonces: 1 }
     const findAll = (slice: number): ReadonlyArray<FoundShare> => {
       const search = new Search({ ...standardWork, target }, { index: 0, count: 1 }, space)

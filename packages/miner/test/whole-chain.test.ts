@@ -68,8 +68,7 @@ const startPool = Effect.gen(function* () {
     )
   )
   const source = TemplateClient.layer({
-    servers: [serverAt(Context.get(provider, TemplateProvider).address)],
-    constraints: Pool.constraints(POOL_OPTIONS)
+    servers: [serverAt(Context.get(provider, TemplateProvider).address)]
   }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
   const pool = yield* Layer.build(
     Pool.layer(POOL_OPTIONS).pipe(Layer.provide([Setup.server(MiningListener).pipe(Layer.provide(listen())), source]))

@@ -1,5 +1,5 @@
 /** Work to try things on, and the hash of a share by libraries that Sluice does not mine with. */
-import type { ExtendedWork, StandardWork, Work } from "@sluice/channels"
+import type { ExtendedWork, StandardWork, ChannelWork } from "@sluice/channels"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { createHash } from "node:crypto"
 import type { FoundShare } from "../src/index.ts"
@@ -32,7 +32,7 @@ export const extendedWork: ExtendedWork = {
 }
 
 /** The share's hash, internal order, by node:crypto, which must agree with @noble/hashes. */
-export const hashOf = (work: Work, share: FoundShare): Uint8Array => {
+export const hashOf = (work: ChannelWork, share: FoundShare): Uint8Array => {
   const header = new Uint8Array(80)
   const view = new DataView(header.buffer)
   view.setUint32(0, share.version, true)
@@ -46,7 +46,7 @@ export const hashOf = (work: Work, share: FoundShare): Uint8Array => {
   return hash
 }
 
-const rootOf = (work: Work, extranonce: Uint8Array): Uint8Array => {
+const rootOf = (work: ChannelWork, extranonce: Uint8Array): Uint8Array => {
   if (work._tag === "StandardWork") return work.merkleRoot
   const coinbase = Buffer.concat([work.coinbasePrefix, work.extranoncePrefix, extranonce, work.coinbaseSuffix])
   let root = doubleSha256(coinbase)

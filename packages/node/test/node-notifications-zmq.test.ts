@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Layer, Stream } from "effect"
+import { setTimeout as sleep } from "node:timers/promises"
 import { Publisher } from "zeromq"
 import { NodeNotifications, NodeNotificationsZmq } from "../src/index.ts"
 import { readNotification, SequenceGaps } from "../src/notifications/zmq-message.ts"
@@ -18,7 +19,16 @@ const publish = (endpoint = "tcp://127.0.0.1:*") =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const socket = new Publisher({ linger: 0, sendHighWaterMark: 1000 })
-      await socket.bind(endpoint)
+      // libzmq closes sockets in the background: the port of one that was closed is in use for a moment longer.
+      for (let attempts = 0; ; attempts++) {
+        try {
+          await socket.bind(endpoint)
+          break
+        } catch (error) {
+          if (attempts === 100) throw error
+          await sleep(20)
+        }
+      }
       return {
         endpoint: socket.lastEndpoint!,
         close: Effect.sync(() => socket.close()),

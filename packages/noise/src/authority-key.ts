@@ -10,7 +10,7 @@ import { createBase58check } from "@scure/base"
 import { Effect, Redacted, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { entropy } from "./entropy.ts"
 
-/** A text that is no authority key, and why. Of a secret key, the text itself is never part of the message. */
+/** The text is not a valid authority key. The message never contains the text of a secret key. */
 export class AuthorityKeyError extends Schema.TaggedError<AuthorityKeyError>("sluice/noise/AuthorityKeyError")(
   "AuthorityKeyError",
   { message: Schema.String }
@@ -22,7 +22,7 @@ export interface KeyPair {
   readonly publicKey: Uint8Array
 }
 
-/** A new key pair from the `WebCrypto` reference's randomness. */
+/** Makes a new key pair, with randomness from the `WebCrypto` reference. */
 export const generate: Effect.Effect<KeyPair> = Effect.map(entropy, (random) => {
   const secretKey = Redacted.make(schnorr.utils.randomSecretKey(random(schnorr.lengths.seed!)), redactedLabel)
   return { secretKey, publicKey: publicKeyOf(secretKey) }
@@ -40,11 +40,11 @@ export const formatPublicKey = (publicKey: Uint8Array): string => {
   return base58check.encode(bytes)
 }
 
-/** The text of a secret key, which is a secret too. */
+/** The text of a secret key. Keep it as secret as the key. */
 export const formatSecretKey = (secretKey: Redacted.Redacted<Uint8Array>): string =>
   base58check.encode(Redacted.value(secretKey))
 
-/** The x-only key, 32 bytes, that a text stands for. */
+/** Parses the text of a public key. Gives the x-only key, 32 bytes. */
 export const parsePublicKey = (text: string): Result.Result<Uint8Array, AuthorityKeyError> => {
   const bytes = decode(text)
   if (bytes === undefined) return refuse(`"${shorten(text)}" is not an authority public key: ${NOT_BASE58CHECK}`)
@@ -70,7 +70,7 @@ export const parsePublicKey = (text: string): Result.Result<Uint8Array, Authorit
   return Result.succeed(key)
 }
 
-/** The 32-byte secret key that a text stands for. */
+/** Parses the text of a secret key, 32 bytes. */
 export const parseSecretKey = (text: string): Result.Result<Redacted.Redacted<Uint8Array>, AuthorityKeyError> => {
   const bytes = decode(text)
   if (bytes === undefined) return refuse(`this is not an authority secret key: ${NOT_BASE58CHECK}`)
@@ -88,7 +88,7 @@ export const parseSecretKey = (text: string): Result.Result<Redacted.Redacted<Ui
   return Result.succeed(Redacted.make(bytes, redactedLabel))
 }
 
-/** Text to x-only key and back, for configurations and addresses. */
+/** A Schema between text and x-only key, for configurations and addresses. */
 export const PublicKey: Schema.Codec<Uint8Array, string> = Schema.String.pipe(
   Schema.decodeTo(
     Schema.Uint8Array,
@@ -99,7 +99,7 @@ export const PublicKey: Schema.Codec<Uint8Array, string> = Schema.String.pipe(
   )
 )
 
-/** Text to secret key and back, for configurations. */
+/** A Schema between text and secret key, for configurations. */
 export const SecretKey: Schema.Codec<Redacted.Redacted<Uint8Array>, string> = Schema.String.pipe(
   Schema.decodeTo(
     Schema.Redacted(Schema.Uint8Array),
@@ -114,7 +114,7 @@ const KEY_SIZE = 32
 const VERSION = Uint8Array.of(1, 0)
 const NOT_BASE58CHECK =
   "it is not base58check text; a character is missing, mistyped or too many (0, O, I and l are never part of a key)"
-/** Longer than any key, and short enough that decoding (which is quadratic) is nothing. */
+/** The longest text to decode: longer than any key, and short because decoding takes quadratic time. */
 const MAX_TEXT = 128
 
 const redactedLabel = { label: "authority secret key" }

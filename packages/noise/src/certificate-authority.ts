@@ -1,6 +1,6 @@
 /**
- * What a server shows in its handshakes: a static key and a certificate for it, signed by the authority's secret key and
- * made anew well before it expires (specification, section 4.5).
+ * The credentials of a server for its handshakes: a static key and a certificate for it, signed with the authority's secret key
+ * and renewed well before it expires (specification, section 4.5).
  */
 import { schnorr } from "@noble/curves/secp256k1.js"
 import { Clock, Context, Duration, Effect, Layer, Redacted } from "effect"
@@ -8,7 +8,7 @@ import * as Certificate from "./certificate.ts"
 import { Curve } from "./curve.ts"
 import { entropy } from "./entropy.ts"
 
-/** A static key with the certificate that goes with it. */
+/** A static key and its certificate. */
 export interface Credentials {
   readonly staticSecret: Redacted.Redacted<Uint8Array>
   /** ElligatorSwift, 64 bytes. */
@@ -21,20 +21,20 @@ export interface Credentials {
 
 export interface CertificateAuthorityOptions {
   readonly secretKey: Redacted.Redacted<Uint8Array>
-  /** How long a certificate is valid from when it is made; 1 hour. It is renewed at half of that. */
+  /** How long a new certificate is valid. It is renewed after half of this time. Default 1 hour. */
   readonly validity?: Duration.Input
-  /** How long before it is made a certificate is valid already, for clients whose clocks are slow; 1 minute. */
+  /** How far a certificate's validity begins in the past, for clients with slow clocks. Default 1 minute. */
   readonly backdate?: Duration.Input
 }
 
 export class CertificateAuthority extends Context.Service<
   CertificateAuthority,
   {
-    /** What to show now. */
+    /** The credentials to use now. */
     readonly credentials: Effect.Effect<Credentials>
   }
 >()("sluice/noise/CertificateAuthority") {
-  /** Signs with the authority's secret key, at the first use and from then on when half of the validity has passed. */
+  /** Signs with the authority's secret key, at the first use and whenever half of the validity has passed. */
   static readonly make = Effect.fnUntraced(function* (options: CertificateAuthorityOptions) {
     const validity = Math.max(2, wholeSeconds(options.validity ?? "1 hour"))
     const backdate = wholeSeconds(options.backdate ?? "1 minute")
@@ -66,7 +66,7 @@ export class CertificateAuthority extends Context.Service<
     let issued: { readonly at: number; readonly credentials: Credentials } | undefined
     const credentials = Effect.map(Clock.currentTimeMillis, (millis) => {
       const now = Math.floor(millis / 1000)
-      // A clock that was set back makes the certificate one from the future: renew then, too.
+      // Also renews if the clock was set back, which would make the certificate begin in the future.
       if (issued === undefined || now < issued.at || now >= issued.at + validity / 2) {
         issued = { at: now, credentials: issue(now) }
       }
@@ -78,7 +78,7 @@ export class CertificateAuthority extends Context.Service<
   static readonly layer = (options: CertificateAuthorityOptions): Layer.Layer<CertificateAuthority> =>
     Layer.effect(CertificateAuthority, CertificateAuthority.make(options))
 
-  /** Credentials that were made elsewhere, where the authority's secret key is kept; they are never renewed. */
+  /** Uses credentials that were made elsewhere, where the authority's secret key is kept. Never renews them. */
   static readonly layerFixed = (credentials: Credentials): Layer.Layer<CertificateAuthority> =>
     Layer.succeed(CertificateAuthority, { credentials: Effect.succeed(credentials) })
 }

@@ -1,7 +1,7 @@
 /**
- * A server's certificate: the SIGNATURE_NOISE_MESSAGE of the specification, section 4.5.2, by which an authority says
- * from when to when a static key is its server's. 74 bytes: version U16, valid_from U32, not_valid_after U32 (seconds
- * since 1970), BIP340 signature. The static key itself travels beside it.
+ * A server's certificate: the SIGNATURE_NOISE_MESSAGE of the specification, section 4.5.2. An authority certifies with it that
+ * a static key belongs to its server for a period of time. 74 bytes: version U16, valid_from U32, not_valid_after U32 (seconds
+ * since 1970), BIP340 signature. It does not contain the static key.
  */
 import { schnorr } from "@noble/curves/secp256k1.js"
 import { Bytes, CertificateBytes } from "@sluice/core"
@@ -11,7 +11,7 @@ export interface Certificate {
   readonly version: number
   /** Seconds since 1970, U32. */
   readonly validFrom: number
-  /** Seconds since 1970, U32: the last second in which the certificate holds. */
+  /** Seconds since 1970, U32: the last second in which the certificate is valid. */
   readonly notValidAfter: number
   /** BIP340, 64 bytes, over SHA256(version, valid_from, not_valid_after, x-only static key). */
   readonly signature: Uint8Array
@@ -40,7 +40,7 @@ export const sign = (options: {
   return { version: CertificateBytes.CERTIFICATE_VERSION, validFrom, notValidAfter, signature }
 }
 
-/** The 74 bytes that a responder sends. */
+/** Encodes the certificate as the 74 bytes that a responder sends. */
 export const encode = (certificate: Certificate): Uint8Array => {
   const bytes = new Uint8Array(CertificateBytes.CERTIFICATE_SIZE)
   Bytes.writeU16(bytes, 0, certificate.version)
@@ -50,7 +50,7 @@ export const encode = (certificate: Certificate): Uint8Array => {
   return bytes
 }
 
-/** What 74 bytes say; whether it is true is the handshake's to check. */
+/** Decodes 74 bytes. Does not verify the certificate; the handshake does. */
 export const decode = (bytes: Uint8Array): Certificate => ({
   version: CertificateBytes.certificateVersion(bytes, 0),
   validFrom: CertificateBytes.certificateValidFrom(bytes, 0) >>> 0,

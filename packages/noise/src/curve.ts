@@ -1,6 +1,6 @@
 /**
- * The elliptic curve that handshakes use, as a service: core's abstract `Curve` (BIP324 ElligatorSwift and ECDH, BIP340
- * verification). It has a default, @noble/curves; a layer replaces it.
+ * The elliptic curve of handshakes as a service: core's abstract `Curve` (BIP324 ElligatorSwift and ECDH, BIP340 verification).
+ * The default is @noble/curves; a layer can replace it.
  */
 import type { Curve as AbstractCurve } from "@sluice/core"
 import { Context, Layer } from "effect"

@@ -1,14 +1,14 @@
-/** A thread of handshake-workers.ts: the curve's part of a responder's handshakes, one message each. */
+/** The code of a thread of handshake-workers.ts: computes the curve operations of responders' handshakes. */
 import type { Curve } from "@sluice/core"
 import { parentPort, workerData } from "node:worker_threads"
 
-/** Which curve: a module whose `makeCurve` makes it, and what that is given. */
+/** The curve: a module whose `makeCurve` makes it, and the argument of `makeCurve`. */
 export interface ThreadData {
   readonly url: string
   readonly bytes: Uint8Array | undefined
 }
 
-/** A handshake (specification, 4.5.2.1): the client's key, and what is ours. */
+/** The inputs of one handshake (specification, 4.5.2.1): the client's key and our secrets. */
 export interface Question {
   readonly id: number
   readonly act1: Uint8Array
@@ -20,9 +20,9 @@ export interface Question {
 
 export interface Answer {
   readonly id: number
-  /** ElligatorSwift, 64 bytes; undefined if there is none for the secret. */
+  /** ElligatorSwift, 64 bytes; undefined if the curve refuses the secret. */
   readonly ephemeralKey: Uint8Array | undefined
-  /** ECDH with the ephemeral key, then with the static key, 32 bytes each; ends before the first that cannot be. */
+  /** The ECDH secrets with the ephemeral key and then with the static key, 32 bytes each. Stops at the first that fails. */
   readonly secrets: ReadonlyArray<Uint8Array>
 }
 

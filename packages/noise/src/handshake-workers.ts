@@ -1,9 +1,9 @@
 /**
- * The curve's part of a responder's handshake in worker threads, for servers to which many connect at once: the event loop
- * goes on with the messages of those who are connected. What remains for it is hashing and two short encryptions.
+ * Computes the curve operations of responders' handshakes in worker threads. When many clients connect at once, the event loop
+ * stays free for the messages of connected clients: a handshake costs it only hashing and two short encryptions.
  *
- * A thread gets for each handshake the ephemeral secret and the server's static key, which it uses and wipes; it never
- * sees the authority's key.
+ * For each handshake, a thread gets the ephemeral secret and the server's static key, uses them and wipes them. It never gets the
+ * authority's key.
  */
 import { Curve as AbstractCurve } from "@sluice/core"
 import { Clock, Context, Effect, Layer, Redacted } from "effect"
@@ -12,7 +12,7 @@ import { Worker } from "node:worker_threads"
 import type { Credentials } from "./certificate-authority.ts"
 import type { Answer, Question, ThreadData } from "./handshake-thread.ts"
 
-/** What the curve has to do for one handshake. Random bytes, 32 each, are used once. */
+/** The inputs of the curve operations of one handshake. Random bytes, 32 each, must be used once. */
 export interface Exchange {
   /** The client's ephemeral key, 64 bytes of ElligatorSwift. */
   readonly act1: Uint8Array
@@ -23,41 +23,41 @@ export interface Exchange {
 
 export interface HandshakeWorkersCalls {
   readonly threads: number
-  /** Above how many handshakes that wait for the event loop threads are to take some. */
+  /** If more handshakes than this wait for the event loop, threads take some. */
   readonly above: number
   /**
-   * A curve that knows the results for this handshake, to be given to core's `Responder` with the same bytes; `undefined`
-   * where no thread works any more, and the handshake is to be computed here.
+   * Gives a curve that holds the results for this handshake. Pass it to core's `Responder` with the same bytes. `undefined`
+   * if no thread is running; then compute the handshake here.
    */
   readonly exchange: (exchange: Exchange) => Effect.Effect<AbstractCurve | undefined>
 }
 
 export interface HandshakeWorkersOptions {
-  /** Default: one less than the machine can run at once, from 1 to 4. */
+  /** Number of threads. By default one less than the machine runs in parallel, from 1 to 4. */
   readonly threads?: number
   /**
-   * A file whose `makeCurve(bytes)` gives a thread its curve, and what it is called with; `threadCurve` of
-   * @sluice/embedded is the one in WebAssembly. By default @noble/curves.
+   * A module whose `makeCurve(bytes)` makes a thread's curve, and its argument. `threadCurve` of @sluice/embedded is the curve
+   * in WebAssembly. Default @noble/curves.
    */
   readonly curve?: { readonly url: string; readonly bytes?: Uint8Array }
   /**
-   * Above how many handshakes that wait threads take some; with 0 they take all. By default 0, because @noble/curves takes
-   * the event loop 8 ms for each; for the curve in WebAssembly, which takes half a millisecond, 16: until then asking a
-   * thread costs more than it saves.
+   * Threads take handshakes if more than this wait; with 0 they take all. Default 0 for @noble/curves, which costs the event
+   * loop 8 ms a handshake. Use 16 for the curve in WebAssembly, which costs half a millisecond: with fewer, asking a thread costs
+   * more than it saves.
    */
   readonly above?: number
   /** Starts the code of handshake-thread.ts, for programs that are bundled into one file. */
   readonly spawn?: (workerData: ThreadData) => Worker
 }
 
-/** Threads for handshakes, where a layer provides some; `undefined` otherwise. */
+/** Threads for handshakes; `undefined` unless a layer provides them. */
 export const HandshakeWorkers: Context.Reference<HandshakeWorkersCalls | undefined> = Context.Reference<
   HandshakeWorkersCalls | undefined
 >("sluice/noise/HandshakeWorkers", { defaultValue: () => undefined })
 
 /**
- * Starts threads at the first handshake that is given to them, and ends them with the layer. One that dies is logged and,
- * after a pause, started anew for the next handshake.
+ * Starts the threads at their first handshake and ends them with the layer. When a thread dies, this logs it and, after a delay,
+ * starts a new thread for the next handshake.
  */
 export const layer = (options: HandshakeWorkersOptions = {}): Layer.Layer<never> =>
   Layer.effect(
@@ -84,18 +84,18 @@ export const layer = (options: HandshakeWorkersOptions = {}): Layer.Layer<never>
     })
   )
 
-/** How long a thread that died stays away; each further time twice as long, up to the second number. */
+/** Delay before a dead thread is replaced. Doubles with each further death, up to the second number. */
 const PAUSE_MS = 10_000
 const LONGEST_PAUSE_MS = 10 * 60_000
 
-/** The threads, and who waits for each. The one for whom the fewest wait is asked. */
+/** The threads and their waiting handshakes. The next handshake goes to the thread with the fewest. */
 class Threads {
   readonly count: number
   readonly #options: HandshakeWorkersOptions
   readonly #now: () => number
   readonly #log: (line: Effect.Effect<void>) => void
   readonly #threads: Array<Thread | undefined>
-  /** For each thread how often it died, and until when it stays away. */
+  /** For each thread, how often it died and when it may be started again. */
   readonly #deaths: Array<number>
   readonly #awayUntil: Array<number>
 
@@ -155,7 +155,7 @@ class Thread {
       this.#answered.get(answer.id)?.(answer)
       this.#answered.delete(answer.id)
     })
-    // Whichever comes: the handshakes that it had are computed by who asked.
+    // On either event, the callers compute the thread's handshakes themselves.
     this.#worker.on("error", (error: unknown) => this.#die(error instanceof Error ? error.message : String(error)))
     this.#worker.on("exit", (code) => this.#die(`exit code ${code}`))
   }
@@ -189,13 +189,13 @@ class Thread {
   }
 }
 
-/** A package published as JavaScript has the threads' code as JavaScript too. */
+/** In a package published as JavaScript, the threads' code is JavaScript too. */
 const besides = (name: string): string => `./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`
 
 const startThread = (workerData: ThreadData): Worker =>
   new Worker(new URL(besides("handshake-thread"), import.meta.url), { workerData })
 
-/** What a thread has found, in the order in which a responder asks: its own key, then ECDH with either key of its own. */
+/** A curve that replays a thread's results in the order in which a responder asks: its own key, then both ECDH secrets. */
 class AnsweredCurve extends AbstractCurve {
   readonly #answer: Answer
   #secrets = 0

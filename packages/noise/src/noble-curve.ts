@@ -1,6 +1,6 @@
 /**
  * core's `Curve` over @noble/curves and the ElligatorSwift of @scure/btc-signer (BIP324, BIP340; specification, section
- * 4.3.1). What a peer sends makes these functions answer false, never throw.
+ * 4.3.1). On invalid bytes of a peer, these functions return false and never throw.
  */
 import { schnorr } from "@noble/curves/secp256k1.js"
 import { sha256 } from "@noble/hashes/sha2.js"
@@ -83,7 +83,7 @@ export class NobleCurve extends Curve {
 const Fp = schnorr.Point.Fp
 const Fn = schnorr.Point.Fn
 
-/** One attempt in four succeeds; that 256 all fail has probability 10^-32. */
+/** One attempt in four succeeds; all 256 fail with probability 10^-32. */
 const MAX_ATTEMPTS = 256
 
 const draw = (entropy: Uint8Array, secret: Uint8Array, counter: number): Uint8Array =>

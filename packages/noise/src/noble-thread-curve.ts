@@ -1,4 +1,4 @@
-/** The curve of a handshake thread where no other is asked for. */
+/** The default curve of handshake threads. */
 import type { Curve } from "@sluice/core"
 import { NobleCurve } from "./noble-curve.ts"
 

@@ -41,13 +41,13 @@ describe("AuthorityKey", () => {
     assert.strictEqual(AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey)), SECRET_KEY.publicKey)
   })
 
-  it("refuses the public form without a version, and names today's form of the key", () => {
+  it("refuses a public key without a version, and names the current form of the key", () => {
     const { message } = Result.getOrThrow(Result.flip(AuthorityKey.parsePublicKey(LEGACY)))
     assert.include(message, "without a version")
     assert.include(message, PUBLIC_KEYS[0]!.text)
   })
 
-  it("says what is wrong with other texts", () => {
+  it("names the fault of other invalid texts", () => {
     const messageOf = (text: string) => Result.getOrThrow(Result.flip(AuthorityKey.parsePublicKey(text))).message
     assert.include(messageOf(""), "base58check")
     assert.include(messageOf("9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXx"), "mistyped")
@@ -78,7 +78,7 @@ describe("AuthorityKey", () => {
     assert.notInclude(String(secretKey) + JSON.stringify(secretKey), SECRET_KEY.text)
   })
 
-  it("goes through its Schemas and back", () => {
+  it("is encoded and decoded by its Schemas", () => {
     const publicKey = Schema.decodeUnknownSync(AuthorityKey.PublicKey)(PUBLIC_KEYS[1]!.text)
     assert.strictEqual(Schema.encodeSync(AuthorityKey.PublicKey)(publicKey), PUBLIC_KEYS[1]!.text)
     const secretKey = Schema.decodeUnknownSync(AuthorityKey.SecretKey)(SECRET_KEY.text)

@@ -13,7 +13,7 @@ const setUp = Effect.gen(function* () {
 })
 
 describe("CertificateAuthority", () => {
-  it.effect("shows a certificate for its static key that the authority signed", () =>
+  it.effect("gives a certificate for its static key, signed by the authority", () =>
     Effect.gen(function* () {
       const { publicKey, secretKey } = yield* setUp
       const { credentials } = yield* CertificateAuthority.make({ secretKey })
@@ -76,7 +76,7 @@ describe("CertificateAuthority", () => {
     })
   )
 
-  it.effect("makes the same keys from the same randomness, and shows secrets to nobody", () =>
+  it.effect("makes the same keys from the same randomness, and never prints secrets", () =>
     Effect.gen(function* () {
       const { secretKey } = yield* AuthorityKey.generate
       const make = Effect.flatMap(CertificateAuthority.make({ secretKey }), ({ credentials }) => credentials)

@@ -28,7 +28,7 @@ const setUp = Effect.gen(function* () {
 })
 
 describe("handshakes in threads", () => {
-  it.live("come out as they do here, to the byte", () =>
+  it.live("give the same bytes as handshakes on the event loop", () =>
     Effect.gen(function* () {
       const { act1, credentials, curve, random, respond, workers } = yield* setUp
       assert.strictEqual(workers.threads, 2)
@@ -52,7 +52,7 @@ describe("handshakes in threads", () => {
     }).pipe(Effect.provide(HandshakeWorkers.layer({ threads: 2 })), Effect.provide(seeded(7)))
   )
 
-  it.live("are left to who asked when the threads have died", () =>
+  it.live("are computed by the caller when the threads have died", () =>
     Effect.gen(function* () {
       const { act1, credentials, random, workers } = yield* setUp
       const ask = workers.exchange({ act1, ephemeralSecret: random(32), entropy: random(32), credentials })
@@ -66,7 +66,7 @@ describe("handshakes in threads", () => {
     )
   )
 
-  it.effect("go to a thread that was started anew, a while after one died, which is logged once", () => {
+  it.effect("go to a new thread some time after one died, which is logged once", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ message }) => void lines.push(String(message)))
     let started = 0

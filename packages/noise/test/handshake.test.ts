@@ -66,7 +66,7 @@ describe("the handshake over the default curve", () => {
     })
   )
 
-  it.effect("is the same bytes for the same randomness, and others for other randomness", () =>
+  it.effect("depends only on the randomness", () =>
     Effect.gen(function* () {
       const bytes = Effect.map(setUp, ({ act1, respondTo }) => Hex.encode(act1) + Hex.encode(respondTo(act1).act2))
       const one = yield* Effect.provide(bytes, seeded(1))
@@ -75,7 +75,7 @@ describe("the handshake over the default curve", () => {
     })
   )
 
-  it.effect("answers an independent initiator so that it understands", () =>
+  it.effect("completes with an independent initiator", () =>
     Effect.gen(function* () {
       const { credentials, respondTo } = yield* setUp
       const other = Reference.initiate()
@@ -100,7 +100,7 @@ describe("the handshake over the default curve", () => {
     })
   )
 
-  it.effect("understands an independent responder", () =>
+  it.effect("completes with an independent responder", () =>
     Effect.gen(function* () {
       const { act1, initiator, publicKey, secretKey } = yield* setUp
       const certificate = { version: 0, validFrom: NOW - 5, notValidAfter: NOW + 5 }
@@ -111,7 +111,7 @@ describe("the handshake over the default curve", () => {
     })
   )
 
-  it.effect("refuses what is not signed by the authority, changed on the way, or not valid now", () =>
+  it.effect("refuses a certificate of another authority, a changed one, or one that is not valid now", () =>
     Effect.gen(function* () {
       const { publicKey, secretKey } = yield* setUp
       const valid = { version: 0, validFrom: NOW - 100, notValidAfter: NOW + 100 }
@@ -147,7 +147,7 @@ describe("the handshake over the default curve", () => {
     })
   )
 
-  it("begins with the constants that other implementations have", () => {
+  it("begins with the same constants as other implementations", () => {
     const { ck, h } = Reference.initialState()
     assert.strictEqual(Hex.encode(ck), "2eb47881208e9eee1f669f67c66ee70ea9ea88090d503fe830dc4bc83e29bf10")
     assert.strictEqual(Hex.encode(h), "922fa32e4f487c0d59caa3bed7899ce3d98db7e13dbd3b7cf2d23dd433dc6104")

@@ -1,13 +1,14 @@
 /** What a program does to live connections of its pool, with a client at the other end that checks it and goes on mining. */
 import { assert, describe, it } from "@effect/vitest"
-import { type ClientEvent, Server } from "@sluice/channels"
+import { type ClientEvent, GROUP_CHANNEL_ID, type Server } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { readFileSync } from "node:fs"
-import { Pool, type PoolEvent } from "../src/index.ts"
-import { ChannelClient, settle } from "./channel-client.ts"
+import { Pool } from "../src/index.ts"
+import { type MiningServerEvent, shareSink } from "@sluice/mining-server"
+import { ChannelClient, settle } from "@sluice/testing/channel-client"
 import { ban, validateUser } from "./readme-control-example.ts"
 import { giveWork, memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
 
@@ -125,10 +126,10 @@ describe("another group", () => {
         assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
         return got.map(({ channelId }) => channelId)
       })
-      assert.deepStrictEqual(yield* groupsOf(2), [Server.GROUP_CHANNEL_ID])
+      assert.deepStrictEqual(yield* groupsOf(2), [GROUP_CHANNEL_ID])
       const group = yield* setGroup(CONNECTION, [second, third, second])
-      assert.notInclude([first, second, third, Server.GROUP_CHANNEL_ID], group)
-      assert.sameMembers((yield* groupsOf(3)) as Array<number>, [Server.GROUP_CHANNEL_ID, group])
+      assert.notInclude([first, second, third, GROUP_CHANNEL_ID], group)
+      assert.sameMembers((yield* groupsOf(3)) as Array<number>, [GROUP_CHANNEL_ID, group])
       assert.deepStrictEqual(
         client.of("GroupChanged").map(({ channelId, groupChannelId }) => [channelId, groupChannelId]),
         [
@@ -140,8 +141,8 @@ describe("another group", () => {
       assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
       assert.strictEqual(yield* setGroup(CONNECTION, [first], group), group)
       assert.deepStrictEqual(yield* groupsOf(6), [group])
-      yield* setGroup(CONNECTION, [first, second, third], Server.GROUP_CHANNEL_ID)
-      assert.deepStrictEqual(yield* groupsOf(7), [Server.GROUP_CHANNEL_ID])
+      yield* setGroup(CONNECTION, [first, second, third], GROUP_CHANNEL_ID)
+      assert.deepStrictEqual(yield* groupsOf(7), [GROUP_CHANNEL_ID])
       assertUnderstood(client)
     }).pipe(Effect.provide(memoryWorld()))
   )
@@ -190,7 +191,7 @@ describe("a channel that the program closes", () => {
   it.effect("is closed at the client, and the others mine on; so are all channels of a group", () =>
     Effect.gen(function* () {
       const { closeChannel, events, setGroup } = yield* Pool
-      const seen: Array<PoolEvent> = []
+      const seen: Array<MiningServerEvent> = []
       yield* events.pipe(
         Stream.runForEach((event) => Effect.sync(() => seen.push(event))),
         Effect.forkScoped({ startImmediately: true })
@@ -245,7 +246,7 @@ describe("a channel that the program closes", () => {
       yield* client.submit(work!)
       yield* settle
       assert.deepStrictEqual(tags(client.events.slice(from)), ["SharesAccepted", "ChannelClosed"])
-    }).pipe(Effect.provide(memoryWorld({ onShare: ({ channel }) => close(channel) })))
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [shareSink(({ channel }) => close(channel))] })))
   })
 
   it.effect("is not closed with a reason that a message has no room for", () =>

@@ -1,6 +1,8 @@
 /**
- * An honest miner among 2,000 clients that send garbage, stall in the handshake, or trickle a byte a second: it gets its jobs and
+ * An honest miner among hundreds of clients that send garbage, stall in the handshake, or trickle a byte a second: it gets its jobs and
  * the acknowledgements of its shares, the server gets rid of the others, and what they cost it in memory is printed.
+ *
+ * `SLUICE_CROWD` is how many they are; `npm run soak` has 2,000.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -10,10 +12,10 @@ import { runInNewContext } from "node:vm"
 import { Worker } from "node:worker_threads"
 import type { Crowd, CrowdState } from "./crowd.ts"
 import { template } from "@sluice/testing/templates"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, PoolAddress, publish, tcpWorld } from "@sluice/testing/pool-worlds"
 
-const COUNT = 2000
+const COUNT = Number(process.env["SLUICE_CROWD"] ?? 500)
 /** The most that one of them may hold, in bytes, of which most is its socket in Node. */
 const MAX_BYTES_EACH = 50_000
 

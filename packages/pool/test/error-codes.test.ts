@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { TemplateFeed } from "@sluice/template-provider"
 import type { PoolOptions } from "../src/index.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET } from "@sluice/testing/templates"
-import { type Miner, openExtended, openStandard, TestClient } from "./test-client.ts"
+import { type Miner, openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 
 interface Case {

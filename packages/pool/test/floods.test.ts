@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { MiningListener, Plain, Setup, Tcp } from "@sluice/transport"
 import { Context, Effect, Layer, Logger, Metric } from "effect"
-import { TemplateSource } from "@sluice/template-provider"
+import { TemplateSourceMemory } from "@sluice/template-provider"
 import { Pool } from "../src/index.ts"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, options, PoolAddress, poolStats } from "@sluice/testing/pool-worlds"
 
 const EACH = 150
@@ -15,7 +15,7 @@ const world = Layer.effect(
   Effect.map(Pool, ({ address }) => PoolAddress.of({ ...address, security: { _tag: "plain" } }))
 ).pipe(
   Layer.provideMerge(Pool.layer(options({ maxChannelsInAll: CHANNELS }))),
-  Layer.provideMerge(TemplateSource.layerMemory),
+  Layer.provideMerge(TemplateSourceMemory.layer),
   Layer.provide(Setup.server(MiningListener)),
   Layer.provide(Plain.listener),
   Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),

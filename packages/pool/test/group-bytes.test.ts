@@ -5,7 +5,7 @@ import type { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
 import { Effect } from "effect"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, publish } from "@sluice/testing/pool-worlds"
 
 const CHANNELS = 1000

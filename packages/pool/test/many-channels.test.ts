@@ -5,8 +5,8 @@ import { ExtranonceSpace } from "@sluice/channels"
 import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
-import { LimitedSpace } from "../src/limited-space.ts"
-import { openExtended, TestClient } from "./test-client.ts"
+import { LimitedSpace } from "../../mining-server/src/connections/limited-space.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { memoryWorld, poolStats, tcpWorld } from "@sluice/testing/pool-worlds"
 
 const CHANNELS = 3000

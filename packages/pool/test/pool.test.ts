@@ -6,10 +6,11 @@ import { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
 import { Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Pool, type PoolEvent, ShareLogError } from "../src/index.ts"
+import { Pool } from "../src/index.ts"
+import { type MiningServerEvent, ShareLogError, shareSink, ShareSinkError } from "@sluice/mining-server"
 import { setupFrame } from "@sluice/testing/setup-frame"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import {
   COINBASE_ADDRESS,
   giveWork,
@@ -25,7 +26,7 @@ const settle = TestClock.adjust(0)
 
 /** All events from now on, in an array that grows. */
 const watch = Effect.gen(function* () {
-  const found: Array<PoolEvent> = []
+  const found: Array<MiningServerEvent> = []
   yield* (yield* Pool).events.pipe(
     Stream.runForEach((event) => Effect.sync(() => found.push(event))),
     Effect.forkScoped({ startImmediately: true })
@@ -33,7 +34,7 @@ const watch = Effect.gen(function* () {
   return found
 })
 
-const tags = (events: ReadonlyArray<PoolEvent>): ReadonlyArray<string> => events.map(({ _tag }) => _tag)
+const tags = (events: ReadonlyArray<MiningServerEvent>): ReadonlyArray<string> => events.map(({ _tag }) => _tag)
 
 describe("jobs", () => {
   it.effect("come as soon as there is a template, to channels that were opened before", () =>
@@ -148,7 +149,7 @@ describe("a share", () => {
           ["alice.1", 2]
         ]
       )
-    }).pipe(Effect.provide(memoryWorld({ onShare: (share) => recorded.push(share) })))
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [shareSink((share) => void recorded.push(share))] })))
   })
 
   it.effect("that cannot be recorded is not acknowledged, and ends that connection alone", () =>
@@ -165,9 +166,11 @@ describe("a share", () => {
     }).pipe(
       Effect.provide(
         memoryWorld({
-          onShare: ({ channel }) => {
-            if (channel.userIdentity === "broken") throw new Error("the disk is full")
-          }
+          shareSinks: [
+            shareSink(({ channel }) => {
+              if (channel.userIdentity === "broken") throw new Error("the disk is full")
+            })
+          ]
         })
       )
     )
@@ -190,15 +193,17 @@ describe("a share", () => {
       const end = yield* Effect.flip(Effect.forever(Effect.map(client.next, ({ _tag }) => came.push(_tag))))
       assert.strictEqual(end._tag, "TransportError")
       assert.notInclude(came, "SubmitShares.Success")
-    }).pipe(Effect.provide(memoryWorld({ onShare })))
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [shareSink(onShare)] })))
   })
 
   it.effect("that the share log does not take ends connections with one line of the log that says what to mend", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))
-    const onShares = () => {
-      throw new ShareLogError({ path: "shares.ndjson", cause: new Error("ENOSPC: no space left on device") })
-    }
+    const { message } = new ShareLogError({
+      path: "shares.ndjson",
+      cause: new Error("ENOSPC: no space left on device")
+    })
+    const shareSinks = [{ record: () => Effect.fail(new ShareSinkError({ message })) }]
     return Effect.gen(function* () {
       const events = yield* watch
       yield* giveWork
@@ -211,11 +216,14 @@ describe("a share", () => {
       yield* settle
       const said = lines.filter((line) => /^(Error|Fatal)/.test(line))
       assert.strictEqual(said.length, 1, said.join("\n"))
-      assert.match(said[0]!, /^Error .*the share log shares\.ndjson cannot be written: ENOSPC.*\(share-log\)$/)
+      assert.match(
+        said[0]!,
+        /^Error .*the share log shares\.ndjson cannot be written: ENOSPC.*its shares are not acknowledged until that is mended$/
+      )
       const reasons = events.filter((event) => event._tag === "ConnectionClosed").map(({ reason }) => reason)
       assert.strictEqual(reasons.length, 3)
       assert.match(reasons[0]!, /^the share log/)
-    }).pipe(Effect.provide(memoryWorld({ onShares }, {}, logger)))
+    }).pipe(Effect.provide(memoryWorld({ shareSinks }, {}, logger)))
   })
 
   it.effect("that cannot be recorded because of a defect of the program ends its connection as that", () =>
@@ -228,13 +236,15 @@ describe("a share", () => {
       yield* client.ended
       yield* settle
       const closed = events.find((event) => event._tag === "ConnectionClosed")
-      assert.strictEqual(closed?.reason, "a defect of the pool")
+      assert.strictEqual(closed?.reason, "a defect of the server")
     }).pipe(
       Effect.provide(
         memoryWorld({
-          onShare: () => {
-            throw new TypeError("undefined is not a function")
-          }
+          shareSinks: [
+            shareSink(() => {
+              throw new TypeError("undefined is not a function")
+            })
+          ]
         })
       )
     )
@@ -254,9 +264,7 @@ describe("a share", () => {
     }).pipe(
       Effect.provide(
         memoryWorld({
-          onShares: () => {
-            throw new Error("the disk is full")
-          }
+          shareSinks: [{ record: () => Effect.fail(new ShareSinkError({ message: "the disk is full" })) }]
         })
       )
     )
@@ -471,6 +479,11 @@ describe("options that cannot be", () => {
     ["extranonce", { extranonce: { fullSize: 40 } }, /at most 32 bytes/],
     ["extranonce", { extranonce: { fullSize: 8 } }, /do not fit/],
     ["sharesPerMinute", { policy: { sharesPerMinute: 0 } }, /above 0/],
+    [
+      "maxSharesPerSecond",
+      { policy: { sharesPerMinute: 60, maxSharesPerSecond: 19 } },
+      /a number from 20 on, for 60 shares a minute; got 19/
+    ],
     ["minHashRate", { policy: { minHashRate: Number.NaN } }, /from 0 on/],
     ["shareBatchSize", { policy: { shareBatchSize: 0.5 } }, /whole number/],
     ["ntimeDriftSeconds", { policy: { ntimeDriftSeconds: -1 } }, /from 0 on/]
@@ -484,6 +497,16 @@ describe("options that cannot be", () => {
       })
     )
   }
+
+  it.effect("tells its template source how much room its coinbase takes", () =>
+    Effect.gen(function* () {
+      const feed = yield* TemplateFeed
+      assert.deepStrictEqual(yield* Queue.take(feed.constraints), {
+        coinbaseOutputMaxAdditionalSize: 31,
+        coinbaseOutputMaxAdditionalSigops: 0
+      })
+    }).pipe(Effect.provide(memoryWorld()))
+  )
 
   it.effect("supports every flag and the names of workers", () =>
     Effect.gen(function* () {
@@ -500,18 +523,4 @@ describe("options that cannot be", () => {
       assert.strictEqual(connection.setup.flags, Mining.REQUIRES_FIXED_VERSION)
     }).pipe(Effect.provide(memoryWorld({ versionRolling: false })))
   )
-
-  it("constraints for the template provider follow from the options", () => {
-    const fields = { coinbaseAddress: COINBASE_ADDRESS }
-    assert.deepStrictEqual(Pool.constraints(fields), {
-      coinbaseOutputMaxAdditionalSize: 31,
-      coinbaseOutputMaxAdditionalSigops: 0
-    })
-    const legacy = { coinbaseAddress: "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2" }
-    assert.deepStrictEqual(Pool.constraints(legacy), {
-      coinbaseOutputMaxAdditionalSize: 34,
-      coinbaseOutputMaxAdditionalSigops: 4
-    })
-    assert.throws(() => Pool.constraints({ coinbaseAddress: "nobody" }))
-  })
 })

@@ -1,4 +1,5 @@
-import { Pool, type ValidateUser } from "@sluice/pool"
+import { Pool } from "@sluice/pool"
+import { type ValidateUser } from "@sluice/mining-server"
 import { Effect, Option } from "effect"
 
 const banned = new Set<string>()

@@ -1,3 +1,4 @@
+import { shareSink } from "@sluice/mining-server"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient } from "@sluice/template-provider"
 import {
@@ -15,12 +16,13 @@ import { Console, Effect, Layer, Result, Stream } from "effect"
 const url = process.env["TEMPLATE_PROVIDER"] ?? "stratum2+tcp+plain://127.0.0.1:18447"
 const options: PoolOptions = {
   coinbaseAddress: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
-  onShare: ({ channel, difficulty }) => console.log(`${channel.userIdentity}: a share of difficulty ${difficulty}`)
+  shareSinks: [
+    shareSink(({ channel, difficulty }) => console.log(`${channel.userIdentity}: a share of difficulty ${difficulty}`))
+  ]
 }
 
 const templates = TemplateClient.layer({
-  servers: [Result.getOrThrow(parseServerAddress(url))],
-  constraints: Pool.constraints(options)
+  servers: [Result.getOrThrow(parseServerAddress(url))]
 }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Security.dialer()), Layer.provide(Tcp.dialer))
 
 // Without encryption; Noise.responder() in the place of Plain.listener has it.

@@ -5,7 +5,7 @@ import { parseServerAddress, Plain, Setup, Tcp, TemplateListener } from "@sluice
 import { Effect, Layer, Logger, Result } from "effect"
 import { readFileSync } from "node:fs"
 import { PoolAddress } from "@sluice/testing/pool-worlds"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 
 const provider = TemplateProvider.layer().pipe(
   Layer.provide(Setup.server(TemplateListener)),

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
 
 for (const request of [openStandard(), openExtended()]) {

@@ -2,47 +2,37 @@
 import { assert, it } from "@effect/vitest"
 import type { Server } from "@sluice/channels"
 import { Effect, Option } from "effect"
-import { makeStatistics } from "../src/statistics.ts"
-import { PoolCounters } from "../src/stats.ts"
-import { Users } from "../src/users.ts"
+import { makeStatistics } from "../../mining-server/src/statistics/statistics.ts"
+import { Projection } from "../../mining-server/src/statistics/projection.ts"
 
 const USERS = 2500
 const CONNECTIONS = 50
 
 /** Users of whom many have done the same work, and many none; the first of them has a channel on every connection. */
 const world = () => {
-  const users = new Users(0)
+  const projection = new Projection(0, 0)
   const channels: Array<Server.ChannelInfo> = []
   const open = (connectionId: number, userIdentity: string): Server.ChannelInfo => {
     const channel: Server.ChannelInfo = { connectionId, channelId: channels.length + 2, kind: "extended", userIdentity }
     channels.push(channel)
-    users.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
+    projection.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
     return channel
   }
   const rates = Array.from({ length: USERS }, (_, index) => {
     const difficulty = Math.max(0, ((index * 7919) % 40) - 10)
     const channel = open(1 + (index % CONNECTIONS), `user${index}.1`)
-    if (difficulty > 0) users.record(accepted(channel, difficulty), 1000)
+    if (difficulty > 0) projection.record(accepted(channel, difficulty), 1000)
     return { name: `user${index}`, difficulty }
   })
   for (let connectionId = 1; connectionId <= CONNECTIONS; connectionId++) open(connectionId, `user0.${connectionId}`)
-  const sessions = new Map(
-    Array.from({ length: CONNECTIONS }, (_, index) => {
-      const own = channels.filter(({ connectionId }) => connectionId === index + 1)
-      const machine = { channelCount: own.length, stats: () => own.map(countsOf) }
-      return [index + 1, { machine: machine as unknown as Server.Connection }] as const
-    })
-  )
   const statistics = makeStatistics({
-    counters: new PoolCounters(0),
-    users,
-    sessions,
-    present: () => ({ upstream: { _tag: "Connecting" }, height: 0 }),
+    projection,
+    present: () => ({ upstream: { _tag: "Connecting" }, height: 0, connections: CONNECTIONS }),
     now: () => 60_000
   })
   // Of equals who was seen first comes first: sorting is stable.
   const ranked = rates.toSorted((a, b) => b.difficulty - a.difficulty).map(({ name }) => name)
-  return { channels, ranked, sessions, statistics }
+  return { channels, projection, ranked, statistics }
 }
 
 const accepted = (channel: Server.ChannelInfo, difficulty: number): Server.ShareAccepted => ({
@@ -56,18 +46,6 @@ const accepted = (channel: Server.ChannelInfo, difficulty: number): Server.Share
   hash: new Uint8Array(32),
   worker: undefined,
   isBlock: false
-})
-
-const countsOf = (channel: Server.ChannelInfo): Server.ChannelStats => ({
-  channel,
-  openedAt: 0,
-  accepted: 0,
-  acceptedDifficulty: 0,
-  refused: {},
-  blocks: 0,
-  bestDifficulty: 0,
-  difficulty: 1,
-  hashRate: 0
 })
 
 it.effect("pages of users are the whole list in parts, wherever they begin and however many have the same rate", () =>
@@ -87,7 +65,7 @@ it.effect("pages of users are the whole list in parts, wherever they begin and h
 
 it.effect("pages of a user's channels are in the order in which they were opened, without those that are gone", () =>
   Effect.gen(function* () {
-    const { channels, sessions, statistics } = world()
+    const { channels, projection, statistics } = world()
     const own = channels.filter(({ userIdentity }) => userIdentity.startsWith("user0."))
     const page = (limit: number, offset: number) =>
       Effect.map(statistics.user("user0", { limit, offset }), (found) =>
@@ -96,8 +74,8 @@ it.effect("pages of a user's channels are in the order in which they were opened
     assert.deepStrictEqual(yield* page(Infinity, 0), own)
     assert.deepStrictEqual(yield* page(10, 45), own.slice(45))
     assert.deepStrictEqual(yield* page(3, 9), own.slice(9, 12))
-    sessions.delete(own[10]!.connectionId)
-    assert.deepStrictEqual(yield* page(3, 9), [own[9], own[11]])
+    projection.record({ _tag: "ChannelClosed", channel: own[10]!, reason: "" }, 0)
+    assert.deepStrictEqual(yield* page(3, 9), [own[9], own[11], own[12]])
     assert.isTrue(Option.isNone(yield* statistics.user("user0.1")))
   })
 )

@@ -3,8 +3,9 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { FrameDialer, type TransportError } from "@sluice/transport"
 import { Effect, Exit, FileSystem, Layer, Logger, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { JobIds, type PoolOptions } from "../src/index.ts"
-import { openExtended, TestClient } from "./test-client.ts"
+import { type PoolOptions } from "../src/index.ts"
+import { JobIds } from "@sluice/mining-server"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, PoolAddress, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 
 /** A world whose pool the test stops. */

@@ -5,9 +5,10 @@ import { TemplateClient, TemplateFeed, type TemplateMessage } from "@sluice/temp
 import { MiningListener, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Layer, Logger, Metric, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Pool, type PoolEvent } from "../src/index.ts"
+import { Pool } from "../src/index.ts"
+import { type MiningServerEvent } from "@sluice/mining-server"
 import { ANY_TARGET, bytes, COMMITMENT_OUTPUT, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, options, PoolAddress, publish } from "@sluice/testing/pool-worlds"
 
 const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
@@ -98,7 +99,7 @@ describe("a template whose outputs are not as many as it counts", () => {
     const lines: Array<string> = []
     const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
     return Effect.gen(function* () {
-      const events: Array<PoolEvent> = []
+      const events: Array<MiningServerEvent> = []
       yield* (yield* Pool).events.pipe(
         Stream.runForEach((event) => Effect.sync(() => events.push(event))),
         Effect.forkScoped({ startImmediately: true })
@@ -154,8 +155,7 @@ it.live(
       )
       const say = (...messages: ReadonlyArray<TemplateMessage>) => Queue.offer(outbox, messages)
       const templates = TemplateClient.layer({
-        servers: [{ ...provider.address, security: plain }],
-        constraints: Pool.constraints(options())
+        servers: [{ ...provider.address, security: plain }]
       }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer), Layer.provide(Tcp.dialer))
       const { address } = Context.get(
         yield* Layer.build(

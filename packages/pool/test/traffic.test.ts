@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import type { TransportError } from "@sluice/transport"
-import { Effect, Metric } from "effect"
+import { Effect, Logger, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { openExtended, TestClient } from "./test-client.ts"
-import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
+import { giveWork, memoryWorld, poolStats, tcpWorld } from "@sluice/testing/pool-worlds"
 
 const count = (name: string, reason?: string) =>
   Effect.map(Metric.snapshot, (metrics) => {
@@ -57,6 +57,66 @@ describe("a connection", () => {
       Effect.provide(memoryWorld({ traffic: { maxMessagesPerSecond: 2, maxErrorsPerSecond: 1000 } })),
       Effect.provideService(Metric.MetricRegistry, new Map())
     )
+  )
+
+  const limited = { policy: { maxSharesPerSecond: 2 }, traffic: { maxErrorsPerSecond: 1 } }
+  const lines: Array<string> = []
+
+  /** A connection that submits 130 good shares, and one that submits its own. */
+  const flood = Effect.gen(function* () {
+    yield* giveWork
+    const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
+    const [miner, good] = [yield* client.open(openExtended()), yield* other.open(openExtended())]
+    yield* client.send(...Array.from({ length: 130 }, () => miner.mine()))
+    const codes: Array<string> = []
+    for (let answered = 0; answered < 130;) {
+      const answer = yield* client.next
+      if (answer._tag === "SubmitShares.Error") codes.push(answer.errorCode)
+      if (answer._tag === "SubmitShares.Error") answered++
+      if (answer._tag === "SubmitShares.Success") answered += answer.newSubmitsAcceptedCount
+    }
+    // The connection goes on: errors that come by themselves do not end it.
+    yield* other.send(good.mine())
+    yield* other.expect("SubmitShares.Success")
+    const { accepted, connections, refused } = yield* poolStats
+    return { accepted, codes: new Set(codes), connections, refused: refused["too-many-shares-per-second"] ?? 0 }
+  })
+
+  it.effect("that submits more good shares than it may has those beyond refused, in metrics and log", () =>
+    Effect.gen(function* () {
+      const { refused, ...rest } = yield* flood
+      assert.deepStrictEqual(rest, { accepted: 121, codes: new Set(["too-many-shares-per-second"]), connections: 2 })
+      assert.strictEqual(refused, 10)
+      assert.strictEqual(yield* count("sluice_pool_shares_refused_total", "too-many-shares-per-second"), 10)
+      const line =
+        "user.worker sends more than 2 good shares a second for each channel of its connection (max-shares-per-second); " +
+        "those beyond are refused, but for blocks"
+      assert.deepStrictEqual(
+        lines.filter((line) => line.includes("max-shares-per-second")),
+        [line]
+      )
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(lines.at(-1), `${line} (and 8 more like it in 10 s)`)
+    }).pipe(
+      Effect.provide(
+        memoryWorld(
+          limited,
+          {},
+          Logger.make(({ message }) => void lines.push(String(message)))
+        )
+      ),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  )
+
+  it.live("that submits more good shares than it may has those beyond refused, over TCP with Noise", () =>
+    Effect.gen(function* () {
+      const { accepted, codes, connections } = yield* flood
+      assert.isAtLeast(accepted, 121)
+      assert.isBelow(accepted, 131)
+      assert.deepStrictEqual(codes, new Set(["too-many-shares-per-second"]))
+      assert.strictEqual(connections, 2)
+    }).pipe(Effect.provide(tcpWorld(limited)))
   )
 
   it.effect("most of whose messages are wrong is ended, with its reason; stale shares are not wrong", () =>

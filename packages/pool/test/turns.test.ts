@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { inParts } from "../src/turns.ts"
-import { openExtended, TestClient } from "./test-client.ts"
+import { inParts } from "../../mining-server/src/connections/turns.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
 
 describe("parts of what is done for many", () => {

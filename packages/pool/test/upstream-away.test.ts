@@ -3,7 +3,7 @@ import { TemplateFeed, type TemplateMessage, type TemplateSourceState } from "@s
 import { Effect, Fiber, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
 
 const away: TemplateSourceState = { _tag: "Disconnected", server: "somewhere", reason: "gone" }

@@ -5,7 +5,7 @@ import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import { MiningListener, Noise, Plain, Setup, Tcp, TemplateDialer, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { Pool } from "../src/index.ts"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { options, PoolAddress } from "@sluice/testing/pool-worlds"
 
 it.live("a template provider that stops and starts again costs the miners nothing, over TCP with Noise", () =>
@@ -28,7 +28,6 @@ it.live("a template provider that stops and starts again costs the miners nothin
     const first = yield* startProvider(0)
     const templates = TemplateClient.layer({
       servers: [{ ...first.address, security }],
-      constraints: Pool.constraints(options()),
       reconnecting: { firstDelay: 20, maxDelay: 50 }
     }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
     const { address, stats } = Context.get(
@@ -88,8 +87,7 @@ it.live("with two template providers there is no gap in jobs when one is lost, n
     })
     const [first, second] = [yield* startProvider, yield* startProvider]
     const templates = TemplateClient.layer({
-      servers: [first.server, second.server],
-      constraints: Pool.constraints(options())
+      servers: [first.server, second.server]
     }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer), Layer.provide(Tcp.dialer))
     const { address, stats } = Context.get(
       yield* Layer.build(

@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { HASHES_PER_DIFFICULTY, type Server } from "@sluice/channels"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { parseUserIdentity, type UserIdentity } from "../src/index.ts"
-import { Users } from "../src/users.ts"
-import { acceptedShare } from "./accepted-share.ts"
-import { openExtended, openStandard, TestClient } from "./test-client.ts"
+import { parseUserIdentity, type UserIdentity } from "@sluice/mining-server"
+import { Projection } from "../../mining-server/src/statistics/projection.ts"
+import { acceptedShare } from "@sluice/testing/accepted-share"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
 
 describe("a user identity", () => {
@@ -62,7 +62,7 @@ describe("statistics", () => {
   )
 
   it("forget the users who left first when there are more than may be known, and nobody who is connected", () => {
-    const users = new Users(2)
+    const projection = new Projection(2, 0)
     const info = (userIdentity: string): Server.ChannelInfo => ({
       connectionId: 1,
       channelId: 2,
@@ -70,15 +70,15 @@ describe("statistics", () => {
       userIdentity
     })
     const open = (channel: Server.ChannelInfo) =>
-      users.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
-    const close = (channel: Server.ChannelInfo) => users.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
-    const names = () => Array.from(users.values(), ({ name }) => name)
+      projection.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
+    const close = (channel: Server.ChannelInfo) => projection.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
+    const names = () => Array.from(projection.users.values(), ({ name }) => name)
 
     const stays = Array.from({ length: 5 }, (_, i) => info(`stays${i}.1`))
     stays.forEach(open)
     const leaves = ["a", "b", "c"].map(info)
     leaves.forEach(open)
-    assert.strictEqual(users.size, 8)
+    assert.strictEqual(projection.users.size, 8)
     leaves.forEach(close)
     assert.deepStrictEqual(names(), ["stays0", "stays1", "stays2", "stays3", "stays4", "b", "c"])
     // Who comes back and leaves again is the last to be forgotten.
@@ -94,23 +94,23 @@ describe("statistics", () => {
 
 describe("users who left", () => {
   it("are not forgotten for names that never mined", () => {
-    const users = new Users(3)
+    const projection = new Projection(3, 0)
     const info = (userIdentity: string): Server.ChannelInfo => ({ ...acceptedShare(1).channel, userIdentity })
     const come = (name: string, worked: boolean) => {
       const channel = info(name)
-      users.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
-      if (worked) users.record({ ...acceptedShare(1), channel }, 0)
-      users.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
+      projection.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
+      if (worked) projection.record({ ...acceptedShare(1), channel }, 0)
+      projection.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
     }
     for (const name of ["alice", "bob"]) come(name, true)
     for (let count = 0; count < 5; count++) come(`made up ${count}`, false)
     assert.deepStrictEqual(
-      Array.from(users.values(), ({ name }) => name),
+      Array.from(projection.users.values(), ({ name }) => name),
       ["alice", "bob", "made up 4"]
     )
     for (const name of ["carol", "dave"]) come(name, true)
     assert.deepStrictEqual(
-      Array.from(users.values(), ({ name }) => name),
+      Array.from(projection.users.values(), ({ name }) => name),
       ["bob", "carol", "dave"]
     )
   })

@@ -1,9 +1,10 @@
 /** Extension 0x0002: shares of one channel that say which worker found them. */
+import { shareSink } from "@sluice/mining-server"
 import { assert, describe, it } from "@effect/vitest"
 import type { Server } from "@sluice/channels"
 import { WorkerIdentity } from "@sluice/protocol"
 import { Effect } from "effect"
-import { openExtended, TestClient } from "./test-client.ts"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld } from "@sluice/testing/pool-worlds"
 
 describe("a share", () => {
@@ -29,6 +30,6 @@ describe("a share", () => {
           ["farm", "rig\ufffd2"]
         ]
       )
-    }).pipe(Effect.provide(memoryWorld({ onShare: (share) => recorded.push(share) })))
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [shareSink((share) => void recorded.push(share))] })))
   })
 })

@@ -10,11 +10,11 @@ import { Frame } from "./frame.ts"
 import { extensionTypeOf, type Message } from "./message.ts"
 
 export interface DecodeOptions {
-  /** Byte fields become copies that live on their own. By default they are views on the payload. */
+  /** Copies byte fields. By default they are views on the payload. */
   readonly copy?: boolean
 }
 
-/** What may go one way in a protocol. `M` is the union of the messages' types, told apart by `_tag`. */
+/** The messages that may go in one direction of a protocol. `M` is the union of their types, discriminated by `_tag`. */
 export interface Direction<M> {
   readonly schema: Schema.Codec<M>
   /** To and from JSON, as `Message.json`. */
@@ -23,25 +23,26 @@ export interface Direction<M> {
   /** The longest payload that the declarations allow, in bytes, at most what a frame holds. */
   readonly maxPayload: number
   /**
-   * The frame's message, or `undefined` if the direction has none of that extension and type; such a frame is to be
-   * discarded, or forwarded if it is for a channel (section 3.4.1). What follows the fields is ignored. Throws
+   * The frame's message, or `undefined` if the direction has no message of that extension and type. The receiver discards
+   * such a frame, or forwards it if it is for a channel (section 3.4.1). Ignores bytes behind the fields. Throws
    * `DecodeError` and nothing else.
    */
   decode(frame: Frame, options?: DecodeOptions): M | undefined
-  /** As `decode`, and says at which offset of the payload the fields end: from there on are TLVs (section 3.4.3). */
+  /** As `decode`, with the offset in the payload at which the fields end and TLVs begin (section 3.4.3). */
   decodeWithTail(frame: Frame, options?: DecodeOptions): { readonly message: M; readonly tailAt: number } | undefined
   /**
-   * The whole plain frame, header and payload. `tail`, encoded TLVs say, goes behind the fields. Without one, the frame of a
-   * `shared` message is encoded once and must not be changed. Throws `EncodeError` and nothing else.
+   * Encodes the whole plain frame, header and payload, into a new buffer. Appends `tail`, such as encoded TLVs, to the
+   * fields. Without a tail, the frame of a `shared` message
+   * is encoded once and must not be changed. Throws `EncodeError` and nothing else.
    */
   encode(message: M, tail?: Uint8Array): Uint8Array
-  /** Writes the frame into a buffer of the caller's and returns how many bytes it took. Throws `EncodeError`. */
+  /** Writes the frame into the caller's buffer and returns its size in bytes. Throws `EncodeError`. */
   encodeInto(message: M, out: Uint8Array, at: number, tail?: Uint8Array): number
-  /** The size of the whole frame in bytes. Throws `EncodeError` if it can not be encoded for its lengths. */
+  /** The size of the whole frame in bytes. Throws `EncodeError` if a length does not fit its field. */
   encodedSize(message: M): number
-  /** The declaration for a frame's numbers; the channel bit does not count. */
+  /** The declaration with these numbers. Ignores the channel bit. */
   find(extensionType: number, messageType: number): Message | undefined
-  /** The direction without the messages that are not to be kept. */
+  /** The direction with only those messages that `keep` accepts. */
   only(keep: (message: Message) => boolean): Direction<M>
 }
 
@@ -141,7 +142,7 @@ export const makeDirection = <M>(messages: ReadonlyArray<Message>): Direction<M>
   }
 }
 
-/** A codec throws `TypeError`s for values that TypeScript rules out, such as a missing field: they are explained too. */
+/** Turns the `TypeError`s that codecs throw for values of a wrong type, such as a missing field, into an `EncodeError`. */
 const explained = (declared: Message, message: unknown, error: unknown): EncodeError => {
   if (error instanceof EncodeError) return error
   const { layout: fields, name, type } = declared

@@ -1,6 +1,6 @@
 /**
- * An extension of the protocol (specification, section 3.4): its number, its messages and its TLVs, as one value that both
- * ends negotiate.
+ * An extension of the protocol (specification, section 3.4): its number, its messages and its TLVs in one value. Both ends
+ * negotiate extensions.
  */
 import type { Message } from "./message.ts"
 import { Frame } from "./frame.ts"
@@ -13,11 +13,11 @@ export interface Extension<
   /** extension_type without the channel bit, 1 to 0x7fff; 0x4000 to 0x7fff are for experiments. */
   readonly id: number
   readonly name: string
-  /** Where it is specified. */
+  /** The document that specifies it. */
   readonly spec: string
-  /** Its own messages, for `Protocol.extend`. */
+  /** The messages that it defines, for `Protocol.extend`. */
   readonly messages: Messages
-  /** What it puts behind other messages, in the order in which that has to be done. */
+  /** The TLVs that it adds to other messages, in the order in which they must stand. */
   readonly tlvs: Tlvs
 }
 
@@ -44,6 +44,6 @@ const make = <const Messages extends ReadonlyArray<Message> = [], const Tlvs ext
 }
 
 export const Extension = {
-  /** Declares an extension. Throws an `Error` if its parts are not its own. */
+  /** Declares an extension. Throws an `Error` if a message or TLV belongs to another extension. */
   make
 }

@@ -1,7 +1,7 @@
 /**
- * For proxies: messages of extensions that are not known here (specification, section 3.4.1). One for a channel goes on to
- * whoever that channel leads to, with its channel's id mapped and nothing else changed; one for the connection was meant for
- * this end, which does not know it, and is discarded.
+ * Messages of unknown extensions, for proxies (specification, section 3.4.1). A proxy forwards a message for a channel to the
+ * other end of the channel and changes only the channel id. It discards a message for the connection, which is addressed to
+ * the proxy itself.
  */
 import { Schema } from "effect"
 import type { Direction } from "./direction.ts"
@@ -9,20 +9,20 @@ import { EncodeError } from "./codec/error.ts"
 import { Frame } from "./frame.ts"
 import { B0_16M, U16, U32, U8 } from "./codec/wire.ts"
 
-/** A channel's message that is none of ours. To forward it, change `channelId` and send it on. */
+/** A message for a channel, of an unknown extension. To forward it, change `channelId` and send it. */
 export interface ForeignMessage {
   readonly _tag: "ForeignMessage"
-  /** Without the channel bit, which it has on the wire. */
+  /** The extension, without the channel bit, which is set on the wire. */
   readonly extension: number
   readonly type: number
   readonly channelId: number
-  /** What follows the channel's id in the payload. */
+  /** The payload after the channel id. */
   readonly content: Uint8Array
 }
 
 const ID_SIZE = 4
 
-/** The direction in which such messages are read and written too. */
+/** A direction that also reads and writes such messages. */
 export const forwardingDirection = <M>(direction: Direction<M>): Direction<M | ForeignMessage> => {
   const ours = new Set(direction.messages.map(({ extension }) => extension).concat(0))
 

@@ -1,6 +1,6 @@
-/** Frames (specification, section 3.2): the header that says what a payload is, and the payload. */
+/** Frames (specification, section 3.2): a header with type and length, and the payload. */
 
-/** One message as it travels, before anyone knows what it means. */
+/** One message on the wire, not yet decoded. */
 export interface Frame {
   /** As on the wire, with the channel bit (0x8000). */
   readonly extensionType: number
@@ -15,14 +15,14 @@ const channelBit = 0x8000
 export const Frame = {
   /** extension_type U16, msg_type U8, msg_length U24. */
   headerSize,
-  /** What a length of 24 bits can say. */
+  /** The most that a length of 24 bits can express. */
   maxPayload,
   /** The bit of `extensionType` that marks a message for a channel; its payload then begins with the channel's id. */
   channelBit,
-  /** The extension that a frame's message belongs to, 0 for the core protocols: the channel bit does not count. */
+  /** The extension of the frame's message, 0 for the core protocols. Ignores the channel bit. */
   extension: (frame: Frame): number => frame.extensionType & ~channelBit,
   isChannelMessage: (frame: Frame): boolean => (frame.extensionType & channelBit) !== 0,
-  /** The frame at `at`, its payload a view; `undefined` while not all of it is there. */
+  /** Reads the frame at `at`. Its payload is a view. `undefined` if the bytes do not contain the whole frame. */
   read: (bytes: Uint8Array, at = 0): Frame | undefined => {
     if (bytes.length - at < headerSize) return undefined
     const start = at + headerSize

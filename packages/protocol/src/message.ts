@@ -1,6 +1,6 @@
 /**
- * A message, declared once as data; everything that is known about it is derived from the declaration: its TypeScript
- * type, its binary codec, its JSON view, its random generator and its row in the documentation.
+ * A message is declared once, as data. Its TypeScript type, binary codec, JSON view, random generator and row in the
+ * documentation are derived from the declaration.
  *
  *     const SubmitSharesStandard = Message.make("SubmitSharesStandard", {
  *       type: 0x1a, to: "server", channel: true, spec: "5.3.11",
@@ -14,7 +14,7 @@ import { encodeOnce } from "./encode-once.ts"
 import { Frame } from "./frame.ts"
 import { maxWireSize, type WireSchema, type WireType, wireTypeOf } from "./codec/wire.ts"
 
-/** Who may receive a message. */
+/** The ends that may receive a message. */
 export type Recipient = "server" | "client" | "both"
 
 /** The fields of a message in the order of the wire, named as in the specification, in camelCase. */
@@ -33,7 +33,7 @@ export interface Declaration<Fields extends MessageFields, To extends Recipient>
   readonly to: To
   /** Whether the frame's channel bit is set; the first field is then `channelId: U32` (section 3.2.1). */
   readonly channel: boolean
-  /** The section that specifies it. */
+  /** The section that specifies the message. */
   readonly spec: string
   readonly fields: Fields
   /** The extension that defines the message, 0 to 0x7fff; 0, the default, for the core protocols (section 3.4.1). */
@@ -57,9 +57,9 @@ export interface Message<
   readonly fields: Fields
   /** The fields' layouts in the order of the wire, for documentation and tools. */
   readonly layout: ReadonlyArray<{ readonly name: string; readonly type: WireType }>
-  /** The longest payload that the fields can make; it can exceed what a frame holds. */
+  /** The longest payload that the fields allow, in bytes. May be more than a frame holds. */
   readonly maxPayload: number
-  /** `typeof X.Type` is the type of the message's values; there is nothing at run time. */
+  /** `typeof X.Type` is the type of the message's values. `undefined` at run time. */
   readonly Type: MessageType<Name, Fields>
   readonly schema: Schema.Codec<MessageType<Name, Fields>>
   /** To and from JSON: bytes as hex, U64 as a decimal string. */
@@ -72,7 +72,7 @@ export interface Message<
    * neither may be changed then. Throws `EncodeError`.
    */
   encode(message: MessageType<Name, Fields>): Uint8Array
-  /** A message of these fields; nothing is checked before it is encoded. */
+  /** Makes a message of these fields. Does not check them; `encode` does. */
   make(fields: Omit<MessageType<Name, Fields>, "_tag">): MessageType<Name, Fields>
 }
 
@@ -122,7 +122,7 @@ const make = <const Name extends string, const Fields extends MessageFields, con
 export const extensionTypeOf = (message: { readonly channel: boolean; readonly extension: number }): number =>
   message.channel ? message.extension | Frame.channelBit : message.extension
 
-/** A wrong declaration is a mistake of the program, found when it is loaded. */
+/** Throws on a wrong declaration: a bug of the program, found at load time. */
 const checkDeclaration = (
   name: string,
   { channel, extension, type }: { readonly channel: boolean; readonly extension: number; readonly type: number },
@@ -138,12 +138,13 @@ const checkDeclaration = (
   }
   checkFieldNames(layout, refuse)
   for (const field of layout) {
-    if ("prefix" in field.type && field.type.prefix === 0) refuse(`${field.name} would take TLVs for its own`)
+    if ("prefix" in field.type && field.type.prefix === 0)
+      refuse(`${field.name} has no length and would include the TLVs behind the message`)
   }
   if (channel && !(layout[0]?.type.name === "U32")) refuse("a channel message begins with a U32, the channel's id")
 }
 
-/** Field names go into the source of codecs: they are plain identifiers. */
+/** Throws unless field names are plain identifiers: they become part of the codecs' source code. */
 export const checkFieldNames = (layout: Message["layout"], refuse: (why: string) => never): void => {
   for (const { name } of layout) {
     if (!/^[a-z][A-Za-z0-9]*$/.test(name)) refuse(`field ${JSON.stringify(name)} is not in camelCase`)
@@ -152,9 +153,8 @@ export const checkFieldNames = (layout: Message["layout"], refuse: (why: string)
 
 export const Message = {
   /**
-   * Declares a message and compiles its codec. Throws an `Error` if the declaration makes no sense. Messages of an
-   * extension of one's own are declared in the same way, with `extension`, and become part of a protocol with
-   * `Protocol.extend`.
+   * Declares a message and compiles its codec. Throws an `Error` if the declaration is invalid. Declare messages of your own
+   * extension in the same way, with `extension`, and add them to a protocol with `Protocol.extend`.
    */
   make
 }

@@ -1,4 +1,4 @@
-/** A protocol: the messages that may go to its server and to its client, and the ways to make one of another. */
+/** A protocol: the messages that may go to its server and to its client, and functions that derive one protocol from another. */
 import { type Direction, makeDirection } from "./direction.ts"
 import type { Extension } from "./extension.ts"
 import { type ForeignMessage, forwardingDirection } from "./forwarding.ts"
@@ -13,13 +13,13 @@ export interface Protocol<ToServer, ToClient> {
   readonly toClient: Direction<ToClient>
 }
 
-/** The union of the values of those messages that go to a side. */
+/** The union of the types of the messages that go to a side. */
 export type MessagesTo<Messages extends ReadonlyArray<Message>, Side extends "server" | "client"> = Extract<
   Messages[number],
   { readonly to: Side | "both" }
 >["Type"]
 
-/** The protocol of these messages. Throws an `Error` if two of one direction share their numbers or name. */
+/** Makes a protocol of these messages. Throws an `Error` if two of one direction share their numbers or name. */
 const make = <const Messages extends ReadonlyArray<Message>>(options: {
   readonly id: 0 | 1 | 2
   readonly name: string
@@ -31,7 +31,7 @@ const make = <const Messages extends ReadonlyArray<Message>>(options: {
   toClient: makeDirection(options.messages.filter(({ to }) => to !== "server"))
 })
 
-/** A protocol with more messages, those of an extension. */
+/** The protocol with additional messages, such as those of an extension. */
 const extend = <ToServer, ToClient, const Messages extends ReadonlyArray<Message>>(
   protocol: Protocol<ToServer, ToClient>,
   messages: Messages
@@ -43,8 +43,8 @@ const extend = <ToServer, ToClient, const Messages extends ReadonlyArray<Message
 })
 
 /**
- * The protocol as two ends speak it that have negotiated these extensions (extension 0x0001): without the messages of
- * others, and with the TLVs of these.
+ * The protocol between two ends that have negotiated these extensions (extension 0x0001): with the messages and TLVs of these
+ * extensions and without the messages of others.
  */
 const negotiated = <ToServer, ToClient>(
   protocol: Protocol<ToServer, ToClient>,

@@ -54,7 +54,7 @@ const only = (frame: Uint8Array, options = {}) => {
 }
 
 describe("a frame", () => {
-  test("is told with its protocol, direction and fields", () => {
+  test("is described with its protocol, direction and fields", () => {
     expect(only(toServer.encode(share))).toEqual({ protocol: "mining", to: "server", message: shareJson })
     expect(toLine(only(toServer.encode(share)))).toBe(
       "SubmitSharesExtended to server channelId=1 sequenceNumber=2 jobId=3 nonce=3735928559 (0xdeadbeef) " +
@@ -62,7 +62,7 @@ describe("a frame", () => {
     )
   })
 
-  test("has its TLVs told, in either byte order", () => {
+  test("is described with its TLVs, in either byte order", () => {
     const little = toServer.encode(share, bytes("0200010a00 576f726b65725f303031"))
     expect(only(little)).toEqual({
       protocol: "mining",
@@ -119,7 +119,7 @@ describe("a frame", () => {
     expect(hex(assembleAll(described))).toBe(hex(frame))
   })
 
-  test("of another protocol or direction than was said is told so", () => {
+  test("of another protocol or direction than expected gets a warning", () => {
     const frame = toServer.encode(share)
     expect(only(frame, { to: "client" }).warnings).toEqual(["it is a message to the server"])
     expect(only(frame, { protocol: "template-distribution" }).warnings).toEqual([
@@ -130,12 +130,12 @@ describe("a frame", () => {
     expect(only(close, { to: "client" }).to).toBe("client")
   })
 
-  test("cannot tell a terminal what to do", () => {
+  test("cannot control a terminal through its strings", () => {
     const close = toServer.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "\u001b[2J\u202e\udc80\n😀" })
     expect(toLine(only(close))).toBe('CloseChannel channelId=1 reasonCode="\\u001b[2J\\u202e\\udc80\\n😀"')
   })
 
-  test("that looks like hex or a number is in quotes, and bytes and numbers are not", () => {
+  test("has quotes around strings that look like hex or a number, and none around bytes and numbers", () => {
     const line = (userIdentity: string) =>
       toLine(
         only(
@@ -155,14 +155,14 @@ describe("a frame", () => {
     expect(toLine(only(named))).toMatch(/ extranonce=abcd \+UserIdentity\(userIdentity="ab"\)$/)
   })
 
-  test("that is long has a line that is not", () => {
+  test("with long fields has a short line", () => {
     const line = toLine(only(toServer.encode(share, new Uint8Array(100_000).fill(0xff))))
     expect(line.length).toBeLessThan(1000)
   })
 })
 
 describe.each(vectors)("$name of another implementation", (vector) => {
-  test("is told, and made again", () => {
+  test("is described, and assembled again", () => {
     const frame = bytes(vector.header + vector.payload)
     expect(only(frame, { protocol: "template-distribution" })).toMatchObject({
       protocol: "template-distribution",
@@ -173,7 +173,7 @@ describe.each(vectors)("$name of another implementation", (vector) => {
   })
 })
 
-describe("an extension of one's own", () => {
+describe("a user's own extension", () => {
   const SetFanSpeed = Message.make("SetFanSpeed", {
     type: 0x00,
     to: "client",
@@ -191,7 +191,7 @@ describe("an extension of one's own", () => {
   })
   const extensions = [Extension.make({ id: 0x4abc, name: "", spec: "", messages: [SetFanSpeed], tlvs: [Heat] })]
 
-  test("is told and made like all others", () => {
+  test("is described and assembled like all others", () => {
     const frame = SetFanSpeed.codec.encode(SetFanSpeed.make({ channelId: 1, percent: 80 }))
     const described = only(frame, { extensions })
     expect(described.message).toEqual({ _tag: "SetFanSpeed", channelId: 1, percent: 80 })
@@ -203,7 +203,7 @@ describe("an extension of one's own", () => {
   })
 })
 
-describe("what a person writes", () => {
+describe("a description that a person writes", () => {
   test("may be a message alone, or a message with TLVs", () => {
     expect(hex(assemble(shareJson))).toBe(hex(toServer.encode(share)))
     const named = WorkerIdentity.UserIdentity.put(share, { userIdentity: "w" })
@@ -248,7 +248,7 @@ describe.each(everyMessage)("$title", ({ direction, message }) => {
       const frame = direction.encode(value)
       const described = only(frame)
       expect(described.message).toEqual(again(Schema.encodeSync(message.json)(value)))
-      // Of a NaN there are many, and JSON knows one.
+      // There are many NaNs, and JSON has one.
       if (described.payload === undefined) expect(described.warnings).toBeUndefined()
       expect(hex(assemble(again(described)))).toBe(hex(frame))
       expect(toLine(described)).not.toMatch(/\n/)
@@ -276,7 +276,7 @@ it.prop(
   { arbitrary: { runs: 300 } }
 )
 
-test("a frame with any bytes changed behind a message's comes back as it was", () => {
+test("a frame with changed bytes behind the fields is described and assembled without loss", () => {
   const plain = toServer.encode(share)
   for (const tail of ["0200010000", "0002010000", "0200012100", "00", "020001020061620002010000"]) {
     const frame = toServer.encode(share, bytes(tail))

@@ -1,4 +1,4 @@
-/** What a proxy does with messages of extensions that it does not know (section 3.4.1). */
+/** A proxy forwards messages of unknown extensions (section 3.4.1). */
 import { it } from "@effect/vitest"
 import { EncodeError, Frame, Message, Mining, Protocol, U32, U8, WorkerIdentity } from "@sluice/protocol"
 import { Schema } from "effect"
@@ -20,7 +20,7 @@ const frameOf = (extensionType: number, payload: ReadonlyArray<number>): Frame =
   payload: Uint8Array.from(payload)
 })
 
-test("a channel's message of an unknown extension is read with its channel, and goes on with that mapped alone", () => {
+test("a channel message of an unknown extension is read with its channel id and forwarded with only the id changed", () => {
   const encoded = SetFanSpeed.codec.encode(SetFanSpeed.make({ channelId: 0x01020304, percent: 80 }))
   const message = toServer.decode(Frame.read(encoded)!)!
   expect(message).toEqual({
@@ -49,7 +49,7 @@ test.each([
   expect(toServer.decodeWithTail(frame)).toBeUndefined()
 })
 
-test("a message that is known is read as ever, and one of an extension that was not negotiated goes on", () => {
+test("known messages are read as usual, and messages of extensions that were not negotiated are forwarded", () => {
   const extended = Protocol.forwarding(Protocol.extend(Mining.protocol, [SetFanSpeed]))
   const encoded = SetFanSpeed.codec.encode(SetFanSpeed.make({ channelId: 1, percent: 80 }))
   expect(extended.toServer.decode(Frame.read(encoded)!)?._tag).toBe("SetFanSpeed")
@@ -66,7 +66,7 @@ test("a message that is known is read as ever, and one of an extension that was 
   expect(without.decode(Frame.read(without.encode(share))!)).toEqual(share)
 })
 
-test("a message that no frame can hold, or no room was made for, is an EncodeError", () => {
+test("a message that is too long for a frame or for the buffer is an EncodeError", () => {
   const long = {
     _tag: "ForeignMessage",
     extension: 1,
@@ -78,7 +78,7 @@ test("a message that no frame can hold, or no room was made for, is an EncodeErr
   expect(() => toServer.encodeInto({ ...long, content: new Uint8Array(9) }, new Uint8Array(18), 0)).toThrow(EncodeError)
 })
 
-describe("any such message", () => {
+describe("any message of an unknown extension", () => {
   it.prop(
     "comes back from its bytes as they were",
     {

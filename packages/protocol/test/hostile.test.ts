@@ -97,7 +97,7 @@ describe.each(everyMessage)("$title", ({ direction, message }) => {
   )
 })
 
-describe("frames that no message is declared for", () => {
+describe("frames without a declared message", () => {
   test.each([
     ["an unused type", 0x8000, 0x1e],
     ["a type of another protocol", 0, 0x71],
@@ -111,7 +111,7 @@ describe("frames that no message is declared for", () => {
   })
 })
 
-test("a list that claims more than is there is refused before room is made for it", () => {
+test("a list that claims more items than the payload holds is refused before memory is allocated", () => {
   const payload = new Uint8Array(8 + 2 + 2)
   payload.set([0xff, 0xff], 10)
   const outcome = attempt(TemplateDistribution.protocol.toClient as unknown as AnyDirection, {

@@ -84,7 +84,7 @@ const cases = [
 describe.each(cases.map(([direction, message, expected]) => ({ direction, message, expected: expected.join("") })))(
   "$message._tag",
   ({ direction, message, expected }) => {
-    test("is written as section 6.4 has it, and read", () => {
+    test("is encoded as section 6.4 specifies, and decoded again", () => {
       const encoded = direction.encode(message as never)
       expect(hex(encoded)).toBe(expected)
       expect(direction.decode(Frame.read(encoded)!)).toEqual(message)
@@ -94,7 +94,7 @@ describe.each(cases.map(([direction, message, expected]) => ({ direction, messag
   }
 )
 
-test("a declaration of as many transactions as there can be fits a frame, and the limit says so", () => {
+test("a declaration with the most transactions fits a frame and the limit of the direction", () => {
   const message = JobDeclaration.DeclareMiningJob.make({
     requestId: 1,
     miningJobToken: new Uint8Array(255),

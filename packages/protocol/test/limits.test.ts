@@ -215,7 +215,7 @@ describe.each(all)("$name", ({ fits, name, refused, type }) => {
     expect(() => protocol.encodeInto(message(value), new Uint8Array(9_000_000), 0)).toThrow(EncodeError)
   })
 
-  test("its longest value is what the declaration says", () => {
+  test("the longest value has the size that the declaration gives", () => {
     expect(One.maxPayload).toBe(1 + Protocol.maxWireSize(Protocol.wireTypeOf(type)!))
     for (const [, size] of fits) expect(One.maxPayload).toBeGreaterThanOrEqual(1 + size)
   })
@@ -248,7 +248,7 @@ describe("reading", () => {
     expect(decodeOne(U64, 1, 2, 3, 4, 5, 6, 7, 0x88)).toBe(0x8807060504030201n)
   })
 
-  test("an F32 is what its bits say, NaN and infinity too", () => {
+  test("an F32 is read by its bits, NaN and infinity included", () => {
     expect(decodeOne(F32, 0, 0, 0xc0, 0x3f)).toBe(1.5)
     expect(decodeOne(F32, 0, 0, 0x80, 0x7f)).toBe(Infinity)
     expect(decodeOne(F32, 1, 0, 0x80, 0xff)).toBeNaN()
@@ -256,7 +256,7 @@ describe("reading", () => {
   })
 })
 
-test("JSON keeps the numbers that it has no words for", () => {
+test("JSON keeps numbers that it cannot express, as strings", () => {
   const { json } = Protocol.Mining.UpdateChannel
   for (const nominalHashRate of [NaN, Infinity, -Infinity, -0, 0, 1.5]) {
     const message = { _tag: "UpdateChannel", channelId: 1, nominalHashRate, maximumTarget: bytes(32) } as const
@@ -310,7 +310,7 @@ describe("a caller's buffer", () => {
     expect(() => toServer.encodeInto(message, new Uint8Array(length), at)).toThrow(EncodeError)
   })
 
-  test("of the exact size will do", () => {
+  test("of the exact size is enough", () => {
     expect(toServer.encodeInto(message, new Uint8Array(size), 0)).toBe(size)
   })
 })

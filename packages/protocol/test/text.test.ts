@@ -64,7 +64,7 @@ test.each([
   expect(isWireText(text, 255)).toBe(false)
 })
 
-test("escaped bytes that make a character are not what would be read", () => {
+test("escaped bytes that together are a character are not wire text", () => {
   expect(isWireText("\udcc3\udca9", 255)).toBe(false)
   expect(read(write("\udcc3\udca9"))).toBe("é")
 })

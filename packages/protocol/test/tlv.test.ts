@@ -61,7 +61,7 @@ const tailOf = (encoded: Uint8Array): string => hex(encoded.subarray(plain.encod
 describe("a worker's name", () => {
   const named = UserIdentity.put(share, { userIdentity: "Worker_001" })
 
-  test("is on the share for who asks, and the share is otherwise what it was", () => {
+  test("is attached to the share, whose fields stay the same", () => {
     expect(UserIdentity.get(named)).toEqual({ _tag: "UserIdentity", userIdentity: "Worker_001" })
     expect(UserIdentity.get(share)).toBeUndefined()
     expect(Object.keys(named)).toEqual(Object.keys(share))
@@ -73,7 +73,7 @@ describe("a worker's name", () => {
     expect(UserIdentity.get(named)?.userIdentity).toBe("Worker_001")
   })
 
-  test("is sent little-endian where it was negotiated, and not at all where it was not", () => {
+  test("is sent little-endian if it was negotiated, and not sent otherwise", () => {
     expect(tailOf(worker.encode(named))).toBe("0200010a00576f726b65725f303031")
     expect(worker.encodedSize(named)).toBe(worker.encode(named).length)
     expect(hex(plain.encode(named))).toBe(hex(plain.encode(share)))
@@ -133,7 +133,7 @@ describe("a worker's name", () => {
     expect(hex(worker.encode(UserIdentity.put(close, { userIdentity: "x" })))).toBe(hex(worker.encode(close)))
   })
 
-  test("that is too long can not be sent", () => {
+  test("that is too long cannot be sent", () => {
     expect(() => worker.encode(UserIdentity.put(share, { userIdentity: "x".repeat(33) }))).toThrow(EncodeError)
   })
 })
@@ -150,7 +150,7 @@ describe("several TLVs", () => {
     )
   })
 
-  test("are read in whatever order they come, and in one byte order or the other", () => {
+  test("are read in any order and in either byte order", () => {
     for (const tail of [
       ["bc4a000400 01616869", "0200010100 77", "bc4a010600 305705000100"],
       ["4abc000004 01616869", "0002010001 77", "4abc010006 305705000100"]
@@ -168,7 +168,7 @@ describe("several TLVs", () => {
     }
   })
 
-  test("go behind a tail of the caller's own in no case: it comes last", () => {
+  test("stand before the caller's own tail", () => {
     expect(tailOf(both.encode(UserIdentity.put(share, { userIdentity: "w" }), Uint8Array.of(0xee)))).toBe(
       "020001010077ee"
     )
@@ -227,7 +227,7 @@ describe("random TLVs", () => {
   )
 })
 
-test("a tail of thousands of empty TLVs is walked through once for each byte order, and not kept", () => {
+test("a tail of thousands of empty TLVs is read once in each byte order, and not kept", () => {
   const tail = new Uint8Array(5 * 13_000)
   for (let at = 0; at < tail.length; at += 5) tail.set([0xbc, 0x4a, 0x09, 0, 0], at)
   const frame = Frame.read(plain.encode(share, tail))!

@@ -1,4 +1,4 @@
-/** What TypeScript knows of messages, checked by the compiler. */
+/** The TypeScript types of messages, checked by the compiler. */
 import { Common, Mining, TemplateDistribution } from "@sluice/protocol"
 import { expect, expectTypeOf, test } from "vitest"
 
@@ -20,7 +20,7 @@ test("a message's type is its name and its fields", () => {
   expectTypeOf<TemplateDistribution.NewTemplate["futureTemplate"]>().toEqualTypeOf<boolean>()
 })
 
-test("the unions are told apart by _tag", () => {
+test("the unions are discriminated by _tag", () => {
   const targetOf = (message: Mining.ToClient): Uint8Array | undefined => {
     switch (message._tag) {
       case "SetTarget":

@@ -1,7 +1,7 @@
-/** Compares what a server sends with what another, or the same at another time, has sent: by kinds of message, not by fields. */
+/** Compares the messages of a server with recorded ones, by their kinds and not by their fields. */
 import { Frame, listMessages } from "@sluice/protocol"
 
-/** The message's name, or its numbers where it has none. */
+/** The message's name, or its numbers if no message is declared for them. */
 export const kindOf = (frame: Frame): string => {
   const extension = Frame.extension(frame)
   const { messageType } = frame
@@ -11,28 +11,28 @@ export const kindOf = (frame: Frame): string => {
 
 export class Comparison {
   private readonly found: Array<string> = []
-  /** How often a kind came in another's place. */
+  /** How often a kind came in place of another. */
   private readonly instead = new Map<string, number>()
   private readonly recorded = new Map<string, number>()
   private readonly arrived = new Map<string, number>()
-  /** Those that arrived and were not expected yet. */
+  /** Kinds that arrived before they were expected, with how often. */
   private readonly early = new Map<string, number>()
-  /** Kinds of which a difference says all there is to say. */
+  /** Kinds that a reported difference already covers. */
   private readonly told = new Set<string>()
 
-  /** `recorded` has the kinds of all that the recorded server sent. */
+  /** `recorded` has the kinds of all messages that the recorded server sent. */
   constructor(recorded: Iterable<string>) {
     for (const kind of recorded) add(this.recorded, kind)
   }
 
   arrive(kind: string): void {
-    // A server that sends all that can be sent is not kept count of in full.
+    // Bounded: a server could send any number of kinds.
     const counted = this.arrived.has(kind) || this.arrived.size < MAX_KINDS ? kind : "one of many other kinds"
     add(this.arrived, counted)
     add(this.early, counted)
   }
 
-  /** The kind of the answer to expect, if it has arrived: this one, or the other of Success and Error, which is a difference. */
+  /** The kind of the expected answer, if it has arrived: this kind, or its Success or Error counterpart, which is a difference. */
   expect(kind: string): string | undefined {
     if (take(this.early, kind)) return kind
     const other = otherOutcome(kind)
@@ -46,12 +46,12 @@ export class Comparison {
     this.found.push(what)
   }
 
-  /** What differs so far, each in a sentence. */
+  /** The differences so far, a sentence each. */
   get differences(): ReadonlyArray<string> {
     return [...Array.from(this.instead, ([what, count]) => `${what}, ${times(count)}`), ...this.found]
   }
 
-  /** All has come that was waited for: what kinds never came, and which came that are not in the recording? */
+  /** Called at the end: gives the kinds that never came, and the kinds that are not in the recording. */
   finish(): void {
     for (const [kind, count] of this.recorded) {
       if (!this.arrived.has(kind) && !this.told.has(kind)) this.differ(`recorded: ${kind}, ${times(count)}; none came`)

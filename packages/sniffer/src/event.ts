@@ -1,8 +1,8 @@
-/** What happens on the connections that a sniffer watches, in the order of each. Plain data. */
+/** Events of the connections that a sniffer watches, in order for each connection. Plain data. */
 import type { ProtocolName } from "@sluice/protocol"
 import type { Endpoint } from "@sluice/transport"
 
-/** Who receives a message. */
+/** The receiver of a message. */
 export type Side = "server" | "client"
 
 export interface Opened {
@@ -11,16 +11,16 @@ export interface Opened {
   readonly connectionId: number
   /** Milliseconds since 1970. */
   readonly at: number
-  /** Absent where the client is in this process. */
+  /** Absent if the client is in this process. */
   readonly client?: Endpoint
   readonly server: Endpoint
 }
 
 /**
- * - `passed`: it went on as it came, byte for byte
- * - `dropped`: it came, and went no further
- * - `replaced`: it came, and the `added` ones that follow went in its place
- * - `added`: it came from neither end
+ * - `passed`: the sniffer forwarded it byte for byte
+ * - `dropped`: the sniffer did not forward it
+ * - `replaced`: the sniffer forwarded the `added` messages that follow in its place
+ * - `added`: the sniffer sent it; it came from neither end
  */
 export type Fate = "passed" | "dropped" | "replaced" | "added"
 
@@ -34,13 +34,13 @@ export interface MessageSeen<M = unknown> {
   readonly fate: Fate
   /** Header and payload, not encrypted. */
   readonly frame: Uint8Array
-  /** What the connection's SetupConnection asked for; absent before it came. */
+  /** The protocol that SetupConnection asked for; absent before SetupConnection. */
   readonly protocol?: ProtocolName
-  /** Absent where it is not known or does not decode, or where nobody asked for it. */
+  /** The decoded message. Absent if it is unknown, does not decode, or is not needed. */
   readonly message?: M
 }
 
-/** One that was waited for. */
+/** A message that `waitFor` found. */
 export interface MessageFound<M> extends MessageSeen<M> {
   readonly message: M
 }
@@ -49,7 +49,7 @@ export interface Closed {
   readonly _tag: "Closed"
   readonly connectionId: number
   readonly at: number
-  /** Who ended it; `here` where it was closed in this process. */
+  /** The end that closed the connection; `here` if this process closed it. */
   readonly by: Side | "here"
   readonly reason: string
 }

@@ -1,4 +1,4 @@
-/** The bytes of a frame that was read (specification, section 3.2): exactly what was sent. */
+/** The bytes of a frame that was read, exactly as they were sent (specification, section 3.2). */
 import { Frame } from "@sluice/protocol"
 
 export const frameBytes = ({ extensionType, messageType, payload }: Frame): Uint8Array => {

@@ -1,67 +1,67 @@
-/** The messages that passed, as many as may be kept, and those who wait for one of them. */
+/** The latest messages that a sniffer saw, and the fibers that wait for one of them. */
 import { DecodeError, Frame, type Message } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { MessageFound, MessageSeen, Side } from "./event.ts"
 
-/** Which of the messages of a kind is meant. */
+/** Selects one of the messages of a kind. */
 export interface Which<M> {
-  /** Only one that goes to this side: for the kind that may go to both, CloseChannel. */
+  /** Only a message to this side. For CloseChannel, which may go both ways. */
   readonly to?: Side
-  /** Only one that came after this one, on whatever connection. */
+  /** Only a message that came after this one, on any connection. */
   readonly after?: MessageSeen
   readonly connectionId?: number
-  /** Only one of which this holds. */
+  /** Only a message for which this is true. */
   readonly where?: (message: M) => boolean
 }
 
 export class History {
   private readonly maxBytes: number
   private bytes = 0
-  /** Oldest first, from `head` on. */
+  /** Oldest first, from index `head` on. */
   private kept: Array<MessageSeen | undefined> = []
   private head = 0
-  private readonly settled = new WeakSet<MessageSeen>()
+  private readonly offered = new WeakSet<MessageSeen>()
   private readonly given = new WeakSet<MessageSeen>()
   private readonly waiting = new Set<(seen: MessageSeen) => boolean>()
 
-  /** Keeps messages of at most `maxBytes` together, each counted with what is around it. */
+  /** Keeps at most `maxBytes` of messages, each counted with its overhead. */
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes
   }
 
-  /** Those that are kept, oldest first. */
+  /** The kept messages, oldest first. */
   get all(): ReadonlyArray<MessageSeen> {
     return this.kept.slice(this.head) as ReadonlyArray<MessageSeen>
   }
 
-  /** A message came: it is kept in the order of its coming. */
+  /** Keeps a message, in the order of arrival. */
   add(seen: MessageSeen): void {
     this.kept.push(seen)
     this.bytes += sizeOf(seen)
     while (this.bytes > this.maxBytes) this.dropOldest()
   }
 
-  /** The message has gone on, if it was to: who waits for it has it now, one of them, though it may be kept no longer. */
-  settle(seen: MessageSeen): void {
-    this.settled.add(seen)
-    for (const offer of this.waiting) if (offer(seen)) return
+  /** Offers the message to those that wait, after it was forwarded or dropped. One of them gets it. */
+  offer(seen: MessageSeen): void {
+    this.offered.add(seen)
+    for (const take of this.waiting) if (take(seen)) return
   }
 
-  /** The first message that is meant and that was not given before; waits until there is one. */
+  /** Waits for the first selected message that no earlier call has got. */
   waitFor<M extends Message>(declaration: M, which: Which<M["Type"]>): Effect.Effect<MessageFound<M["Type"]>> {
     return Effect.callback<MessageFound<M["Type"]>>((resume) => {
-      const offer = (seen: MessageSeen): boolean => {
-        if (!this.settled.has(seen) || this.given.has(seen)) return false
+      const take = (seen: MessageSeen): boolean => {
+        if (!this.offered.has(seen) || this.given.has(seen)) return false
         const found = matching(declaration, which, seen)
         if (found === undefined) return false
         this.given.add(seen)
-        this.waiting.delete(offer)
+        this.waiting.delete(take)
         resume(Effect.succeed(found))
         return true
       }
-      if (this.all.some(offer)) return
-      this.waiting.add(offer)
-      return Effect.sync(() => this.waiting.delete(offer))
+      if (this.all.some(take)) return
+      this.waiting.add(take)
+      return Effect.sync(() => this.waiting.delete(take))
     })
   }
 
@@ -74,12 +74,12 @@ export class History {
   }
 }
 
-/** About what the objects of a message take beside its bytes. */
+/** Roughly the memory that the objects of a message take beside its bytes. */
 const OVERHEAD = 500
 
 const sizeOf = (seen: MessageSeen): number => seen.frame.length + OVERHEAD
 
-/** The message, decoded, if it is meant. What the sniffer itself has added is not waited for. */
+/** The decoded message, if it is selected. Messages that the sniffer added are never selected. */
 const matching = <M extends Message>(
   declaration: M,
   { after, connectionId, to, where }: Which<M["Type"]>,
@@ -95,7 +95,7 @@ const matching = <M extends Message>(
   return { ...seen, message }
 }
 
-/** A message of a protocol that the sniffer was not told of, such as one of an extension. */
+/** Decodes a message that the sniffer's protocol does not have, such as one of an extension. */
 const decode = <M extends Message>(declaration: M, frame: Frame): M["Type"] | undefined => {
   try {
     return declaration.codec.decode(frame.payload)

@@ -1,4 +1,4 @@
-/** All messages of the core protocols, both ways. */
+/** Every message of the core protocols, in both directions. */
 import type { Common, ExtensionsNegotiation, JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 
 export type AnyMessage =

@@ -1,6 +1,6 @@
 /**
- * Recordings: what a sniffer saw, as lines of JSON (NDJSON). A message has its frame in hex, from which all of it can be made
- * again, and beside it what `describeFrame` has to say, as `sluice decode --json` prints it.
+ * Recordings: the events of a sniffer as lines of JSON (NDJSON). The line of a message has its frame in hex, which is
+ * complete, and the description of `describeFrame`, as `sluice decode --json` prints it.
  */
 import { describeFrame, Frame } from "@sluice/protocol"
 import { formatEndpoint } from "@sluice/transport"
@@ -11,7 +11,7 @@ import type { SnifferEvent } from "./event.ts"
 const common = { connectionId: Schema.Int, at: Schema.Finite }
 const Side = Schema.Literals(["server", "client"])
 
-/** What a line holds for those who read it; a message's line has more, which is for people. */
+/** The part of a line that `readScripts` uses. The line of a message also has its description, for people. */
 export const Recorded = Schema.Union([
   Schema.Struct({
     event: Schema.Literal("Opened"),
@@ -36,7 +36,7 @@ export const Recorded = Schema.Union([
 ])
 export type Recorded = typeof Recorded.Type
 
-/** An event as a line of a recording, without its end. */
+/** An event as a line of a recording, without a line break. */
 export const recordLine = (event: SnifferEvent): string => {
   const { at, connectionId } = event
   switch (event._tag) {
@@ -54,7 +54,7 @@ export const recordLine = (event: SnifferEvent): string => {
   }
 }
 
-/** What one client and its server said to each other. */
+/** The messages of one recorded connection. */
 export interface Script {
   readonly connectionId: number
   readonly openedAt: number
@@ -62,7 +62,7 @@ export interface Script {
   readonly closed?: { readonly by: "server" | "client" | "here"; readonly reason: string }
 }
 
-/** What the server was sent, or what it sent. */
+/** A message that the server received or sent. */
 export interface Step {
   readonly to: "server" | "client"
   /** Milliseconds since 1970. */
@@ -70,7 +70,7 @@ export interface Step {
   readonly frame: Uint8Array
 }
 
-/** A recording that cannot be read. */
+/** The recording cannot be read. */
 export class RecordingError extends Schema.TaggedError<RecordingError>("sluice/sniffer/RecordingError")(
   "RecordingError",
   { line: Schema.Int, what: Schema.String }
@@ -81,13 +81,13 @@ export class RecordingError extends Schema.TaggedError<RecordingError>("sluice/s
 }
 
 export interface ScriptOptions {
-  /** Only this connection; all. */
+  /** Reads only this connection. All by default. */
   readonly connectionId?: number
-  /** How much of a recording is held, in bytes; 256 MiB. */
+  /** The most bytes of frames to hold in memory. Default 256 MiB. */
   readonly maxBytes?: number
 }
 
-/** What the server's ends of the recorded connections have sent and were sent, in the order of their opening. */
+/** The messages at the server's end of each recorded connection, in the order in which the connections opened. */
 export const readScripts = <E, R>(
   lines: Stream.Stream<string, E, R>,
   options: ScriptOptions = {}
@@ -103,8 +103,7 @@ export const readScripts = <E, R>(
         line++
         if (text.trim() === "") return Effect.void
         const read = Result.try(() => decodeRecorded(JSON.parse(text)))
-        if (Result.isFailure(read))
-          return refuse("it is not what a sniffer records: an object with event, connectionId and at")
+        if (Result.isFailure(read)) return refuse("expected a sniffer event: an object with event, connectionId and at")
         const recorded = read.success
         if (connectionId !== undefined && recorded.connectionId !== connectionId) return Effect.void
         if (recorded.event === "Opened") {
@@ -113,7 +112,8 @@ export const readScripts = <E, R>(
           return Effect.void
         }
         const script = scripts.get(recorded.connectionId)
-        if (script === undefined) return refuse(`connection ${recorded.connectionId} was not opened before it`)
+        if (script === undefined)
+          return refuse(`there is no Opened event of connection ${recorded.connectionId} before it`)
         if (recorded.event === "Closed") {
           script.closed = { by: recorded.by, reason: recorded.reason }
           return Effect.void
@@ -122,12 +122,12 @@ export const readScripts = <E, R>(
         const frame = Result.getOrUndefined(Hex.decode(recorded.frame))
         const length = frame === undefined ? undefined : Frame.read(frame)?.payload.length
         if (frame === undefined || length !== frame.length - Frame.headerSize)
-          return refuse("its frame is not one whole frame in hex")
-        // The server got what was added and not what was dropped, and it has sent what was dropped and not what was added.
+          return refuse("expected frame to be one whole frame in hex")
+        // To the server: it received added messages and not dropped ones. From the server: it sent dropped messages, not added ones.
         if (to === "server" ? fate === "dropped" || fate === "replaced" : fate === "added") return Effect.void
         bytes += frame.length + STEP_OVERHEAD
         if (bytes > maxBytes) {
-          return refuse(`up to it there are more than ${maxBytes} bytes to be replayed; choose one of the connections`)
+          return refuse(`up to this line there are more than ${maxBytes} bytes to replay; choose one connection`)
         }
         script.steps.push({ to, at, frame })
         return Effect.void
@@ -136,7 +136,7 @@ export const readScripts = <E, R>(
     ).pipe(Effect.map((scripts) => [...scripts.values()]))
   })
 
-/** About what a step takes in memory beside its bytes. */
+/** Roughly the memory that a step takes beside its bytes. */
 const STEP_OVERHEAD = 250
 
 const decodeRecorded = Schema.decodeUnknownSync(Recorded)

@@ -1,4 +1,4 @@
-/** A sniffer as a program between two others: it listens for clients, and dials the server for each of them. */
+/** A sniffer between two other programs: listens for clients, and dials the server for each of them. */
 import { Frame } from "@sluice/protocol"
 import { type FrameDuplex, FrameListener, type ListenError, type ServerAddress } from "@sluice/transport"
 import { Effect } from "effect"
@@ -8,14 +8,14 @@ import { Sniffer } from "./sniffer.ts"
 
 export interface RelayOptions {
   readonly server: ServerAddress
-  /** The longest payload that passes once the server has answered the client, in bytes; what a frame can hold, 16 MiB. */
+  /** The longest payload to forward once the server has answered the client, in bytes. Default 16 MiB, the most of a frame. */
   readonly maxPayload?: number
 }
 
 /**
- * Connects whoever comes with the server, for ever. Frames go on as they came, those of one read in one write; who reads
- * slowly makes the other end wait; and where one end closes the other is closed too. A client whose server cannot be
- * reached is sent away.
+ * Connects every client with the server, for ever. Forwards frames unchanged, those of one read in one write. An end that
+ * reads slowly makes the other end wait. When one end closes, the relay closes the other. If the server cannot be reached,
+ * the relay closes the client's connection.
  */
 export const relay = ({
   maxPayload = Frame.maxPayload,
@@ -31,13 +31,13 @@ export const relay = ({
         let isAnswered = false
         const toServer = Effect.flatMap(client.pull, (frames) => upstream.write(map(frames, frameBytes)))
         const toClient = Effect.flatMap(upstream.pull, (frames) => {
-          // A client that no server has taken yet has no use for more than SetupConnection.
+          // Until the server has answered, the client needs to send no more than SetupConnection.
           if (!isAnswered) client.limitPayload(maxPayload)
           isAnswered = true
           return client.write(map(frames, frameBytes))
         })
         return yield* Effect.raceFirst(Effect.forever(toServer), Effect.forever(toClient))
       })
-    // In a Scope of its own, which is closed with what went wrong.
+    // A Scope of its own, which closes with the reason for the end.
     return yield* run((client) => Effect.scoped(connect(client)))
   })

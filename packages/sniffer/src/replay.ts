@@ -1,8 +1,8 @@
 /**
- * Replays what a recorded client has sent against a server, and tells where the server answers with messages of another kind.
+ * Sends the recorded messages of a client to a server, and reports where the server answers with messages of another kind.
  *
- * Frames go as they were recorded. A server that gives out other ids than the recorded one did (channels, jobs, tokens) will
- * refuse what is said about those, and that is among the differences.
+ * Frames are sent as they were recorded. A server that assigns other ids than the recorded one (channels, jobs, tokens)
+ * refuses messages about the recorded ids; the replay reports that as a difference.
  */
 import { Frame } from "@sluice/protocol"
 import {
@@ -21,26 +21,28 @@ import type { Script, Step } from "./recording.ts"
 export interface ReplayOptions {
   readonly server: ServerAddress
   /**
-   * When a message is sent. `answers`: when what the recorded server had sent before it has come, messages of the same kinds.
-   * `recorded`: as long after the connection's opening as it was. `answers` by default.
+   * When to send a message. `answers`: once messages of the same kinds have come as the recorded server had sent before it.
+   * `recorded`: as long after the opening of the connection as in the recording. Default `answers`.
    */
   readonly pace?: "answers" | "recorded"
-  /** How long to wait for an answer, and at the end for all that is missing; 10 seconds. */
+  /** How long to wait for each answer, and at the end for all missing messages. Default 10 seconds. */
   readonly answerTimeout?: Duration.Input
-  /** Told of what is sent, what comes, and what differs, as it happens. */
+  /** Called with each message sent or received and each difference, as it happens. */
   readonly observe?: (event: ReplayEvent) => Effect.Effect<void>
 }
 
+export const replayDefaults = { pace: "answers", answerTimeout: Duration.seconds(10) } as const
+
 type Happened =
   | { readonly _tag: "Message"; readonly to: Side; readonly frame: Uint8Array }
-  /** An answer has not come in time: the replay goes on, and waits for no other of its kind. */
+  /** An answer did not come in time. The replay goes on and waits for no other answer of this kind. */
   | { readonly _tag: "Late"; readonly kind: string }
-  /** An error came for a success, or the other way round. */
+  /** An error came in place of a success, or a success in place of an error. */
   | { readonly _tag: "Differs"; readonly recorded: string; readonly came: string }
 
 export type ReplayEvent = Happened & { readonly connectionId: number; readonly at: number }
 
-/** Replays one connection and gives what differs, each in a sentence: nothing where the server answers as recorded. */
+/** Replays one connection. Gives the differences, a sentence each; none if the server answers as recorded. */
 export const replay = (
   script: Script,
   options: ReplayOptions
@@ -49,7 +51,12 @@ export const replay = (
 
 const perform = Effect.fn("Sniffer.replay")(function* (
   { closed, connectionId, openedAt, steps }: Script,
-  { answerTimeout = "10 seconds", observe = () => Effect.void, pace = "answers", server }: ReplayOptions
+  {
+    answerTimeout = replayDefaults.answerTimeout,
+    observe = () => Effect.void,
+    pace = replayDefaults.pace,
+    server
+  }: ReplayOptions
 ): Effect.fn.Return<ReadonlyArray<string>, DialError | HandshakeError, FrameDialer | Scope.Scope> {
   const { dial } = yield* FrameDialer
   const frames = yield* dial(server)
@@ -81,7 +88,7 @@ const perform = Effect.fn("Sniffer.replay")(function* (
     Effect.forkScoped
   )
 
-  /** Waits until it holds or the connection has ended, but only so long; gives whether it holds. */
+  /** Waits until the condition is true, the connection ends, or the time has passed. Gives whether it is true. */
   const until = (holds: () => boolean, duration: Duration.Input) =>
     Effect.gen(function* () {
       for (;;) {

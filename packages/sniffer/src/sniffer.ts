@@ -1,13 +1,13 @@
 /**
- * A sniffer sits between a role and its server, on the floor of frames: whoever dials through it sends and receives what it
- * lets pass. It sees every message, lets a rule drop or replace them, and puts messages of its own between them.
+ * A sniffer sits between a role and its server, on the floor of frames: it takes the place of the role's dialer. It sees every
+ * message, lets a rule drop or replace messages, and can send messages of its own to either side.
  *
  *     Setup.client(MiningDialer).pipe(
  *       Layer.provideMerge(Sniffer.layer({ protocol: Mining.protocol, rule })),
  *       Layer.provide(Security.dialer())
  *     )
  *
- * As a program between two others it is `relay`: that listens for clients, and dials the server through a sniffer.
+ * `relay` is a sniffer between two other programs: it listens for clients, and dials the server through a sniffer.
  */
 import { type Common, EncodeError, Frame, type Message, type Protocol } from "@sluice/protocol"
 import {
@@ -31,22 +31,22 @@ import { type Judged, Wire } from "./wire.ts"
 
 export interface SnifferOptions<ToServer = AnyMessage, ToClient = AnyMessage> {
   /**
-   * What the connections speak, with the extensions that are to be decoded: it gives `rule` its types. Messages of other
-   * protocols pass without being asked about. By default, what a connection's SetupConnection asks for.
+   * The protocol of the connections, with the extensions to decode; it gives `rule` its types. Messages of other protocols
+   * pass without a call of `rule`. By default, the protocol that SetupConnection asks for.
    */
   readonly protocol?: Protocol<ToServer, ToClient>
-  /** What becomes of each message; all pass. */
+  /** Decides for each message whether it passes. By default all pass. */
   readonly rule?: Rule<Common.SetupMessage | ToServer | ToClient>
   /**
-   * Told of everything before it goes on; what follows on the connection waits for it, so that nothing piles up and the
-   * order of what is told is that of causes and effects.
+   * Called with events before the sniffer forwards their messages. The connection waits for it, so events do not pile up,
+   * and a cause is always reported before its effect.
    */
   readonly observe?: (events: NonEmptyReadonlyArray<SnifferEvent>) => Effect.Effect<void>
-  /** How much of the messages that passed is kept for `waitFor` and `seen`, in bytes; 16 MiB. With 0 only those to come are there. */
+  /** Bytes of messages to keep for `waitFor` and `seen`. With 0, `waitFor` finds only later messages. Default 16 MiB. */
   readonly historyBytes?: number
 }
 
-/** There is no such connection, or no more. */
+/** No connection with this number is open. */
 export class NoConnection extends Schema.TaggedError<NoConnection>("sluice/sniffer/NoConnection")("NoConnection", {
   connectionId: Schema.Int
 }) {
@@ -58,14 +58,14 @@ export class NoConnection extends Schema.TaggedError<NoConnection>("sluice/sniff
 export class Sniffer extends Context.Service<
   Sniffer,
   {
-    /** Connects to a server and watches; `client` is who is told of as the other end. */
+    /** Connects to a server and watches the connection. Events name `client` as the other end. */
     readonly dial: (
       server: ServerAddress,
       client?: Endpoint
     ) => Effect.Effect<FrameDuplex, DialError | HandshakeError, Scope.Scope>
     /**
-     * The first message of the kind that was not given to a `waitFor` before, whether it has come already or will; it has
-     * gone on by then, or was dropped. Messages that were `added` do not count.
+     * Waits for the first message of the kind that no earlier `waitFor` has got; it may have come already. Returns after the
+     * message was forwarded or dropped. Skips messages that were `added`.
      *
      *     const { connectionId, message } = yield* sniffer.waitFor(Mining.SetNewPrevHash)
      */
@@ -74,8 +74,7 @@ export class Sniffer extends Context.Service<
       which?: Which<M["Type"]>
     ) => Effect.Effect<MessageFound<M["Type"]>>
     /**
-     * Sends a message of one's own to the side that such messages go to; the other end does not know of it. No rule is
-     * asked.
+     * Sends a message to the side that such messages go to. The other end does not see it, and the rule is not called.
      *
      *     yield* sniffer.inject(connectionId, Common.Reconnect, { newHost: "", newPort: 0 })
      */
@@ -85,11 +84,11 @@ export class Sniffer extends Context.Service<
       fields: Omit<M["Type"], "_tag">,
       ...to: M["to"] extends "both" ? [to: Side] : [to?: Side]
     ) => Effect.Effect<void, NoConnection | TransportError | EncodeError>
-    /** The messages that passed, as far as they are kept, oldest first. */
+    /** The kept messages, oldest first. */
     readonly seen: Effect.Effect<ReadonlyArray<MessageSeen<AnyMessage>>>
   }
 >()("sluice/sniffer/Sniffer") {
-  /** Takes the place of the dialer that it is given. */
+  /** Wraps the dialer that it gets and takes its place. */
   static readonly layer = <ToServer = AnyMessage, ToClient = AnyMessage>(
     options: SnifferOptions<ToServer, ToClient> = {}
   ): Layer.Layer<Sniffer | FrameDialer, never, FrameDialer> =>
@@ -103,7 +102,7 @@ export class Sniffer extends Context.Service<
     )
 }
 
-/** A connection, as far as a message can be put into it. */
+/** An open connection, for `inject`. */
 interface Open {
   readonly wire: Wire
   readonly send: Readonly<Record<Side, (judged: Judged) => Effect.Effect<void, TransportError>>>
@@ -124,18 +123,18 @@ const make = (
   let lastIndex = 0
   const wireOptions = { protocol, rule, decodes: historyBytes > 0, nextIndex: () => ++lastIndex }
 
-  /** Tells of what was judged, lets go on what goes on, and only then gives it to those who wait for it. */
-  const settle = (
+  /** Reports the judged messages, forwards those that pass, and then offers them to `waitFor`. */
+  const carryOut = (
     { forward, seen }: Judged,
     write: (frames: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<unknown, TransportError>
   ) => {
     for (const one of seen) history.add(one)
-    const told = isReadonlyArrayNonEmpty(seen) ? observe(seen) : Effect.void
+    const reported = isReadonlyArrayNonEmpty(seen) ? observe(seen) : Effect.void
     const written = isReadonlyArrayNonEmpty(forward) ? write(forward) : Effect.void
     return Effect.andThen(
-      Effect.andThen(told, written),
+      Effect.andThen(reported, written),
       Effect.sync(() => {
-        for (const one of seen) history.settle(one)
+        for (const one of seen) history.offer(one)
       })
     )
   }
@@ -155,7 +154,7 @@ const make = (
         return observe([{ _tag: "Closed", connectionId, at: now(), by, reason }])
       })
     const upstream = yield* Effect.onError(dialer.dial(server), (cause) => close(...endOf(cause, "server")))
-    // Last acquired, first released: it is told of before the server can know.
+    // Runs first when the Scope closes: the sniffer reports the end before the server can notice it.
     yield* Effect.addFinalizer((exit) =>
       Exit.isSuccess(exit) ? close("here", "it was closed") : close(...endOf(exit.cause, "client"))
     )
@@ -165,8 +164,8 @@ const make = (
     const closed = new TransportError({ remote: upstream.remote, reason: new TransportClosed({ pendingBytes: 0 }) })
     yield* Effect.addFinalizer(() => Queue.fail(toClient, closed))
     const send: Open["send"] = {
-      server: (judged) => settle(judged, upstream.write),
-      client: (judged) => settle(judged, (frames) => Queue.offer(toClient, framesOf(frames)))
+      server: (judged) => carryOut(judged, upstream.write),
+      client: (judged) => carryOut(judged, (frames) => Queue.offer(toClient, framesOf(frames)))
     }
     connections.set(connectionId, { wire, send })
     yield* upstream.pull.pipe(
@@ -205,7 +204,7 @@ const make = (
   })
 }
 
-/** Reads of the server that may wait for the client. */
+/** How many reads of the server may wait for the client. */
 const READ_AHEAD = 1
 
 const framesOf = (frames: NonEmptyReadonlyArray<Uint8Array>) =>
@@ -221,7 +220,7 @@ const caught = <A>(encode: () => A): Effect.Effect<A, EncodeError> =>
     }
   })
 
-/** Who ended a connection, and why: where something went wrong, who had to do with it. */
+/** The end that closed a connection, and the reason. `by` is the end that an error belongs to. */
 const endOf = (cause: Cause.Cause<unknown>, by: Side): readonly [Closed["by"], string] => {
   const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (Predicate.hasProperty(failure, "message")) return [by, String(failure.message)]

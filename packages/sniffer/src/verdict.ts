@@ -1,4 +1,4 @@
-/** What becomes of a message: what a rule says of it. */
+/** The decision of a rule about a message. */
 
 export type Verdict<M> =
   | { readonly _tag: "Pass" }
@@ -6,19 +6,19 @@ export type Verdict<M> =
   | { readonly _tag: "Replace"; readonly messages: ReadonlyArray<M> }
 
 /**
- * Asked of each message that decodes, in the order in which they come, whatever the direction. It must not wait and not
- * throw; what it remembers is its own affair. A message with which both ends agree on something, such as an id, can only be
- * dropped or changed by a rule that knows what follows from that.
+ * Called with every message that decodes, of both directions, in the order of arrival. It must not block or throw; it may keep
+ * state. Take care with messages in which the ends agree on something, such as an id: a rule that drops or changes one must
+ * also change the messages that depend on it.
  */
 export type Rule<M> = (message: M, to: "server" | "client", connectionId: number) => Verdict<M>
 
-/** It goes on, byte for byte. */
+/** Forwards the message byte for byte. */
 export const pass: Verdict<never> = { _tag: "Pass" }
 
-/** It goes no further. */
+/** Does not forward the message. */
 export const drop: Verdict<never> = { _tag: "Drop" }
 
-/** These go in its place, encoded anew: bytes behind the message that are no TLVs of a known extension are lost. */
+/** Forwards these messages in its place, newly encoded. Bytes behind the message are lost, except TLVs of known extensions. */
 export const replace = <const Messages extends ReadonlyArray<unknown>>(
   ...messages: Messages
 ): Verdict<Messages[number]> => ({ _tag: "Replace", messages })

@@ -1,9 +1,9 @@
 /**
- * One connection as a sniffer sees it: frames come in, and what is to go on comes out, with an event for each. Without I/O
- * and without a clock.
+ * Judges the frames of one connection: takes frames, gives the frames to forward and an event for each. Pure: no I/O and no
+ * clock.
  *
- * What is not understood passes as it came: messages of unknown type, those that do not decode, and whatever stands behind a
- * message's fields.
+ * Everything that is not understood passes unchanged: messages of unknown type, messages that do not decode, and bytes behind
+ * the fields of a message.
  */
 import {
   Common,
@@ -23,22 +23,22 @@ import {
 import type { Fate, MessageSeen, Side } from "./event.ts"
 import type { Rule } from "./verdict.ts"
 
-/** A protocol of which only its name is known to us. */
+/** A protocol of any message types. */
 export type AnyProtocol = Protocol<unknown, unknown>
 
 export interface WireOptions {
-  /** The only protocol whose messages are decoded; without it, whichever the connection speaks. */
+  /** The only protocol to decode. If undefined, the protocol that the connection speaks. */
   readonly protocol: AnyProtocol | undefined
   readonly rule: Rule<unknown> | undefined
-  /** Whether messages are decoded though there is no rule. */
+  /** Whether to decode messages even without a rule. */
   readonly decodes: boolean
   /** The number of the next message. */
   readonly nextIndex: () => number
 }
 
-/** What became of some frames that went one way. */
+/** The result for frames of one direction. */
 export interface Judged {
-  /** Whole frames that go on, in order. */
+  /** Whole frames to forward, in order. */
   readonly forward: Array<Uint8Array>
   readonly seen: Array<MessageSeen>
 }
@@ -53,22 +53,22 @@ export class Wire {
   constructor(connectionId: number, options: WireOptions) {
     this.connectionId = connectionId
     this.options = options
-    // SetupConnection is the same in all of them.
+    // Until SetupConnection names the protocol: it has the same form in all of them.
     this.spoken = options.protocol ?? PROTOCOLS[Common.MINING_PROTOCOL]
   }
 
-  /** Judges whole frames, header and payload, that go to this side; `at` is in milliseconds since 1970. Throws `EncodeError`. */
+  /** Judges whole frames (header and payload) to this side. `at` is in milliseconds since 1970. Throws `EncodeError`. */
   judge(to: Side, frames: ReadonlyArray<Uint8Array>, at: number): Judged {
     const judged: Judged = { forward: [], seen: [] }
     for (const frame of frames) this.judgeOne(to, frame, at, judged)
     return judged
   }
 
-  /** A message that comes from neither end goes to this side. Throws `EncodeError`. */
+  /** Adds a message of the sniffer's own to this side. Throws `EncodeError`. */
   add<M extends Message>(to: Side, declaration: M, message: M["Type"], at: number): Judged {
     const direction = this.spoken?.[directionOf[to]]
     const isKnown = direction?.find(declaration.extension, declaration.type) === declaration
-    // Only the direction knows of TLVs.
+    // Only the direction encodes TLVs.
     const frame = isKnown ? direction.encode(message) : declaration.codec.encode(message)
     return { forward: [frame], seen: [this.event(to, "added", frame, message, at)] }
   }
@@ -77,7 +77,7 @@ export class Wire {
     const { decodes, rule } = this.options
     const frame = Frame.read(bytes)
     if (frame === undefined) {
-      // Not what a peer can send: a role has written what is no frame, and what it gets for it is the server's affair.
+      // A role in this process wrote bytes that are no frame; a peer cannot. The server deals with them.
       forward.push(bytes)
       return
     }
@@ -101,7 +101,7 @@ export class Wire {
     }
   }
 
-  /** Which protocol the connection speaks, as SetupConnection says in the first byte of its payload. */
+  /** Reads the protocol of the connection from the first byte of SetupConnection. */
   private learn({ extensionType, messageType, payload }: Frame): void {
     if (extensionType !== 0 || messageType !== Common.SetupConnection.type) return
     this.isSetUp = true
@@ -146,7 +146,7 @@ export class Wire {
 
 const directionOf = { server: "toServer", client: "toClient" } as const
 
-/** By their numbers in SetupConnection, with the TLVs that are known. */
+/** The protocols by their number in SetupConnection, with the known TLVs. */
 const PROTOCOLS: ReadonlyArray<AnyProtocol | undefined> = [
   Mining.protocol,
   JobDeclaration.protocol,

@@ -1,4 +1,4 @@
-/** What a sniffer makes of the three protocols and of extensions of one's own, and of frames that it does not know. */
+/** A sniffer on the three protocols, on a user's own extensions, and on unknown frames. */
 import { assert, describe, it } from "@effect/vitest"
 import {
   ExtensionsNegotiation,
@@ -16,7 +16,7 @@ import { Verdict } from "../src/index.ts"
 import { connect, frame, makeWorld, setup } from "./raw.ts"
 
 describe("messages", () => {
-  it.effect("are those of the protocol that SetupConnection names", () =>
+  it.effect("are decoded by the protocol that SetupConnection names", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld()
       const { sniffer } = world
@@ -45,7 +45,7 @@ describe("messages", () => {
     })
   )
 
-  it.effect("of extensions are told too, with the TLVs of shares", () =>
+  it.effect("of extensions are reported too, and shares with their TLVs", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const world = yield* makeWorld({
@@ -109,7 +109,7 @@ describe("messages", () => {
       })
   )
 
-  it.effect("that are unknown or do not decode, or of another protocol than the sniffer's, are not asked about", () =>
+  it.effect("that are unknown, do not decode or belong to another protocol pass without a call of the rule", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld({ sniffer: { protocol: Mining.protocol, rule: () => Verdict.drop } })
       const client = yield* world.dial()

@@ -35,7 +35,7 @@ export interface World {
   readonly accept: Effect.Effect<{ readonly frames: FrameDuplex; readonly close: Effect.Effect<void> }>
   readonly sniffer: Sniffer["Service"]
   readonly events: ReadonlyArray<SnifferEvent>
-  /** What was logged, as "LEVEL message". */
+  /** The log lines, as "LEVEL message". */
   readonly log: ReadonlyArray<string>
 }
 

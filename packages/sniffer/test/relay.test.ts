@@ -32,7 +32,7 @@ const split = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
 const turns = (count: number) => Effect.repeat(Effect.yieldNow, { times: count })
 
 describe("frames", () => {
-  it.effect.each([undefined, split])("pass byte for byte both ways, whatever they are (cut by %s)", (split) =>
+  it.effect.each([undefined, split])("of any kind pass byte for byte in both directions (cut by %s)", (split) =>
     Effect.gen(function* () {
       const world = yield* makeWorld(split === undefined ? {} : { split })
       const { client, server } = yield* connect(world)
@@ -54,7 +54,7 @@ describe("frames", () => {
     })
   )
 
-  it.effect("of one write go on in one write", () =>
+  it.effect("of one write are forwarded in one write", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld()
       const { client, server } = yield* connect(world)
@@ -94,7 +94,7 @@ describe("frames", () => {
       })
   )
 
-  it.effect("may be long once the server has answered, and not before", () =>
+  it.effect("may be long only after the server has answered", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld({ maxPayload: 10_000 })
       const { client, server } = yield* connect(world)
@@ -123,7 +123,7 @@ describe("a connection", () => {
         const [closing, other] = by === "server" ? [server, client] : [client, server]
         yield* closing.write([closeChannel(1)])
         yield* by === "server" ? closeServer : closeClient
-        // What was sent before the end still comes.
+        // Frames sent before the end still arrive.
         assert.strictEqual((yield* other.pull)[0].messageType, 0x18)
         assert.strictEqual((yield* Effect.flip(other.pull)).reason._tag, "Closed")
         const last = world.events.at(-1)
@@ -135,7 +135,7 @@ describe("a connection", () => {
       })
   )
 
-  it.effect("that is closed in this process ends for who still reads, and is told of as such", () =>
+  it.effect("that is closed in this process ends for its reader, and is reported as closed here", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld()
       const scope = yield* Scope.make()
@@ -148,7 +148,7 @@ describe("a connection", () => {
     })
   )
 
-  it.effect("to a server that is not there ends, with a line in the log", () =>
+  it.effect("to an unreachable server ends, with a line in the log", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld({ server: { host: "nowhere", port: 9, security: { _tag: "plain" } } })
       const client = yield* world.dial()
@@ -161,7 +161,7 @@ describe("a connection", () => {
     })
   )
 
-  it.effect("is one of many, which do not get into each other's way", () =>
+  it.effect("is one of many independent ones", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld()
       const all = yield* Effect.forEach(Array.from({ length: 50 }), () => connect(world))

@@ -32,7 +32,7 @@ const session = Effect.gen(function* () {
 const read = (lines: ReadonlyArray<string>) => readScripts(Stream.fromIterable(lines))
 
 describe("a recording", () => {
-  it.effect("has every frame in hex, with what it says, and who opened and closed", () =>
+  it.effect("has every frame in hex with its description, and who opened and closed the connection", () =>
     Effect.gen(function* () {
       const lines = yield* session
       const [opened, first, second, closing, , unknown, closed] = lines.map((line) => JSON.parse(line))
@@ -52,7 +52,7 @@ describe("a recording", () => {
     })
   )
 
-  it.effect("is read back as what the server was sent and has sent", () =>
+  it.effect("is read back as the messages that the server received and sent", () =>
     Effect.gen(function* () {
       const lines = yield* session
       const [script] = yield* read(lines)
@@ -76,22 +76,25 @@ describe("a recording", () => {
     })
   )
 
-  it.effect("that is none, or too much, is refused with the line", () =>
+  it.effect("that is invalid or too large is refused with the line number", () =>
     Effect.gen(function* () {
       const lines = yield* session
       const refused = (lines: ReadonlyArray<string>, options = {}) =>
         Effect.map(Effect.flip(readScripts(Stream.fromIterable(lines), options)), ({ message }) => message)
-      assert.match(yield* refused(["", "{"]), /^line 2 of the recording: it is not what a sniffer records/)
-      assert.match(yield* refused(lines.slice(1)), /^line 1 .*: connection 1 was not opened before it$/)
+      assert.match(yield* refused(["", "{"]), /^line 2 of the recording: expected a sniffer event/)
+      assert.match(yield* refused(lines.slice(1)), /^line 1 .*: there is no Opened event of connection 1 before it$/)
       assert.match(
         yield* refused([lines[0]!, lines[1]!.replace(hex(setup(0)), "00")]),
-        /^line 2 .*: its frame is not one/
+        /^line 2 .*: expected frame to be one whole frame/
       )
       assert.match(
         yield* refused([lines[0]!, lines[1]!.replace(hex(setup(0)), "xx")]),
-        /^line 2 .*: its frame is not one/
+        /^line 2 .*: expected frame to be one whole frame/
       )
-      assert.match(yield* refused(lines, { maxBytes: 500 }), /^line 3 .*: up to it there are more than 500 bytes/)
+      assert.match(
+        yield* refused(lines, { maxBytes: 500 }),
+        /^line 3 .*: up to this line there are more than 500 bytes/
+      )
       assert.deepStrictEqual(yield* readScripts(Stream.fromIterable(lines), { connectionId: 2 }), [])
     })
   )
@@ -120,13 +123,13 @@ const against = Effect.fnUntraced(function* (
 })
 
 describe("a replay", () => {
-  it.effect("finds no difference in a server that answers as recorded, and sends when it has answered", () =>
+  it.effect("finds no difference if the server answers as recorded, and sends each message after the answer", () =>
     Effect.gen(function* () {
       const { differences, told } = yield* against(({ close, frames }) =>
         Effect.gen(function* () {
           assert.lengthOf(yield* frames.pull, 1)
           yield* Effect.sleep("1 second")
-          // What nobody waits for yet may come early.
+          // A message may come before it is expected.
           yield* frames.write([setTarget, setupSuccess])
           assert.strictEqual((yield* frames.pull)[0].messageType, 0x18)
           yield* frames.write([frame(0x4abc, 9)])
@@ -144,7 +147,7 @@ describe("a replay", () => {
     })
   )
 
-  it.effect("tells of an error where there was a success, of what is missing, and of what is new", () =>
+  it.effect("reports an error in place of a success, missing messages and new messages", () =>
     Effect.gen(function* () {
       const { differences, told } = yield* against(({ close, frames }) =>
         Effect.gen(function* () {
@@ -166,7 +169,7 @@ describe("a replay", () => {
     })
   )
 
-  it.effect("waits for a kind that does not come only once", () =>
+  it.effect("waits only once for a kind that does not come", () =>
     Effect.gen(function* () {
       const { differences, told } = yield* against(
         ({ frames }) => Effect.andThen(frames.write([setupSuccess, frame(0x4abc, 9)]), Effect.forever(frames.pull)),
@@ -181,7 +184,7 @@ describe("a replay", () => {
     })
   )
 
-  it.effect("tells where the server ends the connection and did not, and the other way round", () =>
+  it.effect("reports if only one of the recorded and the replayed server ended the connection", () =>
     Effect.gen(function* () {
       const early = yield* against(({ close, frames }) => Effect.andThen(frames.pull, close))
       assert.deepStrictEqual(early.differences, [
@@ -196,7 +199,7 @@ describe("a replay", () => {
     })
   )
 
-  it.effect("sends each message at its time where it is told to, answers or none", () =>
+  it.effect("sends each message at its recorded time with pace recorded, without waiting for answers", () =>
     Effect.gen(function* () {
       const { differences, events } = yield* against(
         ({ frames }) => Effect.andThen(frames.write([setupSuccess, setTarget]), Effect.forever(frames.pull)),

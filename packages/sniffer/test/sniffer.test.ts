@@ -10,7 +10,7 @@ import { Sniffer, Verdict } from "../src/index.ts"
 import { advanceUntil, memoryWorld } from "./worlds.ts"
 
 describe("waitFor", () => {
-  it.effect("gives messages of both ways, whether they have come already or not, each once", () =>
+  it.effect("gives past and future messages of both directions, each once", () =>
     Effect.gen(function* () {
       const sniffer = yield* Sniffer
       const first = yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesStandard))
@@ -26,7 +26,7 @@ describe("waitFor", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("gives the one that is meant: after another, on a connection, with a content", () =>
+  it.effect("selects a message by predecessor, connection and content", () =>
     Effect.gen(function* () {
       const sniffer = yield* Sniffer
       const share = yield* advanceUntil(
@@ -78,7 +78,7 @@ describe("a rule", () => {
     )
   )
 
-  it.effect("is told which way a message goes, and may put several in its place", () => {
+  it.effect("gets the direction of a message, and may replace it by several", () => {
     const asked: Array<string> = []
     return Effect.gen(function* () {
       const sniffer = yield* Sniffer
@@ -106,7 +106,7 @@ describe("a rule", () => {
 })
 
 describe("inject", () => {
-  it.effect("sends messages to the client that the server knows nothing of", () =>
+  it.effect("sends the client messages that the server does not see", () =>
     Effect.gen(function* () {
       const sniffer = yield* Sniffer
       const { connectionId } = yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesStandard))
@@ -117,20 +117,20 @@ describe("inject", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("sends messages to the server that the client knows nothing of", () =>
+  it.effect("sends the server messages that the client does not see", () =>
     Effect.gen(function* () {
       const sniffer = yield* Sniffer
       const { connectionId, message } = yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesStandard))
       yield* sniffer.inject(connectionId, Mining.SubmitSharesStandard, { ...message, jobId: 99, sequenceNumber: 77 })
       const { message: refused } = yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesError))
       assert.deepInclude(refused, { sequenceNumber: 77, errorCode: "invalid-job-id" })
-      // Of a message that goes both ways it has to be said which.
+      // A message that may go both ways needs a direction.
       yield* sniffer.inject(connectionId, Mining.CloseChannel, { channelId: 1, reasonCode: "" }, "client")
       assert.strictEqual((yield* sniffer.seen).at(-1)?.to, "client")
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("says where there is no such connection, and what cannot be encoded", () =>
+  it.effect("fails for an unknown connection, and for a message that cannot be encoded", () =>
     Effect.gen(function* () {
       const sniffer = yield* Sniffer
       const { inject } = sniffer
@@ -143,7 +143,7 @@ describe("inject", () => {
   )
 })
 
-it.effect("keeps no more than it may, the newest", () =>
+it.effect("keeps only the newest messages, up to its limit", () =>
   Effect.gen(function* () {
     const sniffer = yield* Sniffer
     yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesStandard, { where: (share) => share.sequenceNumber > 30 }))
@@ -159,7 +159,7 @@ it.effect("keeps no more than it may, the newest", () =>
   }).pipe(Effect.provide(memoryWorld({ historyBytes: 6000 })))
 )
 
-it.effect("can be told to keep nothing, and to wait all the same", () =>
+it.effect("can keep nothing and still wait for messages", () =>
   Effect.gen(function* () {
     const sniffer = yield* Sniffer
     const { message } = yield* advanceUntil(sniffer.waitFor(Mining.SubmitSharesSuccess))

@@ -31,7 +31,7 @@ describe("over TCP with Noise", () => {
     })
   )
 
-  it.live("a server with another key than the one that was given is found out", () =>
+  it.live("a server with another key than expected is detected", () =>
     Effect.gen(function* () {
       const events: Array<SnifferEvent> = []
       const { publicKey } = yield* AuthorityKey.generate

@@ -1,7 +1,7 @@
-/** How long after the first connection the others get the same: a job, or a previous hash. */
+/** Measures how long after the first connection the others get the same job or previous hash. */
 import type { LatencyRecorder } from "./latency.ts"
 
-/** So many are remembered; the oldest are forgotten. */
+/** The most jobs or previous hashes to remember. The oldest are dropped. */
 const REMEMBERED = 64
 
 export class Arrivals {
@@ -12,14 +12,14 @@ export class Arrivals {
     this.#recorder = recorder
   }
 
-  /** True for the first one of its kind. */
-  record(what: string | number, now: number): boolean {
-    const firstAt = this.#firstAt.get(what)
+  /** Records an arrival. Returns true if it is the first with this key. */
+  record(key: string | number, now: number): boolean {
+    const firstAt = this.#firstAt.get(key)
     if (firstAt !== undefined) {
       this.#recorder.record(now - firstAt)
       return false
     }
-    this.#firstAt.set(what, now)
+    this.#firstAt.set(key, now)
     this.#recorder.record(0)
     for (const oldest of this.#firstAt.keys()) {
       if (this.#firstAt.size <= REMEMBERED) break

@@ -1,39 +1,39 @@
 /**
- * One channel of the swarm: its work, and the next share of it, mined before it is due.
+ * One channel of the swarm: its work and its next share, which is mined before it is due.
  *
- * A channel is a machine of constant speed. The speed follows from the first target and the shares a minute that were
- * asked for; what the server does to the target afterwards changes how often a share is found, as it would for a device.
+ * A channel mines at a constant hash rate, computed from its first target and the requested shares a minute. If the server
+ * changes the target later, the channel finds shares more or less often, as a device would.
  */
-import { type ClientChannel, HASHES_PER_DIFFICULTY, latestNtime, type Work } from "@sluice/channels"
+import { type ClientChannel, HASHES_PER_DIFFICULTY, latestNtime, type ChannelWork } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { type FoundShare, Search } from "@sluice/miner"
 import type { AcknowledgedShare } from "./options.ts"
 
-/** Nonces that one search may try before it goes on to the next version: each share begins in a range of its own. */
+/** Number of equal nonce ranges. Each search starts in another range, so that shares differ. */
 const RANGES = 65_536
 
-/** A share and what it was found in. */
+/** A share and the work that it belongs to. */
 export interface Mined {
   readonly share: FoundShare
-  readonly work: Work
+  readonly work: ChannelWork
 }
 
 export class SwarmChannel<Owner = unknown> {
   /** The member whose channel it is. */
   readonly member: Owner
   readonly client: ClientChannel
-  work: Work | undefined = undefined
-  /** Found, and not due yet. */
+  work: ChannelWork | undefined = undefined
+  /** The share that was found and is not due yet. */
   ready: Mined | undefined = undefined
-  /** Since when a share is due that was not found. */
+  /** When the next share was due, if it has not been found yet. */
   owedSince: number | undefined = undefined
-  /** It waits in the line of those that a share is to be found for. */
+  /** The channel waits in the crowd's line for a search. */
   isInLine = false
   lastSent: FoundShare | undefined = undefined
   lastOfBlockBefore: FoundShare | undefined = undefined
-  /** Honest shares without an answer. */
+  /** Number of honest shares without an answer. */
   honestPending = 0
-  /** The same by sequence number, where somebody wants to know them. */
+  /** Honest shares without an answer by sequence number; kept only if `onAcknowledged` is set. */
   readonly unacknowledged: Map<number, AcknowledgedShare> | undefined
   #hashesPerMs = 0
   #search: Search | undefined
@@ -45,8 +45,8 @@ export class SwarmChannel<Owner = unknown> {
     this.unacknowledged = keepsShares ? new Map() : undefined
   }
 
-  /** New work; with a new previous hash everything that was found before is worth nothing. */
-  begin(work: Work, newPrevHash: boolean, sharesPerMinute: number): void {
+  /** Starts new work. A new previous hash invalidates the share that was found. */
+  begin(work: ChannelWork, newPrevHash: boolean, sharesPerMinute: number): void {
     if (this.work === undefined) this.#hashesPerMs = (hashesFor(work) * sharesPerMinute) / 60_000
     this.work = work
     this.#search = undefined
@@ -57,12 +57,12 @@ export class SwarmChannel<Owner = unknown> {
     this.ready = undefined
   }
 
-  /** How long until the next share; `random` is from 0 to 1. */
+  /** Milliseconds until the next share, exponentially distributed; `random` is from 0 to 1. */
   waitMs(random: number): number {
     return this.work === undefined ? Infinity : (-Math.log(1 - random) * hashesFor(this.work)) / this.#hashesPerMs
   }
 
-  /** Tries at most so many headers, and says how many it were; `ready` has the share if one was found. */
+  /** Tries at most `count` headers and returns how many it tried. Sets `ready` if it found a share. */
   mine(count: number, now: number): number {
     if (this.work === undefined) return 0
     this.#search ??= new Search(this.work, { index: this.#range++ % RANGES, count: RANGES })
@@ -74,13 +74,13 @@ export class SwarmChannel<Owner = unknown> {
     return tried
   }
 
-  /** An honest share went out. */
+  /** Records that an honest share was sent. */
   sent(share: FoundShare): void {
     this.lastSent = share
     this.honestPending++
   }
 
-  /** An honest share got its answer; gives it where shares are kept. */
+  /** Records the answer to an honest share. Gives the share if shares are kept. */
   answered(sequenceNumber: number): AcknowledgedShare | undefined {
     this.honestPending--
     const share = this.unacknowledged?.get(sequenceNumber)
@@ -89,5 +89,5 @@ export class SwarmChannel<Owner = unknown> {
   }
 }
 
-const hashesFor = ({ target }: Work): number =>
+const hashesFor = ({ target }: ChannelWork): number =>
   Math.max(1, Target.targetToDifficulty(target, 0) * HASHES_PER_DIFFICULTY)

@@ -1,7 +1,6 @@
 /**
- * The members of a swarm together: when each of their channels submits, and what the machine's hashes are spent on. Shares
- * are found before they are due, in small steps, so that nothing waits for long while one is searched. A pure machine, as
- * its members are.
+ * Schedules the channels of all members of a swarm: decides when each submits, and which one to search a share for. Finds
+ * shares before they are due, in small steps that do not block the event loop. Pure, as its members are.
  */
 import { Agenda } from "./agenda.ts"
 import type { Member, MemberChannel } from "./member.ts"
@@ -9,13 +8,13 @@ import { chooseBad } from "./misbehaviour.ts"
 import type { SwarmPlan } from "./options.ts"
 import { Tally } from "./tally.ts"
 
-/** Headers that one step may try: some milliseconds. */
+/** The most headers that one step tries: some milliseconds. */
 const HASHES_PER_STEP = 4000
-/** Headers that are tried for one channel before the next one has its turn. */
+/** The most headers to try for one channel before the next channel has its turn. */
 const HASHES_PER_TURN = 1000
-/** The agenda's resolution. */
+/** The resolution of the agenda, in milliseconds. */
 const SLOT_MS = 5
-/** A share that comes so much later than it is due was not found in time. */
+/** A share this much later than due counts as `behind`. */
 const BEHIND_MS = 1000
 
 export class Crowd {
@@ -24,12 +23,12 @@ export class Crowd {
   readonly #random: () => number
   readonly #startedAt: number
   readonly #agenda: Agenda<MemberChannel>
-  /** Channels that a share is to be found for, in the order of their turns, from `#turn` on. */
+  /** Channels that need a share, in the order of their turns, from index `#turn` on. */
   #line: Array<MemberChannel> = []
   #turn = 0
   #isSubmitting = true
 
-  /** `now` is in milliseconds of the clock of all calls, `random` gives numbers from 0 to 1. */
+  /** `now` is in milliseconds of the same clock as in all calls. `random` gives numbers from 0 to 1. */
   constructor(plan: SwarmPlan, now: number, random: () => number) {
     this.plan = plan
     this.#random = random
@@ -37,12 +36,12 @@ export class Crowd {
     this.#agenda = new Agenda(SLOT_MS, now)
   }
 
-  /** No more shares from now on. */
+  /** Stops submitting shares. */
   stopSubmitting(): void {
     this.#isSubmitting = false
   }
 
-  /** A channel has got work, for the first time or not. */
+  /** Called when a channel gets work, for the first time or again. */
   onWork(channel: MemberChannel, isFirst: boolean, now: number): void {
     if (isFirst) {
       const { tally } = this
@@ -55,7 +54,7 @@ export class Crowd {
     this.#standInLine(channel)
   }
 
-  /** Does what is due, and gives the members that have something to send. To be called every few milliseconds. */
+  /** Submits due shares and searches for others. Gives the members with frames to send. Call it every few milliseconds. */
   step(now: number): ReadonlySet<Member> {
     const speakers = new Set<Member>()
     if (!this.#isSubmitting) return speakers
@@ -102,7 +101,7 @@ export class Crowd {
 
   #mine(now: number, speakers: Set<Member>): void {
     let left = HASHES_PER_STEP
-    // Each has at most one turn in a step: one that can try nothing just now does not hold up the others.
+    // At most one turn each in a step, so that a channel that cannot try anything now does not block the others.
     let turns = this.#line.length - this.#turn
     for (; turns > 0 && left > 0; turns--) {
       const channel = this.#line[this.#turn++]!

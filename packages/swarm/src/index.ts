@@ -1,6 +1,6 @@
 export { Latency } from "./latency.ts"
 export type { Misbehaviour } from "./misbehaviour.ts"
-export { type AcknowledgedShare, SwarmOptionError, type SwarmOptions } from "./options.ts"
+export { type AcknowledgedShare, swarmDefaults, SwarmOptionError, type SwarmOptions } from "./options.ts"
 export * from "./report.ts"
 export * from "./swarm.ts"
 export { SwarmDialer, type SwarmMessage } from "./swarm-dialer.ts"

@@ -1,4 +1,4 @@
-/** Times as an HDR histogram: three digits are kept of each, whatever its size. */
+/** Times in an HDR histogram, with three significant digits each. */
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks"
 import { Schema } from "effect"
 
@@ -14,14 +14,14 @@ export const Latency = Schema.Struct({
 }).annotate({ description: "Times in milliseconds; all 0 where there is none." })
 export type Latency = typeof Latency.Type
 
-/** An hour, in microseconds: what is longer counts as that. */
+/** One hour in microseconds. Longer times count as one hour. */
 const LONGEST = 3_600_000_000
 
 export class LatencyRecorder {
   readonly #histogram: RecordableHistogram = createHistogram({ lowest: 1, highest: LONGEST, figures: 3 })
 
   record(milliseconds: number): void {
-    // In whole microseconds, of which the histogram counts from 1.
+    // The histogram takes whole microseconds from 1 on.
     this.#histogram.record(Math.min(LONGEST, Math.max(1, Math.round(milliseconds * 1000))))
   }
 

@@ -1,8 +1,15 @@
 /**
- * One connection of the swarm, as long as it lasts: opens its channels, follows their work, and keeps the books of their
- * shares. A pure machine around `ClientConnection` of @sluice/channels: messages and the time in, messages out.
+ * One connection of the swarm: opens its channels, follows their work, and tracks their shares. A pure machine around
+ * `ChannelClient` of @sluice/channels: messages and the time in, frames out.
  */
-import { ClientConnection, type ClientEvent, type PendingShare, type Work } from "@sluice/channels"
+import {
+  ChannelClient,
+  type ClientEvent,
+  type ClientOutbox,
+  Outbox,
+  type PendingShare,
+  type ChannelWork
+} from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "@sluice/miner"
 import { Mining } from "@sluice/protocol"
@@ -13,13 +20,16 @@ import { requiresStandardJobs, type SwarmPlan } from "./options.ts"
 import type { SwarmMessage } from "./swarm-dialer.ts"
 import { count, type Tally } from "./tally.ts"
 
-/** The member goes on elsewhere, or cannot go on. */
+/** Shared by all members: it is emptied after each call of a client. */
+const out: ClientOutbox = new Outbox()
+
+/** The member must leave its connection: it was redirected, or it cannot go on. */
 export class MemberEnded extends Schema.TaggedError<MemberEnded>("sluice/swarm/MemberEnded")("MemberEnded", {
   reason: Schema.Literals(["violation", "no-channel", "reconnect"]),
   message: Schema.String
 }) {}
 
-/** What the server asked for with Reconnect; empty or 0 stand for the present host or port. */
+/** The address of the server's Reconnect. An empty host or port 0 mean the current one. */
 export interface Redirect {
   readonly host: string
   readonly port: number
@@ -28,59 +38,57 @@ export interface Redirect {
 /** A channel of a member. */
 export type MemberChannel = SwarmChannel<Member>
 
-/** The swarm as a member sees it. */
+/** The part of the swarm that a member uses. */
 export interface MemberHost {
   readonly plan: SwarmPlan
   readonly tally: Tally
-  /** A channel has got work, for the first time or not. */
+  /** Called when a channel gets work, for the first time or again. */
   onWork(channel: MemberChannel, isFirst: boolean, now: number): void
 }
 
 export class Member {
-  /** It reads once a minute. */
+  /** The member reads only once a minute. */
   readonly isSlow: boolean
-  /** Why it has to end, as soon as that is known. */
+  /** Why the member must leave its connection; undefined while it need not. */
   ended: MemberEnded | undefined = undefined
   redirect: Redirect | undefined = undefined
-  /** The server has every reason to end the connection. */
+  /** The member has sent garbage, so the server is expected to end the connection. */
   sentGarbage = false
   isWriting = false
   readonly #userIdentity: string
   readonly #host: MemberHost
-  readonly #client: ClientConnection
+  readonly #client: ChannelClient
   readonly #channels = new Map<number, MemberChannel>()
   #messages: Array<SwarmMessage> = []
-  /** It had work before the batch of messages that is read now. */
+  /** A channel had work before the current batch of messages. */
   #isWorking = false
-  /** A new target came in the batch of messages that is read now: its job is for one channel. */
+  /** The current batch has a new target, whose job is for one channel. */
   #isRetargeted = false
 
-  /** `serverFlags` are those of SetupConnection.Success. `number` begins with 1. */
+  /** `serverFlags` are the flags of SetupConnection.Success. `number` counts from 1. */
   constructor(number: number, serverFlags: number, isSlow: boolean, host: MemberHost) {
     const { plan } = host
     this.isSlow = isSlow
     this.#host = host
     this.#userIdentity = `${plan.user}.${number}`
-    this.#client = new ClientConnection({
+    this.#client = new ChannelClient({
       requiresStandardJobs: requiresStandardJobs(plan),
       fixedVersion: (serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
     })
     const { kind, nominalHashRate } = plan
     const request = { userIdentity: this.#userIdentity, nominalHashRate, maxTarget: ANY_TARGET }
     for (let i = 0; i < plan.channels; i++) {
-      this.#send(
-        kind === "standard"
-          ? this.#client.openStandardChannel(request)
-          : this.#client.openExtendedChannel({ ...request, minExtranonceSize: MIN_EXTRANONCE_SIZE })
-      )
+      if (kind === "standard") this.#client.openStandardChannel(request, out)
+      else this.#client.openExtendedChannel({ ...request, minExtranonceSize: MIN_EXTRANONCE_SIZE }, out)
     }
+    this.#sendAll()
   }
 
   get hasMessages(): boolean {
     return this.#messages.length > 0
   }
 
-  /** What is to be sent, in one write. */
+  /** Takes the messages to send, for one write. */
   takeMessages(): ReadonlyArray<SwarmMessage> {
     const messages = this.#messages
     this.#messages = []
@@ -92,30 +100,31 @@ export class Member {
   }
 
   receive(messages: ReadonlyArray<Mining.ToClient>, now: number): void {
-    for (const event of this.#client.receive(messages, now)) this.#onEvent(event, now)
+    this.#client.receive(messages, now, out)
+    for (const event of out.takeEvents()) this.#onEvent(event, now)
     this.#isWorking ||= this.#hasWork
     this.#isRetargeted = false
   }
 
-  /** Sends a good share, which is the channel's no more. */
+  /** Submits a valid share, which the channel gives up. */
   submit(channel: MemberChannel, { share, work }: Mined, now: number): void {
     const { tally } = this.#host
-    const message = this.#client.submit(share.channelId, share, now)
-    if (message === undefined) {
+    const { channelId, jobId } = share
+    const sequenceNumber = this.#client.submit(channelId, share, now, out)
+    if (sequenceNumber === undefined) {
       tally.tooLate++
       return
     }
     tally.submitted++
     channel.sent(share)
     if (channel.unacknowledged !== undefined) {
-      const { channelId, jobId, sequenceNumber } = message
       const [userIdentity, hash] = [this.#userIdentity, hashOf(work, share)]
       channel.unacknowledged.set(sequenceNumber, { userIdentity, channelId, sequenceNumber, jobId, hash })
     }
-    this.#send(message)
+    this.#sendAll()
   }
 
-  /** Sends what an honest miner does not, if there is any. */
+  /** Sends a bad share of this kind. Returns false if none can be made. */
   misbehave(channel: MemberChannel, bad: BadShare, now: number): boolean {
     const { tally } = this.#host
     if (bad === "garbage") {
@@ -141,9 +150,14 @@ export class Member {
     return true
   }
 
-  /** The connection is over. */
+  /** Called when the connection has ended. */
   close(): void {
     for (const channel of this.#channels.values()) this.#forget(channel)
+  }
+
+  /** Encodes what the client has put into the outbox. */
+  #sendAll(): void {
+    for (const message of out.takeMessages()) this.#send(message)
   }
 
   #send(message: Mining.ToServer): void {
@@ -181,7 +195,7 @@ export class Member {
         return
       }
       case "JobReceived":
-        // Those that come with a new channel or a new target say nothing of how long a job takes to reach everybody.
+        // Ignores jobs of a new channel or target: they do not measure how long a job takes to reach all connections.
         if (this.#isWorking && !this.#isRetargeted && tally.jobArrivals.record(event.jobId, now)) tally.jobs++
         return
       case "WorkChanged": {
@@ -246,13 +260,13 @@ export class Member {
 }
 
 const ANY_TARGET = new Uint8Array(32).fill(0xff)
-/** Bytes: as much as a miner that rolls 2^32 nonces and the version will ever need. */
+/** Bytes of extranonce to request: enough for a miner that also rolls nonce and version. */
 const MIN_EXTRANONCE_SIZE = 4
 
 const isBad = (share: PendingShare): share is PendingBadShare => "bad" in share
 
-/** 64 hex digits in display order. */
-const hashOf = (work: Work, { extranonce, nonce, ntime, version }: FoundShare): string => {
+/** The header's hash, 64 hex digits in display order. */
+const hashOf = (work: ChannelWork, { extranonce, nonce, ntime, version }: FoundShare): string => {
   const root = work._tag === "StandardWork" ? work.merkleRoot : merkleRootOf(check, work, extranonce)
   check.hash(version, work.prevHash, root, ntime, work.nbits, nonce)
   return Buffer.from(check.digest.toReversed()).toString("hex")

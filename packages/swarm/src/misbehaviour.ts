@@ -1,20 +1,20 @@
-/** Shares that an honest miner does not send. */
-import type { PendingShare, Work } from "@sluice/channels"
+/** Bad shares, which an honest miner does not send. */
+import type { PendingShare, ChannelWork } from "@sluice/channels"
 import { ShareCheck } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "@sluice/miner"
 import { type ForeignMessage, Mining } from "@sluice/protocol"
 
-/** What the swarm does that an honest miner does not, each in percent. */
+/** How often the swarm misbehaves, in percent. */
 export interface Misbehaviour {
-  /** Of the shares: again one of the block before the last, where there is one. */
+  /** Of the shares: a share of the previous block again, if there is one. */
   readonly stale: number
-  /** Of the shares: the last one once more. */
+  /** Of the shares: the last share again. */
   readonly duplicate: number
   /** Of the shares: a hash that misses the target. */
   readonly lowDifficulty: number
-  /** Of the shares: bytes that are no message. The server ends the connection, and the swarm connects again. */
+  /** Of the shares: bytes that are not a message. The server ends the connection, and the swarm connects again. */
   readonly garbage: number
-  /** Of the connections: they read once a minute. */
+  /** Of the connections: those that read only once a minute. */
   readonly slow: number
 }
 
@@ -22,14 +22,14 @@ export const HONEST: Misbehaviour = { stale: 0, duplicate: 0, lowDifficulty: 0, 
 
 export type BadShare = Exclude<keyof Misbehaviour, "slow">
 
-/** A share that was sent although an honest miner would not. */
+/** A bad share that was sent. */
 export interface PendingBadShare extends PendingShare {
   readonly bad: BadShare
 }
 
-/** The state of a channel that such shares are made from. */
+/** The part of a channel that bad shares are made from. */
 export interface ShareSource {
-  readonly work: Work | undefined
+  readonly work: ChannelWork | undefined
   readonly lastSent: FoundShare | undefined
   /** The last share of the block before. */
   readonly lastOfBlockBefore: FoundShare | undefined
@@ -37,7 +37,7 @@ export interface ShareSource {
 
 const KINDS: ReadonlyArray<BadShare> = ["stale", "duplicate", "lowDifficulty", "garbage"]
 
-/** Which misbehaviour the next share is, if any; `random` is from 0 to 1. */
+/** The kind of bad share to send next, if any; `random` is from 0 to 1. */
 export const chooseBad = (misbehaviour: Misbehaviour, random: number): BadShare | undefined => {
   let at = random * 100
   for (const kind of KINDS) {
@@ -47,7 +47,7 @@ export const chooseBad = (misbehaviour: Misbehaviour, random: number): BadShare 
   return undefined
 }
 
-/** A share of that kind, `undefined` where there is none yet: nothing was sent before, or every hash meets the target. */
+/** A bad share of this kind. `undefined` if none can be made: no share was sent before, or every hash meets the target. */
 export const badShare = (channel: ShareSource, kind: Exclude<BadShare, "garbage">): FoundShare | undefined => {
   switch (kind) {
     case "stale":
@@ -59,7 +59,7 @@ export const badShare = (channel: ShareSource, kind: Exclude<BadShare, "garbage"
   }
 }
 
-/** The first nonces are as good as any: so many are tried for one that misses the target. */
+/** How many nonces to try for a hash that misses the target. */
 const TRIES = 64
 
 const missingShare = ({ work }: ShareSource): FoundShare | undefined => {
@@ -77,7 +77,7 @@ const missingShare = ({ work }: ShareSource): FoundShare | undefined => {
 
 const check = new ShareCheck()
 
-/** A frame whose header says SubmitSharesStandard and whose payload ends behind the channel's id. */
+/** A frame with the header of SubmitSharesStandard whose payload ends behind the channel's id. */
 export const GARBAGE: ForeignMessage = {
   _tag: "ForeignMessage",
   extension: 0,

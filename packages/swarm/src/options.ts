@@ -1,48 +1,47 @@
-/** How a swarm is to behave. */
+/** Options of a swarm. */
 import { Mining } from "@sluice/protocol"
 import type { ClientSetup, ReconnectingOptions, ServerAddress } from "@sluice/transport"
 import { Effect, Schema } from "effect"
 import { HONEST, type Misbehaviour } from "./misbehaviour.ts"
 
-/** A good share that the server said it accepted. */
+/** A valid share that the server has accepted. */
 export interface AcknowledgedShare {
   readonly userIdentity: string
   readonly channelId: number
   readonly sequenceNumber: number
   readonly jobId: number
-  /** Of the header, 64 hex digits in display order: what makes two shares the same. */
+  /** The hash of the header, 64 hex digits in display order. It identifies the share. */
   readonly hash: string
 }
 
 export interface SwarmOptions {
   readonly server: ServerAddress
   readonly connections: number
-  /** On each connection. Default 1. */
+  /** Channels on each connection. Default 1. */
   readonly channels?: number
-  /** Default "standard". */
+  /** The kind of channel. Default "standard". */
   readonly kind?: "standard" | "extended"
-  /** Connection N, from 1 on, is the user `USER.N`. Default "swarm". */
+  /** Connection N, counted from 1, has the user identity `USER.N`. Default "swarm". */
   readonly user?: string
   /**
-   * Shares a minute that each channel submits on average, at random times as mining has them, at the target that it gets
-   * first. It then keeps the hash rate that this takes: a server that makes the target harder gets fewer shares. 0 for
-   * none. Default 6.
+   * Shares a minute that each channel submits on average, at random times, for its first target. The channel keeps the hash
+   * rate that this takes, so a server that makes the target harder gets fewer shares. 0 submits none. Default 6.
    */
   readonly sharesPerMinute?: number
-  /** Hashes a second that each channel announces. The fewer, the easier the target, and the less there is to mine. Default 1. */
+  /** The hash rate that each channel announces, in hashes a second. A lower rate gets an easier target. Default 1. */
   readonly nominalHashRate?: number
-  /** Handshakes that may be under way at once; it bounds how long each of them takes. Default 128. */
+  /** The most handshakes at the same time, which limits how long each of them takes. Default 128. */
   readonly concurrency?: number
-  /** Connections begun a second at most. By default as many as the server can take. */
+  /** The most connections to begin in a second. By default without limit. */
   readonly connectRate?: number
   readonly misbehaviour?: Partial<Misbehaviour>
-  /** The waits between a lost connection and the next try. Default from 1 second on, up to 10. */
+  /** The delays before the next try after a lost connection. By default from 1 second up to 10 seconds. */
   readonly reconnecting?: ReconnectingOptions
-  /** Called for each good share that the server accepted. It costs a hash a share, and must not block. */
+  /** Called with each valid share that the server accepted. Costs a hash a share, and must not block. */
   readonly onAcknowledged?: (share: AcknowledgedShare) => void
 }
 
-/** An option that cannot be. */
+/** An option is out of range. */
 export class SwarmOptionError extends Schema.TaggedError<SwarmOptionError>("sluice/swarm/SwarmOptionError")(
   "SwarmOptionError",
   { option: Schema.String, message: Schema.String }
@@ -52,21 +51,25 @@ export class SwarmOptionError extends Schema.TaggedError<SwarmOptionError>("slui
 export type SwarmPlan = Required<Omit<SwarmOptions, "connectRate" | "misbehaviour" | "onAcknowledged">> &
   Pick<SwarmOptions, "connectRate" | "onAcknowledged"> & { readonly misbehaviour: Misbehaviour }
 
-export const planOf = (options: SwarmOptions): SwarmPlan => ({
+export const swarmDefaults = {
   channels: 1,
   kind: "standard",
   user: "swarm",
   sharesPerMinute: 6,
   nominalHashRate: 1,
   concurrency: 128,
-  reconnecting: { firstDelay: "1 second", maxDelay: "10 seconds" },
+  reconnecting: { firstDelay: "1 second", maxDelay: "10 seconds" }
+} as const satisfies Partial<SwarmOptions>
+
+export const planOf = (options: SwarmOptions): SwarmPlan => ({
+  ...swarmDefaults,
   ...options,
   misbehaviour: { ...HONEST, ...options.misbehaviour }
 })
 
 /**
- * A connection with one standard channel acts as a device, which requires standard jobs. A connection with more channels acts
- * as a proxy: the jobs of its standard channels come to their group.
+ * The setup of a connection. One with one standard channel acts as a device and sets REQUIRES_STANDARD_JOBS. With more channels
+ * it acts as a proxy, and gets jobs for the group of its standard channels.
  */
 export const setupOf = (plan: SwarmPlan): ClientSetup => ({
   flags: requiresStandardJobs(plan) ? Mining.REQUIRES_STANDARD_JOBS : 0
@@ -77,11 +80,12 @@ export const requiresStandardJobs = ({ channels, kind }: SwarmPlan): boolean => 
 export const checkPlan = (plan: SwarmPlan): Effect.Effect<void, SwarmOptionError> => {
   for (const option of ["connections", "channels", "concurrency"] as const) {
     if (!(Number.isInteger(plan[option]) && plan[option] >= 1)) {
-      return refuse(option, "a whole number from 1 on", plan[option])
+      return refuse(option, "a whole number of at least 1", plan[option])
     }
   }
   for (const option of ["sharesPerMinute", "nominalHashRate"] as const) {
-    if (!(plan[option] >= 0 && Number.isFinite(plan[option]))) return refuse(option, "a number from 0 on", plan[option])
+    if (!(plan[option] >= 0 && Number.isFinite(plan[option])))
+      return refuse(option, "a number of at least 0", plan[option])
   }
   if (plan.connectRate !== undefined && !(plan.connectRate > 0)) {
     return refuse("connectRate", "a number above 0", plan.connectRate)

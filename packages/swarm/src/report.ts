@@ -1,4 +1,4 @@
-/** What a swarm has measured, declared once: the type, the JSON that is written, and what its numbers mean. */
+/** The measurements of a swarm, declared once as a Schema: its type, its JSON, and the meaning of its numbers. */
 import { Schema } from "effect"
 import { Latency } from "./latency.ts"
 
@@ -7,7 +7,7 @@ const Count = Schema.Int
 const CountBy = Schema.Record(Schema.String, Count)
 const Bad = Schema.Struct({
   sent: Count,
-  /** Accepted all the same: a good server has none. */
+  /** Bad shares that the server accepted: 0 with a correct server. */
   accepted: Count
 })
 
@@ -15,7 +15,7 @@ export const SwarmReport = Schema.Struct({
   /** Milliseconds since 1970. */
   startedAt: Schema.Number,
   seconds: Schema.Number,
-  /** What was asked for. */
+  /** The requested load. */
   plan: Schema.Struct({
     connections: Count,
     channels: Count,
@@ -24,55 +24,55 @@ export const SwarmReport = Schema.Struct({
     nominalHashRate: Schema.Number
   }),
   connections: Schema.Struct({
-    /** Now. */
+    /** Connections that are open now. */
     open: Count,
-    /** In all, so above `plan.connections` where some were lost and came again. */
+    /** All connections that were opened: more than `plan.connections` if some were lost. */
     opened: Count,
-    /** Ended without our doing, by the kind of the error. */
+    /** Connections that failed or that the server ended, by the kind of the error. */
     lost: CountBy,
-    /** Ended by the server after garbage. */
+    /** Connections that the server ended after garbage. */
     endedForGarbage: Count,
-    /** Never came about, by the kind of the error. */
+    /** Connections that could not be made, by the kind of the error. */
     failed: CountBy,
-    /** From the start until all channels that were asked for had work at once, in seconds; 0 if they never had. */
+    /** Seconds from the start until all requested channels had work at the same time; 0 if they never had. */
     allWorkingAfterSeconds: Schema.Number
   }),
   channels: Schema.Struct({ open: Count, opened: Count, working: Count, closed: CountBy, refused: CountBy }),
   shares: Schema.Struct({
-    /** Good ones, as an honest miner sends them. */
+    /** Valid shares that were submitted. */
     submitted: Count,
     accepted: Count,
-    /** By error code. */
+    /** Refused shares by error code. */
     refused: CountBy,
-    /** Sent, and the connection ended before an answer. */
+    /** Shares whose connection ended before the answer. */
     unanswered: Count,
-    /** Sent, and an answer may yet come. */
+    /** Shares that still wait for an answer. */
     pending: Count,
-    /** Found, and the block was over: not sent. */
+    /** Shares that were found after their block was over, and not submitted. */
     tooLate: Count,
-    /** Sent a second or more after their time, because this machine had not found them. */
+    /** Shares submitted more than a second late, because this machine had not found them in time. */
     behind: Count,
-    /** As the server counts, in units of difficulty. */
+    /** The sum of difficulties that the server acknowledged. */
     difficultySum: Schema.Number,
     perSecond: Schema.Number
   }),
-  /** Misbehaviour that was asked for. */
+  /** The requested misbehaviour. */
   bad: Schema.Struct({ stale: Bad, duplicate: Bad, lowDifficulty: Bad, garbage: Bad }),
   jobs: Count,
   prevHashes: Count,
   /** Rules of the specification that the server broke, by name. */
   violations: CountBy,
   latency: Schema.Struct({
-    /** From the dial until SetupConnection.Success: TCP, Noise and setup. */
+    /** From the dial to SetupConnection.Success: TCP, Noise and setup. */
     connect: Latency,
-    /** From the write of a good share until its acknowledgement was read. */
+    /** From the write of a valid share to the read of its acknowledgement. */
     acknowledgement: Latency,
-    /** A job's arrival, after its arrival on the first connection that had it. */
+    /** From a job's first arrival on any connection to its arrival on each other connection. */
     job: Latency,
-    /** A SetNewPrevHash's arrival, after its arrival on the first connection that had it. */
+    /** From a SetNewPrevHash's first arrival on any connection to its arrival on each other connection. */
     prevHash: Latency
   }),
-  /** Of the swarm itself. What delays its event loop is in its latencies too. */
+  /** Load of the swarm's own process. Delays of its event loop add to the latencies. */
   process: Schema.Struct({
     cpuSeconds: Schema.Number,
     rssBytes: Schema.Number,

@@ -1,6 +1,6 @@
 /**
- * A crowd of miners in one process, to load a server and to measure it: so many connections, each with its channels, that
- * submit really valid shares at a given rate. Here the machines (crowd.ts, member.ts) meet sockets and the clock.
+ * Many miners in one process, to load and measure a server: connections with channels that submit valid shares at a given
+ * rate. This file is the shell that connects the pure machines (crowd.ts, member.ts) with sockets and the clock.
  */
 import type { Mining } from "@sluice/protocol"
 import { type Connection, reconnecting, type ServerAddress } from "@sluice/transport"
@@ -28,28 +28,28 @@ import { count, type Counts } from "./tally.ts"
 export class Swarm extends Context.Service<
   Swarm,
   {
-    /** What was measured so far. */
+    /** The measurements so far. */
     readonly report: Effect.Effect<SwarmReport>
-    /** Begins the latencies anew, so that what follows is measured by itself. */
+    /** Clears the latencies, to measure only what follows. */
     readonly forget: Effect.Effect<void>
-    /** Submits no more, and waits until every share has its answer, or for the time. */
+    /** Stops submitting, and waits until every share has its answer or the time limit passes. */
     readonly finish: Effect.Effect<void>
   }
 >()("sluice/swarm/Swarm") {
-  /** Connects, and connects again what is lost, as long as the layer lives. */
+  /** Keeps all connections open while the layer lives: connects again after each loss. */
   static readonly layer = (options: SwarmOptions): Layer.Layer<Swarm, SwarmOptionError, SwarmDialer> =>
     Layer.effect(Swarm, make(options))
 }
 
 type SwarmConnection = Connection<Mining.ToClient, SwarmMessage>
 
-/** How often shares are looked for and sent. */
+/** The interval at which the crowd searches and submits shares. */
 const STEP = "5 millis"
-/** How often the event loop's delay is looked at, in milliseconds. */
+/** The interval at which Node samples the event loop's delay, in milliseconds. */
 const LOOK_MS = 5
-/** A slow reader's time between two reads. */
+/** The pause of a slow reader after each read. */
 const SLOW_READ = "1 minute"
-/** How long the last answers may take. */
+/** How long `finish` waits for the last answers. */
 const FINISH_TIMEOUT = "2 seconds"
 
 const make = Effect.fnUntraced(function* (options: SwarmOptions) {
@@ -72,7 +72,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
     (histogram) => Effect.sync(() => histogram.disable())
   )
   const logLevel = yield* References.MinimumLogLevel
-  /** Counts an end, and tells of the first one of its kind: ten thousand connections would say the same. */
+  /** Counts an error and logs only the first of its kind: ten thousand connections would log the same. */
   const note = (counts: Counts, error: { readonly message: string }): Effect.Effect<void> => {
     const kind = kindOf(error)
     const isFirst = counts[kind] === undefined
@@ -87,7 +87,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
   const write = (member: Member, send: SwarmConnection["send"]) => {
     if (member.isWriting || !member.hasMessages) return
     member.isWriting = true
-    // Where it fails, the connection is over, and its reader says why.
+    // A failed write means that the connection has ended; its reader reports why.
     start(
       Effect.suspend(() => send(member.takeMessages())).pipe(
         Effect.ignore,
@@ -139,7 +139,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
     return connection
   })
 
-  /** One connection after the other, for ever. */
+  /** Keeps one connection open, for ever. */
   const run = (number: number): Effect.Effect<never> =>
     Effect.suspend(() => {
       let server = plan.server
@@ -150,7 +150,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
         dial: () =>
           Effect.suspend(() => {
             const to = server
-            // A server that we were sent to and that is not there is not tried twice.
+            // Uses the address of a Reconnect for one try only.
             server = plan.server
             return pace(dial(to))
           })
@@ -171,7 +171,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
     { discard: true }
   ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
 
-  // Node counts the time between two looks, of which the interval is none of the delay.
+  // Node measures the time between two samples, which includes the interval itself.
   const delayAt = (percentile: number) => Math.max(0, delay.percentile(percentile) / 1e6 - LOOK_MS)
   const report = Effect.sync(() => {
     const { system, user } = process.cpuUsage()
@@ -193,7 +193,7 @@ const make = Effect.fnUntraced(function* (options: SwarmOptions) {
   return Swarm.of({ report, forget, finish })
 })
 
-/** Lets as many handshakes begin as the plan allows, at once and a second. */
+/** Limits how many handshakes run at once, and how many begin in a second. */
 const makePace = Effect.fnUntraced(function* ({ concurrency, connectRate }: SwarmPlan, now: () => number) {
   const turns = yield* Semaphore.make(concurrency)
   let next = now()
@@ -207,7 +207,7 @@ const makePace = Effect.fnUntraced(function* ({ concurrency, connectRate }: Swar
     Semaphore.withPermits(turns, 1)(Effect.andThen(turn, dial))
 })
 
-/** The kind of an error, without what it says of one connection. */
+/** The kind of an error, without details of one connection. */
 const kindOf = (error: unknown): string => {
   if (!Predicate.isObject(error)) return "unknown"
   const { code, reason, _tag } = error as {

@@ -1,4 +1,4 @@
-/** What all members of a swarm have seen, in numbers. */
+/** Counts the events of all members of a swarm. */
 import { Arrivals } from "./arrivals.ts"
 import { LatencyRecorder } from "./latency.ts"
 import type { BadShare } from "./misbehaviour.ts"
@@ -7,7 +7,7 @@ import type { SwarmReport } from "./report.ts"
 
 export type Counts = Record<string, number>
 
-/** Without a prototype: a server chooses the codes, and `constructor` is one like others. */
+/** Without a prototype, because the server chooses the keys: `constructor` must be a key like others. */
 const makeCounts = (): Counts => Object.create(null) as Counts
 
 export class Tally {
@@ -19,7 +19,7 @@ export class Tally {
   channelsOpen = 0
   channelsOpened = 0
   channelsWorking = 0
-  /** When all that are planned had work at once for the first time. */
+  /** When all planned channels had work at the same time for the first time. */
   allWorkingAfterMs: number | undefined = undefined
   readonly channelsClosed = makeCounts()
   readonly channelsRefused = makeCounts()
@@ -103,12 +103,12 @@ export class Tally {
   }
 }
 
-/** A server can send any number of different codes. */
+/** The most keys of a count: a server can send any number of different codes. */
 const MAX_KEYS = 64
 
-/** Counts one more of `what`. */
-export const count = (counts: Counts, what: string): void => {
-  const key = what in counts || Object.keys(counts).length < MAX_KEYS ? what : "other"
+/** Adds one to the count of `code`; counts it as "other" if there are too many codes. */
+export const count = (counts: Counts, code: string): void => {
+  const key = code in counts || Object.keys(counts).length < MAX_KEYS ? code : "other"
   counts[key] = (counts[key] ?? 0) + 1
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 import { Agenda } from "../src/agenda.ts"
 
-test("an agenda gives what is due, in the order of the slots, and what is late at once", () => {
+test("an agenda gives due items in the order of the slots, and late items at once", () => {
   const agenda = new Agenda<string>(5, 100)
   agenda.add("later", 131)
   agenda.add("soon", 107)

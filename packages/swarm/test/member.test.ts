@@ -32,7 +32,7 @@ const reportOf = ({ plan, tally }: Crowd): SwarmReport =>
   tally.report(plan, 0, 1000, { cpuSeconds: 0, rssBytes: 0, eventLoopDelay: { p50: 0, p99: 0, max: 0 } })
 
 describe("members of a crowd", () => {
-  it("all work when all have work at once, however often some of them have come again", () => {
+  it("count as all working when all have work at the same time, however often some reconnected", () => {
     const crowd = crowdOf(2)
     const connect = (now: number): Member => {
       const member = new Member(1, 0, false, crowd)
@@ -51,7 +51,7 @@ describe("members of a crowd", () => {
     assert.strictEqual(reportOf(crowd).connections.allWorkingAfterSeconds, 3)
   })
 
-  it.effect("count a server's error codes, whatever they are called, and remember not any number of them", () =>
+  it.effect("count a server's error codes by any name, and only up to a limit", () =>
     Effect.gen(function* () {
       const crowd = crowdOf(1)
       const codes = ["constructor", "constructor", "toString", "__proto__", "unknown-user"]

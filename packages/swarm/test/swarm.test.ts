@@ -1,3 +1,4 @@
+import { shareSink } from "@sluice/mining-server"
 import { assert, describe, it } from "@effect/vitest"
 import type { Server } from "@sluice/channels"
 import { hashToDisplay } from "@sluice/bitcoin"
@@ -46,7 +47,7 @@ describe("Swarm", () => {
     )
   }
 
-  it.effect("tells a new block's arrival on each connection, and is late for none of its shares", () =>
+  it.effect("measures a new block's arrival on each connection, and submits no share too late", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       const { report: before } = yield* after("10 seconds")
@@ -60,7 +61,7 @@ describe("Swarm", () => {
     }).pipe(Effect.provide(world({ connections: 5 })))
   )
 
-  it.effect("misbehaves as much as it is told, and none of it is accepted", () =>
+  it.effect("misbehaves as often as requested, and no bad share is accepted", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       yield* after("20 seconds")
@@ -89,7 +90,7 @@ describe("Swarm", () => {
 
   const acknowledged: Array<AcknowledgedShare> = []
   const recorded: Array<Server.ShareAccepted> = []
-  it.effect("says which shares were acknowledged, by the hashes that the pool has on record", () =>
+  it.effect("reports acknowledged shares by the hashes that the pool recorded", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       yield* after("20 seconds")
@@ -103,13 +104,13 @@ describe("Swarm", () => {
       Effect.provide(
         world(
           { connections: 3, kind: "extended", onAcknowledged: (share) => acknowledged.push(share) },
-          { onShare: (share) => recorded.push(share) }
+          { shareSinks: [shareSink((share) => void recorded.push(share))] }
         )
       )
     )
   )
 
-  it.effect("reports in the form that is declared", () =>
+  it.effect("gives a report that matches its Schema", () =>
     Effect.gen(function* () {
       yield* newBlock(1)
       const { report } = yield* after("5 seconds")
@@ -118,10 +119,10 @@ describe("Swarm", () => {
     }).pipe(Effect.provide(world({ connections: 2 })))
   )
 
-  it.effect("refuses what cannot be", () =>
+  it.effect("refuses options that are out of range", () =>
     Effect.gen(function* () {
       for (const [options, message] of [
-        [{ connections: 0 }, "the swarm's connections is a whole number from 1 on; got 0"],
+        [{ connections: 0 }, "the swarm's connections is a whole number of at least 1; got 0"],
         [{ connections: 1, misbehaviour: { stale: 101 } }, "the swarm's stale is a percentage from 0 to 100; got 101"],
         [
           { connections: 1, misbehaviour: { stale: 60, garbage: 60 } },

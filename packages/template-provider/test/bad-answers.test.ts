@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type BlockTemplate, NodeBadAnswer } from "@sluice/node"
 import { hex } from "@scure/base"
-import { Effect, PubSub } from "effect"
+import { Effect, PubSub, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { TemplateMachine, TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -19,7 +19,7 @@ const BAD: ReadonlyArray<readonly [name: string, changes: Partial<BlockTemplate>
   ["a height that no block has", { height: 2_147_483_648 }, /height.*2147483648/],
   ["a time that no header has", { curtime: 2 ** 33 }, /8589934592/],
   [
-    "a txid that is none",
+    "a malformed txid",
     { transactions: [{ ...RECORDED.transactions[0]!, txid: "x".repeat(64), depends: [] }] },
     /txid has 64 hex digits/
   ]
@@ -40,7 +40,7 @@ describe("a machine that gets an answer with", () => {
       const answer = (template: BlockTemplate) => machine.onAnswer(template, machine.beginRequest(), NOW)
       answer(templateAt(HEIGHT))
       const room = { coinbaseOutputMaxAdditionalSize: 0, coinbaseOutputMaxAdditionalSigops: 0 }
-      machine.onConstraints("a", room, NOW)
+      Result.getOrThrow(machine.onConstraints("a", room, NOW))
       machine.ahead("a")
       const { current } = machine
       assert.throws(() => answer(templateAt(HEIGHT + 1, changes)), said)
@@ -93,8 +93,8 @@ for (const longPolling of [true, false]) {
   })
 }
 
-describe("a header that nothing can be worked on behind", () => {
-  it.effect("is told, the node's template comes instead, and the next header is followed again", () => {
+describe("a header that no work can be made behind", () => {
+  it.effect("is logged, the node's template is sent instead, and the next header is followed again", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -130,7 +130,7 @@ describe("a header that nothing can be worked on behind", () => {
 })
 
 describe("a node's progress", () => {
-  it.effect("that cannot be read is told, once in a while", () => {
+  it.effect("is logged once in a while if it cannot be read", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode

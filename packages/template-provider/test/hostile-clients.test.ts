@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Frame, TemplateDistribution } from "@sluice/protocol"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { type CoinbaseConstraints, TemplateMachine, TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
@@ -68,13 +68,13 @@ const fullBlock = (count: number) => {
   return { ...templateOf(transactions), weightlimit: count * 1_000 + 2_000 }
 }
 
-describe("clients that all want another room for their coinbase", () => {
-  it("share a few dozen templates, each with a quarter too little in it at most", () => {
+describe("clients that all want different room for their coinbase", () => {
+  it("share a few dozen templates, each of which leaves out at most a quarter too much", () => {
     const machine = machineOf(fullBlock(1_000))
     const ids = new Set<bigint>()
     for (let leftOut = 0; leftOut <= 900; leftOut++) {
       const size = leftOut === 0 ? 0 : (2_000 - 1_168 + leftOut * 1_000) / 4
-      const { templateId } = newTemplate(machine.onConstraints(leftOut, constraints(size), NOW))
+      const { templateId } = newTemplate(Result.getOrThrow(machine.onConstraints(leftOut, constraints(size), NOW)))
       ids.add(templateId)
       const answer = decode(machine.onRequest(templateId))
       assert.strictEqual(answer._tag, "RequestTransactionData.Success")
@@ -87,25 +87,25 @@ describe("clients that all want another room for their coinbase", () => {
   })
 })
 
-describe("clients that change their minds all the time", () => {
-  it("do not make others' templates go, whose blocks are not lost", () => {
+describe("clients that change their constraints all the time", () => {
+  it("do not push out the templates of others, whose blocks are not lost", () => {
     const machine = machineOf(templateOf(RECORDED.transactions))
-    const template = newTemplate(machine.onConstraints("honest", constraints(0), NOW))
+    const template = newTemplate(Result.getOrThrow(machine.onConstraints("honest", constraints(0), NOW)))
     for (let client = 0; client < 12; client++) {
       for (let change = 0; change < 1_000; change++) {
-        machine.onConstraints(client, constraints(change % 2), NOW)
+        Result.getOrThrow(machine.onConstraints(client, constraints(change % 2), NOW))
         machine.ahead(client)
       }
     }
     assertBlockOf(machine, template)
   })
 
-  it("do not make the template go that another one of them mines, nor the one that it holds ahead", () => {
+  it("do not push out the template that another client mines, nor the one that it holds ahead", () => {
     const machine = machineOf(templateAt(2_400_000), true)
     const change = (client: string, address: string, changes: number) => {
       let messages: ReadonlyArray<TemplateDistribution.ToClient> = []
       for (let size = 0; size < changes; size++) {
-        messages = machine.onConstraints(client, constraints(size), NOW, address)
+        messages = Result.getOrThrow(machine.onConstraints(client, constraints(size), NOW, address))
         ahead.set(client, machine.ahead(client) ?? ahead.get(client)!)
       }
       return newTemplate(messages)
@@ -128,15 +128,15 @@ describe("clients that change their minds all the time", () => {
     assertBlockOf(machine, held)
   })
 
-  it("are told the right previous hash of a template that was let go", () => {
+  it("get the right previous hash for a template that was dropped", () => {
     const machine = machineOf(templateAt(2_400_000), true)
-    machine.onConstraints("first", constraints(0), NOW)
+    Result.getOrThrow(machine.onConstraints("first", constraints(0), NOW))
     machine.ahead("first")
     const held = ["victim", ...Array.from({ length: 3_000 }, (_, index) => index)]
     for (const client of held) {
-      machine.onConstraints(client, constraints(0), NOW)
+      Result.getOrThrow(machine.onConstraints(client, constraints(0), NOW))
       machine.ahead(client)
-      machine.onConstraints(client, constraints(1), NOW)
+      Result.getOrThrow(machine.onConstraints(client, constraints(1), NOW))
       machine.ahead(client)
     }
     const { bits, height, mintime, previousblockhash } = templateAt(2_400_000)
@@ -152,7 +152,7 @@ describe("clients that change their minds all the time", () => {
 describe("a client that asks for too much", () => {
   const settle = TestClock.adjust(0)
 
-  it.effect("waits for another template after ten", () => {
+  it.effect("waits before its eleventh template", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -169,7 +169,7 @@ describe("a client that asks for too much", () => {
     }).pipe(Effect.provide(fakeWorld({ emptyTemplates: false }, { log })))
   })
 
-  it.effect("with solutions that are none does not fill the log", () => {
+  it.effect("that sends invalid solutions does not fill the log", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode

@@ -12,12 +12,12 @@ const provider = TemplateProvider.layer({ feeDelta: 1_000n, interval: "30 second
 
 // Its client. For another machine: Noise.initiator and Tcp.dialer.
 const client = TemplateClient.layer({
-  servers: [{ ...Memory.ADDRESS, security: { _tag: "plain" } }],
-  constraints: { coinbaseOutputMaxAdditionalSize: 43, coinbaseOutputMaxAdditionalSigops: 0 }
+  servers: [{ ...Memory.ADDRESS, security: { _tag: "plain" } }]
 }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Plain.dialer))
 
 const program = Effect.gen(function* () {
   const source = yield* TemplateSource
+  yield* source.constrain({ coinbaseOutputMaxAdditionalSize: 43, coinbaseOutputMaxAdditionalSigops: 0 })
   yield* source.messages.pipe(
     Stream.take(2),
     Stream.runForEach((message) =>

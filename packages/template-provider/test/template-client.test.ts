@@ -11,7 +11,13 @@ import {
 } from "@sluice/transport"
 import { Effect, Fiber, Layer, Logger, Metric, Option, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { TemplateClient, TemplateFeed, type TemplateMessage, TemplateSource } from "../src/index.ts"
+import {
+  TemplateClient,
+  TemplateFeed,
+  type TemplateMessage,
+  TemplateSource,
+  TemplateSourceMemory
+} from "../src/index.ts"
 import { RECORDED } from "./templates.ts"
 
 const constraints = { coinbaseOutputMaxAdditionalSize: 43, coinbaseOutputMaxAdditionalSigops: 1 }
@@ -95,9 +101,15 @@ const dialerOf = (network: Memory.Network) =>
 const client = (network: Memory.Network, ...ports: ReadonlyArray<number>) => clientOf(ports, dialerOf(network))
 
 const clientOf = (ports: ReadonlyArray<number>, dialer: Layer.Layer<TemplateDialer>) =>
+  Effect.tap(sourceOf(ports, dialer), (source) => source.constrain(constraints))
+
+/** A client that has not been told its constraints. */
+const unconstrained = (network: Memory.Network, ...ports: ReadonlyArray<number>) => sourceOf(ports, dialerOf(network))
+
+const sourceOf = (ports: ReadonlyArray<number>, dialer: Layer.Layer<TemplateDialer>) =>
   Effect.map(
     Layer.build(
-      TemplateClient.layer({ servers: [server(ports[0] ?? 1), ...ports.slice(1).map(server)], constraints }).pipe(
+      TemplateClient.layer({ servers: [server(ports[0] ?? 1), ...ports.slice(1).map(server)] }).pipe(
         Layer.provide(dialer)
       )
     ),
@@ -152,6 +164,45 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
+  it.effect("connects to no provider before the first constraints", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const provider = yield* serve(network, 1)
+      const source = yield* unconstrained(network, 1)
+      const connected = yield* Effect.forkChild(provider.next)
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(connected.pollUnsafe())
+      yield* source.constrain(constraints)
+      yield* Fiber.join(connected)
+      assert.deepStrictEqual(yield* provider.received, { _tag: "CoinbaseOutputConstraints", ...constraints })
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("sends changed constraints to all providers and after a reconnection, and the same ones only once", () =>
+    Effect.gen(function* () {
+      const network = Memory.make()
+      const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
+      const source = yield* client(network, 1, 2)
+      const { end } = yield* first.next
+      yield* second.next
+      for (const { received } of [first, second]) {
+        assert.deepStrictEqual(yield* received, { _tag: "CoinbaseOutputConstraints", ...constraints })
+      }
+      yield* settle
+      const more = { ...constraints, coinbaseOutputMaxAdditionalSize: 86 }
+      const most = { ...constraints, coinbaseOutputMaxAdditionalSize: 129 }
+      for (const next of [{ ...constraints }, more, { ...more }, most]) yield* source.constrain(next)
+      for (const { received } of [first, second]) {
+        assert.deepStrictEqual(yield* received, { _tag: "CoinbaseOutputConstraints", ...more })
+        assert.deepStrictEqual(yield* received, { _tag: "CoinbaseOutputConstraints", ...most })
+      }
+      yield* end
+      yield* TestClock.adjust("1 seconds")
+      yield* first.next
+      assert.deepStrictEqual(yield* first.received, { _tag: "CoinbaseOutputConstraints", ...most })
+    }).pipe(Effect.scoped, quiet)
+  )
+
   it.effect("gives each later subscriber the state in one batch, and no message twice", () =>
     Effect.gen(function* () {
       const network = Memory.make()
@@ -182,7 +233,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("connects again, to the next provider in the list, and begins with its state", () =>
+  it.effect("connects again, to the next provider in the list, and begins with that provider's state", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
@@ -208,7 +259,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("has the others in reserve: their state follows at once where the one in use is lost", () =>
+  it.effect("goes on at once with the state of another connected provider when the one in use is lost", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
@@ -235,7 +286,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("sends a solution to the provider whose template it is of, under that one's number", () =>
+  it.effect("sends a solution to the provider of its template, with that provider's number", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
@@ -282,7 +333,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("sends a solution that comes while those that were kept are on their way", () =>
+  it.effect("sends a solution that comes while the kept ones are being sent", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       let whileSending: Effect.Effect<void> = Effect.void
@@ -320,7 +371,7 @@ describe("a template client", () => {
   )
 
   it.effect(
-    "takes the first of as many future templates as are kept, and leaves a provider that names one before it",
+    "accepts a SetNewPrevHash for the oldest future template that is kept, and leaves a provider that names an older one",
     () =>
       Effect.gen(function* () {
         const network = Memory.make()
@@ -348,7 +399,7 @@ describe("a template client", () => {
       }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("takes a SetNewPrevHash that repeats the one in force, at another time too, and passes nothing on", () =>
+  it.effect("passes nothing on for a SetNewPrevHash that repeats the one in force, even with another time", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const provider = yield* serve(network, 1)
@@ -390,7 +441,7 @@ describe("a template client", () => {
     )
   }
 
-  it.effect("ignores a template that no coinbase can be made of, with one line of log for many, and counts it", () =>
+  it.effect("ignores and counts templates that no coinbase can be made of, with one log line for many", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
@@ -444,7 +495,7 @@ describe("a template client", () => {
     ["a template to work on before the first SetNewPrevHash", [newTemplate(1n, false)]],
     ["a number that does not grow", [newTemplate(2n, true), newTemplate(2n, true)]]
   ] as const) {
-    it.effect(`leaves a provider that sends ${name}, and passes nothing of it on`, () =>
+    it.effect(`leaves a provider that sends ${name}, and passes on nothing of that batch`, () =>
       Effect.gen(function* () {
         const network = Memory.make()
         const provider = yield* serve(network, 1)
@@ -454,6 +505,7 @@ describe("a template client", () => {
         yield* connection.send(messages)
         assert.match(yield* leftBecause(source), /expected .* \(section 7/)
         assert.deepStrictEqual(collected, [])
+        assert.deepStrictEqual(yield* collect(source), [], "a later subscriber gets nothing of it either")
         yield* TestClock.adjust("1 seconds")
         yield* provider.next
       }).pipe(Effect.scoped, quiet)
@@ -462,7 +514,7 @@ describe("a template client", () => {
 })
 
 describe("a source in memory", () => {
-  it.effect("gives what its feed publishes, replays it, and keeps what is submitted", () =>
+  it.effect("gives what its feed publishes, replays it, and keeps solutions and constraints", () =>
     Effect.gen(function* () {
       const [source, feed] = [yield* TemplateSource, yield* TemplateFeed]
       const early = yield* collect(source)
@@ -474,10 +526,12 @@ describe("a source in memory", () => {
       assert.deepStrictEqual(late, early)
       yield* source.submit(solution(2n))
       assert.deepStrictEqual(yield* Queue.take(feed.solutions), solution(2n))
+      yield* source.constrain(constraints)
+      assert.deepStrictEqual(yield* Queue.take(feed.constraints), constraints)
       const error = yield* Effect.flip(feed.publish([setNewPrevHash(7n)]))
       assert.match(error.message, /future template/)
       const state = yield* Effect.forkChild(Stream.runHead(source.state))
       assert.deepInclude(yield* Fiber.join(state), { value: { _tag: "Connected", server: "memory" } })
-    }).pipe(Effect.provide(TemplateSource.layerMemory))
+    }).pipe(Effect.provide(TemplateSourceMemory.layer))
   )
 })

@@ -1,6 +1,6 @@
 /**
- * Blocks for the tests, built without the code under test: transactions by @scure/btc-signer, hashes by node:crypto, and
- * the merkle tree and the witness commitment written down a second time, slowly.
+ * Builds blocks for tests without the code under test: transactions with @scure/btc-signer, hashes with node:crypto, and a second,
+ * slow implementation of the merkle tree and the witness commitment.
  */
 import { createHash } from "node:crypto"
 import { RawTx, ScriptNum } from "@scure/btc-signer"
@@ -49,7 +49,7 @@ export const buildTransaction = (parts: TransactionParts): Built => {
   return { bytes, txid: sha256d(stripped), wtxid: sha256d(bytes), weight: stripped.length * 3 + bytes.length }
 }
 
-/** A payment that nobody checks: spends a made-up output, pays one output, has a witness. */
+/** A payment for chains without a script engine: spends a made-up output, pays one output, has a witness. */
 export const buildPayment = (options: { seed: number; txid?: Uint8Array; index?: number; value?: bigint }): Built =>
   buildTransaction({
     inputs: [{ txid: options.txid ?? sha256(new Uint8Array([options.seed])), index: options.index ?? 0 }],
@@ -78,9 +78,9 @@ export interface CoinbaseParts {
   readonly value: bigint
   readonly others?: ReadonlyArray<Built>
   readonly script?: Uint8Array
-  /** Outputs behind the payment; the witness commitment unless told. */
+  /** Outputs behind the payment. Default: the witness commitment. */
   readonly outputs?: ReadonlyArray<{ value: bigint; script: Uint8Array }>
-  /** The stack; one of 32 zero bytes unless told. */
+  /** The witness stack. Default: one item of 32 zero bytes. */
   readonly witness?: ReadonlyArray<Uint8Array>
   readonly lockTime?: number
   readonly sequence?: number
@@ -120,11 +120,11 @@ export interface BlockParts {
   readonly version?: number
   readonly bits?: number
   readonly merkleRoot?: Uint8Array
-  /** Whether the hash has to meet the easy target (`true` unless told), or has to miss it. */
+  /** Whether the hash must meet the easy target (default), or must miss it. */
   readonly meetsTarget?: boolean
 }
 
-/** A serialized block whose nonce was looked for with the easy target. */
+/** Mines a block for the easy target and serializes it. */
 export const buildBlock = (parts: BlockParts): Uint8Array => {
   const header = Buffer.alloc(80)
   header.writeInt32LE(parts.version ?? 0x20000000, 0)
@@ -134,7 +134,7 @@ export const buildBlock = (parts: BlockParts): Uint8Array => {
   header.writeUInt32LE(parts.bits ?? EASY_BITS, 72)
   for (let nonce = 0; ; nonce++) {
     header.writeUInt32LE(nonce, 76)
-    // 207fffff asks for nothing but the highest bit to be zero.
+    // The target 207fffff requires only that the highest bit is zero.
     const meets = (sha256d(header)[31]! & 0x80) === 0
     if (meets === (parts.meetsTarget ?? true)) break
   }

@@ -1,6 +1,6 @@
 /**
- * How vectors write what is long and uniform: `{"repeat": "ff", "times": 65535}` for text or hexadecimal digits, and
- * `{"repeatItem": x, "times": 9}` for an array of equal items. Everything else stands as it is.
+ * The compact form of long, uniform values in the vectors: `{"repeat": "ff", "times": 65535}` for text or hexadecimal digits, and
+ * `{"repeatItem": x, "times": 9}` for an array of equal items. Other values are unchanged.
  */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
@@ -31,7 +31,7 @@ export const expand = (value: Json): Json => {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expand(item)]))
 }
 
-/** A frame's hexadecimal digits, which are hardly ever uniform as a whole: long runs of one byte stand apart. */
+/** Compacts a frame's hexadecimal digits: splits them so that long runs of one byte are repeats. */
 export const compactHex = (hex: string): Json => {
   const bytes = Buffer.from(hex, "hex")
   const parts: Array<Json> = []

@@ -1,4 +1,4 @@
-/** Makes `vectors/handshake.json` from its inputs; the test holds the file against it. */
+/** Makes `vectors/handshake.json` of packages/conformance from its inputs. A test compares the file with the result. */
 import { schnorr } from "@noble/curves/secp256k1.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js"
@@ -32,7 +32,7 @@ const FRAMES: ReadonlyArray<readonly [from: "initiator" | "responder", frame: Ui
   ["initiator", frameOf(0x4abc, 0x04, filled(131_039, 0x33))]
 ]
 
-/** Ciphertext above this size stands as its SHA-256. */
+/** Ciphertext above this size is given as its SHA-256. */
 const LONGEST_WIRE = 512
 
 export const makeHandshake = (title: string, inputs: HandshakeInputs) => {
@@ -63,7 +63,7 @@ export const makeHandshake = (title: string, inputs: HandshakeInputs) => {
   }
 }
 
-/** Act 2's that an initiator refuses, and why; each stands on the inputs of a good one. */
+/** Invalid act 2's that an initiator must refuse, with the error. Each is made from the inputs of a valid one. */
 export const makeRefusals = (inputs: HandshakeInputs) => {
   const { certificate } = inputs
   const authorityPublicKey = bytesToHex(schnorr.getPublicKey(hexToBytes(inputs.authoritySecret)))

@@ -4,7 +4,7 @@ import { Effect, Stream } from "effect"
 
 type EventOf<Tag extends MinerEvent["_tag"]> = Extract<MinerEvent, { _tag: Tag }>
 
-/** The first event of a kind that is as wanted; earlier ones count too. */
+/** Waits for the first event of a kind for which `wanted` is true. Earlier events count too. */
 export const nextEvent = <Tag extends MinerEvent["_tag"]>(
   tag: Tag,
   wanted: (event: EventOf<Tag>) => boolean = () => true

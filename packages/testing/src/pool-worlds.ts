@@ -1,6 +1,6 @@
-/** A pool with what it needs around it, for tests: in memory under a test clock, or on real sockets with Noise. */
+/** A pool and the services around it, for tests: in memory under a test clock, or on real sockets with Noise. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
-import { TemplateFeed, TemplateSource } from "@sluice/template-provider"
+import { TemplateFeed, TemplateSourceMemory } from "@sluice/template-provider"
 import {
   type FrameDialer,
   Memory,
@@ -13,10 +13,11 @@ import {
 } from "@sluice/transport"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { Context, Effect, Layer, Logger, Option } from "effect"
-import { Pool, type PoolOptionError, type PoolOptions } from "@sluice/pool"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { type OptionError } from "@sluice/mining-server"
 import { futureTemplate, newPrevHash } from "./templates.ts"
 
-/** Where the pool of a test is. */
+/** The address of a test's pool. */
 export class PoolAddress extends Context.Service<PoolAddress, ServerAddress>()("test/PoolAddress") {}
 
 export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -29,10 +30,10 @@ export const options = (fields: Partial<PoolOptions> = {}): PoolOptions => ({
 
 export type World = Pool | TemplateFeed | PoolAddress | FrameDialer
 
-/** With a feed for its templates, over whatever frames there are. */
+/** A pool with a feed for its templates, over any frames. */
 export const fedPool = (fields?: Partial<PoolOptions>) =>
   Pool.layer(options(fields)).pipe(
-    Layer.provideMerge(TemplateSource.layerMemory),
+    Layer.provideMerge(TemplateSourceMemory.layer),
     Layer.provide(Setup.server(MiningListener))
   )
 
@@ -41,7 +42,7 @@ export const memoryWorld = (
   fields?: Partial<PoolOptions>,
   network: Memory.NetworkOptions = {},
   logger?: Logger.Logger<unknown, unknown>
-): Layer.Layer<World, PoolOptionError> =>
+): Layer.Layer<World, OptionError> =>
   fedPool(fields).pipe(
     Layer.provide(Plain.listener),
     Layer.provideMerge(Plain.dialer),
@@ -68,25 +69,25 @@ export const tcpWorld = (fields?: Partial<PoolOptions>, transport: Noise.Respond
     )
   ).pipe(Layer.provide(Logger.layer([])), Layer.orDie)
 
-/** What the template provider says. */
+/** Publishes messages of the template provider. */
 export const publish = (...messages: Parameters<TemplateFeed["Service"]["publish"]>[0]) =>
   Effect.flatMap(TemplateFeed, (feed) => feed.publish(messages))
 
-/** A template and the previous hash that it is for. */
+/** Publishes a template and its previous hash. */
 export const newBlock = (number: number, fields?: Partial<TemplateDistribution.SetNewPrevHash>) =>
   publish(futureTemplate(number), newPrevHash(number, fields))
 
-/** The first of them. */
+/** Publishes the first block's template. */
 export const giveWork = newBlock(1)
 
-/** On a free port with Noise, with work of today, until the Scope closes: gives where it is. */
+/** Runs a pool on a free port with Noise and current work until the Scope closes. Gives its address. */
 export const tcpPool = Effect.fnUntraced(function* (fields?: Partial<PoolOptions>) {
   const context = yield* Layer.build(tcpWorld(fields))
   yield* Effect.provideContext(newBlock(1, { headerTimestamp: Math.floor(Date.now() / 1000) }), context)
   return Context.get(context, PoolAddress)
 })
 
-/** The pool's counts, with those of all users and of all channels that are open. */
+/** The pool's counts, and those of all users and open channels. */
 export const poolStats = Effect.gen(function* () {
   const { stats, user, users } = yield* Pool
   const all = { limit: Infinity, offset: 0 }

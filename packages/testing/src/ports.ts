@@ -1,4 +1,4 @@
-/** Ports that nobody has now: for what must find its old one again when it starts anew. */
+/** Free ports, for programs that must use the same port again after a restart. */
 import { type AddressInfo, createServer } from "node:net"
 
 export const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {

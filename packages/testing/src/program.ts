@@ -1,11 +1,11 @@
-/** Programs as their users have them: processes of their own. */
+/** Runs programs as processes, as their users do. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { onTestFinished } from "vitest"
 
-/** How long a line may take on a busy machine. */
+/** The time limit for a line of output, enough for a busy machine. */
 const PATIENCE_MS = 60_000
 
 export interface Finished {
@@ -14,17 +14,17 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** A running program, which is the caller's to stop. */
+/** A running program. The caller must stop it. */
 export class Program {
   readonly process: ChildProcess
   readonly finished: Promise<Finished>
-  /** All that it has said so far, stdout and stderr as they came. */
+  /** The output so far, stdout and stderr in order of arrival. */
   output = ""
   private stdout = ""
   private stderr = ""
   private readonly waiting = new Set<() => void>()
 
-  /** With `pipes` its standard input and output are the caller's; otherwise it has no input. */
+  /** With `pipes`, the caller gets its standard input and output; otherwise it has no input. */
   constructor(
     [name, ...args]: readonly [string, ...ReadonlyArray<string>],
     { env = {}, pipes = false }: { readonly env?: Readonly<Record<string, string>>; readonly pipes?: boolean } = {}
@@ -52,7 +52,7 @@ export class Program {
     })
   }
 
-  /** What the pattern finds in the output from `from` on, as soon as it is there. Fails when the program ends without it. */
+  /** Waits for a match of the pattern in the output from offset `from` on. Fails if the program ends without one. */
   async find(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     const limit = AbortSignal.timeout(PATIENCE_MS)
     limit.addEventListener("abort", () => this.check())
@@ -67,7 +67,7 @@ export class Program {
     }
   }
 
-  /** Stops it, as a person does with Ctrl-C unless told otherwise, and waits for the end. */
+  /** Sends the program a signal, by default SIGINT as Ctrl-C does, and waits for its end. */
   async stop(signal: NodeJS.Signals = "SIGINT"): Promise<Finished> {
     this.process.kill(signal)
     return this.finished
@@ -85,10 +85,10 @@ export class Program {
 }
 
 const main = fileURLToPath(new URL("../../../programs/src/main.ts", import.meta.url))
-/** Compiled code is kept from one process and one run of the tests to the next, which halves the time to start in. */
+/** A compile cache that processes and test runs share, which halves the start time. */
 const compileCache = join(tmpdir(), "sluice-test-compiled")
 
-/** A running `sluice ARGS`, which ends with its test if not before, unless it outlives that. */
+/** A running `sluice ARGS`. It is killed at the end of the test unless `outlivesTest` is set. */
 export class Sluice extends Program {
   constructor(
     args: ReadonlyArray<string>,

@@ -8,7 +8,7 @@ export interface RawDevice {
   readonly connect: (random: Uint8Array, unixSeconds: number, nowMs: number) => boolean
   readonly feed: (bytes: Uint8Array, nowMs: number) => ReadonlyArray<ReadonlyArray<number | string>>
   readonly submit: (jobId: number, nonce: number, ntime: number, version: number, extranonce: Uint8Array) => number
-  /** What is to be sent, the work at hand, and the numbers of the state. */
+  /** The bytes to send, the current work, and the numbers of the state. */
   readonly look: () => ReadonlyArray<number | string>
   readonly openChannel: () => boolean
   readonly closeChannel: () => boolean

@@ -9,7 +9,7 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js"
 import { elligatorSwift } from "@scure/btc-signer/p2p.js"
 
-/** What a handshake is made from; all of it hexadecimal. An encoding is 64 bytes, one of many for its secret. */
+/** The inputs of a handshake, in hexadecimal. An encoding is 64 bytes, one of many for its secret. */
 export interface HandshakeInputs {
   readonly initiatorEphemeralSecret: string
   readonly initiatorEphemeralEncoding: string

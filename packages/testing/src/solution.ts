@@ -1,4 +1,4 @@
-/** What a pool and its miners do with a template, in one step: a coinbase, and the first nonce whose hash meets the target. */
+/** Solves a template, as a pool and its miners would: makes a coinbase and finds a nonce whose hash meets the target. */
 import { addWitness, coinbaseTags, coinbaseTxid, merkleRootFromPath, splitCoinbase } from "@sluice/bitcoin"
 import { Header } from "@sluice/core"
 import { TemplateDistribution } from "@sluice/protocol"

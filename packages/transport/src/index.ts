@@ -13,7 +13,7 @@ export * as Plain from "./frames/plain.ts"
 export * as Security from "./frames/security.ts"
 export * from "./limits/allowance.ts"
 export * from "./limits/bounded-http-server.ts"
-export { addressGroup, type ConnectionLimits, isLoopback } from "./limits/connection-limits.ts"
+export { addressGroup, type ConnectionLimits, defaultMaxConnections, isLoopback } from "./limits/connection-limits.ts"
 export { Tenancy } from "./limits/holdings.ts"
 export {
   CertificateNotValidNow,

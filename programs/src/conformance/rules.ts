@@ -1,8 +1,8 @@
-/** `sluice conformance rules`: the rules, without trying them. */
+/** `sluice conformance rules`: lists the rules without trying them. */
 import { Conformance } from "@sluice/conformance"
 import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-import { columns } from "../demo/columns.ts"
+import { columns } from "../output/columns.ts"
 
 export const rules = Command.make(
   "rules",

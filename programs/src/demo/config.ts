@@ -1,8 +1,9 @@
-/** What `sluice demo` can be told. */
+/** The configuration of `sluice demo`. */
+import { DEFAULT_BITS } from "@sluice/dev-node"
 import { Schema } from "effect"
 import { defaulted, optional } from "../config/key.ts"
 import { compactBits, toggle, whole } from "../config/value.ts"
-import { loggingKeysWith } from "../logging.ts"
+import { loggingKeysWith } from "../output/logging.ts"
 
 export const DemoConfig = {
   program: "demo",
@@ -13,8 +14,8 @@ export const DemoConfig = {
     }),
     json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
     bits: defaulted(compactBits, {
-      description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
-      default: "1e03ffff"
+      description: "The difficulty of the chain as nBits. A laptop finds a block at 1e03ffff every few seconds.",
+      default: DEFAULT_BITS.toString(16)
     }),
     ...loggingKeysWith("warn")
   })

@@ -1,7 +1,7 @@
 /**
- * `sluice demo`, which is `npm start`: all roles in one process, each composed from its layers as it would be in a process
- * of its own. They talk over loopback TCP with Noise, and with the node over HTTP and ZMQ, on ports that the system
- * chooses and with keys made for the occasion.
+ * `sluice demo`, which `npm start` runs: all roles in one process, each composed of its layers as in a process of its own. They
+ * talk over loopback TCP with Noise, and with the node over HTTP and ZMQ. The system chooses the ports, and the keys are new at
+ * each start.
  */
 import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
 import { NodeNotificationsZmq, NodeRpcHttp } from "@sluice/node"
@@ -22,14 +22,15 @@ import {
   TemplateListener
 } from "@sluice/transport"
 import { Effect, Layer, Redacted } from "effect"
-import { program } from "../program.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { DemoConfig } from "./config.ts"
 import { presentation } from "./presentation.ts"
 import { watch } from "./watch.ts"
 
 export const demo = program({
   ...DemoConfig,
-  description: "Run a node, a template provider, a pool and two miners in one process, and watch them find blocks.",
+  description: summaries.demo,
   run: Effect.fnUntraced(function* ({ bits, blocks, json }) {
     const authority = yield* AuthorityKey.generate
     const miners = { standard: miner(authority, "standard"), extended: miner(authority, "extended") }
@@ -79,8 +80,7 @@ const pool = (authority: AuthorityKey.KeyPair) =>
         Layer.provide(noiseServer(authority)),
         Layer.provide(
           TemplateClient.layer({
-            servers: [serverAt(provider.address, authority)],
-            constraints: Pool.constraints(options)
+            servers: [serverAt(provider.address, authority)]
           })
         ),
         Layer.provide(Setup.client(TemplateDialer)),
@@ -122,7 +122,7 @@ const serverAt = (endpoint: Endpoint, { publicKey }: AuthorityKey.KeyPair): Serv
   security: { _tag: "noise", authorityKey: publicKey }
 })
 
-/** Nothing but this process knows the port; the node asks for them all the same. */
+/** The node requires credentials, although only this process knows its port. */
 const rpcCredentials = { user: "demo", password: Redacted.make("demo") }
 
 /** BIP173's example key, on a development chain. */

@@ -1,9 +1,9 @@
-/** What `sluice key` can be told. */
+/** The configuration of `sluice key`. */
 import { Schema } from "effect"
 import { fileOfAnother } from "../config/path.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { toggle } from "../config/value.ts"
-import { loggingKeys } from "../logging.ts"
+import { loggingKeys } from "../output/logging.ts"
 
 export const KeyConfig = {
   program: "key",

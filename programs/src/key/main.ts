@@ -1,11 +1,12 @@
-/** `sluice key`: authority keys (specification, section 4.7), made and shown as the text that peers exchange. */
-import { AuthorityKey } from "@sluice/noise"
+/** `sluice key`: makes and shows authority keys (specification, section 4.7) as the text that peers exchange. */
+import * as AuthorityKey from "@sluice/noise/authority-key"
 import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { exposedArgument } from "../config/exposed.ts"
-import { ConfigError } from "../config/load.ts"
+import { ConfigError } from "../config/config-error.ts"
 import { readText } from "../config/read-text.ts"
-import { configured, printWarnings } from "../program.ts"
+import { configured, printWarnings } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
 import { KeyConfig } from "./config.ts"
 
 const { flags, loadFrom } = configured(KeyConfig)
@@ -19,7 +20,7 @@ const generate = Command.make(
     const secretKey = AuthorityKey.formatSecretKey(pair.secretKey)
     const publicKey = AuthorityKey.formatPublicKey(pair.publicKey)
     if (secretKeyFile === undefined) return yield* print({ secretKey, publicKey }, json)
-    // "wx": a key that exists is never overwritten.
+    // "wx" never overwrites a key.
     const fs = yield* FileSystem.FileSystem
     yield* fs
       .writeFileString(secretKeyFile, `${secretKey}\n`, { flag: "wx", mode: 0o600 })
@@ -32,7 +33,7 @@ const generate = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Make an authority's key pair: a server signs with the secret key, clients trust the public key."
+    "Make the key pair of an authority. A server signs its certificates with the secret key, clients trust the public key."
   )
 )
 
@@ -56,7 +57,7 @@ const show = Command.make(
 ).pipe(Command.withDescription("Print the public key that belongs to a secret key."))
 
 export const key = Command.make("key").pipe(
-  Command.withDescription("Make and show the keys that servers sign their certificates with."),
+  Command.withDescription(summaries.key),
   Command.withSubcommands([generate, show])
 )
 

@@ -1,39 +1,37 @@
 /** `sluice miner`: a software miner in worker threads. */
 import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
-import { Effect, Layer, Stream } from "effect"
-import { eventLine } from "../events.ts"
-import { program } from "../program.ts"
-import { print } from "../streams.ts"
+import { Effect, Layer, Stream, Struct } from "effect"
+import { eventLine } from "../output/events.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { print } from "../output/streams.ts"
 import { MinerConfig } from "./config.ts"
 
 export const miner = program({
   ...MinerConfig,
-  description: "Mine in worker threads, for development and tests.",
-  run: ({ channel, connect, json, shares, threads, user, worker }) => {
+  description: summaries.miner,
+  run: (config) => {
     const options: MinerOptions = {
-      servers: [connect],
-      user,
-      channel,
+      servers: [config.connect],
       hashRateInterval: "10 seconds",
-      ...(shares === undefined ? {} : { shares }),
-      ...(worker === undefined ? {} : { worker })
+      ...Struct.pick(config, ["user", "worker", "channel", "shares"])
     }
-    return mine(json).pipe(
+    return mine(config.json).pipe(
       Effect.provide(
         Miner.layer(options).pipe(
           Layer.provide(Setup.client(MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(DeviceDialer.layer),
           Layer.provide(Tcp.dialer),
-          Layer.provide(HashThreads.layer({ threads }))
+          Layer.provide(HashThreads.layer(Struct.pick(config, ["threads"])))
         )
       )
     )
   }
 })
 
-/** Tells what happens until the wanted number of shares is accepted. */
+/** Logs or prints events until the wanted number of shares is accepted. */
 const mine = (json: boolean) =>
   Effect.gen(function* () {
     const { events, finished, stats } = yield* Miner
@@ -42,7 +40,7 @@ const mine = (json: boolean) =>
       Effect.forkScoped
     )
     const { accepted } = yield* finished
-    yield* Effect.logInfo(`Done: ${accepted} shares are accepted`)
+    yield* Effect.logInfo(`Done: ${accepted} shares were accepted`)
   }).pipe(Effect.scoped)
 
 const log = (event: MinerEvent, stats: Miner["Service"]["stats"]): Effect.Effect<void> => {
@@ -52,7 +50,7 @@ const log = (event: MinerEvent, stats: Miner["Service"]["stats"]): Effect.Effect
       return Effect.logInfo(`Mining on ${event.kind} channel ${event.channelId} ${at}`)
     }
     case "ShareRefused":
-      return Effect.logWarning(`Share ${event.sequenceNumber} is refused: ${event.errorCode}`)
+      return Effect.logWarning(`The server refused share ${event.sequenceNumber}: ${event.errorCode}`)
     case "BlockFound":
       return Effect.logInfo(`Found a block: ${event.hash}`)
     case "HashRate":

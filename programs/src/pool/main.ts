@@ -1,6 +1,7 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import { Server } from "@sluice/channels"
-import { JobIds, minerPayout, openShareLog, Pool, type PoolEvent, type PoolOptions } from "@sluice/pool"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { JobIds, minerPayout, openShareLog, type MiningServerEvent } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import {
   formatEndpoint,
@@ -13,19 +14,20 @@ import {
   TemplateDialer
 } from "@sluice/transport"
 import { Effect, Layer, Result, Stream } from "effect"
-import { defaultHandshakeThreads, layerCurveNamed } from "../curve.ts"
-import { layerMetrics, type MetricsConfig } from "../metrics.ts"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
+import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
+import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { secured } from "../server/secured.ts"
 import { optionsOf, PoolConfig } from "./config.ts"
 import { statisticsPages } from "./statistics.ts"
 
 export const pool = program({
   ...PoolConfig,
-  description: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
+  description: summaries.pool,
   run: Effect.fnUntraced(function* (config) {
-    const onShares = config.shareLog === undefined ? undefined : yield* openShareLog(config.shareLog)
-    const options: PoolOptions = { ...optionsOf(config), ...(onShares === undefined ? {} : { onShares }) }
+    const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
+    const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     return yield* Layer.merge(logEvents(withShares, options), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
@@ -33,7 +35,7 @@ export const pool = program({
         Setup.server(MiningListener).pipe(
           Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
         ),
-        TemplateClient.layer({ servers: config.templateProvider, constraints: Pool.constraints(options) }).pipe(
+        TemplateClient.layer({ servers: config.templateProvider }).pipe(
           Layer.provide(Setup.client(TemplateDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
@@ -46,23 +48,23 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-/** Why a solo pool pays this user nothing, where that is why there is no channel. */
+/** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
 const unpaid = ({ errorCode, userIdentity }: Server.ChannelRefused, { chain, solo }: PoolOptions): string => {
   if (solo === undefined || errorCode !== "invalid-user-identity") return ""
   const script = minerPayout(userIdentity, chain)
-  return Result.isFailure(script) ? `, for ${script.failure}` : ""
+  return Result.isFailure(script) ? `: ${script.failure}` : ""
 }
 
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool))))
 
-/** Who comes and goes: the first of a kind at once, of many one line every ten seconds. Shares only where they are asked for. */
+/** Logs connections and channels: the first event of a kind at once, then one line every ten seconds. Logs shares if asked to. */
 const logEvents = (withShares: boolean, options: PoolOptions) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { events } = yield* Pool
       const { note } = yield* makeNotices()
-      const log = (batch: ReadonlyArray<PoolEvent>): Effect.Effect<void> =>
+      const log = (batch: ReadonlyArray<MiningServerEvent>): Effect.Effect<void> =>
         Effect.forEach(
           withShares ? batch : batch.filter((event) => event._tag !== "ShareAccepted" && event._tag !== "ShareRefused"),
           (event) => logEvent(event, note, options),
@@ -72,30 +74,27 @@ const logEvents = (withShares: boolean, options: PoolOptions) =>
     })
   )
 
-const logEvent = (event: PoolEvent, note: Notices["note"], options: PoolOptions): Effect.Effect<void> => {
+const logEvent = (event: MiningServerEvent, note: Notices["note"], options: PoolOptions): Effect.Effect<void> => {
   switch (event._tag) {
     case "ConnectionOpened":
-      return note(
-        event._tag,
-        `${formatEndpoint(event.remote)} is connected: ${event.device.vendor || "unknown device"}`
-      )
+      return note(event._tag, `${formatEndpoint(event.remote)} connected: ${event.device.vendor || "unknown device"}`)
     case "ConnectionClosed":
-      return note(event._tag, `${formatEndpoint(event.remote)} is gone: ${event.reason}`)
+      return note(event._tag, `${formatEndpoint(event.remote)} disconnected: ${event.reason}`)
     case "ChannelOpened": {
       const { channelId, kind, userIdentity } = event.channel
       const at = `at difficulty ${event.difficulty.toPrecision(3)}`
-      return note(event._tag, `${userIdentity} has ${kind} channel ${channelId} ${at}`)
+      return note(event._tag, `${userIdentity} opened ${kind} channel ${channelId} ${at}`)
     }
     case "ChannelRefused":
-      // The pool itself says which limit was reached.
+      // The pool itself logs which limit was reached.
       if (event.errorCode === Server.TOO_MANY_CHANNELS || event.errorCode === Server.EXTRANONCE_SPACE_EXHAUSTED) {
         return Effect.void
       }
       return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}${unpaid(event, options)}`)
     case "ShareAccepted":
-      return Effect.logDebug(`A share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
+      return Effect.logDebug(`Accepted a share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
     case "ShareRefused":
-      return Effect.logDebug(`A share of channel ${event.channelId} is refused: ${event.errorCode}`)
+      return Effect.logDebug(`Refused a share of channel ${event.channelId}: ${event.errorCode}`)
     default:
       return Effect.void
   }

@@ -1,18 +1,19 @@
-/** `sluice sniff`: a decrypting man in the middle between clients and a server of one's own. */
+/** `sluice sniff`: relays, decrypts and prints the messages between clients and a server of one's own. */
 import { escaped } from "@sluice/protocol"
 import { recordLine, relay, Sniffer, type SnifferEvent } from "@sluice/sniffer"
 import { Security, Tcp } from "@sluice/transport"
 import { Console, Effect, Layer } from "effect"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
-import { withoutReader } from "../streams.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { secured } from "../server/secured.ts"
+import { withoutReader } from "../output/streams.ts"
 import { SniffConfig } from "./config.ts"
 import { eventLine } from "./line.ts"
 import { openRecording } from "./record.ts"
 
 export const sniff = program({
   ...SniffConfig,
-  description: "Print or record what clients and a server say to each other, decrypted.",
+  description: summaries.sniff,
   run: (config) =>
     Effect.gen(function* () {
       const { connect, json, record, recordLimit } = config
@@ -22,7 +23,7 @@ export const sniff = program({
         const printed = Console.log((json ? recorded : events.map(eventLine)).join("\n"))
         return write === undefined ? printed : Effect.andThen(write(recorded), printed)
       }
-      // Miners and pools are connected through it: who watches them may leave.
+      // Clients are connected through the sniffer, so it goes on when the reader of its output leaves.
       yield* withoutReader
       const sniffer = Sniffer.layer({ observe, historyBytes: 0 }).pipe(
         Layer.provide(Security.dialer()),

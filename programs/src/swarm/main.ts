@@ -1,13 +1,14 @@
-/** `sluice swarm`: many miners in one process, to load a server and to measure it. */
+/** `sluice swarm`: many miners in one process, which load a server and measure it. */
 import { layerCurve } from "@sluice/embedded"
 import { type AcknowledgedShare, Swarm, SwarmDialer, type SwarmOptions, SwarmReport } from "@sluice/swarm"
 import { Security, Setup, Tcp } from "@sluice/transport"
-import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope, Struct } from "effect"
 import { closeSync, openSync, writeSync } from "node:fs"
-import { eventLine } from "../events.ts"
-import { program } from "../program.ts"
-import { ProgramError } from "../report.ts"
-import { print } from "../streams.ts"
+import { eventLine } from "../output/events.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { ProgramError } from "../command/report.ts"
+import { print } from "../output/streams.ts"
 import { SwarmConfig } from "./config.ts"
 import { progressLine, summary } from "./summary.ts"
 
@@ -15,23 +16,17 @@ const PROGRESS = "10 seconds"
 
 export const swarm = program({
   ...SwarmConfig,
-  description: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
+  description: summaries.swarm,
   run: (config) =>
     Effect.gen(function* () {
-      const { acknowledged, connect, connectRate, duration, hashRate, localAddresses = [] } = config
-      const { duplicate, garbage, lowDifficulty, slow, stale } = config
+      const { acknowledged, channel, connect, duration, hashRate, localAddresses = [] } = config
       const onAcknowledged = acknowledged === undefined ? undefined : yield* appendTo(acknowledged)
       const options: SwarmOptions = {
         server: connect,
-        connections: config.connections,
-        channels: config.channels,
-        kind: config.channel,
-        user: config.user,
-        sharesPerMinute: config.sharesPerMinute,
+        kind: channel,
         nominalHashRate: hashRate,
-        concurrency: config.concurrency,
-        misbehaviour: { duplicate, garbage, lowDifficulty, slow, stale },
-        ...(connectRate === undefined ? {} : { connectRate }),
+        ...Struct.pick(config, ["connections", "channels", "user", "sharesPerMinute", "concurrency", "connectRate"]),
+        misbehaviour: Struct.pick(config, ["duplicate", "garbage", "lowDifficulty", "slow", "stale"]),
         ...(onAcknowledged === undefined ? {} : { onAcknowledged })
       }
       const layer = Swarm.layer(options).pipe(
@@ -43,7 +38,7 @@ export const swarm = program({
     }).pipe(Effect.scoped)
 })
 
-/** Tells how it goes until the time is over or somebody stops it, and then what was measured. */
+/** Shows the progress until the time is over or somebody stops the swarm, and then the report. */
 const watch = (json: boolean, path: string | undefined, seconds: number | undefined) =>
   Effect.gen(function* () {
     const { finish, report } = yield* Swarm
@@ -52,7 +47,7 @@ const watch = (json: boolean, path: string | undefined, seconds: number | undefi
       return json ? print(eventLine("swarm", { _tag: "Progress", at, ...so })) : Effect.logInfo(progressLine(so))
     })
     yield* Effect.sleep(PROGRESS).pipe(Effect.andThen(progress), Effect.forever, Effect.forkScoped)
-    const tell = Effect.gen(function* () {
+    const finishAndReport = Effect.gen(function* () {
       yield* finish
       const all = yield* report
       const encoded = yield* Effect.orDie(Schema.encodeEffect(SwarmReport)(all))
@@ -62,9 +57,9 @@ const watch = (json: boolean, path: string | undefined, seconds: number | undefi
       if (path !== undefined) yield* write(path, `${JSON.stringify(encoded, undefined, 2)}\n`)
     })
     yield* (seconds === undefined ? Effect.never : Effect.sleep(Duration.seconds(seconds))).pipe(
-      Effect.onInterrupt(() => Effect.ignore(tell))
+      Effect.onInterrupt(() => Effect.ignore(finishAndReport))
     )
-    yield* tell
+    yield* finishAndReport
   })
 
 const write = (path: string, text: string) =>
@@ -72,7 +67,7 @@ const write = (path: string, text: string) =>
     Effect.mapError(files.writeFileString(path, text), cannotWrite(path))
   )
 
-/** A line for each share, with the operating system before anything else is done: a killed swarm has lost none. */
+/** Appends a line for each share at once, so that a killed swarm loses none. */
 const appendTo = (path: string): Effect.Effect<(share: AcknowledgedShare) => void, ProgramError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.try({ try: () => openSync(path, "a"), catch: (error) => cannotWrite(path)(error as Error) }),
@@ -80,4 +75,4 @@ const appendTo = (path: string): Effect.Effect<(share: AcknowledgedShare) => voi
   ).pipe(Effect.map((descriptor) => (share) => void writeSync(descriptor, `${JSON.stringify(share)}\n`)))
 
 const cannotWrite = (path: string) => (error: { readonly message: string }) =>
-  new ProgramError({ program: "swarm", message: `${path} cannot be written: ${error.message}` })
+  new ProgramError({ program: "swarm", message: `cannot write ${path}: ${error.message}` })

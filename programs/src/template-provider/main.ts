@@ -3,14 +3,15 @@ import { type NodeCredentials, NodeNotifications, NodeNotificationsZmq, NodeRpcG
 import { TemplateProvider } from "@sluice/template-provider"
 import { Setup, TemplateListener } from "@sluice/transport"
 import { Duration, Layer } from "effect"
-import { layerMetrics } from "../metrics.ts"
-import { program } from "../program.ts"
-import { secured } from "../secured.ts"
+import { layerMetrics } from "../server/metrics.ts"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { secured } from "../server/secured.ts"
 import { TemplateProviderConfig } from "./config.ts"
 
 export const templateProvider = program({
   ...TemplateProviderConfig,
-  description: "Serve the block templates of a Bitcoin node to pools and proxies.",
+  description: summaries["template-provider"],
   run: (config) =>
     TemplateProvider.layer({
       feeDelta: BigInt(config.feeDelta),
@@ -39,7 +40,7 @@ const credentials = (config: typeof TemplateProviderConfig.schema.Type): NodeCre
     ? { _tag: "Password", user: config.rpcUser, password: config.rpcPassword }
     : { _tag: "Cookie", path: config.rpcCookie! }
 
-/** What the spare node in this place asks for: checked with the configuration to be there. */
+/** The credentials of a spare node. The configuration's checks make sure that there are some. */
 const spareCredentials = (config: typeof TemplateProviderConfig.schema.Type, index: number): NodeCredentials => {
   const login = config.spareRpcLogins?.[index]
   if (login !== undefined) return { _tag: "Password", ...login }

@@ -43,30 +43,32 @@ export interface TemplateCoinbase {
  */
 export const parseTemplateCoinbase = (
   template: TemplateCoinbaseFields
-): Result.Result<TemplateCoinbase, CoinbaseError> =>
-  Result.gen(function* () {
-    const { coinbasePrefix, coinbaseTxInputSequence, coinbaseTxLocktime, merklePath } = template
-    const height = yield* parseHeight(coinbasePrefix)
-    const outputs = yield* parseOutputs(template.coinbaseTxOutputs, template.coinbaseTxOutputsCount)
-    const sum = outputs.reduce((sum, { value }) => sum + value, template.coinbaseTxValueRemaining)
-    if (sum > MAX_MONEY) {
-      return yield* refuse(
-        `the outputs and coinbase_tx_value_remaining are at most ${MAX_MONEY} satoshis together; they are ${sum}`
-      )
-    }
-    const isFinal = coinbaseTxInputSequence === FINAL_SEQUENCE || coinbaseTxLocktime < height
-    if (!isFinal && coinbaseTxLocktime < FIRST_LOCK_TIME_BY_CLOCK) {
-      return yield* refuse(
-        `coinbase_tx_locktime is below the height ${height}, or the input's sequence is ffffffff; it is ${coinbaseTxLocktime}`
-      )
-    }
-    if (merklePath.length > MAX_MERKLE_PATH_LENGTH) {
-      return yield* refuse(
-        `merkle_path has at most ${MAX_MERKLE_PATH_LENGTH} hashes, as that of the fullest block; it has ${merklePath.length}`
-      )
-    }
-    return { height, outputs }
-  })
+): Result.Result<TemplateCoinbase, CoinbaseError> => {
+  const { coinbasePrefix, coinbaseTxInputSequence, coinbaseTxLocktime, merklePath } = template
+  const parsedHeight = parseHeight(coinbasePrefix)
+  if (Result.isFailure(parsedHeight)) return Result.fail(parsedHeight.failure)
+  const parsedOutputs = parseOutputs(template.coinbaseTxOutputs, template.coinbaseTxOutputsCount)
+  if (Result.isFailure(parsedOutputs)) return Result.fail(parsedOutputs.failure)
+  const [height, outputs] = [parsedHeight.success, parsedOutputs.success]
+  const sum = outputs.reduce((sum, { value }) => sum + value, template.coinbaseTxValueRemaining)
+  if (sum > MAX_MONEY) {
+    return refuse(
+      `the outputs and coinbase_tx_value_remaining are at most ${MAX_MONEY} satoshis together; they are ${sum}`
+    )
+  }
+  const isFinal = coinbaseTxInputSequence === FINAL_SEQUENCE || coinbaseTxLocktime < height
+  if (!isFinal && coinbaseTxLocktime < FIRST_LOCK_TIME_BY_CLOCK) {
+    return refuse(
+      `coinbase_tx_locktime is below the height ${height}, or the input's sequence is ffffffff; it is ${coinbaseTxLocktime}`
+    )
+  }
+  if (merklePath.length > MAX_MERKLE_PATH_LENGTH) {
+    return refuse(
+      `merkle_path has at most ${MAX_MERKLE_PATH_LENGTH} hashes, as that of the fullest block; it has ${merklePath.length}`
+    )
+  }
+  return Result.succeed({ height, outputs })
+}
 
 /** The height that the first bytes of a scriptSig push, in the one form that BIP34 allows. */
 const parseHeight = (prefix: Uint8Array): Result.Result<number, CoinbaseError> => {

@@ -6,7 +6,7 @@
 import { ShareCheck } from "@sluice/core"
 import { forgetOldest } from "./forget-oldest.ts"
 import { PendingShares } from "./pending-shares.ts"
-import type { Work } from "./work.ts"
+import type { ChannelWork } from "./channel-work.ts"
 
 /** A previous hash in force, from SetNewPrevHash. */
 export interface PrevHash {
@@ -70,7 +70,7 @@ export class ClientChannel {
   extranoncePrefix: Uint8Array
   groupChannelId: number | undefined = undefined
   /** What is mined now. */
-  work: Work | undefined = undefined
+  work: ChannelWork | undefined = undefined
   prevHash: PrevHash | undefined = undefined
   readonly pending: PendingShares
   readonly #maxFutureJobs: number
@@ -116,12 +116,12 @@ export class ClientChannel {
   }
 
   /** The job is mined at once, on the previous hash in force. */
-  startJob(job: StandardJob | ExtendedJob, minNtime: number, prevHash: PrevHash): Work {
+  startJob(job: StandardJob | ExtendedJob, minNtime: number, prevHash: PrevHash): ChannelWork {
     return this.#start(this.#own(job), minNtime, prevHash)
   }
 
   /** The future job is mined at once on the new previous hash, and all others are stale. `groupJob` if it has none. */
-  startFutureJob(jobId: number, groupJob: ExtendedJob | undefined, prevHash: PrevHash): Work | undefined {
+  startFutureJob(jobId: number, groupJob: ExtendedJob | undefined, prevHash: PrevHash): ChannelWork | undefined {
     const job = this.#futureJobs.get(jobId) ?? (groupJob === undefined ? undefined : this.#own(groupJob))
     if (job === undefined) return undefined
     this.#futureJobs.clear()
@@ -146,7 +146,7 @@ export class ClientChannel {
     return { _tag: "StandardJob", jobId, version, versionRollingAllowed, merkleRoot: check.root.slice() }
   }
 
-  #start(job: ChannelJob, minNtime: number, prevHash: PrevHash): Work {
+  #start(job: ChannelJob, minNtime: number, prevHash: PrevHash): ChannelWork {
     this.#validJobIds.add(job.jobId)
     forgetOldest(this.#validJobIds, MAX_VALID_JOB_IDS)
     const fixed = {

@@ -1,7 +1,9 @@
 /** What the client's machine tells its shell: the result of a batch of messages from the server, in order. */
+import type { Mining } from "@sluice/protocol"
+import type { Outbox } from "../outbox.ts"
 import type { PendingShare } from "./pending-shares.ts"
 import type { ProtocolViolation } from "./protocol-violation.ts"
-import type { Work } from "./work.ts"
+import type { ChannelWork } from "./channel-work.ts"
 
 /** A channel is open; work follows (5.3.3, 5.3.5). */
 export interface ChannelOpened {
@@ -36,7 +38,7 @@ export interface JobReceived {
 export interface WorkChanged {
   readonly _tag: "WorkChanged"
   readonly channelId: number
-  readonly work: Work
+  readonly work: ChannelWork
   /** There is a new previous hash: shares of every earlier job are stale (5.3.17). */
   readonly newPrevHash: boolean
 }
@@ -125,3 +127,5 @@ export type ClientEvent =
   | Reconnect
   | Ignored
   | ProtocolViolation
+
+export type ClientOutbox = Outbox<Mining.ToServer, ClientEvent>

@@ -1,13 +1,15 @@
-/** One open channel, as the server has it: who it is, what it must meet, what it did. */
+/** One open channel, as the server has it: whose it is, the targets and prefixes of its jobs, and what decides its difficulty. */
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import { HashRateMeter, hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
+import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
-import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
+import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 import { MerkleRoots } from "./merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
+import { ProvenHashRate } from "./proven-hash-rate.ts"
 import { ShareSet } from "./share-set.ts"
+import { REMEMBERED_MS, type ShownWork } from "./shown-rate.ts"
 import { Vardiff } from "./vardiff.ts"
 
 /** A target and since when it holds: for jobs that become active after `since` others did (5.3.21). */
@@ -30,24 +32,6 @@ interface OwnJob {
   readonly lease: ExtranonceLease
 }
 
-/** Counts since the channel was opened, for people and for metrics. */
-export interface ChannelStats {
-  readonly channel: ChannelInfo
-  readonly openedAt: number
-  readonly accepted: number
-  /** Sum of the difficulties of accepted shares. */
-  readonly acceptedDifficulty: number
-  /** Refused shares by error code. */
-  readonly refused: Readonly<Record<string, number>>
-  readonly blocks: number
-  /** Difficulty of the best hash so far; 0 before the first share. */
-  readonly bestDifficulty: number
-  /** Of the target sent last. */
-  readonly difficulty: number
-  /** Estimate from accepted work, in hashes a second. */
-  readonly hashRate: number
-}
-
 export class Channel {
   readonly info: ChannelInfo
   /** The group that it is in (5.2.3). */
@@ -62,30 +46,30 @@ export class Channel {
   readonly shares = new ShareSet()
   /** Of a standard channel's jobs. */
   readonly roots = new MerkleRoots()
-  blocks = 0
   /** Shares of this previous hash that were accepted for jobs which harder ones had replaced. */
   lateShares = 0
   /** Accepted and not acknowledged yet. */
   #pendingCount = 0
   #pendingDifficulty = 0
   #lastSequenceNumber = 0
-  #bestDifficulty = 0
-  #accepted = 0
-  #acceptedDifficulty = 0
-  readonly #refused: Record<string, number> = {}
-  readonly #meter: HashRateMeter
+  readonly #proven: ProvenHashRate
   readonly #openedAt: number
+  /** The hash rate that it was taken to have at least when it was opened. */
+  readonly #leastHashRate: number
   readonly #policy: ChannelPolicy
   #epoch: number
   /** The previous hash in force when it was opened, and the min_ntime that it was told with it. */
   readonly #firstEpoch: number
   readonly #firstNtime: number
-  /** Of the network, when the target was chosen last. */
+  /** Of the network and of the source, when the target was chosen last. */
   #nbits: number | undefined
+  #submitTarget: Uint8Array | undefined
   /** Oldest first; the last one is the target sent last. */
   readonly #targets: Array<TargetPeriod>
   /** Oldest first; the last one is for the jobs to come. */
   #prefixes: Array<PrefixPeriod>
+  /** Those that it had before, by now perhaps another channel's: the last few. */
+  #pastLeases: ReadonlyArray<ExtranonceLease> = NONE
   /** By job id. */
   readonly #own = new Map<number, OwnJob>()
   /** The job that the newest own job repeats, how often it was repeated here, and the target it was last sent with. */
@@ -96,7 +80,13 @@ export class Channel {
   constructor(
     info: ChannelInfo,
     lease: ExtranonceLease,
-    client: { readonly nominalHashRate: number; readonly maxTarget: bigint },
+    client: {
+      readonly nominalHashRate: number
+      /** What channels before it have shown that it is taken to have at least, and the work that it goes on with. */
+      readonly leastHashRate: number
+      readonly work: ShownWork | undefined
+      readonly maxTarget: bigint
+    },
     jobs: Jobs,
     policy: ChannelPolicy,
     now: number
@@ -105,15 +95,43 @@ export class Channel {
     this.#firstJobId = jobs.nextId
     this.maxTarget = client.maxTarget
     this.nominalHashRate = client.nominalHashRate
-    this.vardiff = new Vardiff(client.nominalHashRate, policy.minHashRate, now)
+    this.#proven = client.work?.proven ?? new ProvenHashRate(now)
+    this.#leastHashRate = client.leastHashRate
+    const worked = Math.min(client.work?.hashRate ?? 0, this.#proven.rate(now))
+    const hashRate = Math.max(client.nominalHashRate, client.leastHashRate, worked)
+    this.vardiff = new Vardiff(hashRate, policy.minHashRate, now)
     this.#policy = policy
-    this.#meter = new HashRateMeter(now)
     this.#openedAt = now
     this.#epoch = jobs.epoch
     this.#firstEpoch = jobs.epoch
     this.#firstNtime = jobs.ntimeNow(now)
     this.#targets = [targetPeriod(-1, this.#wantedTarget(jobs))]
     this.#prefixes = [{ fromJobId: 0, lease }]
+  }
+
+  /**
+   * The client says that its hash rate is another. A lower one than its shares have shown of late is not taken over: if it
+   * is lower, vardiff finds out.
+   */
+  restate(nominalHashRate: number, now: number): void {
+    this.nominalHashRate = nominalHashRate
+    const shown = this.shownRate(now)
+    if (nominalHashRate > shown) this.vardiff.restart(nominalHashRate, now)
+    // Not at every statement: while vardiff begins anew it learns nothing.
+    else if (this.vardiff.hashRate > shown * REPLACING_FACTOR) this.vardiff.restart(shown, now)
+  }
+
+  /** The hash rate that its shares, or those of channels before it, have shown of late; 0 if none have. */
+  shownRate(now: number): number {
+    const least = now - this.#openedAt < REMEMBERED_MS ? this.#leastHashRate : 0
+    return Math.min(Math.max(this.#proven.rate(now), least), this.vardiff.shownRate ?? Infinity)
+  }
+
+  /** What is to be remembered of it when it is closed, if there was a share. */
+  shownWork(now: number): ShownWork | undefined {
+    if (!this.#proven.hasWork) return undefined
+    const { userIdentity } = this.info
+    return { userIdentity, proven: this.#proven, hashRate: this.shownRate(now), closedAt: now, isTaken: false }
   }
 
   /** The target sent last. */
@@ -157,6 +175,11 @@ export class Channel {
     return this.#prefixes.map(({ lease }) => lease)
   }
 
+  /** What a block that comes late may have of the extranonce: it counts wherever the prefix is now. */
+  get leasesOfBlocks(): ReadonlyArray<ExtranonceLease> {
+    return [...this.leases, ...this.#pastLeases]
+  }
+
   /** Takes another prefix, with as many bytes to roll, for the jobs to come; those before keep theirs. */
   changeLease(lease: ExtranonceLease, jobs: Jobs): void {
     this.#prefixes.push({ fromJobId: jobs.nextId, lease })
@@ -172,7 +195,9 @@ export class Channel {
     })
     const unused = this.#prefixes.slice(0, this.#prefixes.length - used.length)
     this.#prefixes = used
-    return unused.map(({ lease }) => lease)
+    const leases = unused.map(({ lease }) => lease)
+    if (leases.length > 0) this.#pastLeases = [...leases, ...this.#pastLeases].slice(0, MAX_PAST_LEASES)
+    return leases
   }
 
   /** Whether the job was sent on this channel. Job ids count up and wrap around. */
@@ -213,9 +238,9 @@ export class Channel {
     return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
   }
 
-  /** Whether the network's difficulty has changed since the target was chosen. */
-  isOutdated(jobs: Jobs): boolean {
-    return this.#nbits !== jobs.prevHash?.nbits
+  /** Whether the network's difficulty, or the source's, has changed since the target was chosen. */
+  isOutdated({ currentActive, prevHash }: Jobs): boolean {
+    return this.#nbits !== prevHash?.nbits || this.#submitTarget !== currentActive?.submitTarget
   }
 
   /** Takes the target that the hash rate asks for. `undefined` if it is the one in force already. */
@@ -246,14 +271,11 @@ export class Channel {
     return this.shares
   }
 
-  accept(sequenceNumber: number, difficulty: number, hashDifficulty: number, now: number): void {
+  accept(sequenceNumber: number, difficulty: number, now: number): void {
     this.#pendingCount++
     this.#pendingDifficulty += difficulty
     this.#lastSequenceNumber = sequenceNumber
-    this.#accepted++
-    this.#acceptedDifficulty += difficulty
-    if (hashDifficulty > this.#bestDifficulty) this.#bestDifficulty = hashDifficulty
-    this.#meter.add(difficulty, now)
+    this.#proven.add(difficulty, now)
     this.vardiff.record(difficulty, this.current.difficulty, now)
   }
 
@@ -280,44 +302,34 @@ export class Channel {
     return message
   }
 
-  refuse(errorCode: string): void {
-    this.#refused[errorCode] = (this.#refused[errorCode] ?? 0) + 1
-  }
-
-  stats(now: number): ChannelStats {
-    return {
-      channel: this.info,
-      openedAt: this.#openedAt,
-      accepted: this.#accepted,
-      acceptedDifficulty: this.#acceptedDifficulty,
-      refused: { ...this.#refused },
-      blocks: this.blocks,
-      bestDifficulty: this.#bestDifficulty,
-      difficulty: this.current.difficulty,
-      hashRate: this.#meter.rate(now)
-    }
-  }
-
   /**
-   * The target for the hash rate, in the bounds of both ends. Where the channel finds fewer than `MAX_BLOCKS_PER_SECOND`,
-   * it is not harder than the network's: on a development chain a miner would otherwise keep blocks to itself.
+   * The target for the hash rate, in the bounds of both ends. Where the channel finds fewer than
+   * `MAX_SOURCE_SHARES_PER_SECOND`, it is not harder than the easiest target at which the source wants shares (the network's,
+   * or a harder or easier one of an upstream server): a miner would otherwise keep such shares to itself.
    */
-  #wantedTarget(jobs: Jobs): Uint8Array {
+  #wantedTarget({ currentActive, prevHash }: Jobs): Uint8Array {
     const { hashRate } = this.vardiff
     const forRate = hashRateToTarget(hashRate, this.#policy.sharesPerMinute)
     const wanted = forRate < MIN_TARGET ? MIN_TARGET : forRate
-    const network = jobs.prevHash === undefined ? 0n : u256FromBytes(jobs.prevHash.target)
-    const hashesPerBlock = Number(MAX_TARGET / (network + 1n))
-    const chosen = network > wanted && hashRate / hashesPerBlock <= MAX_BLOCKS_PER_SECOND ? network : wanted
-    this.#nbits = jobs.prevHash?.nbits
+    const submitTarget = currentActive?.submitTarget
+    const network = prevHash === undefined ? 0n : u256FromBytes(prevHash.target)
+    const source = submitTarget === undefined ? 0n : u256FromBytes(submitTarget)
+    const easiest = source > network ? source : network
+    const hashesEach = Number(MAX_TARGET / (easiest + 1n))
+    const chosen = easiest > wanted && hashRate / hashesEach <= MAX_SOURCE_SHARES_PER_SECOND ? easiest : wanted
+    this.#nbits = prevHash?.nbits
+    this.#submitTarget = submitTarget
     return u256ToBytes(chosen > this.maxTarget ? this.maxTarget : chosen)
   }
 }
 
+const NONE: ReadonlyArray<ExtranonceLease> = []
+const MAX_PAST_LEASES = 4
+
 /** A job of so many times the difficulty replaces an easier one for good, and does not wait for the next template. */
 export const REPLACING_FACTOR = 2
-/** Of one channel, on a chain whose blocks are easier than its shares; regtest's would be a flood. */
-const MAX_BLOCKS_PER_SECOND = 10
+/** Of one channel, where blocks or the source's shares are easier than its own; regtest's blocks would be a flood. */
+const MAX_SOURCE_SHARES_PER_SECOND = 10
 
 /**
  * The hardest target a channel can have: 2^53 times difficulty 1, a hundred times what the network has in 2026. Sums of

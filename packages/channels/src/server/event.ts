@@ -1,5 +1,7 @@
-/** What the server's machine tells its shell, in the order in which it happened. Plain data, all but hashes and solutions JSON. */
-import type { TemplateDistribution } from "@sluice/protocol"
+/** What the server's machine tells its shell, in the order in which it happened. Plain data. */
+import type { Mining } from "@sluice/protocol"
+import type { SourceShare } from "../jobs/source-share.ts"
+import type { Outbox } from "../outbox.ts"
 
 /** Which channel an event is about. The same object in all events of a channel. */
 export interface ChannelInfo {
@@ -65,15 +67,25 @@ export interface ShareRefused {
   readonly errorCode: string
 }
 
-/** A share meets the network's target. */
+/** The header of a share meets its network's target. */
 export interface BlockFound {
   readonly _tag: "BlockFound"
+  /** Where the share was submitted; the channel may be closed by now. */
   readonly channel: ChannelInfo
+  /** The error code where the share was refused all the same: its previous hash, say, is no longer in force. */
+  readonly refusal: string | undefined
   readonly height: number
   /** The block's hash, 64 hex digits in display order. */
   readonly hash: string
-  /** For the template provider (section 7.7), the coinbase with its witness. */
-  readonly solution: TemplateDistribution.SubmitSolution
+  /** For the source of the job. */
+  readonly found: SourceShare
+}
+
+/** An accepted share meets the target at which the source of its job wants shares, and is no block. */
+export interface ShareForSource {
+  readonly _tag: "ShareForSource"
+  readonly channel: ChannelInfo
+  readonly found: SourceShare
 }
 
 /** The channel was sent a new target, for its later jobs. */
@@ -90,4 +102,7 @@ export type ChannelEvent =
   | ShareAccepted
   | ShareRefused
   | BlockFound
+  | ShareForSource
   | TargetChanged
+
+export type ServerOutbox = Outbox<Mining.ToClient, ChannelEvent>

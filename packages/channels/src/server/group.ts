@@ -4,7 +4,7 @@
  * other as long as the connection lives.
  */
 import type { Channel } from "./channel.ts"
-import { GROUP_CHANNEL_ID, type Jobs } from "./jobs.ts"
+import { GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 
 export class ChannelGroup {
   readonly id: number

@@ -1,6 +1,6 @@
 /** Merkle roots: those of many coinbases at once, and those that a channel keeps. */
 import { Sha256Lanes } from "@sluice/bitcoin"
-import type { Job } from "../job.ts"
+import type { Job } from "../jobs/job.ts"
 
 /** What is between a coinbase's prefix and suffix: of the server's own, and of the miner's. */
 export interface Extranonce {

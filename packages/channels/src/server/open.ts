@@ -4,7 +4,7 @@ import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../hash-rate.ts"
 import { MIN_TARGET } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
-import { GROUP_CHANNEL_ID } from "./jobs.ts"
+import { GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 
 /** Not in the specification: the connection has as many channels as it may. */

@@ -19,6 +19,12 @@ export interface ChannelPolicy {
    */
   readonly maxSharesPerPrevHash: number
   /**
+   * Accepted shares a second of one connection, for each of its channels, of which a minute's worth may come at once.
+   * Those beyond are refused unless they are blocks. It has to leave room for vardiff, which asks for sixteen times
+   * `sharesPerMinute` while it measures; the default is a hundred times that of six a minute.
+   */
+  readonly maxSharesPerSecond: number
+  /**
    * Shares that a channel may submit for one previous hash on jobs which much harder ones have replaced: room for what was
    * on its way then, and the bound of what a client can make of an easier job that it got before.
    */
@@ -40,6 +46,7 @@ export const defaultChannelPolicy: ChannelPolicy = {
   shareBatchSize: 10,
   maxChannels: 4096,
   maxSharesPerPrevHash: 65_536,
+  maxSharesPerSecond: 10,
   maxLateShares: 128,
   maxUserIdentityBytes: 255,
   ntimeDriftSeconds: 600,

@@ -4,7 +4,7 @@
  */
 import { Sha256Lanes } from "@sluice/bitcoin"
 import { Header } from "@sluice/core"
-import type { Job } from "../job.ts"
+import type { Job } from "../jobs/job.ts"
 import { type Extranonce, merkleRootsOf } from "./merkle-roots.ts"
 
 /** What the hash of a share depends on beside the previous hash. */

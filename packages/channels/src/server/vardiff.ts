@@ -19,7 +19,7 @@ const FALSE_ALARM = 3
 /** Shares of a measurement: a standard deviation of 10 %. */
 const MEASURED_SHARES = 100
 /** How many times more shares than usual are asked for while measuring. */
-const EASIER = 16
+export const EASIER = 16
 /** While measuring, far fewer shares than asked for mean that the rate is lower still: a log-likelihood ratio. */
 const FEWER = 4
 /** Silence lowers the rate to so small a part of the one last seen: the miner may come back. */
@@ -42,6 +42,7 @@ export class Vardiff {
   readonly #minHashRate: number
   #at: number
   #isMeasuring = false
+  #isMeasured = false
   /** Work of the measurement in shares of the present target, and its time in seconds. */
   #measured = 0
   #seconds = 0
@@ -65,9 +66,15 @@ export class Vardiff {
     this.#at = now
   }
 
+  /** The rate, where the channel's own shares have shown it and nothing speaks against it now. */
+  get shownRate(): number | undefined {
+    return this.#isMeasured && !this.#isMeasuring ? this.hashRate : undefined
+  }
+
   /** Begins anew at a rate that is known from elsewhere (UpdateChannel). */
   restart(hashRate: number, now: number): void {
     this.#watch(hashRate)
+    this.#isMeasured = false
     this.#hasShares = false
     this.#shares = 1
     this.#expected = 1
@@ -81,7 +88,7 @@ export class Vardiff {
     this.#hasShares = true
     if (this.#isMeasuring) {
       this.#measured += shares
-      this.isDue = this.#isMeasured || this.#isFalseAlarm(target)
+      this.isDue = this.#isEnough || this.#isFalseAlarm(target)
       return
     }
     this.#shares += shares
@@ -139,7 +146,7 @@ export class Vardiff {
     this.#seconds = 0
   }
 
-  get #isMeasured(): boolean {
+  get #isEnough(): boolean {
     const least = this.#seconds >= SHORTEST_SECONDS ? MEASURED_SHARES : FLOOD_SHARES
     return this.#measured >= least
   }
@@ -153,9 +160,10 @@ export class Vardiff {
 
   #reviewMeasurement(target: number): void {
     const shares = this.#measured
-    if (this.#isMeasured) {
+    if (this.#isEnough) {
       const seconds = Math.max(this.#seconds, SHORTEST_SECONDS)
       this.#watch((shares * target * HASHES_PER_DIFFICULTY) / seconds)
+      this.#isMeasured = true
       this.#shares = shares
       this.#expected = shares
       return
@@ -175,6 +183,7 @@ export class Vardiff {
     if (!(Math.abs(off) >= Math.max(DEAD_BAND, DEVIATIONS / Math.sqrt(this.#shares)))) return
     const shares = this.#shares
     this.#watch((this.hashRate * shares) / this.#expected)
+    this.#isMeasured = true
     this.#shares = shares
     this.#expected = shares
   }

@@ -1,23 +1,23 @@
 /**
- * The kit's addresses: clients that connect wait, before any handshake, until a script takes them. What the handshake then
- * shows, and what becomes of its bytes, is the script's choice.
+ * Listens on the kit's addresses. A client that connects waits, before any handshake, until a script takes it. The script
+ * chooses the certificate of the handshake and may alter its bytes.
  */
 import { CertificateAuthority, type Credentials } from "@sluice/noise"
 import { type FrameDuplex, FrameListener, Listener, Noise, Plain } from "@sluice/transport"
 import { Clock, Context, Deferred, Effect, Exit, Layer, Option, Queue, type Scope } from "effect"
 import { Wire } from "../wire.ts"
 
-/** Which of the kit's addresses. */
+/** One of the kit's addresses. */
 export type Place = "here" | "elsewhere"
 
-/** A client's connection on its way from the socket to a script. */
+/** A client's connection between the socket and a script. */
 interface Arrival {
   readonly at: Place
   readonly wire: Wire
-  /** The script takes it, and shows these; nothing without encryption. */
+  /** Completed when a script takes the connection, with the credentials to show; undefined without encryption. */
   readonly taken: Deferred.Deferred<Credentials | undefined>
   readonly frames: Deferred.Deferred<FrameDuplex, unknown>
-  /** The script is done with it. */
+  /** Completed when the script has finished with the connection. */
   readonly over: Deferred.Deferred<void>
 }
 
@@ -29,13 +29,14 @@ export interface Accepted {
 }
 
 export interface Handshake {
-  /** What is shown; nothing without encryption. */
+  /** The credentials to show; undefined without encryption. */
   readonly credentials: Credentials | undefined
-  /** What becomes of the bytes that go out. */
+  /** Alters the outgoing bytes. */
   readonly alter: Parameters<Wire["alter"]>[0] | undefined
 }
 
-export class Door {
+/** The queue of clients that have connected and wait for a script. */
+export class ClientQueue {
   private readonly arrivals: Queue.Queue<Arrival>
 
   private constructor(arrivals: Queue.Queue<Arrival>) {
@@ -46,16 +47,16 @@ export class Door {
   static readonly open = Effect.fnUntraced(function* (
     places: Readonly<Partial<Record<Place, Listener["Service"]>>>,
     encrypted: boolean
-  ): Effect.fn.Return<Door, never, Scope.Scope> {
+  ): Effect.fn.Return<ClientQueue, never, Scope.Scope> {
     const arrivals = yield* Queue.unbounded<Arrival>()
     for (const at of ["here", "elsewhere"] as const) {
       const listener = places[at]
       if (listener !== undefined) yield* listenAt(at, listener, encrypted, arrivals)
     }
-    return new Door(arrivals)
+    return new ClientQueue(arrivals)
   })
 
-  /** Whether somebody comes to this place within this time; who has come waits. Whoever came elsewhere is sent away. */
+  /** Whether a client connects to this address in time. It stays in the queue; clients at the other address are closed. */
   comes(at: Place | undefined, withinMs: number): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
       const until = (yield* Clock.currentTimeMillis) + withinMs
@@ -70,7 +71,7 @@ export class Door {
     })
   }
 
-  /** The next connection whose handshake gets through; none within this time. */
+  /** Takes the next connection whose handshake succeeds; undefined if none does in time. */
   take(
     at: Place | undefined,
     withinMs: number,
@@ -85,7 +86,7 @@ export class Door {
         if (alter !== undefined) wire.alter(alter)
         yield* Deferred.succeed(taken, credentials)
         const through = yield* Effect.exit(Deferred.await(frames))
-        // One that is gone already, or no client at all: the next.
+        // The client has gone already, or is no Stratum V2 client: take the next.
         if (Exit.isFailure(through)) continue
         return { frames: through.value, wire, end: Effect.asVoid(Deferred.succeed(over, undefined)) }
       }
@@ -104,7 +105,7 @@ const listenAt = Effect.fnUntraced(function* (
     run: (handler) =>
       listener.run((duplex) =>
         Effect.gen(function* () {
-          // More than any client needs: the others are closed.
+          // More connections than any client needs: close the rest.
           if (Queue.sizeUnsafe(arrivals) >= MAX_WAITING) return
           const arrival: Arrival = {
             at,
@@ -146,7 +147,7 @@ const listenAt = Effect.fnUntraced(function* (
     .pipe(Effect.ignore, Effect.forkScoped({ startImmediately: true }))
 })
 
-/** Connections that wait for a script. */
+/** The most connections that wait for a script. */
 const MAX_WAITING = 64
 
 const Current = Context.Reference<Arrival | undefined>("sluice/conformance/Arrival", { defaultValue: () => undefined })

@@ -1,13 +1,13 @@
-/** A client of either protocol at its work, and whether it goes on with it. */
+/** A working client of either protocol, and the check that it continues to work. */
 import { Effect } from "effect"
 import type { ClientKit, Miner, TemplateUser } from "./kit.ts"
 import { MiningBooks } from "./mining/mining-books.ts"
-import { atWork, newJob, sharesOf } from "./mining/mining-visit.ts"
-import { solutionOf, withTemplates } from "./template/template-visit.ts"
+import { workingMiner, newJob, sharesOf } from "./mining/mining-visit.ts"
+import { solutionOf, workingTemplateUser } from "./template/template-visit.ts"
 import { RuleBroken, type RuleSkipped } from "../verdict.ts"
 
-/** It goes on as if nothing had happened: a miner with shares of another job, a template client with its connection. */
-export const goesOn = Effect.fnUntraced(function* (
+/** Checks that the client continues to work: a miner finds shares of a new job, a template client stays connected. */
+export const expectWork = Effect.fnUntraced(function* (
   kit: ClientKit,
   visitor: Miner | TemplateUser
 ): Effect.fn.Return<void, RuleBroken | RuleSkipped> {
@@ -27,6 +27,6 @@ export const goesOn = Effect.fnUntraced(function* (
   if (user.peer.ended) return yield* new RuleBroken({ expected: "an open connection", came: "its end" })
 })
 
-/** A client at its work, of whichever protocol. */
-export const busy = (kit: ClientKit): Effect.Effect<Miner | TemplateUser, RuleSkipped> =>
-  kit.protocol === "mining" ? atWork(kit) : withTemplates(kit)
+/** A working client of the kit's protocol. */
+export const workingClient = (kit: ClientKit): Effect.Effect<Miner | TemplateUser, RuleSkipped> =>
+  kit.protocol === "mining" ? workingMiner(kit) : workingTemplateUser(kit)

@@ -1,6 +1,6 @@
 /**
- * One client's frames, held against what binds the client of any protocol (3.2 to 3.6, extension 0x0001). Pure: it sees
- * every frame once, in order.
+ * Judges the frames of one connection by the rules for clients of any protocol (3.2 to 3.6, extension 0x0001). Pure: it
+ * sees every frame once, in order.
  */
 import {
   Common,
@@ -14,12 +14,12 @@ import {
 } from "@sluice/protocol"
 import type { Ledger } from "./ledger.ts"
 
-/** What a client may send. */
+/** The messages that a client may send after the setup. */
 export type ToServer = Mining.ToServer | TemplateDistribution.ToServer
 
 export class Conduct {
   private answered = false
-  private greeted = false
+  private hasGreeted = false
   private hasSpoken = false
   private readonly ledger: Ledger
   private readonly protocol: Protocol<ToServer, unknown>
@@ -29,22 +29,23 @@ export class Conduct {
     this.protocol = protocol
   }
 
-  /** Judges the frame, and gives its message if it is one of the protocol's for its server. */
+  /** Judges the frame, and gives its message if it is one of the protocol's messages to its server. */
   judge(frame: Frame): ToServer | undefined {
     const { ledger } = this
     const isSetup = frame.messageType === Common.SetupConnection.type && Frame.extension(frame) === 0
     const name = nameOf(frame)
-    if (!this.greeted) ledger.note("client-setup.first", isSetup, "SetupConnection first", name)
-    else if (!this.answered && !isSetup) ledger.note("client-setup.patience", false, "nothing before the answer", name)
-    else ledger.note("client-setup.once", !isSetup, "SetupConnection once", "a second one")
-    this.greeted = true
+    if (!this.hasGreeted) ledger.note("client-setup.first", isSetup, "SetupConnection first", name)
+    else if (!this.answered && !isSetup)
+      ledger.note("client-setup.patience", false, "no message before the answer to SetupConnection", name)
+    else ledger.note("client-setup.once", !isSetup, "SetupConnection once", "a second SetupConnection")
+    this.hasGreeted = true
     if (Frame.extension(frame) === ExtensionsNegotiation.EXTENSION) return this.judgeRequest(frame)
     const isCore = Frame.extension(frame) === 0
-    ledger.note("client-extensions.negotiated", isCore, "no message of an extension that was not agreed on", name)
+    ledger.note("client-extensions.negotiated", isCore, "no message of an extension that was not negotiated", name)
     if (!isCore) return undefined
     if (!isSetup) this.hasSpoken = true
     const found = isSetup ? Common.SetupConnection : this.protocol.toServer.find(frame.extensionType, frame.messageType)
-    ledger.note("client-frames.direction", found !== undefined, "messages that go to the server", name)
+    ledger.note("client-frames.direction", found !== undefined, "a message to the server of the protocol", name)
     if (found === undefined) return undefined
     this.judgeBit(frame, found)
     const message = this.decode(frame, found)
@@ -53,14 +54,14 @@ export class Conduct {
     return undefined
   }
 
-  /** The server answers SetupConnection now; before that the client has to wait. */
+  /** Records that the server answers SetupConnection now. Until then the client must wait. */
   answer(): void {
     this.answered = true
     if (this.ledger.breachOf("client-setup.patience") === undefined)
       this.ledger.note("client-setup.patience", true, "", "")
   }
 
-  /** What a server without extensions answers to RequestExtensions. */
+  /** The answer to RequestExtensions of a server without extensions; undefined for other frames. */
   static refusalOf(frame: Frame): Uint8Array | undefined {
     const { RequestExtensions, RequestExtensionsError } = ExtensionsNegotiation
     if (Frame.extension(frame) !== ExtensionsNegotiation.EXTENSION) return undefined
@@ -81,7 +82,7 @@ export class Conduct {
     this.ledger.note("client-frames.direction", known, "RequestExtensions", nameOf(frame))
     if (!known) return
     const expected = "RequestExtensions before all other messages"
-    this.ledger.note("client-extensions.first", !this.hasSpoken, expected, "one behind other messages")
+    this.ledger.note("client-extensions.first", !this.hasSpoken, expected, "RequestExtensions behind other messages")
     this.judgeBit(frame, RequestExtensions)
     this.decode(frame, RequestExtensions)
   }
@@ -99,7 +100,7 @@ export class Conduct {
       return message
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
-      this.ledger.note("client-frames.readable", false, `${name} that can be read`, error.message)
+      this.ledger.note("client-frames.readable", false, `a readable ${name}`, error.message)
       return undefined
     }
   }
@@ -108,8 +109,13 @@ export class Conduct {
     const { ledger } = this
     const { PROTOCOL_VERSION } = Common
     const holdsVersion = minVersion <= PROTOCOL_VERSION && maxVersion >= PROTOCOL_VERSION
-    ledger.note("client-setup.versions", holdsVersion, "versions with 2 among them", `${minVersion} to ${maxVersion}`)
-    ledger.note("client-setup.vendor", vendor !== "", "a vendor", "an empty one")
+    ledger.note(
+      "client-setup.versions",
+      holdsVersion,
+      "a range of versions that contains 2",
+      `versions ${minVersion} to ${maxVersion}`
+    )
+    ledger.note("client-setup.vendor", vendor !== "", "a vendor", "an empty vendor")
     const isAscii = /^[\x21-\x7e]+$/.test(endpointHost)
     ledger.note("client-setup.endpoint", isAscii, "the host in ASCII", JSON.stringify(endpointHost))
   }

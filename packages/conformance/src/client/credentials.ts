@@ -1,11 +1,11 @@
-/** What the kit shows in handshakes: a good certificate, or one that a client must not trust (4.5). */
+/** Certificates that the kit shows in handshakes: a valid one, or one that a client must not trust (4.5). */
 import { AuthorityKey, Certificate, CertificateAuthority, type Credentials, Curve, entropy } from "@sluice/noise"
 import { Clock, Effect, type Redacted } from "effect"
 
-/** What is wrong with a certificate. "version": the field says 1 and not 0, behind the authority's back. */
+/** A fault of a certificate. "version": its version field was changed from 0 to 1 after the authority had signed it. */
 export type Forgery = "authority" | "expired" | "not-yet-valid" | "version"
 
-/** Makes what is asked for. */
+/** Gives a function that makes credentials, with a fault if one is asked for. */
 export const makeCredentials = Effect.fnUntraced(function* (secretKey: Redacted.Redacted<Uint8Array>) {
   const authority = yield* CertificateAuthority.make({ secretKey })
   const curve = yield* Curve.Curve
@@ -31,5 +31,5 @@ export const makeCredentials = Effect.fnUntraced(function* (secretKey: Redacted.
   })
 })
 
-/** Further than clocks of working machines are apart, in seconds. */
+/** In seconds. More than the clocks of working machines differ. */
 const HOUR = 3600

@@ -1,4 +1,4 @@
-/** What a script that checks a client has to work with, and the rules that it is for. */
+/** Rules that bind clients, and the tools of the scripts that check them. */
 import type { Common } from "@sluice/protocol"
 import type { Endpoint } from "@sluice/transport"
 import type { Effect } from "effect"
@@ -15,11 +15,11 @@ import type { RuleBroken, RuleSkipped } from "../verdict.ts"
 /** A rule that binds clients; the kit is their server. */
 export interface ClientRule extends RuleText {
   /**
-   * The session: succeeds where the rule was kept. What the ledger has under the rule's name is judged behind it, whichever
-   * session that came up in.
+   * Runs the session. Succeeds if the client kept the rule. A breach that the ledger holds under the rule's id also fails
+   * the rule, whichever session recorded it.
    */
   readonly check: (kit: ClientKit) => Effect.Effect<void, RuleBroken | RuleSkipped>
-  /** It is judged with every message, and has no session of its own: it is tried last. */
+  /** The rule is judged with every message and has no session of its own, so it is checked last. */
   readonly observed?: boolean
 }
 
@@ -35,34 +35,34 @@ export const clientRule =
     check
   })
 
-/** A connection that a client has made, its handshake through. */
+/** A connection of the client, after the handshake. */
 export interface Visitor {
   readonly peer: Peer
   readonly conduct: Conduct
-  /** Answers messages, once it is set. */
+  /** Answers messages, if it is set. */
   host: ((message: ToServer, now: number) => ReadonlyArray<Uint8Array>) | undefined
 }
 
-/** A client with a channel that it mines on. */
+/** A mining client after the setup. */
 export interface Miner extends Visitor {
   readonly setup: Common.SetupConnection
   readonly books: MiningBooks
 }
 
-/** A client that has been given templates. */
+/** A template client after the setup. */
 export interface TemplateUser extends Visitor {
   readonly setup: Common.SetupConnection
   readonly books: TemplateBooks
 }
 
 export interface AcceptOptions {
-  /** A certificate that is not to be trusted; a good one. */
+  /** Shows a certificate that the client must not trust. A valid one by default. */
   readonly forgery?: Forgery
-  /** What the server writes is altered so, from the handshake on. */
+  /** Alters the bytes that the kit writes, from the handshake on. */
   readonly alter?: Parameters<Wire["alter"]>[0]
-  /** Which of the kit's addresses; either. */
+  /** The address of the kit that the client must connect to. Either by default. */
   readonly at?: "here" | "elsewhere"
-  /** Leaves the connection before open. */
+  /** Leaves earlier connections open. */
   readonly beside?: boolean
 }
 
@@ -72,35 +72,36 @@ export interface ClientKit {
   readonly encrypted: boolean
   readonly answerMs: number
   readonly quietMs: number
-  /** How long a share, or a block, may take. */
+  /** The time limit for a share or a solution, in milliseconds. */
   readonly shareMs: number
   readonly sharesPerMinute: number
   readonly ledger: Ledger
   readonly random: (size: number) => Uint8Array
-  /** The kit's other address, where a client can be sent. */
+  /** The kit's second address, to which Reconnect sends a client. */
   readonly elsewhere: Endpoint | undefined
-  /** The client's next connection; ends the one before. Skips the rule where the client does not come. */
+  /** Ends the open connection and waits for the next one. Skips the rule if the client does not connect. */
   readonly accept: (options?: AcceptOptions) => Effect.Effect<Visitor, RuleSkipped>
-  /** Whether a new connection comes in time; it waits for `accept`. */
+  /** Whether a new connection comes in time. The connection waits for `accept`. */
   readonly comes: (at: "here" | "elsewhere") => Effect.Effect<boolean>
-  /** Ends the connection that is open. */
+  /** Ends the open connections. */
   readonly end: Effect.Effect<void>
-  /** What goes on from one rule to the next. */
+  /** State that rules hand on to the rules after them. */
   readonly state: KitState
 }
 
 export interface KitState {
-  /** A client that the rules before have left at work. */
+  /** The mining client that an earlier rule left connected. */
   miner?: Miner | undefined
+  /** The template client that an earlier rule left connected. */
   templateUser?: TemplateUser | undefined
-  /** Of all connections: a client may bring a solution that it found while it had none. */
+  /** The templates of all connections: a client may submit a solution that it found while it was disconnected. */
   templates?: TemplateBooks
-  /** Why there is no client at work, and will be none. */
+  /** Why no client can be brought to work, once that is known. */
   hopeless?: string
-  /** The client was made to wait for the answer to SetupConnection. */
+  /** A session has already delayed the answer to SetupConnection. */
   hasWaited?: boolean
-  /** The client was watched for so long that what did not come will not come. */
+  /** The client was watched for so long that further messages are not worth waiting for. */
   hasObserved?: boolean
-  /** Solutions of templates do not come: the client has no miners. */
+  /** The client finds no solutions, probably because it has no miners. */
   noSolutions?: boolean
 }

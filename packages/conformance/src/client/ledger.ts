@@ -1,6 +1,6 @@
 /**
- * What was seen of the rules that hold for every message of a client: how often each was kept, and how it was broken first.
- * One ledger lasts for a whole run, over all connections.
+ * Records the rules that apply to every message of a client: how often each was kept, and its first breach. One ledger lasts
+ * for a whole run, over all connections.
  */
 export interface Breach {
   readonly expected: string
@@ -11,7 +11,7 @@ export class Ledger {
   private readonly keptTimes = new Map<string, number>()
   private readonly breaches = new Map<string, Breach>()
 
-  /** Takes down whether the rule was kept this time, and gives it back. */
+  /** Records whether the rule was kept this time. Returns the breach if it was not. */
   note(id: string, holds: boolean, expected: string, came: string): Breach | undefined {
     if (holds) {
       this.keptTimes.set(id, this.timesKept(id) + 1)

@@ -1,18 +1,18 @@
-/** Rules that are judged with every message of every session, by the ledger; they need no script but a client at work. */
+/** Rules that the ledger judges with every message of every session. They need a working client and no script. */
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect, Option } from "effect"
-import { busy } from "./busy.ts"
+import { workingClient } from "./busy.ts"
 import { type ClientKit, type ClientRule, clientRule } from "./kit.ts"
 import { RuleSkipped } from "../verdict.ts"
 
-/** Makes rules for clients of the protocol; `never` says why one could not be judged, where nothing came that it is about. */
+/** Makes such rules for clients of the protocol. A rule is skipped with `never` if no message came that it is about. */
 export const observedIn = (protocol: ClientRule["protocol"], unseen = "no such message came") => {
   const rule = clientRule(protocol)
   return (id: string, section: string, title: string, never = unseen): ClientRule => ({
     ...rule(id, section, title, (kit) =>
       Effect.gen(function* () {
         const isSeen = () => kit.ledger.timesKept(id) > 0 || kit.ledger.breachOf(id) !== undefined
-        if (!isSeen()) yield* observe(kit, isSeen)
+        if (!isSeen()) yield* watch(kit, isSeen)
         if (!isSeen()) return yield* new RuleSkipped({ why: kit.state.hopeless ?? never })
       })
     ),
@@ -20,10 +20,10 @@ export const observedIn = (protocol: ClientRule["protocol"], unseen = "no such m
   })
 }
 
-/** Looks on while the client works, until there is something to judge; once in a run for as long as it takes. */
-const observe = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boolean) {
+/** Watches the working client until the ledger has something to judge. Watches for the full time once in a run. */
+const watch = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boolean) {
   if (kit.state.hasObserved === true) return
-  const visitor = yield* Effect.option(busy(kit))
+  const visitor = yield* Effect.option(workingClient(kit))
   const messages =
     kit.protocol === "mining"
       ? [Mining.SubmitSharesStandard, Mining.SubmitSharesExtended]
@@ -35,5 +35,5 @@ const observe = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boole
   kit.state.hasObserved = !isSeen()
 })
 
-/** Shares, or solutions, after which what did not come will not come by itself. */
+/** Shares or solutions after which other messages are not worth waiting for. */
 const ENOUGH = { mining: 20, "template-distribution": 2 }

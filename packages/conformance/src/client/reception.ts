@@ -1,41 +1,41 @@
-/** How the kit receives a client: SetupConnection and the answer to it, right or wrong (3.6). */
+/** Receives a client: reads SetupConnection and sends an answer, right or wrong (3.6). */
 import { Common, ErrorCode, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { ToServer } from "./conduct.ts"
 import type { AcceptOptions, ClientKit, Visitor } from "./kit.ts"
 import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
-/** A client's SetupConnection, whose protocol is the kit's and whose flags are all known. */
-export const greeted = Effect.fnUntraced(function* (
+/** Accepts connections until the client sends SetupConnection with the kit's protocol and with known flags. */
+export const receiveSetup = Effect.fnUntraced(function* (
   kit: ClientKit,
   options?: AcceptOptions
 ): Effect.fn.Return<Visitor & { readonly setup: Common.SetupConnection }, RuleBroken | RuleSkipped> {
-  const first = yield* greet(kit, options)
+  const first = yield* acceptSetup(kit, options)
   const unknown = unknownFlags(kit, first.setup)
   if (unknown === 0) {
     kit.ledger.note("client-setup.flags", true, "", "")
     return first
   }
-  // It may have set all of them to see which the server knows (3.6.3).
+  // The client may have set all flags to see which ones the server knows (3.6.3).
   yield* answer(first, setupError(ErrorCode.setup.unsupportedFeatureFlags, unknown))
-  const second = yield* greet(kit, options)
+  const second = yield* acceptSetup(kit, options)
   const left = unknownFlags(kit, second.setup)
   if (left === 0) {
     kit.ledger.note("client-setup.flags", true, "", "")
     return second
   }
   const came = `flags 0x${left.toString(16)}`
-  const expected = "no flags that nobody defined, after SetupConnection.Error named them"
+  const expected = "no undefined flags, after SetupConnection.Error listed them"
   kit.ledger.note("client-setup.flags", false, expected, came)
   return yield* new RuleBroken({ expected, came })
 })
 
-const greet = Effect.fnUntraced(function* (kit: ClientKit, options?: AcceptOptions) {
+const acceptSetup = Effect.fnUntraced(function* (kit: ClientKit, options?: AcceptOptions) {
   const visitor = yield* kit.accept(options)
   const setup = yield* visitor.peer.expect(Common.SetupConnection)
   if (setup.protocol === PROTOCOL[kit.protocol]) return Object.assign(visitor, { setup })
   yield* answer(visitor, setupError(ErrorCode.setup.unsupportedProtocol, 0))
-  return yield* new RuleSkipped({ why: `the client asks for protocol ${setup.protocol}, not for ${kit.protocol}` })
+  return yield* new RuleSkipped({ why: `the client requests protocol ${setup.protocol}, not ${kit.protocol}` })
 })
 
 /** Answers SetupConnection with this frame, right or wrong. */
@@ -51,8 +51,8 @@ export const setupError = (errorCode: string, flags: number): Uint8Array =>
 export const setupSuccess = (flags: number, usedVersion: number = Common.PROTOCOL_VERSION): Uint8Array =>
   Common.SetupConnectionSuccess.codec.encode(Common.SetupConnectionSuccess.make({ usedVersion, flags }))
 
-/** Sends SetupConnection.Success, once in a run after a time in which nothing may come. */
-export const welcome = Effect.fnUntraced(function* (
+/** Sends SetupConnection.Success. The first time in a run, waits before it to see that the client stays silent. */
+export const acceptClient = Effect.fnUntraced(function* (
   kit: ClientKit,
   visitor: Visitor,
   flags: number,
@@ -66,13 +66,13 @@ export const welcome = Effect.fnUntraced(function* (
   yield* answer(visitor, setupSuccess(flags))
 })
 
-/** The client does not trust what it was shown in the handshake: it sends nothing, and closes the connection. */
-export const refuses = Effect.fnUntraced(function* (kit: ClientKit, options: AcceptOptions) {
+/** Checks that the client does not trust the handshake: it must send nothing and close the connection. */
+export const expectNoTrust = Effect.fnUntraced(function* (kit: ClientKit, options: AcceptOptions) {
   const { peer } = yield* kit.accept(options)
   const speaks = yield* peer.speaks
   if (!speaks && peer.ended) return
   const expected = "the end of the connection, without a message"
-  return yield* new RuleBroken({ expected, came: speaks ? "a message" : "nothing, and it stays open" })
+  return yield* new RuleBroken({ expected, came: speaks ? "a message" : "no message, and the connection stays open" })
 })
 
 const PROTOCOL: Readonly<Record<ClientKit["protocol"], number>> = {

@@ -1,11 +1,11 @@
-/** Serves a client one scripted session after the other, and gives a verdict for each rule. */
+/** Serves a client in one scripted session after another, and gives a verdict for each rule. */
 import { entropy } from "@sluice/noise"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Listener } from "@sluice/transport"
 import { Clock, Duration, Effect, Exit, type Redacted, Scope } from "effect"
 import { Peer } from "../peer.ts"
 import type { RuleResult } from "../rule.ts"
-import { Door } from "./accept.ts"
+import { ClientQueue } from "./accept.ts"
 import { clientRules } from "./client-rules.ts"
 import { Conduct } from "./conduct.ts"
 import { makeCredentials } from "./credentials.ts"
@@ -14,35 +14,43 @@ import { Ledger } from "./ledger.ts"
 import { RuleBroken, RuleSkipped, type Verdict, verdictOf } from "../verdict.ts"
 
 export interface ServeOptions {
-  /** What the kit serves, and the client has to speak. */
+  /** The protocol that the kit serves and the client must speak. */
   readonly protocol: "mining" | "template-distribution"
-  /** Signs the kit's certificates; without it connections are not encrypted. */
+  /** Signs the kit's certificates. Without it, connections are not encrypted. */
   readonly authoritySecretKey?: Redacted.Redacted<Uint8Array>
-  /** Only rules whose id begins with one of these; all. */
+  /** Checks only rules whose id begins with one of these. All rules by default. */
   readonly only?: ReadonlyArray<string>
-  /** A second address, to which clients are sent by Reconnect; without it those rules are skipped. */
+  /** A second address, to which Reconnect sends the client. Without it, the rules about that are skipped. */
   readonly elsewhere?: Listener["Service"]
-  /** How long the client may take to connect, again and again; 1 minute. */
+  /** The time limit for each new connection of the client. Default 1 minute. */
   readonly connectTimeout?: Duration.Input
-  /** How long an answer may take; 5 seconds. */
+  /** The time limit for an answer. Default 5 seconds. */
   readonly answerTimeout?: Duration.Input
-  /** How long to listen for what must not come; 1 second. */
+  /** The time for which to listen for messages that must not come. Default 1 second. */
   readonly quietTime?: Duration.Input
-  /** How long a share, or a solution, may take; 30 seconds. */
+  /** The time limit for a share or a solution. Default 30 seconds. */
   readonly shareTimeout?: Duration.Input
-  /** What the targets of channels aim at, by the hash rates that clients name; 300. */
+  /** Shares a minute that the channels' targets aim at, for the hash rates that clients announce. Default 300. */
   readonly sharesPerMinute?: number
-  /** Called with each verdict when it is there. */
+  /** Called with each verdict as soon as it is known. */
   readonly onResult?: (result: RuleResult) => void
 }
+
+/** The defaults of options that the user of a program sets. */
+export const serveDefaults = {
+  answerTimeout: Duration.seconds(5),
+  connectTimeout: Duration.minutes(1),
+  shareTimeout: Duration.seconds(30),
+  sharesPerMinute: 300
+} as const
 
 /** The rules for a client of this protocol. */
 export const clientRulesFor = (protocol: ServeOptions["protocol"]): ReadonlyArray<ClientRule> =>
   clientRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
 
 /**
- * A verdict for each rule, in the order of the rules, for the client that connects to the listener: one, that comes back
- * whenever its connection ends. Nothing fails: where nobody comes, all rules are skipped.
+ * Gives a verdict for each rule, in the order of the rules, for the client that connects to the listener. It expects one
+ * client that connects again whenever its connection ends. Never fails: if no client connects, it skips all rules.
  */
 export const serve = (options: ServeOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, Listener> =>
   Effect.gen(function* () {
@@ -58,12 +66,12 @@ export const serve = (options: ServeOptions): Effect.Effect<ReadonlyArray<RuleRe
         onSuccess: (): Verdict => ({ _tag: "Passed" }),
         onFailure: verdictOf
       })
-      // What it has left open is in no state to go on with.
+      // A failed session leaves its connection in an unknown state.
       if (tried._tag === "Failed") yield* kit.end
       verdicts.set(rule.id, tried)
       if (rule.observed !== true && onResult !== undefined) onResult(resultOf(rule, judged(kit.ledger, rule, tried)))
     }
-    // A later session may have shown more.
+    // Later sessions may have recorded a breach of an earlier rule.
     return rules.map((rule) => {
       const result = resultOf(rule, judged(kit.ledger, rule, verdicts.get(rule.id)!))
       if (rule.observed === true) onResult?.(result)
@@ -86,7 +94,7 @@ const resultOf = ({ id, section, side, title }: ClientRule, verdict: Verdict): R
 
 const PROTOCOL = { mining: Mining.protocol, "template-distribution": TemplateDistribution.protocol }
 
-/** Behind the longest message of a client. */
+/** Bytes for TLVs behind the longest message of a client. */
 const ROOM_FOR_TLVS = 4096
 
 const makeKit = Effect.fnUntraced(function* (
@@ -98,13 +106,13 @@ const makeKit = Effect.fnUntraced(function* (
   const credentialsFor = encrypted ? yield* makeCredentials(authoritySecretKey) : undefined
   const random = yield* entropy
   const places = { here: listener, ...(elsewhere === undefined ? {} : { elsewhere }) }
-  const door = yield* Door.open(places, encrypted)
-  const answerMs = Duration.toMillis(options.answerTimeout ?? "5 seconds")
+  const queue = yield* ClientQueue.open(places, encrypted)
+  const answerMs = Duration.toMillis(options.answerTimeout ?? serveDefaults.answerTimeout)
   const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
-  const connectMs = Duration.toMillis(options.connectTimeout ?? "1 minute")
+  const connectMs = Duration.toMillis(options.connectTimeout ?? serveDefaults.connectTimeout)
   const ledger = new Ledger()
   const state: ClientKit["state"] = {}
-  /** The connections that are open. */
+  /** The Scopes of the open connections. */
   let open: ReadonlyArray<Scope.Closeable> = []
   let hasCome = false
   let isGone = false
@@ -125,13 +133,13 @@ const makeKit = Effect.fnUntraced(function* (
 
   const accept: ClientKit["accept"] = Effect.fnUntraced(function* ({ alter, at, beside = false, forgery } = {}) {
     if (!beside) yield* end
-    // It is not waited for again and again.
+    // A client that did not come once is not waited for again.
     const patience = isGone ? 0 : connectMs
     const until = (yield* Clock.currentTimeMillis) + patience
     while (true) {
       const credentials = credentialsFor === undefined ? undefined : yield* credentialsFor(forgery)
       const left = Math.max(0, until - (yield* Clock.currentTimeMillis))
-      const accepted = yield* door.take(at, left, { alter, credentials })
+      const accepted = yield* queue.take(at, left, { alter, credentials })
       if (accepted === undefined) return yield* goneFor
       hasCome = true
       isGone = false
@@ -152,7 +160,7 @@ const makeKit = Effect.fnUntraced(function* (
         }
       }).pipe(Scope.provide(scope))
       const visitor: Visitor = Object.assign(reception, { peer })
-      // Without a word from it, it had gone while it waited.
+      // A connection without a message that has ended was given up by the client while it waited in the queue.
       if (forgery !== undefined || alter !== undefined || (yield* peer.speaks) || !peer.ended) return visitor
       yield* Scope.close(scope, Exit.void)
     }
@@ -164,13 +172,13 @@ const makeKit = Effect.fnUntraced(function* (
     encrypted,
     answerMs,
     quietMs,
-    shareMs: Duration.toMillis(options.shareTimeout ?? "30 seconds"),
-    sharesPerMinute: options.sharesPerMinute ?? 300,
+    shareMs: Duration.toMillis(options.shareTimeout ?? serveDefaults.shareTimeout),
+    sharesPerMinute: options.sharesPerMinute ?? serveDefaults.sharesPerMinute,
     ledger,
     random,
     elsewhere: elsewhere?.address,
     accept,
-    comes: (at) => door.comes(at, connectMs),
+    comes: (at) => queue.comes(at, connectMs),
     end,
     state
   }

@@ -14,7 +14,7 @@ import {
   ZERO_TARGET
 } from "./mining-session.ts"
 import { type Rule, serverRule } from "../rule.ts"
-import { insist, skipWhereRefused } from "./setup-session.ts"
+import { expectThat, skipWhereRefused } from "./setup-session.ts"
 
 const rule = serverRule("mining")
 
@@ -22,7 +22,7 @@ const KINDS = ["standard", "extended"] as const
 const A = { standard: "a standard", extended: "an extended" } as const
 const SECTION_OF_SUCCESS = { standard: "5.3.3", extended: "5.3.5" } as const
 
-/** The server refuses to open; what it does instead is a broken rule. */
+/** A check that succeeds if the server refuses to open the channel. */
 const refusesToOpen = (kind: ChannelKind, options: Parameters<typeof openFrame>[2], flags = 0): Rule["check"] =>
   Effect.fnUntraced(function* (kit) {
     const { peer } = yield* setUpFor(kit, kind, flags)
@@ -32,8 +32,8 @@ const refusesToOpen = (kind: ChannelKind, options: Parameters<typeof openFrame>[
       Mining.OpenStandardMiningChannelSuccess,
       Mining.OpenExtendedMiningChannelSuccess
     )
-    yield* insist(answer._tag === "OpenMiningChannel.Error", "OpenMiningChannel.Error", answer._tag)
-    yield* insist(answer.requestId === 31, "the request's id, 31", `${answer.requestId}`)
+    yield* expectThat(answer._tag === "OpenMiningChannel.Error", "OpenMiningChannel.Error", answer._tag)
+    yield* expectThat(answer.requestId === 31, "the request's id, 31", `${answer.requestId}`)
   })
 
 export const channelRules: ReadonlyArray<Rule> = [
@@ -46,17 +46,17 @@ export const channelRules: ReadonlyArray<Rule> = [
         Effect.gen(function* () {
           const { peer } = yield* setUpFor(kit, kind)
           const { requestId } = yield* openOn(kit, peer, kind, { requestId: 0xfffffffe })
-          yield* insist(requestId === 0xfffffffe, "request_id 4294967294", `${requestId}`)
+          yield* expectThat(requestId === 0xfffffffe, "request_id 4294967294", `${requestId}`)
         })
     ),
     rule(
       `open.${kind}-target`,
       "5.3.2",
-      `The target of ${A[kind]} channel is at most the max_target asked for, or it is refused`,
+      `The target of ${A[kind]} channel is at most the requested max_target, or the server refuses the channel`,
       (kit) =>
         Effect.gen(function* () {
           const { peer } = yield* setUpFor(kit, kind)
-          // Difficulty 256: harder than what the hash rate alone asks for, and not out of the world.
+          // Difficulty 256: harder than the announced hash rate asks for, and still possible.
           const maxTarget = new Uint8Array(32).fill(0xff, 0, 27)
           yield* peer.send(openFrame(kit, kind, { maxTarget }))
           const answer = yield* peer.expect(
@@ -66,12 +66,12 @@ export const channelRules: ReadonlyArray<Rule> = [
           )
           if (answer._tag === "OpenMiningChannel.Error") return
           const holds = Target.compareU256(answer.target, 0, maxTarget, 0) <= 0
-          yield* insist(holds, `a target of at most ${numberOf(maxTarget)}`, numberOf(answer.target))
+          yield* expectThat(holds, `a target of at most ${numberOf(maxTarget)}`, numberOf(answer.target))
         })
     )
   ]),
 
-  rule("open.extranonce-size", "5.3.4", "An extended channel has at least the min_extranonce_size asked for", (kit) =>
+  rule("open.extranonce-size", "5.3.4", "An extended channel has at least the requested min_extranonce_size", (kit) =>
     Effect.gen(function* () {
       const { peer } = yield* setUpFor(kit, "extended")
       for (const [requestId, minExtranonceSize] of [0, 4, 8].entries()) {
@@ -79,7 +79,7 @@ export const channelRules: ReadonlyArray<Rule> = [
         const answer = yield* peer.expect(Mining.OpenMiningChannelError, Mining.OpenExtendedMiningChannelSuccess)
         if (answer._tag === "OpenMiningChannel.Error") continue
         const { extranonceSize } = answer
-        yield* insist(
+        yield* expectThat(
           extranonceSize >= minExtranonceSize,
           `at least ${minExtranonceSize} bytes of extranonce`,
           `${extranonceSize}`
@@ -93,7 +93,7 @@ export const channelRules: ReadonlyArray<Rule> = [
       const { peer } = yield* setUpFor(kit, "extended")
       const { extranoncePrefix, extranonceSize } = asExtended(yield* openOn(kit, peer, "extended"))
       const size = extranoncePrefix.length + extranonceSize
-      yield* insist(size <= Mining.MAX_EXTRANONCE_SIZE, `at most ${Mining.MAX_EXTRANONCE_SIZE} bytes`, `${size}`)
+      yield* expectThat(size <= Mining.MAX_EXTRANONCE_SIZE, `at most ${Mining.MAX_EXTRANONCE_SIZE} bytes`, `${size}`)
     })
   ),
 
@@ -107,7 +107,7 @@ export const channelRules: ReadonlyArray<Rule> = [
   rule(
     "open.zero-target",
     "5.3.2",
-    "A max_target that nothing can meet is refused with OpenMiningChannel.Error",
+    "A max_target of 0, which no hash can meet, is refused with OpenMiningChannel.Error",
     refusesToOpen("extended", { maxTarget: ZERO_TARGET })
   ),
 
@@ -136,7 +136,7 @@ export const channelRules: ReadonlyArray<Rule> = [
       const { peer } = yield* setUpFor(kit, "extended")
       const ids: Array<number> = []
       for (const requestId of [1, 2, 3]) ids.push((yield* openOn(kit, peer, "extended", { requestId })).channelId)
-      yield* insist(new Set(ids).size === ids.length, "three different channel ids", ids.join(", "))
+      yield* expectThat(new Set(ids).size === ids.length, "three different channel ids", ids.join(", "))
     })
   ),
 
@@ -153,7 +153,7 @@ export const channelRules: ReadonlyArray<Rule> = [
           prefixes.push(hexOf((yield* openOn(kit, peer, "extended", { requestId })).extranoncePrefix))
         }
         const clash = prefixes.find((one, index) => prefixes.some((other, at) => at !== index && other.startsWith(one)))
-        yield* insist(clash === undefined, "four prefixes that differ, on two connections", prefixes.join(", "))
+        yield* expectThat(clash === undefined, "four prefixes that differ, on two connections", prefixes.join(", "))
       })
   ),
 
@@ -165,7 +165,7 @@ export const channelRules: ReadonlyArray<Rule> = [
       const channels = [first.channelId, second.channelId]
       const groups = [first.groupChannelId, second.groupChannelId]
       const clash = groups.some((group) => channels.includes(group))
-      yield* insist(!clash, `no group among channels ${channels.join(", ")}`, `groups ${groups.join(", ")}`)
+      yield* expectThat(!clash, `no group among channels ${channels.join(", ")}`, `groups ${groups.join(", ")}`)
     })
   ),
 
@@ -176,7 +176,11 @@ export const channelRules: ReadonlyArray<Rule> = [
       const extended = asExtended(yield* openOn(kit, peer, "extended", { requestId: 2 }))
       if (standard.groupChannelId !== extended.groupChannelId) return
       const sizes = [standard.extranoncePrefix.length, extended.extranoncePrefix.length + extended.extranonceSize]
-      yield* insist(sizes[0] === sizes[1], "the same size for a standard and an extended channel", sizes.join(" and "))
+      yield* expectThat(
+        sizes[0] === sizes[1],
+        "the same size for a standard and an extended channel",
+        sizes.join(" and ")
+      )
     })
   ),
 
@@ -191,30 +195,38 @@ export const channelRules: ReadonlyArray<Rule> = [
         const unknown = (channelId ^ 0x5a5a5a) >>> 0
         yield* peer.send(updateFrame(unknown, kit.nominalHashRate, new Uint8Array(32).fill(0xff)))
         const error = yield* peer.expect(Mining.UpdateChannelError)
-        yield* insist(error.channelId === unknown, `channel_id ${unknown}`, `${error.channelId}`)
+        yield* expectThat(error.channelId === unknown, `channel_id ${unknown}`, `${error.channelId}`)
       })
   ),
 
-  rule("update.smaller-target", "5.3.7", "A maximum_target below the one in use is reflected with SetTarget", (kit) =>
-    Effect.gen(function* () {
-      const { peer } = yield* setUpFor(kit, "extended")
-      const opened = yield* openOn(kit, peer, "extended")
-      const maximumTarget = halfOf(halfOf(opened.target))
-      yield* peer.send(updateFrame(opened.channelId, kit.nominalHashRate, maximumTarget))
-      const answer = yield* peer.expect(Mining.SetTarget, Mining.UpdateChannelError)
-      if (answer._tag === "UpdateChannel.Error") {
-        return yield* insist(false, "SetTarget", `UpdateChannel.Error "${answer.errorCode}"`)
-      }
-      yield* insist(isFor(opened, answer), `a SetTarget for channel ${opened.channelId}`, `one for ${answer.channelId}`)
-      const holds = Target.compareU256(answer.maximumTarget, 0, maximumTarget, 0) <= 0
-      yield* insist(holds, `a target of at most ${numberOf(maximumTarget)}`, numberOf(answer.maximumTarget))
-    })
+  rule(
+    "update.smaller-target",
+    "5.3.7",
+    "The server answers a maximum_target below the current target with SetTarget",
+    (kit) =>
+      Effect.gen(function* () {
+        const { peer } = yield* setUpFor(kit, "extended")
+        const opened = yield* openOn(kit, peer, "extended")
+        const maximumTarget = halfOf(halfOf(opened.target))
+        yield* peer.send(updateFrame(opened.channelId, kit.nominalHashRate, maximumTarget))
+        const answer = yield* peer.expect(Mining.SetTarget, Mining.UpdateChannelError)
+        if (answer._tag === "UpdateChannel.Error") {
+          return yield* expectThat(false, "SetTarget", `UpdateChannel.Error "${answer.errorCode}"`)
+        }
+        yield* expectThat(
+          isFor(opened, answer),
+          `a SetTarget for channel ${opened.channelId}`,
+          `one for ${answer.channelId}`
+        )
+        const holds = Target.compareU256(answer.maximumTarget, 0, maximumTarget, 0) <= 0
+        yield* expectThat(holds, `a target of at most ${numberOf(maximumTarget)}`, numberOf(answer.maximumTarget))
+      })
   ),
 
   rule(
     "update.hash-rate",
     "5.3.8",
-    "UpdateChannel with a hash rate that is no number gets UpdateChannel.Error",
+    "UpdateChannel with a hash rate that is not a number gets UpdateChannel.Error",
     (kit) =>
       Effect.gen(function* () {
         const { peer } = yield* setUpFor(kit, "extended")
@@ -224,7 +236,7 @@ export const channelRules: ReadonlyArray<Rule> = [
         new DataView(update.buffer).setFloat32(Frame.headerSize + 4, NaN, true)
         yield* peer.send(update)
         const error = yield* peer.expect(Mining.UpdateChannelError)
-        yield* insist(error.channelId === channelId, `channel_id ${channelId}`, `${error.channelId}`)
+        yield* expectThat(error.channelId === channelId, `channel_id ${channelId}`, `${error.channelId}`)
       })
   ),
 
@@ -236,7 +248,7 @@ export const channelRules: ReadonlyArray<Rule> = [
       const close = Mining.CloseChannel.codec.encode(Mining.CloseChannel.make({ channelId, reasonCode: "conformance" }))
       yield* peer.send(close, shareFrame("extended", share))
       const answer = yield* peer.maybe(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
-      yield* insist(answer?._tag !== "SubmitShares.Success", "no SubmitShares.Success", "SubmitShares.Success")
+      yield* expectThat(answer?._tag !== "SubmitShares.Success", "no SubmitShares.Success", "SubmitShares.Success")
     })
   ),
 
@@ -248,14 +260,22 @@ export const channelRules: ReadonlyArray<Rule> = [
       const close = { channelId: opened.groupChannelId, reasonCode: "conformance" }
       yield* peer.send(Mining.CloseChannel.codec.encode(Mining.CloseChannel.make(close)), shareFrame("extended", share))
       const answer = yield* peer.maybe(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
-      yield* insist(answer?._tag !== "SubmitShares.Success", "no SubmitShares.Success", "SubmitShares.Success")
+      yield* expectThat(answer?._tag !== "SubmitShares.Success", "no SubmitShares.Success", "SubmitShares.Success")
     })
   ),
 
   ...(
     [
-      ["custom.unknown-token", "SetCustomMiningJob with a token that nobody gave gets SetCustomMiningJob.Error", 0],
-      ["custom.unknown-channel", "SetCustomMiningJob for a channel that is not open gets its Error too", 0x5a5a5a]
+      [
+        "custom.unknown-token",
+        "SetCustomMiningJob with a token that the server never issued gets SetCustomMiningJob.Error",
+        0
+      ],
+      [
+        "custom.unknown-channel",
+        "SetCustomMiningJob for a channel that is not open gets SetCustomMiningJob.Error",
+        0x5a5a5a
+      ]
     ] as const
   ).map(([id, title, otherBits]) =>
     rule(id, "5.3.20", title, (kit) =>
@@ -267,9 +287,9 @@ export const channelRules: ReadonlyArray<Rule> = [
         const channelId = (opened.channelId ^ otherBits) >>> 0
         yield* peer.send(customJobFrame(channelId, 815))
         const answer = yield* peer.expect(Mining.SetCustomMiningJobError, Mining.SetCustomMiningJobSuccess)
-        yield* insist(answer._tag === "SetCustomMiningJob.Error", "SetCustomMiningJob.Error", answer._tag)
-        yield* insist(answer.requestId === 815, "the request's id, 815", `${answer.requestId}`)
-        yield* insist(answer.channelId === channelId, `channel_id ${channelId}`, `${answer.channelId}`)
+        yield* expectThat(answer._tag === "SetCustomMiningJob.Error", "SetCustomMiningJob.Error", answer._tag)
+        yield* expectThat(answer.requestId === 815, "the request's id, 815", `${answer.requestId}`)
+        yield* expectThat(answer.channelId === channelId, `channel_id ${channelId}`, `${answer.channelId}`)
       })
     )
   ),
@@ -283,7 +303,7 @@ export const channelRules: ReadonlyArray<Rule> = [
       const share = yield* mine(kit, channel)
       yield* peer.send(Mining.CloseChannel.codec.encode(Mining.CloseChannel.make(close)), shareFrame("extended", share))
       const answer = yield* peer.expect(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
-      yield* insist(answer._tag === "SubmitShares.Success", "SubmitShares.Success", answer._tag)
+      yield* expectThat(answer._tag === "SubmitShares.Success", "SubmitShares.Success", answer._tag)
     })
   )
 ]
@@ -294,7 +314,7 @@ const asExtended = (opened: Mining.OpenStandardMiningChannelSuccess | Mining.Ope
 const updateFrame = (channelId: number, nominalHashRate: number, maximumTarget: Uint8Array): Uint8Array =>
   Mining.UpdateChannel.codec.encode(Mining.UpdateChannel.make({ channelId, nominalHashRate, maximumTarget }))
 
-/** Work that is well-formed and nobody's. */
+/** A well-formed custom job with a token that no server issued. */
 const customJobFrame = (channelId: number, requestId: number): Uint8Array =>
   Mining.SetCustomMiningJob.codec.encode(
     Mining.SetCustomMiningJob.make({
@@ -308,7 +328,7 @@ const customJobFrame = (channelId: number, requestId: number): Uint8Array =>
       coinbaseTxVersion: 2,
       coinbasePrefix: Uint8Array.of(3, 1, 2, 3),
       coinbaseTxInputNSequence: 0xffffffff,
-      // One output, of nothing to nobody.
+      // One output: OP_RETURN with value 0.
       coinbaseTxOutputs: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x6a),
       coinbaseTxLocktime: 0,
       merklePath: []
@@ -320,5 +340,5 @@ const halfOf = (number: Uint8Array): Uint8Array =>
   number.map((byte, index) => (byte >> 1) | (((number[index + 1] ?? 0) & 1) << 7))
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
-/** As people write it, most significant byte first. */
+/** In hex, most significant byte first. */
 const numberOf = (littleEndian: Uint8Array): string => hexOf(littleEndian.toReversed())

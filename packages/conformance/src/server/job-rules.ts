@@ -13,7 +13,7 @@ import {
   type WorkingChannel
 } from "./mining-session.ts"
 import { type Rule, serverRule } from "../rule.ts"
-import { insist, skipWhereRefused } from "./setup-session.ts"
+import { expectThat, skipWhereRefused } from "./setup-session.ts"
 import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 const rule = serverRule("mining")
@@ -27,7 +27,7 @@ export const jobRules: ReadonlyArray<Rule> = [
     rule(
       `jobs.first-is-future-${kind}`,
       "5.3.15",
-      `The first job of ${A[kind]} channel is a future one, with a SetNewPrevHash for it behind`,
+      `The first job of ${A[kind]} channel is a future job, and SetNewPrevHash for it follows`,
       (kit) =>
         Effect.gen(function* () {
           const { peer } = yield* setUpFor(kit, kind)
@@ -35,10 +35,10 @@ export const jobRules: ReadonlyArray<Rule> = [
           while (true) {
             const first = yield* peer.expect(Mining.NewMiningJob, Mining.NewExtendedMiningJob, Mining.SetNewPrevHash)
             if (!isFor(opened, first)) continue
-            if (first._tag === "SetNewPrevHash") return yield* insist(false, "a job first", "SetNewPrevHash")
-            yield* insist(first.minNtime === undefined, "a job without min_ntime", `min_ntime ${first.minNtime}`)
+            if (first._tag === "SetNewPrevHash") return yield* expectThat(false, "a job first", "SetNewPrevHash")
+            yield* expectThat(first.minNtime === undefined, "a job without min_ntime", `min_ntime ${first.minNtime}`)
             const { jobId } = yield* nextPrevHash(peer, opened)
-            yield* insist(jobId === first.jobId, `SetNewPrevHash for job ${first.jobId}`, `one for job ${jobId}`)
+            yield* expectThat(jobId === first.jobId, `SetNewPrevHash for job ${first.jobId}`, `one for job ${jobId}`)
             return
           }
         })
@@ -54,8 +54,8 @@ export const jobRules: ReadonlyArray<Rule> = [
         const { peer } = yield* setUpFor(kit, "standard", Mining.REQUIRES_STANDARD_JOBS)
         const opened = yield* openOn(kit, peer, "standard")
         const job = yield* nextJob(peer, opened)
-        yield* insist(job._tag === "NewMiningJob", "NewMiningJob", job._tag)
-        yield* insist(job.channelId === opened.channelId, `channel_id ${opened.channelId}`, `${job.channelId}`)
+        yield* expectThat(job._tag === "NewMiningJob", "NewMiningJob", job._tag)
+        yield* expectThat(job.channelId === opened.channelId, `channel_id ${opened.channelId}`, `${job.channelId}`)
         yield* peer.expectNone(Mining.NewExtendedMiningJob, Mining.SetGroupChannel)
       })
   ),
@@ -70,9 +70,9 @@ export const jobRules: ReadonlyArray<Rule> = [
           skipWhereRefused("REQUIRES_VERSION_ROLLING")
         )
         const fixed = (serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
-        yield* insist(!fixed, "no REQUIRES_FIXED_VERSION in answer to REQUIRES_VERSION_ROLLING", "it is set")
+        yield* expectThat(!fixed, "no REQUIRES_FIXED_VERSION in answer to REQUIRES_VERSION_ROLLING", "it is set")
         const { versionRollingAllowed } = yield* asExtended(job)
-        yield* insist(versionRollingAllowed, "version_rolling_allowed", "a job that does not allow it")
+        yield* expectThat(versionRollingAllowed, "version_rolling_allowed", "a job that does not allow it")
       })
   ),
 
@@ -87,11 +87,11 @@ export const jobRules: ReadonlyArray<Rule> = [
           return yield* new RuleSkipped({ why: "the server lets versions be rolled" })
         }
         const { versionRollingAllowed } = yield* asExtended(job)
-        yield* insist(!versionRollingAllowed, "version_rolling_allowed false", "true")
+        yield* expectThat(!versionRollingAllowed, "version_rolling_allowed false", "true")
       })
   ),
 
-  rule("jobs.kind", "5.3.15", "NewMiningJob goes to standard channels alone", (kit) =>
+  rule("jobs.kind", "5.3.15", "NewMiningJob is sent only to standard channels", (kit) =>
     Effect.gen(function* () {
       const { job, peer } = yield* openChannel(kit, "extended")
       yield* asExtended(job)
@@ -103,8 +103,8 @@ export const jobRules: ReadonlyArray<Rule> = [
     Effect.gen(function* () {
       const coinbase = yield* coinbaseOf(yield* openChannel(kit, "extended"))
       const { inputs, witnesses } = coinbase.transaction
-      yield* insist(witnesses.length === 0, "no marker, flag and witness", "a coinbase with them")
-      yield* insist(isCoinbase(coinbase.transaction), "one input that spends nothing", `${inputs.length} inputs`)
+      yield* expectThat(witnesses.length === 0, "no marker, flag and witness", "a coinbase with them")
+      yield* expectThat(isCoinbase(coinbase.transaction), "one input that spends nothing", `${inputs.length} inputs`)
     })
   ),
 
@@ -114,11 +114,11 @@ export const jobRules: ReadonlyArray<Rule> = [
         yield* openChannel(kit, "extended")
       )
       const script = transaction.inputs[0]?.script ?? new Uint8Array(0)
-      yield* insist(script.length <= MAX_SCRIPT, "at most 100 bytes of script", `${script.length}`)
+      yield* expectThat(script.length <= MAX_SCRIPT, "at most 100 bytes of script", `${script.length}`)
       // Behind version, count, outpoint (36) and the script's length, of one byte.
       const scriptAt = 4 + 1 + 36 + 1
       const inside = extranonceAt >= scriptAt && extranonceAt + extranonceSize <= scriptAt + script.length
-      yield* insist(
+      yield* expectThat(
         inside,
         `an extranonce within bytes ${scriptAt} to ${scriptAt + script.length} of ${bytes.length}`,
         `at ${extranonceAt}`
@@ -133,7 +133,7 @@ export const jobRules: ReadonlyArray<Rule> = [
         const message = Mining.protocol.toClient.find(frame.extensionType, frame.messageType)
         if (message === undefined) continue
         const came = Frame.isChannelMessage(frame)
-        yield* insist(
+        yield* expectThat(
           came === message.channel,
           `${message.name} ${message.channel ? "with" : "without"} the bit`,
           `${came ? "with" : "without"} it`
@@ -158,15 +158,15 @@ export const jobRules: ReadonlyArray<Rule> = [
             const next = yield* peer.expect(Mining.NewExtendedMiningJob, Mining.NewMiningJob, Mining.SetNewPrevHash)
             if (!isFor(opened, next)) continue
             if (next._tag !== "SetNewPrevHash") {
-              yield* insist(!jobs.has(next.jobId), "a job id that is not in use", `${next.jobId}, which is`)
+              yield* expectThat(!jobs.has(next.jobId), "a job id that is not in use", `${next.jobId}, which is`)
               jobs.set(next.jobId, next)
               continue
             }
             const named = jobs.get(next.jobId)
             const isFuture = named !== undefined && named !== first && named.minNtime === undefined
-            yield* insist(isFuture, "SetNewPrevHash for a future job", `one for job ${next.jobId}`)
+            yield* expectThat(isFuture, "SetNewPrevHash for a future job", `one for job ${next.jobId}`)
             const changed = Buffer.compare(next.prevHash, firstPrevHash.prevHash) !== 0
-            yield* insist(changed, "another prev_hash", "the same")
+            yield* expectThat(changed, "another prev_hash", "the same")
             return
           }
         })
@@ -180,7 +180,7 @@ const asExtended = (job: Job): Effect.Effect<Mining.NewExtendedMiningJob, RuleBr
     ? Effect.succeed(job)
     : Effect.fail(new RuleBroken({ expected: "NewExtendedMiningJob for an extended channel", came: job._tag }))
 
-/** The coinbase that the channel's job comes to. */
+/** The coinbase transaction of the channel's job. */
 const coinbaseOf = Effect.fnUntraced(function* ({ extranonceSize, job, opened }: WorkingChannel) {
   const { coinbaseTxPrefix, coinbaseTxSuffix } = yield* asExtended(job)
   const extranonce = new Uint8Array(extranonceSize).fill(0x2a)

@@ -1,4 +1,4 @@
-/** A channel as a miner sees it, for scripts: opened, given work, and mined on with the core's hasher (5.3). */
+/** Channels of a miner, for scripts: opens them, waits for work, and mines with the core's hasher (5.3). */
 import { Header, ShareCheck, Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
@@ -19,7 +19,7 @@ export interface OpenOptions {
   readonly minExtranonceSize?: number
 }
 
-/** A frame that asks for a channel. */
+/** A frame that requests a channel. */
 export const openFrame = (kit: Kit, kind: ChannelKind, options: OpenOptions = {}): Uint8Array => {
   const {
     maxTarget = MAX_TARGET,
@@ -37,7 +37,7 @@ export const openFrame = (kit: Kit, kind: ChannelKind, options: OpenOptions = {}
 
 export type Opened = Mining.OpenStandardMiningChannelSuccess | Mining.OpenExtendedMiningChannelSuccess
 
-/** Asks for a channel on a connection that is set up, and waits for its Success. */
+/** Requests a channel on a connection that is set up, and waits for its Success. */
 export const openOn = Effect.fnUntraced(function* (kit: Kit, peer: Peer, kind: ChannelKind, options?: OpenOptions) {
   yield* peer.send(openFrame(kit, kind, options))
   const answer = yield* peer.expect(
@@ -51,7 +51,7 @@ export const openOn = Effect.fnUntraced(function* (kit: Kit, peer: Peer, kind: C
   })
 })
 
-/** Skips where the server says that it has no standard channels (5.3.1). */
+/** Sets up a connection. Skips the rule if it needs a standard channel and the server has none (5.3.1). */
 export const setUpFor = Effect.fnUntraced(function* (kit: Kit, kind: ChannelKind, flags = 0) {
   const setup = yield* setUp(kit, flags)
   if (kind === "standard" && (setup.flags & Mining.REQUIRES_EXTENDED_CHANNELS) !== 0) {
@@ -71,11 +71,11 @@ export interface WorkingChannel {
   readonly extranonceSize: number
   readonly job: Job
   readonly prevHash: Mining.SetNewPrevHash
-  /** Flags of SetupConnection.Success. */
+  /** The flags of SetupConnection.Success. */
   readonly serverFlags: number
 }
 
-/** Is the message for this channel, by its own id or its group's? */
+/** Whether the message is for this channel, by the channel's id or its group's. */
 export const isFor = ({ channelId, groupChannelId }: Opened, message: { readonly channelId: number }): boolean =>
   message.channelId === channelId || message.channelId === groupChannelId
 
@@ -98,7 +98,7 @@ export const nextPrevHash = Effect.fnUntraced(function* (
   }
 })
 
-/** Connects, opens a channel and waits until there is something to mine. */
+/** Connects, opens a channel and waits for its first work. */
 export const openChannel = Effect.fnUntraced(function* (
   kit: Kit,
   kind: ChannelKind,
@@ -109,7 +109,7 @@ export const openChannel = Effect.fnUntraced(function* (
   return yield* workOn(peer, kind, opened, serverFlags)
 })
 
-/** Waits for the first work of a channel that was just opened. */
+/** Waits for the first work of a channel that was just opened: a job and the SetNewPrevHash that names it. */
 export const workOn = Effect.fnUntraced(function* (
   peer: Peer,
   kind: ChannelKind,
@@ -144,11 +144,11 @@ export const merkleRootOf = ({ job, opened }: WorkingChannel, extranonce: Uint8A
 }
 
 export interface MineOptions {
-  /** A hash that misses the channel's target, rather than one that meets it. */
+  /** Looks for a hash that misses the channel's target instead of one that meets it. */
   readonly miss?: boolean
   readonly firstNonce?: number
   readonly sequenceNumber?: number
-  /** Fields that differ from what the job asks for; the hash is looked for with them. */
+  /** Fields of the share that differ from the job. The hash is computed with them. */
   readonly changes?: Partial<Share>
 }
 
@@ -156,7 +156,7 @@ export type Share = Mining.SubmitSharesExtended
 
 const BATCH = 50_000
 
-/** Looks for a share of the channel's job; skips the rule where the target is too hard for the number of hashes allowed. */
+/** Looks for a share of the channel's job. Skips the rule if `maxHashes` hashes do not contain one. */
 export const mine = Effect.fnUntraced(function* (
   kit: Kit,
   channel: WorkingChannel,
@@ -194,7 +194,7 @@ export const mine = Effect.fnUntraced(function* (
     const hash = new Uint8Array(32)
     for (let nonce = firstNonce; nonce < firstNonce + 10_000; nonce++) {
       hasher.hash(nonce, hash, 0)
-      // Well above, so that a target that just got easier does not matter.
+      // Far above the target, so that the share misses even if the server has just made the target easier.
       if (Target.compareU256(hash, 0, target, 0) > 0 && hash[31]! >= 0x80) return share(nonce)
     }
     return yield* new RuleSkipped({ why: "every hash meets the channel's target" })
@@ -207,14 +207,14 @@ export const mine = Effect.fnUntraced(function* (
   return yield* new RuleSkipped({ why: `no share among ${kit.maxHashes} hashes: the channel's target is too hard` })
 })
 
-/** What a share has of its job before it is mined. */
+/** The fields of a share that its job determines. */
 export const plainShare = ({ extranonceSize, job, prevHash }: WorkingChannel) => ({
   version: job.version,
   ntime: Math.max(prevHash.minNtime, job.minNtime ?? 0),
   extranonce: new Uint8Array(extranonceSize)
 })
 
-/** The share as its channel's kind submits it. */
+/** A frame that submits the share on a channel of this kind. */
 export const shareFrame = (kind: ChannelKind, share: Share, changes: Partial<Share> = {}): Uint8Array => {
   const { channelId, extranonce, jobId, nonce, ntime, sequenceNumber, version } = { ...share, ...changes }
   const common = { channelId, sequenceNumber, jobId, nonce, ntime, version }

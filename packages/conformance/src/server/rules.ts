@@ -7,7 +7,7 @@ import { shareRules } from "./share-rules.ts"
 import { templateRules } from "./template-rules.ts"
 import { wireRules } from "./wire-rules.ts"
 
-/** The rules that bind servers, as a client finds them out. */
+/** The rules that bind servers; the kit checks them as a client. */
 export const serverRules: ReadonlyArray<Rule> = [
   ...setupRules,
   ...wireRules,

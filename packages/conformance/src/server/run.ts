@@ -1,4 +1,4 @@
-/** Runs the rules against an endpoint and gives a verdict for each. */
+/** Runs the rules against a server and gives a verdict for each. */
 import { Common } from "@sluice/protocol"
 import { Dialer, FrameDialer, Security, type ServerAddress } from "@sluice/transport"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
@@ -11,37 +11,45 @@ import { RuleBroken, type Verdict, verdictOf } from "../verdict.ts"
 export interface RunOptions {
   /** The server to check. */
   readonly server: ServerAddress
-  /** What it is asked to speak. */
+  /** The protocol that the kit asks for. */
   readonly protocol: "mining" | "template-distribution"
-  /** Only rules whose id begins with one of these; all. */
+  /** Runs only rules whose id begins with one of these. All rules by default. */
   readonly only?: ReadonlyArray<string>
-  /** How long an answer may take; 5 seconds. */
+  /** The time limit for an answer. Default 5 seconds. */
   readonly answerTimeout?: Duration.Input
-  /** How long to listen for what must not come; 1 second. */
+  /** The time for which to listen for messages that must not come. Default 1 second. */
   readonly quietTime?: Duration.Input
-  /** Rules that run at the same time, each on connections of its own; 4. */
+  /** How many rules run at the same time, each on its own connections. Default 4. */
   readonly concurrency?: number
-  /** The user of the channels that are opened; "conformance". */
+  /** The user identity of the channels that the kit opens. Default "conformance". */
   readonly userIdentity?: string
-  /** Hashes a second that are announced: the less, the easier the server's target; 1. */
+  /** The hash rate that the kit announces, in hashes a second. A lower rate gets an easier target. Default 1. */
   readonly nominalHashRate?: number
-  /** Hashes that may be tried for one share; 20 million. A rule whose share is not found in time is skipped. */
+  /** The most hashes to try for one share. A rule whose share is not found is skipped. Default 20 million. */
   readonly maxHashes?: number
-  /** Makes a new block on the server's chain; without it the rules about new blocks are skipped. */
+  /** Makes a new block on the server's chain. Without it, the rules about new blocks are skipped. */
   readonly newBlock?: Effect.Effect<void>
-  /** Called with each verdict when it is there. */
+  /** Called with each verdict as soon as it is known. */
   readonly onResult?: (result: RuleResult) => void
 }
+
+/** The defaults of options that the user of a program sets. */
+export const runDefaults = {
+  answerTimeout: Duration.seconds(5),
+  userIdentity: "conformance",
+  nominalHashRate: 1,
+  maxHashes: 20_000_000
+} as const
 
 /** The rules for a server of this protocol. */
 export const rulesFor = (protocol: RunOptions["protocol"]): ReadonlyArray<Rule> =>
   serverRules.filter((rule) => rule.protocol === "common" || rule.protocol === protocol)
 
-/** A verdict for each rule, in the order of the rules. Nothing fails: a server that is not there breaks them all. */
+/** Gives a verdict for each rule, in the order of the rules. Never fails: an unreachable server breaks every rule. */
 export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult>, never, Dialer> =>
   Effect.gen(function* () {
     const { server } = options
-    const answerMs = Duration.toMillis(options.answerTimeout ?? "5 seconds")
+    const answerMs = Duration.toMillis(options.answerTimeout ?? runDefaults.answerTimeout)
     const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
     const { dial } = yield* Dialer
     const unreachable = ({ message }: { readonly message: string }) =>
@@ -55,9 +63,9 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
       answerMs,
       quietMs,
       protocolId: options.protocol === "mining" ? Common.MINING_PROTOCOL : Common.TEMPLATE_DISTRIBUTION_PROTOCOL,
-      userIdentity: options.userIdentity ?? "conformance",
-      nominalHashRate: options.nominalHashRate ?? 1,
-      maxHashes: options.maxHashes ?? 20_000_000,
+      userIdentity: options.userIdentity ?? runDefaults.userIdentity,
+      nominalHashRate: options.nominalHashRate ?? runDefaults.nominalHashRate,
+      maxHashes: options.maxHashes ?? runDefaults.maxHashes,
       newBlock: options.newBlock
     }
     const { onResult, only } = options
@@ -79,7 +87,7 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
     return rules.map(({ id }) => results.find((result) => result.id === id)!)
   }).pipe(Effect.scoped)
 
-/** Dials with the server's own security, over bytes that a script can change. */
+/** Dials with the security of the server's address, over bytes that a script can change. */
 const makeConnect = Effect.fnUntraced(function* (
   server: ServerAddress,
   options: PeerOptions
@@ -113,7 +121,7 @@ interface Slot {
   wire: Wire | undefined
 }
 
-/** Where the bytes of a connection that is being made are put for its script. */
+/** Hands the `Wire` of a connection that is being made to its script. */
 const WireSlot = Context.Reference<Slot>("sluice/conformance/WireSlot", {
   defaultValue: () => ({ change: undefined, wire: undefined })
 })

@@ -3,27 +3,27 @@ import { Common, ExtensionsNegotiation, Frame, Mining, TemplateDistribution } fr
 import { Effect } from "effect"
 import type { Peer } from "../peer.ts"
 import { type Kit, type Rule, serverRule } from "../rule.ts"
-import { ask, insist, setupFrame, setUp } from "./setup-session.ts"
+import { ask, expectThat, setupFrame, setUp } from "./setup-session.ts"
 import { type RuleBroken, RuleSkipped } from "../verdict.ts"
 
 const rule = serverRule("common")
 
 const ALL_FLAGS = 0xffffffff
-/** Of the range that is for experiments (3.4): nobody knows it. */
+/** An extension of the experimental range (3.4), which no server knows. */
 const UNKNOWN_EXTENSION = 0x7abc
 
 export const setupRules: ReadonlyArray<Rule> = [
-  rule("setup.answer", "3.6.1", "A good SetupConnection is answered with SetupConnection.Success", (kit) =>
+  rule("setup.answer", "3.6.1", "The server answers a valid SetupConnection with SetupConnection.Success", (kit) =>
     Effect.asVoid(setUp(kit))
   ),
 
-  rule("setup.version", "3.6.2", "used_version is one that the client proposed", (kit) =>
+  rule("setup.version", "3.6.2", "used_version is a version that the client proposed", (kit) =>
     Effect.gen(function* () {
       const { answer } = yield* ask(kit, { minVersion: 2, maxVersion: 9 })
       if (answer._tag === "SetupConnection.Error") {
-        return yield* insist(false, "Success, as version 2 was among those proposed", `Error "${answer.errorCode}"`)
+        return yield* expectThat(false, "Success, as version 2 was among those proposed", `Error "${answer.errorCode}"`)
       }
-      yield* insist(answer.usedVersion === 2, "used_version 2, the only one there is", `${answer.usedVersion}`)
+      yield* expectThat(answer.usedVersion === 2, "used_version 2, the only one there is", `${answer.usedVersion}`)
     })
   ),
 
@@ -37,9 +37,9 @@ export const setupRules: ReadonlyArray<Rule> = [
       Effect.gen(function* () {
         const { answer } = yield* ask(kit, { minVersion: version, maxVersion: version })
         if (answer._tag === "SetupConnection.Success") {
-          return yield* insist(false, "SetupConnection.Error", `Success with version ${answer.usedVersion}`)
+          return yield* expectThat(false, "SetupConnection.Error", `Success with version ${answer.usedVersion}`)
         }
-        yield* insist(answer.flags === 0, "flags 0, as the error is about no flag", `flags ${answer.flags}`)
+        yield* expectThat(answer.flags === 0, "flags 0, as the error is about no flag", `flags ${answer.flags}`)
       })
     )
   ),
@@ -47,14 +47,14 @@ export const setupRules: ReadonlyArray<Rule> = [
   rule("setup.unknown-protocol", "3.6.1", "A protocol that does not exist gets SetupConnection.Error", (kit) =>
     Effect.gen(function* () {
       const { answer } = yield* ask(kit, { protocol: 0x7f })
-      yield* insist(answer._tag === "SetupConnection.Error", "SetupConnection.Error", answer._tag)
+      yield* expectThat(answer._tag === "SetupConnection.Error", "SetupConnection.Error", answer._tag)
     })
   ),
 
   rule("setup.error-ends", "3.6.3", "After SetupConnection.Error the server closes the connection", (kit) =>
     Effect.gen(function* () {
       const { answer, peer } = yield* ask(kit, { minVersion: 0xfff0, maxVersion: 0xfff0 })
-      yield* insist(answer._tag === "SetupConnection.Error", "SetupConnection.Error", answer._tag)
+      yield* expectThat(answer._tag === "SetupConnection.Error", "SetupConnection.Error", answer._tag)
       yield* peer.expectEnd
     })
   ),
@@ -62,31 +62,31 @@ export const setupRules: ReadonlyArray<Rule> = [
   rule(
     "setup.error-lists-flags",
     "3.6.3",
-    "SetupConnection.Error has all flags that the server does not support",
+    "SetupConnection.Error lists all flags that the server does not support",
     (kit) =>
       Effect.gen(function* () {
         const { answer } = yield* ask(kit, { flags: ALL_FLAGS })
         if (answer._tag === "SetupConnection.Success") {
-          return yield* new RuleSkipped({ why: "the server takes a connection with all flags set" })
+          return yield* new RuleSkipped({ why: "the server accepts a connection with all flags set" })
         }
-        yield* insist(answer.flags !== 0, "the flags that are not supported", "flags 0")
+        yield* expectThat(answer.flags !== 0, "the flags that are not supported", "flags 0")
         const { answer: second } = yield* ask(kit, { flags: (ALL_FLAGS & ~answer.flags) >>> 0 })
         const left = second._tag === "SetupConnection.Error" ? second.flags : 0
-        yield* insist(left === 0, "all of them in the first Error", `flags 0x${left.toString(16)} in the next one`)
+        yield* expectThat(left === 0, "all of them in the first Error", `flags 0x${left.toString(16)} in the next one`)
       })
   ),
 
-  rule("setup.flags-consistent", "3.6.3", "The same flags are supported on every connection", (kit) =>
+  rule("setup.flags-consistent", "3.6.3", "The server supports the same flags on every connection", (kit) =>
     Effect.gen(function* () {
       const flagsOf = ({ answer }: Effect.Success<ReturnType<typeof ask>>) =>
         answer._tag === "SetupConnection.Error" ? answer.flags : 0
       const first = flagsOf(yield* ask(kit, { flags: ALL_FLAGS }))
       const second = flagsOf(yield* ask(kit, { flags: ALL_FLAGS }))
-      yield* insist(first === second, `flags 0x${first.toString(16)} again`, `flags 0x${second.toString(16)}`)
+      yield* expectThat(first === second, `flags 0x${first.toString(16)} again`, `flags 0x${second.toString(16)}`)
     })
   ),
 
-  rule("setup.first", "3.6.1", "Nothing is served before SetupConnection", (kit) =>
+  rule("setup.first", "3.6.1", "The server serves nothing before SetupConnection", (kit) =>
     Effect.gen(function* () {
       const peer = yield* kit.connect
       const maxTarget = new Uint8Array(32).fill(0xff)
@@ -107,18 +107,22 @@ export const setupRules: ReadonlyArray<Rule> = [
     })
   ),
 
-  rule("setup.trailing-bytes", "3.4.3", "Bytes behind the fields that it knows do not make a message bad", (kit) =>
-    Effect.gen(function* () {
-      const peer = yield* kit.connect
-      const frame = setupFrame(kit)
-      const tail = Uint8Array.of(0xbc, 0x7a, 0x01, 0x02, 0x00, 0xaa, 0xbb)
-      const longer = new Uint8Array(frame.length + tail.length)
-      longer.set(frame)
-      longer.set(tail, frame.length)
-      new DataView(longer.buffer).setUint16(3, longer.length - Frame.headerSize, true)
-      yield* peer.send(longer)
-      yield* peer.expect(Common.SetupConnectionSuccess)
-    })
+  rule(
+    "setup.trailing-bytes",
+    "3.4.3",
+    "The server accepts a message with bytes behind the fields that it knows",
+    (kit) =>
+      Effect.gen(function* () {
+        const peer = yield* kit.connect
+        const frame = setupFrame(kit)
+        const tail = Uint8Array.of(0xbc, 0x7a, 0x01, 0x02, 0x00, 0xaa, 0xbb)
+        const longer = new Uint8Array(frame.length + tail.length)
+        longer.set(frame)
+        longer.set(tail, frame.length)
+        new DataView(longer.buffer).setUint16(3, longer.length - Frame.headerSize, true)
+        yield* peer.send(longer)
+        yield* peer.expect(Common.SetupConnectionSuccess)
+      })
   ),
 
   rule(
@@ -129,14 +133,14 @@ export const setupRules: ReadonlyArray<Rule> = [
       Effect.gen(function* () {
         const { peer } = yield* setUp(kit)
         const [frame] = peer.seen
-        yield* insist(frame?.extensionType === 0, "extension_type 0x0000", `0x${frame?.extensionType.toString(16)}`)
+        yield* expectThat(frame?.extensionType === 0, "extension_type 0x0000", `0x${frame?.extensionType.toString(16)}`)
       })
   ),
 
   rule(
     "extensions.unknown-message",
     "3.4.1",
-    "A message of an unknown extension is discarded, and nothing ends",
+    "The server discards a message of an unknown extension and keeps the connection open",
     (kit) =>
       Effect.gen(function* () {
         const { peer } = yield* setUp(kit)
@@ -150,7 +154,7 @@ export const setupRules: ReadonlyArray<Rule> = [
   rule(
     "extensions.negotiation",
     "0x0001, 2",
-    "RequestExtensions is answered with its request_id, or not at all",
+    "The server answers RequestExtensions with the same request_id, or not at all",
     (kit) =>
       Effect.gen(function* () {
         const { peer } = yield* setUp(kit)
@@ -161,13 +165,13 @@ export const setupRules: ReadonlyArray<Rule> = [
         )
         const answer = yield* peer.maybe(RequestExtensionsSuccess, RequestExtensionsError)
         if (answer !== undefined) {
-          yield* insist(answer.requestId === 4711, "request_id 4711", `${answer.requestId}`)
+          yield* expectThat(answer.requestId === 4711, "request_id 4711", `${answer.requestId}`)
           const named =
             answer._tag === "RequestExtensions.Success" ? answer.supportedExtensions : answer.unsupportedExtensions
           const strange = named.filter((id) => !requestedExtensions.includes(id))
-          yield* insist(strange.length === 0, "only extensions that were requested", strange.join(", "))
+          yield* expectThat(strange.length === 0, "only extensions that were requested", strange.join(", "))
           const claimed = answer._tag === "RequestExtensions.Success" && named.includes(UNKNOWN_EXTENSION)
-          yield* insist(!claimed, "extension 0x7abc, which nobody knows, not supported", "supported")
+          yield* expectThat(!claimed, "extension 0x7abc, which nobody knows, not supported", "supported")
         }
         if (answer?._tag !== "RequestExtensions.Error" || answer.requiredExtensions.length === 0)
           yield* serves(kit, peer)
@@ -183,7 +187,7 @@ const constraintsFrame = (): Uint8Array =>
     })
   )
 
-/** The connection is good: the first request of its protocol is answered. */
+/** Checks that the connection still works: the server answers the first request of the protocol. */
 const serves = (kit: Kit, peer: Peer): Effect.Effect<void, RuleBroken> => {
   if (kit.protocolId === Common.TEMPLATE_DISTRIBUTION_PROTOCOL) {
     return Effect.andThen(peer.send(constraintsFrame()), Effect.asVoid(peer.expect(TemplateDistribution.NewTemplate)))

@@ -1,11 +1,11 @@
-/** SetupConnection as scripts send it (3.6). */
+/** The setup of a connection, as scripts do it (3.6). */
 import { Common } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "../peer.ts"
 import type { Kit } from "../rule.ts"
 import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
-/** A good SetupConnection with changes. */
+/** A valid SetupConnection, with these fields changed. */
 export const setupFrame = (kit: Kit, changes: Partial<Common.SetupConnection> = {}): Uint8Array =>
   Common.SetupConnection.codec.encode({
     ...Common.SetupConnection.make({
@@ -23,7 +23,7 @@ export const setupFrame = (kit: Kit, changes: Partial<Common.SetupConnection> = 
     ...changes
   })
 
-/** What the server answers to a SetupConnection on a new connection. */
+/** Opens a connection, sends SetupConnection and gives the server's answer. */
 export const ask = Effect.fnUntraced(function* (kit: Kit, changes: Partial<Common.SetupConnection> = {}) {
   const peer = yield* kit.connect
   yield* peer.send(setupFrame(kit, changes))
@@ -31,7 +31,7 @@ export const ask = Effect.fnUntraced(function* (kit: Kit, changes: Partial<Commo
   return { peer, answer }
 })
 
-/** A connection that is set up. */
+/** Opens a connection and sets it up. */
 export const setUp = Effect.fnUntraced(function* (
   kit: Kit,
   flags = 0
@@ -44,11 +44,11 @@ export const setUp = Effect.fnUntraced(function* (
   })
 })
 
-/** Fails with what was expected and what came, unless it holds. */
-export const insist = (holds: boolean, expected: string, came: string): Effect.Effect<void, RuleBroken> =>
+/** Fails with `expected` and `came` unless the condition holds. */
+export const expectThat = (holds: boolean, expected: string, came: string): Effect.Effect<void, RuleBroken> =>
   holds ? Effect.void : Effect.fail(new RuleBroken({ expected, came }))
 
-/** A server that cannot do what a flag asks for refuses the connection, which is its right. */
+/** Skips the rule if the server refuses the connection: a server need not support the flag. */
 export const skipWhereRefused =
   (flag: string) =>
   <A, E, R>(session: Effect.Effect<A, E | RuleBroken, R>): Effect.Effect<A, E | RuleBroken | RuleSkipped, R> =>

@@ -1,4 +1,4 @@
-/** Rules for a mining server: shares, and what is said of them (5.3.11 to 5.3.14). */
+/** Rules for a mining server: shares and the answers to them (5.3.11 to 5.3.14). */
 import { ErrorCode, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import {
@@ -12,7 +12,7 @@ import {
   type WorkingChannel
 } from "./mining-session.ts"
 import { type Kit, type Rule, serverRule } from "../rule.ts"
-import { insist } from "./setup-session.ts"
+import { expectThat } from "./setup-session.ts"
 import { RuleSkipped } from "../verdict.ts"
 
 const rule = serverRule("mining")
@@ -20,42 +20,46 @@ const rule = serverRule("mining")
 const SEQUENCE_NUMBER = 77
 const A = { standard: "a standard", extended: "an extended" } as const
 
-/** Submits and insists on the answer: to this share, of this channel. */
-const isAccepted = Effect.fnUntraced(function* (channel: WorkingChannel, share: Share) {
+/** Submits the share and checks that the answer accepts it, with its channel and sequence number. */
+const expectAccepted = Effect.fnUntraced(function* (channel: WorkingChannel, share: Share) {
   const { channelId, kind, peer } = channel
   yield* peer.send(shareFrame(kind, share))
   const answer = yield* peer.expect(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
   if (answer._tag === "SubmitShares.Error") {
-    return yield* insist(false, "SubmitShares.Success", `SubmitShares.Error "${answer.errorCode}"`)
+    return yield* expectThat(false, "SubmitShares.Success", `SubmitShares.Error "${answer.errorCode}"`)
   }
-  yield* insist(answer.channelId === channelId, `channel_id ${channelId}`, `${answer.channelId}`)
+  yield* expectThat(answer.channelId === channelId, `channel_id ${channelId}`, `${answer.channelId}`)
   const { lastSequenceNumber, newSubmitsAcceptedCount } = answer
-  yield* insist(
+  yield* expectThat(
     lastSequenceNumber === share.sequenceNumber,
     `last_sequence_number ${share.sequenceNumber}`,
     `${lastSequenceNumber}`
   )
-  yield* insist(newSubmitsAcceptedCount === 1, "new_submits_accepted_count 1", `${newSubmitsAcceptedCount}`)
+  yield* expectThat(newSubmitsAcceptedCount === 1, "new_submits_accepted_count 1", `${newSubmitsAcceptedCount}`)
 })
 
-const isRefused = Effect.fnUntraced(function* (channel: WorkingChannel, share: Share, changes: Partial<Share> = {}) {
+const expectRefused = Effect.fnUntraced(function* (
+  channel: WorkingChannel,
+  share: Share,
+  changes: Partial<Share> = {}
+) {
   const { kind, peer } = channel
   yield* peer.send(shareFrame(kind, share, changes))
   const answer = yield* peer.expect(Mining.SubmitSharesError, Mining.SubmitSharesSuccess)
-  if (answer._tag === "SubmitShares.Success") return yield* insist(false, "SubmitShares.Error", answer._tag)
+  if (answer._tag === "SubmitShares.Success") return yield* expectThat(false, "SubmitShares.Error", answer._tag)
   const { sequenceNumber } = { ...share, ...changes }
-  yield* insist(
+  yield* expectThat(
     answer.sequenceNumber === sequenceNumber,
     `sequence_number ${sequenceNumber}`,
     `${answer.sequenceNumber}`
   )
   // Code points below 0x20 and from 0x7f to 0x9f (3.5).
   const printable = [...answer.errorCode].every((letter) => /^\P{Cc}$/u.test(letter))
-  yield* insist(printable, "an error code without control characters (3.5)", JSON.stringify(answer.errorCode))
+  yield* expectThat(printable, "an error code without control characters (3.5)", JSON.stringify(answer.errorCode))
 })
 
-/** A share is refused that is good but for the changes: its hash meets the target with them. */
-const refused = (
+/** A rule that the server refuses a share with these changes. Its hash meets the target with the changes applied. */
+const refusedShare = (
   id: string,
   section: string,
   title: string,
@@ -66,7 +70,7 @@ const refused = (
     Effect.gen(function* () {
       const channel = yield* openChannel(kit, kind)
       const changes = change(channel, plainShare(channel))
-      yield* isRefused(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes }))
+      yield* expectRefused(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes }))
     })
   )
 
@@ -75,86 +79,105 @@ export const shareRules: ReadonlyArray<Rule> = [
     rule(
       `shares.accepted-${kind}`,
       "5.3.13",
-      `A good share on ${A[kind]} channel is acknowledged with its sequence number`,
+      `The server acknowledges a valid share on ${A[kind]} channel with its sequence number`,
       (kit) =>
         Effect.gen(function* () {
           const channel = yield* openChannel(kit, kind)
-          yield* isAccepted(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER }))
+          yield* expectAccepted(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER }))
         })
     ),
-    rule(`shares.difficulty-${kind}`, "5.3.21", `A share above the target of ${A[kind]} channel is refused`, (kit) =>
-      Effect.gen(function* () {
-        const channel = yield* openChannel(kit, kind)
-        yield* isRefused(channel, yield* mine(kit, channel, { miss: true, sequenceNumber: SEQUENCE_NUMBER }))
-      })
+    rule(
+      `shares.difficulty-${kind}`,
+      "5.3.21",
+      `The server refuses a share whose hash is above the target of ${A[kind]} channel`,
+      (kit) =>
+        Effect.gen(function* () {
+          const channel = yield* openChannel(kit, kind)
+          yield* expectRefused(channel, yield* mine(kit, channel, { miss: true, sequenceNumber: SEQUENCE_NUMBER }))
+        })
     ),
-    rule(`shares.duplicate-${kind}`, "5.3.14", `The same share again on ${A[kind]} channel is refused`, (kit) =>
-      Effect.gen(function* () {
-        const channel = yield* openChannel(kit, kind)
-        const share = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER })
-        yield* isAccepted(channel, share)
-        yield* isRefused(channel, share, { sequenceNumber: SEQUENCE_NUMBER + 1 })
-      })
+    rule(
+      `shares.duplicate-${kind}`,
+      "5.3.14",
+      `The server refuses the same share a second time on ${A[kind]} channel`,
+      (kit) =>
+        Effect.gen(function* () {
+          const channel = yield* openChannel(kit, kind)
+          const share = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER })
+          yield* expectAccepted(channel, share)
+          yield* expectRefused(channel, share, { sequenceNumber: SEQUENCE_NUMBER + 1 })
+        })
     )
   ]),
 
-  refused(
+  refusedShare(
     "shares.unknown-job",
     "5.3.11",
-    "A share for a job that was never sent is refused",
+    "The server refuses a share for a job that it never sent",
     "extended",
     ({ job }) => ({
       jobId: (job.jobId ^ 0x5a5a5a5a) >>> 0
     })
   ),
-  refused(
+  refusedShare(
     "shares.unknown-channel",
     "5.3.11",
-    "A share for a channel that is not open is refused",
+    "The server refuses a share for a channel that is not open",
     "extended",
     (channel) => ({
       channelId: (channel.channelId ^ 0x5a5a5a5a) >>> 0
     })
   ),
-  refused(
+  refusedShare(
     "shares.extranonce-too-short",
     "5.3.12",
-    "A share whose extranonce is shorter than agreed is refused",
+    "The server refuses a share whose extranonce is shorter than agreed",
     "extended",
     (_, { extranonce }) => ({
       extranonce: extranonce.subarray(1)
     })
   ),
-  rule("shares.extranonce-too-long", "5.3.12", "A share whose extranonce is longer than agreed is refused", (kit) =>
-    Effect.gen(function* () {
-      const channel = yield* openChannel(kit, "extended")
-      if (channel.extranonceSize >= Mining.MAX_EXTRANONCE_SIZE) {
-        return yield* new RuleSkipped({ why: "the extranonce agreed on is as long as a message can have it" })
-      }
-      const extranonce = new Uint8Array(channel.extranonceSize + 1)
-      // Good with all of it, for a server that takes it as it is, and good without its end, for one that cuts it.
-      const whole = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes: { extranonce } })
-      yield* isRefused(channel, whole)
-      const cut = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER + 1 })
-      yield* isRefused(channel, cut, { extranonce })
-    })
+  rule(
+    "shares.extranonce-too-long",
+    "5.3.12",
+    "The server refuses a share whose extranonce is longer than agreed",
+    (kit) =>
+      Effect.gen(function* () {
+        const channel = yield* openChannel(kit, "extended")
+        if (channel.extranonceSize >= Mining.MAX_EXTRANONCE_SIZE) {
+          return yield* new RuleSkipped({ why: "the agreed extranonce is already as long as a message can hold" })
+        }
+        const extranonce = new Uint8Array(channel.extranonceSize + 1)
+        // One share is valid with the long extranonce, in case the server takes it as it is; one is valid without its last
+        // byte, in case the server cuts it.
+        const whole = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes: { extranonce } })
+        yield* expectRefused(channel, whole)
+        const cut = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER + 1 })
+        yield* expectRefused(channel, cut, { extranonce })
+      })
   ),
-  refused(
+  refusedShare(
     "shares.ntime-too-early",
     "5.3.11",
-    "A share from before the previous hash's min_ntime is refused",
+    "The server refuses a share whose ntime is before min_ntime of the previous hash",
     "extended",
     ({ prevHash }) => ({
       ntime: prevHash.minNtime - 1
     })
   ),
-  refused("shares.ntime-too-late", "5.3.11", "A share from hours ahead is refused", "extended", (_, { ntime }) => ({
-    ntime: ntime + 4 * 3600
-  })),
-  refused(
+  refusedShare(
+    "shares.ntime-too-late",
+    "5.3.11",
+    "The server refuses a share whose ntime is hours ahead",
+    "extended",
+    (_, { ntime }) => ({
+      ntime: ntime + 4 * 3600
+    })
+  ),
+  refusedShare(
     "shares.version-bits",
     "5.3.16",
-    "A share that changes version bits which may not be rolled is refused",
+    "The server refuses a share that changes version bits which may not be rolled",
     "extended",
     (_, { version }) => ({
       version: (version ^ 0x40000001) >>> 0
@@ -164,7 +187,7 @@ export const shareRules: ReadonlyArray<Rule> = [
   rule(
     "shares.version-fixed",
     "5.3.16",
-    "Where version rolling is not allowed, a share of another version is refused",
+    "If a job does not allow version rolling, the server refuses a share with another version",
     (kit) =>
       Effect.gen(function* () {
         const channel = yield* openChannel(kit, "extended")
@@ -173,14 +196,14 @@ export const shareRules: ReadonlyArray<Rule> = [
           return yield* new RuleSkipped({ why: "the server's jobs allow version rolling" })
         }
         const changes = { version: (job.version ^ 0x20) >>> 0 }
-        yield* isRefused(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes }))
+        yield* expectRefused(channel, yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER, changes }))
       })
   ),
 
   rule(
     "shares.batch",
     "5.3.13",
-    "Shares sent together are all counted, each once, up to the last sequence number",
+    "The server counts shares that were sent together once each, up to the last sequence number",
     (kit) =>
       Effect.gen(function* () {
         const channel = yield* openChannel(kit, "extended")
@@ -191,11 +214,11 @@ export const shareRules: ReadonlyArray<Rule> = [
         while (counted < shares.length) {
           const answer = yield* peer.expect(Mining.SubmitSharesSuccess, Mining.SubmitSharesError)
           if (answer._tag === "SubmitShares.Error") {
-            return yield* insist(false, "SubmitShares.Success", `SubmitShares.Error "${answer.errorCode}"`)
+            return yield* expectThat(false, "SubmitShares.Success", `SubmitShares.Error "${answer.errorCode}"`)
           }
           counted += answer.newSubmitsAcceptedCount
           const last = shares[counted - 1]?.sequenceNumber
-          yield* insist(
+          yield* expectThat(
             answer.lastSequenceNumber === last,
             last === undefined
               ? `${shares.length} shares in all`
@@ -207,7 +230,7 @@ export const shareRules: ReadonlyArray<Rule> = [
       })
   ),
 
-  rule("shares.sum", "5.3.13", "new_shares_sum is the difficulty of the shares of its batch", (kit) =>
+  rule("shares.sum", "5.3.13", "new_shares_sum is the sum of the difficulties of the acknowledged shares", (kit) =>
     Effect.gen(function* () {
       const channel = yield* openChannel(kit, "extended")
       const [first, second] = yield* mineSeveral(kit, channel, 2)
@@ -219,29 +242,29 @@ export const shareRules: ReadonlyArray<Rule> = [
         if (answer._tag === "SubmitShares.Error") {
           if (share === second && answer.errorCode === ErrorCode.submitShares.staleShare) {
             return yield* new RuleSkipped({
-              why: "the first share was a block, or one came, and made the second stale"
+              why: "a new block made the second share stale"
             })
           }
-          return yield* insist(false, "SubmitShares.Success", `SubmitShares.Error "${answer.errorCode}"`)
+          return yield* expectThat(false, "SubmitShares.Success", `SubmitShares.Error "${answer.errorCode}"`)
         }
-        // A whole number on the wire, so rounded somehow; what difficulty 1 is differs by 1 in 65,536 too.
+        // The wire has a whole number, so the sum is rounded; definitions of difficulty 1 also differ by 1 in 65,536.
         const off = Math.abs(Number(answer.newSharesSum) - difficulty)
-        yield* insist(off <= 1 + difficulty / 1000, `about ${difficulty}`, `${answer.newSharesSum}`)
+        yield* expectThat(off <= 1 + difficulty / 1000, `about ${difficulty}`, `${answer.newSharesSum}`)
       }
     })
   ),
 
-  rule("shares.after-error", "5.3.14", "After a refused share a good one is accepted", (kit) =>
+  rule("shares.after-error", "5.3.14", "The server accepts a valid share after a refused one", (kit) =>
     Effect.gen(function* () {
       const channel = yield* openChannel(kit, "extended")
       const share = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER + 1 })
-      yield* isRefused(channel, share, { jobId: (share.jobId ^ 0x5a5a5a5a) >>> 0, sequenceNumber: SEQUENCE_NUMBER })
-      yield* isAccepted(channel, share)
+      yield* expectRefused(channel, share, { jobId: (share.jobId ^ 0x5a5a5a5a) >>> 0, sequenceNumber: SEQUENCE_NUMBER })
+      yield* expectAccepted(channel, share)
     })
   ),
 
   {
-    ...rule("shares.stale", "5.3.17", "A share for a job of an earlier previous hash is refused", (kit) =>
+    ...rule("shares.stale", "5.3.17", "The server refuses a share for a job of an earlier previous hash", (kit) =>
       Effect.gen(function* () {
         const { newBlock } = kit
         if (newBlock === undefined) return yield* new RuleSkipped({ why: "there is no way to make a new block" })
@@ -250,14 +273,14 @@ export const shareRules: ReadonlyArray<Rule> = [
         const share = yield* mine(kit, channel, { sequenceNumber: SEQUENCE_NUMBER })
         yield* newBlock
         while (!isFor(opened, yield* peer.expect(Mining.SetNewPrevHash))) continue
-        yield* isRefused(channel, share)
+        yield* expectRefused(channel, share)
       })
     ),
     alone: true
   }
 ]
 
-/** Shares of one job, numbered from 1. */
+/** Mines several shares of one job, with sequence numbers from 1 on. */
 const mineSeveral = Effect.fnUntraced(function* (kit: Kit, channel: WorkingChannel, count: number) {
   const shares: Array<Share> = []
   let firstNonce = 0

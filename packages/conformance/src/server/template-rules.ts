@@ -1,10 +1,16 @@
 /** Rules for a template provider (7). */
-import { BlockDecodeError, coinbaseMerklePath, isWitnessCommitment, parseTransaction, witnessCommitment } from "@sluice/bitcoin"
+import {
+  BlockDecodeError,
+  coinbaseMerklePath,
+  isWitnessCommitment,
+  parseTransaction,
+  witnessCommitment
+} from "@sluice/bitcoin"
 import { Frame, TemplateDistribution } from "@sluice/protocol"
 import { Effect, type Scope } from "effect"
 import type { Peer } from "../peer.ts"
 import { type Kit, type Rule, serverRule } from "../rule.ts"
-import { insist, setUp } from "./setup-session.ts"
+import { expectThat, setUp } from "./setup-session.ts"
 import { RuleBroken, RuleSkipped } from "../verdict.ts"
 
 const {
@@ -23,7 +29,7 @@ interface Tip {
   readonly peer: Peer
   readonly template: TemplateDistribution.NewTemplate
   readonly prevHash: TemplateDistribution.SetNewPrevHash
-  /** All that came until then, in order. */
+  /** All templates that came before it, in order. */
   readonly templates: ReadonlyArray<TemplateDistribution.NewTemplate>
 }
 
@@ -32,7 +38,7 @@ const constrain = (size = 100): Uint8Array =>
     CoinbaseOutputConstraints.make({ coinbaseOutputMaxAdditionalSize: size, coinbaseOutputMaxAdditionalSigops: 0 })
   )
 
-/** The next SetNewPrevHash, with the template that it names and those before it. */
+/** Waits for the next SetNewPrevHash; gives it with the template that it names and all templates before it. */
 const nextTip = Effect.fnUntraced(function* (
   peer: Peer,
   known: ReadonlyArray<TemplateDistribution.NewTemplate> = []
@@ -63,7 +69,7 @@ const firstTip = Effect.fnUntraced(function* (kit: Kit): Effect.fn.Return<Tip, R
 const request = (templateId: bigint): Uint8Array =>
   RequestTransactionData.codec.encode(RequestTransactionData.make({ templateId }))
 
-/** The transactions of the first template. */
+/** Connects and requests the transactions of the first template. */
 const firstData = Effect.fnUntraced(function* (kit: Kit) {
   const tip = yield* firstTip(kit)
   const { templateId } = tip.template
@@ -71,7 +77,7 @@ const firstData = Effect.fnUntraced(function* (kit: Kit) {
   const data = yield* tip.peer.expect(RequestTransactionDataSuccess, RequestTransactionDataError)
   if (data._tag === "RequestTransactionData.Error") {
     return yield* new RuleBroken({
-      expected: "RequestTransactionData.Success for the template in force",
+      expected: "RequestTransactionData.Success for the current template",
       came: `RequestTransactionData.Error "${data.errorCode}"`
     })
   }
@@ -88,7 +94,7 @@ const parsed = <A>(parse: () => A, what: string): Effect.Effect<A, RuleBroken> =
     }
   })
 
-/** The outputs of a template, as those of a transaction made around them. */
+/** Parses the outputs of a template, by putting them into a transaction. */
 const outputsOf = ({ coinbaseTxOutputs, coinbaseTxOutputsCount }: TemplateDistribution.NewTemplate) =>
   parsed(() => {
     const before = [Uint8Array.of(2, 0, 0, 0, 1), new Uint8Array(36), Uint8Array.of(0, 255, 255, 255, 255)]
@@ -107,52 +113,56 @@ export const templateRules: ReadonlyArray<Rule> = [
   rule(
     "templates.first",
     "7",
-    "CoinbaseOutputConstraints is answered with a template, and a SetNewPrevHash that names it",
+    "The server answers CoinbaseOutputConstraints with a template and a SetNewPrevHash that names it",
     (kit) => Effect.asVoid(firstTip(kit))
   ),
 
-  rule("templates.not-before-constraints", "7", "There is no template before CoinbaseOutputConstraints", (kit) =>
-    Effect.gen(function* () {
-      const { peer } = yield* setUp(kit)
-      yield* peer.expectNone(NewTemplate, SetNewPrevHash)
-    })
-  ),
-
   rule(
-    "templates.future",
-    "7.3",
-    "The template that SetNewPrevHash names was sent before as a future template",
+    "templates.not-before-constraints",
+    "7",
+    "The server sends no template before CoinbaseOutputConstraints",
     (kit) =>
       Effect.gen(function* () {
-        const { template } = yield* firstTip(kit)
-        yield* insist(template.futureTemplate, "future_template", `template ${template.templateId} is none`)
+        const { peer } = yield* setUp(kit)
+        yield* peer.expectNone(NewTemplate, SetNewPrevHash)
       })
+  ),
+
+  rule("templates.future", "7.3", "SetNewPrevHash names a template that was sent before as a future template", (kit) =>
+    Effect.gen(function* () {
+      const { template } = yield* firstTip(kit)
+      yield* expectThat(
+        template.futureTemplate,
+        "future_template",
+        `template ${template.templateId}, which is not a future template`
+      )
+    })
   ),
 
   rule("templates.increasing", "7.2", "Template ids are strictly increasing", (kit) =>
     Effect.gen(function* () {
       const { peer, templates } = yield* firstTip(kit)
       const ids = templates.map(({ templateId }) => templateId)
-      // A changed size makes for another template.
+      // A changed size makes the server send another template.
       yield* peer.send(constrain(5_000))
       const more = yield* peer.maybe(NewTemplate)
       if (more !== undefined) ids.push(more.templateId)
       const increasing = ids.every((id, index) => index === 0 || id > ids[index - 1]!)
-      yield* insist(increasing, "ids that increase", ids.join(", "))
+      yield* expectThat(increasing, "ids that increase", ids.join(", "))
     })
   ),
 
   rule("templates.prefix-size", "7.2", "coinbase_prefix has at most 8 bytes", (kit) =>
     Effect.gen(function* () {
       const { coinbasePrefix } = (yield* firstTip(kit)).template
-      yield* insist(coinbasePrefix.length <= 8, "at most 8 bytes", `${coinbasePrefix.length}`)
+      yield* expectThat(coinbasePrefix.length <= 8, "at most 8 bytes", `${coinbasePrefix.length}`)
     })
   ),
 
   rule(
     "templates.outputs",
     "7.2",
-    "coinbase_tx_outputs are as many outputs as coinbase_tx_outputs_count says, without a count before them",
+    "coinbase_tx_outputs has coinbase_tx_outputs_count outputs, without a count before them",
     (kit) =>
       Effect.gen(function* () {
         const { template } = yield* firstTip(kit)
@@ -163,7 +173,7 @@ export const templateRules: ReadonlyArray<Rule> = [
   rule(
     "templates.witness-commitment",
     "7.2",
-    "With segwit transactions in it, a template's outputs hold their witness commitment",
+    "The outputs of a template with segwit transactions contain the witness commitment",
     (kit) =>
       Effect.gen(function* () {
         const { template, transactions } = yield* firstData(kit)
@@ -174,49 +184,57 @@ export const templateRules: ReadonlyArray<Rule> = [
         const script = outputs.findLast((output) => isWitnessCommitment(output.script))?.script
         const expected = hexOf(witnessCommitment(transactions.map(({ wtxid }) => wtxid)))
         const came = script === undefined ? "none" : hexOf(script.subarray(6, 38))
-        yield* insist(came === expected, `the commitment ${expected}`, came)
+        yield* expectThat(came === expected, `the commitment ${expected}`, came)
       })
   ),
 
-  rule("templates.merkle-path", "7.2", "merkle_path is that of the transactions", (kit) =>
+  rule("templates.merkle-path", "7.2", "merkle_path is computed from the transactions", (kit) =>
     Effect.gen(function* () {
       const { template, transactions } = yield* firstData(kit)
       const expected = coinbaseMerklePath(transactions.map(({ txid }) => txid)).map(hexOf)
       const came = template.merklePath.map(hexOf)
       const same = expected.join() === came.join()
-      yield* insist(same, `path ${expected.join(" ") || "of nothing"}`, came.join(" ") || "an empty path")
+      yield* expectThat(same, `path ${expected.join(" ") || "of nothing"}`, came.join(" ") || "an empty path")
     })
   ),
 
-  rule("templates.target", "7.3", "The target of SetNewPrevHash is at most what nbits implies", (kit) =>
+  rule("templates.target", "7.3", "The target of SetNewPrevHash is at most the target that nbits encodes", (kit) =>
     Effect.gen(function* () {
       const { nbits, target } = (yield* firstTip(kit)).prevHash
       const exponent = nbits >>> 24
       const mantissa = BigInt(nbits & 0x7fffff)
       const limit = exponent > 3 ? mantissa << BigInt(8 * (exponent - 3)) : mantissa >> BigInt(8 * (3 - exponent))
       const number = BigInt(`0x${hexOf(target.toReversed())}`)
-      yield* insist(number > 0n && number <= limit, `1 to ${limit.toString(16)}`, number.toString(16))
+      yield* expectThat(number > 0n && number <= limit, `1 to ${limit.toString(16)}`, number.toString(16))
     })
   ),
 
-  rule("transactions.answer", "7.5", "RequestTransactionData.Success names the template that was asked for", (kit) =>
+  rule("transactions.answer", "7.5", "RequestTransactionData.Success names the requested template", (kit) =>
     Effect.gen(function* () {
       const { data, template } = yield* firstData(kit)
-      yield* insist(data.templateId === template.templateId, `template ${template.templateId}`, `${data.templateId}`)
+      yield* expectThat(
+        data.templateId === template.templateId,
+        `template ${template.templateId}`,
+        `${data.templateId}`
+      )
     })
   ),
 
   rule(
     "transactions.unknown",
     "7.6",
-    "A template that never was gets RequestTransactionData.Error with its id",
+    "A request for an unknown template gets RequestTransactionData.Error with its id",
     (kit) =>
       Effect.gen(function* () {
         const { peer } = yield* firstTip(kit)
         yield* peer.send(request(UNKNOWN_TEMPLATE))
         const answer = yield* peer.expect(RequestTransactionDataError, RequestTransactionDataSuccess)
-        yield* insist(answer._tag === "RequestTransactionData.Error", "RequestTransactionData.Error", answer._tag)
-        yield* insist(answer.templateId === UNKNOWN_TEMPLATE, `template ${UNKNOWN_TEMPLATE}`, `${answer.templateId}`)
+        yield* expectThat(answer._tag === "RequestTransactionData.Error", "RequestTransactionData.Error", answer._tag)
+        yield* expectThat(
+          answer.templateId === UNKNOWN_TEMPLATE,
+          `template ${UNKNOWN_TEMPLATE}`,
+          `${answer.templateId}`
+        )
       })
   ),
 
@@ -224,14 +242,14 @@ export const templateRules: ReadonlyArray<Rule> = [
     Effect.gen(function* () {
       const { peer } = yield* firstTip(kit)
       const wrong = peer.seen.filter(Frame.isChannelMessage).map(({ messageType }) => `0x${messageType.toString(16)}`)
-      yield* insist(wrong.length === 0, "no channel bit", `one on ${wrong.join(", ")}`)
+      yield* expectThat(wrong.length === 0, "no channel bit", `one on ${wrong.join(", ")}`)
     })
   ),
 
   rule(
     "solutions.unknown-template",
     "7.7",
-    "A solution for a template that never was does not stop the templates of others",
+    "A solution for an unknown template does not stop the templates of other clients",
     (kit) =>
       Effect.gen(function* () {
         const { peer, prevHash, template } = yield* firstTip(kit)
@@ -251,7 +269,7 @@ export const templateRules: ReadonlyArray<Rule> = [
     ...rule(
       "templates.new-block",
       "7.3",
-      "On a new block a future template comes first, then SetNewPrevHash for it",
+      "On a new block the server sends a future template first, then SetNewPrevHash for it",
       (kit) =>
         Effect.gen(function* () {
           const { newBlock } = kit
@@ -259,11 +277,15 @@ export const templateRules: ReadonlyArray<Rule> = [
           const first = yield* firstTip(kit)
           yield* newBlock
           const second = yield* nextTip(first.peer, first.templates)
-          yield* insist(second.template.futureTemplate, "a future template", `template ${second.template.templateId}`)
+          yield* expectThat(
+            second.template.futureTemplate,
+            "a future template",
+            `template ${second.template.templateId}`
+          )
           const isNew = second.template.templateId !== first.template.templateId
-          yield* insist(isNew, "a template of its own", `template ${first.template.templateId} again`)
+          yield* expectThat(isNew, "a new template", `template ${first.template.templateId} again`)
           const changed = Buffer.compare(second.prevHash.prevHash, first.prevHash.prevHash) !== 0
-          yield* insist(changed, "another prev_hash", "the same")
+          yield* expectThat(changed, "another prev_hash", "the same")
         })
     ),
     alone: true

@@ -57,7 +57,7 @@ export class ExtendedDevice extends StandardDevice {
   readonly extendedJobs: ExtendedJobs
   /** The kind of channel that `sendOpen` asks for. */
   isExtended: bool = false
-  /** Bytes of extranonce that an extended channel has to have, at least. */
+  /** The least bytes of extranonce to request for an extended channel. */
   minExtranonceSize: i32 = 4
   /** Bytes of extranonce that this device rolls; 0 on a standard channel. */
   extranonceSize: i32 = 0
@@ -74,7 +74,7 @@ export class ExtendedDevice extends StandardDevice {
     this.extendedJobs = new ExtendedJobs(maxPayload)
   }
 
-  /** The extranonce of the work at hand, `extranonceSize` bytes of `extranonce`: its merkle root goes into the header. */
+  /** Sets the extranonce of the current work, `extranonceSize` bytes of `extranonce`, and the merkle root in its header. */
   rollExtranonce(extranonce: Uint8Array, at: i32): bool {
     if (this.extranonceSize === 0 || !this.work.isThere) return false
     this.extendedJobs.computeRoot(ACTIVE_SLOT, extranonce, at, this.extranonceSize)
@@ -172,7 +172,7 @@ export class ExtendedDevice extends StandardDevice {
     return type === SET_GROUP_CHANNEL ? this.receiveGroup() : this.ignore(IGNORED_MESSAGE)
   }
 
-  /** Begins to mine the extended job at hand, with an extranonce of zeros. */
+  /** Starts the current extended job, with an extranonce of zeros. */
   private startExtended(jobId: i32, version: i32, mask: i32, ntime: i32): void {
     const jobs = this.extendedJobs
     this.settings.source.fill(0, EXTRANONCE_AT, this.settings.source.length)

@@ -1,9 +1,9 @@
 /**
- * What a device keeps of extended jobs (5.3.16): SHA-256's state after the coinbase up to the extranonce, which does not
- * change any more (5.3.10), and behind it the rest of the coinbase and the merkle path.
+ * The extended jobs of a device (5.3.16). It stores SHA-256's state after the coinbase up to the extranonce, which does not change
+ * any more (5.3.10), the rest of the coinbase and the merkle path.
  *
- * The bytes of future jobs share one array of fixed size: a new one takes the place of the oldest. The job at hand has a
- * place of its own.
+ * The bytes of future jobs share one array of fixed size: a new job overwrites the oldest. The current job has its own
+ * space.
  */
 import { copyBytes } from "../bytes.ts"
 import { merkleFold } from "../merkle.ts"
@@ -12,7 +12,7 @@ import { FUTURE_JOBS, FutureJobs } from "./jobs.ts"
 
 /** Bytes of a started block that belong to a job, at most. */
 const MAX_STARTED: i32 = 63
-/** Where the job at hand is: behind the slots of the future jobs. */
+/** The slot of the current job: behind those of the future jobs. */
 export const ACTIVE_SLOT: i32 = FUTURE_JOBS
 
 /** Marker and flag behind the version; a witness of one item of 32 bytes before the lock time (BIP141). */
@@ -45,7 +45,7 @@ export class ExtendedJobs {
   /** The root of the last `computeRoot`. */
   readonly root: Uint8Array = new Uint8Array(32)
   private readonly bytes: Uint8Array
-  /** Where the place of the job at hand begins; before it are those of the future jobs. */
+  /** The offset of the current job's bytes, behind those of the future jobs. */
   private readonly activeAt: i32
   private next: i32 = 0
   private readonly sha: Sha256 = new Sha256()
@@ -58,7 +58,7 @@ export class ExtendedJobs {
   private readonly suffixLengths: Int32Array = new Int32Array((FUTURE_JOBS + 1) | 0)
   private readonly pathCounts: Int32Array = new Int32Array((FUTURE_JOBS + 1) | 0)
 
-  /** With room for messages of `maxPayload` bytes: one job at hand, and at least two future ones. */
+  /** Has room for jobs of messages of `maxPayload` bytes: the current job and at least two future ones. */
   constructor(maxPayload: i32) {
     const most: i32 = (maxPayload + MAX_STARTED) | 0
     const future: i32 = most << 1
@@ -66,7 +66,7 @@ export class ExtendedJobs {
     this.bytes = new Uint8Array((future + most) | 0)
   }
 
-  /** Forgets what the places hold; the slots are `FutureJobs`'. */
+  /** Drops all jobs. `FutureJobs` manages the slots. */
   clear(): void {
     this.next = 0
   }
@@ -124,7 +124,7 @@ export class ExtendedJobs {
     this.pathCounts[slot] = pathCount
   }
 
-  /** Makes a future job the one at hand. */
+  /** Makes a future job the current one. */
   activate(slot: i32): void {
     copyBytes(this.bytes, this.places[slot], this.bytes, this.activeAt, this.sizeOf(slot))
     for (let i: i32 = 0; i < 8; i++) this.midstates[(ACTIVE_SLOT << 3) + i] = this.midstates[(slot << 3) + i]
@@ -135,7 +135,7 @@ export class ExtendedJobs {
     this.pathCounts[ACTIVE_SLOT] = this.pathCounts[slot]
   }
 
-  /** The merkle root of a slot's job with this extranonce goes into `root`. */
+  /** Computes the merkle root of a slot's job with this extranonce into `root`. */
   computeRoot(slot: i32, extranonce: Uint8Array, extranonceAt: i32, extranonceLength: i32): void {
     const sha = this.sha
     const place: i32 = this.places[slot]
@@ -150,12 +150,12 @@ export class ExtendedJobs {
     merkleFold(this.root, 0, this.bytes, pathAt, this.pathCounts[slot])
   }
 
-  /** The bytes that a slot's job has. */
+  /** The size of a slot's job in bytes. */
   private sizeOf(slot: i32): i32 {
     return (this.startedLengths[slot] + this.suffixLengths[slot] + (this.pathCounts[slot] << 5)) | 0
   }
 
-  /** A place of `size` bytes for a future job, behind that of the last one; whose place it is no longer is forgotten. */
+  /** Reserves `size` bytes for a future job, behind the last one. Drops the jobs that it overwrites. */
   private take(slot: i32, jobs: FutureJobs, size: i32): i32 {
     if (((this.activeAt - this.next) | 0) < size) this.next = 0
     const place: i32 = this.next

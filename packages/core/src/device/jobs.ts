@@ -1,20 +1,20 @@
-/** The jobs of a device's channel: those that wait for a previous hash, and those whose shares are still good. */
+/** The jobs of a device's channel: future jobs, and jobs whose shares are still valid. */
 import { copyBytes } from "../bytes.ts"
 
-/** Future jobs that are kept; of more the oldest are forgotten. */
+/** The most future jobs to keep. Further jobs replace the oldest. */
 export const FUTURE_JOBS: i32 = 16
-/** Jobs of the present previous hash that are remembered for late shares. */
+/** The most jobs of the current previous hash to remember, for late shares. */
 export const VALID_JOBS: i32 = 64
 
 /** Jobs without `min_ntime`, each in a slot of its own. */
 export class FutureJobs {
   readonly versions: Int32Array = new Int32Array(FUTURE_JOBS)
-  /** Which bits of the version may be rolled. */
+  /** The bits of the version that may be rolled. */
   readonly masks: Int32Array = new Int32Array(FUTURE_JOBS)
-  /** 32 bytes a slot; of extended channels' jobs nothing. */
+  /** The merkle root, 32 bytes a slot. Not used for jobs of extended channels. */
   readonly roots: Uint8Array = new Uint8Array(FUTURE_JOBS << 5)
   private readonly ids: Int32Array = new Int32Array(FUTURE_JOBS)
-  /** 1 where there is a job. */
+  /** 1 if the slot has a job. */
   private readonly used: Int32Array = new Int32Array(FUTURE_JOBS)
   private newest: i32 = -1
 
@@ -22,7 +22,7 @@ export class FutureJobs {
     this.used.fill(0)
   }
 
-  /** Takes the slot of the oldest. */
+  /** Replaces the oldest job. */
   add(id: i32, version: i32, mask: i32): i32 {
     const slot: i32 = (this.newest + 1) & (FUTURE_JOBS - 1)
     this.newest = slot
@@ -54,7 +54,7 @@ export class FutureJobs {
   }
 }
 
-/** Jobs that are or were mined on the present previous hash. */
+/** Jobs that are or were mined on the current previous hash. */
 export class ValidJobs {
   readonly versions: Int32Array = new Int32Array(VALID_JOBS)
   readonly masks: Int32Array = new Int32Array(VALID_JOBS)
@@ -77,7 +77,7 @@ export class ValidJobs {
     this.minNtimes[this.newest] = minNtime
   }
 
-  /** The place of a job, or -1. */
+  /** The index of a job, or -1. */
   find(id: i32): i32 {
     for (let i: i32 = 0; i < this.count; i++) {
       if (this.ids[i] === id) return i

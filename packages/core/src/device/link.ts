@@ -1,8 +1,8 @@
 /**
  * A device's end of one connection as bytes: the Noise handshake or none, then frames, in two buffers of fixed size.
  *
- * Received bytes are put into `input` at `receiveAt()`, at most `receiveRoom()`, and told of with `received`. `next` then
- * takes one step at a time. What is to be sent stands in `output` from `sendAt` on, `sendLength()` bytes, until `sent`.
+ * The caller puts received bytes into `input` at `receiveAt()`, at most `receiveRoom()`, and calls `received`. `next` then takes
+ * one step at a time. The bytes to send are in `output` from `sendAt` on, `sendLength()` bytes, until `sent`.
  */
 import { copyBytes } from "../bytes.ts"
 import { Curve } from "../curve.ts"
@@ -22,9 +22,9 @@ import { ACT1_SIZE, ACT2_SIZE, HANDSHAKE_OK, Initiator } from "../handshake.ts"
 export const LINK_WAITS: i32 = 0
 /** The handshake is done: frames may be sent. */
 export const LINK_READY: i32 = 1
-/** A frame stands at `payloadAt`. */
+/** A frame's payload is at `payloadAt`. */
 export const LINK_FRAME: i32 = 2
-/** A frame came whose payload has no room. `skipFrame` goes on behind it. */
+/** A frame came whose payload does not fit. `skipFrame` continues behind it. */
 export const LINK_TOO_LARGE: i32 = 3
 /** The handshake failed: `handshakeCode`. */
 export const LINK_HANDSHAKE_FAILED: i32 = 4
@@ -46,12 +46,12 @@ export class DeviceLink {
   readonly frame: Uint8Array = new Uint8Array((FRAME_HEADER_SIZE + MAX_SENT_PAYLOAD) | 0)
   readonly authorityKey: Uint8Array = new Uint8Array(32)
   readonly initiator: Initiator
-  /** Without Noise: for tests and trusted networks. */
+  /** Disables Noise. For tests and trusted networks. */
   isPlain: bool = false
   /** Seconds that the clocks of both ends may differ. */
   clockToleranceSeconds: i32 = 10
   handshakeCode: i32 = 0
-  /** Of the frame that came last. */
+  /** Fields of the last frame. */
   messageType: i32 = 0
   extensionType: i32 = 0
   payloadAt: i32 = 0
@@ -62,15 +62,15 @@ export class DeviceLink {
   private readonly maxPayload: i32
   private nowSeconds: i32 = 0
   private phase: i32 = IDLE
-  /** Received and not yet used. */
+  /** Received bytes that are not used yet. */
   private inputAt: i32 = 0
   private inputEnd: i32 = 0
   private sendEnd: i32 = 0
   private headerIsOpen: bool = false
-  /** Bytes of a frame that is not looked at. */
+  /** Remaining bytes of a frame that is skipped. */
   private toSkip: i32 = 0
 
-  /** Frames of more than `maxPayload` bytes have no room, which is at least what act 2 takes. */
+  /** Frames of more than `maxPayload` bytes do not fit. The input has room for at least act 2. */
   constructor(curve: Curve, maxPayload: i32) {
     this.maxPayload = maxPayload
     this.input = new Uint8Array((ENCRYPTED_HEADER_SIZE + encryptedPayloadLength(maxPayload)) | 0)
@@ -78,9 +78,9 @@ export class DeviceLink {
   }
 
   /**
-   * Begins a connection. Secret and entropy are 32 random bytes each (nothing is done with them where the link is plain).
-   * `nowSeconds` (U32, since 1970) is for the certificate's dates, 0 where the device has no clock: they are not looked at
-   * then. False where the curve refuses the secret.
+   * Begins a connection. Secret and entropy are 32 random bytes each (a plain link ignores them). `nowSeconds` (U32, since 1970)
+   * is compared with the certificate's dates; with 0, for a device without a clock, they are not checked. Returns false if the
+   * curve refuses the secret.
    */
   open(secret: Uint8Array, entropy: Uint8Array, nowSeconds: i32): bool {
     this.close()
@@ -96,7 +96,7 @@ export class DeviceLink {
     return true
   }
 
-  /** Forgets the connection, its keys and what was received and not yet sent. */
+  /** Closes the connection: clears keys, received bytes and unsent bytes. */
   close(): void {
     this.initiator.reset()
     this.phase = IDLE
@@ -110,7 +110,7 @@ export class DeviceLink {
     this.toSkip = 0
   }
 
-  /** Where received bytes go. What was used is dropped first, and with it the text of the last event. */
+  /** The offset for received bytes. Drops used bytes first, and with them the text of the last event. */
   receiveAt(): i32 {
     if (this.inputAt > 0) {
       this.input.copyWithin(0, this.inputAt, this.inputEnd)
@@ -120,7 +120,7 @@ export class DeviceLink {
     return this.inputEnd
   }
 
-  /** How many bytes may be put there: never 0 once `next` waits. */
+  /** How many bytes fit there. Never 0 once `next` waits. */
   receiveRoom(): i32 {
     return (this.input.length - this.receiveAt()) | 0
   }
@@ -139,28 +139,28 @@ export class DeviceLink {
     if (length > 0) this.sendAt = (this.sendAt + (length < waiting ? length : waiting)) | 0
   }
 
-  /** Goes one step on: see the `LINK_` codes. */
+  /** Takes one step. Returns a `LINK_` code. */
   next(): i32 {
     if (this.phase === HANDSHAKE) return this.nextAct()
     if (this.phase === FRAMES) return this.nextFrame()
     return LINK_WAITS
   }
 
-  /** After `LINK_TOO_LARGE`: goes on behind the frame, which nobody looks at. */
+  /** After `LINK_TOO_LARGE`: skips the frame. */
   skipFrame(): void {
     this.toSkip = this.bodyLength()
     if (!this.isPlain) this.initiator.receive.skipPayload(this.payloadLength)
     this.endHeader()
   }
 
-  /** Whether a frame with this payload can be sent now; where not, the firmware sends what waits first. */
+  /** Whether a frame with this payload fits into the output. If not, the firmware must first send the waiting bytes. */
   canSend(payloadLength: i32): bool {
     if (this.phase !== FRAMES || (!this.isPlain && !this.initiator.send.isReady())) return false
     const size: i32 = (ENCRYPTED_HEADER_SIZE + payloadLength + MAC_SIZE) | 0
     return size <= ((OUTPUT_SIZE - this.sendLength()) | 0)
   }
 
-  /** Sends the frame whose payload stands in `frame`. `canSend` has said that there is room. */
+  /** Sends the frame whose payload is in `frame`. Call it only after `canSend`. */
   send(extensionType: i32, messageType: i32, payloadLength: i32): void {
     if (this.sendAt > 0) {
       this.output.copyWithin(0, this.sendAt, this.sendEnd)
@@ -176,7 +176,7 @@ export class DeviceLink {
 
   private nextAct(): i32 {
     if (((this.inputEnd - this.inputAt) | 0) < ACT2_SIZE) return LINK_WAITS
-    // A clock that may be wrong by all seconds that there are makes every date good.
+    // With the largest tolerance, every date is valid.
     const tolerance: i32 = this.nowSeconds === 0 ? -1 : this.clockToleranceSeconds
     this.handshakeCode = this.initiator.finish(this.input, this.inputAt, this.authorityKey, this.nowSeconds, tolerance)
     this.inputAt = (this.inputAt + ACT2_SIZE) | 0
@@ -221,7 +221,7 @@ export class DeviceLink {
     this.inputAt = (this.inputAt + (this.isPlain ? FRAME_HEADER_SIZE : ENCRYPTED_HEADER_SIZE)) | 0
   }
 
-  /** Whether all of a skipped frame has come by. */
+  /** Whether all bytes of a skipped frame have passed. */
   private skip(): bool {
     const waiting: i32 = (this.inputEnd - this.inputAt) | 0
     const skipped: i32 = this.toSkip < waiting ? this.toSkip : waiting

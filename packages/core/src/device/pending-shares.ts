@@ -1,6 +1,5 @@
 /**
- * Shares that were submitted and are not yet answered (5.3.13, 5.3.14), oldest first. Beyond `PENDING_SHARES` the oldest
- * are forgotten.
+ * Submitted shares without an answer (5.3.13, 5.3.14), oldest first. Keeps at most `PENDING_SHARES` and drops the oldest.
  */
 export const PENDING_SHARES: i32 = 256
 
@@ -20,9 +19,9 @@ export class DevicePendingShares {
     this.count = (this.count + 1) | 0
   }
 
-  /** Takes out at most `count` (U32), oldest first, none after `last`; gives how many. */
+  /** Removes at most `count` (U32) shares up to `last`, oldest first. Returns how many. */
   accept(last: i32, count: i32): i32 {
-    // A count above 2^31 is one that nobody reaches.
+    // No count reaches 2^31.
     const most: i32 = count < 0 || count > this.count ? this.count : count
     let accepted: i32 = 0
     while (accepted < most) {
@@ -34,7 +33,7 @@ export class DevicePendingShares {
     return accepted
   }
 
-  /** The place of a share, or -1. */
+  /** The index of a share, or -1. */
   find(sequenceNumber: i32): i32 {
     for (let i: i32 = 0; i < this.count; i++) {
       if (this.sequenceNumbers[i] === sequenceNumber) return i
@@ -42,7 +41,7 @@ export class DevicePendingShares {
     return -1
   }
 
-  /** Takes out the share at a place and gives its job. */
+  /** Removes the share at an index and returns its job. */
   refuse(place: i32): i32 {
     const jobId: i32 = this.jobIds[place]
     this.drop(place, 1)

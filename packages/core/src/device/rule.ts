@@ -1,7 +1,7 @@
 /**
- * Why a device gives a connection up: the rules that bind the server, each with its section, and what else may end it.
- * The numbers are part of the module's interface and never change their meaning. From 20 on they are the rules of
- * packages/channels' client, whose names are `SERVER_RULES`.
+ * Reasons why a device ends a connection: the rules that bind the server, each with its section, and other failures. The numbers
+ * are part of the module's interface and never change their meaning. From 20 on they are the rules of the client in
+ * packages/channels, whose names are in `SERVER_RULES`.
  */
 
 export const RULE_NONE: i32 = 0
@@ -9,19 +9,19 @@ export const RULE_NONE: i32 = 0
 export const RULE_HANDSHAKE: i32 = 1
 /** A frame is not authentic, or the keys are used up (4.6). */
 export const RULE_AUTHENTIC_FRAME: i32 = 2
-/** A message that is to be understood is longer than the device has room for; the detail is its length (3.2). */
+/** A message that the device needs does not fit into its memory; the detail is its length (3.2). */
 export const RULE_FRAME_SIZE: i32 = 3
 /** A message ends before its fields do, or has a length that its type does not allow (3.1). */
 export const RULE_WELL_FORMED: i32 = 4
 /** The first message is SetupConnection.Success or .Error (3.6.1). */
 export const RULE_SETUP_FIRST: i32 = 5
-/** `used_version` is the one that was offered, 2 (3.6.2). */
+/** `used_version` is the offered version, 2 (3.6.2). */
 export const RULE_USED_VERSION: i32 = 6
 /** No REQUIRES_FIXED_VERSION for a client with REQUIRES_VERSION_ROLLING (5.3.1). */
 export const RULE_VERSION_ROLLING_AGREED: i32 = 7
 /** No answer came in time. */
 export const RULE_TIMEOUT: i32 = 8
-/** The server takes extended channels only (REQUIRES_EXTENDED_CHANNELS, 5.3.1), and a standard one was wanted. */
+/** The server accepts extended channels only (REQUIRES_EXTENDED_CHANNELS, 5.3.1), but the device needs a standard one. */
 export const RULE_STANDARD_CHANNELS: i32 = 9
 
 /** An answer names a request that waits for this kind of channel (5.3.3). */
@@ -34,7 +34,7 @@ export const RULE_MINIMUM_EXTRANONCE_SIZE: i32 = 22
 export const RULE_FULL_EXTRANONCE_SIZE: i32 = 23
 /** No two channels of a connection have the same id (5.2). */
 export const RULE_UNIQUE_CHANNEL_ID: i32 = 24
-/** Group ids and channel ids are of one namespace (5.2.3). */
+/** Group ids and channel ids share one namespace (5.2.3). */
 export const RULE_UNIQUE_GROUP_CHANNEL_ID: i32 = 25
 /** A connection with REQUIRES_STANDARD_JOBS gets no SetGroupChannel (5.3.22). */
 export const RULE_NO_GROUPS: i32 = 27

@@ -1,7 +1,6 @@
 /**
- * A device's connection up to the point where both ends have agreed (3.6.1): handshake, SetupConnection, and then the
- * messages, which a subclass understands. A machine without clock, socket and randomness; nothing here allocates after the
- * constructor.
+ * A device's connection: handshake, SetupConnection (3.6.1), and then the messages, which a subclass handles. A machine without
+ * clock, socket and randomness. Allocates only in the constructor.
  */
 import { Curve } from "../curve.ts"
 import { FRAME_HEADER_SIZE } from "../frame.ts"
@@ -53,17 +52,17 @@ export const REQUIRES_VERSION_ROLLING: i32 = 4
 export const REQUIRES_FIXED_VERSION: i32 = 1
 export const REQUIRES_EXTENDED_CHANNELS: i32 = 2
 
-/** There is no connection, or it is over. */
+/** There is no connection, or it has ended. */
 export const DEVICE_IDLE: i32 = 0
 /** The handshake is under way. */
 export const DEVICE_SHAKING_HANDS: i32 = 1
 /** SetupConnection was sent. */
 export const DEVICE_SETTING_UP: i32 = 2
-/** Connected, and no channel was asked for. */
+/** Connected; no channel was requested. */
 export const DEVICE_CONNECTED: i32 = 3
-/** A channel was asked for. */
+/** A channel was requested. */
 export const DEVICE_OPENING: i32 = 4
-/** The channel is open and has had no work yet. */
+/** The channel is open and has no work yet. */
 export const DEVICE_OPEN: i32 = 5
 export const DEVICE_MINING: i32 = 6
 
@@ -75,7 +74,7 @@ export abstract class DeviceSession {
   readonly settings: DeviceSettings = new DeviceSettings()
   readonly event: DeviceEvent = new DeviceEvent()
   state: i32 = DEVICE_IDLE
-  /** Milliseconds of a clock that may begin anywhere and wraps. */
+  /** Milliseconds of a clock with any start, which may wrap. */
   nowMs: i32 = 0
   /** Flags of SetupConnection.Success. */
   serverFlags: i32 = 0
@@ -86,30 +85,30 @@ export abstract class DeviceSession {
   private readonly setupError: SetupConnectionError = new SetupConnectionError()
   private readonly reconnect: Reconnect = new Reconnect()
 
-  /** Understands messages of at most `maxPayload` bytes. */
+  /** Has room for messages of at most `maxPayload` bytes. */
   constructor(curve: Curve, maxPayload: i32) {
     this.link = new DeviceLink(curve, maxPayload)
   }
 
-  /** Whether only standard jobs may come (5.3.1). */
+  /** Whether the server may send only standard jobs (5.3.1). */
   abstract requiresStandardJobs(): bool
 
-  /** The rule that such flags of the server's break, or 0. */
+  /** The rule that the server's flags break, or 0. */
   abstract checkServerFlags(): i32
 
-  /** Both ends have agreed. */
+  /** Called when the setup is complete. */
   abstract agreed(): void
 
-  /** Whether a message of that type has a meaning for this device, so that it may not be skipped for its length. */
+  /** Whether the device handles messages of this type, so that it must not skip a message that is too long. */
   abstract isUnderstood(messageType: i32): bool
 
-  /** A message of the core protocols stands in the link; gives the event, `EVENT_NONE` for none. */
+  /** Handles the message in the link. Returns the event, `EVENT_NONE` for none. */
   abstract receiveMessage(messageType: i32): i32
 
-  /** The channel, its jobs and shares are of no use any more. */
+  /** Clears the channel, its jobs and shares. */
   abstract forgetChannel(): void
 
-  /** Begins a connection: see `DeviceLink.open`. What there was before is forgotten. */
+  /** Begins a connection and clears the previous one: see `DeviceLink.open`. */
   connect(secret: Uint8Array, entropy: Uint8Array, nowSeconds: i32, nowMs: i32): bool {
     this.disconnect()
     this.nowMs = nowMs
@@ -119,7 +118,7 @@ export abstract class DeviceSession {
     return true
   }
 
-  /** Forgets the connection, as after the socket was closed. */
+  /** Clears the connection, for instance after the socket was closed. */
   disconnect(): void {
     this.link.close()
     this.event.begin(EVENT_NONE)
@@ -128,12 +127,12 @@ export abstract class DeviceSession {
     this.state = DEVICE_IDLE
   }
 
-  /** What time it is: bounds ntime and the server's answers. */
+  /** Sets the current time, which limits ntime and the server's answers. */
   tick(nowMs: i32): void {
     this.nowMs = nowMs
   }
 
-  /** The next event, `EVENT_NONE` where more bytes are needed. */
+  /** The next event, `EVENT_NONE` if more bytes are needed. */
   next(): i32 {
     while (this.state !== DEVICE_IDLE) {
       const step: i32 = this.link.next()
@@ -155,18 +154,18 @@ export abstract class DeviceSession {
     return this.event.begin(EVENT_NONE)
   }
 
-  /** Sends the frame whose payload stands in the link's `frame` and ends at `end`. */
+  /** Sends the frame whose payload is in the link's `frame` and ends at `end`. */
   send(extensionType: i32, messageType: i32, end: i32): void {
     this.link.send(extensionType, messageType, (end - FRAME_HEADER_SIZE) | 0)
   }
 
-  /** A new state, which has to lead on to the next in time. */
+  /** Enters a new state, which the next must follow in time. */
   enter(state: i32): void {
     this.state = state
     this.deadlineMs = (this.nowMs + this.settings.timeoutMs) | 0
   }
 
-  /** The message has no effect. */
+  /** Reports that the message has no effect. */
   ignore(reason: i32): i32 {
     this.event.begin(EVENT_IGNORED)
     this.event.messageType = this.link.messageType
@@ -174,10 +173,10 @@ export abstract class DeviceSession {
     return EVENT_IGNORED
   }
 
-  /** The end of the connection. */
+  /** Ends the connection with a failure. */
   fail(rule: i32, detail: i32): i32 {
     const event = this.event
-    // A handshake and a silence have no message.
+    // Failures of the handshake and timeouts have no message.
     const hasMessage: bool = rule !== RULE_HANDSHAKE && rule !== RULE_TIMEOUT && rule !== RULE_AUTHENTIC_FRAME
     this.forgetChannel()
     this.state = DEVICE_IDLE
@@ -188,26 +187,26 @@ export abstract class DeviceSession {
     return EVENT_FAILED
   }
 
-  /** `fail` for a broken rule, as checks give it; false for none, 0. */
+  /** Fails if `rule` is a broken rule; returns false if it is 0. */
   failsBy(rule: i32): bool {
     if (rule === 0) return false
     this.fail(rule, 0)
     return true
   }
 
-  /** Whether a codec could not read the message; the connection has failed then. */
+  /** Fails the connection if a codec could not read the message. Returns whether it did. */
   isMalformed(end: i32): bool {
     return end < 0 && this.failsBy(RULE_WELL_FORMED)
   }
 
-  /** The event that was begun, with a text of the message. */
+  /** Completes the event with a text of the message. */
   withText(at: i32, length: i32): i32 {
     this.event.textAt = at
     this.event.textLength = length
     return this.event.kind
   }
 
-  /** Whether an answer is missing for too long. */
+  /** Whether an answer is overdue. */
   private isLate(): bool {
     if (this.settings.timeoutMs === 0 || this.state === DEVICE_CONNECTED || this.state === DEVICE_MINING) return false
     return ((this.nowMs - this.deadlineMs) | 0) >= 0
@@ -238,7 +237,7 @@ export abstract class DeviceSession {
   }
 
   private isCore(): bool {
-    // The channel bit says nothing that the message's number does not (3.2.1).
+    // Ignores the channel bit, which the message type implies (3.2.1).
     return (this.link.extensionType & 0x7fff) === 0
   }
 
@@ -247,7 +246,7 @@ export abstract class DeviceSession {
     const type: i32 = this.link.messageType
     if (this.state === DEVICE_SETTING_UP) return this.receiveSetup(type)
     if (type === RECONNECT) return this.receiveReconnect()
-    // Only extensions keep anything that would have to be forgotten (3.6.4).
+    // Only extensions keep state that they would have to clear (3.6.4).
     return type === CHANNEL_ENDPOINT_CHANGED ? EVENT_NONE : this.receiveMessage(type)
   }
 

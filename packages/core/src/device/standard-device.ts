@@ -1,9 +1,9 @@
 /**
  * The Mining Protocol on a device with one standard channel (5.2.1).
  *
- * The firmware connects, hands on what it receives, sends what the link holds ready, and asks `next` for events until
- * there is none. The device asks for its channel by itself, keeps its jobs, and holds the server to the rules: what breaks
- * one is `EVENT_FAILED` and the end of the connection.
+ * The firmware connects, passes received bytes on, sends the link's output, and calls `next` for events until there is none. The
+ * device requests its channel by itself, keeps its jobs, and checks the server's messages: a broken rule gives `EVENT_FAILED`
+ * and ends the connection.
  */
 import { copyBytes, isBelowU32, readU32 } from "../bytes.ts"
 import { FRAME_HEADER_SIZE } from "../frame.ts"
@@ -88,19 +88,19 @@ import {
 import { TEXT_REASON, TEXT_USER } from "./settings.ts"
 import { DeviceWork, latestNtime } from "./work.ts"
 
-/** What `submit` answers. */
+/** Results of `submit`. */
 export const SUBMIT_SENT: i32 = 0
 /** No channel is open. */
 export const SUBMIT_NO_CHANNEL: i32 = 1
-/** The job is not one of the present previous hash: its shares are stale. */
+/** The job is not of the current previous hash: its shares are stale. */
 export const SUBMIT_STALE: i32 = 2
 /** The version differs from the job's in bits that may not be rolled. */
 export const SUBMIT_VERSION: i32 = 3
 /** The ntime is before the job's, or ahead of the clock (5.3.11). */
 export const SUBMIT_NTIME: i32 = 4
-/** The output is full: send what it holds first. */
+/** The output is full: send it first. */
 export const SUBMIT_NO_ROOM: i32 = 5
-/** The extranonce has not as many bytes as the channel rolls. */
+/** The extranonce does not have the channel's size. */
 export const SUBMIT_EXTRANONCE: i32 = 6
 
 /** SubmitSharesExtended with 32 bytes of extranonce. */
@@ -111,13 +111,13 @@ export class StandardDevice extends DeviceSession {
   readonly pending: DevicePendingShares = new DevicePendingShares()
   readonly futureJobs: FutureJobs = new FutureJobs()
   readonly validJobs: ValidJobs = new ValidJobs()
-  /** Of the jobs that will become active (5.3.21). */
+  /** The target of jobs that become active from now on (5.3.21). */
   readonly target: Uint8Array = new Uint8Array(32)
   readonly extranoncePrefix: Uint8Array = new Uint8Array(32)
   extranoncePrefixLength: i32 = 0
   channelId: i32 = 0
   groupChannelId: i32 = 0
-  /** Of the last share that was submitted. */
+  /** The sequence number of the last submitted share. */
   sequenceNumber: i32 = 0
   requestId: i32 = 0
   hasPrevHash: bool = false
@@ -145,7 +145,7 @@ export class StandardDevice extends DeviceSession {
     this.requestId = 0
   }
 
-  /** Asks for a channel, where there is none; false where it cannot now. */
+  /** Requests a channel if there is none. Returns false if it cannot now. */
   openChannel(): bool {
     if (this.state !== DEVICE_CONNECTED || !this.link.canSend(MAX_SENT_PAYLOAD)) return false
     this.requestId = (this.requestId + 1) | 0
@@ -154,7 +154,7 @@ export class StandardDevice extends DeviceSession {
     return true
   }
 
-  /** Tells the server of the hashrate and maximum target that the settings have now (5.3.7). */
+  /** Sends the hash rate and maximum target of the settings (5.3.7). */
   updateChannel(): bool {
     if (!this.isOpen() || !this.link.canSend(MAX_SENT_PAYLOAD)) return false
     this.update.channelId = this.channelId
@@ -166,7 +166,7 @@ export class StandardDevice extends DeviceSession {
     return true
   }
 
-  /** Closes the channel with the settings' reason (5.3.9); the connection stays. */
+  /** Closes the channel with the reason of the settings (5.3.9). The connection stays open. */
   closeChannel(): bool {
     if (!this.isOpen() || !this.link.canSend(MAX_SENT_PAYLOAD)) return false
     this.close.channelId = this.channelId
@@ -180,13 +180,13 @@ export class StandardDevice extends DeviceSession {
     return true
   }
 
-  /** The last ntime that a share of the work at hand may have now. */
+  /** The latest ntime that a share of the current work may have now. */
   maxNtime(): i32 {
     const work = this.work
     return latestNtime(work.prevHashNtime, work.receivedAtMs, work.minNtime, this.nowMs)
   }
 
-  /** Submits a share (5.3.11); gives a `SUBMIT_` code, and its number in `sequenceNumber`. */
+  /** Submits a share (5.3.11). Returns a `SUBMIT_` code; its number is in `sequenceNumber`. */
   submit(jobId: i32, nonce: i32, ntime: i32, version: i32): i32 {
     const code: i32 = this.checkShare(jobId, ntime, version)
     if (code !== SUBMIT_SENT) return code
@@ -203,7 +203,7 @@ export class StandardDevice extends DeviceSession {
     return SUBMIT_SENT
   }
 
-  /** What is wrong with a share, as a `SUBMIT_` code. */
+  /** Checks a share. Returns a `SUBMIT_` code. */
   checkShare(jobId: i32, ntime: i32, version: i32): i32 {
     if (!this.isOpen()) return SUBMIT_NO_CHANNEL
     const jobs = this.validJobs
@@ -216,7 +216,7 @@ export class StandardDevice extends DeviceSession {
     return this.link.canSend(MAX_SHARE_PAYLOAD) ? SUBMIT_SENT : SUBMIT_NO_ROOM
   }
 
-  /** The number of a share that is submitted now. */
+  /** Takes the sequence number for a new share. */
   countShare(jobId: i32): i32 {
     this.sequenceNumber = (this.sequenceNumber + 1) | 0
     this.pending.add(this.sequenceNumber, jobId)
@@ -227,7 +227,7 @@ export class StandardDevice extends DeviceSession {
     return this.state >= DEVICE_OPEN
   }
 
-  /** Whether a message for this channel id is for this device: it may be that of its channel's group (5.2.3). */
+  /** Whether a message for this id is for the device's channel or its group (5.2.3). */
   isAddressed(channelId: i32): bool {
     return this.isOpen() && (channelId === this.channelId || channelId === this.groupChannelId)
   }
@@ -273,7 +273,7 @@ export class StandardDevice extends DeviceSession {
     this.extranoncePrefixLength = 0
   }
 
-  /** Messages that only devices with more than a standard channel and standard jobs understand. */
+  /** Handles messages that only devices with extended channels or jobs support. */
   receiveExtended(type: i32): i32 {
     if (type === OPEN_EXTENDED_MINING_CHANNEL_SUCCESS) return this.fail(RULE_KNOWN_REQUEST_ID, 0)
     if (type === SET_GROUP_CHANNEL) return this.fail(RULE_NO_GROUPS, 0)
@@ -302,7 +302,7 @@ export class StandardDevice extends DeviceSession {
     return channelId === this.channelId ? 0 : RULE_STANDARD_JOB
   }
 
-  /** The rule that the ids of a new channel break, or 0. Where no group job may come, it does not matter. */
+  /** The rule that the ids of a new channel break, or 0. Group ids do not matter if no group jobs may come. */
   checkGroup(_channelId: i32, _groupChannelId: i32): i32 {
     return 0
   }
@@ -312,7 +312,7 @@ export class StandardDevice extends DeviceSession {
     return channelId === this.channelId ? 0 : RULE_EXTRANONCE_PREFIX_FOR_CHANNEL
   }
 
-  /** Begins to mine a future job on the previous hash in force. */
+  /** Starts a future job on the current previous hash. */
   startFutureJob(slot: i32, jobId: i32): void {
     const jobs = this.futureJobs
     this.startWork(jobId, jobs.versions[slot], jobs.masks[slot], jobs.roots, slot << 5, this.prevHashNtime)
@@ -328,7 +328,7 @@ export class StandardDevice extends DeviceSession {
     return hasNtime && !this.hasPrevHash ? RULE_FIRST_JOB_IS_FUTURE : 0
   }
 
-  /** A job with this merkle root, which breaks no rule, is kept, or mined at once. */
+  /** Keeps or starts a valid job with this merkle root. */
   addJob(jobId: i32, version: i32, mask: i32, root: Uint8Array, rootAt: i32, hasNtime: bool, ntime: i32): i32 {
     if (hasNtime) {
       this.startWork(jobId, version, mask, root, rootAt, ntime)
@@ -345,7 +345,7 @@ export class StandardDevice extends DeviceSession {
     return kind
   }
 
-  /** Makes this the work at hand. */
+  /** Makes this the current work. */
   startWork(jobId: i32, version: i32, mask: i32, root: Uint8Array, rootAt: i32, ntime: i32): void {
     const work = this.work
     const first: i32 = isBelowU32(ntime, this.prevHashNtime) ? this.prevHashNtime : ntime
@@ -362,7 +362,7 @@ export class StandardDevice extends DeviceSession {
     this.state = DEVICE_MINING
   }
 
-  /** The bits of the version that jobs of this connection may roll, where the job itself does not say. */
+  /** The version bits that jobs may roll that do not say so themselves. */
   versionMask(): i32 {
     return (this.serverFlags & REQUIRES_FIXED_VERSION) === 0 ? VERSION_MASK : 0
   }
@@ -375,7 +375,7 @@ export class StandardDevice extends DeviceSession {
     return order > 0 ? RULE_TARGET_WITHIN_MAXIMUM : 0
   }
 
-  /** The channel is open; its answer, which breaks no rule, stands in the link. */
+  /** Opens the channel with the valid answer in the link. */
   opened(channelId: i32, groupChannelId: i32, targetAt: i32, prefixAt: i32, prefixLength: i32, rolled: i32): i32 {
     const input = this.link.input
     const event = this.event

@@ -1,4 +1,4 @@
-/** What a device is to hash: a header of which nonce, ntime and some bits of the version may be rolled (5.1). */
+/** The work of a device: a header whose nonce, ntime and some version bits may be rolled (5.1). */
 import { isBelowU32, writeU32 } from "../bytes.ts"
 import { HEADER_SIZE } from "../header.ts"
 
@@ -7,15 +7,15 @@ export class DeviceWork {
   isThere: bool = false
   jobId: i32 = 0
   version: i32 = 0
-  /** Which bits of the version may be changed; 0 where none may. */
+  /** The version bits that may be rolled; 0 if none may. */
   versionMask: i32 = 0
   /** The first ntime. */
   minNtime: i32 = 0
-  /** Of the previous hash in force: from there the last ntime goes up with the clock (5.3.11). */
+  /** ntime of the current previous hash, from which the latest ntime increases with the clock (5.3.11). */
   prevHashNtime: i32 = 0
   /** When that previous hash came, by the device's clock. */
   receivedAtMs: i32 = 0
-  /** With the first ntime and nonce 0. */
+  /** The header, with the first ntime and nonce 0. */
   readonly header: Uint8Array = new Uint8Array(HEADER_SIZE)
   /** A hash at or below it is a share; 32 bytes, least significant first. */
   readonly target: Uint8Array = new Uint8Array(32)

@@ -184,7 +184,7 @@ export class SetupConnectionError {
 }
 
 export const CHANNEL_ENDPOINT_CHANGED: i32 = 0x03
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const CHANNEL_ENDPOINT_CHANGED_EXTENSION: i32 = 0x8000
 
 /** ChannelEndpointChanged (3.6.4). */

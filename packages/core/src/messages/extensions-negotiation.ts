@@ -7,7 +7,7 @@ import { copyBytes, readU16, writeU16 } from "../bytes.ts"
 import { DECODE_SHORT, ENCODE_LIMIT, ENCODE_ROOM, readLength, writeLength } from "./wire.ts"
 
 export const REQUEST_EXTENSIONS: i32 = 0x00
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const REQUEST_EXTENSIONS_EXTENSION: i32 = 0x01
 
 /** RequestExtensions (0x0001, 2). */
@@ -48,7 +48,7 @@ export class RequestExtensions {
 }
 
 export const REQUEST_EXTENSIONS_SUCCESS: i32 = 0x01
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const REQUEST_EXTENSIONS_SUCCESS_EXTENSION: i32 = 0x01
 
 /** RequestExtensions.Success (0x0001, 2). */
@@ -89,7 +89,7 @@ export class RequestExtensionsSuccess {
 }
 
 export const REQUEST_EXTENSIONS_ERROR: i32 = 0x02
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const REQUEST_EXTENSIONS_ERROR_EXTENSION: i32 = 0x01
 
 /** RequestExtensions.Error (0x0001, 2). */

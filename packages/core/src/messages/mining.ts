@@ -238,7 +238,7 @@ export class OpenExtendedMiningChannelSuccess {
 }
 
 export const NEW_MINING_JOB: i32 = 0x15
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const NEW_MINING_JOB_EXTENSION: i32 = 0x8000
 
 /** NewMiningJob (5.3.15). */
@@ -294,7 +294,7 @@ export class NewMiningJob {
 }
 
 export const UPDATE_CHANNEL: i32 = 0x16
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const UPDATE_CHANNEL_EXTENSION: i32 = 0x8000
 
 /** UpdateChannel (5.3.7). */
@@ -325,7 +325,7 @@ export class UpdateChannel {
 }
 
 export const UPDATE_CHANNEL_ERROR: i32 = 0x17
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const UPDATE_CHANNEL_ERROR_EXTENSION: i32 = 0x8000
 
 /** UpdateChannel.Error (5.3.8). */
@@ -364,7 +364,7 @@ export class UpdateChannelError {
 }
 
 export const CLOSE_CHANNEL: i32 = 0x18
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const CLOSE_CHANNEL_EXTENSION: i32 = 0x8000
 
 /** CloseChannel (5.3.9). */
@@ -403,7 +403,7 @@ export class CloseChannel {
 }
 
 export const SET_EXTRANONCE_PREFIX: i32 = 0x19
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SET_EXTRANONCE_PREFIX_EXTENSION: i32 = 0x8000
 
 /** SetExtranoncePrefix (5.3.10). */
@@ -443,7 +443,7 @@ export class SetExtranoncePrefix {
 }
 
 export const SUBMIT_SHARES_STANDARD: i32 = 0x1a
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SUBMIT_SHARES_STANDARD_EXTENSION: i32 = 0x8000
 
 /** SubmitSharesStandard (5.3.11). */
@@ -483,7 +483,7 @@ export class SubmitSharesStandard {
 }
 
 export const SUBMIT_SHARES_EXTENDED: i32 = 0x1b
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SUBMIT_SHARES_EXTENDED_EXTENSION: i32 = 0x8000
 
 /** SubmitSharesExtended (5.3.12). */
@@ -538,7 +538,7 @@ export class SubmitSharesExtended {
 }
 
 export const SUBMIT_SHARES_SUCCESS: i32 = 0x1c
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SUBMIT_SHARES_SUCCESS_EXTENSION: i32 = 0x8000
 
 /** SubmitShares.Success (5.3.13). */
@@ -575,7 +575,7 @@ export class SubmitSharesSuccess {
 }
 
 export const SUBMIT_SHARES_ERROR: i32 = 0x1d
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SUBMIT_SHARES_ERROR_EXTENSION: i32 = 0x8000
 
 /** SubmitShares.Error (5.3.14). */
@@ -617,7 +617,7 @@ export class SubmitSharesError {
 }
 
 export const NEW_EXTENDED_MINING_JOB: i32 = 0x1f
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const NEW_EXTENDED_MINING_JOB_EXTENSION: i32 = 0x8000
 
 /** NewExtendedMiningJob (5.3.16). */
@@ -722,7 +722,7 @@ export class NewExtendedMiningJob {
 }
 
 export const SET_NEW_PREV_HASH: i32 = 0x20
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SET_NEW_PREV_HASH_EXTENSION: i32 = 0x8000
 
 /** SetNewPrevHash (5.3.17). */
@@ -759,7 +759,7 @@ export class SetNewPrevHash {
 }
 
 export const SET_TARGET: i32 = 0x21
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SET_TARGET_EXTENSION: i32 = 0x8000
 
 /** SetTarget (5.3.21). */
@@ -787,7 +787,7 @@ export class SetTarget {
 }
 
 export const SET_CUSTOM_MINING_JOB: i32 = 0x22
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SET_CUSTOM_MINING_JOB_EXTENSION: i32 = 0x8000
 
 /** SetCustomMiningJob (5.3.18). */
@@ -900,7 +900,7 @@ export class SetCustomMiningJob {
 }
 
 export const SET_CUSTOM_MINING_JOB_SUCCESS: i32 = 0x23
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SET_CUSTOM_MINING_JOB_SUCCESS_EXTENSION: i32 = 0x8000
 
 /** SetCustomMiningJob.Success (5.3.19). */
@@ -931,7 +931,7 @@ export class SetCustomMiningJobSuccess {
 }
 
 export const SET_CUSTOM_MINING_JOB_ERROR: i32 = 0x24
-/** Of the frame, with the channel bit. */
+/** extension_type of the frame, with the channel bit. */
 export const SET_CUSTOM_MINING_JOB_ERROR_EXTENSION: i32 = 0x8000
 
 /** SetCustomMiningJob.Error (5.3.20). */

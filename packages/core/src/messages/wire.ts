@@ -1,5 +1,5 @@
 /**
- * What the generated message codecs have in common: their codes, and sequences whose items have a length each.
+ * Shared parts of the generated message codecs: result codes, and sequences whose items each have a length.
  *
  * A codec is a class with the message's fields as 32-bit words, in the order of the wire. It copies no bytes: a field of
  * bytes is where it begins in the array that was decoded, and in encoding in the array that all such fields are taken

@@ -1,15 +1,21 @@
-/** The answer to `getblocktemplate` on a development chain, field by field what Bitcoin Core answers on its own. */
+/** The answer to `getblocktemplate`, with the same fields as Bitcoin Core's. */
 import { Target } from "@sluice/core"
 import { MAX_BLOCK_WEIGHT } from "./block-rules.ts"
 import { type BlockTemplate } from "@sluice/node"
 import type { DevelopmentChain } from "./development-chain.ts"
-import { bitsHex, hashToDisplay, MAX_BLOCK_SIGOPS_COST, witnessCommitment, witnessCommitmentOutput } from "@sluice/bitcoin"
+import {
+  bitsHex,
+  hashToDisplay,
+  MAX_BLOCK_SIGOPS_COST,
+  witnessCommitment,
+  witnessCommitmentOutput
+} from "@sluice/bitcoin"
 
-/** Left for header, transaction count and coinbase, as Bitcoin Core leaves it without other orders. */
+/** Weight reserved for header, transaction count and coinbase: Bitcoin Core's default. */
 export const RESERVED_WEIGHT = 8_000
 const RESERVED_SIGOPS_COST = 400
 
-/** What is in a block, BIP9 style; no deployment is pending on this chain. */
+/** The version of new blocks, in BIP9 style. No deployment is pending on this chain. */
 const BLOCK_VERSION = 0x20000000
 
 /** A template for the block after the tip. `now` in seconds. */
@@ -36,7 +42,7 @@ export const assembleTemplate = (
       data: hex(entry.transaction.bytes),
       txid: entry.txid,
       hash: entry.wtxid,
-      // Once for each input, as Core has it.
+      // Once for each input, as Core does.
       depends: entry.transaction.inputs.flatMap(({ previousTxid }) => positions.get(hashToDisplay(previousTxid)) ?? []),
       fee: Number(entry.fee),
       sigops: entry.sigopsCost,

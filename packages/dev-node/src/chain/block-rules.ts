@@ -1,18 +1,32 @@
 /**
- * The rules that a block has to keep, up to those that need to know which transactions are paid for (`block-tree.ts`). In
- * Bitcoin Core's order and words, so that a submitter reads here what it would read there (BIP22's reasons).
+ * The rules for blocks, except those about the outputs that a block spends (`block-tree.ts`). The rules have Bitcoin Core's order
+ * and names, so that a submitter gets the same reason as from Core (BIP22).
  */
 import { Target } from "@sluice/core"
-import { type Block, type BlockHeader, heightPush, MAX_COINBASE_SCRIPT_SIZE, MAX_MONEY, doubleSha256, legacySigopsCost, MAX_BLOCK_SIGOPS_COST, isCoinbase, spendsNull, type Transaction, type TransactionInput, isWitnessCommitment } from "@sluice/bitcoin"
+import {
+  type Block,
+  type BlockHeader,
+  heightPush,
+  MAX_COINBASE_SCRIPT_SIZE,
+  MAX_MONEY,
+  doubleSha256,
+  legacySigopsCost,
+  MAX_BLOCK_SIGOPS_COST,
+  isCoinbase,
+  spendsNull,
+  type Transaction,
+  type TransactionInput,
+  isWitnessCommitment
+} from "@sluice/bitcoin"
 
-/** Most weight units in a block (BIP141); its serialized size cannot exceed the same number of bytes. */
+/** The most weight units of a block (BIP141). Its serialized size cannot exceed the same number of bytes. */
 export const MAX_BLOCK_WEIGHT = 4_000_000
-/** How far ahead of the node's clock a block's time may be. */
+/** How far a block's time may be ahead of the node's clock, in seconds. */
 export const MAX_FUTURE_SECONDS = 2 * 60 * 60
-/** How many blocks, the newest included, the median time past is taken over. */
+/** Number of blocks of which the median time past is the median. */
 export const MEDIAN_TIME_SPAN = 11
 
-/** Why a block is not taken: BIP22's reasons as Bitcoin Core spells them. */
+/** Reasons to refuse a block: BIP22's, as Bitcoin Core spells them. */
 export type BlockVerdict =
   // About a block that is in the tree, or cannot be judged yet.
   | "duplicate"
@@ -49,7 +63,7 @@ export type BlockVerdict =
   | "mandatory-script-verify-flag-failed"
   | "bad-cb-amount"
 
-/** Why a transaction cannot be in any block. */
+/** Reasons why a transaction cannot be in any block. */
 export type TransactionVerdict =
   | "bad-txns-vout-empty"
   | "bad-txns-oversize"
@@ -60,7 +74,7 @@ export type TransactionVerdict =
   | "bad-cb-length"
   | "bad-txns-prevout-null"
 
-/** Rules that need nothing but the block. `undefined` is: keeps them. */
+/** Checks the rules that need only the block. Gives the broken rule, `undefined` if none. */
 export const checkBlock = (block: Block, options?: { readonly proofOfWork: boolean }): BlockVerdict | undefined => {
   if (options?.proofOfWork !== false && !meetsOwnTarget(block)) return "high-hash"
   const { transactions } = block
@@ -81,7 +95,7 @@ export const checkBlock = (block: Block, options?: { readonly proofOfWork: boole
   return undefined
 }
 
-/** Rules of a transaction that need nothing but the transaction. */
+/** Checks the rules that need only the transaction. */
 export const checkTransaction = (transaction: Transaction): TransactionVerdict | undefined => {
   const { inputs, outputs } = transaction
   if (outputs.length === 0) return "bad-txns-vout-empty"
@@ -104,7 +118,7 @@ export const checkTransaction = (transaction: Transaction): TransactionVerdict |
   return undefined
 }
 
-/** What a block's place in the chain asks of it. Times are seconds since 1970. */
+/** The requirements of a block's place in the chain. Times are seconds since 1970. */
 export interface BlockPlace {
   readonly height: number
   /** The compact target of this chain. */
@@ -115,7 +129,7 @@ export interface BlockPlace {
   readonly now: number
 }
 
-/** Rules of a header at its place. */
+/** Checks a header by its place in the chain. */
 export const checkHeaderAt = (header: BlockHeader, place: BlockPlace): BlockVerdict | undefined => {
   if (header.bits !== place.bits) return "bad-diffbits"
   if (header.time <= place.medianTimePast) return "time-too-old"
@@ -125,7 +139,7 @@ export const checkHeaderAt = (header: BlockHeader, place: BlockPlace): BlockVerd
   return undefined
 }
 
-/** Rules of the transactions at their block's place. */
+/** Checks the transactions by their block's place in the chain. */
 export const checkBlockAt = (block: Block, place: BlockPlace): BlockVerdict | undefined => {
   const { transactions } = block
   if (!transactions.every((transaction) => isFinal(transaction, place))) return "bad-txns-nonfinal"
@@ -152,7 +166,7 @@ export const isFinal = (
 export const medianTime = (times: ReadonlyArray<number>): number =>
   times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 
-/** BIP141: the witnesses are those that the coinbase commits to, and without a commitment there are none. */
+/** Checks that the coinbase commits to the witnesses, and that a block without a commitment has none (BIP141). */
 const checkWitness = (block: Block): BlockVerdict | undefined => {
   const [coinbase] = block.transactions
   const commitment = coinbase?.outputs.findLast(({ script }) => isWitnessCommitment(script))
@@ -170,8 +184,8 @@ const checkWitness = (block: Block): BlockVerdict | undefined => {
 }
 
 /**
- * The merkle root, and whether two neighbours that are hashed together are the same hash: then another list of
- * transactions has this root too (CVE-2012-2459), and neither may pass for the other.
+ * The merkle root, and whether two equal hashes were hashed together. In that case another list of transactions has the same
+ * root (CVE-2012-2459), so the root does not identify the block.
  */
 const merkleRootOf = (hashes: ReadonlyArray<Uint8Array>): { readonly root: Uint8Array; readonly mutated: boolean } => {
   let level = hashes
@@ -192,7 +206,7 @@ const merkleRootOf = (hashes: ReadonlyArray<Uint8Array>): { readonly root: Uint8
   return { root: level[0] ?? new Uint8Array(32), mutated }
 }
 
-/** The target comes from the header here; that it is the chain's is a rule of the header at its place. */
+/** Checks the work by the header's own target. That the target is the chain's is checked by the header's place. */
 const meetsOwnTarget = ({ hash, header }: Block): boolean => {
   const target = new Uint8Array(32)
   return Target.nBitsToTarget(header.bits | 0, target, 0) && Target.compareU256(hash, 0, target, 0) <= 0

@@ -1,13 +1,22 @@
 /**
- * The development chain: a tree of blocks, pure. It takes blocks and the time, and says what became of them. The branch with
- * the most work is the best, and of two equal ones the first seen; unless the difficulty is adjusted, that is the longest.
- * The header rules, the rules of a block at its place and what a block may spend are checked as Bitcoin Core does, in its
- * order: the first two before a block enters the tree, the last when its branch becomes the best.
+ * The development chain: a pure tree of blocks. It takes blocks and the time, and gives verdicts. The best branch is the one with
+ * the most work; of equal branches, the one seen first. Without retargeting, that is the longest branch.
+ * It checks rules in Bitcoin Core's order: those of the header and of the block's place before the block enters the tree, and
+ * those of the spent outputs when the block's branch becomes the best.
  *
- * Only transactions that the node knows are spendable money here (`KnownTransactions`): there is no script engine and no
- * set of coins behind this chain, so a transaction from elsewhere has no inputs to pay for it.
+ * A block may contain only transactions that the node knows (`KnownTransactions`). The chain has no script engine and no set of
+ * coins, so it cannot check the inputs of other transactions.
  */
-import { type Block, type BlockHeader, parseBlock, parseHeader, serializeBlock, addWitness, hashToDisplay, isWitnessCommitment } from "@sluice/bitcoin"
+import {
+  type Block,
+  type BlockHeader,
+  parseBlock,
+  parseHeader,
+  serializeBlock,
+  addWitness,
+  hashToDisplay,
+  isWitnessCommitment
+} from "@sluice/bitcoin"
 import {
   type BlockPlace,
   type BlockVerdict,
@@ -20,7 +29,7 @@ import {
 import { genesisBlock } from "./genesis.ts"
 import { nextBits, type Retargeting, workOf } from "./retarget.ts"
 
-/** A block of the tree. Ids are hex in display order: this chain is read by people. */
+/** A block of the tree. Ids are hex in display order. */
 export interface TreeBlock {
   readonly id: string
   /** Internal order. */
@@ -30,16 +39,16 @@ export interface TreeBlock {
   readonly height: number
   /** `undefined` for the first block. */
   readonly parent: TreeBlock | undefined
-  /** Over this block and the ten before it. */
+  /** Of this block and the ten before it. */
   readonly medianTimePast: number
-  /** Hashes that the branch up to here took on average. */
+  /** Expected number of hashes of the branch up to this block. */
   readonly chainWork: bigint
   readonly transactionCount: number
-  /** `undefined` once it lies deeper than `keepBlocks`. */
+  /** `undefined` once the block is deeper than `keepBlocks`. */
   block: Block | undefined
 }
 
-/** What the chain has to know of a transaction to let a block spend it. */
+/** The data that the chain needs about a transaction in a block. */
 export interface KnownTransaction {
   /** Display order. */
   readonly wtxid: string
@@ -49,38 +58,38 @@ export interface KnownTransaction {
   readonly parents: ReadonlyArray<string>
 }
 
-/** Looks a transaction up by txid (display order): every one that was announced and is not buried below `keepBlocks`. */
+/** Looks up a transaction by txid (display order). Knows all announced transactions that are not deeper than `keepBlocks`. */
 export type KnownTransactions = (txid: string) => KnownTransaction | undefined
 
 export interface BlockTreeOptions {
-  /** The compact target of the first blocks, and the easiest of any. The very first one does not meet it. */
+  /** The compact target of the first blocks, and the easiest of any block. The genesis block does not meet it. */
   readonly bits: number
-  /** How the difficulty is adjusted, if it is. */
+  /** The difficulty adjustment, if any. */
   readonly retargeting?: Retargeting | undefined
-  /** Seconds since 1970. Also the least time that the chain's clock shows. */
+  /** Seconds since 1970. The chain's clock never shows less. */
   readonly genesisTime: number
   /** Blocks after which the subsidy halves. */
   readonly halvingInterval: number
-  /** Blocks deeper than this below the tip keep their header only, side branches that deep are forgotten. */
+  /** Blocks deeper than this keep only their header; side branches that deep are dropped. */
   readonly keepBlocks: number
-  /** Most blocks on side branches; more push out the lowest. */
+  /** The most blocks on side branches. Further blocks replace the lowest. */
   readonly maxSideBlocks: number
-  /** Most hashes of refused blocks that are remembered, to refuse them and what builds on them at once. */
+  /** The most hashes of refused blocks to remember, to refuse them and their descendants at once. */
   readonly maxInvalidBlocks: number
 }
 
-/** What became of a submitted block. */
+/** The result of a submitted block. */
 export interface Submission {
-  /** `null`: it is the new tip. */
+  /** `null` if the block is the new tip. */
   readonly verdict: BlockVerdict | null
   /** Blocks that left the best branch, highest first, and blocks that joined it, lowest first. */
   readonly disconnected: ReadonlyArray<TreeBlock>
   readonly connected: ReadonlyArray<TreeBlock>
-  /** Txids (display order) of transactions that are now buried for good. */
+  /** Txids (display order) of transactions that are now deeper than `keepBlocks`. */
   readonly buried: ReadonlyArray<string>
 }
 
-/** Satoshis of the first blocks. */
+/** The subsidy of the first blocks, in satoshis. */
 const FIRST_SUBSIDY = 5_000_000_000n
 
 export class BlockTree {
@@ -95,7 +104,7 @@ export class BlockTree {
   private readonly invalid = new Map<string, BlockVerdict>()
   /** Transactions but coinbases in kept blocks of the best branch, by txid. */
   private readonly confirmed = new Map<string, TreeBlock>()
-  /** All blocks of the best branch below this height have only their header left. */
+  /** Blocks of the best branch below this height have only their header. */
   private keptFrom = 0
 
   constructor(options: BlockTreeOptions, known: KnownTransactions) {
@@ -110,7 +119,7 @@ export class BlockTree {
     return this.best.at(-1) ?? this.genesis
   }
 
-  /** The height of the lowest block of the best branch whose transactions are still there. */
+  /** The height of the lowest block of the best branch that still has its transactions. */
   get firstKeptHeight(): number {
     return this.keptFrom
   }
@@ -159,7 +168,7 @@ export class BlockTree {
     return this.confirmed.has(txid)
   }
 
-  /** Takes a block into the tree, or says why not. `now` in seconds. */
+  /** Adds a block to the tree, or gives the reason to refuse it. `now` in seconds. */
   submit(submitted: Block, now: number): Submission {
     const block = withReservedValue(submitted)
     const refusal = checkBlock(block)
@@ -177,7 +186,7 @@ export class BlockTree {
     if (badHeader !== undefined) return refused(badHeader)
     const badBlock = checkBlockAt(block, place)
     if (badBlock !== undefined) {
-      // A wrong witness says nothing about the block with this hash: another one with the right witness may follow.
+      // Not remembered as invalid: a block with the same hash and the right witness may follow.
       if (!MUTABLE_FAULTS.has(badBlock)) this.remember(id, badBlock)
       return refused(badBlock)
     }
@@ -191,7 +200,7 @@ export class BlockTree {
   }
 
   /**
-   * What `submit` would say of a block on the tip if its hash met the target (BIP23's proposal): `null` is acceptance.
+   * The verdict of `submit` for a block on the tip as if its hash met the target (BIP23's proposal): `null` if accepted.
    */
   propose(block: Block, now: number): BlockVerdict | null {
     const id = hashToDisplay(block.hash)
@@ -214,7 +223,7 @@ export class BlockTree {
     return { height: parent.height + 1, bits: this.bitsAfter(parent), medianTimePast, now: this.clock(now) }
   }
 
-  /** Makes the branch that ends in `entry`, which has more work than the best, the best, if all of it may be spent. */
+  /** Makes the branch that ends in `entry` the best, if its blocks keep the rules about spending. It has the most work. */
   private activate(entry: TreeBlock): Submission {
     const joining: Array<TreeBlock> = []
     let fork: TreeBlock | undefined = entry
@@ -251,7 +260,7 @@ export class BlockTree {
     return { verdict: null, disconnected, connected: joining, buried: this.prune() }
   }
 
-  /** Every transaction is known and not yet spent, after those it spends; the coinbase takes no more than it may. */
+  /** Checks that all transactions are known, unspent and after the ones they spend, and the value of the coinbase. */
   private checkSpending(
     block: Block,
     height: number,
@@ -263,12 +272,12 @@ export class BlockTree {
       const txid = hashToDisplay(transaction.txid)
       const known = this.known(txid)
       if (known === undefined || isConfirmed(txid)) return "bad-txns-inputs-missingorspent"
-      // A parent that the node does not know any more is buried under `keepBlocks` blocks.
+      // A parent that the node no longer knows is deeper than `keepBlocks`.
       const parentMissing = known.parents.some(
         (parent) => !inBlock.has(parent) && !isConfirmed(parent) && this.known(parent) !== undefined
       )
       if (parentMissing) return "bad-txns-inputs-missingorspent"
-      // The witness is what a script would be run on: only the one that was announced is known to be right.
+      // Without a script engine, only the announced witness is known to be valid.
       if (known.wtxid !== hashToDisplay(transaction.wtxid)) return "mandatory-script-verify-flag-failed"
       inBlock.add(txid)
       fees += known.fee
@@ -284,7 +293,7 @@ export class BlockTree {
     this.removeBranch(lowest)
   }
 
-  /** Takes a block that cannot be on any branch, and all that builds on it, out of the tree. */
+  /** Removes an invalid block and its descendants from the tree. */
   private forgetBranch(block: TreeBlock, verdict: BlockVerdict): void {
     this.remember(block.id, verdict)
     for (const removed of this.removeBranch(block)) if (removed !== block) this.remember(removed.id, "bad-prevblk")
@@ -311,7 +320,7 @@ export class BlockTree {
     }
   }
 
-  /** Drops what lies deeper than `keepBlocks`; gives the transactions buried by that. */
+  /** Drops data deeper than `keepBlocks`. Gives the transactions that this affects. */
   private prune(): ReadonlyArray<string> {
     const buried: Array<string> = []
     const limit = this.tip.height - this.options.keepBlocks
@@ -334,7 +343,7 @@ export class BlockTree {
   }
 }
 
-/** Faults of the bytes beside the header and the txids: not of the block that the hash stands for. */
+/** Faults of bytes that the block's hash does not cover, such as witnesses. */
 const MUTABLE_FAULTS: ReadonlySet<BlockVerdict> = new Set([
   "bad-witness-nonce-size",
   "bad-witness-merkle-match",
@@ -367,8 +376,8 @@ const spendingTxids = (block: Block): ReadonlyArray<string> =>
   block.transactions.slice(1).map(({ txid }) => hashToDisplay(txid))
 
 /**
- * A submitted block whose coinbase commits to witnesses and has none itself gets the reserved value of zeros put in, as
- * Bitcoin Core does for submitters that only know the stripped coinbase.
+ * Adds a reserved value of zeros to the coinbase if it commits to witnesses and has no witness itself. Bitcoin Core does this for
+ * submitters that only have the stripped coinbase.
  */
 const withReservedValue = (block: Block): Block => {
   const [coinbase, ...others] = block.transactions

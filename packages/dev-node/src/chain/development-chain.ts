@@ -1,5 +1,5 @@
 /**
- * The development node without its shell: chain and mempool together, pure. Time and randomness come in, events go out.
+ * The pure part of the development node: chain and mempool. Takes time and randomness, gives events.
  */
 import { parseBlock, hashToDisplay, parseTransaction } from "@sluice/bitcoin"
 import type { BlockVerdict } from "./block-rules.ts"
@@ -7,25 +7,25 @@ import { BlockTree, type TreeBlock, type BlockTreeOptions } from "./block-tree.t
 import { Mempool, type MempoolEntry, type MempoolOptions, type MempoolVerdict } from "./mempool.ts"
 import { type Draw, makeTestTransaction } from "./test-transaction.ts"
 
-/** What happens on a development chain. Hashes and txids are hex in display order. */
+/** Events of a development chain. Hashes and txids are hex in display order. */
 export type DevNodeEvent =
-  /** A submitted block is good. It is the new tip unless `verdict` is `"inconclusive"`: then it is on a side branch. */
+  /** A submitted block is valid. It is the new tip, or on a side branch if `verdict` is `"inconclusive"`. */
   | {
       readonly _tag: "BlockAccepted"
       readonly hash: string
       readonly height: number
-      /** With the coinbase. */
+      /** Number of transactions, including the coinbase. */
       readonly txCount: number
       readonly verdict: null | "inconclusive"
     }
   | { readonly _tag: "BlockRejected"; readonly hash: string; readonly verdict: BlockVerdict }
-  /** A block left the best branch; the highest first. */
+  /** A block left the best branch. The highest block first. */
   | { readonly _tag: "BlockDisconnected"; readonly hash: string; readonly height: number }
-  /** A block joined the best branch; the lowest first. */
+  /** A block joined the best branch. The lowest block first. */
   | { readonly _tag: "BlockConnected"; readonly hash: string; readonly height: number }
-  /** The best branch has another end, after all its blocks were connected. */
+  /** The best branch has a new tip. Comes after all its blocks were connected. */
   | { readonly _tag: "TipChanged"; readonly hash: string; readonly height: number }
-  /** New in the mempool, or there again after a reorganization. */
+  /** A transaction entered the mempool, or returned to it after a reorganization. */
   | {
       readonly _tag: "TransactionAdded"
       readonly txid: string
@@ -34,19 +34,19 @@ export type DevNodeEvent =
       readonly mempoolSequence: bigint
     }
 
-/** What became of a submitted block, `null` being acceptance as the new tip, and what happened. */
+/** The verdict on a submitted block (`null` if it is the new tip) and the events. */
 export interface SubmitOutcome {
   readonly verdict: BlockVerdict | null
   readonly events: ReadonlyArray<DevNodeEvent>
 }
 
-/** How the node stands to a network, which it does not have: as a node of the main network would, for tests. */
+/** A simulated state of the node towards a network, for tests. */
 export interface NodeCondition {
-  /** Without peers a node gives no templates (error -9); true unless told. */
+  /** Whether the node has peers. Without, it gives no templates (error -9). Default true. */
   readonly isConnected: boolean
-  /** In initial block download it gives none either (-10) and announces no tips; false unless told. */
+  /** Whether the node is in initial block download. Then it gives no templates (-10) and announces no tips. Default false. */
   readonly isDownloading: boolean
-  /** Headers that it knows of more than it has blocks. */
+  /** How many more headers than blocks the node has. */
   readonly headersAhead: number
 }
 
@@ -58,7 +58,7 @@ export class DevelopmentChain {
   readonly chain: BlockTree
   readonly mempool: Mempool
   condition = WELL
-  /** Of the last template that was made: its weight, with what is kept free, and its transactions without the coinbase. */
+  /** The last template: its weight, including reserved weight, and its number of transactions without the coinbase. */
   lastTemplate: { readonly weight: number; readonly transactions: number } | undefined
   private coins = 0
 
@@ -68,8 +68,8 @@ export class DevelopmentChain {
   }
 
   /**
-   * Submits a serialized block; Core does not mind bytes after it. `now` in seconds. Throws `BlockDecodeError` for bytes
-   * that are no block.
+   * Submits a serialized block. Ignores bytes after it, as Core does. `now` in seconds. Throws `BlockDecodeError` if the bytes
+   * are not a block.
    */
   submit(bytes: Uint8Array, now: number): SubmitOutcome {
     const block = parseBlock(bytes, { mayGoOn: true })
@@ -77,7 +77,7 @@ export class DevelopmentChain {
     const { buried, connected, disconnected, verdict } = this.chain.submit(block, now)
     const txCount = block.transactions.length
     if (verdict === "inconclusive") {
-      // On a side branch if it was kept: a block whose own ancestor turned out bad is not.
+      // On a side branch only if the tree kept it: a block with an invalid ancestor is dropped.
       const height = this.chain.get(hash)?.height
       return height === undefined
         ? { verdict, events: [{ _tag: "BlockRejected", hash, verdict }] }
@@ -98,26 +98,26 @@ export class DevelopmentChain {
     return { verdict, events }
   }
 
-  /** The node behaves as one in this condition from now on; what is not said is well. */
+  /** Sets the node's condition. Omitted fields get their defaults. */
   setCondition(condition: Partial<NodeCondition>): void {
     this.condition = { ...WELL, ...condition }
   }
 
-  /** What `submit` would say of a block whose hash need not meet the target (BIP23). Throws `BlockDecodeError`. */
+  /** The verdict of `submit` without the check of the hash (BIP23). Throws `BlockDecodeError`. */
   propose(bytes: Uint8Array, now: number): BlockVerdict | null {
     return this.chain.propose(parseBlock(bytes, { mayGoOn: true }), now)
   }
 
   /**
-   * Adds a serialized transaction that pays `fee` satoshis, or says why not. Nothing checks that fee or the scripts.
-   * Throws `BlockDecodeError`.
+   * Adds a serialized transaction with a declared fee in satoshis, or gives the reason to refuse it. Checks neither the fee nor
+   * scripts. Throws `BlockDecodeError`.
    */
   add(bytes: Uint8Array, fee: bigint, now: number): DevNodeEvent | MempoolVerdict {
     const entry = this.mempool.add(parseTransaction(bytes), fee, this.chain.clock(now), this.chain.tip.height)
     return typeof entry === "string" ? entry : added(entry)
   }
 
-  /** Makes up a transaction and adds it, unless the mempool is full. */
+  /** Adds a made-up transaction, unless the mempool is full. */
   addMadeUp(draw: Draw, now: number): DevNodeEvent | undefined {
     if (this.mempool.isFull) return undefined
     const { fee, transaction } = makeTestTransaction(this.mempool, this.coins++, draw)

@@ -1,9 +1,17 @@
 /** The block of height 0 of a development chain. */
-import { type Block, parseBlock, serializeBlock, serializeHeader, coinbasePrefix, splitCoinbase, doubleSha256 } from "@sluice/bitcoin"
+import {
+  type Block,
+  parseBlock,
+  serializeBlock,
+  serializeHeader,
+  coinbasePrefix,
+  splitCoinbase,
+  doubleSha256
+} from "@sluice/bitcoin"
 
 /**
- * The block of height 0 for a compact target, which it does not meet, and a time in seconds: always the same for the same
- * two. Its coinbase pays nobody and says what chain this is, so that it passes for no other.
+ * The block of height 0 for a compact target, which it does not meet, and a time in seconds. It depends on these two only. Its
+ * coinbase pays nobody and names the development chain, so it cannot be mistaken for another chain's.
  */
 export const genesisBlock = (bits: number, time: number): Block => {
   const { prefix, suffix } = splitCoinbase({

@@ -1,8 +1,7 @@
 /**
- * The transactions that wait for a block on the development chain, and those that left for one and may come back in a
- * reorganization. Pure. What pays for them is not looked up: whoever adds a transaction says its fee, and an output that
- * no transaction here created is taken to exist. It is spent once: of two transactions that spend the same output, only
- * the first is ever known, so that a block can double-spend only by repeating a transaction.
+ * The transactions that wait for a block, and those in recent blocks, which may return in a reorganization. Pure. It does not
+ * look up inputs: the caller declares the fee, and an output of an unknown transaction is assumed to exist. Of two transactions
+ * that spend the same output it accepts only the first, so a block can double-spend only by repeating a transaction.
  */
 import { checkTransaction, type TransactionVerdict } from "./block-rules.ts"
 import type { KnownTransaction } from "./block-tree.ts"
@@ -13,19 +12,19 @@ export interface MempoolEntry extends KnownTransaction {
   readonly txid: string
   readonly transaction: Transaction
   readonly sigopsCost: number
-  /** When it was first added, in seconds since 1970, and on top of which height. */
+  /** When it was first added, in seconds since 1970, and the height of the tip at that time. */
   readonly time: number
   readonly height: number
-  /** The mempool's sequence number with it, as ZMQ's topic `sequence` has it. */
+  /** The mempool's sequence number after it was added, for ZMQ's topic `sequence`. */
   readonly sequence: bigint
 }
 
 export interface MempoolOptions {
-  /** Most transactions that wait; more are refused as "mempool full". */
+  /** The most waiting transactions. More are refused as "mempool full". */
   readonly maxTransactions: number
 }
 
-/** Why a transaction is not taken, in Bitcoin Core's words. */
+/** Reasons to refuse a transaction, in Bitcoin Core's words. */
 export type MempoolVerdict =
   | TransactionVerdict
   | "coinbase"
@@ -38,7 +37,7 @@ export type MempoolVerdict =
   | "too-long-mempool-chain"
   | "mempool full"
 
-/** Most weight units of one transaction, and most transactions in a chain of unconfirmed ones, this one included. */
+/** The most weight units of one transaction, and the longest chain of unconfirmed transactions, itself included. */
 const MAX_TRANSACTION_WEIGHT = 400_000
 const MAX_ANCESTORS = 25
 
@@ -46,9 +45,9 @@ export class Mempool {
   private readonly options: MempoolOptions
   /** Parents stand before their children. */
   private readonly waiting = new Map<string, MempoolEntry>()
-  /** In a kept block. */
+  /** Transactions in kept blocks. */
   private readonly mined = new Map<string, MempoolEntry>()
-  /** Which known transaction spends an output, by `txid:index`. */
+  /** The known transaction that spends an output, by `txid:index`. */
   private readonly spends = new Map<string, string>()
   private changes = 0
   private lastSequence = 0n
@@ -57,7 +56,7 @@ export class Mempool {
     this.options = options
   }
 
-  /** How many transactions wait. */
+  /** Number of waiting transactions. */
   get size(): number {
     return this.waiting.size
   }
@@ -66,17 +65,17 @@ export class Mempool {
     return this.waiting.size >= this.options.maxTransactions
   }
 
-  /** Counts every change of what waits; the second part of a `longpollid`. */
+  /** Counts changes of the waiting transactions; the second part of a `longpollid`. */
   get updates(): number {
     return this.changes
   }
 
-  /** The sequence number that the next change gets. */
+  /** The sequence number of the next change. */
   get sequence(): bigint {
     return this.lastSequence + 1n
   }
 
-  /** What waits, parents before children. */
+  /** The waiting transactions, parents before children. */
   entries(): IterableIterator<MempoolEntry> {
     return this.waiting.values()
   }
@@ -85,7 +84,7 @@ export class Mempool {
     return this.waiting.get(txid)
   }
 
-  /** What waits or is in a kept block: the chain's `KnownTransactions`. */
+  /** Looks up a waiting transaction or one in a kept block: the chain's `KnownTransactions`. */
   known(txid: string): MempoolEntry | undefined {
     return this.waiting.get(txid) ?? this.mined.get(txid)
   }
@@ -95,7 +94,7 @@ export class Mempool {
     return this.spends.get(`${txid}:${index}`)
   }
 
-  /** Takes a transaction with the fee that it is declared to pay, or says why not. */
+  /** Adds a transaction with its declared fee, or gives the reason to refuse it. */
   add(transaction: Transaction, fee: bigint, time: number, height: number): MempoolEntry | MempoolVerdict {
     const txid = hashToDisplay(transaction.txid)
     const outpoints = transaction.inputs.map(({ previousIndex, previousTxid }) => ({
@@ -114,7 +113,7 @@ export class Mempool {
     return entry
   }
 
-  /** A block has these transactions now. */
+  /** Moves the transactions of a new block from the waiting ones to the kept ones. */
   mine(txids: ReadonlyArray<string>): void {
     for (const txid of txids) {
       const entry = this.waiting.get(txid)
@@ -125,7 +124,7 @@ export class Mempool {
     }
   }
 
-  /** A block with these transactions, in this order, has left the best branch: they wait again, before all others. */
+  /** Lets the transactions of a disconnected block wait again, in this order, before all others. */
   unmine(txids: ReadonlyArray<string>): ReadonlyArray<MempoolEntry> {
     const back: Array<MempoolEntry> = []
     for (const txid of txids) {
@@ -141,7 +140,7 @@ export class Mempool {
     return back
   }
 
-  /** Blocks with these transactions are buried for good: nothing is known of them any more. */
+  /** Drops the transactions of blocks that can no longer be disconnected. */
   forget(txids: ReadonlyArray<string>): void {
     for (const txid of txids) {
       const entry = this.mined.get(txid)
@@ -153,7 +152,7 @@ export class Mempool {
     }
   }
 
-  /** The waiting transactions that this one needs in a block before it, in order, each once. */
+  /** The waiting ancestors of a transaction, in order, each once. A block must contain them before it. */
   ancestors(entry: MempoolEntry): ReadonlyArray<MempoolEntry> {
     const found = new Set<MempoolEntry>()
     const visit = (each: MempoolEntry): void => {
@@ -228,7 +227,7 @@ export class Mempool {
   }
 }
 
-/** Highest fee for its weight first; of equal ones the one that came first. */
+/** Sorts by fee rate, highest first, then by time of arrival. */
 const byFeeRate = (a: MempoolEntry, b: MempoolEntry): number => {
   const difference = b.fee * BigInt(a.transaction.weight) - a.fee * BigInt(b.transaction.weight)
   return difference === 0n ? Number(a.sequence - b.sequence) : difference > 0n ? 1 : -1

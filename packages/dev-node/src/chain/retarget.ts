@@ -1,6 +1,6 @@
 /**
- * How a chain adjusts its difficulty, as Bitcoin Core does (its pow.cpp), and how much work a block is (its chain.cpp):
- * numbers of 256 bits as `bigint`.
+ * Difficulty adjustment as in Bitcoin Core's pow.cpp, and the work of a block as in its chain.cpp, with 256-bit numbers as
+ * `bigint`.
  */
 import { Target } from "@sluice/core"
 
@@ -11,16 +11,16 @@ export interface Retargeting {
   readonly spacing: number
 }
 
-/** What an adjustment goes by: the compact target so far, and the times, in seconds, of the period's two ends. */
+/** The inputs of an adjustment: the compact target, and the times of the period's first and last block, in seconds. */
 export interface Period {
   readonly bits: number
-  /** Of the block that was the first with these bits. */
+  /** The time of the first block of the period. */
   readonly firstTime: number
-  /** Of the last one: between the two are one block less than the interval, which is a fault that Bitcoin has to keep. */
+  /** The time of the last block. The two span one block less than the interval, a bug that Bitcoin must keep. */
   readonly lastTime: number
 }
 
-/** The compact target behind a period, at most `limit` (compact too). */
+/** The compact target after a period, at most `limit` (also compact). */
 export const nextBits = ({ bits, firstTime, lastTime }: Period, retargeting: Retargeting, limit: number): number => {
   const wanted = retargeting.interval * retargeting.spacing
   const took = Math.min(Math.max(lastTime - firstTime, Math.floor(wanted / 4)), wanted * 4)
@@ -29,7 +29,7 @@ export const nextBits = ({ bits, firstTime, lastTime }: Period, retargeting: Ret
   return compactOf(target < easiest ? target : easiest)
 }
 
-/** Hashes that a block of this compact target takes on average. */
+/** The expected number of hashes for a block of this compact target. */
 export const workOf = (bits: number): bigint => 2n ** 256n / (targetOf(bits) + 1n)
 
 const targetOf = (bits: number): bigint => {
@@ -38,7 +38,7 @@ const targetOf = (bits: number): bigint => {
   return BigInt(`0x${Buffer.from(target.toReversed()).toString("hex")}`)
 }
 
-/** Rounded down to the three bytes that the compact form has, of which the first bit is a sign. */
+/** Encodes as a compact target, rounded down to its three bytes, of which the first bit is a sign. */
 const compactOf = (target: bigint): number => {
   const digits = target.toString(16)
   let size = Math.ceil(digits.length / 2)

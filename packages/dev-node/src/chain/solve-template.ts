@@ -1,21 +1,31 @@
 /**
- * A whole block from a template, by one who mines alone and in process: for tests and development chains with an easy
- * target. A pool does it with jobs and miners instead.
+ * Mines a whole block from a template in this process. For tests and for development chains with an easy target; a pool does it
+ * with jobs and miners instead.
  */
 import { Header } from "@sluice/core"
-import { serializeBlock, serializeHeader, addWitness, coinbasePrefix, coinbaseTxid, splitCoinbase, hashFromDisplay, coinbaseMerklePath, merkleRootFromPath } from "@sluice/bitcoin"
+import {
+  serializeBlock,
+  serializeHeader,
+  addWitness,
+  coinbasePrefix,
+  coinbaseTxid,
+  splitCoinbase,
+  hashFromDisplay,
+  coinbaseMerklePath,
+  merkleRootFromPath
+} from "@sluice/bitcoin"
 import { type BlockTemplate } from "@sluice/node"
 
 export interface SolveOptions {
-  /** The scriptPubKey that the coinbase pays; OP_TRUE without it. */
+  /** The scriptPubKey that the coinbase pays. Default OP_TRUE. */
   readonly payTo?: Uint8Array
-  /** Makes blocks differ that would else be the same: eight bytes of the coinbase script. */
+  /** Eight bytes of the coinbase script, to make otherwise equal blocks differ. */
   readonly extranonce?: bigint
-  /** Most hashes to try; 2^32 without it, which no test should wait for. */
+  /** The most hashes to try. Default 2^32, which is too many for a test. */
   readonly maxHashes?: number
 }
 
-/** The serialized block, or `undefined` if no nonce that was tried met the target. */
+/** The serialized block, or `undefined` if no tried nonce met the target. */
 export const solveTemplate = (template: BlockTemplate, options: SolveOptions = {}): Uint8Array | undefined => {
   const commitment = template.default_witness_commitment
   const extranonce = new Uint8Array(8)

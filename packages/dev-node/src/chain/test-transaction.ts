@@ -1,14 +1,14 @@
 /**
- * The transactions that a development node makes up so that its templates have something in them: well-formed segwit
- * transactions that spend outputs anyone may spend (P2WSH of OP_DROP OP_TRUE), each other's or made-up coins that stand
- * for a faucet. No key signs them and no script engine runs them.
+ * Makes up transactions, so that the templates of a development node are not empty: well-formed segwit transactions that spend
+ * anyone-can-spend outputs (P2WSH of OP_DROP OP_TRUE) of each other or of an imaginary faucet. They have no signatures, and no
+ * script engine runs them.
  */
 import { OP, RawTx } from "@scure/btc-signer"
 import { Sha256 } from "@sluice/core"
 import { doubleSha256, parseTransaction, type Transaction } from "@sluice/bitcoin"
 import type { Mempool } from "./mempool.ts"
 
-/** A number from 0 up to but not including 1, as the Random service draws it. */
+/** Gives random numbers from 0 to 1, 1 excluded. */
 export type Draw = () => number
 
 /** A transaction and the fee it pays, in satoshis. */
@@ -18,9 +18,8 @@ export interface TestTransaction {
 }
 
 /**
- * A transaction that fits this mempool: one in three spends the first output of one that waits, where there is one with
- * fewer than three ancestors, the others spend a faucet coin. `coin` has to be another number each time. It pays 1 to 50
- * satoshis for each virtual byte.
+ * Makes a transaction for this mempool. One in three spends the first output of a waiting transaction with fewer than three
+ * ancestors, if there is one; the others spend a faucet coin. `coin` must be unique. The fee is 1 to 50 satoshis a virtual byte.
  */
 export const makeTestTransaction = (mempool: Mempool, coin: number, draw: Draw): TestTransaction => {
   const parent = draw() < 1 / 3 ? pickParent(mempool, draw) : undefined
@@ -49,7 +48,7 @@ export const makeTestTransaction = (mempool: Mempool, coin: number, draw: Draw):
 }
 
 interface Coin {
-  /** Display order, as the coder wants it. */
+  /** Display order, as the encoder requires. */
   readonly txid: Uint8Array
   readonly index: number
   readonly value: bigint
@@ -58,7 +57,7 @@ interface Coin {
 const pickParent = (mempool: Mempool, draw: Draw): Coin | undefined => {
   const entries = [...mempool.entries()]
   const first = Math.floor(draw() * entries.length)
-  // The first one that will do from a random place on, instead of a random one of all that do: nearly always it is near.
+  // Takes the first suitable one from a random index on, which is nearly always close; faster than filtering all.
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[(first + i) % entries.length]!
     if (mempool.spender(entry.txid, 0) !== undefined || !isSpendable(entry.transaction)) continue
@@ -69,7 +68,7 @@ const pickParent = (mempool: Mempool, draw: Draw): Coin | undefined => {
   return undefined
 }
 
-/** Ours, and with enough left to pay the fee of another. */
+/** Whether the output is ours and has enough value for another fee. */
 const isSpendable = ({ outputs }: Transaction): boolean => {
   const [output] = outputs
   return output !== undefined && output.value > 100_000n && Buffer.compare(output.script, ANYONE_CAN_SPEND) === 0
@@ -81,7 +80,7 @@ const faucetCoin = (coin: number, draw: Draw): Coin => ({
   value: 1_000_000n + BigInt(Math.floor(draw() * 1e8))
 })
 
-/** Takes one item off the stack and succeeds. */
+/** The script: drops one item and succeeds. */
 const REDEEM_SCRIPT = new Uint8Array([OP.DROP, OP.OP_1])
 
 const ANYONE_CAN_SPEND = ((): Uint8Array => {

@@ -1,6 +1,6 @@
 /**
- * What Bitcoin Core's read-only calls answer, about a development chain: field names, units and forms are Core's. The
- * chain is always called "regtest".
+ * The answers of Bitcoin Core's read-only calls for a development chain, with Core's field names, units and formats. The chain's
+ * name is always "regtest".
  */
 import { Target } from "@sluice/core"
 import { targetHex } from "../chain/assemble-template.ts"
@@ -134,7 +134,7 @@ export const chainTips = ({ chain }: DevelopmentChain) =>
     return { height: tip.height, hash: tip.id, branchlen: length, status: length === 0 ? "active" : "valid-headers" }
   })
 
-/** How many times harder than difficulty 1. */
+/** The difficulty of a compact target. */
 export const difficulty = (bits: number): number => {
   const target = new Uint8Array(32)
   Target.nBitsToTarget(bits | 0, target, 0)
@@ -143,7 +143,7 @@ export const difficulty = (bits: number): number => {
 
 const chainWork = ({ chainWork }: TreeBlock): string => chainWork.toString(16).padStart(64, "0")
 
-/** Over the last 120 blocks at most, as Core takes it. */
+/** Hashes a second over at most the last 120 blocks, as Core computes it. */
 const hashesPerSecond = (tip: TreeBlock): number => {
   let first = tip
   let earliest = tip.header.time

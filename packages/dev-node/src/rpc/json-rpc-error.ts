@@ -1,7 +1,7 @@
-/** What the JSON-RPC methods of the development node fail with. */
+/** Errors of the development node's JSON-RPC methods. */
 import { Schema } from "effect"
 
-/** An error as JSON-RPC answers it: Bitcoin Core's code and its words (its `rpc/protocol.h`). */
+/** An error of a JSON-RPC answer, with Bitcoin Core's code (its `rpc/protocol.h`) and message. */
 export class JsonRpcError extends Schema.TaggedError<JsonRpcError>("sluice/dev-node/JsonRpcError")("JsonRpcError", {
   code: Schema.Int,
   message: Schema.String

@@ -1,8 +1,8 @@
 /**
- * A development node's JSON-RPC over HTTP, as Bitcoin Core serves it: POST with basic authentication, one request or an
- * array of them, the status telling of errors for clients older than JSON-RPC 2.0. It has no TLS and is meant for
- * loopback or a trusted network. Requests of web pages are refused: a page whose name leads to this machine could guess
- * passwords otherwise (DNS rebinding). Browsers name the page of a POST in its Origin, and programs that mine send none.
+ * Serves a development node's JSON-RPC over HTTP as Bitcoin Core does: POST with basic authentication, one request or an array,
+ * and HTTP status codes for errors to clients older than JSON-RPC 2.0. It has no TLS; use it on loopback or a trusted network.
+ * It refuses requests of web pages: a page whose name resolves to this machine could otherwise guess passwords (DNS rebinding).
+ * Browsers name the page of a POST in its Origin header; mining programs send none.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { Socket } from "node:net"
@@ -19,26 +19,26 @@ import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 import { callMethod } from "./rpc-methods.ts"
 
 export interface JsonRpcServerOptions {
-  /** An address or name of this machine; `127.0.0.1` unless told. */
+  /** The address or name to listen on. Default `127.0.0.1`. */
   readonly host?: string | undefined
-  /** 0 for any free one. */
+  /** The port; 0 for any free port. */
   readonly port: number
-  /** `rpcuser` and `rpcpassword`. With a cookie file both ways are open. */
+  /** `rpcuser` and `rpcpassword`. If there is a cookie file too, both are accepted. */
   readonly user?: string | undefined
   readonly password?: Redacted.Redacted | undefined
-  /** Where to write a new random password for users of this machine, as Core's `.cookie`; removed at the end. */
+  /** A file to write a new random password to, as Core's `.cookie`. Removed at the end. */
   readonly cookieFile?: string | undefined
-  /** Longest request in bytes; 9 MiB unless told, which holds the largest block in hex. */
+  /** The longest request in bytes. Default 9 MiB, enough for the largest block in hex. */
   readonly maxRequestBytes?: number | undefined
 }
 
-/** The server cannot start: says what is in the way. */
+/** The server cannot start. The message gives the reason. */
 export class JsonRpcServerError extends Schema.TaggedError<JsonRpcServerError>("sluice/dev-node/JsonRpcServerError")(
   "JsonRpcServerError",
   { message: Schema.String }
 ) {}
 
-/** Where a JSON-RPC server listens. */
+/** A JSON-RPC server and its address. */
 export class JsonRpcServer extends Context.Service<
   JsonRpcServer,
   { readonly host: string; readonly port: number; readonly url: string }
@@ -61,7 +61,7 @@ const make = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
       ({ cause }) => new JsonRpcServerError({ message: `cannot listen on ${host}:${options.port}: ${advice(cause)}` })
     )
   )
-  // Runs after that second: whoever is still in the middle of a request does not hold the port any longer.
+  // Runs after the grace period: closes connections with unfinished requests, so that they do not hold the port.
   yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
   const closing = Deferred.makeUnsafe<never, JsonRpcError>()
   const limit = ByteSize.fromInputUnsafe(options.maxRequestBytes ?? MAX_REQUEST_BYTES)
@@ -70,7 +70,7 @@ const make = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
       Effect.provideService(HttpServerRequest.MaxBodySize, limit)
     )
   )
-  // Runs before the server's own end, which waits for answers: long polls get theirs now.
+  // Runs before the server stops, which waits for answers: answers waiting long polls now.
   yield* Effect.addFinalizer(() =>
     Deferred.fail(closing, new JsonRpcError({ code: JsonRpcCode.notConnected, message: "Shutting down" }))
   )
@@ -120,7 +120,7 @@ const handle = Effect.fnUntraced(function* (
   const parsed = readRequest(json)
   if (Result.isFailure(parsed)) {
     const { error, id, version } = parsed.failure
-    // Not 200 in version 2.0 either: there is no request yet that an answer could go to.
+    // Not 200 even in version 2.0: without a readable request there is none to answer.
     return reply(answer({ id, version }, Result.fail(error)), httpStatus("legacy", error))
   }
   const outcome = yield* run(node, parsed.success, closing)
@@ -129,7 +129,7 @@ const handle = Effect.fnUntraced(function* (
   return reply(answer(parsed.success, outcome), httpStatus(parsed.success.version, error))
 })
 
-/** One after the other, as Core does. */
+/** Answers the requests one after another, as Core does. */
 const answerBatch = Effect.fnUntraced(function* (
   node: DevNodeCalls,
   batch: ReadonlyArray<unknown>,
@@ -146,7 +146,7 @@ const answerBatch = Effect.fnUntraced(function* (
       if (!parsed.success.isNotification) answers.push(answer(parsed.success, outcome))
     }
   }
-  // Nothing but notifications gets nothing; a batch of nothing gets that back.
+  // A batch of notifications only gets no answer. An empty batch gets an empty batch.
   return batch.length > 0 && answers.length === 0 ? HttpServerResponse.empty({ status: 204 }) : reply(answers, 200)
 })
 
@@ -173,13 +173,13 @@ const UNAUTHORIZED = HttpServerResponse.empty({
 const reply = (body: unknown, status: number): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(`${JSON.stringify(body)}\n`, { status, contentType: "application/json" })
 
-/** For a body that no request can be read from. */
+/** The answer to a body that is not a readable request. */
 const refuse = (message: string, code: number = JsonRpcCode.parse): HttpServerResponse.HttpServerResponse => {
   const error = new JsonRpcError({ code, message })
   return reply(answer({ id: null, version: "legacy" }, Result.fail(error)), httpStatus("legacy", error))
 }
 
-/** `undefined` for what is not JSON, which has no value of that name. */
+/** The parsed JSON; `undefined` if it is invalid, as JSON has no `undefined`. */
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -188,7 +188,7 @@ const parseJson = (text: string): unknown => {
   }
 }
 
-/** Digests of all `user:password` that are let in, so that a comparison takes the same time for all of them. */
+/** Digests of all accepted `user:password`, to compare in constant time. */
 const makeSecrets = Effect.fnUntraced(function* (options: JsonRpcServerOptions) {
   const secrets: Array<Uint8Array> = []
   if (options.password !== undefined) secrets.push(digest(`${options.user ?? ""}:${Redacted.value(options.password)}`))
@@ -203,7 +203,7 @@ const writeCookie = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem
   const cookie = `__cookie__:${randomBytes(32).toString("hex")}`
   yield* Effect.acquireRelease(
-    // A file that is there already would keep its own mode.
+    // Removed first, because an existing file would keep its mode.
     fs
       .remove(path, { force: true })
       .pipe(Effect.andThen(fs.writeFileString(path, cookie, { mode: 0o600, flag: "wx" }))),
@@ -221,7 +221,7 @@ const writeCookie = Effect.fnUntraced(function* (path: string) {
 
 const isAuthorized = (authorization: string, secrets: ReadonlyArray<Uint8Array>): boolean => {
   const [scheme, credentials] = authorization.split(" ")
-  // In this case of letters alone, as Core has it.
+  // Accepted in this spelling only, as in Core.
   if (scheme !== "Basic" || credentials === undefined) return false
   const given = digest(Buffer.from(credentials, "base64").toString("utf8"))
   return secrets.some((secret) => timingSafeEqual(secret, given))
@@ -237,7 +237,7 @@ const advice = (cause: unknown): string => {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
-/** Requests in one batch. Core has no such limit, and nothing that mines comes near it. */
+/** The most requests in one batch. Core has no limit; mining software stays far below this one. */
 const MAX_BATCH = 1_000
 const MAX_CONNECTIONS = 256
 /** A block has at most 4,000,000 bytes, twice that in hex. */

@@ -1,33 +1,33 @@
 /**
- * JSON-RPC requests and answers as Bitcoin Core reads and writes them: version 2.0 where a request says so, and else its
- * own mixture of 1.0 and 1.1, in which an answer always has both a result and an error.
+ * Reads JSON-RPC requests and writes answers as Bitcoin Core does: version 2.0 if the request says so, or else Core's mixture of
+ * 1.0 and 1.1, in which an answer always has both a result and an error.
  */
 import { Predicate, Result } from "effect"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 
-/** What an answer names its request by: any JSON, since Core looks at none of it; `undefined` where there is none. */
+/** The id of the request: any JSON, as Core does not check it. `undefined` if there is none. */
 export type JsonRpcId = unknown
 
 export interface JsonRpcRequest {
   readonly id: JsonRpcId
-  /** Of version 2.0 without an id: it gets no answer. */
+  /** A notification: version 2.0 without an id. It gets no answer. */
   readonly isNotification: boolean
   readonly version: JsonRpcVersion
   readonly method: string
-  /** By position or by name. */
+  /** Parameters by position or by name. */
   readonly params: ReadonlyArray<unknown> | Readonly<Record<string, unknown>>
 }
 
 export type JsonRpcVersion = "legacy" | "2.0"
 
-/** A request that cannot be read still has an id and a version to answer with, as far as it got. */
+/** An unreadable request, with the id and version for its answer as far as they are readable. */
 export interface BadRequest {
   readonly id: JsonRpcId
   readonly version: JsonRpcVersion
   readonly error: JsonRpcError
 }
 
-/** One request from parsed JSON. */
+/** Reads one request from parsed JSON. */
 export const readRequest = (value: unknown): Result.Result<JsonRpcRequest, BadRequest> => {
   let version: JsonRpcVersion = "legacy"
   let id: JsonRpcId = null
@@ -51,7 +51,7 @@ export const readRequest = (value: unknown): Result.Result<JsonRpcRequest, BadRe
   return bad("Params must be an array or object")
 }
 
-/** The object that answers a request; without an id where the request had none, as Core has it since version 28. */
+/** The answer to a request. Has no id if the request had none, as in Core since version 28. */
 export const answer = (
   { id, version }: { readonly id: JsonRpcId; readonly version: JsonRpcVersion },
   outcome: Result.Result<unknown, JsonRpcError>
@@ -63,7 +63,7 @@ export const answer = (
   return error === null ? { jsonrpc: "2.0", result, ...end } : { jsonrpc: "2.0", error, ...end }
 }
 
-/** The HTTP status that goes with an answer to one request. */
+/** The HTTP status of the answer to a single request. */
 export const httpStatus = (version: JsonRpcVersion, error: JsonRpcError | undefined): number => {
   if (error === undefined || version === "2.0") return 200
   if (error.code === JsonRpcCode.invalidRequest) return 400

@@ -1,6 +1,6 @@
 /**
- * The methods of Bitcoin Core's JSON-RPC that a development node has: their parameters and what they do. Error codes and
- * messages are Core's, since programs and people look for them.
+ * The JSON-RPC methods of a development node: a part of Bitcoin Core's, with Core's parameters, error codes and messages, which
+ * programs and people rely on.
  */
 import { Clock, Effect, Predicate, Result } from "effect"
 import {
@@ -17,15 +17,15 @@ import type { DevNodeCalls } from "../dev-node-calls.ts"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 import { blockOf, blockWithTransactions, parseBlockHex, parseHash } from "./rpc-parameters.ts"
 
-/** One parameter of a method, in its place. */
+/** One parameter of a method. */
 interface Parameter {
   readonly name: string
-  /** None where the method looks for itself. */
+  /** The accepted JSON types. Empty if the method checks the value itself. */
   readonly type: ReadonlyArray<JsonType>
   readonly required: boolean
-  /** Its other name. */
+  /** An alternative name. */
   readonly alias?: string
-  /** In the method's usage, where that is not the name. */
+  /** The text for the method's usage, if it is not the name. */
   readonly shown?: string
 }
 
@@ -55,13 +55,13 @@ const methodOf = (name: string): Method | undefined => (Object.hasOwn(METHODS, n
 const required = (name: string, ...type: ReadonlyArray<JsonType>): Parameter => ({ name, type, required: true })
 const optional = (name: string, ...type: ReadonlyArray<JsonType>): Parameter => ({ name, type, required: false })
 
-/** A method without parameters that only looks. */
+/** A read-only method without parameters. */
 const look = (run: (node: DevNodeCalls) => unknown): Method => ({
   parameters: [],
   run: (node) => Effect.sync(() => run(node))
 })
 
-/** How Core's usage shows what `getblocktemplate` is asked. */
+/** The parameter of `getblocktemplate` in Core's usage text. */
 const TEMPLATE_REQUEST =
   '{"mode":"str","capabilities":["str",...],"rules":["segwit","str",...],"longpollid":"str","data":"hex"}'
 
@@ -166,13 +166,13 @@ const getBlockTemplate = Effect.fnUntraced(function* (node: DevNodeCalls, reques
       'getblocktemplate must be called with the segwit rule set (call with {"rules": ["segwit"]})'
     )
   }
-  // An id of another kind waits for what is new from now on.
+  // An id that is not a string waits for changes from now on.
   const { chain, mempool } = node.state
   const now = (longpollid ?? undefined) === undefined ? undefined : `${chain.tip.id}${mempool.updates}`
   return yield* node.getBlockTemplate({ longPollId: typeof longpollid === "string" ? longpollid : now })
 })
 
-/** What Core asks of its network before it gives a template, on chains that are not for tests. */
+/** Fails without peers or during initial download, as Core does on networks that are not for tests. */
 export const checkCondition = ({ condition }: DevNodeCalls["state"]): Effect.Effect<void, JsonRpcError> => {
   if (!condition.isConnected) return fail(JsonRpcCode.notConnected, "Bitcoin Core is not connected!")
   return condition.isDownloading
@@ -206,7 +206,7 @@ export const NETWORK_INFO = {
   warnings: []
 }
 
-/** Parameters by position, checked, with `undefined` for those that are not given (or null). */
+/** Sorts parameters by position and checks them. Missing or null parameters become `undefined`. */
 const placeParameters = (
   method: string,
   { parameters }: Method,
@@ -233,7 +233,7 @@ const placeParameters = (
   return Effect.succeed(parameters.map((_, index) => values[index] ?? undefined))
 }
 
-/** Parameters by name in their places, after those that `args` gives by position; or what is wrong with them. */
+/** Sorts named parameters by position, after those in `args`. Fails with the error message. */
 const placeNamed = (
   parameters: ReadonlyArray<Parameter>,
   params: Readonly<Record<string, unknown>>
@@ -277,7 +277,7 @@ const jsonType = (value: unknown): JsonType => {
         : "object"
 }
 
-/** For instance `getblock "blockhash" ( verbosity )`; the required parameters come first. */
+/** A method's usage, such as `getblock "blockhash" ( verbosity )`. The required parameters come first. */
 const usage = ([method, { parameters }]: readonly [string, Pick<Method, "parameters">]): string => {
   const show = ({ name, shown, type }: Parameter): string => shown ?? (type[0] === "string" ? `"${name}"` : name)
   const optionals = parameters.filter(({ required }) => !required).map(show)

@@ -1,11 +1,11 @@
-/** What callers name in JSON-RPC parameters, found on a development chain or refused in Bitcoin Core's words. */
+/** Parses JSON-RPC parameters and looks up what they name. Fails with Bitcoin Core's messages. */
 import { Effect } from "effect"
 import { type Block } from "@sluice/bitcoin"
 import type { TreeBlock } from "../chain/block-tree.ts"
 import type { DevelopmentChain } from "../chain/development-chain.ts"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 
-/** The block with this hash (display order), on any branch; `name` is the parameter's in the words of an error. */
+/** The block with this hash (display order), on any branch. Errors name the parameter `name`. */
 export const blockOf = (
   { chain }: DevelopmentChain,
   hash: string,
@@ -18,7 +18,7 @@ export const blockOf = (
       : Effect.succeed(block)
   })
 
-/** The block with this hash, unless its transactions were dropped. */
+/** The block with this hash. Fails if its transactions were dropped. */
 export const blockWithTransactions = (
   node: DevelopmentChain,
   hash: string
@@ -30,7 +30,7 @@ export const blockWithTransactions = (
       : Effect.succeed({ entry, block })
   })
 
-/** A hash in display order, lower case. */
+/** Parses a hash in display order. Gives it in lower case. */
 export const parseHash = (text: string, name: string): Effect.Effect<string, JsonRpcError> => {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Effect.succeed(text.toLowerCase())
   const message =
@@ -40,7 +40,7 @@ export const parseHash = (text: string, name: string): Effect.Effect<string, Jso
   return Effect.fail(new JsonRpcError({ code: JsonRpcCode.parameter, message }))
 }
 
-/** The bytes of a block in hex. */
+/** Parses the bytes of a block from hex. */
 export const parseBlockHex = (text: string): Effect.Effect<Uint8Array, JsonRpcError> =>
   text.length % 2 === 0 && /^[0-9a-fA-F]*$/.test(text)
     ? Effect.sync(() => new Uint8Array(Buffer.from(text, "hex")))

@@ -1,7 +1,7 @@
-/** A transaction as Bitcoin Core's `getblock` shows it with verbosity 2, as far as it takes no script language. */
+/** A transaction as in Bitcoin Core's `getblock` with verbosity 2, without the parts that need a script interpreter. */
 import { hashToDisplay, isCoinbase, type Transaction } from "@sluice/bitcoin"
 
-/** `fee` in satoshis, where it is known. */
+/** `fee` in satoshis, if known. */
 export const transactionReport = (transaction: Transaction, fee: bigint | undefined) => ({
   txid: hashToDisplay(transaction.txid),
   hash: hashToDisplay(transaction.wtxid),

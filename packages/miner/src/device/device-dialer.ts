@@ -1,7 +1,7 @@
 /**
- * Standard channels on the device module of @sluice/embedded: the bytes that run in a miner's firmware do the handshake, the
- * setup and the protocol here too. With the layer, every miner with a standard channel dials this way; without it, and on
- * extended channels, it takes the connections of `MiningDialer`.
+ * Standard channels on the device module of @sluice/embedded: the WebAssembly of a miner's firmware does the handshake, the
+ * setup and the protocol. With this layer, every miner with a standard channel connects through it. Without it, and on
+ * extended channels, the miner uses `MiningDialer`.
  */
 import { deviceModule, type DeviceProfile } from "@sluice/embedded"
 import { entropy } from "@sluice/noise"
@@ -28,7 +28,7 @@ export const DeviceDialer: Context.Reference<DeviceDialerShape | undefined> = Co
   { defaultValue: (): DeviceDialerShape | undefined => undefined }
 )
 
-/** Dials with modules whose bytes come from elsewhere, such as from a bundle; see `layer`. */
+/** As `layer`, with the bytes of the modules from elsewhere, such as from a bundle. */
 export const layerOf = (
   load: (profile: DeviceProfile) => Promise<Uint8Array<ArrayBuffer>>
 ): Layer.Layer<never, never, Dialer> =>
@@ -42,7 +42,7 @@ export const layerOf = (
       )
       return {
         dial: (server, options, device) => {
-          // A group's extended jobs are more than a header-only device understands.
+          // A header-only device does not understand extended jobs of a group.
           const module = options.requiresStandardJobs
             ? { bytes: headerOnly, maxPayload: 16_384 }
             : { bytes: extended, maxPayload: MAX_EXTENDED_JOB }
@@ -56,7 +56,7 @@ export const layerOf = (
     )
   )
 
-/** Dials with the device module; where that cannot be loaded, a line in the log says so and nothing changes. */
+/** Connects through the device module. If it cannot be loaded, logs a warning and uses `MiningDialer`. */
 export const layer: Layer.Layer<never, never, Dialer> = layerOf(deviceModule)
 
 /** Two coinbase parts of 65,535 bytes and 255 merkle nodes. */

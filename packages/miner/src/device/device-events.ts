@@ -1,13 +1,13 @@
-/** The device module's events as those of the client in @sluice/channels, which the miner's machine understands. */
+/** Translates the device module's events into those of `ChannelClient` in @sluice/channels, which the miner's machine takes. */
 import type { ClientEvent, PendingShare, StandardWork } from "@sluice/channels"
 import { MiningDevice } from "@sluice/core"
 import type { DeviceModuleEvent, DeviceModuleWork } from "@sluice/embedded"
 import { Mining } from "@sluice/protocol"
 
 export class DeviceEvents {
-  /** As the module keeps them, with what it does not: in the order of submission. */
+  /** The pending shares in the order of submission, with details that the module does not keep. */
   readonly #pending = new Map<number, PendingShare>()
-  /** When the previous hash in force came, by the miner's clock: the module's has no fractions and begins anew. */
+  /** When the current previous hash came, by the miner's clock. The module's clock has no fractions and restarts. */
   #prevHashReceivedAt = 0
 
   submitted(sequenceNumber: number, jobId: number, now: number): void {
@@ -60,7 +60,7 @@ export class DeviceEvents {
         return [event]
       case "Ignored":
         return [{ _tag: "Ignored", messageTag: messageName(event.messageType), reason: event.reason }]
-      // The session deals with what begins and ends a connection.
+      // The session handles the events that begin and end a connection.
       default:
         return []
     }
@@ -75,11 +75,11 @@ export class DeviceEvents {
   }
 }
 
-/** What a message of the protocol is called, by its number. */
+/** The name of a message by its number. */
 export const messageName = (messageType: number): string =>
   Mining.protocol.toClient.find(0, messageType)?.name ?? `message 0x${messageType.toString(16)}`
 
-/** A device asks for its channel once. */
+/** The request id of the device's only request for a channel. */
 const REQUEST_ID = 1
 
 const workOf = (channelId: number, work: DeviceModuleWork, prevHashReceivedAt: number): StandardWork => {

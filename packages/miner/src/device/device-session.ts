@@ -1,4 +1,4 @@
-/** A `Session` that the device module runs: bytes of a `Duplex` in and out, its events as the miner's machine takes them. */
+/** A `Session` on the device module: passes the bytes of a `Duplex` through it and translates its events. */
 import { type ClientEvent, ProtocolViolation, SERVER_RULES, type ServerRule } from "@sluice/channels"
 import { MiningDevice } from "@sluice/core"
 import { DeviceModule, type DeviceModuleEvent } from "@sluice/embedded"
@@ -18,7 +18,7 @@ import { DeviceError } from "./device-error.ts"
 import { DeviceEvents, messageName } from "./device-events.ts"
 import { type Session, SessionError, type SessionOptions } from "../session.ts"
 
-/** How long a server may take for its parts of the handshake and of the setup together. */
+/** The time limit for the server's parts of the handshake and the setup together. */
 const ANSWER_TIMEOUT: Duration.Input = "20 seconds"
 
 export interface ModuleOptions {
@@ -26,7 +26,7 @@ export interface ModuleOptions {
   readonly maxPayload: number
 }
 
-/** Dials, shakes hands, and has the server's word on the setup; a session follows, where it has the channels that are wanted. */
+/** Connects, and does the handshake and the setup. Gives a session, or the reason why there can be none. */
 export const dialDevice = Effect.fnUntraced(function* (
   dialer: Dialer["Service"],
   random: Entropy,
@@ -56,7 +56,8 @@ export const dialDevice = Effect.fnUntraced(function* (
       (options.requiresVersionRolling ? Mining.REQUIRES_VERSION_ROLLING : 0)
   })
   const unixSeconds = Math.floor(clock.currentTimeMillisUnsafe() / 1000)
-  while (!module.connect(random(64), unixSeconds, now())) yield* Effect.logDebug("Random bytes that make no key")
+  while (!module.connect(random(64), unixSeconds, now()))
+    yield* Effect.logDebug("The curve refused random bytes as a key; trying others")
   const link = new Link(duplex, module, now)
   yield* link.flush
 
@@ -68,7 +69,7 @@ export const dialDevice = Effect.fnUntraced(function* (
       const failed = events.find(({ _tag }) => _tag === "Failed" || _tag === "SetupFailed")
       if (failed === undefined) continue
       const failure = failureOf(failed, server)
-      // The server is right in all else: there is a connection, and no session on it.
+      // The setup succeeded, so there is a connection, but no session on it.
       if (failed._tag === "Failed" && failed.rule === MiningDevice.RULE_STANDARD_CHANNELS) return failure
       return yield* failure
     }
@@ -85,9 +86,9 @@ export const dialDevice = Effect.fnUntraced(function* (
 
 /** The module and its socket. */
 class Link {
-  /** Sends what the module holds ready; it is taken in the step in which it is sent, so that it leaves in its order. */
+  /** Sends the module's output. Takes and writes it in one step, so that bytes stay in order. */
   readonly flush: Effect.Effect<void, ConnectionError>
-  /** One read of the socket, and what came of it; what the module answers is on its way. */
+  /** Reads the socket once. Gives the events, and sends the module's answers. */
   readonly receive: Effect.Effect<ReadonlyArray<DeviceModuleEvent>, ConnectionError>
 
   constructor(duplex: Duplex, module: DeviceModule, now: () => number) {
@@ -144,7 +145,7 @@ const sessionOf = (
   }
 }
 
-/** Why the connection is over. */
+/** The error that ends the connection. */
 const failureOf = (
   event: DeviceModuleEvent,
   server: ServerAddress
@@ -157,7 +158,7 @@ const failureOf = (
   if (event._tag !== "Failed") return Effect.die(new Error(`${event._tag} ends no connection`))
   const { detail, messageType, ruleName, section } = event
   if (ruleName === "standard-channels") {
-    const message = "the server takes extended channels only (REQUIRES_EXTENDED_CHANNELS); mine with channel extended"
+    const message = "the server accepts extended channels only (REQUIRES_EXTENDED_CHANNELS); mine with channel extended"
     return Effect.fail(new SessionError({ reason: "extended-channels-only", message }))
   }
   const messageTag = messageType === undefined ? "the server" : messageName(messageType)

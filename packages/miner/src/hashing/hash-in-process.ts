@@ -1,18 +1,18 @@
 /**
- * Hashing in this process: every slice of time each lane tries a fixed number of headers. Nothing depends on how fast
- * the machine is, and with `TestClock` time passes only when a test lets it.
+ * Hashing in this process, for tests: in every time slice, each lane tries a fixed number of headers. The result does not depend
+ * on the speed of the machine, and `TestClock` controls the time.
  */
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { Duration, Effect, Layer, Queue } from "effect"
 import { type Found, type HashWorkerError, HashWorkers } from "./hash-workers.ts"
 import { FULL_SEARCH_SPACE, Search, type SearchSpace } from "./search.ts"
 
 export interface InProcessOptions {
-  /** How many workers to play. Default 1. */
+  /** The number of simulated workers. Default 1. */
   readonly lanes?: number
   /** Headers that each lane tries in a slice. Default 500. */
   readonly hashesPerSlice?: number
-  /** Default 100 milliseconds. */
+  /** The length of a slice. Default 100 milliseconds. */
   readonly slice?: Duration.Input
   readonly space?: SearchSpace
 }
@@ -46,7 +46,7 @@ const make = Effect.fnUntraced(function* (options: InProcessOptions) {
   yield* Effect.sleep(slice).pipe(Effect.andThen(mineSlice), Effect.forever, Effect.forkScoped)
 
   return {
-    start: (number: number, work: Work, elapsed: number) =>
+    start: (number: number, work: ChannelWork, elapsed: number) =>
       Effect.sync(() => {
         workNumber = number
         elapsedMs = elapsed
@@ -61,5 +61,5 @@ const make = Effect.fnUntraced(function* (options: InProcessOptions) {
   }
 })
 
-/** Shares that wait to be taken; a slice ends early there. */
+/** The most shares that wait to be taken. A slice ends early at this number. */
 const MAX_WAITING = 1024

@@ -1,21 +1,21 @@
-/** What passes between the main thread and a hashing thread, beside the memory that they share. */
-import type { Work } from "@sluice/channels"
+/** Messages between the main thread and a hashing thread, in addition to their shared memory. */
+import type { ChannelWork } from "@sluice/channels"
 import type { FoundShare, Lane, SearchSpace } from "./search.ts"
 
 export type ToThread =
   /** The first message. */
   | { readonly _tag: "Begin"; readonly lane: Lane; readonly space: SearchSpace; readonly shared: SharedArrayBuffer }
   | { readonly _tag: "Measure" }
-  /** Stale by the time it is read if the shared work number is another one. */
-  | { readonly _tag: "Start"; readonly workNumber: number; readonly work: Work; readonly elapsedMs: number }
+  /** Stale if the shared work number differs when the thread reads it. */
+  | { readonly _tag: "Start"; readonly workNumber: number; readonly work: ChannelWork; readonly elapsedMs: number }
 
 export type FromThread =
   | { readonly _tag: "Measured"; readonly hashesPerSecond: number }
   | { readonly _tag: "Found"; readonly workNumber: number; readonly share: FoundShare }
 
 /**
- * The memory that the threads share. The main thread sets the work number before it sends new work, so that a thread
- * sees at its next look, a millisecond later, that what it does is stale.
+ * The memory that the threads share. The main thread sets the work number before it sends new work. A thread checks the number
+ * every millisecond, so it soon sees that its work is stale.
  */
 export class SharedState {
   readonly buffer: SharedArrayBuffer
@@ -50,7 +50,7 @@ export class SharedState {
     Atomics.add(this.#hashes, thread, BigInt(count))
   }
 
-  /** Of all threads. */
+  /** Hashes of all threads. */
   get hashes(): number {
     let sum = 0
     for (let i = 0; i < this.#hashes.length; i++) sum += Number(Atomics.load(this.#hashes, i))

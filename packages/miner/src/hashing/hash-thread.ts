@@ -1,18 +1,18 @@
 /**
- * A hashing thread. It hashes in short slices, looks at the shared work number after each, and goes back to its event
- * loop every 50 ms for new work. It speaks the messages of Effect's worker platform (`[0]` ready, `[1, data]` to the
- * parent; `[0, data]` and `[1]` close from it) without loading Effect, which would cost each thread 30 MB.
+ * The code of a hashing thread. It hashes in short slices, checks the shared work number after each, and returns to its event
+ * loop every 50 ms for new work. It uses the message format of Effect's worker platform (to the parent `[0]` ready and
+ * `[1, data]`, from the parent `[0, data]` and `[1]` close) without loading Effect, which would cost 30 MB a thread.
  */
 import { Header } from "@sluice/core"
 import { parentPort } from "node:worker_threads"
 import { type FromThread, SharedState, type ToThread } from "./hash-thread-message.ts"
 import { FULL_SEARCH_SPACE, type Lane, Search } from "./search.ts"
 
-/** Headers between two looks at the work number: about a millisecond. */
+/** Headers between two checks of the work number: about a millisecond. */
 const SLICE = 1000
-/** How long the event loop waits for a turn. */
+/** How long a thread hashes before it returns to the event loop. */
 const TURN_MS = 50
-/** Found shares that the main thread has not taken yet, above which a thread waits for it. */
+/** If more found shares than this wait for the main thread, the threads pause. */
 const MAX_WAITING = 1024
 const MEASURE_MS = 150
 
@@ -24,13 +24,13 @@ let space = FULL_SEARCH_SPACE
 let shared = new SharedState(1)
 let search: Search | undefined
 let workNumber = 0
-/** When `performance.now()` was as if the previous hash had come. */
+/** The time of `performance.now()` at which the previous hash came. */
 let prevHashAt = 0
 let turn: NodeJS.Immediate | NodeJS.Timeout | undefined
 
 const send = (message: FromThread): void => port.postMessage([1, message])
 
-/** One turn: until the work is stale, the event loop wants its turn, or there is nothing to do for a while. */
+/** One turn: hashes until the work is stale, the event loop is due, or there is nothing to hash for now. */
 const mine = (): void => {
   turn = undefined
   const current = search

@@ -1,9 +1,9 @@
 /**
- * Hashing in worker threads (hash-thread.ts). The main thread only passes work on and takes what was found; it never
- * waits for a thread.
+ * Hashing in worker threads (hash-thread.ts). The main thread only passes work to the threads and takes the shares that they
+ * find; it never waits for a thread.
  */
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { Deferred, Effect, Layer, Queue } from "effect"
 import { Worker, type WorkerError } from "effect/workers"
 import { availableParallelism } from "node:os"
@@ -13,11 +13,11 @@ import { type Found, HashWorkerError, HashWorkers } from "./hash-workers.ts"
 import { FULL_SEARCH_SPACE, type SearchSpace } from "./search.ts"
 
 export interface HashThreadsOptions {
-  /** Default: one less than the machine can run at once, at least 1. */
+  /** Number of threads. By default one less than the machine runs in parallel, at least 1. */
   readonly threads?: number
-  /** Smaller than the real one for tests, so that versions and extranonces are rolled within seconds. */
+  /** A smaller search space for tests, so that versions and extranonces are rolled within seconds. */
   readonly space?: SearchSpace
-  /** Starts the code of hash-thread.ts, for programs that are bundled into one file. */
+  /** Starts a thread with the code of hash-thread.ts. For programs that are bundled into one file. */
   readonly spawn?: (thread: number) => NodeThread
 }
 
@@ -62,7 +62,7 @@ const make = Effect.fnUntraced(function* (options: HashThreadsOptions) {
     Effect.forEach(workers, (worker) => worker.send(message), { discard: true }).pipe(Effect.mapError(died))
 
   return {
-    start: (workNumber: number, work: Work, elapsedMs: number) =>
+    start: (workNumber: number, work: ChannelWork, elapsedMs: number) =>
       Effect.suspend(() => {
         shared.workNumber = workNumber
         return sendAll({ _tag: "Start", workNumber, work, elapsedMs })
@@ -81,7 +81,7 @@ const make = Effect.fnUntraced(function* (options: HashThreadsOptions) {
 })
 
 const spawn = (): NodeThread =>
-  // A package published as JavaScript has the thread's code as JavaScript too.
+  // In a package published as JavaScript, the thread's code is JavaScript too.
   new NodeThread(new URL(import.meta.url.endsWith(".ts") ? "./hash-thread.ts" : "./hash-thread.js", import.meta.url))
 
 const died = (cause: WorkerError.WorkerError): HashWorkerError =>

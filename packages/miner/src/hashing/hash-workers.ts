@@ -1,8 +1,8 @@
 /**
- * Who does the hashing: a number of workers that share one work at a time. `HashThreads.layer` has real threads,
- * `HashInProcess.layer` hashes slowly in this one, in steps of the Clock, for tests.
+ * Workers that hash, all on the same work. `HashThreads.layer` uses threads. `HashInProcess.layer` hashes slowly in this thread,
+ * in steps of the Clock, for tests.
  */
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { Context, type Effect, Schema, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { FoundShare } from "./search.ts"
@@ -10,28 +10,27 @@ import type { FoundShare } from "./search.ts"
 /** The workers of one miner. */
 export interface Hashers {
   /**
-   * Gives all workers this work instead of what they have, which they stop within milliseconds. `elapsedMs` is how long
-   * its previous hash is known: it bounds nTime (5.3.11). The number, at least 1 and another for each work, comes back
-   * with every share that is found.
+   * Gives all workers new work. They stop their current work within milliseconds. `elapsedMs` is the time since its previous
+   * hash came, which limits nTime (5.3.11). Returns the number of the work, at least 1 and unique; every share has it.
    */
-  readonly start: (workNumber: number, work: Work, elapsedMs: number) => Effect.Effect<void, HashWorkerError>
-  /** The workers rest. */
+  readonly start: (workNumber: number, work: ChannelWork, elapsedMs: number) => Effect.Effect<void, HashWorkerError>
+  /** Stops hashing until the next `start`. */
   readonly stop: Effect.Effect<void>
-  /** Waits for shares and takes all there are. Workers find no more while many wait to be taken. */
+  /** Waits for shares and takes all of them. The workers pause while many shares wait. */
   readonly take: Effect.Effect<NonEmptyReadonlyArray<Found>, HashWorkerError>
-  /** Hashes done since the beginning. */
+  /** Hashes since the start. */
   readonly hashes: () => number
-  /** Hashes a second of all workers together, tried out for a fraction of a second. To be asked before any work. */
+  /** Measures the hashes a second of all workers, for a fraction of a second. Call it before `start`. */
   readonly measure: Effect.Effect<number, HashWorkerError>
 }
 
 export interface Found {
-  /** What `start` got for the work. */
+  /** The number that `start` returned for the work. */
   readonly workNumber: number
   readonly share: FoundShare
 }
 
-/** Makes workers; closing the Scope ends them. */
+/** Makes workers, which end with the Scope. */
 export class HashWorkers extends Context.Service<
   HashWorkers,
   {
@@ -39,7 +38,7 @@ export class HashWorkers extends Context.Service<
   }
 >()("sluice/miner/HashWorkers") {}
 
-/** A worker cannot be started, or it died. */
+/** A worker could not be started, or died. */
 export class HashWorkerError extends Schema.TaggedError<HashWorkerError>("sluice/miner/HashWorkerError")(
   "HashWorkerError",
   { message: Schema.String, cause: Schema.Defect() }

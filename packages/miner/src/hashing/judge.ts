@@ -1,14 +1,14 @@
 /**
- * Hashes what a worker found once more, from the work it was given: a share that a faulty worker made up is not sent,
- * and the hash tells whether it is a block.
+ * Checks a share of a worker: hashes it again, from the work. Filters wrong shares of a faulty worker, and finds out whether the
+ * share is a block.
  */
-import type { Work } from "@sluice/channels"
+import type { ChannelWork } from "@sluice/channels"
 import { ShareCheck, Target } from "@sluice/core"
 import { type FoundShare, merkleRootOf } from "./search.ts"
 
 export interface JudgedShare {
   readonly share: FoundShare
-  readonly work: Work
+  readonly work: ChannelWork
   /** Internal byte order. */
   readonly hash: Uint8Array
   readonly difficulty: number
@@ -20,8 +20,8 @@ export class Judge {
   readonly #check = new ShareCheck()
   readonly #networkTarget = new Uint8Array(32)
 
-  /** `undefined` if the hash is not at or below the work's target. */
-  judge(work: Work, share: FoundShare): JudgedShare | undefined {
+  /** Gives the hash; `undefined` if it is above the work's target. */
+  judge(work: ChannelWork, share: FoundShare): JudgedShare | undefined {
     const check = this.#check
     const root = work._tag === "StandardWork" ? work.merkleRoot : merkleRootOf(check, work, share.extranonce)
     check.hash(share.version, work.prevHash, root, share.ntime, work.nbits, share.nonce)

@@ -1,31 +1,30 @@
 /**
- * The walk through the search space of one work (specification, section 5.1): which headers are tried, in which order.
+ * Enumerates the headers of one work (specification, section 5.1).
  *
- * Innermost the nonce, then the version bits of BIP323 (if the job allows it), then the extranonce (on an extended
- * channel), then nTime, which waits where the clock has not come so far. Threads divide the nonces: each has a range of
- * its own and walks everything else in full, so no header is tried twice and the division needs neither version rolling
- * nor an extended channel.
+ * The nonce changes fastest, then the version bits of BIP323 (if the job allows it), then the extranonce (on an extended
+ * channel), then nTime, which waits for the clock. Threads divide the nonces: each has its own range and tries all values of the
+ * other fields. So no header is tried twice, and the division needs neither version rolling nor an extended channel.
  */
-import type { ExtendedWork, Work } from "@sluice/channels"
+import type { ExtendedWork, ChannelWork } from "@sluice/channels"
 import { Header, ShareCheck, Version } from "@sluice/core"
 
-/** The part of the nonces that one thread has: the `index`th of `count` equal ranges. */
+/** The range of nonces of one thread: the `index`th of `count` equal ranges. */
 export interface Lane {
   readonly index: number
   readonly count: number
 }
 
-/** How many values each part of the header takes; smaller ones only for tests. */
+/** The number of values of each field of the header. Smaller only in tests. */
 export interface SearchSpace {
   readonly nonces: number
   readonly versions: number
-  /** At most; a channel with few bytes of extranonce has fewer. */
+  /** The most values; a channel with few bytes of extranonce has fewer. */
   readonly extranonces: number
 }
 
 export const FULL_SEARCH_SPACE: SearchSpace = { nonces: 2 ** 32, versions: 2 ** 24, extranonces: Infinity }
 
-/** What a miner has found: all that is submitted of it. */
+/** The fields of a share to submit. */
 export interface FoundShare {
   readonly channelId: number
   readonly jobId: number
@@ -37,7 +36,7 @@ export interface FoundShare {
 }
 
 export class Search {
-  readonly work: Work
+  readonly work: ChannelWork
   /** How many headers the last `run` tried. */
   tried = 0
   readonly #space: SearchSpace
@@ -54,7 +53,7 @@ export class Search {
   #extranonceIndex = 0
   #ntime: number
 
-  constructor(work: Work, lane: Lane, space: SearchSpace = FULL_SEARCH_SPACE) {
+  constructor(work: ChannelWork, lane: Lane, space: SearchSpace = FULL_SEARCH_SPACE) {
     this.work = work
     this.#space = space
     this.#firstNonce = Math.floor((space.nonces * lane.index) / lane.count)
@@ -66,14 +65,14 @@ export class Search {
     this.#load()
   }
 
-  /** The nTime that is searched next; `run` does nothing until it is allowed. */
+  /** The nTime to search next. `run` does nothing until the clock allows it. */
   get ntime(): number {
     return this.#ntime
   }
 
   /**
-   * Tries at most `count` headers, none of them with an nTime after `latestNtime`, and stops at the first share.
-   * `tried` says how many it was: 0 where it has to wait.
+   * Tries at most `count` headers with an nTime up to `latestNtime`, and stops at the first share. `tried` is the number of
+   * headers that it tried: 0 if it must wait for the clock.
    */
   run(count: number, latestNtime: number): FoundShare | undefined {
     this.tried = 0
@@ -102,14 +101,14 @@ export class Search {
     }
   }
 
-  /** All nonces of this header are tried: on to the next one. */
+  /** Moves to the next header, after all nonces of this one. */
   #next(): void {
     this.#nonceOffset = 0
     if (!this.#nextVersion() && !this.#nextExtranonce()) this.#ntime++
     this.#load()
   }
 
-  /** False where all have been tried; it starts over then. */
+  /** Moves to the next version. After the last, starts over and returns false. */
   #nextVersion(): boolean {
     if (!this.work.versionRollingAllowed) return false
     this.#versionIndex = (this.#versionIndex + 1) % this.#space.versions
@@ -118,7 +117,7 @@ export class Search {
     return this.#versionIndex !== 0
   }
 
-  /** Counts little-endian, as Stratum V1 miners do. False where all have been tried; it starts over then. */
+  /** Moves to the next extranonce, a little-endian counter. After the last, starts over and returns false. */
   #nextExtranonce(): boolean {
     if (this.work._tag === "StandardWork") return false
     this.#extranonceIndex++
@@ -144,7 +143,7 @@ export class Search {
   }
 }
 
-/** Adds 1 to a little-endian number; false if it began anew at 0. */
+/** Adds 1 to a little-endian number. Returns false if it wrapped to 0. */
 const increment = (number: Uint8Array): boolean => {
   for (let i = 0; i < number.length; i++) {
     number[i] = number[i]! + 1
@@ -153,12 +152,12 @@ const increment = (number: Uint8Array): boolean => {
   return false
 }
 
-/** The merkle root of extended work with this extranonce; it lies in `check` until its next use. */
+/** The merkle root of extended work with this extranonce. Valid until the next use of `check`. */
 export const merkleRootOf = (check: ShareCheck, work: ExtendedWork, extranonce: Uint8Array): Uint8Array => {
   const { coinbasePrefix, coinbaseSuffix, extranoncePrefix, merklePath } = work
   check.merkleRoot(coinbasePrefix, extranoncePrefix, extranonce, coinbaseSuffix, merklePath, merklePath.length / 32)
   return check.root
 }
 
-/** A count that fits the core's 32-bit integers. */
+/** The largest count for the core's 32-bit integers. */
 const MAX_SLICE = 2 ** 30

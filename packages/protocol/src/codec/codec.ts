@@ -1,14 +1,14 @@
 /**
  * Compiles a message's declaration into its binary codec (specification, section 3.1), once, when the message is declared.
  *
- * What is compiled is a few straight lines of JavaScript for each field, made into functions with `new Function`: no
- * field is looked up and no type is interpreted when a message is read or written, and every decoded object has one
+ * The compiler writes a few straight lines of JavaScript for each field and turns them into functions with `new Function`.
+ * Reading and writing a message then looks up no field and interprets no type, and all decoded objects of a kind have one
  * shape. A run-time that forbids code from strings (`--disallow-code-generation-from-strings`, a strict Content Security
- * Policy) can therefore not load this package. The source holds nothing but names and numbers of the declaration,
- * whose names are checked to be plain identifiers.
+ * Policy) therefore cannot load this package. The source code contains only names and numbers of the declaration, and
+ * declarations with names that are not plain identifiers are rejected.
  *
- * The compiled code only tests that values fit. When one does not it calls `explainDecode` or `explainEncode`, which go
- * through the declaration once more, slowly, and say which field it was.
+ * The compiled code only checks that values fit. If one does not fit, it calls `explainDecode` or `explainEncode`, which go
+ * through the declaration again, slowly, and name the field.
  */
 import { decodeSource } from "./decode-source.ts"
 import { headerSource, sizeSource, writeSource } from "./encode-source.ts"
@@ -22,15 +22,15 @@ export interface Codec<M> {
   decode(payload: Uint8Array): M
   /** Reads a payload; byte fields are copies. Throws `DecodeError`. */
   decodeCopy(payload: Uint8Array): M
-  /** Where in its payload the message read last ended: what follows are TLVs, or fields of a newer specification. */
+  /** The offset at which the fields of the message that was read last ended. TLVs or fields of a newer version may follow. */
   endOfLast(): number
-  /** The size of the message's payload in bytes. Throws `EncodeError` for lengths that do not fit. */
+  /** The size of the message's payload in bytes. Throws `EncodeError` if a length does not fit its field. */
   size(message: M): number
-  /** Writes the payload at `at`, where `size` says that it fits, and returns where it ends. Throws `EncodeError`. */
+  /** Writes the payload at `at` and returns the offset of its end. `out` must have room for `size` bytes. Throws `EncodeError`. */
   write(message: M, out: Uint8Array, at: number): number
-  /** A fresh buffer of header and payload. Throws `EncodeError`. */
+  /** Encodes header and payload into a new buffer. Throws `EncodeError`. */
   encode(message: M): Uint8Array
-  /** The message with all its fields in the order of the declaration. */
+  /** Makes a message with its fields in the order of the declaration. */
   make(fields: Omit<M, "_tag">): M
 }
 

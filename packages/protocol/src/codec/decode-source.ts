@@ -1,11 +1,11 @@
 /**
- * The source of the functions that read a message (see codec.ts). In it `b` is the payload, `e` its end, `p` the position;
- * `view(b, at, size)` gives bytes, `readText` a string, `scratch` is a DataView of 8 bytes.
+ * Generates the source of the functions that read a message (see codec.ts). In the source, `b` is the payload, `e` its end and
+ * `p` the position. `view(b, at, size)` gives bytes, `readText` a string, `scratch` is a DataView of 8 bytes.
  */
 import type { Layout } from "./layout.ts"
 import { minWireSize, type SizedWireType, type VariableWireType, type WireType } from "./wire.ts"
 
-/** Code that reads the fields one after the other at `p`, with one test of the bounds for a run of fields of fixed size. */
+/** Code that reads the fields one after another at `p`. Checks the bounds once for each run of fields of fixed size. */
 export const decodeSource = ({ name, fields }: Layout, functionName: string, view: string): string => {
   const lines: Array<string> = []
   let offset = 0
@@ -39,7 +39,7 @@ export const decodeSource = ({ name, fields }: Layout, functionName: string, vie
 }`
 }
 
-/** The bytes from here that are there in any case: fields of fixed size, and the length of the first that is not. */
+/** The size of the next run: the fields of fixed size, and the length of the first field of variable size. */
 const runSize = (fields: Layout["fields"]): number => {
   let size = 0
   for (const { type } of fields) {
@@ -72,7 +72,7 @@ const readExpression = (type: SizedWireType, offset: number, view: string): stri
   }
 }
 
-/** Code that reads a value of which the length or count has been read into `count`, and moves `p` past it. */
+/** Code that reads a value, whose length or count is in the variable `count`, and moves `p` past it. */
 const readVariable = (type: VariableWireType, target: string, count: string, view: string): ReadonlyArray<string> => {
   const tooMany = type.prefix === 0 || type.max < 2 ** (8 * type.prefix) - 1 ? `${count} > ${type.max} || ` : ""
   switch (type._tag) {

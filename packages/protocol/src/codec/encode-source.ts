@@ -1,12 +1,12 @@
 /**
- * The source of the functions that measure and write a message (see codec.ts). In it `m` is the message, `s` the size so
- * far, `o` the buffer written to and `p` the position in it; `scratch` is a DataView of 8 bytes.
+ * Generates the source of the functions that measure and write a message (see codec.ts). In the source, `m` is the message,
+ * `s` the size so far, `o` the output buffer and `p` the position in it. `scratch` is a DataView of 8 bytes.
  */
 import type { Layout } from "./layout.ts"
 import { Frame } from "../frame.ts"
 import { maxWireSize, minWireSize, type SizedWireType, type VariableWireType, type WireType } from "./wire.ts"
 
-/** Code that sums up the size of a message's payload and tests all lengths, but reads no contents but strings'. */
+/** Code that computes the size of a message's payload and checks all lengths. Reads the contents of strings only. */
 export const sizeSource = ({ fields }: Layout): string => {
   const fixed = fields.reduce((sum, { type }) => sum + minWireSize(type), 0)
   const lines = fields.flatMap(({ name, type }, index) => sizeLines(type, `m.${name}`, `n${index}`))
@@ -52,7 +52,7 @@ const sizeLines = (type: WireType, value: string, count: string): Array<string> 
   }
 }
 
-/** Code that writes the fields at `p`; numbers are tested here. */
+/** Code that writes the fields at `p` and checks numbers. */
 export const writeSource = ({ fields }: Layout): string => {
   const lines: Array<string> = []
   let offset = 0

@@ -1,13 +1,14 @@
 /**
- * Why a codec refused: goes through a message's declaration field by field and names the first that does not fit. The
- * compiled codec (codec.ts) tests the same and calls this only when a test has failed, so it is written to be clear.
+ * Explains why a codec failed: goes through a message's declaration field by field and names the first field that does not
+ * fit. The compiled codec (codec.ts) makes the same checks and calls this only after one has failed, so this code is simple
+ * rather than fast.
  */
 import type { Layout } from "./layout.ts"
 import { DecodeError, EncodeError } from "./error.ts"
 import { textSize } from "./text.ts"
 import { minWireSize, type WireType } from "./wire.ts"
 
-/** What the payload should have held, and where. */
+/** Names the field of the payload that is wrong, what was expected there, and what came. */
 export const explainDecode = (layout: Layout, payload: Uint8Array): DecodeError => {
   let offset = 0
   for (const field of layout.fields) {
@@ -20,7 +21,7 @@ export const explainDecode = (layout: Layout, payload: Uint8Array): DecodeError 
     }
     offset = read
   }
-  throw new Error(`${layout.name}: the codec refused a payload in which nothing is wrong`)
+  throw new Error(`${layout.name}: the codec failed on a valid payload`)
 }
 
 interface Fault {
@@ -28,7 +29,7 @@ interface Fault {
   readonly actual: string
 }
 
-/** Where the value that begins at `offset` ends, or why it does not. */
+/** The offset at which the value ends that begins at `offset`, or its fault. */
 const skip = (type: WireType, payload: Uint8Array, offset: number): number | Fault => {
   const left = payload.length - offset
   const short = (size: number): Fault => ({
@@ -54,7 +55,7 @@ const skip = (type: WireType, payload: Uint8Array, offset: number): number | Fau
   return end
 }
 
-/** Which value of the message does not fit its field; if all do, they do not fit together. */
+/** Names the value that does not fit its field. If all fit, the message as a whole is too long. */
 export const explainEncode = (layout: Layout, message: unknown): EncodeError => {
   const values = (typeof message === "object" && message !== null ? message : {}) as Record<string, unknown>
   const { name } = layout
@@ -69,7 +70,7 @@ export const explainEncode = (layout: Layout, message: unknown): EncodeError => 
   return tooLong(name)
 }
 
-/** A message whose fields fit, but not together, into the 24 bits of a frame's length. */
+/** The error for a message whose fields fit but whose payload is longer than a frame's 24-bit length allows. */
 export const tooLong = (messageName: string): EncodeError => {
   const limit = "a payload of at most 16777215 bytes"
   return new EncodeError({
@@ -104,7 +105,7 @@ const limitOf = (type: WireType): string => {
   }
 }
 
-/** What a value is that does not fit, or `undefined` if it does. */
+/** Describes a value that does not fit the type. `undefined` if it fits. */
 const misfit = (type: WireType, value: unknown): string | undefined => {
   switch (type._tag) {
     case "Unsigned":

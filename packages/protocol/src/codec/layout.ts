@@ -3,7 +3,7 @@ import type { WireType } from "./wire.ts"
 
 export interface Layout {
   readonly name: string
-  /** As in the frame's header, with the channel bit. */
+  /** extension_type of the frame's header, with the channel bit. */
   readonly extensionType: number
   readonly type: number
   readonly fields: ReadonlyArray<{ readonly name: string; readonly type: WireType }>

@@ -1,5 +1,5 @@
 /**
- * Strings of the wire: UTF-8 where the bytes are, and lossless where they are not (section 3.1, STR0_255).
+ * Reads and writes the wire's strings without loss, even if their bytes are not valid UTF-8 (section 3.1, STR0_255).
  *
  * A byte that is not part of valid UTF-8 is read as the lone surrogate U+DC00 + byte (U+DC80 to U+DCFF), which no valid
  * UTF-8 contains, and is written back as that byte. Python calls this "surrogateescape".
@@ -20,7 +20,7 @@ export const readText = (bytes: Uint8Array, at: number, length: number): string 
   return text
 }
 
-/** Eight characters a call: each call makes a string, which is then joined to the one before. */
+/** Converts eight characters in one call, because each call makes a new string to append. */
 const readAscii = (b: Uint8Array, at: number, end: number): string => {
   let text = ""
   let i = at
@@ -32,7 +32,7 @@ const readAscii = (b: Uint8Array, at: number, end: number): string => {
   return text
 }
 
-/** How many bytes the string takes, or -1 if it holds a surrogate that stands for nothing. */
+/** The size of the string in bytes, or -1 if it contains a lone surrogate that stands for no byte. */
 export const textSize = (text: string): number => {
   let size = text.length
   for (let i = 0; i < text.length; i++) {
@@ -48,7 +48,7 @@ export const textSize = (text: string): number => {
   return size
 }
 
-/** Writes the string, of which `textSize` is not -1, at `at` and returns where it ends. */
+/** Writes the string at `at` and returns the offset of its end. `textSize` of the string must not be -1. */
 export const writeText = (text: string, out: Uint8Array, at: number): number => {
   let p = at
   for (let i = 0; i < text.length; i++) {
@@ -74,8 +74,8 @@ export const writeText = (text: string, out: Uint8Array, at: number): number => 
 }
 
 /**
- * Whether the string can be read from a wire, in at most `max` bytes: a string of escaped bytes that together are valid
- * UTF-8, say, can not, for it would be read as the character they make.
+ * Whether reading some bytes, at most `max`, can give this string. False, for instance, for escaped bytes that together are
+ * valid UTF-8: `readText` would give the character that they encode.
  */
 export const isWireText = (text: string, max: number): boolean => {
   const size = textSize(text)
@@ -88,8 +88,8 @@ export const isWireText = (text: string, max: number): boolean => {
 const isLowSurrogate = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
 
 /**
- * The length of the UTF-8 sequence that begins at `at`, or 0 if there is none: the well-formed sequences of the Unicode
- * standard, table 3-7, in which the second byte's range rules out overlong forms, surrogates and points past U+10FFFF.
+ * The length of the UTF-8 sequence that begins at `at`, or 0 if there is none. Accepts the well-formed sequences of table 3-7
+ * of the Unicode standard: the range of the second byte excludes overlong forms, surrogates and points above U+10FFFF.
  */
 const sequenceLength = (bytes: Uint8Array, at: number, end: number): number => {
   const first = bytes[at]!

@@ -1,8 +1,8 @@
 /**
  * The data types of the wire (specification, section 3.1), each a Schema that carries its layout as an annotation.
  *
- * The Schema says which JavaScript values there are, how they look as JSON (bytes as hex, U64 as a decimal string) and how
- * to generate random ones; the layout (`WireType`) is what a message's binary codec is compiled from.
+ * The Schema defines the JavaScript values, their JSON (bytes as hex, U64 as a decimal string) and how to generate random
+ * values. A message's binary codec is compiled from the layout (`WireType`).
  */
 import { Schema, SchemaGetter } from "effect"
 import * as Hex from "effect/encoding/Hex"
@@ -15,7 +15,7 @@ export type WireType =
   | { readonly _tag: "Float32"; readonly name: string; readonly size: 4 }
   | { readonly _tag: "Boolean"; readonly name: string; readonly size: 1 }
   | { readonly _tag: "Fixed"; readonly name: string; readonly size: number }
-  // A prefix of 0 is that of a last field: it takes what is left.
+  // With a prefix of 0, the value takes the rest of the bytes; only for the last field.
   | { readonly _tag: "Bytes"; readonly name: string; readonly prefix: 0 | 1 | 2 | 3; readonly max: number }
   | { readonly _tag: "Text"; readonly name: string; readonly prefix: 0 | 1; readonly max: number }
   | { readonly _tag: "Option"; readonly name: string; readonly prefix: 1; readonly max: 1; readonly item: WireType }
@@ -27,17 +27,17 @@ export type WireType =
       readonly item: WireType
     }
 
-/** Types of which every value takes the same bytes. */
+/** Types whose values all have the same size. */
 export type SizedWireType = Extract<WireType, { readonly size: number }>
-/** Types of which a value begins with its length or count. */
+/** Types whose values begin with a length or count. */
 export type VariableWireType = Exclude<WireType, SizedWireType>
 
-/** A Schema of a wire type: what a message's fields are made of. Checks and brands may be added to it. */
+/** A Schema of a wire type, for the fields of messages. You may add checks and brands to it. */
 export interface WireSchema<out T> extends Schema.Codec<T> {}
 
 const annotationKey = "sluice/protocol/wireType"
 
-/** The layout of a wire Schema; of one that was refined with checks, that of the type it began as. */
+/** The layout of a wire Schema, also after checks were added to it. `undefined` for other Schemas. */
 export const wireTypeOf = (schema: Schema.Constraint): WireType | undefined => {
   const { annotations, checks } = schema.ast
   const found = [annotations, ...(checks ?? []).map((check) => check.annotations)].findLast(
@@ -46,10 +46,10 @@ export const wireTypeOf = (schema: Schema.Constraint): WireType | undefined => {
   return found?.[annotationKey] as WireType | undefined
 }
 
-/** The fewest bytes that a value of the type takes. */
+/** The smallest size of a value of the type, in bytes. */
 export const minWireSize = (type: WireType): number => ("size" in type ? type.size : type.prefix)
 
-/** The most bytes that a value of the type takes. */
+/** The largest size of a value of the type, in bytes. */
 export const maxWireSize = (type: WireType): number => {
   switch (type._tag) {
     case "Bytes":
@@ -85,9 +85,8 @@ export const U64: WireSchema<bigint> = annotate(
 )
 
 /**
- * A number that is rounded to 32-bit floating point when it is written. NaN and the infinities are read as they are:
- * whether a value makes sense is for the message's reader to judge. What JSON has no number for is a string: "NaN",
- * "Infinity", "-Infinity" and "-0".
+ * A number, rounded to 32-bit floating point when written. Accepts NaN and the infinities: the reader of the message must
+ * check the value. Values without a JSON number are strings in JSON: "NaN", "Infinity", "-Infinity" and "-0".
  */
 export const F32: WireSchema<number> = annotate(
   Schema.declare((value): value is number => typeof value === "number", {
@@ -97,7 +96,7 @@ export const F32: WireSchema<number> = annotate(
         decode: SchemaGetter.transform((value) => (value === "-0" ? -0 : value)),
         encode: SchemaGetter.transform((value) => (Object.is(value, -0) ? "-0" : value))
       }),
-    // Random bits, so that denormals, infinities and NaN come up, and every value survives the rounding.
+    // Random bits give denormals, infinities and NaN, and only values that rounding does not change.
     toCodecArbitrary: () =>
       Schema.link<number>()(Schema.Int.check(Schema.isInt32()), {
         decode: SchemaGetter.transform((bits) => new Float32Array(Int32Array.of(bits).buffer)[0]!),
@@ -107,7 +106,7 @@ export const F32: WireSchema<number> = annotate(
   { _tag: "Float32", name: "F32", size: 4 }
 )
 
-/** One byte of which only the lowest bit is read; written as 0 or 1. */
+/** One byte. Reading uses only its lowest bit; writing gives 0 or 1. */
 export const Bool: WireSchema<boolean> = annotate(Schema.Boolean, { _tag: "Boolean", name: "BOOL", size: 1 })
 
 const HexBytes: Schema.declare<Uint8Array> = Schema.Uint8Array.annotate({
@@ -121,7 +120,7 @@ const HexBytes: Schema.declare<Uint8Array> = Schema.Uint8Array.annotate({
 const fixed = (name: string, size: number): WireSchema<Uint8Array> =>
   annotate(HexBytes.check(Schema.isBetweenLength(size, size)), { _tag: "Fixed", name, size })
 
-/** 32 bytes in the order of the wire, which is little-endian where they are a number. */
+/** 32 bytes in the order of the wire. Numbers are little-endian. */
 export const U256 = fixed("U256", 32)
 /** The 32-byte x coordinate of a secp256k1 public key (BIP340). */
 export const PubKey = fixed("PUBKEY", 32)
@@ -140,7 +139,7 @@ export const B0_64K = bytes("B0_64K", 2, 0xffff)
 /** At most 2^24 - 1 bytes. */
 export const B0_16M = bytes("B0_16M", 3, 0xffffff)
 
-/** All that is left of a TLV's value, at most `max` bytes: only TLVs may end in it, messages may not. */
+/** The rest of a TLV's value, at most `max` bytes. For the last field of a TLV; messages must not use it. */
 export const RestBytes = (max: number) => bytes("BYTES", 0, max)
 
 const text = (name: string, prefix: 0 | 1, max: number): WireSchema<string> =>
@@ -176,16 +175,16 @@ const text = (name: string, prefix: 0 | 1, max: number): WireSchema<string> =>
   )
 
 /**
- * At most 255 bytes of UTF-8. Peers send other encodings too: a byte that is not part of valid UTF-8 becomes a lone
- * surrogate, U+DC80 to U+DCFF for the bytes 80 to ff, and such a surrogate becomes that byte again, so that no string is
- * changed on its way through. The Schema accepts the strings that can be read from a wire.
+ * At most 255 bytes of UTF-8. Peers also send other encodings: a byte that is not part of valid UTF-8 becomes a lone surrogate,
+ * U+DC80 to U+DCFF for the bytes 80 to ff, and is written back as that byte, so strings pass through unchanged. The Schema
+ * accepts exactly the strings that reading can give.
  */
 export const Str0_255 = text("STR0_255", 1, 255)
 
-/** All that is left of a TLV's value as a string, at most `max` bytes: only TLVs may end in it, messages may not. */
+/** The rest of a TLV's value as a string, at most `max` bytes. For the last field of a TLV; messages must not use it. */
 export const RestText = (max: number) => text("UTF-8", 0, max)
 
-/** A value or `undefined`; on the wire a sequence of at most one, in JSON `null` when it is not there. */
+/** A value or `undefined`. On the wire a sequence of at most one value; in JSON `null` if undefined. */
 export const Option = <T>(item: WireSchema<T>): WireSchema<T | undefined> => {
   const type = itemType("OPTION", item)
   return annotate(Schema.UndefinedOr(item) as Schema.Codec<T | undefined>, {

@@ -1,4 +1,4 @@
-/** The way back from what `describe` gives, or what a person writes in its form, to the bytes of frames. */
+/** Encodes frames from descriptions, as `describe` gives them or as people write them. The inverse of `describe`. */
 import { Result, Schema } from "effect"
 import * as Hex from "effect/encoding/Hex"
 import { type CatalogueOptions, listMessages, listTlvs, withoutProtocol } from "./catalogue.ts"
@@ -8,12 +8,12 @@ import { Frame } from "../frame.ts"
 import { extensionTypeOf, type Message } from "../message.ts"
 import { TLV_HEADER_SIZE, writeTlvHeader } from "../tlv/tlv-tail.ts"
 
-/** What was given is not the description of a frame. */
+/** The value is not a valid description of a frame. */
 export class AssembleError extends Schema.TaggedError<AssembleError>()("AssembleError", { message: Schema.String }) {}
 
 /**
- * The whole frame. Only `message` is needed, and `protocol` where two have a message of that name. A message alone, its
- * `_tag` and its fields, will do too. Throws `AssembleError` and nothing else.
+ * Encodes the whole frame. Needs only `message`, and `protocol` if two protocols have a message of that name. Also accepts a
+ * bare message: its `_tag` and its fields. Throws `AssembleError` and nothing else.
  */
 export const assemble = (described: unknown, options: CatalogueOptions = {}): Uint8Array => {
   try {

@@ -1,4 +1,4 @@
-/** All messages and TLVs that are declared, for tools that look at frames without a connection. */
+/** Lists all declared messages and TLVs, for tools that read frames without a connection. */
 import type { Extension } from "../extension.ts"
 import * as Common from "../messages/common.ts"
 import * as ExtensionsNegotiation from "../messages/extensions-negotiation.ts"
@@ -13,11 +13,11 @@ import * as WorkerIdentity from "../messages/worker-identity.ts"
 export const protocolNames = ["mining", "job-declaration", "template-distribution"] as const
 export type ProtocolName = (typeof protocolNames)[number]
 
-/** Where to look for messages. */
+/** The messages to look in. */
 export interface CatalogueOptions {
-  /** The protocol of the connection; without it, all are looked through: in the core no type has two meanings. */
+  /** The protocol of the connection. All protocols by default: no message type of the core has two meanings. */
   readonly protocol?: ProtocolName
-  /** Extensions beside 0x0001 and 0x0002. */
+  /** Extensions in addition to 0x0001 and 0x0002. */
   readonly extensions?: ReadonlyArray<Extension>
 }
 
@@ -27,11 +27,11 @@ export interface Listed {
   readonly message: Message
 }
 
-/** The same wherever messages may come from any protocol. */
+/** The options without the protocol, to look in all protocols. */
 export const withoutProtocol = ({ extensions }: CatalogueOptions): CatalogueOptions =>
   extensions === undefined ? {} : { extensions }
 
-/** The messages of the protocol, or of all, each once, and of extensions. */
+/** The messages of the setup, of the protocol (or of all protocols), and of extensions. Each message appears once. */
 export const listMessages = (options: CatalogueOptions): ReadonlyArray<Listed> => {
   if (options.extensions !== undefined) return makeList(options)
   const found = lists.get(options.protocol) ?? makeList(options)
@@ -39,7 +39,7 @@ export const listMessages = (options: CatalogueOptions): ReadonlyArray<Listed> =
   return found
 }
 
-/** The lists without extensions, which are the same for every frame. */
+/** Cached lists without additional extensions. */
 const lists = new Map<ProtocolName | undefined, ReadonlyArray<Listed>>()
 
 const makeList = (options: CatalogueOptions): ReadonlyArray<Listed> => {
@@ -55,7 +55,7 @@ const makeList = (options: CatalogueOptions): ReadonlyArray<Listed> => {
   return Array.from(listed, ([message, protocol]) => ({ protocol, message }))
 }
 
-/** The TLVs that may follow the message, in the order in which they have to. */
+/** The TLVs that may follow the message, in the required order. */
 export const listTlvs = (message: Message, options: CatalogueOptions): ReadonlyArray<Tlv> =>
   [WorkerIdentity.extension, ...(options.extensions ?? [])]
     .toSorted((a, b) => a.id - b.id)

@@ -1,4 +1,4 @@
-/** A described frame as one line: name, direction, fields with their units, TLVs, and warnings behind a "!". */
+/** Formats a described frame as one line: name, direction, fields with units, TLVs, and warnings after a "!". */
 import { type CatalogueOptions, listMessages, listTlvs } from "./catalogue.ts"
 import type { Described } from "./describe.ts"
 import type { Message } from "../message.ts"
@@ -7,8 +7,8 @@ import { unitOf } from "./unit.ts"
 import type { WireType } from "../codec/wire.ts"
 
 /**
- * One line, whatever is in the message: control characters of strings are escaped. Texts are in quotes, bytes are hex without
- * them, so that a user named "abcd" is not taken for two bytes. `options` are those that the frame was described with.
+ * Gives one line for any message: escapes control characters. Strings have quotes and bytes are hex without quotes, so a user
+ * named "abcd" does not look like two bytes. Pass the `options` that the frame was described with.
  */
 export const toLine = (described: Described, options: CatalogueOptions = {}): string => {
   const { bytes, extensionType, message, payload, protocol, tail, tlvs = [], to, type, warnings = [] } = described
@@ -52,11 +52,11 @@ const annotated = (name: string, value: unknown, type: WireType | undefined): st
   if (value === null || unit === undefined) return isBits(name, value) ? `${text} (${hex(value)})` : text
   if (unit === "seconds since 1970") return `${text} (${new Date(Number(value) * 1000).toISOString().slice(0, 19)}Z)`
   if (unit === "compact target") return `${text} (${hex(Number(value))})`
-  // Of hashes and targets the order of their bytes is what there is to say, and the page of messages says it.
+  // Omits the unit of hashes and targets, which is only their byte order; the page of messages has it.
   return /hash(es)?, as on|little-endian/.test(unit) ? text : `${text} (${unit})`
 }
 
-/** Numbers that are looked at bit by bit. */
+/** Fields that are shown in hex because their bits have meanings. */
 const isBits = (name: string, value: unknown): value is number =>
   typeof value === "number" &&
   (name === "flags" || name === "nonce" || name === "headerNonce" || name.endsWith("ersion")) &&
@@ -73,12 +73,12 @@ const shown = (value: unknown, type: WireType | undefined): string => {
   return value === null ? "none" : String(value)
 }
 
-/** Bytes and the numbers that JSON has as strings are not; what the declaration is not known of may be anything. */
+/** Whether a JSON string is text: not bytes, and not a number that JSON has as a string. Unknown fields count as text. */
 const isQuoted = (type: WireType | undefined): boolean => type === undefined || type._tag === "Text"
 
 const EMPTY = '""'
 
-/** What is longer is cut: the JSON has all of it. */
+/** Longer values are cut; the JSON has the full value. */
 const MAX_HEX = 128
 const MAX_ITEMS = 16
 

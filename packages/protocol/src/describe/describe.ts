@@ -1,6 +1,6 @@
 /**
- * Plain frames as people read them: which message each is, its fields, the TLVs behind them, and whatever is odd about it.
- * Nothing is lost: `assemble` makes the same bytes of what `describe` gives.
+ * Describes plain frames for people: the message, its fields, its TLVs, and warnings about anything unusual. The description is
+ * complete: `assemble` turns it back into the same bytes.
  */
 import { Schema } from "effect"
 import * as Hex from "effect/encoding/Hex"
@@ -13,24 +13,24 @@ import { decodeTlv } from "../tlv/tlv-direction.ts"
 import { readTail, type TlvBytes } from "../tlv/tlv-tail.ts"
 
 export interface DescribeOptions extends CatalogueOptions {
-  /** Who receives the frames; without it, any message may come. */
+  /** The receiver of the frames. Without it, any message is accepted. */
   readonly to?: "server" | "client"
 }
 
 const U16 = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff }))
 const U8 = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xff }))
 
-/** What is known of one frame, as JSON. */
+/** The description of one frame, as JSON. */
 export const Described = Schema.Struct({
   protocol: Schema.optionalKey(Schema.Literals(protocolNames)),
   to: Schema.optionalKey(Schema.Literals(["server", "client"])),
-  /** As in the header, where it is not what the message's declaration says. */
+  /** extension_type of the header, if it differs from the message's declaration. */
   extensionType: Schema.optionalKey(U16),
-  /** msg_type, where no message is declared for it. */
+  /** msg_type, if no message is declared for it. */
   type: Schema.optionalKey(U8),
-  /** Its name under `_tag`, then its fields as in `Message.json`. */
+  /** The message: its name under `_tag`, then its fields as in `Message.json`. */
   message: Schema.optionalKey(Schema.StructWithRest(Schema.Struct({ _tag: Schema.String }), [JsonFields()])),
-  /** Those that are declared with their name under `_tag`, others with their numbers and their value as hex. */
+  /** Declared TLVs have their name under `_tag`; others have their numbers and their value as hex. */
   tlvs: Schema.optionalKey(
     Schema.Array(
       Schema.Union([
@@ -39,11 +39,11 @@ export const Described = Schema.Struct({
       ])
     )
   ),
-  /** What follows the fields, as hex, where it is not just what `tlvs` come to. */
+  /** The bytes behind the fields, as hex, if they are not just the encoding of `tlvs`. */
   tail: Schema.optionalKey(Schema.String),
-  /** The whole payload as hex, where fields and tail do not tell all of it. */
+  /** The whole payload as hex, if fields and tail do not determine all of it. */
   payload: Schema.optionalKey(Schema.String),
-  /** Bytes that are no whole frame, as hex. */
+  /** Bytes that are not a whole frame, as hex. */
   bytes: Schema.optionalKey(Schema.String),
   warnings: Schema.optionalKey(Schema.Array(Schema.String))
 })
@@ -53,7 +53,7 @@ function JsonFields() {
   return Schema.Record(Schema.String, Schema.Json)
 }
 
-/** What each frame of `bytes` is, in order; what is left at the end of them, if anything, comes last as `bytes`. */
+/** Describes each frame of `bytes`, in order. An incomplete frame at the end comes last, as `bytes`. */
 export const describe = (bytes: Uint8Array, options: DescribeOptions = {}): ReadonlyArray<Described> => {
   const all: Array<Described> = []
   let at = 0
@@ -69,7 +69,7 @@ export const describe = (bytes: Uint8Array, options: DescribeOptions = {}): Read
   return all
 }
 
-/** What one frame is. */
+/** Describes one frame. */
 export const describeFrame = (frame: Frame, options: DescribeOptions = {}): Described => {
   const { extensionType, messageType: type, payload } = frame
   const extension = Frame.extension(frame)
@@ -146,7 +146,7 @@ const headerWarnings = (frame: Frame, message: Message, { to }: DescribeOptions)
   return warnings
 }
 
-/** The TLVs of a tail, whether they are all of it and as we write them, and what is odd about them. */
+/** The TLVs of a tail, warnings about them, and whether writing the TLVs gives the same bytes. */
 const describeTail = (message: Message, payload: Uint8Array, tailAt: number, options: DescribeOptions) => {
   const known = listTlvs(message, options)
   const find = ({ extension, type }: { readonly extension: number; readonly type: number }) =>

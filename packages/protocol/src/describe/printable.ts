@@ -1,18 +1,18 @@
 /**
- * A peer's text as it may be shown. Strings of the wire are bytes that a peer chose: in a log they could break or forge a
- * line, on a terminal they could steer it or show one name as another (section 3.5 forbids control characters in codes,
- * and peers send them all the same).
+/**
+ * Makes a peer's text safe to show. A peer chooses the bytes of its strings: they could break or forge lines of a log, control a
+ * terminal, or show one name as another. (Section 3.5 forbids control characters in codes, but a peer may send them.)
  */
 
-/** For events, names and reasons: each character that cannot be seen is replaced by U+FFFD. */
+/** For events, names and reasons: replaces each invisible character by U+FFFD. */
 export const printable = (text: string): string => text.replace(UNSEEN, "\ufffd")
 
-/** Whether `printable` has nothing to replace. */
+/** Whether `printable` would leave the text unchanged. */
 export const isPrintable = (text: string): boolean => text.search(UNSEEN) < 0
 
 /**
- * For logs, terminals and reports: each character that cannot be seen is written out as JSON does, as in `\u001b`. JSON stays
- * JSON of the same value, as long as it is on one line.
+ * For logs, terminals and reports: writes each invisible character as JSON does, such as `\u001b`. JSON on one line stays JSON
+ * with the same value.
  */
 export const escaped = (text: string): string =>
   text.replace(UNSEEN, (character) => {

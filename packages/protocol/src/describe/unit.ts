@@ -1,6 +1,6 @@
-/** What the numbers of messages count, for people: in documentation and in what tools print. */
+/** Units of message fields, for documentation and the output of tools. */
 
-/** A field's unit, such as "seconds since 1970"; `undefined` for what has none, such as an id. */
+/** A field's unit, such as "seconds since 1970". `undefined` for fields without a unit, such as ids. */
 export const unitOf = (field: string): string | undefined => UNITS[field]
 
 const bytes = "bytes"
@@ -8,7 +8,7 @@ const seconds = "seconds since 1970"
 const target = "256-bit number, little-endian"
 const hash = "hash, as on the wire"
 
-/** By name: no name stands for two units, whatever the message. */
+/** By field name: a name has the same unit in all messages. */
 const UNITS: Readonly<Record<string, string>> = {
   nominalHashRate: "hashes a second",
   maxTarget: target,

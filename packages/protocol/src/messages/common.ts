@@ -6,7 +6,7 @@ import { makeDirection } from "../direction.ts"
 import { Message } from "../message.ts"
 import { Str0_255, U16, U32, U8 } from "../codec/wire.ts"
 
-/** `minVersion` and `maxVersion` of SetupConnection: the only version there is. */
+/** The only protocol version so far, for `minVersion` and `maxVersion` of SetupConnection. */
 export const PROTOCOL_VERSION = 2
 
 /** The values of SetupConnection's `protocol`. */
@@ -14,7 +14,7 @@ export const MINING_PROTOCOL = 0
 export const JOB_DECLARATION_PROTOCOL = 1
 export const TEMPLATE_DISTRIBUTION_PROTOCOL = 2
 
-/** The client's first message. `flags` are the protocol's own: see the constants of its module. */
+/** The client's first message. The meaning of `flags` depends on the protocol: see the constants of its module. */
 export const SetupConnection = Message.make("SetupConnection", {
   type: 0x00,
   to: "server",
@@ -35,7 +35,7 @@ export const SetupConnection = Message.make("SetupConnection", {
 })
 export type SetupConnection = typeof SetupConnection.Type
 
-/** The server accepts; `flags` are its own, with another meaning than the client's. */
+/** The server accepts. `flags` are the server's and have other meanings than the client's. */
 export const SetupConnectionSuccess = Message.make("SetupConnection.Success", {
   type: 0x01,
   to: "client",
@@ -45,7 +45,7 @@ export const SetupConnectionSuccess = Message.make("SetupConnection.Success", {
 })
 export type SetupConnectionSuccess = typeof SetupConnectionSuccess.Type
 
-/** The server refuses and closes; `flags` are those of the client's that it does not support, 0 for other reasons. */
+/** The server refuses and closes. `flags` are the client's flags that it does not support, 0 for other reasons. */
 export const SetupConnectionError = Message.make("SetupConnection.Error", {
   type: 0x02,
   to: "client",
@@ -65,7 +65,7 @@ export const setup = {
   toClient: makeDirection<SetupConnectionSuccess | SetupConnectionError>([SetupConnectionSuccess, SetupConnectionError])
 }
 
-/** The far end of a channel is another one now: what extensions know of it no longer holds. */
+/** The far end of a channel was replaced: state that extensions keep about it is no longer valid. */
 export const ChannelEndpointChanged = Message.make("ChannelEndpointChanged", {
   type: 0x03,
   to: "client",

@@ -1,6 +1,6 @@
 /**
- * The error codes that peers know (specification, section 3.5, and what deployed software sends), grouped by the message
- * that carries them. They are open-ended: a code that is not here is logged, never acted upon.
+ * Known error codes (specification, section 3.5, and those of deployed software), grouped by the message that carries them.
+ * The set is open: software logs unknown codes and never acts on them.
  */
 
 type ValueOf<Codes> = Codes[keyof Codes]

@@ -17,7 +17,7 @@ export const RequestExtensions = Message.make("RequestExtensions", {
 })
 export type RequestExtensions = typeof RequestExtensions.Type
 
-/** Of what was asked for, what the server supports. */
+/** The requested extensions that the server supports. */
 export const RequestExtensionsSuccess = Message.make("RequestExtensions.Success", {
   type: 0x01,
   to: "client",
@@ -28,7 +28,7 @@ export const RequestExtensionsSuccess = Message.make("RequestExtensions.Success"
 })
 export type RequestExtensionsSuccess = typeof RequestExtensionsSuccess.Type
 
-/** None is supported, or the server insists on some that were not asked for: the client may ask once more, with them. */
+/** The server supports none, or requires extensions that the client did not request: the client may ask again with them. */
 export const RequestExtensionsError = Message.make("RequestExtensions.Error", {
   type: 0x02,
   to: "client",
@@ -39,5 +39,5 @@ export const RequestExtensionsError = Message.make("RequestExtensions.Error", {
 })
 export type RequestExtensionsError = typeof RequestExtensionsError.Type
 
-/** All of them, for `Protocol.extend`. */
+/** The extension's messages, for `Protocol.extend`. */
 export const messages = [RequestExtensions, RequestExtensionsSuccess, RequestExtensionsError] as const

@@ -1,7 +1,7 @@
 /**
  * The Job Declaration Protocol (specification, section 6.4): a client, the JDC, declares the jobs that it wants to mine to the
- * pool's server, the JDS. Hashes are 32 bytes as on the wire, little-endian; times are seconds since 1970. No message of it
- * is for a channel.
+ * pool's server, the JDS. Hashes are 32 bytes as on the wire, little-endian; times are seconds since 1970. None of its
+ * messages is for a channel.
  */
 import { Reconnect } from "./common.ts"
 import { Message } from "../message.ts"
@@ -33,7 +33,7 @@ export const AllocateMiningJobTokenSuccess = Message.make("AllocateMiningJobToke
 })
 export type AllocateMiningJobTokenSuccess = typeof AllocateMiningJobTokenSuccess.Type
 
-/** The coinbase is around the extranonce and with its witness (section 3.7.2); `wtxidList` is without the coinbase. */
+/** The coinbase is split around the extranonce and includes its witness (section 3.7.2). `wtxidList` excludes the coinbase. */
 export const DeclareMiningJob = Message.make("DeclareMiningJob", {
   type: 0x57,
   to: "server",
@@ -51,7 +51,7 @@ export const DeclareMiningJob = Message.make("DeclareMiningJob", {
 })
 export type DeclareMiningJob = typeof DeclareMiningJob.Type
 
-/** The token is the one to use in SetCustomMiningJob. */
+/** The client uses the token in SetCustomMiningJob. */
 export const DeclareMiningJobSuccess = Message.make("DeclareMiningJob.Success", {
   type: 0x58,
   to: "client",
@@ -80,7 +80,7 @@ export const ProvideMissingTransactions = Message.make("ProvideMissingTransactio
 })
 export type ProvideMissingTransactions = typeof ProvideMissingTransactions.Type
 
-/** Whole transactions, in the order in which they were asked for. */
+/** Whole transactions, in the order of the request. */
 export const ProvideMissingTransactionsSuccess = Message.make("ProvideMissingTransactions.Success", {
   type: 0x56,
   to: "server",
@@ -90,7 +90,7 @@ export const ProvideMissingTransactionsSuccess = Message.make("ProvideMissingTra
 })
 export type ProvideMissingTransactionsSuccess = typeof ProvideMissingTransactionsSuccess.Type
 
-/** A block was found from the last job that the server took; `extranonce` is all of it, prefix included. */
+/** The client found a block with the last declared job. `extranonce` is the full extranonce, prefix included. */
 export const PushSolution = Message.make("PushSolution", {
   type: 0x60,
   to: "server",

@@ -139,7 +139,7 @@ export const SubmitSharesExtended = Message.make("SubmitSharesExtended", {
 })
 export type SubmitSharesExtended = typeof SubmitSharesExtended.Type
 
-/** Acknowledges a batch: the last sequence number, how many shares, and the sum of their difficulties. */
+/** Acknowledges a batch of shares: the last sequence number, the number of shares, and the sum of their difficulties. */
 export const SubmitSharesSuccess = Message.make("SubmitShares.Success", {
   type: 0x1c,
   to: "client",
@@ -158,7 +158,7 @@ export const SubmitSharesError = Message.make("SubmitShares.Error", {
 })
 export type SubmitSharesError = typeof SubmitSharesError.Type
 
-/** A job for a standard channel; without `minNtime` it is a future job. */
+/** A job for a standard channel. Without `minNtime` it is a future job. */
 export const NewMiningJob = Message.make("NewMiningJob", {
   type: 0x15,
   to: "client",
@@ -168,7 +168,7 @@ export const NewMiningJob = Message.make("NewMiningJob", {
 })
 export type NewMiningJob = typeof NewMiningJob.Type
 
-/** A job for an extended or group channel; the coinbase is without its witness (BIP141). */
+/** A job for an extended or group channel. The coinbase has no witness fields (BIP141). */
 export const NewExtendedMiningJob = Message.make("NewExtendedMiningJob", {
   type: 0x1f,
   to: "client",

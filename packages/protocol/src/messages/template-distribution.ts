@@ -1,13 +1,14 @@
 /**
  * The Template Distribution Protocol (specification, section 7). Hashes and targets are 32 bytes as on the wire,
- * little-endian; amounts are satoshis; times are seconds since 1970. No message of it is for a channel.
+ * little-endian; amounts are satoshis; times are seconds since 1970. None of its messages is for a
+ * channel.
  */
 import { Reconnect } from "./common.ts"
 import { Message } from "../message.ts"
 import { type MessagesTo, Protocol } from "../protocol.ts"
 import { B0_16M, B0_255, B0_64K, Bool, Seq0_255, Seq0_64K, Str0_255, U16, U256, U32, U64 } from "../codec/wire.ts"
 
-/** What the client will add to the coinbase: serialized bytes of outputs, and signature operations. */
+/** The most that the client will add to the coinbase: bytes of serialized outputs, and signature operations. */
 export const CoinbaseOutputConstraints = Message.make("CoinbaseOutputConstraints", {
   type: 0x70,
   to: "server",
@@ -40,7 +41,7 @@ export const NewTemplate = Message.make("NewTemplate", {
 })
 export type NewTemplate = typeof NewTemplate.Type
 
-/** `headerTimestamp` is where to start, not the least that is valid. */
+/** `headerTimestamp` is the time to start from, not the earliest valid time. */
 export const SetNewPrevHash = Message.make("SetNewPrevHash", {
   type: 0x72,
   to: "client",
@@ -85,7 +86,7 @@ export const RequestTransactionDataError = Message.make("RequestTransactionData.
 })
 export type RequestTransactionDataError = typeof RequestTransactionDataError.Type
 
-/** A block was found. `coinbaseTx` is whole, with its witness. */
+/** The client found a block. `coinbaseTx` is the whole transaction, with its witness. */
 export const SubmitSolution = Message.make("SubmitSolution", {
   type: 0x76,
   to: "server",

@@ -1,6 +1,6 @@
 /**
- * Extension 0x0002, Worker-Specific Hashrate Tracking (extensions/0x0002-worker-specific-hashrate-tracking.md): every share
- * of an extended channel says which worker found it.
+ * Extension 0x0002, Worker-Specific Hashrate Tracking (extensions/0x0002-worker-specific-hashrate-tracking.md): every share of
+ * an extended channel names the worker that found it.
  */
 import { Extension } from "../extension.ts"
 import { SubmitSharesExtended } from "./mining.ts"

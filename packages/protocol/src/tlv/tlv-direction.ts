@@ -1,4 +1,4 @@
-/** A direction whose messages carry TLVs over the wire: those of the extensions that both ends have negotiated. */
+/** A direction whose messages carry the TLVs of negotiated extensions over the wire. */
 import type { DecodeOptions, Direction } from "../direction.ts"
 import { DecodeError, EncodeError } from "../codec/error.ts"
 import { Frame } from "../frame.ts"
@@ -6,9 +6,9 @@ import { type Attached, attach, attachedTo, type Tlv } from "./tlv.ts"
 import { readTail, TLV_HEADER_SIZE, type TlvBytes, writeTlvHeader } from "./tlv-tail.ts"
 
 /**
- * The direction with these TLVs, in the order of their extensions' numbers and, in each, of its declaration. TLVs that are
- * not among them are ignored when they come and left out when they are to be sent; of one that comes twice the first
- * counts. A value that does not fit its declaration is a `DecodeError`: the message is to be rejected (section 3.4.3).
+ * The direction with these TLVs. They must be sorted by extension number and, within an extension, as declared. Decoding
+ * ignores other TLVs, and uses the first of repeated ones; encoding leaves other TLVs out. A value that does not fit its
+ * declaration is a `DecodeError`: the receiver must reject the message (section 3.4.3).
  */
 export const withTlvs = <M>(direction: Direction<M>, tlvs: ReadonlyArray<Tlv>): Direction<M> => {
   const byMessage = new Map<string, ReadonlyArray<Tlv>>()
@@ -64,7 +64,7 @@ export const withTlvs = <M>(direction: Direction<M>, tlvs: ReadonlyArray<Tlv>): 
   }
 }
 
-/** The TLVs of a message as bytes, in the order of `tlvs`. Throws `EncodeError`. */
+/** Encodes the TLVs of a message, in the order of `tlvs`. Throws `EncodeError`. */
 export const encodeTlvs = (tlvs: ReadonlyArray<Tlv>, attached: ReadonlyArray<Attached>): Uint8Array | undefined => {
   const inOrder = tlvs.flatMap((tlv) => {
     const found = attached.find((one) => one.tlv === tlv)
@@ -106,7 +106,7 @@ const attachTail = (
   if (attached.length > 0) attach(message, attached)
 }
 
-/** A TLV's value. Throws `DecodeError`. */
+/** Decodes a TLV's value. Throws `DecodeError`. */
 export const decodeTlv = (
   messageName: string,
   tlv: Tlv,

@@ -1,9 +1,9 @@
 /**
- * The bytes behind a message's fields as TLVs (specification, section 3.4.3): type U16 and U8, length U16, value.
+ * Reads the bytes behind a message's fields as TLVs (specification, section 3.4.3): type U16 and U8, length U16, value.
  *
- * All numbers of the specification are little-endian, and so are ours here; but the page of extension 0x0002 prints its
- * example big-endian, so there are peers that send that. Both orders are read. What a tail is read as is decided by what
- * it names: the order that finds more TLVs which are known; then the one that comes out even; then little-endian.
+ * All numbers of the specification are little-endian, and Sluice writes them so. But the page of extension 0x0002 prints its
+ * example big-endian, and some peers send that, so both orders are read. The order is chosen in three steps: the order in which
+ * more known TLVs are found, then the order in which the TLVs end exactly with the payload, then little-endian.
  */
 
 /** One TLV in a payload: its value is the `size` bytes from `at`. */
@@ -17,16 +17,16 @@ export interface TlvBytes {
 export interface TlvTail {
   readonly tlvs: ReadonlyArray<TlvBytes>
   readonly byteOrder: "little" | "big"
-  /** Where the TLVs end; what follows them is none. */
+  /** The offset at which the TLVs end. Bytes behind it are not a TLV. */
   readonly end: number
-  /** A TLV that is known and says that it is longer than what there is. */
+  /** A known TLV whose length exceeds the rest of the payload. */
   readonly cut: TlvBytes | undefined
 }
 
-/** A TLV's type and length, in bytes. */
+/** The size of a TLV's type and length, in bytes. */
 export const TLV_HEADER_SIZE = 5
 
-/** Reads the payload's bytes from `at`. */
+/** Reads the TLVs of the payload from `at` on. */
 export const readTail = (
   payload: Uint8Array,
   at: number,
@@ -39,7 +39,7 @@ export const readTail = (
   return big.end === payload.length && little.end < payload.length ? big : little
 }
 
-/** The size of a TLV and where its bytes go: header and value, little-endian. Returns where the value begins. */
+/** Writes a TLV's header, little-endian, for a value of `size` bytes. Returns the offset at which the value begins. */
 export const writeTlvHeader = (
   out: Uint8Array,
   at: number,

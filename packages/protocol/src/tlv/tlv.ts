@@ -1,6 +1,6 @@
 /**
- * Type-length-value fields that extensions put behind a message's own (specification, section 3.4.3), declared like
- * messages:
+ * Type-length-value fields that extensions add behind the fields of a message (specification, section 3.4.3). They are declared
+ * like messages:
  *
  *     const UserIdentity = Tlv.make("UserIdentity", {
  *       extension: 0x0002, type: 0x01, on: [Mining.SubmitSharesExtended], spec: "0x0002, 1.1",
@@ -9,8 +9,8 @@
  *     const share = UserIdentity.put(SubmitSharesExtended.make({ ... }), { userIdentity: "Worker_001" })
  *     UserIdentity.get(share)?.userIdentity
  *
- * A message carries its TLVs out of sight of those who do not know them. They go over the wire where both ends have
- * negotiated their extension: see `Protocol.negotiated`.
+ * A message carries its TLVs under a hidden key, which code that does not know them does not see. They go over the wire if both
+ * ends have negotiated their extension: see `Protocol.negotiated`.
  */
 import { Arbitrary, Schema } from "effect"
 import { type Codec, compile } from "../codec/codec.ts"
@@ -19,15 +19,15 @@ import { checkFieldNames, type Message, type MessageFields, type MessageType } f
 import { maxWireSize, type WireType, wireTypeOf } from "../codec/wire.ts"
 
 export interface TlvDeclaration<Fields extends MessageFields, On extends Message> {
-  /** The extension that it belongs to, 1 to 0x7fff. */
+  /** The extension of the TLV, 1 to 0x7fff. */
   readonly extension: number
-  /** The field's number in the extension, 0 to 255. */
+  /** The TLV's number in the extension, 0 to 255. */
   readonly type: number
-  /** The messages that it may follow. */
+  /** The messages that the TLV may follow. */
   readonly on: ReadonlyArray<On>
-  /** The section that specifies it. */
+  /** The section that specifies the TLV. */
   readonly spec: string
-  /** What its value is made of, one after the other; `RestBytes` and `RestText` take what is left of it. */
+  /** The fields of its value, in order. `RestBytes` and `RestText` take the rest of the value. */
   readonly fields: Fields
 }
 
@@ -44,18 +44,18 @@ export interface Tlv<
   readonly fields: Fields
   /** The fields' layouts in the order of the wire. */
   readonly layout: ReadonlyArray<{ readonly name: string; readonly type: WireType }>
-  /** The longest value in bytes, at most what the length of 16 bits can say. */
+  /** The longest value in bytes, at most the limit of the 16-bit length. */
   readonly maxSize: number
-  /** `typeof X.Type` is the type of its value: its name under `_tag`, then the fields. */
+  /** `typeof X.Type` is the type of the TLV's value: its name under `_tag`, then the fields. */
   readonly Type: MessageType<Name, Fields>
   /** To and from JSON, as `Message.json`. */
   readonly json: Schema.Codec<MessageType<Name, Fields>, Schema.Json>
   /** Random values, for tests. */
   readonly arbitrary: Arbitrary.Arbitrary<MessageType<Name, Fields>>
   readonly codec: Codec<MessageType<Name, Fields>>
-  /** The message's value of this TLV, if it came with one or was given one. */
+  /** The message's value of this TLV, if it has one. */
   get(message: { readonly _tag: string }): MessageType<Name, Fields> | undefined
-  /** The message with a value of this TLV, in place of one that it may have had; the message itself stays as it is. */
+  /** A copy of the message with this value of the TLV, which replaces an earlier value. */
   put<M extends On["Type"]>(message: M, value: Omit<MessageType<Name, Fields>, "_tag">): M
 }
 

@@ -50,7 +50,7 @@ export class ClientConnection {
   #heardAt: number
   #events: Array<ClientEvent> = []
   #lines: Array<string> = []
-  #failed = false
+  #ended = false
 
   #subscription: Subscription | undefined
   /** What was asked before the pool could take it: sent when subscribe is answered. */
@@ -103,7 +103,7 @@ export class ClientConnection {
 
   /** Submits a share; `ShareAnswered` follows, with the number that this gives. Undefined where too many wait already. */
   submit(job: ClientJob, worker: string, share: FoundShare, now: number): number | undefined {
-    if (this.#failed) return undefined
+    if (this.#ended) return undefined
     const { extranonce2, nonce, ntime, version } = share
     const { jobId } = job.notify
     const versionBits = job.versionMask === 0 ? undefined : versionBitsOf(version, job.versionMask)
@@ -115,22 +115,28 @@ export class ClientConnection {
   receive(lines: ReadonlyArray<Line>, now: number): ReadonlyArray<ClientEvent> {
     this.#heardAt = now
     for (const line of lines) {
-      if (this.#failed) break
+      if (this.#ended) break
       if (typeof line.method === "string") this.#receiveMethod(line, line.method)
       else this.#receiveAnswer(line, now)
     }
     return this.#takeEvents()
   }
 
-  /** What the reader of lines failed with, or the end of the connection. */
-  fail(error: LineError | SilenceError, now: number): ReadonlyArray<ClientEvent> {
+  /** What the reader of lines failed with: `Failed` is the last event. */
+  fail(error: LineError, now: number): ReadonlyArray<ClientEvent> {
     this.#fail(error, now)
+    return this.#takeEvents()
+  }
+
+  /** The connection has ended: shares without an answer are refused, each with its event. */
+  end(now: number): ReadonlyArray<ClientEvent> {
+    this.#end(now)
     return this.#takeEvents()
   }
 
   /** To be called from time to time: gives up what the pool does not answer, and a pool that is silent. */
   tick(now: number): ReadonlyArray<ClientEvent> {
-    if (this.#failed) return []
+    if (this.#ended) return []
     const silentMs = now - this.#heardAt
     if (silentMs >= this.#options.silenceMs) {
       this.#fail(new SilenceError({ awaited: "any line", waitedMs: silentMs }), now)
@@ -184,7 +190,7 @@ export class ClientConnection {
         return this.#setVersionMask(message.mask)
       case "client.reconnect": {
         const { host, port, waitSeconds = 0 } = message
-        this.#events.push({ _tag: "ReconnectAsked", host: host === "" ? undefined : host, port, waitSeconds })
+        this.#events.push({ _tag: "ReconnectAsked", host: host || undefined, port: port || undefined, waitSeconds })
         return
       }
       case "client.show_message":
@@ -286,11 +292,15 @@ export class ClientConnection {
   }
 
   #fail(error: Failed["error"], now: number): void {
-    if (this.#failed) return
-    this.#failed = true
+    if (this.#ended) return
+    this.#end(now)
+    this.#events.push({ _tag: "Failed", error })
+  }
+
+  #end(now: number): void {
+    this.#ended = true
     const refusal = { code: OTHER, text: "the connection to the pool ended" }
     for (const request of this.#pending.takeOlder(Infinity)) this.#answered(request, refusal, now)
-    this.#events.push({ _tag: "Failed", error })
   }
 
   #takeEvents(): ReadonlyArray<ClientEvent> {

@@ -97,7 +97,7 @@ export class LineReader {
         this.#trailing = true
       }
     }
-    let rest = text.replace(leadingBlank, "")
+    let rest = text.replace(leadingBlank, "").trimEnd()
     if (rest === "") return
     do {
       const end = rest.startsWith("{") ? endOfValue(rest) : 0

@@ -1,7 +1,8 @@
 /** Answers: the ids that pair them with requests, results, and the forms in which pools write an error. */
-import type { Schema } from "effect"
+import { Schema } from "effect"
 import type { Line } from "../line/line.ts"
 import { DUPLICATE_SHARE, JOB_NOT_FOUND, LOW_DIFFICULTY, OTHER, UNAUTHORIZED_WORKER } from "./error-code.ts"
+import type { Field } from "./field.ts"
 import { isU32 } from "./hex.ts"
 
 /** The ids that are answered. A request whose id is null, or not there, is not: bfgminer takes it for a notification. */
@@ -27,9 +28,19 @@ export interface Refusal {
 export const resultLine = (id: RequestId, result: Schema.Json): string =>
   `{"id":${idText(id)},"result":${result === true ? "true" : JSON.stringify(result)},"error":null}\n`
 
-/** The line that answers with an error: `[CODE, TEXT, null]`. */
-export const refusalLine = (id: RequestId | null, { code, text }: Refusal): string =>
-  `{"id":${idText(id)},"result":null,"error":[${code},${JSON.stringify(text)},null]}\n`
+/** `[CODE, TEXT, null]`; every other form of pools is read too. */
+export const RefusalField: Field<Refusal> = {
+  name: "code, text, null",
+  schema: Schema.Struct({ code: Schema.Int, text: Schema.String }),
+  presence: "required",
+  read: (error) => (isNoError(error) ? undefined : readError(error)),
+  write: ({ code, text }) => [code, text, null],
+  Type: undefined as unknown as Refusal
+}
+
+/** The line that answers with an error. */
+export const refusalLine = (id: RequestId | null, refusal: Refusal): string =>
+  `{"id":${idText(id)},"result":null,"error":${JSON.stringify(RefusalField.write(refusal))}}\n`
 
 const idText = (id: RequestId | null): string => (typeof id === "string" ? JSON.stringify(id) : `${id}`)
 
@@ -45,7 +56,8 @@ export const readAnswerId = (id: unknown): number | undefined => {
  */
 export const readRefusal = (line: Line): Refusal | undefined => {
   const { error, result } = line
-  if (!isNoError(error)) return readError(error)
+  const refusal = RefusalField.read(error)
+  if (refusal !== undefined) return refusal
   const reason = line["reject-reason"]
   if (typeof reason === "string") return { code: codeOfText(reason), text: reason }
   return result === false || result === null || result === undefined ? { code: OTHER, text: "refused" } : undefined

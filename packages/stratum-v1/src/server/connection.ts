@@ -12,18 +12,19 @@ import type { Schema } from "effect"
 import { describeValue, excerpt, FloodError, type LineError, ParamsError, SilenceError } from "../error.ts"
 import type { EncodedLine, Line } from "../line/line.ts"
 import { readAnswerId, readRequestId, type Refusal, refusalLine, type RequestId } from "../message/answer.ts"
-import { MINIMUM_DIFFICULTY, SUBSCRIBE_EXTRANONCE, VERSION_ROLLING } from "../message/configuration.ts"
-import { JOB_NOT_FOUND, NOT_SUBSCRIBED, OTHER, UNAUTHORIZED_WORKER } from "../message/error-code.ts"
+import { OTHER, UNAUTHORIZED_WORKER } from "../message/error-code.ts"
 import type { Subscription } from "../message/subscription.ts"
 import * as ToClient from "../message/to-client.ts"
 import * as ToServer from "../message/to-server.ts"
-import { wholeDifficulty } from "../work/difficulty.ts"
-import { BIP320_MASK, BIP323_MASK, versionOf } from "../work/version-bits.ts"
+import { BIP320_MASK } from "../work/version-bits.ts"
 import type { Closing, ServerEvent } from "./event.ts"
+import { Extensions } from "./extensions.ts"
 import { HandshakeQueue } from "./handshake-queue.ts"
-import { HeldJobs } from "./held-jobs.ts"
 import type { Job } from "./job.ts"
+import { MinerWork } from "./miner-work.ts"
 import { type Answer, answerLine, Request } from "./request.ts"
+import { type RefusedShare, readShare } from "./share.ts"
+import { Workers } from "./workers.ts"
 
 export interface ServerOptions {
   /** Version bits that miners may roll, within BIP323; 0 for none. Default BIP320's, which all firmware knows. */
@@ -56,21 +57,9 @@ export class ServerConnection<Work> {
   #versionRequest: number | undefined
   #nextId = 1
 
-  readonly #workers = new Set<string>()
-  /** Of the last good share: comparing one name is faster than hashing it. */
-  #lastWorker: string | undefined
-  #understandsExtranonce = false
-  #allowedMask: number
-  /** The mask that the miner asked for, undefined where it did not ask. */
-  #askedMask: number | undefined
-  #subscription: Subscription | undefined
-  /** The subscription that the miner knows of: undefined until its answer has left. */
-  #toldSubscription: Subscription | undefined
-
-  readonly #jobs: HeldJobs<Work>
-  #job: Job<Work> | undefined
-  #difficulty = 1
-  #toldDifficulty: number | undefined
+  readonly #workers = new Workers()
+  readonly #extensions: Extensions
+  readonly #work: MinerWork<Work>
 
   /** `now` in milliseconds. */
   constructor(now: number, options: ServerOptions = {}) {
@@ -84,24 +73,24 @@ export class ServerConnection<Work> {
       keepAliveMs: options.keepAliveMs ?? 30_000,
       subscribeWithinMs: options.subscribeWithinMs ?? 15_000
     }
-    this.#allowedMask = (options.versionMask ?? BIP320_MASK) & BIP323_MASK
     this.#handshake = new HandshakeQueue(this.#options.maxWaiting)
-    this.#jobs = new HeldJobs(this.#options.maxJobs)
+    this.#extensions = new Extensions(options.versionMask ?? BIP320_MASK)
+    this.#work = new MinerWork(this.#options.maxJobs, (line) => this.#send(line))
   }
 
   /** The workers that were authorized. */
   get workers(): ReadonlySet<string> {
-    return this.#workers
+    return this.#workers.names
   }
 
   /** Whether the miner understands another extranonce1 without a new connection. */
   get understandsExtranonce(): boolean {
-    return this.#understandsExtranonce
+    return this.#extensions.understandsExtranonce
   }
 
   /** The version bits that a miner's shares may roll. */
   get versionMask(): number {
-    return (this.#askedMask ?? 0xffffffff) & this.#allowedMask
+    return this.#extensions.versionMask
   }
 
   /** The lines of one read. After `Closing`, always the last event, nothing more is looked at. */
@@ -124,7 +113,8 @@ export class ServerConnection<Work> {
 
   /** To be called from time to time: sends a ping after a silence, and ends a connection that does not subscribe. */
   tick(now: number): ReadonlyArray<ServerEvent<Work>> {
-    if (this.#subscription !== undefined) {
+    if (this.#closing) return []
+    if (this.#work.told !== undefined) {
       if (now - this.#sentAt >= this.#options.keepAliveMs) this.#send(ToClient.PoolPing.line(null, {}))
     } else if (
       this.#handshake.find("subscribe") === undefined &&
@@ -147,14 +137,14 @@ export class ServerConnection<Work> {
   /** Answers `Subscribe`; the job that was given so far follows the answer. */
   answerSubscribe(request: Request, subscription: Subscription): void {
     if (request.answer !== undefined) return
-    this.#subscription = subscription
+    this.#work.subscribed(subscription)
     this.#answer(request, { result: ToServer.Subscribe.result!.write(subscription) })
   }
 
   /** Answers `Authorize` or `Submit` with true. */
   accept(request: Request): void {
     if (request.answer !== undefined) return
-    if (request.kind === "authorize") this.#workers.add(request.worker)
+    if (request.kind === "authorize") this.#workers.names.add(request.worker)
     this.#answer(request, accepted)
   }
 
@@ -165,7 +155,7 @@ export class ServerConnection<Work> {
 
   /** The difficulty of later jobs; whole from 1 up, rounded down. */
   setDifficulty(difficulty: number): void {
-    this.#difficulty = wholeDifficulty(difficulty)
+    this.#work.setDifficulty(difficulty)
   }
 
   /**
@@ -173,38 +163,35 @@ export class ServerConnection<Work> {
    * false, and the connection is to be closed when its lines are sent.
    */
   setExtranonce(extranonce1: Uint8Array, extranonce2Size: number): boolean {
-    if (this.#subscription === undefined) return true
-    if (!this.#understandsExtranonce) {
+    if (this.#work.told === undefined) return true
+    if (!this.#extensions.understandsExtranonce) {
       this.reconnect()
       return false
     }
-    this.#subscription = { ...this.#subscription, extranonce1, extranonce2Size }
+    this.#work.setExtranonce(extranonce1, extranonce2Size)
     return true
   }
 
   /** Other version bits for later jobs, within BIP323; told to a miner that asked for some. */
   setVersionMask(mask: number): void {
-    const before = this.versionMask
-    this.#allowedMask = mask & BIP323_MASK
-    if (this.#askedMask === undefined || this.#toldSubscription === undefined || this.versionMask === before) return
+    if (!this.#extensions.allow(mask) || !this.#work.started) return
     this.#send(ToClient.SetVersionMask.line(null, { mask: this.versionMask }))
   }
 
   /** The job to work on now. Before the miner has subscribed only the latest is kept. */
   notify(job: Job<Work>): void {
-    this.#job = job
-    if (this.#toldSubscription !== undefined) this.#announce(job)
+    this.#work.notify(job, this.versionMask)
   }
 
   /** Asks for the name of the miner's software; `DeviceVersion` follows if it answers. */
   askVersion(): void {
-    if (this.#toldSubscription === undefined || this.#versionRequest !== undefined) return
+    if (!this.#work.started || this.#versionRequest !== undefined) return
     this.#versionRequest = this.#nextId++
     this.#send(ToClient.GetVersion.line(this.#versionRequest, {}))
   }
 
   showMessage(text: string): void {
-    if (this.#toldSubscription !== undefined) this.#send(ToClient.ShowMessage.line(null, { text }))
+    if (this.#work.started) this.#send(ToClient.ShowMessage.line(null, { text }))
   }
 
   /**
@@ -236,8 +223,11 @@ export class ServerConnection<Work> {
 
   #handle(id: RequestId | null, message: ToServer.ToServer): void {
     switch (message._tag) {
-      case "mining.configure":
-        return this.#configure(id, message)
+      case "mining.configure": {
+        const { event, result } = this.#extensions.configure(message)
+        this.#events.push(event)
+        return this.#answerNow(id, ToServer.Configure.result!.write(result))
+      }
       case "mining.subscribe":
         return this.#subscribe(id, message)
       case "mining.authorize":
@@ -249,10 +239,10 @@ export class ServerConnection<Work> {
         this.#events.push({ _tag: "Suggested", difficulty: undefined, target: message.target })
         return this.#answerNow(id, true)
       case "mining.extranonce.subscribe":
-        this.#understandsExtranonce = true
+        this.#extensions.understandsExtranonce = true
         return this.#answerNow(id, true)
       case "mining.multi_version":
-        return this.#answerNow(id, this.#allowedMask !== 0)
+        return this.#answerNow(id, this.#extensions.allowsVersionRolling)
       case "mining.get_transactions":
         return this.#refuseNow(id, message._tag, OTHER, "the transactions of a job are not known here")
       case "mining.ping":
@@ -263,39 +253,16 @@ export class ServerConnection<Work> {
     }
   }
 
-  #configure(id: RequestId | null, { extensions, options }: ToServer.Configure): void {
-    const asks = (extension: string): true | undefined => (extensions.includes(extension) ? true : undefined)
-    const minimumDifficulty = asks(MINIMUM_DIFFICULTY) && options?.minimumDifficulty
-    if (asks(SUBSCRIBE_EXTRANONCE)) this.#understandsExtranonce = true
-    if (asks(VERSION_ROLLING)) this.#askedMask = options?.versionRollingMask ?? 0xffffffff
-    const versionMask = this.#askedMask === undefined ? 0 : this.versionMask
-    this.#events.push({
-      _tag: "Configured",
-      versionMask,
-      minimumDifficulty,
-      hardwareVersion: options?.hardwareVersion,
-      softwareVersion: options?.softwareVersion,
-      hardwareId: options?.hardwareId
-    })
-    const result = {
-      versionRolling: asks(VERSION_ROLLING) && versionMask !== 0,
-      versionRollingMask: asks(VERSION_ROLLING) && versionMask !== 0 ? versionMask : undefined,
-      minimumDifficulty: asks(MINIMUM_DIFFICULTY),
-      subscribeExtranonce: asks(SUBSCRIBE_EXTRANONCE)
-    }
-    this.#answerNow(id, ToServer.Configure.result!.write(result))
-  }
-
   #subscribe(id: RequestId | null, { session, userAgent }: ToServer.Subscribe): void {
-    const known = this.#subscription
+    const known = this.#work.told
     if (known !== undefined) return this.#answerNow(id, ToServer.Subscribe.result!.write(known))
     const request = this.#wait("subscribe", id)
     if (request !== undefined) this.#events.push({ _tag: "Subscribe", request, userAgent, session })
   }
 
   #authorize(id: RequestId | null, { password = "", worker }: ToServer.Authorize): void {
-    if (this.#workers.has(worker)) return this.#answerNow(id, true)
-    if (this.#workers.size + this.#handshake.count("authorize") >= this.#options.maxWorkers) {
+    if (this.#workers.names.has(worker)) return this.#answerNow(id, true)
+    if (this.#workers.names.size + this.#handshake.count("authorize") >= this.#options.maxWorkers) {
       const text = `expected at most ${this.#options.maxWorkers} workers on one connection; got one more`
       return this.#refuseNow(id, ToServer.Authorize.name, UNAUTHORIZED_WORKER, text)
     }
@@ -304,29 +271,13 @@ export class ServerConnection<Work> {
   }
 
   #submit(id: RequestId | null, params: unknown): void {
-    const message = ToServer.Submit.read(params)
-    if (message instanceof ParamsError) return this.#refuseShare(id, OTHER, message)
-    const { extranonce2, jobId, nonce, ntime, versionBits, worker } = message
-    if (this.#subscription === undefined) return this.#refuseShare(id, NOT_SUBSCRIBED, "not subscribed")
-    if (worker !== this.#lastWorker && !this.#workers.has(worker)) {
-      return this.#refuseShare(id, UNAUTHORIZED_WORKER, `worker ${excerpt(worker)} is not authorized`)
-    }
-    const held = this.#jobs.get(jobId)
-    if (held === undefined) return this.#refuseShare(id, JOB_NOT_FOUND, "job not found, or stale")
-    if (extranonce2.length !== held.extranonce2Size) {
-      const text = `expected ${held.extranonce2Size} bytes of extranonce2; got ${extranonce2.length}`
-      return this.#refuseShare(id, OTHER, text)
-    }
-    const version = versionOf(held.job.notify.version, held.versionMask, versionBits)
-    if (version === undefined) {
-      const text = `expected version bits within ${held.versionMask.toString(16)}; got ${versionBits!.toString(16)}`
-      return this.#refuseShare(id, OTHER, text)
-    }
+    const share = readShare(params, this.#work, this.#workers)
+    if ("code" in share) return this.#refuseShare(id, share)
     if (this.#unansweredShares >= this.#options.maxUnansweredShares) {
-      return this.#refuseShare(id, OTHER, `${this.#unansweredShares} shares wait for an answer`)
+      return this.#refuseShare(id, { code: OTHER, reason: `${this.#unansweredShares} shares wait for an answer` })
     }
-    this.#lastWorker = worker
     this.#unansweredShares++
+    const { extranonce2, held, nonce, ntime, version, worker } = share
     const request = new Request("share", id, worker)
     this.#events.push({ _tag: "Submit", request, worker, held, extranonce2, ntime, nonce, version })
   }
@@ -343,26 +294,6 @@ export class ServerConnection<Work> {
     if (id === undefined || id !== this.#versionRequest) return
     this.#versionRequest = undefined
     if (typeof line.result === "string") this.#events.push({ _tag: "DeviceVersion", version: line.result })
-  }
-
-  #announce(job: Job<Work>): void {
-    const { extranonce1, extranonce2Size } = this.#subscription!
-    const moved = this.#toldSubscription !== this.#subscription
-    if (moved) {
-      this.#toldSubscription = this.#subscription
-      this.#send(ToClient.SetExtranonce.line(null, { extranonce1, extranonce2Size }))
-    }
-    const difficulty = this.#difficulty
-    const before = this.#toldDifficulty
-    if (before !== difficulty) {
-      this.#toldDifficulty = difficulty
-      this.#send(ToClient.SetDifficulty.line(null, { difficulty }))
-    }
-    // ESP-Miner applies another extranonce at once, to old jobs too: a clean job makes it drop them.
-    this.#send(job.line(job.notify.clean || moved))
-    const easiestDifficulty = Math.min(difficulty, before ?? difficulty)
-    const { versionMask } = this
-    this.#jobs.add({ job, extranonce1, extranonce2Size, difficulty, easiestDifficulty, versionMask })
   }
 
   /** A request for the layer above; undefined where another like it waits for its answer already, or too many do. */
@@ -394,7 +325,7 @@ export class ServerConnection<Work> {
     this.#answerInTurn(id, { refusal })
   }
 
-  #refuseShare(id: RequestId | null, code: number, reason: ParamsError | string): void {
+  #refuseShare(id: RequestId | null, { code, reason }: RefusedShare): void {
     this.#events.push({ _tag: "Refused", method: ToServer.Submit.name, code, reason })
     if (id !== null) this.#send(refusalLine(id, { code, text: typeof reason === "string" ? reason : reason.message }))
   }
@@ -415,20 +346,12 @@ export class ServerConnection<Work> {
       return
     }
     for (const repeat of request.repeats ?? []) repeat.answer = answer
-    const subscribed = this.#sendAnswered()
-    if (!subscribed || this.#toldSubscription !== undefined) return
-    this.#toldSubscription = this.#subscription
-    if (this.#job !== undefined) this.#announce(this.#job)
-  }
-
-  /** Sends the answers whose turn it is; gives whether the miner has now the answer to its subscribe. */
-  #sendAnswered(): boolean {
     let subscribed = false
     for (const { answer, id, kind } of this.#handshake.takeAnswered()) {
       if (id !== null) this.#send(answerLine(id, answer!))
       if (kind === "subscribe" && "result" in answer!) subscribed = true
     }
-    return subscribed
+    if (subscribed) this.#work.start(this.versionMask)
   }
 
   #send(line: EncodedLine): void {

@@ -1,7 +1,7 @@
 /** What a miner's connection tells the layer above. */
 import type { LineError, ParamsError, FloodError, SilenceError } from "../error.ts"
-import type { HeldJob } from "./job.ts"
 import type { Request } from "./request.ts"
+import type { Share } from "./share.ts"
 
 /** The miner wants work; `answerSubscribe` or `refuse` answers. Another subscribe of the miner gets the same answer. */
 export interface Subscribe {
@@ -22,16 +22,9 @@ export interface Authorize {
 }
 
 /** A share of a known job and an authorized worker; `accept` or `refuse` answers. */
-export interface Submit<Work> {
+export interface Submit<Work> extends Share<Work> {
   readonly _tag: "Submit"
   readonly request: Request
-  readonly worker: string
-  readonly held: HeldJob<Work>
-  readonly extranonce2: Uint8Array
-  readonly ntime: number
-  readonly nonce: number
-  /** The whole version, with the bits that the miner rolled. */
-  readonly version: number
 }
 
 /** The miner asked for a difficulty, as a number or as a target (32 bytes, little-endian); it was answered. */

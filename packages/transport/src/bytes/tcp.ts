@@ -3,7 +3,7 @@ import { Deferred, type Duration, Effect, Exit, FiberSet, Layer, Metric, type Sc
 import * as Net from "node:net"
 import { type Endpoint, formatEndpoint } from "../endpoint.ts"
 import { DialError, ListenError } from "../error.ts"
-import { type ConnectionLimits, MAX_CONNECTIONS, type NoPlace, Places } from "../limits/connection-limits.ts"
+import { type ConnectionLimits, defaultMaxConnections, type NoPlace, Places } from "../limits/connection-limits.ts"
 import { UnreadBytes } from "../limits/unread.ts"
 import { connectionsRefused } from "../metrics.ts"
 import { makeNotices } from "../notices.ts"
@@ -46,7 +46,7 @@ export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer
 const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const { host, port } = options
   const places = new Places(options)
-  const { maxConnections = MAX_CONNECTIONS, maxUnreadBytes = MAX_UNREAD_BYTES } = options
+  const { maxConnections = defaultMaxConnections, maxUnreadBytes = MAX_UNREAD_BYTES } = options
   const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
   const notices = yield* makeNotices()
   /** Who came while nobody runs the listener. */

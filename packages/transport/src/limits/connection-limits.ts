@@ -18,7 +18,7 @@ export interface ConnectionLimits {
   readonly isExempt?: (host: string) => boolean
 }
 
-export const MAX_CONNECTIONS = 16_384
+export const defaultMaxConnections = 16_384
 
 /** Why a connection is not taken: a reason for counts, and a sentence for people. */
 export interface NoPlace {
@@ -42,7 +42,11 @@ export class Places {
   readonly #maxPerAddress: number
   readonly #isExempt: (host: string) => boolean
 
-  constructor({ isExempt = isLoopback, maxConnections = MAX_CONNECTIONS, maxConnectionsPerAddress }: ConnectionLimits) {
+  constructor({
+    isExempt = isLoopback,
+    maxConnections = defaultMaxConnections,
+    maxConnectionsPerAddress
+  }: ConnectionLimits) {
     this.#max = maxConnections
     this.#maxPerAddress = maxConnectionsPerAddress ?? Math.max(1, Math.ceil(maxConnections / 2))
     this.#isExempt = isExempt

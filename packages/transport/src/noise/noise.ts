@@ -7,4 +7,4 @@
  * take turns (handshake-queue.ts), and threads help, if there are any (noise's `HandshakeWorkers`).
  */
 export { initiator, type InitiatorOptions } from "./initiator.ts"
-export { responder, type ResponderOptions } from "./responder.ts"
+export { defaultMaxHandshakesPerSecond, responder, type ResponderOptions } from "./responder.ts"

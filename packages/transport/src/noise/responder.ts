@@ -19,6 +19,8 @@ export interface ResponderOptions extends FrameLimits {
   readonly maxHandshakesPerSecond?: number
 }
 
+export const defaultMaxHandshakesPerSecond = 1_000
+
 /** The server's side, with the certificates of a `CertificateAuthority`. */
 export const responder = (
   options: ResponderOptions = {}
@@ -43,7 +45,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
   const workers = yield* HandshakeWorkers.HandshakeWorkers
   const queue = yield* makeHandshakeQueue({
-    maxPerSecond: options.maxHandshakesPerSecond ?? 1000,
+    maxPerSecond: options.maxHandshakesPerSecond ?? defaultMaxHandshakesPerSecond,
     // A thread always has some more, also while the event loop is busy.
     ...(workers === undefined ? {} : { threads: { slots: workers.threads * 4, above: workers.above } })
   })

@@ -1,10 +1,10 @@
-/** What the kit knows of one channel that it gave to a client: everything that a share on it is held against (5.3). */
+/** The kit's record of one channel that it opened for a client, by which it judges shares (5.3). */
 import { ShareCheck } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { Breach } from "../ledger.ts"
 
 export interface PrevHash {
-  /** Counts up on the channel. */
+  /** Counts the previous hashes of the channel, from 1 on. */
   readonly number: number
   readonly bytes: Uint8Array
   readonly minNtime: number
@@ -14,23 +14,23 @@ export interface PrevHash {
 }
 
 /**
- * A job of one channel. "future": no SetNewPrevHash has named it; "active": it may be mined; "stale": another previous hash
- * came; "dropped": it was a future job still when another one was named.
+ * A job of one channel. "future": no SetNewPrevHash has named it. "active": it may be mined. "stale": another previous hash
+ * has replaced its own. "dropped": it was a future job when SetNewPrevHash named another.
  */
 export interface ChannelJob {
   readonly jobId: number
   readonly version: number
   readonly versionRollingAllowed: boolean
-  /** The merkle root with this extranonce, and with the prefix that held when the job was sent (5.3.10). */
+  /** The merkle root with this extranonce and the prefix that was set when the job was sent (5.3.10). */
   readonly rootWith: (extranonce: Uint8Array) => Uint8Array
   readonly wasFuture: boolean
   state: "future" | "active" | "stale" | "dropped"
   prevHash: PrevHash | undefined
   minNtime: number
   startedAt: number
-  /** What its shares have to meet. */
+  /** The target that its shares must meet. */
   target: Uint8Array
-  /** What was wrong first with a share of it. */
+  /** The first breach that a share of it showed. */
   breach: Breach | undefined
 }
 
@@ -41,14 +41,14 @@ export class ChannelBook {
   readonly extranonceSize: number
   groupId: number
   prefix: Uint8Array
-  /** Of the jobs to come (5.3.21). */
+  /** The target of jobs that are sent from now on (5.3.21). */
   target: Uint8Array
   readonly jobs = new Map<number, ChannelJob>()
   prevHash: PrevHash | undefined = undefined
-  /** The number of the latest previous hash that shares show the client to have. */
+  /** The number of the latest previous hash that the client has submitted a share for. */
   shownPrevHash = 0
   lastSequenceNumber: number | undefined = undefined
-  /** Solutions that came. */
+  /** Hashes of the shares that were submitted. */
   readonly submitted = new Set<string>()
   closed: "by-us" | "by-client" | undefined = undefined
 
@@ -65,7 +65,7 @@ export class ChannelBook {
     this.extranonceSize = extranonceSize
   }
 
-  /** Takes down a job that was sent; one with `minNtime` is mined at once on the previous hash in force. */
+  /** Records a job that was sent. A job with `minNtime` is active at once, on the current previous hash. */
   addJob(job: Mining.NewMiningJob | Mining.NewExtendedMiningJob, versionRollingAllowed: boolean, now: number): void {
     const { jobId, minNtime, version } = job
     const { prefix, prevHash, target } = this
@@ -89,7 +89,7 @@ export class ChannelBook {
     }
   }
 
-  /** Takes down a SetNewPrevHash that was sent: only the job that it names is left (5.3.17). */
+  /** Records a SetNewPrevHash that was sent: only the job that it names stays active (5.3.17). */
   setPrevHash({ jobId, minNtime, nbits, prevHash }: Mining.SetNewPrevHash, now: number): void {
     const number = (this.prevHash?.number ?? 0) + 1
     this.prevHash = { number, bytes: prevHash, minNtime, nbits, sentAt: now }
@@ -102,8 +102,8 @@ export class ChannelBook {
   }
 
   /**
-   * Takes down a SetTarget that was sent. Of an active job that was sent as a future one the section leaves open which target
-   * it has, so its shares may keep to the easier of the two.
+   * Records a SetTarget that was sent. The section does not say which target an active job has that was sent as a future
+   * job, so its shares may use the easier of the two.
    */
   setTarget(target: Uint8Array): void {
     const isEasier = Buffer.compare(target.toReversed(), this.target.toReversed()) > 0
@@ -121,12 +121,12 @@ interface Opened {
   readonly target: Uint8Array
 }
 
-/** More jobs than a run sends to a channel between two previous hashes. */
+/** The most jobs to remember: more than a run sends to a channel between two previous hashes. */
 const MAX_JOBS = 64
 
 const check = new ShareCheck()
 
-/** 5.3.16: the coinbase with the extranonce in it, folded with the merkle path. */
+/** The merkle root: the coinbase with this extranonce, hashed up the merkle path (5.3.16). */
 export const rootOf = (
   { coinbaseTxPrefix, coinbaseTxSuffix, merklePath }: Mining.NewExtendedMiningJob,
   prefix: Uint8Array,

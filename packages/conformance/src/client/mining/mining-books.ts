@@ -1,6 +1,6 @@
 /**
- * The kit's side of one mining connection (5): a small server that gives a client easy work and takes down what it gave. What
- * a script wants to send is made here, so that the books are right before the client can answer. Pure but for random bytes.
+ * The kit's side of one mining connection (5): a small server that gives a client easy work and records it. Scripts make all
+ * their messages here, so that the record is complete before the client can answer. Pure but for random bytes.
  */
 import { coinbasePrefix, coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
@@ -12,25 +12,25 @@ import { judgeClose, judgeOpen, judgeShare, judgeUpdate } from "./mining-judge.t
 
 export interface MiningBooksOptions {
   readonly ledger: Ledger
-  /** What each channel's target aims at for the hash rate that the client names. */
+  /** Shares a minute that each channel's target aims at, for the hash rate that the client announces. */
   readonly sharesPerMinute: number
-  /** Of SetupConnection. */
+  /** The flags of SetupConnection. */
   readonly clientFlags: number
-  /** Of SetupConnection.Success. */
+  /** The flags of SetupConnection.Success. */
   readonly serverFlags: number
   readonly random: (size: number) => Uint8Array
 }
 
 export class MiningBooks {
   readonly channels = new Map<number, ChannelBook>()
-  /** So many of the next shares are refused, good or not. */
+  /** How many of the next valid shares to refuse. */
   refuseNext = 0
-  /** Requests to open are refused. */
+  /** Whether to refuse requests to open a channel. */
   refuseToOpen = false
   readonly options: MiningBooksOptions
   /** The channel of the latest share. */
   lastShareOn = 0
-  /** All request ids so far: each is to be used once on a connection (5.3.2). */
+  /** All request ids so far: a client may use each once on a connection (5.3.2). */
   readonly requestIds = new Set<number>()
   private lastChannelId = 0
   private lastJobId = 0
@@ -40,7 +40,7 @@ export class MiningBooks {
     this.options = options
   }
 
-  /** The channels that are open. */
+  /** The open channels. */
   get open(): ReadonlyArray<ChannelBook> {
     return [...this.channels.values()].filter(({ closed }) => closed === undefined)
   }
@@ -53,7 +53,7 @@ export class MiningBooks {
     return (this.options.serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
   }
 
-  /** Judges what came and gives the answers to it. */
+  /** Judges a message and gives the answers to it. */
   receive(message: ToServer, now: number): ReadonlyArray<Uint8Array> {
     const { ledger } = this.options
     switch (message._tag) {
@@ -93,7 +93,7 @@ export class MiningBooks {
     }
   }
 
-  /** A job for a channel, or for the members of a group; its frame, and its id. */
+  /** Makes a job for a channel, or for all channels of a group. Gives its id and its frame. */
   job(address: number, { future = false, versionRolling = true, trailing = 0 } = {}, now: number) {
     const jobId = ++this.lastJobId
     const members = this.membersOf(address)
@@ -111,7 +111,7 @@ export class MiningBooks {
     return { jobId, frame: lengthened(Mining.NewExtendedMiningJob.codec.encode(extended), trailing) }
   }
 
-  /** A new block, which names a future job. */
+  /** Makes a SetNewPrevHash with a random previous hash, which names a future job. */
   newPrevHash(address: number, jobId: number, now: number): Uint8Array {
     const message = Mining.SetNewPrevHash.make({
       channelId: address,
@@ -129,14 +129,14 @@ export class MiningBooks {
     return Mining.SetTarget.codec.encode(Mining.SetTarget.make({ channelId: address, maximumTarget }))
   }
 
-  /** Another prefix of the same size. */
+  /** Makes a SetExtranoncePrefix with a new prefix of the same size. */
   setPrefix(channel: ChannelBook): Uint8Array {
     channel.prefix = this.newPrefix(channel.prefix.length)
     const message = { channelId: channel.id, extranoncePrefix: channel.prefix }
     return Mining.SetExtranoncePrefix.codec.encode(Mining.SetExtranoncePrefix.make(message))
   }
 
-  /** Puts all open channels into another group. */
+  /** Makes a SetGroupChannel that moves all open channels into another group. */
   setGroup(groupChannelId: number): Uint8Array {
     const channelIds = this.open.map((channel) => {
       channel.groupId = groupChannelId
@@ -151,12 +151,12 @@ export class MiningBooks {
     return Mining.CloseChannel.codec.encode(Mining.CloseChannel.make(message))
   }
 
-  /** The open channels that a message to this id is for. */
+  /** The open channels that a message to this channel or group id is for. */
   membersOf(address: number): ReadonlyArray<ChannelBook> {
     return this.open.filter(({ groupId, id }) => id === address || groupId === address)
   }
 
-  /** Another target for another hash rate, at most what the client asks for. */
+  /** Sets a target for the new hash rate, at most the maximum target that the client asks for. */
   private answerUpdate({ channelId, maximumTarget, nominalHashRate }: Mining.UpdateChannel): ReadonlyArray<Uint8Array> {
     if (this.membersOf(channelId).length === 0) {
       const error = Mining.UpdateChannelError.make({ channelId, errorCode: "invalid-channel-id" })
@@ -165,7 +165,7 @@ export class MiningBooks {
     return [this.setTarget(channelId, targetFor(nominalHashRate, this.options.sharesPerMinute, maximumTarget))]
   }
 
-  /** Closes may cross: a channel that the kit has closed counts as open until the client knows. */
+  /** Whether the client may still close this channel or group: CloseChannel of both sides may cross on the way. */
   private isKnown(address: number): boolean {
     return [...this.channels.values()].some(
       ({ closed, groupId, id }) => closed !== "by-client" && (id === address || groupId === address)
@@ -216,7 +216,7 @@ export class MiningBooks {
     const { prefix, suffix } = splitCoinbase({
       version: 2,
       prefix: coinbasePrefix(840_000),
-      // Another coinbase for each job.
+      // Makes the coinbase of each job different.
       tags: coinbaseTags("conformance", String(jobId)),
       extranonceSize: FULL_EXTRANONCE,
       sequence: 0xffffffff,
@@ -246,22 +246,22 @@ export class MiningBooks {
 
 const NOTHING = new Uint8Array(0)
 const VERSION = 0x20000000
-/** All channels have it in common, so that they fit one group (5.2.3). */
+/** Bytes of the full extranonce. All channels have the same, so that they fit one group (5.2.3). */
 const FULL_EXTRANONCE = 24
 const USUAL_EXTRANONCE = 8
 const SHORTEST_PREFIX = 4
-/** Far from the channels' ids, with which groups share a namespace. */
+/** Far above the ids of channels, with which groups share a namespace. */
 const FIRST_GROUP = 0x10000
-/** Of one connection; a proxy may have many. */
+/** The most channels of one connection; a proxy may open many. */
 const MAX_CHANNELS = 1024
-/** Request ids that are remembered. */
+/** The most request ids to remember. */
 const MAX_REQUESTS = 65_536
 
-/** The time to begin a job with: what has passed since the previous hash is counted. */
+/** The ntime to begin a job with: min_ntime of the previous hash and the seconds that have passed since. */
 const ntimeOf = ({ prevHash }: ChannelBook, now: number): number =>
   prevHash === undefined ? 0 : prevHash.minNtime + Math.floor((now - prevHash.sentAt) / 1000)
 
-/** 2^32 hashes are one difficulty. */
+/** The target at which this hash rate finds so many shares a minute. 2^32 hashes are difficulty 1. */
 const targetFor = (hashesPerSecond: number, sharesPerMinute: number, maxTarget: Uint8Array): Uint8Array => {
   const target = new Uint8Array(32)
   const hashes = Number.isFinite(hashesPerSecond) ? Math.max(1, (hashesPerSecond * 60) / sharesPerMinute) : 1
@@ -284,7 +284,7 @@ const successFrame = (channelId: number, lastSequenceNumber: number, target: Uin
 const errorFrame = (channelId: number, sequenceNumber: number, errorCode: string): Uint8Array =>
   Mining.SubmitSharesError.codec.encode(Mining.SubmitSharesError.make({ channelId, sequenceNumber, errorCode }))
 
-/** The frame with bytes behind the message's fields (3.4.3). */
+/** The frame with this many zero bytes behind the message's fields (3.4.3). */
 const lengthened = (frame: Uint8Array, bytes: number): Uint8Array => {
   if (bytes === 0) return frame
   const longer = new Uint8Array(frame.length + bytes)

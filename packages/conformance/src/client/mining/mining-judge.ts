@@ -1,4 +1,4 @@
-/** What a client sends on the Mining Protocol, held against the books (5.3). Pure; each gives what is to be answered. */
+/** Judges the messages of a mining client by the kit's record of its channels (5.3). Pure. */
 import { ShareCheck, Version } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import type { ChannelBook, ChannelJob } from "./channel-book.ts"
@@ -6,10 +6,10 @@ import type { Breach, Ledger } from "../ledger.ts"
 
 type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
-/** Seconds by which clocks and roundings may differ. */
+/** Seconds by which clocks and rounding may differ. */
 const NTIME_TOLERANCE = 2
 
-/** Takes down what the share shows, and gives the error code to refuse it with, `undefined` for a good one. */
+/** Judges a share. Gives the error code to refuse it with, `undefined` for a valid share. */
 export const judgeShare = (
   ledger: Ledger,
   channel: ChannelBook | undefined,
@@ -17,47 +17,52 @@ export const judgeShare = (
   now: number
 ): string | undefined => {
   const { channelId, jobId, sequenceNumber } = share
-  // Shares may be on their way when the kit closes the channel.
+  // A share may be on its way when the kit closes the channel.
   const isOpen = channel !== undefined && channel.closed !== "by-client"
-  ledger.note("client-shares.channel", isOpen, "shares of channels that are open", `one of channel ${channelId}`)
+  ledger.note("client-shares.channel", isOpen, "a share of an open channel", `a share of channel ${channelId}`)
   if (!isOpen || channel.closed !== undefined) return "invalid-channel-id"
 
   const isKind = (channel.kind === "standard") === (share._tag === "SubmitSharesStandard")
-  ledger.note("client-shares.kind", isKind, `the kind of share of a channel that is ${channel.kind}`, share._tag)
+  ledger.note("client-shares.kind", isKind, `a share for a channel of kind ${channel.kind}`, share._tag)
   if (!isKind) return "invalid-share"
 
   const last = channel.lastSequenceNumber
   if (last !== undefined) {
-    // U32 that may wrap.
+    // A U32, which may wrap.
     const increases = ((sequenceNumber - last) | 0) > 0
     ledger.note("client-shares.sequence", increases, `a sequence number above ${last}`, `${sequenceNumber}`)
   }
   channel.lastSequenceNumber = sequenceNumber
 
   const job = channel.jobs.get(jobId)
-  ledger.note("client-shares.job", job !== undefined, "shares of jobs that were sent on the channel", `job ${jobId}`)
+  ledger.note("client-shares.job", job !== undefined, "a share of a job that was sent on the channel", `job ${jobId}`)
   if (job === undefined) return "invalid-job-id"
   return judgeState(ledger, channel, job) ?? judgeSolution(ledger, channel, job, share, now)
 }
 
-/** Whether the job may be mined now. A share that was sent before the client could know better is no breach. */
+/** Judges whether the job may be mined now. A share that was sent before the client could know otherwise is no breach. */
 const judgeState = (ledger: Ledger, channel: ChannelBook, job: ChannelJob): string | undefined => {
   const { jobId, prevHash, state } = job
   const isFuture = state === "future"
-  ledger.note("client-jobs.future", !isFuture, "no share of a future job before SetNewPrevHash", `one of job ${jobId}`)
+  ledger.note(
+    "client-jobs.future",
+    !isFuture,
+    "no share of a future job before SetNewPrevHash",
+    `a share of job ${jobId}`
+  )
   if (isFuture) return "invalid-job-id"
-  const named = "shares of the future job that SetNewPrevHash named"
-  ledger.note("client-jobs.named", state !== "dropped", named, `one of another, job ${jobId}`)
+  const named = "a share of the future job that SetNewPrevHash named"
+  ledger.note("client-jobs.named", state !== "dropped", named, `a share of another future job, ${jobId}`)
   if (state === "dropped" || prevHash === undefined) return "invalid-job-id"
   const knowsBetter = state === "stale" && channel.shownPrevHash > prevHash.number
-  const stale = "no more shares of earlier jobs behind the first one on a new previous hash"
-  ledger.note("client-jobs.stale", !knowsBetter, stale, `one of job ${jobId}`)
+  const stale = "no shares of earlier jobs after the first share on a new previous hash"
+  ledger.note("client-jobs.stale", !knowsBetter, stale, `a share of job ${jobId}`)
   if (state === "stale") return "stale-share"
   channel.shownPrevHash = Math.max(channel.shownPrevHash, prevHash.number)
   return undefined
 }
 
-/** Everything that the header is made of, and its hash. */
+/** Judges every field of the header, and its hash. */
 const judgeSolution = (
   ledger: Ledger,
   channel: ChannelBook,
@@ -78,7 +83,7 @@ const judgeSolution = (
   }
   if (job.versionRollingAllowed) {
     const holds = Version.isVersionRolledWithin(job.version | 0, version | 0, Version.VERSION_MASK)
-    note("client-shares.version-bits", holds, `${hex(job.version)} but for the bits of BIP323`, hex(version))
+    note("client-shares.version-bits", holds, `${hex(job.version)} in all bits but those of BIP323`, hex(version))
   } else {
     note("client-shares.version-fixed", version === job.version, hex(job.version), hex(version))
   }
@@ -93,8 +98,8 @@ const judgeSolution = (
     const hash = numberOf(check.digest)
     note("client-shares.target", check.meets(job.target, 0), `a hash of at most ${numberOf(job.target)}`, hash)
     const isNew = breach !== undefined || !channel.submitted.has(hash)
-    note("client-shares.once", isNew, "each solution once", `the hash ${hash} again`)
-    // Only what took work is remembered.
+    note("client-shares.once", isNew, "each share once", `the hash ${hash} again`)
+    // Remembers only shares that took work, so that a client cannot fill the memory.
     if (breach === undefined && channel.submitted.size < MAX_SUBMITTED) channel.submitted.add(hash)
   }
   job.breach ??= breach
@@ -109,7 +114,7 @@ export interface OpenHistory {
   readonly requiresStandardJobs: boolean
 }
 
-/** 5.3.2, 5.3.4. */
+/** Judges a request to open a channel (5.3.2, 5.3.4). */
 export const judgeOpen = (
   ledger: Ledger,
   { requestIds, requiresStandardJobs }: OpenHistory,
@@ -118,9 +123,9 @@ export const judgeOpen = (
   const { maxTarget, nominalHashRate, requestId } = message
   ledger.note("client-open.request-id", !requestIds.has(requestId), "a new request id", `${requestId} again`)
   const isRate = Number.isFinite(nominalHashRate) && nominalHashRate >= 0
-  ledger.note("client-open.hash-rate", isRate, "a hash rate from 0 on", `${nominalHashRate}`)
+  ledger.note("client-open.hash-rate", isRate, "a hash rate of at least 0", `${nominalHashRate}`)
   const isTarget = maxTarget.some((byte) => byte !== 0)
-  ledger.note("client-open.max-target", isTarget, "a max_target that something meets", "0")
+  ledger.note("client-open.max-target", isTarget, "a max_target that a hash can meet", "0")
   if (message._tag === "OpenStandardMiningChannel") return
   const { minExtranonceSize: size } = message
   const most = Mining.MAX_EXTRANONCE_SIZE
@@ -129,30 +134,30 @@ export const judgeOpen = (
   ledger.note("client-open.kind", !requiresStandardJobs, "channels whose jobs it can process", came)
 }
 
-/** 5.3.7. */
+/** Judges UpdateChannel (5.3.7). */
 export const judgeUpdate = (
   ledger: Ledger,
   channel: ChannelBook | undefined,
   { channelId, nominalHashRate }: Mining.UpdateChannel
 ): void => {
   const isRate = Number.isFinite(nominalHashRate) && nominalHashRate >= 0
-  ledger.note("client-update.hash-rate", isRate, "a hash rate from 0 on", `${nominalHashRate}`)
+  ledger.note("client-update.hash-rate", isRate, "a hash rate of at least 0", `${nominalHashRate}`)
   const isOpen = channel !== undefined && channel.closed !== "by-client"
-  ledger.note("client-update.channel", isOpen, "a channel that is open", `channel ${channelId}`)
+  ledger.note("client-update.channel", isOpen, "an open channel", `channel ${channelId}`)
 }
 
-/** 5.3.9, 3.5. */
+/** Judges CloseChannel (5.3.9, 3.5). */
 export const judgeClose = (ledger: Ledger, isOpen: boolean, { channelId, reasonCode }: Mining.CloseChannel): void => {
   const printable = /^\P{Cc}*$/u.test(reasonCode)
   ledger.note("client-close.reason", printable, "a reason without control characters", JSON.stringify(reasonCode))
-  ledger.note("client-close.channel", isOpen, "a channel or group that is open", `${channelId}`)
+  ledger.note("client-close.channel", isOpen, "an open channel or group", `${channelId}`)
 }
 
 const check = new ShareCheck()
 const NO_EXTRANONCE = new Uint8Array(0)
-/** Solutions that are remembered for a channel. */
+/** The most shares to remember for a channel. */
 const MAX_SUBMITTED = 100_000
 
 const hex = (version: number): string => `0x${version.toString(16).padStart(8, "0")}`
-/** As people write it, most significant byte first. */
+/** In hex, most significant byte first. */
 const numberOf = (littleEndian: Uint8Array): string => Buffer.from(littleEndian.toReversed()).toString("hex")

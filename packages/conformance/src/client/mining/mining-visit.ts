@@ -1,36 +1,36 @@
-/** A mining client under the eyes of the kit: it opens channels, is given jobs, and its shares are waited for (5.3). */
+/** Steps of a session with a mining client: accept it, send jobs, wait for its shares (5.3). */
 import { Mining } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
 import type { ChannelBook } from "./channel-book.ts"
 import type { AcceptOptions, ClientKit, Miner, Visitor } from "../kit.ts"
 import { MiningBooks } from "./mining-books.ts"
-import { greeted, welcome } from "../reception.ts"
+import { receiveSetup, acceptClient } from "../reception.ts"
 import { RuleBroken, RuleSkipped } from "../../verdict.ts"
 
-/** Sets up a mining client; channels open by themselves. */
-export const admitMiner = Effect.fnUntraced(function* (
+/** Accepts a mining client and sets it up. The kit then answers its requests to open channels. */
+export const setUpMiner = Effect.fnUntraced(function* (
   kit: ClientKit,
   flags = 0,
   options?: AcceptOptions
 ): Effect.fn.Return<Miner, RuleBroken | RuleSkipped> {
-  const visitor = yield* greeted(kit, options)
+  const visitor = yield* receiveSetup(kit, options)
   const { ledger, random, sharesPerMinute } = kit
   const clientFlags = visitor.setup.flags
   const books = new MiningBooks({ ledger, sharesPerMinute, clientFlags, serverFlags: flags, random })
-  yield* welcome(kit, visitor, flags, (message, now) => books.receive(message, now))
+  yield* acceptClient(kit, visitor, flags, (message, now) => books.receive(message, now))
   return Object.assign(visitor, { books })
 })
 
-/** The next message that asks for a channel. */
-export const opens = ({ peer }: Visitor) =>
+/** Waits for the next request to open a channel. */
+export const nextOpenRequest = ({ peer }: Visitor) =>
   peer.expect(Mining.OpenStandardMiningChannel, Mining.OpenExtendedMiningChannel)
 
-/** The next share, whatever it is worth. */
+/** Waits for the next share, valid or not. */
 export const nextShare = (kit: ClientKit, { peer }: Visitor) =>
   peer.expectWithin(kit.shareMs, Mining.SubmitSharesStandard, Mining.SubmitSharesExtended)
 
-/** A client that mines; the one that the rules before left, if it still does. Skips where there is none to be had. */
-export const atWork = Effect.fnUntraced(function* (kit: ClientKit): Effect.fn.Return<Miner, RuleSkipped> {
+/** A mining client at work: the one that earlier rules left, or a new one. Skips the rule if none starts to work. */
+export const workingMiner = Effect.fnUntraced(function* (kit: ClientKit): Effect.fn.Return<Miner, RuleSkipped> {
   const { state } = kit
   if (state.hopeless !== undefined) return yield* new RuleSkipped({ why: state.hopeless })
   const left = state.miner
@@ -39,14 +39,14 @@ export const atWork = Effect.fnUntraced(function* (kit: ClientKit): Effect.fn.Re
     return left
   }
   return yield* Effect.gen(function* () {
-    const miner = yield* admitMiner(kit)
-    yield* opens(miner)
+    const miner = yield* setUpMiner(kit)
+    yield* nextOpenRequest(miner)
     yield* nextShare(kit, miner)
     state.miner = miner
     return miner
   }).pipe(
     Effect.catchTag("RuleBroken", ({ came, expected }) => {
-      state.hopeless = `the client did not get to work: expected ${expected}, came ${came}`
+      state.hopeless = `the client did not start to mine: expected ${expected}, came ${came}`
       return Effect.andThen(kit.end, Effect.fail(new RuleSkipped({ why: state.hopeless })))
     })
   )
@@ -54,7 +54,7 @@ export const atWork = Effect.fnUntraced(function* (kit: ClientKit): Effect.fn.Re
 
 const closed = Effect.suspend(() => Effect.fail(new RuleSkipped({ why: "the client has closed its channels" })))
 
-/** The channel to look at: of those that are open, the one whose share came last. */
+/** The open channel whose share came last, or else the first open channel. */
 export const channelOf = ({ books }: Miner): Effect.Effect<ChannelBook, RuleSkipped> =>
   Effect.suspend(() => {
     const { lastShareOn, open } = books
@@ -62,8 +62,8 @@ export const channelOf = ({ books }: Miner): Effect.Effect<ChannelBook, RuleSkip
     return channel === undefined ? closed : Effect.succeed(channel)
   })
 
-/** Sends what the books make of the present time. */
-export const tell = Effect.fnUntraced(function* (
+/** Sends the messages that `make` gives for the current time. */
+export const sendNow = Effect.fnUntraced(function* (
   { peer }: Visitor,
   make: (now: number) => readonly [Uint8Array, ...Array<Uint8Array>]
 ) {
@@ -71,7 +71,7 @@ export const tell = Effect.fnUntraced(function* (
   yield* peer.send(...make(now))
 })
 
-/** Waits for shares of a job on a channel, and fails with what was wrong with one of them. */
+/** Waits for shares of a job on a channel. Fails with the breach if one of them is wrong. */
 export const sharesOf = Effect.fnUntraced(function* (
   kit: ClientKit,
   miner: Miner,
@@ -85,7 +85,7 @@ export const sharesOf = Effect.fnUntraced(function* (
   let others = 0
   for (let shares = 0; shares < count;) {
     const share = yield* nextShare(kit, miner)
-    // As proxies do for V1 miners that cannot be told of a new prefix: it may, and opens another.
+    // Allowed: proxies close channels of V1 miners, which cannot be told a new prefix, and open others.
     if (channel?.closed === "by-client") return yield* new RuleSkipped({ why: "the client has closed the channel" })
     if (job?.breach !== undefined) return yield* new RuleBroken(job.breach)
     if (share.channelId === channelId && share.jobId === jobId) shares++
@@ -97,7 +97,7 @@ export const sharesOf = Effect.fnUntraced(function* (
   }
 })
 
-/** Gives every open channel a new job on the present previous hash, and gives the first one's. */
+/** Sends every open channel a new job on the current previous hash. Gives the job of the channel of `channelOf`. */
 export const newJob = Effect.fnUntraced(function* (
   miner: Miner,
   options: { versionRolling?: boolean; trailing?: number } = {}
@@ -112,7 +112,7 @@ export const newJob = Effect.fnUntraced(function* (
   return jobs.find((job) => job.channel === channel) ?? jobs[0]!
 })
 
-/** A new previous hash on all channels; the first channel's, with its job. */
+/** Sends every open channel a new job and previous hash. Gives the job of the channel of `channelOf`. */
 export const newBlock = Effect.fnUntraced(function* (miner: Miner) {
   const { books, peer } = miner
   const now = yield* Clock.currentTimeMillis
@@ -127,23 +127,23 @@ export const newBlock = Effect.fnUntraced(function* (miner: Miner) {
   return given.find(({ channelId }) => channelId === id) ?? given[0]!
 })
 
-/** Skips for a client that can have no groups (5.3.22). */
+/** A mining client that can have groups; skips the rule for others (5.3.22). */
 export const withGroups = Effect.fnUntraced(function* (kit: ClientKit) {
-  const miner = yield* atWork(kit)
+  const miner = yield* workingMiner(kit)
   if (!miner.books.requiresStandardJobs) return miner
   return yield* new RuleSkipped({ why: "the client has REQUIRES_STANDARD_JOBS, and with it no groups" })
 })
 
-/** Jobs of which the client makes the merkle root itself: an extended channel's, or a group's. */
+/** An address for extended jobs, of which the client computes the merkle root: an extended channel or a group. */
 export const withExtendedJobs = Effect.fnUntraced(function* (kit: ClientKit) {
-  const miner = yield* atWork(kit)
+  const miner = yield* workingMiner(kit)
   const channel = yield* channelOf(miner)
   if (channel.kind === "extended") return { miner, address: channel.id }
   if (!miner.books.requiresStandardJobs) return { miner, address: channel.groupId }
   return yield* new RuleSkipped({ why: "the client's jobs come with their merkle root (REQUIRES_STANDARD_JOBS)" })
 })
 
-/** A job for the group, and shares of it from each of its channels. */
+/** Sends the group a job and waits for a share of it on each of its channels. */
 export const mineGroup = Effect.fnUntraced(function* (kit: ClientKit, miner: Miner, group: number) {
   const { books, peer } = miner
   const now = yield* Clock.currentTimeMillis

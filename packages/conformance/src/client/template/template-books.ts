@@ -1,8 +1,17 @@
 /**
- * The kit's side of the connections of a template client (7): it gives templates that are easy to solve, and holds solutions
- * against them. Pure but for random bytes.
+ * The kit's side of the connections of a template client (7): makes templates that are easy to solve, and judges solutions by
+ * them. Pure but for random bytes.
  */
-import { BlockDecodeError, coinbasePrefix, merkleRootFromPath, type Output, parseTransaction, serializeOutputs, type Transaction, witnessCommitmentOutput } from "@sluice/bitcoin"
+import {
+  BlockDecodeError,
+  coinbasePrefix,
+  merkleRootFromPath,
+  type Output,
+  parseTransaction,
+  serializeOutputs,
+  type Transaction,
+  witnessCommitmentOutput
+} from "@sluice/bitcoin"
 import { ShareCheck, Target, Version } from "@sluice/core"
 import { TemplateDistribution } from "@sluice/protocol"
 import type { ToServer } from "../conduct.ts"
@@ -13,15 +22,15 @@ interface Given {
   readonly outputs: ReadonlyArray<Output>
   state: "future" | "active" | "stale" | "dropped"
   prevHash: TemplateDistribution.SetNewPrevHash | undefined
-  /** Counts the previous hashes. */
+  /** The number of the previous hash, from 1 on. */
   prevHashNumber: number
   sentAt: number
 }
 
 export class TemplateBooks {
-  /** What the client will add to the coinbase, once it has said so. */
+  /** The client's latest CoinbaseOutputConstraints, if any. */
   constraints: TemplateDistribution.CoinbaseOutputConstraints | undefined = undefined
-  /** Requests for transactions get an error, so many times. */
+  /** How many of the next requests for transactions to answer with an error. */
   refuseNext = 0
   private readonly ledger: Ledger
   private readonly random: (size: number) => Uint8Array
@@ -29,7 +38,7 @@ export class TemplateBooks {
   private prevHash: TemplateDistribution.SetNewPrevHash | undefined = undefined
   private prevHashNumber = 0
   private sentAt = 0
-  /** The number of the latest previous hash that solutions show the client to have. */
+  /** The number of the latest previous hash that the client has submitted a solution for. */
   private shown = 0
   private lastId = 0n
 
@@ -38,13 +47,13 @@ export class TemplateBooks {
     this.random = random
   }
 
-  /** Another connection: the client says its constraints again, and may not have seen what went out last. */
+  /** Begins another connection: the client sends its constraints again, and may not have read the last messages. */
   begin(): void {
     this.constraints = undefined
     this.shown = 0
   }
 
-  /** Judges what came and gives the answers to it. */
+  /** Judges a message and gives the answers to it. */
   receive(message: ToServer, now: number): ReadonlyArray<Uint8Array> {
     switch (message._tag) {
       case "CoinbaseOutputConstraints": {
@@ -64,10 +73,10 @@ export class TemplateBooks {
     }
   }
 
-  /** A template of no transactions, which the client may as well not know. */
+  /** Makes a template with a random merkle path, as if it had transactions. */
   template({ future = false } = {}): { readonly templateId: bigint; readonly frame: Uint8Array } {
     const templateId = ++this.lastId
-    // Not the commitment to no witnesses, so that nobody can leave it out or make their own.
+    // A random commitment, so that the check finds a client that drops it or computes its own.
     const outputs = [witnessCommitmentOutput(this.random(32))]
     const height = coinbasePrefix(840_000 + this.prevHashNumber + (future ? 1 : 0))
     const template = TemplateDistribution.NewTemplate.make({
@@ -98,7 +107,7 @@ export class TemplateBooks {
     return { templateId, frame: TemplateDistribution.NewTemplate.codec.encode(template) }
   }
 
-  /** A new block, with a future template that is to be worked on. */
+  /** Makes a SetNewPrevHash for a new block, which names a future template. */
   newPrevHash(templateId: bigint, now: number): Uint8Array {
     const target = new Uint8Array(32)
     Target.nBitsToTarget(EASIEST, target, 0)
@@ -143,15 +152,15 @@ export class TemplateBooks {
     const { outputs, prevHash, prevHashNumber, state, template } = given
     const workable = state === "active" || state === "stale"
     const named = "no solution of a template that no SetNewPrevHash has named"
-    ledger.note("client-templates.named", workable, named, `one of template ${templateId}`)
+    ledger.note("client-templates.named", workable, named, `a solution of template ${templateId}`)
     if (!workable || prevHash === undefined) return
     const knowsBetter = state === "stale" && this.shown > prevHashNumber
-    const stale = "no more solutions of earlier templates behind the first one on a new previous hash"
-    ledger.note("client-templates.stale", !knowsBetter, stale, `one of template ${templateId}`)
+    const stale = "no solutions of earlier templates after the first solution on a new previous hash"
+    ledger.note("client-templates.stale", !knowsBetter, stale, `a solution of template ${templateId}`)
     this.shown = Math.max(this.shown, prevHashNumber)
 
     const rolled = Version.isVersionRolledWithin(template.version | 0, version | 0, Version.VERSION_MASK)
-    const versions = `0x${template.version.toString(16)} but for the bits of BIP323`
+    const versions = `0x${template.version.toString(16)} in all bits but those of BIP323`
     ledger.note("client-solutions.version", rolled, versions, `0x${version.toString(16)}`)
     const first = prevHash.headerTimestamp
     const latest = first + Math.ceil((now - given.sentAt) / 1000) + TIME_TOLERANCE
@@ -159,7 +168,7 @@ export class TemplateBooks {
     ledger.note("client-solutions.time", inTime, `a time from ${first} to ${latest}`, `${headerTimestamp}`)
 
     const coinbase = readCoinbase(coinbaseTx)
-    ledger.note("client-solutions.coinbase", coinbase !== undefined, "a coinbase that can be read", "other bytes")
+    ledger.note("client-solutions.coinbase", coinbase !== undefined, "a readable coinbase transaction", "other bytes")
     if (coinbase === undefined) return
     this.judgeCoinbase(coinbase, template, outputs)
 
@@ -196,24 +205,24 @@ export class TemplateBooks {
     note("client-solutions.value", value <= most, `at most ${most} satoshis`, `${value}`)
     const size = serializeOutputs(own).length
     const room = this.constraints?.coinbaseOutputMaxAdditionalSize ?? 0
-    note("client-solutions.size", size <= room, `at most ${room} bytes of outputs, as the client has said`, `${size}`)
+    note(
+      "client-solutions.size",
+      size <= room,
+      `at most ${room} bytes of outputs, as the client's constraints say`,
+      `${size}`
+    )
     const [witness] = witnesses
     const reserved = witness?.length === 1 && witness[0]?.length === 32
-    note(
-      "client-solutions.witness",
-      reserved,
-      "a coinbase with its witness of 32 bytes",
-      `${witness?.length ?? 0} items`
-    )
+    note("client-solutions.witness", reserved, "a coinbase with a witness of 32 bytes", `${witness?.length ?? 0} items`)
   }
 }
 
 const NOTHING = new Uint8Array(0)
 const VERSION = 0x20000000
-/** Half of all hashes are blocks. */
+/** The target that half of all hashes meet. */
 const EASIEST = 0x207fffff
 const MAX_TEMPLATES = 64
-/** Seconds by which clocks and roundings may differ. */
+/** Seconds by which clocks and rounding may differ. */
 const TIME_TOLERANCE = 2
 const check = new ShareCheck()
 

@@ -1,24 +1,26 @@
-/** A template client under the eyes of the kit: it is given templates, and its solutions are waited for (7). */
+/** Steps of a session with a template client: accept it, and wait for its solutions (7). */
 import { TemplateDistribution } from "@sluice/protocol"
 import { Clock, Effect } from "effect"
 import type { ClientKit, TemplateUser } from "../kit.ts"
-import { greeted, welcome } from "../reception.ts"
+import { receiveSetup, acceptClient } from "../reception.ts"
 import { TemplateBooks } from "./template-books.ts"
 import { RuleBroken, RuleSkipped } from "../../verdict.ts"
 
-/** Sets up a template client; its first templates go by themselves. */
-export const admitTemplateUser = Effect.fnUntraced(function* (
+/** Accepts a template client and sets it up. The kit then answers its constraints with the first templates. */
+export const setUpTemplateUser = Effect.fnUntraced(function* (
   kit: ClientKit
 ): Effect.fn.Return<TemplateUser, RuleBroken | RuleSkipped> {
-  const visitor = yield* greeted(kit)
+  const visitor = yield* receiveSetup(kit)
   const books = (kit.state.templates ??= new TemplateBooks(kit.ledger, kit.random))
   books.begin()
-  yield* welcome(kit, visitor, 0, (message, now) => books.receive(message, now))
+  yield* acceptClient(kit, visitor, 0, (message, now) => books.receive(message, now))
   return Object.assign(visitor, { books })
 })
 
-/** A client that has templates; the one that the rules before left, if it is still there. */
-export const withTemplates = Effect.fnUntraced(function* (kit: ClientKit): Effect.fn.Return<TemplateUser, RuleSkipped> {
+/** A connected template client: the one that earlier rules left, or a new one. */
+export const workingTemplateUser = Effect.fnUntraced(function* (
+  kit: ClientKit
+): Effect.fn.Return<TemplateUser, RuleSkipped> {
   const { state } = kit
   if (state.hopeless !== undefined) return yield* new RuleSkipped({ why: state.hopeless })
   const left = state.templateUser
@@ -27,19 +29,19 @@ export const withTemplates = Effect.fnUntraced(function* (kit: ClientKit): Effec
     return left
   }
   return yield* Effect.gen(function* () {
-    const user = yield* admitTemplateUser(kit)
+    const user = yield* setUpTemplateUser(kit)
     yield* user.peer.expect(TemplateDistribution.CoinbaseOutputConstraints)
     state.templateUser = user
     return user
   }).pipe(
     Effect.catchTag("RuleBroken", ({ came, expected }) => {
-      state.hopeless = `the client did not ask for templates: expected ${expected}, came ${came}`
+      state.hopeless = `the client did not request templates: expected ${expected}, came ${came}`
       return Effect.andThen(kit.end, Effect.fail(new RuleSkipped({ why: state.hopeless })))
     })
   )
 })
 
-/** Waits for a solution of this template; skips where the client has shown that it finds none. */
+/** Waits for a solution of this template. Skips the rule if the client has never found one. */
 export const solutionOf = Effect.fnUntraced(function* (kit: ClientKit, user: TemplateUser, templateId: bigint) {
   const { state } = kit
   if (state.noSolutions === true) return yield* new RuleSkipped({ why: NO_SOLUTIONS })

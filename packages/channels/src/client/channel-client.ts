@@ -1,0 +1,393 @@
+/**
+ * The client's end of one mining connection (specification, section 5): opens channels, follows their jobs, previous
+ * hashes, targets and extranonce prefixes, and keeps the books of submitted shares. A pure machine: messages and the
+ * time in, events out; it reads no clock and no socket, and it keeps no view on the bytes of a message.
+ *
+ * Every message is checked against the rules that bind the server before it changes anything (protocol-violation.ts).
+ */
+import { stripWitness } from "@sluice/bitcoin"
+import { Target } from "@sluice/core"
+import { type Mining, TemplateDistribution } from "@sluice/protocol"
+import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
+import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
+import type { ClientEvent, ClientOutbox, Ignored } from "./event.ts"
+import type { ProtocolViolation } from "./protocol-violation.ts"
+import {
+  checkExtendedJob,
+  checkExtranoncePrefix,
+  checkGroup,
+  checkOpened,
+  checkOpenRefused,
+  checkPrevHash,
+  checkSetup,
+  checkStandardJob,
+  checkTarget
+} from "./rules.ts"
+
+export interface ChannelClientOptions extends Partial<AgreedFlags> {
+  /** How many future jobs a channel keeps; of more the oldest are forgotten. Default 64, as servers keep. */
+  readonly maxFutureJobs?: number
+  /** How many unanswered shares a channel remembers; of more the oldest are forgotten. Default 4096. */
+  readonly maxPendingShares?: number
+}
+
+export interface StandardChannelRequest {
+  readonly userIdentity: string
+  /** Hashes a second; 0 where there are no miners yet. */
+  readonly nominalHashRate: number
+  /** The easiest target that the miner can take: 32 bytes, little-endian. */
+  readonly maxTarget: Uint8Array
+}
+
+export interface ExtendedChannelRequest extends StandardChannelRequest {
+  /** Bytes. */
+  readonly minExtranonceSize: number
+}
+
+/** A solution of some channel's work. */
+export interface MinedShare {
+  readonly jobId: number
+  readonly nonce: number
+  readonly ntime: number
+  readonly version: number
+  /** As many bytes as the channel's `extranonceSize`; not looked at for a standard channel. */
+  readonly extranonce: Uint8Array
+}
+
+export class ChannelClient {
+  readonly #state: ConnectionState
+  readonly #maxFutureJobs: number
+  readonly #maxPendingShares: number
+  #requestId = 0
+  /** Only within `receive`. */
+  #events = NO_EVENTS
+  #violated = false
+
+  constructor(options: ChannelClientOptions = {}) {
+    const flags = {
+      requiresStandardJobs: options.requiresStandardJobs ?? false,
+      requiresVersionRolling: options.requiresVersionRolling ?? false,
+      fixedVersion: options.fixedVersion ?? false
+    }
+    this.#maxFutureJobs = options.maxFutureJobs ?? TemplateDistribution.MAX_FUTURE_TEMPLATES
+    this.#state = new ConnectionState(flags, this.#maxFutureJobs)
+    this.#maxPendingShares = options.maxPendingShares ?? 4096
+  }
+
+  /** The open channels, by id. */
+  get channels(): ReadonlyMap<number, ClientChannel> {
+    return this.#state.channels
+  }
+
+  /** Asks for a standard channel (5.3.2). The answer comes as an event with the request id that this returns. */
+  openStandardChannel({ maxTarget, nominalHashRate, userIdentity }: StandardChannelRequest, out: ClientOutbox): number {
+    const requestId = this.#nextRequestId()
+    this.#state.requests.set(requestId, { kind: "standard", maxTarget, minExtranonceSize: 0 })
+    out.messages.push({ _tag: "OpenStandardMiningChannel", requestId, userIdentity, nominalHashRate, maxTarget })
+    return requestId
+  }
+
+  /** Asks for an extended channel (5.3.4). The answer comes as an event with the request id that this returns. */
+  openExtendedChannel(request: ExtendedChannelRequest, out: ClientOutbox): number {
+    const requestId = this.#nextRequestId()
+    const { maxTarget, minExtranonceSize, nominalHashRate, userIdentity } = request
+    this.#state.requests.set(requestId, { kind: "extended", maxTarget, minExtranonceSize })
+    out.messages.push({
+      _tag: "OpenExtendedMiningChannel",
+      requestId,
+      userIdentity,
+      nominalHashRate,
+      maxTarget,
+      minExtranonceSize
+    })
+    return requestId
+  }
+
+  /** Tells the server of another hash rate or maximum target (5.3.7). */
+  updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array, out: ClientOutbox): void {
+    const channel = this.#state.channels.get(channelId)
+    if (channel !== undefined && Target.compareU256(maximumTarget, 0, channel.maxTarget, 0) > 0) {
+      channel.maxTarget = maximumTarget
+    }
+    out.messages.push({ _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget })
+  }
+
+  /** Forgets the channel, or all channels of the group, and tells the server (5.3.9). */
+  closeChannel(channelId: number, reasonCode: string, out: ClientOutbox): void {
+    this.#state.close(channelId)
+    out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
+  }
+
+  /**
+   * Submits a share (5.3.11, 5.3.12) and returns its sequence number. Sends nothing and returns `undefined` where the share
+   * cannot be accepted any more: the channel is closed, or its job is not one of the present previous hash.
+   */
+  submit(channelId: number, share: MinedShare, now: number, out: ClientOutbox): number | undefined {
+    const channel = this.#state.channels.get(channelId)
+    if (channel === undefined || !channel.isValidJob(share.jobId)) return undefined
+    const { extranonce, jobId, nonce, ntime, version } = share
+    const sequenceNumber = channel.nextSequenceNumber()
+    channel.pending.add({ sequenceNumber, jobId, submittedAt: now })
+    const fields = { channelId, sequenceNumber, jobId, nonce, ntime, version }
+    out.messages.push(
+      channel.kind === "standard"
+        ? { _tag: "SubmitSharesStandard", ...fields }
+        : { _tag: "SubmitSharesExtended", ...fields, extranonce }
+    )
+    return sequenceNumber
+  }
+
+  /**
+   * Applies the messages of one read in order, `now` in milliseconds. After a `ProtocolViolation`, always the last event,
+   * nothing more is applied: the connection is to be closed.
+   */
+  receive(messages: ReadonlyArray<Mining.ToClient>, now: number, out: ClientOutbox): void {
+    this.#events = out.events
+    for (const message of messages) {
+      if (this.#violated) break
+      this.#receive(message, now)
+    }
+    this.#events = NO_EVENTS
+  }
+
+  #receive(message: Mining.ToClient, now: number): void {
+    const violation = checkSetup(this.#state, message)
+    if (violation !== undefined) return this.#violate(violation)
+    switch (message._tag) {
+      case "NewMiningJob":
+        return this.#newMiningJob(message)
+      case "NewExtendedMiningJob":
+        return this.#newExtendedMiningJob(message)
+      case "SetNewPrevHash":
+        return this.#setNewPrevHash(message, now)
+      case "SubmitShares.Success":
+        return this.#sharesAccepted(message)
+      case "SubmitShares.Error":
+        return this.#shareRefused(message)
+      case "SetTarget":
+        return this.#setTarget(message)
+      case "OpenStandardMiningChannel.Success":
+      case "OpenExtendedMiningChannel.Success":
+        return this.#opened(message)
+      case "OpenMiningChannel.Error":
+        return this.#openRefused(message)
+      case "SetExtranoncePrefix":
+        return this.#setExtranoncePrefix(message)
+      case "SetGroupChannel":
+        return this.#setGroupChannel(message)
+      case "CloseChannel":
+        return this.#closedByServer(message)
+      case "UpdateChannel.Error":
+        return this.#updateRefused(message)
+      case "Reconnect":
+        this.#events.push({ _tag: "Reconnect", host: message.newHost, port: message.newPort })
+        return
+      case "ChannelEndpointChanged":
+        // Only extensions keep anything that would have to be forgotten (3.6.4).
+        return
+      default:
+        return this.#ignore(message._tag, "unexpected-message")
+    }
+  }
+
+  #opened(message: Mining.OpenStandardMiningChannelSuccess | Mining.OpenExtendedMiningChannelSuccess): void {
+    const violation = checkOpened(this.#state, message)
+    if (violation !== undefined) return this.#violate(violation)
+    const { channelId, groupChannelId, requestId } = message
+    const { maxTarget } = this.#state.requests.get(requestId)!
+    const extended = message._tag === "OpenExtendedMiningChannel.Success"
+    const channel = new ClientChannel({
+      channelId,
+      kind: extended ? "extended" : "standard",
+      target: message.target.slice(),
+      maxTarget,
+      extranoncePrefix: message.extranoncePrefix.slice(),
+      extranonceSize: extended ? message.extranonceSize : 0,
+      maxFutureJobs: this.#maxFutureJobs,
+      maxPendingShares: this.#maxPendingShares
+    })
+    this.#state.requests.delete(requestId)
+    this.#state.channels.set(channelId, channel)
+    this.#state.join(channel, groupChannelId)
+    const { extranoncePrefix, extranonceSize, kind, target } = channel
+    this.#events.push({
+      _tag: "ChannelOpened",
+      requestId,
+      channelId,
+      kind,
+      target,
+      extranoncePrefix,
+      extranonceSize,
+      groupChannelId
+    })
+  }
+
+  #openRefused(message: Mining.OpenMiningChannelError): void {
+    const violation = checkOpenRefused(this.#state, message)
+    if (violation !== undefined) return this.#violate(violation)
+    const { errorCode, requestId } = message
+    this.#state.requests.delete(requestId)
+    this.#events.push({ _tag: "OpenRefused", requestId, errorCode })
+  }
+
+  #newMiningJob(message: Mining.NewMiningJob): void {
+    const { channelId, jobId, merkleRoot, version } = message
+    const members = this.#state.members(channelId)
+    if (members === undefined) return this.#ignore(message._tag, "unknown-channel")
+    const violation = checkStandardJob(this.#state, members, message)
+    if (violation !== undefined) return this.#violate(violation)
+    const versionRollingAllowed = !this.#state.flags.fixedVersion
+    const job = { _tag: "StandardJob", jobId, version, versionRollingAllowed, merkleRoot: merkleRoot.slice() } as const
+    this.#addJob(message, members, job)
+  }
+
+  #newExtendedMiningJob(message: Mining.NewExtendedMiningJob): void {
+    const members = this.#state.members(message.channelId)
+    if (members === undefined) return this.#ignore(message._tag, "unknown-channel")
+    const violation = checkExtendedJob(this.#state, members, message)
+    if (violation !== undefined) return this.#violate(violation)
+    const { prefix, suffix } = stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
+    const merklePath = new Uint8Array(message.merklePath.length * 32)
+    message.merklePath.forEach((node, index) => merklePath.set(node, index * 32))
+    this.#addJob(message, members, {
+      _tag: "ExtendedJob",
+      jobId: message.jobId,
+      version: message.version,
+      versionRollingAllowed: message.versionRollingAllowed,
+      coinbasePrefix: prefix.slice(),
+      coinbaseSuffix: suffix.slice(),
+      merklePath
+    })
+  }
+
+  /** A job that was checked, for one channel or for the members of a group. */
+  #addJob(
+    message: Mining.NewMiningJob | Mining.NewExtendedMiningJob,
+    members: ReadonlySet<ClientChannel>,
+    job: StandardJob | ExtendedJob
+  ): void {
+    const { channelId, jobId, minNtime } = message
+    this.#events.push({ _tag: "JobReceived", channelId, jobId, future: minNtime === undefined })
+    if (minNtime === undefined) {
+      if (job._tag === "ExtendedJob") this.#state.groups.get(channelId)?.addFutureJob(job)
+      for (const channel of members) channel.addFutureJob(job)
+      return
+    }
+    for (const channel of members) {
+      if (channel.prevHash === undefined) continue
+      const work = channel.startJob(job, minNtime, channel.prevHash)
+      this.#events.push({ _tag: "WorkChanged", channelId: channel.channelId, work, newPrevHash: false })
+    }
+  }
+
+  #setNewPrevHash(message: Mining.SetNewPrevHash, now: number): void {
+    const { channelId, jobId, minNtime, nbits } = message
+    const members = this.#state.members(channelId)
+    if (members === undefined) return this.#ignore(message._tag, "unknown-channel")
+    const group = this.#state.groups.get(channelId)
+    const groupJob = group?.futureJob(jobId)
+    const violation = groupJob === undefined ? checkPrevHash(members, message) : undefined
+    if (violation !== undefined) return this.#violate(violation)
+    const prevHash: PrevHash = { prevHash: message.prevHash.slice(), minNtime, nbits, receivedAt: now }
+    group?.setPrevHash(prevHash)
+    for (const channel of members) {
+      const work = channel.startFutureJob(jobId, groupJob, prevHash)
+      if (work === undefined) continue
+      this.#events.push({ _tag: "WorkChanged", channelId: channel.channelId, work, newPrevHash: true })
+    }
+  }
+
+  #setTarget(message: Mining.SetTarget): void {
+    const members = this.#state.members(message.channelId)
+    if (members === undefined) return this.#ignore(message._tag, "unknown-channel")
+    const violation = checkTarget(members, message)
+    if (violation !== undefined) return this.#violate(violation)
+    const target = message.maximumTarget.slice()
+    for (const channel of members) {
+      channel.target = target
+      this.#events.push({ _tag: "TargetChanged", channelId: channel.channelId, target })
+    }
+  }
+
+  #setExtranoncePrefix(message: Mining.SetExtranoncePrefix): void {
+    const { channelId } = message
+    const channel = this.#state.channels.get(channelId)
+    const violation = checkExtranoncePrefix(this.#state, channel, message)
+    if (violation !== undefined) return this.#violate(violation)
+    if (channel === undefined) return this.#ignore(message._tag, "unknown-channel")
+    channel.extranoncePrefix = message.extranoncePrefix.slice()
+    const { extranoncePrefix } = channel
+    this.#events.push({ _tag: "ExtranoncePrefixChanged", channelId, extranoncePrefix })
+  }
+
+  #setGroupChannel(message: Mining.SetGroupChannel): void {
+    const violation = checkGroup(this.#state, message)
+    if (violation !== undefined) return this.#violate(violation)
+    const { groupChannelId } = message
+    for (const channelId of message.channelIds) {
+      const channel = this.#state.channels.get(channelId)
+      if (channel === undefined) {
+        this.#ignore(message._tag, "unknown-channel")
+        continue
+      }
+      if (channel.groupChannelId === groupChannelId) continue
+      this.#state.join(channel, groupChannelId)
+      this.#events.push({ _tag: "GroupChanged", channelId, groupChannelId })
+    }
+  }
+
+  #closedByServer(message: Mining.CloseChannel): void {
+    const closed = this.#state.close(message.channelId)
+    if (closed.length === 0) return this.#ignore(message._tag, "unknown-channel")
+    for (const { channelId } of closed) {
+      this.#events.push({ _tag: "ChannelClosed", channelId, reasonCode: message.reasonCode })
+    }
+  }
+
+  #updateRefused(message: Mining.UpdateChannelError): void {
+    const { channelId, errorCode } = message
+    if (!this.#state.channels.has(channelId)) return this.#ignore(message._tag, "unknown-channel")
+    this.#events.push({ _tag: "UpdateRefused", channelId, errorCode })
+  }
+
+  #sharesAccepted(message: Mining.SubmitSharesSuccess): void {
+    const { channelId, lastSequenceNumber, newSharesSum, newSubmitsAcceptedCount } = message
+    const channel = this.#state.channels.get(channelId)
+    if (channel === undefined) return this.#ignore(message._tag, "unknown-channel")
+    const shares = channel.pending.accept(lastSequenceNumber, newSubmitsAcceptedCount)
+    if (shares.length === 0) return this.#ignore(message._tag, "unknown-share")
+    this.#events.push({
+      _tag: "SharesAccepted",
+      channelId,
+      shares,
+      acceptedCount: newSubmitsAcceptedCount,
+      difficultySum: newSharesSum
+    })
+  }
+
+  #shareRefused(message: Mining.SubmitSharesError): void {
+    const { channelId, errorCode, sequenceNumber } = message
+    const channel = this.#state.channels.get(channelId)
+    if (channel === undefined) return this.#ignore(message._tag, "unknown-channel")
+    const share = channel.pending.refuse(sequenceNumber)
+    if (share === undefined) return this.#ignore(message._tag, "unknown-share")
+    this.#events.push({ _tag: "ShareRefused", channelId, share, errorCode })
+  }
+
+  #nextRequestId(): number {
+    this.#requestId = (this.#requestId + 1) >>> 0
+    return this.#requestId
+  }
+
+  #ignore(messageTag: string, reason: Ignored["reason"]): void {
+    this.#events.push({ _tag: "Ignored", messageTag, reason })
+  }
+
+  #violate(violation: ProtocolViolation): void {
+    this.#violated = true
+    this.#events.push(violation)
+  }
+}
+
+/** Outside of `receive` nothing happens that would be an event. */
+const NO_EVENTS: Array<ClientEvent> = []

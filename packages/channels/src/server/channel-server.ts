@@ -1,0 +1,527 @@
+/**
+ * The server's end of one mining connection (specification, section 5): a pure machine of `(message, now) -> replies and
+ * events`. It reads no clock and no socket; `now` is in milliseconds since 1970.
+ *
+ * All channels of a connection are one group until the server makes more. Unless the client requires standard jobs, a job
+ * and a previous hash go to each group once; a client that does gets them for each channel (5.2.3). What a new channel
+ * needs first, the job it begins with, is addressed to the channel itself.
+ */
+import { hashToDisplay } from "@sluice/bitcoin"
+import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
+import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
+import { u256FromBytes } from "../hash-rate.ts"
+import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts"
+import type { SourceShare } from "../jobs/source-share.ts"
+import { Channel, REPLACING_FACTOR } from "./channel.ts"
+import { ChannelGroups } from "./group.ts"
+import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
+import {
+  EXTRANONCE_SPACE_EXHAUSTED,
+  isHashRate,
+  isMaxTarget,
+  openSuccess,
+  refusalToOpen,
+  VERSION_ROLLING_NOT_SUPPORTED
+} from "./open.ts"
+import { type LateBlock, LateBlocks } from "./late-blocks.ts"
+import type { ChannelInfo, ServerOutbox } from "./event.ts"
+import type { ChannelPolicy } from "./policy.ts"
+import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "./share-validator.ts"
+import { ShareAllowance } from "./share-allowance.ts"
+import { ShownRate, type ShownRates } from "./shown-rate.ts"
+
+/** What all connections of a server share. */
+export interface ChannelServerContext {
+  readonly jobs: Jobs
+  readonly space: Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "giveBack" | "maxRollableSize">
+  readonly validator: ShareValidator
+  readonly policy: ChannelPolicy
+  /** What users have shown on other connections, too; without it only what they have shown on this one is known. */
+  readonly shown?: ShownRates
+}
+
+type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
+
+const NO_EXTRANONCE = new Uint8Array(0)
+/** SEQ0_64K of SetGroupChannel. */
+const MAX_CHANNEL_IDS = 0xffff
+
+export class ChannelServer {
+  /** As the shell numbers its connections; it stands in all events. */
+  readonly id: number
+  readonly #setupFlags: number
+  readonly #context: ChannelServerContext
+  readonly #channels = new Map<number, Channel>()
+  readonly #groups: ChannelGroups
+  readonly #allowance: ShareAllowance
+  /** Made when it is needed first. */
+  #lateBlocks: LateBlocks | undefined
+  /** What was shown on this connection, and what was elsewhere. */
+  readonly #shown: ReadonlyArray<ShownRates>
+  /** Channels with shares that wait for their acknowledgement: only within a batch. */
+  #unacknowledged: Array<Channel> = []
+  #nextChannelId = GROUP_CHANNEL_ID + 1
+  #emptySince: number | undefined = 0
+
+  /** `setupFlags` are the client's of SetupConnection (5.3.1). */
+  constructor(id: number, setupFlags: number, context: ChannelServerContext) {
+    this.id = id
+    this.#setupFlags = setupFlags
+    this.#context = context
+    this.#groups = new ChannelGroups(context.jobs)
+    this.#allowance = new ShareAllowance(context.policy.maxSharesPerSecond)
+    this.#shown = context.shown === undefined ? [new ShownRate()] : [new ShownRate(), context.shown]
+  }
+
+  get channelCount(): number {
+    return this.#channels.size
+  }
+
+  /** Since when it has no channel, in milliseconds: 0 if it never had one, `undefined` while it has. */
+  get emptySince(): number | undefined {
+    return this.#emptySince
+  }
+
+  /** The channels that get jobs of their own: all or none. Their merkle roots may be computed before `announce` does it. */
+  get ownJobChannels(): Iterable<Channel> {
+    return this.#requiresStandardJobs ? this.#channels.values() : []
+  }
+
+  /** The messages of one read. Every share among them is answered when it returns. */
+  receive(messages: ReadonlyArray<Mining.ToServer>, now: number, out: ServerOutbox): void {
+    const { jobs, validator } = this.#context
+    validator.hashTogether(messages, this.#channels, jobs)
+    try {
+      for (const message of messages) this.receiveOne(message, now, out)
+    } finally {
+      validator.forgetHashes()
+    }
+    this.acknowledge(out)
+  }
+
+  /** One message. Accepted shares may wait for `acknowledge`. What is not for a mining server is ignored. */
+  receiveOne(message: Mining.ToServer, now: number, out: ServerOutbox): void {
+    switch (message._tag) {
+      case "SubmitSharesStandard":
+      case "SubmitSharesExtended":
+        return this.#onShare(message, now, out)
+      case "OpenStandardMiningChannel":
+      case "OpenExtendedMiningChannel":
+        return this.#onOpen(message, now, out)
+      case "UpdateChannel":
+        return this.#onUpdate(message, now, out)
+      case "CloseChannel":
+        return this.#onClose(message, now, out)
+      case "SetCustomMiningJob":
+        return this.#onCustomJob(message, out)
+    }
+  }
+
+  /** Acknowledges all accepted shares. */
+  acknowledge(out: ServerOutbox): void {
+    if (this.#unacknowledged.length === 0) return
+    for (const channel of this.#unacknowledged) acknowledge(channel, out)
+    this.#unacknowledged = []
+  }
+
+  /** Passes on what became of a template provider's message. */
+  announce(announcement: Announcement, out: ServerOutbox): void {
+    if (this.#requiresStandardJobs) {
+      if (announcement._tag !== "NewPrevHash")
+        this.#context.validator.prepareMerkleRoots(this.ownJobChannels, announcement.job)
+      return this.#announceTo(this.#channels.values(), announcement, out)
+    }
+    for (const group of this.#groups.values()) {
+      // SetNewPrevHash names a job that was sent on the channel it is for (5.3.17): a younger group never got this one.
+      if (announcement._tag === "NewPrevHash" && !group.knowsJob(announcement.job.id)) {
+        this.#announceTo(group.members, announcement, out)
+      } else if (group.id === GROUP_CHANNEL_ID) {
+        out.messages.push(announcement.message)
+      } else {
+        out.messages.push({ ...announcement.message, channelId: group.id })
+      }
+    }
+  }
+
+  /** Lets the difficulty of channels follow their work and the network's. To be called every few seconds. */
+  tick(now: number, out: ServerOutbox): void {
+    const { jobs, space } = this.#context
+    this.#lateBlocks?.tick(now)
+    if (jobs.current === undefined) return
+    for (const channel of this.#channels.values()) {
+      const isOff = this.#review(channel, now)
+      if (isOff || channel.isOutdated(jobs)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
+      for (const lease of channel.takeUnusedLeases(jobs)) space.giveBack(lease, this.#usedIn(channel))
+    }
+  }
+
+  /** An id for a group to be made by `setGroup`: no channel and no other group has or will have it. */
+  newGroupId(): number {
+    const groupId = this.#nextChannelId++
+    this.#groups.add(groupId)
+    return groupId
+  }
+
+  /**
+   * Puts channels into the group `groupId`, one of `newGroupId` or `GROUP_CHANNEL_ID`, and tells the client (5.3.22). If
+   * that cannot be, says why and does nothing.
+   */
+  setGroup(groupId: number, channelIds: ReadonlyArray<number>, out: ServerOutbox): SetGroupRefusal | undefined {
+    if (this.#requiresStandardJobs) return "requires-standard-jobs"
+    if (!this.#groups.isGroup(groupId)) return "unknown-group"
+    if (!channelIds.every((channelId) => this.#channels.has(channelId))) return "unknown-channel"
+    for (const channelId of channelIds) this.#groups.join(this.#channels.get(channelId)!, groupId)
+    for (let first = 0; first < channelIds.length; first += MAX_CHANNEL_IDS) {
+      const some = channelIds.slice(first, first + MAX_CHANNEL_IDS)
+      out.messages.push({ _tag: "SetGroupChannel", groupChannelId: groupId, channelIds: some })
+    }
+    return undefined
+  }
+
+  /**
+   * Gives a channel another extranonce prefix of the server's space and tells the client (5.3.10). It is for the jobs to
+   * come; shares of those before are checked with the old one, which is held until no such share can come. If that cannot
+   * be, says why and does nothing.
+   */
+  changeExtranoncePrefix(channelId: number, out: ServerOutbox): ChangePrefixRefusal | undefined {
+    const { jobs, space } = this.#context
+    const channel = this.#channels.get(channelId)
+    if (channel === undefined) return "unknown-channel"
+    const { rollableSize } = channel.lease
+    const isStandard = channel.info.kind === "standard"
+    const lease = isStandard ? space.takeStandard(jobs.epoch) : space.takeExtended(rollableSize, jobs.epoch)
+    if (lease === undefined) return EXTRANONCE_SPACE_EXHAUSTED
+    channel.changeLease(lease, jobs)
+    out.messages.push({ _tag: "SetExtranoncePrefix", channelId, extranoncePrefix: lease.prefix })
+    return undefined
+  }
+
+  /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Whether there was one. */
+  closeChannel(channelId: number, reasonCode: string, now: number, out: ServerOutbox): boolean {
+    this.acknowledge(out)
+    if (!this.#removeAddressed(channelId, reasonCode, now, out)) return false
+    out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
+    return true
+  }
+
+  /** Asks the client to connect anew (3.6.5); an empty host and port 0 stand for the present ones. */
+  reconnect(host: string, port: number, out: ServerOutbox): void {
+    out.messages.push({ _tag: "Reconnect", newHost: host, newPort: port })
+  }
+
+  /** The connection ends: gives everything back. There must be no accepted share without acknowledgement. */
+  close(reason: string, now: number, out: ServerOutbox): void {
+    for (const channel of this.#channels.values()) this.#remove(channel, reason, now, out)
+  }
+
+  get #requiresStandardJobs(): boolean {
+    return (this.#setupFlags & Mining.REQUIRES_STANDARD_JOBS) !== 0
+  }
+
+  get #late(): LateBlocks {
+    return (this.#lateBlocks ??= new LateBlocks(this.#context.policy.maxSharesPerSecond))
+  }
+
+  /** Whether the client requires what no job allows (5.3.1): it gets none. */
+  get #mustRollVersions(): boolean {
+    const isRequired = (this.#setupFlags & Mining.REQUIRES_VERSION_ROLLING) !== 0
+    return isRequired && !this.#context.jobs.versionRollingAllowed
+  }
+
+  #onOpen(
+    message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel,
+    now: number,
+    out: ServerOutbox
+  ): void {
+    const { jobs, policy, space } = this.#context
+    const { nominalHashRate, requestId, userIdentity } = message
+    const refusal = this.#mustRollVersions
+      ? VERSION_ROLLING_NOT_SUPPORTED
+      : refusalToOpen(message, this.#setupFlags, this.#channels.size, space, policy)
+    const lease =
+      refusal !== undefined
+        ? undefined
+        : message._tag === "OpenStandardMiningChannel"
+          ? space.takeStandard(jobs.epoch)
+          : space.takeExtended(message.minExtranonceSize, jobs.epoch)
+    if (lease === undefined || this.#nextChannelId > 0xffffffff) {
+      if (lease !== undefined) space.giveBack(lease)
+      const errorCode = refusal ?? EXTRANONCE_SPACE_EXHAUSTED
+      out.messages.push({ _tag: "OpenMiningChannel.Error", requestId, errorCode })
+      const shown = printable(userIdentity)
+      out.events.push({ _tag: "ChannelRefused", connectionId: this.id, userIdentity: shown, errorCode })
+      return
+    }
+    const channelId = this.#nextChannelId++
+    const kind = message._tag === "OpenStandardMiningChannel" ? "standard" : "extended"
+    const info: ChannelInfo = { connectionId: this.id, channelId, kind, userIdentity }
+    const maxTarget = u256FromBytes(message.maxTarget)
+    const leastHashRate = Math.max(...this.#shown.map((shown) => shown.leastFor(userIdentity, now)))
+    const [work] = this.#shown.flatMap((shown) => shown.take(userIdentity, now) ?? [])
+    const channel = new Channel(info, lease, { nominalHashRate, leastHashRate, work, maxTarget }, jobs, policy, now)
+    this.#channels.set(channelId, channel)
+    this.#groups.join(channel, GROUP_CHANNEL_ID)
+    this.#emptySince = undefined
+    const { difficulty, target } = channel.current
+    out.events.push({ _tag: "ChannelOpened", channel: info, nominalHashRate, difficulty })
+    out.messages.push(openSuccess(requestId, info, lease, target))
+    this.#sendFirstJobs(channel, now, out)
+  }
+
+  /** 5.3.15: a future job first, then the previous hash that names it; then the future jobs that others have already. */
+  #sendFirstJobs(channel: Channel, now: number, out: ServerOutbox): void {
+    const { jobs } = this.#context
+    const { current } = jobs
+    if (current !== undefined) {
+      this.#sendFutureJob(channel, current, out)
+      out.messages.push(jobs.prevHashMessage(channel.info.channelId, current, now))
+    }
+    for (const job of jobs.futureJobs()) this.#sendFutureJob(channel, job, out)
+  }
+
+  #announceTo(channels: Iterable<Channel>, announcement: Announcement, out: ServerOutbox): void {
+    const { job } = announcement
+    for (const channel of channels) {
+      switch (announcement._tag) {
+        case "FutureJob":
+          out.messages.push(this.#jobMessage(channel, job, undefined))
+          break
+        case "NewJob":
+          out.messages.push(this.#jobMessage(channel, job, announcement.minNtime))
+          break
+        case "NewPrevHash":
+          out.messages.push(announcement.messageFor(channel.info.channelId))
+      }
+    }
+  }
+
+  #sendFutureJob(channel: Channel, job: Job, out: ServerOutbox): void {
+    channel.addFirstJob(job.id)
+    out.messages.push(this.#jobMessage(channel, job, undefined))
+  }
+
+  #jobMessage(channel: Channel, job: Job, minNtime: number | undefined): Mining.ToClient {
+    const { channelId, kind } = channel.info
+    return kind === "extended"
+      ? extendedJobMessage(job, channelId, minNtime)
+      : standardJobMessage(job, channelId, minNtime, this.#context.validator.merkleRoot(channel, job))
+  }
+
+  #onUpdate(message: Mining.UpdateChannel, now: number, out: ServerOutbox): void {
+    const { channelId, maximumTarget, nominalHashRate } = message
+    const channel = this.#channels.get(channelId)
+    const errorCode =
+      channel === undefined
+        ? ErrorCode.updateChannel.invalidChannelId
+        : !isHashRate(nominalHashRate)
+          ? ErrorCode.updateChannel.invalidNominalHashrate
+          : !isMaxTarget(maximumTarget)
+            ? ErrorCode.openChannel.maxTargetOutOfRange
+            : undefined
+    if (channel === undefined || errorCode !== undefined) {
+      out.messages.push({ _tag: "UpdateChannel.Error", channelId, errorCode: errorCode! })
+      return
+    }
+    channel.maxTarget = u256FromBytes(maximumTarget)
+    // A client that repeats itself tells nothing new: what its shares show is better.
+    if (nominalHashRate !== channel.nominalHashRate) channel.restate(nominalHashRate, now)
+    this.#retarget(channel, now, out, REPLACE_EASIER)
+  }
+
+  #onClose(message: Mining.CloseChannel, now: number, out: ServerOutbox): void {
+    this.acknowledge(out)
+    this.#removeAddressed(message.channelId, message.reasonCode, now, out)
+  }
+
+  #onCustomJob(message: Mining.SetCustomMiningJob, out: ServerOutbox): void {
+    const { channelId, requestId } = message
+    const isKnown = this.#groups.isGroup(channelId) || this.#channels.get(channelId)?.info.kind === "extended"
+    const codes = ErrorCode.setCustomMiningJob
+    const errorCode = isKnown ? codes.jdNotSupported : codes.invalidChannelId
+    out.messages.push({ _tag: "SetCustomMiningJob.Error", channelId, requestId, errorCode })
+  }
+
+  #onShare(message: Share, now: number, out: ServerOutbox): void {
+    const { channelId, jobId, sequenceNumber } = message
+    const { jobs, validator, policy } = this.#context
+    const channel = this.#channels.get(channelId)
+    const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
+    if (channel === undefined || channel.info.kind !== kind) {
+      return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
+    }
+    const active = jobs.active(jobId)
+    if (active === undefined || !channel.has(active, jobs)) {
+      const errorCode = active === undefined ? refusalOfJob(jobId, channel, jobs) : ErrorCode.submitShares.invalidJobId
+      return this.#refuse(channel, message, errorCode, now, out)
+    }
+    const hasRoom = this.#allowance.hasRoom(this.#channels.size, now)
+    const errorCode =
+      message._tag === "SubmitSharesStandard"
+        ? validator.standard(channel, active, jobs, message, hasRoom, now)
+        : validator.extended(channel, active, jobs, message, message.extranonce, hasRoom, now)
+    const { difficulty, hashDifficulty, isBlock, isForSource } = validator
+    if (errorCode !== undefined) {
+      this.#refuse(channel, message, errorCode, now, out, validator.isHashed)
+      if (errorCode !== TOO_MANY_SHARES_PER_SECOND) return
+      // The work is as real as that of the others: the difficulty has to follow it, so that fewer come.
+      channel.vardiff.record(difficulty, channel.current.difficulty, now)
+      return this.#follow(channel, now, out)
+    }
+
+    this.#allowance.take()
+    if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
+    channel.accept(sequenceNumber, difficulty, now)
+    const { info } = channel
+    const { height } = active.job
+    const worker = WorkerIdentity.UserIdentity.get(message)
+    out.events.push({
+      _tag: "ShareAccepted",
+      channel: info,
+      sequenceNumber,
+      jobId,
+      height,
+      difficulty,
+      hashDifficulty,
+      hash: validator.hash.slice(),
+      worker: worker === undefined ? undefined : printable(worker.userIdentity),
+      isBlock
+    })
+    if (isBlock) {
+      this.#late.note(validator.hash)
+      this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out)
+    } else if (isForSource) {
+      const found = this.#sourceShare(active.job, channel.leaseOf(jobId), message, false)
+      out.events.push({ _tag: "ShareForSource", channel: info, found })
+    }
+    if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
+    this.#follow(channel, now, out)
+  }
+
+  /** Lets the difficulty follow shares that show at once that it is far too low. */
+  #follow(channel: Channel, now: number, out: ServerOutbox): void {
+    if (channel.vardiff.isDue && this.#review(channel, now)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
+  }
+
+  /** Whether the channel's hash rate is another by now; what it has shown is remembered then. */
+  #review(channel: Channel, now: number): boolean {
+    if (!channel.vardiff.review(channel.current.difficulty, now)) return false
+    const { userIdentity } = channel.info
+    for (const shown of this.#shown) shown.saw(userIdentity, channel.shownRate(now), now)
+    return true
+  }
+
+  #foundBlock(
+    { channel, job, lease }: LateBlock,
+    message: Share,
+    refusal: string | undefined,
+    out: ServerOutbox
+  ): void {
+    const found = this.#sourceShare(job, lease, message, true)
+    out.events.push({
+      _tag: "BlockFound",
+      channel,
+      refusal,
+      height: job.height,
+      hash: hashToDisplay(found.hash),
+      found
+    })
+  }
+
+  /** The share that was checked last, for the source of its job. */
+  #sourceShare(job: Job, { prefix }: ExtranonceLease, message: Share, isBlock: boolean): SourceShare {
+    const { nonce, ntime, version } = message
+    const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
+    const extranonce = new Uint8Array(prefix.length + rolled.length)
+    extranonce.set(prefix)
+    extranonce.set(rolled, prefix.length)
+    return { job, version, ntime, nonce, extranonce, hash: this.#context.validator.hash.slice(), isBlock }
+  }
+
+  /** Answers a share with an error; where it is a block all the same, that goes its way. */
+  #refuse(
+    channel: Channel | undefined,
+    message: Share,
+    errorCode: string,
+    now: number,
+    out: ServerOutbox,
+    isHashed = false
+  ): void {
+    const { channelId, sequenceNumber } = message
+    out.messages.push({ _tag: "SubmitShares.Error", channelId, sequenceNumber, errorCode })
+    out.events.push({
+      _tag: "ShareRefused",
+      connectionId: this.id,
+      channelId,
+      channel: channel?.info,
+      sequenceNumber,
+      errorCode
+    })
+    // The validator has said already what this one is, and a duplicate is what its first was.
+    if (isHashed && !this.#context.validator.isBlock) return
+    if (errorCode === ErrorCode.submitShares.duplicateShare) return
+    const block = this.#late.find(message, channel, this.#context, this.#channels.size, now)
+    if (block === undefined) return
+    this.#foundBlock(block, message, errorCode, out)
+  }
+
+  /**
+   * Sends the target that the channel should have, if it is another. It holds for later jobs only (5.3.21), so where it
+   * makes a great difference the current job follows once more as another one, for this channel alone.
+   */
+  #retarget(channel: Channel, now: number, out: ServerOutbox, replace: ReplaceRule): void {
+    const { jobs } = this.#context
+    const period = channel.retarget(jobs)
+    if (period === undefined) return
+    const { difficulty, target } = period
+    out.messages.push({ _tag: "SetTarget", channelId: channel.info.channelId, maximumTarget: target })
+    out.events.push({ _tag: "TargetChanged", channel: channel.info, difficulty })
+    const mined = channel.newestTarget(jobs)
+    if (mined === undefined || !replace(difficulty / mined.difficulty)) return
+    const repeated = channel.repeatJob(jobs)
+    if (repeated !== undefined) out.messages.push(this.#jobMessage(channel, repeated.job, jobs.ntimeNow(now)))
+  }
+
+  /** Ends a channel or all channels of a group; whether there was one. */
+  #removeAddressed(channelId: number, reason: string, now: number, out: ServerOutbox): boolean {
+    const channel = this.#channels.get(channelId)
+    const channels = channel === undefined ? [...(this.#groups.get(channelId)?.members ?? [])] : [channel]
+    const open = this.#channels.size
+    for (const channel of channels) {
+      this.#late.close(channel, open, now)
+      this.#remove(channel, reason, now, out)
+    }
+    if (channels.length > 0 && this.#channels.size === 0) this.#emptySince = now
+    return channels.length > 0
+  }
+
+  #remove(channel: Channel, reason: string, now: number, out: ServerOutbox): void {
+    const work = channel.shownWork(now)
+    if (work !== undefined) for (const shown of this.#shown) shown.left(work)
+    this.#channels.delete(channel.info.channelId)
+    this.#groups.leave(channel)
+    for (const lease of channel.leases) this.#context.space.giveBack(lease, this.#usedIn(channel))
+    out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
+  }
+
+  /** The epoch in which prefixes of the channel were used and are not to be given out again, if they were. */
+  #usedIn(channel: Channel): number | undefined {
+    const { epoch } = this.#context.jobs
+    return channel.sharesFor(epoch).size > 0 ? epoch : undefined
+  }
+}
+
+/** Why channels cannot be put into a group. */
+export type SetGroupRefusal = "requires-standard-jobs" | "unknown-group" | "unknown-channel"
+/** Why a channel cannot get another prefix. */
+export type ChangePrefixRefusal = "unknown-channel" | typeof EXTRANONCE_SPACE_EXHAUSTED
+
+/** Whether a job is to be replaced at once by one of so many times its difficulty. */
+type ReplaceRule = (factor: number) => boolean
+
+const REPLACE_EASIER: ReplaceRule = (factor) => factor >= REPLACING_FACTOR
+const REPLACE_EITHER_WAY: ReplaceRule = (factor) => factor >= REPLACING_FACTOR || factor <= 1 / REPLACING_FACTOR
+
+const acknowledge = (channel: Channel, out: ServerOutbox): void => {
+  const message = channel.takeAcknowledgement()
+  if (message !== undefined) out.messages.push(message)
+}

@@ -1,0 +1,108 @@
+/** Jobs of a source that is no template provider, such as an upstream server: their coinbase is the source's own. */
+import { describe, expect, it } from "@effect/vitest"
+import { ANY_TARGET, bytes } from "@sluice/testing/templates"
+import { type Job, Jobs, solutionOf, u256ToBytes } from "../src/index.ts"
+import { HASH_RATE, hex, sha256d, START, START_SECONDS, TestServer } from "./server-fixture.ts"
+
+const NO_TARGET = new Uint8Array(32)
+const prevHash = { hash: bytes(1), ntime: START_SECONDS, nbits: 0x1d00ffff, target: NO_TARGET }
+
+const upstreamJob = (id: number): Job => ({
+  id,
+  height: 101,
+  version: 0x20000000,
+  versionRollingAllowed: true,
+  coinbasePrefix: hex("01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff20"),
+  coinbaseSuffix: bytes(id, 20),
+  merklePath: [bytes(7)],
+  merklePathBytes: bytes(7),
+  origin: { upstreamJobId: 7 }
+})
+
+/** A server with one job of an upstream server, and a channel. */
+const working = (submitTarget?: Uint8Array) => {
+  const server = new TestServer()
+  const jobs = new Jobs({ firstJobId: 1, versionRollingAllowed: true })
+  Object.assign(server.context, { jobs })
+  jobs.addFutureJob(7, upstreamJob(1))
+  jobs.setPrevHash(7, prevHash, START, submitTarget)
+  const connection = server.connect()
+  return { server, jobs, connection, miner: server.open(connection) }
+}
+
+describe("jobs of an upstream server", () => {
+  it("pass a share on to the source if its hash meets the source's target, with the whole extranonce", () => {
+    const { connection, miner, server } = working(u256ToBytes(2n ** 250n))
+    expect(miner.target).toBeGreaterThan(2n ** 251n)
+    miner.target = 2n ** 250n
+    const share = miner.mine()
+    const { events } = server.send(connection, share)
+    expect(events).toMatchObject([
+      { _tag: "ShareAccepted", isBlock: false },
+      { _tag: "ShareForSource", channel: { channelId: miner.channelId }, found: { job: { id: 1 }, isBlock: false } }
+    ])
+    const event = events[1]
+    if (event?._tag !== "ShareForSource") throw new Error("the source is not told")
+    const { extranonce, hash, job, nonce, ntime, version } = event.found
+    expect(job.origin).toEqual({ upstreamJobId: 7 })
+    expect(extranonce).toEqual(Uint8Array.of(...miner.prefix, ...bytes(1, miner.extranonceSize)))
+    const root = sha256d(sha256d(job.coinbasePrefix, extranonce, job.coinbaseSuffix), bytes(7))
+    expect(hash).toEqual(miner.hash(version, root, ntime, nonce))
+  })
+
+  it("keep a share from the source if its hash is above the source's target", () => {
+    const { connection, miner, server } = working(u256ToBytes(0n))
+    expect(server.send(connection, miner.mine()).events).toMatchObject([{ _tag: "ShareAccepted" }])
+  })
+
+  it("report a block as a block, also where it meets the source's target", () => {
+    const { connection, jobs, miner, server } = working(ANY_TARGET)
+    jobs.addFutureJob(8, upstreamJob(2))
+    const announcement = jobs.setPrevHash(8, { ...prevHash, hash: bytes(2), target: ANY_TARGET }, START, ANY_TARGET)
+    const said = server.ask((out) => announcement !== undefined && connection.announce(announcement, out))
+    // A future job comes before the previous hash that names it.
+    miner.jobs.set(2, miner.jobs.get(1)!)
+    for (const message of said.messages) miner.receive(message)
+    const { events } = server.send(connection, miner.mine())
+    expect(events.map(({ _tag }) => _tag)).toEqual(["ShareAccepted", "BlockFound"])
+    expect(events[1]).toMatchObject({ found: { isBlock: true, job: { id: 2 } } })
+  })
+
+  it("have no variants: a harder target waits for the next job", () => {
+    const { connection, jobs, miner, server } = working()
+    expect(jobs.repeat(0)).toBeUndefined()
+    const nominalHashRate = HASH_RATE * 100
+    const maximumTarget = ANY_TARGET
+    const { channelId } = miner
+    const update = { _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget } as const
+    expect(server.send(connection, update).messages).toMatchObject([{ _tag: "SetTarget" }])
+    expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("give a channel a target that is not harder than the source's, and follow it", () => {
+    const { connection, jobs, miner, server } = working(u256ToBytes(2n ** 254n))
+    expect(miner.target).toBe(2n ** 254n)
+    const announcement = jobs.activateJob(upstreamJob(2), START)
+    server.ask((out) => connection.announce(announcement, out))
+    expect(server.tick(connection).messages).toMatchObject([{ _tag: "SetTarget", channelId: miner.channelId }])
+    // The same target is no reason to look again.
+    expect(server.tick(connection).messages).toEqual([])
+  })
+
+  it("have the ids that the jobs count, in order", () => {
+    const { jobs } = working()
+    expect(jobs.nextId).toBe(2)
+    expect(() => jobs.addFutureJob(8, upstreamJob(3))).toThrow(/the next job must have the id 2; got 3/)
+  })
+
+  it("change nothing where a previous hash names a job that is not there", () => {
+    const { jobs } = working()
+    expect(jobs.setPrevHash(7, { ...prevHash, hash: bytes(2) }, START)).toBeUndefined()
+    expect(jobs.prevHash).toMatchObject({ hash: bytes(1) })
+  })
+
+  it("are no solutions of a template", () => {
+    const found = { job: upstreamJob(1), version: 0, ntime: 0, nonce: 0, extranonce: bytes(1), hash: bytes(1) }
+    expect(() => solutionOf({ ...found, isBlock: true })).toThrow(/job 1 was not made of a template/)
+  })
+})

@@ -1,0 +1,80 @@
+/** A client's machine whose methods return what they put into the outbox. */
+import type { Mining } from "@sluice/protocol"
+import {
+  ChannelClient,
+  type ChannelClientOptions,
+  type ClientEvent,
+  type ClientOutbox,
+  type ExtendedChannelRequest,
+  type MinedShare,
+  Outbox,
+  type StandardChannelRequest
+} from "../src/index.ts"
+
+export class TestClient {
+  readonly #machine: ChannelClient
+  readonly #out: ClientOutbox = new Outbox()
+
+  constructor(options: ChannelClientOptions = {}) {
+    this.#machine = new ChannelClient(options)
+  }
+
+  get channels(): ChannelClient["channels"] {
+    return this.#machine.channels
+  }
+
+  openStandardChannel(request: StandardChannelRequest): Mining.OpenStandardMiningChannel {
+    const requestId = this.#machine.openStandardChannel(request, this.#out)
+    return this.#take("OpenStandardMiningChannel", { requestId })
+  }
+
+  openExtendedChannel(request: ExtendedChannelRequest): Mining.OpenExtendedMiningChannel {
+    const requestId = this.#machine.openExtendedChannel(request, this.#out)
+    return this.#take("OpenExtendedMiningChannel", { requestId })
+  }
+
+  updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array): Mining.UpdateChannel {
+    this.#machine.updateChannel(channelId, nominalHashRate, maximumTarget, this.#out)
+    return this.#take("UpdateChannel")
+  }
+
+  closeChannel(channelId: number, reasonCode: string): Mining.CloseChannel {
+    this.#machine.closeChannel(channelId, reasonCode, this.#out)
+    return this.#take("CloseChannel")
+  }
+
+  submit(
+    channelId: number,
+    share: MinedShare,
+    now: number
+  ): Mining.SubmitSharesStandard | Mining.SubmitSharesExtended | undefined {
+    const sequenceNumber = this.#machine.submit(channelId, share, now, this.#out)
+    if (sequenceNumber !== undefined) {
+      const tag = this.channels.get(channelId)?.kind === "standard" ? "SubmitSharesStandard" : "SubmitSharesExtended"
+      return this.#take(tag, { sequenceNumber })
+    }
+    if (this.#out.messages.length > 0) throw new Error("a share without a sequence number is sent")
+    return undefined
+  }
+
+  receive(messages: ReadonlyArray<Mining.ToClient>, now: number): ReadonlyArray<ClientEvent> {
+    this.#machine.receive(messages, now, this.#out)
+    if (this.#out.messages.length > 0) throw new Error("the client answers by itself")
+    return this.#out.takeEvents()
+  }
+
+  /** The one message that was sent, with these fields. */
+  #take<Tag extends Mining.ToServer["_tag"]>(
+    tag: Tag,
+    fields: { readonly requestId?: number; readonly sequenceNumber?: number } = {}
+  ): Extract<Mining.ToServer, { readonly _tag: Tag }> {
+    const sent: ReadonlyArray<Mining.ToServer & typeof fields> = this.#out.takeMessages()
+    const [message] = sent
+    const { requestId, sequenceNumber } = fields
+    if (sent.length !== 1 || message?._tag !== tag) throw new Error(`expected one ${tag}, got ${sent.length} messages`)
+    if (message.requestId !== requestId || message.sequenceNumber !== sequenceNumber) {
+      throw new Error(`the number that was returned is not that of the ${tag}`)
+    }
+    return message as Extract<Mining.ToServer, { readonly _tag: Tag }>
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Admits users. The machine of a connection asks `ChannelPolicy.refuseUser` and needs the answer at once. `validateUser` may
+ * take time, so it is asked before the machine gets the messages, and its verdicts wait here.
+ */
+import type { Server } from "@sluice/channels"
+import type { Mining } from "@sluice/protocol"
+import { Effect } from "effect"
+import type { Work, WorkGroup } from "../work/work-source.ts"
+import { isUserIdentity, parseUserIdentity, type UserRefusal, type ValidateUser } from "../user.ts"
+
+/** Refusals by user identity; all other users are let in. */
+export type Verdicts = ReadonlyMap<string, UserRefusal>
+
+const NONE: Verdicts = new Map()
+/** How long `validateUser` may take for all users of a batch. Users without a verdict by then are refused. */
+const TIMEOUT = "10 seconds"
+/** How many users of one connection it is asked about at once. */
+const ASKED_AT_ONCE = 16
+
+export interface Admission {
+  /** The policy of connections of this group. */
+  readonly policyFor: (group: WorkGroup) => Server.ChannelPolicy
+  /**
+   * Asks what must be known before a machine with so many open channels gets these messages; `undefined` if nothing. Users for
+   * whose channels there is no room are not asked about.
+   */
+  readonly verdictsOn: (
+    batch: ReadonlyArray<Mining.ToServer>,
+    openChannels: number
+  ) => Effect.Effect<Verdicts> | undefined
+  /** Runs a step of a machine with these verdicts. */
+  readonly withVerdicts: <A>(verdicts: Verdicts, step: () => A) => A
+}
+
+export const makeAdmission = (
+  validate: ValidateUser | undefined,
+  policy: Server.ChannelPolicy,
+  work: Pick<Work, "refusal">
+): Admission => {
+  let verdicts = NONE
+  const policies = new WeakMap<WorkGroup, Server.ChannelPolicy>()
+
+  const ask = (identity: string, validate: ValidateUser): Effect.Effect<UserRefusal | undefined> =>
+    Effect.catchDefect(validate(parseUserIdentity(identity)), (defect) =>
+      Effect.as(Effect.logError("validateUser failed; the user is refused", defect), "unknown-user" as const)
+    )
+
+  /** Refuses users that it does not ask about, and users without a verdict in time. */
+  const askAll = (identities: ReadonlySet<string>, free: number, validate: ValidateUser): Effect.Effect<Verdicts> => {
+    const found = new Map<string, UserRefusal>()
+    const asked: Array<string> = []
+    for (const identity of identities) {
+      const isValid = isUserIdentity(identity, policy.maxUserIdentityBytes)
+      found.set(identity, isValid ? "unknown-user" : "invalid-user-identity")
+      if (isValid && asked.length < free) asked.push(identity)
+    }
+    const asking = Effect.forEach(
+      asked,
+      (identity) =>
+        Effect.map(ask(identity, validate), (refusal) => {
+          if (refusal === undefined) found.delete(identity)
+          else found.set(identity, refusal)
+        }),
+      { concurrency: ASKED_AT_ONCE, discard: true }
+    )
+    const late = Effect.logError(`validateUser took more than ${TIMEOUT}; users without an answer are refused`)
+    return Effect.as(Effect.timeoutOrElse(asking, { duration: TIMEOUT, orElse: () => late }), found)
+  }
+
+  return {
+    policyFor: (group) => {
+      const known = policies.get(group)
+      if (known !== undefined) return known
+      const own: Server.ChannelPolicy = {
+        ...policy,
+        refuseUser: (identity) => {
+          if (!isUserIdentity(identity, policy.maxUserIdentityBytes)) return "invalid-user-identity"
+          return work.refusal(group, identity) ?? verdicts.get(identity) ?? policy.refuseUser(identity)
+        }
+      }
+      policies.set(group, own)
+      return own
+    },
+
+    verdictsOn: (batch, openChannels) => {
+      let identities: Set<string> | undefined
+      let free = policy.maxChannels - openChannels
+      for (const message of batch) {
+        if (message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel") {
+          identities ??= new Set()
+          identities.add(message.userIdentity)
+        } else if (message._tag === "CloseChannel") free++
+      }
+      if (identities === undefined) return undefined
+      return validate === undefined ? Effect.succeed(NONE) : askAll(identities, free, validate)
+    },
+
+    withVerdicts: (found, step) => {
+      verdicts = found
+      try {
+        return step()
+      } finally {
+        verdicts = NONE
+      }
+    }
+  }
+}

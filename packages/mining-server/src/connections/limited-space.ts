@@ -1,0 +1,124 @@
+/**
+ * Limits on the channels of all connections together, and on those of one address, so that one peer cannot take all: each
+ * channel has a prefix of the pool's extranonce space. When all are taken, a newcomer gets the channel of another: one without
+ * an accepted share, of the address with most of those, or else, if the newcomer's address has no channel at all, one of the
+ * address with most that work. Addresses are grouped as for the limit on connections: an IPv6 one by its first 64 bits, and
+ * this machine's own have no limit of their own, for everybody may be behind a proxy there.
+ */
+import type { ExtranonceLease, ExtranonceSpace, Server } from "@sluice/channels"
+import { addressGroup, isLoopback, Tenancy } from "@sluice/transport"
+
+type Space = Server.ChannelServerContext["space"]
+type Lease = ExtranonceLease | undefined
+
+export interface SpaceLimits {
+  /** Prefixes held at once. */
+  readonly max: number
+  /** Channels of one address. */
+  readonly maxPerAddress: number
+}
+
+/** What all connections take their prefixes from. */
+export class LimitedSpace {
+  readonly space: ExtranonceSpace
+  readonly limits: SpaceLimits
+  /** The channels, by connection. */
+  readonly channels = new Tenancy<ConnectionSpace>()
+
+  constructor(space: ExtranonceSpace, limits: SpaceLimits) {
+    this.space = space
+    this.limits = limits
+  }
+
+  /** The space for a connection from `host`; `close` closes one of its channels for another connection, at once. */
+  of(host: string, close: (channel: Server.ChannelInfo) => void): ConnectionSpace {
+    return new ConnectionSpace(this, host, close)
+  }
+
+  /** Whether there is room for one more channel of `address`, if need be for one less of another. */
+  hasRoomFor(address: string): boolean {
+    if (this.space.held < this.limits.max) return true
+    const payer = this.channels.payerFor(address)
+    payer?.item.giveWay(payer.isWorking)
+    return this.space.held < this.limits.max
+  }
+}
+
+/** What one connection takes its prefixes from, and its open channels. */
+export class ConnectionSpace implements Space {
+  readonly maxRollableSize: number
+  readonly #all: LimitedSpace
+  readonly #address: string
+  readonly #maxHere: number
+  readonly #close: (channel: Server.ChannelInfo) => void
+  /** Channels without an accepted share, and those with one. */
+  readonly #idle = new Set<Server.ChannelInfo>()
+  readonly #working = new Set<Server.ChannelInfo>()
+  /** Prefixes that were taken, less those given back, since `note` was told of channels. */
+  #unnoted = 0
+
+  constructor(all: LimitedSpace, host: string, close: (channel: Server.ChannelInfo) => void) {
+    this.maxRollableSize = all.space.maxRollableSize
+    this.#all = all
+    this.#address = addressGroup(host)
+    this.#maxHere = isLoopback(host) ? Infinity : all.limits.maxPerAddress
+    this.#close = close
+  }
+
+  takeStandard(epoch?: number): Lease {
+    return this.#take(() => this.#all.space.takeStandard(epoch))
+  }
+
+  takeExtended(size: number, epoch?: number): Lease {
+    return this.#take(() => this.#all.space.takeExtended(size, epoch))
+  }
+
+  giveBack(lease: ExtranonceLease, usedIn?: number): void {
+    this.#all.space.giveBack(lease, usedIn)
+    this.#unnoted--
+    this.#count()
+  }
+
+  /** To be told of all events of the connection's machine as soon as it is done. Whether a share was accepted. */
+  note(events: ReadonlyArray<Server.ChannelEvent>): boolean {
+    let hasWorked = false
+    let isChanged = this.#unnoted !== 0
+    for (const event of events) {
+      switch (event._tag) {
+        case "ShareAccepted":
+          hasWorked = true
+          if (this.#idle.size === 0 || !this.#idle.delete(event.channel)) break
+          this.#working.add(event.channel)
+          isChanged = true
+          break
+        case "ChannelOpened":
+          this.#idle.add(event.channel)
+          break
+        case "ChannelClosed":
+          if (!this.#idle.delete(event.channel)) this.#working.delete(event.channel)
+      }
+    }
+    this.#unnoted = 0
+    if (isChanged) this.#count()
+    return hasWorked
+  }
+
+  /** Closes the channel that was opened first, of those without a share or of those that work. */
+  giveWay(isWorking: boolean): void {
+    for (const channel of isWorking ? this.#working : this.#idle) return this.#close(channel)
+  }
+
+  #take(take: () => Lease): Lease {
+    if (this.#all.channels.of(this.#address) >= this.#maxHere || !this.#all.hasRoomFor(this.#address)) return undefined
+    const lease = take()
+    if (lease !== undefined) this.#unnoted++
+    this.#count()
+    return lease
+  }
+
+  #count(): void {
+    const { idle, working } = this.#all.channels
+    idle.set(this.#address, this, Math.max(0, this.#idle.size + this.#unnoted))
+    working.set(this.#address, this, this.#working.size)
+  }
+}

@@ -1,0 +1,38 @@
+export { type ChannelAddress, type Control, ControlError } from "./control.ts"
+export { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.ts"
+export * from "./event.ts"
+export { MiningServer, type MiningServerCalls } from "./mining-server.ts"
+export { OptionError } from "./option-error.ts"
+export { defaultMiningServerOptions, leastSharesPerSecond, type MiningServerOptions } from "./options.ts"
+export { openShareLog, LoggedShare, ShareLogError } from "./shares/share-log.ts"
+export { type ShareSink, shareSink, ShareSinkError } from "./shares/share-sink.ts"
+export { type Page, type Statistics, UsersPage, UserWithChannels } from "./statistics/statistics.ts"
+export { PoolStats } from "./statistics/stats.ts"
+export { ChannelStats, UserStats } from "./statistics/users.ts"
+export { HashRates } from "./statistics/work-windows.ts"
+export * as JobIds from "./templates/job-ids.ts"
+export {
+  minerPayout,
+  minerScript,
+  outputConstraints,
+  splitReward,
+  splitSoloReward,
+  payoutOf,
+  type PayoutOptions,
+  payoutScript,
+  type PayoutShare,
+  type SoloOptions,
+  UnpayableError
+} from "./templates/payout.ts"
+export { Payouts, type PayoutsCalls } from "./templates/payouts.ts"
+export * as Templates from "./templates/templates.ts"
+export { isUserIdentity, parseUserIdentity, type UserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
+export {
+  type IgnoredWork,
+  type Work,
+  type WorkChange,
+  type WorkGroup,
+  type WorkNews,
+  WorkSource,
+  type WorkSourceState
+} from "./work/work-source.ts"

@@ -1,0 +1,170 @@
+/** How a server of miners works: its options, and what they come to. */
+import { type ExtranonceSpace, Server } from "@sluice/channels"
+import { Mining, WorkerIdentity } from "@sluice/protocol"
+import type { ServerSetup } from "@sluice/transport"
+import { Duration, Effect } from "effect"
+import { LimitedSpace } from "./connections/limited-space.ts"
+import { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.ts"
+import { OptionError } from "./option-error.ts"
+import type { ShareSink } from "./shares/share-sink.ts"
+import type { ValidateUser } from "./user.ts"
+
+export interface MiningServerOptions {
+  /** Record accepted shares before they are acknowledged, in this order; none by default. */
+  readonly shareSinks?: ReadonlyArray<ShareSink>
+  /** Rules for channels and shares, where they differ from `Server.defaultChannelPolicy` of @sluice/channels. */
+  readonly policy?: Partial<Server.ChannelPolicy>
+  /** Lets users in or not, beside `policy.refuseUser`: for what takes time, such as a database. By default anyone is. */
+  readonly validateUser?: ValidateUser
+  /** How long a connection may stay without a channel (5.3.2). Default 1 minute. */
+  readonly channelTimeout?: Duration.Input
+  /** Bytes of jobs that may wait for a peer to read; when more come, it is dropped. Default 1 MiB. */
+  readonly maxPendingBytes?: number
+  /** What one connection may send, where it differs from `defaultTrafficLimits`. */
+  readonly traffic?: Partial<TrafficLimits>
+  /**
+   * How long miners may go on with the last job while the source of work is away. They are then sent away, and others
+   * refused, until it is back; "Infinity" keeps them. Default 10 minutes.
+   */
+  readonly upstreamTimeout?: Duration.Input
+  /**
+   * Where miners are told to connect to when the pool stops, with a Reconnect message; an empty host and port 0 are the
+   * pool's own. It must have the same authority key (3.6.5). By default nothing is said, and they find out by themselves.
+   */
+  readonly reconnectTo?: { readonly host: string; readonly port: number }
+  /** Channels open at once on all connections together; each takes some kilobytes. Default 200,000. */
+  readonly maxChannelsInAll?: number
+  /**
+   * Those of one address, IPv6 by its first 64 bits; addresses of this machine have no such limit. Default half of
+   * `maxChannelsInAll`, and at least as many as one connection may have.
+   */
+  readonly maxChannelsPerAddress?: number
+  /** Users who have left are known up to this number, the last ones; for statistics. Default 10,000. */
+  readonly maxIdleUsers?: number
+}
+
+/** The options, checked and with their defaults. */
+export interface MiningServerRules {
+  readonly shareSinks: ReadonlyArray<ShareSink>
+  readonly policy: Server.ChannelPolicy
+  readonly validateUser: ValidateUser | undefined
+  readonly traffic: TrafficLimits
+  readonly space: LimitedSpace
+  readonly maxChannelsInAll: number
+  readonly maxChannelsPerAddress: number
+  readonly maxPendingBytes: number
+  readonly maxIdleUsers: number
+  readonly channelTimeoutMs: number
+  readonly upstreamTimeoutMs: number
+  readonly reconnectTo: MiningServerOptions["reconnectTo"]
+}
+
+/** What stands where an option is not given. */
+export const defaultMiningServerOptions = {
+  channelTimeout: "1 minute",
+  maxPendingBytes: 1024 * 1024,
+  upstreamTimeout: Duration.minutes(10),
+  maxChannelsInAll: 200_000,
+  maxIdleUsers: 10_000
+} as const
+
+/** Checks the options, so that nothing fails with the first job or the first miner. */
+export const rulesOf = (
+  options: MiningServerOptions,
+  space: ExtranonceSpace
+): Effect.Effect<MiningServerRules, OptionError> =>
+  Effect.gen(function* () {
+    const given = { ...defaultMiningServerOptions, ...options }
+    const policy = { ...Server.defaultChannelPolicy, ...shareRate(options.policy), ...options.policy }
+    yield* checkPolicy(policy)
+    const traffic = { ...defaultTrafficLimits, ...options.traffic }
+    yield* checkTraffic(traffic)
+    const { maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo, shareSinks = [], validateUser } = given
+    const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
+    return {
+      shareSinks,
+      policy,
+      validateUser,
+      traffic,
+      space: new LimitedSpace(space, { max: maxChannelsInAll, maxPerAddress: maxChannelsPerAddress }),
+      maxChannelsInAll,
+      maxChannelsPerAddress,
+      maxPendingBytes,
+      maxIdleUsers,
+      channelTimeoutMs: Duration.toMillis(given.channelTimeout),
+      upstreamTimeoutMs: Duration.toMillis(given.upstreamTimeout),
+      reconnectTo
+    }
+  })
+
+/** The setup flags that a server of this work can meet (5.3.1), and the extensions that it knows. */
+export const setupOf = (versionRollingAllowed: boolean): ServerSetup =>
+  versionRollingAllowed
+    ? {
+        supportedFlags:
+          Mining.REQUIRES_STANDARD_JOBS | Mining.REQUIRES_WORK_SELECTION | Mining.REQUIRES_VERSION_ROLLING,
+        extensions
+      }
+    : {
+        supportedFlags: Mining.REQUIRES_STANDARD_JOBS | Mining.REQUIRES_WORK_SELECTION,
+        flags: Mining.REQUIRES_FIXED_VERSION,
+        extensions
+      }
+
+/** Shares of an extended channel may say which worker found them. */
+const extensions = [WorkerIdentity.extension]
+
+/**
+ * The least that `maxSharesPerSecond` may be: vardiff asks for sixteen times the shares while it measures; as many, and a
+ * fourth for luck.
+ */
+export const leastSharesPerSecond = (sharesPerMinute: number): number => (sharesPerMinute / 60) * 20
+
+/** The limit on accepted shares where none is given: room also where more shares are wanted than six a minute. */
+const shareRate = (policy: MiningServerOptions["policy"] = {}): Pick<Server.ChannelPolicy, "maxSharesPerSecond"> => {
+  const { maxSharesPerSecond, sharesPerMinute } = Server.defaultChannelPolicy
+  const least = leastSharesPerSecond(policy.sharesPerMinute ?? sharesPerMinute)
+  return { maxSharesPerSecond: Math.max(maxSharesPerSecond, least) }
+}
+
+/** Policy fields that are counts. */
+const COUNTS = [
+  "shareBatchSize",
+  "maxChannels",
+  "maxSharesPerPrevHash",
+  "maxLateShares",
+  "maxUserIdentityBytes"
+] as const
+
+const checkPolicy = (policy: Server.ChannelPolicy): Effect.Effect<void, OptionError> => {
+  const { maxSharesPerSecond, minHashRate, ntimeDriftSeconds, sharesPerMinute } = policy
+  if (!(sharesPerMinute > 0 && sharesPerMinute <= 6000)) {
+    return refuse("sharesPerMinute", "a number above 0, at most 6000", sharesPerMinute)
+  }
+  if (!(minHashRate >= 0 && Number.isFinite(minHashRate))) {
+    return refuse("minHashRate", "a number of hashes a second from 0 on", minHashRate)
+  }
+  const leastShares = leastSharesPerSecond(sharesPerMinute)
+  if (!(maxSharesPerSecond >= leastShares)) {
+    const expected = `a number from ${leastShares} on, for ${sharesPerMinute} shares a minute`
+    return refuse("maxSharesPerSecond", expected, maxSharesPerSecond)
+  }
+  for (const option of COUNTS) {
+    if (!(Number.isInteger(policy[option]) && policy[option] >= 1)) {
+      return refuse(option, "a whole number from 1 on", policy[option])
+    }
+  }
+  return ntimeDriftSeconds >= 0
+    ? Effect.void
+    : refuse("ntimeDriftSeconds", "a number of seconds from 0 on", ntimeDriftSeconds)
+}
+
+const checkTraffic = (traffic: TrafficLimits): Effect.Effect<void, OptionError> => {
+  for (const option of ["maxMessagesPerSecond", "maxErrorsPerSecond"] as const) {
+    if (!(traffic[option] > 0)) return refuse(option, "a number above 0", traffic[option])
+  }
+  return Effect.void
+}
+
+const refuse = (option: string, expected: string, value: number) =>
+  Effect.fail(new OptionError({ option, message: `${option} is ${expected}; got ${value}` }))

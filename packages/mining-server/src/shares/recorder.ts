@@ -1,0 +1,105 @@
+/** Takes note of all events of a server: counts, users, metrics, subscribers; and submits found blocks to the source of work. */
+import { Server } from "@sluice/channels"
+import { printable } from "@sluice/protocol"
+import type { Notices } from "@sluice/transport"
+import { Effect, FiberSet, PubSub, type Scope, Stream } from "effect"
+import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
+import type { MiningServerEvent } from "../event.ts"
+import type { MiningServerRules } from "../options.ts"
+import type { Projection } from "../statistics/projection.ts"
+import type { WorkSource } from "../work/work-source.ts"
+
+/** Batches of events that may wait for a slow subscriber. */
+const EVENT_BUFFER = 4096
+
+export interface Recorder {
+  /** From the moment of subscription on; a subscriber that is far behind misses the oldest. */
+  readonly events: Stream.Stream<MiningServerEvent>
+  /** Starts to submit the blocks among the events, and the shares that the source of work wants. */
+  readonly submitBlocks: (events: ReadonlyArray<MiningServerEvent>) => void
+  /** Counts and publishes events. `Effect.void` itself if there is nothing to wait for. */
+  readonly record: (events: ReadonlyArray<MiningServerEvent>) => Effect.Effect<unknown>
+  /** Waits until all blocks are submitted. */
+  readonly submitted: Effect.Effect<void>
+}
+
+export const makeRecorder = Effect.fnUntraced(function* (
+  { maxChannelsInAll, maxChannelsPerAddress, policy }: MiningServerRules,
+  to: {
+    readonly projection: Projection
+    readonly notices: Notices
+    readonly source: WorkSource["Service"]
+    readonly now: () => number
+  }
+): Effect.fn.Return<Recorder, never, Scope.Scope> {
+  const { notices, projection, source } = to
+  const published = yield* Effect.acquireRelease(
+    PubSub.sliding<NonEmptyReadonlyArray<MiningServerEvent>>(EVENT_BUFFER),
+    PubSub.shutdown
+  )
+  const submissions = yield* FiberSet.make<void>()
+  const startSubmission = yield* FiberSet.runtime(submissions)()
+  /** Log lines for refusals by a limit that the operator sets, by error code. */
+  const limits: ReadonlyMap<string, string> = new Map([
+    [Server.TOO_MANY_CHANNELS, `gets no channel: its connection has ${policy.maxChannels} already (max-channels)`],
+    [
+      Server.EXTRANONCE_SPACE_EXHAUSTED,
+      `gets no channel: there are ${maxChannelsInAll} in all (max-channels-in-all) or ${maxChannelsPerAddress} of its ` +
+        `address (max-channels-per-address)`
+    ],
+    [
+      Server.TOO_MANY_SHARES_PER_SECOND,
+      `sends more than ${policy.maxSharesPerSecond} good shares a second for each channel of its connection ` +
+        `(max-shares-per-second); those beyond are refused, but for blocks`
+    ]
+  ])
+
+  const submit = (block: Server.BlockFound): Effect.Effect<void> => {
+    const { channel, found, hash, height, refusal } = block
+    const user = printable(channel.userIdentity)
+    const noted =
+      refusal === undefined
+        ? Effect.logInfo("A miner found a block", { height, hash, user })
+        : notices.note(
+            "late block",
+            `Block ${height}, ${hash}, of ${user} was submitted late: the share is refused as ${refusal}, but it meets the ` +
+              `target of its own previous hash; the node decides what it is worth`,
+            "Warn"
+          )
+    return Effect.andThen(source.submit(found), noted)
+  }
+
+  return {
+    events: Stream.flattenArray(Stream.fromPubSub(published)),
+    submitted: FiberSet.awaitEmpty(submissions),
+
+    submitBlocks: (events) => {
+      for (const event of events) {
+        if (event._tag === "BlockFound") startSubmission(submit(event))
+        else if (event._tag === "ShareForSource") startSubmission(source.submit(event.found))
+      }
+    },
+
+    record: (events) => {
+      if (!isReadonlyArrayNonEmpty(events)) return Effect.void
+      const at = to.now()
+      const limited: Array<{ readonly errorCode: string; readonly user: string }> = []
+      for (const event of events) {
+        projection.record(event, at)
+        if (event._tag === "ShareRefused") {
+          const { channel, errorCode } = event
+          if (channel !== undefined && limits.has(errorCode)) {
+            limited.push({ errorCode, user: printable(channel.userIdentity) })
+          }
+        } else if (event._tag === "ChannelRefused" && limits.has(event.errorCode)) {
+          limited.push({ errorCode: event.errorCode, user: event.userIdentity })
+        }
+      }
+      const publish = PubSub.publish(published, events)
+      if (limited.length === 0) return publish
+      const note = ({ errorCode, user }: (typeof limited)[number]) =>
+        notices.note(errorCode, `${user} ${limits.get(errorCode)}`, "Warn")
+      return Effect.andThen(Effect.forEach(limited, note, { discard: true }), publish)
+    }
+  }
+})

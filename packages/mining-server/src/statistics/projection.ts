@@ -1,0 +1,115 @@
+/**
+ * The one place that counts: folds the events of a server into its totals, its users and their open channels. Statistics and
+ * metrics are views of it.
+ */
+import type { MiningServerEvent } from "../event.ts"
+import type { PoolStats } from "./stats.ts"
+import { ReasonCounts, Tally } from "./tally.ts"
+import { Users } from "./users.ts"
+
+export class Projection {
+  /** Of all channels together. */
+  readonly total: Tally
+  readonly users: Users
+  /** Channels that were not opened, by error code. */
+  readonly channelsRefused = new ReasonCounts()
+  templates = 0
+  templatesIgnored = 0
+  /** When the last usable one came, in milliseconds since 1970; 0 before. */
+  lastTemplateAt = 0
+  prevHashes = 0
+  standardChannels = 0
+  extendedChannels = 0
+  readonly #startedAt: number
+  #latencyCount = 0
+  #latencyLast = 0
+  #latencySum = 0
+  #latencyMax = 0
+
+  constructor(maxIdleUsers: number, now: number) {
+    this.total = new Tally(now)
+    this.users = new Users(maxIdleUsers)
+    this.#startedAt = now
+  }
+
+  record(event: MiningServerEvent, now: number): void {
+    switch (event._tag) {
+      case "ShareAccepted": {
+        this.total.accept(event, now)
+        const channel = this.users.channel(event.channel)
+        if (channel === undefined) return
+        channel.tally.accept(event, now)
+        channel.user.tally.accept(event, now)
+        channel.user.lastShareAt = now
+        return
+      }
+      case "ShareRefused": {
+        this.total.refused.add(event.errorCode)
+        const channel = event.channel && this.users.channel(event.channel)
+        channel?.tally.refused.add(event.errorCode)
+        channel?.user.tally.refused.add(event.errorCode)
+        return
+      }
+      case "BlockFound": {
+        this.total.blocks++
+        const channel = this.users.channel(event.channel)
+        if (channel === undefined) return
+        channel.tally.blocks++
+        channel.user.tally.blocks++
+        return
+      }
+      case "TargetChanged": {
+        const channel = this.users.channel(event.channel)
+        if (channel !== undefined) channel.difficulty = event.difficulty
+        return
+      }
+      case "ChannelOpened":
+        this.#countChannel(event.channel.kind, 1)
+        return this.users.open(event, now)
+      case "ChannelClosed":
+        this.#countChannel(event.channel.kind, -1)
+        return this.users.close(event.channel)
+      case "ChannelRefused":
+        return this.channelsRefused.add(event.errorCode)
+      case "JobSent":
+        this.templates++
+        this.lastTemplateAt = now
+        this.#latencyCount++
+        this.#latencyLast = event.latencyMs
+        this.#latencySum += event.latencyMs
+        this.#latencyMax = Math.max(this.#latencyMax, event.latencyMs)
+        return
+      case "PrevHashSent":
+        this.prevHashes++
+        return
+      case "TemplateIgnored":
+        this.templatesIgnored++
+    }
+  }
+
+  stats(present: Pick<PoolStats, "upstream" | "height" | "connections">, now: number): PoolStats {
+    const { connections, height, upstream } = present
+    return {
+      startedAt: this.#startedAt,
+      upstream,
+      height,
+      connections,
+      channels: { standard: this.standardChannels, extended: this.extendedChannels },
+      users: this.users.size,
+      templates: this.templates,
+      prevHashes: this.prevHashes,
+      ...this.total.stats(now),
+      latency: {
+        count: this.#latencyCount,
+        last: this.#latencyLast,
+        mean: this.#latencyCount === 0 ? 0 : this.#latencySum / this.#latencyCount,
+        max: this.#latencyMax
+      }
+    }
+  }
+
+  #countChannel(kind: "standard" | "extended", change: number): void {
+    if (kind === "standard") this.standardChannels += change
+    else this.extendedChannels += change
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What one miner works on, and in which order it is told: a difficulty and an extranonce are sent right before the job
+ * that they hold for, so that there is never more than one of each between two jobs (cgminer would apply the second one
+ * job later). Nothing is sent before `start`.
+ */
+import type { EncodedLine } from "../line/line.ts"
+import type { Subscription } from "../message/subscription.ts"
+import { SetDifficulty, SetExtranonce } from "../message/to-client.ts"
+import { wholeDifficulty } from "../work/difficulty.ts"
+import { HeldJobs } from "./held-jobs.ts"
+import type { HeldJob, Job } from "./job.ts"
+
+export class MinerWork<Work> {
+  readonly #jobs: HeldJobs<Work>
+  readonly #send: (line: EncodedLine) => void
+  #started = false
+  /** The latest job that was given before `start`. */
+  #first: Job<Work> | undefined
+  /** What holds for later jobs. */
+  #subscription: Subscription | undefined
+  /** What the miner was told, in the answer to its subscribe or with set_extranonce. */
+  #told: Subscription | undefined
+  #difficulty = 1
+  #toldDifficulty: number | undefined
+
+  constructor(maxJobs: number, send: (line: EncodedLine) => void) {
+    this.#jobs = new HeldJobs(maxJobs)
+    this.#send = send
+  }
+
+  get started(): boolean {
+    return this.#started
+  }
+
+  /** What the miner was told; undefined until it has subscribed. */
+  get told(): Subscription | undefined {
+    return this.#told
+  }
+
+  /** A job that a share may be for. */
+  held(jobId: string): HeldJob<Work> | undefined {
+    return this.#jobs.get(jobId)
+  }
+
+  setDifficulty(difficulty: number): void {
+    this.#difficulty = wholeDifficulty(difficulty)
+  }
+
+  /** The answer to subscribe, which leaves now or later. */
+  subscribed(subscription: Subscription): void {
+    this.#subscription = subscription
+    this.#told = subscription
+  }
+
+  setExtranonce(extranonce1: Uint8Array, extranonce2Size: number): void {
+    this.#subscription = { session: this.#told?.session, extranonce1, extranonce2Size }
+  }
+
+  /** The answer to subscribe has left. */
+  start(versionMask: number): void {
+    if (this.#started) return
+    this.#started = true
+    if (this.#first !== undefined) this.notify(this.#first, versionMask)
+    this.#first = undefined
+  }
+
+  notify(job: Job<Work>, versionMask: number): void {
+    if (!this.#started) {
+      this.#first = job
+      return
+    }
+    const { extranonce1, extranonce2Size } = this.#subscription!
+    const moved = this.#told !== this.#subscription
+    if (moved) this.#send(SetExtranonce.line(null, { extranonce1, extranonce2Size }))
+    const difficulty = this.#difficulty
+    const before = this.#toldDifficulty ?? difficulty
+    if (this.#toldDifficulty !== difficulty) this.#send(SetDifficulty.line(null, { difficulty }))
+    this.#told = this.#subscription
+    this.#toldDifficulty = difficulty
+    // ESP-Miner applies another extranonce at once, to old jobs too: a clean job makes it drop them.
+    this.#send(job.line(job.notify.clean || moved))
+    const easiestDifficulty = Math.min(difficulty, before)
+    this.#jobs.add({ job, extranonce1, extranonce2Size, difficulty, easiestDifficulty, versionMask })
+  }
+}

@@ -1,0 +1,37 @@
+/** A `TemplateSource` without a provider, driven through a `TemplateFeed`: for tests of pools. */
+import type { TemplateDistribution } from "@sluice/protocol"
+import { Clock, Context, Effect, Layer, Queue, Result, SubscriptionRef } from "effect"
+import type { CoinbaseConstraints } from "../coinbase-constraints.ts"
+import { TemplateFeed } from "./template-feed.ts"
+import { makeTemplateRelay } from "./template-relay.ts"
+import { TemplateSource, type TemplateSourceState } from "./template-source.ts"
+import { TemplateState } from "./template-state.ts"
+
+const make = Effect.gen(function* () {
+  const clock = yield* Clock.Clock
+  const templates = new TemplateState()
+  const relay = yield* makeTemplateRelay(() => templates.replay().map(({ message }) => message))
+  const solutions = yield* Queue.unbounded<TemplateDistribution.SubmitSolution>()
+  const constraints = yield* Queue.unbounded<CoinbaseConstraints>()
+  const state = yield* SubscriptionRef.make<TemplateSourceState>({ _tag: "Connected", server: "memory" })
+  const source = TemplateSource.of({
+    messages: relay.messages,
+    constrain: (next) => Effect.asVoid(Queue.offer(constraints, next)),
+    submit: (solution) => Effect.asVoid(Queue.offer(solutions, solution)),
+    state: SubscriptionRef.changes(state)
+  })
+  const feed = TemplateFeed.of({
+    publish: (messages) =>
+      Effect.suspend(() => {
+        const added = templates.add(messages, clock.currentTimeMillisUnsafe())
+        return Result.isFailure(added) ? Effect.fail(added.failure) : relay.publish(added.success)
+      }),
+    solutions,
+    constraints,
+    setState: (next) => SubscriptionRef.set(state, next)
+  })
+  return Context.make(TemplateSource, source).pipe(Context.add(TemplateFeed, feed))
+})
+
+/** A source that is connected to `memory` from the start, and the feed that drives it. */
+export const layer: Layer.Layer<TemplateSource | TemplateFeed> = Layer.effectContext(make)

@@ -1,0 +1,125 @@
+/**
+ * A program of the CLI, made of a configuration and a function to run. Flags, help and `sluice NAME config` are made from the
+ * configuration.
+ */
+import { escaped } from "@sluice/protocol/printable"
+import { Console, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { effectiveToml, exampleToml } from "../config/example.ts"
+import { type KeyInfo, keysOf, variableOf } from "../config/key.ts"
+import { load, type ProgramConfig } from "../config/load.ts"
+import { OptionNames } from "../config/option-names.ts"
+import { layerLogging, type LoggingConfig } from "../output/logging.ts"
+import { FaultsFound, ProgramError } from "./report.ts"
+
+/** Makes the command `sluice NAME` and its subcommand `sluice NAME config`. */
+export const program = <A extends LoggingConfig, E extends { readonly message: string }, R>(
+  options: ProgramConfig<A> & {
+    readonly description: string
+    readonly run: (config: A) => Effect.Effect<void, E, R>
+  }
+) => {
+  const { flags, loadFrom, note } = configured(options)
+  const optionNames = new OptionNames(keysOf(options.program, options.schema.fields))
+  const example = Flag.Boolean("example").pipe(
+    Flag.withDescription("Print a configuration file that documents every key."),
+    Flag.withDefault(false)
+  )
+  const config = Command.make("config", { example, ...flags }, ({ example, ...input }) =>
+    example
+      ? Console.log(exampleToml(options).trimEnd())
+      : Effect.flatMap(loadFrom(input), ({ given, warnings }) =>
+          Effect.andThen(printWarnings(options.program, warnings), Console.log(effectiveToml(options, given)))
+        )
+  ).pipe(
+    Command.withDescription(
+      `Check the configuration of sluice ${options.program} and print what is in force, without starting anything.`
+    ),
+    Command.withShortDescription("Check and print the configuration; --example documents every key.")
+  )
+  return Command.make(options.program, flags, (input) =>
+    Effect.flatMap(loadFrom(input), ({ config, warnings }) =>
+      logWarnings(warnings).pipe(
+        Effect.andThen(options.run(config)),
+        Effect.tapDefect((defect) =>
+          Effect.logDebug("The program has a bug: it failed with an unexpected error", defect)
+        ),
+        Effect.mapError((error) =>
+          error instanceof FaultsFound
+            ? error
+            : new ProgramError({ program: options.program, message: optionNames.describe(error) })
+        ),
+        Effect.provide(layerLogging(config, optionNames.replace))
+      )
+    )
+  ).pipe(
+    Command.withDescription([options.description, "", ...note].join("\n  ")),
+    Command.withShortDescription(options.description),
+    Command.withSubcommands([config])
+  )
+}
+
+/** Logs warnings, for programs that log. */
+export const logWarnings = (warnings: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+
+/** Prints warnings to stderr, for programs that do not log. */
+export const printWarnings = (program: string, warnings: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.forEach(warnings, (warning) => Console.error(`sluice ${program}: warning: ${escaped(warning)}`), {
+    discard: true
+  })
+
+/** The flags of a configuration, and the function that loads it from their values. */
+export const configured = <A>(options: ProgramConfig<A>) => {
+  const keys = keysOf(options.program, options.schema.fields)
+  const first = keys[0]!
+  return {
+    flags: { config: configFlag(options.program), ...flagsOf(keys) },
+    loadFrom: ({ config, ...rest }: Readonly<Record<string, Option.Option<string | boolean>>>) =>
+      load(options, {
+        flags: new Map(
+          Object.entries(rest).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value] as const] : []))
+        ),
+        environment: process.env,
+        file: config === undefined ? undefined : Option.getOrUndefined(Option.map(config, String))
+      }),
+    /** A note for the help: the other places where a key can be given. */
+    note: [
+      `Every flag is also a key of the configuration file and an environment variable: --${first.name} is`,
+      `${first.name} in the file and ${first.variable}. Flags win over variables, variables over the file.`
+    ]
+  }
+}
+
+const configFlag = (program: string) =>
+  Flag.String("config").pipe(
+    Flag.withMetavar("FILE.toml"),
+    Flag.withDescription(`The configuration file; or ${variableOf(program, "config")}.`),
+    Flag.optional
+  )
+
+/** Flags take text, which config/load.ts decodes, so that an error reads the same for flags, variables and files. */
+const flagsOf = (keys: ReadonlyArray<KeyInfo>): Record<string, Flag.Flag<Option.Option<string | boolean>>> =>
+  Object.fromEntries(
+    keys.flatMap((key) => {
+      const flag: Flag.Flag<string | boolean> =
+        key.value.kind === "boolean" ? Flag.Boolean(key.name) : Flag.String(key.name)
+      const described = flag.pipe(Flag.withMetavar(key.value.metavar), Flag.withDescription(help(key)), Flag.optional)
+      if (!key.value.secret) return [[key.name, described]]
+      const name = `${key.name}-file`
+      const inFile = Flag.String(name).pipe(
+        Flag.withMetavar("FILE"),
+        Flag.withDescription("A file that holds it, to keep it off the command line."),
+        Flag.optional
+      )
+      return [
+        [key.name, described],
+        [name, inFile]
+      ]
+    })
+  )
+
+const help = (key: KeyInfo): string => {
+  if (key.default !== undefined) return `${key.description} Default: ${key.default}.`
+  return key.required ? `${key.description} Required.` : key.description
+}

@@ -1,0 +1,19 @@
+/**
+ * `npm run soak`: the tests of random inputs and of crowds with their full numbers, which take minutes. `npm test` runs the
+ * same files with fewer. A number that the environment sets is kept: `SLUICE_SEQUENCES=100000 npm run soak`.
+ */
+import { spawnSync } from "node:child_process"
+
+const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; readonly number: number }> = [
+  { file: "packages/channels/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
+  { file: "packages/pool/test/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
+  { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },
+  { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 }
+]
+
+const { status } = spawnSync("vitest", ["run", ...soaks.map(({ file }) => file)], {
+  stdio: "inherit",
+  env: { ...Object.fromEntries(soaks.map(({ number, variable }) => [variable, String(number)])), ...process.env },
+  shell: process.platform === "win32"
+})
+process.exitCode = status ?? 1
