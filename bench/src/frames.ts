@@ -4,7 +4,8 @@
  */
 import { Aead, CipherState, FrameLayout } from "@sluice/core"
 import { type Frame, Mining } from "@sluice/protocol"
-import { FrameReader, Noise } from "@sluice/transport"
+import { FrameReader } from "../../packages/transport/src/frames/frame-reader.ts"
+import { seal } from "../../packages/transport/src/noise/seal.ts"
 import { type AsyncCase, type Case, keep, type Row } from "./case.ts"
 import { measure } from "./measure.ts"
 
@@ -133,7 +134,7 @@ const casesOf = (kind: string, frame: Uint8Array): ReadonlyArray<AsyncCase> => {
     {
       name: `encrypted frames for one write, ${kind}`,
       rows: async () => {
-        const run = () => keep(Noise.seal(keyed(), frames))
+        const run = () => keep(seal(keyed(), frames))
         const rows = await times({ name: kind, run, baselines: [{ name: baseline, run: sealAll }] })
         return rowsOf("encrypt a frame", rows, sealed.count)
       }

@@ -12,6 +12,7 @@ import { formatServerAddress, FrameListener, Listener, MiningListener, Noise, Se
 import { Effect, Layer, Logger, Redacted } from "effect"
 import { channel } from "node:diagnostics_channel"
 import type { Socket } from "node:net"
+import { seal } from "../../packages/transport/src/noise/seal.ts"
 import { COINBASE_ADDRESS, futureTemplate, newPrevHash } from "./pool-work.ts"
 
 /** The questions of the parent. */
@@ -207,7 +208,7 @@ const program = Effect.gen(function* () {
           return timed(sockets.size, () => {
             let index = 0
             for (const socket of sockets) {
-              socket.write(Noise.seal(ciphers[index++]!, frames))
+              socket.write(seal(ciphers[index++]!, frames))
               written.writes++
             }
             written.at = process.hrtime.bigint()

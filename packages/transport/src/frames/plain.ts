@@ -4,9 +4,9 @@
  */
 import { Effect, Layer } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import { Dialer, type Duplex, Listener } from "./duplex.ts"
-import { formatEndpoint } from "./endpoint.ts"
-import { DialError } from "./error.ts"
+import { Dialer, type Duplex, Listener } from "../bytes/duplex.ts"
+import { formatEndpoint } from "../endpoint.ts"
+import { DialError } from "../error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
 import { FrameReader } from "./frame-reader.ts"
 import { type FrameLimits, MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
@@ -35,24 +35,25 @@ export const listenerWith = (limits: FrameLimits): Layer.Layer<FrameListener, ne
 export const listener: Layer.Layer<FrameListener, never, Listener> = listenerWith({})
 
 /** Dials addresses of the form `stratum2+tcp+plain://HOST:PORT`, and says so in the log the first time. */
-export const makeDialer: Effect.Effect<FrameDialer["Service"], never, Dialer> = Effect.gen(function* () {
-  const dialer = yield* Dialer
-  let warned = false
-  return FrameDialer.of({
-    dial: Effect.fnUntraced(function* (server) {
-      if (server.security._tag !== "plain") return yield* new DialError({ endpoint: server, code: "SECURITY" })
-      if (!warned) {
-        warned = true
-        yield* Effect.logWarning(
-          `Connecting to ${formatEndpoint(server)} without encryption: for trusted networks only`
-        )
-      }
-      return plain(yield* dialer.dial(server), {})
+export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(
+  FrameDialer,
+  Effect.gen(function* () {
+    const dialer = yield* Dialer
+    let warned = false
+    return FrameDialer.of({
+      dial: Effect.fnUntraced(function* (server) {
+        if (server.security._tag !== "plain") return yield* new DialError({ endpoint: server, code: "SECURITY" })
+        if (!warned) {
+          warned = true
+          yield* Effect.logWarning(
+            `Connecting to ${formatEndpoint(server)} without encryption: for trusted networks only`
+          )
+        }
+        return plain(yield* dialer.dial(server), {})
+      })
     })
   })
-})
-
-export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(FrameDialer, makeDialer)
+)
 
 const plain = (duplex: Duplex, limits: FrameLimits): FrameDuplex => {
   const reader = new FrameReader(undefined, limits.maxSetupPayload ?? MAX_SETUP_PAYLOAD)

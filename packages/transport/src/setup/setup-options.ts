@@ -4,7 +4,7 @@
  */
 import type { Common, Extension } from "@sluice/protocol"
 import { Effect, Schema } from "effect"
-import type { Endpoint } from "./endpoint.ts"
+import type { Endpoint } from "../endpoint.ts"
 
 /** The device information of SetupConnection. */
 export interface Device {

@@ -4,9 +4,9 @@
  */
 import { Duration, Effect, FiberSet, Layer, type Scope } from "effect"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
-import { type Endpoint, formatEndpoint } from "./endpoint.ts"
-import { DialError, ListenError } from "./error.ts"
-import { makeNotices } from "./notices.ts"
+import { type Endpoint, formatEndpoint } from "../endpoint.ts"
+import { DialError, ListenError } from "../error.ts"
+import { makeNotices } from "../notices.ts"
 import { serve } from "./serve.ts"
 import { Closed, SendTimeout, TransportError } from "./transport-error.ts"
 

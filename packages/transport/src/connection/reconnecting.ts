@@ -1,8 +1,8 @@
 /** Keeping a connection: dial, use it until it is lost, wait, dial again, for ever. */
 import { Cause, Clock, Duration, Effect, Option, Random, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import { formatServerAddress, type ServerAddress } from "./endpoint.ts"
-import { messageOf } from "./serve.ts"
+import { formatServerAddress, type ServerAddress } from "../endpoint.ts"
+import { messageOf } from "../bytes/serve.ts"
 
 /** How often the same failure is logged while nothing changes. */
 const REPEATED_MS = 60_000

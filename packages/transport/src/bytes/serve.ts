@@ -1,9 +1,9 @@
 /** How a listener runs a connection's handler: to its end, whichever that is, without harm to the others. */
 import { Cause, Effect, Metric, Option, Predicate, type Scope } from "effect"
-import { type Endpoint, formatEndpoint } from "./endpoint.ts"
-import { HandshakeError } from "./handshake-error.ts"
-import { connectionsAccepted, connectionsFailed } from "./metrics.ts"
-import type { Notices } from "./notices.ts"
+import { type Endpoint, formatEndpoint } from "../endpoint.ts"
+import { HandshakeError } from "../noise/handshake-error.ts"
+import { connectionsAccepted, connectionsFailed } from "../metrics.ts"
+import type { Notices } from "../notices.ts"
 import { TransportError } from "./transport-error.ts"
 
 /**

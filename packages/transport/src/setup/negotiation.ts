@@ -16,9 +16,9 @@ import {
 } from "@sluice/protocol"
 import { Clock, Duration, Effect, Fiber, Option, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Endpoint } from "./endpoint.ts"
-import type { ConnectionError } from "./error.ts"
-import type { FrameDuplex } from "./frame-duplex.ts"
+import type { Endpoint } from "../endpoint.ts"
+import type { ConnectionError } from "../error.ts"
+import type { FrameDuplex } from "../frames/frame-duplex.ts"
 import { MissingExtensions, SetupError, TooManySetupMessages } from "./setup-error.ts"
 
 /** More requests than this on one connection are no negotiation: the specification knows of one, and one more try. */

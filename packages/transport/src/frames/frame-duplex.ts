@@ -5,11 +5,11 @@
 import type { Frame } from "@sluice/protocol"
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Standing } from "./duplex.ts"
-import type { Endpoint, ServerAddress } from "./endpoint.ts"
-import type { DialError, ListenError } from "./error.ts"
-import type { HandshakeError } from "./handshake-error.ts"
-import type { TransportError } from "./transport-error.ts"
+import type { Standing } from "../bytes/duplex.ts"
+import type { Endpoint, ServerAddress } from "../endpoint.ts"
+import type { DialError, ListenError } from "../error.ts"
+import type { HandshakeError } from "../noise/handshake-error.ts"
+import type { TransportError } from "../bytes/transport-error.ts"
 
 export interface FrameDuplex {
   /** The whole frames among what the last read gave. Payloads are views on the bytes read, which are not reused. */

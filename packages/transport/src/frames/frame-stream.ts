@@ -2,10 +2,10 @@
 import type { Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Duplex } from "./duplex.ts"
+import type { Duplex } from "../bytes/duplex.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
 import type { FrameReader } from "./frame-reader.ts"
-import { Closed, FrameTimeout, TransportError } from "./transport-error.ts"
+import { Closed, FrameTimeout, TransportError } from "../bytes/transport-error.ts"
 
 /**
  * The longest payload before SetupConnection is through, in bytes: SetupConnection itself has at most 1,291; the rest is

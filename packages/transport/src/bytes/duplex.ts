@@ -4,8 +4,8 @@
  */
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Endpoint } from "./endpoint.ts"
-import type { DialError, ListenError } from "./error.ts"
+import type { Endpoint } from "../endpoint.ts"
+import type { DialError, ListenError } from "../error.ts"
 import type { TransportError } from "./transport-error.ts"
 
 export interface Duplex {

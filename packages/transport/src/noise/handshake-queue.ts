@@ -6,8 +6,8 @@
  * them, and where many wait, threads take the rest.
  */
 import { Clock, Duration, Effect, FiberSet, type Scope } from "effect"
-import { addressGroup } from "./connection-limits.ts"
-import { Holdings } from "./holdings.ts"
+import { addressGroup } from "../limits/connection-limits.ts"
+import { Holdings } from "../limits/holdings.ts"
 
 export interface HandshakeQueueOptions {
   /** Handshakes begun a second. */

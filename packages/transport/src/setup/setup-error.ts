@@ -1,7 +1,7 @@
 /** How the ends fail to agree in SetupConnection (specification, section 3.6). */
 import { printable } from "@sluice/protocol"
 import { Schema } from "effect"
-import { Endpoint, formatEndpoint } from "./endpoint.ts"
+import { Endpoint, formatEndpoint } from "../endpoint.ts"
 
 const error = <Self>(name: string) => Schema.TaggedError<Self>(`sluice/transport/${name}`)
 

@@ -8,7 +8,7 @@
  */
 import { type CipherState, FrameLayout } from "@sluice/core"
 import type { Frame } from "@sluice/protocol"
-import { FrameTooLong, Undecryptable } from "./transport-error.ts"
+import { FrameTooLong, Undecryptable } from "../bytes/transport-error.ts"
 
 export class FrameReader {
   /** Why no more frames come; set once, and then nothing is read any more. */

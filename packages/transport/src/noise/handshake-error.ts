@@ -1,6 +1,6 @@
 /** How a Noise handshake fails (specification, section 4.5). */
 import { Schema } from "effect"
-import { Endpoint, formatEndpoint } from "./endpoint.ts"
+import { Endpoint, formatEndpoint } from "../endpoint.ts"
 
 const error = <Self>(name: string) => Schema.TaggedError<Self>(`sluice/transport/${name}`)
 export const Role = Schema.Literals(["initiator", "responder"])
@@ -48,7 +48,7 @@ export class HandshakeQueueFull extends error<HandshakeQueueFull>("HandshakeQueu
   waiting: Schema.Int
 }) {
   override get message(): string {
-    return `${this.waiting} others wait for their handshakes, the most allowed (max-handshakes-per-second)`
+    return `${this.waiting} others wait for their handshakes, the most allowed (maxHandshakesPerSecond)`
   }
 }
 

@@ -4,10 +4,10 @@
  */
 import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Context, type Effect, type Scope, type Stream } from "effect"
-import type { Standing } from "./duplex.ts"
-import type { Endpoint, ServerAddress } from "./endpoint.ts"
-import type { ConnectionError, DialError, ListenError } from "./error.ts"
-import type { ClientSetup, Device, ServerSetup } from "./setup-options.ts"
+import type { Standing } from "../bytes/duplex.ts"
+import type { Endpoint, ServerAddress } from "../endpoint.ts"
+import type { ConnectionError, DialError, ListenError } from "../error.ts"
+import type { ClientSetup, Device, ServerSetup } from "../setup/setup-options.ts"
 
 export interface Connection<In, Out> {
   /** What the peer sends: one array of messages for each read of the socket. It never ends but by a failure. */

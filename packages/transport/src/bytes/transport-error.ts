@@ -1,6 +1,6 @@
 /** How an open connection comes to an end. */
 import { Schema } from "effect"
-import { Endpoint } from "./endpoint.ts"
+import { Endpoint } from "../endpoint.ts"
 
 const error = <Self>(name: string) => Schema.TaggedError<Self>(`sluice/transport/${name}`)
 
@@ -71,8 +71,8 @@ export class TooMuchUnread extends error<TooMuchUnread>("TooMuchUnread")("TooMuc
 export class GaveWay extends error<GaveWay>("GaveWay")("GaveWay", { limit: Schema.Int }) {
   override get message(): string {
     return (
-      `all ${this.limit} places for connections are taken (max-connections); this one gave way to another, for its address ` +
-      "has most of those that do not work, or of all"
+      `all ${this.limit} places for connections are taken (maxConnections); this connection gave way to another, because its address has ` +
+      "most of those that have not worked, or of all"
     )
   }
 }

@@ -61,13 +61,13 @@ export class Places {
     const { address } = place
     const here = this.#places.of(address)
     if (here >= this.#maxPerAddress && !this.#isExempt(place.host)) {
-      const message = `${address} has ${here} open, the most allowed for one address (max-connections-per-address)`
+      const message = `${address} has ${here} open already, and no address may have more (maxConnectionsPerAddress)`
       return { reason: "max_connections_per_address", message }
     }
     if (this.open >= this.#max) {
       const payer = this.#places.payerFor(address)
       if (payer === undefined) {
-        const message = `${this.open} are open, the most allowed (max-connections), and no address has more than ${address}`
+        const message = `${this.open} connections are open, the most allowed (maxConnections), and no address has more of them than ${address}`
         return { reason: "max_connections", message }
       }
       this.giveBack(payer.item)

@@ -2,13 +2,13 @@
 import { Common, DecodeError, type Direction, EncodeError, type Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
-import { Allowance } from "./allowance.ts"
+import { Allowance } from "../limits/allowance.ts"
 import type { Connection } from "./connection.ts"
-import type { ConnectionError } from "./error.ts"
-import type { FrameDuplex } from "./frame-duplex.ts"
-import { discardedMessages } from "./metrics.ts"
-import { RepeatedSetup, SetupError } from "./setup-error.ts"
-import { Idle, TransportError } from "./transport-error.ts"
+import type { ConnectionError } from "../error.ts"
+import type { FrameDuplex } from "../frames/frame-duplex.ts"
+import { discardedMessages } from "../metrics.ts"
+import { RepeatedSetup, SetupError } from "../setup/setup-error.ts"
+import { Idle, TransportError } from "../bytes/transport-error.ts"
 
 /** What a peer may do after SetupConnection. */
 export interface MessageLimits {
