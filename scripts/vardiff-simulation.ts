@@ -3,7 +3,7 @@
  * rate is the miner's over the difficulty of the moment, from a seeded generator. Rates are in units of the miner's first.
  * A new target holds at once, whatever the rule.
  */
-import { HASHES_PER_DIFFICULTY, Server } from "@sluice/channels"
+import { HASHES_PER_DIFFICULTY, Vardiff } from "@sluice/channels"
 
 /** Seconds between shares that both rules aim at: six a minute. */
 const PERIOD = 10
@@ -24,7 +24,7 @@ export interface Rule {
 
 /** The rule of this project, reviewed as often as the pool does. */
 export const ours = (): Rule => {
-  const vardiff = new Server.Vardiff(UNIT, 1, 0)
+  const vardiff = new Vardiff(UNIT, 1, 0)
   const target = () => (vardiff.hashRate * PERIOD) / HASHES_PER_DIFFICULTY
   return {
     every: 5,
