@@ -139,7 +139,7 @@ const memory: AsyncCase = {
     const answered = (machine: ReturnType<typeof machineFor>, fees: number): void => {
       const answer = text.replace(/(?<="coinbasevalue":)\d+/, (value) => String(Number(value) + fees))
       machine.onAnswer(read(Buffer.from(answer)), machine.beginRequest(), fees)
-      machine.settle()
+      machine.compact()
     }
     const first = () => {
       const machine = machineFor(1)

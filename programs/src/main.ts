@@ -6,8 +6,8 @@ import { statusOf } from "./command/report.ts"
 import { sluice } from "./sluice.ts"
 import { console, flushed, outputLost, stderr } from "./output/streams.ts"
 
-// The first signal stops in good order; who cannot wait sends another. Ctrl-C under `npm start` comes twice at once, from
-// the terminal and from npm.
+// The first signal stops the program in good order, a second one ends it at once. Under `npm start` Ctrl-C arrives twice,
+// from the terminal and from npm, so a second signal counts only after a second.
 let stoppingSince = Infinity
 const onSignal = (): void => {
   if (performance.now() - stoppingSince > 1000) process.exit(130)
@@ -16,8 +16,8 @@ const onSignal = (): void => {
 process.on("SIGINT", onSignal)
 process.on("SIGTERM", onSignal)
 
-// Who reads what we print may stop, as in `sluice decode | head`: that ends the program in good order, as a signal does.
-// The first of the two begins first, so that a program which does without its reader says so later.
+// The reader of standard output may stop, as in `sluice decode | head`. That ends the program in good order, as a signal
+// does. `outputLost` starts first, so that a program which goes on without a reader can replace its handler.
 const main = Effect.raceFirst(Effect.as(outputLost, 0), sluice(process.argv.slice(2))).pipe(
   Effect.provideService(Console.Console, console)
 )
@@ -25,7 +25,7 @@ const main = Effect.raceFirst(Effect.as(outputLost, 0), sluice(process.argv.slic
 NodeRuntime.runMain(main, {
   disableErrorReporting: true,
   teardown: (exit, onExit) => {
-    // While the last lines wait for their reader one signal is enough.
+    // From here on one signal is enough: the program only waits for the reader of its last lines.
     if (stoppingSince === Infinity) stoppingSince = -Infinity
     void flushed().then((failure) => {
       if (failure !== undefined) stderr.print(`sluice: cannot write to standard output: ${failure.message}`)

@@ -85,8 +85,8 @@ describe("a wrong command line", () => {
     [
       "a login without a password, which is not shown",
       ["--spare-rpc-urls", "http://127.0.0.1:2", "--spare-rpc-logins", "secretive:"],
-      "--spare-rpc-logins: expected USER:PASSWORD, several of them on a line each, got something else, which is not shown " +
-        "(each is a user, a colon and a password, without blanks)"
+      "--spare-rpc-logins: expected one or several USER:PASSWORD, each on a line, got something else, which is not shown " +
+        "(each must be a user, a colon and a password, without blanks)"
     ],
     [
       "one bad ZMQ endpoint of two",

@@ -110,15 +110,15 @@ describe("sluice decode", () => {
     [["--format", "base64", "!"], "the input should be base64"],
     [[""], "there is nothing to decode"],
     [["--in", "/not/there"], "cannot read /not/there: there is no such file"],
-    [["--in", "x", "00"], "there are an argument and a file to read; give one of them"],
+    [["--in", "x", "00"], "there are both an argument and a file to read; give one of them"],
     [
       ["--payload", "Share", "00"],
-      "--payload: there is no message Share; give its name, such as NewTemplate, or its type, such as 0x71"
+      "--payload: there is no message Share; give a name, such as NewTemplate, or a type, such as 0x71"
     ],
     [["--payload", "256", "00"], "--payload: expected a type from 0 to 0xff, got 256"],
     [
       ["--payload", "SetNewPrevHash", "00"],
-      "--payload: SetNewPrevHash is a message of mining and template-distribution; say which with --protocol"
+      "--payload: SetNewPrevHash is a message of mining and template-distribution; choose one with --protocol"
     ],
     [
       ["--protocol", "stratum", "00"],

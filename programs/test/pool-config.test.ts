@@ -146,7 +146,7 @@ describe("the configuration of a pool", () => {
     [
       "a share log in no directory",
       ["--coinbase-address", ALICE, "--share-log", "/no/where/shares.ndjson"],
-      /pool: --share-log: expected a file to be appended to, got ".*" \(there is no directory \/no\/where\)/
+      /pool: --share-log: expected a file to append to, got ".*" \(there is no directory \/no\/where\)/
     ],
     [
       "a state file in no directory",

@@ -119,7 +119,7 @@ it.live("a recording ends at its limit, with a whole line, and says so once", ()
       yield* Effect.all(lines, { concurrency: "unbounded" })
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.provide(Logger.layer([logger])))
     assert.strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), "12345\n1234\n12345678\n")
-    assert.deepStrictEqual(log, [`Warn The recording has reached its limit and ends; connections go on (${path})`])
+    assert.deepStrictEqual(log, [`Warn The recording ends because it reached its limit; connections go on (${path})`])
   })
 )
 
@@ -142,7 +142,7 @@ it.live("what cannot be is told in one line, and status 2", () =>
       /--recording: expected .*none" \(there is no such file\)$/
     )
     await writeFile(path, '{"event":"Opened","connectionId":1,"at":0,"server":"a:1"}\n')
-    assert.match(await refused(["replay", "--recording", path, "--connection", "2"]), /there is no connection 2 in it$/)
+    assert.match(await refused(["replay", "--recording", path, "--connection", "2"]), /it has no connection 2$/)
     assert.match(
       await refused(["replay", "--recording", path, "--log-level", "none"]),
       /^sluice replay: cannot connect to 127\.0\.0\.1:1: nothing/

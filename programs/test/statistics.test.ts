@@ -158,7 +158,7 @@ it("statistics are totals, users by hash rate in pages, and one user with its ch
   for (const name of ["bob", "alice.rig%201", "Alice", "%", "%ff%0a", "x".repeat(5000)]) {
     const { detail, status } = await refused(`/users/${name}`)
     assert.strictEqual(status, 404)
-    assert.match(detail, /^There is no user ".*": a name is what stands before the first dot/)
+    assert.match(detail, /^There is no user ".*": a name is the part of a miner.s identity before the first dot/)
     assert.isBelow(detail.length, 400)
   }
   const other = await fetch(at("/statistics"))

@@ -1,10 +1,10 @@
-/** A peer breaks the Template Distribution Protocol; its connection ends. */
+/** The error of a peer that breaks the Template Distribution Protocol; its connection ends. */
 import { Schema } from "effect"
 
 export class TemplateProtocolError extends Schema.TaggedError<TemplateProtocolError>(
   "sluice/template-provider/TemplateProtocolError"
 )("TemplateProtocolError", {
-  /** Of the specification. */
+  /** The section of the specification. */
   section: Schema.String,
   expected: Schema.String,
   actual: Schema.String

@@ -19,7 +19,7 @@ const BAD: ReadonlyArray<readonly [name: string, changes: Partial<BlockTemplate>
   ["a height that no block has", { height: 2_147_483_648 }, /height.*2147483648/],
   ["a time that no header has", { curtime: 2 ** 33 }, /8589934592/],
   [
-    "a txid that is none",
+    "a malformed txid",
     { transactions: [{ ...RECORDED.transactions[0]!, txid: "x".repeat(64), depends: [] }] },
     /txid has 64 hex digits/
   ]
@@ -93,8 +93,8 @@ for (const longPolling of [true, false]) {
   })
 }
 
-describe("a header that nothing can be worked on behind", () => {
-  it.effect("is told, the node's template comes instead, and the next header is followed again", () => {
+describe("a header that no work can be made behind", () => {
+  it.effect("is logged, the node's template is sent instead, and the next header is followed again", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -130,7 +130,7 @@ describe("a header that nothing can be worked on behind", () => {
 })
 
 describe("a node's progress", () => {
-  it.effect("that cannot be read is told, once in a while", () => {
+  it.effect("is logged once in a while if it cannot be read", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode

@@ -25,8 +25,8 @@ const until = <R>(is: Effect.Effect<boolean, never, R>) =>
     Effect.repeat({ until: (done) => done, times: 400 })
   )
 
-describe("a block that no node is there for", () => {
-  it.effect("lies in a file until the node is back and has taken it", () =>
+describe("a block found while no node is reachable", () => {
+  it.effect("is in a file until the node is back and has accepted it", () =>
     Effect.gen(function* () {
       const path = yield* directory
       yield* Effect.gen(function* () {
@@ -49,7 +49,7 @@ describe("a block that no node is there for", () => {
     })
   )
 
-  it.effect("is submitted by the next provider that starts, and what is no block is left alone", () =>
+  it.effect("is submitted by the next provider that starts, which leaves files that are no blocks alone", () =>
     Effect.gen(function* () {
       const path = yield* directory
       const block = "ab".repeat(200)

@@ -36,41 +36,41 @@ const kept = (transactions: ReadonlyArray<TemplateTransaction>, space: BlockSpac
 const positionsKept = (transactions: ReadonlyArray<TemplateTransaction>, space: BlockSpace) =>
   kept(transactions, space).map((each) => transactions.indexOf(each) + 1)
 
-describe("what does not fit beside a coinbase", () => {
-  it("is nothing as long as there is room", () => {
+describe("transactions that do not fit beside a coinbase", () => {
+  it("are not left out as long as there is room", () => {
     const transactions = transactionsOf([{}, {}, {}])
     const space = spaceFor(transactions, 3_000)
     assert.strictEqual(space.stepsBeside(constraints()), 0)
     assert.strictEqual(kept(transactions, space), transactions)
   })
 
-  it("is left out from the end", () => {
+  it("are left out from the end", () => {
     const transactions = transactionsOf([{}, {}, {}])
     assert.deepStrictEqual(positionsKept(transactions, spaceFor(transactions, 2_999)), [1, 2])
     assert.deepStrictEqual(positionsKept(transactions, spaceFor(transactions, 0)), [])
   })
 
-  it("takes a parent along that is there only because its child pays for it", () => {
+  it("take along a parent that only its child pays for", () => {
     const transactions = transactionsOf([{ fee: 900 }, { fee: 10 }, { fee: 1_500, depends: [2] }])
     assert.deepStrictEqual(positionsKept(transactions, spaceFor(transactions, 2_000)), [1])
   })
 
-  it("takes grandparents along in the same way", () => {
+  it("take along grandparents in the same way", () => {
     const transactions = transactionsOf([{}, { fee: 10 }, { fee: 20, depends: [2] }, { fee: 9_000, depends: [3] }])
     assert.deepStrictEqual(positionsKept(transactions, spaceFor(transactions, 3_999)), [1])
   })
 
-  it("never takes the parent of one that stays", () => {
+  it("never take along the parent of a transaction that stays", () => {
     const transactions = transactionsOf([{ fee: 10 }, { fee: 3_000, depends: [1] }, { fee: 1_500, depends: [1] }])
     assert.deepStrictEqual(positionsKept(transactions, spaceFor(transactions, 2_000)), [1, 2])
   })
 
-  it("leaves a parent in that pays for itself", () => {
+  it("do not take along a parent that pays for itself", () => {
     const transactions = transactionsOf([{ fee: 5_000 }, {}, { fee: 1_000, depends: [1] }])
     assert.deepStrictEqual(positionsKept(transactions, spaceFor(transactions, 2_000)), [1, 2])
   })
 
-  it("is found for signature operations too", () => {
+  it("are found for signature operations too", () => {
     const transactions = transactionsOf([{ sigops: 40_000 }, { sigops: 39_600 }, { sigops: 400 }])
     const space = spaceFor(transactions, 100_000)
     assert.strictEqual(kept(transactions, space, constraints(0, 0)).length, 3)
@@ -80,7 +80,7 @@ describe("what does not fit beside a coinbase", () => {
     assert.strictEqual(kept(transactions, space, constraints(0, 80_000)).length, 0)
   })
 
-  it("is refused where a transaction stands before one that it spends from", () => {
+  it("are not looked for if a transaction stands before its parent: that is an error", () => {
     assert.throws(() => spaceFor(transactionsOf([{ depends: [2] }, {}]), 0), /transaction 1 .* spends from number 2/)
     assert.throws(() => spaceFor(transactionsOf([{ depends: [1] }]), 0), TypeError)
   })
@@ -112,28 +112,32 @@ const built = (parts: typeof Parts.Type) =>
   )
 
 describe("for any transactions and any room", () => {
-  it.prop("what stays fits, keeps its order, and has all that it spends from", [Parts, Room], ([parts, room]) => {
-    const transactions = built(parts)
-    const space = spaceFor(transactions, room.weight, room.sigops)
-    const steps = space.stepsBeside(constraints())
-    const staying = space.after(steps, transactions)
-    const sum = (of: ReadonlyArray<TemplateTransaction>, key: "weight" | "sigops" | "fee") =>
-      of.reduce((total, each) => total + each[key], 0)
-    assert.isAtMost(sum(staying, "weight"), room.weight)
-    assert.isAtMost(sum(staying, "sigops"), room.sigops)
-    assert.deepStrictEqual(
-      staying,
-      transactions.filter((each) => staying.includes(each))
-    )
-    for (const { depends } of staying) {
-      for (const position of depends) assert.include(staying, transactions[position - 1])
+  it.prop(
+    "the transactions that stay fit, keep their order, and have their parents",
+    [Parts, Room],
+    ([parts, room]) => {
+      const transactions = built(parts)
+      const space = spaceFor(transactions, room.weight, room.sigops)
+      const steps = space.stepsBeside(constraints())
+      const staying = space.after(steps, transactions)
+      const sum = (of: ReadonlyArray<TemplateTransaction>, key: "weight" | "sigops" | "fee") =>
+        of.reduce((total, each) => total + each[key], 0)
+      assert.isAtMost(sum(staying, "weight"), room.weight)
+      assert.isAtMost(sum(staying, "sigops"), room.sigops)
+      assert.deepStrictEqual(
+        staying,
+        transactions.filter((each) => staying.includes(each))
+      )
+      for (const { depends } of staying) {
+        for (const position of depends) assert.include(staying, transactions[position - 1])
+      }
+      assert.strictEqual(space.feesLeftOut(steps), sum(transactions, "fee") - sum(staying, "fee"))
+      if (steps > 0) {
+        const before = space.after(steps - 1, transactions)
+        assert.isTrue(sum(before, "weight") > room.weight || sum(before, "sigops") > room.sigops, "no step too many")
+      }
     }
-    assert.strictEqual(space.feesLeftOut(steps), sum(transactions, "fee") - sum(staying, "fee"))
-    if (steps > 0) {
-      const before = space.after(steps - 1, transactions)
-      assert.isTrue(sum(before, "weight") > room.weight || sum(before, "sigops") > room.sigops, "no step too many")
-    }
-  })
+  )
 
   it.prop("the first client to ask makes no difference to the others", [Parts, Room, Room], ([parts, a, b]) => {
     const transactions = built(parts)
@@ -144,7 +148,7 @@ describe("for any transactions and any room", () => {
     assert.deepStrictEqual(kept(transactions, together, of(b)), kept(transactions, alone, of(b)))
   })
 
-  it.prop("value, merkle path and commitment are those of what stays", [Parts], ([parts]) => {
+  it.prop("value, merkle path and commitment are those of the transactions that stay", [Parts], ([parts]) => {
     const transactions = built(parts)
     const node = new NodeTemplate({ ...templateOf(transactions), weightlimit: 30_000 }, 0)
     const steps = node.space.stepsBeside(constraints())

@@ -26,7 +26,7 @@ const eventsOf = Effect.fnUntraced(function* <Tag extends TemplateProviderEvent[
 const settle = TestClock.adjust(0)
 
 describe("a solution", () => {
-  it.effect("becomes a block with transactions that the node accepts, and everyone gets the next template", () =>
+  it.effect("becomes a block with transactions that the node accepts, and all clients get the next template", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       const rpc = yield* NodeRpc
@@ -68,7 +68,7 @@ describe("a solution", () => {
     }).pipe(Effect.provide(overDevNode))
   )
 
-  it.effect("for a block that another one has replaced is submitted all the same, and the node's verdict told", () =>
+  it.effect("for a template of an earlier block is submitted all the same, and the node's verdict reported", () =>
     Effect.gen(function* () {
       const submitted = yield* eventsOf("BlockSubmitted")
       const client = yield* connect()
@@ -84,7 +84,7 @@ describe("a solution", () => {
     }).pipe(Effect.provide(overDevNode))
   )
 
-  it.effect("that makes no block is told by name and costs the node nothing; the connection stays", () =>
+  it.effect("that makes no block is refused with a reason and without a call to the node; the connection stays", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))

@@ -78,7 +78,7 @@ describe("ahead of a block, each client", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("shares it with the others, also with those for whom other transactions fit", () =>
+  it.effect("shares it with the other clients, also with those that other transactions fit", () =>
     Effect.gen(function* () {
       const { client } = yield* holding()
       const first = yield* client.expect("NewTemplate")
@@ -118,57 +118,57 @@ describe("ahead of a block, each client", () => {
     )
   }
 
+  it.effect("is switched together with 119 others, with one template for all that need the same room", () =>
+    Effect.gen(function* () {
+      const { announce, client, node, template } = yield* holding()
+      const others = yield* Effect.forEach(
+        Array.from({ length: 119 }, (_, index) => index),
+        Effect.fnUntraced(function* (index) {
+          const each = yield* connect()
+          yield* each.constrain((index % 3) * 300_000)
+          yield* each.expectTip
+          return each
+        })
+      )
+      const clients = [client, ...others]
+      const header = headerFor(template)
+      yield* announce(header)
+      const switched = yield* Effect.forEach(clients, ({ expectTip }) => expectTip)
+      for (const { prevHash, template: empty } of switched) {
+        assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), header.hash)
+        assert.strictEqual(empty.merklePath.length, 0)
+      }
+      yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
+      yield* TestClock.adjust("1 second")
+      const full = yield* Effect.forEach(clients, ({ expect }) => expect("NewTemplate"))
+      // 1.2 million weight units for a coinbase leave all of the recorded transactions in.
+      assert.strictEqual(new Set(full.map(({ templateId }) => templateId)).size, 1)
+      assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 120)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect(
-    "is one of a hundred and twenty that are switched at once, with one template for all of the same needs",
+    "holds none if its SetupConnection names no device, and gets both messages when the block is announced",
     () =>
       Effect.gen(function* () {
         const { announce, client, node, template } = yield* holding()
-        const others = yield* Effect.forEach(
-          Array.from({ length: 119 }, (_, index) => index),
-          Effect.fnUntraced(function* (index) {
-            const each = yield* connect()
-            yield* each.constrain((index % 3) * 300_000)
-            yield* each.expectTip
-            return each
-          })
-        )
-        const clients = [client, ...others]
+        yield* settle
+        assert.strictEqual(yield* client.waiting, 0, "the last future template is the one that SetNewPrevHash named")
         const header = headerFor(template)
         yield* announce(header)
-        const switched = yield* Effect.forEach(clients, ({ expectTip }) => expectTip)
-        for (const { prevHash, template: empty } of switched) {
-          assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), header.hash)
-          assert.strictEqual(empty.merklePath.length, 0)
-        }
+        const { template: empty, prevHash } = yield* client.expectTip
+        assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), header.hash)
+        assert.strictEqual(empty.coinbaseTxLocktime, HEIGHT)
+        assert.deepStrictEqual(empty.merklePath, [])
+        yield* settle
+        assert.strictEqual(yield* client.waiting, 0)
         yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
         yield* TestClock.adjust("1 second")
-        const full = yield* Effect.forEach(clients, ({ expect }) => expect("NewTemplate"))
-        // 1.2 million weight units for a coinbase leave all of the recorded transactions in.
-        assert.strictEqual(new Set(full.map(({ templateId }) => templateId)).size, 1)
-        assert.strictEqual((yield* (yield* TemplateProvider).stats).clients, 120)
-      }).pipe(Effect.provide(layer()))
-  )
-
-  it.effect("holds none if it says nothing of itself, and gets both messages when the block is announced", () =>
-    Effect.gen(function* () {
-      const { announce, client, node, template } = yield* holding()
-      yield* settle
-      assert.strictEqual(yield* client.waiting, 0, "the last future template is the one that SetNewPrevHash named")
-      const header = headerFor(template)
-      yield* announce(header)
-      const { template: empty, prevHash } = yield* client.expectTip
-      assert.strictEqual(hex.encode(prevHash.prevHash.toReversed()), header.hash)
-      assert.strictEqual(empty.coinbaseTxLocktime, HEIGHT)
-      assert.deepStrictEqual(empty.merklePath, [])
-      yield* settle
-      assert.strictEqual(yield* client.waiting, 0)
-      yield* node.setTemplate(templateAt(HEIGHT + 1, { previousblockhash: header.hash }))
-      yield* TestClock.adjust("1 second")
-      const full = yield* client.expect("NewTemplate")
-      assert.isFalse(full.futureTemplate)
-      assert.isAbove(full.merklePath.length, 0)
-      assert.strictEqual(yield* client.waiting, 0)
-    }).pipe(Effect.provide(layer(undefined, { vendor: "", hardwareVersion: "", firmware: "", deviceId: "" })))
+        const full = yield* client.expect("NewTemplate")
+        assert.isFalse(full.futureTemplate)
+        assert.isAbove(full.merklePath.length, 0)
+        assert.strictEqual(yield* client.waiting, 0)
+      }).pipe(Effect.provide(layer(undefined, { vendor: "", hardwareVersion: "", firmware: "", deviceId: "" })))
   )
 
   it.effect("holds none if the operator wants none", () =>
@@ -189,7 +189,7 @@ describe("ahead of a block, each client", () => {
 })
 
 describe("a block that extends the tip", () => {
-  it.effect("makes SetNewPrevHash leave before the node is asked for a template", () =>
+  it.effect("sends SetNewPrevHash before the node is asked for a template", () =>
     Effect.gen(function* () {
       const { announce, client, node, template } = yield* holding()
       const ahead = yield* client.expect("NewTemplate")
@@ -232,7 +232,7 @@ describe("a block that extends the tip", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("is not undone by a node that does not build on it yet, but by one that never does", () =>
+  it.effect("is undone by a node that never builds on it, but not by one that does not build on it yet", () =>
     Effect.gen(function* () {
       const { announce, client, template, tip } = yield* holding()
       yield* client.expect("NewTemplate")
@@ -247,7 +247,7 @@ describe("a block that extends the tip", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("needs no second template where the node has no transactions either", () =>
+  it.effect("needs no second template if the node has no transactions either", () =>
     Effect.gen(function* () {
       const { default_witness_commitment: _, ...bare } = templateAt(HEIGHT)
       const { announce, client, node, template } = yield* holding()
@@ -264,7 +264,7 @@ describe("a block that extends the tip", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("sends a client that has not read the template ahead both, in order", () =>
+  it.effect("sends both messages, in order, to a client that has not read the template ahead", () =>
     Effect.gen(function* () {
       const { announce, client, template } = yield* holding()
       // Nothing of it was read: the client's connection has both waiting.
@@ -368,7 +368,7 @@ describe("a block that is announced twice, without its header and then with it",
     return { client, node, template: next }
   })
 
-  it.effect("makes the node make one template, not two", () =>
+  it.effect("causes one call for a template, not two", () =>
     Effect.gen(function* () {
       const { client, node, template } = yield* afterWhole
       const { block, connected, next } = yield* whole(template)
@@ -384,7 +384,7 @@ describe("a block that is announced twice, without its header and then with it",
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("makes no call for its header after one that was whole before such a call was answered", () =>
+  it.effect("causes no call for its header if the last raw block came before the answer to such a call", () =>
     Effect.gen(function* () {
       const { client, node, template } = yield* afterWhole
       const first = yield* whole(template)
@@ -443,7 +443,7 @@ describe("a block goes the slow way", () => {
   slowly("if its difficulty is not what was expected", { bits: "1d00ffff" })
   slowly("if a block between was missed", { height: HEIGHT + 1, previousblockhash: "ee".repeat(32) })
 
-  it.effect("if the node does not tell its header", () =>
+  it.effect("if the node does not give its header", () =>
     Effect.gen(function* () {
       const { client, node } = yield* holding()
       yield* client.expect("NewTemplate")
@@ -454,7 +454,7 @@ describe("a block goes the slow way", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("if the node takes long to tell its header", () =>
+  it.effect("if the node takes long to give its header", () =>
     Effect.gen(function* () {
       const { announce, client, node, template } = yield* holding()
       yield* client.expect("NewTemplate")
@@ -552,39 +552,37 @@ describe("on a development node", () => {
     }).pipe(Effect.provide(overDevNode(150)))
   )
 
-  it.effect(
-    "the block behind which the difficulty is adjusted goes the slow way, and the next ones are fast again",
-    () =>
-      Effect.gen(function* () {
-        const node = yield* DevNode
-        for (let height = 1; height < 2_014; height++) {
-          yield* node.submitBlock(solveTemplate(yield* node.getBlockTemplate())!)
-        }
+  it.effect("a block before an adjustment of the difficulty goes the slow way, and the next ones are fast again", () =>
+    Effect.gen(function* () {
+      const node = yield* DevNode
+      for (let height = 1; height < 2_014; height++) {
+        yield* node.submitBlock(solveTemplate(yield* node.getBlockTemplate())!)
+      }
+      yield* settle
+      const client = yield* connect()
+      yield* client.constrain()
+      const seen: Array<readonly [nbits: number, isEmpty: boolean]> = []
+      for (let height = 2_014; height <= 2_019; height++) {
+        yield* node.addMadeUpTransactions(1)
+        const { prevHash, template } = yield* client.expectTip
+        seen.push([prevHash.nbits, template.merklePath.length === 0])
+        yield* client.send([solve(template, prevHash)])
         yield* settle
-        const client = yield* connect()
-        yield* client.constrain()
-        const seen: Array<readonly [nbits: number, isEmpty: boolean]> = []
-        for (let height = 2_014; height <= 2_019; height++) {
-          yield* node.addMadeUpTransactions(1)
-          const { prevHash, template } = yield* client.expectTip
-          seen.push([prevHash.nbits, template.merklePath.length === 0])
-          yield* client.send([solve(template, prevHash)])
-          yield* settle
-          assert.strictEqual((yield* node.tip).height, height)
-        }
-        const harder = node.state.chain.tip.header.bits
-        assert.strictEqual(harder, 0x201fffff, "four times as hard: the blocks took no time")
-        assert.deepStrictEqual(
-          seen.slice(1).map(([nbits]) => nbits),
-          [0x207fffff, harder, harder, harder, harder]
-        )
-        const [, , first] = seen
-        assert.isFalse(first![1], "the first one with the new target is the node's own template")
-        assert.deepStrictEqual(
-          seen.slice(3).map(([, isEmpty]) => isEmpty),
-          [true, true, true]
-        )
-      }).pipe(Effect.provide(overDevNode(210_000, { retargetInterval: 2_016, targetSpacing: 1 })))
+        assert.strictEqual((yield* node.tip).height, height)
+      }
+      const harder = node.state.chain.tip.header.bits
+      assert.strictEqual(harder, 0x201fffff, "four times as hard: the blocks took no time")
+      assert.deepStrictEqual(
+        seen.slice(1).map(([nbits]) => nbits),
+        [0x207fffff, harder, harder, harder, harder]
+      )
+      const [, , first] = seen
+      assert.isFalse(first![1], "the first one with the new target is the node's own template")
+      assert.deepStrictEqual(
+        seen.slice(3).map(([, isEmpty]) => isEmpty),
+        [true, true, true]
+      )
+    }).pipe(Effect.provide(overDevNode(210_000, { retargetInterval: 2_016, targetSpacing: 1 })))
   )
 
   it.effect("a node that downloads the chain is waited for, and one without peers", () =>
@@ -661,7 +659,7 @@ describe("on a development node", () => {
 })
 
 describe("the subsidy behind a block", () => {
-  it("is known where all chains with this subsidy agree", () => {
+  it("is known if all chains with this subsidy agree", () => {
     assert.strictEqual(subsidyBehind(1, 5_000_000_000), 5_000_000_000)
     assert.strictEqual(subsidyBehind(149, 5_000_000_000), undefined)
     assert.strictEqual(subsidyBehind(150, 2_500_000_000), 2_500_000_000)

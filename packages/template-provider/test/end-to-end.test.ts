@@ -36,7 +36,7 @@ const mine = Effect.fnUntraced(function* (source: TemplateSource["Service"], blo
 })
 
 describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () => {
-  it.live("blocks are mined, and each part may be started again", () =>
+  it.live("blocks are mined, and each part may restart", () =>
     Effect.gen(function* () {
       const devNode = yield* build(node)
       const tipHeight = Effect.map(Context.get(devNode, DevNode).tip, ({ height }) => height)
@@ -90,7 +90,7 @@ describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () 
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
   )
 
-  it.live("a node that stops and starts again with another chain is taken up again", () =>
+  it.live("a node that restarts with another chain is followed again", () =>
     Effect.gen(function* () {
       const startNode = Effect.fnUntraced(function* (port: number, endpoint: string) {
         const scope = yield* Scope.make()
@@ -133,7 +133,7 @@ describe("from the node to the pool and back over TCP, Noise, HTTP and ZMQ", () 
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
   )
 
-  it.live("a block that the node got from elsewhere goes out when ZMQ announces it", () =>
+  it.live("a block from elsewhere is sent to clients when ZMQ announces it", () =>
     Effect.gen(function* () {
       const devNode = yield* build(node)
       const { getBlockTemplate, submitBlock } = Context.get(devNode, DevNode)

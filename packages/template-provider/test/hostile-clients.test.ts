@@ -68,8 +68,8 @@ const fullBlock = (count: number) => {
   return { ...templateOf(transactions), weightlimit: count * 1_000 + 2_000 }
 }
 
-describe("clients that all want another room for their coinbase", () => {
-  it("share a few dozen templates, each with a quarter too little in it at most", () => {
+describe("clients that all want different room for their coinbase", () => {
+  it("share a few dozen templates, each of which leaves out at most a quarter too much", () => {
     const machine = machineOf(fullBlock(1_000))
     const ids = new Set<bigint>()
     for (let leftOut = 0; leftOut <= 900; leftOut++) {
@@ -87,8 +87,8 @@ describe("clients that all want another room for their coinbase", () => {
   })
 })
 
-describe("clients that change their minds all the time", () => {
-  it("do not make others' templates go, whose blocks are not lost", () => {
+describe("clients that change their constraints all the time", () => {
+  it("do not push out the templates of others, whose blocks are not lost", () => {
     const machine = machineOf(templateOf(RECORDED.transactions))
     const template = newTemplate(Result.getOrThrow(machine.onConstraints("honest", constraints(0), NOW)))
     for (let client = 0; client < 12; client++) {
@@ -100,7 +100,7 @@ describe("clients that change their minds all the time", () => {
     assertBlockOf(machine, template)
   })
 
-  it("do not make the template go that another one of them mines, nor the one that it holds ahead", () => {
+  it("do not push out the template that another client mines, nor the one that it holds ahead", () => {
     const machine = machineOf(templateAt(2_400_000), true)
     const change = (client: string, address: string, changes: number) => {
       let messages: ReadonlyArray<TemplateDistribution.ToClient> = []
@@ -128,7 +128,7 @@ describe("clients that change their minds all the time", () => {
     assertBlockOf(machine, held)
   })
 
-  it("are told the right previous hash of a template that was let go", () => {
+  it("get the right previous hash for a template that was dropped", () => {
     const machine = machineOf(templateAt(2_400_000), true)
     Result.getOrThrow(machine.onConstraints("first", constraints(0), NOW))
     machine.ahead("first")
@@ -152,7 +152,7 @@ describe("clients that change their minds all the time", () => {
 describe("a client that asks for too much", () => {
   const settle = TestClock.adjust(0)
 
-  it.effect("waits for another template after ten", () => {
+  it.effect("waits before its eleventh template", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -169,7 +169,7 @@ describe("a client that asks for too much", () => {
     }).pipe(Effect.provide(fakeWorld({ emptyTemplates: false }, { log })))
   })
 
-  it.effect("with solutions that are none does not fill the log", () => {
+  it.effect("that sends invalid solutions does not fill the log", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode

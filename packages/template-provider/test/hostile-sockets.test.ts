@@ -34,7 +34,7 @@ const serve = Effect.fnUntraced(function* <Node>(node: Layer.Layer<Node>) {
 
 describe("over sockets", () => {
   it.live(
-    "200 connections that send eleven constraints each do not make the block of another client go",
+    "200 connections that send eleven constraints each do not push out another client's block",
     () =>
       Effect.gen(function* () {
         const node = yield* Layer.build(DevNode.layerInMemory({ bits: 0x207fffff, transactionsPerSecond: 0 }))
@@ -63,7 +63,7 @@ describe("over sockets", () => {
   )
 
   it.live(
-    "connections that ask for a large list and leave get two a second of them, and a block goes out meanwhile",
+    "connections that ask for a large list and leave get two lists a second, and a block is sent meanwhile",
     () =>
       Effect.gen(function* () {
         const node = yield* Layer.build(FakeNode.layer)

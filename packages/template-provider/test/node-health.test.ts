@@ -16,7 +16,7 @@ const health = Effect.gen(function* () {
 })
 
 describe("at the start", () => {
-  it.effect("a node on another chain is told, and no template goes out", () => {
+  it.effect("a node on another chain is logged, and no template is sent", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -33,7 +33,7 @@ describe("at the start", () => {
     }).pipe(Effect.provide(fakeWorld({ chain: "main" }, { log })))
   })
 
-  it.effect("a node that downloads the chain is waited for, with its progress", () => {
+  it.effect("a node that downloads the chain is waited for, and its progress logged", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -52,7 +52,7 @@ describe("at the start", () => {
     }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
-  it.effect("a node without peers is told by name", () => {
+  it.effect("a node without peers is logged as such", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -62,7 +62,7 @@ describe("at the start", () => {
     }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
-  it.effect("an old node is warned of, and long polling without ZMQ is told", () => {
+  it.effect("an old node gets a warning, and long polling without ZMQ is logged", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -74,7 +74,7 @@ describe("at the start", () => {
     }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
-  it.effect("a ZMQ endpoint where nothing publishes is told by name, the others are not", () => {
+  it.effect("a ZMQ endpoint where nothing publishes is named in the log, the others are not", () => {
     const log: Array<string> = []
     const endpoints = ["tcp://127.0.0.1:28332", "tcp://127.0.0.1:28333"]
     const notifications = Layer.succeed(NodeNotifications, {
@@ -118,7 +118,7 @@ describe("at the start", () => {
   )
 })
 
-describe("clients are sent away", () => {
+describe("clients are disconnected", () => {
   it.effect("when the node has given no template for long, after a warning, until it does again", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
@@ -137,7 +137,7 @@ describe("clients are sent away", () => {
       yield* TestClock.adjust("8 minutes")
       yield* Effect.flip(client.next)
       assert.strictEqual(yield* health, "ill")
-      assert.isTrue(log.some((line) => /^Error .*clients are sent away/.test(line)))
+      assert.isTrue(log.some((line) => /^Error .*clients are disconnected/.test(line)))
       const early = yield* connect()
       yield* Effect.flip(early.next)
 
@@ -152,7 +152,7 @@ describe("clients are sent away", () => {
     }).pipe(Effect.provide(fakeWorld({}, { log })))
   })
 
-  it.effect("when the node does not take in the blocks it knows of", () =>
+  it.effect("when the node does not validate the blocks that it knows of", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -170,7 +170,7 @@ describe("clients are sent away", () => {
     }).pipe(Effect.provide(fakeWorld({ maxTemplateAge: "5 minutes" })))
   )
 
-  it.effect("not by an announcement that never turns into a template soon", () =>
+  it.effect("not because the node announced a block and gives no template for it soon", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))

@@ -58,42 +58,44 @@ const reach = Effect.fnUntraced(function* (client: Effect.Success<ReturnType<typ
 })
 
 describe("over JSON-RPC and ZMQ", () => {
-  it.live("blocks that come while ZMQ is away are found, and announced ones again after it is back", () =>
-    Effect.gen(function* () {
-      const { layer, node } = yield* startNode()
-      const rpcServer = yield* build(JsonRpcServer.layer({ port: 0, user: "u", password }).pipe(Layer.provide(layer)))
-      const { url } = Context.get(rpcServer, JsonRpcServer)
-      const publish = Effect.fnUntraced(function* (endpoint: string) {
-        const scope = yield* Scope.make()
-        // A port that was just closed may be taken for a moment longer.
-        const context = yield* build(ZmqPublisher.layer(endpoint).pipe(Layer.provide(layer), Layer.fresh)).pipe(
-          Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 100 }),
-          Scope.provide(scope)
+  it.live(
+    "blocks that come while ZMQ is away are found, and after it is back announced blocks are followed again",
+    () =>
+      Effect.gen(function* () {
+        const { layer, node } = yield* startNode()
+        const rpcServer = yield* build(JsonRpcServer.layer({ port: 0, user: "u", password }).pipe(Layer.provide(layer)))
+        const { url } = Context.get(rpcServer, JsonRpcServer)
+        const publish = Effect.fnUntraced(function* (endpoint: string) {
+          const scope = yield* Scope.make()
+          // A port that was just closed may be taken for a moment longer.
+          const context = yield* build(ZmqPublisher.layer(endpoint).pipe(Layer.provide(layer), Layer.fresh)).pipe(
+            Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 100 }),
+            Scope.provide(scope)
+          )
+          return { endpoint: Context.get(context, ZmqPublisher).endpoint, stop: Scope.close(scope, Exit.void) }
+        })
+        const first = yield* publish("tcp://127.0.0.1:*")
+        const context = yield* provide(
+          NodeRpcHttp.layer({ url, credentials: { _tag: "Password", user: "u", password } }),
+          NodeNotificationsZmq.layer(first.endpoint)
         )
-        return { endpoint: Context.get(context, ZmqPublisher).endpoint, stop: Scope.close(scope, Exit.void) }
-      })
-      const first = yield* publish("tcp://127.0.0.1:*")
-      const context = yield* provide(
-        NodeRpcHttp.layer({ url, credentials: { _tag: "Password", user: "u", password } }),
-        NodeNotificationsZmq.layer(first.endpoint)
-      )
-      const client = yield* connect().pipe(Effect.provide(context))
-      yield* client.constrain()
-      yield* client.expectTip
-      const next = Effect.gen(function* () {
-        yield* mine(node)
+        const client = yield* connect().pipe(Effect.provide(context))
+        yield* client.constrain()
+        yield* client.expectTip
+        const next = Effect.gen(function* () {
+          yield* mine(node)
+          yield* reach(client, (yield* node.tip).hash)
+        })
+        yield* next
+        yield* next
+        yield* first.stop
+        for (let i = 0; i < 3; i++) yield* mine(node)
         yield* reach(client, (yield* node.tip).hash)
-      })
-      yield* next
-      yield* next
-      yield* first.stop
-      for (let i = 0; i < 3; i++) yield* mine(node)
-      yield* reach(client, (yield* node.tip).hash)
-      const second = yield* publish(first.endpoint)
-      yield* next
-      yield* next
-      yield* second.stop
-    }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+        const second = yield* publish(first.endpoint)
+        yield* next
+        yield* next
+        yield* second.stop
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
   )
 
   it.live("a cookie that changes while the node is away is read again", () =>
@@ -170,7 +172,7 @@ describe("over JSON-RPC and ZMQ", () => {
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
   )
 
-  it.live("calls that are slow or fail now and then only delay", () =>
+  it.live("slow calls and failures now and then only cause delays", () =>
     Effect.gen(function* () {
       const { layer, node } = yield* startNode()
       const outside = yield* build(ZmqPublisher.layer("tcp://127.0.0.1:*").pipe(Layer.provide(layer)))

@@ -19,14 +19,14 @@ const kept = (own: OwnTemplates, ids: ReadonlyArray<bigint>): number =>
   ids.filter((id) => own.get(id) !== undefined).length
 
 describe("templates of single clients", () => {
-  it("are sixteen for a client, its newest", () => {
+  it("are limited to the newest sixteen of a client", () => {
     const own = new OwnTemplates()
     const ids = fill(own, new Owner("a"), 100)
     assert.strictEqual(kept(own, ids), 16)
     assert.strictEqual(kept(own, ids.slice(-16)), 16)
   })
 
-  it("go from the client with most where an address has too many", () => {
+  it("are dropped from the client with most if an address has too many", () => {
     const own = new OwnTemplates()
     const modest = fill(own, new Owner("a"), 4)
     const greedy = Array.from({ length: 60 }, () => fill(own, new Owner("a"), 16))
@@ -38,7 +38,7 @@ describe("templates of single clients", () => {
     for (const ids of greedy) assert.isAtLeast(kept(own, ids.slice(-2)), 2)
   })
 
-  it("go from the address with most where there are too many of all", () => {
+  it("are dropped from the address with most if there are too many in all", () => {
     const own = new OwnTemplates()
     const modest = Array.from({ length: 100 }, (_, index) => fill(own, new Owner(`modest ${index}`), 4))
     const greedy = Array.from({ length: 20 }, (_, index) =>
@@ -50,7 +50,7 @@ describe("templates of single clients", () => {
     for (const ids of greedy.flat()) assert.strictEqual(kept(own, ids.slice(-2)), 2)
   })
 
-  it("of clients that have left count whole, and go some time after them", () => {
+  it("of clients that have left all count, and are dropped some time later", () => {
     const own = new OwnTemplates()
     const left = Array.from({ length: 1_000 }, () => {
       const owner = new Owner("a")
@@ -69,7 +69,7 @@ describe("templates of single clients", () => {
     assert.isAtLeast(kept(own, ids.slice(-2)), 2)
   })
 
-  it("go with the answer that they are made from", () => {
+  it("are dropped with the answer that they are made from", () => {
     const own = new OwnTemplates()
     const owner = new Owner("a")
     const [first, second] = [fill(own, owner, 3), fill(own, owner, 3, other)]

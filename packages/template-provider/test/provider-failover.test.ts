@@ -39,7 +39,7 @@ const reserve = () => {
 }
 
 describe("which provider is used", () => {
-  it("is the first that is connected, and another one that has a tip before it", () => {
+  it("is the first one that is connected, until another one has a tip first", () => {
     const reserve = new ProviderFailover({ count: 3, returnAfterMs: 60_000, behindAfterMs: 5_000 })
     assert.isUndefined(reserve.choose(0))
     reserve.connected(1)
@@ -52,7 +52,7 @@ describe("which provider is used", () => {
     assert.strictEqual(reserve.choose(0)?.provider, 2)
   })
 
-  it("is one that is ahead by a block for five seconds, and not sooner", () => {
+  it("changes to one that has been ahead by a block for five seconds", () => {
     const one = reserve()
     Result.getOrThrow(one.received(1, tip(1n, 100), 0))
     Result.getOrThrow(one.received(1, tip(2n, 101), 10_000))
@@ -67,21 +67,21 @@ describe("which provider is used", () => {
     assert.strictEqual(one.choose(60_000)?.provider, 0)
   })
 
-  it("stays the same where the one in use catches up in time", () => {
+  it("stays the same if the one in use catches up in time", () => {
     const one = reserve()
     Result.getOrThrow(one.received(1, tip(2n, 101), 10_000))
     Result.getOrThrow(one.received(0, tip(2n, 101), 12_000))
     assert.isUndefined(one.choose(1_000_000))
   })
 
-  it("is one that is ahead, also while it repeats its SetNewPrevHash", () => {
+  it("changes to one that is ahead, also while that one repeats its SetNewPrevHash", () => {
     const one = reserve()
     Result.getOrThrow(one.received(1, tip(2n, 101), 10_000))
     for (let now = 11_000; now < 15_000; now += 1_000) Result.getOrThrow(one.received(1, tip(2n, 101).slice(1), now))
     assert.strictEqual(one.choose(15_000)?.provider, 1)
   })
 
-  it("does not go back to a preferred one that is behind", () => {
+  it("does not change back to a preferred one that is behind", () => {
     const one = reserve()
     Result.getOrThrow(one.received(1, tip(1n, 100), 0))
     one.lost(0)
@@ -112,7 +112,7 @@ describe("which provider is used", () => {
     assert.isUndefined(three.active)
   })
 
-  it("does not mix templates: each has a number of its own, and its provider's again for a solution", () => {
+  it("does not mix templates: each has a number of its own here, and its provider's number in a solution", () => {
     const one = reserve()
     const [ofFirst] = Result.getOrThrow(one.received(0, tip(7n, 101), 0))
     const [ofSecond] = Result.getOrThrow(one.received(1, tip(7n, 101), 0))

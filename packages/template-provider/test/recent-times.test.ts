@@ -24,7 +24,7 @@ describe("the median time past", () => {
     })
   })
 
-  it("is not told behind another block, and nothing of another branch is kept", () => {
+  it("is unknown behind another block, and times of another branch are dropped", () => {
     const recent = new RecentTimes()
     recent.extend(undefined, "a", [1, 2, 3])
     assert.isUndefined(recent.medianBehind("b", 4))

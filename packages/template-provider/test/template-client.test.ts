@@ -233,7 +233,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("connects again, to the next provider in the list, and begins with its state", () =>
+  it.effect("connects again, to the next provider in the list, and begins with that provider's state", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
@@ -259,7 +259,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("has the others in reserve: their state follows at once where the one in use is lost", () =>
+  it.effect("goes on at once with the state of another connected provider when the one in use is lost", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
@@ -286,7 +286,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("sends a solution to the provider whose template it is of, under that one's number", () =>
+  it.effect("sends a solution to the provider of its template, with that provider's number", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
@@ -333,7 +333,7 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("sends a solution that comes while those that were kept are on their way", () =>
+  it.effect("sends a solution that comes while the kept ones are being sent", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       let whileSending: Effect.Effect<void> = Effect.void
@@ -371,7 +371,7 @@ describe("a template client", () => {
   )
 
   it.effect(
-    "takes the first of as many future templates as are kept, and leaves a provider that names one before it",
+    "accepts a SetNewPrevHash for the oldest future template that is kept, and leaves a provider that names an older one",
     () =>
       Effect.gen(function* () {
         const network = Memory.make()
@@ -399,7 +399,7 @@ describe("a template client", () => {
       }).pipe(Effect.scoped, quiet)
   )
 
-  it.effect("takes a SetNewPrevHash that repeats the one in force, at another time too, and passes nothing on", () =>
+  it.effect("passes nothing on for a SetNewPrevHash that repeats the one in force, even with another time", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const provider = yield* serve(network, 1)
@@ -441,7 +441,7 @@ describe("a template client", () => {
     )
   }
 
-  it.effect("ignores a template that no coinbase can be made of, with one line of log for many, and counts it", () =>
+  it.effect("ignores and counts templates that no coinbase can be made of, with one log line for many", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
@@ -495,7 +495,7 @@ describe("a template client", () => {
     ["a template to work on before the first SetNewPrevHash", [newTemplate(1n, false)]],
     ["a number that does not grow", [newTemplate(2n, true), newTemplate(2n, true)]]
   ] as const) {
-    it.effect(`leaves a provider that sends ${name}, and passes nothing of it on`, () =>
+    it.effect(`leaves a provider that sends ${name}, and passes on nothing of that batch`, () =>
       Effect.gen(function* () {
         const network = Memory.make()
         const provider = yield* serve(network, 1)

@@ -80,7 +80,7 @@ const solve = (template: TemplateDistribution.NewTemplate, coinbaseTx = coinbase
   })
 
 describe("a template", () => {
-  it("says what the node said, in the protocol's types", () => {
+  it("has the node's values, in the protocol's types", () => {
     const machine = machineWith(RECORDED)
     const [template, prevHash] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     assert.deepStrictEqual(
@@ -123,14 +123,14 @@ describe("a template", () => {
     }
   })
 
-  it("commits to the witnesses as the node does where the node does not say how", () => {
+  it("has the node's own witness commitment even if the node does not give it", () => {
     const { default_witness_commitment: commitment, ...template } = RECORDED
     const machine = machineWith(template)
     const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     assert.strictEqual(hex.encode(newTemplate(message).coinbaseTxOutputs.subarray(9)), commitment)
   })
 
-  it("starts the header's time at the node's clock, moved on, and never below the median time past", () => {
+  it("starts the header's time at the node's present clock, and never below the median time past", () => {
     const late = machineWith(RECORDED)
     const [, prevHash] = decode(Result.getOrThrow(late.onConstraints("a", constraints(), NOW + 9_999)))
     assert.strictEqual((prevHash as TemplateDistribution.SetNewPrevHash).headerTimestamp, RECORDED.curtime + 9)
@@ -167,13 +167,13 @@ describe("a new block", () => {
     assert.strictEqual(second.deliveries[0]!.messages[0], second.deliveries[1]!.messages[0], "encoded once")
   })
 
-  it("is also a change of the bits alone, as on a test network after twenty minutes", () => {
+  it("is also assumed when only the bits change, as on a test network after twenty minutes", () => {
     const machine = machineWith(templateAt(100))
     const { change } = machine.onAnswer(templateAt(100, { bits: "1d00ffff" }), machine.beginRequest(), NOW)
     assert.strictEqual(change, "tip")
   })
 
-  it("is not undone by an answer that was asked for before and comes after", () => {
+  it("is not undone by an answer to an earlier request", () => {
     const machine = machineWith(templateAt(100))
     const [slow, fast] = [machine.beginRequest(), machine.beginRequest()]
     assert.strictEqual(machine.onAnswer(templateAt(101), fast, NOW).change, "tip")
@@ -181,14 +181,14 @@ describe("a new block", () => {
     assert.strictEqual(machine.current?.height, 101)
   })
 
-  it("may be lower or at the same height, if the node says so when asked again", () => {
+  it("may be lower or at the same height if the node confirms it", () => {
     const machine = machineWith(templateAt(100))
     const other = { previousblockhash: "ab".repeat(32) }
     assert.strictEqual(machine.onAnswer(templateAt(100, other), machine.beginRequest(), NOW).change, "tip")
     assert.strictEqual(machine.onAnswer(templateAt(99), machine.beginRequest(), NOW).change, "tip")
   })
 
-  it("that an older question found is believed, because it is higher", () => {
+  it("in the answer to an earlier request counts if it is higher", () => {
     const machine = machineWith(templateAt(100))
     const longPoll = machine.beginRequest()
     machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
@@ -221,7 +221,7 @@ describe("better fees", () => {
     assert.strictEqual(after(299_999, withValue(-500)).change, "none")
   })
 
-  it("are not asked of a template that is old, if it has changed", () => {
+  it("are not needed to replace an old template that has changed", () => {
     assert.strictEqual(after(300_000, withValue(-500)).change, "fees")
     assert.strictEqual(after(300_000, templateAt(100)).change, "none")
   })
@@ -230,7 +230,7 @@ describe("better fees", () => {
 describe("a node that was away", () => {
   const others = { transactions: RECORDED.transactions.slice(0, -1) }
 
-  it("may have lost transactions: what it has now goes out at once, with lower fees too", () => {
+  it("may have lost transactions: its template is sent at once, also with lower fees", () => {
     const machine = machineWith(templateAt(100))
     Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     const fewer = templateAt(100, { ...others, coinbasevalue: RECORDED.coinbasevalue - 500 })
@@ -243,7 +243,7 @@ describe("a node that was away", () => {
     assert.strictEqual(answer(templateAt(100)).change, "none", "once")
   })
 
-  it("is not heard of by clients if it has what it had", () => {
+  it("causes no message to clients if its template is the same", () => {
     const machine = machineWith(templateAt(100))
     machine.onAway()
     assert.strictEqual(machine.onAnswer(templateAt(100), machine.beginRequest(), NOW).change, "none")
@@ -282,7 +282,7 @@ describe("a template held ahead", () => {
 })
 
 describe("room for the coinbase", () => {
-  it("is what section 7.1 adds up, and Bitcoin Core's least", () => {
+  it("is the sum of section 7.1, and at least Bitcoin Core's minimum", () => {
     assert.strictEqual(reservedWeight(constraints(0)), 2_000)
     assert.strictEqual(reservedWeight(constraints(208)), 2_000)
     assert.strictEqual(reservedWeight(constraints(209)), 1_168 + 836)
@@ -290,7 +290,7 @@ describe("room for the coinbase", () => {
     assert.isFalse(fitsBlock(constraints(999_709), { weight: 4_000_000, sigops: 80_000 }))
   })
 
-  it("drops transactions from the end, their fees and their place in tree and commitment", () => {
+  it("leaves out transactions from the end, with their fees and their place in tree and commitment", () => {
     const { transactions } = RECORDED
     const total = transactions.reduce((sum, { weight }) => sum + weight, 0)
     for (let kept = 0; kept <= transactions.length; kept++) {
@@ -326,7 +326,7 @@ describe("room for the coinbase", () => {
     )
   })
 
-  it("makes different templates for clients of different needs, and one for all of the same", () => {
+  it("makes one template for all clients that need the same room, and others for other needs", () => {
     const machine = machineWith({ ...RECORDED, weightlimit: 6_500 })
     const ids = [0, 100, 400, 208].map((size) => {
       const [message] = decode(Result.getOrThrow(machine.onConstraints(`client ${size}`, constraints(size), NOW)))
@@ -335,7 +335,7 @@ describe("room for the coinbase", () => {
     assert.deepStrictEqual(ids, [5_000n, 5_000n, 5_001n, 5_000n])
   })
 
-  it("is refused when no block has it", () => {
+  it("is refused if no block has that much", () => {
     const machine = machineWith(RECORDED)
     for (const impossible of [constraints(1_000_000), constraints(0xffffffff)]) {
       assert.throws(
@@ -386,7 +386,7 @@ describe("RequestTransactionData", () => {
     assert.strictEqual(hex.encode(answer.excessData), RECORDED.default_witness_commitment!.slice(12))
   })
 
-  it("is answered with an error for a template of an earlier block, or of none", () => {
+  it("is answered with an error for a template of an earlier block and for an unknown one", () => {
     const machine = machineWith(templateAt(100))
     Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     machine.onAnswer(templateAt(101), machine.beginRequest(), NOW)
@@ -411,7 +411,7 @@ describe("a solution", () => {
     return assert.fail("no nonce in 200")
   }
 
-  it("makes the block that a library reads back, whose root, commitment and hash fit", () => {
+  it("makes a block that a library reads back, with the right root, commitment and hash", () => {
     const template = { ...templateAt(100), weightlimit: 5_800 }
     const machine = machineWith(template)
     const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(400), NOW)))
@@ -451,7 +451,7 @@ describe("a solution", () => {
     assert.strictEqual(machine.onSolution(solution)._tag, "Block", "a node may have lost it")
   })
 
-  it("counts for a template of an earlier block as long as that is kept", () => {
+  it("makes a block also for a template of an earlier block, as long as that is kept", () => {
     const machine = machineWith(templateAt(100))
     const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     for (let height = 101; height < 104; height++) machine.onAnswer(templateAt(height), machine.beginRequest(), NOW)
@@ -463,14 +463,14 @@ describe("a solution", () => {
     })
   })
 
-  it("that misses the target is refused here, with its hash", () => {
+  it("that misses the target is refused, with its hash", () => {
     const machine = machineWith(RECORDED)
     const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     const outcome = machine.onSolution(solve(newTemplate(message)))
     assert.strictEqual(outcome._tag === "Refused" && outcome.reason._tag, "HighHash")
   })
 
-  it("without its witness is made whole", () => {
+  it("without its witness gets one", () => {
     const machine = machineWith(templateAt(100))
     const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     const whole = coinbaseFor(newTemplate(message))
@@ -482,7 +482,7 @@ describe("a solution", () => {
     assert.fail("no nonce in 200")
   })
 
-  it.prop("of any bytes for a coinbase fails in a typed way", [Schema.Uint8Array], ([bytes]) => {
+  it.prop("with any bytes as a coinbase is refused with a typed reason", [Schema.Uint8Array], ([bytes]) => {
     const machine = machineWith(RECORDED)
     const [message] = decode(Result.getOrThrow(machine.onConstraints("a", constraints(), NOW)))
     const outcome = machine.onSolution(solve(newTemplate(message), bytes))
@@ -502,19 +502,19 @@ describe("memory", () => {
     assert.strictEqual(received(answered, "a").length, 2)
   })
 
-  it("is shared by answers that have the same transactions, and what is made of them stays the same", () => {
+  it("is shared by answers that have the same transactions, without a change to their templates", () => {
     // Each answer has strings and objects of its own, as JSON.parse makes them.
     const parsed = (template: BlockTemplate) => JSON.parse(JSON.stringify(template)) as BlockTemplate
     const transactionsOf = (machine: TemplateMachine<string>) => machine.current!.source.transactions
     const machine = machineWith(parsed(templateAt(100)))
-    machine.settle()
+    machine.compact()
     const before = [...transactionsOf(machine)]
     const [first, second, ...rest] = before
     // At another height, in another order, one of them with a parent, and one that lies about its data.
     const changed = [second!, { ...first!, depends: [1] }, ...rest.slice(1), { ...rest[0]!, data: "00" }]
     machine.onAnswer(parsed(templateAt(101, { transactions: changed })), machine.beginRequest(), NOW)
     const merklePath = machine.current!.work(0).merklePath
-    machine.settle()
+    machine.compact()
     const after = transactionsOf(machine)
     assert.deepStrictEqual(after, changed)
     assert.strictEqual(after[0], before[1], "the same object")
@@ -522,7 +522,7 @@ describe("memory", () => {
     assert.deepStrictEqual(machine.current!.work(0).merklePath, merklePath)
   })
 
-  it("forgets a client that is gone", () => {
+  it("no longer holds a client that has disconnected", () => {
     const machine = machineWith(templateAt(1))
     Result.getOrThrow(machine.onConstraints("a", constraints(), NOW))
     machine.remove("a", NOW)

@@ -84,7 +84,7 @@ describe("a client", () => {
     )
   }
 
-  it.effect("that says nothing loses its connection after a time, and one that spoke does not", () =>
+  it.effect("that sends nothing loses its connection after a time, and one that sent something does not", () =>
     Effect.gen(function* () {
       const [silent, right] = [yield* connect(), yield* connect()]
       yield* right.constrain()
@@ -124,7 +124,7 @@ describe("a client", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("that does not read gets the newest only, and holds nobody up", () =>
+  it.effect("that does not read gets only the newest messages, and delays nobody", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -154,7 +154,7 @@ describe("a client", () => {
     }).pipe(Effect.provide(fakeWorld({}, { network: { capacity: 2_000 } })))
   )
 
-  it.effect("is forgotten when it goes", () =>
+  it.effect("is forgotten when it disconnects", () =>
     Effect.gen(function* () {
       const events = yield* collectEvents
       const provider = yield* TemplateProvider
@@ -177,7 +177,7 @@ describe("a client", () => {
 })
 
 describe("a new block", () => {
-  it.effect("goes out as soon as the node announces it", () =>
+  it.effect("is sent as soon as the node announces it", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       node.settings.longPolling = false
@@ -194,7 +194,7 @@ describe("a new block", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("goes out by long polling where the node announces nothing", () =>
+  it.effect("is sent by long polling if the node announces nothing", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -207,7 +207,7 @@ describe("a new block", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("is asked for again if the node announces it before it builds on it", () =>
+  it.effect("makes us ask again if the node announces it before it builds on it", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       node.settings.longPolling = false
@@ -273,13 +273,13 @@ describe("a block that was not announced", () => {
     }).pipe(Effect.provide(providerOver(connected, undefined, { log })))
   }
 
-  it.effect("is worth a warning", () =>
+  it.effect("causes a warning", () =>
     Effect.gen(function* () {
       assert.lengthOf(yield* warnings(undefined), 1)
     })
   )
 
-  it.effect("is none after blocks were taken back: no node announces the tip that is left", () =>
+  it.effect("causes no warning after blocks were taken back: nodes do not announce the tip that is left", () =>
     Effect.gen(function* () {
       assert.lengthOf(yield* warnings({ _tag: "BlockDisconnected", hash: new Uint8Array(32) }), 0)
     })
@@ -287,7 +287,7 @@ describe("a block that was not announced", () => {
 })
 
 describe("better fees", () => {
-  it.effect("go out after the interval as a template to work on at once", () =>
+  it.effect("are sent after the interval as a template to work on at once", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(withValue(0))
@@ -347,7 +347,7 @@ describe("a node that is away", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("is missed at once when it ends a long poll", () =>
+  it.effect("is noticed at once when it ends a long poll", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -360,7 +360,7 @@ describe("a node that is away", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("and comes back without some transactions makes the clients leave them at once", () =>
+  it.effect("and comes back without some transactions causes a template without them at once", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(withValue(0))
@@ -405,7 +405,7 @@ describe("a node that is away", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("that answers what makes no sense is told, and asked again", () =>
+  it.effect("that gives a senseless answer is logged, and asked again", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       const events = yield* collectEvents
@@ -418,7 +418,7 @@ describe("a node that is away", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("that answers long polls at once does not keep us busy", () =>
+  it.effect("that answers long polls at once is polled once a second at most", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -440,7 +440,7 @@ describe("a node that is away", () => {
 })
 
 describe("a subscriber of events that does not keep up", () => {
-  it.effect("loses the oldest and no others, and holds nobody up", () =>
+  it.effect("loses only the oldest events, and delays nobody", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -481,7 +481,7 @@ describe("a subscriber of events that does not keep up", () => {
 })
 
 describe("RequestTransactionData", () => {
-  it.effect("is answered on the same connection, also for what is unknown", () =>
+  it.effect("is answered on the same connection, also for an unknown template", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -509,7 +509,7 @@ describe("RequestTransactionData", () => {
 
 describe("any client", () => {
   it.effect.prop(
-    "may send what it likes: the provider serves the others on",
+    "may send anything: the provider keeps serving the others",
     [Schema.Array(TemplateDistribution.protocol.toServer.schema)],
     ([messages]) => {
       const log: Array<string> = []

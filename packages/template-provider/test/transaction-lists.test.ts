@@ -40,7 +40,7 @@ describe("the answer to RequestTransactionData", () => {
     assert.strictEqual(encode(data.answerFor(one)), encode(answer), "the other one was a copy")
   })
 
-  it("is forgotten when others were asked for since, so that they do not fill the memory", () => {
+  it("is dropped when others were asked for since, so that memory is limited", () => {
     const data = new TransactionData()
     const templates = Array.from({ length: 20 }, (_, id) => {
       const node = new NodeTemplate(LARGE, 0)
@@ -59,37 +59,40 @@ describe("the answer to RequestTransactionData", () => {
 })
 
 describe("a client that asks for many lists", () => {
-  it.effect("gets twenty of two million bytes at once and then two a second, however often it connects again", () => {
-    const log: Array<string> = []
-    return Effect.gen(function* () {
-      const node = yield* FakeNode
-      yield* node.setTemplate(LARGE)
-      let served = 0
-      const visit = Effect.gen(function* () {
-        const client = yield* connect()
-        yield* client.constrain()
-        const { template } = yield* client.expectTip
-        yield* client.send([request(template.templateId)])
-        yield* client.expect("RequestTransactionData.Success")
-        served++
-      }).pipe(Effect.scoped)
-      for (let count = 0; count < 20; count++) yield* visit
-      yield* Effect.forkScoped(Effect.forever(visit))
-      for (let step = 0; step < 200; step++) {
-        yield* TestClock.adjust("100 millis")
-        // Sockets and lists take a turn of the event loop each.
-        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-      }
-      assert.isAtLeast(served, 20 + 20)
-      assert.isAtMost(served, 20 + 2 * 20 + 1)
-      assert.isTrue(
-        log.some((line) => line.includes("asks for the transactions of templates too often")),
-        log.join("\n")
-      )
-    }).pipe(Effect.provide(fakeWorld({}, { log })))
-  })
+  it.effect(
+    "gets twenty lists of two million bytes at once and then two a second, however often it connects again",
+    () => {
+      const log: Array<string> = []
+      return Effect.gen(function* () {
+        const node = yield* FakeNode
+        yield* node.setTemplate(LARGE)
+        let served = 0
+        const visit = Effect.gen(function* () {
+          const client = yield* connect()
+          yield* client.constrain()
+          const { template } = yield* client.expectTip
+          yield* client.send([request(template.templateId)])
+          yield* client.expect("RequestTransactionData.Success")
+          served++
+        }).pipe(Effect.scoped)
+        for (let count = 0; count < 20; count++) yield* visit
+        yield* Effect.forkScoped(Effect.forever(visit))
+        for (let step = 0; step < 200; step++) {
+          yield* TestClock.adjust("100 millis")
+          // Sockets and lists take a turn of the event loop each.
+          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        }
+        assert.isAtLeast(served, 20 + 20)
+        assert.isAtMost(served, 20 + 2 * 20 + 1)
+        assert.isTrue(
+          log.some((line) => line.includes("asks for the transactions of templates too often")),
+          log.join("\n")
+        )
+      }).pipe(Effect.provide(fakeWorld({}, { log })))
+    }
+  )
 
-  it.effect("has its solution taken while it waits for them", () =>
+  it.effect("can submit a solution while it waits for them", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       node.settings.verdict = "inconclusive"
@@ -124,7 +127,7 @@ describe("a list of transactions", () => {
     return { node, client }
   })
 
-  it.effect("goes out behind the templates of a block that was announced", () =>
+  it.effect("is sent behind the templates of an announced block", () =>
     Effect.gen(function* () {
       const { client, node } = yield* announced
       yield* node.setTemplate(templateAt(101))
@@ -134,7 +137,7 @@ describe("a list of transactions", () => {
     }).pipe(Effect.provide(fakeWorld({ emptyTemplates: false })))
   )
 
-  it.effect("does not wait for ever for a node that announced a block and has none", () =>
+  it.effect("does not wait for ever for a node that announced a block and gives no template", () =>
     Effect.gen(function* () {
       const { client } = yield* announced
       yield* TestClock.adjust("2 seconds")

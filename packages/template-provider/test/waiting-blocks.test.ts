@@ -29,7 +29,7 @@ const solutions = (
 
 describe("blocks of one height, while the node is away", () => {
   it.effect(
-    "are tried by one fiber with a line a minute, and all are given to the node in their order when it is back",
+    "are tried by one fiber that logs a line a minute, and are all submitted in order when the node is back",
     () => {
       const log: Array<string> = []
       return Effect.gen(function* () {
@@ -47,7 +47,7 @@ describe("blocks of one height, while the node is away", () => {
         assert.match(lines[0]!, /Cannot submit block 100, [0-9a-f]{64} yet: submitblock: .* cannot be reached/)
         assert.match(lines[1]!, /Cannot submit 60 blocks yet/)
         assert.isAtMost(lines.length, 6)
-        assert.isAtMost(log.filter((line) => line.includes("No node is there to take")).length, 2)
+        assert.isAtMost(log.filter((line) => line.includes("No node is reachable to take")).length, 2)
         yield* node.setFailure(undefined)
         yield* TestClock.adjust("10 seconds")
         assert.strictEqual(node.submitted.length, 60)
@@ -59,7 +59,7 @@ describe("blocks of one height, while the node is away", () => {
     }
   )
 
-  it.effect("do not wait behind one that the node never answers for", () =>
+  it.effect("do not wait behind a block that the node never answers for", () =>
     Effect.gen(function* () {
       const node = yield* FakeNode
       yield* node.setTemplate(templateAt(100))
@@ -79,7 +79,7 @@ describe("blocks of one height, while the node is away", () => {
     }).pipe(Effect.provide(fakeWorld()))
   )
 
-  it.effect("lie in files when the provider ends, also one that the node has not answered for yet", () =>
+  it.effect("are in files when the provider ends, also a block that the node has not answered for yet", () =>
     Effect.gen(function* () {
       const path = yield* Effect.acquireRelease(
         Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-waiting-"))),
@@ -104,7 +104,7 @@ describe("blocks of one height, while the node is away", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("are told with the first one's bytes when the provider ends and has no place for them", () => {
+  it.effect("are logged with the first one's bytes when the provider ends and has no directory for them", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const node = yield* FakeNode
@@ -128,7 +128,7 @@ describe("blocks of one height, while the node is away", () => {
 describe("the queue of blocks for one node", () => {
   const block = (from: string, size = 1_000) => ({ from, size })
 
-  it("is bounded, at the cost of who has most of it", () => {
+  it("drops blocks of the peer that has most in it", () => {
     const queue = new BlockQueue<ReturnType<typeof block>>()
     const early = block("early")
     queue.push(early)
@@ -143,7 +143,7 @@ describe("the queue of blocks for one node", () => {
     assert.strictEqual(queue.all[1], flood[0], "the oldest of the flood stay")
   })
 
-  it("is bounded in bytes", () => {
+  it("is limited in bytes", () => {
     const queue = new BlockQueue<ReturnType<typeof block>>()
     const small = block("small")
     queue.push(small)

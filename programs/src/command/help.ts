@@ -1,10 +1,10 @@
-/** How the CLI prints help. A wrong command line is told by report.ts, in one line and without the whole help. */
+/** How the CLI prints help. For a wrong command line report.ts prints a line instead of the whole help. */
 import { Effect, Layer } from "effect"
 import { CliOutput } from "effect/cli"
 
 const standard = CliOutput.defaultFormatter()
 
-/** A program runs by itself; its subcommand `config` is there to look, so usage shows it as optional. */
+/** Shows the subcommand of a program, `config`, as optional: a program with flags of its own runs without it. */
 const formatter: CliOutput.Formatter = {
   ...standard,
   formatHelpDoc: (doc) =>

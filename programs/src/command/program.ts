@@ -1,5 +1,6 @@
 /**
- * A program of the CLI: its configuration, from which flags, help and `sluice NAME config` are made, and what it runs.
+ * A program of the CLI, made of a configuration and a function to run. Flags, help and `sluice NAME config` are made from the
+ * configuration.
  */
 import { escaped } from "@sluice/protocol/printable"
 import { Console, Effect, Option } from "effect"
@@ -40,7 +41,9 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
     Effect.flatMap(loadFrom(input), ({ config, warnings }) =>
       logWarnings(warnings).pipe(
         Effect.andThen(options.run(config)),
-        Effect.tapDefect((defect) => Effect.logDebug("The program failed in a way that it should not", defect)),
+        Effect.tapDefect((defect) =>
+          Effect.logDebug("The program has a bug: it failed with an unexpected error", defect)
+        ),
         Effect.mapError((error) =>
           error instanceof FaultsFound
             ? error
@@ -56,17 +59,17 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
   )
 }
 
-/** Where a program logs anyway. */
+/** Logs warnings, for programs that log. */
 export const logWarnings = (warnings: ReadonlyArray<string>): Effect.Effect<void> =>
   Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
 
-/** Where it does not. */
+/** Prints warnings to stderr, for programs that do not log. */
 export const printWarnings = (program: string, warnings: ReadonlyArray<string>): Effect.Effect<void> =>
   Effect.forEach(warnings, (warning) => Console.error(`sluice ${program}: warning: ${escaped(warning)}`), {
     discard: true
   })
 
-/** The flags of a configuration, and how to load it from what the command line gave for them. */
+/** The flags of a configuration, and the function that loads it from their values. */
 export const configured = <A>(options: ProgramConfig<A>) => {
   const keys = keysOf(options.program, options.schema.fields)
   const first = keys[0]!
@@ -80,7 +83,7 @@ export const configured = <A>(options: ProgramConfig<A>) => {
         environment: process.env,
         file: config === undefined ? undefined : Option.getOrUndefined(Option.map(config, String))
       }),
-    /** For help: where else the keys may be given. */
+    /** A note for the help: the other places where a key can be given. */
     note: [
       `Every flag is also a key of the configuration file and an environment variable: --${first.name} is`,
       `${first.name} in the file and ${first.variable}. Flags win over variables, variables over the file.`
@@ -95,7 +98,7 @@ const configFlag = (program: string) =>
     Flag.optional
   )
 
-/** Flags take text: config/load.ts makes values of it, so that a mistake reads the same wherever it was made. */
+/** Flags take text, which config/load.ts decodes, so that an error reads the same for flags, variables and files. */
 const flagsOf = (keys: ReadonlyArray<KeyInfo>): Record<string, Flag.Flag<Option.Option<string | boolean>>> =>
   Object.fromEntries(
     keys.flatMap((key) => {
@@ -106,7 +109,7 @@ const flagsOf = (keys: ReadonlyArray<KeyInfo>): Record<string, Flag.Flag<Option.
       const name = `${key.name}-file`
       const inFile = Flag.String(name).pipe(
         Flag.withMetavar("FILE"),
-        Flag.withDescription(`A file that holds it, which keeps it off the command line.`),
+        Flag.withDescription("A file that holds it, to keep it off the command line."),
         Flag.optional
       )
       return [

@@ -1,7 +1,6 @@
 /**
- * What a person sees of a failure, and the exit status: 0 after the work is done and after SIGINT or SIGTERM, 2 when
- * the command line, the configuration or the surroundings (a port in use) do not let the program start, 1 for anything
- * else.
+ * Prints failures for people and chooses the exit status. The status is 0 after the work is done and after SIGINT or SIGTERM,
+ * 2 when the command line, the configuration or the environment (a port in use) prevents the start, and 1 for anything else.
  */
 import { escaped } from "@sluice/protocol/printable"
 import { Cause, Console, Effect, Exit, Schema } from "effect"
@@ -9,16 +8,16 @@ import { CliError } from "effect/cli"
 import { ConfigError } from "../config/config-error.ts"
 import { withoutUserinfo } from "../config/userinfo.ts"
 
-/** A program that was told well and cannot run: what is in its way. */
+/** The command line is right, but the program cannot run. The message says why. */
 export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", {
   program: Schema.String,
   message: Schema.String
 }) {}
 
-/** A program has run and printed what it found, and that is not as it should be: nothing more to say, status 1. */
+/** The program ran and printed faults that it found, such as broken rules. Nothing more is printed; the status is 1. */
 export class FaultsFound extends Schema.TaggedError<FaultsFound>()("FaultsFound", {}) {}
 
-/** Prints one line for each thing that is wrong, never a stack, and gives the exit status. */
+/** Runs the program and gives the exit status. Prints one line for each problem, and never a stack trace. */
 export const report = <E, R>(main: Effect.Effect<void, E, R>): Effect.Effect<number, never, R> =>
   main.pipe(
     Effect.as(0),
@@ -31,7 +30,7 @@ export const report = <E, R>(main: Effect.Effect<void, E, R>): Effect.Effect<num
     })
   )
 
-/** Of the process: an interrupt that came by a signal is an orderly end. */
+/** The exit status of the process. An interrupt by a signal is an orderly end, with status 0. */
 export const statusOf = (exit: Exit.Exit<unknown, unknown>): number => {
   const status = Exit.isSuccess(exit) ? exit.value : 0
   return typeof status === "number" ? status : 0
@@ -48,7 +47,7 @@ const describe = (error: unknown): { readonly lines: ReadonlyArray<string>; read
   if (CliError.isCliError(error)) {
     if (error._tag !== "ShowHelp") return { lines: [`sluice: ${oneLine(error.message)}`], status: 2 }
     const command = error.commandPath.join(" ")
-    const wrong = worthTelling(error.errors).map((one) => `${command}: ${describeUsage(one)}`)
+    const wrong = worthPrinting(error.errors).map((one) => `${command}: ${describeUsage(one)}`)
     return { lines: wrong.length === 0 ? [] : [...wrong, `See \`${command} --help\`.`], status: 2 }
   }
   if (error instanceof FaultsFound) return { lines: [], status: 1 }
@@ -56,11 +55,11 @@ const describe = (error: unknown): { readonly lines: ReadonlyArray<string>; read
     return { lines: [`sluice ${error.program}: ${oneLine(error.message)}`], status: 2 }
   }
   const message = error instanceof Error ? error.message : String(error)
-  return { lines: [`sluice: this should not have happened: ${oneLine(message)}`], status: 1 }
+  return { lines: [`sluice: unexpected error: ${oneLine(message)}`], status: 1 }
 }
 
-/** After an unknown flag its value looks like a command; the flag is what was wrong. */
-const worthTelling = (errors: ReadonlyArray<CliError.NonShowHelpErrors>) => {
+/** The errors to print. The value of an unknown flag is also reported as an unknown command: only the flag is worth printing. */
+const worthPrinting = (errors: ReadonlyArray<CliError.NonShowHelpErrors>) => {
   const flags = errors.filter((error) => error._tag === "UnrecognizedOption")
   return flags.length > 0 ? flags : errors
 }

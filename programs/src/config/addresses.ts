@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { kebab } from "./key.ts"
 
-/** To be checked on a Schema that has these keys of addresses to listen on: no two are the same. */
+/** A check for a Schema with these two keys: they must not be the same address to listen on. */
 export const distinctAddresses = <const Key extends string>(...keys: readonly [Key, Key]) =>
   Schema.makeFilter<{ readonly [K in Key]?: { readonly host: string; readonly port: number } | undefined }>(
     (config) => {

@@ -2,7 +2,7 @@
 import { type KeyInfo, keysOf } from "./key.ts"
 import type { Given, ProgramConfig } from "./load.ts"
 
-/** The file that `sluice NAME config --example` prints: every key with what it means; defaults are commented out. */
+/** The file that `sluice NAME config --example` prints: every key with its description. Defaults are commented out. */
 export const exampleToml = <A>({ program, schema }: ProgramConfig<A>): string => {
   const keys = keysOf(program, schema.fields)
   const first = keys[0]!
@@ -15,7 +15,7 @@ export const exampleToml = <A>({ program, schema }: ProgramConfig<A>): string =>
 }
 
 const exampleKey = (key: KeyInfo): ReadonlyArray<string> => {
-  // A secret that stands in an example ends up in use; the example names a file instead.
+  // Somebody would use a secret that an example shows, so the example names a file instead.
   const name = key.value.secret ? `${key.name}-file` : key.name
   const value = key.value.secret ? `${key.name}.txt` : (key.default ?? key.example ?? "")
   const line = `${name} = ${JSON.stringify(value)}`
@@ -28,7 +28,7 @@ const exampleKey = (key: KeyInfo): ReadonlyArray<string> => {
   ]
 }
 
-/** What `sluice NAME config` prints: the values that are in force and where each was given. Secrets are not shown. */
+/** What `sluice NAME config` prints: the values in force and where each was given. Secrets are not shown. */
 export const effectiveToml = <A>({ program, schema }: ProgramConfig<A>, given: ReadonlyMap<string, Given>): string =>
   keysOf(program, schema.fields)
     .flatMap((key) => {

@@ -1,6 +1,6 @@
 /**
- * From flags, environment variables, a file and defaults (in this order of precedence) to a program's configuration,
- * decoded by its one Schema. Everything that is wrong is told at once, each with where it stands and what was expected.
+ * Loads a program's configuration from flags, environment variables, a file and defaults, in this order of precedence, and
+ * decodes it with the program's Schema. Reports all problems at once, each with its place and what was expected.
  */
 import { dirname, resolve } from "node:path"
 import { Effect, type FileSystem, Result, Schema, SchemaIssue } from "effect"
@@ -12,7 +12,7 @@ import { readText } from "./read-text.ts"
 import { parseToml } from "./toml.ts"
 import { withoutUserinfo } from "./userinfo.ts"
 
-/** A program's configuration as it describes it: the Schema's fields are made with config/key.ts. */
+/** The configuration that a program declares. The Schema's fields are made with config/key.ts. */
 export interface ProgramConfig<A> {
   readonly program: string
   readonly schema: Schema.Codec<A, unknown> & { readonly fields: Schema.Struct.Fields }
@@ -26,13 +26,13 @@ export interface Given {
 
 export interface Loaded<A> {
   readonly config: A
-  /** What is not wrong and should be otherwise: secrets that others can read. */
+  /** Problems that do not prevent the start, such as secrets that other users can read. */
   readonly warnings: ReadonlyArray<string>
-  /** By key name; a key that is not here has its default. */
+  /** By key name. A key that is absent has its default. */
   readonly given: ReadonlyMap<string, Given>
 }
 
-/** Where values come from: the command line (by key name), the environment, and the path of a file, if any. */
+/** The places where values can be given: the command line (by key name), the environment, and a file, by its path. */
 export interface Sources {
   readonly flags: ReadonlyMap<string, string | boolean>
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -42,11 +42,11 @@ export interface Sources {
 interface Source {
   readonly values: ReadonlyMap<string, unknown>
   readonly where: (name: string) => string
-  /** Everything in it is text, as on a command line. */
+  /** Whether all values are text, as on a command line. */
   readonly isText: boolean
-  /** A warning for a secret that stands in it, which is this key's. */
+  /** Warnings for the secret of this key, which the source contains. */
   readonly exposed: (key: KeyInfo) => ReadonlyArray<string>
-  /** What a path in it is relative to, when that is not the working directory. */
+  /** The directory that paths are relative to, if not the working directory. */
   readonly directory: string | undefined
 }
 
@@ -85,16 +85,16 @@ export const load = Effect.fn("Config.load")(function* <A>(
   const decoded = Schema.decodeUnknownResult(schema)(Object.fromEntries(input), { errors: "all" })
   if (Result.isSuccess(decoded) && problems.length === 0) return { config: decoded.success, warnings, given }
   if (Result.isFailure(decoded)) {
-    // A key whose file cannot be read has had its say.
-    const isSaid = ({ name }: KeyInfo): boolean =>
+    // A key whose file cannot be read is reported already.
+    const isReported = ({ name }: KeyInfo): boolean =>
       !given.has(name) && sources.some(({ values }) => values.has(`${name}-file`))
-    const unsaid = keys.filter((key) => !isSaid(key))
-    problems.push(...new Set(describeIssues(decoded.failure.issue, unsaid, given)))
+    const others = keys.filter((key) => !isReported(key))
+    problems.push(...new Set(describeIssues(decoded.failure.issue, others, given)))
   }
   return yield* new ConfigError({ program, problems })
 })
 
-/** A configuration file; or why it is none. */
+/** Reads a configuration file; fails with the reason if it cannot be read or is not TOML. */
 const readFile = Effect.fnUntraced(function* (file: string, names: ReadonlyArray<string>, problems: Array<string>) {
   const parsed = parseToml(yield* readText(file))
   if (Result.isFailure(parsed)) return yield* Effect.fail(`${file}: ${parsed.failure}`)
@@ -113,7 +113,7 @@ const readFile = Effect.fnUntraced(function* (file: string, names: ReadonlyArray
   return source
 })
 
-/** The variables that belong to this program; others may be set for other programs or by other people. */
+/** Reads the environment variables with this program's prefix. Others belong to other programs. */
 const readEnvironment = (
   program: string,
   environment: Sources["environment"],
@@ -131,7 +131,7 @@ const readEnvironment = (
   return { values, where: (name) => variableOf(program, name), isText: true, directory: undefined, exposed: () => [] }
 }
 
-/** What the first source that has the key says, under its own name or as `NAME-file`. */
+/** The value of the first source that has the key, under its own name or as `NAME-file`. */
 const find = (key: KeyInfo, sources: ReadonlyArray<Source>, problems: Array<string>) => {
   const names = key.value.secret ? [key.name, `${key.name}-file`] : [key.name]
   for (const source of sources) {
@@ -140,14 +140,14 @@ const find = (key: KeyInfo, sources: ReadonlyArray<Source>, problems: Array<stri
     if (name === undefined) continue
     if (other !== undefined) problems.push(`${where(other)}: give it or ${where(name)}, not both`)
     const isPath = key.value.path === true || name !== key.name
-    const said = isText ? fromText(key, values.get(name)) : values.get(name)
-    const raw = isPath && typeof said === "string" && directory !== undefined ? resolve(directory, said) : said
+    const typed = isText ? fromText(key, values.get(name)) : values.get(name)
+    const raw = isPath && typeof typed === "string" && directory !== undefined ? resolve(directory, typed) : typed
     return { name, raw, where: where(name), source }
   }
   return undefined
 }
 
-/** Warnings where others can read this secret, or the files that it names. */
+/** Warnings if other users can read this secret, or the files that it names. */
 const exposedBy = (
   key: KeyInfo,
   { name, raw, source, where }: Given & { readonly name: string; readonly source: Source }
@@ -163,7 +163,7 @@ const onCommandLine = ({ name, variable }: KeyInfo): ReadonlyArray<string> => [
   exposedArgument(`--${name}`, `--${name}-file or ${variable}`)
 ]
 
-/** What was found, or the content of the file that a `NAME-file` names; or why it cannot be read. */
+/** The value, or the content of the file that `NAME-file` names; fails with the reason if the file cannot be read. */
 const readValue = Effect.fnUntraced(function* (
   key: KeyInfo,
   { name, raw, where }: Given & { readonly name: string }
@@ -176,7 +176,7 @@ const readValue = Effect.fnUntraced(function* (
   return { raw: content.trim(), where: `${where} (${raw})` }
 })
 
-/** Flags and variables are text; where a number or a boolean is meant and written, it becomes one. */
+/** Parses the text of a flag or variable if the key is a number or a boolean. Other text stays as it is. */
 const fromText = (key: KeyInfo, raw: unknown): unknown => {
   if (typeof raw !== "string") return raw
   if (key.value.kind === "number" && /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(raw)) return Number(raw)
@@ -184,7 +184,7 @@ const fromText = (key: KeyInfo, raw: unknown): unknown => {
   return raw
 }
 
-/** One line for each problem that the Schema found. */
+/** One line for each problem that the Schema reports. */
 const describeIssues = (
   issue: SchemaIssue.Issue,
   keys: ReadonlyArray<KeyInfo>,
@@ -204,7 +204,7 @@ const describeIssues = (
         `--${key.name} is missing (or ${key.variable}, or ${key.name} in the file): expected ${key.value.expected}`
       ]
     }
-    if (key.value.tellsAll && message !== "") return [`${value.where}: ${message}`]
+    if (key.value.isSentence && message !== "") return [`${value.where}: ${message}`]
     const quotes = key.value.kind === "string" && typeof value.raw !== "string" ? "write it in quotes" : ""
     const reason = [quotes, message].filter((part) => part !== "").join("; ")
     const shown = key.value.secret ? "something else, which is not shown" : show(value.raw)
@@ -217,7 +217,7 @@ const didYouMean = (name: string, known: ReadonlyArray<string>): string => {
   return meant === undefined ? `; known are ${known.join(", ")}` : `; did you mean ${meant}?`
 }
 
-/** As TOML writes it, which JSON does not for those that are not finite. */
+/** A number as TOML writes it, also if it is not finite. */
 const numberText = (number: number): string => String(number).replace("Infinity", "inf").replace("NaN", "nan")
 
 const show = (raw: unknown): string => {

@@ -1,4 +1,4 @@
-/** The word that someone probably meant: `lisen` is nearest to `listen`. */
+/** The known word that is most like this one, if any is: `listen` for `lisen`. */
 export const nearest = (word: string, known: ReadonlyArray<string>): string | undefined => {
   const plain = (name: string): string => name.toLowerCase().replaceAll("_", "-")
   let best: string | undefined
@@ -13,7 +13,7 @@ export const nearest = (word: string, known: ReadonlyArray<string>): string | un
   return best
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** The Levenshtein distance, computed row by row. */
 const editDistance = (from: string, to: string): number => {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (let i = 0; i < from.length; i++) {

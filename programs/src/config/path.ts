@@ -1,16 +1,16 @@
-/** Paths, looked at before anything starts: what can be known of them then is told with the other mistakes. */
+/** Kinds of value for paths. They are checked before anything starts, so that a wrong path is reported with all other problems. */
 import { accessSync, constants, type Stats, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { Result, type Schema } from "effect"
 import { text } from "./value.ts"
 
-/** A file to be read, which is there. */
+/** A file to read. It must exist. */
 export const fileToRead = (expected: string) =>
   path("FILE", expected, (at, found) =>
     found === undefined ? "there is no such file" : whyNoFile(at, found, constants.R_OK)
   )
 
-/** A file that another program writes, perhaps later. `holdsSecret` where others should not be able to read it. */
+/** A file that another program writes, perhaps later. With `holdsSecret`, warns if other users can read it. */
 export const fileOfAnother = (expected: string, { holdsSecret = false } = {}) =>
   path(
     "FILE",
@@ -19,17 +19,17 @@ export const fileOfAnother = (expected: string, { holdsSecret = false } = {}) =>
     holdsSecret
   )
 
-/** A file to be written, there already or not. */
+/** A file to write. It may exist already. */
 export const fileToWrite = (expected: string) =>
   path("FILE", expected, (at, found) =>
     found === undefined ? whyNotIn(dirname(at)) : whyNoFile(at, found, constants.W_OK)
   )
 
-/** A file to be written that must not be there yet. */
+/** A file to write that must not exist yet. */
 export const newFile = (expected: string) =>
   path("FILE", expected, (at, found) => (found === undefined ? whyNotIn(dirname(at)) : "there is a file already"))
 
-/** A directory to be written to, which is made where it is not there. */
+/** A directory to write to. It is created if it does not exist. */
 export const directoryToWrite = (expected: string) =>
   path("DIRECTORY", expected, (at) => {
     let nearest = at
@@ -52,7 +52,7 @@ const stats = (at: string): Stats | undefined => {
   try {
     return statSync(at, { throwIfNoEntry: false })
   } catch {
-    // A part of the path is a file, or may not be searched: `whyNotIn` says so of its directory.
+    // A part of the path is a file, or may not be searched: `whyNotIn` reports that for its directory.
     return undefined
   }
 }
@@ -60,7 +60,7 @@ const stats = (at: string): Stats | undefined => {
 const whyNoFile = (at: string, found: Stats, mode: number): string | undefined =>
   found.isDirectory() ? "it is a directory" : isAllowed(at, mode) ? undefined : "permission denied"
 
-/** Why no file can be made in a directory. */
+/** Why no file can be created in a directory. */
 const whyNotIn = (directory: string): string | undefined => {
   const found = stats(directory)
   if (found === undefined) return `there is no directory ${directory}`

@@ -1,4 +1,4 @@
-/** Reads a text file that a person named, or says in their words why it cannot be read. */
+/** Reading of text files that a user named, with errors for people. */
 import { Effect, FileSystem, type PlatformError } from "effect"
 
 export const readText = (path: string): Effect.Effect<string, string, FileSystem.FileSystem> =>

@@ -1,4 +1,4 @@
-/** The keys that say how a server secures its connections: Noise with an authority's key, or none. */
+/** The keys for the security of a server's connections: Noise with an authority key, or none. */
 import { Schema } from "effect"
 import { curveKeys } from "../server/curve.ts"
 import { authoritySecretKey } from "./stratum.ts"
@@ -17,7 +17,7 @@ export const securityKeys = {
   ...curveKeys
 }
 
-/** To be checked on a Schema that has the keys. */
+/** A check for a Schema with these keys. */
 export const oneSecurity = Schema.makeFilter<{ readonly authoritySecretKey?: unknown; readonly plain: boolean }>(
   ({ authoritySecretKey, plain }) => {
     if (plain && authoritySecretKey !== undefined) return "give authority-secret-key or plain, not both"

@@ -1,4 +1,4 @@
-/** The kinds of value that Stratum V2 and Bitcoin have, decoded by the packages that know them. */
+/** Kinds of value of Stratum V2 and Bitcoin, decoded by the packages that define them. */
 import { payoutScript } from "@sluice/mining-server"
 import * as AuthorityKey from "@sluice/noise/authority-key"
 import { parseEndpoint, parseServerAddress, type ServerAddress } from "@sluice/transport"
@@ -6,55 +6,55 @@ import { Result } from "effect"
 import { withoutUserinfo } from "./userinfo.ts"
 import { list, text } from "./value.ts"
 
-/** A server to connect to, with the authority key it is trusted by. */
+/** A server to connect to, with its authority key. */
 export const serverUrl = text(
   {
     metavar: "URL",
     expected: "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption",
-    tellsAll: true
+    isSentence: true
   },
   (input) => serverAddress(input)
 )
 
-/** Several of them, the preferred one first. */
+/** Several servers, the preferred one first. */
 export const serverUrls = list(
   {
     metavar: "URL,...",
     expected: "a list of stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption",
-    tellsAll: true
+    isSentence: true
   },
   ",",
   (input) => serverAddress(input)
 )
 
-/** Other protocols' URLs have a user and a password; they are not repeated. */
+/** Parses a server address. Its errors never show the user and password that URLs of other protocols may have. */
 const serverAddress = (input: string): Result.Result<ServerAddress, string> =>
   input.includes("@")
     ? Result.fail(`"${withoutUserinfo(input)}" has a user before the @: a server's address has none`)
     : Result.mapError(parseServerAddress(input), ({ message }) => message)
 
-/** The secret key that certificates are signed with. */
+/** The secret key that signs certificates. */
 export const authoritySecretKey = text(
-  { metavar: "KEY", expected: "a secret key as `sluice key generate` makes it", secret: true, tellsAll: true },
+  { metavar: "KEY", expected: "a secret key as `sluice key generate` makes it", secret: true, isSentence: true },
   (input) => Result.mapError(AuthorityKey.parseSecretKey(input), ({ message }) => message)
 )
 
-/** Who is paid: an address, which itself says which network it is of, or a descriptor. */
+/** A payout output: an address or a descriptor. An address shows its network itself. */
 export const payee = text(
   {
     metavar: "ADDRESS",
     expected: "a Bitcoin address, such as bcrt1q... on a development chain, or a descriptor such as wpkh(KEY)",
-    tellsAll: true
+    isSentence: true
   },
   (input) => Result.map(payeeOf(input), () => input)
 )
 
-/** Several who are paid, with percentages. */
+/** Several payout outputs with percentages. */
 export const payees = list(
   {
     metavar: "PERCENT ADDRESS;...",
     expected: 'a list of percentages and addresses or descriptors, such as ["60 bc1q...", "40 wpkh(KEY)"]',
-    tellsAll: true
+    isSentence: true
   },
   ";",
   (input) => {
@@ -66,7 +66,7 @@ export const payees = list(
   }
 )
 
-/** Where clients are sent: another server, or the same one again. */
+/** The server that clients are sent to: another one, or this one again. */
 export const reconnectTarget = text({ metavar: "HOST:PORT|here", expected: "HOST:PORT, or here" }, (input) =>
   input === "here" ? Result.succeed({ host: "", port: 0 }) : Result.mapError(parseEndpoint(input), () => "")
 )

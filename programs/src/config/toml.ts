@@ -1,19 +1,19 @@
 /**
- * A configuration file: its keys, and the line each stands on.
+ * Parses a configuration file and finds the line of a key.
  *
- * The parser tells the line of a syntax error and no other. The line of a key is found with the parser again: a key
- * appears between the longest beginning of the file that parses without it and the shortest that parses with it.
+ * The parser reports a line only for syntax errors. To find the line of a key, longer and longer beginnings of the file are
+ * parsed: the key begins after the longest one that parses without it, and before the end of the shortest one with it.
  */
 import { Result } from "effect"
 import * as Toml from "effect/encoding/Toml"
 
 export interface TomlFile {
   readonly values: ReadonlyMap<string, unknown>
-  /** The line, from 1, that a key begins on. */
+  /** The line on which a key begins, counted from 1. */
   readonly lineOf: (name: string) => number
 }
 
-/** Parses a file, or says what is wrong with it and on which line. */
+/** Parses a file; fails with the problem and its line. */
 export const parseToml = (content: string): Result.Result<TomlFile, string> => {
   const parse = (text: string) => Result.map(Toml.parse(text), (table) => new Map(Object.entries(table)))
   return Result.mapBoth(parse(content), {

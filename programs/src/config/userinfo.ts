@@ -1,6 +1,6 @@
 /**
- * For what is shown of a text that was given: without the user and password that stand before the @ of a URL. It need not be
- * a URL that can be parsed: that it cannot be is why it is shown.
+ * Removes the user and password of a URL, which stand before the @, from a text that is shown. The text need not be a valid URL:
+ * often it is shown because it is not.
  */
 export const withoutUserinfo = (text: string): string => {
   const at = text.lastIndexOf("@")

@@ -1,25 +1,25 @@
 /**
- * The kinds of value that configuration has. Each is a Schema from what TOML holds (a string, a number, a boolean) to
- * what the program uses, and says in words what it expects.
+ * Kinds of value in configurations. Each is a Schema from a value of TOML (a string, a number, a boolean) to the program's own
+ * type, with a description of what it expects.
  */
 import { Effect, Redacted, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import * as Host from "effect/net/Host"
 
-/** What the mechanism has to know about a kind of value besides its Schema. */
+/** The properties of a kind of value besides its Schema. */
 export interface Value {
-  /** How TOML writes it. Text from flags and variables becomes this first. */
+  /** Its type in TOML. Text from flags and variables is converted to it first. */
   readonly kind: "string" | "number" | "boolean" | "list"
-  /** The word for it in help: `HOST:PORT`. */
+  /** The placeholder in help: `HOST:PORT`. */
   readonly metavar: string
-  /** Ends the sentence "expected ...". */
+  /** The end of the sentence "expected ...". */
   readonly expected: string
-  /** Never shown, and may stand in a file of its own, which `NAME-file` names. */
+  /** It is never shown, and can be given in a file that `NAME-file` names. */
   readonly secret?: boolean
-  /** What `parse` says is a whole sentence of its own: nothing is put around it. */
-  readonly tellsAll?: boolean
-  /** A path. In a configuration file it is relative to that file. */
+  /** Errors of `parse` are whole sentences, to which nothing is added. */
+  readonly isSentence?: boolean
+  /** It is a path. In a configuration file it is relative to that file. */
   readonly path?: boolean
-  /** Of a path: the file holds a secret, and others should not be able to read it. */
+  /** It is the path of a file with a secret, which other users should not be able to read. */
   readonly holdsSecret?: boolean
 }
 
@@ -32,7 +32,7 @@ export const valueOf = (schema: Schema.Top): Value => {
   return value
 }
 
-/** A value written as text. `parse` gives the value, or what is wrong with the text. */
+/** A value written as text. `parse` gives the value, or the problem with the text. */
 export const text = <A>(
   value: Omit<Value, "kind">,
   parse: (input: string) => Result.Result<A, string>
@@ -54,8 +54,8 @@ export const text = <A>(
   )
 
 /**
- * Several values: a list in TOML, or one text with separators between them, as flags and variables have it. `parse` gives
- * one value, or what is wrong with its text.
+ * Several values: a list in TOML, or one text with separators in flags and variables. `parse` gives one value, or the problem
+ * with its text.
  */
 export const list = <A>(
   value: Omit<Value, "kind">,
@@ -82,7 +82,7 @@ export const list = <A>(
     Schema.annotate({ [annotation]: { kind: "list", ...value } satisfies Value })
   )
 
-/** Text as it is, not empty, and of no more bytes than a message has room for. */
+/** Text that is not empty and has at most `maxBytes` bytes. */
 export const string = (value: Omit<Value, "kind">, maxBytes = Infinity): Schema.Codec<string, string> =>
   text(value, (input) => {
     if (input === "") return Result.fail("it is empty")
@@ -94,7 +94,7 @@ export const string = (value: Omit<Value, "kind">, maxBytes = Infinity): Schema.
 export const file = (expected: string): Schema.Codec<string, string> =>
   string({ metavar: "FILE", expected, path: true })
 
-/** Paths of several files with secrets in them, whole ones. */
+/** Absolute paths of several files that hold secrets. */
 export const secretFilePaths = list(
   { metavar: "FILE,...", expected: "absolute paths with commas between them", holdsSecret: true },
   ",",
@@ -131,7 +131,7 @@ export const toggle: Schema.Codec<boolean, boolean> = Schema.Boolean.annotate({
   [annotation]: { kind: "boolean", metavar: "", expected: "true or false" } satisfies Value
 })
 
-/** Where to listen or connect. IPv6 addresses stand in brackets. */
+/** An address to listen on or to connect to. IPv6 addresses stand in brackets. */
 export const hostPort = text(
   { metavar: "HOST:PORT", expected: "HOST:PORT, such as 127.0.0.1:3333 or [::1]:3333" },
   (input) => Result.map(parseHostPort(input), ({ host, port }) => ({ host: Host.formatHost(host), port }))
@@ -153,7 +153,7 @@ export const httpUrl = text({ metavar: "URL", expected: "a URL such as http://12
   parseHttpUrl(input)
 )
 
-/** Several of them. */
+/** Addresses of several HTTP servers. */
 export const httpUrls = text({ metavar: "URL,...", expected: "URLs with commas between them" }, (input) =>
   Result.all(input.split(",").map((part) => parseHttpUrl(part.trim())))
 )
@@ -180,7 +180,7 @@ export const zmqEndpoint = text(
   parseZmqEndpoint
 )
 
-/** Several of them. */
+/** Several ZeroMQ endpoints. */
 export const zmqEndpoints = list(
   { metavar: "ENDPOINT,...", expected: "endpoints such as tcp://127.0.0.1:28332, with commas between them" },
   ",",
@@ -193,7 +193,7 @@ export const compactBits = text(
   (input) => (/^[0-9a-f]{8}$/i.test(input) ? Result.succeed(Number.parseInt(input, 16)) : Result.fail(""))
 )
 
-/** A password, as it is. No message, log or help ever shows it. */
+/** A password. No message, log or help ever shows it. */
 export const password = text({ metavar: "PASSWORD", expected: "a password", secret: true }, (input) =>
   input === "" ? Result.fail("it is empty") : Result.succeed(Redacted.make(input))
 )
@@ -203,9 +203,9 @@ export interface Login {
   readonly password: Redacted.Redacted
 }
 
-/** Several users with their passwords, one a line in a file. No message, log or help ever shows them. */
+/** Several users with their passwords, separated by blanks or line feeds. No message, log or help ever shows them. */
 export const logins = text<ReadonlyArray<Login>>(
-  { metavar: "LOGINS", expected: "USER:PASSWORD, several of them on a line each", secret: true },
+  { metavar: "LOGINS", expected: "one or several USER:PASSWORD, each on a line", secret: true },
   (input) =>
     Result.all(
       input
@@ -215,7 +215,7 @@ export const logins = text<ReadonlyArray<Login>>(
           const colon = login.indexOf(":")
           return colon > 0 && colon < login.length - 1
             ? Result.succeed({ user: login.slice(0, colon), password: Redacted.make(login.slice(colon + 1)) })
-            : Result.fail("each is a user, a colon and a password, without blanks")
+            : Result.fail("each must be a user, a colon and a password, without blanks")
         })
     )
 )

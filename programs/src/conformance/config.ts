@@ -1,4 +1,4 @@
-/** What `sluice conformance connect` and `sluice conformance serve` can be told. */
+/** The configurations of `sluice conformance connect` and `sluice conformance serve`. */
 import { Conformance } from "@sluice/conformance"
 import { Duration, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
@@ -9,33 +9,33 @@ import { loggingKeys } from "../output/logging.ts"
 
 const protocols = choice(["mining", "template-distribution"])
 
-const only = optional(string({ metavar: "ID,...", expected: "beginnings of rules' names" }), {
-  description: "Check only the rules whose names begin so.",
+const only = optional(string({ metavar: "ID,...", expected: "beginnings of the names of rules" }), {
+  description: "Check only the rules whose names begin with one of these.",
   example: "setup.,shares."
 })
 
 const { runDefaults, serveDefaults } = Conformance
 
 const answerSeconds = (default_: Duration.Duration) =>
-  defaulted(whole("N", 1, 600), { description: "How long an answer may take.", default: Duration.toSeconds(default_) })
+  defaulted(whole("N", 1, 600), { description: "The time limit for an answer.", default: Duration.toSeconds(default_) })
 
 const json = defaulted(toggle, { description: "Print each verdict as a line of JSON.", default: false })
 
 export const ConnectConfig = {
   program: "conformance connect",
   schema: Schema.Struct({
-    protocol: defaulted(protocols, { description: "What the server speaks.", default: "mining" }),
+    protocol: defaulted(protocols, { description: "The protocol of the server.", default: "mining" }),
     only,
     user: defaulted(string({ metavar: "NAME", expected: "a user name" }, 255), {
-      description: "The user of the channels that are opened.",
+      description: "The user identity of the channels that the kit opens.",
       default: runDefaults.userIdentity
     }),
     hashRate: defaulted(whole("N", 0, 2 ** 32), {
-      description: "Hashes a second that are announced; the fewer, the easier the shares are found.",
+      description: "The hash rate that the kit announces, in hashes a second. A lower rate gets an easier target.",
       default: runDefaults.nominalHashRate
     }),
     maxHashes: defaulted(whole("N", 1, 2 ** 32), {
-      description: "Hashes to try for one share; a rule without its share is skipped.",
+      description: "The most hashes to try for one share. A rule whose share is not found is skipped.",
       default: runDefaults.maxHashes
     }),
     answerSeconds: answerSeconds(runDefaults.answerTimeout),
@@ -49,21 +49,21 @@ export const ServeConfig = {
   schema: Schema.Struct({
     listen: defaulted(hostPort, { description: "Where the client connects.", default: "127.0.0.1:3333" }),
     secondListen: optional(hostPort, {
-      description: "Where Reconnect sends the client; by default any port at the same host."
+      description: "The address to which Reconnect sends the client. Default: any free port of the same host."
     }),
-    protocol: defaulted(protocols, { description: "What the client speaks.", default: "mining" }),
+    protocol: defaulted(protocols, { description: "The protocol of the client.", default: "mining" }),
     only,
     sharesPerMinute: defaulted(whole("N", 1, 6000), {
-      description: "How many shares a minute the targets aim at, by the hash rate that the client names.",
+      description: "Shares a minute that the targets aim at, for the hash rate that the client announces.",
       default: serveDefaults.sharesPerMinute
     }),
     connectSeconds: defaulted(whole("N", 1, 3600), {
-      description: "How long the client may take to connect, at first and again after each session.",
+      description: "The time limit for the client to connect, at first and after each session.",
       default: Duration.toSeconds(serveDefaults.connectTimeout)
     }),
     answerSeconds: answerSeconds(serveDefaults.answerTimeout),
     shareSeconds: defaulted(whole("N", 1, 3600), {
-      description: "How long a share, or the solution of a template, may take.",
+      description: "The time limit for a share, or for the solution of a template.",
       default: Duration.toSeconds(serveDefaults.shareTimeout)
     }),
     json,

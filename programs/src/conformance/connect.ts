@@ -1,4 +1,4 @@
-/** `sluice conformance connect URL`: which rules of the specification a server keeps. */
+/** `sluice conformance connect URL`: checks which rules of the specification a server keeps. */
 import { Conformance } from "@sluice/conformance"
 import { parseServerAddress, Tcp } from "@sluice/transport"
 import { Duration, Effect, Result } from "effect"
@@ -7,7 +7,7 @@ import { ConfigError } from "../config/config-error.ts"
 import { layerLogging } from "../output/logging.ts"
 import { configured } from "../command/program.ts"
 import { ConnectConfig } from "./config.ts"
-import { chosen, print, settle } from "./verdicts.ts"
+import { chosen, failIfBroken, print } from "./verdicts.ts"
 
 const { program } = ConnectConfig
 const { flags, loadFrom, note } = configured(ConnectConfig)
@@ -31,14 +31,14 @@ export const connect = Command.make(
       ...only
     }).pipe(Effect.provide(Tcp.dialer), Effect.provide(layerLogging(config)))
     yield* print(results, json)
-    yield* settle(results)
+    yield* failIfBroken(results)
   })
 ).pipe(
   Command.withDescription(
     [
-      "Check a server against the rules of the specification, and print a verdict for each.",
-      "It opens many connections and sends what is wrong on purpose: it is for servers of one's own.",
-      "The exit status is 1 when a rule is broken, or none could be tried.",
+      "Check a server against the rules of the specification, and print a verdict for each rule.",
+      "It opens many connections and sends wrong messages on purpose: use it for servers of your own.",
+      "The exit status is 1 if a rule is broken, or if none could be tried.",
       "",
       ...note
     ].join("\n  ")

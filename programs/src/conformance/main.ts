@@ -1,4 +1,4 @@
-/** `sluice conformance`: which rules of the specification an implementation keeps. */
+/** `sluice conformance`: checks which rules of the specification an implementation keeps. */
 import { Command } from "effect/cli"
 import { summaries } from "../command/summaries.ts"
 import { connect } from "./connect.ts"

@@ -1,4 +1,4 @@
-/** `sluice conformance rules`: the rules, without trying them. */
+/** `sluice conformance rules`: lists the rules without trying them. */
 import { Conformance } from "@sluice/conformance"
 import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"

@@ -1,4 +1,4 @@
-/** `sluice conformance serve`: which rules of the specification a client keeps. */
+/** `sluice conformance serve`: checks which rules of the specification a client keeps. */
 import { Conformance } from "@sluice/conformance"
 import { escaped } from "@sluice/protocol"
 import { formatServerAddress, Listener, Tcp } from "@sluice/transport"
@@ -9,7 +9,7 @@ import { configured, logWarnings } from "../command/program.ts"
 import { ProgramError } from "../command/report.ts"
 import { securityOf } from "../server/secured.ts"
 import { ServeConfig } from "./config.ts"
-import { chosen, lineOf, print, settle } from "./verdicts.ts"
+import { chosen, failIfBroken, lineOf, print } from "./verdicts.ts"
 
 const { program } = ServeConfig
 const { flags, loadFrom, note } = configured(ServeConfig)
@@ -36,24 +36,24 @@ export const serve = Command.make(
         answerTimeout: Duration.seconds(answerSeconds),
         shareTimeout: Duration.seconds(config.shareSeconds),
         onResult: (result) => {
-          const told = json ? Console.log(escaped(JSON.stringify(result))) : Effect.logInfo(lineOf(result).join(" "))
-          Effect.runSyncWith(context)(told)
+          const shown = json ? Console.log(escaped(JSON.stringify(result))) : Effect.logInfo(lineOf(result).join(" "))
+          Effect.runSyncWith(context)(shown)
         },
         ...(authoritySecretKey === undefined ? {} : { authoritySecretKey }),
         ...only
       }).pipe(Effect.provideService(Listener, here))
     }).pipe(Effect.scoped, Effect.provide(layerLogging(config)))
-    // As JSON they were printed as they came.
+    // As JSON, each verdict was printed as soon as it was known.
     if (!json) yield* print(results, json)
-    yield* settle(results)
+    yield* failIfBroken(results)
   })
 ).pipe(
   Command.withDescription(
     [
-      "Be the server of a client, check it against the rules of the specification, and print a verdict for each.",
-      "One client at a time: a miner or a proxy, or with --protocol template-distribution a pool, that comes back whenever",
-      "its connection ends. It is given easy work, and much that is unusual or wrong on purpose.",
-      "The exit status is 1 when a rule is broken, or no client came.",
+      "Serve one client, check it against the rules of the specification, and print a verdict for each rule.",
+      "The client is a miner or a proxy, or with --protocol template-distribution a pool. It must connect again whenever",
+      "its connection ends. The kit sends it easy work, and unusual or wrong messages on purpose.",
+      "The exit status is 1 if a rule is broken, or if no client came.",
       "",
       ...note
     ].join("\n  ")

@@ -1,4 +1,4 @@
-/** What `sluice conformance` prints, and the exit status that follows from it. */
+/** Prints the verdicts of `sluice conformance`, and chooses the exit status. */
 import type { Conformance } from "@sluice/conformance"
 import { escaped } from "@sluice/protocol"
 import { Console, Effect } from "effect"
@@ -8,17 +8,17 @@ import { FaultsFound } from "../command/report.ts"
 
 type Results = ReadonlyArray<Conformance.RuleResult>
 
-/** Prints the verdicts, as a table or as a line of JSON each. */
+/** Prints the verdicts as a table, or each as a line of JSON. */
 export const print = (results: Results, json: boolean): Effect.Effect<void> =>
   Console.log((json ? results.map((result) => escaped(JSON.stringify(result))) : table(results)).join("\n"))
 
-/** Fails where a rule is broken, or where none could be tried. */
-export const settle = (results: Results): Effect.Effect<void, FaultsFound> => {
+/** Fails if a rule is broken, or if none could be tried. */
+export const failIfBroken = (results: Results): Effect.Effect<void, FaultsFound> => {
   const count = (tag: Conformance.Verdict["_tag"]) => countOf(results, tag)
   return count("Failed") > 0 || count("Passed") === 0 ? Effect.fail(new FaultsFound()) : Effect.void
 }
 
-/** Which rules `--only` names; fails where one of its beginnings is that of no rule. */
+/** The rules that `--only` chooses. Fails if no rule begins with one of its parts. */
 export const chosen = (
   only: string | undefined,
   rules: ReadonlyArray<Conformance.RuleText>,
@@ -26,18 +26,18 @@ export const chosen = (
 ): Effect.Effect<{ readonly only?: ReadonlyArray<string> }, ConfigError> => {
   if (only === undefined) return Effect.succeed({})
   const prefixes = only.split(",").filter((prefix) => prefix !== "")
-  const strange = prefixes.find((prefix) => !rules.some(({ id }) => id.startsWith(prefix)))
-  if (strange === undefined) return Effect.succeed({ only: prefixes })
-  const problems = [`--only: no rule for ${protocol} begins with "${strange}"`]
+  const unknown = prefixes.find((prefix) => !rules.some(({ id }) => id.startsWith(prefix)))
+  if (unknown === undefined) return Effect.succeed({ only: prefixes })
+  const problems = [`--only: no rule for ${protocol} begins with "${unknown}"`]
   return Effect.fail(new ConfigError({ program, problems }))
 }
 
-/** One verdict, in a line of its own. */
+/** The cells of one verdict's line. */
 export const lineOf = ({ id, section, title, verdict }: Conformance.RuleResult): ReadonlyArray<string> => [
   verdict._tag.toLowerCase(),
   section,
   id,
-  tell(title, verdict)
+  describe(title, verdict)
 ]
 
 const table = (results: Results): ReadonlyArray<string> => [
@@ -49,7 +49,7 @@ const table = (results: Results): ReadonlyArray<string> => [
 const countOf = (results: Results, tag: Conformance.Verdict["_tag"]): number =>
   results.filter(({ verdict }) => verdict._tag === tag).length
 
-const tell = (title: string, verdict: Conformance.Verdict): string => {
+const describe = (title: string, verdict: Conformance.Verdict): string => {
   switch (verdict._tag) {
     case "Passed":
       return title

@@ -5,7 +5,7 @@ import * as Hex from "effect/encoding/Hex"
 
 export type Format = "auto" | "hex" | "base64" | "binary"
 
-/** The bytes that are meant; white space counts for nothing in text. */
+/** Converts the input to bytes. White space in text is ignored. */
 export const toBytes = (input: Uint8Array, format: Format): Result.Result<Uint8Array, string> => {
   if (format === "binary" || (format === "auto" && !isText(input))) return Result.succeed(input)
   const text = new TextDecoder("latin1").decode(input).replaceAll(/\s/g, "")
@@ -30,6 +30,6 @@ const ODD = "the input is hex with a digit too many or too few"
 
 const isHex = (text: string): boolean => text.length % 2 === 0 && /^[0-9a-f]*$/i.test(text)
 
-/** A frame of text alone would be for an extension above 0x2000 and have more than 2 MB. */
+/** Binary frames are never text alone: such a frame would be for an extension above 0x2000 and have more than 2 MB. */
 const isText = (input: Uint8Array): boolean =>
   input.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09)

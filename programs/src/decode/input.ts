@@ -1,14 +1,14 @@
-/** Where a program that works on data gets it from: the command line, a file, or standard input. */
+/** Reads the input of a program from the command line, a file, or standard input. */
 import { Effect, FileSystem, Stdio, Stream } from "effect"
 import { reasonOf } from "../config/read-text.ts"
 
-/** The bytes that were given; text is UTF-8. */
+/** The bytes of the input. Text on the command line becomes UTF-8. */
 export const readInput = (
   argument: string | undefined,
   path: string | undefined
 ): Effect.Effect<Uint8Array, string, FileSystem.FileSystem | Stdio.Stdio> => {
   if (argument !== undefined) {
-    if (path !== undefined) return Effect.fail("there are an argument and a file to read; give one of them")
+    if (path !== undefined) return Effect.fail("there are both an argument and a file to read; give one of them")
     return Effect.succeed(new TextEncoder().encode(argument))
   }
   if (path !== undefined) {

@@ -1,4 +1,4 @@
-/** `sluice decode`: plain frames in, one line for each message out. */
+/** `sluice decode`: prints each message of plain frames on a line. */
 import {
   assemble,
   describe,
@@ -45,7 +45,7 @@ export const decode = Command.make(
 ).pipe(
   Command.withDescription(
     [
-      "Print the messages of plain frames, one line each, with their fields, units and what is odd about them.",
+      "Print each message of plain frames on a line, with its fields, their units and remarks on what is unusual or wrong.",
       "",
       ...note
     ].join("\n  ")
@@ -53,7 +53,7 @@ export const decode = Command.make(
   Command.withShortDescription(summaries.decode)
 )
 
-/** The payload behind the header of the message that is named. */
+/** A frame with this payload and the header of the message that `type` names. */
 const frameOf = (
   type: string,
   payload: Uint8Array,
@@ -66,14 +66,14 @@ const frameOf = (
   const [first] = found
   if (number === undefined && first === undefined) {
     return Result.fail(
-      `--payload: there is no message ${type}; give its name, such as NewTemplate, or its type, such as 0x71`
+      `--payload: there is no message ${type}; give a name, such as NewTemplate, or a type, such as 0x71`
     )
   }
   if (number !== undefined && number > 0xff)
     return Result.fail(`--payload: expected a type from 0 to 0xff, got ${type}`)
   if (found.length > 1) {
     const where = found.map(({ protocol }) => protocol).join(" and ")
-    return Result.fail(`--payload: ${type} is a message of ${where}; say which with --protocol`)
+    return Result.fail(`--payload: ${type} is a message of ${where}; choose one with --protocol`)
   }
   if (payload.length > Frame.maxPayload) return Result.fail(`a payload has at most ${Frame.maxPayload} bytes`)
   const bit = first?.message.channel === true ? Frame.channelBit : 0

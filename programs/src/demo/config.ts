@@ -1,4 +1,4 @@
-/** What `sluice demo` can be told. */
+/** The configuration of `sluice demo`. */
 import { DEFAULT_BITS } from "@sluice/dev-node"
 import { Schema } from "effect"
 import { defaulted, optional } from "../config/key.ts"
@@ -14,7 +14,7 @@ export const DemoConfig = {
     }),
     json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
     bits: defaulted(compactBits, {
-      description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
+      description: "The difficulty of the chain as nBits. A laptop finds a block at 1e03ffff every few seconds.",
       default: DEFAULT_BITS.toString(16)
     }),
     ...loggingKeysWith("warn")

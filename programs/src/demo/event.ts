@@ -1,4 +1,4 @@
-/** The events of all roles of the demo in one stream. */
+/** The events of all roles of the demo, for one stream. */
 import type { DevNodeEvent } from "@sluice/dev-node"
 import type { MinerEvent } from "@sluice/miner"
 import type { MiningServerEvent } from "@sluice/mining-server"

@@ -1,7 +1,7 @@
 /**
- * `sluice demo`, which is `npm start`: all roles in one process, each composed from its layers as it would be in a process
- * of its own. They talk over loopback TCP with Noise, and with the node over HTTP and ZMQ, on ports that the system
- * chooses and with keys made for the occasion.
+ * `sluice demo`, which `npm start` runs: all roles in one process, each composed of its layers as in a process of its own. They
+ * talk over loopback TCP with Noise, and with the node over HTTP and ZMQ. The system chooses the ports, and the keys are new at
+ * each start.
  */
 import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
 import { NodeNotificationsZmq, NodeRpcHttp } from "@sluice/node"
@@ -122,7 +122,7 @@ const serverAt = (endpoint: Endpoint, { publicKey }: AuthorityKey.KeyPair): Serv
   security: { _tag: "noise", authorityKey: publicKey }
 })
 
-/** Nothing but this process knows the port; the node asks for them all the same. */
+/** The node requires credentials, although only this process knows its port. */
 const rpcCredentials = { user: "demo", password: Redacted.make("demo") }
 
 /** BIP173's example key, on a development chain. */

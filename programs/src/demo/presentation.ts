@@ -1,4 +1,4 @@
-/** How the demo is shown: a live table on a terminal, a line for each block elsewhere, or every event as JSON. */
+/** Shows the demo as a live table on a terminal, as a line for each block elsewhere, or as events in JSON. */
 import { Layer, Logger } from "effect"
 import { eventLine } from "../output/events.ts"
 import { logfmtLine } from "../output/log-line.ts"
@@ -10,15 +10,15 @@ import { blockLine, type Snapshot, table } from "./table.ts"
 export interface Presentation {
   readonly onStart: (roles: Roles) => void
   readonly onEvent: (event: DemoEvent, now: number) => void
-  /** Some times a second. */
+  /** Called some times a second. */
   readonly onTick: (snapshot: Snapshot) => void
   readonly onBlock: (snapshot: Snapshot) => void
   readonly onEnd: (summary: string) => void
-  /** Where log lines must not disturb what is drawn. */
+  /** Replaces the program's log where its lines would disturb the table. */
   readonly logging: Layer.Layer<never>
 }
 
-/** Where the roles can be found while the demo runs. */
+/** The addresses of the roles while the demo runs. */
 export interface Roles {
   readonly node: string
   readonly templateProvider: string

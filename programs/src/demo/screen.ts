@@ -1,10 +1,10 @@
-/** Lines at the bottom of a terminal that are drawn again in place, while other lines pass by above them. */
+/** Draws lines at the bottom of a terminal in place, while other lines scroll by above them. */
 import { styleText } from "node:util"
 import { CliOutput } from "effect/cli"
 
 export interface Output {
   readonly write: (text: string) => unknown
-  /** Of the terminal, in characters. */
+  /** The width of the terminal in characters. */
   readonly columns: number
 }
 
@@ -21,7 +21,7 @@ export class Screen {
     this.output = output
   }
 
-  /** Puts these lines in the place of those that were drawn before. */
+  /** Replaces the lines that were drawn before. */
   draw(lines: ReadonlyArray<Line>): void {
     const shown = lines.map(({ style, text }) => {
       const short = shorten(text, this.output.columns)
@@ -31,7 +31,7 @@ export class Screen {
     this.drawn = lines
   }
 
-  /** A line that stays, above those that are drawn. */
+  /** Prints a line above the drawn lines. */
   print(line: string): void {
     const { drawn } = this
     this.output.write(`${erase(drawn.length)}${line}\n`)
@@ -40,10 +40,10 @@ export class Screen {
   }
 }
 
-/** Moves to the beginning of the line so many lines above (CPL), and clears the screen from there on (ED). */
+/** Moves up by a number of lines, to the beginning of the line (CPL), and clears the screen from there on (ED). */
 const erase = (lines: number): string => (lines === 0 ? "" : `\u001B[${lines}F\u001B[J`)
 
-/** A line that wraps would be two, and the next drawing would begin too low. */
+/** Cuts a line at the width of the terminal. A line that wraps would take two rows, and the next drawing would begin too low. */
 const shorten = (line: string, columns: number): string => {
   if (CliOutput.displayWidth(line) <= columns) return line
   let short = ""

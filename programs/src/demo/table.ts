@@ -1,4 +1,4 @@
-/** The demo at a glance, as lines of text. */
+/** The state of the demo as lines of text. */
 import type { MinerStats } from "@sluice/miner"
 import type { PoolStats } from "@sluice/mining-server"
 import type { TemplateProviderStats } from "@sluice/template-provider"
@@ -55,7 +55,7 @@ export const table = (snapshot: Snapshot): ReadonlyArray<Line> => {
   ]
 }
 
-/** One line for a block, where there is no terminal to draw on. */
+/** One line for each block, for output that is not a terminal. */
 export const blockLine = (snapshot: Snapshot): string => {
   const { miners, provider, tally } = snapshot
   const sum = (of: (stats: MinerStats) => number): number => names.reduce((total, name) => total + of(miners[name]), 0)

@@ -1,30 +1,30 @@
-/** What only shows when the roles' events are seen together: who found which block, and how fast a template is mined. */
+/** Combines the events of all roles: which user found a block, and how long a template takes to reach the miners. */
 import type { DemoEvent, MinerName } from "./event.ts"
 
 export interface Block {
   readonly height: number
   readonly hash: string
-  /** With the coinbase. */
+  /** Includes the coinbase. */
   readonly transactions: number
-  /** As the pool knows who found it. */
+  /** The user that found it, as the pool knows it. */
   readonly user: string
 }
 
 export class Tally {
-  /** That the node accepted. */
+  /** Blocks that the node accepted. */
   blocks = 0
   lastBlock: Block | undefined
-  /** Milliseconds from a new template at the provider until the miner's workers had a job of it. */
+  /** Milliseconds from a new template of the provider until the miner's workers started a job of it. */
   readonly templateToJobMs: Record<MinerName, number | undefined> = { standard: undefined, extended: undefined }
   private templateAt = 0
   private readonly waitsForTemplate = { standard: false, extended: false }
   private readonly finders = new Map<string, string>()
 
-  /** `now` in milliseconds. Gives the block if this was one. */
+  /** Takes an event, `now` in milliseconds. Gives the block if the node accepted one. */
   onEvent({ event, ...from }: DemoEvent, now: number): Block | undefined {
     switch (event._tag) {
       case "NewTemplate":
-        // The first one waits for the pool to connect.
+        // The first template waits for the pool to connect.
         if (event.clients === 0) return undefined
         this.templateAt = now
         this.waitsForTemplate.standard = true

@@ -13,7 +13,7 @@ import { Tally } from "./tally.ts"
 
 export interface WatchOptions<E, R> {
   readonly miners: Readonly<Record<MinerName, Layer.Layer<Miner, E, R>>>
-  /** For ever where it is not given. */
+  /** How many blocks to wait for; `undefined` runs until the demo is stopped. */
   readonly blocks: number | undefined
   readonly presentation: Presentation
 }
@@ -32,7 +32,7 @@ export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presen
     presentation.onEnd(`${how}: the node accepted ${count(tally.blocks, "block")} in ${seconds(now() - startedAt)}.`)
   yield* Effect.addFinalizer((exit) => (Exit.hasInterrupts(exit) ? Effect.sync(() => end("Stopped")) : Effect.void))
 
-  /** Everything that happens, in its order and with its time, from before the mining begins. */
+  /** All events in order, each with its time, from before the miners start. */
   const events = yield* Queue.bounded<{ readonly happened: DemoEvent; readonly at: number }>(EVENTS_AHEAD)
   const follow = <A>(source: Stream.Stream<A>, from: (event: A) => DemoEvent) =>
     source.pipe(
@@ -82,5 +82,5 @@ export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presen
 }, Effect.scoped)
 
 const REDRAW_INTERVAL = "250 millis"
-/** Events that wait for a slow reader; those that come then wait where they happened, and the oldest go. */
+/** Events that wait for a slow reader of the output. Later ones wait in the role's own buffer, which drops the oldest. */
 const EVENTS_AHEAD = 1024

@@ -1,4 +1,4 @@
-/** `sluice encode`: the way back from `sluice decode --json`, or from messages that a person writes, to plain frames. */
+/** `sluice encode`: makes plain frames of messages in JSON, as `sluice decode --json` prints them or a person writes them. */
 import { assemble, AssembleError, type CatalogueOptions, Frame } from "@sluice/protocol"
 import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
@@ -32,14 +32,16 @@ export const encode = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    ["Make plain frames of messages in JSON, one a line, as `sluice decode --json` prints them.", "", ...note].join(
-      "\n  "
-    )
+    [
+      "Make plain frames of messages in JSON, one message a line, as `sluice decode --json` prints them.",
+      "",
+      ...note
+    ].join("\n  ")
   ),
   Command.withShortDescription(summaries.encode)
 )
 
-/** "wx": what is there is never overwritten. */
+/** Writes a new file. "wx" never overwrites an existing one. */
 const write = (path: string, bytes: Uint8Array) =>
   FileSystem.FileSystem.use((fs) =>
     Effect.mapError(fs.writeFile(path, bytes, { flag: "wx" }), (error) =>
@@ -47,7 +49,7 @@ const write = (path: string, bytes: Uint8Array) =>
     )
   )
 
-/** The frames of each line, or of the one value or array that the text is. */
+/** The frames of the messages in a text: one JSON value or array, or one value a line. */
 const toFrames = (text: string, options: CatalogueOptions): Result.Result<ReadonlyArray<Uint8Array>, string> => {
   const whole = parse(text)
   if (Result.isSuccess(whole)) {

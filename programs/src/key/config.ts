@@ -1,4 +1,4 @@
-/** What `sluice key` can be told. */
+/** The configuration of `sluice key`. */
 import { Schema } from "effect"
 import { fileOfAnother } from "../config/path.ts"
 import { defaulted, optional } from "../config/key.ts"

@@ -1,4 +1,4 @@
-/** `sluice key`: authority keys (specification, section 4.7), made and shown as the text that peers exchange. */
+/** `sluice key`: makes and shows authority keys (specification, section 4.7) as the text that peers exchange. */
 import * as AuthorityKey from "@sluice/noise/authority-key"
 import { Console, Effect, FileSystem, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
@@ -20,7 +20,7 @@ const generate = Command.make(
     const secretKey = AuthorityKey.formatSecretKey(pair.secretKey)
     const publicKey = AuthorityKey.formatPublicKey(pair.publicKey)
     if (secretKeyFile === undefined) return yield* print({ secretKey, publicKey }, json)
-    // "wx": a key that exists is never overwritten.
+    // "wx" never overwrites a key.
     const fs = yield* FileSystem.FileSystem
     yield* fs
       .writeFileString(secretKeyFile, `${secretKey}\n`, { flag: "wx", mode: 0o600 })
@@ -33,7 +33,7 @@ const generate = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Make an authority's key pair: a server signs with the secret key, clients trust the public key."
+    "Make the key pair of an authority. A server signs its certificates with the secret key, clients trust the public key."
   )
 )
 

@@ -1,4 +1,4 @@
-/** What `sluice miner` can be told. */
+/** The configuration of `sluice miner`. */
 import { Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { serverUrl } from "../config/stratum.ts"
@@ -13,15 +13,16 @@ export const MinerConfig = {
       example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
     }),
     user: required(string({ metavar: "NAME", expected: "a user name" }, 255), {
-      description: "Who the shares are for, as the pool knows it.",
+      description: "The user that the shares are for, as the pool knows it.",
       example: "alice.miner1"
     }),
     worker: optional(string({ metavar: "NAME", expected: "a name of at most 32 bytes" }, 32), {
-      description: "Which worker of the user this is, told with each share of an extended channel.",
+      description: "The worker name, sent with each share of an extended channel.",
       example: "rig-7"
     }),
     channel: defaulted(choice(["standard", "extended"]), {
-      description: "The kind of channel: standard searches headers only, extended also rolls the extranonce.",
+      description:
+        "The kind of channel. On a standard one the miner searches headers only, on an extended one it also rolls the extranonce.",
       default: "standard"
     }),
     threads: defaulted(whole("N", 1, 256), { description: "Worker threads that hash.", default: 1 }),

@@ -31,7 +31,7 @@ export const miner = program({
   }
 })
 
-/** Tells what happens until the wanted number of shares is accepted. */
+/** Logs or prints events until the wanted number of shares is accepted. */
 const mine = (json: boolean) =>
   Effect.gen(function* () {
     const { events, finished, stats } = yield* Miner
@@ -40,7 +40,7 @@ const mine = (json: boolean) =>
       Effect.forkScoped
     )
     const { accepted } = yield* finished
-    yield* Effect.logInfo(`Done: ${accepted} shares are accepted`)
+    yield* Effect.logInfo(`Done: ${accepted} shares were accepted`)
   }).pipe(Effect.scoped)
 
 const log = (event: MinerEvent, stats: Miner["Service"]["stats"]): Effect.Effect<void> => {
@@ -50,7 +50,7 @@ const log = (event: MinerEvent, stats: Miner["Service"]["stats"]): Effect.Effect
       return Effect.logInfo(`Mining on ${event.kind} channel ${event.channelId} ${at}`)
     }
     case "ShareRefused":
-      return Effect.logWarning(`Share ${event.sequenceNumber} is refused: ${event.errorCode}`)
+      return Effect.logWarning(`The server refused share ${event.sequenceNumber}: ${event.errorCode}`)
     case "BlockFound":
       return Effect.logInfo(`Found a block: ${event.hash}`)
     case "HashRate":

@@ -1,4 +1,4 @@
-/** What `sluice node` can be told. */
+/** The configuration of `sluice node`. */
 import { DEFAULT_BITS } from "@sluice/dev-node"
 import { Schema } from "effect"
 import { defaulted, required } from "../config/key.ts"
@@ -8,23 +8,23 @@ import { loggingKeys } from "../output/logging.ts"
 export const NodeConfig = {
   program: "node",
   schema: Schema.Struct({
-    rpcListen: defaulted(hostPort, { description: "Where JSON-RPC is served.", default: "127.0.0.1:18443" }),
+    rpcListen: defaulted(hostPort, { description: "The address of the JSON-RPC server.", default: "127.0.0.1:18443" }),
     rpcUser: required(string({ metavar: "USER", expected: "a user name" }), {
-      description: "The user that JSON-RPC asks for.",
+      description: "The user name for JSON-RPC.",
       example: "sluice"
     }),
-    rpcPassword: required(password, { description: "The password that JSON-RPC asks for." }),
+    rpcPassword: required(password, { description: "The password for JSON-RPC." }),
     zmq: defaulted(zmqEndpoint, {
-      description: "Where new blocks and changes of the mempool are published.",
+      description: "The ZeroMQ endpoint that publishes new blocks and changes of the mempool.",
       default: "tcp://127.0.0.1:28332"
     }),
     bits: defaulted(compactBits, {
-      description: "The chain's difficulty as nBits; 1e03ffff is a block every few seconds on a laptop.",
+      description: "The difficulty of the chain as nBits. A laptop finds a block at 1e03ffff every few seconds.",
       default: DEFAULT_BITS.toString(16)
     }),
     retargetInterval: defaulted(whole("N", 0, 1_000_000), {
       description:
-        "Blocks after which the difficulty is adjusted towards ten minutes a block, as Core's is after 2016; 0 is never.",
+        "The number of blocks after which the difficulty is adjusted to ten minutes a block (Bitcoin Core: 2016). 0 means never.",
       default: 0
     }),
     ...loggingKeys

@@ -1,4 +1,4 @@
-/** `sluice node`: the development chain, which looks from outside like Bitcoin Core. */
+/** `sluice node`: the development chain, with the interfaces of Bitcoin Core. */
 import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
 import { Effect, Layer, Stream } from "effect"
 import { program } from "../command/program.ts"
@@ -17,20 +17,22 @@ export const node = program({
     )
 })
 
-/** One line at the start, and one for each block. */
+/** Logs a line at the start, and one for each block. */
 const log = Layer.effectDiscard(
   Effect.gen(function* () {
     const { url } = yield* JsonRpcServer
     const { endpoint } = yield* ZmqPublisher
     const { events } = yield* DevNode
-    yield* Effect.logInfo(`The development node listens: JSON-RPC at ${url}, ZMQ at ${endpoint}. It is no real chain`)
+    yield* Effect.logInfo(
+      `The development node listens: JSON-RPC at ${url}, ZMQ at ${endpoint}. It is not a real chain`
+    )
     yield* events.pipe(
       Stream.runForEach((event) => {
         switch (event._tag) {
           case "BlockAccepted":
             return Effect.logInfo(`Block ${event.height} accepted, ${event.txCount} transactions: ${event.hash}`)
           case "BlockRejected":
-            return Effect.logWarning(`Block refused as ${event.verdict}: ${event.hash}`)
+            return Effect.logWarning(`Block refused (${event.verdict}): ${event.hash}`)
           default:
             return Effect.void
         }

@@ -1,7 +1,7 @@
 /** Rows of cells as lines with aligned columns. */
 import { CliOutput } from "effect/cli"
 
-/** The first column goes to the left, and so do the others unless told. */
+/** Aligns the first column to the left, and the others as `others` says. */
 export const columns = (
   rows: ReadonlyArray<ReadonlyArray<string>>,
   others: "left" | "right" = "left"

@@ -1,7 +1,7 @@
 /** Events of the roles as lines of JSON, for machines that watch a program. */
 import { escaped } from "@sluice/protocol/printable"
 
-/** An event as `{"role": ..., "event": ..., "at": milliseconds since 1970, ...}`, safe to be seen on a terminal. */
+/** Gives an event as `{"role": ..., "event": ..., "at": milliseconds since 1970, ...}`, escaped for terminals. */
 export const eventLine = (role: string, event: { readonly _tag: string; readonly at: number }): string => {
   const { _tag, ...fields } = event
   return escaped(JSON.stringify({ role, event: _tag, ...fields }, plain))

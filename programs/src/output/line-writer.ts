@@ -1,34 +1,34 @@
 /**
- * Lines for a file descriptor whose reader may be slow or gone, on a disk that may be full. Writing never throws: lines wait
- * for a slow reader up to a limit, and those above it, and those that cannot be written at all, are dropped and counted.
+ * Writes lines to a file descriptor. Its reader may be slow or gone, its disk full: writing never throws. Lines wait for a slow
+ * reader up to a limit. Lines above the limit, and lines that cannot be written at all, are dropped and counted.
  */
 
 export interface LineWriterOptions {
   /**
-   * Writes some of the bytes, and returns how many. It throws an error with a `code`, which is EAGAIN where the reader has to
-   * read first.
+   * Writes some of the bytes, and returns how many. Throws an error with a `code`, which is EAGAIN if the reader has to read
+   * first.
    */
   readonly write: (bytes: Uint8Array) => number
-  /** How many bytes may wait for a slow reader before further lines are dropped. */
+  /** Bytes that may wait for a slow reader before further lines are dropped. */
   readonly maxWaiting: number
 }
 
 export class LineWriter {
-  /** Above it lines are dropped. What waits is less, or one write that was begun with nothing waiting. */
+  /** The most bytes that wait. A single write may have more, if nothing waited when it came. */
   maxWaiting: number
-  /** Why nothing could be written the last time; `undefined` after a write that succeeded. */
+  /** The error of the last write; `undefined` if it succeeded. */
   failure: NodeJS.ErrnoException | undefined
-  /** Lines that were dropped in all. */
+  /** Lines dropped so far. */
   dropped = 0
-  /** Called with each failure to write that is not a slow reader. */
+  /** Called with each error of a write, but not for a slow reader. */
   onFailed: ((failure: NodeJS.ErrnoException) => void) | undefined
-  /** Called when everything that waited is written again after lines were dropped. */
+  /** Called once nothing waits any more after lines were dropped. */
   onResumed: (() => void) | undefined
   readonly #write: LineWriterOptions["write"]
   readonly #waiting: Array<Waiting> = []
   #waitingBytes = 0
   #isDropping = false
-  /** Whether a line that failed was half written: the next one begins on a line of its own. */
+  /** Whether a line was written in part when a write failed: the next one then begins with a line feed. */
   #isTorn = false
   #retry: NodeJS.Timeout | undefined
   #watchers: Array<Watcher> = []
@@ -47,12 +47,12 @@ export class LineWriter {
     this.#add(`${text}\n`, text.split("\n").length)
   }
 
-  /** Writes text that is not lines, such as what moves a terminal's cursor. */
+  /** Writes text that is not a line, such as codes that move the cursor of a terminal. */
   write(text: string): void {
     this.#add(text, 0)
   }
 
-  /** Resolves when no more than so many bytes wait, or after so long. */
+  /** Resolves when at most `bytes` wait, or after `withinMs`. */
   settled(bytes: number, withinMs = Infinity): Promise<void> {
     return new Promise((resolve) => {
       if (this.#waitingBytes <= bytes) return resolve()
@@ -68,7 +68,7 @@ export class LineWriter {
 
   #add(text: string, lines: number): void {
     const bytes = Buffer.from(text)
-    // Once lines are dropped all are until the reader has caught up: a gap is one, and what is around it is whole.
+    // Once a line is dropped, all are dropped until the reader has caught up, so that there is one gap between whole lines.
     if (this.#waitingBytes > 0 && (this.#isDropping || this.#waitingBytes + bytes.length > this.maxWaiting)) {
       return this.#drop(lines)
     }
@@ -136,5 +136,5 @@ interface Watcher {
 }
 
 const LINE_FEED = Uint8Array.of(0x0a)
-/** How often a slow reader's pipe is tried: it holds 64 KiB, so that some megabytes a second pass. */
+/** The time between two tries to write to a full pipe. A pipe holds 64 KiB, so some megabytes a second can pass. */
 const RETRY_MS = 20

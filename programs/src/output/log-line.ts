@@ -1,12 +1,12 @@
 /**
- * A log line as text, in each format. Much of what is logged was chosen by a peer (names, reasons, answers of a node): here
- * all of it is escaped, so that it can neither forge a line nor steer a terminal.
+ * Formats log lines. Peers choose much of what is logged (names, reasons, answers of a node). All of it is escaped, so that it
+ * can neither forge a line nor control a terminal.
  */
 import { escaped } from "@sluice/protocol/printable"
 import { Array, Cause, Logger, Predicate, References } from "effect"
 import { styleText } from "node:util"
 
-/** Effect's logfmt, with the keys of an object that was logged as keys of the line. */
+/** Effect's logfmt. A logged object becomes `key=value` for each of its keys. */
 export const logfmtLine = Logger.make<unknown, string>((options) => {
   const { fields, texts } = partsOf(options.message)
   return escaped([Logger.formatLogFmt.log({ ...options, message: texts }), ...fields].join(" "))
@@ -14,7 +14,7 @@ export const logfmtLine = Logger.make<unknown, string>((options) => {
 
 export const jsonLine = Logger.map(Logger.formatJson, escaped)
 
-/** For people: time, level and message, then the fields; a cause below it, indented. */
+/** For people: time, level, message and fields. A cause follows on lines of its own, indented. */
 export const prettyLine = (hasColors: boolean): Logger.Logger<unknown, string> =>
   Logger.make(({ cause, date, fiber, logLevel, message }) => {
     const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
@@ -50,7 +50,7 @@ const timeOfDay = (date: Date): string => {
   return `${hours}:${minutes}:${seconds}.${String(date.getMilliseconds()).padStart(3, "0")}`
 }
 
-/** What was logged: texts, and `key=value` for each key of an object. */
+/** Splits a log message into its texts and `key=value` for each key of its objects. */
 const partsOf = (message: unknown) => {
   const parts: ReadonlyArray<unknown> = Array.ensure(message)
   return {

@@ -1,4 +1,4 @@
-/** How a program logs: to stderr, readable on a terminal, one line an event elsewhere. stdout is for `--json`. */
+/** Logging of programs: to stderr, for people on a terminal, one line an event elsewhere. stdout is for results. */
 import { Array, Console, Effect, Layer, Logger, References } from "effect"
 import { defaulted } from "../config/key.ts"
 import { choice } from "../config/value.ts"
@@ -32,7 +32,7 @@ export const layerLogging = (
   { logLevel, logFormat }: LoggingConfig,
   rewrite: (text: string) => string = (text) => text
 ): Layer.Layer<never> =>
-  Layer.effectDiscard(tellDropped).pipe(
+  Layer.effectDiscard(logDropped).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
         Logger.layer([toConsole(formats[logFormat](), rewrite)]),
@@ -57,12 +57,12 @@ const toConsole = (line: Logger.Logger<unknown, string>, rewrite: (text: string)
     options.fiber.getRef(Console.Console).error(line.log({ ...options, message }))
   })
 
-const tellDropped = Effect.gen(function* () {
+const logDropped = Effect.gen(function* () {
   const runSync = Effect.runSyncWith(yield* Effect.context<never>())
-  const tell = (): void =>
-    runSync(Effect.logWarning("The log is written again; lines were dropped", { droppedSoFar: stderr.dropped }))
+  const onResumed = (): void =>
+    runSync(Effect.logWarning("The log can be written again; lines were dropped", { droppedSoFar: stderr.dropped }))
   yield* Effect.acquireRelease(
-    Effect.sync(() => void (stderr.onResumed = tell)),
+    Effect.sync(() => void (stderr.onResumed = onResumed)),
     () => Effect.sync(() => void (stderr.onResumed = undefined))
   )
 })

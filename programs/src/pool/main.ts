@@ -48,17 +48,17 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-/** Why a solo pool pays this user nothing, where that is why there is no channel. */
+/** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
 const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: PoolOptions): string => {
   if (solo === undefined || errorCode !== "invalid-user-identity") return ""
   const script = minerPayout(userIdentity, chain)
-  return Result.isFailure(script) ? `, for ${script.failure}` : ""
+  return Result.isFailure(script) ? `: ${script.failure}` : ""
 }
 
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool))))
 
-/** Who comes and goes: the first of a kind at once, of many one line every ten seconds. Shares only where they are asked for. */
+/** Logs connections and channels: the first event of a kind at once, then one line every ten seconds. Logs shares if asked to. */
 const logEvents = (withShares: boolean, options: PoolOptions) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -77,27 +77,24 @@ const logEvents = (withShares: boolean, options: PoolOptions) =>
 const logEvent = (event: MiningServerEvent, note: Notices["note"], options: PoolOptions): Effect.Effect<void> => {
   switch (event._tag) {
     case "ConnectionOpened":
-      return note(
-        event._tag,
-        `${formatEndpoint(event.remote)} is connected: ${event.device.vendor || "unknown device"}`
-      )
+      return note(event._tag, `${formatEndpoint(event.remote)} connected: ${event.device.vendor || "unknown device"}`)
     case "ConnectionClosed":
-      return note(event._tag, `${formatEndpoint(event.remote)} is gone: ${event.reason}`)
+      return note(event._tag, `${formatEndpoint(event.remote)} disconnected: ${event.reason}`)
     case "ChannelOpened": {
       const { channelId, kind, userIdentity } = event.channel
       const at = `at difficulty ${event.difficulty.toPrecision(3)}`
-      return note(event._tag, `${userIdentity} has ${kind} channel ${channelId} ${at}`)
+      return note(event._tag, `${userIdentity} opened ${kind} channel ${channelId} ${at}`)
     }
     case "ChannelRefused":
-      // The pool itself says which limit was reached.
+      // The pool itself logs which limit was reached.
       if (event.errorCode === TOO_MANY_CHANNELS || event.errorCode === EXTRANONCE_SPACE_EXHAUSTED) {
         return Effect.void
       }
       return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}${unpaid(event, options)}`)
     case "ShareAccepted":
-      return Effect.logDebug(`A share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
+      return Effect.logDebug(`Accepted a share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
     case "ShareRefused":
-      return Effect.logDebug(`A share of channel ${event.channelId} is refused: ${event.errorCode}`)
+      return Effect.logDebug(`Refused a share of channel ${event.channelId}: ${event.errorCode}`)
     default:
       return Effect.void
   }

@@ -1,6 +1,6 @@
 /**
- * A pool's statistics, as JSON beside its metrics: `/stats`, `/users` and `/users/NAME`. Miners choose their names: in a path a
- * name is the bytes that the miner sent, percent-encoded.
+ * Serves a pool's statistics as JSON beside its metrics: `/stats`, `/users` and `/users/NAME`. Miners choose their names. In a
+ * path, a name is the bytes that the miner sent, percent-encoded.
  */
 import { type Pool } from "@sluice/pool"
 import { type Page, PoolStats, UserStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
@@ -21,8 +21,7 @@ export const statisticsPages = ({ stats, user, users }: Pool["Service"]): Pages 
         user(name, page),
         Option.match({
           onSome: sendUser,
-          onNone: () =>
-            problem(404, `There is no user ${JSON.stringify(shortened(name))}: ${HOW_NAMES_ARE_GIVEN}. See /users.`)
+          onNone: () => problem(404, `There is no user ${JSON.stringify(shortened(name))}: ${ABOUT_NAMES}. See /users.`)
         })
       )
     )
@@ -30,13 +29,13 @@ export const statisticsPages = ({ stats, user, users }: Pool["Service"]): Pages 
 })
 
 const USERS = "/users/"
-/** Users or channels of one answer: some hundreds of kilobytes. */
+/** The most users or channels in one answer, which then has some hundreds of kilobytes. */
 const MAX_LIMIT = 1000
 const DEFAULT_LIMIT = 100
-const HOW_NAMES_ARE_GIVEN =
-  "a name is what stands before the first dot of a miner's identity, exactly and percent-encoded, and users who left are forgotten after a while"
+const ABOUT_NAMES =
+  "a name is the part of a miner's identity before the first dot, exactly and percent-encoded, and users who left are forgotten after a while"
 
-/** Users, those with the highest hash rate of the last five minutes first; each with the path of its own page. */
+/** Users in descending order of their hash rate of the last five minutes, each with the path of its own page. */
 const Users = Schema.Struct({
   ...UsersPage.fields,
   users: Schema.Array(Schema.Struct({ ...UserStats.fields, path: Schema.String }))
@@ -65,7 +64,7 @@ const problem = (status: 400 | 404, detail: string) =>
 const withPage = <A, E, R>(query: string, answer: (page: Page) => Effect.Effect<A, E, R>) =>
   Result.match(pageOf(query), { onFailure: (detail) => problem(400, detail), onSuccess: answer })
 
-/** `limit` and `offset`, or what is wrong with them. */
+/** Parses `limit` and `offset`; fails with the problem. */
 const pageOf = (query: string): Result.Result<Page, string> => {
   const given = new URLSearchParams(query)
   for (const key of given.keys()) {
@@ -86,12 +85,12 @@ const wholeNumber = (name: string, text: string, min: number, max: number): Resu
     : Result.fail(`${name}: expected a whole number from ${min} to ${max}, got ${JSON.stringify(shortened(text))}.`)
 }
 
-/** The name in a path, also where a client did not encode what it should have. */
+/** Decodes the name in a path, also if the client did not encode all of it. */
 const nameIn = (encoded: string): string => {
   const latin1 = encoded.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
   const bytes = Buffer.from(latin1, "latin1")
   return readText(bytes, 0, bytes.length)
 }
 
-/** What came, where it is told. */
+/** Shortens a client's text for an error. */
 const shortened = (text: string): string => printable(text.length <= 64 ? text : `${text.slice(0, 64)}...`)

@@ -1,4 +1,4 @@
-/** What `sluice replay` can be told. */
+/** The configuration of `sluice replay`. */
 import { replayDefaults } from "@sluice/sniffer"
 import { Duration, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
@@ -11,24 +11,24 @@ export const ReplayConfig = {
   program: "replay",
   schema: Schema.Struct({
     recording: required(fileToRead("the path of a recording"), {
-      description: "What `sluice sniff` has recorded.",
+      description: "A recording of `sluice sniff`.",
       example: "session.ndjson"
     }),
     connect: required(serverUrl, {
-      description: "The server to which the recorded clients' messages are sent.",
+      description: "The server that gets the recorded messages of the clients.",
       example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
     }),
     connection: optional(whole("N", 1, 2 ** 32), {
-      description: "Replay this connection only; without it, all.",
+      description: "The number of the connection to replay. Default: all connections.",
       example: 1
     }),
     pace: defaulted(choice(["answers", "recorded"]), {
       description:
-        "answers: send a message when what was recorded before it has come, in kind. recorded: send each at its time.",
+        "answers: send a message once the answers that were recorded before it have come. recorded: send each at its time.",
       default: replayDefaults.pace
     }),
     answerSeconds: defaulted(whole("N", 1, 86_400), {
-      description: "How long an answer may take.",
+      description: "The time limit for an answer.",
       default: Duration.toSeconds(replayDefaults.answerTimeout)
     }),
     ...loggingKeys

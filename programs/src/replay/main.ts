@@ -1,4 +1,4 @@
-/** `sluice replay`: sends what recorded clients have sent to a server, and tells where its answers are of another kind. */
+/** `sluice replay`: sends the messages of recorded clients to a server, and reports where its answers are of another kind. */
 import { readScripts, replay as replayOne, type ReplayEvent, type Script } from "@sluice/sniffer"
 import { Security, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Stream } from "effect"
@@ -43,18 +43,18 @@ const readRecording = Effect.fnUntraced(function* (path: string, connectionId: n
     (error) => (error._tag === "RecordingError" ? refuse(`${path}: ${error.message}`) : error)
   )
   if (scripts.length > 0) return scripts
-  return yield* refuse(`${path}: there is no connection${connectionId === undefined ? "" : ` ${connectionId}`} in it`)
+  return yield* refuse(`${path}: it has no connection${connectionId === undefined ? "" : ` ${connectionId}`}`)
 })
 
 const observe = (event: ReplayEvent): Effect.Effect<void> =>
-  print(`${timeOfDay(event.at)} #${event.connectionId} ${tell(event)}`)
+  print(`${timeOfDay(event.at)} #${event.connectionId} ${describe(event)}`)
 
-const tell = (event: ReplayEvent): string => {
+const describe = (event: ReplayEvent): string => {
   switch (event._tag) {
     case "Message":
       return messageLine(event.to, event.frame)
     case "Late":
-      return `! recorded: ${event.kind}; it has not come in time, going on without it`
+      return `! recorded: ${event.kind}; it did not come in time, going on without it`
     case "Differs":
       return `! recorded: ${event.recorded}; came: ${event.came}`
   }

@@ -1,4 +1,4 @@
-/** Which elliptic curve a program's handshakes use, and whether threads compute them. */
+/** The elliptic curve of a program's handshakes, and the threads that compute them. */
 import { curveModule, layerCurve, threadCurveUrl } from "@sluice/embedded"
 import { Curve, HandshakeWorkers } from "@sluice/noise"
 import { Noise } from "@sluice/transport"
@@ -9,24 +9,25 @@ import { choice, whole } from "../config/value.ts"
 
 export type CurveName = "wasm" | "noble"
 
-/** The key of programs that speak Noise. */
+/** The key of all programs that accept Noise connections. */
 export const curveKeys = {
   curve: defaulted(choice(["wasm", "noble"]), {
     description:
-      "What computes handshakes: secp256k1 in WebAssembly, or @noble/curves, which is audited and takes 15 times as long.",
+      "The implementation of secp256k1 for handshakes: WebAssembly, or @noble/curves, which is audited and takes 15 times as long.",
     default: "wasm"
   })
 }
 
-/** The keys of servers to which many connect. */
+/** The keys of servers with many clients. */
 export const handshakeKeys = {
   handshakeThreads: optional(whole("N", 0, 64), {
     description:
-      "Threads that compute handshakes when several come at once; 0 for none. Unless told, one less than there are processors, 1 to 4.",
+      "Threads that compute handshakes when several come at once; 0 for none. Default: one less than there are processors, from 1 to 4.",
     example: 2
   }),
   maxHandshakesPerSecond: defaulted(whole("N", 1, 1_000_000), {
-    description: "Noise handshakes begun a second; those of one address wait for one another, not for others.",
+    description:
+      "Noise handshakes begun in a second. The handshakes of one address wait for each other, not for those of other addresses.",
     default: Noise.defaultMaxHandshakesPerSecond
   })
 }
@@ -34,7 +35,7 @@ export const handshakeKeys = {
 export const layerCurveNamed = (curve: CurveName): Layer.Layer<never> =>
   curve === "wasm" ? layerCurve : Curve.layerNoble
 
-/** For servers to which many connect: leaves one processor to the event loop. */
+/** The default for servers with many clients: leaves one processor to the event loop. */
 export const defaultHandshakeThreads = Math.min(4, Math.max(1, availableParallelism() - 1))
 
 /** Threads for the handshakes of a server. */
@@ -44,7 +45,7 @@ export const layerHandshakeThreads = (curve: CurveName, threads: number): Layer.
   return Layer.unwrap(
     Effect.tryPromise(curveModule).pipe(
       Effect.map((bytes) => HandshakeWorkers.layer({ threads, curve: { url: threadCurveUrl, bytes } })),
-      // `layerCurve` has told of it.
+      // `layerCurve` has logged why the module could not be loaded.
       Effect.catch(() => Effect.succeed(HandshakeWorkers.layer({ threads })))
     )
   )

@@ -1,4 +1,4 @@
-/** `--metrics-listen`: a program's metrics over HTTP, in the text format of Prometheus, and pages of its own beside them. */
+/** `--metrics-listen`: serves a program's metrics in the text format of Prometheus, and its own pages, over HTTP. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { makeBoundedHttpServer } from "@sluice/transport"
 import { printable } from "@sluice/protocol"
@@ -12,7 +12,7 @@ import { optional } from "../config/key.ts"
 import { hostNames, hostPort } from "../config/value.ts"
 import { stderr } from "../output/streams.ts"
 
-/** The key of programs that have metrics; `pages` says what else is there. */
+/** The keys of programs that have metrics. `pages` describes what else the program serves there. */
 export const metricsKeys = (pages = "") => ({
   metricsListen: optional(hostPort, {
     description: `Where Prometheus reads metrics, at /metrics${pages}; without it nothing is served. There is no access control.`,
@@ -20,31 +20,31 @@ export const metricsKeys = (pages = "") => ({
   }),
   metricsHostNames: optional(hostNames, {
     description:
-      "Names under which metrics are asked for, beside IP addresses and localhost; a request for another name is refused, for a web page could read them with one (DNS rebinding).",
+      "Host names that requests may use, beside IP addresses and localhost. Requests for other names are refused, because a web page could read the metrics through one (DNS rebinding).",
     example: ["pool.internal"]
   })
 })
 
-/** What `metricsKeys` give. */
+/** The decoded values of `metricsKeys`. */
 export interface MetricsConfig {
   readonly metricsListen?: Endpoint
   readonly metricsHostNames?: ReadonlyArray<string>
 }
 
-/** What a program tells over HTTP beside its metrics. */
+/** The pages that a program serves over HTTP beside its metrics. */
 export interface Pages {
-  /** Where there is something, for those who are lost: `/users/NAME`. */
+  /** The paths to name in the answer to a request for an unknown path: `/users/NAME`. */
   readonly paths: ReadonlyArray<string>
-  /** What a GET is answered, or `undefined` where there is nothing. Both are as they came: percent-encoded, the query without `?`. */
+  /** Answers a GET; `undefined` if there is no such page. Path and query are percent-encoded, the query is without `?`. */
   readonly at: (path: string, query: string) => Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined
 }
 
 const NO_PAGES: Pages = { paths: [], at: () => undefined }
 
-/** Above it the connection that has asked nothing for longest makes room. */
+/** Above this limit, the connection without a request for the longest time is closed. */
 const MAX_CONNECTIONS = 64
 
-/** Serves metrics, and these pages, where the configuration says for as long as the layer lives; nothing without an address. */
+/** Serves metrics and pages while the layer is open. Without an address it serves nothing. */
 export const layerMetrics = (config: MetricsConfig, pages: Pages = NO_PAGES): Layer.Layer<never, ListenError> => {
   const { metricsHostNames = [], metricsListen } = config
   if (metricsListen === undefined) return Layer.empty
@@ -85,8 +85,8 @@ const answer = (names: ReadonlySet<string>, { at, paths }: Pages) =>
   })
 
 /**
- * Whether a request is for this server by its Host. A page of evil.example whose name leads to this machine asks for
- * evil.example. No browser leaves the Host away.
+ * Whether the Host of a request is a name of this server. A web page of evil.example can have its name resolved to this
+ * machine, but its requests have the Host evil.example. Browsers always send a Host.
  */
 const isServed = (host: string | undefined, names: ReadonlySet<string>): boolean => {
   if (host === undefined) return true
@@ -108,7 +108,7 @@ const codeOf = (cause: unknown): string => {
   return inner instanceof Error && "code" in inner ? String(inner.code) : String(inner)
 }
 
-/** What Prometheus' own libraries tell of a process, under the same names. */
+/** The process metrics of Prometheus' own client libraries, under the same names. */
 const processMetrics = Effect.gen(function* () {
   const context = yield* Effect.context<never>()
   const delay = yield* Effect.acquireRelease(
@@ -119,10 +119,10 @@ const processMetrics = Effect.gen(function* () {
   const startedAt = Date.now() / 1000 - process.uptime()
   const gauges: ReadonlyArray<readonly [string, string, () => number]> = [
     ["process_resident_memory_bytes", "Resident memory", () => process.memoryUsage.rss()],
-    ["process_start_time_seconds", "When the process began, in seconds since 1970", () => startedAt],
+    ["process_start_time_seconds", "Start of the process, in seconds since 1970", () => startedAt],
     [
       "nodejs_eventloop_lag_p99_seconds",
-      "Delay of the event loop since the last time this was read, 99th percentile",
+      "Delay of the event loop since the last scrape, 99th percentile",
       () => {
         const seconds = delay.percentile(99) / 1e9
         delay.reset()
@@ -134,7 +134,7 @@ const processMetrics = Effect.gen(function* () {
     yield* registered(Metric.gauge(name, { description }), context, () => ({ value: value() }))
   }
   const dropped = Metric.counter("sluice_log_lines_dropped_total", {
-    description: "Log lines that could not be written, or not as fast as they came",
+    description: "Log lines that could not be written, or not fast enough",
     incremental: true
   })
   yield* registered(dropped, context, () => ({ count: stderr.dropped, incremental: true }))

@@ -1,4 +1,4 @@
-/** The floor of frames of a server, as its configuration secures it. */
+/** The frames of a server, encrypted or not as its configuration says. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import {
   type Endpoint,
@@ -14,17 +14,17 @@ import { type CurveName, layerCurveNamed, layerHandshakeThreads } from "./curve.
 
 export interface SecuredConfig {
   readonly listen: Endpoint
-  /** Without it connections are not encrypted; config/security.ts asks for one or the other. */
+  /** If absent, connections are not encrypted. config/security.ts makes sure that the operator chose one. */
   readonly authoritySecretKey?: Redacted.Redacted<Uint8Array>
   readonly curve: CurveName
-  /** Of servers to which many connect; none where they are not given. */
+  /** Threads for handshakes. Default 0. */
   readonly handshakeThreads?: number
   readonly maxHandshakesPerSecond?: number
   readonly maxConnections?: number
   readonly maxConnectionsPerAddress?: number
 }
 
-/** Listens on TCP, with Noise where there is an authority's key, and logs where clients connect to. */
+/** Listens on TCP, with Noise if there is an authority key, and logs the URL for clients. */
 export const secured = (name: string, config: SecuredConfig): Layer.Layer<FrameListener, ListenError> => {
   const { authoritySecretKey, curve, handshakeThreads = 0, listen } = config
   const frames =
@@ -46,7 +46,7 @@ const announced = (name: string, authoritySecretKey: SecuredConfig["authoritySec
     })
   )
 
-/** What clients have to know of a server's security. */
+/** The security part of the URL for clients. */
 export const securityOf = (authoritySecretKey: SecuredConfig["authoritySecretKey"]) =>
   authoritySecretKey === undefined
     ? ({ _tag: "plain" } as const)

@@ -1,4 +1,4 @@
-/** What a sniffer sees as lines for people. */
+/** Formats events of the sniffer as lines for people. */
 import type { SnifferEvent } from "@sluice/sniffer"
 import { describeFrame, escaped, Frame, toLine } from "@sluice/protocol"
 import { formatEndpoint } from "@sluice/transport"
@@ -16,7 +16,7 @@ export const eventLine = (event: SnifferEvent): string => {
   }
 }
 
-/** A frame behind the way that it goes: `>` to the server, `<` to the client. */
+/** A message behind its direction: `>` to the server, `<` to the client. */
 export const messageLine = (to: "server" | "client", frame: Uint8Array): string =>
   `${to === "server" ? ">" : "<"} ${toLine(describeFrame(Frame.read(frame)!, { to }))}`
 

@@ -1,4 +1,4 @@
-/** `sluice sniff`: a decrypting man in the middle between clients and a server of one's own. */
+/** `sluice sniff`: relays, decrypts and prints the messages between clients and a server of one's own. */
 import { escaped } from "@sluice/protocol"
 import { recordLine, relay, Sniffer, type SnifferEvent } from "@sluice/sniffer"
 import { Security, Tcp } from "@sluice/transport"
@@ -23,7 +23,7 @@ export const sniff = program({
         const printed = Console.log((json ? recorded : events.map(eventLine)).join("\n"))
         return write === undefined ? printed : Effect.andThen(write(recorded), printed)
       }
-      // Miners and pools are connected through it: who watches them may leave.
+      // Clients are connected through the sniffer, so it goes on when the reader of its output leaves.
       yield* withoutReader
       const sniffer = Sniffer.layer({ observe, historyBytes: 0 }).pipe(
         Layer.provide(Security.dialer()),

@@ -1,14 +1,14 @@
-/** The file of a recording: whole lines, up to a limit. */
+/** Writes a recording to a file: whole lines, up to a limit of bytes. */
 import { Effect, FileSystem, type Scope, Semaphore } from "effect"
 import { reasonOf } from "../config/read-text.ts"
 import { ProgramError } from "../command/report.ts"
 
-/** Lines that are to be written; it never fails, and waits until the system has them. */
+/** Writes lines, and completes when the operating system has them. It never fails. */
 export type Record = (lines: ReadonlyArray<string>) => Effect.Effect<void>
 
 /**
- * Opens a new file for its owner alone: what passes between a miner and its pool is nobody else's affair. What is there is
- * never overwritten. Where the limit is reached or the disk is full the recording ends, with a line in the log.
+ * Opens a new file that only its owner can read, since a recording shows who mines what for whom. It never overwrites a file. At
+ * the limit, or when the disk is full, the recording ends with a log line.
  */
 export const openRecording = Effect.fnUntraced(function* (
   path: string,
@@ -28,7 +28,7 @@ export const openRecording = Effect.fnUntraced(function* (
       const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""))
       if (bytes.length > left) {
         isOver = true
-        return Effect.logWarning(`The recording has reached its limit and ends; connections go on (${path})`)
+        return Effect.logWarning(`The recording ends because it reached its limit; connections go on (${path})`)
       }
       left -= bytes.length
       return Effect.catch(file.writeAll(bytes), (error) => {
@@ -36,7 +36,7 @@ export const openRecording = Effect.fnUntraced(function* (
         return Effect.logError(`The recording ends: cannot write to ${path}: ${reasonOf(error)}`)
       })
     }).pipe(
-      // A line that was begun is written to its end.
+      // An interrupt never leaves a line incomplete.
       Effect.uninterruptible,
       turn.withPermits(1)
     )

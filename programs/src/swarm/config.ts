@@ -1,4 +1,4 @@
-/** What `sluice swarm` can be told. */
+/** The configuration of `sluice swarm`. */
 import { isIPv4, isIPv6 } from "node:net"
 import { swarmDefaults } from "@sluice/swarm"
 import { Result, Schema } from "effect"
@@ -8,7 +8,7 @@ import { serverUrl } from "../config/stratum.ts"
 import { choice, decimal, string, text, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 
-/** Of an identity (5.3.2). */
+/** Bytes of a user identity (5.3.2). */
 const MAX_USER_BYTES = 255
 
 const percent = (description: string) =>
@@ -17,7 +17,7 @@ const percent = (description: string) =>
 const localAddresses = text({ metavar: "ADDRESS,...", expected: "IP addresses with commas between them" }, (input) => {
   const addresses = input.split(",").map((part) => part.trim())
   const wrong = addresses.find((address) => !isIPv4(address) && !isIPv6(address))
-  return wrong === undefined ? Result.succeed(addresses) : Result.fail(`${JSON.stringify(wrong)} is none`)
+  return wrong === undefined ? Result.succeed(addresses) : Result.fail(`${JSON.stringify(wrong)} is not an IP address`)
 })
 
 export const SwarmConfig = {
@@ -33,44 +33,45 @@ export const SwarmConfig = {
       default: swarmDefaults.channels
     }),
     channel: defaulted(choice(["standard", "extended"]), {
-      description: "Their kind. One standard channel a connection asks for standard jobs, as a device does.",
+      description:
+        "The kind of the channels. A connection with one standard channel asks for standard jobs, as a device does.",
       default: swarmDefaults.kind
     }),
     user: defaulted(string({ metavar: "NAME", expected: "a user name" }, MAX_USER_BYTES - 6), {
-      description: "Connection N is the user NAME.N.",
+      description: "Connection N has the user identity NAME.N.",
       default: swarmDefaults.user
     }),
     sharesPerMinute: defaulted(decimal("N", 0, 60_000), {
-      description: "Shares a minute of each channel, at its first target; a harder target later makes them fewer.",
+      description: "Shares a minute of each channel at its first target. A harder target later makes them fewer.",
       default: swarmDefaults.sharesPerMinute
     }),
     hashRate: defaulted(decimal("N", 0, 1e18), {
-      description: "Hashes a second that each channel announces; the fewer, the easier the shares are found.",
+      description: "The hash rate that each channel announces, in hashes a second. A lower rate gets an easier target.",
       default: swarmDefaults.nominalHashRate
     }),
     duration: optional(decimal("SECONDS", 0.1, 1e9), {
-      description: "Stop after so many seconds. Without it Ctrl-C stops it.",
+      description: "Stop after this time. Without it, Ctrl-C stops the swarm.",
       example: 60
     }),
     concurrency: defaulted(whole("N", 1, 100_000), {
-      description: "Handshakes that may be under way at once.",
+      description: "The most handshakes at the same time.",
       default: swarmDefaults.concurrency
     }),
     connectRate: optional(decimal("N", 0.01, 1e6), {
-      description: "Connections begun a second at most.",
+      description: "The most connections to begin in a second.",
       example: 500
     }),
     localAddresses: optional(localAddresses, {
-      description: "Connect from these addresses in turns: each has some 28,000 ports for one server.",
+      description: "Local addresses to connect from, in turns. Each has some 28,000 ports for one server.",
       example: "127.0.0.1,127.0.0.2"
     }),
-    stale: percent("Shares that are one of an earlier block again"),
-    duplicate: percent("Shares that are the last one again"),
+    stale: percent("Repeated shares of an earlier block"),
+    duplicate: percent("Repetitions of the last share"),
     lowDifficulty: percent("Shares whose hash misses the target"),
-    garbage: percent("Shares that are bytes without a meaning, for which the server ends the connection"),
+    garbage: percent("Frames of random bytes in place of shares, for which the server ends the connection"),
     slow: percent("Connections that read once a minute"),
     report: optional(fileToWrite("a file to be written"), {
-      description: "Where the report goes, as JSON.",
+      description: "The file for the report, as JSON.",
       example: "swarm.json"
     }),
     acknowledged: optional(fileToWrite("a file to be written"), {

@@ -1,4 +1,4 @@
-/** `sluice swarm`: many miners in one process, to load a server and to measure it. */
+/** `sluice swarm`: many miners in one process, which load a server and measure it. */
 import { layerCurve } from "@sluice/embedded"
 import { type AcknowledgedShare, Swarm, SwarmDialer, type SwarmOptions, SwarmReport } from "@sluice/swarm"
 import { Security, Setup, Tcp } from "@sluice/transport"
@@ -38,7 +38,7 @@ export const swarm = program({
     }).pipe(Effect.scoped)
 })
 
-/** Tells how it goes until the time is over or somebody stops it, and then what was measured. */
+/** Shows the progress until the time is over or somebody stops the swarm, and then the report. */
 const watch = (json: boolean, path: string | undefined, seconds: number | undefined) =>
   Effect.gen(function* () {
     const { finish, report } = yield* Swarm
@@ -47,7 +47,7 @@ const watch = (json: boolean, path: string | undefined, seconds: number | undefi
       return json ? print(eventLine("swarm", { _tag: "Progress", at, ...so })) : Effect.logInfo(progressLine(so))
     })
     yield* Effect.sleep(PROGRESS).pipe(Effect.andThen(progress), Effect.forever, Effect.forkScoped)
-    const tell = Effect.gen(function* () {
+    const finishAndReport = Effect.gen(function* () {
       yield* finish
       const all = yield* report
       const encoded = yield* Effect.orDie(Schema.encodeEffect(SwarmReport)(all))
@@ -57,9 +57,9 @@ const watch = (json: boolean, path: string | undefined, seconds: number | undefi
       if (path !== undefined) yield* write(path, `${JSON.stringify(encoded, undefined, 2)}\n`)
     })
     yield* (seconds === undefined ? Effect.never : Effect.sleep(Duration.seconds(seconds))).pipe(
-      Effect.onInterrupt(() => Effect.ignore(tell))
+      Effect.onInterrupt(() => Effect.ignore(finishAndReport))
     )
-    yield* tell
+    yield* finishAndReport
   })
 
 const write = (path: string, text: string) =>
@@ -67,7 +67,7 @@ const write = (path: string, text: string) =>
     Effect.mapError(files.writeFileString(path, text), cannotWrite(path))
   )
 
-/** A line for each share, with the operating system before anything else is done: a killed swarm has lost none. */
+/** Appends a line for each share at once, so that a killed swarm loses none. */
 const appendTo = (path: string): Effect.Effect<(share: AcknowledgedShare) => void, ProgramError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.try({ try: () => openSync(path, "a"), catch: (error) => cannotWrite(path)(error as Error) }),
@@ -75,4 +75,4 @@ const appendTo = (path: string): Effect.Effect<(share: AcknowledgedShare) => voi
   ).pipe(Effect.map((descriptor) => (share) => void writeSync(descriptor, `${JSON.stringify(share)}\n`)))
 
 const cannotWrite = (path: string) => (error: { readonly message: string }) =>
-  new ProgramError({ program: "swarm", message: `${path} cannot be written: ${error.message}` })
+  new ProgramError({ program: "swarm", message: `cannot write ${path}: ${error.message}` })

@@ -1,8 +1,8 @@
-/** A swarm's report for people. */
+/** The report of a swarm, for people. */
 import { escaped } from "@sluice/protocol"
 import type { Latency, SwarmReport } from "@sluice/swarm"
 
-/** How it goes, in one line. */
+/** The progress in one line. */
 export const progressLine = ({ channels, connections, latency, plan, shares }: SwarmReport): string => {
   const refused = total(shares.refused)
   return (
@@ -49,7 +49,7 @@ export const summary = (report: SwarmReport): ReadonlyArray<string> => {
 const row = (name: string, { count, max, p50, p99, p999 }: Latency): string =>
   [name.padEnd(21), String(count).padStart(8), ...[p50, p99, p999, max].map((ms) => ms.toFixed(2).padStart(9))].join("")
 
-/** `, 3 lost (Closed 2, ECONNRESET 1)`; a server chooses its error codes. */
+/** `, 3 lost (Closed 2, ECONNRESET 1)`. The server chooses its error codes, so they are escaped. */
 const by = (what: string, counts: Readonly<Record<string, number>>): string => {
   const all = total(counts)
   if (all === 0) return ""

@@ -1,4 +1,4 @@
-/** What `sluice template-provider` can be told. */
+/** The configuration of `sluice template-provider`. */
 import { templateProviderDefaults } from "@sluice/template-provider"
 import { Duration, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
@@ -24,8 +24,8 @@ import { metricsKeys } from "../server/metrics.ts"
 export const TemplateProviderConfig = {
   program: "template-provider",
   schema: Schema.Struct({
-    listen: defaulted(hostPort, { description: "Where pools and proxies connect.", default: "127.0.0.1:18447" }),
-    rpcUrl: required(httpUrl, { description: "The node's JSON-RPC.", example: "http://127.0.0.1:18443" }),
+    listen: defaulted(hostPort, { description: "The address for pools and proxies.", default: "127.0.0.1:18447" }),
+    rpcUrl: required(httpUrl, { description: "The URL of the node's JSON-RPC.", example: "http://127.0.0.1:18443" }),
     rpcUser: optional(string({ metavar: "USER", expected: "a user name" }), {
       description: "The node's rpcuser; or give rpc-cookie.",
       example: "sluice",
@@ -33,50 +33,53 @@ export const TemplateProviderConfig = {
     }),
     rpcPassword: optional(password, { description: "The node's rpcpassword.", usual: true }),
     rpcCookie: optional(fileOfAnother("the path of the node's .cookie file", { holdsSecret: true }), {
-      description: "The file in which the node writes a user and password of its own at each start.",
+      description: "The file to which the node writes a new user and password at each start.",
       example: "/home/bitcoin/.bitcoin/.cookie"
     }),
     zmq: optional(zmqEndpoints, {
       description:
-        "Where the node publishes hashblock, rawblock and sequence (zmqpubhashblock, ...), one or several; without it the node is asked.",
+        "The endpoints at which the node publishes hashblock, rawblock and sequence (zmqpubhashblock, ...). Without them the provider polls the node.",
       example: "tcp://127.0.0.1:28332",
       usual: true
     }),
     spareRpcUrls: optional(httpUrls, {
       description:
-        "More nodes to fall back on, the preferred one first. They know rpc-user and rpc-password unless told. Blocks go to all.",
+        "Nodes to fall back on, the preferred one first. Blocks go to all nodes. Unless given, rpc-user and rpc-password hold for them too.",
       example: "http://192.0.2.7:8332,http://192.0.2.8:8332"
     }),
     spareRpcLogins: optional(logins, {
-      description: "User and password of each node in spare-rpc-urls, in that order, where they have their own."
+      description:
+        "User and password of each node in spare-rpc-urls, in that order, if they differ from the first node's."
     }),
     spareRpcCookies: optional(secretFilePaths, {
-      description: "The cookie file of each node in spare-rpc-urls, in that order, where they write one.",
+      description: "The cookie file of each node in spare-rpc-urls, in that order, if they write one.",
       example: "/home/second/.bitcoin/.cookie"
     }),
     chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
-      description: "The chain that the node has to be on; any unless told.",
+      description: "The chain that the node must be on. Default: any.",
       example: "main"
     }),
     feeDelta: defaulted(whole("SATOSHIS", 0, 2_100_000_000_000_000), {
-      description: "Fees that a block has to gain before a new template goes out for the same tip.",
+      description: "Fees that a block must gain before clients get a new template for the same tip.",
       default: Number(templateProviderDefaults.feeDelta)
     }),
     interval: defaulted(whole("SECONDS", 1, 3_600), {
-      description: "How often the node is asked for better fees, and the least time between two templates of a tip.",
+      description:
+        "The interval at which the provider asks the node for better fees, and the least time between two templates of a tip.",
       default: Duration.toSeconds(templateProviderDefaults.interval)
     }),
     noEmptyTemplates: defaulted(toggle, {
       description:
-        "Do not let clients work on a block without transactions from its announcement until the node's template is there.",
+        "Do not send templates without transactions, on which clients work after a new block until the node's template is there.",
       default: false
     }),
     maxTemplateAge: defaulted(whole("SECONDS", 60, 86_400), {
-      description: "How long the node may give no template before clients are sent away to other providers.",
+      description: "The time without a template from the node after which clients are sent away to other providers.",
       default: Duration.toSeconds(templateProviderDefaults.maxTemplateAge)
     }),
     blocksDirectory: optional(directoryToWrite("the path of a directory"), {
-      description: "Where found blocks are kept while no node is there to take them; without it only in memory.",
+      description:
+        "The directory for blocks that are found while no node can be reached. Without it they are kept in memory only.",
       option: "blockDirectory",
       example: "blocks"
     }),
@@ -109,7 +112,7 @@ export const TemplateProviderConfig = {
           : "give rpc-cookie, or rpc-user and rpc-password, not both"
       }
       if (rpcUser !== undefined && rpcPassword !== undefined) return undefined
-      return "--rpc-user with --rpc-password (or --rpc-password-file), or --rpc-cookie is missing: the node wants to know us"
+      return "--rpc-user with --rpc-password (or --rpc-password-file), or --rpc-cookie is missing: the node requires credentials"
     })
   )
 }

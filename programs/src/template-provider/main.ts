@@ -40,7 +40,7 @@ const credentials = (config: typeof TemplateProviderConfig.schema.Type): NodeCre
     ? { _tag: "Password", user: config.rpcUser, password: config.rpcPassword }
     : { _tag: "Cookie", path: config.rpcCookie! }
 
-/** What the spare node in this place asks for: checked with the configuration to be there. */
+/** The credentials of a spare node. The configuration's checks make sure that there are some. */
 const spareCredentials = (config: typeof TemplateProviderConfig.schema.Type, index: number): NodeCredentials => {
   const login = config.spareRpcLogins?.[index]
   if (login !== undefined) return { _tag: "Password", ...login }

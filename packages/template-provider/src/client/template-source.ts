@@ -21,7 +21,8 @@ export interface TemplateSourceCalls {
   readonly messages: Stream.Stream<TemplateMessage>
   /**
    * Says how much room the coinbase's outputs need: to all providers now, and to each one first thing after a reconnection.
-   * Templates that leave less room are replaced by the provider. Nothing is sent if the room is the same as before.
+   * The provider answers with a new future template and a SetNewPrevHash that names it; the templates that came before it are
+   * made for the room before. Nothing is sent if the room is the same as before.
    */
   readonly constrain: (constraints: CoinbaseConstraints) => Effect.Effect<void>
   /**

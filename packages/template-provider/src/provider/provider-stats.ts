@@ -1,4 +1,4 @@
-/** The totals behind `TemplateProvider.stats`. */
+/** Counts for `TemplateProvider.stats`. */
 import type { TemplateProviderEvent, TemplateProviderStats } from "./provider-event.ts"
 
 export class ProviderStats {
@@ -26,7 +26,7 @@ export class ProviderStats {
     }
   }
 
-  /** NewTemplate was written to a client, so many milliseconds after the node's announcement if there was one. */
+  /** Counts a NewTemplate that was written to a client. `latencyMs` is the time since the node's announcement, if there was one. */
   sent(latencyMs: number | undefined): void {
     this.#templatesSent++
     if (latencyMs === undefined) return

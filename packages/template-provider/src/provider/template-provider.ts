@@ -1,6 +1,6 @@
 /**
  * A Template Distribution server over a Bitcoin node (specification, section 7): the shell around `TemplateMachine`. A few
- * fibers watch the node, and each client has one that reads and one that writes. While the node is away the clients stay.
+ * fibers watch the node, and each client has one that reads and one that writes. Clients stay connected while the node is away.
  */
 import { NodeNotifications, NodeRpc } from "@sluice/node"
 import { type Endpoint, makeNotices, TemplateListener } from "@sluice/transport"
@@ -17,29 +17,29 @@ import { TemplateMachine } from "./templates/template-machine.ts"
 import { makeTransactionLists } from "./clients/transaction-lists.ts"
 
 export interface TemplateProviderOptions {
-  /** Satoshis of fees that a block has to gain for a new template; 1,000. */
+  /** A new template is sent when the block's fees have grown by more than this many satoshis; 1,000. */
   readonly feeDelta?: bigint
-  /** How often the node is asked for better fees, and the least time between two templates of a tip; 30 seconds. */
+  /** How often the node is asked for better fees, and the shortest time between two templates of a tip; 30 seconds. */
   readonly interval?: Duration.Input
   /** After this time a template whose transactions have changed is replaced, whatever its fees; 5 minutes. */
   readonly renewAfter?: Duration.Input
   /**
-   * Whether each client holds a template without transactions for the block after the next, to work on from the moment
-   * that block is announced until the node's template for it is there; true.
+   * Whether each client holds a template without transactions for the height after the current one. It is worked on from the
+   * moment a block is announced until the node's template behind that block comes; true.
    */
   readonly emptyTemplates?: boolean
-  /** The chain that the node has to be on, as Bitcoin Core names it (`main`, `regtest`, ...); any unless told. */
+  /** The chain that the node has to be on, as Bitcoin Core names it (`main`, `regtest`, ...); any chain by default. */
   readonly chain?: string | undefined
   /**
-   * How old the node's last answer may get, or how long it may be behind the headers that it knows, before clients are
-   * sent away to other providers; 10 minutes. After a fifth of it there is a warning.
+   * How old the node's last answer may get, or how long the node may be behind the headers that it knows, before clients are
+   * disconnected, so that they go to other providers; 10 minutes. After a fifth of it there is a warning.
    */
   readonly maxTemplateAge?: Duration.Input
-  /** Where blocks are kept in files while no node is there to take them; without it only in memory. */
+  /** The directory that keeps blocks in files while no node is reachable; by default they are only in memory. */
   readonly blockDirectory?: string | undefined
   /** How long a client may take to send its first message after the setup; 10 seconds. */
   readonly constraintsTimeout?: Duration.Input
-  /** Answers of the node that are kept for late solutions and requests, 100, and about how many bytes, 256 MiB. */
+  /** How many answers of the node are kept for late solutions and requests, 100, and about how many bytes of them, 256 MiB. */
   readonly maxRetained?: number
   readonly maxRetainedBytes?: number
 }
@@ -55,12 +55,12 @@ export class TemplateProvider extends Context.Service<
   TemplateProvider,
   {
     readonly address: Endpoint
-    /** What happens from the moment of subscription on. */
+    /** Events from the moment of subscription on. A subscriber that is far behind misses the oldest. */
     readonly events: Stream.Stream<TemplateProviderEvent>
     readonly stats: Effect.Effect<TemplateProviderStats>
   }
 >()("sluice/template-provider/TemplateProvider") {
-  /** Serves as long as the layer lives. It needs no node to start: it waits for one. */
+  /** Serves as long as the layer lives. It starts without a node and waits for one. */
   static readonly layer = (
     options: TemplateProviderOptions = {}
   ): Layer.Layer<TemplateProvider, never, NodeRpc | NodeNotifications | TemplateListener> =>
@@ -87,7 +87,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   const pubsub = yield* Effect.acquireRelease(PubSub.sliding<TemplateProviderEvent>(EVENT_BUFFER), PubSub.shutdown)
   const emit = (event: TemplateProviderEvent): void => {
     stats.count(event)
-    // Not `publishUnsafe`: it drops the newest event where this lets the oldest go. A sliding PubSub never waits.
+    // Not `publishUnsafe`, which drops the newest event. This drops the oldest, and a sliding PubSub never waits.
     Effect.runSync(PubSub.publish(pubsub, event))
   }
 
@@ -133,7 +133,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
       })
     )
     .pipe(
-      Effect.catch((error) => Effect.logError(`The template provider serves no longer: ${error.message}`)),
+      Effect.catch((error) => Effect.logError(`The template provider has stopped serving: ${error.message}`)),
       Effect.forkScoped
     )
 
@@ -151,6 +151,6 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
   })
 })
 
-/** Numbers of templates begin at the time of the start, so that they grow from one start to the next. */
+/** Template numbers begin at the time of the start, so that they grow from one run to the next. */
 const TEMPLATES_PER_MILLISECOND = 1_000n
 const EVENT_BUFFER = 1_024

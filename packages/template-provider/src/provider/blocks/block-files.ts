@@ -1,6 +1,6 @@
 /**
- * Keeps blocks that were found while no node was reachable, one file each: hex, as `bitcoin-cli submitblock` takes it. File names
- * contain height and hash. The files survive the program.
+ * Keeps blocks that were found while no node was reachable, each in a file of its own, in hex as `bitcoin-cli submitblock`
+ * takes it. File names contain height and hash. The files survive the program.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect, FileSystem, type PlatformError } from "effect"

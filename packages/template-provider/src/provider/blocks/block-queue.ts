@@ -1,10 +1,10 @@
 /**
- * Blocks that wait for one node, oldest first, bounded by their count and their bytes. Above the limit the newest block goes
- * of the peer that has most of them there, so that nobody who floods it makes the block of another one go.
+ * Blocks that wait for one node, oldest first, limited in count and bytes. Above the limit the queue drops the newest block of
+ * the peer that has most there, so that a peer that floods it loses only its own blocks.
  */
 
 export interface WaitingBlock {
-  /** Who found it: an address, or where it was kept. */
+  /** The address of the client that found it, or the directory that it was kept in. */
   readonly from: string
   /** Bytes in memory. */
   readonly size: number
@@ -22,7 +22,7 @@ export class BlockQueue<Block extends WaitingBlock> {
     return this.#waiting
   }
 
-  /** Puts a block behind the others. Returns those that have to go for it, which may be the block itself. */
+  /** Puts a block behind the others. Returns the blocks that were dropped for it, which may include the block itself. */
   push(block: Block): ReadonlyArray<Block> {
     this.#waiting.push(block)
     this.#bytes += block.size
@@ -43,14 +43,14 @@ export class BlockQueue<Block extends WaitingBlock> {
     this.#bytes -= block.size
   }
 
-  /** Puts a block of the queue behind the others, so that one that the node cannot cope with does not hold them up. */
+  /** Moves a block behind the others, so that a block that the node cannot handle does not hold them up. */
   putLast(block: Block): void {
     const at = this.#waiting.indexOf(block)
     if (at >= 0) this.#waiting.push(...this.#waiting.splice(at, 1))
   }
 }
 
-/** Who has most bytes there; of several the one who came last. */
+/** The peer with most bytes; among equals the one that came last. */
 const largest = (waiting: ReadonlyArray<WaitingBlock>): string => {
   const bytes = new Map<string, number>()
   let most: string | undefined
@@ -59,7 +59,7 @@ const largest = (waiting: ReadonlyArray<WaitingBlock>): string => {
   return most!
 }
 
-/** Siblings of one height, as templates do not change while the node is away: outside of test networks there is seldom one. */
+/** All are of one height, as templates do not change while the node is away. Outside of test networks there is seldom one. */
 const MAX_BLOCKS = 100
 /** A block has up to 4 MB, twice that in hex. */
 const MAX_BYTES = 128 * 1024 * 1024

@@ -1,4 +1,4 @@
-/** A found block on its way to the nodes, and the file it lies in while none of them is there. */
+/** A found block on its way to the nodes, and the file that keeps it while none of them is reachable. */
 import type { BlockFiles } from "./block-files.ts"
 import type { Notices } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
@@ -18,11 +18,11 @@ export interface KeptBlockOptions {
   readonly from: string
   /** Milliseconds. */
   readonly since: number
-  /** Where it may be kept; nowhere if undefined. */
+  /** Where it may be kept; only in memory if undefined. */
   readonly files: BlockFiles | undefined
-  /** For failures to write, of which a full disk makes many. */
+  /** For failures to write; a full disk causes many. */
   readonly notices: Notices
-  /** The file or directory of a block that an earlier run has kept. */
+  /** The file or directory, if an earlier run has kept the block. */
   readonly path?: string | undefined
 }
 
@@ -52,12 +52,12 @@ export class KeptBlock implements WaitingBlock {
     this.#path = path
   }
 
-  /** Where the block lies, if it does. */
+  /** The file that keeps the block, if there is one. */
   get path(): string | undefined {
     return this.#path
   }
 
-  /** Whether a node has taken or refused it. */
+  /** Whether a node has accepted or refused it. */
   get isConcluded(): boolean {
     return this.#isConcluded
   }
@@ -67,17 +67,17 @@ export class KeptBlock implements WaitingBlock {
     if (this.#isConcluded || this.#path !== undefined) return Effect.void
     return Effect.flatMap(files.save(this.found), (path) => {
       this.#path = path
-      return this.#notices.note("kept", `Kept ${this.name} in ${path}: no node is there to take it`, "Warn")
+      return this.#notices.note("kept", `Kept ${this.name} in ${path}: no node is reachable to take it`, "Warn")
     })
   })
 
-  /** To be called when a node has taken or refused it: no file is needed any more. */
+  /** Call it when a node has accepted or refused the block: it needs no file any more. */
   readonly conclude: Effect.Effect<void> = Effect.suspend(() => {
     this.#isConcluded = true
     return this.#remove
   })
 
-  /** To be called when it is given up for others; the file of an earlier run stays for the next one. */
+  /** Call it when the block is dropped for others. A file of an earlier run stays for the next run. */
   readonly drop: Effect.Effect<void> = Effect.suspend(() => {
     this.#isConcluded = true
     return this.#isOfEarlierRun ? Effect.void : this.#remove
@@ -90,7 +90,7 @@ export class KeptBlock implements WaitingBlock {
     })
   })
 
-  /** One operation on the file at a time. Nothing here may keep the block from the nodes, so a failure is only told. */
+  /** Runs one operation on the file at a time. A failure is only logged: it must not keep the block from the nodes. */
   #inTurn(operate: (files: BlockFiles) => Effect.Effect<void, { readonly message: string }>): Effect.Effect<void> {
     return this.#turn.withPermit(
       Effect.suspend(() => (this.#files === undefined ? Effect.void : operate(this.#files))).pipe(

@@ -1,7 +1,4 @@
-/**
- * Which block a solution (specification, section 7.7) makes with the template that it is for. Each block is given out once
- * at a tip.
- */
+/** Makes blocks from solutions (specification, section 7.7) and their templates. Each block is given out once at a tip. */
 import {
   addWitness,
   CoinbaseError,
@@ -15,7 +12,7 @@ import { Header, Target } from "@sluice/core"
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { Template } from "../templates/node-template.ts"
 
-/** What a solution came to. */
+/** The result of a solution. */
 export type SolutionOutcome =
   /** A block to submit; `hash` in display order. */
   | { readonly _tag: "Block"; readonly hash: string; readonly height: number; readonly block: string }
@@ -28,10 +25,10 @@ export type SolutionRefusal =
   | { readonly _tag: "Repeated"; readonly hash: string }
 
 export class Solutions {
-  /** Hashes of the blocks that were given out since the tip changed, display order. */
+  /** Hashes of the blocks that were given out since the tip changed, in display order. */
   readonly #submitted: Array<string> = []
 
-  /** To be called when the tip has changed. */
+  /** Call it when the tip has changed. */
   clear(): void {
     this.#submitted.length = 0
   }
@@ -55,7 +52,7 @@ export class Solutions {
     if (this.#submitted.includes(hash)) return refused({ _tag: "Repeated", hash })
     this.#submitted.push(hash)
     if (this.#submitted.length > MAX_SUBMITTED) this.#submitted.shift()
-    // The node's own hex of the transactions goes back as it came.
+    // The transactions go back in the node's own hex.
     const block = [
       hex(header),
       hex(compactSize(work.transactions.length + 1)),
@@ -70,5 +67,5 @@ const refused = (reason: SolutionRefusal): SolutionOutcome => ({ _tag: "Refused"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-/** Blocks remembered as given out at a tip; more than one is a test network, or two at the same moment. */
+/** Hashes remembered at a tip. There is seldom more than one outside of test networks. */
 const MAX_SUBMITTED = 64

@@ -1,7 +1,7 @@
 /**
- * Gives a block to every node. A block that was found is worth keeping: while a node cannot be reached, blocks wait for it in
- * a bounded queue, which one fiber tries again; a block lies in a file until a node has taken or refused it, and what each
- * node says of it is logged by name.
+ * Submits found blocks to every node. While a node cannot be reached, blocks wait for it in a bounded queue, and one fiber for
+ * each node tries again. While no node is reachable, a file keeps the block until a node has accepted or refused it. Each
+ * node's verdict is logged with the node's name.
  */
 import { type NodeRpcCalls, type NodeRpcError } from "@sluice/node"
 import { makeNotices } from "@sluice/transport"
@@ -13,7 +13,7 @@ import { ACCEPTED, type TemplateProviderEvent } from "../provider-event.ts"
 
 export interface SubmitOptions {
   readonly rpc: NodeRpcCalls
-  /** Where blocks are kept that no node was there for; nowhere if undefined. */
+  /** Where blocks are kept while no node is reachable; only in memory if undefined. */
   readonly directory: string | undefined
   readonly onVerdict: (event: TemplateProviderEvent & { readonly _tag: "BlockSubmitted" }) => Effect.Effect<void>
 }
@@ -21,7 +21,7 @@ export interface SubmitOptions {
 /** Queues a block that the client at address `from` found, for every node. */
 export type Submit = (found: FoundBlock, from: string) => Effect.Effect<void>
 
-/** A function that submits in the background of the Scope, and tells the verdicts. What lies in files is submitted first. */
+/** Gives a function that submits in the background of the Scope. Blocks in files of earlier runs are submitted first. */
 export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, rpc }: SubmitOptions) {
   const clock = yield* Clock.Clock
   const notices = yield* makeNotices()
@@ -39,7 +39,7 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
   const keep = (found: FoundBlock, from: string, path?: string): KeptBlock =>
     new KeptBlock({ found, from, path, files, notices, since: clock.currentTimeMillisUnsafe() })
 
-  /** No node will be asked for its verdict on this block any more. */
+  /** Whether no node's verdict on this block is awaited any more. */
   const isOver = (kept: KeptBlock): boolean => !nodes.some(({ queue }) => queue.all.includes(kept))
 
   const report = ({ id }: Node, { hash, height }: FoundBlock, verdict: string) =>
@@ -72,7 +72,7 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
   const serve = Effect.fnUntraced(function* (node: Node) {
     const { filled, queue, rpc } = node
     let delay = FIRST_DELAY_MS
-    let told = { message: "", at: 0 }
+    let logged = { message: "", at: 0 }
     while (true) {
       const kept = queue.first
       if (kept === undefined) {
@@ -96,8 +96,8 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
           const expired = queue.all.filter(({ since }) => now - since >= GIVE_UP_MS)
           yield* Effect.forEach(expired, (each) => giveUp(node, each, outcome.failure), { discard: true })
         }
-        if (queue.first !== undefined && (message !== told.message || now - told.at >= TELL_AGAIN_MS)) {
-          told = { message, at: now }
+        if (queue.first !== undefined && (message !== logged.message || now - logged.at >= LOG_AGAIN_MS)) {
+          logged = { message, at: now }
           const count = queue.all.length === 1 ? kept.name : `${queue.all.length} blocks`
           yield* Effect.logError(`Cannot submit ${count} yet: ${message}. Trying again in ${delay / 1000} s`)
         }
@@ -108,7 +108,7 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
       }
       node.isAway = false
       delay = FIRST_DELAY_MS
-      told = { message: "", at: 0 }
+      logged = { message: "", at: 0 }
     }
   })
 
@@ -124,11 +124,11 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
     if (nodes.every(({ isAway }) => isAway) && !gone.has(kept)) {
       yield* kept.save
       if (kept.path === undefined)
-        yield* notices.note("waiting", `No node is there to take ${kept.name}: it waits`, "Warn")
+        yield* notices.note("waiting", `No node is reachable to take ${kept.name}: it waits`, "Warn")
     }
   })
 
-  // Runs when nobody tries any more.
+  // Runs after the fibers that submit have ended.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       const waiting = [...new Set(nodes.flatMap(({ queue }) => queue.all))].filter(({ isConcluded }) => !isConcluded)
@@ -165,10 +165,10 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
 const isPassing = ({ reason }: NodeRpcError): boolean =>
   reason._tag !== "NodeRefused" && reason._tag !== "NodeMethodUnknown"
 
-/** Verdicts of a node that got the block from another one before. */
+/** Verdicts of a node that had the block already. */
 const KNOWN = new Set(["duplicate", "duplicate-inconclusive"])
 const FIRST_DELAY_MS = 250
 const MAX_DELAY_MS = 10_000
 /** A failure that stays the same is logged this often. */
-const TELL_AGAIN_MS = 60_000
+const LOG_AGAIN_MS = 60_000
 const GIVE_UP_MS = 60 * 60 * 1_000

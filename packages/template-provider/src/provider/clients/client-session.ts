@@ -1,6 +1,6 @@
 /**
- * One client of the template provider: its first message has to be CoinbaseOutputConstraints, and soon (section 7); from
- * then on it gets templates, asks for transactions and sends solutions. What breaks the protocol ends this connection.
+ * One client of the template provider. Its first message has to be CoinbaseOutputConstraints, within a time (section 7). From
+ * then on it gets templates, asks for transactions and sends solutions. A message that breaks the protocol ends this connection.
  */
 import { TemplateDistribution } from "@sluice/protocol"
 import {
@@ -29,7 +29,7 @@ export interface SessionEnvironment {
   readonly lists: TransactionLists
   readonly stats: ProviderStats
   readonly notices: Notices
-  /** Ends when the templates are not worth having any more. */
+  /** Completes when the templates are too old to be worked on. */
   readonly illness: Effect.Effect<void>
   readonly constraintsTimeoutMs: number
 }
@@ -46,7 +46,7 @@ export const serveClient = Effect.fnUntraced(function* (
   const address = addressGroup(remote.host)
   const clock = yield* Clock.Clock
   const queue = new ClientQueue(!isAnonymous(connection.setup.device))
-  const constrained = yield* Latch.make(false)
+  const isConstrained = yield* Latch.make(false)
   let changes = 0
   const begun = clock.currentTimeMillisUnsafe()
   const messages = new Allowance(MESSAGES_PER_SECOND, begun)
@@ -81,7 +81,7 @@ export const serveClient = Effect.fnUntraced(function* (
         if (ahead !== undefined) queue.putAhead(ahead)
       }
       connection.standing?.worked()
-      yield* constrained.open
+      yield* isConstrained.open
     })
 
   const onSolution = (solution: TemplateDistribution.SubmitSolution) =>
@@ -110,7 +110,7 @@ export const serveClient = Effect.fnUntraced(function* (
     }
   }
 
-  /** Milliseconds until the message's turn, for a client that says more of its kind than it may. */
+  /** Milliseconds that a message has to wait because the client sends too many of its kind. */
   const delayOf = ({ _tag }: TemplateDistribution.ToServer): number => {
     const now = clock.currentTimeMillisUnsafe()
     return Math.max(messages.take(1, now), _tag === "CoinbaseOutputConstraints" ? constraints.take(1, now) : 0)
@@ -140,7 +140,7 @@ export const serveClient = Effect.fnUntraced(function* (
     }
   })
 
-  // Beside the reading: a solution that comes behind requests does not wait for their answers.
+  // Beside the reading, so that a solution behind requests does not wait for their answers.
   const answering = Effect.gen(function* () {
     while (true) {
       const templateId = yield* Queue.take(requests)
@@ -152,7 +152,7 @@ export const serveClient = Effect.fnUntraced(function* (
     }
   })
 
-  const deadline = constrained.await.pipe(
+  const deadline = isConstrained.await.pipe(
     Effect.timeoutOrElse({
       duration: constraintsTimeoutMs,
       orElse: () =>
@@ -184,17 +184,17 @@ const explain = (reason: SolutionRefusal): string => {
 }
 
 /**
- * Whether a client says nothing at all of what it is, as the roles of the reference implementation do. Its pool takes the
- * future template that came last for the one that the last SetNewPrevHash named, and ends as soon as a miner connects where
- * that is not so. Such clients are sent a template ahead of a block together with its SetNewPrevHash.
+ * Whether a client's SetupConnection leaves its device empty, as the roles of the reference implementation do. That
+ * implementation's pool assumes that the last SetNewPrevHash named the last future template; if it did not, the pool stops as
+ * soon as a miner connects. Such clients get a template ahead of a block only together with its SetNewPrevHash.
  */
 const isAnonymous = ({ deviceId, firmware, hardwareVersion, vendor }: Device): boolean =>
   vendor === "" && hardwareVersion === "" && firmware === "" && deviceId === ""
 
-/** A client has reasons to change its constraints now and then; each change costs work. */
+/** A client may change its constraints now and then, but each change costs work. */
 const MAX_CONSTRAINTS = 1_000
-/** Above these a client waits for its turn. Ten seconds' worth may come at once. */
+/** A client that sends more is read from more slowly. Ten seconds' worth may come at once. */
 const MESSAGES_PER_SECOND = 200
 const CONSTRAINTS_PER_SECOND = 1
-/** Requests for transactions that may wait for their answers before the client is read from no further. */
+/** How many requests for transactions may wait for their answers; beyond that the client is not read from. */
 const MAX_REQUESTS = 32

@@ -1,6 +1,6 @@
 /**
- * Sends the answers to RequestTransactionData, which are ten thousand times as large as the requests: one at a time, after
- * whatever is announced, and to each address no more than a rate, whichever of its connections ask.
+ * Sends the answers to RequestTransactionData, which are ten thousand times as large as the requests: one at a time, after the
+ * templates of an announced block, and to each address with a limited rate over all its connections.
  */
 import { TemplateDistribution } from "@sluice/protocol"
 import { addressGroup, Allowance, type Notices } from "@sluice/transport"
@@ -9,8 +9,7 @@ import type { TransactionAnswer } from "../templates/transaction-data.ts"
 
 export interface TransactionLists {
   /**
-   * Sends what `answer` gives, which is called when its turn comes. A connection that ends before has cost nothing. `host` is
-   * the client's.
+   * Calls `answer` when its turn comes and sends the frame. A connection that ends before costs nothing. `host` is the client's.
    */
   readonly send: <E>(
     host: string,
@@ -21,11 +20,11 @@ export interface TransactionLists {
 
 const { encodedSize } = TemplateDistribution.protocol.toClient
 
-/** `quiet` waits until nothing is announced. */
+/** `quiet` waits until no announced block waits for its templates. */
 export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.Effect<void>, notices: Notices) {
   const clock = yield* Clock.Clock
   const turn = Semaphore.makeUnsafe(1)
-  /** The address that was served last is the last one. */
+  /** By address; the address that was served last is at the end. */
   const lanes = new Map<string, Lane>()
 
   const laneOf = (address: string): Lane => {
@@ -54,7 +53,7 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
       return Effect.gen(function* () {
         const waitMs = lane.allowance.take(0, clock.currentTimeMillisUnsafe())
         if (waitMs > 0) {
-          const line = `${address} asks for the transactions of templates too often, and waits for them`
+          const line = `${address} asks for the transactions of templates too often and has to wait for them`
           yield* notices.note("too_many_lists", line, "Warn")
           yield* Effect.sleep(waitMs)
         }
@@ -63,7 +62,7 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
           const message = answer()
           lane.allowance.take(encodedSize(message), clock.currentTimeMillisUnsafe())
           const writing = yield* Effect.forkChild(write(message), { startImmediately: true })
-          // The sockets have their turn before the next list is made and encrypted.
+          // Lets the sockets write before the next list is made and encrypted.
           yield* Effect.yieldNow
           return writing
         })
@@ -76,7 +75,7 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
             lane.usedAt = clock.currentTimeMillisUnsafe()
           })
         ),
-        // A client that reads slowly holds up nobody else.
+        // Outside of the turns, so that a client that reads slowly delays nobody else.
         Effect.flatMap(Fiber.join)
       )
     })
@@ -84,17 +83,17 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
   return lists
 })
 
-/** One address, or all of an IPv6 network. */
+/** The requests of one address, or of one IPv6 network. */
 interface Lane {
   readonly allowance: Allowance
   readonly turn: Semaphore.Semaphore
-  /** Requests that are in it. */
+  /** How many requests wait or are being answered. */
   users: number
-  /** Milliseconds. */
+  /** When it was used last, in milliseconds. */
   usedAt: number
 }
 
 /** A list of a full block has about two million. Ten seconds' worth may go at once. */
 const BYTES_PER_SECOND = 4_000_000
-/** Longer than an allowance takes to be whole again. */
+/** Longer than an allowance takes to refill. */
 const FORGET_AFTER_MS = 60_000

@@ -1,7 +1,4 @@
-/**
- * What a template provider wants to know of its node before it asks for templates, and what it tells an operator when
- * something is not as it should be: each in a sentence that says what to do.
- */
+/** Checks the node before the first template is asked for, and logs what an operator should change, one sentence each. */
 import {
   type NodeNotificationsStream,
   type NodeRpcCalls,
@@ -16,16 +13,16 @@ export interface NodeCheckOptions {
   readonly notifications: NodeNotificationsStream
   /** The chain that the node has to be on, as `getblockchaininfo` names it; any if undefined. */
   readonly chain: string | undefined
-  /** Told which chain it is. */
+  /** Called with the name of the node's chain. */
   readonly onChain: (chain: string) => void
 }
 
-/** The oldest Bitcoin Core that this is tried with, in its own numbering. */
+/** The oldest Bitcoin Core that this was tested with, in its own numbering. */
 const OLDEST_VERSION = 250_000
 
-/** The node answers, and is on the right chain. Says once what else is worth knowing. */
+/** Succeeds if the node answers and is on the right chain. Logs the node's version and topics, once. */
 export const makeNodeCheck = ({ chain: expected, notifications, onChain, rpc }: NodeCheckOptions) => {
-  let isTold = false
+  let isLogged = false
   return Effect.gen(function* () {
     const { blockchain, network, zmq } = yield* rpc.getNodeStatus
     const { chain } = blockchain
@@ -34,24 +31,24 @@ export const makeNodeCheck = ({ chain: expected, notifications, onChain, rpc }: 
       return yield* new NodeRpcError({ node: "", method: "getblockchaininfo", reason })
     }
     onChain(chain)
-    if (isTold) return
-    isTold = true
-    yield* tellVersion(network)
-    yield* tellAnnouncements(zmq, notifications)
+    if (isLogged) return
+    isLogged = true
+    yield* logVersion(network)
+    yield* logAnnouncements(zmq, notifications)
   })
 }
 
-const tellVersion = (network: NodeStatus["network"]) =>
+const logVersion = (network: NodeStatus["network"]) =>
   Result.match(network, {
-    onFailure: ({ message }) => Effect.logInfo(`The node does not say what it is (${message})`),
+    onFailure: ({ message }) => Effect.logInfo(`The node's version is not known (${message})`),
     onSuccess: ({ subversion, version }) =>
       version < OLDEST_VERSION && /Satoshi/.test(subversion)
-        ? Effect.logWarning(`The node is ${subversion}; Bitcoin Core 25 is the oldest that is known to work`)
+        ? Effect.logWarning(`The node is ${subversion}; Bitcoin Core 25 is the oldest version known to work`)
         : Effect.logInfo(`The node is ${subversion}`)
   })
 
-/** Whether the node publishes what tells of new blocks. */
-const tellAnnouncements = (zmq: NodeStatus["zmq"], { endpoints = [] }: NodeNotificationsStream) => {
+/** Logs if the node does not publish new blocks. */
+const logAnnouncements = (zmq: NodeStatus["zmq"], { endpoints = [] }: NodeNotificationsStream) => {
   if (endpoints.length === 0) {
     return Effect.logInfo("Without ZMQ new blocks are noticed by long polling, which is slower")
   }
@@ -59,7 +56,9 @@ const tellAnnouncements = (zmq: NodeStatus["zmq"], { endpoints = [] }: NodeNotif
   return Result.match(zmq, {
     onFailure: ({ message, reason }) =>
       reason._tag === "NodeMethodUnknown"
-        ? Effect.logWarning(`The node has no ZMQ, or hides it: ${message}. New blocks are noticed by long polling`)
+        ? Effect.logWarning(
+            `The node has no ZMQ, or does not show it: ${message}. New blocks are noticed by long polling`
+          )
         : Effect.logDebug(message),
     onSuccess: (topics) => {
       const published = new Set(topics.map(({ type }) => type))
@@ -74,7 +73,7 @@ const tellAnnouncements = (zmq: NodeStatus["zmq"], { endpoints = [] }: NodeNotif
   })
 }
 
-/** Says which ZMQ endpoints are still not connected, once, a while after the start. */
+/** Warns of ZMQ endpoints that are still not connected, once, some seconds after the start. */
 export const warnUnconnected = ({ endpoints = [], isConnected }: NodeNotificationsStream) =>
   Effect.suspend(() => {
     const silent = endpoints.filter((endpoint) => isConnected?.(endpoint) === false)
@@ -86,7 +85,7 @@ export const warnUnconnected = ({ endpoints = [], isConnected }: NodeNotificatio
         )
   }).pipe(Effect.delay(CONNECT_MS))
 
-/** What to tell of a failed call: where the node is not ready, how far it is. */
+/** The sentence to log for a failed call; for a node that still downloads the chain, with its progress. */
 export const explainFailure = (rpc: NodeRpcCalls, error: NodeRpcError): Effect.Effect<string> => {
   if (error.reason._tag !== "NodeRefused") return Effect.succeed(error.message)
   if (error.reason.code === NOT_CONNECTED) {
@@ -105,5 +104,5 @@ export const explainFailure = (rpc: NodeRpcCalls, error: NodeRpcError): Effect.E
 /** RPC_CLIENT_NOT_CONNECTED and RPC_CLIENT_IN_INITIAL_DOWNLOAD of Bitcoin Core. */
 const NOT_CONNECTED = -9
 const INITIAL_DOWNLOAD = -10
-/** A ZMQ connection on the same network takes a moment, and five seconds more where it has to be tried again. */
+/** A ZMQ connection takes a moment, and five seconds more if it has to be tried again. */
 const CONNECT_MS = 15_000

@@ -1,7 +1,7 @@
 /**
- * Whether what clients work on is still worth working on: how old the node's last answer is, and how far the node is
- * behind the headers that it knows. Too old is a warning; much too old ends the clients' connections in order, so that they
- * go to another provider.
+ * Judges whether the templates are still worth working on: by the age of the node's last answer, and by how long the node has
+ * been behind the headers that it knows. First there is a warning; later the clients are disconnected, so that they go to
+ * another provider.
  */
 import { NodeRpcError, type NodeRpcCalls, NodeTimeout } from "@sluice/node"
 import type { Notices } from "@sluice/transport"
@@ -12,7 +12,7 @@ export interface NodeHealthOptions {
   readonly rpc: NodeRpcCalls
   /** Milliseconds, when the node last answered with a template. */
   readonly answeredAt: () => number | undefined
-  /** After this time clients are sent away; after a fifth of it there is a warning. */
+  /** After this time clients are disconnected; after a fifth of it there is a warning. */
   readonly maxAgeMs: number
   readonly emit: (event: TemplateProviderEvent) => void
   /** For failures that may come again and again. */
@@ -21,7 +21,7 @@ export interface NodeHealthOptions {
 
 export type Health = "well" | "warning" | "ill"
 
-/** Watches in the background of the Scope. The effect is for a client: it ends when clients are to go. */
+/** Watches in the background of the Scope. `illness` completes when clients should be disconnected. */
 export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptions) {
   const { answeredAt, emit, maxAgeMs, notices, rpc } = options
   const clock = yield* Clock.Clock
@@ -31,7 +31,7 @@ export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptio
   let behindSince: number | undefined
   let comparedAt = startedAt
 
-  /** What cannot be compared now leaves things as they are, and is compared again after the same time. */
+  /** Compares the node's blocks with its headers. If that fails, nothing changes until the next comparison. */
   const compare = (now: number) => {
     comparedAt = now
     return rpc.getBlockchainInfo.pipe(
@@ -46,7 +46,7 @@ export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptio
         behindSince = headers - blocks > MAX_HEADERS_AHEAD ? (behindSince ?? now) : undefined
       }),
       Effect.catch(({ message, reason }) =>
-        // That it cannot be reached is told where it is asked for templates.
+        // node-watch.ts logs that the node cannot be reached.
         notices.note(
           "compare",
           `Cannot tell whether the node is behind: ${message}`,
@@ -56,7 +56,7 @@ export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptio
     )
   }
 
-  const look = Effect.gen(function* () {
+  const review = Effect.gen(function* () {
     const now = clock.currentTimeMillisUnsafe()
     if (now - comparedAt >= COMPARE_EVERY_MS) yield* compare(now)
     const age = now - (answeredAt() ?? startedAt)
@@ -69,24 +69,24 @@ export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptio
     const message =
       age >= lag
         ? `The node has given no template for ${minutes} minutes`
-        : `The node knows of blocks that it has not taken in for ${minutes} minutes`
+        : `The node has known of blocks that it has not validated for ${minutes} minutes`
     emit({ _tag: "HealthChanged", health, message: health === "well" ? "The node gives templates" : message })
     if (health === "ill") {
-      yield* Effect.logError(`${message}: clients are sent away until it does again`)
+      yield* Effect.logError(`${message}: clients are disconnected until it gives one`)
       return yield* ill.open
     }
     yield* ill.close
     yield* health === "warning"
-      ? Effect.logWarning(`${message}: clients work on what may be old`)
+      ? Effect.logWarning(`${message}: clients may work on old templates`)
       : Effect.logInfo("The node gives templates again")
   })
-  yield* Effect.sleep(LOOK_EVERY_MS).pipe(Effect.andThen(look), Effect.forever, Effect.forkScoped)
+  yield* Effect.sleep(REVIEW_EVERY_MS).pipe(Effect.andThen(review), Effect.forever, Effect.forkScoped)
   return { health: () => health, illness: ill.await }
 })
 
 const WARN_AT = 0.2
-const LOOK_EVERY_MS = 5_000
+const REVIEW_EVERY_MS = 5_000
 const COMPARE_EVERY_MS = 60_000
 const COMPARE_TIMEOUT_MS = 10_000
-/** The header of a block comes before the block. */
+/** The header of a block reaches the node before the block. */
 const MAX_HEADERS_AHEAD = 1

@@ -132,7 +132,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     yield* perform(actions)
     // Behind the clients' fibers, which are about to send.
     yield* Effect.yieldNow
-    machine.settle()
+    machine.compact()
     return change
   })
 

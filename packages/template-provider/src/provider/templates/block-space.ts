@@ -1,28 +1,25 @@
-/**
- * How much of a block the client's coinbase takes, and how many of a template's transactions fit beside it
- * (specification, section 7.1).
- */
+/** Leaves out transactions of a template so that a client's coinbase fits into the block (specification, section 7.1). */
 import type { TransactionCosts } from "@sluice/node"
 import { type BlockLimits, type CoinbaseConstraints, reservedWeight } from "../../coinbase-constraints.ts"
 
 /**
- * Which of a template's transactions fit beside a client's coinbase. Where not all do, they are left out from the end, one
- * package a step: the last transaction, and with it those it spends from that no other one needs and that pay less for
- * their weight than it does, for it is what brought them in. So no transaction stays without one that it spends from, and
- * the first steps are the same for every client; they are taken when the first client needs them.
+ * Chooses which of a template's transactions fit beside a client's coinbase. If not all do, it leaves them out from the end,
+ * one package in each step: the last transaction, and those of its parents that no other transaction needs and that pay less
+ * for their weight than it does, because the node took them in for its sake. So every transaction that stays keeps its
+ * parents. The steps are the same for every client; each is computed when the first client needs it.
  */
 export class BlockSpace {
   readonly limits: BlockLimits
   /** The fees of all transactions, in satoshis. */
   readonly fees: number
   readonly #transactions: ReadonlyArray<TransactionCosts>
-  /** After each step; the first one is before any. */
+  /** The totals after each step; the first entry is before any step. */
   readonly #steps: Array<Step>
-  /** Indices of what was left out, in that order. */
+  /** Indices of the transactions that were left out, in that order. */
   readonly #leftOut: Array<number> = []
-  /** For each transaction, how many of those that stay spend from it; -1 for one that does not stay itself. */
+  /** For each transaction, how many staying ones spend from it; -1 if it was left out itself. */
   #spenders: Int32Array | undefined
-  /** All from this index on are left out. */
+  /** All transactions from this index on are left out. */
   #end: number
 
   /** Throws a `TypeError` if a transaction stands before one that it spends from. */
@@ -51,7 +48,7 @@ export class BlockSpace {
     this.#end = transactions.length
   }
 
-  /** How many steps leave the client's coinbase its room. */
+  /** The fewest steps after which the client's coinbase fits. */
   stepsBeside(constraints: CoinbaseConstraints): number {
     const weight = this.limits.weight - reservedWeight(constraints)
     const sigops = this.limits.sigops - constraints.coinbaseOutputMaxAdditionalSigops
@@ -69,8 +66,8 @@ export class BlockSpace {
   }
 
   /**
-   * As `stepsBeside`, rounded up to one of the numbers 0 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 and so on: however many
-   * sizes clients ask for, a few dozen templates are made for them, and none leaves out more than a quarter too much.
+   * As `stepsBeside`, rounded up to one of the numbers 0 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 and so on. However many
+   * sizes clients ask for, a few dozen templates serve them all, and none leaves out more than a quarter too much.
    */
   fewStepsBeside(constraints: CoinbaseConstraints): number {
     const rounded = roundUp(this.stepsBeside(constraints))
@@ -78,19 +75,19 @@ export class BlockSpace {
     return Math.min(rounded, this.#steps.length - 1)
   }
 
-  /** Fees, in satoshis, of what so many steps leave out. */
+  /** The fees, in satoshis, of the transactions that this many steps leave out. */
   feesLeftOut(steps: number): number {
     return this.fees - this.#steps[steps]!.fees
   }
 
-  /** Which of all transactions stay after so many steps, in the node's order. */
+  /** The transactions that stay after this many steps, in the node's order. */
   after<Transaction>(steps: number, all: ReadonlyArray<Transaction>): ReadonlyArray<Transaction> {
     if (steps === 0) return all
     const leftOut = new Set(this.#leftOut.slice(0, this.#steps[steps]!.leftOut))
     return all.filter((_, index) => !leftOut.has(index))
   }
 
-  /** The next step. */
+  /** Takes the next step. */
   #leaveOut(): void {
     const transactions = this.#transactions
     const spenders = (this.#spenders ??= countSpenders(transactions))
@@ -114,7 +111,7 @@ export class BlockSpace {
   }
 }
 
-/** To a number of three significant bits. */
+/** Rounds up to a number with three significant bits. */
 const roundUp = (steps: number): number => {
   if (steps <= 8) return steps
   const unit = 2 ** (29 - Math.clz32(steps - 1))
@@ -127,7 +124,7 @@ interface Step {
   readonly sigops: number
   /** Satoshis. */
   readonly fees: number
-  /** How many do not stay. */
+  /** How many were left out. */
   readonly leftOut: number
 }
 
@@ -137,5 +134,5 @@ const countSpenders = (transactions: ReadonlyArray<TransactionCosts>): Int32Arra
   return spenders
 }
 
-/** For its weight. */
+/** Whether a pays a lower fee for its weight than b. */
 const paysLess = (a: TransactionCosts, b: TransactionCosts): boolean => a.fee * b.weight < b.fee * a.weight

@@ -1,32 +1,32 @@
 /**
- * The block after the next one, with no transactions: all of its template but the previous hash is known before that block
- * is found (specification, section 7.3: future templates are sent prior to SetNewPrevHash). What is not certain of it is
- * not guessed: where the difficulty, the subsidy or the version may change with the height, there is none.
+ * Makes a template without transactions for the height after the current one, ahead of the block in between: everything but
+ * its previous hash is known by then (specification, section 7.3: future templates are sent prior to SetNewPrevHash). Where
+ * the difficulty, the subsidy or the version may change with the height, nothing is guessed and there is no such template.
  */
 import { type BlockTemplate, withoutTransactions } from "@sluice/node"
 
 /** Blocks between two adjustments of the difficulty, and of the version bits (BIP9). */
 const RETARGET_INTERVAL = 2_016
-/** Blocks between two halvings: mainnet and the public test networks, and regtest. */
+/** Blocks between two halvings: on mainnet and the public test networks, and on regtest. */
 const HALVING_INTERVALS = [210_000, 150]
 const FIRST_SUBSIDY = 5_000_000_000
 
-/** What `getblockheader` says of the block that was announced, as far as the one behind it depends on it. */
+/** The parts of a `getblockheader` answer that the template for the next height depends on. */
 export interface NextBlockHeader {
   /** Display order. */
   readonly hash: string
   readonly previousblockhash?: string
   readonly height: number
   readonly bits: string
-  /** Seconds: the median time past that holds for the block behind it. */
+  /** The median time past for the next block, in seconds. */
   readonly mediantime: number
-  /** One for the tip. */
+  /** 1 for the tip. */
   readonly confirmations: number
 }
 
 /**
- * The template behind the block that `current` is a template of. `fees` are the satoshis of fees in `current`. Its previous
- * hash is zero until `behindBlock` tells it.
+ * The template for the height after that of `current`, whose fees are `fees` satoshis. Its previous hash is zero until
+ * `behindBlock` sets it.
  */
 export const nextBlock = (current: BlockTemplate, fees: number): BlockTemplate | undefined => {
   const height = current.height + 1
@@ -36,13 +36,13 @@ export const nextBlock = (current: BlockTemplate, fees: number): BlockTemplate |
   return { ...kept, height, previousblockhash: "0".repeat(64), coinbasevalue: subsidy }
 }
 
-/** The same template now that the block before it is there. `curtime` is the node's clock, in seconds. */
+/** The same template once the header of the block before it is known. `curtime` is the node's clock, in seconds. */
 export const behindBlock = (next: BlockTemplate, header: NextBlockHeader, curtime: number): BlockTemplate => {
   const mintime = header.mediantime + 1
   return { ...next, previousblockhash: header.hash, mintime, curtime: Math.max(mintime, curtime) }
 }
 
-/** Whether the block that was announced is the one that `current` is a template of, and the node's tip. */
+/** Whether the announced block has the height and parent of `current`, and is the node's tip. */
 export const isBlockOf = (current: BlockTemplate, header: NextBlockHeader): boolean =>
   header.previousblockhash === current.previousblockhash &&
   header.height === current.height &&
@@ -50,8 +50,8 @@ export const isBlockOf = (current: BlockTemplate, header: NextBlockHeader): bool
   header.confirmations === 1
 
 /**
- * The subsidy of the block behind one of this height and subsidy, both in satoshis; undefined if the chains that have this
- * subsidy at this height do not agree, or there is none that we know.
+ * The subsidy in satoshis of the block behind one of this height and subsidy. Undefined if the known chains with this subsidy
+ * at this height disagree, or if there is no such chain.
  */
 export const subsidyBehind = (height: number, subsidy: number): number | undefined => {
   const intervals = HALVING_INTERVALS.filter((interval) => subsidyAt(height, interval) === subsidy)

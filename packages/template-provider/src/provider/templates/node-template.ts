@@ -1,7 +1,7 @@
 /**
- * One answer of the node's `getblocktemplate`, and the templates (specification, section 7.2) made from it. Clients
- * differ only in which of the transactions fit beside their coinbase, so all for whom they are the same get the same
- * template, made and encoded once.
+ * One answer of the node's `getblocktemplate`, and the templates (specification, section 7.2) made from it. Clients differ
+ * only in which transactions fit beside their coinbase. Clients with the same transactions share one template, which is made
+ * and encoded once.
  */
 import {
   coinbaseMerklePathFromDisplay,
@@ -17,7 +17,7 @@ import { TemplateDistribution } from "@sluice/protocol"
 import { MAX_BLOCK_WEIGHT } from "../../coinbase-constraints.ts"
 import { BlockSpace } from "./block-space.ts"
 
-/** What the node answered, in the types of the protocol. Throws a `TypeError` for hashes that are none, and for fees above the value. */
+/** The node's answer, in the types of the protocol. Throws a `TypeError` for a malformed hash, and for fees above the coinbase value. */
 export class NodeTemplate {
   readonly source: BlockTemplate
   readonly height: number
@@ -29,7 +29,7 @@ export class NodeTemplate {
   readonly space: BlockSpace
   /** Milliseconds, when the answer came. */
   readonly receivedAt: number
-  /** About what it holds in memory, in bytes: mostly the transactions in hex. */
+  /** About how many bytes of memory it holds: mostly the transactions in hex. */
   readonly size: number
   readonly #transactions: TemplateTransactions
   readonly #work = new Map<number, TemplateWork>()
@@ -69,12 +69,12 @@ export class NodeTemplate {
     return BigInt(this.source.coinbasevalue)
   }
 
-  /** Whether both are for the same place in the chain. On test networks the bits can change without a block. */
+  /** Whether both are for the same place in the chain. On test networks the bits can change without a new block. */
   continues(other: NodeTemplate): boolean {
     return other.source.previousblockhash === this.source.previousblockhash && other.source.bits === this.source.bits
   }
 
-  /** A block's work after so many steps of leaving transactions out. */
+  /** The work of a block after this many steps of leaving transactions out (`BlockSpace`). */
   work(steps: number): TemplateWork {
     let work = this.#work.get(steps)
     if (work === undefined) {
@@ -84,12 +84,12 @@ export class NodeTemplate {
     return work
   }
 
-  /** The node's clock, in seconds: what it was in the answer, moved on since. */
+  /** The node's clock, in seconds: its time in the answer, and what has passed since. */
   clock(now: number): number {
     return this.source.curtime + Math.max(0, Math.floor((now - this.receivedAt) / 1000))
   }
 
-  /** Where to start the header's time, in seconds. */
+  /** The first time to put into a header, in seconds. */
   headerTimestamp(now: number): number {
     return Math.max(this.source.mintime, this.clock(now))
   }
@@ -99,7 +99,7 @@ export class NodeTemplate {
     const transactions = this.#transactions
     const value = this.value - BigInt(space.feesLeftOut(steps))
     const script = Buffer.from(source.default_witness_commitment ?? "", "hex")
-    // btcd gives the hash alone here.
+    // btcd gives only the hash here.
     if (steps === 0 && script.length === COMMITMENT_SIZE && isWitnessCommitment(script)) {
       return new TemplateWork(value, new Uint8Array(script), transactions.merklePath(), () => transactions.all())
     }
@@ -114,9 +114,9 @@ export class NodeTemplate {
   }
 }
 
-/** What is the same for every template with the same transactions. */
+/** The parts that all templates with the same transactions share. */
 export class TemplateWork {
-  /** What the coinbase may spend, in satoshis. */
+  /** The amount that the coinbase may spend, in satoshis. */
   readonly value: bigint
   /** The 32 bytes of the witness commitment. */
   readonly commitment: Uint8Array
@@ -125,7 +125,7 @@ export class TemplateWork {
   readonly merklePath: ReadonlyArray<Uint8Array>
   readonly #transactions: () => ReadonlyArray<TemplateTransaction>
 
-  /** `script` is that of the witness commitment output. */
+  /** `script` is the script of the witness commitment output. */
   constructor(
     value: bigint,
     script: Uint8Array,
@@ -139,16 +139,16 @@ export class TemplateWork {
     this.#transactions = transactions
   }
 
-  /** Made when they are asked for: a client seldom does. */
+  /** Made on demand: clients seldom ask for them. */
   get transactions(): ReadonlyArray<TemplateTransaction> {
     return this.#transactions()
   }
 }
 
-/** A template under its number, and its messages, each made and encoded when it is first sent. */
+/** A template with its number, and its messages, each encoded when it is first sent. */
 export class Template {
   readonly id: bigint
-  /** For a template whose previous block is still to be found, one without previous hash; replaced when it is there. */
+  /** Has no previous hash while the previous block is still to be found, and is replaced when that block comes. */
   node: NodeTemplate
   readonly work: TemplateWork
   #future: TemplateDistribution.NewTemplate | undefined
@@ -161,7 +161,7 @@ export class Template {
     this.work = work
   }
 
-  /** NewTemplate for a SetNewPrevHash to come. */
+  /** NewTemplate that waits for a SetNewPrevHash. */
   get future(): TemplateDistribution.NewTemplate {
     return (this.#future ??= this.#newTemplate(true))
   }
@@ -210,11 +210,11 @@ const encoded = <M extends TemplateDistribution.ToClient>(message: M): M => {
 }
 
 const COINBASE_VERSION = 2
-/** Not final, so that the lock time counts: the height before, which makes coinbases of two heights differ (BIP54). */
+/** Not final, so that the lock time counts. That is the height before, so coinbases of two heights differ (BIP54). */
 const COINBASE_SEQUENCE = 0xfffffffe
-/** Bytes of the script that Bitcoin Core gives. */
+/** Bytes of the commitment script that Bitcoin Core gives. */
 const COMMITMENT_SIZE = 38
-/** The commitment's place in its script, behind OP_RETURN, the push and the header. */
+/** Where the commitment begins in its script: behind OP_RETURN, the push and the header. */
 const COMMITMENT_AT = 6
-/** Ids and numbers of a transaction in a template, as objects in memory. */
+/** Bytes of memory for a transaction's ids and numbers. */
 const BYTES_BESIDE_DATA = 400

@@ -1,13 +1,14 @@
 /**
- * Templates that were made for one client alone, because it has changed its constraints and numbers of templates only grow.
- * A solution for an older one may still come, so they are kept, and whoever has most of them pays for the limits: the
- * client itself above its own, the client with most at the address above that of the address, and the address with most
- * above that of all. The two newest of a connected client are never taken away: it was sent no other one last, and holds no
- * other one ahead of a block.
+ * Templates that were made for one client alone: after a client has changed its constraints, a shared template may have a
+ * lower number than the client's last one, and the numbers that a client sees only grow. They are kept because a solution for
+ * an older one may still come. Each limit is charged to the one who causes the load: a client loses its own oldest template
+ * above the limit of a client; above the limit of an address, the clients with most templates there lose theirs; above the
+ * limit of all, the address with most does. A connected client never loses its two newest: the template that it was sent last
+ * and the one that it holds ahead of a block.
  */
 import type { Template } from "./node-template.ts"
 
-/** One client, as far as templates were made for it alone. */
+/** A client that has templates of its own. */
 export class Owner {
   /** By number, oldest first. */
   readonly templates = new Map<bigint, Template>()
@@ -19,7 +20,7 @@ export class Owner {
     this.address = address
   }
 
-  /** How many may be taken away. */
+  /** How many of them may be dropped. */
   get spare(): number {
     return this.leftAt === undefined ? Math.max(0, this.templates.size - KEPT_OF_CONNECTED) : this.templates.size
   }
@@ -27,7 +28,7 @@ export class Owner {
 
 export class OwnTemplates {
   readonly #templates = new Map<bigint, { readonly template: Template; readonly owner: Owner }>()
-  /** Owners of at least one template, and how many may be taken away of all of them together. */
+  /** By address: the owners that have templates, and how many templates may be dropped of all of them together. */
   readonly #addresses = new Map<string, { readonly owners: Set<Owner>; spare: number }>()
   #spare = 0
   /** In the order in which they disconnected. */
@@ -46,13 +47,13 @@ export class OwnTemplates {
     while (this.#spare > MAX_SPARE) this.#dropAt(this.#largestAddress())
   }
 
-  /** The client has disconnected: a solution may still come by another connection, for some time. */
+  /** The client has disconnected. For some time a solution may still come over another connection. */
   leave(owner: Owner, now: number): void {
     this.#change(owner, () => (owner.leftAt = now))
     if (owner.templates.size > 0) this.#gone.add(owner)
   }
 
-  /** Drops what belongs to clients that left long ago. */
+  /** Drops the templates of clients that left long ago. */
   expire(now: number): void {
     for (const owner of this.#gone) {
       if (now - owner.leftAt! < KEPT_AFTER_LEAVING_MS) return
@@ -62,7 +63,7 @@ export class OwnTemplates {
     }
   }
 
-  /** Drops those for which `isDropped` holds. */
+  /** Drops the templates for which `isDropped` holds. */
   forget(isDropped: (template: Template) => boolean): void {
     for (const [id, { owner, template }] of this.#templates) if (isDropped(template)) this.#drop(owner, id)
   }
@@ -71,7 +72,7 @@ export class OwnTemplates {
     for (const { template } of this.#templates.values()) yield template
   }
 
-  /** A part of what the address has, one from each of those clients that have most there, so that it is seldom done. */
+  /** Drops a part of the address's templates at once, so that this runs seldom; the clients with most lose theirs first. */
   #dropAt(address: string): void {
     const { owners, spare } = this.#addresses.get(address)!
     let left = Math.ceil(spare * PART)
@@ -108,7 +109,7 @@ export class OwnTemplates {
     if (owner.templates.size === 0) this.#gone.delete(owner)
   }
 
-  /** Keeps the sums right over a change of one owner. */
+  /** Makes a change to one owner and updates the sums. */
   #change(owner: Owner, change: () => void): void {
     const { address } = owner
     const before = owner.spare
@@ -124,12 +125,12 @@ export class OwnTemplates {
   }
 }
 
-/** What it was sent last, and what it holds ahead of a block. */
+/** The template that it was sent last, and the one that it holds ahead of a block. */
 const KEPT_OF_CONNECTED = 2
-/** Numbers of templates: some hundred bytes each, and two for every change of constraints. */
+/** Counts of templates. One takes some hundred bytes, and each change of constraints makes two. */
 const MAX_OF_CLIENT = 16
 const MAX_SPARE_OF_ADDRESS = 500
 const MAX_SPARE = 4_000
 const PART = 1 / 16
-/** As long as a pool may take to connect again, and to send what it has found in between. */
+/** A pool may take that long to connect again and send the solutions that it has found meanwhile. */
 const KEPT_AFTER_LEAVING_MS = 600_000

@@ -1,9 +1,9 @@
 /**
- * What a template provider decides, without clock or socket: which templates exist and under which numbers, what each
- * client has to be sent (specification, section 7), and which block a solution makes.
+ * The decisions of a template provider, without clock or socket: which templates exist and under which numbers, which messages
+ * each client gets (specification, section 7), and which block a solution makes.
  *
- * The node's answers come in through `onAnswer`, clients through `onConstraints`, `onRequest` and `onSolution`; all give
- * back what is to be sent. Times are milliseconds.
+ * `onAnswer` and `onHeader` take what the node says, `onConstraints`, `onRequest` and `onSolution` what clients say; all return
+ * what is to be sent. Times are milliseconds.
  */
 import type { BlockTemplate } from "@sluice/node"
 import { ErrorCode, TemplateDistribution } from "@sluice/protocol"
@@ -25,22 +25,22 @@ import type { TemplateMessage } from "../../client/template-source.ts"
 import { type TransactionAnswer, TransactionData } from "./transaction-data.ts"
 
 export interface TemplateMachineOptions {
-  /** The first template's number; it has to be above all that were given before the program started. */
+  /** The first template's number; it has to be above all numbers of earlier runs. */
   readonly firstTemplateId: bigint
-  /** Satoshis of fees that a block has to gain for a new template. */
+  /** A new template is sent when the block's fees have grown by more than this many satoshis. */
   readonly feeDelta: bigint
-  /** Least milliseconds between two templates for the same previous block. */
+  /** The shortest time between two templates for the same previous block, in milliseconds. */
   readonly intervalMs: number
-  /** Milliseconds after which a template is replaced if the node's has changed, whatever its fees. */
+  /** The age in milliseconds at which a template is replaced if the node's has changed, whatever its fees. */
   readonly renewAfterMs: number
-  /** Whether clients get a template without transactions ahead of each block, to work on as soon as it is there. */
+  /** Whether clients get a template without transactions ahead of each block, to work on as soon as that block comes. */
   readonly emptyTemplates: boolean
-  /** Answers of the node that are kept for solutions and requests that come late, and the bytes they may take. */
+  /** How many answers of the node are kept for late solutions and requests, and how many bytes they may take. */
   readonly maxRetained: number
   readonly maxRetainedBytes: number
 }
 
-/** What a client is to be sent after an answer of the node. */
+/** The frames to send to a client after an answer of the node. */
 export interface Delivery<Client> {
   readonly client: Client
   readonly messages: ReadonlyArray<TemplateMessage>
@@ -50,10 +50,9 @@ export type Change = "none" | "fees" | "full" | "tip" | "outdated" | "behind"
 
 export interface Answered<Client> {
   /**
-   * `tip`: another place in the chain, for which everything else that waits to be sent is superseded. `full`: the
-   * transactions of a block that clients work on without any. `fees`: a better template for the same place. `outdated`:
-   * the answer is older than what is known, so ask again. `behind`: the node does not build on the block that was
-   * announced yet, so ask again in a moment.
+   * `tip`: another place in the chain, which supersedes everything that still waits to be sent. `full`: transactions for a
+   * block that clients work on without any. `fees`: a better template for the same place. `outdated`: the answer is older
+   * than what is known, so ask again. `behind`: the node does not build on the announced block yet, so ask again in a moment.
    */
   readonly change: Change
   readonly deliveries: ReadonlyArray<Delivery<Client>>
@@ -66,12 +65,12 @@ export class TemplateMachine<Client> {
   readonly #solutions = new Solutions()
   readonly #transactionData = new TransactionData()
   #sentAt = Number.NEGATIVE_INFINITY
-  /** Requests to the node are numbered, to tell which were made before the last change of the tip was known. */
+  /** Requests to the node are numbered, so that those made before the last change of the tip are known. */
   #lastRequest = 0
   #lastRequestAtTip = 0
-  /** The block after the one that is mined now, for clients to hold; its previous hash is not known. */
+  /** The template that clients hold for the height after the current one; its previous hash is not known yet. */
   #next: { readonly node: NodeTemplate; newest: Template | undefined } | undefined
-  /** Since when clients work without transactions, and on which block those templates were held before. */
+  /** While clients work without transactions: since when, and the parent of the block that they were switched behind. */
   #bare: { readonly since: number; readonly grandparent: string } | undefined
   #bitsMayChange = false
   #wasAway = false
@@ -81,7 +80,7 @@ export class TemplateMachine<Client> {
     this.#store = new TemplateStore(options)
   }
 
-  /** The node's answer that templates are made from now. */
+  /** The node's answer that templates are made from at present. */
   get current(): NodeTemplate | undefined {
     return this.#store.current?.node
   }
@@ -94,15 +93,15 @@ export class TemplateMachine<Client> {
     return this.#store.size
   }
 
-  /** To be called when the node is asked; the number goes with its answer. */
+  /** Call it when the node is asked, and pass the number on to `onAnswer`. */
   beginRequest(): number {
     return ++this.#lastRequest
   }
 
   /**
-   * The node's answer to request number `request`. Answers can overtake each other (a long poll beside a poll), so one
-   * that was asked for before the tip last changed is believed only if it is higher. Throws, and changes nothing, for an
-   * answer that makes no template.
+   * Takes the node's answer to request number `request`. Answers can overtake each other (a long poll beside a poll), so an
+   * answer to a request from before the last change of the tip counts only if it is higher. Throws, and changes nothing, if no
+   * template can be made of the answer.
    */
   onAnswer(source: BlockTemplate, request: number, now: number): Answered<Client> {
     const node = new NodeTemplate(source, now)
@@ -131,24 +130,24 @@ export class TemplateMachine<Client> {
   }
 
   /**
-   * The node was away, and may have started again without transactions and blocks that it had: its next answer counts, be
-   * it for the block before, and whatever its fees and however soon it comes, if it has other transactions.
+   * The node was away, and may have started again without some of its transactions and blocks. If its next answer has other
+   * transactions, it is sent whatever its fees and however soon it comes, even if it is for the block before.
    */
   onAway(): void {
     this.#wasAway = true
     this.#bare = undefined
   }
 
-  /** To be called when the last answer is on its way to the clients: makes room that takes a moment to make. */
-  settle(): void {
+  /** Frees memory, which takes a moment: call it when the last answer is on its way to the clients. */
+  compact(): void {
     this.#store.share()
   }
 
   /**
-   * A block was announced, and this is its header. If it is the one that everybody works on, the clients' templates
-   * ahead are for the block behind it, and all that they need is the SetNewPrevHash: that is each delivery's only message
-   * (two for a client that holds no template), and the change is `tip`. Otherwise it is `none`, and the node has to be
-   * asked for a template. Throws, and changes nothing, for a header that nothing can be worked on behind.
+   * Takes the header of an announced block. If the block extends the tip, the templates that clients hold ahead are for the
+   * next height, and each client only needs the SetNewPrevHash: each delivery has that one message (two for a client that holds
+   * no template), and the change is `tip`. Otherwise the change is `none`, and the node has to be asked for a template. Throws,
+   * and changes nothing, if no work can be made behind this header.
    */
   onHeader(header: NextBlockHeader, now: number): Answered<Client> {
     const { current } = this
@@ -160,7 +159,7 @@ export class TemplateMachine<Client> {
     const proven = this.#prove(node, now)
     this.#store.move(next.node, node)
     const held = Array.from(this.#clients, ([client, state]) => ({ client, state, ahead: state.ahead }))
-    // Also what the store has let go since: its SetNewPrevHash has to be right.
+    // Also the templates that the store has dropped since: their SetNewPrevHash has to be right.
     for (const { ahead } of held) if (ahead !== undefined) ahead.node = node
     this.#moveTo(proven, now)
     this.#bare = { since: now, grandparent: current.source.previousblockhash }
@@ -172,20 +171,21 @@ export class TemplateMachine<Client> {
     return { change: "tip", deliveries }
   }
 
-  /** Whether an announced block can be worked on from its header alone. */
+  /** Whether the header of an announced block is enough to work behind it. */
   get isReady(): boolean {
     return this.#next !== undefined
   }
 
-  /** The name that `getblockchaininfo` gives the chain. On testnet the bits may change with the clock. */
+  /** Sets the chain, by its name in `getblockchaininfo`. On testnet the bits may change with the clock. */
   setChain(name: string): void {
     this.#bitsMayChange = name === "test" || name === "testnet4"
     if (this.#bitsMayChange) this.#forgetNext()
   }
 
   /**
-   * To be called for each client that was sent something, when all were: the future template for the tip after that, if it
-   * has none yet, or if so many templates came behind it that a miner which holds only the last few jobs may have let it go.
+   * The future template to send to a client for the height after the current one: if the client holds none yet, or if so many
+   * templates came behind it that a miner which keeps only its last few jobs may have dropped it. Call it for each client
+   * that was sent something, after all of them were.
    */
   ahead(client: Client): TemplateDistribution.NewTemplate | undefined {
     const state = this.#clients.get(client)
@@ -204,10 +204,9 @@ export class TemplateMachine<Client> {
   }
 
   /**
-   * A client's CoinbaseOutputConstraints, its first or new ones. What it is sent at once: a future template and the
-   * SetNewPrevHash that names it; nothing as long as the node has not answered, and then `onAnswer` delivers it. Throws
-   * `TemplateProtocolError` for constraints that no block can meet. `address` is the one that the client's load is charged
-   * to.
+   * Takes a client's CoinbaseOutputConstraints, its first or new ones, and gives the frames to send at once: a future template
+   * and the SetNewPrevHash that names it. There are none before the node's first answer; `onAnswer` delivers them then. Fails
+   * for constraints that no block can meet. The client's load is charged to `address`.
    */
   onConstraints(
     client: Client,
@@ -230,7 +229,7 @@ export class TemplateMachine<Client> {
     }
     const known = this.#clients.get(client)
     if (known !== undefined && isSameConstraints(known.constraints, constraints)) return Result.succeed([])
-    // What can fail, before anything changes.
+    // Whatever can fail, before anything changes.
     current?.work(current.space.fewStepsBeside(constraints))
     const lastId = known?.lastId ?? -1n
     const owner = known?.owner ?? new Owner(address)
@@ -239,7 +238,7 @@ export class TemplateMachine<Client> {
     return Result.succeed(current === undefined ? [] : this.#atTip(this.#templateFor(state, current), now))
   }
 
-  /** The client is gone. */
+  /** Forgets a client that has disconnected. */
   remove(client: Client, now: number): void {
     const state = this.#clients.get(client)
     if (state === undefined) return
@@ -257,8 +256,8 @@ export class TemplateMachine<Client> {
   }
 
   /**
-   * The block that a solution makes (section 7.7). A template that is stale by now still counts: that the block is late
-   * is for the network to say. Each block is given out once at a tip.
+   * The block that a solution makes (section 7.7). A solution for a stale template still makes a block: the node and the
+   * network decide whether it is too late. Each block is given out once at a tip.
    */
   onSolution(solution: TemplateDistribution.SubmitSolution): SolutionOutcome {
     return this.#solutions.onSolution(this.#store.get(solution.templateId), solution)
@@ -284,19 +283,19 @@ export class TemplateMachine<Client> {
     }))
   }
 
-  /** The template of these transactions that this client can be sent: numbers only grow for it. */
+  /** The template for this client's room. Its number is above the client's last one, because numbers only grow. */
   #templateFor(state: ClientState, node: NodeTemplate): Template {
     const { bySteps } = this.#store.current!
     const steps = node.space.fewStepsBeside(state.constraints)
     let template = bySteps.get(steps)
     if (template === undefined) bySteps.set(steps, (template = this.#store.add(node, steps)))
-    // The same work for a client that was sent others since: for it alone, under a number that grows.
+    // The client was sent higher numbers since: the same work, for it alone, under a new number.
     else if (template.id <= state.lastId) template = this.#store.addOwn(node, steps, state.owner)
     state.lastId = template.id
     return template
   }
 
-  /** Makes what clients are sent of an answer, and the block behind it: whatever can fail fails here, before anything changes. */
+  /** Makes all work and messages of an answer and of the height after it, so that whatever can fail fails before anything changes. */
   #prove(node: NodeTemplate, now: number): Proven {
     node.work(0)
     for (const { constraints } of this.#clients.values()) node.work(node.space.fewStepsBeside(constraints))
@@ -308,7 +307,7 @@ export class TemplateMachine<Client> {
     return { node, next }
   }
 
-  /** Another place in the chain. */
+  /** Moves to another place in the chain. */
   #moveTo({ next, node }: Proven, now: number): void {
     this.#lastRequestAtTip = this.#lastRequest
     this.#bare = undefined
@@ -328,12 +327,12 @@ export class TemplateMachine<Client> {
     this.#store.forget(node)
   }
 
-  /** Asked for before the tip last changed, and not higher. */
+  /** Whether an answer was asked for before the last change of the tip, and is not higher. */
   #isOutdated(node: NodeTemplate, request: number, current: NodeTemplate): boolean {
     return request <= this.#lastRequestAtTip && node.height <= current.height
   }
 
-  /** A node that has announced a block, or another one beside it, may build on the block before for a moment. */
+  /** Whether the node still builds on the block before the announced one, as it may for a moment after an announcement. */
   #isBehind(node: NodeTemplate, now: number): boolean {
     const bare = this.#bare
     return bare !== undefined && node.source.previousblockhash === bare.grandparent && now - bare.since < MAX_BEHIND_MS
@@ -344,7 +343,7 @@ export class TemplateMachine<Client> {
   }
 }
 
-/** An answer of which templates can be made, and the block behind it. */
+/** An answer that templates can be made of, and the template for the height after it. */
 interface Proven {
   readonly node: NodeTemplate
   readonly next: NodeTemplate | undefined
@@ -358,14 +357,14 @@ const tryMessages = (node: NodeTemplate, now: number): void => {
 
 interface ClientState {
   readonly constraints: CoinbaseConstraints
-  /** Whether it had others before. */
+  /** Whether they replaced others. */
   readonly hasChanged: boolean
   readonly owner: Owner
-  /** The number of the template that it was last sent. */
+  /** The number of the template that the client was sent last. */
   lastId: bigint
-  /** The future template that it holds for the block after the next. */
+  /** The future template that it holds for the height after the current one. */
   ahead: Template | undefined
-  /** Templates that it was sent behind that one. */
+  /** How many templates it was sent after that one. */
   sinceAhead: number
 }
 
@@ -375,8 +374,8 @@ const isSameWork = (a: NodeTemplate, b: NodeTemplate): boolean =>
   a.transactionCount === b.transactionCount &&
   a.source.transactions.every(({ hash }, index) => hash === b.source.transactions[index]!.hash)
 
-/** A node that still builds on the block before after this time means it. */
+/** After this time a node that still builds on the block before is believed. */
 const MAX_BEHIND_MS = 10_000
-/** Of firmware that mines Stratum V2 directly, the least that is known to hold is a ring of eight jobs. */
+/** Among firmware that mines Stratum V2 directly, the fewest jobs known to be kept are eight. */
 const RENEW_AHEAD_AFTER = 4
 const MAX_BLOCK_SIGOPS = 80_000

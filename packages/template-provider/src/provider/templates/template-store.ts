@@ -1,11 +1,10 @@
 /**
- * The templates that clients may still ask for or solve, by number, and the node's answers that they are made from: bounded
- * by their count and their bytes, the oldest go first. Templates of single clients have limits of their own
- * (own-templates.ts).
+ * The templates that clients may still ask for or solve, by number, and the node's answers that they are made from. Count and
+ * bytes are limited; the oldest go first. Templates of single clients have limits of their own (own-templates.ts).
  *
- * An answer mostly has the transactions of the one before. Once an answer has no hurry any more, `share` puts the same
- * objects in their place, so that a hundred answers take little more memory than one, and the garbage collector is done with
- * them in a moment instead of in the middle of a block switch.
+ * Most transactions of an answer were in the answer before. Once an answer is on its way to the clients, `share` replaces its
+ * transactions with the equal objects of the answer before, so that a hundred answers take little more memory than one, and
+ * the garbage collector frees the copies early instead of in the middle of a block switch.
  */
 import type { TemplateTransaction } from "@sluice/node"
 import { type NodeTemplate, Template } from "./node-template.ts"
@@ -14,7 +13,7 @@ import { OwnTemplates, type Owner } from "./own-templates.ts"
 export interface TemplateStoreOptions {
   /** The first template's number. */
   readonly firstTemplateId: bigint
-  /** Most answers of the node, and the bytes they may take. */
+  /** How many answers of the node are kept, and how many bytes they may take. */
   readonly maxRetained: number
   readonly maxRetainedBytes: number
 }
@@ -27,14 +26,14 @@ export interface Retained {
 
 export class TemplateStore {
   readonly #options: TemplateStoreOptions
-  /** Those of all clients, by number, oldest first. */
+  /** Templates for all clients, by number, oldest first. */
   readonly #templates = new Map<bigint, Template>()
   readonly own = new OwnTemplates()
   /** Oldest first; the last one is the current one. */
   readonly #retained: Array<Retained> = []
   #nextId: bigint
   #lastShared: NodeTemplate | undefined
-  /** The transactions of the answer that was shared last, by wtxid. */
+  /** By wtxid: the transactions of the answer that `share` handled last. */
   #shared = new Map<string, TemplateTransaction>()
 
   constructor(options: TemplateStoreOptions) {
@@ -55,12 +54,12 @@ export class TemplateStore {
     return this.#templates.get(id) ?? this.own.get(id)
   }
 
-  /** Whether a template has had this number. */
+  /** Whether a template was given this number. */
   wasGiven(id: bigint): boolean {
     return id >= this.#options.firstTemplateId && id < this.#nextId
   }
 
-  /** A new template, for all clients, of an answer without what so many steps leave out. */
+  /** Makes a template for all clients, from an answer after this many steps of leaving transactions out. */
   add(node: NodeTemplate, steps: number): Template {
     const template = this.#make(node, steps)
     this.#templates.set(template.id, template)
@@ -68,14 +67,14 @@ export class TemplateStore {
     return template
   }
 
-  /** As `add`, for one client that has changed its mind. */
+  /** As `add`, for one client that has changed its constraints. */
   addOwn(node: NodeTemplate, steps: number, owner: Owner): Template {
     const template = this.#make(node, steps)
     this.own.add(owner, template)
     return template
   }
 
-  /** The templates of an answer that is not retained are another one's now. */
+  /** Makes the templates of an answer that is not retained those of another answer. */
   move(from: NodeTemplate, to: NodeTemplate): void {
     for (const template of this.#templates.values()) if (template.node === from) template.node = to
     for (const template of this.own) if (template.node === from) template.node = to
@@ -87,7 +86,7 @@ export class TemplateStore {
     this.own.forget((template) => template.node === node)
   }
 
-  /** The node's answer that is the current one from now on. */
+  /** Makes an answer of the node the current one. */
   retain(node: NodeTemplate): void {
     const retained = this.#retained
     const { maxRetained, maxRetainedBytes } = this.#options
@@ -104,14 +103,14 @@ export class TemplateStore {
     return new Template(this.#nextId++, node, node.work(steps))
   }
 
-  /** Lets the current answer share what it has in common with the one before. */
+  /** Lets the current answer share equal transactions with the answer before. */
   share(): void {
     const node = this.current?.node
     if (node === undefined || node === this.#lastShared || node.transactionCount === 0) return
     this.#lastShared = node
     const known = this.#shared
     this.#shared = new Map()
-    // In place: what takes a transaction's place is equal to it, so that nobody sees a difference.
+    // In place: each replacement equals the transaction that it replaces, so nobody sees a difference.
     const transactions = node.source.transactions as Array<TemplateTransaction>
     for (let i = 0; i < transactions.length; i++) {
       const transaction = transactions[i]!
@@ -123,7 +122,7 @@ export class TemplateStore {
   }
 }
 
-/** Positions of parents differ from one answer to the next, the rest does not. */
+/** Positions of parents differ from one answer to the next; the rest is the same. */
 const sharing = (transaction: TemplateTransaction, before: TemplateTransaction): TemplateTransaction => {
   const { data, depends, fee, sigops, txid, weight } = transaction
   if (before.data !== data || before.txid !== txid) return transaction
@@ -133,7 +132,7 @@ const sharing = (transaction: TemplateTransaction, before: TemplateTransaction):
 }
 
 /**
- * Some dozens for each answer, and as many for each that clients hold ahead of a block. What a client holds is a few answers
- * old at most, so that the oldest of so many are nobody's.
+ * An answer has some dozens of templates, and each block ahead as many. A client holds templates that are a few answers old at
+ * most, so no client holds the oldest of this many.
  */
 const MAX_TEMPLATES = 10_000

@@ -1,13 +1,13 @@
 /**
- * The answers to RequestTransactionData (specification, section 7.4), each encoded once for all templates with the same
- * transactions. Those that were asked for last are kept.
+ * Answers to RequestTransactionData (specification, section 7.4), each encoded once for all templates with the same
+ * transactions. The answers that clients asked for last are kept.
  */
 import type { TemplateTransaction } from "@sluice/node"
 import { TemplateDistribution } from "@sluice/protocol"
 import type { Template, TemplateWork } from "./node-template.ts"
 
 export class TransactionData {
-  /** Under the number of the template that was asked for first; what was asked for last is the last one. */
+  /** Each with the number of the template that a client asked for first. The answer that was asked for last is at the end. */
   readonly #answers = new Map<TemplateWork, TemplateDistribution.RequestTransactionDataSuccess>()
   #bytes = 0
 
@@ -33,7 +33,7 @@ export class TransactionData {
     return answer
   }
 
-  /** To be called when the tip has changed: nobody gets the transactions of a stale template. */
+  /** Call it when the tip has changed: no client gets the transactions of a stale template. */
   clear(): void {
     this.#answers.clear()
     this.#bytes = 0
@@ -47,7 +47,7 @@ export type TransactionAnswer =
 
 const sizeOf = (answer: TransactionAnswer): number => TemplateDistribution.protocol.toClient.encodedSize(answer)
 
-/** Cut from one buffer: a block has thousands. */
+/** All are slices of one buffer, because a block has thousands. */
 const bytesOf = (transactions: ReadonlyArray<TemplateTransaction>): ReadonlyArray<Uint8Array> => {
   const buffer = Buffer.allocUnsafeSlow(transactions.reduce((size, { data }) => size + data.length / 2, 0))
   const bytes = new Uint8Array(buffer.buffer)
@@ -55,5 +55,5 @@ const bytesOf = (transactions: ReadonlyArray<TemplateTransaction>): ReadonlyArra
   return transactions.map(({ data }) => bytes.subarray(at, (at += buffer.write(data, at, "hex"))))
 }
 
-/** Some answers of full blocks, which have up to 4 MB. The transactions themselves take as much once more. */
+/** Room for some answers of full blocks, which have up to 4 MB. */
 const MAX_BYTES = 32 * 1024 * 1024
