@@ -3,7 +3,7 @@
  * of the miner divided by the current difficulty as its rate. Rates are in units of the miner's first rate. A new target holds
  * at once under every rule.
  */
-import { HASHES_PER_DIFFICULTY, Server } from "@sluice/channels"
+import { HASHES_PER_DIFFICULTY, Vardiff } from "@sluice/channels"
 
 /** Seconds between shares that both rules aim at: six a minute. */
 const PERIOD = 10
@@ -24,7 +24,7 @@ export interface Rule {
 
 /** The rule of this project, reviewed as often as in the pool. */
 export const ours = (): Rule => {
-  const vardiff = new Server.Vardiff(UNIT, 1, 0)
+  const vardiff = new Vardiff(UNIT, 1, 0)
   const target = () => (vardiff.hashRate * PERIOD) / HASHES_PER_DIFFICULTY
   return {
     every: 5,

@@ -5,7 +5,7 @@
  * connections/ has the life of a connection and the announcing of new work, shares/ the recording of events, statistics/ the
  * counts. Here the parts are put together, with what happens by the clock.
  */
-import { Server } from "@sluice/channels"
+import { ShareValidator } from "@sluice/channels"
 import { type Endpoint, formatEndpoint, makeNotices, MiningListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
 import { makeAdmission } from "./connections/admission.ts"
@@ -60,7 +60,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const now = () => clock.currentTimeMillisUnsafe()
   const notices = yield* makeNotices()
   const admission = makeAdmission(rules.validateUser, policy, work)
-  const validator = new Server.ShareValidator(policy)
+  const validator = new ShareValidator(policy)
   const projection = new Projection(rules.maxIdleUsers, now())
   const watch = new SourceWatch(source.name, rules.upstreamTimeoutMs, now())
   const sessions = new Map<number, Session>()

@@ -9,7 +9,7 @@
 import { hashToDisplay } from "@sluice/bitcoin"
 import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
-import { u256FromBytes } from "../hash-rate.ts"
+import { u256FromBytes } from "../difficulty/hash-rate.ts"
 import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts"
 import type { SourceShare } from "../jobs/source-share.ts"
 import { Channel, REPLACING_FACTOR } from "./channel.ts"
@@ -23,12 +23,12 @@ import {
   refusalToOpen,
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./open.ts"
-import { type LateBlock, LateBlocks } from "./late-blocks.ts"
+import { type LateBlock, LateBlocks } from "../shares/late-blocks.ts"
 import type { ChannelInfo, ServerOutbox } from "./event.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "./share-validator.ts"
-import { ShareAllowance } from "./share-allowance.ts"
-import { ShownRate, type ShownRates } from "./shown-rate.ts"
+import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
+import { ShareAllowance } from "../shares/share-allowance.ts"
+import { ShownRate, type ShownRates } from "../difficulty/shown-rate.ts"
 
 /** What all connections of a server share. */
 export interface ChannelServerContext {

@@ -2,15 +2,15 @@
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
+import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../difficulty/hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
 import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
-import { MerkleRoots } from "./merkle-roots.ts"
+import { MerkleRoots } from "../shares/merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { ProvenHashRate } from "./proven-hash-rate.ts"
-import { ShareSet } from "./share-set.ts"
-import { REMEMBERED_MS, type ShownWork } from "./shown-rate.ts"
-import { Vardiff } from "./vardiff.ts"
+import { ProvenHashRate } from "../difficulty/proven-hash-rate.ts"
+import { ShareSet } from "../shares/share-set.ts"
+import { REMEMBERED_MS, type ShownWork } from "../difficulty/shown-rate.ts"
+import { Vardiff } from "../difficulty/vardiff.ts"
 
 /** A target and since when it holds: for jobs that become active after `since` others did (5.3.21). */
 export interface TargetPeriod {

@@ -1,7 +1,7 @@
 /** Whether a channel may be opened or changed (specification, sections 5.3.2 to 5.3.8): what the client says of itself. */
 import { ErrorCode, isPrintable, Mining } from "@sluice/protocol"
 import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
-import { u256FromBytes } from "../hash-rate.ts"
+import { u256FromBytes } from "../difficulty/hash-rate.ts"
 import { MIN_TARGET } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
 import { GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
