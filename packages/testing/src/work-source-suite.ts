@@ -10,8 +10,12 @@ import {
   type ClientEvent,
   type ExtranonceLease,
   type Job,
+  type ChannelPolicy,
+  ChannelServer,
+  defaultChannelPolicy,
   Outbox,
-  Server
+  type ServerOutbox,
+  ShareValidator
 } from "@sluice/channels"
 import { type WorkChange, type WorkGroup, type WorkNews, WorkSource } from "@sluice/mining-server"
 import { Mining } from "@sluice/protocol"
@@ -391,7 +395,7 @@ const start = Effect.gen(function* () {
   const now = () => clock.currentTimeMillisUnsafe()
   const peers: Array<Peer> = []
   const told: Array<WorkNews> = []
-  const validator = new Server.ShareValidator(policy)
+  const validator = new ShareValidator(policy)
   yield* source.news.pipe(
     Stream.runForEach((news) =>
       Effect.sync(() => {
@@ -412,7 +416,7 @@ const start = Effect.gen(function* () {
   return { source, driver, told, join }
 })
 
-const policy: Server.ChannelPolicy = { ...Server.defaultChannelPolicy, minHashRate: 1 }
+const policy: ChannelPolicy = { ...defaultChannelPolicy, minHashRate: 1 }
 /** Every 16th hash is a share. */
 const HASH_RATE = 1.6
 
@@ -421,7 +425,7 @@ interface PeerOptions {
   readonly kind: "standard" | "extended"
   readonly userIdentity: string
   readonly source: WorkSource["Service"]
-  readonly validator: Server.ShareValidator
+  readonly validator: ShareValidator
   readonly now: () => number
 }
 
@@ -429,9 +433,9 @@ interface PeerOptions {
 class Peer {
   readonly group: WorkGroup
   readonly #options: PeerOptions
-  readonly #server: Server.ChannelServer
+  readonly #server: ChannelServer
   readonly #client: ChannelClient
-  readonly #toClient: Server.ServerOutbox = new Outbox()
+  readonly #toClient: ServerOutbox = new Outbox()
   readonly #toServer = new Outbox<Mining.ToServer, ClientEvent>()
   #seen: number
   #nonce = 0
@@ -446,7 +450,7 @@ class Peer {
     const requiresStandardJobs = kind === "standard"
     const { jobs } = this.group
     const context = { jobs, policy, validator, space: work.space }
-    this.#server = new Server.ChannelServer(id, requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0, context)
+    this.#server = new ChannelServer(id, requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0, context)
     this.#client = new ChannelClient({ requiresStandardJobs })
     const request = { userIdentity, nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET }
     if (kind === "standard") this.#client.openStandardChannel(request, this.#toServer)
@@ -504,7 +508,7 @@ class Peer {
   }
 
   /** Gives the server what the client says, and the client what the server answers. */
-  #exchange(): ReadonlyArray<Server.ChannelEvent> {
+  #exchange(): ReadonlyArray<ChannelEvent> {
     this.follow()
     this.#server.receive(this.#toServer.takeMessages(), this.#options.now(), this.#toClient)
     const events = this.#toClient.takeEvents()
