@@ -10,6 +10,7 @@ import {
   type ClientEvent,
   type ExtranonceLease,
   type Job,
+  type ChannelEvent,
   type ChannelPolicy,
   ChannelServer,
   defaultChannelPolicy,
