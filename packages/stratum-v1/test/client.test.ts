@@ -232,10 +232,14 @@ describe("a share", () => {
   })
 
   it("is not submitted while too many wait for a silent pool", () => {
-    const pool = Pool.working({ maxPending: 4, answerWithinMs: 1000 })
+    const pool = Pool.working({ maxPendingShares: 3, answerWithinMs: 1000 })
     const { job } = pool.of("JobReceived")[0]!
     const numbers = Array.from({ length: 6 }, () => pool.client.submit(job, "w", share, 10))
     expect(numbers.filter((number) => number !== undefined)).toHaveLength(3)
+    // A worker is named all the same.
+    pool.heard()
+    pool.client.authorize("v", "", 10)
+    expect(pool.heard()).toMatchObject([{ method: "mining.authorize" }])
     pool.send(1000)
     pool.client.tick(1010)
     expect(pool.client.submit(job, "w", share, 1010)).toBeDefined()
