@@ -303,6 +303,7 @@ describe("what a pool asks", () => {
       '{"id":null,"method":"client.show_message","params":["Welcome to the pool!"]}',
       '{"id":null,"result":null,"error":[20,"Suggest difficulty validation error",", null"]}'
     )
+    expect(pool.send(0, "{}", '{"id":null,"result":true,"error":null}', '{"id":77,"error":"late"}')).toEqual([])
     expect(pool.of("Message").map(({ text }) => text)).toEqual([
       "Welcome to the pool!",
       "Suggest difficulty validation error"

@@ -8,7 +8,15 @@
 import { compareU256 } from "@sluice/core"
 import { excerpt, type LineError, ParamsError, RefusedError, SilenceError } from "../error.ts"
 import type { Line } from "../line/line.ts"
-import { readAnswerId, readRefusal, readRequestId, type Refusal, refusalLine, resultLine } from "../message/answer.ts"
+import {
+  readAnswerId,
+  readRefusal,
+  readRequestId,
+  type Refusal,
+  RefusalField,
+  refusalLine,
+  resultLine
+} from "../message/answer.ts"
 import { type ConfigureOptions, VERSION_ROLLING } from "../message/configuration.ts"
 import { OTHER } from "../message/error-code.ts"
 import type { Method, Params, ParamsOf } from "../message/method.ts"
@@ -227,10 +235,10 @@ export class ClientConnection {
   #receiveAnswer(line: Line, now: number): void {
     const id = readAnswerId(line.id)
     const request = id === undefined ? undefined : this.#pending.take(id)
-    const refusal = readRefusal(line)
-    if (request !== undefined) return this.#answeredWith(request, refusal, line.result, now)
+    if (request !== undefined) return this.#answeredWith(request, readRefusal(line), line.result, now)
     // An error with the id null is meant for people. An answer that came too late, or to nothing, changes nothing.
-    if (id === undefined && refusal !== undefined) this.#events.push({ _tag: "Message", text: refusal.text })
+    const said = id === undefined ? RefusalField.read(line.error) : undefined
+    if (said !== undefined) this.#events.push({ _tag: "Message", text: said.text })
   }
 
   #answeredWith(request: Pending, refusal: Refusal | undefined, result: unknown, now: number): void {
