@@ -88,6 +88,16 @@ describe("the handshake of a client", () => {
     expect(silent.of("JobReceived")[0]!.job.versionMask).toBe(0)
   })
 
+  it.each([
+    ["without a mask", '{"version-rolling":true}', 0x1fffffe0],
+    ["with bits that were not asked for", '{"version-rolling":true,"version-rolling.mask":"ffffffff"}', 0x1fffffe0],
+    ["as refused", '{"version-rolling":false,"version-rolling.mask":"1fffe000"}', 0]
+  ])("takes an answer to configure %s", (_, result, mask) => {
+    const pool = new Pool()
+    pool.send(0, `{"id":1,"result":${result},"error":null}`, SUBSCRIBED, notify("1", true))
+    expect(pool.of("JobReceived")[0]!.job.versionMask).toBe(mask)
+  })
+
   it("takes a version mask before the answer to subscribe, as Braiins Pool sends it", () => {
     const pool = new Pool()
     pool.send(
@@ -344,6 +354,7 @@ it.each([
   ["pool.com", "evil.com", false],
   ["pool.com", "POOL.com", true],
   ["10.0.0.1", "10.0.0.2", false],
+  ["10.0.0.1", "11.0.0.1", false],
   ["10.0.0.1", "10.0.0.1", true],
   ["::1", "::2", false],
   ["localhost", "evil.localhost", false]
