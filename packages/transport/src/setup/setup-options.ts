@@ -5,6 +5,7 @@
 import type { Common, Extension } from "@sluice/protocol"
 import { Effect, Schema } from "effect"
 import type { Endpoint } from "../endpoint.ts"
+import { SetupError } from "./setup-error.ts"
 
 /** The device information of SetupConnection. */
 export interface Device {
@@ -61,6 +62,13 @@ export class SetupRefusal extends Schema.TaggedError<SetupRefusal>("sluice/trans
   /** The client's flags that are not supported, U32. Default 0. */
   flags: Schema.Int.pipe(Schema.withConstructorDefault(Effect.succeed(0)))
 }) {
+  /** The refusal that a proxy's upstream answered, for the proxy's own client; any other error as it is. For `accept`. */
+  static passOn<E>(error: E): E | SetupRefusal {
+    if (!(error instanceof SetupError) || error.reason._tag !== "RefusedByServer") return error
+    const { errorCode, flags } = error.reason
+    return new SetupRefusal({ errorCode, flags })
+  }
+
   override get message(): string {
     return `the client is refused with ${this.errorCode}`
   }
