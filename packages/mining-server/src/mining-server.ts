@@ -75,7 +75,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   })
   const recorder = yield* makeRecorder(rules, { projection, notices, source, now })
   const { record } = recorder
-  const { reads, serve } = yield* makeConnections({
+  const { isRecording, reads, serve } = yield* makeConnections({
     sessions,
     rules,
     work,
@@ -168,7 +168,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       yield* listener.stopAccepting
       if (sessions.size === 0) return
       yield* Effect.logInfo(`Stopping: ${sessions.size} connections get their last answers`)
-      yield* untilQuiet(reads)
+      yield* untilQuiet(reads, isRecording)
       reconnect()
       yield* Effect.ignore(Effect.timeout(recorder.submitted, SUBMIT_TIMEOUT))
     })

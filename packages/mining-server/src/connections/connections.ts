@@ -51,6 +51,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const start = yield* FiberSet.makeRuntime<never, void>()
   let lastId = 0
   let reads = 0
+  /** How many connections wait for share sinks. */
+  let recording = 0
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
     const { remote } = connection
@@ -171,10 +173,14 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       return recorded
     }
     session.hold()
-    return recordInAll(rules.shareSinks, shares).pipe(
-      Effect.onExit((exit) =>
-        record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
-      ),
+    return Effect.suspend(() => {
+      recording++
+      return recordInAll(rules.shareSinks, shares)
+    }).pipe(
+      Effect.onExit((exit) => {
+        recording--
+        return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
+      }),
       Effect.tap(() => Effect.sync(() => session.release(replies, at)))
     )
   }
@@ -232,6 +238,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   return {
     /** How many reads of sockets there were. */
     reads: () => reads,
+    /** Whether share sinks are at work. */
+    isRecording: () => recording > 0,
     serve
   }
 })

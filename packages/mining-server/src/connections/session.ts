@@ -141,14 +141,15 @@ export class Session {
       if (announcedBytes > this.#options.maxPendingBytes) {
         this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
       }
-      for (const message of this.#out.takeMessages()) this.sendMessage(message)
+      for (const message of this.#out.takeMessages()) outgoing.announce(message, encodedSize(message))
     }
     if (outgoing.announcedBytes > 0) this.#options.start(outgoing.drainBeside)
   }
 
-  /** Queues a message that the peer did not ask for. */
+  /** Sends a message behind those that the machine has sent. */
   sendMessage(message: Mining.ToClient): void {
-    this.outgoing.announce(message, encodedSize(message))
+    this.#out.messages.push(message)
+    this.send()
   }
 
   evict(eviction: Eviction): void {
