@@ -77,6 +77,21 @@ const share = (jobId: number): Mining.SubmitSharesExtended => ({
   extranonce: bytes(0, 8)
 })
 
+describe("a connection whose shares are being recorded", () => {
+  it("gets messages of the server and new work behind its replies", () => {
+    const { read, send, session, work } = serving()
+    read(openExtended({ minExtranonceSize: 8 }))
+    session.run((machine, out) => machine.receive([share(0)], 2_000, out))
+    const replies = session.takeReplies()
+    session.hold()
+    session.sendMessage({ _tag: "Reconnect", newHost: "", newPort: 0 })
+    work.onMessages([template(2)], 2_000)
+    assert.deepStrictEqual(send(), [])
+    session.release(replies, 3_000)
+    assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
+  })
+})
+
 describe("a connection that speaks before it was told the news", () => {
   it("hears it before the answer, once, and so knows why its share is stale", () => {
     const { read, send, work } = serving()

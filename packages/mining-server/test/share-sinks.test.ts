@@ -241,22 +241,27 @@ describe("a server that stops while shares are recorded", () => {
     })
   })
 
-  it.live("does not wait for ever for a sink that never answers, and acknowledges nothing", () => {
-    const sink = new SlowSink()
-    return Effect.gen(function* () {
-      const { context, stop } = yield* stoppable(tcpWorld({ shareSinks: [sink] }))
-      yield* Effect.gen(function* () {
-        yield* giveWork
-        const client = yield* TestClient.connect()
-        const miner = yield* client.open(openExtended())
-        yield* client.send(miner.mine())
-        yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => sink.calls > 0 }))
-        yield* stop
-        assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
-        assert.deepStrictEqual([sink.interrupted, sink.recorded], [1, []])
-      }).pipe(Effect.scoped, Effect.provide(context))
-    })
-  })
+  it.live(
+    "does not wait for ever for a sink that never answers, and sends Reconnect without an acknowledgement",
+    () => {
+      const sink = new SlowSink()
+      return Effect.gen(function* () {
+        const world = tcpWorld({ shareSinks: [sink], reconnectTo: { host: "other.example", port: 1 } })
+        const { context, stop } = yield* stoppable(world)
+        yield* Effect.gen(function* () {
+          yield* giveWork
+          const client = yield* TestClient.connect()
+          const miner = yield* client.open(openExtended())
+          yield* client.send(miner.mine())
+          yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => sink.calls > 0 }))
+          yield* stop
+          yield* client.expect("Reconnect")
+          assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+          assert.deepStrictEqual([sink.interrupted, sink.recorded], [1, []])
+        }).pipe(Effect.scoped, Effect.provide(context))
+      })
+    }
+  )
 
   it.live("has acknowledged no share that is not recorded, whenever it stops", () => {
     const recorded = new Map<string, number>()

@@ -217,6 +217,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     // A peer that is evicted does not listen, or has nothing more to hear.
     if (evicted === undefined || evicted.reason === "no_templates") {
+      session.dropReplies()
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(outgoing.flush), FLUSH_TIMEOUT))
     }
     sessions.delete(session.id)

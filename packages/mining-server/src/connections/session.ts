@@ -128,6 +128,12 @@ export class Session {
     this.send()
   }
 
+  /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before its `release`. */
+  dropReplies(): void {
+    this.#isHeld = false
+    this.#announceAll()
+  }
+
   /**
    * Sends changes of work and other messages that the machine sends by itself, and waits for nothing. If the write fails, the
    * connection's reader fails too and says why. Evicts a peer that lets too many bytes wait.
@@ -141,7 +147,7 @@ export class Session {
       if (announcedBytes > this.#options.maxPendingBytes) {
         this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
       }
-      for (const message of this.#out.takeMessages()) outgoing.announce(message, encodedSize(message))
+      this.#announceAll()
     }
     if (outgoing.announcedBytes > 0) this.#options.start(outgoing.drainBeside)
   }
@@ -156,6 +162,10 @@ export class Session {
     if (this.evicted !== undefined) return
     this.evicted = eviction
     this.#options.interrupt()
+  }
+
+  #announceAll(): void {
+    for (const message of this.#out.takeMessages()) this.outgoing.announce(message, encodedSize(message))
   }
 
   #catchUp(): void {
