@@ -4,7 +4,7 @@ import { defineConfig } from "oxlint"
 const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["core"],
   ["protocol", "noise", "bitcoin", "stratum-v1"],
-  ["transport", "channels", "node", "dev-node"],
+  ["transport", "channels", "node", "dev-node", "embedded"],
   ["translator", "template-provider", "job-declaration", "sniffer"],
   ["mining-server", "ledger"],
   ["pool", "proxy", "miner", "monitor", "conformance"],
@@ -28,9 +28,10 @@ const packageRules = floors.flatMap((packages, floor) =>
     const below = [...floors.slice(0, floor).flat(), ...(neighbours[name] ?? [])]
     const barred = floors.flat().filter((other) => other !== name && !below.includes(other))
     const group = [...barred.map((other) => `@sluice/${other}`), "@sluice/testing/*", "sluice"]
-    const message = `packages/${name} is on floor ${floor}; it imports only from the floors below (docs/architecture.md).`
+    const home = name === "embedded" ? name : `packages/${name}`
+    const message = `${home} is on floor ${floor}; it imports only from the floors below (docs/architecture.md).`
     return {
-      files: [`packages/${name}/src/**`],
+      files: [`${home}/src/**`],
       rules: {
         "no-restricted-imports": ["error", { patterns: [{ group, message }, publicEntryOnly, ownPackageOnly] }] as const
       }

@@ -14,7 +14,7 @@ import {
   toLine,
   WorkerIdentity
 } from "@sluice/protocol"
-import { FrameReader } from "@sluice/transport"
+import { FrameReader } from "../../packages/transport/src/frames/frame-reader.ts"
 import { Arbitrary, Effect } from "effect"
 import { ok } from "node:assert/strict"
 import { isDeepStrictEqual } from "node:util"

@@ -10,8 +10,13 @@ import {
   type ClientEvent,
   type ExtranonceLease,
   type Job,
+  type ChannelEvent,
+  type ChannelPolicy,
+  ChannelServer,
+  defaultChannelPolicy,
   Outbox,
-  Server
+  type ServerOutbox,
+  ShareValidator
 } from "@sluice/channels"
 import { type WorkChange, type WorkGroup, type WorkNews, WorkSource } from "@sluice/mining-server"
 import { Mining } from "@sluice/protocol"
@@ -409,7 +414,7 @@ const start = Effect.gen(function* () {
   const now = () => clock.currentTimeMillisUnsafe()
   const peers: Array<Peer> = []
   const told: Array<WorkNews> = []
-  const validator = new Server.ShareValidator(policy)
+  const validator = new ShareValidator(policy)
   yield* source.news.pipe(
     Stream.runForEach((news) =>
       Effect.sync(() => {
@@ -430,7 +435,7 @@ const start = Effect.gen(function* () {
   return { source, driver, told, join }
 })
 
-const policy: Server.ChannelPolicy = { ...Server.defaultChannelPolicy, minHashRate: 1 }
+const policy: ChannelPolicy = { ...defaultChannelPolicy, minHashRate: 1 }
 /** Every 16th hash is a share. */
 const HASH_RATE = 1.6
 
@@ -439,7 +444,7 @@ interface PeerOptions {
   readonly kind: "standard" | "extended"
   readonly userIdentity: string
   readonly source: WorkSource["Service"]
-  readonly validator: Server.ShareValidator
+  readonly validator: ShareValidator
   readonly now: () => number
 }
 
@@ -447,9 +452,9 @@ interface PeerOptions {
 class Peer {
   readonly group: WorkGroup
   readonly #options: PeerOptions
-  readonly #server: Server.ChannelServer
+  readonly #server: ChannelServer
   readonly #client: ChannelClient
-  readonly #toClient: Server.ServerOutbox = new Outbox()
+  readonly #toClient: ServerOutbox = new Outbox()
   readonly #toServer = new Outbox<Mining.ToServer, ClientEvent>()
   #seen: number
   #nonce = 0
@@ -464,7 +469,7 @@ class Peer {
     const requiresStandardJobs = kind === "standard"
     const { jobs } = this.group
     const context = { jobs, policy, validator, space: work.space }
-    this.#server = new Server.ChannelServer(id, requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0, context)
+    this.#server = new ChannelServer(id, requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0, context)
     this.#client = new ChannelClient({ requiresStandardJobs })
     const request = { userIdentity, nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET }
     if (kind === "standard") this.#client.openStandardChannel(request, this.#toServer)
@@ -522,7 +527,7 @@ class Peer {
   }
 
   /** Gives the server what the client says, and the client what the server answers. */
-  #exchange(): ReadonlyArray<Server.ChannelEvent> {
+  #exchange(): ReadonlyArray<ChannelEvent> {
     this.follow()
     this.#server.receive(this.#toServer.takeMessages(), this.#options.now(), this.#toClient)
     const events = this.#toClient.takeEvents()

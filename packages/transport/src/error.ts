@@ -6,9 +6,9 @@
 import type { DecodeError, EncodeError } from "@sluice/protocol"
 import { Schema } from "effect"
 import { Endpoint, formatEndpoint } from "./endpoint.ts"
-import type { HandshakeError } from "./handshake-error.ts"
-import type { SetupError } from "./setup-error.ts"
-import type { TransportError } from "./transport-error.ts"
+import type { HandshakeError } from "./noise/handshake-error.ts"
+import type { SetupError } from "./setup/setup-error.ts"
+import type { TransportError } from "./bytes/transport-error.ts"
 
 /** Everything that can end a connection or keep it from coming about once there is a socket. */
 export type ConnectionError = TransportError | HandshakeError | SetupError | DecodeError | EncodeError

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { addressGroup, type Place, Places } from "../src/connection-limits.ts"
+import { addressGroup, type Place, Places } from "../src/limits/connection-limits.ts"
 
 /** Takes a place that must not give way, unless told what to do then. */
 const placeOf = (host: string, giveWay?: () => void): Place => ({

@@ -110,7 +110,7 @@ describe("two addresses with 150 connections each", () => {
         const miner = yield* dialFrom("127.0.0.4")
         yield* ask(miner)
         yield* flood(address)
-        yield* logged(lines, /Closed a connection from 127\.0\.0\.[23]:\d+: 200 are open, the most allowed/)
+        yield* logged(lines, /Closed a connection from 127\.0\.0\.[23]:\d+: 200 connections are open, the most allowed/)
         const others: Array<Duplex> = []
         for (let count = 0; count < 20; count++) {
           others.push(yield* dialFrom(`127.0.0.${5 + (count % 3)}`))
@@ -119,7 +119,7 @@ describe("two addresses with 150 connections each", () => {
         for (const duplex of [miner, ...others]) yield* ask(duplex)
         assert.match(
           lines.join("\n"),
-          /from 127\.0\.0\.[23]:\d+ ended: all 200 places for connections are taken \(max-con/
+          /from 127\.0\.0\.[23]:\d+ ended: all 200 places for connections are taken \(maxCon/
         )
       }).pipe(
         Effect.scoped,

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { CipherState, FrameLayout } from "@sluice/core"
 import type { Frame } from "@sluice/protocol"
-import { FrameReader, Noise } from "@sluice/transport"
+import { FrameReader } from "../src/frames/frame-reader.ts"
+import { seal } from "../src/noise/seal.ts"
 import { Schema } from "effect"
 
 const KEY = new Uint8Array(32).fill(9)
@@ -34,7 +35,7 @@ const wires = {
   noise: {
     bytes: (frames: ReadonlyArray<Frame>) => {
       const [first, ...rest] = frames.map(encode)
-      return first === undefined ? new Uint8Array(0) : Noise.seal(cipher(), [first, ...rest])
+      return first === undefined ? new Uint8Array(0) : seal(cipher(), [first, ...rest])
     },
     reader: (limit: number) => new FrameReader(cipher(), limit)
   }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Holdings } from "../src/holdings.ts"
+import { Holdings } from "../src/limits/holdings.ts"
 
 describe("what addresses hold", () => {
   it("is summed by address, and the heaviest is known whatever comes and goes", () => {

@@ -17,6 +17,7 @@ import {
 import { Effect, Layer, Redacted, type Scope, Stream } from "effect"
 import * as Net from "node:net"
 import { setupFrame } from "@sluice/testing/setup-frame"
+import { seal as sealFrames } from "../src/noise/seal.ts"
 import { authorityKey, logTo, noise, secretKey, strangerKey } from "./fixture.ts"
 
 const SETUP = setupFrame({ vendor: "hostile" })
@@ -71,7 +72,7 @@ const handshake = Effect.fnUntraced(function* (address: Endpoint) {
   const act2 = yield* readBytes(duplex, Handshake.ACT2_SIZE)
   const now = Math.floor(Date.now() / 1000)
   assert.strictEqual(initiator.finish(act2, 0, authorityKey, now, 10), Handshake.HANDSHAKE_OK)
-  const seal = (frame: Uint8Array) => Noise.seal(initiator.send, [frame])
+  const seal = (frame: Uint8Array) => sealFrames(initiator.send, [frame])
   /** A header that claims this many bytes, without them. */
   const claim = (length: number) => {
     const header = new Uint8Array(22)

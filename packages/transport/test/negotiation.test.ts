@@ -15,7 +15,6 @@ import {
 import {
   type Connection,
   type ConnectionListener,
-  discardedMessages,
   FrameDialer,
   type FrameDuplex,
   FrameListener,
@@ -27,6 +26,7 @@ import { Context, Deferred, Effect, Fiber, Layer, Metric, Queue, Stream } from "
 import { TestClock } from "effect/testing"
 import { listenerWith } from "@sluice/testing/bound-setup"
 import { setupFrame } from "@sluice/testing/setup-frame"
+import { discardedMessages } from "../src/metrics.ts"
 import { connectMining, logTo, mining, noise, noiseOverMemory, type ServerConnection } from "./fixture.ts"
 
 const { RequestExtensions, RequestExtensionsError, RequestExtensionsSuccess } = ExtensionsNegotiation

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Common, Mining, TemplateDistribution } from "@sluice/protocol"
 import {
   type ConnectionError,
-  discardedMessages,
   FrameDialer,
   type FrameDuplex,
   FrameListener,
@@ -18,6 +17,7 @@ import { Effect, Fiber, Layer, Metric, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { listenerWith } from "@sluice/testing/bound-setup"
 import packageJson from "../package.json" with { type: "json" }
+import { discardedMessages } from "../src/metrics.ts"
 import { connectMining, logTo, mining, noise, noiseOverMemory } from "./fixture.ts"
 
 const SETUP: Common.SetupConnection = {

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
-  connectionsRefused,
   Dialer,
   type DialError,
   type Duplex,
@@ -13,6 +12,7 @@ import { Deferred, Effect, Exit, Fiber, Layer, Metric, Queue, Scope } from "effe
 import { once } from "node:events"
 import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import { connectionsRefused } from "../src/metrics.ts"
 import { logTo } from "./fixture.ts"
 
 const HERE = { host: "127.0.0.1", port: 0 }
@@ -329,7 +329,7 @@ describe("Tcp", () => {
       assert.strictEqual(lines.length, 1)
       assert.match(
         lines[0]!,
-        /^Warn Closed a connection from 127\.0\.0\.1:\d+: 127\.0\.0\.1 has 1 open, the most allowed/
+        /^Warn Closed a connection from 127\.0\.0\.1:\d+: 127\.0\.0\.1 has 1 open already, and no address may have more/
       )
     }).pipe(
       Effect.scoped,

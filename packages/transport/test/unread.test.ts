@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Unread, UnreadBytes } from "../src/unread.ts"
+import { type Unread, UnreadBytes } from "../src/limits/unread.ts"
 
 const KB = 1024
 const MB = KB * KB

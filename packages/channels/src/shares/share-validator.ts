@@ -1,0 +1,242 @@
+/**
+ * Checks shares (specification, sections 5.3.11, 5.3.12 and 5.3.14) and says what each is worth. The cheapest rules come first.
+ * One validator serves all channels of a server. Its results are in its fields until the next share, so that a share allocates
+ * nothing.
+ */
+import { ShareCheck, Target, Version } from "@sluice/core"
+import { ErrorCode, type Mining } from "@sluice/protocol"
+import type { ExtranonceLease } from "../extranonce.ts"
+import type { Job } from "../jobs/job.ts"
+import type { Channel } from "../server/channel.ts"
+import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "../jobs/jobs.ts"
+import type { ChannelPolicy } from "../server/policy.ts"
+import { merkleRootsOf } from "./merkle-roots.ts"
+import { type HashedShare, ShareHashes } from "./share-hashes.ts"
+import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
+
+/** Not in the specification: the server remembers no more shares of this channel for this previous hash. */
+export const TOO_MANY_SHARES = "too-many-shares"
+
+/** Not in the specification: the connection has more accepted shares a second than it may have. */
+export const TOO_MANY_SHARES_PER_SECOND = "too-many-shares-per-second"
+
+/** Consensus lets a block's time be two hours ahead of the clock. */
+const MAX_FUTURE_SECONDS = 7200
+
+/** Hashing fewer shares than this together is slower than one by one. */
+const MIN_TOGETHER = 3
+
+const codes = ErrorCode.submitShares
+const NO_EXTRANONCE = new Uint8Array(0)
+
+/** The fields that shares of both kinds have. */
+export interface SubmittedShare {
+  readonly nonce: number
+  readonly ntime: number
+  readonly version: number
+}
+
+export class ShareValidator {
+  /** Whether the share was hashed. The fields below are valid only then. */
+  isHashed = false
+  /** The difficulty that the share is credited with. */
+  difficulty = 0
+  /** The difficulty of an accepted share's hash. */
+  hashDifficulty = 0
+  /** Whether the share is a block. */
+  isBlock = false
+  /** Whether the share meets the target at which the source of its job wants shares. */
+  isForSource = false
+  readonly #check = new ShareCheck()
+  readonly #hashes = new ShareHashes()
+  readonly #policy: ChannelPolicy
+
+  constructor(policy: ChannelPolicy) {
+    this.#policy = policy
+  }
+
+  /** The hash of the share's header: 32 bytes, internal order. */
+  get hash(): Uint8Array {
+    return this.#check.digest
+  }
+
+  /**
+   * Hashes the shares among a connection's messages together, so that `standard` and `extended` find the hashes. Applies no
+   * rule. Call `forgetHashes` after the messages: the hashes belong to the jobs of this moment.
+   */
+  hashTogether(messages: ReadonlyArray<Mining.ToServer>, channels: ReadonlyMap<number, Channel>, jobs: Jobs): void {
+    if (messages.length < MIN_TOGETHER || jobs.prevHash === undefined) return
+    const shares: Array<HashedShare> = []
+    for (const share of messages) {
+      if (share._tag !== "SubmitSharesStandard" && share._tag !== "SubmitSharesExtended") continue
+      const channel = channels.get(share.channelId)
+      const active = jobs.active(share.jobId)
+      if (channel === undefined || active === undefined || !channel.has(active, jobs)) continue
+      const { job } = active
+      const { prefix, rollableSize } = channel.leaseOf(job.id)
+      if (share._tag === "SubmitSharesExtended") {
+        const { extranonce } = share
+        if (channel.info.kind !== "extended" || extranonce.length !== rollableSize) continue
+        shares.push({ share, job, extranoncePrefix: prefix, extranonce, merkleRoot: undefined })
+      } else if (channel.info.kind === "standard") {
+        const merkleRoot = this.merkleRoot(channel, job)
+        shares.push({ share, job, extranoncePrefix: prefix, extranonce: NO_EXTRANONCE, merkleRoot })
+      }
+    }
+    if (shares.length >= MIN_TOGETHER) this.#hashes.compute(shares, jobs.prevHash)
+  }
+
+  forgetHashes(): void {
+    this.#hashes.forget()
+  }
+
+  /**
+   * Checks a share of a standard channel for an active job. Returns an error code, or `undefined` for a valid share. Without
+   * room for one more, only a block is valid.
+   */
+  standard(
+    channel: Channel,
+    active: ActiveJob,
+    jobs: Jobs,
+    share: SubmittedShare,
+    hasRoom: boolean,
+    now: number
+  ): string | undefined {
+    this.isHashed = false
+    const prevHash = jobs.prevHash!
+    const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
+    if (broken !== undefined) return broken
+    if (!this.#hashes.take(share, this.#check.digest)) {
+      const root = this.merkleRoot(channel, active.job)
+      this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
+    }
+    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
+  }
+
+  /** As `standard`, for an extended channel. */
+  extended(
+    channel: Channel,
+    active: ActiveJob,
+    jobs: Jobs,
+    share: SubmittedShare,
+    extranonce: Uint8Array,
+    hasRoom: boolean,
+    now: number
+  ): string | undefined {
+    this.isHashed = false
+    if (extranonce.length !== channel.lease.rollableSize) return codes.badExtranonceSize
+    const prevHash = jobs.prevHash!
+    const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
+    if (broken !== undefined) return broken
+    if (!this.#hashes.take(share, this.#check.digest)) {
+      this.#root(channel.leaseOf(active.job.id), active.job, extranonce)
+      this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
+    }
+    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
+  }
+
+  /** Whether a share is a block of this job with this prefix, whatever rule it breaks. Then `hash` is the block's. */
+  isBlockOf(
+    { job, prevHash }: PlacedJob,
+    lease: ExtranonceLease,
+    share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
+  ): boolean {
+    const extranonce = share._tag === "SubmitSharesExtended" ? share.extranonce : NO_EXTRANONCE
+    if (extranonce.length !== lease.rollableSize) return false
+    this.#root(lease, job, extranonce)
+    this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
+    return this.#check.meets(prevHash.target, 0)
+  }
+
+  /** The merkle root of a job on a standard channel: 32 bytes, internal order. */
+  merkleRoot(channel: Channel, job: Job): Uint8Array {
+    const known = channel.roots.get(job.id)
+    if (known !== undefined) return known
+    this.#root(channel.leaseOf(job.id), job, NO_EXTRANONCE)
+    const root = this.#check.root.slice()
+    channel.roots.set(job.id, root)
+    return root
+  }
+
+  /** Computes the merkle roots of a job for many standard channels at once, much cheaper than `merkleRoot` one by one. */
+  prepareMerkleRoots(channels: Iterable<Channel>, job: Job): void {
+    const missing: Array<Channel> = []
+    for (const channel of channels) {
+      if (channel.info.kind === "standard" && channel.roots.get(job.id) === undefined) missing.push(channel)
+    }
+    if (missing.length < MIN_TOGETHER) return
+    const extranonces = missing.map((channel) => {
+      return { extranoncePrefix: channel.leaseOf(job.id).prefix, extranonce: NO_EXTRANONCE }
+    })
+    const roots = merkleRootsOf(job, extranonces)
+    if (roots === undefined) return
+    missing.forEach((channel, index) => channel.roots.set(job.id, roots.slice(index * 32, index * 32 + 32)))
+  }
+
+  #root({ prefix }: ExtranonceLease, job: Job, extranonce: Uint8Array): void {
+    this.#check.merkleRoot(
+      job.coinbasePrefix,
+      prefix,
+      extranonce,
+      job.coinbaseSuffix,
+      job.merklePathBytes,
+      job.merklePath.length
+    )
+  }
+
+  #brokenRule(job: Job, minNtime: number, prevHash: PrevHash, share: SubmittedShare, now: number): string | undefined {
+    if (share.version !== job.version) {
+      if (!job.versionRollingAllowed) return codes.versionRollingNotAllowed
+      if (!Version.isVersionRolledWithin(job.version, share.version, Version.VERSION_MASK))
+        return codes.invalidNonRollableVersionBit
+    }
+    if (share.ntime < minNtime) return codes.invalidShare
+    const passed = Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
+    const latest = Math.min(
+      prevHash.ntime + passed + this.#policy.ntimeDriftSeconds,
+      Math.max(prevHash.ntime, Math.floor(now / 1000)) + MAX_FUTURE_SECONDS
+    )
+    return share.ntime > latest ? codes.invalidShare : undefined
+  }
+
+  /**
+   * A hash that meets the network's target is a block even if the channel's target is harder, as on a test chain. It is then
+   * credited with the network's difficulty: no more than the work.
+   */
+  #checkHash(
+    channel: Channel,
+    active: ActiveJob,
+    jobs: Jobs,
+    prevHash: PrevHash,
+    hasRoom: boolean
+  ): string | undefined {
+    const { difficulty, target } = channel.targetOf(active)
+    const isBlock = this.#check.meets(prevHash.target, 0)
+    const isShare = this.#check.meets(target, 0)
+    this.isHashed = true
+    this.isBlock = isBlock
+    const { submitTarget } = active
+    this.isForSource = submitTarget === undefined ? isBlock : this.#check.meets(submitTarget, 0)
+    if (!isBlock && !isShare) return codes.difficultyTooLow
+    // Blocks may use twice the memory: no limit of memory may refuse one.
+    const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
+    const shares = channel.sharesFor(jobs.epoch)
+    const isLate = channel.isReplaced(difficulty, jobs)
+    if (isLate && !isBlock && channel.lateShares >= this.#policy.maxLateShares) return codes.staleShare
+    this.difficulty = isShare ? difficulty : Target.targetToDifficulty(prevHash.target, 0)
+    if (!hasRoom && !isBlock) return TOO_MANY_SHARES_PER_SECOND
+    const verdict = shares.add(this.#check.digest, limit)
+    if (verdict === SHARE_DUPLICATE) return codes.duplicateShare
+    if (verdict === SHARE_SET_FULL) return TOO_MANY_SHARES
+    if (isLate) channel.lateShares++
+    this.hashDifficulty = Target.targetToDifficulty(this.#check.digest, 0)
+    return undefined
+  }
+}
+
+/** The error code for a job that is not active: stale, or unknown, or a future job without a previous hash. */
+export const refusalOfJob = (jobId: number, channel: Channel, jobs: Jobs): string => {
+  if (!channel.mayHave(jobId, jobs)) return codes.invalidJobId
+  for (const job of jobs.futureJobs()) if (job.id === jobId) return codes.invalidJobId
+  return codes.staleShare
+}

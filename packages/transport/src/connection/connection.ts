@@ -1,0 +1,97 @@
+/**
+ * The floor of messages: a connection after SetupConnection (section 3.6.1), typed by what may come and what may be
+ * sent. `Setup.server` and `Setup.client` provide the listeners and dialers of each protocol from the floor of frames.
+ */
+import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
+import { Context, type Effect, type Scope, type Stream } from "effect"
+import type { Standing } from "../bytes/duplex.ts"
+import type { Endpoint, ServerAddress } from "../endpoint.ts"
+import type { ConnectionError, DialError, ListenError } from "../error.ts"
+import type { ClientSetup, Device, ServerSetup } from "../setup/setup-options.ts"
+
+export interface Connection<In, Out> {
+  /** What the peer sends: one array of messages for each read of the socket. It never ends but by a failure. */
+  readonly receive: Stream.Stream<In, ConnectionError>
+  /**
+   * Encodes the messages and sends them in one write. A message that many connections get, such as a job, is encoded once if
+   * they are sent the same object.
+   */
+  readonly send: (messages: ReadonlyArray<Out>) => Effect.Effect<void, ConnectionError>
+  /** What both ends agreed on. `flags` are the peer's: a server sees the client's, a client the server's. */
+  readonly setup: {
+    readonly version: number
+    readonly flags: number
+    /** On the server's side they are settled when the first message comes: before it, a client may yet ask for some. */
+    readonly extensions: ReadonlyArray<number>
+    /** What the client said of itself; on the client's side, its own words. */
+    readonly device: Device
+  }
+  readonly remote: Endpoint
+  /** As `Duplex.standing`. */
+  readonly standing?: Standing | undefined
+}
+
+export interface ConnectionListener<In, Out> {
+  /** Where it listens; the first address if it listens at several (`mergeListeners`). */
+  readonly address: Endpoint
+  readonly addresses: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
+  /**
+   * Runs the handler for each connection in a fiber and a Scope of its own; a handler's failure ends that connection only.
+   * `accepted` is what `accept` of the setup returned as `with`. Its type is inferred when the parameters of `accept` have types.
+   */
+  readonly run: <E, R, A = undefined, AcceptError = never, AcceptServices = never>(
+    handler: (connection: Connection<In, Out>, accepted: NoInfer<A>) => Effect.Effect<void, E, R>,
+    setup?: ServerSetup<A, AcceptError, AcceptServices>
+  ) => Effect.Effect<never, ListenError, Exclude<R | AcceptServices, Scope.Scope>>
+  /** As `Listener.stopAccepting`. */
+  readonly stopAccepting: Effect.Effect<void>
+}
+
+export interface ConnectionDialer<In, Out> {
+  /** Connects and agrees on the setup; closing the Scope closes the connection. */
+  readonly dial: (
+    server: ServerAddress,
+    setup?: ClientSetup
+  ) => Effect.Effect<Connection<In, Out>, DialError | ConnectionError, Scope.Scope>
+}
+
+export class MiningListener extends Context.Service<
+  MiningListener,
+  ConnectionListener<Mining.ToServer, Mining.ToClient>
+>()("sluice/transport/MiningListener") {
+  static readonly protocol = Mining.protocol
+}
+
+export class MiningDialer extends Context.Service<MiningDialer, ConnectionDialer<Mining.ToClient, Mining.ToServer>>()(
+  "sluice/transport/MiningDialer"
+) {
+  static readonly protocol = Mining.protocol
+}
+
+export class TemplateListener extends Context.Service<
+  TemplateListener,
+  ConnectionListener<TemplateDistribution.ToServer, TemplateDistribution.ToClient>
+>()("sluice/transport/TemplateListener") {
+  static readonly protocol = TemplateDistribution.protocol
+}
+
+export class TemplateDialer extends Context.Service<
+  TemplateDialer,
+  ConnectionDialer<TemplateDistribution.ToClient, TemplateDistribution.ToServer>
+>()("sluice/transport/TemplateDialer") {
+  static readonly protocol = TemplateDistribution.protocol
+}
+
+export class DeclarationListener extends Context.Service<
+  DeclarationListener,
+  ConnectionListener<JobDeclaration.ToServer, JobDeclaration.ToClient>
+>()("sluice/transport/DeclarationListener") {
+  static readonly protocol = JobDeclaration.protocol
+}
+
+export class DeclarationDialer extends Context.Service<
+  DeclarationDialer,
+  ConnectionDialer<JobDeclaration.ToClient, JobDeclaration.ToServer>
+>()("sluice/transport/DeclarationDialer") {
+  static readonly protocol = JobDeclaration.protocol
+}

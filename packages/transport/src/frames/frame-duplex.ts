@@ -1,0 +1,46 @@
+/**
+ * The floor of frames (specification, section 3.2): the same two sides as `Duplex`, in whole frames. `Noise` and
+ * `Plain` provide `FrameListener` and `FrameDialer` from a `Listener` and a `Dialer`.
+ */
+import type { Frame } from "@sluice/protocol"
+import { Context, type Effect, type Scope } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Standing } from "../bytes/duplex.ts"
+import type { Endpoint, ServerAddress } from "../endpoint.ts"
+import type { DialError, ListenError } from "../error.ts"
+import type { HandshakeError } from "../noise/handshake-error.ts"
+import type { TransportError } from "../bytes/transport-error.ts"
+
+export interface FrameDuplex {
+  /** The whole frames among what the last read gave. Payloads are views on the bytes read, which are not reused. */
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Frame>, TransportError>
+  /** Sends encoded plain frames (header and payload, as `Direction.encode` gives) in one write. They are not changed. */
+  readonly write: (frames: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, TransportError>
+  /**
+   * The longest payload accepted from now on, in bytes. It begins small, enough for SetupConnection; the layer that
+   * knows which messages may come raises it. A frame that claims more ends the connection before anything is stored.
+   */
+  readonly limitPayload: (maxPayload: number) => void
+  readonly remote: Endpoint
+  /** As `Duplex.standing`. */
+  readonly standing?: Standing | undefined
+}
+
+export class FrameListener extends Context.Service<
+  FrameListener,
+  {
+    readonly address: Endpoint
+    readonly run: <E, R>(
+      handler: (frames: FrameDuplex) => Effect.Effect<void, E, R>
+    ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+    /** As `Listener.stopAccepting`. */
+    readonly stopAccepting: Effect.Effect<void>
+  }
+>()("sluice/transport/FrameListener") {}
+
+export class FrameDialer extends Context.Service<
+  FrameDialer,
+  {
+    readonly dial: (server: ServerAddress) => Effect.Effect<FrameDuplex, DialError | HandshakeError, Scope.Scope>
+  }
+>()("sluice/transport/FrameDialer") {}

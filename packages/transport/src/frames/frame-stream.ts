@@ -1,0 +1,98 @@
+/** A `Duplex` of bytes as a `FrameDuplex`: what `Noise` and `Plain` have in common. */
+import type { Frame } from "@sluice/protocol"
+import { Clock, Duration, Effect } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Duplex } from "../bytes/duplex.ts"
+import type { FrameDuplex } from "./frame-duplex.ts"
+import type { FrameReader } from "./frame-reader.ts"
+import { Closed, FrameTimeout, TransportError } from "../bytes/transport-error.ts"
+
+/**
+ * The longest payload before SetupConnection is through, in bytes: SetupConnection itself has at most 1,291; the rest is
+ * for fields that a later version may add.
+ */
+export const MAX_SETUP_PAYLOAD = 4096
+
+/** What a peer may do with frames. */
+export interface FrameLimits {
+  /** The longest payload before SetupConnection is through, in bytes; 4,096. */
+  readonly maxSetupPayload?: number
+  /** How long a frame may take from its first byte to its last; 2 minutes, in which 16 MB pass at 1.2 Mbit/s. */
+  readonly frameTimeout?: Duration.Input
+}
+
+/**
+ * Frames over `duplex`. `early` is what came with the handshake and belongs to the first frames; `seal` makes the bytes of
+ * one write from plain frames.
+ */
+export const overDuplex = (options: {
+  readonly duplex: Duplex
+  readonly reader: FrameReader
+  readonly early: ReadonlyArray<Uint8Array>
+  readonly seal: (frames: NonEmptyReadonlyArray<Uint8Array>) => Uint8Array
+  readonly limits: FrameLimits
+}): FrameDuplex => {
+  const { duplex, reader, seal } = options
+  const { remote } = duplex
+  const frameTimeout = Duration.fromInputUnsafe(options.limits.frameTimeout ?? "2 minutes")
+
+  /** What a read gave, as frames. A failure waits until the frames before it were taken. */
+  const read = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<NonEmptyReadonlyArray<Frame>, TransportError> => {
+    const frames: Array<Frame> = []
+    for (const chunk of chunks) reader.push(chunk, frames)
+    if (frames.length > 0) begunAt = undefined
+    if (isNonEmpty(frames)) return Effect.succeed(frames)
+    return reader.failure === undefined ? next : fail(reader.failure)
+  }
+  const fail = (reason: TransportError["reason"]) => Effect.fail(new TransportError({ remote, reason }))
+  const chunks = Effect.mapError(duplex.pull, (error) =>
+    error.reason._tag === "Closed" && reader.pendingBytes > 0
+      ? new TransportError({ remote, reason: new Closed({ pendingBytes: reader.pendingBytes }) })
+      : error
+  )
+  /** When what there is of a frame was first waited for; the time limit is for the frame, not for a piece of it. */
+  let begunAt: number | undefined
+  let late: TransportError | undefined
+  const rest = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    begunAt ??= now
+    return Effect.timeoutOrElse(chunks, {
+      duration: begunAt + Duration.toMillis(frameTimeout) - now,
+      orElse: () => {
+        const { pendingBytes } = reader
+        const reason = new FrameTimeout({ seconds: Duration.toSeconds(frameTimeout), pendingBytes })
+        return Effect.fail((late = new TransportError({ remote, reason })))
+      }
+    })
+  })
+  // A timer is set only for a frame that came in part, which few do.
+  const next: FrameDuplex["pull"] = Effect.flatMap(
+    Effect.suspend(() => (reader.pendingBytes === 0 ? chunks : rest)),
+    read
+  )
+
+  let early = options.early
+  const pull: FrameDuplex["pull"] = Effect.suspend(() => {
+    if (reader.failure !== undefined) return fail(reader.failure)
+    if (late !== undefined) return Effect.fail(late)
+    if (early.length === 0) return next
+    const chunks = early
+    early = []
+    return read(chunks)
+  })
+
+  return {
+    pull,
+    write: (frames) => duplex.write(() => seal(frames), sizeOf(frames)),
+    limitPayload: (maxPayload) => reader.limitPayload(maxPayload),
+    remote,
+    standing: duplex.standing
+  }
+}
+
+const sizeOf = (frames: ReadonlyArray<Uint8Array>): number => {
+  let size = 0
+  for (const frame of frames) size += frame.length
+  return size
+}
+
+const isNonEmpty = <A>(array: ReadonlyArray<A>): array is readonly [A, ...Array<A>] => array.length > 0

@@ -1,0 +1,75 @@
+/**
+ * Frames without Noise, for trusted networks: section 4 makes encryption optional there, and mandatory everywhere else.
+ * Anyone on the way can read and change what is sent, and the server proves nothing.
+ */
+import { Effect, Layer } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import { Dialer, type Duplex, Listener } from "../bytes/duplex.ts"
+import { formatEndpoint } from "../endpoint.ts"
+import { DialError } from "../error.ts"
+import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
+import { FrameReader } from "./frame-reader.ts"
+import { type FrameLimits, MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
+
+/**
+ * Serves without encryption, and says so in the log when it begins. It is fresh wherever it is provided: two servers of
+ * one program must not share the listener of the first.
+ */
+export const listenerWith = (limits: FrameLimits): Layer.Layer<FrameListener, never, Listener> =>
+  Layer.fresh(
+    Layer.effect(
+      FrameListener,
+      Effect.gen(function* () {
+        const { address, run, stopAccepting } = yield* Listener
+        yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
+        return FrameListener.of({
+          address,
+          run: (handler) => run((duplex) => handler(plain(duplex, limits))),
+          stopAccepting
+        })
+      })
+    )
+  )
+
+/** Serves with default limits. */
+export const listener: Layer.Layer<FrameListener, never, Listener> = listenerWith({})
+
+/** Dials addresses of the form `stratum2+tcp+plain://HOST:PORT`, and says so in the log the first time. */
+export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(
+  FrameDialer,
+  Effect.gen(function* () {
+    const dialer = yield* Dialer
+    let warned = false
+    return FrameDialer.of({
+      dial: Effect.fnUntraced(function* (server) {
+        if (server.security._tag !== "plain") return yield* new DialError({ endpoint: server, code: "SECURITY" })
+        if (!warned) {
+          warned = true
+          yield* Effect.logWarning(
+            `Connecting to ${formatEndpoint(server)} without encryption: for trusted networks only`
+          )
+        }
+        return plain(yield* dialer.dial(server), {})
+      })
+    })
+  })
+)
+
+const plain = (duplex: Duplex, limits: FrameLimits): FrameDuplex => {
+  const reader = new FrameReader(undefined, limits.maxSetupPayload ?? MAX_SETUP_PAYLOAD)
+  return overDuplex({ duplex, reader, early: [], seal: join, limits })
+}
+
+const join = (frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
+  // One frame goes as it is: a job for a thousand connections is one array.
+  if (frames.length === 1) return frames[0]
+  let size = 0
+  for (const frame of frames) size += frame.length
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const frame of frames) {
+    bytes.set(frame, at)
+    at += frame.length
+  }
+  return bytes
+}
