@@ -95,7 +95,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const closed = session.run((machine, out) => machine.closeChannel(channelId, CHANNEL_GAVE_WAY, now(), out))
     session.send()
     metrics.channelGaveWay()
-    const limit = `all ${rules.maxChannelsInAll} are taken (max-channels-in-all), and its address has most`
+    const limit = `all ${rules.maxChannelsInAll} are taken (maxChannelsInAll), and its address has most`
     const message = `${printable(userIdentity)} at ${formatEndpoint(session.connection.remote)} loses a channel: ${limit}`
     start(Effect.andThen(record(closed), notices.note(CHANNEL_GAVE_WAY, message, "Warn")))
   }
@@ -188,7 +188,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const slowDown = (session: Session, waitMs: number): Effect.Effect<void> => {
     metrics.slowedDown()
     const peer = formatEndpoint(session.connection.remote)
-    const limit = `${rules.traffic.maxMessagesPerSecond} messages a second (max-messages-per-second)`
+    const limit = `${rules.traffic.maxMessagesPerSecond} messages a second (maxMessagesPerSecond)`
     return Effect.andThen(
       notices.note("too_many_messages", `${peer} sends more than ${limit} and is read from more slowly`, "Warn"),
       Effect.sleep(waitMs)

@@ -118,7 +118,7 @@ export class Session {
     }
     if (errors > 0 && this.#errors.take(errors, now) > 0) {
       const { maxErrorsPerSecond } = this.#options.limits
-      const message = `more than ${maxErrorsPerSecond} of its messages a second are wrong (max-errors-per-second)`
+      const message = `more than ${maxErrorsPerSecond} of its messages a second are wrong (maxErrorsPerSecond)`
       this.evict({ reason: "too_many_errors", message })
     }
   }
