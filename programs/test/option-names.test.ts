@@ -4,9 +4,11 @@ import { Console, Effect, Schema } from "effect"
 import { Command } from "effect/cli"
 import { assert, describe, it } from "vitest"
 import { program } from "../src/command/program.ts"
-import { defaulted } from "../src/config/key.ts"
+import { defaulted, keysOf } from "../src/config/key.ts"
+import { OptionNames } from "../src/config/option-names.ts"
 import { string, whole } from "../src/config/value.ts"
 import { loggingKeys } from "../src/output/logging.ts"
+import { PoolConfig } from "../src/pool/config.ts"
 
 const fields = {
   maxWells: defaulted(whole("N", 1, 9), { description: "Wells.", default: 3 }),
@@ -48,5 +50,19 @@ describe("a program shows its keys where a library names its options:", () => {
     )
     const unknown = new OptionError({ option: "depth", message: "the depth is below 0" })
     assert.strictEqual((await stderrOf(Effect.fail(unknown))).error?.message, "the depth is below 0")
+  })
+
+  it.each([
+    "maxChannels",
+    "maxChannelsInAll",
+    "maxChannelsPerAddress",
+    "maxErrorsPerSecond",
+    "maxMessagesPerSecond",
+    "maxSharesPerSecond",
+    "upstreamTimeout"
+  ])("in the log of the pool for %s", (option) => {
+    const names = new OptionNames(keysOf(PoolConfig.program, PoolConfig.schema.fields))
+    const key = option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+    assert.strictEqual(names.replace(`the limit is reached (${option})`), `the limit is reached (${key})`)
   })
 })

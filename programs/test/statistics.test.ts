@@ -1,6 +1,6 @@
 /** What a pool that runs tells of its miners over HTTP, whatever they call themselves. */
 import { DevNode } from "@sluice/dev-node"
-import { PoolStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
+import { MiningServerStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
 import type { Mining } from "@sluice/protocol"
 import { TemplateProvider } from "@sluice/template-provider"
 import { MiningDialer, Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
@@ -66,7 +66,7 @@ it("statistics are totals, users by hash rate in pages, and one user with its ch
     return Schema.decodeUnknownSync(schema)(await response.json())
   }
 
-  const before = await get(PoolStats, "/stats")
+  const before = await get(MiningServerStats, "/stats")
   assert.deepInclude(before, { connections: 0, accepted: 0, bestDifficulty: 0, users: 0 })
   assert.deepStrictEqual(before.hashRates, { oneMinute: 0, fiveMinutes: 0, oneHour: 0, sinceStart: 0 })
   assert.deepStrictEqual(await get(UsersPage, "/users"), { total: 0, offset: 0, users: [] })
@@ -94,7 +94,7 @@ it("statistics are totals, users by hash rate in pages, and one user with its ch
   )
 
   async function check(): Promise<void> {
-    const stats = await get(PoolStats, "/stats")
+    const stats = await get(MiningServerStats, "/stats")
     assert.deepStrictEqual(stats.upstream, { _tag: "Connected", server: provided })
     assert.deepStrictEqual(stats.channels, { standard: 0, extended: 1 + HOSTILE.length + CROWD.length })
     assert.deepInclude(stats, { connections: 2, users: stats.channels.extended, refused: { "invalid-job-id": 1 } })

@@ -7,7 +7,7 @@ import type { ChannelInfo, ChannelServer, ServerOutbox } from "@sluice/channels"
 import { EncodeError, Mining } from "@sluice/protocol"
 import { Effect, Result, Schema } from "effect"
 import type { Recorder } from "./shares/recorder.ts"
-import type { Session } from "./connections/session.ts"
+import type { Downstream } from "./connections/downstream.ts"
 
 /** Which channel: the `channel` of the pool's events and of `ChannelStats`. */
 export type ChannelAddress = Pick<ChannelInfo, "connectionId" | "channelId">
@@ -60,24 +60,24 @@ export class ControlError extends Schema.TaggedError<ControlError>("sluice/minin
 type Refusal = Pick<ControlError, "reason" | "message">
 
 export interface ControlOptions {
-  readonly sessions: ReadonlyMap<number, Session>
+  readonly downstreams: ReadonlyMap<number, Downstream>
   readonly recorder: Pick<Recorder, "record">
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
-export const makeControl = ({ now, recorder, sessions }: ControlOptions): Control => {
+export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Control => {
   const act = <A>(
     connectionId: number,
     step: (machine: ChannelServer, out: ServerOutbox) => Result.Result<A, Refusal>
   ): Effect.Effect<A, ControlError> => {
     const refused = (refusal: Refusal) => new ControlError({ connectionId, ...refusal })
     const acted = Effect.suspend(() => {
-      const session = sessions.get(connectionId)
-      if (session === undefined || session.evicted !== undefined) return Effect.fail(refused(unknownConnection))
+      const downstream = downstreams.get(connectionId)
+      if (downstream === undefined || downstream.evicted !== undefined) return Effect.fail(refused(unknownConnection))
       let result: Result.Result<A, Refusal> = Result.fail(unknownConnection)
-      const recorded = recorder.record(session.run((machine, out) => (result = step(machine, out))))
-      session.send()
+      const recorded = recorder.record(downstream.run((machine, out) => (result = step(machine, out))))
+      downstream.send()
       return Effect.andThen(recorded, Effect.mapError(Effect.fromResult(result), refused))
     })
     // A share sink may call this in the middle of an exchange, whose replies go first.

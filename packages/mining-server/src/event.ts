@@ -43,14 +43,14 @@ export interface PrevHashSent {
 }
 
 /** The source of work sent a message that makes no job. */
-export interface TemplateIgnored {
-  readonly _tag: "TemplateIgnored"
+export interface WorkIgnored {
+  readonly _tag: "WorkIgnored"
   readonly reason: string
 }
 
 /** The connection of the source of work changed. */
-export interface UpstreamChanged {
-  readonly _tag: "UpstreamChanged"
+export interface SourceChanged {
+  readonly _tag: "SourceChanged"
   readonly state: WorkSourceState
 }
 
@@ -59,6 +59,6 @@ export type MiningServerEvent =
   | ConnectionClosed
   | JobSent
   | PrevHashSent
-  | TemplateIgnored
-  | UpstreamChanged
+  | WorkIgnored
+  | SourceChanged
   | ChannelEvent

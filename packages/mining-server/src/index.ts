@@ -7,7 +7,7 @@ export { defaultMiningServerOptions, leastSharesPerSecond, type MiningServerOpti
 export { openShareLog, LoggedShare, ShareLogError } from "./shares/share-log.ts"
 export { type ShareSink, shareSink, ShareSinkError } from "./shares/share-sink.ts"
 export { type Page, type Statistics, UsersPage, UserWithChannels } from "./statistics/statistics.ts"
-export { PoolStats } from "./statistics/stats.ts"
+export { MiningServerStats } from "./statistics/stats.ts"
 export { ChannelStats, UserStats } from "./statistics/users.ts"
 export { HashRates } from "./statistics/work-windows.ts"
 export * as JobIds from "./templates/job-ids.ts"

@@ -12,7 +12,7 @@ import { makeAdmission } from "./connections/admission.ts"
 import { makeAnnouncer } from "./connections/announcer.ts"
 import { makeConnections } from "./connections/connections.ts"
 import { untilQuiet } from "./connections/quiet.ts"
-import type { Session } from "./connections/session.ts"
+import type { Downstream } from "./connections/downstream.ts"
 import { inParts } from "./connections/turns.ts"
 import { type Control, makeControl } from "./control.ts"
 import type { MiningServerEvent } from "./event.ts"
@@ -65,20 +65,20 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const validator = new ShareValidator(policy)
   const projection = new Projection(rules.maxIdleUsers, now())
   const watch = new SourceWatch(source.name, rules.upstreamTimeoutMs, now())
-  const sessions = new Map<number, Session>()
+  const downstreams = new Map<number, Downstream>()
   const height = () => work.common.jobs.current?.height ?? 0
   let isStopping = false
   const metrics = yield* makeMetrics({
     projection,
-    connections: () => sessions.size,
-    payees: () => work.groupCount,
+    connections: () => downstreams.size,
+    groups: () => work.groupCount,
     height,
     isUpstreamConnected: () => watch.state._tag === "Connected"
   })
   const recorder = yield* makeRecorder(rules, { projection, notices, source, now })
   const { record } = recorder
-  const { reads, serve } = yield* makeConnections({
-    sessions,
+  const { isRecording, reads, serve } = yield* makeConnections({
+    downstreams,
     rules,
     work,
     admission,
@@ -91,7 +91,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     closed: () => (isStopping ? "stopping" : watch.isClosed ? "no_templates" : undefined)
   })
   const announce = makeAnnouncer({
-    sessions,
+    downstreams,
     work,
     validator,
     recorder,
@@ -104,7 +104,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const reconnect = (): void => {
     if (reconnectTo === undefined) return
     const message = { _tag: "Reconnect", newHost: reconnectTo.host, newPort: reconnectTo.port } as const
-    for (const session of sessions.values()) session.sendMessage(message)
+    for (const downstream of downstreams.values()) downstream.sendMessage(message)
   }
 
   const follow = (verdict: SourceVerdict): Effect.Effect<void> =>
@@ -120,7 +120,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
           // An empty host is this server, which has no work for them.
           if (reconnectTo?.host !== "") reconnect()
           const message = `there is no ${source.name}`
-          for (const session of sessions.values()) session.evict({ reason: "no_templates", message })
+          for (const downstream of downstreams.values()) downstream.evict({ reason: "no_templates", message })
           return Effect.logError(verdict.message)
         }
       }
@@ -128,19 +128,19 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
 
   /** Lets difficulties follow the work, and evicts connections that open no channel (5.3.2). */
   const tick = Effect.gen(function* () {
-    const parts = inParts(sessions.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
+    const parts = inParts(downstreams.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
       const at = now()
-      for (const session of some) {
-        if (!sessions.has(session.id)) continue
-        yield* record(session.run((machine, out) => machine.tick(at, out)))
-        session.send()
-        const { emptySince } = session.machine
-        if (emptySince !== undefined && at - Math.max(emptySince, session.openedAt) >= channelTimeoutMs) {
+      for (const downstream of some) {
+        if (!downstreams.has(downstream.id)) continue
+        yield* record(downstream.run((machine, out) => machine.tick(at, out)))
+        downstream.send()
+        const { emptySince } = downstream.machine
+        if (emptySince !== undefined && at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs) {
           const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
           const message = `${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`
-          session.evict({ reason: "no_channel", message })
+          downstream.evict({ reason: "no_channel", message })
         }
       }
     }
@@ -151,7 +151,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   yield* source.state.pipe(
     Stream.runForEach((state) => {
       const verdict = watch.onState(state, now())
-      return Effect.andThen(record([{ _tag: "UpstreamChanged", state }]), follow(verdict))
+      return Effect.andThen(record([{ _tag: "SourceChanged", state }]), follow(verdict))
     }),
     Effect.forkScoped
   )
@@ -168,20 +168,20 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     Effect.gen(function* () {
       isStopping = true
       yield* listener.stopAccepting
-      if (sessions.size === 0) return
-      yield* Effect.logInfo(`Stopping: ${sessions.size} connections get their last answers`)
-      yield* untilQuiet(reads)
+      if (downstreams.size === 0) return
+      yield* Effect.logInfo(`Stopping: ${downstreams.size} connections get their last answers`)
+      yield* untilQuiet(reads, isRecording)
       reconnect()
       yield* Effect.ignore(Effect.timeout(recorder.submitted, SUBMIT_TIMEOUT))
     })
   )
 
-  const present = () => ({ upstream: watch.state, height: height(), connections: sessions.size })
+  const present = () => ({ upstream: watch.state, height: height(), connections: downstreams.size })
   return MiningServer.of({
     address: listener.address,
     addresses: listener.addresses,
     events: recorder.events,
     ...makeStatistics({ projection, present, now }),
-    ...makeControl({ sessions, recorder, now })
+    ...makeControl({ downstreams, recorder, now })
   })
 })

@@ -74,7 +74,7 @@ it.effect("shows refusals as metrics by their reason, for as long as the server 
       yield* makeMetrics({
         projection,
         connections: () => 0,
-        payees: () => 1,
+        groups: () => 1,
         height: () => 0,
         isUpstreamConnected: () => true
       })

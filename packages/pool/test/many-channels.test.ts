@@ -91,11 +91,8 @@ it("another address has channels left, and this machine's own have no limit of t
 
 describe("a limit on channels that is reached", () => {
   const limits = [
-    [{ policy: { maxChannels: 1 } }, "its connection has 1 already (max-channels)"],
-    [
-      { maxChannelsInAll: 1 },
-      "there are 1 in all (max-channels-in-all) or 4096 of its address (max-channels-per-address)"
-    ]
+    [{ policy: { maxChannels: 1 } }, "its connection has 1 already (maxChannels)"],
+    [{ maxChannelsInAll: 1 }, "there are 1 in all (maxChannelsInAll) or 4096 of its address (maxChannelsPerAddress)"]
   ] as const
   for (const [options, reason] of limits) {
     it.effect(`is in the log with its key: ${reason}`, () => {

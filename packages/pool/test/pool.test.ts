@@ -126,7 +126,7 @@ describe("jobs", () => {
       yield* publish(template(2, { coinbasePrefix: bytes(1, 70) }), template(3))
       assert.strictEqual((yield* client.expect("NewExtendedMiningJob")).channelId, 1)
       yield* settle
-      assert.include(tags(events), "TemplateIgnored")
+      assert.include(tags(events), "WorkIgnored")
     }).pipe(Effect.provide(memoryWorld()))
   )
 })
@@ -450,7 +450,7 @@ describe("what the pool tells", () => {
       yield* client.send(miner.mine())
       yield* client.expect("SubmitShares.Success")
       assert.strictEqual((yield* poolStats).upstream._tag, "Disconnected")
-      assert.include(tags(events), "UpstreamChanged")
+      assert.include(tags(events), "SourceChanged")
     }).pipe(Effect.provide(memoryWorld()))
   )
 

@@ -112,7 +112,7 @@ describe("a template whose outputs are not as many as it counts", () => {
       yield* publish(futureTemplate(12, { coinbaseTxOutputs: counted }), newPrevHash(12))
       yield* TestClock.adjust(0)
       assert.strictEqual(yield* client.waiting, 0)
-      const ignored = events.filter(({ _tag }) => _tag === "TemplateIgnored")
+      const ignored = events.filter(({ _tag }) => _tag === "WorkIgnored")
       assert.strictEqual(ignored.length, 12)
       assert.strictEqual(yield* ignoredTemplates, 12)
       const told = lines.filter((line) => line.includes("cannot be used"))

@@ -89,10 +89,10 @@ describe("a connection", () => {
       assert.strictEqual(refused, 10)
       assert.strictEqual(yield* count("sluice_pool_shares_refused_total", "too-many-shares-per-second"), 10)
       const line =
-        "user.worker sends more than 2 good shares a second for each channel of its connection (max-shares-per-second); " +
+        "user.worker sends more than 2 good shares a second for each channel of its connection (maxSharesPerSecond); " +
         "those beyond are refused, but for blocks"
       assert.deepStrictEqual(
-        lines.filter((line) => line.includes("max-shares-per-second")),
+        lines.filter((line) => line.includes("maxSharesPerSecond")),
         [line]
       )
       yield* TestClock.adjust("10 seconds")

@@ -30,7 +30,7 @@ describe("without a template provider", () => {
         yield* TestClock.adjust("15 seconds")
         assert.strictEqual((yield* Fiber.join(ended))._tag, "TransportError")
         assert.strictEqual((yield* poolStats).connections, 0)
-        assert.match(lines.join("\n"), /no template provider for 6\d s \(upstream-timeout\): miners are sent away/)
+        assert.match(lines.join("\n"), /no template provider for 6\d s \(upstreamTimeout\): miners are sent away/)
         const refused = yield* TestClient.connect()
         assert.strictEqual((yield* refused.ended)._tag, "TransportError")
         assert.include(lines.join("\n"), "is turned away: there is no template provider")

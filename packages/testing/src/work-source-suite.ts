@@ -158,6 +158,24 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
     )
 
     rule(
+      "keeps the jobs of a group up to date although none of its connections asks for changes",
+      Effect.gen(function* () {
+        const { driver, join, source } = yield* start
+        const [user] = driver.users
+        const group = source.work.join(user) ?? source.work.common
+        yield* run(driver.newBlock(), driver.newJob, driver.newBlock(), driver.newJob, driver.futureJob)
+        const late = yield* join("extended", user)
+        assert.strictEqual(late.group, group)
+        const { common } = source.work
+        assert.deepStrictEqual(late.work.prevHash, common.jobs.prevHash?.hash)
+        assert.deepStrictEqual(group.jobs.current?.merklePath, common.jobs.current?.merklePath)
+        yield* run(driver.newBlock(0))
+        yield* late.mine(late.work)
+        assert.strictEqual((yield* driver.submitted).length, 1)
+      })
+    )
+
+    rule(
       "gives no job id twice to a connection within a previous hash, and no coinbase to two jobs of any groups",
       Effect.gen(function* () {
         const { driver, join, source } = yield* start

@@ -40,17 +40,17 @@ export const authoritySecretKey = text(
 )
 
 /** A payout output: an address or a descriptor. An address shows its network itself. */
-export const payee = text(
+export const payoutAddress = text(
   {
     metavar: "ADDRESS",
     expected: "a Bitcoin address, such as bcrt1q... on a development chain, or a descriptor such as wpkh(KEY)",
     isSentence: true
   },
-  (input) => Result.map(payeeOf(input), () => input)
+  (input) => Result.map(payoutScriptOf(input), () => input)
 )
 
 /** Several payout outputs with percentages. */
-export const payees = list(
+export const payoutShares = list(
   {
     metavar: "PERCENT ADDRESS;...",
     expected: 'a list of percentages and addresses or descriptors, such as ["60 bc1q...", "40 wpkh(KEY)"]',
@@ -62,7 +62,7 @@ export const payees = list(
     if (percent === undefined) {
       return Result.fail(`${JSON.stringify(input)}: expected a percentage, a space, and an address or a descriptor`)
     }
-    return Result.map(payeeOf(to), () => ({ to, percent: Number(percent) }))
+    return Result.map(payoutScriptOf(to), () => ({ to, percent: Number(percent) }))
   }
 )
 
@@ -71,7 +71,7 @@ export const reconnectTarget = text({ metavar: "HOST:PORT|here", expected: "HOST
   input === "here" ? Result.succeed({ host: "", port: 0 }) : Result.mapError(parseEndpoint(input), () => "")
 )
 
-const payeeOf = (to: string): Result.Result<Uint8Array, string> =>
+const payoutScriptOf = (to: string): Result.Result<Uint8Array, string> =>
   Result.mapError(payoutScript(to), (error) =>
     error._tag !== "AddressError"
       ? error.message

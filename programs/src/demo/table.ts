@@ -1,6 +1,6 @@
 /** The state of the demo as lines of text. */
 import type { MinerStats } from "@sluice/miner"
-import type { PoolStats } from "@sluice/mining-server"
+import type { MiningServerStats } from "@sluice/mining-server"
 import type { TemplateProviderStats } from "@sluice/template-provider"
 import { columns } from "../output/columns.ts"
 import type { MinerName } from "./event.ts"
@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly height: number
   readonly mempoolSize: number
   readonly provider: TemplateProviderStats
-  readonly pool: PoolStats
+  readonly pool: MiningServerStats
   readonly miners: Readonly<Record<MinerName, MinerStats>>
   readonly tally: Pick<Tally, "blocks" | "lastBlock" | "templateToJobMs">
 }

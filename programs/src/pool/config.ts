@@ -15,7 +15,7 @@ import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
 import { fileToWrite } from "../config/path.ts"
-import { payee, payees, reconnectTarget, serverUrls } from "../config/stratum.ts"
+import { payoutAddress, payoutShares, reconnectTarget, serverUrls } from "../config/stratum.ts"
 import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { handshakeKeys } from "../server/curve.ts"
 import { loggingKeys } from "../output/logging.ts"
@@ -27,12 +27,12 @@ const fields = Schema.Struct({
     description: "The template providers, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
   }),
-  coinbaseAddress: optional(payee, {
+  coinbaseAddress: optional(payoutAddress, {
     description: "The address that a block pays; or give coinbase-outputs.",
     example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
     usual: true
   }),
-  coinbaseOutputs: optional(payees, {
+  coinbaseOutputs: optional(payoutShares, {
     description:
       "Several outputs that a block pays. Percentages have at most four decimals and sum to 100. The first output gets the rest of rounding.",
     example: ["97.5 bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "2.5 addr(mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn)"]

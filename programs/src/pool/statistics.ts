@@ -3,7 +3,7 @@
  * path, a name is the bytes that the miner sent, percent-encoded.
  */
 import { type Pool } from "@sluice/pool"
-import { type Page, PoolStats, UserStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
+import { type Page, MiningServerStats, UserStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
 import { printable, readText } from "@sluice/protocol"
 import { Effect, Option, Result, Schema } from "effect"
 import { HttpServerResponse, ProblemDetails } from "effect/http"
@@ -45,7 +45,7 @@ const json = <A>(schema: Schema.Codec<A, unknown>) => {
   const send = HttpServerResponse.schemaJson(schema)
   return (body: A) => Effect.orDie(send(body))
 }
-const sendStats = json(PoolStats)
+const sendStats = json(MiningServerStats)
 const sendUser = json(UserWithChannels)
 const sendUsers = ({ users, ...page }: UsersPage) =>
   sendUsersPage({ ...page, users: users.map((user) => ({ ...user, path: USERS + encodeURIComponent(user.user) })) })

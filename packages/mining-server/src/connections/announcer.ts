@@ -6,20 +6,20 @@ import type { Notices } from "@sluice/transport"
 import { type Clock, Effect } from "effect"
 import type { MiningServerEvent } from "../event.ts"
 import type { Recorder } from "../shares/recorder.ts"
-import type { PoolMetrics } from "../statistics/metrics.ts"
+import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work, WorkChange, WorkNews } from "../work/work-source.ts"
-import type { Session } from "./session.ts"
+import type { Downstream } from "./downstream.ts"
 import { inParts } from "./turns.ts"
 
 /** This many channels with jobs of their own cost as much as one connection that gets the job for all. */
 const OWN_JOBS = 4
 
 export interface AnnouncerOptions {
-  readonly sessions: ReadonlyMap<number, Session>
+  readonly downstreams: ReadonlyMap<number, Downstream>
   readonly work: Work
   readonly validator: ShareValidator
   readonly recorder: Recorder
-  readonly metrics: PoolMetrics
+  readonly metrics: MiningServerMetrics
   readonly notices: Notices
   readonly clock: Clock.Clock
   readonly sourceName: string
@@ -32,7 +32,7 @@ export const makeAnnouncer = ({
   metrics,
   notices,
   recorder,
-  sessions,
+  downstreams,
   sourceName,
   work
 }: AnnouncerOptions) => {
@@ -47,27 +47,27 @@ export const makeAnnouncer = ({
   }
 
   return Effect.fnUntraced(function* ({ arrivedAtNanos, changes }: WorkNews) {
-    const parts = inParts(sessions.values(), (session) => 1 + ownJobs(session) / OWN_JOBS)
+    const parts = inParts(downstreams.values(), (downstream) => 1 + ownJobs(downstream) / OWN_JOBS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
       prepareMerkleRoots(some, work, validator)
-      for (const session of some) session.send()
+      for (const downstream of some) downstream.send()
     }
     const latencyMs = Number(clock.monotonicTimeNanosUnsafe() - arrivedAtNanos) / 1e6
     metrics.jobSent(latencyMs / 1000)
-    const events = changes.map((change) => eventOf(change, sessions.size, latencyMs))
+    const events = changes.map((change) => eventOf(change, downstreams.size, latencyMs))
     yield* recorder.record(events)
     yield* Effect.forEach(events, (event, index) => log(event, changes[index]!), { discard: true })
   })
 }
 
 /** How many of its channels get jobs of their own. */
-const ownJobs = ({ connection, machine }: Session): number =>
+const ownJobs = ({ connection, machine }: Downstream): number =>
   (connection.setup.flags & Mining.REQUIRES_STANDARD_JOBS) === 0 ? 0 : machine.channelCount
 
 /** Hashes the merkle roots of jobs for single channels of several connections together: they are most of the cost of such jobs. */
-const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, validator: ShareValidator): void => {
-  for (const [group, together] of Map.groupBy(sessions, ({ group }) => group)) {
+const prepareMerkleRoots = (downstreams: ReadonlyArray<Downstream>, work: Work, validator: ShareValidator): void => {
+  for (const [group, together] of Map.groupBy(downstreams, ({ group }) => group)) {
     const channels = together.flatMap(({ machine }) => Array.from(machine.ownJobChannels))
     if (channels.length === 0) continue
     for (const change of work.changesSince(group, 0)) {
@@ -77,7 +77,7 @@ const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, valida
 }
 
 const eventOf = (change: WorkChange, connections: number, latencyMs: number): MiningServerEvent => {
-  if (change._tag === "Ignored") return { _tag: "TemplateIgnored", reason: change.reason }
+  if (change._tag === "Ignored") return { _tag: "WorkIgnored", reason: change.reason }
   const { height, id } = change.job
   const common = { jobId: id, height, connections, latencyMs }
   return change._tag === "NewPrevHash"

@@ -11,10 +11,10 @@ import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
 import type { Recorder } from "../shares/recorder.ts"
 import { recordInAll, ShareSinkError } from "../shares/share-sink.ts"
-import type { PoolMetrics } from "../statistics/metrics.ts"
+import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work/work-source.ts"
 import type { Admission } from "./admission.ts"
-import { type MiningConnection, Session } from "./session.ts"
+import { type MiningConnection, Downstream } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
 
 /** How long the last replies of a connection may take that the server ends. */
@@ -27,13 +27,13 @@ export const CHANNEL_GAVE_WAY = "channel-gave-way"
 
 export interface ConnectionsOptions {
   /** The open connections, by id. */
-  readonly sessions: Map<number, Session>
+  readonly downstreams: Map<number, Downstream>
   readonly rules: MiningServerRules
   readonly work: Work
   readonly admission: Admission
   readonly validator: ShareValidator
   readonly recorder: Recorder
-  readonly metrics: PoolMetrics
+  readonly metrics: MiningServerMetrics
   readonly notices: Notices
   readonly clock: Clock.Clock
   readonly sourceName: string
@@ -43,7 +43,7 @@ export interface ConnectionsOptions {
 
 /** Serves connections. */
 export const makeConnections = Effect.fnUntraced(function* (options: ConnectionsOptions) {
-  const { admission, clock, validator, metrics, notices, recorder, rules, sessions, work } = options
+  const { admission, clock, validator, metrics, notices, recorder, rules, downstreams, work } = options
   const { record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
   const shownUsers = new ShownUsers()
@@ -51,6 +51,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const start = yield* FiberSet.makeRuntime<never, void>()
   let lastId = 0
   let reads = 0
+  /** How many connections wait for share sinks. */
+  let recording = 0
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
     const { remote } = connection
@@ -61,9 +63,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       return yield* notices.note(`turned away: ${closed}`, `${formatEndpoint(remote)} is turned away: ${why}`, "Warn")
     }
     const fiber = yield* Effect.fiber
-    const space = rules.space.of(remote.host, (channel) => giveWay(session, channel))
+    const space = rules.space.of(remote.host, (channel) => giveWay(downstream, channel))
     const shown = shownUsers.of(remote.host)
-    const session: Session = new Session(connection, {
+    const downstream: Downstream = new Downstream(connection, {
       id: ++lastId,
       work,
       contextFor: (group) => ({ jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }),
@@ -77,37 +79,37 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       start
     })
     const device = printableDevice(connection.setup.device)
-    // Always removes the session, even if it is interrupted at once.
+    // Always removes the connection, even if it is interrupted at once.
     yield* Effect.acquireUseRelease(
       Effect.suspend(() => {
-        sessions.set(session.id, session)
-        return record([{ _tag: "ConnectionOpened", connectionId: session.id, remote, device }])
+        downstreams.set(downstream.id, downstream)
+        return record([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
       }),
-      () => Stream.runForEachArray(connection.receive, (batch) => onBatch(session, batch)),
-      (_, exit) => end(session, exit)
+      () => Stream.runForEachArray(connection.receive, (batch) => onBatch(downstream, batch)),
+      (_, exit) => end(downstream, exit)
     ).pipe(Effect.catchTag("ShareSinkError", () => Effect.void))
   })
 
   /** Closes a channel to give its place to another address. */
-  const giveWay = (session: Session, { channelId, userIdentity }: ChannelInfo): void => {
-    const closed = session.run((machine, out) => machine.closeChannel(channelId, CHANNEL_GAVE_WAY, now(), out))
-    session.send()
+  const giveWay = (downstream: Downstream, { channelId, userIdentity }: ChannelInfo): void => {
+    const closed = downstream.run((machine, out) => machine.closeChannel(channelId, CHANNEL_GAVE_WAY, now(), out))
+    downstream.send()
     metrics.channelGaveWay()
-    const limit = `all ${rules.maxChannelsInAll} are taken (max-channels-in-all), and its address has most`
-    const message = `${printable(userIdentity)} at ${formatEndpoint(session.connection.remote)} loses a channel: ${limit}`
+    const limit = `all ${rules.maxChannelsInAll} are taken (maxChannelsInAll), and its address has most`
+    const message = `${printable(userIdentity)} at ${formatEndpoint(downstream.connection.remote)} loses a channel: ${limit}`
     start(Effect.andThen(record(closed), notices.note(CHANNEL_GAVE_WAY, message, "Warn")))
   }
 
   type Answer = Effect.Effect<void, ConnectionError | ShareSinkError>
 
-  const onBatch = (session: Session, batch: ReadonlyArray<Mining.ToServer>): Answer => {
+  const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Answer => {
     const begun = clock.monotonicTimeNanosUnsafe()
-    const verdicts = admission.verdictsOn(batch, session.machine.channelCount)
-    if (verdicts === undefined) return inTurns(batch, (some, received) => exchange(session, some, begun, received))
+    const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
+    if (verdicts === undefined) return inTurns(batch, (some, received) => exchange(downstream, some, begun, received))
     return Effect.flatMap(verdicts, (verdicts) =>
       inTurns(batch, (some, received) => {
-        chooseGroup(session, some)
-        return admission.withVerdicts(verdicts, () => exchange(session, some, begun, received))
+        chooseGroup(downstream, some)
+        return admission.withVerdicts(verdicts, () => exchange(downstream, some, begun, received))
       })
     )
   }
@@ -135,21 +137,21 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
 
   /** Answers messages in one step of the machine, sends the answers, and makes a peer wait that sends too many messages. */
   const exchange = (
-    session: Session,
+    downstream: Downstream,
     batch: ReadonlyArray<Mining.ToServer>,
     begun: bigint,
     received: number
   ): Answer => {
     const at = now()
-    const events = session.run((machine, out) => machine.receive(batch, at, out))
-    const replies = session.takeReplies()
-    const recorded = recordThenReply(session, events, replies, at)
-    const sent = recorded === Effect.void ? session.outgoing.drain : Effect.andThen(recorded, session.outgoing.drain)
+    const events = downstream.run((machine, out) => machine.receive(batch, at, out))
+    const replies = downstream.takeReplies()
+    const recorded = recordThenReply(downstream, events, replies, at)
+    const sent = recorded === Effect.void ? downstream.queue.drain : Effect.andThen(recorded, downstream.queue.drain)
     if (received === 0) return sent
-    const waitMs = session.slowDown(received, at)
+    const waitMs = downstream.slowDown(received, at)
     return Effect.flatMap(sent, () => {
       metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
-      return waitMs === 0 ? Effect.void : slowDown(session, waitMs)
+      return waitMs === 0 ? Effect.void : slowDown(downstream, waitMs)
     })
   }
 
@@ -158,7 +160,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
    * and the connection ends. A block is submitted before all that, because it is worth having in any case.
    */
   const recordThenReply = (
-    session: Session,
+    downstream: Downstream,
     events: ReadonlyArray<MiningServerEvent>,
     replies: ReadonlyArray<Mining.ToClient>,
     at: number
@@ -167,22 +169,26 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
     if (!isReadonlyArrayNonEmpty(shares)) {
       const recorded = record(events)
-      session.reply(replies, at)
+      downstream.reply(replies, at)
       return recorded
     }
-    session.hold()
-    return recordInAll(rules.shareSinks, shares).pipe(
-      Effect.onExit((exit) =>
-        record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
-      ),
-      Effect.tap(() => Effect.sync(() => session.release(replies, at)))
+    downstream.hold()
+    return Effect.suspend(() => {
+      recording++
+      return recordInAll(rules.shareSinks, shares)
+    }).pipe(
+      Effect.onExit((exit) => {
+        recording--
+        return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
+      }),
+      Effect.tap(() => Effect.sync(() => downstream.release(replies, at)))
     )
   }
 
-  const slowDown = (session: Session, waitMs: number): Effect.Effect<void> => {
+  const slowDown = (downstream: Downstream, waitMs: number): Effect.Effect<void> => {
     metrics.slowedDown()
-    const peer = formatEndpoint(session.connection.remote)
-    const limit = `${rules.traffic.maxMessagesPerSecond} messages a second (max-messages-per-second)`
+    const peer = formatEndpoint(downstream.connection.remote)
+    const limit = `${rules.traffic.maxMessagesPerSecond} messages a second (maxMessagesPerSecond)`
     return Effect.andThen(
       notices.note("too_many_messages", `${peer} sends more than ${limit} and is read from more slowly`, "Warn"),
       Effect.sleep(waitMs)
@@ -190,34 +196,35 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   }
 
   /** Lets a connection's first channel decide its group. */
-  const chooseGroup = (session: Session, batch: ReadonlyArray<Mining.ToServer>): void => {
-    if (session.machine.emptySince !== 0) return
+  const chooseGroup = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): void => {
+    if (downstream.machine.emptySince !== 0) return
     for (const message of batch) {
       const group = isOpen(message) ? work.join(message.userIdentity) : undefined
       if (group === undefined) continue
-      work.leave(session.group)
-      session.moveTo(group)
+      work.leave(downstream.group)
+      downstream.moveTo(group)
       return
     }
   }
 
   /** Sends the replies that wait, and takes everything back. */
   const end = Effect.fnUntraced(function* (
-    session: Session,
+    downstream: Downstream,
     exit: Exit.Exit<unknown, ConnectionError | ShareSinkError>
   ) {
-    const { connection, evicted, outgoing } = session
+    const { connection, evicted, queue } = downstream
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     // A peer that is evicted does not listen, or has nothing more to hear.
     if (evicted === undefined || evicted.reason === "no_templates") {
-      yield* Effect.ignore(Effect.timeout(Effect.interruptible(outgoing.flush), FLUSH_TIMEOUT))
+      downstream.dropReplies()
+      yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
     }
-    sessions.delete(session.id)
+    downstreams.delete(downstream.id)
     const reason = evicted?.message ?? reasonOf(exit)
-    const closed = session.run((machine, out) => machine.close(reason, now(), out))
-    work.leave(session.group)
-    yield* record([...closed, { _tag: "ConnectionClosed", connectionId: session.id, remote, reason }])
+    const closed = downstream.run((machine, out) => machine.close(reason, now(), out))
+    work.leave(downstream.group)
+    yield* record([...closed, { _tag: "ConnectionClosed", connectionId: downstream.id, remote, reason }])
     const peer = formatEndpoint(remote)
     if (Option.isSome(sinkFailure)) {
       metrics.evicted("share_log")
@@ -232,6 +239,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   return {
     /** How many reads of sockets there were. */
     reads: () => reads,
+    /** Whether share sinks are at work. */
+    isRecording: () => recording > 0,
     serve
   }
 })

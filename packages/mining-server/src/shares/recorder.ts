@@ -46,16 +46,16 @@ export const makeRecorder = Effect.fnUntraced(function* (
   const startSubmission = yield* FiberSet.runtime(submissions)()
   /** Log lines for refusals by a limit that the operator sets, by error code. */
   const limits: ReadonlyMap<string, string> = new Map([
-    [TOO_MANY_CHANNELS, `gets no channel: its connection has ${policy.maxChannels} already (max-channels)`],
+    [TOO_MANY_CHANNELS, `gets no channel: its connection has ${policy.maxChannels} already (maxChannels)`],
     [
       EXTRANONCE_SPACE_EXHAUSTED,
-      `gets no channel: there are ${maxChannelsInAll} in all (max-channels-in-all) or ${maxChannelsPerAddress} of its ` +
-        `address (max-channels-per-address)`
+      `gets no channel: there are ${maxChannelsInAll} in all (maxChannelsInAll) or ${maxChannelsPerAddress} of its ` +
+        `address (maxChannelsPerAddress)`
     ],
     [
       TOO_MANY_SHARES_PER_SECOND,
       `sends more than ${policy.maxSharesPerSecond} good shares a second for each channel of its connection ` +
-        `(max-shares-per-second); those beyond are refused, but for blocks`
+        `(maxSharesPerSecond); those beyond are refused, but for blocks`
     ]
   ])
 

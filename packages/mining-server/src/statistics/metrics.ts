@@ -10,7 +10,7 @@ import type { ReasonCounts } from "./tally.ts"
 export interface Readings {
   readonly projection: Projection
   readonly connections: () => number
-  readonly payees: () => number
+  readonly groups: () => number
   readonly height: () => number
   readonly isUpstreamConnected: () => boolean
 }
@@ -22,7 +22,7 @@ const gauge = (name: string, description: string) => Metric.gauge(`sluice_pool_$
 const connections = gauge("connections", "Connections of miners and proxies that are open")
 const channels = gauge("channels", "Channels that are open, by kind")
 const users = gauge("users", "Users who are known: those who are connected and the last of those who were")
-const payees = gauge("payees", "Sets of coinbase outputs that jobs are made for; more than 1 only in a solo pool")
+const groups = gauge("payees", "Sets of coinbase outputs that jobs are made for; more than 1 only in a solo pool")
 const hashRate = gauge(
   "hashes_per_second",
   "Hash rate of all channels, from the accepted shares of the last five minutes"
@@ -57,7 +57,7 @@ const replySeconds = Metric.histogram("sluice_pool_reply_seconds", {
   boundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 })
 
-export interface PoolMetrics {
+export interface MiningServerMetrics {
   readonly channelGaveWay: () => void
   readonly evicted: (reason: string) => void
   readonly turnedAway: (reason: string) => void
@@ -67,7 +67,7 @@ export interface PoolMetrics {
 }
 
 /** Registers the readings until the Scope closes. */
-export const makeMetrics = (readings: Readings): Effect.Effect<PoolMetrics, never, Scope.Scope> =>
+export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetrics, never, Scope.Scope> =>
   Effect.gen(function* () {
     const context = yield* Effect.context<never>()
     const { projection } = readings
@@ -82,7 +82,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<PoolMetrics, neve
     yield* read(Metric.withAttributes(channels, { kind: "standard" }), () => projection.standardChannels)
     yield* read(Metric.withAttributes(channels, { kind: "extended" }), () => projection.extendedChannels)
     yield* read(users, () => known.size)
-    yield* read(payees, readings.payees)
+    yield* read(groups, readings.groups)
     yield* read(hashRate, () => total.work.rates(clock.currentTimeMillisUnsafe()).fiveMinutes)
     yield* read(height, readings.height)
     yield* read(upstream, () => (readings.isUpstreamConnected() ? 1 : 0))
@@ -91,7 +91,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<PoolMetrics, neve
     yield* readCount(acceptedDifficulty, () => total.acceptedDifficulty)
     yield* readCount(blocks, () => total.blocks)
     yield* readCount(templates, () => projection.templates)
-    yield* readCount(templatesIgnored, () => projection.templatesIgnored)
+    yield* readCount(templatesIgnored, () => projection.workIgnored)
     yield* readCount(prevHashes, () => projection.prevHashes)
 
     const removals: Array<() => void> = []

@@ -3,7 +3,7 @@
  * metrics are views of it.
  */
 import type { MiningServerEvent } from "../event.ts"
-import type { PoolStats } from "./stats.ts"
+import type { MiningServerStats } from "./stats.ts"
 import { ReasonCounts, Tally } from "./tally.ts"
 import { Users } from "./users.ts"
 
@@ -14,7 +14,7 @@ export class Projection {
   /** Channels that were not opened, by error code. */
   readonly channelsRefused = new ReasonCounts()
   templates = 0
-  templatesIgnored = 0
+  workIgnored = 0
   /** When the last usable one came, in milliseconds since 1970; 0 before. */
   lastTemplateAt = 0
   prevHashes = 0
@@ -82,12 +82,12 @@ export class Projection {
       case "PrevHashSent":
         this.prevHashes++
         return
-      case "TemplateIgnored":
-        this.templatesIgnored++
+      case "WorkIgnored":
+        this.workIgnored++
     }
   }
 
-  stats(present: Pick<PoolStats, "upstream" | "height" | "connections">, now: number): PoolStats {
+  stats(present: Pick<MiningServerStats, "upstream" | "height" | "connections">, now: number): MiningServerStats {
     const { connections, height, upstream } = present
     return {
       startedAt: this.#startedAt,

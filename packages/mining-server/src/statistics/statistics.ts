@@ -4,7 +4,7 @@
  */
 import { Effect, Option, Schema } from "effect"
 import type { Projection } from "./projection.ts"
-import type { PoolStats } from "./stats.ts"
+import type { MiningServerStats } from "./stats.ts"
 import { ChannelStats, type User, UserStats } from "./users.ts"
 
 /** Which part of a long list: `limit` of them, behind the first `offset`. */
@@ -32,7 +32,7 @@ export type UserWithChannels = typeof UserWithChannels.Type
 
 export interface Statistics {
   /** What there is now, and counts since the start. Costs the same however many are connected. */
-  readonly stats: Effect.Effect<PoolStats>
+  readonly stats: Effect.Effect<MiningServerStats>
   /** The users who are known, the first 100 unless told otherwise. The order is of this moment: the next page may have moved. */
   readonly users: (page?: Page) => Effect.Effect<UsersPage>
   /** The user of this name, exactly as in `UserStats`, with its first 100 open channels unless told otherwise. */
@@ -42,7 +42,7 @@ export interface Statistics {
 /** What is asked. */
 export interface StatisticsOptions {
   readonly projection: Projection
-  readonly present: () => Pick<PoolStats, "upstream" | "height" | "connections">
+  readonly present: () => Pick<MiningServerStats, "upstream" | "height" | "connections">
   /** Milliseconds since 1970. */
   readonly now: () => number
 }

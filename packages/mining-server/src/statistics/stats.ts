@@ -12,7 +12,7 @@ const UpstreamState = Schema.Union([
 ])
 
 /** Counts since the pool began, and what there is now. Times in milliseconds since 1970. */
-export const PoolStats = Schema.Struct({
+export const MiningServerStats = Schema.Struct({
   startedAt: Schema.Finite,
   /** The template provider. */
   upstream: UpstreamState,
@@ -46,4 +46,4 @@ export const PoolStats = Schema.Struct({
     max: Schema.Finite
   })
 })
-export type PoolStats = typeof PoolStats.Type
+export type MiningServerStats = typeof MiningServerStats.Type

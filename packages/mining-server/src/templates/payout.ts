@@ -142,13 +142,13 @@ export const splitSoloReward = (payout: Payout, miner: Uint8Array, reward: bigin
 }
 
 /** Why there is no script that could be paid. */
-export type PayeeError = AddressError | DescriptorError | UnpayableError
+export type PayoutScriptError = AddressError | DescriptorError | UnpayableError
 
 /**
  * The scriptPubKey for an address or a descriptor of `chain`, or, without it, of any network: the text itself says which.
  * Only one that its owner can spend and nobody else.
  */
-export const payoutScript = (to: string, chain?: Chain): Result.Result<Uint8Array, PayeeError> =>
+export const payoutScript = (to: string, chain?: Chain): Result.Result<Uint8Array, PayoutScriptError> =>
   Result.flatMap(scriptOf(to, chain), (script) => {
     const reason = unpayableReason(script)
     if (reason === undefined) return Result.succeed(script)

@@ -54,7 +54,7 @@ export class SourceWatch {
     if (this.isClosed || this.#awaySince === undefined) return NOTHING
     if (awayMs >= this.#timeoutMs) {
       this.isClosed = true
-      const message = `There has been no ${this.#name} for ${seconds(awayMs)} (upstream-timeout): miners are sent away until one is back`
+      const message = `There has been no ${this.#name} for ${seconds(awayMs)} (upstreamTimeout): miners are sent away until one is back`
       return { _tag: "Close", message }
     }
     if (awayMs < this.#warnAfterMs) return NOTHING

@@ -6,7 +6,7 @@
 import type { ConnectionError } from "@sluice/transport"
 import { Effect } from "effect"
 
-export class Outgoing<Message> {
+export class SendQueue<Message> {
   #messages: Array<Message> = []
   #announcedBytes = 0
   #isSending = false

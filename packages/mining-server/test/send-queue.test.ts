@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Closed, type ConnectionError, TransportError } from "@sluice/transport"
 import { Deferred, Effect, Exit, Fiber } from "effect"
-import { Outgoing } from "../src/connections/outgoing.ts"
+import { SendQueue } from "../src/connections/send-queue.ts"
 
 const gone = new TransportError({ remote: { host: "peer", port: 1 }, reason: new Closed({ pendingBytes: 0 }) })
 
@@ -10,7 +10,7 @@ const slow = Effect.gen(function* () {
   const written: Array<ReadonlyArray<number>> = []
   const ends: Array<Deferred.Deferred<void, ConnectionError>> = []
   const told: Array<number> = []
-  const outgoing = new Outgoing<number>(
+  const queue = new SendQueue<number>(
     (messages) =>
       Effect.suspend(() => {
         written.push(messages)
@@ -20,7 +20,7 @@ const slow = Effect.gen(function* () {
       }),
     (bytes) => told.push(bytes)
   )
-  return { written, ends, outgoing, told }
+  return { written, ends, queue, told }
 })
 
 const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
@@ -28,13 +28,13 @@ const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { s
 describe("what waits for a connection", () => {
   it.effect("goes behind the write that is at it, and the reader waits for both", () =>
     Effect.gen(function* () {
-      const { ends, outgoing, written } = yield* slow
-      outgoing.announce(1, 1)
-      yield* fork(outgoing.drainBeside)
-      outgoing.reply(2)
-      const reader = yield* fork(outgoing.drain)
-      outgoing.announce(3, 1)
-      yield* outgoing.drainBeside
+      const { ends, queue, written } = yield* slow
+      queue.announce(1, 1)
+      yield* fork(queue.drainBeside)
+      queue.reply(2)
+      const reader = yield* fork(queue.drain)
+      queue.announce(3, 1)
+      yield* queue.drainBeside
       assert.deepStrictEqual(written, [[1]])
       yield* Deferred.succeed(ends[0]!, undefined)
       yield* Effect.yieldNow
@@ -42,17 +42,17 @@ describe("what waits for a connection", () => {
       assert.isUndefined(reader.pollUnsafe())
       yield* Deferred.succeed(ends[1]!, undefined)
       yield* Fiber.join(reader)
-      assert.strictEqual(outgoing.announcedBytes, 0)
+      assert.strictEqual(queue.announcedBytes, 0)
     })
   )
 
   it.effect("is tried by the reader itself where a write beside it failed", () =>
     Effect.gen(function* () {
-      const { ends, outgoing, written } = yield* slow
-      outgoing.announce(1, 1)
-      yield* fork(outgoing.drainBeside)
-      outgoing.reply(2)
-      const reader = yield* fork(Effect.exit(outgoing.drain))
+      const { ends, queue, written } = yield* slow
+      queue.announce(1, 1)
+      yield* fork(queue.drainBeside)
+      queue.reply(2)
+      const reader = yield* fork(Effect.exit(queue.drain))
       yield* Deferred.fail(ends[0]!, gone)
       yield* Effect.yieldNow
       assert.deepStrictEqual(written, [[1], [2]])
@@ -63,12 +63,12 @@ describe("what waits for a connection", () => {
 
   it.effect("is written at the end of the connection, also where the write before was interrupted", () =>
     Effect.gen(function* () {
-      const { ends, outgoing, written } = yield* slow
-      outgoing.reply(1)
-      const reader = yield* fork(outgoing.drain)
-      outgoing.reply(2)
+      const { ends, queue, written } = yield* slow
+      queue.reply(1)
+      const reader = yield* fork(queue.drain)
+      queue.reply(2)
       yield* Fiber.interrupt(reader)
-      const end = yield* fork(outgoing.flush)
+      const end = yield* fork(queue.flush)
       assert.deepStrictEqual(written, [[1], [2]])
       yield* Deferred.succeed(ends[1]!, undefined)
       yield* Fiber.join(end)
@@ -77,26 +77,26 @@ describe("what waits for a connection", () => {
 
   it.effect("is counted where nobody asked for it, until a write takes it", () =>
     Effect.gen(function* () {
-      const { ends, outgoing } = yield* slow
-      outgoing.reply(1)
-      assert.strictEqual(outgoing.announcedBytes, 0)
-      outgoing.announce(2, 1)
-      assert.strictEqual(outgoing.announcedBytes, 1)
-      yield* fork(outgoing.drain)
-      assert.strictEqual(outgoing.announcedBytes, 0)
-      outgoing.announce(3, 1)
-      assert.strictEqual(outgoing.announcedBytes, 1)
+      const { ends, queue } = yield* slow
+      queue.reply(1)
+      assert.strictEqual(queue.announcedBytes, 0)
+      queue.announce(2, 1)
+      assert.strictEqual(queue.announcedBytes, 1)
+      yield* fork(queue.drain)
+      assert.strictEqual(queue.announcedBytes, 0)
+      queue.announce(3, 1)
+      assert.strictEqual(queue.announcedBytes, 1)
       yield* Deferred.succeed(ends[0]!, undefined)
     })
   )
 
   it.effect("is told to the listener while it waits behind a write, and when that takes it", () =>
     Effect.gen(function* () {
-      const { ends, outgoing, told } = yield* slow
-      outgoing.reply(1)
-      yield* fork(outgoing.drain)
-      outgoing.announce(2, 10)
-      outgoing.announce(3, 20)
+      const { ends, queue, told } = yield* slow
+      queue.reply(1)
+      yield* fork(queue.drain)
+      queue.announce(2, 10)
+      queue.announce(3, 20)
       assert.deepStrictEqual(told, [10, 30])
       yield* Deferred.succeed(ends[0]!, undefined)
       yield* Effect.yieldNow

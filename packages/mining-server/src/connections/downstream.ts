@@ -10,7 +10,7 @@ import {
 import { ErrorCode, Mining } from "@sluice/protocol"
 import { Allowance, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
-import { Outgoing } from "./outgoing.ts"
+import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { Work, WorkGroup } from "../work/work-source.ts"
 
@@ -22,7 +22,7 @@ export interface Eviction {
   readonly message: string
 }
 
-export interface SessionOptions {
+export interface DownstreamOptions {
   readonly id: number
   readonly work: Work
   /** The machine's context for connections of a group. */
@@ -38,10 +38,10 @@ export interface SessionOptions {
   readonly start: (write: Effect.Effect<void>) => void
 }
 
-export class Session {
+export class Downstream {
   readonly id: number
   readonly connection: MiningConnection
-  readonly outgoing: Outgoing<Mining.ToClient>
+  readonly queue: SendQueue<Mining.ToClient>
   readonly openedAt: number
   /** Why the server ends it, if it does. */
   evicted: Eviction | undefined
@@ -52,15 +52,15 @@ export class Session {
   /** Whether replies wait until shares are on record: nothing may overtake them. */
   #isHeld = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
-  readonly #options: SessionOptions
+  readonly #options: DownstreamOptions
   readonly #messages: Allowance
   readonly #errors: Allowance
 
-  constructor(connection: MiningConnection, options: SessionOptions) {
+  constructor(connection: MiningConnection, options: DownstreamOptions) {
     const { contextFor, id, limits, now, work } = options
     this.id = id
     this.connection = connection
-    this.outgoing = new Outgoing(connection.send, connection.standing?.queued)
+    this.queue = new SendQueue(connection.send, connection.standing?.queued)
     this.openedAt = now
     this.#options = options
     this.#group = work.common
@@ -114,11 +114,11 @@ export class Session {
     let errors = 0
     for (const message of replies) {
       if (isError(message)) errors++
-      this.outgoing.reply(message)
+      this.queue.reply(message)
     }
     if (errors > 0 && this.#errors.take(errors, now) > 0) {
       const { maxErrorsPerSecond } = this.#options.limits
-      const message = `more than ${maxErrorsPerSecond} of its messages a second are wrong (max-errors-per-second)`
+      const message = `more than ${maxErrorsPerSecond} of its messages a second are wrong (maxErrorsPerSecond)`
       this.evict({ reason: "too_many_errors", message })
     }
   }
@@ -135,6 +135,12 @@ export class Session {
     this.send()
   }
 
+  /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before its `release`. */
+  dropReplies(): void {
+    this.#isHeld = false
+    this.#announceAll()
+  }
+
   /**
    * Sends changes of work and other messages that the machine sends by itself, and waits for nothing. If the write fails, the
    * connection's reader fails too and says why. Evicts a peer that lets too many bytes wait.
@@ -142,26 +148,31 @@ export class Session {
   send(): void {
     if (this.#isHeld) return
     this.#catchUp()
-    const { outgoing } = this
+    const { queue } = this
     if (this.#out.messages.length > 0) {
-      const { announcedBytes } = outgoing
+      const { announcedBytes } = queue
       if (announcedBytes > this.#options.maxPendingBytes) {
         this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
       }
-      for (const message of this.#out.takeMessages()) this.sendMessage(message)
+      this.#announceAll()
     }
-    if (outgoing.announcedBytes > 0) this.#options.start(outgoing.drainBeside)
+    if (queue.announcedBytes > 0) this.#options.start(queue.drainBeside)
   }
 
-  /** Queues a message that the peer did not ask for. */
+  /** Sends a message behind those that the machine has sent. */
   sendMessage(message: Mining.ToClient): void {
-    this.outgoing.announce(message, encodedSize(message))
+    this.#out.messages.push(message)
+    this.send()
   }
 
   evict(eviction: Eviction): void {
     if (this.evicted !== undefined) return
     this.evicted = eviction
     this.#options.interrupt()
+  }
+
+  #announceAll(): void {
+    for (const message of this.#out.takeMessages()) this.queue.announce(message, encodedSize(message))
   }
 
   #catchUp(): void {

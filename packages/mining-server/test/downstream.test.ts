@@ -3,7 +3,7 @@ import { coinbaseTags } from "@sluice/bitcoin"
 import { defaultChannelPolicy, ExtranonceSpace, ShareValidator } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
-import { Session } from "../src/connections/session.ts"
+import { Downstream } from "../src/connections/downstream.ts"
 import { ShownUsers } from "../src/connections/shown-users.ts"
 import { defaultTrafficLimits } from "../src/connections/traffic.ts"
 import { PayoutGroups } from "../src/templates/payout-groups.ts"
@@ -12,7 +12,7 @@ import { openExtended } from "@sluice/testing/pool-client"
 
 const policy = defaultChannelPolicy
 
-/** A pool's work with a first job, and a session whose frames are kept. */
+/** A pool's work with a first job, and a downstream whose frames are kept. */
 const serving = () => {
   const space = new ExtranonceSpace()
   const validator = new ShareValidator(policy)
@@ -25,7 +25,7 @@ const serving = () => {
   const work = new PayoutGroups({ coinbase, payouts, space, nextJobId: () => 1000 })
   work.onMessages([futureTemplate(1), newPrevHash(1)], 1_000)
   const sent: Array<Mining.ToClient["_tag"]> = []
-  const session = new Session(
+  const downstream = new Downstream(
     {
       remote: { host: "peer", port: 1 },
       setup: {
@@ -39,7 +39,7 @@ const serving = () => {
         Effect.sync(() => {
           for (const { _tag } of messages) sent.push(_tag)
         })
-    } as ConstructorParameters<typeof Session>[0],
+    } as ConstructorParameters<typeof Downstream>[0],
     {
       id: 1,
       work,
@@ -48,22 +48,22 @@ const serving = () => {
       now: 1_000,
       maxPendingBytes: 1_000_000,
       limits: defaultTrafficLimits,
-      interrupt: () => assert.fail("the session is ended"),
+      interrupt: () => assert.fail("the downstream is ended"),
       start: (write) => Effect.runSync(write)
     }
   )
   /** A read of the socket. */
   const read = (message: Mining.ToServer) => {
-    session.run((machine, out) => machine.receive([message], 2_000, out))
-    session.reply(session.takeReplies(), 2_000)
-    Effect.runSync(session.outgoing.drain)
+    downstream.run((machine, out) => machine.receive([message], 2_000, out))
+    downstream.reply(downstream.takeReplies(), 2_000)
+    Effect.runSync(downstream.queue.drain)
     return sent.splice(0)
   }
   const send = () => {
-    session.send()
+    downstream.send()
     return sent.splice(0)
   }
-  return { work, session, read, send }
+  return { work, downstream, read, send }
 }
 
 const share = (jobId: number): Mining.SubmitSharesExtended => ({
@@ -75,6 +75,21 @@ const share = (jobId: number): Mining.SubmitSharesExtended => ({
   ntime: 1,
   version: 0x20000000,
   extranonce: bytes(0, 8)
+})
+
+describe("a connection whose shares are being recorded", () => {
+  it("gets messages of the server and new work behind its replies", () => {
+    const { read, send, downstream, work } = serving()
+    read(openExtended({ minExtranonceSize: 8 }))
+    downstream.run((machine, out) => machine.receive([share(0)], 2_000, out))
+    const replies = downstream.takeReplies()
+    downstream.hold()
+    downstream.sendMessage({ _tag: "Reconnect", newHost: "", newPort: 0 })
+    work.onMessages([template(2)], 2_000)
+    assert.deepStrictEqual(send(), [])
+    downstream.release(replies, 3_000)
+    assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
+  })
 })
 
 describe("a connection that speaks before it was told the news", () => {

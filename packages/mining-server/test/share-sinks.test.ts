@@ -1,0 +1,304 @@
+/** The order of things around share sinks: a block is submitted, shares are recorded, then they are acknowledged. */
+import { assert, describe, it } from "@effect/vitest"
+import { Pool } from "@sluice/pool"
+import { TemplateFeed } from "@sluice/template-provider"
+import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
+import { giveWork, memoryWorld, poolStats, publish, tcpWorld, type World } from "@sluice/testing/pool-worlds"
+import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { type ShareSink, ShareSinkError } from "../src/index.ts"
+
+/** Lets everything happen that can happen now. */
+const settle = TestClock.adjust(1)
+
+/** A sink that takes its time: until the test says so, or fails it. */
+class SlowSink implements ShareSink {
+  /** The sequence numbers of each call that was recorded. */
+  readonly recorded: Array<ReadonlyArray<number>> = []
+  calls = 0
+  interrupted = 0
+  #gate = Deferred.makeUnsafe<void, ShareSinkError>()
+
+  readonly record: ShareSink["record"] = (shares) =>
+    Effect.suspend(() => {
+      this.calls++
+      return Deferred.await(this.#gate)
+    }).pipe(
+      Effect.onInterrupt(() => Effect.sync(() => this.interrupted++)),
+      Effect.andThen(Effect.sync(() => this.recorded.push(shares.map(({ sequenceNumber }) => sequenceNumber)))),
+      Effect.asVoid
+    )
+
+  readonly succeed = Effect.suspend(() => Effect.andThen(Deferred.succeed(this.#gate, undefined), settle))
+
+  readonly fail = Effect.suspend(() =>
+    Effect.andThen(Deferred.fail(this.#gate, new ShareSinkError({ message: "the database is gone" })), settle)
+  )
+}
+
+const withSink = (test: (sink: SlowSink) => Effect.Effect<void, unknown, World | Scope.Scope>) => () => {
+  const sink = new SlowSink()
+  return test(sink).pipe(Effect.provide(memoryWorld({ shareSinks: [sink], upstreamTimeout: "1 minute" })))
+}
+
+/** A world whose server the test stops. */
+const stoppable = (world: Layer.Layer<World, unknown>) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Effect.orDie(Layer.buildWithScope(world, scope))
+    return { context, stop: Scope.close(scope, Exit.void) }
+  })
+
+describe("a share sink that takes its time", () => {
+  it.effect(
+    "has the shares before they are acknowledged, and what is announced or done meanwhile comes behind, in order",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        const { changeExtranoncePrefix, closeChannel, reconnect } = yield* Pool
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        const channel = { connectionId: 1, channelId: miner.channelId }
+        yield* client.send(miner.mine(), miner.mine())
+        yield* settle
+        assert.strictEqual(sink.calls, 1)
+        yield* changeExtranoncePrefix(channel)
+        yield* publish(template(2))
+        yield* reconnect(1)
+        yield* publish(futureTemplate(3))
+        yield* closeChannel(channel, "test")
+        yield* settle
+        assert.strictEqual(yield* client.waiting, 0)
+        assert.strictEqual((yield* poolStats).accepted, 0)
+        yield* sink.succeed
+        assert.deepStrictEqual(sink.recorded, [[1, 2]])
+        assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 2)
+        yield* client.expect("SetExtranoncePrefix")
+        yield* client.expect("NewExtendedMiningJob")
+        yield* client.expect("Reconnect")
+        assert.strictEqual((yield* client.expect("NewExtendedMiningJob")).minNtime, undefined)
+        yield* client.expect("CloseChannel")
+        assert.strictEqual((yield* poolStats).accepted, 2)
+      })
+    )
+  )
+
+  it.effect(
+    "keeps the next messages of its own connection waiting, and those of no other",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* settle
+        yield* client.send(openStandard())
+        yield* other.open(openExtended())
+        assert.strictEqual(yield* client.waiting, 0)
+        yield* sink.succeed
+        yield* client.expect("SubmitShares.Success")
+        yield* client.expect("OpenStandardMiningChannel.Success")
+      })
+    )
+  )
+
+  it.effect(
+    "does not delay a block, which is submitted before the sink answers",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        yield* publish(futureTemplate(1), newPrevHash(1, { target: ANY_TARGET, nbits: 0x207fffff }))
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* settle
+        assert.strictEqual((yield* Queue.take((yield* TemplateFeed).solutions)).templateId, 1n)
+        assert.deepStrictEqual([sink.calls, sink.recorded.length, yield* client.waiting], [1, 0, 0])
+      })
+    )
+  )
+
+  it.effect(
+    "and then fails has nothing acknowledged or counted, and ends that connection alone",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
+        const miner = yield* client.open(openExtended())
+        yield* other.open(openExtended())
+        yield* client.send(miner.mine(), miner.mine({ bad: true }))
+        yield* settle
+        yield* publish(template(2))
+        yield* sink.fail
+        assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+        yield* other.expect("NewExtendedMiningJob")
+        const { accepted, connections } = yield* poolStats
+        assert.deepStrictEqual([accepted, connections], [0, 1])
+      })
+    )
+  )
+
+  it.effect(
+    "records the shares of a client that has gone meanwhile",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        yield* giveWork
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const client = yield* TestClient.connect()
+            const miner = yield* client.open(openExtended())
+            yield* client.send(miner.mine())
+            yield* settle
+          })
+        )
+        yield* settle
+        yield* sink.succeed
+        assert.deepStrictEqual([sink.recorded, sink.interrupted], [[[1]], 0])
+        const { accepted, connections } = yield* poolStats
+        assert.deepStrictEqual([accepted, connections], [1, 0])
+      })
+    )
+  )
+
+  it.effect(
+    "is interrupted where the server ends the connection, and nothing is acknowledged",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* settle
+        yield* (yield* TemplateFeed).setState({ _tag: "Disconnected", server: "memory", reason: "test" })
+        const ended = yield* Effect.forkChild(Effect.flip(client.next))
+        yield* TestClock.adjust("70 seconds")
+        assert.strictEqual((yield* Fiber.join(ended))._tag, "TransportError")
+        assert.deepStrictEqual([sink.interrupted, sink.recorded], [1, []])
+        const { accepted, connections } = yield* poolStats
+        assert.deepStrictEqual([accepted, connections], [0, 0])
+      })
+    )
+  )
+})
+
+describe("several share sinks", () => {
+  it.effect("record in their order, each once for a read, and all before the acknowledgement", () => {
+    const [first, second] = [new SlowSink(), new SlowSink()]
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine(), miner.mine())
+      yield* settle
+      assert.deepStrictEqual([first.calls, second.calls], [1, 0])
+      yield* first.succeed
+      assert.deepStrictEqual([second.calls, yield* client.waiting], [1, 0])
+      yield* second.succeed
+      yield* client.expect("SubmitShares.Success")
+      assert.deepStrictEqual([first.recorded, second.recorded], [[[1, 2]], [[1, 2]]])
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [first, second] })))
+  })
+
+  it.effect("have nothing acknowledged where one of them fails, and those behind it get nothing", () => {
+    const [first, second, third] = [new SlowSink(), new SlowSink(), new SlowSink()]
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine())
+      yield* first.succeed
+      yield* second.fail
+      assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+      assert.deepStrictEqual([first.recorded, second.recorded, third.calls], [[[1]], [], 0])
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [first, second, third] })))
+  })
+})
+
+describe("a server that stops while shares are recorded", () => {
+  it.live("waits for the sink, acknowledges, then sends Reconnect", () => {
+    const recorded: Array<number> = []
+    const sink: ShareSink = {
+      record: (shares) =>
+        Effect.andThen(
+          Effect.sleep(200),
+          Effect.sync(() => shares.forEach(({ sequenceNumber }) => recorded.push(sequenceNumber)))
+        )
+    }
+    return Effect.gen(function* () {
+      const world = tcpWorld({ shareSinks: [sink], reconnectTo: { host: "other.example", port: 1 } })
+      const { context, stop } = yield* stoppable(world)
+      yield* Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine(), miner.mine())
+        yield* Effect.forkChild(stop)
+        assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 2)
+        assert.deepStrictEqual(recorded, [1, 2])
+        yield* client.expect("Reconnect")
+        assert.strictEqual((yield* client.ended)._tag, "TransportError")
+      }).pipe(Effect.scoped, Effect.provide(context))
+    })
+  })
+
+  it.live(
+    "does not wait for ever for a sink that never answers, and sends Reconnect without an acknowledgement",
+    () => {
+      const sink = new SlowSink()
+      return Effect.gen(function* () {
+        const world = tcpWorld({ shareSinks: [sink], reconnectTo: { host: "other.example", port: 1 } })
+        const { context, stop } = yield* stoppable(world)
+        yield* Effect.gen(function* () {
+          yield* giveWork
+          const client = yield* TestClient.connect()
+          const miner = yield* client.open(openExtended())
+          yield* client.send(miner.mine())
+          yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => sink.calls > 0 }))
+          yield* stop
+          yield* client.expect("Reconnect")
+          assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+          assert.deepStrictEqual([sink.interrupted, sink.recorded], [1, []])
+        }).pipe(Effect.scoped, Effect.provide(context))
+      })
+    }
+  )
+
+  it.live("has acknowledged no share that is not recorded, whenever it stops", () => {
+    const recorded = new Map<string, number>()
+    let calls = 0
+    const sink: ShareSink = {
+      record: (shares) =>
+        Effect.andThen(
+          Effect.suspend(() => Effect.sleep(calls++ % 3)),
+          Effect.sync(() => {
+            const { userIdentity } = shares[0].channel
+            recorded.set(userIdentity, (recorded.get(userIdentity) ?? 0) + shares.length)
+          })
+        )
+    }
+    return Effect.gen(function* () {
+      const { context, stop } = yield* stoppable(tcpWorld({ shareSinks: [sink] }))
+      const acknowledged = new Map<string, number>()
+      yield* Effect.gen(function* () {
+        yield* giveWork
+        const mining = (userIdentity: string) =>
+          Effect.gen(function* () {
+            const client = yield* TestClient.connect()
+            const miner = yield* client.open(openExtended({ userIdentity }))
+            const share = Effect.suspend(() => client.send(miner.mine()))
+            yield* Effect.forkChild(Effect.ignore(Effect.forever(Effect.andThen(share, Effect.sleep(1)))))
+            const answer = Effect.map(client.until("SubmitShares.Success"), ({ newSubmitsAcceptedCount }) =>
+              acknowledged.set(userIdentity, (acknowledged.get(userIdentity) ?? 0) + newSubmitsAcceptedCount)
+            )
+            return yield* Effect.flip(Effect.forever(answer))
+          })
+        const users = ["alice", "bob", "carol", "dave"]
+        const miners = yield* Effect.forEach(users, (user) => Effect.forkChild(mining(user)))
+        yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => acknowledged.size === users.length }))
+        yield* stop
+        yield* Effect.forEach(miners, Fiber.join)
+        for (const user of users) assert.isAtMost(acknowledged.get(user)!, recorded.get(user)!, user)
+      }).pipe(Effect.scoped, Effect.provide(context))
+    })
+  })
+})
