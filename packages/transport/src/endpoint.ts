@@ -5,6 +5,7 @@
  */
 import { AuthorityKey } from "@sluice/noise"
 import { Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { Host } from "effect/net"
 
 /** One side of a TCP connection, or an address of an in-memory network. */
 export interface Endpoint {
@@ -34,11 +35,14 @@ export const formatEndpoint = (endpoint: Endpoint): string =>
 
 /** Where to listen or connect: `127.0.0.1:3333`, `[::1]:3333`, `pool.example:3333`. */
 export const parseEndpoint = (text: string): Result.Result<Endpoint, AddressError> => {
-  const match = HOST_PORT.exec(text)
-  if (match === null) return refuse(`"${text}" is not an address: expected HOST:PORT, for instance 127.0.0.1:3333`)
-  const port = Number(match[3])
-  if (port > 65535) return refuse(`"${text}" is not an address: the port is ${port}, and the highest is 65535`)
-  return Result.succeed({ host: match[1] ?? match[2]!, port })
+  const parsed = Host.hostPortFromString(text)
+  if (Result.isSuccess(parsed)) {
+    const { host, port } = parsed.success
+    return Result.succeed({ host: Host.formatHost(host), port })
+  }
+  const { message } = parsed.failure
+  const why = message === "expected host:port" ? "expected HOST:PORT, for instance 127.0.0.1:3333" : message
+  return refuse(`"${text}" is not an address: ${why}`)
 }
 
 /** A server's URL. */
@@ -96,7 +100,6 @@ export const ServerAddressFromString: Schema.Codec<ServerAddress, string> = Sche
 
 const NOISE_FORM = "stratum2+tcp://HOST:PORT/AUTHORITYKEY"
 const PLAIN_FORM = "stratum2+tcp+plain://HOST:PORT"
-const HOST_PORT = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/
 const SERVER_URL = /^(stratum2\+tcp|stratum2\+tcp\+plain):\/\/([^/]+)(?:\/(.*))?$/
 
 const refuse = (message: string): Result.Result<never, AddressError> => Result.fail(new AddressError({ message }))

@@ -41,7 +41,7 @@ describe("server addresses", () => {
     [`stratum2+tcp+plain://pool:3333/${KEY}`, "has a key and says plain"],
     [`stratum2+tcp://pool/${KEY}`, "expected HOST:PORT"],
     [`stratum2+tcp://pool:0/${KEY}`, "no server has port 0"],
-    [`stratum2+tcp://pool:65536/${KEY}`, "the highest is 65535"],
+    [`stratum2+tcp://pool:65536/${KEY}`, "port must be an integer from 0 through 65535"],
     ["stratum2+tcp://pool:1/9bXi", "base58check"],
     ["stratum2+tcp://pool:1/u95GEReVMjK6k5YqiSFNqqTnKU4ypU2Wm8awa6tmbmDmk1bWt", "without a version"]
   ])("says what is wrong with %j", (text, why) => {
@@ -56,6 +56,11 @@ describe("endpoints", () => {
     assert.strictEqual(Schema.encodeSync(EndpointFromString)(Schema.decodeUnknownSync(EndpointFromString)(text)), text)
   })
 
+  it("reads a host as Effect does: in lower case, an IPv6 address with its zone", () => {
+    assert.deepStrictEqual(Result.getOrThrow(parseEndpoint("Pool.Example:1")), { host: "pool.example", port: 1 })
+    assert.deepStrictEqual(Result.getOrThrow(parseEndpoint("[fe80::1%eth0]:1")), { host: "fe80::1%eth0", port: 1 })
+  })
+
   it.each([
     "",
     "3333",
@@ -66,7 +71,8 @@ describe("endpoints", () => {
     "127.0.0.1:65536",
     "::1:3333",
     "a b:1",
-    "a/b:1"
+    "a/b:1",
+    "999.1.1.1:1"
   ])("refuses %j", (text) => {
     assert.include(Result.getOrThrow(Result.flip(parseEndpoint(text))).message, "is not an address")
   })

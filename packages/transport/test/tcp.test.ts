@@ -329,7 +329,7 @@ describe("Tcp", () => {
       assert.strictEqual(lines.length, 1)
       assert.match(
         lines[0]!,
-        /^Warn Closed a connection from 127\.0\.0\.1:\d+: 127\.0\.0\.1 has 1 connections open, the most allowed/
+        /^Warn Closed a connection from 127\.0\.0\.1:\d+: 127\.0\.0\.1 has 1 open already, and no address may have more/
       )
     }).pipe(
       Effect.scoped,

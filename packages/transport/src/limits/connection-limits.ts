@@ -61,7 +61,7 @@ export class Places {
     const { address } = place
     const here = this.#places.of(address)
     if (here >= this.#maxPerAddress && !this.#isExempt(place.host)) {
-      const message = `${address} has ${here} connections open, the most allowed for one address (maxConnectionsPerAddress)`
+      const message = `${address} has ${here} open already, and no address may have more (maxConnectionsPerAddress)`
       return { reason: "max_connections_per_address", message }
     }
     if (this.open >= this.#max) {
