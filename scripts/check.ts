@@ -1,6 +1,6 @@
 /**
- * `npm run check`: everything that can be said about the sources without running them, and whether the vardiff page is up to date. The checks run side by side;
- * each prints only when it fails.
+ * `npm run check`: all static checks of the sources, and whether the vardiff page is up to date. The checks run at the same
+ * time. Each prints its output only if it fails.
  */
 import { spawn } from "node:child_process"
 

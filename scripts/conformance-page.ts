@@ -4,10 +4,10 @@ import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { table } from "./messages-page.ts"
 
-/** Where the page is. */
+/** The path of the page. */
 export const path = fileURLToPath(new URL("../docs/conformance.md", import.meta.url))
 
-/** The page, as the rules have it. */
+/** The content of the page, made from the rules. */
 export const page = (): string =>
   [
     "# The rules of the conformance kit",

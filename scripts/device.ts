@@ -1,13 +1,13 @@
 /**
  * `npm run device`: the tests of the device in C (embedded/test/c-*), which need wasm2c, cross compilers, an emulator and
- * valgrind. Where one is missing it says so and ends well, as most machines have none of them; `--install` gets them by
- * apt-get first, where that is there and we are root. `--bench` measures instead (embedded/c/measure.ts), `--fuzz SECONDS` fuzzes with
+ * valgrind. If one is missing, it says so and exits with 0, because most machines have none of them. `--install` first installs
+ * them with apt-get, which needs root. `--bench` measures instead (embedded/c/measure.ts), `--fuzz SECONDS` fuzzes with
  * clang's libFuzzer (embedded/c/run-fuzz.ts).
  */
 import { spawnSync } from "node:child_process"
 import { parseArgs } from "node:util"
 
-/** A program of each package. */
+/** One program of each package. */
 const packages = {
   wabt: "wasm2c",
   gcc: "gcc",

@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz`: bytes that nobody should send, at everything that reads bytes. New inputs that reach new code are kept in
+ * `npm run fuzz`: runs everything that reads bytes of peers with malformed bytes. Inputs that reach new code are kept in
  * scripts/fuzz-corpus, and each later run begins with them.
  *
  *     npm run fuzz -- [--seconds 120] [--target messages] [--seed 1] [--keep false]
@@ -14,7 +14,7 @@ import { targets } from "./fuzz/targets.ts"
 
 const corpusOf = ({ name }: FuzzTarget): string => fileURLToPath(new URL(`fuzz-corpus/${name}/`, import.meta.url))
 
-/** What earlier runs kept, one input a file, as hex. */
+/** The inputs that earlier runs kept, each in a file as hex. */
 export const readCorpus = (target: FuzzTarget): ReadonlyArray<Uint8Array> => {
   mkdirSync(corpusOf(target), { recursive: true })
   return readdirSync(corpusOf(target)).map((name) =>
@@ -58,9 +58,9 @@ const main = async (): Promise<number> => {
       `${target.name}: ${executions} executions, ${rate} a second, ${kept.length} inputs reached new code, ${corpus.length} were known`
     )
     if (crash === undefined) continue
-    // The next run, and the tests, begin with it.
+    // The next run and the tests begin with this input.
     keep(target, crash.input)
-    console.error(`${target.name}: found with --seed ${values.seed}: ${Buffer.from(crash.input).toString("hex")}`)
+    console.error(`${target.name}: failed with --seed ${values.seed}: ${Buffer.from(crash.input).toString("hex")}`)
     console.error(crash.error)
     return 1
   }

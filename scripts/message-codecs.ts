@@ -43,7 +43,7 @@ const ofProtocol = (protocol: typeof Mining | typeof JobDeclaration | typeof Tem
   return [...all].toSorted((a, b) => a.type - b.type)
 }
 
-/** A file each. */
+/** One file for each of these. */
 export const codecChapters: ReadonlyArray<Chapter> = [
   { file: "common", title: "the common messages (3.6)", messages: common },
   { file: "mining", title: "the Mining Protocol (5.3)", messages: ofProtocol(Mining) },
@@ -63,7 +63,7 @@ export const codecChapters: ReadonlyArray<Chapter> = [
 /** All messages in the order of the table. */
 const codecMessages: ReadonlyArray<Message> = codecChapters.flatMap(({ messages }) => messages)
 
-/** Every file as the declarations have it. */
+/** The content of every file, made from the declarations. */
 export const messageCodecFiles = (): ReadonlyArray<GeneratedFile> => [
   ...codecChapters.map((chapter) => ({
     path: at(`packages/core/src/messages/${chapter.file}.ts`),
@@ -99,7 +99,7 @@ const codecs = ({ messages, title }: Chapter): string => {
   ].join("\n")
 }
 
-/** As oxfmt would break it. */
+/** Breaks an import as oxfmt does. */
 const importLines = (names: ReadonlyArray<string>, from: string): ReadonlyArray<string> => {
   if (names.length === 0) return []
   const line = `import { ${names.join(", ")} } from "${from}"`
@@ -137,7 +137,7 @@ const codec = (message: Message): string => {
   ].join("\n")
 }
 
-/** The words that a field is in a codec. */
+/** The words of a field in a codec. */
 export const words = (name: string, type: WireType): ReadonlyArray<string> => {
   switch (type._tag) {
     case "Unsigned":
@@ -159,7 +159,7 @@ export const words = (name: string, type: WireType): ReadonlyArray<string> => {
   }
 }
 
-/** Bytes that are there in any case, up to the end of the first length. */
+/** The bytes that every message has, up to the end of the first length. */
 const runSize = (types: ReadonlyArray<WireType>): number => {
   let size = 0
   for (const type of types) {
@@ -171,7 +171,7 @@ const runSize = (types: ReadonlyArray<WireType>): number => {
 
 const plus = (offset: number): string => (offset === 0 ? "at" : `at + ${offset}`)
 
-/** Walks the fields: runs of fields of one size, each tested once for room, then a field with a length. */
+/** Writes the code for the fields: runs of fields of fixed size, with one check of the room for each run, and fields with a length. */
 const walk = (
   message: Message,
   short: string,
@@ -337,7 +337,7 @@ const constantName = (message: Message): string =>
     .replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_")
     .toUpperCase()
 
-/** The full module's way to every codec, by a number for the message and one for each of its words. */
+/** The table of the full module with every codec, by a number for the message and one for each of its words. */
 const table = (): string => {
   const space = (file: string): string => file.replaceAll(/-./g, (dash) => dash[1]!.toUpperCase())
   const imports = codecChapters.map(

@@ -15,10 +15,10 @@ import {
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
-/** Where the page is. */
+/** The path of the page. */
 export const path = fileURLToPath(new URL("../docs/messages.md", import.meta.url))
 
-/** The page, as the declarations have it. */
+/** The content of the page, made from the declarations. */
 export const page = (): string => {
   const common = [
     Common.SetupConnection,

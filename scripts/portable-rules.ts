@@ -1,7 +1,7 @@
 /**
  * The rules of the portable core (docs/architecture.md): a subset of TypeScript in which a file means the same to Node and
- * to AssemblyScript. `tsc` and `asc` each reject what is wrong for themselves; these rules reject what both accept and
- * understand differently, and what has no place in code that may run on a device.
+ * to AssemblyScript. `tsc` and `asc` each reject what is wrong for themselves; these rules reject code that both accept
+ * with different meanings, and code that does not belong on a device.
  *
  * Types are followed only as far as the rules need them: f64, elements of Uint8Array, and the rest.
  */
@@ -26,24 +26,24 @@ interface Node {
   readonly [key: string]: unknown
 }
 
-/** What is known of an expression. "integer" is a literal that takes the type of what it meets. */
+/** The type of an expression. "integer" is a literal that takes the type of the other operand. */
 type Type = "i32" | "integer" | "f64" | "bool" | "byte" | "bytes" | "words" | "void" | "unknown" | { class: string }
 
 interface ClassShape {
-  /** The class that it extends. */
+  /** The name of the class that it extends. */
   readonly base: string | undefined
   readonly fields: Map<string, Type>
   readonly methods: Map<string, Type>
 }
 
-/** What the files declare for each other, by name. */
+/** The declarations that files share, by name. */
 interface Declared {
   readonly classes: Map<string, ClassShape>
   readonly functions: Map<string, Type>
   readonly constants: Map<string, Type>
 }
 
-/** The problems of all files, which may import each other. */
+/** The problems of all files. Files may import each other. */
 export const findProblems = (files: ReadonlyArray<SourceFile>): ReadonlyArray<Problem> => {
   const parsed = files.map((file) => {
     const { program, errors } = parseSync(file.name, file.text, { preserveParens: false })
@@ -70,7 +70,7 @@ const position = (text: string, offset: number): { readonly line: number; readon
   return { line: before.length, column: before.at(-1)!.length + 1 }
 }
 
-/** Everything else is refused, with the reason in `refusedNodes` where there is a special one. */
+/** The allowed nodes. All others are refused, some with a special reason in `refusedNodes`. */
 const allowedNodes = new Set([
   "ArrayExpression",
   "AssignmentExpression",
@@ -224,7 +224,7 @@ const check = (program: Node, declared: Declared, report: Report): void => {
     return type !== "f64"
   }
 
-  /** Whether JavaScript cuts the value of the node now visited to 32 bits, as asc has done already. */
+  /** Whether JavaScript reduces the value of the current node to 32 bits, as asc has done already. */
   const isCut = (): boolean => {
     for (let up = 1; ; up++) {
       const above = parent(up)
@@ -236,7 +236,7 @@ const check = (program: Node, declared: Declared, report: Report): void => {
     }
   }
 
-  /** Whether the sum now visited is an index, or an offset (it adds to a name that is `at` or ends in `At`) passed on. */
+  /** Whether the current sum is an index, or an argument that is an offset (it adds to a name that is `at` or ends in `At`). */
   const isOffset = (node: Node): boolean => {
     let up = 1
     while (parent(up).type === "BinaryExpression") {
@@ -279,7 +279,7 @@ const check = (program: Node, declared: Declared, report: Report): void => {
   const checkElement = (node: Node): void => {
     const object = typeOf(node["object"] as Node)
     if (object !== "bytes" && object !== "words") {
-      report(node, "element", "an element of something that is not known to be a Uint8Array or an Int32Array here")
+      report(node, "element", "an element of a value that is not known to be a Uint8Array or an Int32Array")
     }
     if (object !== "bytes") return
     const above = parent()
@@ -356,7 +356,7 @@ const check = (program: Node, declared: Declared, report: Report): void => {
     const init = node["init"] as Node | null
     const id = node["id"] as Node
     if (annotation(id) !== undefined || init === null) return
-    // The name of an object: nothing that either would guess a number's type from.
+    // The name of an object, from which neither infers the type of a number.
     const aliased = ["NewExpression", "MemberExpression"].includes(init.type) && init["computed"] !== true
     if (!aliased)
       report(node, "annotation", "a number's type is guessed differently; write `: i32`, `: f64` or `: bool`")
@@ -473,7 +473,7 @@ const check = (program: Node, declared: Declared, report: Report): void => {
     }
   }
 
-  /** What a node brings into scope for what it contains. */
+  /** The names that a node brings into the scope of its children. */
   const enter = (node: Node): void => {
     const scope = new Map<string, Type>()
     scopes.push(scope)
@@ -520,7 +520,7 @@ const check = (program: Node, declared: Declared, report: Report): void => {
 
 const functions = new Set(["FunctionDeclaration", "FunctionExpression", "TSEmptyBodyFunctionExpression"])
 
-/** Takes down what a file declares at its top. */
+/** Records the top-level declarations of a file. */
 const declare = (program: Node, declared: Declared): void => {
   for (const statement of program["body"] as ReadonlyArray<Node>) {
     const node = (statement["declaration"] as Node | null | undefined) ?? statement

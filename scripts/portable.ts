@@ -20,7 +20,7 @@ const problems = findProblems(await Promise.all(files.map(read)))
 for (const { file, line, column, rule, reason } of problems)
   console.error(`${file}:${line}:${column}  ${rule}: ${reason}`)
 
-// asc's own messages are of no use where it was not meant to understand the file.
+// asc's messages do not help if the file breaks the rules.
 const compiled = given.length > 0 || problems.length > 0 ? undefined : await check()
 if (compiled?.report) console.error(compiled.report.trim())
 

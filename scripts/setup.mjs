@@ -1,5 +1,5 @@
-// Set-up on a fresh machine: installs from the lockfile when it has not been installed yet. Runs under any Node from
-// 20 on; everything after it runs under the Node 24 that the lockfile pins (npm scripts find it first).
+// Sets up a fresh machine: installs from the lockfile if that was not done yet. It runs under any Node from
+// 20 on; all later commands run under the Node 24 that the lockfile pins, which npm scripts find first.
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"

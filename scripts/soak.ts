@@ -1,6 +1,6 @@
 /**
  * `npm run soak`: the tests of random inputs and of crowds with their full numbers, which take minutes. `npm test` runs the
- * same files with fewer. A number that the environment sets is kept: `SLUICE_SEQUENCES=100000 npm run soak`.
+ * same files with smaller numbers. A variable of the environment wins: `SLUICE_SEQUENCES=100000 npm run soak`.
  */
 import { spawnSync } from "node:child_process"
 

@@ -4,10 +4,10 @@ import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { table } from "./messages-page.ts"
 
-/** Where the page is. */
+/** The path of the page. */
 export const path = fileURLToPath(new URL("../docs/stratum-v1.md", import.meta.url))
 
-/** The page, as the declarations have it. */
+/** The content of the page, made from the declarations. */
 export const page = (): string =>
   [
     "# Stratum V1",

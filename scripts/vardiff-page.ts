@@ -1,6 +1,6 @@
 /**
  * `npm run vardiff-page`: writes the tables of docs/vardiff.md and its pictures, from simulations with fixed seeds. With
- * `--check` it writes nothing and fails where they are not what the simulations give.
+ * `--check` it writes nothing, and fails if the page differs from the simulations.
  */
 import * as Plot from "@observablehq/plot"
 import { parseHTML } from "linkedom"
@@ -25,11 +25,11 @@ import {
   timeToRight
 } from "./vardiff-simulation.ts"
 
-/** Where the page and its pictures are. */
+/** The paths of the page and its pictures. */
 const path = fileURLToPath(new URL("../docs/vardiff.md", import.meta.url))
 const folder = fileURLToPath(new URL("../docs/vardiff/", import.meta.url))
 
-/** Of each scenario for the page. */
+/** Runs of each scenario. */
 const RUNS = 400
 const LONG_RUNS = 60
 const RULES: ReadonlyArray<readonly [name: string, make: () => Rule]> = [
@@ -37,7 +37,7 @@ const RULES: ReadonlyArray<readonly [name: string, make: () => Rule]> = [
   ["classic", classic]
 ]
 
-/** What the page says of a scenario under each rule. */
+/** The results of a scenario under one rule. */
 export interface Change {
   readonly scenario: string
   readonly rule: string
@@ -76,7 +76,7 @@ export const changes = (count: number): ReadonlyArray<Change> =>
     })
   )
 
-/** Of the hour after the change. */
+/** How many of these times are in the hour after the change. */
 const within = (times: ReadonlyArray<number>, change: number): number =>
   times.filter((at) => at > change && at <= change + 3600).length
 
@@ -84,7 +84,7 @@ export interface Long {
   readonly scenario: string
   readonly rule: string
   readonly setTargetsAnHour: number
-  /** Part of the time that the rate is within 20 %. */
+  /** The part of the time in which the rate is within 20 %. */
   readonly right: number
   readonly sharesAMinute: number
 }
@@ -139,7 +139,7 @@ const tables = (made: { readonly changes: ReadonlyArray<Change>; readonly longs:
   ].join("\n\n")
 }
 
-/** As oxfmt sets it. */
+/** A table with the format of oxfmt. */
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column]!.length)))
   const line = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
@@ -148,7 +148,7 @@ const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<st
 
 const COLORS: Readonly<Record<string, string>> = { ours: "#0b6e4f", classic: "#c1440e" }
 
-/** One SVG for each of the curves: the median of many runs, and where eight of ten are. */
+/** An SVG for each curve: the median of many runs, and the range of eight of ten. */
 const pictures = (): ReadonlyMap<string, string> =>
   new Map(
     [
@@ -219,7 +219,7 @@ const picture = (scenario: Scenario, from: number, to: number): string => {
 const BEGIN = "<!-- written by npm run vardiff-page: -->"
 const END = "<!-- end -->"
 
-/** The page with these tables in it. */
+/** Puts these tables into the page. */
 const pageWith = (page: string, made: string): string => {
   const [before, rest] = page.split(BEGIN)
   const after = rest?.split(END)[1]
@@ -227,7 +227,7 @@ const pageWith = (page: string, made: string): string => {
   return `${before}${BEGIN}\n\n${made}\n\n${END}${after}`
 }
 
-/** Every file of the page: where it is, and what belongs there. */
+/** Every file of the page, by path, with its content. */
 const files = (): ReadonlyArray<readonly [path: string, text: string]> => [
   [path, pageWith(readFileSync(path, "utf8"), tables({ changes: changes(RUNS), longs: longs(LONG_RUNS) }))],
   ...Array.from(pictures(), ([name, svg]) => [`${folder}${name}`, svg] as const)
@@ -236,7 +236,7 @@ const files = (): ReadonlyArray<readonly [path: string, text: string]> => [
 if (import.meta.main) {
   if (process.argv.includes("--check")) {
     const stale = files().filter(([file, text]) => !existsSync(file) || readFileSync(file, "utf8") !== text)
-    for (const [file] of stale) console.error(`${file} is not what the simulations give: run npm run vardiff-page`)
+    for (const [file] of stale) console.error(`${file} differs from the simulations: run npm run vardiff-page`)
     if (stale.length > 0) process.exitCode = 1
   } else {
     mkdirSync(folder, { recursive: true })

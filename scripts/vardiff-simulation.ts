@@ -1,30 +1,30 @@
 /**
- * Miners that do not exist, to see what a rule for the difficulty makes of them: shares come as a Poisson process whose
- * rate is the miner's over the difficulty of the moment, from a seeded generator. Rates are in units of the miner's first.
- * A new target holds at once, whatever the rule.
+ * Simulates miners to test rules for the difficulty. Shares are a Poisson process, from a seeded generator, with the hash rate
+ * of the miner divided by the current difficulty as its rate. Rates are in units of the miner's first rate. A new target holds
+ * at once under every rule.
  */
-import { HASHES_PER_DIFFICULTY, Server } from "@sluice/channels"
+import { HASHES_PER_DIFFICULTY, Vardiff } from "@sluice/channels"
 
 /** Seconds between shares that both rules aim at: six a minute. */
 const PERIOD = 10
-/** No device sends more shares a second, however easy they are. */
+/** The most shares a second that a device sends, however easy they are. */
 const MAX_PER_SECOND = 100
-/** So many hashes a second are a rate of 1. */
+/** Hashes a second for a rate of 1. */
 const UNIT = 1e12
 
 export interface Rule {
   /** Seconds between regular reviews. */
   readonly every: number
-  /** What the target is made for. */
+  /** The rate that the target is made for. */
   readonly rate: number
-  /** A share came, at a time in seconds; the rule may change its rate at once. */
+  /** Takes a share at a time in seconds. The rule may change its rate at once. */
   share(now: number): void
   review(now: number): void
 }
 
-/** The rule of this project, reviewed as often as the pool does. */
+/** The rule of this project, reviewed as often as in the pool. */
 export const ours = (): Rule => {
-  const vardiff = new Server.Vardiff(UNIT, 1, 0)
+  const vardiff = new Vardiff(UNIT, 1, 0)
   const target = () => (vardiff.hashRate * PERIOD) / HASHES_PER_DIFFICULTY
   return {
     every: 5,
@@ -42,8 +42,8 @@ export const ours = (): Rule => {
 }
 
 /**
- * The rules that the Stratum V2 reference implementation calls classic: every 60 seconds the rate since the last change is
- * taken over if it is off by so much after so long; without a share the rate is divided, and great leaps are cut short.
+ * The rules that the Stratum V2 reference implementation calls classic: every 60 seconds they
+ * adopt the rate since the last change if it differs enough for its time. Without a share they divide the rate, and they limit large steps.
  */
 export const classic = (): Rule => {
   let rate = 1
@@ -82,18 +82,18 @@ const CLASSIC: ReadonlyArray<readonly [afterSeconds: number, off: number]> = [
 
 export interface Scenario {
   readonly name: string
-  /** The miner's rate at a time in seconds; constant within a second. `random` is the run's own. */
+  /** The miner's rate at a time in seconds, constant within a second. `random` is the generator of the run. */
   readonly rate: (now: number, random: (n: number) => number) => number
-  /** When it changes, and what it is then: from here the time to be right counts. */
+  /** The time of the change and the rate after it. The time until the rule is right counts from here. */
   readonly change: number
   readonly after: number
   readonly seconds: number
 }
 
 export interface Run {
-  /** Each change of the rule's rate, the first at 0. */
+  /** The changes of the rule's rate, the first at 0. */
   readonly rates: ReadonlyArray<readonly [seconds: number, rate: number]>
-  /** When shares came. */
+  /** The times of the shares. */
   readonly shares: ReadonlyArray<number>
 }
 
@@ -143,14 +143,14 @@ export const rateAt = ({ rates }: Run, seconds: number): number => {
 
 export const isRight = (rate: number, right: number): boolean => Math.abs(rate / right - 1) <= 0.2
 
-/** Seconds from the change until the rate was within 20 % for the first time; infinite if it never was. */
+/** Seconds from the change until the rate is first within 20 %; infinite if it never is. */
 export const timeToRight = (run: Run, { after, change }: Scenario): number => {
   if (isRight(rateAt(run, change), after)) return 0
   const found = run.rates.find(([seconds, rate]) => seconds > change && isRight(rate, after))
   return found === undefined ? Infinity : found[0] - change
 }
 
-/** Mulberry32: numbers from 0 to 1 of a seed, the same everywhere. */
+/** Mulberry32: random numbers from 0 to 1, the same for a seed on every machine. */
 const generator = (seed: number) => {
   let state = seed | 0
   return (): number => {
@@ -174,7 +174,7 @@ const step = (factor: number): Scenario => ({
 
 export const STEPS: ReadonlyArray<Scenario> = [1.5, 2, 10, 100, 1 / 1.5, 1 / 2, 1 / 10, 1 / 100].map(step)
 
-/** It stops for ten minutes. */
+/** A miner that stops for ten minutes. */
 export const RETURN: Scenario = {
   name: "stops, and is back after 10 minutes",
   rate: (now) => (now < BEFORE || now >= 2 * BEFORE ? 1 : 0),
@@ -191,7 +191,7 @@ const long = (name: string, rate: Scenario["rate"]): Scenario => ({
   seconds: 6 * HOUR
 })
 
-/** After so many seconds it has another rate, with a standard deviation of a quarter. */
+/** A miner that changes its rate after each interval, with a standard deviation of a quarter. */
 const noise =
   (seconds: number): Scenario["rate"] =>
   (now, random) =>
@@ -199,14 +199,14 @@ const noise =
 
 export const STEADY: Scenario = long("steady", () => 1)
 export const NOISE: Scenario = long("noise of 25 %, each minute", noise(60))
-/** Every minute another rate, from three quarters to five. */
+/** A miner that changes its rate every minute, from three quarters to five quarters. */
 export const EVEN_NOISE: Scenario = long(
   "up to 25 % off, each minute",
   (now, random) => 0.75 + 0.5 * random(Math.floor(now / 60))
 )
 export const SLOW_NOISE: Scenario = long("noise of 25 %, each five minutes", noise(300))
 
-/** Four numbers from 0 to 1 added: near enough to normal. */
+/** A sum of four numbers from 0 to 1, which is nearly normal. */
 const sum4 = (random: (n: number) => number, n: number): number =>
   random(4 * n) + random(4 * n + 1) + random(4 * n + 2) + random(4 * n + 3)
 

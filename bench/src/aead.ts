@@ -1,8 +1,8 @@
 /**
- * ChaCha20-Poly1305 of a frame's header once encrypted (22 bytes), of two small messages and of a job (1,024 bytes).
+ * Times ChaCha20-Poly1305 of an encrypted frame header (22 bytes), of two small messages and of a job (1,024 bytes).
  *
- * Each implementation works as its interface asks: this one in place, for which `open` gets a fresh copy of the ciphertext
- * each time, the others into new arrays.
+ * Each implementation is used as its interface requires: ours works in place, so `open` gets a fresh copy of the ciphertext
+ * each time; the others write into new arrays.
  */
 import aschacha from "@chainsafe/as-chacha20poly1305"
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js"
@@ -40,7 +40,7 @@ const sizeCases = (size: number): ReadonlyArray<Case> => {
 
   const open = (): void => {
     buffer.set(sealed)
-    if (!ours.open(0, 0, noData, 0, 0, buffer, 0, size)) throw new Error("our own tag was refused")
+    if (!ours.open(0, 0, noData, 0, 0, buffer, 0, size)) throw new Error("our own tag is refused")
   }
   buffer.set(plain)
   ours.seal(0, 0, noData, 0, 0, buffer, 0, size)

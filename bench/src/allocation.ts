@@ -1,4 +1,4 @@
-/** How much memory a piece of work takes, from V8's own statistics. */
+/** Measures how much memory a function allocates, with V8's own statistics. */
 import { getHeapStatistics, setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
@@ -10,21 +10,21 @@ const taken = (): number => {
   return used_heap_size + external_memory
 }
 
-/** Times of one sample: enough that the statistics' own bytes do not count, and few enough that nothing is collected. */
+/** Runs in a sample: enough to make the bytes of the statistics themselves negligible, and few enough to avoid a garbage collection. */
 const TIMES = 500
 const SAMPLES = 9
 
-/** Bytes on the heap and behind array buffers that one run takes: the median of some samples. */
+/** Bytes that one run allocates on the heap and in array buffers: the median of several samples. */
 export const bytesAllocated = (run: () => void): number => {
   for (let i = 0; i < 2000; i++) run()
   const samples: Array<number> = []
   while (samples.length < SAMPLES) {
     collectGarbage()
-    // The second waits until array buffers that the first has found are counted out.
+    // The second collection waits until the array buffers that the first one found are no longer counted.
     collectGarbage()
     const before = taken()
     for (let i = 0; i < TIMES; i++) run()
-    // A sample in which something was collected after all comes out too small: the median leaves it out.
+    // A garbage collection during a sample makes it too small: the median ignores such samples.
     samples.push((taken() - before) / TIMES)
   }
   return samples.toSorted((a, b) => a - b)[SAMPLES >> 1]!

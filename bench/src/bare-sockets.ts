@@ -1,15 +1,15 @@
 /**
- * What the sockets alone cost: a server that answers each read of `shareSize` bytes with one write of `replySize`, with
- * nothing in between but Node. Server and clients are in two processes, so that one of them can be measured.
+ * The cost of the sockets alone: a server that answers each read of `shareSize` bytes with one write of `replySize` bytes, and
+ * does nothing else. Server and clients are in two processes, so that the server can be measured alone.
  */
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer } from "node:net"
 
-/** Sealed with Noise: SubmitSharesExtended with 8 bytes of extranonce, and SubmitShares.Success. */
+/** Sizes of SubmitSharesExtended with 8 bytes of extranonce, and of SubmitShares.Success, encrypted with Noise. */
 export const SHARE_SIZE = 22 + 33 + 16
 export const REPLY_SIZE = 22 + 20 + 16
 
-/** Serves on a free port of this machine; `replies` counts. */
+/** Serves on a free port of this machine. `replies` counts the replies. */
 export const serveBare = async (): Promise<{ readonly port: number; readonly replies: () => number }> => {
   let replies = 0
   const reply = new Uint8Array(REPLY_SIZE)
@@ -25,7 +25,7 @@ export const serveBare = async (): Promise<{ readonly port: number; readonly rep
   return { port: (server.address() as AddressInfo).port, replies: () => replies }
 }
 
-/** Asks again as soon as it is answered, on so many connections, until it is stopped. */
+/** Sends on each of several connections, again after each reply, until it is stopped. */
 export const askBare = (port: number, connections: number): (() => void) => {
   const share = new Uint8Array(SHARE_SIZE)
   const sockets = Array.from({ length: connections }, () => {

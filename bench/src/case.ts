@@ -1,9 +1,9 @@
-/** What a benchmark is. A file of cases exports `cases`, or `asyncCases` where a run is more than a function call. */
+/** The types of a benchmark. A file of cases exports `cases`, or `asyncCases` if a run is more than a function call. */
 
-/** Makes a result count as used, so that the work for it is not optimised away. */
+/** Marks a result as used, so that the engine does not optimise its computation away. */
 export { do_not_optimize as keep } from "mitata"
 
-/** Something to time, and what to time it against in the same run. */
+/** A function to time, and the baselines to time in the same run. */
 export interface Case {
   readonly name: string
   readonly unit: "ns/op"
@@ -12,13 +12,13 @@ export interface Case {
   readonly baselines: ReadonlyArray<{ readonly name: string; readonly run: () => void }>
 }
 
-/** A benchmark that measures itself, such as that of a whole role. */
+/** A benchmark that measures by itself, such as the one of a whole role. */
 export interface AsyncCase {
   readonly name: string
   readonly rows: () => Promise<ReadonlyArray<Row>>
 }
 
-/** One result: `ratio` is `value / baselineValue`, so below 1 is faster than the baseline where the unit is a time. */
+/** One result: `ratio` is `value / baselineValue`, so for times, a ratio below 1 is faster than the baseline. */
 export interface Row {
   readonly name: string
   readonly unit: string

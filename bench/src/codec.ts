@@ -1,7 +1,7 @@
 /**
- * The messages of the hot paths to bytes and back through a protocol's direction, against a handwritten codec for each
- * message, and against Effect Schema's own binary codec for the same structure (its wire format is another one, of about the
- * same size); and how many bytes of the heap each takes.
+ * Times encoding and decoding of the hot paths' messages with a protocol's codec, against a handwritten codec for each
+ * message, and against Effect Schema's binary codec for the same structure (in another wire format of about the
+ * same size). Also measures how many bytes each allocates.
  */
 import { type Message, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Arbitrary, Effect, Schema } from "effect"
@@ -50,7 +50,7 @@ interface Direction<M> {
   encode(message: M): Uint8Array
 }
 
-/** The payload as it lies in a chunk that was read from a socket. */
+/** The payload inside of a larger chunk, as after a read of a socket. */
 const inChunk = (frame: Uint8Array): Uint8Array => {
   const chunk = new Uint8Array(65_536)
   chunk.set(frame, 1000)
@@ -117,7 +117,7 @@ const benchmarksOf = <M extends { readonly _tag: string }>(options: {
   }
 }
 
-/** A server's call sites have seen every message: so have they here before anything is timed. */
+/** Runs all messages before anything is timed, so that call sites have seen all of them, as in a server. */
 const warmUp = (): void => {
   const { toClient, toServer } = Mining.protocol
   for (const direction of [

@@ -1,5 +1,5 @@
 /**
- * The elliptic curve of the handshake: single operations, and all that each side does with one, in WebAssembly against
+ * Times the elliptic curve of the handshake, single operations and all operations of each side, in WebAssembly against
  * @noble/curves with the ElligatorSwift of @scure/btc-signer.
  */
 import { CertificateBytes, type Curve, Handshake } from "@sluice/core"
@@ -22,7 +22,7 @@ const [act1, act2] = [new Uint8Array(64), new Uint8Array(234)]
 const ephemeral = bytes(19, 32)
 
 const must = (right: boolean): void => {
-  if (!right) throw new Error("the curve refused what is right")
+  if (!right) throw new Error("the curve refused a valid input")
 }
 must(wasm.createEllSwift(secret, message, ours, 0))
 must(wasm.xOnly(ours, 0, publicKey, 0))
@@ -36,7 +36,7 @@ must(wasm.sign(digest, secret, message, certificate, 10))
 must(new Handshake.Initiator(wasm).start(ephemeral, message, act1, 0) === 0)
 must(new Handshake.Responder(wasm, secret, ours, certificate).respond(act1, 0, secret, message, act2, 0) === 0)
 
-// Encodings take more or fewer attempts: each run uses the next of 64 entropies, both curves the same ones.
+// The number of attempts of an encoding varies: each run uses the next of 64 entropies, the same ones for both curves.
 const entropies = Array.from({ length: 64 }, (_, i) => bytes(2 * i + 1, 32))
 
 const operation = (name: string, run: (curve: Curve, i: number) => boolean): Case => {

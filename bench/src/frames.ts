@@ -1,6 +1,6 @@
 /**
- * Frames out of one chunk of 64 KB, as a socket gives it, plain and encrypted, and frames encrypted for one write; against
- * the two AEAD calls that each encrypted frame cannot do without, its header's and its payload's.
+ * Times reading plain and encrypted frames from a chunk of 64 KB, as a socket gives it, and encrypting frames for one write,
+ * against the two AEAD calls that each encrypted frame needs, for its header and its payload.
  */
 import { Aead, CipherState, FrameLayout } from "@sluice/core"
 import { type Frame, Mining } from "@sluice/protocol"
@@ -45,7 +45,7 @@ const keyed = (): CipherState => {
   return cipher
 }
 
-/** A chunk with as many frames as fit, and each frame's size in it. */
+/** A chunk with as many frames as fit, and the size of each frame in it. */
 const fill = (size: number, put: (chunk: Uint8Array, at: number) => void) => {
   const count = Math.floor(CHUNK / size)
   const chunk = new Uint8Array(count * size)
@@ -72,7 +72,7 @@ const casesOf = (kind: string, frame: Uint8Array): ReadonlyArray<AsyncCase> => {
   const aead = new Aead.ChaCha20Poly1305()
   aead.setKey(key, 0)
   const work = new Uint8Array(sealed.chunk.length)
-  // What is decrypted is decrypted in place, so each run begins with a copy; it costs both sides the same.
+  // Decryption is in place, so each run begins with a copy, which costs both sides the same.
   const openAll = (): void => {
     work.set(sealed.chunk)
     let nonce = 0
@@ -91,7 +91,7 @@ const casesOf = (kind: string, frame: Uint8Array): ReadonlyArray<AsyncCase> => {
     }
   }
 
-  /** Nanoseconds a frame, and frames a second, from those of a whole chunk. */
+  /** Converts the times of a chunk to nanoseconds a frame and frames a second. */
   const rowsOf = (what: string, [row]: ReadonlyArray<Row>, count: number): ReadonlyArray<Row> => {
     const value = row!.value / count
     const baselineValue = row!.baselineValue / sealed.count

@@ -1,6 +1,6 @@
 /**
- * Clients that begin a handshake and go: `node handshake-storm.ts PORT RATE`. Their first act is 64 random bytes, which are
- * a key to the curve as good as any, so that the server has all of its work with them and they have none.
+ * Clients that begin a handshake and leave: `node handshake-storm.ts PORT RATE`. Their first act is 64 random bytes, which the
+ * curve accepts as a key. So the server does all of its work for them, and they do none.
  */
 import { connect } from "node:net"
 
@@ -15,7 +15,7 @@ setInterval(() => {
   for (; begun < due; begun++) {
     const socket = connect({ host: "127.0.0.1", port, noDelay: true })
     socket.on("error", () => socket.destroy())
-    // The answer is the second act; with it the server's work is done.
+    // The answer is the second act, after which the server has done its work.
     socket.once("data", () => socket.destroy())
     socket.write(crypto.getRandomValues(new Uint8Array(ACT1_SIZE)))
   }

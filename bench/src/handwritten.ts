@@ -1,8 +1,8 @@
 /**
- * Codecs of three messages as one would write them by hand with a DataView: the baseline of the compiled codecs. They check
+ * Codecs of three messages, written by hand with a DataView: the baseline of the compiled codecs. They check
  * the same bounds and limits, and give the same objects. The three messages are those of the hot paths: a pool reads a
  * SubmitSharesExtended for each share, answers with a SubmitShares.Success, and sends a NewExtendedMiningJob, the longest of
- * the messages that go to every channel. Together they have every kind of field that matters there.
+ * the messages to every channel. Together they have every kind of field that matters on these paths.
  */
 import type { Mining } from "@sluice/protocol"
 
@@ -26,7 +26,7 @@ const u64 = (value: bigint): bigint => {
   return value
 }
 
-/** Messages are written here and copied out whole, which takes one allocation and no DataView for each. */
+/** Messages are written here and then copied, which takes one allocation and no DataView for each message. */
 const out = new Uint8Array(1 << 18)
 const outView = viewOf(out)
 

@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: times what matters for speed against named baselines in the same run, and prints a table.
+ * `npm run bench`: times the hot paths against named baselines in the same run, and prints a table.
  *
  *     npm run bench                          everything, in under two minutes
- *     npm run bench -- pool                  a pool with ten thousand connections, in a few minutes; not among everything
+ *     npm run bench -- pool                  a pool with ten thousand connections, in a few minutes; only by name
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -18,7 +18,7 @@ interface Group {
   readonly asyncCases?: ReadonlyArray<AsyncCase>
 }
 
-/** The files of cases; a group's name counts for `--filter` too. */
+/** The files of cases. `--filter` also matches the name of a group. */
 const groups: Record<string, () => Promise<Group>> = {
   sha256: () => import("./sha256.ts"),
   aead: () => import("./aead.ts"),
@@ -30,7 +30,7 @@ const groups: Record<string, () => Promise<Group>> = {
   v1: () => import("./v1.ts")
 }
 
-/** What takes longer is run by its name only. */
+/** Groups that take longer run only if they are named. */
 const named: typeof groups = {
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
@@ -58,7 +58,9 @@ const report = (rows: ReadonlyArray<Row>): void => {
 
 const unknown = positionals.find((name) => !Object.hasOwn(named, name))
 if (unknown !== undefined) {
-  console.error(`There is no group ${JSON.stringify(unknown)}; by name there are: ${Object.keys(named).join(", ")}.`)
+  console.error(
+    `There is no group ${JSON.stringify(unknown)}; the groups to name are: ${Object.keys(named).join(", ")}.`
+  )
   process.exit(2)
 }
 const chosen = positionals.length === 0 ? groups : Object.fromEntries(positionals.map((name) => [name, named[name]!]))
@@ -74,6 +76,6 @@ if (!options.json) {
   console.log(`\nratio = value / baseline's value; ${((performance.now() - started) / 1000).toFixed(0)} s in all`)
 }
 if (all.length === 0) {
-  console.error(`No benchmark has ${JSON.stringify(options.filter)} in its name.`)
+  console.error(`No benchmark's name contains ${JSON.stringify(options.filter)}.`)
   process.exitCode = 2
 }

@@ -1,13 +1,13 @@
 /**
- * Times a case and its baselines fairly: in turns, several short rounds each, so that what else the machine does in the
- * meantime falls on all of them. Of each round the median batch counts, of the rounds the fastest: noise only ever adds.
+ * Times a case and its baselines in turns, in several short rounds, so that other work of the machine affects all of
+ * them. The result is the fastest of the rounds' median batches, since noise only adds time.
  */
 import { measure as measureBatches } from "mitata"
 import type { Case, Row } from "./case.ts"
 
 export interface MeasureOptions {
   readonly rounds: number
-  /** How long one round of one function lasts at least. */
+  /** The least duration of one round of one function. */
   readonly roundMs: number
 }
 
@@ -29,13 +29,13 @@ export const measure = async (benchmark: Case, options: MeasureOptions): Promise
   }))
 }
 
-/** mitata runs the function in batches, so that reading the clock does not count. */
+/** mitata runs the function in batches, so that reading the clock costs little. */
 const medianNs = async (run: () => void, roundMs: number): Promise<number> => {
   const { p50 } = await measureBatches(run, {
     min_cpu_time: roundMs * 1e6,
     min_samples: 5,
     batch_samples: 512,
-    // Fast functions are batched; those above 65 microseconds are timed one by one.
+    // Fast functions run in batches; functions above 65 microseconds are timed one by one.
     batch_threshold: 65_536,
     gc: () => undefined
   } as Parameters<typeof measureBatches>[1])

@@ -1,6 +1,6 @@
 /**
- * The pool that a crowd connects to, alone in its process so that only its memory and its CPU time are counted. It answers
- * its parent's questions; all times are of the system's monotonic clock, which both processes have.
+ * The pool of a crowd, alone in its process, so that only its memory and CPU time are counted. It answers
+ * its parent's questions. All times are of the system's monotonic clock, which both processes share.
  */
 import { CipherState, Handshake } from "@sluice/core"
 import { curveModule, layerWasm, threadCurveUrl } from "@sluice/embedded"
@@ -15,19 +15,19 @@ import type { Socket } from "node:net"
 import { seal } from "../../packages/transport/src/noise/seal.ts"
 import { COINBASE_ADDRESS, futureTemplate, newPrevHash } from "./pool-work.ts"
 
-/** What the parent asks. */
+/** The questions of the parent. */
 export type Question =
   | { readonly _tag: "Usage" }
-  /** A new block: to all connections, through the pool. */
+  /** Sends a new block to all connections through the pool. */
   | { readonly _tag: "Block" }
-  /** The same frames to the same connections, by the transport alone. */
+  /** Sends the same frames to the same connections with the transport alone. */
   | { readonly _tag: "Transport" }
-  /** As many bytes, sealed and written to the same sockets with nothing in between. The connections are worth nothing then. */
+  /** Seals as many bytes and writes them to the same sockets directly. The connections are unusable afterwards. */
   | { readonly _tag: "Raw" }
-  /** What a responder's handshakes take, so many one after the other. */
+  /** Times a number of responder handshakes, one after the other. */
   | { readonly _tag: "Handshakes"; readonly count: number }
 
-/** What it is told. */
+/** The answers. */
 export type Answer =
   | { readonly _tag: "Ready"; readonly url: string; readonly port: number }
   | {
@@ -42,7 +42,7 @@ export type Answer =
       readonly _tag: "Sent"
       /** Nanoseconds of the monotonic clock, as text. */
       readonly from: string
-      /** When the last connection's bytes were with the operating system. */
+      /** When the operating system had the bytes of the last connection. */
       readonly written: string
       readonly writes: number
       readonly cpuMicros: number
@@ -51,7 +51,7 @@ export type Answer =
 
 const options: PoolOptions = { coinbaseAddress: COINBASE_ADDRESS, policy: { minHashRate: 1, sharesPerMinute: 60 } }
 
-/** What was written since the last reset, and to whom. */
+/** The writes since the last reset, by connection. */
 const written = { writes: 0, at: 0n, done: (): void => {}, awaited: Infinity }
 const connections = new Set<{ readonly write: (frames: readonly [Uint8Array, Uint8Array]) => Effect.Effect<void> }>()
 const sockets = new Set<Socket>()
@@ -100,7 +100,7 @@ const rememberConnections = Layer.effect(
   }))
 )
 
-/** Runs `send` and waits until every connection was written to. */
+/** Runs `send` and waits until there was a write to every connection. */
 const timed = async (count: number, send: () => void): Promise<Extract<Answer, { _tag: "Sent" }>> => {
   const done = new Promise<void>((resolve) => (written.done = resolve))
   written.writes = 0
@@ -154,7 +154,7 @@ const program = Effect.gen(function* () {
     }
     yield* announce()
 
-    /** The frames of a new block, as a connection with standard jobs gets them. */
+    /** The frames of a new block for a connection with standard jobs. */
     const blockFrames = (): readonly [Uint8Array, Uint8Array] => {
       const jobId = 0xf0000000 + ++block
       const common = { channelId: 2, jobId }

@@ -1,5 +1,5 @@
 /**
- * A pool with a crowd (a swarm of @sluice/swarm in this process, the pool in a child), both on this machine:
+ * Measures a pool with many connections (a swarm of @sluice/swarm in this process, the pool in a child process):
  *
  * - 10,000 encrypted connections with one standard channel each: resident memory a connection, the time to connect them
  *   all, and the time from a new block until the last of them has its job and SetNewPrevHash;
@@ -16,13 +16,13 @@ import type { AsyncCase, Row } from "./case.ts"
 import type { Answer, Question } from "./pool-crowd-server.ts"
 
 const CONNECTIONS = 10_000
-/** Memory of 40 KB a connection is the aim. */
+/** The aim for the memory of a connection: 40 KB. */
 const AIM_BYTES = 40 * 1024
-/** So many blocks are sent; the median counts, and the first ones warm up. */
+/** The number of blocks. The median counts; the first ones warm up. */
 const BLOCKS = 9
 const SHARING_CONNECTIONS = 1000
 const HANDSHAKES_A_SECOND = 500
-/** So often calm and storm take turns, and so long each of them lasts; the medians count. */
+/** How often calm and storm take turns, and how long each of them lasts. The medians count. */
 const STORMS = 3
 const MEASURED_MS = 8000
 
@@ -48,7 +48,7 @@ const withPool = async (use: (pool: PoolProcess) => Promise<ReadonlyArray<Row>>)
   died.catch(() => undefined)
   const next = async <Tag extends Answer["_tag"]>(tag: Tag): Promise<Extract<Answer, { _tag: Tag }>> => {
     const [answer] = (await Promise.race([once(child, "message"), died])) as [Answer]
-    if (answer._tag !== tag) throw new Error(`the pool said ${answer._tag}, not ${tag}`)
+    if (answer._tag !== tag) throw new Error(`the pool answered ${answer._tag}, not ${tag}`)
     return answer as Extract<Answer, { _tag: Tag }>
   }
   try {
@@ -68,7 +68,7 @@ const withPool = async (use: (pool: PoolProcess) => Promise<ReadonlyArray<Row>>)
 
 const crowd = async ({ ask, url }: PoolProcess): Promise<ReadonlyArray<Row>> => {
   const name = `pool: ${CONNECTIONS} connections`
-  // What any pool has before the first connection: code that has run, and lists that have grown.
+  // Warms up the pool before the first connection: compiles code and grows lists.
   const first = await startSwarm(url, { connections: 200, sharesPerMinute: 60 })
   await first.until(({ shares }) => shares.accepted > 1000)
   await first.stop()
@@ -92,7 +92,7 @@ const crowd = async ({ ask, url }: PoolProcess): Promise<ReadonlyArray<Row>> => 
     }
     const blocks = []
     const transports = []
-    // In turns, so that what else the machine does falls on both.
+    // In turns, so that other work of the machine affects both.
     for (let i = 0; i < BLOCKS; i++) {
       blocks.push(await measure("Block"))
       transports.push(await measure("Transport"))
@@ -129,7 +129,7 @@ const storm = async ({ port, url }: PoolProcess): Promise<ReadonlyArray<Row>> =>
     await swarm.until(allWork(SHARING_CONNECTIONS))
     await sleep(3000)
     const [calm, stormy]: [Array<number>, Array<number>] = [[], []]
-    // In turns, so that what else the machine does falls on both.
+    // In turns, so that other work of the machine affects both.
     for (let i = 0; i < STORMS; i++) {
       calm.push(await p99())
       const stormer = fork(fileURLToPath(new URL("./handshake-storm.ts", import.meta.url)), [
@@ -198,7 +198,8 @@ const startSwarm = async (url: string, options: Omit<SwarmOptions, "server">) =>
       for (;;) {
         const so = Effect.runSync(report)
         if (done(so)) return so
-        if (performance.now() > limit) throw new Error(`the swarm did not come so far: ${JSON.stringify(so)}`)
+        if (performance.now() > limit)
+          throw new Error(`the swarm did not reach the expected state: ${JSON.stringify(so)}`)
         await sleep(20)
       }
     }

@@ -1,6 +1,6 @@
 /**
- * The pool of the benchmark, alone in its process so that only its CPU time is counted: on a free port of this machine,
- * with Noise. It answers its parent's questions.
+ * The pool of the benchmark, alone in its process, so that only its CPU time is counted. It listens on a free port of this
+ * machine, with Noise, and answers its parent's questions.
  */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool } from "@sluice/pool"
@@ -11,14 +11,14 @@ import { serveBare } from "./bare-sockets.ts"
 import { futureTemplate, newPrevHash, poolOptions, shareOf } from "./pool-work.ts"
 import { measureShareCryptography, type ShareCryptography } from "./share-cryptography.ts"
 
-/** What the parent asks. */
+/** The questions of the parent. */
 export type Question =
   | { readonly _tag: "Usage" }
-  /** For the sockets alone. */
+  /** The port of the server that measures the sockets alone. */
   | { readonly _tag: "Bare" }
   | { readonly _tag: "Cryptography"; readonly channel: "standard" | "extended" }
 
-/** What it is told. */
+/** The answers. */
 export type Answer =
   | { readonly _tag: "Ready"; readonly url: string }
   /** CPU time of the process in microseconds, how many shares it accepted, and how many bare replies it gave, in all. */

@@ -1,4 +1,4 @@
-/** What the benchmark's pool gives its miners to do: one template with a merkle path of 12 nodes, as on mainnet. */
+/** The work of the benchmark's pool: one template with a merkle path of 12 nodes, as on mainnet. */
 import { coinbaseTags, scriptForAddress } from "@sluice/bitcoin"
 import { type CoinbaseRules, defaultExtranonceLayout } from "@sluice/channels"
 import type { PoolOptions } from "@sluice/pool"
@@ -6,7 +6,7 @@ import type { Mining, TemplateDistribution } from "@sluice/protocol"
 
 export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
-/** Every hash is a share for the first job, so that the client mines nothing, and none is a block. */
+/** Every hash is a share for the first job, so that the client need not mine, and no hash is a block. */
 export const poolOptions: PoolOptions = {
   coinbaseAddress: COINBASE_ADDRESS,
   policy: {
@@ -42,7 +42,7 @@ export const futureTemplate: TemplateDistribution.NewTemplate = {
   merklePath: Array.from({ length: 12 }, (_, index) => new Uint8Array(32).fill(index + 1))
 }
 
-/** A new block: every share before it is forgotten. */
+/** A new block, after which the pool forgets all earlier shares. */
 export const newPrevHash = (number: number): TemplateDistribution.SetNewPrevHash => ({
   _tag: "SetNewPrevHash",
   templateId: 1n,
@@ -52,7 +52,7 @@ export const newPrevHash = (number: number): TemplateDistribution.SetNewPrevHash
   target: new Uint8Array(32)
 })
 
-/** Each nonce is another share: every hash meets the target. */
+/** Makes a new share of each nonce: every hash meets the target. */
 export const shareOf = (
   channel: "standard" | "extended",
   sequenceNumber: number

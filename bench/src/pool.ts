@@ -2,8 +2,8 @@
  * The pool's CPU time for an accepted share, over TCP with Noise, against its cryptography: the sum of opening the share's
  * frame, its SHA-256 work and its part of the acknowledgements, measured in the same process of the same run.
  *
- * The pool is a child process, so that the clients' work is not counted; its CPU time is the operating system's, with
- * the kernel's part for the sockets in it. Shares come as from proxies, several in each read of a socket, and as from
+ * The pool is a child process, so that the clients' work is not counted. The operating system measures its CPU time, which
+ * includes the kernel's work for the sockets. Shares come as from proxies, several in each read of a socket, and as from
  * devices, one in each read.
  */
 import { Mining } from "@sluice/protocol"
@@ -17,7 +17,7 @@ import type { AsyncCase, Row } from "./case.ts"
 import type { Answer, Question } from "./pool-server.ts"
 import { shareOf } from "./pool-work.ts"
 
-/** What the clients have seen. */
+/** The counts of the clients. */
 interface Counts {
   opened: number
   acknowledgements: number
@@ -27,7 +27,7 @@ interface Load {
   readonly name: string
   readonly channel: "standard" | "extended"
   readonly connections: number
-  /** Shares that a client sends in one write; the next ones follow when they are acknowledged. */
+  /** Shares that a client sends in one write. The next ones follow after their acknowledgement. */
   readonly sharesAtOnce: number
 }
 
@@ -38,7 +38,7 @@ const loads: ReadonlyArray<Load> = [
   { name: "standard share, one a read", channel: "standard", connections: 32, sharesAtOnce: 1 }
 ]
 
-/** Code is slow at first: so many shares come before the measurement, and between these times. */
+/** Code is slow at first: shares before the measurement, and the limits of the time for them. */
 const WARM_UP_SHARES = 20_000
 const MIN_WARM_UP_MS = 1500
 const MAX_WARM_UP_MS = 8000
@@ -50,7 +50,7 @@ export const asyncCases: ReadonlyArray<AsyncCase> = loads.map((load) => ({
 }))
 
 const run = async (load: Load): Promise<ReadonlyArray<Row>> => {
-  // A read of the socket from a device holds one share, and then the sockets cost more than all else: a second baseline.
+  // A device sends one share for each read. Then the sockets cost most, so they are a second baseline.
   const child = fork(fileURLToPath(new URL("./pool-server.ts", import.meta.url)), [], { stdio: "inherit" })
   const died = once(child, "exit").then(([code]) => {
     throw new Error(`the pool's process ended with status ${code}`)
@@ -63,10 +63,10 @@ const run = async (load: Load): Promise<ReadonlyArray<Row>> => {
     ): Promise<Extract<Answer, { _tag: Tag }>> => {
       if (question !== undefined) child.send(question)
       const [answer] = (await Promise.race([once(child, "message"), died])) as [Answer]
-      if (answer._tag !== tag) throw new Error(`the pool said ${answer._tag}, not ${tag}`)
+      if (answer._tag !== tag) throw new Error(`the pool answered ${answer._tag}, not ${tag}`)
       return answer as Extract<Answer, { _tag: Tag }>
     }
-    /** What the child used and did while this runs. */
+    /** Runs this, and gives what the child used and did in the meantime. */
     const during = async (ms: number) => {
       const before = await ask("Usage", { _tag: "Usage" })
       await sleep(ms)
@@ -87,7 +87,7 @@ const run = async (load: Load): Promise<ReadonlyArray<Row>> => {
     const stop = new AbortController()
     const counts = { opened: 0, acknowledgements: 0 }
     const clients = Effect.runPromise(clientsOf(url, load, counts), { signal: stop.signal }).catch(() => undefined)
-    // Handshakes are no part of it.
+    // Handshakes are not measured.
     while (counts.opened < load.connections) await sleep(50)
     await warmUp(({ accepted }) => accepted)
     const acknowledgementsBefore = counts.acknowledgements
@@ -118,7 +118,7 @@ const run = async (load: Load): Promise<ReadonlyArray<Row>> => {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Connects and submits until it is interrupted. */
+/** Connects and submits shares until it is interrupted. */
 const clientsOf = (url: string, load: Load, counts: Counts) =>
   Effect.gen(function* () {
     const server = Result.getOrThrow(parseServerAddress(url))

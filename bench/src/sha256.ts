@@ -1,4 +1,4 @@
-/** SHA-256 of SHA-256 of a block header of 80 bytes: what a share costs a pool, and what a nonce costs a miner. */
+/** Times SHA-256 of SHA-256 of a block header (80 bytes): the cost of a share for a pool, and of a nonce for a miner. */
 import { digest } from "@chainsafe/as-sha256"
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js"
 import { Header, Sha256 } from "@sluice/core"

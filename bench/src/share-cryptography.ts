@@ -1,5 +1,5 @@
 /**
- * What a share costs before any pool is around it: opening its frame, hashing it, and sealing its part of an
+ * Measures the cryptography of a share without a pool: opening its frame, hashing it, and sealing its part of an
  * acknowledgement, with the functions of @sluice/core that the pool uses too.
  */
 import { CipherState, FrameLayout, ShareCheck } from "@sluice/core"
@@ -9,15 +9,15 @@ import { Result } from "effect"
 import { coinbaseRules } from "./pool-work.ts"
 
 export interface ShareCryptography {
-  /** Nanoseconds: the frame's header and payload. */
+  /** Nanoseconds for the frame's header and payload. */
   readonly open: number
-  /** Nanoseconds: coinbase and merkle path where they are the share's own, and the header. */
+  /** Nanoseconds for the header, and for coinbase and merkle path of an extended share. */
   readonly hash: number
-  /** Nanoseconds: one acknowledgement, whatever it covers. */
+  /** Nanoseconds for one acknowledgement, of any number of shares. */
   readonly seal: number
 }
 
-/** Times the three, each for about a second. */
+/** Times each of the three for about a second. */
 export const measureShareCryptography = (
   share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended,
   template: TemplateDistribution.NewTemplate
@@ -73,7 +73,7 @@ export const measureShareCryptography = (
 
 const FRAMES = 1000
 
-/** CPU nanoseconds of one of `FRAMES` runs: not the clock's, which a busy machine stretches. */
+/** CPU nanoseconds of one of `FRAMES` runs. Wall-clock time would include other work of the machine. */
 const cpuTime = (run: () => void, before: () => void = () => {}): number => {
   let [micros, rounds] = [0, 0]
   const started = performance.now()
@@ -82,7 +82,7 @@ const cpuTime = (run: () => void, before: () => void = () => {}): number => {
     const from = process.cpuUsage()
     run()
     const { system, user } = process.cpuUsage(from)
-    // The first part warms up.
+    // The first part is the warm-up.
     if (performance.now() < started + 300) continue
     micros += user + system
     rounds++

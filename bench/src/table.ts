@@ -1,4 +1,4 @@
-/** Results for people: a table with one line for each baseline. */
+/** Formats results as a table with one line for each baseline. */
 import type { Row } from "./case.ts"
 
 export const formatTable = (rows: ReadonlyArray<Row>): string => {

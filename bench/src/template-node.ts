@@ -1,20 +1,20 @@
 /**
- * The node of the benchmark of block switches, in a process of its own: a development node with a full mempool behind
- * JSON-RPC and ZMQ. On each message it finds a block without transactions, so that the mempool stays as it is.
+ * The node of the benchmark of block switches, in its own process: a development node with a full mempool behind
+ * JSON-RPC and ZMQ. On each message it finds a block without transactions, so that the mempool stays unchanged.
  */
 import { DevNode, JsonRpcServer, solveTemplate, ZmqPublisher } from "@sluice/dev-node"
 import { Effect, Layer, Logger, Redacted } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
-/** What the parent is told first. */
+/** The first message to the parent. */
 export interface NodeReady {
   readonly url: string
   readonly zmq: string
   readonly transactions: number
 }
 
-/** Behind the height at which other development chains have their first halving: a provider goes the slow way there. */
+/** Above the height of the first halving of other development chains, where a provider waits for the node's template. */
 const FIRST_HEIGHT = 200
 
 const TRANSACTIONS = Number(process.argv[2] ?? 4_000)
@@ -58,7 +58,7 @@ await Effect.runPromise(
             bits: 0x207fffff,
             transactionsPerSecond: 0,
             maxMempoolTransactions: TRANSACTIONS,
-            // A real node does not wake a long poll for its mempool's sake within this time either.
+            // A real node does not answer a long poll because of its mempool within this time either.
             longPollFirstCheck: "1 minute"
           })
         )

@@ -1,13 +1,13 @@
 /**
- * The template provider's client in the benchmark of block switches, in a process of its own, so that what it has received
- * does not wait until the provider's thread has nothing else to do.
+ * The template provider's client in the benchmark of block switches, in its own process, so that messages do not wait for
+ * the provider's thread after they arrive.
  */
 import { AuthorityKey } from "@sluice/noise"
 import { TemplateDistribution } from "@sluice/protocol"
 import { Noise, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Context, Effect, Layer, Logger, Stream } from "effect"
 
-/** What the parent is told when SetNewPrevHash was there and the transactions of its block, or of one behind it, too. */
+/** The message to the parent after SetNewPrevHash and the transactions of its block, or of a later one. */
 export interface TipSeen {
   /** When SetNewPrevHash was read and decrypted, in nanoseconds of the machine's monotonic clock. */
   readonly at: string
@@ -15,7 +15,7 @@ export interface TipSeen {
 
 const [host, port, key] = process.argv.slice(2) as [string, string, string]
 
-/** Tells of a tip when its transactions are there: in the future template itself, or in one behind it. */
+/** Reports a tip when its transactions have come, in the future template or in a later one. */
 const makeTips = (tell: (tip: TipSeen) => void) => {
   const withTransactions = new Set<bigint>()
   let tipAt = ""
@@ -32,7 +32,7 @@ const makeTips = (tell: (tip: TipSeen) => void) => {
 }
 
 const program = Effect.gen(function* () {
-  // The provider's own clients are those that it sends templates ahead.
+  // A client that names its vendor gets templates ahead of the block.
   const dialing = Setup.client(TemplateDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
   const dialer = Context.get(yield* Layer.build(dialing), TemplateDialer)
   const authorityKey = yield* Effect.fromResult(AuthorityKey.parsePublicKey(key))

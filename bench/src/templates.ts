@@ -1,5 +1,5 @@
 /**
- * Templates as soon as they exist. First: from the node's announcement of a block over ZMQ until SetNewPrevHash is written to
+ * Times templates. First: from the node's announcement of a block over ZMQ until SetNewPrevHash is written to
  * the socket of a client over TCP with Noise, which on one machine is when its first byte is there, and until another process
  * has read and decrypted it; with templates held ahead of the block and without. Second: what it costs in time and memory to
  * turn the text of a `getblocktemplate` answer into the messages for a client, against `JSON.parse` of the same text.
@@ -28,13 +28,13 @@ import type { NodeReady } from "./template-node.ts"
 import type { TipSeen } from "./template-subscriber.ts"
 
 const BLOCKS = 200
-/** Of the slow way, which takes its time. */
+/** Blocks without templates ahead, which take longer. */
 const SLOW_BLOCKS = 60
 const WARM_UP_BLOCKS = 10
 const MEMPOOL = 4_000
 const TRANSACTIONS = 5_000
 
-/** An answer of about 3 MB: transactions as a node lists them, some behind one that they spend from. */
+/** An answer of about 3 MB, with transactions as a node lists them: some spend from an earlier one. */
 const makeAnswer = (): string => {
   const hash = (): string => randomBytes(32).toString("hex")
   const transactions: BlockTemplate["transactions"] = Array.from({ length: TRANSACTIONS }, (_, index) => ({
@@ -76,7 +76,7 @@ const bytes = Buffer.from(text)
 
 const parse = (): unknown => (JSON.parse(text) as { readonly result: unknown }).result
 
-/** A machine with one client, which keeps so many answers. */
+/** A machine with one client, which keeps this number of answers. */
 const machineFor = (maxRetained: number) => {
   const machine = new TemplateMachine<string>({
     firstTemplateId: 1n,
@@ -91,10 +91,10 @@ const machineFor = (maxRetained: number) => {
   return machine
 }
 
-/** What the node's answer is read as, from the bytes that came over HTTP on. */
+/** Reads the node's answer from the bytes of HTTP. */
 const read = (answer: Uint8Array = bytes): BlockTemplate => readTemplateAnswer(answer, 1)!
 
-/** A machine whose client has been told of the template. */
+/** A machine whose client has received the template. */
 const machineOf = (template: BlockTemplate) => {
   const machine = machineFor(1)
   const { deliveries } = machine.onAnswer(template, machine.beginRequest(), 0)
@@ -129,13 +129,13 @@ const memory: AsyncCase = {
       const before = process.memoryUsage()
       for (let i = 0; i < 8; i++) held.push(make())
       collect()
-      // What the first one has found is counted out when it is swept, and that is waited for here.
+      // The second collection waits until the garbage that the first one found is no longer counted.
       collect()
       const after = process.memoryUsage()
       keep(held.length)
       return (after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers) / held.length
     }
-    /** As a node answers from one half minute to the next: the same transactions again and again, at another value. */
+    /** An answer as a node gives it every half minute: the same transactions with another coinbase value. */
     const answered = (machine: ReturnType<typeof machineFor>, fees: number): void => {
       const answer = text.replace(/(?<="coinbasevalue":)\d+/, (value) => String(Number(value) + fees))
       machine.onAnswer(read(Buffer.from(answer)), machine.beginRequest(), fees)
@@ -224,7 +224,7 @@ const switchTimes = Effect.fnUntraced(function* (node: NodeReady, mine: () => vo
   const [written, received]: [Array<number>, Array<number>] = [[], []]
   const blocks = emptyTemplates ? BLOCKS : SLOW_BLOCKS
   for (let block = 0; block < WARM_UP_BLOCKS + blocks; block++) {
-    // Blocks are minutes apart: what the last template left to do is not the next one's burden.
+    // Blocks are minutes apart, so the work that is left of one template must not slow down the next one.
     yield* Effect.sleep("40 millis")
     announcedAt = writtenAt = undefined
     mine()

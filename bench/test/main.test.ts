@@ -1,4 +1,4 @@
-/** What `npm run bench` promises to scripts that read it. */
+/** The interface of `npm run bench` for scripts. */
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
@@ -8,7 +8,7 @@ const bench = (...args: ReadonlyArray<string>) =>
     encoding: "utf8"
   })
 
-test("--json gives one line for each baseline, and nothing else", () => {
+test("bench --json prints one line of JSON for each baseline, and nothing else", () => {
   const { status, stdout } = bench("--json", "--filter", "decode SubmitSharesExtended")
   expect(status).toBe(0)
   const rows = stdout
@@ -26,7 +26,7 @@ test("--json gives one line for each baseline, and nothing else", () => {
   }
 })
 
-test("a filter that matches nothing is an error", () => {
+test("bench fails if no benchmark matches the filter", () => {
   const { status, stderr } = bench("--filter", "no such benchmark")
   expect(status).toBe(2)
   expect(stderr).toContain("no such benchmark")

@@ -1,5 +1,5 @@
 /**
- * An extension of one's own: miners say with each share how hot they are, and the server sets their fans. Both ends are in this
+ * An own extension: miners send their temperature with each share, and the server sets their fans. Both ends are in this
  * process, over TCP with Noise; `device` and `server` would be two programs that share the declarations.
  *
  *     node examples/own-extension/main.ts

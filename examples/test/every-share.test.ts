@@ -1,4 +1,4 @@
-/** The example as its reader starts it: a process of its own, between a template provider and a miner. */
+/** Runs the example as its reader does: in its own process, between a template provider and a miner. */
 import { assert, describe, it } from "@effect/vitest"
 import { DevNode } from "@sluice/dev-node"
 import { HashThreads, Miner } from "@sluice/miner"
@@ -30,7 +30,7 @@ const templateProvider = TemplateProvider.layer().pipe(
 
 const dialer = Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
 
-/** The example's process; what it prints can be asked for line by line. */
+/** Starts the example. `line` gives its next line of output. */
 const start = (args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -40,7 +40,7 @@ const start = (args: ReadonlyArray<string>) =>
         Effect.promise(() => lines.next()),
         ({ value }) => String(value)
       )
-      // Log lines are in between, several of them for a block that is found.
+      // Skips log lines, of which a found block causes several.
       const line = Effect.repeat(next, { until: (text) => /^(miners|reader) /.test(text) })
       return { child, line }
     }),

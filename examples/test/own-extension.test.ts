@@ -1,4 +1,4 @@
-/** The example as its reader starts it: a process of its own, from beginning to end. */
+/** Runs the example as its reader does: in its own process, from beginning to end. */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"

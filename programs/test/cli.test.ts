@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true }))
 
-/** It says this one thing on stderr, nothing else, and starts nothing. */
+/** Runs a command that must print these lines on stderr, nothing else, and start nothing. */
 const refuses = async (args: ReadonlyArray<string>, ...lines: ReadonlyArray<string>) => {
   const { status, stdout, stderr } = await run(args)
   const command = args[0] === "key" ? args.slice(0, 2).join(" ") : args[0]
@@ -47,13 +47,13 @@ const refuses = async (args: ReadonlyArray<string>, ...lines: ReadonlyArray<stri
 }
 
 describe("a wrong command line", () => {
-  it("a command that is not there", async () => {
+  it("an unknown command is refused with the nearest one", async () => {
     const { status, stderr } = await run(["poll"])
     assert.strictEqual(stderr, "sluice: there is no command poll; did you mean pool?\nSee `sluice --help`.\n")
     assert.strictEqual(status, 2)
   })
 
-  it("bad addresses, all told at once", () =>
+  it("all wrong addresses are reported at once", () =>
     refuses(
       [
         "pool",
@@ -148,14 +148,14 @@ describe("a wrong command line", () => {
       /miner: worker needs channel extended/
     ]
   ] as const) {
-    it(`tells of ${what} before anything starts`, async () => {
+    it(`refuses ${what} before anything starts`, async () => {
       const { status, stderr } = await run(args)
       assert.match(stderr, message)
       assert.strictEqual(status, 2)
     })
   }
 
-  it("a bad key in a file", async () => {
+  it("an unknown key of a file is reported with its line", async () => {
     const path = join(directory, "pool.toml")
     await writeFile(path, 'plain = true\ncoinbase_address = "x"\n')
     const { status, stderr } = await run(["pool", "--config", path])
@@ -166,7 +166,7 @@ describe("a wrong command line", () => {
     assert.strictEqual(status, 2)
   })
 
-  it("neither a key nor plain", async () => {
+  it("a server needs a key or --plain", async () => {
     const args = ["pool", "--template-provider", "stratum2+tcp+plain://a:1"]
     await refuses(
       [...args, "--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
@@ -177,7 +177,7 @@ describe("a wrong command line", () => {
 })
 
 describe("sluice", () => {
-  it("says its version", async () => {
+  it("prints its version with --version", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
     assert.include((await run(["--version"])).stdout, version)
   })
@@ -201,25 +201,28 @@ describe("sluice", () => {
     }
   )
 
-  it.each(programs)("the example of $program is a configuration, once its secrets are there", async ({ program }) => {
-    const place = await mkdtemp(join(directory, `${program}-`))
-    const example = await readFile(new URL(`../src/${program}/example.toml`, import.meta.url), "utf8")
-    await writeFile(join(place, "example.toml"), example)
-    for (const [, name] of example.matchAll(/^(?:[a-z-]+-file|recording) = "(.*)"$/gm)) {
-      await writeFile(join(place, name!), secretKey, { mode: 0o600 })
+  it.each(programs)(
+    "the example of $program is a valid configuration once its secret files exist",
+    async ({ program }) => {
+      const place = await mkdtemp(join(directory, `${program}-`))
+      const example = await readFile(new URL(`../src/${program}/example.toml`, import.meta.url), "utf8")
+      await writeFile(join(place, "example.toml"), example)
+      for (const [, name] of example.matchAll(/^(?:[a-z-]+-file|recording) = "(.*)"$/gm)) {
+        await writeFile(join(place, name!), secretKey, { mode: 0o600 })
+      }
+      const { status, stdout, stderr } = await run([program, "config", "--config", join(place, "example.toml")])
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(status, 0)
+      assert.notInclude(stdout, secretKey)
     }
-    const { status, stdout, stderr } = await run([program, "config", "--config", join(place, "example.toml")])
-    assert.strictEqual(stderr, "")
-    assert.strictEqual(status, 0)
-    assert.notInclude(stdout, secretKey)
-  })
+  )
 })
 
 describe("sluice key", () => {
   const warnedOfArgument =
     "sluice key: warning: SECRET: every user of this machine can see the arguments of a program; give --secret-key-file FILE instead"
 
-  it("warns of a secret key on the command line, and of one in a file that others can read", async () => {
+  it("warns of a secret key on the command line, and of one in a file that other users can read", async () => {
     assert.strictEqual((await run(["key", "show", secretKey])).stderr, `${warnedOfArgument}\n`)
     const path = join(directory, "open.key")
     await writeFile(path, secretKey, { mode: 0o644 })
@@ -242,7 +245,7 @@ describe("sluice key", () => {
     assert.strictEqual((await run(["key", "show", pair.secretKey])).stdout, `publicKey: ${pair.publicKey}\n`)
   })
 
-  it("writes a secret key to a file for its owner alone, and never over another", async () => {
+  it("writes a secret key to a file for its owner alone, and never overwrites one", async () => {
     const path = join(directory, "authority.txt")
     const { stdout } = await run(["key", "generate", "--secret-key-file", path])
     assert.strictEqual((await run(["key", "show", "--secret-key-file", path])).stdout, stdout)
@@ -250,7 +253,7 @@ describe("sluice key", () => {
     await refuses(["key", "generate", "--secret-key-file", path], `sluice key: ${path}: there is a file already`)
   })
 
-  it("refuses a public key for a secret one", () =>
+  it("refuses a public key in place of a secret key", () =>
     refuses(
       ["key", "show", publicKey],
       warnedOfArgument,
@@ -258,12 +261,12 @@ describe("sluice key", () => {
     ))
 })
 
-/** As its users have it: a process of its own, which the tests above do without. */
+/** The command as its users run it: a process of its own, which the tests above do without. */
 describe("the process", () => {
   const serve = (...more: ReadonlyArray<string>) =>
     ["template-provider", "--rpc-url", "http://127.0.0.1:1", "--rpc-user", "u", "--rpc-password", "p"].concat(more)
 
-  it("ends with status 2 and one line where a flag is not there", async () => {
+  it("ends with status 2 and one line for an unknown flag", async () => {
     const { status, stdout, stderr } = await new Sluice(["pool", "--lisen", "x"]).finished
     assert.strictEqual(
       stderr,
@@ -273,7 +276,7 @@ describe("the process", () => {
     assert.strictEqual(status, 2)
   })
 
-  it("ends with status 2 where its port is in use", async () => {
+  it("ends with status 2 if its port is in use", async () => {
     const other = createServer().listen(0, "127.0.0.1")
     await new Promise((resolve) => other.once("listening", resolve))
     const { port } = other.address() as AddressInfo
@@ -288,7 +291,7 @@ describe("the process", () => {
     assert.strictEqual(status, 2)
   })
 
-  it("says where to connect, waits longer and longer for a node that is not there, and ends with 0 when told", async () => {
+  it("logs its URL, waits longer and longer for a node, and ends with 0 at a signal", async () => {
     const server = new Sluice(serve("--listen", "127.0.0.1:0", "--authority-secret-key", secretKey))
     const [, url] = await server.find(/connect to (\S+)"/)
     assert.match(url!, new RegExp(`^stratum2\\+tcp://127\\.0\\.0\\.1:\\d+/${publicKey}$`))
@@ -301,7 +304,7 @@ describe("the process", () => {
     assert.strictEqual(status, 0)
   })
 
-  it("warns where it serves without encryption, and logs as it is told", async () => {
+  it("warns if it serves without encryption, and logs in the chosen format", async () => {
     const server = new Sluice(serve("--plain", "--listen", "127.0.0.1:0", "--log-format", "json"))
     await server.find(/trusted networks only.*"level":"WARN"/)
     await server.find(/stratum2\+tcp\+plain:\/\/127\.0\.0\.1:\d+/)

@@ -72,7 +72,7 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("tells the line of every wrong key, type and value of a file at once", () =>
+  it.effect("reports every wrong key, type and value of a file at once, with its line", () =>
     Effect.gen(function* () {
       const { path } = yield* file(
         [
@@ -98,7 +98,7 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("tells the lines of a file that has CRLF at their ends, and a byte order mark", () =>
+  it.effect("reports the right lines of a file with CRLF and a byte order mark", () =>
     Effect.gen(function* () {
       const lines = ["# a comment", "lisen = 1", "basin-url = 7", 'quiet = """', 'threads = 1"""', "threads = 9", ""]
       const { path } = yield* file(`\ufeff${lines.join("\r\n")}`)
@@ -151,7 +151,7 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("tells where a file is not TOML", () =>
+  it.effect("reports the place where a file is not TOML", () =>
     Effect.gen(function* () {
       const { path } = yield* file('listen = "a"\nthreads 3\n')
       assert.deepStrictEqual(yield* problems({ file: path }), [`${path}: Expected '=' at line 2, column 9`])
@@ -159,7 +159,7 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("names the flag or the variable that is wrong, what was expected and what came", () =>
+  it.effect("names the wrong flag or variable, what was expected and what was given", () =>
     Effect.gen(function* () {
       const environment = {
         SLUICE_FOUNTAIN_PUMP__THREADS: "many",
@@ -206,7 +206,7 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("shows no user and password of a URL, whatever else is wrong with it", () =>
+  it.effect("never shows the user and password of a URL in an error", () =>
     Effect.gen(function* () {
       for (const url of [
         "http://u:SECRET@host:1",
@@ -240,14 +240,14 @@ describe("configuration", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("tells what does not go together", () =>
+  it.effect("reports keys that exclude each other", () =>
     Effect.gen(function* () {
       const flags = { "basin-url": "http://b", quiet: true, "valve-key": "k-1" }
       assert.deepStrictEqual(yield* problems({ flags }), ["a quiet pump has no valve"])
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("of a swarm tells which percentages are too much together", () =>
+  it.effect("of a swarm reports percentages whose sum is above 100", () =>
     Effect.gen(function* () {
       const server = ["--connect", "stratum2+tcp+plain://127.0.0.1:1"]
       const { status, stderr } = yield* Effect.promise(() =>
@@ -263,7 +263,7 @@ describe("configuration", () => {
     })
   )
 
-  it.effect("an example documents every key and is itself a good file, also with its defaults put in", () =>
+  it.effect("an example documents every key and is a valid file, also with its defaults as values", () =>
     Effect.gen(function* () {
       const example = exampleToml(Fountain)
       for (const said of ["Where water comes in.", "HOST:PORT", "valve-key-file", '# listen = "127.0.0.1:3333"']) {
@@ -278,7 +278,7 @@ describe("configuration", () => {
 })
 
 describe("nearest", () => {
-  it("finds what was meant, whatever separates its words, and nothing where nothing is near", () => {
+  it("finds the nearest word, with any separator, and nothing if no word is near", () => {
     const known = ["listen", "rpc-url", "rpc-user", "SLUICE_NODE__BITS"]
     assert.strictEqual(nearest("lisen", known), "listen")
     assert.strictEqual(nearest("rpc_url", known), "rpc-url")

@@ -21,7 +21,7 @@ const provider = TemplateProvider.layer().pipe(
   Layer.provide(Logger.layer([]))
 )
 
-it.live("a server that keeps the rules: a table, and status 0", () =>
+it.live("for a server that keeps the rules, connect prints a table and ends with status 0", () =>
   Effect.gen(function* () {
     const { address } = yield* TemplateProvider
     const url = `stratum2+tcp+plain://${formatEndpoint(address)}`
@@ -34,21 +34,23 @@ it.live("a server that keeps the rules: a table, and status 0", () =>
   }).pipe(Effect.provide(provider), Effect.orDie)
 )
 
-it.live("a server that hangs up: each rule's failure as a line of JSON, and status 1", () =>
-  Effect.gen(function* () {
-    const { address, run: serve } = yield* FrameListener
-    yield* Effect.forkScoped(serve(() => Effect.void))
-    const url = `stratum2+tcp+plain://${formatEndpoint(address)}`
-    const args = ["conformance", "connect", url, "--only", "setup.answer", "--json", "--log-level", "none"]
-    const { status, stdout } = yield* Effect.promise(() => run(args))
-    assert.strictEqual(status, 1)
-    const { id, section, verdict } = JSON.parse(stdout)
-    assert.deepStrictEqual([id, section, verdict._tag], ["setup.answer", "3.6.1", "Failed"])
-    assert.match(verdict.expected, /^SetupConnection.Success or SetupConnection.Error within/)
-  }).pipe(Effect.scoped, Effect.provide(listening))
+it.live(
+  "for a server that closes every connection, connect prints each failure as a line of JSON and ends with status 1",
+  () =>
+    Effect.gen(function* () {
+      const { address, run: serve } = yield* FrameListener
+      yield* Effect.forkScoped(serve(() => Effect.void))
+      const url = `stratum2+tcp+plain://${formatEndpoint(address)}`
+      const args = ["conformance", "connect", url, "--only", "setup.answer", "--json", "--log-level", "none"]
+      const { status, stdout } = yield* Effect.promise(() => run(args))
+      assert.strictEqual(status, 1)
+      const { id, section, verdict } = JSON.parse(stdout)
+      assert.deepStrictEqual([id, section, verdict._tag], ["setup.answer", "3.6.1", "Failed"])
+      assert.match(verdict.expected, /^SetupConnection.Success or SetupConnection.Error within/)
+    }).pipe(Effect.scoped, Effect.provide(listening))
 )
 
-it.live("what cannot be is told in one line, and status 2", () =>
+it.live("wrong arguments give one line and status 2", () =>
   Effect.gen(function* () {
     const bad = yield* Effect.promise(() => run(["conformance", "connect", "pool.example:3333"]))
     assert.strictEqual(bad.status, 2)
@@ -90,7 +92,7 @@ it("the miner as a process of its own keeps the rules that it is served, with No
   assert.strictEqual((await miner.stop()).status, 0)
 }, 120_000)
 
-it.live("a client that never comes: every rule skipped, and status 1", () =>
+it.live("without a client, serve skips every rule and ends with status 1", () =>
   Effect.gen(function* () {
     const args = ["conformance", "serve", "--listen", "127.0.0.1:0", "--plain", "--connect-seconds", "1"]
     const { status, stdout } = yield* Effect.promise(() => run([...args, "--log-level", "none"]))
@@ -100,7 +102,7 @@ it.live("a client that never comes: every rule skipped, and status 1", () =>
   })
 )
 
-it("the rules are listed, with whom they bind and where they stand", async () => {
+it("rules lists each rule with its side and its section", async () => {
   const { status, stdout } = await run(["conformance", "rules", "--json"])
   assert.strictEqual(status, 0)
   const rules = stdout

@@ -15,13 +15,13 @@ import { layerCurveNamed, layerHandshakeThreads } from "../src/server/curve.ts"
 import { secured } from "../src/server/secured.ts"
 
 describe("handshakes of programs", () => {
-  it("use the curve in WebAssembly, or the one that is asked for", async () => {
+  it("use the curve in WebAssembly, or the configured one", async () => {
     const used = (name: "wasm" | "noble") => Effect.runPromise(Effect.provide(Curve.Curve, layerCurveNamed(name)))
     assert.instanceOf(await used("wasm"), WasmCurve)
     assert.instanceOf(await used("noble"), NobleCurve)
   })
 
-  it("are computed in threads with the same curve, as here to the byte", async () => {
+  it("have the same bytes in a thread as in the main thread", async () => {
     const curve = new WasmCurve(await curveModule())
     const bytes = (fill: number) => new Uint8Array(32).fill(fill)
     const act1 = new Uint8Array(64).fill(7)
@@ -47,7 +47,7 @@ describe("handshakes of programs", () => {
     assert.isUndefined(await Effect.runPromise(none))
   })
 
-  it("of many who come at once are all made, in threads and here", async () => {
+  it("of many clients at once all succeed, in threads and in the main thread", async () => {
     const { publicKey, secretKey } = Effect.runSync(AuthorityKey.generate)
     const config = {
       listen: { host: "127.0.0.1", port: 0 },

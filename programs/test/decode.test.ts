@@ -70,7 +70,7 @@ describe("sluice decode", () => {
     assert.match(stdout, /^\? .*msg_type=0x71 .* ! NewTemplate: templateId at offset 0 .*\n\? .*msg_type=0x72 /)
   })
 
-  it("reads hex, base64 and the bytes themselves, as an argument or a file", async () => {
+  it("reads hex, base64 and binary from an argument or a file", async () => {
     const line = 'CloseChannel channelId=1 reasonCode="done"'
     const path = join(directory, "close")
     await writeFile(path, close)
@@ -83,7 +83,7 @@ describe("sluice decode", () => {
     await prints(["decode", "--in", path], line)
   })
 
-  it("says what is odd where it knows who listens", () =>
+  it("warns of a message to the wrong side if the receiver is known", () =>
     prints(
       ["decode", "--protocol", "mining", "--to", "client", share, "--json"],
       JSON.stringify({
@@ -139,7 +139,7 @@ describe("sluice encode", () => {
     )
   })
 
-  it("writes a file, once", async () => {
+  it("writes a new file and never overwrites one", async () => {
     const path = join(directory, "frames")
     const args = ["encode", '{"_tag":"CloseChannel","channelId":1,"reasonCode":"done"}', "--format", "binary"]
     await refuses(args, "--format binary needs --out FILE")
@@ -155,7 +155,7 @@ describe("sluice encode", () => {
     ['{"_tag":"CloseChannel","channelId":1,"reasonCode":""}\n{"_tag":"Share"}', 'line 2: there is no message "Share"']
   ])("refuses %s", (json, why) => refuses(["encode", json], why))
 
-  it("says which line is no JSON, and which field is wrong", async () => {
+  it("names the line that is not JSON, and the field that is wrong", async () => {
     assert.match((await run(["encode", '{"_tag":\n{}'])).stderr, /^sluice encode: line 1: this is not JSON: /)
     assert.match((await run(["encode", '{"_tag":"CloseChannel","channelId":-1,"reasonCode":""}'])).stderr, /channelId/)
   })
@@ -194,7 +194,7 @@ itEffect.effect("what is encoded is decoded to what it was, for every message", 
   })
 )
 
-it("one program reads what the other writes, over a pipe", () => {
+it("encode reads the output of decode over a pipe", () => {
   const sluice = (args: ReadonlyArray<string>, input: string) =>
     spawnSync(process.execPath, [main, ...args], {
       input,

@@ -22,7 +22,7 @@ class Terminal {
 const ESCAPE = "\u001B"
 
 describe("the screen", () => {
-  it("draws in the same place again, and lets lines pass above it", () => {
+  it("draws in place, and prints other lines above", () => {
     const terminal = new Terminal()
     const screen = new Screen(terminal)
     screen.draw([{ text: "one" }, { text: "two" }])
@@ -65,7 +65,7 @@ describe("the tally", () => {
   const started = { _tag: "JobStarted", channelId: 2, jobId: 1, prevHash: "", newPrevHash: true, minNtime: 0 } as const
   const template = { _tag: "NewTemplate", cause: "tip", height: 1, transactions: 0, value: 0n } as const
 
-  it("counts the blocks that the node accepted as its tip, and knows who found them", () => {
+  it("counts the blocks that the node accepted as its tip, with their finders", () => {
     const tally = new Tally()
     const none = new Uint8Array()
     const job = {
@@ -139,7 +139,7 @@ describe("sluice demo", () => {
     assert.sameMembers(kinds, ["standard", "extended"])
   }, 60_000)
 
-  it("stops everything when told, and says what it did", async () => {
+  it("stops everything at a signal, and prints a summary", async () => {
     const demo = new Sluice(["demo", "--bits", "1f00ffff"])
     await demo.find(/block \d+ found by demo\.(standard|extended)/)
     // npm passes on what the terminal has sent already.

@@ -50,7 +50,7 @@ describe("the operators' page", () => {
   const programs = commandsOf(running).filter(([name]) => name !== "key")
 
   it.each(programs.map((args) => [args.join(" "), args] as const))(
-    "has a command that works: sluice %s",
+    "has a valid command: sluice %s",
     async (_, args) => {
       const inPlace = args.map((arg) =>
         /\.(key|toml|password)$/.test(arg) || (args[0] === "replay" && arg.endsWith(".ndjson"))
@@ -81,7 +81,7 @@ describe("the README's example", () => {
     run: ({ listen }) => Effect.logInfo(`${listen.host} port ${listen.port}`)
   })
 
-  it("stands here in the same words", async () => {
+  it("is the same text as in this test", async () => {
     const here = await readFile(new URL(import.meta.url), "utf8")
     const indented = listing(readme)
       .replace("export ", "")

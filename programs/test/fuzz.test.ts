@@ -1,4 +1,4 @@
-/** What `npm run fuzz` does in earnest, in short: every target bears what is known to be hard, and some more. */
+/** A short version of `npm run fuzz`: runs every target with its corpus and with changes of it. */
 import { describe, expect, it } from "vitest"
 import { readCorpus } from "../../scripts/fuzz.ts"
 import { mutate, Random } from "../../scripts/fuzz/loop.ts"
@@ -7,11 +7,11 @@ import { targets } from "../../scripts/fuzz/targets.ts"
 describe.each(targets.map((target) => ({ name: target.name, target })))("$name", ({ target }) => {
   const corpus = [...target.seeds(), ...readCorpus(target)]
 
-  it("bears every input that was kept", () => {
+  it("handles every input of the corpus", () => {
     for (const input of corpus) target.run(input)
   })
 
-  it("bears changes of them", () => {
+  it("handles changed inputs", () => {
     const random = new Random(1)
     const runs = target.name === "handshake" ? 100 : 500
     for (let run = 0; run < runs; run++) {
@@ -20,8 +20,8 @@ describe.each(targets.map((target) => ({ name: target.name, target })))("$name",
   })
 })
 
-describe("a change", () => {
-  it("is the same for the same seed, and finds a length that nobody looked at", () => {
+describe("a mutation", () => {
+  it("is the same for the same seed, and finds a length that is not checked", () => {
     const input = Uint8Array.from({ length: 40 }, (_, index) => index)
     const search = (seed: number): number => {
       const random = new Random(seed)

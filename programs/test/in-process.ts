@@ -1,4 +1,4 @@
-/** `sluice ARGS` without a process of its own: for what ends by itself. */
+/** Runs `sluice ARGS` in this process, for commands that end by themselves. */
 import { Console, Effect } from "effect"
 import { sluice } from "../src/sluice.ts"
 import type { Finished } from "@sluice/testing/program"

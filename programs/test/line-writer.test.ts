@@ -27,7 +27,7 @@ const open = (maxWaiting = 100) => {
 }
 
 describe("a writer of lines", () => {
-  it("keeps lines for a reader that is slow, and writes them in their order when it reads", async () => {
+  it("keeps lines for a slow reader, and writes them in order when it reads", async () => {
     const { descriptor, told, writer } = open()
     descriptor.room = 8
     for (const line of ["first", "second", "third"]) writer.print(line)
@@ -39,7 +39,7 @@ describe("a writer of lines", () => {
     assert.deepStrictEqual([writer.dropped, told], [0, []])
   })
 
-  it("keeps no more than its limit, drops whole lines until all is read, and then tells how many", async () => {
+  it("keeps at most its limit, drops whole lines until everything is read, and then reports their number", async () => {
     const { descriptor, told, writer } = open()
     descriptor.room = 3
     for (let i = 0; i < 1000; i++) {
@@ -56,7 +56,7 @@ describe("a writer of lines", () => {
     assert.strictEqual(descriptor.text, `${lines.join("")}told\nafter\nit\n`)
   })
 
-  it("drops each line that cannot be written, counts them, and tells it with the first that can", () => {
+  it("drops and counts lines that cannot be written, and reports it with the first that can", () => {
     const { descriptor, told, writer } = open()
     const failures: Array<string | undefined> = []
     writer.onFailed = ({ code }) => failures.push(code)
@@ -72,7 +72,7 @@ describe("a writer of lines", () => {
     assert.isUndefined(writer.failure)
   })
 
-  it("begins a line of its own behind half a line that a full disk has cut off", () => {
+  it("begins a new line after a line that a full disk has cut off", () => {
     const { descriptor, writer } = open()
     descriptor.room = 4
     descriptor.failure = "ENOSPC"
@@ -84,7 +84,7 @@ describe("a writer of lines", () => {
     assert.strictEqual(descriptor.text, "cut \nwhole\ntold\n")
   })
 
-  it("waits for a slow reader without a limit where nothing may be dropped, and no longer than it is told", async () => {
+  it("waits for a slow reader without a limit if nothing may be dropped, and at most for the given time", async () => {
     const { descriptor, writer } = open(Infinity)
     descriptor.room = 0
     for (let i = 0; i < 1000; i++) writer.print("line")

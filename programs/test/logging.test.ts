@@ -22,7 +22,7 @@ const HOSTILE = "x\ny\u001b[2J\u009b1m\u202e\u200b\u2028\udcff"
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 
 describe("a log line", () => {
-  it.effect("of logfmt has the keys of what was logged beside the message", () =>
+  it.effect("in logfmt has the keys of a logged object beside the message", () =>
     Effect.gen(function* () {
       const fields = { height: 7, user: "a b", value: 5n, undone: undefined }
       const line = yield* written(logfmtLine, Effect.logInfo("A miner found a block", fields))
@@ -44,7 +44,7 @@ describe("a log line", () => {
     })
   )
 
-  it.effect("shows nothing of a peer's text as it came, in no format and in no part of it", () =>
+  it.effect("escapes a peer's text in every format and in every part", () =>
     Effect.gen(function* () {
       const log = Effect.logWarning(HOSTILE, { field: HOSTILE, deep: { field: [HOSTILE] } }, HOSTILE).pipe(
         Effect.annotateLogs("annotation", HOSTILE)
@@ -56,7 +56,7 @@ describe("a log line", () => {
     })
   )
 
-  it.effect("of a cause is never at the beginning of a line of text", () =>
+  it.effect("of a cause is always indented", () =>
     Effect.gen(function* () {
       const log = Effect.logError("failed", Cause.fail(new Error(`no\n[00:00:00.000] INFO: all is well ${HOSTILE}`)))
       for (const format of [logfmtLine, jsonLine]) assert.notMatch(yield* written(format, log), UNSEEN)
@@ -67,7 +67,7 @@ describe("a log line", () => {
 })
 
 describe("an event as a line of JSON", () => {
-  it("shows nothing of a peer's text as it came, and is the same text when it is read", () => {
+  it("escapes a peer's text, and gives the same text when it is parsed", () => {
     const event = { _tag: "ChannelRefused", at: 1, text: HOSTILE }
     const line = eventLine("pool", event)
     assert.notMatch(line, UNSEEN)
@@ -76,7 +76,7 @@ describe("an event as a line of JSON", () => {
 })
 
 describe("the log of a pool", () => {
-  it.live.each(["logfmt", "json", "pretty"])("as %s cannot be forged by what a client says it is", (format) =>
+  it.live.each(["logfmt", "json", "pretty"])("as %s cannot be forged by a client's device description", (format) =>
     Effect.gen(function* () {
       const [host, port] = ["127.0.0.1", 0]
       const pool = new Sluice(

@@ -34,7 +34,7 @@ const kindsIn = (text: string): ReadonlyMap<string, string> =>
   new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = "", kind = ""]) => [name, kind]))
 
 describe("metrics", () => {
-  it("in the operators' table are those in the sources, by Prometheus' conventions", () => {
+  it("of the operators' table are those of the sources, and follow the conventions of Prometheus", () => {
     const inSources = new Set<string>()
     const paths = [
       "packages/mining-server/src/statistics/metrics.ts",
@@ -83,7 +83,7 @@ describe("metrics", () => {
     assert.strictEqual((await pool.stop("SIGTERM")).status, 0)
   })
 
-  it("at an address that is taken are a sentence", async () => {
+  it("at an address in use give a clear error", async () => {
     const [port] = await freePorts(1)
     const twice = Effect.scoped(
       Effect.gen(function* () {
@@ -125,7 +125,7 @@ describe("metrics", () => {
     return socket
   }
 
-  it("are served while 64 clients say nothing: the one that has been silent longest makes room", async () => {
+  it("are served while 64 clients are silent: the one that was silent for the longest time is closed", async () => {
     await serving({}, undefined, async (port) => {
       const closed: Array<number> = []
       for (let number = 0; number < 64; number++) {
@@ -138,7 +138,7 @@ describe("metrics", () => {
     })
   })
 
-  it("are served while 64 clients do not read what they asked for", async () => {
+  it("are served while 64 clients do not read their answers", async () => {
     const asked: Array<string> = []
     // More than the system takes for a client that does not read.
     const bytes = new Uint8Array(8_000_000)

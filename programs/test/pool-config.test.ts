@@ -79,7 +79,7 @@ describe("the configuration of a pool", () => {
     assert.deepStrictEqual(optionsOf(elsewhere).reconnectTo, { host: "b.example", port: 3334 })
   })
 
-  it("takes a tag exactly as long as the pool does", async () => {
+  it("accepts a tag exactly if the pool does", async () => {
     const longest = "a".repeat(55)
     const start = (options: PoolOptions) =>
       Layer.build(

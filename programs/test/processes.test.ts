@@ -3,7 +3,7 @@ import { Sluice } from "@sluice/testing/program"
 import { freePorts } from "@sluice/testing/ports"
 import { run } from "./in-process.ts"
 
-/** Each find in here waits for processes that start, mine and reconnect on a machine that does other things too. */
+/** The test waits for processes that start, mine and reconnect, perhaps on a busy machine. */
 const TIMEOUT_MS = 180_000
 
 describe("node, template provider, pool and miner as processes of their own", () => {

@@ -80,7 +80,7 @@ it.live("a miner's session is printed, recorded and replayed", () =>
   }).pipe(Effect.scoped, Effect.orDie)
 )
 
-it.live("a server that cannot be reached is told of, and the sniffer goes on; JSON is for machines", () =>
+it.live("the sniffer reports a server that cannot be reached, and goes on; --json prints events", () =>
   Effect.promise(async () => {
     const sniff = new Sluice([
       "sniff",
@@ -108,7 +108,7 @@ it.live("a server that cannot be reached is told of, and the sniffer goes on; JS
   })
 )
 
-it.live("a recording ends at its limit, with a whole line, and says so once", () =>
+it.live("a recording ends at its limit with a whole line, and logs it once", () =>
   Effect.gen(function* () {
     const path = join(directory, "limited.ndjson")
     const log: Array<string> = []
@@ -123,7 +123,7 @@ it.live("a recording ends at its limit, with a whole line, and says so once", ()
   })
 )
 
-it.live("what cannot be is told in one line, and status 2", () =>
+it.live("wrong arguments give one line and status 2", () =>
   Effect.promise(async () => {
     const path = join(directory, "bad.ndjson")
     const nowhere = ["--connect", "stratum2+tcp+plain://127.0.0.1:1"]

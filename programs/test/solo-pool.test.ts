@@ -17,7 +17,7 @@ it("a solo pool refuses a miner whose address anyone can spend from, and its log
       "bc1pfeessrawgf.rig"
     ])
   )
-  await pool.find(/rig gets no channel: invalid-user-identity, for bc1pfeessrawgf is pay-to-anchor: anyone can spend/)
+  await pool.find(/rig gets no channel: invalid-user-identity: bc1pfeessrawgf is pay-to-anchor: anyone can spend/)
   await miner.find(/invalid-user-identity/)
   await Promise.all([pool, miner].map((program) => program.stop()))
 }, 120_000)

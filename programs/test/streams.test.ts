@@ -27,8 +27,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true }))
 
-describe("a program that prints what it was asked for", () => {
-  it("ends quietly when its reader has enough", async () => {
+describe("a program that prints results", () => {
+  it("ends quietly when its reader stops", async () => {
     const { stderr, stdout } = await shell(
       `${sluice(["decode", "--in", frames])} | head -2; echo "\${PIPESTATUS[0]}" >&2`
     ).finished
@@ -36,12 +36,12 @@ describe("a program that prints what it was asked for", () => {
     assert.strictEqual(stderr, "0\n")
   })
 
-  it("prints all of it to a reader that is slow", async () => {
+  it("prints everything to a slow reader", async () => {
     const { stderr, stdout } = await shell(`${sluice(["decode", "--in", frames])} | (sleep 2; wc -l)`).finished
     assert.deepStrictEqual([stdout.trim(), stderr], ["20000", ""])
   })
 
-  it("says so, and ends with status 1, where the disk is full", async () => {
+  it("reports a full disk, and ends with status 1", async () => {
     const { status, stderr } = await shell(`${sluice(["decode", "--in", frames])} > /dev/full`).finished
     assert.match(stderr, /^sluice: cannot write to standard output: ENOSPC.*\n$/)
     assert.strictEqual(status, 1)
@@ -56,7 +56,7 @@ describe("a program that prints what it was asked for", () => {
 })
 
 describe("a service", () => {
-  it("serves miners after the reader of its log has gone, and counts the lines that it could not write", async () => {
+  it("serves miners after the reader of its log is gone, and counts the dropped lines", async () => {
     const [rpc, zmq, templates, mining, metrics] = await freePorts(5)
     const node = ["--rpc-listen", `127.0.0.1:${rpc}`, "--rpc-user", "u", "--zmq", `tcp://127.0.0.1:${zmq}`]
     const chain = new Sluice(["node", ...node, "--bits", "1f00ffff"], { SLUICE_NODE__RPC_PASSWORD: "p" })
@@ -90,7 +90,7 @@ describe("a service", () => {
     assert.match(text, /^sluice_pool_shares_accepted_total ([6-9]|\d\d+)$/m)
   }, 120_000)
 
-  it("goes on where its log cannot be written, and stops when told", async () => {
+  it("goes on if its log cannot be written, and stops at a signal", async () => {
     const [rpc] = await freePorts(1)
     const args = ["node", "--rpc-listen", `127.0.0.1:${rpc}`, "--rpc-user", "u", "--zmq", "tcp://127.0.0.1:*"]
     const full = openSync("/dev/full", "w")
@@ -105,7 +105,7 @@ describe("a service", () => {
     assert.strictEqual(await ended, 0)
   }, 60_000)
 
-  it("holds a limited number of lines for a reader of its log that is slow, and tells it what it missed", async () => {
+  it("keeps a limited number of lines for a slow reader of its log, and reports the dropped ones", async () => {
     const chatty = fileURLToPath(new URL("chatty.ts", import.meta.url))
     const child = spawn(process.execPath, [chatty, "20000"], { stdio: ["ignore", "pipe", "pipe"] })
     onTestFinished(() => void child.kill("SIGKILL"))
@@ -118,7 +118,7 @@ describe("a service", () => {
     for (const [i, line] of log.slice(0, -1).entries()) assert.match(line, new RegExp(` message=x{1000} i=${i}$`))
   }, 60_000)
 
-  it("that is a sniffer passes on what its clients say after nobody reads what it prints", async () => {
+  it("that is a sniffer passes on messages after the reader of its output is gone", async () => {
     const [own] = await freePorts(1)
     await Effect.gen(function* () {
       const url = formatServerAddress(yield* tcpPool({ policy: { sharesPerMinute: 600, shareBatchSize: 1 } }))

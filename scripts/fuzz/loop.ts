@@ -1,17 +1,17 @@
 /**
- * The loop of `npm run fuzz`: takes an input of the corpus, changes it, runs the target, and keeps it where it reached code
- * that none before it did. What was reached is V8's own precise coverage, looked at once for each batch of inputs.
+ * The loop of `npm run fuzz`: takes an input of the corpus, changes it, runs the target, and keeps the input if it reached new
+ * code. V8's precise coverage shows the reached code, and is read once for each batch of inputs.
  */
 import { Session } from "node:inspector/promises"
 import type { FuzzTarget } from "./target.ts"
 
-/** Xorshift: the same seed gives the same run. */
+/** A Xorshift generator: the same seed gives the same run. */
 export class Random {
   private state: number
   constructor(seed: number) {
     this.state = seed | 0 || 1
   }
-  /** From 0 to `below` - 1. */
+  /** A number from 0 to `below` - 1. */
   next(below: number): number {
     this.state ^= this.state << 13
     this.state ^= this.state >>> 17
@@ -23,7 +23,7 @@ export class Random {
 const INTERESTING = [0, 1, 0x7f, 0x80, 0xff]
 const MAX_INPUT = 4096
 
-/** The input with one to eight changes of the kinds that find mistakes in codecs. */
+/** Makes one to eight changes of kinds that find errors in codecs. */
 export const mutate = (input: Uint8Array, other: Uint8Array, random: Random): Uint8Array => {
   let bytes = Array.from(input)
   for (let changes = 1 + random.next(8); changes > 0; changes--) {
@@ -60,14 +60,14 @@ export const mutate = (input: Uint8Array, other: Uint8Array, random: Random): Ui
   return Uint8Array.from(bytes.slice(0, MAX_INPUT))
 }
 
-/** A frame whose length is right again: without this few changed frames would be read at all. */
+/** Corrects the length of a frame, since otherwise few changed frames would be read at all. */
 const repaired = (bytes: Array<number>): Array<number> => {
   if (bytes.length < 6) return bytes
   const length = bytes.length - 6
   return [...bytes.slice(0, 3), length & 0xff, (length >> 8) & 0xff, (length >> 16) & 0xff, ...bytes.slice(6)]
 }
 
-/** Code that ran since it was last asked, in pieces that V8 counts. */
+/** Reads V8's coverage: the blocks of code that ran since the last read. */
 export class Coverage {
   private readonly session = new Session()
   private readonly seen = new Set<string>()
@@ -78,7 +78,7 @@ export class Coverage {
     await this.session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true })
   }
 
-  /** The pieces of code that ran since this was last asked, and never before. */
+  /** The blocks that ran since the last read, and never before. */
   async news(): Promise<ReadonlySet<string>> {
     const fresh = new Set<string>()
     for (const piece of await this.ran()) if (!this.seen.has(piece)) fresh.add(piece)
@@ -86,7 +86,7 @@ export class Coverage {
     return fresh
   }
 
-  /** The pieces of code that ran since this was last asked. */
+  /** The blocks that ran since the last read. */
   async ran(): Promise<ReadonlySet<string>> {
     const pieces = new Set<string>()
     const { result } = await this.session.post("Profiler.takePreciseCoverage")
@@ -109,11 +109,11 @@ export class Coverage {
 export interface Outcome {
   readonly executions: number
   readonly kept: ReadonlyArray<Uint8Array>
-  /** The input that the target did not bear, and what it threw. */
+  /** The input that made the target fail, and the error. */
   readonly crash: { readonly input: Uint8Array; readonly error: unknown } | undefined
 }
 
-/** Runs the target until the time is over or something is wrong. */
+/** Runs the target until the time is over or it fails. */
 export const fuzz = async (
   target: FuzzTarget,
   corpus: ReadonlyArray<Uint8Array>,
@@ -123,7 +123,7 @@ export const fuzz = async (
   const inputs = [...corpus]
   const kept: Array<Uint8Array> = []
   let executions = 0
-  /** One input of the batch that reaches some of these: the half of it that does, again and again. */
+  /** Finds one input of the batch that reaches some of these blocks, by halving the batch again and again. */
   const whichReaches = async (pieces: ReadonlySet<string>, batch: ReadonlyArray<Uint8Array>): Promise<Uint8Array> => {
     let some = batch
     while (some.length > 1) {
@@ -159,7 +159,7 @@ export const fuzz = async (
       const crash = attempt(input)
       if (crash !== undefined) return { executions, kept, crash }
     }
-    // A batch takes some tens of milliseconds, next to which looking at the coverage is little.
+    // A batch takes some tens of milliseconds, much longer than reading the coverage.
     if (performance.now() - began < 50) size = Math.min(4096, size * 2)
     const fresh = await coverage.news()
     if (fresh.size === 0) continue

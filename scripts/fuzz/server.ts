@@ -1,6 +1,15 @@
 /** What `npm run fuzz` throws at the server's end of a mining connection (specification, section 5). */
 import { coinbaseTags } from "@sluice/bitcoin"
-import { defaultExtranonceLayout, ExtranonceSpace, Outbox, Server, TemplateJobs } from "@sluice/channels"
+import {
+  ChannelServer,
+  defaultChannelPolicy,
+  defaultExtranonceLayout,
+  ExtranonceSpace,
+  Outbox,
+  type ServerOutbox,
+  ShareValidator,
+  TemplateJobs
+} from "@sluice/channels"
 import { DecodeError, Frame, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
 import { ok } from "node:assert/strict"
 import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
@@ -12,7 +21,7 @@ const easy = { nbits: 0x207fffff, target: new Uint8Array(32).fill(0xff, 0, 31) }
 
 /** A pool's end of a connection with a job, and a client that sends whatever the bytes come to. */
 const run = (input: Uint8Array): void => {
-  const policy = { ...Server.defaultChannelPolicy, minHashRate: 1 }
+  const policy = { ...defaultChannelPolicy, minHashRate: 1 }
   const templates = new TemplateJobs({
     coinbase: {
       tags: coinbaseTags("fuzz", ""),
@@ -25,14 +34,14 @@ const run = (input: Uint8Array): void => {
   const context = {
     jobs: templates.jobs,
     space: new ExtranonceSpace(defaultExtranonceLayout),
-    validator: new Server.ShareValidator(policy),
+    validator: new ShareValidator(policy),
     policy
   }
   templates.onTemplate(futureTemplate(1), START * 1000)
   templates.onSetNewPrevHash(newPrevHash(1, easy), START * 1000)
   const flags = (input[0] ?? 0) & 7
-  const connection = new Server.ChannelServer(1, flags, context)
-  const out: Server.ServerOutbox = new Outbox()
+  const connection = new ChannelServer(1, flags, context)
+  const out: ServerOutbox = new Outbox()
   const messages: Array<Mining.ToServer> = []
   let at = 1
   for (let frame = Frame.read(input, at); frame !== undefined; frame = Frame.read(input, at)) {

@@ -125,7 +125,7 @@ const runServer = (input: Uint8Array): void => {
 }
 
 const runClient = (input: Uint8Array): void => {
-  const client = new Client.Connection(0, { userAgent: "fuzz", maxPending: 16 })
+  const client = new Client.Connection(0, { userAgent: "fuzz", maxPendingShares: 16 })
   client.start(0)
   client.authorize("w", "x", 0)
   const reader = new LineReader(MAX_LINE)

@@ -1,4 +1,4 @@
-/** All that `npm run fuzz` throws bytes at. */
+/** All targets of `npm run fuzz`. */
 import { addressesTarget, keysTarget } from "./addresses.ts"
 import { clientTarget } from "./client.ts"
 import { deviceTarget } from "./device.ts"

@@ -98,16 +98,16 @@ export class ExtranonceSpace {
   }
 
   /**
-   * A prefix as long as the full extranonce, for a standard channel; `undefined` when the space is exhausted. `epoch` is
-   * a number for the previous hash in force.
+   * Takes a prefix as long as the full extranonce, for a standard channel. `undefined` when the space is exhausted. `epoch`
+   * identifies the previous hash in force.
    */
   takeStandard(epoch = 0): ExtranonceLease | undefined {
     return this.#take(0, epoch)
   }
 
   /**
-   * A prefix for an extended channel that needs at least `minRollableSize` bytes to roll. `undefined` when the space is
-   * exhausted or has not that many; the caller tells the two apart by `maxRollableSize`.
+   * Takes a prefix for an extended channel that needs at least `minRollableSize` bytes to roll. `undefined` when the space is
+   * exhausted, or if that is more than `maxRollableSize`.
    */
   takeExtended(minRollableSize: number, epoch = 0): ExtranonceLease | undefined {
     if (minRollableSize > this.maxRollableSize) return undefined
@@ -115,8 +115,8 @@ export class ExtranonceSpace {
   }
 
   /**
-   * Takes a lease back. A second time does nothing. With `usedIn`, the epoch that still is and in which shares were
-   * accepted for it, its prefix is not given out again before the next epoch.
+   * Takes a lease back; a second time does nothing. Pass `usedIn`, the present epoch, if shares were accepted for the prefix in
+   * it: the prefix is then not given out again before the next epoch.
    */
   giveBack(lease: ExtranonceLease, usedIn?: number): void {
     if (!this.#held.delete(lease.index)) return
@@ -141,7 +141,7 @@ export class ExtranonceSpace {
     return { prefix, rollableSize, index }
   }
 
-  /** Puts those that rested until this epoch behind the others that wait. */
+  /** Makes indexes available again that rested in an earlier epoch. */
   #wake(epoch: number): void {
     if (epoch === this.#restingIn) return
     this.#restingIn = epoch
@@ -162,7 +162,7 @@ export class ExtranonceSpace {
   }
 }
 
-/** So many given-back indexes wait while there are fresh ones: bounds the memory of a server that runs for years. */
+/** Given-back indexes that wait while there are fresh ones. It bounds the memory of a server that runs for years. */
 const QUARANTINE = 65_536
 
 const fixedSizeOf = ({ indexSize, serverId, upstreamPrefix }: ExtranonceLayout): number =>

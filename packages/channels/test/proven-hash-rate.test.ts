@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ProvenHashRate } from "../src/server/proven-hash-rate.ts"
+import { ProvenHashRate } from "../src/difficulty/proven-hash-rate.ts"
 
 describe("the hash rate that shares prove", () => {
   it("takes a rate for proven from five shares on, never what luck may be, and keeps it behind a harder share", () => {

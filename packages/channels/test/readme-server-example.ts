@@ -1,9 +1,18 @@
 import { coinbaseTags, scriptForAddress } from "@sluice/bitcoin"
-import { defaultExtranonceLayout, ExtranonceSpace, Outbox, Server, TemplateJobs } from "@sluice/channels"
+import {
+  ChannelServer,
+  defaultChannelPolicy,
+  defaultExtranonceLayout,
+  ExtranonceSpace,
+  Outbox,
+  type ServerOutbox,
+  ShareValidator,
+  TemplateJobs
+} from "@sluice/channels"
 import { TemplateDistribution } from "@sluice/protocol"
 
 // What all connections of a server share.
-const policy = Server.defaultChannelPolicy
+const policy = defaultChannelPolicy
 const script = scriptForAddress("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "regtest")
 const templates = new TemplateJobs({
   coinbase: {
@@ -18,12 +27,12 @@ const shared = {
   jobs: templates.jobs,
   policy,
   space: new ExtranonceSpace(),
-  validator: new Server.ShareValidator(policy)
+  validator: new ShareValidator(policy)
 }
 
 // One connection, of a client without flags.
-const connection = new Server.ChannelServer(1, 0, shared)
-const out: Server.ServerOutbox = new Outbox()
+const connection = new ChannelServer(1, 0, shared)
+const out: ServerOutbox = new Outbox()
 const now = Date.now()
 connection.receive(
   [

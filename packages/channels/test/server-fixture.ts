@@ -7,14 +7,21 @@ import type { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
 import { createHash } from "node:crypto"
 import {
+  type ChannelEvent,
+  type ChannelInfo,
+  type ChannelPolicy,
+  ChannelServer,
+  type ChannelServerContext,
   type CoinbaseRules,
+  defaultChannelPolicy,
   defaultExtranonceLayout,
   type ExtranonceLayout,
   ExtranonceSpace,
   type Job,
   jobFromTemplate,
   Outbox,
-  Server,
+  type ServerOutbox,
+  ShareValidator,
   TemplateJobs,
   u256FromBytes
 } from "../src/index.ts"
@@ -41,7 +48,7 @@ export const plainJob = (id: number, template: TemplateDistribution.NewTemplate,
 export const HASH_RATE = 1.6
 
 export interface TestServerOptions {
-  readonly policy?: Partial<Server.ChannelPolicy>
+  readonly policy?: Partial<ChannelPolicy>
   readonly coinbase?: Partial<CoinbaseRules>
   readonly layout?: Partial<ExtranonceLayout>
   readonly firstJobId?: number
@@ -50,7 +57,7 @@ export interface TestServerOptions {
 /** What the machine said in answer to something. */
 export interface Said {
   readonly messages: ReadonlyArray<Mining.ToClient>
-  readonly events: ReadonlyArray<Server.ChannelEvent>
+  readonly events: ReadonlyArray<ChannelEvent>
 }
 
 /** What the events of a channel say it did. */
@@ -63,21 +70,21 @@ export interface Counted {
 }
 
 export class TestServer {
-  readonly context: Server.ChannelServerContext
+  readonly context: ChannelServerContext
   readonly templates: TemplateJobs
   readonly space: ExtranonceSpace
-  readonly connections: Array<Server.ChannelServer> = []
+  readonly connections: Array<ChannelServer> = []
   now = START
-  readonly #counted = new Map<Server.ChannelInfo, Counted>()
+  readonly #counted = new Map<ChannelInfo, Counted>()
 
   constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
-    const policy = { ...Server.defaultChannelPolicy, minHashRate: 1, ...fields }
+    const policy = { ...defaultChannelPolicy, minHashRate: 1, ...fields }
     this.space = new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })
     this.templates = new TemplateJobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId })
     this.context = {
       jobs: this.templates.jobs,
       space: this.space,
-      validator: new Server.ShareValidator(policy),
+      validator: new ShareValidator(policy),
       policy
     }
   }
@@ -90,8 +97,8 @@ export class TestServer {
     return server
   }
 
-  connect(setupFlags = 0): Server.ChannelServer {
-    const connection = new Server.ChannelServer(this.connections.length, setupFlags, this.context)
+  connect(setupFlags = 0): ChannelServer {
+    const connection = new ChannelServer(this.connections.length, setupFlags, this.context)
     this.connections.push(connection)
     return connection
   }
@@ -105,26 +112,26 @@ export class TestServer {
     return this.connections.map((connection) => this.#collect((out) => connection.announce(announcement, out)))
   }
 
-  send(connection: Server.ChannelServer, ...messages: ReadonlyArray<Mining.ToServer>): Said {
+  send(connection: ChannelServer, ...messages: ReadonlyArray<Mining.ToServer>): Said {
     return this.#collect((out) => connection.receive(messages, this.now, out))
   }
 
-  tick(connection: Server.ChannelServer): Said {
+  tick(connection: ChannelServer): Said {
     return this.#collect((out) => connection.tick(this.now, out))
   }
 
-  close(connection: Server.ChannelServer): Said {
+  close(connection: ChannelServer): Said {
     return this.#collect((out) => connection.close("test", this.now, out))
   }
 
   /** Whatever else a connection can be made to do. */
-  ask(run: (out: Server.ServerOutbox) => void): Said {
+  ask(run: (out: ServerOutbox) => void): Said {
     return this.#collect(run)
   }
 
   /** Opens a channel and gives a miner for it, which has got its first work. */
   open(
-    connection: Server.ChannelServer,
+    connection: ChannelServer,
     fields: Partial<Mining.OpenExtendedMiningChannel> & { readonly kind?: "standard" | "extended" } = {}
   ): TestMiner {
     const { messages } = this.send(connection, open(fields))
@@ -134,11 +141,11 @@ export class TestServer {
   }
 
   /** The counts of the connection's open channels, from its events. */
-  counted({ id }: Server.ChannelServer): ReadonlyArray<Counted> {
+  counted({ id }: ChannelServer): ReadonlyArray<Counted> {
     return Array.from(this.#counted).flatMap(([info, counts]) => (info.connectionId === id ? [counts] : []))
   }
 
-  #count(event: Server.ChannelEvent): void {
+  #count(event: ChannelEvent): void {
     if (event._tag === "ChannelOpened") {
       this.#counted.set(event.channel, {
         accepted: 0,
@@ -167,8 +174,8 @@ export class TestServer {
     }
   }
 
-  #collect(run: (out: Server.ServerOutbox) => void): Said {
-    const out: Server.ServerOutbox = new Outbox()
+  #collect(run: (out: ServerOutbox) => void): Said {
+    const out: ServerOutbox = new Outbox()
     run(out)
     for (const event of out.events) this.#count(event)
     return { messages: out.takeMessages(), events: out.takeEvents() }

@@ -5,7 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Schema } from "effect"
-import type { Server } from "../src/index.ts"
+import type { ChannelServer } from "../src/index.ts"
 import { u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, open, type Said, TestMiner, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
@@ -29,7 +29,7 @@ class Session {
     policy: { maxChannels: 6, maxSharesPerPrevHash: 5 },
     layout: { indexSize: 1 }
   })
-  readonly #connection: Server.ChannelServer
+  readonly #connection: ChannelServer
   readonly #strays: ReadonlyArray<Mining.ToServer>
   readonly #miners = new Map<number, TestMiner>()
   readonly #submitted: Array<Mining.ToServer> = []

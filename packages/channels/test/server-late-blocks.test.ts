@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import type { Mining } from "@sluice/protocol"
-import { type Server, solutionOf, u256ToBytes } from "../src/index.ts"
+import { type BlockFound, type ChannelServer, solutionOf, u256ToBytes } from "../src/index.ts"
 import { START_SECONDS, type Said, TestMiner, TestServer, type TestServerOptions } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET, template } from "@sluice/testing/templates"
 
@@ -23,8 +23,7 @@ const setup = (kind: (typeof kinds)[number], options?: TestServerOptions) => {
   return { server, connection, miner: server.open(connection, { kind }) }
 }
 
-const blocksOf = ({ events }: Said): ReadonlyArray<Server.BlockFound> =>
-  events.filter((event) => event._tag === "BlockFound")
+const blocksOf = ({ events }: Said): ReadonlyArray<BlockFound> => events.filter((event) => event._tag === "BlockFound")
 
 /** The hash in display order of the header that the miner made, when it has the job still. */
 const hashOf = (miner: TestMiner, share: Share): string => {
@@ -44,7 +43,7 @@ interface Refusal {
   readonly errorCode: string
   readonly why: string
   /** What happens before the share arrives. */
-  readonly before: (server: TestServer, connection: Server.ChannelServer, miner: TestMiner) => void
+  readonly before: (server: TestServer, connection: ChannelServer, miner: TestMiner) => void
   readonly fields?: Partial<Mining.SubmitSharesExtended>
   readonly options?: TestServerOptions
 }

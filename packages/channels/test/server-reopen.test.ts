@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { Server } from "../src/index.ts"
+import type { ChannelServer } from "../src/index.ts"
 import { TestMiner, TestServer } from "./server-fixture.ts"
 import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
@@ -8,7 +8,7 @@ const kinds = ["standard", "extended"] as const
 /** Opens and closes channels until one has this prefix, at most as often as there are prefixes. */
 const reopen = (
   server: TestServer,
-  connection: Server.ChannelServer,
+  connection: ChannelServer,
   kind: (typeof kinds)[number],
   prefix: Uint8Array
 ): TestMiner | undefined => {

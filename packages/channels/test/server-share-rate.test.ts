@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Mining } from "@sluice/protocol"
-import { Server } from "../src/index.ts"
+import { defaultChannelPolicy } from "../src/index.ts"
 import { type Said, type TestMiner, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
@@ -83,6 +83,6 @@ describe("accepted shares a second of a connection", () => {
     const connection = server.connect()
     const miner = server.open(connection)
     expect(refusedIn(server.send(connection, ...shares(600, miner)))).not.toContain("too-many-shares-per-second")
-    expect(Server.defaultChannelPolicy.maxSharesPerSecond).toBe(10)
+    expect(defaultChannelPolicy.maxSharesPerSecond).toBe(10)
   })
 })

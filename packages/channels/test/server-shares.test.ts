@@ -2,7 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { hashRateToTarget, Server, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
+import { hashRateToTarget, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
+import { Channel } from "../src/server/channel.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
@@ -353,7 +354,7 @@ describe("acknowledgement", () => {
     const info = { connectionId: 0, channelId: 9, kind: "standard", userIdentity: "" } as const
     const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
     const client = { nominalHashRate: 1, leastHashRate: 0, work: undefined, maxTarget: 1n << 200n }
-    const channel = new Server.Channel(info, lease, client, jobs, policy, 0)
+    const channel = new Channel(info, lease, client, jobs, policy, 0)
     channel.accept(5, 2.75, 0)
     channel.accept(8, 2 ** 53, 0)
     const sum = { newSubmitsAcceptedCount: 2, lastSequenceNumber: 8, newSharesSum: 2n ** 53n + 2n }

@@ -1,7 +1,14 @@
 /** A client that says less than it has, again and again: the server remembers what its shares have shown. */
 import { describe, expect, it } from "@effect/vitest"
 import type { Mining } from "@sluice/protocol"
-import { hashRateToTarget, Server, u256FromBytes } from "../src/index.ts"
+import {
+  type ChannelServer,
+  hashRateToTarget,
+  ProvenHashRate,
+  ShownRate,
+  type ShownWork,
+  u256FromBytes
+} from "../src/index.ts"
 import { START, TestMiner, TestServer, type TestServerOptions } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, template } from "@sluice/testing/templates"
 
@@ -12,7 +19,7 @@ const STEP_MS = 300
 /** One device on one connection at a time, which may say of itself what it likes. */
 class Device {
   readonly server: TestServer
-  connection: Server.ChannelServer
+  connection: ChannelServer
   miner = new TestMiner()
   hashRate = REAL
   accepted = 0
@@ -207,12 +214,12 @@ describe("a client whose shares have shown nothing", () => {
 })
 
 describe("the rates shown", () => {
-  const work = (userIdentity: string, hashRate: number, closedAt: number): Server.ShownWork => {
-    return { userIdentity, hashRate, closedAt, proven: new Server.ProvenHashRate(0), isTaken: false }
+  const work = (userIdentity: string, hashRate: number, closedAt: number): ShownWork => {
+    return { userIdentity, hashRate, closedAt, proven: new ProvenHashRate(0), isTaken: false }
   }
 
   it("are a sixteenth of the highest of the last ten minutes for a new channel", () => {
-    const shown = new Server.ShownRate()
+    const shown = new ShownRate()
     expect(shown.leastFor("a", 0)).toBe(0)
     shown.saw("a", 1600, 0)
     shown.saw("b", 800, 100_000)
@@ -223,7 +230,7 @@ describe("the rates shown", () => {
   })
 
   it("go with the work of the channel that was closed last, once, to one of the same user", () => {
-    const [here, there] = [new Server.ShownRate(), new Server.ShownRate()]
+    const [here, there] = [new ShownRate(), new ShownRate()]
     const [first, last] = [work("a", 1, 0), work("b", 1, 0)]
     for (const shown of [here, there]) for (const one of [first, last]) shown.left(one)
     expect(here.take("a", 0)).toBeUndefined()

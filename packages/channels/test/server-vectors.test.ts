@@ -3,14 +3,22 @@ import { expect, it } from "@effect/vitest"
 import { coinbaseTags, hashFromDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { ExtranonceSpace, Outbox, Server, TemplateJobs } from "../src/index.ts"
+import {
+  ChannelServer,
+  defaultChannelPolicy,
+  ExtranonceSpace,
+  Outbox,
+  type ServerOutbox,
+  ShareValidator,
+  TemplateJobs
+} from "../src/index.ts"
 import { coinbaseRules, hex, plainJob } from "./server-fixture.ts"
 import { ANY_TARGET, template } from "@sluice/testing/templates"
 import vectors from "./vectors/shares.json" with { type: "json" }
 
 it.each(vectors)("$name: $kind, $verdict", (vector) => {
   const now = vector.ntime * 1000
-  const policy = { ...Server.defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
+  const policy = { ...defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
   const templates = new TemplateJobs({
     coinbase: { ...coinbaseRules, tags: coinbaseTags("", ""), extranonceSize: 32 },
     firstJobId: 1
@@ -25,13 +33,13 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
     takeExtended: () => lease,
     giveBack: new ExtranonceSpace().giveBack
   }
-  const connection = new Server.ChannelServer(0, 0, {
+  const connection = new ChannelServer(0, 0, {
     jobs: templates.jobs,
     space,
-    validator: new Server.ShareValidator(policy),
+    validator: new ShareValidator(policy),
     policy
   })
-  const out: Server.ServerOutbox = new Outbox()
+  const out: ServerOutbox = new Outbox()
 
   const source = template(1, {
     futureTemplate: true,

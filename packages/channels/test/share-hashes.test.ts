@@ -3,7 +3,7 @@ import { serializeOutputs } from "@sluice/bitcoin"
 import { ShareCheck } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { randomBytes, randomInt } from "node:crypto"
-import { type HashedShare, ShareHashes } from "../src/server/share-hashes.ts"
+import { type HashedShare, ShareHashes } from "../src/shares/share-hashes.ts"
 import { plainJob, open, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { Server } from "../src/index.ts"
+import { SHARE_DUPLICATE, SHARE_NEW, SHARE_SET_FULL, ShareSet } from "../src/shares/share-set.ts"
 
 const hash = (low: number, high: number): Uint8Array => {
   const bytes = new Uint8Array(32)
@@ -11,45 +11,41 @@ const hash = (low: number, high: number): Uint8Array => {
 
 describe("share set", () => {
   it("knows what it has got, through every growth, and forgets on demand", () => {
-    const set = new Server.ShareSet()
-    for (let i = 0; i < 5000; i++) expect(set.add(hash(i * 2654435761, i), 1e6)).toBe(Server.SHARE_NEW)
-    for (let i = 0; i < 5000; i++) expect(set.add(hash(i * 2654435761, i), 1e6)).toBe(Server.SHARE_DUPLICATE)
+    const set = new ShareSet()
+    for (let i = 0; i < 5000; i++) expect(set.add(hash(i * 2654435761, i), 1e6)).toBe(SHARE_NEW)
+    for (let i = 0; i < 5000; i++) expect(set.add(hash(i * 2654435761, i), 1e6)).toBe(SHARE_DUPLICATE)
     expect(set.size).toBe(5000)
     set.clear()
-    expect(set.add(hash(0, 0), 1e6)).toBe(Server.SHARE_NEW)
-    expect(set.add(hash(0, 0), 1e6)).toBe(Server.SHARE_DUPLICATE)
+    expect(set.add(hash(0, 0), 1e6)).toBe(SHARE_NEW)
+    expect(set.add(hash(0, 0), 1e6)).toBe(SHARE_DUPLICATE)
   })
 
   it("tells apart hashes that fall on one slot", () => {
-    const set = new Server.ShareSet()
-    for (let i = 0; i < 100; i++) expect(set.add(hash(7, i), 1e6)).toBe(Server.SHARE_NEW)
-    for (let i = 0; i < 100; i++) expect(set.add(hash(7, i), 1e6)).toBe(Server.SHARE_DUPLICATE)
+    const set = new ShareSet()
+    for (let i = 0; i < 100; i++) expect(set.add(hash(7, i), 1e6)).toBe(SHARE_NEW)
+    for (let i = 0; i < 100; i++) expect(set.add(hash(7, i), 1e6)).toBe(SHARE_DUPLICATE)
   })
 
   it("is full at its limit, and still knows what it has", () => {
-    const set = new Server.ShareSet()
+    const set = new ShareSet()
     for (let i = 1; i <= 10; i++) set.add(hash(i, i), 10)
-    expect(set.add(hash(11, 11), 10)).toBe(Server.SHARE_SET_FULL)
-    expect(set.add(hash(11, 11), 10)).toBe(Server.SHARE_SET_FULL)
-    expect(set.add(hash(3, 3), 10)).toBe(Server.SHARE_DUPLICATE)
-    expect(set.add(hash(11, 11), 11)).toBe(Server.SHARE_NEW)
+    expect(set.add(hash(11, 11), 10)).toBe(SHARE_SET_FULL)
+    expect(set.add(hash(11, 11), 10)).toBe(SHARE_SET_FULL)
+    expect(set.add(hash(3, 3), 10)).toBe(SHARE_DUPLICATE)
+    expect(set.add(hash(11, 11), 11)).toBe(SHARE_NEW)
   })
 
   it.prop(
     "agrees with a plain set",
     [Schema.Array(Schema.Tuple([Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 40 })), Schema.Boolean]))],
     ([adds]) => {
-      const set = new Server.ShareSet()
+      const set = new ShareSet()
       const model = new Set<string>()
       for (const [low, high] of adds) {
         const key = `${low} ${high}`
-        const expected = model.has(key)
-          ? Server.SHARE_DUPLICATE
-          : model.size >= 30
-            ? Server.SHARE_SET_FULL
-            : Server.SHARE_NEW
+        const expected = model.has(key) ? SHARE_DUPLICATE : model.size >= 30 ? SHARE_SET_FULL : SHARE_NEW
         expect(set.add(hash(low, high ? 0x80000000 : 5), 30)).toBe(expected)
-        if (expected === Server.SHARE_NEW) model.add(key)
+        if (expected === SHARE_NEW) model.add(key)
       }
     }
   )

@@ -9,7 +9,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import * as fc from "fast-check"
 import assert from "node:assert/strict"
-import { type Server, templateOf, u256ToBytes } from "../src/index.ts"
+import { type ChannelServer, type ServerOutbox, templateOf, u256ToBytes } from "../src/index.ts"
 import { TestClient } from "./test-client.ts"
 import { headerHash, Model, type ModelChannel, type ModelFlags, number } from "./channel-model.ts"
 import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
@@ -46,7 +46,7 @@ class Session {
   static readonly seen = new Set<string>()
   readonly #flags: ModelFlags
   readonly #server: TestServer
-  readonly #connection: Server.ChannelServer
+  readonly #connection: ChannelServer
   readonly #client: TestClient
   readonly #atServer: Model
   readonly #atClient: Model
@@ -536,7 +536,7 @@ class Session {
     }
   }
 
-  #ask(run: (out: Server.ServerOutbox) => void): ReadonlyArray<Mining.ToClient> {
+  #ask(run: (out: ServerOutbox) => void): ReadonlyArray<Mining.ToClient> {
     return this.#server.ask(run).messages
   }
 

@@ -1,20 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
-import { hashRateToTarget, Server, u256FromBytes, u256ToBytes } from "../src/index.ts"
+import { hashRateToTarget, u256FromBytes, u256ToBytes, Vardiff } from "../src/index.ts"
 import { Target } from "@sluice/core"
 import { START, TestServer } from "./server-fixture.ts"
 import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
-const targetOf = (vardiff: Server.Vardiff, sharesPerMinute = 6): number =>
+const targetOf = (vardiff: Vardiff, sharesPerMinute = 6): number =>
   Target.targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, sharesPerMinute)), 0)
 
 /** Lets a miner of a real rate work against the rule, with a share whenever one is due; says how often the rate changed. */
-const simulate = (
-  vardiff: Server.Vardiff,
-  hashRate: number,
-  seconds: number,
-  from = 0,
-  sharesPerMinute = 6
-): number => {
+const simulate = (vardiff: Vardiff, hashRate: number, seconds: number, from = 0, sharesPerMinute = 6): number => {
   let work = 0
   let changes = 0
   let target = targetOf(vardiff, sharesPerMinute)
@@ -48,13 +42,13 @@ describe("vardiff", () => {
     ["half of what was stated", 1e12, 5e11],
     ["what was stated", 1e12, 1e12]
   ])("comes to the rate of a miner that has %s", (_, stated, real) => {
-    const vardiff = new Server.Vardiff(stated, 1, 0)
+    const vardiff = new Vardiff(stated, 1, 0)
     simulate(vardiff, real, 1800)
     expect(Math.abs(Math.log(vardiff.hashRate / real))).toBeLessThan(0.15)
   })
 
   it("acts on a flood before the next review, also where all of it comes at once", () => {
-    const vardiff = new Server.Vardiff(1e6, 1, 0)
+    const vardiff = new Vardiff(1e6, 1, 0)
     const target = targetOf(vardiff)
     let shares = 0
     for (; !vardiff.isDue; shares++) vardiff.record(target, target, 100)
@@ -68,7 +62,7 @@ describe("vardiff", () => {
   })
 
   it("takes a false alarm back, and has the very rate that it had", () => {
-    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 1e12, 600)
     const target = targetOf(vardiff)
     for (let i = 0; i < 13; i++) vardiff.record(target, target, 600_000)
@@ -84,7 +78,7 @@ describe("vardiff", () => {
   })
 
   it("does not take it for a false alarm when the miner stops behind one", () => {
-    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    const vardiff = new Vardiff(1e12, 1, 0)
     const target = targetOf(vardiff)
     // Enough for an alarm, in a time that makes it a change by three.
     for (let i = 1; i <= 20; i++) vardiff.record(target, target, i * 3000)
@@ -95,7 +89,7 @@ describe("vardiff", () => {
   })
 
   it("counts shares by the work that is in them", () => {
-    const vardiff = new Server.Vardiff(1e6, 1, 0)
+    const vardiff = new Vardiff(1e6, 1, 0)
     const target = targetOf(vardiff)
     for (let i = 0; i < 1000; i++) vardiff.record(target / 1000, target, 100)
     expect(vardiff.isDue).toBe(false)
@@ -104,27 +98,27 @@ describe("vardiff", () => {
   })
 
   it("is right for thousands of shares a minute too", () => {
-    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 2e13, 60, 0, 6000)
     expect(Math.abs(Math.log(vardiff.hashRate / 2e13))).toBeLessThan(0.15)
     expect(simulate(vardiff, 2e13, 60, 60, 6000)).toBe(0)
   })
 
   it("grows from nothing", () => {
-    const vardiff = new Server.Vardiff(0, 0, 0)
+    const vardiff = new Vardiff(0, 0, 0)
     simulate(vardiff, 1e3, 1800)
     expect(vardiff.hashRate / 1e3).toBeGreaterThan(0.85)
   })
 
   it("leaves a steady rate alone, and one at the floor there", () => {
-    expect(simulate(new Server.Vardiff(1e12, 1, 0), 1e12, 24 * 3600)).toBe(0)
-    const silent = new Server.Vardiff(0, 1000, 0)
+    expect(simulate(new Vardiff(1e12, 1, 0), 1e12, 24 * 3600)).toBe(0)
+    const silent = new Vardiff(0, 1000, 0)
     expect(simulate(silent, 0, 3600)).toBe(0)
     expect(silent.hashRate).toBe(1000)
   })
 
   it("does not forget in silence what a miner had, and takes it back at once", () => {
-    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 1e12, 600)
     simulate(vardiff, 0, 12 * 3600, 600)
     expect(vardiff.hashRate).toBeCloseTo(1e9, -8)
@@ -133,7 +127,7 @@ describe("vardiff", () => {
   })
 
   it("begins anew with what the client says of itself", () => {
-    const vardiff = new Server.Vardiff(1e12, 1, 0)
+    const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 1e15, 1)
     vardiff.restart(1e15, 1000)
     expect(vardiff.hashRate).toBe(1e15)

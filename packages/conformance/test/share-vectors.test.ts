@@ -1,7 +1,16 @@
 /** `vectors/shares.json`: by noble alone, by core's ShareCheck, and through a server's machine from template to verdict. */
 import { sha256 } from "@noble/hashes/sha2.js"
 import { coinbaseTags } from "@sluice/bitcoin"
-import { ExtranonceSpace, jobFromTemplate, Outbox, Server, TemplateJobs } from "@sluice/channels"
+import {
+  ChannelServer,
+  defaultChannelPolicy,
+  ExtranonceSpace,
+  jobFromTemplate,
+  Outbox,
+  type ServerOutbox,
+  ShareValidator,
+  TemplateJobs
+} from "@sluice/channels"
 import { ShareCheck, Target } from "@sluice/core"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
@@ -76,7 +85,7 @@ const PAYOUT = hex("0014ebe1b7dcc293ccaa0ee743a86f89df8258c208fc")
 test.each(sessions)(
   "$title: a server gives each submission its verdict",
   ({ channel, job, now, prevHash, ...session }) => {
-    const policy = { ...Server.defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
+    const policy = { ...defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
     const templates = new TemplateJobs({
       coinbase: {
         tags: coinbaseTags("", ""),
@@ -93,13 +102,13 @@ test.each(sessions)(
       takeExtended: () => lease,
       giveBack: new ExtranonceSpace().giveBack
     }
-    const connection = new Server.ChannelServer(0, 0, {
+    const connection = new ChannelServer(0, 0, {
       jobs: templates.jobs,
       space,
-      validator: new Server.ShareValidator(policy),
+      validator: new ShareValidator(policy),
       policy
     })
-    const out: Server.ServerOutbox = new Outbox()
+    const out: ServerOutbox = new Outbox()
     const target = new Uint8Array(32)
     Target.nBitsToTarget(prevHash.nbits, target, 0)
     const announce = (templateId: bigint, previous: string): void => {

@@ -5,7 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { DevNode } from "@sluice/dev-node"
 import { NodeRpc } from "@sluice/node"
-import type { Server } from "@sluice/channels"
+import type { BlockFound } from "@sluice/channels"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
@@ -93,7 +93,7 @@ describe("the whole chain", () => {
   it.live("finds blocks on each kind of channel, with rolled version bits and with transactions", () =>
     Effect.gen(function* () {
       const { blocks, events, server } = yield* startPool
-      const found: Array<Server.BlockFound> = []
+      const found: Array<BlockFound> = []
       /** The miners with an accepted block that has a rolled version and a transaction beside the coinbase. */
       const finders = () =>
         new Set(

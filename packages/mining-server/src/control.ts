@@ -3,14 +3,14 @@
  * one message to the client, in order with all others, or none where it is refused. It is done when the message is on its way:
  * nobody waits for a client that reads slowly, and no client answers it.
  */
-import type { Server } from "@sluice/channels"
+import type { ChannelInfo, ChannelServer, ServerOutbox } from "@sluice/channels"
 import { EncodeError, Mining } from "@sluice/protocol"
 import { Effect, Result, Schema } from "effect"
 import type { Recorder } from "./shares/recorder.ts"
 import type { Session } from "./connections/session.ts"
 
 /** Which channel: the `channel` of the pool's events and of `ChannelStats`. */
-export type ChannelAddress = Pick<Server.ChannelInfo, "connectionId" | "channelId">
+export type ChannelAddress = Pick<ChannelInfo, "connectionId" | "channelId">
 
 export interface Control {
   /**
@@ -69,7 +69,7 @@ export interface ControlOptions {
 export const makeControl = ({ now, recorder, sessions }: ControlOptions): Control => {
   const act = <A>(
     connectionId: number,
-    step: (machine: Server.ChannelServer, out: Server.ServerOutbox) => Result.Result<A, Refusal>
+    step: (machine: ChannelServer, out: ServerOutbox) => Result.Result<A, Refusal>
   ): Effect.Effect<A, ControlError> => {
     const refused = (refusal: Refusal) => new ControlError({ connectionId, ...refusal })
     const acted = Effect.suspend(() => {

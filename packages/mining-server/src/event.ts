@@ -1,5 +1,5 @@
 /** Events of a server of miners, for logs, tables, ledgers and machines. Plain data. */
-import type { Server } from "@sluice/channels"
+import type { ChannelEvent } from "@sluice/channels"
 import type { Device, Endpoint } from "@sluice/transport"
 import type { WorkSourceState } from "./work/work-source.ts"
 
@@ -61,4 +61,4 @@ export type MiningServerEvent =
   | PrevHashSent
   | TemplateIgnored
   | UpstreamChanged
-  | Server.ChannelEvent
+  | ChannelEvent

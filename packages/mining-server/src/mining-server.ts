@@ -5,7 +5,7 @@
  * connections/ has the life of a connection and the announcing of new work, shares/ the recording of events, statistics/ the
  * counts. Here the parts are put together, with what happens by the clock.
  */
-import { Server } from "@sluice/channels"
+import { ShareValidator } from "@sluice/channels"
 import { type Endpoint, formatEndpoint, makeNotices, MiningListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
 import { makeAdmission } from "./connections/admission.ts"
@@ -26,7 +26,9 @@ import { SourceWatch, type SourceVerdict } from "./work/source-watch.ts"
 import { WorkSource } from "./work/work-source.ts"
 
 export interface MiningServerCalls extends Statistics, Control {
+  /** Where it listens; the first address if it listens at several. */
   readonly address: Endpoint
+  readonly addresses: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
   /**
    * Events from the moment of subscription on. A subscriber that is far behind misses the oldest ones; a program that must not
    * miss a share gives the server a share sink.
@@ -60,7 +62,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const now = () => clock.currentTimeMillisUnsafe()
   const notices = yield* makeNotices()
   const admission = makeAdmission(rules.validateUser, policy, work)
-  const validator = new Server.ShareValidator(policy)
+  const validator = new ShareValidator(policy)
   const projection = new Projection(rules.maxIdleUsers, now())
   const watch = new SourceWatch(source.name, rules.upstreamTimeoutMs, now())
   const sessions = new Map<number, Session>()
@@ -158,7 +160,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     Effect.catch((error) => Effect.logError(`The server serves no longer: ${error.message}`)),
     Effect.forkScoped
   )
-  yield* Effect.logDebug(`The server listens at ${formatEndpoint(listener.address)}`)
+  yield* Effect.logDebug(`The server listens at ${listener.addresses.map(formatEndpoint).join(", ")}`)
 
   // This finalizer is registered last, so it runs first when the layer's Scope closes, while everything still works: it answers
   // the messages that arrived, then tells miners to go on elsewhere. Closing the connections sends the rest.
@@ -177,6 +179,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const present = () => ({ upstream: watch.state, height: height(), connections: sessions.size })
   return MiningServer.of({
     address: listener.address,
+    addresses: listener.addresses,
     events: recorder.events,
     ...makeStatistics({ projection, present, now }),
     ...makeControl({ sessions, recorder, now })

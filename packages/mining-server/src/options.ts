@@ -1,5 +1,5 @@
 /** How a server of miners works: its options, and what they come to. */
-import { type ExtranonceSpace, Server } from "@sluice/channels"
+import { type ChannelPolicy, defaultChannelPolicy, type ExtranonceSpace } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ServerSetup } from "@sluice/transport"
 import { Duration, Effect } from "effect"
@@ -12,8 +12,8 @@ import type { ValidateUser } from "./user.ts"
 export interface MiningServerOptions {
   /** Record accepted shares before they are acknowledged, in this order; none by default. */
   readonly shareSinks?: ReadonlyArray<ShareSink>
-  /** Rules for channels and shares, where they differ from `Server.defaultChannelPolicy` of @sluice/channels. */
-  readonly policy?: Partial<Server.ChannelPolicy>
+  /** Rules for channels and shares, where they differ from `defaultChannelPolicy` of @sluice/channels. */
+  readonly policy?: Partial<ChannelPolicy>
   /** Lets users in or not, beside `policy.refuseUser`: for what takes time, such as a database. By default anyone is. */
   readonly validateUser?: ValidateUser
   /** How long a connection may stay without a channel (5.3.2). Default 1 minute. */
@@ -46,7 +46,7 @@ export interface MiningServerOptions {
 /** The options, checked and with their defaults. */
 export interface MiningServerRules {
   readonly shareSinks: ReadonlyArray<ShareSink>
-  readonly policy: Server.ChannelPolicy
+  readonly policy: ChannelPolicy
   readonly validateUser: ValidateUser | undefined
   readonly traffic: TrafficLimits
   readonly space: LimitedSpace
@@ -75,7 +75,7 @@ export const rulesOf = (
 ): Effect.Effect<MiningServerRules, OptionError> =>
   Effect.gen(function* () {
     const given = { ...defaultMiningServerOptions, ...options }
-    const policy = { ...Server.defaultChannelPolicy, ...shareRate(options.policy), ...options.policy }
+    const policy = { ...defaultChannelPolicy, ...shareRate(options.policy), ...options.policy }
     yield* checkPolicy(policy)
     const traffic = { ...defaultTrafficLimits, ...options.traffic }
     yield* checkTraffic(traffic)
@@ -121,8 +121,8 @@ const extensions = [WorkerIdentity.extension]
 export const leastSharesPerSecond = (sharesPerMinute: number): number => (sharesPerMinute / 60) * 20
 
 /** The limit on accepted shares where none is given: room also where more shares are wanted than six a minute. */
-const shareRate = (policy: MiningServerOptions["policy"] = {}): Pick<Server.ChannelPolicy, "maxSharesPerSecond"> => {
-  const { maxSharesPerSecond, sharesPerMinute } = Server.defaultChannelPolicy
+const shareRate = (policy: MiningServerOptions["policy"] = {}): Pick<ChannelPolicy, "maxSharesPerSecond"> => {
+  const { maxSharesPerSecond, sharesPerMinute } = defaultChannelPolicy
   const least = leastSharesPerSecond(policy.sharesPerMinute ?? sharesPerMinute)
   return { maxSharesPerSecond: Math.max(maxSharesPerSecond, least) }
 }
@@ -136,7 +136,7 @@ const COUNTS = [
   "maxUserIdentityBytes"
 ] as const
 
-const checkPolicy = (policy: Server.ChannelPolicy): Effect.Effect<void, OptionError> => {
+const checkPolicy = (policy: ChannelPolicy): Effect.Effect<void, OptionError> => {
   const { maxSharesPerSecond, minHashRate, ntimeDriftSeconds, sharesPerMinute } = policy
   if (!(sharesPerMinute > 0 && sharesPerMinute <= 6000)) {
     return refuse("sharesPerMinute", "a number above 0, at most 6000", sharesPerMinute)

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ExtranonceSpace, type ExtranonceLease, type Server } from "@sluice/channels"
+import { type ChannelInfo, type ExtranonceLease, ExtranonceSpace, type ShareAccepted } from "@sluice/channels"
 import { type ConnectionSpace, LimitedSpace } from "../src/connections/limited-space.ts"
 
 /** A connection as the pool's shell has it: it notes what its machine tells. */
 class Peer {
   readonly closed: Array<number> = []
-  readonly #leases = new Map<Server.ChannelInfo, ExtranonceLease>()
+  readonly #leases = new Map<ChannelInfo, ExtranonceLease>()
   readonly #space: ConnectionSpace
   #lastId = 1
 
@@ -17,14 +17,14 @@ class Peer {
   }
 
   /** Opens a channel; `undefined` if it is refused. */
-  open(): Server.ChannelInfo | undefined {
+  open(): ChannelInfo | undefined {
     const [channel] = this.openTogether(1)
     return channel
   }
 
   /** Opens channels in one read. */
-  openTogether(count: number): ReadonlyArray<Server.ChannelInfo> {
-    const channels: Array<Server.ChannelInfo> = []
+  openTogether(count: number): ReadonlyArray<ChannelInfo> {
+    const channels: Array<ChannelInfo> = []
     for (let opened = 0; opened < count; opened++) {
       const lease = this.#space.takeExtended(4)
       if (lease === undefined) continue
@@ -38,12 +38,12 @@ class Peer {
   }
 
   /** Has a share accepted on each of these. */
-  work(...channels: ReadonlyArray<Server.ChannelInfo | undefined>): void {
-    const accepted = channels.map((channel) => ({ _tag: "ShareAccepted", channel }) as Server.ShareAccepted)
+  work(...channels: ReadonlyArray<ChannelInfo | undefined>): void {
+    const accepted = channels.map((channel) => ({ _tag: "ShareAccepted", channel }) as ShareAccepted)
     assert.isTrue(this.#space.note(accepted))
   }
 
-  close(channel: Server.ChannelInfo): void {
+  close(channel: ChannelInfo): void {
     this.#space.giveBack(this.#leases.get(channel)!)
     assert.isFalse(this.#space.note([{ _tag: "ChannelClosed", channel, reason: "" }]))
   }

@@ -1,17 +1,17 @@
 import { assert, it } from "@effect/vitest"
-import type { Server } from "@sluice/channels"
+import type { ChannelInfo, ChannelOpened, ShareAccepted, ShareRefused } from "@sluice/channels"
 import { Effect, Metric } from "effect"
 import { makeMetrics } from "../src/statistics/metrics.ts"
 import { Projection } from "../src/statistics/projection.ts"
 
-const info = (channelId: number, userIdentity: string): Server.ChannelInfo => ({
+const info = (channelId: number, userIdentity: string): ChannelInfo => ({
   connectionId: 1,
   channelId,
   kind: "extended",
   userIdentity
 })
 
-const share = (channel: Server.ChannelInfo, difficulty: number, hashDifficulty: number): Server.ShareAccepted => ({
+const share = (channel: ChannelInfo, difficulty: number, hashDifficulty: number): ShareAccepted => ({
   _tag: "ShareAccepted",
   channel,
   sequenceNumber: 1,
@@ -24,7 +24,7 @@ const share = (channel: Server.ChannelInfo, difficulty: number, hashDifficulty: 
   isBlock: false
 })
 
-const refusal = (channel: Server.ChannelInfo | undefined, errorCode: string): Server.ShareRefused => ({
+const refusal = (channel: ChannelInfo | undefined, errorCode: string): ShareRefused => ({
   _tag: "ShareRefused",
   connectionId: 1,
   channelId: 2,
@@ -33,7 +33,7 @@ const refusal = (channel: Server.ChannelInfo | undefined, errorCode: string): Se
   errorCode
 })
 
-const open = (channel: Server.ChannelInfo): Server.ChannelOpened => ({
+const open = (channel: ChannelInfo): ChannelOpened => ({
   _tag: "ChannelOpened",
   channel,
   nominalHashRate: 1,

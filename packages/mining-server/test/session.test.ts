@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { coinbaseTags } from "@sluice/bitcoin"
-import { ExtranonceSpace, Server } from "@sluice/channels"
+import { defaultChannelPolicy, ExtranonceSpace, ShareValidator } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { Session } from "../src/connections/session.ts"
@@ -10,12 +10,12 @@ import { PayoutGroups } from "../src/templates/payout-groups.ts"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { openExtended } from "@sluice/testing/pool-client"
 
-const policy = Server.defaultChannelPolicy
+const policy = defaultChannelPolicy
 
 /** A pool's work with a first job, and a session whose frames are kept. */
 const serving = () => {
   const space = new ExtranonceSpace()
-  const validator = new Server.ShareValidator(policy)
+  const validator = new ShareValidator(policy)
   const coinbase = {
     tags: coinbaseTags("x", ""),
     extranonceSize: space.fullSize,

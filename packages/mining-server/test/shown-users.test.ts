@@ -1,6 +1,6 @@
 /** What users at an address have shown is remembered beyond their connections, in a memory that is nobody's to fill. */
 import { assert, describe, it } from "@effect/vitest"
-import { Server, u256FromBytes } from "@sluice/channels"
+import { ProvenHashRate, type ShownWork, u256FromBytes } from "@sluice/channels"
 import type { ConnectionError, DialError } from "@sluice/transport"
 import { Effect, type Scope } from "effect"
 import { ANY_TARGET } from "@sluice/testing/templates"
@@ -9,8 +9,8 @@ import { ShownUsers } from "../src/connections/shown-users.ts"
 import { type Miner, openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, poolStats, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 
-const work = (userIdentity: string, hashRate: number): Server.ShownWork => {
-  return { userIdentity, hashRate, closedAt: 0, proven: new Server.ProvenHashRate(0), isTaken: false }
+const work = (userIdentity: string, hashRate: number): ShownWork => {
+  return { userIdentity, hashRate, closedAt: 0, proven: new ProvenHashRate(0), isTaken: false }
 }
 
 describe("what users have shown", () => {

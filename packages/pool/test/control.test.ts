@@ -1,6 +1,6 @@
 /** What a program does to live connections of its pool, with a client at the other end that checks it and goes on mining. */
 import { assert, describe, it } from "@effect/vitest"
-import { type ClientEvent, GROUP_CHANNEL_ID, type Server } from "@sluice/channels"
+import { type ChannelInfo, type ClientEvent, GROUP_CHANNEL_ID } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -233,7 +233,7 @@ describe("a channel that the program closes", () => {
   )
 
   it.effect("from within onShare is closed behind the acknowledgement of the shares that came with it", () => {
-    let close: (channel: Server.ChannelInfo) => void = () => {}
+    let close: (channel: ChannelInfo) => void = () => {}
     return Effect.gen(function* () {
       const { closeChannel } = yield* Pool
       const context = yield* Effect.context<never>()

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { addWitness, coinbaseTags, scriptForAddress, splitCoinbase } from "@sluice/bitcoin"
-import { type Server, u256FromBytes } from "@sluice/channels"
+import { type ShareAccepted, u256FromBytes } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
@@ -133,7 +133,7 @@ describe("jobs", () => {
 
 describe("a share", () => {
   it.effect("is recorded before it is acknowledged", () => {
-    const recorded: Array<Server.ShareAccepted> = []
+    const recorded: Array<ShareAccepted> = []
     return Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()

@@ -1,6 +1,6 @@
 /** Pages of statistics, of more users and channels than are looked at in one turn of the event loop. */
 import { assert, it } from "@effect/vitest"
-import type { Server } from "@sluice/channels"
+import type { ChannelInfo, ShareAccepted } from "@sluice/channels"
 import { Effect, Option } from "effect"
 import { makeStatistics } from "../../mining-server/src/statistics/statistics.ts"
 import { Projection } from "../../mining-server/src/statistics/projection.ts"
@@ -11,9 +11,9 @@ const CONNECTIONS = 50
 /** Users of whom many have done the same work, and many none; the first of them has a channel on every connection. */
 const world = () => {
   const projection = new Projection(0, 0)
-  const channels: Array<Server.ChannelInfo> = []
-  const open = (connectionId: number, userIdentity: string): Server.ChannelInfo => {
-    const channel: Server.ChannelInfo = { connectionId, channelId: channels.length + 2, kind: "extended", userIdentity }
+  const channels: Array<ChannelInfo> = []
+  const open = (connectionId: number, userIdentity: string): ChannelInfo => {
+    const channel: ChannelInfo = { connectionId, channelId: channels.length + 2, kind: "extended", userIdentity }
     channels.push(channel)
     projection.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
     return channel
@@ -35,7 +35,7 @@ const world = () => {
   return { channels, projection, ranked, statistics }
 }
 
-const accepted = (channel: Server.ChannelInfo, difficulty: number): Server.ShareAccepted => ({
+const accepted = (channel: ChannelInfo, difficulty: number): ShareAccepted => ({
   _tag: "ShareAccepted",
   channel,
   sequenceNumber: 1,

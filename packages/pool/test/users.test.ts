@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HASHES_PER_DIFFICULTY, type Server } from "@sluice/channels"
+import { type ChannelInfo, HASHES_PER_DIFFICULTY } from "@sluice/channels"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { parseUserIdentity, type UserIdentity } from "@sluice/mining-server"
@@ -63,15 +63,15 @@ describe("statistics", () => {
 
   it("forget the users who left first when there are more than may be known, and nobody who is connected", () => {
     const projection = new Projection(2, 0)
-    const info = (userIdentity: string): Server.ChannelInfo => ({
+    const info = (userIdentity: string): ChannelInfo => ({
       connectionId: 1,
       channelId: 2,
       kind: "extended",
       userIdentity
     })
-    const open = (channel: Server.ChannelInfo) =>
+    const open = (channel: ChannelInfo) =>
       projection.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)
-    const close = (channel: Server.ChannelInfo) => projection.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
+    const close = (channel: ChannelInfo) => projection.record({ _tag: "ChannelClosed", channel, reason: "" }, 0)
     const names = () => Array.from(projection.users.values(), ({ name }) => name)
 
     const stays = Array.from({ length: 5 }, (_, i) => info(`stays${i}.1`))
@@ -95,7 +95,7 @@ describe("statistics", () => {
 describe("users who left", () => {
   it("are not forgotten for names that never mined", () => {
     const projection = new Projection(3, 0)
-    const info = (userIdentity: string): Server.ChannelInfo => ({ ...acceptedShare(1).channel, userIdentity })
+    const info = (userIdentity: string): ChannelInfo => ({ ...acceptedShare(1).channel, userIdentity })
     const come = (name: string, worked: boolean) => {
       const channel = info(name)
       projection.record({ _tag: "ChannelOpened", channel, nominalHashRate: 1, difficulty: 1 }, 0)

@@ -1,7 +1,7 @@
 /** Extension 0x0002: shares of one channel that say which worker found them. */
 import { shareSink } from "@sluice/mining-server"
 import { assert, describe, it } from "@effect/vitest"
-import type { Server } from "@sluice/channels"
+import type { ShareAccepted } from "@sluice/channels"
 import { WorkerIdentity } from "@sluice/protocol"
 import { Effect } from "effect"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
@@ -9,7 +9,7 @@ import { giveWork, memoryWorld } from "@sluice/testing/pool-worlds"
 
 describe("a share", () => {
   it.effect("is its worker's where the client says so, and nobody's where it does not", () => {
-    const recorded: Array<Server.ShareAccepted> = []
+    const recorded: Array<ShareAccepted> = []
     return Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect({ extensions: [WorkerIdentity.extension] })

@@ -1,9 +1,9 @@
 /** What can go wrong with what a peer sends. */
 import { Schema } from "effect"
 
-/** Bytes that are no line of Stratum V1. The connection cannot go on: where the next line begins is not known. */
+/** Bytes that are no line of Stratum V1. They end the connection: the peer speaks something else. */
 export class LineError extends Schema.TaggedError<LineError>("sluice/stratum-v1/LineError")("LineError", {
-  reason: Schema.Literals(["too-long", "not-utf8", "not-json", "not-an-object"]),
+  reason: Schema.Literals(["too-long", "not-utf8", "not-json", "not-an-object", "no-message"]),
   expected: Schema.String,
   /** The beginning of the line, or its length. */
   actual: Schema.String
@@ -22,6 +22,20 @@ export class ParamsError extends Schema.TaggedError<ParamsError>("sluice/stratum
 }) {
   override get message(): string {
     return `${this.method}: ${this.field}: expected ${this.expected}; got ${this.actual}`
+  }
+}
+
+/**
+ * A `ParamsError` without its stack: a peer can make thousands of them with one read, nobody reads the stack, and it costs
+ * more than all the rest of the line.
+ */
+export const paramsError = (fields: Omit<ConstructorParameters<typeof ParamsError>[0], "_tag">): ParamsError => {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return new ParamsError(fields)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 

@@ -1,5 +1,5 @@
 export * as Client from "./client/index.ts"
-export * from "./error.ts"
+export { FloodError, LineError, ParamsError, RefusedError, SilenceError } from "./error.ts"
 export * from "./line/line.ts"
 export * from "./line/line-reader.ts"
 export { type Refusal, RefusalField, type RequestId } from "./message/answer.ts"

@@ -88,6 +88,16 @@ describe("the handshake of a client", () => {
     expect(silent.of("JobReceived")[0]!.job.versionMask).toBe(0)
   })
 
+  it.each([
+    ["without a mask", '{"version-rolling":true}', 0x1fffffe0],
+    ["with bits that were not asked for", '{"version-rolling":true,"version-rolling.mask":"ffffffff"}', 0x1fffffe0],
+    ["as refused", '{"version-rolling":false,"version-rolling.mask":"1fffe000"}', 0]
+  ])("takes an answer to configure %s", (_, result, mask) => {
+    const pool = new Pool()
+    pool.send(0, `{"id":1,"result":${result},"error":null}`, SUBSCRIBED, notify("1", true))
+    expect(pool.of("JobReceived")[0]!.job.versionMask).toBe(mask)
+  })
+
   it("takes a version mask before the answer to subscribe, as Braiins Pool sends it", () => {
     const pool = new Pool()
     pool.send(
@@ -232,10 +242,14 @@ describe("a share", () => {
   })
 
   it("is not submitted while too many wait for a silent pool", () => {
-    const pool = Pool.working({ maxPending: 4, answerWithinMs: 1000 })
+    const pool = Pool.working({ maxPendingShares: 3, answerWithinMs: 1000 })
     const { job } = pool.of("JobReceived")[0]!
     const numbers = Array.from({ length: 6 }, () => pool.client.submit(job, "w", share, 10))
     expect(numbers.filter((number) => number !== undefined)).toHaveLength(3)
+    // A worker is named all the same.
+    pool.heard()
+    pool.client.authorize("v", "", 10)
+    expect(pool.heard()).toMatchObject([{ method: "mining.authorize" }])
     pool.send(1000)
     pool.client.tick(1010)
     expect(pool.client.submit(job, "w", share, 1010)).toBeDefined()
@@ -299,6 +313,7 @@ describe("what a pool asks", () => {
       '{"id":null,"method":"client.show_message","params":["Welcome to the pool!"]}',
       '{"id":null,"result":null,"error":[20,"Suggest difficulty validation error",", null"]}'
     )
+    expect(pool.send(0, "{}", '{"id":null,"result":true,"error":null}', '{"id":77,"error":"late"}')).toEqual([])
     expect(pool.of("Message").map(({ text }) => text)).toEqual([
       "Welcome to the pool!",
       "Suggest difficulty validation error"
@@ -339,6 +354,7 @@ it.each([
   ["pool.com", "evil.com", false],
   ["pool.com", "POOL.com", true],
   ["10.0.0.1", "10.0.0.2", false],
+  ["10.0.0.1", "11.0.0.1", false],
   ["10.0.0.1", "10.0.0.1", true],
   ["::1", "::2", false],
   ["localhost", "evil.localhost", false]

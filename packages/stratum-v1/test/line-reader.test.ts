@@ -46,6 +46,16 @@ describe("the reader of lines", () => {
     )
   })
 
+  it("drops what stands behind an object, but reads another object there", () => {
+    const { failure, lines } = readText(
+      ['{"id":1}\0', '\0{"id":2} x{', '{"a":"\\"}{"}{"b":[{}]}, {"c":1}', '{"id":3}']
+        .map((line) => `${line}\n`)
+        .join("")
+    )
+    expect(lines).toEqual([{ id: 1 }, { id: 2 }, { a: '"}{' }, { b: [{}] }, { id: 3 }])
+    expect(failure).toBeUndefined()
+  })
+
   it("reads UTF-8 that is split within a character", () => {
     const bytes = Buffer.from('{"id":"é😀"}\n')
     expect(readIn([...bytes].map((byte) => Uint8Array.of(byte))).lines).toEqual([{ id: "é😀" }])

@@ -115,6 +115,15 @@ describe("mining.configure", () => {
     expect(options?.versionRollingMinBitCount).toBe(versionRollingMinBitCount)
   })
 
+  it.each([
+    '[["version-rolling"],{"version-rolling.mask":"zz"}]',
+    '[["version-rolling"],[]]',
+    "[]",
+    '["version-rolling"]'
+  ])("says what is wrong in %s", (text) => {
+    expect(ToServer.Configure.read(JSON.parse(text))).toBeInstanceOf(ParamsError)
+  })
+
   it("its answer with a mask, with 0x, and refused", () => {
     const result = (text: string) => message(ToServer.Configure.readResult(JSON.parse(text)))
     expect(result('{"version-rolling":true,"version-rolling.mask":"1fffe000"}')).toMatchObject({

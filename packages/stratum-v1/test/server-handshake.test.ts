@@ -37,7 +37,7 @@ describe("a handshake", () => {
     expect(miner.heard()).toEqual([])
     miner.subscribed()
     const heard = miner.heard()
-    expect(kinds(heard)).toEqual([1, 3, 4, "mining.set_difficulty", "mining.notify"])
+    expect(kinds(heard)).toEqual([1, 3, 4, "mining.set_version_mask", "mining.set_difficulty", "mining.notify"])
     expect(heard.at(-2)!.params).toEqual([16])
     expect((heard.at(-1)!.params as Array<unknown>)[0]).toBe("2")
   })
@@ -278,6 +278,17 @@ describe("a connection ends", () => {
     miner.server.notify(job("2"))
     expect(miner.heard()).toEqual([])
   })
+
+  it.each(["{}", '{"id":null,"params":[]}', '{"id":[]}', '{"jsonrpc":"2.0"}'])(
+    "with a line that is no message: %s",
+    (line) => {
+      const miner = Miner.working()
+      expect(miner.send(line, '{"id":5,"method":"mining.ping"}')).toMatchObject([
+        { _tag: "Closing", reason: { _tag: "LineError", reason: "no-message" } }
+      ])
+      expect(miner.heard().map(({ error, id }) => [id, (error as Array<unknown>)[0]])).toEqual([[null, 20]])
+    }
+  )
 
   it("when the miner does not subscribe in time, but not while its subscribe waits for an answer", () => {
     const silent = new Miner({ subscribeWithinMs: 1000 }, 500)

@@ -243,6 +243,19 @@ describe("the version of a share", () => {
     expect(miner.of("Submit").map(({ held }) => held.job.work)).toEqual(["work 2"])
   })
 
+  it("mask is told behind the answer to subscribe where it has changed since the answer to configure", () => {
+    const miner = new Miner()
+    miner.server.notify(job("1"))
+    miner.send(
+      '{"id":3,"method":"mining.configure","params":[["version-rolling"],{"version-rolling.mask":"ffffffff"}]}',
+      SUBSCRIBE
+    )
+    miner.server.setVersionMask(0x00ffe000)
+    expect(kinds(miner.heard())).toEqual([3])
+    miner.subscribed()
+    expect(kinds(miner.heard())).toEqual([1, "mining.set_version_mask", "mining.set_difficulty", "mining.notify"])
+  })
+
   it("mask is not told to a miner that did not ask for one", () => {
     const miner = Miner.working()
     miner.server.setVersionMask(0x00ffe000)
@@ -273,6 +286,17 @@ describe("a silent connection", () => {
     expect(miner.heard(31_000)).toEqual([{ id: null, method: "mining.ping", params: [] }])
     miner.server.tick(31_001)
     expect(miner.heard(31_001)).toEqual([])
+  })
+
+  it("gets none before the answer to its subscribe has left", () => {
+    const miner = new Miner()
+    miner.send(AUTHORIZE, SUBSCRIBE)
+    miner.subscribed()
+    expect(miner.server.tick(100_000)).toEqual([])
+    expect(miner.heard(100_000)).toEqual([])
+    miner.authorized()
+    miner.server.tick(100_000)
+    expect(kinds(miner.heard(100_000))).toEqual([2, 1, "mining.ping"])
   })
 
   it("takes every way that miners answer a ping in", () => {

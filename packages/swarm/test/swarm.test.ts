@@ -1,6 +1,6 @@
 import { shareSink } from "@sluice/mining-server"
 import { assert, describe, it } from "@effect/vitest"
-import type { Server } from "@sluice/channels"
+import type { ShareAccepted } from "@sluice/channels"
 import { hashToDisplay } from "@sluice/bitcoin"
 import { Pool } from "@sluice/pool"
 import { Effect, Exit, Fiber, Layer, Schema } from "effect"
@@ -89,7 +89,7 @@ describe("Swarm", () => {
   )
 
   const acknowledged: Array<AcknowledgedShare> = []
-  const recorded: Array<Server.ShareAccepted> = []
+  const recorded: Array<ShareAccepted> = []
   it.effect("reports acknowledged shares by the hashes that the pool recorded", () =>
     Effect.gen(function* () {
       yield* newBlock(1)

@@ -1,7 +1,7 @@
 /** A share that was accepted, for tests of what is done with it. */
-import type { Server } from "@sluice/channels"
+import type { ShareAccepted } from "@sluice/channels"
 
-export const acceptedShare = (sequenceNumber: number, worker?: string): Server.ShareAccepted => ({
+export const acceptedShare = (sequenceNumber: number, worker?: string): ShareAccepted => ({
   _tag: "ShareAccepted",
   channel: { connectionId: 1, channelId: 2, kind: "standard", userIdentity: "alice\n.rig" },
   sequenceNumber,

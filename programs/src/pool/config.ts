@@ -1,6 +1,6 @@
 /** The configuration of `sluice pool`. */
 import { coinbaseTags } from "@sluice/bitcoin"
-import { checkCoinbaseRoom, defaultExtranonceLayout, Server } from "@sluice/channels"
+import { checkCoinbaseRoom, defaultExtranonceLayout, defaultChannelPolicy } from "@sluice/channels"
 import {
   defaultMiningServerOptions,
   defaultTrafficLimits,
@@ -20,8 +20,6 @@ import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { handshakeKeys } from "../server/curve.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
-
-const { defaultChannelPolicy } = Server
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3333" }),

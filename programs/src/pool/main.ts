@@ -1,5 +1,5 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
-import { Server } from "@sluice/channels"
+import { type ChannelRefused, EXTRANONCE_SPACE_EXHAUSTED, TOO_MANY_CHANNELS } from "@sluice/channels"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { JobIds, minerPayout, openShareLog, type MiningServerEvent } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
@@ -49,7 +49,7 @@ export const pool = program({
 })
 
 /** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
-const unpaid = ({ errorCode, userIdentity }: Server.ChannelRefused, { chain, solo }: PoolOptions): string => {
+const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: PoolOptions): string => {
   if (solo === undefined || errorCode !== "invalid-user-identity") return ""
   const script = minerPayout(userIdentity, chain)
   return Result.isFailure(script) ? `: ${script.failure}` : ""
@@ -87,7 +87,7 @@ const logEvent = (event: MiningServerEvent, note: Notices["note"], options: Pool
     }
     case "ChannelRefused":
       // The pool itself logs which limit was reached.
-      if (event.errorCode === Server.TOO_MANY_CHANNELS || event.errorCode === Server.EXTRANONCE_SPACE_EXHAUSTED) {
+      if (event.errorCode === TOO_MANY_CHANNELS || event.errorCode === EXTRANONCE_SPACE_EXHAUSTED) {
         return Effect.void
       }
       return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}${unpaid(event, options)}`)

@@ -50,7 +50,7 @@ export interface MinedShare {
   readonly nonce: number
   readonly ntime: number
   readonly version: number
-  /** As many bytes as the channel's `extranonceSize`; not looked at for a standard channel. */
+  /** As many bytes as the channel's `extranonceSize`. Ignored for a standard channel. */
   readonly extranonce: Uint8Array
 }
 
@@ -260,7 +260,7 @@ export class ChannelClient {
     })
   }
 
-  /** A job that was checked, for one channel or for the members of a group. */
+  /** Takes a checked job for one channel or for the members of a group. */
   #addJob(
     message: Mining.NewMiningJob | Mining.NewExtendedMiningJob,
     members: ReadonlySet<ClientChannel>,

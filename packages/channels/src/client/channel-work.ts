@@ -1,7 +1,7 @@
 /**
- * What a channel gives its miner to hash (specification, section 5.1): everything of the header that is fixed, what may
- * be rolled, and the target that a share must meet. Plain data, safe to send to a worker thread. Hashes are 32 bytes in
- * internal order, the target is 32 bytes little-endian, as on the wire.
+ * The work that a channel gives its miner (specification, section 5.1): the fixed fields of the header, what may be rolled, and
+ * the target of shares. Plain data, safe to send to a worker thread. Hashes are 32 bytes in internal order, the target is 32
+ * bytes little-endian, as on the wire.
  */
 
 interface WorkBase {

@@ -63,13 +63,13 @@ export class ClientChannel {
   /** Of the jobs that will become active (5.3.21). */
   target: Uint8Array
   /**
-   * The easiest target that was ever asked for on it: an UpdateChannel has no answer, so it cannot be known when the server
-   * heard of a harder one.
+   * The easiest target that was ever requested on the channel: UpdateChannel has no answer, so the client cannot know when the
+   * server has received a harder one.
    */
   maxTarget: Uint8Array
   extranoncePrefix: Uint8Array
   groupChannelId: number | undefined = undefined
-  /** What is mined now. */
+  /** The work that is mined now. */
   work: ChannelWork | undefined = undefined
   prevHash: PrevHash | undefined = undefined
   readonly pending: PendingShares
@@ -104,7 +104,7 @@ export class ClientChannel {
     return this.#futureJobs.has(jobId)
   }
 
-  /** Whether a job may not have this id: it is that of another job that is valid or may become so (5.3.15). */
+  /** Whether another job that is valid, or may become valid, has this id (5.3.15). */
   isKnownJob(jobId: number): boolean {
     return this.#validJobIds.has(jobId) || this.#futureJobs.has(jobId)
   }

@@ -1,4 +1,4 @@
-/** What the client's machine tells its shell: the result of a batch of messages from the server, in order. */
+/** Events of the client's machine: the results of the server's messages, in order. */
 import type { Mining } from "@sluice/protocol"
 import type { Outbox } from "../outbox.ts"
 import type { PendingShare } from "./pending-shares.ts"
@@ -34,7 +34,7 @@ export interface JobReceived {
   readonly future: boolean
 }
 
-/** This is what the channel mines from now on. */
+/** The channel mines this work from now on. */
 export interface WorkChanged {
   readonly _tag: "WorkChanged"
   readonly channelId: number
@@ -98,7 +98,7 @@ export interface ShareRefused {
   readonly errorCode: string
 }
 
-/** Connect anew, there; an empty host or port 0 stands for the present one (3.6.5). Nothing else has changed yet. */
+/** The server asks to reconnect. An empty host or port 0 means the present one (3.6.5). Nothing else has changed yet. */
 export interface Reconnect {
   readonly _tag: "Reconnect"
   readonly host: string

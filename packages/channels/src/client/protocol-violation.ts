@@ -1,8 +1,7 @@
 /**
- * What a server may not do (specification, section 5), one name for each rule. A violation makes the identity of a
- * channel or the work on it doubtful, so the connection ends with it. What only confuses the books (a message for a
- * channel that is not open, an acknowledgement of a share that was never sent) is not one: the client goes on and
- * says `Ignored`.
+ * The rules for servers (specification, section 5), one name for each. After a violation a channel or its work is in doubt,
+ * so the connection ends. A message for a channel that is not open, or an acknowledgement of a share that was never sent, is
+ * no violation: the client goes on with the event `Ignored`.
  */
 import { Schema } from "effect"
 

@@ -9,7 +9,7 @@
 import { hashToDisplay } from "@sluice/bitcoin"
 import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
-import { u256FromBytes } from "../hash-rate.ts"
+import { u256FromBytes } from "../difficulty/hash-rate.ts"
 import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts"
 import type { SourceShare } from "../jobs/source-share.ts"
 import { Channel, REPLACING_FACTOR } from "./channel.ts"
@@ -23,20 +23,20 @@ import {
   refusalToOpen,
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./open.ts"
-import { type LateBlock, LateBlocks } from "./late-blocks.ts"
+import { type LateBlock, LateBlocks } from "../shares/late-blocks.ts"
 import type { ChannelInfo, ServerOutbox } from "./event.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "./share-validator.ts"
-import { ShareAllowance } from "./share-allowance.ts"
-import { ShownRate, type ShownRates } from "./shown-rate.ts"
+import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
+import { ShareAllowance } from "../shares/share-allowance.ts"
+import { ShownRate, type ShownRates } from "../difficulty/shown-rate.ts"
 
-/** What all connections of a server share. */
+/** Shared by all connections of a server. */
 export interface ChannelServerContext {
   readonly jobs: Jobs
   readonly space: Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "giveBack" | "maxRollableSize">
   readonly validator: ShareValidator
   readonly policy: ChannelPolicy
-  /** What users have shown on other connections, too; without it only what they have shown on this one is known. */
+  /** Remembers users' hash rates across connections. Without it, only this connection's are remembered. */
   readonly shown?: ShownRates
 }
 
@@ -47,18 +47,18 @@ const NO_EXTRANONCE = new Uint8Array(0)
 const MAX_CHANNEL_IDS = 0xffff
 
 export class ChannelServer {
-  /** As the shell numbers its connections; it stands in all events. */
+  /** The shell's number of this connection, repeated in all events. */
   readonly id: number
   readonly #setupFlags: number
   readonly #context: ChannelServerContext
   readonly #channels = new Map<number, Channel>()
   readonly #groups: ChannelGroups
   readonly #allowance: ShareAllowance
-  /** Made when it is needed first. */
+  /** Created on first use. */
   #lateBlocks: LateBlocks | undefined
-  /** What was shown on this connection, and what was elsewhere. */
+  /** Of this connection, then of other connections. */
   readonly #shown: ReadonlyArray<ShownRates>
-  /** Channels with shares that wait for their acknowledgement: only within a batch. */
+  /** Channels with accepted shares to acknowledge. Empty between batches. */
   #unacknowledged: Array<Channel> = []
   #nextChannelId = GROUP_CHANNEL_ID + 1
   #emptySince: number | undefined = 0
@@ -77,17 +77,17 @@ export class ChannelServer {
     return this.#channels.size
   }
 
-  /** Since when it has no channel, in milliseconds: 0 if it never had one, `undefined` while it has. */
+  /** When the last channel was closed, in milliseconds; 0 if there was never one, `undefined` while there is one. */
   get emptySince(): number | undefined {
     return this.#emptySince
   }
 
-  /** The channels that get jobs of their own: all or none. Their merkle roots may be computed before `announce` does it. */
+  /** Channels that need jobs of their own: all or none. A shell may compute their merkle roots before `announce` does. */
   get ownJobChannels(): Iterable<Channel> {
     return this.#requiresStandardJobs ? this.#channels.values() : []
   }
 
-  /** The messages of one read. Every share among them is answered when it returns. */
+  /** Handles the messages of one read. Answers every share among them before it returns. */
   receive(messages: ReadonlyArray<Mining.ToServer>, now: number, out: ServerOutbox): void {
     const { jobs, validator } = this.#context
     validator.hashTogether(messages, this.#channels, jobs)
@@ -99,7 +99,7 @@ export class ChannelServer {
     this.acknowledge(out)
   }
 
-  /** One message. Accepted shares may wait for `acknowledge`. What is not for a mining server is ignored. */
+  /** Handles one message. Accepted shares may wait for `acknowledge`. Ignores messages that a mining server does not take. */
   receiveOne(message: Mining.ToServer, now: number, out: ServerOutbox): void {
     switch (message._tag) {
       case "SubmitSharesStandard":
@@ -124,7 +124,7 @@ export class ChannelServer {
     this.#unacknowledged = []
   }
 
-  /** Passes on what became of a template provider's message. */
+  /** Announces a job or previous hash to the channels. */
   announce(announcement: Announcement, out: ServerOutbox): void {
     if (this.#requiresStandardJobs) {
       if (announcement._tag !== "NewPrevHash")
@@ -143,7 +143,7 @@ export class ChannelServer {
     }
   }
 
-  /** Lets the difficulty of channels follow their work and the network's. To be called every few seconds. */
+  /** Adjusts the channels' difficulties to their work and to the network's. Call it every few seconds. */
   tick(now: number, out: ServerOutbox): void {
     const { jobs, space } = this.#context
     this.#lateBlocks?.tick(now)
@@ -155,7 +155,7 @@ export class ChannelServer {
     }
   }
 
-  /** An id for a group to be made by `setGroup`: no channel and no other group has or will have it. */
+  /** Reserves an unused id for a group that `setGroup` will fill. */
   newGroupId(): number {
     const groupId = this.#nextChannelId++
     this.#groups.add(groupId)
@@ -163,8 +163,8 @@ export class ChannelServer {
   }
 
   /**
-   * Puts channels into the group `groupId`, one of `newGroupId` or `GROUP_CHANNEL_ID`, and tells the client (5.3.22). If
-   * that cannot be, says why and does nothing.
+   * Moves channels into the group `groupId`, from `newGroupId` or `GROUP_CHANNEL_ID`, and tells the client (5.3.22). Returns a
+   * reason and changes nothing if that is impossible.
    */
   setGroup(groupId: number, channelIds: ReadonlyArray<number>, out: ServerOutbox): SetGroupRefusal | undefined {
     if (this.#requiresStandardJobs) return "requires-standard-jobs"
@@ -179,9 +179,9 @@ export class ChannelServer {
   }
 
   /**
-   * Gives a channel another extranonce prefix of the server's space and tells the client (5.3.10). It is for the jobs to
-   * come; shares of those before are checked with the old one, which is held until no such share can come. If that cannot
-   * be, says why and does nothing.
+   * Gives a channel another extranonce prefix of the server's space and tells the client (5.3.10). Later jobs use it. Shares
+   * of earlier jobs are checked with the old prefix, which stays reserved until no such share can come. Returns a reason and
+   * changes nothing if that is impossible.
    */
   changeExtranoncePrefix(channelId: number, out: ServerOutbox): ChangePrefixRefusal | undefined {
     const { jobs, space } = this.#context
@@ -196,7 +196,7 @@ export class ChannelServer {
     return undefined
   }
 
-  /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Whether there was one. */
+  /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Returns whether there was one. */
   closeChannel(channelId: number, reasonCode: string, now: number, out: ServerOutbox): boolean {
     this.acknowledge(out)
     if (!this.#removeAddressed(channelId, reasonCode, now, out)) return false
@@ -204,12 +204,12 @@ export class ChannelServer {
     return true
   }
 
-  /** Asks the client to connect anew (3.6.5); an empty host and port 0 stand for the present ones. */
+  /** Asks the client to reconnect (3.6.5). An empty host and port 0 mean the present ones. */
   reconnect(host: string, port: number, out: ServerOutbox): void {
     out.messages.push({ _tag: "Reconnect", newHost: host, newPort: port })
   }
 
-  /** The connection ends: gives everything back. There must be no accepted share without acknowledgement. */
+  /** Releases everything when the connection ends. All accepted shares must be acknowledged before. */
   close(reason: string, now: number, out: ServerOutbox): void {
     for (const channel of this.#channels.values()) this.#remove(channel, reason, now, out)
   }
@@ -222,7 +222,7 @@ export class ChannelServer {
     return (this.#lateBlocks ??= new LateBlocks(this.#context.policy.maxSharesPerSecond))
   }
 
-  /** Whether the client requires what no job allows (5.3.1): it gets none. */
+  /** Whether the client requires version rolling, which the jobs do not allow (5.3.1). */
   get #mustRollVersions(): boolean {
     const isRequired = (this.#setupFlags & Mining.REQUIRES_VERSION_ROLLING) !== 0
     return isRequired && !this.#context.jobs.versionRollingAllowed
@@ -268,7 +268,7 @@ export class ChannelServer {
     this.#sendFirstJobs(channel, now, out)
   }
 
-  /** 5.3.15: a future job first, then the previous hash that names it; then the future jobs that others have already. */
+  /** Sends the current job as a future one, the previous hash that names it (5.3.15), and the present future jobs. */
   #sendFirstJobs(channel: Channel, now: number, out: ServerOutbox): void {
     const { jobs } = this.#context
     const { current } = jobs
@@ -323,7 +323,7 @@ export class ChannelServer {
       return
     }
     channel.maxTarget = u256FromBytes(maximumTarget)
-    // A client that repeats itself tells nothing new: what its shares show is better.
+    // A repeated statement says nothing new; the channel's shares say more.
     if (nominalHashRate !== channel.nominalHashRate) channel.restate(nominalHashRate, now)
     this.#retarget(channel, now, out, REPLACE_EASIER)
   }
@@ -363,7 +363,7 @@ export class ChannelServer {
     if (errorCode !== undefined) {
       this.#refuse(channel, message, errorCode, now, out, validator.isHashed)
       if (errorCode !== TOO_MANY_SHARES_PER_SECOND) return
-      // The work is as real as that of the others: the difficulty has to follow it, so that fewer come.
+      // The work was done, so the difficulty has to follow it; then fewer shares come.
       channel.vardiff.record(difficulty, channel.current.difficulty, now)
       return this.#follow(channel, now, out)
     }
@@ -397,12 +397,12 @@ export class ChannelServer {
     this.#follow(channel, now, out)
   }
 
-  /** Lets the difficulty follow shares that show at once that it is far too low. */
+  /** Raises the difficulty at once if the shares show that it is far too low. */
   #follow(channel: Channel, now: number, out: ServerOutbox): void {
     if (channel.vardiff.isDue && this.#review(channel, now)) this.#retarget(channel, now, out, REPLACE_EITHER_WAY)
   }
 
-  /** Whether the channel's hash rate is another by now; what it has shown is remembered then. */
+  /** Returns whether the channel's hash rate has changed, and remembers the new one. */
   #review(channel: Channel, now: number): boolean {
     if (!channel.vardiff.review(channel.current.difficulty, now)) return false
     const { userIdentity } = channel.info
@@ -437,7 +437,7 @@ export class ChannelServer {
     return { job, version, ntime, nonce, extranonce, hash: this.#context.validator.hash.slice(), isBlock }
   }
 
-  /** Answers a share with an error; where it is a block all the same, that goes its way. */
+  /** Refuses a share. If it is a block all the same, reports the block. */
   #refuse(
     channel: Channel | undefined,
     message: Share,
@@ -456,7 +456,7 @@ export class ChannelServer {
       sequenceNumber,
       errorCode
     })
-    // The validator has said already what this one is, and a duplicate is what its first was.
+    // A hashed share is known to be no block, and a duplicate's first share was reported.
     if (isHashed && !this.#context.validator.isBlock) return
     if (errorCode === ErrorCode.submitShares.duplicateShare) return
     const block = this.#late.find(message, channel, this.#context, this.#channels.size, now)
@@ -465,8 +465,8 @@ export class ChannelServer {
   }
 
   /**
-   * Sends the target that the channel should have, if it is another. It holds for later jobs only (5.3.21), so where it
-   * makes a great difference the current job follows once more as another one, for this channel alone.
+   * Sends the channel's target if it has changed. It holds for later jobs only (5.3.21), so after a large change a variant of
+   * the current job follows, for this channel alone.
    */
   #retarget(channel: Channel, now: number, out: ServerOutbox, replace: ReplaceRule): void {
     const { jobs } = this.#context
@@ -481,7 +481,7 @@ export class ChannelServer {
     if (repeated !== undefined) out.messages.push(this.#jobMessage(channel, repeated.job, jobs.ntimeNow(now)))
   }
 
-  /** Ends a channel or all channels of a group; whether there was one. */
+  /** Removes a channel or all channels of a group. Returns whether there was one. */
   #removeAddressed(channelId: number, reason: string, now: number, out: ServerOutbox): boolean {
     const channel = this.#channels.get(channelId)
     const channels = channel === undefined ? [...(this.#groups.get(channelId)?.members ?? [])] : [channel]
@@ -503,7 +503,7 @@ export class ChannelServer {
     out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
   }
 
-  /** The epoch in which prefixes of the channel were used and are not to be given out again, if they were. */
+  /** The present epoch if shares of it used the channel's prefixes, which must then rest until it is over. */
   #usedIn(channel: Channel): number | undefined {
     const { epoch } = this.#context.jobs
     return channel.sharesFor(epoch).size > 0 ? epoch : undefined
@@ -515,7 +515,7 @@ export type SetGroupRefusal = "requires-standard-jobs" | "unknown-group" | "unkn
 /** Why a channel cannot get another prefix. */
 export type ChangePrefixRefusal = "unknown-channel" | typeof EXTRANONCE_SPACE_EXHAUSTED
 
-/** Whether a job is to be replaced at once by one of so many times its difficulty. */
+/** Decides whether a job is replaced at once by one with `factor` times its difficulty. */
 type ReplaceRule = (factor: number) => boolean
 
 const REPLACE_EASIER: ReplaceRule = (factor) => factor >= REPLACING_FACTOR

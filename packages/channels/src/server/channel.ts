@@ -2,17 +2,17 @@
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../hash-rate.ts"
+import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../difficulty/hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
 import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
-import { MerkleRoots } from "./merkle-roots.ts"
+import { MerkleRoots } from "../shares/merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
-import { ProvenHashRate } from "./proven-hash-rate.ts"
-import { ShareSet } from "./share-set.ts"
-import { REMEMBERED_MS, type ShownWork } from "./shown-rate.ts"
-import { Vardiff } from "./vardiff.ts"
+import { ProvenHashRate } from "../difficulty/proven-hash-rate.ts"
+import { ShareSet } from "../shares/share-set.ts"
+import { REMEMBERED_MS, type ShownWork } from "../difficulty/shown-rate.ts"
+import { Vardiff } from "../difficulty/vardiff.ts"
 
-/** A target and since when it holds: for jobs that become active after `since` others did (5.3.21). */
+/** A target, and the number of activations after which it holds for new jobs (5.3.21). */
 export interface TargetPeriod {
   readonly since: number
   /** 32 bytes, little-endian. */
@@ -20,13 +20,13 @@ export interface TargetPeriod {
   readonly difficulty: number
 }
 
-/** An extranonce prefix and since when it holds: for the jobs sent from `fromJobId` on (5.3.10). */
+/** An extranonce prefix, and the first job id that it holds for (5.3.10). */
 interface PrefixPeriod {
   readonly fromJobId: number
   readonly lease: ExtranonceLease
 }
 
-/** A job that was sent to this channel alone, with what it had at that moment. */
+/** The channel's target and prefix when a job was sent to it alone. */
 interface OwnJob {
   readonly target: TargetPeriod
   readonly lease: ExtranonceLease
@@ -34,31 +34,31 @@ interface OwnJob {
 
 export class Channel {
   readonly info: ChannelInfo
-  /** The group that it is in (5.2.3). */
+  /** The channel's group (5.2.3). */
   groupId = GROUP_CHANNEL_ID
-  /** The first job id that came after it was opened. Of older ones only `#firstJobs` were sent on it, a few at most. */
+  /** The first job id after the channel was opened. Of older jobs only a few were sent on it: `#firstJobs`. */
   readonly #firstJobId: number
   readonly #firstJobs: Array<number> = []
-  /** What the client can bear (`max_target`). */
+  /** The easiest target that the client accepts (`max_target`). */
   maxTarget: bigint
   nominalHashRate: number
   readonly vardiff: Vardiff
   readonly shares = new ShareSet()
-  /** Of a standard channel's jobs. */
+  /** Merkle roots of a standard channel's last jobs. */
   readonly roots = new MerkleRoots()
-  /** Shares of this previous hash that were accepted for jobs which harder ones had replaced. */
+  /** Accepted shares of this previous hash for jobs that harder ones had replaced. */
   lateShares = 0
-  /** Accepted and not acknowledged yet. */
+  /** Accepted shares that are not acknowledged yet. */
   #pendingCount = 0
   #pendingDifficulty = 0
   #lastSequenceNumber = 0
   readonly #proven: ProvenHashRate
   readonly #openedAt: number
-  /** The hash rate that it was taken to have at least when it was opened. */
+  /** The least hash rate that the channel was assumed to have when it was opened. */
   readonly #leastHashRate: number
   readonly #policy: ChannelPolicy
   #epoch: number
-  /** The previous hash in force when it was opened, and the min_ntime that it was told with it. */
+  /** The epoch in which the channel was opened, and the min_ntime that it got then. */
   readonly #firstEpoch: number
   readonly #firstNtime: number
   /** Of the network and of the source, when the target was chosen last. */
@@ -66,13 +66,13 @@ export class Channel {
   #submitTarget: Uint8Array | undefined
   /** Oldest first; the last one is the target sent last. */
   readonly #targets: Array<TargetPeriod>
-  /** Oldest first; the last one is for the jobs to come. */
+  /** Oldest first; the last one is for later jobs. */
   #prefixes: Array<PrefixPeriod>
-  /** Those that it had before, by now perhaps another channel's: the last few. */
+  /** The last few that were given back; another channel may have them now. */
   #pastLeases: ReadonlyArray<ExtranonceLease> = NONE
   /** By job id. */
   readonly #own = new Map<number, OwnJob>()
-  /** The job that the newest own job repeats, how often it was repeated here, and the target it was last sent with. */
+  /** The job of the newest variant sent here, how many variants of it were sent, and the target of the last one. */
   #repeatedId: number | undefined
   #repeats = 0
   #repeatedWith: TargetPeriod | undefined
@@ -82,7 +82,7 @@ export class Channel {
     lease: ExtranonceLease,
     client: {
       readonly nominalHashRate: number
-      /** What channels before it have shown that it is taken to have at least, and the work that it goes on with. */
+      /** The least hash rate to assume, and the work of an earlier channel that this one continues. */
       readonly leastHashRate: number
       readonly work: ShownWork | undefined
       readonly maxTarget: bigint
@@ -110,24 +110,24 @@ export class Channel {
   }
 
   /**
-   * The client says that its hash rate is another. A lower one than its shares have shown of late is not taken over: if it
-   * is lower, vardiff finds out.
+   * Takes a new statement of the client's hash rate. One below what its shares have shown lately is not believed; if it is
+   * true, vardiff finds out.
    */
   restate(nominalHashRate: number, now: number): void {
     this.nominalHashRate = nominalHashRate
     const shown = this.shownRate(now)
     if (nominalHashRate > shown) this.vardiff.restart(nominalHashRate, now)
-    // Not at every statement: while vardiff begins anew it learns nothing.
+    // Not at every statement: each restart makes vardiff forget.
     else if (this.vardiff.hashRate > shown * REPLACING_FACTOR) this.vardiff.restart(shown, now)
   }
 
-  /** The hash rate that its shares, or those of channels before it, have shown of late; 0 if none have. */
+  /** The hash rate that shares of this channel, or of earlier ones, have shown lately; 0 if none have. */
   shownRate(now: number): number {
     const least = now - this.#openedAt < REMEMBERED_MS ? this.#leastHashRate : 0
     return Math.min(Math.max(this.#proven.rate(now), least), this.vardiff.shownRate ?? Infinity)
   }
 
-  /** What is to be remembered of it when it is closed, if there was a share. */
+  /** The work to remember when the channel is closed; `undefined` without a share. */
   shownWork(now: number): ShownWork | undefined {
     if (!this.#proven.hasWork) return undefined
     const { userIdentity } = this.info
@@ -148,19 +148,19 @@ export class Channel {
     return this.#targets[index]!
   }
 
-  /** The target of the newest job: what an honest miner works at. `undefined` before the first job. */
+  /** The target of the newest job, which an honest miner mines. `undefined` before the first job. */
   newestTarget(jobs: Jobs): TargetPeriod | undefined {
     const { currentActive } = jobs
     if (currentActive === undefined) return undefined
     return this.#repeatedId === currentActive.job.id ? this.#repeatedWith : this.targetOf(currentActive)
   }
 
-  /** The extranonce prefix for the jobs to come. */
+  /** The extranonce prefix for later jobs. */
   get lease(): ExtranonceLease {
     return this.#prefixes.at(-1)!.lease
   }
 
-  /** What the channel had of the extranonce when this job was sent to it (5.3.10). */
+  /** The extranonce prefix that the channel had when this job was sent to it (5.3.10). */
   leaseOf(jobId: number): ExtranonceLease {
     if (this.#prefixes.length === 1) return this.#prefixes[0]!.lease
     const own = this.#own.get(jobId)
@@ -170,22 +170,22 @@ export class Channel {
     return this.#prefixes[index]!.lease
   }
 
-  /** All that it has of the extranonce space. */
+  /** All prefixes that the channel holds. */
   get leases(): ReadonlyArray<ExtranonceLease> {
     return this.#prefixes.map(({ lease }) => lease)
   }
 
-  /** What a block that comes late may have of the extranonce: it counts wherever the prefix is now. */
+  /** The prefixes that a late block may use, also those that were given back. */
   get leasesOfBlocks(): ReadonlyArray<ExtranonceLease> {
     return [...this.leases, ...this.#pastLeases]
   }
 
-  /** Takes another prefix, with as many bytes to roll, for the jobs to come; those before keep theirs. */
+  /** Uses another prefix, with as many bytes to roll, for later jobs. Earlier jobs keep theirs. */
   changeLease(lease: ExtranonceLease, jobs: Jobs): void {
     this.#prefixes.push({ fromJobId: jobs.nextId, lease })
   }
 
-  /** Takes out the prefixes that no share can be of any more. */
+  /** Removes and returns the prefixes that no share can use any more. */
   takeUnusedLeases(jobs: Jobs): ReadonlyArray<ExtranonceLease> {
     if (this.#prefixes.length === 1) return []
     const oldest = jobs.oldestId()
@@ -205,18 +205,18 @@ export class Channel {
     return isRepeat ? this.#own.has(job.id) : this.mayHave(job.id, jobs)
   }
 
-  /** Whether a job with this id was sent on this channel, or, of repeated jobs, may have been. */
+  /** Whether a job with this id was sent on this channel. Of variants: whether it may have been. */
   mayHave(jobId: number, jobs: Jobs): boolean {
     const isLater = (jobId - this.#firstJobId) >>> 0 < (jobs.nextId - this.#firstJobId) >>> 0
     return isLater || this.#firstJobs.includes(jobId)
   }
 
-  /** A job that is older than the channel is sent on it. */
+  /** Notes that a job older than the channel is sent on it. */
   addFirstJob(jobId: number): void {
     this.#firstJobs.push(jobId)
   }
 
-  /** The current job once more as another one, so that the target sent last holds at once. `undefined` if often enough. */
+  /** A variant of the current job, for which the target sent last holds at once. `undefined` if there are no more. */
   repeatJob(jobs: Jobs): ActiveJob | undefined {
     const { current } = jobs
     if (current === undefined) return undefined
@@ -232,7 +232,7 @@ export class Channel {
     return active
   }
 
-  /** Whether a much harder job has replaced those of this difficulty on this channel: their shares are late ones. */
+  /** Whether a much harder job has replaced those of this difficulty, so that their shares count as late. */
   isReplaced(difficulty: number, jobs: Jobs): boolean {
     const newest = this.newestTarget(jobs)
     return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
@@ -243,12 +243,12 @@ export class Channel {
     return this.#nbits !== prevHash?.nbits || this.#submitTarget !== currentActive?.submitTarget
   }
 
-  /** Takes the target that the hash rate asks for. `undefined` if it is the one in force already. */
+  /** Adopts the target for the present hash rate. `undefined` if it is in force already. */
   retarget(jobs: Jobs): TargetPeriod | undefined {
     const target = this.#wantedTarget(jobs)
     if (Buffer.compare(target, this.current.target) === 0) return undefined
     const period = targetPeriod(jobs.activations, target)
-    // No job became active since the last change: that target never held for one.
+    // No job became active since the last change, so that target never held for one.
     if (this.current.since === period.since) this.#targets.pop()
     const oldest = jobs.oldestActivation()
     while (this.#targets.length > 1 && this.#targets[1]!.since < oldest) this.#targets.shift()
@@ -256,12 +256,12 @@ export class Channel {
     return period
   }
 
-  /** The least ntime of a share: the min_ntime of the SetNewPrevHash that the channel got (5.3.11, 5.3.17). */
+  /** The least valid ntime of a share: min_ntime of the channel's SetNewPrevHash (5.3.11, 5.3.17). */
   minNtime(jobs: Jobs): number {
     return jobs.epoch === this.#firstEpoch ? this.#firstNtime : (jobs.prevHash?.ntime ?? 0)
   }
 
-  /** Makes the set of known shares that of the previous hash in force. */
+  /** The shares known for this epoch's previous hash; forgets those of an earlier one. */
   sharesFor(epoch: number): ShareSet {
     if (this.#epoch !== epoch) {
       this.#epoch = epoch
@@ -285,8 +285,8 @@ export class Channel {
   }
 
   /**
-   * Acknowledges what was accepted since the last time, if anything was (5.3.13): the last sequence number, how many, and
-   * the sum of their difficulties rounded to a whole number.
+   * The acknowledgement of the shares accepted since the last one (5.3.13): the last sequence number, how many, and the sum of
+   * their difficulties, rounded. `undefined` if there are none.
    */
   takeAcknowledgement(): Mining.SubmitSharesSuccess | undefined {
     if (this.#pendingCount === 0) return undefined
@@ -326,7 +326,7 @@ export class Channel {
 const NONE: ReadonlyArray<ExtranonceLease> = []
 const MAX_PAST_LEASES = 4
 
-/** A job of so many times the difficulty replaces an easier one for good, and does not wait for the next template. */
+/** A job at least this many times as hard as the current one replaces it at once. */
 export const REPLACING_FACTOR = 2
 /** Of one channel, where blocks or the source's shares are easier than its own; regtest's blocks would be a flood. */
 const MAX_SOURCE_SHARES_PER_SECOND = 10

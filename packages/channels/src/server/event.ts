@@ -1,11 +1,11 @@
-/** What the server's machine tells its shell, in the order in which it happened. Plain data. */
+/** Events of the server's machine, in order. Plain data. */
 import type { Mining } from "@sluice/protocol"
 import type { SourceShare } from "../jobs/source-share.ts"
 import type { Outbox } from "../outbox.ts"
 
-/** Which channel an event is about. The same object in all events of a channel. */
+/** Identifies a channel. All events of a channel have the same object. */
 export interface ChannelInfo {
-  /** The number that the shell gave to the connection. */
+  /** The shell's number of the connection. */
   readonly connectionId: number
   /** Unique on its connection. */
   readonly channelId: number
@@ -16,7 +16,7 @@ export interface ChannelInfo {
 export interface ChannelOpened {
   readonly _tag: "ChannelOpened"
   readonly channel: ChannelInfo
-  /** Hashes a second, as the client said. */
+  /** Hashes a second, as stated by the client. */
   readonly nominalHashRate: number
   /** Of its first target. */
   readonly difficulty: number
@@ -25,7 +25,7 @@ export interface ChannelOpened {
 export interface ChannelRefused {
   readonly _tag: "ChannelRefused"
   readonly connectionId: number
-  /** As the client said, but for control characters. */
+  /** As sent by the client, without control characters. */
   readonly userIdentity: string
   readonly errorCode: string
 }
@@ -33,27 +33,27 @@ export interface ChannelRefused {
 export interface ChannelClosed {
   readonly _tag: "ChannelClosed"
   readonly channel: ChannelInfo
-  /** The client's reason code but for control characters, or that its connection ended. */
+  /** The client's reason code without control characters, or why the server closed it. */
   readonly reason: string
 }
 
-/** A share was accepted; its acknowledgement follows what is done with this event. */
+/** A share was accepted. The shell handles this event before it sends the acknowledgement. */
 export interface ShareAccepted {
   readonly _tag: "ShareAccepted"
   readonly channel: ChannelInfo
   readonly sequenceNumber: number
   readonly jobId: number
-  /** Height of the block it could have been. */
+  /** Height of the block that the job is for. */
   readonly height: number
-  /** What it counts: the difficulty of the target that it had to meet. */
+  /** The difficulty it is credited with: that of the target it had to meet. */
   readonly difficulty: number
-  /** What it is: the difficulty of its hash. */
+  /** The difficulty of its hash. */
   readonly hashDifficulty: number
-  /** Of its header, 32 bytes in internal order: what makes two shares the same. */
+  /** Of its header, 32 bytes in internal order. Two shares with the same hash are the same. */
   readonly hash: Uint8Array
-  /** Who found it, where the client says so: behind one channel there may be many workers (extension 0x0002). */
+  /** The worker that found it, if the client names one (extension 0x0002). */
   readonly worker: string | undefined
-  /** Whether it is a block too; `BlockFound` follows. */
+  /** Whether it is a block, too. Then `BlockFound` follows. */
   readonly isBlock: boolean
 }
 
@@ -61,7 +61,7 @@ export interface ShareRefused {
   readonly _tag: "ShareRefused"
   readonly connectionId: number
   readonly channelId: number
-  /** Not there if there is no such channel. */
+  /** `undefined` if there is no such channel. */
   readonly channel: ChannelInfo | undefined
   readonly sequenceNumber: number
   readonly errorCode: string
@@ -70,9 +70,9 @@ export interface ShareRefused {
 /** The header of a share meets its network's target. */
 export interface BlockFound {
   readonly _tag: "BlockFound"
-  /** Where the share was submitted; the channel may be closed by now. */
+  /** The channel of the share. It may be closed by now. */
   readonly channel: ChannelInfo
-  /** The error code where the share was refused all the same: its previous hash, say, is no longer in force. */
+  /** Why the share was refused, if it was: for instance, its previous hash is no longer in force. */
   readonly refusal: string | undefined
   readonly height: number
   /** The block's hash, 64 hex digits in display order. */

@@ -1,7 +1,7 @@
 /**
- * The groups of one connection (specification, section 5.2.3): every channel is in one of them, and what goes to a group
- * goes to all of its channels in one message. Group ids are of the same namespace as channel ids, and neither becomes the
- * other as long as the connection lives.
+ * The groups of one connection (specification, section 5.2.3). Every channel is in one of them; a message to a group is for
+ * all of its channels. Groups and channels share one namespace of ids, and an id never changes its kind while the
+ * connection lives.
  */
 import type { Channel } from "./channel.ts"
 import { GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
@@ -9,7 +9,7 @@ import { GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 export class ChannelGroup {
   readonly id: number
   readonly members = new Set<Channel>()
-  /** The first job id that could be sent to it: earlier jobs its members know from elsewhere. */
+  /** The first job id after the group was made. Earlier jobs were not sent to it. */
   firstJobId = 0
 
   constructor(id: number) {
@@ -24,16 +24,16 @@ export class ChannelGroup {
 
 export class ChannelGroups {
   readonly #jobs: Jobs
-  /** Those with members. */
+  /** Groups with members. */
   readonly #groups = new Map<number, ChannelGroup>()
-  /** All ids that are or were those of a group. */
+  /** All ids that are or were a group's. */
   readonly #ids = new Set([GROUP_CHANNEL_ID])
 
   constructor(jobs: Jobs) {
     this.#jobs = jobs
   }
 
-  /** Those with members, in the order in which they got their first one. */
+  /** Groups with members, in the order in which they got their first one. */
   values(): Iterable<ChannelGroup> {
     return this.#groups.values()
   }
@@ -42,12 +42,12 @@ export class ChannelGroups {
     return this.#groups.get(groupId)
   }
 
-  /** Whether this is the id of a group, be it one without members. */
+  /** Whether this is the id of a group, also of one without members. */
   isGroup(id: number): boolean {
     return this.#ids.has(id)
   }
 
-  /** Makes an id that no channel has a group's. */
+  /** Reserves an unused id for a group. */
   add(id: number): void {
     this.#ids.add(id)
   }

@@ -1,7 +1,7 @@
-/** Whether a channel may be opened or changed (specification, sections 5.3.2 to 5.3.8): what the client says of itself. */
+/** Checks requests to open or update a channel (specification, sections 5.3.2 to 5.3.8). */
 import { ErrorCode, isPrintable, Mining } from "@sluice/protocol"
 import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
-import { u256FromBytes } from "../hash-rate.ts"
+import { u256FromBytes } from "../difficulty/hash-rate.ts"
 import { MIN_TARGET } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
 import { GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
@@ -35,7 +35,7 @@ export const refusalToOpen = (
   if (!isHashRate(message.nominalHashRate)) return codes.invalidNominalHashrate
   if (!isMaxTarget(message.maxTarget)) return codes.maxTargetOutOfRange
   if (isExtended && message.minExtranonceSize > space.maxRollableSize) {
-    // What no server could give, and what this one can not.
+    // The first is more than any server can give, the second more than this one can.
     return message.minExtranonceSize > Mining.MAX_EXTRANONCE_SIZE
       ? codes.minExtranonceSizeTooLarge
       : codes.unsupportedMinExtranonceSize
@@ -44,7 +44,7 @@ export const refusalToOpen = (
   return policy.refuseUser(message.userIdentity)
 }
 
-/** The answer to a client whose channel is open now (5.3.3, 5.3.5). */
+/** The answer that a channel is open (5.3.3, 5.3.5). */
 export const openSuccess = (
   requestId: number,
   { channelId, kind }: ChannelInfo,
@@ -70,12 +70,12 @@ export const openSuccess = (
         groupChannelId: GROUP_CHANNEL_ID
       }
 
-/** 0 is a proxy's that has no miners yet. */
+/** 0 is valid: a proxy may have no miners yet. */
 export const isHashRate = (hashesPerSecond: number): boolean => Number.isFinite(hashesPerSecond) && hashesPerSecond >= 0
 
-/** Zero, say, is none: nothing meets it. */
+/** Refuses targets that no miner meets, such as 0. */
 export const isMaxTarget = (maxTarget: Uint8Array): boolean => u256FromBytes(maxTarget) >= MIN_TARGET
 
-/** It will stand in logs and on pages: only UTF-8, without characters that cannot be seen. */
+/** Logs and pages show it, so it must be UTF-8 without invisible characters. */
 const isUserIdentity = (userIdentity: string, maxBytes: number): boolean =>
   userIdentity.length > 0 && isPrintable(userIdentity) && Buffer.byteLength(userIdentity) <= maxBytes

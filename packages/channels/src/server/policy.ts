@@ -1,21 +1,20 @@
-/** What a server lets its channels do: the numbers that an operator may turn, with their defaults and reasons. */
+/** Limits and targets of a server's channels, which an operator may change, with their defaults and reasons. */
 
 export interface ChannelPolicy {
   /** Shares a minute that a channel's target aims at. */
   readonly sharesPerMinute: number
   /**
-   * The least hash rate, in hashes a second, that a channel is taken to have, whatever it says: it bounds how easy a
-   * target can get, and so how many shares a peer can make the server check. The default is far below any machine's.
+   * The least hash rate, in hashes a second, that is assumed of a channel. It bounds how easy a target can get, and so how
+   * many shares a peer can make the server check. The default is far below any machine's.
    */
   readonly minHashRate: number
-  /** Accepted shares that one acknowledgement covers at most; the rest is acknowledged at the end of a read. */
+  /** The most accepted shares that one acknowledgement covers. The rest is acknowledged at the end of a read. */
   readonly shareBatchSize: number
   /** Channels open at once on one connection. */
   readonly maxChannels: number
   /**
-   * Shares that a channel may submit for one previous hash; what comes beyond is refused, because it could not be known
-   * whether it was submitted before. At six shares a minute the default lasts for a week without a block. A share takes
-   * at most 21 bytes.
+   * Shares that a channel may submit for one previous hash. Those beyond are refused, because the server could not recognise
+   * duplicates of them. At six shares a minute the default lasts for a week without a block. A share takes at most 21 bytes.
    */
   readonly maxSharesPerPrevHash: number
   /**
@@ -36,7 +35,7 @@ export interface ChannelPolicy {
    * for miners that roll the time and clocks that differ. Never more than the two hours of consensus.
    */
   readonly ntimeDriftSeconds: number
-  /** Called once a channel: why this user gets none, or `undefined` to let it in. It must not block. */
+  /** Called once for each channel. Returns why the user gets none, or `undefined`. It must not block. */
   readonly refuseUser: (userIdentity: string) => "unknown-user" | "invalid-user-identity" | undefined
 }
 

@@ -2,7 +2,7 @@
  * Admits users. The machine of a connection asks `ChannelPolicy.refuseUser` and needs the answer at once. `validateUser` may
  * take time, so it is asked before the machine gets the messages, and its verdicts wait here.
  */
-import type { Server } from "@sluice/channels"
+import type { ChannelPolicy } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { Work, WorkGroup } from "../work/work-source.ts"
@@ -19,7 +19,7 @@ const ASKED_AT_ONCE = 16
 
 export interface Admission {
   /** The policy of connections of this group. */
-  readonly policyFor: (group: WorkGroup) => Server.ChannelPolicy
+  readonly policyFor: (group: WorkGroup) => ChannelPolicy
   /**
    * Asks what must be known before a machine with so many open channels gets these messages; `undefined` if nothing. Users for
    * whose channels there is no room are not asked about.
@@ -34,11 +34,11 @@ export interface Admission {
 
 export const makeAdmission = (
   validate: ValidateUser | undefined,
-  policy: Server.ChannelPolicy,
+  policy: ChannelPolicy,
   work: Pick<Work, "refusal">
 ): Admission => {
   let verdicts = NONE
-  const policies = new WeakMap<WorkGroup, Server.ChannelPolicy>()
+  const policies = new WeakMap<WorkGroup, ChannelPolicy>()
 
   const ask = (identity: string, validate: ValidateUser): Effect.Effect<UserRefusal | undefined> =>
     Effect.catchDefect(validate(parseUserIdentity(identity)), (defect) =>
@@ -71,7 +71,7 @@ export const makeAdmission = (
     policyFor: (group) => {
       const known = policies.get(group)
       if (known !== undefined) return known
-      const own: Server.ChannelPolicy = {
+      const own: ChannelPolicy = {
         ...policy,
         refuseUser: (identity) => {
           if (!isUserIdentity(identity, policy.maxUserIdentityBytes)) return "invalid-user-identity"

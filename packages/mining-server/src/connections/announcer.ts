@@ -1,6 +1,6 @@
 /** Tells all connections of new work: in one write each, some connections in each turn of the event loop. */
 import { hashToDisplay } from "@sluice/bitcoin"
-import type { Server } from "@sluice/channels"
+import type { ShareValidator } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import type { Notices } from "@sluice/transport"
 import { type Clock, Effect } from "effect"
@@ -17,7 +17,7 @@ const OWN_JOBS = 4
 export interface AnnouncerOptions {
   readonly sessions: ReadonlyMap<number, Session>
   readonly work: Work
-  readonly validator: Server.ShareValidator
+  readonly validator: ShareValidator
   readonly recorder: Recorder
   readonly metrics: PoolMetrics
   readonly notices: Notices
@@ -66,7 +66,7 @@ const ownJobs = ({ connection, machine }: Session): number =>
   (connection.setup.flags & Mining.REQUIRES_STANDARD_JOBS) === 0 ? 0 : machine.channelCount
 
 /** Hashes the merkle roots of jobs for single channels of several connections together: they are most of the cost of such jobs. */
-const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, validator: Server.ShareValidator): void => {
+const prepareMerkleRoots = (sessions: ReadonlyArray<Session>, work: Work, validator: ShareValidator): void => {
   for (const [group, together] of Map.groupBy(sessions, ({ group }) => group)) {
     const channels = together.flatMap(({ machine }) => Array.from(machine.ownJobChannels))
     if (channels.length === 0) continue

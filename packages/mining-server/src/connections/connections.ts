@@ -2,7 +2,7 @@
  * The life of one connection of a miner or a proxy: the server lets it in, answers each read of its socket with one step of
  * its machine, and takes everything back at its end.
  */
-import { Server } from "@sluice/channels"
+import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import { type ConnectionError, type Device, formatEndpoint, type Notices } from "@sluice/transport"
 import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option, Stream } from "effect"
@@ -31,7 +31,7 @@ export interface ConnectionsOptions {
   readonly rules: MiningServerRules
   readonly work: Work
   readonly admission: Admission
-  readonly validator: Server.ShareValidator
+  readonly validator: ShareValidator
   readonly recorder: Recorder
   readonly metrics: PoolMetrics
   readonly notices: Notices
@@ -89,7 +89,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   })
 
   /** Closes a channel to give its place to another address. */
-  const giveWay = (session: Session, { channelId, userIdentity }: Server.ChannelInfo): void => {
+  const giveWay = (session: Session, { channelId, userIdentity }: ChannelInfo): void => {
     const closed = session.run((machine, out) => machine.closeChannel(channelId, CHANNEL_GAVE_WAY, now(), out))
     session.send()
     metrics.channelGaveWay()

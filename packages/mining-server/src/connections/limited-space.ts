@@ -5,10 +5,16 @@
  * address with most that work. Addresses are grouped as for the limit on connections: an IPv6 one by its first 64 bits, and
  * this machine's own have no limit of their own, for everybody may be behind a proxy there.
  */
-import type { ExtranonceLease, ExtranonceSpace, Server } from "@sluice/channels"
+import type {
+  ChannelEvent,
+  ChannelInfo,
+  ChannelServerContext,
+  ExtranonceLease,
+  ExtranonceSpace
+} from "@sluice/channels"
 import { addressGroup, isLoopback, Tenancy } from "@sluice/transport"
 
-type Space = Server.ChannelServerContext["space"]
+type Space = ChannelServerContext["space"]
 type Lease = ExtranonceLease | undefined
 
 export interface SpaceLimits {
@@ -31,7 +37,7 @@ export class LimitedSpace {
   }
 
   /** The space for a connection from `host`; `close` closes one of its channels for another connection, at once. */
-  of(host: string, close: (channel: Server.ChannelInfo) => void): ConnectionSpace {
+  of(host: string, close: (channel: ChannelInfo) => void): ConnectionSpace {
     return new ConnectionSpace(this, host, close)
   }
 
@@ -50,14 +56,14 @@ export class ConnectionSpace implements Space {
   readonly #all: LimitedSpace
   readonly #address: string
   readonly #maxHere: number
-  readonly #close: (channel: Server.ChannelInfo) => void
+  readonly #close: (channel: ChannelInfo) => void
   /** Channels without an accepted share, and those with one. */
-  readonly #idle = new Set<Server.ChannelInfo>()
-  readonly #working = new Set<Server.ChannelInfo>()
+  readonly #idle = new Set<ChannelInfo>()
+  readonly #working = new Set<ChannelInfo>()
   /** Prefixes that were taken, less those given back, since `note` was told of channels. */
   #unnoted = 0
 
-  constructor(all: LimitedSpace, host: string, close: (channel: Server.ChannelInfo) => void) {
+  constructor(all: LimitedSpace, host: string, close: (channel: ChannelInfo) => void) {
     this.maxRollableSize = all.space.maxRollableSize
     this.#all = all
     this.#address = addressGroup(host)
@@ -80,7 +86,7 @@ export class ConnectionSpace implements Space {
   }
 
   /** To be told of all events of the connection's machine as soon as it is done. Whether a share was accepted. */
-  note(events: ReadonlyArray<Server.ChannelEvent>): boolean {
+  note(events: ReadonlyArray<ChannelEvent>): boolean {
     let hasWorked = false
     let isChanged = this.#unnoted !== 0
     for (const event of events) {

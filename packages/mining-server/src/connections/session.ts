@@ -1,5 +1,12 @@
 /** One connection of a miner or a proxy: its machine of @sluice/channels, and the messages that wait to be sent. */
-import { Outbox, Server } from "@sluice/channels"
+import {
+  type ChannelEvent,
+  ChannelServer,
+  type ChannelServerContext,
+  Outbox,
+  type ServerOutbox,
+  TOO_MANY_SHARES_PER_SECOND
+} from "@sluice/channels"
 import { ErrorCode, Mining } from "@sluice/protocol"
 import { Allowance, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
@@ -19,9 +26,9 @@ export interface SessionOptions {
   readonly id: number
   readonly work: Work
   /** The machine's context for connections of a group. */
-  readonly contextFor: (group: WorkGroup) => Server.ChannelServerContext
+  readonly contextFor: (group: WorkGroup) => ChannelServerContext
   /** Called with the machine's events after each step. */
-  readonly onEvents: (events: ReadonlyArray<Server.ChannelEvent>) => void
+  readonly onEvents: (events: ReadonlyArray<ChannelEvent>) => void
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
@@ -38,13 +45,13 @@ export class Session {
   readonly openedAt: number
   /** Why the server ends it, if it does. */
   evicted: Eviction | undefined
-  #machine: Server.ChannelServer
+  #machine: ChannelServer
   #group: WorkGroup
   /** How many changes of work the machine was told of. */
   #seen: number
   /** Whether replies wait until shares are on record: nothing may overtake them. */
   #isHeld = false
-  readonly #out = new Outbox<Mining.ToClient, Server.ChannelEvent>()
+  readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
   readonly #options: SessionOptions
   readonly #messages: Allowance
   readonly #errors: Allowance
@@ -58,12 +65,12 @@ export class Session {
     this.#options = options
     this.#group = work.common
     this.#seen = work.changeCount
-    this.#machine = new Server.ChannelServer(id, connection.setup.flags, contextFor(work.common))
+    this.#machine = new ChannelServer(id, connection.setup.flags, contextFor(work.common))
     this.#messages = new Allowance(limits.maxMessagesPerSecond, now)
     this.#errors = new Allowance(limits.maxErrorsPerSecond, now)
   }
 
-  get machine(): Server.ChannelServer {
+  get machine(): ChannelServer {
     return this.#machine
   }
 
@@ -77,7 +84,7 @@ export class Session {
     const { contextFor, work } = this.#options
     this.#group = group
     this.#seen = work.changeCount
-    this.#machine = new Server.ChannelServer(this.id, this.connection.setup.flags, contextFor(group))
+    this.#machine = new ChannelServer(this.id, this.connection.setup.flags, contextFor(group))
   }
 
   /** Counts messages of the peer and gives the milliseconds to wait before reading from it again. */
@@ -89,7 +96,7 @@ export class Session {
    * Runs the machine, which first learns the latest changes of work, and gives its events. Its messages wait for `send`, or for
    * `takeReplies` and then `reply` or `release`.
    */
-  run(step: (machine: Server.ChannelServer, out: Server.ServerOutbox) => void): ReadonlyArray<Server.ChannelEvent> {
+  run(step: (machine: ChannelServer, out: ServerOutbox) => void): ReadonlyArray<ChannelEvent> {
     this.#catchUp()
     step(this.#machine, this.#out)
     const events = this.#out.events.length === 0 ? NO_EVENTS : this.#out.takeEvents()
@@ -168,8 +175,7 @@ export class Session {
 }
 
 const { encodedSize } = Mining.protocol.toClient
-const { TOO_MANY_SHARES_PER_SECOND } = Server
-const NO_EVENTS: ReadonlyArray<Server.ChannelEvent> = []
+const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
 /** Whether the message answers a mistake of the peer. Honest peers have stale shares, and too many of them, too. */

@@ -3,7 +3,7 @@
  * easiest target again. Users of an address that has most of them make room for others, so that no address can make the
  * pool forget what those of another have shown.
  */
-import { Server } from "@sluice/channels"
+import { ShownRate, type ShownRates, type ShownWork } from "@sluice/channels"
 import { addressGroup } from "@sluice/transport"
 import { parseUserIdentity } from "../user.ts"
 
@@ -12,7 +12,7 @@ const MAX_USERS = 16_384
 
 export class ShownUsers {
   /** By address and name, who showed something last at the end. */
-  readonly #byAddress = new Map<string, Map<string, Server.ShownRate>>()
+  readonly #byAddress = new Map<string, Map<string, ShownRate>>()
   readonly #max: number
   #size = 0
 
@@ -26,17 +26,17 @@ export class ShownUsers {
   }
 
   /** What a connection from `host` is told. */
-  of(host: string): Server.ShownRates {
+  of(host: string): ShownRates {
     return new UsersAt(this, addressGroup(host))
   }
 
   /** What this user has shown at this address, if it is remembered. */
-  find(address: string, userIdentity: string): Server.ShownRate | undefined {
+  find(address: string, userIdentity: string): ShownRate | undefined {
     return this.#byAddress.get(address)?.get(nameOf(userIdentity))
   }
 
   /** The same for a user who shows something now. */
-  know(address: string, userIdentity: string): Server.ShownRate {
+  know(address: string, userIdentity: string): ShownRate {
     const name = nameOf(userIdentity)
     const known = this.find(address, userIdentity)
     if (known === undefined) {
@@ -44,9 +44,9 @@ export class ShownUsers {
       this.#size++
     }
     // The address may have lost its last user just now.
-    const users = this.#byAddress.get(address) ?? new Map<string, Server.ShownRate>()
+    const users = this.#byAddress.get(address) ?? new Map<string, ShownRate>()
     this.#byAddress.set(address, users)
-    const shown = known ?? new Server.ShownRate()
+    const shown = known ?? new ShownRate()
     users.delete(name)
     users.set(name, shown)
     return shown
@@ -54,7 +54,7 @@ export class ShownUsers {
 
   /** Forgets the user of the address with most users who showed something longest ago. */
   #forgetOne(): void {
-    let most: readonly [address: string, users: Map<string, Server.ShownRate>] | undefined
+    let most: readonly [address: string, users: Map<string, ShownRate>] | undefined
     for (const entry of this.#byAddress) if (most === undefined || entry[1].size > most[1].size) most = entry
     const [address, users] = most!
     users.delete(users.keys().next().value!)
@@ -64,7 +64,7 @@ export class ShownUsers {
 }
 
 /** Users at one address. */
-class UsersAt implements Server.ShownRates {
+class UsersAt implements ShownRates {
   readonly #users: ShownUsers
   readonly #address: string
 
@@ -77,11 +77,11 @@ class UsersAt implements Server.ShownRates {
     if (hashRate > 0) this.#users.know(this.#address, userIdentity).saw(userIdentity, hashRate, now)
   }
 
-  left(work: Server.ShownWork): void {
+  left(work: ShownWork): void {
     this.#users.know(this.#address, work.userIdentity).left(work)
   }
 
-  take(userIdentity: string, now: number): Server.ShownWork | undefined {
+  take(userIdentity: string, now: number): ShownWork | undefined {
     return this.#users.find(this.#address, userIdentity)?.take(userIdentity, now)
   }
 

@@ -1,5 +1,10 @@
 /** Takes note of all events of a server: counts, users, metrics, subscribers; and submits found blocks to the source of work. */
-import { Server } from "@sluice/channels"
+import {
+  type BlockFound,
+  EXTRANONCE_SPACE_EXHAUSTED,
+  TOO_MANY_CHANNELS,
+  TOO_MANY_SHARES_PER_SECOND
+} from "@sluice/channels"
 import { printable } from "@sluice/protocol"
 import type { Notices } from "@sluice/transport"
 import { Effect, FiberSet, PubSub, type Scope, Stream } from "effect"
@@ -41,20 +46,20 @@ export const makeRecorder = Effect.fnUntraced(function* (
   const startSubmission = yield* FiberSet.runtime(submissions)()
   /** Log lines for refusals by a limit that the operator sets, by error code. */
   const limits: ReadonlyMap<string, string> = new Map([
-    [Server.TOO_MANY_CHANNELS, `gets no channel: its connection has ${policy.maxChannels} already (max-channels)`],
+    [TOO_MANY_CHANNELS, `gets no channel: its connection has ${policy.maxChannels} already (max-channels)`],
     [
-      Server.EXTRANONCE_SPACE_EXHAUSTED,
+      EXTRANONCE_SPACE_EXHAUSTED,
       `gets no channel: there are ${maxChannelsInAll} in all (max-channels-in-all) or ${maxChannelsPerAddress} of its ` +
         `address (max-channels-per-address)`
     ],
     [
-      Server.TOO_MANY_SHARES_PER_SECOND,
+      TOO_MANY_SHARES_PER_SECOND,
       `sends more than ${policy.maxSharesPerSecond} good shares a second for each channel of its connection ` +
         `(max-shares-per-second); those beyond are refused, but for blocks`
     ]
   ])
 
-  const submit = (block: Server.BlockFound): Effect.Effect<void> => {
+  const submit = (block: BlockFound): Effect.Effect<void> => {
     const { channel, found, hash, height, refusal } = block
     const user = printable(channel.userIdentity)
     const noted =

@@ -4,7 +4,7 @@
  * accepted. It does not wait for the disk, so a machine that loses its power may lose the last seconds.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
-import type { Server } from "@sluice/channels"
+import type { ShareAccepted } from "@sluice/channels"
 import { Clock, Effect, Schema, type Scope } from "effect"
 import { type ShareSink, ShareSinkError } from "./share-sink.ts"
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs"
@@ -59,7 +59,7 @@ export const openShareLog = (path: string): Effect.Effect<ShareSink, ShareLogErr
     yield* Effect.try({ try: () => endLine(file), catch: (cause) => new ShareLogError({ path, cause }) })
     /** Whether a write that failed left half a line that could not be taken back. */
     let isTorn = false
-    const write = (shares: ReadonlyArray<Server.ShareAccepted>): void => {
+    const write = (shares: ReadonlyArray<ShareAccepted>): void => {
       const at = clock.currentTimeMillisUnsafe()
       let lines = isTorn ? "\n" : ""
       for (const share of shares) lines += `${JSON.stringify(lineOf(share, at))}\n`
@@ -83,7 +83,7 @@ export const openShareLog = (path: string): Effect.Effect<ShareSink, ShareLogErr
     }
   })
 
-const lineOf = (share: Server.ShareAccepted, at: number): LoggedShare => {
+const lineOf = (share: ShareAccepted, at: number): LoggedShare => {
   const { channel, difficulty, hash, height, isBlock, jobId, sequenceNumber, worker } = share
   const { channelId, connectionId, userIdentity } = channel
   return {

@@ -2,7 +2,7 @@
  * A share sink records accepted shares before they are acknowledged: a log, a ledger, a program's own accounting. A server
  * takes any number of sinks. Shares that one of them refuses are not acknowledged, and their connection ends.
  */
-import type { Server } from "@sluice/channels"
+import type { ShareAccepted } from "@sluice/channels"
 import { Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 
@@ -17,18 +17,18 @@ export interface ShareSink {
    * Runs once for the accepted shares of each read of a socket. They are acknowledged when all sinks have succeeded. The
    * connection waits for it; other connections do not.
    */
-  readonly record: (shares: NonEmptyReadonlyArray<Server.ShareAccepted>) => Effect.Effect<void, ShareSinkError>
+  readonly record: (shares: NonEmptyReadonlyArray<ShareAccepted>) => Effect.Effect<void, ShareSinkError>
 }
 
 /** A sink that calls a function for each share, which must not block. */
-export const shareSink = (record: (share: Server.ShareAccepted) => void): ShareSink => ({
+export const shareSink = (record: (share: ShareAccepted) => void): ShareSink => ({
   record: (shares) => Effect.sync(() => shares.forEach((share) => record(share)))
 })
 
 /** Records shares in all sinks, in their order. */
 export const recordInAll = (
   sinks: ReadonlyArray<ShareSink>,
-  shares: NonEmptyReadonlyArray<Server.ShareAccepted>
+  shares: NonEmptyReadonlyArray<ShareAccepted>
 ): Effect.Effect<void, ShareSinkError> => {
   const [only] = sinks
   return sinks.length === 1

@@ -1,5 +1,5 @@
 /** Counts of shares: those of a channel, of a user, or of all. */
-import type { Server } from "@sluice/channels"
+import type { ShareAccepted } from "@sluice/channels"
 import { type HashRates, WorkWindows } from "./work-windows.ts"
 
 /** Counts by reason. There are a few reasons, none of them a peer's words. */
@@ -45,7 +45,7 @@ export class Tally {
     this.work = new WorkWindows(now)
   }
 
-  accept({ difficulty, hashDifficulty }: Server.ShareAccepted, now: number): void {
+  accept({ difficulty, hashDifficulty }: ShareAccepted, now: number): void {
     this.accepted++
     this.acceptedDifficulty += difficulty
     if (hashDifficulty > this.bestDifficulty) this.bestDifficulty = hashDifficulty

@@ -3,7 +3,7 @@
  * made-up names do not fill the memory. Users without an accepted share are forgotten first, so that such names do not
  * push out those who mined.
  */
-import type { Server } from "@sluice/channels"
+import type { ChannelInfo, ChannelOpened } from "@sluice/channels"
 import { Schema } from "effect"
 import { parseUserIdentity } from "../user.ts"
 import { Tally } from "./tally.ts"
@@ -61,7 +61,7 @@ export class Users {
   /** Users without a channel, the one that left first in front: those without an accepted share, and the others. */
   readonly #strangers = new Set<User>()
   readonly #idle = new Set<User>()
-  readonly #channels = new Map<Server.ChannelInfo, OpenChannel>()
+  readonly #channels = new Map<ChannelInfo, OpenChannel>()
   readonly #maxIdle: number
 
   constructor(maxIdleUsers: number) {
@@ -83,11 +83,11 @@ export class Users {
   }
 
   /** An open channel. */
-  channel(info: Server.ChannelInfo): OpenChannel | undefined {
+  channel(info: ChannelInfo): OpenChannel | undefined {
     return this.#channels.get(info)
   }
 
-  open({ channel: info, difficulty }: Server.ChannelOpened, now: number): void {
+  open({ channel: info, difficulty }: ChannelOpened, now: number): void {
     const name = parseUserIdentity(info.userIdentity).user
     const user = this.#users.get(name) ?? new User(name, now)
     this.#users.set(name, user)
@@ -98,7 +98,7 @@ export class Users {
     this.#channels.set(info, channel)
   }
 
-  close(info: Server.ChannelInfo): void {
+  close(info: ChannelInfo): void {
     const channel = this.#channels.get(info)
     if (channel === undefined) return
     this.#channels.delete(info)
@@ -115,14 +115,14 @@ export class Users {
 }
 
 export class OpenChannel {
-  readonly info: Server.ChannelInfo
+  readonly info: ChannelInfo
   readonly user: User
   readonly tally: Tally
   /** Of the target sent last. */
   difficulty: number
   readonly #openedAt: number
 
-  constructor(info: Server.ChannelInfo, user: User, difficulty: number, now: number) {
+  constructor(info: ChannelInfo, user: User, difficulty: number, now: number) {
     this.info = info
     this.user = user
     this.tally = new Tally(now)

@@ -8,7 +8,15 @@
 import { Target } from "@sluice/core"
 import { excerpt, type LineError, ParamsError, RefusedError, SilenceError } from "../error.ts"
 import type { Line } from "../line/line.ts"
-import { readAnswerId, readRefusal, readRequestId, type Refusal, refusalLine, resultLine } from "../message/answer.ts"
+import {
+  readAnswerId,
+  readRefusal,
+  readRequestId,
+  type Refusal,
+  RefusalField,
+  refusalLine,
+  resultLine
+} from "../message/answer.ts"
 import { type ConfigureOptions, VERSION_ROLLING } from "../message/configuration.ts"
 import { OTHER } from "../message/error-code.ts"
 import type { Method, Params, ParamsOf } from "../message/method.ts"
@@ -27,8 +35,8 @@ export interface ClientOptions {
   readonly session?: string | undefined
   /** The version bits to ask for, within BIP323, its default; 0 leaves mining.configure out, for pools that it confuses. */
   readonly versionMask?: number
-  /** How many requests may wait for their answers; no more shares are submitted then. Default 4096. */
-  readonly maxPending?: number
+  /** How many shares may wait for their answers; no more are submitted then. Default 4096. */
+  readonly maxPendingShares?: number
   /** How long an answer may take. Default 60,000. */
   readonly answerWithinMs?: number
   /** How long the pool may send nothing at all. Default 300,000. */
@@ -54,7 +62,7 @@ export class ClientConnection {
 
   #subscription: Subscription | undefined
   /** What was asked before the pool could take it: sent when subscribe is answered. */
-  #postponed: Array<() => void> = []
+  #postponed: Array<(now: number) => void> = []
   #versionMask = 0
   #target = targetOfDifficulty(1)
   #prevHash: Uint8Array | undefined
@@ -68,11 +76,11 @@ export class ClientConnection {
       userAgent: options.userAgent,
       session: options.session,
       versionMask: (options.versionMask ?? BIP323_MASK) & BIP323_MASK,
-      maxPending: options.maxPending ?? 4096,
+      maxPendingShares: options.maxPendingShares ?? 4096,
       answerWithinMs: options.answerWithinMs ?? 60_000,
       silenceMs: options.silenceMs ?? 300_000
     }
-    this.#pending = new PendingRequests(this.#options.maxPending)
+    this.#pending = new PendingRequests(this.#options.maxPendingShares)
   }
 
   /** How many shares wait for their answers. */
@@ -93,12 +101,12 @@ export class ClientConnection {
 
   /** Names a worker; `Authorized` follows. */
   authorize(worker: string, password: string, now: number): void {
-    this.#afterSubscribe(() => this.#ask("authorize", worker, ToServer.Authorize, { worker, password }, now))
+    this.#afterSubscribe((at) => this.#ask("authorize", worker, ToServer.Authorize, { worker, password }, at), now)
   }
 
   /** Asks for a difficulty; the pool answers with set_difficulty, or does not. */
   suggestDifficulty(difficulty: number, now: number): void {
-    this.#afterSubscribe(() => this.#ask("other", "", ToServer.SuggestDifficulty, { difficulty }, now))
+    this.#afterSubscribe((at) => this.#ask("other", "", ToServer.SuggestDifficulty, { difficulty }, at), now)
   }
 
   /** Submits a share; `ShareAnswered` follows, with the number that this gives. Undefined where too many wait already. */
@@ -141,13 +149,7 @@ export class ClientConnection {
     if (silentMs >= this.#options.silenceMs) {
       this.#fail(new SilenceError({ awaited: "any line", waitedMs: silentMs }), now)
     }
-    for (const request of this.#pending.takeOlder(now - this.#options.answerWithinMs)) {
-      const waitedMs = now - request.sentAt
-      const refusal = { code: OTHER, text: `no answer within ${Math.round(waitedMs / 1000)} s` }
-      if (request.kind === "subscribe" || request.kind === "subscribe-again") {
-        this.#fail(new SilenceError({ awaited: ToServer.Subscribe.name, waitedMs }), now)
-      } else this.#answered(request, refusal, now)
-    }
+    for (const request of this.#pending.takeOlder(now - this.#options.answerWithinMs)) this.#giveUp(request, now)
     return this.#takeEvents()
   }
 
@@ -233,10 +235,10 @@ export class ClientConnection {
   #receiveAnswer(line: Line, now: number): void {
     const id = readAnswerId(line.id)
     const request = id === undefined ? undefined : this.#pending.take(id)
-    const refusal = readRefusal(line)
-    if (request !== undefined) return this.#answeredWith(request, refusal, line.result, now)
+    if (request !== undefined) return this.#answeredWith(request, readRefusal(line), line.result, now)
     // An error with the id null is meant for people. An answer that came too late, or to nothing, changes nothing.
-    if (id === undefined && refusal !== undefined) this.#events.push({ _tag: "Message", text: refusal.text })
+    const said = id === undefined ? RefusalField.read(line.error) : undefined
+    if (said !== undefined) this.#events.push({ _tag: "Message", text: said.text })
   }
 
   #answeredWith(request: Pending, refusal: Refusal | undefined, result: unknown, now: number): void {
@@ -257,6 +259,14 @@ export class ClientConnection {
     if (kind === "authorize") this.#events.push({ _tag: "Authorized", worker, refusal })
   }
 
+  #giveUp(request: Pending, now: number): void {
+    const waitedMs = now - request.sentAt
+    if (request.kind === "subscribe" || request.kind === "subscribe-again") {
+      return this.#fail(new SilenceError({ awaited: ToServer.Subscribe.name, waitedMs }), now)
+    }
+    this.#answered(request, { code: OTHER, text: `no answer within ${Math.round(waitedMs / 1000)} s` }, now)
+  }
+
   #subscribed({ kind }: Pending, refusal: Refusal | undefined, result: unknown, now: number): void {
     if (refusal !== undefined) {
       // As cgminer does: some pools want no parameters.
@@ -267,16 +277,16 @@ export class ClientConnection {
     if (subscription instanceof ParamsError) return this.#fail(subscription, now)
     this.#subscription = subscription
     this.#events.push({ _tag: "Subscribed", subscription })
-    for (const send of this.#postponed) send()
+    for (const send of this.#postponed) send(now)
     this.#postponed = []
     this.#ask("other", "", ToServer.ExtranonceSubscribe, {}, now)
     if (this.#earlyJob !== undefined) this.#notify(this.#earlyJob)
     this.#earlyJob = undefined
   }
 
-  #afterSubscribe(send: () => void): void {
+  #afterSubscribe(send: (now: number) => void, now: number): void {
     if (this.#subscription === undefined) this.#postponed.push(send)
-    else send()
+    else send(now)
   }
 
   #ask<P extends Params>(

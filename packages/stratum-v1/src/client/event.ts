@@ -46,7 +46,7 @@ export interface ReconnectAsked {
   readonly waitSeconds: number
 }
 
-/** A text for the operator: client.show_message, or an error that answers no request. */
+/** A text for the operator, as the pool sent it: client.show_message, or an error that answers no request. */
 export interface Message {
   readonly _tag: "Message"
   readonly text: string

@@ -9,22 +9,22 @@ export interface Pending {
 }
 
 export class PendingRequests {
-  readonly #max: number
+  readonly #maxShares: number
   readonly #requests = new Map<number, Pending>()
   #nextId = 1
   #shares = 0
 
-  constructor(max: number) {
-    this.#max = max
+  constructor(maxShares: number) {
+    this.#maxShares = maxShares
   }
 
   get shares(): number {
     return this.#shares
   }
 
-  /** The id of the new request, undefined where too many wait. */
+  /** The id of the new request, undefined where too many shares wait. */
   add(kind: Pending["kind"], worker: string, now: number): number | undefined {
-    if (this.#requests.size >= this.#max) return undefined
+    if (kind === "share" && this.#shares >= this.#maxShares) return undefined
     const id = this.#nextId
     // Some firmware of pools reads ids as 32 bits with a sign.
     this.#nextId = id === 0x7fffffff ? 1 : id + 1

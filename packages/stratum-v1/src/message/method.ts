@@ -11,7 +11,7 @@
  * writing has one form.
  */
 import { Arbitrary, Schema, type Types } from "effect"
-import { describeValue, ParamsError } from "../error.ts"
+import { describeValue, ParamsError, paramsError } from "../error.ts"
 import type { Field } from "./field.ts"
 
 export interface Params {
@@ -98,7 +98,7 @@ const make = <const Name extends string, const P extends Params, R = never>(
     read: (given) => {
       const list = given ?? none
       if (!Array.isArray(list)) {
-        return new ParamsError({ method: name, field: "params", expected: "a list", actual: describeValue(given) })
+        return paramsError({ method: name, field: "params", expected: "a list", actual: describeValue(given) })
       }
       return readList(arrange === undefined ? list : arrange(list))
     },
@@ -108,7 +108,7 @@ const make = <const Name extends string, const P extends Params, R = never>(
       const value = result?.read(given)
       if (value !== undefined) return value
       const expected = result?.name ?? "no answer"
-      return new ParamsError({ method: name, field: "result", expected, actual: describeValue(given) })
+      return paramsError({ method: name, field: "result", expected, actual: describeValue(given) })
     }
   }
 }
@@ -139,7 +139,7 @@ return { ${[`_tag: ${JSON.stringify(method)}`, ...properties].join(", ")} }
 }`
   const fail = (index: number, value: unknown): ParamsError => {
     const [field, { name }] = fields[index]!
-    return new ParamsError({ method, field, expected: name, actual: describeValue(value) })
+    return paramsError({ method, field, expected: name, actual: describeValue(value) })
   }
   return new Function("reads", "fail", source)(
     fields.map(([, field]) => field.read),

@@ -9,7 +9,7 @@
  * subscribe, because miners take the next line for it. A difficulty and an extranonce wait for the next job.
  */
 import type { Schema } from "effect"
-import { describeValue, excerpt, FloodError, type LineError, ParamsError, SilenceError } from "../error.ts"
+import { describeValue, excerpt, FloodError, LineError, ParamsError, paramsError, SilenceError } from "../error.ts"
 import type { EncodedLine, Line } from "../line/line.ts"
 import { readAnswerId, readRequestId, type Refusal, refusalLine, type RequestId } from "../message/answer.ts"
 import { OTHER, UNAUTHORIZED_WORKER } from "../message/error-code.ts"
@@ -104,23 +104,23 @@ export class ServerConnection<Work> {
 
   /** What the reader of lines failed with: it is told to the miner, and the connection ends. */
   fail(error: LineError): ReadonlyArray<ServerEvent<Work>> {
-    if (!this.#closing) {
-      this.#lines.push(refusalLine(null, { code: OTHER, text: error.message }))
-      this.#close(error)
-    }
+    this.#fail(error)
     return this.#takeEvents()
   }
 
   /** To be called from time to time: sends a ping after a silence, and ends a connection that does not subscribe. */
   tick(now: number): ReadonlyArray<ServerEvent<Work>> {
     if (this.#closing) return []
-    if (this.#work.told !== undefined) {
+    if (this.#work.started) {
+      // A second set_difficulty before a job would take effect a job later in cgminer, and the same job again makes some
+      // miners repeat their work. A ping is known or ignored, and the id null wants no answer.
       if (now - this.#sentAt >= this.#options.keepAliveMs) this.#send(ToClient.PoolPing.line(null, {}))
-    } else if (
-      this.#handshake.find("subscribe") === undefined &&
-      now - this.#openedAt >= this.#options.subscribeWithinMs
-    ) {
-      this.#close(new SilenceError({ awaited: ToServer.Subscribe.name, waitedMs: now - this.#openedAt }))
+      return []
+    }
+    const waitedMs = now - this.#openedAt
+    const hasSubscribed = this.#work.told !== undefined || this.#handshake.find("subscribe") !== undefined
+    if (!hasSubscribed && waitedMs >= this.#options.subscribeWithinMs) {
+      this.#close(new SilenceError({ awaited: ToServer.Subscribe.name, waitedMs }))
     }
     return this.#takeEvents()
   }
@@ -174,8 +174,8 @@ export class ServerConnection<Work> {
 
   /** Other version bits for later jobs, within BIP323; told to a miner that asked for some. */
   setVersionMask(mask: number): void {
-    if (!this.#extensions.allow(mask) || !this.#work.started) return
-    this.#send(ToClient.SetVersionMask.line(null, { mask: this.versionMask }))
+    this.#extensions.allow(mask)
+    if (this.#work.started) this.#tellMask()
   }
 
   /** The job to work on now. Before the miner has subscribed only the latest is kept. */
@@ -209,7 +209,7 @@ export class ServerConnection<Work> {
     const id = readRequestId(line.id)
     if (id === undefined) {
       const error = { field: "id", expected: "a number, a short string or null", actual: describeValue(line.id) }
-      return this.#refuseNow(undefined, method, OTHER, new ParamsError({ method: method.slice(0, 64), ...error }))
+      return this.#refuseNow(undefined, method, OTHER, paramsError({ method: method.slice(0, 64), ...error }))
     }
     if (method === "mining.submit") return this.#submit(id, line.params)
     const known = methods.get(method)
@@ -282,13 +282,18 @@ export class ServerConnection<Work> {
     this.#events.push({ _tag: "Submit", request, worker, held, extranonce2, ntime, nonce, version })
   }
 
-  /** An answer to a request of ours, or a line that is nothing. Answers that nobody waits for are ignored: pings have some. */
+  /** An answer to a request of ours, or no message at all. Answers that nobody waits for are ignored: pings have some. */
   #receiveAnswer(line: Line): void {
     if (line.result === undefined && line.error === undefined) {
       const id = readRequestId(line.id)
-      const actual = describeValue(line.method)
-      const error = new ParamsError({ method: "request", field: "method", expected: "a text", actual })
-      return this.#refuseNow(id, "request", OTHER, error)
+      const [expected, actual] = ["a request with a method", describeValue(line.method)]
+      if (id === null || id === undefined) return this.#fail(new LineError({ reason: "no-message", expected, actual }))
+      return this.#refuseNow(
+        id,
+        "request",
+        OTHER,
+        paramsError({ method: "request", field: "method", expected, actual })
+      )
     }
     const id = readAnswerId(line.id)
     if (id === undefined || id !== this.#versionRequest) return
@@ -351,11 +356,24 @@ export class ServerConnection<Work> {
       if (id !== null) this.#send(answerLine(id, answer!))
       if (kind === "subscribe" && "result" in answer!) subscribed = true
     }
-    if (subscribed) this.#work.start(this.versionMask)
+    if (!subscribed) return
+    this.#tellMask()
+    this.#work.start(this.versionMask)
+  }
+
+  #tellMask(): void {
+    const mask = this.#extensions.takeNewMask()
+    if (mask !== undefined) this.#send(ToClient.SetVersionMask.line(null, { mask }))
   }
 
   #send(line: EncodedLine): void {
     if (!this.#closing) this.#lines.push(line)
+  }
+
+  #fail(error: LineError): void {
+    if (this.#closing) return
+    this.#send(refusalLine(null, { code: OTHER, text: error.message }))
+    this.#close(error)
   }
 
   #close(reason: Closing["reason"]): void {

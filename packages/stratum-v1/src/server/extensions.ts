@@ -15,6 +15,7 @@ export class Extensions {
   #allowedMask: number
   /** The mask that the miner asked for, undefined where it did not ask. */
   #askedMask: number | undefined
+  #toldMask: number | undefined
 
   constructor(allowedMask: number) {
     this.#allowedMask = allowedMask & BIP323_MASK
@@ -29,11 +30,16 @@ export class Extensions {
     return this.#allowedMask !== 0
   }
 
-  /** Gives whether a miner that asked for a mask has another one now. */
-  allow(mask: number): boolean {
-    const before = this.versionMask
+  allow(mask: number): void {
     this.#allowedMask = mask & BIP323_MASK
-    return this.#askedMask !== undefined && this.versionMask !== before
+  }
+
+  /** The mask that a miner which asked for one has to be told now, once; undefined where it knows it. */
+  takeNewMask(): number | undefined {
+    const { versionMask } = this
+    if (this.#askedMask === undefined || versionMask === this.#toldMask) return undefined
+    this.#toldMask = versionMask
+    return versionMask
   }
 
   configure({ extensions, options }: Configure): { readonly event: Configured; readonly result: ConfigureResult } {
@@ -41,6 +47,7 @@ export class Extensions {
     if (asks(SUBSCRIBE_EXTRANONCE)) this.understandsExtranonce = true
     if (asks(VERSION_ROLLING)) this.#askedMask = options?.versionRollingMask ?? 0xffffffff
     const versionMask = this.#askedMask === undefined ? 0 : this.versionMask
+    if (asks(VERSION_ROLLING)) this.#toldMask = versionMask
     const versionRolling = asks(VERSION_ROLLING) && versionMask !== 0
     return {
       event: {

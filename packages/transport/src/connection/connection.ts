@@ -32,7 +32,9 @@ export interface Connection<In, Out> {
 }
 
 export interface ConnectionListener<In, Out> {
+  /** Where it listens; the first address if it listens at several (`mergeListeners`). */
   readonly address: Endpoint
+  readonly addresses: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
   /**
    * Runs the handler for each connection in a fiber and a Scope of its own; a handler's failure ends that connection only.
    * `accepted` is what `accept` of the setup returned as `with`. TypeScript infers its type if the parameters of `accept` have

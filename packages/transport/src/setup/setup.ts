@@ -43,6 +43,7 @@ export const server = <Self, In, Out>(
 
       return {
         address,
+        addresses: [address],
         run: (handler, setup = {}) => {
           const accept = makeAccept(environment, setup)
           return run((frames) =>

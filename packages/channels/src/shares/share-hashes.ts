@@ -1,17 +1,17 @@
 /**
- * The hashes of shares that came together, four at a time (Sha256Lanes of @sluice/bitcoin): a read of a proxy's socket has
- * dozens of them. It knows nothing of rules. What it gives is what core's `ShareCheck` gives, in a fourth of the time.
+ * Hashes shares that came together, four at a time (Sha256Lanes of @sluice/bitcoin): one read of a proxy's socket brings
+ * dozens. The hashes are those of core's `ShareCheck`, in a fourth of the time. No rule is applied.
  */
 import { Sha256Lanes } from "@sluice/bitcoin"
 import { Header } from "@sluice/core"
 import type { Job } from "../jobs/job.ts"
 import { type Extranonce, merkleRootsOf } from "./merkle-roots.ts"
 
-/** What the hash of a share depends on beside the previous hash. */
+/** A share with everything its hash depends on but the previous hash. */
 export interface HashedShare extends Extranonce {
   readonly share: { readonly nonce: number; readonly ntime: number; readonly version: number }
   readonly job: Job
-  /** Where it is known: 32 bytes, internal byte order. */
+  /** If it is known: 32 bytes, internal byte order. */
   readonly merkleRoot: Uint8Array | undefined
 }
 
@@ -19,16 +19,16 @@ export interface HashedShare extends Extranonce {
 const AT_ONCE = 64
 const HEADER_ROOM = Sha256Lanes.paddedSize(Header.HEADER_SIZE)
 const HEADERS = Sha256Lanes.FIRST_FREE
-/** There are three more of those of whole fours. */
+/** Room for three more, because hashes come in fours. */
 const HASHES = HEADERS + (AT_ONCE + 3) * HEADER_ROOM
 const END = HASHES + (AT_ONCE + 3) * 32
 
 export class ShareHashes {
-  /** Where the hash of a share begins in `#hashes`. */
+  /** The offset of a share's hash in `#hashes`. */
   readonly #places = new Map<HashedShare["share"], number>()
   #hashes = new Uint8Array(0)
 
-  /** Hashes the shares, in place of those before; not those with a coinbase too large for that. */
+  /** Hashes the shares and forgets earlier ones. Leaves out shares whose coinbase is too large. */
   compute(shares: ReadonlyArray<HashedShare>, prevHash: { readonly hash: Uint8Array; readonly nbits: number }): void {
     this.#places.clear()
     this.#hashes = new Uint8Array(shares.length * 32)
@@ -41,7 +41,7 @@ export class ShareHashes {
     }
   }
 
-  /** Whether the hash of this share is known; then it is in `into`: 32 bytes, internal byte order. */
+  /** Returns whether the hash of this share is known, and copies it to `into`: 32 bytes, internal byte order. */
   take(share: HashedShare["share"], into: Uint8Array): boolean {
     if (this.#places.size === 0) return false
     const place = this.#places.get(share)
@@ -54,7 +54,7 @@ export class ShareHashes {
     this.#places.clear()
   }
 
-  /** The root of a share is its own, or in `roots`, where those of these shares begin at `rootsAt`. */
+  /** Takes each share's own root, or else the one in `roots`, where those of these shares begin at `rootsAt`. */
   #hashHeaders(
     shares: ReadonlyArray<HashedShare>,
     roots: Uint8Array,
@@ -78,5 +78,5 @@ export class ShareHashes {
 
 const NO_ROOTS = new Uint8Array(0)
 
-/** The job that the merkle root has to be computed from, if it is not known. */
+/** The job to compute the merkle root from; `undefined` if the root is known. */
 const jobOfRoot = ({ job, merkleRoot }: HashedShare): Job | undefined => (merkleRoot === undefined ? job : undefined)

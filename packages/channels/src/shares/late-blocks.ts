@@ -1,39 +1,39 @@
 /**
- * Blocks among shares that are refused. A share is refused by the server's rules; whether its header is a block is decided by
- * the target of its own previous hash, and whether that block is of use by the node. So a refused share is hashed once more
- * with the job that it names, be it a job of one of the previous hashes before, or of a channel that is closed by now.
+ * Finds blocks among refused shares. The server's rules refuse a share, but the target of its own previous hash decides whether
+ * its header is a block, and the node decides what that block is worth. So each refused share is hashed with the job that it
+ * names, also if that job is of an earlier previous hash or its channel is closed.
  *
- * That is work which a peer can cause for nothing, so it has a limit: a tenth of the shares that may be accepted, which is
- * about ten times as many as are wanted.
+ * A peer can cause this work for nothing, so it has a limit: a tenth of the shares that may be accepted, about ten times as many
+ * as a server asks for.
  */
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import type { Job } from "../jobs/job.ts"
-import type { Channel } from "./channel.ts"
-import type { ChannelInfo } from "./event.ts"
+import type { Channel } from "../server/channel.ts"
+import type { ChannelInfo } from "../server/event.ts"
 import type { Jobs } from "../jobs/jobs.ts"
 import type { ShareValidator } from "./share-validator.ts"
 import { ShareAllowance } from "./share-allowance.ts"
 
-/** What it takes to make the coinbases of a channel. */
+/** A channel, or what is remembered of a closed one. */
 type Miner = Pick<Channel, "info" | "leasesOfBlocks">
 
 export interface LateBlock {
   readonly channel: ChannelInfo
   readonly job: Job
-  /** Where the share's coinbase has its prefix from. */
+  /** The prefix in the share's coinbase. */
   readonly lease: ExtranonceLease
 }
 
-/** How long channels are known after they were closed, and how many at least. */
+/** How long closed channels are remembered, and how many at least. */
 const CLOSED_MS = 60_000
 const MIN_CLOSED = 16
-/** Blocks that are remembered, so that none is found twice. More of one connection are those of a development chain. */
+/** Blocks that are remembered, so that none is reported twice. Only a development chain has more on one connection. */
 const MAX_FOUND = 64
 
-/** Those of one connection. */
+/** Late blocks of one connection. */
 export class LateBlocks {
-  /** By id, those closed first in front. */
+  /** By id, oldest first. */
   readonly #closed = new Map<number, Miner & { readonly closedAt: number }>()
   #room = MIN_CLOSED
   readonly #allowance: ShareAllowance
@@ -44,14 +44,14 @@ export class LateBlocks {
     this.#allowance = new ShareAllowance(maxSharesPerSecond / 10)
   }
 
-  /** A channel is about to be closed, one of `open`: as many are kept at most as were open at once. */
+  /** Remembers a channel that is about to be closed, one of `open`. Keeps at most as many as were open at once. */
   close({ info, leasesOfBlocks }: Miner, open: number, now: number): void {
     this.#room = Math.max(this.#room, open)
     this.#closed.set(info.channelId, { info, leasesOfBlocks, closedAt: now })
     if (this.#closed.size > this.#room) this.#closed.delete(this.#closed.keys().next().value!)
   }
 
-  /** Forgets channels that were closed a minute ago. To be called every few seconds. */
+  /** Forgets channels that were closed a minute ago. Call it every few seconds. */
   tick(now: number): void {
     for (const [channelId, { closedAt }] of this.#closed) {
       if (now - closedAt < CLOSED_MS) return
@@ -59,7 +59,7 @@ export class LateBlocks {
     }
   }
 
-  /** Remembers a block by its hash, and says whether it is new. */
+  /** Remembers a block by its hash. Returns whether it is new. */
   note(hash: Uint8Array): boolean {
     const hex = Buffer.from(hash).toString("hex")
     if (this.#found.has(hex)) return false
@@ -68,7 +68,7 @@ export class LateBlocks {
     return true
   }
 
-  /** The block that a refused share is, if it is one that was not found before; the validator has its hash then. */
+  /** The block that a refused share is; `undefined` if it is none, or a known one. The validator then has its hash. */
   find(
     share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended,
     channel: Channel | undefined,
@@ -79,10 +79,10 @@ export class LateBlocks {
     const miner = channel ?? this.#closed.get(share.channelId)
     const placed = jobs.placed(share.jobId)
     if (miner === undefined || placed === undefined) return undefined
-    // One more than are open: it may have closed the last.
+    // One more than are open: the client may have closed its last channel.
     if (!this.#allowance.hasRoom(open + 1, now)) return undefined
     this.#allowance.take()
-    // Which prefix the job had may be forgotten: mostly there is one.
+    // It may be unknown which prefix the job had. Mostly there is only one.
     const lease = miner.leasesOfBlocks.find((lease) => validator.isBlockOf(placed, lease, share))
     if (lease === undefined || !this.note(validator.hash)) return undefined
     return { channel: miner.info, job: placed.job, lease }

@@ -1,36 +1,36 @@
 /**
- * What channels that belong together have shown of late of the hash rate behind them. Without it a client that says less than
- * it has, and says so again in a new channel before the difficulty has followed, would always mine at the easiest target.
+ * Remembers the hash rate that channels of the same owner have shown lately. Otherwise a client that understates its hash
+ * rate, and opens a new channel whenever the difficulty has followed, would always mine at the easiest target.
  *
- * A channel that is opened again for the same user identity goes on with the work of the one before. Any other may be of a
- * weaker machine: it begins sixteen times easier than the highest rate shown, where vardiff measures at its usual pace.
+ * A channel that is opened again for the same user identity continues the earlier one's work. Any other channel may be a weaker
+ * machine's: it begins sixteen times easier than the highest rate shown, where vardiff measures at its usual pace.
  */
 import type { ProvenHashRate } from "./proven-hash-rate.ts"
 import { EASIER } from "./vardiff.ts"
 
-/** The work of a channel that is closed, for the next one of its user. */
+/** The work of a closed channel, for the next channel of its user. */
 export interface ShownWork {
   readonly userIdentity: string
   readonly proven: ProvenHashRate
   /** What the channel had shown at its end, in hashes a second. */
   readonly hashRate: number
   readonly closedAt: number
-  /** Whether a channel goes on with it; several may know of it. */
+  /** Whether a channel has continued it already; several memories may know it. */
   isTaken: boolean
 }
 
-/** What a connection tells of its channels' rates, in hashes a second, and asks for its new ones. `now` in milliseconds. */
+/** Memory of hash rates, in hashes a second, that a connection reports to and asks. `now` in milliseconds. */
 export interface ShownRates {
-  /** A channel of this user has shown a rate. */
+  /** Reports that a channel of this user has shown a rate. */
   readonly saw: (userIdentity: string, hashRate: number, now: number) => void
   readonly left: (work: ShownWork) => void
-  /** The work that a new channel of this user goes on with. */
+  /** The work that a new channel of this user continues. */
   readonly take: (userIdentity: string, now: number) => ShownWork | undefined
-  /** The rate that a new channel of this user is taken to have at least. */
+  /** The least rate to assume of a new channel of this user. */
   readonly leastFor: (userIdentity: string, now: number) => number
 }
 
-/** How long a rate is remembered. It does not fade meanwhile, or it would become easier and easier to show nothing more. */
+/** How long a rate is remembered. It does not fade meanwhile: fading would reward a client for showing nothing more. */
 export const REMEMBERED_MS = 600_000
 
 export class ShownRate implements ShownRates {

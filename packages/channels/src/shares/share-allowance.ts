@@ -1,6 +1,6 @@
 /**
- * How many shares of one connection may be accepted, or hashed: a rate for each of its channels, of which a minute's worth may come at
- * once. So many come before the difficulty has followed where a miner has said far too little of itself.
+ * Limits the shares of one connection that may be accepted, or hashed: a rate for each of its channels, with a burst of a
+ * minute's worth. A miner that states far too low a hash rate needs that burst until its difficulty has followed.
  */
 
 const BURST_SECONDS = 60

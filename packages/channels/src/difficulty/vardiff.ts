@@ -8,7 +8,7 @@
  * another, it goes *measuring*: it asks for easier shares, so that many come soon. The first of them say whether it was a
  * false alarm; if not, it takes the rate of a hundred.
  */
-import { HASHES_PER_DIFFICULTY } from "../hash-rate.ts"
+import { HASHES_PER_DIFFICULTY } from "./hash-rate.ts"
 
 /** The sums are for the rate times or divided by this. */
 const CHANGE_FACTOR = 1.9

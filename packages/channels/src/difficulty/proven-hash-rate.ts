@@ -1,5 +1,5 @@
 /** The hash rate that a channel's accepted shares prove. It forgets old work with a half-life. */
-import { HASHES_PER_DIFFICULTY } from "../hash-rate.ts"
+import { HASHES_PER_DIFFICULTY } from "./hash-rate.ts"
 
 /** The shortest time that work is taken to have needed. */
 const SHORTEST_MS = 250

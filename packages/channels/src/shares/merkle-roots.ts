@@ -1,8 +1,8 @@
-/** Merkle roots: those of many coinbases at once, and those that a channel keeps. */
+/** Computes merkle roots of many coinbases at once, and keeps those of a channel. */
 import { Sha256Lanes } from "@sluice/bitcoin"
 import type { Job } from "../jobs/job.ts"
 
-/** What is between a coinbase's prefix and suffix: of the server's own, and of the miner's. */
+/** The bytes between a coinbase's prefix and suffix: the server's part and the miner's. */
 export interface Extranonce {
   readonly extranoncePrefix: Uint8Array
   readonly extranonce: Uint8Array
@@ -10,9 +10,9 @@ export interface Extranonce {
 
 /** Coinbases that are hashed in one go; more of them take turns in the same memory. */
 const AT_ONCE = 64
-/** Three more, which those of whole fours are. */
+/** Room for three more, because hashes come in fours. */
 const ROOM = AT_ONCE + 3
-/** With the padding, in bytes. */
+/** In bytes, with padding. */
 const MAX_COINBASE = 4096
 
 const ROOTS = Sha256Lanes.FIRST_FREE

@@ -1,13 +1,12 @@
 /**
- * The shares a channel already got for one previous hash, to refuse what is submitted twice (specification, error code
- * duplicate-share). A block header belongs to one previous hash and its hash says all of it, so 64 of the hash's bits
- * are kept: a million shares have a chance of 3 in 10^8 to hold two that look alike.
+ * Remembers a channel's shares for one previous hash, to refuse duplicates (specification, error code duplicate-share). It
+ * keeps 64 bits of each header's hash: among a million shares, two different ones look alike with a chance of 3 in 10^8.
  */
 
-/** What `add` says of a share. */
+/** Results of `add`. */
 export const SHARE_NEW = 0
 export const SHARE_DUPLICATE = 1
-/** The set has as many shares as it may hold and this is none of them: it was not added. */
+/** The set is full and the share is not in it: it was not added. */
 export const SHARE_SET_FULL = 2
 export type ShareVerdict = typeof SHARE_NEW | typeof SHARE_DUPLICATE | typeof SHARE_SET_FULL
 
@@ -65,7 +64,7 @@ export class ShareSet {
 
 const NO_SLOTS = new Int32Array(0)
 
-/** Where the pair is, or the free place where it belongs. There always is a free one. */
+/** The place of the pair, or the free place where it belongs. There always is a free one. */
 const find = (slots: Int32Array, low: number, high: number): number => {
   const mask = slots.length - 2
   let at = (low << 1) & mask

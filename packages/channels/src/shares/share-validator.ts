@@ -1,35 +1,35 @@
 /**
- * Whether a share is good (specification, sections 5.3.11, 5.3.12 and 5.3.14): the rules in the order of what they cost,
- * and what the share is worth. One validator serves all channels of a server: what it gives lies in its fields until the next
- * share, and nothing is allocated for a share.
+ * Checks shares (specification, sections 5.3.11, 5.3.12 and 5.3.14) and says what each is worth. The cheapest rules come first.
+ * One validator serves all channels of a server. Its results are in its fields until the next share, so that a share allocates
+ * nothing.
  */
 import { ShareCheck, Target, Version } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import type { Job } from "../jobs/job.ts"
-import type { Channel } from "./channel.ts"
+import type { Channel } from "../server/channel.ts"
 import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "../jobs/jobs.ts"
-import type { ChannelPolicy } from "./policy.ts"
+import type { ChannelPolicy } from "../server/policy.ts"
 import { merkleRootsOf } from "./merkle-roots.ts"
 import { type HashedShare, ShareHashes } from "./share-hashes.ts"
 import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
 
-/** Not in the specification: the channel has as many shares for this previous hash as the server remembers. */
+/** Not in the specification: the server remembers no more shares of this channel for this previous hash. */
 export const TOO_MANY_SHARES = "too-many-shares"
 
-/** Not in the specification: the connection has more accepted shares a second than its channels may have. */
+/** Not in the specification: the connection has more accepted shares a second than it may have. */
 export const TOO_MANY_SHARES_PER_SECOND = "too-many-shares-per-second"
 
 /** Consensus lets a block's time be two hours ahead of the clock. */
 const MAX_FUTURE_SECONDS = 7200
 
-/** Fewer are hashed sooner one by one. */
+/** Hashing fewer shares than this together is slower than one by one. */
 const MIN_TOGETHER = 3
 
 const codes = ErrorCode.submitShares
 const NO_EXTRANONCE = new Uint8Array(0)
 
-/** What a share of either kind has. */
+/** The fields that shares of both kinds have. */
 export interface SubmittedShare {
   readonly nonce: number
   readonly ntime: number
@@ -37,11 +37,11 @@ export interface SubmittedShare {
 }
 
 export class ShareValidator {
-  /** Whether the share was hashed: what is below is the share's only then. */
+  /** Whether the share was hashed. The fields below are valid only then. */
   isHashed = false
-  /** What the share counts. */
+  /** The difficulty that the share is credited with. */
   difficulty = 0
-  /** What the accepted share's hash is. */
+  /** The difficulty of an accepted share's hash. */
   hashDifficulty = 0
   /** Whether the share is a block. */
   isBlock = false
@@ -61,8 +61,8 @@ export class ShareValidator {
   }
 
   /**
-   * Hashes the shares among a connection's messages together, for `standard` and `extended` to find; no rule is applied yet.
-   * To be forgotten when they are checked: the hashes are those of this moment's jobs.
+   * Hashes the shares among a connection's messages together, so that `standard` and `extended` find the hashes. Applies no
+   * rule. Call `forgetHashes` after the messages: the hashes belong to the jobs of this moment.
    */
   hashTogether(messages: ReadonlyArray<Mining.ToServer>, channels: ReadonlyMap<number, Channel>, jobs: Jobs): void {
     if (messages.length < MIN_TOGETHER || jobs.prevHash === undefined) return
@@ -91,8 +91,8 @@ export class ShareValidator {
   }
 
   /**
-   * Checks a share of a standard channel for an active job: an error code, or `undefined` for a good one. Without room for
-   * one more, only a block is good.
+   * Checks a share of a standard channel for an active job. Returns an error code, or `undefined` for a valid share. Without
+   * room for one more, only a block is valid.
    */
   standard(
     channel: Channel,
@@ -135,7 +135,7 @@ export class ShareValidator {
     return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
   }
 
-  /** Whether a share, whatever rule it breaks, is a block of this job with this prefix; then `hash` is its. */
+  /** Whether a share is a block of this job with this prefix, whatever rule it breaks. Then `hash` is the block's. */
   isBlockOf(
     { job, prevHash }: PlacedJob,
     lease: ExtranonceLease,
@@ -158,7 +158,7 @@ export class ShareValidator {
     return root
   }
 
-  /** Computes the merkle roots of a job on many standard channels at once, for `merkleRoot` to find: much cheaper. */
+  /** Computes the merkle roots of a job for many standard channels at once, much cheaper than `merkleRoot` one by one. */
   prepareMerkleRoots(channels: Iterable<Channel>, job: Job): void {
     const missing: Array<Channel> = []
     for (const channel of channels) {
@@ -200,8 +200,8 @@ export class ShareValidator {
   }
 
   /**
-   * A hash that meets the network's target is a block even where the channel's target is harder, as on a test chain; it
-   * then counts the network's difficulty, so that nobody is credited for more than the work.
+   * A hash that meets the network's target is a block even if the channel's target is harder, as on a test chain. It is then
+   * credited with the network's difficulty: no more than the work.
    */
   #checkHash(
     channel: Channel,
@@ -218,7 +218,7 @@ export class ShareValidator {
     const { submitTarget } = active
     this.isForSource = submitTarget === undefined ? isBlock : this.#check.meets(submitTarget, 0)
     if (!isBlock && !isShare) return codes.difficultyTooLow
-    // A block is worth twice the memory: it is the one share that must not be refused for the sake of it.
+    // Blocks may use twice the memory: no limit of memory may refuse one.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
     const shares = channel.sharesFor(jobs.epoch)
     const isLate = channel.isReplaced(difficulty, jobs)
@@ -234,7 +234,7 @@ export class ShareValidator {
   }
 }
 
-/** A job that was sent and is not active is stale, or is a future job for which there is no previous hash yet. */
+/** The error code for a job that is not active: stale, or unknown, or a future job without a previous hash. */
 export const refusalOfJob = (jobId: number, channel: Channel, jobs: Jobs): string => {
   if (!channel.mayHave(jobId, jobs)) return codes.invalidJobId
   for (const job of jobs.futureJobs()) if (job.id === jobId) return codes.invalidJobId
