@@ -267,7 +267,7 @@ describe("accept", () => {
       yield* Fiber.join(dialing)
       assert.lengthOf(endings(), 0)
       yield* TestClock.adjust("1 second")
-      assert.match(endings()[0]!, /the client did not ask for the extensions that the server requires within 3 s$/)
+      assert.match(endings()[0]!, /the client did not request the extensions that the server requires within 3 s$/)
     }).pipe(Effect.scoped)
   )
 
