@@ -19,8 +19,8 @@ export const WITNESS_SIZE = 2 + 34
  */
 export const MAX_PAYOUTS_SIZE =
   MAX_COINBASE_SIZE - WITNESS_SIZE - (4 + 1 + 36 + 1 + MAX_COINBASE_SCRIPT_SIZE + 4 + 3 + (8 + 1 + 38) + 4)
-/** Longest full extranonce, in bytes (specification, section 5.1). */
-export const MAX_EXTRANONCE_SIZE = 32
+/** Longest full extranonce, in bytes (specification, section 5.1): `Mining.MAX_EXTRANONCE_SIZE` of @sluice/protocol. */
+const MAX_EXTRANONCE_SIZE = 32
 
 /** A coinbase cannot be made or is not one: says which limit or form is broken, and by what. */
 export class CoinbaseError extends Schema.TaggedError<CoinbaseError>("sluice/bitcoin/CoinbaseError")("CoinbaseError", {

@@ -4,15 +4,13 @@
  */
 import { checkJobCoinbase, stripWitness } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
-import type { Mining } from "@sluice/protocol"
+import { Mining } from "@sluice/protocol"
 import type { ClientChannel } from "./channel.ts"
 import type { ConnectionState } from "./connection-state.ts"
 import type { ClientGroup } from "./group.ts"
 import { type ProtocolViolation, protocolViolation } from "./protocol-violation.ts"
 
 type Check = ProtocolViolation | undefined
-
-const MAX_FULL_EXTRANONCE_SIZE = 32
 
 /** What the flags of SetupConnection must not say together. */
 export const checkSetup = ({ flags }: ConnectionState, { _tag }: Mining.ToClient): Check =>
@@ -51,7 +49,7 @@ export const checkOpened = (
     )
   }
   const fullSize = message.extranoncePrefix.length + extranonceSize
-  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  if (fullSize > Mining.MAX_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
   if (state.isChannelId(channelId) || state.isGroupId(channelId)) {
     const whose = state.isChannelId(channelId) ? "another channel" : "a group"
     return protocolViolation("unique-channel-id", _tag, `channel id ${channelId} is or was that of ${whose}`)
@@ -220,7 +218,7 @@ export const checkExtranoncePrefix = (
   }
   if (channel === undefined) return undefined
   const fullSize = extranoncePrefix.length + channel.extranonceSize
-  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  if (fullSize > Mining.MAX_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
   const group = channel.groupChannelId === undefined ? undefined : groups.get(channel.groupChannelId)
   return group !== undefined && group.members.size > 1 ? checkSizeInGroup(_tag, group, channelId, fullSize) : undefined
 }
@@ -269,7 +267,7 @@ const extranonceTooLong = (tag: string, channelId: number, fullSize: number) =>
   protocolViolation(
     "full-extranonce-size",
     tag,
-    `prefix and extranonce of channel ${channelId} have ${fullSize} bytes, at most ${MAX_FULL_EXTRANONCE_SIZE} may be`
+    `prefix and extranonce of channel ${channelId} have ${fullSize} bytes, at most ${Mining.MAX_EXTRANONCE_SIZE} may be`
   )
 
 /** As people read 256-bit numbers: most significant byte first. */
