@@ -2,9 +2,10 @@
  * The rules that bind the server (specification, section 5), as checks of a message against what the connection knows.
  * Each gives the violation or undefined and changes nothing.
  */
-import { checkJobCoinbase, stripWitness } from "@sluice/bitcoin"
+import { checkJobCoinbase, type CoinbaseError, type SplitCoinbase } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
+import { Result } from "effect"
 import type { ClientChannel } from "./channel.ts"
 import type { ConnectionState } from "./connection-state.ts"
 import type { ClientGroup } from "./group.ts"
@@ -82,10 +83,12 @@ export const checkStandardJob = (
       )
 }
 
+/** `stripped` are the halves of the job's coinbase without BIP141 fields (`stripWitness` of @sluice/bitcoin). */
 export const checkExtendedJob = (
   { channels, flags }: ConnectionState,
   members: ReadonlySet<ClientChannel>,
-  message: Mining.NewExtendedMiningJob
+  message: Mining.NewExtendedMiningJob,
+  stripped: Result.Result<SplitCoinbase, CoinbaseError>
 ): Check => {
   const { _tag, channelId, jobId, versionRollingAllowed } = message
   if (flags.requiresStandardJobs) {
@@ -125,11 +128,7 @@ export const checkExtendedJob = (
         "same work for both"
     )
   }
-  try {
-    stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
-  } catch (error) {
-    return protocolViolation("strippable-coinbase", _tag, error instanceof Error ? error.message : String(error))
-  }
+  if (Result.isFailure(stripped)) return protocolViolation("strippable-coinbase", _tag, stripped.failure.message)
   // All members of a group have full extranonces of the same size (5.2.3).
   for (const { fullExtranonceSize } of members) {
     const { coinbaseTxPrefix: prefix, coinbaseTxSuffix: suffix } = message
