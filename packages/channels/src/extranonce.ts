@@ -10,7 +10,7 @@
  * all connections. An index that was given back is used again only after many others, oldest first, so that a share
  * which comes late for a closed channel does not meet a stranger with the same prefix.
  */
-import { MAX_EXTRANONCE_SIZE } from "@sluice/bitcoin"
+import { Mining } from "@sluice/protocol"
 import { Result, Schema } from "effect"
 
 /** How the full extranonce is divided. Sizes are in bytes. */
@@ -174,8 +174,8 @@ const faultOf = (layout: ExtranonceLayout): string | undefined => {
   if (!Number.isInteger(indexSize) || indexSize < 1 || indexSize > 4) {
     return `the channel index has 1 to 4 bytes; got ${indexSize}`
   }
-  if (!Number.isInteger(fullSize) || fullSize > MAX_EXTRANONCE_SIZE) {
-    return `the full extranonce has at most ${MAX_EXTRANONCE_SIZE} bytes (section 5.1.2.1); got ${fullSize}`
+  if (!Number.isInteger(fullSize) || fullSize > Mining.MAX_EXTRANONCE_SIZE) {
+    return `the full extranonce has at most ${Mining.MAX_EXTRANONCE_SIZE} bytes (section 5.1.2.1); got ${fullSize}`
   }
   if (!Number.isInteger(rollableSize) || rollableSize < 1 || fixedSizeOf(layout) + rollableSize > fullSize) {
     return (

@@ -8,6 +8,7 @@
 import { stripWitness } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import { type Mining, TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
 import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
 import type { ClientEvent, ClientOutbox, Ignored } from "./event.ts"
@@ -244,9 +245,10 @@ export class ChannelClient {
   #newExtendedMiningJob(message: Mining.NewExtendedMiningJob): void {
     const members = this.#state.members(message.channelId)
     if (members === undefined) return this.#ignore(message._tag, "unknown-channel")
-    const violation = checkExtendedJob(this.#state, members, message)
+    const stripped = stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
+    const violation = checkExtendedJob(this.#state, members, message, stripped)
     if (violation !== undefined) return this.#violate(violation)
-    const { prefix, suffix } = stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
+    const { prefix, suffix } = Result.getOrThrow(stripped)
     const merklePath = new Uint8Array(message.merklePath.length * 32)
     message.merklePath.forEach((node, index) => merklePath.set(node, index * 32))
     this.#addJob(message, members, {

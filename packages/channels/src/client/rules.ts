@@ -2,17 +2,16 @@
  * The rules that bind the server (specification, section 5), as checks of a message against what the connection knows.
  * Each gives the violation or undefined and changes nothing.
  */
-import { checkJobCoinbase, stripWitness } from "@sluice/bitcoin"
+import { checkJobCoinbase, type CoinbaseError, type SplitCoinbase } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
-import type { Mining } from "@sluice/protocol"
+import { Mining } from "@sluice/protocol"
+import { Result } from "effect"
 import type { ClientChannel } from "./channel.ts"
 import type { ConnectionState } from "./connection-state.ts"
 import type { ClientGroup } from "./group.ts"
 import { type ProtocolViolation, protocolViolation } from "./protocol-violation.ts"
 
 type Check = ProtocolViolation | undefined
-
-const MAX_FULL_EXTRANONCE_SIZE = 32
 
 /** What the flags of SetupConnection must not say together. */
 export const checkSetup = ({ flags }: ConnectionState, { _tag }: Mining.ToClient): Check =>
@@ -51,7 +50,7 @@ export const checkOpened = (
     )
   }
   const fullSize = message.extranoncePrefix.length + extranonceSize
-  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  if (fullSize > Mining.MAX_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
   if (state.isChannelId(channelId) || state.isGroupId(channelId)) {
     const whose = state.isChannelId(channelId) ? "another channel" : "a group"
     return protocolViolation("unique-channel-id", _tag, `channel id ${channelId} is or was that of ${whose}`)
@@ -84,10 +83,12 @@ export const checkStandardJob = (
       )
 }
 
+/** `stripped` are the halves of the job's coinbase without BIP141 fields (`stripWitness` of @sluice/bitcoin). */
 export const checkExtendedJob = (
   { channels, flags }: ConnectionState,
   members: ReadonlySet<ClientChannel>,
-  message: Mining.NewExtendedMiningJob
+  message: Mining.NewExtendedMiningJob,
+  stripped: Result.Result<SplitCoinbase, CoinbaseError>
 ): Check => {
   const { _tag, channelId, jobId, versionRollingAllowed } = message
   if (flags.requiresStandardJobs) {
@@ -127,11 +128,7 @@ export const checkExtendedJob = (
         "same work for both"
     )
   }
-  try {
-    stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
-  } catch (error) {
-    return protocolViolation("strippable-coinbase", _tag, error instanceof Error ? error.message : String(error))
-  }
+  if (Result.isFailure(stripped)) return protocolViolation("strippable-coinbase", _tag, stripped.failure.message)
   // All members of a group have full extranonces of the same size (5.2.3).
   for (const { fullExtranonceSize } of members) {
     const { coinbaseTxPrefix: prefix, coinbaseTxSuffix: suffix } = message
@@ -220,7 +217,7 @@ export const checkExtranoncePrefix = (
   }
   if (channel === undefined) return undefined
   const fullSize = extranoncePrefix.length + channel.extranonceSize
-  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  if (fullSize > Mining.MAX_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
   const group = channel.groupChannelId === undefined ? undefined : groups.get(channel.groupChannelId)
   return group !== undefined && group.members.size > 1 ? checkSizeInGroup(_tag, group, channelId, fullSize) : undefined
 }
@@ -269,7 +266,7 @@ const extranonceTooLong = (tag: string, channelId: number, fullSize: number) =>
   protocolViolation(
     "full-extranonce-size",
     tag,
-    `prefix and extranonce of channel ${channelId} have ${fullSize} bytes, at most ${MAX_FULL_EXTRANONCE_SIZE} may be`
+    `prefix and extranonce of channel ${channelId} have ${fullSize} bytes, at most ${Mining.MAX_EXTRANONCE_SIZE} may be`
   )
 
 /** As people read 256-bit numbers: most significant byte first. */

@@ -53,7 +53,7 @@ export const jobFromTemplate = (
 ): Result.Result<Job, CoinbaseError> =>
   Result.gen(function* () {
     const { height, outputs } = yield* parseTemplateCoinbase(template)
-    const { prefix, suffix } = yield* split({
+    const { prefix, suffix } = yield* splitCoinbase({
       version: template.coinbaseTxVersion,
       prefix: template.coinbasePrefix,
       tags: rules.tags,
@@ -76,17 +76,6 @@ export const jobFromTemplate = (
       origin: new TemplateOrigin(template.templateId, hasWitness)
     }
   })
-
-const split = (parts: Parameters<typeof splitCoinbase>[0]): Result.Result<Split, CoinbaseError> =>
-  Result.try({
-    try: () => splitCoinbase(parts),
-    catch: (error) => {
-      if (error instanceof CoinbaseError) return error
-      throw error
-    }
-  })
-
-type Split = ReturnType<typeof splitCoinbase>
 
 /** Copied once and shared by the jobs of all payouts: it takes most of a job's memory. */
 const merklePathOf = (template: TemplateDistribution.NewTemplate): MerklePath => {
