@@ -56,7 +56,7 @@ const program = Effect.gen(function* () {
       for (const { channel, difficulty, height, isBlock } of accepted) {
         const script = minerScript(channel.userIdentity)
         if (script !== undefined) shares.add({ script, work: difficulty })
-        if (isBlock) yield* Console.log(`block ${height}: the next ones pay ${shares.outputCount} outputs`)
+        if (isBlock) yield* Console.log(`block ${height} is found; outputs of the next coinbase: ${shares.outputCount}`)
       }
       const needed = 2 * shares.outputCount
       if (needed <= (yield* SubscriptionRef.get(room))) return

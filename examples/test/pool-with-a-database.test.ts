@@ -23,7 +23,7 @@ describe("pool-with-a-database", () => {
       const pool = yield* startExample("pool-with-a-database", [yield* templateProviderUrl, POOL_ADDRESS, file, "0"])
       const server = yield* pool.server("miners connect to")
       const database = yield* Effect.acquireRelease(
-        Effect.sync(() => new DatabaseSync(file)),
+        Effect.sync(() => new DatabaseSync(file, { timeout: 10_000 })),
         (database) => Effect.sync(() => database.close())
       )
       const written = () => Number(database.prepare("SELECT count(*) AS n FROM shares WHERE user = 'me'").get()!["n"])
