@@ -1,4 +1,4 @@
-/** Jobs fed by a template provider's messages (specification, sections 7.2 and 7.3): a template is one job. */
+/** Makes a job of each template that a template provider sends (specification, sections 7.2 and 7.3). */
 import { CoinbaseError, MAX_COINBASE_SIZE, WITNESS_SIZE } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
@@ -6,7 +6,7 @@ import type { Job } from "../jobs/job.ts"
 import { type Announcement, Jobs } from "../jobs/jobs.ts"
 import { type CoinbaseRules, jobFromTemplate, repeatedJob, withJobId } from "./template-job.ts"
 
-/** No job can be made of the template provider's message. */
+/** The template provider's message makes no job. */
 export interface Ignored {
   readonly _tag: "Ignored"
   readonly reason: string
@@ -14,7 +14,7 @@ export interface Ignored {
 
 export interface TemplateJobsOptions {
   readonly coinbase: CoinbaseRules
-  /** As in `JobsOptions`. */
+  /** See `JobsOptions`. */
   readonly firstJobId: number
 }
 
