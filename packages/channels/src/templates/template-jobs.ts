@@ -46,8 +46,8 @@ export class TemplateJobs {
     if (made !== undefined) return made
     const stays = this.jobs.prevHash === undefined ? "there is no work" : "miners stay on the previous block"
     return ignored(
-      `SetNewPrevHash names template ${templateId}, of which there is no future job: expected one of the last ` +
-        `${TemplateDistribution.MAX_FUTURE_TEMPLATES} future templates that a coinbase can be made of; ${stays}`
+      `SetNewPrevHash names template ${templateId}, which has no future job: expected one of the last ` +
+        `${TemplateDistribution.MAX_FUTURE_TEMPLATES} future templates with a valid coinbase; ${stays}`
     )
   }
 
