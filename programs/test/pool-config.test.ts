@@ -105,7 +105,7 @@ describe("the configuration of a pool", () => {
   })
 
   const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
-    ["nobody to pay", [], /coinbase-address, coinbase-outputs, solo-fee: there is nobody to be paid/],
+    ["nobody to pay", [], /coinbase-address, coinbase-outputs, solo-fee: the coinbase pays nobody/],
     [
       "a limit on shares that miners need",
       ["--coinbase-address", ALICE, "--shares-per-minute", "60", "--max-shares-per-second", "19"],
@@ -126,7 +126,7 @@ describe("the configuration of a pool", () => {
     [
       "more outputs than fit a coinbase",
       ["--coinbase-outputs", Array.from({ length: 2_500 }, () => `0.04 ${ALICE}`).join(";")],
-      /coinbase-outputs.*: 2500 outputs take 77500 bytes of a coinbase, where there is room for 65299: the first 2106 of/
+      /coinbase-outputs.*: 2500 outputs take 77500 bytes of a coinbase; there is room for 65299: the first 2106 of/
     ],
     [
       "another chain",

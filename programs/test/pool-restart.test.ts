@@ -46,7 +46,7 @@ it("a pool that gets SIGTERM tells its miner to come back, and one that is start
     await accepted(0)
     const { status, stderr } = await first.stop("SIGTERM")
     assert.strictEqual(status, 0, stderr)
-    assert.match(stderr, /Stopping: 1 connections get their last answers/)
+    assert.match(stderr, /Stopping: 1 connections get their last replies/)
     const stopped = miner.output.length
     const second = startPool()
     await accepted(stopped)

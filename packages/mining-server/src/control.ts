@@ -1,7 +1,7 @@
 /**
- * Actions of the program around a server on a live connection (specification, sections 3.6.5, 5.3.9, 5.3.10 and 5.3.22). Each is
- * one message to the client, in order with all others, or none where it is refused. It is done when the message is on its way:
- * nobody waits for a client that reads slowly, and no client answers it.
+ * Actions of a program on live connections of its server (specification, sections 3.6.5, 5.3.9, 5.3.10 and 5.3.22). Each sends one
+ * message to the client, in order with all others, or none if the action is refused. It completes when the message is queued: it
+ * does not wait for a client that reads slowly, and no client answers the message.
  */
 import type { ChannelInfo, ChannelServer, ServerOutbox } from "@sluice/channels"
 import { EncodeError, Mining } from "@sluice/protocol"
@@ -9,30 +9,30 @@ import { Effect, Result, Schema } from "effect"
 import type { Recorder } from "./shares/recorder.ts"
 import type { Downstream } from "./connections/downstream.ts"
 
-/** Which channel: the `channel` of the pool's events and of `ChannelStats`. */
+/** The address of a channel: the `channel` of events and of `ChannelStats` has it. */
 export type ChannelAddress = Pick<ChannelInfo, "connectionId" | "channelId">
 
 export interface Control {
   /**
-   * Puts channels of a connection into a group, a new one unless told, and gives the group's id (5.3.22). `groupId` is one
-   * that this gave before, or `GROUP_CHANNEL_ID`, in which every channel begins. Clients that require standard jobs
-   * have no groups.
+   * Moves channels of a connection to a group and returns the group's id (5.3.22). Without `groupId` it makes a new group;
+   * otherwise `groupId` is an id that this function returned before, or `GROUP_CHANNEL_ID`, the group of new channels. Clients
+   * that require standard jobs have no groups.
    */
   readonly setGroup: (
     connectionId: number,
     channelIds: ReadonlyArray<number>,
     groupId?: number
   ) => Effect.Effect<number, ControlError>
-  /** Gives a channel another extranonce prefix for the jobs to come (5.3.10); shares of those before are good as ever. */
+  /** Gives a channel another extranonce prefix for its next jobs (5.3.10). Shares of earlier jobs stay valid. */
   readonly changeExtranoncePrefix: (channel: ChannelAddress) => Effect.Effect<void, ControlError>
   /**
-   * Closes a channel, or all channels of a group where `channelId` is a group's (5.3.9). A client without a channel has the
-   * pool's `channelTimeout` to open another. `reasonCode` is for the client, 255 bytes at most.
+   * Closes a channel, or all channels of a group if `channelId` is the id of a group (5.3.9). A client that has lost its last
+   * channel must open another within `channelTimeout`. The client gets `reasonCode`, at most 255 bytes.
    */
   readonly closeChannel: (channel: ChannelAddress, reasonCode: string) => Effect.Effect<void, ControlError>
   /**
-   * Asks a client to connect anew (3.6.5), there, or to this pool again if nothing is said; another pool must have the same
-   * authority key. Until the client goes, it is served as before.
+   * Asks a client to connect to another server, or to this one again without `to` (3.6.5). The other server must have the same
+   * authority key. This server serves the client until it disconnects.
    */
   readonly reconnect: (
     connectionId: number,
@@ -40,7 +40,7 @@ export interface Control {
   ) => Effect.Effect<void, ControlError>
 }
 
-/** What cannot be done to a connection, and why. Nothing was done, and nothing was sent. */
+/** An action was refused: nothing was changed and nothing was sent. */
 export class ControlError extends Schema.TaggedError<ControlError>("sluice/mining-server/ControlError")(
   "ControlError",
   {
@@ -80,7 +80,7 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
       downstream.send()
       return Effect.andThen(recorded, Effect.mapError(Effect.fromResult(result), refused))
     })
-    // A share sink may call this in the middle of an exchange, whose replies go first.
+    // A share sink may call this in the middle of an exchange, and the replies of that exchange go first.
     return Effect.andThen(Effect.yieldNow, acted)
   }
 
@@ -91,9 +91,9 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
         const refusal = machine.setGroup(id, Array.from(new Set(channelIds)), out)
         if (refusal === undefined) return Result.succeed(id)
         const message = {
-          "requires-standard-jobs": "the client requires standard jobs and so has no groups",
-          "unknown-group": `${id} is no group of the connection; without a group's id a new one is made`,
-          "unknown-channel": `not all of ${channelIds.join(", ")} are open channels of the connection`
+          "requires-standard-jobs": "the client requires standard jobs, so it has no groups",
+          "unknown-group": `the connection has no group ${id}; leave the id out to make a new group`,
+          "unknown-channel": `some of the channels ${channelIds.join(", ")} are not open on the connection`
         }[refusal]
         return Result.fail({ reason: refusal, message })
       }),
@@ -113,7 +113,7 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
         if (fault !== undefined) return Result.fail(fault)
         return machine.closeChannel(channelId, reasonCode, now(), out)
           ? Result.void
-          : Result.fail(unknown(`channel ${channelId}, nor a group ${channelId} with channels`))
+          : Result.fail(unknown(`channel ${channelId}, and no group ${channelId} with channels`))
       }),
 
     reconnect: (connectionId, { host, port } = { host: "", port: 0 }) =>
@@ -128,15 +128,15 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
 
 const unknownConnection: Refusal = {
   reason: "unknown-connection",
-  message: "there is no such connection (any more); its id is that of the pool's events"
+  message: "no connection with this id is open; events and statistics have the ids"
 }
 
 const unknown = (channel: string): Refusal => ({
   reason: "unknown-channel",
-  message: `the connection has no ${channel} (any more)`
+  message: `the connection has no open ${channel}`
 })
 
-/** Why a message cannot be sent as it is. */
+/** Returns why the message cannot be encoded, or undefined if it can. */
 const notEncodable = (message: Mining.ToClient): Refusal | undefined => {
   try {
     Mining.protocol.toClient.encode(message)

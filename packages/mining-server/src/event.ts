@@ -1,4 +1,4 @@
-/** Events of a server of miners, for logs, tables, ledgers and machines. Plain data. */
+/** Events of a server of miners: plain data for logs, tables, ledgers and other programs. */
 import type { ChannelEvent } from "@sluice/channels"
 import type { Device, Endpoint } from "@sluice/transport"
 import type { WorkSourceState } from "./work/work-source.ts"
@@ -7,7 +7,7 @@ export interface ConnectionOpened {
   readonly _tag: "ConnectionOpened"
   readonly connectionId: number
   readonly remote: Endpoint
-  /** What the client says it is, but for control characters. */
+  /** The device as the client describes itself, without control characters. */
   readonly device: Device
 }
 
@@ -18,20 +18,20 @@ export interface ConnectionClosed {
   readonly reason: string
 }
 
-/** A template came, and a job of it went to all channels. */
+/** The source made a job, and the server announced it to all channels. */
 export interface JobSent {
   readonly _tag: "JobSent"
   readonly jobId: number
   /** Of the block to be found. */
   readonly height: number
-  /** A future job waits for its previous hash; the others are mined at once. */
+  /** Whether the job waits for its previous hash; miners begin other jobs at once. */
   readonly future: boolean
   readonly connections: number
-  /** From the template's arrival until it was written to the connections that take it at once. */
+  /** From the arrival of the source's message until the job was handed to the sockets of all connections. */
   readonly latencyMs: number
 }
 
-/** A new block to build on came, and all channels were told. */
+/** The source sent a new previous hash, and the server announced it to all channels. */
 export interface PrevHashSent {
   readonly _tag: "PrevHashSent"
   readonly jobId: number
@@ -48,7 +48,7 @@ export interface WorkIgnored {
   readonly reason: string
 }
 
-/** The connection of the source of work changed. */
+/** The connection of the source of work changed its state. */
 export interface SourceChanged {
   readonly _tag: "SourceChanged"
   readonly state: WorkSourceState

@@ -2,8 +2,8 @@
  * The downstream half of every server of miners: connections of miners and proxies from a `MiningListener`, work from a
  * `WorkSource`, accepted shares to share sinks. A pool, a proxy and a job declaration client differ in these three.
  *
- * connections/ has the life of a connection and the announcing of new work, shares/ the recording of events, statistics/ the
- * counts. Here the parts are put together, with what happens by the clock.
+ * connections/ serves connections and announces new work, shares/ records events, statistics/ counts. This file puts the parts
+ * together and runs the periodic tasks.
  */
 import { ShareValidator } from "@sluice/channels"
 import { type Endpoint, formatEndpoint, makeNotices, MiningListener } from "@sluice/transport"
@@ -30,8 +30,8 @@ export interface MiningServerCalls extends Statistics, Control {
   readonly address: Endpoint
   readonly addresses: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
   /**
-   * Events from the moment of subscription on. A subscriber that is far behind misses the oldest ones; a program that must not
-   * miss a share gives the server a share sink.
+   * Events from the moment of subscription on. A subscriber that is far behind misses the oldest ones. A program that must not
+   * miss a share uses a share sink.
    */
   readonly events: Stream.Stream<MiningServerEvent>
 }
@@ -39,17 +39,17 @@ export interface MiningServerCalls extends Statistics, Control {
 export class MiningServer extends Context.Service<MiningServer, MiningServerCalls>()(
   "sluice/mining-server/MiningServer"
 ) {
-  /** Serves as long as the layer lives. Miners may come before the first work: they wait for a job. */
+  /** Serves until the layer's Scope closes. Miners may connect before the first work: they wait for a job. */
   static readonly layer = (
     options: MiningServerOptions = {}
   ): Layer.Layer<MiningServer, OptionError, MiningListener | WorkSource> => Layer.effect(MiningServer, make(options))
 }
 
-/** How often difficulties are reviewed and idle connections looked for. */
+/** How often the server reviews difficulties and looks for idle connections. */
 const TICK = Duration.seconds(5)
-/** A review of this many channels costs as much as telling a connection of a job. */
+/** Reviewing this many channels costs as much as announcing a job to one connection. */
 const REVIEWED_CHANNELS = 8
-/** How long the submission of blocks may take when the server stops. */
+/** How long a server that stops waits for blocks to be submitted. */
 const SUBMIT_TIMEOUT = Duration.seconds(1)
 
 const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
@@ -117,7 +117,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         case "Reopen":
           return Effect.logInfo(verdict.message)
         case "Close": {
-          // An empty host is this server, which has no work for them.
+          // An empty host is this server, and it has no work.
           if (reconnectTo?.host !== "") reconnect()
           const message = `there is no ${source.name}`
           for (const downstream of downstreams.values()) downstream.evict({ reason: "no_templates", message })
@@ -126,7 +126,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       }
     })
 
-  /** Lets difficulties follow the work, and evicts connections that open no channel (5.3.2). */
+  /** Adjusts difficulties to measured hash rates, and evicts connections that open no channel (5.3.2). */
   const tick = Effect.gen(function* () {
     const parts = inParts(downstreams.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
     for (const [index, some] of parts.entries()) {
@@ -157,19 +157,19 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   )
   yield* Effect.sleep(TICK).pipe(Effect.andThen(tick), Effect.forever, Effect.forkScoped)
   yield* listener.run(serve, setupOf(work.versionRollingAllowed)).pipe(
-    Effect.catch((error) => Effect.logError(`The server serves no longer: ${error.message}`)),
+    Effect.catch((error) => Effect.logError(`The server of miners has stopped serving: ${error.message}`)),
     Effect.forkScoped
   )
-  yield* Effect.logDebug(`The server listens at ${listener.addresses.map(formatEndpoint).join(", ")}`)
+  yield* Effect.logDebug(`The server of miners listens at ${listener.addresses.map(formatEndpoint).join(", ")}`)
 
-  // This finalizer is registered last, so it runs first when the layer's Scope closes, while everything still works: it answers
-  // the messages that arrived, then tells miners to go on elsewhere. Closing the connections sends the rest.
+  // This finalizer is registered last, so it runs first when the layer's Scope closes, while everything still works. It waits
+  // until the messages that arrived are answered, then tells miners to reconnect. Closing the connections sends the rest.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       isStopping = true
       yield* listener.stopAccepting
       if (downstreams.size === 0) return
-      yield* Effect.logInfo(`Stopping: ${downstreams.size} connections get their last answers`)
+      yield* Effect.logInfo(`Stopping: ${downstreams.size} connections get their last replies`)
       yield* untilQuiet(reads, isRecording)
       reconnect()
       yield* Effect.ignore(Effect.timeout(recorder.submitted, SUBMIT_TIMEOUT))

@@ -1,15 +1,15 @@
-/** An option of a server that cannot be used. A program says which of its keys sets the option. */
+/** The error for an option that a server cannot use. A program shows the configuration key that sets the option. */
 import { Effect, type Result, Schema } from "effect"
 
 export class OptionError extends Schema.TaggedError<OptionError>("sluice/mining-server/OptionError")("OptionError", {
-  /** The option's name, as in the options' interface. */
+  /** The option's name as in the interface of the options. */
   option: Schema.String,
   message: Schema.String
 }) {
   static readonly of = (option: string, message: string): OptionError =>
     new OptionError({ option, message: `${option}: ${message}` })
 
-  /** The value of an option, or an `OptionError` with the error's message. */
+  /** Succeeds with the value, or fails with an `OptionError` that has the message of the failure. */
   static readonly fromResult = <A>(
     option: string,
     value: Result.Result<A, { readonly message: string }>

@@ -1,4 +1,4 @@
-/** How a server of miners works: its options, and what they come to. */
+/** The options of a server of miners, and the rules that follow from them. */
 import { type ChannelPolicy, defaultChannelPolicy, type ExtranonceSpace } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ServerSetup } from "@sluice/transport"
@@ -10,40 +10,40 @@ import type { ShareSink } from "./shares/share-sink.ts"
 import type { ValidateUser } from "./user.ts"
 
 export interface MiningServerOptions {
-  /** Record accepted shares before they are acknowledged, in this order; none by default. */
+  /** Sinks that record accepted shares, in this order, before the server acknowledges them. Default none. */
   readonly shareSinks?: ReadonlyArray<ShareSink>
   /** Rules for channels and shares, where they differ from `defaultChannelPolicy` of @sluice/channels. */
   readonly policy?: Partial<ChannelPolicy>
-  /** Lets users in or not, beside `policy.refuseUser`: for what takes time, such as a database. By default anyone is. */
+  /** Admits or refuses users, in addition to `policy.refuseUser`: for checks that take time. By default everyone is admitted. */
   readonly validateUser?: ValidateUser
-  /** How long a connection may stay without a channel (5.3.2). Default 1 minute. */
+  /** How long a connection may stay without a channel before the server ends it (5.3.2). Default 1 minute. */
   readonly channelTimeout?: Duration.Input
-  /** Bytes of jobs that may wait for a peer to read; when more come, it is dropped. Default 1 MiB. */
+  /** Bytes of announcements that may wait for a peer to read; the server ends a connection with more. Default 1 MiB. */
   readonly maxPendingBytes?: number
-  /** What one connection may send, where it differs from `defaultTrafficLimits`. */
+  /** Limits on the messages of one connection, where they differ from `defaultTrafficLimits`. */
   readonly traffic?: Partial<TrafficLimits>
   /**
-   * How long miners may go on with the last job while the source of work is away. They are then sent away, and others
-   * refused, until it is back; "Infinity" keeps them. Default 10 minutes.
+   * How long miners may go on with the last job while the source of work is away. Then the server ends their connections and
+   * refuses new ones until the source is back; "Infinity" keeps them. Default 10 minutes.
    */
   readonly upstreamTimeout?: Duration.Input
   /**
-   * Where miners are told to connect to when the pool stops, with a Reconnect message; an empty host and port 0 are the
-   * pool's own. It must have the same authority key (3.6.5). By default nothing is said, and they find out by themselves.
+   * The server that miners get in a Reconnect message when this one stops; an empty host and port 0 mean this server. It must
+   * have the same authority key (3.6.5). By default the server sends no Reconnect.
    */
   readonly reconnectTo?: { readonly host: string; readonly port: number }
-  /** Channels open at once on all connections together; each takes some kilobytes. Default 200,000. */
+  /** Channels that may be open at once on all connections together; each takes some kilobytes. Default 200,000. */
   readonly maxChannelsInAll?: number
   /**
-   * Those of one address, IPv6 by its first 64 bits; addresses of this machine have no such limit. Default half of
-   * `maxChannelsInAll`, and at least as many as one connection may have.
+   * Channels that may be open at once from one address (IPv6: from one /64); addresses of this machine have no such limit.
+   * Default half of `maxChannelsInAll`, and at least as many as one connection may have.
    */
   readonly maxChannelsPerAddress?: number
-  /** Users who have left are known up to this number, the last ones; for statistics. Default 10,000. */
+  /** Users without a channel that statistics remember, the latest ones. Default 10,000. */
   readonly maxIdleUsers?: number
 }
 
-/** The options, checked and with their defaults. */
+/** The options after `rulesOf` has checked them and filled in defaults. */
 export interface MiningServerRules {
   readonly shareSinks: ReadonlyArray<ShareSink>
   readonly policy: ChannelPolicy
@@ -59,7 +59,7 @@ export interface MiningServerRules {
   readonly reconnectTo: MiningServerOptions["reconnectTo"]
 }
 
-/** What stands where an option is not given. */
+/** The defaults of options. */
 export const defaultMiningServerOptions = {
   channelTimeout: "1 minute",
   maxPendingBytes: 1024 * 1024,
@@ -68,7 +68,7 @@ export const defaultMiningServerOptions = {
   maxIdleUsers: 10_000
 } as const
 
-/** Checks the options, so that nothing fails with the first job or the first miner. */
+/** Checks the options at the start, so that a bad one does not fail with the first job or the first miner. */
 export const rulesOf = (
   options: MiningServerOptions,
   space: ExtranonceSpace
@@ -97,7 +97,7 @@ export const rulesOf = (
     }
   })
 
-/** The setup flags that a server of this work can meet (5.3.1), and the extensions that it knows. */
+/** The setup flags that the server can meet with this work (5.3.1), and the extensions that it speaks. */
 export const setupOf = (versionRollingAllowed: boolean): ServerSetup =>
   versionRollingAllowed
     ? {
@@ -111,16 +111,16 @@ export const setupOf = (versionRollingAllowed: boolean): ServerSetup =>
         extensions
       }
 
-/** Shares of an extended channel may say which worker found them. */
+/** Lets shares of an extended channel name the worker that found them. */
 const extensions = [WorkerIdentity.extension]
 
 /**
- * The least that `maxSharesPerSecond` may be: vardiff asks for sixteen times the shares while it measures; as many, and a
- * fourth for luck.
+ * The lowest valid `maxSharesPerSecond`. Vardiff asks for sixteen times the shares while it measures; a quarter more allows for
+ * luck.
  */
 export const leastSharesPerSecond = (sharesPerMinute: number): number => (sharesPerMinute / 60) * 20
 
-/** The limit on accepted shares where none is given: room also where more shares are wanted than six a minute. */
+/** The default limit on accepted shares: higher if the policy asks for more than six shares a minute. */
 const shareRate = (policy: MiningServerOptions["policy"] = {}): Pick<ChannelPolicy, "maxSharesPerSecond"> => {
   const { maxSharesPerSecond, sharesPerMinute } = defaultChannelPolicy
   const least = leastSharesPerSecond(policy.sharesPerMinute ?? sharesPerMinute)

@@ -1,27 +1,27 @@
-/** Who mines: user identities of the form `USER.WORKER` (specification, 5.3.2), where USER may be a Bitcoin address. */
+/** User identities of the form `USER.WORKER` (specification, 5.3.2), where USER may be a Bitcoin address. */
 import { isPrintable } from "@sluice/protocol"
 import type { Effect } from "effect"
 
 export interface UserIdentity {
-  /** As the client said it. */
+  /** The whole identity as the client sent it. */
   readonly identity: string
-  /** What comes before the first dot: an account's name or an address. */
+  /** The part before the first dot: the name of an account, or an address. */
   readonly user: string
-  /** What comes behind it; not there without a dot. */
+  /** The part after the first dot; undefined without a dot. */
   readonly worker: string | undefined
 }
 
-/** Error codes for who gets no channel (5.3.6). */
+/** Error codes for a user that gets no channel (5.3.6). */
 export type UserRefusal = "unknown-user" | "invalid-user-identity"
 
 /**
- * Lets a user in (`undefined`) or says why not. Called for each user who opens channels, for up to 16 of a
- * connection at once; that connection waits for the answers, for at most 10 seconds in all, and no other does. Users with no
- * answer by then are refused.
+ * Admits a user (`undefined`) or returns why it is refused. The server calls it for each user that opens channels, for up to 16
+ * users of a connection at once. Only that connection waits for the answers, at most 10 seconds for all; the server refuses
+ * users without an answer by then.
  */
 export type ValidateUser = (user: UserIdentity) => Effect.Effect<UserRefusal | undefined>
 
-/** Addresses have no dots, and accounts' names should have none. */
+/** Splits at the first dot: addresses have none, and names of accounts should have none. */
 export const parseUserIdentity = (identity: string): UserIdentity => {
   const dot = identity.indexOf(".")
   return dot < 0
@@ -30,8 +30,8 @@ export const parseUserIdentity = (identity: string): UserIdentity => {
 }
 
 /**
- * Whether the identity names a user whom a page or a log can show: not `.worker`, whose user is nobody, and nothing with
- * characters that cannot be seen, which make two users look like one.
+ * Whether pages and logs can show the user of this identity. `.worker` has no user; invisible characters would make two users
+ * look like one.
  */
 export const isUserIdentity = (identity: string, maxBytes: number): boolean =>
   parseUserIdentity(identity).user !== "" && isPrintable(identity) && Buffer.byteLength(identity) <= maxBytes

@@ -66,8 +66,8 @@ describe("a payout", () => {
   })
 
   const wrong: ReadonlyArray<readonly [string, PayoutOptions, RegExp]> = [
-    ["nobody", {}, /there is nobody to be paid/],
-    ["nobody for the fee", { solo: { feePercent: 1 } }, /there is nobody to be paid/],
+    ["nobody", {}, /the coinbase pays nobody/],
+    ["nobody for the fee", { solo: { feePercent: 1 } }, /the coinbase pays nobody/],
     ["both forms", { coinbaseAddress: P2TR, coinbaseOutputs: [{ to: P2TR, percent: 100 }] }, /not both/],
     ["less than 100 %", { coinbaseOutputs: [{ to: P2TR, percent: 99.9 }] }, /sum to 100; these sum to 99\.9/],
     ["more than 100 %", { coinbaseOutputs: [60, 50].map((percent) => ({ to: P2TR, percent })) }, /these sum to 110/],
@@ -84,7 +84,7 @@ describe("a payout", () => {
     [
       "more than fit beside the miner's",
       { coinbaseOutputs: many(1_518, P2TR), solo: { feePercent: 1 } },
-      /1518 outputs take 65317 bytes of a coinbase, with the miner's, .* the first 1517 of them fit/
+      /1518 outputs take 65317 bytes of a coinbase, with the miner's; .* the first 1517 of them fit/
     ],
     [
       "more signature operations than a template leaves room for",

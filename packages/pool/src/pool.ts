@@ -1,6 +1,6 @@
 /**
- * A mining pool: the server of miners on work of templates, whose coinbase pays what the options say. A pool that pays
- * otherwise, or records shares elsewhere, is the same three layers with another one of yours in the place of one of these.
+ * A mining pool: a server of miners, with work of templates and a payout that options describe. To make a pool that pays other
+ * outputs or records shares elsewhere, compose the same three layers and replace one of them.
  */
 import {
   MiningServer,
@@ -18,7 +18,7 @@ import { Context, Layer } from "effect"
 export interface PoolOptions extends MiningServerOptions, Templates.Options, PayoutOptions {}
 
 export class Pool extends Context.Service<Pool, MiningServerCalls>()("sluice/pool/Pool") {
-  /** Serves as long as the layer lives. Miners may come before the first template: they wait for a job. */
+  /** Serves until the layer's Scope closes. Miners may connect before the first template: they wait for a job. */
   static readonly layer = (options: PoolOptions): Layer.Layer<Pool, OptionError, MiningListener | TemplateSource> =>
     Layer.effect(Pool, MiningServer).pipe(
       Layer.provide(MiningServer.layer(options)),

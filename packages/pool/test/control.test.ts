@@ -328,7 +328,7 @@ describe("a client that the program asks to connect anew", () => {
       for (const effect of each) {
         const { connectionId, message, reason } = yield* Effect.flip(Effect.asVoid(effect))
         assert.deepStrictEqual([connectionId, reason], [1, "unknown-connection"])
-        assert.match(message, /there is no such connection/)
+        assert.match(message, /no connection with this id is open/)
       }
     }).pipe(Effect.provide(memoryWorld()))
   )

@@ -113,7 +113,7 @@ describe("a block that is late", () => {
               lines.filter((line) => line.includes("submitted late")),
               [
                 `Warn Block 1, ${hash}, of user.worker was submitted late: the share is refused as stale-share, but it ` +
-                  `meets the target of its own previous hash; the node decides what it is worth`
+                  `meets the target of its own previous hash; the node decides whether the block counts`
               ]
             )
           }

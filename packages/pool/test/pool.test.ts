@@ -220,7 +220,7 @@ describe("a share", () => {
       assert.strictEqual(said.length, 1, said.join("\n"))
       assert.match(
         said[0]!,
-        /^Error .*the share log shares\.ndjson cannot be written: ENOSPC.*its shares are not acknowledged until that is mended$/
+        /^Error .*the share log shares\.ndjson cannot be written: ENOSPC.*its shares are not acknowledged until the fault is mended$/
       )
       const reasons = events.filter((event) => event._tag === "ConnectionClosed").map(({ reason }) => reason)
       assert.strictEqual(reasons.length, 3)

@@ -90,7 +90,7 @@ describe("a connection", () => {
       assert.strictEqual(yield* count("sluice_pool_shares_refused_total", "too-many-shares-per-second"), 10)
       const line =
         "user.worker sends more than 2 good shares a second for each channel of its connection (maxSharesPerSecond); " +
-        "those beyond are refused, but for blocks"
+        "the server refuses the others, except blocks"
       assert.deepStrictEqual(
         lines.filter((line) => line.includes("maxSharesPerSecond")),
         [line]

@@ -1,6 +1,6 @@
 /**
- * Admits users. The machine of a connection asks `ChannelPolicy.refuseUser` and needs the answer at once. `validateUser` may
- * take time, so it is asked before the machine gets the messages, and its verdicts wait here.
+ * Admits users. The channel server of a connection calls `ChannelPolicy.refuseUser` and needs the answer at once. `validateUser`
+ * may take time, so it runs before the channel server gets the messages, and this module keeps its verdicts for that moment.
  */
 import type { ChannelPolicy } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
@@ -8,27 +8,27 @@ import { Effect } from "effect"
 import type { Work, WorkGroup } from "../work/work-source.ts"
 import { isUserIdentity, parseUserIdentity, type UserRefusal, type ValidateUser } from "../user.ts"
 
-/** Refusals by user identity; all other users are let in. */
+/** Refusals by user identity; all other users are admitted. */
 export type Verdicts = ReadonlyMap<string, UserRefusal>
 
 const NONE: Verdicts = new Map()
 /** How long `validateUser` may take for all users of a batch. Users without a verdict by then are refused. */
 const TIMEOUT = "10 seconds"
-/** How many users of one connection it is asked about at once. */
+/** How many users of one connection `validateUser` checks at once. */
 const ASKED_AT_ONCE = 16
 
 export interface Admission {
-  /** The policy of connections of this group. */
+  /** Returns the policy for connections of this group. */
   readonly policyFor: (group: WorkGroup) => ChannelPolicy
   /**
-   * Asks what must be known before a machine with so many open channels gets these messages; `undefined` if nothing. Users for
-   * whose channels there is no room are not asked about.
+   * Runs `validateUser` for the users of these messages; `undefined` if there are none. It skips users whose channels would
+   * exceed the limit of the connection.
    */
   readonly verdictsOn: (
     batch: ReadonlyArray<Mining.ToServer>,
     openChannels: number
   ) => Effect.Effect<Verdicts> | undefined
-  /** Runs a step of a machine with these verdicts. */
+  /** Runs a step of a channel server with these verdicts. */
   readonly withVerdicts: <A>(verdicts: Verdicts, step: () => A) => A
 }
 
@@ -45,7 +45,7 @@ export const makeAdmission = (
       Effect.as(Effect.logError("validateUser failed; the user is refused", defect), "unknown-user" as const)
     )
 
-  /** Refuses users that it does not ask about, and users without a verdict in time. */
+  /** Refuses users that it skips, and users without a verdict in time. */
   const askAll = (identities: ReadonlySet<string>, free: number, validate: ValidateUser): Effect.Effect<Verdicts> => {
     const found = new Map<string, UserRefusal>()
     const asked: Array<string> = []

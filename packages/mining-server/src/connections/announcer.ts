@@ -1,4 +1,4 @@
-/** Tells all connections of new work: in one write each, some connections in each turn of the event loop. */
+/** Announces new work to all connections: in one write each, some connections in each turn of the event loop. */
 import { hashToDisplay } from "@sluice/bitcoin"
 import type { ShareValidator } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
@@ -11,7 +11,7 @@ import type { Work, WorkChange, WorkNews } from "../work/work-source.ts"
 import type { Downstream } from "./downstream.ts"
 import { inParts } from "./turns.ts"
 
-/** This many channels with jobs of their own cost as much as one connection that gets the job for all. */
+/** Announcing to this many channels with jobs of their own costs as much as announcing one group job. */
 const OWN_JOBS = 4
 
 export interface AnnouncerOptions {
@@ -25,7 +25,7 @@ export interface AnnouncerOptions {
   readonly sourceName: string
 }
 
-/** Tells all connections of a batch of changes; ends when all of them were written to. */
+/** Returns the function that announces a batch of changes to all connections, and completes when all are written to. */
 export const makeAnnouncer = ({
   clock,
   validator,
@@ -38,8 +38,8 @@ export const makeAnnouncer = ({
 }: AnnouncerOptions) => {
   const log = (event: MiningServerEvent, change: WorkChange): Effect.Effect<void> => {
     if (change._tag !== "Ignored") return Effect.logDebug(event._tag, event)
-    const message = `The ${sourceName} sent something that cannot be used: ${change.reason}`
-    // Without the block that it is about, all work may be in vain.
+    const message = `The ${sourceName} sent a message that makes no work: ${change.reason}`
+    // Miners stay on the previous block, so all their work may be in vain.
     const [kind, level] = change.isNewBlock
       ? (["ignored SetNewPrevHash", "Error"] as const)
       : (["ignored NewTemplate", "Warn"] as const)
@@ -61,11 +61,14 @@ export const makeAnnouncer = ({
   })
 }
 
-/** How many of its channels get jobs of their own. */
+/** How many of the connection's channels get jobs of their own. */
 const ownJobs = ({ connection, machine }: Downstream): number =>
   (connection.setup.flags & Mining.REQUIRES_STANDARD_JOBS) === 0 ? 0 : machine.channelCount
 
-/** Hashes the merkle roots of jobs for single channels of several connections together: they are most of the cost of such jobs. */
+/**
+ * Computes the merkle roots that channels with jobs of their own need, for several connections at once: they are most of the cost
+ * of such jobs.
+ */
 const prepareMerkleRoots = (downstreams: ReadonlyArray<Downstream>, work: Work, validator: ShareValidator): void => {
   for (const [group, together] of Map.groupBy(downstreams, ({ group }) => group)) {
     const channels = together.flatMap(({ machine }) => Array.from(machine.ownJobChannels))

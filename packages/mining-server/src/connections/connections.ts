@@ -1,6 +1,6 @@
 /**
- * The life of one connection of a miner or a proxy: the server lets it in, answers each read of its socket with one step of
- * its machine, and takes everything back at its end.
+ * Serves connections of miners and proxies: answers each read of a socket with one step of the connection's channel server, and
+ * frees everything at the end of the connection.
  */
 import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
@@ -17,12 +17,12 @@ import type { Admission } from "./admission.ts"
 import { type MiningConnection, Downstream } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
 
-/** How long the last replies of a connection may take that the server ends. */
+/** How long the server tries to send the last replies of a connection that ends. */
 const FLUSH_TIMEOUT = Duration.seconds(1)
-/** Messages of one connection that are answered in one turn of the event loop: some milliseconds if they open channels. */
+/** How many messages of one connection the server answers in one turn of the event loop: some milliseconds if they open channels. */
 const ANSWERED_AT_ONCE = 128
 
-/** The reason that a client is told whose channel is closed for another address. */
+/** The reason code of CloseChannel when a channel gives its place to another address. */
 export const CHANNEL_GAVE_WAY = "channel-gave-way"
 
 export interface ConnectionsOptions {
@@ -37,7 +37,7 @@ export interface ConnectionsOptions {
   readonly notices: Notices
   readonly clock: Clock.Clock
   readonly sourceName: string
-  /** Why connections are turned away now, if they are. */
+  /** Why the server turns connections away now; undefined if it accepts them. */
   readonly closed: () => "stopping" | "no_templates" | undefined
 }
 
@@ -47,7 +47,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const { record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
   const shownUsers = new ShownUsers()
-  /** Runs writes to peers that read slowly. */
+  /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
   let lastId = 0
   let reads = 0
@@ -90,12 +90,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     ).pipe(Effect.catchTag("ShareSinkError", () => Effect.void))
   })
 
-  /** Closes a channel to give its place to another address. */
+  /** Closes a channel to make room for another address. */
   const giveWay = (downstream: Downstream, { channelId, userIdentity }: ChannelInfo): void => {
     const closed = downstream.run((machine, out) => machine.closeChannel(channelId, CHANNEL_GAVE_WAY, now(), out))
     downstream.send()
     metrics.channelGaveWay()
-    const limit = `all ${rules.maxChannelsInAll} are taken (maxChannelsInAll), and its address has most`
+    const limit = `all ${rules.maxChannelsInAll} channels are taken (maxChannelsInAll), and its address has most of them`
     const message = `${printable(userIdentity)} at ${formatEndpoint(downstream.connection.remote)} loses a channel: ${limit}`
     start(Effect.andThen(record(closed), notices.note(CHANNEL_GAVE_WAY, message, "Warn")))
   }
@@ -115,9 +115,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   }
 
   /**
-   * Answers a read in parts, and lets others be read from in between: a thousand messages take long to answer, and their
-   * answers can be ten times their size. A peer that does not read its answers has those of one part waiting at most. The last
-   * part is told how many messages there were; the others are told 0.
+   * Answers a read in parts, and reads from other connections in between: a thousand messages take long to answer, and their
+   * answers can be ten times their size. At most the answers of one part wait for a peer that does not read. `answer` gets the
+   * number of messages of the read with the last part, and 0 with the others.
    */
   const inTurns = (
     batch: ReadonlyArray<Mining.ToServer>,
@@ -135,7 +135,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     )
   }
 
-  /** Answers messages in one step of the machine, sends the answers, and makes a peer wait that sends too many messages. */
+  /** Answers messages in one step of the channel server, sends the answers, and slows down a peer that sends too much. */
   const exchange = (
     downstream: Downstream,
     batch: ReadonlyArray<Mining.ToServer>,
@@ -156,8 +156,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   }
 
   /**
-   * Puts accepted shares on record, and only then queues the replies, which acknowledge them. If a sink fails, no reply is sent
-   * and the connection ends. A block is submitted before all that, because it is worth having in any case.
+   * Records accepted shares in all sinks, and only then queues the replies, which acknowledge them. If a sink fails, no reply is
+   * sent and the connection ends. Blocks are submitted first, because they count even if recording fails.
    */
   const recordThenReply = (
     downstream: Downstream,
@@ -190,12 +190,16 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const peer = formatEndpoint(downstream.connection.remote)
     const limit = `${rules.traffic.maxMessagesPerSecond} messages a second (maxMessagesPerSecond)`
     return Effect.andThen(
-      notices.note("too_many_messages", `${peer} sends more than ${limit} and is read from more slowly`, "Warn"),
+      notices.note(
+        "too_many_messages",
+        `${peer} sends more than ${limit}: the server reads from it more slowly`,
+        "Warn"
+      ),
       Effect.sleep(waitMs)
     )
   }
 
-  /** Lets a connection's first channel decide its group. */
+  /** Moves a connection to the group of its first user. */
   const chooseGroup = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): void => {
     if (downstream.machine.emptySince !== 0) return
     for (const message of batch) {
@@ -207,7 +211,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     }
   }
 
-  /** Sends the replies that wait, and takes everything back. */
+  /** Sends the messages that wait, closes the channels, and removes the connection. */
   const end = Effect.fnUntraced(function* (
     downstream: Downstream,
     exit: Exit.Exit<unknown, ConnectionError | ShareSinkError>
@@ -215,7 +219,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { connection, evicted, queue } = downstream
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
-    // A peer that is evicted does not listen, or has nothing more to hear.
+    // Other evicted peers do not read, or need no more messages.
     if (evicted === undefined || evicted.reason === "no_templates") {
       downstream.dropReplies()
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
@@ -228,7 +232,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const peer = formatEndpoint(remote)
     if (Option.isSome(sinkFailure)) {
       metrics.evicted("share_log")
-      const line = `Ended the connection of ${peer}: ${reason}; its shares are not acknowledged until that is mended`
+      const line = `Ended the connection of ${peer}: ${reason}; its shares are not acknowledged until the fault is mended`
       return yield* notices.note("share_log", line, "Error")
     }
     if (evicted === undefined) return
@@ -237,9 +241,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   })
 
   return {
-    /** How many reads of sockets there were. */
+    /** How many parts of reads were answered so far. */
     reads: () => reads,
-    /** Whether share sinks are at work. */
+    /** Whether a share sink is recording now. */
     isRecording: () => recording > 0,
     serve
   }
@@ -250,7 +254,7 @@ const isOpen = (
 ): message is Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel =>
   message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
 
-/** Makes a client's strings safe for logs. */
+/** Makes the strings of a client safe for logs. */
 const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({
   vendor: printable(vendor),
   hardwareVersion: printable(hardwareVersion),

@@ -1,4 +1,4 @@
-/** One connection of a miner or a proxy: its machine of @sluice/channels, and the messages that wait to be sent. */
+/** One connection of a miner or a proxy: its channel server, and the messages that wait to be sent. */
 import {
   type ChannelEvent,
   ChannelServer,
@@ -16,7 +16,7 @@ import type { Work, WorkGroup } from "../work/work-source.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
 
-/** Why the server ends a connection: a reason for counts, and a sentence for people. */
+/** Why the server ends a connection: a reason for metrics, and a message for people. */
 export interface Eviction {
   readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates"
   readonly message: string
@@ -25,16 +25,16 @@ export interface Eviction {
 export interface DownstreamOptions {
   readonly id: number
   readonly work: Work
-  /** The machine's context for connections of a group. */
+  /** Makes the context of the channel server for connections of a group. */
   readonly contextFor: (group: WorkGroup) => ChannelServerContext
-  /** Called with the machine's events after each step. */
+  /** Called with the events of each step of the channel server. */
   readonly onEvents: (events: ReadonlyArray<ChannelEvent>) => void
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
   /** Ends the connection. */
   readonly interrupt: () => void
-  /** Starts a write that nobody waits for. */
+  /** Starts a write in the background. */
   readonly start: (write: Effect.Effect<void>) => void
 }
 
@@ -43,13 +43,13 @@ export class Downstream {
   readonly connection: MiningConnection
   readonly queue: SendQueue<Mining.ToClient>
   readonly openedAt: number
-  /** Why the server ends it, if it does. */
+  /** Why the server ends the connection; undefined while it does not. */
   evicted: Eviction | undefined
   #machine: ChannelServer
   #group: WorkGroup
-  /** How many changes of work the machine was told of. */
+  /** How many changes of work were announced to the channel server. */
   #seen: number
-  /** Whether replies wait until shares are on record: nothing may overtake them. */
+  /** Whether replies wait until shares are recorded: nothing may overtake them. */
   #isHeld = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
   readonly #options: DownstreamOptions
@@ -74,12 +74,12 @@ export class Downstream {
     return this.#machine
   }
 
-  /** The connections that it shares its jobs with. */
+  /** The group whose jobs the connection mines. */
   get group(): WorkGroup {
     return this.#group
   }
 
-  /** Puts a connection without channels into another group. */
+  /** Moves a connection without channels to another group. */
   moveTo(group: WorkGroup): void {
     const { contextFor, work } = this.#options
     this.#group = group
@@ -87,14 +87,14 @@ export class Downstream {
     this.#machine = new ChannelServer(this.id, this.connection.setup.flags, contextFor(group))
   }
 
-  /** Counts messages of the peer and gives the milliseconds to wait before reading from it again. */
+  /** Counts messages of the peer, and returns how many milliseconds to wait before reading from it again. */
   slowDown(count: number, now: number): number {
     return this.#messages.take(count, now)
   }
 
   /**
-   * Runs the machine, which first learns the latest changes of work, and gives its events. Its messages wait for `send`, or for
-   * `takeReplies` and then `reply` or `release`.
+   * Announces the latest changes of work to the channel server, then runs the step and returns its events. Messages wait for
+   * `send`, or for `takeReplies` and then `reply` or `release`.
    */
   run(step: (machine: ChannelServer, out: ServerOutbox) => void): ReadonlyArray<ChannelEvent> {
     this.#catchUp()
@@ -104,12 +104,12 @@ export class Downstream {
     return events
   }
 
-  /** Takes the machine's messages out: `send` does not send them any more. */
+  /** Takes the messages of the last step, so that `send` does not send them. */
   takeReplies(): ReadonlyArray<Mining.ToClient> {
     return this.#out.messages.length === 0 ? NO_MESSAGES : this.#out.takeMessages()
   }
 
-  /** Queues replies to the peer. Evicts a peer whose messages are mostly refused. */
+  /** Queues replies to the peer. Evicts a peer that causes too many errors. */
   reply(replies: ReadonlyArray<Mining.ToClient>, now: number): void {
     let errors = 0
     for (const message of replies) {
@@ -118,17 +118,17 @@ export class Downstream {
     }
     if (errors > 0 && this.#errors.take(errors, now) > 0) {
       const { maxErrorsPerSecond } = this.#options.limits
-      const message = `more than ${maxErrorsPerSecond} of its messages a second are wrong (maxErrorsPerSecond)`
+      const message = `more than ${maxErrorsPerSecond} of its messages a second cause errors (maxErrorsPerSecond)`
       this.evict({ reason: "too_many_errors", message })
     }
   }
 
-  /** Lets nothing be sent until `release`: announcements wait behind the replies. */
+  /** Sends nothing until `release`: announcements wait behind the replies. */
   hold(): void {
     this.#isHeld = true
   }
 
-  /** Queues the replies, and behind them the announcements that came in the meantime. */
+  /** Queues the replies, and behind them the announcements that were made since `hold`. */
   release(replies: ReadonlyArray<Mining.ToClient>, now: number): void {
     this.#isHeld = false
     this.reply(replies, now)
@@ -142,8 +142,8 @@ export class Downstream {
   }
 
   /**
-   * Sends changes of work and other messages that the machine sends by itself, and waits for nothing. If the write fails, the
-   * connection's reader fails too and says why. Evicts a peer that lets too many bytes wait.
+   * Sends announcements: changes of work and other messages that the peer did not ask for. It does not wait for the write; if the
+   * write fails, the connection's reader fails too and says why. Evicts a peer for which too many bytes wait.
    */
   send(): void {
     if (this.#isHeld) return
@@ -152,14 +152,17 @@ export class Downstream {
     if (this.#out.messages.length > 0) {
       const { announcedBytes } = queue
       if (announcedBytes > this.#options.maxPendingBytes) {
-        this.evict({ reason: "slow_reader", message: `it does not read: ${announcedBytes} bytes wait for it` })
+        this.evict({
+          reason: "slow_reader",
+          message: `it does not read: ${announcedBytes} bytes wait for it (maxPendingBytes)`
+        })
       }
       this.#announceAll()
     }
     if (queue.announcedBytes > 0) this.#options.start(queue.drainBeside)
   }
 
-  /** Sends a message behind those that the machine has sent. */
+  /** Sends a message behind those of the channel server. */
   sendMessage(message: Mining.ToClient): void {
     this.#out.messages.push(message)
     this.send()
@@ -189,7 +192,7 @@ const { encodedSize } = Mining.protocol.toClient
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
-/** Whether the message answers a mistake of the peer. Honest peers have stale shares, and too many of them, too. */
+/** Whether the message answers a mistake of the peer. Stale shares and too many shares are no mistakes: honest peers send them. */
 const isError = (message: Mining.ToClient): boolean => {
   switch (message._tag) {
     case "SubmitShares.Error":

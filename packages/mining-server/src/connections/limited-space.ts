@@ -1,9 +1,9 @@
 /**
- * Limits on the channels of all connections together, and on those of one address, so that one peer cannot take all: each
- * channel has a prefix of the pool's extranonce space. When all are taken, a newcomer gets the channel of another: one without
- * an accepted share, of the address with most of those, or else, if the newcomer's address has no channel at all, one of the
- * address with most that work. Addresses are grouped as for the limit on connections: an IPv6 one by its first 64 bits, and
- * this machine's own have no limit of their own, for everybody may be behind a proxy there.
+ * Limits the channels of all connections together, and those of one address, so that no peer can take the whole extranonce space:
+ * each channel holds a prefix of it. When all are taken, a channel of another address is closed for a new one. The address with
+ * most channels without an accepted share loses one of these. If there is none, and the address of the new channel has no channel
+ * yet, the address with most working channels loses one. Addresses are grouped as for the limit on connections: IPv6 addresses by
+ * their first 64 bits. Addresses of this machine have no limit of their own: all miners may be behind a proxy there.
  */
 import type {
   ChannelEvent,
@@ -24,7 +24,7 @@ export interface SpaceLimits {
   readonly maxPerAddress: number
 }
 
-/** What all connections take their prefixes from. */
+/** The space that all connections take their prefixes from. */
 export class LimitedSpace {
   readonly space: ExtranonceSpace
   readonly limits: SpaceLimits
@@ -36,12 +36,12 @@ export class LimitedSpace {
     this.limits = limits
   }
 
-  /** The space for a connection from `host`; `close` closes one of its channels for another connection, at once. */
+  /** Makes the space of a connection from `host`. `close` closes one of its channels at once, for another connection. */
   of(host: string, close: (channel: ChannelInfo) => void): ConnectionSpace {
     return new ConnectionSpace(this, host, close)
   }
 
-  /** Whether there is room for one more channel of `address`, if need be for one less of another. */
+  /** Whether there is room for one more channel of `address`; may close a channel of another address. */
   hasRoomFor(address: string): boolean {
     if (this.space.held < this.limits.max) return true
     const payer = this.channels.payerFor(address)
@@ -50,7 +50,7 @@ export class LimitedSpace {
   }
 }
 
-/** What one connection takes its prefixes from, and its open channels. */
+/** The space that one connection takes its prefixes from, with its open channels. */
 export class ConnectionSpace implements Space {
   readonly maxRollableSize: number
   readonly #all: LimitedSpace
@@ -60,7 +60,7 @@ export class ConnectionSpace implements Space {
   /** Channels without an accepted share, and those with one. */
   readonly #idle = new Set<ChannelInfo>()
   readonly #working = new Set<ChannelInfo>()
-  /** Prefixes that were taken, less those given back, since `note` was told of channels. */
+  /** Prefixes taken less prefixes given back since the last `note`. */
   #unnoted = 0
 
   constructor(all: LimitedSpace, host: string, close: (channel: ChannelInfo) => void) {
@@ -85,7 +85,7 @@ export class ConnectionSpace implements Space {
     this.#count()
   }
 
-  /** To be told of all events of the connection's machine as soon as it is done. Whether a share was accepted. */
+  /** Takes the events of each step of the connection's channel server. Returns whether a share was accepted. */
   note(events: ReadonlyArray<ChannelEvent>): boolean {
     let hasWorked = false
     let isChanged = this.#unnoted !== 0
@@ -109,7 +109,7 @@ export class ConnectionSpace implements Space {
     return hasWorked
   }
 
-  /** Closes the channel that was opened first, of those without a share or of those that work. */
+  /** Closes the oldest working channel, or the oldest one without an accepted share. */
   giveWay(isWorking: boolean): void {
     for (const channel of isWorking ? this.#working : this.#idle) return this.#close(channel)
   }

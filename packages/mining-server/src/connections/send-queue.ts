@@ -1,7 +1,6 @@
 /**
- * What waits to be sent to one connection: messages in the order in which the machine said them, whoever made it speak.
- * One write at a time takes all that waits, so a job that comes while a slow peer is written to goes behind its replies,
- * and nobody waits for that peer but itself.
+ * The messages that wait to be sent to one connection, in order. One write at a time takes all of them, so a job that is announced
+ * during a write to a slow peer goes behind that peer's replies, and only the peer itself waits.
  */
 import type { ConnectionError } from "@sluice/transport"
 import { Effect } from "effect"
@@ -14,7 +13,7 @@ export class SendQueue<Message> {
   readonly #send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>
   readonly #onWaiting: (bytes: number) => void
 
-  /** `onWaiting` is told how many bytes of announcements wait behind a write; also when that is over. */
+  /** Calls `onWaiting` with the bytes of announcements that wait behind a write, and with 0 when the next write takes them. */
   constructor(
     send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>,
     onWaiting: (bytes: number) => void = () => {}
@@ -28,12 +27,12 @@ export class SendQueue<Message> {
     return this.#announcedBytes
   }
 
-  /** An answer to what the peer sent: there are never more of them than one read of its messages gives. */
+  /** Queues a reply. Their number is bounded by what one read of the peer's messages can cause. */
   reply(message: Message): void {
     this.#messages.push(message)
   }
 
-  /** What the peer did not ask for: it comes whether the peer reads or not. `bytes` is the size of its frame. */
+  /** Queues a message that the peer did not ask for, whether it reads or not. `bytes` is the size of its frame. */
   announce(message: Message, bytes: number): void {
     this.#messages.push(message)
     this.#announcedBytes += bytes
@@ -41,8 +40,8 @@ export class SendQueue<Message> {
   }
 
   /**
-   * Writes until nothing waits, or waits for the write that is at it: for the reader of the connection, so that a peer
-   * which does not read is not read from.
+   * Writes until the queue is empty, or waits for the write in progress. The reader of the connection runs it, so that the server
+   * does not read from a peer that does not read.
    */
   readonly drain: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     if (this.#isSending) return this.#sent
@@ -51,7 +50,7 @@ export class SendQueue<Message> {
     return this.#sendAll
   })
 
-  /** Writes until nothing waits; does nothing while another write is at it. Where it fails, the reader's next one will. */
+  /** Writes until the queue is empty; does nothing during another write. If it fails, the reader's next write fails too. */
   readonly drainBeside: Effect.Effect<void> = Effect.suspend(() => {
     if (this.#isSending || this.#messages.length === 0) return Effect.void
     this.#isSending = true
@@ -61,7 +60,7 @@ export class SendQueue<Message> {
     )
   })
 
-  /** For the end of the connection: writes what waits, also if another write was interrupted. */
+  /** Writes the queue at the end of the connection, even if another write was interrupted. */
   readonly flush: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     this.#isSending = false
     return this.drain
@@ -79,7 +78,7 @@ export class SendQueue<Message> {
     })
   })
 
-  /** The end of the write that is at it, and then of what came in the meantime. */
+  /** Completes when the current write and everything queued behind it are flushed. */
   readonly #sent: Effect.Effect<void, ConnectionError> = Effect.callback((resume) => {
     this.#resume = resume
     return Effect.sync(() => (this.#resume = undefined))

@@ -1,17 +1,17 @@
 /**
- * The hash rates that users at an address have shown of late, on whatever connections: who connects again does not begin at the
- * easiest target again. Users of an address that has most of them make room for others, so that no address can make the
- * pool forget what those of another have shown.
+ * The hash rates that users at an address have shown lately, on all their connections, so that a miner that connects again does not
+ * begin at the easiest target again. When there are too many, the address with most users loses one, so that no address can make
+ * the server forget users of another.
  */
 import { ShownRate, type ShownRates, type ShownWork } from "@sluice/channels"
 import { addressGroup } from "@sluice/transport"
 import { parseUserIdentity } from "../user.ts"
 
-/** Users of all addresses; each takes some hundred bytes. */
+/** How many users are remembered for all addresses; each takes some hundred bytes. */
 const MAX_USERS = 16_384
 
 export class ShownUsers {
-  /** By address and name, who showed something last at the end. */
+  /** By address and name; users that showed a rate last are at the end. */
   readonly #byAddress = new Map<string, Map<string, ShownRate>>()
   readonly #max: number
   #size = 0
@@ -25,17 +25,17 @@ export class ShownUsers {
     return this.#size
   }
 
-  /** What a connection from `host` is told. */
+  /** The rates for a connection from `host`. */
   of(host: string): ShownRates {
     return new UsersAt(this, addressGroup(host))
   }
 
-  /** What this user has shown at this address, if it is remembered. */
+  /** The rate that this user has shown at this address, if it is remembered. */
   find(address: string, userIdentity: string): ShownRate | undefined {
     return this.#byAddress.get(address)?.get(nameOf(userIdentity))
   }
 
-  /** The same for a user who shows something now. */
+  /** The same for a user that shows a rate now: remembers it as the latest. */
   know(address: string, userIdentity: string): ShownRate {
     const name = nameOf(userIdentity)
     const known = this.find(address, userIdentity)
@@ -43,7 +43,7 @@ export class ShownUsers {
       if (this.#size >= this.#max) this.#forgetOne()
       this.#size++
     }
-    // The address may have lost its last user just now.
+    // Forgetting may have removed the address.
     const users = this.#byAddress.get(address) ?? new Map<string, ShownRate>()
     this.#byAddress.set(address, users)
     const shown = known ?? new ShownRate()
@@ -52,7 +52,7 @@ export class ShownUsers {
     return shown
   }
 
-  /** Forgets the user of the address with most users who showed something longest ago. */
+  /** Of the address with most users, forgets the user that showed a rate longest ago. */
   #forgetOne(): void {
     let most: readonly [address: string, users: Map<string, ShownRate>] | undefined
     for (const entry of this.#byAddress) if (most === undefined || entry[1].size > most[1].size) most = entry

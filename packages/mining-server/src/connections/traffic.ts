@@ -1,15 +1,14 @@
 /**
- * How much one connection may say. Messages beyond the rate are not refused: the connection is read from later, so that its
- * own window fills and nobody else waits for it. A peer most of whose messages are wrong is ended: what it sends costs
- * work and gives none. Both limits are an `Allowance` of @sluice/transport, which lets ten seconds' worth pass at once.
+ * How much one connection may send. The server does not refuse messages beyond the rate: it reads from the connection later, so that
+ * only that peer waits. It ends a connection that causes too many errors, because they cost the server work for nothing. Both limits are an `Allowance` of @sluice/transport, which lets ten seconds' worth pass at once.
  */
 
 export interface TrafficLimits {
-  /** Messages a second of one connection, above which it is read from more slowly; 5,000. */
+  /** Messages a second of one connection; the server reads more slowly from a peer that sends more. Default 5,000. */
   readonly maxMessagesPerSecond: number
   /**
-   * Answers with an error a second to one connection, above which it is ended; 100. Stale shares do not count, which come
-   * with each new block, nor shares beyond `maxSharesPerSecond`, which come until the difficulty has followed.
+   * Errors a second that one connection may cause; the server ends a connection that causes more. Default 100. Stale shares do
+   * not count (each new block causes some), nor do shares beyond `maxSharesPerSecond` (they come until the difficulty rises).
    */
   readonly maxErrorsPerSecond: number
 }

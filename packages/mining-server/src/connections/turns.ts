@@ -1,12 +1,12 @@
 /**
- * Work for many, cut into parts of some milliseconds, between which the event loop reads from others: shares are answered
- * while ten thousand connections are told of a job, and while one of them has a thousand of its messages answered.
+ * Cuts long work into parts of some milliseconds. The event loop reads from sockets between the parts, so the server answers shares
+ * while it announces a job to ten thousand connections.
  */
 
-/** Cost of a part: as much as 64 connections, each with one message that is the same for all. */
+/** The cost of a part: as much as one shared message to each of 64 connections. */
 const COST_OF_PART = 64
 
-/** Cuts `all` into parts, in their order; one that costs more than a part is one alone. `costOf` gives 1 or more. */
+/** Cuts `all` into parts, in order; an item that costs more than a part makes a part alone. `costOf` returns 1 or more. */
 export const inParts = <A>(all: Iterable<A>, costOf: (one: A) => number): ReadonlyArray<ReadonlyArray<A>> => {
   const parts: Array<Array<A>> = []
   let left = 0

@@ -1,4 +1,4 @@
-/** Takes note of all events of a server: counts, users, metrics, subscribers; and submits found blocks to the source of work. */
+/** Records all events of a server: counts them, publishes them to subscribers, and logs refusals by a limit. Submits blocks. */
 import {
   type BlockFound,
   EXTRANONCE_SPACE_EXHAUSTED,
@@ -14,15 +14,15 @@ import type { MiningServerRules } from "../options.ts"
 import type { Projection } from "../statistics/projection.ts"
 import type { WorkSource } from "../work/work-source.ts"
 
-/** Batches of events that may wait for a slow subscriber. */
+/** How many batches of events may wait for a slow subscriber. */
 const EVENT_BUFFER = 4096
 
 export interface Recorder {
-  /** From the moment of subscription on; a subscriber that is far behind misses the oldest. */
+  /** Events from the moment of subscription on; a subscriber that is far behind misses the oldest. */
   readonly events: Stream.Stream<MiningServerEvent>
   /** Starts to submit the blocks among the events, and the shares that the source of work wants. */
   readonly submitBlocks: (events: ReadonlyArray<MiningServerEvent>) => void
-  /** Counts and publishes events. `Effect.void` itself if there is nothing to wait for. */
+  /** Counts and publishes events. Returns `Effect.void` itself if there is nothing to wait for. */
   readonly record: (events: ReadonlyArray<MiningServerEvent>) => Effect.Effect<unknown>
   /** Waits until all blocks are submitted. */
   readonly submitted: Effect.Effect<void>
@@ -44,7 +44,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
   )
   const submissions = yield* FiberSet.make<void>()
   const startSubmission = yield* FiberSet.runtime(submissions)()
-  /** Log lines for refusals by a limit that the operator sets, by error code. */
+  /** Log lines for refusals by a limit that an option sets, by error code. */
   const limits: ReadonlyMap<string, string> = new Map([
     [TOO_MANY_CHANNELS, `gets no channel: its connection has ${policy.maxChannels} already (maxChannels)`],
     [
@@ -55,7 +55,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
     [
       TOO_MANY_SHARES_PER_SECOND,
       `sends more than ${policy.maxSharesPerSecond} good shares a second for each channel of its connection ` +
-        `(maxSharesPerSecond); those beyond are refused, but for blocks`
+        `(maxSharesPerSecond); the server refuses the others, except blocks`
     ]
   ])
 
@@ -68,7 +68,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
         : notices.note(
             "late block",
             `Block ${height}, ${hash}, of ${user} was submitted late: the share is refused as ${refusal}, but it meets the ` +
-              `target of its own previous hash; the node decides what it is worth`,
+              `target of its own previous hash; the node decides whether the block counts`,
             "Warn"
           )
     return Effect.andThen(source.submit(found), noted)

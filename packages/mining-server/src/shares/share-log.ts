@@ -1,7 +1,7 @@
 /**
- * A share sink that appends accepted shares to a file, one line of JSON each. The operating system has the shares of one read
- * of a socket, in one write, before they are acknowledged: a server that is killed loses no share that a miner knows to be
- * accepted. It does not wait for the disk, so a machine that loses its power may lose the last seconds.
+ * A share sink that appends accepted shares to a file, one line of JSON each. It writes the shares of one read of a socket to the
+ * operating system, in one write, before they are acknowledged: a server that is killed loses no acknowledged share. It does not
+ * wait for the disk, so a machine that loses power may lose the last seconds.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
 import type { ShareAccepted } from "@sluice/channels"
@@ -14,18 +14,18 @@ export const LoggedShare = Schema.Struct({
   /** Milliseconds since 1970. */
   at: Schema.Number,
   user: Schema.String,
-  /** Who found it behind a proxy, where that is told. */
+  /** The worker behind a proxy that found the share, if the proxy names it. */
   worker: Schema.optionalKey(Schema.String),
-  /** These three are one run's of the pool. */
+  /** These three are unique only within one run of the server. */
   connectionId: Schema.Number,
   channelId: Schema.Number,
   sequenceNumber: Schema.Number,
   jobId: Schema.Number,
-  /** Of the block that it could have been. */
+  /** The height of the block that the share could have been. */
   height: Schema.Number,
-  /** What it counts. */
+  /** The difficulty that the share is credited with. */
   difficulty: Schema.Number,
-  /** Of its header, 64 hex digits in display order. No two lines have the same. */
+  /** The hash of the header, 64 hex digits in display order. It is different in each line. */
   hash: Schema.String,
   block: Schema.Boolean
 })
@@ -45,7 +45,7 @@ export class ShareLogError extends Schema.TaggedError<ShareLogError>("sluice/min
   }
 }
 
-/** Opens the file to append to it, and closes it with the Scope. Warns where others can read one that was there. */
+/** Opens the file to append to it, and closes it with the Scope. Warns if other users can read or write the file. */
 export const openShareLog = (path: string): Effect.Effect<ShareSink, ShareLogError, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
@@ -57,7 +57,7 @@ export const openShareLog = (path: string): Effect.Effect<ShareSink, ShareLogErr
       yield* Effect.logWarning(`Every user of this machine can read or write the share log ${path}; chmod 600 ${path}`)
     }
     yield* Effect.try({ try: () => endLine(file), catch: (cause) => new ShareLogError({ path, cause }) })
-    /** Whether a write that failed left half a line that could not be taken back. */
+    /** Whether a failed write left half a line in the file that could not be removed. */
     let isTorn = false
     const write = (shares: ReadonlyArray<ShareAccepted>): void => {
       const at = clock.currentTimeMillisUnsafe()
@@ -66,7 +66,7 @@ export const openShareLog = (path: string): Effect.Effect<ShareSink, ShareLogErr
       const bytes = Buffer.from(lines)
       let written = 0
       try {
-        // A write may take less than all of it, and the next one then fails: on a full disk, for example.
+        // A write may take only a part, and the next one then fails: on a full disk, for example.
         while (written < bytes.length) written += writeSync(file, bytes, written)
         isTorn = false
       } catch (cause) {
@@ -101,7 +101,7 @@ const lineOf = (share: ShareAccepted, at: number): LoggedShare => {
   }
 }
 
-/** A process that was killed within a write may have left half a line, of shares that were not acknowledged. */
+/** Ends a half line that a process killed during a write may have left; its shares were not acknowledged. */
 const endLine = (file: number): void => {
   const { size } = fstatSync(file)
   if (size === 0) return
@@ -111,12 +111,12 @@ const endLine = (file: number): void => {
 }
 
 const LINE_FEED = 0x0a
-/** Of a file that is made: who mines how much is nobody else's business. */
+/** The mode of a new file: other users must not see who mines how much. */
 const OWNER_ONLY = 0o600
-/** Reading and writing by those who neither own the file nor are of its group. */
+/** Read and write permission for users that are neither the owner nor in the group. */
 const OTHERS = 0o006
 
-/** Shortens the file by what a write that failed put there; false where it cannot be, as in a file only to append to. */
+/** Removes the bytes of a failed write from the end of the file. Returns false if it cannot, as with an append-only file. */
 const takeBack = (file: number, written: number): boolean => {
   try {
     ftruncateSync(file, fstatSync(file).size - written)

@@ -1,12 +1,12 @@
 /**
- * A share sink records accepted shares before they are acknowledged: a log, a ledger, a program's own accounting. A server
- * takes any number of sinks. Shares that one of them refuses are not acknowledged, and their connection ends.
+ * A share sink records accepted shares before the server acknowledges them: a log, a ledger, a program's own accounting. A server
+ * takes any number of sinks. If one of them fails, the shares are not acknowledged and their connection ends.
  */
 import type { ShareAccepted } from "@sluice/channels"
 import { Effect, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 
-/** Why shares cannot be recorded. The message goes to the operator's log. */
+/** Shares could not be recorded. The message goes to the operator's log. */
 export class ShareSinkError extends Schema.TaggedError<ShareSinkError>("sluice/mining-server/ShareSinkError")(
   "ShareSinkError",
   { message: Schema.String }
@@ -14,13 +14,13 @@ export class ShareSinkError extends Schema.TaggedError<ShareSinkError>("sluice/m
 
 export interface ShareSink {
   /**
-   * Runs once for the accepted shares of each read of a socket. They are acknowledged when all sinks have succeeded. The
-   * connection waits for it; other connections do not.
+   * Runs once for the accepted shares of each read of a socket. The server acknowledges them when all sinks have succeeded. Only
+   * their connection waits. It may be interrupted: then the shares are not acknowledged either.
    */
   readonly record: (shares: NonEmptyReadonlyArray<ShareAccepted>) => Effect.Effect<void, ShareSinkError>
 }
 
-/** A sink that calls a function for each share, which must not block. */
+/** Makes a sink that calls a function for each share. The function must not block. */
 export const shareSink = (record: (share: ShareAccepted) => void): ShareSink => ({
   record: (shares) => Effect.sync(() => shares.forEach((share) => record(share)))
 })

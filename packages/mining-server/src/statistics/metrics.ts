@@ -1,12 +1,12 @@
 /**
- * A pool's numbers as Effect's metrics, for whatever exporter the program has. What is counted anyway is read when the
- * metrics are, so that a share costs nothing more. No label has a peer's words in it. docs/operators/pool.md has a table.
+ * The numbers of a server as Effect metrics, for any exporter. Most read the projection's counts when the metrics are read, so
+ * that they cost nothing for each share. No label contains text of a peer. docs/operators/pool.md has a table of them.
  */
 import { Clock, type Context, Effect, Metric, type Scope } from "effect"
 import type { Projection } from "./projection.ts"
 import type { ReasonCounts } from "./tally.ts"
 
-/** What is read when the metrics are. */
+/** The values that are read when the metrics are read. */
 export interface Readings {
   readonly projection: Projection
   readonly connections: () => number
@@ -96,7 +96,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
 
     const removals: Array<() => void> = []
     yield* Effect.addFinalizer(() => Effect.sync(() => removals.forEach((remove) => remove())))
-    /** Registers a reason when it is counted first: only then it is known. */
+    /** Registers a metric for each reason when the reason is counted for the first time. */
     const readByReason = (metric: Metric.Counter<number>, counts: ReasonCounts): void => {
       counts.onNew = (reason) => {
         const hooks = countHooks(() => counts.of(reason))
@@ -106,7 +106,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
     readByReason(refused, total.refused)
     readByReason(channelsNotOpened, channelsRefused)
 
-    /** One more of a reason. There are a few reasons, all of them words of ours. */
+    /** Returns a function that counts a reason. There are few reasons, and none is text of a peer. */
     const byReason = (metric: Metric.Counter<number>) => {
       const known = new Map<string, Metric.Counter<number>>()
       return (reason: string): void => {
@@ -115,7 +115,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
         one.updateUnsafe(1, context)
       }
     }
-    // They are there from the start, so that a rate of theirs is too.
+    // Creates these metrics at the start, so that rates of them exist from the start too.
     for (const metric of [slowedDown, channelsGaveWay]) metric.updateUnsafe(0, context)
     return {
       channelGaveWay: () => channelsGaveWay.updateUnsafe(1, context),

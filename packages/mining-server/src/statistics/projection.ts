@@ -1,6 +1,6 @@
 /**
- * The one place that counts: folds the events of a server into its totals, its users and their open channels. Statistics and
- * metrics are views of it.
+ * Counts everything once: folds the events of a server into its totals, its users and their open channels. Statistics and metrics
+ * are views of it.
  */
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerStats } from "./stats.ts"
@@ -8,14 +8,14 @@ import { ReasonCounts, Tally } from "./tally.ts"
 import { Users } from "./users.ts"
 
 export class Projection {
-  /** Of all channels together. */
+  /** The counts of all channels together. */
   readonly total: Tally
   readonly users: Users
   /** Channels that were not opened, by error code. */
   readonly channelsRefused = new ReasonCounts()
   templates = 0
   workIgnored = 0
-  /** When the last usable one came, in milliseconds since 1970; 0 before. */
+  /** When the last job came, in milliseconds since 1970; 0 before. */
   lastTemplateAt = 0
   prevHashes = 0
   standardChannels = 0

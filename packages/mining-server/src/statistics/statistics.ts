@@ -1,19 +1,19 @@
 /**
- * What a pool can be asked about itself while it works: its totals, its users by hash rate, and one user with its open
- * channels. Of many there are pages, and what takes long is done in steps, between which shares are answered.
+ * Statistics of a running server: its totals, its users by hash rate, and one user with its open channels. Long lists come in pages.
+ * Long computations run in steps, and the server answers shares between the steps.
  */
 import { Effect, Option, Schema } from "effect"
 import type { Projection } from "./projection.ts"
 import type { MiningServerStats } from "./stats.ts"
 import { ChannelStats, type User, UserStats } from "./users.ts"
 
-/** Which part of a long list: `limit` of them, behind the first `offset`. */
+/** A part of a long list: `limit` items after the first `offset`. */
 export interface Page {
   readonly limit: number
   readonly offset: number
 }
 
-/** Users, those with the highest hash rate of the last five minutes first. */
+/** Users, ordered by their hash rate of the last five minutes, highest first. */
 export const UsersPage = Schema.Struct({
   /** How many users are known. */
   total: Schema.Finite,
@@ -22,7 +22,7 @@ export const UsersPage = Schema.Struct({
 })
 export type UsersPage = typeof UsersPage.Type
 
-/** A user and its open channels, in the order in which they were opened; of those there are `channels` in all. */
+/** A user and a page of its open channels, in the order in which they were opened; it has `channels` in all. */
 export const UserWithChannels = Schema.Struct({
   ...UserStats.fields,
   offset: Schema.Finite,
@@ -31,15 +31,15 @@ export const UserWithChannels = Schema.Struct({
 export type UserWithChannels = typeof UserWithChannels.Type
 
 export interface Statistics {
-  /** What there is now, and counts since the start. Costs the same however many are connected. */
+  /** The present state, and counts since the start. Its cost does not depend on the number of connections. */
   readonly stats: Effect.Effect<MiningServerStats>
-  /** The users who are known, the first 100 unless told otherwise. The order is of this moment: the next page may have moved. */
+  /** The known users, by default the first 100. The order is that of this moment, so users may move between pages. */
   readonly users: (page?: Page) => Effect.Effect<UsersPage>
-  /** The user of this name, exactly as in `UserStats`, with its first 100 open channels unless told otherwise. */
+  /** The user whose `UserStats.user` is exactly this name, by default with its first 100 open channels. */
   readonly user: (name: string, page?: Page) => Effect.Effect<Option.Option<UserWithChannels>>
 }
 
-/** What is asked. */
+/** The sources of the statistics. */
 export interface StatisticsOptions {
   readonly projection: Projection
   readonly present: () => Pick<MiningServerStats, "upstream" | "height" | "connections">
@@ -48,7 +48,7 @@ export interface StatisticsOptions {
 }
 
 const FIRST_PAGE: Page = { limit: 100, offset: 0 }
-/** Users or channels that are looked at in one turn of the event loop: about a millisecond. */
+/** How many users or channels one turn of the event loop looks at: about a millisecond. */
 const AT_ONCE = 1000
 
 export const makeStatistics = ({ now, present, projection }: StatisticsOptions): Statistics => ({
@@ -68,8 +68,8 @@ export const makeStatistics = ({ now, present, projection }: StatisticsOptions):
 })
 
 /**
- * The part of them that the page is, in its order; of equals who was seen first comes first. Numbers are sorted in a tenth of
- * the time that users are, so only those users are whose rates are in between.
+ * Returns the users of the page, in order; of users with equal rates the one that was seen first comes first. Sorts the rates, which
+ * takes a tenth of the time that users take, then sorts only the users on this page.
  */
 const ranked = Effect.fnUntraced(function* (users: ReadonlyArray<User>, { limit, offset }: Page, now: number) {
   if (offset >= users.length) return []

@@ -1,8 +1,8 @@
-/** The numbers of a server since it began, as people and programs read them. */
+/** The totals of a server since its start, as people and programs read them. */
 import { Schema } from "effect"
 import { HashRates } from "./work-windows.ts"
 
-/** `TemplateSourceState`, as `{"state": "Connected", "server": ...}` in JSON. */
+/** `WorkSourceState`, as `{"state": "Connected", "server": ...}` in JSON. */
 const UpstreamState = Schema.Union([
   Schema.TaggedStruct("Connecting", {}).pipe(Schema.encodeKeys({ _tag: "state" })),
   Schema.TaggedStruct("Connected", { server: Schema.String }).pipe(Schema.encodeKeys({ _tag: "state" })),
@@ -11,20 +11,20 @@ const UpstreamState = Schema.Union([
   )
 ])
 
-/** Counts since the pool began, and what there is now. Times in milliseconds since 1970. */
+/** Counts since the start, and the present state. Times in milliseconds since 1970. */
 export const MiningServerStats = Schema.Struct({
   startedAt: Schema.Finite,
-  /** The template provider. */
+  /** The connection of the source of work. */
   upstream: UpstreamState,
-  /** Of the block that is mined now; 0 before the first template. */
+  /** The height of the block that miners work on; 0 before the first work. */
   height: Schema.Finite,
-  /** Connections that are open. */
+  /** Open connections. */
   connections: Schema.Finite,
-  /** Channels that are open. */
+  /** Open channels, by kind. */
   channels: Schema.Struct({ standard: Schema.Finite, extended: Schema.Finite }),
-  /** Users who are known: those who are connected, and those who were lately. */
+  /** Known users: those with a channel, and those that had one lately. */
   users: Schema.Finite,
-  /** Templates that came, future ones too. */
+  /** Jobs that the source made, future ones included: of templates in a pool. */
   templates: Schema.Finite,
   prevHashes: Schema.Finite,
   accepted: Schema.Finite,
@@ -36,9 +36,9 @@ export const MiningServerStats = Schema.Struct({
   blocks: Schema.Finite,
   /** Difficulty of the best hash so far; 0 before the first share. */
   bestDifficulty: Schema.Finite,
-  /** Of all channels, also those that are closed. */
+  /** Of all channels, closed ones included. */
   hashRates: HashRates,
-  /** Milliseconds from a template's arrival until its job was written to the connections; 0 before the first. */
+  /** Milliseconds from the arrival of work until its job was written to the connections; 0 before the first. */
   latency: Schema.Struct({
     count: Schema.Finite,
     last: Schema.Finite,

@@ -2,7 +2,7 @@
 import type { ShareAccepted } from "@sluice/channels"
 import { type HashRates, WorkWindows } from "./work-windows.ts"
 
-/** Counts by reason. There are a few reasons, none of them a peer's words. */
+/** Counts by reason. There are few reasons, and none is text of a peer. */
 export class ReasonCounts {
   /** Called when a reason is counted for the first time. */
   onNew: ((reason: string) => void) | undefined = undefined

@@ -1,7 +1,6 @@
 /**
- * Users and their open channels. All users who are connected are known, and the last `maxIdleUsers` of those who left, so that
- * made-up names do not fill the memory. Users without an accepted share are forgotten first, so that such names do not
- * push out those who mined.
+ * Users and their open channels. Keeps all users with a channel, and the last `maxIdleUsers` without one, so that made-up names do
+ * not fill the memory. Forgets users without an accepted share first, so that made-up names do not push out real users.
  */
 import type { ChannelInfo, ChannelOpened } from "@sluice/channels"
 import { Schema } from "effect"
@@ -9,11 +8,11 @@ import { parseUserIdentity } from "../user.ts"
 import { Tally } from "./tally.ts"
 import { HashRates } from "./work-windows.ts"
 
-/** Counts of all channels of one user since the pool first saw it. Times in milliseconds since 1970. */
+/** Counts of all channels of one user since the server first saw it. Times in milliseconds since 1970. */
 export const UserStats = Schema.Struct({
-  /** What stands before the first dot of the identity. Each byte of it that is not UTF-8 is a lone surrogate. */
+  /** The part of the identity before the first dot. Each byte that is not UTF-8 is a lone surrogate. */
   user: Schema.String,
-  /** Open now. */
+  /** Open channels. */
   channels: Schema.Finite,
   accepted: Schema.Finite,
   /** Sum of the difficulties of accepted shares. */
@@ -33,7 +32,7 @@ export type UserStats = typeof UserStats.Type
 /** Counts of an open channel. Times in milliseconds since 1970. */
 export const ChannelStats = Schema.Struct({
   channel: Schema.Struct({
-    /** As the pool numbers its connections, from 1 on. */
+    /** The server numbers its connections from 1 on. */
     connectionId: Schema.Finite,
     /** Unique on its connection. */
     channelId: Schema.Finite,
@@ -49,16 +48,16 @@ export const ChannelStats = Schema.Struct({
   blocks: Schema.Finite,
   /** Difficulty of the best hash so far; 0 before the first share. */
   bestDifficulty: Schema.Finite,
-  /** Of the target sent last. */
+  /** The difficulty of the target that was sent last. */
   difficulty: Schema.Finite,
   hashRates: HashRates
 })
 export type ChannelStats = typeof ChannelStats.Type
 
-/** The users and open channels that are known. `Projection` counts what they do. */
+/** The known users and the open channels. `Projection` counts for them. */
 export class Users {
   readonly #users = new Map<string, User>()
-  /** Users without a channel, the one that left first in front: those without an accepted share, and the others. */
+  /** Users without a channel, the one that left first in front: without an accepted share, and with one. */
   readonly #strangers = new Set<User>()
   readonly #idle = new Set<User>()
   readonly #channels = new Map<ChannelInfo, OpenChannel>()
@@ -68,12 +67,12 @@ export class Users {
     this.#maxIdle = maxIdleUsers
   }
 
-  /** How many are known. */
+  /** The number of known users. */
   get size(): number {
     return this.#users.size
   }
 
-  /** All that are known, in the order in which they were first seen. */
+  /** All known users, in the order in which they were first seen. */
   values(): Iterable<User> {
     return this.#users.values()
   }
@@ -82,7 +81,7 @@ export class Users {
     return this.#users.get(name)
   }
 
-  /** An open channel. */
+  /** Finds an open channel. */
   channel(info: ChannelInfo): OpenChannel | undefined {
     return this.#channels.get(info)
   }
@@ -118,7 +117,7 @@ export class OpenChannel {
   readonly info: ChannelInfo
   readonly user: User
   readonly tally: Tally
-  /** Of the target sent last. */
+  /** The difficulty of the target that was sent last. */
   difficulty: number
   readonly #openedAt: number
 

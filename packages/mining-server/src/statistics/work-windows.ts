@@ -1,8 +1,8 @@
-/** How much work was done in the last 1, 5 and 60 minutes, and since the start, in 400 bytes: hash rates for people. */
+/** Measures hash rates for people, in 400 bytes: over the last 1, 5 and 60 minutes, and since the start. */
 import { HASHES_PER_DIFFICULTY } from "@sluice/channels"
 import { Schema } from "effect"
 
-/** Hashes a second, from accepted shares. Where there has been less time than that, over what there has been. */
+/** Hashes a second, estimated from accepted shares. A window that began before the start counts from the start. */
 export const HashRates = Schema.Struct({
   oneMinute: Schema.Finite,
   fiveMinutes: Schema.Finite,
@@ -11,7 +11,7 @@ export const HashRates = Schema.Struct({
 })
 export type HashRates = typeof HashRates.Type
 
-/** Each window is twelve slots of time, so that a rate is over eleven twelfths of its window at least. */
+/** Each window has twelve slots, so a rate covers at least eleven twelfths of its window. */
 const SLOTS = 12
 const SLOT_MS = [5_000, 25_000, 300_000] as const
 
@@ -19,17 +19,17 @@ export class WorkWindows {
   readonly #startedAt: number
   /** Difficulty by slot, one window after the other. */
   readonly #work = new Float64Array(SLOT_MS.length * SLOTS)
-  /** When the next slot of the first window begins; the others' are made of whole ones of it. */
+  /** When the next slot of the first window begins; slots of the other windows are multiples of it. */
   #until = 0
   #total = 0
 
-  /** `now` in milliseconds since 1970, as everywhere in here. */
+  /** `now` is in milliseconds since 1970, as in all methods. */
   constructor(now: number) {
     this.#startedAt = now
     this.#until = endOfSlot(SLOT_MS[0], now)
   }
 
-  /** Work of this difficulty was done. A clock that goes back adds to the newest slots until it is there again. */
+  /** Adds work of this difficulty. If the clock was set back, the work is added to the newest slots until the clock catches up. */
   add(difficulty: number, now: number): void {
     if (now >= this.#until) this.#advance(now)
     this.#total += difficulty
@@ -51,7 +51,7 @@ export class WorkWindows {
     return { oneMinute, fiveMinutes, oneHour, sinceStart: rate(this.#total, now - this.#startedAt) }
   }
 
-  /** Empties the slots that time has passed over. */
+  /** Empties the slots between the last one used and `now`. */
   #advance(now: number): void {
     for (let window = 0; window < SLOT_MS.length; window++) {
       const newest = Math.floor((this.#until - 1) / SLOT_MS[window]!)

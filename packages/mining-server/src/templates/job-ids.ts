@@ -1,26 +1,26 @@
 /**
- * Where job ids begin. A job id is 32 bits, and a miner that still has a job of an earlier run, or firmware that drops ids
- * it has seen, must not meet the same id again (specification, 5.3.15: an id is not reused while it may be in use). Ids
- * begin with the milliseconds since 1970 and so grow faster than jobs come; they go around in 49 days, which no job
- * outlives. Within a run they follow the monotonic clock. Across runs a clock that was set back would repeat ids:
- * `JobIds.layerFile` keeps how far a run may have come in a file, and the next run begins behind that.
+ * Chooses the first job ids. A job id has 32 bits. A miner that still has a job of an earlier run, or firmware that drops ids it has
+ * seen, must not get the same id again (specification, 5.3.15: an id is not reused while it may be in use). Ids begin with the
+ * milliseconds since 1970, so they grow faster than jobs come; they wrap after 49 days, and no job lives that long. Within a run
+ * they follow the monotonic clock. A clock that was set back between runs would repeat ids: `JobIds.layerFile` writes an upper
+ * bound of the ids of a run to a file, and the next run begins above it.
  */
 import { Clock, Context, Duration, Effect, FileSystem, Layer, Schema } from "effect"
 
-/** Gives numbers for the first job of a series. Each is above those of all jobs so far, and of runs before this one. */
+/** Gives the id of the first job of a group. It is above all ids of earlier runs and those of jobs made so far. */
 export interface JobIdSource {
-  /** Milliseconds, of which a job id is the lower 32 bits. */
+  /** Milliseconds; the job id is their lower 32 bits. */
   readonly next: () => number
 }
 
-/** What pools take their job ids from; the clock alone unless a layer says otherwise. */
+/** The source of job ids for servers; by default the clock alone. */
 export const JobIds: Context.Reference<Effect.Effect<JobIdSource>> = Context.Reference("sluice/mining-server/JobIds", {
   defaultValue: () => fromClock(0)
 })
 
 /**
- * Keeps in `path` how far ids may have gone. The file is made where there is none; one that cannot be read or written
- * fails with `StateFileError` at the start, and is warned of afterwards.
+ * Keeps an upper bound of the job ids in the file at `path`, and makes the file if there is none. If the file cannot be read or
+ * written, the layer fails with `StateFileError` at the start, and logs a warning later.
  */
 export const layerFile = (path: string): Layer.Layer<never, StateFileError, FileSystem.FileSystem> =>
   Layer.effect(JobIds, makeFile(path))
@@ -34,7 +34,7 @@ export class StateFileError extends Schema.TaggedError<StateFileError>("sluice/m
   }
 ) {}
 
-/** Ids from the clock, or from `least` on where the clock is behind it. */
+/** Ids from the clock, or from `least` on if the clock is behind it. */
 const fromClock = (least: number): Effect.Effect<JobIdSource> =>
   Effect.map(Clock.Clock, (clock) => {
     const begun = clock.monotonicTimeNanosUnsafe()
@@ -42,7 +42,7 @@ const fromClock = (least: number): Effect.Effect<JobIdSource> =>
     return { next: () => first + Number((clock.monotonicTimeNanosUnsafe() - begun) / 1_000_000n) }
   })
 
-/** How far ahead of the ids in use the file is, and how often it is written. */
+/** How far the bound in the file is ahead of the ids in use, and how often it is written. */
 const AHEAD_MS = 120_000
 const INTERVAL = Duration.minutes(1)
 
@@ -57,7 +57,7 @@ const makeFile = Effect.fnUntraced(function* (path: string) {
   if (remembered === undefined) return yield* failure(`holds something else: expected "job ids below NUMBER"`)
   const ids = yield* fromClock(Number(remembered))
 
-  // Whole or not at all, also where the machine stops in the middle: a name for bytes that are on the disk.
+  // The file is replaced whole or not at all, even if the machine stops: it gets its name after its bytes are on the disk.
   const write = Effect.suspend(() => {
     const next = `${path}.next`
     const line = new TextEncoder().encode(`job ids below ${ids.next() + AHEAD_MS}\n`)

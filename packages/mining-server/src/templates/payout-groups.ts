@@ -1,10 +1,9 @@
 /**
- * The template provider's messages as work: one `TemplateJobs` of @sluice/channels for each set of coinbase outputs. A pool that is
- * paid itself has one group. Solo mining has one more for each miner's address that is connected, kept while a connection
- * mines for it. All groups take the same messages; a new one begins with those that lead to the present state.
+ * Makes work of the template provider's messages: one `TemplateJobs` of @sluice/channels for each set of coinbase outputs. A pool
+ * that is paid itself has one group. Solo mining has one more for each miner's address, as long as a connection mines for it. All
+ * groups apply the same messages; a new group first applies those that lead to the present state.
  *
- * The latest batch of messages is kept until the next one comes. A group makes its jobs of it when its first connection asks
- * for the changes.
+ * The latest batch of messages is kept until the next one comes. A group applies it when its first connection asks for changes.
  */
 import { type CoinbaseRules, type ExtranonceSpace, type Jobs, TemplateJobs } from "@sluice/channels"
 import { type ReceivedMessage, type TemplateMessage, TemplateState } from "@sluice/template-provider"
@@ -12,11 +11,11 @@ import type { Work, WorkChange, WorkGroup } from "../work/work-source.ts"
 import type { PayoutsCalls } from "./payouts.ts"
 
 export interface PayoutGroupsOptions {
-  /** All of the coinbase but its outputs. */
+  /** The rules of the coinbase without its outputs. */
   readonly coinbase: Omit<CoinbaseRules, "payout">
   readonly payouts: Pick<PayoutsCalls, "outputs" | "minerScript">
   readonly space: ExtranonceSpace
-  /** Each number is above the last job id of all earlier runs and of those that began before. */
+  /** Gives the first job id of a new group, as `JobIds` does. */
   readonly nextJobId: () => number
 }
 
@@ -71,13 +70,13 @@ export class PayoutGroups implements Work {
     const { minerScript } = this.#options.payouts
     if (minerScript === undefined) return undefined
     const script = minerScript(userIdentity)
-    // A connection has one payout: who mines for another address connects for it.
+    // All channels of a connection have one payout: a miner for another address needs another connection.
     const isOurs =
       script !== undefined && group instanceof PayoutGroup && group.key === Buffer.from(script).toString("hex")
     return isOurs ? undefined : "invalid-user-identity"
   }
 
-  /** Takes a batch and gives the changes for the common group. All connections must know the changes before it. */
+  /** Applies a batch and returns the changes for the common group. All connections must know the changes before it. */
   onMessages(messages: ReadonlyArray<TemplateMessage>, now: number): ReadonlyArray<WorkChange> {
     for (const group of this.#miners.values()) this.#forget(group)
     this.#forget(this.common)
@@ -122,21 +121,21 @@ export class PayoutGroups implements Work {
   #replay(group: PayoutGroup): void {
     const { changes, jobs } = group
     for (const { at, message } of this.#templates.replay()) apply(group, message, at)
-    // All groups share the extranonce space, which lets prefixes rest by this number.
+    // All groups share the extranonce space, and it keeps returned prefixes unused until this number grows.
     jobs.epoch = this.common.jobs.epoch
-    // Its connections begin with these jobs, so the latest batch is nothing to tell them.
+    // Connections of the group begin with these jobs, so the latest batch has no changes for them.
     for (let i = 0; i < this.#latest.length; i++) changes.push(BEGAN_LATER)
   }
 }
 
-/** Connections whose blocks pay the same outputs. */
+/** The jobs of connections whose blocks pay the same outputs. */
 export class PayoutGroup implements WorkGroup {
   readonly templates: TemplateJobs
   readonly jobs: Jobs
   /** The miner's script in hex; undefined for the common group. */
   readonly key: string | undefined
   connections = 0
-  /** The latest batch of messages as changes for this group, as far as they were applied. */
+  /** The changes of the latest batch of messages, as far as this group has applied it. */
   changes: Array<WorkChange> = []
 
   constructor(templates: TemplateJobs, script: Uint8Array | undefined) {
@@ -146,7 +145,7 @@ export class PayoutGroup implements WorkGroup {
   }
 }
 
-const BEGAN_LATER: WorkChange = { _tag: "Ignored", reason: "its jobs began later", isNewBlock: false }
+const BEGAN_LATER: WorkChange = { _tag: "Ignored", reason: "the group was made after this change", isNewBlock: false }
 
 const apply = ({ templates }: PayoutGroup, message: TemplateMessage, now: number): WorkChange => {
   const isNewBlock = message._tag === "SetNewPrevHash"

@@ -1,8 +1,8 @@
 /**
- * Who is paid for a block: the outputs that the pool adds to the coinbase. One address or descriptor gets all of it, or
- * several get percentages. In a solo pool the miner who finds the block is paid, less the pool's fee.
+ * The outputs that a pool adds to the coinbase. One address or descriptor gets the whole reward, or several get percentages. In a
+ * solo pool the miner that finds the block gets the reward less the pool's fee.
  *
- * Amounts are whole satoshis, rounded down for each output; what is left over by rounding goes to the first output.
+ * Amounts are whole satoshis, rounded down for each output; the first output gets the rest.
  */
 import {
   AddressError,
@@ -22,35 +22,35 @@ import { Result, Schema } from "effect"
 import { OptionError } from "../option-error.ts"
 import { parseUserIdentity } from "../user.ts"
 
-/** One of several who share a reward. */
+/** One of several outputs that share a reward. */
 export interface PayoutShare {
   /** An address or a descriptor. */
   readonly to: string
-  /** More than 0, with at most four decimals; those of all outputs sum to 100. */
+  /** More than 0, with at most four decimals; the percentages of all outputs sum to 100. */
   readonly percent: number
 }
 
-/** In a solo pool each miner's address is in its user identity, `ADDRESS` or `ADDRESS.WORKER`, and gets the reward. */
+/** A solo pool pays the address in the miner's user identity, `ADDRESS` or `ADDRESS.WORKER`. */
 export interface SoloOptions {
-  /** What the pool keeps of it, for its own outputs: 0 to 100, with at most four decimals. */
+  /** The percentage of the reward for the pool's own outputs: 0 to 100, with at most four decimals. */
   readonly feePercent: number
 }
 
 export interface PayoutOptions {
-  /** Who is paid for a block: an address or a descriptor without a range. */
+  /** The output that is paid: an address or a descriptor without a range. */
   readonly coinbaseAddress?: string
-  /** Several who are paid, in the place of `coinbaseAddress`. */
+  /** Several outputs with percentages, instead of `coinbaseAddress`. */
   readonly coinbaseOutputs?: ReadonlyArray<PayoutShare>
-  /** Refuses addresses of other networks. By default any will do. */
+  /** Refuses addresses of other networks. By default accepts addresses of all networks. */
   readonly chain?: Chain
-  /** Pays the miners themselves. Without a fee the pool needs no output of its own. */
+  /** Pays the miner that finds a block. Without a fee the pool needs no output of its own. */
   readonly solo?: SoloOptions
 }
 
-/** Outputs and what each gets of a whole that is `WHOLE`. */
+/** Outputs, with the part of `WHOLE` that each gets. */
 export interface Payout {
   readonly outputs: ReadonlyArray<{ readonly script: Uint8Array; readonly part: bigint }>
-  /** What a solo pool keeps, of `WHOLE`; undefined for a pool that is paid itself. */
+  /** The part of `WHOLE` that a solo pool keeps; undefined for a pool that is paid itself. */
   readonly soloFee: bigint | undefined
 }
 
@@ -58,7 +58,7 @@ export interface Payout {
 const WHOLE = 1_000_000n
 const DECIMALS = 4
 
-/** An address or a descriptor whose output anyone could spend, or nobody. */
+/** An output of this address or descriptor could be spent by anyone, or by nobody. */
 export class UnpayableError extends Schema.TaggedError<UnpayableError>("sluice/mining-server/UnpayableError")(
   "UnpayableError",
   {
@@ -67,7 +67,7 @@ export class UnpayableError extends Schema.TaggedError<UnpayableError>("sluice/m
   }
 ) {}
 
-/** Reads the options, or says what is wrong with one of them. */
+/** Reads the options. Fails with the option that is wrong. */
 export const payoutOf = (options: PayoutOptions): Result.Result<Payout, OptionError> =>
   Result.gen(function* () {
     const { chain, coinbaseAddress, coinbaseOutputs, solo } = options
@@ -78,7 +78,7 @@ export const payoutOf = (options: PayoutOptions): Result.Result<Payout, OptionEr
     const shares = coinbaseOutputs ?? (coinbaseAddress === undefined ? [] : [{ to: coinbaseAddress, percent: 100 }])
     if (shares.length === 0 && soloFee === 0n) return { outputs: [], soloFee }
     if (shares.length === 0) {
-      return yield* refused("coinbaseOutputs", "there is nobody to be paid: give an address or a descriptor")
+      return yield* refused("coinbaseOutputs", "the coinbase pays nobody: give an address or a descriptor")
     }
     const outputs: Array<{ readonly script: Uint8Array; readonly part: bigint }> = []
     for (const { percent, to } of shares) {
@@ -100,7 +100,7 @@ export const payoutOf = (options: PayoutOptions): Result.Result<Payout, OptionEr
 const refused = (option: string, message: string): Result.Result<never, OptionError> =>
   Result.fail(OptionError.of(option, message))
 
-/** Refuses outputs that fit no coinbase, and says how many of them do. */
+/** Refuses outputs that do not fit a coinbase, and says how many of them fit. */
 const checkRoom = (payout: Payout): Result.Result<void, OptionError> => {
   const costs = costsOf(payout)
   for (const { cost, limit, what } of LIMITS) {
@@ -111,8 +111,8 @@ const checkRoom = (payout: Payout): Result.Result<void, OptionError> => {
     const others = costs.length - payout.outputs.length
     return refused(
       "coinbaseOutputs",
-      `${payout.outputs.length} outputs take ${all} ${what} of a coinbase${others > 0 ? ", with the miner's" : ""}, ` +
-        `where there is room for ${limit}: the first ${Math.max(0, fitting - others)} of them fit`
+      `${payout.outputs.length} outputs take ${all} ${what} of a coinbase${others > 0 ? ", with the miner's" : ""}; ` +
+        `there is room for ${limit}: the first ${Math.max(0, fitting - others)} of them fit`
     )
   }
   return Result.void
@@ -125,7 +125,7 @@ const LIMITS = [
   { cost: "sigops", limit: 0xffff, what: "signature operations" }
 ] as const
 
-/** What each output of the pool's own gets of `reward`. */
+/** Splits `reward` over the pool's own outputs. */
 export const splitReward = ({ outputs }: Payout, reward: bigint): ReadonlyArray<Output> => {
   const split = outputs.map(({ part, script }) => ({ value: (reward * part) / WHOLE, script }))
   const [first, ...others] = split
@@ -141,12 +141,12 @@ export const splitSoloReward = (payout: Payout, miner: Uint8Array, reward: bigin
   return [{ value: reward - fee, script: miner }, ...own]
 }
 
-/** Why there is no script that could be paid. */
+/** Why an address or descriptor gives no script that can be paid. */
 export type PayoutScriptError = AddressError | DescriptorError | UnpayableError
 
 /**
- * The scriptPubKey for an address or a descriptor of `chain`, or, without it, of any network: the text itself says which.
- * Only one that its owner can spend and nobody else.
+ * Returns the scriptPubKey for an address or a descriptor of `chain`; without `chain`, of any network. Fails unless its owner, and
+ * nobody else, can spend the output.
  */
 export const payoutScript = (to: string, chain?: Chain): Result.Result<Uint8Array, PayoutScriptError> =>
   Result.flatMap(scriptOf(to, chain), (script) => {
@@ -167,16 +167,16 @@ const scriptOf = (to: string, chain?: Chain): Result.Result<Uint8Array, AddressE
   return result
 }
 
-/** The script of the address in a user identity, or `undefined` where there is none: who is paid in a solo pool. */
+/** The script that a solo pool pays for this user identity; undefined if the identity has no address. */
 export const minerScript = (identity: string, chain?: Chain): Uint8Array | undefined =>
   Result.getOrUndefined(minerPayout(identity, chain))
 
-/** The same, or a sentence that says why a solo pool does not pay this user. */
+/** The same; fails with a message that says why a solo pool does not pay this user. */
 export const minerPayout = (identity: string, chain?: Chain): Result.Result<Uint8Array, string> => {
   const { user } = parseUserIdentity(identity)
   if (!LIKE_ADDRESS.test(user))
     return Result.fail("a user of a solo pool is an address, or an address, a dot and a name")
-  // Disables stack traces: a name is an error for each chain, and the traces would dominate the cost.
+  // Disables stack traces: a name fails once for each chain, and the traces would dominate the cost.
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
   try {
@@ -186,13 +186,13 @@ export const minerPayout = (identity: string, chain?: Chain): Result.Result<Uint
   }
 }
 
-/** What all addresses look like: base58 or bech32 of at most 90 characters (BIP173). */
+/** The form of all addresses: base58 or bech32 of at most 90 characters (BIP173). */
 const LIKE_ADDRESS = /^[0-9A-Za-z]{1,90}$/
 
-/** Test networks first, so that what is said of an address that is none names mainnet's form. */
+/** Mainnet is last, so that the error for a text that is no address shows mainnet's form. */
 const CHAINS: ReadonlyArray<Chain> = ["regtest", "test", "main"]
 
-/** What a coinbase with these outputs takes of a block at most (specification, section 7.1). */
+/** The most room that these outputs take in a coinbase (specification, section 7.1). */
 export const outputConstraints = (payout: Payout): CoinbaseConstraints => {
   const costs = costsOf(payout)
   return {
@@ -201,7 +201,7 @@ export const outputConstraints = (payout: Payout): CoinbaseConstraints => {
   }
 }
 
-/** By output, in a solo pool the miner's first. */
+/** The size and signature operations of each output; in a solo pool the miner's output comes first. */
 const costsOf = ({ outputs, soloFee }: Payout) => {
   const own =
     soloFee === 0n ? [] : outputs.map(({ script }) => ({ size: sizeOf(script), sigops: scriptSigopsCost(script) }))
@@ -210,7 +210,7 @@ const costsOf = ({ outputs, soloFee }: Payout) => {
 
 const sizeOf = (script: Uint8Array): number => 8 + compactSize(script.length).length + script.length
 
-/** Of all that addresses stand for: a witness program of 32 bytes, and the one CHECKSIG of a pay-to-public-key-hash. */
+/** The most that the output of any address takes: the size of a 32-byte witness program, and the CHECKSIG of a P2PKH. */
 const LARGEST_ADDRESS = { size: 8 + 1 + 34, sigops: 4 }
 
 const partOf = (percent: number, what: string, least: bigint): Result.Result<bigint, OptionError> => {

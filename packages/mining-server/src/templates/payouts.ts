@@ -1,6 +1,6 @@
 /**
- * Who is paid for a block, as a service. The answers may change while a server runs: a pool that pays its miners in the
- * coinbase (PPLNS) pays others in every block. Fixed outputs and solo mining are the two that come with it.
+ * The service that decides whom a block pays. Its answers may change while a server runs: a pool that pays its miners in the coinbase
+ * (PPLNS) pays other outputs in every block. `Payouts.layer` implements fixed outputs and solo mining.
  */
 import type { Output } from "@sluice/bitcoin"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
@@ -10,13 +10,13 @@ import { minerScript, outputConstraints, payoutOf, type PayoutOptions, splitRewa
 
 export interface PayoutsCalls {
   /**
-   * The room that the outputs take of a coinbase at most (7.1), now and whenever it changes. The template provider is told of
-   * each: say so before `outputs` takes more room.
+   * The most room that the outputs take in a coinbase (7.1), now and whenever it changes. Each goes to the template provider.
+   * Announce more room here before `outputs` returns outputs that need it.
    */
   readonly constraints: Stream.Stream<CoinbaseConstraints>
   /**
-   * The outputs of a coinbase that has `reward` satoshis to pay; their sum is at most that. Called for each template. `miner`
-   * is the script of whom the connections mine for, in solo mining.
+   * Returns the outputs of a coinbase that pays `reward` satoshis; their sum is at most `reward`. Called for each template. In
+   * solo mining, `miner` is the script that the group's connections mine for.
    */
   readonly outputs: (reward: bigint, miner?: Uint8Array) => ReadonlyArray<Output>
   /** Only in solo mining: the script that a user's blocks pay, or undefined for a user that names no address. */
@@ -24,7 +24,7 @@ export interface PayoutsCalls {
 }
 
 export class Payouts extends Context.Service<Payouts, PayoutsCalls>()("sluice/mining-server/Payouts") {
-  /** Pays an address, several with percentages, or each miner itself (`solo`). */
+  /** Pays one output, several outputs with percentages, or the miner that finds the block (`solo`). */
   static readonly layer = (options: PayoutOptions): Layer.Layer<Payouts, OptionError> =>
     Layer.effect(
       Payouts,

@@ -1,6 +1,6 @@
 /**
- * Templates as a source of work: the messages of a `TemplateSource` become jobs whose coinbase pays what `Payouts` says.
- * Found blocks go back to the provider whose template they are of.
+ * The source of work that is made of templates: turns the messages of a `TemplateSource` into jobs whose coinbase pays the outputs of
+ * `Payouts`. A found block goes back to the provider of its template.
  */
 import { coinbaseTags } from "@sluice/bitcoin"
 import {
@@ -19,21 +19,21 @@ import { PayoutGroups } from "./payout-groups.ts"
 import { Payouts } from "./payouts.ts"
 
 export interface Options {
-  /** The pool's name in the coinbase, which then has `Sv2/NAME//`. Default "Sluice". */
+  /** The pool's name in the coinbase: the tag is `Sv2/NAME//`. Default "Sluice". */
   readonly tag?: string
   /**
-   * How the extranonce is divided, where it differs from `defaultExtranonceLayout`. Four bytes of it are another number at
-   * each start, so that no work is done and counted twice; by default it has four more bytes for them.
+   * The layout of the extranonce, where it differs from `defaultExtranonceLayout`. Four bytes of it hold a number that changes at
+   * each start, so that no work is done and counted twice; by default the extranonce has four more bytes for them.
    */
   readonly extranonce?: Partial<ExtranonceLayout>
   /** Whether miners may roll the version bits of BIP323. Default true. */
   readonly versionRolling?: boolean
 }
 
-/** The name in the coinbase where none is given. */
+/** The default name in the coinbase. */
 export const DEFAULT_TAG = "Sluice"
 
-/** Work of templates. Building the layer waits for nothing: the first template may come later. */
+/** Makes work of templates. Building the layer does not wait for the first template. */
 export const layer = (options: Options = {}): Layer.Layer<WorkSource, OptionError, TemplateSource | Payouts> =>
   Layer.effect(WorkSource, make(options))
 
@@ -65,8 +65,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
 })
 
 /**
- * Puts `run` in 4 bytes behind the given prefix. A share's header is then never one that an earlier run gave out, even for
- * the same template and the same channel index, so forgetting shares at a restart does no harm.
+ * Puts `run` in 4 bytes behind the given prefix. So no header of this run equals one of an earlier run, even for the same template
+ * and the same channel index, and forgetting shares at a restart does no harm.
  */
 const layoutOf = (given: Partial<ExtranonceLayout> = {}, run: number): ExtranonceLayout => {
   const fullSize = given.fullSize ?? defaultExtranonceLayout.fullSize + 4

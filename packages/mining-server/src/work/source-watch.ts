@@ -1,17 +1,17 @@
-/** Decides what follows while the source of work is away: miners go on with the last job, for a while. */
+/** Decides what the server does while the source of work is away: miners go on with the last job until a timeout. */
 import type { WorkSourceState } from "./work-source.ts"
 
 /** The action to take now. */
 export type SourceVerdict =
   | { readonly _tag: "Nothing" }
   | { readonly _tag: "Warn"; readonly message: string }
-  /** Send all miners away, and take none until it is back. */
+  /** End all connections, and accept none until the source is back. */
   | { readonly _tag: "Close"; readonly message: string }
   | { readonly _tag: "Reopen"; readonly message: string }
 
 export class SourceWatch {
   state: WorkSourceState = { _tag: "Connecting" }
-  /** Whether miners are sent away. */
+  /** Whether the server refuses connections because the source is away. */
   isClosed = false
   readonly #timeoutMs: number
   #awaySince: number | undefined
@@ -19,14 +19,14 @@ export class SourceWatch {
 
   readonly #name: string
 
-  /** `name` stands in the messages. A timeout of `Infinity` never sends miners away. */
+  /** `name` is the source's name for messages. With a timeout of `Infinity` connections are never ended. */
   constructor(name: string, timeoutMs: number, now: number) {
     this.#name = name
     this.#timeoutMs = timeoutMs
     this.#awaySince = now
   }
 
-  /** Milliseconds since it was there. */
+  /** Milliseconds since the source went away; 0 while it is there. */
   awayMs(now: number): number {
     return this.#awaySince === undefined ? 0 : Math.max(0, now - this.#awaySince)
   }
@@ -44,17 +44,17 @@ export class SourceWatch {
     this.isClosed = false
     return {
       _tag: "Reopen",
-      message: `The ${this.#name} is back after ${seconds(awayMs)}; miners are served again`
+      message: `The ${this.#name} is back after ${seconds(awayMs)}; the server accepts miners again`
     }
   }
 
-  /** To be asked every few seconds. */
+  /** Call it every few seconds. */
   review(now: number): SourceVerdict {
     const awayMs = this.awayMs(now)
     if (this.isClosed || this.#awaySince === undefined) return NOTHING
     if (awayMs >= this.#timeoutMs) {
       this.isClosed = true
-      const message = `There has been no ${this.#name} for ${seconds(awayMs)} (upstreamTimeout): miners are sent away until one is back`
+      const message = `There has been no ${this.#name} for ${seconds(awayMs)} (upstreamTimeout): miners are sent away until it is back`
       return { _tag: "Close", message }
     }
     if (awayMs < this.#warnAfterMs) return NOTHING
