@@ -6,7 +6,7 @@
  * together and runs the periodic tasks.
  */
 import { ShareValidator } from "@sluice/channels"
-import { type Endpoint, formatEndpoint, makeNotices, MiningListener } from "@sluice/transport"
+import { type Endpoint, formatEndpoint, makeThrottledLog, MiningListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
 import { makeAdmission } from "./connections/admission.ts"
 import { makeAnnouncer } from "./connections/announcer.ts"
@@ -60,7 +60,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const { channelTimeoutMs, policy, reconnectTo } = rules
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
-  const notices = yield* makeNotices()
+  const throttled = yield* makeThrottledLog()
   const admission = makeAdmission(rules.validateUser, policy, work)
   const validator = new ShareValidator(policy)
   const projection = new Projection(rules.maxIdleUsers, now())
@@ -75,7 +75,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     height,
     isUpstreamConnected: () => watch.state._tag === "Connected"
   })
-  const recorder = yield* makeRecorder(rules, { projection, notices, source, now })
+  const recorder = yield* makeRecorder(rules, { projection, throttled, source, now })
   const { record } = recorder
   const { isRecording, reads, serve } = yield* makeConnections({
     downstreams,
@@ -85,7 +85,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     validator,
     recorder,
     metrics,
-    notices,
+    throttled,
     clock,
     sourceName: source.name,
     closed: () => (isStopping ? "stopping" : watch.isClosed ? "no_templates" : undefined)
@@ -96,7 +96,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     validator,
     recorder,
     metrics,
-    notices,
+    throttled,
     clock,
     sourceName: source.name
   })

@@ -5,9 +5,9 @@ import { JobIds, minerPayout, openShareLog, type MiningServerEvent } from "@slui
 import { TemplateClient } from "@sluice/template-provider"
 import {
   formatEndpoint,
-  makeNotices,
+  makeThrottledLog,
   MiningListener,
-  type Notices,
+  type ThrottledLog,
   Security,
   Setup,
   Tcp,
@@ -63,34 +63,40 @@ const logEvents = (withShares: boolean, options: PoolOptions) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { events } = yield* Pool
-      const { note } = yield* makeNotices()
+      const throttled = yield* makeThrottledLog()
       const log = (batch: ReadonlyArray<MiningServerEvent>): Effect.Effect<void> =>
         Effect.forEach(
           withShares ? batch : batch.filter((event) => event._tag !== "ShareAccepted" && event._tag !== "ShareRefused"),
-          (event) => logEvent(event, note, options),
+          (event) => logEvent(event, throttled, options),
           { discard: true }
         )
       yield* Effect.forkScoped(Stream.runForEachArray(events, log))
     })
   )
 
-const logEvent = (event: MiningServerEvent, note: Notices["note"], options: PoolOptions): Effect.Effect<void> => {
+const logEvent = (event: MiningServerEvent, throttled: ThrottledLog, options: PoolOptions): Effect.Effect<void> => {
   switch (event._tag) {
     case "ConnectionOpened":
-      return note(event._tag, `${formatEndpoint(event.remote)} connected: ${event.device.vendor || "unknown device"}`)
+      return throttled.log(
+        event._tag,
+        `${formatEndpoint(event.remote)} connected: ${event.device.vendor || "unknown device"}`
+      )
     case "ConnectionClosed":
-      return note(event._tag, `${formatEndpoint(event.remote)} disconnected: ${event.reason}`)
+      return throttled.log(event._tag, `${formatEndpoint(event.remote)} disconnected: ${event.reason}`)
     case "ChannelOpened": {
       const { channelId, kind, userIdentity } = event.channel
       const at = `at difficulty ${event.difficulty.toPrecision(3)}`
-      return note(event._tag, `${userIdentity} opened ${kind} channel ${channelId} ${at}`)
+      return throttled.log(event._tag, `${userIdentity} opened ${kind} channel ${channelId} ${at}`)
     }
     case "ChannelRefused":
       // The pool itself logs which limit was reached.
       if (event.errorCode === TOO_MANY_CHANNELS || event.errorCode === EXTRANONCE_SPACE_EXHAUSTED) {
         return Effect.void
       }
-      return note(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}${unpaid(event, options)}`)
+      return throttled.log(
+        event._tag,
+        `${event.userIdentity} gets no channel: ${event.errorCode}${unpaid(event, options)}`
+      )
     case "ShareAccepted":
       return Effect.logDebug(`Accepted a share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
     case "ShareRefused":

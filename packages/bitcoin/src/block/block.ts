@@ -1,4 +1,4 @@
-/** Blocks and their headers as bytes. What makes a block good or bad is in `block-rules.ts`. */
+/** Blocks and their headers as bytes. What makes a block good or bad is in `dev-node`. */
 import { Header } from "@sluice/core"
 import { compactSize } from "./coinbase.ts"
 import { doubleSha256 } from "../hashing/hash.ts"

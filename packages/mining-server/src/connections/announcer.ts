@@ -2,7 +2,7 @@
 import { hashToDisplay } from "@sluice/bitcoin"
 import type { ShareValidator } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
-import type { Notices } from "@sluice/transport"
+import type { ThrottledLog } from "@sluice/transport"
 import { type Clock, Effect } from "effect"
 import type { MiningServerEvent } from "../event.ts"
 import type { Recorder } from "../shares/recorder.ts"
@@ -20,7 +20,7 @@ export interface AnnouncerOptions {
   readonly validator: ShareValidator
   readonly recorder: Recorder
   readonly metrics: MiningServerMetrics
-  readonly notices: Notices
+  readonly throttled: ThrottledLog
   readonly clock: Clock.Clock
   readonly sourceName: string
 }
@@ -30,7 +30,7 @@ export const makeAnnouncer = ({
   clock,
   validator,
   metrics,
-  notices,
+  throttled,
   recorder,
   downstreams,
   sourceName,
@@ -43,7 +43,7 @@ export const makeAnnouncer = ({
     const [kind, level] = change.isNewBlock
       ? (["ignored SetNewPrevHash", "Error"] as const)
       : (["ignored NewTemplate", "Warn"] as const)
-    return notices.note(kind, message, level)
+    return throttled.log(kind, message, level)
   }
 
   return Effect.fnUntraced(function* ({ arrivedAtNanos, changes }: WorkNews) {

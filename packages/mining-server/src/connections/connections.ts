@@ -4,7 +4,7 @@
  */
 import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
-import { type ConnectionError, type Device, formatEndpoint, type Notices } from "@sluice/transport"
+import { type ConnectionError, type Device, formatEndpoint, type ThrottledLog } from "@sluice/transport"
 import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option, Stream } from "effect"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
@@ -34,7 +34,7 @@ export interface ConnectionsOptions {
   readonly validator: ShareValidator
   readonly recorder: Recorder
   readonly metrics: MiningServerMetrics
-  readonly notices: Notices
+  readonly throttled: ThrottledLog
   readonly clock: Clock.Clock
   readonly sourceName: string
   /** Why the server turns connections away now; undefined if it accepts them. */
@@ -43,7 +43,7 @@ export interface ConnectionsOptions {
 
 /** Serves connections. */
 export const makeConnections = Effect.fnUntraced(function* (options: ConnectionsOptions) {
-  const { admission, clock, validator, metrics, notices, recorder, rules, downstreams, work } = options
+  const { admission, clock, validator, metrics, throttled, recorder, rules, downstreams, work } = options
   const { record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
   const shownUsers = new ShownUsers()
@@ -60,7 +60,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     if (closed !== undefined) {
       metrics.turnedAway(closed)
       const why = closed === "stopping" ? "the server stops" : `there is no ${options.sourceName}`
-      return yield* notices.note(`turned away: ${closed}`, `${formatEndpoint(remote)} is turned away: ${why}`, "Warn")
+      return yield* throttled.log(`turned away: ${closed}`, `${formatEndpoint(remote)} is turned away: ${why}`, "Warn")
     }
     const fiber = yield* Effect.fiber
     const space = rules.space.of(remote.host, (channel) => giveWay(downstream, channel))
@@ -97,7 +97,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     metrics.channelGaveWay()
     const limit = `all ${rules.maxChannelsInAll} channels are taken (maxChannelsInAll), and its address has most of them`
     const message = `${printable(userIdentity)} at ${formatEndpoint(downstream.connection.remote)} loses a channel: ${limit}`
-    start(Effect.andThen(record(closed), notices.note(CHANNEL_GAVE_WAY, message, "Warn")))
+    start(Effect.andThen(record(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
   }
 
   type Answer = Effect.Effect<void, ConnectionError | ShareSinkError>
@@ -190,7 +190,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const peer = formatEndpoint(downstream.connection.remote)
     const limit = `${rules.traffic.maxMessagesPerSecond} messages a second (maxMessagesPerSecond)`
     return Effect.andThen(
-      notices.note(
+      throttled.log(
         "too_many_messages",
         `${peer} sends more than ${limit}: the server reads from it more slowly`,
         "Warn"
@@ -233,11 +233,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     if (Option.isSome(sinkFailure)) {
       metrics.evicted("share_log")
       const line = `Ended the connection of ${peer}: ${reason}; its shares are not acknowledged until the fault is mended`
-      return yield* notices.note("share_log", line, "Error")
+      return yield* throttled.log("share_log", line, "Error")
     }
     if (evicted === undefined) return
     metrics.evicted(evicted.reason)
-    yield* notices.note(evicted.reason, `Ended the connection of ${peer}: ${evicted.message}`, "Info")
+    yield* throttled.log(evicted.reason, `Ended the connection of ${peer}: ${evicted.message}`, "Info")
   })
 
   return {

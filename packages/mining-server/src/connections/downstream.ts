@@ -8,7 +8,7 @@ import {
   TOO_MANY_SHARES_PER_SECOND
 } from "@sluice/channels"
 import { ErrorCode, Mining } from "@sluice/protocol"
-import { Allowance, type Connection } from "@sluice/transport"
+import { TokenBucket, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
@@ -53,8 +53,8 @@ export class Downstream {
   #isHeld = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
   readonly #options: DownstreamOptions
-  readonly #messages: Allowance
-  readonly #errors: Allowance
+  readonly #messages: TokenBucket
+  readonly #errors: TokenBucket
 
   constructor(connection: MiningConnection, options: DownstreamOptions) {
     const { contextFor, id, limits, now, work } = options
@@ -66,8 +66,8 @@ export class Downstream {
     this.#group = work.common
     this.#seen = work.changeCount
     this.#machine = new ChannelServer(id, connection.setup.flags, contextFor(work.common))
-    this.#messages = new Allowance(limits.maxMessagesPerSecond, now)
-    this.#errors = new Allowance(limits.maxErrorsPerSecond, now)
+    this.#messages = new TokenBucket(limits.maxMessagesPerSecond, now)
+    this.#errors = new TokenBucket(limits.maxErrorsPerSecond, now)
   }
 
   get machine(): ChannelServer {

@@ -6,7 +6,7 @@ import {
   TOO_MANY_SHARES_PER_SECOND
 } from "@sluice/channels"
 import { printable } from "@sluice/protocol"
-import type { Notices } from "@sluice/transport"
+import type { ThrottledLog } from "@sluice/transport"
 import { Effect, FiberSet, PubSub, type Scope, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
@@ -32,12 +32,12 @@ export const makeRecorder = Effect.fnUntraced(function* (
   { maxChannelsInAll, maxChannelsPerAddress, policy }: MiningServerRules,
   to: {
     readonly projection: Projection
-    readonly notices: Notices
+    readonly throttled: ThrottledLog
     readonly source: WorkSource["Service"]
     readonly now: () => number
   }
 ): Effect.fn.Return<Recorder, never, Scope.Scope> {
-  const { notices, projection, source } = to
+  const { throttled, projection, source } = to
   const published = yield* Effect.acquireRelease(
     PubSub.sliding<NonEmptyReadonlyArray<MiningServerEvent>>(EVENT_BUFFER),
     PubSub.shutdown
@@ -65,7 +65,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
     const noted =
       refusal === undefined
         ? Effect.logInfo("A miner found a block", { height, hash, user })
-        : notices.note(
+        : throttled.log(
             "late block",
             `Block ${height}, ${hash}, of ${user} was submitted late: the share is refused as ${refusal}, but it meets the ` +
               `target of its own previous hash; the node decides whether the block counts`,
@@ -103,7 +103,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
       const publish = PubSub.publish(published, events)
       if (limited.length === 0) return publish
       const note = ({ errorCode, user }: (typeof limited)[number]) =>
-        notices.note(errorCode, `${user} ${limits.get(errorCode)}`, "Warn")
+        throttled.log(errorCode, `${user} ${limits.get(errorCode)}`, "Warn")
       return Effect.andThen(Effect.forEach(limited, note, { discard: true }), publish)
     }
   }

@@ -11,7 +11,7 @@ import {
   type ConnectionError,
   type DialError,
   formatServerAddress,
-  makeNotices,
+  makeThrottledLog,
   reconnecting,
   type ReconnectingOptions,
   type ServerAddress,
@@ -57,7 +57,7 @@ export const layer = (options: Options): Layer.Layer<TemplateSource, never, Temp
 const make = Effect.fnUntraced(function* (options: Options) {
   const dialer = yield* TemplateDialer
   const clock = yield* Clock.Clock
-  const notices = yield* makeNotices()
+  const throttled = yield* makeThrottledLog()
   const state = yield* SubscriptionRef.make<TemplateSourceState>({ _tag: "Connecting" })
   const failover = new ProviderFailover({
     count: options.servers.length,
@@ -191,7 +191,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const ignore = (provider: number, { templateId }: TemplateDistribution.NewTemplate, reason: string) =>
     Effect.andThen(
       Metric.update(templatesIgnored, 1),
-      notices.note(
+      throttled.log(
         "template",
         `Ignored template ${templateId} of the template provider ${names[provider]}, which makes no coinbase: ${reason}`,
         "Warn"

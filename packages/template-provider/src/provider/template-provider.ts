@@ -3,7 +3,7 @@
  * fibers watch the node, and each client has one that reads and one that writes. Clients stay connected while the node is away.
  */
 import { NodeNotifications, NodeRpc } from "@sluice/node"
-import { type Endpoint, makeNotices, TemplateListener } from "@sluice/transport"
+import { type Endpoint, makeThrottledLog, TemplateListener } from "@sluice/transport"
 import { Clock, Context, Duration, Effect, Layer, PubSub, Stream } from "effect"
 import { serveClient } from "./clients/client-session.ts"
 import { makeNodeCheck } from "./node/node-check.ts"
@@ -83,7 +83,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     maxRetainedBytes: options.maxRetainedBytes ?? 256 * 1024 * 1024
   })
   const stats = new ProviderStats()
-  const notices = yield* makeNotices()
+  const throttled = yield* makeThrottledLog()
   const pubsub = yield* Effect.acquireRelease(PubSub.sliding<TemplateProviderEvent>(EVENT_BUFFER), PubSub.shutdown)
   const emit = (event: TemplateProviderEvent): void => {
     stats.count(event)
@@ -96,16 +96,16 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
     notifications,
     machine,
     emit,
-    notices,
+    throttled,
     intervalMs: interval,
     check: makeNodeCheck({ rpc, notifications, chain: options.chain, onChain: (chain) => machine.setChain(chain) })
   })
-  const lists = yield* makeTransactionLists(watch.quiet, notices)
+  const lists = yield* makeTransactionLists(watch.quiet, throttled)
   const { health, illness } = yield* watchHealth({
     rpc,
     answeredAt: watch.answeredAt,
     maxAgeMs: Duration.toMillis(options.maxTemplateAge ?? templateProviderDefaults.maxTemplateAge),
-    notices,
+    throttled,
     emit
   })
 
@@ -127,7 +127,7 @@ const make = Effect.fnUntraced(function* (options: TemplateProviderOptions) {
         submit,
         lists,
         stats,
-        notices,
+        throttled,
         illness,
         constraintsTimeoutMs: Duration.toMillis(options.constraintsTimeout ?? "10 seconds")
       })

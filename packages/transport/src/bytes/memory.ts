@@ -6,7 +6,7 @@ import { Duration, Effect, FiberSet, Layer, type Scope } from "effect"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
 import { type Endpoint, formatEndpoint } from "../endpoint.ts"
 import { DialError, ListenError } from "../error.ts"
-import { makeNotices } from "../notices.ts"
+import { makeThrottledLog } from "../throttled-log.ts"
 import { serve } from "./serve.ts"
 import { Closed, SendTimeout, TransportError } from "./transport-error.ts"
 
@@ -64,9 +64,9 @@ export const make = (options: NetworkOptions = {}): Network => {
           Effect.gen(function* () {
             const connections = yield* FiberSet.make<void, never>()
             const fork = yield* FiberSet.runtime(connections)<Exclude<R, Scope.Scope>>()
-            const notices = yield* makeNotices()
+            const throttled = yield* makeThrottledLog()
             const accept = (end: End) => {
-              fork(serve(end.duplex.remote, Effect.andThen(closing(end), handler(end.duplex)), notices))
+              fork(serve(end.duplex.remote, Effect.andThen(closing(end), handler(end.duplex)), throttled))
             }
             yield* Effect.acquireRelease(
               Effect.sync(() => {

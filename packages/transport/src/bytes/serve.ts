@@ -3,7 +3,7 @@ import { Cause, Effect, Metric, Option, Predicate, type Scope } from "effect"
 import { type Endpoint, formatEndpoint } from "../endpoint.ts"
 import { HandshakeError } from "../noise/handshake-error.ts"
 import { connectionsAccepted, connectionsFailed } from "../metrics.ts"
-import type { Notices } from "../notices.ts"
+import type { ThrottledLog } from "../throttled-log.ts"
 import { TransportError } from "./transport-error.ts"
 
 /**
@@ -14,7 +14,7 @@ import { TransportError } from "./transport-error.ts"
 export const serve = <E, R>(
   remote: Endpoint,
   handler: Effect.Effect<void, E, R>,
-  notices: Notices
+  throttled: ThrottledLog
 ): Effect.Effect<void, never, Exclude<R, Scope.Scope>> => {
   const log = (cause: Cause.Cause<unknown>) => {
     const peer = formatEndpoint(remote)
@@ -25,7 +25,7 @@ export const serve = <E, R>(
     const reason = reasonOf(failure)
     return Effect.andThen(
       Metric.update(Metric.withAttributes(connectionsFailed, { reason }), 1),
-      isDeparture(failure) ? Effect.logDebug(line) : notices.note(reason, line)
+      isDeparture(failure) ? Effect.logDebug(line) : throttled.log(reason, line)
     )
   }
   return Effect.andThen(

@@ -6,7 +6,7 @@ import { DialError, ListenError } from "../error.ts"
 import { type ConnectionLimits, defaultMaxConnections, type NoPlace, Places } from "../limits/connection-limits.ts"
 import { UnreadBytes } from "../limits/unread.ts"
 import { connectionsRefused } from "../metrics.ts"
-import { makeNotices } from "../notices.ts"
+import { makeThrottledLog } from "../throttled-log.ts"
 import { Accepted } from "./accepted.ts"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
 import { serve } from "./serve.ts"
@@ -48,7 +48,7 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const places = new Places(options)
   const { maxConnections = defaultMaxConnections, maxUnreadBytes = MAX_UNREAD_BYTES } = options
   const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
-  const notices = yield* makeNotices()
+  const throttled = yield* makeThrottledLog()
   /** Connections that came while `run` was not running. */
   const waiting: Array<Net.Socket> = []
   let onConnection = (socket: Net.Socket): void => void waiting.push(socket)
@@ -77,7 +77,7 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const refuse = (remote: Endpoint, { message, reason }: NoPlace): Effect.Effect<void> =>
     Effect.andThen(
       Metric.update(Metric.withAttributes(connectionsRefused, { reason }), 1),
-      notices.note(reason, `Closed a connection from ${formatEndpoint(remote)}: ${message}`, "Warn")
+      throttled.log(reason, `Closed a connection from ${formatEndpoint(remote)}: ${message}`, "Warn")
     )
 
   const run = <E, R>(handler: (duplex: Duplex) => Effect.Effect<void, E, R>) =>
@@ -99,7 +99,7 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
         const connection = Effect.flatMap(openDuplex(socket, remote, options, accepted), handler)
         fork(
           Effect.ensuring(
-            serve(remote, connection, notices),
+            serve(remote, connection, throttled),
             Effect.sync(() => places.giveBack(accepted))
           )
         )

@@ -2,7 +2,7 @@
 import { Common, DecodeError, type Direction, EncodeError, type Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
-import { Allowance } from "../limits/allowance.ts"
+import { TokenBucket } from "../limits/token-bucket.ts"
 import type { Connection } from "./connection.ts"
 import type { ConnectionError } from "../error.ts"
 import type { FrameDuplex } from "../frames/frame-duplex.ts"
@@ -61,10 +61,10 @@ export const overFrames = <In, Out>(options: {
   }
   listen()
 
-  let unknown: Allowance | undefined
+  let unknown: TokenBucket | undefined
   const discard = (count: number, cost: number): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const waitMs = (unknown ??= new Allowance(DISCARDED_PER_SECOND, now)).take(cost, now)
+      const waitMs = (unknown ??= new TokenBucket(DISCARDED_PER_SECOND, now)).take(cost, now)
       const counted = Metric.update(discardedMessages, count)
       return waitMs === 0 ? counted : Effect.all([counted, onSlowDown, Effect.sleep(waitMs)], { discard: true })
     })

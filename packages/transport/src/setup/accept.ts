@@ -4,7 +4,7 @@ import { Duration, Effect } from "effect"
 import { type MessageLimits, overFrames, writeMessages } from "../connection/message-stream.ts"
 import { formatEndpoint } from "../endpoint.ts"
 import type { FrameDuplex } from "../frames/frame-duplex.ts"
-import type { Notices } from "../notices.ts"
+import type { ThrottledLog } from "../throttled-log.ts"
 import { decodeFirst, failWith } from "./first-message.ts"
 import { awaitRequired, idsOf, type makeSpoken, missingExtensions, ServerNegotiation } from "./negotiation.ts"
 import {
@@ -27,12 +27,12 @@ export interface ServerEnvironment<In, Out> {
   readonly protocol: Protocol<In, Out>
   readonly options: ServerOptions
   readonly spoken: ReturnType<typeof makeSpoken<In, Out>>
-  readonly notices: Notices
+  readonly throttled: ThrottledLog
 }
 
 /** Receives one SetupConnection and answers with Success or Error. */
 export const makeAccept = <In, Out, A, E, R>(
-  { notices, options, protocol, spoken }: ServerEnvironment<In, Out>,
+  { throttled, options, protocol, spoken }: ServerEnvironment<In, Out>,
   setup: ServerSetup<A, E, R>
 ) => {
   const { accept, flags = 0, supportedFlags = 0 } = setup
@@ -110,7 +110,7 @@ export const makeAccept = <In, Out, A, E, R>(
       limits: options,
       onSlowDown: Effect.suspend(() => {
         const line = `${formatEndpoint(remote)} sends too many messages of unknown types and is read from more slowly`
-        return notices.note("too_many_unknown", line, "Warn")
+        return throttled.log("too_many_unknown", line, "Warn")
       })
     })
     // If `accept` returns no `with`, `A` is undefined.

@@ -8,7 +8,7 @@ import type { Protocol } from "@sluice/protocol"
 import { type Context, Effect, Layer, type Scope } from "effect"
 import type { ConnectionDialer, ConnectionListener } from "../connection/connection.ts"
 import { FrameDialer, FrameListener } from "../frames/frame-duplex.ts"
-import { makeNotices } from "../notices.ts"
+import { makeThrottledLog } from "../throttled-log.ts"
 import { makeAccept, type ServerOptions } from "./accept.ts"
 import { makeSpoken } from "./negotiation.ts"
 import { type ClientOptions, makeRequest } from "./request.ts"
@@ -39,7 +39,7 @@ export const server = <Self, In, Out>(
     Effect.gen(function* (): Effect.fn.Return<ConnectionListener<In, Out>, never, FrameListener | Scope.Scope> {
       const { address, run, stopAccepting } = yield* FrameListener
       const { protocol } = service
-      const environment = { protocol, options, spoken: makeSpoken(protocol), notices: yield* makeNotices() }
+      const environment = { protocol, options, spoken: makeSpoken(protocol), throttled: yield* makeThrottledLog() }
 
       return {
         address,

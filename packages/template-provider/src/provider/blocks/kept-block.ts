@@ -1,6 +1,6 @@
 /** A found block on its way to the nodes, and the file that keeps it while none of them is reachable. */
 import type { BlockFiles } from "./block-files.ts"
-import type { Notices } from "@sluice/transport"
+import type { ThrottledLog } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
 import type { WaitingBlock } from "./block-queue.ts"
 
@@ -21,7 +21,7 @@ export interface KeptBlockOptions {
   /** Where it may be kept; only in memory if undefined. */
   readonly files: BlockFiles | undefined
   /** For failures to write; a full disk causes many. */
-  readonly notices: Notices
+  readonly throttled: ThrottledLog
   /** The file or directory, if an earlier run has kept the block. */
   readonly path?: string | undefined
 }
@@ -34,20 +34,20 @@ export class KeptBlock implements WaitingBlock {
   /** For log lines. */
   readonly name: string
   readonly #files: BlockFiles | undefined
-  readonly #notices: Notices
+  readonly #throttled: ThrottledLog
   readonly #isOfEarlierRun: boolean
   readonly #turn = Semaphore.makeUnsafe(1)
   #path: string | undefined
   #isConcluded = false
 
-  constructor({ files, found, from, notices, path, since }: KeptBlockOptions) {
+  constructor({ files, found, from, throttled, path, since }: KeptBlockOptions) {
     this.found = found
     this.from = from
     this.since = since
     this.size = found.block.length
     this.name = `block ${found.height}, ${found.hash}`
     this.#files = files
-    this.#notices = notices
+    this.#throttled = throttled
     this.#isOfEarlierRun = path !== undefined
     this.#path = path
   }
@@ -67,7 +67,7 @@ export class KeptBlock implements WaitingBlock {
     if (this.#isConcluded || this.#path !== undefined) return Effect.void
     return Effect.flatMap(files.save(this.found), (path) => {
       this.#path = path
-      return this.#notices.note("kept", `Kept ${this.name} in ${path}: no node is reachable to take it`, "Warn")
+      return this.#throttled.log("kept", `Kept ${this.name} in ${path}: no node is reachable to take it`, "Warn")
     })
   })
 
@@ -95,7 +95,7 @@ export class KeptBlock implements WaitingBlock {
     return this.#turn.withPermit(
       Effect.suspend(() => (this.#files === undefined ? Effect.void : operate(this.#files))).pipe(
         Effect.catch(({ message }) =>
-          this.#notices.note("file", `Cannot write or remove the file of ${this.name}: ${message}`, "Error")
+          this.#throttled.log("file", `Cannot write or remove the file of ${this.name}: ${message}`, "Error")
         )
       )
     )

@@ -4,7 +4,7 @@
  * node's verdict is logged with the node's name.
  */
 import { type NodeRpcCalls, type NodeRpcError } from "@sluice/node"
-import { makeNotices } from "@sluice/transport"
+import { makeThrottledLog } from "@sluice/transport"
 import { Clock, Duration, Effect, Latch } from "effect"
 import { makeBlockFiles } from "./block-files.ts"
 import { BlockQueue } from "./block-queue.ts"
@@ -24,7 +24,7 @@ export type Submit = (found: FoundBlock, from: string) => Effect.Effect<void>
 /** Gives a function that submits in the background of the Scope. Blocks in files of earlier runs are submitted first. */
 export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, rpc }: SubmitOptions) {
   const clock = yield* Clock.Clock
-  const notices = yield* makeNotices()
+  const throttled = yield* makeThrottledLog()
   const files = directory === undefined ? undefined : yield* makeBlockFiles(directory)
   const nodes = (rpc.nodes ?? [{ name: undefined, rpc }]).map(({ name, rpc }) => ({
     id: name === undefined ? {} : { node: name },
@@ -37,7 +37,7 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
   type Node = (typeof nodes)[number]
 
   const keep = (found: FoundBlock, from: string, path?: string): KeptBlock =>
-    new KeptBlock({ found, from, path, files, notices, since: clock.currentTimeMillisUnsafe() })
+    new KeptBlock({ found, from, path, files, throttled, since: clock.currentTimeMillisUnsafe() })
 
   /** Whether no node's verdict on this block is awaited any more. */
   const isOver = (kept: KeptBlock): boolean => !nodes.some(({ queue }) => queue.all.includes(kept))
@@ -119,12 +119,12 @@ export const makeSubmit = Effect.fnUntraced(function* ({ directory, onVerdict, r
       if (each.isConcluded || !isOver(each)) continue
       yield* each.drop
       const line = `Dropped ${each.name}, from ${each.from}: more blocks wait for the node than are kept`
-      yield* notices.note("dropped", line, "Error")
+      yield* throttled.log("dropped", line, "Error")
     }
     if (nodes.every(({ isAway }) => isAway) && !gone.has(kept)) {
       yield* kept.save
       if (kept.path === undefined)
-        yield* notices.note("waiting", `No node is reachable to take ${kept.name}: it waits`, "Warn")
+        yield* throttled.log("waiting", `No node is reachable to take ${kept.name}: it waits`, "Warn")
     }
   })
 

@@ -5,12 +5,12 @@
 import { TemplateDistribution } from "@sluice/protocol"
 import {
   addressGroup,
-  Allowance,
+  TokenBucket,
   type Connection,
   type ConnectionError,
   type Device,
   formatEndpoint,
-  type Notices
+  type ThrottledLog
 } from "@sluice/transport"
 import { Clock, Effect, Latch, Queue, Stream } from "effect"
 import { ClientQueue } from "./client-queue.ts"
@@ -28,7 +28,7 @@ export interface SessionEnvironment {
   readonly submit: Submit
   readonly lists: TransactionLists
   readonly stats: ProviderStats
-  readonly notices: Notices
+  readonly throttled: ThrottledLog
   /** Completes when the templates are too old to be worked on. */
   readonly illness: Effect.Effect<void>
   readonly constraintsTimeoutMs: number
@@ -41,7 +41,7 @@ export const serveClient = Effect.fnUntraced(function* (
   connection: TemplateConnection,
   environment: SessionEnvironment
 ) {
-  const { constraintsTimeoutMs, emit, illness, lists, machine, notices, stats, submit } = environment
+  const { constraintsTimeoutMs, emit, illness, lists, machine, throttled, stats, submit } = environment
   const { remote } = connection
   const address = addressGroup(remote.host)
   const clock = yield* Clock.Clock
@@ -49,8 +49,8 @@ export const serveClient = Effect.fnUntraced(function* (
   const isConstrained = yield* Latch.make(false)
   let changes = 0
   const begun = clock.currentTimeMillisUnsafe()
-  const messages = new Allowance(MESSAGES_PER_SECOND, begun)
-  const constraints = new Allowance(CONSTRAINTS_PER_SECOND, begun)
+  const messages = new TokenBucket(MESSAGES_PER_SECOND, begun)
+  const constraints = new TokenBucket(CONSTRAINTS_PER_SECOND, begun)
   /** Numbers of templates whose transactions the client has asked for. */
   const requests = yield* Queue.bounded<bigint>(MAX_REQUESTS)
 
@@ -91,7 +91,7 @@ export const serveClient = Effect.fnUntraced(function* (
       const reason = explain(outcome.reason)
       emit({ _tag: "SolutionRefused", templateId: solution.templateId, reason })
       const line = `A solution for template ${solution.templateId} makes no block: ${reason}`
-      return notices.note(outcome.reason._tag, line, "Warn")
+      return throttled.log(outcome.reason._tag, line, "Warn")
     })
 
   const onMessage = (
@@ -121,8 +121,8 @@ export const serveClient = Effect.fnUntraced(function* (
       const delayMs = delayOf(message)
       if (delayMs === 0) return onMessage(message)
       const line = `${formatEndpoint(remote)} sends ${message._tag} too often and is read from more slowly`
-      return notices
-        .note("too_many_messages", line, "Warn")
+      return throttled
+        .log("too_many_messages", line, "Warn")
         .pipe(Effect.andThen(Effect.sleep(delayMs)), Effect.andThen(onMessage(message)))
     })
 

@@ -3,7 +3,7 @@
  * templates of an announced block, and to each address with a limited rate over all its connections.
  */
 import { TemplateDistribution } from "@sluice/protocol"
-import { addressGroup, Allowance, type Notices } from "@sluice/transport"
+import { addressGroup, TokenBucket, type ThrottledLog } from "@sluice/transport"
 import { Clock, Effect, Fiber, Semaphore } from "effect"
 import type { TransactionAnswer } from "../templates/transaction-data.ts"
 
@@ -21,7 +21,7 @@ export interface TransactionLists {
 const { encodedSize } = TemplateDistribution.protocol.toClient
 
 /** `quiet` waits until no announced block waits for its templates. */
-export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.Effect<void>, notices: Notices) {
+export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.Effect<void>, throttled: ThrottledLog) {
   const clock = yield* Clock.Clock
   const turn = Semaphore.makeUnsafe(1)
   /** By address; the address that was served last is at the end. */
@@ -34,7 +34,7 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
       if (users === 0) lanes.delete(oldest)
     }
     const lane = lanes.get(address) ?? {
-      allowance: new Allowance(BYTES_PER_SECOND, now),
+      bucket: new TokenBucket(BYTES_PER_SECOND, now),
       turn: Semaphore.makeUnsafe(1),
       users: 0,
       usedAt: now
@@ -51,16 +51,16 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
       const lane = laneOf(address)
       lane.users++
       return Effect.gen(function* () {
-        const waitMs = lane.allowance.take(0, clock.currentTimeMillisUnsafe())
+        const waitMs = lane.bucket.take(0, clock.currentTimeMillisUnsafe())
         if (waitMs > 0) {
           const line = `${address} asks for the transactions of templates too often and has to wait for them`
-          yield* notices.note("too_many_lists", line, "Warn")
+          yield* throttled.log("too_many_lists", line, "Warn")
           yield* Effect.sleep(waitMs)
         }
         const begin = Effect.gen(function* () {
           yield* quiet
           const message = answer()
-          lane.allowance.take(encodedSize(message), clock.currentTimeMillisUnsafe())
+          lane.bucket.take(encodedSize(message), clock.currentTimeMillisUnsafe())
           const writing = yield* Effect.forkChild(write(message), { startImmediately: true })
           // Lets the sockets write before the next list is made and encrypted.
           yield* Effect.yieldNow
@@ -85,7 +85,7 @@ export const makeTransactionLists = Effect.fnUntraced(function* (quiet: Effect.E
 
 /** The requests of one address, or of one IPv6 network. */
 interface Lane {
-  readonly allowance: Allowance
+  readonly bucket: TokenBucket
   readonly turn: Semaphore.Semaphore
   /** How many requests wait or are being answered. */
   users: number
@@ -95,5 +95,5 @@ interface Lane {
 
 /** A list of a full block has about two million. Ten seconds' worth may go at once. */
 const BYTES_PER_SECOND = 4_000_000
-/** Longer than an allowance takes to refill. */
+/** Longer than a bucket takes to refill. */
 const FORGET_AFTER_MS = 60_000

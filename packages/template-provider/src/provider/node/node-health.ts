@@ -4,7 +4,7 @@
  * another provider.
  */
 import { NodeRpcError, type NodeRpcCalls, NodeTimeout } from "@sluice/node"
-import type { Notices } from "@sluice/transport"
+import type { ThrottledLog } from "@sluice/transport"
 import { Clock, Effect, Latch } from "effect"
 import type { TemplateProviderEvent } from "../provider-event.ts"
 
@@ -16,14 +16,14 @@ export interface NodeHealthOptions {
   readonly maxAgeMs: number
   readonly emit: (event: TemplateProviderEvent) => void
   /** For failures that may come again and again. */
-  readonly notices: Notices
+  readonly throttled: ThrottledLog
 }
 
 export type Health = "well" | "warning" | "ill"
 
 /** Watches in the background of the Scope. `illness` completes when clients should be disconnected. */
 export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptions) {
-  const { answeredAt, emit, maxAgeMs, notices, rpc } = options
+  const { answeredAt, emit, maxAgeMs, throttled, rpc } = options
   const clock = yield* Clock.Clock
   const ill = yield* Latch.make(false)
   const startedAt = clock.currentTimeMillisUnsafe()
@@ -47,7 +47,7 @@ export const watchHealth = Effect.fnUntraced(function* (options: NodeHealthOptio
       }),
       Effect.catch(({ message, reason }) =>
         // node-watch.ts logs that the node cannot be reached.
-        notices.note(
+        throttled.log(
           "compare",
           `Cannot tell whether the node is behind: ${message}`,
           reason._tag === "NodeUnreachable" ? "Debug" : "Warn"

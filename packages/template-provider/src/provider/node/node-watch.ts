@@ -7,7 +7,7 @@
  * lock for a long time. So does the end of a long poll, which is why none runs while announcements arrive.
  */
 import { NodeBadAnswer, type NodeNotificationsStream, type NodeRpcCalls, NodeRpcError } from "@sluice/node"
-import type { Notices } from "@sluice/transport"
+import type { ThrottledLog } from "@sluice/transport"
 import { Clock, Effect, Latch, Option, Queue, Result, Scope, Stream } from "effect"
 import type { ClientQueue } from "../clients/client-queue.ts"
 import type { TemplateProviderEvent } from "../provider-event.ts"
@@ -23,7 +23,7 @@ export interface NodeWatchOptions {
   readonly machine: TemplateMachine<ClientQueue>
   readonly emit: (event: TemplateProviderEvent) => void
   /** For failures that may come again and again. */
-  readonly notices: Notices
+  readonly throttled: ThrottledLog
   /** How often the node is asked without a reason. */
   readonly intervalMs: number
   /** Runs before the first question, and again whenever the node was away. */
@@ -47,7 +47,7 @@ export interface NodeWatch {
 
 /** Watches the node in the background of the Scope. */
 export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions) {
-  const { check, emit, intervalMs, machine, notices, notifications, rpc } = options
+  const { check, emit, intervalMs, machine, throttled, notifications, rpc } = options
   const { endpoints = [], isConnected } = notifications
   const clock = yield* Clock.Clock
   const scope = yield* Scope.Scope
@@ -97,7 +97,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
             `zmqpubsequence in bitcoin.conf, and that the port can be reached. Until then blocks are noticed by long polling`
         )
       case "WarnHeader":
-        return notices.note("header", unusable(action.method, action.detail).message, "Warn")
+        return throttled.log("header", unusable(action.method, action.detail).message, "Warn")
     }
   }
 
@@ -200,7 +200,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     if (reason._tag === "NodeTimeout") return Effect.as(Effect.logDebug(message), "none" as const)
     tracker.onAway()
     Queue.offerUnsafe(wakes, undefined)
-    return Effect.as(notices.note("long poll", `A long poll failed: ${message}`, "Warn"), "none" as const)
+    return Effect.as(throttled.log("long poll", `A long poll failed: ${message}`, "Warn"), "none" as const)
   }
 
   const lookBack = Effect.gen(function* () {
@@ -213,7 +213,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     )
   }).pipe(
     Effect.catch(({ message }) =>
-      notices.note("look back", `Each block costs one more call until its predecessors are known: ${message}`, "Warn")
+      throttled.log("look back", `Each block costs one more call until its predecessors are known: ${message}`, "Warn")
     )
   )
 
@@ -224,7 +224,7 @@ export const watchNode = Effect.fnUntraced(function* (options: NodeWatchOptions)
     const header = yield* rpc.getBlockHeader(block.hash).pipe(
       Effect.timeoutOption(HEADER_TIMEOUT_MS),
       // Some nodes announce a block before they have it. The template tells of it too.
-      Effect.catch(({ message }) => Effect.as(notices.note("no header", message, "Debug"), Option.none()))
+      Effect.catch(({ message }) => Effect.as(throttled.log("no header", message, "Debug"), Option.none()))
     )
     yield* perform(tracker.onHeader(block, Option.getOrUndefined(header), now()))
   }).pipe(Effect.forever)

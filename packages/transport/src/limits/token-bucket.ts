@@ -4,7 +4,7 @@
 const BURST_SECONDS = 10
 
 /** A token bucket that may be overdrawn. The missing tokens give the time to wait. */
-export class Allowance {
+export class TokenBucket {
   readonly #perMs: number
   readonly #most: number
   #level: number

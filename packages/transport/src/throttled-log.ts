@@ -5,19 +5,21 @@
  */
 import { Clock, Duration, Effect, FiberSet, type LogLevel, type Scope } from "effect"
 
-export interface Notices {
+export interface ThrottledLog {
   /** Logs an event, or counts it for the next line of its kind. `kind` is one of a few constants. */
-  readonly note: (kind: string, message: string, level?: LogLevel.Severity) => Effect.Effect<void>
+  readonly log: (kind: string, message: string, level?: LogLevel.Severity) => Effect.Effect<void>
 }
 
 /** Makes the log of one listener or one role. Closing the Scope logs the events that were counted since the last line. */
-export const makeNotices = (interval: Duration.Input = "10 seconds"): Effect.Effect<Notices, never, Scope.Scope> =>
+export const makeThrottledLog = (
+  interval: Duration.Input = "10 seconds"
+): Effect.Effect<ThrottledLog, never, Scope.Scope> =>
   Effect.gen(function* () {
     const seconds = Duration.toSeconds(interval)
     const open = new Map<string, Kind>()
     const clock = yield* Clock.Clock
 
-    const tell = (kind: Kind): Effect.Effect<void> =>
+    const write = (kind: Kind): Effect.Effect<void> =>
       Effect.suspend(() => {
         const { count, last, level } = kind
         kind.count = 0
@@ -26,7 +28,7 @@ export const makeNotices = (interval: Duration.Input = "10 seconds"): Effect.Eff
           count === 1 ? last : `${last} (and ${count - 1} more like it in ${seconds} s)`
         )
       })
-    yield* Effect.addFinalizer(() => Effect.forEach(open.values(), tell, { discard: true }))
+    yield* Effect.addFinalizer(() => Effect.forEach(open.values(), write, { discard: true }))
     const start = yield* FiberSet.makeRuntime<never>()
 
     /** Logs the counted events after each interval, until one passes without an event. */
@@ -35,12 +37,12 @@ export const makeNotices = (interval: Duration.Input = "10 seconds"): Effect.Eff
         do {
           yield* clock.sleep(Duration.fromInputUnsafe(interval))
           if (kind.count === 0) break
-          yield* tell(kind)
+          yield* write(kind)
         } while (true)
         open.delete(name)
       })
 
-    const note: Notices["note"] = (name, message, level = "Info") =>
+    const log: ThrottledLog["log"] = (name, message, level = "Info") =>
       Effect.suspend(() => {
         const known = open.get(name)
         if (known !== undefined) {
@@ -54,7 +56,7 @@ export const makeNotices = (interval: Duration.Input = "10 seconds"): Effect.Eff
         start(watch(name, kind))
         return Effect.logWithLevel(level)(message)
       })
-    return { note }
+    return { log }
   })
 
 interface Kind {

@@ -1,0 +1,22 @@
+import { assert, describe, it } from "@effect/vitest"
+import { TokenBucket } from "../src/index.ts"
+
+describe("a token bucket", () => {
+  it("lets a burst of ten seconds pass at once, and then no more than its rate", () => {
+    const bucket = new TokenBucket(100, 0)
+    assert.strictEqual(bucket.take(1000, 0), 0)
+    assert.strictEqual(bucket.take(1, 0), 10)
+    assert.strictEqual(bucket.take(9, 0), 100)
+    assert.strictEqual(bucket.take(0, 100), 0)
+    assert.strictEqual(bucket.take(1, 100), 10)
+    // A pause fills the bucket, but not above its size.
+    assert.strictEqual(bucket.take(1001, 3_600_000), 10)
+  })
+
+  it("adds no tokens when the clock goes back", () => {
+    const bucket = new TokenBucket(1, 1_000_000)
+    bucket.take(10, 1_000_000)
+    assert.strictEqual(bucket.take(1, 0), 1000)
+    assert.strictEqual(bucket.take(1, 1000), 1000)
+  })
+})
