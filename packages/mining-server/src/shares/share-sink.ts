@@ -14,8 +14,9 @@ export class ShareSinkError extends Schema.TaggedError<ShareSinkError>("sluice/m
 
 export interface ShareSink {
   /**
-   * Runs once for the accepted shares of each read of a socket. They are acknowledged when all sinks have succeeded. The
-   * connection waits for it; other connections do not.
+   * Runs once for the accepted shares of each read of a socket; a read of more than 128 messages is answered in parts, and each
+   * part has its own run. They are acknowledged when all sinks have succeeded. The connection waits for it; other connections
+   * do not. It is interrupted when the server ends the connection: what a sink has recorded then was not acknowledged.
    */
   readonly record: (shares: NonEmptyReadonlyArray<ShareAccepted>) => Effect.Effect<void, ShareSinkError>
 }
