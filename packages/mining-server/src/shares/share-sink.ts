@@ -14,8 +14,9 @@ export class ShareSinkError extends Schema.TaggedError<ShareSinkError>("sluice/m
 
 export interface ShareSink {
   /**
-   * Runs once for the accepted shares of each read of a socket. The server acknowledges them when all sinks have succeeded. Only
-   * their connection waits. It may be interrupted: then the shares are not acknowledged either.
+   * Runs once for the accepted shares of each read of a socket; a read of more than 128 messages is answered in parts, each with a run
+   * of its own. The server acknowledges them when all sinks have succeeded. Only their connection waits. When the server ends the
+   * connection, the run is interrupted: whatever it has recorded by then was not acknowledged.
    */
   readonly record: (shares: NonEmptyReadonlyArray<ShareAccepted>) => Effect.Effect<void, ShareSinkError>
 }
