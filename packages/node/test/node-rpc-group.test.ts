@@ -76,7 +76,7 @@ describe("several nodes as one", () => {
       second.state.failure = undefined
       yield* TestClock.adjust("5 minutes")
       assert.lengthOf(log, 2)
-      assert.match(log[0]!, /The node at second does not tell how far it is.*cannot be reached \(ECONNREFUSED\)/)
+      assert.match(log[0]!, /The node at second does not say its height.*cannot be reached \(ECONNREFUSED\)/)
       assert.match(log[1]!, /The node at second answers again/)
     }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))])))
   })
