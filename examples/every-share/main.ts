@@ -1,6 +1,6 @@
 /**
  * A pool of one's own: it prints every share, and pays whoever runs it. All of Stratum V2 is in the layers; what makes this
- * pool special is `onShare`.
+ * pool special is its share sink.
  *
  *     node examples/every-share/main.ts stratum2+tcp+plain://127.0.0.1:18447 bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080
  */

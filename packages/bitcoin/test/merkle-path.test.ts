@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { hex } from "@scure/base"
 import { OutScript } from "@scure/btc-signer"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import {
   coinbaseMerklePath,
   coinbaseMerklePathFromDisplay,
@@ -35,7 +35,7 @@ const hashes = (count: number) =>
 describe("merkle path", () => {
   it("folds a miner's coinbase to the known root", () => {
     const { coinbase, path, root } = vectors.merkle
-    const txid = coinbaseTxid(hex.decode(coinbase))
+    const txid = Result.getOrThrow(coinbaseTxid(hex.decode(coinbase)))
     assert.strictEqual(hex.encode(merkleRootFromPath(txid, path.map(hex.decode))), root)
   })
 

@@ -120,17 +120,19 @@ describe("what a template puts into a coinbase", () => {
 describe("a job's coinbase", () => {
   const halves = (extranonceSize = 12): CoinbaseHalves => ({
     extranonceSize,
-    ...splitCoinbase({
-      version: 2,
-      prefix: coinbasePrefix(840_000),
-      tags: new Uint8Array(10).fill(0x61),
-      extranonceSize,
-      sequence: 0xfffffffe,
-      outputs: [key],
-      templateOutputs: serializeOutputs([commitment]),
-      templateOutputsCount: 1,
-      lockTime: 839_999
-    })
+    ...Result.getOrThrow(
+      splitCoinbase({
+        version: 2,
+        prefix: coinbasePrefix(840_000),
+        tags: new Uint8Array(10).fill(0x61),
+        extranonceSize,
+        sequence: 0xfffffffe,
+        outputs: [key],
+        templateOutputs: serializeOutputs([commitment]),
+        templateOutputsCount: 1,
+        lockTime: 839_999
+      })
+    )
   })
 
   it("is a transaction whose outputs are known, with BIP141's fields or without", () => {

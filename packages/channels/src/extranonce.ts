@@ -6,33 +6,33 @@
  *
  *     upstream prefix | server id | channel index | zeros | bytes that an extended channel rolls
  *
- * and a standard channel's prefix is all of it, with zeros to the end. The channel index makes a prefix unique across
- * all connections. An index that was given back is used again only after many others, oldest first, so that a share
- * which comes late for a closed channel does not meet a stranger with the same prefix.
+ * The prefix of a standard channel is the full extranonce, with zeros to the end. The channel index makes a prefix unique
+ * across all connections. The space reuses an index only after many others, oldest first, so that a late share of a closed
+ * channel does not meet another miner with the same prefix.
  */
-import { MAX_EXTRANONCE_SIZE } from "@sluice/bitcoin"
+import { Mining } from "@sluice/protocol"
 import { Result, Schema } from "effect"
 
 /** How the full extranonce is divided. Sizes are in bytes. */
 export interface ExtranonceLayout {
-  /** Bytes that the server above assigned; none for a pool. */
+  /** The prefix that an upstream server assigned; empty for a pool. */
   readonly upstreamPrefix: Uint8Array
-  /** Bytes that tell apart several servers which share one payout; may be empty. */
+  /** Distinguishes servers that share one payout. May be empty. */
   readonly serverId: Uint8Array
-  /** 1 to 4 bytes that count channels; 3 are 16.7 million channels open at once. */
+  /** Size of the channel index, 1 to 4 bytes. 3 bytes allow 16.7 million channels open at once. */
   readonly indexSize: number
-  /** All of it, at most 32. */
+  /** Size of the full extranonce, at most 32. */
   readonly fullSize: number
   /**
-   * What an extended channel rolls if it does not ask for more. Some Stratum V1 devices behind a translator take 8 at
-   * most, and 8 bytes are enough for any proxy to divide further.
+   * The bytes that an extended channel rolls if it does not ask for more. Some Stratum V1 devices behind a translator take at
+   * most 8, and any proxy can divide 8 bytes further.
    */
   readonly rollableSize: number
 }
 
 /**
- * 20 bytes: 1 for the server, 3 for the channel, and up to 16 that an extended channel may ask for, which is what
- * translators ask at most. With the height, a tag of 65 bytes and the job's id, each pushed, the scriptSig stays within 100 bytes.
+ * 20 bytes: 1 for the server, 3 for the channel, and 16 for an extended channel to roll, the most that translators ask for.
+ * With the pushes of the height, a tag of 65 bytes and the job's id, the scriptSig stays within 100 bytes.
  */
 export const defaultExtranonceLayout: ExtranonceLayout = {
   upstreamPrefix: new Uint8Array(0),
@@ -42,12 +42,12 @@ export const defaultExtranonceLayout: ExtranonceLayout = {
   rollableSize: 8
 }
 
-/** The layout is impossible. The message says which sizes do not go together. */
+/** The sizes of a layout do not fit together. The message names them. */
 export class ExtranonceLayoutError extends Schema.TaggedError<ExtranonceLayoutError>(
   "sluice/channels/ExtranonceLayoutError"
 )("ExtranonceLayoutError", { message: Schema.String }) {}
 
-/** A part of the space, held until it is released. */
+/** A part of the space that one channel holds until it gives it back. */
 export interface ExtranonceLease {
   /** `extranonce_prefix` of the channel: the full extranonce for a standard channel. */
   readonly prefix: Uint8Array
@@ -56,10 +56,10 @@ export interface ExtranonceLease {
   readonly index: number
 }
 
-/** Gives out prefixes and takes them back. One a server; every lease in it is unique while it is held. */
+/** Gives out prefixes and takes them back. A server has one space, so that no two held leases are the same. */
 export class ExtranonceSpace {
   readonly fullSize: number
-  /** The most bytes that an extended channel can get to roll. */
+  /** The most bytes that an extended channel can roll. */
   readonly maxRollableSize: number
   /** How many channels can be open at once. */
   readonly capacity: number
@@ -74,7 +74,7 @@ export class ExtranonceSpace {
   #resting: Array<number> = []
   #restingIn = 0
 
-  /** For a layout that is known to be possible; `make` checks one. */
+  /** Does not check the layout, as `make` does. */
   constructor(layout: ExtranonceLayout = defaultExtranonceLayout) {
     const { fullSize, indexSize, serverId, upstreamPrefix } = layout
     this.#layout = layout
@@ -115,8 +115,8 @@ export class ExtranonceSpace {
   }
 
   /**
-   * Takes a lease back; a second time does nothing. Pass `usedIn`, the present epoch, if shares were accepted for the prefix in
-   * it: the prefix is then not given out again before the next epoch.
+   * Takes a lease back. Does nothing the second time. Pass the present epoch as `usedIn` if shares were accepted for the prefix
+   * in it: the space then does not give the prefix out again before the next epoch.
    */
   giveBack(lease: ExtranonceLease, usedIn?: number): void {
     if (!this.#held.delete(lease.index)) return
@@ -141,7 +141,7 @@ export class ExtranonceSpace {
     return { prefix, rollableSize, index }
   }
 
-  /** Makes indexes available again that rested in an earlier epoch. */
+  /** Makes the indexes available that rested in an earlier epoch. */
   #wake(epoch: number): void {
     if (epoch === this.#restingIn) return
     this.#restingIn = epoch
@@ -162,20 +162,20 @@ export class ExtranonceSpace {
   }
 }
 
-/** Given-back indexes that wait while there are fresh ones. It bounds the memory of a server that runs for years. */
+/** How many given-back indexes wait while there are fresh ones. It limits the memory of a server that runs for years. */
 const QUARANTINE = 65_536
 
 const fixedSizeOf = ({ indexSize, serverId, upstreamPrefix }: ExtranonceLayout): number =>
   upstreamPrefix.length + serverId.length + indexSize
 
-/** Why a layout is impossible. */
+/** Says which sizes of a layout do not fit together; `undefined` if all fit. */
 const faultOf = (layout: ExtranonceLayout): string | undefined => {
   const { fullSize, indexSize, rollableSize, serverId, upstreamPrefix } = layout
   if (!Number.isInteger(indexSize) || indexSize < 1 || indexSize > 4) {
     return `the channel index has 1 to 4 bytes; got ${indexSize}`
   }
-  if (!Number.isInteger(fullSize) || fullSize > MAX_EXTRANONCE_SIZE) {
-    return `the full extranonce has at most ${MAX_EXTRANONCE_SIZE} bytes (section 5.1.2.1); got ${fullSize}`
+  if (!Number.isInteger(fullSize) || fullSize > Mining.MAX_EXTRANONCE_SIZE) {
+    return `the full extranonce has at most ${Mining.MAX_EXTRANONCE_SIZE} bytes (section 5.1.2.1); got ${fullSize}`
   }
   if (!Number.isInteger(rollableSize) || rollableSize < 1 || fixedSizeOf(layout) + rollableSize > fullSize) {
     return (

@@ -1,6 +1,6 @@
-/** What one end's machine wants its shell to send and to know, each in order. The shell empties it after each batch. */
+/** The messages that a machine sends and the events that it emits, each in order. The shell empties it after each batch. */
 export class Outbox<Message, Event> {
-  /** To be sent in this order. A server's group messages are the same object for all connections: encode each once. */
+  /** Messages to send, in this order. A server gives all connections the same object for a group message: encode it once. */
   messages: Array<Message> = []
   events: Array<Event> = []
 

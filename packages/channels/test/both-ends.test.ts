@@ -1,4 +1,4 @@
-/** Both machines against each other: whatever a server does by its own rules, its client understands, and back. */
+/** Runs both machines against each other: each must accept every message of the other. */
 import { describe, expect, it } from "@effect/vitest"
 import { Header, ShareCheck, Version } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
@@ -24,7 +24,7 @@ const Step = Schema.Literals([
   "minute"
 ])
 
-/** A client and a server with a connection in between that loses nothing. */
+/** A client and a server with a connection that loses nothing. */
 class Link {
   readonly server = TestServer.working()
   readonly client: TestClient
@@ -105,7 +105,7 @@ class Link {
     }
   }
 
-  /** A share that nobody has submitted yet, of any allowed version and nTime. */
+  /** Finds a share that was not submitted yet, with any allowed version and nTime. */
   #mine(work: ChannelWork): MinedShare {
     const extranonce = work._tag === "ExtendedWork" ? bytes(this.#nonce & 0xff, work.extranonceSize) : bytes(0, 0)
     const check = new ShareCheck()
@@ -130,7 +130,7 @@ class Link {
 
 describe("a client and a server", () => {
   it.prop(
-    "agree, whatever happens in whatever order",
+    "agree after any actions in any order",
     { requiresStandardJobs: Schema.Boolean, steps: Schema.Array(Step).check(Schema.isBetweenLength(40, 80)) },
     ({ requiresStandardJobs, steps }) => {
       const link = new Link(requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0)
@@ -144,7 +144,7 @@ describe("a client and a server", () => {
       const surprises = link.events.filter(({ _tag }) => _tag === "ProtocolViolation" || _tag === "OpenRefused")
       expect(surprises).toEqual([])
       expect(link.refused).toEqual([])
-      // The link is synchronous, so every share is answered before anything can close its channel.
+      // The link is synchronous, so the server answers every share before its channel can be closed.
       expect(link.accepted).toBe(submitted)
     }
   )

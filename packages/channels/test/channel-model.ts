@@ -1,7 +1,7 @@
 /**
- * What section 5 of the specification says of one mining connection, as a book that an onlooker keeps of the messages that
- * passed one point of it. It is made from the text alone, as simply as it can be: every rule where it is broken, hashes
- * with node:crypto, numbers in bigint. A server, a client and everything in between are measured by it.
+ * A model of section 5 of the specification for one mining connection. It records the messages that pass one point of the
+ * connection. It is written from the text alone and as simply as possible: it states each rule where it is broken, hashes with
+ * node:crypto, and counts in bigint. Tests compare servers, clients and proxies with it.
  */
 import type { Mining } from "@sluice/protocol"
 import { hash } from "node:crypto"
@@ -17,11 +17,11 @@ export interface ModelJob {
   readonly jobId: number
   readonly version: number
   readonly rolling: boolean
-  /** The merkle root with the prefix of the moment when the job was sent (5.3.10). */
+  /** The merkle root with the prefix that was in force when the job was sent (5.3.10). */
   readonly root: (extranonce: Uint8Array) => Buffer
   readonly prefix: Uint8Array
   state: "future" | "active" | "stale"
-  /** Since it is active (5.3.21). */
+  /** The target in force when the job became active (5.3.21). */
   target: bigint
 }
 
@@ -68,14 +68,14 @@ export class Model {
   /** Ids that are or were a group's, or a channel's (5.2.3). */
   readonly #groupIds = new Set<number>()
   readonly #channelIds = new Set<number>()
-  /** Hashes of all shares that were ever accepted: none may be again, whatever has happened since. */
+  /** Hashes of all shares ever accepted. The server must accept none of them again. */
   readonly #accepted = new Set<string>()
   readonly #maxSharesPerPrevHash: number
   readonly #end: "server" | "client"
 
   /**
-   * At the client's end a group may have lost its channels to a CloseChannel that the server does not know of yet, so what
-   * was sent to the group before is held against nobody there.
+   * The client may have closed all channels of a group before the server knows it. So the model at
+   * the client's end does not check whether the server sent a job to the group.
    */
   constructor(end: "server" | "client", flags: ModelFlags, maxSharesPerPrevHash: number) {
     this.#end = end
@@ -87,7 +87,7 @@ export class Model {
     return Map.groupBy(this.channels.values(), ({ group }) => group)
   }
 
-  /** The channel of this id or the members of the group of this id. */
+  /** The channel with this id, or the members of the group with this id. */
   addressed(id: number): ReadonlyArray<ModelChannel> {
     const channel = this.channels.get(id)
     if (channel !== undefined) return [channel]
@@ -104,8 +104,8 @@ export class Model {
   }
 
   /**
-   * The rules that a message of the server breaks, by the names that the client gives them. If it breaks none, and is for
-   * a channel that is there, it is entered into the book.
+   * Returns the rules that a message of the server breaks, by the client's names for them. Records the message if it breaks none
+   * and its channel is open.
    */
   broken(message: Mining.ToClient, at: number): ReadonlySet<string> {
     const rules = new Set<string>()
@@ -171,8 +171,8 @@ export class Model {
   }
 
   /**
-   * The error codes that fit a share, all of them; with none it has to be accepted, and is remembered. A server that
-   * forgets which ids it never used may call a job stale that never was: of ids below its newest it says either.
+   * Returns all error codes that fit a share. Without one, the server must accept the share, and the model remembers it. A server
+   * may forget which ids it never used, so for an unknown id below the newest both stale-share and invalid-job-id fit.
    */
   refusals(share: Share, at: number): ReadonlySet<string> {
     const channel = this.channels.get(share.channelId)
@@ -250,7 +250,7 @@ export class Model {
   }
 
   #join(channel: ModelChannel, group: number): void {
-    // What was sent to a group before it lost all its members is not known to those who come.
+    // A channel that joins a group without members does not know the jobs sent to the group before.
     if (this.addressed(group).length === 0) this.#groupJobs.delete(group)
     this.#groupIds.add(group)
     channel.group = group
@@ -267,7 +267,7 @@ export class Model {
       if (this.flags.fixedVersion && message.versionRollingAllowed) rules.add("version-is-fixed")
     }
     const channels = this.addressed(message.channelId)
-    // 5.1: each has a part of the search space of its own.
+    // 5.1: each channel has its own part of the search space.
     const prefixes = channels.map(({ prefix }) => Buffer.from(prefix).toString("hex"))
     const isAlike = (one: string, at: number) => prefixes.some((other, i) => i !== at && one.startsWith(other))
     if (message._tag === "NewExtendedMiningJob" && prefixes.some(isAlike)) rules.add("unique-search-space")
@@ -319,7 +319,7 @@ const setPrevHash = (channel: ModelChannel, message: Mining.SetNewPrevHash, at: 
 
 const fullSize = ({ extranonceSize, prefix }: ModelChannel): number => prefix.length + extranonceSize
 
-/** 5.3.16, word by word. */
+/** Computes the merkle root exactly as 5.3.16 describes it. */
 const merkleRoot = (job: Mining.NewExtendedMiningJob, prefix: Uint8Array, extranonce: Uint8Array): Buffer => {
   let root = sha256d(job.coinbaseTxPrefix, prefix, extranonce, job.coinbaseTxSuffix)
   for (const leaf of job.merklePath) root = sha256d(root, leaf)
@@ -341,7 +341,7 @@ export const headerHash = (
   return sha256d(header)
 }
 
-/** Of 32 little-endian bytes. */
+/** The number of 32 little-endian bytes. */
 export const number = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes.toReversed()).toString("hex")}`)
 
 const sha256d = (...parts: ReadonlyArray<Uint8Array>): Buffer => sha256(sha256(Buffer.concat(parts)))

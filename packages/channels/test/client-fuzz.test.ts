@@ -5,7 +5,7 @@ import { latestNtime, SERVER_RULES } from "../src/index.ts"
 import { TestClient } from "./test-client.ts"
 import { bytes } from "@sluice/testing/templates"
 
-/** Few ids, so that messages meet channels, groups, requests and jobs that exist. */
+/** Replaces ids by a few small ones, so that messages name channels, groups, requests and jobs that exist. */
 const narrow = (message: Mining.ToClient): Mining.ToClient => {
   const fields: Record<string, unknown> = { ...message }
   for (const name of ["channelId", "groupChannelId", "requestId", "jobId"]) {
@@ -19,7 +19,7 @@ const narrow = (message: Mining.ToClient): Mining.ToClient => {
 
 describe("a client's connection", () => {
   it.prop(
-    "takes any messages in any order: it keeps its state in order, and what breaks a rule changes nothing",
+    "takes any messages in any order, stays consistent, and applies nothing of a message that breaks a rule",
     {
       messages: Schema.Array(Mining.protocol.toClient.schema).check(Schema.isBetweenLength(10, 60)),
       flags: Schema.Struct({

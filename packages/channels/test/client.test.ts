@@ -44,7 +44,7 @@ const openedExtended = (
   ...fields
 })
 
-/** Around the 12 bytes of extranonce that all channels have here. */
+/** Halves of a coinbase with the 12 bytes of extranonce of all channels here. */
 const HALVES = coinbaseHalves(12)
 
 const job = (fields: Partial<Mining.NewMiningJob> = {}): Mining.NewMiningJob => ({
@@ -98,7 +98,7 @@ const withExtended = (
   return client
 }
 
-/** Two standard channels, 7 and 17, and an extended one, 8, in group 100. */
+/** Two standard channels, 7 and 17, and an extended channel, 8, in group 100. */
 const withGroup = (): TestClient => {
   const client = connect()
   for (const channelId of [7, 17]) {
@@ -142,7 +142,7 @@ const expectViolation = (client: TestClient, message: Mining.ToClient, rule: Ser
 }
 
 describe("opening a channel", () => {
-  it("asks with request ids that are unique on the connection", () => {
+  it("sends request ids that are unique on the connection", () => {
     const client = connect()
     const first = client.openStandardChannel(request)
     const second = client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
@@ -150,7 +150,7 @@ describe("opening a channel", () => {
     expect(second).toEqual({ _tag: "OpenExtendedMiningChannel", requestId: 2, ...request, minExtranonceSize: 4 })
   })
 
-  it("gives a standard channel", () => {
+  it("emits ChannelOpened for a standard channel", () => {
     const client = connect()
     client.openStandardChannel(request)
     expect(client.receive([openedStandard()], NOW)).toEqual([
@@ -167,14 +167,14 @@ describe("opening a channel", () => {
     ])
   })
 
-  it("gives an extended channel", () => {
+  it("emits ChannelOpened for an extended channel", () => {
     const client = connect()
     client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
     const [opened] = client.receive([openedExtended()], NOW)
     expect(opened).toMatchObject({ _tag: "ChannelOpened", kind: "extended", extranonceSize: 8, channelId: 8 })
   })
 
-  it("tells a refusal with its code", () => {
+  it("emits OpenRefused with the error code", () => {
     const client = connect()
     client.openStandardChannel(request)
     const refusal = { _tag: "OpenMiningChannel.Error", requestId: 1, errorCode: "unknown-user" } as const
@@ -188,19 +188,19 @@ describe("opening a channel", () => {
     ["fewer bytes of extranonce than requested", "minimum-extranonce-size", { extranonceSize: 3 }],
     ["more than 32 bytes of extranonce", "full-extranonce-size", { extranonceSize: 29 }],
     ["a group with the channel's own id", "unique-group-channel-id", { groupChannelId: 8 }]
-  ])("refuses %s", (_, rule, fields) => {
+  ])("the client refuses %s", (_, rule, fields) => {
     const client = connect()
     client.openExtendedChannel({ ...request, maxTarget: bytes(0xf0), minExtranonceSize: 4 })
     expectViolation(client, openedExtended(fields), rule)
   })
 
-  it("refuses an answer of the other kind", () => {
+  it("the client refuses an answer for the other kind of channel", () => {
     const client = connect()
     client.openStandardChannel(request)
     expectViolation(client, openedExtended(), "known-request-id")
   })
 
-  it("refuses a second answer to one request", () => {
+  it("the client refuses a second answer to one request", () => {
     expectViolation(withStandard(), openedStandard({ channelId: 9 }), "known-request-id")
   })
 
@@ -213,7 +213,7 @@ describe("opening a channel", () => {
       "equal-extranonce-size-in-group",
       { channelId: 9, extranoncePrefix: bytes(1, 13) }
     ]
-  ])("refuses %s for a second channel, whatever jobs may come", (_, rule, fields) => {
+  ])("the client refuses %s for a second channel, with and without REQUIRES_STANDARD_JOBS", (_, rule, fields) => {
     for (const requiresStandardJobs of [false, true]) {
       const client = withStandard({ requiresStandardJobs })
       const { requestId } = client.openStandardChannel(request)
@@ -225,7 +225,7 @@ describe("opening a channel", () => {
     ["the id of a channel that was closed", "unique-channel-id", { channelId: 7 }],
     ["the id of a group that was closed", "unique-channel-id", { channelId: 100 }],
     ["a group with a closed channel's id", "unique-group-channel-id", { channelId: 9, groupChannelId: 7 }]
-  ])("refuses %s, by either end", (_, rule, fields) => {
+  ])("the client refuses %s, whichever end closed it", (_, rule, fields) => {
     const closing = [
       (client: TestClient) => client.closeChannel(7, "done"),
       (client: TestClient) => client.receive([{ _tag: "CloseChannel", channelId: 100, reasonCode: "" }], NOW)
@@ -239,14 +239,14 @@ describe("opening a channel", () => {
     }
   })
 
-  it("takes a group's id for a group again", () => {
+  it("accepts the past id of a group for a group again", () => {
     const client = withStandard()
     client.closeChannel(7, "done")
     const { requestId } = client.openStandardChannel(request)
     expect(tags(client.receive([openedStandard({ requestId, channelId: 9 })], NOW))).toEqual(["ChannelOpened"])
   })
 
-  it("remembers the last thousand ids, not all that a server can make up", () => {
+  it("remembers only the last thousand past ids", () => {
     const client = withStandard()
     const reopen = (channelId: number) => {
       const { requestId } = client.openStandardChannel(request)
@@ -262,7 +262,7 @@ describe("opening a channel", () => {
 })
 
 describe("jobs", () => {
-  it("are mined once a SetNewPrevHash names them", () => {
+  it("are mined when a SetNewPrevHash names them", () => {
     const client = withStandard()
     expect(tags(client.receive([job()], NOW))).toEqual(["JobReceived"])
     expect(client.channels.get(7)?.work).toBeUndefined()
@@ -306,14 +306,14 @@ describe("jobs", () => {
     expect(workOf(client, 7).minNtime).toBe(5000)
   })
 
-  it("that wait are all dropped by a new previous hash but the one it names", () => {
+  it("that wait for a previous hash are dropped by a SetNewPrevHash that names another job", () => {
     const client = withStandard()
     client.receive([job({ jobId: 1 }), job({ jobId: 2 }), job({ jobId: 3 }), prevHash({ jobId: 2 })], NOW)
     expect(workOf(client, 7).jobId).toBe(2)
     expectViolation(client, prevHash({ jobId: 3 }), "prev-hash-names-future-job")
   })
 
-  it("of the present previous hash all count, and none of an earlier one", () => {
+  it("are valid for shares only on the present previous hash", () => {
     const client = withStandard()
     client.receive([job(), prevHash(), job({ jobId: 2, minNtime: 5000 })], NOW)
     const share = { nonce: 1, ntime: 5000, version: 0x20000000, extranonce: bytes(0, 0) }
@@ -326,7 +326,7 @@ describe("jobs", () => {
     expect(client.submit(7, { ...share, jobId: 3 }, NOW)).toBeDefined()
   })
 
-  it("that wait are kept in bounds", () => {
+  it("that wait for a previous hash are limited in number", () => {
     const client = withStandard({ maxFutureJobs: 3 })
     client.receive(
       [1, 2, 3, 4].map((jobId) => job({ jobId })),
@@ -340,14 +340,14 @@ describe("jobs", () => {
     expectViolation(client, prevHash({ jobId: 11 }), "prev-hash-names-future-job")
   })
 
-  it("may have the id of a stale job again", () => {
+  it("may reuse the id of a stale job", () => {
     const client = withStandard()
     client.receive([job(), prevHash(), job({ jobId: 2 }), prevHash({ jobId: 2 })], NOW)
     expect(tags(client.receive([job({ jobId: 1, minNtime: 5000 })], NOW))).toEqual(["JobReceived", "WorkChanged"])
   })
 
   it.each<[string, ServerRule, Mining.ToClient]>([
-    ["an id that waits", "unique-job-id", job({ jobId: 2 })],
+    ["the id of a job that waits for a previous hash", "unique-job-id", job({ jobId: 2 })],
     ["the id of the active job", "unique-job-id", job({ jobId: 1, minNtime: 5000 })],
     ["a previous hash for the active job", "prev-hash-names-future-job", prevHash({ jobId: 1 })],
     ["a previous hash for an unknown job", "prev-hash-names-future-job", prevHash({ jobId: 99 })],
@@ -357,17 +357,17 @@ describe("jobs", () => {
       extendedJob({ channelId: 7, jobId: 5 })
     ],
     ["a standard job on a group", "standard-job-for-standard-channel", job({ channelId: 100, jobId: 5 })]
-  ])("refuses %s", (_, rule, message) => {
+  ])("the client refuses %s", (_, rule, message) => {
     const client = withStandard()
     client.receive([job(), prevHash(), job({ jobId: 2 })], NOW)
     expectViolation(client, message, rule)
   })
 
-  it("refuses a first job that is not a future one", () => {
+  it("the client refuses a first job that is no future job", () => {
     expectViolation(withStandard(), job({ minNtime: 5000 }), "first-job-is-future")
   })
 
-  it("refuses a standard job on an extended channel", () => {
+  it("the client refuses a standard job on an extended channel", () => {
     expectViolation(withExtended(), job({ channelId: 8 }), "standard-job-for-standard-channel")
   })
 
@@ -418,29 +418,29 @@ describe("jobs", () => {
       { coinbaseTxPrefix: HALVES.coinbaseTxPrefix.with(5, 1) }
     ],
     [
-      "a coinbase with a byte behind it",
+      "a coinbase with a byte after its end",
       "coinbase-transaction",
       {},
       { coinbaseTxSuffix: Uint8Array.of(...HALVES.coinbaseTxSuffix, 0) }
     ],
-    ["a coinbase around an extranonce of another size", "coinbase-transaction", {}, coinbaseHalves(13)]
-  ])("refuses %s", (_, rule, options, fields) => {
+    ["a coinbase for an extranonce of another size", "coinbase-transaction", {}, coinbaseHalves(13)]
+  ])("the client refuses %s", (_, rule, options, fields) => {
     expectViolation(withExtended(options), extendedJob(fields), rule)
   })
 
-  it("are not taken of a server that fixes the version for a client that must roll it", () => {
+  it("are refused from a server that fixes the version if the client must roll it", () => {
     const client = connect({ requiresVersionRolling: true, fixedVersion: true })
     client.openStandardChannel(request)
     expectViolation(client, openedStandard(), "version-rolling-was-required")
   })
 
-  it("may not roll the version of standard jobs after REQUIRES_FIXED_VERSION", () => {
+  it("do not allow version rolling after REQUIRES_FIXED_VERSION if they are standard jobs", () => {
     const client = withStandard({ fixedVersion: true })
     client.receive([job(), prevHash()], NOW)
     expect(workOf(client, 7).versionRollingAllowed).toBe(false)
   })
 
-  it("are copies: the buffer that a message was read into may be used again", () => {
+  it("keep no views on the buffer of a message", () => {
     const client = withExtended()
     const buffer = Uint8Array.of(...bytes(5), ...HALVES.coinbaseTxPrefix, ...HALVES.coinbaseTxSuffix, ...bytes(5))
     const message = extendedJob({
@@ -460,7 +460,7 @@ describe("jobs", () => {
 })
 
 describe("work on an extended channel", () => {
-  it("has the coinbase's parts and the prefix of the job's arrival", () => {
+  it("has the coinbase halves and the extranonce prefix in force when the job arrived", () => {
     const client = withExtended()
     client.receive([extendedJob()], NOW)
     client.receive([{ _tag: "SetExtranoncePrefix", channelId: 8, extranoncePrefix: bytes(0xcc, 4) }], NOW)
@@ -478,7 +478,7 @@ describe("work on an extended channel", () => {
     expect(workOf(client, 8)).toMatchObject({ extranoncePrefix: bytes(0xcc, 4), versionRollingAllowed: false })
   })
 
-  it("has a coinbase without BIP141 fields, even if the pool sent them", () => {
+  it("has a coinbase without BIP141 fields even if the pool sent them", () => {
     const client = withExtended({}, { extranoncePrefix: bytes(0xbb, 24) })
     client.receive(
       [
@@ -498,7 +498,7 @@ describe("work on an extended channel", () => {
 })
 
 describe("a group", () => {
-  it("hands an extended job to its members: each standard channel gets the merkle root of its own prefix", () => {
+  it("gives its standard channels work of an extended job, each with the merkle root of its own prefix", () => {
     const client = withGroup()
     const received = client.receive([extendedJob({ channelId: 100 })], NOW)
     expect(received).toEqual([{ _tag: "JobReceived", channelId: 100, jobId: 1, future: true }])
@@ -514,26 +514,26 @@ describe("a group", () => {
     expect(workOf(client, 8)._tag).toBe("ExtendedWork")
   })
 
-  it("hands on that a job forbids version rolling", () => {
+  it("gives its channels work without version rolling if the job forbids it", () => {
     const client = withGroup()
     client.receive([extendedJob({ channelId: 100, versionRollingAllowed: false }), prevHash({ channelId: 100 })], NOW)
     expect(workOf(client, 7).versionRollingAllowed).toBe(false)
   })
 
-  it("takes in a channel that opens after a future job was sent", () => {
+  it("gives its future job to a channel that opens later", () => {
     const client = withGroup()
     client.receive([extendedJob({ channelId: 100 }), prevHash({ channelId: 100 })], NOW)
     client.receive([extendedJob({ channelId: 100, jobId: 2 })], NOW)
     const { requestId } = client.openStandardChannel(request)
     client.receive([openedStandard({ requestId, channelId: 27, extranoncePrefix: bytes(27, 12) })], NOW)
-    // What a server tells a new channel: the job that the others mine, under the same id.
+    // A server sends a new channel the current job of the others, under the same id.
     const first = client.receive([job({ channelId: 27, jobId: 1 }), prevHash({ channelId: 27 })], NOW)
     expect(tags(first)).toEqual(["JobReceived", "WorkChanged"])
     client.receive([prevHash({ channelId: 100, jobId: 2, prevHash: bytes(10) })], NOW)
     expect(workOf(client, 27)).toMatchObject({ jobId: 2, merkleRoot: rootByHand(extendedJob(), bytes(27, 12)) })
   })
 
-  it("lets a channel that opens late mine the group's next job on the previous hash that the group has", () => {
+  it("lets a channel that opens late mine the next job on the group's previous hash", () => {
     const client = withGroup()
     client.receive([extendedJob({ channelId: 100 }), prevHash({ channelId: 100 })], NOW)
     const { requestId } = client.openStandardChannel(request)
@@ -548,7 +548,7 @@ describe("a group", () => {
     expect([...client.channels.values()].map(({ target }) => target)).toEqual([bytes(0x10), bytes(0x10), bytes(0x10)])
   })
 
-  it("is not sent a target above what one of its channels asked for; an UpdateChannel may ask for more", () => {
+  it("the client refuses a target above the max_target of one of its channels, unless an UpdateChannel raised it", () => {
     const client = connect()
     client.openStandardChannel({ ...request, maxTarget: TARGET })
     client.receive([openedStandard()], NOW)
@@ -565,7 +565,7 @@ describe("a group", () => {
     expectViolation(client, setTarget(bytes(0x31)), "target-within-maximum")
   })
 
-  it("is made of channels by SetGroupChannel", () => {
+  it("gets its channels by SetGroupChannel", () => {
     const client = withGroup()
     const events = client.receive([{ _tag: "SetGroupChannel", groupChannelId: 200, channelIds: [17, 8, 999] }], NOW)
     expect(tags(events)).toEqual(["GroupChanged", "GroupChanged", "Ignored"])
@@ -573,7 +573,7 @@ describe("a group", () => {
     expect([...client.channels.values()].map(({ work }) => work?.jobId)).toEqual([undefined, 1, 1])
   })
 
-  it("is forgotten when its last member has left", () => {
+  it("is forgotten when its last channel leaves", () => {
     const client = withGroup()
     client.receive([{ _tag: "SetGroupChannel", groupChannelId: 200, channelIds: [7, 17, 8] }], NOW)
     const events = client.receive([extendedJob({ channelId: 100 })], NOW)
@@ -594,26 +594,26 @@ describe("a group", () => {
     ["a prefix for a group", "extranonce-prefix-for-channel", setPrefix(100, 12)],
     ["a prefix that makes a member's extranonce longer", "equal-extranonce-size-in-group", setPrefix(7, 13)],
     ["a prefix that makes an extranonce too long", "full-extranonce-size", setPrefix(8, 25)]
-  ])("refuses %s", (_, rule, message) => {
+  ])("the client refuses %s", (_, rule, message) => {
     expectViolation(withGroup(), message, rule)
   })
 
-  it("refuses a closed channel's id", () => {
+  it("the client refuses a closed channel's id", () => {
     const client = withGroup()
     client.closeChannel(17, "done")
     expectViolation(client, setGroup(17, [7]), "unique-group-channel-id")
   })
 
-  it("refuses a job that is the same work for two members", () => {
+  it("the client refuses a job that is the same work for two members", () => {
     const cases: ReadonlyArray<readonly [channelId: number, prefix: Uint8Array]> = [
       [7, bytes(17, 12)],
-      // All that an extended channel with the prefix bb bb bb bb can search has this standard channel's in it.
+      // The search space of an extended channel with the prefix bb bb bb bb contains that of this standard channel.
       [17, Uint8Array.of(...bytes(0xbb, 4), ...bytes(1, 8))]
     ]
     for (const [channelId, extranoncePrefix] of cases) {
       const client = withGroup()
       const change = { _tag: "SetExtranoncePrefix", channelId, extranoncePrefix } as const
-      // Before a job comes the other may get another one.
+      // The other channel may get another prefix before a job comes.
       expect(tags(client.receive([change], NOW))).toEqual(["ExtranoncePrefixChanged"])
       expectViolation(client, extendedJob({ channelId: 100 }), "unique-search-space")
     }
@@ -630,14 +630,14 @@ describe("a group", () => {
     expect(tags(client.receive(swapped, NOW)).at(-1)).toBe("JobReceived")
   })
 
-  it("refuses members with different extranonce sizes", () => {
+  it("the client refuses members with different extranonce sizes", () => {
     const client = withStandard()
     const { requestId } = client.openExtendedChannel({ ...request, minExtranonceSize: 4 })
     client.receive([openedExtended({ requestId, extranonceSize: 10, groupChannelId: 101 })], NOW)
     expectViolation(client, setGroup(100, [8]), "equal-extranonce-size-in-group")
   })
 
-  it("refuses a group after REQUIRES_STANDARD_JOBS", () => {
+  it("the client refuses a group after REQUIRES_STANDARD_JOBS", () => {
     expectViolation(
       withStandard({ requiresStandardJobs: true }),
       setGroup(200, [7]),
@@ -647,7 +647,7 @@ describe("a group", () => {
 })
 
 describe("the target (5.3.21)", () => {
-  it("is that of later jobs and of future jobs already sent, not of the active one", () => {
+  it("changes for later jobs and for future jobs already sent, not for the active job", () => {
     const client = withStandard()
     client.receive([job(), prevHash(), job({ jobId: 2 })], NOW)
     const events = client.receive([{ _tag: "SetTarget", channelId: 7, maximumTarget: bytes(0x01) }], NOW)
@@ -662,18 +662,18 @@ describe("the target (5.3.21)", () => {
 })
 
 describe("nTime (5.3.11)", () => {
-  it("goes from the previous hash's time up to as many seconds later as it has been known", () => {
+  it("ranges from the time of the previous hash to that plus the seconds since it came", () => {
     const client = withStandard()
     client.receive([job(), prevHash()], NOW)
     const work = workOf(client, 7)
     expect(latestNtime(work, NOW)).toBe(5000)
     expect(latestNtime(work, NOW + 999)).toBe(5000)
     expect(latestNtime(work, NOW + 61_000)).toBe(5061)
-    // A clock that was set back gives nothing away.
+    // A clock that was set back does not lower the limit below the first nTime.
     expect(latestNtime(work, NOW - 5000)).toBe(5000)
   })
 
-  it("of a job that begins later is that job's own until the clock has caught up", () => {
+  it("of a job that begins later is the job's own until the clock has caught up", () => {
     const client = withStandard()
     client.receive([job(), prevHash(), job({ jobId: 2, minNtime: 5030 })], NOW)
     expect(latestNtime(workOf(client, 7), NOW + 10_000)).toBe(5030)
@@ -701,12 +701,12 @@ describe("shares", () => {
   const submitAll = (client: TestClient, count: number): ReadonlyArray<number> =>
     Array.from({ length: count }, () => client.submit(7, share, NOW)?.sequenceNumber ?? -1)
 
-  it("are numbered from 1 on, on each channel", () => {
+  it("are numbered from 1 on each channel", () => {
     const client = mining()
     expect(submitAll(client, 3)).toEqual([1, 2, 3])
   })
 
-  it("of a standard channel have no extranonce, of an extended one they have", () => {
+  it("contain an extranonce only on an extended channel", () => {
     const standard = mining()
     expect(standard.submit(7, share, NOW)).toEqual({
       _tag: "SubmitSharesStandard",
@@ -733,7 +733,7 @@ describe("shares", () => {
     expect(client.channels.get(7)?.pending.size).toBe(2)
   })
 
-  it("that are refused are named by their number", () => {
+  it("are refused by their sequence number", () => {
     const client = mining()
     submitAll(client, 3)
     const refusal = { _tag: "SubmitShares.Error", channelId: 7, sequenceNumber: 2, errorCode: "stale-share" } as const
@@ -745,7 +745,7 @@ describe("shares", () => {
     expect(client.receive([refusal], NOW)).toMatchObject([{ _tag: "Ignored", reason: "unknown-share" }])
   })
 
-  it("are counted by this end where the server counts all of the session again", () => {
+  it("are counted by this end if the server counts all shares of the session each time", () => {
     const client = mining()
     submitAll(client, 2)
     client.receive([success(2, 2)], NOW)
@@ -754,7 +754,7 @@ describe("shares", () => {
     expect(accepted).toMatchObject({ _tag: "SharesAccepted", acceptedCount: 3, shares: [{ sequenceNumber: 3 }] })
   })
 
-  it("stay pending after the last number that a success names", () => {
+  it("stay pending if their number is after the last one of a success", () => {
     const client = mining()
     submitAll(client, 3)
     const [accepted] = client.receive([success(1, 3)], NOW)
@@ -762,7 +762,7 @@ describe("shares", () => {
     expect(client.receive([success(1, 1)], NOW)).toMatchObject([{ _tag: "Ignored", reason: "unknown-share" }])
   })
 
-  it("beyond the count of a success stay pending: their check may be delayed", () => {
+  it("stay pending if they are beyond the count of a success, because their check may be delayed", () => {
     const client = mining()
     submitAll(client, 3)
     const [accepted] = client.receive([success(3, 2)], NOW)
@@ -770,7 +770,7 @@ describe("shares", () => {
     expect(client.channels.get(7)?.pending.size).toBe(1)
   })
 
-  it("without an answer are kept in bounds", () => {
+  it("without an answer are limited in number", () => {
     const client = mining({ maxPendingShares: 2 })
     submitAll(client, 5)
     expect(client.channels.get(7)?.pending.size).toBe(2)
@@ -789,20 +789,20 @@ describe("other messages", () => {
     { _tag: "CloseChannel", channelId: 55, reasonCode: "" },
     { _tag: "UpdateChannel.Error", channelId: 55, errorCode: "invalid-channel-id" },
     { _tag: "SubmitShares.Error", channelId: 55, sequenceNumber: 1, errorCode: "stale-share" }
-  ])("$_tag for a channel that is not open is ignored: it may have crossed our CloseChannel", (message) => {
+  ])("are ignored if they are $_tag for a channel that is not open", (message) => {
     const client = withStandard()
     expect(client.receive([message], NOW)).toEqual([
       { _tag: "Ignored", messageTag: message._tag, reason: "unknown-channel" }
     ])
   })
 
-  it("for a channel that this end closed are ignored", () => {
+  it("are ignored for a channel that this end closed", () => {
     const client = withStandard()
     expect(client.closeChannel(7, "done")).toEqual({ _tag: "CloseChannel", channelId: 7, reasonCode: "done" })
     expect(tags(client.receive([job(), prevHash()], NOW))).toEqual(["Ignored", "Ignored"])
   })
 
-  it("tell of a refused update, and of another server", () => {
+  it("emit UpdateRefused, Reconnect, or Ignored for a message of another role", () => {
     const client = withStandard()
     expect(client.updateChannel(7, 5, TARGET)).toEqual({
       _tag: "UpdateChannel",
@@ -835,7 +835,7 @@ function setPrefix(channelId: number, size: number): Mining.SetExtranoncePrefix 
   return { _tag: "SetExtranoncePrefix", channelId, extranoncePrefix: bytes(1, size) }
 }
 
-/** As section 5.3.16 says it: hash the whole coinbase, then fold. */
+/** The merkle root as section 5.3.16 defines it: hash the whole coinbase, then fold the path. */
 function rootByHand(message: Mining.NewExtendedMiningJob, extranonce: Uint8Array): Uint8Array {
   let root = doubleSha256(Uint8Array.of(...message.coinbaseTxPrefix, ...extranonce, ...message.coinbaseTxSuffix))
   for (const node of message.merklePath) root = doubleSha256(Uint8Array.of(...root, ...node))

@@ -5,8 +5,8 @@ import { defaultExtranonceLayout, ExtranonceLayoutError, ExtranonceSpace } from 
 const key = (prefix: Uint8Array): string => Buffer.from(prefix).toString("hex")
 const tiny = { ...defaultExtranonceLayout, indexSize: 1 }
 
-describe("extranonce space", () => {
-  it("lays out upstream prefix, server id, channel index and what is rolled", () => {
+describe("an extranonce space", () => {
+  it("lays out upstream prefix, server id, channel index and the rolled bytes", () => {
     const space = new ExtranonceSpace({
       upstreamPrefix: new Uint8Array([0xaa, 0xbb]),
       serverId: new Uint8Array([0x07]),
@@ -20,7 +20,7 @@ describe("extranonce space", () => {
     expect(space.takeExtended(12)).toBeUndefined()
   })
 
-  it("gives every lease the same full size and a prefix that begins no other", () => {
+  it("gives all leases the same full size, and none a prefix that begins with that of another", () => {
     const space = new ExtranonceSpace()
     const leases = Array.from({ length: 300 }, (_, i) =>
       i % 3 === 0 ? space.takeStandard()! : space.takeExtended(i % 17)!
@@ -30,7 +30,7 @@ describe("extranonce space", () => {
     expect(keys.filter((prefix, index) => keys[index + 1]?.startsWith(prefix))).toEqual([])
   })
 
-  it("refuses when exhausted, and gives returned prefixes out again, oldest first", () => {
+  it("gives out no prefix when it is exhausted, and returned prefixes again, oldest first", () => {
     const space = new ExtranonceSpace(tiny)
     const leases = Array.from({ length: 256 }, () => space.takeExtended(4)!)
     expect(space.takeStandard()).toBeUndefined()
@@ -41,7 +41,7 @@ describe("extranonce space", () => {
     expect(space.takeExtended(4)).toBeUndefined()
   })
 
-  it("takes a lease back once only", () => {
+  it("takes a lease back only once", () => {
     const space = new ExtranonceSpace(tiny)
     const lease = space.takeStandard()!
     space.giveBack(lease)
@@ -51,7 +51,7 @@ describe("extranonce space", () => {
     expect(space.held).toBe(256)
   })
 
-  it("prefers fresh indexes, then begins again with the oldest without growing for ever", () => {
+  it("prefers fresh indexes, then reuses the oldest, without growing for ever", () => {
     const space = new ExtranonceSpace()
     const indexes = new Set<number>()
     for (let i = 0; i < 100_000; i++) {

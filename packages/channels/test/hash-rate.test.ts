@@ -4,12 +4,15 @@ import { hashRateToTarget, MAX_TARGET, targetToHashRate, u256FromBytes, u256ToBy
 import vectors from "./vectors/hash-rate-to-target.json" with { type: "json" }
 
 describe("hash rate to target", () => {
-  it.each(vectors)("$hashRate H/s at $sharesPerMinute a minute", ({ hashRate, sharesPerMinute, target }) => {
-    expect(hashRateToTarget(hashRate, sharesPerMinute)).toBe(BigInt(`0x${target}`))
-    expect(targetToHashRate(BigInt(`0x${target}`), sharesPerMinute)).toBe(hashRate)
-  })
+  it.each(vectors)(
+    "gives the target of the test vector for $hashRate H/s at $sharesPerMinute shares a minute",
+    ({ hashRate, sharesPerMinute, target }) => {
+      expect(hashRateToTarget(hashRate, sharesPerMinute)).toBe(BigInt(`0x${target}`))
+      expect(targetToHashRate(BigInt(`0x${target}`), sharesPerMinute)).toBe(hashRate)
+    }
+  )
 
-  it("gives the easiest target to no hash rate and the hardest to one beyond 256 bits", () => {
+  it("gives the easiest target for a rate of 0 and the hardest for a rate beyond 256 bits", () => {
     expect(hashRateToTarget(0, 6)).toBe(MAX_TARGET)
     expect(hashRateToTarget(1e80, 1e-10)).toBe(0n)
   })
@@ -20,7 +23,7 @@ describe("hash rate to target", () => {
     [Number.POSITIVE_INFINITY, 6],
     [1, 0],
     [1, Number.NaN]
-  ])("refuses %d H/s at %d a minute", (hashRate, sharesPerMinute) => {
+  ])("refuses %d H/s at %d shares a minute", (hashRate, sharesPerMinute) => {
     expect(() => hashRateToTarget(hashRate, sharesPerMinute)).toThrow(RangeError)
   })
 
@@ -29,12 +32,12 @@ describe("hash rate to target", () => {
     [MAX_TARGET + 1n, 6],
     [1n, 0],
     [1n, 1e9]
-  ])("refuses target %d at %d a minute", (target, sharesPerMinute) => {
+  ])("refuses target %d at %d shares a minute", (target, sharesPerMinute) => {
     expect(() => targetToHashRate(target, sharesPerMinute)).toThrow(RangeError)
   })
 
   it.prop(
-    "is undone by its inverse to within the share's whole hashes",
+    "is inverted by targetToHashRate except for rounding to whole hashes",
     [Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 3e38 }))],
     ([hashRate]) => {
       const back = targetToHashRate(hashRateToTarget(hashRate, 6), 6)
@@ -42,11 +45,7 @@ describe("hash rate to target", () => {
     }
   )
 
-  it.prop(
-    "U256 bytes and numbers are the same thing",
-    [Schema.Uint8Array.check(Schema.isBetweenLength(32, 32))],
-    ([bytes]) => {
-      expect(u256ToBytes(u256FromBytes(bytes))).toEqual(bytes)
-    }
-  )
+  it.prop("u256ToBytes inverts u256FromBytes", [Schema.Uint8Array.check(Schema.isBetweenLength(32, 32))], ([bytes]) => {
+    expect(u256ToBytes(u256FromBytes(bytes))).toEqual(bytes)
+  })
 })

@@ -7,7 +7,7 @@ const out: ClientOutbox = new Outbox()
 const requestId = client.openStandardChannel({ userIdentity: "rig1", nominalHashRate: 1e12, maxTarget }, out)
 for (const message of out.takeMessages()) console.log(`to send: ${message._tag}`)
 
-// What the server sends, as one read of the socket gives it.
+// Messages of the server, from one read of the socket.
 const channelId = 7
 const batch: ReadonlyArray<Mining.ToClient> = [
   Mining.OpenStandardMiningChannelSuccess.make({

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8")
 
-it("the client's example in the README runs and says what the README says", async () => {
+it("the client's example in the README runs and prints the output in the README", async () => {
   const log = vi.spyOn(console, "log").mockReturnValue(undefined)
   await import("./readme-client-example.ts")
   const lines = log.mock.calls.map(([line]) => `${line}\n`).join("")

@@ -11,7 +11,7 @@ import {
 } from "@sluice/channels"
 import { TemplateDistribution } from "@sluice/protocol"
 
-// What all connections of a server share.
+// All connections of a server share these.
 const policy = defaultChannelPolicy
 const script = scriptForAddress("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "regtest")
 const templates = new TemplateJobs({
@@ -30,7 +30,7 @@ const shared = {
   validator: new ShareValidator(policy)
 }
 
-// One connection, of a client without flags.
+// One connection. Its client set no flags.
 const connection = new ChannelServer(1, 0, shared)
 const out: ServerOutbox = new Outbox()
 const now = Date.now()
@@ -49,7 +49,7 @@ connection.receive(
   out
 )
 
-// What a template provider says goes to every connection.
+// A job of a new template goes to every connection.
 const template = TemplateDistribution.NewTemplate.make({
   templateId: 1n,
   futureTemplate: true,

@@ -1,6 +1,6 @@
 /**
- * A server's machine with templates at hand, and a miner that knows nothing of it but the messages it sent: coinbase,
- * merkle root and header are put together here with node:crypto, so that they do not share a mistake with the server.
+ * A server's machine with templates, and a miner that knows only the messages that the server sent. The miner makes coinbase,
+ * merkle root and header with node:crypto, so that it does not share a mistake with the server.
  */
 import { coinbaseTags } from "@sluice/bitcoin"
 import type { Mining, TemplateDistribution } from "@sluice/protocol"
@@ -27,7 +27,7 @@ import {
 } from "../src/index.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
-/** When everything begins: seconds and milliseconds. */
+/** The time at which each test begins, in seconds and in milliseconds. */
 export const START_SECONDS = 1_800_000_000
 export const START = START_SECONDS * 1000
 
@@ -40,7 +40,7 @@ export const coinbaseRules: CoinbaseRules = {
   versionRollingAllowed: true
 }
 
-/** The job of a template, without its id in the coinbase. */
+/** Makes the job of a template, without its id in the coinbase. */
 export const plainJob = (id: number, template: TemplateDistribution.NewTemplate, rules = coinbaseRules): Job =>
   Result.getOrThrow(jobFromTemplate(id, template, rules))
 
@@ -54,13 +54,13 @@ export interface TestServerOptions {
   readonly firstJobId?: number
 }
 
-/** What the machine said in answer to something. */
+/** The messages and events of one step of the machine. */
 export interface Said {
   readonly messages: ReadonlyArray<Mining.ToClient>
   readonly events: ReadonlyArray<ChannelEvent>
 }
 
-/** What the events of a channel say it did. */
+/** Counts of the events of one channel. */
 export interface Counted {
   accepted: number
   acceptedDifficulty: number
@@ -89,7 +89,7 @@ export class TestServer {
     }
   }
 
-  /** A server with its first job and previous hash, templates number 1. */
+  /** Makes a server with its first job and previous hash, of template 1. */
   static working(options: TestServerOptions = {}): TestServer {
     const server = new TestServer(options)
     server.template(futureTemplate(1))
@@ -103,7 +103,7 @@ export class TestServer {
     return connection
   }
 
-  /** Gives a message of the template provider to everyone; says what the connections got, in order. */
+  /** Gives all connections a message of the template provider. Returns what each got, in order. */
   template(message: TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash): ReadonlyArray<Said> {
     const { now, templates } = this
     const announcement =
@@ -124,12 +124,12 @@ export class TestServer {
     return this.#collect((out) => connection.close("test", this.now, out))
   }
 
-  /** Whatever else a connection can be made to do. */
+  /** Runs a method of a connection and returns its messages and events. */
   ask(run: (out: ServerOutbox) => void): Said {
     return this.#collect(run)
   }
 
-  /** Opens a channel and gives a miner for it, which has got its first work. */
+  /** Opens a channel and returns a miner for it that has its first work. */
   open(
     connection: ChannelServer,
     fields: Partial<Mining.OpenExtendedMiningChannel> & { readonly kind?: "standard" | "extended" } = {}
@@ -140,7 +140,7 @@ export class TestServer {
     return miner
   }
 
-  /** The counts of the connection's open channels, from its events. */
+  /** Counts the events of the connection's open channels. */
   counted({ id }: ChannelServer): ReadonlyArray<Counted> {
     return Array.from(this.#counted).flatMap(([info, counts]) => (info.connectionId === id ? [counts] : []))
   }
@@ -206,7 +206,7 @@ interface KnownJob {
   readonly root: (extranonce: Uint8Array) => Uint8Array
 }
 
-/** A channel as its miner sees it. */
+/** The miner of one channel. */
 export class TestMiner {
   channelId = 0
   kind: "standard" | "extended" = "extended"
@@ -256,7 +256,7 @@ export class TestMiner {
     }
   }
 
-  /** A share of the current job that meets the target, or, with `bad`, one that does not. */
+  /** Finds a share of the current job that meets the target or, with `bad`, one that misses it. */
   mine(
     fields: Partial<Mining.SubmitSharesExtended> & { readonly bad?: boolean; readonly firstNonce?: number } = {}
   ): Mining.SubmitSharesStandard | Mining.SubmitSharesExtended {

@@ -1,6 +1,6 @@
 /**
- * Random sessions: whatever a client and a template provider send, in any order, the machine does not throw, and its
- * books balance. Stray messages come from the Schemas' own generators.
+ * Random sessions: a client and a template provider send any messages in any order. The machine must not throw, and its counts
+ * must agree. Stray messages come from the Schemas' own generators.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Mining, TemplateDistribution } from "@sluice/protocol"
@@ -12,7 +12,7 @@ import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testi
 
 const small = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
 
-/** What may happen, as often as it stands here. */
+/** The kinds of steps, each as likely as it is frequent here. */
 const kinds = [
   ...(["open", "open", "share", "share", "share", "share", "share", "bad share", "bad share", "replay"] as const),
   ...(["stray", "update", "close", "template", "future", "prev hash", "pass time"] as const)
@@ -21,7 +21,7 @@ const kinds = [
 /** One step: an index into `kinds`, and a number that picks channels, jobs and the like. */
 const Step = Schema.Struct({ kind: small(kinds.length - 1), n: small(1000) })
 
-/** One connection, what its client knows, and what is counted on the way. */
+/** One connection, the state of its client, and the counts of the test. */
 class Session {
   accepted = 0
   readonly refused = new Set<string>()
@@ -34,7 +34,7 @@ class Session {
   readonly #miners = new Map<number, TestMiner>()
   readonly #submitted: Array<Mining.ToServer> = []
   readonly #channelIds = new Set([1])
-  /** Jobs by channel or group and id. */
+  /** Jobs that were sent, by the id of the channel or group and the job id. */
   readonly #sent = new Set<string>()
   #submits = 0
   #refusals = 0
@@ -59,7 +59,7 @@ class Session {
         return isEasy ? this.#send(miner.mine()) : undefined
       case "bad share": {
         if (!hasWork) return
-        // One share breaks one rule, now and then a share breaks several.
+        // Most shares break one rule or none. Some break several.
         const breaks = (rule: number): boolean => n % 6 === rule || (n % 6 === 5 && (n >> rule) % 2 === 0)
         const extranonce = new Uint8Array(miner.kind === "extended" && breaks(0) ? 3 : miner.extranonceSize)
         const ntime = miner.ntime + (breaks(1) ? (n % 4) - 2 : 0)
@@ -133,7 +133,7 @@ class Session {
       }
     }
     for (const message of messages) {
-      // It can be sent as it is.
+      // Checks that the message can be encoded.
       Mining.protocol.toClient.encode(message)
       this.#check(message)
       if ("groupChannelId" in message && "channelId" in message) this.#miners.set(message.channelId, new TestMiner())
@@ -165,7 +165,7 @@ class Session {
         break
       }
       case "SetNewPrevHash":
-        // 5.3.17: it names a job that was sent to each channel it is for.
+        // 5.3.17: SetNewPrevHash names a job that was sent to each of its addressees.
         for (const [channelId, { jobs }] of this.#miners) {
           if (message.channelId === channelId || message.channelId === 1) expect(jobs.has(message.jobId)).toBe(true)
         }
@@ -178,7 +178,7 @@ describe("a random session", () => {
   let accepted = 0
 
   it.prop(
-    "keeps its books",
+    "counts each share once and sends only valid messages",
     [
       Schema.Array(Step).check(Schema.isBetweenLength(40, 120)),
       Schema.Array(Schema.toType(Mining.protocol.toServer.schema)).check(Schema.isMaxLength(10)),
@@ -194,7 +194,7 @@ describe("a random session", () => {
     { arbitrary: { runs: 150 } }
   )
 
-  it("has come by every error code of a share", () => {
+  it("has caused every error code of a share", () => {
     expect(accepted).toBeGreaterThan(100)
     expect([...refused].toSorted()).toEqual([
       "bad-extranonce-size",

@@ -1,4 +1,4 @@
-/** Groups of channels, prefixes and targets that change, and jobs that are replaced: what a server may start by itself. */
+/** Actions that a server starts itself: it regroups channels, changes prefixes and targets, and replaces jobs. */
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { solutionOf, u256ToBytes } from "../src/index.ts"
@@ -19,7 +19,7 @@ const setup = (kinds: ReadonlyArray<"standard" | "extended"> = ["standard", "ext
 }
 
 describe("groups", () => {
-  it("each get a job and a previous hash once, whatever channels are in them", () => {
+  it("get each job and previous hash once for each group, with channels of any kind", () => {
     const { connection, miners, server } = setup()
     const groupId = connection.newGroupId()
     const moved = [miners[0]!.channelId, miners[1]!.channelId]
@@ -33,7 +33,7 @@ describe("groups", () => {
     }
   })
 
-  it("that are younger than a future job get its previous hash by channel", () => {
+  it("made after a future job get its SetNewPrevHash for each channel", () => {
     const { connection, miners, server } = setup()
     server.template(futureTemplate(2))
     const groupId = connection.newGroupId()
@@ -44,7 +44,7 @@ describe("groups", () => {
     ])
   })
 
-  it("are closed with their own channels only, and not heard of any more", () => {
+  it("are closed with only their own channels and then get no messages", () => {
     const { connection, miners, server } = setup()
     const groupId = connection.newGroupId()
     server.ask((out) => connection.setGroup(groupId, [miners[0]!.channelId, miners[2]!.channelId], out))
@@ -52,7 +52,7 @@ describe("groups", () => {
     expect(events.map((event) => "channel" in event && event.channel?.channelId)).toEqual([2, 4])
     expect(connection.channelCount).toBe(1)
     expect(server.template(template(2))[0]!.messages).toMatchObject([{ channelId: 1 }])
-    // Its id stays a group's, and can be used as one again, never as a channel's.
+    // The id stays that of a group: a group can have it again, a channel cannot.
     server.ask((out) => expect(connection.setGroup(groupId, [miners[1]!.channelId], out)).toBeUndefined())
     expect(server.open(connection).channelId).toBeGreaterThan(groupId)
   })
@@ -63,7 +63,7 @@ describe("groups", () => {
     ["unknown-channel", 0, 1, 77],
     ["unknown-group", 0, 2, 2],
     ["unknown-group", 0, 77, 2]
-  ] as const)("are not made: %s", (refusal, flags, groupId, channelId) => {
+  ] as const)("stay the same when setGroup refuses with %s", (refusal, flags, groupId, channelId) => {
     const server = TestServer.working()
     const connection = server.connect(flags)
     server.open(connection, { kind: "standard" })
@@ -72,7 +72,7 @@ describe("groups", () => {
   })
 })
 
-describe.each(["standard", "extended"] as const)("another prefix of a(n) %s channel", (kind) => {
+describe.each(["standard", "extended"] as const)("another prefix of the %s channel", (kind) => {
   const withPrefix = () => {
     const { connection, miners, server } = setup([kind])
     const miner = miners[0]!
@@ -88,7 +88,7 @@ describe.each(["standard", "extended"] as const)("another prefix of a(n) %s chan
     return { server, connection, miner, change }
   }
 
-  it("is for the jobs sent after it; those before keep the old one, also a future job that becomes active later", () => {
+  it("applies to later jobs, and earlier jobs keep the old prefix even if they become active later", () => {
     const { change, connection, miner, server } = withPrefix()
     deliver(server.template(futureTemplate(2)), miner)
     const old = miner.prefix
@@ -108,7 +108,7 @@ describe.each(["standard", "extended"] as const)("another prefix of a(n) %s chan
     expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
   })
 
-  it("lets go of the old one when no share can be of it any more, or with the channel", () => {
+  it("gives the old prefix back when no share can use it any more, or when the channel is closed", () => {
     const { change, connection, server } = withPrefix()
     change()
     server.tick(connection)
@@ -125,7 +125,7 @@ describe.each(["standard", "extended"] as const)("another prefix of a(n) %s chan
   })
 })
 
-/** What the miner of a standard channel would be told if it were in no group. */
+/** The NewMiningJob that the miner of a standard channel would get without a group. */
 const job = (miner: TestMiner, server: TestServer, prefix: Uint8Array) => {
   const { coinbasePrefix, coinbaseSuffix, merklePath, version } = server.context.jobs.current!
   const asExtended = Object.assign(Object.create(miner) as TestMiner, { prefix })
@@ -143,7 +143,7 @@ const job = (miner: TestMiner, server: TestServer, prefix: Uint8Array) => {
   return miner.jobs.get(1002)!
 }
 
-it("a prefix is not changed on a channel that is not there, nor where none is left", () => {
+it("changeExtranoncePrefix refuses an unknown channel and an exhausted space", () => {
   const server = new TestServer({ layout: { indexSize: 1 } })
   const connection = server.connect()
   server.ask((out) => expect(connection.changeExtranoncePrefix(2, out)).toBe("unknown-channel"))
@@ -163,7 +163,7 @@ describe("a much harder target", () => {
     return { server, connection, miner: miners[0]!, other: server.open(connection) }
   }
 
-  it("comes with the current job under another id, for that channel alone", () => {
+  it("sends only the channel a variant of the current job, under another id", () => {
     const { connection, miner, other, server } = one()
     const said = server.send(connection, update(miner, 100))
     expect(said.messages).toMatchObject([
@@ -176,12 +176,12 @@ describe("a much harder target", () => {
     expect(server.send(connection, other.mine({ jobId: 1001 })).messages[0]).toMatchObject({
       _tag: "SubmitShares.Error"
     })
-    // Another channel that needs one gets the same id, so that ids do not run out.
+    // Another channel that needs a variant gets the same one, so that ids do not run out.
     expect(server.send(connection, update(other, 1000)).messages[1]).toMatchObject({ jobId: 1001 })
     expect(server.template(template(2))[0]!.messages).toMatchObject([{ jobId: 1002 }])
   })
 
-  it("comes with work that is new: no share that was found is found again, and a block of it has a valid coinbase", () => {
+  it("gives the channel new work, without the shares found before and with a valid coinbase for a block", () => {
     const server = new TestServer()
     server.template(futureTemplate(1))
     server.template(newPrevHash(1, { target: ANY_TARGET }))
@@ -196,14 +196,14 @@ describe("a much harder target", () => {
     expect(miner.jobs.get(jobId)!.root(bytes(1, 8))).not.toEqual(miner.jobs.get(1000)!.root(bytes(1, 8)))
     const block = server.send(connection, { ...miner.mine({ ntime: share.ntime }) }).events[1]
     if (block?._tag !== "BlockFound") throw new Error("no block")
-    // Version, marker and flag, count and outpoint: then the script and its size.
+    // The script and its size follow version, marker and flag, count and outpoint.
     const { coinbaseTx } = solutionOf(block.found)
     const [size, script] = [coinbaseTx[43]!, coinbaseTx.subarray(44)]
     expect(script.subarray(size - 5, size)).toEqual(Uint8Array.of(4, 0, 0, 1001 >> 8, 1001 & 0xff))
     expect(script.subarray(size, size + 4)).toEqual(Uint8Array.of(0xfe, 0xff, 0xff, 0xff))
   })
 
-  it("has room in the longest coinbase that a job can have", () => {
+  it("makes a variant of a job with the longest possible coinbase", () => {
     const server = new TestServer({ coinbase: { tags: bytes(0x20, 68) } })
     server.template(futureTemplate(1, { coinbasePrefix: Uint8Array.of(4, 0, 0, 0, 1) }))
     server.template(newPrevHash(1))
@@ -213,14 +213,14 @@ describe("a much harder target", () => {
     expect(tags([server.send(connection, update(miner, 100))])).toEqual(["SetTarget", "NewExtendedMiningJob"])
   })
 
-  it("must be met by shares of that job, with the prefix of the moment", () => {
+  it("holds for shares of the variant, with the prefix that was in force when it was sent", () => {
     const { connection, miner, other, server } = one()
     server.send(connection, update(other, 1000))
     const prefixed = server.ask((out) => connection.changeExtranoncePrefix(miner.channelId, out)).messages[0]
     const old = miner.target
     deliver([server.send(connection, update(miner, 16 * HASH_RATE))], miner)
     if (prefixed?._tag !== "SetExtranoncePrefix") throw new Error("no SetExtranoncePrefix")
-    // The id is older than the prefix, because another channel had the job already; what counts is when this one got it.
+    // The variant is older than the prefix, because another channel had it before. It counts when this channel got it.
     expect(miner.jobId).toBe(1001)
     miner.prefix = prefixed.extranoncePrefix
     expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
@@ -236,20 +236,20 @@ describe("a much harder target", () => {
     }
   })
 
-  it("bounds what an easier job is still good for, but for a block", () => {
+  it("limits further shares of the easier job, but not blocks", () => {
     const { connection, miner, server } = one()
     const easy = Array.from({ length: 200 }, () => miner.mine())
     const { messages } = server.send(connection, update(miner, 1e6), ...easy)
     const refused = messages.filter((message) => message._tag === "SubmitShares.Error")
     expect(refused).toHaveLength(200 - 128)
     expect(new Set(refused.map(({ errorCode }) => errorCode))).toEqual(new Set(["stale-share"]))
-    // The next previous hash begins anew.
+    // The next previous hash resets the limit.
     deliver(server.template(futureTemplate(2)), miner)
     deliver(server.template(newPrevHash(2)), miner)
     expect(server.counted(connection)[0]!.accepted).toBe(128)
   })
 
-  it("is not asked for more often than a job is repeated, and an easier one that the client wishes waits", () => {
+  it("waits for the next job after the most variants, as does an easier target that the client asks for", () => {
     const { connection, miner, server } = one()
     let jobs = 0
     for (let rate = 10; rate < 1e12; rate *= 3) {
@@ -262,7 +262,7 @@ describe("a much harder target", () => {
 })
 
 describe("a connection", () => {
-  it("knows since when it has no channel", () => {
+  it("tells since when it has no channel", () => {
     const server = TestServer.working()
     const connection = server.connect()
     expect(connection.emptySince).toBe(0)
@@ -277,7 +277,7 @@ describe("a connection", () => {
     expect(connection.emptySince).toBeUndefined()
   })
 
-  it("closes channels for the server too, after their shares are acknowledged", () => {
+  it("acknowledges the shares of channels before it closes them for the server", () => {
     const { connection, miners, server } = setup()
     const [first] = miners
     const said = server.ask((out) => {
@@ -301,14 +301,14 @@ describe("a connection", () => {
     expect(server.space.held).toBe(0)
   })
 
-  it("sends its client elsewhere", () => {
+  it("asks its client to reconnect to another server", () => {
     const { connection, server } = setup()
     expect(server.ask((out) => connection.reconnect("other.example", 3333, out)).messages).toEqual([
       { _tag: "Reconnect", newHost: "other.example", newPort: 3333 }
     ])
   })
 
-  it("that requires version rolling gets no channel from a server whose jobs forbid it", () => {
+  it("that requires version rolling gets no channel if the jobs forbid it", () => {
     const flags = Mining.REQUIRES_VERSION_ROLLING
     const server = TestServer.working({ coinbase: { versionRollingAllowed: false } })
     expect(server.send(server.connect(flags), open()).messages).toMatchObject([

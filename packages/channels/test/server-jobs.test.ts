@@ -23,7 +23,7 @@ describe("a job from a template", () => {
   })
 
   it.each(vectors.jobs)(
-    "has the coinbase of the vector for tags '$pool' and '$miner'",
+    "has the coinbase of the test vector for tags '$pool' and '$miner'",
     ({ miner, pool, prefix, suffix }) => {
       const job = plainJob(1, source, rules(pool, miner))
       expect(Buffer.from(job.coinbasePrefix).toString("hex")).toBe(prefix)
@@ -45,19 +45,19 @@ describe("a job from a template", () => {
     expect(plainJob(1, source, coinbaseRules).height).toBe(height)
   })
 
-  it("has a witness only where an output commits to one", () => {
+  it("has a witness only if an output commits to witnesses", () => {
     expect(plainJob(1, template(1)).origin).toMatchObject({ hasWitness: true })
     const legacy = template(1, { coinbaseTxOutputs: new Uint8Array(0), coinbaseTxOutputsCount: 0 })
     expect(plainJob(1, legacy).origin).toMatchObject({ hasWitness: false })
   })
 
-  it("shares the merkle path with the jobs of other payouts, so that many of them take little memory", () => {
+  it("shares the memory of its merkle path with the jobs of other payouts", () => {
     const jobs = [1, 2].map((id) => plainJob(id, source, { ...rules("a", ""), payout: () => [] }))
     expect(jobs[0]!.merklePathBytes).toBe(jobs[1]!.merklePathBytes)
     expect(plainJob(1, template(1), rules("a", "")).merklePathBytes).not.toBe(jobs[0]!.merklePathBytes)
   })
 
-  it("does not keep views on the message's buffers", () => {
+  it("keeps no views on the buffers of its message", () => {
     const buffer = bytes(0x11, 64)
     const job = plainJob(1, template(1, { merklePath: [buffer.subarray(0, 32), buffer.subarray(32)] }), coinbaseRules)
     buffer.fill(0)
@@ -70,7 +70,7 @@ describe("a job with its id in the coinbase", () => {
   const plain = plainJob(0x01020304, template(1), coinbaseRules)
   const scriptSize = (job: typeof plain) => job.coinbasePrefix[41]!
 
-  it("has it as the last push of the script, and all else as it was", () => {
+  it("has the id as the last push of the script and is unchanged otherwise", () => {
     const job = Result.getOrThrow(withJobId(plain))
     expect(scriptSize(job)).toBe(scriptSize(plain) + 5)
     expect([...job.coinbasePrefix].toSpliced(41, 1)).toEqual([...plain.coinbasePrefix].toSpliced(41, 1))
@@ -78,7 +78,7 @@ describe("a job with its id in the coinbase", () => {
     expect({ ...job, coinbasePrefix: plain.coinbasePrefix, coinbaseSuffix: plain.coinbaseSuffix }).toEqual(plain)
   })
 
-  it("is not made where the script would have more than 100 bytes", () => {
+  it("is refused if the script would have more than 100 bytes", () => {
     const source = template(1, { coinbasePrefix: Uint8Array.of(0x51, 0, 0, 0), coinbaseTxLocktime: 0 })
     const made = (extranonceSize: number) =>
       withJobId(plainJob(1, source, { ...coinbaseRules, tags: bytes(0x20, 64), extranonceSize }))
@@ -86,7 +86,7 @@ describe("a job with its id in the coinbase", () => {
     expect(Result.getFailure(made(26))).toMatchObject({ value: { _tag: "CoinbaseError" } })
   })
 
-  it("has room beside the longest height, or the rules are refused", () => {
+  it("fits beside the longest template prefix, or checkCoinbaseRoom refuses the rules", () => {
     const check = (tag: number) => checkCoinbaseRoom({ tags: bytes(0x20, tag), extranonceSize: 20 })
     expect(Result.isSuccess(check(65))).toBe(true)
     expect(Result.getFailure(check(66))).toMatchObject({
@@ -96,7 +96,7 @@ describe("a job with its id in the coinbase", () => {
 })
 
 describe("distribution of jobs", () => {
-  it("goes to a group once, as the same message for every connection", () => {
+  it("sends a group one message, the same for every connection", () => {
     const server = TestServer.working()
     const [first, second, empty] = [server.connect(), server.connect(), server.connect()]
     for (let i = 0; i < 1000; i++) server.open(first, { kind: i % 2 === 0 ? "standard" : "extended" })
@@ -112,7 +112,7 @@ describe("distribution of jobs", () => {
     expect(prevHash[0]!.messages[0]).toBe(prevHash[1]!.messages[0])
   })
 
-  it("goes to each channel that requires standard jobs, with its own merkle root", () => {
+  it("sends each channel its own merkle root if the client requires standard jobs", () => {
     const server = TestServer.working()
     const connection = server.connect(Mining.REQUIRES_STANDARD_JOBS)
     const miners = [0, 1, 2].map(() => server.open(connection, { kind: "standard" }))
@@ -142,7 +142,7 @@ describe("distribution of jobs", () => {
     )
   })
 
-  it("gives a later job the time that has passed since the previous hash", () => {
+  it("adds the time since the previous hash to min_ntime of a later job", () => {
     const server = TestServer.working()
     server.open(server.connect())
     server.now += 30_000
@@ -156,7 +156,7 @@ describe("jobs", () => {
     return { jobs: templates.jobs, templates }
   }
 
-  it("have each their own coinbase, also those of one template and those that repeat one", () => {
+  it("differ in their coinbases, even jobs of the same template and variants", () => {
     const { jobs, templates } = make()
     templates.onTemplate(futureTemplate(1), START)
     templates.onSetNewPrevHash(newPrevHash(1), START)
@@ -183,7 +183,7 @@ describe("jobs", () => {
       "a coinbase longer than a solution can carry",
       futureTemplate(9, { coinbaseTxOutputs: serializeOutputs([{ value: 0n, script: bytes(1, 0xffff - 60) }]) })
     ],
-    ["three outputs counted and one there", futureTemplate(9, { coinbaseTxOutputsCount: 3 })],
+    ["a count of three outputs before only one", futureTemplate(9, { coinbaseTxOutputsCount: 3 })],
     [
       "a count in front of the outputs",
       futureTemplate(9, { coinbaseTxOutputs: Uint8Array.of(1, ...COMMITMENT_OUTPUT) })
@@ -197,7 +197,7 @@ describe("jobs", () => {
     expect(templates.onSetNewPrevHash(newPrevHash(1), START)).toMatchObject({ _tag: "NewPrevHash" })
   })
 
-  it("turn stale with a new previous hash, and a future one is active from then on", () => {
+  it("become stale with a new previous hash, which activates a future job", () => {
     const { jobs, templates } = make()
     templates.onTemplate(futureTemplate(1), START)
     expect(jobs.active(5)).toBeUndefined()
@@ -210,7 +210,7 @@ describe("jobs", () => {
     expect([...jobs.futureJobs()]).toEqual([])
   })
 
-  it("stay good when the template provider repeats the previous hash after a reconnection", () => {
+  it("stay valid if the template provider repeats the previous hash after a reconnection", () => {
     const { jobs, templates } = make()
     templates.onTemplate(futureTemplate(1), START)
     templates.onSetNewPrevHash(newPrevHash(1), START)
@@ -223,7 +223,7 @@ describe("jobs", () => {
     expect(jobs.prevHash).toMatchObject({ ntime: START_SECONDS, receivedAt: START })
   })
 
-  it("do not keep views on the buffers of a previous hash", () => {
+  it("keep no views on the buffers of a previous hash", () => {
     const { jobs, templates } = make()
     templates.onTemplate(futureTemplate(1), START)
     const buffer = bytes(0x11, 64)
@@ -233,7 +233,7 @@ describe("jobs", () => {
     expect(jobs.prevHash).toMatchObject({ hash: bytes(0x11), target: bytes(0x11) })
   })
 
-  it("turn stale when the previous hash is repeated with other nbits", () => {
+  it("become stale if the previous hash is repeated with other nbits", () => {
     const { jobs, templates } = make()
     templates.onTemplate(futureTemplate(1), START)
     templates.onSetNewPrevHash(newPrevHash(1), START)
@@ -243,7 +243,7 @@ describe("jobs", () => {
     expect(jobs.prevHash).toMatchObject({ nbits: 0x1d00fffe, receivedAt: START + 60_000 })
   })
 
-  it("wait for the previous hash that names the first of as many as are kept", () => {
+  it("are kept for a previous hash that names the oldest of the most future jobs", () => {
     const { templates } = make()
     const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
     for (let i = 1; i <= MAX_FUTURE_TEMPLATES + 1; i++) templates.onTemplate(futureTemplate(i), START)
@@ -261,7 +261,7 @@ describe("jobs", () => {
     })
   })
 
-  it("are bounded within a previous hash, and so are those that wait for one", () => {
+  it("are limited in number for one previous hash, and so are future jobs", () => {
     const { jobs, templates } = make(0)
     templates.onTemplate(futureTemplate(1), START)
     templates.onSetNewPrevHash(newPrevHash(1), START)

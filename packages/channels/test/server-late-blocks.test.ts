@@ -1,4 +1,4 @@
-/** What a server's rules refuse may be a block all the same, and a block is worth more than the rules. */
+/** A share that the server refuses may still be a block. The server reports it. */
 import { describe, expect, it } from "@effect/vitest"
 import { doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import type { Mining } from "@sluice/protocol"
@@ -9,13 +9,13 @@ import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET, template } f
 const kinds = ["standard", "extended"] as const
 type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
-/** A new previous hash, on which every hash is a block or none. */
+/** Sends a new previous hash on which all hashes are blocks or none is. */
 const nextBlock = (server: TestServer, templateId: number, target = NO_TARGET): void => {
   server.template(futureTemplate(templateId))
   server.template(newPrevHash(templateId, { target }))
 }
 
-/** A server on whose first previous hash every hash is a block. */
+/** Makes a server with a first previous hash on which every hash is a block. */
 const setup = (kind: (typeof kinds)[number], options?: TestServerOptions) => {
   const server = new TestServer(options)
   nextBlock(server, 1, ANY_TARGET)
@@ -25,14 +25,14 @@ const setup = (kind: (typeof kinds)[number], options?: TestServerOptions) => {
 
 const blocksOf = ({ events }: Said): ReadonlyArray<BlockFound> => events.filter((event) => event._tag === "BlockFound")
 
-/** The hash in display order of the header that the miner made, when it has the job still. */
+/** Hash in display order of the header that the miner made. Call it while the miner still has the job. */
 const hashOf = (miner: TestMiner, share: Share): string => {
   const extranonce = share._tag === "SubmitSharesExtended" ? share.extranonce : new Uint8Array(0)
   const root = miner.jobs.get(share.jobId)!.root(extranonce)
   return hashToDisplay(miner.hash(share.version, root, share.ntime, share.nonce))
 }
 
-/** What the coinbase in a block leads to: what the miner has hashed. */
+/** Merkle root of a block with this coinbase. It must be the one that the miner hashed. */
 const rootOf = (coinbaseTx: Uint8Array): Uint8Array =>
   [bytes(0x11), bytes(0x22)].reduce<Uint8Array>(
     (root, node) => doubleSha256(Buffer.concat([root, node])),
@@ -49,10 +49,10 @@ interface Refusal {
 }
 
 const REFUSALS: ReadonlyArray<Refusal> = [
-  { errorCode: "stale-share", why: "for the previous hash before", before: (server) => nextBlock(server, 2) },
+  { errorCode: "stale-share", why: "for the last previous hash", before: (server) => nextBlock(server, 2) },
   {
     errorCode: "stale-share",
-    why: "for the previous hash but one",
+    why: "for the previous hash before the last",
     before: (server) => [2, 3].forEach((id) => nextBlock(server, id))
   },
   {
@@ -91,13 +91,13 @@ const REFUSALS: ReadonlyArray<Refusal> = [
   },
   {
     errorCode: "invalid-channel-id",
-    why: "as the client closed the channel",
+    why: "because the client closed the channel",
     before: (server, connection, { channelId }) =>
       server.send(connection, { _tag: "CloseChannel", channelId, reasonCode: "" })
   },
   {
     errorCode: "invalid-channel-id",
-    why: "as the server closed all channels of a group, also a previous hash later",
+    why: "because the server closed all channels of a group, even after another previous hash",
     before: (server, connection) => {
       for (let i = 0; i < 50; i++) server.open(connection)
       server.ask((out) => connection.closeChannel(1, "", server.now, out))
@@ -106,14 +106,14 @@ const REFUSALS: ReadonlyArray<Refusal> = [
   },
   {
     errorCode: "too-many-shares",
-    why: "as the memory for duplicates is full",
+    why: "because the memory for duplicates is full",
     before: (server, connection, miner) => server.send(connection, miner.mine(), miner.mine()),
     options: { policy: { maxSharesPerPrevHash: 1 } }
   }
 ]
 
-describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
-  it.each(REFUSALS)("as $errorCode $why is submitted if it is a block", ({ before, errorCode, fields, options }) => {
+describe.each(kinds)("a refused share of the %s channel", (kind) => {
+  it.each(REFUSALS)("with $errorCode $why is reported if it is a block", ({ before, errorCode, fields, options }) => {
     const { connection, miner, server } = setup(kind, options)
     const share = miner.mine({ ...fields, firstNonce: 5_000_000 })
     const hash = hashOf(miner, share)
@@ -140,24 +140,24 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     expect(hashToDisplay(miner.hash(share.version, root, share.ntime, share.nonce))).toBe(hash)
   })
 
-  it("as invalid-job-id for a job from before the channel is submitted if it is a block", () => {
+  it("with invalid-job-id because its job is older than the channel is reported if it is a block", () => {
     const { connection, server } = setup(kind)
     const early = server.open(connection, { kind })
     server.template(template(2))
     const late = server.open(connection, { kind })
-    // As if its connection had told it of that job.
+    // As if the server had sent the miner that job.
     const job = early.jobs.get(1000)!
     if (kind === "extended") late.jobs.set(1000, { ...job, root: job.root })
     const share = { ...early.mine({ jobId: 1000 }), channelId: late.channelId }
     const said = server.send(connection, share)
     expect(said.messages).toMatchObject([{ errorCode: "invalid-job-id" }])
-    // Whatever its merkle root is with the prefix of this channel: with this target each is a block.
+    // Every hash meets this target, so the share is a block with any merkle root.
     expect(blocksOf(said)).toMatchObject([
       { refusal: "invalid-job-id", found: { job: { origin: { templateId: 1n } } } }
     ])
   })
 
-  it("as stale-share is submitted with the prefix that it was mined with, which another channel may have by now", () => {
+  it("with stale-share is reported with the prefix that it was mined with, even if another channel has it now", () => {
     const server = new TestServer()
     const target = u256ToBytes(2n ** 244n)
     nextBlock(server, 1, target)
@@ -176,7 +176,7 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     expect(Buffer.from(solutionOf(block!.found).coinbaseTx).includes(Buffer.from(miner.prefix))).toBe(true)
   })
 
-  it("is hashed together with others as well as alone", () => {
+  it("is reported once among other shares of one read and when it comes alone", () => {
     const { connection, miner, server } = setup(kind)
     const shares = [1, 2, 3, 4].map(() => miner.mine())
     const hashes = shares.map((share) => hashOf(miner, share))
@@ -185,7 +185,7 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     expect(server.counted(connection)).toMatchObject([{ blocks: 4, accepted: 0, refused: { "stale-share": 4 } }])
   })
 
-  it("is no block where its own previous hash asks for more, whatever the one in force does", () => {
+  it("is no block if it misses the target of its own previous hash, even if it meets the present one", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const share = server.open(connection, { kind }).mine()
@@ -193,14 +193,14 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     expect(server.send(connection, share).events).toMatchObject([{ _tag: "ShareRefused", errorCode: "stale-share" }])
   })
 
-  it("is forgotten with the third previous hash, and no error", () => {
+  it("is not reported after a third previous hash, and causes no error", () => {
     const { connection, miner, server } = setup(kind)
     const share = miner.mine()
     for (const id of [2, 3, 4]) nextBlock(server, id)
     expect(server.send(connection, share).events).toMatchObject([{ _tag: "ShareRefused", errorCode: "stale-share" }])
   })
 
-  it("is submitted once, however often it comes", () => {
+  it("is reported only once if it comes again", () => {
     const { connection, miner, server } = setup(kind)
     const [accepted, late] = [miner.mine(), miner.mine()]
     expect(blocksOf(server.send(connection, accepted, accepted))).toMatchObject([{ refusal: undefined }])
@@ -210,17 +210,17 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
     expect(blocksOf(server.send(connection, late, accepted))).toEqual([])
   })
 
-  it("is not looked at beyond a limit, until time has passed", () => {
+  it("is not hashed beyond a limit until time has passed", () => {
     const { connection, miner, server } = setup(kind)
     const shares = Array.from({ length: 125 }, () => miner.mine())
     nextBlock(server, 2)
-    // One a second, for the channel and one that may have been closed, and a minute's worth at once.
+    // One share a second for the channel, and one for a channel that may have been closed, with a burst of a minute.
     expect(blocksOf(server.send(connection, ...shares.slice(0, 122)))).toHaveLength(120)
     server.now += 1000
     expect(blocksOf(server.send(connection, ...shares.slice(122)))).toHaveLength(2)
   })
 
-  it("for a channel closed a minute ago is of nobody", () => {
+  it("is not reported for a channel that was closed a minute ago", () => {
     const { connection, miner, server } = setup(kind)
     const share = miner.mine()
     server.send(connection, { _tag: "CloseChannel", channelId: miner.channelId, reasonCode: "" })
@@ -233,7 +233,7 @@ describe.each(kinds)("a share of a(n) %s channel that is refused", (kind) => {
   })
 })
 
-it("a share with an extranonce of another size is never a block: its coinbase would be none", () => {
+it("a share with an extranonce of the wrong size is never a block, because its coinbase would be invalid", () => {
   const { connection, miner, server } = setup("extended")
   const share = miner.mine({ extranonce: bytes(1, 7) })
   expect(server.send(connection, share).events).toMatchObject([
@@ -243,7 +243,7 @@ it("a share with an extranonce of another size is never a block: its coinbase wo
   expect(server.send(connection, { ...share, channelId: other.channelId }).events).toHaveLength(1)
 })
 
-it("a client that opens and closes channels is remembered sixteen of them, or as many as it had at once", () => {
+it("the server remembers sixteen closed channels of a client, or as many as were open at once", () => {
   const { connection, miner, server } = setup("extended")
   const closed = Array.from({ length: 20 }, () => {
     const other = server.open(connection)

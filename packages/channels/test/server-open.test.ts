@@ -9,7 +9,7 @@ const tags = (messages: ReadonlyArray<{ readonly _tag: string }>): ReadonlyArray
   messages.map(({ _tag }) => _tag)
 
 describe("opening a channel", () => {
-  it("answers a standard channel with all of its extranonce and a target for its hash rate", () => {
+  it("gives a standard channel its full extranonce and a target for its hash rate", () => {
     const server = new TestServer()
     const connection = server.connect()
     const { events, messages } = server.send(
@@ -31,7 +31,7 @@ describe("opening a channel", () => {
     ])
   })
 
-  it("answers an extended channel with its prefix and what it may roll, at least what it asked for", () => {
+  it("gives an extended channel a prefix and at least the extranonce bytes that it asked for", () => {
     const server = new TestServer()
     const connection = server.connect()
     const sizes = [2, 8, 9, 16].map((minExtranonceSize) => {
@@ -48,7 +48,7 @@ describe("opening a channel", () => {
     ])
   })
 
-  it("gives ids that are never used again on the connection and are not the group's", () => {
+  it("gives ids that no other channel and no group of the connection ever has", () => {
     const server = new TestServer()
     const connection = server.connect()
     const ids = new Set([1])
@@ -60,7 +60,7 @@ describe("opening a channel", () => {
     }
   })
 
-  it("never asks for a target above what the client can bear, nor easier than the least hash rate's", () => {
+  it("sends no target above max_target, nor easier than the least hash rate asks for", () => {
     const server = new TestServer({ policy: { minHashRate: 1000 } })
     const connection = server.connect()
     expect(server.open(connection, { nominalHashRate: 1 }).target).toBe(hashRateToTarget(1000, 6))
@@ -79,35 +79,40 @@ describe("opening a channel", () => {
       ["invalid-user-identity", "a user that the pool finds malformed", { userIdentity: "malformed" }, 0],
       ["invalid-user-identity", "an empty identity", { userIdentity: "" }, 0],
       ["invalid-user-identity", "control characters", { userIdentity: "a\nb" }, 0],
-      ["invalid-user-identity", "text that turns its direction", { userIdentity: "a\u202eb" }, 0],
-      ["invalid-user-identity", "a space without a width", { userIdentity: "a\u200bb" }, 0],
+      ["invalid-user-identity", "a character that reverses the direction of text", { userIdentity: "a\u202eb" }, 0],
+      ["invalid-user-identity", "a zero-width space", { userIdentity: "a\u200bb" }, 0],
       ["invalid-user-identity", "a byte order mark", { userIdentity: "\ufeffa" }, 0],
       ["invalid-user-identity", "an invisible tag of two code units", { userIdentity: "a\u{e0061}" }, 0],
-      ["invalid-user-identity", "a separator of lines", { userIdentity: "a\u2028b" }, 0],
+      ["invalid-user-identity", "a line separator", { userIdentity: "a\u2028b" }, 0],
       ["invalid-user-identity", "bytes that are not UTF-8", { userIdentity: "a\udcff\udc80" }, 0],
       ["invalid-user-identity", "an identity longer than the limit", { userIdentity: "x".repeat(101) }, 0],
       ["invalid-nominal-hashrate", "NaN", { nominalHashRate: Number.NaN }, 0],
       ["invalid-nominal-hashrate", "infinity", { nominalHashRate: Number.POSITIVE_INFINITY }, 0],
       ["invalid-nominal-hashrate", "a negative hash rate", { nominalHashRate: -1 }, 0],
-      ["max-target-out-of-range", "a target that nothing meets", { maxTarget: bytes(0) }, 0],
-      ["max-target-out-of-range", "a target harder than any", { maxTarget: u256ToBytes((0xffffn << 155n) - 1n) }, 0],
-      ["min-extranonce-size-too-large", "more extranonce than the protocol has", { minExtranonceSize: 33 }, 0],
+      ["max-target-out-of-range", "a target that no hash meets", { maxTarget: bytes(0) }, 0],
+      [
+        "max-target-out-of-range",
+        "a target harder than the hardest of a channel",
+        { maxTarget: u256ToBytes((0xffffn << 155n) - 1n) },
+        0
+      ],
+      ["min-extranonce-size-too-large", "more extranonce than the protocol allows", { minExtranonceSize: 33 }, 0],
       ["unsupported-min-extranonce-size", "more extranonce than this server has", { minExtranonceSize: 17 }, 0],
       [
         "extended-channels-not-supported-for-standard-jobs",
-        "an extended channel where standard jobs are required",
+        "an extended channel if the client requires standard jobs",
         { kind: "extended" },
         Mining.REQUIRES_STANDARD_JOBS
       ],
       [
         "standard-channels-not-supported-for-custom-work",
-        "a standard channel where the client selects its work",
+        "a standard channel if the client selects its work",
         { kind: "standard" },
         Mining.REQUIRES_WORK_SELECTION
       ]
     ]
 
-    it.each(cases)("%s: %s", (code, _, request, setupFlags) => {
+    it.each(cases)("with %s: %s", (code, _, request, setupFlags) => {
       const refuseUser = (user: string) =>
         user === "stranger" ? "unknown-user" : user === "malformed" ? "invalid-user-identity" : undefined
       const server = TestServer.working({ policy: { maxUserIdentityBytes: 100, refuseUser } })
@@ -120,7 +125,7 @@ describe("opening a channel", () => {
       expect(server.send(connection, open({ kind })).messages[0]?._tag).toMatch(/Success$/)
     })
 
-    it("too-many-channels: one more than the limit, until one is closed", () => {
+    it("with too-many-channels: a channel beyond the limit, until another is closed", () => {
       const server = new TestServer({ policy: { maxChannels: 2 } })
       const connection = server.connect()
       const { channelId } = server.open(connection)
@@ -130,7 +135,7 @@ describe("opening a channel", () => {
       expect(tags(server.send(connection, open()).messages)).toEqual(["OpenExtendedMiningChannel.Success"])
     })
 
-    it("extranonce-space-exhausted: when all prefixes are in use, until another connection ends", () => {
+    it("with extranonce-space-exhausted: a channel while all prefixes are in use, until another connection ends", () => {
       const server = new TestServer({ layout: { indexSize: 1 } })
       const [first, second] = [server.connect(), server.connect()]
       for (let i = 0; i < 256; i++) server.open(first)
@@ -140,7 +145,7 @@ describe("opening a channel", () => {
     })
   })
 
-  it("lets in an identity exactly as long as the limit", () => {
+  it("accepts a user identity exactly as long as the limit", () => {
     const server = new TestServer({ policy: { maxUserIdentityBytes: 6 } })
     const connection = server.connect()
     for (const userIdentity of ["123456", "a€bc", "ab🐙"]) {
@@ -151,7 +156,7 @@ describe("opening a channel", () => {
   })
 })
 
-it("what a client says does not forge lines in a log", () => {
+it("events contain no control characters from a client, which could forge lines in a log", () => {
   const server = new TestServer()
   const connection = server.connect()
   expect(server.send(connection, open({ userIdentity: "a\r\nERROR\u2028" })).events).toMatchObject([
@@ -164,7 +169,7 @@ it("what a client says does not forge lines in a log", () => {
 })
 
 describe("a new channel", () => {
-  it("gets a future job first and then the previous hash that names it", () => {
+  it("first gets a future job, then the previous hash that names it", () => {
     const server = TestServer.working()
     server.template(template(2))
     for (const [kind, tag] of [
@@ -179,7 +184,7 @@ describe("a new channel", () => {
     }
   })
 
-  it("gets the future jobs that others have got already", () => {
+  it("gets the future jobs that were sent before it was opened", () => {
     const server = TestServer.working()
     server.template(futureTemplate(2))
     const connection = server.connect()
@@ -189,7 +194,7 @@ describe("a new channel", () => {
       { _tag: "SetNewPrevHash", jobId: 1000 },
       { _tag: "NewExtendedMiningJob", jobId: 1001, minNtime: undefined }
     ])
-    // The group is younger than the job, so the previous hash that names it is for the channel (5.3.17).
+    // The group was made after the job, so the SetNewPrevHash that names it is addressed to the channel (5.3.17).
     expect(server.template(newPrevHash(2))).toMatchObject([
       { messages: [{ _tag: "SetNewPrevHash", channelId: 2, jobId: 1001 }] }
     ])
@@ -206,7 +211,7 @@ describe("a new channel", () => {
     ])
   })
 
-  it("begins with the time that has passed since the previous hash came, and may not go behind it", () => {
+  it("gets a min_ntime that includes the time since the previous hash came, and no share may be earlier", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const early = server.open(connection)
@@ -240,7 +245,7 @@ describe("updating a channel", () => {
     ...fields
   })
 
-  it("sends the target for another hash rate, and nothing where nothing changes", () => {
+  it("sends a target for another hash rate, and nothing if nothing changes", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const { channelId } = server.open(connection)
@@ -251,7 +256,7 @@ describe("updating a channel", () => {
     ])
   })
 
-  it("goes down to a smaller maximum target", () => {
+  it("lowers the target to a smaller maximum target", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const { channelId } = server.open(connection)
@@ -279,7 +284,7 @@ describe("updating a channel", () => {
 })
 
 describe("closing", () => {
-  it("of a channel gives its prefix back and ends its messages; of an unknown one does nothing", () => {
+  it("a channel gives its prefix back and ends its messages; closing an unknown channel does nothing", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const { channelId } = server.open(connection)
@@ -294,7 +299,7 @@ describe("closing", () => {
     expect(server.template(template(2))[0]!.messages).toEqual([])
   })
 
-  it("of the group closes all its channels, and new ones can be opened", () => {
+  it("a group closes all its channels, and new channels can be opened", () => {
     const server = TestServer.working()
     const connection = server.connect()
     for (let i = 0; i < 5; i++) server.open(connection)
@@ -304,7 +309,7 @@ describe("closing", () => {
     expect(server.open(connection).channelId).toBe(7)
   })
 
-  it("acknowledges what the channel submitted before it", () => {
+  it("acknowledges the shares that the channel submitted before", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
@@ -323,28 +328,31 @@ describe("a custom job", () => {
     ["jd-not-supported", "extended", 1],
     ["invalid-channel-id", "extended", 3],
     ["invalid-channel-id", "standard", 2]
-  ] as const)("is refused with %s on a connection with an %s channel, for channel %d", (errorCode, kind, channelId) => {
-    const server = TestServer.working()
-    const connection = server.connect()
-    server.open(connection, { kind })
-    const { messages } = server.send(connection, {
-      _tag: "SetCustomMiningJob",
-      channelId,
-      requestId: 5,
-      miningJobToken: bytes(1),
-      version: 0x20000000,
-      prevHash: bytes(1),
-      minNtime: 1,
-      nbits: 1,
-      coinbaseTxVersion: 2,
-      coinbasePrefix: bytes(1, 4),
-      coinbaseTxInputNSequence: 1,
-      coinbaseTxOutputs: bytes(1, 40),
-      coinbaseTxLocktime: 0,
-      merklePath: []
-    })
-    expect(messages).toEqual([{ _tag: "SetCustomMiningJob.Error", channelId, requestId: 5, errorCode }])
-  })
+  ] as const)(
+    "is refused with %s on a connection with one %s channel, for channel %d",
+    (errorCode, kind, channelId) => {
+      const server = TestServer.working()
+      const connection = server.connect()
+      server.open(connection, { kind })
+      const { messages } = server.send(connection, {
+        _tag: "SetCustomMiningJob",
+        channelId,
+        requestId: 5,
+        miningJobToken: bytes(1),
+        version: 0x20000000,
+        prevHash: bytes(1),
+        minNtime: 1,
+        nbits: 1,
+        coinbaseTxVersion: 2,
+        coinbasePrefix: bytes(1, 4),
+        coinbaseTxInputNSequence: 1,
+        coinbaseTxOutputs: bytes(1, 40),
+        coinbaseTxLocktime: 0,
+        merklePath: []
+      })
+      expect(messages).toEqual([{ _tag: "SetCustomMiningJob.Error", channelId, requestId: 5, errorCode }])
+    }
+  )
 })
 
 it("the easiest target is never more than 2^256 - 1", () => {

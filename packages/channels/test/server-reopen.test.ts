@@ -5,7 +5,7 @@ import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 
 const kinds = ["standard", "extended"] as const
 
-/** Opens and closes channels until one has this prefix, at most as often as there are prefixes. */
+/** Opens and closes channels until one gets this prefix, at most as often as there are prefixes. */
 const reopen = (
   server: TestServer,
   connection: ChannelServer,
@@ -21,21 +21,21 @@ const reopen = (
 }
 
 describe.each(kinds)("the prefix of a closed %s channel", (kind) => {
-  it("is not given out again while the shares that it had could be submitted again", () => {
+  it("is not given out again while its accepted shares could be submitted again", () => {
     const server = TestServer.working({ layout: { indexSize: 1 } })
     const connection = server.connect()
     const first = server.open(connection, { kind })
     expect(server.send(connection, first.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
     server.send(connection, { _tag: "CloseChannel", channelId: first.channelId, reasonCode: "" })
     expect(reopen(server, connection, kind, first.prefix)).toBeUndefined()
-    // A share of another previous hash is another share.
+    // On another previous hash, no share of the old one can count again.
     server.template(futureTemplate(2))
     server.template(newPrevHash(2))
     const again = reopen(server, connection, kind, first.prefix)
     expect(server.send(connection, again!.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
   })
 
-  it("is given out again where it had none for the present previous hash", () => {
+  it("is given out again if no share was accepted for it on the present previous hash", () => {
     const server = TestServer.working({ layout: { indexSize: 1 } })
     const connection = server.connect()
     const first = server.open(connection, { kind })

@@ -5,7 +5,7 @@ import { bytes, template } from "@sluice/testing/templates"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-/** Standard channels that get a job with so many nodes: its merkle root in what each was sent, and as a reader computes it. */
+/** Sends standard channels a job with a path of `depth` nodes. Returns the merkle roots sent, and those that node:crypto computes. */
 const roots = (connectionCount: number, channelsEach: number, depth: number, together: boolean) => {
   const server = TestServer.working()
   const { validator } = server.context
@@ -40,7 +40,7 @@ const roots = (connectionCount: number, channelsEach: number, depth: number, tog
 }
 
 describe("the merkle roots of standard channels", () => {
-  it("are those of their coinbases, on one connection or many, computed together or not", () => {
+  it("match their coinbases, on one connection or many, computed together or one by one", () => {
     for (const [connections, channels] of [
       [1, 1],
       [1, 6],

@@ -18,8 +18,8 @@ const refusedIn = ({ messages }: Said): ReadonlyArray<string> =>
 const shares = (count: number, miner: TestMiner): ReadonlyArray<Mining.ToServer> =>
   Array.from({ length: count }, () => miner.mine())
 
-describe("accepted shares a second of a connection", () => {
-  it("have a limit, of which a minute's worth may come at once; those beyond are refused", () => {
+describe("the accepted shares of a connection", () => {
+  it("have a limit with a burst of a minute, and shares beyond it are refused", () => {
     const server = TestServer.working({ policy })
     const connection = server.connect()
     const miner = server.open(connection)
@@ -33,7 +33,7 @@ describe("accepted shares a second of a connection", () => {
     expect(acceptedIn(server.send(server.connect()))).toBe(0)
   })
 
-  it("are as many for each of its channels, which all have a part in them", () => {
+  it("have a limit that grows with the number of channels, which share it", () => {
     const server = TestServer.working({ policy })
     const connection = server.connect()
     const miners = [1, 2, 3].map(() => server.open(connection))
@@ -44,14 +44,14 @@ describe("accepted shares a second of a connection", () => {
     expect(acceptedIn(server.send(connection, ...shares(3, miners[1]!)))).toBe(2)
   })
 
-  it("are not those of another connection", () => {
+  it("do not count towards the limit of another connection", () => {
     const server = TestServer.working({ policy })
     const [first, second] = [server.connect(), server.connect()]
     server.send(first, ...shares(70, server.open(first)))
     expect(acceptedIn(server.send(second, ...shares(60, server.open(second))))).toBe(60)
   })
 
-  it("include every block, however many shares came before", () => {
+  it("include every block, even beyond the limit", () => {
     const server = TestServer.working({ policy })
     const connection = server.connect()
     const miner = server.open(connection)
@@ -67,7 +67,7 @@ describe("accepted shares a second of a connection", () => {
     expect(events.filter(({ _tag }) => _tag === "ShareAccepted")).toHaveLength(5)
   })
 
-  it("leave the difficulty to follow the shares that are refused, too", () => {
+  it("do not keep the difficulty from following the refused shares, too", () => {
     const server = TestServer.working({ policy })
     const connection = server.connect()
     const miner = server.open(connection)
@@ -78,7 +78,7 @@ describe("accepted shares a second of a connection", () => {
     expect(messages.some(({ _tag }) => _tag === "NewExtendedMiningJob")).toBe(true)
   })
 
-  it("are plenty by default for a miner that has said a thousandth of what it has", () => {
+  it("stay below the default limit for a miner that states a thousandth of its hash rate", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)

@@ -15,8 +15,8 @@ const setup = (kind: (typeof kinds)[number], options?: ConstructorParameters<typ
   return { server, connection, miner: server.open(connection, { kind }) }
 }
 
-describe.each(kinds)("a share on a(n) %s channel", (kind) => {
-  it("is accepted and counts the difficulty of its target", () => {
+describe.each(kinds)("a share on the %s channel", (kind) => {
+  it("is accepted and credited with the difficulty of its target", () => {
     const { connection, miner, server } = setup(kind)
     const { events, messages } = server.send(connection, miner.mine())
     expect(messages).toEqual([
@@ -45,7 +45,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(stats.bestDifficulty).toBeGreaterThanOrEqual(difficulty)
   })
 
-  it("may roll the version within BIP323 and the time within what has passed", () => {
+  it("may roll the version bits of BIP323 and the time within the time that passed", () => {
     const { connection, miner, server } = setup(kind)
     server.now += 60_000
     const shares = [
@@ -62,7 +62,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     ["invalid-channel-id", "for a channel that is not open", (miner) => miner.mine({ channelId: 99 })],
     ["invalid-channel-id", "for the group", (miner) => miner.mine({ channelId: 1 })],
     ["invalid-job-id", "for a job that never existed", (miner) => ({ ...miner.mine(), jobId: 7 })],
-    ["invalid-job-id", "for a job that is yet to come", (miner) => ({ ...miner.mine(), jobId: 1001 })],
+    ["invalid-job-id", "for the id of the next job", (miner) => ({ ...miner.mine(), jobId: 1001 })],
     [
       "invalid-job-id",
       "for a future job without previous hash",
@@ -74,7 +74,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     ],
     [
       "stale-share",
-      "for the previous hash before",
+      "for the last previous hash",
       (miner, server) => {
         const share = miner.mine()
         server.template(futureTemplate(2))
@@ -82,7 +82,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
         return share
       }
     ],
-    ["difficulty-too-low", "that misses the target", (miner) => miner.mine({ bad: true })],
+    ["difficulty-too-low", "if it misses the target", (miner) => miner.mine({ bad: true })],
     [
       "invalid-non-rollable-version-bit",
       "with a version bit outside BIP323",
@@ -93,11 +93,15 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
       "without a version bit outside BIP323",
       (miner) => miner.mine({ version: 0x00000020 })
     ],
-    ["invalid-share", "before the previous hash", (miner) => miner.mine({ ntime: START_SECONDS - 1 })],
-    ["invalid-share", "too far ahead of the time that passed", (miner) => miner.mine({ ntime: START_SECONDS + 601 })]
+    [
+      "invalid-share",
+      "for a time before that of the previous hash",
+      (miner) => miner.mine({ ntime: START_SECONDS - 1 })
+    ],
+    ["invalid-share", "for a time too far ahead", (miner) => miner.mine({ ntime: START_SECONDS + 601 })]
   ]
 
-  it.each(refusals)("is refused as %s %s, and the next one is good", (errorCode, _, mine) => {
+  it.each(refusals)("is refused with %s %s, and the next share is accepted", (errorCode, _, mine) => {
     const { connection, miner, server } = setup(kind)
     const share = mine(miner, server)
     const { events, messages } = server.send(connection, share)
@@ -107,7 +111,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(server.send(connection, next.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
   })
 
-  it("is refused as invalid-channel-id where the channel is of the other kind", () => {
+  it("is refused with invalid-channel-id on a channel of the other kind", () => {
     const { connection, miner, server } = setup(kind)
     const other = kind === "standard" ? "extended" : "standard"
     const share = server.open(connection, { kind: other }).mine({ channelId: miner.channelId })
@@ -115,7 +119,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(server.counted(connection)[0]!.refused).toEqual({ "invalid-channel-id": 1 })
   })
 
-  it("is refused as invalid-job-id for a job from before the channel was opened", () => {
+  it("is refused with invalid-job-id for a job older than the channel", () => {
     const server = TestServer.working()
     server.template(template(2))
     const connection = server.connect()
@@ -124,7 +128,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(server.send(connection, share).messages).toMatchObject([{ errorCode: "invalid-job-id" }])
   })
 
-  it("is refused as version-rolling-not-allowed where the job does not allow it", () => {
+  it("is refused with version-rolling-not-allowed if the job does not allow it", () => {
     const { connection, miner, server } = setup(kind, { coinbase: { versionRollingAllowed: false } })
     const { messages } = server.send(connection, miner.mine({ version: 0x20000020 }), miner.mine())
     expect(messages).toMatchObject([
@@ -133,7 +137,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     ])
   })
 
-  it("is refused as duplicate-share the second time", () => {
+  it("is refused with duplicate-share the second time", () => {
     const { connection, miner, server } = setup(kind)
     const share = miner.mine()
     expect(server.send(connection, share, { ...share, sequenceNumber: 2 }).messages).toMatchObject([
@@ -142,13 +146,10 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     ])
   })
 
-  /** Jobs of the same template as the first one, number 1000: there are five shares of that. */
+  /** Ways to get another job of the same template as job 1000, of which the channel has submitted five shares. */
   const others: ReadonlyArray<readonly [string, (server: TestServer) => ReadonlyArray<ReadonlyArray<Said>>]> = [
     ["another job", (server) => [server.template(template(2))]],
-    [
-      "a job after the previous hash was repeated, as by a template provider that is there again",
-      (server) => block(server, 2, 1)
-    ],
+    ["a job after the template provider reconnected and repeated the previous hash", (server) => block(server, 2, 1)],
     ["a job after a reorganisation and back", (server) => [...block(server, 2, 2), ...block(server, 3, 1)]]
   ]
   const block = (server: TestServer, templateId: number, prevHash: number) => [
@@ -156,26 +157,26 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     server.template(newPrevHash(templateId, { prevHash: bytes(prevHash) }))
   ]
 
-  it.each(others)("is none of %s", (_, change) => {
+  it.each(others)("does not count again as a share of %s", (_, change) => {
     const { connection, server } = setup(kind)
     const miner = server.open(connection, { kind, nominalHashRate: 16 * HASH_RATE })
     const shares = Array.from({ length: 5 }, () => miner.mine())
     expect(server.send(connection, ...shares).messages).toMatchObject([{ newSubmitsAcceptedCount: 5 }])
     for (const { messages } of change(server).flat()) for (const message of messages) miner.receive(message)
     const again = shares.flatMap((share) => server.send(connection, { ...share, jobId: miner.jobId }).messages)
-    // One may meet the target by chance: it is another share then.
+    // One of them may meet the target by chance. It is then another share.
     const low = again.filter((answer) => "errorCode" in answer && answer.errorCode === "difficulty-too-low")
     expect(low.length).toBeGreaterThanOrEqual(4)
     expect(shares.flatMap((share) => server.send(connection, share).messages)).toMatchObject(
       shares.map(() => ({ errorCode: server.context.jobs.active(1000) ? "duplicate-share" : "stale-share" }))
     )
-    // A miner that begins anew finds others, and these count.
+    // A miner that starts again finds other shares, and these are accepted.
     expect(server.send(connection, miner.mine({ firstNonce: 0 })).messages).toMatchObject([
       { _tag: "SubmitShares.Success" }
     ])
   })
 
-  it("is refused as too-many-shares when the memory for duplicates is full, until the next previous hash", () => {
+  it("is refused with too-many-shares when the memory for duplicates is full, until the next previous hash", () => {
     const { connection, miner, server } = setup(kind, { policy: { maxSharesPerPrevHash: 3 } })
     for (let i = 0; i < 3; i++) server.send(connection, miner.mine())
     const share = miner.mine()
@@ -187,14 +188,14 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
   })
 
-  it("of an older job of the same previous hash is good", () => {
+  it("is accepted for an older job of the same previous hash", () => {
     const { connection, miner, server } = setup(kind)
     const share = miner.mine()
     server.template(template(2))
     expect(server.send(connection, share).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
   })
 
-  it("that meets the network's target is a block, with the whole coinbase for the node", () => {
+  it("is a block with the whole coinbase if it meets the network's target", () => {
     const server = new TestServer()
     server.template(futureTemplate(1))
     server.template(newPrevHash(1, { target: ANY_TARGET, nbits: 0x207fffff }))
@@ -214,7 +215,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
       headerTimestamp: share.ntime,
       headerNonce: share.nonce
     })
-    // The coinbase, stripped again, leads to the root that was mined.
+    // The stripped coinbase gives the root that was mined.
     const { coinbaseTx } = solution
     const stripped = Buffer.concat([coinbaseTx.subarray(0, 4), coinbaseTx.subarray(6, -38), coinbaseTx.subarray(-4)])
     expect(addWitness(stripped)).toEqual(coinbaseTx)
@@ -226,7 +227,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(server.counted(connection)[0]!.blocks).toBe(1)
   })
 
-  it("that is a block of a job which was replaced goes to the template of that job", () => {
+  it("is a block of its own job's template, even if another job has replaced the job", () => {
     const server = new TestServer()
     server.template(futureTemplate(1))
     server.template(newPrevHash(1, { target: ANY_TARGET }))
@@ -243,7 +244,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     ["plus 1 is refused", 1n, { errorCode: "difficulty-too-low" }]
   ])("whose hash is the target %s", (_, above, answer) => {
     const { connection, miner, server } = setup(kind)
-    // A future job, for it is the first one that the target is for; its previous hash is known here already.
+    // A future job, because the target holds for it first. The server knows its previous hash already.
     for (const { messages } of server.template(futureTemplate(2)))
       for (const message of messages) miner.receive(message)
     miner.prevHash = bytes(2)
@@ -256,7 +257,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(server.send(connection, share).messages).toMatchObject([answer])
   })
 
-  it("that is a block but misses a harder channel's target is accepted, for the network's difficulty", () => {
+  it("is accepted for the network's difficulty if it is a block that misses the channel's harder target", () => {
     const server = new TestServer()
     server.template(futureTemplate(1))
     const network = u256ToBytes((1n << 255n) - 1n)
@@ -276,11 +277,11 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     const [old, harder] = [miner.target, hashRateToTarget(1000, 6)]
     const update = { _tag: "UpdateChannel", channelId: miner.channelId, maximumTarget: ANY_TARGET } as const
     server.send(connection, { ...update, nominalHashRate: 1000 })
-    // Of a job that was active already: the old target is enough.
+    // The old target is enough for a job that was already active.
     miner.target = old
     let share = miner.mine()
     expect(server.send(connection, share).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
-    // A later job and a future job that was sent before: the new one is asked for.
+    // A later job needs the new target, and so does a future job that was sent before.
     for (const { messages } of server.template(template(2))) for (const message of messages) miner.receive(message)
     if (kind === "standard") miner.jobs.set(1001, miner.jobs.get(1000)!)
     for (;;) {
@@ -290,13 +291,13 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
     expect(server.counted(connection)[0]!.refused).toEqual({ "difficulty-too-low": 1 })
     miner.target = harder
     expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
-    // And easier again: not for the active job.
+    // An easier target does not hold for the active job either.
     server.send(connection, { ...update, nominalHashRate: 1.6 })
     const { messages } = server.send(connection, miner.mine({ bad: true }))
     expect(messages).toMatchObject([{ errorCode: "difficulty-too-low" }])
   })
 
-  it("of a future job meets the target of the moment when the previous hash made it active", () => {
+  it("must meet the target that was in force when a previous hash activated its future job", () => {
     const { connection, miner, server } = setup(kind)
     server.template(futureTemplate(2))
     const harder = u256ToBytes(1n << 240n)
@@ -314,7 +315,7 @@ describe.each(kinds)("a share on a(n) %s channel", (kind) => {
   })
 })
 
-it("an extranonce of the wrong size is refused as bad-extranonce-size", () => {
+it("an extranonce of the wrong size is refused with bad-extranonce-size", () => {
   const { connection, miner, server } = setup("extended")
   const sizes = [0, 7, 9, 32]
   const { messages } = server.send(connection, ...sizes.map((size) => miner.mine({ extranonce: bytes(1, size) })))
@@ -323,7 +324,7 @@ it("an extranonce of the wrong size is refused as bad-extranonce-size", () => {
   )
 })
 
-it("a share is never two hours ahead of the clock, whatever the drift allowed", () => {
+it("a share two hours ahead of the clock is refused even if the policy allows more drift", () => {
   const { connection, miner, server } = setup("extended", { policy: { ntimeDriftSeconds: 1e9 } })
   const latest = START_SECONDS + 7200
   const { messages } = server.send(connection, miner.mine({ ntime: latest }), miner.mine({ ntime: latest + 1 }))
@@ -334,7 +335,7 @@ it("a share is never two hours ahead of the clock, whatever the drift allowed", 
 })
 
 describe("acknowledgement", () => {
-  it("covers ten shares at most and all of a read, by channel, with the sum of difficulties", () => {
+  it("covers at most ten shares of one channel and read, with the sum of their difficulties", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miners = [server.open(connection), server.open(connection, { kind: "standard" })]
@@ -349,7 +350,7 @@ describe("acknowledgement", () => {
     expect(server.send(connection).messages).toEqual([])
   })
 
-  it("sums difficulties to a whole number, from zero again each time", () => {
+  it("rounds the sum of difficulties and begins from zero each time", () => {
     const { jobs, policy } = TestServer.working().context
     const info = { connectionId: 0, channelId: 9, kind: "standard", userIdentity: "" } as const
     const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
@@ -364,7 +365,7 @@ describe("acknowledgement", () => {
     expect(channel.takeAcknowledgement()).toMatchObject({ newSubmitsAcceptedCount: 1, newSharesSum: 2n })
   })
 
-  it("of an error does not wait for the batch", () => {
+  it("does not delay the error for a refused share", () => {
     const { connection, miner, server } = setup("extended")
     const shares = [miner.mine(), miner.mine({ bad: true }), miner.mine()]
     expect(server.send(connection, ...shares).messages).toMatchObject([

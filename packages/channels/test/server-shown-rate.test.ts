@@ -1,4 +1,4 @@
-/** A client that says less than it has, again and again: the server remembers what its shares have shown. */
+/** A client understates its hash rate again and again. The server remembers the rate that its shares have shown. */
 import { describe, expect, it } from "@effect/vitest"
 import type { Mining } from "@sluice/protocol"
 import {
@@ -12,24 +12,24 @@ import {
 import { START, TestMiner, TestServer, type TestServerOptions } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, template } from "@sluice/testing/templates"
 
-/** What the device really has, in hashes a second of the test's time: with six shares a minute 4,000 hashes each. */
+/** The real hash rate of the device, in hashes a second of the test's time: 4,000 hashes a share at six a minute. */
 const REAL = 400
 const STEP_MS = 300
 
-/** One device on one connection at a time, which may say of itself what it likes. */
+/** A device on one connection at a time. It can state any hash rate. */
 class Device {
   readonly server: TestServer
   connection: ChannelServer
   miner = new TestMiner()
   hashRate = REAL
   accepted = 0
-  /** Of the job that it mines: a new target is for the next one (5.3.21). */
+  /** The target of the job that it mines. A new target is for the next job (5.3.21). */
   target = 0n
   #nonce = 0
   #templates = 1
 
   constructor(options: TestServerOptions = {}) {
-    // The rate is what is tested here, not the limit behind it.
+    // Only the rate is tested here, so the other limit must not apply.
     this.server = TestServer.working({ ...options, policy: { maxSharesPerSecond: 1e6, ...options.policy } })
     this.connection = this.server.connect()
   }
@@ -52,7 +52,7 @@ class Device {
     this.send({ _tag: "CloseChannel", channelId: this.miner.channelId, reasonCode: "" })
   }
 
-  /** Mines for so long, with a read of the socket and what `then` does every 300 ms, and a tick every five seconds. */
+  /** Mines for this time. Submits and calls `then` every 300 ms, and ticks every five seconds. */
   mine(seconds: number, then: () => void = () => {}): void {
     const until = this.server.now + seconds * 1000
     while (this.server.now < until) {
@@ -67,7 +67,7 @@ class Device {
     }
   }
 
-  /** What the channel's target is made for, in hashes a second. */
+  /** The hash rate that the channel's target is chosen for, in hashes a second. */
   get wanted(): number {
     return Number(2n ** 256n / (this.target + 1n)) / 10
   }
@@ -108,7 +108,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(device.accepted).toBeLessThan(40)
   })
 
-  it("gets none before the difficulty has followed either", () => {
+  it("gets no easier target by UpdateChannel before the difficulty has followed", () => {
     const device = new Device()
     device.open(1)
     let says = 0
@@ -116,7 +116,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(device.accepted).toBeLessThan(250)
   })
 
-  it("gets none by saying that it has more and then less", () => {
+  it("gets no easier target by stating first more and then less", () => {
     const device = new Device()
     device.open(REAL)
     device.mine(120)
@@ -127,7 +127,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(device.wanted).toBeLessThan(REAL * 2)
   })
 
-  it("gets none by closing its channel and opening it again", () => {
+  it("gets no easier target by closing its channel and opening it again", () => {
     const device = new Device()
     device.open(1)
     device.mine(5)
@@ -139,7 +139,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(device.accepted).toBeLessThan(60)
   })
 
-  it("gets one sixteen times easier at most under another name on the same connection", () => {
+  it("gets a target at most sixteen times easier under another name on the same connection", () => {
     const device = new Device()
     device.open(1)
     device.mine(5)
@@ -152,7 +152,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(device.accepted).toBeLessThan(200)
   })
 
-  it("gets none in a second channel beside the first", () => {
+  it("gets no easier target in a second channel beside the first", () => {
     const device = new Device()
     device.open(1)
     device.mine(5)
@@ -160,7 +160,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(device.wanted).toBeGreaterThan(REAL / 40)
   })
 
-  it("is found out where it becomes ten times weaker and says so", () => {
+  it("gets an easier target when it has really become ten times weaker, and states it", () => {
     const device = new Device()
     device.open(REAL)
     device.mine(300)
@@ -170,7 +170,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(Math.abs(Math.log(device.wanted / device.hashRate))).toBeLessThan(0.5)
   })
 
-  it("is found out where it comes back ten times weaker", () => {
+  it("gets an easier target when it comes back ten times weaker", () => {
     const device = new Device()
     device.open(REAL)
     device.mine(300)
@@ -181,7 +181,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(Math.abs(Math.log(device.wanted / device.hashRate))).toBeLessThan(0.5)
   })
 
-  it("is believed at once where it says that it has more", () => {
+  it("is believed at once if it states more", () => {
     const device = new Device()
     device.open(REAL)
     device.mine(120)
@@ -189,7 +189,7 @@ describe("a client whose shares have shown its hash rate", () => {
     expect(device.miner.target).toBe(hashRateToTarget(50 * REAL, 6))
   })
 
-  it("is believed again where minutes have passed", () => {
+  it("is believed again after minutes without shares", () => {
     const device = new Device()
     device.open(REAL)
     device.mine(120)
@@ -218,7 +218,7 @@ describe("the rates shown", () => {
     return { userIdentity, hashRate, closedAt, proven: new ProvenHashRate(0), isTaken: false }
   }
 
-  it("are a sixteenth of the highest of the last ten minutes for a new channel", () => {
+  it("give a new channel a sixteenth of the highest rate of the last ten minutes", () => {
     const shown = new ShownRate()
     expect(shown.leastFor("a", 0)).toBe(0)
     shown.saw("a", 1600, 0)
@@ -229,7 +229,7 @@ describe("the rates shown", () => {
     expect(shown.leastFor("a", 600_000)).toBe(50)
   })
 
-  it("go with the work of the channel that was closed last, once, to one of the same user", () => {
+  it("give the work of the channel closed last once, to a channel of the same user", () => {
     const [here, there] = [new ShownRate(), new ShownRate()]
     const [first, last] = [work("a", 1, 0), work("b", 1, 0)]
     for (const shown of [here, there]) for (const one of [first, last]) shown.left(one)

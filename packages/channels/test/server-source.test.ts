@@ -1,4 +1,4 @@
-/** Jobs of a source that is no template provider, such as an upstream server: their coinbase is the source's own. */
+/** Jobs of an upstream server, which sets their coinbase. The server cannot change it. */
 import { describe, expect, it } from "@effect/vitest"
 import { ANY_TARGET, bytes } from "@sluice/testing/templates"
 import { type Job, Jobs, solutionOf, u256ToBytes } from "../src/index.ts"
@@ -19,7 +19,7 @@ const upstreamJob = (id: number): Job => ({
   origin: { upstreamJobId: 7 }
 })
 
-/** A server with one job of an upstream server, and a channel. */
+/** Makes a server with one job of an upstream server, and a channel. */
 const working = (submitTarget?: Uint8Array) => {
   const server = new TestServer()
   const jobs = new Jobs({ firstJobId: 1, versionRollingAllowed: true })
@@ -31,7 +31,7 @@ const working = (submitTarget?: Uint8Array) => {
 }
 
 describe("jobs of an upstream server", () => {
-  it("pass a share on to the source if its hash meets the source's target, with the whole extranonce", () => {
+  it("emit ShareForSource with the full extranonce for a share that meets the source's target", () => {
     const { connection, miner, server } = working(u256ToBytes(2n ** 250n))
     expect(miner.target).toBeGreaterThan(2n ** 251n)
     miner.target = 2n ** 250n
@@ -42,7 +42,7 @@ describe("jobs of an upstream server", () => {
       { _tag: "ShareForSource", channel: { channelId: miner.channelId }, found: { job: { id: 1 }, isBlock: false } }
     ])
     const event = events[1]
-    if (event?._tag !== "ShareForSource") throw new Error("the source is not told")
+    if (event?._tag !== "ShareForSource") throw new Error("expected ShareForSource")
     const { extranonce, hash, job, nonce, ntime, version } = event.found
     expect(job.origin).toEqual({ upstreamJobId: 7 })
     expect(extranonce).toEqual(Uint8Array.of(...miner.prefix, ...bytes(1, miner.extranonceSize)))
@@ -50,12 +50,12 @@ describe("jobs of an upstream server", () => {
     expect(hash).toEqual(miner.hash(version, root, ntime, nonce))
   })
 
-  it("keep a share from the source if its hash is above the source's target", () => {
+  it("emit no ShareForSource for a share above the source's target", () => {
     const { connection, miner, server } = working(u256ToBytes(0n))
     expect(server.send(connection, miner.mine()).events).toMatchObject([{ _tag: "ShareAccepted" }])
   })
 
-  it("report a block as a block, also where it meets the source's target", () => {
+  it("emit only BlockFound for a block, although it meets the source's target", () => {
     const { connection, jobs, miner, server } = working(ANY_TARGET)
     jobs.addFutureJob(8, upstreamJob(2))
     const announcement = jobs.setPrevHash(8, { ...prevHash, hash: bytes(2), target: ANY_TARGET }, START, ANY_TARGET)
@@ -68,7 +68,7 @@ describe("jobs of an upstream server", () => {
     expect(events[1]).toMatchObject({ found: { isBlock: true, job: { id: 2 } } })
   })
 
-  it("have no variants: a harder target waits for the next job", () => {
+  it("have no variants, so a harder target waits for the next job", () => {
     const { connection, jobs, miner, server } = working()
     expect(jobs.repeat(0)).toBeUndefined()
     const nominalHashRate = HASH_RATE * 100
@@ -79,29 +79,29 @@ describe("jobs of an upstream server", () => {
     expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
   })
 
-  it("give a channel a target that is not harder than the source's, and follow it", () => {
+  it("give a channel a target no harder than the source's, and follow the source's target", () => {
     const { connection, jobs, miner, server } = working(u256ToBytes(2n ** 254n))
     expect(miner.target).toBe(2n ** 254n)
     const announcement = jobs.activateJob(upstreamJob(2), START)
     server.ask((out) => connection.announce(announcement, out))
     expect(server.tick(connection).messages).toMatchObject([{ _tag: "SetTarget", channelId: miner.channelId }])
-    // The same target is no reason to look again.
+    // The same target causes no review.
     expect(server.tick(connection).messages).toEqual([])
   })
 
-  it("have the ids that the jobs count, in order", () => {
+  it("are refused with any id but the next one", () => {
     const { jobs } = working()
     expect(jobs.nextId).toBe(2)
     expect(() => jobs.addFutureJob(8, upstreamJob(3))).toThrow(/the next job must have the id 2; got 3/)
   })
 
-  it("change nothing where a previous hash names a job that is not there", () => {
+  it("stay as they are if a previous hash names an unknown job", () => {
     const { jobs } = working()
     expect(jobs.setPrevHash(7, { ...prevHash, hash: bytes(2) }, START)).toBeUndefined()
     expect(jobs.prevHash).toMatchObject({ hash: bytes(1) })
   })
 
-  it("are no solutions of a template", () => {
+  it("cannot be submitted as solutions of a template", () => {
     const found = { job: upstreamJob(1), version: 0, ntime: 0, nonce: 0, extranonce: bytes(1), hash: bytes(1) }
     expect(() => solutionOf({ ...found, isBlock: true })).toThrow(/job 1 was not made of a template/)
   })

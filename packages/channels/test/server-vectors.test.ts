@@ -1,4 +1,4 @@
-/** Whole shares that other software's tests hold, pushed through the real machine from template to verdict. */
+/** Runs whole shares from the tests of other software through the machine, from the template to the answer. */
 import { expect, it } from "@effect/vitest"
 import { coinbaseTags, hashFromDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
@@ -16,7 +16,7 @@ import { coinbaseRules, hex, plainJob } from "./server-fixture.ts"
 import { ANY_TARGET, template } from "@sluice/testing/templates"
 import vectors from "./vectors/shares.json" with { type: "json" }
 
-it.each(vectors)("$name: $kind, $verdict", (vector) => {
+it.each(vectors)("test vector $name: the server accepts the $kind share as a $verdict", (vector) => {
   const now = vector.ntime * 1000
   const policy = { ...defaultChannelPolicy, minHashRate: 0, sharesPerMinute: 1 }
   const templates = new TemplateJobs({
@@ -25,7 +25,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
   })
   const isStandard = vector.kind === "standard"
   const extranonce = hex(vector.extranonce)
-  // The vectors' extranonces are laid out in two ways; a space is what gives out prefixes.
+  // The vectors have two extranonce layouts, so this stub gives out their prefixes in place of a space.
   const lease = { prefix: extranonce.subarray(0, isStandard ? 32 : 24), rollableSize: isStandard ? 0 : 8, index: 0 }
   const space = {
     maxRollableSize: 8,
@@ -53,7 +53,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
   const { prevHash, nbits, ntime, version, nonce } = vector
   const future = templates.onTemplate(source, now)
   if (future._tag === "Ignored") throw new Error(future.reason)
-  // The vectors' coinbases have no job id.
+  // The coinbases of the vectors contain no job id.
   Object.assign(future.job, plainJob(future.job.id, source, templates.coinbase))
   expect(future.job).toMatchObject({ coinbasePrefix: hex(vector.prefix), coinbaseSuffix: hex(vector.suffix) })
   templates.onSetNewPrevHash(
@@ -80,7 +80,7 @@ it.each(vectors)("$name: $kind, $verdict", (vector) => {
   expect(events[1]).toMatchObject({ _tag: "ShareAccepted", isBlock, hashDifficulty })
   expect(events[2]).toEqual(isBlock ? expect.objectContaining({ _tag: "BlockFound", hash: vector.hash }) : undefined)
 
-  // One nonce further is no share any more, in the ones that are no blocks.
+  // With the next nonce, the shares that are no blocks miss the target.
   if (!isBlock) {
     connection.receive([{ ...messages[1]!, nonce: nonce + 1 } as Mining.ToServer], now, out)
     expect(out.takeMessages()).toMatchObject([{ errorCode: "difficulty-too-low" }])

@@ -9,7 +9,7 @@ import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluic
 
 const prevHash = { hash: new Uint8Array(randomBytes(32)), nbits: 0x1d00ffff }
 
-/** One at a time, with core's functions. */
+/** Hashes one share with core's functions. */
 const expected = ({ extranonce, extranoncePrefix, job, merkleRoot, share }: HashedShare): Uint8Array => {
   const check = new ShareCheck()
   const { coinbasePrefix, coinbaseSuffix, merklePath, merklePathBytes } = job
@@ -19,7 +19,7 @@ const expected = ({ extranonce, extranoncePrefix, job, merkleRoot, share }: Hash
   return check.digest
 }
 
-/** With a path that is longer than a template's, too. */
+/** Makes a job with a path of `depth` nodes. It may be longer than the path of any template. */
 const jobOf = (id: number, depth: number, scriptSize = 0) => {
   const coinbaseTxOutputs = serializeOutputs([{ value: 0n, script: bytes(7, scriptSize) }])
   const merklePath = Array.from({ length: depth }, () => new Uint8Array(randomBytes(32)))
@@ -41,7 +41,7 @@ const found = (hashes: ShareHashes, { share }: HashedShare): Uint8Array | undefi
 }
 
 describe("hashes of shares that come together", () => {
-  it("are those of one at a time: any number of them, of either kind, for jobs of any depth and size", () => {
+  it("match those of single hashing for any number of shares of both kinds and for jobs of any depth and size", () => {
     const hashes = new ShareHashes()
     for (const count of [1, 2, 3, 4, 5, 63, 64, 65, 150]) {
       const jobs = [jobOf(1, 0), jobOf(2, 1, 300), jobOf(3, 12, 20), jobOf(4, 255)]
@@ -55,7 +55,7 @@ describe("hashes of shares that come together", () => {
     }
   })
 
-  it("are not there for a very large coinbase, nor for shares of another time", () => {
+  it("are missing for a very large coinbase and for shares of an earlier call", () => {
     const hashes = new ShareHashes()
     const [small, large] = [jobOf(1, 2), jobOf(2, 2, 4000)]
     const shares = [shareOf(large, "extended"), shareOf(small, "extended"), shareOf(large, "standard")]
@@ -70,8 +70,8 @@ describe("hashes of shares that come together", () => {
 })
 
 describe("a batch of shares", () => {
-  it("has the answers that they have one by one", () => {
-    // Two servers of the same state; one reads all shares at once.
+  it("gets the same answers as the shares one by one", () => {
+    // Two servers have the same state. One of them reads all shares at once.
     const run = (together: boolean) => {
       const server = TestServer.working()
       const connection = server.connect()
@@ -104,18 +104,18 @@ describe("a batch of shares", () => {
     assert.deepStrictEqual(events.filter(({ _tag }) => _tag === "ShareAccepted").length, 4)
   })
 
-  it("is hashed anew for each previous hash, also where a client sends the very same message", () => {
+  it("is hashed again for each previous hash, even if the client sends the same message object", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
     const shares = Array.from({ length: 4 }, () => miner.mine())
     assert.isTrue(server.send(connection, ...shares).events.every(({ _tag }) => _tag === "ShareAccepted"))
-    // Every hash is a block for this one, and is told.
+    // Every hash is a block on this previous hash, so the server reports each.
     for (const message of [futureTemplate(2), newPrevHash(2, { target: ANY_TARGET })]) {
       for (const said of server.template(message)) said.messages.forEach((sent) => miner.receive(sent))
     }
     for (const share of shares) Object.assign(share, { jobId: miner.jobId, ntime: miner.ntime })
-    // One by one: what was computed for all of them together would be found if it were still there.
+    // Sent one by one, the shares would find the hashes of the batch if they were still there.
     const events = shares.flatMap((share) => server.send(connection, share).events)
     const root = miner.jobs.get(miner.jobId)!.root(bytes(1, miner.extranonceSize))
     assert.deepStrictEqual(

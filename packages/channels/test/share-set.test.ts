@@ -9,8 +9,8 @@ const hash = (low: number, high: number): Uint8Array => {
   return bytes
 }
 
-describe("share set", () => {
-  it("knows what it has got, through every growth, and forgets on demand", () => {
+describe("a share set", () => {
+  it("finds every share after it grew, and none after clear", () => {
     const set = new ShareSet()
     for (let i = 0; i < 5000; i++) expect(set.add(hash(i * 2654435761, i), 1e6)).toBe(SHARE_NEW)
     for (let i = 0; i < 5000; i++) expect(set.add(hash(i * 2654435761, i), 1e6)).toBe(SHARE_DUPLICATE)
@@ -20,13 +20,13 @@ describe("share set", () => {
     expect(set.add(hash(0, 0), 1e6)).toBe(SHARE_DUPLICATE)
   })
 
-  it("tells apart hashes that fall on one slot", () => {
+  it("distinguishes hashes that belong in the same slot", () => {
     const set = new ShareSet()
     for (let i = 0; i < 100; i++) expect(set.add(hash(7, i), 1e6)).toBe(SHARE_NEW)
     for (let i = 0; i < 100; i++) expect(set.add(hash(7, i), 1e6)).toBe(SHARE_DUPLICATE)
   })
 
-  it("is full at its limit, and still knows what it has", () => {
+  it("is full at its limit and still finds duplicates", () => {
     const set = new ShareSet()
     for (let i = 1; i <= 10; i++) set.add(hash(i, i), 10)
     expect(set.add(hash(11, 11), 10)).toBe(SHARE_SET_FULL)

@@ -1,9 +1,9 @@
 /**
- * One server, one client and the wire between them, where messages wait as long as they like, driven by random sequences
- * of what may and may not happen. Two books of the model (channel-model.ts) listen, one at each end: they say what every
- * answer of the server must be, whether what it sends by itself is legal, and what the client must make of it.
+ * Drives one server, one client and a wire that delays messages through random sequences of valid and invalid steps. Two models
+ * (channel-model.ts) listen, one at each end. They decide what every answer of the server must be, whether its other messages
+ * are legal, and which state the client must have.
  *
- * `SLUICE_SEQUENCES` is how many sequences are tried; `npm run soak` tries 10,000.
+ * `SLUICE_SEQUENCES` sets the number of sequences. `npm run soak` runs 10,000.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
@@ -19,12 +19,12 @@ import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluic
 const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 1_000)
 const MAX_CHANNELS = 5
 const MAX_SHARES = 12
-/** Shares are looked for where they are not too rare. */
+/** The hardest target at which the test looks for shares. */
 const MIN_MINED = 1n << 250n
-/** Of a full extranonce of 20 bytes, of which one is the server's and one the channel's. */
+/** The full extranonce has 20 bytes: one for the server, one for the channel, and these. */
 const MAX_ROLLABLE = 18
 
-/** What may happen, as often as it stands here. */
+/** The kinds of steps, each as likely as it is frequent here. */
 const kinds = [
   ...(["open", "open", "bad open", "share", "share", "share", "share", "share", "bad share", "bad share"] as const),
   ...(["raw share", "replay", "update", "bad update", "close", "server closes", "custom job"] as const),
@@ -42,7 +42,7 @@ const FLAGS: ReadonlyArray<ModelFlags> = [0, 1, 2, 3, 4].map((n) => ({
 type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
 class Session {
-  /** What happened in all sessions, to see that the test comes by everything. */
+  /** Everything that happened in any session, to check that the test covers all cases. */
   static readonly seen = new Set<string>()
   readonly #flags: ModelFlags
   readonly #server: TestServer
@@ -53,12 +53,12 @@ class Session {
   #toServer: Array<Mining.ToServer> = []
   #toClient: Array<Mining.ToClient> = []
   readonly #submitted: Array<Share> = []
-  /** By channel and sequence number, what the server must say of the client's shares. */
+  /** The answers that the server must give to the client's shares, by channel and sequence number. */
   readonly #verdicts = new Map<string, "accepted" | "refused">()
   readonly #answered = new Set<string>()
   #rawAccepted = false
   #templateId = 1
-  /** In the order in which they were in force last. */
+  /** Previous hashes in the order in which they were last in force. */
   #prevHashes: ReadonlyArray<Uint8Array> = [bytes(1)]
   #nonce = 0
   #ended = false
@@ -104,7 +104,7 @@ class Session {
       case "replay": {
         const share = pick(this.#submitted, n)
         if (share === undefined) return
-        // Sometimes as one of the job that is mined now: with the same header it would be the same share.
+        // Sometimes names the current job instead. With the same header it would be the same share.
         const mined = this.#atClient.channels.get(share.channelId)?.mined
         return this.#rawSubmit(n % 4 === 0 && mined !== undefined ? { ...share, jobId: mined.jobId } : share)
       }
@@ -122,7 +122,7 @@ class Session {
         return
       }
       case "close": {
-        // Often enough nothing is closed, so that sessions last.
+        // Mostly closes nothing, so that sessions last.
         const id = [999, 1, ...this.#atClient.channels.keys()][n % 6]
         if (id === undefined || (id === 1 && n % 5 > 0)) return
         this.#atClient.close(id)
@@ -147,12 +147,12 @@ class Session {
       case "future":
         return this.#announce(futureTemplate(++this.#templateId))
       case "prev hash": {
-        // Of a future job that was sent before, or of one that comes with it.
+        // Names a future job that was sent before, or one that is sent now.
         const futures = [...this.#server.context.jobs.futureJobs()]
         if (futures.length === 0 || n % 2 === 0) this.#announce(futureTemplate(++this.#templateId))
         const { templateId } = templateOf(pick([...this.#server.context.jobs.futureJobs()], n >> 1)!)
         const headerTimestamp = this.#server.now / 1000
-        // Now and then back to an earlier one, as in a reorganisation.
+        // Sometimes returns to an earlier previous hash, as in a reorganisation.
         const left = this.#prevHashes.slice(0, -1)
         const prevHash = (n % 3 === 0 ? pick(left, n >> 3) : undefined) ?? u256ToBytes(BigInt(++this.#templateId))
         this.#prevHashes = [...this.#prevHashes.filter((hash) => hash !== prevHash), prevHash]
@@ -165,7 +165,7 @@ class Session {
         return this.#group(n)
       case "prefix":
         this.#prefix(n)
-        // And jobs that are repeated for one channel after the other.
+        // Sends variants of jobs to one channel after the other, too.
         if (n % 3 === 0) for (const channel of this.#atClient.channels.values()) this.#update(channel, 8, ANY_TARGET)
         return
       case "to server":
@@ -180,7 +180,7 @@ class Session {
     }
   }
 
-  /** Lets everything arrive: then every share of the client is answered, and as it had to be. */
+  /** Delivers all messages. Every share of the client must then have the right answer. */
   end(): void {
     this.#arrive(1e6)
     if (!this.#ended) this.#deliver(1e6)
@@ -223,7 +223,7 @@ class Session {
     const { requestId } = this.#client.openStandardChannel(request)
     const kind = n % 3 === 0 || this.#flags.requiresStandardJobs ? "standard" : "extended"
     const message = open({ requestId, kind, ...request, ...pick(bad, n >> 2)! })
-    // The last kind of request is good on some connections; its client would not know the answer.
+    // Some connections accept the last kind of request. The client does not expect that answer, so it is not sent there.
     if (this.#openRefusals(message).size === 0 && message._tag === "OpenExtendedMiningChannel") return
     this.#atClient.requests.set(requestId, requestOf(open({ requestId, kind: "standard", ...request })))
     this.#toServer.push(message)
@@ -235,7 +235,7 @@ class Session {
     this.#toServer.push(this.#client.updateChannel(channel.id, nominalHashRate, maximumTarget))
   }
 
-  /** A share as an honest client finds it, for a job that is good as far as the client knows. */
+  /** Submits a share of an honest client, for a job that is valid as far as the client knows. */
   #share(n: number): void {
     const channel = pick([...this.#atClient.channels.values()], n)
     if (channel?.prevHash === undefined) return
@@ -256,7 +256,7 @@ class Session {
       case 1:
         return this.#submit(channel, jobId, { ntime: minNtime - 1 - (n % 3) }, true)
       case 2:
-        // Too late, or just in time where it takes its time to arrive.
+        // Too late, or in time if the message is delayed enough.
         return this.#submit(channel, jobId, { ntime: minNtime + this.#elapsed(channel) + (1 + (n % 3)) ** 3 }, true)
       case 3:
         return this.#submit(channel, jobId, { version: (version ^ (1 << (n % 32))) >>> 0 }, true)
@@ -268,7 +268,7 @@ class Session {
     }
   }
 
-  /** What no client of ours submits: for jobs to come, past and made up, for channels of the other kind and none. */
+  /** Submits a share that ChannelClient never would: for a future, past or unknown job, or for a wrong channel. */
   #rawShare(n: number): void {
     const channel = pick([...this.#atServer.channels.values()], n)
     if (channel === undefined) return
@@ -295,7 +295,7 @@ class Session {
     this.#toServer.push({ ...share, sequenceNumber: 0 })
   }
 
-  /** Lets the client submit what has the fields, with a hash that is good or bad enough where one is found soon. */
+  /** Submits a share with these fields. Looks for a nonce whose hash meets or misses the target, if one is found soon. */
   #submit(
     channel: ModelChannel,
     jobId: number,
@@ -381,11 +381,11 @@ class Session {
     assert.equal(said.length, channel === undefined ? 0 : 1)
     this.#send(said)
     const prefixes = [...this.#atServer.channels.values()].map(({ prefix }) => Buffer.from(prefix).toString("hex"))
-    // No channel's part of the extranonce is in another's.
+    // The search spaces of channels must not overlap.
     for (const prefix of prefixes) assert.equal(prefixes.filter((other) => prefix.startsWith(other)).length, 1)
   }
 
-  /** The server takes what has come: a run of shares as one read, everything else by itself. */
+  /** Delivers messages to the server: a run of shares as one read, other messages one by one. */
   #arrive(count: number): void {
     const waiting = this.#toServer.splice(0, count)
     for (let first = 0; first < waiting.length;) {
@@ -461,7 +461,7 @@ class Session {
         } else {
           assert.equal(answer?._tag, `${message._tag}.Success`)
           assert.equal("requestId" in answer && answer.requestId, message.requestId)
-          // 5.3.15: a future job, and the previous hash that makes it active.
+          // 5.3.15: a future job, and the previous hash that activates it.
           if (this.#server.context.jobs.prevHash !== undefined) {
             const [job, prevHash] = rest as [Mining.NewMiningJob | Mining.NewExtendedMiningJob, Mining.SetNewPrevHash]
             assert.deepEqual([job.minNtime, prevHash._tag, prevHash.jobId], [undefined, "SetNewPrevHash", job.jobId])
@@ -487,7 +487,7 @@ class Session {
           Session.seen.add(`update: ${errorCode}`)
         }
         this.#send(messages)
-        // 5.3.7: a smaller maximum has to be reflected.
+        // 5.3.7: the server must apply a smaller maximum target.
         if (errorCode === undefined) assert.ok(channel!.target <= channel!.maxTarget)
         return
       }
@@ -506,7 +506,7 @@ class Session {
     }
   }
 
-  /** All codes that fit a request for a channel but for the number of channels. */
+  /** All error codes that fit a request for a channel, except those for too many channels. */
   #openRefusals(message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel): Set<string> {
     const codes = new Set<string>()
     const isExtended = message._tag === "OpenExtendedMiningChannel"
@@ -527,7 +527,7 @@ class Session {
     const { channels, flags } = this.#atServer
     const job = message._tag === "NewTemplate"
     if (job) {
-      // Once to each group, or to each channel where there are none.
+      // One message to each group, or to each channel if there are no groups.
       assert.equal(messages.length, flags.requiresStandardJobs ? channels.size : this.#atServer.groups().size)
       for (const [id, { jobs }] of channels) assert.equal(jobs.size, before.get(id)! + 1)
     } else {
@@ -540,7 +540,7 @@ class Session {
     return this.#server.ask(run).messages
   }
 
-  /** Everything that the server says goes through here: it is legal, and for somebody who is there. */
+  /** Sends all messages of the server. Each must be legal, and its channel must be open. */
   #send(messages: ReadonlyArray<Mining.ToClient>): void {
     for (const message of messages) {
       const isAnswer = message._tag.endsWith(".Error") || message._tag.endsWith(".Success")
@@ -602,7 +602,7 @@ class Session {
     }
   }
 
-  /** What the client would mine is what the messages say. */
+  /** Checks that the client's work is what the messages define. */
   #compare(): void {
     const { channels } = this.#client
     assert.equal(channels.size, this.#atClient.channels.size)
@@ -630,7 +630,7 @@ class Session {
     }
   }
 
-  /** The server breaks one rule, and the client says which; nothing else happens. */
+  /** Lets the server break one rule. The client must name the rule and change nothing. */
   #violate(n: number): void {
     const message = pick(this.#illegal(n), n >> 4)
     if (message === undefined) return
@@ -646,7 +646,7 @@ class Session {
     this.#ended = true
   }
 
-  /** What the model's state at the client makes illegal. */
+  /** Messages that the state of the model at the client's end makes illegal. */
   #illegal(n: number): ReadonlyArray<Mining.ToClient> {
     const { channels, flags, requests } = this.#atClient
     const all: Array<Mining.ToClient> = []
@@ -688,7 +688,7 @@ class Session {
       const right = kind === "standard" ? standard : extended
       const wrong = kind === "standard" ? extended : standard
       all.push(wrong(id))
-      // A client may take the previous hash of a channel's group for the channel's.
+      // The client may use the previous hash of the channel's group. Only before the server's second one is there none.
       if (prevHash === undefined && this.#server.context.jobs.epoch === 0) all.push(right(id, { minNtime: 1 }))
       for (const { jobId, state } of jobs.values()) {
         if (state !== "stale") all.push(right(id, { jobId }))
@@ -738,7 +738,7 @@ const show = (value: unknown): string =>
     typeof field === "bigint" ? field.toString(16) : field instanceof Map ? [...field] : field
   )
 
-/** Answers of the server, and rules that it breaks where it is meant to. */
+/** All answers of the server, and all rules that the test lets it break. */
 const EVERYTHING = [
   "accepted",
   "bad-extranonce-size",
@@ -799,7 +799,7 @@ describe("a server and a client", () => {
     )
   })
 
-  it.runIf(SEQUENCES >= 5000)("have come by every answer and every rule that can be broken", () => {
+  it.runIf(SEQUENCES >= 5000)("gave every answer and broke every rule in these sequences", () => {
     const missing = EVERYTHING.filter((one) => !Session.seen.has(one))
     expect(missing).toEqual([])
   })

@@ -1,4 +1,4 @@
-/** A client's machine whose methods return what they put into the outbox. */
+/** A client's machine whose methods return the messages and events that they put into the outbox. */
 import type { Mining } from "@sluice/protocol"
 import {
   ChannelClient,
@@ -53,17 +53,17 @@ export class TestClient {
       const tag = this.channels.get(channelId)?.kind === "standard" ? "SubmitSharesStandard" : "SubmitSharesExtended"
       return this.#take(tag, { sequenceNumber })
     }
-    if (this.#out.messages.length > 0) throw new Error("a share without a sequence number is sent")
+    if (this.#out.messages.length > 0) throw new Error("a share was sent without a sequence number")
     return undefined
   }
 
   receive(messages: ReadonlyArray<Mining.ToClient>, now: number): ReadonlyArray<ClientEvent> {
     this.#machine.receive(messages, now, this.#out)
-    if (this.#out.messages.length > 0) throw new Error("the client answers by itself")
+    if (this.#out.messages.length > 0) throw new Error("the client sent a message by itself")
     return this.#out.takeEvents()
   }
 
-  /** The one message that was sent, with these fields. */
+  /** Takes the only message that was sent, and checks its fields. */
   #take<Tag extends Mining.ToServer["_tag"]>(
     tag: Tag,
     fields: { readonly requestId?: number; readonly sequenceNumber?: number } = {}
@@ -73,7 +73,7 @@ export class TestClient {
     const { requestId, sequenceNumber } = fields
     if (sent.length !== 1 || message?._tag !== tag) throw new Error(`expected one ${tag}, got ${sent.length} messages`)
     if (message.requestId !== requestId || message.sequenceNumber !== sequenceNumber) {
-      throw new Error(`the number that was returned is not that of the ${tag}`)
+      throw new Error(`the returned number is not the one in the ${tag}`)
     }
     return message as Extract<Mining.ToServer, { readonly _tag: Tag }>
   }

@@ -7,14 +7,14 @@ import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 const targetOf = (vardiff: Vardiff, sharesPerMinute = 6): number =>
   Target.targetToDifficulty(u256ToBytes(hashRateToTarget(vardiff.hashRate, sharesPerMinute)), 0)
 
-/** Lets a miner of a real rate work against the rule, with a share whenever one is due; says how often the rate changed. */
+/** Simulates a miner that sends a share whenever one is due. Returns how often the rule changed the rate. */
 const simulate = (vardiff: Vardiff, hashRate: number, seconds: number, from = 0, sharesPerMinute = 6): number => {
   let work = 0
   let changes = 0
   let target = targetOf(vardiff, sharesPerMinute)
   const review = (now: number) => {
     if (!vardiff.review(target, now)) return
-    // What was hashed before is not on its way to a share of the new target.
+    // Hashes before the change do not count towards the next share of the new target.
     work = 0
     target = targetOf(vardiff, sharesPerMinute)
     changes++
@@ -40,14 +40,14 @@ describe("vardiff", () => {
     ["a million times less than stated", 1e18, 1e12],
     ["twice what was stated", 1e12, 2e12],
     ["half of what was stated", 1e12, 5e11],
-    ["what was stated", 1e12, 1e12]
+    ["exactly the stated rate", 1e12, 1e12]
   ])("comes to the rate of a miner that has %s", (_, stated, real) => {
     const vardiff = new Vardiff(stated, 1, 0)
     simulate(vardiff, real, 1800)
     expect(Math.abs(Math.log(vardiff.hashRate / real))).toBeLessThan(0.15)
   })
 
-  it("acts on a flood before the next review, also where all of it comes at once", () => {
+  it("acts on a flood before the next regular review, even if all shares come at once", () => {
     const vardiff = new Vardiff(1e6, 1, 0)
     const target = targetOf(vardiff)
     let shares = 0
@@ -57,11 +57,11 @@ describe("vardiff", () => {
     for (; !vardiff.isDue; shares++) vardiff.record(target, target, 100)
     expect(shares).toBe(411)
     expect(vardiff.review(target, 100)).toBe(true)
-    // Four hundred shares in a quarter of a second, and no more than that however short the time was.
+    // Counts as four hundred shares in a quarter of a second, although the time was shorter.
     expect(vardiff.hashRate / 1e6).toBeCloseTo(16_000, 0)
   })
 
-  it("takes a false alarm back, and has the very rate that it had", () => {
+  it("returns to exactly the old rate after a false alarm", () => {
     const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 1e12, 600)
     const target = targetOf(vardiff)
@@ -70,17 +70,17 @@ describe("vardiff", () => {
     simulate(vardiff, 1e12, 60, 600)
     expect(vardiff.hashRate).toBe(1e12)
     expect(simulate(vardiff, 1e12, 540, 660)).toBe(0)
-    // Silence that was an alarm, and is over: a target for less, and that of before.
+    // A silence raises an alarm and then ends. The rule makes the target easier and then returns to the old rate.
     expect(simulate(vardiff, 0, 170, 1200)).toBeGreaterThan(0)
     expect(vardiff.hashRate).toBeLessThan(1e10)
     expect(simulate(vardiff, 1e12, 1, 1370)).toBe(1)
     expect(vardiff.hashRate).toBe(1e12)
   })
 
-  it("does not take it for a false alarm when the miner stops behind one", () => {
+  it("does not consider an alarm false if the miner stops after it", () => {
     const vardiff = new Vardiff(1e12, 1, 0)
     const target = targetOf(vardiff)
-    // Enough for an alarm, in a time that makes it a change by three.
+    // Enough shares for an alarm, in a time that suggests a change by a factor of three.
     for (let i = 1; i <= 20; i++) vardiff.record(target, target, i * 3000)
     expect(vardiff.isDue).toBe(true)
     expect(vardiff.review(target, 60_000)).toBe(true)
@@ -88,7 +88,7 @@ describe("vardiff", () => {
     expect(vardiff.hashRate).toBeLessThan(1e10)
   })
 
-  it("counts shares by the work that is in them", () => {
+  it("weights shares with their difficulty", () => {
     const vardiff = new Vardiff(1e6, 1, 0)
     const target = targetOf(vardiff)
     for (let i = 0; i < 1000; i++) vardiff.record(target / 1000, target, 100)
@@ -97,27 +97,27 @@ describe("vardiff", () => {
     expect(vardiff.isDue).toBe(true)
   })
 
-  it("is right for thousands of shares a minute too", () => {
+  it("finds the rate at thousands of shares a minute, too", () => {
     const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 2e13, 60, 0, 6000)
     expect(Math.abs(Math.log(vardiff.hashRate / 2e13))).toBeLessThan(0.15)
     expect(simulate(vardiff, 2e13, 60, 60, 6000)).toBe(0)
   })
 
-  it("grows from nothing", () => {
+  it("grows from a stated rate of 0", () => {
     const vardiff = new Vardiff(0, 0, 0)
     simulate(vardiff, 1e3, 1800)
     expect(vardiff.hashRate / 1e3).toBeGreaterThan(0.85)
   })
 
-  it("leaves a steady rate alone, and one at the floor there", () => {
+  it("does not change a steady rate, nor a rate at the minimum", () => {
     expect(simulate(new Vardiff(1e12, 1, 0), 1e12, 24 * 3600)).toBe(0)
     const silent = new Vardiff(0, 1000, 0)
     expect(simulate(silent, 0, 3600)).toBe(0)
     expect(silent.hashRate).toBe(1000)
   })
 
-  it("does not forget in silence what a miner had, and takes it back at once", () => {
+  it("returns at once to the rate of a miner that comes back after silence", () => {
     const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 1e12, 600)
     simulate(vardiff, 0, 12 * 3600, 600)
@@ -126,7 +126,7 @@ describe("vardiff", () => {
     expect(Math.abs(Math.log(vardiff.hashRate / 1e12))).toBeLessThan(0.2)
   })
 
-  it("begins anew with what the client says of itself", () => {
+  it("begins again with the rate that the client states", () => {
     const vardiff = new Vardiff(1e12, 1, 0)
     simulate(vardiff, 1e15, 1)
     vardiff.restart(1e15, 1000)
@@ -136,7 +136,7 @@ describe("vardiff", () => {
 })
 
 describe("a channel's target", () => {
-  it("follows its shares, and is told by SetTarget", () => {
+  it("follows its shares and is sent with SetTarget", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
@@ -147,7 +147,7 @@ describe("a channel's target", () => {
     expect(server.tick(connection).messages).toEqual([])
   })
 
-  it("stays while there is no work", () => {
+  it("stays the same while there is no job", () => {
     const server = new TestServer()
     const connection = server.connect()
     server.open(connection)
@@ -155,7 +155,7 @@ describe("a channel's target", () => {
     expect(server.tick(connection).messages).toEqual([])
   })
 
-  it("becomes harder within a read when shares flood", () => {
+  it("becomes harder within one read if it brings a flood of shares", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection)
@@ -165,7 +165,7 @@ describe("a channel's target", () => {
     expect(messages.filter(({ _tag }) => _tag === "SubmitShares.Error")).toEqual([])
   })
 
-  /** A server on a chain whose blocks take so many hashes, told of it at this moment. */
+  /** Gives the server a previous hash of a chain whose blocks take this many hashes. */
   const onChain = (server: TestServer, hashesPerBlock: number, nbits: number): Uint8Array => {
     const target = u256ToBytes(2n ** 256n / BigInt(hashesPerBlock))
     server.template(futureTemplate(nbits))
@@ -173,7 +173,7 @@ describe("a channel's target", () => {
     return target
   }
 
-  it("is not harder than the network's where that gives ten blocks a second at most", () => {
+  it("is not harder than the network's if that gives at most ten blocks a second", () => {
     const server = new TestServer()
     const target = onChain(server, 5_000, 1)
     const connection = server.connect()
@@ -181,7 +181,7 @@ describe("a channel's target", () => {
     expect(server.open(connection, { nominalHashRate: 51_000 }).target).toEqual(hashRateToTarget(51_000, 6))
   })
 
-  it("follows the network's when that becomes easier", () => {
+  it("follows the network's target when it becomes easier", () => {
     const server = TestServer.working()
     const connection = server.connect()
     const miner = server.open(connection, { nominalHashRate: 5_000 })

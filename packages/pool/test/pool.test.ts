@@ -4,7 +4,7 @@ import { type ShareAccepted, u256FromBytes } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import { TemplateFeed } from "@sluice/template-provider"
 import { FrameDialer } from "@sluice/transport"
-import { Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Queue, Result, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Pool } from "../src/index.ts"
 import { type MiningServerEvent, ShareLogError, shareSink, ShareSinkError } from "@sluice/mining-server"
@@ -62,17 +62,19 @@ describe("jobs", () => {
       yield* client.expect("OpenExtendedMiningChannel.Success")
       const job = yield* client.expect("NewExtendedMiningJob")
       const source = template(1)
-      const { prefix, suffix } = splitCoinbase({
-        version: source.coinbaseTxVersion,
-        prefix: source.coinbasePrefix,
-        tags: coinbaseTags("My Pool", ""),
-        extranonceSize: 24,
-        sequence: source.coinbaseTxInputSequence,
-        outputs: [{ value: 5_000_000_000n, script: scriptForAddress(COINBASE_ADDRESS, "regtest") }],
-        templateOutputs: source.coinbaseTxOutputs,
-        templateOutputsCount: 1,
-        lockTime: source.coinbaseTxLocktime
-      })
+      const { prefix, suffix } = Result.getOrThrow(
+        splitCoinbase({
+          version: source.coinbaseTxVersion,
+          prefix: source.coinbasePrefix,
+          tags: coinbaseTags("My Pool", ""),
+          extranonceSize: 24,
+          sequence: source.coinbaseTxInputSequence,
+          outputs: [{ value: 5_000_000_000n, script: scriptForAddress(COINBASE_ADDRESS, "regtest") }],
+          templateOutputs: source.coinbaseTxOutputs,
+          templateOutputsCount: 1,
+          lockTime: source.coinbaseTxLocktime
+        })
+      )
       // The script ends with the job's id.
       prefix[41]! += 5
       const jobId = new Uint8Array(4)

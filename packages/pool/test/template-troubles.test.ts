@@ -121,10 +121,7 @@ describe("a template whose outputs are not as many as it counts", () => {
         told[0]!,
         /template 2 makes no coinbase: .* 3 outputs: .* byte 47: an output.s value has 8 bytes, of which 0 are there/
       )
-      assert.match(
-        told[1]!,
-        /SetNewPrevHash names template 12, of which there is no future job.*stay on the previous block/
-      )
+      assert.match(told[1]!, /SetNewPrevHash names template 12, which has no future job.*stay on the previous block/)
     }).pipe(Effect.provide(memoryWorld({}, {}, logger)))
   })
 })

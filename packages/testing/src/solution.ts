@@ -2,20 +2,23 @@
 import { addWitness, coinbaseTags, coinbaseTxid, merkleRootFromPath, splitCoinbase } from "@sluice/bitcoin"
 import { Header } from "@sluice/core"
 import { TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 
 /** A whole coinbase for a template, which pays everything to OP_TRUE. */
 export const coinbaseFor = (template: TemplateDistribution.NewTemplate, extranonce = 0): Uint8Array => {
-  const { prefix, suffix } = splitCoinbase({
-    version: template.coinbaseTxVersion,
-    prefix: template.coinbasePrefix,
-    tags: coinbaseTags("test", ""),
-    extranonceSize: 8,
-    sequence: template.coinbaseTxInputSequence,
-    outputs: [{ value: template.coinbaseTxValueRemaining, script: new Uint8Array([0x51]) }],
-    templateOutputs: template.coinbaseTxOutputs,
-    templateOutputsCount: template.coinbaseTxOutputsCount,
-    lockTime: template.coinbaseTxLocktime
-  })
+  const { prefix, suffix } = Result.getOrThrow(
+    splitCoinbase({
+      version: template.coinbaseTxVersion,
+      prefix: template.coinbasePrefix,
+      tags: coinbaseTags("test", ""),
+      extranonceSize: 8,
+      sequence: template.coinbaseTxInputSequence,
+      outputs: [{ value: template.coinbaseTxValueRemaining, script: new Uint8Array([0x51]) }],
+      templateOutputs: template.coinbaseTxOutputs,
+      templateOutputsCount: template.coinbaseTxOutputsCount,
+      lockTime: template.coinbaseTxLocktime
+    })
+  )
   const bytes = new Uint8Array(8)
   bytes[0] = extranonce
   return addWitness(new Uint8Array(Buffer.concat([prefix, bytes, suffix])))
@@ -28,7 +31,7 @@ export const solve = (
   options: { readonly version?: number; readonly extranonce?: number } = {}
 ): TemplateDistribution.SubmitSolution => {
   const coinbaseTx = coinbaseFor(template, options.extranonce)
-  const root = merkleRootFromPath(coinbaseTxid(coinbaseTx), template.merklePath)
+  const root = merkleRootFromPath(Result.getOrThrow(coinbaseTxid(coinbaseTx)), template.merklePath)
   const version = options.version ?? template.version
   const header = new Uint8Array(Header.HEADER_SIZE)
   Header.writeHeader(header, 0, version, prevHash.prevHash, 0, root, 0, prevHash.headerTimestamp, prevHash.nbits, 0)

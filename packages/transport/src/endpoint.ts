@@ -1,7 +1,7 @@
 /**
- * Where a peer is: a TCP address, and for a server to dial, how to trust it. The text form is the URL of the
- * specification, section 4.7: `stratum2+tcp://host:port/AUTHORITYKEY`; `stratum2+tcp+plain://host:port` is our own
- * spelling for a server that speaks without Noise.
+ * The address of a peer, and for a server to dial, the key that its certificate must be signed with. The text form is the URL
+ * of the specification, section 4.7: `stratum2+tcp://host:port/AUTHORITYKEY`. For a server without Noise, which the
+ * specification has no URL for, we write `stratum2+tcp+plain://host:port`.
  */
 import { AuthorityKey } from "@sluice/noise"
 import { Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
@@ -20,20 +20,20 @@ export const Endpoint: Schema.Codec<Endpoint> = Schema.Struct({
 
 /** A server to connect to. */
 export interface ServerAddress extends Endpoint {
-  /** `"noise"` needs the authority's x-only public key (32 bytes, section 4.7); `"plain"` has none. */
+  /** With `"noise"`, the authority's x-only public key (32 bytes, section 4.7). */
   readonly security: { readonly _tag: "noise"; readonly authorityKey: Uint8Array } | { readonly _tag: "plain" }
 }
 
-/** A text that is not an address. */
+/** The text is not a valid address. */
 export class AddressError extends Schema.TaggedError<AddressError>("sluice/transport/AddressError")("AddressError", {
   message: Schema.String
 }) {}
 
-/** `host:port`, an IPv6 host in brackets. */
+/** Formats as `host:port`, with an IPv6 host in brackets. */
 export const formatEndpoint = (endpoint: Endpoint): string =>
   `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
 
-/** Where to listen or connect: `127.0.0.1:3333`, `[::1]:3333`, `pool.example:3333`. */
+/** Parses an address to listen on or connect to: `127.0.0.1:3333`, `[::1]:3333`, `pool.example:3333`. */
 export const parseEndpoint = (text: string): Result.Result<Endpoint, AddressError> => {
   const parsed = Host.hostPortFromString(text)
   if (Result.isSuccess(parsed)) {
@@ -45,7 +45,7 @@ export const parseEndpoint = (text: string): Result.Result<Endpoint, AddressErro
   return refuse(`"${text}" is not an address: ${why}`)
 }
 
-/** A server's URL. */
+/** Parses the URL of a server. */
 export const parseServerAddress = (text: string): Result.Result<ServerAddress, AddressError> => {
   const match = SERVER_URL.exec(text)
   if (match === null) {
@@ -56,7 +56,8 @@ export const parseServerAddress = (text: string): Result.Result<ServerAddress, A
   if (Result.isFailure(endpoint)) return Result.fail(endpoint.failure)
   if (endpoint.success.port === 0) return refuse(`"${text}" is not a server's address: no server has port 0`)
   if (scheme === "stratum2+tcp+plain") {
-    if (key !== "") return refuse(`"${text}" has a key and says plain: expected ${NOISE_FORM} or ${PLAIN_FORM}`)
+    if (key !== "")
+      return refuse(`"${text}" has a key, and a plain connection has none: expected ${NOISE_FORM} or ${PLAIN_FORM}`)
     return Result.succeed({ ...endpoint.success, security: { _tag: "plain" } })
   }
   if (key === "") {
@@ -68,13 +69,13 @@ export const parseServerAddress = (text: string): Result.Result<ServerAddress, A
   })
 }
 
-/** The URL of a server; the inverse of `parseServerAddress`. */
+/** Formats the URL of a server; the inverse of `parseServerAddress`. */
 export const formatServerAddress = (server: ServerAddress): string =>
   server.security._tag === "plain"
     ? `stratum2+tcp+plain://${formatEndpoint(server)}`
     : `stratum2+tcp://${formatEndpoint(server)}/${AuthorityKey.formatPublicKey(server.security.authorityKey)}`
 
-/** `HOST:PORT` text to endpoint and back, for configurations. */
+/** A Schema between `HOST:PORT` text and endpoint, for configurations. */
 export const EndpointFromString: Schema.Codec<Endpoint, string> = Schema.String.pipe(
   Schema.decodeTo(
     Endpoint,
@@ -85,7 +86,7 @@ export const EndpointFromString: Schema.Codec<Endpoint, string> = Schema.String.
   )
 )
 
-/** URL text to server address and back, for configurations. */
+/** A Schema between URL text and server address, for configurations. */
 export const ServerAddressFromString: Schema.Codec<ServerAddress, string> = Schema.String.pipe(
   Schema.decodeTo(
     Schema.declare(

@@ -1,7 +1,7 @@
 /**
- * What can go wrong with a connection, one class for each stage of its life: `ListenError` and `DialError` before there is
- * one, `HandshakeError` (Noise), `SetupError` (SetupConnection), `TransportError` while it lives. Each says what came, what
- * was expected, and what to do about it; those with several causes have a tagged `reason`.
+ * The errors of a connection, one class for each stage of its life: `ListenError` and `DialError` before it exists,
+ * `HandshakeError` (Noise), `SetupError` (SetupConnection), and `TransportError` while it is open. Each message says what was
+ * expected, what came and what to do. An error with several causes has a tagged `reason`.
  */
 import type { DecodeError, EncodeError } from "@sluice/protocol"
 import { Schema } from "effect"
@@ -10,10 +10,10 @@ import type { HandshakeError } from "./noise/handshake-error.ts"
 import type { SetupError } from "./setup/setup-error.ts"
 import type { TransportError } from "./bytes/transport-error.ts"
 
-/** Everything that can end a connection or keep it from coming about once there is a socket. */
+/** Every error that can end a connection, from the open socket on. */
 export type ConnectionError = TransportError | HandshakeError | SetupError | DecodeError | EncodeError
 
-/** A server cannot listen at its address. */
+/** The listener cannot listen at its address. */
 export class ListenError extends Schema.TaggedError<ListenError>("sluice/transport/ListenError")("ListenError", {
   address: Endpoint,
   /** The system's code, such as EADDRINUSE. */
@@ -32,10 +32,13 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   ENOTFOUND: "the host name is not known; give an address such as 127.0.0.1 or 0.0.0.0"
 }
 
-/** No connection came about. */
+/** The connection could not be opened. */
 export class DialError extends Schema.TaggedError<DialError>("sluice/transport/DialError")("DialError", {
   endpoint: Endpoint,
-  /** The system's code, such as ECONNREFUSED; TIMEOUT; or SECURITY where the address asks for Noise or for plain text and the dialer has only the other. */
+  /**
+   * The system's code, such as ECONNREFUSED; or TIMEOUT; or SECURITY if the address requires Noise and the dialer is plain, or
+   * the reverse.
+   */
   code: Schema.String,
   cause: Schema.optional(Schema.Defect())
 }) {
@@ -45,16 +48,16 @@ export class DialError extends Schema.TaggedError<DialError>("sluice/transport/D
 }
 
 const DIAL_ADVICE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there; see that the server runs and that the port is right",
+  ECONNREFUSED: "nothing listens there; check that the server runs and that the port is right",
   ENOTFOUND: "the host name is not known",
-  EAI_AGAIN: "the host name could not be looked up; see that the network is up",
+  EAI_AGAIN: "the host name could not be looked up; check the network",
   EHOSTUNREACH: "there is no route to the host",
   ENETUNREACH: "there is no route to the network",
   ETIMEDOUT: "the host does not answer",
   TIMEOUT: "the host does not answer",
-  EMFILE: "this process has as many sockets and files open as it may; allow it more with `ulimit -n`",
+  EMFILE: "this process has as many files and sockets open as the system allows; raise the limit with `ulimit -n`",
   EADDRNOTAVAIL:
-    "no port of this machine is free for it; connect from further local addresses, or see that the one given is its own",
+    "no local port is free for this connection, or the local address is not of this machine; connect from more local addresses",
   SECURITY:
-    "the address and the dialer do not agree on Noise; stratum2+tcp://HOST:PORT/KEY speaks Noise, stratum2+tcp+plain://HOST:PORT does not"
+    "the address and the dialer do not agree on Noise; stratum2+tcp://HOST:PORT/KEY requires Noise, stratum2+tcp+plain://HOST:PORT excludes it"
 }

@@ -1,16 +1,16 @@
 /**
- * What happens too often to be logged each time: refused connections, failed handshakes, peers that are slowed down. The
- * first of a kind is logged at once, in full; of those that follow, one line every few seconds says how many there were
- * and what the last one was.
+ * A log for events that can come too often to write a line for each: refused connections, failed handshakes, peers that are
+ * read from more slowly. The first event of a kind is logged at once. While more follow, one line per interval has the last
+ * message and how many events there were.
  */
 import { Clock, Duration, Effect, FiberSet, type LogLevel, type Scope } from "effect"
 
 export interface Notices {
-  /** Takes note of one more. `kind` is one of a few constants: each has a line of its own. */
+  /** Logs an event, or counts it for the next line of its kind. `kind` is one of a few constants. */
   readonly note: (kind: string, message: string, level?: LogLevel.Severity) => Effect.Effect<void>
 }
 
-/** Of one listener or one role; its last counts are logged when the Scope closes. */
+/** Makes the log of one listener or one role. Closing the Scope logs the events that were counted since the last line. */
 export const makeNotices = (interval: Duration.Input = "10 seconds"): Effect.Effect<Notices, never, Scope.Scope> =>
   Effect.gen(function* () {
     const seconds = Duration.toSeconds(interval)
@@ -29,7 +29,7 @@ export const makeNotices = (interval: Duration.Input = "10 seconds"): Effect.Eff
     yield* Effect.addFinalizer(() => Effect.forEach(open.values(), tell, { discard: true }))
     const start = yield* FiberSet.makeRuntime<never>()
 
-    /** Until an interval passes without one. */
+    /** Logs the counted events after each interval, until one passes without an event. */
     const watch = (name: string, kind: Kind): Effect.Effect<void> =>
       Effect.gen(function* () {
         do {
@@ -58,7 +58,7 @@ export const makeNotices = (interval: Duration.Input = "10 seconds"): Effect.Eff
   })
 
 interface Kind {
-  /** Since the last line. */
+  /** Events since the last line. */
   count: number
   last: string
   level: LogLevel.Severity

@@ -83,11 +83,10 @@ const relay = (client: Connection<Mining.ToServer, Mining.ToClient>, upstream: U
 const mirror = (dial: MiningDialer["Service"]["dial"]) =>
   Effect.fnUntraced(function* ({ deviceId, firmware, flags, hardwareVersion, vendor }: Common.SetupConnection) {
     const device = { vendor, hardwareVersion, firmware, deviceId }
-    const upstream = yield* Effect.mapError(dial(UPSTREAM, { flags, device, extensions: [worker] }), (error) => {
-      if (error._tag !== "SetupError" || error.reason._tag !== "RefusedByServer") return error
-      const { errorCode, flags } = error.reason
-      return new SetupRefusal({ errorCode, flags })
-    })
+    const upstream = yield* Effect.mapError(
+      dial(UPSTREAM, { flags, device, extensions: [worker] }),
+      SetupRefusal.passOn
+    )
     const extensions = [worker].filter(({ id }) => upstream.setup.extensions.includes(id))
     return { flags: upstream.setup.flags, extensions, with: upstream }
   })
@@ -268,7 +267,7 @@ describe("accept", () => {
       yield* Fiber.join(dialing)
       assert.lengthOf(endings(), 0)
       yield* TestClock.adjust("1 second")
-      assert.match(endings()[0]!, /the client did not ask for the extensions that the server requires within 3 s$/)
+      assert.match(endings()[0]!, /the client did not request the extensions that the server requires within 3 s$/)
     }).pipe(Effect.scoped)
   )
 

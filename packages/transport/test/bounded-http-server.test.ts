@@ -1,11 +1,11 @@
-/** What holds the places of an HTTP server, over real sockets. */
+/** The connections of an HTTP server at its limit, over real sockets. */
 import { once } from "node:events"
 import { connect, type AddressInfo, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it, onTestFinished } from "vitest"
 import { makeBoundedHttpServer } from "../src/index.ts"
 
-/** Three places. A request for /trusted has its connection kept. */
+/** A server for three connections. It trusts a connection with a request for /trusted. */
 const serving = async () => {
   const { http, trust } = makeBoundedHttpServer(3, { headersTimeout: 10_000, requestTimeout: 10_000 })
   http.on("request", (request, response) => {
@@ -42,7 +42,7 @@ const serving = async () => {
 }
 
 describe("a full HTTP server", () => {
-  it("closes the connection that has asked nothing for longest, and answers the new one", async () => {
+  it("closes the connection without a request for the longest time, and answers the new one", async () => {
     const { ask, closedAre, come } = await serving()
     const first = await come("first")
     await come("second")
@@ -55,7 +55,7 @@ describe("a full HTTP server", () => {
     await closedAre("second", "third")
   })
 
-  it("keeps connections that are trusted, and closes a new one where all are", async () => {
+  it("keeps trusted connections, and closes a new one if all are trusted", async () => {
     const { ask, closedAre, come } = await serving()
     const trusted = await come("trusted")
     await ask(trusted, "/trusted")

@@ -1,4 +1,4 @@
-/** A connection that is fed one byte at a time behaves as one that is fed all at once: handshake, setup, each protocol. */
+/** A connection that receives one byte at a time behaves like one that receives all at once: handshake, setup, each protocol. */
 import { assert, describe, it } from "@effect/vitest"
 import { type Direction, type Protocol, WorkerIdentity } from "@sluice/protocol"
 import {
@@ -48,7 +48,7 @@ const byteByByte = (bytes: Uint8Array) => Array.from(bytes, (byte) => Uint8Array
 describe.each(protocols.flatMap((one) => securities.map((how) => ({ ...one, ...how }))))(
   "$name, $secured",
   ({ dialer, layer, listener, security }) => {
-    /** What each side has read when the other has sent one message of each kind. */
+    /** Each side sends one message of each kind and checks what it receives. */
     const exchange = (network: Memory.NetworkOptions) =>
       Effect.gen(function* () {
         const { address, run } = yield* listener
@@ -81,7 +81,7 @@ describe.each(protocols.flatMap((one) => securities.map((how) => ({ ...one, ...h
         )
       )
 
-    it.effect("is the same byte by byte", () =>
+    it.effect("receives the same messages byte by byte", () =>
       Effect.gen(function* () {
         const whole = yield* exchange({})
         const cut = yield* exchange({ split: byteByByte })
@@ -92,8 +92,8 @@ describe.each(protocols.flatMap((one) => securities.map((how) => ({ ...one, ...h
   }
 )
 
-describe("what ends a connection", () => {
-  /** The error of a client that expects this key and asks for these flags. */
+describe("the error that ends a connection", () => {
+  /** The error of a client that expects this key and requires these flags. */
   const failure = (network: Memory.NetworkOptions, key: Uint8Array, flags: number) =>
     Effect.gen(function* () {
       const { address, run } = yield* MiningListener
@@ -111,8 +111,8 @@ describe("what ends a connection", () => {
     )
 
   it.effect.each([
-    { what: "another authority than the one expected", key: strangerKey, flags: 1, error: /authority/ },
-    { what: "a setup that is refused", key: authorityKey, flags: 4, error: /unsupported-feature-flags/ }
+    { what: "an unexpected authority", key: strangerKey, flags: 1, error: /authority/ },
+    { what: "a refused setup", key: authorityKey, flags: 4, error: /unsupported-feature-flags/ }
   ])("is the same byte by byte: $what", ({ error, flags, key }) =>
     Effect.gen(function* () {
       const whole = yield* failure({}, key, flags)

@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { addressGroup, type Place, Places } from "../src/limits/connection-limits.ts"
 
-/** Takes a place that must not give way, unless told what to do then. */
+/** Makes a place. By default it must not give way. */
 const placeOf = (host: string, giveWay?: () => void): Place => ({
   host,
   address: addressGroup(host),
   giveWay: giveWay ?? (() => assert.fail(`a connection of ${host} gives way`))
 })
 
-/** A full house: these many connections of each address, in this order, of which the last of each work. */
+/** Fills all places: the given number of connections of each address, in this order. The last ones of each address work. */
 const fullOf = (crowd: ReadonlyArray<readonly [host: string, idle: number, working: number]>) => {
   const gone: Array<string> = []
   const maxConnections = crowd.reduce((sum, [, idle, working]) => sum + idle + working, 0)
@@ -25,7 +25,7 @@ const fullOf = (crowd: ReadonlyArray<readonly [host: string, idle: number, worki
 }
 
 describe("places for connections", () => {
-  it("are limited in all, and given back", () => {
+  it("are limited in total, and can be taken again when they are given back", () => {
     const places = new Places({ maxConnections: 2, isExempt: () => true })
     const first = placeOf("192.0.2.1")
     assert.isUndefined(places.take(first))
@@ -35,7 +35,7 @@ describe("places for connections", () => {
     assert.isUndefined(places.take(placeOf("192.0.2.1")))
   })
 
-  it("are limited for one address to half of them by default, which leaves the others theirs", () => {
+  it("are limited to half of them for one address by default, which leaves places for other addresses", () => {
     const places = new Places({ maxConnections: 10 })
     const mine = Array.from({ length: 5 }, () => placeOf("192.0.2.1"))
     for (const place of mine) assert.isUndefined(places.take(place))
@@ -47,13 +47,13 @@ describe("places for connections", () => {
     assert.isUndefined(places.take(placeOf("192.0.2.1")))
   })
 
-  it("are not limited for who connects from this machine, but in all", () => {
+  it("are not limited per address for this machine, but in total", () => {
     const places = new Places({ maxConnections: 3, maxConnectionsPerAddress: 1 })
     for (const host of ["127.0.0.1", "127.0.0.1", "127.0.0.1"]) assert.isUndefined(places.take(placeOf(host)))
     assert.strictEqual(places.take(placeOf("127.0.0.1"))?.reason, "max_connections")
   })
 
-  it("go to a newcomer when all are taken: the oldest idle one of the address with most idle ones", () => {
+  it("that are all taken make room for a new address: the oldest idle connection of the address with the most idle ones ends", () => {
     const { come, gone } = fullOf([
       ["192.0.2.1", 3, 0],
       ["192.0.2.2", 5, 0],
@@ -64,7 +64,7 @@ describe("places for connections", () => {
     assert.strictEqual(come("192.0.2.4"), "max_connections", "no other address has two more")
   })
 
-  it("go to an address that has none even where each has one, but not to one that has", () => {
+  it("make room for an address without a place even if each address has one, but not for an address with a place", () => {
     const { come, gone } = fullOf([
       ["192.0.2.1", 1, 0],
       ["192.0.2.2", 1, 0],
@@ -75,14 +75,14 @@ describe("places for connections", () => {
     assert.deepStrictEqual(gone, ["192.0.2.1 #0"])
   })
 
-  it("of connections that work go only to an address that has none, and not the only one of an address", () => {
+  it("of working connections go only to an address without a place, and never the only one of an address", () => {
     const { come, gone } = fullOf([
       ["192.0.2.1", 0, 4],
       ["192.0.2.2", 0, 1]
     ])
     assert.isUndefined(come("192.0.2.3"))
     assert.deepStrictEqual(gone, ["192.0.2.1 #0"])
-    // From now on the newcomer's, which does not work, is the first to go.
+    // From now on the new connection, which does not work, gives way first.
     assert.isUndefined(come("192.0.2.4"))
     assert.strictEqual(come("192.0.2.2"), "max_connections")
     assert.deepStrictEqual(gone, ["192.0.2.1 #0", "192.0.2.3 new"])
@@ -93,7 +93,7 @@ describe("places for connections", () => {
     assert.strictEqual(single.come("192.0.2.3"), "max_connections")
   })
 
-  it("of connections that worked lately go last", () => {
+  it("of connections that worked last give way last", () => {
     const places = new Places({ maxConnections: 3 })
     const gone: Array<number> = []
     const all = [0, 1, 2].map((number) => placeOf("127.0.0.1", () => gone.push(number)))
@@ -121,7 +121,7 @@ describe("places for connections", () => {
     for (const [host, group] of groups) assert.strictEqual(addressGroup(host), group)
   })
 
-  it("are not given back twice, nor for who had none", () => {
+  it("are not freed twice, nor by a connection without a place", () => {
     const places = new Places({ maxConnections: 1 })
     const place = placeOf("192.0.2.1")
     places.giveBack(place)

@@ -12,7 +12,7 @@ import { Result, Schema } from "effect"
 const KEY = "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh"
 
 describe("server addresses", () => {
-  it("reads the specification's example and writes it back", () => {
+  it("parses the specification's example and formats it again", () => {
     const url = `stratum2+tcp://thepool.com:34254/${KEY}`
     const server = Result.getOrThrow(parseServerAddress(url))
     assert.deepInclude(server, { host: "thepool.com", port: 34254 })
@@ -26,7 +26,7 @@ describe("server addresses", () => {
     "stratum2+tcp+plain://127.0.0.1:3333",
     "stratum2+tcp+plain://[::1]:3333",
     `stratum2+tcp://[fe80::1]:1/${KEY}`
-  ])("reads and writes %s", (url) => {
+  ])("parses and formats %s", (url) => {
     assert.strictEqual(formatServerAddress(Result.getOrThrow(parseServerAddress(url))), url)
     const server = Schema.decodeUnknownSync(ServerAddressFromString)(url)
     assert.strictEqual(Schema.encodeSync(ServerAddressFromString)(server), url)
@@ -38,25 +38,25 @@ describe("server addresses", () => {
     ["stratum+tcp://pool:3333", "is not a server's address"],
     ["stratum2+tcp://pool:3333", "lacks the authority key"],
     ["stratum2+tcp://pool:3333/", "lacks the authority key"],
-    [`stratum2+tcp+plain://pool:3333/${KEY}`, "has a key and says plain"],
+    [`stratum2+tcp+plain://pool:3333/${KEY}`, "has a key, and a plain connection has none"],
     [`stratum2+tcp://pool/${KEY}`, "expected HOST:PORT"],
     [`stratum2+tcp://pool:0/${KEY}`, "no server has port 0"],
     [`stratum2+tcp://pool:65536/${KEY}`, "port must be an integer from 0 through 65535"],
     ["stratum2+tcp://pool:1/9bXi", "base58check"],
     ["stratum2+tcp://pool:1/u95GEReVMjK6k5YqiSFNqqTnKU4ypU2Wm8awa6tmbmDmk1bWt", "without a version"]
-  ])("says what is wrong with %j", (text, why) => {
+  ])("refuses %j and says why", (text, why) => {
     assert.include(Result.getOrThrow(Result.flip(parseServerAddress(text))).message, why)
     assert.throws(() => Schema.decodeUnknownSync(ServerAddressFromString)(text))
   })
 })
 
 describe("endpoints", () => {
-  it.each(["127.0.0.1:3333", "[::]:0", "pool.example:65535", "my_host-1:1"])("reads and writes %s", (text) => {
+  it.each(["127.0.0.1:3333", "[::]:0", "pool.example:65535", "my_host-1:1"])("parses and formats %s", (text) => {
     assert.strictEqual(formatEndpoint(Result.getOrThrow(parseEndpoint(text))), text)
     assert.strictEqual(Schema.encodeSync(EndpointFromString)(Schema.decodeUnknownSync(EndpointFromString)(text)), text)
   })
 
-  it("reads a host as Effect does: in lower case, an IPv6 address with its zone", () => {
+  it("normalises a host as Effect does: lower case, an IPv6 address with its zone", () => {
     assert.deepStrictEqual(Result.getOrThrow(parseEndpoint("Pool.Example:1")), { host: "pool.example", port: 1 })
     assert.deepStrictEqual(Result.getOrThrow(parseEndpoint("[fe80::1%eth0]:1")), { host: "fe80::1%eth0", port: 1 })
   })

@@ -1,4 +1,4 @@
-/** What tests of several files need: an authority, layers over a network in memory, and a log that can be read. */
+/** Fixtures of several tests: an authority, layers over a network in memory, and a log to read. */
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import type { Mining } from "@sluice/protocol"
 import { dialerWith, listenerWith } from "@sluice/testing/bound-setup"
@@ -50,7 +50,7 @@ export const mining = (
 export type ServerConnection = Connection<Mining.ToServer, Mining.ToClient>
 export type ClientConnection = Connection<Mining.ToClient, Mining.ToServer>
 
-/** Both ends of a Mining connection, the server's held open by a handler that does nothing. */
+/** Connects both ends of a Mining connection. The server's handler keeps it open and does nothing. */
 export const connectMining: Effect.Effect<
   { readonly server: ServerConnection; readonly client: ClientConnection },
   ConnectionError,
@@ -64,7 +64,7 @@ export const connectMining: Effect.Effect<
   return { server: yield* Deferred.await(accepted), client }
 })
 
-/** Every log line from the debug level up, as "LEVEL message" and what came with it. */
+/** Appends each log line from the debug level up to `lines`, as "LEVEL message" with " + cause" for a cause. */
 export const logTo = (lines: Array<string>): Layer.Layer<never> =>
   Layer.merge(
     Logger.layer([

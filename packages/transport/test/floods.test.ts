@@ -1,4 +1,4 @@
-/** Two addresses that take all they can get of what a listener has for all, over real sockets, and others that want a little. */
+/** Two addresses take all that they can get of the shared resources of a listener, over real sockets, beside modest ones. */
 import { assert, describe, it } from "@effect/vitest"
 import {
   Dialer,
@@ -19,7 +19,7 @@ import { logTo, noise, responder } from "./fixture.ts"
 const FLOODS = ["127.0.0.2", "127.0.0.3"]
 const EACH = 150
 
-/** From each of the two addresses so many connections, each of which comes again as soon as it is ended. */
+/** Keeps this many connections from each of two addresses. Each connects again as soon as it is ended. */
 const flood = (to: Endpoint, say: () => Uint8Array | undefined = () => undefined) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -30,7 +30,7 @@ const flood = (to: Endpoint, say: () => Uint8Array | undefined = () => undefined
         const socket = Net.connect({ ...to, localAddress })
         sockets.add(socket)
         socket.on("error", () => {})
-        // What answers it has what it wanted.
+        // The flood only needs the server to have answered.
         socket.once("data", () => socket.destroy())
         socket.once("connect", () => {
           const bytes = say()
@@ -52,13 +52,13 @@ const flood = (to: Endpoint, say: () => Uint8Array | undefined = () => undefined
 
 const dialerFrom = (address: string) => Tcp.dialerWith({ localAddresses: [address] })
 
-/** Until a line of the log matches. */
+/** Waits until a line of the log matches. */
 const logged = (lines: ReadonlyArray<string>, pattern: RegExp) =>
   Effect.sleep(10).pipe(Effect.repeat({ until: () => lines.some((line) => pattern.test(line)) }))
 
 describe("two addresses with 150 connections each", () => {
   it.live(
-    "do not keep a third from its handshakes",
+    "do not keep a third address from its handshakes",
     () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
@@ -84,7 +84,7 @@ describe("two addresses with 150 connections each", () => {
   )
 
   it.live(
-    "do not keep others from being served, and none that works is ended",
+    "do not keep other addresses from service, and no working connection is ended",
     () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
@@ -131,12 +131,12 @@ describe("two addresses with 150 connections each", () => {
   )
 
   it.live(
-    "pay for what waits to be read by them, and not who has less of it for longer",
+    "lose connections for their unread bytes, before a peer that has fewer unread bytes for a longer time",
     () => {
       const MB = 1 << 20
       return Effect.gen(function* () {
         const ends = yield* Queue.unbounded<string>()
-        // More than the system takes for a peer that does not read.
+        // More than the system buffers for a peer that does not read.
         const write = (duplex: Duplex) =>
           Effect.gen(function* () {
             yield* duplex.write(() => new Uint8Array(16 * MB))
@@ -157,7 +157,7 @@ describe("two addresses with 150 connections each", () => {
           )
         const slow = yield* comeFrom("127.0.0.4")
         for (let count = 0; count < 4; count++) for (const from of FLOODS) yield* comeFrom(from)
-        // About four have room.
+        // The limit has room for about four.
         for (let count = 0; count < 3; count++) assert.match(yield* Queue.take(ends), /^127\.0\.0\.[23] TooMuchUnread$/)
         let read = 0
         yield* Effect.callback<void>((resume) => {

@@ -26,7 +26,7 @@ const frameOf = (length: number, messageType = 0x1a): Frame => {
   return { extensionType: 0x8000, messageType, payload }
 }
 
-/** The bytes of frames on the wire, and a reader for them. */
+/** Encodes frames for the wire, and makes a reader for them. */
 const wires = {
   plain: {
     bytes: (frames: ReadonlyArray<Frame>) => concat(frames.map(encode)),
@@ -43,7 +43,7 @@ const wires = {
 
 const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
-/** Cuts bytes into chunks of these sizes, over and over; each chunk is a buffer of its own. */
+/** Cuts bytes into chunks of these sizes, repeated as needed. Each chunk is a buffer of its own. */
 const cut = (bytes: Uint8Array, sizes: ReadonlyArray<number>): Array<Uint8Array> => {
   const chunks: Array<Uint8Array> = []
   for (let at = 0, i = 0; at < bytes.length; i++) {
@@ -72,7 +72,7 @@ describe.each(["plain", "noise"] as const)("FrameReader, %s", (kind) => {
   const wire = wires[kind]
 
   it.prop(
-    "gives the same frames however the bytes are cut",
+    "gives the same frames for any cut of the bytes",
     [Schema.Array(AnyFrame), Sizes],
     ([frames, sizes]) => {
       const reader = wire.reader(1000)
@@ -99,7 +99,7 @@ describe.each(["plain", "noise"] as const)("FrameReader, %s", (kind) => {
     for (const { payload } of read(wire.reader(1000), [chunk])) assert.strictEqual(payload.buffer, chunk.buffer)
   })
 
-  it("refuses a frame above the limit as soon as its header is there, and reads nothing behind it", () => {
+  it("refuses a frame above the limit as soon as its header has come, and reads nothing behind it", () => {
     const bytes = wire.bytes([frameOf(100), frameOf(101), frameOf(1)])
     const reader = wire.reader(100)
     const frames = read(reader, cut(bytes, [1]))
@@ -110,7 +110,7 @@ describe.each(["plain", "noise"] as const)("FrameReader, %s", (kind) => {
     assert.deepStrictEqual(read(reader, [bytes]), [])
   })
 
-  it("raises the limit when it is told to", () => {
+  it("accepts longer frames after the limit was raised", () => {
     const reader = wire.reader(100)
     const bytes = wire.bytes([frameOf(100), frameOf(5000)])
     const first = bytes.length - wire.bytes([frameOf(5000)]).length
@@ -119,7 +119,7 @@ describe.each(["plain", "noise"] as const)("FrameReader, %s", (kind) => {
     assert.deepStrictEqual(read(reader, [bytes.slice(first)]), [frameOf(5000)])
   })
 
-  it("takes memory for what came, not for what is claimed", () => {
+  it("allocates memory for received bytes, not for the announced length", () => {
     const claims = wire.bytes([frameOf(0xffffff)]).slice(0, 40)
     const before = process.memoryUsage().arrayBuffers
     const readers = Array.from({ length: 64 }, () => {
@@ -134,7 +134,7 @@ describe.each(["plain", "noise"] as const)("FrameReader, %s", (kind) => {
 
 describe("FrameReader, noise", () => {
   it.prop(
-    "gives the frames before a changed bit, and none from there on",
+    "gives the frames before a changed bit, and none after it",
     [Schema.NonEmptyArray(AnyFrame), Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffffff })), Sizes],
     ([frames, where, sizes]) => {
       const bytes = wires.noise.bytes(frames)
@@ -156,7 +156,7 @@ describe("FrameReader, noise", () => {
     { arbitrary: { runs: 200 } }
   )
 
-  it("refuses a frame that was sent before", () => {
+  it("refuses a replayed frame", () => {
     const bytes = wires.noise.bytes([frameOf(10)])
     const reader = wires.noise.reader(1000)
     assert.strictEqual(read(reader, [bytes.slice(), bytes.slice()]).length, 1)

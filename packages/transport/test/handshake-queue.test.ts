@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { type HandshakeLane, makeHandshakeQueue } from "../src/noise/handshake-queue.ts"
 
 describe("handshakes", () => {
-  it.effect("are begun one at a time on the event loop, and addresses take turns", () =>
+  it.effect("run one at a time on the event loop, and addresses take turns", () =>
     Effect.gen(function* () {
       const { run } = yield* makeHandshakeQueue({ maxPerSecond: 1000 })
       const begun: Array<string> = []
@@ -44,22 +44,22 @@ describe("handshakes", () => {
     return used
   })
 
-  it.effect("are computed in threads where more than some wait, as many as those can have", () =>
+  it.effect("run in threads when more than a number wait, up to the capacity of the threads", () =>
     Effect.gen(function* () {
-      // One is computed here and three may wait: two of the other six are in threads, four have to wait.
+      // One runs on the event loop and three may wait for it: of the other six, two are in threads and four wait.
       assert.deepStrictEqual(yield* lanes({ slots: 2, above: 3 }, 9), ["event loop", "thread", "thread"])
       assert.deepStrictEqual(yield* lanes({ slots: 2, above: 3 }, 4), ["event loop"])
     })
   )
 
-  it.effect("are all computed in threads where the event loop is not to compute any", () =>
+  it.effect("all run in threads if the event loop must not compute any", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* lanes({ slots: 2, above: 0 }, 1), ["thread"])
       assert.deepStrictEqual(yield* lanes({ slots: 2, above: 0 }, 5), ["thread", "thread"])
     })
   )
 
-  it.effect("are begun so many a second", () =>
+  it.effect("begin at the limited rate", () =>
     Effect.gen(function* () {
       const { run } = yield* makeHandshakeQueue({ maxPerSecond: 10, threads: { slots: 100, above: 0 } })
       let done = 0
@@ -74,7 +74,7 @@ describe("handshakes", () => {
     })
   )
 
-  /** One computes for ever, and `maxPerSecond` 2 lets ten wait: those of these hosts, in this order. */
+  /** One handshake runs for ever, and with `maxPerSecond` 2 ten may wait: those of these hosts, in this order. */
   const waiting = Effect.fnUntraced(function* (hosts: ReadonlyArray<string>) {
     const { run } = yield* makeHandshakeQueue({ maxPerSecond: 2 })
     const refused: Array<string> = []
@@ -92,7 +92,7 @@ describe("handshakes", () => {
   })
   const times = (count: number, host: string) => Array.from({ length: count }, () => host)
 
-  it.effect("are refused when too many wait, those of the address with most, at the end of its line", () =>
+  it.effect("are refused when too many wait: the newest of the address with the most waiting", () =>
     Effect.gen(function* () {
       const { come, refused } = yield* waiting([...times(6, "192.0.2.1"), ...times(4, "192.0.2.2")])
       yield* come("192.0.2.1")
@@ -103,7 +103,7 @@ describe("handshakes", () => {
     })
   )
 
-  it.effect("are never refused to an address of which nobody waits, however many others there are", () =>
+  it.effect("are never refused to an address without waiting ones, however many others wait", () =>
     Effect.gen(function* () {
       const { come, refused } = yield* waiting(Array.from({ length: 10 }, (_, index) => `192.0.2.${index}`))
       yield* come("192.0.2.9")
@@ -113,14 +113,14 @@ describe("handshakes", () => {
     })
   )
 
-  it.effect("of one address may take all places while nobody else comes", () =>
+  it.effect("of one address may take all places while no other address comes", () =>
     Effect.gen(function* () {
       const { refused } = yield* waiting(times(10, "192.0.2.1"))
       assert.deepStrictEqual(refused, [])
     })
   )
 
-  it.effect("that are given up, waiting or begun, make room for others", () =>
+  it.effect("that are interrupted, waiting or running, make room for others", () =>
     Effect.gen(function* () {
       const { run } = yield* makeHandshakeQueue({ maxPerSecond: 1000 })
       const first = yield* Effect.forkChild(run("a", () => Effect.never))

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Holdings } from "../src/limits/holdings.ts"
 
-describe("what addresses hold", () => {
-  it("is summed by address, and the heaviest is known whatever comes and goes", () => {
+describe("Holdings", () => {
+  it("sums weights by address, and knows the heaviest address after any change", () => {
     const holdings = new Holdings<number>()
     const model = new Map<string, Map<number, number>>()
     let random = 1
@@ -29,7 +29,7 @@ describe("what addresses hold", () => {
     assert.deepStrictEqual([holdings.total, holdings.heaviest], [0, undefined])
   })
 
-  it("is in the order in which it came, and behind when it is renewed", () => {
+  it("keeps the order of items, and moves renewed ones to the end", () => {
     const holdings = new Holdings<string>()
     for (const item of ["a", "b", "c"]) holdings.set("here", item, 2)
     holdings.set("here", "a", 5)
@@ -40,7 +40,7 @@ describe("what addresses hold", () => {
     assert.strictEqual(holdings.of("here"), 9)
   })
 
-  it("is paid by the heaviest, for one that has less by more than one, and for one that has nothing", () => {
+  it("lets the heaviest address pay for one that holds less by more than one, and for one that holds nothing", () => {
     const holdings = new Holdings<number>()
     assert.isUndefined(holdings.payerFor(0))
     holdings.set("small", 1, 1)

@@ -1,4 +1,4 @@
-/** Peers that break the rules, over real sockets: each ends its own connection, with a reason, and nothing else. */
+/** Peers that break the rules, over real sockets: each ends only its own connection, with a reason in the log. */
 import { assert, describe, it } from "@effect/vitest"
 import { FrameLayout, Handshake } from "@sluice/core"
 import { Certificate, CertificateAuthority, type Credentials, Curve, entropy, AuthorityKey } from "@sluice/noise"
@@ -39,7 +39,7 @@ const layers = (
     Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provideMerge(Tcp.dialer))
   )
 
-/** Serves every message with a Reconnect. */
+/** Answers every message with a Reconnect. */
 const serve = Effect.gen(function* () {
   const { address, run } = yield* MiningListener
   yield* Effect.forkScoped(
@@ -52,7 +52,7 @@ const serve = Effect.gen(function* () {
   return address
 })
 
-/** A client that keeps the rules gets its answer. */
+/** Checks that a client that keeps the rules gets its answer. */
 const isServed = Effect.fnUntraced(function* (address: Endpoint) {
   const client = yield* (yield* MiningDialer).dial({ ...address, security: noise })
   yield* client.send([CLOSE])
@@ -61,7 +61,7 @@ const isServed = Effect.fnUntraced(function* (address: Endpoint) {
 
 const connect = (address: Endpoint) => Effect.flatMap(Dialer, (dialer) => dialer.dial(address))
 
-/** Makes the handshake by hand, so that what follows it can be anything. */
+/** Does the handshake by hand, so that any bytes can follow it. */
 const handshake = Effect.fnUntraced(function* (address: Endpoint) {
   const duplex = yield* connect(address)
   const random = yield* entropy
@@ -73,7 +73,7 @@ const handshake = Effect.fnUntraced(function* (address: Endpoint) {
   const now = Math.floor(Date.now() / 1000)
   assert.strictEqual(initiator.finish(act2, 0, authorityKey, now, 10), Handshake.HANDSHAKE_OK)
   const seal = (frame: Uint8Array) => sealFrames(initiator.send, [frame])
-  /** A header that claims this many bytes, without them. */
+  /** A header that announces this many bytes, without the bytes. */
   const claim = (length: number) => {
     const header = new Uint8Array(22)
     FrameLayout.writeFrameHeader(header, 0, 0, 0, length)
@@ -102,7 +102,7 @@ const readBytes = (duplex: Duplex, size: number) =>
     return new Uint8Array(Buffer.concat(chunks))
   })
 
-/** Waits until the server ends the connection, whatever it says before. */
+/** Waits until the server ends the connection. */
 const untilEnded = (duplex: Duplex) => Effect.ignore(Effect.forever(duplex.pull))
 
 const changed = (bytes: Uint8Array, at: number): Uint8Array => {
@@ -116,7 +116,7 @@ const noiseOf = (size: number): Uint8Array => {
   return bytes
 }
 
-/** What a peer does, and what the log says of its end. */
+/** The name of an attack, the attack, and the log line about its end. */
 const attacks: ReadonlyArray<
   readonly [
     name: string,
@@ -160,7 +160,7 @@ const attacks: ReadonlyArray<
     /Info .* ended: Noise handshake .*: the client ended the connection after 40 of the handshake's 64 bytes/
   ],
   [
-    "connects and goes",
+    "connects and closes the connection",
     (address) => Effect.scoped(Effect.asVoid(connect(address))),
     /Debug .* ended: .* after 0 of the handshake's 64 bytes/
   ],
@@ -184,7 +184,7 @@ const attacks: ReadonlyArray<
     /Info .* ended: .* it seems to speak Stratum V1/
   ],
   [
-    "claims 16 MB for its first frame",
+    "announces 16 MB for its first frame",
     Effect.fnUntraced(function* (address) {
       const { claim, duplex } = yield* handshake(address)
       yield* duplex.write(() => claim(0xffffff))
@@ -193,7 +193,7 @@ const attacks: ReadonlyArray<
     /Info .* ended: the peer sent a frame .* of 16777215 bytes; at most 4096/
   ],
   [
-    "claims 16 MB for a later frame, and sends them",
+    "announces 16 MB for a later frame, and sends them",
     Effect.fnUntraced(function* (address) {
       const { claim, duplex } = yield* handshakeAndSetup(address)
       yield* duplex.write(() => claim(0xffffff))
@@ -201,17 +201,17 @@ const attacks: ReadonlyArray<
       yield* Effect.ignore(Effect.forEach(Array.from({ length: 160 }), () => duplex.write(() => bytes)))
       yield* untilEnded(duplex)
     }),
-    /Info .* ended: the peer sent a frame .* of 16777215 bytes; at most 75298 can come here$/
+    /Info .* ended: the peer sent a frame .* of 16777215 bytes; at most 75298 are allowed here$/
   ],
   [
-    "says nothing",
+    "sends nothing",
     Effect.fnUntraced(function* (address) {
       yield* untilEnded(yield* connect(address))
     }),
-    /Info .* ended: .*the client sent 0 of the handshake's 64 bytes in 0.5 s/
+    /Info .* ended: .*the client sent 0 of the handshake's 64 bytes within 0.5 s/
   ],
   [
-    "says its part of the handshake a byte at a time, for ever",
+    "sends its part of the handshake a byte at a time",
     Effect.fnUntraced(function* (address) {
       const duplex = yield* connect(address)
       const drip = duplex
@@ -219,10 +219,10 @@ const attacks: ReadonlyArray<
         .pipe(Effect.andThen(Effect.sleep(20)), Effect.forever, Effect.ignore)
       yield* Effect.raceFirst(drip, untilEnded(duplex))
     }),
-    /Info .* ended: .*the client sent \d+ of the handshake's 64 bytes in 0.5 s/
+    /Info .* ended: .*the client sent \d+ of the handshake's 64 bytes within 0.5 s/
   ],
   [
-    "says nothing after the handshake",
+    "sends nothing after the handshake",
     Effect.fnUntraced(function* (address) {
       const { duplex } = yield* handshake(address)
       yield* untilEnded(duplex)
@@ -233,7 +233,7 @@ const attacks: ReadonlyArray<
 
 const LIMITS = { handshakeTimeout: "500 millis", setupTimeout: "500 millis" } as const
 
-describe("a server over TCP with Noise serves on when a client", () => {
+describe("a server over TCP with Noise continues to serve when a client", () => {
   it.live.each(attacks.map(([name, attack, reason]) => ({ name, attack, reason })))("$name", ({ attack, reason }) =>
     Effect.gen(function* () {
       const lines: Array<string> = []
@@ -241,7 +241,7 @@ describe("a server over TCP with Noise serves on when a client", () => {
         const address = yield* serve
         const before = process.memoryUsage().arrayBuffers
         yield* isServed(address)
-        // A neighbour whose connection is open all the while.
+        // Another client, whose connection stays open.
         const neighbour = yield* (yield* MiningDialer).dial({ ...address, security: noise })
         yield* attack(address)
         yield* neighbour.send([CLOSE])
@@ -249,7 +249,7 @@ describe("a server over TCP with Noise serves on when a client", () => {
         yield* isServed(address)
         assert.isBelow(process.memoryUsage().arrayBuffers - before, 8_000_000)
       }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(layers(LIMITS), logTo(lines))))
-      // Everyone else only went away.
+      // All other clients only closed their connections.
       const ends = lines.filter((line) => !/^Debug .* ended: the peer closed the connection$/.test(line))
       assert.strictEqual(ends.length, 1, ends.join("\n"))
       assert.match(ends[0]!, reason, ends[0])
@@ -273,7 +273,7 @@ describe("a client over TCP with Noise", () => {
   const dial = (address: Endpoint, key = authorityKey) =>
     Effect.flatMap(MiningDialer, ({ dial }) => dial({ ...address, security: { _tag: "noise", authorityKey: key } }))
 
-  it.live("refuses a server of another authority, which serves on", () =>
+  it.live("refuses a server of another authority, which continues to serve", () =>
     Effect.gen(function* () {
       const address = yield* serve
       yield* isServed(address)
@@ -295,10 +295,10 @@ describe("a client over TCP with Noise", () => {
     }).pipe(Effect.scoped, Effect.provide(layers()))
   )
 
-  it.live("refuses a server that changes what it sends", () =>
+  it.live("refuses bytes that were changed on the way", () =>
     Effect.gen(function* () {
       const server = yield* serve
-      // In between: every byte to the client from the 300th on, which is after the handshake, is changed.
+      // A relay changes every byte to the client from the 300th on, which is after the handshake.
       const relay = Net.createServer((client) => {
         const upstream = Net.connect(server)
         let seen = 0

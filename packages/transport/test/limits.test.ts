@@ -1,4 +1,4 @@
-/** Limits that are set, over real sockets: each ends its connection alone, with its own error. */
+/** Limits, over real sockets: each ends only the connection of its peer, with its own error. */
 import { assert, describe, it } from "@effect/vitest"
 import { CertificateAuthority } from "@sluice/noise"
 import { Frame, Mining } from "@sluice/protocol"
@@ -38,7 +38,7 @@ const server = (
     Setup.client(MiningDialer).pipe(Layer.provide(Plain.dialer), Layer.provideMerge(Tcp.dialer))
   )
 
-/** What a peer does against these limits, and what the log says of its end. */
+/** An attack on these limits, and the log line about its end. */
 interface Attack {
   readonly name: string
   readonly options: Setup.ServerOptions & FrameLimits
@@ -49,7 +49,7 @@ interface Attack {
 
 const write = (duplex: Duplex, bytes: Uint8Array) => duplex.write(() => bytes)
 const untilEnded = (duplex: Duplex) => Effect.ignore(Effect.forever(duplex.pull))
-/** Sends these one after the other until the server has enough. */
+/** Sends the chunks one after the other until the server ends the connection. */
 const drip = (duplex: Duplex, chunks: Iterable<Uint8Array>, pause: number) =>
   Effect.raceFirst(
     untilEnded(duplex),
@@ -66,7 +66,7 @@ const attacks: ReadonlyArray<Attack> = [
     name: "a SetupConnection that is longer than the limit before setup",
     options: { maxSetupPayload: 20 },
     attack: (duplex) => Effect.andThen(write(duplex, setupFrame({ vendor: "somebody" })), untilEnded(duplex)),
-    reason: /a frame \(extension 0x0, type 0x0\) of \d+ bytes; at most 20 can come here$/
+    reason: /a frame \(extension 0x0, type 0x0\) of \d+ bytes; at most 20 are allowed here$/
   },
   {
     name: "a message that is longer than the limit after it",
@@ -78,7 +78,7 @@ const attacks: ReadonlyArray<Attack> = [
         yield* write(duplex, close("x".repeat(200)))
         yield* untilEnded(duplex)
       }),
-    reason: /a frame \(extension 0x8000, type 0x18\) of 205 bytes; at most 100 can come here$/
+    reason: /a frame \(extension 0x8000, type 0x18\) of 205 bytes; at most 100 are allowed here$/
   },
   {
     name: "a frame that comes a byte at a time",
@@ -92,22 +92,22 @@ const attacks: ReadonlyArray<Attack> = [
           20
         )
       ),
-    reason: /the peer has sent \d+ bytes of a frame in 0.2 s, and not the rest of it$/
+    reason: /the peer has sent only \d+ bytes of a frame within 0.2 s$/
   },
   {
-    name: "half a header, and silence",
+    name: "half a header and then nothing",
     options: { frameTimeout: "200 millis" },
     attack: (duplex) => Effect.andThen(write(duplex, join(SETUP, close().subarray(0, 3))), untilEnded(duplex)),
-    reason: /the peer has sent 3 bytes of a frame in 0.2 s/
+    reason: /the peer has sent only 3 bytes of a frame within 0.2 s/
   },
   {
-    name: "silence after setup",
+    name: "nothing after the setup",
     options: { idleTimeout: "200 millis" },
     attack: (duplex) => Effect.andThen(write(duplex, SETUP), untilEnded(duplex)),
     reason: /the peer has sent no message for 0.2 s$/
   },
   {
-    name: "bytes, but no message",
+    name: "bytes, but no whole message",
     options: { idleTimeout: "200 millis" },
     attack: (duplex) =>
       Effect.andThen(
@@ -132,17 +132,17 @@ const attacks: ReadonlyArray<Attack> = [
     reason: /SetupConnection with .*: the client sent no SetupConnection within 0.2 s$/
   },
   {
-    name: "requests, and takes none of the answers",
+    name: "requests, and reads none of the answers",
     options: {},
     tcp: { sendTimeout: "200 millis" },
     attack: (duplex) =>
       Effect.gen(function* () {
         const many = join(...Array.from({ length: 1000 }, () => close()))
         yield* write(duplex, SETUP)
-        // Nothing is read of what comes: the server's writes fill all windows.
+        // Reads nothing, so that the server's writes fill all windows.
         yield* Effect.ignore(Effect.forever(write(duplex, many)))
       }),
-    reason: /the peer has taken nothing of what is sent to it for 0.2 s$/
+    reason: /the peer has read nothing of what we sent for 0.2 s$/
   }
 ]
 
@@ -171,7 +171,7 @@ describe("a server ends the connection of a peer that sends", () => {
     })
   )
 
-  /** A client that keeps the rules, and the limits, gets its answer. */
+  /** Checks that a client within the rules and limits gets its answer. */
   const serve = (address: Endpoint) =>
     Effect.gen(function* () {
       const { dial } = yield* Dialer
@@ -183,8 +183,8 @@ describe("a server ends the connection of a peer that sends", () => {
     }).pipe(Effect.scoped)
 })
 
-describe("limits that are set for Noise", () => {
-  it.live("hold there as they do without it", () =>
+describe("limits over Noise", () => {
+  it.live("end a connection as they do without Noise", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -212,8 +212,8 @@ describe("limits that are set for Noise", () => {
   )
 })
 
-describe("a connection in its limits", () => {
-  it.effect("may be silent for ever by default, and as long as is allowed where a limit is set", () =>
+describe("a connection within its limits", () => {
+  it.effect("may be silent for ever by default, and for the idle timeout if there is one", () =>
     Effect.gen(function* () {
       const { address, run } = yield* MiningListener
       let ended = 0
@@ -239,7 +239,7 @@ describe("a connection in its limits", () => {
     }).pipe(Effect.provide(mining({ idleTimeout: "1 minute" })))
   )
 
-  it.effect("may take its time for a frame that is never begun", () =>
+  it.effect("may wait for any time before it begins a frame", () =>
     Effect.gen(function* () {
       const { address, run } = yield* MiningListener
       let received = 0

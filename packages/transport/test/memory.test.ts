@@ -33,7 +33,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.network()))
   )
 
-  it.effect("gives what was written before the end, and then the end", () =>
+  it.effect("delivers what was written before the close, and then fails", () =>
     Effect.gen(function* () {
       const { client, closeClient, server } = yield* connect
       yield* write(client, 1)
@@ -45,7 +45,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.network()))
   )
 
-  it.effect("ends a pull that waits when the peer closes", () =>
+  it.effect("fails a waiting pull when the peer closes", () =>
     Effect.gen(function* () {
       const { closeClient, server } = yield* connect
       const waiting = yield* Effect.forkChild(Effect.flip(server.pull))
@@ -55,7 +55,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.network()))
   )
 
-  it.effect("lets a writer wait while the window is full, and go on when the peer reads", () =>
+  it.effect("makes a writer wait while the window is full, until the peer reads", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connect
       const order: Array<string> = []
@@ -75,7 +75,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.network({ capacity: 4 })))
   )
 
-  it.effect("produces what is written only when it is sent, in the order in which it is", () =>
+  it.effect("calls for the bytes of a write only when it sends them, in the order of sending", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connect
       let produced = 0
@@ -91,7 +91,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.network({ capacity: 1 })))
   )
 
-  it.effect("ends a connection whose peer takes nothing for too long", () =>
+  it.effect("ends a connection whose peer reads nothing for too long", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connect
       yield* write(client, 1)
@@ -108,7 +108,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.network({ capacity: 1, sendTimeout: "5 seconds" })))
   )
 
-  it.effect("cuts what is written as it is told to, a chunk a pull", () =>
+  it.effect("cuts writes with the given function, and gives one chunk a pull", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connect
       yield* write(client, 1, 2, 3)
@@ -117,7 +117,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.network({ split: (bytes) => [bytes.subarray(0, 1), bytes.subarray(1)] })))
   )
 
-  it.effect("refuses to dial where nothing listens, and to listen twice at one address", () =>
+  it.effect("refuses to dial an address without a listener, and to listen twice at one address", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const address = { host: "pool", port: 3333 }
@@ -134,7 +134,7 @@ describe("Memory", () => {
     })
   )
 
-  it.effect("keeps connections that came before the listener ran", () =>
+  it.effect("keeps connections that came before the listener was run", () =>
     Effect.gen(function* () {
       const dialer = yield* Dialer
       const listener = yield* Listener

@@ -1,4 +1,4 @@
-/** Extensions: both ends agree on them right after SetupConnection (extension 0x0001), or go on without. */
+/** The negotiation of extensions right after SetupConnection (extension 0x0001). */
 import { assert, describe, it } from "@effect/vitest"
 import {
   Common,
@@ -43,7 +43,7 @@ const SetFanSpeed = Message.make("SetFanSpeed", {
 })
 const fans = Extension.make({ id: 0x4abc, name: "fans", spec: "ours", messages: [SetFanSpeed] })
 
-/** Mining with fans, as somebody would declare it. */
+/** Mining with an extension, as a user would declare it. */
 const withFans = Protocol.extend(Mining.protocol, fans.messages)
 type FanIn = Parameters<typeof withFans.toServer.encode>[0]
 type FanOut = Parameters<typeof withFans.toClient.encode>[0]
@@ -76,7 +76,7 @@ const received = <In, Out>(connection: Connection<In, Out>, count: number) =>
   connection.receive.pipe(Stream.take(count), Stream.runCollect)
 
 describe("both ends", () => {
-  /** A client, and what a server reads: a server answers requests when it reads. */
+  /** Connects a client, and collects what the server reads: a server answers requests when it reads. */
   const connectBoth = Effect.gen(function* () {
     const { address, run } = yield* MiningListener
     const { dial } = yield* MiningDialer
@@ -94,7 +94,7 @@ describe("both ends", () => {
     return { client, server: yield* Deferred.await(accepted), next: Queue.take(messages) }
   })
 
-  it.effect("use the extensions that both support, in the order of neither", () =>
+  it.effect("use the extensions that both support, whatever their order", () =>
     Effect.gen(function* () {
       const { client, next, server } = yield* connectBoth
       assert.deepStrictEqual(client.setup.extensions, [worker.id])
@@ -107,7 +107,7 @@ describe("both ends", () => {
     }).pipe(Effect.provide(mining({ extensions: [worker, fans] }, { extensions: [worker] })))
   )
 
-  it.effect("go on without where the server supports none, and TLVs are left out", () =>
+  it.effect("continue without extensions if the server supports none, and leave out TLVs", () =>
     Effect.gen(function* () {
       const { client, next, server } = yield* connectBoth
       assert.deepStrictEqual(client.setup.extensions, [])
@@ -117,7 +117,7 @@ describe("both ends", () => {
     }).pipe(Effect.provide(mining({}, { extensions: [worker] })))
   )
 
-  it.effect("do not speak of extensions where the client wants none", () =>
+  it.effect("do not negotiate if the client requests no extensions", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connectMining
       yield* client.send([named])
@@ -127,7 +127,7 @@ describe("both ends", () => {
     }).pipe(Effect.provide(mining({ extensions: [worker] })))
   )
 
-  it.effect("end where the client requires what the server has not", () =>
+  it.effect("end if the client requires an extension that the server does not support", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(connectBoth)
       assert.strictEqual(error._tag === "SetupError" && error.reason._tag, "MissingExtensions")
@@ -135,16 +135,16 @@ describe("both ends", () => {
     }).pipe(Effect.provide(mining({}, { extensions: [worker], requiredExtensions: [worker.id] })))
   )
 
-  it.effect("end where the server requires what the client has not", () =>
+  it.effect("end if the server requires an extension that the client does not support", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(connectBoth)
-      assert.match(error.message, /the server requires extensions that the client does not ask for: 0x4abc$/)
+      assert.match(error.message, /the server requires extensions that the client did not request: 0x4abc$/)
     }).pipe(
       Effect.provide(mining({ extensions: [worker, fans], requiredExtensions: [fans.id] }, { extensions: [worker] }))
     )
   )
 
-  it.effect("get on where the client has what the server requires", () =>
+  it.effect("connect if the client supports the extension that the server requires", () =>
     Effect.gen(function* () {
       const { client, next, server } = yield* connectBoth
       assert.deepStrictEqual(server.setup.extensions, [worker.id])
@@ -155,7 +155,7 @@ describe("both ends", () => {
 })
 
 describe("a server", () => {
-  /** Frames to a Mining server that answers each message with a Reconnect to its channel's number as a port. */
+  /** Sends frames to a Mining server that answers each message with a Reconnect whose port is the message's channel. */
   const rawClient = Effect.gen(function* () {
     const { address, run } = yield* MiningListener
     yield* Effect.forkScoped(
@@ -184,7 +184,7 @@ describe("a server", () => {
   const serverOnly = (setup: ServerSetup) =>
     listenerWith(MiningListener, setup).pipe(Layer.provideMerge(noiseOverMemory()))
 
-  it.effect("answers a request with what it supports of it, before the messages behind it", () =>
+  it.effect("answers a request with the extensions that it supports, before the messages behind it", () =>
     Effect.gen(function* () {
       const client = yield* rawClient
       const close = Mining.CloseChannel.codec.encode(closeChannel(9))
@@ -196,7 +196,7 @@ describe("a server", () => {
     }).pipe(Effect.provide(serverOnly({ extensions: [worker, fans] })))
   )
 
-  it.effect("answers Error where it supports nothing of what is asked for, and is there for more requests", () =>
+  it.effect("answers Error if it supports none of the requested extensions, and accepts more requests", () =>
     Effect.gen(function* () {
       const client = yield* rawClient
       assert.deepStrictEqual(yield* answerTo(client, request(3, 0xffff)), [
@@ -211,7 +211,7 @@ describe("a server", () => {
     }).pipe(Effect.provide(serverOnly({ extensions: [worker] })))
   )
 
-  it.effect("knows the negotiation even if it has no extensions", () =>
+  it.effect("answers requests even if it supports no extension", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* answerTo(yield* rawClient, request(2)), [
         RequestExtensionsError.make({ requestId: 77, unsupportedExtensions: [2], requiredExtensions: [] })
@@ -229,7 +229,7 @@ describe("a server", () => {
     }).pipe(Effect.provide(serverOnly({ extensions: [worker] })))
   )
 
-  it.effect("that requires one tells a client that lacks it, and takes it when it asks again", () =>
+  it.effect("that requires an extension answers Error to a request without it, and accepts a second request", () =>
     Effect.gen(function* () {
       const client = yield* rawClient
       assert.deepStrictEqual(yield* answerTo(client, request(2, 3)), [
@@ -241,7 +241,7 @@ describe("a server", () => {
     }).pipe(Effect.provide(serverOnly({ extensions: [worker, fans], requiredExtensions: [fans.id] })))
   )
 
-  it.effect("ends a client that asks again, without what is required and was agreed on", () => {
+  it.effect("ends a client that requests again, without the required extension that was agreed on", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const client = yield* rawClient
@@ -250,7 +250,7 @@ describe("a server", () => {
         RequestExtensionsError.make({ requestId: 77, unsupportedExtensions: [], requiredExtensions: [0x4abc] })
       ])
       assert.strictEqual((yield* Effect.flip(client.pull)).reason._tag, "Closed")
-      assert.match(lines.join("\n"), /the server requires extensions that the client does not ask for: 0x4abc/)
+      assert.match(lines.join("\n"), /the server requires extensions that the client did not request: 0x4abc/)
     }).pipe(
       Effect.provide(
         Layer.provideMerge(serverOnly({ extensions: [worker, fans], requiredExtensions: [fans.id] }), logTo(lines))
@@ -259,11 +259,11 @@ describe("a server", () => {
   })
 
   it.effect.each([
-    ["does not ask for it", [Mining.CloseChannel.codec.encode(closeChannel(1))], /requires extensions .*: 0x4abc$/],
-    ["asks without it and goes on", [request(2), Mining.CloseChannel.codec.encode(closeChannel(1))], /: 0x4abc$/],
-    ["asks without it for ever", Array.from({ length: 9 }, () => request(2)), /more than 8 messages/],
+    ["does not request it", [Mining.CloseChannel.codec.encode(closeChannel(1))], /requires extensions .*: 0x4abc$/],
+    ["requests others and continues", [request(2), Mining.CloseChannel.codec.encode(closeChannel(1))], /: 0x4abc$/],
+    ["requests others again and again", Array.from({ length: 9 }, () => request(2)), /more than 8 messages/],
     ["sends half a request", [request(2).subarray(0, 6 + 3)], /ended: RequestExtensions: requestedExtensions/]
-  ] as const)("that requires one ends a client that %s", ([, sent, why]) =>
+  ] as const)("that requires an extension ends a client that %s", ([, sent, why]) =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -285,7 +285,7 @@ describe("a server", () => {
     })
   )
 
-  it.effect("that requires one does not wait for ever", () =>
+  it.effect("that requires an extension does not wait for ever", () =>
     Effect.gen(function* () {
       const client = yield* rawClient
       const ended = yield* Effect.forkChild(Effect.flip(client.pull))
@@ -294,7 +294,7 @@ describe("a server", () => {
     }).pipe(Effect.provide(serverOnly({ extensions: [fans], requiredExtensions: [fans.id] })))
   )
 
-  it.effect("ends a client that asks without end, and one whose request is none", () =>
+  it.effect("ends a client that sends too many requests", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -304,11 +304,11 @@ describe("a server", () => {
         yield* Effect.flip(client.pull)
       }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(serverOnly({ extensions: [worker] }), logTo(lines))))
       assert.strictEqual(lines.length, 1)
-      assert.match(lines[0]!, /^Info .* more than 8 messages came before the extensions were agreed on$/)
+      assert.match(lines[0]!, /^Info .* more than 8 messages came before the negotiation of extensions was complete$/)
     })
   )
 
-  it.effect("takes an extension's messages where it was negotiated, and discards them where it was not", () =>
+  it.effect("decodes an extension's messages if it was negotiated, and discards them otherwise", () =>
     Effect.gen(function* () {
       const { address, run } = yield* FanListener
       yield* Effect.forkScoped(
@@ -343,7 +343,7 @@ describe("a server", () => {
 })
 
 describe("a client", () => {
-  /** A server that speaks frames: it answers SetupConnection, and the request for extensions with these. */
+  /** Dials a scripted server that answers SetupConnection, and the request for extensions with these frames. */
   const dialServer = (...answers: ReadonlyArray<Uint8Array>) =>
     Effect.gen(function* () {
       const { address, run } = yield* FrameListener
@@ -359,7 +359,7 @@ describe("a client", () => {
               requestedExtensions: [2, 0x4abc]
             })
             for (const frame of answers) yield* duplex.write([frame])
-            // Whatever comes now is answered with its extension's and type's number.
+            // Answers everything else with the numbers of its extension and type.
             yield* Effect.forever(
               Effect.flatMap(duplex.pull, (batch) =>
                 duplex.write([reconnect(`${batch[0].extensionType} ${batch[0].messageType}`)])
@@ -375,14 +375,14 @@ describe("a client", () => {
     RequestExtensionsSuccess.codec.encode(RequestExtensionsSuccess.make({ requestId, supportedExtensions }))
   const layer = mining({}, { extensions: [worker, fans] })
 
-  it.effect("uses what the server confirms, and nothing that it did not ask for", () =>
+  it.effect("uses the extensions that the server confirms, and none that it did not request", () =>
     Effect.gen(function* () {
       const connection = yield* dialServer(success(1, 5, 2))
       assert.deepStrictEqual(connection.setup.extensions, [2])
     }).pipe(Effect.provide(layer))
   )
 
-  it.effect("goes on without extensions when a server stays silent, at its time limit", () =>
+  it.effect("continues without extensions at the timeout if the server does not answer", () =>
     Effect.gen(function* () {
       const dialing = yield* Effect.forkChild(dialServer())
       yield* TestClock.adjust("999 millis")
@@ -396,7 +396,7 @@ describe("a client", () => {
     }).pipe(Effect.scoped, Effect.provide(layer))
   )
 
-  it.effect("waits longer for a server that was slow to answer before", () =>
+  it.effect("waits longer for a server that answered SetupConnection slowly", () =>
     Effect.gen(function* () {
       const { address, run } = yield* FrameListener
       yield* Effect.forkScoped(
@@ -433,14 +433,14 @@ describe("a client", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  it.effect("ends a server that sends more and more before the answer", () =>
+  it.effect("ends a server that sends too many messages before the answer", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(dialServer(...Array.from({ length: 70 }, () => reconnect("x"))))
-      assert.match(error.message, /more than 64 messages came before the extensions were agreed on/)
+      assert.match(error.message, /more than 64 messages came before the negotiation of extensions was complete/)
     }).pipe(Effect.provide(layer))
   )
 
-  it.effect("bears any number of messages behind the answer, though they come in one read", () =>
+  it.effect("accepts any number of messages behind the answer in one read", () =>
     Effect.gen(function* () {
       const many = Array.from({ length: 70 }, () => reconnect("x"))
       const connection = yield* dialServer(success(1, 2), ...many)
@@ -449,7 +449,7 @@ describe("a client", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  it.effect("says what is wrong with an answer that is none", () =>
+  it.effect("fails with the reason if the answer does not decode", () =>
     Effect.gen(function* () {
       const answer = success(1, 2)
       answer[8] = 9

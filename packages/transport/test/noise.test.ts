@@ -31,7 +31,7 @@ const frameOf = (length: number, messageType = 0x1a): Uint8Array => {
   return frame
 }
 
-/** Pulls until this many frames came. */
+/** Pulls until this many frames have come. */
 const take = (frames: FrameDuplex, count: number) =>
   Effect.gen(function* () {
     const taken = [...(yield* frames.pull)]
@@ -39,7 +39,7 @@ const take = (frames: FrameDuplex, count: number) =>
     return taken
   })
 
-/** A server that answers act 1 with these bytes and then does what it is told. */
+/** Runs a server that answers act 1 with these bytes and then runs `then`. */
 const fakeServer = (then: (duplex: Duplex) => Effect.Effect<void, unknown>) =>
   Effect.gen(function* () {
     const { address, run } = yield* Listener
@@ -48,7 +48,7 @@ const fakeServer = (then: (duplex: Duplex) => Effect.Effect<void, unknown>) =>
   })
 
 describe("Noise", () => {
-  it.effect("carries frames both ways, all of one write in one piece", () =>
+  it.effect("carries frames both ways, with all frames of a write in one chunk", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connect
       yield* client.write([frameOf(10, 1), frameOf(0, 2), frameOf(300, 3)])
@@ -88,7 +88,7 @@ describe("Noise", () => {
     }).pipe(Effect.provide(noiseOverMemory()))
   )
 
-  it.effect("makes its handshake and reads frames however the network cuts the bytes", () =>
+  it.effect("handshakes and reads frames for any cut of the bytes", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connect
       for (let i = 0; i < 5; i++) yield* client.write([frameOf(i), frameOf(40 * i)])
@@ -106,14 +106,14 @@ describe("Noise", () => {
     )
   )
 
-  it.effect("keeps the order of encryption when many write at once to a peer that reads slowly", () =>
+  it.effect("keeps the order of encryption when many fibers write to a slow reader", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connect
       const writers = yield* Effect.forEach(Array.from({ length: 50 }), (_, i) =>
         Effect.forkChild(client.write([frameOf(i)]))
       )
       yield* Effect.yieldNow
-      // Some give up while they wait; what they would have sent is not missed in the stream.
+      // Some writers are interrupted while they wait; the stream stays valid without their frames.
       yield* Effect.forEach([20, 30, 49], (i) => Fiber.interrupt(writers[i]!))
       const frames = yield* take(server, 47)
       assert.deepStrictEqual(
@@ -123,7 +123,7 @@ describe("Noise", () => {
     }).pipe(Effect.provide(noiseOverMemory({ capacity: 100 })))
   )
 
-  it.effect("serves those who are connected while many others make their handshakes", () =>
+  it.effect("serves connected clients while many others do their handshakes", () =>
     Effect.gen(function* () {
       const { address, run } = yield* FrameListener
       const dialer = yield* Dialer
@@ -142,7 +142,7 @@ describe("Noise", () => {
     }).pipe(Effect.provide(noiseOverMemory()))
   )
 
-  it.effect("ends a client that says nothing at the time limit, and only that one", () =>
+  it.effect("ends a client that sends nothing at the timeout, and no other client", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -159,13 +159,19 @@ describe("Noise", () => {
         yield* client.write([frameOf(1)])
         assert.strictEqual((yield* server.pull).length, 1)
       }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(noiseOverMemory(), logTo(lines))))
-      assert.strictEqual(lines.filter((line) => line.includes("sent 0 of the handshake's 64 bytes in 10 s")).length, 1)
-      assert.strictEqual(lines.filter((line) => line.includes("sent 63 of the handshake's 64 bytes in 10 s")).length, 1)
+      assert.strictEqual(
+        lines.filter((line) => line.includes("sent 0 of the handshake's 64 bytes within 10 s")).length,
+        1
+      )
+      assert.strictEqual(
+        lines.filter((line) => line.includes("sent 63 of the handshake's 64 bytes within 10 s")).length,
+        1
+      )
       assert.isTrue(lines.every((line) => !line.includes("+ cause")))
     })
   )
 
-  it.effect("ends a server that says nothing at the time limit", () =>
+  it.effect("ends a server that sends nothing at the timeout", () =>
     Effect.gen(function* () {
       const address = yield* fakeServer(() => Effect.never)
       const dialing = yield* Effect.forkChild(Effect.flip((yield* FrameDialer).dial({ ...address, security: noise })))
@@ -174,12 +180,12 @@ describe("Noise", () => {
       assert.strictEqual(error._tag, "HandshakeError")
       assert.include(
         error.message,
-        "Noise handshake with memory:1: the server sent 0 of the handshake's 234 bytes in 3 s"
+        "Noise handshake with memory:1: the server sent 0 of the handshake's 234 bytes within 3 s"
       )
     }).pipe(Effect.provide(noiseOverMemory({}, { handshakeTimeout: "3 seconds" })))
   )
 
-  it.effect("says that a server ended the connection in the middle of the handshake", () =>
+  it.effect("reports that a server ended the connection during the handshake", () =>
     Effect.gen(function* () {
       const address = yield* fakeServer((duplex) => duplex.write(() => new Uint8Array(100).fill(0x80)))
       const error = yield* Effect.flip((yield* FrameDialer).dial({ ...address, security: noise }))
@@ -188,7 +194,7 @@ describe("Noise", () => {
     }).pipe(Effect.provide(noiseOverMemory()))
   )
 
-  it.effect("says that a server's answer is no handshake", () =>
+  it.effect("reports that a server's answer is not a handshake", () =>
     Effect.gen(function* () {
       const address = yield* fakeServer((duplex) =>
         Effect.andThen(
@@ -209,7 +215,7 @@ describe("Noise", () => {
     ['{"id":1,"method":"mining.subscribe","params":["some miner 1.0 with a long name"]}\n', "Stratum V1 (JSON)"],
     ["GET / HTTP/1.1\r\nHost: pool.example:3333\r\nUser-Agent: some browser\r\n\r\n", "plain text"],
     ["\0\0\0\x52\0\0\0\x02\0\x02\0" + "\0".repeat(77), "without Noise"]
-  ] as const)("tells a client that sends %j from one that makes a handshake", ([request, guess]) =>
+  ] as const)("recognises the protocol of a client that sends %j", ([request, guess]) =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -228,7 +234,7 @@ describe("Noise", () => {
     ['{"id":1,"result":null,"error":"unknown method"}\n', "Stratum V1 (JSON)"],
     ["HTTP/1.1 400 Bad Request\r\n\r\n", "plain text"],
     ["\0\0\x02\x19\0\0\0\0\0\0", "without Noise"]
-  ] as const)("guesses what a server speaks that answers %j", ([answer, guess]) =>
+  ] as const)("recognises the protocol of a server that answers %j", ([answer, guess]) =>
     Effect.gen(function* () {
       const address = yield* fakeServer((duplex) => duplex.write(() => new TextEncoder().encode(answer)))
       const error = yield* Effect.flip((yield* FrameDialer).dial({ ...address, security: noise }))
@@ -236,7 +242,7 @@ describe("Noise", () => {
     }).pipe(Effect.provide(noiseOverMemory()))
   )
 
-  it.effect("refuses a server that another authority vouches for, and names the key that it expected", () =>
+  it.effect("refuses a server with a certificate of another authority, and names the expected key", () =>
     Effect.gen(function* () {
       const { address, run } = yield* FrameListener
       yield* Effect.forkScoped(run(() => Effect.never))
@@ -247,13 +253,13 @@ describe("Noise", () => {
     }).pipe(Effect.provide(noiseOverMemory()))
   )
 
-  it.effect("refuses a certificate that is not valid now beyond the tolerance, and tells to check the clocks", () =>
+  it.effect("refuses a certificate outside its validity and the tolerance, and advises to check the clocks", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2026, 7, 1))
       const { address, run } = yield* FrameListener
       yield* Effect.forkScoped(run(() => Effect.never))
       const dial = Effect.flatMap(FrameDialer, (dialer) => dialer.dial({ ...address, security: noise }))
-      // The server's certificate is made at its first handshake; after that, this client's clock is another one.
+      // The server makes its certificate at the first handshake. After that, the client's clock changes.
       yield* dial
       const at = (seconds: number) =>
         Effect.flatMap(Clock.Clock, (clock) => {
@@ -273,7 +279,7 @@ describe("Noise", () => {
 })
 
 describe("Plain", () => {
-  it.effect("carries frames, and says at both ends that it is for trusted networks", () =>
+  it.effect("carries frames, and warns at both ends that it is for trusted networks only", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -305,7 +311,7 @@ describe("Plain", () => {
 })
 
 describe("Security", () => {
-  it.effect("dials with Noise or without, as the address says; the others refuse what is not theirs", () =>
+  it.effect("dials with Noise or without, by the address; Noise and Plain refuse each other's addresses", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const encrypted = { host: "encrypted", port: 1 }

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { logTo } from "./fixture.ts"
 
-it.effect("of what happens often the first is told at once, and the others in one line every few seconds", () => {
+it.effect("a frequent event is logged at once the first time, and then in one line every few seconds", () => {
   const lines: Array<string> = []
   return Effect.gen(function* () {
     yield* Effect.scoped(
@@ -15,7 +15,7 @@ it.effect("of what happens often the first is told at once, and the others in on
         assert.deepStrictEqual(lines, ["Info no place for 0", "Warn what is that?"])
         yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(lines.slice(2), ["Info no place for 99 (and 98 more like it in 10 s)"])
-        // A quiet interval ends it: the next one is the first again.
+        // After an interval without events, the next event is logged at once again.
         yield* TestClock.adjust("10 seconds")
         yield* note("full", "no place again")
         assert.deepStrictEqual(lines.slice(3), ["Info no place again"])

@@ -5,7 +5,7 @@ import { MiningListener, Plain, Setup, Tcp, TemplateListener } from "../src/inde
 const anyPort = () => Tcp.listener({ host: "127.0.0.1", port: 0 })
 
 describe("Plain.listener", () => {
-  it.live("serves each of two servers of one program on its own address", () =>
+  it.live("gives each of two servers of one program its own address", () =>
     Effect.gen(function* () {
       const mining = yield* MiningListener
       const templates = yield* TemplateListener

@@ -1,7 +1,7 @@
 import { assert, it, vi } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 
-it("the example of the README runs as it stands there", async () => {
+it("the example of the README runs as it is printed there", async () => {
   const example = readFileSync(new URL("./readme-example.ts", import.meta.url), "utf8")
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
   assert.include(readme, "```ts\n" + example + "```")

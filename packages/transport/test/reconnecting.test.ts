@@ -7,7 +7,7 @@ import { logTo, noise, responder } from "./fixture.ts"
 const A: ServerAddress = { host: "a", port: 1, security: noise }
 const B: ServerAddress = { host: "b", port: 1, security: noise }
 
-/** A server that greets and then, if it is told so, hangs up at once. */
+/** A server that sends a message and then, if asked to, closes the connection. */
 const serverAt = (network: Memory.Network, address: ServerAddress, hangUp: boolean) =>
   Layer.effectDiscard(
     Effect.flatMap(MiningListener, ({ run }) =>
@@ -30,7 +30,7 @@ const serverAt = (network: Memory.Network, address: ServerAddress, hangUp: boole
 const client = (network: Memory.Network) =>
   Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(network.dialer))
 
-/** Keeps connected to the servers; whom it reached, in order. */
+/** Keeps a connection to the servers. Gives the servers that it reached, in order. */
 const keep = Effect.fnUntraced(function* (
   network: Memory.Network,
   ...servers: readonly [ServerAddress, ...Array<ServerAddress>]
@@ -49,7 +49,7 @@ const delays = (lines: ReadonlyArray<string>) =>
   lines.flatMap((line) => /Trying again in ([\d.]+) s$/.exec(line)?.[1] ?? []).map(Number)
 
 describe("reconnecting", () => {
-  it.effect("waits longer from failure to failure, up to a limit, with jitter, and says so", () =>
+  it.effect("waits longer after each failure, up to a limit, with jitter, and logs the delay", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -57,7 +57,7 @@ describe("reconnecting", () => {
         yield* TestClock.adjust("5 minutes")
       }).pipe(Effect.scoped, Effect.provide(logTo(lines)), Random.withSeed("jitter"))
       const waits = delays(lines)
-      // 1, 2, 4, 8, 16 and 30 seconds, and then a line a minute.
+      // Logs the delays of 1, 2, 4, 8, 16 and 30 seconds, and then one line a minute.
       assert.isTrue(waits.length >= 8 && waits.length <= 11, `${waits.length} lines in five minutes`)
       for (const [i, wait] of waits.entries()) {
         const longest = Math.min(30, 2 ** i)
@@ -71,7 +71,7 @@ describe("reconnecting", () => {
     })
   )
 
-  it.effect("connects when the server comes, and again after each loss, without end", () =>
+  it.effect("connects when the server starts, and again after each loss", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       const { reached } = yield* keep(network, A)
@@ -90,7 +90,7 @@ describe("reconnecting", () => {
     }).pipe(Effect.provide(logTo([])))
   )
 
-  it.effect("goes from server to server", () =>
+  it.effect("tries the servers in turn", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       yield* Layer.build(serverAt(network, A, true))
@@ -101,7 +101,7 @@ describe("reconnecting", () => {
     }).pipe(Effect.provide(logTo([])))
   )
 
-  it.effect("begins with short waits again after a connection that lasted", () =>
+  it.effect("starts with a short delay again after a long connection", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -118,7 +118,7 @@ describe("reconnecting", () => {
     })
   )
 
-  it.effect("passes on a defect of the handler, and stops when it is interrupted", () =>
+  it.effect("fails with a defect of the handler, and stops when interrupted", () =>
     Effect.gen(function* () {
       const network = Memory.make()
       yield* Layer.build(serverAt(network, A, false))

@@ -42,11 +42,11 @@ const closeChannel = (channelId: number): Mining.CloseChannel => ({
   reasonCode: "done"
 })
 
-/** A frame of any type, its payload as it is given. */
+/** A frame of any type with this payload. */
 const rawFrame = (extensionType: number, messageType: number, payload: ReadonlyArray<number> = []): Uint8Array =>
   Uint8Array.of(extensionType, extensionType >> 8, messageType, payload.length, payload.length >> 8, 0, ...payload)
 
-/** A client that speaks frames, to a Mining server whose handler answers each batch with its size. */
+/** A client on the floor of frames, of a Mining server whose handler answers each batch with its size. */
 const rawClient = Effect.gen(function* () {
   const { address, run } = yield* MiningListener
   yield* Effect.forkScoped(
@@ -61,7 +61,7 @@ const rawClient = Effect.gen(function* () {
   return yield* (yield* FrameDialer).dial({ ...address, security: noise })
 })
 
-/** The server's answer and then the end. */
+/** Sends the frames and decodes the first answer. */
 const answerOf = Effect.fnUntraced(function* (
   frames: FrameDuplex,
   ...sent: readonly [Uint8Array, ...Array<Uint8Array>]
@@ -75,7 +75,7 @@ const serverOnly = (setup: ServerSetup = {}) =>
   listenerWith(MiningListener, setup).pipe(Layer.provideMerge(noiseOverMemory()))
 
 describe("Setup, the server", () => {
-  it.effect("agrees with a client, and knows what it said of itself", () =>
+  it.effect("agrees with a client, and gives the handler the client's flags and device", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connectMining
       assert.deepStrictEqual(server.setup, {
@@ -106,7 +106,7 @@ describe("Setup, the server", () => {
     )
   )
 
-  it.effect("answers Success, and takes messages that came with SetupConnection", () =>
+  it.effect("answers Success, and delivers messages that came with SetupConnection", () =>
     Effect.gen(function* () {
       const client = yield* rawClient
       const answer = yield* answerOf(client, setupFrame(), Mining.CloseChannel.codec.encode(closeChannel(1)))
@@ -125,7 +125,7 @@ describe("Setup, the server", () => {
     ["a protocol that does not exist", { protocol: 255 }, "unsupported-protocol", 0],
     ["only later versions", { minVersion: 3, maxVersion: 9 }, "protocol-version-mismatch", 0],
     ["only earlier versions", { minVersion: 0, maxVersion: 1 }, "protocol-version-mismatch", 0],
-    ["a version range that is upside down", { minVersion: 9, maxVersion: 1 }, "protocol-version-mismatch", 0],
+    ["an inverted version range", { minVersion: 9, maxVersion: 1 }, "protocol-version-mismatch", 0],
     ["features that are not supported", { flags: 0xffffffff }, "unsupported-feature-flags", 0xfffffffa],
     ["what `accept` refuses", { firmware: "bad" }, "missing-declare-tx-data-flag", 0]
   ] as const)("refuses %s with an error code, and closes", ([, change, errorCode, flags]) =>
@@ -153,7 +153,7 @@ describe("Setup, the server", () => {
     })
   )
 
-  it.effect("takes a client that speaks later versions too", () =>
+  it.effect("accepts a client that also supports later versions", () =>
     Effect.gen(function* () {
       const client = yield* rawClient
       assert.deepInclude(yield* answerOf(client, setupFrame({ maxVersion: 7 })), { usedVersion: 2 })
@@ -192,7 +192,7 @@ describe("Setup, the server", () => {
     })
   )
 
-  it.effect("ends a client that never sends SetupConnection at the time limit", () =>
+  it.effect("ends a client that sends no SetupConnection at the timeout", () =>
     Effect.gen(function* () {
       const client = yield* rawClient
       const ended = yield* Effect.forkChild(Effect.flip(client.pull))
@@ -205,7 +205,7 @@ describe("Setup, the server", () => {
 })
 
 describe("Setup, the client", () => {
-  /** A server that speaks frames: it answers SetupConnection with these and then waits. */
+  /** Dials a scripted server that answers SetupConnection with these frames and then waits. */
   const dialServer = (...frames: ReadonlyArray<Uint8Array>) =>
     Effect.gen(function* () {
       const { address, run } = yield* FrameListener
@@ -233,7 +233,7 @@ describe("Setup, the client", () => {
   const errorOf = <A, E extends { readonly message: string }, R>(effect: Effect.Effect<A, E, R>) => Effect.flip(effect)
   const client = mining()
 
-  it.effect("says with which code and flags a server refused", () =>
+  it.effect("reports the code and the flags with which a server refused", () =>
     Effect.gen(function* () {
       const refusal = { _tag: "SetupConnection.Error", flags: 6, errorCode: "unsupported-feature-flags" } as const
       const error = yield* errorOf(dialServer(Common.SetupConnectionError.codec.encode(refusal)))
@@ -242,7 +242,7 @@ describe("Setup, the client", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.effect("lets no refusal forge a line in a log", () =>
+  it.effect("replaces characters of an error code that could forge a log line", () =>
     Effect.gen(function* () {
       const refusal = { _tag: "SetupConnection.Error", flags: 0, errorCode: "no\r\nERROR \u001b[2J" } as const
       const error = yield* errorOf(dialServer(Common.SetupConnectionError.codec.encode(refusal)))
@@ -250,15 +250,15 @@ describe("Setup, the client", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.effect("does not take a version that it did not offer", () =>
+  it.effect("refuses a version that it did not offer", () =>
     Effect.gen(function* () {
       const success = { _tag: "SetupConnection.Success", usedVersion: 3, flags: 0 } as const
       const error = yield* errorOf(dialServer(Common.SetupConnectionSuccess.codec.encode(success)))
-      assert.include(error.message, "the peer speaks versions 3 to 3; we speak 2")
+      assert.include(error.message, "the peer supports versions 3 to 3; we support 2")
     }).pipe(Effect.provide(client))
   )
 
-  it.effect("does not take another answer for Success", () =>
+  it.effect("refuses any other answer than Success or Error", () =>
     Effect.gen(function* () {
       const error = yield* errorOf(
         dialServer(Common.Reconnect.codec.encode({ _tag: "Reconnect", newHost: "", newPort: 0 }))
@@ -299,7 +299,7 @@ describe("a connection", () => {
     }).pipe(Effect.provide(serverOnly()))
   )
 
-  it.effect("takes messages with bytes of an extension behind their fields", () =>
+  it.effect("accepts messages with bytes of an extension behind their fields", () =>
     Effect.gen(function* () {
       const client = yield* connectRaw
       yield* client.write([Mining.protocol.toServer.encode(closeChannel(1), new Uint8Array(100))])
@@ -307,7 +307,7 @@ describe("a connection", () => {
     }).pipe(Effect.provide(serverOnly()))
   )
 
-  it.effect("gives the messages before bytes that do not decode, then fails with what was wrong", () =>
+  it.effect("delivers the messages before bytes that do not decode, then fails with the reason", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -331,7 +331,7 @@ describe("a connection", () => {
       "SetupConnection.Success",
       Common.SetupConnectionSuccess.codec.encode(Common.SetupConnectionSuccess.make({ usedVersion: 2, flags: 0 }))
     ]
-  ] as const)("gives the messages before %s, which may not come again, then fails", ([, again]) =>
+  ] as const)("delivers the messages before a repeated %s, then fails", ([, again]) =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -341,11 +341,14 @@ describe("a connection", () => {
         assert.strictEqual((yield* Effect.flip(client.pull)).reason._tag, "Closed")
       }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(serverOnly(), logTo(lines))))
       assert.strictEqual(lines.length, 1)
-      assert.match(lines[0]!, /^Info .* ended: .*a message of the setup, type 0x[01], came on a connection/)
+      assert.match(
+        lines[0]!,
+        /^Info .* ended: .*a message of the setup, type 0x[01], came after the setup was complete/
+      )
     })
   )
 
-  it.effect("fails, and does not break, when a message of ours does not fit its fields", () =>
+  it.effect("fails with an EncodeError and stays open when a sent message does not fit its fields", () =>
     Effect.gen(function* () {
       const { client, server } = yield* connectMining
       const error: ConnectionError = yield* Effect.flip(
@@ -357,7 +360,7 @@ describe("a connection", () => {
     }).pipe(Effect.provide(mining()))
   )
 
-  it.effect("is kept apart from others: the failure or defect of one handler ends that one alone", () =>
+  it.effect("ends alone when its handler fails or dies", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       yield* Effect.gen(function* () {
@@ -391,7 +394,7 @@ describe("a connection", () => {
     })
   )
 
-  it.effect("speaks Template Distribution with the same layers", () =>
+  it.effect("works with Template Distribution over the same layers", () =>
     Effect.gen(function* () {
       const { address, run } = yield* TemplateListener
       yield* Effect.forkScoped(

@@ -67,12 +67,12 @@ describe("Tcp", () => {
         assert.strictEqual(chunk.constructor, Uint8Array)
         seen.push(chunk)
       }
-      // Later reads did not write into what earlier ones gave.
+      // Later reads did not overwrite earlier chunks.
       for (const [i, chunk] of seen.entries()) assert.deepStrictEqual(chunk, new Uint8Array(3).fill(i))
     }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 
-  it.live("tells the server who connected", () =>
+  it.live("gives the handler the peer's address", () =>
     Effect.gen(function* () {
       const remote = yield* Deferred.make<Duplex["remote"]>()
       const { address } = yield* serve((duplex) => Deferred.succeed(remote, duplex.remote))
@@ -83,7 +83,7 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 
-  it.live("says in one sentence that a port is in use, and for whom", () =>
+  it.live("reports that a port is in use, with the address", () =>
     Effect.gen(function* () {
       const { address } = yield* Listener
       const error = yield* Effect.flip(Effect.scoped(Layer.build(Tcp.listener(address))))
@@ -93,14 +93,14 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 
-  it.live("says that an address is not this machine's", () =>
+  it.live("reports that an address is not of this machine", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(Tcp.listener({ host: "192.0.2.1", port: 0 }))))
       assert.include(error.message, "no network interface of this machine has that address")
     })
   )
 
-  it.live("says that nothing listens where it dials", () =>
+  it.live("reports that nothing listens at the dialled address", () =>
     Effect.gen(function* () {
       const { address } = yield* Effect.provide(Listener, Tcp.listener(HERE))
       const error = yield* Effect.flip(Effect.scoped(dial(address)))
@@ -111,7 +111,7 @@ describe("Tcp", () => {
   )
 
   it.live(
-    "delivers all that was written before the Scope closed, although the peer reads later and goes on sending",
+    "delivers everything that was written before the Scope closed, even if the peer reads later and keeps sending",
     () =>
       Effect.gen(function* () {
         const size = 4_000_000
@@ -125,7 +125,7 @@ describe("Tcp", () => {
       }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 
-  it.live("closes a connection whose peer does not read within the time limit", () =>
+  it.live("closes a connection within the timeout even if its peer does not read", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
       const { address } = yield* serve((duplex) => duplex.write(() => new Uint8Array(20_000_000)))
@@ -139,7 +139,7 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp({ closeTimeout: "100 millis" })))
   )
 
-  it.live("lets a writer wait for a peer that does not read, then ends the connection", () =>
+  it.live("makes a writer wait for a peer that does not read, then ends the connection", () =>
     Effect.gen(function* () {
       const outcome = yield* Deferred.make<{ readonly written: number; readonly reason: string }>()
       const { address } = yield* serve((duplex) => {
@@ -157,41 +157,44 @@ describe("Tcp", () => {
       const { reason, written } = yield* Deferred.await(outcome)
       socket.destroy()
       assert.strictEqual(reason, "SendTimeout")
-      // What the system buffers, and no more than one write beyond what Node does.
+      // The system buffers this much, and Node at most one write more.
       assert.isBelow(written, 20_000_000)
     }).pipe(Effect.scoped, Effect.provide(tcp({ sendTimeout: "300 millis" })))
   )
 
-  it.live("ends those who have not read for longest when too much waits for all, and nobody who reads", () => {
-    const MB = 1 << 20
-    return Effect.gen(function* () {
-      const ends = yield* Queue.unbounded<string>()
-      const write = (duplex: Duplex) =>
-        Effect.gen(function* () {
-          const [[first]] = [yield* duplex.pull]
-          // More than the system takes for a peer that does not read.
-          yield* duplex.write(() => new Uint8Array(16 * MB))
-          yield* duplex.write(() => Uint8Array.of(first![0]!))
-        }).pipe(
-          Effect.catch(({ reason }) => Queue.offer(ends, reason._tag)),
-          Effect.andThen(Effect.never)
-        )
-      const { address } = yield* serve(write)
-      const sleepers = []
-      for (let count = 0; count < 6; count++) {
-        const reader = yield* dial(address)
-        yield* reader.write(() => Uint8Array.of(7))
-        let read = 0
-        while (read < 16 * MB + 1) for (const chunk of yield* reader.pull) read += chunk.length
-        sleepers.push(yield* dial(address))
-        yield* sleepers.at(-1)!.write(() => Uint8Array.of(7))
-        if (count >= 3) assert.strictEqual(yield* Queue.take(ends), "TooMuchUnread")
-      }
-      assert.strictEqual(yield* Queue.size(ends), 0)
-    }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: 52 * MB })))
-  })
+  it.live(
+    "ends the peers that have not read for the longest time when too many bytes wait in total, and no peer that reads",
+    () => {
+      const MB = 1 << 20
+      return Effect.gen(function* () {
+        const ends = yield* Queue.unbounded<string>()
+        const write = (duplex: Duplex) =>
+          Effect.gen(function* () {
+            const [[first]] = [yield* duplex.pull]
+            // More than the system buffers for a peer that does not read.
+            yield* duplex.write(() => new Uint8Array(16 * MB))
+            yield* duplex.write(() => Uint8Array.of(first![0]!))
+          }).pipe(
+            Effect.catch(({ reason }) => Queue.offer(ends, reason._tag)),
+            Effect.andThen(Effect.never)
+          )
+        const { address } = yield* serve(write)
+        const sleepers = []
+        for (let count = 0; count < 6; count++) {
+          const reader = yield* dial(address)
+          yield* reader.write(() => Uint8Array.of(7))
+          let read = 0
+          while (read < 16 * MB + 1) for (const chunk of yield* reader.pull) read += chunk.length
+          sleepers.push(yield* dial(address))
+          yield* sleepers.at(-1)!.write(() => Uint8Array.of(7))
+          if (count >= 3) assert.strictEqual(yield* Queue.take(ends), "TooMuchUnread")
+        }
+        assert.strictEqual(yield* Queue.size(ends), 0)
+      }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: 52 * MB })))
+    }
+  )
 
-  it.live("counts what waits for a peer from the first byte on", () => {
+  it.live("counts the unread bytes of a peer from the first byte on", () => {
     const limit = 4096
     const chunk = new Uint8Array(1024)
     return Effect.gen(function* () {
@@ -212,14 +215,14 @@ describe("Tcp", () => {
       const socket = Net.connect(address).pause()
       const { reason } = yield* Deferred.await(outcome)
       assert.strictEqual(reason, "TooMuchUnread")
-      // The system has the rest, and the peer gets it.
+      // The peer still gets the bytes that the system has buffered.
       socket.resume()
       yield* Effect.promise(() => once(socket, "end"))
       assert.isAtMost(written - socket.bytesRead, limit + chunk.length)
     }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: limit })))
   })
 
-  it.live("counts what waits for a peer above its socket: a write that waits, and what is not written yet", () => {
+  it.live("counts the bytes of waiting writes and of queued messages as unread", () => {
     const limit = 40 << 20
     const big = () => new Uint8Array(16 << 20)
     const endOf = (then: (duplex: Duplex) => Effect.Effect<void, TransportError>) =>
@@ -245,7 +248,7 @@ describe("Tcp", () => {
           pull
         )
       assert.strictEqual(yield* endOf(queue), "TooMuchUnread")
-      // Within the limit it waits for the peer.
+      // Within the limit, the write waits for the peer.
       assert.strictEqual(yield* endOf(({ write }) => write(big, 1 << 20)), "SendTimeout")
     }).pipe(Effect.scoped, Effect.provide(tcp({ maxUnreadBytes: limit, sendTimeout: "300 millis" })))
   })
@@ -271,7 +274,7 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 
-  it.live("closes all connections at once when it stops, and its port is free then", () =>
+  it.live("closes all connections at once when it stops, and frees its port", () =>
     Effect.gen(function* () {
       const address = yield* Effect.gen(function* () {
         const accepted = yield* Queue.unbounded<void>()
@@ -279,7 +282,7 @@ describe("Tcp", () => {
         const sockets = Array.from({ length: 5 }, () => Net.connect({ ...address, allowHalfOpen: true }))
         yield* Queue.takeN(accepted, sockets.length)
         const stopping = yield* Effect.forkChild(stop)
-        // None of them closes its side before the server has closed its side of all.
+        // No client closes its side before the server has closed its side of all connections.
         yield* Effect.promise(() => Promise.all(sockets.map((socket) => once(socket.resume(), "end"))))
         for (const socket of sockets) socket.end()
         yield* Fiber.join(stopping)
@@ -289,7 +292,7 @@ describe("Tcp", () => {
     })
   )
 
-  it.live("closes connections above the most that are allowed, and takes others when those are gone", () =>
+  it.live("closes connections above the limit, and accepts others when places are free", () =>
     Effect.gen(function* () {
       const { address } = yield* serve((duplex) =>
         Effect.andThen(
@@ -310,7 +313,7 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp({ maxConnections: 2 })))
   )
 
-  it.live("closes connections above the most for one address, and says so once", () => {
+  it.live("closes connections above the limit for one address, and logs it once", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const { address } = yield* serve((duplex) =>
@@ -355,7 +358,7 @@ describe("Tcp", () => {
     }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 
-  it.live("connects from the addresses that it was given, in turns", () =>
+  it.live("connects from the given local addresses in turn", () =>
     Effect.gen(function* () {
       const from = yield* Queue.unbounded<string>()
       const { address } = yield* serve((duplex) => Effect.andThen(Queue.offer(from, duplex.remote.host), Effect.never))

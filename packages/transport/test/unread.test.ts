@@ -10,8 +10,8 @@ const crowd = () => {
   return { ended, peer }
 }
 
-describe("bytes that wait for peers", () => {
-  it("are too many for the address with most of them, whoever has taken nothing for longer", () => {
+describe("UnreadBytes", () => {
+  it("above the limit, ends a connection of the address with the most bytes, not the peer that has read nothing for the longest time", () => {
     const { ended, peer } = crowd()
     const unread = new UnreadBytes(10 * MB)
     unread.wait(peer("slow link"), 100 * KB)
@@ -24,16 +24,16 @@ describe("bytes that wait for peers", () => {
     assert.deepStrictEqual(ended, ["flood1", "flood2"])
   })
 
-  it("that are few for each do not make an address of many peers heavy", () => {
+  it("does not charge an address with many connections of few bytes each", () => {
     const { ended, peer } = crowd()
     const unread = new UnreadBytes(10 * MB)
     for (let index = 0; index < 6; index++) unread.wait(peer(`flood${index}`), MB)
-    // A job for each machine of a farm.
+    // One job for each machine of a farm.
     for (let index = 0; index < 2500; index++) unread.wait(peer("farm"), 2 * KB)
     assert.deepStrictEqual(ended, ["flood0"])
   })
 
-  it("that are few everywhere are too many for the one that has taken nothing for longest", () => {
+  it("ends the peer that has read nothing for the longest time if no connection has a large amount", () => {
     const { ended, peer } = crowd()
     const unread = new UnreadBytes(10 * KB)
     const [first, second] = [peer("first"), peer("second")]

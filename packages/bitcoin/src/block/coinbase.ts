@@ -4,7 +4,7 @@
  * 5.3.16); a block carries it whole (section 7.7).
  */
 import { CompactSize, ScriptNum } from "@scure/btc-signer"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { doubleSha256 } from "../hashing/hash.ts"
 
 /** The longest scriptSig of a coinbase that consensus allows, in bytes (the shortest has 2). */
@@ -19,8 +19,8 @@ export const WITNESS_SIZE = 2 + 34
  */
 export const MAX_PAYOUTS_SIZE =
   MAX_COINBASE_SIZE - WITNESS_SIZE - (4 + 1 + 36 + 1 + MAX_COINBASE_SCRIPT_SIZE + 4 + 3 + (8 + 1 + 38) + 4)
-/** The longest full extranonce, in bytes (specification, section 5.1). */
-export const MAX_EXTRANONCE_SIZE = 32
+/** The longest full extranonce, in bytes (specification, section 5.1): `Mining.MAX_EXTRANONCE_SIZE` of @sluice/protocol. */
+const MAX_EXTRANONCE_SIZE = 32
 
 /** A coinbase cannot be made, or bytes are no coinbase. The message says which limit or form is broken, and by what. */
 export class CoinbaseError extends Schema.TaggedError<CoinbaseError>("sluice/bitcoin/CoinbaseError")("CoinbaseError", {
@@ -64,27 +64,24 @@ export interface SplitCoinbase {
 
 /**
  * Makes a coinbase, cut around the extranonce and stripped of BIP141 fields. The scriptSig is template prefix, push of the tags,
- * push of the extranonce. Throws `CoinbaseError` if the script would exceed 100 bytes or the extranonce 32.
+ * push of the extranonce. Fails with `CoinbaseError` if the script would exceed 100 bytes or the extranonce 32.
  */
-export const splitCoinbase = (parts: CoinbaseParts): SplitCoinbase => {
+export const splitCoinbase = (parts: CoinbaseParts): Result.Result<SplitCoinbase, CoinbaseError> => {
   const { extranonceSize, prefix, tags } = parts
   if (!Number.isInteger(extranonceSize) || extranonceSize < 0 || extranonceSize > MAX_EXTRANONCE_SIZE) {
-    throw new CoinbaseError({
-      message: `the full extranonce has at most ${MAX_EXTRANONCE_SIZE} bytes (section 5.1); got ${extranonceSize}`
-    })
+    return refuse(`the full extranonce has at most ${MAX_EXTRANONCE_SIZE} bytes (section 5.1); got ${extranonceSize}`)
   }
   const tagPush = tags.length === 0 ? tags : concat(pushOpcode(tags.length), tags)
   const extranoncePush = extranonceSize === 0 ? new Uint8Array(0) : pushOpcode(extranonceSize)
   const scriptSize = prefix.length + tagPush.length + extranoncePush.length + extranonceSize
   if (scriptSize < 2 || scriptSize > MAX_COINBASE_SCRIPT_SIZE) {
-    throw new CoinbaseError({
-      message:
-        `the scriptSig of a coinbase has 2 to ${MAX_COINBASE_SCRIPT_SIZE} bytes; height ${prefix.length}, ` +
+    return refuse(
+      `the scriptSig of a coinbase has 2 to ${MAX_COINBASE_SCRIPT_SIZE} bytes; height ${prefix.length}, ` +
         `tags ${tagPush.length} and extranonce ${extranoncePush.length + extranonceSize} make ${scriptSize}: ` +
         `shorten the pool's or the miner's tag`
-    })
+    )
   }
-  return {
+  return Result.succeed({
     prefix: concat(u32(parts.version), COINBASE_INPUT, new Uint8Array([scriptSize]), prefix, tagPush, extranoncePush),
     suffix: concat(
       u32(parts.sequence),
@@ -93,7 +90,7 @@ export const splitCoinbase = (parts: CoinbaseParts): SplitCoinbase => {
       parts.templateOutputs,
       u32(parts.lockTime)
     )
-  }
+  })
 }
 
 /** The tag that pools write after the height: `Sv2/pool/miner/`, in UTF-8; other software looks for this form. */
@@ -102,12 +99,12 @@ export const coinbaseTags = (pool: string, miner: string): Uint8Array =>
 
 /**
  * The first bytes of the scriptSig for a block of this height, as Bitcoin Core writes them: OP_1 to OP_16, from 17 on a
- * pushed script number (BIP34), and an OP_0 behind it if the script alone would be shorter than the 2 bytes that consensus
- * requires.
+ * pushed script number (BIP34), and an OP_0 behind it if the script alone would be shorter than the 2 bytes that
+ * consensus requires. Throws a `RangeError` for a height that is not a whole number from 0 to 2^31 - 1.
  */
 export const coinbasePrefix = (height: number): Uint8Array => {
   if (!Number.isInteger(height) || height < 0 || height > 0x7fffffff) {
-    throw new CoinbaseError({ message: `a block height is a whole number from 0 to 2147483647; got ${height}` })
+    throw new RangeError(`a block height is a whole number from 0 to 2147483647; got ${height}`)
   }
   const push = heightPush(height)
   return push.length < 2 ? concat(push, new Uint8Array([OP_0])) : push
@@ -151,31 +148,30 @@ export const addWitness = (stripped: Uint8Array): Uint8Array =>
       )
 
 /**
- * Removes the BIP141 fields from coinbase halves; some pools send halves that still have them. Stripped halves are returned
- * unchanged. Throws `CoinbaseError` if the prefix has a marker and the suffix does not end in the witness and lock time.
+ * Removes the BIP141 fields, which some pools leave in the coinbase halves that they send. Stripped halves come back as they
+ * are. Fails with `CoinbaseError` if the prefix has a marker and the suffix does not end in the witness and lock time.
  */
-export const stripWitness = (prefix: Uint8Array, suffix: Uint8Array): SplitCoinbase => {
-  if (!hasMarker(prefix)) return { prefix, suffix }
+export const stripWitness = (prefix: Uint8Array, suffix: Uint8Array): Result.Result<SplitCoinbase, CoinbaseError> => {
+  if (!hasMarker(prefix)) return Result.succeed({ prefix, suffix })
   const witnessAt = suffix.length - 4 - RESERVED_VALUE_WITNESS.length
   const witness = suffix.subarray(Math.max(0, witnessAt), -4)
   if (witnessAt < 0 || witness[0] !== 1 || witness[1] !== 32) {
-    throw new CoinbaseError({
-      message:
-        "the coinbase prefix has the segwit marker, so the suffix must end in a witness of one 32-byte item and the " +
+    return refuse(
+      "the coinbase prefix has the segwit marker, so the suffix must end in a witness of one 32-byte item and the " +
         `lock time (BIP141); it has ${suffix.length} bytes and does not`
-    })
+    )
   }
-  return {
+  return Result.succeed({
     prefix: concat(prefix.subarray(0, 4), prefix.subarray(6)),
     suffix: concat(suffix.subarray(0, witnessAt), suffix.subarray(-4))
-  }
+  })
 }
 
-/** The txid (internal order) of a coinbase with or without witness. Throws `CoinbaseError` for bytes of another form. */
-export const coinbaseTxid = (coinbase: Uint8Array): Uint8Array => {
-  const { prefix, suffix } = stripWitness(coinbase.subarray(0, 6), coinbase.subarray(6))
-  return doubleSha256(concat(prefix, suffix))
-}
+/** The txid (internal order) of a coinbase with or without witness. Fails as `stripWitness` does. */
+export const coinbaseTxid = (coinbase: Uint8Array): Result.Result<Uint8Array, CoinbaseError> =>
+  Result.map(stripWitness(coinbase.subarray(0, 6), coinbase.subarray(6)), ({ prefix, suffix }) =>
+    doubleSha256(concat(prefix, suffix))
+  )
 
 const OP_0 = 0x00
 const OP_1 = 0x51
@@ -191,6 +187,8 @@ const hasMarker = (transaction: Uint8Array): boolean => transaction[4] === 0x00 
 
 const pushOpcode = (length: number): Uint8Array =>
   length < OP_PUSHDATA1 ? new Uint8Array([length]) : new Uint8Array([OP_PUSHDATA1, length])
+
+const refuse = (message: string): Result.Result<never, CoinbaseError> => Result.fail(new CoinbaseError({ message }))
 
 const u32 = (value: number): Uint8Array =>
   new Uint8Array([value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24])

@@ -1,13 +1,14 @@
 /**
  * The client's end of one mining connection (specification, section 5): opens channels, follows their jobs, previous
- * hashes, targets and extranonce prefixes, and keeps the books of submitted shares. A pure machine: messages and the
- * time in, events out; it reads no clock and no socket, and it keeps no view on the bytes of a message.
+ * hashes, targets and extranonce prefixes, and remembers the submitted shares that have no answer. It is a pure machine of
+ * `(messages, now) -> messages and events`: it reads no clock and no socket, and it keeps no view on the bytes of a message.
  *
- * Every message is checked against the rules that bind the server before it changes anything (protocol-violation.ts).
+ * It checks every message against the rules for servers (protocol-violation.ts) before it changes anything.
  */
 import { stripWitness } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import { type Mining, TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
 import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
 import type { ClientEvent, ClientOutbox, Ignored } from "./event.ts"
@@ -25,22 +26,22 @@ import {
 } from "./rules.ts"
 
 export interface ChannelClientOptions extends Partial<AgreedFlags> {
-  /** How many future jobs a channel keeps; of more the oldest are forgotten. Default 64, as servers keep. */
+  /** The most future jobs that a channel keeps. It forgets the oldest beyond. Default 64, as many as servers keep. */
   readonly maxFutureJobs?: number
-  /** How many unanswered shares a channel remembers; of more the oldest are forgotten. Default 4096. */
+  /** The most unanswered shares that a channel remembers. It forgets the oldest beyond. Default 4096. */
   readonly maxPendingShares?: number
 }
 
 export interface StandardChannelRequest {
   readonly userIdentity: string
-  /** Hashes a second; 0 where there are no miners yet. */
+  /** Hashes a second; 0 for a proxy that has no miners yet. */
   readonly nominalHashRate: number
   /** The easiest target that the miner can take: 32 bytes, little-endian. */
   readonly maxTarget: Uint8Array
 }
 
 export interface ExtendedChannelRequest extends StandardChannelRequest {
-  /** Bytes. */
+  /** The least bytes of extranonce that the channel must be able to roll. */
   readonly minExtranonceSize: number
 }
 
@@ -59,7 +60,7 @@ export class ChannelClient {
   readonly #maxFutureJobs: number
   readonly #maxPendingShares: number
   #requestId = 0
-  /** Only within `receive`. */
+  /** The outbox's events during `receive`. */
   #events = NO_EVENTS
   #violated = false
 
@@ -103,7 +104,7 @@ export class ChannelClient {
     return requestId
   }
 
-  /** Tells the server of another hash rate or maximum target (5.3.7). */
+  /** Tells the server another hash rate or maximum target (5.3.7). */
   updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array, out: ClientOutbox): void {
     const channel = this.#state.channels.get(channelId)
     if (channel !== undefined && Target.compareU256(maximumTarget, 0, channel.maxTarget, 0) > 0) {
@@ -139,7 +140,7 @@ export class ChannelClient {
 
   /**
    * Applies the messages of one read in order, `now` in milliseconds. After a `ProtocolViolation`, always the last event,
-   * nothing more is applied: the connection is to be closed.
+   * it applies nothing more: close the connection.
    */
   receive(messages: ReadonlyArray<Mining.ToClient>, now: number, out: ClientOutbox): void {
     this.#events = out.events
@@ -183,7 +184,7 @@ export class ChannelClient {
         this.#events.push({ _tag: "Reconnect", host: message.newHost, port: message.newPort })
         return
       case "ChannelEndpointChanged":
-        // Only extensions keep anything that would have to be forgotten (3.6.4).
+        // Only extensions keep state that this message resets (3.6.4).
         return
       default:
         return this.#ignore(message._tag, "unexpected-message")
@@ -244,9 +245,10 @@ export class ChannelClient {
   #newExtendedMiningJob(message: Mining.NewExtendedMiningJob): void {
     const members = this.#state.members(message.channelId)
     if (members === undefined) return this.#ignore(message._tag, "unknown-channel")
-    const violation = checkExtendedJob(this.#state, members, message)
+    const stripped = stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
+    const violation = checkExtendedJob(this.#state, members, message, stripped)
     if (violation !== undefined) return this.#violate(violation)
-    const { prefix, suffix } = stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
+    const { prefix, suffix } = Result.getOrThrow(stripped)
     const merklePath = new Uint8Array(message.merklePath.length * 32)
     message.merklePath.forEach((node, index) => merklePath.set(node, index * 32))
     this.#addJob(message, members, {
@@ -260,7 +262,7 @@ export class ChannelClient {
     })
   }
 
-  /** Takes a checked job for one channel or for the members of a group. */
+  /** Adds a checked job to one channel, or to the members of a group. */
   #addJob(
     message: Mining.NewMiningJob | Mining.NewExtendedMiningJob,
     members: ReadonlySet<ClientChannel>,
@@ -389,5 +391,5 @@ export class ChannelClient {
   }
 }
 
-/** Outside of `receive` nothing happens that would be an event. */
+/** Stays empty: nothing emits an event outside of `receive`. */
 const NO_EVENTS: Array<ClientEvent> = []

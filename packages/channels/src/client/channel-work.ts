@@ -1,28 +1,28 @@
 /**
- * The work that a channel gives its miner (specification, section 5.1): the fixed fields of the header, what may be rolled, and
- * the target of shares. Plain data, safe to send to a worker thread. Hashes are 32 bytes in internal order, the target is 32
- * bytes little-endian, as on the wire.
+ * The work that a channel gives its miner (specification, section 5.1): the fixed fields of the header, the fields that the
+ * miner may roll, and the target of shares. Plain data, safe to send to a worker thread. Hashes are 32 bytes in internal order,
+ * the target is 32 bytes little-endian, as on the wire.
  */
 
 interface WorkBase {
   readonly channelId: number
   readonly jobId: number
-  /** nVersion of the job; its bits under core's `VERSION_MASK` (BIP323) may be changed if `versionRollingAllowed`. */
+  /** nVersion of the job. If `versionRollingAllowed`, the miner may change its bits under core's `VERSION_MASK` (BIP323). */
   readonly version: number
   readonly versionRollingAllowed: boolean
   readonly prevHash: Uint8Array
   readonly nbits: number
-  /** First nTime to use, in seconds: the job's own, or the previous hash's where that is later. */
+  /** First nTime to use, in seconds: the job's own, or the previous hash's if that is later. */
   readonly minNtime: number
-  /** nTime of the SetNewPrevHash in force, in seconds; from it the allowed range grows with the clock (5.3.11). */
+  /** nTime of the SetNewPrevHash in force, in seconds. The allowed range begins there and grows with the clock (5.3.11). */
   readonly prevHashNtime: number
-  /** When that SetNewPrevHash came, in milliseconds of the clock that the machine was given. */
+  /** When that SetNewPrevHash came, in milliseconds of the clock behind `now`. */
   readonly prevHashReceivedAt: number
-  /** A hash at or below it is a share. It is fixed for the life of the job (5.3.21). */
+  /** A hash at or below the target is a share. The target stays the same for the life of the job (5.3.21). */
   readonly target: Uint8Array
 }
 
-/** Work with a fixed merkle root: nonce, version bits and nTime may be rolled (5.1.1). */
+/** Work with a fixed merkle root: the miner rolls nonce, version bits and nTime (5.1.1). */
 export interface StandardWork extends WorkBase {
   readonly _tag: "StandardWork"
   readonly merkleRoot: Uint8Array
@@ -43,8 +43,8 @@ export interface ExtendedWork extends WorkBase {
 export type ChannelWork = StandardWork | ExtendedWork
 
 /**
- * The last nTime a share of this work may have now, in seconds: the previous hash's plus the time since it came
- * (5.3.11). A job may begin later than that; then its own first nTime is also its last until the clock has caught up.
+ * The last nTime that a share of this work may have now, in seconds: the nTime of the previous hash plus the time since it
+ * came (5.3.11). If the job begins later than that, its first nTime is also its last until the clock has caught up.
  */
 export const latestNtime = (work: ChannelWork, now: number): number =>
   Math.max(work.minNtime, work.prevHashNtime + Math.max(0, Math.floor((now - work.prevHashReceivedAt) / 1000)))

@@ -1,7 +1,6 @@
 /**
- * One channel as its client sees it (specification, section 5.2): its target, its part of the extranonce, the jobs that
- * wait for a previous hash, and the one that is mined. It only keeps the state; the connection's machine has checked
- * every message before.
+ * One channel on the client's end (specification, section 5.2): its target, its part of the extranonce, the jobs that wait for
+ * a previous hash, and the job that is mined. It only keeps state: the connection's machine checks every message first.
  */
 import { ShareCheck } from "@sluice/core"
 import { forgetOldest } from "./forget-oldest.ts"
@@ -13,7 +12,7 @@ export interface PrevHash {
   readonly prevHash: Uint8Array
   readonly minNtime: number
   readonly nbits: number
-  /** Milliseconds of the clock that the machine was given. */
+  /** Milliseconds of the clock behind `now`. */
   readonly receivedAt: number
 }
 
@@ -37,14 +36,14 @@ export interface ExtendedJob {
   readonly merklePath: Uint8Array
 }
 
-/** A job with what the channel's state at its arrival adds: the extranonce prefix, or the root made with it. */
+/** A job with the extranonce prefix that the channel had when the job arrived, or with the root made with that prefix. */
 type ChannelJob = StandardJob | (ExtendedJob & { readonly extranoncePrefix: Uint8Array })
 
 export interface ChannelSettings {
   readonly channelId: number
   readonly kind: "standard" | "extended"
   readonly target: Uint8Array
-  /** The easiest target that was asked for. */
+  /** The easiest target that the client requested. */
   readonly maxTarget: Uint8Array
   readonly extranoncePrefix: Uint8Array
   readonly extranonceSize: number
@@ -52,7 +51,7 @@ export interface ChannelSettings {
   readonly maxPendingShares: number
 }
 
-/** How many job ids of one previous hash are remembered: more than a job a second between two usual blocks. */
+/** The most job ids of one previous hash that a channel remembers: more than a job a second between two usual blocks. */
 const MAX_VALID_JOB_IDS = 1024
 
 export class ClientChannel {
@@ -60,22 +59,22 @@ export class ClientChannel {
   readonly kind: "standard" | "extended"
   /** Bytes of extranonce that this end rolls; 0 for a standard channel. */
   readonly extranonceSize: number
-  /** Of the jobs that will become active (5.3.21). */
+  /** The target of the jobs that become active from now on (5.3.21). */
   target: Uint8Array
   /**
-   * The easiest target that was ever requested on the channel: UpdateChannel has no answer, so the client cannot know when the
-   * server has received a harder one.
+   * The easiest target that the client has ever requested on the channel. UpdateChannel has no answer, so the client cannot
+   * know when the server has received a harder one.
    */
   maxTarget: Uint8Array
   extranoncePrefix: Uint8Array
   groupChannelId: number | undefined = undefined
-  /** The work that is mined now. */
+  /** The work to mine now. */
   work: ChannelWork | undefined = undefined
   prevHash: PrevHash | undefined = undefined
   readonly pending: PendingShares
   readonly #maxFutureJobs: number
   readonly #futureJobs = new Map<number, ChannelJob>()
-  /** Jobs of the present previous hash: their shares are still good. */
+  /** Jobs of the present previous hash. The server still accepts their shares. */
   readonly #validJobIds = new Set<number>()
   #sequenceNumber = 0
 
@@ -90,7 +89,7 @@ export class ClientChannel {
     this.#maxFutureJobs = settings.maxFutureJobs
   }
 
-  /** Bytes of the whole extranonce, which all channels of a group have in common (5.2.3). */
+  /** Size of the full extranonce in bytes. It is the same for all channels of a group (5.2.3). */
   get fullExtranonceSize(): number {
     return this.extranoncePrefix.length + this.extranonceSize
   }
@@ -109,18 +108,18 @@ export class ClientChannel {
     return this.#validJobIds.has(jobId) || this.#futureJobs.has(jobId)
   }
 
-  /** Keeps a job until a SetNewPrevHash names it; of too many the oldest is forgotten. */
+  /** Keeps a job until a SetNewPrevHash names it. Forgets the oldest if there are too many. */
   addFutureJob(job: StandardJob | ExtendedJob): void {
     this.#futureJobs.set(job.jobId, this.#own(job))
     forgetOldest(this.#futureJobs, this.#maxFutureJobs)
   }
 
-  /** The job is mined at once, on the previous hash in force. */
+  /** Makes the job the work to mine, on the previous hash in force. */
   startJob(job: StandardJob | ExtendedJob, minNtime: number, prevHash: PrevHash): ChannelWork {
     return this.#start(this.#own(job), minNtime, prevHash)
   }
 
-  /** The future job is mined at once on the new previous hash, and all others are stale. `groupJob` if it has none. */
+  /** Makes the future job, or else `groupJob`, the work to mine on a new previous hash. All other jobs become stale. */
   startFutureJob(jobId: number, groupJob: ExtendedJob | undefined, prevHash: PrevHash): ChannelWork | undefined {
     const job = this.#futureJobs.get(jobId) ?? (groupJob === undefined ? undefined : this.#own(groupJob))
     if (job === undefined) return undefined
@@ -135,7 +134,7 @@ export class ClientChannel {
     return this.#sequenceNumber
   }
 
-  /** The prefix is that of the job's arrival (5.3.10), so the root of a standard channel can be made at once. */
+  /** The prefix at the job's arrival holds for the job (5.3.10), so a standard channel can compute the root now. */
   #own(job: StandardJob | ExtendedJob): ChannelJob {
     if (job._tag === "StandardJob") return job
     const { extranoncePrefix } = this

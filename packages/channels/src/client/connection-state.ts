@@ -1,33 +1,33 @@
-/** What a client knows of one connection: its channels, the groups they are in, and the requests without an answer. */
+/** The state of one connection on the client's end: its channels, their groups, and the requests without an answer. */
 import type { ClientChannel } from "./channel.ts"
 import { forgetOldest } from "./forget-oldest.ts"
 import { ClientGroup } from "./group.ts"
 
-/** What both ends said in the flags of SetupConnection (5.3.1). */
+/** The flags that both ends sent in SetupConnection and its answer (5.3.1). */
 export interface AgreedFlags {
-  /** REQUIRES_STANDARD_JOBS of the client: no extended jobs and no groups may come. */
+  /** REQUIRES_STANDARD_JOBS of the client: the server may send no extended jobs and no groups. */
   readonly requiresStandardJobs: boolean
   /** REQUIRES_VERSION_ROLLING of the client: every job must allow it. */
   readonly requiresVersionRolling: boolean
-  /** REQUIRES_FIXED_VERSION of the server: no version may be rolled. */
+  /** REQUIRES_FIXED_VERSION of the server: the miner may not roll the version. */
   readonly fixedVersion: boolean
 }
 
-/** A channel was asked for and the server has not yet answered. */
+/** A request to open a channel that the server has not answered yet. */
 export interface OpenRequest {
   readonly kind: "standard" | "extended"
   readonly maxTarget: Uint8Array
   readonly minExtranonceSize: number
 }
 
-/** How many ids of channels that are closed, and of groups without members, are remembered. */
+/** How many ids of closed channels, and of groups without members, the client remembers. */
 const MAX_PAST_IDS = 1024
 
 export class ConnectionState {
   readonly flags: AgreedFlags
   readonly channels = new Map<number, ClientChannel>()
   readonly groups = new Map<number, ClientGroup>()
-  /** By request id. */
+  /** Requests without an answer, by request id. */
   readonly requests = new Map<number, OpenRequest>()
   readonly #pastChannelIds = new Set<number>()
   readonly #pastGroupIds = new Set<number>()
@@ -38,7 +38,7 @@ export class ConnectionState {
     this.#maxFutureJobs = maxFutureJobs
   }
 
-  /** Whether the id is or was a channel's, as far as it is remembered: it keeps its meaning as long as the connection lives. */
+  /** Whether the id belongs or belonged to a channel: an id keeps its meaning while the connection lives. */
   isChannelId(id: number): boolean {
     return this.channels.has(id) || this.#pastChannelIds.has(id)
   }
@@ -48,13 +48,13 @@ export class ConnectionState {
     return this.groups.has(id) || this.#pastGroupIds.has(id)
   }
 
-  /** The channel of that id, or the members of the group of that id. */
+  /** The channel with this id, or the members of the group with this id. */
   members(channelId: number): ReadonlySet<ClientChannel> | undefined {
     const channel = this.channels.get(channelId)
     return channel === undefined ? this.groups.get(channelId)?.members : new Set([channel])
   }
 
-  /** Moves a channel into a group. Also where no group job may come: a group can be closed, and be told of targets. */
+  /** Moves a channel into a group, even if group jobs may not come: CloseChannel and SetTarget address groups, too. */
   join(channel: ClientChannel, groupChannelId: number): void {
     this.#leave(channel)
     let group = this.groups.get(groupChannelId)
@@ -65,7 +65,7 @@ export class ConnectionState {
     group.join(channel)
   }
 
-  /** Forgets a channel, or all channels of a group, and gives them. */
+  /** Forgets a channel, or all channels of a group, and returns them. */
   close(channelId: number): ReadonlyArray<ClientChannel> {
     const closed = [...(this.members(channelId) ?? [])]
     for (const channel of closed) {
@@ -77,7 +77,7 @@ export class ConnectionState {
     return closed
   }
 
-  /** A group without members is forgotten, so there are never more groups than channels. */
+  /** Forgets a group without members, so that there are never more groups than channels. */
   #leave(channel: ClientChannel): void {
     if (channel.groupChannelId === undefined) return
     const group = this.groups.get(channel.groupChannelId)

@@ -25,12 +25,12 @@ export interface OpenRefused {
   readonly errorCode: string
 }
 
-/** A job came; `channelId` is as addressed, so it may be a group's (5.3.15, 5.3.16). */
+/** A job came (5.3.15, 5.3.16). `channelId` is the addressee: a channel or a group. */
 export interface JobReceived {
   readonly _tag: "JobReceived"
   readonly channelId: number
   readonly jobId: number
-  /** It waits for a SetNewPrevHash that names it. */
+  /** Whether the job waits for a SetNewPrevHash that names it. */
   readonly future: boolean
 }
 
@@ -39,11 +39,11 @@ export interface WorkChanged {
   readonly _tag: "WorkChanged"
   readonly channelId: number
   readonly work: ChannelWork
-  /** There is a new previous hash: shares of every earlier job are stale (5.3.17). */
+  /** Whether the previous hash is new: shares of every earlier job are then stale (5.3.17). */
   readonly newPrevHash: boolean
 }
 
-/** The target of later jobs changed, and of future jobs already sent; the active one keeps its own (5.3.21). */
+/** The target of later jobs changed, and of future jobs already sent. The active job keeps its own (5.3.21). */
 export interface TargetChanged {
   readonly _tag: "TargetChanged"
   readonly channelId: number
@@ -57,14 +57,14 @@ export interface ExtranoncePrefixChanged {
   readonly extranoncePrefix: Uint8Array
 }
 
-/** The channel belongs to another group (5.3.22). */
+/** The server moved the channel to another group (5.3.22). */
 export interface GroupChanged {
   readonly _tag: "GroupChanged"
   readonly channelId: number
   readonly groupChannelId: number
 }
 
-/** The server closed the channel (5.3.9); it mines no more. */
+/** The server closed the channel (5.3.9). Stop mining on it. */
 export interface ChannelClosed {
   readonly _tag: "ChannelClosed"
   readonly channelId: number
@@ -78,19 +78,19 @@ export interface UpdateRefused {
   readonly errorCode: string
 }
 
-/** Shares were accepted (5.3.13). */
+/** The server accepted shares (5.3.13). */
 export interface SharesAccepted {
   readonly _tag: "SharesAccepted"
   readonly channelId: number
-  /** The shares that it answers, oldest first. */
+  /** The shares that the message answers, oldest first. */
   readonly shares: ReadonlyArray<PendingShare>
-  /** As the server counts. */
+  /** The number of shares as the server counts. */
   readonly acceptedCount: number
   /** Sum of their difficulties, as the server counts. */
   readonly difficultySum: bigint
 }
 
-/** A share was refused (5.3.14). */
+/** The server refused a share (5.3.14). */
 export interface ShareRefused {
   readonly _tag: "ShareRefused"
   readonly channelId: number
@@ -105,7 +105,7 @@ export interface Reconnect {
   readonly port: number
 }
 
-/** A message that had no effect, and why. */
+/** A message had no effect. */
 export interface Ignored {
   readonly _tag: "Ignored"
   readonly messageTag: string

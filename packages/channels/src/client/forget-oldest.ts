@@ -1,4 +1,4 @@
-/** Drops the entry that was put in first, where there are more than `limit`: what a server sends is kept within bounds. */
+/** Removes the oldest entry if there are more than `limit`, so that a server cannot fill the memory. */
 export const forgetOldest = (entries: Map<number, unknown> | Set<number>, limit: number): void => {
   if (entries.size <= limit) return
   for (const oldest of entries.keys()) {

@@ -1,6 +1,6 @@
 /**
- * A group of channels on one connection (specification, section 5.2.3): what is sent to the group is sent to each of
- * its members. It keeps the future jobs and the previous hash that it got, so that a channel which joins late has them.
+ * A group of channels on one connection (specification, section 5.2.3). A message to the group is for each of its members. The
+ * group keeps its future jobs and its previous hash for channels that join later.
  */
 import type { ClientChannel, ExtendedJob, PrevHash } from "./channel.ts"
 import { forgetOldest } from "./forget-oldest.ts"
@@ -17,7 +17,7 @@ export class ClientGroup {
     this.#maxFutureJobs = maxFutureJobs
   }
 
-  /** The common full extranonce size of its members; undefined while it has none. */
+  /** The full extranonce size that all members have in common; `undefined` without members. */
   get fullExtranonceSize(): number | undefined {
     for (const member of this.members) return member.fullExtranonceSize
     return undefined
@@ -33,7 +33,7 @@ export class ClientGroup {
     return this.#futureJobs.get(jobId)
   }
 
-  /** Kept for channels that join later; the members have the job already. */
+  /** Keeps a job for channels that join later. The members have it already. */
   addFutureJob(job: ExtendedJob): void {
     this.#futureJobs.set(job.jobId, job)
     forgetOldest(this.#futureJobs, this.#maxFutureJobs)

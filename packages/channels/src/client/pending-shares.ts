@@ -1,6 +1,6 @@
 /**
- * Shares that were submitted and are not yet answered (specification, sections 5.3.13 and 5.3.14). A success answers
- * many: it names the last sequence number and how many. An error answers the one it names.
+ * Submitted shares without an answer (specification, sections 5.3.13 and 5.3.14). A success answers many shares: it carries the
+ * last sequence number and a count. An error answers one share by its sequence number.
  */
 
 import { forgetOldest } from "./forget-oldest.ts"
@@ -8,16 +8,16 @@ import { forgetOldest } from "./forget-oldest.ts"
 export interface PendingShare {
   readonly sequenceNumber: number
   readonly jobId: number
-  /** Milliseconds of the clock that the machine was given. */
+  /** Milliseconds of the clock behind `now`. */
   readonly submittedAt: number
 }
 
 export class PendingShares {
-  /** In the order of submission, which a Map keeps. */
+  /** By sequence number, in the order of submission. */
   readonly #shares = new Map<number, PendingShare>()
   readonly #limit: number
 
-  /** Beyond `limit` the oldest are forgotten: a server that never answers costs no memory. */
+  /** Forgets the oldest beyond `limit`, so that a server which never answers cannot fill the memory. */
   constructor(limit: number) {
     this.#limit = limit
   }
@@ -32,13 +32,13 @@ export class PendingShares {
   }
 
   /**
-   * Takes out the shares that a success answers: at most `count`, oldest first, none after `last`. Servers that count
-   * all shares of the session in each batch are thus corrected, and a share whose check is delayed stays pending.
+   * Removes and returns the shares that a success answers: at most `count`, oldest first, none after `last`. This corrects
+   * servers that count all shares of the session in each batch, and a share whose check is delayed stays pending.
    */
   accept(last: number, count: number): ReadonlyArray<PendingShare> {
     const accepted: Array<PendingShare> = []
     for (const share of this.#shares.values()) {
-      // Serial number arithmetic: sequence numbers are U32 and wrap.
+      // Compares as serial numbers do, because sequence numbers are U32 and wrap.
       if (accepted.length >= count || ((share.sequenceNumber - last) | 0) > 0) break
       accepted.push(share)
     }
@@ -46,7 +46,7 @@ export class PendingShares {
     return accepted
   }
 
-  /** Takes out the share that an error answers, if it is pending. */
+  /** Removes and returns the share that an error answers, if it is pending. */
   refuse(sequenceNumber: number): PendingShare | undefined {
     const share = this.#shares.get(sequenceNumber)
     this.#shares.delete(sequenceNumber)

@@ -1,10 +1,11 @@
 /**
- * The rules that bind the server (specification, section 5), as checks of a message against what the connection knows.
- * Each gives the violation or undefined and changes nothing.
+ * Checks each message against the rules for servers (specification, section 5) and the state of the connection. Each check
+ * returns the violation or `undefined`, and changes nothing.
  */
-import { checkJobCoinbase, stripWitness } from "@sluice/bitcoin"
+import { checkJobCoinbase, type CoinbaseError, type SplitCoinbase } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
-import type { Mining } from "@sluice/protocol"
+import { Mining } from "@sluice/protocol"
+import { Result } from "effect"
 import type { ClientChannel } from "./channel.ts"
 import type { ConnectionState } from "./connection-state.ts"
 import type { ClientGroup } from "./group.ts"
@@ -12,9 +13,7 @@ import { type ProtocolViolation, protocolViolation } from "./protocol-violation.
 
 type Check = ProtocolViolation | undefined
 
-const MAX_FULL_EXTRANONCE_SIZE = 32
-
-/** What the flags of SetupConnection must not say together. */
+/** Checks that the flags of SetupConnection do not contradict those of its answer. */
 export const checkSetup = ({ flags }: ConnectionState, { _tag }: Mining.ToClient): Check =>
   flags.requiresVersionRolling && flags.fixedVersion
     ? protocolViolation(
@@ -51,10 +50,10 @@ export const checkOpened = (
     )
   }
   const fullSize = message.extranoncePrefix.length + extranonceSize
-  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  if (fullSize > Mining.MAX_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
   if (state.isChannelId(channelId) || state.isGroupId(channelId)) {
     const whose = state.isChannelId(channelId) ? "another channel" : "a group"
-    return protocolViolation("unique-channel-id", _tag, `channel id ${channelId} is or was that of ${whose}`)
+    return protocolViolation("unique-channel-id", _tag, `channel id ${channelId} belongs or belonged to ${whose}`)
   }
   if (groupChannelId === channelId || state.isChannelId(groupChannelId)) return channelAsGroup(_tag, groupChannelId)
   return checkSizeInGroup(_tag, groups.get(groupChannelId), channelId, fullSize)
@@ -84,10 +83,12 @@ export const checkStandardJob = (
       )
 }
 
+/** `stripped` are the halves of the job's coinbase without BIP141 fields (`stripWitness` of @sluice/bitcoin). */
 export const checkExtendedJob = (
   { channels, flags }: ConnectionState,
   members: ReadonlySet<ClientChannel>,
-  message: Mining.NewExtendedMiningJob
+  message: Mining.NewExtendedMiningJob,
+  stripped: Result.Result<SplitCoinbase, CoinbaseError>
 ): Check => {
   const { _tag, channelId, jobId, versionRollingAllowed } = message
   if (flags.requiresStandardJobs) {
@@ -123,15 +124,11 @@ export const checkExtendedJob = (
     return protocolViolation(
       "unique-search-space",
       _tag,
-      `the extranonce prefixes ${alike.map((member) => prefixOf(member)).join(" and ")} begin alike, so job ${jobId} is the ` +
-        "same work for both"
+      `one of the extranonce prefixes ${alike.map((member) => prefixOf(member)).join(" and ")} begins with the other, so ` +
+        `job ${jobId} is the same work for both`
     )
   }
-  try {
-    stripWitness(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
-  } catch (error) {
-    return protocolViolation("strippable-coinbase", _tag, error instanceof Error ? error.message : String(error))
-  }
+  if (Result.isFailure(stripped)) return protocolViolation("strippable-coinbase", _tag, stripped.failure.message)
   // All members of a group have full extranonces of the same size (5.2.3).
   for (const { fullExtranonceSize } of members) {
     const { coinbaseTxPrefix: prefix, coinbaseTxSuffix: suffix } = message
@@ -142,7 +139,7 @@ export const checkExtendedJob = (
   return checkJob(members, message)
 }
 
-/** Two whose extranonces begin alike, all of the shorter prefix. In order they stand beside each other. */
+/** Finds two channels of which one has a prefix that begins with the whole prefix of the other. Sorted, they are adjacent. */
 const searchingTheSame = (members: ReadonlySet<ClientChannel>): ReadonlyArray<ClientChannel> | undefined => {
   if (members.size < 2) return undefined
   const sorted = [...members].toSorted((a, b) => Buffer.compare(a.extranoncePrefix, b.extranoncePrefix))
@@ -158,7 +155,7 @@ const searchingTheSame = (members: ReadonlySet<ClientChannel>): ReadonlyArray<Cl
 const prefixOf = ({ channelId, extranoncePrefix }: ClientChannel): string =>
   `${Buffer.from(extranoncePrefix).toString("hex") || "(none)"} of channel ${channelId}`
 
-/** What holds for jobs of both kinds. */
+/** Checks the rules for jobs of both kinds. */
 const checkJob = (
   members: ReadonlySet<ClientChannel>,
   { _tag, jobId, minNtime }: Mining.NewMiningJob | Mining.NewExtendedMiningJob
@@ -174,7 +171,7 @@ const checkJob = (
     }
     ready ||= channel.prevHash !== undefined
   }
-  // A group's job may be for its other members while one of them still waits for its first.
+  // A group may get a job while one of its members still waits for its first. The job is then for the others.
   return minNtime === undefined || ready
     ? undefined
     : protocolViolation(
@@ -190,7 +187,7 @@ export const checkPrevHash = (members: ReadonlySet<ClientChannel>, { _tag, jobId
       return protocolViolation(
         "prev-hash-names-future-job",
         _tag,
-        `job ${jobId} was not sent as a future job for channel ${channel.channelId}, or many others came since`
+        `job ${jobId} was not sent as a future job for channel ${channel.channelId}, or too many others came since`
       )
     }
   }
@@ -220,7 +217,7 @@ export const checkExtranoncePrefix = (
   }
   if (channel === undefined) return undefined
   const fullSize = extranoncePrefix.length + channel.extranonceSize
-  if (fullSize > MAX_FULL_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
+  if (fullSize > Mining.MAX_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
   const group = channel.groupChannelId === undefined ? undefined : groups.get(channel.groupChannelId)
   return group !== undefined && group.members.size > 1 ? checkSizeInGroup(_tag, group, channelId, fullSize) : undefined
 }
@@ -249,7 +246,7 @@ export const checkGroup = (state: ConnectionState, message: Mining.SetGroupChann
 }
 
 const channelAsGroup = (tag: string, groupId: number) =>
-  protocolViolation("unique-group-channel-id", tag, `group id ${groupId} is or was the id of a channel`)
+  protocolViolation("unique-group-channel-id", tag, `group id ${groupId} belongs or belonged to a channel`)
 
 const checkSizeInGroup = (tag: string, group: ClientGroup | undefined, channelId: number, fullSize: number): Check => {
   const groupSize = group?.fullExtranonceSize
@@ -269,8 +266,8 @@ const extranonceTooLong = (tag: string, channelId: number, fullSize: number) =>
   protocolViolation(
     "full-extranonce-size",
     tag,
-    `prefix and extranonce of channel ${channelId} have ${fullSize} bytes, at most ${MAX_FULL_EXTRANONCE_SIZE} may be`
+    `a full extranonce has at most ${Mining.MAX_EXTRANONCE_SIZE} bytes, and that of channel ${channelId} has ${fullSize}`
   )
 
-/** As people read 256-bit numbers: most significant byte first. */
+/** A 256-bit number with its most significant byte first, as people read it. */
 const hex = (littleEndian: Uint8Array): string => Buffer.from(littleEndian.toReversed()).toString("hex")

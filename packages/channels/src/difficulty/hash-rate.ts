@@ -1,18 +1,18 @@
 /**
- * Hash rates and the targets that fit them. Arithmetic on 256-bit numbers is exact, in bigint; it happens once a channel
- * and at each change of difficulty, never for a share.
+ * Converts hash rates to targets and back. Arithmetic on 256-bit numbers is exact, in bigint. It happens once for a channel and
+ * at each change of difficulty, never for a share.
  */
 
 /** 2^256 - 1: every hash meets it. */
 export const MAX_TARGET: bigint = 2n ** 256n - 1n
 
-/** The hashes that a difficulty of 1 takes on average, taken as 2^32 as the whole field does. */
+/** The average number of hashes for a share of difficulty 1. All mining software uses 2^32. */
 export const HASHES_PER_DIFFICULTY = 2 ** 32
 
 /**
  * The target that a miner of `hashesPerSecond` meets `sharesPerMinute` times a minute on average:
  * floor((2^256 - 1 - n) / (n + 1)) for n = floor(hashesPerSecond * 60 / sharesPerMinute) hashes a share. A rate of 0
- * gives the easiest target there is. Both must be finite, the first not negative and the second positive (`RangeError`).
+ * gives the easiest target. Both must be finite, the first not negative and the second positive (else `RangeError`).
  */
 export const hashRateToTarget = (hashesPerSecond: number, sharesPerMinute: number): bigint => {
   const hashesPerShare = (hashesPerSecond * 60) / sharesPerMinute
@@ -27,7 +27,7 @@ export const hashRateToTarget = (hashesPerSecond: number, sharesPerMinute: numbe
 
 /**
  * The hash rate that meets `target` `sharesPerMinute` times a minute on average, in hashes a second: the inverse of
- * `hashRateToTarget` but for rounding. The target must be above 0 and the shares a minute positive (`RangeError`).
+ * `hashRateToTarget` except for rounding. The target and the shares a minute must be above 0 (else `RangeError`).
  */
 export const targetToHashRate = (target: bigint, sharesPerMinute: number): number => {
   if (target <= 0n || target > MAX_TARGET || !(sharesPerMinute > 0)) {
@@ -40,7 +40,7 @@ export const targetToHashRate = (target: bigint, sharesPerMinute: number): numbe
   return Number(((2n ** 256n - target) * 100n) / ((target + 1n) * hundredthsBetweenShares))
 }
 
-/** A 256-bit number as it travels: 32 bytes, little-endian (U256, section 3.1). */
+/** Encodes a number as U256 (section 3.1): 32 bytes, little-endian. */
 export const u256ToBytes = (value: bigint): Uint8Array => {
   const bytes = new Uint8Array(32)
   const view = new DataView(bytes.buffer)
@@ -48,7 +48,7 @@ export const u256ToBytes = (value: bigint): Uint8Array => {
   return bytes
 }
 
-/** The number of 32 little-endian bytes. */
+/** Decodes a U256: 32 bytes, little-endian. */
 export const u256FromBytes = (bytes: Uint8Array): bigint => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, 32)
   let value = 0n

@@ -1,21 +1,21 @@
-/** The hash rate that a channel's accepted shares prove. It forgets old work with a half-life. */
+/** Computes the hash rate that a channel's accepted shares prove. Forgets old work with a half-life. */
 import { HASHES_PER_DIFFICULTY } from "./hash-rate.ts"
 
-/** The shortest time that work is taken to have needed. */
+/** Work counts as if it had taken at least this time. */
 const SHORTEST_MS = 250
 
 export class ProvenHashRate {
   readonly #startedAt: number
   readonly #timeConstantMs: number
-  /** Difficulty per time constant, and the squares of the difficulties, which are its variance. */
+  /** Sum of the difficulties and sum of their squares, which is the variance of the first. Both decay. */
   #level = 0
   #squares = 0
-  /** The highest level that was proven. */
+  /** The highest sum that was proven. Decays, too. */
   #proven = 0
-  /** All of these are decayed to this moment. */
+  /** The moment to which these three have decayed. */
   #updatedAt: number
 
-  /** `now` in milliseconds, as everywhere in here. */
+  /** `now` is in milliseconds, here and in all methods. */
   constructor(now: number, halfLifeMs = 300_000) {
     this.#startedAt = now
     this.#updatedAt = now
@@ -27,7 +27,7 @@ export class ProvenHashRate {
     this.#decay(now)
     this.#level += difficulty
     this.#squares += difficulty * difficulty
-    // A much harder share says little by itself: it does not lower what is proven.
+    // A much harder share has a large variance. It must not lower what is proven already.
     const proven = this.#level - 2 * Math.sqrt(this.#squares)
     if (proven > this.#proven) this.#proven = proven
   }
@@ -37,8 +37,8 @@ export class ProvenHashRate {
   }
 
   /**
-   * Hashes a second: two standard deviations below the average, for luck proves nothing. Fewer than five shares prove nothing,
-   * and shares of one read are taken for the work of `SHORTEST_MS`.
+   * The proven rate in hashes a second: two standard deviations below the average, because luck proves nothing. Fewer than five
+   * shares prove nothing. Shares of one read count as the work of `SHORTEST_MS`.
    */
   rate(now: number): number {
     this.#decay(now)

@@ -2,8 +2,8 @@
  * Remembers the hash rate that channels of the same owner have shown lately. Otherwise a client that understates its hash
  * rate, and opens a new channel whenever the difficulty has followed, would always mine at the easiest target.
  *
- * A channel that is opened again for the same user identity continues the earlier one's work. Any other channel may be a weaker
- * machine's: it begins sixteen times easier than the highest rate shown, where vardiff measures at its usual pace.
+ * A new channel of the same user identity continues the work of the closed one. Any other new channel may belong to a weaker
+ * machine. Its target is sixteen times easier than the highest rate shown asks for, as in a measurement of vardiff.
  */
 import type { ProvenHashRate } from "./proven-hash-rate.ts"
 import { EASIER } from "./vardiff.ts"
@@ -12,31 +12,32 @@ import { EASIER } from "./vardiff.ts"
 export interface ShownWork {
   readonly userIdentity: string
   readonly proven: ProvenHashRate
-  /** What the channel had shown at its end, in hashes a second. */
+  /** The rate that the channel had shown when it was closed, in hashes a second. */
   readonly hashRate: number
   readonly closedAt: number
-  /** Whether a channel has continued it already; several memories may know it. */
+  /** Whether a channel has continued the work already. Several memories may share this object. */
   isTaken: boolean
 }
 
-/** Memory of hash rates, in hashes a second, that a connection reports to and asks. `now` in milliseconds. */
+/** Remembers the hash rates that connections report, in hashes a second. `now` is in milliseconds. */
 export interface ShownRates {
   /** Reports that a channel of this user has shown a rate. */
   readonly saw: (userIdentity: string, hashRate: number, now: number) => void
+  /** Reports the work of a channel that is closed. */
   readonly left: (work: ShownWork) => void
-  /** The work that a new channel of this user continues. */
+  /** Takes the work that a new channel of this user continues. `undefined` if there is none. */
   readonly take: (userIdentity: string, now: number) => ShownWork | undefined
-  /** The least rate to assume of a new channel of this user. */
+  /** The least rate to assume for a new channel of this user. */
   readonly leastFor: (userIdentity: string, now: number) => number
 }
 
-/** How long a rate is remembered. It does not fade meanwhile: fading would reward a client for showing nothing more. */
+/** How long a rate is remembered. It does not decay meanwhile, which would reward a client that stops mining. */
 export const REMEMBERED_MS = 600_000
 
 export class ShownRate implements ShownRates {
   #highest = 0
   #highestAt = 0
-  /** Of the channel that was closed last. */
+  /** The work of the channel that was closed last. */
   #last: ShownWork | undefined
 
   saw(_: string, hashRate: number, now: number): void {

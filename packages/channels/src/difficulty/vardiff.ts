@@ -1,77 +1,77 @@
 /**
- * Variable difficulty: from the work that a channel shows to the hash rate that its target is made for. Why it is as it
- * is, with curves and a comparison, stands in docs/vardiff.md.
+ * Variable difficulty: estimates a channel's hash rate from its shares, to choose its target. docs/vardiff.md gives the reasons
+ * for the rule, with curves and a comparison.
  *
- * Shares come as a Poisson process, so n of them tell the rate to about 1/sqrt(n). The rule has two states. While
- * *watching* it looks for a change with two of Page's cumulative sums, one for a rate that is higher and one for a rate that
- * is lower than expected, and follows small differences by an average over a long time. When a sum says that the rate is
- * another, it goes *measuring*: it asks for easier shares, so that many come soon. The first of them say whether it was a
- * false alarm; if not, it takes the rate of a hundred.
+ * Shares come as a Poisson process, so n of them give the rate with a relative error of about 1/sqrt(n). The rule has two
+ * states. While *watching*, it detects a change with two of Page's cumulative sums, one for a higher and one for a lower rate
+ * than expected, and follows small differences by an average over a long time. When a sum raises an alarm, the rule starts
+ * *measuring*: it makes the target easier, so that many shares come soon. The first of them may show that the alarm was false.
+ * Otherwise the rule takes the rate of a hundred shares.
  */
 import { HASHES_PER_DIFFICULTY } from "./hash-rate.ts"
 
-/** The sums are for the rate times or divided by this. */
+/** The sums test for the rate multiplied and divided by this factor. */
 const CHANGE_FACTOR = 1.9
-/** Where a sum says that the rate has changed: a log-likelihood ratio. It decides how often that is wrong. */
+/** The log-likelihood ratio at which a sum raises an alarm. It decides how often alarms are false. */
 const ALARM = 6.75
-/** Where the measurement says that it has not: a log-likelihood ratio of the same two rates. */
+/** The log-likelihood ratio of the same two rates at which a measurement shows that the alarm was false. */
 const FALSE_ALARM = 3
-/** Shares of a measurement: a standard deviation of 10 %. */
+/** The shares of a measurement: they give the rate with a standard deviation of 10 %. */
 const MEASURED_SHARES = 100
-/** How many times more shares than usual are asked for while measuring. */
+/** How many times easier than usual the target is while measuring. */
 export const EASIER = 16
-/** While measuring, far fewer shares than asked for mean that the rate is lower still: a log-likelihood ratio. */
+/** The log-likelihood ratio at which a measurement with too few shares shows that the rate is lower still. */
 const FEWER = 4
-/** Silence lowers the rate to so small a part of the one last seen: the miner may come back. */
+/** Silence divides the rate last seen by at most this, because the miner may come back. */
 const SILENT_FACTOR = 1000
-/** The shortest time of a measurement in seconds, for what comes in one read says little of time; a flood ends it earlier. */
+/** The shortest measurement, in seconds, because shares of one read say little about time. A flood of shares ends it earlier. */
 const SHORTEST_SECONDS = 0.25
 const FLOOD_SHARES = 400
-/** Of the long average, in seconds. */
+/** The time constant of the long average, in seconds. */
 const MEMORY_SECONDS = 1200
-/** The long average is taken over where it is off by this, as a logarithm, and by so many standard deviations. */
+/** The rule adopts the long average if its logarithm differs by this, and by this many standard deviations. */
 const DEAD_BAND = 0.12
 const DEVIATIONS = 3
 
-/** What one channel shows. Times are in milliseconds, difficulties those of shares and of the channel's present target. */
+/** Estimates the hash rate of one channel. Times are in milliseconds. */
 export class Vardiff {
-  /** Hashes a second that the channel's target is to be made for. */
+  /** The hash rate to choose the channel's target for, in hashes a second. */
   hashRate: number
-  /** Whether a `review` is worth while before the next regular one. */
+  /** Whether to call `review` at once and not wait for the next regular time. */
   isDue = false
   readonly #minHashRate: number
   #at: number
   #isMeasuring = false
   #isMeasured = false
-  /** Work of the measurement in shares of the present target, and its time in seconds. */
+  /** Work of the measurement in shares of the present target, and its duration in seconds. */
   #measured = 0
   #seconds = 0
-  /** The rate before the alarm, and what the alarm said it had changed by: `CHANGE_FACTOR`, or one over it. */
+  /** The rate before the alarm, and the factor that the alarm tested for: `CHANGE_FACTOR`, or its inverse. */
   #before = 0
   #change = 1
-  /** The last rate that was measured or, before a share came, stated. */
+  /** The last rate that was measured or, before the first share, stated. */
   #seen: number
   #hasShares = false
-  /** The long average: shares and expected shares, both forgotten with time. What was stated counts as one share. */
+  /** The long average: shares and expected shares, both decaying. The statement counts as one share. */
   #shares = 1
   #expected = 1
   readonly #faster = new Sum(Math.log(CHANGE_FACTOR), CHANGE_FACTOR - 1)
   readonly #slower = new Sum(-Math.log(CHANGE_FACTOR), 1 / CHANGE_FACTOR - 1)
 
   constructor(hashRate: number, minHashRate: number, now: number) {
-    // From nothing it could not grow by any factor.
+    // No factor would make a rate of 0 grow.
     this.#minHashRate = Math.max(minHashRate, 1)
     this.hashRate = Math.max(hashRate, this.#minHashRate)
     this.#seen = this.hashRate
     this.#at = now
   }
 
-  /** The rate, where the channel's own shares have shown it and nothing speaks against it now. */
+  /** The rate that the channel's own shares have shown. `undefined` if none has, or while a measurement tests it. */
   get shownRate(): number | undefined {
     return this.#isMeasured && !this.#isMeasuring ? this.hashRate : undefined
   }
 
-  /** Begins anew at a rate that is known from elsewhere (UpdateChannel). */
+  /** Begins again with a rate that the client states (UpdateChannel). */
   restart(hashRate: number, now: number): void {
     this.#watch(hashRate)
     this.#isMeasured = false
@@ -81,7 +81,7 @@ export class Vardiff {
     this.#at = now
   }
 
-  /** A share of this difficulty was accepted; `target` is the difficulty of the channel's target. */
+  /** Records an accepted share of this difficulty. `target` is the difficulty of the channel's target. */
   record(difficulty: number, target: number, now: number): void {
     this.#advance(target, now)
     const shares = difficulty / target
@@ -97,7 +97,7 @@ export class Vardiff {
     this.isDue = this.#faster.score >= ALARM
   }
 
-  /** Takes over what the shares show, if it is another rate, and says whether it did. `target` as in `record`. */
+  /** Updates `hashRate` from the shares. Returns whether it changed. `target` as in `record`. */
   review(target: number, now: number): boolean {
     this.#advance(target, now)
     this.isDue = false
@@ -129,7 +129,7 @@ export class Vardiff {
     return (seconds * this.hashRate) / (target * HASHES_PER_DIFFICULTY)
   }
 
-  /** The rate is another, about so many times the present one. */
+  /** Starts a measurement, as the rate seems to have changed by about this factor. */
   #alarm(factor: number): void {
     this.#before = this.hashRate
     this.#change = factor > 1 ? CHANGE_FACTOR : 1 / CHANGE_FACTOR
@@ -153,7 +153,7 @@ export class Vardiff {
 
   #isFalseAlarm(target: number): boolean {
     const expected = (this.#seconds * this.#before) / (target * HASHES_PER_DIFFICULTY)
-    // That it was no change upwards does not say that it was none downwards, as where the miner has stopped.
+    // If the rate did not go up it may still have gone down, for example because the miner has stopped.
     const isNear = this.#measured * CHANGE_FACTOR >= expected && this.#measured <= expected * CHANGE_FACTOR
     return isNear && expected * (this.#change - 1) - this.#measured * Math.log(this.#change) >= FALSE_ALARM
   }
@@ -168,12 +168,12 @@ export class Vardiff {
       this.#expected = shares
       return
     }
-    // What the long average knows of the rate holds on.
+    // Returns to the rate before the alarm and keeps the long average.
     if (this.#isFalseAlarm(target)) return this.#watch(this.#before)
     const asked = EASIER * this.#expectedIn(this.#seconds, target)
     const unlikely = asked - shares - (shares > 0 ? shares * Math.log(asked / shares) : 0)
     if (shares >= asked / 2 || unlikely < FEWER) return
-    // A miner that lives may be as slow as it is.
+    // A miner that still sends shares may be as slow as this.
     if (shares >= 1) this.#seen = this.hashRate
     this.#measure((this.hashRate * (shares + 0.5)) / (asked + 0.5))
   }
@@ -199,14 +199,14 @@ export class Vardiff {
 }
 
 /**
- * A cumulative sum (Page, 1954; for counts Lucas, 1985): the log-likelihood ratio of another rate against the expected
- * one since it was 0 last, which is when a change most likely happened.
+ * A cumulative sum (Page, 1954; for counts Lucas, 1985): the log-likelihood ratio of another rate against the expected rate. It
+ * covers the time since it was last 0, the most likely moment of a change.
  */
 class Sum {
   score = 0
   #shares = 0
   #expected = 0
-  /** What a share adds, and what an expected one takes away. */
+  /** How much a share adds, and how much an expected share subtracts. */
   readonly #perShare: number
   readonly #perExpected: number
 
@@ -215,7 +215,7 @@ class Sum {
     this.#perExpected = perExpected
   }
 
-  /** The rate since the sum was 0, over the expected one. */
+  /** The rate since the sum was last 0, divided by the expected rate. */
   get factor(): number {
     return (this.#shares + 0.5) / (this.#expected + 0.5)
   }

@@ -1,30 +1,30 @@
 /**
- * A job as channels know it (specification, sections 5.3.15 and 5.3.16), wherever it comes from: a template, an upstream
- * server or a declared job. The coinbase is cut around the extranonce.
+ * A job for channels (specification, sections 5.3.15 and 5.3.16). Its source may be a template, an upstream server or a
+ * declared job. The coinbase is cut around the extranonce.
  */
 import type { Mining } from "@sluice/protocol"
 
-/** Everything in it is the same for all channels; bytes are copies, not views on a read buffer. */
+/** A job is the same for all channels. Its bytes are copies, not views on a read buffer. */
 export interface Job {
   /** `job_id`, the same on every channel. */
   readonly id: number
-  /** Height of the block to be found. */
+  /** Height of the block that miners look for. */
   readonly height: number
   readonly version: number
   /** Whether miners may change the version bits of BIP323. */
   readonly versionRollingAllowed: boolean
-  /** Stripped of BIP141 fields, as NewExtendedMiningJob carries it. */
+  /** The coinbase's bytes before the extranonce, without BIP141 fields, as NewExtendedMiningJob carries them. */
   readonly coinbasePrefix: Uint8Array
   readonly coinbaseSuffix: Uint8Array
-  /** Deepest first, 32 bytes each, internal byte order. */
+  /** Hashes to fold into the coinbase's txid, deepest first, 32 bytes each, internal byte order. */
   readonly merklePath: ReadonlyArray<Uint8Array>
   /** The same hashes one after the other. */
   readonly merklePathBytes: Uint8Array
-  /** What the source of the job needs to know when a share of it is found. Only the source reads it. */
+  /** Data that the source attached to the job, to handle its shares. Only the source reads it. */
   readonly origin: object
 }
 
-/** NewExtendedMiningJob for a channel or a group; without `minNtime` a future job. */
+/** Makes NewExtendedMiningJob for a channel or a group; without `minNtime` a future job. */
 export const extendedJobMessage = (
   job: Job,
   channelId: number,
@@ -41,7 +41,7 @@ export const extendedJobMessage = (
   coinbaseTxSuffix: job.coinbaseSuffix
 })
 
-/** NewMiningJob for a standard channel, whose merkle root this is; without `minNtime` a future job. */
+/** Makes NewMiningJob for a standard channel, with its merkle root; without `minNtime` a future job. */
 export const standardJobMessage = (
   job: Job,
   channelId: number,

@@ -1,37 +1,37 @@
 /**
  * The jobs and the previous hash that all channels of a server mine on (specification, sections 5.1.3 and 5.3.15 to
- * 5.3.17). A source of work feeds it: templates, an upstream server or declared jobs. A job has one id on every channel, so
- * its message is the same bytes for every connection, and a share is matched to its job by the id alone.
+ * 5.3.17). A source of work feeds it: templates, an upstream server or declared jobs. A job has the same id on every channel, so
+ * all connections get the same bytes, and the id alone tells the job of a share.
  */
 import { type Mining, TemplateDistribution } from "@sluice/protocol"
 import { extendedJobMessage, type Job } from "./job.ts"
 
 /**
- * The id of every connection's first group; channels get the ids after it. So group messages are the same bytes on all
- * connections (5.2.3: the ids of groups and channels must differ on a connection).
+ * The id of every connection's first group. Channels get the ids after it, because the ids of groups and channels must differ
+ * on a connection (5.2.3). With the same group id, a group message is the same bytes on all connections.
  */
 export const GROUP_CHANNEL_ID = 1
 
 /** The header fields that do not come from the job. Hashes in internal byte order. */
 export interface PrevHash {
   readonly hash: Uint8Array
-  /** In seconds: miners begin here. */
+  /** The least nTime of headers on this hash, in seconds. */
   readonly ntime: number
-  /** Milliseconds. */
+  /** When the hash came, in milliseconds. */
   readonly receivedAt: number
   readonly nbits: number
-  /** The network's: a header at or below it is a block; 32 bytes, little-endian. */
+  /** The network's target, 32 bytes, little-endian. A header at or below it is a block. */
   readonly target: Uint8Array
 }
 
 /** A job that shares may be submitted for. */
 export interface ActiveJob {
   readonly job: Job
-  /** Counts jobs in the order in which they became active; a target holds for those after it (5.3.21). */
+  /** The number of the job in the order of activation. A target holds for the jobs activated after it (5.3.21). */
   readonly activation: number
-  /** Whether it is a variant of another job, for the channels that needed one. */
+  /** Whether it is a variant of another job, made for channels that needed one. */
   readonly isRepeat: boolean
-  /** The source wants shares at or below it; 32 bytes, little-endian. `undefined` if it wants blocks only. */
+  /** The source takes shares at or below this target: 32 bytes, little-endian. `undefined` if it takes only blocks. */
   readonly submitTarget: Uint8Array | undefined
 }
 
@@ -41,7 +41,7 @@ export interface PlacedJob {
   readonly prevHash: PrevHash
 }
 
-/** A change that the connections announce to their clients. `message` is addressed to the group. */
+/** A change that the connections announce to their clients. `message` is addressed to `GROUP_CHANNEL_ID`. */
 export type Announcement =
   | { readonly _tag: "FutureJob"; readonly job: Job; readonly message: Mining.NewExtendedMiningJob }
   | {
@@ -54,40 +54,40 @@ export type Announcement =
       readonly _tag: "NewPrevHash"
       readonly job: Job
       readonly message: Mining.SetNewPrevHash
-      /** The same for a channel or another group. Cached by id and shared by all connections. */
+      /** The same message for a channel or another group. Cached by id and shared by all connections. */
       readonly messageFor: (channelId: number) => Mining.SetNewPrevHash
     }
 
-/** A name that the source gives to a future job, to activate it by. */
+/** The source's own name for a future job. `setPrevHash` activates the job by it. */
 export type JobKey = bigint | number
 
 export interface JobsOptions {
   /**
-   * The first job id. Ids count up from it, so a number that grows faster than jobs come, such as tenths of a second
-   * since 1970, keeps a restarted server from repeating an id that a miner still has.
+   * The first job id. Ids count up from it. A number that grows faster than jobs come, such as tenths of a second since 1970,
+   * keeps a restarted server from repeating an id that a miner still has.
    */
   readonly firstJobId: number
   /** Whether jobs let miners roll version bits. If not, clients that require it get no channel (5.3.1). */
   readonly versionRollingAllowed: boolean
   /**
-   * Makes another job of one of the source's, with this id and a coinbase of its own. A source that cannot change the
-   * coinbase leaves it out; a much harder target then waits for the next job.
+   * Makes a variant of one of the source's jobs, with this id and a coinbase of its own. A source that cannot change the
+   * coinbase omits `variant`. A much harder target then waits for the next job.
    */
   readonly variant?: (job: Job, id: number) => Job
 }
 
-/** Active jobs that are kept within one previous hash; the oldest then turn stale before the next one. */
+/** The most active jobs of one previous hash. Beyond it, the oldest becomes stale. */
 const MAX_ACTIVE_JOBS = 256
-/** Future jobs that are kept: as many as a template provider may send. */
+/** The most future jobs: as many as a template provider may send. */
 const MAX_FUTURE_JOBS = TemplateDistribution.MAX_FUTURE_TEMPLATES
-/** Earlier previous hashes whose jobs are kept: a block on one of them may still be on its way. */
+/** How many earlier previous hashes keep their jobs, because a block on one of them may still be on its way. */
 const MAX_PAST = 2
-/** How often one job is repeated at most for a channel. */
+/** The most variants of one job for a channel. */
 const MAX_REPEATS = 16
 
 export class Jobs {
   readonly versionRollingAllowed: boolean
-  /** Grows whenever the previous hash itself changes: shares before it can be forgotten then. */
+  /** Grows when the previous hash changes. Channels forget the shares of an earlier epoch. */
   epoch = 0
   readonly #variant: JobsOptions["variant"]
   #activations = 0
@@ -112,7 +112,7 @@ export class Jobs {
     return this.#prevHash
   }
 
-  /** The newest active job: a new channel begins with it. */
+  /** The newest active job, with which a new channel begins. */
   get current(): Job | undefined {
     return this.#current?.job
   }
@@ -121,7 +121,7 @@ export class Jobs {
     return this.#current
   }
 
-  /** How many jobs became active so far. */
+  /** How many jobs have become active so far. */
   get activations(): number {
     return this.#activations
   }
@@ -131,7 +131,7 @@ export class Jobs {
     return this.#nextId
   }
 
-  /** Future jobs, oldest first: a new channel needs them too, for the next previous hash names one of them. */
+  /** Future jobs, oldest first. A new channel needs them, because the next previous hash names one of them. */
   futureJobs(): Iterable<Job> {
     return this.#future.values()
   }
@@ -140,7 +140,7 @@ export class Jobs {
     return this.#active.get(jobId)
   }
 
-  /** A job that is active, or was for one of the last previous hashes: its shares may be blocks. */
+  /** The job with this id if it is active, or was on one of the last previous hashes: its shares may be blocks. */
   placed(jobId: number): PlacedJob | undefined {
     const active = this.#active.get(jobId)
     if (active !== undefined) return { job: active.job, prevHash: this.#prevHash! }
@@ -151,7 +151,7 @@ export class Jobs {
     return undefined
   }
 
-  /** The id of the oldest job that a share may come for, now or after the next previous hash. */
+  /** The id of the oldest job that may get a share, now or after the next previous hash. */
   oldestId(): number {
     let oldest = this.#nextId
     for (const id of this.#active.keys()) if (((id - oldest) | 0) < 0) oldest = id
@@ -160,8 +160,8 @@ export class Jobs {
   }
 
   /**
-   * A variant of the current job, for a channel that already got `count` of them. All channels that need one share them, so
-   * that no client uses up ids. `undefined` if the source makes none, or there were enough.
+   * Takes a variant of the current job, for a channel that already got `count` of them. All channels share the variants, so
+   * that no client uses up ids. `undefined` if the source makes no variants or the channel got the most it may.
    */
   repeat(count: number): ActiveJob | undefined {
     const variant = this.#variant
@@ -181,13 +181,13 @@ export class Jobs {
     return this.#activations
   }
 
-  /** Where miners should begin now, in seconds: the previous hash's time plus the time since it came (5.3.11). */
+  /** The ntime at which miners should begin now, in seconds: the previous hash's plus the time since it came (5.3.11). */
   ntimeNow(now: number): number {
     const prevHash = this.#prevHash
     return prevHash === undefined ? 0 : prevHash.ntime + Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
   }
 
-  /** Keeps a job, whose id is `nextId`, until `setPrevHash` names its key. Of too many the oldest is forgotten. */
+  /** Keeps a job with the id `nextId` until `setPrevHash` names its key. Forgets the oldest if there are too many. */
   addFutureJob(key: JobKey, job: Job): Announcement {
     this.#takeIdOf(job)
     this.#future.delete(key)
@@ -197,8 +197,8 @@ export class Jobs {
   }
 
   /**
-   * Makes a job, whose id is `nextId`, the current one; those before stay good. There must be a previous hash. Pass the same
-   * `submitTarget` object for as long as its bytes are the same: channels review their targets when it changes.
+   * Makes a job with the id `nextId` the current one. Earlier jobs stay valid. There must be a previous hash. Pass the same
+   * `submitTarget` object as long as its bytes are the same: channels review their targets when the object changes.
    */
   activateJob(job: Job, now: number, submitTarget?: Uint8Array): Announcement {
     this.#takeIdOf(job)
@@ -208,10 +208,10 @@ export class Jobs {
   }
 
   /**
-   * Activates a future job on a new previous hash; all other jobs turn stale. If the hash is the one in force already, as
-   * after a reconnection to the source, the jobs in force stay good: their shares are work for the same block. With other
-   * nbits, as on a test network whose difficulty falls with time, they turn stale: their headers have the old nbits.
-   * `undefined`, and nothing changes, if there is no future job of this key.
+   * Activates a future job on a new previous hash. All other jobs become stale. If the hash is already in force, as after a
+   * reconnection to the source, the active jobs stay valid: their shares are work for the same block. If only its nbits differ,
+   * as on a test network whose difficulty falls with time, they become stale: their headers have the old nbits.
+   * Returns `undefined` and changes nothing if no future job has this key.
    */
   setPrevHash(
     key: JobKey,
@@ -225,7 +225,7 @@ export class Jobs {
     const isSame = old?.nbits === nbits && Buffer.compare(old.hash, hash) === 0
     this.#prevHash = {
       hash: hash.slice(),
-      // Jobs that stay good keep the range of ntime that their miners know.
+      // Jobs that stay valid keep the range of ntime that their miners know.
       ntime: isSame ? old.ntime : ntime,
       receivedAt: isSame ? old.receivedAt : now,
       nbits,
@@ -244,7 +244,7 @@ export class Jobs {
     return { _tag: "NewPrevHash", job, message: toGroup, messageFor: addressed(toGroup) }
   }
 
-  /** SetNewPrevHash for a group or a channel, naming a job that was sent to it as future. */
+  /** Makes SetNewPrevHash for a group or a channel that got this job as a future job. */
   prevHashMessage(channelId: number, job: Job, now: number): Mining.SetNewPrevHash {
     const { hash, nbits } = this.#prevHash!
     return { _tag: "SetNewPrevHash", channelId, jobId: job.id, prevHash: hash, minNtime: this.ntimeNow(now), nbits }
@@ -257,7 +257,7 @@ export class Jobs {
     dropOldest(this.#active, MAX_ACTIVE_JOBS)
   }
 
-  /** Channels tell by its id whether a job was sent to them, so ids come in order. */
+  /** Checks that ids come in order: channels compare ids to know whether a job was sent to them. */
   #takeIdOf({ id }: Job): void {
     if (id !== this.#nextId) throw new RangeError(`the next job must have the id ${this.#nextId}; got ${id}`)
     this.#takeId()
@@ -270,7 +270,7 @@ export class Jobs {
   }
 }
 
-/** Most devices have one channel, with the same id on every connection: its message is encoded once for all of them. */
+/** Caches messages by channel id. Most devices have one channel, with the same id on every connection. */
 const addressed = (message: Mining.SetNewPrevHash): ((channelId: number) => Mining.SetNewPrevHash) => {
   const messages = new Map([[message.channelId, message]])
   return (channelId) => {

@@ -1,4 +1,4 @@
-/** A share that the source of its job wants: everything to put its coinbase and header together. */
+/** A share for the source of its job: all parts of its coinbase and header. */
 import type { Job } from "./job.ts"
 
 export interface SourceShare {
@@ -6,10 +6,10 @@ export interface SourceShare {
   readonly version: number
   readonly ntime: number
   readonly nonce: number
-  /** The whole extranonce: the channel's prefix, then the bytes that the miner rolled. */
+  /** The full extranonce: the channel's prefix, then the bytes that the miner rolled. */
   readonly extranonce: Uint8Array
-  /** Of the header, 32 bytes in internal byte order. */
+  /** Hash of the header, 32 bytes in internal byte order. */
   readonly hash: Uint8Array
-  /** Whether it meets the network's target, too. */
+  /** Whether the hash meets the network's target, too. */
   readonly isBlock: boolean
 }

@@ -2,9 +2,9 @@
  * The server's end of one mining connection (specification, section 5): a pure machine of `(message, now) -> replies and
  * events`. It reads no clock and no socket; `now` is in milliseconds since 1970.
  *
- * All channels of a connection are one group until the server makes more. Unless the client requires standard jobs, a job
- * and a previous hash go to each group once; a client that does gets them for each channel (5.2.3). What a new channel
- * needs first, the job it begins with, is addressed to the channel itself.
+ * All channels of a connection form one group until the server makes more groups. The server sends a job and a previous hash
+ * once to each group, or once to each channel if the client requires standard jobs (5.2.3). It addresses the first job and
+ * previous hash of a new channel to the channel itself.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
 import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
@@ -43,11 +43,11 @@ export interface ChannelServerContext {
 type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
 const NO_EXTRANONCE = new Uint8Array(0)
-/** SEQ0_64K of SetGroupChannel. */
+/** The most channel ids that one SetGroupChannel carries (SEQ0_64K). */
 const MAX_CHANNEL_IDS = 0xffff
 
 export class ChannelServer {
-  /** The shell's number of this connection, repeated in all events. */
+  /** The number that the shell gave this connection. All events repeat it. */
   readonly id: number
   readonly #setupFlags: number
   readonly #context: ChannelServerContext
@@ -56,14 +56,14 @@ export class ChannelServer {
   readonly #allowance: ShareAllowance
   /** Created on first use. */
   #lateBlocks: LateBlocks | undefined
-  /** Of this connection, then of other connections. */
+  /** The rates that this connection remembers, then those that the server remembers across connections. */
   readonly #shown: ReadonlyArray<ShownRates>
   /** Channels with accepted shares to acknowledge. Empty between batches. */
   #unacknowledged: Array<Channel> = []
   #nextChannelId = GROUP_CHANNEL_ID + 1
   #emptySince: number | undefined = 0
 
-  /** `setupFlags` are the client's of SetupConnection (5.3.1). */
+  /** `setupFlags` are the flags in the client's SetupConnection (5.3.1). */
   constructor(id: number, setupFlags: number, context: ChannelServerContext) {
     this.id = id
     this.#setupFlags = setupFlags
@@ -82,7 +82,7 @@ export class ChannelServer {
     return this.#emptySince
   }
 
-  /** Channels that need jobs of their own: all or none. A shell may compute their merkle roots before `announce` does. */
+  /** The channels that get jobs of their own: all or none. A shell may compute their merkle roots before `announce` does. */
   get ownJobChannels(): Iterable<Channel> {
     return this.#requiresStandardJobs ? this.#channels.values() : []
   }
@@ -132,7 +132,7 @@ export class ChannelServer {
       return this.#announceTo(this.#channels.values(), announcement, out)
     }
     for (const group of this.#groups.values()) {
-      // SetNewPrevHash names a job that was sent on the channel it is for (5.3.17): a younger group never got this one.
+      // SetNewPrevHash must name a job that was sent to its addressee (5.3.17). A group made after the job never got it.
       if (announcement._tag === "NewPrevHash" && !group.knowsJob(announcement.job.id)) {
         this.#announceTo(group.members, announcement, out)
       } else if (group.id === GROUP_CHANNEL_ID) {
@@ -268,7 +268,7 @@ export class ChannelServer {
     this.#sendFirstJobs(channel, now, out)
   }
 
-  /** Sends the current job as a future one, the previous hash that names it (5.3.15), and the present future jobs. */
+  /** Sends the current job as a future job, the previous hash that names it (5.3.15), and the present future jobs. */
   #sendFirstJobs(channel: Channel, now: number, out: ServerOutbox): void {
     const { jobs } = this.#context
     const { current } = jobs
@@ -323,7 +323,7 @@ export class ChannelServer {
       return
     }
     channel.maxTarget = u256FromBytes(maximumTarget)
-    // A repeated statement says nothing new; the channel's shares say more.
+    // A repeated statement says nothing new, and the channel's shares may have shown another rate since.
     if (nominalHashRate !== channel.nominalHashRate) channel.restate(nominalHashRate, now)
     this.#retarget(channel, now, out, REPLACE_EASIER)
   }
@@ -363,7 +363,7 @@ export class ChannelServer {
     if (errorCode !== undefined) {
       this.#refuse(channel, message, errorCode, now, out, validator.isHashed)
       if (errorCode !== TOO_MANY_SHARES_PER_SECOND) return
-      // The work was done, so the difficulty has to follow it; then fewer shares come.
+      // The miner did this work, so the difficulty follows it. Fewer shares come then.
       channel.vardiff.record(difficulty, channel.current.difficulty, now)
       return this.#follow(channel, now, out)
     }
@@ -427,7 +427,7 @@ export class ChannelServer {
     })
   }
 
-  /** The share that was checked last, for the source of its job. */
+  /** Makes a `SourceShare` of the share that the validator checked last. */
   #sourceShare(job: Job, { prefix }: ExtranonceLease, message: Share, isBlock: boolean): SourceShare {
     const { nonce, ntime, version } = message
     const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
@@ -437,7 +437,7 @@ export class ChannelServer {
     return { job, version, ntime, nonce, extranonce, hash: this.#context.validator.hash.slice(), isBlock }
   }
 
-  /** Refuses a share. If it is a block all the same, reports the block. */
+  /** Refuses a share. If the share is a block nevertheless, reports the block. */
   #refuse(
     channel: Channel | undefined,
     message: Share,
@@ -456,7 +456,7 @@ export class ChannelServer {
       sequenceNumber,
       errorCode
     })
-    // A hashed share is known to be no block, and a duplicate's first share was reported.
+    // A hashed share is known to be no block here. If a duplicate is one, its first copy was reported.
     if (isHashed && !this.#context.validator.isBlock) return
     if (errorCode === ErrorCode.submitShares.duplicateShare) return
     const block = this.#late.find(message, channel, this.#context, this.#channels.size, now)
@@ -465,8 +465,8 @@ export class ChannelServer {
   }
 
   /**
-   * Sends the channel's target if it has changed. It holds for later jobs only (5.3.21), so after a large change a variant of
-   * the current job follows, for this channel alone.
+   * Sends the channel's target if it has changed. The target holds for later jobs only (5.3.21), so after a large change the
+   * channel also gets a variant of the current job.
    */
   #retarget(channel: Channel, now: number, out: ServerOutbox, replace: ReplaceRule): void {
     const { jobs } = this.#context
@@ -503,7 +503,7 @@ export class ChannelServer {
     out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
   }
 
-  /** The present epoch if shares of it used the channel's prefixes, which must then rest until it is over. */
+  /** The present epoch if shares used the channel's prefixes in it. The prefixes must then rest until the epoch is over. */
   #usedIn(channel: Channel): number | undefined {
     const { epoch } = this.#context.jobs
     return channel.sharesFor(epoch).size > 0 ? epoch : undefined

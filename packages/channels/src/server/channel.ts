@@ -1,4 +1,4 @@
-/** One open channel, as the server has it: whose it is, the targets and prefixes of its jobs, and what decides its difficulty. */
+/** One open channel on the server's end: its user, the targets and prefixes of its jobs, and its difficulty. */
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
@@ -12,7 +12,7 @@ import { ShareSet } from "../shares/share-set.ts"
 import { REMEMBERED_MS, type ShownWork } from "../difficulty/shown-rate.ts"
 import { Vardiff } from "../difficulty/vardiff.ts"
 
-/** A target, and the number of activations after which it holds for new jobs (5.3.21). */
+/** A target that holds for the jobs that become active after a number of activations (5.3.21). */
 export interface TargetPeriod {
   readonly since: number
   /** 32 bytes, little-endian. */
@@ -36,7 +36,7 @@ export class Channel {
   readonly info: ChannelInfo
   /** The channel's group (5.2.3). */
   groupId = GROUP_CHANNEL_ID
-  /** The first job id after the channel was opened. Of older jobs only a few were sent on it: `#firstJobs`. */
+  /** The first job id after the channel was opened. `#firstJobs` are the older jobs that were sent on it. */
   readonly #firstJobId: number
   readonly #firstJobs: Array<number> = []
   /** The easiest target that the client accepts (`max_target`). */
@@ -61,16 +61,16 @@ export class Channel {
   /** The epoch in which the channel was opened, and the min_ntime that it got then. */
   readonly #firstEpoch: number
   readonly #firstNtime: number
-  /** Of the network and of the source, when the target was chosen last. */
+  /** The network's nbits when the target was chosen last; beside it the source's target of that moment. */
   #nbits: number | undefined
   #submitTarget: Uint8Array | undefined
   /** Oldest first; the last one is the target sent last. */
   readonly #targets: Array<TargetPeriod>
   /** Oldest first; the last one is for later jobs. */
   #prefixes: Array<PrefixPeriod>
-  /** The last few that were given back; another channel may have them now. */
+  /** The last few prefixes that the channel gave back. Another channel may have them now. */
   #pastLeases: ReadonlyArray<ExtranonceLease> = NONE
-  /** By job id. */
+  /** The targets and prefixes of jobs that were sent to this channel alone, by job id. */
   readonly #own = new Map<number, OwnJob>()
   /** The job of the newest variant sent here, how many variants of it were sent, and the target of the last one. */
   #repeatedId: number | undefined
@@ -110,14 +110,14 @@ export class Channel {
   }
 
   /**
-   * Takes a new statement of the client's hash rate. One below what its shares have shown lately is not believed; if it is
-   * true, vardiff finds out.
+   * Takes a new statement of the client's hash rate. A statement below the rate that shares have shown lately counts as that
+   * rate: if the miner has really become weaker, vardiff finds out.
    */
   restate(nominalHashRate: number, now: number): void {
     this.nominalHashRate = nominalHashRate
     const shown = this.shownRate(now)
     if (nominalHashRate > shown) this.vardiff.restart(nominalHashRate, now)
-    // Not at every statement: each restart makes vardiff forget.
+    // A restart makes vardiff forget, so only a large difference is a reason for one.
     else if (this.vardiff.hashRate > shown * REPLACING_FACTOR) this.vardiff.restart(shown, now)
   }
 
@@ -175,12 +175,12 @@ export class Channel {
     return this.#prefixes.map(({ lease }) => lease)
   }
 
-  /** The prefixes that a late block may use, also those that were given back. */
+  /** The prefixes that a late block may use, including prefixes that were given back. */
   get leasesOfBlocks(): ReadonlyArray<ExtranonceLease> {
     return [...this.leases, ...this.#pastLeases]
   }
 
-  /** Uses another prefix, with as many bytes to roll, for later jobs. Earlier jobs keep theirs. */
+  /** Uses another prefix of the same size for later jobs. Earlier jobs keep theirs. */
   changeLease(lease: ExtranonceLease, jobs: Jobs): void {
     this.#prefixes.push({ fromJobId: jobs.nextId, lease })
   }
@@ -205,7 +205,7 @@ export class Channel {
     return isRepeat ? this.#own.has(job.id) : this.mayHave(job.id, jobs)
   }
 
-  /** Whether a job with this id was sent on this channel. Of variants: whether it may have been. */
+  /** Whether a job with this id was sent on this channel. For a variant: whether it may have been sent. */
   mayHave(jobId: number, jobs: Jobs): boolean {
     const isLater = (jobId - this.#firstJobId) >>> 0 < (jobs.nextId - this.#firstJobId) >>> 0
     return isLater || this.#firstJobs.includes(jobId)
@@ -216,7 +216,7 @@ export class Channel {
     this.#firstJobs.push(jobId)
   }
 
-  /** A variant of the current job, for which the target sent last holds at once. `undefined` if there are no more. */
+  /** Takes a variant of the current job. The target sent last holds for it at once. `undefined` if there are no more. */
   repeatJob(jobs: Jobs): ActiveJob | undefined {
     const { current } = jobs
     if (current === undefined) return undefined
@@ -261,7 +261,7 @@ export class Channel {
     return jobs.epoch === this.#firstEpoch ? this.#firstNtime : (jobs.prevHash?.ntime ?? 0)
   }
 
-  /** The shares known for this epoch's previous hash; forgets those of an earlier one. */
+  /** The shares known for the previous hash of this epoch. Forgets the shares of an earlier epoch. */
   sharesFor(epoch: number): ShareSet {
     if (this.#epoch !== epoch) {
       this.#epoch = epoch
@@ -303,9 +303,9 @@ export class Channel {
   }
 
   /**
-   * The target for the hash rate, in the bounds of both ends. Where the channel finds fewer than
-   * `MAX_SOURCE_SHARES_PER_SECOND`, it is not harder than the easiest target at which the source wants shares (the network's,
-   * or a harder or easier one of an upstream server): a miner would otherwise keep such shares to itself.
+   * The target for the hash rate, within the limits of both ends. It is not harder than the target at which the source wants
+   * shares (the network's, or an upstream server's), because a miner does not submit a hash that misses its own target. The
+   * exception is a channel that would find more than `MAX_SOURCE_SHARES_PER_SECOND` such shares.
    */
   #wantedTarget({ currentActive, prevHash }: Jobs): Uint8Array {
     const { hashRate } = this.vardiff
@@ -328,7 +328,7 @@ const MAX_PAST_LEASES = 4
 
 /** A job at least this many times as hard as the current one replaces it at once. */
 export const REPLACING_FACTOR = 2
-/** Of one channel, where blocks or the source's shares are easier than its own; regtest's blocks would be a flood. */
+/** The most shares for the source that a channel's target is lowered for. Blocks of a regtest chain would be a flood. */
 const MAX_SOURCE_SHARES_PER_SECOND = 10
 
 /**

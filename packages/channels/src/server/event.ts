@@ -1,11 +1,11 @@
-/** Events of the server's machine, in order. Plain data. */
+/** The events that the server's machine emits, as plain data. */
 import type { Mining } from "@sluice/protocol"
 import type { SourceShare } from "../jobs/source-share.ts"
 import type { Outbox } from "../outbox.ts"
 
 /** Identifies a channel. All events of a channel have the same object. */
 export interface ChannelInfo {
-  /** The shell's number of the connection. */
+  /** The number that the shell gave the connection. */
   readonly connectionId: number
   /** Unique on its connection. */
   readonly channelId: number
@@ -18,7 +18,7 @@ export interface ChannelOpened {
   readonly channel: ChannelInfo
   /** Hashes a second, as stated by the client. */
   readonly nominalHashRate: number
-  /** Of its first target. */
+  /** The difficulty of the first target. */
   readonly difficulty: number
 }
 
@@ -33,7 +33,7 @@ export interface ChannelRefused {
 export interface ChannelClosed {
   readonly _tag: "ChannelClosed"
   readonly channel: ChannelInfo
-  /** The client's reason code without control characters, or why the server closed it. */
+  /** The reason code of the client, without control characters, or of the server. */
   readonly reason: string
 }
 
@@ -45,15 +45,15 @@ export interface ShareAccepted {
   readonly jobId: number
   /** Height of the block that the job is for. */
   readonly height: number
-  /** The difficulty it is credited with: that of the target it had to meet. */
+  /** The difficulty that the share is credited with: that of the target it had to meet. */
   readonly difficulty: number
-  /** The difficulty of its hash. */
+  /** The difficulty of the share's hash. */
   readonly hashDifficulty: number
-  /** Of its header, 32 bytes in internal order. Two shares with the same hash are the same. */
+  /** Hash of the header, 32 bytes in internal order. Shares with the same hash are the same share. */
   readonly hash: Uint8Array
   /** The worker that found it, if the client names one (extension 0x0002). */
   readonly worker: string | undefined
-  /** Whether it is a block, too. Then `BlockFound` follows. */
+  /** Whether the share is also a block. Then `BlockFound` follows. */
   readonly isBlock: boolean
 }
 
@@ -61,7 +61,7 @@ export interface ShareRefused {
   readonly _tag: "ShareRefused"
   readonly connectionId: number
   readonly channelId: number
-  /** `undefined` if there is no such channel. */
+  /** `undefined` if the share names a channel that is not open. */
   readonly channel: ChannelInfo | undefined
   readonly sequenceNumber: number
   readonly errorCode: string
@@ -72,12 +72,12 @@ export interface BlockFound {
   readonly _tag: "BlockFound"
   /** The channel of the share. It may be closed by now. */
   readonly channel: ChannelInfo
-  /** Why the share was refused, if it was: for instance, its previous hash is no longer in force. */
+  /** The error code if the share was refused, for example because its previous hash is no longer in force. */
   readonly refusal: string | undefined
   readonly height: number
   /** The block's hash, 64 hex digits in display order. */
   readonly hash: string
-  /** For the source of the job. */
+  /** The share as the source of its job takes it. */
   readonly found: SourceShare
 }
 
@@ -88,7 +88,7 @@ export interface ShareForSource {
   readonly found: SourceShare
 }
 
-/** The channel was sent a new target, for its later jobs. */
+/** The server sent the channel a new target for its later jobs. */
 export interface TargetChanged {
   readonly _tag: "TargetChanged"
   readonly channel: ChannelInfo

@@ -1,7 +1,7 @@
 /**
- * The groups of one connection (specification, section 5.2.3). Every channel is in one of them; a message to a group is for
- * all of its channels. Groups and channels share one namespace of ids, and an id never changes its kind while the
- * connection lives.
+ * The groups of one connection (specification, section 5.2.3). Every channel is in one group, and a message to a group is for
+ * all of its channels. Groups and channels share one namespace of ids. The id of a group never becomes that of a channel
+ * while the connection lives, nor the reverse.
  */
 import type { Channel } from "./channel.ts"
 import { GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
@@ -26,14 +26,14 @@ export class ChannelGroups {
   readonly #jobs: Jobs
   /** Groups with members. */
   readonly #groups = new Map<number, ChannelGroup>()
-  /** All ids that are or were a group's. */
+  /** All ids that belong or belonged to a group. */
   readonly #ids = new Set([GROUP_CHANNEL_ID])
 
   constructor(jobs: Jobs) {
     this.#jobs = jobs
   }
 
-  /** Groups with members, in the order in which they got their first one. */
+  /** Groups with members, in the order in which they got their first member. */
   values(): Iterable<ChannelGroup> {
     return this.#groups.values()
   }
@@ -42,7 +42,7 @@ export class ChannelGroups {
     return this.#groups.get(groupId)
   }
 
-  /** Whether this is the id of a group, also of one without members. */
+  /** Whether this is the id of a group. The group may be without members. */
   isGroup(id: number): boolean {
     return this.#ids.has(id)
   }

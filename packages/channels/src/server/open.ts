@@ -7,7 +7,7 @@ import type { ChannelInfo } from "./event.ts"
 import { GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 
-/** Not in the specification: the connection has as many channels as it may. */
+/** Not in the specification: the connection already has the most channels that the policy allows. */
 export const TOO_MANY_CHANNELS = "too-many-channels"
 /** Not in the specification: every prefix of the server is in use. */
 export const EXTRANONCE_SPACE_EXHAUSTED = "extranonce-space-exhausted"
@@ -35,7 +35,7 @@ export const refusalToOpen = (
   if (!isHashRate(message.nominalHashRate)) return codes.invalidNominalHashrate
   if (!isMaxTarget(message.maxTarget)) return codes.maxTargetOutOfRange
   if (isExtended && message.minExtranonceSize > space.maxRollableSize) {
-    // The first is more than any server can give, the second more than this one can.
+    // The first code says that no server has so much extranonce, the second that this server has not.
     return message.minExtranonceSize > Mining.MAX_EXTRANONCE_SIZE
       ? codes.minExtranonceSizeTooLarge
       : codes.unsupportedMinExtranonceSize
@@ -44,7 +44,7 @@ export const refusalToOpen = (
   return policy.refuseUser(message.userIdentity)
 }
 
-/** The answer that a channel is open (5.3.3, 5.3.5). */
+/** The message that tells the client that its channel is open (5.3.3, 5.3.5). */
 export const openSuccess = (
   requestId: number,
   { channelId, kind }: ChannelInfo,
@@ -76,6 +76,6 @@ export const isHashRate = (hashesPerSecond: number): boolean => Number.isFinite(
 /** Refuses targets that no miner meets, such as 0. */
 export const isMaxTarget = (maxTarget: Uint8Array): boolean => u256FromBytes(maxTarget) >= MIN_TARGET
 
-/** Logs and pages show it, so it must be UTF-8 without invisible characters. */
+/** Logs and pages show the identity, so it must be UTF-8 without invisible characters. */
 const isUserIdentity = (userIdentity: string, maxBytes: number): boolean =>
   userIdentity.length > 0 && isPrintable(userIdentity) && Buffer.byteLength(userIdentity) <= maxBytes

@@ -1,10 +1,10 @@
 /**
- * Finds blocks among refused shares. The server's rules refuse a share, but the target of its own previous hash decides whether
- * its header is a block, and the node decides what that block is worth. So each refused share is hashed with the job that it
- * names, also if that job is of an earlier previous hash or its channel is closed.
+ * Finds blocks among refused shares. A share that breaks a rule of the server may still have a header that meets the target of
+ * its own previous hash. The node decides what such a block is worth. So this module hashes each refused share with the job
+ * that it names, even if the job has an earlier previous hash or the channel is closed.
  *
- * A peer can cause this work for nothing, so it has a limit: a tenth of the shares that may be accepted, about ten times as many
- * as a server asks for.
+ * A peer can cause this work for nothing, so it has a limit: a tenth of the shares that the server may accept, about ten times
+ * as many as it asks for.
  */
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
@@ -15,7 +15,7 @@ import type { Jobs } from "../jobs/jobs.ts"
 import type { ShareValidator } from "./share-validator.ts"
 import { ShareAllowance } from "./share-allowance.ts"
 
-/** A channel, or what is remembered of a closed one. */
+/** The part of a channel that is remembered after it is closed. */
 type Miner = Pick<Channel, "info" | "leasesOfBlocks">
 
 export interface LateBlock {
@@ -28,12 +28,12 @@ export interface LateBlock {
 /** How long closed channels are remembered, and how many at least. */
 const CLOSED_MS = 60_000
 const MIN_CLOSED = 16
-/** Blocks that are remembered, so that none is reported twice. Only a development chain has more on one connection. */
+/** How many blocks are remembered to report none twice. Only a development chain has more on one connection. */
 const MAX_FOUND = 64
 
-/** Late blocks of one connection. */
+/** Finds the late blocks of one connection. */
 export class LateBlocks {
-  /** By id, oldest first. */
+  /** Closed channels by id, oldest first. */
   readonly #closed = new Map<number, Miner & { readonly closedAt: number }>()
   #room = MIN_CLOSED
   readonly #allowance: ShareAllowance
@@ -44,7 +44,7 @@ export class LateBlocks {
     this.#allowance = new ShareAllowance(maxSharesPerSecond / 10)
   }
 
-  /** Remembers a channel that is about to be closed, one of `open`. Keeps at most as many as were open at once. */
+  /** Remembers one of `open` channels before it is closed. Remembers at most as many as were open at once. */
   close({ info, leasesOfBlocks }: Miner, open: number, now: number): void {
     this.#room = Math.max(this.#room, open)
     this.#closed.set(info.channelId, { info, leasesOfBlocks, closedAt: now })
@@ -68,7 +68,7 @@ export class LateBlocks {
     return true
   }
 
-  /** The block that a refused share is; `undefined` if it is none, or a known one. The validator then has its hash. */
+  /** Returns the block if a refused share is a new one. The validator then has its hash. */
   find(
     share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended,
     channel: Channel | undefined,
@@ -79,10 +79,10 @@ export class LateBlocks {
     const miner = channel ?? this.#closed.get(share.channelId)
     const placed = jobs.placed(share.jobId)
     if (miner === undefined || placed === undefined) return undefined
-    // One more than are open: the client may have closed its last channel.
+    // One more than the open channels, because the client may have closed its last channel.
     if (!this.#allowance.hasRoom(open + 1, now)) return undefined
     this.#allowance.take()
-    // It may be unknown which prefix the job had. Mostly there is only one.
+    // Tries all prefixes, because the one that the job had may be unknown. Mostly there is only one.
     const lease = miner.leasesOfBlocks.find((lease) => validator.isBlockOf(placed, lease, share))
     if (lease === undefined || !this.note(validator.hash)) return undefined
     return { channel: miner.info, job: placed.job, lease }

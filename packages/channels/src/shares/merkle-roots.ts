@@ -1,18 +1,18 @@
-/** Computes merkle roots of many coinbases at once, and keeps those of a channel. */
+/** Computes the merkle roots of many coinbases at once, and keeps the last few roots of a channel. */
 import { Sha256Lanes } from "@sluice/bitcoin"
 import type { Job } from "../jobs/job.ts"
 
-/** The bytes between a coinbase's prefix and suffix: the server's part and the miner's. */
+/** The bytes between a coinbase's prefix and suffix: the server's part, then the miner's. */
 export interface Extranonce {
   readonly extranoncePrefix: Uint8Array
   readonly extranonce: Uint8Array
 }
 
-/** Coinbases that are hashed in one go; more of them take turns in the same memory. */
+/** How many coinbases are hashed in one go. More of them use the same memory in turn. */
 const AT_ONCE = 64
 /** Room for three more, because hashes come in fours. */
 const ROOM = AT_ONCE + 3
-/** In bytes, with padding. */
+/** The most bytes of a coinbase, with padding. */
 const MAX_COINBASE = 4096
 
 const ROOTS = Sha256Lanes.FIRST_FREE
@@ -22,9 +22,9 @@ const PATH = COINBASES + ROOM * MAX_COINBASE
 const END = PATH + 255 * 32
 
 /**
- * The merkle roots of a job with these extranonces, all of the same size: 32 bytes each in internal byte order, one after the
- * other. Four at a time (Sha256Lanes of @sluice/bitcoin), in a fourth of the time of core's `ShareCheck`, which gives the
- * same. `undefined` for a coinbase above 4 KB, which is too large for that.
+ * Computes the merkle roots of a job with these extranonces, which have the same size: 32 bytes each in internal byte order, one
+ * after the other. Hashes four at a time (Sha256Lanes of @sluice/bitcoin), which takes a fourth of the time of core's
+ * `ShareCheck` for the same result. Returns `undefined` for a coinbase above 4 KB.
  */
 export const merkleRootsOf = (job: Job, extranonces: ReadonlyArray<Extranonce>): Uint8Array | undefined => {
   const roots = new Uint8Array(extranonces.length * 32)
@@ -59,14 +59,13 @@ export const merkleRootsOf = (job: Job, extranonces: ReadonlyArray<Extranonce>):
   return roots
 }
 
-/**
- * The merkle roots that a standard channel's last few jobs have. They follow from the job and the channel's prefix; the
- * newest are kept because shares name them, older ones are computed again, so that a channel costs the same memory
- * however long a previous hash lasts.
- */
-
+/** How many roots a channel keeps. */
 const KEPT = 4
 
+/**
+ * The merkle roots of a standard channel's last few jobs, which most shares are for. The root of an older job is computed again
+ * from the job and the channel's prefix, so that the memory of a channel does not grow while a previous hash lasts.
+ */
 export class MerkleRoots {
   readonly #jobIds: Array<number> = []
   readonly #roots: Array<Uint8Array> = []
@@ -77,7 +76,7 @@ export class MerkleRoots {
     return undefined
   }
 
-  /** Keeps a root in place of the oldest. */
+  /** Keeps a root. Replaces the oldest if there is no room. */
   set(jobId: number, root: Uint8Array): void {
     this.#jobIds[this.#next] = jobId
     this.#roots[this.#next] = root

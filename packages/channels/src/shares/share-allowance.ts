@@ -1,6 +1,6 @@
 /**
- * Limits the shares of one connection that may be accepted, or hashed: a rate for each of its channels, with a burst of a
- * minute's worth. A miner that states far too low a hash rate needs that burst until its difficulty has followed.
+ * Limits how many shares of one connection the server accepts, or hashes: a rate for each channel, with a burst of one minute of
+ * that rate. A miner that states far too low a hash rate needs the burst until its difficulty has followed.
  */
 
 const BURST_SECONDS = 60
@@ -14,7 +14,7 @@ export class ShareAllowance {
     this.#perSecond = perSecond
   }
 
-  /** Whether there is room for one more now, in milliseconds, on a connection with so many channels. */
+  /** Whether a connection with this many channels has room for one more share. `now` in milliseconds. */
   hasRoom(channels: number, now: number): boolean {
     const perSecond = this.#perSecond * channels
     const earned = (Math.max(0, now - this.#at) * perSecond) / 1000
@@ -23,7 +23,7 @@ export class ShareAllowance {
     return this.#level >= 1
   }
 
-  /** Takes one; a block is accepted even where there is no room. */
+  /** Takes room for one share. Call it for a block even without room. */
   take(): void {
     this.#level = Math.max(0, this.#level - 1)
   }

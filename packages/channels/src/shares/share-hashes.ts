@@ -1,21 +1,21 @@
 /**
- * Hashes shares that came together, four at a time (Sha256Lanes of @sluice/bitcoin): one read of a proxy's socket brings
- * dozens. The hashes are those of core's `ShareCheck`, in a fourth of the time. No rule is applied.
+ * Hashes the shares of one read four at a time (Sha256Lanes of @sluice/bitcoin): one read of a proxy's socket brings dozens. The
+ * hashes are the same as those of core's `ShareCheck`, in a fourth of the time. Applies no rule to the shares.
  */
 import { Sha256Lanes } from "@sluice/bitcoin"
 import { Header } from "@sluice/core"
 import type { Job } from "../jobs/job.ts"
 import { type Extranonce, merkleRootsOf } from "./merkle-roots.ts"
 
-/** A share with everything its hash depends on but the previous hash. */
+/** A share with all that its hash depends on except the previous hash. */
 export interface HashedShare extends Extranonce {
   readonly share: { readonly nonce: number; readonly ntime: number; readonly version: number }
   readonly job: Job
-  /** If it is known: 32 bytes, internal byte order. */
+  /** 32 bytes, internal byte order. `undefined` if it is not known yet. */
   readonly merkleRoot: Uint8Array | undefined
 }
 
-/** Headers that are hashed in one go; more of them take turns in the same memory. */
+/** How many headers are hashed in one go. More of them use the same memory in turn. */
 const AT_ONCE = 64
 const HEADER_ROOM = Sha256Lanes.paddedSize(Header.HEADER_SIZE)
 const HEADERS = Sha256Lanes.FIRST_FREE
@@ -41,7 +41,7 @@ export class ShareHashes {
     }
   }
 
-  /** Returns whether the hash of this share is known, and copies it to `into`: 32 bytes, internal byte order. */
+  /** Copies the hash of this share to `into`: 32 bytes, internal byte order. Returns whether the hash is known. */
   take(share: HashedShare["share"], into: Uint8Array): boolean {
     if (this.#places.size === 0) return false
     const place = this.#places.get(share)
@@ -54,7 +54,7 @@ export class ShareHashes {
     this.#places.clear()
   }
 
-  /** Takes each share's own root, or else the one in `roots`, where those of these shares begin at `rootsAt`. */
+  /** Uses each share's own root if it is known, or else its root in `roots`, where the roots of these shares begin at `rootsAt`. */
   #hashHeaders(
     shares: ReadonlyArray<HashedShare>,
     roots: Uint8Array,

@@ -6,7 +6,7 @@
 /** Results of `add`. */
 export const SHARE_NEW = 0
 export const SHARE_DUPLICATE = 1
-/** The set is full and the share is not in it: it was not added. */
+/** The set is full and does not contain the share. */
 export const SHARE_SET_FULL = 2
 export type ShareVerdict = typeof SHARE_NEW | typeof SHARE_DUPLICATE | typeof SHARE_SET_FULL
 
@@ -21,7 +21,7 @@ export class ShareSet {
 
   /**
    * Adds the share whose header hashes to `hash` (32 bytes, internal order) if fewer than `limit` are there. The first
-   * 8 bytes are used: they are random even where the hash meets a high difficulty. A share takes 21 bytes at the worst.
+   * 8 bytes are used: they are random even if the hash meets a high difficulty. A share takes at most 21 bytes.
    */
   add(hash: Uint8Array, limit: number): ShareVerdict {
     const low = hash[0]! | (hash[1]! << 8) | (hash[2]! << 16) | (hash[3]! << 24)
@@ -64,7 +64,7 @@ export class ShareSet {
 
 const NO_SLOTS = new Int32Array(0)
 
-/** The place of the pair, or the free place where it belongs. There always is a free one. */
+/** Returns the place of the pair, or the free place for it. There is always a free place. */
 const find = (slots: Int32Array, low: number, high: number): number => {
   const mask = slots.length - 2
   let at = (low << 1) & mask

@@ -1,7 +1,7 @@
 /**
- * Checks shares (specification, sections 5.3.11, 5.3.12 and 5.3.14) and says what each is worth. The cheapest rules come first.
- * One validator serves all channels of a server. Its results are in its fields until the next share, so that a share allocates
- * nothing.
+ * Checks shares (specification, sections 5.3.11, 5.3.12 and 5.3.14) and computes the difficulty of each. Applies the cheapest
+ * rules first. One validator serves all channels of a server. It holds its results in fields until the next share, so that a
+ * share allocates nothing.
  */
 import { ShareCheck, Target, Version } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
@@ -14,16 +14,16 @@ import { merkleRootsOf } from "./merkle-roots.ts"
 import { type HashedShare, ShareHashes } from "./share-hashes.ts"
 import { SHARE_DUPLICATE, SHARE_SET_FULL } from "./share-set.ts"
 
-/** Not in the specification: the server remembers no more shares of this channel for this previous hash. */
+/** Not in the specification: the channel submitted more shares for this previous hash than the server can remember. */
 export const TOO_MANY_SHARES = "too-many-shares"
 
-/** Not in the specification: the connection has more accepted shares a second than it may have. */
+/** Not in the specification: the connection submits more shares a second than the policy allows. */
 export const TOO_MANY_SHARES_PER_SECOND = "too-many-shares-per-second"
 
 /** Consensus lets a block's time be two hours ahead of the clock. */
 const MAX_FUTURE_SECONDS = 7200
 
-/** Hashing fewer shares than this together is slower than one by one. */
+/** The least shares to hash together. Fewer are faster one by one. */
 const MIN_TOGETHER = 3
 
 const codes = ErrorCode.submitShares
@@ -135,7 +135,7 @@ export class ShareValidator {
     return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
   }
 
-  /** Whether a share is a block of this job with this prefix, whatever rule it breaks. Then `hash` is the block's. */
+  /** Whether a share is a block of this job with this prefix. Applies no other rule. `hash` is then the hash of the block. */
   isBlockOf(
     { job, prevHash }: PlacedJob,
     lease: ExtranonceLease,
@@ -200,8 +200,8 @@ export class ShareValidator {
   }
 
   /**
-   * A hash that meets the network's target is a block even if the channel's target is harder, as on a test chain. It is then
-   * credited with the network's difficulty: no more than the work.
+   * A hash that meets the network's target is a block even if the channel's target is harder, as on a test chain. The share is
+   * then credited with the network's difficulty, because it proves no more work.
    */
   #checkHash(
     channel: Channel,
@@ -218,7 +218,7 @@ export class ShareValidator {
     const { submitTarget } = active
     this.isForSource = submitTarget === undefined ? isBlock : this.#check.meets(submitTarget, 0)
     if (!isBlock && !isShare) return codes.difficultyTooLow
-    // Blocks may use twice the memory: no limit of memory may refuse one.
+    // Blocks may use twice the memory, because no such limit may refuse a block.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
     const shares = channel.sharesFor(jobs.epoch)
     const isLate = channel.isReplaced(difficulty, jobs)
@@ -234,7 +234,7 @@ export class ShareValidator {
   }
 }
 
-/** The error code for a job that is not active: stale, or unknown, or a future job without a previous hash. */
+/** The error code for a job that is not active: it is stale, unknown, or a future job without a previous hash. */
 export const refusalOfJob = (jobId: number, channel: Channel, jobs: Jobs): string => {
   if (!channel.mayHave(jobId, jobs)) return codes.invalidJobId
   for (const job of jobs.futureJobs()) if (job.id === jobId) return codes.invalidJobId

@@ -1,10 +1,10 @@
-/** A block that was found, as the template provider takes it (specification, section 7.7). */
+/** Makes a SubmitSolution of a block that a miner found (specification, section 7.7). */
 import { addWitness } from "@sluice/bitcoin"
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { SourceShare } from "../jobs/source-share.ts"
 import { templateOf } from "./template-job.ts"
 
-/** Makes the solution of a template's job, with the whole coinbase. Throws `TypeError` for a job from elsewhere. */
+/** Makes the solution of a template's job, with the whole coinbase. Throws `TypeError` for a job of another source. */
 export const solutionOf = ({
   extranonce,
   job,

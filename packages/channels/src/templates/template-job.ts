@@ -1,4 +1,4 @@
-/** Jobs made of templates (specification, sections 5.1, 5.3.15, 5.3.16 and 7.2): the coinbase is cut around the extranonce once. */
+/** Makes jobs of templates (specification, sections 5.1, 5.3.15, 5.3.16 and 7.2), with the coinbase cut around the extranonce. */
 import {
   CoinbaseError,
   isWitnessCommitment,
@@ -15,7 +15,7 @@ import type { Job } from "../jobs/job.ts"
 /** The template that a job was made of. */
 export class TemplateOrigin {
   readonly templateId: bigint
-  /** Whether the block's coinbase has a witness: it has if an output commits to witnesses (BIP141). */
+  /** Whether an output commits to witnesses (BIP141). The block's coinbase then has a witness. */
   readonly hasWitness: boolean
 
   constructor(templateId: bigint, hasWitness: boolean) {
@@ -24,19 +24,19 @@ export class TemplateOrigin {
   }
 }
 
-/** The template that a job of this module was made of. Throws `TypeError` for a job from elsewhere. */
+/** The template of a job that this module made. Throws `TypeError` for a job of another source. */
 export const templateOf = ({ id, origin }: Job): TemplateOrigin => {
   if (origin instanceof TemplateOrigin) return origin
   throw new TypeError(`job ${id} was not made of a template`)
 }
 
-/** What a server adds to a template's coinbase. */
+/** The parts that a server adds to a template's coinbase. */
 export interface CoinbaseRules {
   /** Text of the scriptSig after the height, as `coinbaseTags` of @sluice/bitcoin makes it; may be empty. */
   readonly tags: Uint8Array
   /** Size of the full extranonce in bytes, for all channels. */
   readonly extranonceSize: number
-  /** The outputs that share the reward, in satoshis. They go before the template's own; their sum is at most `reward`. */
+  /** Returns the outputs that share the reward, in satoshis. They precede the template's own. Their sum is at most `reward`. */
   readonly payout: (reward: bigint) => ReadonlyArray<Output>
   /** Whether miners may change the bits of BIP323 in the version. */
   readonly versionRollingAllowed: boolean
@@ -44,7 +44,7 @@ export interface CoinbaseRules {
 
 /**
  * Makes a job of a template, without its id in the coinbase (`withJobId`). Fails with `CoinbaseError` of @sluice/bitcoin if
- * the template has no parts of a coinbase (`parseTemplateCoinbase`), or the scriptSig would be too long.
+ * `parseTemplateCoinbase` refuses the template, or the scriptSig would be too long.
  */
 export const jobFromTemplate = (
   id: number,
@@ -53,7 +53,7 @@ export const jobFromTemplate = (
 ): Result.Result<Job, CoinbaseError> =>
   Result.gen(function* () {
     const { height, outputs } = yield* parseTemplateCoinbase(template)
-    const { prefix, suffix } = yield* split({
+    const { prefix, suffix } = yield* splitCoinbase({
       version: template.coinbaseTxVersion,
       prefix: template.coinbasePrefix,
       tags: rules.tags,
@@ -77,18 +77,7 @@ export const jobFromTemplate = (
     }
   })
 
-const split = (parts: Parameters<typeof splitCoinbase>[0]): Result.Result<Split, CoinbaseError> =>
-  Result.try({
-    try: () => splitCoinbase(parts),
-    catch: (error) => {
-      if (error instanceof CoinbaseError) return error
-      throw error
-    }
-  })
-
-type Split = ReturnType<typeof splitCoinbase>
-
-/** Copied once and shared by the jobs of all payouts: it takes most of a job's memory. */
+/** Copies the path once, for the jobs of all payouts: it takes most of a job's memory. */
 const merklePathOf = (template: TemplateDistribution.NewTemplate): MerklePath => {
   let known = merklePaths.get(template)
   if (known === undefined) {
@@ -103,10 +92,9 @@ type MerklePath = Pick<Job, "merklePath" | "merklePathBytes">
 const merklePaths = new WeakMap<TemplateDistribution.NewTemplate, MerklePath>()
 
 /**
- * Adds the job's id to the coinbase, as the last push of its script. So no two jobs of a server have a header in common, even
- * if their templates are the same: a share of one is never a share of another, also where the other is on an earlier
- * previous hash whose shares are forgotten (a reorganisation and back), and a miner that starts again does not find the same
- * shares. Fails with `CoinbaseError` if the script would be too long.
+ * Adds the job's id to the coinbase, as the last push of its script, so that no two jobs of a server have a header in common.
+ * Without it, jobs of equal templates would have the same shares: after a reorganisation and back, when the channel has
+ * forgotten the earlier shares, they would count twice. Fails with `CoinbaseError` if the script would be too long.
  */
 export const withJobId = (job: Job): Result.Result<Job, CoinbaseError> => {
   const scriptSize = job.coinbasePrefix[SCRIPT_SIZE_AT]! + 1 + JOB_ID_SIZE
@@ -125,7 +113,7 @@ export const withJobId = (job: Job): Result.Result<Job, CoinbaseError> => {
   return Result.succeed({ ...job, coinbasePrefix, coinbaseSuffix })
 }
 
-/** Makes another job of the same template; `job` is one of `withJobId`. */
+/** Makes another job of the same template. `job` comes from `withJobId`. */
 export const repeatedJob = (job: Job, id: number): Job => {
   const coinbaseSuffix = job.coinbaseSuffix.slice()
   writeJobId(coinbaseSuffix, id)
@@ -133,8 +121,8 @@ export const repeatedJob = (job: Job, id: number): Job => {
 }
 
 /**
- * Checks that jobs can be made with these rules of any template, also of one that begins the script with as many bytes as
- * it may (7.2: 8). Fails with `CoinbaseError` if not.
+ * Checks that the rules leave room for any template, even for one that puts the most bytes (8, section 7.2) at the beginning of
+ * the script. Fails with `CoinbaseError` if not.
  */
 export const checkCoinbaseRoom = ({
   extranonceSize,
@@ -161,7 +149,7 @@ export const checkCoinbaseRoom = ({
 const writeJobId = (coinbaseSuffix: Uint8Array, id: number): void =>
   new DataView(coinbaseSuffix.buffer).setUint32(1, id)
 
-/** Follows the version, the number of inputs and the outpoint. */
+/** The size of the script follows the version, the number of inputs and the outpoint. */
 const SCRIPT_SIZE_AT = 4 + 1 + 36
 const JOB_ID_SIZE = 4
 /** The BIP34 push of height 1. */

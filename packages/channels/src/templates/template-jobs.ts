@@ -1,4 +1,4 @@
-/** Jobs fed by a template provider's messages (specification, sections 7.2 and 7.3): a template is one job. */
+/** Makes a job of each template that a template provider sends (specification, sections 7.2 and 7.3). */
 import { CoinbaseError, MAX_COINBASE_SIZE, WITNESS_SIZE } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
@@ -6,7 +6,7 @@ import type { Job } from "../jobs/job.ts"
 import { type Announcement, Jobs } from "../jobs/jobs.ts"
 import { type CoinbaseRules, jobFromTemplate, repeatedJob, withJobId } from "./template-job.ts"
 
-/** No job can be made of the template provider's message. */
+/** The template provider's message makes no job. */
 export interface Ignored {
   readonly _tag: "Ignored"
   readonly reason: string
@@ -14,7 +14,7 @@ export interface Ignored {
 
 export interface TemplateJobsOptions {
   readonly coinbase: CoinbaseRules
-  /** As in `JobsOptions`. */
+  /** See `JobsOptions`. */
   readonly firstJobId: number
 }
 
@@ -46,8 +46,8 @@ export class TemplateJobs {
     if (made !== undefined) return made
     const stays = this.jobs.prevHash === undefined ? "there is no work" : "miners stay on the previous block"
     return ignored(
-      `SetNewPrevHash names template ${templateId}, of which there is no future job: expected one of the last ` +
-        `${TemplateDistribution.MAX_FUTURE_TEMPLATES} future templates that a coinbase can be made of; ${stays}`
+      `SetNewPrevHash names template ${templateId}, which has no future job: expected one of the last ` +
+        `${TemplateDistribution.MAX_FUTURE_TEMPLATES} future templates with a valid coinbase; ${stays}`
     )
   }
 

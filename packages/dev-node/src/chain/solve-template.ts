@@ -15,6 +15,7 @@ import {
   merkleRootFromPath
 } from "@sluice/bitcoin"
 import { type BlockTemplate } from "@sluice/node"
+import { Result } from "effect"
 
 export interface SolveOptions {
   /** The scriptPubKey that the coinbase pays. Default OP_TRUE. */
@@ -30,27 +31,29 @@ export const solveTemplate = (template: BlockTemplate, options: SolveOptions = {
   const commitment = template.default_witness_commitment
   const extranonce = new Uint8Array(8)
   new DataView(extranonce.buffer).setBigUint64(0, options.extranonce ?? 0n)
-  const { prefix, suffix } = splitCoinbase({
-    version: 2,
-    prefix: coinbasePrefix(template.height),
-    tags: new Uint8Array(0),
-    extranonceSize: extranonce.length,
-    sequence: 0xffffffff,
-    outputs: [
-      { value: BigInt(template.coinbasevalue), script: options.payTo ?? OP_TRUE },
-      ...(commitment === undefined ? [] : [{ value: 0n, script: bytes(commitment) }])
-    ],
-    templateOutputs: new Uint8Array(0),
-    templateOutputsCount: 0,
-    lockTime: 0
-  })
+  const { prefix, suffix } = Result.getOrThrow(
+    splitCoinbase({
+      version: 2,
+      prefix: coinbasePrefix(template.height),
+      tags: new Uint8Array(0),
+      extranonceSize: extranonce.length,
+      sequence: 0xffffffff,
+      outputs: [
+        { value: BigInt(template.coinbasevalue), script: options.payTo ?? OP_TRUE },
+        ...(commitment === undefined ? [] : [{ value: 0n, script: bytes(commitment) }])
+      ],
+      templateOutputs: new Uint8Array(0),
+      templateOutputsCount: 0,
+      lockTime: 0
+    })
+  )
   const stripped = new Uint8Array(Buffer.concat([prefix, extranonce, suffix]))
   const coinbase = commitment === undefined ? stripped : addWitness(stripped)
   const path = coinbaseMerklePath(template.transactions.map(({ txid }) => hashFromDisplay(txid)))
   const header = serializeHeader({
     version: template.version,
     previousHash: hashFromDisplay(template.previousblockhash),
-    merkleRoot: merkleRootFromPath(coinbaseTxid(stripped), path),
+    merkleRoot: merkleRootFromPath(Result.getOrThrow(coinbaseTxid(stripped)), path),
     time: template.curtime,
     bits: Number.parseInt(template.bits, 16),
     nonce: 0

@@ -1,4 +1,4 @@
-/** A connection of a TCP listener, as the limits that all of them share see it. */
+/** A connection of a TCP listener, as the limits see it that all connections share. */
 import type * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
 import { addressGroup, type Places } from "../limits/connection-limits.ts"
@@ -6,7 +6,7 @@ import type { UnreadBytes } from "../limits/unread.ts"
 import type { Standing } from "./duplex.ts"
 import { GaveWay, TooMuchUnread, TransportError } from "./transport-error.ts"
 
-/** What the connections of a listener share. */
+/** The limits that the connections of a listener share. */
 export interface Shared {
   readonly places: Places
   readonly unread: UnreadBytes
@@ -14,17 +14,18 @@ export interface Shared {
   readonly maxUnreadBytes: number
 }
 
-/** A connection of a listener: its place, and what waits for its peer to read. */
+/** A connection of a listener: it holds a place, and bytes that its peer has not read. */
 export class Accepted implements Standing {
   readonly host: string
   readonly address: string
-  /** Why the listener closed it, if it did. */
+  /** Why the listener closed the connection, if it did. */
   ended: TransportError | undefined
   readonly #socket: Net.Socket
   readonly #remote: Endpoint
   readonly #shared: Shared
-  /** Bytes that wait above the socket: for the end of a write, and to be written at all. */
+  /** Bytes of writes that wait for the socket. */
   #waiting = 0
+  /** Bytes that the role has queued and not written yet. */
   #queued = 0
 
   constructor(socket: Net.Socket, remote: Endpoint, shared: Shared) {
@@ -51,20 +52,20 @@ export class Accepted implements Standing {
     this.written()
   }
 
-  /** So many bytes more, or fewer, wait for the end of a write. */
+  /** Changes the number of bytes of writes that wait for the socket. */
   waits(bytes: number): void {
     this.#waiting += bytes
     this.written()
   }
 
-  /** Counts what waits. Also where it is less than Node calls full: thousands of connections have that much. */
+  /** Counts all waiting bytes, also if they are fewer than Node's high-water mark: thousands of connections have that many. */
   written(): void {
     const { destroyed, writableLength } = this.#socket
-    // What waits above an empty socket is on its way.
+    // If the socket is empty, waiting bytes are about to be written.
     if (writableLength > 0 && !destroyed) this.#shared.unread.wait(this, writableLength + this.#waiting + this.#queued)
   }
 
-  /** The peer has taken a write. */
+  /** The peer has read a write. */
   readonly taken = (): void => {
     const { destroyed, writableLength } = this.#socket
     const bytes = destroyed || writableLength === 0 ? 0 : writableLength + this.#waiting + this.#queued

@@ -1,6 +1,6 @@
 /**
- * A network in memory: `Listener` and `Dialer` without sockets, for tests and for roles in one process. The same order of
- * calls gives the same order of events, and every limit of time is the Clock's, so `TestClock` drives it.
+ * A network in memory: `Listener` and `Dialer` without sockets, for tests and for roles in one process. It is deterministic:
+ * the same order of calls gives the same order of events, and all timeouts use the Clock, so `TestClock` controls them.
  */
 import { Duration, Effect, FiberSet, Layer, type Scope } from "effect"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
@@ -11,21 +11,21 @@ import { serve } from "./serve.ts"
 import { Closed, SendTimeout, TransportError } from "./transport-error.ts"
 
 export interface NetworkOptions {
-  /** Bytes on the way in one direction of a connection above which writing waits; 65,536. */
+  /** Capacity of each direction of a connection in bytes; above it, writes wait. Default 65,536. */
   readonly capacity?: number
-  /** Cuts what is written into chunks, of which each pull then gives one: how a test breaks frames anywhere. */
+  /** Cuts each write into chunks, of which a pull gives one. A test can so break frames anywhere. */
   readonly split?: (bytes: Uint8Array) => ReadonlyArray<Uint8Array>
-  /** How long a peer may leave a full window full before the connection ends; 1 minute. */
+  /** How long a peer may leave its window full before the connection ends. Default 1 minute. */
   readonly sendTimeout?: Duration.Input
 }
 
 export interface Network {
-  /** Listens at an address of this network; port 0 takes a free one. */
+  /** Listens at an address of this network; port 0 means any free port. */
   readonly listener: (address: Endpoint) => Layer.Layer<Listener, ListenError>
   readonly dialer: Layer.Layer<Dialer>
 }
 
-/** A network with one listener, at `memory:1`, and a dialer. */
+/** Provides a network with one listener, at `memory:1`, and a dialer. */
 export const network = (options: NetworkOptions = {}): Layer.Layer<Listener | Dialer> =>
   Layer.suspend(() => {
     const { listener, dialer } = make(options)
@@ -35,7 +35,7 @@ export const network = (options: NetworkOptions = {}): Layer.Layer<Listener | Di
 /** The address of `network`'s listener. */
 export const ADDRESS: Endpoint = { host: "memory", port: 1 }
 
-/** A network of any number of listeners and dialers. */
+/** Makes a network for any number of listeners and dialers. */
 export const make = (options: NetworkOptions = {}): Network => {
   const bound = new Map<string, Bound>()
   let nextPort = 49_152
@@ -47,7 +47,11 @@ export const make = (options: NetworkOptions = {}): Network => {
         const address = wanted.port === 0 ? { host: wanted.host, port: nextPort++ } : wanted
         const key = formatEndpoint(address)
         if (bound.has(key)) {
-          return yield* new ListenError({ address, code: "EADDRINUSE", cause: new Error(`${key} is taken`) })
+          return yield* new ListenError({
+            address,
+            code: "EADDRINUSE",
+            cause: new Error(`another listener has the address ${key}`)
+          })
         }
         const here: Bound = { accept: undefined, waiting: [] }
         bound.set(key, here)
@@ -96,7 +100,7 @@ export const make = (options: NetworkOptions = {}): Network => {
   return { listener, dialer: Layer.succeed(Dialer, { dial }) }
 }
 
-/** A listener that is open, and who came while it did not run. */
+/** An open listener, and connections that came while `run` was not running. */
 interface Bound {
   accept: ((end: End) => void) | undefined
   readonly waiting: Array<End>
@@ -107,7 +111,7 @@ const BACKLOG = 128
 const closing = (end: End): Effect.Effect<void, never, Scope.Scope> =>
   Effect.addFinalizer(() => Effect.sync(() => end.close()))
 
-/** One end of a connection: it writes to one pipe and reads from the other. */
+/** One end of a connection. It writes to one pipe and reads from the other. */
 class End {
   readonly duplex: Duplex
   private readonly out: Pipe
@@ -149,7 +153,7 @@ class End {
     this.duplex = { pull, write, remote }
   }
 
-  /** What was written can still be read at the other end. */
+  /** Closes the connection; the other end can still read what was written before. */
   close(): void {
     this.out.close()
     this.in.close()
@@ -157,7 +161,7 @@ class End {
   }
 }
 
-/** The bytes on their way in one direction. */
+/** The bytes under way in one direction. */
 class Pipe {
   closed = false
   private chunks: Array<Uint8Array> = []
@@ -176,13 +180,13 @@ class Pipe {
     return this.size >= this.capacity
   }
 
-  /** Waits for bytes or the end. */
+  /** Completes when there are bytes to read or the pipe is closed. */
   readonly filled: Effect.Effect<void> = waitIn(this.readers)
-  /** Waits for room or the end. */
+  /** Completes when there is room to write or the pipe is closed. */
   readonly emptied: Effect.Effect<void> = waitIn(this.writers)
 
   put(bytes: Uint8Array): void {
-    // Copied: the reader may change what it gets.
+    // Copies the bytes, because the reader may change them.
     const copy = bytes.slice()
     for (const chunk of this.split === undefined ? [copy] : this.split(copy)) {
       if (chunk.length > 0) this.chunks.push(chunk)

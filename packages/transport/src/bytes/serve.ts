@@ -1,4 +1,4 @@
-/** How a listener runs a connection's handler: to its end, whichever that is, without harm to the others. */
+/** Runs the handler of one accepted connection, so that its failure affects no other connection. */
 import { Cause, Effect, Metric, Option, Predicate, type Scope } from "effect"
 import { type Endpoint, formatEndpoint } from "../endpoint.ts"
 import { HandshakeError } from "../noise/handshake-error.ts"
@@ -7,9 +7,9 @@ import type { Notices } from "../notices.ts"
 import { TransportError } from "./transport-error.ts"
 
 /**
- * Runs the handler in a Scope of its own and logs how it ended, before the connection closes: quietly (debug) where the
- * peer went away, as information where it failed, in full only where a defect of ours shows. Of many failures of one kind
- * the first is logged at once and the others in one line every few seconds.
+ * Runs the handler in a Scope of its own and logs its failure before the connection closes: at debug level if the peer went
+ * away, at info level for other failures, and with the cause only for a defect. Failures of one kind are logged at most once
+ * every few seconds.
  */
 export const serve = <E, R>(
   remote: Endpoint,
@@ -34,13 +34,13 @@ export const serve = <E, R>(
   )
 }
 
-/** The name of the error, or of the reason that it carries: one of a few for what a connection can fail with. */
+/** The `_tag` of the error or of its reason; connections fail with a few kinds only. */
 const reasonOf = (failure: unknown): string => {
   const reason = Predicate.hasProperty(failure, "reason") ? failure.reason : failure
   return Predicate.hasProperty(reason, "_tag") && Predicate.isString(reason._tag) ? reason._tag : "other"
 }
 
-/** A failure that says no more than that the peer is gone: a device switched off, a load balancer that looks in. */
+/** Whether the peer only went away, such as a device that is switched off or a load balancer that probes the port. */
 const isDeparture = (failure: unknown): boolean => {
   if (failure instanceof TransportError)
     return failure.reason._tag === "Closed" || failure.reason._tag === "SocketFailed"
@@ -48,6 +48,6 @@ const isDeparture = (failure: unknown): boolean => {
   return failure.reason._tag === "HandshakeTruncated" && failure.reason.received === 0
 }
 
-/** What an error has to say, without its stack. */
+/** The message of an error, without its stack. */
 export const messageOf = (failure: unknown): string =>
   Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message) ? failure.message : String(failure)

@@ -1,8 +1,8 @@
 /**
  * An open socket as a `Duplex`.
  *
- * Reading is Effect's `NodeSocket`: nothing is read ahead of a pull but what Node buffers, and every chunk is a buffer of
- * its own, which the caller may change. Writing goes to Node's socket directly, in one step (see `Duplex.write`).
+ * Reading uses Effect's `NodeSocket`: only Node's own buffer is read ahead of a pull, and every chunk is a buffer of its own,
+ * which the caller may change. Writing uses Node's socket directly, in one step (see `Duplex.write`).
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Duration, Effect, type Scope } from "effect"
@@ -14,13 +14,13 @@ import type { Duplex } from "./duplex.ts"
 import { Closed, SendTimeout, SocketFailed, TransportError } from "./transport-error.ts"
 
 export interface TcpOptions {
-  /** How long a peer may leave a full window full before the connection ends; 1 minute. */
+  /** How long a peer may leave its window full before the connection ends. Default 1 minute. */
   readonly sendTimeout?: Duration.Input
-  /** How long closing may take: for what was written to leave, and for the peer to close too; 2 seconds. */
+  /** How long closing may take: until written bytes have left and the peer has closed too. Default 2 seconds. */
   readonly closeTimeout?: Duration.Input
 }
 
-/** An open socket as a `Duplex`; closing the Scope closes it. */
+/** Makes a `Duplex` of an open socket. Closing the Scope closes the socket. */
 export const openDuplex = Effect.fnUntraced(function* (
   socket: Net.Socket,
   remote: Endpoint,
@@ -30,7 +30,7 @@ export const openDuplex = Effect.fnUntraced(function* (
   const sendTimeout = Duration.fromInputUnsafe(options.sendTimeout ?? "1 minute")
   const closeTimeoutMs = Duration.toMillis(options.closeTimeout ?? "2 seconds")
   let timedOut: TransportError | undefined
-  /** Why this end closed the connection, if it did. */
+  /** Why this side ended the connection, if it did. */
   const ended = () => timedOut ?? accepted?.ended
   const closed = () => ended() ?? new TransportError({ remote, reason: new Closed({ pendingBytes: 0 }) })
   const failure = (error: Socket.SocketError): TransportError => {
@@ -43,7 +43,7 @@ export const openDuplex = Effect.fnUntraced(function* (
     Effect.flatMap(NodeSocket.fromDuplex(Effect.succeed(socket)), (adapter) => adapter.reader),
     failure
   )
-  // It may have closed before the reader listened for it.
+  // The socket may have closed before the reader listened for the event.
   if (socket.destroyed) return yield* closed()
 
   const pull = Effect.mapBoth(reader.pull, {
@@ -88,11 +88,11 @@ export const openDuplex = Effect.fnUntraced(function* (
   return { pull, write, remote, standing: accepted }
 })
 
-/** Waits until the socket's buffer is empty, or the socket closed. */
+/** Completes when the socket's buffer is empty or the socket is closed. */
 const drained = (socket: Net.Socket): Effect.Effect<void> =>
   Effect.callback<void>((resume) => Effect.sync(whenDrained(socket, () => resume(Effect.void))))
 
-/** Calls `then` once, unless what this gives is called before. */
+/** Calls `then` once when the socket has drained or closed. The returned function cancels it. */
 const whenDrained = (socket: Net.Socket, then: () => void): (() => void) => {
   const stop = () => {
     socket.off("drain", done)
@@ -107,13 +107,13 @@ const whenDrained = (socket: Net.Socket, then: () => void): (() => void) => {
   return stop
 }
 
-/** A peer that sends more than this while it is told that we close, in bytes, does not want to hear it. */
+/** If the peer sends more bytes than this while we close, the socket is destroyed. */
 const MAX_DROPPED = 1 << 20
 
 /**
- * Closes in good order: what was written leaves first, and what the peer still sends is read and dropped until it closes
- * too. A socket closed with unread bytes is reset instead, and the reset can overtake the last thing that we said. The time
- * limit is the machine's, not the Clock's: under a test clock, sockets are still real.
+ * Closes the socket in good order: sends what was written, then reads and drops what the peer still sends until the peer
+ * closes too. The system resets a socket that is closed with unread bytes, and the reset can overtake our last bytes. The
+ * timeout uses the system's time, not the Clock: sockets are real even under a test clock.
  */
 const close = (socket: Net.Socket, timeoutMs: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {

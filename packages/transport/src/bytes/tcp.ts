@@ -1,4 +1,4 @@
-/** TCP, on Node's sockets: `Listener` and `Dialer` over the operating system. */
+/** `Listener` and `Dialer` over TCP, on Node's sockets. */
 import { Deferred, type Duration, Effect, Exit, FiberSet, Layer, Metric, type Scope } from "effect"
 import * as Net from "node:net"
 import { type Endpoint, formatEndpoint } from "../endpoint.ts"
@@ -16,8 +16,8 @@ export type { TcpOptions } from "./tcp-duplex.ts"
 
 export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits {
   /**
-   * Bytes that may wait in this process for peers to read them, of all connections together; 512 MiB. Above it connections
-   * end of the address for which most waits, those first whose peers have not read for longest.
+   * Bytes that may wait in this process for peers to read them, for all connections together. Default 512 MiB. Above the limit,
+   * the address with the most waiting bytes loses connections, first those whose peers have read nothing for the longest time.
    */
   readonly maxUnreadBytes?: number
 }
@@ -25,16 +25,16 @@ export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits 
 const MAX_UNREAD_BYTES = 512 << 20
 
 export interface DialerOptions extends TcpOptions {
-  /** How long connecting may take; 10 seconds. */
+  /** How long connecting may take. Default 10 seconds. */
   readonly connectTimeout?: Duration.Input
   /**
-   * Addresses of this machine to connect from, in turns: each has some 28,000 ports (on Linux) for connections to one
-   * server. By default the system's choice.
+   * Local addresses to connect from, in turn: each has about 28,000 ports (on Linux) for connections to one server. By default
+   * the system chooses.
    */
   readonly localAddresses?: ReadonlyArray<string>
 }
 
-/** Listens while the layer lives. Port 0 lets the system choose; `Listener.address` has what it chose. */
+/** Listens while the layer lives. With port 0 the system chooses a port; `Listener.address` has it. */
 export const listener = (options: ListenerOptions): Layer.Layer<Listener, ListenError> =>
   Layer.effect(Listener, makeListener(options))
 
@@ -49,10 +49,10 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const { maxConnections = defaultMaxConnections, maxUnreadBytes = MAX_UNREAD_BYTES } = options
   const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
   const notices = yield* makeNotices()
-  /** Who came while nobody runs the listener. */
+  /** Connections that came while `run` was not running. */
   const waiting: Array<Net.Socket> = []
   let onConnection = (socket: Net.Socket): void => void waiting.push(socket)
-  // Not Effect's socket server: it cannot stop listening before its connections end, nor refuse one for nothing.
+  // Effect's socket server cannot stop listening before its connections end, nor refuse a connection cheaply.
   const server = yield* Effect.acquireRelease(
     Effect.callback<Net.Server, ListenError>((resume) => {
       const server = Net.createServer({ pauseOnConnect: true, ...SOCKET_OPTIONS }, (socket) => onConnection(socket))
@@ -82,11 +82,11 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
 
   const run = <E, R>(handler: (duplex: Duplex) => Effect.Effect<void, E, R>) =>
     Effect.gen(function* () {
-      // In a set of our own, which ends all at once.
+      // A FiberSet ends all connections at once.
       const connections = yield* FiberSet.make<void, never>()
       const fork = yield* FiberSet.runtime(connections)<Exclude<R, Scope.Scope>>()
       const accept = (socket: Net.Socket): void => {
-        // Until the reader listens for it, and after: an error that nobody listens for would end the process.
+        // An error event without a listener would end the process, also before and after the reader listens.
         socket.on("error", () => {})
         const remote = remoteOf(socket)
         const accepted = new Accepted(socket, remote, shared)
@@ -137,10 +137,10 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => {
   return { dial }
 }
 
-/** Who may wait to be accepted, where the system allows as many (Linux: net.core.somaxconn); Node's own default is 511. */
+/** Connections that may wait to be accepted. The system may lower it (Linux: net.core.somaxconn); Node's default is 511. */
 const BACKLOG = 4096
 
-/** Small frames leave at once; a peer that vanished without a word is noticed after some minutes. */
+/** Sends small frames at once, and detects within some minutes that a peer has vanished. */
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 const connect = (
@@ -153,7 +153,7 @@ const connect = (
     const to = { host: endpoint.host, port: endpoint.port, ...SOCKET_OPTIONS }
     const socket = Net.createConnection(from === undefined ? to : { ...to, localAddress: from })
     socket.once("connect", () => resume(Effect.succeed(socket)))
-    // It stays: an error that nobody listens for would end the process.
+    // This listener stays, because an error event without a listener would end the process.
     socket.on("error", (cause) => resume(Effect.fail(new DialError({ endpoint, code: codeOf(cause), cause }))))
     return Effect.sync(() => socket.destroy())
   }).pipe(

@@ -1,18 +1,18 @@
-/** How an open connection comes to an end. */
+/** The reasons for which an open connection ends. */
 import { Schema } from "effect"
 import { Endpoint } from "../endpoint.ts"
 
 const error = <Self>(name: string) => Schema.TaggedError<Self>(`sluice/transport/${name}`)
 
-/** The peer closed the connection, or it was lost. */
+/** The peer closed the connection, or the connection was lost. */
 export class Closed extends error<Closed>("Closed")("Closed", {
-  /** Bytes of a frame that was not complete. */
+  /** Bytes received of an incomplete frame. */
   pendingBytes: Schema.Int
 }) {
   override get message(): string {
     return this.pendingBytes === 0
       ? "the peer closed the connection"
-      : `the peer closed the connection in the middle of a frame (${this.pendingBytes} bytes of it had come)`
+      : `the peer closed the connection in the middle of a frame, after ${this.pendingBytes} bytes of it`
   }
 }
 
@@ -23,7 +23,7 @@ export class SocketFailed extends error<SocketFailed>("SocketFailed")("SocketFai
   }
 }
 
-/** A frame claims more bytes than any message that may come has. */
+/** A frame header announces more bytes than the longest message that may come. */
 export class FrameTooLong extends error<FrameTooLong>("FrameTooLong")("FrameTooLong", {
   extensionType: Schema.Int,
   messageType: Schema.Int,
@@ -33,41 +33,41 @@ export class FrameTooLong extends error<FrameTooLong>("FrameTooLong")("FrameTooL
   override get message(): string {
     return (
       `the peer sent a frame (extension 0x${this.extensionType.toString(16)}, type 0x${this.messageType.toString(16)}) of ` +
-      `${this.claimed} bytes; at most ${this.limit} can come here`
+      `${this.claimed} bytes; at most ${this.limit} are allowed here`
     )
   }
 }
 
-/** Ciphertext that does not authenticate: changed on the way, or not from who made the handshake. */
+/** Ciphertext fails authentication: it was changed on the way, or another party sent it. */
 export class Undecryptable extends error<Undecryptable>("Undecryptable")("Undecryptable", {
   part: Schema.Literals(["header", "payload"]),
-  /** Frames that were decrypted before it. */
+  /** Frames that were decrypted before this one. */
   framesBefore: Schema.Int
 }) {
   override get message(): string {
     return this.framesBefore === 0
       ? "the first bytes after the handshake do not decrypt: the peer does not speak Stratum V2 with Noise"
-      : `frame ${this.framesBefore + 1}: its ${this.part} does not decrypt; it was changed on the way`
+      : `frame ${this.framesBefore + 1}: its ${this.part} does not decrypt; the bytes were changed on the way`
   }
 }
 
-/** The peer does not read what is sent to it. */
+/** The peer reads nothing. */
 export class SendTimeout extends error<SendTimeout>("SendTimeout")("SendTimeout", { seconds: Schema.Finite }) {
   override get message(): string {
-    return `the peer has taken nothing of what is sent to it for ${this.seconds} s`
+    return `the peer has read nothing of what we sent for ${this.seconds} s`
   }
 }
 
-/** The peer does not read, too much waits for all such peers together, and most of it for those of its address. */
+/** The peer does not read, too many bytes wait for all such peers together, and its address has the most of them. */
 export class TooMuchUnread extends error<TooMuchUnread>("TooMuchUnread")("TooMuchUnread", {
   limit: Schema.Int
 }) {
   override get message(): string {
-    return `the peer does not read, and more than ${this.limit} bytes wait for peers to read them (the limit of all connections)`
+    return `the peer does not read, and for all connections together more than ${this.limit} bytes wait to be read (maxUnreadBytes)`
   }
 }
 
-/** The listener is full, and another connection took the place of this one. */
+/** The listener is full, and another connection took this one's place. */
 export class GaveWay extends error<GaveWay>("GaveWay")("GaveWay", { limit: Schema.Int }) {
   override get message(): string {
     return (
@@ -77,21 +77,21 @@ export class GaveWay extends error<GaveWay>("GaveWay")("GaveWay", { limit: Schem
   }
 }
 
-/** Nothing came for longer than a connection may be silent. */
+/** The peer sent no message for longer than the idle timeout. */
 export class Idle extends error<Idle>("Idle")("Idle", { seconds: Schema.Finite }) {
   override get message(): string {
     return `the peer has sent no message for ${this.seconds} s`
   }
 }
 
-/** The peer began a frame and did not finish it in time. */
+/** The peer did not complete a frame in time. */
 export class FrameTimeout extends error<FrameTimeout>("FrameTimeout")("FrameTimeout", {
   seconds: Schema.Finite,
-  /** What came of it. */
+  /** Bytes received of the frame. */
   pendingBytes: Schema.Int
 }) {
   override get message(): string {
-    return `the peer has sent ${this.pendingBytes} bytes of a frame in ${this.seconds} s, and not the rest of it`
+    return `the peer has sent only ${this.pendingBytes} bytes of a frame within ${this.seconds} s`
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The floor of messages: a connection after SetupConnection (section 3.6.1), typed by what may come and what may be
- * sent. `Setup.server` and `Setup.client` provide the listeners and dialers of each protocol from the floor of frames.
+ * The floor of messages: a connection after SetupConnection (section 3.6.1), typed by the messages that it receives and sends.
+ * `Setup.server` and `Setup.client` provide the listeners and dialers of each protocol from the floor of frames.
  */
 import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Context, type Effect, type Scope, type Stream } from "effect"
@@ -10,20 +10,20 @@ import type { ConnectionError, DialError, ListenError } from "../error.ts"
 import type { ClientSetup, Device, ServerSetup } from "../setup/setup-options.ts"
 
 export interface Connection<In, Out> {
-  /** What the peer sends: one array of messages for each read of the socket. It never ends but by a failure. */
+  /** The messages of the peer: one array for each read of the socket. The stream ends only with a failure. */
   readonly receive: Stream.Stream<In, ConnectionError>
   /**
    * Encodes the messages and sends them in one write. A message that many connections get, such as a job, is encoded once if
    * they are sent the same object.
    */
   readonly send: (messages: ReadonlyArray<Out>) => Effect.Effect<void, ConnectionError>
-  /** What both ends agreed on. `flags` are the peer's: a server sees the client's, a client the server's. */
+  /** The agreed setup. `flags` are those of the peer: a server sees the client's flags, a client the server's. */
   readonly setup: {
     readonly version: number
     readonly flags: number
-    /** On the server's side they are settled when the first message comes: before it, a client may yet ask for some. */
+    /** The negotiated extensions. On the server they are final with the first message: before it, a client may request some. */
     readonly extensions: ReadonlyArray<number>
-    /** What the client said of itself; on the client's side, its own words. */
+    /** The client's device; on the client, the one that it sent. */
     readonly device: Device
   }
   readonly remote: Endpoint
@@ -37,7 +37,8 @@ export interface ConnectionListener<In, Out> {
   readonly addresses: readonly [Endpoint, ...ReadonlyArray<Endpoint>]
   /**
    * Runs the handler for each connection in a fiber and a Scope of its own; a handler's failure ends that connection only.
-   * `accepted` is what `accept` of the setup returned as `with`. Its type is inferred when the parameters of `accept` have types.
+   * `accepted` is what `accept` of the setup returned as `with`. TypeScript infers its type if the parameters of `accept` have
+   * type annotations.
    */
   readonly run: <E, R, A = undefined, AcceptError = never, AcceptServices = never>(
     handler: (connection: Connection<In, Out>, accepted: NoInfer<A>) => Effect.Effect<void, E, R>,
@@ -48,7 +49,7 @@ export interface ConnectionListener<In, Out> {
 }
 
 export interface ConnectionDialer<In, Out> {
-  /** Connects and agrees on the setup; closing the Scope closes the connection. */
+  /** Connects and completes the setup. Closing the Scope closes the connection. */
   readonly dial: (
     server: ServerAddress,
     setup?: ClientSetup

@@ -1,4 +1,4 @@
-/** A `FrameDuplex` after its setup as a `Connection`: frames to messages and back, a whole read or write at a time. */
+/** A `Connection` over a `FrameDuplex` after the setup: decodes all frames of a read, and encodes all messages of a write. */
 import { Common, DecodeError, type Direction, EncodeError, type Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
@@ -10,18 +10,18 @@ import { discardedMessages } from "../metrics.ts"
 import { RepeatedSetup, SetupError } from "../setup/setup-error.ts"
 import { Idle, TransportError } from "../bytes/transport-error.ts"
 
-/** What a peer may do after SetupConnection. */
+/** Limits for a peer after SetupConnection. */
 export interface MessageLimits {
-  /** The longest payload in bytes, where it is to be less than the longest of the protocol's messages. */
+  /** The longest payload in bytes. By default that of the longest message of the protocol. */
   readonly maxPayload?: number
   /**
-   * How long a peer may send no message; for ever. A client is silent for as long as it finds no share, and a proxy for as
-   * long as it has no miners; one that has vanished is noticed without this, by the transport.
+   * How long a peer may send no message. Default for ever: a client sends nothing until it finds a share, and a proxy nothing
+   * until it has miners. The transport detects by itself that a peer has vanished.
    */
   readonly idleTimeout?: Duration.Input
 }
 
-/** The protocol as the ends have agreed to speak it. */
+/** The directions of the protocol, with the negotiated extensions. */
 export interface Speech<In, Out> {
   readonly incoming: Direction<In>
   readonly outgoing: Direction<Out>
@@ -29,18 +29,18 @@ export interface Speech<In, Out> {
 }
 
 /**
- * Messages of unknown type a second, each KB of payload counted as one more, above which a peer is read from more slowly:
- * they are none of its role's, whose own limits do not see them, and each costs its decryption.
+ * Messages of unknown type per second, with each KB of payload as one more. Above it, the peer is read from more slowly: the
+ * role's limits do not see these messages, and each costs its decryption.
  */
 const DISCARDED_PER_SECOND = 1_000
 
-/** What a payload may have behind the fields that are declared: TLVs of extensions (section 3.4.3), in bytes. */
+/** Bytes that a payload may have behind the declared fields: TLVs of extensions (section 3.4.3). */
 const TLV_ROOM = 1024
 
 /**
- * Messages over `frames`. `early` are frames that came behind the last one of the setup. `answer`, on a server's side, gives
- * the answer to a request for extensions and `undefined` for other frames; it is asked until one of those comes. After each
- * answer, `speak` says how to go on.
+ * Makes a `Connection` over `frames`. `early` are frames that came behind the last one of the setup. On a server, `answer`
+ * encodes the answer to a request for extensions; it is called for each frame until it gives `undefined` for one. After each
+ * answer, `speak` gives the protocol to use from then on.
  */
 export const overFrames = <In, Out>(options: {
   readonly frames: FrameDuplex
@@ -49,7 +49,7 @@ export const overFrames = <In, Out>(options: {
   readonly setup: Omit<Connection<In, Out>["setup"], "extensions">
   readonly early: ReadonlyArray<Frame>
   readonly limits: MessageLimits
-  /** Run when the peer is read from more slowly, for what it sends is unknown here. */
+  /** Runs when the peer is read from more slowly because of its unknown messages. */
   readonly onSlowDown?: Effect.Effect<void>
 }): Connection<In, Out> => {
   const { frames, limits, onSlowDown = Effect.void, setup, speak } = options
@@ -69,7 +69,7 @@ export const overFrames = <In, Out>(options: {
       return waitMs === 0 ? counted : Effect.all([counted, onSlowDown, Effect.sleep(waitMs)], { discard: true })
     })
 
-  // Bytes that do not decode end the connection, after the messages before them.
+  // Bytes that do not decode end the connection after the messages before them were delivered.
   let broken: ConnectionError | undefined
   const decode = (batch: ReadonlyArray<Frame>): Effect.Effect<NonEmptyReadonlyArray<In>, ConnectionError> => {
     const messages: Array<In> = []

@@ -1,25 +1,24 @@
-/** Keeping a connection: dial, use it until it is lost, wait, dial again, for ever. */
+/** Keeps a connection for ever: dials, uses the connection until it is lost, waits, and dials again. */
 import { Cause, Clock, Duration, Effect, Option, Random, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { formatServerAddress, type ServerAddress } from "../endpoint.ts"
 import { messageOf } from "../bytes/serve.ts"
 
-/** How often the same failure is logged while nothing changes. */
+/** While the failure stays the same, it is logged once in this time. */
 const REPEATED_MS = 60_000
 
 export interface ReconnectingOptions {
-  /** The first wait after a loss; 1 second. Each further one is twice as long. */
+  /** The first delay after a loss; each further one is twice as long. Default 1 second. */
   readonly firstDelay?: Duration.Input
-  /** The longest wait; 30 seconds. */
+  /** The longest delay. Default 30 seconds. */
   readonly maxDelay?: Duration.Input
 }
 
 /**
- * Connects to the first server that takes us, runs the handler in the connection's Scope, and after its end, however it
- * came, logs why and begins again with the next server in the list. The waits grow from one failure to the next, with up to
- * a half cut off at random, and begin small again after a connection that lasted longer than the longest wait. When they grow
- * no more, what is the same as before is logged once a minute. A defect of the handler is not a lost connection: it is passed
- * on.
+ * Connects to the first server that accepts, and runs the handler in the connection's Scope. When the connection ends for any
+ * reason, it logs the reason and dials the next server of the list after a delay. The delay doubles with each failure and is
+ * shortened at random by up to a half; a connection that lasts longer than the longest delay resets it. At the longest delay,
+ * an unchanged failure is logged once a minute. A defect of the handler is not a lost connection: this fails with the defect.
  */
 export const reconnecting = <A, DialFailure, E, R>(
   dialer: { readonly dial: (server: ServerAddress) => Effect.Effect<A, DialFailure, Scope.Scope> },

@@ -1,6 +1,6 @@
 /**
- * The floor of frames (specification, section 3.2): the same two sides as `Duplex`, in whole frames. `Noise` and
- * `Plain` provide `FrameListener` and `FrameDialer` from a `Listener` and a `Dialer`.
+ * The floor of frames (specification, section 3.2): like `Duplex`, with whole frames. `Noise` and `Plain` provide
+ * `FrameListener` and `FrameDialer` from a `Listener` and a `Dialer`.
  */
 import type { Frame } from "@sluice/protocol"
 import { Context, type Effect, type Scope } from "effect"
@@ -12,13 +12,13 @@ import type { HandshakeError } from "../noise/handshake-error.ts"
 import type { TransportError } from "../bytes/transport-error.ts"
 
 export interface FrameDuplex {
-  /** The whole frames among what the last read gave. Payloads are views on the bytes read, which are not reused. */
+  /** Reads the socket until it has at least one whole frame. Payloads are views on the bytes read, which are not reused. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Frame>, TransportError>
-  /** Sends encoded plain frames (header and payload, as `Direction.encode` gives) in one write. They are not changed. */
+  /** Sends plain frames (header and payload, as `Direction.encode` gives) in one write. Does not change them. */
   readonly write: (frames: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, TransportError>
   /**
-   * The longest payload accepted from now on, in bytes. It begins small, enough for SetupConnection; the layer that
-   * knows which messages may come raises it. A frame that claims more ends the connection before anything is stored.
+   * Sets the longest payload that is accepted from now on, in bytes. The first limit is enough for SetupConnection; the layer
+   * that knows which messages may come raises it. A frame that announces more ends the connection before any of it is stored.
    */
   readonly limitPayload: (maxPayload: number) => void
   readonly remote: Endpoint

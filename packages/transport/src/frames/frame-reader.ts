@@ -1,17 +1,17 @@
 /**
- * Bytes to frames, without I/O (specification, sections 3.2 and 4.6). Chunks go in as the socket gives them; whole frames
- * come out, the same ones however the bytes were cut.
+ * Reads frames from bytes, without I/O (specification, sections 3.2 and 4.6). It takes chunks as the socket gives them and
+ * gives whole frames. How the bytes are cut into chunks makes no difference.
  *
- * Without a cipher, a frame is 6 bytes of header and the payload. With one, the header is 22 bytes and the payload comes in
- * blocks of at most 65,535, both decrypted in place. A frame that lies in one chunk is not copied: its payload is a view on
- * the chunk. Of a frame that does not, what came so far is kept, and never more than that one frame.
+ * Without a cipher, a frame is a header of 6 bytes and the payload. With a cipher, the header has 22 bytes and the payload is in
+ * blocks of at most 65,535; the reader decrypts both in place. It does not copy a frame that lies in one chunk: the payload is
+ * a view on the chunk. Of an incomplete frame it keeps the bytes that have come. It never keeps more than one frame.
  */
 import { type CipherState, FrameLayout } from "@sluice/core"
 import type { Frame } from "@sluice/protocol"
 import { FrameTooLong, Undecryptable } from "../bytes/transport-error.ts"
 
 export class FrameReader {
-  /** Why no more frames come; set once, and then nothing is read any more. */
+  /** Why reading stopped. Once it is set, `push` reads nothing. */
   failure: FrameTooLong | Undecryptable | undefined
 
   private readonly cipher: CipherState | undefined
@@ -19,38 +19,38 @@ export class FrameReader {
   private limit: number
   private framesRead = 0
 
-  /** Of a header that came in pieces: what there is of it. */
+  /** The part of a header that has come, if it did not come in one chunk. */
   private header: Uint8Array | undefined
   private headerFilled = 0
 
-  /** The frame whose header was read and whose payload was not. */
+  /** Whether the header of the current frame was read and its payload was not. The fields below are from this header. */
   private inPayload = false
   private extensionType = 0
   private messageType = 0
   private payloadLength = 0
-  /** Its bytes on the wire, and of a payload that came in pieces: what there is of it. */
+  /** Size of the payload on the wire, and the part of it that has come, if it did not come in one chunk. */
   private bodySize = 0
   private body: Uint8Array | undefined
   private bodyFilled = 0
 
-  /** `cipher` decrypts what the peer sends; without one, frames are plain. */
+  /** `cipher` decrypts the frames; without one, frames are plain. */
   constructor(cipher: CipherState | undefined, maxPayload: number) {
     this.cipher = cipher
     this.headerSize = cipher === undefined ? FrameLayout.FRAME_HEADER_SIZE : FrameLayout.ENCRYPTED_HEADER_SIZE
     this.limit = Math.min(maxPayload, FrameLayout.MAX_PAYLOAD)
   }
 
-  /** The longest payload accepted from now on, in bytes. */
+  /** Sets the longest payload that is accepted from now on, in bytes. */
   limitPayload(maxPayload: number): void {
     this.limit = Math.min(maxPayload, FrameLayout.MAX_PAYLOAD)
   }
 
-  /** Bytes that came of a frame that is not complete. */
+  /** Bytes that have come of an incomplete frame. */
   get pendingBytes(): number {
     return this.inPayload ? this.headerSize + this.bodyFilled : this.headerFilled
   }
 
-  /** Reads a chunk, which is the reader's from then on, and appends the frames that it completes. */
+  /** Reads a chunk and appends the frames that it completes. The reader owns the chunk from then on. */
   push(chunk: Uint8Array, frames: Array<Frame>): void {
     let at = 0
     while (this.failure === undefined) {
@@ -63,7 +63,7 @@ export class FrameReader {
     }
   }
 
-  /** Reads the header or as much of it as there is; `inPayload` says whether it is complete. */
+  /** Reads the header, as far as it has come. Sets `inPayload` when it is complete. */
   private readHeader(chunk: Uint8Array, at: number): number {
     const { headerSize, headerFilled } = this
     if (headerFilled === 0 && chunk.length - at >= headerSize) {
@@ -100,7 +100,7 @@ export class FrameReader {
     this.inPayload = true
   }
 
-  /** Reads the payload or as much of it as there is; when it is complete, the frame is appended and `inPayload` false. */
+  /** Reads the payload, as far as it has come. When it is complete, appends the frame and clears `inPayload`. */
   private readPayload(chunk: Uint8Array, at: number, frames: Array<Frame>): number {
     const { bodySize, bodyFilled } = this
     if (bodyFilled === 0 && chunk.length - at >= bodySize) {
@@ -131,7 +131,7 @@ export class FrameReader {
     frames.push({ extensionType, messageType, payload: bytes.subarray(at, at + payloadLength) })
   }
 
-  /** The buffer of the payload's pieces, with room for `size` bytes: it grows with what came, not with what is claimed. */
+  /** The buffer of an incomplete payload, with room for `size` bytes. It grows with the received bytes, not with the announced length. */
   private grow(size: number): Uint8Array {
     const { body } = this
     if (body !== undefined && body.length >= size) return body
@@ -141,7 +141,7 @@ export class FrameReader {
   }
 }
 
-/** A payload up to this size gets its buffer at once, in bytes. */
+/** The first size of a payload's buffer, in bytes. */
 const SMALL_BODY = 4096
 
 const copy = (from: Uint8Array, at: number, count: number, to: Uint8Array, toAt: number): void => {

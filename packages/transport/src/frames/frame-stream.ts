@@ -1,4 +1,4 @@
-/** A `Duplex` of bytes as a `FrameDuplex`: what `Noise` and `Plain` have in common. */
+/** Makes a `FrameDuplex` of a `Duplex` of bytes: the common part of `Noise` and `Plain`. */
 import type { Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -8,22 +8,22 @@ import type { FrameReader } from "./frame-reader.ts"
 import { Closed, FrameTimeout, TransportError } from "../bytes/transport-error.ts"
 
 /**
- * The longest payload before SetupConnection is through, in bytes: SetupConnection itself has at most 1,291; the rest is
- * for fields that a later version may add.
+ * The longest payload before the setup is complete, in bytes. SetupConnection has at most 1,291; the rest is for fields that a
+ * later version may add.
  */
 export const MAX_SETUP_PAYLOAD = 4096
 
-/** What a peer may do with frames. */
+/** Limits for the frames of a peer. */
 export interface FrameLimits {
-  /** The longest payload before SetupConnection is through, in bytes; 4,096. */
+  /** The longest payload before the setup is complete, in bytes. Default 4,096. */
   readonly maxSetupPayload?: number
-  /** How long a frame may take from its first byte to its last; 2 minutes, in which 16 MB pass at 1.2 Mbit/s. */
+  /** How long a frame may take from its first byte to its last. Default 2 minutes, enough for 16 MB at 1.2 Mbit/s. */
   readonly frameTimeout?: Duration.Input
 }
 
 /**
- * Frames over `duplex`. `early` is what came with the handshake and belongs to the first frames; `seal` makes the bytes of
- * one write from plain frames.
+ * Makes a `FrameDuplex` over `duplex`. `early` are bytes that came behind the handshake and belong to the first frames. `seal`
+ * makes the bytes of one write of plain frames.
  */
 export const overDuplex = (options: {
   readonly duplex: Duplex
@@ -36,7 +36,7 @@ export const overDuplex = (options: {
   const { remote } = duplex
   const frameTimeout = Duration.fromInputUnsafe(options.limits.frameTimeout ?? "2 minutes")
 
-  /** What a read gave, as frames. A failure waits until the frames before it were taken. */
+  /** Gives the frames of a read. A failure of the reader comes after the frames before it. */
   const read = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<NonEmptyReadonlyArray<Frame>, TransportError> => {
     const frames: Array<Frame> = []
     for (const chunk of chunks) reader.push(chunk, frames)
@@ -50,7 +50,7 @@ export const overDuplex = (options: {
       ? new TransportError({ remote, reason: new Closed({ pendingBytes: reader.pendingBytes }) })
       : error
   )
-  /** When what there is of a frame was first waited for; the time limit is for the frame, not for a piece of it. */
+  /** Since when the rest of the incomplete frame is awaited: the timeout is for the whole frame, not for each part. */
   let begunAt: number | undefined
   let late: TransportError | undefined
   const rest = Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -64,7 +64,7 @@ export const overDuplex = (options: {
       }
     })
   })
-  // A timer is set only for a frame that came in part, which few do.
+  // Sets a timer only if a frame is incomplete, which is rare.
   const next: FrameDuplex["pull"] = Effect.flatMap(
     Effect.suspend(() => (reader.pendingBytes === 0 ? chunks : rest)),
     read

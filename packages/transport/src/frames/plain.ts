@@ -1,6 +1,6 @@
 /**
- * Frames without Noise, for trusted networks: section 4 makes encryption optional there, and mandatory everywhere else.
- * Anyone on the way can read and change what is sent, and the server proves nothing.
+ * Frames without Noise, for trusted networks only: section 4 makes encryption optional there and mandatory everywhere else.
+ * Anyone on the path can read and change the bytes, and the server is not authenticated.
  */
 import { Effect, Layer } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -12,8 +12,8 @@ import { FrameReader } from "./frame-reader.ts"
 import { type FrameLimits, MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
 
 /**
- * Serves without encryption, and says so in the log when it begins. It is fresh wherever it is provided: two servers of
- * one program must not share the listener of the first.
+ * Serves without encryption, and logs a warning about it at the start. The layer is fresh wherever it is provided, because two
+ * servers of one program must not share one listener.
  */
 export const listenerWith = (limits: FrameLimits): Layer.Layer<FrameListener, never, Listener> =>
   Layer.fresh(
@@ -21,7 +21,9 @@ export const listenerWith = (limits: FrameLimits): Layer.Layer<FrameListener, ne
       FrameListener,
       Effect.gen(function* () {
         const { address, run, stopAccepting } = yield* Listener
-        yield* Effect.logWarning(`${formatEndpoint(address)} is served without encryption: for trusted networks only`)
+        yield* Effect.logWarning(
+          `${formatEndpoint(address)} serves without encryption, which is for trusted networks only`
+        )
         return FrameListener.of({
           address,
           run: (handler) => run((duplex) => handler(plain(duplex, limits))),
@@ -31,10 +33,10 @@ export const listenerWith = (limits: FrameLimits): Layer.Layer<FrameListener, ne
     )
   )
 
-/** Serves with default limits. */
+/** Serves with the default limits. */
 export const listener: Layer.Layer<FrameListener, never, Listener> = listenerWith({})
 
-/** Dials addresses of the form `stratum2+tcp+plain://HOST:PORT`, and says so in the log the first time. */
+/** Dials addresses of the form `stratum2+tcp+plain://HOST:PORT`. Logs a warning the first time. */
 export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(
   FrameDialer,
   Effect.gen(function* () {
@@ -46,7 +48,7 @@ export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(
         if (!warned) {
           warned = true
           yield* Effect.logWarning(
-            `Connecting to ${formatEndpoint(server)} without encryption: for trusted networks only`
+            `Connecting to ${formatEndpoint(server)} without encryption, which is for trusted networks only`
           )
         }
         return plain(yield* dialer.dial(server), {})
@@ -61,7 +63,7 @@ const plain = (duplex: Duplex, limits: FrameLimits): FrameDuplex => {
 }
 
 const join = (frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
-  // One frame goes as it is: a job for a thousand connections is one array.
+  // Does not copy a single frame: a job for a thousand connections is one array.
   if (frames.length === 1) return frames[0]
   let size = 0
   for (const frame of frames) size += frame.length

@@ -1,11 +1,11 @@
-/** Frames as the address says: with Noise for `stratum2+tcp://HOST:PORT/KEY`, without for `stratum2+tcp+plain://HOST:PORT`. */
+/** Chooses by the address: Noise for `stratum2+tcp://HOST:PORT/KEY`, plain for `stratum2+tcp+plain://HOST:PORT`. */
 import { Context, Effect, Layer } from "effect"
 import type { Dialer } from "../bytes/duplex.ts"
 import { FrameDialer } from "./frame-duplex.ts"
 import * as Noise from "../noise/noise.ts"
 import * as Plain from "./plain.ts"
 
-/** Dials either kind of address, with Noise or without as the address says. */
+/** Dials both kinds of address. */
 export const dialer = (options: Noise.InitiatorOptions = {}): Layer.Layer<FrameDialer, never, Dialer> =>
   Layer.effect(
     FrameDialer,

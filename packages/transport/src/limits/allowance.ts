@@ -1,16 +1,16 @@
-/** How much a peer may make us do: a rate, above which it has to wait. */
+/** Limits the rate of what a peer may do; above it, the peer waits. */
 
-/** How many seconds' worth may come at once, as when a proxy opens all its channels. */
+/** The size of a burst in seconds at the full rate, such as a proxy that opens all its channels. */
 const BURST_SECONDS = 10
 
-/** A bucket that fills at a rate and may be overdrawn: how far it is says how long to wait. */
+/** A token bucket that may be overdrawn. The missing tokens give the time to wait. */
 export class Allowance {
   readonly #perMs: number
   readonly #most: number
   #level: number
   #at: number
 
-  /** Full at `now`, in milliseconds as everywhere in here. */
+  /** Starts full at `now`. All times are in milliseconds. */
   constructor(perSecond: number, now: number) {
     this.#perMs = perSecond / 1000
     this.#most = perSecond * BURST_SECONDS
@@ -18,7 +18,7 @@ export class Allowance {
     this.#at = now
   }
 
-  /** Takes `count` at `now`, and gives the milliseconds until as much was earned: 0 within the rate. */
+  /** Takes `count` tokens at `now`. Gives the milliseconds until the bucket is out of debt: 0 within the rate. */
   take(count: number, now: number): number {
     const passed = Math.max(0, now - this.#at)
     this.#at = now

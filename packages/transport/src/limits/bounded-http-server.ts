@@ -1,14 +1,14 @@
 /**
- * Node's HTTP server with a limit on its connections that keeps nobody out: when all are taken, a new connection takes the
- * place of the one that has asked nothing for longest, so that silent clients, or clients that do not read, cannot hold them.
- * Connections that the program trusts, such as those with a password, are not closed for others.
+ * Node's HTTP server with a limit on its connections. At the limit, a new connection replaces the one without a request for the
+ * longest time, so that clients that send or read nothing cannot keep others out. Connections that the program trusts, such as
+ * those with a password, are not replaced.
  */
 import { createServer, type Server, type ServerOptions } from "node:http"
 import type { Socket } from "node:net"
 
 export interface BoundedHttpServer {
   readonly http: Server
-  /** Keeps this connection until its peer closes it or a time limit ends it. */
+  /** Exempts this connection from replacement. Timeouts still end it. */
   readonly trust: (socket: Socket) => void
 }
 
@@ -16,9 +16,9 @@ export const makeBoundedHttpServer = (
   maxConnections: number,
   { headersTimeout, requestTimeout }: Required<Pick<ServerOptions, "headersTimeout" | "requestTimeout">>
 ): BoundedHttpServer => {
-  // Node looks at its time limits every 30 seconds unless told.
+  // By default Node checks its timeouts only every 30 seconds.
   const http = createServer({ headersTimeout, requestTimeout, connectionsCheckingInterval: 1_000 })
-  /** In the order in which they connected or asked last. */
+  /** In the order of their last request, or of the connection if they sent none. */
   const open = new Set<Socket>()
   const trusted = new Set<Socket>()
   http.on("connection", (socket) => {

@@ -1,37 +1,37 @@
 /**
- * How many connections a listener has open at once, in all and from one address, so that one peer cannot take all the
- * places. When all are taken, a newcomer takes the place of another: of a connection that has not worked yet, from the address
- * with most of those, or else, if the newcomer's address has no place at all, from the address with most that work. A farm
- * behind one NAT is one address, and half of the places is the default for it; an IPv6 peer has at least 2^64 addresses, so
- * they count by their first 64 bits. Connections from this machine come from a proxy or an operator's own program, and have
- * no limit for their address.
+ * Limits the open connections of a listener, in total and per address, so that one peer cannot take all places. When all places
+ * are taken, a new connection replaces another one: a connection that has not worked yet, of the address with the most of
+ * these; or, if the new connection's address has no place at all, a working connection of the address with the most of them. A
+ * farm behind one NAT is one address, so the default limit per address is half of the places. An IPv6 peer has at least 2^64
+ * addresses, so IPv6 addresses count by their first 64 bits. Connections from this machine come from a proxy or a program of
+ * the operator, so they have no limit per address.
  */
 import * as Net from "node:net"
 import { Tenancy } from "./holdings.ts"
 
 export interface ConnectionLimits {
-  /** Connections open at once; 16,384. Above it one of the address with most is closed, which may be the new one. */
+  /** The most open connections. Above it, a connection of the address with the most is closed, which can be the new one. Default 16,384. */
   readonly maxConnections?: number
-  /** Those of one address, IPv6 by its first 64 bits; half of `maxConnections`. */
+  /** The most open connections of one address; IPv6 counts by its first 64 bits. Default half of `maxConnections`. */
   readonly maxConnectionsPerAddress?: number
-  /** Addresses to which the limit for one address does not apply; those of this machine (127.0.0.0/8, ::1). */
+  /** Addresses without a limit per address. Default those of this machine (127.0.0.0/8, ::1). */
   readonly isExempt?: (host: string) => boolean
 }
 
 export const defaultMaxConnections = 16_384
 
-/** Why a connection is not taken: a reason for counts, and a sentence for people. */
+/** Why a connection is refused: a reason for metrics and a message. */
 export interface NoPlace {
   readonly reason: "max_connections" | "max_connections_per_address"
   readonly message: string
 }
 
-/** A place of a connection. */
+/** The place of a connection. */
 export interface Place {
   readonly host: string
   /** `addressGroup` of the host. */
   readonly address: string
-  /** Ends the connection because another one takes its place. */
+  /** Ends the connection because another one replaces it. */
   readonly giveWay: () => void
 }
 
@@ -56,7 +56,7 @@ export class Places {
     return this.#places.total
   }
 
-  /** Takes this place, that of another connection if all are taken, or says why there is none. */
+  /** Takes a place, if need be that of another connection. Gives the reason if there is no place. */
   take(place: Place): NoPlace | undefined {
     const { address } = place
     const here = this.#places.of(address)
@@ -77,7 +77,7 @@ export class Places {
     return undefined
   }
 
-  /** The connection does what the listener is there for: it gives way last. */
+  /** Marks the connection as working, so that it gives way last. */
   worked(place: Place): void {
     const { address } = place
     const { idle, working } = this.#places
@@ -87,14 +87,14 @@ export class Places {
     working.set(address, place)
   }
 
-  /** Gives back a place that `take` gave; nothing where it is gone already. */
+  /** Frees a place; does nothing if it is free already. */
   giveBack(place: Place): void {
     this.#places.idle.remove(place.address, place)
     this.#places.working.remove(place.address, place)
   }
 }
 
-/** What one peer has of addresses: an IPv4 address, or the first 64 bits of an IPv6 one, which a site gets at least. */
+/** The address by which peers are grouped: an IPv4 address, or the first 64 bits of an IPv6 address, which are one site. */
 export const addressGroup = (host: string): string => {
   if (!Net.isIPv6(host)) return host
   const [head = "", tail = ""] = host.replace(/%.*$/, "").split("::")
@@ -105,5 +105,5 @@ export const addressGroup = (host: string): string => {
   return `${all.slice(0, 4).join(":")}::/64`
 }
 
-/** An address of this machine. */
+/** Whether the host is this machine. */
 export const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1"

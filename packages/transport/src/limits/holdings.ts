@@ -1,41 +1,41 @@
 /**
- * Limits that all peers share, such as the connections of a listener: who holds how much, by address, and who holds most. A
- * limit that is reached then charges the address that fills it, not the peer that comes next. An address is what
- * connection-limits.ts groups as one.
+ * Accounts of what each address holds under a limit that all peers share, such as the connections of a listener. When the limit
+ * is reached, the address that holds the most pays for it, and not the peer that comes next. Groups addresses as
+ * connection-limits.ts does.
  */
 
-/** What the addresses hold, each in items that weigh a whole number. */
+/** The items of each address. Each item has a weight, a whole number. */
 export class Holdings<Item> {
   #total = 0
   #most = 0
   readonly #byAddress = new Map<string, Held<Item>>()
-  /** The addresses that hold exactly so much. */
+  /** The addresses by the weight that they hold. */
   readonly #holding = new Map<number, Set<string>>()
 
-  /** The weight of all items. */
+  /** The total weight of all items. */
   get total(): number {
     return this.#total
   }
 
-  /** The weight of the items of one address. */
+  /** The total weight of the items of one address. */
   of(address: string): number {
     return this.#byAddress.get(address)?.weight ?? 0
   }
 
-  /** One of the addresses that hold most. */
+  /** An address with the highest weight. */
   get heaviest(): string | undefined {
     return this.#holding.get(this.#most)?.values().next().value
   }
 
   /**
-   * The address that makes room for one more of an address that holds `own`: the one that holds most, if it still holds as
-   * much as the other afterwards. A newcomer gets its first one from any address that holds something.
+   * Chooses the address that gives up an item for one more item of an address that holds `own`: the heaviest address, if it holds
+   * at least as much as the other afterwards. For a newcomer, any address with an item.
    */
   payerFor(own: number, isNewcomer = own === 0): string | undefined {
     return this.#most > own + 1 || (isNewcomer && this.#most > 0) ? this.heaviest : undefined
   }
 
-  /** The items of an address, the one that was added or renewed first in front. */
+  /** The items of an address in the order in which they were added or renewed. */
   items(address: string): Iterable<Item> {
     return this.#byAddress.get(address)?.items.keys() ?? []
   }
@@ -49,7 +49,7 @@ export class Holdings<Item> {
     return this.#byAddress.get(address)?.items.has(item) ?? false
   }
 
-  /** Adds an item behind the others of its address, or gives one that is there another weight; 0 removes it. */
+  /** Adds an item behind the others of its address, or changes the weight of an existing item. Weight 0 removes it. */
   set(address: string, item: Item, weight = 1): void {
     const held = this.#byAddress.get(address) ?? { items: new Map<Item, number>(), weight: 0 }
     const change = weight - (held.items.get(item) ?? 0)
@@ -63,12 +63,12 @@ export class Holdings<Item> {
     else this.#byAddress.set(address, held)
   }
 
-  /** Removes an item; nothing where it is not there. */
+  /** Removes an item, if it exists. */
   remove(address: string, item: Item): void {
     if (this.has(address, item)) this.set(address, item, 0)
   }
 
-  /** Puts an item behind the others of its address. */
+  /** Moves an item behind the others of its address. */
   renew(address: string, item: Item): void {
     const items = this.#byAddress.get(address)?.items
     const weight = items?.get(item)
@@ -87,7 +87,7 @@ export class Holdings<Item> {
       else joined.add(address)
     }
     if (to > this.#most) this.#most = to
-    // It falls no further than it rose.
+    // In total, this loop steps down at most as far as the maximum rose.
     while (this.#most > 0 && !this.#holding.has(this.#most)) this.#most--
   }
 }
@@ -98,8 +98,8 @@ interface Held<Item> {
 }
 
 /**
- * Places that are short, held by those who do what the places are for and by those who have not shown it. Those who have
- * not make room first. One that works gives way only to an address that holds nothing at all.
+ * Limited places, held by working and by idle items. Idle items give way first. A working item gives way only to an address that
+ * holds nothing at all.
  */
 export class Tenancy<Item> {
   readonly idle = new Holdings<Item>()
@@ -113,7 +113,7 @@ export class Tenancy<Item> {
     return this.idle.of(address) + this.working.of(address)
   }
 
-  /** What makes room for one more of `address`: of the address that pays, the item that was added or renewed first. */
+  /** Chooses the item that gives way to one more item of `address`: the oldest item of the address that pays. */
   payerFor(address: string): { readonly item: Item; readonly isWorking: boolean } | undefined {
     const isNewcomer = this.of(address) === 0
     const idle = this.idle.payerFor(this.idle.of(address), isNewcomer)

@@ -1,13 +1,12 @@
 /**
- * Bytes that wait in this process for the peers of one listener to read them. A peer that does not read costs its own connection
- * after a time; thousands of them at once would cost the memory before. So all together have a limit, and above it the
- * address with most of the large amounts pays: of its connections the one whose peer has taken nothing for longest ends. Where
- * no connection has a large amount, it is the one of all. Peers that read are not among them: what waits for them is small,
- * and gone in a moment.
+ * Limits the bytes that wait in this process for the peers of one listener to read them. A peer that does not read loses its
+ * connection after the `sendTimeout`, but thousands of such peers could exhaust the memory before. Above the limit, the address
+ * with the most large amounts pays: its connection whose peer has read nothing for the longest time ends. If no connection has a
+ * large amount, this applies to all connections. It does not affect peers that read: few bytes wait for them, and only briefly.
  */
 import { Holdings } from "./holdings.ts"
 
-/** One connection for which bytes wait. */
+/** A connection with waiting bytes. */
 export interface Unread {
   /** `addressGroup` of its peer. */
   readonly address: string
@@ -15,22 +14,22 @@ export interface Unread {
   readonly end: () => void
 }
 
-/** Bytes of a large amount: more than a listener says unasked to a peer that reads. */
+/** Size of a large amount in bytes: more than a server sends unasked to a peer that reads. */
 const LARGE = 1 << 16
 
 export class UnreadBytes {
   #total = 0
   readonly #max: number
-  /** In the order in which their peers took something last. */
+  /** In the order in which their peers last read something. */
   readonly #waiting = new Map<Unread, number>()
-  /** Those with large amounts, in as many whole ones. */
+  /** The connections with large amounts, with the number of whole large amounts as weight. */
   readonly #large = new Holdings<Unread>()
 
   constructor(max: number) {
     this.#max = max
   }
 
-  /** So many bytes wait for the peer from now on. Ends connections until all that waits is within the limit. */
+  /** Sets the number of waiting bytes of a connection. Then ends connections until the total is within the limit. */
   wait(connection: Unread, bytes: number): void {
     this.#set(connection, bytes)
     while (this.#total > this.#max) {
@@ -41,13 +40,13 @@ export class UnreadBytes {
     }
   }
 
-  /** The peer has taken something, and so many bytes wait for it still. */
+  /** The peer has read something; `bytes` still wait. */
   taken(connection: Unread, bytes: number): void {
     this.remove(connection)
     if (bytes > 0) this.wait(connection, bytes)
   }
 
-  /** The connection is over. */
+  /** The connection has ended. */
   remove(connection: Unread): void {
     this.#set(connection, 0)
   }

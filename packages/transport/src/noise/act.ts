@@ -1,11 +1,11 @@
-/** The bytes of a handshake, which has one act of each side (specification, section 4.5). */
+/** Reads the acts of a handshake, one of each side (specification, section 4.5), and makes its errors. */
 import { handshakeFailure } from "@sluice/noise"
 import { Duration, Effect } from "effect"
 import type { Duplex } from "../bytes/duplex.ts"
 import { HandshakeError, HandshakeGarbage, HandshakeTimeout, HandshakeTruncated, type Role } from "./handshake-error.ts"
 import { recognise } from "./other-protocol.ts"
 
-/** Reads the peer's act, of exactly `size` bytes; what came behind it is `early`. */
+/** Reads the peer's act of `size` bytes. `early` are the bytes that came behind it. */
 export const readAct = Effect.fnUntraced(function* (
   duplex: Duplex,
   role: Role,

@@ -1,4 +1,4 @@
-/** How a Noise handshake fails (specification, section 4.5). */
+/** The reasons for which a Noise handshake fails (specification, section 4.5). */
 import { Schema } from "effect"
 import { Endpoint, formatEndpoint } from "../endpoint.ts"
 
@@ -16,11 +16,11 @@ export class HandshakeTimeout extends error<HandshakeTimeout>("HandshakeTimeout"
   hint: Schema.String
 }) {
   override get message(): string {
-    return `the ${peerOf[this.role]} sent ${this.received} of the handshake's ${this.expected} bytes in ${this.seconds} s${this.hint}`
+    return `the ${peerOf[this.role]} sent ${this.received} of the handshake's ${this.expected} bytes within ${this.seconds} s${this.hint}`
   }
 }
 
-/** The connection ended within the handshake. */
+/** The connection ended during the handshake. */
 export class HandshakeTruncated extends error<HandshakeTruncated>("HandshakeTruncated")("HandshakeTruncated", {
   role: Role,
   received: Schema.Int,
@@ -28,11 +28,11 @@ export class HandshakeTruncated extends error<HandshakeTruncated>("HandshakeTrun
   hint: Schema.String
 }) {
   override get message(): string {
-    return `the ${peerOf[this.role]} ended the connection after ${this.received} of the handshake's ${this.expected} bytes${this.hint}${this.role === "initiator" && this.received === 0 ? "; is it a server that speaks Noise?" : ""}`
+    return `the ${peerOf[this.role]} ended the connection after ${this.received} of the handshake's ${this.expected} bytes${this.hint}${this.role === "initiator" && this.received === 0 ? "; check that it is a server that speaks Noise" : ""}`
   }
 }
 
-/** What came as a handshake is none: a bad authentication tag or a bad key. */
+/** The bytes are not a valid handshake: a bad authentication tag or a bad key. */
 export class HandshakeGarbage extends error<HandshakeGarbage>("HandshakeGarbage")("HandshakeGarbage", {
   role: Role,
   what: Schema.String,
@@ -43,7 +43,7 @@ export class HandshakeGarbage extends error<HandshakeGarbage>("HandshakeGarbage"
   }
 }
 
-/** A server has more handshakes to compute than it can in time. */
+/** The server has more handshakes to compute than it can in time. */
 export class HandshakeQueueFull extends error<HandshakeQueueFull>("HandshakeQueueFull")("HandshakeQueueFull", {
   waiting: Schema.Int
 }) {
@@ -54,7 +54,7 @@ export class HandshakeQueueFull extends error<HandshakeQueueFull>("HandshakeQueu
 
 /** The certificate is not signed by the authority that the address names. */
 export class WrongAuthority extends error<WrongAuthority>("WrongAuthority")("WrongAuthority", {
-  /** The key that was expected, as in addresses. */
+  /** The expected key, in the form of addresses. */
   authorityKey: Schema.String
 }) {
   override get message(): string {
@@ -65,7 +65,7 @@ export class WrongAuthority extends error<WrongAuthority>("WrongAuthority")("Wro
   }
 }
 
-/** The certificate's dates do not include now. */
+/** The current time is outside the certificate's validity. */
 export class CertificateNotValidNow extends error<CertificateNotValidNow>("CertificateNotValidNow")(
   "CertificateNotValidNow",
   {
@@ -88,7 +88,7 @@ export class CertificateNotValidNow extends error<CertificateNotValidNow>("Certi
   }
 }
 
-/** The certificate has a format that is not known. */
+/** The certificate has an unknown version. */
 export class CertificateVersion extends error<CertificateVersion>("CertificateVersion")("CertificateVersion", {
   version: Schema.Int
 }) {

@@ -1,42 +1,42 @@
 /**
- * The order in which a server computes its handshakes: so many a second at most, and the addresses that wait for one take
- * turns, so that a thousand connections of one peer delay that peer and nobody else. When too many wait, the last one of the
- * address with most of them is refused, so that no number of floods keeps out an address of which nobody waits. Connected
- * peers do not wait for handshakes either: on the event loop they are computed one at a time with turns for others between
- * them, and where many wait, threads take the rest.
+ * The order in which a server computes its handshakes. The rate is limited, and waiting addresses take turns, so that a thousand
+ * connections of one peer delay only that peer. When too many handshakes wait, the newest one of the address with the most
+ * waiting is refused, so that no flood can keep out an address without waiting handshakes. Handshakes do not delay connected
+ * peers either: the event loop computes one at a time and gives other work turns in between, and threads take handshakes when
+ * many wait.
  */
 import { Clock, Duration, Effect, FiberSet, type Scope } from "effect"
 import { addressGroup } from "../limits/connection-limits.ts"
 import { Holdings } from "../limits/holdings.ts"
 
 export interface HandshakeQueueOptions {
-  /** Handshakes begun a second. */
+  /** The most handshakes that begin per second. */
   readonly maxPerSecond: number
-  /** Where there are threads: how many handshakes they can have at a time, and above how many that wait they get some. */
+  /** If there are threads: the most handshakes that they have at once. They get some if more than `above` wait. */
   readonly threads?: { readonly slots: number; readonly above: number }
 }
 
-/** Where a handshake is to be computed. */
+/** Where a handshake is computed. */
 export type HandshakeLane = "event loop" | "thread"
 
 export interface HandshakeQueue {
-  /** Waits for its turn, then runs `handshake`. Fails with the number that wait if those are too many. */
+  /** Waits for a turn of the host's address, then runs `handshake`. Fails if too many handshakes wait. */
   readonly run: <A, E>(
     host: string,
     handshake: (lane: HandshakeLane) => Effect.Effect<A, E>
   ) => Effect.Effect<A, E | QueueFull>
 }
 
-/** So many wait already that it would take too long, and no other address has more of them. */
+/** Too many handshakes wait, and no other address has more of them. */
 export interface QueueFull {
   readonly _tag: "QueueFull"
   readonly waiting: number
 }
 
-/** Node accepts one connection a turn: with a handshake in each, a crowd would wait in the system's queue. */
+/** Node accepts one connection per turn. With a handshake in each turn, many clients would wait in the system's queue. */
 const turns = Effect.replicateEffect(Effect.yieldNow, 8, { discard: true })
 
-/** Nobody waits longer than this many seconds at the full rate. */
+/** The longest wait at the full rate, in seconds. It limits how many handshakes may wait. */
 const MAX_WAIT_SECONDS = 5
 
 export const makeHandshakeQueue = ({
@@ -47,21 +47,21 @@ export const makeHandshakeQueue = ({
     const clock = yield* Clock.Clock
     const start = yield* FiberSet.makeRuntime<never>()
     const maxWaiting = Math.max(2, maxPerSecond * MAX_WAIT_SECONDS)
-    /** By address, those who came first in front. */
+    /** The waiting handshakes of each address, the oldest first. */
     const lines = new Holdings<Turn>()
-    /** The addresses with a line, in the order in which they get their turns. */
+    /** The addresses with waiting handshakes, in the order of their turns. */
     const order = new Set<string>()
     let inThreads = 0
     let isLoopTaken = false
-    /** Handshakes that may begin now; a second's worth at most. */
+    /** Handshakes that may begin now; at most those of one second. */
     let allowed = maxPerSecond
     let countedAt = clock.currentTimeMillisUnsafe()
     let isTimerSet = false
 
-    /** Where the next one that waits is to be computed, if one waits and there is room. */
+    /** Where the next handshake is computed; undefined if none waits or nothing is free. */
     const freeLane = (): HandshakeLane | undefined => {
       if (lines.total > threads.above && inThreads < threads.slots) return "thread"
-      // Where threads are asked from the first one on, the event loop is too slow for any.
+      // With `above` 0, threads compute all handshakes, because the event loop would be too slow.
       const isForLoop = threads.slots === 0 || threads.above > 0
       return lines.total > 0 && isForLoop && !isLoopTaken ? "event loop" : undefined
     }
@@ -74,7 +74,7 @@ export const makeHandshakeQueue = ({
         const address = order.values().next().value!
         const turn = lines.first(address)!
         leave(address, turn)
-        // Behind the other addresses.
+        // The next turns are for the other addresses.
         if (order.delete(address)) order.add(address)
         allowed--
         if (lane === "thread") inThreads++
@@ -126,7 +126,7 @@ export const makeHandshakeQueue = ({
       isLoopTaken = false
       begin()
     })
-    /** The event loop goes on after some turns for those whose messages are to be read or who are to be accepted. */
+    /** The event loop continues after some turns in which it reads messages and accepts connections. */
     const passOn = (lane: HandshakeLane): Effect.Effect<void> =>
       lane === "thread" ? threadDone : Effect.sync(() => void start(Effect.andThen(turns, loopDone)))
 

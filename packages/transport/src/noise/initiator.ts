@@ -11,9 +11,9 @@ import { CertificateNotValidNow, CertificateVersion, WrongAuthority } from "./ha
 import { encrypted } from "./seal.ts"
 
 export interface InitiatorOptions extends FrameLimits {
-  /** How long a server may take for its part of the handshake; 10 seconds. */
+  /** How long a server may take for its part of the handshake. Default 10 seconds. */
   readonly handshakeTimeout?: Duration.Input
-  /** How far this clock and the server's may be apart when the certificate's dates are checked; 10 seconds. */
+  /** How far the clocks of both ends may differ when the certificate's validity is checked. Default 10 seconds. */
   readonly clockTolerance?: Duration.Input
 }
 
@@ -36,7 +36,8 @@ const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions) {
       const handshake = new Handshake.Initiator(curve)
       const act1 = new Uint8Array(Handshake.ACT1_SIZE)
       const started = handshake.start(random(32), random(32), act1, 0)
-      if (started !== Handshake.HANDSHAKE_OK) return yield* Effect.die(new Error(`no ephemeral key: code ${started}`))
+      if (started !== Handshake.HANDSHAKE_OK)
+        return yield* Effect.die(new Error(`the handshake did not make an ephemeral key: code ${started}`))
       yield* Effect.mapError(
         duplex.write(() => act1),
         truncated(duplex, "initiator", new Uint8Array(0), 0, Handshake.ACT2_SIZE)
@@ -50,7 +51,7 @@ const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions) {
   })
 })
 
-/** Why the initiator does not go on. */
+/** Fails with the reason for which the initiator refuses the server. */
 const refusal = (
   duplex: Duplex,
   certificate: Uint8Array,

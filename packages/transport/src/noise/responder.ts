@@ -13,15 +13,15 @@ import { recognise } from "./other-protocol.ts"
 import { encrypted } from "./seal.ts"
 
 export interface ResponderOptions extends FrameLimits {
-  /** How long a client may take for its part of the handshake; 10 seconds. */
+  /** How long a client may take for its part of the handshake. Default 10 seconds. */
   readonly handshakeTimeout?: Duration.Input
-  /** Handshakes begun a second; more wait for their turn, or are refused where too many do. 1,000. */
+  /** The most handshakes that begin per second. Others wait for their turn; if too many wait, some are refused. Default 1,000. */
   readonly maxHandshakesPerSecond?: number
 }
 
 export const defaultMaxHandshakesPerSecond = 1_000
 
-/** The server's side, with the certificates of a `CertificateAuthority`. */
+/** Serves with Noise, with the certificates of a `CertificateAuthority`. */
 export const responder = (
   options: ResponderOptions = {}
 ): Layer.Layer<FrameListener, never, Listener | CertificateAuthority> =>
@@ -46,7 +46,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   const workers = yield* HandshakeWorkers.HandshakeWorkers
   const queue = yield* makeHandshakeQueue({
     maxPerSecond: options.maxHandshakesPerSecond ?? defaultMaxHandshakesPerSecond,
-    // A thread always has some more, also while the event loop is busy.
+    // Each thread has a few handshakes queued, so that it works on while the event loop is busy.
     ...(workers === undefined ? {} : { threads: { slots: workers.threads * 4, above: workers.above } })
   })
   const clock = yield* Clock.Clock
@@ -55,7 +55,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   return Effect.fn("Noise.respond")(function* (duplex: Duplex) {
     const { act: act1, early } = yield* readAct(duplex, "responder", Handshake.ACT1_SIZE, timeout)
     const stranger = recognise(act1)
-    // Any 64 bytes are a key to the curve, but 64 bytes of text are none: 10^-27 of all keys look like that.
+    // The curve takes any 64 bytes as a key. Only 10^-27 of all keys look like text, so text is not a handshake.
     if (stranger !== "")
       return yield* failWith(duplex, new HandshakeGarbage({ role: "responder", what: "64 bytes", hint: stranger }))
     const begun = clock.monotonicTimeNanosUnsafe()

@@ -1,4 +1,4 @@
-/** Frames after the handshake (specification, section 4.6): each is encrypted and authenticated. */
+/** The encrypted frames after the handshake (specification, section 4.6). */
 import { type CipherState, FrameLayout, type Handshake } from "@sluice/core"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { Duplex } from "../bytes/duplex.ts"
@@ -20,7 +20,7 @@ export const encrypted = (
     limits
   })
 
-/** All frames of one write, encrypted into one buffer, every byte of which is written. */
+/** Encrypts all frames of one write into one buffer. */
 export const seal = (cipher: CipherState, frames: NonEmptyReadonlyArray<Uint8Array>): Uint8Array => {
   let size = 0
   for (const frame of frames) {
@@ -29,19 +29,19 @@ export const seal = (cipher: CipherState, frames: NonEmptyReadonlyArray<Uint8Arr
       FrameLayout.encryptedPayloadLength(frame.length - FrameLayout.FRAME_HEADER_SIZE)
   }
   const pooled = Buffer.allocUnsafe(size)
-  // No Buffer: a `slice` of that is a view, and who wants to keep or change what was sent gets no copy.
+  // Not a Buffer, whose `slice` gives a view instead of a copy.
   const out = new Uint8Array(pooled.buffer, pooled.byteOffset, size)
   let at = 0
   for (const frame of frames) {
     const written = sealInto(cipher, frame, out, at)
-    // After 2^64 frames: at a million a second, in half a million years.
+    // Happens after 2^64 frames: with a million frames a second, in half a million years.
     if (written < 0) throw new Error("the encryption key is used up")
     at += written
   }
   return out
 }
 
-/** From this size on a frame is copied in one go rather than in a loop: about 100 bytes cost as much as a view on them. */
+/** Frames of at least this size are copied with `set` instead of a loop: a view costs as much as copying 100 bytes. */
 const LARGE_FRAME = 128
 
 const sealInto = (cipher: CipherState, frame: Uint8Array, out: Uint8Array, at: number): number => {

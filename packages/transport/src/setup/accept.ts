@@ -22,7 +22,7 @@ export interface ServerOptions extends MessageLimits {
   readonly setupTimeout?: Duration.Input
 }
 
-/** What all connections of a server's layer share. */
+/** The parts that all connections of a server's layer share. */
 export interface ServerEnvironment<In, Out> {
   readonly protocol: Protocol<In, Out>
   readonly options: ServerOptions
@@ -30,7 +30,7 @@ export interface ServerEnvironment<In, Out> {
   readonly notices: Notices
 }
 
-/** The server's part: it receives one SetupConnection and sends Success or Error. */
+/** Receives one SetupConnection and answers with Success or Error. */
 export const makeAccept = <In, Out, A, E, R>(
   { notices, options, protocol, spoken }: ServerEnvironment<In, Out>,
   setup: ServerSetup<A, E, R>
@@ -85,7 +85,7 @@ export const makeAccept = <In, Out, A, E, R>(
       yield* writeMessages(frames, Common.setup.toClient, [
         { _tag: "SetupConnection.Success", usedVersion, flags: accepted.flags ?? flags }
       ])
-      missing = "the client did not ask for the extensions that the server requires"
+      missing = "the client did not request the extensions that the server requires"
       const { extensions = setup.extensions ?? [] } = accepted
       const negotiation = new ServerNegotiation(extensions, setup.requiredExtensions ?? [], remote)
       const behind = negotiation.missing.length === 0 ? early : yield* awaitRequired(frames, negotiation, early)
@@ -99,7 +99,7 @@ export const makeAccept = <In, Out, A, E, R>(
     const connection = overFrames<In, Out>({
       frames,
       speak: () => {
-        // A client may ask again, but not for less than what is required.
+        // A client may request extensions again, but not without the required ones.
         if (negotiation.missing.length > 0) throw missingExtensions(negotiation, remote)
         const { toServer: incoming, toClient: outgoing } = spoken(negotiation.extensions)
         return { incoming, outgoing, extensions: idsOf(negotiation.extensions) }
@@ -113,7 +113,7 @@ export const makeAccept = <In, Out, A, E, R>(
         return notices.note("too_many_unknown", line, "Warn")
       })
     })
-    // Without `with`, `A` is undefined.
+    // If `accept` returns no `with`, `A` is undefined.
     return { connection, accepted: accepted as A }
   })
 }

@@ -1,4 +1,4 @@
-/** The first message of a connection, which the setup reads by itself. */
+/** Decodes the first message of a connection, and makes the errors of the setup. */
 import { type Direction, DecodeError, type Frame } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { Endpoint } from "../endpoint.ts"

@@ -1,10 +1,10 @@
 /**
- * The negotiation of extensions at both ends (extension 0x0001): right after SetupConnection.Success the client asks for
- * extensions, and the server says which of them it supports.
+ * The negotiation of extensions, both ends (extension 0x0001): right after SetupConnection.Success the client requests
+ * extensions, and the server answers which of them it supports.
  *
- * The client waits for the answer, for a while: a server that does not know extension 0x0001 stays silent. The server does
- * not wait: it can not know whether a client will ask, so it answers when the first messages come, before any other is
- * looked at. It waits only where it requires extensions.
+ * The client waits for the answer for a limited time, because a server that does not know extension 0x0001 does not answer. The
+ * server does not wait, because it cannot know whether a client will send a request: it answers requests at the start of the
+ * first messages. Only a server that requires extensions waits.
  */
 import {
   DecodeError,
@@ -21,15 +21,15 @@ import type { ConnectionError } from "../error.ts"
 import type { FrameDuplex } from "../frames/frame-duplex.ts"
 import { MissingExtensions, SetupError, TooManySetupMessages } from "./setup-error.ts"
 
-/** More requests than this on one connection are no negotiation: the specification knows of one, and one more try. */
+/** The most requests on one connection. The specification has one, and one more try. */
 const MAX_REQUESTS = 8
 
-/** Other messages than the answer that a client puts aside while it waits. */
+/** The most other messages that a client stores while it waits for the answer. */
 const MAX_EARLY = 64
 
 /**
- * Gives the protocol that two ends speak with these extensions, made once for each set of them. Two extensions of one id can
- * differ, so the cache is by object; an entry lives as long as its extensions.
+ * Gives the protocol with the negotiated extensions, made once for each set of them. Two extensions with one id can differ, so
+ * the cache compares objects. An entry lives as long as its extensions.
  */
 export const makeSpoken = <ToServer, ToClient>(protocol: ProtocolOf<ToServer, ToClient>) => {
   const none: Spoken<ToServer, ToClient> = { protocol: undefined, and: new WeakMap() }
@@ -46,15 +46,15 @@ export const makeSpoken = <ToServer, ToClient>(protocol: ProtocolOf<ToServer, To
 
 interface Spoken<ToServer, ToClient> {
   protocol: ProtocolOf<ToServer, ToClient> | undefined
-  /** The same with one more extension, whose id is higher. */
+  /** The protocols with one more extension, which has a higher id. */
   readonly and: WeakMap<Extension, Spoken<ToServer, ToClient>>
 }
 
 export const idsOf = (extensions: ReadonlyArray<Extension>): ReadonlyArray<number> => extensions.map(({ id }) => id)
 
-/** The server's part, for one connection. */
+/** The server's part of the negotiation on one connection. */
 export class ServerNegotiation {
-  /** What both ends support, after the last request. */
+  /** The extensions that both ends support, after the last request. */
   extensions: ReadonlyArray<Extension> = []
   private requests = 0
   private readonly supported: ReadonlyArray<Extension>
@@ -67,15 +67,15 @@ export class ServerNegotiation {
     this.remote = remote
   }
 
-  /** Which required extensions are missing still. */
+  /** The required extensions that the client has not requested. */
   get missing(): ReadonlyArray<number> {
     const agreed = idsOf(this.extensions)
     return this.required.filter((id) => !agreed.includes(id))
   }
 
   /**
-   * The encoded answer, if the frame is a request; `undefined` for any other. Throws `DecodeError`, and `SetupError` where
-   * a client never stops asking.
+   * Gives the encoded answer to a request, and `undefined` for any other frame. Throws `DecodeError`, and `SetupError` after too
+   * many requests.
    */
   answer(frame: Frame): Uint8Array | undefined {
     const { RequestExtensions, RequestExtensionsError, RequestExtensionsSuccess } = ExtensionsNegotiation
@@ -105,8 +105,8 @@ export const missingExtensions = ({ missing }: ServerNegotiation, remote: Endpoi
   new SetupError({ remote, reason: new MissingExtensions({ requiredBy: "server", extensions: missing }) })
 
 /**
- * Waits until the client has asked for the extensions that the server requires, and answers; gives the frames that came
- * behind. Any other message ends the connection.
+ * Answers requests until the client has requested all extensions that the server requires. Gives the frames that came behind.
+ * Fails on any other message.
  */
 export const awaitRequired = Effect.fnUntraced(function* (
   frames: FrameDuplex,
@@ -125,18 +125,18 @@ export const awaitRequired = Effect.fnUntraced(function* (
   }
 })
 
-/** What a client knows when it has asked. */
+/** The result of a client's request. */
 export interface Asked {
   readonly extensions: ReadonlyArray<Extension>
-  /** Frames that came in the meantime. */
+  /** Frames that came before or behind the answer. */
   readonly early: ReadonlyArray<Frame>
-  /** A read that was under way when the time was over: the connection's next. */
+  /** A read that had not completed at the timeout. It is the connection's next read. */
   readonly pending: FrameDuplex["pull"] | undefined
 }
 
 /**
- * The client's part: asks for the extensions and waits for the answer. Without one in time the connection goes on without
- * extensions; unlike the specification's example we do not connect anew to ask again, as TCP does not lose requests.
+ * Requests the extensions and waits for the answer. Without an answer in time, the connection continues without extensions. The
+ * specification's example connects again and repeats the request; we do not, because TCP does not lose requests.
  */
 export const ask = Effect.fnUntraced(function* (options: {
   readonly frames: FrameDuplex
@@ -160,7 +160,7 @@ export const ask = Effect.fnUntraced(function* (options: {
   while (true) {
     let answer: Answer | undefined
     for (const frame of batch) {
-      // What comes behind the answer, in the same read or not, is the connection's.
+      // Frames behind the answer belong to the connection.
       if (answer === undefined) answer = yield* caught(() => readAnswer(frame))
       else early.push(frame)
       if (answer !== undefined) continue
@@ -173,7 +173,7 @@ export const ask = Effect.fnUntraced(function* (options: {
       const agreed = extensions.filter(({ id }) => supported.includes(id))
       return yield* checked({ extensions: agreed, early, pending: undefined })
     }
-    // In a fiber of its own: what it reads is not lost where the wait ends first.
+    // Reads in a fiber of its own, so that a timeout does not lose what it reads.
     const reading = yield* Effect.forkScoped(frames.pull)
     const left = until - (yield* Clock.currentTimeMillis)
     const read = left > 0 ? yield* Effect.timeoutOption(Fiber.join(reading), left) : Option.none()
@@ -189,7 +189,7 @@ export const ask = Effect.fnUntraced(function* (options: {
   }
 })
 
-/** One request is made on a connection. */
+/** A client sends one request on a connection. */
 const REQUEST_ID = 1
 
 interface Answer {
@@ -223,7 +223,7 @@ const caught = <A>(read: () => A): Effect.Effect<A, DecodeError | SetupError> =>
     }
   })
 
-/** A pull that begins with what another has read already. */
+/** A pull that first completes a pending read. */
 export const pullAfter = (pending: FrameDuplex["pull"] | undefined, frames: FrameDuplex): FrameDuplex["pull"] => {
   if (pending === undefined) return frames.pull
   let first: FrameDuplex["pull"] | undefined = pending

@@ -16,13 +16,13 @@ export interface ClientOptions extends MessageLimits {
   /** How long the server may take to answer SetupConnection. Default 10 seconds. */
   readonly setupTimeout?: Duration.Input
   /**
-   * How long the client waits for the answer to its request for extensions before it goes on without any. Default five times
-   * what the answer to SetupConnection took, at least 1 second and at most the `setupTimeout`.
+   * How long the client waits for the answer to its request for extensions before it continues without any. Default five times
+   * the time of the answer to SetupConnection, at least 1 second and at most the `setupTimeout`.
    */
   readonly extensionsTimeout?: Duration.Input
 }
 
-/** The client's part: it sends SetupConnection and receives Success or Error. */
+/** Sends SetupConnection and receives Success or Error. */
 export const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: ClientOptions) => {
   const spoken = makeSpoken(protocol)
   const timeout = Duration.fromInputUnsafe(options.setupTimeout ?? "10 seconds")
@@ -86,8 +86,8 @@ export const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: Clien
 }
 
 /**
- * The device description of a client that is this software. It always names vendor and version; a `deviceId`, by which a
- * server could follow the device, is empty (3.6.1).
+ * The device description of this software. It names vendor and version. `deviceId` is empty, because servers could track the
+ * device by it (3.6.1).
  */
 export const SOFTWARE: Device = {
   vendor: "Sluice",

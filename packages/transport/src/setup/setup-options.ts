@@ -1,10 +1,11 @@
 /**
- * What a role says and requires in the setup of a connection (specification, section 3.6): the options of each `dial` and `run`.
- * They belong to the call and not to the layer, so a proxy can ask its upstream for what its own client asked for.
+ * The options of a role for the setup of its connections (specification, section 3.6), passed to each `dial` and `run`. They
+ * belong to the call and not to the layer, so that a proxy can dial its upstream with the flags of its client.
  */
 import type { Common, Extension } from "@sluice/protocol"
 import { Effect, Schema } from "effect"
 import type { Endpoint } from "../endpoint.ts"
+import { SetupError } from "./setup-error.ts"
 
 /** The device information of SetupConnection. */
 export interface Device {
@@ -29,7 +30,7 @@ export interface ClientSetup extends ExtensionOptions {
   readonly device?: Partial<Device>
 }
 
-/** How a server answers SetupConnection. `A` is what `accept` passes to the handler of the connection. */
+/** A server's rules for SetupConnection. `A` is the type of the value that `accept` passes to the connection's handler. */
 export interface ServerSetup<A = undefined, E = never, R = never> extends ExtensionOptions {
   /** The flags that a client may set, U32. Default none. A client that sets others is refused. */
   readonly supportedFlags?: number
@@ -37,7 +38,7 @@ export interface ServerSetup<A = undefined, E = never, R = never> extends Extens
   readonly flags?: number
   /**
    * Decides on a client whose protocol, version and flags are supported, before SetupConnection.Success is sent. It runs in the
-   * connection's Scope and must end within the `setupTimeout`: fibers that are to live longer need `Effect.forkScoped`. A
+   * connection's Scope and must complete within the `setupTimeout`. Fibers that should run longer need `Effect.forkScoped`. A
    * `SetupRefusal` is sent to the client as SetupConnection.Error. Any other failure closes the connection.
    */
   readonly accept?: (
@@ -54,13 +55,20 @@ export interface Accepted<A> {
   readonly with?: A
 }
 
-/** A server refuses a client: the fields of SetupConnection.Error (specification, section 3.6.3). */
+/** Refuses a client with these fields of SetupConnection.Error (specification, section 3.6.3). */
 export class SetupRefusal extends Schema.TaggedError<SetupRefusal>("sluice/transport/SetupRefusal")("SetupRefusal", {
-  /** A code of the specification, or one of the role's own. At most 255 bytes. */
+  /** A code of the specification or of the role, at most 255 bytes. */
   errorCode: Schema.String,
   /** The client's flags that are not supported, U32. Default 0. */
   flags: Schema.Int.pipe(Schema.withConstructorDefault(Effect.succeed(0)))
 }) {
+  /** The refusal that a proxy's upstream answered, for the proxy's own client; any other error as it is. For `accept`. */
+  static passOn<E>(error: E): E | SetupRefusal {
+    if (!(error instanceof SetupError) || error.reason._tag !== "RefusedByServer") return error
+    const { errorCode, flags } = error.reason
+    return new SetupRefusal({ errorCode, flags })
+  }
+
   override get message(): string {
     return `the client is refused with ${this.errorCode}`
   }

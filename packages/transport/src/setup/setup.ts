@@ -1,9 +1,8 @@
 /**
- * SetupConnection, both ends (specification, section 3.6): from frames to connections that are typed by their protocol.
+ * The layers of SetupConnection (specification, section 3.6): they make connections, typed by a protocol, of frames.
  *
- * The layers know the protocol and the limits; each `run` and `dial` says what its role supports and requires
- * (setup-options.ts). Extensions are negotiated next (negotiation.ts), and the connection then speaks the protocol with the
- * extensions of both ends.
+ * A layer has the protocol and the limits. Each `run` and `dial` passes the flags and extensions of its role
+ * (setup-options.ts). After SetupConnection (accept.ts, request.ts), both ends negotiate extensions (negotiation.ts).
  */
 import type { Protocol } from "@sluice/protocol"
 import { type Context, Effect, Layer, type Scope } from "effect"
@@ -17,20 +16,20 @@ import { type ClientOptions, makeRequest } from "./request.ts"
 export type { ServerOptions } from "./accept.ts"
 export { type ClientOptions, SOFTWARE } from "./request.ts"
 
-/** The listener service of a protocol, such as `MiningListener`; `In` is what clients send. */
+/** The listener service of a protocol, such as `MiningListener`. Clients send `In`. */
 export interface ListenerOf<Self, In, Out> extends ServiceOf<Self, ConnectionListener<In, Out>> {
   readonly protocol: Protocol<In, Out>
 }
 
-/** The dialer service of a protocol, such as `MiningDialer`; `In` is what servers send. */
+/** The dialer service of a protocol, such as `MiningDialer`. Servers send `In`. */
 export interface DialerOf<Self, In, Out> extends ServiceOf<Self, ConnectionDialer<In, Out>> {
   readonly protocol: Protocol<Out, In>
 }
 
-/** What makes a `Context.Service` class one. */
+/** The members of a `Context.Service` class that identify it. */
 type ServiceOf<Self, Shape> = Pick<Context.Key<Self, Shape>, "key" | "Identifier" | "Service">
 
-/** Serves the service's protocol to every client that asks for it. */
+/** Provides the listener service over a `FrameListener`. */
 export const server = <Self, In, Out>(
   service: ListenerOf<Self, In, Out>,
   options: ServerOptions = {}
@@ -56,7 +55,7 @@ export const server = <Self, In, Out>(
     })
   )
 
-/** Speaks the service's protocol with servers. */
+/** Provides the dialer service over a `FrameDialer`. */
 export const client = <Self, In, Out>(
   service: DialerOf<Self, In, Out>,
   options: ClientOptions = {}

@@ -5,6 +5,7 @@
 import { coinbasePrefix, coinbaseTags, splitCoinbase } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
+import { Result } from "effect"
 import { ChannelBook, rootOf } from "./channel-book.ts"
 import type { ToServer } from "../conduct.ts"
 import type { Ledger } from "../ledger.ts"
@@ -213,18 +214,20 @@ export class MiningBooks {
     minNtime: number | undefined,
     versionRollingAllowed: boolean
   ): Mining.NewExtendedMiningJob {
-    const { prefix, suffix } = splitCoinbase({
-      version: 2,
-      prefix: coinbasePrefix(840_000),
-      // Makes the coinbase of each job different.
-      tags: coinbaseTags("conformance", String(jobId)),
-      extranonceSize: FULL_EXTRANONCE,
-      sequence: 0xffffffff,
-      outputs: [{ value: 312_500_000n, script: new Uint8Array([0x00, 0x14, ...new Uint8Array(20).fill(0x51)]) }],
-      templateOutputs: NOTHING,
-      templateOutputsCount: 0,
-      lockTime: 0
-    })
+    const { prefix, suffix } = Result.getOrThrow(
+      splitCoinbase({
+        version: 2,
+        prefix: coinbasePrefix(840_000),
+        // Makes the coinbase of each job different.
+        tags: coinbaseTags("conformance", String(jobId)),
+        extranonceSize: FULL_EXTRANONCE,
+        sequence: 0xffffffff,
+        outputs: [{ value: 312_500_000n, script: new Uint8Array([0x00, 0x14, ...new Uint8Array(20).fill(0x51)]) }],
+        templateOutputs: NOTHING,
+        templateOutputsCount: 0,
+        lockTime: 0
+      })
+    )
     return Mining.NewExtendedMiningJob.make({
       channelId,
       jobId,

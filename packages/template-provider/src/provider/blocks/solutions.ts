@@ -1,15 +1,8 @@
 /** Makes blocks from solutions (specification, section 7.7) and their templates. Each block is given out once at a tip. */
-import {
-  addWitness,
-  CoinbaseError,
-  coinbaseTxid,
-  compactSize,
-  doubleSha256,
-  hashToDisplay,
-  merkleRootFromPath
-} from "@sluice/bitcoin"
+import { addWitness, coinbaseTxid, compactSize, doubleSha256, hashToDisplay, merkleRootFromPath } from "@sluice/bitcoin"
 import { Header, Target } from "@sluice/core"
 import type { TemplateDistribution } from "@sluice/protocol"
+import { Result } from "effect"
 import type { Template } from "../templates/node-template.ts"
 
 /** The result of a solution. */
@@ -36,13 +29,9 @@ export class Solutions {
   onSolution(template: Template | undefined, solution: TemplateDistribution.SubmitSolution): SolutionOutcome {
     if (template === undefined) return refused({ _tag: "UnknownTemplate" })
     const { node, work } = template
-    let root: Uint8Array
-    try {
-      root = merkleRootFromPath(coinbaseTxid(solution.coinbaseTx), work.merklePath)
-    } catch (error) {
-      if (error instanceof CoinbaseError) return refused({ _tag: "BadCoinbase", message: error.message })
-      throw error
-    }
+    const txid = coinbaseTxid(solution.coinbaseTx)
+    if (Result.isFailure(txid)) return refused({ _tag: "BadCoinbase", message: txid.failure.message })
+    const root = merkleRootFromPath(txid.success, work.merklePath)
     const header = new Uint8Array(Header.HEADER_SIZE)
     const { headerNonce, headerTimestamp, version } = solution
     Header.writeHeader(header, 0, version, node.prevHash, 0, root, 0, headerTimestamp, node.nbits, headerNonce)
