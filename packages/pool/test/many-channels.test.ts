@@ -95,7 +95,7 @@ describe("a limit on channels that is reached", () => {
     [{ maxChannelsInAll: 1 }, "there are 1 in all (maxChannelsInAll) or 4096 of its address (maxChannelsPerAddress)"]
   ] as const
   for (const [options, reason] of limits) {
-    it.effect(`is in the log with its key: ${reason}`, () => {
+    it.effect(`is in the log with its option: ${reason}`, () => {
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(String(message)))
       return Effect.gen(function* () {
