@@ -56,7 +56,7 @@ describe("scriptForAddress", () => {
     assert.match(thrown(() => scriptForAddress(test, "main")).message, /of testnet and signet, and this is mainnet/)
   })
 
-  it("says what is expected of what is no address", () => {
+  it("says what is expected if a text is no address", () => {
     for (const text of ["", "hello", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "1".repeat(2000)]) {
       assert.match(thrown(() => scriptForAddress(text, "regtest")).message, /not a Bitcoin address.*bcrt1/)
     }

@@ -72,7 +72,7 @@ describe("splitCoinbase", () => {
     assert.deepStrictEqual(Script.decode(script).slice(2), [tags, new Uint8Array(8)])
   })
 
-  it("is what a library reads as a coinbase with these outputs", () => {
+  it("makes a coinbase that a library reads with these outputs", () => {
     const { prefix, suffix } = Result.getOrThrow(splitCoinbase(parts))
     const transaction = RawTx.decode(concat(prefix, new Uint8Array(32).fill(7), suffix))
     assert.deepStrictEqual(
@@ -116,7 +116,7 @@ describe("coinbasePrefix", () => {
     }
   })
 
-  it("refuses what is no height", () => {
+  it("refuses a number that is no height", () => {
     for (const height of [-1, 1.5, 2 ** 31, Number.NaN]) {
       assert.throws(() => coinbasePrefix(height), RangeError, /height/)
     }

@@ -65,7 +65,7 @@ it("a descriptor is told from an address by its parentheses", () => {
   assert.isFalse(isDescriptor("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"))
 })
 
-it("an output's script costs of the block's signature operations what consensus counts", () => {
+it("the signature operations of an output's script are counted as consensus counts them", () => {
   const cost = (descriptor: string) => scriptSigopsCost(scriptForDescriptor(descriptor, "main"))
   assert.deepStrictEqual([cost(`pkh(${KEY})`), cost(`pk(${KEY})`), cost(`wpkh(${KEY})`)], [4, 4, 0])
 })

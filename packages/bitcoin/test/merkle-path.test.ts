@@ -81,7 +81,7 @@ describe("witness commitment", () => {
     assert.strictEqual(OutScript.decode(script).type, "unknown")
   })
 
-  it("is told from other outputs", () => {
+  it("is distinguished from other outputs", () => {
     const { script } = witnessCommitmentOutput(witnessCommitment([]))
     assert.isFalse(isWitnessCommitment(script.subarray(0, 37)))
     assert.isFalse(isWitnessCommitment(hex.decode(vectors.jobs.rewardScript)))

@@ -35,8 +35,8 @@ const template = (changes: Partial<TemplateCoinbaseFields> = {}): TemplateCoinba
 
 const hashes = (length: number) => Array.from({ length }, () => new Uint8Array(32))
 
-describe("what a template puts into a coinbase", () => {
-  it("is its height and its outputs", () => {
+describe("the coinbase parts of a template", () => {
+  it("have a height and outputs", () => {
     const parsed = Result.getOrThrow(parseTemplateCoinbase(template()))
     assert.deepStrictEqual(parsed, { height: 840_000, outputs: [key, commitment] })
   })
@@ -156,7 +156,7 @@ describe("a job's coinbase", () => {
     assert.isUndefined(checkJobCoinbase({ prefix, extranonceSize, suffix }))
   })
 
-  it("is taken only if the parser of transactions takes it as a coinbase, whatever byte of it is changed", () => {
+  it("is accepted only if the parser of transactions reads it as a coinbase, whichever byte is changed", () => {
     const { extranonceSize, prefix, suffix } = halves()
     const isTransaction = (bytes: Uint8Array): boolean => {
       try {

@@ -14,7 +14,7 @@ import {
 import { hashToDisplay } from "../src/index.ts"
 
 describe("hashing in lanes", () => {
-  it("gives what core's sha256d gives, for every number of pairs, in place or not", () => {
+  it("equals core's sha256d for every number of pairs, in place or not", () => {
     for (let count = 0; count <= 9; count++) {
       for (const distance of [0, 32, 64 * 16]) {
         const pairs = randomBytes(64 * count)
@@ -31,7 +31,7 @@ describe("hashing in lanes", () => {
     }
   })
 
-  it("gives what core's sha256d gives for messages of any length", () => {
+  it("equals core's sha256d for messages of any length", () => {
     for (const length of [0, 1, 55, 56, 63, 64, 80, 119, 120, 200, 1000]) {
       for (const count of [1, 2, 4, 5]) {
         const size = paddedSize(length)
@@ -72,7 +72,7 @@ describe("hashing in lanes", () => {
     }
   })
 
-  it("goes on in a memory that has grown", () => {
+  it("works after the memory has grown", () => {
     const before = lanesMemory(1).byteLength
     const memory = lanesMemory(before + 1)
     assert.isAbove(memory.byteLength, before)

@@ -92,8 +92,8 @@ describe("a connection whose shares are being recorded", () => {
   })
 })
 
-describe("a connection that speaks before it was told the news", () => {
-  it("hears it before the answer, once, and so knows why its share is stale", () => {
+describe("a connection that sends before new work was announced to it", () => {
+  it("gets the work once, before the answer that calls its share stale", () => {
     const { read, send, work } = serving()
     assert.include(read(openExtended({ minExtranonceSize: 8 })), "SetNewPrevHash")
     const { id } = work.common.jobs.current!
@@ -107,7 +107,7 @@ describe("a connection that speaks before it was told the news", () => {
     assert.deepStrictEqual(send(), [])
   })
 
-  it("opens a channel with the jobs of now, and is not told of them again", () => {
+  it("opens a channel with the present jobs, and does not get them again", () => {
     const { read, send, work } = serving()
     work.onMessages([futureTemplate(2), newPrevHash(2)], 2_000)
     assert.deepStrictEqual(read(openExtended({ minExtranonceSize: 8 })), [

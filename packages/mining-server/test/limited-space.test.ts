@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type ChannelInfo, type ExtranonceLease, ExtranonceSpace, type ShareAccepted } from "@sluice/channels"
 import { type ConnectionSpace, LimitedSpace } from "../src/connections/limited-space.ts"
 
-/** A connection as the pool's shell has it: it notes what its machine tells. */
+/** A connection as the server has it: it hands the events of its channel server to its space. */
 class Peer {
   readonly closed: Array<number> = []
   readonly #leases = new Map<ChannelInfo, ExtranonceLease>()
@@ -55,7 +55,7 @@ const crowd = (max: number, maxPerAddress = max) => {
 }
 
 describe("channels of all connections", () => {
-  it("make room for a newcomer where all are taken: the oldest without a share, of the address with most of those", () => {
+  it("make room for another address when all are taken: the address with most channels without a share loses its oldest", () => {
     const { peer } = crowd(9)
     const [small, large, working] = [peer("192.0.2.1"), peer("192.0.2.2"), peer("192.0.2.3")]
     small.openTogether(2)
@@ -76,7 +76,7 @@ describe("channels of all connections", () => {
     assert.deepStrictEqual(flood.closed, [2, 3, 4, 5])
   })
 
-  it("that work give way only to an address that has none, and not where an address has one", () => {
+  it("with shares make room only for an address without channels", () => {
     const { peer } = crowd(3)
     const [farm, small] = [peer("192.0.2.1"), peer("192.0.2.2")]
     farm.work(...farm.openTogether(2))
@@ -90,7 +90,7 @@ describe("channels of all connections", () => {
     assert.deepStrictEqual([farm.closed, small.closed], [[2], []])
   })
 
-  it("are forgotten when they close, working or not", () => {
+  it("no longer count when they are closed, with shares or without", () => {
     const { limited, peer } = crowd(3, 2)
     const one = peer("192.0.2.1")
     const [first, second] = one.openTogether(3)

@@ -28,7 +28,7 @@ const makeWork = () => {
   })
 }
 
-it("jobs for a miner's address are kept while a connection mines for it, and no longer", () => {
+it("keeps the jobs for a miner's address until the last connection that mines for it leaves", () => {
   const work = makeWork()
   const first = work.join("51")!
   assert.strictEqual(work.join("51")!, first)
@@ -39,12 +39,12 @@ it("jobs for a miner's address are kept while a connection mines for it, and no 
   work.leave(first)
   assert.strictEqual(work.groupCount, 2)
   assert.notStrictEqual(work.join("51")!, first)
-  // The common group stays, whoever leaves.
+  // The common group always stays.
   work.leave(work.common)
   assert.strictEqual(work.groupCount, 3)
 })
 
-it("jobs for an address that comes late are those of the others but for their outputs, in the same epoch and time", () => {
+it("gives an address that joins late the jobs of the others with its own outputs, in the same epoch and time", () => {
   const work = makeWork()
   work.onMessages([futureTemplate(1)], 1_000)
   work.onMessages([newPrevHash(1)], 1_000)
@@ -70,7 +70,7 @@ it("jobs for an address that comes late are those of the others but for their ou
   assert.strictEqual(jobs.epoch, work.common.jobs.epoch)
 })
 
-it("what is no news for the pool's own jobs is none for anybody", () => {
+it("counts no change for a message that makes no job of the common group", () => {
   const work = makeWork()
   const group = work.join("51")!
   const made = work.onMessages([newPrevHash(1), futureTemplate(2)], 1_000)
@@ -82,7 +82,7 @@ it("what is no news for the pool's own jobs is none for anybody", () => {
   assert.lengthOf(work.changesSince(group, 0), 1)
 })
 
-it("the first of as many future templates as are kept is worked on, for the pool and for every address", () => {
+it("activates the oldest of all kept future templates, for the common group and for each address", () => {
   const work = makeWork()
   const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
   const early = work.join("51")!
@@ -96,7 +96,7 @@ it("the first of as many future templates as are kept is worked on, for the pool
   }
 })
 
-it("an address hears the news once, whenever it listens, and comes into it with nothing left to hear", () => {
+it("gives a group each change once, whenever it asks, and a new group no change of before", () => {
   const work = makeWork()
   const early = work.join("51")!
   work.onMessages([futureTemplate(1), newPrevHash(1)], 1_000)
@@ -108,7 +108,7 @@ it("an address hears the news once, whenever it listens, and comes into it with 
   assert.strictEqual(templateIdOf(early.jobs), 1n)
   assert.isTrue(work.changesSince(late, 0).every(({ _tag }) => _tag === "Ignored"))
   assert.strictEqual(templateIdOf(late.jobs), 1n)
-  // Who did not listen has its jobs all the same when the next news comes, or somebody else mines for it.
+  // A group that did not ask for changes has its jobs all the same when the next batch comes, or another connection joins it.
   const deaf = work.join("53")!
   work.onMessages([futureTemplate(2)], 2_000)
   work.onMessages([newPrevHash(2)], 3_000)

@@ -21,27 +21,27 @@ const P2PKH = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"
 const P2TR = "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"
 const KEY = "02f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 
-/** So many to the same, with percentages that sum to 100. */
+/** This many shares to the same output, with percentages that sum to 100. */
 const many = (count: number, to: string) => {
   const percent = Math.floor(1_000_000 / count) / 10_000
   const first = (1_000_000 - Math.floor(1_000_000 / count) * (count - 1)) / 10_000
   return Array.from({ length: count }, (_, index) => ({ to, percent: index === 0 ? first : percent }))
 }
 
-/** The payout of options that are right. */
+/** The payout of valid options. */
 const payoutFor = (options: PayoutOptions) => Result.getOrThrow(payoutOf(options))
 
 const values = (outputs: ReadonlyArray<Output>) => outputs.map(({ value }) => value)
 const sum = (outputs: ReadonlyArray<Output>) => values(outputs).reduce((sum, value) => sum + value, 0n)
 
 describe("a payout", () => {
-  it("to one address or descriptor is all of the reward", () => {
+  it("pays the whole reward to one address or descriptor", () => {
     for (const coinbaseAddress of [P2TR, `wpkh(${KEY})`]) {
       assert.deepStrictEqual(values(splitReward(payoutFor({ coinbaseAddress }), 312_500_001n)), [312_500_001n])
     }
   })
 
-  it("of several outputs is their percentages rounded down, and the first gets what is left over", () => {
+  it("rounds the percentages of several outputs down, and gives the rest to the first", () => {
     const coinbaseOutputs = [
       { to: P2PKH, percent: 33.3333 },
       { to: P2TR, percent: 33.3333 },
@@ -53,7 +53,7 @@ describe("a payout", () => {
     for (let reward = 0n; reward < 1000n; reward += 7n) assert.strictEqual(sum(splitReward(payout, reward)), reward)
   })
 
-  it("of a solo pool goes to the miner, less the fee, which is rounded down and shared by the pool's outputs", () => {
+  it("pays the miner in a solo pool, less the fee, which is rounded down and split over the pool's outputs", () => {
     const miner = scriptForAddress(P2TR, "main")
     const half = { coinbaseOutputs: [P2PKH, `wpkh(${KEY})`].map((to) => ({ to, percent: 50 })) }
     const shares = (solo: PayoutOptions["solo"] & object, reward: bigint) =>
@@ -97,11 +97,11 @@ describe("a payout", () => {
       /is an address of mainnet, and this is regtest/
     ]
   ]
-  it.each(wrong)("cannot be with %s", (_, options, message) => {
+  it.each(wrong)("is refused: %s", (_, options, message) => {
     assert.throws(() => payoutFor(options), message)
   })
 
-  it("has as many outputs as fit a job, and a template has room for them", () => {
+  it("accepts as many outputs as fit a job, and a template has room for them", () => {
     const payout = payoutFor({ coinbaseOutputs: many(1_518, P2TR) })
     const constraints = outputConstraints(payout)
     assert.isTrue(fitsBlock(constraints, { weight: MAX_BLOCK_WEIGHT, sigops: 80_000 }))
@@ -141,7 +141,7 @@ describe("a payout", () => {
     if (!to.includes("(")) assert.match(Result.getOrThrow(Result.flip(minerPayout(`${to}.rig`))), message)
   })
 
-  it("takes the room of its outputs from the template, in a solo pool that of the largest address too", () => {
+  it("reserves room for its outputs in the template, and in a solo pool for the largest address too", () => {
     const room = (options: PayoutOptions) => {
       const { coinbaseOutputMaxAdditionalSigops, coinbaseOutputMaxAdditionalSize } = outputConstraints(
         payoutFor(options)
@@ -156,7 +156,7 @@ describe("a payout", () => {
     assert.deepStrictEqual(room({ solo: { feePercent: 0 } }), [43, 4])
   })
 
-  it("to an address or a descriptor of any network is its script", () => {
+  it("finds the script of an address or a descriptor of any network", () => {
     const script = Buffer.from(scriptForDescriptor(`wpkh(${KEY})`, "main")).toString("hex")
     const result = payoutScript(`wpkh(${KEY})`)
     assert.strictEqual(Buffer.from(Result.getOrThrow(result)).toString("hex"), script)
@@ -175,7 +175,7 @@ describe("a solo pool", () => {
     return bytes.toString("hex")
   }
 
-  it.effect("gives each address jobs that pay it, also in the middle of a block", () =>
+  it.effect("gives each address jobs that pay it, also between two blocks", () =>
     Effect.gen(function* () {
       yield* publish(futureTemplate(1), newPrevHash(1), template(2), futureTemplate(3))
       const [alice, bob] = [yield* TestClient.connect(), yield* TestClient.connect()]
@@ -202,7 +202,7 @@ describe("a solo pool", () => {
     }).pipe(Effect.provide(memoryWorld(solo)))
   )
 
-  it.effect("sends a block that pays the miner who found it", () =>
+  it.effect("submits a block that pays the miner that found it", () =>
     Effect.gen(function* () {
       yield* publish(futureTemplate(1), newPrevHash(1, { target: ANY_TARGET, nbits: 0x207fffff }))
       const client = yield* TestClient.connect()
@@ -216,7 +216,7 @@ describe("a solo pool", () => {
     }).pipe(Effect.provide(memoryWorld(solo)))
   )
 
-  it.effect("finds the one address behind hundreds of names that are none, in one read", () =>
+  it.effect("finds the one address after hundreds of names that are no addresses, in one read", () =>
     Effect.gen(function* () {
       yield* giveWork
       const { stackTraceLimit } = Error
@@ -236,20 +236,22 @@ describe("a solo pool", () => {
     }).pipe(Effect.provide(memoryWorld(solo)))
   )
 
-  it.effect("refuses who gives no address, one of another chain, and a second address on one connection", () =>
-    Effect.gen(function* () {
-      yield* giveWork
-      const client = yield* TestClient.connect()
-      const refuse = (userIdentity: string) =>
-        Effect.gen(function* () {
-          yield* client.send(openExtended({ userIdentity }))
-          assert.strictEqual((yield* client.expect("OpenMiningChannel.Error")).errorCode, "invalid-user-identity")
-        })
-      for (const identity of ["alice.1", P2TR, "", `raw(51)`, "bcrt1pfeesnyr2tx.rig"]) yield* refuse(identity)
-      yield* client.open(openExtended({ userIdentity: ALICE }))
-      yield* refuse(BOB)
-      yield* client.send(openExtended({ userIdentity: `${ALICE}.second` }))
-      yield* client.expect("OpenExtendedMiningChannel.Success")
-    }).pipe(Effect.provide(memoryWorld(solo)))
+  it.effect(
+    "refuses a user without an address, an address of another chain, and a second address on one connection",
+    () =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const refuse = (userIdentity: string) =>
+          Effect.gen(function* () {
+            yield* client.send(openExtended({ userIdentity }))
+            assert.strictEqual((yield* client.expect("OpenMiningChannel.Error")).errorCode, "invalid-user-identity")
+          })
+        for (const identity of ["alice.1", P2TR, "", `raw(51)`, "bcrt1pfeesnyr2tx.rig"]) yield* refuse(identity)
+        yield* client.open(openExtended({ userIdentity: ALICE }))
+        yield* refuse(BOB)
+        yield* client.send(openExtended({ userIdentity: `${ALICE}.second` }))
+        yield* client.expect("OpenExtendedMiningChannel.Success")
+      }).pipe(Effect.provide(memoryWorld(solo)))
   )
 })

@@ -40,7 +40,7 @@ const open = (channel: ChannelInfo): ChannelOpened => ({
   difficulty: 4
 })
 
-it("counts a share once for its channel, its user and all", () => {
+it("counts a share once for its channel, once for its user and once in the total", () => {
   const projection = new Projection(10, 0)
   const [first, second] = [info(2, "alice.1"), info(3, "alice.2")]
   for (const event of [open(first), open(second)]) projection.record(event, 1000)
@@ -62,7 +62,7 @@ it("counts a share once for its channel, its user and all", () => {
   assert.deepStrictEqual(all.channels, { standard: 0, extended: 2 })
 })
 
-it.effect("shows refusals as metrics by their reason, for as long as the server lives", () =>
+it.effect("shows refusals as metrics by their reason until the server stops", () =>
   Effect.gen(function* () {
     const projection = new Projection(10, 0)
     const counts = Effect.map(Metric.snapshot, (snapshot) =>

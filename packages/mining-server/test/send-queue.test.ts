@@ -25,8 +25,8 @@ const slow = Effect.gen(function* () {
 
 const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
 
-describe("what waits for a connection", () => {
-  it.effect("goes behind the write that is at it, and the reader waits for both", () =>
+describe("the send queue of a connection", () => {
+  it.effect("writes new messages after the current write, and the reader waits for both", () =>
     Effect.gen(function* () {
       const { ends, queue, written } = yield* slow
       queue.announce(1, 1)
@@ -46,7 +46,7 @@ describe("what waits for a connection", () => {
     })
   )
 
-  it.effect("is tried by the reader itself where a write beside it failed", () =>
+  it.effect("lets the reader write, and fail, after a write beside it has failed", () =>
     Effect.gen(function* () {
       const { ends, queue, written } = yield* slow
       queue.announce(1, 1)
@@ -61,7 +61,7 @@ describe("what waits for a connection", () => {
     })
   )
 
-  it.effect("is written at the end of the connection, also where the write before was interrupted", () =>
+  it.effect("writes the rest at the end of the connection, even if the last write was interrupted", () =>
     Effect.gen(function* () {
       const { ends, queue, written } = yield* slow
       queue.reply(1)
@@ -75,7 +75,7 @@ describe("what waits for a connection", () => {
     })
   )
 
-  it.effect("is counted where nobody asked for it, until a write takes it", () =>
+  it.effect("counts the bytes of announcements until a write takes them", () =>
     Effect.gen(function* () {
       const { ends, queue } = yield* slow
       queue.reply(1)
@@ -90,7 +90,7 @@ describe("what waits for a connection", () => {
     })
   )
 
-  it.effect("is told to the listener while it waits behind a write, and when that takes it", () =>
+  it.effect("reports the bytes that wait behind a write, and 0 when the next write takes them", () =>
     Effect.gen(function* () {
       const { ends, queue, told } = yield* slow
       queue.reply(1)

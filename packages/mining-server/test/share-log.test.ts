@@ -12,7 +12,7 @@ const linesOf = (path: string) => readFileSync(path, "utf8").trimEnd().split("\n
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(LoggedShare))
 
 describe("openShareLog", () => {
-  it.effect("has each share in the file when the call returns, behind those of before", () =>
+  it.effect("appends each share to the file before the call returns", () =>
     Effect.gen(function* () {
       const path = place()
       for (const first of [1, 3]) {
@@ -36,7 +36,7 @@ describe("openShareLog", () => {
     })
   )
 
-  it.effect("begins a line of its own behind half a line of a process that was killed", () =>
+  it.effect("begins a new line after half a line of a process that was killed", () =>
     Effect.gen(function* () {
       const path = place()
       appendFileSync(path, '{"at":1')
@@ -48,7 +48,7 @@ describe("openShareLog", () => {
     }).pipe(Effect.scoped)
   )
 
-  it("takes back what a write that failed left of a line, so that the next share is readable", () => {
+  it("removes the half line of a failed write, so that the next share is readable", () => {
     const path = place()
     const program = join(import.meta.dirname, "share-log-limited.ts")
     // 4 or 8 kB: the blocks of some shells are half a kilobyte.
@@ -69,7 +69,7 @@ describe("openShareLog", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("warns where others can read a file that was there, and not about its own", () =>
+  it.effect("warns about an existing file that others can read, and not about a file that it made", () =>
     Effect.gen(function* () {
       const warnings: Array<unknown> = []
       const logger = Logger.make<unknown, void>(({ message }) => void warnings.push(message))

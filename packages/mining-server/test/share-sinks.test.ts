@@ -9,7 +9,7 @@ import { giveWork, memoryWorld, poolStats, publish, tcpWorld, type World } from 
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { type ShareSink, ShareSinkError } from "../src/index.ts"
 
-/** Lets everything happen that can happen now. */
+/** Runs everything that can run now. */
 const settle = TestClock.adjust(1)
 
 /** A sink that takes its time: until the test says so, or fails it. */
@@ -52,7 +52,7 @@ const stoppable = (world: Layer.Layer<World, unknown>) =>
 
 describe("a share sink that takes its time", () => {
   it.effect(
-    "has the shares before they are acknowledged, and what is announced or done meanwhile comes behind, in order",
+    "records shares before they are acknowledged; announcements and actions made meanwhile follow in order",
     withSink((sink) =>
       Effect.gen(function* () {
         const { changeExtranoncePrefix, closeChannel, reconnect } = yield* Pool
@@ -85,7 +85,7 @@ describe("a share sink that takes its time", () => {
   )
 
   it.effect(
-    "keeps the next messages of its own connection waiting, and those of no other",
+    "delays the next messages of its own connection only",
     withSink((sink) =>
       Effect.gen(function* () {
         yield* giveWork
@@ -119,7 +119,7 @@ describe("a share sink that takes its time", () => {
   )
 
   it.effect(
-    "and then fails has nothing acknowledged or counted, and ends that connection alone",
+    "fails later: nothing is acknowledged or counted, and only that connection ends",
     withSink((sink) =>
       Effect.gen(function* () {
         yield* giveWork
@@ -139,7 +139,7 @@ describe("a share sink that takes its time", () => {
   )
 
   it.effect(
-    "records the shares of a client that has gone meanwhile",
+    "records the shares of a client that disconnected meanwhile",
     withSink((sink) =>
       Effect.gen(function* () {
         yield* giveWork
@@ -161,7 +161,7 @@ describe("a share sink that takes its time", () => {
   )
 
   it.effect(
-    "is interrupted where the server ends the connection, and nothing is acknowledged",
+    "is interrupted when the server ends the connection, and nothing is acknowledged",
     withSink((sink) =>
       Effect.gen(function* () {
         yield* giveWork
@@ -182,7 +182,7 @@ describe("a share sink that takes its time", () => {
 })
 
 describe("several share sinks", () => {
-  it.effect("record in their order, each once for a read, and all before the acknowledgement", () => {
+  it.effect("record in order, once for each read, and all before the acknowledgement", () => {
     const [first, second] = [new SlowSink(), new SlowSink()]
     return Effect.gen(function* () {
       yield* giveWork
@@ -199,7 +199,7 @@ describe("several share sinks", () => {
     }).pipe(Effect.provide(memoryWorld({ shareSinks: [first, second] })))
   })
 
-  it.effect("have nothing acknowledged where one of them fails, and those behind it get nothing", () => {
+  it.effect("acknowledge nothing if one of them fails, and the sinks after it are not called", () => {
     const [first, second, third] = [new SlowSink(), new SlowSink(), new SlowSink()]
     return Effect.gen(function* () {
       yield* giveWork
@@ -241,29 +241,26 @@ describe("a server that stops while shares are recorded", () => {
     })
   })
 
-  it.live(
-    "does not wait for ever for a sink that never answers, and sends Reconnect without an acknowledgement",
-    () => {
-      const sink = new SlowSink()
-      return Effect.gen(function* () {
-        const world = tcpWorld({ shareSinks: [sink], reconnectTo: { host: "other.example", port: 1 } })
-        const { context, stop } = yield* stoppable(world)
-        yield* Effect.gen(function* () {
-          yield* giveWork
-          const client = yield* TestClient.connect()
-          const miner = yield* client.open(openExtended())
-          yield* client.send(miner.mine())
-          yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => sink.calls > 0 }))
-          yield* stop
-          yield* client.expect("Reconnect")
-          assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
-          assert.deepStrictEqual([sink.interrupted, sink.recorded], [1, []])
-        }).pipe(Effect.scoped, Effect.provide(context))
-      })
-    }
-  )
+  it.live("gives up a sink that never answers, and sends Reconnect without an acknowledgement", () => {
+    const sink = new SlowSink()
+    return Effect.gen(function* () {
+      const world = tcpWorld({ shareSinks: [sink], reconnectTo: { host: "other.example", port: 1 } })
+      const { context, stop } = yield* stoppable(world)
+      yield* Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => sink.calls > 0 }))
+        yield* stop
+        yield* client.expect("Reconnect")
+        assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+        assert.deepStrictEqual([sink.interrupted, sink.recorded], [1, []])
+      }).pipe(Effect.scoped, Effect.provide(context))
+    })
+  })
 
-  it.live("has acknowledged no share that is not recorded, whenever it stops", () => {
+  it.live("has acknowledged only shares that are recorded, whenever it stops", () => {
     const recorded = new Map<string, number>()
     let calls = 0
     const sink: ShareSink = {

@@ -1,4 +1,4 @@
-/** What users at an address have shown is remembered beyond their connections, in a memory that is nobody's to fill. */
+/** The server remembers the hash rates of users at an address beyond their connections, and no address can fill the memory. */
 import { assert, describe, it } from "@effect/vitest"
 import { ProvenHashRate, type ShownWork, u256FromBytes } from "@sluice/channels"
 import type { ConnectionError, DialError } from "@sluice/transport"
@@ -13,8 +13,8 @@ const work = (userIdentity: string, hashRate: number): ShownWork => {
   return { userIdentity, hashRate, closedAt: 0, proven: new ProvenHashRate(0), isTaken: false }
 }
 
-describe("what users have shown", () => {
-  it("is theirs at their address, whichever worker it is", () => {
+describe("the hash rate that a user has shown", () => {
+  it("counts for all workers of the user at that address", () => {
     const users = new ShownUsers()
     users.of("192.0.2.1").saw("alice.one", 1600, 0)
     assert.strictEqual(users.of("192.0.2.1").leastFor("alice.two", 0), 100)
@@ -24,7 +24,7 @@ describe("what users have shown", () => {
     assert.strictEqual(users.of("2001:db8::ffff").take("alice", 0)?.hashRate, 1600)
   })
 
-  it("is not remembered of who has shown nothing", () => {
+  it("is not remembered if it is zero", () => {
     const users = new ShownUsers()
     users.of("192.0.2.1").saw("alice", 0, 0)
     users.of("192.0.2.1").leastFor("bob", 0)
@@ -32,7 +32,7 @@ describe("what users have shown", () => {
     assert.strictEqual(users.size, 0)
   })
 
-  it("is forgotten of an address that fills the memory with users, not of others", () => {
+  it("is forgotten first for users of the address that has most users", () => {
     const users = new ShownUsers(100)
     const [honest, flood] = [users.of("192.0.2.1"), users.of("192.0.2.2")]
     for (const user of ["a", "b", "c"]) honest.left(work(user, 1600))
@@ -43,7 +43,7 @@ describe("what users have shown", () => {
     assert.strictEqual(flood.leastFor("user0", 0), 0)
   })
 
-  it("is forgotten of the user who showed something longest ago first", () => {
+  it("is forgotten first for the user that showed a rate longest ago", () => {
     const users = new ShownUsers(2)
     const here = users.of("192.0.2.1")
     for (const user of ["a", "b", "a", "c"]) here.saw(user, 1600, 0)
@@ -121,7 +121,7 @@ const attacks: Readonly<Record<string, Effect.Effect<void, DialError | Connectio
   })
 }
 
-describe("a client that says that it has no hash rate gets no easy shares for it, over TCP with Noise", () => {
+describe("a client that claims to have no hash rate does not get easy shares again, over TCP with Noise", () => {
   for (const [how, run] of Object.entries(attacks)) {
     it.live(`where it ${how}`, () =>
       Effect.gen(function* () {

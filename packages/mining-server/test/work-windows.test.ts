@@ -9,21 +9,21 @@ const mine = (work: WorkWindows, from: number, to: number): void => {
 const perSecond = (hashes: number) => hashes / HASHES_PER_DIFFICULTY
 
 describe("hash rates of windows of time", () => {
-  it("are those of steady work, in every window", () => {
+  it("equal the rate of steady work, in every window", () => {
     const work = new WorkWindows(0)
     mine(work, 0, 7200)
     const { fiveMinutes, oneHour, oneMinute, sinceStart } = work.rates(7_200_000)
     for (const rate of [oneMinute, fiveMinutes, oneHour, sinceStart]) assert.closeTo(perSecond(rate), 1, 0.03)
   })
 
-  it("are over the time that there has been, where that is less than the window", () => {
+  it("count from the start if it is later than the start of the window", () => {
     const work = new WorkWindows(1_000_000_000)
     assert.deepStrictEqual(work.rates(1_000_000_000), { oneMinute: 0, fiveMinutes: 0, oneHour: 0, sinceStart: 0 })
     mine(work, 1_000_000, 1_000_030)
     for (const rate of Object.values(work.rates(1_000_030_000))) assert.closeTo(perSecond(rate), 1, 1e-9)
   })
 
-  it("forget what is older than their window", () => {
+  it("forget work that is older than their window", () => {
     const work = new WorkWindows(0)
     mine(work, 0, 3600)
     const minuteAfter = work.rates(3_600_000 + 61_000)
@@ -35,7 +35,7 @@ describe("hash rates of windows of time", () => {
     assert.closeTo(perSecond(dayAfter.sinceStart), 0.04, 0.001)
   })
 
-  it("lose nothing where the clock goes back", () => {
+  it("lose no work if the clock is set back", () => {
     const work = new WorkWindows(1_000_000)
     work.add(1, 1_100_000)
     work.add(1, 1_000_000)

@@ -59,7 +59,7 @@ describe("decodeBlockTemplate", () => {
     })
   }
 
-  it("refuses what is no template at all", () => {
+  it("refuses a value that is no template", () => {
     for (const value of [undefined, null, 7, "x", [], {}, { transactions: 1 }, { transactions: [null] }]) {
       const [slow, fast] = both(value)
       assert.isTrue(Result.isFailure(slow!))

@@ -88,7 +88,7 @@ const of = (version: number) => {
 describe.each([25, 26, 27, 28, 29, 30])("answers of Bitcoin Core %i", (version) => {
   const answers = of(version)
 
-  it("are read, whatever that version has more or fewer", () => {
+  it("are read, with additional or missing fields of that version", () => {
     assert.deepInclude(Schema.decodeUnknownSync(BlockchainInfo)(answers.chainInfo), {
       chain: "regtest",
       blocks: 1,
@@ -110,7 +110,7 @@ describe.each([25, 26, 27, 28, 29, 30])("answers of Bitcoin Core %i", (version) 
 })
 
 describe("getzmqnotifications", () => {
-  it("is read with all topics that there are, at addresses of any kind", () => {
+  it("is read with all topics, at addresses of any kind", () => {
     const answer = ["hashblock", "hashtx", "rawblock", "rawtx", "sequence"].map((topic) => ({
       type: `pub${topic}`,
       address: topic === "rawtx" ? "ipc:///run/node.sock" : "tcp://127.0.0.1:28332",

@@ -83,7 +83,7 @@ describe("NodeNotifications over ZMQ", () => {
     })
   )
 
-  it.live("tells of messages that are missing, before the one that shows it", () =>
+  it.live("reports missing messages before the message that shows the gap", () =>
     Effect.gen(function* () {
       const publisher = yield* publish()
       const events = yield* settled(publisher)
@@ -98,7 +98,7 @@ describe("NodeNotifications over ZMQ", () => {
     })
   )
 
-  it.live("passes over messages in another form", () =>
+  it.live("ignores messages of another form", () =>
     Effect.gen(function* () {
       const publisher = yield* publish()
       const events = yield* settled(publisher)
@@ -111,7 +111,7 @@ describe("NodeNotifications over ZMQ", () => {
     })
   )
 
-  it.live("connects again to a node that restarts, and says so", () =>
+  it.live("connects again to a node that restarts, and reports it", () =>
     Effect.gen(function* () {
       const publisher = yield* publish()
       yield* settled(publisher)
@@ -133,7 +133,7 @@ describe("NodeNotifications over ZMQ", () => {
     })
   )
 
-  it.effect("refuses an endpoint that is none, and says what is expected", () =>
+  it.effect("refuses an invalid endpoint, and says what is expected", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(subscribe("127.0.0.1:28332"))
       assert.instanceOf(error, NodeNotificationsZmq.ZmqEndpointError)
@@ -143,7 +143,7 @@ describe("NodeNotifications over ZMQ", () => {
 })
 
 describe("sequence numbers", () => {
-  it("count what is missing, also over the wrap and after a restart of the node", () => {
+  it("reveal the number of missing messages, also over the wrap and after a restart of the node", () => {
     const gaps = new SequenceGaps()
     const missed = (sequence: number) => gaps.missedBefore("hashblock", sequence)
     assert.strictEqual(missed(0xfffffffe), 0)
@@ -157,7 +157,7 @@ describe("sequence numbers", () => {
     assert.strictEqual(missed(4), 4)
   })
 
-  it("leave bodies alone that are too short for a hash", () => {
+  it("are read, and bodies that are too short for a hash are ignored", () => {
     for (const topic of ["hashblock", "sequence"]) assert.isUndefined(readNotification(topic, new Uint8Array(31)))
   })
 })

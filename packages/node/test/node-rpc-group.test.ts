@@ -49,25 +49,27 @@ const two = Effect.gen(function* () {
 const away = new NodeUnreachable({ cause: "ECONNREFUSED" })
 
 describe("several nodes as one", () => {
-  it.effect("the first is asked, the next when it is away, and the first again when it is back", () =>
-    Effect.gen(function* () {
-      const { first, group, second } = yield* two
-      yield* group.getBlockTemplate()
-      assert.strictEqual(second.state.calls, 0)
-      first.state.failure = away
-      yield* group.getBlockTemplate()
-      yield* group.getBlockTemplate()
-      assert.strictEqual(second.state.calls, 2)
-      assert.strictEqual(first.state.calls, 2, "the one that is away is not asked first again")
-      first.state.failure = undefined
-      yield* TestClock.adjust("31 seconds")
-      const { calls } = second.state
-      yield* group.getBlockTemplate()
-      assert.strictEqual(second.state.calls, calls)
-    }).pipe(Effect.provide(quiet))
+  it.effect(
+    "calls go to the first node, to the next while the first does not answer, and then to the first again",
+    () =>
+      Effect.gen(function* () {
+        const { first, group, second } = yield* two
+        yield* group.getBlockTemplate()
+        assert.strictEqual(second.state.calls, 0)
+        first.state.failure = away
+        yield* group.getBlockTemplate()
+        yield* group.getBlockTemplate()
+        assert.strictEqual(second.state.calls, 2)
+        assert.strictEqual(first.state.calls, 2, "the one that is away is not asked first again")
+        first.state.failure = undefined
+        yield* TestClock.adjust("31 seconds")
+        const { calls } = second.state
+        yield* group.getBlockTemplate()
+        assert.strictEqual(second.state.calls, calls)
+      }).pipe(Effect.provide(quiet))
   )
 
-  it.effect("a spare node that is away is told once, and once more when it is back", () => {
+  it.effect("a spare node that does not answer is logged once, and once more when it answers again", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const { second } = yield* two
@@ -76,12 +78,12 @@ describe("several nodes as one", () => {
       second.state.failure = undefined
       yield* TestClock.adjust("5 minutes")
       assert.lengthOf(log, 2)
-      assert.match(log[0]!, /The node at second does not tell how far it is.*cannot be reached \(ECONNREFUSED\)/)
+      assert.match(log[0]!, /The node at second does not say its height.*cannot be reached \(ECONNREFUSED\)/)
       assert.match(log[1]!, /The node at second answers again/)
     }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))])))
   })
 
-  it.effect("a node that stays behind the others is not asked", () =>
+  it.effect("a node that stays behind the others gets no calls", () =>
     Effect.gen(function* () {
       const { group, second } = yield* two
       yield* second.node.submitBlock(solveTemplate(yield* second.node.getBlockTemplate())!)
@@ -92,7 +94,7 @@ describe("several nodes as one", () => {
     }).pipe(Effect.provide(quiet))
   )
 
-  it.effect("a node on another chain is told of, and never asked", () => {
+  it.effect("a node on another chain is logged, and gets no calls", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const first = yield* member("first")
@@ -119,7 +121,7 @@ describe("several nodes as one", () => {
     }).pipe(Effect.provide(quiet))
   )
 
-  it.effect("a block goes to all; one that takes it is enough", () =>
+  it.effect("a block goes to all nodes, and is accepted if one accepts it", () =>
     Effect.gen(function* () {
       const { first, group, second } = yield* two
       const block = solveTemplate(yield* group.getBlockTemplate())!
@@ -134,7 +136,7 @@ describe("several nodes as one", () => {
     }).pipe(Effect.provide(quiet))
   )
 
-  it.effect("what a node refuses of the call itself is not asked of another", () =>
+  it.effect("an error about the call itself is returned without asking another node", () =>
     Effect.gen(function* () {
       const { first, group, second } = yield* two
       first.state.failure = new NodeRefused({ code: -8, detail: "bad parameter" })

@@ -94,7 +94,7 @@ describe("NodeRpc over HTTP", () => {
     })
   )
 
-  it.live("gives a verdict on a block as the node words it", () =>
+  it.live("returns the verdict on a block in the words of the node", () =>
     Effect.gen(function* () {
       const { calls, url } = yield* serve((call, response, request) =>
         result(call.params[0] === "0102" ? null : "high-hash")(call, response, request)
@@ -159,7 +159,7 @@ describe("NodeRpc over HTTP", () => {
     ["a broken connection", (_, response) => response.destroy(), "NodeUnreachable", /cannot be reached/]
   ]
   for (const [name, answer, reason, message] of failures) {
-    it.live(`tells ${name} as ${reason}`, () =>
+    it.live(`fails with ${reason} for ${name}`, () =>
       Effect.gen(function* () {
         const { url } = yield* serve(answer)
         const rpc = yield* connect(url, password, name === "silence" ? 250 : undefined)
@@ -172,7 +172,7 @@ describe("NodeRpc over HTTP", () => {
     )
   }
 
-  it.live("tells a port where nothing listens", () =>
+  it.live("fails with the cause if nothing listens at the port", () =>
     Effect.gen(function* () {
       const { url } = yield* Effect.scoped(serve(result(null)))
       const rpc = yield* connect(url)
@@ -181,7 +181,7 @@ describe("NodeRpc over HTTP", () => {
     })
   )
 
-  it.live("does not end a long poll where it ends another call", () =>
+  it.live("gives a long poll more time than other calls", () =>
     Effect.gen(function* () {
       const { url } = yield* serve((call, response, request) => {
         setTimeout(() => result(template)(call, response, request), 400)
@@ -228,7 +228,7 @@ describe("calls in a batch", () => {
     }
   }
 
-  it.live("bring the headers up to a block in three requests, and fewer where the chain begins", () =>
+  it.live("read the headers up to a block in three requests, and fewer at the start of the chain", () =>
     Effect.gen(function* () {
       const { calls, url } = yield* batching({
         getblockheader: ([hash]) => headerOf(String(hash)),
@@ -243,18 +243,18 @@ describe("calls in a batch", () => {
     })
   )
 
-  it.live("fail where the chain changes between them", () =>
+  it.live("fail if the chain changes between them", () =>
     Effect.gen(function* () {
       const { url } = yield* batching({
         getblockheader: ([hash]) => headerOf(String(hash)),
         getblockhash: ([height]) => hashAt(Number(height) + 500)
       })
       const { message } = yield* Effect.flip((yield* connect(url)).getBlockHeaders(hashAt(100), 3))
-      assert.match(message, /are not on one branch, or the chain has just changed/)
+      assert.match(message, /are not on one branch; the chain may just have changed/)
     })
   )
 
-  it.live("tell of each call for itself, and of a batch that is refused as a whole", () =>
+  it.live("have an error of each call, or of a batch that is refused as a whole", () =>
     Effect.gen(function* () {
       const chain = {
         chain: "main",

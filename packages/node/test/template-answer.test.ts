@@ -60,7 +60,7 @@ const plain = Option.liftThrowable((text: string) =>
 )
 
 describe("a template read from an answer's text", () => {
-  it("is what JSON and the Schema make of it", () => {
+  it("equals the one that JSON and the Schema read", () => {
     for (const count of [1, 2, 3, 50]) {
       const text = answerOf(template(Array.from({ length: count }, (_, seed) => transaction(seed))))
       const found = read(text)!
@@ -74,7 +74,7 @@ describe("a template read from an answer's text", () => {
     assert.deepStrictEqual({ ...read(text)! }, Option.getOrThrow(plain(text)))
   })
 
-  it("with data of every length, at every place in the text", () => {
+  it("is right with data of every length at every offset", () => {
     for (let length = 0; length < 200; length++) {
       const transactions = [transaction(1, length), transaction(2, 200 - length), transaction(3, 7)]
       const result = template(transactions)
@@ -99,7 +99,7 @@ describe("a template read from an answer's text", () => {
     assert.deepStrictEqual(list.merklePath(), expected.merklePath())
   })
 
-  it("belongs to its request alone, and is no error", () => {
+  it("is undefined for another request's answer, and for an error", () => {
     const result = template([transaction(1)])
     assert.isDefined(read(JSON.stringify({ jsonrpc: "2.0", result, id: 7 })))
     assert.isUndefined(read(JSON.stringify({ result, error: null, id: 8 })))
@@ -107,7 +107,7 @@ describe("a template read from an answer's text", () => {
     assert.isUndefined(read(JSON.stringify({ result, error: { code: -9, message: "" }, id: 7 })))
   })
 
-  it("is left to the slow way where a node does not write as Bitcoin Core does", () => {
+  it("is undefined if the node writes in another form than Bitcoin Core", () => {
     const right = transaction(1)
     const { data, hash, txid, ...costs } = right
     const each = (value: unknown) => answerOf(template([right, value]))
@@ -124,7 +124,7 @@ describe("a template read from an answer's text", () => {
     for (const text of ways) assert.isUndefined(read(text), text.slice(0, 80))
   })
 
-  it("is refused where a field stands twice, or something is wrong with it", () => {
+  it("is refused if a field stands twice or is wrong", () => {
     const right = transaction(1)
     const texts = [
       ...["data", "txid", "hash"].map((key) =>
@@ -146,7 +146,7 @@ describe("a template read from an answer's text", () => {
     for (const text of texts) assert.isUndefined(read(text), text.slice(0, 80))
   })
 
-  it("says nothing else than JSON where any byte of the text is another one, is missing or is there twice", () => {
+  it("agrees with JSON when any byte of the text is changed, missing or doubled", () => {
     const text = answerOf(template([transaction(1, 10), transaction(2, 66)]))
     const [from, to] = [text.indexOf('"transactions"'), text.indexOf('"coinbaseaux"')]
     const replacements = [
@@ -182,7 +182,7 @@ describe("a template read from an answer's text", () => {
     assert.isAbove(slow, 500)
   })
 
-  it.effect("is what the development node answers", () =>
+  it.effect("is read from the answer of the development node", () =>
     Effect.gen(function* () {
       const node = yield* DevNode
       yield* node.addMadeUpTransactions(40)

@@ -1,4 +1,4 @@
-/** What a program does to live connections of its pool, with a client at the other end that checks it and goes on mining. */
+/** Actions of a program on live connections of its pool; the client at the other end checks each message and goes on mining. */
 import { assert, describe, it } from "@effect/vitest"
 import { type ChannelInfo, type ClientEvent, GROUP_CHANNEL_ID } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
@@ -39,7 +39,7 @@ describe("another extranonce prefix", () => {
   ] as const
   for (const [kind, flags] of clients) {
     const how = flags === 0 ? "" : " that requires standard jobs"
-    it.effect(`of a channel (${kind}${how}) is for the jobs to come, and shares of those before are good`, () =>
+    it.effect(`of a channel (${kind}${how}) applies to its next jobs, and shares of earlier jobs stay valid`, () =>
       Effect.gen(function* () {
         const { changeExtranoncePrefix } = yield* Pool
         yield* giveWork
@@ -69,7 +69,7 @@ describe("another extranonce prefix", () => {
     )
   }
 
-  it.effect("that comes while a job is on its way to many connections leaves nobody with work that is refused", () =>
+  it.effect("that comes while a job is announced to many connections causes no refused shares", () =>
     Effect.gen(function* () {
       const { changeExtranoncePrefix } = yield* Pool
       yield* giveWork
@@ -89,7 +89,7 @@ describe("another extranonce prefix", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("is refused where there is none, until those that were left can have no share any more", () =>
+  it.effect("is refused when all are taken, until returned ones can get no more shares", () =>
     Effect.gen(function* () {
       const { changeExtranoncePrefix } = yield* Pool
       yield* giveWork
@@ -147,7 +147,7 @@ describe("another group", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("that comes while a job waits for its previous hash misses neither", () =>
+  it.effect("that is made while a job waits for its previous hash gets both", () =>
     Effect.gen(function* () {
       const { setGroup } = yield* Pool
       yield* giveWork
@@ -164,7 +164,7 @@ describe("another group", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("is refused where the client has none, or the group or a channel is not there", () =>
+  it.effect("is refused if the client has no groups, or the group or a channel does not exist", () =>
     Effect.gen(function* () {
       const { setGroup } = yield* Pool
       yield* giveWork
@@ -232,7 +232,7 @@ describe("a channel that the program closes", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("from within onShare is closed behind the acknowledgement of the shares that came with it", () => {
+  it.effect("from within a share sink is closed after the acknowledgement of the shares of that read", () => {
     let close: (channel: ChannelInfo) => void = () => {}
     return Effect.gen(function* () {
       const { closeChannel } = yield* Pool
@@ -249,7 +249,7 @@ describe("a channel that the program closes", () => {
     }).pipe(Effect.provide(memoryWorld({ shareSinks: [shareSink(({ channel }) => close(channel))] })))
   })
 
-  it.effect("is not closed with a reason that a message has no room for", () =>
+  it.effect("is not closed with a reason that is too long for the message", () =>
     Effect.gen(function* () {
       const { closeChannel, reconnect } = yield* Pool
       yield* giveWork
@@ -266,28 +266,30 @@ describe("a channel that the program closes", () => {
   )
 })
 
-it.effect("the example of the README ends all channels of a user, who gets no other, and nobody else's", () =>
-  Effect.gen(function* () {
-    const example = readFileSync(new URL("./readme-control-example.ts", import.meta.url), "utf8")
-    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
-    assert.include(readme, "```ts\n" + example + "```")
-    yield* giveWork
-    const [client, other] = [yield* ChannelClient.connect(), yield* ChannelClient.connect()]
-    for (const one of [client, other]) yield* one.open("extended", "standard")
-    yield* client.open("extended", { kind: "extended", userIdentity: "mallory.1" })
-    yield* other.open({ kind: "extended", userIdentity: "mallory.2" })
-    yield* ban("mallory")
-    yield* ban("nobody")
-    yield* settle
-    assert.deepStrictEqual([client.machine.channels.size, other.machine.channels.size], [3, 2])
-    for (const one of [client, other]) {
-      assert.deepStrictEqual(yield* one.open({ kind: "extended", userIdentity: "mallory" }), [])
-      assert.strictEqual(one.of("OpenRefused")[0]?.errorCode, "unknown-user")
-    }
-    assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
-    assert.deepStrictEqual(yield* other.mine(), { accepted: 16, refused: [] })
-    assertUnderstood(client)
-  }).pipe(Effect.provide(memoryWorld({ validateUser })))
+it.effect(
+  "the example of the README ends all channels of a user, who gets no other, and no channel of another user",
+  () =>
+    Effect.gen(function* () {
+      const example = readFileSync(new URL("./readme-control-example.ts", import.meta.url), "utf8")
+      const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+      assert.include(readme, "```ts\n" + example + "```")
+      yield* giveWork
+      const [client, other] = [yield* ChannelClient.connect(), yield* ChannelClient.connect()]
+      for (const one of [client, other]) yield* one.open("extended", "standard")
+      yield* client.open("extended", { kind: "extended", userIdentity: "mallory.1" })
+      yield* other.open({ kind: "extended", userIdentity: "mallory.2" })
+      yield* ban("mallory")
+      yield* ban("nobody")
+      yield* settle
+      assert.deepStrictEqual([client.machine.channels.size, other.machine.channels.size], [3, 2])
+      for (const one of [client, other]) {
+        assert.deepStrictEqual(yield* one.open({ kind: "extended", userIdentity: "mallory" }), [])
+        assert.strictEqual(one.of("OpenRefused")[0]?.errorCode, "unknown-user")
+      }
+      assert.deepStrictEqual(yield* client.mine(), { accepted: 24, refused: [] })
+      assert.deepStrictEqual(yield* other.mine(), { accepted: 16, refused: [] })
+      assertUnderstood(client)
+    }).pipe(Effect.provide(memoryWorld({ validateUser })))
 )
 
 describe("a client that the program asks to connect anew", () => {
@@ -318,7 +320,7 @@ describe("a client that the program asks to connect anew", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("and one that has gone is an error that says so", () =>
+  it.effect("is refused with unknown-connection after it has disconnected", () =>
     Effect.gen(function* () {
       const { changeExtranoncePrefix, closeChannel, reconnect, setGroup } = yield* Pool
       yield* giveWork

@@ -31,9 +31,9 @@ const connectFrom = Effect.fnUntraced(function* (address: string) {
   )
 })
 
-describe("a pool whose channels two addresses with 150 connections each have taken", () => {
+describe("a pool whose channels are all taken by two addresses with 150 connections each", () => {
   it.live(
-    "gives a third one its channels, and leaves those that work",
+    "gives channels to a third address, and closes none that has shares",
     () =>
       Effect.gen(function* () {
         yield* giveWork

@@ -1,4 +1,4 @@
-/** What a new job costs on a connection with many channels: one message to their group, counted in bytes on the wire. */
+/** Counts the bytes that a new job takes on a connection with many channels: one message to their group. */
 import { assert, describe, it } from "@effect/vitest"
 import { type Frame, Mining } from "@sluice/protocol"
 import type { TemplateFeed } from "@sluice/template-provider"
@@ -73,7 +73,7 @@ describe("a thousand channels of one connection", () => {
     })
   )
 
-  it.effect("get a message each where they require standard jobs", () =>
+  it.effect("get a message each if they require standard jobs", () =>
     Effect.gen(function* () {
       const frames = yield* framesFor(Mining.REQUIRES_STANDARD_JOBS, template(2, { merklePath }))
       // channel_id, job_id, min_ntime, version and merkle_root.

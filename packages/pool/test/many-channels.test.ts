@@ -33,12 +33,12 @@ const openAtOnce = Effect.gen(function* () {
   assert.strictEqual((yield* poolStats).channels.length, CHANNELS)
 }).pipe(Effect.scoped, Effect.orDie)
 
-describe("a proxy that reads is not dropped for what a burst of its own requests is answered", () => {
+describe("a proxy that reads is not disconnected because of the answers to a burst of its own requests", () => {
   it.effect("in memory", () => openAtOnce.pipe(Effect.provide(memoryWorld())))
   it.live("over TCP with Noise", () => openAtOnce.pipe(Effect.provide(tcpWorld())))
 })
 
-it.effect("channels of all connections together are limited, and make room when they are closed", () =>
+it.effect("the channels of all connections together are limited, and a closed one makes room", () =>
   Effect.gen(function* () {
     const [first, second] = [yield* TestClient.connect(), yield* TestClient.connect()]
     for (const client of [first, second]) {
@@ -54,7 +54,7 @@ it.effect("channels of all connections together are limited, and make room when 
   }).pipe(Effect.provide(memoryWorld({ maxChannelsInAll: 2 })))
 )
 
-it.effect("channels of one address are limited, and leave others theirs", () =>
+it.effect("the channels of one address are limited, and other addresses keep theirs", () =>
   Effect.gen(function* () {
     const [first, second] = [yield* TestClient.connect(), yield* TestClient.connect()]
     yield* first.send(openExtended(), openExtended({ requestId: 2 }))
@@ -95,7 +95,7 @@ describe("a limit on channels that is reached", () => {
     [{ maxChannelsInAll: 1 }, "there are 1 in all (maxChannelsInAll) or 4096 of its address (maxChannelsPerAddress)"]
   ] as const
   for (const [options, reason] of limits) {
-    it.effect(`is in the log with its key: ${reason}`, () => {
+    it.effect(`is in the log with its option: ${reason}`, () => {
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(String(message)))
       return Effect.gen(function* () {

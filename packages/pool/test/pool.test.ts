@@ -37,7 +37,7 @@ const watch = Effect.gen(function* () {
 const tags = (events: ReadonlyArray<MiningServerEvent>): ReadonlyArray<string> => events.map(({ _tag }) => _tag)
 
 describe("jobs", () => {
-  it.effect("come as soon as there is a template, to channels that were opened before", () =>
+  it.effect("go to channels that were opened before the first template as soon as it comes", () =>
     Effect.gen(function* () {
       const client = yield* TestClient.connect()
       yield* client.send(openExtended(), openStandard({ requestId: 2 }))
@@ -84,7 +84,7 @@ describe("jobs", () => {
     }).pipe(Effect.provide(memoryWorld({ tag: "My Pool" })))
   )
 
-  it.effect("go to each kind of client in its own way: to a group once, for standard jobs to each channel", () =>
+  it.effect("go once to a group, and to each channel of a client that requires standard jobs", () =>
     Effect.gen(function* () {
       yield* giveWork
       const proxy = yield* TestClient.connect()
@@ -106,7 +106,7 @@ describe("jobs", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("have ids that a pool which is started again does not repeat", () =>
+  it.effect("have ids that a restarted pool does not repeat", () =>
     Effect.gen(function* () {
       const firstJobId = Effect.gen(function* () {
         yield* giveWork
@@ -119,7 +119,7 @@ describe("jobs", () => {
     })
   )
 
-  it.effect("keep coming after the template provider sent something useless", () =>
+  it.effect("keep coming after the template provider sent a message that makes no work", () =>
     Effect.gen(function* () {
       const events = yield* watch
       yield* giveWork
@@ -198,7 +198,7 @@ describe("a share", () => {
     }).pipe(Effect.provide(memoryWorld({ shareSinks: [shareSink(onShare)] })))
   })
 
-  it.effect("that the share log does not take ends connections with one line of the log that says what to mend", () => {
+  it.effect("that the share log cannot write ends its connection, and one log line says what to mend", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))
     const { message } = new ShareLogError({
@@ -228,7 +228,7 @@ describe("a share", () => {
     }).pipe(Effect.provide(memoryWorld({ shareSinks }, {}, logger)))
   })
 
-  it.effect("that cannot be recorded because of a defect of the program ends its connection as that", () =>
+  it.effect("that cannot be recorded because of a defect ends its connection with that reason", () =>
     Effect.gen(function* () {
       const events = yield* watch
       yield* giveWork
@@ -329,7 +329,7 @@ describe("a connection", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("that does not read delays no other, and is dropped when too much waits for it", () =>
+  it.effect("that does not read delays no other, and is ended when too many bytes wait for it", () =>
     Effect.gen(function* () {
       const events = yield* watch
       yield* giveWork
@@ -399,8 +399,8 @@ describe("a connection", () => {
   )
 })
 
-describe("what the pool tells", () => {
-  it.effect("events of a session, in order, and the counts that they add up to", () =>
+describe("a pool reports", () => {
+  it.effect("the events of a connection in order, and counts that equal their sum", () =>
     Effect.gen(function* () {
       yield* settle
       const events = yield* watch
@@ -441,7 +441,7 @@ describe("what the pool tells", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("that the template provider is away, while miners go on", () =>
+  it.effect("the loss of the template provider, while miners go on", () =>
     Effect.gen(function* () {
       const events = yield* watch
       yield* giveWork
@@ -456,7 +456,7 @@ describe("what the pool tells", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("to a subscriber that does not listen costs nobody else anything", () =>
+  it.effect("events to other subscribers although one does not read", () =>
     Effect.gen(function* () {
       yield* giveWork
       yield* (yield* Pool).events.pipe(
@@ -473,7 +473,7 @@ describe("what the pool tells", () => {
   )
 })
 
-describe("options that cannot be", () => {
+describe("impossible options", () => {
   const cases: ReadonlyArray<readonly [option: string, fields: Parameters<typeof options>[0], message: RegExp]> = [
     ["coinbaseAddress", { coinbaseAddress: "bc1qnonsense" }, /bc1qnonsense is not a Bitcoin address/],
     ["coinbaseAddress", { chain: "main" }, /is an address of regtest, and this is mainnet/],

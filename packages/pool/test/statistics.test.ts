@@ -63,7 +63,7 @@ it.effect("pages of users are the whole list in parts, wherever they begin and h
   })
 )
 
-it.effect("pages of a user's channels are in the order in which they were opened, without those that are gone", () =>
+it.effect("pages of a user's channels are in the order in which they were opened, without closed ones", () =>
   Effect.gen(function* () {
     const { channels, projection, statistics } = world()
     const own = channels.filter(({ userIdentity }) => userIdentity.startsWith("user0."))

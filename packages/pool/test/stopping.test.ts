@@ -40,7 +40,7 @@ describe("a pool that stops, over TCP with Noise", () => {
     })
   )
 
-  it.live("says nothing of reconnecting where it was not told to", () =>
+  it.live("sends no Reconnect without the option", () =>
     Effect.gen(function* () {
       const { context, stop } = yield* stoppable(tcpWorld())
       yield* Effect.gen(function* () {
@@ -92,7 +92,7 @@ describe("job ids", () => {
     })
   )
 
-  it.effect("and prefixes are others after each start, so that no share can be counted twice", () =>
+  it.effect("and prefixes change at each start, so that no share can be counted twice", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(1_785_000_000_000)
       const before = yield* start()
@@ -104,7 +104,7 @@ describe("job ids", () => {
     })
   )
 
-  it.effect("go on behind those of earlier runs where the clock was set back, with a state file", () =>
+  it.effect("stay above those of earlier runs if the clock was set back, with a state file", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const path = `${yield* fs.makeTempDirectoryScoped()}/pool.state`
@@ -142,7 +142,7 @@ describe("job ids", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
   )
 
-  it.effect("are not begun with a state file that holds something else, or cannot be written", () =>
+  it.effect("are refused with a state file that holds other text, or cannot be written", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const directory = yield* fs.makeTempDirectoryScoped()

@@ -1,4 +1,4 @@
-/** What a template provider may send besides the usual, and what of it reaches miners. */
+/** Unusual messages of a template provider, and the messages that miners get because of them. */
 import { assert, describe, it } from "@effect/vitest"
 import { TemplateDistribution } from "@sluice/protocol"
 import { TemplateClient, TemplateFeed, type TemplateMessage } from "@sluice/template-provider"
@@ -17,14 +17,14 @@ const { MAX_FUTURE_TEMPLATES } = TemplateDistribution
 const futures = (first: number) =>
   Array.from({ length: MAX_FUTURE_TEMPLATES }, (_, index) => futureTemplate(first + index))
 
-/** What the pool's metric says. */
+/** The value of the pool's metric. */
 const ignoredTemplates = Effect.map(Metric.snapshot, (metrics) => {
   const found = metrics.find(({ id }) => id === "sluice_pool_templates_ignored_total")
   return found?.type === "Counter" ? Number(found.state.count) : undefined
 })
 
 describe("a SetNewPrevHash", () => {
-  it.effect("that names the first of as many future templates as are kept is mined on", () =>
+  it.effect("that names the oldest of all kept future templates is announced", () =>
     Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
@@ -35,7 +35,7 @@ describe("a SetNewPrevHash", () => {
       assert.deepStrictEqual([jobId, prevHash], [miner.jobId, bytes(2)])
       yield* client.send(miner.mine())
       yield* client.follow(miner, "SubmitShares.Success")
-      // A miner who comes in the middle of them knows them all, too.
+      // A miner that connects in between gets all of them, too.
       yield* publish(...futures(200))
       const late = yield* TestClient.connect()
       const other = yield* late.open(openExtended())
@@ -44,7 +44,7 @@ describe("a SetNewPrevHash", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("that names one of many names one of the last jobs that came to miners, who keep fewer", () =>
+  it.effect("that names an old future template repeats its job first, because miners keep fewer future jobs", () =>
     Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
@@ -59,7 +59,7 @@ describe("a SetNewPrevHash", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it.effect("that repeats the one in force tells miners nothing", () =>
+  it.effect("that repeats the one in force sends miners nothing", () =>
     Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
@@ -95,7 +95,7 @@ describe("a SetNewPrevHash", () => {
 })
 
 describe("a template whose outputs are not as many as it counts", () => {
-  it.effect("makes no job: it is counted, and many of them are one line of log", () => {
+  it.effect("makes no job: each is counted, and many of them make one log line", () => {
     const lines: Array<string> = []
     const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
     return Effect.gen(function* () {

@@ -13,7 +13,7 @@ const count = (name: string, reason?: string) =>
   })
 
 describe("a connection", () => {
-  it.effect("that sends too much is read from more slowly, and others are not", () =>
+  it.effect("that sends too much is read from more slowly, and other connections are not", () =>
     Effect.gen(function* () {
       yield* giveWork
       const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
@@ -36,7 +36,7 @@ describe("a connection", () => {
     )
   )
 
-  it.effect("that sends too much at once is answered at once, and waits before it is read from again", () =>
+  it.effect("that sends too much at once gets its answers at once, and the next read waits", () =>
     Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
@@ -82,7 +82,7 @@ describe("a connection", () => {
     return { accepted, codes: new Set(codes), connections, refused: refused["too-many-shares-per-second"] ?? 0 }
   })
 
-  it.effect("that submits more good shares than it may has those beyond refused, in metrics and log", () =>
+  it.effect("that exceeds its limit on good shares has the others refused, in metrics and log", () =>
     Effect.gen(function* () {
       const { refused, ...rest } = yield* flood
       assert.deepStrictEqual(rest, { accepted: 121, codes: new Set(["too-many-shares-per-second"]), connections: 2 })
@@ -109,7 +109,7 @@ describe("a connection", () => {
     )
   )
 
-  it.live("that submits more good shares than it may has those beyond refused, over TCP with Noise", () =>
+  it.live("that exceeds its limit on good shares has the others refused, over TCP with Noise", () =>
     Effect.gen(function* () {
       const { accepted, codes, connections } = yield* flood
       assert.isAtLeast(accepted, 121)
@@ -119,7 +119,7 @@ describe("a connection", () => {
     }).pipe(Effect.provide(tcpWorld(limited)))
   )
 
-  it.effect("most of whose messages are wrong is ended, with its reason; stale shares are not wrong", () =>
+  it.effect("that causes too many errors is ended with the reason, and stale shares are no errors", () =>
     Effect.gen(function* () {
       yield* giveWork
       const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]

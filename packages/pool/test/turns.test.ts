@@ -4,16 +4,16 @@ import { inParts } from "../../mining-server/src/connections/turns.ts"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats } from "@sluice/testing/pool-worlds"
 
-describe("parts of what is done for many", () => {
+describe("parts of long work", () => {
   const sizes = (costs: ReadonlyArray<number>) => inParts(costs, (cost) => cost).map((part) => part.length)
 
-  it("have as much in them as a turn of the event loop may take", () => {
+  it("cost as much as one turn of the event loop may take", () => {
     assert.deepStrictEqual(sizes([]), [])
     assert.deepStrictEqual(sizes(Array.from({ length: 130 }, () => 1)), [64, 64, 2])
     assert.deepStrictEqual(sizes([32, 32, 1, 62, 2, 1]), [2, 2, 2])
   })
 
-  it("leave alone what costs more than that, and keep the order", () => {
+  it("keep the order, and an item that costs more makes a part alone", () => {
     assert.deepStrictEqual(
       inParts([1, 1025, 1025, 1, 1], (cost) => cost),
       [[1], [1025], [1025], [1, 1]]
@@ -22,7 +22,7 @@ describe("parts of what is done for many", () => {
 })
 
 describe("a connection that sends a thousand messages at once", () => {
-  it.effect("is answered in parts, and others in between", () =>
+  it.effect("is answered in parts, and other connections in between", () =>
     Effect.gen(function* () {
       yield* giveWork
       const [crowd, other] = [yield* TestClient.connect(), yield* TestClient.connect()]

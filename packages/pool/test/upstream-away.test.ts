@@ -12,7 +12,7 @@ const setState = (state: TemplateSourceState) => Effect.flatMap(TemplateFeed, (f
 
 describe("without a template provider", () => {
   it.effect(
-    "miners go on with the last job, with warnings, until they are sent away; they may return when it does",
+    "miners go on with the last job, with warnings in the log, until the timeout; they may return when the provider is back",
     () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
@@ -52,7 +52,7 @@ describe("without a template provider", () => {
     }
   )
 
-  it.effect("miners are told where else to go, where that is known", () =>
+  it.effect("miners get a Reconnect to another server if the options name one", () =>
     Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
@@ -67,7 +67,7 @@ describe("without a template provider", () => {
     )
   )
 
-  it.effect("that comes and goes within the time, nobody is sent away", () =>
+  it.effect("for less than the timeout each time, no miner is sent away", () =>
     Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()
@@ -84,8 +84,8 @@ describe("without a template provider", () => {
   )
 })
 
-/** What a provider may send after its first tip, in orders that are all legal (7.2, 7.3). */
-describe("templates and previous hashes are jobs in whatever legal order they come", () => {
+/** Messages that a provider may send after its first tip, in legal orders (7.2, 7.3). */
+describe("templates and previous hashes make jobs in any legal order", () => {
   const orders: ReadonlyArray<readonly [string, ReadonlyArray<TemplateMessage>, { readonly height: number }]> = [
     ["a future template and its previous hash at once", [futureTemplate(2), newPrevHash(2)], { height: 159 }],
     [
@@ -120,11 +120,11 @@ describe("templates and previous hashes are jobs in whatever legal order they co
       ] as const) {
         yield* client.send(one.mine({ jobId: 0x70000000 }))
         assert.strictEqual((yield* client.follow(one, "SubmitShares.Error")).errorCode, "invalid-job-id")
-        // What the miner has after all of it is what the pool has.
+        // After all messages the miner has the same job as the pool.
         yield* client.send(one.mine())
         yield* client.follow(one, "SubmitShares.Success")
       }
-      // Who comes late gets the same.
+      // A late miner gets the same.
       const late = yield* TestClient.connect()
       const lateMiner = yield* late.open(openExtended())
       yield* late.send(lateMiner.mine())

@@ -8,7 +8,7 @@ import { Pool } from "../src/index.ts"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { options, PoolAddress } from "@sluice/testing/pool-worlds"
 
-it.live("a template provider that stops and starts again costs the miners nothing, over TCP with Noise", () =>
+it.live("miners lose no share when a template provider restarts, over TCP with Noise", () =>
   Effect.gen(function* () {
     const { publicKey, secretKey } = yield* AuthorityKey.generate
     const security = { _tag: "noise", authorityKey: publicKey } as const
@@ -72,7 +72,7 @@ it.live("a template provider that stops and starts again costs the miners nothin
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 )
 
-it.live("with two template providers there is no gap in jobs when one is lost, nor a share", () =>
+it.live("miners lose no job and no share when one of two template providers is lost", () =>
   Effect.gen(function* () {
     const node = yield* Layer.build(DevNode.layerInMemory({ transactionsPerSecond: 0 }))
     const plain = { _tag: "plain" } as const
@@ -95,7 +95,7 @@ it.live("with two template providers there is no gap in jobs when one is lost, n
       ),
       Pool
     )
-    /** The one whose templates are mined. */
+    /** The provider whose templates miners work on. */
     const inUse = stats.pipe(
       Effect.delay(5),
       Effect.repeat({ until: ({ height, upstream }) => height > 0 && upstream._tag === "Connected" }),

@@ -22,7 +22,7 @@ describe("a user identity", () => {
 })
 
 describe("statistics", () => {
-  it.effect("of a user sum up its channels, also those that are closed", () =>
+  it.effect("of a user sum up its channels, closed ones included", () =>
     Effect.gen(function* () {
       yield* giveWork
       yield* Effect.gen(function* () {
@@ -61,7 +61,7 @@ describe("statistics", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
-  it("forget the users who left first when there are more than may be known, and nobody who is connected", () => {
+  it("forget the users that left first when there are too many, and no user with a channel", () => {
     const projection = new Projection(2, 0)
     const info = (userIdentity: string): ChannelInfo => ({
       connectionId: 1,
@@ -81,7 +81,7 @@ describe("statistics", () => {
     assert.strictEqual(projection.users.size, 8)
     leaves.forEach(close)
     assert.deepStrictEqual(names(), ["stays0", "stays1", "stays2", "stays3", "stays4", "b", "c"])
-    // Who comes back and leaves again is the last to be forgotten.
+    // A user that comes back and leaves again is forgotten last.
     const again = info("b")
     open(again)
     close(again)
@@ -93,7 +93,7 @@ describe("statistics", () => {
 })
 
 describe("users who left", () => {
-  it("are not forgotten for names that never mined", () => {
+  it("are not forgotten in favour of names that never mined", () => {
     const projection = new Projection(3, 0)
     const info = (userIdentity: string): ChannelInfo => ({ ...acceptedShare(1).channel, userIdentity })
     const come = (name: string, worked: boolean) => {
@@ -128,7 +128,7 @@ describe("validateUser", () => {
       })
   }
 
-  it.effect("is asked for each channel, and nobody waits for it but the connection that asked", () =>
+  it.effect("runs for each channel, and only the connection that opens the channel waits for it", () =>
     Effect.gen(function* () {
       yield* giveWork
       const [client, other] = [yield* TestClient.connect(), yield* TestClient.connect()]
@@ -151,30 +151,28 @@ describe("validateUser", () => {
     }).pipe(Effect.provide(memoryWorld(options)))
   )
 
-  it.effect(
-    "is asked about many users of a batch at once, with one deadline, and not about names that are malformed",
-    () =>
-      Effect.gen(function* () {
-        yield* giveWork
-        const client = yield* TestClient.connect()
-        const malformed = ["x".repeat(41), ".rig1", "slow.\u202e"]
-        const names = [...malformed, ...Array.from({ length: 30 }, (_, i) => `slow.${i}`)]
-        seen.length = 0
-        yield* client.send(...names.map((userIdentity, requestId) => openExtended({ userIdentity, requestId })))
-        yield* TestClock.adjust("10 seconds")
-        for (let requestId = 0; requestId < names.length; requestId++) {
-          const error = yield* client.expect("OpenMiningChannel.Error")
-          const expected = requestId < malformed.length ? "invalid-user-identity" : "unknown-user"
-          assert.deepStrictEqual([error.requestId, error.errorCode], [requestId, expected])
-        }
-        assert.deepStrictEqual(
-          seen.map(({ identity }) => identity),
-          names.slice(3, 19)
-        )
-      }).pipe(Effect.provide(memoryWorld({ ...options, policy: { maxUserIdentityBytes: 40 } })))
+  it.effect("runs for many users of a batch at once with one deadline, and not for malformed names", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const malformed = ["x".repeat(41), ".rig1", "slow.\u202e"]
+      const names = [...malformed, ...Array.from({ length: 30 }, (_, i) => `slow.${i}`)]
+      seen.length = 0
+      yield* client.send(...names.map((userIdentity, requestId) => openExtended({ userIdentity, requestId })))
+      yield* TestClock.adjust("10 seconds")
+      for (let requestId = 0; requestId < names.length; requestId++) {
+        const error = yield* client.expect("OpenMiningChannel.Error")
+        const expected = requestId < malformed.length ? "invalid-user-identity" : "unknown-user"
+        assert.deepStrictEqual([error.requestId, error.errorCode], [requestId, expected])
+      }
+      assert.deepStrictEqual(
+        seen.map(({ identity }) => identity),
+        names.slice(3, 19)
+      )
+    }).pipe(Effect.provide(memoryWorld({ ...options, policy: { maxUserIdentityBytes: 40 } })))
   )
 
-  it.effect("is not asked about channels that the connection has no room for", () =>
+  it.effect("does not run for channels that exceed the limit of the connection", () =>
     Effect.gen(function* () {
       yield* giveWork
       const client = yield* TestClient.connect()

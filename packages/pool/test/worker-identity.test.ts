@@ -8,7 +8,7 @@ import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld } from "@sluice/testing/pool-worlds"
 
 describe("a share", () => {
-  it.effect("is its worker's where the client says so, and nobody's where it does not", () => {
+  it.effect("has the worker that the client names, and none if the client names none", () => {
     const recorded: Array<ShareAccepted> = []
     return Effect.gen(function* () {
       yield* giveWork

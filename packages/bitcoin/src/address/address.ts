@@ -1,16 +1,16 @@
 /**
- * Addresses of the Bitcoin networks to the scripts that pay them. Whether a pool should pay such a script is another
- * question: payable-script.ts has the answer.
+ * Converts addresses of the Bitcoin networks to the scripts that pay them. payable-script.ts decides whether a pool should pay such a
+ * script.
  */
 import { bech32m } from "@scure/base"
 import { Address, NETWORK, OP, OutScript, TEST_NETWORK } from "@scure/btc-signer"
 import { Schema } from "effect"
 
-/** A Bitcoin network by the name that `getblockchaininfo` gives it, testnet4 taken together with testnet3. */
+/** A Bitcoin network, by its name in `getblockchaininfo`; testnet4 counts as testnet3. */
 export const Chain = Schema.Literals(["main", "test", "signet", "regtest"])
 export type Chain = typeof Chain.Type
 
-/** An address is none, or one of another network. */
+/** The text is no address, or an address of another network. */
 export class AddressError extends Schema.TaggedError<AddressError>("sluice/bitcoin/AddressError")("AddressError", {
   address: Schema.String,
   message: Schema.String
@@ -55,7 +55,7 @@ const decode = (address: string, chain: Chain): Uint8Array | undefined => {
   }
 }
 
-/** BIP350: also versions that have no rules yet are addresses, which the library does not know. */
+/** Reads addresses of witness versions without rules (BIP350), which the library refuses. */
 const witnessProgramScript = (address: string, chain: Chain): Uint8Array | undefined => {
   const decoded = bech32m.decodeUnsafe(address)
   if (decoded?.prefix !== NETWORKS[chain].bech32) return undefined

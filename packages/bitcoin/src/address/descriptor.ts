@@ -1,24 +1,24 @@
 /**
- * Output descriptors (BIP380 to BIP386) to the one script that each stands for: what `@bitcoinerlab/descriptors-scure` knows
- * (pk, pkh, wpkh, sh, wsh with miniscript, tr with a tree, addr), and raw().
+ * Converts output descriptors (BIP380 to BIP386) to their script: those that `@bitcoinerlab/descriptors-scure` reads (pk, pkh, wpkh,
+ * sh, wsh with miniscript, tr with a tree, addr), and raw().
  */
 import { networks, Output } from "@bitcoinerlab/descriptors-scure"
 import { Schema } from "effect"
 import { AddressError, type Chain, scriptForAddress } from "./address.ts"
 
-/** A text is no descriptor, or one that does not stand for one script. */
+/** The text is no descriptor, or a descriptor of several scripts. */
 export class DescriptorError extends Schema.TaggedError<DescriptorError>("sluice/bitcoin/DescriptorError")(
   "DescriptorError",
   { message: Schema.String }
 ) {}
 
-/** Whether a text means to be a descriptor; an address has no parentheses. */
+/** Whether a text is meant as a descriptor: addresses have no parentheses. */
 export const isDescriptor = (text: string): boolean => text.includes("(")
 
 /** The scriptPubKey of a descriptor without a range. Throws `DescriptorError`, or `AddressError` for the address in addr(). */
 export const scriptForDescriptor = (descriptor: string, chain: Chain): Uint8Array => {
   const text = descriptor.trim()
-  // Said before anything else, and without the text: it would stand in a log.
+  // Checked first, and the error does not repeat the text: a private key must not get into a log.
   if (PRIVATE_KEY.test(text)) {
     throw new DescriptorError({ message: "a descriptor of outputs to pay has public keys; this one has a private key" })
   }
@@ -54,7 +54,7 @@ const NETWORKS = {
   regtest: networks.regtest
 }
 
-/** The library's words, without the descriptor that it repeats. */
+/** The message of the library, without the descriptor that it repeats. */
 const reason = (error: unknown): string => {
   const message = error instanceof Error ? error.message : String(error)
   return message.replace(/^Error: /, "").replace(/\s*(descriptor|for) \S*\(.*$/, "")

@@ -1,14 +1,14 @@
 /**
- * Whether a script is one to pay a reward to: its owner can spend it, and nobody else. Decided from the script alone, so what
- * only its owner can know (that there is a key behind a hash) is taken on trust. docs/decisions/0010 has the reasons.
+ * Decides whether a reward may be paid to a script: its owner, and nobody else, must be able to spend it. It looks at the script alone,
+ * so it trusts that the owner of a hash has the key. docs/decisions/0010 has the reasons.
  */
 import { OP, OutScript, Script } from "@scure/btc-signer"
 import { scriptSigopsCost } from "../block/signature-operations.ts"
 
-/** Longest script that consensus runs, in bytes (Bitcoin Core's `MAX_SCRIPT_SIZE`). */
+/** The longest script that consensus runs, in bytes (Bitcoin Core's `MAX_SCRIPT_SIZE`). */
 const MAX_SCRIPT_SIZE = 10_000
 
-/** Why nobody should be paid by an output with this script, as the rest of a sentence about it; `undefined` for a good one. */
+/** Returns why no reward should go to this script, as the predicate of a sentence about it; `undefined` if it may be paid. */
 export const unpayableReason = (script: Uint8Array): string | undefined => {
   const program = witnessProgram(script)
   if (program !== undefined) return programReason(program)
@@ -49,7 +49,7 @@ const programReason = ({ bytes, version }: WitnessProgram): string | undefined =
   return `is of witness version ${version} with ${length} bytes, which has no rules yet: ${ANYONE}`
 }
 
-/** Of a pay-to-public-key-hash or a pay-to-script-hash. */
+/** The hash in a pay-to-public-key-hash or a pay-to-script-hash script. */
 const hashOf = (script: Uint8Array): Uint8Array | undefined => {
   const hex = Buffer.from(script).toString("hex")
   const [, digits] = /^76a914(.{40})88ac$/.exec(hex) ?? /^a914(.{40})87$/.exec(hex) ?? []

@@ -1,7 +1,7 @@
-/** What the readers of blocks and transactions fail with. */
+/** The error of the readers of blocks and transactions. */
 import { Schema } from "effect"
 
-/** Bytes that are no transaction or no block: what was expected, and the offset in the bytes where it was not there. */
+/** The bytes are no transaction or no block. `detail` says what was expected, and `at` is the offset of the fault. */
 export class BlockDecodeError extends Schema.TaggedError<BlockDecodeError>("sluice/bitcoin/BlockDecodeError")(
   "BlockDecodeError",
   { at: Schema.Int, detail: Schema.String }

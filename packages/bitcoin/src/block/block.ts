@@ -1,4 +1,4 @@
-/** Blocks and their headers as bytes. What makes a block good or bad is in `dev-node`. */
+/** Blocks and their headers as bytes. dev-node's `block-rules.ts` decides whether a block is valid. */
 import { Header } from "@sluice/core"
 import { compactSize } from "./coinbase.ts"
 import { doubleSha256 } from "../hashing/hash.ts"
@@ -23,7 +23,7 @@ export interface Block {
   readonly header: BlockHeader
   /** The header's 80 bytes. */
   readonly headerBytes: Uint8Array
-  /** Of the header; internal order. */
+  /** The hash of the header, internal order. */
   readonly hash: Uint8Array
   /** The coinbase first. */
   readonly transactions: ReadonlyArray<Transaction>
@@ -35,8 +35,8 @@ export interface Block {
 }
 
 /**
- * The block that `bytes` are, to the last byte unless they may go on after it. Throws `BlockDecodeError` and nothing else. Memory is bounded by the
- * bytes: a count is believed only as far as bytes are there for it.
+ * Parses a block that takes all of `bytes`, unless bytes may follow it. Throws `BlockDecodeError` and nothing else. Its memory is
+ * bounded by the size of `bytes`: it trusts a count only as far as there are bytes for it.
  */
 export const parseBlock = (bytes: Uint8Array, options?: { readonly mayGoOn: boolean }): Block => {
   const reader = new Reader(bytes)
@@ -62,7 +62,7 @@ export const parseBlock = (bytes: Uint8Array, options?: { readonly mayGoOn: bool
   }
 }
 
-/** The header at the start of `bytes`. Throws `BlockDecodeError` where there are fewer than 80. */
+/** Parses the header at the start of `bytes`. Throws `BlockDecodeError` if there are fewer than 80. */
 export const parseHeader = (bytes: Uint8Array): BlockHeader => {
   const reader = new Reader(bytes)
   return {
@@ -83,7 +83,7 @@ export const serializeHeader = (header: BlockHeader): Uint8Array => {
   return bytes
 }
 
-/** A whole block from its header and its serialized transactions (with witness), the coinbase first. */
+/** Serializes a block from its header and its serialized transactions (with witness), the coinbase first. */
 export const serializeBlock = (header: Uint8Array, transactions: ReadonlyArray<Uint8Array>): Uint8Array =>
   new Uint8Array(Buffer.concat([header, compactSize(transactions.length), ...transactions]))
 

@@ -1,7 +1,7 @@
 /** Reads Bitcoin's serialization: little-endian numbers, counts in their shortest form, runs of bytes. */
 import { BlockDecodeError } from "./block-decode-error.ts"
 
-/** Longest count or length in a serialized transaction or block that Bitcoin Core reads (its `MAX_SIZE`). */
+/** The largest count or length in a transaction or block that Bitcoin Core reads (its `MAX_SIZE`). */
 export const MAX_COMPACT_SIZE = 0x02000000
 
 /** A cursor over bytes that a peer wrote: every read is checked, every failure is a `BlockDecodeError`. */
@@ -16,7 +16,7 @@ export class Reader {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
-  /** Throws; `from` is where the fault lies, relative to the cursor. */
+  /** Throws; `from` is the offset of the fault from the cursor. */
   fail(detail: string, from: number): never {
     throw new BlockDecodeError({ at: this.at + from, detail })
   }
@@ -62,7 +62,7 @@ export class Reader {
     return value
   }
 
-  /** Moves the cursor past `length` bytes that must be there; gives where they begin. */
+  /** Moves the cursor past `length` bytes, which must be there, and returns their offset. */
   private skip(length: number, what: string): number {
     const at = this.at
     const left = this.bytes.length - at
@@ -72,6 +72,6 @@ export class Reader {
   }
 }
 
-/** Bytes that a count takes in its shortest form. */
+/** The size of a count in its shortest form. */
 export const compactSizeLength = (value: number): number =>
   value < 0xfd ? 1 : value <= 0xffff ? 3 : value <= 0xffffffff ? 5 : 9

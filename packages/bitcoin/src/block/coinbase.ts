@@ -7,11 +7,11 @@ import { CompactSize, ScriptNum } from "@scure/btc-signer"
 import { Result, Schema } from "effect"
 import { doubleSha256 } from "../hashing/hash.ts"
 
-/** Longest scriptSig of a coinbase that consensus allows, in bytes (the shortest has 2). */
+/** The longest scriptSig of a coinbase that consensus allows, in bytes (the shortest has 2). */
 export const MAX_COINBASE_SCRIPT_SIZE = 100
-/** Longest coinbase of a block, with its witness, that SubmitSolution carries: B0_64K (section 7.7). */
+/** The longest coinbase, with its witness, that SubmitSolution carries: B0_64K (section 7.7). */
 export const MAX_COINBASE_SIZE = 0xffff
-/** Marker, flag, and a witness of one reserved value (BIP141): what `addWitness` adds. */
+/** The bytes that `addWitness` adds: marker, flag, and a witness of one reserved value (BIP141). */
 export const WITNESS_SIZE = 2 + 34
 /**
  * Bytes of serialized outputs that fit such a coinbase beside its other fields, the longest scriptSig, and the witness
@@ -19,10 +19,10 @@ export const WITNESS_SIZE = 2 + 34
  */
 export const MAX_PAYOUTS_SIZE =
   MAX_COINBASE_SIZE - WITNESS_SIZE - (4 + 1 + 36 + 1 + MAX_COINBASE_SCRIPT_SIZE + 4 + 3 + (8 + 1 + 38) + 4)
-/** Longest full extranonce, in bytes (specification, section 5.1): `Mining.MAX_EXTRANONCE_SIZE` of @sluice/protocol. */
+/** The longest full extranonce, in bytes (specification, section 5.1): `Mining.MAX_EXTRANONCE_SIZE` of @sluice/protocol. */
 const MAX_EXTRANONCE_SIZE = 32
 
-/** A coinbase cannot be made or is not one: says which limit or form is broken, and by what. */
+/** A coinbase cannot be made, or bytes are no coinbase. The message says which limit or form is broken, and by what. */
 export class CoinbaseError extends Schema.TaggedError<CoinbaseError>("sluice/bitcoin/CoinbaseError")("CoinbaseError", {
   message: Schema.String
 }) {}
@@ -35,13 +35,13 @@ export interface Output {
   readonly script: Uint8Array
 }
 
-/** What a coinbase is made of, all but the extranonce. */
+/** The parts of a coinbase, without the extranonce. */
 export interface CoinbaseParts {
   /** Transaction version, `coinbase_tx_version`. */
   readonly version: number
   /** First bytes of the scriptSig, from the template: the BIP34 height. */
   readonly prefix: Uint8Array
-  /** What the pool writes after the height (`coinbaseTags`); empty for nothing, and then there is no push either. */
+  /** The text that the pool writes after the height (`coinbaseTags`). If it is empty, there is no push either. */
   readonly tags: Uint8Array
   /** Bytes of the full extranonce: every prefix and what the miner rolls. */
   readonly extranonceSize: number
@@ -63,7 +63,7 @@ export interface SplitCoinbase {
 }
 
 /**
- * The coinbase cut around the extranonce, stripped of BIP141 fields. The scriptSig is template prefix, push of the tags,
+ * Makes a coinbase, cut around the extranonce and stripped of BIP141 fields. The scriptSig is template prefix, push of the tags,
  * push of the extranonce. Fails with `CoinbaseError` if the script would exceed 100 bytes or the extranonce 32.
  */
 export const splitCoinbase = (parts: CoinbaseParts): Result.Result<SplitCoinbase, CoinbaseError> => {
@@ -99,8 +99,8 @@ export const coinbaseTags = (pool: string, miner: string): Uint8Array =>
 
 /**
  * The first bytes of the scriptSig for a block of this height, as Bitcoin Core writes them: OP_1 to OP_16, from 17 on a
- * pushed script number (BIP34), and an OP_0 behind it where the script alone would be shorter than the 2 bytes that
- * consensus asks for. Throws a `RangeError` for a height that is not a whole number from 0 to 2^31 - 1.
+ * pushed script number (BIP34), and an OP_0 behind it if the script alone would be shorter than the 2 bytes that
+ * consensus requires. Throws a `RangeError` for a height that is not a whole number from 0 to 2^31 - 1.
  */
 export const coinbasePrefix = (height: number): Uint8Array => {
   if (!Number.isInteger(height) || height < 0 || height > 0x7fffffff) {
@@ -110,7 +110,7 @@ export const coinbasePrefix = (height: number): Uint8Array => {
   return push.length < 2 ? concat(push, new Uint8Array([OP_0])) : push
 }
 
-/** BIP34's push of the height alone: what a block's coinbase script has to begin with. */
+/** BIP34's push of the height alone: the start of a block's coinbase script. */
 export const heightPush = (height: number): Uint8Array => {
   if (height === 0) return new Uint8Array([OP_0])
   if (height <= 16) return new Uint8Array([OP_1 + height - 1])
@@ -133,8 +133,8 @@ export const compactSize = (count: number): Uint8Array =>
   count < 0xfd ? new Uint8Array([count]) : CompactSize.encode(BigInt(count))
 
 /**
- * The whole coinbase of a block from its stripped form: marker, flag and the witness of one reserved value of 32 zero
- * bytes are put in (BIP141). Bytes that have them already come back as they are.
+ * Makes the whole coinbase of a block from its stripped form: adds marker, flag and the witness of one reserved value of 32 zero
+ * bytes (BIP141). Bytes that have them already are returned unchanged.
  */
 export const addWitness = (stripped: Uint8Array): Uint8Array =>
   hasMarker(stripped)
@@ -182,7 +182,7 @@ const RESERVED_VALUE_WITNESS = new Uint8Array([1, 32, ...new Uint8Array(32)])
 /** Input count 1, null previous output. */
 const COINBASE_INPUT = new Uint8Array([1, ...new Uint8Array(32), 0xff, 0xff, 0xff, 0xff])
 
-/** An input count of zero cannot be: it is the marker. */
+/** No transaction has an input count of zero, so a zero is the marker. */
 const hasMarker = (transaction: Uint8Array): boolean => transaction[4] === 0x00 && transaction[5] !== 0x00
 
 const pushOpcode = (length: number): Uint8Array =>

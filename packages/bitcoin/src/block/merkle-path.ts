@@ -7,7 +7,7 @@ import { Merkle } from "@sluice/core"
 import { isDisplayHash } from "../hashing/hash.ts"
 import { FIRST_FREE, hashPairs, lanesMemory, readDisplayHashes } from "../hashing/sha256-lanes.ts"
 
-/** The root over all hashes, the coinbase's first. Throws a `RangeError` without any. */
+/** The root over all hashes, the coinbase's first. Throws a `RangeError` if there are none. */
 export const merkleRoot = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
   const first = hashes[0]
   if (first === undefined) throw new RangeError("a merkle tree has at least one hash")
@@ -21,12 +21,12 @@ export const coinbaseMerklePath = (txids: ReadonlyArray<Uint8Array>): ReadonlyAr
   return pathOf(memory, txids.length)
 }
 
-/** The same from txids in display order, for thousands of them. Throws a `TypeError` for one that is no hash. */
+/** The same from txids in display order, fast for thousands of them. Throws a `TypeError` for a text that is no hash. */
 export const coinbaseMerklePathFromDisplay = (txids: ReadonlyArray<string>): ReadonlyArray<Uint8Array> => {
   const text = textOf(txids.length)
   const memory = lanesMemory(text + txids.length * DIGITS)
   const digits = txids.join("")
-  // Other characters than ASCII's take more bytes, and could pass for digits where a string is written as Latin-1.
+  // Characters outside ASCII take more bytes as UTF-8; written as Latin-1 they could look like digits.
   const isRight =
     Buffer.byteLength(digits, "utf8") === memory.write(digits, text, "latin1") &&
     txids.every(({ length }) => length === DIGITS) &&
@@ -47,8 +47,8 @@ export const coinbaseMerklePathFromDigits = (digits: Uint8Array): ReadonlyArray<
 }
 
 /**
- * The memory holds one level of the tree without the coinbase's own branch, hash i of it at HASHES + (i - 1) * 32, and it
- * is overwritten by the next one.
+ * The memory holds one level of the tree without the coinbase's own branch, its hash i at HASHES + (i - 1) * 32. The next level
+ * overwrites it.
  */
 const pathOf = (memory: Buffer, leaves: number): ReadonlyArray<Uint8Array> => {
   const path: Array<Uint8Array> = []
@@ -66,13 +66,13 @@ const pathOf = (memory: Buffer, leaves: number): ReadonlyArray<Uint8Array> => {
   return path
 }
 
-/** Where the level is, and where text may stand behind one of so many leaves, an odd one and a four of pairs. */
+/** The offset of the level, and the offset of text after a level of so many leaves, padded to groups of four pairs. */
 const HASHES = FIRST_FREE
 const textOf = (leaves: number): number => HASHES + (leaves + 1) * 32 + 4 * 64
-/** Of a hash in hex. */
+/** The number of digits of a hash in hex. */
 const DIGITS = 64
 
-/** The root of the block that has this coinbase, from its txid and the path beside it. */
+/** The root of the block with this coinbase: folds the path into its txid. */
 export const merkleRootFromPath = (coinbaseTxid: Uint8Array, path: ReadonlyArray<Uint8Array>): Uint8Array => {
   const root = Uint8Array.from(coinbaseTxid)
   const nodes = new Uint8Array(path.length * 32)

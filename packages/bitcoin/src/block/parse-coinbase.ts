@@ -1,7 +1,7 @@
 /**
- * Coinbases that others wrote: the parts that a template gives (specification, section 7.2), and the two halves of an
- * upstream's or a declared job (sections 5.3.16 and 6.4.4). Nothing of them is mined before it was parsed here, to its last
- * byte and with consensus's limits: a block with another coinbase would be lost.
+ * Parses coinbases from peers: the parts in a template (specification, section 7.2), and the two halves in an upstream's or a
+ * declared job (sections 5.3.16 and 6.4.4). Miners get none of them before this module has checked it to the last byte, with the
+ * limits of consensus: a block with an invalid coinbase is lost.
  */
 import { CoinbaseBytes } from "@sluice/core"
 import { Result } from "effect"
@@ -10,10 +10,10 @@ import { Reader } from "./byte-reader.ts"
 import { CoinbaseError, heightPush, MAX_COINBASE_SCRIPT_SIZE, type Output } from "./coinbase.ts"
 import { MAX_MONEY, parseTransaction, type Transaction } from "./transaction.ts"
 
-/** Bytes that a template may put at the beginning of the scriptSig (section 7.2). */
+/** The most bytes that a template may put at the beginning of the scriptSig (section 7.2). */
 export const MAX_TEMPLATE_PREFIX_SIZE = 8
 /**
- * Hashes beside the coinbase in the merkle tree of the fullest block: a transaction has 60 bytes or more, which is 240 of
+ * The longest merkle path of a coinbase, that of the fullest block: a transaction has 60 bytes or more, which is 240 of
  * 4,000,000 weight units, so there are at most 16,666 of them, and their tree has 15 levels.
  */
 export const MAX_MERKLE_PATH_LENGTH = 15
@@ -29,17 +29,17 @@ export interface TemplateCoinbaseFields {
   readonly merklePath: ReadonlyArray<Uint8Array>
 }
 
-/** What they say. */
+/** The parsed fields. */
 export interface TemplateCoinbase {
-  /** Of the block to be found, from BIP34's push. */
+  /** The height of the block to be found, from BIP34's push. */
   readonly height: number
   /** Views on the template's bytes. */
   readonly outputs: ReadonlyArray<Output>
 }
 
 /**
- * Parses what a template puts into a coinbase. Any `coinbase_tx_version` is one that consensus allows. A lock time by the clock
- * (500,000,000 and above) is not checked: the median time of the blocks before is not known here.
+ * Parses the parts of a coinbase in a template. Consensus allows any `coinbase_tx_version`. A lock time that is a time (500,000,000
+ * and above) is not checked: that takes the median time of the previous blocks.
  */
 export const parseTemplateCoinbase = (
   template: TemplateCoinbaseFields
@@ -70,7 +70,7 @@ export const parseTemplateCoinbase = (
   return Result.succeed({ height, outputs })
 }
 
-/** The height that the first bytes of a scriptSig push, in the one form that BIP34 allows. */
+/** Reads the height that the first bytes of a scriptSig push, in the one form that BIP34 allows. */
 const parseHeight = (prefix: Uint8Array): Result.Result<number, CoinbaseError> => {
   if (prefix.length > MAX_TEMPLATE_PREFIX_SIZE) {
     return refuse(
@@ -83,7 +83,7 @@ const parseHeight = (prefix: Uint8Array): Result.Result<number, CoinbaseError> =
   return refuse(`coinbase_prefix begins with a push of the block's height (BIP34); it is ${hex(prefix)}`)
 }
 
-/** The number that a scriptSig begins with: OP_1 to OP_16, or a push of at most 5 bytes, little-endian; 0 for anything else. */
+/** Reads the number at the start of a scriptSig: OP_1 to OP_16, or a push of at most 5 bytes, little-endian; otherwise 0. */
 export const pushedHeight = (script: Uint8Array): number => {
   const opcode = script[0] ?? 0
   if (opcode > 0x50 && opcode <= 0x60) return opcode - 0x50
@@ -91,9 +91,9 @@ export const pushedHeight = (script: Uint8Array): number => {
   return script.subarray(1, 1 + opcode).reduceRight((number, byte) => number * 256 + byte, 0)
 }
 
-/** So many outputs one after the other, without a count in front, and nothing behind them. They are views on the bytes. */
+/** Parses `count` outputs without a count in front and with nothing behind them. Scripts are views on the bytes. */
 export const parseOutputs = (bytes: Uint8Array, count: number): Result.Result<ReadonlyArray<Output>, CoinbaseError> => {
-  // Before there is an array of so many.
+  // Checked first, so that a large count allocates nothing.
   if (count * MIN_OUTPUT_SIZE > bytes.length) {
     return refuse(`${count} outputs have ${count * MIN_OUTPUT_SIZE} bytes or more; there are ${bytes.length}`)
   }
@@ -113,7 +113,7 @@ export const parseOutputs = (bytes: Uint8Array, count: number): Result.Result<Re
   }
 }
 
-/** The halves of a job's coinbase, with or without BIP141's fields, and the bytes of the full extranonce between them. */
+/** The halves of a job's coinbase, with or without BIP141's fields, and the size of the full extranonce between them. */
 export interface CoinbaseHalves {
   readonly prefix: Uint8Array
   readonly extranonceSize: number
@@ -121,8 +121,8 @@ export interface CoinbaseHalves {
 }
 
 /**
- * What is wrong with the coinbase of an upstream's job, where something is: packages/core's check, which devices make too, in
- * words. For a proxy and a miner, who do not need to know the outputs.
+ * Returns what is wrong with the coinbase of an upstream's job, if anything: describes the result of packages/core's check, which
+ * devices run too. For proxies and miners, which do not need to know the outputs.
  */
 export const checkJobCoinbase = ({ extranonceSize, prefix, suffix }: CoinbaseHalves): CoinbaseError | undefined => {
   const code = check.check(prefix, 0, prefix.length, extranonceSize, suffix, 0, suffix.length)
@@ -132,7 +132,7 @@ export const checkJobCoinbase = ({ extranonceSize, prefix, suffix }: CoinbaseHal
   return new CoinbaseError({ message })
 }
 
-/** The same coinbase as a transaction, with zeros for the extranonce: for one who has to know whom it pays. */
+/** Parses the same coinbase as a transaction, with zeros for the extranonce: for callers that need its outputs. */
 export const parseJobCoinbase = (halves: CoinbaseHalves): Result.Result<Transaction, CoinbaseError> => {
   const error = checkJobCoinbase(halves)
   if (error !== undefined) return Result.fail(error)
@@ -154,7 +154,7 @@ const EXPECTED: Readonly<Record<number, string>> = {
   [CoinbaseBytes.COINBASE_TRAILING]: "a coinbase ends with its lock time, and bytes follow"
 }
 
-/** Amount, and the length of an empty script. */
+/** The size of an amount and of the length of an empty script. */
 const MIN_OUTPUT_SIZE = 9
 const FINAL_SEQUENCE = 0xffffffff
 /** Lock times from here on are seconds since 1970. */

@@ -1,13 +1,13 @@
-/** Signature operations of scripts as the block limit counts them before any script runs (BIP141, "Sigops"). */
+/** Counts the signature operations of scripts for the block limit, before any script runs (BIP141, "Sigops"). */
 import { OP } from "@scure/btc-signer"
 import type { Transaction } from "./transaction.ts"
 
-/** Most signature operations in a block, in units of a quarter of a legacy one. */
+/** The limit on signature operations in a block, in quarters of a legacy operation. */
 export const MAX_BLOCK_SIGOPS_COST = 80_000
 
 /**
- * The cost of all scriptSigs and scriptPubKeys of a transaction: four for each operation. Operations in witness scripts
- * and redeem scripts are not among them, because they take the outputs that are spent to find.
+ * The cost of all scriptSigs and scriptPubKeys of a transaction: four for each operation. It does not count operations in witness
+ * scripts and redeem scripts: finding them takes the outputs that the transaction spends.
  */
 export const legacySigopsCost = (transaction: Transaction): number => {
   let count = 0
@@ -16,10 +16,10 @@ export const legacySigopsCost = (transaction: Transaction): number => {
   return count * 4
 }
 
-/** What an output with this script costs of the limit. */
+/** The cost of an output with this script. */
 export const scriptSigopsCost = (script: Uint8Array): number => sigopsOf(script) * 4
 
-/** A script's CHECKSIGs, and 20 for each CHECKMULTISIG. Counting ends where the script is broken. */
+/** Counts a script's CHECKSIGs, and 20 for each CHECKMULTISIG. Stops where the script is broken. */
 const sigopsOf = (script: Uint8Array): number => {
   let count = 0
   let at = 0

@@ -1,16 +1,16 @@
 /**
- * Transactions as bytes: where one begins and ends inside a block, its ids, its sizes (BIP141, BIP144). The reader walks
- * the bytes and copies nothing, because a transaction coder that only takes a whole buffer cannot say where a transaction
- * of a block ends; `@scure/btc-signer`'s coder writes transactions, and is the reader's oracle in the tests.
+ * Parses transactions: where one ends inside a block, its ids and its sizes (BIP141, BIP144). The reader copies nothing. It exists
+ * because the coder of `@scure/btc-signer` takes a whole buffer and cannot say where a transaction of a block ends; the tests
+ * compare the reader with that coder.
  */
 import { compactSizeLength, Reader } from "./byte-reader.ts"
 import type { Output } from "./coinbase.ts"
 import { doubleSha256 } from "../hashing/hash.ts"
 
-/** Satoshis that can ever exist. */
+/** The most satoshis that can ever exist. */
 export const MAX_MONEY = 2_100_000_000_000_000n
 
-/** What an input spends: hash in internal order. */
+/** An input; the hash is in internal order. */
 export interface TransactionInput {
   readonly previousTxid: Uint8Array
   readonly previousIndex: number
@@ -28,7 +28,7 @@ export interface Transaction {
   /** One stack for each input; empty for a transaction without witness. */
   readonly witnesses: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly lockTime: number
-  /** With marker, flag and witness, where it has them. */
+  /** The serialization, with marker, flag and witness if there are any. */
   readonly bytes: Uint8Array
   /** Internal order. */
   readonly txid: Uint8Array
@@ -40,7 +40,7 @@ export interface Transaction {
   readonly weight: number
 }
 
-/** The one transaction that `bytes` are, to the last byte. Throws `BlockDecodeError` and nothing else. */
+/** Parses a transaction that takes all of `bytes`. Throws `BlockDecodeError` and nothing else. */
 export const parseTransaction = (bytes: Uint8Array): Transaction => {
   const reader = new Reader(bytes)
   const transaction = readTransaction(reader)
@@ -48,7 +48,7 @@ export const parseTransaction = (bytes: Uint8Array): Transaction => {
   return transaction
 }
 
-/** Reads one transaction and leaves the reader behind it. */
+/** Reads one transaction and moves the reader past it. */
 export const readTransaction = (reader: Reader): Transaction => {
   const start = reader.at
   const version = reader.u32("the transaction version") | 0

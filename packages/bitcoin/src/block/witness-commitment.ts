@@ -6,11 +6,11 @@ import { doubleSha256 } from "../hashing/hash.ts"
 import { coinbaseMerklePath, coinbaseMerklePathFromDisplay, merkleRootFromPath } from "./merkle-path.ts"
 import type { Output } from "./coinbase.ts"
 
-/** The 32 bytes of the commitment. `wtxids` (internal order) of all transactions but the coinbase, which counts as zero. */
+/** The 32 bytes of the commitment. `wtxids` (internal order) are those of all transactions but the coinbase, which counts as zero. */
 export const witnessCommitment = (wtxids: ReadonlyArray<Uint8Array>): Uint8Array =>
   commitmentTo(coinbaseMerklePath(wtxids))
 
-/** The same from wtxids in display order, for thousands of them. Throws a `TypeError` for one that is no hash. */
+/** The same from wtxids in display order, fast for thousands of them. Throws a `TypeError` for a text that is no hash. */
 export const witnessCommitmentFromDisplay = (wtxids: ReadonlyArray<string>): Uint8Array =>
   commitmentTo(coinbaseMerklePathFromDisplay(wtxids))
 
@@ -28,7 +28,7 @@ export const witnessCommitmentOutput = (commitment: Uint8Array): Output => {
   return { value: 0n, script }
 }
 
-/** Whether a scriptPubKey is a witness commitment; of several in one coinbase the last one counts. */
+/** Whether a scriptPubKey is a witness commitment. If a coinbase has several, the last one counts. */
 export const isWitnessCommitment = (script: Uint8Array): boolean =>
   script.length >= 38 && COMMITMENT_HEADER.every((byte, index) => script[index] === byte)
 

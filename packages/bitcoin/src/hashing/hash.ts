@@ -1,6 +1,6 @@
 /**
- * Hashes as Bitcoin has them: 32 bytes in internal order everywhere in this code, and hex in the reversed "display"
- * order at the edges where people and Bitcoin Core's JSON read them. Only the functions here flip the order.
+ * Hashes of Bitcoin. This code keeps them as 32 bytes in internal order; people and Bitcoin Core's JSON read them as hex in the
+ * reversed "display" order. Only the functions here convert between the two.
  */
 import { Sha256 } from "@sluice/core"
 
@@ -24,8 +24,8 @@ export const hashFromDisplay = (display: string): Uint8Array => {
 export const hashToDisplay = (hash: Uint8Array): string => Buffer.from(hash.toReversed()).toString("hex")
 
 /**
- * Writes the hash of 64 lower-case hex digits in display order to `out[at, at + 32)`, in internal order. False for anything
- * else, and then what was written means nothing. For thousands of hashes: five times as fast as a Buffer.
+ * Writes the hash of 64 lower-case hex digits in display order to `out[at, at + 32)`, in internal order. Returns false for any
+ * other text, and then the bytes written are meaningless. For thousands of hashes: five times as fast as a Buffer.
  */
 export const writeHashFromDisplay = (display: string, out: Uint8Array, at: number): boolean => {
   if (display.length !== 64) return false
@@ -41,6 +41,6 @@ export const writeHashFromDisplay = (display: string, out: Uint8Array, at: numbe
 export const isDisplayHash = (display: string): boolean => writeHashFromDisplay(display, SCRATCH, 0)
 
 const SCRATCH = new Uint8Array(32)
-/** By the code of any character; minus one for what is no digit. */
+/** Values of hex digits by character code; -1 for all other characters. */
 const HEX_DIGITS = new Int8Array(0x10000).fill(-1)
 for (let digit = 0; digit < 16; digit++) HEX_DIGITS[digit.toString(16).charCodeAt(0)] = digit

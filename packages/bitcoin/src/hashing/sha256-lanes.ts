@@ -1,9 +1,9 @@
 /**
- * What merkle trees are made of, four hashes at a time in WebAssembly's 128-bit lanes: txids from hex, twice SHA-256
- * (FIPS 180-4) of each 64 bytes, and a merkle path folded into many coinbases' txids. In lanes this is about four times as
- * fast as core's `sha256d`, which the tests hold it against; where there are few hashes, `sha256d` is simpler.
+ * Computes parts of merkle trees, four hashes at a time in WebAssembly's 128-bit lanes: reads txids from hex, hashes each 64 bytes
+ * twice with SHA-256 (FIPS 180-4), and folds a merkle path into the txids of many coinbases. This is about four times as fast as
+ * core's `sha256d`, and the tests compare the two; for few hashes `sha256d` is simpler.
  *
- * The module has a memory of its own, in which the caller puts hashes and finds them: it begins with `FIRST_FREE` bytes of
+ * The module has a memory of its own. The caller writes hashes to it and reads results from it; the first `FIRST_FREE` bytes are
  * constants and working space.
  */
 import { SHA256_ROUND_CONSTANTS as K } from "@sluice/core"
@@ -42,14 +42,14 @@ import {
 /** FIPS 180-4, 5.3.3. */
 const START = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19]
 
-/** Places in the memory: vectors of 16 bytes, one for each word. */
+/** Offsets in the memory: vectors of 16 bytes, one for each word. */
 const WORDS = 0
 /** The message schedule of the block in WORDS, each word with its round constant added. */
 const SCHEDULE = 64 * 16
-/** The same for the block that pads a message of 64 bytes, which never changes. */
+/** The same for the constant block that pads a message of 64 bytes. */
 const PADDING = 2 * 64 * 16
 const STATE = 3 * 64 * 16
-/** Where the caller's bytes may begin. */
+/** The first offset that the caller may use. */
 export const FIRST_FREE = STATE + 8 * 16
 
 const at = (place: number): Code => load(i32(0), place)
@@ -59,7 +59,7 @@ const turn = (x: Code, bits: number): Code => or(right32(x, bits), left32(x, 32 
 const range = (from: number, to: number): ReadonlyArray<number> =>
   Array.from({ length: to - from }, (_, index) => from + index)
 
-/** 6.2.2, step 1: from the 16 words of a block to SCHEDULE. */
+/** 6.2.2, step 1: expands the 16 words of a block to SCHEDULE. */
 const schedule = (): Code => {
   const [x, y] = [0, 1]
   const word = (t: number): Code => at(WORDS + 16 * t)
@@ -81,18 +81,18 @@ const schedule = (): Code => {
   ]
 }
 
-/** 6.2.2, steps 2 to 4: a block into STATE; the parameter is where its schedule is. */
+/** 6.2.2, steps 2 to 4: adds a block to STATE; the parameter is the offset of its schedule. */
 const rounds = (): Code => {
   const [from, t1] = [0, 9]
   const code: Array<number> = []
   for (const i of range(0, 8)) code.push(...set(1 + i, at(STATE + 16 * i)))
   for (const t of range(0, 64)) {
-    // Instead of moving a to h along by one, the variables' names move.
+    // Rotates the names of the variables instead of moving the values of a to h.
     const [a, b, c, d, e, f, g, h] = range(0, 8).map((i) => get(1 + ((i + 64 - t) % 8))) as unknown as Working
     const s1 = xor3(turn(e, 6), turn(e, 11), turn(e, 25))
     const s0 = xor3(turn(a, 2), turn(a, 13), turn(a, 22))
     const choice = xor(g, and(e, xor(f, g)))
-    // Bits of two terms that never meet, so xor adds them.
+    // The two terms have no bit in common, so xor adds them.
     const majority = xor(and(a, b), and(c, xor(a, b)))
     code.push(
       ...set(t1, add32(add32(h, load(get(from), 16 * t)), add32(s1, choice))),
@@ -112,10 +112,10 @@ const ROUNDS_OF = 1
 const FOLD_OF = 2
 
 const start = (): Code => START.flatMap((word, i) => put(STATE + 16 * i, all32(word)))
-/** The block whose words are in WORDS, into STATE. */
+/** Adds the block in WORDS to STATE. */
 const hashBlock = (): Code => [...call(SCHEDULE_OF), ...call(ROUNDS_OF, i32(SCHEDULE))]
 
-/** The second SHA-256, of the 32 bytes in STATE that the first one gave, padded (5.1.1). */
+/** The second SHA-256: hashes the 32 bytes that the first one left in STATE, padded (5.1.1). */
 const hashAgain = (): Code => [
   ...range(0, 16).flatMap((t) =>
     put(WORDS + 16 * t, t < 8 ? at(STATE + 16 * t) : all32(t === 8 ? 0x80000000 : t === 15 ? 8 * 32 : 0))
@@ -124,16 +124,16 @@ const hashAgain = (): Code => [
   ...hashBlock()
 ]
 
-/** The 64 bytes whose words are in WORDS, hashed twice, to STATE. */
+/** Hashes the 64 bytes in WORDS twice, to STATE. */
 const hashTwice = (): Code => [...start(), ...hashBlock(), ...call(ROUNDS_OF, i32(PADDING)), ...hashAgain()]
 
-/** Word `t` of four byte strings that begin so far from each other, to `into`, by way of the variable `x`. */
+/** Loads word `t` of four byte strings, `distance` bytes apart, to `into`; uses the variable `x`. */
 const readWord = (from: Code, distance: number, t: number, x: number, into: number): Code => [
   ...range(0, 4).flatMap((lane) => set(x, loadLane(from, distance * lane + 4 * t, lane, get(x)))),
   ...put(into, pick(get(x), get(x), BIG_ENDIAN))
 ]
 
-/** STATE to four hashes of 32 bytes, one after the other. */
+/** Writes STATE as four hashes of 32 bytes, one after the other. */
 const writeHashes = (to: Code, x: number): Code =>
   range(0, 8).flatMap((t) => [
     ...set(x, at(STATE + 16 * t)),
@@ -141,7 +141,7 @@ const writeHashes = (to: Code, x: number): Code =>
     ...range(0, 4).flatMap((lane) => storeLane(to, 32 * lane + 4 * t, lane, get(x)))
   ])
 
-/** Parameters: where nodes of 32 bytes are, and how many. Each is hashed behind the four hashes in STATE, to STATE. */
+/** Folds nodes into the four hashes in STATE. Parameters: the offset of the nodes, 32 bytes each, and their number. */
 const fold = (): Code => {
   const [node, left, x] = [0, 1, 2]
   return repeatWhile(
@@ -159,7 +159,7 @@ const fold = (): Code => {
   )
 }
 
-/** Parameters: where the hashes are, where the nodes are, how many of these, and how many fours of hashes. */
+/** Parameters: the offset of the hashes, the offset of the nodes, the number of nodes, and the number of groups of four hashes. */
 const foldFours = (): Code => {
   const [hashes, nodes, count, fours, x] = [0, 1, 2, 3, 4]
   return repeatWhile(
@@ -174,7 +174,7 @@ const foldFours = (): Code => {
   )
 }
 
-/** Parameters: where the 64-byte messages are, where the hashes go (it may be the same place), and how many fours of them. */
+/** Parameters: the offset of the 64-byte messages, the offset for the hashes (it may be the same), and the number of groups of four. */
 const hashFours = (): Code => {
   const [from, to, fours, x] = [0, 1, 2, 3]
   return repeatWhile(
@@ -190,7 +190,7 @@ const hashFours = (): Code => {
   )
 }
 
-/** Parameters: where each of four padded messages is, how many blocks each has, and where the hashes go. */
+/** Parameters: the offsets of four padded messages, their number of blocks, and the offset for the hashes. */
 const hashPadded = (): Code => {
   const [first, blocks, to, x] = [0, 4, 5, 6]
   const messages = range(first, blocks)
@@ -214,18 +214,18 @@ const hashPadded = (): Code => {
 }
 
 /**
- * Parameters: where the text is, 64 lower-case hex digits each, where the 32-byte hashes go, in the reversed order, and how
- * many. Gives 1 if all that was read are hex digits.
+ * Reads hashes from hex and reverses their bytes. Parameters: the offset of the text, 64 lower-case hex digits for each hash, the
+ * offset for the 32-byte hashes, and their number. Returns 1 if all characters are hex digits.
  */
 const readHashes = (): Code => {
   const [from, to, count, isHex, low, high, digits] = [0, 1, 2, 3, 4, 5, 6]
-  /** Sixteen digits of text in `digits` to bytes, the even ones of `into`. */
+  /** Converts the sixteen digits of text in `digits` to the even bytes of `into`. */
   const read = (offset: number, into: number): Code => [
     ...set(digits, load(get(from), offset)),
     ...set(into, subtract8(get(digits), all8([0x30]))),
     ...set(digits, subtract8(get(digits), all8([0x61]))),
     ...set(isHex, and(get(isHex), or(isBelow8(get(into), all8([10])), isBelow8(get(digits), all8([6]))))),
-    // A letter's value is taken where it is one: of what is no digit, the other value is masked out.
+    // Selects the value of a letter for letters, and the value of a decimal digit for all other characters.
     ...set(
       into,
       or(
@@ -289,7 +289,7 @@ const instantiate = (): Exports => {
   return exports
 }
 
-/** What `schedule` would make of the block 80 00 ... 00 and the length of 512 bits. */
+/** The result of `schedule` for the block 80 00 ... 00 and the length of 512 bits. */
 const paddingSchedule = (): ReadonlyArray<number> => {
   const words = [0x80000000, ...Array.from({ length: 14 }, () => 0), 512]
   const turned = (x: number, bits: number): number => (x >>> bits) | (x << (32 - bits))
@@ -305,7 +305,7 @@ const paddingSchedule = (): ReadonlyArray<number> => {
 let instance: Exports | undefined
 let memory: Buffer<ArrayBuffer> = Buffer.alloc(0)
 
-/** The module's memory, with at least `bytes` of room; good until it is asked for again. */
+/** Returns the module's memory with room for at least `bytes`. It is valid until the next call. */
 export const lanesMemory = (bytes: number): Buffer<ArrayBuffer> => {
   instance ??= instantiate()
   const missing = bytes - instance.memory.buffer.byteLength
@@ -315,17 +315,17 @@ export const lanesMemory = (bytes: number): Buffer<ArrayBuffer> => {
 }
 
 /**
- * Twice SHA-256 of `count` messages of 64 bytes from `from` on to 32 bytes each from `to` on, which is not behind `from`.
- * Works on whole fours: up to three more messages are read, and hashes written behind the last one.
+ * Hashes `count` messages of 64 bytes from `from` on twice with SHA-256, to 32 bytes each from `to` on; `to` is at most `from`.
+ * Works in groups of four: it reads up to three messages after the last one, and writes as many hashes more.
  */
 export const hashPairs = (from: number, to: number, count: number): void => {
   if (count > 0) instance!.hashFours(from, to, (count + 3) >> 2)
 }
 
-/** What a message of so many bytes takes with its padding (5.1.1): whole blocks of 64. */
+/** The size of a message with its padding (5.1.1): whole blocks of 64 bytes. */
 export const paddedSize = (length: number): number => ((length + 8) >> 6) * 64 + 64
 
-/** Pads the message of `length` bytes that stands at `at`, with room for `paddedSize` of it. */
+/** Pads the message of `length` bytes at `at`, which has room for its `paddedSize`. */
 export const pad = (memory: Uint8Array, at: number, length: number): void => {
   const end = at + paddedSize(length)
   memory.fill(0, at + length, end)
@@ -335,8 +335,8 @@ export const pad = (memory: Uint8Array, at: number, length: number): void => {
 }
 
 /**
- * Twice SHA-256 of `count` padded messages of `size` bytes each, one after the other from `from` on, to 32 bytes each from
- * `to` on, which is not in between. Works on whole fours, as `hashPairs`.
+ * Hashes `count` padded messages of `size` bytes each, one after the other from `from` on, twice with SHA-256, to 32 bytes each
+ * from `to` on; `to` is not among the messages. Works in groups of four, as `hashPairs` does.
  */
 export const hashMessages = (from: number, size: number, count: number, to: number): void => {
   for (let i = 0; i < count; i += 4) {
@@ -346,14 +346,17 @@ export const hashMessages = (from: number, size: number, count: number, to: numb
 }
 
 /**
- * Folds `nodes` nodes of 32 bytes, from `path` on, into each of `count` hashes of 32 bytes from `hashes` on, which then are
- * merkle roots. Works on whole fours: what is behind the last hash changes too.
+ * Folds `nodes` nodes of 32 bytes, from `path` on, into each of `count` hashes of 32 bytes from `hashes` on, and so makes merkle
+ * roots of them. Works in groups of four: up to three hashes after the last one change too.
  */
 export const foldPath = (hashes: number, count: number, path: number, nodes: number): void => {
   if (count > 0 && nodes > 0) instance!.foldFours(hashes, path, nodes, (count + 3) >> 2)
 }
 
-/** `count` times 64 lower-case hex digits from `from` on to 32 bytes each, reversed, from `to` on; false if some are none. */
+/**
+ * Converts `count` times 64 lower-case hex digits from `from` on to 32 bytes each, reversed, from `to` on. Returns false if a
+ * character is no hex digit.
+ */
 export const readDisplayHashes = (from: number, to: number, count: number): boolean =>
   count === 0 || instance!.readHashes(from, to, count) === 1
 

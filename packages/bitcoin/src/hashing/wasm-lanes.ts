@@ -1,7 +1,7 @@
 /**
- * The few instructions of WebAssembly and its 128-bit lanes (the "Fixed-width SIMD" part of its core specification) that
- * hashing four messages at a time takes, as bytes, and a module made of such functions. An expression is the bytes that
- * leave one value on the stack, so that expressions nest; a statement leaves none.
+ * Assembles a WebAssembly module. It has the few instructions, some on 128-bit lanes ("Fixed-width SIMD" in the core
+ * specification), that hashing four messages at a time needs. An expression is code that leaves one value on the stack, so
+ * expressions nest; a statement leaves none.
  */
 
 /** Instructions, as bytes. */
@@ -12,11 +12,11 @@ export const addI32 = (a: Code, b: Code): Code => [...a, ...b, 0x6a]
 export const subtractI32 = (a: Code, b: Code): Code => [...a, ...b, 0x6b]
 export const andI32 = (a: Code, b: Code): Code => [...a, ...b, 0x71]
 export const orI32 = (a: Code, b: Code): Code => [...a, ...b, 0x72]
-/** 1 for zero, 0 for anything else. */
+/** 1 if the value is zero, else 0. */
 export const isZeroI32 = (a: Code): Code => [...a, 0x45]
-/** 1 where a is below b, both unsigned. */
+/** 1 if a is below b, both unsigned. */
 export const isBelowI32 = (a: Code, b: Code): Code => [...a, ...b, 0x49]
-/** How many zero bits stand below the lowest one. */
+/** The number of trailing zero bits. */
 export const zerosBelowI32 = (a: Code): Code => [...a, 0x68]
 export const storeI32 = (address: Code, offset: number, value: Code): Code => [
   ...address,
@@ -28,9 +28,9 @@ export const storeI32 = (address: Code, offset: number, value: Code): Code => [
 export const get = (local: number): Code => [0x20, local]
 export const set = (local: number, value: Code): Code => [...value, 0x21, local]
 export const call = (fn: number, ...parameters: ReadonlyArray<Code>): Code => [...parameters.flat(), 0x10, fn]
-/** The statements, again as long as the value behind them is not zero. */
+/** Runs the statements, and repeats them while the value is not zero. */
 export const repeatWhile = (statements: Code, value: Code): Code => [0x03, 0x40, ...statements, ...value, 0x0d, 0, 0x0b]
-/** The first statements where the value is not zero, and else the second ones. */
+/** Runs the first statements if the value is not zero, else the second ones. */
 export const choose = (value: Code, statements: Code, otherwise: Code): Code => [
   ...value,
   0x04,
@@ -41,7 +41,7 @@ export const choose = (value: Code, statements: Code, otherwise: Code): Code => 
   0x0b
 ]
 
-/** Four lanes of 32 bits, or sixteen of 8, at the address and an offset to it. */
+/** Loads four lanes of 32 bits, or sixteen of 8, from the address plus an offset. */
 export const load = (address: Code, offset: number): Code => [...address, ...lanes(0x00), 0, ...unsigned(offset)]
 export const store = (address: Code, offset: number, value: Code): Code => [
   ...address,
@@ -50,14 +50,14 @@ export const store = (address: Code, offset: number, value: Code): Code => [
   0,
   ...unsigned(offset)
 ]
-/** The 32 bits at the address and an offset to it, in all four lanes. */
+/** Loads the 32 bits at the address plus an offset into all four lanes. */
 export const loadEverywhere = (address: Code, offset: number): Code => [
   ...address,
   ...lanes(0x09),
   0,
   ...unsigned(offset)
 ]
-/** The value with one 32-bit lane from memory, and one lane to memory. */
+/** Loads one 32-bit lane of the value from memory, and stores one lane to memory. */
 export const loadLane = (address: Code, offset: number, lane: number, value: Code): Code => [
   ...address,
   ...value,
@@ -76,7 +76,7 @@ export const storeLane = (address: Code, offset: number, lane: number, value: Co
 ]
 /** The same 32-bit number in all four lanes. */
 export const all32 = (value: number): Code => all8([value, value >>> 8, value >>> 16, value >>> 24])
-/** The same bytes over and over in the sixteen lanes. */
+/** The same bytes repeated in the sixteen lanes. */
 export const all8 = (bytes: ReadonlyArray<number>): Code => [
   ...lanes(0x0c),
   ...Array.from({ length: 16 }, (_, lane) => bytes[lane % bytes.length]! & 0xff)
@@ -96,17 +96,17 @@ export const xor = binary(0x51)
 export const add32 = binary(0xae)
 export const add8 = binary(0x6e)
 export const subtract8 = binary(0x71)
-/** All bits of a lane where a is below b, both unsigned. */
+/** Sets all bits of the lanes where a is below b, both unsigned. */
 export const isBelow8 = binary(0x26)
-/** All bits of a lane where a is not below b, both unsigned; in fewer steps. */
+/** Sets all bits of the lanes where a is not below b, both unsigned; takes fewer steps. */
 export const isNotBelow8 = binary(0x2c)
-/** All bits of a lane where both are the same. */
+/** Sets all bits of the lanes that are equal. */
 export const isSame8 = binary(0x23)
 export const left32 = shift(0xab)
 export const right32 = shift(0xad)
 export const left16 = shift(0x8b)
 export const right16 = shift(0x8d)
-/** The highest bit of each lane, that of the first one lowest. */
+/** Collects the highest bit of each lane; the bit of the first lane is the lowest. */
 export const bitsOf8 = (a: Code): Code => [...a, ...lanes(0x64)]
 /** 1 if any bit is set. */
 export const anyBit = (a: Code): Code => [...a, ...lanes(0x53)]
@@ -119,11 +119,11 @@ export interface WasmFunction {
   readonly variables: number
   readonly hasResult: boolean
   readonly code: Code
-  /** What it is known by outside. */
+  /** The name under which the module exports it. */
   readonly name?: string
 }
 
-/** A module of these functions, numbered as they stand, and a memory of one page, which is `memory` outside. */
+/** Makes a module of these functions, numbered in this order, and a memory of one page, exported as `memory`. */
 export const wasmModule = (functions: ReadonlyArray<WasmFunction>): WebAssembly.Module => {
   const types = functions.map(({ hasResult, parameters }) => [
     0x60,
@@ -164,7 +164,7 @@ const text = (name: string): Code => [name.length, ...Buffer.from(name)]
 
 const lanes = (opcode: number): Code => [0xfd, ...unsigned(opcode)]
 
-/** LEB128, the format's numbers. */
+/** Encodes a number as LEB128. */
 const unsigned = (value: number): Code => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)])
 
 const signed = (value: number): Code =>

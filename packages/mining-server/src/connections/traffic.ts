@@ -1,6 +1,7 @@
 /**
  * How much one connection may send. The server does not refuse messages beyond the rate: it reads from the connection later, so that
- * only that peer waits. It ends a connection that causes too many errors, because they cost the server work for nothing. Both limits are a `TokenBucket` of @sluice/transport, which lets ten seconds' worth pass at once.
+ * only that peer waits. It ends a connection that causes too many errors, because they cost the server work for nothing.
+ * Both limits are a `TokenBucket` of @sluice/transport, which lets ten seconds' worth pass at once.
  */
 
 export interface TrafficLimits {

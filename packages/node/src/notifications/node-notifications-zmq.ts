@@ -1,13 +1,13 @@
 /**
- * `NodeNotifications` from Bitcoin Core's ZMQ publishers. libzmq reconnects by itself for as long as the socket is open;
- * what was published meanwhile is lost, which the sequence numbers show.
+ * `NodeNotifications` from Bitcoin Core's ZMQ publishers. libzmq reconnects by itself until the socket is closed; messages that
+ * were published meanwhile are lost, and the sequence numbers show it.
  */
 import { Effect, Layer, PubSub, Schema, Stream } from "effect"
 import type { Subscriber } from "zeromq"
 import { type NodeNotification, NodeNotifications, type NodeNotificationsStream } from "./node-notifications.ts"
 import { readNotification, readSequence, SequenceGaps, ZMQ_TOPICS } from "./zmq-message.ts"
 
-/** An endpoint that libzmq does not take. */
+/** libzmq does not accept the endpoint. */
 export class ZmqEndpointError extends Schema.TaggedError<ZmqEndpointError>("sluice/node/ZmqEndpointError")(
   "ZmqEndpointError",
   { endpoint: Schema.String, cause: Schema.String }
@@ -20,17 +20,16 @@ export class ZmqEndpointError extends Schema.TaggedError<ZmqEndpointError>("slui
   }
 }
 
-/** Bitcoin Core's ZMQ publishers, at one endpoint or several. The node may start later. */
+/** Listens to Bitcoin Core's ZMQ publishers at one or several endpoints. The node may start later. */
 export const layer = (endpoints: string | ReadonlyArray<string>): Layer.Layer<NodeNotifications, ZmqEndpointError> =>
   Layer.effect(NodeNotifications, make(endpoints))
 
 /**
- * Subscribes to one or several endpoints (the topics may be published on different ones) until the Scope closes. A
- * subscriber of the stream that does not keep up holds everything back; then libzmq drops messages at its high-water
- * mark, and `Missed` tells of it.
+ * Subscribes to one or several endpoints (topics may be published on different ones) until the Scope closes. A slow subscriber of
+ * the stream delays all others; libzmq then drops messages at its high-water mark, and `Missed` reports it.
  */
 const make = Effect.fnUntraced(function* (endpoints: string | ReadonlyArray<string>) {
-  // Native code, and seconds on a cold start: loaded by the first program that needs it.
+  // Loaded here because it is native code that takes seconds on a cold start.
   const zeromq = yield* Effect.promise(() => import("zeromq"))
   const notifications = yield* Effect.acquireRelease(PubSub.bounded<NodeNotification>(BUFFER), PubSub.shutdown)
   const all = typeof endpoints === "string" ? [endpoints] : endpoints
@@ -64,7 +63,7 @@ const listen = Effect.fnUntraced(function* (
           linger: 0,
           reconnectInterval: 100,
           reconnectMaxInterval: 5_000,
-          // A node that vanishes without closing its connection is noticed by its missing pongs.
+          // Missing pongs reveal a node that vanishes without closing its connection.
           heartbeatInterval: 10_000,
           heartbeatTimeout: 20_000
         })
@@ -88,7 +87,7 @@ const listen = Effect.fnUntraced(function* (
       const sequence = sequenceFrame && readSequence(sequenceFrame)
       const notification = topic !== undefined && body !== undefined ? readNotification(topic, body) : undefined
       if (topic === undefined || sequence === undefined || notification === undefined) {
-        return Effect.logDebug("a ZMQ message in a form that Bitcoin Core does not send is passed over", {
+        return Effect.logDebug("Ignored a ZMQ message that has another form than Bitcoin Core's", {
           endpoint,
           topic
         })
@@ -99,13 +98,13 @@ const listen = Effect.fnUntraced(function* (
       return PubSub.publishAll(notifications, batch)
     })
   )
-  // The Scope interrupts this before it closes the socket, so a failure is one.
+  // The Scope interrupts this fiber before it closes the socket, so a failure here is a real one.
   yield* receive.pipe(
     Effect.forever,
     Effect.catch(({ cause }) =>
       Effect.andThen(
         Effect.logError(
-          `Announcements from ${endpoint} end: ${cause instanceof Error ? cause.message : String(cause)}`
+          `Announcements from ${endpoint} have ended: ${cause instanceof Error ? cause.message : String(cause)}`
         ),
         Effect.sync(() => onConnection(false))
       )
@@ -114,7 +113,7 @@ const listen = Effect.fnUntraced(function* (
   )
 })
 
-/** Messages that libzmq keeps for us; Core's own default for sending is as many. */
+/** How many messages libzmq keeps for us; it is also Core's default for sending. */
 const HIGH_WATER_MARK = 1000
-/** Notifications between the socket and the slowest subscriber. */
+/** How many notifications may wait for the slowest subscriber. */
 const BUFFER = 1024

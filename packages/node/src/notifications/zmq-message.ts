@@ -9,7 +9,7 @@ import type { NodeNotification } from "./node-notifications.ts"
 /** The topics that mining listens to. */
 export const ZMQ_TOPICS = ["hashblock", "rawblock", "sequence"] as const
 
-/** What a body says, or undefined for a topic or a form that we do not know. */
+/** Reads a body; returns undefined for an unknown topic or form. */
 export const readNotification = (topic: string, body: Uint8Array): NodeNotification | undefined => {
   if (body.length < 32) return undefined
   const hash = body.slice(0, 32).toReversed()
@@ -38,8 +38,8 @@ export class SequenceGaps {
   readonly #last = new Map<string, number>()
 
   /**
-   * How many messages of the topic are missing before this one. A number that does not grow is a node that has started
-   * again: then everything from zero up to it is missing.
+   * Returns how many messages of the topic are missing before this one. If the number does not grow, the node has restarted: then
+   * all messages from zero up to it are missing.
    */
   missedBefore(topic: string, sequence: number): number {
     const last = this.#last.get(topic)
@@ -50,13 +50,13 @@ export class SequenceGaps {
   }
 }
 
-/** The sequence number of a message's third frame, or undefined. */
+/** Reads the sequence number in the third frame of a message; undefined if the frame has another size. */
 export const readSequence = (frame: Uint8Array): number | undefined =>
   frame.length === 4 ? view(frame).getUint32(0, true) : undefined
 
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** The numbers wrap at 2^32, so a step is taken modulo that; half of it is further back than ahead. */
+/** The numbers wrap at 2^32, so steps are taken modulo 2^32; steps of half of it or more go back. */
 const MAX_PLAUSIBLE_GAP = 0x7fffffff
 const LABEL_CONNECTED = 0x43
 const LABEL_DISCONNECTED = 0x44

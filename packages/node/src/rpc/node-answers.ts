@@ -1,4 +1,4 @@
-/** What a node's JSON-RPC calls answer, as far as mining needs it. Hashes are hex in display order, as Core has them. */
+/** Schemas of a node's answers, with the fields that mining needs. Hashes are hex in display order, as in Core's JSON. */
 import { Schema } from "effect"
 
 export const BlockchainInfo = Schema.Struct({
@@ -9,7 +9,7 @@ export const BlockchainInfo = Schema.Struct({
   bestblockhash: Schema.String,
   difficulty: Schema.Finite,
   mediantime: Schema.Int,
-  /** Bitcoin Core tells the following; btcd does not. */
+  /** Bitcoin Core answers the following fields; btcd does not. */
   verificationprogress: Schema.optionalKey(Schema.Finite),
   initialblockdownload: Schema.optionalKey(Schema.Boolean),
   chainwork: Schema.optionalKey(Schema.String)
@@ -61,7 +61,7 @@ export type MiningInfo = typeof MiningInfo.Type
 export const NetworkInfo = Schema.Struct({
   /** Bitcoin Core's number: 290000 for 29.0. */
   version: Schema.Int,
-  /** For instance `/Satoshi:29.0.0/`. */
+  /** For example `/Satoshi:29.0.0/`. */
   subversion: Schema.String,
   connections: Schema.Int
 })
@@ -70,7 +70,7 @@ export type NetworkInfo = typeof NetworkInfo.Type
 /** Topics that the node publishes over ZMQ. */
 export const ZmqNotifications = Schema.Array(
   Schema.Struct({
-    /** For instance `pubhashblock`. */
+    /** For example `pubhashblock`. */
     type: Schema.String,
     address: Schema.String
   })

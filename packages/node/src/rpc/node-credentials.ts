@@ -1,8 +1,8 @@
-/** How a node knows us: a user and a password, or the cookie file that a node of this machine writes. */
+/** Credentials for a node: a user and a password, or the cookie file that a node on this machine writes. */
 import { Effect, FileSystem, Option, Redacted } from "effect"
 import { NodeBadCredentials } from "./node-rpc-error.ts"
 
-/** How a node knows us: `rpcuser` and `rpcpassword`, or the cookie file that it writes anew at each start. */
+/** Credentials for a node: `rpcuser` and `rpcpassword`, or the cookie file that the node writes at each start. */
 export type NodeCredentials =
   | { readonly _tag: "Password"; readonly user: string; readonly password: Redacted.Redacted }
   | { readonly _tag: "Cookie"; readonly path: string }
@@ -12,7 +12,7 @@ export interface Authorization {
   readonly password: Redacted.Redacted
 }
 
-/** The credentials to use now, and other ones than those a node has just refused, if there are. */
+/** Gives the credentials to use now, and newer ones after a node has refused those, if there are any. */
 export const makeAuthorize = Effect.fnUntraced(function* (credentials: NodeCredentials) {
   const fs = yield* FileSystem.FileSystem
   if (credentials._tag === "Password") {

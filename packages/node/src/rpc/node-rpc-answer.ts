@@ -1,5 +1,5 @@
 /**
- * Reads what a node's JSON-RPC server answers, to one call or to a batch: errors are a JSON body under HTTP status 500 or
+ * Reads the answers of a node's JSON-RPC server to one call or to a batch: errors are a JSON body under HTTP status 500 or
  * 404 (or 200, with newer nodes and in a batch), plain text under 401, 403 and 503.
  */
 import { Effect, Option, Schema } from "effect"
@@ -13,7 +13,7 @@ import {
   NodeWarmingUp
 } from "./node-rpc-error.ts"
 
-/** What came back over HTTP. */
+/** An answer over HTTP. */
 export interface HttpAnswer {
   readonly status: number
   readonly body: Uint8Array
@@ -38,7 +38,7 @@ export const readResult = (answer: HttpAnswer, id: number): Effect.Effect<unknow
     return Effect.fail(new NodeBadAnswer({ detail: `the answer to call ${answered}, not to ${id}` }))
   })
 
-/** The answers to a batch, by id. A node that refuses it as a whole answers one error. */
+/** Reads the answers to a batch, by id. A node that refuses the whole batch answers one error. */
 export const readBatch = (
   answer: HttpAnswer
 ): Effect.Effect<ReadonlyMap<unknown, typeof RpcAnswer.Type>, NodeRpcError["reason"]> =>
@@ -51,7 +51,7 @@ export const readBatch = (
       : Effect.fail(badAnswer(answer))
   })
 
-/** The JSON of an answer, if it is any, unless its status says that the node has not looked at the call. */
+/** Parses the JSON of an answer, unless its status says that the node has not looked at the call. */
 const readBody = (answer: HttpAnswer): Effect.Effect<Option.Option<unknown>, NodeRpcError["reason"]> => {
   if (answer.status === 401 || answer.status === 403) {
     return Effect.fail(new NodeBadCredentials({ detail: `HTTP status ${answer.status}` }))
@@ -62,7 +62,7 @@ const readBody = (answer: HttpAnswer): Effect.Effect<Option.Option<unknown>, Nod
 
 const isFailure = ({ error }: typeof RpcAnswer.Type): boolean => error !== undefined && error !== null
 
-/** The result in one answer of a batch, which may be missing. */
+/** Reads the result in one answer of a batch; the answer may be missing. */
 export const readAnswered = (
   answer: typeof RpcAnswer.Type | undefined
 ): Effect.Effect<unknown, NodeRpcError["reason"]> => {
@@ -93,7 +93,7 @@ const readError = (code: number, detail: string): NodeRpcError["reason"] => {
   }
 }
 
-/** A text of a peer on one line, as much of it as a message should have. */
+/** Puts a text of the node on one line and shortens it for an error message. */
 export const shorten = (text: string): string => {
   const line = text.replaceAll(/\s+/g, " ").trim()
   return line === "" ? "an empty body" : line.length > 300 ? `${line.slice(0, 300)}…` : line

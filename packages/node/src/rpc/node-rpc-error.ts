@@ -1,4 +1,4 @@
-/** What can go wrong between us and a node's JSON-RPC, each with a sentence an operator can act on. */
+/** The errors of calls to a node's JSON-RPC, each with a message that an operator can act on. */
 import { Schema } from "effect"
 
 /** No answer: the name does not resolve, nothing listens, the connection broke. */
@@ -11,7 +11,7 @@ export class NodeUnreachable extends Schema.TaggedError<NodeUnreachable>("sluice
   }
 }
 
-/** The node took the request and did not answer in time. */
+/** The node accepted the request and did not answer in time. */
 export class NodeTimeout extends Schema.TaggedError<NodeTimeout>("sluice/node/NodeTimeout")("NodeTimeout", {
   timeoutMs: Schema.Finite
 }) {
@@ -30,7 +30,7 @@ export class NodeBadCredentials extends Schema.TaggedError<NodeBadCredentials>("
   }
 }
 
-/** HTTP 503: more calls are waiting than the node takes. */
+/** HTTP 503: too many calls wait at the node. */
 export class NodeBusy extends Schema.TaggedError<NodeBusy>("sluice/node/NodeBusy")("NodeBusy", {
   detail: Schema.String
 }) {
@@ -58,7 +58,7 @@ export class NodeMethodUnknown extends Schema.TaggedError<NodeMethodUnknown>("sl
   }
 }
 
-/** The node is another network's than the one that is wanted. */
+/** The node belongs to another network than the wanted one. */
 export class NodeWrongChain extends Schema.TaggedError<NodeWrongChain>("sluice/node/NodeWrongChain")("NodeWrongChain", {
   actual: Schema.String,
   expected: Schema.String
@@ -73,7 +73,7 @@ export class NodeWrongChain extends Schema.TaggedError<NodeWrongChain>("sluice/n
 
 /** Any other error that the node answers. */
 export class NodeRefused extends Schema.TaggedError<NodeRefused>("sluice/node/NodeRefused")("NodeRefused", {
-  /** Bitcoin Core's error code, for instance -10 while in initial block download, -9 when not connected. */
+  /** Bitcoin Core's error code, for example -10 during initial block download, -9 without peers. */
   code: Schema.Int,
   detail: Schema.String
 }) {
@@ -82,7 +82,7 @@ export class NodeRefused extends Schema.TaggedError<NodeRefused>("sluice/node/No
   }
 }
 
-/** An answer that is not what Bitcoin Core answers. */
+/** The answer has another form than Bitcoin Core's. */
 export class NodeBadAnswer extends Schema.TaggedError<NodeBadAnswer>("sluice/node/NodeBadAnswer")("NodeBadAnswer", {
   detail: Schema.String
 }) {
@@ -93,7 +93,7 @@ export class NodeBadAnswer extends Schema.TaggedError<NodeBadAnswer>("sluice/nod
 
 /** A call of a node's JSON-RPC failed; `reason` says how. */
 export class NodeRpcError extends Schema.TaggedError<NodeRpcError>("sluice/node/NodeRpcError")("NodeRpcError", {
-  /** The URL without credentials, or another name of the node; empty where only one is spoken of. */
+  /** The URL without credentials, or another name of the node; empty if there is only one node. */
   node: Schema.String,
   method: Schema.String,
   reason: Schema.Union([

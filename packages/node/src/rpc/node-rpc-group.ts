@@ -1,6 +1,6 @@
 /**
- * Several nodes as one `NodeRpc`: a call goes to the node in use, and to the others in their order when that one cannot
- * answer. Every half minute the nodes are compared: the first that is there and not behind the others is in use.
+ * Makes one `NodeRpc` of several nodes: a call goes to the node in use, and to the others in order if that node cannot answer. Every
+ * half minute it compares the nodes, and uses the first one that answers and is not behind the others.
  */
 import { type Array as Arr, Clock, Effect, Layer, Option } from "effect"
 import type { BlockchainInfo } from "./node-answers.ts"
@@ -23,19 +23,19 @@ export const layer = (nodes: Arr.NonEmptyReadonlyArray<NodeRpcHttp.Options>): La
     )
   ).pipe(Layer.provide(NodeRpcHttp.layerClient))
 
-/** The calls of a group of nodes, which are compared in the background for as long as the Scope is open. */
+/** Makes the calls of a group of nodes, and compares the nodes in the background until the Scope closes. */
 export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArray<NamedNode>) {
   if (nodes.length === 1) return nodes[0].rpc
   const clock = yield* Clock.Clock
   let inUse: NamedNode = nodes[0]
-  /** Since when a node has been behind, in milliseconds. */
+  /** When a node fell behind, in milliseconds. */
   const behindSince = new Map<NamedNode, number>()
-  /** Nodes on another chain than the one that was in use when it was found. */
+  /** Nodes that were found on another chain than the node in use. */
   const foreign = new Set<NamedNode>()
-  /** Nodes that did not answer when they were compared last. */
+  /** Nodes that did not answer the last comparison. */
   const silent = new Set<NamedNode>()
 
-  /** What a comparison came to is told when it changes. */
+  /** Logs when a node stops answering comparisons, and when it answers again. */
   const onSilent = (node: NamedNode, message: string | undefined): Effect.Effect<void> => {
     if (silent.has(node) === (message !== undefined)) return Effect.void
     if (message === undefined) {
@@ -43,7 +43,7 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
       return Effect.logInfo(`The node at ${node.name} answers again`)
     }
     silent.add(node)
-    return Effect.logWarning(`The node at ${node.name} does not tell how far it is, so it is not used: ${message}`)
+    return Effect.logWarning(`The node at ${node.name} does not say its height, so it is not used: ${message}`)
   }
 
   const use = (node: NamedNode, reason: string): Effect.Effect<void> => {
@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
     return Effect.logWarning(`Using the node at ${node.name} instead of ${before}: ${reason}`)
   }
 
-  /** The first answer, of the node in use and then of the others; of several failures the first. */
+  /** Returns the first answer, of the node in use or else of the others. If all fail, fails with the first failure. */
   const call =
     <A>(ask: (rpc: NodeRpcCalls) => Effect.Effect<A, NodeRpcError>, isFinal = isOfTheCall) =>
     (): Effect.Effect<A, NodeRpcError> =>
@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
         )
       }
     }
-    // Where one of them does not tell its work, the heights have to do.
+    // If one of them does not say its work, compares the heights.
     const haveWork = seen.every(({ info }) => Option.isNone(info) || info.value.chainwork !== undefined)
     const progress = (info: Option.Option<BlockchainInfo>): string =>
       Option.match(info, {
@@ -123,7 +123,8 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
       else yield* Effect.logWarning(`The node at ${node.name} is behind the others, at block ${info.value.blocks}`)
     }
     const best = usable[0]
-    if (best !== undefined) yield* use(best, usable.includes(inUse) ? "it is preferred" : "that one is away or behind")
+    if (best !== undefined)
+      yield* use(best, usable.includes(inUse) ? "it is preferred" : "that node does not answer or is behind")
   })
   yield* compare.pipe(
     Effect.andThen(Effect.sleep(COMPARE_EVERY_MS)),
@@ -137,7 +138,7 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
     submitBlock: (block) => submitToAll(nodes, block),
     getBlockchainInfo: Effect.suspend(call((rpc) => rpc.getBlockchainInfo)),
     getBestBlockHash: Effect.suspend(call((rpc) => rpc.getBestBlockHash)),
-    // A block that one node has not got yet another one may have announced.
+    // Another node may have announced a block that this one does not have yet.
     getBlockHeader: (hash) =>
       call(
         (rpc) => rpc.getBlockHeader(hash),
@@ -155,7 +156,7 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
   return group
 })
 
-/** Acceptance by one is acceptance; the first node's verdict otherwise. */
+/** Accepted if one node accepts it; otherwise the verdict of the first node. */
 const submitToAll = (nodes: Arr.NonEmptyReadonlyArray<NamedNode>, block: Uint8Array | string) =>
   Effect.gen(function* () {
     const outcomes = yield* Effect.forEach(nodes, ({ rpc }) => Effect.result(rpc.submitBlock(block)), {
@@ -166,7 +167,7 @@ const submitToAll = (nodes: Arr.NonEmptyReadonlyArray<NamedNode>, block: Uint8Ar
     return verdicts[0] ?? (yield* Effect.fromResult(outcomes[0]!))
   })
 
-/** An error that says something of the call and nothing of the node: another node would answer the same. */
+/** Whether an error is about the call and not about the node: another node would answer the same. */
 const isOfTheCall = ({ reason }: NodeRpcError): boolean =>
   reason._tag === "NodeMethodUnknown" || (reason._tag === "NodeRefused" && reason.code !== -9 && reason.code !== -10)
 
@@ -174,5 +175,5 @@ const COMPARE_EVERY_MS = 30_000
 const FIRST_COMPARE_MS = 1_000
 const COMPARE_SECONDS = 10
 const COMPARE_TIMEOUT_MS = COMPARE_SECONDS * 1_000
-/** A block takes a moment from one node to the other. */
+/** How long a node may be behind: a block takes a moment from one node to the other. */
 const MAX_BEHIND_MS = 60_000

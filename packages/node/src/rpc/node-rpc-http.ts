@@ -22,12 +22,12 @@ import { NodeRpc, type NodeRpcCalls } from "./node-rpc.ts"
 import { readTemplateAnswer } from "../template/template-answer.ts"
 
 export interface Options {
-  /** `http://127.0.0.1:8332`; no user or password in it. */
+  /** For example `http://127.0.0.1:8332`; without user and password. */
   readonly url: string
   readonly credentials: NodeCredentials
-  /** For one call; 30 seconds unless told. */
+  /** The time limit of one call. Default 30 seconds. */
   readonly timeout?: Duration.Input | undefined
-  /** For a long poll, which normally lasts until the next block; an hour unless told. */
+  /** The time limit of a long poll, which normally lasts until the next block. Default 1 hour. */
   readonly longPollTimeout?: Duration.Input | undefined
 }
 
@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       Effect.mapError((error) => new NodeUnreachable({ cause: describe(error) }))
     )
 
-  /** One call; a refused cookie is read again, because a node that restarts writes a new one. */
+  /** Makes one call. Reads a refused cookie again, because a node that restarts writes a new one. */
   const exchange = Effect.fnUntraced(function* (body: string) {
     const authorization = yield* authorize.current
     const answer = yield* post(body, authorization)
@@ -62,7 +62,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     return Option.isNone(fresh) ? answer : yield* post(body, fresh.value)
   })
 
-  /** A request to the node, and what its answer is read with; all of it within the time. */
+  /** Sends a request to the node and reads its answer with `read`; the time limit covers both. */
   const ask = <A>(
     method: string,
     request: unknown,
@@ -106,7 +106,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       return ask(method, request, read, limit)
     })
 
-  /** Several calls in one request. What the node says of each is told for itself. */
+  /** Makes several calls in one request. Each has its own result or error. */
   const batch = <A>(calls: ReadonlyArray<Call<A>>): Effect.Effect<ReadonlyArray<BatchAnswer<A>>, NodeRpcError> =>
     Effect.suspend(() => {
       if (calls.length === 0) return Effect.succeed([])
@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     ) {
       return headers
     }
-    const detail = `the blocks up to ${hash} are not on one branch, or the chain has just changed`
+    const detail = `the blocks up to ${hash} are not on one branch; the chain may just have changed`
     return yield* new NodeRpcError({
       node: options.url,
       method: "getblockheader",
@@ -179,17 +179,17 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   return calls
 })
 
-/** A signet node insists on its rule, and the others do not mind it. */
+/** A signet node requires its rule, and other nodes accept it. */
 const RULES = ["segwit", "signet"]
 
 const Verdict = Schema.NullOr(Schema.String)
 
-/** A call before it is made. `decode` throws for an answer in another form. */
+/** A call to make. `decode` throws for an answer in another form. */
 interface Call<A> {
   readonly method: string
   readonly params: ReadonlyArray<unknown>
   readonly decode: (result: unknown) => A
-  /** A faster way to the same from the text of an answer; undefined where it does not lead there. */
+  /** A faster way to decode the text of an answer; returns undefined for text that it cannot read. */
   readonly readQuickly?: (text: Uint8Array, id: number) => A | undefined
 }
 
@@ -238,14 +238,14 @@ const describe = (error: HttpClientError.HttpClientError): string => {
   return cause instanceof Error ? cause.message : reason._tag
 }
 
-/** A full block in hex is 8 MB, and a template repeats each transaction's ids; nothing a node answers comes near this. */
+/** The longest answer that is read. A full block in hex is 8 MB; a template is longer by the ids of its transactions. */
 const MAX_RESPONSE_SIZE = 64 * 1024 * 1024
 
-/** What `make` needs: files for the cookie, and a client that keeps its connections. */
+/** The services that `make` needs: files for the cookie, and a client that keeps its connections. */
 export const layerClient = Layer.mergeAll(
   NodeFileSystem.layer,
   NodeHttpClient.layerUndiciOptions({
-    // Shorter than the 30 s after which Core closes an idle connection, so that none breaks under a request.
+    // Core closes idle connections after 30 s; a shorter limit here avoids requests on a connection that Core is closing.
     keepAliveTimeout: 20_000,
     connections: 8,
     maxResponseSize: MAX_RESPONSE_SIZE

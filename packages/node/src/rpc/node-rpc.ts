@@ -15,7 +15,7 @@ import type {
 } from "./node-answers.ts"
 import type { NodeRpcError } from "./node-rpc-error.ts"
 
-/** What `NodeRpc` offers. */
+/** The calls of `NodeRpc`. */
 export interface NodeRpcCalls {
   /**
    * `getblocktemplate` with the segwit and signet rules. With `longPollId` (from an earlier answer) the node answers
@@ -24,14 +24,14 @@ export interface NodeRpcCalls {
   readonly getBlockTemplate: (request?: {
     readonly longPollId?: string | undefined
   }) => Effect.Effect<BlockTemplate, NodeRpcError>
-  /** Submits a whole block, bytes or hex. `null` is acceptance; a string is BIP22's reason, for instance `"high-hash"`. */
+  /** Submits a whole block as bytes or hex. `null` means accepted; a string is BIP22's reason, for example `"high-hash"`. */
   readonly submitBlock: (block: Uint8Array | string) => Effect.Effect<string | null, NodeRpcError>
   readonly getBlockchainInfo: Effect.Effect<BlockchainInfo, NodeRpcError>
   readonly getBestBlockHash: Effect.Effect<string, NodeRpcError>
   readonly getBlockHeader: (hash: string) => Effect.Effect<BlockHeaderInfo, NodeRpcError>
   /**
-   * The last `count` blocks up to this one, which is on the best chain, the oldest first; fewer where the chain has no
-   * more. Two batches behind the first call.
+   * The last `count` blocks up to this one, which must be on the best chain, oldest first; fewer if the chain has fewer. Takes one
+   * call and two batches.
    */
   readonly getBlockHeaders: (hash: string, count: number) => Effect.Effect<ReadonlyArray<BlockHeaderInfo>, NodeRpcError>
   /** The block with the txids of its transactions (verbosity 1). */
@@ -42,9 +42,9 @@ export interface NodeRpcCalls {
   readonly getNetworkInfo: Effect.Effect<NetworkInfo, NodeRpcError>
   /** A node that was built without ZMQ does not know the method. */
   readonly getZmqNotifications: Effect.Effect<ZmqNotifications, NodeRpcError>
-  /** What there is to know of a node at the start, in one batch; of what not every node answers, why it does not. */
+  /** Reads the state of a node at the start, in one batch. Calls that not every node answers give their error instead. */
   readonly getNodeStatus: Effect.Effect<NodeStatus, NodeRpcError>
-  /** Where several nodes stand behind this, each of them by name: a block goes to all. */
+  /** The nodes behind this service, by name, if there are several: a block goes to all of them. */
   readonly nodes?: ReadonlyArray<NamedNode>
 }
 
@@ -55,7 +55,7 @@ export interface NodeStatus {
 }
 
 export interface NamedNode {
-  /** What an operator knows it by, without credentials. */
+  /** The node's name for operators, without credentials. */
   readonly name: string
   readonly rpc: NodeRpcCalls
 }

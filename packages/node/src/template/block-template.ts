@@ -1,17 +1,16 @@
 /**
- * What `getblocktemplate` answers (BIP22, BIP23, BIP145), as Bitcoin Core writes it. The Schema checks the form and
- * changes nothing: hashes stay hex in display order and transactions hex, because of a template with thousands of
- * transactions only a part is ever read.
+ * The answer to `getblocktemplate` (BIP22, BIP23, BIP145) in Bitcoin Core's form. The Schema checks the form and converts nothing:
+ * hashes stay hex in display order and transactions hex, because only a part of a template's thousands of transactions is ever read.
  */
 import { Predicate, Schema } from "effect"
 import { isDisplayHash, MAX_MONEY } from "@sluice/bitcoin"
 
 const whole = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
-/** Of a cost: no less than nothing. */
+/** A cost, which is not negative. */
 const Count = whole(0, Number.MAX_SAFE_INTEGER)
-/** Seconds as a block's header has them. */
+/** Seconds since 1970 in 32 bits, as in a block's header. */
 const Time = whole(0, 0xffffffff)
-/** From this number on a lock time is a time and not a height. */
+/** Lock times from this number on are times, not heights. */
 const LOCK_TIME_THRESHOLD = 500_000_000
 
 /** 32 bytes in hex. */
@@ -39,7 +38,7 @@ export type TemplateTransaction = typeof TemplateTransaction.Type
 export const BlockTemplate = Schema.Struct({
   /** Signed in Bitcoin Core. */
   version: whole(-0x80000000, 0xffffffff),
-  /** Bitcoin Core tells these three (BIP9); btcd does not. */
+  /** Bitcoin Core answers these three (BIP9); btcd does not. */
   rules: Schema.optionalKey(Schema.Array(Schema.String)),
   vbavailable: Schema.optionalKey(Schema.Record(Schema.String, Schema.Int)),
   vbrequired: Schema.optionalKey(Schema.Int),
@@ -71,9 +70,9 @@ export const BlockTemplate = Schema.Struct({
 export type BlockTemplate = typeof BlockTemplate.Type
 
 /**
- * What `decodeUnknownSync(BlockTemplate)` does, but for a template with thousands of transactions in a fraction of the time:
- * the Schema checks all but those, and they are checked by hand; where one is not right, the Schema says what is wrong.
- * Throws a `SchemaError`.
+ * Does the same as `decodeUnknownSync(BlockTemplate)`, in a fraction of the time for a template with thousands of transactions: the
+ * Schema checks all but the transactions, and code checks those. If one is wrong, the Schema makes the error. Throws a
+ * `SchemaError`.
  */
 export const decodeBlockTemplate = (answer: unknown): BlockTemplate => {
   const transactions: unknown = Predicate.hasProperty(answer, "transactions") ? answer.transactions : undefined
@@ -95,10 +94,10 @@ const isTransaction = (value: unknown): value is TemplateTransaction => {
   )
 }
 
-/** What a transaction takes of a block, and brings. */
+/** The costs of a transaction in a block, its fee and its dependencies. */
 export type TransactionCosts = Pick<TemplateTransaction, "depends" | "fee" | "sigops" | "weight">
 
-/** Whether all of these are there. */
+/** Whether all these fields are valid. */
 export const hasCosts = (value: unknown): value is TransactionCosts => {
   if (typeof value !== "object" || value === null) return false
   const { depends, fee, sigops, weight } = value as Readonly<Record<string, unknown>>

@@ -1,6 +1,6 @@
 /**
- * A template from the text that `getblocktemplate` answered, with as little done at once as it takes to send it on: of the
- * transactions their costs and the merkle path. The rest of them is made when it is first read.
+ * Reads a template from the text of a `getblocktemplate` answer, and does only what is needed to send the template on: it reads the
+ * costs of the transactions and computes the merkle path. The rest of the transactions is made when it is first read.
  */
 import { Option, Predicate, Schema } from "effect"
 import { BlockTemplate, hasCosts, type TemplateTransaction, type TransactionCosts } from "./block-template.ts"
@@ -8,9 +8,9 @@ import { coinbaseMerklePathFromDigits, coinbaseMerklePathFromDisplay } from "@sl
 import { type Cut, cutTransactions, HASH_AT, TXID_AT } from "./template-lanes.ts"
 
 /**
- * The template in the text of a JSON-RPC answer to request `id`. Its `transactions` are made when they are first read;
- * `TemplateTransactions.of` has what can be had before. Undefined for whatever is not a template as Bitcoin Core writes it:
- * then JSON and `decodeBlockTemplate` say what it is, or what is wrong with it. The text must not change any more.
+ * Reads the template in the text of a JSON-RPC answer to request `id`. Its `transactions` are made when they are first read;
+ * `TemplateTransactions.of` gives their costs before. Returns undefined if the text is no template in Bitcoin Core's form: the
+ * caller then uses JSON and `decodeBlockTemplate`, which find what is wrong. The text must not change afterwards.
  */
 export const readTemplateAnswer = (text: Uint8Array, id: unknown): BlockTemplate | undefined => {
   const cut = cutTransactions(text)
@@ -37,32 +37,32 @@ export const readTemplateAnswer = (text: Uint8Array, id: unknown): BlockTemplate
 const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 const decodeHead = Schema.decodeUnknownOption(BlockTemplate)
 
-/** What is left of a transaction; where it names a field twice, the second one is there still, and it counts. */
+/** The rest of a transaction. If the transaction names a field twice, the second one is still here, and it counts. */
 const isCut = (value: unknown): value is TransactionCosts => {
   if (!hasCosts(value)) return false
   const { data, hash, txid } = value as Partial<TemplateTransaction>
   return data === undefined && txid === undefined && hash === undefined
 }
 
-/** The transactions of a template, without making more of them than is read. */
+/** The transactions of a template, made only as far as they are read. */
 export interface TemplateTransactions {
   /** In the node's order. */
   readonly costs: ReadonlyArray<TransactionCosts>
-  /** How many hex digits the data of all of them have. */
+  /** The number of hex digits in the data of all transactions. */
   readonly digits: number
-  /** The path beside the coinbase. Throws a `TypeError` if a txid is no hash. */
+  /** The merkle path of the coinbase. Throws a `TypeError` if a txid is no hash. */
   readonly merklePath: () => ReadonlyArray<Uint8Array>
-  /** All of them. Where they are made now, they take the places of the costs in that array too. */
+  /** All transactions. Those made now replace the costs in that array too. */
   readonly all: () => ReadonlyArray<TemplateTransaction>
 }
 
-/** Of a template of any origin. */
+/** The transactions of a template of any origin. */
 export const transactionsOf = (template: BlockTemplate): TemplateTransactions => {
   const { transactions } = known.get(template) ?? {}
   return transactions ?? wholeTransactions(template.transactions)
 }
 
-/** The same template without transactions, none of which are made for it. */
+/** The same template without transactions; makes none of them. */
 export const withoutTransactions = (template: BlockTemplate): BlockTemplate =>
   known.get(template)?.head ?? { ...template, transactions: [] }
 
@@ -83,7 +83,7 @@ class UnreadTransactions implements TemplateTransactions {
   readonly costs: ReadonlyArray<TransactionCosts>
   readonly digits: number
   readonly #costs: Array<TransactionCosts>
-  /** As long as it is needed. */
+  /** Kept until the transactions are made. */
   #source: { readonly text: Uint8Array; readonly cut: Cut } | undefined
 
   constructor(costs: Array<TransactionCosts>, text: Uint8Array, cut: Cut) {

@@ -1,11 +1,11 @@
 /**
- * Takes the hex of the transactions out of the text that `getblocktemplate` answered, before `JSON.parse` makes strings of it:
- * nine tenths of three megabytes, of which nothing but the txids is read before a template is on its way.
+ * Removes the hex of the transactions from the text of a `getblocktemplate` answer, before `JSON.parse` makes strings of it: it is
+ * nine tenths of three megabytes, and only the txids are needed before a template is sent.
  *
- * Wherever the text has `{"data":"<hex>","txid":"<64 digits>","hash":"<64 digits>","depends":`, as Bitcoin Core writes a
- * transaction, `{"depends":` is left. In JSON both stand only where an object begins, because within a string their first
- * quote would end it. So the rest is JSON if and only if the whole was, and says the same of everything else. Where a node
- * writes transactions in another way, nothing is taken out.
+ * Bitcoin Core writes a transaction as `{"data":"<hex>","txid":"<64 digits>","hash":"<64 digits>","depends":`; `{"depends":` remains of
+ * it. In JSON both can only stand where an object begins, because inside a string their first quote would end the string. So the
+ * rest is JSON if and only if the whole was, with the same content otherwise. If a node writes transactions in another way,
+ * nothing is removed.
  */
 import { WasmLanes } from "@sluice/bitcoin"
 
@@ -38,13 +38,13 @@ const {
 } = WasmLanes
 type Code = WasmLanes.Code
 
-/** What was taken out of a text, and what is left of it. */
+/** The parts removed from a text, and the rest of it. */
 export interface Cut {
   /** Text for `JSON.parse`. */
   readonly rest: string
-  /** How many transactions. */
+  /** The number of transactions. */
   readonly count: number
-  /** For each one, where its data begins and ends in the text. Its ids follow: `","txid":"`, 64 digits, `","hash":"`, 64 digits. */
+  /** For each transaction, the offsets of its data in the text. Its ids follow: `","txid":"`, 64 digits, `","hash":"`, 64 digits. */
   readonly places: Uint32Array
   /** The digits of all txids. */
   readonly txids: Uint8Array
@@ -53,13 +53,13 @@ export interface Cut {
 const HEAD = `{"data":"`
 const TXID = `","txid":"`
 const HASH = `","hash":"`
-/** From the end of a transaction's data. */
+/** Offsets from the end of a transaction's data. */
 export const TXID_AT = TXID.length
 export const HASH_AT = TXID_AT + 64 + HASH.length
 const DEPENDS_AT = HASH_AT + 64
 const DEPENDS = `","depends":`
 
-/** Whether the text goes on with these characters, at most sixteen. */
+/** Whether the text continues with these characters, at most sixteen. */
 const begins = (address: Code, offset: number, characters: string): Code => {
   const behind = Array.from({ length: 16 - characters.length }, () => 0)
   const expected = all8([...Buffer.from(characters), ...behind])
@@ -67,7 +67,7 @@ const begins = (address: Code, offset: number, characters: string): Code => {
   return allTrue8(or(isSame8(load(address, offset), expected), isBehind))
 }
 
-/** Sixteen bytes of the text: all bits of a lane where one is no hex digit in lower case. `into` is a variable for them. */
+/** Sets all bits of the lanes of sixteen bytes that are no lower-case hex digits. `into` is a variable for the bytes. */
 const noDigits = (address: Code, offset: number, into: number): Code => [
   ...set(into, load(address, offset)),
   ...and(
@@ -82,9 +82,9 @@ const areDigits = (address: Code, offset: number, into: number): Code =>
 const either = (a: Code, b: Code): Code => or(a, b)
 
 /**
- * Parameters: where the text begins and ends, with zeros behind it, and where places and digits go; the others are variables.
- * Works in place, and takes out more than it may overwrite of what is still to be read. Leaves at 0 where the rest ends, and
- * at 4 where the places end.
+ * Parameters: the start and end of the text, which zeros follow, and the offsets for places and digits; the others are variables.
+ * Works in place: it never overwrites text that it has not read, because it removes more than it writes. Stores the end of the
+ * rest at 0, and the end of the places at 4.
  */
 const cut = (): Code => {
   const [from, end, places, digits, start, to, at, bits] = [0, 1, 2, 3, 4, 5, 6, 7]
@@ -103,7 +103,7 @@ const cut = (): Code => {
     ...move(places, i32(PLACE)),
     ...[0, 16, 32, 48].flatMap((more) => store(get(digits), more, load(get(at), TXID_AT + more))),
     ...move(digits, i32(64)),
-    // The brace is there already.
+    // The brace was copied already.
     ...move(to, i32(1)),
     ...set(from, addI32(get(at), i32(DEPENDS_AT + 2)))
   ]
@@ -114,7 +114,7 @@ const cut = (): Code => {
     ...set(start, get(from)),
     ...repeatWhile(
       [
-        // Up to the next brace. Steps of one length do not wait for what was read.
+        // Copies up to the next brace. Steps of a constant length do not depend on the bytes read.
         ...step(-16),
         ...repeatWhile(
           [
@@ -158,7 +158,7 @@ interface Exports {
 
 let instance: Exports | undefined
 
-/** Undefined for a text without transactions in Bitcoin Core's form, or one that is longer than an answer can be. */
+/** Returns undefined for a text without transactions in Bitcoin Core's form, or one that is longer than an answer can be. */
 export const cutTransactions = (text: Uint8Array): Cut | undefined => {
   if (text.length > MAX_TEXT) return undefined
   instance ??= new WebAssembly.Instance(
@@ -185,11 +185,11 @@ export const cutTransactions = (text: Uint8Array): Cut | undefined => {
   }
 }
 
-/** In the memory: two numbers, two for each transaction, the digits of txids, the text, zeros. */
+/** The layout of the memory: two numbers, two for each transaction, the digits of txids, the text, zeros. */
 const RESULTS = 8
 const PLACE = 8
-/** More than is read at once from any byte of the text. */
+/** Zeros after the text: more bytes than one step reads. */
 const ZEROS = 256
 const PAGE = 65_536
-/** A block has at most four million bytes, which are twice as many digits, and their ids seldom take as much. */
+/** The longest text. A block has at most four million bytes, so eight million digits; the ids seldom take as many. */
 const MAX_TEXT = 32 * 1024 * 1024
