@@ -15,8 +15,9 @@ describe("node, template provider, pool and miner as processes of their own", ()
       const credentials = { SLUICE_NODE__RPC_PASSWORD: "p", SLUICE_TEMPLATE_PROVIDER__RPC_PASSWORD: "p" }
       const commands = {
         node: ["node", "--rpc-listen", `127.0.0.1:${rpc}`, "--rpc-user", "u", "--zmq", `tcp://127.0.0.1:${zmq}`].concat(
-          // About 65,000 hashes for a block.
-          ["--bits", "1f00ffff"]
+          // About 500,000 hashes for a block. With fewer, a miner would find more than ten blocks a second, and the pool would no
+          // longer make its target as easy as the network's.
+          ["--bits", "1f001fff"]
         ),
         provider: ["template-provider", "--rpc-url", `http://127.0.0.1:${rpc}`, "--rpc-user", "u"].concat(
           ["--zmq", `tcp://127.0.0.1:${zmq}`, "--listen", `127.0.0.1:${templates}`],
