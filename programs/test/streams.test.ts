@@ -48,7 +48,7 @@ describe("a program that prints results", () => {
   })
 
   it("stops all that it runs, in good order, when nobody reads its events any more", async () => {
-    const demo = `${sluice(["demo", "--json", "--bits", "1f00ffff"])} | head -1; echo "\${PIPESTATUS[0]}" >&2`
+    const demo = `${sluice(["demo", "--json", "--bits", "1f001fff"])} | head -1; echo "\${PIPESTATUS[0]}" >&2`
     const { stderr, stdout } = await shell(demo).finished
     assert.strictEqual(JSON.parse(stdout).event, "Started")
     assert.strictEqual(stderr, "0\n")
@@ -59,7 +59,7 @@ describe("a service", () => {
   it("serves miners after the reader of its log is gone, and counts the dropped lines", async () => {
     const [rpc, zmq, templates, mining, metrics] = await freePorts(5)
     const node = ["--rpc-listen", `127.0.0.1:${rpc}`, "--rpc-user", "u", "--zmq", `tcp://127.0.0.1:${zmq}`]
-    const chain = new Sluice(["node", ...node, "--bits", "1f00ffff"], { SLUICE_NODE__RPC_PASSWORD: "p" })
+    const chain = new Sluice(["node", ...node, "--bits", "1f001fff"], { SLUICE_NODE__RPC_PASSWORD: "p" })
     const provider = new Sluice(
       ["template-provider", "--plain", "--listen", `127.0.0.1:${templates}`, "--rpc-user", "u"].concat([
         "--rpc-url",
