@@ -124,11 +124,11 @@ const clientsOf = (url: string, load: Load, counts: Counts) =>
     const server = Result.getOrThrow(parseServerAddress(url))
     const dialer = Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
     const { dial } = Context.get(yield* Layer.build(dialer), MiningDialer)
-    const client = Effect.gen(function* () {
-      yield* submit(yield* dial(server), load, counts)
-    }).pipe(Effect.scoped)
-    yield* Effect.all(
-      Array.from({ length: load.connections }, () => client),
+    // Each is a user of its own: the pool remembers how fast a user mines, and would give the later ones a harder target.
+    yield* Effect.forEach(
+      Array.from({ length: load.connections }, (_, index) => `bench${index}`),
+      (userIdentity) =>
+        Effect.scoped(Effect.flatMap(dial(server), (connection) => submit(connection, load, counts, userIdentity))),
       { concurrency: "unbounded", discard: true }
     )
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
@@ -136,7 +136,8 @@ const clientsOf = (url: string, load: Load, counts: Counts) =>
 const submit = (
   { receive, send }: Connection<Mining.ToClient, Mining.ToServer>,
   { channel, sharesAtOnce }: Load,
-  counts: Counts
+  counts: Counts,
+  userIdentity: string
 ) => {
   let channelId = 0
   let jobId = 0
@@ -181,7 +182,7 @@ const submit = (
     return isFirst || (jobId !== 0 && unacknowledged === 0) ? next : Effect.void
   }
 
-  const open = { requestId: 1, userIdentity: "bench", nominalHashRate: 0, maxTarget: new Uint8Array(32).fill(0xff) }
+  const open = { requestId: 1, userIdentity, nominalHashRate: 0, maxTarget: new Uint8Array(32).fill(0xff) }
   return Effect.andThen(
     send([
       channel === "standard"
