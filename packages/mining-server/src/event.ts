@@ -1,7 +1,7 @@
 /** Events of a server of miners: plain data for logs, tables, ledgers and other programs. */
 import type { ChannelEvent } from "@sluice/channels"
 import type { Device, Endpoint } from "@sluice/transport"
-import type { WorkSourceState } from "./work/work-source.ts"
+import type { WorkSourceState } from "./work-source/work-source.ts"
 
 export interface ConnectionOpened {
   readonly _tag: "ConnectionOpened"

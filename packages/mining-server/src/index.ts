@@ -35,4 +35,4 @@ export {
   type WorkNews,
   WorkSource,
   type WorkSourceState
-} from "./work/work-source.ts"
+} from "./work-source/work-source.ts"

@@ -22,8 +22,8 @@ import { makeRecorder } from "./shares/recorder.ts"
 import { makeMetrics } from "./statistics/metrics.ts"
 import { makeStatistics, type Statistics } from "./statistics/statistics.ts"
 import { Projection } from "./statistics/projection.ts"
-import { SourceWatch, type SourceVerdict } from "./work/source-watch.ts"
-import { WorkSource } from "./work/work-source.ts"
+import { SourceWatch, type SourceVerdict } from "./work-source/source-watch.ts"
+import { WorkSource } from "./work-source/work-source.ts"
 
 export interface MiningServerCalls extends Statistics, Control {
   /** Where it listens; the first address if it listens at several. */

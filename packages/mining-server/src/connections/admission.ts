@@ -5,7 +5,7 @@
 import type { ChannelPolicy } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
-import type { Work, WorkGroup } from "../work/work-source.ts"
+import type { Work, WorkGroup } from "../work-source/work-source.ts"
 import { isUserIdentity, parseUserIdentity, type UserRefusal, type ValidateUser } from "../user.ts"
 
 /** Refusals by user identity; all other users are admitted. */

@@ -7,7 +7,7 @@ import { type Clock, Effect } from "effect"
 import type { MiningServerEvent } from "../event.ts"
 import type { Recorder } from "../shares/recorder.ts"
 import type { MiningServerMetrics } from "../statistics/metrics.ts"
-import type { Work, WorkChange, WorkNews } from "../work/work-source.ts"
+import type { Work, WorkChange, WorkNews } from "../work-source/work-source.ts"
 import type { Downstream } from "./downstream.ts"
 import { inParts } from "./turns.ts"
 

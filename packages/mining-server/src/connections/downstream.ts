@@ -12,7 +12,7 @@ import { TokenBucket, type Connection } from "@sluice/transport"
 import type { Effect } from "effect"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
-import type { Work, WorkGroup } from "../work/work-source.ts"
+import type { Work, WorkGroup } from "../work-source/work-source.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
 

@@ -12,7 +12,7 @@ import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Arra
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
 import type { Projection } from "../statistics/projection.ts"
-import type { WorkSource } from "../work/work-source.ts"
+import type { WorkSource } from "../work-source/work-source.ts"
 
 /** How many batches of events may wait for a slow subscriber. */
 const EVENT_BUFFER = 4096

@@ -7,7 +7,7 @@
  */
 import { type CoinbaseRules, type ExtranonceSpace, type Jobs, TemplateJobs } from "@sluice/channels"
 import { type ReceivedMessage, type TemplateMessage, TemplateState } from "@sluice/template-provider"
-import type { Work, WorkChange, WorkGroup } from "../work/work-source.ts"
+import type { Work, WorkChange, WorkGroup } from "../work-source/work-source.ts"
 import type { PayoutsCalls } from "./payouts.ts"
 
 export interface PayoutGroupsOptions {

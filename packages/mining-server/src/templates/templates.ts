@@ -13,7 +13,7 @@ import {
 import { TemplateSource } from "@sluice/template-provider"
 import { Clock, Effect, Layer, Stream } from "effect"
 import { OptionError } from "../option-error.ts"
-import { WorkSource } from "../work/work-source.ts"
+import { WorkSource } from "../work-source/work-source.ts"
 import { JobIds } from "./job-ids.ts"
 import { PayoutGroups } from "./payout-groups.ts"
 import { Payouts } from "./payouts.ts"
