@@ -4,7 +4,7 @@
  */
 import { Schema, SchemaGetter, type Types } from "effect"
 import * as Hex from "effect/encoding/Hex"
-import { fromPrevHash, toPrevHash } from "../work/prev-hash.ts"
+import { fromPrevHash, toPrevHash } from "../values/prev-hash.ts"
 import { isU32, readHex, readHexU32, writeHex, writeHexU32 } from "./hex.ts"
 
 export interface Field<T> {

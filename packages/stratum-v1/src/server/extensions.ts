@@ -6,7 +6,7 @@ import {
   VERSION_ROLLING
 } from "../message/configuration.ts"
 import type { Configure } from "../message/to-server.ts"
-import { BIP323_MASK } from "../work/version-bits.ts"
+import { BIP323_MASK } from "../values/version-bits.ts"
 import type { Configured } from "./event.ts"
 
 export class Extensions {

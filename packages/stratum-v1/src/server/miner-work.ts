@@ -6,7 +6,7 @@
 import type { EncodedLine } from "../line/line.ts"
 import type { Subscription } from "../message/subscription.ts"
 import { SetDifficulty, SetExtranonce } from "../message/to-client.ts"
-import { wholeDifficulty } from "../work/difficulty.ts"
+import { wholeDifficulty } from "../values/difficulty.ts"
 import { HeldJobs } from "./held-jobs.ts"
 import type { HeldJob, Job } from "./job.ts"
 

@@ -2,7 +2,7 @@
 import { excerpt, ParamsError } from "../error.ts"
 import { JOB_NOT_FOUND, NOT_SUBSCRIBED, OTHER, UNAUTHORIZED_WORKER } from "../message/error-code.ts"
 import { Submit } from "../message/to-server.ts"
-import { versionOf } from "../work/version-bits.ts"
+import { versionOf } from "../values/version-bits.ts"
 import type { HeldJob } from "./job.ts"
 import type { MinerWork } from "./miner-work.ts"
 import type { Workers } from "./workers.ts"
