@@ -1,0 +1,3 @@
+/** The two layers that make Stratum V1 look like Stratum V2, under one name: `Translator.listener`, `Translator.dialer`. */
+export { listener } from "./listener/listener.ts"
+export { ListenerOptionError, type ListenerOptions } from "./listener/options.ts"
