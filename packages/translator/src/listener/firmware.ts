@@ -27,3 +27,7 @@ const known: ReadonlyArray<readonly [RegExp, Firmware]> = [
 
 export const firmwareOf = (userAgent: string): Firmware | undefined =>
   known.find(([pattern]) => pattern.test(userAgent))?.[1]
+
+/** The names of firmware that takes only smaller coinbases. */
+export const firmwareBelow = (coinbaseBytes: number): ReadonlyArray<string> =>
+  known.flatMap(([, { maxCoinbase, name }]) => (maxCoinbase !== undefined && maxCoinbase < coinbaseBytes ? [name] : []))

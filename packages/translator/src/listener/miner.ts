@@ -41,6 +41,9 @@ export interface MinerContext {
 /** The size of an extranonce1 that is not the channel's prefix. The prefix makes it unique; this only makes it look so. */
 export const OWN_EXTRANONCE1 = 2
 
+/** Miners are looked at every 5 seconds, so that none hears nothing for more than 30: some firmware gives up after 60. */
+const KEEP_ALIVE_MS = 25_000
+
 /** What a miner is told of its extranonce. */
 type Extranonce = Omit<Subscription, "session">
 
@@ -75,10 +78,12 @@ export class Miner {
   #requestId = 0
   #rollsVersions = true
   #namesWorkers = false
+  /** What stands for the channel's other workers in their shares (extension 0x0002), by the names that they authorize with. */
+  #others: Map<string, string> | undefined
   #lastJobId: string | undefined
   #versionMask: number
   #firmware: Firmware | undefined
-  readonly #warned = new Set<string>()
+  #warned: Set<string> | undefined
   #hasEnded = false
 
   /** `now` in milliseconds. */
@@ -86,7 +91,7 @@ export class Miner {
     const { nominalHashRate, versionMask } = context.rules
     this.#context = context
     this.#versionMask = versionMask
-    this.#server = new Server.Connection(now, { versionMask, keepsStaleJobs: true })
+    this.#server = new Server.Connection(now, { versionMask, keepsStaleJobs: true, keepAliveMs: KEEP_ALIVE_MS })
     this.#wishes = new Wishes(nominalHashRate)
   }
 
@@ -185,7 +190,13 @@ export class Miner {
 
   /** Admits a worker to the channel that its connection has. */
   #join({ identity, request }: Asked, channel: MinerChannel, out: MinerOutbox): void {
-    if (userOf(identity) === userOf(channel.identity)) return this.#server.accept(request)
+    if (userOf(identity) === userOf(channel.identity)) {
+      if (identity !== channel.identity) {
+        this.#others ??= new Map()
+        this.#others.set(request.worker, workerNameOf(identity))
+      }
+      return this.#server.accept(request)
+    }
     // All jobs of a connection have the same extranonce1, so that all its shares are shares of one channel.
     const text = `this connection mines for ${userOf(channel.identity)}; another user needs a connection of its own`
     out.events.push({ _tag: "LineRefused", message: `mining.authorize of ${printable(identity)} is refused: ${text}` })
@@ -219,7 +230,6 @@ export class Miner {
   }
 
   #open(asked: Asked, out: MinerOutbox): void {
-    const { extranonce2Size } = this.#context.rules
     this.#requestId = (this.#requestId + 1) >>> 0
     asked.requestId = this.#requestId
     out.messages.push({
@@ -228,8 +238,14 @@ export class Miner {
       userIdentity: asked.identity,
       nominalHashRate: this.#wishes.nominalHashRate,
       maxTarget: this.#wishes.maxTarget,
-      minExtranonceSize: this.#own === undefined ? extranonce2Size : OWN_EXTRANONCE1 + extranonce2Size
+      minExtranonceSize: this.#leastExtranonce
     })
+  }
+
+  /** How many bytes the channel must let the miner roll. */
+  get #leastExtranonce(): number {
+    const { extranonce2Size } = this.#context.rules
+    return this.#own === undefined ? extranonce2Size : OWN_EXTRANONCE1 + extranonce2Size
   }
 
   /** Tells the role above what the miner asks for now. */
@@ -256,10 +272,8 @@ export class Miner {
       version,
       extranonce: concat(channel.lead, extranonce2)
     }
-    if (this.#namesWorkers && worker !== channel.identity) {
-      const userIdentity = workerNameOf(identityOf(worker)!)
-      out.messages.push(WorkerIdentity.UserIdentity.put(message, { userIdentity }))
-    } else out.messages.push(message)
+    const userIdentity = this.#namesWorkers ? this.#others?.get(worker) : undefined
+    out.messages.push(userIdentity === undefined ? message : WorkerIdentity.UserIdentity.put(message, { userIdentity }))
   }
 
   #deliver(message: Mining.ToClient, out: MinerOutbox): void {
@@ -328,6 +342,10 @@ export class Miner {
   #onOpened(message: Mining.OpenExtendedMiningChannelSuccess, out: MinerOutbox): void {
     const [first, ...others] = this.#asked
     if (first === undefined || first.requestId !== message.requestId) return
+    const least = this.#leastExtranonce
+    if (message.extranonceSize < least) {
+      return this.#end(`the server gave ${message.extranonceSize} bytes of extranonce; expected ${least} at least`, out)
+    }
     this.#asked = []
     const channel = new MinerChannel(first.identity, message)
     this.#channel = channel
@@ -462,6 +480,7 @@ export class Miner {
 
   /** Warns once a connection. */
   #warn(kind: string, message: string, out: MinerOutbox): void {
+    this.#warned ??= new Set()
     if (this.#warned.has(kind)) return
     this.#warned.add(kind)
     out.events.push({ _tag: "Warned", kind, message })

@@ -15,9 +15,9 @@ export interface ListenerOptions {
    * password, mining.suggest_difficulty). Default 1e12, a small home miner.
    */
   readonly nominalHashRate?: number
-  /** Lines a second of one miner; a miner that sends more is read from more slowly. Default 1,000. */
-  readonly maxLinesPerSecond?: number
-  /** Lines a second that are refused before they are shares; a connection with more of them ends. Default 20. */
+  /** Lines a second of one miner; a miner that sends more is read from more slowly. Default 5,000. */
+  readonly maxMessagesPerSecond?: number
+  /** Lines a second that are refused before they are shares; a connection with more of them ends. Default 100. */
   readonly maxErrorsPerSecond?: number
 }
 
@@ -29,7 +29,7 @@ export class ListenerOptionError extends Schema.TaggedError<ListenerOptionError>
 )("ListenerOptionError", { option: Schema.String, message: Schema.String }) {}
 
 export const rulesOf = (options: ListenerOptions): Effect.Effect<ListenerRules, ListenerOptionError> => {
-  const { extranonce2Size = 4, maxErrorsPerSecond = 20, maxLinesPerSecond = 1_000 } = options
+  const { extranonce2Size = 4, maxErrorsPerSecond = 100, maxMessagesPerSecond = 5_000 } = options
   const { nominalHashRate = 1e12, versionMask = BIP320_MASK } = options
   if (!(Number.isInteger(extranonce2Size) && extranonce2Size >= 2 && extranonce2Size <= MAX_EXTRANONCE2)) {
     return refuse("extranonce2Size", `a whole number from 2 to ${MAX_EXTRANONCE2}`, extranonce2Size)
@@ -40,9 +40,9 @@ export const rulesOf = (options: ListenerOptions): Effect.Effect<ListenerRules, 
   if (!(nominalHashRate > 0 && nominalHashRate <= 1e24)) {
     return refuse("nominalHashRate", "a number of hashes a second above 0, at most 1e24", nominalHashRate)
   }
-  if (!(maxLinesPerSecond > 0)) return refuse("maxLinesPerSecond", "a number above 0", maxLinesPerSecond)
+  if (!(maxMessagesPerSecond > 0)) return refuse("maxMessagesPerSecond", "a number above 0", maxMessagesPerSecond)
   if (!(maxErrorsPerSecond > 0)) return refuse("maxErrorsPerSecond", "a number above 0", maxErrorsPerSecond)
-  return Effect.succeed({ extranonce2Size, versionMask, nominalHashRate, maxLinesPerSecond, maxErrorsPerSecond })
+  return Effect.succeed({ extranonce2Size, versionMask, nominalHashRate, maxMessagesPerSecond, maxErrorsPerSecond })
 }
 
 /** The most that Whatsminers and many others roll. */

@@ -41,7 +41,7 @@ export class Session {
     this.#duplex = duplex
     this.#context = context
     this.#miner = new Miner(context, now)
-    this.#lines = new TokenBucket(context.rules.maxLinesPerSecond, now)
+    this.#lines = new TokenBucket(context.rules.maxMessagesPerSecond, now)
     this.#errors = new TokenBucket(context.rules.maxErrorsPerSecond, now)
   }
 
@@ -170,7 +170,7 @@ export class Session {
   #slowDown(waitMs: number): Effect.Effect<void> {
     if (waitMs === 0) return Effect.void
     const { rules, throttled } = this.#context
-    const limit = `${rules.maxLinesPerSecond} lines a second (maxLinesPerSecond)`
+    const limit = `${rules.maxMessagesPerSecond} lines a second (maxMessagesPerSecond)`
     const peer = formatEndpoint(this.#duplex.remote)
     return Effect.andThen(
       throttled.log("v1 too many lines", `${peer} sends more than ${limit}: it is read from more slowly`, "Warn"),
