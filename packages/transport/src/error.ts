@@ -5,7 +5,7 @@
  */
 import type { DecodeError, EncodeError } from "@sluice/protocol"
 import { Schema } from "effect"
-import { Endpoint, formatEndpoint } from "./endpoint.ts"
+import { Endpoint, formatEndpoint, type ServerAddress } from "./endpoint.ts"
 import type { HandshakeError } from "./noise/handshake-error.ts"
 import type { SetupError } from "./setup/setup-error.ts"
 import type { TransportError } from "./bytes/transport-error.ts"
@@ -37,7 +37,7 @@ export class DialError extends Schema.TaggedError<DialError>("sluice/transport/D
   endpoint: Endpoint,
   /**
    * The system's code, such as ECONNREFUSED; or TIMEOUT; or SECURITY if the address requires Noise and the dialer is plain, or
-   * the reverse.
+   * the reverse; or STRATUM_V1 if the address is of a server of Stratum V1 and the dialer speaks V2.
    */
   code: Schema.String,
   cause: Schema.optional(Schema.Defect())
@@ -59,5 +59,12 @@ const DIAL_ADVICE: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL:
     "no local port is free for this connection, or the local address is not of this machine; connect from more local addresses",
   SECURITY:
-    "the address and the dialer do not agree on Noise; stratum2+tcp://HOST:PORT/KEY requires Noise, stratum2+tcp+plain://HOST:PORT excludes it"
+    "the address and the dialer do not agree on Noise; stratum2+tcp://HOST:PORT/KEY requires Noise, stratum2+tcp+plain://HOST:PORT excludes it",
+  STRATUM_V1: "this is the address of a Stratum V1 server, and only Stratum V2 can be spoken here"
+}
+
+/** The error of a dialer for an address whose security it does not have. */
+export const otherSecurity = (server: ServerAddress): DialError => {
+  const code = server.security._tag === "v1" ? "STRATUM_V1" : "SECURITY"
+  return new DialError({ endpoint: { host: server.host, port: server.port }, code })
 }
