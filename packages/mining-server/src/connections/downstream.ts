@@ -60,7 +60,7 @@ export class Downstream {
     const { contextFor, id, limits, now, work } = options
     this.id = id
     this.connection = connection
-    this.queue = new SendQueue(connection.send, connection.standing?.queued)
+    this.queue = new SendQueue(connection.send, connection.standing)
     this.openedAt = now
     this.#options = options
     this.#group = work.common

@@ -57,9 +57,9 @@ export class ConnectionSpace implements Space {
   readonly #address: string
   readonly #maxHere: number
   readonly #close: (channel: ChannelInfo) => void
-  /** Channels without an accepted share, and those with one. */
-  readonly #idle = new Set<ChannelInfo>()
-  readonly #working = new Set<ChannelInfo>()
+  /** The open channels, oldest first, and whether each has an accepted share. */
+  readonly #channels = new Map<ChannelInfo, boolean>()
+  #workingCount = 0
   /** Prefixes taken less prefixes given back since the last `note`. */
   #unnoted = 0
 
@@ -93,15 +93,17 @@ export class ConnectionSpace implements Space {
       switch (event._tag) {
         case "ShareAccepted":
           hasWorked = true
-          if (this.#idle.size === 0 || !this.#idle.delete(event.channel)) break
-          this.#working.add(event.channel)
+          if (this.#workingCount === this.#channels.size || this.#channels.get(event.channel) !== false) break
+          this.#channels.set(event.channel, true)
+          this.#workingCount++
           isChanged = true
           break
         case "ChannelOpened":
-          this.#idle.add(event.channel)
+          this.#channels.set(event.channel, false)
           break
         case "ChannelClosed":
-          if (!this.#idle.delete(event.channel)) this.#working.delete(event.channel)
+          if (this.#channels.get(event.channel) === true) this.#workingCount--
+          this.#channels.delete(event.channel)
       }
     }
     this.#unnoted = 0
@@ -111,7 +113,7 @@ export class ConnectionSpace implements Space {
 
   /** Closes the oldest working channel, or the oldest one without an accepted share. */
   giveWay(isWorking: boolean): void {
-    for (const channel of isWorking ? this.#working : this.#idle) return this.#close(channel)
+    for (const [channel, hasWorked] of this.#channels) if (hasWorked === isWorking) return this.#close(channel)
   }
 
   #take(take: () => Lease): Lease {
@@ -124,7 +126,7 @@ export class ConnectionSpace implements Space {
 
   #count(): void {
     const { idle, working } = this.#all.channels
-    idle.set(this.#address, this, Math.max(0, this.#idle.size + this.#unnoted))
-    working.set(this.#address, this, this.#working.size)
+    idle.set(this.#address, this, Math.max(0, this.#channels.size - this.#workingCount + this.#unnoted))
+    working.set(this.#address, this, this.#workingCount)
   }
 }

@@ -45,9 +45,11 @@ export class Accepted implements Standing {
     this.#end(new TooMuchUnread({ limit: this.#shared.maxUnreadBytes }))
   }
 
-  readonly worked = (): void => this.#shared.places.worked(this)
+  worked(): void {
+    this.#shared.places.worked(this)
+  }
 
-  readonly queued = (bytes: number): void => {
+  queued(bytes: number): void {
     this.#queued = bytes
     this.written()
   }
