@@ -95,6 +95,9 @@ export class FrameTimeout extends error<FrameTimeout>("FrameTimeout")("FrameTime
   }
 }
 
+/** The peer broke a rule of the protocol that a layer translates, such as Stratum V1, or that layer ended the connection. */
+export class Translation extends error<Translation>("Translation")("Translation", { message: Schema.String }) {}
+
 /** An open connection came to an end. */
 export class TransportError extends error<TransportError>("TransportError")("TransportError", {
   remote: Endpoint,
@@ -107,7 +110,8 @@ export class TransportError extends error<TransportError>("TransportError")("Tra
     TooMuchUnread,
     GaveWay,
     Idle,
-    FrameTimeout
+    FrameTimeout,
+    Translation
   ])
 }) {
   override get message(): string {

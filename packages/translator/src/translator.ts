@@ -1,0 +1,2 @@
+/** The layers of the two translators. */
+export { dialer, type DialerOptions, eitherDialer } from "./dialer/dialer.ts"
