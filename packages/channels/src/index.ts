@@ -66,6 +66,9 @@ export type {
 export {
   EXTRANONCE_SPACE_EXHAUSTED,
   NO_WORK_YET,
+  isHashRate,
+  isMaxTarget,
+  refusalToOpen,
   TOO_MANY_CHANNELS,
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./server/open.ts"

@@ -53,6 +53,7 @@ export class Listener extends Context.Service<
 export class Dialer extends Context.Service<
   Dialer,
   {
-    readonly dial: (endpoint: Endpoint) => Effect.Effect<Duplex, DialError, Scope.Scope>
+    /** With `tls`, the connection is secured, and the server's certificate checked, before there is a Duplex. */
+    readonly dial: (endpoint: Endpoint & { readonly tls?: boolean }) => Effect.Effect<Duplex, DialError, Scope.Scope>
   }
 >()("sluice/transport/Dialer") {}
