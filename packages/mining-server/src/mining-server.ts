@@ -126,8 +126,13 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       }
     })
 
-  /** Adjusts difficulties to measured hash rates, and evicts connections that open no channel (5.3.2). */
+  /**
+   * Adjusts difficulties to measured hash rates, evicts connections that open no channel (5.3.2), and reports the load to the
+   * source of work.
+   */
   const tick = Effect.gen(function* () {
+    let channels = 0
+    let hashRate = 0
     const parts = inParts(downstreams.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
@@ -136,6 +141,8 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         if (!downstreams.has(downstream.id)) continue
         yield* record(downstream.run((machine, out) => machine.tick(at, out)))
         downstream.send()
+        channels += downstream.machine.channelCount
+        hashRate += downstream.machine.hashRate
         const { emptySince } = downstream.machine
         if (emptySince !== undefined && at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs) {
           const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
@@ -144,6 +151,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         }
       }
     }
+    if (source.report !== undefined) yield* source.report({ channels, hashRate })
     yield* follow(watch.review(now()))
   })
 

@@ -77,6 +77,13 @@ export class ChannelServer {
     return this.#channels.size
   }
 
+  /** The hash rates of the channels together, in hashes a second, as their difficulty assumes them. */
+  get hashRate(): number {
+    let sum = 0
+    for (const { vardiff } of this.#channels.values()) sum += vardiff.hashRate
+    return sum
+  }
+
   /** When the last channel was closed, in milliseconds; 0 if there was never one, `undefined` while there is one. */
   get emptySince(): number | undefined {
     return this.#emptySince
@@ -373,7 +380,6 @@ export class ChannelServer {
     channel.accept(sequenceNumber, difficulty, now)
     const { info } = channel
     const { height } = active.job
-    const worker = WorkerIdentity.UserIdentity.get(message)
     out.events.push({
       _tag: "ShareAccepted",
       channel: info,
@@ -383,14 +389,14 @@ export class ChannelServer {
       difficulty,
       hashDifficulty,
       hash: validator.hash.slice(),
-      worker: worker === undefined ? undefined : printable(worker.userIdentity),
+      worker: workerOf(message),
       isBlock
     })
     if (isBlock) {
       this.#late.note(validator.hash)
       this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out)
     } else if (isForSource) {
-      const found = this.#sourceShare(active.job, channel.leaseOf(jobId), message, false)
+      const found = this.#sourceShare(info, active.job, channel.leaseOf(jobId), message, false)
       out.events.push({ _tag: "ShareForSource", channel: info, found })
     }
     if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
@@ -416,7 +422,7 @@ export class ChannelServer {
     refusal: string | undefined,
     out: ServerOutbox
   ): void {
-    const found = this.#sourceShare(job, lease, message, true)
+    const found = this.#sourceShare(channel, job, lease, message, true)
     out.events.push({
       _tag: "BlockFound",
       channel,
@@ -428,13 +434,20 @@ export class ChannelServer {
   }
 
   /** Makes a `SourceShare` of the share that the validator checked last. */
-  #sourceShare(job: Job, { prefix }: ExtranonceLease, message: Share, isBlock: boolean): SourceShare {
+  #sourceShare(
+    { userIdentity }: ChannelInfo,
+    job: Job,
+    { prefix }: ExtranonceLease,
+    message: Share,
+    isBlock: boolean
+  ): SourceShare {
     const { nonce, ntime, version } = message
     const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
     const extranonce = new Uint8Array(prefix.length + rolled.length)
     extranonce.set(prefix)
     extranonce.set(rolled, prefix.length)
-    return { job, version, ntime, nonce, extranonce, hash: this.#context.validator.hash.slice(), isBlock }
+    const hash = this.#context.validator.hash.slice()
+    return { job, userIdentity, worker: workerOf(message), version, ntime, nonce, extranonce, hash, isBlock }
   }
 
   /** Refuses a share. If the share is a block nevertheless, reports the block. */
@@ -520,6 +533,12 @@ type ReplaceRule = (factor: number) => boolean
 
 const REPLACE_EASIER: ReplaceRule = (factor) => factor >= REPLACING_FACTOR
 const REPLACE_EITHER_WAY: ReplaceRule = (factor) => factor >= REPLACING_FACTOR || factor <= 1 / REPLACING_FACTOR
+
+/** The worker that a share names, without control characters. */
+const workerOf = (message: Share): string | undefined => {
+  const worker = WorkerIdentity.UserIdentity.get(message)
+  return worker === undefined ? undefined : printable(worker.userIdentity)
+}
 
 const acknowledge = (channel: Channel, out: ServerOutbox): void => {
   const message = channel.takeAcknowledgement()
