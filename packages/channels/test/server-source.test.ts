@@ -123,6 +123,18 @@ describe("jobs of an upstream server", () => {
     }
   })
 
+  it("let a channel of the same previous hash begin earlier, where the source sent an earlier time since", () => {
+    const { jobs, server } = working()
+    server.now = START + 60_000
+    const connection = server.connect()
+    const miner = server.open(connection)
+    const early = () => server.send(connection, miner.mine({ ntime: prevHash.ntime + 30 })).messages
+    expect(early()).toMatchObject([{ _tag: "SubmitShares.Error", errorCode: "invalid-share" }])
+    jobs.addFutureJob(2, upstreamJob(2))
+    jobs.setPrevHash(2, { ...prevHash, ntime: prevHash.ntime + 20 }, server.now)
+    expect(early()).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
   it("begin no earlier than the source says for the job", () => {
     const { jobs } = working()
     expect(jobs.activateJob(upstreamJob(2), START, undefined, prevHash.ntime + 5)).toMatchObject({

@@ -95,6 +95,8 @@ export class Jobs {
   #prevHash: PrevHash | undefined
   /** The ntime at which miners began at a moment, and that moment in milliseconds. */
   #began = { ntime: 0, at: 0 }
+  /** How often `setPrevHash` set the previous hash that was in force already, and the least ntime that it gave then. */
+  #restarts = { count: 0, ntime: Infinity }
   #current: ActiveJob | undefined
   /** Variants of the current job. */
   #repeats: Array<ActiveJob> = []
@@ -131,6 +133,14 @@ export class Jobs {
   /** The id that the next job must have. */
   get nextId(): number {
     return this.#nextId
+  }
+
+  /**
+   * How often the previous hash in force was set again, as after a reconnection to the source, and the least min_ntime that
+   * channels got then.
+   */
+  get restarts(): { readonly count: number; readonly ntime: number } {
+    return this.#restarts
   }
 
   /** Future jobs, oldest first. A new channel needs them, because the next previous hash names one of them. */
@@ -235,6 +245,10 @@ export class Jobs {
     const old = this.#prevHash
     const isSame = old?.nbits === nbits && Buffer.compare(old.hash, hash) === 0
     this.#began = { ntime: isSame ? Math.max(old.ntime, ntime) : ntime, at: now }
+    const { count, ntime: least } = this.#restarts
+    this.#restarts = isSame
+      ? { count: count + 1, ntime: Math.min(least, this.#began.ntime) }
+      : { count: 0, ntime: Infinity }
     this.#prevHash = {
       hash: hash.slice(),
       // Jobs that stay valid keep the range of ntime that their miners know.
