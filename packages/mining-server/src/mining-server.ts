@@ -132,8 +132,13 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const canOpen = (): boolean =>
     work.openChannel === undefined ? work.space !== undefined : watch.state._tag === "Connected"
 
-  /** Adjusts difficulties to measured hash rates, and evicts connections that open no channel (5.3.2). */
+  /**
+   * Adjusts difficulties to measured hash rates, evicts connections that open no channel (5.3.2), and reports the load to the
+   * source of work.
+   */
   const tick = Effect.gen(function* () {
+    let channels = 0
+    let hashRate = 0
     const parts = inParts(downstreams.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
@@ -142,6 +147,8 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         if (!downstreams.has(downstream.id)) continue
         yield* record(downstream.run((machine, out) => machine.tick(at, out)))
         downstream.send()
+        channels += downstream.machine.channelCount
+        hashRate += downstream.machine.hashRate
         const { emptySince } = downstream.machine
         // Nobody can open a channel before there is a space.
         if (
@@ -155,6 +162,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         }
       }
     }
+    if (source.report !== undefined) yield* source.report({ channels, hashRate })
     yield* follow(watch.review(now()))
   })
 

@@ -4,6 +4,10 @@ import type { Job } from "./job.ts"
 
 export interface SourceShare {
   readonly job: Job
+  /** The user of the channel. */
+  readonly userIdentity: string
+  /** The worker that found it, if the client names one (extension 0x0002). */
+  readonly worker: string | undefined
   readonly version: number
   readonly ntime: number
   readonly nonce: number

@@ -92,6 +92,13 @@ export class ChannelServer {
     return this.#channels.size
   }
 
+  /** The hash rates of the channels together, in hashes a second, as their difficulty assumes them. */
+  get hashRate(): number {
+    let sum = 0
+    for (const { vardiff } of this.#channels.values()) sum += vardiff.hashRate
+    return sum
+  }
+
   /** When the last channel was closed, in milliseconds; 0 if there was never one, `undefined` while there is one. */
   get emptySince(): number | undefined {
     return this.#emptySince
@@ -535,7 +542,6 @@ export class ChannelServer {
     this.#allowance.take()
     const { info } = channel
     const { height } = active.job
-    const worker = WorkerIdentity.UserIdentity.get(message)
     const share: ShareAccepted = {
       _tag: "ShareAccepted",
       channel: info,
@@ -545,7 +551,7 @@ export class ChannelServer {
       difficulty,
       hashDifficulty,
       hash: validator.hash.slice(),
-      worker: worker === undefined ? undefined : printable(worker.userIdentity),
+      worker: workerOf(message),
       isBlock
     }
     const { source } = channel
@@ -555,7 +561,7 @@ export class ChannelServer {
       this.#late.note(validator.hash)
       this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out, via)
     } else if (isForSource || source !== undefined) {
-      const found = this.#sourceShare(active.job, channel.leaseOf(jobId), message, false, via)
+      const found = this.#sourceShare(info, active.job, channel.leaseOf(jobId), message, false, via)
       out.events.push({ _tag: "ShareForSource", channel: info, found })
     }
     if (source === undefined) this.#follow(channel, now, out)
@@ -589,7 +595,7 @@ export class ChannelServer {
     out: ServerOutbox,
     via?: Via
   ): void {
-    const found = this.#sourceShare(job, lease, message, true, via)
+    const found = this.#sourceShare(channel, job, lease, message, true, via)
     out.events.push({
       _tag: "BlockFound",
       channel,
@@ -601,13 +607,22 @@ export class ChannelServer {
   }
 
   /** Makes a `SourceShare` of the share that the validator checked last. */
-  #sourceShare(job: Job, { prefix }: ExtranonceLease, message: Share, isBlock: boolean, via?: Via): SourceShare {
+  #sourceShare(
+    { userIdentity }: ChannelInfo,
+    job: Job,
+    { prefix }: ExtranonceLease,
+    message: Share,
+    isBlock: boolean,
+    via?: Via
+  ): SourceShare {
     const { nonce, ntime, version } = message
     const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
     const extranonce = new Uint8Array(prefix.length + rolled.length)
     extranonce.set(prefix)
     extranonce.set(rolled, prefix.length)
-    const share = { job, version, ntime, nonce, extranonce, hash: this.#context.validator.hash.slice(), isBlock }
+    const hash = this.#context.validator.hash.slice()
+    const worker = workerOf(message)
+    const share = { job, userIdentity, worker, version, ntime, nonce, extranonce, hash, isBlock }
     return via === undefined ? share : { ...share, via }
   }
 
@@ -737,6 +752,12 @@ const refuseWaiting = (share: ShareAccepted, errorCode: string, out: ServerOutbo
 const refusedEvent = ({ channel, sequenceNumber }: ShareAccepted, errorCode: string): ShareRefused => {
   const { channelId, connectionId } = channel
   return { _tag: "ShareRefused", connectionId, channelId, channel, sequenceNumber, errorCode }
+}
+
+/** The worker that a share names, without control characters. */
+const workerOf = (message: Share): string | undefined => {
+  const worker = WorkerIdentity.UserIdentity.get(message)
+  return worker === undefined ? undefined : printable(worker.userIdentity)
 }
 
 const acknowledge = (channel: Channel, out: ServerOutbox): void => {

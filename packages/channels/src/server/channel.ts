@@ -62,9 +62,10 @@ export class Channel {
   readonly #leastHashRate: number
   readonly #policy: ChannelPolicy
   #epoch: number
-  /** The epoch in which the channel was opened, and the min_ntime that it got then. */
+  /** The epoch in which the channel was opened, the min_ntime that it got then, and `Jobs.restarts` at that time. */
   readonly #firstEpoch: number
   readonly #firstNtime: number
+  readonly #restarts: number
   /** The network's nbits when the target was chosen last; beside it the source's target of that moment. */
   #nbits: number | undefined
   #submitTarget: Uint8Array | undefined
@@ -113,6 +114,7 @@ export class Channel {
     // The first previous hash of a channel at the source comes with its own min_ntime.
     this.#firstEpoch = source === undefined ? jobs.epoch : -1
     this.#firstNtime = jobs.ntimeNow(now)
+    this.#restarts = jobs.restarts.count
     this.#targets = [targetPeriod(-1, source?.target ?? this.#wantedTarget(jobs))]
     this.#prefixes = [{ fromJobId: 0, lease }]
   }
@@ -275,9 +277,11 @@ export class Channel {
     return period
   }
 
-  /** The least valid ntime of a share: min_ntime of the channel's SetNewPrevHash (5.3.11, 5.3.17). */
+  /** The least valid ntime of a share: the least min_ntime of the channel's SetNewPrevHash for this hash (5.3.11, 5.3.17). */
   minNtime(jobs: Jobs): number {
-    return jobs.epoch === this.#firstEpoch ? this.#firstNtime : (jobs.prevHash?.ntime ?? 0)
+    if (jobs.epoch !== this.#firstEpoch) return jobs.prevHash?.ntime ?? 0
+    const { count, ntime } = jobs.restarts
+    return count === this.#restarts ? this.#firstNtime : Math.min(this.#firstNtime, ntime)
   }
 
   /** The shares known for the previous hash of this epoch. Forgets the shares of an earlier epoch. */

@@ -67,6 +67,13 @@ export interface WorkNews {
   readonly arrivedAtNanos: bigint
 }
 
+/** The open channels of a server together. */
+export interface DownstreamLoad {
+  readonly channels: number
+  /** Hashes a second, as the channels' difficulties assume them. */
+  readonly hashRate: number
+}
+
 /** The state of the source's connection; `server` is its address for people. */
 export type WorkSourceState =
   | { readonly _tag: "Connecting" }
@@ -89,6 +96,8 @@ export class WorkSource extends Context.Service<
      * `openChannel` it gets every share that is valid here, and gives each a verdict, also when the source is lost.
      */
     readonly submit: (found: SourceShare) => Effect.Effect<void>
+    /** Takes the load of the server every few seconds. A source that tells nobody its hash rate omits it. */
+    readonly report?: (load: DownstreamLoad) => Effect.Effect<void>
     /** The present state of the source's connection, then each change. */
     readonly state: Stream.Stream<WorkSourceState>
   }
