@@ -168,20 +168,24 @@ export class ScriptedPool {
 /** One connection of a proxy: answers its messages. */
 export class PoolConnection {
   readonly pool: ScriptedPool
-  readonly prefix: Uint8Array
+  /** The prefix of later jobs (5.3.10). */
+  prefix: Uint8Array
   isOpen = false
-  /** The target of each job on this connection, pinned when it became active (5.3.21). */
+  /** The target of each job on this connection, pinned when it became active (5.3.21), and the prefix when it was sent. */
   readonly #targets = new Map<number, Uint8Array>()
+  readonly #prefixes = new Map<number, Uint8Array>()
 
   constructor(pool: ScriptedPool, number: number) {
     this.pool = pool
     this.prefix = pool.prefixOf(number)
   }
 
-  /** Notes which target holds for the jobs among these messages, and returns the messages. */
+  /** Notes which target and prefix hold for the jobs among these messages, and returns the messages. */
   say(...messages: ReadonlyArray<Mining.ToClient>): ReadonlyArray<Mining.ToClient> {
     if (!this.isOpen) return []
     for (const message of messages) {
+      if (message._tag === "NewExtendedMiningJob") this.#prefixes.set(message.jobId, this.prefix)
+      else if (message._tag === "SetExtranoncePrefix") this.prefix = message.extranoncePrefix
       if (message._tag === "NewExtendedMiningJob" && message.minNtime !== undefined) {
         this.#targets.set(message.jobId, this.pool.target)
       } else if (message._tag === "SetNewPrevHash") this.#targets.set(message.jobId, this.pool.target)
@@ -235,7 +239,8 @@ export class PoolConnection {
     if (job?.prevHash === undefined || target === undefined) return refuse("stale-share")
     if (share.extranonce.length !== options.extranonceSize) return refuse("bad-extranonce-size")
     const { coinbaseTxPrefix, coinbaseTxSuffix, merklePath } = job.message
-    const coinbase = Buffer.concat([coinbaseTxPrefix, this.prefix, share.extranonce, coinbaseTxSuffix])
+    const prefix = this.#prefixes.get(share.jobId)!
+    const coinbase = Buffer.concat([coinbaseTxPrefix, prefix, share.extranonce, coinbaseTxSuffix])
     const header = headerOf({
       ...share,
       prevHash: job.prevHash,
