@@ -52,6 +52,8 @@ export class ScriptedPool {
   }> = []
   readonly updates: Array<number> = []
   readonly opened: Array<Mining.OpenExtendedMiningChannel> = []
+  /** The reasons of channels that were closed. */
+  readonly closed: Array<string> = []
   /** Headers that were credited. */
   readonly credited = new Set<string>()
   target: Uint8Array
@@ -92,6 +94,11 @@ export class ScriptedPool {
   prefixOf(connection: number): Uint8Array {
     const { prefix, prefixPerConnection } = this.options
     return prefixPerConnection ? Uint8Array.of(...prefix, connection >>> 8, connection) : prefix
+  }
+
+  /** Forgets its active jobs, as if a block had come that it did not announce. */
+  forget(): void {
+    this.#active = []
   }
 
   /** A future job; the connections get the message for their coinbase. */
@@ -218,6 +225,9 @@ export class PoolConnection {
       }
       case "UpdateChannel":
         pool.updates.push(message.nominalHashRate)
+        return []
+      case "CloseChannel":
+        pool.closed.push(message.reasonCode)
         return []
       case "SubmitSharesExtended":
         return [this.#verdict(message)]

@@ -17,7 +17,7 @@ import {
 } from "@sluice/transport"
 import { Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import type { ScriptedPool } from "./scripted-pool.ts"
+import type { PoolConnection, ScriptedPool } from "./scripted-pool.ts"
 import { Proxy, type ProxyOptions, Upstreams } from "../src/index.ts"
 
 const PROXY: ServerAddress = { host: "memory", port: 99, security: { _tag: "plain" } }
@@ -87,25 +87,44 @@ export const makeWorld = Effect.fnUntraced(function* (
 
   /** A pool of a test at a port, over the same network. */
   const startScripted = Effect.fnUntraced(function* (port: number, pool: ScriptedPool, script: Script) {
-    const listener = yield* Layer.build(
-      Setup.server(MiningListener).pipe(
-        Layer.provide(Plain.listener),
-        Layer.provide(Layer.orDie(network.listener(poolAddress(port)))),
-        Layer.provide(Logger.layer([]))
-      )
-    )
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const open = new Map<PoolConnection, Connection<Mining.ToServer, Mining.ToClient>["send"]>()
     const serve = ({ receive, send }: Connection<Mining.ToServer, Mining.ToClient>) => {
       const connection = pool.connect()
+      open.set(connection, send)
       return Stream.runForEachArray(receive, (messages) => {
         const early = script.first?.(pool) ?? []
         const answers = connection.answer(messages)
         const then = messages.some(({ _tag }) => _tag === "OpenExtendedMiningChannel") ? script.then(pool) : []
         return send([...early, ...answers, ...then])
-      })
+      }).pipe(Effect.ensuring(Effect.sync(() => open.delete(connection))))
     }
-    yield* Context.get(listener, MiningListener)
-      .run(serve, { extensions: [WorkerIdentity.extension] })
-      .pipe(Effect.forkScoped)
+    const listen = (scope: Scope.Scope) =>
+      Effect.gen(function* () {
+        const listener = yield* Layer.buildWithScope(
+          Setup.server(MiningListener).pipe(
+            Layer.provide(Plain.listener),
+            Layer.provide(Layer.orDie(network.listener(poolAddress(port)))),
+            Layer.provide(Logger.layer([]))
+          ),
+          scope
+        )
+        yield* Context.get(listener, MiningListener)
+          .run(serve, { extensions: [WorkerIdentity.extension] })
+          .pipe(Effect.forkIn(scope))
+      })
+    yield* listen(scope)
+    return {
+      connections: () => [...open.keys()],
+      /** Sends to all its connections. */
+      say: (...messages: ReadonlyArray<Mining.ToClient>) =>
+        Effect.andThen(
+          Effect.forEach(open, ([connection, send]) => send(connection.say(...messages))),
+          settle
+        ),
+      kill: Effect.andThen(Scope.close(scope, Exit.void), settle),
+      restart: Effect.flatMap(Effect.scope, listen)
+    }
   })
 
   return {

@@ -41,7 +41,12 @@ const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
 
 /** The statistics of the server of miners, with those of each upstream. */
-const ProxyStats = Schema.Struct({ ...MiningServerStats.fields, upstreams: Schema.Array(UpstreamStats) })
+const ProxyStats = Schema.Struct({
+  ...MiningServerStats.fields,
+  upstreams: Schema.Array(UpstreamStats),
+  /** The difficulty that miners were credited with, less the difficulty that the upstreams credited. */
+  uncreditedDifficulty: Schema.Finite
+})
 
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(
@@ -50,7 +55,8 @@ const layerPages = (config: MetricsConfig) =>
       const upstreams = yield* Upstreams
       const stats = Effect.map(Effect.all([proxy.stats, upstreams.stats]), ([stats, upstreams]) => ({
         ...stats,
-        upstreams
+        upstreams,
+        uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
       }))
       return layerMetrics(config, statisticsPages(proxy, stats, ProxyStats))
     })
