@@ -6,29 +6,53 @@ import { Result } from "effect"
 import { withoutUserinfo } from "./userinfo.ts"
 import { list, text } from "./value.ts"
 
-/** A server to connect to, with its authority key. */
+const V2_FORMS = "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption"
+const V1_FORMS = "stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT with TLS"
+
+/** A server of Stratum V2 to connect to, with its authority key. */
 export const serverUrl = text(
   {
     metavar: "URL",
-    expected: "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption",
+    expected: V2_FORMS,
     isSentence: true
   },
   (input) => serverAddress(input)
 )
 
-/** Several servers, the preferred one first. */
+/** Several servers of Stratum V2, the preferred one first. */
 export const serverUrls = list(
   {
     metavar: "URL,...",
-    expected: "a list of stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption",
+    expected: `a list of ${V2_FORMS}`,
     isSentence: true
   },
   ",",
   (input) => serverAddress(input)
 )
 
+/** A server of miners to connect to, of Stratum V2 or V1. */
+export const miningServerUrl = text(
+  { metavar: "URL", expected: `${V2_FORMS}; or for Stratum V1 ${V1_FORMS}`, isSentence: true },
+  (input) => miningServerAddress(input)
+)
+
+/** Several servers of miners, of Stratum V2 or V1, the preferred one first. */
+export const miningServerUrls = list(
+  { metavar: "URL,...", expected: `a list of ${V2_FORMS}; or for Stratum V1 ${V1_FORMS}`, isSentence: true },
+  ",",
+  (input) => miningServerAddress(input)
+)
+
+/** Parses the address of a server of Stratum V2. */
+export const serverAddress = (input: string): Result.Result<ServerAddress, string> =>
+  Result.filterOrFail(
+    miningServerAddress(input),
+    ({ security }) => security._tag !== "v1",
+    () => `"${input}" is the address of a Stratum V1 server: expected ${V2_FORMS}`
+  )
+
 /** Parses a server address. Its errors never show the user and password that URLs of other protocols may have. */
-const serverAddress = (input: string): Result.Result<ServerAddress, string> =>
+const miningServerAddress = (input: string): Result.Result<ServerAddress, string> =>
   input.includes("@")
     ? Result.fail(`"${withoutUserinfo(input)}" has a user before the @: a server's address has none`)
     : Result.mapError(parseServerAddress(input), ({ message }) => message)

@@ -12,20 +12,26 @@ import { statisticsPages } from "../server/statistics.ts"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
-import { optionsOf, PoolConfig } from "./config.ts"
+import { warnOfCoinbase, withV1 } from "../server/v1.ts"
+import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
 
 export const pool = program({
   ...PoolConfig,
   description: summaries.pool,
   run: Effect.fnUntraced(function* (config) {
     const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
+    yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
-        Setup.server(MiningListener).pipe(
-          Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
+        withV1(
+          "pool",
+          config,
+          Setup.server(MiningListener).pipe(
+            Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
+          )
         ),
         TemplateClient.layer({ servers: config.templateProvider }).pipe(
           Layer.provide(Setup.client(TemplateDialer)),
