@@ -10,7 +10,7 @@ import { makeWorld, type Script, wait } from "./world.ts"
 const start = Effect.fnUntraced(function* (
   options: ConstructorParameters<typeof ScriptedPool>[0] = {},
   proxy: Parameters<typeof makeWorld>[1] = {},
-  script: Script = { then: () => [] }
+  script: Script = { behind: () => [] }
 ) {
   const pool = new ScriptedPool(options)
   pool.makeFuture()
@@ -177,7 +177,7 @@ describe("an upstream", () => {
       const pool = new ScriptedPool()
       const scope = yield* Scope.make()
       const world = yield* Scope.provide(makeWorld([1]), scope)
-      yield* world.startScripted(1, pool, { then: () => [] })
+      yield* world.startScripted(1, pool, { behind: () => [] })
       yield* wait(2)
       yield* Scope.close(scope, Exit.void)
       yield* wait(1)

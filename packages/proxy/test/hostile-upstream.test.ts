@@ -40,63 +40,63 @@ const cases: ReadonlyArray<Case> = [
   {
     title: "a job before the channel",
     says: /it sent NewExtendedMiningJob before it opened a channel/,
-    script: { first: (pool) => [pool.makeFuture().message], then: () => [] }
+    script: { first: (pool) => [pool.makeFuture().message], behind: () => [] }
   },
   {
     title: "a prefix that grows beyond the full extranonce",
     says: /a full extranonce has at most 32 bytes/,
-    script: { then: () => [prefix(8), prefix(32)] }
+    script: { behind: () => [prefix(8), prefix(32)] }
   },
   {
     title: "an extranonce_size of 0",
     says: /the proxy needs 11 bytes of extranonce for its channels, and it gives 0: 11 bytes are missing/,
     pool: { extranonceSize: 0 },
-    script: { then: () => [] }
+    script: { behind: () => [] }
   },
   {
     title: "an extranonce_size that is one byte too small",
     says: /and it gives 10: 1 byte is missing/,
     pool: { extranonceSize: 10 },
-    script: { then: () => [] }
+    script: { behind: () => [] }
   },
   {
     title: "a target of zero",
     says: /its target 0{64} takes more than 2\^128 hashes/,
-    script: { then: () => [target(bytes(0))] }
+    script: { behind: () => [target(bytes(0))] }
   },
   {
     title: "a first target of zero",
     says: /its target 0{64} takes more than 2\^128 hashes/,
     pool: { target: bytes(0) },
-    script: { then: () => [] }
+    script: { behind: () => [] }
   },
   {
     title: "a previous hash for a job that was never sent",
     says: /breaks "prev-hash-names-future-job"/,
-    script: { then: () => [prevHash(4711)] }
+    script: { behind: () => [prevHash(4711)] }
   },
   {
     title: "a previous hash with nBits that no block can have",
     says: /SetNewPrevHash has nBits 1d800000, which no block can have/,
-    script: { then: (pool) => futureAnd(pool, 0x1d800000) }
+    script: { behind: (pool) => futureAnd(pool, 0x1d800000) }
   },
   {
     title: "10,000 jobs at once",
     says: /it sends more than 20 jobs, targets and prefixes a second/,
     script: {
-      then: (pool) => Array.from({ length: pool.connections === 1 ? 10_000 : 250 }, () => pool.makeFuture().message)
+      behind: (pool) => Array.from({ length: pool.connections === 1 ? 10_000 : 250 }, () => pool.makeFuture().message)
     }
   },
   {
     title: "a job with an invalid coinbase",
     says: /breaks "coinbase-transaction"/,
-    script: { then: (pool) => [{ ...pool.makeFuture().message, coinbaseTxSuffix: bytes(0, 7) }] }
+    script: { behind: (pool) => [{ ...pool.makeFuture().message, coinbaseTxSuffix: bytes(0, 7) }] }
   },
   {
     title: "a job that begins in the future",
     says: /begins at 1900000000, more than two hours ahead/,
     script: {
-      then: (pool) => [
+      behind: (pool) => [
         pool.makeFuture().message,
         pool.makeBlock(pool.futureCount - 1).message,
         { ...pool.makeJob().message, minNtime: 1_900_000_000 }
@@ -107,12 +107,12 @@ const cases: ReadonlyArray<Case> = [
     title: "a job that does not pay",
     says: /job 1 is not mined: its coinbase pays nothing to bcrt1/,
     options: { verifyPayout: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080" },
-    script: { then: (pool) => [pool.makeFuture().message] }
+    script: { behind: (pool) => [pool.makeFuture().message] }
   },
   {
     title: "the end of the channel",
     says: /it closed the channel: "go away"/,
-    script: { then: () => [{ _tag: "CloseChannel", channelId, reasonCode: "go away" }] }
+    script: { behind: () => [{ _tag: "CloseChannel", channelId, reasonCode: "go away" }] }
   }
 ]
 
@@ -183,7 +183,7 @@ describe("a pool that sends", () => {
       const world = yield* makeWorld([1])
       const pool = new ScriptedPool({ target: ANY_TARGET })
       const reconnect: Mining.ToClient = { _tag: "Reconnect", newHost: "elsewhere", newPort: 1 }
-      yield* world.startScripted(1, pool, { then: (pool) => [...futureAnd(pool, 0x03000001), reconnect] })
+      yield* world.startScripted(1, pool, { behind: (pool) => [...futureAnd(pool, 0x03000001), reconnect] })
       yield* wait(5)
       assert.isTrue(world.log.some((line) => /asks the proxy to connect to elsewhere:1, which cannot prove/.test(line)))
       assert.deepInclude((yield* world.upstreams)[0], { state: "active" })
@@ -196,10 +196,10 @@ describe("a pool that sends", () => {
       const world = yield* makeWorld([1])
       const [here, there] = [new ScriptedPool({ target: ANY_TARGET }), new ScriptedPool({ target: ANY_TARGET })]
       const reconnect: Mining.ToClient = { _tag: "Reconnect", newHost: "", newPort: 5 }
-      yield* world.startScripted(1, here, { then: () => (here.connections === 1 ? [reconnect] : []) })
+      yield* world.startScripted(1, here, { behind: () => (here.connections === 1 ? [reconnect] : []) })
       yield* wait(5)
       assert.strictEqual(here.connections, 2, "nobody listens at port 5")
-      yield* world.startScripted(5, there, { then: () => [] })
+      yield* world.startScripted(5, there, { behind: () => [] })
       here.connections = 0
       yield* wait(1)
       const [upstream] = yield* world.upstreams

@@ -27,7 +27,7 @@ export const poolAddress = (port: number): ServerAddress => ({ host: "memory", p
 /** What a scripted pool sends before its answer to anything, and behind its answer to the request for a channel. */
 export interface Script {
   readonly first?: (pool: ScriptedPool) => ReadonlyArray<Mining.ToClient>
-  readonly then: (pool: ScriptedPool) => ReadonlyArray<Mining.ToClient>
+  readonly behind: (pool: ScriptedPool) => ReadonlyArray<Mining.ToClient>
 }
 
 type PoolContext = Context.Context<Pool | TemplateFeed>
@@ -95,8 +95,8 @@ export const makeWorld = Effect.fnUntraced(function* (
       return Stream.runForEachArray(receive, (messages) => {
         const early = script.first?.(pool) ?? []
         const answers = connection.answer(messages)
-        const then = messages.some(({ _tag }) => _tag === "OpenExtendedMiningChannel") ? script.then(pool) : []
-        return send([...early, ...answers, ...then])
+        const behind = messages.some(({ _tag }) => _tag === "OpenExtendedMiningChannel") ? script.behind(pool) : []
+        return send([...early, ...answers, ...behind])
       }).pipe(Effect.ensuring(Effect.sync(() => open.delete(connection))))
     }
     const listen = (scope: Scope.Scope) =>
