@@ -175,9 +175,6 @@ export class PerMinerMachine {
     this.#settle(now)
   }
 
-  /** The load of the server is nothing to tell: each channel states its own. */
-  observe(): void {}
-
   /** Closes all channels: for a proxy that stops. */
   close(): void {
     for (const miner of this.#miners) miner.close("the proxy stops")
@@ -255,7 +252,8 @@ export class PerMinerMachine {
       for (const miner of this.#miners) this.#homeless.add(miner)
     }
     this.#house(now)
-    const session = this.#inUse ?? this.#upstreams.find(({ session }) => session?.fault === undefined)?.session
+    const isWell = ({ session }: Upstream) => session !== undefined && session.fault === undefined
+    const session = this.#inUse ?? this.#upstreams.find(isWell)?.session
     const state: WorkSourceState =
       session !== undefined
         ? { _tag: "Connected", server: this.#options.upstreams[session.index]!.name }

@@ -16,7 +16,7 @@ import {
 } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { ErrorCode, type ForeignMessage, type Mining } from "@sluice/protocol"
-import type { ChannelSession, UpstreamChannel } from "./upstream-channel.ts"
+import type { ChannelSession, SubmittedShare, UpstreamChannel } from "./upstream-channel.ts"
 
 /** How long a channel stays open after its miner has gone over to another upstream. */
 const RETIRED_MS = 10_000
@@ -25,10 +25,12 @@ const RETIRED_MS = 10_000
 class MinerJobOrigin {
   readonly channel: UpstreamChannel
   readonly jobId: number
+  readonly difficulty: number
 
-  constructor(channel: UpstreamChannel, jobId: number) {
+  constructor(channel: UpstreamChannel, { jobId, target }: ChannelWork) {
     this.channel = channel
     this.jobId = jobId
+    this.difficulty = Target.targetToDifficulty(target, 0)
   }
 }
 
@@ -133,7 +135,7 @@ export class MinerChannel implements SourceChannel {
 
   /** Submits a share to the upstream of its job, and returns which one that is. `undefined` if the share has its verdict at once. */
   submit(found: SourceShare, now: number): number | undefined {
-    const { channel, jobId } = originOf(found.job)
+    const { channel, difficulty, jobId } = originOf(found.job)
     const key = found.via?.key
     if (!channel.isOpen) {
       this.#refuse(key, NO_VERDICT)
@@ -144,17 +146,25 @@ export class MinerChannel implements SourceChannel {
       this.#refuse(key, ErrorCode.submitShares.staleShare)
       return undefined
     }
-    channel.shares.set(sequenceNumber, key)
+    channel.shares.set(sequenceNumber, { key, difficulty })
     return channel.session.index
   }
 
-  accepted(channel: UpstreamChannel, sequenceNumbers: ReadonlyArray<number>): void {
-    const keys = sequenceNumbers.flatMap((sequenceNumber) => takeKey(channel, sequenceNumber) ?? [])
+  /** Returns the sum of the difficulties. */
+  accepted(channel: UpstreamChannel, sequenceNumbers: ReadonlyArray<number>): number {
+    let sum = 0
+    const keys: Array<number> = []
+    for (const sequenceNumber of sequenceNumbers) {
+      const share = take(channel, sequenceNumber)
+      sum += share?.difficulty ?? 0
+      if (share?.key !== undefined) keys.push(share.key)
+    }
     if (keys.length > 0) this.#change({ _tag: "SharesAccepted", keys })
+    return sum
   }
 
   refused(channel: UpstreamChannel, sequenceNumber: number, errorCode: string): void {
-    this.#refuse(takeKey(channel, sequenceNumber), errorCode)
+    this.#refuse(take(channel, sequenceNumber)?.key, errorCode)
   }
 
   updateRefused(channel: UpstreamChannel, errorCode: string): void {
@@ -170,7 +180,7 @@ export class MinerChannel implements SourceChannel {
   /** A channel upstream was closed or lost. Its shares get no verdict. */
   lost(channel: UpstreamChannel): void {
     channel.isOpen = false
-    for (const key of channel.shares.values()) this.#refuse(key, NO_VERDICT)
+    for (const { key } of channel.shares.values()) this.#refuse(key, NO_VERDICT)
     channel.shares.clear()
     this.#retired = this.#retired.filter((one) => one.channel !== channel)
     if (channel === this.current) this.current = undefined
@@ -261,7 +271,7 @@ export class MinerChannel implements SourceChannel {
 /** Makes the job with this id here. All that is known of a standard channel's job is the merkle root. */
 const jobOf = (channel: UpstreamChannel, work: ChannelWork, height: number, id: number): Job => {
   const { version, versionRollingAllowed } = work
-  const common = { id, height, version, versionRollingAllowed, origin: new MinerJobOrigin(channel, work.jobId) }
+  const common = { id, height, version, versionRollingAllowed, origin: new MinerJobOrigin(channel, work) }
   if (work._tag === "StandardWork") {
     const coinbase = { coinbasePrefix: EMPTY, coinbaseSuffix: EMPTY, merklePath: [], merklePathBytes: EMPTY }
     return { ...common, ...coinbase, merkleRoot: work.merkleRoot }
@@ -279,12 +289,12 @@ const originOf = ({ id, origin }: Job): MinerJobOrigin => {
   throw new TypeError(`job ${id} was not made of the job of a miner's channel upstream`)
 }
 
-const takeKey = ({ shares }: UpstreamChannel, sequenceNumber: number): number | undefined => {
-  const key = shares.get(sequenceNumber)
+const take = ({ shares }: UpstreamChannel, sequenceNumber: number): SubmittedShare | undefined => {
+  const share = shares.get(sequenceNumber)
   shares.delete(sequenceNumber)
-  return key
+  return share
 }
 
-const EMPTY = new Uint8Array(0)
+const EMPTY: Uint8Array = new Uint8Array(0)
 const NO_CHANGES: ReadonlyArray<SourceChange> = []
 const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

@@ -2,13 +2,7 @@
  * One connection to an upstream with a channel for each miner: a pure machine over `ChannelClient`, which holds the upstream to the
  * rules of the specification. After its first fault it does nothing more: the shell closes the connection.
  */
-import {
-  ChannelClient,
-  type ClientEvent,
-  type ClientOutbox,
-  Outbox,
-  type SourceShare
-} from "@sluice/channels"
+import { ChannelClient, type ClientEvent, type ClientOutbox, Outbox, type SourceShare } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { type ForeignMessage, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import { UpstreamFault } from "../upstream/fault.ts"
@@ -151,7 +145,12 @@ export class PerMinerSession implements ChannelSession {
     const sequenceNumber = this.#client.submit(channel.id, { jobId, nonce, ntime, version, extranonce }, now, this.#out)
     const worker = sent === undefined ? undefined : WorkerIdentity.UserIdentity.get(sent)
     const message = this.#out.messages.at(-1)
-    if (sequenceNumber !== undefined && this.#options.withWorkers && worker !== undefined && message?._tag === sent?._tag) {
+    if (
+      sequenceNumber !== undefined &&
+      this.#options.withWorkers &&
+      worker !== undefined &&
+      message?._tag === sent?._tag
+    ) {
       this.#out.messages.pop()
       this.#out.messages.push(WorkerIdentity.UserIdentity.put(message as Mining.SubmitSharesExtended, worker))
     }
@@ -239,8 +238,8 @@ export class PerMinerSession implements ChannelSession {
       case "SharesAccepted": {
         const channel = this.#channels.get(event.channelId)!
         const numbers = event.shares.map(({ sequenceNumber }) => sequenceNumber)
-        channel.miner.accepted(channel, numbers)
-        events.push({ _tag: "Accepted", count: numbers.length, difficulty: Number(event.difficultySum) })
+        const difficulty = channel.miner.accepted(channel, numbers)
+        events.push({ _tag: "Accepted", count: numbers.length, difficulty })
         return
       }
       case "ShareRefused": {

@@ -14,6 +14,13 @@ export interface ChannelSession {
   readonly forward: (message: ForeignMessage) => void
 }
 
+export interface SubmittedShare {
+  /** As in `Via`. */
+  readonly key: number | undefined
+  /** Of the target that it had to meet. */
+  readonly difficulty: number
+}
+
 export class UpstreamChannel {
   readonly session: ChannelSession
   readonly miner: MinerChannel
@@ -24,8 +31,8 @@ export class UpstreamChannel {
   readonly extranoncePrefix: Uint8Array
   /** The target of later jobs. */
   target: Uint8Array
-  /** The keys of shares without a verdict, by the upstream's sequence numbers. */
-  readonly shares = new Map<number, number | undefined>()
+  /** The shares without a verdict, by the upstream's sequence numbers. */
+  readonly shares = new Map<number, SubmittedShare>()
   isOpen = true
 
   constructor(
