@@ -15,6 +15,7 @@ import {
 } from "@sluice/channels"
 import type { Mining, TemplateDistribution } from "@sluice/protocol"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { headerOf, rootOf } from "@sluice/testing/work-source-suite"
 import assert from "node:assert/strict"
 
 export interface ChannelPoolOptions {
@@ -40,8 +41,8 @@ export class ChannelPool {
   readonly wires = new Set<Wire>()
   /** Users by the hash of each share that was credited, in hex. */
   readonly credited = new Map<string, string>()
-  /** Blocks, in order. */
-  readonly found: Array<SourceShare> = []
+  /** The headers of blocks, in order. */
+  readonly found: Array<Uint8Array> = []
   /** Called with messages for a wire. */
   onSay: (wire: Wire) => void = () => {}
   readonly #options: ChannelPoolOptions
@@ -117,7 +118,7 @@ export class ChannelPool {
   run(wire: Wire, step: (server: ChannelServer, out: ServerOutbox) => void): void {
     step(wire.server, this.#out)
     for (const event of this.#out.takeEvents()) {
-      if (event._tag === "BlockFound") this.found.push(event.found)
+      if (event._tag === "BlockFound") this.found.push(this.#headerOf(event.found))
       if (event._tag !== "ShareAccepted") continue
       const hash = Buffer.from(event.hash).toString("hex")
       assert.ok(!this.credited.has(hash), "a share is credited twice")
@@ -137,6 +138,12 @@ export class ChannelPool {
     assert.ok(made._tag !== "Ignored", "the pool makes work of its template")
     const announcement: Announcement & JobAnnouncement = made
     for (const wire of this.wires) this.run(wire, (server, out) => server.announce(announcement, out))
+  }
+
+  #headerOf({ extranonce, job, nonce, ntime, version }: SourceShare): Uint8Array {
+    const { hash: prevHash, nbits } = this.#templates.jobs.prevHash!
+    const merkleRoot = rootOf(Buffer.concat([job.coinbasePrefix, extranonce, job.coinbaseSuffix]), job.merklePath)
+    return headerOf({ version, prevHash, merkleRoot, ntime, nbits, nonce })
   }
 
   /** One that no other job has. */
