@@ -126,6 +126,9 @@ export class TlsCrowded extends error<TlsCrowded>("TlsCrowded")("TlsCrowded", { 
   }
 }
 
+/** The peer broke a rule of the protocol that a layer translates, such as Stratum V1, or that layer ended the connection. */
+export class Translation extends error<Translation>("Translation")("Translation", { message: Schema.String }) {}
+
 /** An open connection came to an end. */
 export class TransportError extends error<TransportError>("TransportError")("TransportError", {
   remote: Endpoint,
@@ -142,7 +145,8 @@ export class TransportError extends error<TransportError>("TransportError")("Tra
     ProxyHeaderError,
     TlsFailed,
     TlsTimeout,
-    TlsCrowded
+    TlsCrowded,
+    Translation
   ])
 }) {
   override get message(): string {
