@@ -60,7 +60,14 @@ export type {
   ShareRefused,
   TargetChanged
 } from "./server/event.ts"
-export { EXTRANONCE_SPACE_EXHAUSTED, TOO_MANY_CHANNELS, VERSION_ROLLING_NOT_SUPPORTED } from "./server/open.ts"
+export {
+  EXTRANONCE_SPACE_EXHAUSTED,
+  isHashRate,
+  isMaxTarget,
+  refusalToOpen,
+  TOO_MANY_CHANNELS,
+  VERSION_ROLLING_NOT_SUPPORTED
+} from "./server/open.ts"
 export { type ChannelPolicy, defaultChannelPolicy } from "./server/policy.ts"
 export { ShareValidator, TOO_MANY_SHARES, TOO_MANY_SHARES_PER_SECOND } from "./shares/share-validator.ts"
 export { solutionOf } from "./templates/solution.ts"
