@@ -1,6 +1,6 @@
 /**
  * TLS, for Stratum V1 (`stratum+ssl://`). A server has a certificate from files: `Tls.listener`, or `Tcp.listener` with the `tls`
- * of a `serverCertificate`. A client dials with TLS where it is asked to (`Dialer.dial`), and checks the server's certificate
+ * of a `serverCertificate`. A client dials with TLS where the address says so (`stratum+ssl://`), and checks the server's certificate
  * as `serverTrust` says.
  */
 import { Effect, Layer } from "effect"
