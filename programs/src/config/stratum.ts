@@ -1,7 +1,7 @@
 /** Kinds of value of Stratum V2 and Bitcoin, decoded by the packages that define them. */
 import { payoutScript } from "@sluice/mining-server"
 import * as AuthorityKey from "@sluice/noise/authority-key"
-import { parseEndpoint, parseServerAddress, type ServerAddress } from "@sluice/transport"
+import { parseEndpoint, parseNetworks, parseServerAddress, type ServerAddress } from "@sluice/transport"
 import { Result } from "effect"
 import { withoutUserinfo } from "./userinfo.ts"
 import { list, text } from "./value.ts"
@@ -56,6 +56,17 @@ const miningServerAddress = (input: string): Result.Result<ServerAddress, string
   input.includes("@")
     ? Result.fail(`"${withoutUserinfo(input)}" has a user before the @: a server's address has none`)
     : Result.mapError(parseServerAddress(input), ({ message }) => message)
+
+/** Addresses and networks of load balancers. */
+export const networks = list(
+  {
+    metavar: "NETWORK,...",
+    expected: "a list of addresses and networks, such as 10.0.0.7, 10.0.0.0/8 or fd00::/8",
+    isSentence: true
+  },
+  ",",
+  (input) => Result.mapBoth(parseNetworks([input]), { onSuccess: () => input, onFailure: ({ message }) => message })
+)
 
 /** The secret key that signs certificates. */
 export const authoritySecretKey = text(
