@@ -7,7 +7,8 @@ import { withoutUserinfo } from "./userinfo.ts"
 import { list, text } from "./value.ts"
 
 const V2_FORMS = "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption"
-const V1_FORMS = "stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT with TLS"
+const MINING_FORMS =
+  "stratum2+tcp://HOST:PORT/AUTHORITYKEY, stratum2+tcp+plain://HOST:PORT, stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT"
 
 /** A server of Stratum V2 to connect to, with its authority key. */
 export const serverUrl = text(
@@ -31,14 +32,13 @@ export const serverUrls = list(
 )
 
 /** A server of miners to connect to, of Stratum V2 or V1. */
-export const miningServerUrl = text(
-  { metavar: "URL", expected: `${V2_FORMS}; or for Stratum V1 ${V1_FORMS}`, isSentence: true },
-  (input) => miningServerAddress(input)
+export const miningServerUrl = text({ metavar: "URL", expected: MINING_FORMS, isSentence: true }, (input) =>
+  miningServerAddress(input)
 )
 
 /** Several servers of miners, of Stratum V2 or V1, the preferred one first. */
 export const miningServerUrls = list(
-  { metavar: "URL,...", expected: `a list of ${V2_FORMS}; or for Stratum V1 ${V1_FORMS}`, isSentence: true },
+  { metavar: "URL,...", expected: `a list of ${MINING_FORMS}`, isSentence: true },
   ",",
   (input) => miningServerAddress(input)
 )

@@ -76,7 +76,7 @@ export const withV1 = <E, R>(
   config: V1Config,
   v2: Layer.Layer<MiningListener, E, R>
 ): Layer.Layer<MiningListener, E | ListenError | Tls.CertificateError | Translator.ListenerOptionError, R> => {
-  const { maxHandshakesPerSecond, v1Listen, v1TlsCertificate, v1TlsKey, v1TlsListen } = config
+  const { v1Listen, v1TlsCertificate, v1TlsKey, v1TlsListen } = config
   const v1 = (scheme: string) => {
     const announced = Layer.effectDiscard(
       Effect.flatMap(MiningListener, ({ address }) =>
@@ -92,14 +92,14 @@ export const withV1 = <E, R>(
   }
   const tcp =
     v1Listen === undefined ? [] : [Layer.provide(v1("stratum+tcp"), Tcp.listener(tcpOptions(v1Listen, config)))]
-  const tls = { ...(maxHandshakesPerSecond === undefined ? {} : { maxHandshakesPerSecond }) }
+  const limits = Struct.pick(config, ["maxHandshakesPerSecond"])
   const secured =
     v1TlsListen === undefined || v1TlsCertificate === undefined || v1TlsKey === undefined
       ? []
       : [
           Layer.provide(
             v1("stratum+ssl"),
-            Tls.listener(tcpOptions(v1TlsListen, config), { certificate: v1TlsCertificate, key: v1TlsKey, ...tls })
+            Tls.listener(tcpOptions(v1TlsListen, config), { certificate: v1TlsCertificate, key: v1TlsKey, ...limits })
           )
         ]
   return mergeListeners(MiningListener, [v2, ...tcp, ...secured])
