@@ -33,9 +33,11 @@ export {
   type ActiveJob,
   type Announcement,
   GROUP_CHANNEL_ID,
+  type JobAnnouncement,
   type JobKey,
   Jobs,
   type JobsOptions,
+  type NewSpace,
   type PlacedJob,
   type PrevHash
 } from "./jobs/jobs.ts"
@@ -45,6 +47,7 @@ export {
   ChannelServer,
   type ChangePrefixRefusal,
   type ChannelServerContext,
+  type ChannelSpace,
   type SetGroupRefusal
 } from "./server/channel-server.ts"
 export type {
@@ -62,6 +65,7 @@ export type {
 } from "./server/event.ts"
 export {
   EXTRANONCE_SPACE_EXHAUSTED,
+  NO_WORK_YET,
   isHashRate,
   isMaxTarget,
   refusalToOpen,

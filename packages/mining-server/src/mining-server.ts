@@ -7,7 +7,7 @@
  */
 import { ShareValidator } from "@sluice/channels"
 import { type Endpoint, formatEndpoint, makeThrottledLog, MiningListener } from "@sluice/transport"
-import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Latch, Layer, Stream } from "effect"
 import { makeAdmission } from "./connections/admission.ts"
 import { makeAnnouncer } from "./connections/announcer.ts"
 import { makeConnections } from "./connections/connections.ts"
@@ -56,7 +56,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const listener = yield* MiningListener
   const source = yield* WorkSource
   const { work } = source
-  const rules = yield* rulesOf(options, work.space)
+  const rules = yield* rulesOf(options, work)
   const { channelTimeoutMs, policy, reconnectTo } = rules
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
@@ -68,6 +68,8 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const downstreams = new Map<number, Downstream>()
   const height = () => work.common.jobs.current?.height ?? 0
   let isStopping = false
+  /** Open as soon as channels can have prefixes. */
+  const spaceIsThere = yield* Latch.make(work.space !== undefined)
   const metrics = yield* makeMetrics({
     projection,
     connections: () => downstreams.size,
@@ -88,6 +90,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     throttled,
     clock,
     sourceName: source.name,
+    spaceIsThere,
     closed: () => (isStopping ? "stopping" : watch.isClosed ? "no_templates" : undefined)
   })
   const announce = makeAnnouncer({
@@ -137,7 +140,12 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         yield* record(downstream.run((machine, out) => machine.tick(at, out)))
         downstream.send()
         const { emptySince } = downstream.machine
-        if (emptySince !== undefined && at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs) {
+        // Nobody can open a channel before there is a space.
+        if (
+          work.space !== undefined &&
+          emptySince !== undefined &&
+          at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs
+        ) {
           const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
           const message = `${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`
           downstream.evict({ reason: "no_channel", message })
@@ -147,7 +155,13 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     yield* follow(watch.review(now()))
   })
 
-  yield* source.news.pipe(Stream.runForEach(announce), Effect.forkScoped)
+  yield* source.news.pipe(
+    Stream.runForEach((news) => {
+      if (work.space !== undefined) spaceIsThere.openUnsafe()
+      return announce(news)
+    }),
+    Effect.forkScoped
+  )
   yield* source.state.pipe(
     Stream.runForEach((state) => {
       const verdict = watch.onState(state, now())

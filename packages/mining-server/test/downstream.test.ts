@@ -45,6 +45,7 @@ const serving = () => {
       work,
       contextFor: ({ jobs }) => ({ jobs, space, validator, policy, shown: new ShownUsers().of("peer") }),
       onEvents: () => {},
+      takesPrefixes: true,
       now: 1_000,
       maxPendingBytes: 1_000_000,
       limits: defaultTrafficLimits,

@@ -5,6 +5,7 @@ import {
   defaultMiningServerOptions,
   defaultTrafficLimits,
   leastSharesPerSecond,
+  outputConstraints,
   payoutOf,
   Templates
 } from "@sluice/mining-server"
@@ -20,9 +21,11 @@ import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { handshakeKeys } from "../server/curve.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
+import { v1Keys } from "../server/v1.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3333" }),
+  ...v1Keys,
   templateProvider: required(serverUrls, {
     description: "The template providers, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
@@ -177,7 +180,24 @@ const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
 /** Bytes of the extranonce before the channels' part. They differ at each start of the pool. */
 const RUN_BYTES = 4
 
+/** Checks: no two listeners have the same address. */
+const distinct = [
+  distinctAddresses("listen", "metricsListen"),
+  distinctAddresses("listen", "v1Listen"),
+  distinctAddresses("v1Listen", "metricsListen")
+] as const
+
+/**
+ * The largest coinbase that the payouts can lead to, in bytes and without the witness: the outputs, the commitment to the
+ * witnesses, and at most 161 bytes around them with the longest input.
+ */
+export const coinbaseSizeOf = (config: typeof fields.Type): number =>
+  Result.match(payoutOf(optionsOf(config)), {
+    onFailure: () => 0,
+    onSuccess: (payout) => outputConstraints(payout).coinbaseOutputMaxAdditionalSize + 47 + 161
+  })
+
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, distinctAddresses("listen", "metricsListen"))
+  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, ...distinct)
 }

@@ -19,7 +19,8 @@ import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
-import { optionsOf, PoolConfig } from "./config.ts"
+import { warnOfCoinbase, withV1 } from "../server/v1.ts"
+import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
 import { statisticsPages } from "./statistics.ts"
 
 export const pool = program({
@@ -27,13 +28,18 @@ export const pool = program({
   description: summaries.pool,
   run: Effect.fnUntraced(function* (config) {
     const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
+    yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     return yield* Layer.merge(logEvents(withShares, options), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
-        Setup.server(MiningListener).pipe(
-          Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
+        withV1(
+          "pool",
+          config,
+          Setup.server(MiningListener).pipe(
+            Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
+          )
         ),
         TemplateClient.layer({ servers: config.templateProvider }).pipe(
           Layer.provide(Setup.client(TemplateDialer)),

@@ -14,7 +14,7 @@ import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts
 import type { SourceShare } from "../jobs/source-share.ts"
 import { Channel, REPLACING_FACTOR } from "./channel.ts"
 import { ChannelGroups } from "./group.ts"
-import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
+import { type Announcement, GROUP_CHANNEL_ID, type JobAnnouncement, type Jobs, type NewSpace } from "../jobs/jobs.ts"
 import {
   EXTRANONCE_SPACE_EXHAUSTED,
   isHashRate,
@@ -33,11 +33,17 @@ import { ShownRate, type ShownRates } from "../difficulty/shown-rate.ts"
 /** Shared by all connections of a server. */
 export interface ChannelServerContext {
   readonly jobs: Jobs
-  readonly space: Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "giveBack" | "maxRollableSize">
+  readonly space: ChannelSpace
   readonly validator: ShareValidator
   readonly policy: ChannelPolicy
   /** Remembers users' hash rates across connections. Without it, only this connection's are remembered. */
   readonly shown?: ShownRates
+}
+
+/** Gives channels their prefixes. */
+export interface ChannelSpace extends Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "takeSame" | "giveBack"> {
+  /** `undefined` while there is no space, so that no channel can be opened. */
+  readonly maxRollableSize: number | undefined
 }
 
 type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
@@ -62,6 +68,8 @@ export class ChannelServer {
   #unacknowledged: Array<Channel> = []
   #nextChannelId = GROUP_CHANNEL_ID + 1
   #emptySince: number | undefined = 0
+  /** Two groups that are without members except while channels move to a space of another size. */
+  #passages: readonly [number, number] | undefined
 
   /** `setupFlags` are the flags in the client's SetupConnection (5.3.1). */
   constructor(id: number, setupFlags: number, context: ChannelServerContext) {
@@ -124,8 +132,9 @@ export class ChannelServer {
     this.#unacknowledged = []
   }
 
-  /** Announces a job or previous hash to the channels. */
+  /** Announces a job or previous hash to the channels, or moves them to another extranonce space. */
   announce(announcement: Announcement, out: ServerOutbox): void {
+    if (announcement._tag === "NewSpace") return this.#moveAll(announcement, out)
     if (this.#requiresStandardJobs) {
       if (announcement._tag !== "NewPrevHash")
         this.#context.validator.prepareMerkleRoots(this.ownJobChannels, announcement.job)
@@ -171,10 +180,7 @@ export class ChannelServer {
     if (!this.#groups.isGroup(groupId)) return "unknown-group"
     if (!channelIds.every((channelId) => this.#channels.has(channelId))) return "unknown-channel"
     for (const channelId of channelIds) this.#groups.join(this.#channels.get(channelId)!, groupId)
-    for (let first = 0; first < channelIds.length; first += MAX_CHANNEL_IDS) {
-      const some = channelIds.slice(first, first + MAX_CHANNEL_IDS)
-      out.messages.push({ _tag: "SetGroupChannel", groupChannelId: groupId, channelIds: some })
-    }
+    sendGroup(groupId, channelIds, out)
     return undefined
   }
 
@@ -187,12 +193,10 @@ export class ChannelServer {
     const { jobs, space } = this.#context
     const channel = this.#channels.get(channelId)
     if (channel === undefined) return "unknown-channel"
-    const { rollableSize } = channel.lease
-    const isStandard = channel.info.kind === "standard"
-    const lease = isStandard ? space.takeStandard(jobs.epoch) : space.takeExtended(rollableSize, jobs.epoch)
+    const lease = space.takeSame(channel.lease.rollableSize, jobs.epoch)
     if (lease === undefined) return EXTRANONCE_SPACE_EXHAUSTED
-    channel.changeLease(lease, jobs)
-    out.messages.push({ _tag: "SetExtranoncePrefix", channelId, extranoncePrefix: lease.prefix })
+    channel.changeLease(lease, jobs.nextId)
+    sendPrefix(channel, out)
     return undefined
   }
 
@@ -237,7 +241,7 @@ export class ChannelServer {
     const { nominalHashRate, requestId, userIdentity } = message
     const refusal = this.#mustRollVersions
       ? VERSION_ROLLING_NOT_SUPPORTED
-      : refusalToOpen(message, this.#setupFlags, this.#channels.size, space, policy)
+      : refusalToOpen(message, this.#setupFlags, this.#channels.size, space.maxRollableSize, policy)
     const lease =
       refusal !== undefined
         ? undefined
@@ -279,7 +283,48 @@ export class ChannelServer {
     for (const job of jobs.futureJobs()) this.#sendFutureJob(channel, job, out)
   }
 
-  #announceTo(channels: Iterable<Channel>, announcement: Announcement, out: ServerOutbox): void {
+  /** Gives all channels prefixes of another space (5.3.10). Closes channels that it has no prefix for. */
+  #moveAll({ at, fromJobId, space }: NewSpace, out: ServerOutbox): void {
+    const { epoch } = this.#context.jobs
+    for (const channel of this.#channels.values()) {
+      const { rollableSize } = channel.lease
+      const lease = space.takeSame(rollableSize, epoch)
+      if (lease !== undefined) {
+        channel.changeLease(lease, fromJobId)
+        continue
+      }
+      const isTooSmall = rollableSize > space.maxRollableSize
+      const reason = isTooSmall ? ErrorCode.openChannel.unsupportedMinExtranonceSize : EXTRANONCE_SPACE_EXHAUSTED
+      this.closeChannel(channel.info.channelId, reason, at, out)
+    }
+    for (const { id, members } of this.#groups.values()) this.#sendPrefixes(id, [...members], out)
+  }
+
+  /**
+   * Sends the channels of a group their new prefixes. Members of a group have full extranonces of equal size at any time (5.2.3),
+   * so with another size each of them but the last leaves the group, gets its prefix alone, and returns at the end.
+   */
+  #sendPrefixes(groupId: number, members: ReadonlyArray<Channel>, out: ServerOutbox): void {
+    const leaving = members.slice(0, -1)
+    const isSameSize = members.every(({ isResized }) => !isResized)
+    if (this.#requiresStandardJobs || isSameSize || leaving.length === 0) {
+      for (const channel of members) sendPrefix(channel, out)
+      return
+    }
+    this.#passages ??= [this.newGroupId(), this.newGroupId()]
+    const [changed, changing] = this.#passages
+    for (const [index, channel] of leaving.entries()) {
+      const ids = [channel.info.channelId]
+      sendGroup(index === 0 ? changed : changing, ids, out)
+      sendPrefix(channel, out)
+      if (index > 0) sendGroup(changed, ids, out)
+    }
+    sendPrefix(members.at(-1)!, out)
+    const ids = leaving.map(({ info }) => info.channelId)
+    sendGroup(groupId, ids, out)
+  }
+
+  #announceTo(channels: Iterable<Channel>, announcement: JobAnnouncement, out: ServerOutbox): void {
     const { job } = announcement
     for (const channel of channels) {
       switch (announcement._tag) {
@@ -520,6 +565,18 @@ type ReplaceRule = (factor: number) => boolean
 
 const REPLACE_EASIER: ReplaceRule = (factor) => factor >= REPLACING_FACTOR
 const REPLACE_EITHER_WAY: ReplaceRule = (factor) => factor >= REPLACING_FACTOR || factor <= 1 / REPLACING_FACTOR
+
+const sendPrefix = ({ info, lease }: Channel, out: ServerOutbox): void => {
+  const { channelId } = info
+  out.messages.push({ _tag: "SetExtranoncePrefix", channelId, extranoncePrefix: lease.prefix })
+}
+
+const sendGroup = (groupChannelId: number, channelIds: ReadonlyArray<number>, out: ServerOutbox): void => {
+  for (let first = 0; first < channelIds.length; first += MAX_CHANNEL_IDS) {
+    const some = channelIds.slice(first, first + MAX_CHANNEL_IDS)
+    out.messages.push({ _tag: "SetGroupChannel", groupChannelId, channelIds: some })
+  }
+}
 
 const acknowledge = (channel: Channel, out: ServerOutbox): void => {
   const message = channel.takeAcknowledgement()

@@ -160,6 +160,12 @@ export class Channel {
     return this.#prefixes.at(-1)!.lease
   }
 
+  /** Whether the last change of the prefix changed the size of the full extranonce. */
+  get isResized(): boolean {
+    const before = this.#prefixes.at(-2)?.lease
+    return before !== undefined && before.prefix.length !== this.lease.prefix.length
+  }
+
   /** The extranonce prefix that the channel had when this job was sent to it (5.3.10). */
   leaseOf(jobId: number): ExtranonceLease {
     if (this.#prefixes.length === 1) return this.#prefixes[0]!.lease
@@ -180,9 +186,9 @@ export class Channel {
     return [...this.leases, ...this.#pastLeases]
   }
 
-  /** Uses another prefix of the same size for later jobs. Earlier jobs keep theirs. */
-  changeLease(lease: ExtranonceLease, jobs: Jobs): void {
-    this.#prefixes.push({ fromJobId: jobs.nextId, lease })
+  /** Uses another prefix from this job on. Earlier jobs keep theirs. */
+  changeLease(lease: ExtranonceLease, fromJobId: number): void {
+    this.#prefixes.push({ fromJobId, lease })
   }
 
   /** Removes and returns the prefixes that no share can use any more. */

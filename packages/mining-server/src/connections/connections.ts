@@ -5,7 +5,7 @@
 import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import { type ConnectionError, type Device, formatEndpoint, type ThrottledLog } from "@sluice/transport"
-import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option, Stream } from "effect"
+import { Cause, type Clock, Duration, Effect, Exit, FiberSet, type Latch, Option, Stream } from "effect"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
@@ -19,11 +19,19 @@ import { ShownUsers } from "./shown-users.ts"
 
 /** How long the server tries to send the last replies of a connection that ends. */
 const FLUSH_TIMEOUT = Duration.seconds(1)
+/**
+ * How long a client that opens a channel waits for the extranonce space of a source that is not there yet. Then it is refused, so that
+ * it may use another pool; miners leave a server that is silent for a minute or more.
+ */
+const SPACE_TIMEOUT = Duration.seconds(30)
 /** How many messages of one connection the server answers in one turn of the event loop: some milliseconds if they open channels. */
 const ANSWERED_AT_ONCE = 128
 
 /** The reason code of CloseChannel when a channel gives its place to another address. */
 export const CHANNEL_GAVE_WAY = "channel-gave-way"
+
+/** Vendors in SetupConnection whose firmware ignores SetExtranoncePrefix, and CloseChannel too. */
+const TAKE_NO_PREFIX: ReadonlySet<string> = new Set(["bitaxe"])
 
 export interface ConnectionsOptions {
   /** The open connections, by id. */
@@ -37,6 +45,7 @@ export interface ConnectionsOptions {
   readonly throttled: ThrottledLog
   readonly clock: Clock.Clock
   readonly sourceName: string
+  readonly spaceIsThere: Latch.Latch
   /** Why the server turns connections away now; undefined if it accepts them. */
   readonly closed: () => "stopping" | "no_templates" | undefined
 }
@@ -49,6 +58,10 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const shownUsers = new ShownUsers()
   /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
+  const awaitSpace = Effect.timeoutOrElse(options.spaceIsThere.await, {
+    duration: SPACE_TIMEOUT,
+    orElse: () => Effect.void
+  })
   let lastId = 0
   let reads = 0
   /** How many connections wait for share sinks. */
@@ -72,6 +85,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
+      takesPrefixes: !TAKE_NO_PREFIX.has(connection.setup.device.vendor),
       now: now(),
       maxPendingBytes: rules.maxPendingBytes,
       limits: rules.traffic,
@@ -106,7 +120,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
     if (verdicts === undefined) return inTurns(batch, (some, received) => exchange(downstream, some, begun, received))
-    return Effect.flatMap(verdicts, (verdicts) =>
+    return Effect.flatMap(Effect.andThen(awaitSpace, verdicts), (verdicts) =>
       inTurns(batch, (some, received) => {
         chooseGroup(downstream, some)
         return admission.withVerdicts(verdicts, () => exchange(downstream, some, begun, received))
@@ -220,7 +234,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     // Other evicted peers do not read, or need no more messages.
-    if (evicted === undefined || evicted.reason === "no_templates") {
+    if (evicted === undefined || evicted.reason === "no_templates" || evicted.reason === "new_prefix") {
       downstream.dropReplies()
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
     }

@@ -18,7 +18,7 @@ export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
 
 /** Why the server ends a connection: a reason for metrics, and a message for people. */
 export interface Eviction {
-  readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates"
+  readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates" | "new_prefix"
   readonly message: string
 }
 
@@ -29,6 +29,8 @@ export interface DownstreamOptions {
   readonly contextFor: (group: WorkGroup) => ChannelServerContext
   /** Called with the events of each step of the channel server. */
   readonly onEvents: (events: ReadonlyArray<ChannelEvent>) => void
+  /** Whether the client's firmware takes SetExtranoncePrefix. */
+  readonly takesPrefixes: boolean
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
@@ -60,7 +62,7 @@ export class Downstream {
     const { contextFor, id, limits, now, work } = options
     this.id = id
     this.connection = connection
-    this.queue = new SendQueue(connection.send, connection.standing?.queued)
+    this.queue = new SendQueue(connection.send, connection.standing)
     this.openedAt = now
     this.#options = options
     this.#group = work.common
@@ -178,10 +180,22 @@ export class Downstream {
     for (const message of this.#out.takeMessages()) this.queue.announce(message, encodedSize(message))
   }
 
+  /** Whether the client makes coinbases with prefixes, but cannot be told of a new one. */
+  get #missesNewPrefix(): boolean {
+    if (this.#options.takesPrefixes || this.#machine.channelCount === 0) return false
+    return (this.connection.setup.flags & Mining.REQUIRES_STANDARD_JOBS) === 0
+  }
+
   #catchUp(): void {
     const { work } = this.#options
     if (this.#seen === work.changeCount) return
     for (const change of work.changesSince(this.#group, this.#seen)) {
+      if (change._tag === "NewSpace" && this.#missesNewPrefix) {
+        const message =
+          "its work has another extranonce prefix now, which its firmware does not take: it must reconnect"
+        this.evict({ reason: "new_prefix", message })
+        break
+      }
       if (change._tag !== "Ignored") this.#machine.announce(change, this.#out)
     }
     this.#seen = work.changeCount

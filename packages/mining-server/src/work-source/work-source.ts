@@ -26,8 +26,12 @@ export interface WorkGroup {
 }
 
 export interface Work {
-  /** Gives the channels of all groups their extranonce prefixes. */
-  readonly space: ExtranonceSpace
+  /**
+   * Gives the channels of all groups their extranonce prefixes. It changes with a `NewSpace` for every group, in the batch whose job
+   * is the first of the new space; the batch before the first job may have the first one. `undefined` until then: clients that
+   * open channels wait.
+   */
+  readonly space: ExtranonceSpace | undefined
   /** Whether miners may roll the version bits of BIP323 (5.3.1). */
   readonly versionRollingAllowed: boolean
   /** The group of a connection before its first channel; the only group if all blocks pay the same outputs. */

@@ -31,6 +31,11 @@ export interface ServerOptions {
   readonly versionMask?: number
   /** How many jobs a miner may submit shares for. Default 16. */
   readonly maxJobs?: number
+  /**
+   * Whether shares of the jobs before a clean one come as events too: they are stale, but may be blocks. Default false: they
+   * are refused here.
+   */
+  readonly keepsStaleJobs?: boolean
   /** How many workers one connection may name. Default 32. */
   readonly maxWorkers?: number
   /** How many requests of the handshake may wait for their answers; more end the connection. Default 64. */
@@ -67,6 +72,7 @@ export class ServerConnection<Work> {
     this.#sentAt = now
     this.#options = {
       maxJobs: options.maxJobs ?? 16,
+      keepsStaleJobs: options.keepsStaleJobs ?? false,
       maxWorkers: options.maxWorkers ?? 32,
       maxWaiting: options.maxWaiting ?? 64,
       maxUnansweredShares: options.maxUnansweredShares ?? 1024,
@@ -75,7 +81,7 @@ export class ServerConnection<Work> {
     }
     this.#handshake = new HandshakeQueue(this.#options.maxWaiting)
     this.#extensions = new Extensions(options.versionMask ?? BIP320_MASK)
-    this.#work = new MinerWork(this.#options.maxJobs, (line) => this.#send(line))
+    this.#work = new MinerWork(this.#options.maxJobs, this.#options.keepsStaleJobs, (line) => this.#send(line))
   }
 
   /** The workers that were authorized. */
@@ -158,6 +164,11 @@ export class ServerConnection<Work> {
     this.#work.setDifficulty(difficulty)
   }
 
+  /** The target of later jobs; the miner is told its difficulty, whole from 1 up and rounded down. */
+  setTarget(target: Uint8Array): void {
+    this.#work.setTarget(target)
+  }
+
   /**
    * Another extranonce1 for later jobs. A miner that does not understand that is told to connect again: then this is
    * false, and the connection is to be closed when its lines are sent.
@@ -170,6 +181,14 @@ export class ServerConnection<Work> {
     }
     this.#work.setExtranonce(extranonce1, extranonce2Size)
     return true
+  }
+
+  /**
+   * Bytes of this miner's own in the coinbase of later jobs, behind the job's prefix and before extranonce1. So a miner that was
+   * told its extranonce1 before anybody knew what it would work on has an extranonce of its own all the same.
+   */
+  setCoinbaseInsert(bytes: Uint8Array): void {
+    this.#work.setCoinbaseInsert(bytes)
   }
 
   /** Other version bits for later jobs, within BIP323; told to a miner that asked for some. */

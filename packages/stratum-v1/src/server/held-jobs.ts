@@ -3,22 +3,26 @@ import type { HeldJob } from "./job.ts"
 
 export class HeldJobs<Work> {
   readonly #max: number
-  readonly #jobs = new Map<string, HeldJob<Work>>()
+  readonly #keepsStale: boolean
+  #jobs = new Map<string, HeldJob<Work>>()
+  /** The jobs before the last clean one. */
+  #stale: ReadonlyMap<string, HeldJob<Work>> | undefined
   /** Most shares are for it: comparing one id is faster than hashing it. */
   #newest: HeldJob<Work> | undefined
 
-  constructor(max: number) {
+  constructor(max: number, keepsStale: boolean) {
     this.#max = max
+    this.#keepsStale = keepsStale
   }
 
   get(jobId: string): HeldJob<Work> | undefined {
-    return jobId === this.#newest?.job.notify.jobId ? this.#newest : this.#jobs.get(jobId)
+    return jobId === this.#newest?.job.notify.jobId ? this.#newest : (this.#jobs.get(jobId) ?? this.#stale?.get(jobId))
   }
 
   /** A clean job makes all others stale; else the oldest is forgotten where there are too many. */
   add(held: HeldJob<Work>): void {
     const { clean, jobId } = held.job.notify
-    if (clean) this.#jobs.clear()
+    if (clean) this.#endAll()
     // An id that is used again becomes the newest.
     this.#jobs.delete(jobId)
     this.#jobs.set(jobId, held)
@@ -28,5 +32,12 @@ export class HeldJobs<Work> {
       this.#jobs.delete(oldest)
       return
     }
+  }
+
+  #endAll(): void {
+    if (this.#jobs.size === 0) return
+    if (!this.#keepsStale) return this.#jobs.clear()
+    this.#stale = this.#jobs
+    this.#jobs = new Map()
   }
 }

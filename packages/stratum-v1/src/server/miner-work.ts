@@ -6,7 +6,7 @@
 import type { EncodedLine } from "../line/line.ts"
 import type { Subscription } from "../message/subscription.ts"
 import { SetDifficulty, SetExtranonce } from "../message/to-client.ts"
-import { wholeDifficulty } from "../values/difficulty.ts"
+import { difficultyOfTarget, wholeDifficulty } from "../values/difficulty.ts"
 import { HeldJobs } from "./held-jobs.ts"
 import type { HeldJob, Job } from "./job.ts"
 
@@ -20,11 +20,14 @@ export class MinerWork<Work> {
   #subscription: Subscription | undefined
   /** What the miner was told, in the answer to its subscribe or with set_extranonce. */
   #told: Subscription | undefined
+  #coinbaseInsert: Uint8Array = new Uint8Array(0)
+  #insertDigits: Uint8Array = this.#coinbaseInsert
   #difficulty = 1
+  #target: Uint8Array | undefined
   #toldDifficulty: number | undefined
 
-  constructor(maxJobs: number, send: (line: EncodedLine) => void) {
-    this.#jobs = new HeldJobs(maxJobs)
+  constructor(maxJobs: number, keepsStaleJobs: boolean, send: (line: EncodedLine) => void) {
+    this.#jobs = new HeldJobs(maxJobs, keepsStaleJobs)
     this.#send = send
   }
 
@@ -44,6 +47,12 @@ export class MinerWork<Work> {
 
   setDifficulty(difficulty: number): void {
     this.#difficulty = wholeDifficulty(difficulty)
+    this.#target = undefined
+  }
+
+  setTarget(target: Uint8Array): void {
+    this.#difficulty = difficultyOfTarget(target)
+    this.#target = target
   }
 
   /** The answer to subscribe, which leaves now or later. */
@@ -54,6 +63,11 @@ export class MinerWork<Work> {
 
   setExtranonce(extranonce1: Uint8Array, extranonce2Size: number): void {
     this.#subscription = { session: this.#told?.session, extranonce1, extranonce2Size }
+  }
+
+  setCoinbaseInsert(bytes: Uint8Array): void {
+    this.#coinbaseInsert = bytes
+    this.#insertDigits = Buffer.from(Buffer.from(bytes).toString("hex"))
   }
 
   /** The answer to subscribe has left. */
@@ -78,8 +92,19 @@ export class MinerWork<Work> {
     this.#told = this.#subscription
     this.#toldDifficulty = difficulty
     // ESP-Miner applies another extranonce at once, to old jobs too: a clean job makes it drop them.
-    this.#send(job.line(job.notify.clean || moved))
+    this.#send(job.line(job.notify.clean || moved, this.#insertDigits))
     const easiestDifficulty = Math.min(difficulty, before)
-    this.#jobs.add({ job, extranonce1, extranonce2Size, difficulty, easiestDifficulty, versionMask })
+    const coinbaseInsert = this.#coinbaseInsert
+    const target = this.#target
+    this.#jobs.add({
+      job,
+      extranonce1,
+      extranonce2Size,
+      coinbaseInsert,
+      difficulty,
+      target,
+      easiestDifficulty,
+      versionMask
+    })
   }
 }

@@ -205,7 +205,13 @@ export class PoolMachine {
 
   #open(request: OpenRequest, now: number, out: PoolOutbox): void {
     const count = this.#channels.size + this.#openings.length
-    const refusal = refusalToOpen(request, this.#options.setupFlags, count, this.#space, defaultChannelPolicy)
+    const refusal = refusalToOpen(
+      request,
+      this.#options.setupFlags,
+      count,
+      this.#space.maxRollableSize,
+      defaultChannelPolicy
+    )
     if (refusal !== undefined) return refuseToOpen(request, refusal, out)
     const minRollable = request._tag === "OpenExtendedMiningChannel" ? request.minExtranonceSize : undefined
     const lease = this.#space.take(minRollable, this.#epoch)

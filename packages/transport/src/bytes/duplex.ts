@@ -29,9 +29,9 @@ export interface Duplex {
 /** Reports about one connection to its listener, for the limits that all connections share. */
 export interface Standing {
   /** The connection has done useful work, such as a share. If all places are taken, it gives way last. */
-  readonly worked: () => void
+  worked(): void
   /** Sets the number of bytes that are queued for the peer and not in a `write` yet. */
-  readonly queued: (bytes: number) => void
+  queued(bytes: number): void
 }
 
 /**
@@ -53,6 +53,7 @@ export class Listener extends Context.Service<
 export class Dialer extends Context.Service<
   Dialer,
   {
-    readonly dial: (endpoint: Endpoint) => Effect.Effect<Duplex, DialError, Scope.Scope>
+    /** With `tls`, the connection is secured, and the server's certificate checked, before there is a Duplex. */
+    readonly dial: (endpoint: Endpoint & { readonly tls?: boolean }) => Effect.Effect<Duplex, DialError, Scope.Scope>
   }
 >()("sluice/transport/Dialer") {}

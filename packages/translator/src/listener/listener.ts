@@ -1,0 +1,136 @@
+/** The layer that makes Stratum V1 miners connections of V2. */
+import { Common, Mining, WorkerIdentity } from "@sluice/protocol"
+import {
+  type Accepted,
+  type Duplex,
+  Listener,
+  makeThrottledLog,
+  MiningListener,
+  type ServerSetup,
+  type SetupRefusal,
+  Translation,
+  TransportError
+} from "@sluice/transport"
+import { Clock, Duration, Effect, FiberSet, Layer } from "effect"
+import { OWN_EXTRANONCE1 } from "./miner.ts"
+import { type ListenerOptionError, type ListenerOptions, rulesOf } from "./options.ts"
+import { Session, type SessionContext } from "./session.ts"
+import { SharedJobs } from "./shared-jobs.ts"
+
+/** How often miners are looked at that are silent. */
+const TICK = Duration.seconds(5)
+/** How long the role above may take to decide on a miner, as in `Setup.server`. */
+const ACCEPT_TIMEOUT = Duration.seconds(10)
+/** How many silent miners are looked at in one turn of the event loop. */
+const TICKED_AT_ONCE = 500
+
+/**
+ * Provides `MiningListener` over a `Listener` of bytes: each V1 miner is a connection whose worker opens an extended channel. What
+ * is composed above, such as a pool or a proxy, does not know. `mergeListeners` serves V2 and V1 miners at once.
+ */
+export const listener = (options: ListenerOptions = {}): Layer.Layer<MiningListener, ListenerOptionError, Listener> =>
+  Layer.effect(
+    MiningListener,
+    Effect.gen(function* () {
+      const rules = yield* rulesOf(options)
+      const { address, run, stopAccepting } = yield* Listener
+      const clock = yield* Clock.Clock
+      const shared = {
+        rules,
+        jobs: new SharedJobs(clock.currentTimeMillisUnsafe()),
+        nextExtranonce1: countingExtranonces(),
+        clock,
+        throttled: yield* makeThrottledLog()
+      }
+      return MiningListener.of({
+        address,
+        addresses: [address],
+        run: (handler, setup) =>
+          Effect.gen(function* () {
+            const sessions = new Set<Session>()
+            yield* Effect.forkScoped(tickAll(sessions, clock, yield* FiberSet.makeRuntime<never>()))
+            const context = fixedVersion(setup?.flags) ? { ...shared, rules: { ...rules, versionMask: 0 } } : shared
+            return yield* run((duplex) => serve(duplex, context, sessions, handler, setup ?? {}))
+          }).pipe(Effect.scoped),
+        stopAccepting
+      })
+    })
+  )
+
+const serve = <E, R, A, AcceptError, AcceptServices>(
+  duplex: Duplex,
+  context: SessionContext,
+  sessions: Set<Session>,
+  handler: (connection: ReturnType<Session["connection"]>, accepted: A) => Effect.Effect<void, E, R>,
+  setup: ServerSetup<A, AcceptError, AcceptServices>
+) => {
+  const session = new Session(duplex, context)
+  const serving = Effect.gen(function* () {
+    yield* session.start
+    const accepted = yield* decide(session, duplex, setup)
+    const offered = accepted.extensions ?? setup.extensions ?? []
+    const agreed = offered.map(({ id }) => id).filter((id) => id === WorkerIdentity.extension.id)
+    const missing = (setup.requiredExtensions ?? []).filter((id) => !agreed.includes(id))
+    if (missing.length > 0) return yield* refuse(duplex, `the server requires extensions ${missing.join(", ")}`)
+    const connection = session.connection(accepted.flags ?? setup.flags ?? 0, agreed)
+    return yield* handler(connection, accepted.with as A)
+  })
+  return Effect.acquireUseRelease(
+    Effect.sync(() => sessions.add(session)),
+    () => Effect.raceFirst(serving, session.ended),
+    () => Effect.sync(() => sessions.delete(session))
+  )
+}
+
+/** Asks the role above for each miner, as it asks for each SetupConnection. */
+const decide = <A, E, R>(
+  { miner }: Session,
+  duplex: Duplex,
+  { accept }: ServerSetup<A, E, R>
+): Effect.Effect<Accepted<A>, E | SetupRefusal | TransportError, R> => {
+  if (accept === undefined) return Effect.succeed({})
+  const client: Common.SetupConnection = {
+    _tag: "SetupConnection",
+    protocol: Common.MINING_PROTOCOL,
+    minVersion: Common.PROTOCOL_VERSION,
+    maxVersion: Common.PROTOCOL_VERSION,
+    flags: 0,
+    endpointHost: "",
+    endpointPort: 0,
+    ...miner.device
+  }
+  return Effect.timeoutOrElse(accept(client, duplex.remote), {
+    duration: ACCEPT_TIMEOUT,
+    orElse: () => refuse(duplex, "the server did not decide whether to accept the miner")
+  })
+}
+
+const refuse = ({ remote }: Duplex, message: string) =>
+  Effect.fail(new TransportError({ remote, reason: new Translation({ message }) }))
+
+/** Looks at all miners every few seconds, some in each turn of the event loop. */
+const tickAll = (
+  sessions: ReadonlySet<Session>,
+  clock: Clock.Clock,
+  start: (write: Effect.Effect<void>) => void
+): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    let looked = 0
+    for (const session of sessions) {
+      const written = session.tick(clock.currentTimeMillisUnsafe())
+      if (written !== undefined) start(Effect.ignore(written))
+      if (++looked % TICKED_AT_ONCE === 0) yield* Effect.yieldNow
+    }
+  }).pipe(Effect.andThen(Effect.sleep(TICK)), Effect.forever)
+
+const fixedVersion = (flags = 0): boolean => (flags & Mining.REQUIRES_FIXED_VERSION) !== 0
+
+/** Values of extranonce1 in turn. */
+const countingExtranonces = (): (() => Uint8Array) => {
+  let next = 0
+  return () => {
+    const bytes = new Uint8Array(OWN_EXTRANONCE1)
+    new DataView(bytes.buffer).setUint16(0, next++ & 0xffff)
+    return bytes
+  }
+}

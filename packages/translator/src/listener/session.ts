@@ -1,0 +1,180 @@
+/** The shell of one miner's connection: bytes of its socket on one side, a `Connection` of V2 messages on the other. */
+import { Outbox } from "@sluice/channels"
+import type { Mining } from "@sluice/protocol"
+import { joinLines, type Line, LineReader } from "@sluice/stratum-v1"
+import {
+  type Connection,
+  type ConnectionError,
+  type Duplex,
+  formatEndpoint,
+  type ThrottledLog,
+  TokenBucket,
+  Translation,
+  TransportError
+} from "@sluice/transport"
+import { type Clock, Deferred, Effect, Stream } from "effect"
+import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
+import type { MinerEvent } from "./event.ts"
+import { Miner, type MinerContext, type MinerOutbox } from "./miner.ts"
+
+export interface SessionContext extends MinerContext {
+  readonly clock: Clock.Clock
+  readonly throttled: ThrottledLog
+}
+
+export class Session {
+  readonly #miner: Miner
+  readonly #duplex: Duplex
+  readonly #context: SessionContext
+  readonly #reader = new LineReader()
+  readonly #out: MinerOutbox = new Outbox()
+  readonly #lines: TokenBucket
+  readonly #errors: TokenBucket
+  /** Fails when the translator ends the connection while nothing is read. */
+  readonly #ended = Deferred.makeUnsafe<never, TransportError>()
+  #end: TransportError | undefined
+  /** Messages for the role above that came before it was there. */
+  #early: ReadonlyArray<Mining.ToServer> = []
+
+  constructor(duplex: Duplex, context: SessionContext) {
+    const now = context.clock.currentTimeMillisUnsafe()
+    this.#duplex = duplex
+    this.#context = context
+    this.#miner = new Miner(context, now)
+    this.#lines = new TokenBucket(context.rules.maxMessagesPerSecond, now)
+    this.#errors = new TokenBucket(context.rules.maxErrorsPerSecond, now)
+  }
+
+  get miner(): Miner {
+    return this.#miner
+  }
+
+  /** Fails when the connection has to end, whether anything is read or not. */
+  get ended(): Effect.Effect<never, TransportError> {
+    return Deferred.await(this.#ended)
+  }
+
+  /** Reads until the miner has begun to speak. */
+  readonly start: Effect.Effect<void, TransportError> = Effect.suspend(() =>
+    Effect.flatMap(this.#read, (messages) => {
+      this.#early = [...this.#early, ...messages]
+      return this.#miner.started ? Effect.void : this.start
+    })
+  )
+
+  /** The miner as the role above sees it. */
+  connection(flags: number, extensions: ReadonlyArray<number>): Connection<Mining.ToServer, Mining.ToClient> {
+    const { device } = this.#miner
+    const { remote, standing } = this.#duplex
+    this.#miner.agree(flags, extensions)
+    return {
+      receive: Stream.fromPull(Effect.succeed(this.#pull)),
+      send: (messages) => Effect.suspend(() => this.#send(messages)),
+      setup: { version: 2, flags: 0, extensions, device },
+      remote,
+      standing
+    }
+  }
+
+  /** Sends what is due after a silence. To be run every few seconds; undefined where there is nothing to send. */
+  tick(now: number): Effect.Effect<void, TransportError> | undefined {
+    this.#miner.tick(now, this.#out)
+    const events = this.#out.takeEvents()
+    const written = this.#write(now)
+    if (events.length === 0) return written
+    return Effect.andThen(written ?? Effect.void, this.#follow(events, now))
+  }
+
+  /** The messages of one read or more, at least one. */
+  readonly #pull: Effect.Effect<NonEmptyReadonlyArray<Mining.ToServer>, ConnectionError> = Effect.suspend(() => {
+    const early = this.#early
+    this.#early = []
+    if (isReadonlyArrayNonEmpty(early)) return Effect.succeed(early)
+    return Effect.flatMap(this.#read, (messages) =>
+      isReadonlyArrayNonEmpty(messages) ? Effect.succeed(messages) : this.#pull
+    )
+  })
+
+  /** The messages of one read, which may be none; the lines that answer it are written. */
+  readonly #read: Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> = Effect.suspend(() =>
+    this.#end === undefined ? this.#readSocket : Effect.fail(this.#end)
+  )
+
+  get #readSocket(): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
+    return Effect.flatMap(this.#duplex.pull, (chunks) => {
+      const now = this.#context.clock.currentTimeMillisUnsafe()
+      const lines: Array<Line> = []
+      for (const chunk of chunks) this.#reader.push(chunk, lines)
+      this.#miner.receive(lines, this.#out)
+      if (this.#reader.failure !== undefined) this.#miner.fail(this.#reader.failure, this.#out)
+      const messages = this.#out.takeMessages()
+      const written = this.#write(now)
+      const waitMs = this.#lines.take(lines.length, now)
+      // Most reads are one share, which leaves no line before the role has answered it.
+      if (written === undefined && this.#out.events.length === 0 && waitMs === 0) return Effect.succeed(messages)
+      return Effect.as(
+        Effect.andThen(
+          written ?? Effect.void,
+          Effect.andThen(this.#follow(this.#out.takeEvents(), now), this.#slowDown(waitMs))
+        ),
+        messages
+      )
+    })
+  }
+
+  #send(messages: ReadonlyArray<Mining.ToClient>): Effect.Effect<void, TransportError> {
+    if (this.#end !== undefined) return Effect.fail(this.#end)
+    const now = this.#context.clock.currentTimeMillisUnsafe()
+    this.#miner.deliver(messages, this.#out)
+    const written = this.#write(now) ?? Effect.void
+    return this.#out.events.length === 0 ? written : Effect.andThen(written, this.#follow(this.#out.takeEvents(), now))
+  }
+
+  /** Writes the lines that wait; undefined if there are none. */
+  #write(now: number): Effect.Effect<void, TransportError> | undefined {
+    const lines = this.#miner.takeLines(now)
+    if (lines.length === 0) return undefined
+    const bytes = joinLines(lines)
+    return this.#duplex.write(() => bytes, bytes.length)
+  }
+
+  /** Logs what happened, and ends the connection where it has to. */
+  #follow(events: ReadonlyArray<MinerEvent>, now: number): Effect.Effect<void, TransportError> {
+    return Effect.forEach(events, (event) => this.#followOne(event, now), { discard: true })
+  }
+
+  #followOne(event: MinerEvent, now: number): Effect.Effect<void, TransportError> {
+    const { rules, throttled } = this.#context
+    const { vendor } = this.#miner.device
+    const peer = `${formatEndpoint(this.#duplex.remote)}${vendor === "" ? "" : ` (${vendor})`}`
+    switch (event._tag) {
+      case "Ended":
+        return this.#endWith(event.message)
+      case "Warned":
+        return throttled.log(`v1 ${event.kind}`, `${peer}: ${event.message}`, "Warn")
+      case "LineRefused": {
+        const logged = throttled.log("v1 refused", `${peer}: ${event.message}`, "Info")
+        if (this.#errors.take(1, now) === 0) return logged
+        const limit = `more than ${rules.maxErrorsPerSecond} of its lines a second are refused (maxErrorsPerSecond)`
+        return Effect.andThen(logged, this.#endWith(limit))
+      }
+    }
+  }
+
+  #endWith(message: string): Effect.Effect<never, TransportError> {
+    this.#end ??= new TransportError({ remote: this.#duplex.remote, reason: new Translation({ message }) })
+    Deferred.doneUnsafe(this.#ended, Effect.fail(this.#end))
+    return Effect.fail(this.#end)
+  }
+
+  #slowDown(waitMs: number): Effect.Effect<void> {
+    if (waitMs === 0) return Effect.void
+    const { rules, throttled } = this.#context
+    const limit = `${rules.maxMessagesPerSecond} lines a second (maxMessagesPerSecond)`
+    const peer = formatEndpoint(this.#duplex.remote)
+    return Effect.andThen(
+      throttled.log("v1 too many lines", `${peer} sends more than ${limit}: it is read from more slowly`, "Warn"),
+      Effect.sleep(waitMs)
+    )
+  }
+}
