@@ -39,8 +39,12 @@ describe("a notify", () => {
     rig.pool.newJob({ block: 2 })
     rig.pump()
     expect(rig.tags().toSorted()).toEqual([
-      ...["NewMiningJob", "NewMiningJob", "SetNewPrevHash", "SetNewPrevHash"],
-      ...["SubmitShares.Success", "SubmitShares.Success"]
+      "NewMiningJob",
+      "NewMiningJob",
+      "SetNewPrevHash",
+      "SetNewPrevHash",
+      "SubmitShares.Success",
+      "SubmitShares.Success"
     ])
     for (const id of ids) rig.mine(id, 1)
     rig.pump()
@@ -203,7 +207,7 @@ export const notify = ({
   const script = (2 + size).toString(16).padStart(2, "0")
   const [prefix, suffix] = coinbase ?? [
     `02000000010000000000000000000000000000000000000000000000000000000000000000ffffffff${script}5151`,
-    "ffffffff0100f2052a010000000151" + "00000000"
+    "ffffffff0100f2052a01000000015100000000"
   ]
   const path = Array.from({ length: branches }, () => "03".repeat(32))
   const params = ["x", prevHash, prefix, suffix, path, "20000000", nbits, NTIME.toString(16), false]
