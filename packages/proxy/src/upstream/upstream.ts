@@ -31,6 +31,7 @@ import {
 import type { UpstreamFault } from "./fault.ts"
 import { Link } from "./link.ts"
 import { type UpstreamEvent, UpstreamMachine } from "./machine.ts"
+import { registerMetrics } from "./metrics.ts"
 import { defaultUpstreamOptions, payoutCheckOf, sharedIdentityOf, spaceOf, type UpstreamOptions } from "./options.ts"
 import { type UpstreamStats, Upstreams } from "./upstreams.ts"
 
@@ -40,6 +41,8 @@ export const layer = (options: UpstreamOptions): Layer.Layer<WorkSource | Upstre
 
 /** How often the machine looks at the time. */
 const TICK = Duration.seconds(1)
+/** How long a proxy that stops waits until its pools have read what it sent. */
+const CLOSE_TIMEOUT = Duration.seconds(1)
 /** Changes that may wait for the server of miners; the proxy reads from upstreams more slowly beyond. */
 const MAX_WAITING = 64
 
@@ -68,6 +71,7 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
     checkPayout: yield* payoutCheckOf(options)
   })
   const { work } = machine
+  yield* registerMetrics(machine, names)
   const state = yield* SubscriptionRef.make<WorkSourceState>(machine.state)
   const links: Array<Link | undefined> = names.map(() => undefined)
   const start = yield* FiberSet.makeRuntime<never, void>()
@@ -183,6 +187,14 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
         { firstDelay: "500 millis", maxDelay: "10 seconds", ...options.reconnecting }
       ).pipe(Effect.forkScoped),
     { discard: true }
+  )
+  // Registered last, so it runs before the connections close: the pools learn that no miner is left.
+  yield* Effect.addFinalizer(() =>
+    run(() => machine.close()).pipe(
+      Effect.andThen(Effect.forEach(links, (link) => link?.flushed ?? Effect.void, { discard: true })),
+      Effect.timeout(CLOSE_TIMEOUT),
+      Effect.ignore
+    )
   )
   yield* Effect.sleep(TICK).pipe(Effect.andThen(run(() => machine.tick(now()))), Effect.forever, Effect.forkScoped)
 
