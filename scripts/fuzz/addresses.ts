@@ -42,5 +42,11 @@ export const addressesTarget: FuzzTarget = {
   name: "addresses",
   run: runAddresses,
   seeds: () =>
-    [`stratum2+tcp://pool.example:3333/${publicKey}`, "stratum2+tcp+plain://[::1]:1", "127.0.0.1:65535"].map(latin1)
+    [
+      `stratum2+tcp://pool.example:3333/${publicKey}`,
+      "stratum2+tcp+plain://[::1]:1",
+      "stratum+tcp://pool.example:3333",
+      "stratum+tls://a:1/",
+      "127.0.0.1:65535"
+    ].map(latin1)
 }

@@ -5,6 +5,7 @@ import { deviceTarget } from "./device.ts"
 import { handshakeTarget } from "./handshake.ts"
 import { describeTarget, framesTarget, messagesTarget } from "./messages.ts"
 import { serverTarget } from "./server.ts"
+import { proxyHeadersTarget } from "./proxy-headers.ts"
 import { sessionTarget } from "./session.ts"
 import { v1ClientTarget, v1LinesTarget, v1ServerTarget } from "./stratum-v1.ts"
 import type { FuzzTarget } from "./target.ts"
@@ -21,6 +22,7 @@ export const targets: ReadonlyArray<FuzzTarget> = [
   deviceTarget,
   keysTarget,
   addressesTarget,
+  proxyHeadersTarget,
   v1LinesTarget,
   v1ServerTarget,
   v1ClientTarget,

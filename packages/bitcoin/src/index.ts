@@ -16,6 +16,6 @@ export {
   type TransactionInput
 } from "./block/transaction.ts"
 export * from "./block/witness-commitment.ts"
-export { doubleSha256, hashFromDisplay, hashToDisplay, isDisplayHash } from "./hashing/hash.ts"
+export { doubleSha256, hashFromDisplay, hashToDisplay } from "./hashing/hash.ts"
 export * as Sha256Lanes from "./hashing/sha256-lanes.ts"
 export * as WasmLanes from "./hashing/wasm-lanes.ts"

@@ -18,7 +18,7 @@ const slow = Effect.gen(function* () {
         ends.push(end)
         return Deferred.await(end)
       }),
-    (bytes) => told.push(bytes)
+    { queued: (bytes) => told.push(bytes) }
   )
   return { written, ends, queue, told }
 })

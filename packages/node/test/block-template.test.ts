@@ -22,8 +22,6 @@ describe("decodeBlockTemplate", () => {
     "a fee that is no whole number": { fee: 1.5 },
     "a weight in quotes": { weight: "400" },
     "positions that are none": { depends: ["1"] },
-    "a txid with other characters": { txid: "g".repeat(64) },
-    "a wtxid in upper case": { hash: "A".repeat(64) },
     "a fee below nothing": { fee: -1 },
     "a weight below nothing": { weight: -4 },
     "sigops below nothing": { sigops: -1 },

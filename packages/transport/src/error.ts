@@ -5,7 +5,7 @@
  */
 import type { DecodeError, EncodeError } from "@sluice/protocol"
 import { Schema } from "effect"
-import { Endpoint, formatEndpoint } from "./endpoint.ts"
+import { Endpoint, formatEndpoint, type ServerAddress } from "./endpoint.ts"
 import type { HandshakeError } from "./noise/handshake-error.ts"
 import type { SetupError } from "./setup/setup-error.ts"
 import type { TransportError } from "./bytes/transport-error.ts"
@@ -36,16 +36,30 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
 export class DialError extends Schema.TaggedError<DialError>("sluice/transport/DialError")("DialError", {
   endpoint: Endpoint,
   /**
-   * The system's code, such as ECONNREFUSED; or TIMEOUT; or SECURITY if the address requires Noise and the dialer is plain, or
-   * the reverse.
+   * The system's code, such as ECONNREFUSED, or OpenSSL's; or TIMEOUT; or SECURITY if the address requires Noise and the dialer is plain, or
+   * the reverse; or STRATUM_V1 if the address is of a server of Stratum V1 and the dialer speaks V2.
    */
   code: Schema.String,
   cause: Schema.optional(Schema.Defect())
 }) {
   override get message(): string {
-    return `cannot connect to ${formatEndpoint(this.endpoint)}: ${DIAL_ADVICE[this.code] ?? this.code}`
+    const { cause, code, endpoint } = this
+    const detail = DETAILED.has(code) && cause instanceof Error ? ` (${cause.message})` : ""
+    return `cannot connect to ${formatEndpoint(endpoint)}: ${DIAL_ADVICE[code] ?? code}${detail}`
   }
 }
+
+/** Codes whose cause says more: which names or which fingerprint the certificate has. */
+const DETAILED: ReadonlySet<string> = new Set(["TLS_FINGERPRINT", "ERR_TLS_CERT_ALTNAME_INVALID"])
+
+const unknownAuthority = (...codes: ReadonlyArray<string>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    codes.map((code) => [
+      code,
+      "the server's certificate is not of an authority that is trusted here; trust the authority's certificate or the " +
+        "fingerprint of the server's, if you know that it is the right server"
+    ])
+  )
 
 const DIAL_ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there; check that the server runs and that the port is right",
@@ -59,5 +73,26 @@ const DIAL_ADVICE: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL:
     "no local port is free for this connection, or the local address is not of this machine; connect from more local addresses",
   SECURITY:
-    "the address and the dialer do not agree on Noise; stratum2+tcp://HOST:PORT/KEY requires Noise, stratum2+tcp+plain://HOST:PORT excludes it"
+    "the address and the dialer do not agree on Noise; stratum2+tcp://HOST:PORT/KEY requires Noise, stratum2+tcp+plain://HOST:PORT excludes it",
+  TLS_CLOSED: "the server ended the connection during the TLS handshake; check that this port of it speaks TLS",
+  TLS_TIMEOUT: "the server does not answer in the TLS handshake; check that this port of it speaks TLS",
+  TLS_FINGERPRINT: "its certificate is not one of those whose fingerprints are trusted here",
+  ERR_SSL_WRONG_VERSION_NUMBER: "the server does not speak TLS on this port",
+  ERR_TLS_CERT_ALTNAME_INVALID: "the server's certificate is for other names, not for this host",
+  CERT_HAS_EXPIRED: "the server's certificate has expired; check the clock of this machine too",
+  CERT_NOT_YET_VALID: "the server's certificate is not valid yet; check the clock of this machine first",
+  ...unknownAuthority(
+    "DEPTH_ZERO_SELF_SIGNED_CERT",
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "UNABLE_TO_GET_ISSUER_CERT",
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+  ),
+  STRATUM_V1: "this is the address of a Stratum V1 server, and only Stratum V2 can be spoken here"
+}
+
+/** The error of a dialer for an address whose security it does not have. */
+export const otherSecurity = (server: ServerAddress): DialError => {
+  const code = server.security._tag === "v1" ? "STRATUM_V1" : "SECURITY"
+  return new DialError({ endpoint: { host: server.host, port: server.port }, code })
 }

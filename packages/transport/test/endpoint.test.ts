@@ -3,11 +3,14 @@ import {
   EndpointFromString,
   formatEndpoint,
   formatServerAddress,
+  FrameDialer,
+  Memory,
   parseEndpoint,
   parseServerAddress,
+  Security,
   ServerAddressFromString
 } from "@sluice/transport"
-import { Result, Schema } from "effect"
+import { Effect, Layer, Result, Schema } from "effect"
 
 const KEY = "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh"
 
@@ -25,7 +28,9 @@ describe("server addresses", () => {
   it.each([
     "stratum2+tcp+plain://127.0.0.1:3333",
     "stratum2+tcp+plain://[::1]:3333",
-    `stratum2+tcp://[fe80::1]:1/${KEY}`
+    `stratum2+tcp://[fe80::1]:1/${KEY}`,
+    "stratum+tcp://pool.example:3333",
+    "stratum+ssl://[::1]:443"
   ])("parses and formats %s", (url) => {
     assert.strictEqual(formatServerAddress(Result.getOrThrow(parseServerAddress(url))), url)
     const server = Schema.decodeUnknownSync(ServerAddressFromString)(url)
@@ -35,7 +40,12 @@ describe("server addresses", () => {
   it.each([
     ["", "is not a server's address"],
     ["127.0.0.1:3333", "stratum2+tcp://HOST:PORT/AUTHORITYKEY"],
-    ["stratum+tcp://pool:3333", "is not a server's address"],
+    ["stratum+udp://pool:3333", "for Stratum V1 stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT with TLS"],
+    ["stratum://pool:3333", "is not a server's address"],
+    ["stratum+tcp://pool", "expected HOST:PORT"],
+    ["stratum+ssl://pool:0", "no server has port 0"],
+    [`stratum+tcp://pool:3333/${KEY}`, "goes on after the port; expected stratum+tcp://HOST:PORT and nothing else"],
+    ["stratum+tls://pool:3333#xnsub", "expected stratum+ssl://HOST:PORT and nothing else"],
     ["stratum2+tcp://pool:3333", "lacks the authority key"],
     ["stratum2+tcp://pool:3333/", "lacks the authority key"],
     [`stratum2+tcp+plain://pool:3333/${KEY}`, "has a key, and a plain connection has none"],
@@ -48,6 +58,27 @@ describe("server addresses", () => {
     assert.include(Result.getOrThrow(Result.flip(parseServerAddress(text))).message, why)
     assert.throws(() => Schema.decodeUnknownSync(ServerAddressFromString)(text))
   })
+})
+
+describe("addresses of Stratum V1 servers", () => {
+  it.each([
+    ["stratum+tcp://pool.example:3333", false],
+    ["stratum+ssl://pool.example:3333", true],
+    ["stratum+tls://pool.example:3333", true],
+    ["stratum+tcp://pool.example:3333/", false]
+  ])("%s has TLS: %s", (url, tls) => {
+    const server = Result.getOrThrow(parseServerAddress(url))
+    assert.deepStrictEqual(server, { host: "pool.example", port: 3333, security: { _tag: "v1", tls } })
+  })
+
+  it.effect("are not dialed by dialers of Stratum V2, which say so", () =>
+    Effect.gen(function* () {
+      const { dial } = yield* FrameDialer
+      const server = Result.getOrThrow(parseServerAddress("stratum+tcp://pool.example:3333"))
+      const error = yield* Effect.flip(dial(server))
+      assert.include(error.message, "this is the address of a Stratum V1 server")
+    }).pipe(Effect.scoped, Effect.provide(Security.dialer().pipe(Layer.provide(Memory.network()))))
+  )
 })
 
 describe("endpoints", () => {

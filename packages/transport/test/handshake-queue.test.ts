@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { type HandshakeLane, makeHandshakeQueue } from "../src/noise/handshake-queue.ts"
+import { type HandshakeLane, makeHandshakeQueue } from "../src/limits/handshake-queue.ts"
 
 describe("handshakes", () => {
   it.effect("run one at a time on the event loop, and addresses take turns", () =>

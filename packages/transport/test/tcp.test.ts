@@ -10,6 +10,7 @@ import {
 } from "@sluice/transport"
 import { Deferred, Effect, Exit, Fiber, Layer, Metric, Queue, Scope } from "effect"
 import { once } from "node:events"
+import { readFile } from "node:fs/promises"
 import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { connectionsRefused } from "../src/metrics.ts"
@@ -370,5 +371,27 @@ describe("Tcp", () => {
       Effect.provide(Tcp.listener(HERE)),
       Effect.provide(Tcp.dialerWith({ localAddresses: ["127.0.0.1", "127.0.0.2"] }))
     )
+  )
+
+  // Linux shows the timer of a socket in /proc/net/tcp: 02 is that of keepalive (Documentation/networking/proc_net_tcp.rst).
+  it.live.runIf(process.platform === "linux")("has keepalive on at both ends", () =>
+    Effect.gen(function* () {
+      const opened = yield* Deferred.make<void>()
+      const { address, run } = yield* Listener
+      yield* Effect.forkScoped(run(() => Effect.andThen(Deferred.succeed(opened, undefined), Effect.never)))
+      yield* (yield* Dialer).dial(address)
+      yield* Deferred.await(opened)
+      const port = address.port.toString(16).toUpperCase().padStart(4, "0")
+      const table = yield* Effect.promise(() => readFile("/proc/net/tcp", "utf8"))
+      const timers = table
+        .split("\n")
+        .map((line) => line.trim().split(/\s+/))
+        .filter(
+          ([, local = "", remote = "", state]) =>
+            state === "01" && (local.endsWith(`:${port}`) || remote.endsWith(`:${port}`))
+        )
+        .map((fields) => fields[5]!.slice(0, 2))
+      assert.deepStrictEqual(timers, ["02", "02"])
+    }).pipe(Effect.scoped, Effect.provide(tcp()))
   )
 })

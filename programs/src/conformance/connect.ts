@@ -1,9 +1,10 @@
 /** `sluice conformance connect URL`: checks which rules of the specification a server keeps. */
 import { Conformance } from "@sluice/conformance"
-import { parseServerAddress, Tcp } from "@sluice/transport"
+import { Tcp } from "@sluice/transport"
 import { Duration, Effect, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { ConfigError } from "../config/config-error.ts"
+import { serverAddress } from "../config/stratum.ts"
 import { layerLogging } from "../output/logging.ts"
 import { configured } from "../command/program.ts"
 import { ConnectConfig } from "./config.ts"
@@ -18,8 +19,8 @@ export const connect = Command.make(
   Effect.fnUntraced(function* ({ url, ...input }) {
     const { config } = yield* loadFrom(input)
     const { answerSeconds, hashRate, json, maxHashes, protocol, user } = config
-    const server = parseServerAddress(url)
-    if (Result.isFailure(server)) return yield* new ConfigError({ program, problems: [server.failure.message] })
+    const server = serverAddress(url)
+    if (Result.isFailure(server)) return yield* new ConfigError({ program, problems: [server.failure] })
     const only = yield* chosen(config.only, Conformance.rulesFor(protocol), { program, protocol })
     const results = yield* Conformance.run({
       server: server.success,

@@ -10,6 +10,7 @@ import {
   type Dialer,
   type Duplex,
   formatEndpoint,
+  otherSecurity,
   type ServerAddress,
   Setup
 } from "@sluice/transport"
@@ -35,6 +36,7 @@ export const dialDevice = Effect.fnUntraced(function* (
   options: SessionOptions,
   device: Partial<Device>
 ) {
+  if (server.security._tag === "v1") return yield* otherSecurity(server)
   const duplex = yield* dialer.dial(server)
   const clock = yield* Clock.Clock
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6

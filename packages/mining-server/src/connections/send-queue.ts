@@ -2,7 +2,7 @@
  * The messages that wait to be sent to one connection, in order. One write at a time takes all of them, so a job that is announced
  * during a write to a slow peer goes behind that peer's replies, and only the peer itself waits.
  */
-import type { ConnectionError } from "@sluice/transport"
+import type { ConnectionError, Standing } from "@sluice/transport"
 import { Effect } from "effect"
 
 export class SendQueue<Message> {
@@ -11,15 +11,15 @@ export class SendQueue<Message> {
   #isSending = false
   #resume: ((effect: Effect.Effect<void, ConnectionError>) => void) | undefined
   readonly #send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>
-  readonly #onWaiting: (bytes: number) => void
+  readonly #standing: Pick<Standing, "queued"> | undefined
 
-  /** Calls `onWaiting` with the bytes of announcements that wait behind a write, and with 0 when the next write takes them. */
+  /** Reports to `standing` the bytes of announcements that wait behind a write, and 0 when the next write takes them. */
   constructor(
     send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>,
-    onWaiting: (bytes: number) => void = () => {}
+    standing?: Pick<Standing, "queued">
   ) {
     this.#send = send
-    this.#onWaiting = onWaiting
+    this.#standing = standing
   }
 
   /** Bytes of announcements that no write has taken yet. */
@@ -36,7 +36,7 @@ export class SendQueue<Message> {
   announce(message: Message, bytes: number): void {
     this.#messages.push(message)
     this.#announcedBytes += bytes
-    if (this.#isSending) this.#onWaiting(this.#announcedBytes)
+    if (this.#isSending) this.#standing?.queued(this.#announcedBytes)
   }
 
   /**
@@ -69,7 +69,7 @@ export class SendQueue<Message> {
   readonly #sendAll: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     const messages = this.#messages
     this.#messages = []
-    if (this.#announcedBytes > 0) this.#onWaiting(0)
+    if (this.#announcedBytes > 0) this.#standing?.queued(0)
     this.#announcedBytes = 0
     return Effect.flatMap(this.#send(messages), () => {
       if (this.#messages.length > 0) return this.#sendAll

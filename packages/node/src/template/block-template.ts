@@ -3,7 +3,7 @@
  * hashes stay hex in display order and transactions hex, because only a part of a template's thousands of transactions is ever read.
  */
 import { Predicate, Schema } from "effect"
-import { isDisplayHash, MAX_MONEY } from "@sluice/bitcoin"
+import { MAX_MONEY } from "@sluice/bitcoin"
 
 const whole = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 /** A cost, which is not negative. */
@@ -15,15 +15,17 @@ const LOCK_TIME_THRESHOLD = 500_000_000
 
 /** 32 bytes in hex. */
 const Hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+/** The same for thousands of transactions: functions that read the digits, such as `merklePath`, check them. */
+const UnreadHash = Schema.String.check(Schema.isBetweenLength(64, 64))
 
 /** One transaction of a template; the coinbase is not among them. */
 export const TemplateTransaction = Schema.Struct({
   /** The transaction with its witness, in hex. */
   data: Schema.String,
   /** Display order. */
-  txid: Hash,
+  txid: UnreadHash,
   /** The wtxid, display order. */
-  hash: Hash,
+  hash: UnreadHash,
   /** One-based positions in this list of the transactions that it spends from. */
   depends: Schema.Array(Schema.Int),
   /** Satoshis. */
@@ -88,9 +90,9 @@ const isTransaction = (value: unknown): value is TemplateTransaction => {
   return (
     typeof data === "string" &&
     typeof txid === "string" &&
-    isDisplayHash(txid) &&
+    txid.length === 64 &&
     typeof hash === "string" &&
-    isDisplayHash(hash)
+    hash.length === 64
   )
 }
 

@@ -1,7 +1,7 @@
 /** A connection of a TCP listener, as the limits see it that all connections share. */
 import type * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
-import { addressGroup, type Places } from "../limits/connection-limits.ts"
+import { addressGroup, type NoPlace, type Places } from "../limits/connection-limits.ts"
 import type { UnreadBytes } from "../limits/unread.ts"
 import type { Standing } from "./duplex.ts"
 import { GaveWay, TooMuchUnread, TransportError } from "./transport-error.ts"
@@ -16,12 +16,12 @@ export interface Shared {
 
 /** A connection of a listener: it holds a place, and bytes that its peer has not read. */
 export class Accepted implements Standing {
-  readonly host: string
-  readonly address: string
+  /** The peer; behind a load balancer, its client. */
+  remote: Endpoint
+  address: string
   /** Why the listener closed the connection, if it did. */
   ended: TransportError | undefined
-  readonly #socket: Net.Socket
-  readonly #remote: Endpoint
+  #socket: Net.Socket
   readonly #shared: Shared
   /** Bytes of writes that wait for the socket. */
   #waiting = 0
@@ -29,12 +29,29 @@ export class Accepted implements Standing {
   #queued = 0
 
   constructor(socket: Net.Socket, remote: Endpoint, shared: Shared) {
-    this.host = remote.host
+    this.remote = remote
     this.address = addressGroup(remote.host)
     this.#socket = socket
-    this.#remote = remote
     this.#shared = shared
     socket.once("close", () => shared.unread.remove(this))
+  }
+
+  get host(): string {
+    return this.remote.host
+  }
+
+  /** The socket has become one with TLS. */
+  secured(socket: Net.Socket): void {
+    this.#socket = socket
+  }
+
+  /** The peer is a load balancer: the limits apply to its client from now on. Gives the reason if there is no place for it. */
+  isOf(client: Endpoint): NoPlace | undefined {
+    const { places } = this.#shared
+    places.giveBack(this)
+    this.remote = client
+    this.address = addressGroup(client.host)
+    return places.take(this)
   }
 
   giveWay(): void {
@@ -45,9 +62,11 @@ export class Accepted implements Standing {
     this.#end(new TooMuchUnread({ limit: this.#shared.maxUnreadBytes }))
   }
 
-  readonly worked = (): void => this.#shared.places.worked(this)
+  worked(): void {
+    this.#shared.places.worked(this)
+  }
 
-  readonly queued = (bytes: number): void => {
+  queued(bytes: number): void {
     this.#queued = bytes
     this.written()
   }
@@ -73,7 +92,7 @@ export class Accepted implements Standing {
   }
 
   #end(reason: TransportError["reason"]): void {
-    this.ended ??= new TransportError({ remote: this.#remote, reason })
+    this.ended ??= new TransportError({ remote: this.remote, reason })
     this.#socket.destroy()
   }
 }

@@ -4,7 +4,7 @@
  */
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Endpoint } from "../endpoint.ts"
+import type { Endpoint, ServerSecurity } from "../endpoint.ts"
 import type { DialError, ListenError } from "../error.ts"
 import type { TransportError } from "./transport-error.ts"
 
@@ -29,9 +29,9 @@ export interface Duplex {
 /** Reports about one connection to its listener, for the limits that all connections share. */
 export interface Standing {
   /** The connection has done useful work, such as a share. If all places are taken, it gives way last. */
-  readonly worked: () => void
+  worked(): void
   /** Sets the number of bytes that are queued for the peer and not in a `write` yet. */
-  readonly queued: (bytes: number) => void
+  queued(bytes: number): void
 }
 
 /**
@@ -53,6 +53,9 @@ export class Listener extends Context.Service<
 export class Dialer extends Context.Service<
   Dialer,
   {
-    readonly dial: (endpoint: Endpoint) => Effect.Effect<Duplex, DialError, Scope.Scope>
+    /** Connects; with TLS if the address says so. Then the server's certificate is checked before there is a Duplex. */
+    readonly dial: (
+      to: Endpoint & { readonly security?: ServerSecurity }
+    ) => Effect.Effect<Duplex, DialError, Scope.Scope>
   }
 >()("sluice/transport/Dialer") {}

@@ -66,7 +66,7 @@ export const make = (options: NetworkOptions = {}): Network => {
             const fork = yield* FiberSet.runtime(connections)<Exclude<R, Scope.Scope>>()
             const throttled = yield* makeThrottledLog()
             const accept = (end: End) => {
-              fork(serve(end.duplex.remote, Effect.andThen(closing(end), handler(end.duplex)), throttled))
+              fork(serve(end.duplex, Effect.andThen(closing(end), handler(end.duplex)), throttled))
             }
             yield* Effect.acquireRelease(
               Effect.sync(() => {

@@ -12,16 +12,16 @@ import { TransportError } from "./transport-error.ts"
  * every few seconds.
  */
 export const serve = <E, R>(
-  remote: Endpoint,
+  peer: { readonly remote: Endpoint },
   handler: Effect.Effect<void, E, R>,
   throttled: ThrottledLog
 ): Effect.Effect<void, never, Exclude<R, Scope.Scope>> => {
   const log = (cause: Cause.Cause<unknown>) => {
-    const peer = formatEndpoint(remote)
-    if (Cause.hasDies(cause)) return Effect.logError(`The connection from ${peer} ended in a defect`, cause)
+    const name = formatEndpoint(peer.remote)
+    if (Cause.hasDies(cause)) return Effect.logError(`The connection from ${name} ended in a defect`, cause)
     const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
     if (failure === undefined) return Effect.void
-    const line = `The connection from ${peer} ended: ${messageOf(failure)}`
+    const line = `The connection from ${name} ended: ${messageOf(failure)}`
     const reason = reasonOf(failure)
     return Effect.andThen(
       Metric.update(Metric.withAttributes(connectionsFailed, { reason }), 1),

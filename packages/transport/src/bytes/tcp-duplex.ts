@@ -56,23 +56,17 @@ export const openDuplex = Effect.fnUntraced(function* (
     }
   })
 
-  const room = Effect.timeoutOrElse(drained(socket), {
-    duration: sendTimeout,
-    orElse: () =>
-      Effect.suspend(() => {
-        timedOut = new TransportError({ remote, reason: new SendTimeout({ seconds: Duration.toSeconds(sendTimeout) }) })
-        socket.destroy()
-        return Effect.fail(timedOut)
-      })
-  })
+  const sendTimedOut = () => {
+    timedOut = new TransportError({ remote, reason: new SendTimeout({ seconds: Duration.toSeconds(sendTimeout) }) })
+    socket.destroy()
+    return Effect.fail(timedOut)
+  }
   const writeLater = (bytes: () => Uint8Array, size: number): Effect.Effect<void, TransportError> => {
     accepted?.waits(size)
-    return Effect.flatMap(
-      Effect.ensuring(
-        room,
-        Effect.sync(() => accepted?.waits(-size))
-      ),
-      () => write(bytes, size)
+    return drained(socket).pipe(
+      Effect.timeoutOrElse({ duration: sendTimeout, orElse: sendTimedOut }),
+      Effect.ensuring(Effect.sync(() => accepted?.waits(-size))),
+      Effect.andThen(write(bytes, size))
     )
   }
   const write = (bytes: () => Uint8Array, size = 0): Effect.Effect<void, TransportError> =>

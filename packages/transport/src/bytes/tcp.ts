@@ -1,5 +1,5 @@
 /** `Listener` and `Dialer` over TCP, on Node's sockets. */
-import { Deferred, type Duration, Effect, Exit, FiberSet, Layer, Metric, type Scope } from "effect"
+import { Deferred, type Duration, Effect, Exit, FiberSet, Layer, Metric, Result, type Scope } from "effect"
 import * as Net from "node:net"
 import { type Endpoint, formatEndpoint } from "../endpoint.ts"
 import { DialError, ListenError } from "../error.ts"
@@ -9,8 +9,15 @@ import { connectionsRefused } from "../metrics.ts"
 import { makeThrottledLog } from "../throttled-log.ts"
 import { Accepted } from "./accepted.ts"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
+import { type ProxyProtocolOptions, readClient } from "./proxy-protocol.ts"
 import { serve } from "./serve.ts"
 import { codeOf, openDuplex, type TcpOptions } from "./tcp-duplex.ts"
+
+import { clientHandshake } from "./tls/client-handshake.ts"
+import type { ServerCertificate } from "./tls/server-certificate.ts"
+import { makeServerHandshake, type ServerHandshakeOptions } from "./tls/server-handshake.ts"
+import { type ServerTrust, serverTrust } from "./tls/server-trust.ts"
+import { TransportError } from "./transport-error.ts"
 
 export type { TcpOptions } from "./tcp-duplex.ts"
 
@@ -20,13 +27,19 @@ export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits 
    * the address with the most waiting bytes loses connections, first those whose peers have read nothing for the longest time.
    */
   readonly maxUnreadBytes?: number
+  /** Secures the connections with TLS. `Tls.listener` reads the certificate from files. */
+  readonly tls?: ServerCertificate & ServerHandshakeOptions
+  /** Connections come from load balancers, and begin with a header that names the client (the PROXY protocol). */
+  readonly proxyProtocol?: ProxyProtocolOptions
 }
 
 const MAX_UNREAD_BYTES = 512 << 20
 
 export interface DialerOptions extends TcpOptions {
-  /** How long connecting may take. Default 10 seconds. */
+  /** How long connecting may take, and then a TLS handshake. Default 10 seconds. */
   readonly connectTimeout?: Duration.Input
+  /** Which servers are trusted that are dialed with TLS. By default those with a certificate of a well-known authority. */
+  readonly trust?: ServerTrust
   /**
    * Local addresses to connect from, in turn: each has about 28,000 ports (on Linux) for connections to one server. By default
    * the system chooses.
@@ -49,6 +62,8 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
   const { maxConnections = defaultMaxConnections, maxUnreadBytes = MAX_UNREAD_BYTES } = options
   const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
   const throttled = yield* makeThrottledLog()
+  const { proxyProtocol, tls } = options
+  const handshake = tls === undefined ? undefined : yield* makeServerHandshake(tls, tls)
   /** Connections that came while `run` was not running. */
   const waiting: Array<Net.Socket> = []
   let onConnection = (socket: Net.Socket): void => void waiting.push(socket)
@@ -74,11 +89,36 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
     Deferred.doneUnsafe(failed, Exit.fail(new ListenError({ address, code: codeOf(cause), cause })))
   )
 
+  if (proxyProtocol !== undefined && proxyProtocol.from === undefined) {
+    yield* Effect.logWarning(
+      `${formatEndpoint(address)} takes the addresses of clients from headers of the PROXY protocol, whoever sends them: ` +
+        "make sure that only the load balancers can connect to it, or name their addresses"
+    )
+  }
+
   const refuse = (remote: Endpoint, { message, reason }: NoPlace): Effect.Effect<void> =>
     Effect.andThen(
       Metric.update(Metric.withAttributes(connectionsRefused, { reason }), 1),
       throttled.log(reason, `Closed a connection from ${formatEndpoint(remote)}: ${message}`, "Warn")
     )
+
+  /** Reads the header of a load balancer and does the TLS handshake, where the listener has them. Gives the socket to use. */
+  const arrive = (socket: Net.Socket, accepted: Accepted): Effect.Effect<Net.Socket, TransportError> =>
+    Effect.gen(function* () {
+      if (proxyProtocol !== undefined) {
+        const client = yield* readClient(socket, accepted.remote, proxyProtocol)
+        const noPlace = accepted.isOf(client)
+        if (noPlace !== undefined) {
+          yield* refuse(client, noPlace)
+          return yield* Effect.interrupt
+        }
+      }
+      if (handshake === undefined) return socket
+      const secured = yield* handshake(socket, accepted)
+      accepted.secured(secured)
+      return secured
+    }).pipe(Effect.mapError((reason) => accepted.ended ?? new TransportError({ remote: accepted.remote, reason })))
+  const isDirect = proxyProtocol === undefined && handshake === undefined
 
   const run = <E, R>(handler: (duplex: Duplex) => Effect.Effect<void, E, R>) =>
     Effect.gen(function* () {
@@ -96,11 +136,16 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
           fork(refuse(remote, noPlace))
           return
         }
-        const connection = Effect.flatMap(openDuplex(socket, remote, options, accepted), handler)
+        const open = (socket: Net.Socket) => openDuplex(socket, accepted.remote, options, accepted)
+        const opened = isDirect ? open(socket) : Effect.flatMap(arrive(socket, accepted), open)
         fork(
           Effect.ensuring(
-            serve(remote, connection, throttled),
-            Effect.sync(() => places.giveBack(accepted))
+            serve(accepted, Effect.flatMap(opened, handler), throttled),
+            Effect.sync(() => {
+              places.giveBack(accepted)
+              // It is open still if there was no Duplex, whose Scope closes it.
+              socket.destroy()
+            })
           )
         )
       }
@@ -125,8 +170,17 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => {
   const { localAddresses = [] } = options
   let turn = 0
   const localAddress = (): string | undefined => localAddresses[turn++ % localAddresses.length]
-  const dial = (endpoint: Endpoint) =>
-    Effect.acquireRelease(connect(endpoint, localAddress, options), (socket) => Effect.sync(() => socket.destroy()), {
+  // Made at the first use: it has all well-known authorities.
+  let trust = options.trust
+  const dial = ({ host, port, security }: Parameters<Dialer["Service"]["dial"]>[0]) => {
+    const endpoint = { host, port }
+    const open = connect(endpoint, localAddress, options)
+    const { connectTimeout = CONNECT_TIMEOUT } = options
+    const secured = Effect.flatMap(open, (socket) =>
+      clientHandshake(socket, endpoint, (trust ??= Result.getOrThrow(serverTrust())), connectTimeout)
+    )
+    const release = (socket: Net.Socket) => Effect.sync(() => socket.destroy())
+    return Effect.acquireRelease(security?._tag === "v1" && security.tls ? secured : open, release, {
       interruptible: true
     }).pipe(
       Effect.flatMap((socket) => openDuplex(socket, endpoint, options)),
@@ -134,6 +188,7 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => {
         error._tag === "DialError" ? error : new DialError({ endpoint, code: error.message, cause: error })
       )
     )
+  }
   return { dial }
 }
 
@@ -142,6 +197,8 @@ const BACKLOG = 4096
 
 /** Sends small frames at once, and detects within some minutes that a peer has vanished. */
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
+
+const CONNECT_TIMEOUT: Duration.Input = "10 seconds"
 
 const connect = (
   endpoint: Endpoint,
@@ -158,7 +215,7 @@ const connect = (
     return Effect.sync(() => socket.destroy())
   }).pipe(
     Effect.timeoutOrElse({
-      duration: options.connectTimeout ?? "10 seconds",
+      duration: options.connectTimeout ?? CONNECT_TIMEOUT,
       orElse: () => Effect.fail(new DialError({ endpoint, code: "TIMEOUT" }))
     })
   )

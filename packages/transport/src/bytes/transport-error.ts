@@ -95,6 +95,37 @@ export class FrameTimeout extends error<FrameTimeout>("FrameTimeout")("FrameTime
   }
 }
 
+/** The connection does not begin with a valid header of the PROXY protocol, and the listener requires one. */
+export class ProxyHeaderError extends error<ProxyHeaderError>("ProxyHeaderError")("ProxyHeaderError", {
+  /** What came, or what did not come. */
+  what: Schema.String
+}) {
+  override get message(): string {
+    return `${this.what}; this listener is for load balancers that send a header of the PROXY protocol first (proxyProtocol)`
+  }
+}
+
+/** The TLS handshake failed, or the peer does not speak TLS. */
+export class TlsFailed extends error<TlsFailed>("TlsFailed")("TlsFailed", { what: Schema.String }) {
+  override get message(): string {
+    return `TLS handshake: ${this.what}`
+  }
+}
+
+/** The peer did not finish the TLS handshake in time. */
+export class TlsTimeout extends error<TlsTimeout>("TlsTimeout")("TlsTimeout", { seconds: Schema.Finite }) {
+  override get message(): string {
+    return `the peer has not finished the TLS handshake within ${this.seconds} s`
+  }
+}
+
+/** Too many TLS handshakes are unfinished, and the address of this one has the most of them. */
+export class TlsCrowded extends error<TlsCrowded>("TlsCrowded")("TlsCrowded", { unfinished: Schema.Int }) {
+  override get message(): string {
+    return `${this.unfinished} TLS handshakes are unfinished, the most allowed; this one is of the address with the most of them`
+  }
+}
+
 /** The peer broke a rule of the protocol that a layer translates, such as Stratum V1, or that layer ended the connection. */
 export class Translation extends error<Translation>("Translation")("Translation", { message: Schema.String }) {}
 
@@ -111,6 +142,10 @@ export class TransportError extends error<TransportError>("TransportError")("Tra
     GaveWay,
     Idle,
     FrameTimeout,
+    ProxyHeaderError,
+    TlsFailed,
+    TlsTimeout,
+    TlsCrowded,
     Translation
   ])
 }) {

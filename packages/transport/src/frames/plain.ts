@@ -6,7 +6,7 @@ import { Effect, Layer } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { Dialer, type Duplex, Listener } from "../bytes/duplex.ts"
 import { formatEndpoint } from "../endpoint.ts"
-import { DialError } from "../error.ts"
+import { otherSecurity } from "../error.ts"
 import { FrameDialer, type FrameDuplex, FrameListener } from "./frame-duplex.ts"
 import { FrameReader } from "./frame-reader.ts"
 import { type FrameLimits, MAX_SETUP_PAYLOAD, overDuplex } from "./frame-stream.ts"
@@ -44,7 +44,7 @@ export const dialer: Layer.Layer<FrameDialer, never, Dialer> = Layer.effect(
     let warned = false
     return FrameDialer.of({
       dial: Effect.fnUntraced(function* (server) {
-        if (server.security._tag !== "plain") return yield* new DialError({ endpoint: server, code: "SECURITY" })
+        if (server.security._tag !== "plain") return yield* otherSecurity(server)
         if (!warned) {
           warned = true
           yield* Effect.logWarning(

@@ -3,7 +3,7 @@ import { handshakeFailure } from "@sluice/noise"
 import { Duration, Effect } from "effect"
 import type { Duplex } from "../bytes/duplex.ts"
 import { HandshakeError, HandshakeGarbage, HandshakeTimeout, HandshakeTruncated, type Role } from "./handshake-error.ts"
-import { recognise } from "./other-protocol.ts"
+import { recognise } from "../bytes/other-protocol.ts"
 
 /** Reads the peer's act of `size` bytes. `early` are the bytes that came behind it. */
 export const readAct = Effect.fnUntraced(function* (

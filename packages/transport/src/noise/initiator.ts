@@ -3,7 +3,7 @@ import { CertificateBytes, Handshake } from "@sluice/core"
 import { AuthorityKey, Curve, entropy } from "@sluice/noise"
 import { Clock, Duration, Effect, Layer } from "effect"
 import { Dialer, type Duplex } from "../bytes/duplex.ts"
-import { DialError } from "../error.ts"
+import { otherSecurity } from "../error.ts"
 import { FrameDialer } from "../frames/frame-duplex.ts"
 import type { FrameLimits } from "../frames/frame-stream.ts"
 import { failWith, garbage, readAct, truncated } from "./act.ts"
@@ -30,7 +30,7 @@ const makeDialer = Effect.fnUntraced(function* (options: InitiatorOptions) {
 
   return FrameDialer.of({
     dial: Effect.fn("Noise.dial")(function* (server) {
-      if (server.security._tag !== "noise") return yield* new DialError({ endpoint: server, code: "SECURITY" })
+      if (server.security._tag !== "noise") return yield* otherSecurity(server)
       const { authorityKey } = server.security
       const duplex = yield* dialer.dial(server)
       const handshake = new Handshake.Initiator(curve)

@@ -4,7 +4,7 @@
  *
  * A handshake costs a responder half a millisecond of computing (with WebAssembly; eight with JavaScript) and, before that, at
  * most 64 bytes of memory. Its timeout applies whatever the peer does. If many clients connect at once, their addresses take
- * turns (handshake-queue.ts), and threads help if a layer provides them (`HandshakeWorkers` of @sluice/noise).
+ * turns (limits/handshake-queue.ts), and threads help if a layer provides them (`HandshakeWorkers` of @sluice/noise).
  */
 export { initiator, type InitiatorOptions } from "./initiator.ts"
 export { defaultMaxHandshakesPerSecond, responder, type ResponderOptions } from "./responder.ts"

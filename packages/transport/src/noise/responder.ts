@@ -8,8 +8,8 @@ import type { FrameLimits } from "../frames/frame-stream.ts"
 import { handshakeSeconds } from "../metrics.ts"
 import { failWith, garbage, readAct, truncated } from "./act.ts"
 import { HandshakeGarbage, HandshakeQueueFull } from "./handshake-error.ts"
-import { type HandshakeLane, makeHandshakeQueue } from "./handshake-queue.ts"
-import { recognise } from "./other-protocol.ts"
+import { type HandshakeLane, makeHandshakeQueue } from "../limits/handshake-queue.ts"
+import { recognise } from "../bytes/other-protocol.ts"
 import { encrypted } from "./seal.ts"
 
 export interface ResponderOptions extends FrameLimits {
@@ -55,7 +55,7 @@ const makeRespond = Effect.fnUntraced(function* (options: ResponderOptions) {
   return Effect.fn("Noise.respond")(function* (duplex: Duplex) {
     const { act: act1, early } = yield* readAct(duplex, "responder", Handshake.ACT1_SIZE, timeout)
     const stranger = recognise(act1)
-    // The curve takes any 64 bytes as a key. Only 10^-27 of all keys look like text, so text is not a handshake.
+    // The curve takes any 64 bytes as a key. Only 10^-15 of all keys look like another protocol.
     if (stranger !== "")
       return yield* failWith(duplex, new HandshakeGarbage({ role: "responder", what: "64 bytes", hint: stranger }))
     const begun = clock.monotonicTimeNanosUnsafe()

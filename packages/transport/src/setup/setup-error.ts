@@ -13,7 +13,8 @@ export class SetupTimeout extends error<SetupTimeout>("SetupTimeout")("SetupTime
     "the client sent no SetupConnection",
     "the server did not decide whether to accept the client",
     "the client did not request the extensions that the server requires",
-    "the server did not answer SetupConnection"
+    "the server did not answer SetupConnection",
+    "the pool did not answer mining.subscribe"
   ])
 }) {
   override get message(): string {

@@ -6,8 +6,8 @@
  * many wait.
  */
 import { Clock, Duration, Effect, FiberSet, type Scope } from "effect"
-import { addressGroup } from "../limits/connection-limits.ts"
-import { Holdings } from "../limits/holdings.ts"
+import { addressGroup } from "./connection-limits.ts"
+import { Holdings } from "./holdings.ts"
 
 export interface HandshakeQueueOptions {
   /** The most handshakes that begin per second. */
