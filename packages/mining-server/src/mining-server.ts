@@ -79,7 +79,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   })
   const recorder = yield* makeRecorder(rules, { projection, throttled, source, now })
   const { record } = recorder
-  const { isRecording, reads, serve } = yield* makeConnections({
+  const { isRecording, passChanges, reads, serve, waitingShares } = yield* makeConnections({
     downstreams,
     rules,
     work,
@@ -129,8 +129,16 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       }
     })
 
-  /** Adjusts difficulties to measured hash rates, and evicts connections that open no channel (5.3.2). */
+  const canOpen = (): boolean =>
+    work.openChannel === undefined ? work.space !== undefined : watch.state._tag === "Connected"
+
+  /**
+   * Adjusts difficulties to measured hash rates, evicts connections that open no channel (5.3.2), and reports the load to the
+   * source of work.
+   */
   const tick = Effect.gen(function* () {
+    let channels = 0
+    let hashRate = 0
     const parts = inParts(downstreams.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
@@ -139,10 +147,12 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         if (!downstreams.has(downstream.id)) continue
         yield* record(downstream.run((machine, out) => machine.tick(at, out)))
         downstream.send()
+        channels += downstream.machine.channelCount
+        hashRate += downstream.machine.hashRate
         const { emptySince } = downstream.machine
         // Nobody can open a channel before there is a space.
         if (
-          work.space !== undefined &&
+          canOpen() &&
           emptySince !== undefined &&
           at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs
         ) {
@@ -152,13 +162,15 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         }
       }
     }
+    if (source.report !== undefined) yield* source.report({ channels, hashRate })
     yield* follow(watch.review(now()))
   })
 
   yield* source.news.pipe(
     Stream.runForEach((news) => {
       if (work.space !== undefined) spaceIsThere.openUnsafe()
-      return announce(news)
+      // Changes of single channels do not concern the other connections.
+      return news.changes.length === 0 ? passChanges : Effect.andThen(announce(news), passChanges)
     }),
     Effect.forkScoped
   )
@@ -184,7 +196,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       yield* listener.stopAccepting
       if (downstreams.size === 0) return
       yield* Effect.logInfo(`Stopping: ${downstreams.size} connections get their last replies`)
-      yield* untilQuiet(reads, isRecording)
+      yield* untilQuiet(reads, () => isRecording() || waitingShares() > 0)
       reconnect()
       yield* Effect.ignore(Effect.timeout(recorder.submitted, SUBMIT_TIMEOUT))
     })

@@ -85,9 +85,9 @@ export interface JobsOptions {
   readonly versionRollingAllowed: boolean
   /**
    * Makes a variant of one of the source's jobs, with this id and a coinbase of its own. A source that cannot change the
-   * coinbase omits `variant`. A much harder target then waits for the next job.
+   * coinbase of this job returns `undefined`, or omits `variant`. A much harder target then waits for the next job.
    */
-  readonly variant?: (job: Job, id: number) => Job
+  readonly variant?: (job: Job, id: number) => Job | undefined
 }
 
 /** The most active jobs of one previous hash. Beyond it, the oldest becomes stale. */
@@ -101,12 +101,17 @@ const MAX_REPEATS = 16
 
 export class Jobs {
   readonly versionRollingAllowed: boolean
+  readonly firstId: number
   /** Grows when the previous hash changes. Channels forget the shares of an earlier epoch. */
   epoch = 0
   readonly #variant: JobsOptions["variant"]
   #activations = 0
   #nextId: number
   #prevHash: PrevHash | undefined
+  /** The ntime at which miners began at a moment, and that moment in milliseconds. */
+  #began = { ntime: 0, at: 0 }
+  /** How often `setPrevHash` set the previous hash that was in force already, and the least ntime that it gave then. */
+  #restarts = { count: 0, ntime: Infinity }
   #current: ActiveJob | undefined
   /** Variants of the current job. */
   #repeats: Array<ActiveJob> = []
@@ -118,7 +123,8 @@ export class Jobs {
   constructor({ firstJobId, variant, versionRollingAllowed }: JobsOptions) {
     this.versionRollingAllowed = versionRollingAllowed
     this.#variant = variant
-    this.#nextId = firstJobId >>> 0
+    this.firstId = firstJobId >>> 0
+    this.#nextId = this.firstId
   }
 
   /** The previous hash in force; `undefined` until the first `setPrevHash`. */
@@ -143,6 +149,14 @@ export class Jobs {
   /** The id that the next job must have. */
   get nextId(): number {
     return this.#nextId
+  }
+
+  /**
+   * How often the previous hash in force was set again, as after a reconnection to the source, and the least min_ntime that
+   * channels got then.
+   */
+  get restarts(): { readonly count: number; readonly ntime: number } {
+    return this.#restarts
   }
 
   /** Future jobs, oldest first. A new channel needs them, because the next previous hash names one of them. */
@@ -182,7 +196,10 @@ export class Jobs {
     if (variant === undefined || this.#current === undefined || count >= MAX_REPEATS) return undefined
     while (this.#repeats.length <= count) {
       const { activation, job, submitTarget } = this.#current
-      const active = { job: variant(job, this.#takeId()), activation, isRepeat: true, submitTarget }
+      const repeated = variant(job, this.#nextId)
+      if (repeated === undefined) return undefined
+      this.#takeIdOf(repeated)
+      const active = { job: repeated, activation, isRepeat: true, submitTarget }
       this.#active.set(active.job.id, active)
       this.#repeats.push(active)
     }
@@ -195,10 +212,13 @@ export class Jobs {
     return this.#activations
   }
 
-  /** The ntime at which miners should begin now, in seconds: the previous hash's plus the time since it came (5.3.11). */
+  /**
+   * The ntime at which miners should begin now, in seconds: that of the last `setPrevHash` plus the time since it came (5.3.11),
+   * or more if a later job began later.
+   */
   ntimeNow(now: number): number {
-    const prevHash = this.#prevHash
-    return prevHash === undefined ? 0 : prevHash.ntime + Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
+    const { at, ntime } = this.#began
+    return this.#prevHash === undefined ? 0 : ntime + Math.max(0, Math.floor((now - at) / 1000))
   }
 
   /** Keeps a job with the id `nextId` until `setPrevHash` names its key. Forgets the oldest if there are too many. */
@@ -212,11 +232,13 @@ export class Jobs {
 
   /**
    * Makes a job with the id `nextId` the current one. Earlier jobs stay valid. There must be a previous hash. Pass the same
-   * `submitTarget` object as long as its bytes are the same: channels review their targets when the object changes.
+   * `submitTarget` object as long as its bytes are the same: channels review their targets when the object changes. Miners begin
+   * at `leastNtime` or later.
    */
-  activateJob(job: Job, now: number, submitTarget?: Uint8Array): JobAnnouncement {
+  activateJob(job: Job, now: number, submitTarget?: Uint8Array, leastNtime = 0): JobAnnouncement {
     this.#takeIdOf(job)
     this.#activate(job, submitTarget)
+    if (leastNtime > this.ntimeNow(now)) this.#began = { ntime: leastNtime, at: now }
     const minNtime = this.ntimeNow(now)
     return { _tag: "NewJob", job, minNtime, message: extendedJobMessage(job, GROUP_CHANNEL_ID, minNtime) }
   }
@@ -224,7 +246,8 @@ export class Jobs {
   /**
    * Activates a future job on a new previous hash. All other jobs become stale. If the hash is already in force, as after a
    * reconnection to the source, the active jobs stay valid: their shares are work for the same block. If only its nbits differ,
-   * as on a test network whose difficulty falls with time, they become stale: their headers have the old nbits.
+   * as on a test network whose difficulty falls with time, they become stale: their headers have the old nbits. Miners begin at
+   * the `ntime` that the source sent last, because another source may have another clock.
    * Returns `undefined` and changes nothing if no future job has this key.
    */
   setPrevHash(
@@ -237,6 +260,11 @@ export class Jobs {
     if (job === undefined) return undefined
     const old = this.#prevHash
     const isSame = old?.nbits === nbits && Buffer.compare(old.hash, hash) === 0
+    this.#began = { ntime: isSame ? Math.max(old.ntime, ntime) : ntime, at: now }
+    const { count, ntime: least } = this.#restarts
+    this.#restarts = isSame
+      ? { count: count + 1, ntime: Math.min(least, this.#began.ntime) }
+      : { count: 0, ntime: Infinity }
     this.#prevHash = {
       hash: hash.slice(),
       // Jobs that stay valid keep the range of ntime that their miners know.
