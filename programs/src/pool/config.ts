@@ -7,16 +7,21 @@ import { Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
+import { networks, payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
 import { choice, decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
-import { v1Keys } from "../server/v1.ts"
+import { v1Keys, wholeTls } from "../server/v1.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3333" }),
   ...v1Keys,
+  proxyProtocol: optional(networks, {
+    description:
+      "The addresses or networks of load balancers that send headers of the PROXY protocol, version 1 or 2. Limits and logs then have the addresses of their clients. It holds for all addresses that miners connect to.",
+    example: ["10.0.0.0/28", "fd00::7"]
+  }),
   templateProvider: required(serverUrls, {
     description: "The template providers, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
@@ -82,13 +87,6 @@ const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
 /** Bytes of the extranonce before the channels' part. They differ at each start of the pool. */
 const RUN_BYTES = 4
 
-/** Checks: no two listeners have the same address. */
-const distinct = [
-  distinctAddresses("listen", "metricsListen"),
-  distinctAddresses("listen", "v1Listen"),
-  distinctAddresses("v1Listen", "metricsListen")
-] as const
-
 /**
  * The largest coinbase that the payouts can lead to, in bytes and without the witness: the outputs, the commitment to the
  * witnesses, and at most 161 bytes around them with the longest input.
@@ -101,5 +99,12 @@ export const coinbaseSizeOf = (config: typeof fields.Type): number =>
 
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, ...distinct)
+  schema: fields.check(
+    oneSecurity,
+    canPay,
+    sharesFit,
+    tagFits,
+    wholeTls,
+    distinctAddresses("listen", "v1Listen", "v1TlsListen", "metricsListen")
+  )
 }
