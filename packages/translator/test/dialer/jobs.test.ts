@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { targetOfDifficulty } from "@sluice/stratum-v1"
 import { EASY, NTIME } from "./honest-pool.ts"
+import { notify } from "./notify-line.ts"
 import { Rig } from "./rig.ts"
 
 const working = (options: ConstructorParameters<typeof Rig>[0] = {}): readonly [rig: Rig, channelId: number] => {
@@ -195,21 +196,3 @@ describe("version rolling", () => {
     expect(rig.machine.failure).toMatchObject({ method: "mining.set_version_mask", field: "mask" })
   })
 })
-
-/** A notify that parses around an extranonce of this size, unless told otherwise. */
-export const notify = ({
-  branches = 0,
-  coinbase = undefined as readonly [string, string] | undefined,
-  nbits = "1d00ffff",
-  prevHash = "01".repeat(32),
-  size = 12
-}): string => {
-  const script = (2 + size).toString(16).padStart(2, "0")
-  const [prefix, suffix] = coinbase ?? [
-    `02000000010000000000000000000000000000000000000000000000000000000000000000ffffffff${script}5151`,
-    "ffffffff0100f2052a01000000015100000000"
-  ]
-  const path = Array.from({ length: branches }, () => "03".repeat(32))
-  const params = ["x", prevHash, prefix, suffix, path, "20000000", nbits, NTIME.toString(16), false]
-  return JSON.stringify({ id: null, method: "mining.notify", params })
-}

@@ -23,6 +23,8 @@ export interface RigOptions {
   readonly pool?: PoolOptions
   readonly machine?: Partial<PoolMachineOptions>
   readonly client?: ChannelClientOptions
+  /** Whether the pool is subscribed to. Default true. */
+  readonly start?: boolean
 }
 
 export class Rig {
@@ -41,7 +43,7 @@ export class Rig {
   readonly sent: Array<Line> = []
   readonly #check = new ShareCheck()
 
-  constructor({ client = {}, machine = {}, pool = {} }: RigOptions = {}) {
+  constructor({ client = {}, machine = {}, pool = {}, start = true }: RigOptions = {}) {
     this.pool = new HonestPool(pool)
     this.end = this.pool.connect(this.now)
     let id = 0
@@ -55,9 +57,11 @@ export class Rig {
       ...machine,
       client: { userAgent: "test/1", ...machine.client }
     })
-    this.machine.start(this.now)
-    this.pump()
-    const flags = this.machine.takeFlags()
+    if (start) {
+      this.machine.start(this.now)
+      this.pump()
+    }
+    const flags = start ? this.machine.takeFlags() : 0
     this.client = new ChannelClient({ ...client, fixedVersion: (flags & Mining.REQUIRES_FIXED_VERSION) !== 0 })
   }
 
