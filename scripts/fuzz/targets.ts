@@ -10,6 +10,7 @@ import { sessionTarget } from "./session.ts"
 import { v1ClientTarget, v1LinesTarget, v1ServerTarget } from "./stratum-v1.ts"
 import type { FuzzTarget } from "./target.ts"
 import { tlvTarget } from "./tlvs.ts"
+import { v1PoolTarget } from "./v1-pool.ts"
 
 export const targets: ReadonlyArray<FuzzTarget> = [
   framesTarget,
@@ -26,5 +27,6 @@ export const targets: ReadonlyArray<FuzzTarget> = [
   v1LinesTarget,
   v1ServerTarget,
   v1ClientTarget,
+  v1PoolTarget,
   handshakeTarget
 ]
