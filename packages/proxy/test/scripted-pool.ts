@@ -52,6 +52,8 @@ export class ScriptedPool {
   }> = []
   readonly updates: Array<number> = []
   readonly opened: Array<Mining.OpenExtendedMiningChannel> = []
+  /** The reasons of channels that were closed. */
+  readonly closed: Array<string> = []
   /** Headers that were credited. */
   readonly credited = new Set<string>()
   target: Uint8Array
@@ -92,6 +94,11 @@ export class ScriptedPool {
   prefixOf(connection: number): Uint8Array {
     const { prefix, prefixPerConnection } = this.options
     return prefixPerConnection ? Uint8Array.of(...prefix, connection >>> 8, connection) : prefix
+  }
+
+  /** Forgets its active jobs, as if a block had come that it did not announce. */
+  forget(): void {
+    this.#active = []
   }
 
   /** A future job; the connections get the message for their coinbase. */
@@ -168,20 +175,24 @@ export class ScriptedPool {
 /** One connection of a proxy: answers its messages. */
 export class PoolConnection {
   readonly pool: ScriptedPool
-  readonly prefix: Uint8Array
+  /** The prefix of later jobs (5.3.10). */
+  prefix: Uint8Array
   isOpen = false
-  /** The target of each job on this connection, pinned when it became active (5.3.21). */
+  /** The target of each job on this connection, pinned when it became active (5.3.21), and the prefix when it was sent. */
   readonly #targets = new Map<number, Uint8Array>()
+  readonly #prefixes = new Map<number, Uint8Array>()
 
   constructor(pool: ScriptedPool, number: number) {
     this.pool = pool
     this.prefix = pool.prefixOf(number)
   }
 
-  /** Notes which target holds for the jobs among these messages, and returns the messages. */
+  /** Notes which target and prefix hold for the jobs among these messages, and returns the messages. */
   say(...messages: ReadonlyArray<Mining.ToClient>): ReadonlyArray<Mining.ToClient> {
     if (!this.isOpen) return []
     for (const message of messages) {
+      if (message._tag === "NewExtendedMiningJob") this.#prefixes.set(message.jobId, this.prefix)
+      else if (message._tag === "SetExtranoncePrefix") this.prefix = message.extranoncePrefix
       if (message._tag === "NewExtendedMiningJob" && message.minNtime !== undefined) {
         this.#targets.set(message.jobId, this.pool.target)
       } else if (message._tag === "SetNewPrevHash") this.#targets.set(message.jobId, this.pool.target)
@@ -215,6 +226,9 @@ export class PoolConnection {
       case "UpdateChannel":
         pool.updates.push(message.nominalHashRate)
         return []
+      case "CloseChannel":
+        pool.closed.push(message.reasonCode)
+        return []
       case "SubmitSharesExtended":
         return [this.#verdict(message)]
       default:
@@ -235,7 +249,8 @@ export class PoolConnection {
     if (job?.prevHash === undefined || target === undefined) return refuse("stale-share")
     if (share.extranonce.length !== options.extranonceSize) return refuse("bad-extranonce-size")
     const { coinbaseTxPrefix, coinbaseTxSuffix, merklePath } = job.message
-    const coinbase = Buffer.concat([coinbaseTxPrefix, this.prefix, share.extranonce, coinbaseTxSuffix])
+    const prefix = this.#prefixes.get(share.jobId)!
+    const coinbase = Buffer.concat([coinbaseTxPrefix, prefix, share.extranonce, coinbaseTxSuffix])
     const header = headerOf({
       ...share,
       prevHash: job.prevHash,

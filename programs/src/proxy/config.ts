@@ -4,15 +4,17 @@ import { Duration, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { payoutAddress, serverUrls } from "../config/stratum.ts"
+import { miningServerUrls, payoutAddress } from "../config/stratum.ts"
 import { decimal, hostPort, string, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
+import { v1Keys } from "../server/v1.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3335" }),
-  upstream: required(serverUrls, {
+  ...v1Keys,
+  upstream: required(miningServerUrls, {
     description: "The pools that give work, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
   }),
@@ -74,7 +76,14 @@ const hasPayout = Schema.makeFilter(({ minPayoutPercent, verifyPayout }: typeof 
     : undefined
 )
 
+/** Checks: no two listeners have the same address. */
+const distinct = [
+  distinctAddresses("listen", "metricsListen"),
+  distinctAddresses("listen", "v1Listen"),
+  distinctAddresses("v1Listen", "metricsListen")
+] as const
+
 export const ProxyConfig = {
   program: "proxy",
-  schema: fields.check(oneSecurity, hasIdentity, hasPayout, sharesFit, distinctAddresses("listen", "metricsListen"))
+  schema: fields.check(oneSecurity, hasIdentity, hasPayout, sharesFit, ...distinct)
 }

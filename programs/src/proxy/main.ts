@@ -2,6 +2,7 @@
 import { JobIds, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { Proxy, type ProxyOptions, Upstreams, UpstreamStats } from "@sluice/proxy"
 import { MiningDialer, MiningListener, Security, Setup, Tcp } from "@sluice/transport"
+import { Translator } from "@sluice/translator"
 import { Effect, Layer, Schema } from "effect"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -10,6 +11,7 @@ import { logEvents } from "../server/log-events.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import { secured } from "../server/secured.ts"
 import { statisticsPages } from "../server/statistics.ts"
+import { withV1 } from "../server/v1.ts"
 import { optionsOf, ProxyConfig } from "./config.ts"
 
 export const proxy = program({
@@ -22,10 +24,15 @@ export const proxy = program({
     return yield* Layer.merge(layerLog(withShares), layerPages(config)).pipe(
       Layer.provide(Proxy.layer(options)),
       Layer.provide([
-        Setup.server(MiningListener).pipe(
-          Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...config }))
+        withV1(
+          "proxy",
+          config,
+          Setup.server(MiningListener).pipe(
+            Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...config }))
+          )
         ),
-        Setup.client(MiningDialer).pipe(
+        Translator.eitherDialer().pipe(
+          Layer.provide(Setup.client(MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
           Layer.provide(Tcp.dialer)
@@ -41,7 +48,12 @@ const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
 
 /** The statistics of the server of miners, with those of each upstream. */
-const ProxyStats = Schema.Struct({ ...MiningServerStats.fields, upstreams: Schema.Array(UpstreamStats) })
+const ProxyStats = Schema.Struct({
+  ...MiningServerStats.fields,
+  upstreams: Schema.Array(UpstreamStats),
+  /** The difficulty that miners were credited with, less the difficulty that the upstreams credited. */
+  uncreditedDifficulty: Schema.Finite
+})
 
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(
@@ -50,7 +62,8 @@ const layerPages = (config: MetricsConfig) =>
       const upstreams = yield* Upstreams
       const stats = Effect.map(Effect.all([proxy.stats, upstreams.stats]), ([stats, upstreams]) => ({
         ...stats,
-        upstreams
+        upstreams,
+        uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
       }))
       return layerMetrics(config, statisticsPages(proxy, stats, ProxyStats))
     })

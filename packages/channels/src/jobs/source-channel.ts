@@ -40,6 +40,8 @@ export type SourceChange =
   /** The source has closed the channel. */
   | { readonly _tag: "Closed"; readonly reasonCode: string }
   | { readonly _tag: "Forwarded"; readonly message: ForeignMessage }
+  /** Messages of unknown extensions go to another end from now on (3.6.4). */
+  | { readonly _tag: "EndpointChanged" }
 
 /** How a share gets to the channel at the source, and its verdict back. */
 export interface Via {

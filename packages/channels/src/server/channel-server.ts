@@ -390,6 +390,9 @@ export class ChannelServer {
       case "Forwarded":
         // A connection whose protocol is `Protocol.forwarding` encodes it.
         out.messages.push({ ...change.message, channelId } as unknown as Mining.ToClient)
+        return
+      case "EndpointChanged":
+        out.messages.push({ _tag: "ChannelEndpointChanged", channelId })
     }
   }
 

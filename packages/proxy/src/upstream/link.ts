@@ -40,6 +40,13 @@ export class Link {
     )
   })
 
+  /** Completes when everything is written. */
+  readonly flushed: Effect.Effect<void> = Effect.suspend(() =>
+    this.#messages.length === 0 && !this.#isSending
+      ? Effect.void
+      : Effect.andThen(this.drain, Effect.andThen(Effect.yieldNow, this.flushed))
+  )
+
   readonly #sendAll: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     if (this.#messages.length === 0) return Effect.void
     const messages = this.#messages

@@ -125,7 +125,7 @@ export class UpstreamSession implements JobSession {
 
   /** Shares that the upstream has not answered. */
   get pendingCount(): number {
-    return this.#channel?.pending.size ?? 0
+    return this.#difficulties.size
   }
 
   /** Messages for the upstream. */

@@ -1,4 +1,5 @@
 /** Counts of what an upstream was sent and how it answered. */
+import { ErrorCode } from "@sluice/protocol"
 import { Schema } from "effect"
 
 /** The counts of one upstream since the start of the proxy. */
@@ -8,7 +9,7 @@ export const UpstreamCounts = Schema.Struct({
   accepted: Schema.Finite,
   /** Sum of the difficulties that accepted shares had to meet. */
   acceptedDifficulty: Schema.Finite,
-  /** Refused shares by error code. */
+  /** Refused shares by error code; codes that the specification does not have are "other". */
   refused: Schema.Record(Schema.String, Schema.Finite),
   /** Shares without an answer when the connection ended. */
   unanswered: Schema.Finite,
@@ -19,8 +20,8 @@ export const UpstreamCounts = Schema.Struct({
 })
 export type UpstreamCounts = typeof UpstreamCounts.Type
 
-/** The most error codes that are counted apart. */
-const MAX_CODES = 32
+/** The error codes that are counted apart: an upstream can send any text as a code. */
+export const REFUSAL_CODES: ReadonlyArray<string> = [...Object.values(ErrorCode.submitShares), "other"]
 
 export class UpstreamTally {
   passedOn = 0
@@ -31,10 +32,13 @@ export class UpstreamTally {
   lost = 0
   readonly #refused = new Map<string, number>()
 
-  /** An upstream can send any text as a code, so the number of codes is limited. */
   refuse(errorCode: string): void {
-    const code = this.#refused.has(errorCode) || this.#refused.size < MAX_CODES ? errorCode : "other"
-    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1)
+    const code = REFUSAL_CODES.includes(errorCode) ? errorCode : "other"
+    this.#refused.set(code, this.refusedWith(code) + 1)
+  }
+
+  refusedWith(code: string): number {
+    return this.#refused.get(code) ?? 0
   }
 
   get refusedCount(): number {

@@ -201,12 +201,12 @@ describe("workers", () => {
 })
 
 describe("the difficulty that a miner asks for", () => {
-  const difficulty = 1e-8
+  const difficulty = 1e-6
   const hashRate = (difficulty * 2 ** 32) / 10
 
   it("in its password is the easiest that it gets", () => {
     const rig = new Rig(Plant.working())
-    rig.send(SUBSCRIBE, authorize(2, "alice", `x,d=${difficulty.toFixed(9)}`))
+    rig.send(SUBSCRIBE, authorize(2, "alice", `x,d=${difficulty.toFixed(6)}`))
     expect(rig.state.difficulty).toBeCloseTo(difficulty, 18)
     rig.plant.now += 600_000
     rig.tick()
@@ -236,11 +236,11 @@ describe("the difficulty that a miner asks for", () => {
   it("after the channel is open updates it, once", () => {
     const rig = working()
     const said = rig.said.length
-    rig.send({ id: 3, method: "mining.suggest_difficulty", params: [difficulty * 100] })
-    rig.send({ id: 4, method: "mining.suggest_difficulty", params: [difficulty * 100] })
+    rig.send({ id: 3, method: "mining.suggest_difficulty", params: [difficulty * 10] })
+    rig.send({ id: 4, method: "mining.suggest_difficulty", params: [difficulty * 10] })
     expect(rig.said.slice(said)).toMatchObject([{ _tag: "UpdateChannel", channelId: 2 }])
     rig.plant.template(template(2))
-    expect(rig.state.difficulty).toBeGreaterThan(difficulty * 10)
+    expect(rig.state.difficulty).toBeGreaterThan(difficulty)
   })
 
   it("is a configured guess where it asks for none", () => {
