@@ -42,7 +42,7 @@ export const minerWorld = (
     Layer.provide(quiet)
   )
 
-const servePool = (options: PoolOptions) =>
+export const servePool = (options: PoolOptions) =>
   Layer.effect(
     V1Pool,
     Effect.gen(function* () {
