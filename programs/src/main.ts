@@ -1,35 +1,20 @@
 #!/usr/bin/env node
-/** The process `sluice`: its arguments, its streams, its signals, its exit status. */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect } from "effect"
-import { statusOf } from "./command/report.ts"
-import { sluice } from "./sluice.ts"
-import { console, flushed, outputLost, stderr } from "./output/streams.ts"
+/**
+ * The entry of `sluice`. Keeps compiled code in the user's cache directory, so that later starts take half the time. Where the
+ * directory cannot be made, or NODE_DISABLE_COMPILE_CACHE is set, every start compiles.
+ */
+import { existsSync, mkdirSync } from "node:fs"
+import { enableCompileCache } from "node:module"
+import { homedir } from "node:os"
+import { join } from "node:path"
 
-// The first signal stops the program in good order, a second one ends it at once. Under `npm start` Ctrl-C arrives twice,
-// from the terminal and from npm, so a second signal counts only after a second.
-let stoppingSince = Infinity
-const onSignal = (): void => {
-  if (performance.now() - stoppingSince > 1000) process.exit(130)
-  stoppingSince = Math.min(stoppingSince, performance.now())
+const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache")
+const directory = join(cache, "sluice")
+try {
+  // One level at a time, so that a home directory that does not exist is not made.
+  for (const path of [cache, directory]) if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
+  enableCompileCache(directory)
+} catch {
+  // Starts without the cache.
 }
-process.on("SIGINT", onSignal)
-process.on("SIGTERM", onSignal)
-
-// The reader of standard output may stop, as in `sluice decode | head`. That ends the program in good order, as a signal
-// does. `outputLost` starts first, so that a program which goes on without a reader can replace its handler.
-const main = Effect.raceFirst(Effect.as(outputLost, 0), sluice(process.argv.slice(2))).pipe(
-  Effect.provideService(Console.Console, console)
-)
-
-NodeRuntime.runMain(main, {
-  disableErrorReporting: true,
-  teardown: (exit, onExit) => {
-    // From here on one signal is enough: the program only waits for the reader of its last lines.
-    if (stoppingSince === Infinity) stoppingSince = -Infinity
-    void flushed().then((failure) => {
-      if (failure !== undefined) stderr.print(`sluice: cannot write to standard output: ${failure.message}`)
-      onExit(failure === undefined ? statusOf(exit) : 1)
-    })
-  }
-})
+await import("./process.ts")

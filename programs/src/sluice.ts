@@ -29,7 +29,7 @@ const commandFor = async (args: ReadonlyArray<string>) => {
   )
   return Command.make("sluice").pipe(
     Command.withDescription(
-      "Stratum V2: a development node, a template provider, a pool, a miner, and a demo of them all."
+      "Stratum V2: a development node, a template provider, a pool, a proxy, a miner, and a demo of them all."
     ),
     Command.withSubcommands(subcommands)
   )
@@ -42,6 +42,7 @@ const load = {
   node: async () => (await import("./node/main.ts")).node,
   "template-provider": async () => (await import("./template-provider/main.ts")).templateProvider,
   pool: async () => (await import("./pool/main.ts")).pool,
+  proxy: async () => (await import("./proxy/main.ts")).proxy,
   miner: async () => (await import("./miner/main.ts")).miner,
   key: async () => (await import("./key/main.ts")).key,
   decode: async () => (await import("./decode/main.ts")).decode,

@@ -9,6 +9,7 @@ import { DemoConfig } from "../src/demo/config.ts"
 import { MinerConfig } from "../src/miner/config.ts"
 import { NodeConfig } from "../src/node/config.ts"
 import { PoolConfig } from "../src/pool/config.ts"
+import { ProxyConfig } from "../src/proxy/config.ts"
 import { ReplayConfig } from "../src/replay/config.ts"
 import { SniffConfig } from "../src/sniff/config.ts"
 import { SwarmConfig } from "../src/swarm/config.ts"
@@ -20,6 +21,7 @@ const programs = [
   NodeConfig,
   TemplateProviderConfig,
   PoolConfig,
+  ProxyConfig,
   MinerConfig,
   DemoConfig,
   SwarmConfig,

@@ -79,7 +79,8 @@ describe("the tally", () => {
       merklePathBytes: none,
       origin: {}
     }
-    const found = { job, version: 0, ntime: 0, nonce: 0, extranonce: none, hash: none, isBlock: true }
+    const share = { job, version: 0, ntime: 0, nonce: 0, extranonce: none, hash: none, isBlock: true }
+    const found = { ...share, userIdentity: "alice", worker: undefined }
     const event = { _tag: "BlockFound", channel, refusal: undefined, height: 1, hash: "00aa", found } as const
     tally.onEvent({ role: "pool", event }, 0)
     const accepted = { _tag: "BlockAccepted", hash: "00aa", height: 1, txCount: 3, verdict: null } as const

@@ -9,6 +9,7 @@ import { OptionNames } from "../src/config/option-names.ts"
 import { string, whole } from "../src/config/value.ts"
 import { loggingKeys } from "../src/output/logging.ts"
 import { PoolConfig } from "../src/pool/config.ts"
+import { ProxyConfig } from "../src/proxy/config.ts"
 
 const fields = {
   maxWells: defaulted(whole("N", 1, 9), { description: "Wells.", default: 3 }),
@@ -60,9 +61,16 @@ describe("a program shows its keys where a library names its options:", () => {
     "maxMessagesPerSecond",
     "maxSharesPerSecond",
     "upstreamTimeout"
-  ])("in the log of the pool for %s", (option) => {
-    const names = new OptionNames(keysOf(PoolConfig.program, PoolConfig.schema.fields))
+  ])("in the logs of the pool and the proxy for %s", (option) => {
     const key = option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-    assert.strictEqual(names.replace(`the limit is reached (${option})`), `the limit is reached (${key})`)
+    for (const { program, schema } of [PoolConfig, ProxyConfig]) {
+      const names = new OptionNames(keysOf(program, schema.fields))
+      assert.strictEqual(names.replace(`the limit is reached (${option})`), `the limit is reached (${key})`)
+    }
+  })
+
+  it("in the log of the proxy for extranonceSize", () => {
+    const names = new OptionNames(keysOf(ProxyConfig.program, ProxyConfig.schema.fields))
+    assert.strictEqual(names.replace("3 bytes are missing (extranonceSize)"), "3 bytes are missing (extranonce-size)")
   })
 })

@@ -33,9 +33,11 @@ export {
   type ActiveJob,
   type Announcement,
   GROUP_CHANNEL_ID,
+  type JobAnnouncement,
   type JobKey,
   Jobs,
   type JobsOptions,
+  type NewSpace,
   type PlacedJob,
   type PrevHash
 } from "./jobs/jobs.ts"
@@ -45,6 +47,7 @@ export {
   ChannelServer,
   type ChangePrefixRefusal,
   type ChannelServerContext,
+  type ChannelSpace,
   type SetGroupRefusal
 } from "./server/channel-server.ts"
 export type {
@@ -62,12 +65,20 @@ export type {
 } from "./server/event.ts"
 export {
   EXTRANONCE_SPACE_EXHAUSTED,
+  NO_WORK_YET,
   isHashRate,
   isMaxTarget,
   refusalToOpen,
   TOO_MANY_CHANNELS,
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./server/open.ts"
+export {
+  NO_VERDICT,
+  type SourceChange,
+  type SourceChannel,
+  type SourceChannels,
+  type Via
+} from "./jobs/source-channel.ts"
 export { type ChannelPolicy, defaultChannelPolicy } from "./server/policy.ts"
 export { ShareValidator, TOO_MANY_SHARES, TOO_MANY_SHARES_PER_SECOND } from "./shares/share-validator.ts"
 export { solutionOf } from "./templates/solution.ts"

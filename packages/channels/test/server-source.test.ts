@@ -43,7 +43,8 @@ describe("jobs of an upstream server", () => {
     ])
     const event = events[1]
     if (event?._tag !== "ShareForSource") throw new Error("expected ShareForSource")
-    const { extranonce, hash, job, nonce, ntime, version } = event.found
+    const { extranonce, hash, job, nonce, ntime, userIdentity, version, worker } = event.found
+    expect([userIdentity, worker]).toEqual(["user.worker", undefined])
     expect(job.origin).toEqual({ upstreamJobId: 7 })
     expect(extranonce).toEqual(Uint8Array.of(...miner.prefix, ...bytes(1, miner.extranonceSize)))
     const root = sha256d(sha256d(job.coinbasePrefix, extranonce, job.coinbaseSuffix), bytes(7))
@@ -101,8 +102,52 @@ describe("jobs of an upstream server", () => {
     expect(jobs.prevHash).toMatchObject({ hash: bytes(1) })
   })
 
+  it("have no variant where the source makes none of this job, and no id is lost", () => {
+    const jobs = new Jobs({ firstJobId: 1, versionRollingAllowed: true, variant: () => undefined })
+    jobs.addFutureJob(7, upstreamJob(1))
+    jobs.setPrevHash(7, prevHash, START)
+    expect([jobs.repeat(0), jobs.nextId]).toEqual([undefined, 2])
+  })
+
+  it("begin at the time that the source sent last, also on a previous hash that is in force already", () => {
+    const { jobs } = working()
+    const later = START + 60_000
+    expect(jobs.ntimeNow(later)).toBe(prevHash.ntime + 60)
+    for (const [id, ntime] of [[2, prevHash.ntime + 50] as const, [3, prevHash.ntime - 50] as const]) {
+      jobs.addFutureJob(id, upstreamJob(id))
+      const announced = jobs.setPrevHash(id, { ...prevHash, ntime }, later)
+      // Shares of earlier jobs stay valid, and none may be older than the previous hash.
+      const least = Math.max(ntime, prevHash.ntime)
+      expect(announced).toMatchObject({ message: { minNtime: least } })
+      expect([jobs.prevHash?.ntime, jobs.ntimeNow(later + 1000)]).toEqual([prevHash.ntime, least + 1])
+    }
+  })
+
+  it("let a channel of the same previous hash begin earlier, where the source sent an earlier time since", () => {
+    const { jobs, server } = working()
+    server.now = START + 60_000
+    const connection = server.connect()
+    const miner = server.open(connection)
+    const early = () => server.send(connection, miner.mine({ ntime: prevHash.ntime + 30 })).messages
+    expect(early()).toMatchObject([{ _tag: "SubmitShares.Error", errorCode: "invalid-share" }])
+    jobs.addFutureJob(2, upstreamJob(2))
+    jobs.setPrevHash(2, { ...prevHash, ntime: prevHash.ntime + 20 }, server.now)
+    expect(early()).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("begin no earlier than the source says for the job", () => {
+    const { jobs } = working()
+    expect(jobs.activateJob(upstreamJob(2), START, undefined, prevHash.ntime + 5)).toMatchObject({
+      minNtime: prevHash.ntime + 5
+    })
+    expect(jobs.activateJob(upstreamJob(3), START + 1000, undefined, prevHash.ntime)).toMatchObject({
+      minNtime: prevHash.ntime + 6
+    })
+  })
+
   it("cannot be submitted as solutions of a template", () => {
-    const found = { job: upstreamJob(1), version: 0, ntime: 0, nonce: 0, extranonce: bytes(1), hash: bytes(1) }
+    const header = { version: 0, ntime: 0, nonce: 0, hash: bytes(1) }
+    const found = { ...header, job: upstreamJob(1), userIdentity: "user", worker: undefined, extranonce: bytes(1) }
     expect(() => solutionOf({ ...found, isBlock: true })).toThrow(/job 1 was not made of a template/)
   })
 })

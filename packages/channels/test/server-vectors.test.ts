@@ -26,13 +26,10 @@ it.each(vectors)("test vector $name: the server accepts the $kind share as a $ve
   const isStandard = vector.kind === "standard"
   const extranonce = hex(vector.extranonce)
   // The vectors have two extranonce layouts, so this stub gives out their prefixes in place of a space.
-  const lease = { prefix: extranonce.subarray(0, isStandard ? 32 : 24), rollableSize: isStandard ? 0 : 8, index: 0 }
-  const space = {
-    maxRollableSize: 8,
-    takeStandard: () => lease,
-    takeExtended: () => lease,
-    giveBack: new ExtranonceSpace().giveBack
-  }
+  const prefix = extranonce.subarray(0, isStandard ? 32 : 24)
+  const lease = { prefix, rollableSize: isStandard ? 0 : 8, index: 0, space: new ExtranonceSpace() }
+  const take = () => lease
+  const space = { maxRollableSize: 8, takeStandard: take, takeExtended: take, takeSame: take, giveBack: () => {} }
   const connection = new ChannelServer(0, 0, {
     jobs: templates.jobs,
     space,

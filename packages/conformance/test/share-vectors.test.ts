@@ -95,13 +95,11 @@ test.each(sessions)(
       },
       firstJobId: job.jobId
     })
-    const lease = { prefix: hex(channel.extranoncePrefix), rollableSize: channel.extranonceSize, index: 0 }
-    const space = {
-      maxRollableSize: 8,
-      takeStandard: () => lease,
-      takeExtended: () => lease,
-      giveBack: new ExtranonceSpace().giveBack
-    }
+    const { extranoncePrefix, extranonceSize } = channel
+    const from = { index: 0, space: new ExtranonceSpace() }
+    const lease = { prefix: hex(extranoncePrefix), rollableSize: extranonceSize, ...from }
+    const take = () => lease
+    const space = { maxRollableSize: 8, takeStandard: take, takeExtended: take, takeSame: take, giveBack: () => {} }
     const connection = new ChannelServer(0, 0, {
       jobs: templates.jobs,
       space,

@@ -28,6 +28,7 @@ export { Payouts, type PayoutsCalls } from "./templates/payouts.ts"
 export * as Templates from "./templates/templates.ts"
 export { isUserIdentity, parseUserIdentity, type UserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
 export {
+  type DownstreamLoad,
   type IgnoredWork,
   type Work,
   type WorkChange,

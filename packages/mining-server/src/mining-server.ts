@@ -7,7 +7,7 @@
  */
 import { ShareValidator } from "@sluice/channels"
 import { type Endpoint, formatEndpoint, makeThrottledLog, MiningListener } from "@sluice/transport"
-import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Latch, Layer, Stream } from "effect"
 import { makeAdmission } from "./connections/admission.ts"
 import { makeAnnouncer } from "./connections/announcer.ts"
 import { makeConnections } from "./connections/connections.ts"
@@ -56,7 +56,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const listener = yield* MiningListener
   const source = yield* WorkSource
   const { work } = source
-  const rules = yield* rulesOf(options, work.space)
+  const rules = yield* rulesOf(options, work)
   const { channelTimeoutMs, policy, reconnectTo } = rules
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
@@ -68,6 +68,8 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const downstreams = new Map<number, Downstream>()
   const height = () => work.common.jobs.current?.height ?? 0
   let isStopping = false
+  /** Open as soon as channels can have prefixes. */
+  const spaceIsThere = yield* Latch.make(work.space !== undefined)
   const metrics = yield* makeMetrics({
     projection,
     connections: () => downstreams.size,
@@ -77,7 +79,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   })
   const recorder = yield* makeRecorder(rules, { projection, throttled, source, now })
   const { record } = recorder
-  const { isRecording, reads, serve } = yield* makeConnections({
+  const { isRecording, passChanges, reads, serve, waitingShares } = yield* makeConnections({
     downstreams,
     rules,
     work,
@@ -88,6 +90,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     throttled,
     clock,
     sourceName: source.name,
+    spaceIsThere,
     closed: () => (isStopping ? "stopping" : watch.isClosed ? "no_templates" : undefined)
   })
   const announce = makeAnnouncer({
@@ -126,8 +129,16 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       }
     })
 
-  /** Adjusts difficulties to measured hash rates, and evicts connections that open no channel (5.3.2). */
+  const canOpen = (): boolean =>
+    work.openChannel === undefined ? work.space !== undefined : watch.state._tag === "Connected"
+
+  /**
+   * Adjusts difficulties to measured hash rates, evicts connections that open no channel (5.3.2), and reports the load to the
+   * source of work.
+   */
   const tick = Effect.gen(function* () {
+    let channels = 0
+    let hashRate = 0
     const parts = inParts(downstreams.values(), ({ machine }) => 1 + machine.channelCount / REVIEWED_CHANNELS)
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
@@ -136,18 +147,33 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         if (!downstreams.has(downstream.id)) continue
         yield* record(downstream.run((machine, out) => machine.tick(at, out)))
         downstream.send()
+        channels += downstream.machine.channelCount
+        hashRate += downstream.machine.hashRate
         const { emptySince } = downstream.machine
-        if (emptySince !== undefined && at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs) {
+        // Nobody can open a channel before there is a space.
+        if (
+          canOpen() &&
+          emptySince !== undefined &&
+          at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs
+        ) {
           const what = emptySince === 0 ? "it opened no channel within" : "it has had no channel for"
           const message = `${what} ${Duration.format(Duration.millis(channelTimeoutMs))}`
           downstream.evict({ reason: "no_channel", message })
         }
       }
     }
+    if (source.report !== undefined) yield* source.report({ channels, hashRate })
     yield* follow(watch.review(now()))
   })
 
-  yield* source.news.pipe(Stream.runForEach(announce), Effect.forkScoped)
+  yield* source.news.pipe(
+    Stream.runForEach((news) => {
+      if (work.space !== undefined) spaceIsThere.openUnsafe()
+      // Changes of single channels do not concern the other connections.
+      return news.changes.length === 0 ? passChanges : Effect.andThen(announce(news), passChanges)
+    }),
+    Effect.forkScoped
+  )
   yield* source.state.pipe(
     Stream.runForEach((state) => {
       const verdict = watch.onState(state, now())
@@ -170,7 +196,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       yield* listener.stopAccepting
       if (downstreams.size === 0) return
       yield* Effect.logInfo(`Stopping: ${downstreams.size} connections get their last replies`)
-      yield* untilQuiet(reads, isRecording)
+      yield* untilQuiet(reads, () => isRecording() || waitingShares() > 0)
       reconnect()
       yield* Effect.ignore(Effect.timeout(recorder.submitted, SUBMIT_TIMEOUT))
     })

@@ -3,11 +3,12 @@
  *
  * The public key is `01 00` (a version, U16 little-endian) and the 32-byte x-only key of BIP340; the secret key is its 32
  * bytes alone, without a version.
+ *
+ * The curve is node:crypto's here: commands that make or read one key start without loading and warming up @noble/curves.
  */
-import { schnorr } from "@noble/curves/secp256k1.js"
-import { sha256 } from "@noble/hashes/sha2.js"
 import { createBase58check } from "@scure/base"
 import { Effect, Redacted, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { createECDH, createHash, ECDH } from "node:crypto"
 import { entropy } from "./entropy.ts"
 
 /** The text is not a valid authority key. The message never contains the text of a secret key. */
@@ -24,13 +25,16 @@ export interface KeyPair {
 
 /** Makes a new key pair, with randomness from the `WebCrypto` reference. */
 export const generate: Effect.Effect<KeyPair> = Effect.map(entropy, (random) => {
-  const secretKey = Redacted.make(schnorr.utils.randomSecretKey(random(schnorr.lengths.seed!)), redactedLabel)
+  const secretKey = Redacted.make(secretKeyOf(random(SEED_SIZE)), redactedLabel)
   return { secretKey, publicKey: publicKeyOf(secretKey) }
 })
 
 /** The x-only public key (32 bytes) of a secret key. */
-export const publicKeyOf = (secretKey: Redacted.Redacted<Uint8Array>): Uint8Array =>
-  schnorr.getPublicKey(Redacted.value(secretKey))
+export const publicKeyOf = (secretKey: Redacted.Redacted<Uint8Array>): Uint8Array => {
+  const ecdh = createECDH(CURVE)
+  ecdh.setPrivateKey(Redacted.value(secretKey))
+  return Uint8Array.from(ecdh.getPublicKey(null, "compressed").subarray(1))
+}
 
 /** `9bXiEd8…`: the text of an x-only public key. */
 export const formatPublicKey = (publicKey: Uint8Array): string => {
@@ -82,7 +86,8 @@ export const parseSecretKey = (text: string): Result.Result<Redacted.Redacted<Ui
       `this holds ${bytes.length} bytes; an authority secret key has 32 (\`sluice key generate\` makes one)`
     )
   }
-  if (!schnorr.Point.Fn.isValidNot0(schnorr.Point.Fn.fromBytes(bytes, true))) {
+  const number = numberOf(bytes)
+  if (number === 0n || number >= ORDER) {
     return refuse("this is not an authority secret key: its 32 bytes are 0 or not below the order of secp256k1")
   }
   return Result.succeed(Redacted.make(bytes, redactedLabel))
@@ -118,7 +123,21 @@ const NOT_BASE58CHECK =
 const MAX_TEXT = 128
 
 const redactedLabel = { label: "authority secret key" }
-const base58check = createBase58check(sha256)
+const base58check = createBase58check((bytes: Uint8Array) => createHash("sha256").update(bytes).digest())
+const CURVE = "secp256k1"
+/** The order of secp256k1. */
+const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+/** Random bytes for a key: 16 more than a key has, so that the remainder is as good as uniform (FIPS 186-5, A.2.1). */
+const SEED_SIZE = 48
+
+/** A secret key of `SEED_SIZE` random bytes: 1 to the order less 1, big-endian. */
+const secretKeyOf = (seed: Uint8Array): Uint8Array => {
+  const number = (numberOf(seed) % (ORDER - 1n)) + 1n
+  return Uint8Array.from(Buffer.from(number.toString(16).padStart(2 * KEY_SIZE, "0"), "hex"))
+}
+
+/** The number of these bytes, big-endian. */
+const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toString("hex")}`)
 
 const decode = (text: string): Uint8Array | undefined => {
   if (text.length > MAX_TEXT) return undefined
@@ -131,7 +150,7 @@ const decode = (text: string): Uint8Array | undefined => {
 
 const isXOnly = (key: Uint8Array): boolean => {
   try {
-    schnorr.utils.lift_x(schnorr.Point.Fp.fromBytes(key))
+    ECDH.convertKey(Uint8Array.of(2, ...key), CURVE)
     return true
   } catch {
     return false

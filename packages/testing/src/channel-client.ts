@@ -89,6 +89,14 @@ export class ChannelClient {
     })
   }
 
+  /** Closes a channel. */
+  close(channelId: number): Effect.Effect<void, ConnectionError> {
+    return Effect.suspend(() => {
+      this.machine.closeChannel(channelId, "test", this.#out)
+      return Effect.andThen(this.#send(this.#out.takeMessages()), settle)
+    })
+  }
+
   /** Submits eight shares of what each channel mines, and gives how many were accepted, and what others were refused for. */
   mine(): Effect.Effect<{ readonly accepted: number; readonly refused: ReadonlyArray<string> }, ConnectionError> {
     return Effect.gen({ self: this }, function* () {

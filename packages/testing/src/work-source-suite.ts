@@ -7,18 +7,20 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   ChannelClient,
   type ChannelWork,
+  type ClientChannel,
   type ClientEvent,
   type ExtranonceLease,
   type Job,
   type ChannelEvent,
   type ChannelPolicy,
   ChannelServer,
+  type ChannelSpace,
   defaultChannelPolicy,
   Outbox,
   type ServerOutbox,
   ShareValidator
 } from "@sluice/channels"
-import { type WorkChange, type WorkGroup, type WorkNews, WorkSource } from "@sluice/mining-server"
+import { type Work, type WorkChange, type WorkGroup, type WorkNews, WorkSource } from "@sluice/mining-server"
 import { Mining } from "@sluice/protocol"
 import { Clock, Context, Effect, type Layer, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -39,6 +41,11 @@ export interface WorkSourceDriverCalls {
   readonly maxFutureJobs: number
   /** Sends messages that make no work, of a job and of a new block; not there if such messages end the connection. */
   readonly unusable?: { readonly job: Effect.Effect<void>; readonly block: Effect.Effect<void> }
+  /**
+   * Gives the source another extranonce space, with a job of it on the previous hash in force; not there if a source keeps its
+   * space. The source wants every share of the job.
+   */
+  readonly newSpace?: Effect.Effect<void>
   readonly disconnect: Effect.Effect<void>
   readonly reconnect: Effect.Effect<void>
   /** The headers of the shares that arrived since the last call, 80 bytes each, in order. */
@@ -218,7 +225,7 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       Effect.gen(function* () {
         const { driver, join, source } = yield* start
         yield* run(driver.newBlock())
-        const { space } = source.work
+        const space = source.work.space!
         const opened = yield* Effect.forEach(driver.users, (user) => join("extended", user))
         const held = new Set(opened.map((peer) => peer.work.extranoncePrefix))
         const take = (lease: ExtranonceLease | undefined): ExtranonceLease => {
@@ -242,6 +249,41 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
             held.delete(lease.prefix)
           }
         }
+      })
+    )
+
+    rule(
+      "moves all channels to its new extranonce space with the first job of it, and takes shares of earlier jobs as before",
+      Effect.gen(function* () {
+        const { driver, join, source, told } = yield* start
+        const { work } = source
+        if (driver.newSpace === undefined) return
+        yield* run(driver.newBlock(), driver.futureJob)
+        const opened = (["extended", "standard"] as const).map((kind) => join(kind, driver.users[0]))
+        const peers = yield* Effect.all(opened)
+        const [space, earlier] = [work.space, peers.map((peer) => ({ peer, prefix: peer.prefix, work: peer.work }))]
+        const from = told.length
+        yield* run(driver.newSpace)
+        const moved = told.slice(from).find(({ changes }) => changes.some(({ _tag }) => _tag === "NewSpace"))
+        const [change, job] = moved?.changes.slice(-2) ?? []
+        assert(change?._tag === "NewSpace" && job !== undefined, "the job of the space comes with it")
+        assert.strictEqual(jobOf(job)?.id, change.fromJobId)
+        assert.strictEqual(work.common.jobs.current?.id, change.fromJobId)
+        assert.deepStrictEqual(Array.from(work.common.jobs.futureJobs()), [])
+        assert.strictEqual(work.space, change.space)
+        assert.notStrictEqual(work.space, space)
+        const late = yield* join("extended", driver.users[1])
+        const sent: Array<string> = []
+        for (const { peer, prefix, work: before } of earlier) {
+          assert.notStrictEqual(hex(peer.prefix), hex(prefix))
+          assert.isFalse(overlap(peer.prefix, late.prefix))
+          assert.strictEqual(peer.fullExtranonceSize, change.space.fullSize)
+          for (const one of [before, peer.work, before]) sent.push(hex(yield* peer.mine(one)))
+        }
+        sent.push(hex(yield* late.mine(late.work)))
+        yield* run(driver.newBlock())
+        for (const peer of [...peers, late]) sent.push(hex(yield* peer.mine(peer.work)))
+        assert.deepStrictEqual((yield* driver.submitted).map(hex), sent)
       })
     )
 
@@ -468,7 +510,7 @@ class Peer {
     this.#seen = work.changeCount
     const requiresStandardJobs = kind === "standard"
     const { jobs } = this.group
-    const context = { jobs, policy, validator, space: work.space }
+    const context = { jobs, policy, validator, space: spaceOf(work) }
     this.#server = new ChannelServer(id, requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0, context)
     this.#client = new ChannelClient({ requiresStandardJobs })
     const request = { userIdentity, nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET }
@@ -477,11 +519,25 @@ class Peer {
     this.#exchange()
   }
 
+  get prefix(): Uint8Array {
+    return this.#channel.extranoncePrefix
+  }
+
+  get fullExtranonceSize(): number {
+    return this.#channel.fullExtranonceSize
+  }
+
+  get #channel(): ClientChannel {
+    const [channel] = this.#client.channels.values()
+    assert.isDefined(channel)
+    return channel
+  }
+
   /** What the client's channel mines now. */
   get work(): ChannelWork & { readonly extranoncePrefix: Uint8Array } {
-    const [channel] = this.#client.channels.values()
-    assert.isDefined(channel?.work)
-    return channel.work as ChannelWork & { readonly extranoncePrefix: Uint8Array }
+    const { work } = this.#channel
+    assert.isDefined(work)
+    return work as ChannelWork & { readonly extranoncePrefix: Uint8Array }
   }
 
   /** Announces the changes that the channel server was not told of. */
@@ -555,7 +611,18 @@ const sameForAll = (work: ChannelWork) => {
 
 const groupOf = ({ group }: Peer): WorkGroup => group
 
-const jobOf = (change: WorkChange): Job | undefined => (change._tag === "Ignored" ? undefined : change.job)
+const jobOf = (change: WorkChange): Job | undefined => ("job" in change ? change.job : undefined)
+
+/** The space that is in force at any time. */
+const spaceOf = (work: Work): ChannelSpace => ({
+  get maxRollableSize() {
+    return work.space?.maxRollableSize
+  },
+  takeStandard: (epoch) => work.space?.takeStandard(epoch),
+  takeExtended: (size, epoch) => work.space?.takeExtended(size, epoch),
+  takeSame: (size, epoch) => work.space?.takeSame(size, epoch),
+  giveBack: (lease, usedIn) => lease.space.giveBack(lease, usedIn)
+})
 
 /** The job that the last change of a batch must be about. */
 const expectedOf = ({ jobs }: WorkGroup, change: WorkChange): Job | undefined =>

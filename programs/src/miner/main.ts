@@ -1,5 +1,6 @@
 /** `sluice miner`: a software miner in worker threads. */
 import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
+import { Translator } from "@sluice/translator"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Stream, Struct } from "effect"
 import { eventLine } from "../output/events.ts"
@@ -20,6 +21,7 @@ export const miner = program({
     return mine(config.json).pipe(
       Effect.provide(
         Miner.layer(options).pipe(
+          Layer.provide(Translator.eitherDialer(Struct.pick(config, ["password"]))),
           Layer.provide(Setup.client(MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(DeviceDialer.layer),

@@ -1,27 +1,19 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
-import { type ChannelRefused, EXTRANONCE_SPACE_EXHAUSTED, TOO_MANY_CHANNELS } from "@sluice/channels"
+import type { ChannelRefused } from "@sluice/channels"
 import { Pool, type PoolOptions } from "@sluice/pool"
-import { JobIds, minerPayout, openShareLog, type MiningServerEvent } from "@sluice/mining-server"
+import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
-import {
-  formatEndpoint,
-  makeThrottledLog,
-  MiningListener,
-  type ThrottledLog,
-  Security,
-  Setup,
-  Tcp,
-  TemplateDialer
-} from "@sluice/transport"
-import { Effect, Layer, Result, Stream } from "effect"
+import { MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
+import { Effect, Layer, Result } from "effect"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
+import { logEvents } from "../server/log-events.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { statisticsPages } from "../server/statistics.ts"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
 import { warnOfCoinbase, withV1 } from "../server/v1.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
-import { statisticsPages } from "./statistics.ts"
 
 export const pool = program({
   ...PoolConfig,
@@ -31,7 +23,7 @@ export const pool = program({
     yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(logEvents(withShares, options), layerPages(config)).pipe(
+    return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         withV1(
@@ -62,52 +54,9 @@ const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: Po
 }
 
 const layerPages = (config: MetricsConfig) =>
-  Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool))))
+  Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool, pool.stats, MiningServerStats))))
 
-/** Logs connections and channels: the first event of a kind at once, then one line every ten seconds. Logs shares if asked to. */
-const logEvents = (withShares: boolean, options: PoolOptions) =>
+const layerLog = (withShares: boolean, options: PoolOptions) =>
   Layer.effectDiscard(
-    Effect.gen(function* () {
-      const { events } = yield* Pool
-      const throttled = yield* makeThrottledLog()
-      const log = (batch: ReadonlyArray<MiningServerEvent>): Effect.Effect<void> =>
-        Effect.forEach(
-          withShares ? batch : batch.filter((event) => event._tag !== "ShareAccepted" && event._tag !== "ShareRefused"),
-          (event) => logEvent(event, throttled, options),
-          { discard: true }
-        )
-      yield* Effect.forkScoped(Stream.runForEachArray(events, log))
-    })
+    Effect.flatMap(Pool, ({ events }) => logEvents(events, withShares, (event) => unpaid(event, options)))
   )
-
-const logEvent = (event: MiningServerEvent, throttled: ThrottledLog, options: PoolOptions): Effect.Effect<void> => {
-  switch (event._tag) {
-    case "ConnectionOpened":
-      return throttled.log(
-        event._tag,
-        `${formatEndpoint(event.remote)} connected: ${event.device.vendor || "unknown device"}`
-      )
-    case "ConnectionClosed":
-      return throttled.log(event._tag, `${formatEndpoint(event.remote)} disconnected: ${event.reason}`)
-    case "ChannelOpened": {
-      const { channelId, kind, userIdentity } = event.channel
-      const at = `at difficulty ${event.difficulty.toPrecision(3)}`
-      return throttled.log(event._tag, `${userIdentity} opened ${kind} channel ${channelId} ${at}`)
-    }
-    case "ChannelRefused":
-      // The pool itself logs which limit was reached.
-      if (event.errorCode === TOO_MANY_CHANNELS || event.errorCode === EXTRANONCE_SPACE_EXHAUSTED) {
-        return Effect.void
-      }
-      return throttled.log(
-        event._tag,
-        `${event.userIdentity} gets no channel: ${event.errorCode}${unpaid(event, options)}`
-      )
-    case "ShareAccepted":
-      return Effect.logDebug(`Accepted a share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
-    case "ShareRefused":
-      return Effect.logDebug(`Refused a share of channel ${event.channelId}: ${event.errorCode}`)
-    default:
-      return Effect.void
-  }
-}

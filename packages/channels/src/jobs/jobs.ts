@@ -4,6 +4,7 @@
  * all connections get the same bytes, and the id alone tells the job of a share.
  */
 import { type Mining, TemplateDistribution } from "@sluice/protocol"
+import type { ExtranonceSpace } from "../extranonce.ts"
 import { extendedJobMessage, type Job } from "./job.ts"
 
 /**
@@ -41,8 +42,11 @@ export interface PlacedJob {
   readonly prevHash: PrevHash
 }
 
-/** A change that the connections announce to their clients. `message` is addressed to `GROUP_CHANNEL_ID`. */
-export type Announcement =
+/** A change that the connections announce to their clients. */
+export type Announcement = JobAnnouncement | NewSpace
+
+/** A change of jobs. `message` is addressed to `GROUP_CHANNEL_ID`. */
+export type JobAnnouncement =
   | { readonly _tag: "FutureJob"; readonly job: Job; readonly message: Mining.NewExtendedMiningJob }
   | {
       readonly _tag: "NewJob"
@@ -58,6 +62,16 @@ export type Announcement =
       readonly messageFor: (channelId: number) => Mining.SetNewPrevHash
     }
 
+/** All channels move to another extranonce space (5.3.10). */
+export interface NewSpace {
+  readonly _tag: "NewSpace"
+  readonly space: ExtranonceSpace
+  /** The first job whose coinbase has a prefix of the new space. */
+  readonly fromJobId: number
+  /** When it was made, in milliseconds. */
+  readonly at: number
+}
+
 /** The source's own name for a future job. `setPrevHash` activates the job by it. */
 export type JobKey = bigint | number
 
@@ -71,9 +85,9 @@ export interface JobsOptions {
   readonly versionRollingAllowed: boolean
   /**
    * Makes a variant of one of the source's jobs, with this id and a coinbase of its own. A source that cannot change the
-   * coinbase omits `variant`. A much harder target then waits for the next job.
+   * coinbase of this job returns `undefined`, or omits `variant`. A much harder target then waits for the next job.
    */
-  readonly variant?: (job: Job, id: number) => Job
+  readonly variant?: (job: Job, id: number) => Job | undefined
 }
 
 /** The most active jobs of one previous hash. Beyond it, the oldest becomes stale. */
@@ -87,12 +101,17 @@ const MAX_REPEATS = 16
 
 export class Jobs {
   readonly versionRollingAllowed: boolean
+  readonly firstId: number
   /** Grows when the previous hash changes. Channels forget the shares of an earlier epoch. */
   epoch = 0
   readonly #variant: JobsOptions["variant"]
   #activations = 0
   #nextId: number
   #prevHash: PrevHash | undefined
+  /** The ntime at which miners began at a moment, and that moment in milliseconds. */
+  #began = { ntime: 0, at: 0 }
+  /** How often `setPrevHash` set the previous hash that was in force already, and the least ntime that it gave then. */
+  #restarts = { count: 0, ntime: Infinity }
   #current: ActiveJob | undefined
   /** Variants of the current job. */
   #repeats: Array<ActiveJob> = []
@@ -104,7 +123,8 @@ export class Jobs {
   constructor({ firstJobId, variant, versionRollingAllowed }: JobsOptions) {
     this.versionRollingAllowed = versionRollingAllowed
     this.#variant = variant
-    this.#nextId = firstJobId >>> 0
+    this.firstId = firstJobId >>> 0
+    this.#nextId = this.firstId
   }
 
   /** The previous hash in force; `undefined` until the first `setPrevHash`. */
@@ -129,6 +149,14 @@ export class Jobs {
   /** The id that the next job must have. */
   get nextId(): number {
     return this.#nextId
+  }
+
+  /**
+   * How often the previous hash in force was set again, as after a reconnection to the source, and the least min_ntime that
+   * channels got then.
+   */
+  get restarts(): { readonly count: number; readonly ntime: number } {
+    return this.#restarts
   }
 
   /** Future jobs, oldest first. A new channel needs them, because the next previous hash names one of them. */
@@ -168,7 +196,10 @@ export class Jobs {
     if (variant === undefined || this.#current === undefined || count >= MAX_REPEATS) return undefined
     while (this.#repeats.length <= count) {
       const { activation, job, submitTarget } = this.#current
-      const active = { job: variant(job, this.#takeId()), activation, isRepeat: true, submitTarget }
+      const repeated = variant(job, this.#nextId)
+      if (repeated === undefined) return undefined
+      this.#takeIdOf(repeated)
+      const active = { job: repeated, activation, isRepeat: true, submitTarget }
       this.#active.set(active.job.id, active)
       this.#repeats.push(active)
     }
@@ -181,14 +212,17 @@ export class Jobs {
     return this.#activations
   }
 
-  /** The ntime at which miners should begin now, in seconds: the previous hash's plus the time since it came (5.3.11). */
+  /**
+   * The ntime at which miners should begin now, in seconds: that of the last `setPrevHash` plus the time since it came (5.3.11),
+   * or more if a later job began later.
+   */
   ntimeNow(now: number): number {
-    const prevHash = this.#prevHash
-    return prevHash === undefined ? 0 : prevHash.ntime + Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
+    const { at, ntime } = this.#began
+    return this.#prevHash === undefined ? 0 : ntime + Math.max(0, Math.floor((now - at) / 1000))
   }
 
   /** Keeps a job with the id `nextId` until `setPrevHash` names its key. Forgets the oldest if there are too many. */
-  addFutureJob(key: JobKey, job: Job): Announcement {
+  addFutureJob(key: JobKey, job: Job): JobAnnouncement {
     this.#takeIdOf(job)
     this.#future.delete(key)
     this.#future.set(key, job)
@@ -198,11 +232,13 @@ export class Jobs {
 
   /**
    * Makes a job with the id `nextId` the current one. Earlier jobs stay valid. There must be a previous hash. Pass the same
-   * `submitTarget` object as long as its bytes are the same: channels review their targets when the object changes.
+   * `submitTarget` object as long as its bytes are the same: channels review their targets when the object changes. Miners begin
+   * at `leastNtime` or later.
    */
-  activateJob(job: Job, now: number, submitTarget?: Uint8Array): Announcement {
+  activateJob(job: Job, now: number, submitTarget?: Uint8Array, leastNtime = 0): JobAnnouncement {
     this.#takeIdOf(job)
     this.#activate(job, submitTarget)
+    if (leastNtime > this.ntimeNow(now)) this.#began = { ntime: leastNtime, at: now }
     const minNtime = this.ntimeNow(now)
     return { _tag: "NewJob", job, minNtime, message: extendedJobMessage(job, GROUP_CHANNEL_ID, minNtime) }
   }
@@ -210,7 +246,8 @@ export class Jobs {
   /**
    * Activates a future job on a new previous hash. All other jobs become stale. If the hash is already in force, as after a
    * reconnection to the source, the active jobs stay valid: their shares are work for the same block. If only its nbits differ,
-   * as on a test network whose difficulty falls with time, they become stale: their headers have the old nbits.
+   * as on a test network whose difficulty falls with time, they become stale: their headers have the old nbits. Miners begin at
+   * the `ntime` that the source sent last, because another source may have another clock.
    * Returns `undefined` and changes nothing if no future job has this key.
    */
   setPrevHash(
@@ -218,11 +255,16 @@ export class Jobs {
     { hash, nbits, ntime, target }: Omit<PrevHash, "receivedAt">,
     now: number,
     submitTarget?: Uint8Array
-  ): Announcement | undefined {
+  ): JobAnnouncement | undefined {
     const job = this.#future.get(key)
     if (job === undefined) return undefined
     const old = this.#prevHash
     const isSame = old?.nbits === nbits && Buffer.compare(old.hash, hash) === 0
+    this.#began = { ntime: isSame ? Math.max(old.ntime, ntime) : ntime, at: now }
+    const { count, ntime: least } = this.#restarts
+    this.#restarts = isSame
+      ? { count: count + 1, ntime: Math.min(least, this.#began.ntime) }
+      : { count: 0, ntime: Infinity }
     this.#prevHash = {
       hash: hash.slice(),
       // Jobs that stay valid keep the range of ntime that their miners know.
@@ -242,6 +284,16 @@ export class Jobs {
     this.#activate(job, submitTarget)
     const toGroup = this.prevHashMessage(GROUP_CHANNEL_ID, job, now)
     return { _tag: "NewPrevHash", job, message: toGroup, messageFor: addressed(toGroup) }
+  }
+
+  /**
+   * Moves all channels to another extranonce space from the next job on. Active jobs stay valid with the old prefixes. Forgets
+   * the future jobs, because a channel that opens later has no prefix for them. The job that becomes current must be one of the
+   * new space: make it in the same turn, so that no channel opens in between.
+   */
+  newSpace(space: ExtranonceSpace, now: number): NewSpace {
+    this.#future.clear()
+    return { _tag: "NewSpace", space, fromJobId: this.#nextId, at: now }
   }
 
   /** Makes SetNewPrevHash for a group or a channel that got this job as a future job. */

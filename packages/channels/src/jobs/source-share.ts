@@ -1,8 +1,13 @@
 /** A share for the source of its job: all parts of its coinbase and header. */
+import type { Via } from "./source-channel.ts"
 import type { Job } from "./job.ts"
 
 export interface SourceShare {
   readonly job: Job
+  /** The user of the channel. */
+  readonly userIdentity: string
+  /** The worker that found it, if the client names one (extension 0x0002). */
+  readonly worker: string | undefined
   readonly version: number
   readonly ntime: number
   readonly nonce: number
@@ -12,4 +17,6 @@ export interface SourceShare {
   readonly hash: Uint8Array
   /** Whether the hash meets the network's target, too. */
   readonly isBlock: boolean
+  /** The channel at the source, if the server's channels have such. */
+  readonly via?: Via
 }

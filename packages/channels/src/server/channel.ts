@@ -5,11 +5,13 @@ import type { ExtranonceLease } from "../extranonce.ts"
 import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../difficulty/hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
 import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
+import type { SourceChannel } from "../jobs/source-channel.ts"
 import { MerkleRoots } from "../shares/merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { ProvenHashRate } from "../difficulty/proven-hash-rate.ts"
 import { ShareSet } from "../shares/share-set.ts"
 import { REMEMBERED_MS, type ShownWork } from "../difficulty/shown-rate.ts"
+import { WaitingShares } from "./waiting-shares.ts"
 import { Vardiff } from "../difficulty/vardiff.ts"
 
 /** A target that holds for the jobs that become active after a number of activations (5.3.21). */
@@ -34,6 +36,8 @@ interface OwnJob {
 
 export class Channel {
   readonly info: ChannelInfo
+  /** The channel at the source behind this one, with the shares that wait for its verdict. */
+  readonly source: WaitingShares | undefined
   /** The channel's group (5.2.3). */
   groupId = GROUP_CHANNEL_ID
   /** The first job id after the channel was opened. `#firstJobs` are the older jobs that were sent on it. */
@@ -58,9 +62,10 @@ export class Channel {
   readonly #leastHashRate: number
   readonly #policy: ChannelPolicy
   #epoch: number
-  /** The epoch in which the channel was opened, and the min_ntime that it got then. */
+  /** The epoch in which the channel was opened, the min_ntime that it got then, and `Jobs.restarts` at that time. */
   readonly #firstEpoch: number
   readonly #firstNtime: number
+  readonly #restarts: number
   /** The network's nbits when the target was chosen last; beside it the source's target of that moment. */
   #nbits: number | undefined
   #submitTarget: Uint8Array | undefined
@@ -86,13 +91,16 @@ export class Channel {
       readonly leastHashRate: number
       readonly work: ShownWork | undefined
       readonly maxTarget: bigint
+      readonly source?: SourceChannel | undefined
     },
     jobs: Jobs,
     policy: ChannelPolicy,
     now: number
   ) {
+    const { source } = client
     this.info = info
-    this.#firstJobId = jobs.nextId
+    this.source = source === undefined ? undefined : new WaitingShares(source)
+    this.#firstJobId = source === undefined ? jobs.nextId : jobs.firstId
     this.maxTarget = client.maxTarget
     this.nominalHashRate = client.nominalHashRate
     this.#proven = client.work?.proven ?? new ProvenHashRate(now)
@@ -103,9 +111,11 @@ export class Channel {
     this.#policy = policy
     this.#openedAt = now
     this.#epoch = jobs.epoch
-    this.#firstEpoch = jobs.epoch
+    // The first previous hash of a channel at the source comes with its own min_ntime.
+    this.#firstEpoch = source === undefined ? jobs.epoch : -1
     this.#firstNtime = jobs.ntimeNow(now)
-    this.#targets = [targetPeriod(-1, this.#wantedTarget(jobs))]
+    this.#restarts = jobs.restarts.count
+    this.#targets = [targetPeriod(-1, source?.target ?? this.#wantedTarget(jobs))]
     this.#prefixes = [{ fromJobId: 0, lease }]
   }
 
@@ -160,6 +170,12 @@ export class Channel {
     return this.#prefixes.at(-1)!.lease
   }
 
+  /** Whether the last change of the prefix changed the size of the full extranonce. */
+  get isResized(): boolean {
+    const before = this.#prefixes.at(-2)?.lease
+    return before !== undefined && before.prefix.length !== this.lease.prefix.length
+  }
+
   /** The extranonce prefix that the channel had when this job was sent to it (5.3.10). */
   leaseOf(jobId: number): ExtranonceLease {
     if (this.#prefixes.length === 1) return this.#prefixes[0]!.lease
@@ -180,9 +196,9 @@ export class Channel {
     return [...this.leases, ...this.#pastLeases]
   }
 
-  /** Uses another prefix of the same size for later jobs. Earlier jobs keep theirs. */
-  changeLease(lease: ExtranonceLease, jobs: Jobs): void {
-    this.#prefixes.push({ fromJobId: jobs.nextId, lease })
+  /** Uses another prefix from this job on. Earlier jobs keep theirs. */
+  changeLease(lease: ExtranonceLease, fromJobId: number): void {
+    this.#prefixes.push({ fromJobId, lease })
   }
 
   /** Removes and returns the prefixes that no share can use any more. */
@@ -247,18 +263,25 @@ export class Channel {
   retarget(jobs: Jobs): TargetPeriod | undefined {
     const target = this.#wantedTarget(jobs)
     if (Buffer.compare(target, this.current.target) === 0) return undefined
-    const period = targetPeriod(jobs.activations, target)
+    return this.setTarget(target, jobs.activations, jobs)
+  }
+
+  /** Adopts a target for the jobs that become active after so many others. */
+  setTarget(target: Uint8Array, since: number, jobs: Jobs): TargetPeriod {
+    const period = targetPeriod(since, target)
     // No job became active since the last change, so that target never held for one.
-    if (this.current.since === period.since) this.#targets.pop()
+    if (this.current.since === since) this.#targets.pop()
     const oldest = jobs.oldestActivation()
     while (this.#targets.length > 1 && this.#targets[1]!.since < oldest) this.#targets.shift()
     this.#targets.push(period)
     return period
   }
 
-  /** The least valid ntime of a share: min_ntime of the channel's SetNewPrevHash (5.3.11, 5.3.17). */
+  /** The least valid ntime of a share: the least min_ntime of the channel's SetNewPrevHash for this hash (5.3.11, 5.3.17). */
   minNtime(jobs: Jobs): number {
-    return jobs.epoch === this.#firstEpoch ? this.#firstNtime : (jobs.prevHash?.ntime ?? 0)
+    if (jobs.epoch !== this.#firstEpoch) return jobs.prevHash?.ntime ?? 0
+    const { count, ntime } = jobs.restarts
+    return count === this.#restarts ? this.#firstNtime : Math.min(this.#firstNtime, ntime)
   }
 
   /** The shares known for the previous hash of this epoch. Forgets the shares of an earlier epoch. */

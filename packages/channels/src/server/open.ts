@@ -1,10 +1,9 @@
 /** Checks requests to open or update a channel (specification, sections 5.3.2 to 5.3.8). */
 import { ErrorCode, isPrintable, Mining } from "@sluice/protocol"
-import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
+import type { ExtranonceLease } from "../extranonce.ts"
 import { u256FromBytes } from "../difficulty/hash-rate.ts"
 import { MIN_TARGET } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
-import { GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 
 /** Not in the specification: the connection already has the most channels that the policy allows. */
@@ -13,6 +12,8 @@ export const TOO_MANY_CHANNELS = "too-many-channels"
 export const EXTRANONCE_SPACE_EXHAUSTED = "extranonce-space-exhausted"
 /** Not in the specification: the client requires version rolling, and the server's jobs do not allow it (5.3.1). */
 export const VERSION_ROLLING_NOT_SUPPORTED = "version-rolling-not-supported"
+/** Not in the specification: the server has no extranonce space yet, because its own upstream server is not there. */
+export const NO_WORK_YET = "no-work-yet"
 
 const codes = ErrorCode.openChannel
 
@@ -21,7 +22,7 @@ export const refusalToOpen = (
   message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel,
   setupFlags: number,
   channelCount: number,
-  space: Pick<ExtranonceSpace, "maxRollableSize">,
+  maxRollableSize: number | undefined,
   policy: ChannelPolicy
 ): string | undefined => {
   const isExtended = message._tag === "OpenExtendedMiningChannel"
@@ -34,7 +35,8 @@ export const refusalToOpen = (
   if (!isUserIdentity(message.userIdentity, policy.maxUserIdentityBytes)) return codes.invalidUserIdentity
   if (!isHashRate(message.nominalHashRate)) return codes.invalidNominalHashrate
   if (!isMaxTarget(message.maxTarget)) return codes.maxTargetOutOfRange
-  if (isExtended && message.minExtranonceSize > space.maxRollableSize) {
+  if (maxRollableSize === undefined) return NO_WORK_YET
+  if (isExtended && message.minExtranonceSize > maxRollableSize) {
     // The first code says that no server has so much extranonce, the second that this server has not.
     return message.minExtranonceSize > Mining.MAX_EXTRANONCE_SIZE
       ? codes.minExtranonceSizeTooLarge
@@ -49,7 +51,8 @@ export const openSuccess = (
   requestId: number,
   { channelId, kind }: ChannelInfo,
   { prefix, rollableSize }: ExtranonceLease,
-  target: Uint8Array
+  target: Uint8Array,
+  groupChannelId: number
 ): Mining.ToClient =>
   kind === "standard"
     ? {
@@ -58,7 +61,7 @@ export const openSuccess = (
         channelId,
         target,
         extranoncePrefix: prefix,
-        groupChannelId: GROUP_CHANNEL_ID
+        groupChannelId
       }
     : {
         _tag: "OpenExtendedMiningChannel.Success",
@@ -67,7 +70,7 @@ export const openSuccess = (
         target,
         extranonceSize: rollableSize,
         extranoncePrefix: prefix,
-        groupChannelId: GROUP_CHANNEL_ID
+        groupChannelId
       }
 
 /** 0 is valid: a proxy may have no miners yet. */

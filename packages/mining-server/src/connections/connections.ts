@@ -5,7 +5,7 @@
 import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import { type ConnectionError, type Device, formatEndpoint, type ThrottledLog } from "@sluice/transport"
-import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option, Stream } from "effect"
+import { Cause, type Clock, Duration, Effect, Exit, FiberSet, type Latch, Option, Stream } from "effect"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
@@ -13,17 +13,27 @@ import type { Recorder } from "../shares/recorder.ts"
 import { recordInAll, ShareSinkError } from "../shares/share-sink.ts"
 import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
-import type { Admission } from "./admission.ts"
+import { type Admission, isOpen } from "./admission.ts"
 import { type MiningConnection, Downstream } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
+import { makeSourceChannels } from "./source-channels.ts"
+import { inParts } from "./turns.ts"
 
 /** How long the server tries to send the last replies of a connection that ends. */
 const FLUSH_TIMEOUT = Duration.seconds(1)
+/**
+ * How long a client that opens a channel waits for the extranonce space of a source that is not there yet. Then it is refused, so that
+ * it may use another pool; miners leave a server that is silent for a minute or more.
+ */
+const SPACE_TIMEOUT = Duration.seconds(30)
 /** How many messages of one connection the server answers in one turn of the event loop: some milliseconds if they open channels. */
 const ANSWERED_AT_ONCE = 128
 
 /** The reason code of CloseChannel when a channel gives its place to another address. */
 export const CHANNEL_GAVE_WAY = "channel-gave-way"
+
+/** Vendors in SetupConnection whose firmware ignores SetExtranoncePrefix, and CloseChannel too. */
+const TAKE_NO_PREFIX: ReadonlySet<string> = new Set(["bitaxe"])
 
 export interface ConnectionsOptions {
   /** The open connections, by id. */
@@ -37,6 +47,7 @@ export interface ConnectionsOptions {
   readonly throttled: ThrottledLog
   readonly clock: Clock.Clock
   readonly sourceName: string
+  readonly spaceIsThere: Latch.Latch
   /** Why the server turns connections away now; undefined if it accepts them. */
   readonly closed: () => "stopping" | "no_templates" | undefined
 }
@@ -47,8 +58,15 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const { record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
   const shownUsers = new ShownUsers()
+  const source = work.openChannel === undefined ? undefined : makeSourceChannels(work.openChannel, admission)
+  /** Connections whose channels at the source have changes. */
+  const changed = new Set<Downstream>()
   /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
+  const awaitSpace = Effect.timeoutOrElse(options.spaceIsThere.await, {
+    duration: SPACE_TIMEOUT,
+    orElse: () => Effect.void
+  })
   let lastId = 0
   let reads = 0
   /** How many connections wait for share sinks. */
@@ -68,10 +86,16 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const downstream: Downstream = new Downstream(connection, {
       id: ++lastId,
       work,
-      contextFor: (group) => ({ jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }),
+      contextFor: (group) => {
+        const context = { jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }
+        return source === undefined
+          ? context
+          : { ...context, source: { opened: source.opened, onChange: () => changed.add(downstream) } }
+      },
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
+      takesPrefixes: !TAKE_NO_PREFIX.has(connection.setup.device.vendor),
       now: now(),
       maxPendingBytes: rules.maxPendingBytes,
       limits: rules.traffic,
@@ -105,8 +129,20 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Answer => {
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
+    if (source !== undefined) {
+      const answer = (some: ReadonlyArray<Mining.ToServer>, received: number) =>
+        downstream.oneByOne(() => exchange(downstream, some, begun, received))
+      if (verdicts === undefined) return inTurns(batch, answer)
+      return Effect.flatMap(verdicts, (verdicts) =>
+        source.whileOpen(downstream.machine, batch, verdicts, (step) =>
+          inTurns(batch, (some, received) =>
+            downstream.oneByOne(() => step(() => exchange(downstream, some, begun, received)))
+          )
+        )
+      )
+    }
     if (verdicts === undefined) return inTurns(batch, (some, received) => exchange(downstream, some, begun, received))
-    return Effect.flatMap(verdicts, (verdicts) =>
+    return Effect.flatMap(Effect.andThen(awaitSpace, verdicts), (verdicts) =>
       inTurns(batch, (some, received) => {
         chooseGroup(downstream, some)
         return admission.withVerdicts(verdicts, () => exchange(downstream, some, begun, received))
@@ -145,7 +181,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const at = now()
     const events = downstream.run((machine, out) => machine.receive(batch, at, out))
     const replies = downstream.takeReplies()
-    const recorded = recordThenReply(downstream, events, replies, at)
+    const recorded = recordThenReply(downstream, events, () => downstream.reply(replies, at))
     const sent = recorded === Effect.void ? downstream.queue.drain : Effect.andThen(recorded, downstream.queue.drain)
     if (received === 0) return sent
     const waitMs = downstream.slowDown(received, at)
@@ -162,14 +198,13 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const recordThenReply = (
     downstream: Downstream,
     events: ReadonlyArray<MiningServerEvent>,
-    replies: ReadonlyArray<Mining.ToClient>,
-    at: number
+    reply: () => void
   ): Effect.Effect<unknown, ShareSinkError> => {
     recorder.submitBlocks(events)
     const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
     if (!isReadonlyArrayNonEmpty(shares)) {
       const recorded = record(events)
-      downstream.reply(replies, at)
+      reply()
       return recorded
     }
     downstream.hold()
@@ -181,8 +216,47 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         recording--
         return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
       }),
-      Effect.tap(() => Effect.sync(() => downstream.release(replies, at)))
+      Effect.tap(() => Effect.sync(() => downstream.release(reply)))
     )
+  }
+
+  /** Passes on the changes that the source made to the channels of a connection. */
+  const pass = (downstream: Downstream): Effect.Effect<void> =>
+    downstream
+      .oneByOne(() => {
+        if (!downstreams.has(downstream.id)) return Effect.void
+        const at = now()
+        const events = downstream.run((machine, out) => machine.receive([], at, out))
+        const messages = downstream.takeReplies()
+        return recordThenReply(downstream, events, () => downstream.pass(messages, at))
+      })
+      .pipe(
+        Effect.catchTag("ShareSinkError", ({ message }) =>
+          Effect.sync(() => downstream.evict({ reason: "share_log", message }))
+        ),
+        Effect.asVoid
+      )
+
+  /** Passes on the changes of all channels at the source, some connections in each turn of the event loop. */
+  const passChanges = Effect.suspend(() => {
+    const parts = inParts(changed, ({ machine }) => machine.channelCount)
+    changed.clear()
+    return Effect.forEach(
+      parts,
+      (some) => {
+        // A slow share sink keeps only its own connection waiting.
+        for (const downstream of some) start(pass(downstream))
+        return Effect.yieldNow
+      },
+      { discard: true }
+    )
+  })
+
+  /** How many shares wait for the verdict of the source. */
+  const waitingShares = (): number => {
+    let count = 0
+    if (source !== undefined) for (const { machine } of downstreams.values()) count += machine.waitingShares
+    return count
   }
 
   const slowDown = (downstream: Downstream, waitMs: number): Effect.Effect<void> => {
@@ -220,8 +294,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     // Other evicted peers do not read, or need no more messages.
-    if (evicted === undefined || evicted.reason === "no_templates") {
+    if (evicted === undefined || evicted.reason === "no_templates" || evicted.reason === "new_prefix") {
       downstream.dropReplies()
+      if (source !== undefined) {
+        yield* record(downstream.run((machine, out) => machine.answerWaiting(out)))
+        downstream.reply(downstream.takeReplies(), now())
+      }
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
     }
     downstreams.delete(downstream.id)
@@ -230,7 +308,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     work.leave(downstream.group)
     yield* record([...closed, { _tag: "ConnectionClosed", connectionId: downstream.id, remote, reason }])
     const peer = formatEndpoint(remote)
-    if (Option.isSome(sinkFailure)) {
+    if (Option.isSome(sinkFailure) || evicted?.reason === "share_log") {
       metrics.evicted("share_log")
       const line = `Ended the connection of ${peer}: ${reason}; its shares are not acknowledged until the fault is mended`
       return yield* throttled.log("share_log", line, "Error")
@@ -245,14 +323,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     reads: () => reads,
     /** Whether a share sink is recording now. */
     isRecording: () => recording > 0,
+    waitingShares,
+    passChanges,
     serve
   }
 })
-
-const isOpen = (
-  message: Mining.ToServer
-): message is Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel =>
-  message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
 
 /** Makes the strings of a client safe for logs. */
 const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({

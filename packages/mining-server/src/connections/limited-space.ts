@@ -5,20 +5,14 @@
  * yet, the address with most working channels loses one. Addresses are grouped as for the limit on connections: IPv6 addresses by
  * their first 64 bits. Addresses of this machine have no limit of their own: all miners may be behind a proxy there.
  */
-import type {
-  ChannelEvent,
-  ChannelInfo,
-  ChannelServerContext,
-  ExtranonceLease,
-  ExtranonceSpace
-} from "@sluice/channels"
+import type { ChannelEvent, ChannelInfo, ChannelSpace, ExtranonceLease } from "@sluice/channels"
 import { addressGroup, isLoopback, Tenancy } from "@sluice/transport"
+import type { Work } from "../work-source/work-source.ts"
 
-type Space = ChannelServerContext["space"]
 type Lease = ExtranonceLease | undefined
 
 export interface SpaceLimits {
-  /** Prefixes held at once. */
+  /** Channels open at once. */
   readonly max: number
   /** Channels of one address. */
   readonly maxPerAddress: number
@@ -26,13 +20,14 @@ export interface SpaceLimits {
 
 /** The space that all connections take their prefixes from. */
 export class LimitedSpace {
-  readonly space: ExtranonceSpace
+  /** The work whose space is in force. Channels that move to another space hold prefixes of both for some time. */
+  readonly work: Pick<Work, "space">
   readonly limits: SpaceLimits
   /** The channels, by connection. */
   readonly channels = new Tenancy<ConnectionSpace>()
 
-  constructor(space: ExtranonceSpace, limits: SpaceLimits) {
-    this.space = space
+  constructor(work: Pick<Work, "space">, limits: SpaceLimits) {
+    this.work = work
     this.limits = limits
   }
 
@@ -43,16 +38,15 @@ export class LimitedSpace {
 
   /** Whether there is room for one more channel of `address`; may close a channel of another address. */
   hasRoomFor(address: string): boolean {
-    if (this.space.held < this.limits.max) return true
+    if (this.channels.total < this.limits.max) return true
     const payer = this.channels.payerFor(address)
     payer?.item.giveWay(payer.isWorking)
-    return this.space.held < this.limits.max
+    return this.channels.total < this.limits.max
   }
 }
 
 /** The space that one connection takes its prefixes from, with its open channels. */
-export class ConnectionSpace implements Space {
-  readonly maxRollableSize: number
+export class ConnectionSpace implements ChannelSpace {
   readonly #all: LimitedSpace
   readonly #address: string
   readonly #maxHere: number
@@ -64,23 +58,37 @@ export class ConnectionSpace implements Space {
   #unnoted = 0
 
   constructor(all: LimitedSpace, host: string, close: (channel: ChannelInfo) => void) {
-    this.maxRollableSize = all.space.maxRollableSize
     this.#all = all
     this.#address = addressGroup(host)
     this.#maxHere = isLoopback(host) ? Infinity : all.limits.maxPerAddress
     this.#close = close
   }
 
+  get maxRollableSize(): number | undefined {
+    return this.#all.work.space?.maxRollableSize
+  }
+
   takeStandard(epoch?: number): Lease {
-    return this.#take(() => this.#all.space.takeStandard(epoch))
+    return this.#take(() => this.#all.work.space?.takeStandard(epoch))
   }
 
   takeExtended(size: number, epoch?: number): Lease {
-    return this.#take(() => this.#all.space.takeExtended(size, epoch))
+    return this.#take(() => this.#all.work.space?.takeExtended(size, epoch))
+  }
+
+  /** Takes a place for a channel of the source. */
+  admit(lease: ExtranonceLease): Lease {
+    return this.#take(() => lease)
+  }
+
+  /** Closes nothing: the channel has its place. Refuses if channels that changed their prefixes hold too many. */
+  takeSame(size: number, epoch?: number): Lease {
+    const { limits, work } = this.#all
+    return work.space !== undefined && work.space.held < limits.max ? work.space.takeSame(size, epoch) : undefined
   }
 
   giveBack(lease: ExtranonceLease, usedIn?: number): void {
-    this.#all.space.giveBack(lease, usedIn)
+    lease.space.giveBack(lease, usedIn)
     this.#unnoted--
     this.#count()
   }

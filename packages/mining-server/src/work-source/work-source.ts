@@ -7,7 +7,8 @@
  * each address. Changes of work are numbered, because announcing to ten thousand connections takes several turns of the event loop:
  * each connection counts the changes that it was told of, and gets the others before it handles anything else.
  */
-import type { Announcement, ExtranonceSpace, Jobs, SourceShare } from "@sluice/channels"
+import type { Announcement, ExtranonceSpace, Jobs, SourceChannel, SourceShare } from "@sluice/channels"
+import type { Mining } from "@sluice/protocol"
 import { Context, type Effect, type Stream } from "effect"
 
 /** A change for a group: an announcement to its channels, or the reason why a message of the source makes no work. */
@@ -26,8 +27,12 @@ export interface WorkGroup {
 }
 
 export interface Work {
-  /** Gives the channels of all groups their extranonce prefixes. */
-  readonly space: ExtranonceSpace
+  /**
+   * Gives the channels of all groups their extranonce prefixes. It changes with a `NewSpace` for every group, in the batch whose job
+   * is the first of the new space; the batch before the first job may have the first one. `undefined` until then: clients that
+   * open channels wait.
+   */
+  readonly space: ExtranonceSpace | undefined
   /** Whether miners may roll the version bits of BIP323 (5.3.1). */
   readonly versionRollingAllowed: boolean
   /** The group of a connection before its first channel; the only group if all blocks pay the same outputs. */
@@ -45,6 +50,14 @@ export interface Work {
   readonly changeCount: number
   /** The changes for a group after the first `seen` ones; only the latest batch of them is still known. */
   readonly changesSince: (group: WorkGroup, seen: number) => ReadonlyArray<WorkChange>
+  /**
+   * Opens a channel at the source for a channel of a client, or fails with the error code that the client gets. A source that has it
+   * decides on jobs, target and prefix of each channel, and on its shares: groups then have no jobs, and there is no `space`. Each
+   * batch of news makes the changes of any number of channels. If the effect is interrupted, the source closes the channel.
+   */
+  readonly openChannel?: (
+    request: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
+  ) => Effect.Effect<SourceChannel, string>
 }
 
 /** A batch of changes, as the common group sees them. */
@@ -52,6 +65,13 @@ export interface WorkNews {
   readonly changes: ReadonlyArray<WorkChange>
   /** When the messages of the source arrived, by the monotonic clock. */
   readonly arrivedAtNanos: bigint
+}
+
+/** The open channels of a server together. */
+export interface DownstreamLoad {
+  readonly channels: number
+  /** Hashes a second, as the channels' difficulties assume them. */
+  readonly hashRate: number
 }
 
 /** The state of the source's connection; `server` is its address for people. */
@@ -71,8 +91,13 @@ export class WorkSource extends Context.Service<
      * know the one before. The stream never ends and never fails.
      */
     readonly news: Stream.Stream<WorkNews>
-    /** Submits a block, or a share that meets the job's `submitTarget`. The share is kept while the source is away. */
+    /**
+     * Submits a block, or a share that meets the job's `submitTarget`. The share is kept while the source is away. With
+     * `openChannel` it gets every share that is valid here, and gives each a verdict, also when the source is lost.
+     */
     readonly submit: (found: SourceShare) => Effect.Effect<void>
+    /** Takes the load of the server every few seconds. A source that tells nobody its hash rate omits it. */
+    readonly report?: (load: DownstreamLoad) => Effect.Effect<void>
     /** The present state of the source's connection, then each change. */
     readonly state: Stream.Stream<WorkSourceState>
   }

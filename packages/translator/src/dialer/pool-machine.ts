@@ -205,7 +205,13 @@ export class PoolMachine {
 
   #open(request: OpenRequest, now: number, out: PoolOutbox): void {
     const count = this.#channels.size + this.#openings.length
-    const refusal = refusalToOpen(request, this.#options.setupFlags, count, this.#space, defaultChannelPolicy)
+    const refusal = refusalToOpen(
+      request,
+      this.#options.setupFlags,
+      count,
+      this.#space.maxRollableSize,
+      defaultChannelPolicy
+    )
     if (refusal !== undefined) return refuseToOpen(request, refusal, out)
     const minRollable = request._tag === "OpenExtendedMiningChannel" ? request.minExtranonceSize : undefined
     const lease = this.#space.take(minRollable, this.#epoch)
@@ -287,8 +293,12 @@ export class PoolMachine {
     out.messages.push({ _tag: "SetTarget", channelId: channel.channelId, maximumTarget: channel.target })
   }
 
-  /** Suggests the difficulty of the hash rate of all channels, where that has changed by a factor of two. */
+  /**
+   * Suggests the difficulty of the hash rate of all channels, where that has changed by a factor of two. Not before a worker is
+   * authorized: ckpool then applies the suggestion and does not say so.
+   */
   #suggest(now: number): void {
+    if (![...this.#workers.values()].some((state) => state === "authorized")) return
     let rate = 0
     for (const { nominalHashRate } of this.#channels.values()) rate += nominalHashRate
     for (const { request } of this.#openings) rate += request.nominalHashRate
@@ -359,6 +369,7 @@ export class PoolMachine {
           if (event.refusal !== undefined) this.#refuseWorker(event.worker, event.refusal.text, out)
           else {
             this.#workers.set(event.worker, "authorized")
+            this.#suggest(now)
             this.#openReady(out)
           }
           break

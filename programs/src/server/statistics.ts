@@ -1,32 +1,47 @@
 /**
- * Serves a pool's statistics as JSON beside its metrics: `/stats`, `/users` and `/users/NAME`. Miners choose their names. In a
+ * Serves the statistics of a server of miners as JSON beside its metrics: `/stats`, `/users` and `/users/NAME`. Miners choose their names. In a
  * path, a name is the bytes that the miner sent, percent-encoded.
  */
-import { type Pool } from "@sluice/pool"
-import { type Page, MiningServerStats, UserStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
+import {
+  type Page,
+  type MiningServerStats,
+  type Statistics,
+  UserStats,
+  UsersPage,
+  UserWithChannels
+} from "@sluice/mining-server"
 import { printable, readText } from "@sluice/protocol"
 import { Effect, Option, Result, Schema } from "effect"
 import { HttpServerResponse, ProblemDetails } from "effect/http"
-import type { Pages } from "../server/metrics.ts"
+import type { Pages } from "./metrics.ts"
 
-export const statisticsPages = ({ stats, user, users }: Pool["Service"]): Pages => ({
-  paths: ["/stats", "/users", "/users/NAME"],
-  at: (path, query) => {
-    if (path === "/stats") return Effect.flatMap(stats, sendStats)
-    if (path === "/users") return withPage(query, (page) => Effect.flatMap(users(page), sendUsers))
-    if (!path.startsWith(USERS)) return undefined
-    const name = nameIn(path.slice(USERS.length))
-    return withPage(query, (page) =>
-      Effect.flatMap(
-        user(name, page),
-        Option.match({
-          onSome: sendUser,
-          onNone: () => problem(404, `There is no user ${JSON.stringify(shortened(name))}: ${ABOUT_NAMES}. See /users.`)
-        })
+/** A role may add fields of its own to `/stats`. */
+export const statisticsPages = <A extends MiningServerStats>(
+  { user, users }: Omit<Statistics, "stats">,
+  stats: Effect.Effect<A>,
+  schema: Schema.Codec<A, unknown>
+): Pages => {
+  const sendStats = json(schema)
+  return {
+    paths: ["/stats", "/users", "/users/NAME"],
+    at: (path, query) => {
+      if (path === "/stats") return Effect.flatMap(stats, sendStats)
+      if (path === "/users") return withPage(query, (page) => Effect.flatMap(users(page), sendUsers))
+      if (!path.startsWith(USERS)) return undefined
+      const name = nameIn(path.slice(USERS.length))
+      return withPage(query, (page) =>
+        Effect.flatMap(
+          user(name, page),
+          Option.match({
+            onSome: sendUser,
+            onNone: () =>
+              problem(404, `There is no user ${JSON.stringify(shortened(name))}: ${ABOUT_NAMES}. See /users.`)
+          })
+        )
       )
-    )
+    }
   }
-})
+}
 
 const USERS = "/users/"
 /** The most users or channels in one answer, which then has some hundreds of kilobytes. */
@@ -45,7 +60,6 @@ const json = <A>(schema: Schema.Codec<A, unknown>) => {
   const send = HttpServerResponse.schemaJson(schema)
   return (body: A) => Effect.orDie(send(body))
 }
-const sendStats = json(MiningServerStats)
 const sendUser = json(UserWithChannels)
 const sendUsers = ({ users, ...page }: UsersPage) =>
   sendUsersPage({ ...page, users: users.map((user) => ({ ...user, path: USERS + encodeURIComponent(user.user) })) })

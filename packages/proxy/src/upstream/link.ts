@@ -1,0 +1,56 @@
+/** The messages that wait to be sent to one upstream. One write at a time takes all of them. */
+import type { Mining } from "@sluice/protocol"
+import type { ConnectionError } from "@sluice/transport"
+import { type Deferred, Effect } from "effect"
+import type { UpstreamFault } from "./fault.ts"
+
+/** The most messages that may wait for an upstream to read. */
+const MAX_WAITING = 10_000
+
+export class Link {
+  static readonly TOO_SLOW = `it does not read: ${MAX_WAITING} messages wait for it`
+  /** Fails when the session has failed: the connection is to be closed. */
+  readonly failed: Deferred.Deferred<never, UpstreamFault>
+  readonly #send: (messages: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>
+  #messages: Array<Mining.ToServer> = []
+  #isSending = false
+
+  constructor(
+    send: (messages: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>,
+    failed: Deferred.Deferred<never, UpstreamFault>
+  ) {
+    this.#send = send
+    this.failed = failed
+  }
+
+  /** Queues messages. Returns false if too many wait; none is queued then. */
+  add(messages: ReadonlyArray<Mining.ToServer>): boolean {
+    if (this.#messages.length + messages.length > MAX_WAITING) return false
+    this.#messages.push(...messages)
+    return true
+  }
+
+  /** Writes until the queue is empty; does nothing during another write. If it fails, the connection's reader fails too. */
+  readonly drain: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.#isSending) return Effect.void
+    this.#isSending = true
+    return Effect.ensuring(
+      Effect.ignore(this.#sendAll),
+      Effect.sync(() => (this.#isSending = false))
+    )
+  })
+
+  /** Completes when everything is written. */
+  readonly flushed: Effect.Effect<void> = Effect.suspend(() =>
+    this.#messages.length === 0 && !this.#isSending
+      ? Effect.void
+      : Effect.andThen(this.drain, Effect.andThen(Effect.yieldNow, this.flushed))
+  )
+
+  readonly #sendAll: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
+    if (this.#messages.length === 0) return Effect.void
+    const messages = this.#messages
+    this.#messages = []
+    return Effect.andThen(this.#send(messages), this.#sendAll)
+  })
+}

@@ -1,0 +1,347 @@
+/**
+ * All upstreams of a proxy as one pure machine of `(event, now) -> messages and events`: their sessions, the choice of the one in
+ * use, the work for the miners below, and the shares for each. A share goes to the upstream whose job it is for, and to no other.
+ */
+import type { ExtranonceSpace, SourceShare } from "@sluice/channels"
+import type { DownstreamLoad, WorkSourceState } from "@sluice/mining-server"
+import type { Mining } from "@sluice/protocol"
+import { formatEndpoint, type ServerAddress } from "@sluice/transport"
+import { type Choice, UpstreamChoice } from "./choice.ts"
+import { UpstreamFault } from "./fault.ts"
+import { LoadReport } from "./load-report.ts"
+import type { PayoutCheck } from "./payout-check.ts"
+import { redirected } from "./redirect.ts"
+import { type SessionEvent, UpstreamSession } from "./session.ts"
+import { originOf, type PlacedUpstreamJob } from "./upstream-job.ts"
+import { UpstreamTally } from "./upstream-tally.ts"
+import { UpstreamWork } from "./upstream-work.ts"
+
+export interface UpstreamMachineOptions {
+  /** The preferred one first. */
+  readonly upstreams: ReadonlyArray<{
+    readonly server: ServerAddress
+    /** Its address for people. */
+    readonly name: string
+    readonly userIdentity: string
+  }>
+  readonly space: ExtranonceSpace
+  readonly firstJobId: number
+  readonly returnAfterMs: number
+  readonly silenceMs: number
+  readonly idleMs: number
+  /** While there is no new job, miners get the present one again so often. */
+  readonly repeatAfterMs: number
+  readonly checkPayout: PayoutCheck | undefined
+}
+
+/** Everything that the shell has to do or to log, in order. */
+export type UpstreamEvent =
+  | { readonly _tag: "Send"; readonly index: number; readonly messages: ReadonlyArray<Mining.ToServer> }
+  /** The session ended: close the connection. */
+  | { readonly _tag: "Failed"; readonly index: number; readonly fault: UpstreamFault }
+  | { readonly _tag: "Opened"; readonly index: number }
+  /** Work comes from this upstream from now on. */
+  | { readonly _tag: "Chosen"; readonly index: number; readonly why: Choice["why"] }
+  | { readonly _tag: "Refused"; readonly index: number; readonly errorCode: string }
+  /** Connect to this server the next time. */
+  | { readonly _tag: "Redirected"; readonly index: number; readonly to: ServerAddress }
+  /** The upstream names a server that cannot prove its key. */
+  | { readonly _tag: "RedirectIgnored"; readonly index: number; readonly to: string }
+  /** Shares found while the upstream was away were sent, or could not be. */
+  | { readonly _tag: "KeptShares"; readonly index: number; readonly sent: number; readonly lost: number }
+  | { readonly _tag: "State"; readonly state: WorkSourceState }
+
+/** How long an upstream may take to open the channel. */
+const OPEN_TIMEOUT_MS = 30_000
+/** The most shares that wait for the connection of an upstream. */
+const MAX_KEPT = 1_000
+
+interface KeptShare {
+  readonly found: SourceShare
+  readonly placed: PlacedUpstreamJob
+}
+
+interface Upstream {
+  session: UpstreamSession | undefined
+  /** Where it is connected, or will be the next time. */
+  server: ServerAddress
+  kept: Array<KeptShare>
+  readonly tally: UpstreamTally
+}
+
+export class UpstreamMachine {
+  readonly work: UpstreamWork
+  readonly #options: UpstreamMachineOptions
+  readonly #upstreams: ReadonlyArray<Upstream>
+  readonly #choice: UpstreamChoice
+  readonly #load = new LoadReport()
+  #serial = 0
+  #state: WorkSourceState = { _tag: "Connecting" }
+  #lastLoss: { readonly server: string; readonly reason: string } | undefined
+  #events: Array<UpstreamEvent> = []
+
+  constructor(options: UpstreamMachineOptions) {
+    const { firstJobId, idleMs, returnAfterMs, silenceMs, space, upstreams } = options
+    this.#options = options
+    this.work = new UpstreamWork({ space, firstJobId })
+    this.#upstreams = upstreams.map(({ server }) => ({
+      session: undefined,
+      server,
+      kept: [],
+      tally: new UpstreamTally()
+    }))
+    this.#choice = new UpstreamChoice({ count: upstreams.length, returnAfterMs, silenceMs, idleMs })
+  }
+
+  /** The upstream in use, by its place in the list. */
+  get active(): number | undefined {
+    return this.#choice.active
+  }
+
+  get state(): WorkSourceState {
+    return this.#state
+  }
+
+  /** The counts of an upstream, and whether its channel is open. */
+  upstream(index: number): Pick<Upstream, "tally" | "server"> & { readonly isOpen: boolean; readonly pending: number } {
+    const { server, session, tally } = this.#upstreams[index]!
+    return { server, tally, isOpen: session?.isOpen ?? false, pending: session?.pendingCount ?? 0 }
+  }
+
+  /** The events since the last call. */
+  takeEvents(): ReadonlyArray<UpstreamEvent> {
+    const events = this.#events
+    this.#events = []
+    return events
+  }
+
+  /** A connection is set up: asks for its channel. */
+  connected(index: number, setup: { readonly flags: number; readonly withWorkers: boolean }, now: number): void {
+    const { checkPayout, space, upstreams } = this.#options
+    const { userIdentity } = upstreams[index]!
+    // An upstream in reserve has no miners.
+    const nominalHashRate = this.active === undefined ? this.#load.hashRate : 0
+    const session = new UpstreamSession(
+      {
+        ...setup,
+        index,
+        serial: ++this.#serial,
+        userIdentity,
+        extranonceSize: space.fullSize,
+        nominalHashRate,
+        checkPayout
+      },
+      now
+    )
+    this.#upstreams[index]!.session = session
+    this.#send(session)
+  }
+
+  /** Messages of one read. */
+  received(index: number, messages: ReadonlyArray<Mining.ToClient>, now: number): void {
+    const { session } = this.#upstreams[index]!
+    if (session === undefined) return
+    for (const event of session.receive(messages, now)) this.#follow(session, event, now)
+    this.#settle(now)
+  }
+
+  /** The connection ended, or none could be made. */
+  lost(index: number, reason: string, now: number): void {
+    const upstream = this.#upstreams[index]!
+    const { session } = upstream
+    upstream.session = undefined
+    if (session !== undefined) {
+      upstream.tally.unanswered += session.pendingCount
+      session.fail(new UpstreamFault({ reason: "disconnected", message: reason }))
+    }
+    this.#end(index, session, reason)
+    this.#settle(now)
+  }
+
+  /** The connection could not be made at an address that Reconnect named: the next attempt is at the configured one. */
+  forgetRedirect(index: number): void {
+    this.#upstreams[index]!.server = this.#options.upstreams[index]!.server
+  }
+
+  /** Call it every second. */
+  tick(now: number): void {
+    const { repeatAfterMs, upstreams } = this.#options
+    for (const { index, newerAt, silentMs } of this.#choice.silent(now)) {
+      const since = newerAt === undefined ? "" : `, and ${upstreams[newerAt]!.name} has announced a new block since`
+      this.fail(index, "silence", `it has sent no job for ${Math.round(silentMs / 1000)} s${since}`, now)
+    }
+    for (const [index, { session }] of this.#upstreams.entries()) {
+      if (session === undefined || session.fault !== undefined || session.isOpen) continue
+      if (now - session.openedAt < OPEN_TIMEOUT_MS) continue
+      this.fail(index, "open-refused", `it has opened no channel within ${OPEN_TIMEOUT_MS / 1000} s`, now)
+    }
+    if (this.active !== undefined && this.#load.due(now) !== undefined) this.#stateRate()
+    if (now - this.work.announcedAt >= repeatAfterMs && this.work.waiting === 0) this.work.repeat()
+    this.#settle(now)
+  }
+
+  /** Ends a session for a reason that its messages do not show. */
+  fail(index: number, reason: UpstreamFault["reason"], message: string, now: number): void {
+    const { session } = this.#upstreams[index]!
+    if (session === undefined || session.fault !== undefined) return
+    const fault = new UpstreamFault({ reason, message })
+    session.fail(fault)
+    this.#follow(session, { _tag: "Failed", fault }, now)
+    this.#settle(now)
+  }
+
+  /** Takes the load of the server below. */
+  observe(load: DownstreamLoad, now: number): void {
+    this.#load.observe(load)
+    if (this.active !== undefined && this.#load.due(now) !== undefined) this.#stateRate()
+  }
+
+  /** Passes a share on to the upstream of its job, or keeps it until that upstream is connected again. */
+  submit(found: SourceShare, now: number): void {
+    const { job, session: origin } = originOf(found.job)
+    const upstream = this.#upstreams[origin.index]!
+    const { session, tally } = upstream
+    if (session === origin && session.fault === undefined) {
+      if (session.submit(found, now)) tally.passedOn++
+      else tally.late++
+      return this.#send(session)
+    }
+    const placed = origin.placedOf(job)
+    if (placed === undefined) tally.late++
+    else if (session?.current === undefined) this.#keep(upstream, { found, placed })
+    else {
+      if (session.resubmit(found, placed, now)) tally.passedOn++
+      else tally.lost++
+      this.#send(session)
+    }
+  }
+
+  /** Closes all channels: for a proxy that stops. */
+  close(): void {
+    for (const { session } of this.#upstreams) {
+      if (session === undefined) continue
+      session.close("the proxy stops")
+      this.#send(session)
+    }
+  }
+
+  #follow(session: UpstreamSession, event: SessionEvent, now: number): void {
+    const { index } = session
+    const upstream = this.#upstreams[index]!
+    switch (event._tag) {
+      case "Opened":
+        this.#events.push({ _tag: "Opened", index })
+        return
+      case "FutureJob":
+        this.#choice.heard(index, now)
+        if (this.active === index) this.work.add({ _tag: "FutureJob", session, job: event.job })
+        return
+      case "NewJob":
+      case "NewPrevHash":
+        this.#choice.worked(index, event.placed, now)
+        if (this.active === index) this.work.add({ _tag: event._tag, session, placed: event.placed })
+        return this.#sendKept(upstream, session, now)
+      case "Accepted":
+        upstream.tally.accepted += event.count
+        upstream.tally.acceptedDifficulty += event.difficulty
+        return
+      case "Refused":
+        upstream.tally.refuse(event.errorCode)
+        this.#events.push({ _tag: "Refused", index, errorCode: event.errorCode })
+        return
+      case "Reconnect":
+        return this.#reconnect(session, event.host, event.port, now)
+      case "Failed":
+        this.#end(index, session, event.fault.message)
+        this.#events.push({ _tag: "Failed", index, fault: event.fault })
+    }
+  }
+
+  /** Follows a Reconnect. It is a planned end, unless the upstream has sent the proxy here only just now. */
+  #reconnect(session: UpstreamSession, host: string, port: number, now: number): void {
+    const { index } = session
+    const upstream = this.#upstreams[index]!
+    const to = redirected(upstream.server, host, port)
+    if (to === undefined) {
+      this.#events.push({ _tag: "RedirectIgnored", index, to: formatEndpoint({ host, port }) })
+      return
+    }
+    upstream.server = to
+    this.#events.push({ _tag: "Redirected", index, to })
+    const reason = now - session.openedAt < this.#options.returnAfterMs ? "reconnect-again" : "reconnect"
+    this.fail(index, reason, `it asked the proxy to connect to ${formatEndpoint(to)} (Reconnect)`, now)
+  }
+
+  #end(index: number, session: UpstreamSession | undefined, reason: string): void {
+    this.#choice.failed(index, session?.fault?.reason === "reconnect")
+    if (session !== undefined) this.#lastLoss = { server: this.#options.upstreams[index]!.name, reason }
+  }
+
+  /** Chooses the upstream to use, and tells the state. */
+  #settle(now: number): void {
+    const choice = this.#choice.choose(now)
+    if (choice !== undefined) this.#change(choice, now)
+    const session = this.#sessionInUse() ?? this.#upstreams.find(({ session }) => session?.isOpen)?.session
+    const state: WorkSourceState =
+      session !== undefined
+        ? { _tag: "Connected", server: this.#options.upstreams[session.index]!.name }
+        : this.#lastLoss === undefined
+          ? { _tag: "Connecting" }
+          : { _tag: "Disconnected", ...this.#lastLoss }
+    if (isSameState(this.#state, state)) return
+    this.#state = state
+    this.#events.push({ _tag: "State", state })
+  }
+
+  #change({ index, why }: Choice, now: number): void {
+    this.work.begin(this.#upstreams[index]!.session!)
+    this.#events.push({ _tag: "Chosen", index, why })
+    // Upstreams in reserve have no miners.
+    for (const { session } of this.#upstreams) {
+      if (session === undefined || session.index === index) continue
+      session.update(0)
+      this.#send(session)
+    }
+    this.#load.state(now)
+    this.#stateRate()
+  }
+
+  #stateRate(): void {
+    const session = this.#sessionInUse()
+    if (session === undefined) return
+    session.update(this.#load.hashRate)
+    this.#send(session)
+  }
+
+  #sessionInUse(): UpstreamSession | undefined {
+    return this.active === undefined ? undefined : this.#upstreams[this.active]!.session
+  }
+
+  #keep({ kept, tally }: Upstream, share: KeptShare): void {
+    kept.push(share)
+    if (kept.length <= MAX_KEPT) return
+    kept.shift()
+    tally.lost++
+  }
+
+  /** Sends the shares that waited for this upstream, as far as a job of the new session has the same headers. */
+  #sendKept(upstream: Upstream, session: UpstreamSession, now: number): void {
+    if (upstream.kept.length === 0) return
+    const kept = upstream.kept
+    upstream.kept = []
+    const sent = kept.filter(({ found, placed }) => session.resubmit(found, placed, now)).length
+    const lost = kept.length - sent
+    upstream.tally.passedOn += sent
+    upstream.tally.lost += lost
+    this.#send(session)
+    this.#events.push({ _tag: "KeptShares", index: session.index, sent, lost })
+  }
+
+  #send(session: UpstreamSession): void {
+    const messages = session.takeMessages()
+    if (messages.length > 0) this.#events.push({ _tag: "Send", index: session.index, messages })
+  }
+}
+
+const isSameState = (a: WorkSourceState, b: WorkSourceState): boolean =>
+  a._tag === b._tag && ("server" in a ? a.server : "") === ("server" in b ? b.server : "")

@@ -1,0 +1,62 @@
+/**
+ * The numbers of a proxy's upstreams as Effect metrics, beside those of the server of miners. They read the machine's counts when they
+ * are read. The label `upstream` is the address in the configuration.
+ */
+import { Effect, Metric, type Scope } from "effect"
+import type { PerMinerMachine } from "../per-miner/machine.ts"
+import type { UpstreamMachine } from "./machine.ts"
+import { REFUSAL_CODES } from "./upstream-tally.ts"
+
+const counter = (name: string, description: string) =>
+  Metric.counter(`sluice_proxy_upstream_${name}`, { description, incremental: true })
+const gauge = (name: string, description: string) => Metric.gauge(`sluice_proxy_upstream_${name}`, { description })
+
+const active = gauge("active", "1 for the upstream that work comes from, else 0")
+const connected = gauge("connected", "1 while the upstream has a channel open for the proxy, else 0")
+const pending = gauge("shares_pending", "Shares that the upstream has not answered")
+const passedOn = counter("shares_passed_on_total", "Shares that were sent to the upstream")
+const accepted = counter("shares_accepted_total", "Shares that the upstream accepted")
+const difficulty = counter("shares_accepted_difficulty_total", "Sum of the difficulties of shares that it accepted")
+const refused = counter("shares_refused_total", "Shares that the upstream refused, by error code")
+const unanswered = counter(
+  "shares_unanswered_total",
+  "Shares without an answer when a connection to the upstream ended"
+)
+const late = counter("shares_late_total", "Shares that were not sent because their block was over at the upstream")
+const lost = counter("shares_lost_total", "Shares found while the upstream was away that it could not be given later")
+
+/** Registers the metrics until the Scope closes. */
+export const registerMetrics = (
+  machine: Pick<UpstreamMachine | PerMinerMachine, "active" | "upstream">,
+  names: ReadonlyArray<string>
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const context = yield* Effect.context<never>()
+    const register = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
+      Effect.acquireRelease(
+        Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: ignore, modify: ignore })),
+        ({ remove }) => Effect.sync(remove)
+      )
+    for (const [index, upstream] of names.entries()) {
+      const read = (metric: Metric.Gauge<number>, value: () => number) =>
+        register(Metric.withAttributes(metric, { upstream }), () => ({ value: value() }))
+      const count = (metric: Metric.Counter<number>, value: () => number, reason?: string) =>
+        register(Metric.withAttributes(metric, reason === undefined ? { upstream } : { upstream, reason }), () => ({
+          count: value(),
+          incremental: true
+        }))
+      const { tally } = machine.upstream(index)
+      yield* read(active, () => (machine.active === index ? 1 : 0))
+      yield* read(connected, () => (machine.upstream(index).isOpen ? 1 : 0))
+      yield* read(pending, () => machine.upstream(index).pending)
+      yield* count(passedOn, () => tally.passedOn)
+      yield* count(accepted, () => tally.accepted)
+      yield* count(difficulty, () => tally.acceptedDifficulty)
+      yield* count(unanswered, () => tally.unanswered)
+      yield* count(late, () => tally.late)
+      yield* count(lost, () => tally.lost)
+      for (const code of REFUSAL_CODES) yield* count(refused, () => tally.refusedWith(code), code)
+    }
+  })
+
+const ignore = (): void => {}

@@ -1,0 +1,360 @@
+/**
+ * One connection to an upstream, with one extended channel: a pure machine over `ChannelClient`, which holds the upstream to the
+ * rules of the specification. It makes jobs of the upstream's messages, submits shares and counts the answers. After its first
+ * fault it does nothing more: the shell closes the connection.
+ */
+import {
+  ChannelClient,
+  type ClientChannel,
+  type ClientEvent,
+  type ClientOutbox,
+  type ExtendedWork,
+  Outbox,
+  type PendingShare,
+  type SourceShare
+} from "@sluice/channels"
+import { Target } from "@sluice/core"
+import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
+import { TokenBucket } from "@sluice/transport"
+import { workerName } from "../identity.ts"
+import { UpstreamFault } from "./fault.ts"
+import type { PayoutCheck } from "./payout-check.ts"
+import {
+  isSameWork,
+  type JobSession,
+  originOf,
+  placed,
+  type PlacedUpstreamJob,
+  type UpstreamJob,
+  upstreamJob
+} from "./upstream-job.ts"
+
+export interface SessionOptions {
+  /** As in `JobSession`. */
+  readonly index: number
+  readonly serial: number
+  /** `user_identity` of the channel. */
+  readonly userIdentity: string
+  /** The bytes of extranonce that the proxy's channels need. */
+  readonly extranonceSize: number
+  readonly nominalHashRate: number
+  /** The flags of the upstream's SetupConnection.Success. */
+  readonly flags: number
+  /** Whether shares carry the worker's name (extension 0x0002). */
+  readonly withWorkers: boolean
+  /** Returns why a job is not to be mined, if it pays too little. */
+  readonly checkPayout: PayoutCheck | undefined
+}
+
+export type SessionEvent =
+  /** The channel is open; work follows. */
+  | { readonly _tag: "Opened" }
+  | { readonly _tag: "FutureJob"; readonly job: UpstreamJob }
+  | { readonly _tag: "NewJob" | "NewPrevHash"; readonly placed: PlacedUpstreamJob }
+  /** Answers to shares; the difficulty is the sum of the targets that they had to meet. */
+  | { readonly _tag: "Accepted"; readonly count: number; readonly difficulty: number }
+  | { readonly _tag: "Refused"; readonly errorCode: string }
+  /** As in the message (3.6.5): an empty host or port 0 is the present one. */
+  | { readonly _tag: "Reconnect"; readonly host: string; readonly port: number }
+  | { readonly _tag: "Failed"; readonly fault: UpstreamFault }
+
+/** An upstream may send this many jobs, targets and prefixes a second; ten seconds' worth at once. */
+const MAX_CHANGES_PER_SECOND = 20
+/** The most jobs of one previous hash whose shares can be submitted; the oldest are forgotten beyond. */
+const MAX_ACTIVE_JOBS = 256
+const MAX_FUTURE_JOBS = 64
+/** The most shares without an answer that are remembered. */
+const MAX_PENDING_SHARES = 16_384
+/** Consensus lets a header's time be two hours ahead of the clock. */
+const MAX_FUTURE_SECONDS = 7200
+/** A target below it takes 2^128 hashes or more for one share: no share would ever be passed on. */
+const LEAST_TARGET = new Uint8Array(32).fill(1, 16, 17)
+const ANY_TARGET = new Uint8Array(32).fill(0xff)
+
+export class UpstreamSession implements JobSession {
+  readonly index: number
+  readonly serial: number
+  /** The first fault. The session does nothing after it. */
+  fault: UpstreamFault | undefined = undefined
+  /** When the channel was requested, in milliseconds. */
+  readonly openedAt: number
+  readonly #options: SessionOptions
+  readonly #client: ChannelClient
+  readonly #out: ClientOutbox = new Outbox()
+  readonly #changes: TokenBucket
+  #channelId: number | undefined
+  #statedRate: number
+  /** Future jobs by the upstream's id, oldest first. */
+  readonly #futures = new Map<number, UpstreamJob>()
+  /** Jobs of the present previous hash by the upstream's id, oldest first. */
+  readonly #active = new Map<number, PlacedUpstreamJob>()
+  #current: PlacedUpstreamJob | undefined
+  /** Difficulties of shares without an answer, by sequence number. */
+  readonly #difficulties = new Map<number, number>()
+
+  /** Requests the channel. */
+  constructor(options: SessionOptions, now: number) {
+    const { extranonceSize: minExtranonceSize, flags, nominalHashRate, userIdentity } = options
+    this.index = options.index
+    this.serial = options.serial
+    this.#statedRate = nominalHashRate
+    this.openedAt = now
+    this.#options = options
+    this.#client = new ChannelClient({
+      fixedVersion: (flags & Mining.REQUIRES_FIXED_VERSION) !== 0,
+      maxFutureJobs: MAX_FUTURE_JOBS,
+      maxPendingShares: MAX_PENDING_SHARES
+    })
+    this.#changes = new TokenBucket(MAX_CHANGES_PER_SECOND, now)
+    const request = { userIdentity, nominalHashRate, maxTarget: ANY_TARGET, minExtranonceSize }
+    this.#client.openExtendedChannel(request, this.#out)
+  }
+
+  get isOpen(): boolean {
+    return this.#channelId !== undefined && this.fault === undefined
+  }
+
+  /** The job that the upstream wants mined now; `undefined` before the first, and after a fault. */
+  get current(): PlacedUpstreamJob | undefined {
+    return this.fault === undefined ? this.#current : undefined
+  }
+
+  get futureJobs(): Iterable<UpstreamJob> {
+    return this.#futures.values()
+  }
+
+  /** Shares that the upstream has not answered. */
+  get pendingCount(): number {
+    return this.#difficulties.size
+  }
+
+  /** Messages for the upstream. */
+  takeMessages(): Array<Mining.ToServer> {
+    return this.#out.takeMessages()
+  }
+
+  receive(messages: ReadonlyArray<Mining.ToClient>, now: number): ReadonlyArray<SessionEvent> {
+    const events: Array<SessionEvent> = []
+    for (const message of messages) {
+      if (this.fault !== undefined) break
+      this.#receive(message, now, events)
+    }
+    return events
+  }
+
+  /** Ends the session for a reason that its messages do not show, such as silence. */
+  fail(fault: UpstreamFault): void {
+    this.fault ??= fault
+  }
+
+  /** States the hash rate of all miners below (5.3.7), if it was not stated last. */
+  update(hashRate: number): void {
+    if (!this.isOpen || hashRate === this.#statedRate) return
+    this.#statedRate = hashRate
+    this.#client.updateChannel(this.#channelId!, hashRate, ANY_TARGET, this.#out)
+  }
+
+  /** Closes the channel (5.3.9). */
+  close(reason: string): void {
+    if (this.isOpen) this.#client.closeChannel(this.#channelId!, reason, this.#out)
+  }
+
+  /** Submits a share for one of this session's jobs. Returns whether it can still be accepted: its previous hash is in force. */
+  submit(found: SourceShare, now: number): boolean {
+    const { job, salt } = originOf(found.job)
+    const active = this.fault === undefined ? this.placedOf(job) : undefined
+    return active !== undefined && this.#submit(active, found, salt, now)
+  }
+
+  /** Submits a share for a job of an earlier session, if a job of this one has the same headers. Returns whether one has. */
+  resubmit(found: SourceShare, earlier: PlacedUpstreamJob, now: number): boolean {
+    if (this.fault !== undefined) return false
+    for (const active of this.#active.values()) {
+      if (isSameWork(active, earlier)) return this.#submit(active, found, originOf(found.job).salt, now)
+    }
+    return false
+  }
+
+  placedOf(job: UpstreamJob): PlacedUpstreamJob | undefined {
+    const active = this.#active.get(job.id)
+    return active?.job === job ? active : undefined
+  }
+
+  #submit({ job, target }: PlacedUpstreamJob, found: SourceShare, salt: Uint8Array, now: number): boolean {
+    const { extranonce, nonce, ntime, version } = found
+    const rolled = new Uint8Array(salt.length + extranonce.length)
+    rolled.set(salt)
+    rolled.set(extranonce, salt.length)
+    const share = { jobId: job.id, nonce, ntime, version, extranonce: rolled }
+    const sequenceNumber = this.#client.submit(this.#channelId!, share, now, this.#out)
+    if (sequenceNumber === undefined) return false
+    this.#difficulties.set(sequenceNumber, Target.targetToDifficulty(target, 0))
+    forgetOldest(this.#difficulties, MAX_PENDING_SHARES)
+    const { messages } = this.#out
+    const message = messages.at(-1)
+    if (this.#options.withWorkers && message?._tag === "SubmitSharesExtended") {
+      const userIdentity = workerName(found)
+      if (userIdentity !== "") {
+        messages[messages.length - 1] = WorkerIdentity.UserIdentity.put(message, { userIdentity })
+      }
+    }
+    return true
+  }
+
+  #receive(message: Mining.ToClient, now: number, events: Array<SessionEvent>): void {
+    if (isChange(message)) {
+      if (this.#changes.take(1, now) > 0) {
+        const limit = `more than ${MAX_CHANGES_PER_SECOND} jobs, targets and prefixes a second`
+        return this.#fail("too-many-messages", `it sends ${limit}; the last is ${message._tag}`, events)
+      }
+      if (this.#channelId === undefined) {
+        return this.#fail("violation", `it sent ${message._tag} before it opened a channel`, events)
+      }
+    }
+    if (message._tag === "OpenExtendedMiningChannel.Success") {
+      const missing = this.#options.extranonceSize - message.extranonceSize
+      if (missing > 0)
+        return this.#fail("extranonce-too-small", this.#tooSmall(message.extranonceSize, missing), events)
+    }
+    this.#client.receive([message], now, this.#out)
+    for (const event of this.#out.takeEvents()) {
+      this.#follow(message, event, now, events)
+      if (this.fault !== undefined) return
+    }
+  }
+
+  #follow(message: Mining.ToClient, event: ClientEvent, now: number, events: Array<SessionEvent>): void {
+    switch (event._tag) {
+      case "ChannelOpened":
+        this.#channelId = event.channelId
+        events.push({ _tag: "Opened" })
+        return this.#checkTarget(event.target, events)
+      case "OpenRefused":
+        return this.#refused(event.errorCode, events)
+      case "TargetChanged":
+        return this.#checkTarget(event.target, events)
+      case "JobReceived":
+        if (message._tag === "NewExtendedMiningJob") this.#job(message, now, events)
+        return
+      case "WorkChanged":
+        return this.#work(event.work as ExtendedWork, event.newPrevHash, events)
+      case "ChannelClosed":
+        return this.#fail("channel-closed", `it closed the channel: "${printable(event.reasonCode)}"`, events)
+      case "SharesAccepted":
+        events.push({ _tag: "Accepted", count: event.shares.length, difficulty: this.#takeDifficulty(event.shares) })
+        return
+      case "ShareRefused":
+        this.#takeDifficulty([event.share])
+        events.push({ _tag: "Refused", errorCode: printable(event.errorCode) })
+        return
+      case "Reconnect":
+        events.push({ _tag: "Reconnect", host: event.host, port: event.port })
+        return
+      case "ProtocolViolation":
+        return this.#fail("violation", `it broke the protocol: ${event.message}`, events)
+    }
+  }
+
+  #job(message: Mining.NewExtendedMiningJob, now: number, events: Array<SessionEvent>): void {
+    const channel = this.#channel!
+    const job = upstreamJob(message, channel.extranoncePrefix, channel.extranonceSize)
+    const unpaid = this.#options.checkPayout?.(job)
+    if (unpaid !== undefined) return this.#fail("payout", `job ${job.id} is not mined: ${unpaid}`, events)
+    if (message.minNtime === undefined) {
+      this.#futures.delete(job.id)
+      this.#futures.set(job.id, job)
+      forgetOldest(this.#futures, MAX_FUTURE_JOBS)
+      events.push({ _tag: "FutureJob", job })
+      return
+    }
+    if (this.#isAhead(message.minNtime, now)) return this.#ahead(message, message.minNtime, events)
+    this.#activate(job, channel.work as ExtendedWork, "NewJob", events)
+  }
+
+  #work(work: ExtendedWork, isNewPrevHash: boolean, events: Array<SessionEvent>): void {
+    // A job to mine at once was activated when it was received.
+    if (!isNewPrevHash) return
+    const job = this.#futures.get(work.jobId)
+    if (job === undefined) return
+    if (!Target.nBitsToTarget(work.nbits, new Uint8Array(32), 0)) {
+      const nbits = (work.nbits >>> 0).toString(16).padStart(8, "0")
+      return this.#fail("violation", `SetNewPrevHash has nBits ${nbits}, which no block can have`, events)
+    }
+    this.#futures.clear()
+    this.#active.clear()
+    this.#activate(job, work, "NewPrevHash", events)
+  }
+
+  #activate(job: UpstreamJob, work: ExtendedWork, tag: "NewJob" | "NewPrevHash", events: Array<SessionEvent>): void {
+    this.#current = placed(job, work)
+    this.#active.set(job.id, this.#current)
+    forgetOldest(this.#active, MAX_ACTIVE_JOBS)
+    events.push({ _tag: tag, placed: this.#current })
+  }
+
+  /** Whether a job begins so late that a server of this specification refuses all its shares for now (5.3.11). */
+  #isAhead(minNtime: number, now: number): boolean {
+    const { minNtime: least = 0, receivedAt = now } = this.#channel?.prevHash ?? {}
+    return minNtime > least + (now - receivedAt) / 1000 + MAX_FUTURE_SECONDS
+  }
+
+  #ahead({ _tag, jobId }: Mining.NewExtendedMiningJob, minNtime: number, events: Array<SessionEvent>): void {
+    const detail = `job ${jobId} begins at ${minNtime}, more than two hours ahead of its previous hash and the time since`
+    this.#fail("violation", `${_tag}: ${detail}`, events)
+  }
+
+  #checkTarget(target: Uint8Array, events: Array<SessionEvent>): void {
+    if (Target.compareU256(target, 0, LEAST_TARGET, 0) >= 0) return
+    const hex = Buffer.from(target.toReversed()).toString("hex")
+    this.#fail("violation", `its target ${hex} takes more than 2^128 hashes, so no share can meet it`, events)
+  }
+
+  #refused(errorCode: string, events: Array<SessionEvent>): void {
+    const { extranonceSize, userIdentity } = this.#options
+    const codes = ErrorCode.openChannel
+    const isTooLarge = errorCode === codes.minExtranonceSizeTooLarge || errorCode === codes.unsupportedMinExtranonceSize
+    const hint = isTooLarge
+      ? `: it gives fewer than the ${extranonceSize} bytes of extranonce that the proxy needs`
+      : ""
+    const message = `it opens no channel for "${printable(userIdentity)}": "${printable(errorCode)}"${hint}`
+    this.#fail(isTooLarge ? "extranonce-too-small" : "open-refused", message, events)
+  }
+
+  #tooSmall(given: number, missing: number): string {
+    const needs = `the proxy needs ${this.#options.extranonceSize} bytes of extranonce for its channels`
+    return `${needs}, and it gives ${given}: ${missing} ${missing === 1 ? "byte is" : "bytes are"} missing (extranonceSize)`
+  }
+
+  #fail(reason: UpstreamFault["reason"], message: string, events: Array<SessionEvent>): void {
+    this.fault = new UpstreamFault({ reason, message })
+    events.push({ _tag: "Failed", fault: this.fault })
+  }
+
+  #takeDifficulty(shares: ReadonlyArray<PendingShare>): number {
+    let sum = 0
+    for (const { sequenceNumber } of shares) {
+      sum += this.#difficulties.get(sequenceNumber) ?? 0
+      this.#difficulties.delete(sequenceNumber)
+    }
+    return sum
+  }
+
+  get #channel(): ClientChannel | undefined {
+    return this.#channelId === undefined ? undefined : this.#client.channels.get(this.#channelId)
+  }
+}
+
+/** Whether the message changes the work of a channel. */
+const isChange = ({ _tag }: Mining.ToClient): boolean =>
+  _tag === "NewMiningJob" ||
+  _tag === "NewExtendedMiningJob" ||
+  _tag === "SetNewPrevHash" ||
+  _tag === "SetTarget" ||
+  _tag === "SetExtranoncePrefix"
+
+const forgetOldest = (entries: Map<number, unknown>, limit: number): void => {
+  for (const key of entries.keys()) {
+    if (entries.size <= limit) return
+    entries.delete(key)
+  }
+}

@@ -1,0 +1,70 @@
+/** `sluice proxy`: a mining proxy, client of pools and server of miners and proxies. */
+import { JobIds, MiningServerStats, openShareLog } from "@sluice/mining-server"
+import { Proxy, type ProxyOptions, Upstreams, UpstreamStats } from "@sluice/proxy"
+import { MiningDialer, MiningListener, Security, Setup, Tcp } from "@sluice/transport"
+import { Translator } from "@sluice/translator"
+import { Effect, Layer, Schema } from "effect"
+import { program } from "../command/program.ts"
+import { summaries } from "../command/summaries.ts"
+import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
+import { logEvents } from "../server/log-events.ts"
+import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { secured } from "../server/secured.ts"
+import { statisticsPages } from "../server/statistics.ts"
+import { withV1 } from "../server/v1.ts"
+import { optionsOf, ProxyConfig } from "./config.ts"
+
+export const proxy = program({
+  ...ProxyConfig,
+  description: summaries.proxy,
+  run: Effect.fnUntraced(function* (config) {
+    const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
+    const options: ProxyOptions = { ...optionsOf(config), shareSinks }
+    const withShares = config.logLevel === "debug" || config.logLevel === "trace"
+    return yield* Layer.merge(layerLog(withShares), layerPages(config)).pipe(
+      Layer.provide(Proxy.layer(options)),
+      Layer.provide([
+        withV1(
+          "proxy",
+          config,
+          Setup.server(MiningListener).pipe(
+            Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...config }))
+          )
+        ),
+        Translator.eitherDialer().pipe(
+          Layer.provide(Setup.client(MiningDialer)),
+          Layer.provide(Security.dialer()),
+          Layer.provide(layerCurveNamed(config.curve)),
+          Layer.provide(Tcp.dialer)
+        ),
+        config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
+      ]),
+      Layer.launch
+    )
+  }, Effect.scoped)
+})
+
+const layerLog = (withShares: boolean) =>
+  Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
+
+/** The statistics of the server of miners, with those of each upstream. */
+const ProxyStats = Schema.Struct({
+  ...MiningServerStats.fields,
+  upstreams: Schema.Array(UpstreamStats),
+  /** The difficulty that miners were credited with, less the difficulty that the upstreams credited. */
+  uncreditedDifficulty: Schema.Finite
+})
+
+const layerPages = (config: MetricsConfig) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const proxy = yield* Proxy
+      const upstreams = yield* Upstreams
+      const stats = Effect.map(Effect.all([proxy.stats, upstreams.stats]), ([stats, upstreams]) => ({
+        ...stats,
+        upstreams,
+        uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
+      }))
+      return layerMetrics(config, statisticsPages(proxy, stats, ProxyStats))
+    })
+  )
