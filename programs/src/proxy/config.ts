@@ -6,7 +6,7 @@ import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
 import { miningServerUrls, payoutAddress } from "../config/stratum.ts"
 import { trustKeys } from "../config/trust.ts"
-import { decimal, hostPort, string, whole } from "../config/value.ts"
+import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
@@ -19,10 +19,15 @@ const fields = Schema.Struct({
     description: "The pools that give work, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
   }),
-  userIdentity: defaulted(string({ metavar: "NAME", expected: "a name of at most 255 bytes" }, 255), {
+  mode: defaulted(choice(["aggregated", "per-miner"]), {
     description:
-      "The name of the proxy at the pools. {user} and {worker} stand for the parts of a miner's name; the channel that all miners share has the name without them.",
-    default: defaultUpstreamOptions.userIdentity
+      "Whether all miners share one channel at a pool, or each miner has a channel of its own there, with the pool's target and verdicts.",
+    default: "aggregated"
+  }),
+  userIdentity: optional(string({ metavar: "NAME", expected: "a name of at most 255 bytes" }, 255), {
+    description:
+      "The name of a channel at the pools. {user} and {worker} stand for the parts of a miner's name; the channel that all miners share has the name without them. Default: sluice for that channel, and the miner's own name for a channel of its own.",
+    example: "account.{worker}"
   }),
   extranonceSize: defaulted(whole("BYTES", 3, 32), {
     description:
@@ -57,7 +62,7 @@ export const optionsOf = (config: typeof fields.Type): ProxyOptions => {
   const [first, ...others] = config.upstream
   return {
     ...serverOptionsOf(config),
-    ...Struct.pick(config, ["userIdentity", "extranonceSize", "verifyPayout", "minPayoutPercent"]),
+    ...Struct.pick(config, ["mode", "userIdentity", "extranonceSize", "verifyPayout", "minPayoutPercent"]),
     upstreams: [{ server: first }, ...others.map((server) => ({ server }))],
     silence: Duration.seconds(config.silence),
     returnAfter: Duration.seconds(config.returnAfter)
@@ -65,10 +70,11 @@ export const optionsOf = (config: typeof fields.Type): ProxyOptions => {
 }
 
 /** A check: the channel that all miners share has a name. */
-const hasIdentity = Schema.makeFilter(({ userIdentity }: typeof fields.Type) =>
-  sharedIdentity(userIdentity) === ""
-    ? `user-identity: all miners share one channel at the pool, so "${userIdentity}" needs a fixed part, such as account.{worker}`
-    : undefined
+const hasIdentity = Schema.makeFilter(
+  ({ mode, userIdentity = defaultUpstreamOptions.userIdentity }: typeof fields.Type) =>
+    mode === "aggregated" && sharedIdentity(userIdentity) === ""
+      ? `user-identity: all miners share one channel at the pool, so "${userIdentity}" needs a fixed part, such as account.{worker}`
+      : undefined
 )
 
 /** A check: there is something to compare the percentage with. */
