@@ -72,6 +72,13 @@ export {
   TOO_MANY_CHANNELS,
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./server/open.ts"
+export {
+  NO_VERDICT,
+  type SourceChange,
+  type SourceChannel,
+  type SourceChannels,
+  type Via
+} from "./jobs/source-channel.ts"
 export { type ChannelPolicy, defaultChannelPolicy } from "./server/policy.ts"
 export { ShareValidator, TOO_MANY_SHARES, TOO_MANY_SHARES_PER_SECOND } from "./shares/share-validator.ts"
 export { solutionOf } from "./templates/solution.ts"

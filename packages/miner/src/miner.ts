@@ -106,11 +106,11 @@ const start = Effect.fnUntraced(function* (options: MinerOptions) {
       )
     })
 
-  /** A connection and a session on it. The device module does both in one step. */
+  /** A connection and a session on it. The device module does both in one step, and speaks Stratum V2 only. */
   const connect = (
     server: ServerAddress
   ): Effect.Effect<Opening, DialError | ConnectionError | SessionFailure, Scope.Scope> =>
-    deviceDialer === undefined
+    deviceDialer === undefined || server.security._tag === "v1"
       ? Effect.map(dialer.dial(server, setup), (connection) => openSession(connection, settings))
       : deviceDialer.dial(server, settings, options.device ?? {})
 

@@ -51,6 +51,7 @@ export class ControlError extends Schema.TaggedError<ControlError>("sluice/minin
       "unknown-group",
       "requires-standard-jobs",
       "extranonce-space-exhausted",
+      "upstream-decides",
       "not-encodable"
     ]),
     message: Schema.String
@@ -91,6 +92,7 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
         const refusal = machine.setGroup(id, Array.from(new Set(channelIds)), out)
         if (refusal === undefined) return Result.succeed(id)
         const message = {
+          "upstream-decides": UPSTREAM_DECIDES,
           "requires-standard-jobs": "the client requires standard jobs, so it has no groups",
           "unknown-group": `the connection has no group ${id}; leave the id out to make a new group`,
           "unknown-channel": `some of the channels ${channelIds.join(", ")} are not open on the connection`
@@ -103,6 +105,7 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
         const refusal = machine.changeExtranoncePrefix(channelId, out)
         if (refusal === undefined) return Result.void
         if (refusal === "unknown-channel") return Result.fail(unknown(`channel ${channelId}`))
+        if (refusal === "upstream-decides") return Result.fail({ reason: refusal, message: UPSTREAM_DECIDES })
         const message = "every extranonce prefix is in use (maxChannelsInAll, extranonce)"
         return Result.fail({ reason: refusal, message })
       }),
@@ -125,6 +128,8 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
       })
   }
 }
+
+const UPSTREAM_DECIDES = "each channel is one of the upstream server, which decides on its prefix and its group"
 
 const unknownConnection: Refusal = {
   reason: "unknown-connection",

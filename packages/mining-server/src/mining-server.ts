@@ -79,7 +79,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   })
   const recorder = yield* makeRecorder(rules, { projection, throttled, source, now })
   const { record } = recorder
-  const { isRecording, reads, serve } = yield* makeConnections({
+  const { isRecording, passChanges, reads, serve, waitingShares } = yield* makeConnections({
     downstreams,
     rules,
     work,
@@ -129,6 +129,9 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       }
     })
 
+  const canOpen = (): boolean =>
+    work.openChannel === undefined ? work.space !== undefined : watch.state._tag === "Connected"
+
   /**
    * Adjusts difficulties to measured hash rates, evicts connections that open no channel (5.3.2), and reports the load to the
    * source of work.
@@ -149,7 +152,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         const { emptySince } = downstream.machine
         // Nobody can open a channel before there is a space.
         if (
-          work.space !== undefined &&
+          canOpen() &&
           emptySince !== undefined &&
           at - Math.max(emptySince, downstream.openedAt) >= channelTimeoutMs
         ) {
@@ -166,7 +169,8 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   yield* source.news.pipe(
     Stream.runForEach((news) => {
       if (work.space !== undefined) spaceIsThere.openUnsafe()
-      return announce(news)
+      // Changes of single channels do not concern the other connections.
+      return news.changes.length === 0 ? passChanges : Effect.andThen(announce(news), passChanges)
     }),
     Effect.forkScoped
   )
@@ -192,7 +196,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       yield* listener.stopAccepting
       if (downstreams.size === 0) return
       yield* Effect.logInfo(`Stopping: ${downstreams.size} connections get their last replies`)
-      yield* untilQuiet(reads, isRecording)
+      yield* untilQuiet(reads, () => isRecording() || waitingShares() > 0)
       reconnect()
       yield* Effect.ignore(Effect.timeout(recorder.submitted, SUBMIT_TIMEOUT))
     })

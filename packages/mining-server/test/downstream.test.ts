@@ -88,7 +88,7 @@ describe("a connection whose shares are being recorded", () => {
     downstream.sendMessage({ _tag: "Reconnect", newHost: "", newPort: 0 })
     work.onMessages([template(2)], 2_000)
     assert.deepStrictEqual(send(), [])
-    downstream.release(replies, 3_000)
+    downstream.release(() => downstream.reply(replies, 3_000))
     assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
   })
 })

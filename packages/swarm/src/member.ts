@@ -75,11 +75,12 @@ export class Member {
       requiresStandardJobs: requiresStandardJobs(plan),
       fixedVersion: (serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
     })
-    const { kind, nominalHashRate } = plan
+    const { kind, nominalHashRate, server } = plan
+    const minExtranonceSize = server.security._tag === "v1" ? MIN_V1_EXTRANONCE_SIZE : MIN_EXTRANONCE_SIZE
     const request = { userIdentity: this.#userIdentity, nominalHashRate, maxTarget: ANY_TARGET }
     for (let i = 0; i < plan.channels; i++) {
       if (kind === "standard") this.#client.openStandardChannel(request, out)
-      else this.#client.openExtendedChannel({ ...request, minExtranonceSize: MIN_EXTRANONCE_SIZE }, out)
+      else this.#client.openExtendedChannel({ ...request, minExtranonceSize }, out)
     }
     this.#sendAll()
   }
@@ -195,6 +196,8 @@ export class Member {
         return
       }
       case "JobReceived":
+        // The ids of jobs are the connection's own, so jobs of two connections cannot be compared.
+        if (plan.server.security._tag === "v1") return
         // Ignores jobs of a new channel or target: they do not measure how long a job takes to reach all connections.
         if (this.#isWorking && !this.#isRetargeted && tally.jobArrivals.record(event.jobId, now)) tally.jobs++
         return
@@ -262,6 +265,8 @@ export class Member {
 const ANY_TARGET = new Uint8Array(32).fill(0xff)
 /** Bytes of extranonce to request: enough for a miner that also rolls nonce and version. */
 const MIN_EXTRANONCE_SIZE = 4
+/** V1 pools give 4 bytes to a connection, which all of its channels share. */
+const MIN_V1_EXTRANONCE_SIZE = 2
 
 const isBad = (share: PendingShare): share is PendingBadShare => "bad" in share
 

@@ -94,6 +94,9 @@ export const checkPlan = (plan: SwarmPlan): Effect.Effect<void, SwarmOptionError
   for (const [option, percent] of Object.entries(plan.misbehaviour)) {
     if (!(percent >= 0 && percent <= 100)) return refuse(option, "a percentage from 0 to 100", percent)
   }
+  if (garbage > 0 && plan.server.security._tag === "v1") {
+    return refuse("garbage", "0 for a server of Stratum V1: it is frames of Stratum V2", garbage)
+  }
   const bad = duplicate + garbage + lowDifficulty + stale
   if (bad > 100) return refuse("misbehaviour", "at most 100 percent of the shares in all", bad)
   return slow > 100 ? refuse("slow", "a percentage from 0 to 100", slow) : Effect.void

@@ -46,7 +46,7 @@ const dialWith = (trust: Tls.TrustOptions, address: Listener["Service"]["address
   Effect.gen(function* () {
     const context = yield* Layer.build(Tcp.dialerWith({ trust: Result.getOrThrow(Tls.serverTrust(trust)) }))
     const { dial } = yield* Effect.provide(Dialer, context)
-    return yield* dial({ ...address, tls: true })
+    return yield* dial({ ...address, security: { _tag: "v1", tls: true } })
   })
 
 const ask = Effect.fnUntraced(function* (duplex: Duplex, bytes: Uint8Array) {
@@ -209,7 +209,7 @@ describe("a TLS client", () => {
       yield* Effect.forkScoped(run(() => Effect.never))
       const context = yield* Layer.build(Tcp.dialerWith({ connectTimeout: "100 millis" }))
       const { dial } = yield* Effect.provide(Dialer, context)
-      const error = yield* Effect.flip(dial({ ...address, tls: true }))
+      const error = yield* Effect.flip(dial({ ...address, security: { _tag: "v1", tls: true } }))
       assert.strictEqual(error.code, "TLS_TIMEOUT")
     }).pipe(Effect.scoped, quiet)
   )
@@ -406,7 +406,7 @@ describe("many bad TLS connections", () => {
               const trust = Result.getOrThrow(Tls.serverTrust({ insecure: true }))
               const context = yield* Layer.build(Tcp.dialerWith({ trust, localAddresses: ["127.0.0.4"] }))
               const { dial } = yield* Effect.provide(Dialer, context)
-              yield* ask(yield* dial({ ...address, tls: true }), Uint8Array.of(i))
+              yield* ask(yield* dial({ ...address, security: { _tag: "v1", tls: true } }), Uint8Array.of(i))
             })
           )
         }

@@ -1,13 +1,14 @@
 /** Kinds of value of Stratum V2 and Bitcoin, decoded by the packages that define them. */
 import { payoutScript } from "@sluice/mining-server"
 import * as AuthorityKey from "@sluice/noise/authority-key"
-import { parseEndpoint, parseServerAddress, type ServerAddress } from "@sluice/transport"
+import { parseEndpoint, parseNetworks, parseServerAddress, type ServerAddress } from "@sluice/transport"
 import { Result } from "effect"
 import { withoutUserinfo } from "./userinfo.ts"
 import { list, text } from "./value.ts"
 
 const V2_FORMS = "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption"
-const V1_FORMS = "stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT with TLS"
+const MINING_FORMS =
+  "stratum2+tcp://HOST:PORT/AUTHORITYKEY, stratum2+tcp+plain://HOST:PORT, stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT"
 
 /** A server of Stratum V2 to connect to, with its authority key. */
 export const serverUrl = text(
@@ -31,14 +32,13 @@ export const serverUrls = list(
 )
 
 /** A server of miners to connect to, of Stratum V2 or V1. */
-export const miningServerUrl = text(
-  { metavar: "URL", expected: `${V2_FORMS}; or for Stratum V1 ${V1_FORMS}`, isSentence: true },
-  (input) => miningServerAddress(input)
+export const miningServerUrl = text({ metavar: "URL", expected: MINING_FORMS, isSentence: true }, (input) =>
+  miningServerAddress(input)
 )
 
 /** Several servers of miners, of Stratum V2 or V1, the preferred one first. */
 export const miningServerUrls = list(
-  { metavar: "URL,...", expected: `a list of ${V2_FORMS}; or for Stratum V1 ${V1_FORMS}`, isSentence: true },
+  { metavar: "URL,...", expected: `a list of ${MINING_FORMS}`, isSentence: true },
   ",",
   (input) => miningServerAddress(input)
 )
@@ -56,6 +56,17 @@ const miningServerAddress = (input: string): Result.Result<ServerAddress, string
   input.includes("@")
     ? Result.fail(`"${withoutUserinfo(input)}" has a user before the @: a server's address has none`)
     : Result.mapError(parseServerAddress(input), ({ message }) => message)
+
+/** Addresses and networks of load balancers. */
+export const networks = list(
+  {
+    metavar: "NETWORK,...",
+    expected: "a list of addresses and networks, such as 10.0.0.7, 10.0.0.0/8 or fd00::/8",
+    isSentence: true
+  },
+  ",",
+  (input) => Result.mapBoth(parseNetworks([input]), { onSuccess: () => input, onFailure: ({ message }) => message })
+)
 
 /** The secret key that signs certificates. */
 export const authoritySecretKey = text(

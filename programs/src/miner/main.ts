@@ -1,7 +1,9 @@
 /** `sluice miner`: a software miner in worker threads. */
 import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } from "@sluice/miner"
+import { Translator } from "@sluice/translator"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Stream, Struct } from "effect"
+import { trustOf } from "../config/trust.ts"
 import { eventLine } from "../output/events.ts"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -17,14 +19,17 @@ export const miner = program({
       hashRateInterval: "10 seconds",
       ...Struct.pick(config, ["user", "worker", "channel", "shares"])
     }
-    return mine(config.json).pipe(
-      Effect.provide(
-        Miner.layer(options).pipe(
-          Layer.provide(Setup.client(MiningDialer)),
-          Layer.provide(Security.dialer()),
-          Layer.provide(DeviceDialer.layer),
-          Layer.provide(Tcp.dialer),
-          Layer.provide(HashThreads.layer(Struct.pick(config, ["threads"])))
+    return Effect.flatMap(trustOf("miner", config), (trust) =>
+      mine(config.json).pipe(
+        Effect.provide(
+          Miner.layer(options).pipe(
+            Layer.provide(Translator.eitherDialer(Struct.pick(config, ["password"]))),
+            Layer.provide(Setup.client(MiningDialer)),
+            Layer.provide(Security.dialer()),
+            Layer.provide(DeviceDialer.layer),
+            Layer.provide(Tcp.dialerWith({ trust })),
+            Layer.provide(HashThreads.layer(Struct.pick(config, ["threads"])))
+          )
         )
       )
     )

@@ -12,7 +12,7 @@ import { choice, decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
-import { v1Keys } from "../server/v1.ts"
+import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3333" }),
@@ -82,13 +82,6 @@ const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
 /** Bytes of the extranonce before the channels' part. They differ at each start of the pool. */
 const RUN_BYTES = 4
 
-/** Checks: no two listeners have the same address. */
-const distinct = [
-  distinctAddresses("listen", "metricsListen"),
-  distinctAddresses("listen", "v1Listen"),
-  distinctAddresses("v1Listen", "metricsListen")
-] as const
-
 /**
  * The largest coinbase that the payouts can lead to, in bytes and without the witness: the outputs, the commitment to the
  * witnesses, and at most 161 bytes around them with the longest input.
@@ -101,5 +94,5 @@ export const coinbaseSizeOf = (config: typeof fields.Type): number =>
 
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, ...distinct)
+  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, wholeTls, distinctAddresses(...listenKeys))
 }

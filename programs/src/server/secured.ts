@@ -6,10 +6,11 @@ import {
   FrameListener,
   type ListenError,
   Noise,
+  parseNetworks,
   Plain,
   Tcp
 } from "@sluice/transport"
-import { Effect, Layer, type Redacted, Struct } from "effect"
+import { Effect, Layer, type Redacted, Result, Struct } from "effect"
 import { type CurveName, layerCurveNamed, layerHandshakeThreads } from "./curve.ts"
 
 export interface SecuredConfig {
@@ -22,6 +23,8 @@ export interface SecuredConfig {
   readonly maxHandshakesPerSecond?: number
   readonly maxConnections?: number
   readonly maxConnectionsPerAddress?: number
+  /** Networks of load balancers (the PROXY protocol). */
+  readonly proxyProtocol?: ReadonlyArray<string>
 }
 
 /** Listens on TCP, with Noise if there is an authority key, and logs the URL for clients. */
@@ -34,9 +37,21 @@ export const secured = (name: string, config: SecuredConfig): Layer.Layer<FrameL
           Layer.provide(CertificateAuthority.layer({ secretKey: authoritySecretKey })),
           Layer.provide([layerCurveNamed(curve), layerHandshakeThreads(curve, handshakeThreads)])
         )
-  const tcp = Tcp.listener({ ...listen, ...Struct.pick(config, ["maxConnections", "maxConnectionsPerAddress"]) })
+  const tcp = Tcp.listener(tcpOptions(listen, config))
   return announced(name, authoritySecretKey).pipe(Layer.provideMerge(frames), Layer.provide(tcp))
 }
+
+/** The options of a listener for miners at one of the addresses of the configuration. */
+export const tcpOptions = (
+  address: Endpoint,
+  config: Pick<SecuredConfig, "maxConnections" | "maxConnectionsPerAddress" | "proxyProtocol">
+): Tcp.ListenerOptions => ({
+  ...address,
+  ...Struct.pick(config, ["maxConnections", "maxConnectionsPerAddress"]),
+  ...(config.proxyProtocol === undefined
+    ? {}
+    : { proxyProtocol: { from: Result.getOrThrow(parseNetworks(config.proxyProtocol)) } })
+})
 
 const announced = (name: string, authoritySecretKey: SecuredConfig["authoritySecretKey"]) =>
   Layer.effectDiscard(

@@ -4,7 +4,8 @@ import { swarmDefaults } from "@sluice/swarm"
 import { Result, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
-import { serverUrl } from "../config/stratum.ts"
+import { miningServerUrl } from "../config/stratum.ts"
+import { trustKeys } from "../config/trust.ts"
 import { choice, decimal, string, text, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 
@@ -23,8 +24,8 @@ const localAddresses = text({ metavar: "ADDRESS,...", expected: "IP addresses wi
 export const SwarmConfig = {
   program: "swarm",
   schema: Schema.Struct({
-    connect: required(serverUrl, {
-      description: "The pool or proxy to load.",
+    connect: required(miningServerUrl, {
+      description: "The pool or proxy to load. With stratum+tcp:// or stratum+ssl:// the miners speak Stratum V1.",
       example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
     }),
     connections: defaulted(whole("N", 1, 1_000_000), { description: "Connections to hold open.", default: 100 }),
@@ -68,7 +69,9 @@ export const SwarmConfig = {
     stale: percent("Repeated shares of an earlier block"),
     duplicate: percent("Repetitions of the last share"),
     lowDifficulty: percent("Shares whose hash misses the target"),
-    garbage: percent("Frames of random bytes in place of shares, for which the server ends the connection"),
+    garbage: percent(
+      "Frames of random bytes in place of shares, for which the server ends the connection (Stratum V2 only)"
+    ),
     slow: percent("Connections that read once a minute"),
     report: optional(fileToWrite("a file to be written"), {
       description: "The file for the report, as JSON.",
@@ -83,6 +86,7 @@ export const SwarmConfig = {
       description: "Print progress and the report as lines of JSON on stdout.",
       default: false
     }),
+    ...trustKeys,
     ...loggingKeys
   }).check(
     Schema.makeFilter(({ duplicate, garbage, lowDifficulty, stale }) => {

@@ -1,6 +1,7 @@
 /** `sluice swarm`: many miners in one process, which load a server and measure it. */
 import { layerCurve } from "@sluice/embedded"
 import { type AcknowledgedShare, Swarm, SwarmDialer, type SwarmOptions, SwarmReport } from "@sluice/swarm"
+import { Translator } from "@sluice/translator"
 import { Security, Setup, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, FileSystem, Layer, Schema, type Scope, Struct } from "effect"
 import { closeSync, openSync, writeSync } from "node:fs"
@@ -9,6 +10,7 @@ import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { ProgramError } from "../command/report.ts"
 import { print } from "../output/streams.ts"
+import { trustOf } from "../config/trust.ts"
 import { SwarmConfig } from "./config.ts"
 import { progressLine, summary } from "./summary.ts"
 
@@ -29,10 +31,14 @@ export const swarm = program({
         misbehaviour: Struct.pick(config, ["duplicate", "garbage", "lowDifficulty", "slow", "stale"]),
         ...(onAcknowledged === undefined ? {} : { onAcknowledged })
       }
+      const trust = yield* trustOf("swarm", config)
+      const dialer =
+        connect.security._tag === "v1"
+          ? SwarmDialer.ofMining.pipe(Layer.provide(Translator.dialer()))
+          : Setup.client(SwarmDialer).pipe(Layer.provide(Security.dialer()))
       const layer = Swarm.layer(options).pipe(
-        Layer.provide(Setup.client(SwarmDialer)),
-        Layer.provide(Security.dialer()),
-        Layer.provide([Tcp.dialerWith({ localAddresses }), layerCurve])
+        Layer.provide(dialer),
+        Layer.provide([Tcp.dialerWith({ localAddresses, trust }), layerCurve])
       )
       yield* Effect.provide(watch(config.json, config.report, duration), layer)
     }).pipe(Effect.scoped)

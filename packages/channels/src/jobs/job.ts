@@ -20,6 +20,8 @@ export interface Job {
   readonly merklePath: ReadonlyArray<Uint8Array>
   /** The same hashes one after the other. */
   readonly merklePathBytes: Uint8Array
+  /** The merkle root, if it is all that the source knows of a standard channel's job: there is no coinbase then. */
+  readonly merkleRoot?: Uint8Array
   /** Data that the source attached to the job, to handle its shares. Only the source reads it. */
   readonly origin: object
 }

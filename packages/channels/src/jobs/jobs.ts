@@ -101,6 +101,7 @@ const MAX_REPEATS = 16
 
 export class Jobs {
   readonly versionRollingAllowed: boolean
+  readonly firstId: number
   /** Grows when the previous hash changes. Channels forget the shares of an earlier epoch. */
   epoch = 0
   readonly #variant: JobsOptions["variant"]
@@ -122,7 +123,8 @@ export class Jobs {
   constructor({ firstJobId, variant, versionRollingAllowed }: JobsOptions) {
     this.versionRollingAllowed = versionRollingAllowed
     this.#variant = variant
-    this.#nextId = firstJobId >>> 0
+    this.firstId = firstJobId >>> 0
+    this.#nextId = this.firstId
   }
 
   /** The previous hash in force; `undefined` until the first `setPrevHash`. */

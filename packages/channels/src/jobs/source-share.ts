@@ -1,4 +1,5 @@
 /** A share for the source of its job: all parts of its coinbase and header. */
+import type { Via } from "./source-channel.ts"
 import type { Job } from "./job.ts"
 
 export interface SourceShare {
@@ -16,4 +17,6 @@ export interface SourceShare {
   readonly hash: Uint8Array
   /** Whether the hash meets the network's target, too. */
   readonly isBlock: boolean
+  /** The channel at the source, if the server's channels have such. */
+  readonly via?: Via
 }

@@ -7,7 +7,7 @@
  * previous hash of a new channel to the channel itself.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
+import { ErrorCode, type ForeignMessage, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
 import { u256FromBytes } from "../difficulty/hash-rate.ts"
 import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts"
@@ -24,9 +24,10 @@ import {
   VERSION_ROLLING_NOT_SUPPORTED
 } from "./open.ts"
 import { type LateBlock, LateBlocks } from "../shares/late-blocks.ts"
-import type { ChannelInfo, ServerOutbox } from "./event.ts"
+import type { ChannelInfo, ServerOutbox, ShareAccepted, ShareRefused } from "./event.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
+import { NO_VERDICT, type SourceChange, type SourceChannels, type Via } from "../jobs/source-channel.ts"
 import { ShareAllowance } from "../shares/share-allowance.ts"
 import { ShownRate, type ShownRates } from "../difficulty/shown-rate.ts"
 
@@ -38,12 +39,16 @@ export interface ChannelServerContext {
   readonly policy: ChannelPolicy
   /** Remembers users' hash rates across connections. Without it, only this connection's are remembered. */
   readonly shown?: ShownRates
+  /** The channels at the source, if one stands behind each channel here. `jobs` and `space` then have nothing for them. */
+  readonly source?: SourceChannels
 }
 
 /** Gives channels their prefixes. */
 export interface ChannelSpace extends Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "takeSame" | "giveBack"> {
   /** `undefined` while there is no space, so that no channel can be opened. */
   readonly maxRollableSize: number | undefined
+  /** Counts a prefix of the source under the limits for channels. `undefined` if they have no room for it. */
+  readonly admit?: (lease: ExtranonceLease) => ExtranonceLease | undefined
 }
 
 type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
@@ -70,6 +75,8 @@ export class ChannelServer {
   #emptySince: number | undefined = 0
   /** Two groups that are without members except while channels move to a space of another size. */
   #passages: readonly [number, number] | undefined
+  /** Channels whose source has changes. `undefined` without sources. */
+  #changed: Set<Channel> | undefined
 
   /** `setupFlags` are the flags in the client's SetupConnection (5.3.1). */
   constructor(id: number, setupFlags: number, context: ChannelServerContext) {
@@ -102,9 +109,21 @@ export class ChannelServer {
     return this.#requiresStandardJobs ? this.#channels.values() : []
   }
 
-  /** Handles the messages of one read. Answers every share among them before it returns. */
+  /** How many shares wait for the verdict of their source. */
+  get waitingShares(): number {
+    if (this.#context.source === undefined) return 0
+    let count = 0
+    for (const { source } of this.#channels.values()) count += source?.size ?? 0
+    return count
+  }
+
+  /**
+   * Handles the messages of one read. Answers every share among them before it returns, except shares that wait for the verdict of
+   * their channel's source. Before that, follows the changes that the sources made.
+   */
   receive(messages: ReadonlyArray<Mining.ToServer>, now: number, out: ServerOutbox): void {
     const { jobs, validator } = this.#context
+    if (this.#changed !== undefined) this.#followSources(now, out)
     validator.hashTogether(messages, this.#channels, jobs)
     try {
       for (const message of messages) this.receiveOne(message, now, out)
@@ -115,7 +134,7 @@ export class ChannelServer {
   }
 
   /** Handles one message. Accepted shares may wait for `acknowledge`. Ignores messages that a mining server does not take. */
-  receiveOne(message: Mining.ToServer, now: number, out: ServerOutbox): void {
+  receiveOne(message: Mining.ToServer | ForeignMessage, now: number, out: ServerOutbox): void {
     switch (message._tag) {
       case "SubmitSharesStandard":
       case "SubmitSharesExtended":
@@ -129,6 +148,8 @@ export class ChannelServer {
         return this.#onClose(message, now, out)
       case "SetCustomMiningJob":
         return this.#onCustomJob(message, out)
+      case "ForeignMessage":
+        this.#channels.get(message.channelId)?.source?.channel.forward(message)
     }
   }
 
@@ -184,6 +205,7 @@ export class ChannelServer {
    */
   setGroup(groupId: number, channelIds: ReadonlyArray<number>, out: ServerOutbox): SetGroupRefusal | undefined {
     if (this.#requiresStandardJobs) return "requires-standard-jobs"
+    if (this.#context.source !== undefined) return "upstream-decides"
     if (!this.#groups.isGroup(groupId)) return "unknown-group"
     if (!channelIds.every((channelId) => this.#channels.has(channelId))) return "unknown-channel"
     for (const channelId of channelIds) this.#groups.join(this.#channels.get(channelId)!, groupId)
@@ -197,7 +219,8 @@ export class ChannelServer {
    * changes nothing if that is impossible.
    */
   changeExtranoncePrefix(channelId: number, out: ServerOutbox): ChangePrefixRefusal | undefined {
-    const { jobs, space } = this.#context
+    const { jobs, source, space } = this.#context
+    if (source !== undefined) return "upstream-decides"
     const channel = this.#channels.get(channelId)
     if (channel === undefined) return "unknown-channel"
     const lease = space.takeSame(channel.lease.rollableSize, jobs.epoch)
@@ -210,6 +233,7 @@ export class ChannelServer {
   /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Returns whether there was one. */
   closeChannel(channelId: number, reasonCode: string, now: number, out: ServerOutbox): boolean {
     this.acknowledge(out)
+    for (const channel of this.#addressed(channelId)) answerWaiting(channel, out)
     if (!this.#removeAddressed(channelId, reasonCode, now, out)) return false
     out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
     return true
@@ -218,6 +242,26 @@ export class ChannelServer {
   /** Asks the client to reconnect (3.6.5). An empty host and port 0 mean the present ones. */
   reconnect(host: string, port: number, out: ServerOutbox): void {
     out.messages.push({ _tag: "Reconnect", newHost: host, newPort: port })
+  }
+
+  /** Refuses all shares that wait for a verdict: for a connection that ends. */
+  answerWaiting(out: ServerOutbox): void {
+    if (this.#context.source === undefined) return
+    for (const channel of this.#channels.values()) answerWaiting(channel, out)
+  }
+
+  /**
+   * Why this end refuses a request for a channel, or `undefined`. A shell asks before it opens the channel at the source; `more` is
+   * how many channels it is opening already.
+   */
+  whyRefused(
+    message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel,
+    more = 0
+  ): string | undefined {
+    if (this.#mustRollVersions) return VERSION_ROLLING_NOT_SUPPORTED
+    const { policy, source, space } = this.#context
+    const maxRollableSize = source === undefined ? space.maxRollableSize : Mining.MAX_EXTRANONCE_SIZE
+    return refusalToOpen(message, this.#setupFlags, this.#channels.size + more, maxRollableSize, policy)
   }
 
   /** Releases everything when the connection ends. All accepted shares must be acknowledged before. */
@@ -244,20 +288,26 @@ export class ChannelServer {
     now: number,
     out: ServerOutbox
   ): void {
-    const { jobs, policy, space } = this.#context
+    const { policy, space } = this.#context
     const { nominalHashRate, requestId, userIdentity } = message
-    const refusal = this.#mustRollVersions
-      ? VERSION_ROLLING_NOT_SUPPORTED
-      : refusalToOpen(message, this.#setupFlags, this.#channels.size, space.maxRollableSize, policy)
+    const opened = this.#context.source?.opened(message)
+    const source = typeof opened === "string" ? undefined : opened
+    const refusal = this.whyRefused(message) ?? (typeof opened === "string" ? opened : undefined)
+    const jobs = source?.jobs ?? this.#context.jobs
     const lease =
       refusal !== undefined
         ? undefined
-        : message._tag === "OpenStandardMiningChannel"
-          ? space.takeStandard(jobs.epoch)
-          : space.takeExtended(message.minExtranonceSize, jobs.epoch)
+        : source !== undefined
+          ? space.admit === undefined
+            ? source.lease
+            : space.admit(source.lease)
+          : message._tag === "OpenStandardMiningChannel"
+            ? space.takeStandard(jobs.epoch)
+            : space.takeExtended(message.minExtranonceSize, jobs.epoch)
     if (lease === undefined || this.#nextChannelId > 0xffffffff) {
       if (lease !== undefined) space.giveBack(lease)
       const errorCode = refusal ?? EXTRANONCE_SPACE_EXHAUSTED
+      source?.close(errorCode)
       out.messages.push({ _tag: "OpenMiningChannel.Error", requestId, errorCode })
       const shown = printable(userIdentity)
       out.events.push({ _tag: "ChannelRefused", connectionId: this.id, userIdentity: shown, errorCode })
@@ -269,14 +319,81 @@ export class ChannelServer {
     const maxTarget = u256FromBytes(message.maxTarget)
     const leastHashRate = Math.max(...this.#shown.map((shown) => shown.leastFor(userIdentity, now)))
     const [work] = this.#shown.flatMap((shown) => shown.take(userIdentity, now) ?? [])
-    const channel = new Channel(info, lease, { nominalHashRate, leastHashRate, work, maxTarget }, jobs, policy, now)
+    const client = { nominalHashRate, leastHashRate, work, maxTarget, source }
+    const channel = new Channel(info, lease, client, jobs, policy, now)
     this.#channels.set(channelId, channel)
-    this.#groups.join(channel, GROUP_CHANNEL_ID)
+    // Each source chooses the size of the full extranonce, which must be the same for all channels of a group (5.2.3).
+    this.#groups.join(channel, source === undefined ? GROUP_CHANNEL_ID : this.newGroupId())
     this.#emptySince = undefined
     const { difficulty, target } = channel.current
     out.events.push({ _tag: "ChannelOpened", channel: info, nominalHashRate, difficulty })
-    out.messages.push(openSuccess(requestId, info, lease, target))
-    this.#sendFirstJobs(channel, now, out)
+    out.messages.push(openSuccess(requestId, info, lease, target, channel.groupId))
+    if (source === undefined) return this.#sendFirstJobs(channel, now, out)
+    const changed = (this.#changed ??= new Set())
+    source.onChange = () => {
+      changed.add(channel)
+      this.#context.source!.onChange()
+    }
+    this.#followSource(channel, now, out)
+  }
+
+  #followSources(now: number, out: ServerOutbox): void {
+    for (const channel of this.#changed!) {
+      this.#changed!.delete(channel)
+      this.#followSource(channel, now, out)
+    }
+  }
+
+  #followSource(channel: Channel, now: number, out: ServerOutbox): void {
+    for (const change of channel.source!.channel.takeChanges()) this.#followChange(channel, change, now, out)
+  }
+
+  /** Tells the client of a change that the channel's source made. */
+  #followChange(channel: Channel, change: SourceChange, now: number, out: ServerOutbox): void {
+    const { info } = channel
+    const { channelId } = info
+    const { channel: source } = channel.source!
+    switch (change._tag) {
+      case "FutureJob":
+      case "NewJob":
+        return this.#announceTo([channel], change, out)
+      case "NewPrevHash":
+        this.#announceTo([channel], change, out)
+        channel.takeUnusedLeases(source.jobs)
+        return
+      case "NewTarget": {
+        const { difficulty, target } = channel.setTarget(change.target, change.since, source.jobs)
+        out.messages.push({ _tag: "SetTarget", channelId, maximumTarget: target })
+        out.events.push({ _tag: "TargetChanged", channel: info, difficulty })
+        return
+      }
+      case "NewPrefix":
+        channel.changeLease({ ...source.lease, prefix: change.prefix }, change.fromJobId)
+        return sendPrefix(channel, out)
+      case "SharesAccepted":
+        for (const key of change.keys) {
+          const share = channel.source!.take(key)
+          if (share !== undefined) this.#accept(channel, share, now, out)
+        }
+        return
+      case "ShareRefused": {
+        const share = channel.source!.take(change.key)
+        if (share !== undefined) refuseWaiting(share, change.errorCode, out)
+        return
+      }
+      case "UpdateRefused":
+        out.messages.push({ _tag: "UpdateChannel.Error", channelId, errorCode: change.errorCode })
+        return
+      case "Closed":
+        this.closeChannel(channelId, change.reasonCode, now, out)
+        return
+      case "Forwarded":
+        // A connection whose protocol is `Protocol.forwarding` encodes it.
+        out.messages.push({ ...change.message, channelId } as unknown as Mining.ToClient)
+        return
+      case "EndpointChanged":
+        out.messages.push({ _tag: "ChannelEndpointChanged", channelId })
+    }
   }
 
   /** Sends the current job as a future job, the previous hash that names it (5.3.15), and the present future jobs. */
@@ -375,6 +492,10 @@ export class ChannelServer {
       return
     }
     channel.maxTarget = u256FromBytes(maximumTarget)
+    if (channel.source !== undefined) {
+      channel.nominalHashRate = nominalHashRate
+      return channel.source.channel.update(nominalHashRate, maximumTarget)
+    }
     // A repeated statement says nothing new, and the channel's shares may have shown another rate since.
     if (nominalHashRate !== channel.nominalHashRate) channel.restate(nominalHashRate, now)
     this.#retarget(channel, now, out, REPLACE_EASIER)
@@ -395,8 +516,9 @@ export class ChannelServer {
 
   #onShare(message: Share, now: number, out: ServerOutbox): void {
     const { channelId, jobId, sequenceNumber } = message
-    const { jobs, validator, policy } = this.#context
+    const { validator } = this.#context
     const channel = this.#channels.get(channelId)
+    const jobs = channel?.source?.channel.jobs ?? this.#context.jobs
     const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
     if (channel === undefined || channel.info.kind !== kind) {
       return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
@@ -406,7 +528,7 @@ export class ChannelServer {
       const errorCode = active === undefined ? refusalOfJob(jobId, channel, jobs) : ErrorCode.submitShares.invalidJobId
       return this.#refuse(channel, message, errorCode, now, out)
     }
-    const hasRoom = this.#allowance.hasRoom(this.#channels.size, now)
+    const hasRoom = this.#allowance.hasRoom(this.#channels.size, now) && channel.source?.hasRoom !== false
     const errorCode =
       message._tag === "SubmitSharesStandard"
         ? validator.standard(channel, active, jobs, message, hasRoom, now)
@@ -414,18 +536,16 @@ export class ChannelServer {
     const { difficulty, hashDifficulty, isBlock, isForSource } = validator
     if (errorCode !== undefined) {
       this.#refuse(channel, message, errorCode, now, out, validator.isHashed)
-      if (errorCode !== TOO_MANY_SHARES_PER_SECOND) return
+      if (errorCode !== TOO_MANY_SHARES_PER_SECOND || channel.source !== undefined) return
       // The miner did this work, so the difficulty follows it. Fewer shares come then.
       channel.vardiff.record(difficulty, channel.current.difficulty, now)
       return this.#follow(channel, now, out)
     }
 
     this.#allowance.take()
-    if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
-    channel.accept(sequenceNumber, difficulty, now)
     const { info } = channel
     const { height } = active.job
-    out.events.push({
+    const share: ShareAccepted = {
       _tag: "ShareAccepted",
       channel: info,
       sequenceNumber,
@@ -436,16 +556,26 @@ export class ChannelServer {
       hash: validator.hash.slice(),
       worker: workerOf(message),
       isBlock
-    })
+    }
+    const { source } = channel
+    if (source === undefined) this.#accept(channel, share, now, out)
+    const via = source === undefined ? undefined : { channel: source.channel, key: source.add(share), message }
     if (isBlock) {
       this.#late.note(validator.hash)
-      this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out)
-    } else if (isForSource) {
-      const found = this.#sourceShare(info, active.job, channel.leaseOf(jobId), message, false)
+      this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out, via)
+    } else if (isForSource || source !== undefined) {
+      const found = this.#sourceShare(info, active.job, channel.leaseOf(jobId), message, false, via)
       out.events.push({ _tag: "ShareForSource", channel: info, found })
     }
-    if (channel.pendingCount >= policy.shareBatchSize) acknowledge(channel, out)
-    this.#follow(channel, now, out)
+    if (source === undefined) this.#follow(channel, now, out)
+  }
+
+  /** Counts a share that is accepted. A batch of them is acknowledged at once, the rest at the end of the read. */
+  #accept(channel: Channel, share: ShareAccepted, now: number, out: ServerOutbox): void {
+    if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
+    channel.accept(share.sequenceNumber, share.difficulty, now)
+    out.events.push(share)
+    if (channel.pendingCount >= this.#context.policy.shareBatchSize) acknowledge(channel, out)
   }
 
   /** Raises the difficulty at once if the shares show that it is far too low. */
@@ -465,9 +595,10 @@ export class ChannelServer {
     { channel, job, lease }: LateBlock,
     message: Share,
     refusal: string | undefined,
-    out: ServerOutbox
+    out: ServerOutbox,
+    via?: Via
   ): void {
-    const found = this.#sourceShare(channel, job, lease, message, true)
+    const found = this.#sourceShare(channel, job, lease, message, true, via)
     out.events.push({
       _tag: "BlockFound",
       channel,
@@ -484,7 +615,8 @@ export class ChannelServer {
     job: Job,
     { prefix }: ExtranonceLease,
     message: Share,
-    isBlock: boolean
+    isBlock: boolean,
+    via?: Via
   ): SourceShare {
     const { nonce, ntime, version } = message
     const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
@@ -492,7 +624,9 @@ export class ChannelServer {
     extranonce.set(prefix)
     extranonce.set(rolled, prefix.length)
     const hash = this.#context.validator.hash.slice()
-    return { job, userIdentity, worker: workerOf(message), version, ntime, nonce, extranonce, hash, isBlock }
+    const worker = workerOf(message)
+    const share = { job, userIdentity, worker, version, ntime, nonce, extranonce, hash, isBlock }
+    return via === undefined ? share : { ...share, via }
   }
 
   /** Refuses a share. If the share is a block nevertheless, reports the block. */
@@ -517,9 +651,12 @@ export class ChannelServer {
     // A hashed share is known to be no block here. If a duplicate is one, its first copy was reported.
     if (isHashed && !this.#context.validator.isBlock) return
     if (errorCode === ErrorCode.submitShares.duplicateShare) return
-    const block = this.#late.find(message, channel, this.#context, this.#channels.size, now)
+    const source = channel?.source?.channel
+    const context = source === undefined ? this.#context : { ...this.#context, jobs: source.jobs }
+    const block = this.#late.find(message, channel, context, this.#channels.size, now)
     if (block === undefined) return
-    this.#foundBlock(block, message, errorCode, out)
+    const via = source === undefined ? undefined : { channel: source, key: undefined, message }
+    this.#foundBlock(block, message, errorCode, out, via)
   }
 
   /**
@@ -541,8 +678,7 @@ export class ChannelServer {
 
   /** Removes a channel or all channels of a group. Returns whether there was one. */
   #removeAddressed(channelId: number, reason: string, now: number, out: ServerOutbox): boolean {
-    const channel = this.#channels.get(channelId)
-    const channels = channel === undefined ? [...(this.#groups.get(channelId)?.members ?? [])] : [channel]
+    const channels = this.#addressed(channelId)
     const open = this.#channels.size
     for (const channel of channels) {
       this.#late.close(channel, open, now)
@@ -552,38 +688,46 @@ export class ChannelServer {
     return channels.length > 0
   }
 
+  /** The channel with this id, or all channels of the group with this id. */
+  #addressed(channelId: number): ReadonlyArray<Channel> {
+    const channel = this.#channels.get(channelId)
+    return channel === undefined ? [...(this.#groups.get(channelId)?.members ?? [])] : [channel]
+  }
+
   #remove(channel: Channel, reason: string, now: number, out: ServerOutbox): void {
     const work = channel.shownWork(now)
     if (work !== undefined) for (const shown of this.#shown) shown.left(work)
     this.#channels.delete(channel.info.channelId)
     this.#groups.leave(channel)
+    if (channel.source !== undefined) {
+      this.#groups.forget(channel.groupId)
+      this.#changed?.delete(channel)
+      for (const share of channel.source.takeAll()) out.events.push(refusedEvent(share, NO_VERDICT))
+      channel.source.channel.onChange = () => {}
+      channel.source.channel.close(reason)
+    }
     for (const lease of channel.leases) this.#context.space.giveBack(lease, this.#usedIn(channel))
     out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
   }
 
   /** The present epoch if shares used the channel's prefixes in it. The prefixes must then rest until the epoch is over. */
   #usedIn(channel: Channel): number | undefined {
+    if (channel.source !== undefined) return undefined
     const { epoch } = this.#context.jobs
     return channel.sharesFor(epoch).size > 0 ? epoch : undefined
   }
 }
 
 /** Why channels cannot be put into a group. */
-export type SetGroupRefusal = "requires-standard-jobs" | "unknown-group" | "unknown-channel"
+export type SetGroupRefusal = "requires-standard-jobs" | "upstream-decides" | "unknown-group" | "unknown-channel"
 /** Why a channel cannot get another prefix. */
-export type ChangePrefixRefusal = "unknown-channel" | typeof EXTRANONCE_SPACE_EXHAUSTED
+export type ChangePrefixRefusal = "unknown-channel" | "upstream-decides" | typeof EXTRANONCE_SPACE_EXHAUSTED
 
 /** Decides whether a job is replaced at once by one with `factor` times its difficulty. */
 type ReplaceRule = (factor: number) => boolean
 
 const REPLACE_EASIER: ReplaceRule = (factor) => factor >= REPLACING_FACTOR
 const REPLACE_EITHER_WAY: ReplaceRule = (factor) => factor >= REPLACING_FACTOR || factor <= 1 / REPLACING_FACTOR
-
-/** The worker that a share names, without control characters. */
-const workerOf = (message: Share): string | undefined => {
-  const worker = WorkerIdentity.UserIdentity.get(message)
-  return worker === undefined ? undefined : printable(worker.userIdentity)
-}
 
 const sendPrefix = ({ info, lease }: Channel, out: ServerOutbox): void => {
   const { channelId } = info
@@ -595,6 +739,28 @@ const sendGroup = (groupChannelId: number, channelIds: ReadonlyArray<number>, ou
     const some = channelIds.slice(first, first + MAX_CHANNEL_IDS)
     out.messages.push({ _tag: "SetGroupChannel", groupChannelId, channelIds: some })
   }
+}
+
+/** Refuses all shares of a channel that wait for a verdict. */
+const answerWaiting = (channel: Channel, out: ServerOutbox): void => {
+  for (const share of channel.source?.takeAll() ?? []) refuseWaiting(share, NO_VERDICT, out)
+}
+
+const refuseWaiting = (share: ShareAccepted, errorCode: string, out: ServerOutbox): void => {
+  const { channel, sequenceNumber } = share
+  out.messages.push({ _tag: "SubmitShares.Error", channelId: channel.channelId, sequenceNumber, errorCode })
+  out.events.push(refusedEvent(share, errorCode))
+}
+
+const refusedEvent = ({ channel, sequenceNumber }: ShareAccepted, errorCode: string): ShareRefused => {
+  const { channelId, connectionId } = channel
+  return { _tag: "ShareRefused", connectionId, channelId, channel, sequenceNumber, errorCode }
+}
+
+/** The worker that a share names, without control characters. */
+const workerOf = (message: Share): string | undefined => {
+  const worker = WorkerIdentity.UserIdentity.get(message)
+  return worker === undefined ? undefined : printable(worker.userIdentity)
 }
 
 const acknowledge = (channel: Channel, out: ServerOutbox): void => {

@@ -5,11 +5,13 @@ import type { ExtranonceLease } from "../extranonce.ts"
 import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../difficulty/hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
 import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
+import type { SourceChannel } from "../jobs/source-channel.ts"
 import { MerkleRoots } from "../shares/merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { ProvenHashRate } from "../difficulty/proven-hash-rate.ts"
 import { ShareSet } from "../shares/share-set.ts"
 import { REMEMBERED_MS, type ShownWork } from "../difficulty/shown-rate.ts"
+import { WaitingShares } from "./waiting-shares.ts"
 import { Vardiff } from "../difficulty/vardiff.ts"
 
 /** A target that holds for the jobs that become active after a number of activations (5.3.21). */
@@ -34,6 +36,8 @@ interface OwnJob {
 
 export class Channel {
   readonly info: ChannelInfo
+  /** The channel at the source behind this one, with the shares that wait for its verdict. */
+  readonly source: WaitingShares | undefined
   /** The channel's group (5.2.3). */
   groupId = GROUP_CHANNEL_ID
   /** The first job id after the channel was opened. `#firstJobs` are the older jobs that were sent on it. */
@@ -87,13 +91,16 @@ export class Channel {
       readonly leastHashRate: number
       readonly work: ShownWork | undefined
       readonly maxTarget: bigint
+      readonly source?: SourceChannel | undefined
     },
     jobs: Jobs,
     policy: ChannelPolicy,
     now: number
   ) {
+    const { source } = client
     this.info = info
-    this.#firstJobId = jobs.nextId
+    this.source = source === undefined ? undefined : new WaitingShares(source)
+    this.#firstJobId = source === undefined ? jobs.nextId : jobs.firstId
     this.maxTarget = client.maxTarget
     this.nominalHashRate = client.nominalHashRate
     this.#proven = client.work?.proven ?? new ProvenHashRate(now)
@@ -104,10 +111,11 @@ export class Channel {
     this.#policy = policy
     this.#openedAt = now
     this.#epoch = jobs.epoch
-    this.#firstEpoch = jobs.epoch
+    // The first previous hash of a channel at the source comes with its own min_ntime.
+    this.#firstEpoch = source === undefined ? jobs.epoch : -1
     this.#firstNtime = jobs.ntimeNow(now)
     this.#restarts = jobs.restarts.count
-    this.#targets = [targetPeriod(-1, this.#wantedTarget(jobs))]
+    this.#targets = [targetPeriod(-1, source?.target ?? this.#wantedTarget(jobs))]
     this.#prefixes = [{ fromJobId: 0, lease }]
   }
 
@@ -255,9 +263,14 @@ export class Channel {
   retarget(jobs: Jobs): TargetPeriod | undefined {
     const target = this.#wantedTarget(jobs)
     if (Buffer.compare(target, this.current.target) === 0) return undefined
-    const period = targetPeriod(jobs.activations, target)
+    return this.setTarget(target, jobs.activations, jobs)
+  }
+
+  /** Adopts a target for the jobs that become active after so many others. */
+  setTarget(target: Uint8Array, since: number, jobs: Jobs): TargetPeriod {
+    const period = targetPeriod(since, target)
     // No job became active since the last change, so that target never held for one.
-    if (this.current.since === period.since) this.#targets.pop()
+    if (this.current.since === since) this.#targets.pop()
     const oldest = jobs.oldestActivation()
     while (this.#targets.length > 1 && this.#targets[1]!.since < oldest) this.#targets.shift()
     this.#targets.push(period)

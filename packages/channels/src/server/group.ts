@@ -52,6 +52,11 @@ export class ChannelGroups {
     this.#ids.add(id)
   }
 
+  /** Forgets the id of a group without members that no channel will join. */
+  forget(id: number): void {
+    this.#ids.delete(id)
+  }
+
   join(channel: Channel, groupId: number): void {
     this.leave(channel)
     let group = this.#groups.get(groupId)

@@ -4,7 +4,6 @@ import type { ExtranonceLease } from "../extranonce.ts"
 import { u256FromBytes } from "../difficulty/hash-rate.ts"
 import { MIN_TARGET } from "./channel.ts"
 import type { ChannelInfo } from "./event.ts"
-import { GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "./policy.ts"
 
 /** Not in the specification: the connection already has the most channels that the policy allows. */
@@ -52,7 +51,8 @@ export const openSuccess = (
   requestId: number,
   { channelId, kind }: ChannelInfo,
   { prefix, rollableSize }: ExtranonceLease,
-  target: Uint8Array
+  target: Uint8Array,
+  groupChannelId: number
 ): Mining.ToClient =>
   kind === "standard"
     ? {
@@ -61,7 +61,7 @@ export const openSuccess = (
         channelId,
         target,
         extranoncePrefix: prefix,
-        groupChannelId: GROUP_CHANNEL_ID
+        groupChannelId
       }
     : {
         _tag: "OpenExtendedMiningChannel.Success",
@@ -70,7 +70,7 @@ export const openSuccess = (
         target,
         extranonceSize: rollableSize,
         extranoncePrefix: prefix,
-        groupChannelId: GROUP_CHANNEL_ID
+        groupChannelId
       }
 
 /** 0 is valid: a proxy may have no miners yet. */

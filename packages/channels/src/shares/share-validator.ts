@@ -143,14 +143,15 @@ export class ShareValidator {
   ): boolean {
     const extranonce = share._tag === "SubmitSharesExtended" ? share.extranonce : NO_EXTRANONCE
     if (extranonce.length !== lease.rollableSize) return false
-    this.#root(lease, job, extranonce)
-    this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
+    if (job.merkleRoot === undefined) this.#root(lease, job, extranonce)
+    const root = job.merkleRoot ?? this.#check.root
+    this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
     return this.#check.meets(prevHash.target, 0)
   }
 
   /** The merkle root of a job on a standard channel: 32 bytes, internal order. */
   merkleRoot(channel: Channel, job: Job): Uint8Array {
-    const known = channel.roots.get(job.id)
+    const known = channel.roots.get(job.id) ?? job.merkleRoot
     if (known !== undefined) return known
     this.#root(channel.leaseOf(job.id), job, NO_EXTRANONCE)
     const root = this.#check.root.slice()

@@ -86,7 +86,7 @@ export const makeAdmission = (
       let identities: Set<string> | undefined
       let free = policy.maxChannels - openChannels
       for (const message of batch) {
-        if (message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel") {
+        if (isOpen(message)) {
           identities ??= new Set()
           identities.add(message.userIdentity)
         } else if (message._tag === "CloseChannel") free++
@@ -105,3 +105,8 @@ export const makeAdmission = (
     }
   }
 }
+
+export type OpenRequest = Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
+
+export const isOpen = (message: Mining.ToServer): message is OpenRequest =>
+  message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"

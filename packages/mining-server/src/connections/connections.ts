@@ -13,9 +13,11 @@ import type { Recorder } from "../shares/recorder.ts"
 import { recordInAll, ShareSinkError } from "../shares/share-sink.ts"
 import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
-import type { Admission } from "./admission.ts"
+import { type Admission, isOpen } from "./admission.ts"
 import { type MiningConnection, Downstream } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
+import { makeSourceChannels } from "./source-channels.ts"
+import { inParts } from "./turns.ts"
 
 /** How long the server tries to send the last replies of a connection that ends. */
 const FLUSH_TIMEOUT = Duration.seconds(1)
@@ -56,6 +58,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const { record } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
   const shownUsers = new ShownUsers()
+  const source = work.openChannel === undefined ? undefined : makeSourceChannels(work.openChannel, admission)
+  /** Connections whose channels at the source have changes. */
+  const changed = new Set<Downstream>()
   /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
   const awaitSpace = Effect.timeoutOrElse(options.spaceIsThere.await, {
@@ -81,7 +86,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const downstream: Downstream = new Downstream(connection, {
       id: ++lastId,
       work,
-      contextFor: (group) => ({ jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }),
+      contextFor: (group) => {
+        const context = { jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }
+        return source === undefined
+          ? context
+          : { ...context, source: { opened: source.opened, onChange: () => changed.add(downstream) } }
+      },
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
@@ -119,6 +129,18 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Answer => {
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
+    if (source !== undefined) {
+      const answer = (some: ReadonlyArray<Mining.ToServer>, received: number) =>
+        downstream.oneByOne(() => exchange(downstream, some, begun, received))
+      if (verdicts === undefined) return inTurns(batch, answer)
+      return Effect.flatMap(verdicts, (verdicts) =>
+        source.whileOpen(downstream.machine, batch, verdicts, (step) =>
+          inTurns(batch, (some, received) =>
+            downstream.oneByOne(() => step(() => exchange(downstream, some, begun, received)))
+          )
+        )
+      )
+    }
     if (verdicts === undefined) return inTurns(batch, (some, received) => exchange(downstream, some, begun, received))
     return Effect.flatMap(Effect.andThen(awaitSpace, verdicts), (verdicts) =>
       inTurns(batch, (some, received) => {
@@ -159,7 +181,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const at = now()
     const events = downstream.run((machine, out) => machine.receive(batch, at, out))
     const replies = downstream.takeReplies()
-    const recorded = recordThenReply(downstream, events, replies, at)
+    const recorded = recordThenReply(downstream, events, () => downstream.reply(replies, at))
     const sent = recorded === Effect.void ? downstream.queue.drain : Effect.andThen(recorded, downstream.queue.drain)
     if (received === 0) return sent
     const waitMs = downstream.slowDown(received, at)
@@ -176,14 +198,13 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const recordThenReply = (
     downstream: Downstream,
     events: ReadonlyArray<MiningServerEvent>,
-    replies: ReadonlyArray<Mining.ToClient>,
-    at: number
+    reply: () => void
   ): Effect.Effect<unknown, ShareSinkError> => {
     recorder.submitBlocks(events)
     const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
     if (!isReadonlyArrayNonEmpty(shares)) {
       const recorded = record(events)
-      downstream.reply(replies, at)
+      reply()
       return recorded
     }
     downstream.hold()
@@ -195,8 +216,47 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         recording--
         return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
       }),
-      Effect.tap(() => Effect.sync(() => downstream.release(replies, at)))
+      Effect.tap(() => Effect.sync(() => downstream.release(reply)))
     )
+  }
+
+  /** Passes on the changes that the source made to the channels of a connection. */
+  const pass = (downstream: Downstream): Effect.Effect<void> =>
+    downstream
+      .oneByOne(() => {
+        if (!downstreams.has(downstream.id)) return Effect.void
+        const at = now()
+        const events = downstream.run((machine, out) => machine.receive([], at, out))
+        const messages = downstream.takeReplies()
+        return recordThenReply(downstream, events, () => downstream.pass(messages, at))
+      })
+      .pipe(
+        Effect.catchTag("ShareSinkError", ({ message }) =>
+          Effect.sync(() => downstream.evict({ reason: "share_log", message }))
+        ),
+        Effect.asVoid
+      )
+
+  /** Passes on the changes of all channels at the source, some connections in each turn of the event loop. */
+  const passChanges = Effect.suspend(() => {
+    const parts = inParts(changed, ({ machine }) => machine.channelCount)
+    changed.clear()
+    return Effect.forEach(
+      parts,
+      (some) => {
+        // A slow share sink keeps only its own connection waiting.
+        for (const downstream of some) start(pass(downstream))
+        return Effect.yieldNow
+      },
+      { discard: true }
+    )
+  })
+
+  /** How many shares wait for the verdict of the source. */
+  const waitingShares = (): number => {
+    let count = 0
+    if (source !== undefined) for (const { machine } of downstreams.values()) count += machine.waitingShares
+    return count
   }
 
   const slowDown = (downstream: Downstream, waitMs: number): Effect.Effect<void> => {
@@ -236,6 +296,10 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     // Other evicted peers do not read, or need no more messages.
     if (evicted === undefined || evicted.reason === "no_templates" || evicted.reason === "new_prefix") {
       downstream.dropReplies()
+      if (source !== undefined) {
+        yield* record(downstream.run((machine, out) => machine.answerWaiting(out)))
+        downstream.reply(downstream.takeReplies(), now())
+      }
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
     }
     downstreams.delete(downstream.id)
@@ -244,7 +308,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     work.leave(downstream.group)
     yield* record([...closed, { _tag: "ConnectionClosed", connectionId: downstream.id, remote, reason }])
     const peer = formatEndpoint(remote)
-    if (Option.isSome(sinkFailure)) {
+    if (Option.isSome(sinkFailure) || evicted?.reason === "share_log") {
       metrics.evicted("share_log")
       const line = `Ended the connection of ${peer}: ${reason}; its shares are not acknowledged until the fault is mended`
       return yield* throttled.log("share_log", line, "Error")
@@ -259,14 +323,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     reads: () => reads,
     /** Whether a share sink is recording now. */
     isRecording: () => recording > 0,
+    waitingShares,
+    passChanges,
     serve
   }
 })
-
-const isOpen = (
-  message: Mining.ToServer
-): message is Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel =>
-  message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
 
 /** Makes the strings of a client safe for logs. */
 const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({

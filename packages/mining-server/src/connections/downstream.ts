@@ -3,13 +3,14 @@ import {
   type ChannelEvent,
   ChannelServer,
   type ChannelServerContext,
+  NO_VERDICT,
   Outbox,
   type ServerOutbox,
   TOO_MANY_SHARES_PER_SECOND
 } from "@sluice/channels"
-import { ErrorCode, Mining } from "@sluice/protocol"
+import { ErrorCode, Mining, Protocol } from "@sluice/protocol"
 import { TokenBucket, type Connection } from "@sluice/transport"
-import type { Effect } from "effect"
+import { Effect, Semaphore } from "effect"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
@@ -18,7 +19,7 @@ export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
 
 /** Why the server ends a connection: a reason for metrics, and a message for people. */
 export interface Eviction {
-  readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates" | "new_prefix"
+  readonly reason: "no_channel" | "slow_reader" | "too_many_errors" | "no_templates" | "new_prefix" | "share_log"
   readonly message: string
 }
 
@@ -57,6 +58,8 @@ export class Downstream {
   readonly #options: DownstreamOptions
   readonly #messages: TokenBucket
   readonly #errors: TokenBucket
+  /** Created on first use. */
+  #semaphore: Semaphore.Semaphore | undefined
 
   constructor(connection: MiningConnection, options: DownstreamOptions) {
     const { contextFor, id, limits, now, work } = options
@@ -108,7 +111,13 @@ export class Downstream {
 
   /** Takes the messages of the last step, so that `send` does not send them. */
   takeReplies(): ReadonlyArray<Mining.ToClient> {
-    return this.#out.messages.length === 0 ? NO_MESSAGES : this.#out.takeMessages()
+    if (this.#out.messages.length === 0) return NO_MESSAGES
+    const messages = this.#out.takeMessages()
+    if (this.#options.takesPrefixes || !this.#missesNewPrefix) return messages
+    const from = messages.findIndex(({ _tag }) => _tag === "SetExtranoncePrefix")
+    if (from < 0) return messages
+    this.#evictForPrefix()
+    return messages.filter((message, index) => index < from || isAnswer(message))
   }
 
   /** Queues replies to the peer. Evicts a peer that causes too many errors. */
@@ -125,22 +134,40 @@ export class Downstream {
     }
   }
 
+  /**
+   * As `reply`, for messages that the source of work caused. Those that are no answers count as announcements, whether the peer
+   * reads or not.
+   */
+  pass(messages: ReadonlyArray<Mining.ToClient>, now: number): void {
+    this.reply(messages.filter(isAnswer), now)
+    this.#announce(messages.filter((message) => !isAnswer(message)))
+    this.#options.start(this.queue.drainBeside)
+  }
+
+  /**
+   * Runs an exchange when the one before it is complete: the reader of the connection and the source of work both cause some, where
+   * channels are the source's.
+   */
+  oneByOne<A, E>(exchange: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return (this.#semaphore ??= Semaphore.makeUnsafe(1)).withPermits(1)(Effect.suspend(exchange))
+  }
+
   /** Sends nothing until `release`: announcements wait behind the replies. */
   hold(): void {
     this.#isHeld = true
   }
 
   /** Queues the replies, and behind them the announcements that were made since `hold`. */
-  release(replies: ReadonlyArray<Mining.ToClient>, now: number): void {
+  release(reply: () => void): void {
     this.#isHeld = false
-    this.reply(replies, now)
+    reply()
     this.send()
   }
 
   /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before its `release`. */
   dropReplies(): void {
     this.#isHeld = false
-    this.#announceAll()
+    this.#announce(this.#out.takeMessages())
   }
 
   /**
@@ -150,18 +177,8 @@ export class Downstream {
   send(): void {
     if (this.#isHeld) return
     this.#catchUp()
-    const { queue } = this
-    if (this.#out.messages.length > 0) {
-      const { announcedBytes } = queue
-      if (announcedBytes > this.#options.maxPendingBytes) {
-        this.evict({
-          reason: "slow_reader",
-          message: `it does not read: ${announcedBytes} bytes wait for it (maxPendingBytes)`
-        })
-      }
-      this.#announceAll()
-    }
-    if (queue.announcedBytes > 0) this.#options.start(queue.drainBeside)
+    if (this.#out.messages.length > 0) this.#announce(this.#out.takeMessages())
+    if (this.queue.announcedBytes > 0) this.#options.start(this.queue.drainBeside)
   }
 
   /** Sends a message behind those of the channel server. */
@@ -176,8 +193,20 @@ export class Downstream {
     this.#options.interrupt()
   }
 
-  #announceAll(): void {
-    for (const message of this.#out.takeMessages()) this.queue.announce(message, encodedSize(message))
+  #announce(messages: ReadonlyArray<Mining.ToClient>): void {
+    const { announcedBytes } = this.queue
+    if (announcedBytes > this.#options.maxPendingBytes) {
+      this.evict({
+        reason: "slow_reader",
+        message: `it does not read: ${announcedBytes} bytes wait for it (maxPendingBytes)`
+      })
+    }
+    for (const message of messages) this.queue.announce(message, encodedSize(message))
+  }
+
+  #evictForPrefix(): void {
+    const message = "its work has another extranonce prefix now, which its firmware does not take: it must reconnect"
+    this.evict({ reason: "new_prefix", message })
   }
 
   /** Whether the client makes coinbases with prefixes, but cannot be told of a new one. */
@@ -191,9 +220,7 @@ export class Downstream {
     if (this.#seen === work.changeCount) return
     for (const change of work.changesSince(this.#group, this.#seen)) {
       if (change._tag === "NewSpace" && this.#missesNewPrefix) {
-        const message =
-          "its work has another extranonce prefix now, which its firmware does not take: it must reconnect"
-        this.evict({ reason: "new_prefix", message })
+        this.#evictForPrefix()
         break
       }
       if (change._tag !== "Ignored") this.#machine.announce(change, this.#out)
@@ -202,15 +229,25 @@ export class Downstream {
   }
 }
 
-const { encodedSize } = Mining.protocol.toClient
+const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
-/** Whether the message answers a mistake of the peer. Stale shares and too many shares are no mistakes: honest peers send them. */
+/** Whether the message answers one of the peer's. */
+const isAnswer = ({ _tag }: Mining.ToClient): boolean => _tag.endsWith(".Success") || _tag.endsWith(".Error")
+
+/** Stale shares and too many shares are no mistakes: honest peers send them. */
+const NO_MISTAKES: ReadonlySet<string> = new Set([
+  ErrorCode.submitShares.staleShare,
+  TOO_MANY_SHARES_PER_SECOND,
+  NO_VERDICT
+])
+
+/** Whether the message answers a mistake of the peer. */
 const isError = (message: Mining.ToClient): boolean => {
   switch (message._tag) {
     case "SubmitShares.Error":
-      return message.errorCode !== ErrorCode.submitShares.staleShare && message.errorCode !== TOO_MANY_SHARES_PER_SECOND
+      return !NO_MISTAKES.has(message.errorCode)
     case "OpenMiningChannel.Error":
     case "UpdateChannel.Error":
     case "SetCustomMiningJob.Error":

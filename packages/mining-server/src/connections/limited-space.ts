@@ -76,6 +76,11 @@ export class ConnectionSpace implements ChannelSpace {
     return this.#take(() => this.#all.work.space?.takeExtended(size, epoch))
   }
 
+  /** Takes a place for a channel of the source. */
+  admit(lease: ExtranonceLease): Lease {
+    return this.#take(() => lease)
+  }
+
   /** Closes nothing: the channel has its place. Refuses if channels that changed their prefixes hold too many. */
   takeSame(size: number, epoch?: number): Lease {
     const { limits, work } = this.#all

@@ -7,7 +7,8 @@
  * each address. Changes of work are numbered, because announcing to ten thousand connections takes several turns of the event loop:
  * each connection counts the changes that it was told of, and gets the others before it handles anything else.
  */
-import type { Announcement, ExtranonceSpace, Jobs, SourceShare } from "@sluice/channels"
+import type { Announcement, ExtranonceSpace, Jobs, SourceChannel, SourceShare } from "@sluice/channels"
+import type { Mining } from "@sluice/protocol"
 import { Context, type Effect, type Stream } from "effect"
 
 /** A change for a group: an announcement to its channels, or the reason why a message of the source makes no work. */
@@ -49,6 +50,14 @@ export interface Work {
   readonly changeCount: number
   /** The changes for a group after the first `seen` ones; only the latest batch of them is still known. */
   readonly changesSince: (group: WorkGroup, seen: number) => ReadonlyArray<WorkChange>
+  /**
+   * Opens a channel at the source for a channel of a client, or fails with the error code that the client gets. A source that has it
+   * decides on jobs, target and prefix of each channel, and on its shares: groups then have no jobs, and there is no `space`. Each
+   * batch of news makes the changes of any number of channels. If the effect is interrupted, the source closes the channel.
+   */
+  readonly openChannel?: (
+    request: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
+  ) => Effect.Effect<SourceChannel, string>
 }
 
 /** A batch of changes, as the common group sees them. */
@@ -82,7 +91,10 @@ export class WorkSource extends Context.Service<
      * know the one before. The stream never ends and never fails.
      */
     readonly news: Stream.Stream<WorkNews>
-    /** Submits a block, or a share that meets the job's `submitTarget`. The share is kept while the source is away. */
+    /**
+     * Submits a block, or a share that meets the job's `submitTarget`. The share is kept while the source is away. With
+     * `openChannel` it gets every share that is valid here, and gives each a verdict, also when the source is lost.
+     */
     readonly submit: (found: SourceShare) => Effect.Effect<void>
     /** Takes the load of the server every few seconds. A source that tells nobody its hash rate omits it. */
     readonly report?: (load: DownstreamLoad) => Effect.Effect<void>

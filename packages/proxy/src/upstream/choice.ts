@@ -5,6 +5,8 @@
  */
 import type { PlacedUpstreamJob } from "./upstream-job.ts"
 
+type Placed = Pick<PlacedUpstreamJob, "prevHash"> & { readonly job: Pick<PlacedUpstreamJob["job"], "height"> }
+
 export interface ChoiceOptions {
   /** How many upstreams there are. */
   readonly count: number
@@ -52,8 +54,13 @@ export class UpstreamChoice {
   }
 
   /** An upstream sent a job to mine. */
-  worked(index: number, { job, prevHash }: PlacedUpstreamJob, now: number): void {
+  worked(index: number, { job, prevHash }: Placed, now: number): void {
     this.#upstreams[index]!.worked(prevHash, job.height, now)
+  }
+
+  /** An upstream is connected. It sends no jobs before a miner opens a channel there. */
+  ready(index: number, now: number): void {
+    this.#upstreams[index]!.ready(now)
   }
 
   /** An upstream sent a future job. */
@@ -84,7 +91,7 @@ export class UpstreamChoice {
       (upstream, index) =>
         index < active &&
         upstream.isWorking &&
-        upstream.height >= current.height &&
+        (upstream.height === 0 || upstream.height >= current.height) &&
         (!upstream.hasFailed || now - upstream.workingSince >= this.#options.returnAfterMs)
     )
     if (index < 0) return undefined
@@ -121,8 +128,15 @@ class Candidate {
   hasFailed = false
   prevHash = new Uint8Array(0)
   prevHashSince = 0
-  /** The height of the block to be found. */
+  /** The height of the block to be found; 0 if it is not known on the present connection. */
   height = 0
+
+  ready(now: number): void {
+    this.isWorking = true
+    this.workingSince = now
+    this.heardAt = now
+    this.height = 0
+  }
 
   worked(prevHash: Uint8Array, height: number, now: number): void {
     if (!this.isWorking) this.workingSince = now

@@ -3,6 +3,7 @@
  * are read. The label `upstream` is the address in the configuration.
  */
 import { Effect, Metric, type Scope } from "effect"
+import type { PerMinerMachine } from "../per-miner/machine.ts"
 import type { UpstreamMachine } from "./machine.ts"
 import { REFUSAL_CODES } from "./upstream-tally.ts"
 
@@ -26,7 +27,7 @@ const lost = counter("shares_lost_total", "Shares found while the upstream was a
 
 /** Registers the metrics until the Scope closes. */
 export const registerMetrics = (
-  machine: UpstreamMachine,
+  machine: Pick<UpstreamMachine | PerMinerMachine, "active" | "upstream">,
   names: ReadonlyArray<string>
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {

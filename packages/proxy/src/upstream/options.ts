@@ -19,11 +19,16 @@ export interface UpstreamServer {
 }
 
 export interface UpstreamOptions {
+  /**
+   * Whether all miners share one channel at an upstream, or each has a channel of its own there, with the upstream's target and
+   * verdicts. Default "aggregated".
+   */
+  readonly mode?: "aggregated" | "per-miner"
   /** The upstreams, the preferred one first. The proxy is connected to all of them, and mines for one. */
   readonly upstreams: NonEmptyReadonlyArray<UpstreamServer>
   /**
-   * The name of the proxy's channel upstream. `{user}` and `{worker}` stand for the two parts of a miner's identity; the channel
-   * that all miners share has the name without them. Default "sluice".
+   * The name of a channel upstream. `{user}` and `{worker}` stand for the two parts of a miner's identity; the channel that all miners
+   * share has the name without them. Default "sluice" for that one, and the miner's own identity for a channel of its own.
    */
   readonly userIdentity?: string
   /**

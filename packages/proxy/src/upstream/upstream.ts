@@ -1,9 +1,10 @@
 /**
- * The source of work of a proxy: one extended channel at each upstream, of which one is in use. The decisions are in machine.ts; this
- * file is the shell with the connections, the clock and the log.
+ * The source of work of a proxy: one extended channel at each upstream, of which one is in use, or a channel for each miner. The
+ * decisions are in machine.ts, or in per-miner/machine.ts; this file is the shell with the connections, the clock and the log.
  */
+import type { SourceChannel } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
-import { JobIds, type OptionError, WorkSource, type WorkSourceState } from "@sluice/mining-server"
+import { JobIds, type OptionError, type Work, WorkSource, type WorkSourceState } from "@sluice/mining-server"
 import {
   type Connection,
   type ConnectionError,
@@ -28,6 +29,10 @@ import {
   Stream,
   SubscriptionRef
 } from "effect"
+import { minerIdentity } from "../identity.ts"
+import { PerMinerMachine } from "../per-miner/machine.ts"
+import type { MinerChannel } from "../per-miner/miner-channel.ts"
+import { PerMinerWork } from "../per-miner/work.ts"
 import type { UpstreamFault } from "./fault.ts"
 import { Link } from "./link.ts"
 import { type UpstreamEvent, UpstreamMachine } from "./machine.ts"
@@ -54,27 +59,56 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
   const throttled = yield* makeThrottledLog()
   const jobIds = yield* yield* JobIds.JobIds
   const names = options.upstreams.map(({ server }) => formatServerAddress(server))
-  const machine = new UpstreamMachine({
-    upstreams: yield* Effect.forEach(options.upstreams, ({ server, userIdentity = options.userIdentity }, index) =>
-      Effect.map(sharedIdentityOf(userIdentity), (identity) => ({
-        server,
-        name: names[index]!,
-        userIdentity: identity
-      }))
-    ),
-    space: yield* spaceOf(options.extranonceSize),
+  const start = yield* FiberSet.makeRuntime<never, void>()
+  const rules = {
     firstJobId: jobIds.next() % 2 ** 32,
     returnAfterMs: Duration.toMillis(options.returnAfter),
     silenceMs: Duration.toMillis(options.silence),
     idleMs: Duration.toMillis(options.idle),
-    repeatAfterMs: Duration.toMillis(options.repeatAfter),
     checkPayout: yield* payoutCheckOf(options)
+  }
+
+  const aggregated = Effect.gen(function* () {
+    const upstreams = yield* Effect.forEach(
+      options.upstreams,
+      ({ server, userIdentity = options.userIdentity }, index) =>
+        Effect.map(sharedIdentityOf(userIdentity), (identity) => ({
+          server,
+          name: names[index]!,
+          userIdentity: identity
+        }))
+    )
+    const space = yield* spaceOf(options.extranonceSize)
+    return new UpstreamMachine({ ...rules, upstreams, space, repeatAfterMs: Duration.toMillis(options.repeatAfter) })
   })
+
+  const perMiner = (): PerMinerMachine => {
+    const openChannel: NonNullable<Work["openChannel"]> = (request) =>
+      Effect.callback<SourceChannel, string>((resume) => {
+        let miner: MinerChannel | undefined
+        const done = (result: SourceChannel | string) =>
+          resume(typeof result === "string" ? Effect.fail(result) : Effect.succeed(result))
+        start(run(() => (miner = machine.open(request, now(), done))))
+        return Effect.sync(() => miner?.close("client-disconnected"))
+      })
+    const machine = new PerMinerMachine({
+      ...rules,
+      upstreams: options.upstreams.map(({ server, userIdentity: template = given.userIdentity }, index) => ({
+        server,
+        name: names[index]!,
+        identityOf: (identity) => (template === undefined ? identity : minerIdentity(template, identity))
+      })),
+      work: new PerMinerWork(openChannel),
+      wake: () => start(run(() => machine.flush()))
+    })
+    return machine
+  }
+
+  const machine = given.mode === "per-miner" ? perMiner() : yield* aggregated
   const { work } = machine
   yield* registerMetrics(machine, names)
   const state = yield* SubscriptionRef.make<WorkSourceState>(machine.state)
   const links: Array<Link | undefined> = names.map(() => undefined)
-  const start = yield* FiberSet.makeRuntime<never, void>()
   /** Open while changes of work wait to be pulled. */
   const hasNews = yield* Latch.make()
   const hasRoom = yield* Latch.make(true)
@@ -212,7 +246,7 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
     work,
     news: Stream.fromEffectRepeat(pull),
     submit: (found) => run(() => machine.submit(found, now())),
-    report: (load) => run(() => machine.observe(load, now())),
+    ...(machine instanceof UpstreamMachine ? { report: (load) => run(() => machine.observe(load, now())) } : {}),
     state: SubscriptionRef.changes(state)
   })
   const stats = Effect.sync(() =>

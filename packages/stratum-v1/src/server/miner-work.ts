@@ -14,8 +14,8 @@ export class MinerWork<Work> {
   readonly #jobs: HeldJobs<Work>
   readonly #send: (line: EncodedLine) => void
   #started = false
-  /** The latest job that was given before `start`. */
-  #first: Job<Work> | undefined
+  /** The latest job that was given before `start`, with the difficulty that holds for it. */
+  #first: (Difficulty & { readonly job: Job<Work> }) | undefined
   /** What holds for later jobs. */
   #subscription: Subscription | undefined
   /** What the miner was told, in the answer to its subscribe or with set_extranonce. */
@@ -46,13 +46,11 @@ export class MinerWork<Work> {
   }
 
   setDifficulty(difficulty: number): void {
-    this.#difficulty = wholeDifficulty(difficulty)
-    this.#target = undefined
+    this.#setBoth({ difficulty: wholeDifficulty(difficulty), target: undefined })
   }
 
   setTarget(target: Uint8Array): void {
-    this.#difficulty = difficultyOfTarget(target)
-    this.#target = target
+    this.#setBoth({ difficulty: difficultyOfTarget(target), target })
   }
 
   /** The answer to subscribe, which leaves now or later. */
@@ -74,13 +72,18 @@ export class MinerWork<Work> {
   start(versionMask: number): void {
     if (this.#started) return
     this.#started = true
-    if (this.#first !== undefined) this.notify(this.#first, versionMask)
+    const first = this.#first
+    if (first === undefined) return
     this.#first = undefined
+    const later = { difficulty: this.#difficulty, target: this.#target }
+    this.#setBoth(first)
+    this.notify(first.job, versionMask)
+    this.#setBoth(later)
   }
 
   notify(job: Job<Work>, versionMask: number): void {
     if (!this.#started) {
-      this.#first = job
+      this.#first = { job, difficulty: this.#difficulty, target: this.#target }
       return
     }
     const { extranonce1, extranonce2Size } = this.#subscription!
@@ -107,4 +110,14 @@ export class MinerWork<Work> {
       versionMask
     })
   }
+
+  #setBoth({ difficulty, target }: Difficulty): void {
+    this.#difficulty = difficulty
+    this.#target = target
+  }
+}
+
+interface Difficulty {
+  readonly difficulty: number
+  readonly target: Uint8Array | undefined
 }

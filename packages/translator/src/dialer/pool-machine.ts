@@ -132,6 +132,15 @@ export class PoolMachine {
     return this.#channels.size
   }
 
+  get channelIds(): Iterable<number> {
+    return this.#channels.keys()
+  }
+
+  /** Whether this is the id of an open channel or of their group. */
+  has(id: number): boolean {
+    return this.#channels.has(id) || id === this.#groupId
+  }
+
   /**
    * The flags of SetupConnection.Success for the version bits that the pool allows, to be asked once when it is subscribed. From
    * then on the pool may not take back what the flags say.
@@ -293,8 +302,12 @@ export class PoolMachine {
     out.messages.push({ _tag: "SetTarget", channelId: channel.channelId, maximumTarget: channel.target })
   }
 
-  /** Suggests the difficulty of the hash rate of all channels, where that has changed by a factor of two. */
+  /**
+   * Suggests the difficulty of the hash rate of all channels, where that has changed by a factor of two. Not before a worker is
+   * authorized: ckpool then applies the suggestion and does not say so.
+   */
   #suggest(now: number): void {
+    if (![...this.#workers.values()].some((state) => state === "authorized")) return
     let rate = 0
     for (const { nominalHashRate } of this.#channels.values()) rate += nominalHashRate
     for (const { request } of this.#openings) rate += request.nominalHashRate
@@ -365,6 +378,7 @@ export class PoolMachine {
           if (event.refusal !== undefined) this.#refuseWorker(event.worker, event.refusal.text, out)
           else {
             this.#workers.set(event.worker, "authorized")
+            this.#suggest(now)
             this.#openReady(out)
           }
           break

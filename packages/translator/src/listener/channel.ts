@@ -76,7 +76,7 @@ export class MinerChannel {
  * The extranonce of a miner whose channel was open before it subscribed: extranonce1 is the channel's prefix, followed by zeros
  * where the channel has more to roll than miners can.
  */
-export const prefixSubscription = ({ extranonceSize, prefix }: MinerChannel): Omit<Subscription, "session"> => {
+export const prefixSubscription = (prefix: Uint8Array, extranonceSize: number): Omit<Subscription, "session"> => {
   const extranonce2Size = Math.min(extranonceSize, MAX_EXTRANONCE2)
   return { extranonce1: withZeros(prefix, extranonceSize - extranonce2Size), extranonce2Size }
 }

@@ -12,10 +12,9 @@ import {
   TransportError
 } from "@sluice/transport"
 import { Clock, Duration, Effect, FiberSet, Layer } from "effect"
-import { OWN_EXTRANONCE1 } from "./miner.ts"
+import { minerContext } from "./miner.ts"
 import { type ListenerOptionError, type ListenerOptions, rulesOf } from "./options.ts"
 import { Session, type SessionContext } from "./session.ts"
-import { SharedJobs } from "./shared-jobs.ts"
 
 /** How often miners are looked at that are silent. */
 const TICK = Duration.seconds(5)
@@ -32,13 +31,11 @@ export const listener = (options: ListenerOptions = {}): Layer.Layer<MiningListe
   Layer.effect(
     MiningListener,
     Effect.gen(function* () {
-      const rules = yield* rulesOf(options)
+      const rules = yield* Effect.fromResult(rulesOf(options))
       const { address, run, stopAccepting } = yield* Listener
       const clock = yield* Clock.Clock
       const shared = {
-        rules,
-        jobs: new SharedJobs(clock.currentTimeMillisUnsafe()),
-        nextExtranonce1: countingExtranonces(),
+        ...minerContext(rules, clock.currentTimeMillisUnsafe()),
         clock,
         throttled: yield* makeThrottledLog()
       }
@@ -124,13 +121,3 @@ const tickAll = (
   }).pipe(Effect.andThen(Effect.sleep(TICK)), Effect.forever)
 
 const fixedVersion = (flags = 0): boolean => (flags & Mining.REQUIRES_FIXED_VERSION) !== 0
-
-/** Values of extranonce1 in turn. */
-const countingExtranonces = (): (() => Uint8Array) => {
-  let next = 0
-  return () => {
-    const bytes = new Uint8Array(OWN_EXTRANONCE1)
-    new DataView(bytes.buffer).setUint16(0, next++ & 0xffff)
-    return bytes
-  }
-}

@@ -24,7 +24,7 @@ import { EasyShares } from "./easy-share.ts"
 import type { MinerEvent } from "./event.ts"
 import { type Firmware, firmwareOf } from "./firmware.ts"
 import type { ListenerRules } from "./options.ts"
-import type { JobOrigin, SharedJobs } from "./shared-jobs.ts"
+import { type JobOrigin, SharedJobs } from "./shared-jobs.ts"
 import { Wishes } from "./wishes.ts"
 import { identityOf, userOf, workerNameOf } from "./worker.ts"
 
@@ -38,8 +38,19 @@ export interface MinerContext {
   readonly nextExtranonce1: () => Uint8Array
 }
 
+/** `now` in milliseconds since 1970. */
+export const minerContext = (rules: ListenerRules, now: number): MinerContext => {
+  let next = 0
+  const nextExtranonce1 = () => {
+    const bytes = new Uint8Array(OWN_EXTRANONCE1)
+    new DataView(bytes.buffer).setUint16(0, next++ & 0xffff)
+    return bytes
+  }
+  return { rules, jobs: new SharedJobs(now), nextExtranonce1 }
+}
+
 /** The size of an extranonce1 that is not the channel's prefix. The prefix makes it unique; this only makes it look so. */
-export const OWN_EXTRANONCE1 = 2
+const OWN_EXTRANONCE1 = 2
 
 /** Miners are looked at every 5 seconds, so that none hears nothing for more than 30: some firmware gives up after 60. */
 const KEEP_ALIVE_MS = 25_000
@@ -81,6 +92,8 @@ export class Miner {
   /** What stands for the channel's other workers in their shares (extension 0x0002), by the names that they authorize with. */
   #others: Map<string, string> | undefined
   #lastJobId: string | undefined
+  /** The prefix of the job that waits for the miner to subscribe, if the channel has another by now. */
+  #firstPrefix: Uint8Array | undefined
   #versionMask: number
   #firmware: Firmware | undefined
   #warned: Set<string> | undefined
@@ -217,9 +230,11 @@ export class Miner {
       this.#own = { extranonce1: nextExtranonce1(), extranonce2Size: rules.extranonce2Size }
       this.#answerSubscribe(request, this.#own)
     } else {
-      const subscription = prefixSubscription(this.#channel)
-      this.#channel.lead = withZeros(NOTHING, this.#channel.extranonceSize - subscription.extranonce2Size)
+      const { extranonceSize, prefix } = this.#channel
+      const subscription = prefixSubscription(this.#firstPrefix ?? prefix, extranonceSize)
+      this.#channel.lead = withZeros(NOTHING, extranonceSize - subscription.extranonce2Size)
       this.#answerSubscribe(request, subscription)
+      if (this.#firstPrefix !== undefined) this.#tellPrefix(this.#channel, out)
     }
     if (this.#firmware === undefined && this.device.vendor === "") this.#server.askVersion()
   }
@@ -343,6 +358,7 @@ export class Miner {
     const [first, ...others] = this.#asked
     if (first === undefined || first.requestId !== message.requestId) return
     const least = this.#leastExtranonce
+    if (this.#isTooLong(message.extranoncePrefix, message.extranonceSize, out)) return
     if (message.extranonceSize < least) {
       return this.#end(`the server gave ${message.extranonceSize} bytes of extranonce; expected ${least} at least`, out)
     }
@@ -380,10 +396,22 @@ export class Miner {
   }
 
   #onPrefix(prefix: Uint8Array, channel: MinerChannel, out: MinerOutbox): void {
+    if (this.#isTooLong(prefix, channel.extranonceSize, out)) return
+    if (!this.#hasSubscribed && this.#lastJobId !== undefined) this.#firstPrefix ??= channel.prefix
     channel.prefix = prefix
-    if (this.#own !== undefined) return this.#placeOwn(this.#own, channel)
-    if (!this.#hasSubscribed) return
-    const { extranonce1, extranonce2Size } = prefixSubscription(channel)
+    if (this.#own !== undefined) this.#placeOwn(this.#own, channel)
+    else if (this.#hasSubscribed) this.#tellPrefix(channel, out)
+  }
+
+  #isTooLong({ length }: Uint8Array, extranonceSize: number, out: MinerOutbox): boolean {
+    const size = length + extranonceSize
+    if (size <= Mining.MAX_EXTRANONCE_SIZE) return false
+    this.#end(`the server gave an extranonce of ${size} bytes; expected ${Mining.MAX_EXTRANONCE_SIZE} at most`, out)
+    return true
+  }
+
+  #tellPrefix({ extranonceSize, prefix }: MinerChannel, out: MinerOutbox): void {
+    const { extranonce1, extranonce2Size } = prefixSubscription(prefix, extranonceSize)
     if (!this.#server.setExtranonce(extranonce1, extranonce2Size)) {
       this.#end("the channel's extranonce changed, which the miner does not understand: it is to connect again", out)
     }
@@ -417,6 +445,7 @@ export class Miner {
     if (job === undefined)
       return this.#end(`the server sent job ${message.jobId} with a coinbase that cannot be read`, out)
     this.#lastJobId = job.notify.jobId
+    this.#firstPrefix = undefined
     this.#allowVersionBits(message.versionRollingAllowed)
     this.#warnOfJob(message, out)
     this.#server.notify(job)

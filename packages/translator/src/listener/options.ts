@@ -1,6 +1,6 @@
 /** The options of the layer for Stratum V1 miners. */
 import { BIP320_MASK, BIP323_MASK } from "@sluice/stratum-v1"
-import { Effect, Schema } from "effect"
+import { Result, Schema } from "effect"
 
 export interface ListenerOptions {
   /**
@@ -28,7 +28,7 @@ export class ListenerOptionError extends Schema.TaggedError<ListenerOptionError>
   "sluice/translator/ListenerOptionError"
 )("ListenerOptionError", { option: Schema.String, message: Schema.String }) {}
 
-export const rulesOf = (options: ListenerOptions): Effect.Effect<ListenerRules, ListenerOptionError> => {
+export const rulesOf = (options: ListenerOptions): Result.Result<ListenerRules, ListenerOptionError> => {
   const { extranonce2Size = 4, maxErrorsPerSecond = 100, maxMessagesPerSecond = 5_000 } = options
   const { nominalHashRate = 1e12, versionMask = BIP320_MASK } = options
   if (!(Number.isInteger(extranonce2Size) && extranonce2Size >= 2 && extranonce2Size <= MAX_EXTRANONCE2)) {
@@ -42,11 +42,11 @@ export const rulesOf = (options: ListenerOptions): Effect.Effect<ListenerRules, 
   }
   if (!(maxMessagesPerSecond > 0)) return refuse("maxMessagesPerSecond", "a number above 0", maxMessagesPerSecond)
   if (!(maxErrorsPerSecond > 0)) return refuse("maxErrorsPerSecond", "a number above 0", maxErrorsPerSecond)
-  return Effect.succeed({ extranonce2Size, versionMask, nominalHashRate, maxMessagesPerSecond, maxErrorsPerSecond })
+  return Result.succeed({ extranonce2Size, versionMask, nominalHashRate, maxMessagesPerSecond, maxErrorsPerSecond })
 }
 
 /** The most that Whatsminers and many others roll. */
 export const MAX_EXTRANONCE2 = 8
 
 const refuse = (option: string, expected: string, value: number | string) =>
-  Effect.fail(new ListenerOptionError({ option, message: `${option} is ${expected}; got ${value}` }))
+  Result.fail(new ListenerOptionError({ option, message: `${option} is ${expected}; got ${value}` }))

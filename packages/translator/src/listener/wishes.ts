@@ -26,7 +26,8 @@ export class Wishes {
   }
 
   get nominalHashRate(): number {
-    const difficulty = Math.max(this.#first ?? 0, this.#least ?? 0)
+    // A little less than the least difficulty is worth, so that the miner begins with exactly that: the maximum target.
+    const difficulty = Math.max(this.#first ?? 0, (this.#least ?? 0) * 0.99)
     return difficulty === 0 ? this.#guess : (difficulty * HASHES_PER_DIFFICULTY) / SECONDS_BETWEEN_SHARES
   }
 

@@ -65,6 +65,7 @@ export class MinerState {
   mine({
     bad = false,
     bits,
+    extranonce1 = this.extranonce1,
     job = this.job!,
     ntime = job.ntime,
     target = this.target,
@@ -74,7 +75,7 @@ export class MinerState {
     const extranonce2 = new Uint8Array(this.extranonce2Size).fill(7)
     const version = bits === undefined ? job.version : (job.version & ~this.versionMask) | (bits & this.versionMask)
     const path = new Uint8Array(Buffer.concat(merklePath))
-    this.#check.merkleRoot(coinbasePrefix, this.extranonce1, extranonce2, coinbaseSuffix, path, merklePath.length)
+    this.#check.merkleRoot(coinbasePrefix, extranonce1, extranonce2, coinbaseSuffix, path, merklePath.length)
     for (;;) {
       const nonce = this.#nonce++
       this.#check.hash(version, prevHash, this.#check.root, ntime, nbits, nonce)
@@ -88,6 +89,7 @@ export class MinerState {
 interface Mined {
   readonly bad?: boolean
   readonly bits?: number
+  readonly extranonce1?: Uint8Array
   readonly job?: ToClient.Notify
   readonly ntime?: number
   readonly target?: Uint8Array

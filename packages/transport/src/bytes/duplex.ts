@@ -4,7 +4,7 @@
  */
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Endpoint } from "../endpoint.ts"
+import type { Endpoint, ServerSecurity } from "../endpoint.ts"
 import type { DialError, ListenError } from "../error.ts"
 import type { TransportError } from "./transport-error.ts"
 
@@ -53,7 +53,9 @@ export class Listener extends Context.Service<
 export class Dialer extends Context.Service<
   Dialer,
   {
-    /** With `tls`, the connection is secured, and the server's certificate checked, before there is a Duplex. */
-    readonly dial: (endpoint: Endpoint & { readonly tls?: boolean }) => Effect.Effect<Duplex, DialError, Scope.Scope>
+    /** Connects; with TLS if the address says so. Then the server's certificate is checked before there is a Duplex. */
+    readonly dial: (
+      to: Endpoint & { readonly security?: ServerSecurity }
+    ) => Effect.Effect<Duplex, DialError, Scope.Scope>
   }
 >()("sluice/transport/Dialer") {}

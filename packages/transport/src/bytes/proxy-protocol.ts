@@ -8,8 +8,8 @@ import { ProxyHeaderError, type TransportError } from "./transport-error.ts"
 
 export interface ProxyProtocolOptions {
   /**
-   * The addresses of the load balancers (`parseNetworks`). Connections from elsewhere end. By default anybody may send a header, and
-   * so choose the address that limits are applied to.
+   * The addresses of the load balancers (`parseNetworks`). Connections from elsewhere are those of clients, without a header. By
+   * default every connection must have one, and anybody who can connect can choose the address that limits are applied to.
    */
   readonly from?: Net.BlockList
   /** How long a load balancer may take to send the header. Default 5 seconds. */
@@ -39,7 +39,7 @@ export const readClient = (
   { from, headerTimeout = "5 seconds" }: ProxyProtocolOptions
 ): Effect.Effect<Endpoint, TransportError["reason"]> => {
   if (from !== undefined && !from.check(peer.host, Net.isIPv6(peer.host) ? "ipv6" : "ipv4")) {
-    return fail(`${peer.host} is not one of the load balancers`)
+    return Effect.succeed(peer)
   }
   let received = 0
   return firstBytes<ProxyHeader>(socket, (bytes) => {

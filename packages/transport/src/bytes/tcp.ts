@@ -38,7 +38,7 @@ const MAX_UNREAD_BYTES = 512 << 20
 export interface DialerOptions extends TcpOptions {
   /** How long connecting may take, and then a TLS handshake. Default 10 seconds. */
   readonly connectTimeout?: Duration.Input
-  /** Which servers are trusted that are dialed with `tls`. By default those with a certificate of a well-known authority. */
+  /** Which servers are trusted that are dialed with TLS. By default those with a certificate of a well-known authority. */
   readonly trust?: ServerTrust
   /**
    * Local addresses to connect from, in turn: each has about 28,000 ports (on Linux) for connections to one server. By default
@@ -172,7 +172,7 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => {
   const localAddress = (): string | undefined => localAddresses[turn++ % localAddresses.length]
   // Made at the first use: it has all well-known authorities.
   let trust = options.trust
-  const dial = ({ host, port, tls = false }: Endpoint & { readonly tls?: boolean }) => {
+  const dial = ({ host, port, security }: Parameters<Dialer["Service"]["dial"]>[0]) => {
     const endpoint = { host, port }
     const open = connect(endpoint, localAddress, options)
     const { connectTimeout = CONNECT_TIMEOUT } = options
@@ -180,7 +180,9 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => {
       clientHandshake(socket, endpoint, (trust ??= Result.getOrThrow(serverTrust())), connectTimeout)
     )
     const release = (socket: Net.Socket) => Effect.sync(() => socket.destroy())
-    return Effect.acquireRelease(tls ? secured : open, release, { interruptible: true }).pipe(
+    return Effect.acquireRelease(security?._tag === "v1" && security.tls ? secured : open, release, {
+      interruptible: true
+    }).pipe(
       Effect.flatMap((socket) => openDuplex(socket, endpoint, options)),
       Effect.mapError((error) =>
         error._tag === "DialError" ? error : new DialError({ endpoint, code: error.message, cause: error })

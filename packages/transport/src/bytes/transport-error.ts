@@ -95,9 +95,6 @@ export class FrameTimeout extends error<FrameTimeout>("FrameTimeout")("FrameTime
   }
 }
 
-/** The peer broke a rule of the protocol that a layer translates, such as Stratum V1, or that layer ended the connection. */
-export class Translation extends error<Translation>("Translation")("Translation", { message: Schema.String }) {}
-
 /** The connection does not begin with a valid header of the PROXY protocol, and the listener requires one. */
 export class ProxyHeaderError extends error<ProxyHeaderError>("ProxyHeaderError")("ProxyHeaderError", {
   /** What came, or what did not come. */
@@ -129,6 +126,9 @@ export class TlsCrowded extends error<TlsCrowded>("TlsCrowded")("TlsCrowded", { 
   }
 }
 
+/** The peer broke a rule of the protocol that a layer translates, such as Stratum V1, or that layer ended the connection. */
+export class Translation extends error<Translation>("Translation")("Translation", { message: Schema.String }) {}
+
 /** An open connection came to an end. */
 export class TransportError extends error<TransportError>("TransportError")("TransportError", {
   remote: Endpoint,
@@ -142,11 +142,11 @@ export class TransportError extends error<TransportError>("TransportError")("Tra
     GaveWay,
     Idle,
     FrameTimeout,
-    Translation,
     ProxyHeaderError,
     TlsFailed,
     TlsTimeout,
-    TlsCrowded
+    TlsCrowded,
+    Translation
   ])
 }) {
   override get message(): string {
