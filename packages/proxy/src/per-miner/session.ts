@@ -61,7 +61,7 @@ export class PerMinerSession implements ChannelSession {
   readonly #client: ChannelClient
   readonly #out: ClientOutbox = new Outbox()
   readonly #requests = new Map<number, { readonly miner: MinerChannel; readonly at: number }>()
-  readonly #channels = new Map<number, UpstreamChannel>()
+  readonly #channels = new Map<number, UpstreamChannel<MinerChannel>>()
   /** Of the block to be found, as the last coinbase says it. */
   #height = 0
   #room = MAX_CHANGES_PER_SECOND * BURST_SECONDS
@@ -171,9 +171,10 @@ export class PerMinerSession implements ChannelSession {
 
   close(channel: UpstreamChannel, reason: string): void {
     if (!channel.isOpen) return
+    const { miner } = this.#channels.get(channel.id)!
     this.#channels.delete(channel.id)
     this.#client.closeChannel(channel.id, printable(reason), this.#out)
-    channel.miner.lost(channel)
+    miner.lost(channel)
   }
 
   forward(message: ForeignMessage): void {
