@@ -34,6 +34,10 @@ const groups: Record<string, () => Promise<Group>> = {
 const named: typeof groups = {
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
+  }),
+  v1: async () => ({
+    cases: (await import("./v1.ts")).cases,
+    asyncCases: (await import("./v1-miners.ts")).asyncCases
   })
 }
 

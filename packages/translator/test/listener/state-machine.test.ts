@@ -291,7 +291,7 @@ class Session {
   /** Whether the job is on another block by now, or older than those that a miner may submit for. */
   #isStale(told: Told): boolean {
     const { prevHash } = this.#plant.context.jobs
-    const isOld = [...this.#told.values()].indexOf(told) < this.#told.size + this.#targets.length - 16
+    const isOld = [...this.#told.values()].indexOf(told) < this.#told.size + this.#targets.length - 64
     return isOld || Buffer.compare(told.notify.prevHash, prevHash!.hash) !== 0
   }
 
