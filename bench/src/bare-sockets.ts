@@ -9,19 +9,12 @@ import { type AddressInfo, connect, createServer } from "node:net"
 export const SHARE_SIZE = 22 + 33 + 16
 export const REPLY_SIZE = 22 + 20 + 16
 
-/** The bytes of a share and of the reply to it. */
-export interface BareSizes {
-  readonly share: number
-  readonly reply: number
-}
-const NOISE_SIZES: BareSizes = { share: SHARE_SIZE, reply: REPLY_SIZE }
-
 /** Serves on a free port of this machine. `replies` counts the replies. */
 export const serveBare = async (
-  sizes = NOISE_SIZES
+  replySize = REPLY_SIZE
 ): Promise<{ readonly port: number; readonly replies: () => number }> => {
   let replies = 0
-  const reply = new Uint8Array(sizes.reply)
+  const reply = new Uint8Array(replySize)
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy())
     socket.on("data", () => {
@@ -35,16 +28,20 @@ export const serveBare = async (
 }
 
 /** Sends on each of several connections, again after each reply, until it is stopped. */
-export const askBare = (port: number, connections: number, sizes = NOISE_SIZES): (() => void) => {
-  const share = new Uint8Array(sizes.share)
+export const askBare = (
+  port: number,
+  connections: number,
+  { replySize, shareSize } = { shareSize: SHARE_SIZE, replySize: REPLY_SIZE }
+): (() => void) => {
+  const share = new Uint8Array(shareSize)
   const sockets = Array.from({ length: connections }, () => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => socket.write(share))
-    let missing = sizes.reply
+    let missing = replySize
     socket.on("error", () => socket.destroy())
     socket.on("data", (chunk) => {
       missing -= chunk.length
       if (missing > 0) return
-      missing = sizes.reply
+      missing = replySize
       socket.write(share)
     })
     return socket

@@ -3,6 +3,7 @@
  *
  *     npm run bench                          everything, in under two minutes
  *     npm run bench -- pool                  a pool with ten thousand connections, in a few minutes; only by name
+ *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -37,7 +38,7 @@ const named: typeof groups = {
   }),
   v1: async () => ({
     cases: (await import("./v1.ts")).cases,
-    asyncCases: (await import("./v1-miners.ts")).asyncCases
+    asyncCases: (await import("./v1-proxy.ts")).asyncCases
   })
 }
 

@@ -74,7 +74,7 @@ export const measureShareCryptography = (
 const FRAMES = 1000
 
 /** CPU nanoseconds of one of `FRAMES` runs. Wall-clock time would include other work of the machine. */
-export const cpuTime = (run: () => void, before: () => void = () => {}): number => {
+const cpuTime = (run: () => void, before: () => void = () => {}): number => {
   let [micros, rounds] = [0, 0]
   const started = performance.now()
   while (performance.now() < started + 1000) {

@@ -11,6 +11,7 @@ import { v1ClientTarget, v1LinesTarget, v1ServerTarget } from "./stratum-v1.ts"
 import type { FuzzTarget } from "./target.ts"
 import { tlvTarget } from "./tlvs.ts"
 import { v1MinerLinesTarget, v1MinerMessagesTarget } from "./v1-miner.ts"
+import { v1PoolTarget } from "./v1-pool.ts"
 
 export const targets: ReadonlyArray<FuzzTarget> = [
   framesTarget,
@@ -29,5 +30,6 @@ export const targets: ReadonlyArray<FuzzTarget> = [
   v1ClientTarget,
   v1MinerLinesTarget,
   v1MinerMessagesTarget,
+  v1PoolTarget,
   handshakeTarget
 ]
