@@ -55,6 +55,9 @@ const OWN_EXTRANONCE1 = 2
 /** Miners are looked at every 5 seconds, so that none hears nothing for more than 30: some firmware gives up after 60. */
 const KEEP_ALIVE_MS = 25_000
 
+/** The jobs of a block that a miner may submit for. A server may send a job in many variants, one for each harder target. */
+const MAX_JOBS = 64
+
 /** What a miner is told of its extranonce. */
 type Extranonce = Omit<Subscription, "session">
 
@@ -104,7 +107,12 @@ export class Miner {
     const { nominalHashRate, versionMask } = context.rules
     this.#context = context
     this.#versionMask = versionMask
-    this.#server = new Server.Connection(now, { versionMask, keepsStaleJobs: true, keepAliveMs: KEEP_ALIVE_MS })
+    this.#server = new Server.Connection(now, {
+      versionMask,
+      maxJobs: MAX_JOBS,
+      keepsStaleJobs: true,
+      keepAliveMs: KEEP_ALIVE_MS
+    })
     this.#wishes = new Wishes(nominalHashRate)
   }
 
