@@ -26,7 +26,7 @@ const fields = Schema.Struct({
   }),
   extranonceSize: defaulted(whole("BYTES", 3, 32), {
     description:
-      "The bytes of extranonce that each pool must leave to the proxy: 3 for its channels (2 if there are fewer than 8), the others for a miner to roll.",
+      "The bytes of extranonce that each pool must leave to the proxy: 1 that differs from job to job, 3 for its channels (2 of 6 to 8 bytes, 1 of fewer), the others for a miner to roll.",
     default: defaultUpstreamOptions.extranonceSize
   }),
   verifyPayout: optional(payoutAddress, {
