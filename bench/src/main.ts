@@ -3,6 +3,7 @@
  *
  *     npm run bench                          everything, in under two minutes
  *     npm run bench -- pool                  a pool with ten thousand connections, in a few minutes; only by name
+ *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -34,6 +35,10 @@ const groups: Record<string, () => Promise<Group>> = {
 const named: typeof groups = {
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
+  }),
+  v1: async () => ({
+    cases: (await import("./v1.ts")).cases,
+    asyncCases: (await import("./v1-proxy.ts")).asyncCases
   })
 }
 

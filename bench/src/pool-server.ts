@@ -50,7 +50,7 @@ const program = Effect.gen(function* () {
     const { address, stats } = yield* Pool
     const { publish } = yield* TemplateFeed
     yield* publish([futureTemplate, newPrevHash(1)])
-    const bare = yield* Effect.promise(serveBare)
+    const bare = yield* Effect.promise(() => serveBare())
     process.on("message", (question: Question) => {
       if (question._tag === "Bare") return answer({ _tag: "Bare", port: bare.port })
       if (question._tag === "Cryptography") {
