@@ -26,6 +26,7 @@ const groups: Record<string, () => Promise<Group>> = {
   frames: () => import("./frames.ts"),
   curve: () => import("./curve.ts"),
   pool: () => import("./pool.ts"),
+  proxy: () => import("./proxy.ts"),
   templates: () => import("./templates.ts"),
   v1: () => import("./v1.ts")
 }
