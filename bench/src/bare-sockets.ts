@@ -10,9 +10,11 @@ export const SHARE_SIZE = 22 + 33 + 16
 export const REPLY_SIZE = 22 + 20 + 16
 
 /** Serves on a free port of this machine. `replies` counts the replies. */
-export const serveBare = async (): Promise<{ readonly port: number; readonly replies: () => number }> => {
+export const serveBare = async (
+  replySize = REPLY_SIZE
+): Promise<{ readonly port: number; readonly replies: () => number }> => {
   let replies = 0
-  const reply = new Uint8Array(REPLY_SIZE)
+  const reply = new Uint8Array(replySize)
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy())
     socket.on("data", () => {
@@ -26,16 +28,20 @@ export const serveBare = async (): Promise<{ readonly port: number; readonly rep
 }
 
 /** Sends on each of several connections, again after each reply, until it is stopped. */
-export const askBare = (port: number, connections: number): (() => void) => {
-  const share = new Uint8Array(SHARE_SIZE)
+export const askBare = (
+  port: number,
+  connections: number,
+  { replySize, shareSize } = { shareSize: SHARE_SIZE, replySize: REPLY_SIZE }
+): (() => void) => {
+  const share = new Uint8Array(shareSize)
   const sockets = Array.from({ length: connections }, () => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => socket.write(share))
-    let missing = REPLY_SIZE
+    let missing = replySize
     socket.on("error", () => socket.destroy())
     socket.on("data", (chunk) => {
       missing -= chunk.length
       if (missing > 0) return
-      missing = REPLY_SIZE
+      missing = replySize
       socket.write(share)
     })
     return socket

@@ -70,7 +70,7 @@ const countWrites = Layer.effect(
       listener.run((duplex) =>
         handler({
           ...duplex,
-          write: (bytes) =>
+          write: (bytes, size) =>
             duplex.write(() => {
               const sealed = bytes()
               if (++written.writes === written.awaited) {
@@ -78,7 +78,7 @@ const countWrites = Layer.effect(
                 setImmediate(written.done)
               }
               return sealed
-            })
+            }, size)
         })
       )
   }))

@@ -4,6 +4,7 @@
  *     npm run bench                          everything, in under two minutes
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
+ *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -39,6 +40,10 @@ const named: typeof groups = {
   }),
   proxy: async () => ({
     asyncCases: [...(await import("./proxy.ts")).asyncCases, ...(await import("./proxy-crowd.ts")).asyncCases]
+  }),
+  v1: async () => ({
+    cases: (await import("./v1.ts")).cases,
+    asyncCases: (await import("./v1-proxy.ts")).asyncCases
   })
 }
 

@@ -60,7 +60,7 @@ export const serveShares = <Self, Others = never>(options: {
       )
     )
     const { address, stats } = Context.get(context as Context.Context<Self>, options.service)
-    const bare = yield* Effect.promise(serveBare)
+    const bare = yield* Effect.promise(() => serveBare())
     process.on("message", (question: Question) => {
       if (question._tag === "Bare") return answer({ _tag: "Bare", port: bare.port })
       if (question._tag === "Cryptography") {

@@ -10,6 +10,8 @@ import { sessionTarget } from "./session.ts"
 import { v1ClientTarget, v1LinesTarget, v1ServerTarget } from "./stratum-v1.ts"
 import type { FuzzTarget } from "./target.ts"
 import { tlvTarget } from "./tlvs.ts"
+import { v1MinerLinesTarget, v1MinerMessagesTarget } from "./v1-miner.ts"
+import { v1PoolTarget } from "./v1-pool.ts"
 
 export const targets: ReadonlyArray<FuzzTarget> = [
   framesTarget,
@@ -26,5 +28,8 @@ export const targets: ReadonlyArray<FuzzTarget> = [
   v1LinesTarget,
   v1ServerTarget,
   v1ClientTarget,
+  v1MinerLinesTarget,
+  v1MinerMessagesTarget,
+  v1PoolTarget,
   handshakeTarget
 ]

@@ -102,13 +102,6 @@ describe("jobs of an upstream server", () => {
     expect(jobs.prevHash).toMatchObject({ hash: bytes(1) })
   })
 
-  it("have no variant where the source makes none of this job, and no id is lost", () => {
-    const jobs = new Jobs({ firstJobId: 1, versionRollingAllowed: true, variant: () => undefined })
-    jobs.addFutureJob(7, upstreamJob(1))
-    jobs.setPrevHash(7, prevHash, START)
-    expect([jobs.repeat(0), jobs.nextId]).toEqual([undefined, 2])
-  })
-
   it("begin at the time that the source sent last, also on a previous hash that is in force already", () => {
     const { jobs } = working()
     const later = START + 60_000

@@ -34,7 +34,7 @@ describe("the order of the search", () => {
     const rows: Array<unknown> = []
     for (const ntime of [5000, 5001]) {
       for (const extranonce of [0, 1]) {
-        for (const version of [0x20000000, 0x20000020]) {
+        for (const version of [0x20000000, 0x20002000]) {
           for (const nonce of [0, 1, 2]) rows.push([ntime, [extranonce, 0], version, nonce])
         }
       }
@@ -54,11 +54,14 @@ describe("the order of the search", () => {
     expect(shares.map(({ extranonce }) => extranonce[0])).toEqual([0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1])
   })
 
-  it("goes through all version bits of BIP323 and no others, from the job's own on", () => {
+  it("goes through the version bits of BIP320, then through the others of BIP323, from the job's own on", () => {
     const work = { ...standardWork, version: 0x3fffffff }
-    const shares = walk(work, { ...SMALL, nonces: 1, versions: 4 }, 5)
-    expect(shares.map(({ version }) => version)).toEqual([0x3fffffff, 0x2000001f, 0x2000003f, 0x2000005f, 0x3fffffff])
-    for (const { version } of shares) expect((version ^ work.version) & ~0x1fffffe0).toBe(0)
+    const shares = walk(work, { ...SMALL, nonces: 1, versions: 65_538 }, 65_539)
+    const versions = shares.map(({ version }) => version)
+    expect(versions.slice(0, 3)).toEqual([0x3fffffff, 0x20001fff, 0x20003fff])
+    expect(versions.slice(-4)).toEqual([0x3fffdfff, 0x3fffe01f, 0x2000001f, 0x3fffffff])
+    expect(new Set(versions).size).toBe(65_538)
+    for (const version of versions) expect((version ^ work.version) & ~0x1fffffe0).toBe(0)
   })
 
   it("goes through all values of a short extranonce, little-endian", () => {

@@ -162,7 +162,7 @@ describe("an upstream", () => {
     Effect.gen(function* () {
       const { world } = yield* start({ extranonceSize: 4 })
       assert.isTrue(
-        world.log.some((line) => /and it gives 4: 7 bytes are missing/.test(line)),
+        world.log.some((line) => /and it gives 4: 8 bytes are missing/.test(line)),
         world.log.join("\n")
       )
       const small = yield* start({ extranonceSize: 4 }, { extranonceSize: 4 })

@@ -70,6 +70,13 @@ describe("a proxy of two pools", () => {
           assert.isAbove(count, RESTARTS)
           assert.deepInclude(stats[index], { ...none, passedOn: count, accepted: count })
         }
+        // No work came twice, although a pool's job did each time that the proxy came back to it.
+        const coinbases = witness.of("WorkChanged").map(({ work }) => {
+          assert(work._tag === "ExtendedWork")
+          return Buffer.concat([work.coinbasePrefix, work.coinbaseSuffix]).toString("hex")
+        })
+        assert.isAbove(coinbases.length, RESTARTS * 2)
+        assert.strictEqual(new Set(coinbases).size, coinbases.length)
         // One connection and one channel each, to the end.
         const { channels, connections } = yield* world.service.stats
         assert.deepStrictEqual([connections, channels], [8, { standard: 4, extended: 4 }])

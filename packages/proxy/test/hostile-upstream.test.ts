@@ -49,14 +49,14 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     title: "an extranonce_size of 0",
-    says: /the proxy needs 11 bytes of extranonce for its channels, and it gives 0: 11 bytes are missing/,
+    says: /the proxy needs 12 bytes of extranonce for its channels, and it gives 0: 12 bytes are missing/,
     pool: { extranonceSize: 0 },
     script: { behind: () => [] }
   },
   {
     title: "an extranonce_size that is one byte too small",
-    says: /and it gives 10: 1 byte is missing/,
-    pool: { extranonceSize: 10 },
+    says: /and it gives 11: 1 byte is missing/,
+    pool: { extranonceSize: 11 },
     script: { behind: () => [] }
   },
   {

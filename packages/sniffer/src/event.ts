@@ -1,5 +1,6 @@
 /** Events of the connections that a sniffer watches, in order for each connection. Plain data. */
 import type { ProtocolName } from "@sluice/protocol"
+import type { Line } from "@sluice/stratum-v1"
 import type { Endpoint } from "@sluice/transport"
 
 /** The receiver of a message. */
@@ -45,6 +46,21 @@ export interface MessageFound<M> extends MessageSeen<M> {
   readonly message: M
 }
 
+/** A line of Stratum V1 (`relayLines`). */
+export interface LineSeen {
+  readonly _tag: "Line"
+  /** 1 for a relay's first line, then counted up, over all its connections. */
+  readonly index: number
+  readonly connectionId: number
+  readonly at: number
+  readonly to: Side
+  readonly fate: Fate
+  /** As it was sent, with its line feed. */
+  readonly bytes: Uint8Array
+  /** Absent if it is not a JSON object. */
+  readonly line?: Line
+}
+
 export interface Closed {
   readonly _tag: "Closed"
   readonly connectionId: number
@@ -55,3 +71,4 @@ export interface Closed {
 }
 
 export type SnifferEvent = Opened | MessageSeen | Closed
+export type LineEvent = Opened | LineSeen | Closed

@@ -3,6 +3,7 @@ export type { Which } from "./history.ts"
 export type { AnyMessage } from "./message.ts"
 export { relay, type RelayOptions } from "./relay.ts"
 export * from "./sniffer.ts"
+export { relayLines, type RelayLinesOptions } from "./lines/relay-lines.ts"
 export * as Verdict from "./verdict.ts"
 export {
   readScripts,
@@ -13,4 +14,4 @@ export {
   type ScriptOptions,
   type Step
 } from "./recording.ts"
-export * from "./replay.ts"
+export { replay, replayDefaults, type ReplayEvent, replayLines, type ReplayOptions } from "./replay.ts"

@@ -6,10 +6,12 @@ import { describeFrame, Frame } from "@sluice/protocol"
 import { formatEndpoint } from "@sluice/transport"
 import { Effect, Result, Schema, Stream } from "effect"
 import * as Hex from "effect/encoding/Hex"
-import type { SnifferEvent } from "./event.ts"
+import { isUtf8 } from "node:buffer"
+import type { LineEvent, SnifferEvent } from "./event.ts"
 
 const common = { connectionId: Schema.Int, at: Schema.Finite }
 const Side = Schema.Literals(["server", "client"])
+const Fate = Schema.Literals(["passed", "dropped", "replaced", "added"])
 
 /** The part of a line that `readScripts` uses. The line of a message also has its description, for people. */
 export const Recorded = Schema.Union([
@@ -23,9 +25,18 @@ export const Recorded = Schema.Union([
     event: Schema.Literal("Message"),
     ...common,
     to: Side,
-    fate: Schema.Literals(["passed", "dropped", "replaced", "added"]),
+    fate: Fate,
     /** Header and payload, not encrypted, in hex. */
     frame: Schema.String
+  }),
+  Schema.Struct({
+    event: Schema.Literal("Line"),
+    ...common,
+    to: Side,
+    fate: Fate,
+    /** A line of Stratum V1 with its line feed; in hex if it is not UTF-8. */
+    line: Schema.optionalKey(Schema.String),
+    bytes: Schema.optionalKey(Schema.String)
   }),
   Schema.Struct({
     event: Schema.Literal("Closed"),
@@ -37,7 +48,7 @@ export const Recorded = Schema.Union([
 export type Recorded = typeof Recorded.Type
 
 /** An event as a line of a recording, without a line break. */
-export const recordLine = (event: SnifferEvent): string => {
+export const recordLine = (event: SnifferEvent | LineEvent): string => {
   const { at, connectionId } = event
   switch (event._tag) {
     case "Opened": {
@@ -49,6 +60,11 @@ export const recordLine = (event: SnifferEvent): string => {
       const described = describeFrame(Frame.read(frame)!, protocol === undefined ? { to } : { protocol, to })
       return JSON.stringify({ event: "Message", connectionId, at, fate, frame: Hex.encode(frame), ...described, to })
     }
+    case "Line": {
+      const { bytes, fate, to } = event
+      const content = isUtf8(bytes) ? { line: new TextDecoder().decode(bytes) } : { bytes: Hex.encode(bytes) }
+      return JSON.stringify({ event: "Line", connectionId, at, fate, to, ...content })
+    }
     case "Closed":
       return JSON.stringify({ event: "Closed", connectionId, at, by: event.by, reason: event.reason })
   }
@@ -57,6 +73,8 @@ export const recordLine = (event: SnifferEvent): string => {
 /** The messages of one recorded connection. */
 export interface Script {
   readonly connectionId: number
+  /** Frames of Stratum V2, or lines of Stratum V1. */
+  readonly of: "frames" | "lines"
   readonly openedAt: number
   readonly steps: ReadonlyArray<Step>
   readonly closed?: { readonly by: "server" | "client" | "here"; readonly reason: string }
@@ -67,7 +85,8 @@ export interface Step {
   readonly to: "server" | "client"
   /** Milliseconds since 1970. */
   readonly at: number
-  readonly frame: Uint8Array
+  /** A whole frame, or a line with its line feed. */
+  readonly bytes: Uint8Array
 }
 
 /** The recording cannot be read. */
@@ -108,7 +127,7 @@ export const readScripts = <E, R>(
         if (connectionId !== undefined && recorded.connectionId !== connectionId) return Effect.void
         if (recorded.event === "Opened") {
           const { at, connectionId } = recorded
-          scripts.set(connectionId, { connectionId, openedAt: at, steps: [] })
+          scripts.set(connectionId, { connectionId, of: "frames", openedAt: at, steps: [] })
           return Effect.void
         }
         const script = scripts.get(recorded.connectionId)
@@ -119,17 +138,16 @@ export const readScripts = <E, R>(
           return Effect.void
         }
         const { at, fate, to } = recorded
-        const frame = Result.getOrUndefined(Hex.decode(recorded.frame))
-        const length = frame === undefined ? undefined : Frame.read(frame)?.payload.length
-        if (frame === undefined || length !== frame.length - Frame.headerSize)
-          return refuse("expected frame to be one whole frame in hex")
+        const content = recorded.event === "Line" ? lineOf(recorded) : frameOf(recorded.frame)
+        if (typeof content === "string") return refuse(content)
+        script.of = recorded.event === "Line" ? "lines" : "frames"
         // To the server: it received added messages and not dropped ones. From the server: it sent dropped messages, not added ones.
         if (to === "server" ? fate === "dropped" || fate === "replaced" : fate === "added") return Effect.void
-        bytes += frame.length + STEP_OVERHEAD
+        bytes += content.length + STEP_OVERHEAD
         if (bytes > maxBytes) {
           return refuse(`up to this line there are more than ${maxBytes} bytes to replay; choose one connection`)
         }
-        script.steps.push({ to, at, frame })
+        script.steps.push({ to, at, bytes: content })
         return Effect.void
       }),
       scripts
@@ -138,5 +156,20 @@ export const readScripts = <E, R>(
 
 /** Roughly the memory that a step takes beside its bytes. */
 const STEP_OVERHEAD = 250
+
+/** The bytes of a recorded frame, or what is wrong. */
+const frameOf = (hex: string): Uint8Array | string => {
+  const frame = Result.getOrUndefined(Hex.decode(hex))
+  const length = frame === undefined ? undefined : Frame.read(frame)?.payload.length
+  return frame === undefined || length !== frame.length - Frame.headerSize
+    ? "expected frame to be one whole frame in hex"
+    : frame
+}
+
+/** The bytes of a recorded line, or what is wrong. */
+const lineOf = ({ bytes, line }: { readonly bytes?: string; readonly line?: string }): Uint8Array | string =>
+  line === undefined
+    ? (Result.getOrUndefined(Hex.decode(bytes ?? "?")) ?? "expected a line, or its bytes in hex")
+    : new TextEncoder().encode(line)
 
 const decodeRecorded = Schema.decodeUnknownSync(Recorded)

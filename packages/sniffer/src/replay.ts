@@ -6,6 +6,7 @@
  */
 import { Frame } from "@sluice/protocol"
 import {
+  Dialer,
   type DialError,
   FrameDialer,
   type HandshakeError,
@@ -16,6 +17,8 @@ import { Clock, Duration, Effect, Latch, type Scope } from "effect"
 import { Comparison, kindOf } from "./comparison.ts"
 import type { Side } from "./event.ts"
 import { frameBytes } from "./frame-bytes.ts"
+import { LineCutter } from "./lines/line-cutter.ts"
+import { lineKinds } from "./lines/line-kind.ts"
 import type { Script, Step } from "./recording.ts"
 
 export interface ReplayOptions {
@@ -35,6 +38,7 @@ export const replayDefaults = { pace: "answers", answerTimeout: Duration.seconds
 
 type Happened =
   | { readonly _tag: "Message"; readonly to: Side; readonly frame: Uint8Array }
+  | { readonly _tag: "Line"; readonly to: Side; readonly bytes: Uint8Array }
   /** An answer did not come in time. The replay goes on and waits for no other answer of this kind. */
   | { readonly _tag: "Late"; readonly kind: string }
   /** An error came in place of a success, or a success in place of an error. */
@@ -42,37 +46,79 @@ type Happened =
 
 export type ReplayEvent = Happened & { readonly connectionId: number; readonly at: number }
 
-/** Replays one connection. Gives the differences, a sentence each; none if the server answers as recorded. */
+/** Replays one connection of Stratum V2. Gives the differences, a sentence each; none if the server answers as recorded. */
 export const replay = (
   script: Script,
   options: ReplayOptions
 ): Effect.Effect<ReadonlyArray<string>, DialError | HandshakeError, FrameDialer> =>
-  Effect.scoped(perform(script, options))
+  Effect.scoped(
+    Effect.gen(function* () {
+      const frames = yield* (yield* FrameDialer).dial(options.server)
+      frames.limitPayload(Frame.maxPayload)
+      const talk: Talk = {
+        pull: Effect.map(frames.pull, (batch) => batch.map(frameBytes)),
+        write: (frame) => frames.write([frame]),
+        kinds: () => (_, bytes) => kindOf(Frame.read(bytes)!),
+        seen: (to, frame) => ({ _tag: "Message", to, frame })
+      }
+      return yield* perform(talk, script, options)
+    })
+  )
+
+/** As `replay`, with a connection of Stratum V1. The kind of a line is its method, or the method that it answers and the outcome. */
+export const replayLines = (
+  script: Script,
+  options: ReplayOptions
+): Effect.Effect<ReadonlyArray<string>, DialError, Dialer> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { pull, write } = yield* (yield* Dialer).dial(options.server)
+      const cutter = new LineCutter()
+      const talk: Talk = {
+        pull: Effect.map(pull, (chunks) => cutter.push(chunks)),
+        write: (line) => write(() => line),
+        kinds: lineKinds,
+        seen: (to, bytes) => ({ _tag: "Line", to, bytes })
+      }
+      return yield* perform(talk, script, options)
+    })
+  )
+
+/** A connection to the server, of either protocol. */
+interface Talk {
+  /** The messages of one read, as bytes. */
+  readonly pull: Effect.Effect<ReadonlyArray<Uint8Array>, TransportError>
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, TransportError>
+  /** Makes a function that gives the kinds of a connection's messages, in their order. */
+  readonly kinds: () => (to: Side, bytes: Uint8Array) => string
+  readonly seen: (to: Side, bytes: Uint8Array) => Happened
+}
 
 const perform = Effect.fn("Sniffer.replay")(function* (
+  talk: Talk,
   { closed, connectionId, openedAt, steps }: Script,
   {
     answerTimeout = replayDefaults.answerTimeout,
     observe = () => Effect.void,
-    pace = replayDefaults.pace,
-    server
+    pace = replayDefaults.pace
   }: ReplayOptions
-): Effect.fn.Return<ReadonlyArray<string>, DialError | HandshakeError, FrameDialer | Scope.Scope> {
-  const { dial } = yield* FrameDialer
-  const frames = yield* dial(server)
-  frames.limitPayload(Frame.maxPayload)
+): Effect.fn.Return<ReadonlyArray<string>, never, Scope.Scope> {
   const tell = (event: Happened) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => observe({ connectionId, at, ...event }))
+  const kindOfRecorded = talk.kinds()
+  const recordedKinds = new Map(steps.map((step) => [step, kindOfRecorded(step.to, step.bytes)]))
+  const kindOfStep = (step: Step): string => recordedKinds.get(step)!
+  const kindOfLive = talk.kinds()
   const comparison = new Comparison(steps.filter(({ to }) => to === "client").map(kindOfStep))
   const changed = Latch.makeUnsafe()
   let ended: TransportError | undefined
-  yield* frames.pull.pipe(
+  yield* talk.pull.pipe(
     Effect.flatMap((batch) =>
       Effect.forEach(
         batch,
-        (frame) => {
-          comparison.arrive(kindOf(frame))
-          return tell({ _tag: "Message", to: "client", frame: frameBytes(frame) })
+        (bytes) => {
+          comparison.arrive(kindOfLive("client", bytes))
+          return tell(talk.seen("client", bytes))
         },
         { discard: true }
       )
@@ -123,8 +169,9 @@ const perform = Effect.fn("Sniffer.replay")(function* (
     } else if (step.to === "client") yield* awaitAnswer(kindOfStep(step), answerTimeout)
     if (ended !== undefined) break
     if (step.to === "client") continue
-    yield* tell({ _tag: "Message", to: "server", frame: step.frame })
-    yield* Effect.match(frames.write([step.frame]), {
+    kindOfLive("server", step.bytes)
+    yield* tell(talk.seen("server", step.bytes))
+    yield* Effect.match(talk.write(step.bytes), {
       onSuccess: () => sent++,
       onFailure: (error) => (ended ??= error)
     })
@@ -150,5 +197,3 @@ const perform = Effect.fn("Sniffer.replay")(function* (
   if (unsent === 0) comparison.finish()
   return comparison.differences
 })
-
-const kindOfStep = ({ frame }: Step): string => kindOf(Frame.read(frame)!)

@@ -20,8 +20,9 @@ import {
   type ServerAddress,
   TransportError
 } from "@sluice/transport"
-import { Cause, Clock, Context, Effect, Exit, Layer, Option, Predicate, Queue, Schema, type Scope } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Queue, Schema, type Scope } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
+import { endOf } from "./end-of.ts"
 import type { Closed, MessageFound, MessageSeen, Side, SnifferEvent } from "./event.ts"
 import { frameBytes } from "./frame-bytes.ts"
 import { History, type Which } from "./history.ts"
@@ -219,10 +220,3 @@ const caught = <A>(encode: () => A): Effect.Effect<A, EncodeError> =>
       throw error
     }
   })
-
-/** The end that closed a connection, and the reason. `by` is the end that an error belongs to. */
-const endOf = (cause: Cause.Cause<unknown>, by: Side): readonly [Closed["by"], string] => {
-  const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-  if (Predicate.hasProperty(failure, "message")) return [by, String(failure.message)]
-  return ["here", Cause.hasInterruptsOnly(cause) ? "it was interrupted" : "it failed"]
-}

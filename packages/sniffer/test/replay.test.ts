@@ -57,7 +57,7 @@ describe("a recording", () => {
       const lines = yield* session
       const [script] = yield* read(lines)
       assert.deepStrictEqual(
-        script!.steps.map(({ at, frame, to }) => [to, at, hex(frame)]),
+        script!.steps.map(({ at, bytes, to }) => [to, at, hex(bytes)]),
         [
           ["server", 0, hex(setup(0))],
           ["client", 0, hex(setupSuccess)],
@@ -174,7 +174,12 @@ describe("a replay", () => {
       const { differences, told } = yield* against(
         ({ frames }) => Effect.andThen(frames.write([setupSuccess, frame(0x4abc, 9)]), Effect.forever(frames.pull)),
         {},
-        ({ connectionId, openedAt, steps }) => ({ connectionId, openedAt, steps: [...steps, steps[3]!, steps[3]!] })
+        ({ connectionId, of, openedAt, steps }) => ({
+          connectionId,
+          of,
+          openedAt,
+          steps: [...steps, steps[3]!, steps[3]!]
+        })
       )
       assert.deepStrictEqual(differences, ["recorded: SetTarget, 3 times; none came"])
       assert.deepStrictEqual(
@@ -204,7 +209,7 @@ describe("a replay", () => {
       const { differences, events } = yield* against(
         ({ frames }) => Effect.andThen(frames.write([setupSuccess, setTarget]), Effect.forever(frames.pull)),
         { pace: "recorded", answerTimeout: "3 seconds" },
-        ({ connectionId, openedAt, steps }) => ({ connectionId, openedAt, steps })
+        ({ connectionId, of, openedAt, steps }) => ({ connectionId, of, openedAt, steps })
       )
       const sent = events.filter((event) => event._tag === "Message" && event.to === "server")
       assert.approximately(sent[1]!.at - sent[0]!.at, 2000, 100)

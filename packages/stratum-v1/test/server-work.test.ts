@@ -1,5 +1,6 @@
 /** The server's end while work flows: which difficulty and extranonce hold for which job, and what a submit refers to. */
 import { describe, expect, it } from "vitest"
+import { targetOfDifficulty } from "../src/index.ts"
 import { AUTHORIZE, EXTRANONCE1, job, kinds, Miner, submit, SUBSCRIBE } from "./server-fixture.ts"
 
 const OTHER_EXTRANONCE1 = Uint8Array.of(9, 9, 9, 9)
@@ -337,4 +338,63 @@ it("a message and a reconnect elsewhere are sent as they are", () => {
     { id: null, method: "client.show_message", params: ["maintenance at noon"] },
     { id: null, method: "client.reconnect", params: ["b.pool.example", 3333, 10] }
   ])
+})
+
+describe("a target", () => {
+  const target = targetOfDifficulty(5.5)
+
+  it("is told as a difficulty, rounded down, and stays exact in the job that is held", () => {
+    const miner = Miner.working()
+    miner.server.setTarget(target)
+    miner.server.notify(job("2"))
+    expect(miner.heard()[0]!.params).toEqual([5])
+    miner.send(submit(5, { jobId: "2" }))
+    expect(miner.of("Submit")[0]!.held).toMatchObject({ target, difficulty: 5 })
+    miner.server.setDifficulty(7)
+    miner.server.notify(job("3"))
+    miner.send(submit(6, { jobId: "3" }))
+    expect(miner.of("Submit")[1]!.held).toMatchObject({ target: undefined, difficulty: 7 })
+  })
+
+  it("that comes after the job which waits for subscribe is for the jobs after it", () => {
+    const miner = new Miner()
+    miner.send(SUBSCRIBE, AUTHORIZE)
+    miner.server.setDifficulty(2)
+    miner.server.notify(job("1"))
+    miner.server.setDifficulty(3)
+    miner.subscribed()
+    miner.authorized()
+    miner.server.notify(job("2"))
+    const told = miner.heard().flatMap(({ method, params }) => (method === "mining.set_difficulty" ? [params] : []))
+    expect(told).toEqual([[2], [3]])
+  })
+})
+
+describe("bytes of a connection's own in the coinbase", () => {
+  it("stand at the end of its coinbase prefix, from the next job on, and nowhere else", () => {
+    const [one, other] = [Miner.working(), Miner.working()]
+    one.server.setCoinbaseInsert(Uint8Array.of(0xaa, 0xbb))
+    for (const clean of [true, false]) {
+      const next = job(`clean ${clean}`, clean)
+      for (const miner of [one, other]) miner.server.notify(next)
+      const [first, second] = [one, other].map((miner) => miner.heard().at(-1)!.params as Array<unknown>)
+      expect(first).toEqual(second!.with(2, `${String(second![2])}aabb`))
+      expect(first![8]).toBe(clean)
+    }
+    one.send(submit(5, { jobId: "clean false" }))
+    expect(one.of("Submit")[0]!.held.coinbaseInsert).toEqual(Uint8Array.of(0xaa, 0xbb))
+  })
+})
+
+describe("the shares of stale jobs", () => {
+  it("come as events where that is wanted, for the jobs before the last clean one", () => {
+    const miner = Miner.working({ keepsStaleJobs: true })
+    miner.server.notify(job("2", false))
+    miner.server.notify(job("3", true))
+    miner.send(submit(5), submit(6, { jobId: "2" }), submit(7, { jobId: "3" }))
+    expect(miner.of("Submit").map(({ held }) => held.job.work)).toEqual(["work 1", "work 2", "work 3"])
+    miner.server.notify(job("4", true))
+    miner.send(submit(8), submit(9, { jobId: "3" }))
+    expect(miner.of("Submit").map(({ held }) => held.job.work)).toEqual(["work 1", "work 2", "work 3", "work 3"])
+  })
 })

@@ -11,6 +11,7 @@ import {
   type ClientEvent,
   type ExtranonceLease,
   type Job,
+  type Jobs,
   type ChannelEvent,
   type ChannelPolicy,
   ChannelServer,
@@ -18,11 +19,12 @@ import {
   defaultChannelPolicy,
   Outbox,
   type ServerOutbox,
+  type SourceChannel,
   ShareValidator
 } from "@sluice/channels"
 import { type Work, type WorkChange, type WorkGroup, type WorkNews, WorkSource } from "@sluice/mining-server"
 import { Mining } from "@sluice/protocol"
-import { Clock, Context, Effect, type Layer, type Scope, Stream } from "effect"
+import { Clock, Context, Effect, Fiber, type Layer, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { sha256d } from "./blocks.ts"
 import { ANY_TARGET } from "./templates.ts"
@@ -83,10 +85,20 @@ export const headerOf = (fields: {
 export const rootOf = (coinbase: Uint8Array, path: ReadonlyArray<Uint8Array>): Uint8Array =>
   path.reduce((hash, sibling) => sha256d(Buffer.concat([hash, sibling])), sha256d(coinbase))
 
-/** Runs the rules for a source. `make` builds one that is connected and has no work yet. */
-export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | WorkSourceDriver, unknown>): void => {
+/**
+ * Runs the rules for a source. `make` builds one that is connected and has no work yet. `ownChannels` says that it opens a channel for
+ * each channel of the server (`Work.openChannel`): then channels have no jobs in common.
+ */
+export const workSourceSuite = (
+  name: string,
+  make: Layer.Layer<WorkSource | WorkSourceDriver, unknown>,
+  { ownChannels = false }: { readonly ownChannels?: boolean } = {}
+): void => {
   const rule = (title: string, test: Effect.Effect<void, unknown, WorkSource | WorkSourceDriver | Scope.Scope>) =>
     it.effect(title, () => Effect.provide(test, make))
+  const groupRule: typeof rule = ownChannels ? () => {} : rule
+  const ownRule: typeof rule = ownChannels ? rule : () => {}
+  const sameForAll = (work: ChannelWork) => (ownChannels ? { ...common(work), jobId: undefined } : common(work))
 
   describe(`the work source ${name}`, () => {
     rule(
@@ -105,7 +117,7 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       })
     )
 
-    rule(
+    groupRule(
       "numbers its changes, and applies a batch when it is pulled",
       Effect.gen(function* () {
         const { work, news } = yield* WorkSource
@@ -129,7 +141,7 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       })
     )
 
-    rule(
+    groupRule(
       "gives each group each change once, in the order in which the changes came",
       Effect.gen(function* () {
         const { driver, join, source, told } = yield* start
@@ -164,7 +176,7 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       })
     )
 
-    rule(
+    groupRule(
       "keeps the jobs of a group up to date although none of its connections asks for changes",
       Effect.gen(function* () {
         const { driver, join, source } = yield* start
@@ -187,8 +199,11 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       Effect.gen(function* () {
         const { driver, join, source } = yield* start
         yield* run(driver.newBlock())
-        const groups = new Set([source.work.common])
-        for (const user of driver.users) groups.add(groupOf(yield* join("extended", user)))
+        const groups = new Set<{ readonly jobs: Jobs }>(ownChannels ? [] : [source.work.common])
+        for (const user of driver.users) {
+          const peer = yield* join("extended", user)
+          groups.add(ownChannels ? peer : peer.group)
+        }
         const seen = new Map([...groups].map((group) => [group, new Map<number, Job>()]))
         for (const send of [Effect.void, driver.newJob, driver.futureJob, driver.newJob, driver.futureJob]) {
           yield* run(send)
@@ -198,8 +213,11 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
             for (const job of jobs.futureJobs()) note(known, job)
           }
         }
-        const coinbases = [...seen.values()].flatMap((known) => [...known.values()].map(coinbaseOf))
-        assert.strictEqual(new Set(coinbases).size, coinbases.length)
+        // Channels of their own differ by their prefixes.
+        for (const some of ownChannels ? seen.values() : [[...seen.values()].flatMap((known) => [...known])]) {
+          const coinbases = Array.from(some, ([, job]) => coinbaseOf(job))
+          assert.strictEqual(new Set(coinbases).size, coinbases.length)
+        }
       })
     )
 
@@ -207,20 +225,21 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       "raises the epoch of all groups with each previous hash, and with nothing else",
       Effect.gen(function* () {
         const { driver, join, source } = yield* start
-        const early = groupOf(yield* join("extended", driver.users[0]))
+        const early = yield* join("extended", driver.users[0])
+        const { jobs } = ownChannels ? early : source.work.common
         const epochs: Array<number> = []
         for (const send of [driver.newBlock(), driver.newJob, driver.futureJob, driver.newBlock(0), driver.newJob]) {
           yield* run(send)
-          epochs.push(source.work.common.jobs.epoch)
+          epochs.push(jobs.epoch)
           assert.strictEqual(early.jobs.epoch, epochs.at(-1))
         }
         const [first = 0] = epochs
         assert.deepStrictEqual(epochs, [first, first, first, first + 1, first + 1])
-        assert.strictEqual(groupOf(yield* join("extended", driver.users[1])).jobs.epoch, first + 1)
+        if (!ownChannels) assert.strictEqual((yield* join("extended", driver.users[1])).jobs.epoch, first + 1)
       })
     )
 
-    rule(
+    groupRule(
       "gives out extranonce prefixes that do not overlap while they are held",
       Effect.gen(function* () {
         const { driver, join, source } = yield* start
@@ -252,7 +271,7 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       })
     )
 
-    rule(
+    groupRule(
       "moves all channels to its new extranonce space with the first job of it, and takes shares of earlier jobs as before",
       Effect.gen(function* () {
         const { driver, join, source, told } = yield* start
@@ -308,7 +327,7 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
       )
     }
 
-    rule(
+    groupRule(
       "keeps its work while its connection is lost, and sends the shares submitted meanwhile when it is back",
       Effect.gen(function* () {
         const { driver, join, source } = yield* start
@@ -324,6 +343,53 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
         yield* run(driver.newBlock())
         yield* peer.mine(peer.work)
         assert.strictEqual((yield* driver.submitted).length, 1)
+      })
+    )
+
+    ownRule(
+      "gives channels that are open at once prefixes that do not overlap",
+      Effect.gen(function* () {
+        const { driver, join } = yield* start
+        yield* run(driver.newBlock())
+        const prefixes: Array<Uint8Array> = []
+        for (let round = 0; round < 8; round++) {
+          const peer = yield* join(round % 2 === 0 ? "extended" : "standard", driver.users[round % 3 === 0 ? 0 : 1])
+          for (const other of prefixes) assert.isFalse(overlap(peer.prefix, other))
+          prefixes.push(peer.prefix)
+        }
+      })
+    )
+
+    ownRule(
+      "tells a channel its new prefix before the first job that has it, and takes shares of earlier jobs as before",
+      Effect.gen(function* () {
+        const { driver, join } = yield* start
+        if (driver.newSpace === undefined) return
+        yield* run(driver.newBlock())
+        const peer = yield* join("extended", driver.users[0])
+        const [prefix, before] = [peer.prefix, peer.work]
+        yield* run(driver.newSpace)
+        assert.notStrictEqual(hex(peer.prefix), hex(prefix))
+        const sent: Array<string> = []
+        for (const work of [before, peer.work, before]) sent.push(hex(yield* peer.mine(work)))
+        assert.deepStrictEqual((yield* driver.submitted).map(hex), sent)
+        assert.deepStrictEqual(peer.verdicts, ["accepted", "accepted", "accepted"])
+      })
+    )
+
+    ownRule(
+      "keeps a channel and its work while the connection is lost, refuses its shares, and goes on when it is back",
+      Effect.gen(function* () {
+        const { driver, join } = yield* start
+        yield* run(driver.newBlock())
+        const peers = [yield* join("extended", driver.users[0]), yield* join("standard", driver.users[1])]
+        yield* run(driver.disconnect)
+        for (const peer of peers) yield* peer.mine(peer.work)
+        assert.deepStrictEqual(yield* driver.submitted, [])
+        yield* run(driver.reconnect, driver.newBlock())
+        for (const peer of peers) yield* peer.mine(peer.work)
+        assert.strictEqual((yield* driver.submitted).length, 2)
+        for (const peer of peers) assert.deepStrictEqual(peer.verdicts, ["no-verdict", "accepted"])
       })
     )
 
@@ -364,12 +430,13 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
         for (const named of [0, driver.maxFutureJobs - 1]) {
           for (let count = 0; count < driver.maxFutureJobs; count++) yield* run(driver.futureJob)
           const late = yield* join("extended", driver.users[1])
-          const futures = Array.from(source.work.common.jobs.futureJobs()).slice(-driver.maxFutureJobs)
-          assert.lengthOf(futures, driver.maxFutureJobs)
+          const { jobs } = source.work.common
+          const futures = Array.from(jobs.futureJobs()).slice(-driver.maxFutureJobs)
+          assert.lengthOf(futures, ownChannels ? 0 : driver.maxFutureJobs)
           yield* run(driver.newBlock(named))
-          const { current } = source.work.common.jobs
-          assert.deepStrictEqual(current?.merklePath, futures[named]!.merklePath)
-          assert.deepStrictEqual(Array.from(source.work.common.jobs.futureJobs()), [])
+          if (!ownChannels) assert.deepStrictEqual(jobs.current?.merklePath, futures[named]!.merklePath)
+          if (ownChannels) assert.deepStrictEqual(sameForAll(late.work), sameForAll(early.work))
+          assert.deepStrictEqual(Array.from(jobs.futureJobs()), [])
           for (const peer of [early, late]) yield* peer.mine(peer.work)
           assert.strictEqual((yield* driver.submitted).length, 2)
         }
@@ -425,7 +492,7 @@ export const workSourceSuite = (name: string, make: Layer.Layer<WorkSource | Wor
         // The common group stays, whoever leaves it.
         work.leave(work.common)
         assert.strictEqual(work.groupCount, before)
-        assert.isDefined(work.common.jobs.current)
+        assert.strictEqual(work.common.jobs.current === undefined, ownChannels)
       })
     )
 
@@ -469,8 +536,15 @@ const start = Effect.gen(function* () {
   yield* settle
   /** Connects and opens a channel. */
   const join = (kind: "standard" | "extended", userIdentity: string) =>
-    Effect.sync(() => {
+    Effect.gen(function* () {
       const peer = new Peer({ id: peers.length + 1, kind, userIdentity, source, validator, now })
+      const { openChannel } = source.work
+      if (openChannel !== undefined) {
+        const opening = yield* Effect.forkScoped(openChannel(peer.request))
+        yield* settle
+        peer.channel = yield* Effect.orDie(Fiber.join(opening))
+      }
+      peer.exchange()
       peers.push(peer)
       return peer
     })
@@ -493,6 +567,12 @@ interface PeerOptions {
 /** A connection with one channel: a channel server, and the client at the other end. */
 class Peer {
   readonly group: WorkGroup
+  /** The request of the client. */
+  readonly request: OpenRequest
+  /** The channel at the source, if it has one for each. */
+  channel: SourceChannel | undefined
+  /** The verdicts of the source on the shares that it was given. */
+  readonly verdicts: Array<string> = []
   readonly #options: PeerOptions
   readonly #server: ChannelServer
   readonly #client: ChannelClient
@@ -510,13 +590,20 @@ class Peer {
     this.#seen = work.changeCount
     const requiresStandardJobs = kind === "standard"
     const { jobs } = this.group
-    const context = { jobs, policy, validator, space: spaceOf(work) }
+    const shared = { jobs, policy, validator, space: spaceOf(work) }
+    const own = { opened: () => this.channel ?? "not-open", onChange: () => {} }
+    const context = work.openChannel === undefined ? shared : { ...shared, source: own }
     this.#server = new ChannelServer(id, requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0, context)
     this.#client = new ChannelClient({ requiresStandardJobs })
     const request = { userIdentity, nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET }
     if (kind === "standard") this.#client.openStandardChannel(request, this.#toServer)
     else this.#client.openExtendedChannel({ ...request, minExtranonceSize: 4 }, this.#toServer)
-    this.#exchange()
+    const [message] = this.#toServer.messages
+    this.request = message as OpenRequest
+  }
+
+  get jobs(): Jobs {
+    return this.channel?.jobs ?? this.group.jobs
   }
 
   get prefix(): Uint8Array {
@@ -548,6 +635,13 @@ class Peer {
       if (change._tag !== "Ignored") this.#server.announce(change, this.#toClient)
     }
     this.#seen = work.changeCount
+    if (this.channel !== undefined) {
+      this.#server.receive([], now(), this.#toClient)
+      for (const event of this.#toClient.takeEvents()) {
+        if (event._tag === "ShareAccepted") this.verdicts.push("accepted")
+        else if (event._tag === "ShareRefused") this.verdicts.push(event.errorCode)
+      }
+    }
     const events = new Outbox<Mining.ToServer, ClientEvent>()
     this.#client.receive(this.#toClient.takeMessages(), now(), events)
     for (const event of events.events) if (event._tag === "ProtocolViolation") assert.fail(event.message)
@@ -570,7 +664,7 @@ class Peer {
         now(),
         this.#toServer
       )
-      const found = this.#exchange().filter((event) => event._tag === "BlockFound" || event._tag === "ShareForSource")
+      const found = this.exchange().filter((event) => event._tag === "BlockFound" || event._tag === "ShareForSource")
       assert.lengthOf(found, 1)
       return Effect.as(
         Effect.andThen(
@@ -583,7 +677,7 @@ class Peer {
   }
 
   /** Gives the server what the client says, and the client what the server answers. */
-  #exchange(): ReadonlyArray<ChannelEvent> {
+  exchange(): ReadonlyArray<ChannelEvent> {
     this.follow()
     this.#server.receive(this.#toServer.takeMessages(), this.#options.now(), this.#toClient)
     const events = this.#toClient.takeEvents()
@@ -603,13 +697,15 @@ const rootOfWork = (work: ChannelWork & { readonly _tag: "ExtendedWork" }, extra
 }
 
 /** The parts of an extended channel's work that the channels of a group share. */
-const sameForAll = (work: ChannelWork) => {
+const common = (work: ChannelWork) => {
   assert(work._tag === "ExtendedWork")
   const { coinbasePrefix, coinbaseSuffix, jobId, merklePath, nbits, prevHash, version } = work
   return { coinbasePrefix, coinbaseSuffix, jobId, merklePath, nbits, prevHash, version }
 }
 
 const groupOf = ({ group }: Peer): WorkGroup => group
+
+type OpenRequest = Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
 
 const jobOf = (change: WorkChange): Job | undefined => ("job" in change ? change.job : undefined)
 

@@ -112,8 +112,8 @@ export class WireModel {
 
 /** Whether a hash, in hex, meets a difficulty. */
 export const meets = (hash: string, difficulty: number): boolean => {
-  const target = Buffer.from(targetOfDifficulty(difficulty).toReversed())
-  return Buffer.compare(Buffer.from(hash, "hex").reverse(), target) <= 0
+  const bigEndian = Uint8Array.from(Buffer.from(hash, "hex")).toReversed()
+  return Buffer.compare(bigEndian, targetOfDifficulty(difficulty).toReversed()) <= 0
 }
 
 const unreadable = (): SeenShare => ({ worker: "", hash: undefined, job: undefined, answers: [] })

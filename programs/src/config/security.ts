@@ -17,14 +17,21 @@ export const securityKeys = {
   ...curveKeys
 }
 
+/** What is wrong with the values of these keys, if anything. */
+export const securityProblem = ({
+  authoritySecretKey,
+  plain
+}: {
+  readonly authoritySecretKey?: unknown
+  readonly plain: boolean
+}): string | undefined => {
+  if (plain && authoritySecretKey !== undefined) return "give authority-secret-key or plain, not both"
+  if (plain || authoritySecretKey !== undefined) return undefined
+  return (
+    "--authority-secret-key or --authority-secret-key-file is missing: expected a secret key as " +
+    "`sluice key generate` makes it, or --plain for a trusted network"
+  )
+}
+
 /** A check for a Schema with these keys. */
-export const oneSecurity = Schema.makeFilter<{ readonly authoritySecretKey?: unknown; readonly plain: boolean }>(
-  ({ authoritySecretKey, plain }) => {
-    if (plain && authoritySecretKey !== undefined) return "give authority-secret-key or plain, not both"
-    if (plain || authoritySecretKey !== undefined) return undefined
-    return (
-      "--authority-secret-key or --authority-secret-key-file is missing: expected a secret key as " +
-      "`sluice key generate` makes it, or --plain for a trusted network"
-    )
-  }
-)
+export const oneSecurity = Schema.makeFilter(securityProblem)

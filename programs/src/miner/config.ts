@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { miningServerUrl } from "../config/stratum.ts"
+import { trustKeys } from "../config/trust.ts"
 import { choice, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 
@@ -32,6 +33,7 @@ export const MinerConfig = {
     threads: defaulted(whole("N", 1, 256), { description: "Worker threads that hash.", default: 1 }),
     shares: optional(whole("N", 1, 2 ** 32), { description: "Stop after this many accepted shares.", example: 100 }),
     json: defaulted(toggle, { description: "Print each event as a line of JSON on stdout.", default: false }),
+    ...trustKeys,
     ...loggingKeys
   }).check(
     Schema.makeFilter(({ channel, worker }) =>

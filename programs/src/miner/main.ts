@@ -3,6 +3,7 @@ import { DeviceDialer, HashThreads, Miner, type MinerEvent, type MinerOptions } 
 import { Translator } from "@sluice/translator"
 import { MiningDialer, Security, Setup, Tcp } from "@sluice/transport"
 import { Effect, Layer, Stream, Struct } from "effect"
+import { trustOf } from "../config/trust.ts"
 import { eventLine } from "../output/events.ts"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -18,15 +19,17 @@ export const miner = program({
       hashRateInterval: "10 seconds",
       ...Struct.pick(config, ["user", "worker", "channel", "shares"])
     }
-    return mine(config.json).pipe(
-      Effect.provide(
-        Miner.layer(options).pipe(
-          Layer.provide(Translator.eitherDialer(Struct.pick(config, ["password"]))),
-          Layer.provide(Setup.client(MiningDialer)),
-          Layer.provide(Security.dialer()),
-          Layer.provide(DeviceDialer.layer),
-          Layer.provide(Tcp.dialer),
-          Layer.provide(HashThreads.layer(Struct.pick(config, ["threads"])))
+    return Effect.flatMap(trustOf("miner", config), (trust) =>
+      mine(config.json).pipe(
+        Effect.provide(
+          Miner.layer(options).pipe(
+            Layer.provide(Translator.eitherDialer(Struct.pick(config, ["password"]))),
+            Layer.provide(Setup.client(MiningDialer)),
+            Layer.provide(Security.dialer()),
+            Layer.provide(DeviceDialer.layer),
+            Layer.provide(Tcp.dialerWith({ trust })),
+            Layer.provide(HashThreads.layer(Struct.pick(config, ["threads"])))
+          )
         )
       )
     )

@@ -7,21 +7,16 @@ import { Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { networks, payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
+import { payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
 import { choice, decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
-import { v1Keys, wholeTls } from "../server/v1.ts"
+import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3333" }),
   ...v1Keys,
-  proxyProtocol: optional(networks, {
-    description:
-      "The addresses or networks of load balancers that send headers of the PROXY protocol, version 1 or 2. Limits and logs then have the addresses of their clients. It holds for all addresses that miners connect to.",
-    example: ["10.0.0.0/28", "fd00::7"]
-  }),
   templateProvider: required(serverUrls, {
     description: "The template providers, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
@@ -99,12 +94,5 @@ export const coinbaseSizeOf = (config: typeof fields.Type): number =>
 
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(
-    oneSecurity,
-    canPay,
-    sharesFit,
-    tagFits,
-    wholeTls,
-    distinctAddresses("listen", "v1Listen", "v1TlsListen", "metricsListen")
-  )
+  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, wholeTls, distinctAddresses(...listenKeys))
 }

@@ -5,11 +5,12 @@ import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
 import { miningServerUrls, payoutAddress } from "../config/stratum.ts"
+import { trustKeys } from "../config/trust.ts"
 import { decimal, hostPort, string, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
-import { v1Keys } from "../server/v1.ts"
+import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3335" }),
@@ -25,7 +26,7 @@ const fields = Schema.Struct({
   }),
   extranonceSize: defaulted(whole("BYTES", 3, 32), {
     description:
-      "The bytes of extranonce that each pool must leave to the proxy: 3 for its channels (2 if there are fewer than 8), the others for a miner to roll.",
+      "The bytes of extranonce that each pool must leave to the proxy: 1 that differs from job to job, 3 for its channels (2 of 6 to 8 bytes, 1 of fewer), the others for a miner to roll.",
     default: defaultUpstreamOptions.extranonceSize
   }),
   verifyPayout: optional(payoutAddress, {
@@ -47,6 +48,7 @@ const fields = Schema.Struct({
   ...miningServerKeys({ name: "proxy", source: "a pool" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
   ...securityKeys,
+  ...trustKeys,
   ...loggingKeys
 })
 
@@ -76,14 +78,7 @@ const hasPayout = Schema.makeFilter(({ minPayoutPercent, verifyPayout }: typeof 
     : undefined
 )
 
-/** Checks: no two listeners have the same address. */
-const distinct = [
-  distinctAddresses("listen", "metricsListen"),
-  distinctAddresses("listen", "v1Listen"),
-  distinctAddresses("v1Listen", "metricsListen")
-] as const
-
 export const ProxyConfig = {
   program: "proxy",
-  schema: fields.check(oneSecurity, hasIdentity, hasPayout, sharesFit, ...distinct)
+  schema: fields.check(oneSecurity, hasIdentity, hasPayout, sharesFit, wholeTls, distinctAddresses(...listenKeys))
 }

@@ -6,6 +6,7 @@ import { Translator } from "@sluice/translator"
 import { Effect, Layer, Schema } from "effect"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
+import { trustOf } from "../config/trust.ts"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
@@ -35,7 +36,7 @@ export const proxy = program({
           Layer.provide(Setup.client(MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
-          Layer.provide(Tcp.dialer)
+          Layer.provide(Tcp.dialerWith({ trust: yield* trustOf("proxy", config) }))
         ),
         config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
       ]),

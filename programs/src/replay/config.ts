@@ -3,7 +3,8 @@ import { replayDefaults } from "@sluice/sniffer"
 import { Duration, Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
 import { fileToRead } from "../config/path.ts"
-import { serverUrl } from "../config/stratum.ts"
+import { miningServerUrl } from "../config/stratum.ts"
+import { trustKeys } from "../config/trust.ts"
 import { choice, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 
@@ -14,7 +15,7 @@ export const ReplayConfig = {
       description: "A recording of `sluice sniff`.",
       example: "session.ndjson"
     }),
-    connect: required(serverUrl, {
+    connect: required(miningServerUrl, {
       description: "The server that gets the recorded messages of the clients.",
       example: "stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
     }),
@@ -31,6 +32,7 @@ export const ReplayConfig = {
       description: "The time limit for an answer.",
       default: Duration.toSeconds(replayDefaults.answerTimeout)
     }),
+    ...trustKeys,
     ...loggingKeys
   })
 }

@@ -10,7 +10,7 @@ import { defaultMaxConnections } from "@sluice/transport"
 import { Duration, Schema, Struct } from "effect"
 import { defaulted, optional } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
-import { reconnectTarget } from "../config/stratum.ts"
+import { networks, reconnectTarget } from "../config/stratum.ts"
 import { decimal, whole } from "../config/value.ts"
 import { handshakeKeys } from "./curve.ts"
 
@@ -54,6 +54,11 @@ export const miningServerKeys = ({ name, source }: { readonly name: string; read
     description:
       "The most open connections of one address. IPv6 addresses count by their first 64 bits; addresses of this machine have no limit. Default: half of max-connections.",
     example: 4_096
+  }),
+  proxyProtocol: optional(networks, {
+    description:
+      "The addresses or networks of load balancers that send headers of the PROXY protocol, version 1 or 2. Limits and logs then have the addresses of their clients. It holds for all addresses that miners connect to.",
+    example: ["10.0.0.0/28", "fd00::7"]
   }),
   ...handshakeKeys,
   maxChannels: defaulted(whole("N", 1, 65_536), {

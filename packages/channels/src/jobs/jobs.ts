@@ -85,9 +85,9 @@ export interface JobsOptions {
   readonly versionRollingAllowed: boolean
   /**
    * Makes a variant of one of the source's jobs, with this id and a coinbase of its own. A source that cannot change the
-   * coinbase of this job returns `undefined`, or omits `variant`. A much harder target then waits for the next job.
+   * coinbase omits `variant`. A much harder target then waits for the next job.
    */
-  readonly variant?: (job: Job, id: number) => Job | undefined
+  readonly variant?: (job: Job, id: number) => Job
 }
 
 /** The most active jobs of one previous hash. Beyond it, the oldest becomes stale. */
@@ -196,10 +196,7 @@ export class Jobs {
     if (variant === undefined || this.#current === undefined || count >= MAX_REPEATS) return undefined
     while (this.#repeats.length <= count) {
       const { activation, job, submitTarget } = this.#current
-      const repeated = variant(job, this.#nextId)
-      if (repeated === undefined) return undefined
-      this.#takeIdOf(repeated)
-      const active = { job: repeated, activation, isRepeat: true, submitTarget }
+      const active = { job: variant(job, this.#takeId()), activation, isRepeat: true, submitTarget }
       this.#active.set(active.job.id, active)
       this.#repeats.push(active)
     }

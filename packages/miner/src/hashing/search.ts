@@ -35,6 +35,9 @@ export interface FoundShare {
   readonly extranonce: Uint8Array
 }
 
+const BIP320_VERSIONS = 2 ** 16
+const OTHER_BITS = Version.VERSION_MASK & ~Version.BIP320_VERSION_MASK
+
 export class Search {
   readonly work: ChannelWork
   /** How many headers the last `run` tried. */
@@ -108,13 +111,20 @@ export class Search {
     this.#load()
   }
 
-  /** Moves to the next version. After the last, starts over and returns false. */
+  /**
+   * Moves to the next version. After the last, starts over and returns false. The bits of BIP320 change first, because the pools
+   * of Stratum V1, which may be behind the server, allow no others.
+   */
   #nextVersion(): boolean {
     if (!this.work.versionRollingAllowed) return false
     this.#versionIndex = (this.#versionIndex + 1) % this.#space.versions
-    this.#version =
-      this.#versionIndex === 0 ? this.work.version : Version.nextVersion(this.#version, Version.VERSION_MASK)
-    return this.#versionIndex !== 0
+    if (this.#versionIndex === 0) {
+      this.#version = this.work.version
+      return false
+    }
+    this.#version = Version.nextVersion(this.#version, Version.BIP320_VERSION_MASK)
+    if (this.#versionIndex % BIP320_VERSIONS === 0) this.#version = Version.nextVersion(this.#version, OTHER_BITS)
+    return true
   }
 
   /** Moves to the next extranonce, a little-endian counter. After the last, starts over and returns false. */

@@ -277,6 +277,7 @@ export class PerMinerSession implements ChannelSession {
     const padding = miner.isOpen ? event.extranonceSize - miner.lease.rollableSize : 0
     const channel = new UpstreamChannel(this, miner, event, padding)
     this.#channels.set(channel.id, channel)
+    this.#room += MAX_CHANGES_PER_SECOND * BURST_SECONDS
     // Its miner has gone in the meantime.
     if (miner.isClosed) return this.close(channel, "client-disconnected")
     miner.opened(channel, event.extranonceSize)

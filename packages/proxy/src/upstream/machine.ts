@@ -12,7 +12,7 @@ import { LoadReport } from "./load-report.ts"
 import type { PayoutCheck } from "./payout-check.ts"
 import { redirected } from "./redirect.ts"
 import { type SessionEvent, UpstreamSession } from "./session.ts"
-import { originOf, type PlacedUpstreamJob } from "./upstream-job.ts"
+import { LEAST_SALT, originOf, type PlacedUpstreamJob } from "./upstream-job.ts"
 import { UpstreamTally } from "./upstream-tally.ts"
 import { UpstreamWork } from "./upstream-work.ts"
 
@@ -127,7 +127,7 @@ export class UpstreamMachine {
         index,
         serial: ++this.#serial,
         userIdentity,
-        extranonceSize: space.fullSize,
+        extranonceSize: space.fullSize + LEAST_SALT,
         nominalHashRate,
         checkPayout
       },

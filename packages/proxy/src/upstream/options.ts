@@ -7,6 +7,7 @@ import { type Duration, Effect, Result } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { sharedIdentity } from "../identity.ts"
 import { payoutCheck, type PayoutCheck } from "./payout-check.ts"
+import { LEAST_SALT } from "./upstream-job.ts"
 
 /** A server that gives the proxy work. */
 export interface UpstreamServer {
@@ -31,8 +32,8 @@ export interface UpstreamOptions {
    */
   readonly userIdentity?: string
   /**
-   * The bytes of extranonce that each upstream must leave to the proxy: 3 for the index of a channel (2 if there are fewer than 8),
-   * and the rest for an extended channel to roll. Default 11, at least 3 and at most 32.
+   * The bytes of extranonce that each upstream must leave to the proxy: 1 that differs from job to job, 3 for the index of a channel (2
+   * of 6 to 8 bytes, 1 of fewer), and the rest for an extended channel to roll. Default 12, at least 3 and at most 32.
    */
   readonly extranonceSize?: number
   /** An address or a descriptor that the coinbase of each job must pay. By default the proxy does not check it. */
@@ -54,27 +55,26 @@ export interface UpstreamOptions {
 /** The defaults of options. */
 export const defaultUpstreamOptions = {
   userIdentity: "sluice",
-  extranonceSize: 11,
+  extranonceSize: 12,
   silence: "90 seconds",
   idle: "10 minutes",
   returnAfter: "1 minute",
   repeatAfter: "1 minute"
 } as const
 
-/** The extranonce of the proxy's channels. The upstream's prefix is not a part of it: see upstream-job.ts. */
+/** The extranonce of the proxy's channels. The upstream's prefix and the salt are not a part of it: see upstream-job.ts. */
 export const spaceOf = (extranonceSize: number): Effect.Effect<ExtranonceSpace, OptionError> => {
-  const indexSize = extranonceSize < SMALL ? 2 : 3
+  const indexSize = extranonceSize <= 5 ? 1 : extranonceSize <= 8 ? 2 : 3
+  const fullSize = extranonceSize - LEAST_SALT
   const layout: ExtranonceLayout = {
     upstreamPrefix: new Uint8Array(0),
     serverId: new Uint8Array(0),
     indexSize,
-    fullSize: extranonceSize,
-    rollableSize: Math.min(8, extranonceSize - indexSize)
+    fullSize,
+    rollableSize: Math.min(8, fullSize - indexSize)
   }
   return OptionError.fromResult("extranonceSize", ExtranonceSpace.make(layout))
 }
-
-const SMALL = 8
 
 /** The check of payouts; `undefined` without `verifyPayout`. */
 export const payoutCheckOf = ({

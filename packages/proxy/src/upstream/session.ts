@@ -35,7 +35,7 @@ export interface SessionOptions {
   readonly serial: number
   /** `user_identity` of the channel. */
   readonly userIdentity: string
-  /** The bytes of extranonce that the proxy's channels need. */
+  /** The bytes of extranonce that the proxy needs. */
   readonly extranonceSize: number
   readonly nominalHashRate: number
   /** The flags of the upstream's SetupConnection.Success. */

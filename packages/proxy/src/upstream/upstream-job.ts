@@ -6,13 +6,16 @@
  *     upstream's coinbase:   prefix | extranonce prefix | extranonce_size bytes                  | suffix
  *     job of the proxy:      prefix                      | salt | channel index, bytes to roll   | suffix
  *
- * The salt is what `extranonce_size` leaves over. It holds the lower bytes of the job's id, so that two jobs of one upstream job
- * have no headers in common.
+ * The salt is what `extranonce_size` leaves over, at least one byte. It holds the lower bytes of the job's id, so that two jobs of one
+ * upstream job have no headers in common: miners get the same job again when it lasts, and when the proxy comes back to an upstream.
  */
 import { pushedHeight, stripWitness } from "@sluice/bitcoin"
 import type { ExtendedWork, Job } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Result } from "effect"
+
+/** The least bytes of salt. */
+export const LEAST_SALT = 1
 
 /** A job of an upstream, with the extranonce prefix that was in force when it came (5.3.10). */
 export interface UpstreamJob {
@@ -120,10 +123,10 @@ export const proxyJob = (session: JobSession, job: UpstreamJob, id: number, full
   }
 }
 
-/** Makes another job of the same upstream job. `undefined` if there is no salt to tell them apart. */
-export const repeatedJob = (job: Job, id: number): Job | undefined => {
+/** Makes another job of the same upstream job. */
+export const repeatedJob = (job: Job, id: number): Job => {
   const { job: upstream, salt, session } = originOf(job)
-  return salt.length === 0 ? undefined : proxyJob(session, upstream, id, upstream.extranonceSize - salt.length)
+  return proxyJob(session, upstream, id, upstream.extranonceSize - salt.length)
 }
 
 /** The lower bytes of the id, big-endian. */

@@ -19,6 +19,7 @@ import {
 import { Duration, Effect, Layer, type Scope, Stream } from "effect"
 import packageJson from "../../package.json" with { type: "json" }
 import { type CredentialPatterns, credentialsOf } from "./credentials.ts"
+import { openChannelLinks } from "./channel-links.ts"
 import { openPoolLink } from "./pool-link.ts"
 import type { PoolMachineOptions } from "./pool-machine.ts"
 
@@ -30,6 +31,11 @@ export interface DialerOptions extends CredentialPatterns {
    * cgminer does, because a connection to a V1 pool is not authenticated.
    */
   readonly followAnywhere?: boolean
+  /**
+   * Whether each channel gets a connection to the pool of its own, for pools that take one worker a connection. Default false: all
+   * channels of a connection share one, with its difficulty, and divide its extranonce2.
+   */
+  readonly connectionPerChannel?: boolean
   /** How long the pool may take to answer mining.subscribe. Default 10 seconds. */
   readonly setupTimeout?: Duration.Input
   /** How long the pool may take to send the first job after a worker's authorization was requested. Default 30 seconds. */
@@ -73,8 +79,9 @@ const makeDialer = Effect.fnUntraced(function* (
       const reason = new MissingExtensions({ requiredBy: "client", extensions: requiredExtensions })
       return yield* new SetupError({ remote, reason })
     }
-    const link = yield* openPoolLink(bytes, server, machineOptions(options, server, flags), setupTimeout, throttled)
-    const serverFlags = link.machine.takeFlags()
+    const open = openPoolLink(bytes, server, machineOptions(options, server, flags), setupTimeout, throttled)
+    const link = yield* options.connectionPerChannel === true ? openChannelLinks(open) : open
+    const serverFlags = link.flags
     const isFixed = (serverFlags & Mining.REQUIRES_FIXED_VERSION) !== 0
     const unsupported = flags & (Mining.REQUIRES_WORK_SELECTION | (isFixed ? Mining.REQUIRES_VERSION_ROLLING : 0))
     if (unsupported !== 0) {

@@ -24,7 +24,9 @@ import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Arra
 import { type PoolEvent, PoolMachine, type PoolMachineOptions, type PoolOutbox } from "./pool-machine.ts"
 
 export interface PoolLink {
-  readonly machine: PoolMachine
+  readonly machine: Pick<PoolMachine, "channelCount" | "channelIds" | "has">
+  /** The flags of SetupConnection.Success. */
+  readonly flags: number
   /** The next messages for the client. Fails when the connection has ended and all of them were given. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Mining.ToClient>, TransportError>
   readonly send: (messages: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, TransportError>
@@ -135,6 +137,7 @@ export const openPoolLink = Effect.fnUntraced(function* (
   })
   return {
     machine,
+    flags: machine.takeFlags(),
     pull,
     send: (messages) =>
       Effect.suspend(() => {

@@ -132,6 +132,15 @@ export class PoolMachine {
     return this.#channels.size
   }
 
+  get channelIds(): Iterable<number> {
+    return this.#channels.keys()
+  }
+
+  /** Whether this is the id of an open channel or of their group. */
+  has(id: number): boolean {
+    return this.#channels.has(id) || id === this.#groupId
+  }
+
   /**
    * The flags of SetupConnection.Success for the version bits that the pool allows, to be asked once when it is subscribed. From
    * then on the pool may not take back what the flags say.

@@ -358,6 +358,7 @@ export class Miner {
     const [first, ...others] = this.#asked
     if (first === undefined || first.requestId !== message.requestId) return
     const least = this.#leastExtranonce
+    if (this.#isTooLong(message.extranoncePrefix, message.extranonceSize, out)) return
     if (message.extranonceSize < least) {
       return this.#end(`the server gave ${message.extranonceSize} bytes of extranonce; expected ${least} at least`, out)
     }
@@ -395,10 +396,18 @@ export class Miner {
   }
 
   #onPrefix(prefix: Uint8Array, channel: MinerChannel, out: MinerOutbox): void {
+    if (this.#isTooLong(prefix, channel.extranonceSize, out)) return
     if (!this.#hasSubscribed && this.#lastJobId !== undefined) this.#firstPrefix ??= channel.prefix
     channel.prefix = prefix
     if (this.#own !== undefined) this.#placeOwn(this.#own, channel)
     else if (this.#hasSubscribed) this.#tellPrefix(channel, out)
+  }
+
+  #isTooLong({ length }: Uint8Array, extranonceSize: number, out: MinerOutbox): boolean {
+    const size = length + extranonceSize
+    if (size <= Mining.MAX_EXTRANONCE_SIZE) return false
+    this.#end(`the server gave an extranonce of ${size} bytes; expected ${Mining.MAX_EXTRANONCE_SIZE} at most`, out)
+    return true
   }
 
   #tellPrefix({ extranonceSize, prefix }: MinerChannel, out: MinerOutbox): void {

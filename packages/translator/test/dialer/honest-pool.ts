@@ -38,6 +38,8 @@ export class HonestPool {
   readonly options: PoolOptions
   readonly ends: Array<PoolEnd> = []
   job: Server.Job<undefined> | undefined
+  /** While true, new connections get no answers. */
+  isDeaf = false
   difficulty: number
   #jobs = 0
   #connections = 0
@@ -93,6 +95,9 @@ export class PoolEnd {
   readonly held: Array<Server.Submit<undefined>> = []
   /** Runs for new lines that were not asked for. */
   onLines: () => void = () => {}
+  /** Closes the connection. */
+  close: () => void = () => {}
+  isClosed = false
   readonly #pool: HonestPool
   readonly #seen = new Set<string>()
   #isWorking = false

@@ -2,7 +2,7 @@
 import { HashInProcess, Miner, type MinerOptions } from "@sluice/miner"
 import { joinLines, type Line, LineReader } from "@sluice/stratum-v1"
 import { type Duplex, Listener, Memory, type ServerAddress } from "@sluice/transport"
-import { Clock, Context, Effect, Fiber, Layer, Queue, References } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, Layer, Queue, References } from "effect"
 import { TestClock } from "effect/testing"
 import { Translator } from "../../src/index.ts"
 import { HonestPool, type PoolEnd, type PoolOptions } from "./honest-pool.ts"
@@ -42,7 +42,7 @@ export const minerWorld = (
     Layer.provide(quiet)
   )
 
-const servePool = (options: PoolOptions) =>
+export const servePool = (options: PoolOptions) =>
   Layer.effect(
     V1Pool,
     Effect.gen(function* () {
@@ -53,8 +53,13 @@ const servePool = (options: PoolOptions) =>
         run((duplex) =>
           Effect.gen(function* () {
             const end = pool.connect(yield* Clock.currentTimeMillis)
+            const closed = yield* Deferred.make<void>()
+            end.close = () => Deferred.doneUnsafe(closed, Effect.void)
             yield* Queue.offer(accepted, end)
-            yield* speak(duplex, end)
+            const spoken = pool.isDeaf ? Effect.never : speak(duplex, end)
+            yield* Effect.raceFirst(spoken, Deferred.await(closed)).pipe(
+              Effect.ensuring(Effect.sync(() => (end.isClosed = true)))
+            )
           })
         )
       )

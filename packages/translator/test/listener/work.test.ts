@@ -266,4 +266,28 @@ describe("a server that", () => {
     expect(rig.state.job!.clean).toBe(true)
     expect(submit(rig, rig.state.mine())).toMatchObject({ result: true })
   })
+
+  it.each<[string, Partial<Mining.OpenExtendedMiningChannelSuccess>, string]>([
+    ["an extranonce that is too long", { extranonceSize: 30 }, "an extranonce of 42 bytes; expected 32 at most"],
+    ["less extranonce than was asked for", { extranonceSize: 3 }, "3 bytes of extranonce; expected 4 at least"],
+    ["a target that no hash meets", { target: new Uint8Array(32) }, "a target that no hash meets"]
+  ])("opens the channel with %s ends the connection", (_, fields, expected) => {
+    const rig = new Rig(new Plant(), false)
+    rig.send(SUBSCRIBE, AUTHORIZE)
+    const opened = { requestId: 1, channelId: 2, groupChannelId: 1, extranonceSize: 8 }
+    const bytes = { target: new Uint8Array(32).fill(0xff), extranoncePrefix: new Uint8Array(12) }
+    rig.toClient.push({ _tag: "OpenExtendedMiningChannel.Success", ...opened, ...bytes, ...fields })
+    rig.deliver()
+    expect(rig.ended).toContain(expected)
+  })
+
+  it.each<[string, Mining.ToClient]>([
+    [
+      "job 9, which it has not sent",
+      { _tag: "SetNewPrevHash", channelId: 2, jobId: 9, prevHash: new Uint8Array(32), minNtime: 1, nbits: 1 }
+    ],
+    ["an extranonce of 38 bytes", { _tag: "SetExtranoncePrefix", channelId: 2, extranoncePrefix: new Uint8Array(30) }]
+  ])("names %s ends the connection", (expected, message) => {
+    expect(ended(message).rig.ended).toContain(expected)
+  })
 })
