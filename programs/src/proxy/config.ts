@@ -12,6 +12,9 @@ import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
+/** The extranonce2 of most Stratum V1 pools. */
+const V1_EXTRANONCE_SIZE = 8
+
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3335" }),
   ...v1Keys,
@@ -29,10 +32,9 @@ const fields = Schema.Struct({
       "The name of a channel at the pools. {user} and {worker} stand for the parts of a miner's name; the channel that all miners share has the name without them. Default: sluice for that channel, and the miner's own name for a channel of its own.",
     example: "account.{worker}"
   }),
-  extranonceSize: defaulted(whole("BYTES", 3, 32), {
-    description:
-      "The bytes of extranonce that each pool must leave to the proxy: 1 that differs from job to job, 3 for its channels (2 of 6 to 8 bytes, 1 of fewer), the others for a miner to roll.",
-    default: defaultUpstreamOptions.extranonceSize
+  extranonceSize: optional(whole("BYTES", 3, 32), {
+    description: `The bytes of extranonce that each pool must leave to the proxy: 1 that differs from job to job, 3 for its channels (2 of 6 to 8 bytes, 1 of fewer), the others for a miner to roll. Default: ${defaultUpstreamOptions.extranonceSize}, or ${V1_EXTRANONCE_SIZE} if one of the pools speaks Stratum V1.`,
+    example: V1_EXTRANONCE_SIZE
   }),
   verifyPayout: optional(payoutAddress, {
     description: "The address that the coinbase of each job must pay. The proxy leaves a pool whose job does not.",
@@ -60,8 +62,10 @@ const fields = Schema.Struct({
 /** The options of the proxy that the configuration sets. */
 export const optionsOf = (config: typeof fields.Type): ProxyOptions => {
   const [first, ...others] = config.upstream
+  const hasV1 = config.upstream.some(({ security }) => security._tag === "v1")
   return {
     ...serverOptionsOf(config),
+    ...(hasV1 ? { extranonceSize: V1_EXTRANONCE_SIZE } : {}),
     ...Struct.pick(config, ["mode", "userIdentity", "extranonceSize", "verifyPayout", "minPayoutPercent"]),
     upstreams: [{ server: first }, ...others.map((server) => ({ server }))],
     silence: Duration.seconds(config.silence),

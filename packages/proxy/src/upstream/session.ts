@@ -312,7 +312,7 @@ export class UpstreamSession implements JobSession {
     const codes = ErrorCode.openChannel
     const isTooLarge = errorCode === codes.minExtranonceSizeTooLarge || errorCode === codes.unsupportedMinExtranonceSize
     const hint = isTooLarge
-      ? `: it gives fewer than the ${extranonceSize} bytes of extranonce that the proxy needs`
+      ? `: it gives fewer than the ${extranonceSize} bytes of extranonce that the proxy needs (extranonceSize)`
       : ""
     const message = `it opens no channel for "${printable(userIdentity)}": "${printable(errorCode)}"${hint}`
     this.#fail(isTooLarge ? "extranonce-too-small" : "open-refused", message, events)
