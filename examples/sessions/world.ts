@@ -6,6 +6,7 @@ import { DevNode } from "@sluice/dev-node"
 import { HashThreads, Miner } from "@sluice/miner"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool } from "@sluice/pool"
+import { RelayDialer } from "@sluice/proxy"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import {
   type Endpoint,
@@ -38,6 +39,9 @@ export const keys = Effect.map(AuthorityKey.generate, ({ publicKey, secretKey })
 
 /** Connects clients of the Mining Protocol. */
 export const dialer = Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
+
+/** The same for a proxy that passes on messages of extensions that it does not know. */
+export const relayDialer = Setup.client(RelayDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
 
 /** Starts the node, the template provider and the pool, prints each block that the node accepts, and gives the pool's address. */
 export const startPool = Effect.gen(function* () {
