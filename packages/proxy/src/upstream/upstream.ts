@@ -124,7 +124,8 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
         hasNews.openUnsafe()
         if (work.waiting >= MAX_WAITING) hasRoom.closeUnsafe()
       }
-      return Effect.forEach(machine.takeEvents(), act, { discard: true })
+      const events = machine.takeEvents()
+      return events.length === 1 ? act(events[0]!) : Effect.forEach(events, act, { discard: true })
     })
 
   const act = (event: UpstreamEvent): Effect.Effect<void> => {
@@ -134,7 +135,7 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
         if (link?.add(event.messages) === false) {
           return run(() => machine.fail(event.index, "slow-reader", Link.TOO_SLOW, now()))
         }
-        if (link !== undefined) start(link.drain)
+        if (link?.isIdle === true) start(link.drain)
         return Effect.void
       }
       case "Failed":
