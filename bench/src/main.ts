@@ -2,7 +2,8 @@
  * `npm run bench`: times the hot paths against named baselines in the same run, and prints a table.
  *
  *     npm run bench                          everything, in under two minutes
- *     npm run bench -- pool                  a pool with ten thousand connections, in a few minutes; only by name
+ *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
+ *     npm run bench -- proxy                 the same for a proxy
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
@@ -27,6 +28,7 @@ const groups: Record<string, () => Promise<Group>> = {
   frames: () => import("./frames.ts"),
   curve: () => import("./curve.ts"),
   pool: () => import("./pool.ts"),
+  proxy: () => import("./proxy.ts"),
   templates: () => import("./templates.ts"),
   v1: () => import("./v1.ts")
 }
@@ -35,6 +37,9 @@ const groups: Record<string, () => Promise<Group>> = {
 const named: typeof groups = {
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
+  }),
+  proxy: async () => ({
+    asyncCases: [...(await import("./proxy.ts")).asyncCases, ...(await import("./proxy-crowd.ts")).asyncCases]
   }),
   v1: async () => ({
     cases: (await import("./v1.ts")).cases,

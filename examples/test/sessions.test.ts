@@ -7,6 +7,7 @@ const sessions = [
   { folder: "session-1", channels: "0 standard and 2 extended channels of farm", connections: 1 },
   { folder: "session-2", channels: "0 standard and 2 extended channels of hall", connections: 1 },
   { folder: "session-3", channels: "0 standard and 2 extended channels of hall", connections: 1 },
+  { folder: "session-4", channels: "2 standard and 0 extended channels of hall", connections: 1 },
   { folder: "session-6", channels: "0 standard and 1 extended channels of farm", connections: 1 },
   { folder: "session-7", channels: "0 standard and 1 extended channels of farm", connections: 1 },
   { folder: "session-8", channels: "2 standard and 0 extended channels of hall", connections: 2 },

@@ -6,6 +6,7 @@ import { ChannelClient, type ClientEvent, type ClientOutbox, Outbox, type Source
 import { Target } from "@sluice/core"
 import { type ForeignMessage, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import { UpstreamFault } from "../upstream/fault.ts"
+import { impossibleTarget } from "../upstream/impossible-target.ts"
 import type { PayoutCheck } from "../upstream/payout-check.ts"
 import { upstreamJob } from "../upstream/upstream-job.ts"
 import type { MinerChannel } from "./miner-channel.ts"
@@ -232,6 +233,8 @@ export class PerMinerSession implements ChannelSession {
       case "TargetChanged": {
         const channel = this.#channels.get(event.channelId)
         if (channel === undefined) return
+        const fault = impossibleTarget(event.target)
+        if (fault !== undefined) return this.#fail("violation", fault, events)
         channel.miner.targetChanged(channel, event.target)
         return
       }
@@ -273,6 +276,8 @@ export class PerMinerSession implements ChannelSession {
 
   #opened(event: ClientEvent & { readonly _tag: "ChannelOpened" }, events: Array<SessionEvent>): void {
     const { miner } = this.#requests.get(event.requestId)!
+    const fault = impossibleTarget(event.target)
+    if (fault !== undefined) return this.#fail("violation", fault, events)
     this.#requests.delete(event.requestId)
     const padding = miner.isOpen ? event.extranonceSize - miner.lease.rollableSize : 0
     const channel = new UpstreamChannel(this, miner, event, padding)

@@ -124,7 +124,8 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
         hasNews.openUnsafe()
         if (work.waiting >= MAX_WAITING) hasRoom.closeUnsafe()
       }
-      return Effect.forEach(machine.takeEvents(), act, { discard: true })
+      // A failure among the events interrupts the reader that may be running this.
+      return Effect.uninterruptible(Effect.forEach(machine.takeEvents(), act, { discard: true }))
     })
 
   const act = (event: UpstreamEvent): Effect.Effect<void> => {
