@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly flags: number
   /** Whether shares carry the worker's name (extension 0x0002). */
   readonly withWorkers: boolean
+  /** Whether the connection had another channel before. */
+  readonly isReplacing: boolean
   /** Returns why a job is not to be mined, if it pays too little. */
   readonly checkPayout: PayoutCheck | undefined
 }
@@ -111,6 +113,11 @@ export class UpstreamSession implements JobSession {
 
   get isOpen(): boolean {
     return this.#channelId !== undefined && this.fault === undefined
+  }
+
+  /** The hash rate that was stated last. */
+  get statedRate(): number {
+    return this.#statedRate
   }
 
   /** The job that the upstream wants mined now; `undefined` before the first, and after a fault. */
@@ -207,6 +214,8 @@ export class UpstreamSession implements JobSession {
         return this.#fail("too-many-messages", `it sends ${limit}; the last is ${message._tag}`, events)
       }
       if (this.#channelId === undefined) {
+        // The upstream may not have read yet that the channel before is closed.
+        if (this.#options.isReplacing) return
         return this.#fail("violation", `it sent ${message._tag} before it opened a channel`, events)
       }
     }
