@@ -396,7 +396,7 @@ class Session {
       if (event._tag === "ShareForSource" || event._tag === "BlockFound") {
         const hash = Buffer.from(event.found.hash).toString("hex")
         this.#found.set(hash, event.channel.userIdentity)
-        this.#machine.submit(event.found, this.#now)
+        this.#machine.submit([event.found], this.#now)
       } else if (event._tag === "ShareAccepted") {
         const hash = Buffer.from(event.hash).toString("hex")
         assert.ok(!this.#credited.has(hash), "a share is answered well twice")

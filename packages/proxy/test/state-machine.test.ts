@@ -372,7 +372,7 @@ class Session {
       assert.equal(count, 1, "a share is accepted twice")
       this.#found.set(header, count)
     } else if (event._tag === "ShareForSource" || event._tag === "BlockFound") {
-      this.#run(() => this.#machine.submit(event.found, this.#now))
+      this.#run(() => this.#machine.submit([event.found], this.#now))
     }
   }
 }

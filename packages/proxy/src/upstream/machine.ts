@@ -194,15 +194,20 @@ export class UpstreamMachine {
     if (this.active !== undefined && this.#load.due(now) !== undefined) this.#stateRate()
   }
 
-  /** Passes a share on to the upstream of its job, or keeps it until that upstream is connected again. */
-  submit(found: SourceShare, now: number): void {
+  /** Passes shares on to the upstreams of their jobs, or keeps them until those upstreams are connected again. */
+  submit(shares: ReadonlyArray<SourceShare>, now: number): void {
+    for (const found of shares) this.#submit(found, now)
+    for (const { session } of this.#upstreams) if (session !== undefined) this.#send(session)
+  }
+
+  #submit(found: SourceShare, now: number): void {
     const { job, session: origin } = originOf(found.job)
     const upstream = this.#upstreams[origin.index]!
     const { session, tally } = upstream
     if (session === origin && session.fault === undefined) {
       if (session.submit(found, now)) tally.passedOn++
       else tally.late++
-      return this.#send(session)
+      return
     }
     const placed = origin.placedOf(job)
     if (placed === undefined) tally.late++
@@ -210,7 +215,6 @@ export class UpstreamMachine {
     else {
       if (session.resubmit(found, placed, now)) tally.passedOn++
       else tally.lost++
-      this.#send(session)
     }
   }
 
@@ -368,8 +372,8 @@ export class UpstreamMachine {
   }
 
   #send(session: UpstreamSession): void {
-    const messages = session.takeMessages()
-    if (messages.length > 0) this.#events.push({ _tag: "Send", index: session.index, messages })
+    if (!session.hasMessages) return
+    this.#events.push({ _tag: "Send", index: session.index, messages: session.takeMessages() })
   }
 }
 

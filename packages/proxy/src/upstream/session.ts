@@ -134,6 +134,10 @@ export class UpstreamSession implements JobSession {
     return this.#difficulties.size
   }
 
+  get hasMessages(): boolean {
+    return this.#out.messages.length > 0
+  }
+
   /** Messages for the upstream. */
   takeMessages(): Array<Mining.ToServer> {
     return this.#out.takeMessages()
@@ -186,7 +190,7 @@ export class UpstreamSession implements JobSession {
     return active?.job === job ? active : undefined
   }
 
-  #submit({ job, target }: PlacedUpstreamJob, found: SourceShare, salt: Uint8Array, now: number): boolean {
+  #submit({ difficulty, job }: PlacedUpstreamJob, found: SourceShare, salt: Uint8Array, now: number): boolean {
     const { extranonce, nonce, ntime, version } = found
     const rolled = new Uint8Array(salt.length + extranonce.length)
     rolled.set(salt)
@@ -194,7 +198,7 @@ export class UpstreamSession implements JobSession {
     const share = { jobId: job.id, nonce, ntime, version, extranonce: rolled }
     const sequenceNumber = this.#client.submit(this.#channelId!, share, now, this.#out)
     if (sequenceNumber === undefined) return false
-    this.#difficulties.set(sequenceNumber, Target.targetToDifficulty(target, 0))
+    this.#difficulties.set(sequenceNumber, difficulty)
     forgetOldest(this.#difficulties, MAX_PENDING_SHARES)
     const { messages } = this.#out
     const message = messages.at(-1)
@@ -360,6 +364,7 @@ const isChange = ({ _tag }: Mining.ToClient): boolean =>
   _tag === "SetExtranoncePrefix"
 
 const forgetOldest = (entries: Map<number, unknown>, limit: number): void => {
+  if (entries.size <= limit) return
   for (const key of entries.keys()) {
     if (entries.size <= limit) return
     entries.delete(key)
