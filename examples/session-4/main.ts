@@ -5,27 +5,13 @@
  *     node examples/session-4/main.ts
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Proxy, RelayListener } from "@sluice/proxy"
-import { formatServerAddress, Setup } from "@sluice/transport"
-import { Console, Context, Effect, Layer } from "effect"
-import { keys, relayDialer, startDevices, startPool, watch, withWarnings } from "../sessions/world.ts"
+import { Effect } from "effect"
+import { overNoise, startDevices, startPool, startProxy, watch, withWarnings } from "../sessions/world.ts"
 
 const program = Effect.gen(function* () {
   const pool = yield* startPool
-  const { addressOf, frames } = yield* keys
-  const proxy = yield* Layer.build(
-    Proxy.layer({ mode: "per-miner", upstreams: [{ server: pool.server }] }).pipe(
-      Layer.provide([Setup.server(RelayListener).pipe(Layer.provide(frames)), relayDialer])
-    )
-  )
-  const server = addressOf(Context.get(proxy, Proxy).address)
-  yield* Console.log(`the proxy listens at ${formatServerAddress(server)}`)
-  yield* startDevices(server, ["hall.1", "hall.2"])
-  yield* Effect.forkScoped(
-    Effect.flatMap(pool.stats, ({ connections }) =>
-      Console.log(`the pool has ${connections} connection, the proxy's`)
-    ).pipe(Effect.delay("3 seconds"))
-  )
+  const proxy = yield* startProxy("the proxy", overNoise, { mode: "per-miner", upstreams: [{ server: pool.server }] })
+  yield* startDevices(proxy, ["hall.1", "hall.2"])
   yield* watch(pool)
 }).pipe(Effect.scoped, withWarnings)
 

@@ -189,6 +189,22 @@ describe("channels with a connection each", () => {
     )
   )
 
+  it.effect("are refused where their connection ends before they are open", () =>
+    Effect.gen(function* () {
+      const { accept, pool } = yield* V1Pool
+      const { open, until } = yield* connect
+      yield* open("alice.1")
+      yield* until("ChannelOpened")
+      yield* accept
+      pool.job = undefined
+      yield* open("alice.2")
+      const second = yield* accept
+      yield* Effect.repeat(Effect.yieldNow, { until: () => second.authorized.length > 0 })
+      second.close()
+      expect(yield* until("OpenRefused")).toMatchObject({ errorCode: "no-answer-from-pool" })
+    }).pipe(Effect.scoped, Effect.provide(world))
+  )
+
   it.effect("are each known by their own id, and others by none", () =>
     Effect.gen(function* () {
       const { connection, open, until } = yield* connect
