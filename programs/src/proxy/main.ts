@@ -32,7 +32,7 @@ export const proxy = program({
             Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...config }))
           )
         ),
-        Translator.eitherDialer().pipe(
+        Translator.eitherDialer({ connectionPerChannel: config.mode === "per-miner" }).pipe(
           Layer.provide(Setup.client(config.mode === "per-miner" ? RelayDialer : MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
