@@ -1,6 +1,5 @@
 /** A proxy of the benchmark, alone in its process, with an upstream in another one: `node proxy-server.ts easy|hard`. */
-import { Proxy } from "@sluice/proxy"
-import { Upstreams } from "@sluice/proxy"
+import { Proxy, Upstreams } from "@sluice/proxy"
 import { Effect } from "effect"
 import { poolOptions } from "./pool-work.ts"
 import { proxyLayer } from "./proxy-layer.ts"
@@ -12,7 +11,9 @@ serveShares({
   service: Proxy,
   layer,
   passedOn: Effect.gen(function* () {
-    const [{ passedOn, refused } = { passedOn: 0, refused: {} }] = yield* (yield* Upstreams).stats
-    return { passedOn, refusedUpstream: Object.values(refused).reduce((sum, count) => sum + count, 0) }
+    const [upstream] = yield* (yield* Upstreams).stats
+    const { late, lost, passedOn, refused, unanswered } = upstream!
+    const refusals = Object.values(refused).reduce((sum, count) => sum + count, 0)
+    return { passedOn, inVain: refusals + unanswered + late + lost }
   })
 })

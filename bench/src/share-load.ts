@@ -92,7 +92,7 @@ export const startShareServer = async (
       const after = await usage()
       gate.closeUnsafe()
       if (after.refused > 0) throw new Error(`the server refused ${after.refused} shares of the benchmark`)
-      if (after.refusedUpstream > 0) throw new Error(`the upstream refused ${after.refusedUpstream} shares`)
+      if (after.inVain > 0) throw new Error(`the upstream refused or did not get ${after.inVain} shares`)
       const accepted = after.accepted - before.accepted
       return {
         nsPerShare: ((after.cpu - before.cpu) * 1000) / accepted,

@@ -27,16 +27,16 @@ export type Answer =
       readonly cpu: number
       readonly accepted: number
       readonly refused: number
-      /** Shares that were passed on to an upstream, and those that it refused. */
+      /** Shares that were passed on to an upstream, and those that it refused or did not get. */
       readonly passedOn: number
-      readonly refusedUpstream: number
+      readonly inVain: number
       readonly bare: number
     }
   | { readonly _tag: "Bare"; readonly port: number }
   | { readonly _tag: "Cryptography"; readonly cryptography: ShareCryptography }
 
 /** What a server passed on to its upstream. */
-export type PassedOn = Pick<Extract<Answer, { readonly _tag: "Usage" }>, "passedOn" | "refusedUpstream">
+export type PassedOn = Pick<Extract<Answer, { readonly _tag: "Usage" }>, "passedOn" | "inVain">
 
 const answer = (message: Answer): void => {
   process.send!(message)
@@ -49,7 +49,7 @@ export const serveShares = <Self, Others = never>(options: {
   /** By default the server has no upstream. */
   readonly passedOn?: Effect.Effect<PassedOn, never, Others>
 }): void => {
-  const { passedOn = Effect.succeed({ passedOn: 0, refusedUpstream: 0 }) } = options
+  const { passedOn = Effect.succeed({ passedOn: 0, inVain: 0 }) } = options
   const program = Effect.gen(function* () {
     const { publicKey, secretKey } = yield* AuthorityKey.generate
     const context = yield* Layer.build(

@@ -63,7 +63,7 @@ class Upstream implements Work {
       this.changeCount += changes.length
       return { changes, arrivedAtNanos: 0n }
     }),
-    submit: (found) => Effect.sync(() => this.submitted.push(found)),
+    submit: (found) => Effect.sync(() => this.submitted.push(...found)),
     state: Stream.make({ _tag: "Connected", server: "test" })
   })
 

@@ -226,7 +226,7 @@ class Session {
       // The proxy has checked the shares, so the pools find no other fault with them.
       for (const errorCode of Object.keys(counts.refused)) assert.equal(errorCode, "stale-share")
     }
-    for (const miner of [...this.#miners]) this.#leave(miner)
+    for (const miner of this.#miners) this.#leave(miner)
     this.#deliverAll()
     for (const pool of this.#pools) for (const { server } of pool.wires) assert.equal(server.channelCount, 0)
     for (const pool of this.#pools) assert.equal(pool.space.held, 0)
@@ -352,7 +352,7 @@ class Session {
 
   #pull(): void {
     this.#machine.work.pull()
-    for (const miner of [...this.#miners]) this.#exchange(miner)
+    for (const miner of this.#miners) this.#exchange(miner)
   }
 
   #deliverAll(): void {
@@ -396,7 +396,7 @@ class Session {
       if (event._tag === "ShareForSource" || event._tag === "BlockFound") {
         const hash = Buffer.from(event.found.hash).toString("hex")
         this.#found.set(hash, event.channel.userIdentity)
-        this.#machine.submit(event.found, this.#now)
+        this.#machine.submit([event.found], this.#now)
       } else if (event._tag === "ShareAccepted") {
         const hash = Buffer.from(event.hash).toString("hex")
         assert.ok(!this.#credited.has(hash), "a share is answered well twice")

@@ -668,7 +668,7 @@ class Peer {
       assert.lengthOf(found, 1)
       return Effect.as(
         Effect.andThen(
-          Effect.forEach(found, (event) => source.submit(event.found)),
+          Effect.forEach(found, (event) => source.submit([event.found])),
           settle
         ),
         header

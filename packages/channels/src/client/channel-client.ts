@@ -129,11 +129,10 @@ export class ChannelClient {
     const { extranonce, jobId, nonce, ntime, version } = share
     const sequenceNumber = channel.nextSequenceNumber()
     channel.pending.add({ sequenceNumber, jobId, submittedAt: now })
-    const fields = { channelId, sequenceNumber, jobId, nonce, ntime, version }
     out.messages.push(
       channel.kind === "standard"
-        ? { _tag: "SubmitSharesStandard", ...fields }
-        : { _tag: "SubmitSharesExtended", ...fields, extranonce }
+        ? { _tag: "SubmitSharesStandard", channelId, sequenceNumber, jobId, nonce, ntime, version }
+        : { _tag: "SubmitSharesExtended", channelId, sequenceNumber, jobId, nonce, ntime, version, extranonce }
     )
     return sequenceNumber
   }

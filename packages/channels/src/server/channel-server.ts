@@ -562,9 +562,10 @@ export class ChannelServer {
     const via = source === undefined ? undefined : { channel: source.channel, key: source.add(share), message }
     if (isBlock) {
       this.#late.note(validator.hash)
-      this.#foundBlock({ channel: info, job: active.job, lease: channel.leaseOf(jobId) }, message, undefined, out, via)
+      const block = { channel: info, job: active.job, lease: channel.leaseOf(jobId) }
+      this.#foundBlock(block, message, share.hash, undefined, out, via)
     } else if (isForSource || source !== undefined) {
-      const found = this.#sourceShare(info, active.job, channel.leaseOf(jobId), message, false, via)
+      const found = sourceShare(info, active.job, channel.leaseOf(jobId), message, share.hash, false, via)
       out.events.push({ _tag: "ShareForSource", channel: info, found })
     }
     if (source === undefined) this.#follow(channel, now, out)
@@ -594,11 +595,12 @@ export class ChannelServer {
   #foundBlock(
     { channel, job, lease }: LateBlock,
     message: Share,
+    hash: Uint8Array,
     refusal: string | undefined,
     out: ServerOutbox,
     via?: Via
   ): void {
-    const found = this.#sourceShare(channel, job, lease, message, true, via)
+    const found = sourceShare(channel, job, lease, message, hash, true, via)
     out.events.push({
       _tag: "BlockFound",
       channel,
@@ -607,26 +609,6 @@ export class ChannelServer {
       hash: hashToDisplay(found.hash),
       found
     })
-  }
-
-  /** Makes a `SourceShare` of the share that the validator checked last. */
-  #sourceShare(
-    { userIdentity }: ChannelInfo,
-    job: Job,
-    { prefix }: ExtranonceLease,
-    message: Share,
-    isBlock: boolean,
-    via?: Via
-  ): SourceShare {
-    const { nonce, ntime, version } = message
-    const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
-    const extranonce = new Uint8Array(prefix.length + rolled.length)
-    extranonce.set(prefix)
-    extranonce.set(rolled, prefix.length)
-    const hash = this.#context.validator.hash.slice()
-    const worker = workerOf(message)
-    const share = { job, userIdentity, worker, version, ntime, nonce, extranonce, hash, isBlock }
-    return via === undefined ? share : { ...share, via }
   }
 
   /** Refuses a share. If the share is a block nevertheless, reports the block. */
@@ -656,7 +638,7 @@ export class ChannelServer {
     const block = this.#late.find(message, channel, context, this.#channels.size, now)
     if (block === undefined) return
     const via = source === undefined ? undefined : { channel: source, key: undefined, message }
-    this.#foundBlock(block, message, errorCode, out, via)
+    this.#foundBlock(block, message, this.#context.validator.hash.slice(), errorCode, out, via)
   }
 
   /**
@@ -739,6 +721,25 @@ const sendGroup = (groupChannelId: number, channelIds: ReadonlyArray<number>, ou
     const some = channelIds.slice(first, first + MAX_CHANNEL_IDS)
     out.messages.push({ _tag: "SetGroupChannel", groupChannelId, channelIds: some })
   }
+}
+
+const sourceShare = (
+  { userIdentity }: ChannelInfo,
+  job: Job,
+  { prefix }: ExtranonceLease,
+  message: Share,
+  hash: Uint8Array,
+  isBlock: boolean,
+  via?: Via
+): SourceShare => {
+  const { nonce, ntime, version } = message
+  const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
+  const extranonce = new Uint8Array(prefix.length + rolled.length)
+  extranonce.set(prefix)
+  extranonce.set(rolled, prefix.length)
+  const worker = workerOf(message)
+  const share = { job, userIdentity, worker, version, ntime, nonce, extranonce, hash, isBlock }
+  return via === undefined ? share : { ...share, via }
 }
 
 /** Refuses all shares of a channel that wait for a verdict. */

@@ -3,6 +3,7 @@ import {
   type BlockFound,
   EXTRANONCE_SPACE_EXHAUSTED,
   TOO_MANY_CHANNELS,
+  type SourceShare,
   TOO_MANY_SHARES_PER_SECOND
 } from "@sluice/channels"
 import { printable } from "@sluice/protocol"
@@ -59,19 +60,16 @@ export const makeRecorder = Effect.fnUntraced(function* (
     ]
   ])
 
-  const submit = (block: BlockFound): Effect.Effect<void> => {
-    const { channel, found, hash, height, refusal } = block
+  const note = ({ channel, hash, height, refusal }: BlockFound): Effect.Effect<void> => {
     const user = printable(channel.userIdentity)
-    const noted =
-      refusal === undefined
-        ? Effect.logInfo("A miner found a block", { height, hash, user })
-        : throttled.log(
-            "late block",
-            `Block ${height}, ${hash}, of ${user} was submitted late: the share is refused as ${refusal}, but it meets the ` +
-              `target of its own previous hash; the node decides whether the block counts`,
-            "Warn"
-          )
-    return Effect.andThen(source.submit(found), noted)
+    return refusal === undefined
+      ? Effect.logInfo("A miner found a block", { height, hash, user })
+      : throttled.log(
+          "late block",
+          `Block ${height}, ${hash}, of ${user} was submitted late: the share is refused as ${refusal}, but it meets the ` +
+            `target of its own previous hash; the node decides whether the block counts`,
+          "Warn"
+        )
   }
 
   return {
@@ -79,10 +77,18 @@ export const makeRecorder = Effect.fnUntraced(function* (
     submitted: FiberSet.awaitEmpty(submissions),
 
     submitBlocks: (events) => {
+      const found: Array<SourceShare> = []
+      const blocks: Array<BlockFound> = []
       for (const event of events) {
-        if (event._tag === "BlockFound") startSubmission(submit(event))
-        else if (event._tag === "ShareForSource") startSubmission(source.submit(event.found))
+        if (event._tag !== "BlockFound" && event._tag !== "ShareForSource") continue
+        found.push(event.found)
+        if (event._tag === "BlockFound") blocks.push(event)
       }
+      if (!isReadonlyArrayNonEmpty(found)) return
+      const submitted = source.submit(found)
+      startSubmission(
+        blocks.length === 0 ? submitted : Effect.andThen(submitted, Effect.forEach(blocks, note, { discard: true }))
+      )
     },
 
     record: (events) => {
@@ -102,9 +108,9 @@ export const makeRecorder = Effect.fnUntraced(function* (
       }
       const publish = PubSub.publish(published, events)
       if (limited.length === 0) return publish
-      const note = ({ errorCode, user }: (typeof limited)[number]) =>
+      const noteLimit = ({ errorCode, user }: (typeof limited)[number]) =>
         throttled.log(errorCode, `${user} ${limits.get(errorCode)}`, "Warn")
-      return Effect.andThen(Effect.forEach(limited, note, { discard: true }), publish)
+      return Effect.andThen(Effect.forEach(limited, noteLimit, { discard: true }), publish)
     }
   }
 })

@@ -59,7 +59,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
       const arrivedAtNanos = clock.monotonicTimeNanosUnsafe()
       return [{ changes: groups.onMessages(messages, clock.currentTimeMillisUnsafe()), arrivedAtNanos }]
     }),
-    submit: (found) => source.submit(solutionOf(found)),
+    submit: (found) => Effect.forEach(found, (block) => source.submit(solutionOf(block)), { discard: true }),
     state: source.state
   })
 })

@@ -10,6 +10,7 @@
 import type { Announcement, ExtranonceSpace, Jobs, SourceChannel, SourceShare } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Context, type Effect, type Stream } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
 
 /** A change for a group: an announcement to its channels, or the reason why a message of the source makes no work. */
 export type WorkChange = Announcement | IgnoredWork
@@ -92,10 +93,11 @@ export class WorkSource extends Context.Service<
      */
     readonly news: Stream.Stream<WorkNews>
     /**
-     * Submits a block, or a share that meets the job's `submitTarget`. The share is kept while the source is away. With
-     * `openChannel` it gets every share that is valid here, and gives each a verdict, also when the source is lost.
+     * Submits the shares of one read of a connection, in their order: blocks, and shares that meet the `submitTarget` of their job.
+     * They are kept while the source is away. With `openChannel` it gets every share that is valid here, and gives each a verdict,
+     * also when the source is lost.
      */
-    readonly submit: (found: SourceShare) => Effect.Effect<void>
+    readonly submit: (found: NonEmptyReadonlyArray<SourceShare>) => Effect.Effect<void>
     /** Takes the load of the server every few seconds. A source that tells nobody its hash rate omits it. */
     readonly report?: (load: DownstreamLoad) => Effect.Effect<void>
     /** The present state of the source's connection, then each change. */

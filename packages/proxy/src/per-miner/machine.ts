@@ -180,8 +180,12 @@ export class PerMinerMachine {
     for (const miner of this.#miners) miner.close("the proxy stops")
   }
 
-  /** Passes a share on to the upstream of its job. Without one, the share has its verdict at once. */
-  submit(found: SourceShare, now: number): void {
+  /** Passes shares on to the upstreams of their jobs. Without one, a share has its verdict at once. */
+  submit(shares: ReadonlyArray<SourceShare>, now: number): void {
+    for (const found of shares) this.#submit(found, now)
+  }
+
+  #submit(found: SourceShare, now: number): void {
     const miner = found.via?.channel
     if (!(miner instanceof MinerChannel)) throw new TypeError("a share came without its miner's channel")
     const index = miner.submit(found, now)

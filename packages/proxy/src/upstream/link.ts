@@ -1,4 +1,7 @@
-/** The messages that wait to be sent to one upstream. One write at a time takes all of them. */
+/**
+ * The messages that wait to be sent to one upstream. One write at a time takes all of them. It begins at the end of the turn of the
+ * event loop, so that shares of many connections that were read in one turn are one write.
+ */
 import type { Mining } from "@sluice/protocol"
 import type { ConnectionError } from "@sluice/transport"
 import { type Deferred, Effect } from "effect"
@@ -23,6 +26,11 @@ export class Link {
     this.failed = failed
   }
 
+  /** Whether nobody writes what is queued: `drain` must run. */
+  get isIdle(): boolean {
+    return !this.#isSending
+  }
+
   /** Queues messages. Returns false if too many wait; none is queued then. */
   add(messages: ReadonlyArray<Mining.ToServer>): boolean {
     if (this.#messages.length + messages.length > MAX_WAITING) return false
@@ -35,7 +43,7 @@ export class Link {
     if (this.#isSending) return Effect.void
     this.#isSending = true
     return Effect.ensuring(
-      Effect.ignore(this.#sendAll),
+      Effect.andThen(Effect.yieldNow, Effect.ignore(this.#sendAll)),
       Effect.sync(() => (this.#isSending = false))
     )
   })

@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly flags: number
   /** Whether shares carry the worker's name (extension 0x0002). */
   readonly withWorkers: boolean
+  /** Whether the connection had another channel before. */
+  readonly isReplacing: boolean
   /** Returns why a job is not to be mined, if it pays too little. */
   readonly checkPayout: PayoutCheck | undefined
 }
@@ -113,6 +115,11 @@ export class UpstreamSession implements JobSession {
     return this.#channelId !== undefined && this.fault === undefined
   }
 
+  /** The hash rate that was stated last. */
+  get statedRate(): number {
+    return this.#statedRate
+  }
+
   /** The job that the upstream wants mined now; `undefined` before the first, and after a fault. */
   get current(): PlacedUpstreamJob | undefined {
     return this.fault === undefined ? this.#current : undefined
@@ -125,6 +132,10 @@ export class UpstreamSession implements JobSession {
   /** Shares that the upstream has not answered. */
   get pendingCount(): number {
     return this.#difficulties.size
+  }
+
+  get hasMessages(): boolean {
+    return this.#out.messages.length > 0
   }
 
   /** Messages for the upstream. */
@@ -179,7 +190,7 @@ export class UpstreamSession implements JobSession {
     return active?.job === job ? active : undefined
   }
 
-  #submit({ job, target }: PlacedUpstreamJob, found: SourceShare, salt: Uint8Array, now: number): boolean {
+  #submit({ difficulty, job }: PlacedUpstreamJob, found: SourceShare, salt: Uint8Array, now: number): boolean {
     const { extranonce, nonce, ntime, version } = found
     const rolled = new Uint8Array(salt.length + extranonce.length)
     rolled.set(salt)
@@ -187,7 +198,7 @@ export class UpstreamSession implements JobSession {
     const share = { jobId: job.id, nonce, ntime, version, extranonce: rolled }
     const sequenceNumber = this.#client.submit(this.#channelId!, share, now, this.#out)
     if (sequenceNumber === undefined) return false
-    this.#difficulties.set(sequenceNumber, Target.targetToDifficulty(target, 0))
+    this.#difficulties.set(sequenceNumber, difficulty)
     forgetOldest(this.#difficulties, MAX_PENDING_SHARES)
     const { messages } = this.#out
     const message = messages.at(-1)
@@ -207,6 +218,8 @@ export class UpstreamSession implements JobSession {
         return this.#fail("too-many-messages", `it sends ${limit}; the last is ${message._tag}`, events)
       }
       if (this.#channelId === undefined) {
+        // The upstream may not have read yet that the channel before is closed.
+        if (this.#options.isReplacing) return
         return this.#fail("violation", `it sent ${message._tag} before it opened a channel`, events)
       }
     }
@@ -351,6 +364,7 @@ const isChange = ({ _tag }: Mining.ToClient): boolean =>
   _tag === "SetExtranoncePrefix"
 
 const forgetOldest = (entries: Map<number, unknown>, limit: number): void => {
+  if (entries.size <= limit) return
   for (const key of entries.keys()) {
     if (entries.size <= limit) return
     entries.delete(key)

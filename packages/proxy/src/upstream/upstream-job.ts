@@ -11,6 +11,7 @@
  */
 import { pushedHeight, stripWitness } from "@sluice/bitcoin"
 import type { ExtendedWork, Job } from "@sluice/channels"
+import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { Result } from "effect"
 
@@ -42,6 +43,8 @@ export interface PlacedUpstreamJob {
   readonly minNtime: number
   /** The upstream takes shares at or below it: 32 bytes, little-endian. */
   readonly target: Uint8Array
+  /** That of the target. */
+  readonly difficulty: number
 }
 
 /** The session with an upstream that a job came from, whether it lasts or not. */
@@ -104,7 +107,8 @@ export const placed = (job: UpstreamJob, { minNtime, nbits, prevHash, target }: 
   prevHash,
   nbits,
   minNtime,
-  target
+  target,
+  difficulty: Target.targetToDifficulty(target, 0)
 })
 
 /** Makes the proxy's job with this id. Its channels have full extranonces of `fullSize` bytes. */

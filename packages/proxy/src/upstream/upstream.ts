@@ -124,8 +124,10 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
         hasNews.openUnsafe()
         if (work.waiting >= MAX_WAITING) hasRoom.closeUnsafe()
       }
+      const events = machine.takeEvents()
+      const acts = events.length === 1 ? act(events[0]!) : Effect.forEach(events, act, { discard: true })
       // A failure among the events interrupts the reader that may be running this.
-      return Effect.uninterruptible(Effect.forEach(machine.takeEvents(), act, { discard: true }))
+      return Effect.uninterruptible(acts)
     })
 
   const act = (event: UpstreamEvent): Effect.Effect<void> => {
@@ -135,7 +137,7 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
         if (link?.add(event.messages) === false) {
           return run(() => machine.fail(event.index, "slow-reader", Link.TOO_SLOW, now()))
         }
-        if (link !== undefined) start(link.drain)
+        if (link?.isIdle === true) start(link.drain)
         return Effect.void
       }
       case "Failed":
