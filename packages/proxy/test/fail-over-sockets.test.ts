@@ -44,7 +44,8 @@ const plans: ReadonlyArray<Plan> = [
   { mode: "aggregated", pools: ["V2", "V2"], miners: ["V2"] },
   { mode: "aggregated", pools: ["V2", "V1"], miners: ["V2", "V1"] },
   { mode: "aggregated", pools: ["V1", "V2"], miners: ["V2", "V1"] },
-  { mode: "per-miner", pools: ["V2", "V1"], miners: ["V2", "V1"] }
+  { mode: "per-miner", pools: ["V2", "V1"], miners: ["V2", "V1"] },
+  { mode: "per-miner", pools: ["V1", "V2"], miners: ["V2", "V1"] }
 ]
 
 describe("miners behind a proxy of two pools", () => {
@@ -238,12 +239,17 @@ class SubmitLines {
   }
 }
 
+interface Line {
+  readonly id?: unknown
+  readonly method?: string
+}
+
 /** Parses the lines of a stream of bytes. */
 class LineReader {
   #rest = ""
-  readonly #onLine: (line: { readonly id?: unknown; readonly method?: string }) => void
+  readonly #onLine: (line: Line) => void
 
-  constructor(onLine: LineReader["#onLine"]) {
+  constructor(onLine: (line: Line) => void) {
     this.#onLine = onLine
   }
 
