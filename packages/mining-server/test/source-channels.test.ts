@@ -81,7 +81,7 @@ class Upstream {
     name: "upstream",
     work: this.work,
     news: Stream.map(Stream.fromQueue(this.#wakes), () => ({ changes: [], arrivedAtNanos: 0n })),
-    submit: (found) => Effect.sync(() => this.submitted.push(found)),
+    submit: (found) => Effect.sync(() => this.submitted.push(...found)),
     state: Stream.make({ _tag: "Connected", server: "test" })
   })
 

@@ -25,7 +25,8 @@ const work = (prevHash: number, height = 100): PlacedUpstreamJob => ({
   prevHash: bytes(prevHash),
   nbits: 0x1d00ffff,
   minNtime: 0,
-  target: bytes(0xff)
+  target: bytes(0xff),
+  difficulty: 1
 })
 const choice = (count = 2) => new UpstreamChoice({ count, returnAfterMs: 60_000, silenceMs: 90_000, idleMs: 600_000 })
 

@@ -32,6 +32,7 @@ export const proxy = program({
             Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...config }))
           )
         ),
+        // A V1 pool has one difficulty and one extranonce1 for a connection, so a miner's own channel there is a connection.
         Translator.eitherDialer({ connectionPerChannel: config.mode === "per-miner" }).pipe(
           Layer.provide(Setup.client(config.mode === "per-miner" ? RelayDialer : MiningDialer)),
           Layer.provide(Security.dialer()),

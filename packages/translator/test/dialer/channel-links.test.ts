@@ -5,7 +5,7 @@ import { MiningDialer } from "@sluice/transport"
 import { Effect, Exit, Fiber, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ANY_TARGET } from "./rig.ts"
-import { POOL, poolWorld, V1Pool } from "./world.ts"
+import { advanceUntil, POOL, poolWorld, V1Pool } from "./world.ts"
 
 /** A client of V2 that dialed, and the events of its machine. */
 const connect = Effect.gen(function* () {
@@ -201,7 +201,7 @@ describe("channels with a connection each", () => {
       const second = yield* accept
       yield* Effect.repeat(Effect.yieldNow, { until: () => second.authorized.length > 0 })
       second.close()
-      expect(yield* until("OpenRefused")).toMatchObject({ errorCode: "no-answer-from-pool" })
+      expect(yield* advanceUntil(until("OpenRefused"))).toMatchObject({ errorCode: "no-answer-from-pool" })
     }).pipe(Effect.scoped, Effect.provide(world))
   )
 
