@@ -246,11 +246,12 @@ class ShareMiner {
         const { result } = JSON.parse(line) as { readonly result: readonly [unknown, string, number] }
         this.#extranonce2 = "00".repeat(result[2])
       } else if (line.includes('"method":"mining.notify"')) {
+        // Every hash is a share of the first job; later ones are harder, because the difficulty follows the miner.
+        if (this.#job !== "") continue
         const { params } = JSON.parse(line) as { readonly params: ReadonlyArray<string> }
-        const isFirst = this.#job === ""
         this.#job = params[0]!
         this.#ntime = params[7]!
-        if (isFirst) this.#submit()
+        this.#submit()
       } else if (this.#unanswered > 0 && line.includes('"result":true')) {
         this.answer = `${line}\n`
         if (--this.#unanswered === 0) this.#submit()

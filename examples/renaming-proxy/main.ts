@@ -1,11 +1,11 @@
 /**
- * A proxy on the floor of messages: it passes everything on between miners and a pool, and puts the account's name in front
- * of every user. Each miner has a connection of its own to the pool, dialled with what that miner asked for in its setup.
+ * A proxy on the floor of messages: it passes everything on between miners and a pool, puts the account's name in front of every user,
+ * and gives one user no channel. Each miner has a connection of its own to the pool, dialled with what that miner asked for in its setup.
  *
- *     node examples/renaming-proxy/main.ts stratum2+tcp+plain://127.0.0.1:3333 account
+ *     node examples/renaming-proxy/main.ts stratum2+tcp+plain://127.0.0.1:3333 account 3335 mallory
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { type Common, type ForeignMessage, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
+import { type Common, ErrorCode, type ForeignMessage, Mining, Protocol, WorkerIdentity } from "@sluice/protocol"
 import {
   type Connection,
   type ConnectionDialer,
@@ -20,7 +20,7 @@ import {
 } from "@sluice/transport"
 import { Console, Context, Effect, Layer, Stream } from "effect"
 
-const [pool = "", account = "", listen = "3335"] = process.argv.slice(2)
+const [pool = "", account = "", listen = "3335", refused] = process.argv.slice(2)
 
 // Mining with the messages of extensions that the proxy does not know: it passes them on too (3.4.1).
 const protocol = Protocol.forwarding(Mining.protocol)
@@ -38,11 +38,22 @@ class ProxyDialer extends Context.Service<ProxyDialer, ConnectionDialer<ToClient
 /** Extensions that the proxy and a pool may both support. Its fields on messages pass through. */
 const extensions = [WorkerIdentity.extension]
 
+type OpenRequest = Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
+
+const isOpen = (message: ToServer): message is OpenRequest =>
+  message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
+
 /** `rig` becomes `account.rig`. */
 const toPool = (message: ToServer): ToServer =>
-  message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
-    ? { ...message, userIdentity: `${account}.${message.userIdentity}` }
-    : message
+  isOpen(message) ? { ...message, userIdentity: `${account}.${message.userIdentity}` } : message
+
+const isRefused = (message: ToServer): message is OpenRequest => isOpen(message) && message.userIdentity === refused
+
+const refusalOf = ({ requestId }: OpenRequest): ToClient => ({
+  _tag: "OpenMiningChannel.Error",
+  requestId,
+  errorCode: ErrorCode.openChannel.unknownUser
+})
 
 /** A pool that sends miners elsewhere would send them past the proxy: they are told to connect to the proxy again. */
 const toMiner = (message: ToClient): ToClient =>
@@ -63,7 +74,11 @@ const program = Effect.gen(function* () {
 
   const relay = (miner: Connection<ToServer, ToClient>, upstream: Connection<ToClient, ToServer>) =>
     Effect.raceFirst(
-      Stream.runForEachArray(miner.receive, (messages) => upstream.send(messages.map(toPool))),
+      Stream.runForEachArray(miner.receive, (messages) => {
+        const refusals = messages.filter(isRefused).map(refusalOf)
+        const passed = messages.filter((message) => !isRefused(message)).map(toPool)
+        return Effect.andThen(miner.send(refusals), upstream.send(passed))
+      }),
       Stream.runForEachArray(upstream.receive, (messages) => miner.send(messages.map(toMiner)))
     )
 

@@ -1,11 +1,12 @@
 /**
- * What all sessions have: a development node, a template provider and a pool above, devices below, and Noise on real sockets between
- * any two of them.
+ * What all sessions have: a development node, a template provider and a pool above, proxies between, devices below, and real sockets
+ * between any two of them, with Noise where they speak Stratum V2.
  */
 import { DevNode } from "@sluice/dev-node"
 import { HashThreads, Miner } from "@sluice/miner"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool } from "@sluice/pool"
+import { Proxy, type ProxyOptions } from "@sluice/proxy"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import {
   type Endpoint,
@@ -19,10 +20,15 @@ import {
   TemplateDialer,
   TemplateListener
 } from "@sluice/transport"
+import { Translator } from "@sluice/translator"
 import { Console, Context, Effect, Layer, References, Stream } from "effect"
 
 /** An address of which nobody has the key. */
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+/** A block takes about 500,000 hashes. */
+const BLOCK_BITS = 0x1e1fffff
+/** Hashes a second of a device, as servers are told. */
+const HASH_RATE = 100_000
 
 /** Keys of a server: the layer of its frames on a free port, and its address once it listens. */
 export const keys = Effect.map(AuthorityKey.generate, ({ publicKey, secretKey }) => ({
@@ -36,60 +42,92 @@ export const keys = Effect.map(AuthorityKey.generate, ({ publicKey, secretKey })
   })
 }))
 
-/** Connects clients of the Mining Protocol. */
-export const dialer = Setup.client(MiningDialer).pipe(Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
+/** A listener for miners and proxies that speak Stratum V2. */
+export const overNoise = Effect.map(keys, ({ addressOf, frames }) => ({
+  addressOf,
+  listener: Setup.server(MiningListener).pipe(Layer.provide(frames))
+}))
 
-/** Starts the node, the template provider and the pool, prints each block that the node accepts, and gives the pool's address. */
-export const startPool = Effect.gen(function* () {
-  const [forProvider, forPool] = [yield* keys, yield* keys]
-  // About 500,000 hashes for a block.
+/** A listener for miners and proxies that speak Stratum V1. `extranonce2Size` is the bytes of extranonce that they need. */
+export const overV1 = (extranonce2Size: number) =>
+  Effect.succeed({
+    addressOf: (endpoint: Endpoint): ServerAddress => ({ ...endpoint, security: { _tag: "v1", tls: false } }),
+    listener: Translator.listener({ extranonce2Size, nominalHashRate: HASH_RATE }).pipe(
+      Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 }))
+    )
+  })
+
+/** Connects to servers of both protocols. At a V1 server, each channel has a connection of its own. */
+export const dialer = Translator.eitherDialer({ connectionPerChannel: true }).pipe(
+  Layer.provide(Setup.client(MiningDialer)),
+  Layer.provide(Noise.initiator()),
+  Layer.provide(Tcp.dialer)
+)
+
+/** Starts the node, the template provider and a pool, whose miners speak Stratum V2 or V1. */
+export const startPoolOver = Effect.fnUntraced(function* (miners: typeof overNoise | ReturnType<typeof overV1>) {
+  const [forProvider, forPool] = [yield* keys, yield* miners]
   const above = yield* Layer.build(
     TemplateProvider.layer().pipe(
       Layer.provide(Setup.server(TemplateListener)),
       Layer.provide(forProvider.frames),
-      Layer.provideMerge(DevNode.layerInMemory({ bits: 0x1e1fffff, transactionsPerSecond: 1 }))
+      Layer.provideMerge(DevNode.layerInMemory({ bits: BLOCK_BITS, transactionsPerSecond: 1 }))
     )
   )
   const templates = TemplateClient.layer({
     servers: [forProvider.addressOf(Context.get(above, TemplateProvider).address)]
   }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(Noise.initiator()), Layer.provide(Tcp.dialer))
   const pool = yield* Layer.build(
-    Pool.layer({ coinbaseAddress: POOL_ADDRESS }).pipe(
-      Layer.provide(templates),
-      Layer.provide(Setup.server(MiningListener)),
-      Layer.provide(forPool.frames)
-    )
+    Pool.layer({ coinbaseAddress: POOL_ADDRESS }).pipe(Layer.provide(templates), Layer.provide(forPool.listener))
   )
-  yield* Context.get(above, DevNode).events.pipe(
-    Stream.runForEach((event) =>
-      event._tag === "BlockAccepted" && event.verdict === null
-        ? Console.log(`the node accepted block ${event.height}`)
-        : Effect.void
-    ),
-    Effect.forkScoped
-  )
+  const events = yield* Context.get(above, DevNode).subscribe
   const { address, stats, users } = Context.get(pool, Pool)
   const server = forPool.addressOf(address)
   yield* Console.log(`the pool listens at ${formatServerAddress(server)}`)
-  return { server, stats, users }
+  return { server, stats, users, events }
 })
 
-/** Starts devices: miners of one thread each, with a standard channel. */
+/** The same for miners that speak Stratum V2. */
+export const startPool = startPoolOver(overNoise)
+
+/** Starts a proxy, and gives its address for miners. */
+export const startProxy = Effect.fnUntraced(function* (
+  name: string,
+  miners: typeof overNoise | ReturnType<typeof overV1>,
+  options: ProxyOptions
+) {
+  const { addressOf, listener } = yield* miners
+  const proxy = yield* Layer.build(Proxy.layer(options).pipe(Layer.provide([listener, dialer])))
+  const server = addressOf(Context.get(proxy, Proxy).address)
+  yield* Console.log(`${name} listens at ${formatServerAddress(server)}`)
+  return server
+})
+
+/** Starts devices of one thread each. They have standard channels, or speak Stratum V1 where their server does. */
 export const startDevices = (server: ServerAddress, names: ReadonlyArray<string>) =>
-  Effect.forEach(names, (user) => Miner.start({ servers: [server], user, nominalHashRate: 100_000 })).pipe(
-    Effect.provide(Layer.merge(dialer, HashThreads.layer({ threads: 1 })))
-  )
+  Effect.forEach(names, (user) =>
+    Miner.start({
+      servers: [server],
+      user,
+      nominalHashRate: HASH_RATE,
+      ...(server.security._tag === "v1" ? { channel: "extended", minExtranonceSize: 2 } : {})
+    })
+  ).pipe(Effect.provide(Layer.merge(dialer, HashThreads.layer({ threads: 1 }))))
 
 /** The programs print what happens themselves; the log has warnings. */
 export const withWarnings = Effect.provideService(References.MinimumLogLevel, "Warn")
 
-/** Prints the channels and users that the pool sees, every few seconds. */
-export const watch = ({ stats, users }: Effect.Success<typeof startPool>) =>
-  Effect.gen(function* () {
-    const { accepted, blocks, channels } = yield* stats
-    const known = (yield* users({ limit: 10, offset: 0 })).users.map(({ user }) => user).join(", ")
-    yield* Console.log(
-      `the pool has ${channels.standard} standard and ${channels.extended} extended channels of ${known}: ` +
-        `${accepted} shares, ${blocks} blocks`
-    )
-  }).pipe(Effect.delay("2 seconds"), Effect.forever)
+/** Prints each block that the node accepts, and the pool's channels and users then. */
+export const watch = ({ events, stats, users }: Effect.Success<typeof startPool>) =>
+  Stream.runForEach(Stream.fromSubscription(events), (event) =>
+    Effect.gen(function* () {
+      if (event._tag !== "BlockAccepted" || event.verdict !== null) return
+      const { accepted, blocks, channels, connections } = yield* stats
+      const known = (yield* users({ limit: 10, offset: 0 })).users.map(({ user }) => user).join(", ")
+      yield* Console.log(`the node accepted block ${event.height}`)
+      yield* Console.log(
+        `the pool has ${channels.standard} standard and ${channels.extended} extended channels of ${known}: ` +
+          `${accepted} shares, ${blocks} blocks, over ${connections} connection${connections === 1 ? "" : "s"}`
+      )
+    })
+  )

@@ -45,7 +45,7 @@ const world = (options: Partial<PoolOptions> = {}) =>
 const startProxy = Effect.gen(function* () {
   const { address } = yield* Pool
   const url = formatServerAddress({ ...address, security: { _tag: "plain" } })
-  const { server } = yield* startExample("renaming-proxy", [url, "account", "0"])
+  const { server } = yield* startExample("renaming-proxy", [url, "account", "0", "mallory"])
   return yield* server("miners connect to")
 })
 
@@ -79,6 +79,27 @@ describe("renaming-proxy", () => {
       assert.sameMembers(yield* Fiber.join(devices), ["maker of one", "maker of two"])
     }).pipe(Effect.scoped, Effect.provide(world({ shareSinks: [sink] })))
   })
+
+  it.live("gives one user no channel, and serves the next user of the same connection", () =>
+    Effect.gen(function* () {
+      const { dial } = yield* MiningDialer
+      const { receive, send } = yield* dial(yield* startProxy)
+      const request = { nominalHashRate: 1_000, maxTarget: new Uint8Array(32).fill(0xff) }
+      yield* send([
+        { _tag: "OpenStandardMiningChannel", requestId: 1, userIdentity: "mallory", ...request },
+        { _tag: "OpenStandardMiningChannel", requestId: 2, userIdentity: "alice", ...request }
+      ])
+      const [refusal, success] = yield* receive.pipe(Stream.take(2), Stream.runCollect)
+      assert.deepStrictEqual(refusal, { _tag: "OpenMiningChannel.Error", requestId: 1, errorCode: "unknown-user" })
+      assert.deepInclude(success, { _tag: "OpenStandardMiningChannel.Success", requestId: 2 })
+      const { users } = yield* Pool
+      const known = (yield* users({ limit: 10, offset: 0 })).users
+      assert.deepStrictEqual(
+        known.map(({ user }) => user),
+        ["account"]
+      )
+    }).pipe(Effect.scoped, Effect.provide(world()))
+  )
 
   it.live("asks the pool for what its miner asks, and answers as the pool answers", () =>
     Effect.gen(function* () {

@@ -33,43 +33,46 @@ const startPool = Effect.gen(function* () {
   return formatServerAddress({ ...address, security: { _tag: "v1", tls: false } })
 }).pipe(Effect.provide(Logger.layer([])))
 
-it.live("the session of a V1 miner is printed, recorded and replayed", () =>
-  Effect.gen(function* () {
-    const url = yield* startPool
-    yield* Effect.promise(async () => {
-      const recording = join(directory, "session.ndjson")
-      const sniff = new Sluice(["sniff", "--listen", "127.0.0.1:0", "--connect", url, "--record", recording])
-      const [, own] = await sniff.find(/connect to (stratum\+tcp\S+?)"/)
-      const load = ["--connections", "1", "--shares-per-minute", "600", "--duration", "3"]
-      const swarm = new Sluice(["swarm", "--connect", own!, "--hash-rate", "100", "--json", ...load])
-      await sniff.find(/#1 > \{"id":\d+,"method":"mining\.submit"/)
-      const { status, stderr, stdout: reported } = await swarm.finished
-      assert.strictEqual(status, 0, stderr)
-      const report = JSON.parse(reported.trimEnd().split("\n").at(-1)!)
-      assert.isAbove(report.shares.accepted, 0)
-      assert.deepStrictEqual(report.shares.refused, {})
-      await sniff.find(/#1 closed by the client: the peer closed the connection/)
-      const { stdout } = await sniff.stop("SIGTERM")
+it.live(
+  "the session of a V1 miner is printed, recorded and replayed",
+  () =>
+    Effect.gen(function* () {
+      const url = yield* startPool
+      yield* Effect.promise(async () => {
+        const recording = join(directory, "session.ndjson")
+        const sniff = new Sluice(["sniff", "--listen", "127.0.0.1:0", "--connect", url, "--record", recording])
+        const [, own] = await sniff.find(/connect to (stratum\+tcp\S+?)"/)
+        const load = ["--connections", "1", "--shares-per-minute", "600", "--duration", "3"]
+        const swarm = new Sluice(["swarm", "--connect", own!, "--hash-rate", "100", "--json", ...load])
+        await sniff.find(/#1 > \{"id":\d+,"method":"mining\.submit"/)
+        const { status, stderr, stdout: reported } = await swarm.finished
+        assert.strictEqual(status, 0, stderr)
+        const report = JSON.parse(reported.trimEnd().split("\n").at(-1)!)
+        assert.isAbove(report.shares.accepted, 0)
+        assert.deepStrictEqual(report.shares.refused, {})
+        await sniff.find(/#1 closed by the client: the peer closed the connection/)
+        const { stdout } = await sniff.stop("SIGTERM")
 
-      const lines = stdout.trimEnd().split("\n")
-      assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} #1 opened by 127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+$/)
-      assert.match(stdout, /^\S+ #1 > \{"id":\d+,"method":"mining\.subscribe","params":\[/m)
-      assert.match(stdout, /^\S+ #1 < \{.*"method":"mining\.notify"/m)
-      const recorded = (await readFile(recording, "utf8")).trimEnd().split("\n")
-      assert.lengthOf(recorded, lines.length)
+        const lines = stdout.trimEnd().split("\n")
+        assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} #1 opened by 127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+$/)
+        assert.match(stdout, /^\S+ #1 > \{"id":\d+,"method":"mining\.subscribe","params":\[/m)
+        assert.match(stdout, /^\S+ #1 < \{.*"method":"mining\.notify"/m)
+        const recorded = (await readFile(recording, "utf8")).trimEnd().split("\n")
+        assert.lengthOf(recorded, lines.length)
 
-      // The pool gives every connection another extranonce, so the shares of another connection are worth nothing.
-      const replayed = await run(["replay", "--recording", recording, "--connect", url, "--log-level", "none"])
-      assert.match(replayed.stdout, /^\S+ #1 < \{.*"method":"mining\.notify"/m)
-      assert.match(replayed.stdout, /^#1 ! recorded: mining\.submit\.Success; came: mining\.submit\.Error, /m)
-      assert.strictEqual(replayed.status, 1)
+        // The pool gives every connection another extranonce, so the shares of another connection are worth nothing.
+        const replayed = await run(["replay", "--recording", recording, "--connect", url, "--log-level", "none"])
+        assert.match(replayed.stdout, /^\S+ #1 < \{.*"method":"mining\.notify"/m)
+        assert.match(replayed.stdout, /^#1 ! recorded: mining\.submit\.Success; came: mining\.submit\.Error, /m)
+        assert.strictEqual(replayed.status, 1)
 
-      const other = ["--connect", "stratum2+tcp+plain://127.0.0.1:1"]
-      const refused = await run(["replay", "--recording", recording, ...other])
-      assert.strictEqual(refused.status, 2)
-      assert.include(refused.stderr, "connection 1 was recorded with Stratum V1; connect to a server of that")
-    })
-  }).pipe(Effect.scoped, Effect.orDie)
+        const other = ["--connect", "stratum2+tcp+plain://127.0.0.1:1"]
+        const refused = await run(["replay", "--recording", recording, ...other])
+        assert.strictEqual(refused.status, 2)
+        assert.include(refused.stderr, "connection 1 was recorded with Stratum V1; connect to a server of that")
+      })
+    }).pipe(Effect.scoped, Effect.orDie),
+  60_000
 )
 
 it("a sniffer of Stratum V1 has no key of Noise, and the swarm no frames of V2", async () => {

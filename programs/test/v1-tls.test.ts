@@ -40,6 +40,7 @@ const subscribe = (port: number): Promise<{ readonly answer: string; readonly fi
     const secured = Tls.connect({ socket, rejectUnauthorized: false }, () => {
       secured.write('{"id":1,"method":"mining.subscribe","params":["test/1.0"]}\n')
     }).on("error", reject)
+    secured.on("close", () => reject(new Error("the pool closed the connection")))
     secured.on("data", (chunk) => {
       resolve({ answer: chunk.toString(), fingerprint: secured.getPeerX509Certificate()!.fingerprint256 })
       secured.destroy()
@@ -64,7 +65,7 @@ describe("sluice pool with Stratum V1 over TLS", () => {
     await sluice.find(/The connection from 192\.0\.2\.9:5555 ended: TLS handshake: the peer does not speak TLS/)
     const { status, stderr } = await sluice.stop("SIGTERM")
     assert.strictEqual(status, 0, stderr)
-  })
+  }, 60_000)
 
   it("does not start with a certificate that it cannot use", async () => {
     const path = join(directory, "none.pem")

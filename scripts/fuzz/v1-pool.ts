@@ -51,9 +51,13 @@ const run = (input: Uint8Array): void => {
       const { jobId, minNtime: ntime, version } = event.work
       const extranonce = new Uint8Array(event.work._tag === "ExtendedWork" ? event.work.extranonceSize : 0)
       const share = { jobId, nonce: 1, ntime, version, extranonce }
-      if (client.submit(event.channelId, share, now, toServer) !== undefined) unanswered++
+      client.submit(event.channelId, share, now, toServer)
     }
-    if (machine.failure === undefined) machine.send(toServer.takeMessages(), now, out)
+    const requests = toServer.takeMessages()
+    if (machine.failure === undefined) {
+      unanswered += requests.filter(({ _tag }) => _tag.startsWith("SubmitShares")).length
+      machine.send(requests, now, out)
+    }
     // The lines to the pool are lines.
     const lines: Array<Line> = []
     const sent = new LineReader(MAX_POOL_LINE)

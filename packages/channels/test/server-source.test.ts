@@ -1,5 +1,6 @@
 /** Jobs of an upstream server, which sets their coinbase. The server cannot change it. */
 import { describe, expect, it } from "@effect/vitest"
+import { Mining } from "@sluice/protocol"
 import { ANY_TARGET, bytes } from "@sluice/testing/templates"
 import { type Job, Jobs, solutionOf, u256ToBytes } from "../src/index.ts"
 import { HASH_RATE, hex, sha256d, START, START_SECONDS, TestServer } from "./server-fixture.ts"
@@ -126,6 +127,18 @@ describe("jobs of an upstream server", () => {
     jobs.addFutureJob(2, upstreamJob(2))
     jobs.setPrevHash(2, { ...prevHash, ntime: prevHash.ntime + 20 }, server.now)
     expect(early()).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("decide whether a client that requires version rolling gets a channel (5.3.1)", () => {
+    const { jobs, server } = working()
+    const open = () => {
+      const connection = server.connect(Mining.REQUIRES_VERSION_ROLLING)
+      const request = { userIdentity: "user", nominalHashRate: HASH_RATE, maxTarget: ANY_TARGET, requestId: 1 }
+      return server.send(connection, { _tag: "OpenStandardMiningChannel", ...request }).messages[0]
+    }
+    expect(open()).toMatchObject({ _tag: "OpenStandardMiningChannel.Success" })
+    jobs.activateJob({ ...upstreamJob(2), versionRollingAllowed: false }, START)
+    expect(open()).toMatchObject({ errorCode: "version-rolling-not-supported" })
   })
 
   it("begin no earlier than the source says for the job", () => {

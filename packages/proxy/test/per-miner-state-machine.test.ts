@@ -226,7 +226,7 @@ class Session {
       // The proxy has checked the shares, so the pools find no other fault with them.
       for (const errorCode of Object.keys(counts.refused)) assert.equal(errorCode, "stale-share")
     }
-    for (const miner of [...this.#miners]) this.#leave(miner)
+    for (const miner of this.#miners) this.#leave(miner)
     this.#deliverAll()
     for (const pool of this.#pools) for (const { server } of pool.wires) assert.equal(server.channelCount, 0)
     for (const pool of this.#pools) assert.equal(pool.space.held, 0)
@@ -352,7 +352,7 @@ class Session {
 
   #pull(): void {
     this.#machine.work.pull()
-    for (const miner of [...this.#miners]) this.#exchange(miner)
+    for (const miner of this.#miners) this.#exchange(miner)
   }
 
   #deliverAll(): void {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Mining } from "@sluice/protocol"
 import { settle } from "@sluice/testing/channel-client"
 import { Effect } from "effect"
-import { makeWorld, wait } from "./world.ts"
+import { makeWorld, poolAddress, wait } from "./world.ts"
 
 describe("a proxy of one pool", () => {
   it.effect("serves standard and extended channels over one channel of the pool", () =>
@@ -37,6 +37,27 @@ describe("a proxy of one pool", () => {
       )
       assert.strictEqual((yield* world.service.stats).accepted, answered)
       for (const client of [standard, extended]) assert.deepStrictEqual(client.of("ProtocolViolation"), [])
+    })
+  )
+
+  it.effect("serves another proxy, which has a channel of it as its upstream", () =>
+    Effect.gen(function* () {
+      // 16 bytes leave 12 to roll, as many as the proxy below needs.
+      const above = yield* makeWorld([1], { extranonceSize: 16 }, [], { at: poolAddress(50) })
+      const pool = yield* above.startPool(1)
+      yield* pool.newBlock(1)
+      yield* wait(2)
+      const below = yield* makeWorld([50], {}, [], { network: above.network })
+      yield* wait(2)
+      const client = yield* below.connect()
+      yield* client.open("extended", "standard")
+      const { accepted, refused } = yield* client.mine()
+      assert.deepStrictEqual([accepted, refused], [16, []])
+      yield* wait(1)
+      const [upstream] = yield* below.upstreams
+      assert.deepInclude(upstream, { passedOn: 16, accepted: 16, refused: {} })
+      assert.deepInclude((yield* above.upstreams)[0], { passedOn: 16, accepted: 16, refused: {} })
+      assert.strictEqual((yield* pool.service.stats).accepted, 16)
     })
   )
 

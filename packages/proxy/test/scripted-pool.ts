@@ -178,9 +178,11 @@ export class PoolConnection {
   /** The prefix of later jobs (5.3.10). */
   prefix: Uint8Array
   isOpen = false
+  /** The id of the open channel, or of the last one. */
+  channelId = CHANNEL - 1
   /** The target of each job on this connection, pinned when it became active (5.3.21), and the prefix when it was sent. */
-  readonly #targets = new Map<number, Uint8Array>()
-  readonly #prefixes = new Map<number, Uint8Array>()
+  readonly #targets = new Map<string, Uint8Array>()
+  readonly #prefixes = new Map<string, Uint8Array>()
 
   constructor(pool: ScriptedPool, number: number) {
     this.pool = pool
@@ -190,14 +192,20 @@ export class PoolConnection {
   /** Notes which target and prefix hold for the jobs among these messages, and returns the messages. */
   say(...messages: ReadonlyArray<Mining.ToClient>): ReadonlyArray<Mining.ToClient> {
     if (!this.isOpen) return []
-    for (const message of messages) {
-      if (message._tag === "NewExtendedMiningJob") this.#prefixes.set(message.jobId, this.prefix)
+    return messages.map((message) => {
+      if (message._tag === "NewExtendedMiningJob") this.#prefixes.set(this.#key(message), this.prefix)
       else if (message._tag === "SetExtranoncePrefix") this.prefix = message.extranoncePrefix
-      if (message._tag === "NewExtendedMiningJob" && message.minNtime !== undefined) {
-        this.#targets.set(message.jobId, this.pool.target)
-      } else if (message._tag === "SetNewPrevHash") this.#targets.set(message.jobId, this.pool.target)
-    }
-    return messages
+      const isActive =
+        message._tag === "SetNewPrevHash" || (message._tag === "NewExtendedMiningJob" && message.minNtime !== undefined)
+      if (isActive) this.#targets.set(this.#key(message), this.pool.target)
+      return "channelId" in message && message.channelId === CHANNEL
+        ? { ...message, channelId: this.channelId }
+        : message
+    })
+  }
+
+  #key({ jobId }: { readonly jobId: number }, channelId = this.channelId): string {
+    return `${channelId} ${jobId}`
   }
 
   answer(messages: ReadonlyArray<Mining.ToServer>): ReadonlyArray<Mining.ToClient> {
@@ -210,11 +218,14 @@ export class PoolConnection {
       case "OpenExtendedMiningChannel": {
         pool.opened.push(message)
         this.isOpen = true
+        this.channelId++
+        // No two channels have the same prefix.
+        if (this.channelId > CHANNEL) this.prefix = Uint8Array.from(this.prefix).with(1, this.channelId)
         return [
           {
             _tag: "OpenExtendedMiningChannel.Success",
             requestId: message.requestId,
-            channelId: CHANNEL,
+            channelId: this.channelId,
             target: pool.target,
             extranonceSize: pool.options.extranonceSize,
             extranoncePrefix: this.prefix,
@@ -228,6 +239,7 @@ export class PoolConnection {
         return []
       case "CloseChannel":
         pool.closed.push(message.reasonCode)
+        if (message.channelId === this.channelId) this.isOpen = false
         return []
       case "SubmitSharesExtended":
         return [this.#verdict(message)]
@@ -240,7 +252,7 @@ export class PoolConnection {
     const { channelId, sequenceNumber } = share
     const { credited, options, shares } = this.pool
     const job = this.pool.find(share.jobId)
-    const target = this.#targets.get(share.jobId)
+    const target = this.#targets.get(this.#key(share, share.channelId))
     const refuse = (errorCode: string, header: Uint8Array = new Uint8Array(0)): Mining.ToClient => {
       shares.push({ header, answer: errorCode, worker })
       return { _tag: "SubmitShares.Error", channelId, sequenceNumber, errorCode }
@@ -249,7 +261,7 @@ export class PoolConnection {
     if (job?.prevHash === undefined || target === undefined) return refuse("stale-share")
     if (share.extranonce.length !== options.extranonceSize) return refuse("bad-extranonce-size")
     const { coinbaseTxPrefix, coinbaseTxSuffix, merklePath } = job.message
-    const prefix = this.#prefixes.get(share.jobId)!
+    const prefix = this.#prefixes.get(this.#key(share, share.channelId))!
     const coinbase = Buffer.concat([coinbaseTxPrefix, prefix, share.extranonce, coinbaseTxSuffix])
     const header = headerOf({
       ...share,

@@ -225,8 +225,11 @@ class Session {
   #run(step: () => void): void {
     step()
     for (const event of this.#machine.takeEvents()) {
-      if (event._tag === "Send") this.#wires[event.index]?.toPool.push(...event.messages)
-      else if (event._tag === "Failed") {
+      if (event._tag === "Send") {
+        this.#wires[event.index]?.toPool.push(...event.messages)
+        if (event.messages.some(({ _tag }) => _tag === "CloseChannel")) Session.seen.add("replaced")
+      }
+      if (event._tag === "Failed") {
         Session.seen.add(event.fault.reason)
         this.#lose(event.index)
       } else if (event._tag === "Chosen") Session.seen.add(event.why)
@@ -379,7 +382,7 @@ const policy = { ...defaultChannelPolicy, minHashRate: 1, maxSharesPerSecond: 1_
 /** Everything that must have happened in many sequences. */
 const EVERYTHING = (
   "accepted|stale-share|unanswered|late|lost|kept and lost|first|again|preferred|violation|channel-closed|silence|" +
-  "reconnect|reconnect-again|below: stale-share|below: invalid-share"
+  "reconnect|reconnect-again|replaced|below: stale-share|below: invalid-share"
 ).split("|")
 
 describe("a proxy between pools and miners", () => {

@@ -38,13 +38,19 @@ export interface RunningPool {
   readonly kill: Effect.Effect<void>
 }
 
+/** The network of a world, and the address of its proxy there. */
+export interface Place {
+  readonly network?: Memory.Network
+  readonly at?: ServerAddress
+}
+
 /** Makes a world for pools at any ports, and a proxy of those at `ports`. */
 export const makeWorld = Effect.fnUntraced(function* (
   ports: readonly [number, ...ReadonlyArray<number>],
   options: Omit<ProxyOptions, "upstreams"> = {},
-  log: Array<string> = []
+  log: Array<string> = [],
+  { at = PROXY, network = Memory.make() }: Place = {}
 ) {
-  const network = Memory.make()
   const logger = Logger.make<unknown, void>(({ message }) => {
     log.push(String(Array.isArray(message) ? message[0] : message))
   })
@@ -55,14 +61,14 @@ export const makeWorld = Effect.fnUntraced(function* (
       Layer.provide([
         Setup.server(MiningListener).pipe(
           Layer.provide(Plain.listener),
-          Layer.provide(Layer.orDie(network.listener(PROXY)))
+          Layer.provide(Layer.orDie(network.listener(at)))
         ),
         Setup.client(MiningDialer).pipe(Layer.provide(dialer))
       ]),
       Layer.provide(Logger.layer([logger]))
     )
   )
-  const clients = yield* Layer.build(Layer.merge(dialer, Layer.succeed(PoolAddress, PROXY)))
+  const clients = yield* Layer.build(Layer.merge(dialer, Layer.succeed(PoolAddress, at)))
   const here = <A, E>(effect: Effect.Effect<A, E, PoolAddress | FrameDialer | Scope.Scope>) =>
     Effect.provideContext(effect, clients)
 

@@ -6,8 +6,8 @@ export const EXTRANONCE1 = Uint8Array.of(0x41, 0x28, 0x06, 0x4f)
 export const SUBSCRIBE = '{"id":1,"method":"mining.subscribe","params":["bitaxe/BM1370/v2.8.1"]}'
 export const AUTHORIZE = '{"id":2,"method":"mining.authorize","params":["w","x"]}'
 
-export const job = (jobId: string, clean = true, version = 0x2000_0000): Server.Job<string> => {
-  const hash = new Uint8Array(32).fill(7)
+export const job = (jobId: string, clean = true, version = 0x2000_0000, block = 7): Server.Job<string> => {
+  const hash = new Uint8Array(32).fill(block)
   const bytes = Uint8Array.of(1, 2)
   const coinbase = { coinbasePrefix: bytes, coinbaseSuffix: bytes, merklePath: [hash] }
   return new Server.Job(

@@ -387,14 +387,22 @@ describe("bytes of a connection's own in the coinbase", () => {
 })
 
 describe("the shares of stale jobs", () => {
-  it("come as events where that is wanted, for the jobs before the last clean one", () => {
+  it("come as events where that is wanted, for the jobs of the block before", () => {
     const miner = Miner.working({ keepsStaleJobs: true })
+    const onBlock = (jobId: string, block: number) => job(jobId, true, undefined, block)
     miner.server.notify(job("2", false))
-    miner.server.notify(job("3", true))
+    miner.server.notify(onBlock("3", 8))
     miner.send(submit(5), submit(6, { jobId: "2" }), submit(7, { jobId: "3" }))
     expect(miner.of("Submit").map(({ held }) => held.job.work)).toEqual(["work 1", "work 2", "work 3"])
-    miner.server.notify(job("4", true))
+    miner.server.notify(onBlock("4", 9))
     miner.send(submit(8), submit(9, { jobId: "3" }))
     expect(miner.of("Submit").map(({ held }) => held.job.work)).toEqual(["work 1", "work 2", "work 3", "work 3"])
+  })
+
+  it("come as events after any number of clean jobs on the same block", () => {
+    const miner = Miner.working({ keepsStaleJobs: true })
+    for (const id of ["2", "3", "4"]) miner.server.notify(job(id, true))
+    miner.send(submit(5), submit(6, { jobId: "2" }))
+    expect(miner.of("Submit").map(({ held }) => held.job.work)).toEqual(["work 1", "work 2"])
   })
 })

@@ -42,7 +42,8 @@ describe("a swarm over Stratum V1", () => {
         const { pool, report } = yield* after("60 seconds")
         const { connections, latency, shares } = report
         assert.deepStrictEqual([connections.open, report.channels.working, pool.connections], [4, 4 * channels, 4])
-        assert.isAbove(shares.accepted, 30 * 4 * channels)
+        // All channels of a connection are one V1 miner, to which the pool adapts its difficulty.
+        assert.isAbove(shares.accepted, 30 * 4)
         assert.deepStrictEqual([shares.refused, pool.refused], [{}, {}])
         assert.strictEqual(latency.acknowledgement.count, shares.accepted)
         assert.deepStrictEqual([report.prevHashes, latency.prevHash.count], [1, 4 * channels])

@@ -1,8 +1,3 @@
 export * as Translator from "./translator.ts"
-export {
-  type PoolEvent,
-  type PoolFailure,
-  PoolMachine,
-  type PoolMachineOptions,
-  type PoolOutbox
-} from "./dialer/pool-machine.ts"
+export type { PoolEvent, PoolFailure, PoolOutbox } from "./dialer/pool-event.ts"
+export { PoolMachine, type PoolMachineOptions } from "./dialer/pool-machine.ts"

@@ -102,9 +102,7 @@ const configFlag = (program: string) =>
 const flagsOf = (keys: ReadonlyArray<KeyInfo>): Record<string, Flag.Flag<Option.Option<string | boolean>>> =>
   Object.fromEntries(
     keys.flatMap((key) => {
-      const flag: Flag.Flag<string | boolean> =
-        key.value.kind === "boolean" ? Flag.Boolean(key.name) : Flag.String(key.name)
-      const described = flag.pipe(Flag.withMetavar(key.value.metavar), Flag.withDescription(help(key)), Flag.optional)
+      const described = flagOf(key)
       if (!key.value.secret) return [[key.name, described]]
       const name = `${key.name}-file`
       const inFile = Flag.String(name).pipe(
@@ -118,6 +116,21 @@ const flagsOf = (keys: ReadonlyArray<KeyInfo>): Record<string, Flag.Flag<Option.
       ]
     })
   )
+
+/** The flag of a list may be given several times, each with one value or more. */
+const flagOf = (key: KeyInfo): Flag.Flag<Option.Option<string | boolean>> => {
+  const { kind, metavar, separator } = key.value
+  const described = <A>(flag: Flag.Flag<A>) => flag.pipe(Flag.withMetavar(metavar), Flag.withDescription(help(key)))
+  if (separator === undefined) {
+    return Flag.optional(
+      described<string | boolean>(kind === "boolean" ? Flag.Boolean(key.name) : Flag.String(key.name))
+    )
+  }
+  return described(Flag.String(key.name)).pipe(
+    Flag.atLeast(0),
+    Flag.map((texts) => (texts.length === 0 ? Option.none() : Option.some(texts.join(separator))))
+  )
+}
 
 const help = (key: KeyInfo): string => {
   if (key.default !== undefined) return `${key.description} Default: ${key.default}.`

@@ -9,6 +9,8 @@ import * as Host from "effect/net/Host"
 export interface Value {
   /** Its type in TOML. Text from flags and variables is converted to it first. */
   readonly kind: "string" | "number" | "boolean" | "list"
+  /** What is between the values of a list where it is one text. */
+  readonly separator?: string
   /** The placeholder in help: `HOST:PORT`. */
   readonly metavar: string
   /** The end of the sentence "expected ...". */
@@ -58,7 +60,7 @@ export const text = <A>(
  * with its text.
  */
 export const list = <A>(
-  value: Omit<Value, "kind">,
+  value: Omit<Value, "kind" | "separator">,
   separator: string,
   parse: (input: string) => Result.Result<A, string>
 ): Schema.Codec<readonly [A, ...Array<A>], unknown> =>
@@ -79,7 +81,7 @@ export const list = <A>(
         encode: SchemaGetter.forbidden(() => "configuration is only read")
       }
     ),
-    Schema.annotate({ [annotation]: { kind: "list", ...value } satisfies Value })
+    Schema.annotate({ [annotation]: { kind: "list", separator, ...value } satisfies Value })
   )
 
 /** Text that is not empty and has at most `maxBytes` bytes. */

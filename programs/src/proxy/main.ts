@@ -1,6 +1,6 @@
 /** `sluice proxy`: a mining proxy, client of pools and server of miners and proxies. */
 import { JobIds, MiningServerStats, openShareLog } from "@sluice/mining-server"
-import { Proxy, type ProxyOptions, Upstreams, UpstreamStats } from "@sluice/proxy"
+import { Proxy, type ProxyOptions, RelayDialer, RelayListener, Upstreams, UpstreamStats } from "@sluice/proxy"
 import { MiningDialer, MiningListener, Security, Setup, Tcp } from "@sluice/transport"
 import { Translator } from "@sluice/translator"
 import { Effect, Layer, Schema } from "effect"
@@ -28,12 +28,13 @@ export const proxy = program({
         withV1(
           "proxy",
           config,
-          Setup.server(MiningListener).pipe(
+          Setup.server(config.mode === "per-miner" ? RelayListener : MiningListener).pipe(
             Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...config }))
           )
         ),
-        Translator.eitherDialer().pipe(
-          Layer.provide(Setup.client(MiningDialer)),
+        // A V1 pool has one difficulty and one extranonce1 for a connection, so a miner's own channel there is a connection.
+        Translator.eitherDialer({ connectionPerChannel: config.mode === "per-miner" }).pipe(
+          Layer.provide(Setup.client(config.mode === "per-miner" ? RelayDialer : MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
           Layer.provide(Tcp.dialerWith({ trust: yield* trustOf("proxy", config) }))

@@ -32,7 +32,8 @@ export const sniff = program({
       const observe = (events: ReadonlyArray<SnifferEvent | LineEvent>) => {
         const recorded = json || write !== undefined ? events.map((event) => escaped(recordLine(event))) : []
         const printed = Console.log((json ? recorded : events.map(eventLine)).join("\n"))
-        return write === undefined ? printed : Effect.andThen(write(recorded), printed)
+        // The end of a connection interrupts this; what is recorded is printed too.
+        return write === undefined ? printed : Effect.uninterruptible(Effect.andThen(write(recorded), printed))
       }
       // Clients are connected through the sniffer, so it goes on when the reader of its output leaves.
       yield* withoutReader

@@ -100,11 +100,11 @@ const MAX_PAST = 2
 const MAX_REPEATS = 16
 
 export class Jobs {
-  readonly versionRollingAllowed: boolean
   readonly firstId: number
   /** Grows when the previous hash changes. Channels forget the shares of an earlier epoch. */
   epoch = 0
   readonly #variant: JobsOptions["variant"]
+  readonly #versionRollingAllowed: boolean
   #activations = 0
   #nextId: number
   #prevHash: PrevHash | undefined
@@ -121,10 +121,15 @@ export class Jobs {
   readonly #future = new Map<JobKey, Job>()
 
   constructor({ firstJobId, variant, versionRollingAllowed }: JobsOptions) {
-    this.versionRollingAllowed = versionRollingAllowed
+    this.#versionRollingAllowed = versionRollingAllowed
     this.#variant = variant
     this.firstId = firstJobId >>> 0
     this.#nextId = this.firstId
+  }
+
+  /** Whether the present job lets miners roll version bits; before the first job, whether jobs will. */
+  get versionRollingAllowed(): boolean {
+    return this.#current?.job.versionRollingAllowed ?? this.#versionRollingAllowed
   }
 
   /** The previous hash in force; `undefined` until the first `setPrevHash`. */

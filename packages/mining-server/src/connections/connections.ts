@@ -303,7 +303,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
     }
     downstreams.delete(downstream.id)
-    const reason = evicted?.message ?? reasonOf(exit)
+    const reason = evicted?.message ?? reasonOf(exit, options.closed() === "stopping")
     const closed = downstream.run((machine, out) => machine.close(reason, now(), out))
     work.leave(downstream.group)
     yield* record([...closed, { _tag: "ConnectionClosed", connectionId: downstream.id, remote, reason }])
@@ -340,12 +340,17 @@ const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device
 const failureOf = <E>(exit: Exit.Exit<unknown, E>): Option.Option<E> =>
   Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
 
-const reasonOf = (exit: Exit.Exit<unknown, ConnectionError | ShareSinkError>): string =>
+const reasonOf = (exit: Exit.Exit<unknown, ConnectionError | ShareSinkError>, isStopping: boolean): string =>
   Exit.match(exit, {
     onSuccess: () => "the connection ended",
     onFailure: (cause) =>
       Option.match(Cause.findErrorOption(cause), {
-        onNone: () => (Cause.hasDies(cause) ? "a defect of the server" : "the server stops"),
+        onNone: () =>
+          Cause.hasDies(cause)
+            ? "a defect of the server"
+            : isStopping
+              ? "the server stops"
+              : "the connection was ended",
         onSome: ({ message }) => message
       })
   })

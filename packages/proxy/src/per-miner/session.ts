@@ -2,10 +2,18 @@
  * One connection to an upstream with a channel for each miner: a pure machine over `ChannelClient`, which holds the upstream to the
  * rules of the specification. After its first fault it does nothing more: the shell closes the connection.
  */
-import { ChannelClient, type ClientEvent, type ClientOutbox, Outbox, type SourceShare } from "@sluice/channels"
+import {
+  ChannelClient,
+  type ChannelWork,
+  type ClientEvent,
+  type ClientOutbox,
+  Outbox,
+  type SourceShare
+} from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { type ForeignMessage, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import { UpstreamFault } from "../upstream/fault.ts"
+import { impossibleTarget } from "../upstream/impossible-target.ts"
 import type { PayoutCheck } from "../upstream/payout-check.ts"
 import { upstreamJob } from "../upstream/upstream-job.ts"
 import type { MinerChannel } from "./miner-channel.ts"
@@ -53,7 +61,7 @@ export class PerMinerSession implements ChannelSession {
   readonly #client: ChannelClient
   readonly #out: ClientOutbox = new Outbox()
   readonly #requests = new Map<number, { readonly miner: MinerChannel; readonly at: number }>()
-  readonly #channels = new Map<number, UpstreamChannel>()
+  readonly #channels = new Map<number, UpstreamChannel<MinerChannel>>()
   /** Of the block to be found, as the last coinbase says it. */
   #height = 0
   #room = MAX_CHANGES_PER_SECOND * BURST_SECONDS
@@ -163,9 +171,10 @@ export class PerMinerSession implements ChannelSession {
 
   close(channel: UpstreamChannel, reason: string): void {
     if (!channel.isOpen) return
+    const { miner } = this.#channels.get(channel.id)!
     this.#channels.delete(channel.id)
     this.#client.closeChannel(channel.id, printable(reason), this.#out)
-    channel.miner.lost(channel)
+    miner.lost(channel)
   }
 
   forward(message: ForeignMessage): void {
@@ -193,7 +202,7 @@ export class PerMinerSession implements ChannelSession {
       if (event._tag === "WorkChanged") worked = { _tag: "Worked", prevHash: event.work.prevHash, height: this.#height }
       this.#follow(event, now, events)
     }
-    if (worked !== undefined) events.push(worked)
+    if (worked !== undefined && this.fault === undefined) events.push(worked)
   }
 
   /** Reads the height of a job, and checks whom it pays. */
@@ -226,12 +235,18 @@ export class PerMinerSession implements ChannelSession {
           const shown = (nbits >>> 0).toString(16).padStart(8, "0")
           return this.#fail("violation", `SetNewPrevHash has nBits ${shown}, which no block can have`, events)
         }
+        if (event.work.minNtime > latestNtimeOf(event.work, now)) {
+          const detail = "more than two hours ahead of its previous hash and the time since"
+          return this.#fail("violation", `job ${event.work.jobId} begins at ${event.work.minNtime}, ${detail}`, events)
+        }
         channel.miner.work(channel, event.work, event.newPrevHash, this.#height, now)
         return
       }
       case "TargetChanged": {
         const channel = this.#channels.get(event.channelId)
         if (channel === undefined) return
+        const fault = impossibleTarget(event.target)
+        if (fault !== undefined) return this.#fail("violation", fault, events)
         channel.miner.targetChanged(channel, event.target)
         return
       }
@@ -273,6 +288,8 @@ export class PerMinerSession implements ChannelSession {
 
   #opened(event: ClientEvent & { readonly _tag: "ChannelOpened" }, events: Array<SessionEvent>): void {
     const { miner } = this.#requests.get(event.requestId)!
+    const fault = impossibleTarget(event.target)
+    if (fault !== undefined) return this.#fail("violation", fault, events)
     this.#requests.delete(event.requestId)
     const padding = miner.isOpen ? event.extranonceSize - miner.lease.rollableSize : 0
     const channel = new UpstreamChannel(this, miner, event, padding)
@@ -300,6 +317,12 @@ export class PerMinerSession implements ChannelSession {
 }
 
 const NO_EXTRANONCE = new Uint8Array(0)
+/** Consensus lets a header's time be two hours ahead of the clock. */
+const MAX_FUTURE_SECONDS = 7200
+
+/** The latest nTime at which a job may begin: with a later one, a server of this specification refuses all its shares (5.3.11). */
+const latestNtimeOf = ({ prevHashNtime, prevHashReceivedAt }: ChannelWork, now: number): number =>
+  prevHashNtime + (now - prevHashReceivedAt) / 1000 + MAX_FUTURE_SECONDS
 
 /** Whether the message changes the work of a channel. */
 const isChange = ({ _tag }: Mining.ToClient): boolean =>

@@ -1,7 +1,6 @@
 /** One channel at an upstream that stands behind a miner's channel, for as long as the connection there lasts. */
 import type { ForeignMessage, Mining } from "@sluice/protocol"
 import type { SourceShare } from "@sluice/channels"
-import type { MinerChannel } from "./miner-channel.ts"
 
 /** The connection to an upstream, as its channels use it. */
 export interface ChannelSession {
@@ -21,9 +20,10 @@ export interface SubmittedShare {
   readonly difficulty: number
 }
 
-export class UpstreamChannel {
+/** `Miner` is the channel of the miner, which this module does not know. */
+export class UpstreamChannel<Miner = unknown> {
   readonly session: ChannelSession
-  readonly miner: MinerChannel
+  readonly miner: Miner
   /** The upstream's `channel_id`. */
   readonly id: number
   /** The bytes of extranonce that the upstream gives beyond those that the miner rolls. They are zero in all shares. */
@@ -37,7 +37,7 @@ export class UpstreamChannel {
 
   constructor(
     session: ChannelSession,
-    miner: MinerChannel,
+    miner: Miner,
     opened: Pick<Mining.OpenExtendedMiningChannelSuccess, "channelId" | "target" | "extranoncePrefix">,
     padding: number
   ) {

@@ -16,6 +16,8 @@ export class UpstreamFault extends Schema.TaggedError<UpstreamFault>("sluice/pro
     "slow-reader",
     /** The connection ended. */
     "disconnected",
+    /** Another channel took its place on the same connection. */
+    "replaced",
     /** It asked the proxy to connect again; the second, soon after the proxy had connected. */
     "reconnect",
     "reconnect-again"

@@ -52,7 +52,9 @@ export type UpstreamEvent =
   | { readonly _tag: "State"; readonly state: WorkSourceState }
 
 /** How long an upstream may take to open the channel. */
-const OPEN_TIMEOUT_MS = 30_000
+const OPEN_TIMEOUT_MS = 10_000
+/** A channel that states less than the hash rate divided by this is replaced when its upstream takes over. */
+const LARGE_FACTOR = 2
 /** The most shares that wait for the connection of an upstream. */
 const MAX_KEPT = 1_000
 
@@ -61,7 +63,17 @@ interface KeptShare {
   readonly placed: PlacedUpstreamJob
 }
 
+/** What the setup of a connection has settled. */
+export interface UpstreamSetup {
+  /** The flags of SetupConnection.Success. */
+  readonly flags: number
+  /** Whether shares carry the worker's name (extension 0x0002). */
+  readonly withWorkers: boolean
+}
+
 interface Upstream {
+  /** The setup of the present connection. */
+  setup: UpstreamSetup | undefined
   session: UpstreamSession | undefined
   /** Where it is connected, or will be the next time. */
   server: ServerAddress
@@ -85,6 +97,7 @@ export class UpstreamMachine {
     this.#options = options
     this.work = new UpstreamWork({ space, firstJobId })
     this.#upstreams = upstreams.map(({ server }) => ({
+      setup: undefined,
       session: undefined,
       server,
       kept: [],
@@ -116,25 +129,10 @@ export class UpstreamMachine {
   }
 
   /** A connection is set up: asks for its channel. */
-  connected(index: number, setup: { readonly flags: number; readonly withWorkers: boolean }, now: number): void {
-    const { checkPayout, space, upstreams } = this.#options
-    const { userIdentity } = upstreams[index]!
+  connected(index: number, setup: UpstreamSetup, now: number): void {
+    this.#upstreams[index]!.setup = setup
     // An upstream in reserve has no miners.
-    const nominalHashRate = this.active === undefined ? this.#load.hashRate : 0
-    const session = new UpstreamSession(
-      {
-        ...setup,
-        index,
-        serial: ++this.#serial,
-        userIdentity,
-        extranonceSize: space.fullSize + LEAST_SALT,
-        nominalHashRate,
-        checkPayout
-      },
-      now
-    )
-    this.#upstreams[index]!.session = session
-    this.#send(session)
+    this.#open(index, setup, this.active === undefined ? this.#load.hashRate : 0, now)
   }
 
   /** Messages of one read. */
@@ -261,6 +259,20 @@ export class UpstreamMachine {
     }
   }
 
+  #open(index: number, setup: UpstreamSetup, nominalHashRate: number, now: number): void {
+    const { checkPayout, space, upstreams } = this.#options
+    const { userIdentity } = upstreams[index]!
+    const extranonceSize = space.fullSize + LEAST_SALT
+    const serial = ++this.#serial
+    const isReplacing = this.#upstreams[index]!.session !== undefined
+    const session = new UpstreamSession(
+      { ...setup, index, serial, userIdentity, extranonceSize, nominalHashRate, checkPayout, isReplacing },
+      now
+    )
+    this.#upstreams[index]!.session = session
+    this.#send(session)
+  }
+
   /** Follows a Reconnect. It is a planned end, unless the upstream has sent the proxy here only just now. */
   #reconnect(session: UpstreamSession, host: string, port: number, now: number): void {
     const { index } = session
@@ -298,7 +310,8 @@ export class UpstreamMachine {
   }
 
   #change({ index, why }: Choice, now: number): void {
-    this.work.begin(this.#upstreams[index]!.session!)
+    const { setup } = this.#upstreams[index]!
+    const session = this.#upstreams[index]!.session!
     this.#events.push({ _tag: "Chosen", index, why })
     // Upstreams in reserve have no miners.
     for (const { session } of this.#upstreams) {
@@ -306,8 +319,25 @@ export class UpstreamMachine {
       session.update(0)
       this.#send(session)
     }
-    this.#load.state(now)
-    this.#stateRate()
+    const rate = this.#load.state(now)
+    if (rate > session.statedRate * LARGE_FACTOR) this.#openAnother(session, setup!, now)
+    else {
+      this.work.begin(session)
+      this.#stateRate()
+    }
+  }
+
+  /**
+   * Puts a channel with the hash rate of all miners in the place of a reserve's, which states none and so has far too easy a target:
+   * another target would hold for later jobs only (5.3.21), and shares for the present one would be credited with next to nothing.
+   */
+  #openAnother(session: UpstreamSession, setup: UpstreamSetup, now: number): void {
+    const { index } = session
+    session.close("another channel for the hash rate of all miners takes its place")
+    this.#send(session)
+    this.#upstreams[index]!.tally.unanswered += session.pendingCount
+    session.fail(new UpstreamFault({ reason: "replaced", message: "another channel took its place" }))
+    this.#open(index, setup, this.#load.hashRate, now)
   }
 
   #stateRate(): void {

@@ -18,6 +18,7 @@ import { ErrorCode, Mining, printable, WorkerIdentity } from "@sluice/protocol"
 import { TokenBucket } from "@sluice/transport"
 import { workerName } from "../identity.ts"
 import { UpstreamFault } from "./fault.ts"
+import { impossibleTarget } from "./impossible-target.ts"
 import type { PayoutCheck } from "./payout-check.ts"
 import {
   isSameWork,
@@ -42,6 +43,8 @@ export interface SessionOptions {
   readonly flags: number
   /** Whether shares carry the worker's name (extension 0x0002). */
   readonly withWorkers: boolean
+  /** Whether the connection had another channel before. */
+  readonly isReplacing: boolean
   /** Returns why a job is not to be mined, if it pays too little. */
   readonly checkPayout: PayoutCheck | undefined
 }
@@ -67,8 +70,6 @@ const MAX_FUTURE_JOBS = 64
 const MAX_PENDING_SHARES = 16_384
 /** Consensus lets a header's time be two hours ahead of the clock. */
 const MAX_FUTURE_SECONDS = 7200
-/** A target below it takes 2^128 hashes or more for one share: no share would ever be passed on. */
-const LEAST_TARGET = new Uint8Array(32).fill(1, 16, 17)
 const ANY_TARGET = new Uint8Array(32).fill(0xff)
 
 export class UpstreamSession implements JobSession {
@@ -112,6 +113,11 @@ export class UpstreamSession implements JobSession {
 
   get isOpen(): boolean {
     return this.#channelId !== undefined && this.fault === undefined
+  }
+
+  /** The hash rate that was stated last. */
+  get statedRate(): number {
+    return this.#statedRate
   }
 
   /** The job that the upstream wants mined now; `undefined` before the first, and after a fault. */
@@ -212,6 +218,8 @@ export class UpstreamSession implements JobSession {
         return this.#fail("too-many-messages", `it sends ${limit}; the last is ${message._tag}`, events)
       }
       if (this.#channelId === undefined) {
+        // The upstream may not have read yet that the channel before is closed.
+        if (this.#options.isReplacing) return
         return this.#fail("violation", `it sent ${message._tag} before it opened a channel`, events)
       }
     }
@@ -308,9 +316,8 @@ export class UpstreamSession implements JobSession {
   }
 
   #checkTarget(target: Uint8Array, events: Array<SessionEvent>): void {
-    if (Target.compareU256(target, 0, LEAST_TARGET, 0) >= 0) return
-    const hex = Buffer.from(target.toReversed()).toString("hex")
-    this.#fail("violation", `its target ${hex} takes more than 2^128 hashes, so no share can meet it`, events)
+    const fault = impossibleTarget(target)
+    if (fault !== undefined) this.#fail("violation", fault, events)
   }
 
   #refused(errorCode: string, events: Array<SessionEvent>): void {
@@ -318,7 +325,7 @@ export class UpstreamSession implements JobSession {
     const codes = ErrorCode.openChannel
     const isTooLarge = errorCode === codes.minExtranonceSizeTooLarge || errorCode === codes.unsupportedMinExtranonceSize
     const hint = isTooLarge
-      ? `: it gives fewer than the ${extranonceSize} bytes of extranonce that the proxy needs`
+      ? `: it gives fewer than the ${extranonceSize} bytes of extranonce that the proxy needs (extranonceSize)`
       : ""
     const message = `it opens no channel for "${printable(userIdentity)}": "${printable(errorCode)}"${hint}`
     this.#fail(isTooLarge ? "extranonce-too-small" : "open-refused", message, events)

@@ -125,7 +125,9 @@ const make = Effect.fnUntraced(function* (given: UpstreamOptions) {
         if (work.waiting >= MAX_WAITING) hasRoom.closeUnsafe()
       }
       const events = machine.takeEvents()
-      return events.length === 1 ? act(events[0]!) : Effect.forEach(events, act, { discard: true })
+      const acts = events.length === 1 ? act(events[0]!) : Effect.forEach(events, act, { discard: true })
+      // A failure among the events interrupts the reader that may be running this.
+      return Effect.uninterruptible(acts)
     })
 
   const act = (event: UpstreamEvent): Effect.Effect<void> => {

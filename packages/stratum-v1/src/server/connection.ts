@@ -32,8 +32,8 @@ export interface ServerOptions {
   /** How many jobs a miner may submit shares for. Default 16. */
   readonly maxJobs?: number
   /**
-   * Whether shares of the jobs before a clean one come as events too: they are stale, but may be blocks. Default false: they
-   * are refused here.
+   * Whether shares of the jobs before a clean one come as events too: they are stale, but may be blocks, or valid still if the
+   * previous hash is the same. Default false: they are refused here.
    */
   readonly keepsStaleJobs?: boolean
   /** How many workers one connection may name. Default 32. */

@@ -5,7 +5,7 @@ export class HeldJobs<Work> {
   readonly #max: number
   readonly #keepsStale: boolean
   #jobs = new Map<string, HeldJob<Work>>()
-  /** The jobs before the last clean one. */
+  /** The jobs of the previous hash before. */
   #stale: ReadonlyMap<string, HeldJob<Work>> | undefined
   /** Most shares are for it: comparing one id is faster than hashing it. */
   #newest: HeldJob<Work> | undefined
@@ -22,7 +22,7 @@ export class HeldJobs<Work> {
   /** A clean job makes all others stale; else the oldest is forgotten where there are too many. */
   add(held: HeldJob<Work>): void {
     const { clean, jobId } = held.job.notify
-    if (clean) this.#endAll()
+    if (clean) this.#endAll(held)
     // An id that is used again becomes the newest.
     this.#jobs.delete(jobId)
     this.#jobs.set(jobId, held)
@@ -34,10 +34,14 @@ export class HeldJobs<Work> {
     }
   }
 
-  #endAll(): void {
+  #endAll(by: HeldJob<Work>): void {
     if (this.#jobs.size === 0) return
     if (!this.#keepsStale) return this.#jobs.clear()
+    // On the same previous hash, as when a proxy goes over to another pool, shares of the jobs before are work for the same block.
+    if (isSame(this.#newest!.job.notify.prevHash, by.job.notify.prevHash)) return
     this.#stale = this.#jobs
     this.#jobs = new Map()
   }
 }
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => a === b || Buffer.compare(a, b) === 0

@@ -20,7 +20,12 @@ interface ChannelLink {
   readonly scope: Scope.Closeable
   /** The request for its channel while it has no answer. */
   request: number | undefined
+  /** Whether a channel was ever asked for: the pool knows a worker on it, and would refuse another one. */
+  hasWorker: boolean
 }
+
+/** How long after one link the others may end if the pool is gone. */
+const OTHERS_END_WITHIN = "1 second"
 
 /** Opens the first link. Each link is opened in a Scope of its own, within that of this. */
 export const openChannelLinks = Effect.fnUntraced(function* <E>(
@@ -33,13 +38,15 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
   const links = new Set<ChannelLink>()
   /** Links that are being opened. */
   let opening = 0
+  /** Why a link ended last. */
+  let lastError: TransportError | undefined
   /** Why the last link ended. */
   let failure: TransportError | undefined
   /** Bounded, so that a pool is read no faster than the client reads. */
   const inbox = yield* Queue.bounded<NonEmptyReadonlyArray<Mining.ToClient>, TransportError>(1)
 
   const add = (link: PoolLink, scope: Scope.Closeable, request: number | undefined): ChannelLink => {
-    const added: ChannelLink = { link, scope, request }
+    const added: ChannelLink = { link, scope, request, hasWorker: request !== undefined }
     links.add(added)
     fork(Effect.asVoid(Effect.forkIn(read(added), scope)))
     return added
@@ -65,23 +72,31 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
       if (isUnused(from) && links.size + opening > 1 && links.delete(from)) close(from)
     })
 
-  const ended = (from: ChannelLink, error: TransportError): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (!links.delete(from)) return Effect.void
-      if (links.size + opening === 0) {
-        failure = error
-        return Effect.asVoid(Queue.fail(inbox, error))
-      }
-      const reasonCode = "the connection to the pool ended"
-      const closed: ReadonlyArray<Mining.ToClient> = [
-        ...[...from.link.machine.channelIds].map(
-          (channelId) => ({ _tag: "CloseChannel", channelId, reasonCode }) as const
-        ),
-        ...(from.request === undefined ? [] : [refused(from.request, NO_ANSWER)])
-      ]
-      const [one, ...more] = closed
-      return one === undefined ? Effect.void : Effect.asVoid(Queue.offer(inbox, [one, ...more]))
-    })
+  /** A pool that fails ends all links, but not in one moment: then the client hears that the pool is lost, not its channels. */
+  const ended = (from: ChannelLink, error: TransportError): Effect.Effect<void> => {
+    if (!links.delete(from)) return Effect.void
+    lastError = error
+    if (isLost()) return lose(error)
+    const { link, request } = from
+    const reasonCode = "the connection to the pool ended"
+    const closed: ReadonlyArray<Mining.ToClient> = [
+      ...[...link.machine.channelIds].map((channelId) => ({ _tag: "CloseChannel", channelId, reasonCode }) as const),
+      ...(request === undefined ? [] : [refused(request, NO_ANSWER)])
+    ]
+    const [one, ...more] = closed
+    if (one === undefined) return Effect.void
+    return Effect.sleep(OTHERS_END_WITHIN).pipe(
+      Effect.andThen(Effect.suspend(() => (isLost() ? lose(error) : Queue.offer(inbox, [one, ...more])))),
+      Effect.asVoid
+    )
+  }
+
+  const isLost = () => links.size + opening === 0
+
+  const lose = (error: TransportError): Effect.Effect<void> => {
+    failure = error
+    return Effect.asVoid(Queue.fail(inbox, error))
+  }
 
   const openFor = (request: OpenRequest): Effect.Effect<void> => {
     const { requestId } = request
@@ -101,9 +116,11 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
           : VERSION_ROLLING_NOT_SUPPORTED
       if (Exit.isFailure(link) || fault !== undefined) {
         close({ scope })
-        return yield* Queue.offer(inbox, [refused(requestId, fault!)])
+        yield* Queue.offer(inbox, [refused(requestId, fault!)])
+        return yield* isLost() && lastError !== undefined ? lose(lastError) : Effect.void
       }
       add(link.value, scope, requestId)
+      for (const each of links) yield* closeUnused(each)
       return yield* Effect.ignore(link.value.send([request]))
     })
     return Effect.sync(() => fork(Effect.asVoid(dial)))
@@ -117,14 +134,17 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
       for (const message of messages) {
         const isOpen = message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
         // A link without a channel answers what is for none.
-        const to = [...links].find((each) => (isOpen ? isUnused(each) : each.link.machine.has(message.channelId)))
+        const to = [...links].find((each) => (isOpen ? !each.hasWorker : each.link.machine.has(message.channelId)))
         if (isOpen && to === undefined) {
           sends.push(openFor(message))
           continue
         }
         const target = to ?? [...links][0]
         if (target === undefined) continue
-        if (isOpen) target.request = message.requestId
+        if (isOpen) {
+          target.request = message.requestId
+          target.hasWorker = true
+        }
         const batch = batches.get(target)
         if (batch === undefined) batches.set(target, [message])
         else batch.push(message)

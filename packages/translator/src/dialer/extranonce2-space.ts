@@ -20,13 +20,13 @@ export class Extranonce2Space {
   }
 
   /** Whether a channel holds a part. */
-  get isHeld(): boolean {
+  get #isHeld(): boolean {
     return (this.#space?.held ?? 0) > 0
   }
 
   /** The most bytes that the next extended channel can roll. */
   get maxRollableSize(): number {
-    return this.isHeld ? this.#space!.maxRollableSize : this.#size
+    return this.#isHeld ? this.#space!.maxRollableSize : this.#size
   }
 
   /**
@@ -34,7 +34,7 @@ export class Extranonce2Space {
    * lease's prefix is the beginning of extranonce2. `undefined` if there is no room.
    */
   take(minRollableSize: number | undefined, epoch: number): ExtranonceLease | undefined {
-    if (!this.isHeld) this.#divide(minRollableSize === undefined ? 0 : Math.max(minRollableSize, 1))
+    if (!this.#isHeld) this.#divide(minRollableSize === undefined ? 0 : Math.max(minRollableSize, 1))
     return minRollableSize === undefined
       ? this.#space?.takeStandard(epoch)
       : this.#space?.takeExtended(minRollableSize, epoch)

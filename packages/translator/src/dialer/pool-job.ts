@@ -1,9 +1,7 @@
 /** A job of a V1 pool as messages of the Mining Protocol (specification, sections 5.3.15 to 5.3.17). */
-import { checkJobCoinbase, stripWitness } from "@sluice/bitcoin"
 import { ShareCheck, Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { BIP320_MASK, type Client, ParamsError } from "@sluice/stratum-v1"
-import { Result } from "effect"
+import { BIP320_MASK, type Client } from "@sluice/stratum-v1"
 
 export interface PoolJob {
   /** The id of the job in V2. */
@@ -27,23 +25,6 @@ export const creditOf = (target: Uint8Array): number => Math.min(MAX_DIFFICULTY,
  * BIP320's, which is what hardware rolls, so those are enough; the translator refuses a share that sets others.
  */
 export const allowsVersionRolling = (mask: number): boolean => (mask & BIP320_MASK) === BIP320_MASK
-
-/** What is wrong with the job's coinbase, if anything: miners of V2 leave a server whose coinbase does not parse. */
-export const coinbaseFault = ({ extranonce1, extranonce2Size, notify }: Client.Job): ParamsError | undefined => {
-  const { coinbasePrefix: prefix, coinbaseSuffix: suffix } = notify
-  const stripped = stripWitness(prefix, suffix)
-  const isStripped = Result.isSuccess(stripped) && stripped.success.prefix === prefix
-  const fault = isStripped
-    ? checkJobCoinbase({ prefix, extranonceSize: extranonce1.length + extranonce2Size, suffix })?.message
-    : "it has BIP144's marker, so its hash is not the txid"
-  if (fault === undefined) return undefined
-  return new ParamsError({
-    method: notify._tag,
-    field: "coinbasePrefix",
-    expected: "the halves of a coinbase without witness",
-    actual: fault
-  })
-}
 
 /** NewExtendedMiningJob for a channel or a group; a future job without `minNtime`. */
 export const extendedJob = (

@@ -21,7 +21,8 @@ import {
 } from "@sluice/transport"
 import { Clock, Duration, Effect, Latch, type Scope } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
-import { type PoolEvent, PoolMachine, type PoolMachineOptions, type PoolOutbox } from "./pool-machine.ts"
+import type { PoolEvent, PoolOutbox } from "./pool-event.ts"
+import { PoolMachine, type PoolMachineOptions } from "./pool-machine.ts"
 
 export interface PoolLink {
   readonly machine: Pick<PoolMachine, "channelCount" | "channelIds" | "has">

@@ -13,37 +13,23 @@ import {
   defaultChannelPolicy,
   EXTRANONCE_SPACE_EXHAUSTED,
   type ExtranonceLease,
-  HASHES_PER_DIFFICULTY,
   isHashRate,
   isMaxTarget,
-  type Outbox,
   refusalToOpen
 } from "@sluice/channels"
 import { ErrorCode, Mining, printable } from "@sluice/protocol"
-import {
-  BIP323_MASK,
-  Client,
-  type Line,
-  type LineError,
-  ParamsError,
-  type RefusedError,
-  SilenceError,
-  type Subscription,
-  wholeDifficulty
-} from "@sluice/stratum-v1"
+import { Client, type Line, type LineError, SilenceError, type Subscription } from "@sluice/stratum-v1"
+import { refusalOfShare, type Share } from "./check-share.ts"
 import type { Credentials } from "./credentials.ts"
 import { Extranonce2Space } from "./extranonce2-space.ts"
+import { type Opening, Openings, type OpenRequest } from "./openings.ts"
 import { PoolChannel, type SubmittedShare } from "./pool-channel.ts"
-import {
-  allowsVersionRolling,
-  coinbaseFault,
-  creditOf,
-  extendedJob,
-  newPrevHash,
-  type PoolJob,
-  standardJob
-} from "./pool-job.ts"
+import type { PoolFailure, PoolOutbox } from "./pool-event.ts"
+import { brokenCoinbase, otherExtranonce, revokedVersionBits, tooLargeExtranonce } from "./pool-faults.ts"
+import { allowsVersionRolling, extendedJob, newPrevHash, type PoolJob, standardJob } from "./pool-job.ts"
+import { PoolJobs } from "./pool-jobs.ts"
 import { NO_ANSWER, shareErrorCode } from "./share-error-code.ts"
+import { Suggestion } from "./suggestion.ts"
 
 export interface PoolMachineOptions {
   /** The flags in the client's SetupConnection (5.3.1). */
@@ -55,38 +41,11 @@ export interface PoolMachineOptions {
   readonly followAnywhere: boolean
   /** Gives the next id for a channel or a group, unique among all machines of the client's connection. */
   readonly nextId: () => number
-  /** How long the pool may take to send the first job after it authorized a worker. */
+  /** How long the pool may take to send the first job after a channel was requested. */
   readonly jobWithinMs: number
   readonly client: Client.Options
 }
 
-/** Something for the log. */
-export type PoolEvent =
-  | { readonly _tag: "PoolMessage"; readonly text: string }
-  | { readonly _tag: "WorkerRefused"; readonly worker: string; readonly text: string }
-  | { readonly _tag: "ShareRefused"; readonly errorCode: string; readonly text: string }
-  | { readonly _tag: "RedirectIgnored"; readonly host: string }
-  | { readonly _tag: "Malformed"; readonly error: ParamsError }
-
-export type PoolFailure = LineError | ParamsError | RefusedError | SilenceError
-
-export type PoolOutbox = Outbox<Mining.ToClient, PoolEvent>
-
-type OpenRequest = Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
-type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
-
-/** A channel that was requested and is not open yet: its worker is not authorized, or there is no job. */
-interface Opening {
-  readonly request: OpenRequest
-  readonly lease: ExtranonceLease
-  readonly worker: string
-  readonly since: number
-}
-
-/** How many jobs the machine remembers. Pools send one or two a minute. */
-const MAX_JOBS = 64
-/** The share rate for which the machine suggests a difficulty. Pools aim at about as many. */
-const SHARES_PER_MINUTE = 6
 /** The longest host of client.reconnect: as long as a host name can be. */
 const MAX_HOST = 253
 
@@ -96,31 +55,26 @@ export class PoolMachine {
   readonly #options: PoolMachineOptions
   readonly #client: Client.Connection
   readonly #groupId: number
+  readonly #openings = new Openings()
   readonly #channels = new Map<number, PoolChannel>()
+  readonly #jobs: PoolJobs
+  readonly #suggestion = new Suggestion()
+  /** Shares that wait for the pool's answer, by the number of their submit. */
   readonly #shares = new Map<number, { readonly channel: PoolChannel; readonly share: SubmittedShare }>()
   /** Channels with a verdict since the last acknowledgement. */
   readonly #judged = new Set<PoolChannel>()
-  readonly #workers = new Map<string, "asked" | "authorized">()
-  #openings: Array<Opening> = []
-
   #subscription: Subscription | undefined
   #space = new Extranonce2Space(0)
   #versionMask = 0
   /** REQUIRES_FIXED_VERSION, once the client was told. */
   #isFixedVersion: boolean | undefined
-  #current: PoolJob | undefined
-  readonly #jobs = new Map<number, PoolJob>()
-  #nextJobId: number
-  #epoch = 0
-  #suggestedRate = 0
   #redirect: { readonly at: number; readonly message: Mining.ToClient } | undefined
 
   constructor(now: number, options: PoolMachineOptions) {
     this.#options = options
     this.#client = new Client.Connection(now, options.client)
     this.#groupId = options.nextId()
-    // Devices drop ids that they know, so the ids of two connections differ (as JobIds of mining-server).
-    this.#nextJobId = Math.floor(now / 100) >>> 0
+    this.#jobs = new PoolJobs(now)
   }
 
   /** Whether the pool has given this connection an extranonce: then channels can be opened. */
@@ -185,11 +139,11 @@ export class PoolMachine {
       out.messages.push(this.#redirect.message)
       this.#redirect = undefined
     }
-    const [oldest] = this.#openings
-    if (oldest === undefined || this.#current !== undefined) return
+    const { oldest } = this.#openings
+    if (oldest === undefined || this.#jobs.current !== undefined) return
     const waitedMs = now - oldest.since
-    if (waitedMs >= this.#options.jobWithinMs)
-      this.#fail(new SilenceError({ awaited: "mining.notify", waitedMs }), now, out)
+    const isLate = waitedMs >= this.#options.jobWithinMs
+    if (isLate) this.#fail(new SilenceError({ awaited: "mining.notify", waitedMs }), now, out)
   }
 
   #send(message: Mining.ToServer, now: number, out: PoolOutbox): void {
@@ -213,38 +167,28 @@ export class PoolMachine {
   }
 
   #open(request: OpenRequest, now: number, out: PoolOutbox): void {
-    const count = this.#channels.size + this.#openings.length
-    const refusal = refusalToOpen(
-      request,
-      this.#options.setupFlags,
-      count,
-      this.#space.maxRollableSize,
-      defaultChannelPolicy
-    )
+    const { setupFlags } = this.#options
+    const count = this.#channels.size + this.#openings.size
+    const refusal = refusalToOpen(request, setupFlags, count, this.#space.maxRollableSize, defaultChannelPolicy)
     if (refusal !== undefined) return refuseToOpen(request, refusal, out)
-    const minRollable = request._tag === "OpenExtendedMiningChannel" ? request.minExtranonceSize : undefined
-    const lease = this.#space.take(minRollable, this.#epoch)
+    const lease = this.#take(request)
     if (lease === undefined) return refuseToOpen(request, EXTRANONCE_SPACE_EXHAUSTED, out)
     const { password, worker } = this.#options.credentials(request.userIdentity)
-    this.#openings.push({ request, lease, worker, since: now })
-    if (!this.#workers.has(worker)) {
-      this.#workers.set(worker, "asked")
-      this.#client.authorize(worker, password, now)
-    }
+    if (this.#openings.add({ request, lease, worker, since: now })) this.#client.authorize(worker, password, now)
     this.#suggest(now)
     this.#openReady(out)
   }
 
+  #take(request: OpenRequest): ExtranonceLease | undefined {
+    const minRollable = request._tag === "OpenExtendedMiningChannel" ? request.minExtranonceSize : undefined
+    return this.#space.take(minRollable, this.#jobs.epoch)
+  }
+
   /** Opens the channels whose workers are authorized, if there is a job. */
   #openReady(out: PoolOutbox): void {
-    const current = this.#current
-    if (current === undefined || this.#openings.length === 0) return
-    const waiting = this.#openings
-    this.#openings = []
-    for (const opening of waiting) {
-      if (this.#workers.get(opening.worker) === "authorized") this.#opened(opening, current, out)
-      else this.#openings.push(opening)
-    }
+    const { current } = this.#jobs
+    if (current === undefined || this.#openings.size === 0) return
+    for (const opening of this.#openings.takeReady()) this.#opened(opening, current, out)
   }
 
   #opened({ lease, request, worker }: Opening, current: PoolJob, out: PoolOutbox): void {
@@ -261,17 +205,14 @@ export class PoolMachine {
       kind === "standard"
         ? { _tag: "OpenStandardMiningChannel.Success", ...opened }
         : { _tag: "OpenExtendedMiningChannel.Success", ...opened, extranonceSize: lease.rollableSize },
-      this.#jobFor(channel, current, undefined),
+      jobFor(channel, current, undefined),
       newPrevHash(current, channelId)
     )
   }
 
   #refuseWorker(worker: string, text: string, out: PoolOutbox): void {
-    this.#workers.delete(worker)
     out.events.push({ _tag: "WorkerRefused", worker, text })
-    const refused = this.#openings.filter((opening) => opening.worker === worker)
-    this.#openings = this.#openings.filter((opening) => opening.worker !== worker)
-    for (const { lease, request } of refused) {
+    for (const { lease, request } of this.#openings.refused(worker)) {
       this.#space.giveBack(lease, undefined)
       refuseToOpen(request, ErrorCode.openChannel.unknownUser, out)
     }
@@ -298,23 +239,21 @@ export class PoolMachine {
   }
 
   #retarget(channel: PoolChannel, out: PoolOutbox): void {
-    if (this.#current === undefined || !channel.retarget(this.#current.job.target)) return
+    const { current } = this.#jobs
+    if (current === undefined || !channel.retarget(current.job.target)) return
     out.messages.push({ _tag: "SetTarget", channelId: channel.channelId, maximumTarget: channel.target })
   }
 
   /**
-   * Suggests the difficulty of the hash rate of all channels, where that has changed by a factor of two. Not before a worker is
-   * authorized: ckpool then applies the suggestion and does not say so.
+   * Suggests the difficulty of the hash rate of all channels. Not before a worker is authorized: ckpool then applies the
+   * suggestion and does not say so.
    */
   #suggest(now: number): void {
-    if (![...this.#workers.values()].some((state) => state === "authorized")) return
-    let rate = 0
+    if (!this.#openings.hasAuthorized) return
+    let rate = this.#openings.hashRate
     for (const { nominalHashRate } of this.#channels.values()) rate += nominalHashRate
-    for (const { request } of this.#openings) rate += request.nominalHashRate
-    if (rate === 0 || (rate < this.#suggestedRate * 2 && rate > this.#suggestedRate / 2)) return
-    this.#suggestedRate = rate
-    const difficulty = (rate * 60) / SHARES_PER_MINUTE / HASHES_PER_DIFFICULTY
-    this.#client.suggestDifficulty(wholeDifficulty(difficulty), now)
+    const difficulty = this.#suggestion.next(rate)
+    if (difficulty !== undefined) this.#client.suggestDifficulty(difficulty, now)
   }
 
   #close(id: number): void {
@@ -324,17 +263,14 @@ export class PoolMachine {
       this.#channels.delete(channelId)
       this.#space.giveBack(lease, usedIn)
     }
-    if (closed.length === 0) return
-    // A worker without a channel is authorized again where it comes back, so that there are no more names than channels.
-    const used = new Set([...this.#channels.values(), ...this.#openings].map(({ worker }) => worker))
-    for (const worker of this.#workers.keys()) if (!used.has(worker)) this.#workers.delete(worker)
+    if (closed.length > 0) this.#openings.keepWorkers(this.#channels.values())
   }
 
   #submit(message: Share, now: number, out: PoolOutbox): void {
     const { channelId, jobId, nonce, ntime, sequenceNumber, version } = message
     const channel = this.#channels.get(channelId)
     const poolJob = this.#jobs.get(jobId)
-    const errorCode = this.#refusalOfShare(message, channel, poolJob)
+    const errorCode = refusalOfShare(message, channel, this.#jobs)
     if (errorCode !== undefined || channel === undefined || poolJob === undefined) {
       return refuseShare(channelId, sequenceNumber, errorCode!, out)
     }
@@ -343,69 +279,15 @@ export class PoolMachine {
     const number = this.#client.submit(poolJob.job, channel.worker, { extranonce2, ntime, nonce, version }, now)
     if (number === undefined) return refuseShare(channelId, sequenceNumber, NO_ANSWER, out)
     this.#shares.set(number, { channel, share: channel.submitted(sequenceNumber, poolJob.difficulty) })
-    channel.usedIn = this.#epoch
-  }
-
-  /** Why a share cannot be submitted to the pool. */
-  #refusalOfShare(message: Share, channel: PoolChannel | undefined, poolJob: PoolJob | undefined): string | undefined {
-    const codes = ErrorCode.submitShares
-    const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
-    if (channel?.kind !== kind) return codes.invalidChannelId
-    const { firstJobId, lease } = channel
-    const wasSent = (message.jobId - firstJobId) >>> 0 < (this.#nextJobId - firstJobId) >>> 0
-    if (!wasSent) return codes.invalidJobId
-    if (poolJob === undefined) return codes.staleShare
-    if (message._tag === "SubmitSharesExtended" && message.extranonce.length !== lease.rollableSize) {
-      return codes.badExtranonceSize
-    }
-    const { notify, versionMask } = poolJob.job
-    const changed = message.version ^ notify.version
-    if (changed === 0) return undefined
-    if (!poolJob.versionRollingAllowed) return codes.versionRollingNotAllowed
-    return (changed & ~versionMask) === 0 ? undefined : codes.invalidNonRollableVersionBit
+    channel.usedIn = this.#jobs.epoch
   }
 
   #handle(events: ReadonlyArray<Client.ClientEvent>, now: number, out: PoolOutbox): void {
     // Of the jobs of one read only the last is news.
     const latest = events.findLast((event) => event._tag === "JobReceived")
     for (const event of events) {
-      if (this.failure !== undefined && event._tag !== "ShareAnswered") continue
-      switch (event._tag) {
-        case "Subscribed":
-          this.#subscribed(event.subscription, now, out)
-          break
-        case "Authorized":
-          if (event.refusal !== undefined) this.#refuseWorker(event.worker, event.refusal.text, out)
-          else {
-            this.#workers.set(event.worker, "authorized")
-            this.#suggest(now)
-            this.#openReady(out)
-          }
-          break
-        case "VersionMaskChanged":
-          this.#versionMask = event.mask
-          break
-        case "JobReceived":
-          if (event === latest) this.#notify(event.job, now, out)
-          break
-        case "ShareAnswered":
-          this.#answered(event, out)
-          break
-        case "ReconnectAsked":
-          this.#reconnect(event, now, out)
-          break
-        case "Message":
-          out.events.push({ _tag: "PoolMessage", text: event.text })
-          break
-        case "Malformed":
-          // Without the job the miners would go on with one that the pool may have given up.
-          if (event.error.method === "mining.notify" || event.error.method === "mining.set_extranonce") {
-            this.#fail(event.error, now, out)
-          } else out.events.push(event)
-          break
-        case "Failed":
-          this.failure = event.error
-      }
+      if (event._tag === "JobReceived" && event !== latest) continue
+      if (this.failure === undefined || event._tag === "ShareAnswered") this.#handleOne(event, now, out)
     }
     for (const channel of this.#judged) {
       const message = channel.takeAcknowledgement()
@@ -414,80 +296,84 @@ export class PoolMachine {
     this.#judged.clear()
   }
 
+  #handleOne(event: Client.ClientEvent, now: number, out: PoolOutbox): void {
+    switch (event._tag) {
+      case "Subscribed":
+        return this.#subscribed(event.subscription, now, out)
+      case "Authorized":
+        if (event.refusal !== undefined) return this.#refuseWorker(event.worker, event.refusal.text, out)
+        this.#openings.authorized(event.worker)
+        this.#suggest(now)
+        return this.#openReady(out)
+      case "VersionMaskChanged":
+        this.#versionMask = event.mask
+        return
+      case "JobReceived":
+        return this.#notify(event.job, now, out)
+      case "ShareAnswered":
+        return this.#answered(event, out)
+      case "ReconnectAsked":
+        return this.#reconnect(event, now, out)
+      case "Message":
+        out.events.push({ _tag: "PoolMessage", text: event.text })
+        return
+      case "Malformed": {
+        // Without the job the miners would go on with one that the pool may have given up.
+        const { method } = event.error
+        if (method === "mining.notify" || method === "mining.set_extranonce") return this.#fail(event.error, now, out)
+        out.events.push(event)
+        return
+      }
+      case "Failed":
+        this.failure = event.error
+    }
+  }
+
   #subscribed(subscription: Subscription, now: number, out: PoolOutbox): void {
-    const fault = sizeFault("mining.subscribe", subscription)
+    const fault = tooLargeExtranonce("mining.subscribe", subscription)
     if (fault !== undefined) return this.#fail(fault, now, out)
     this.#subscription = subscription
     this.#space = new Extranonce2Space(subscription.extranonce2Size)
   }
 
   #notify(job: Client.Job, now: number, out: PoolOutbox): void {
-    const fault = this.#changeExtranonce(job, out) ?? coinbaseFault(job) ?? this.#versionFault(job)
+    const isAllowed = allowsVersionRolling(job.versionMask)
+    // A client that was told that it may roll the version cannot be told otherwise on this connection.
+    const isRevoked = this.#isFixedVersion === false && !isAllowed
+    const fault =
+      this.#changeExtranonce(job, out) ??
+      brokenCoinbase(job) ??
+      (isRevoked ? revokedVersionBits(job.versionMask) : undefined)
     if (fault !== undefined) return this.#fail(fault, now, out)
-    const before = this.#current?.job.notify
-    const { nbits, ntime, prevHash } = job.notify
-    const isNewPrevHash = before?.nbits !== nbits || Buffer.compare(before.prevHash, prevHash) !== 0
-    if (isNewPrevHash) this.#epoch++
-    const current: PoolJob = {
-      id: this.#nextJobId,
-      job,
-      versionRollingAllowed: this.#isFixedVersion !== true && allowsVersionRolling(job.versionMask),
-      difficulty: creditOf(job.target),
-      epoch: this.#epoch
-    }
-    this.#nextJobId = (current.id + 1) >>> 0
-    this.#current = current
-    this.#jobs.set(current.id, current)
-    for (const id of this.#jobs.keys()) {
-      if (this.#jobs.size <= MAX_JOBS) break
-      this.#jobs.delete(id)
-    }
+    const { epoch } = this.#jobs
+    const current = this.#jobs.add(job, isAllowed && this.#isFixedVersion !== true)
     // A target holds for the jobs that follow it (5.3.21), as a difficulty does in V1.
     for (const channel of this.#channels.values()) this.#retarget(channel, out)
-    this.#announce(current, isNewPrevHash ? undefined : ntime, out)
+    this.#announce(current, current.epoch === epoch ? job.notify.ntime : undefined, out)
     this.#openReady(out)
   }
 
   /** Sends a job to all channels; without `minNtime` as a future job with its SetNewPrevHash. */
   #announce(current: PoolJob, minNtime: number | undefined, out: PoolOutbox): void {
     if (this.#channels.size === 0) return
-    const ids = this.#requires(Mining.REQUIRES_STANDARD_JOBS) ? [...this.#channels.keys()] : [this.#groupId]
-    for (const id of ids) {
-      const channel = this.#channels.get(id)
-      out.messages.push(
-        channel === undefined ? extendedJob(current, id, minNtime) : this.#jobFor(channel, current, minNtime)
-      )
+    const requiresStandardJobs = (this.#options.setupFlags & Mining.REQUIRES_STANDARD_JOBS) !== 0
+    for (const channel of requiresStandardJobs ? this.#channels.values() : [undefined]) {
+      const id = channel?.channelId ?? this.#groupId
+      out.messages.push(channel === undefined ? extendedJob(current, id, minNtime) : jobFor(channel, current, minNtime))
       if (minNtime === undefined) out.messages.push(newPrevHash(current, id))
     }
   }
 
-  #jobFor(channel: PoolChannel, job: PoolJob, minNtime: number | undefined): Mining.ToClient {
-    return channel.kind === "standard"
-      ? standardJob(job, channel.channelId, minNtime, channel.lease.prefix)
-      : extendedJob(job, channel.channelId, minNtime)
-  }
-
-  /** Adopts the job's extranonce. Channels can get another prefix (5.3.10), but no other size. */
-  #changeExtranonce(job: Client.Job, out: PoolOutbox): ParamsError | undefined {
+  /** Adopts the job's extranonce, if that is possible. */
+  #changeExtranonce(job: Client.Job, out: PoolOutbox) {
     const { extranonce1, extranonce2Size } = job
     const known = this.#subscription!
-    if (known.extranonce2Size === extranonce2Size && Buffer.compare(known.extranonce1, extranonce1) === 0)
-      return undefined
-    const fault = sizeFault("mining.set_extranonce", job)
+    const hasSameSize = known.extranonce2Size === extranonce2Size
+    if (hasSameSize && Buffer.compare(known.extranonce1, extranonce1) === 0) return undefined
+    const fault = tooLargeExtranonce("mining.set_extranonce", job) ?? otherExtranonce(known, job, this.#channels.size)
     if (fault !== undefined) return fault
-    const isSameSize = known.extranonce2Size === extranonce2Size && known.extranonce1.length === extranonce1.length
-    if (!isSameSize) {
-      if (this.#space.isHeld) {
-        return new ParamsError({
-          method: "mining.set_extranonce",
-          field: "extranonce2Size",
-          expected: `an extranonce1 of ${known.extranonce1.length} bytes and an extranonce2 of ${known.extranonce2Size}, as open channels have`,
-          actual: `${extranonce1.length} and ${extranonce2Size}`
-        })
-      }
-      this.#space = new Extranonce2Space(extranonce2Size)
-    }
     this.#subscription = { ...known, extranonce1, extranonce2Size }
+    if (!hasSameSize) this.#divideAgain(out)
     for (const channel of this.#channels.values()) {
       const extranoncePrefix = this.#prefixOf(channel)
       out.messages.push({ _tag: "SetExtranoncePrefix", channelId: channel.channelId, extranoncePrefix })
@@ -495,15 +381,14 @@ export class PoolMachine {
     return undefined
   }
 
-  /** A client that was told that it may roll the version, or requires it, cannot be told otherwise on this connection. */
-  #versionFault({ versionMask }: Client.Job): ParamsError | undefined {
-    if (this.#isFixedVersion !== false || allowsVersionRolling(versionMask)) return undefined
-    return new ParamsError({
-      method: "mining.set_version_mask",
-      field: "mask",
-      expected: "version rolling as the pool allowed it before",
-      actual: hexMask(versionMask)
-    })
+  /** Divides an extranonce2 of another size among the channels that are being opened. */
+  #divideAgain(out: PoolOutbox): void {
+    this.#space = new Extranonce2Space(this.#subscription!.extranonce2Size)
+    for (const opening of this.#openings.takeAll()) {
+      const lease = this.#take(opening.request)
+      if (lease === undefined) refuseToOpen(opening.request, EXTRANONCE_SPACE_EXHAUSTED, out)
+      else this.#openings.add({ ...opening, lease })
+    }
   }
 
   #answered({ refusal, share: number }: Client.ShareAnswered, out: PoolOutbox): void {
@@ -534,10 +419,6 @@ export class PoolMachine {
     return new Uint8Array(Buffer.concat([this.#subscription!.extranonce1, lease.prefix]))
   }
 
-  #requires(flag: number): boolean {
-    return (this.#options.setupFlags & flag) !== 0
-  }
-
   #fail(failure: PoolFailure, now: number, out: PoolOutbox): void {
     if (this.failure !== undefined) return
     this.failure = failure
@@ -547,22 +428,10 @@ export class PoolMachine {
 
 const NOTHING = new Uint8Array(0)
 
-const hexMask = (mask: number): string => (mask & BIP323_MASK).toString(16).padStart(8, "0")
-
-/** Why channels of V2 cannot have this extranonce. */
-const sizeFault = (
-  method: string,
-  { extranonce1, extranonce2Size }: Pick<Subscription, "extranonce1" | "extranonce2Size">
-): ParamsError | undefined => {
-  const size = extranonce1.length + extranonce2Size
-  if (size <= Mining.MAX_EXTRANONCE_SIZE) return undefined
-  return new ParamsError({
-    method,
-    field: "extranonce2Size",
-    expected: `at most ${Mining.MAX_EXTRANONCE_SIZE} bytes with extranonce1, as Stratum V2 has them`,
-    actual: `${extranonce1.length} and ${extranonce2Size}`
-  })
-}
+const jobFor = (channel: PoolChannel, job: PoolJob, minNtime: number | undefined): Mining.ToClient =>
+  channel.kind === "standard"
+    ? standardJob(job, channel.channelId, minNtime, channel.lease.prefix)
+    : extendedJob(job, channel.channelId, minNtime)
 
 const refuseToOpen = ({ requestId }: OpenRequest, errorCode: string, out: PoolOutbox): void => {
   out.messages.push({ _tag: "OpenMiningChannel.Error", requestId, errorCode })

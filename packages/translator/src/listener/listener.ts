@@ -61,8 +61,7 @@ const serve = <E, R, A, AcceptError, AcceptServices>(
   handler: (connection: ReturnType<Session["connection"]>, accepted: A) => Effect.Effect<void, E, R>,
   setup: ServerSetup<A, AcceptError, AcceptServices>
 ) => {
-  const session = new Session(duplex, context)
-  const serving = Effect.gen(function* () {
+  const serving = Effect.fnUntraced(function* (session: Session) {
     yield* session.start
     const accepted = yield* decide(session, duplex, setup)
     const offered = accepted.extensions ?? setup.extensions ?? []
@@ -73,9 +72,13 @@ const serve = <E, R, A, AcceptError, AcceptServices>(
     return yield* handler(connection, accepted.with as A)
   })
   return Effect.acquireUseRelease(
-    Effect.sync(() => sessions.add(session)),
-    () => Effect.raceFirst(serving, session.ended),
-    () => Effect.sync(() => sessions.delete(session))
+    Effect.map(Effect.fiber, (fiber) => {
+      const session = new Session(duplex, context, () => fiber.interruptUnsafe())
+      sessions.add(session)
+      return session
+    }),
+    serving,
+    (session) => Effect.sync(() => sessions.delete(session))
   )
 }
 

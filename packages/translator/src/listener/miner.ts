@@ -41,19 +41,18 @@ export interface MinerContext {
 /** `now` in milliseconds since 1970. */
 export const minerContext = (rules: ListenerRules, now: number): MinerContext => {
   let next = 0
-  const nextExtranonce1 = () => {
-    const bytes = new Uint8Array(OWN_EXTRANONCE1)
-    new DataView(bytes.buffer).setUint16(0, next++ & 0xffff)
-    return bytes
-  }
+  const nextExtranonce1 = () => Uint8Array.of(next++)
   return { rules, jobs: new SharedJobs(now), nextExtranonce1 }
 }
 
 /** The size of an extranonce1 that is not the channel's prefix. The prefix makes it unique; this only makes it look so. */
-const OWN_EXTRANONCE1 = 2
+const OWN_EXTRANONCE1 = 1
 
 /** Miners are looked at every 5 seconds, so that none hears nothing for more than 30: some firmware gives up after 60. */
 const KEEP_ALIVE_MS = 25_000
+
+/** The jobs of a block that a miner may submit for. A server may send a job in many variants, one for each harder target. */
+const MAX_JOBS = 64
 
 /** What a miner is told of its extranonce. */
 type Extranonce = Omit<Subscription, "session">
@@ -104,7 +103,12 @@ export class Miner {
     const { nominalHashRate, versionMask } = context.rules
     this.#context = context
     this.#versionMask = versionMask
-    this.#server = new Server.Connection(now, { versionMask, keepsStaleJobs: true, keepAliveMs: KEEP_ALIVE_MS })
+    this.#server = new Server.Connection(now, {
+      versionMask,
+      maxJobs: MAX_JOBS,
+      keepsStaleJobs: true,
+      keepAliveMs: KEEP_ALIVE_MS
+    })
     this.#wishes = new Wishes(nominalHashRate)
   }
 

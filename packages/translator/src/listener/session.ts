@@ -12,7 +12,7 @@ import {
   Translation,
   TransportError
 } from "@sluice/transport"
-import { type Clock, Deferred, Effect, Stream } from "effect"
+import { type Clock, Effect, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import type { MinerEvent } from "./event.ts"
 import { Miner, type MinerContext, type MinerOutbox } from "./miner.ts"
@@ -29,29 +29,26 @@ export class Session {
   readonly #reader = new LineReader()
   readonly #out: MinerOutbox = new Outbox()
   readonly #lines: TokenBucket
-  readonly #errors: TokenBucket
-  /** Fails when the translator ends the connection while nothing is read. */
-  readonly #ended = Deferred.makeUnsafe<never, TransportError>()
+  /** Of lines that are refused; made with the first of them. */
+  #errors: TokenBucket | undefined
+  /** Why the translator ends the connection, if it does. */
   #end: TransportError | undefined
+  readonly #interrupt: () => void
   /** Messages for the role above that came before it was there. */
   #early: ReadonlyArray<Mining.ToServer> = []
 
-  constructor(duplex: Duplex, context: SessionContext) {
+  /** `interrupt` ends the connection's fiber, which may wait for the miner to send something. */
+  constructor(duplex: Duplex, context: SessionContext, interrupt: () => void) {
     const now = context.clock.currentTimeMillisUnsafe()
     this.#duplex = duplex
     this.#context = context
+    this.#interrupt = interrupt
     this.#miner = new Miner(context, now)
     this.#lines = new TokenBucket(context.rules.maxMessagesPerSecond, now)
-    this.#errors = new TokenBucket(context.rules.maxErrorsPerSecond, now)
   }
 
   get miner(): Miner {
     return this.#miner
-  }
-
-  /** Fails when the connection has to end, whether anything is read or not. */
-  get ended(): Effect.Effect<never, TransportError> {
-    return Deferred.await(this.#ended)
   }
 
   /** Reads until the miner has begun to speak. */
@@ -82,7 +79,7 @@ export class Session {
     const events = this.#out.takeEvents()
     const written = this.#write(now)
     if (events.length === 0) return written
-    return Effect.andThen(written ?? Effect.void, this.#follow(events, now))
+    return Effect.andThen(written ?? Effect.void, this.#followElsewhere(events, now))
   }
 
   /** The messages of one read or more, at least one. */
@@ -127,7 +124,8 @@ export class Session {
     const now = this.#context.clock.currentTimeMillisUnsafe()
     this.#miner.deliver(messages, this.#out)
     const written = this.#write(now) ?? Effect.void
-    return this.#out.events.length === 0 ? written : Effect.andThen(written, this.#follow(this.#out.takeEvents(), now))
+    if (this.#out.events.length === 0) return written
+    return Effect.andThen(written, this.#followElsewhere(this.#out.takeEvents(), now))
   }
 
   /** Writes the lines that wait; undefined if there are none. */
@@ -154,6 +152,7 @@ export class Session {
         return throttled.log(`v1 ${event.kind}`, `${peer}: ${event.message}`, "Warn")
       case "LineRefused": {
         const logged = throttled.log("v1 refused", `${peer}: ${event.message}`, "Info")
+        this.#errors ??= new TokenBucket(rules.maxErrorsPerSecond, now)
         if (this.#errors.take(1, now) === 0) return logged
         const limit = `more than ${rules.maxErrorsPerSecond} of its lines a second are refused (maxErrorsPerSecond)`
         return Effect.andThen(logged, this.#endWith(limit))
@@ -161,9 +160,16 @@ export class Session {
     }
   }
 
+  /** As `#follow`, while the connection's fiber may wait for the miner: it has to be ended then. */
+  #followElsewhere(events: ReadonlyArray<MinerEvent>, now: number): Effect.Effect<void, TransportError> {
+    return Effect.tapError(this.#follow(events, now), ({ message }) => {
+      const line = `The connection from ${formatEndpoint(this.#duplex.remote)} ended: ${message}`
+      return Effect.andThen(this.#context.throttled.log("v1 ended", line), Effect.sync(this.#interrupt))
+    })
+  }
+
   #endWith(message: string): Effect.Effect<never, TransportError> {
     this.#end ??= new TransportError({ remote: this.#duplex.remote, reason: new Translation({ message }) })
-    Deferred.doneUnsafe(this.#ended, Effect.fail(this.#end))
     return Effect.fail(this.#end)
   }
 

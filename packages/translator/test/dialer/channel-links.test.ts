@@ -5,7 +5,7 @@ import { MiningDialer } from "@sluice/transport"
 import { Effect, Exit, Fiber, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ANY_TARGET } from "./rig.ts"
-import { POOL, poolWorld, V1Pool } from "./world.ts"
+import { advanceUntil, POOL, poolWorld, V1Pool } from "./world.ts"
 
 /** A client of V2 that dialed, and the events of its machine. */
 const connect = Effect.gen(function* () {
@@ -80,7 +80,7 @@ describe("channels with a connection each", () => {
     }).pipe(Effect.scoped, Effect.provide(world))
   )
 
-  it.effect("close with their connections, and the last connection waits for the next channel", () =>
+  it.effect("close with their connections, and the last one is open until the next channel has a connection", () =>
     Effect.gen(function* () {
       const { accept, pool } = yield* V1Pool
       const { close, open, until } = yield* connect
@@ -92,9 +92,13 @@ describe("channels with a connection each", () => {
       yield* close(first.channelId)
       yield* Effect.repeat(Effect.yieldNow, { until: () => ends[0]!.isClosed })
       yield* close(second.channelId)
-      yield* open("alice.3")
+      yield* Effect.yieldNow
+      expect(ends[1]!.isClosed).toBe(false)
+      // Such a pool refuses another worker on a connection that already has one.
+      yield* open("bob.1")
       yield* until("ChannelOpened")
-      expect([pool.ends.length, ends[1]!.isClosed]).toEqual([2, false])
+      expect(pool.ends.map(({ authorized }) => authorized)).toEqual([["alice.1:x"], ["alice.2:x"], ["bob.1:x"]])
+      yield* Effect.repeat(Effect.yieldNow, { until: () => ends[1]!.isClosed })
     }).pipe(Effect.scoped, Effect.provide(world))
   )
 
@@ -112,10 +116,46 @@ describe("channels with a connection each", () => {
       yield* Effect.repeat(Effect.yieldNow, { until: () => ends[0]!.held.length > 0 })
       ends[0]!.close()
       expect(yield* until("ShareRefused")).toMatchObject({ errorCode: "no-answer-from-pool" })
+      yield* TestClock.adjust("1 second")
       expect(yield* until("ChannelClosed")).toMatchObject({ channelId })
       ends[1]!.close()
       expect(Exit.isFailure(yield* Fiber.join(reading))).toBe(true)
       expect(yield* Effect.flip(connection.send([]))).toMatchObject({ _tag: "TransportError" })
+    }).pipe(Effect.scoped, Effect.provide(world))
+  )
+
+  it.effect("are not closed if all connections end within a second: the client hears that the pool is lost", () =>
+    Effect.gen(function* () {
+      const { accept } = yield* V1Pool
+      const { client, open, reading, until } = yield* connect
+      for (const user of ["alice.1", "alice.2", "alice.3"]) {
+        yield* open(user)
+        yield* until("ChannelOpened")
+      }
+      const ends = [yield* accept, yield* accept, yield* accept]
+      ends[0]!.close()
+      yield* TestClock.adjust("900 millis")
+      ends[1]!.close()
+      ends[2]!.close()
+      expect(Exit.isFailure(yield* Fiber.join(reading))).toBe(true)
+      expect(client.channels.size).toBe(3)
+    }).pipe(Effect.scoped, Effect.provide(world))
+  )
+
+  it.effect("are lost with the pool although one more is being opened when it goes", () =>
+    Effect.gen(function* () {
+      const { accept, pool } = yield* V1Pool
+      const { open, reading, until } = yield* connect
+      yield* open("alice.1")
+      yield* until("ChannelOpened")
+      const end = yield* accept
+      pool.isDeaf = true
+      yield* open("alice.2")
+      yield* Effect.yieldNow
+      end.close()
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* until("OpenRefused")).toMatchObject({ errorCode: "no-answer-from-pool" })
+      expect(Exit.isFailure(yield* Fiber.join(reading))).toBe(true)
     }).pipe(Effect.scoped, Effect.provide(world))
   )
 
@@ -147,6 +187,22 @@ describe("channels with a connection each", () => {
         )
       )
     )
+  )
+
+  it.effect("are refused where their connection ends before they are open", () =>
+    Effect.gen(function* () {
+      const { accept, pool } = yield* V1Pool
+      const { open, until } = yield* connect
+      yield* open("alice.1")
+      yield* until("ChannelOpened")
+      yield* accept
+      pool.job = undefined
+      yield* open("alice.2")
+      const second = yield* accept
+      yield* Effect.repeat(Effect.yieldNow, { until: () => second.authorized.length > 0 })
+      second.close()
+      expect(yield* advanceUntil(until("OpenRefused"))).toMatchObject({ errorCode: "no-answer-from-pool" })
+    }).pipe(Effect.scoped, Effect.provide(world))
   )
 
   it.effect("are each known by their own id, and others by none", () =>

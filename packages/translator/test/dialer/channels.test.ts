@@ -41,6 +41,17 @@ describe("a channel over a V1 pool", () => {
     expect(rig.end.authorized).toEqual(["alice.1:x", "alice.2:x"])
   })
 
+  it("names its worker again where it comes back after its last channel was closed", () => {
+    const rig = new Rig()
+    const id = rig.open(4, { userIdentity: "alice.1" })
+    rig.open(4, { userIdentity: "alice.2" })
+    rig.client.closeChannel(id, "done", rig.toServer)
+    rig.pump()
+    for (const userIdentity of ["alice.1", "alice.2"]) rig.open(4, { userIdentity })
+    expect(rig.end.authorized).toEqual(["alice.1:x", "alice.2:x"])
+    expect(rig.sent.filter(({ method }) => method === "mining.authorize")).toHaveLength(3)
+  })
+
   it.each([
     ["alice.rig1", {}, "alice.rig1", "x"],
     ["alice.rig1", { user: "farm.{worker}", password: "d=512" }, "farm.rig1", "d=512"],

@@ -238,6 +238,20 @@ describe("a connection to a V1 pool", () => {
     }).pipe(Effect.scoped, Effect.provide(rawWorld()))
   )
 
+  it.effect("ends where the pool sends nothing but pieces of a line that does not end", () =>
+    Effect.gen(function* () {
+      const { connection, pool } = yield* dialRaw()
+      const draining = yield* Effect.forkScoped(drain(connection))
+      for (let step = 0; step < 4; step++) {
+        expect(draining.pollUnsafe()).toBeUndefined()
+        yield* pool.write(() => Buffer.from("{"))
+        yield* TestClock.adjust("15 seconds")
+      }
+      const { end } = yield* Fiber.join(draining)
+      expect(end.message).toBe("the peer sent nothing for 60 s; expected any line")
+    }).pipe(Effect.scoped, Effect.provide(rawWorld({}, { silenceTimeout: "1 minute" })))
+  )
+
   it.effect("reads no faster than its client, so that a flood of jobs fills the pool's own window", () =>
     Effect.gen(function* () {
       const { connection, pool } = yield* dialRaw()

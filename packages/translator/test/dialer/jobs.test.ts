@@ -150,6 +150,37 @@ describe("another extranonce1", () => {
     expect(rig.accepted()).toBe(3)
   })
 
+  it("of another length is another prefix for a channel that is alone in its group", () => {
+    const [rig, id] = working()
+    rig.receive('{"id":null,"method":"mining.set_extranonce","params":["deadbeef00",8]}', notify({ size: 13 }))
+    expect(rig.machine.failure).toBeUndefined()
+    expect(rig.client.channels.get(id)).toMatchObject({ extranonceSize: 6 })
+    expect(Buffer.from(rig.client.channels.get(id)!.extranoncePrefix).toString("hex")).toBe("deadbeef000000")
+    const two = new Rig()
+    two.open(4)
+    two.open(4)
+    two.receive('{"id":null,"method":"mining.set_extranonce","params":["deadbeef00",8]}', notify({ size: 13 }))
+    expect(two.machine.failure).toMatchObject({ method: "mining.set_extranonce" })
+  })
+
+  it("of another size is divided again among channels that are being opened", () => {
+    const rig = new Rig({ pool: { extranonce2Size: 8 } })
+    rig.pool.job = undefined
+    const request = { userIdentity: "alice", nominalHashRate: 0, maxTarget: new Uint8Array(32).fill(0xff) }
+    for (const minExtranonceSize of [5, 4])
+      rig.client.openExtendedChannel({ ...request, minExtranonceSize }, rig.toServer)
+    rig.pump()
+    rig.receive('{"id":null,"method":"mining.set_extranonce","params":["deadbeef",5]}', notify({ size: 9 }))
+    expect(rig.clientEvents.map(({ _tag }) => _tag)).toEqual([
+      "OpenRefused",
+      "ChannelOpened",
+      "JobReceived",
+      "WorkChanged"
+    ])
+    const [channel] = rig.client.channels.values()
+    expect([channel!.extranonceSize, channel!.extranoncePrefix.length]).toEqual([5, 4])
+  })
+
   it("of another size ends the connection of open channels, and is taken before there are any", () => {
     const [rig] = working()
     rig.receive('{"id":null,"method":"mining.set_extranonce","params":["deadbeef",4]}', notify({}))

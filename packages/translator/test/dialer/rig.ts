@@ -5,7 +5,8 @@ import { ShareCheck, Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
 import { type EncodedLine, joinLines, type Line, LineReader, MAX_POOL_LINE } from "@sluice/stratum-v1"
 import { credentialsOf } from "../../src/dialer/credentials.ts"
-import { type PoolEvent, PoolMachine, type PoolMachineOptions, type PoolOutbox } from "../../src/dialer/pool-machine.ts"
+import type { PoolEvent, PoolOutbox } from "../../src/dialer/pool-event.ts"
+import { PoolMachine, type PoolMachineOptions } from "../../src/dialer/pool-machine.ts"
 import { HonestPool, type PoolEnd, type PoolOptions } from "./honest-pool.ts"
 
 export const ANY_TARGET = new Uint8Array(32).fill(0xff)

@@ -5,7 +5,8 @@ import { Mining } from "@sluice/protocol"
 import { type Line, versionOf } from "@sluice/stratum-v1"
 import { describe, expect, it } from "vitest"
 import vectors from "../../../stratum-v1/test/vectors/shares.json" with { type: "json" }
-import { PoolMachine, type PoolOutbox } from "../../src/dialer/pool-machine.ts"
+import type { PoolOutbox } from "../../src/dialer/pool-event.ts"
+import { PoolMachine } from "../../src/dialer/pool-machine.ts"
 import { ANY_TARGET, readLines } from "./rig.ts"
 
 type Vector = (typeof vectors.shares)[number]

@@ -93,8 +93,8 @@ describe("a miner that waits for the answer to subscribe before it names its wor
     }
     expect(one.state.extranonce1).not.toEqual(other.state.extranonce1)
     const [a, b] = [one.state.job!.coinbasePrefix, other.state.job!.coinbasePrefix]
-    expect(Buffer.from(a.subarray(-14)).toString("hex")).toBe("0000000000000000000000000000")
-    expect(Buffer.from(b.subarray(-14)).toString("hex")).toBe("0000000100000000000000000000")
+    expect(Buffer.from(a.subarray(-15)).toString("hex")).toBe("000000000000000000000000000000")
+    expect(Buffer.from(b.subarray(-15)).toString("hex")).toBe("000000010000000000000000000000")
     expect(a.length + one.state.extranonce1.length).toBe(b.length + other.state.extranonce1.length)
   })
 
@@ -103,12 +103,20 @@ describe("a miner that waits for the answer to subscribe before it names its wor
     rig.send(SUBSCRIBE)
     rig.send(AUTHORIZE)
     expect(rig.state.extranonce2Size).toBe(8)
-    expect(rig.said).toMatchObject([{ _tag: "OpenExtendedMiningChannel", minExtranonceSize: 10 }])
+    expect(rig.said).toMatchObject([{ _tag: "OpenExtendedMiningChannel", minExtranonceSize: 9 }])
+    expect(submit(rig)).toEqual(accepted)
+  })
+
+  it("gets its four bytes of a channel that rolls five, as a proxy over a V1 pool with eight has them", () => {
+    const rig = new Rig(Plant.working({ layout: { fullSize: 9, rollableSize: 5 } }))
+    rig.send(SUBSCRIBE)
+    expect(rig.send(AUTHORIZE)[0]).toMatchObject({ id: 2, result: true })
+    expect(rig.state.extranonce2Size).toBe(4)
     expect(submit(rig)).toEqual(accepted)
   })
 
   it("is refused where the server has not as many, with a reason", () => {
-    const rig = new Rig(Plant.working({ layout: { fullSize: 9, rollableSize: 4 } }))
+    const rig = new Rig(Plant.working({ layout: { fullSize: 8, rollableSize: 4 } }))
     rig.send(SUBSCRIBE)
     const [answer] = rig.send(AUTHORIZE)
     expect(answer).toMatchObject({ id: 2, result: null })

@@ -6,7 +6,7 @@ import { HASH_RATE, openExtended, TestClient } from "@sluice/testing/pool-client
 import { giveWork, newBlock, options, PoolAddress, poolStats, publish } from "@sluice/testing/pool-worlds"
 import { template } from "@sluice/testing/templates"
 import { Memory, mergeListeners, MiningListener, Plain, Setup } from "@sluice/transport"
-import { Duration, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Translator } from "../../src/index.ts"
 import { AUTHORIZE, SUBSCRIBE, V1Miner } from "./v1-miner.ts"
@@ -15,6 +15,8 @@ import { v1World } from "./worlds.ts"
 const logger = (lines: Array<string>) => Logger.make(({ message }) => void lines.push(String(message)))
 
 describe("a pool with V1 miners", () => {
+  const lines: Array<string> = []
+
   it.effect("accepts shares of a miner that subscribes and authorizes at once", () =>
     Effect.gen(function* () {
       yield* giveWork
@@ -69,6 +71,27 @@ describe("a pool with V1 miners", () => {
       yield* TestClock.adjust("70 seconds")
       yield* miner.ended
     }).pipe(Effect.provide(v1World()))
+  )
+
+  it.effect(
+    "sends away a miner that does not know set_extranonce when its channel gets another prefix, and says why",
+    () =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const miner = yield* V1Miner.connect()
+        yield* miner.work
+        const { changeExtranoncePrefix, events } = yield* Pool
+        const closed = yield* events.pipe(
+          Stream.filter((event) => event._tag === "ConnectionClosed"),
+          Stream.runHead,
+          Effect.forkChild({ startImmediately: true })
+        )
+        yield* changeExtranoncePrefix({ connectionId: 1, channelId: 2 })
+        expect(yield* miner.until("client.reconnect")).toMatchObject({ id: null })
+        yield* miner.ended
+        expect(yield* Fiber.join(closed)).toMatchObject({ value: { reason: "the connection was ended" } })
+        expect(lines.join("\n")).toContain("the miner does not understand: it is to connect again")
+      }).pipe(Effect.provide(v1World({}, {}, logger(lines))))
   )
 
   it.effect("has a line for each miner every 30 seconds", () =>

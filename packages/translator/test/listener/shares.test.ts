@@ -1,7 +1,10 @@
 /** What a miner is answered, and what the server hears of the miner. */
+import { NO_VERDICT } from "@sluice/channels"
 import { type Mining, WorkerIdentity } from "@sluice/protocol"
 import { template } from "@sluice/testing/templates"
 import { describe, expect, it } from "vitest"
+import { NO_ANSWER, shareErrorCode } from "../../src/dialer/share-error-code.ts"
+import { shareRefusal } from "../../src/listener/answers.ts"
 import { Plant, type PlantOptions, Rig } from "./rig.ts"
 import { AUTHORIZE, SUBSCRIBE } from "./v1-miner.ts"
 
@@ -320,5 +323,13 @@ describe("a silent miner", () => {
     rig.plant.now += 15_000
     rig.tick()
     expect(rig.ended).toContain("mining.subscribe")
+  })
+})
+
+describe("a share without a verdict of the pool above", () => {
+  it.each([NO_VERDICT, NO_ANSWER])("(%s) is told so in words that a translator below understands", (errorCode) => {
+    const refusal = shareRefusal(errorCode)
+    expect(refusal).toEqual({ code: 20, text: "No answer from the pool" })
+    expect(shareErrorCode(refusal)).toBe(NO_ANSWER)
   })
 })

@@ -291,7 +291,7 @@ class Session {
   /** Whether the job is on another block by now, or older than those that a miner may submit for. */
   #isStale(told: Told): boolean {
     const { prevHash } = this.#plant.context.jobs
-    const isOld = [...this.#told.values()].indexOf(told) < this.#told.size + this.#targets.length - 16
+    const isOld = [...this.#told.values()].indexOf(told) < this.#told.size + this.#targets.length - 64
     return isOld || Buffer.compare(told.notify.prevHash, prevHash!.hash) !== 0
   }
 
@@ -337,7 +337,7 @@ const hashOf = (
 }
 
 const toBytes = (value: bigint): Uint8Array =>
-  Uint8Array.from(Buffer.from(value.toString(16).padStart(64, "0"), "hex")).reverse()
+  Uint8Array.from(Buffer.from(value.toString(16).padStart(64, "0"), "hex")).toReversed()
 
 /** Requests that are refused whatever came before. */
 const JUNK: ReadonlyArray<readonly [method: string, params: ReadonlyArray<unknown>]> = [
@@ -353,8 +353,22 @@ const JUNK: ReadonlyArray<readonly [method: string, params: ReadonlyArray<unknow
 
 /** What the sequences have to show, so that the test covers it. */
 const EVERYTHING = [
-  ...["alice.a true", "bad 24", "bob 24", "bob true", "junk 20", "mining.subscribe true", "ended", "clean", "unclean"],
-  ...["easy", "share true", "share 20", "share 21", "share 22", "share 23", "share 24"]
+  "alice.a true",
+  "bad 24",
+  "bob 24",
+  "bob true",
+  "junk 20",
+  "mining.subscribe true",
+  "ended",
+  "clean",
+  "unclean",
+  "easy",
+  "share true",
+  "share 20",
+  "share 21",
+  "share 22",
+  "share 23",
+  "share 24"
 ]
 
 describe("a V1 miner, the translator and a server", () => {

@@ -31,9 +31,9 @@ const play = (vector: Vector, subscribesFirst: boolean) => {
   } else rig.send(configure, subscribe, authorize)
   const [open] = rig.toServer.splice(0) as ReadonlyArray<Mining.OpenExtendedMiningChannel>
   const { requestId } = open!
-  // A miner that subscribes first was told an extranonce1 of two bytes: they take the place of the pool's last two.
-  const extranoncePrefix = subscribesFirst ? extranonce1.subarray(0, -2) : extranonce1
-  const size = { extranonceSize: subscribesFirst ? extranonce2Size + 2 : extranonce2Size, extranoncePrefix }
+  // A miner that subscribes first was told an extranonce1 of one byte: it takes the place of the pool's last.
+  const extranoncePrefix = subscribesFirst ? extranonce1.subarray(0, -1) : extranonce1
+  const size = { extranonceSize: subscribesFirst ? extranonce2Size + 1 : extranonce2Size, extranoncePrefix }
   const to = { channelId: 2, groupChannelId: 1 }
   const { coinbasePrefix, coinbaseSuffix, merklePath, nbits, ntime, prevHash, version } = notify
   const job = { jobId: 7, minNtime: undefined, version, versionRollingAllowed: true, merklePath } as const
@@ -67,9 +67,9 @@ describe.each(vectors.shares)("the job of $name", (vector) => {
     const { job, extranonce1 } = rig.state
     if (subscribesFirst) {
       // The miner hashes the same coinbase only if it was told the pool's bytes.
-      const pool = subscription.extranonce1.subarray(-2)
+      const pool = subscription.extranonce1.subarray(-1)
       const own = Buffer.concat([job!.coinbasePrefix, extranonce1])
-      expect(own.subarray(0, -2).subarray(-extranoncePrefix.length).equals(extranoncePrefix)).toBe(true)
+      expect(own.subarray(0, -1).subarray(-extranoncePrefix.length).equals(extranoncePrefix)).toBe(true)
       expect(extranonce1).toHaveLength(pool.length)
     }
     const params = (paramsOf(vector.submit) as ReadonlyArray<string>).with(1, job!.jobId)
@@ -82,7 +82,7 @@ describe.each(vectors.shares)("the job of $name", (vector) => {
     const check = new ShareCheck()
     const path = new Uint8Array(Buffer.concat(job!.merklePath))
     const extranonce = subscribesFirst
-      ? Buffer.concat([subscription.extranonce1.subarray(-2), share.extranonce2])
+      ? Buffer.concat([subscription.extranonce1.subarray(-1), share.extranonce2])
       : message!.extranonce
     const { coinbasePrefix, coinbaseSuffix, merklePath, nbits, prevHash } = right(
       ToClient.Notify.read(paramsOf(vector.notify))

@@ -1,0 +1,228 @@
+/** A server of miners whose source opens a channel for each of theirs, and gives the verdicts on their shares. */
+import { assert, describe, it } from "@effect/vitest"
+import {
+  type JobAnnouncement,
+  Jobs,
+  type SourceChange,
+  type SourceChannel,
+  type SourceShare,
+  TemplateJobs
+} from "@sluice/channels"
+import type { Mining } from "@sluice/protocol"
+import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
+import { Deferred, Effect, Exit, Layer, Logger, Queue, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
+import { PoolAddress } from "@sluice/testing/pool-worlds"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
+import { MiningServer, type MiningServerOptions, ShareSinkError, type Work, WorkSource } from "../src/index.ts"
+
+const settle = TestClock.adjust(1)
+
+/** The source's end of a channel, which has work from the beginning. */
+class Channel implements SourceChannel {
+  readonly #templates = new TemplateJobs({
+    coinbase: {
+      tags: new Uint8Array(0),
+      extranonceSize: 12,
+      payout: (reward) => [{ value: reward, script: bytes(0x51, 1) }],
+      versionRollingAllowed: true
+    },
+    firstJobId: 1
+  })
+  readonly jobs = this.#templates.jobs
+  readonly lease = { prefix: bytes(7, 4), rollableSize: 8, index: 0, space: { giveBack: () => {} } }
+  readonly target = ANY_TARGET
+  closed: string | undefined
+  onChange = (): void => {}
+  #changes: Array<SourceChange> = [
+    this.#templates.onTemplate(futureTemplate(1), 0) as JobAnnouncement,
+    this.#templates.onSetNewPrevHash(newPrevHash(1, { headerTimestamp: 0 }), 0) as JobAnnouncement
+  ]
+
+  readonly takeChanges = () => this.#changes.splice(0)
+  readonly update = () => {}
+  readonly forward = () => {}
+  readonly close = (reason: string) => void (this.closed ??= reason)
+
+  change(...changes: ReadonlyArray<SourceChange>): void {
+    this.#changes.push(...changes)
+    this.onChange()
+  }
+}
+
+/** A source whose answers the test gives. */
+class Upstream {
+  readonly requests: Array<Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel> = []
+  readonly channels: Array<Channel> = []
+  readonly submitted: Array<SourceShare> = []
+  /** Answers the requests for channels. */
+  readonly answer = Deferred.makeUnsafe<void, string>()
+  readonly #wakes = Effect.runSync(Queue.unbounded<void>())
+
+  readonly work: Work = {
+    space: undefined,
+    versionRollingAllowed: true,
+    common: { jobs: new Jobs({ firstJobId: 0, versionRollingAllowed: true }) },
+    groupCount: 1,
+    join: () => undefined,
+    leave: () => {},
+    refusal: () => undefined,
+    changeCount: 0,
+    changesSince: () => [],
+    openChannel: (request) =>
+      Effect.suspend(() => {
+        this.requests.push(request)
+        return Effect.as(Deferred.await(this.answer), new Channel())
+      }).pipe(Effect.tap((channel) => Effect.sync(() => this.channels.push(channel))))
+  }
+
+  readonly layer = Layer.succeed(WorkSource, {
+    name: "upstream",
+    work: this.work,
+    news: Stream.map(Stream.fromQueue(this.#wakes), () => ({ changes: [], arrivedAtNanos: 0n })),
+    submit: (found) => Effect.sync(() => this.submitted.push(...found)),
+    state: Stream.make({ _tag: "Connected", server: "test" })
+  })
+
+  /** Gives a verdict on the share of this index. */
+  readonly verdict = (index: number, errorCode?: string) =>
+    Effect.suspend(() => {
+      const { channel, key } = this.submitted[index]!.via!
+      const source = channel as Channel
+      if (errorCode === undefined) source.change({ _tag: "SharesAccepted", keys: [key!] })
+      else source.change({ _tag: "ShareRefused", key: key!, errorCode })
+      return Effect.andThen(Queue.offer(this.#wakes, undefined), settle)
+    })
+}
+
+const serverOf = (upstream: Upstream, options: MiningServerOptions = {}) =>
+  MiningServer.layer({ policy: { minHashRate: 1 }, ...options }).pipe(
+    Layer.provide(upstream.layer),
+    Layer.provide(Setup.server(MiningListener)),
+    Layer.provide(Plain.listener),
+    Layer.provideMerge(Plain.dialer),
+    Layer.provideMerge(Layer.succeed(PoolAddress, { ...Memory.ADDRESS, security: { _tag: "plain" } })),
+    Layer.provide(Memory.network()),
+    Layer.provide(Logger.layer([]))
+  )
+
+const withServer = (
+  test: (upstream: Upstream) => Effect.Effect<void, unknown, Layer.Success<ReturnType<typeof serverOf>> | Scope.Scope>,
+  options?: MiningServerOptions
+) =>
+  Effect.suspend(() => {
+    const upstream = new Upstream()
+    return Effect.provide(test(upstream), serverOf(upstream, options))
+  })
+
+describe("a channel of the source", () => {
+  it.effect("is opened before the miner gets its channel, and only for users that the server admits", () =>
+    withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          const client = yield* TestClient.connect()
+          yield* client.send(openExtended(), openExtended({ requestId: 2, userIdentity: "mallory" }))
+          yield* settle
+          assert.strictEqual(yield* client.waiting, 0)
+          assert.deepStrictEqual(
+            upstream.requests.map(({ userIdentity }) => userIdentity),
+            ["user.worker"]
+          )
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const { extranonceSize, target } = yield* client.expect("OpenExtendedMiningChannel.Success")
+          assert.deepStrictEqual([extranonceSize, target], [8, ANY_TARGET])
+          yield* client.expect("NewExtendedMiningJob")
+          yield* client.expect("SetNewPrevHash")
+          assert.strictEqual((yield* client.expect("OpenMiningChannel.Error")).errorCode, "unknown-user")
+        }),
+      { validateUser: ({ user }) => Effect.succeed(user === "mallory" ? "unknown-user" : undefined) }
+    )
+  )
+
+  it.effect("is refused with the source's error code", () =>
+    withServer((upstream) =>
+      Effect.gen(function* () {
+        const client = yield* TestClient.connect()
+        yield* Deferred.fail(upstream.answer, "invalid-user-identity")
+        yield* client.send(openExtended())
+        assert.strictEqual((yield* client.expect("OpenMiningChannel.Error")).errorCode, "invalid-user-identity")
+      })
+    )
+  )
+
+  it.effect("is closed with the miner's connection, also if that ends before the source answers", () =>
+    withServer((upstream) =>
+      Effect.gen(function* () {
+        const connect = Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const client = yield* Scope.provide(TestClient.connect(), scope)
+          return { client, leave: Effect.andThen(Scope.close(scope, Exit.void), settle) }
+        })
+        const early = yield* connect
+        yield* early.client.send(openExtended())
+        yield* settle
+        yield* early.leave
+        yield* Deferred.succeed(upstream.answer, undefined)
+        yield* settle
+        assert.isDefined(upstream.channels[0]?.closed)
+        const late = yield* connect
+        yield* late.client.open(openExtended())
+        yield* late.leave
+        assert.isDefined(upstream.channels[1]?.closed)
+      })
+    )
+  )
+
+  it.effect("has no share acknowledged before the source has accepted it and the sinks have recorded it", () => {
+    const gate = Deferred.makeUnsafe<void, ShareSinkError>()
+    const recorded: Array<number> = []
+    const sink = {
+      record: (shares: ReadonlyArray<{ readonly sequenceNumber: number }>) =>
+        Effect.andThen(
+          Deferred.await(gate),
+          Effect.sync(() => void recorded.push(...shares.map(({ sequenceNumber }) => sequenceNumber)))
+        )
+    }
+    return withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const client = yield* TestClient.connect()
+          const miner = yield* client.open(openExtended())
+          yield* client.send(miner.mine(), miner.mine())
+          yield* settle
+          assert.strictEqual(upstream.submitted.length, 2)
+          assert.strictEqual(yield* client.waiting, 0)
+          yield* upstream.verdict(0)
+          assert.strictEqual(yield* client.waiting, 0, "the sink has not recorded it")
+          // The answer to the second share waits behind that to the first.
+          yield* upstream.verdict(1, "stale-share")
+          assert.strictEqual(yield* client.waiting, 0)
+          yield* Deferred.succeed(gate, undefined)
+          const { lastSequenceNumber, newSubmitsAcceptedCount } = yield* client.expect("SubmitShares.Success")
+          assert.deepStrictEqual([lastSequenceNumber, newSubmitsAcceptedCount, recorded], [1, 1, [1]])
+          const { errorCode, sequenceNumber } = yield* client.expect("SubmitShares.Error")
+          assert.deepStrictEqual([sequenceNumber, errorCode], [2, "stale-share"])
+        }),
+      { shareSinks: [sink] }
+    )
+  })
+
+  it.effect("loses its connection without an acknowledgement if a sink fails", () =>
+    withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const client = yield* TestClient.connect()
+          const miner = yield* client.open(openExtended())
+          yield* client.send(miner.mine())
+          yield* settle
+          yield* upstream.verdict(0)
+          yield* client.ended
+          assert.strictEqual((yield* (yield* MiningServer).stats).accepted, 0)
+        }),
+      { shareSinks: [{ record: () => Effect.fail(new ShareSinkError({ message: "the database is gone" })) }] }
+    )
+  )
+})

@@ -1,0 +1,147 @@
+/** The choice among upstreams, the names that a proxy gives its miners, and the payout of a job. */
+import { describe, expect, it } from "@effect/vitest"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
+import { bytes } from "@sluice/testing/templates"
+import { minerIdentity, sharedIdentity, workerName } from "../src/index.ts"
+import { UpstreamChoice } from "../src/upstream/choice.ts"
+import { payoutCheck } from "../src/upstream/payout-check.ts"
+import { redirected } from "../src/upstream/redirect.ts"
+import type { PlacedUpstreamJob, UpstreamJob } from "../src/upstream/upstream-job.ts"
+import { addressOf } from "./scripted-pool.ts"
+
+const job: UpstreamJob = {
+  id: 1,
+  height: 100,
+  version: 0,
+  versionRollingAllowed: true,
+  coinbasePrefix: bytes(0),
+  coinbaseSuffix: bytes(0),
+  extranonceSize: 16,
+  merklePath: [],
+  merklePathBytes: bytes(0, 0)
+}
+const work = (prevHash: number, height = 100): PlacedUpstreamJob => ({
+  job: { ...job, height },
+  prevHash: bytes(prevHash),
+  nbits: 0x1d00ffff,
+  minNtime: 0,
+  target: bytes(0xff),
+  difficulty: 1
+})
+const choice = (count = 2) => new UpstreamChoice({ count, returnAfterMs: 60_000, silenceMs: 90_000, idleMs: 600_000 })
+
+describe("the choice of an upstream", () => {
+  it("is the first in the list that has work", () => {
+    const upstreams = choice(3)
+    expect(upstreams.choose(0)).toBeUndefined()
+    upstreams.worked(2, work(1), 0)
+    expect(upstreams.choose(0)).toEqual({ index: 2, why: "first" })
+    upstreams.failed(0)
+    upstreams.worked(0, work(1), 1)
+    expect(upstreams.choose(60_000)).toBeUndefined()
+    // It had failed. The other one had not.
+    upstreams.worked(1, work(1), 60_000)
+    expect(upstreams.choose(60_000)).toEqual({ index: 1, why: "preferred" })
+    expect(upstreams.choose(60_001)).toEqual({ index: 0, why: "preferred" })
+  })
+
+  it("goes to the next one at once, and comes back to the same one as the same", () => {
+    const upstreams = choice()
+    upstreams.worked(0, work(1), 0)
+    upstreams.worked(1, work(1), 0)
+    upstreams.choose(0)
+    upstreams.failed(0)
+    expect(upstreams.choose(1)).toEqual({ index: 1, why: "lost" })
+    upstreams.failed(1)
+    expect([upstreams.choose(2), upstreams.active, upstreams.last]).toEqual([undefined, undefined, 1])
+    upstreams.worked(1, work(1), 3)
+    expect(upstreams.choose(3)).toEqual({ index: 1, why: "again" })
+  })
+
+  it("does not go back to one that is behind, however long it has worked", () => {
+    const upstreams = choice()
+    upstreams.failed(0)
+    upstreams.worked(1, work(2, 101), 0)
+    upstreams.choose(0)
+    upstreams.worked(0, work(1, 100), 0)
+    expect(upstreams.choose(300_000)).toBeUndefined()
+    upstreams.worked(0, work(2, 101), 300_000)
+    expect(upstreams.choose(300_000)).toEqual({ index: 0, why: "preferred" })
+  })
+
+  it("goes back at once after a planned end", () => {
+    const upstreams = choice()
+    for (const index of [0, 1]) upstreams.worked(index, work(1), 0)
+    upstreams.choose(0)
+    upstreams.failed(0, true)
+    expect(upstreams.choose(1)?.index).toBe(1)
+    upstreams.worked(0, work(1), 2)
+    expect(upstreams.choose(2)).toEqual({ index: 0, why: "preferred" })
+  })
+
+  it("knows which upstream is silent, and since which block", () => {
+    const upstreams = choice()
+    for (const index of [0, 1]) upstreams.worked(index, work(1), 0)
+    upstreams.worked(1, work(2), 10_000)
+    expect(upstreams.silent(99_999)).toEqual([])
+    expect(upstreams.silent(100_000)).toEqual([{ index: 0, silentMs: 100_000, newerAt: 1 }])
+    // A job on the old block is work all the same.
+    upstreams.heard(0, 50_000)
+    expect(upstreams.silent(100_000)).toEqual([])
+    expect(upstreams.silent(650_000)).toEqual([
+      { index: 0, silentMs: 600_000, newerAt: undefined },
+      { index: 1, silentMs: 640_000, newerAt: undefined }
+    ])
+  })
+})
+
+describe("a Reconnect", () => {
+  const plain = addressOf(1)
+  const noise = { ...plain, security: { _tag: "noise", authorityKey: bytes(1) } } as const
+
+  it("leads anywhere with Noise, whose handshake proves the same key, and to the same host without", () => {
+    expect(redirected(noise, "elsewhere", 0)).toEqual({ ...noise, host: "elsewhere" })
+    expect(redirected(noise, "", 5)).toEqual({ ...noise, port: 5 })
+    expect(redirected(plain, "", 0)).toEqual(plain)
+    expect(redirected(plain, "pool", 5)).toEqual({ ...plain, port: 5 })
+    expect(redirected(plain, "elsewhere", 0)).toBeUndefined()
+  })
+})
+
+describe("the names of miners", () => {
+  it.each([
+    ["account.{worker}", "account", "account.rig1"],
+    ["{user}.{worker}", "", "farm.rig1"],
+    ["account", "account", "account"],
+    ["bc1q/{user}/{worker}", "bc1q", "bc1q/farm/rig1"],
+    ["pool-{worker}.x", "pool.x", "pool-rig1.x"]
+  ])("%s is %j for all together, and %s for one", (template, shared, one) => {
+    expect([sharedIdentity(template), minerIdentity(template, "farm.rig1")]).toEqual([shared, one])
+  })
+
+  it("are the user's where there is no worker", () => {
+    expect(minerIdentity("account.{worker}", "farm")).toBe("account.farm")
+    expect(workerName({ userIdentity: "farm", worker: undefined })).toBe("farm")
+    expect(workerName({ userIdentity: "farm.a.b", worker: undefined })).toBe("a.b")
+    expect(workerName({ userIdentity: "farm.a", worker: "c" })).toBe("c")
+  })
+})
+
+describe("the payout of a job", () => {
+  // One output of 50 bitcoins to a script of bytes 7.
+  const { coinbaseTxPrefix, coinbaseTxSuffix } = coinbaseHalves(16, { mark: 7 })
+  const paying = { ...job, coinbasePrefix: coinbaseTxPrefix, coinbaseSuffix: coinbaseTxSuffix }
+  const script = bytes(7, 42)
+
+  it("must be to the script, and be enough of the whole", () => {
+    expect(payoutCheck(script, "us", 100)(paying)).toBeUndefined()
+    expect(payoutCheck(bytes(8, 42), "us")(paying)).toBe("its coinbase pays nothing to us")
+    const second = Uint8Array.of(...coinbaseTxSuffix.slice(0, 4), 2)
+    const output = coinbaseTxSuffix.slice(5, -4)
+    const other = Uint8Array.from(output).fill(9, 9)
+    const both = Uint8Array.of(...second, ...output, ...other, ...coinbaseTxSuffix.slice(-4))
+    const half = { ...paying, coinbaseSuffix: both }
+    expect(payoutCheck(script, "us", 50)(half)).toBeUndefined()
+    expect(payoutCheck(script, "us", 98)(half)).toBe("its coinbase pays 50.00 % to us; expected 98 % or more")
+  })
+})

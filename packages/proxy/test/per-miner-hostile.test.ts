@@ -1,0 +1,145 @@
+/** Upstreams that break the protocol, at the machine of a proxy with a channel upstream for each miner. */
+import { describe, expect, it } from "@effect/vitest"
+import type { SourceChange } from "@sluice/channels"
+import type { Mining } from "@sluice/protocol"
+import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
+import { openExtended } from "@sluice/testing/pool-client"
+import { ANY_TARGET, bytes } from "@sluice/testing/templates"
+import { PerMinerMachine } from "../src/per-miner/machine.ts"
+import { PerMinerWork } from "../src/per-miner/work.ts"
+
+const START = 1_800_000_000_000
+const NTIME = START / 1000
+const CHANNEL = 7
+
+const job = (jobId: number, fields: Partial<Mining.NewExtendedMiningJob> = {}): Mining.NewExtendedMiningJob => ({
+  _tag: "NewExtendedMiningJob",
+  channelId: CHANNEL,
+  jobId,
+  minNtime: undefined,
+  version: 0x20000000,
+  versionRollingAllowed: true,
+  merklePath: [],
+  ...coinbaseHalves(12),
+  ...fields
+})
+
+const block = (jobId: number, nbits = 0x1d00ffff): Mining.SetNewPrevHash => ({
+  _tag: "SetNewPrevHash",
+  channelId: CHANNEL,
+  jobId,
+  prevHash: bytes(jobId),
+  minNtime: NTIME,
+  nbits
+})
+
+const success = (
+  requestId: number,
+  fields: Partial<Mining.OpenExtendedMiningChannelSuccess> = {}
+): Mining.OpenExtendedMiningChannelSuccess => ({
+  _tag: "OpenExtendedMiningChannel.Success",
+  requestId,
+  channelId: CHANNEL,
+  target: ANY_TARGET,
+  extranonceSize: 8,
+  extranoncePrefix: bytes(1, 4),
+  groupChannelId: 1,
+  ...fields
+})
+
+const start = () => {
+  const never = () => {
+    throw new Error("not used")
+  }
+  const machine = new PerMinerMachine({
+    upstreams: [0, 1].map((port) => ({
+      server: { host: "pool", port, security: { _tag: "plain" } },
+      name: `pool ${port}`,
+      identityOf: (identity) => identity
+    })),
+    work: new PerMinerWork(never),
+    firstJobId: 1,
+    returnAfterMs: 60_000,
+    silenceMs: 90_000,
+    idleMs: 600_000,
+    checkPayout: undefined,
+    wake: () => {}
+  })
+  for (const index of [0, 1]) machine.connected(index, { flags: 0, withWorkers: false }, START)
+  const results: Array<unknown> = []
+  const miner = machine.open(openExtended(), START, (result) => results.push(result))
+  machine.takeEvents()
+  return { machine, miner, results }
+}
+
+const changesOf = (changes: ReadonlyArray<SourceChange>) => changes.map(({ _tag }) => _tag)
+
+const NO_SHARE = /its target 0{64} takes more than 2\^128 hashes/
+
+const cases: ReadonlyArray<readonly [title: string, says: RegExp, said: ReadonlyArray<Mining.ToClient>]> = [
+  ["a channel that nobody requested", /breaks "known-request-id"/, [success(99)]],
+  ["fewer bytes to roll than requested", /breaks "minimum-extranonce-size"/, [success(1, { extranonceSize: 1 })]],
+  ["a full extranonce that is too long", /at most 32 bytes/, [success(1, { extranoncePrefix: bytes(1, 32) })]],
+  ["a first target of zero", NO_SHARE, [success(1, { target: bytes(0) })]],
+  ["a target of zero", NO_SHARE, [success(1), { _tag: "SetTarget", channelId: 1, maximumTarget: bytes(0) }]],
+  ["a previous hash for a job that was never sent", /breaks "prev-hash-names-future-job"/, [success(1), block(4711)]],
+  [
+    "a previous hash with nBits that no block can have",
+    /SetNewPrevHash has nBits 1d800000/,
+    [success(1), job(1), block(1, 0x1d800000)]
+  ],
+  [
+    "a job that begins in the future",
+    /job 2 begins at 1900000000, more than two hours ahead/,
+    [success(1), job(1), block(1), job(2, { minNtime: 1_900_000_000 })]
+  ],
+  [
+    "a job with an invalid coinbase",
+    /breaks "coinbase-transaction"/,
+    [success(1), job(1, { coinbaseTxSuffix: bytes(0, 7) })]
+  ],
+  [
+    "10,000 jobs at once",
+    /it sends more than 20 jobs, targets and prefixes a second for each channel/,
+    [success(1), ...Array.from({ length: 10_000 }, (_, id) => job(id))]
+  ]
+]
+
+describe("an upstream that sends", () => {
+  it.each(cases)(
+    "%s is left with a sentence for the next one, and the miner gets its channel there",
+    (_, says, said) => {
+      const { machine, miner, results } = start()
+      machine.received(0, said, START)
+      const events = machine.takeEvents()
+      const failed = events.find(({ _tag }) => _tag === "Failed")
+      expect(failed).toMatchObject({ index: 0, fault: { message: expect.stringMatching(says) } })
+      expect(events).toContainEqual({ _tag: "Chosen", index: 1, why: "lost" })
+      const requests = events.flatMap((event) => (event._tag === "Send" && event.index === 1 ? event.messages : []))
+      expect(requests).toMatchObject([{ _tag: "OpenExtendedMiningChannel", userIdentity: "user.worker" }])
+      machine.lost(0, "closed", START)
+      machine.received(1, [success(1), job(1), block(1)], START)
+      expect(results).toEqual([miner])
+      expect(changesOf(miner.takeChanges()).slice(-2)).toEqual(["FutureJob", "NewPrevHash"])
+      expect(miner.current?.session.index).toBe(1)
+    }
+  )
+})
+
+describe("an upstream that answers nothing", () => {
+  it("is left after half a minute", () => {
+    const { machine, results } = start()
+    machine.tick(START + 29_000)
+    expect(machine.takeEvents()).toEqual([])
+    machine.tick(START + 30_000)
+    expect(machine.takeEvents().map(({ _tag }) => _tag)).toEqual(["Failed", "Chosen", "State", "Send"])
+    expect(results).toEqual([])
+  })
+
+  it("refuses the miner with no-work-yet if there is no other", () => {
+    const { machine, results } = start()
+    for (const index of [0, 1]) machine.lost(index, "down", START)
+    machine.tick(START + 30_000)
+    expect(results).toEqual(["no-work-yet"])
+  })
+})
