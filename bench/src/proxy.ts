@@ -6,13 +6,17 @@ import type { AsyncCase, Row } from "./case.ts"
 import { type Load, loads, type ShareServer, startShareServer } from "./share-load.ts"
 
 /** How often the servers take turns, and how long each of them is measured. The medians count. */
-const TURNS = 5
-const MEASURED_MS = 800
+const TURNS = 3
+const MEASURED_MS = 1000
 
-export const asyncCases: ReadonlyArray<AsyncCase> = loads.map((load) => ({
-  name: `proxy: ${load.name}`,
-  rows: () => run(load)
-}))
+const caseOf = (load: Load): AsyncCase => ({ name: `proxy: ${load.name}`, rows: () => run(load) })
+
+export const asyncCases: ReadonlyArray<AsyncCase> = loads.map(caseOf)
+
+/** The share of a farm's proxy and that of a device, for a run of all benchmarks. */
+export const shortCases: ReadonlyArray<AsyncCase> = loads
+  .filter(({ channel, sharesAtOnce }) => (channel === "extended") === sharesAtOnce > 1)
+  .map(caseOf)
 
 const run = async (load: Load): Promise<ReadonlyArray<Row>> => {
   const servers: Array<ShareServer> = []
@@ -22,9 +26,11 @@ const run = async (load: Load): Promise<ReadonlyArray<Row>> => {
     return server
   }
   try {
-    const pool = await start("./pool-server.ts")
-    const answering = await start("./proxy-server.ts", "hard")
-    const passing = await start("./proxy-server.ts", "easy")
+    const [pool, answering, passing] = await Promise.all([
+      start("./pool-server.ts"),
+      start("./proxy-server.ts", "hard"),
+      start("./proxy-server.ts", "easy")
+    ])
     const times = { pool: Array<number>(), answering: Array<number>(), passing: Array<number>() }
     // In turns, so that other work of the machine affects all of them.
     for (let turn = 0; turn < TURNS; turn++) {

@@ -50,6 +50,25 @@ describe("an upstream", () => {
     })
   )
 
+  it.effect("gets the shares that a miner sends in one write in one write", () =>
+    Effect.gen(function* () {
+      const reads: Array<number> = []
+      const { pool, world } = yield* start(
+        {},
+        {},
+        { first: ({ shares }) => (reads.push(shares.length), []), behind: () => [] }
+      )
+      const client = yield* world.connectRaw()
+      const channel = yield* client.open(openExtended())
+      yield* wait(10)
+      reads.length = 0
+      yield* client.send(channel.mine(), channel.mine(), channel.mine())
+      yield* wait(1)
+      assert.lengthOf(pool.shares, 3)
+      assert.deepStrictEqual(reads, [0], "one read, before which there was no share")
+    })
+  )
+
   it.effect("is told the hash rate of all miners, at most every ten seconds unless it changes by half or twice", () =>
     Effect.gen(function* () {
       const { pool, world } = yield* start()

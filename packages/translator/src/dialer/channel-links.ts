@@ -20,6 +20,8 @@ interface ChannelLink {
   readonly scope: Scope.Closeable
   /** The request for its channel while it has no answer. */
   request: number | undefined
+  /** Whether a channel was ever asked for: the pool knows a worker on it, and would refuse another one. */
+  hasWorker: boolean
 }
 
 /** How long after one link the others may end if the pool is gone. */
@@ -44,7 +46,7 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
   const inbox = yield* Queue.bounded<NonEmptyReadonlyArray<Mining.ToClient>, TransportError>(1)
 
   const add = (link: PoolLink, scope: Scope.Closeable, request: number | undefined): ChannelLink => {
-    const added: ChannelLink = { link, scope, request }
+    const added: ChannelLink = { link, scope, request, hasWorker: request !== undefined }
     links.add(added)
     fork(Effect.asVoid(Effect.forkIn(read(added), scope)))
     return added
@@ -118,6 +120,7 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
         return yield* isLost() && lastError !== undefined ? lose(lastError) : Effect.void
       }
       add(link.value, scope, requestId)
+      for (const each of links) yield* closeUnused(each)
       return yield* Effect.ignore(link.value.send([request]))
     })
     return Effect.sync(() => fork(Effect.asVoid(dial)))
@@ -131,14 +134,17 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
       for (const message of messages) {
         const isOpen = message._tag === "OpenStandardMiningChannel" || message._tag === "OpenExtendedMiningChannel"
         // A link without a channel answers what is for none.
-        const to = [...links].find((each) => (isOpen ? isUnused(each) : each.link.machine.has(message.channelId)))
+        const to = [...links].find((each) => (isOpen ? !each.hasWorker : each.link.machine.has(message.channelId)))
         if (isOpen && to === undefined) {
           sends.push(openFor(message))
           continue
         }
         const target = to ?? [...links][0]
         if (target === undefined) continue
-        if (isOpen) target.request = message.requestId
+        if (isOpen) {
+          target.request = message.requestId
+          target.hasWorker = true
+        }
         const batch = batches.get(target)
         if (batch === undefined) batches.set(target, [message])
         else batch.push(message)

@@ -80,7 +80,7 @@ describe("channels with a connection each", () => {
     }).pipe(Effect.scoped, Effect.provide(world))
   )
 
-  it.effect("close with their connections, and the last connection waits for the next channel", () =>
+  it.effect("close with their connections, and the last one is open until the next channel has a connection", () =>
     Effect.gen(function* () {
       const { accept, pool } = yield* V1Pool
       const { close, open, until } = yield* connect
@@ -92,9 +92,13 @@ describe("channels with a connection each", () => {
       yield* close(first.channelId)
       yield* Effect.repeat(Effect.yieldNow, { until: () => ends[0]!.isClosed })
       yield* close(second.channelId)
-      yield* open("alice.3")
+      yield* Effect.yieldNow
+      expect(ends[1]!.isClosed).toBe(false)
+      // Such a pool refuses another worker on a connection that already has one.
+      yield* open("bob.1")
       yield* until("ChannelOpened")
-      expect([pool.ends.length, ends[1]!.isClosed]).toEqual([2, false])
+      expect(pool.ends.map(({ authorized }) => authorized)).toEqual([["alice.1:x"], ["alice.2:x"], ["bob.1:x"]])
+      yield* Effect.repeat(Effect.yieldNow, { until: () => ends[1]!.isClosed })
     }).pipe(Effect.scoped, Effect.provide(world))
   )
 
