@@ -33,11 +33,9 @@ export {
   type ActiveJob,
   type Announcement,
   GROUP_CHANNEL_ID,
-  type JobAnnouncement,
   type JobKey,
   Jobs,
   type JobsOptions,
-  type NewSpace,
   type PlacedJob,
   type PrevHash
 } from "./jobs/jobs.ts"

@@ -14,7 +14,7 @@ import { extendedJobMessage, type Job, standardJobMessage } from "../jobs/job.ts
 import type { SourceShare } from "../jobs/source-share.ts"
 import { Channel, REPLACING_FACTOR } from "./channel.ts"
 import { ChannelGroups } from "./group.ts"
-import { type Announcement, GROUP_CHANNEL_ID, type JobAnnouncement, type Jobs, type NewSpace } from "../jobs/jobs.ts"
+import { type Announcement, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
 import {
   EXTRANONCE_SPACE_EXHAUSTED,
   isHashRate,
@@ -44,9 +44,10 @@ export interface ChannelServerContext {
 }
 
 /** Gives channels their prefixes. */
-export interface ChannelSpace extends Pick<ExtranonceSpace, "takeStandard" | "takeExtended" | "takeSame" | "giveBack"> {
-  /** `undefined` while there is no space, so that no channel can be opened. */
-  readonly maxRollableSize: number | undefined
+export interface ChannelSpace extends Pick<
+  ExtranonceSpace,
+  "maxRollableSize" | "takeStandard" | "takeExtended" | "takeSame" | "giveBack"
+> {
   /** Counts a prefix of the source under the limits for channels. `undefined` if they have no room for it. */
   readonly admit?: (lease: ExtranonceLease) => ExtranonceLease | undefined
 }
@@ -73,8 +74,6 @@ export class ChannelServer {
   #unacknowledged: Array<Channel> = []
   #nextChannelId = GROUP_CHANNEL_ID + 1
   #emptySince: number | undefined = 0
-  /** Two groups that are without members except while channels move to a space of another size. */
-  #passages: readonly [number, number] | undefined
   /** Channels whose source has changes. `undefined` without sources. */
   #changed: Set<Channel> | undefined
 
@@ -160,9 +159,8 @@ export class ChannelServer {
     this.#unacknowledged = []
   }
 
-  /** Announces a job or previous hash to the channels, or moves them to another extranonce space. */
+  /** Announces a job or previous hash to the channels. */
   announce(announcement: Announcement, out: ServerOutbox): void {
-    if (announcement._tag === "NewSpace") return this.#moveAll(announcement, out)
     if (this.#requiresStandardJobs) {
       if (announcement._tag !== "NewPrevHash")
         this.#context.validator.prepareMerkleRoots(this.ownJobChannels, announcement.job)
@@ -407,48 +405,7 @@ export class ChannelServer {
     for (const job of jobs.futureJobs()) this.#sendFutureJob(channel, job, out)
   }
 
-  /** Gives all channels prefixes of another space (5.3.10). Closes channels that it has no prefix for. */
-  #moveAll({ at, fromJobId, space }: NewSpace, out: ServerOutbox): void {
-    const { epoch } = this.#context.jobs
-    for (const channel of this.#channels.values()) {
-      const { rollableSize } = channel.lease
-      const lease = space.takeSame(rollableSize, epoch)
-      if (lease !== undefined) {
-        channel.changeLease(lease, fromJobId)
-        continue
-      }
-      const isTooSmall = rollableSize > space.maxRollableSize
-      const reason = isTooSmall ? ErrorCode.openChannel.unsupportedMinExtranonceSize : EXTRANONCE_SPACE_EXHAUSTED
-      this.closeChannel(channel.info.channelId, reason, at, out)
-    }
-    for (const { id, members } of this.#groups.values()) this.#sendPrefixes(id, [...members], out)
-  }
-
-  /**
-   * Sends the channels of a group their new prefixes. Members of a group have full extranonces of equal size at any time (5.2.3),
-   * so with another size each of them but the last leaves the group, gets its prefix alone, and returns at the end.
-   */
-  #sendPrefixes(groupId: number, members: ReadonlyArray<Channel>, out: ServerOutbox): void {
-    const leaving = members.slice(0, -1)
-    const isSameSize = members.every(({ isResized }) => !isResized)
-    if (this.#requiresStandardJobs || isSameSize || leaving.length === 0) {
-      for (const channel of members) sendPrefix(channel, out)
-      return
-    }
-    this.#passages ??= [this.newGroupId(), this.newGroupId()]
-    const [changed, changing] = this.#passages
-    for (const [index, channel] of leaving.entries()) {
-      const ids = [channel.info.channelId]
-      sendGroup(index === 0 ? changed : changing, ids, out)
-      sendPrefix(channel, out)
-      if (index > 0) sendGroup(changed, ids, out)
-    }
-    sendPrefix(members.at(-1)!, out)
-    const ids = leaving.map(({ info }) => info.channelId)
-    sendGroup(groupId, ids, out)
-  }
-
-  #announceTo(channels: Iterable<Channel>, announcement: JobAnnouncement, out: ServerOutbox): void {
+  #announceTo(channels: Iterable<Channel>, announcement: Announcement, out: ServerOutbox): void {
     const { job } = announcement
     for (const channel of channels) {
       switch (announcement._tag) {

@@ -170,12 +170,6 @@ export class Channel {
     return this.#prefixes.at(-1)!.lease
   }
 
-  /** Whether the last change of the prefix changed the size of the full extranonce. */
-  get isResized(): boolean {
-    const before = this.#prefixes.at(-2)?.lease
-    return before !== undefined && before.prefix.length !== this.lease.prefix.length
-  }
-
   /** The extranonce prefix that the channel had when this job was sent to it (5.3.10). */
   leaseOf(jobId: number): ExtranonceLease {
     if (this.#prefixes.length === 1) return this.#prefixes[0]!.lease

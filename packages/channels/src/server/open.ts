@@ -12,7 +12,7 @@ export const TOO_MANY_CHANNELS = "too-many-channels"
 export const EXTRANONCE_SPACE_EXHAUSTED = "extranonce-space-exhausted"
 /** Not in the specification: the client requires version rolling, and the server's jobs do not allow it (5.3.1). */
 export const VERSION_ROLLING_NOT_SUPPORTED = "version-rolling-not-supported"
-/** Not in the specification: the server has no extranonce space yet, because its own upstream server is not there. */
+/** Not in the specification: the server cannot open the channel at its own upstream server, which is not there yet. */
 export const NO_WORK_YET = "no-work-yet"
 
 const codes = ErrorCode.openChannel
@@ -22,7 +22,7 @@ export const refusalToOpen = (
   message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel,
   setupFlags: number,
   channelCount: number,
-  maxRollableSize: number | undefined,
+  maxRollableSize: number,
   policy: ChannelPolicy
 ): string | undefined => {
   const isExtended = message._tag === "OpenExtendedMiningChannel"
@@ -35,7 +35,6 @@ export const refusalToOpen = (
   if (!isUserIdentity(message.userIdentity, policy.maxUserIdentityBytes)) return codes.invalidUserIdentity
   if (!isHashRate(message.nominalHashRate)) return codes.invalidNominalHashrate
   if (!isMaxTarget(message.maxTarget)) return codes.maxTargetOutOfRange
-  if (maxRollableSize === undefined) return NO_WORK_YET
   if (isExtended && message.minExtranonceSize > maxRollableSize) {
     // The first code says that no server has so much extranonce, the second that this server has not.
     return message.minExtranonceSize > Mining.MAX_EXTRANONCE_SIZE
