@@ -195,6 +195,11 @@ export class Channel {
     this.#prefixes.push({ fromJobId, lease })
   }
 
+  /** Tells the client its prefix for later jobs (5.3.10). */
+  get prefixMessage(): Mining.SetExtranoncePrefix {
+    return { _tag: "SetExtranoncePrefix", channelId: this.info.channelId, extranoncePrefix: this.lease.prefix }
+  }
+
   /** Removes and returns the prefixes that no share can use any more. */
   takeUnusedLeases(jobs: Jobs): ReadonlyArray<ExtranonceLease> {
     if (this.#prefixes.length === 1) return []
