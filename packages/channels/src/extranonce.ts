@@ -53,9 +53,8 @@ export interface ExtranonceLease {
   readonly prefix: Uint8Array
   /** `extranonce_size`: bytes that the channel rolls; 0 for a standard channel. */
   readonly rollableSize: number
+  /** Its place in the space; -1 if it is of no space here, but was given to one channel by the source of its work. */
   readonly index: number
-  /** The space that gave it out and takes it back. */
-  readonly space: Pick<ExtranonceSpace, "giveBack">
 }
 
 /** Gives out prefixes and takes them back. A server has one space, so that no two held leases are the same. */
@@ -117,18 +116,18 @@ export class ExtranonceSpace {
   }
 
   /**
-   * Takes another prefix for a channel that goes on rolling `rollableSize` bytes; 0 for a standard channel. `undefined` when the space is exhausted, or if that is more than `maxRollableSize`.
+   * Takes another prefix for a channel of this space that goes on rolling `rollableSize` bytes; 0 for a standard channel.
+   * `undefined` when the space is exhausted.
    */
   takeSame(rollableSize: number, epoch = 0): ExtranonceLease | undefined {
-    return rollableSize > this.maxRollableSize ? undefined : this.#take(rollableSize, epoch)
+    return this.#take(rollableSize, epoch)
   }
 
   /**
-   * Takes a lease back, or passes a lease of another space on to it. Does nothing the second time. Pass the present epoch as `usedIn` if shares were accepted for the prefix
+   * Takes a lease back. Does nothing the second time. Pass the present epoch as `usedIn` if shares were accepted for the prefix
    * in it: the space then does not give the prefix out again before the next epoch.
    */
   giveBack(lease: ExtranonceLease, usedIn?: number): void {
-    if (lease.space !== this) return lease.space.giveBack(lease, usedIn)
     if (!this.#held.delete(lease.index)) return
     if (usedIn === undefined) {
       this.#returned.push(lease.index)
@@ -148,7 +147,7 @@ export class ExtranonceSpace {
     prefix.set(this.#head)
     // Big-endian, so that prefixes sort as they were given out.
     for (let i = 0; i < indexSize; i++) prefix[this.#head.length + i] = index / 2 ** (8 * (indexSize - 1 - i))
-    return { prefix, rollableSize, index, space: this }
+    return { prefix, rollableSize, index }
   }
 
   /** Makes the indexes available that rested in an earlier epoch. */

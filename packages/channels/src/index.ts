@@ -33,23 +33,16 @@ export {
   type ActiveJob,
   type Announcement,
   GROUP_CHANNEL_ID,
-  type JobAnnouncement,
   type JobKey,
   Jobs,
   type JobsOptions,
-  type NewSpace,
   type PlacedJob,
   type PrevHash
 } from "./jobs/jobs.ts"
 export type { SourceShare } from "./jobs/source-share.ts"
 export { Outbox } from "./outbox.ts"
-export {
-  ChannelServer,
-  type ChangePrefixRefusal,
-  type ChannelServerContext,
-  type ChannelSpace,
-  type SetGroupRefusal
-} from "./server/channel-server.ts"
+export { ChannelServer, type ChangePrefixRefusal, type SetGroupRefusal } from "./server/channel-server.ts"
+export type { ChannelServerContext, ChannelSpace } from "./server/connection-state.ts"
 export type {
   BlockFound,
   ChannelClosed,

@@ -21,8 +21,6 @@ export interface ModelJob {
   readonly root: (extranonce: Uint8Array) => Buffer
   readonly prefix: Uint8Array
   state: "future" | "active" | "stale"
-  /** Whether the server has given up a future job without a word to the client. */
-  isGivenUp: boolean
   /** The target in force when the job became active (5.3.21). */
   target: bigint
 }
@@ -101,12 +99,6 @@ export class Model {
     return [...this.#channelIds].filter((id) => !this.channels.has(id))
   }
 
-  /** Gives up all future jobs: no previous hash will name them. */
-  giveUpFutureJobs(): void {
-    for (const { jobs } of this.channels.values())
-      for (const job of jobs.values()) job.isGivenUp ||= job.state === "future"
-  }
-
   close(id: number): void {
     for (const channel of this.addressed(id)) this.channels.delete(channel.id)
   }
@@ -159,9 +151,7 @@ export class Model {
         const size = message.extranoncePrefix.length + channel.extranonceSize
         if (size > FULL_EXTRANONCE) rules.add("full-extranonce-size")
         const others = this.addressed(channel.group).filter((other) => other !== channel && other.id !== channel.id)
-        // Clients that require standard jobs get no coinbase, and so no messages to a group whose sizes must be equal.
-        if (!this.flags.requiresStandardJobs && others.some((other) => fullSize(other) !== size))
-          rules.add("equal-extranonce-size-in-group")
+        if (others.some((other) => fullSize(other) !== size)) rules.add("equal-extranonce-size-in-group")
         if (rules.size === 0) channel.prefix = message.extranoncePrefix
         break
       }
@@ -195,7 +185,7 @@ export class Model {
       const mayBeForgotten = share.jobId >= first && share.jobId <= last
       return new Set(mayBeForgotten ? ["invalid-job-id", "stale-share"] : ["invalid-job-id"])
     }
-    if (job.state === "future") return new Set([job.isGivenUp ? "stale-share" : "invalid-job-id"])
+    if (job.state === "future") return new Set(["invalid-job-id"])
     if (job.state === "stale") return new Set(["stale-share"])
 
     const codes = new Set<string>()
@@ -305,7 +295,6 @@ export class Model {
             : (extranonce) => merkleRoot(message, prefix, extranonce),
         prefix,
         state: "future",
-        isGivenUp: false,
         target: 0n
       }
       channel.jobs.set(jobId, job)

@@ -7,7 +7,6 @@ import type { Mining, TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
 import { createHash } from "node:crypto"
 import {
-  type Announcement,
   type ChannelEvent,
   type ChannelInfo,
   type ChannelPolicy,
@@ -55,8 +54,6 @@ export interface TestServerOptions {
   readonly firstJobId?: number
 }
 
-type TemplateMessage = TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash
-
 /** The messages and events of one step of the machine. */
 export interface Said {
   readonly messages: ReadonlyArray<Mining.ToClient>
@@ -75,29 +72,18 @@ export interface Counted {
 export class TestServer {
   readonly context: ChannelServerContext
   readonly templates: TemplateJobs
-  /** The space in force, and those before it. */
-  readonly spaces: Array<ExtranonceSpace>
+  readonly space: ExtranonceSpace
   readonly connections: Array<ChannelServer> = []
   now = START
-  readonly #coinbase: { -readonly [K in keyof CoinbaseRules]: CoinbaseRules[K] }
   readonly #counted = new Map<ChannelInfo, Counted>()
 
   constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
     const policy = { ...defaultChannelPolicy, minHashRate: 1, ...fields }
-    const spaces = (this.spaces = [new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })])
-    this.#coinbase = { ...coinbaseRules, ...coinbase }
-    this.templates = new TemplateJobs({ coinbase: this.#coinbase, firstJobId })
+    this.space = new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })
+    this.templates = new TemplateJobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId })
     this.context = {
       jobs: this.templates.jobs,
-      space: {
-        get maxRollableSize() {
-          return spaces[0]?.maxRollableSize
-        },
-        takeStandard: (epoch) => spaces[0]?.takeStandard(epoch),
-        takeExtended: (size, epoch) => spaces[0]?.takeExtended(size, epoch),
-        takeSame: (size, epoch) => spaces[0]?.takeSame(size, epoch),
-        giveBack: (lease, usedIn) => lease.space.giveBack(lease, usedIn)
-      },
+      space: this.space,
       validator: new ShareValidator(policy),
       policy
     }
@@ -117,39 +103,13 @@ export class TestServer {
     return connection
   }
 
-  /** The space in force. */
-  get space(): ExtranonceSpace {
-    return this.spaces[0]!
-  }
-
   /** Gives all connections a message of the template provider. Returns what each got, in order. */
-  template(message: TemplateMessage): ReadonlyArray<Said> {
-    return this.#announce([this.#apply(message)])
-  }
-
-  /** Moves all connections to another extranonce space, with these messages of the template provider in the same batch. */
-  newSpace(layout: Partial<ExtranonceLayout>, ...messages: ReadonlyArray<TemplateMessage>): ReadonlyArray<Said> {
-    const space = new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })
-    this.spaces.unshift(space)
-    this.#coinbase.extranonceSize = space.fullSize
-    const change = this.templates.jobs.newSpace(space, this.now)
-    return this.#announce([change, ...messages.map((message) => this.#apply(message))])
-  }
-
-  #apply(message: TemplateMessage): Announcement {
+  template(message: TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash): ReadonlyArray<Said> {
     const { now, templates } = this
     const announcement =
       message._tag === "NewTemplate" ? templates.onTemplate(message, now) : templates.onSetNewPrevHash(message, now)
     if (announcement._tag === "Ignored") throw new Error(announcement.reason)
-    return announcement
-  }
-
-  #announce(changes: ReadonlyArray<Announcement>): ReadonlyArray<Said> {
-    return this.connections.map((connection) =>
-      this.#collect((out) => {
-        for (const change of changes) connection.announce(change, out)
-      })
-    )
+    return this.connections.map((connection) => this.#collect((out) => connection.announce(announcement, out)))
   }
 
   send(connection: ChannelServer, ...messages: ReadonlyArray<Mining.ToServer>): Said {

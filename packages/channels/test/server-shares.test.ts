@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { ExtranonceSpace, hashRateToTarget, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
+import { hashRateToTarget, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { Channel } from "../src/server/channel.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
@@ -353,7 +353,7 @@ describe("acknowledgement", () => {
   it("rounds the sum of difficulties and begins from zero each time", () => {
     const { jobs, policy } = TestServer.working().context
     const info = { connectionId: 0, channelId: 9, kind: "standard", userIdentity: "" } as const
-    const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0, space: new ExtranonceSpace() }
+    const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
     const client = { nominalHashRate: 1, leastHashRate: 0, work: undefined, maxTarget: 1n << 200n }
     const channel = new Channel(info, lease, client, jobs, policy, 0)
     channel.accept(5, 2.75, 0)

@@ -7,7 +7,7 @@ import {
   defaultChannelPolicy,
   type ExtranonceLease,
   ExtranonceSpace,
-  type JobAnnouncement,
+  type Announcement,
   Jobs,
   Outbox,
   type ServerOutbox,
@@ -37,7 +37,7 @@ class Source implements SourceChannel {
 
   constructor(isStandard: boolean) {
     const prefix = bytes(0xaa, isStandard ? 20 : 12)
-    this.lease = { prefix, rollableSize: isStandard ? 0 : 8, index: 0, space: { giveBack: () => {} } }
+    this.lease = { prefix, rollableSize: isStandard ? 0 : 8, index: -1 }
   }
 
   readonly takeChanges = () => this.#changes.splice(0)
@@ -55,7 +55,7 @@ class Source implements SourceChannel {
       message._tag === "NewTemplate"
         ? this.templates.onTemplate(message, START)
         : this.templates.onSetNewPrevHash(message, START)
-    this.make(made as JobAnnouncement)
+    this.make(made as Announcement)
   }
 }
 

@@ -6,7 +6,6 @@ import type { Mining } from "@sluice/protocol"
 import {
   ChannelServer,
   defaultChannelPolicy,
-  ExtranonceSpace,
   Outbox,
   type ServerOutbox,
   ShareValidator,
@@ -27,7 +26,7 @@ it.each(vectors)("test vector $name: the server accepts the $kind share as a $ve
   const extranonce = hex(vector.extranonce)
   // The vectors have two extranonce layouts, so this stub gives out their prefixes in place of a space.
   const prefix = extranonce.subarray(0, isStandard ? 32 : 24)
-  const lease = { prefix, rollableSize: isStandard ? 0 : 8, index: 0, space: new ExtranonceSpace() }
+  const lease = { prefix, rollableSize: isStandard ? 0 : 8, index: -1 }
   const take = () => lease
   const space = { maxRollableSize: 8, takeStandard: take, takeExtended: take, takeSame: take, giveBack: () => {} }
   const connection = new ChannelServer(0, 0, {

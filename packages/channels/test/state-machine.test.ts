@@ -13,7 +13,7 @@ import { type ChannelServer, type ServerOutbox, templateOf, u256ToBytes } from "
 import { TestClient } from "./test-client.ts"
 import { headerHash, Model, type ModelChannel, type ModelFlags, number } from "./channel-model.ts"
 import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
-import { open, TestServer } from "./server-fixture.ts"
+import { coinbaseRules, open, TestServer } from "./server-fixture.ts"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 1_000)
@@ -21,14 +21,14 @@ const MAX_CHANNELS = 5
 const MAX_SHARES = 12
 /** The hardest target at which the test looks for shares. */
 const MIN_MINED = 1n << 250n
-/** The full extranonce has 20 bytes at first: one for the server, one for the channel, and these. */
+/** The full extranonce has 20 bytes: one for the server, one for the channel, and these. */
 const MAX_ROLLABLE = 18
 
 /** The kinds of steps, each as likely as it is frequent here. */
 const kinds = [
   ...(["open", "open", "bad open", "share", "share", "share", "share", "share", "bad share", "bad share"] as const),
   ...(["raw share", "replay", "update", "bad update", "close", "server closes", "custom job"] as const),
-  ...(["template", "template", "future", "prev hash", "prev hash", "time", "group", "prefix", "space"] as const),
+  ...(["template", "template", "future", "prev hash", "prev hash", "time", "group", "prefix"] as const),
   ...(["to server", "to server", "to server", "to client", "to client", "to client", "to both", "violate"] as const)
 ]
 
@@ -161,8 +161,6 @@ class Session {
         this.#prevHashes = [...this.#prevHashes.filter((hash) => hash !== prevHash), prevHash]
         return this.#announce(newPrevHash(Number(templateId), { headerTimestamp, prevHash }))
       }
-      case "space":
-        return this.#newSpace(n)
       case "time":
         this.#server.now += (1 + (n % 20)) * 1000
         return this.#send(this.#server.tick(this.#connection).messages)
@@ -197,7 +195,7 @@ class Session {
     }
     const { events } = this.#server.close(this.#connection)
     assert.equal(events.length, this.#atServer.channels.size)
-    for (const space of this.#server.spaces) assert.equal(space.held, 0)
+    assert.equal(this.#server.space.held, 0)
   }
 
   #open(n: number): void {
@@ -220,7 +218,7 @@ class Session {
       { maxTarget: bytes(0) },
       { userIdentity: "" },
       { userIdentity: "x\n" },
-      { minExtranonceSize: 31, kind: "extended" as const },
+      { minExtranonceSize: MAX_ROLLABLE + 1, kind: "extended" as const },
       { minExtranonceSize: 33, kind: "extended" as const },
       { kind: this.#flags.requiresStandardJobs ? ("extended" as const) : ("standard" as const) }
     ]
@@ -390,36 +388,6 @@ class Session {
     for (const prefix of prefixes) assert.equal(prefixes.filter((other) => prefix.startsWith(other)).length, 1)
   }
 
-  /** Gives the server another extranonce space, mostly of another size, and a job of it at once. */
-  #newSpace(n: number): void {
-    const size = [20, 12, 32, 3 + (n % 30)][n % 4]!
-    const layout = { indexSize: 1, fullSize: size, rollableSize: Math.min(8, size - 2) }
-    const isTooSmall = ({ extranonceSize }: ModelChannel) => extranonceSize > size - 2
-    const { channels } = this.#atServer
-    const closed = [...channels.values()].filter(isTooSmall).map(({ id }) => id)
-    const job = ++this.#templateId
-    const prevHash = u256ToBytes(BigInt(++this.#templateId))
-    const isNewBlock = n % 3 === 0 || this.#server.context.jobs.prevHash === undefined
-    if (isNewBlock) this.#prevHashes = [...this.#prevHashes, prevHash]
-    const headerTimestamp = this.#server.now / 1000
-    const messages = isNewBlock
-      ? [futureTemplate(job), newPrevHash(job, { headerTimestamp, prevHash })]
-      : [template(job)]
-    const [said] = this.#server.newSpace(layout, ...messages)
-    const reasonCode = "unsupported-min-extranonce-size"
-    assert.deepEqual(
-      said!.messages.filter(({ _tag }) => _tag === "CloseChannel"),
-      closed.map((channelId) => ({ _tag: "CloseChannel", channelId, reasonCode }))
-    )
-    this.#atServer.giveUpFutureJobs()
-    this.#send(said!.messages)
-    for (const channel of channels.values()) {
-      assert.equal(fullSize(channel), size)
-      assert.equal(channel.mined?.prefix, channel.prefix)
-    }
-    Session.seen.add(`space: ${closed.length > 0 ? "closed" : "moved"}`)
-  }
-
   /** Delivers messages to the server: a run of shares as one read, other messages one by one. */
   #arrive(count: number): void {
     const waiting = this.#toServer.splice(0, count)
@@ -551,8 +519,7 @@ class Session {
     if (number(message.maxTarget) === 0n) codes.add("max-target-out-of-range")
     if (!/^\w+$/.test(message.userIdentity)) codes.add("invalid-user-identity")
     if (isExtended && message.minExtranonceSize > 32) codes.add("min-extranonce-size-too-large")
-    else if (isExtended && message.minExtranonceSize > this.#server.space.maxRollableSize)
-      codes.add("unsupported-min-extranonce-size")
+    else if (isExtended && message.minExtranonceSize > MAX_ROLLABLE) codes.add("unsupported-min-extranonce-size")
     return codes
   }
 
@@ -717,7 +684,7 @@ class Session {
         ...job,
         versionRollingAllowed: !flags.fixedVersion,
         merklePath: [],
-        ...coinbaseHalves(fullSize(this.#atClient.addressed(channelId)[0]!)),
+        ...coinbaseHalves(coinbaseRules.extranonceSize),
         ...fields
       })
     for (const { group, id, jobs, kind, maxTarget, prevHash, prefix: own } of channels.values()) {
@@ -750,8 +717,6 @@ class Session {
     return all
   }
 }
-
-const fullSize = ({ extranonceSize, prefix }: ModelChannel): number => prefix.length + extranonceSize
 
 const requestOf = (message: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel) => ({
   kind: message._tag === "OpenStandardMiningChannel" ? ("standard" as const) : ("extended" as const),
@@ -805,8 +770,6 @@ const EVERYTHING = [
   "prev-hash-names-future-job",
   "stale-share",
   "standard-channels-not-supported-for-custom-work",
-  "space: closed",
-  "space: moved",
   "standard-job-for-standard-channel",
   "target-within-maximum",
   "too-many-channels",

@@ -4,7 +4,6 @@ import { coinbaseTags } from "@sluice/bitcoin"
 import {
   ChannelServer,
   defaultChannelPolicy,
-  ExtranonceSpace,
   jobFromTemplate,
   Outbox,
   type ServerOutbox,
@@ -96,8 +95,7 @@ test.each(sessions)(
       firstJobId: job.jobId
     })
     const { extranoncePrefix, extranonceSize } = channel
-    const from = { index: 0, space: new ExtranonceSpace() }
-    const lease = { prefix: hex(extranoncePrefix), rollableSize: extranonceSize, ...from }
+    const lease = { prefix: hex(extranoncePrefix), rollableSize: extranonceSize, index: -1 }
     const take = () => lease
     const space = { maxRollableSize: 8, takeStandard: take, takeExtended: take, takeSame: take, giveBack: () => {} }
     const connection = new ChannelServer(0, 0, {

@@ -42,15 +42,6 @@ export interface PrevHashSent {
   readonly latencyMs: number
 }
 
-/** The work has another extranonce space, and the server gave all channels new prefixes. */
-export interface PrefixesSent {
-  readonly _tag: "PrefixesSent"
-  /** Bytes of prefix and rolled extranonce together. */
-  readonly fullExtranonceSize: number
-  readonly connections: number
-  readonly latencyMs: number
-}
-
 /** The source of work sent a message that makes no job. */
 export interface WorkIgnored {
   readonly _tag: "WorkIgnored"
@@ -68,7 +59,6 @@ export type MiningServerEvent =
   | ConnectionClosed
   | JobSent
   | PrevHashSent
-  | PrefixesSent
   | WorkIgnored
   | SourceChanged
   | ChannelEvent

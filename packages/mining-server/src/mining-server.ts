@@ -7,7 +7,7 @@
  */
 import { ShareValidator } from "@sluice/channels"
 import { type Endpoint, formatEndpoint, makeThrottledLog, MiningListener } from "@sluice/transport"
-import { Clock, Context, Duration, Effect, Latch, Layer, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Stream } from "effect"
 import { makeAdmission } from "./connections/admission.ts"
 import { makeAnnouncer } from "./connections/announcer.ts"
 import { makeConnections } from "./connections/connections.ts"
@@ -56,7 +56,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const listener = yield* MiningListener
   const source = yield* WorkSource
   const { work } = source
-  const rules = yield* rulesOf(options, work)
+  const rules = yield* rulesOf(options, work.space)
   const { channelTimeoutMs, policy, reconnectTo } = rules
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
@@ -68,8 +68,6 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   const downstreams = new Map<number, Downstream>()
   const height = () => work.common.jobs.current?.height ?? 0
   let isStopping = false
-  /** Open as soon as channels can have prefixes. */
-  const spaceIsThere = yield* Latch.make(work.space !== undefined)
   const metrics = yield* makeMetrics({
     projection,
     connections: () => downstreams.size,
@@ -90,7 +88,6 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     throttled,
     clock,
     sourceName: source.name,
-    spaceIsThere,
     closed: () => (isStopping ? "stopping" : watch.isClosed ? "no_templates" : undefined)
   })
   const announce = makeAnnouncer({
@@ -129,8 +126,8 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
       }
     })
 
-  const canOpen = (): boolean =>
-    work.openChannel === undefined ? work.space !== undefined : watch.state._tag === "Connected"
+  /** Where the source opens the channels, nobody can open one while it is away. */
+  const canOpen = (): boolean => work.openChannel === undefined || watch.state._tag === "Connected"
 
   /**
    * Adjusts difficulties to measured hash rates, evicts connections that open no channel (5.3.2), and reports the load to the
@@ -150,7 +147,6 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         channels += downstream.machine.channelCount
         hashRate += downstream.machine.hashRate
         const { emptySince } = downstream.machine
-        // Nobody can open a channel before there is a space.
         if (
           canOpen() &&
           emptySince !== undefined &&
@@ -167,11 +163,10 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   })
 
   yield* source.news.pipe(
-    Stream.runForEach((news) => {
-      if (work.space !== undefined) spaceIsThere.openUnsafe()
+    Stream.runForEach((news) =>
       // Changes of single channels do not concern the other connections.
-      return news.changes.length === 0 ? passChanges : Effect.andThen(announce(news), passChanges)
-    }),
+      news.changes.length === 0 ? passChanges : Effect.andThen(announce(news), passChanges)
+    ),
     Effect.forkScoped
   )
   yield* source.state.pipe(

@@ -1,5 +1,5 @@
 /** The options of a server of miners, and the rules that follow from them. */
-import { type ChannelPolicy, defaultChannelPolicy } from "@sluice/channels"
+import { type ChannelPolicy, defaultChannelPolicy, type ExtranonceSpace } from "@sluice/channels"
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ServerSetup } from "@sluice/transport"
 import { Duration, Effect } from "effect"
@@ -8,7 +8,6 @@ import { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.
 import { OptionError } from "./option-error.ts"
 import type { ShareSink } from "./shares/share-sink.ts"
 import type { ValidateUser } from "./user.ts"
-import type { Work } from "./work-source/work-source.ts"
 
 export interface MiningServerOptions {
   /** Sinks that record accepted shares, in this order, before the server acknowledges them. Default none. */
@@ -72,7 +71,7 @@ export const defaultMiningServerOptions = {
 /** Checks the options at the start, so that a bad one does not fail with the first job or the first miner. */
 export const rulesOf = (
   options: MiningServerOptions,
-  work: Pick<Work, "space">
+  space: ExtranonceSpace | undefined
 ): Effect.Effect<MiningServerRules, OptionError> =>
   Effect.gen(function* () {
     const given = { ...defaultMiningServerOptions, ...options }
@@ -87,7 +86,7 @@ export const rulesOf = (
       policy,
       validateUser,
       traffic,
-      space: new LimitedSpace(work, { max: maxChannelsInAll, maxPerAddress: maxChannelsPerAddress }),
+      space: new LimitedSpace(space, { max: maxChannelsInAll, maxPerAddress: maxChannelsPerAddress }),
       maxChannelsInAll,
       maxChannelsPerAddress,
       maxPendingBytes,

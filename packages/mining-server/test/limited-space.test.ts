@@ -50,7 +50,7 @@ class Peer {
 }
 
 const crowd = (max: number, maxPerAddress = max) => {
-  const limited = new LimitedSpace({ space: new ExtranonceSpace() }, { max, maxPerAddress })
+  const limited = new LimitedSpace(new ExtranonceSpace(), { max, maxPerAddress })
   return { limited, peer: (host: string) => new Peer(limited, host) }
 }
 

@@ -1,21 +1,28 @@
 /** A server of miners whose source opens a channel for each of theirs, and gives the verdicts on their shares. */
 import { assert, describe, it } from "@effect/vitest"
 import {
-  type JobAnnouncement,
+  type Announcement,
   Jobs,
   type SourceChange,
   type SourceChannel,
   type SourceShare,
   TemplateJobs
 } from "@sluice/channels"
-import type { Mining } from "@sluice/protocol"
+import { Mining } from "@sluice/protocol"
 import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
 import { Deferred, Effect, Exit, Layer, Logger, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { openExtended, TestClient } from "@sluice/testing/pool-client"
+import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { PoolAddress } from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "@sluice/testing/templates"
-import { MiningServer, type MiningServerOptions, ShareSinkError, type Work, WorkSource } from "../src/index.ts"
+import {
+  MiningServer,
+  type MiningServerOptions,
+  ShareSinkError,
+  type Work,
+  WorkSource,
+  type WorkSourceState
+} from "../src/index.ts"
 
 const settle = TestClock.adjust(1)
 
@@ -31,13 +38,13 @@ class Channel implements SourceChannel {
     firstJobId: 1
   })
   readonly jobs = this.#templates.jobs
-  readonly lease = { prefix: bytes(7, 4), rollableSize: 8, index: 0, space: { giveBack: () => {} } }
+  readonly lease = { prefix: bytes(7, 4), rollableSize: 8, index: -1 }
   readonly target = ANY_TARGET
   closed: string | undefined
   onChange = (): void => {}
   #changes: Array<SourceChange> = [
-    this.#templates.onTemplate(futureTemplate(1), 0) as JobAnnouncement,
-    this.#templates.onSetNewPrevHash(newPrevHash(1, { headerTimestamp: 0 }), 0) as JobAnnouncement
+    this.#templates.onTemplate(futureTemplate(1), 0) as Announcement,
+    this.#templates.onSetNewPrevHash(newPrevHash(1, { headerTimestamp: 0 }), 0) as Announcement
   ]
 
   readonly takeChanges = () => this.#changes.splice(0)
@@ -59,6 +66,11 @@ class Upstream {
   /** Answers the requests for channels. */
   readonly answer = Deferred.makeUnsafe<void, string>()
   readonly #wakes = Effect.runSync(Queue.unbounded<void>())
+  readonly #state: WorkSourceState
+
+  constructor(state: WorkSourceState = { _tag: "Connected", server: "test" }) {
+    this.#state = state
+  }
 
   readonly work: Work = {
     space: undefined,
@@ -77,13 +89,22 @@ class Upstream {
       }).pipe(Effect.tap((channel) => Effect.sync(() => this.channels.push(channel))))
   }
 
-  readonly layer = Layer.succeed(WorkSource, {
-    name: "upstream",
-    work: this.work,
-    news: Stream.map(Stream.fromQueue(this.#wakes), () => ({ changes: [], arrivedAtNanos: 0n })),
-    submit: (found) => Effect.sync(() => this.submitted.push(...found)),
-    state: Stream.make({ _tag: "Connected", server: "test" })
-  })
+  readonly layer = Layer.sync(WorkSource, () =>
+    WorkSource.of({
+      name: "upstream",
+      work: this.work,
+      news: Stream.map(Stream.fromQueue(this.#wakes), () => ({ changes: [], arrivedAtNanos: 0n })),
+      submit: (found) => Effect.sync(() => this.submitted.push(...found)),
+      state: Stream.make(this.#state)
+    })
+  )
+
+  /** Makes changes to all channels. */
+  readonly change = (...changes: ReadonlyArray<SourceChange>) =>
+    Effect.suspend(() => {
+      for (const channel of this.channels) channel.change(...changes)
+      return Effect.andThen(Queue.offer(this.#wakes, undefined), settle)
+    })
 
   /** Gives a verdict on the share of this index. */
   readonly verdict = (index: number, errorCode?: string) =>
@@ -109,10 +130,11 @@ const serverOf = (upstream: Upstream, options: MiningServerOptions = {}) =>
 
 const withServer = (
   test: (upstream: Upstream) => Effect.Effect<void, unknown, Layer.Success<ReturnType<typeof serverOf>> | Scope.Scope>,
-  options?: MiningServerOptions
+  options?: MiningServerOptions,
+  state?: WorkSourceState
 ) =>
   Effect.suspend(() => {
-    const upstream = new Upstream()
+    const upstream = new Upstream(state)
     return Effect.provide(test(upstream), serverOf(upstream, options))
   })
 
@@ -223,6 +245,48 @@ describe("a channel of the source", () => {
           assert.strictEqual((yield* (yield* MiningServer).stats).accepted, 0)
         }),
       { shareSinks: [{ record: () => Effect.fail(new ShareSinkError({ message: "the database is gone" })) }] }
+    )
+  )
+
+  it.effect(
+    "may get another prefix, and its miner loses its connection if its firmware takes none, with its shares answered",
+    () =>
+      withServer((upstream) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const device = { vendor: "bitaxe", hardwareVersion: "", firmware: "", deviceId: "" }
+          const [able, unable, headersOnly] = yield* Effect.all([
+            TestClient.connect(),
+            TestClient.connect({ device }),
+            TestClient.connect({ device, flags: Mining.REQUIRES_STANDARD_JOBS })
+          ])
+          yield* able.open(openExtended())
+          const miner = yield* unable.open(openExtended())
+          yield* headersOnly.open(openStandard())
+          yield* unable.send(miner.mine())
+          yield* settle
+          yield* upstream.change({ _tag: "NewPrefix", prefix: bytes(8, 4), fromJobId: 2 })
+          assert.deepStrictEqual((yield* able.expect("SetExtranoncePrefix")).extranoncePrefix, bytes(8, 4))
+          assert.strictEqual((yield* unable.expect("SubmitShares.Error")).errorCode, "no-verdict")
+          yield* unable.ended
+          // It has no coinbase that could have a wrong prefix.
+          yield* headersOnly.expect("SetExtranoncePrefix")
+          assert.strictEqual((yield* (yield* MiningServer).stats).connections, 2)
+        })
+      )
+  )
+
+  it.effect("is not missed in time while the source is away, so that its miner keeps its connection", () =>
+    withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          const client = yield* TestClient.connect()
+          yield* TestClock.adjust("5 minutes")
+          yield* Deferred.succeed(upstream.answer, undefined)
+          yield* client.open(openExtended())
+        }),
+      {},
+      { _tag: "Connecting" }
     )
   )
 })

@@ -74,7 +74,7 @@ it.effect("the channels of one address are limited, and other addresses keep the
 )
 
 it("another address has channels left, and this machine's own have no limit of their own", () => {
-  const limited = new LimitedSpace({ space: new ExtranonceSpace() }, { max: 10, maxPerAddress: 2 })
+  const limited = new LimitedSpace(new ExtranonceSpace(), { max: 10, maxPerAddress: 2 })
   const [one, same, neighbour, here] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "127.0.0.1"].map((host) =>
     limited.of(host, () => assert.fail("no address has more"))
   )

@@ -6,7 +6,6 @@ import {
   defaultExtranonceLayout,
   type ExtranonceLayout,
   ExtranonceSpace,
-  type JobAnnouncement,
   Outbox,
   type ServerOutbox,
   ShareValidator,
@@ -136,7 +135,7 @@ export class ChannelPool {
         ? this.#templates.onTemplate(message, now)
         : this.#templates.onSetNewPrevHash(message, now)
     assert.ok(made._tag !== "Ignored", "the pool makes work of its template")
-    const announcement: Announcement & JobAnnouncement = made
+    const announcement: Announcement & Announcement = made
     for (const wire of this.wires) this.run(wire, (server, out) => server.announce(announcement, out))
   }
 

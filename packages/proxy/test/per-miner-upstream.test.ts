@@ -67,7 +67,7 @@ const make = Layer.unwrap(
       newJob: at((now) => pool.job(now)),
       futureJob: at((now) => pool.future(now)),
       maxFutureJobs: TemplateDistribution.MAX_FUTURE_TEMPLATES,
-      newSpace: at((now) => {
+      newPrefix: at((now) => {
         for (const wire of pool.wires) pool.run(wire, (server, out) => void server.changeExtranoncePrefix(2, out))
         pool.job(now)
       }),

@@ -290,7 +290,7 @@ class Session {
   /** Tells all miners of the changes that the machine made. */
   #pull(): void {
     for (const change of this.#machine.work.pull(this.#now)) {
-      if (change._tag === "NewPrevHash" || change._tag === "NewSpace") continue
+      if (change._tag === "NewPrevHash") continue
       const { id } = change.job
       if (this.#lastId >= 0) assert.ok(((id - this.#lastId) | 0) > 0, "job ids do not count up")
       this.#lastId = id

@@ -10,19 +10,19 @@ import {
   type ClientChannel,
   type ClientEvent,
   type ExtranonceLease,
+  ExtranonceSpace,
   type Job,
   type Jobs,
   type ChannelEvent,
   type ChannelPolicy,
   ChannelServer,
-  type ChannelSpace,
   defaultChannelPolicy,
   Outbox,
   type ServerOutbox,
   type SourceChannel,
   ShareValidator
 } from "@sluice/channels"
-import { type Work, type WorkChange, type WorkGroup, type WorkNews, WorkSource } from "@sluice/mining-server"
+import { type WorkChange, type WorkGroup, type WorkNews, WorkSource } from "@sluice/mining-server"
 import { Mining } from "@sluice/protocol"
 import { Clock, Context, Effect, Fiber, type Layer, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -44,10 +44,10 @@ export interface WorkSourceDriverCalls {
   /** Sends messages that make no work, of a job and of a new block; not there if such messages end the connection. */
   readonly unusable?: { readonly job: Effect.Effect<void>; readonly block: Effect.Effect<void> }
   /**
-   * Gives the source another extranonce space, with a job of it on the previous hash in force; not there if a source keeps its
-   * space. The source wants every share of the job.
+   * Gives each channel of the source another extranonce prefix, with a job on the previous hash in force. The source wants every
+   * share of the job. Not there if a channel keeps its prefix.
    */
-  readonly newSpace?: Effect.Effect<void>
+  readonly newPrefix?: Effect.Effect<void>
   readonly disconnect: Effect.Effect<void>
   readonly reconnect: Effect.Effect<void>
   /** The headers of the shares that arrived since the last call, 80 bytes each, in order. */
@@ -271,41 +271,6 @@ export const workSourceSuite = (
       })
     )
 
-    groupRule(
-      "moves all channels to its new extranonce space with the first job of it, and takes shares of earlier jobs as before",
-      Effect.gen(function* () {
-        const { driver, join, source, told } = yield* start
-        const { work } = source
-        if (driver.newSpace === undefined) return
-        yield* run(driver.newBlock(), driver.futureJob)
-        const opened = (["extended", "standard"] as const).map((kind) => join(kind, driver.users[0]))
-        const peers = yield* Effect.all(opened)
-        const [space, earlier] = [work.space, peers.map((peer) => ({ peer, prefix: peer.prefix, work: peer.work }))]
-        const from = told.length
-        yield* run(driver.newSpace)
-        const moved = told.slice(from).find(({ changes }) => changes.some(({ _tag }) => _tag === "NewSpace"))
-        const [change, job] = moved?.changes.slice(-2) ?? []
-        assert(change?._tag === "NewSpace" && job !== undefined, "the job of the space comes with it")
-        assert.strictEqual(jobOf(job)?.id, change.fromJobId)
-        assert.strictEqual(work.common.jobs.current?.id, change.fromJobId)
-        assert.deepStrictEqual(Array.from(work.common.jobs.futureJobs()), [])
-        assert.strictEqual(work.space, change.space)
-        assert.notStrictEqual(work.space, space)
-        const late = yield* join("extended", driver.users[1])
-        const sent: Array<string> = []
-        for (const { peer, prefix, work: before } of earlier) {
-          assert.notStrictEqual(hex(peer.prefix), hex(prefix))
-          assert.isFalse(overlap(peer.prefix, late.prefix))
-          assert.strictEqual(peer.fullExtranonceSize, change.space.fullSize)
-          for (const one of [before, peer.work, before]) sent.push(hex(yield* peer.mine(one)))
-        }
-        sent.push(hex(yield* late.mine(late.work)))
-        yield* run(driver.newBlock())
-        for (const peer of [...peers, late]) sent.push(hex(yield* peer.mine(peer.work)))
-        assert.deepStrictEqual((yield* driver.submitted).map(hex), sent)
-      })
-    )
-
     for (const kind of ["extended", "standard"] as const) {
       rule(
         `sends a share on with the coinbase, the merkle root and the header that its miner hashed (${kind} channels)`,
@@ -364,11 +329,11 @@ export const workSourceSuite = (
       "tells a channel its new prefix before the first job that has it, and takes shares of earlier jobs as before",
       Effect.gen(function* () {
         const { driver, join } = yield* start
-        if (driver.newSpace === undefined) return
+        if (driver.newPrefix === undefined) return
         yield* run(driver.newBlock())
         const peer = yield* join("extended", driver.users[0])
         const [prefix, before] = [peer.prefix, peer.work]
-        yield* run(driver.newSpace)
+        yield* run(driver.newPrefix)
         assert.notStrictEqual(hex(peer.prefix), hex(prefix))
         const sent: Array<string> = []
         for (const work of [before, peer.work, before]) sent.push(hex(yield* peer.mine(work)))
@@ -590,7 +555,7 @@ class Peer {
     this.#seen = work.changeCount
     const requiresStandardJobs = kind === "standard"
     const { jobs } = this.group
-    const shared = { jobs, policy, validator, space: spaceOf(work) }
+    const shared = { jobs, policy, validator, space: work.space ?? NO_SPACE }
     const own = { opened: () => this.channel ?? "not-open", onChange: () => {} }
     const context = work.openChannel === undefined ? shared : { ...shared, source: own }
     this.#server = new ChannelServer(id, requiresStandardJobs ? Mining.REQUIRES_STANDARD_JOBS : 0, context)
@@ -608,10 +573,6 @@ class Peer {
 
   get prefix(): Uint8Array {
     return this.#channel.extranoncePrefix
-  }
-
-  get fullExtranonceSize(): number {
-    return this.#channel.fullExtranonceSize
   }
 
   get #channel(): ClientChannel {
@@ -705,20 +666,12 @@ const common = (work: ChannelWork) => {
 
 const groupOf = ({ group }: Peer): WorkGroup => group
 
+/** For channels that get their prefixes from the source. */
+const NO_SPACE = new ExtranonceSpace()
+
 type OpenRequest = Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
 
-const jobOf = (change: WorkChange): Job | undefined => ("job" in change ? change.job : undefined)
-
-/** The space that is in force at any time. */
-const spaceOf = (work: Work): ChannelSpace => ({
-  get maxRollableSize() {
-    return work.space?.maxRollableSize
-  },
-  takeStandard: (epoch) => work.space?.takeStandard(epoch),
-  takeExtended: (size, epoch) => work.space?.takeExtended(size, epoch),
-  takeSame: (size, epoch) => work.space?.takeSame(size, epoch),
-  giveBack: (lease, usedIn) => lease.space.giveBack(lease, usedIn)
-})
+const jobOf = (change: WorkChange): Job | undefined => (change._tag === "Ignored" ? undefined : change.job)
 
 /** The job that the last change of a batch must be about. */
 const expectedOf = ({ jobs }: WorkGroup, change: WorkChange): Job | undefined =>

@@ -208,7 +208,7 @@ export const checkTarget = (members: ReadonlySet<ClientChannel>, { _tag, maximum
 }
 
 export const checkExtranoncePrefix = (
-  { flags, groups }: ConnectionState,
+  { groups }: ConnectionState,
   channel: ClientChannel | undefined,
   { _tag, channelId, extranoncePrefix }: Mining.SetExtranoncePrefix
 ): Check => {
@@ -218,8 +218,6 @@ export const checkExtranoncePrefix = (
   if (channel === undefined) return undefined
   const fullSize = extranoncePrefix.length + channel.extranonceSize
   if (fullSize > Mining.MAX_EXTRANONCE_SIZE) return extranonceTooLong(_tag, channelId, fullSize)
-  // Without group messages, the sizes of a group may differ while its channels get their prefixes one after the other.
-  if (flags.requiresStandardJobs) return undefined
   const group = channel.groupChannelId === undefined ? undefined : groups.get(channel.groupChannelId)
   return group !== undefined && group.members.size > 1 ? checkSizeInGroup(_tag, group, channelId, fullSize) : undefined
 }

@@ -4,7 +4,6 @@
  * all connections get the same bytes, and the id alone tells the job of a share.
  */
 import { type Mining, TemplateDistribution } from "@sluice/protocol"
-import type { ExtranonceSpace } from "../extranonce.ts"
 import { extendedJobMessage, type Job } from "./job.ts"
 
 /**
@@ -42,11 +41,8 @@ export interface PlacedJob {
   readonly prevHash: PrevHash
 }
 
-/** A change that the connections announce to their clients. */
-export type Announcement = JobAnnouncement | NewSpace
-
-/** A change of jobs. `message` is addressed to `GROUP_CHANNEL_ID`. */
-export type JobAnnouncement =
+/** A change that the connections announce to their clients. `message` is addressed to `GROUP_CHANNEL_ID`. */
+export type Announcement =
   | { readonly _tag: "FutureJob"; readonly job: Job; readonly message: Mining.NewExtendedMiningJob }
   | {
       readonly _tag: "NewJob"
@@ -61,16 +57,6 @@ export type JobAnnouncement =
       /** The same message for a channel or another group. Cached by id and shared by all connections. */
       readonly messageFor: (channelId: number) => Mining.SetNewPrevHash
     }
-
-/** All channels move to another extranonce space (5.3.10). */
-export interface NewSpace {
-  readonly _tag: "NewSpace"
-  readonly space: ExtranonceSpace
-  /** The first job whose coinbase has a prefix of the new space. */
-  readonly fromJobId: number
-  /** When it was made, in milliseconds. */
-  readonly at: number
-}
 
 /** The source's own name for a future job. `setPrevHash` activates the job by it. */
 export type JobKey = bigint | number
@@ -224,7 +210,7 @@ export class Jobs {
   }
 
   /** Keeps a job with the id `nextId` until `setPrevHash` names its key. Forgets the oldest if there are too many. */
-  addFutureJob(key: JobKey, job: Job): JobAnnouncement {
+  addFutureJob(key: JobKey, job: Job): Announcement {
     this.#takeIdOf(job)
     this.#future.delete(key)
     this.#future.set(key, job)
@@ -237,7 +223,7 @@ export class Jobs {
    * `submitTarget` object as long as its bytes are the same: channels review their targets when the object changes. Miners begin
    * at `leastNtime` or later.
    */
-  activateJob(job: Job, now: number, submitTarget?: Uint8Array, leastNtime = 0): JobAnnouncement {
+  activateJob(job: Job, now: number, submitTarget?: Uint8Array, leastNtime = 0): Announcement {
     this.#takeIdOf(job)
     this.#activate(job, submitTarget)
     if (leastNtime > this.ntimeNow(now)) this.#began = { ntime: leastNtime, at: now }
@@ -257,7 +243,7 @@ export class Jobs {
     { hash, nbits, ntime, target }: Omit<PrevHash, "receivedAt">,
     now: number,
     submitTarget?: Uint8Array
-  ): JobAnnouncement | undefined {
+  ): Announcement | undefined {
     const job = this.#future.get(key)
     if (job === undefined) return undefined
     const old = this.#prevHash
@@ -286,16 +272,6 @@ export class Jobs {
     this.#activate(job, submitTarget)
     const toGroup = this.prevHashMessage(GROUP_CHANNEL_ID, job, now)
     return { _tag: "NewPrevHash", job, message: toGroup, messageFor: addressed(toGroup) }
-  }
-
-  /**
-   * Moves all channels to another extranonce space from the next job on. Active jobs stay valid with the old prefixes. Forgets
-   * the future jobs, because a channel that opens later has no prefix for them. The job that becomes current must be one of the
-   * new space: make it in the same turn, so that no channel opens in between.
-   */
-  newSpace(space: ExtranonceSpace, now: number): NewSpace {
-    this.#future.clear()
-    return { _tag: "NewSpace", space, fromJobId: this.#nextId, at: now }
   }
 
   /** Makes SetNewPrevHash for a group or a channel that got this job as a future job. */

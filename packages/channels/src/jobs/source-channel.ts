@@ -5,7 +5,7 @@
  */
 import type { ForeignMessage, Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
-import type { JobAnnouncement, Jobs } from "./jobs.ts"
+import type { Announcement, Jobs } from "./jobs.ts"
 
 export interface SourceChannel {
   /** The jobs of this channel alone. */
@@ -28,7 +28,7 @@ export interface SourceChannel {
 
 /** A change that the source made to one channel. */
 export type SourceChange =
-  | JobAnnouncement
+  | Announcement
   /** `since` is the number of activated jobs that it does not hold for, `Jobs.activations` (5.3.21). */
   | { readonly _tag: "NewTarget"; readonly target: Uint8Array; readonly since: number }
   /** The full extranonce may have another size. `fromJobId` is the first job with the prefix (5.3.10). */

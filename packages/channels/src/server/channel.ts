@@ -170,12 +170,6 @@ export class Channel {
     return this.#prefixes.at(-1)!.lease
   }
 
-  /** Whether the last change of the prefix changed the size of the full extranonce. */
-  get isResized(): boolean {
-    const before = this.#prefixes.at(-2)?.lease
-    return before !== undefined && before.prefix.length !== this.lease.prefix.length
-  }
-
   /** The extranonce prefix that the channel had when this job was sent to it (5.3.10). */
   leaseOf(jobId: number): ExtranonceLease {
     if (this.#prefixes.length === 1) return this.#prefixes[0]!.lease
@@ -199,6 +193,11 @@ export class Channel {
   /** Uses another prefix from this job on. Earlier jobs keep theirs. */
   changeLease(lease: ExtranonceLease, fromJobId: number): void {
     this.#prefixes.push({ fromJobId, lease })
+  }
+
+  /** Tells the client its prefix for later jobs (5.3.10). */
+  get prefixMessage(): Mining.SetExtranoncePrefix {
+    return { _tag: "SetExtranoncePrefix", channelId: this.info.channelId, extranoncePrefix: this.lease.prefix }
   }
 
   /** Removes and returns the prefixes that no share can use any more. */

@@ -3,7 +3,7 @@ import { CoinbaseError, MAX_COINBASE_SIZE, WITNESS_SIZE } from "@sluice/bitcoin"
 import { TemplateDistribution } from "@sluice/protocol"
 import { Result } from "effect"
 import type { Job } from "../jobs/job.ts"
-import { type JobAnnouncement, Jobs } from "../jobs/jobs.ts"
+import { type Announcement, Jobs } from "../jobs/jobs.ts"
 import { type CoinbaseRules, jobFromTemplate, repeatedJob, withJobId } from "./template-job.ts"
 
 /** The template provider's message makes no job. */
@@ -29,7 +29,7 @@ export class TemplateJobs {
   }
 
   /** Makes a job of a template. */
-  onTemplate(template: TemplateDistribution.NewTemplate, now: number): JobAnnouncement | Ignored {
+  onTemplate(template: TemplateDistribution.NewTemplate, now: number): Announcement | Ignored {
     const { futureTemplate, templateId } = template
     if (!futureTemplate && this.jobs.prevHash === undefined) {
       return ignored(`template ${templateId} is for a previous hash that was never sent`)
@@ -40,7 +40,7 @@ export class TemplateJobs {
   }
 
   /** Activates the future job of the template that the message names. */
-  onSetNewPrevHash(message: TemplateDistribution.SetNewPrevHash, now: number): JobAnnouncement | Ignored {
+  onSetNewPrevHash(message: TemplateDistribution.SetNewPrevHash, now: number): Announcement | Ignored {
     const { headerTimestamp, nbits, prevHash, target, templateId } = message
     const made = this.jobs.setPrevHash(templateId, { hash: prevHash, ntime: headerTimestamp, nbits, target }, now)
     if (made !== undefined) return made

@@ -73,10 +73,7 @@ const prepareMerkleRoots = (downstreams: ReadonlyArray<Downstream>, work: Work, 
   for (const [group, together] of Map.groupBy(downstreams, ({ group }) => group)) {
     const channels = together.flatMap(({ machine }) => Array.from(machine.ownJobChannels))
     if (channels.length === 0) continue
-    const changes = work.changesSince(group, 0)
-    // The channels have their new prefixes only when their connection is told of them.
-    if (changes.some(({ _tag }) => _tag === "NewSpace")) continue
-    for (const change of changes) {
+    for (const change of work.changesSince(group, 0)) {
       if (change._tag === "FutureJob" || change._tag === "NewJob") validator.prepareMerkleRoots(channels, change.job)
     }
   }
@@ -84,9 +81,6 @@ const prepareMerkleRoots = (downstreams: ReadonlyArray<Downstream>, work: Work, 
 
 const eventOf = (change: WorkChange, connections: number, latencyMs: number): MiningServerEvent => {
   if (change._tag === "Ignored") return { _tag: "WorkIgnored", reason: change.reason }
-  if (change._tag === "NewSpace") {
-    return { _tag: "PrefixesSent", fullExtranonceSize: change.space.fullSize, connections, latencyMs }
-  }
   const { height, id } = change.job
   const common = { jobId: id, height, connections, latencyMs }
   return change._tag === "NewPrevHash"

@@ -5,7 +5,7 @@
 import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import { type ConnectionError, type Device, formatEndpoint, type ThrottledLog } from "@sluice/transport"
-import { Cause, type Clock, Duration, Effect, Exit, FiberSet, type Latch, Option, Stream } from "effect"
+import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option, Stream } from "effect"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
@@ -21,11 +21,6 @@ import { inParts } from "./turns.ts"
 
 /** How long the server tries to send the last replies of a connection that ends. */
 const FLUSH_TIMEOUT = Duration.seconds(1)
-/**
- * How long a client that opens a channel waits for the extranonce space of a source that is not there yet. Then it is refused, so that
- * it may use another pool; miners leave a server that is silent for a minute or more.
- */
-const SPACE_TIMEOUT = Duration.seconds(30)
 /** How many messages of one connection the server answers in one turn of the event loop: some milliseconds if they open channels. */
 const ANSWERED_AT_ONCE = 128
 
@@ -47,7 +42,6 @@ export interface ConnectionsOptions {
   readonly throttled: ThrottledLog
   readonly clock: Clock.Clock
   readonly sourceName: string
-  readonly spaceIsThere: Latch.Latch
   /** Why the server turns connections away now; undefined if it accepts them. */
   readonly closed: () => "stopping" | "no_templates" | undefined
 }
@@ -63,10 +57,6 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const changed = new Set<Downstream>()
   /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
-  const awaitSpace = Effect.timeoutOrElse(options.spaceIsThere.await, {
-    duration: SPACE_TIMEOUT,
-    orElse: () => Effect.void
-  })
   let lastId = 0
   let reads = 0
   /** How many connections wait for share sinks. */
@@ -142,7 +132,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       )
     }
     if (verdicts === undefined) return inTurns(batch, (some, received) => exchange(downstream, some, begun, received))
-    return Effect.flatMap(Effect.andThen(awaitSpace, verdicts), (verdicts) =>
+    return Effect.flatMap(verdicts, (verdicts) =>
       inTurns(batch, (some, received) => {
         chooseGroup(downstream, some)
         return admission.withVerdicts(verdicts, () => exchange(downstream, some, begun, received))

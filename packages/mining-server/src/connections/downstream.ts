@@ -116,7 +116,8 @@ export class Downstream {
     if (this.#options.takesPrefixes || !this.#missesNewPrefix) return messages
     const from = messages.findIndex(({ _tag }) => _tag === "SetExtranoncePrefix")
     if (from < 0) return messages
-    this.#evictForPrefix()
+    const message = "its work has another extranonce prefix now, which its firmware does not take: it must reconnect"
+    this.evict({ reason: "new_prefix", message })
     return messages.filter((message, index) => index < from || isAnswer(message))
   }
 
@@ -204,11 +205,6 @@ export class Downstream {
     for (const message of messages) this.queue.announce(message, encodedSize(message))
   }
 
-  #evictForPrefix(): void {
-    const message = "its work has another extranonce prefix now, which its firmware does not take: it must reconnect"
-    this.evict({ reason: "new_prefix", message })
-  }
-
   /** Whether the client makes coinbases with prefixes, but cannot be told of a new one. */
   get #missesNewPrefix(): boolean {
     if (this.#options.takesPrefixes || this.#machine.channelCount === 0) return false
@@ -219,10 +215,6 @@ export class Downstream {
     const { work } = this.#options
     if (this.#seen === work.changeCount) return
     for (const change of work.changesSince(this.#group, this.#seen)) {
-      if (change._tag === "NewSpace" && this.#missesNewPrefix) {
-        this.#evictForPrefix()
-        break
-      }
       if (change._tag !== "Ignored") this.#machine.announce(change, this.#out)
     }
     this.#seen = work.changeCount

@@ -5,9 +5,8 @@
  * yet, the address with most working channels loses one. Addresses are grouped as for the limit on connections: IPv6 addresses by
  * their first 64 bits. Addresses of this machine have no limit of their own: all miners may be behind a proxy there.
  */
-import type { ChannelEvent, ChannelInfo, ChannelSpace, ExtranonceLease } from "@sluice/channels"
+import type { ChannelEvent, ChannelInfo, ChannelSpace, ExtranonceLease, ExtranonceSpace } from "@sluice/channels"
 import { addressGroup, isLoopback, Tenancy } from "@sluice/transport"
-import type { Work } from "../work-source/work-source.ts"
 
 type Lease = ExtranonceLease | undefined
 
@@ -20,14 +19,14 @@ export interface SpaceLimits {
 
 /** The space that all connections take their prefixes from. */
 export class LimitedSpace {
-  /** The work whose space is in force. Channels that move to another space hold prefixes of both for some time. */
-  readonly work: Pick<Work, "space">
+  /** `undefined` if the source of work gives each channel its prefix. */
+  readonly space: ExtranonceSpace | undefined
   readonly limits: SpaceLimits
   /** The channels, by connection. */
   readonly channels = new Tenancy<ConnectionSpace>()
 
-  constructor(work: Pick<Work, "space">, limits: SpaceLimits) {
-    this.work = work
+  constructor(space: ExtranonceSpace | undefined, limits: SpaceLimits) {
+    this.space = space
     this.limits = limits
   }
 
@@ -47,6 +46,7 @@ export class LimitedSpace {
 
 /** The space that one connection takes its prefixes from, with its open channels. */
 export class ConnectionSpace implements ChannelSpace {
+  readonly maxRollableSize: number
   readonly #all: LimitedSpace
   readonly #address: string
   readonly #maxHere: number
@@ -58,22 +58,19 @@ export class ConnectionSpace implements ChannelSpace {
   #unnoted = 0
 
   constructor(all: LimitedSpace, host: string, close: (channel: ChannelInfo) => void) {
+    this.maxRollableSize = all.space?.maxRollableSize ?? 0
     this.#all = all
     this.#address = addressGroup(host)
     this.#maxHere = isLoopback(host) ? Infinity : all.limits.maxPerAddress
     this.#close = close
   }
 
-  get maxRollableSize(): number | undefined {
-    return this.#all.work.space?.maxRollableSize
-  }
-
   takeStandard(epoch?: number): Lease {
-    return this.#take(() => this.#all.work.space?.takeStandard(epoch))
+    return this.#take(() => this.#all.space?.takeStandard(epoch))
   }
 
   takeExtended(size: number, epoch?: number): Lease {
-    return this.#take(() => this.#all.work.space?.takeExtended(size, epoch))
+    return this.#take(() => this.#all.space?.takeExtended(size, epoch))
   }
 
   /** Takes a place for a channel of the source. */
@@ -83,12 +80,12 @@ export class ConnectionSpace implements ChannelSpace {
 
   /** Closes nothing: the channel has its place. Refuses if channels that changed their prefixes hold too many. */
   takeSame(size: number, epoch?: number): Lease {
-    const { limits, work } = this.#all
-    return work.space !== undefined && work.space.held < limits.max ? work.space.takeSame(size, epoch) : undefined
+    const { limits, space } = this.#all
+    return space !== undefined && space.held < limits.max ? space.takeSame(size, epoch) : undefined
   }
 
   giveBack(lease: ExtranonceLease, usedIn?: number): void {
-    lease.space.giveBack(lease, usedIn)
+    this.#all.space?.giveBack(lease, usedIn)
     this.#unnoted--
     this.#count()
   }

@@ -28,11 +28,7 @@ export interface WorkGroup {
 }
 
 export interface Work {
-  /**
-   * Gives the channels of all groups their extranonce prefixes. It changes with a `NewSpace` for every group, in the batch whose job
-   * is the first of the new space; the batch before the first job may have the first one. `undefined` until then: clients that
-   * open channels wait.
-   */
+  /** Gives the channels of all groups their extranonce prefixes. `undefined` with `openChannel`, which gives each channel its own. */
   readonly space: ExtranonceSpace | undefined
   /** Whether miners may roll the version bits of BIP323 (5.3.1). */
   readonly versionRollingAllowed: boolean
@@ -53,8 +49,8 @@ export interface Work {
   readonly changesSince: (group: WorkGroup, seen: number) => ReadonlyArray<WorkChange>
   /**
    * Opens a channel at the source for a channel of a client, or fails with the error code that the client gets. A source that has it
-   * decides on jobs, target and prefix of each channel, and on its shares: groups then have no jobs, and there is no `space`. Each
-   * batch of news makes the changes of any number of channels. If the effect is interrupted, the source closes the channel.
+   * decides on jobs, target and prefix of each channel, and on its shares: groups then have no jobs. Each batch of news makes
+   * the changes of any number of channels. If the effect is interrupted, the source closes the channel.
    */
   readonly openChannel?: (
     request: Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel

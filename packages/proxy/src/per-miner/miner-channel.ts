@@ -7,7 +7,7 @@ import {
   type ChannelWork,
   type ExtranonceLease,
   type Job,
-  type JobAnnouncement,
+  type Announcement,
   Jobs,
   NO_VERDICT,
   type SourceChange,
@@ -50,7 +50,7 @@ export class MinerChannel implements SourceChannel {
   nominalHashRate: number
   maxTarget: Uint8Array
   readonly jobs: Jobs
-  lease: ExtranonceLease = { prefix: EMPTY, rollableSize: 0, index: 0, space: { giveBack: () => {} } }
+  lease: ExtranonceLease = { prefix: EMPTY, rollableSize: 0, index: -1 }
   target: Uint8Array = EMPTY
   onChange = (): void => {}
   /** Whether the miner has its channel. */
@@ -119,7 +119,7 @@ export class MinerChannel implements SourceChannel {
     if (work._tag === "ExtendedWork") this.#tellPrefix(work.extranoncePrefix, channel.padding)
     const job = jobOf(channel, work, height, jobs.nextId)
     const { minNtime: ntime, nbits, prevHash: hash } = work
-    const made: Array<JobAnnouncement> = []
+    const made: Array<Announcement> = []
     if (isNewPrevHash) {
       const target = new Uint8Array(32)
       Target.nBitsToTarget(nbits, target, 0)

@@ -5,15 +5,16 @@
 import type { ExtranonceSpace, SourceShare } from "@sluice/channels"
 import type { DownstreamLoad, WorkSourceState } from "@sluice/mining-server"
 import type { Mining } from "@sluice/protocol"
-import { formatEndpoint, type ServerAddress } from "@sluice/transport"
-import { type Choice, UpstreamChoice } from "./choice.ts"
+import type { ServerAddress } from "@sluice/transport"
+import type { Choice } from "./choice.ts"
+import type { UpstreamEvent } from "./event.ts"
 import { UpstreamFault } from "./fault.ts"
 import { LoadReport } from "./load-report.ts"
 import type { PayoutCheck } from "./payout-check.ts"
-import { redirected } from "./redirect.ts"
+import { UpstreamRoster, type UpstreamView } from "./roster.ts"
 import { type SessionEvent, UpstreamSession } from "./session.ts"
 import { LEAST_SALT, originOf, type PlacedUpstreamJob } from "./upstream-job.ts"
-import { UpstreamTally } from "./upstream-tally.ts"
+import type { UpstreamTally } from "./upstream-tally.ts"
 import { UpstreamWork } from "./upstream-work.ts"
 
 export interface UpstreamMachineOptions {
@@ -33,23 +34,6 @@ export interface UpstreamMachineOptions {
   readonly repeatAfterMs: number
   readonly checkPayout: PayoutCheck | undefined
 }
-
-/** Everything that the shell has to do or to log, in order. */
-export type UpstreamEvent =
-  | { readonly _tag: "Send"; readonly index: number; readonly messages: ReadonlyArray<Mining.ToServer> }
-  /** The session ended: close the connection. */
-  | { readonly _tag: "Failed"; readonly index: number; readonly fault: UpstreamFault }
-  | { readonly _tag: "Opened"; readonly index: number }
-  /** Work comes from this upstream from now on. */
-  | { readonly _tag: "Chosen"; readonly index: number; readonly why: Choice["why"] }
-  | { readonly _tag: "Refused"; readonly index: number; readonly errorCode: string }
-  /** Connect to this server the next time. */
-  | { readonly _tag: "Redirected"; readonly index: number; readonly to: ServerAddress }
-  /** The upstream names a server that cannot prove its key. */
-  | { readonly _tag: "RedirectIgnored"; readonly index: number; readonly to: string }
-  /** Shares found while the upstream was away were sent, or could not be. */
-  | { readonly _tag: "KeptShares"; readonly index: number; readonly sent: number; readonly lost: number }
-  | { readonly _tag: "State"; readonly state: WorkSourceState }
 
 /** How long an upstream may take to open the channel. */
 const OPEN_TIMEOUT_MS = 10_000
@@ -75,8 +59,6 @@ interface Upstream {
   /** The setup of the present connection. */
   setup: UpstreamSetup | undefined
   session: UpstreamSession | undefined
-  /** Where it is connected, or will be the next time. */
-  server: ServerAddress
   kept: Array<KeptShare>
   readonly tally: UpstreamTally
 }
@@ -85,47 +67,41 @@ export class UpstreamMachine {
   readonly work: UpstreamWork
   readonly #options: UpstreamMachineOptions
   readonly #upstreams: ReadonlyArray<Upstream>
-  readonly #choice: UpstreamChoice
+  readonly #roster: UpstreamRoster
   readonly #load = new LoadReport()
   #serial = 0
-  #state: WorkSourceState = { _tag: "Connecting" }
-  #lastLoss: { readonly server: string; readonly reason: string } | undefined
-  #events: Array<UpstreamEvent> = []
 
   constructor(options: UpstreamMachineOptions) {
-    const { firstJobId, idleMs, returnAfterMs, silenceMs, space, upstreams } = options
+    const { firstJobId, space, upstreams } = options
     this.#options = options
     this.work = new UpstreamWork({ space, firstJobId })
-    this.#upstreams = upstreams.map(({ server }) => ({
+    const roster = (this.#roster = new UpstreamRoster(options))
+    this.#upstreams = upstreams.map((_, index) => ({
       setup: undefined,
       session: undefined,
-      server,
       kept: [],
-      tally: new UpstreamTally()
+      tally: roster.of(index).tally
     }))
-    this.#choice = new UpstreamChoice({ count: upstreams.length, returnAfterMs, silenceMs, idleMs })
   }
 
   /** The upstream in use, by its place in the list. */
   get active(): number | undefined {
-    return this.#choice.active
+    return this.#roster.choice.active
   }
 
   get state(): WorkSourceState {
-    return this.#state
+    return this.#roster.state
   }
 
   /** The counts of an upstream, and whether its channel is open. */
-  upstream(index: number): Pick<Upstream, "tally" | "server"> & { readonly isOpen: boolean; readonly pending: number } {
-    const { server, session, tally } = this.#upstreams[index]!
-    return { server, tally, isOpen: session?.isOpen ?? false, pending: session?.pendingCount ?? 0 }
+  upstream(index: number): UpstreamView {
+    const { session } = this.#upstreams[index]!
+    return { ...this.#roster.of(index), isOpen: session?.isOpen ?? false, pending: session?.pendingCount ?? 0 }
   }
 
   /** The events since the last call. */
   takeEvents(): ReadonlyArray<UpstreamEvent> {
-    const events = this.#events
-    this.#events = []
-    return events
+    return this.#roster.takeEvents()
   }
 
   /** A connection is set up: asks for its channel. */
@@ -152,22 +128,19 @@ export class UpstreamMachine {
       upstream.tally.unanswered += session.pendingCount
       session.fail(new UpstreamFault({ reason: "disconnected", message: reason }))
     }
-    this.#end(index, session, reason)
+    this.#roster.ended(index, session, reason)
     this.#settle(now)
   }
 
   /** The connection could not be made at an address that Reconnect named: the next attempt is at the configured one. */
   forgetRedirect(index: number): void {
-    this.#upstreams[index]!.server = this.#options.upstreams[index]!.server
+    this.#roster.forgetRedirect(index)
   }
 
   /** Call it every second. */
   tick(now: number): void {
-    const { repeatAfterMs, upstreams } = this.#options
-    for (const { index, newerAt, silentMs } of this.#choice.silent(now)) {
-      const since = newerAt === undefined ? "" : `, and ${upstreams[newerAt]!.name} has announced a new block since`
-      this.fail(index, "silence", `it has sent no job for ${Math.round(silentMs / 1000)} s${since}`, now)
-    }
+    const { repeatAfterMs } = this.#options
+    for (const [index, message] of this.#roster.silent(now)) this.fail(index, "silence", message, now)
     for (const [index, { session }] of this.#upstreams.entries()) {
       if (session === undefined || session.fault !== undefined || session.isOpen) continue
       if (now - session.openedAt < OPEN_TIMEOUT_MS) continue
@@ -232,30 +205,26 @@ export class UpstreamMachine {
     const upstream = this.#upstreams[index]!
     switch (event._tag) {
       case "Opened":
-        this.#events.push({ _tag: "Opened", index })
+        this.#roster.push({ _tag: "Opened", index })
         return
       case "FutureJob":
-        this.#choice.heard(index, now)
+        this.#roster.choice.heard(index, now)
         if (this.active === index) this.work.add({ _tag: "FutureJob", session, job: event.job })
         return
       case "NewJob":
       case "NewPrevHash":
-        this.#choice.worked(index, event.placed, now)
+        this.#roster.choice.worked(index, event.placed, now)
         if (this.active === index) this.work.add({ _tag: event._tag, session, placed: event.placed })
         return this.#sendKept(upstream, session, now)
       case "Accepted":
-        upstream.tally.accepted += event.count
-        upstream.tally.acceptedDifficulty += event.difficulty
-        return
+        return this.#roster.accepted(index, event)
       case "Refused":
-        upstream.tally.refuse(event.errorCode)
-        this.#events.push({ _tag: "Refused", index, errorCode: event.errorCode })
-        return
+        return this.#roster.refused(index, event.errorCode)
       case "Reconnect":
-        return this.#reconnect(session, event.host, event.port, now)
+        return this.#reconnect(session, event, now)
       case "Failed":
-        this.#end(index, session, event.fault.message)
-        this.#events.push({ _tag: "Failed", index, fault: event.fault })
+        this.#roster.ended(index, session, event.fault.message)
+        this.#roster.push({ _tag: "Failed", index, fault: event.fault })
     }
   }
 
@@ -273,46 +242,23 @@ export class UpstreamMachine {
     this.#send(session)
   }
 
-  /** Follows a Reconnect. It is a planned end, unless the upstream has sent the proxy here only just now. */
-  #reconnect(session: UpstreamSession, host: string, port: number, now: number): void {
-    const { index } = session
-    const upstream = this.#upstreams[index]!
-    const to = redirected(upstream.server, host, port)
-    if (to === undefined) {
-      this.#events.push({ _tag: "RedirectIgnored", index, to: formatEndpoint({ host, port }) })
-      return
-    }
-    upstream.server = to
-    this.#events.push({ _tag: "Redirected", index, to })
-    const reason = now - session.openedAt < this.#options.returnAfterMs ? "reconnect-again" : "reconnect"
-    this.fail(index, reason, `it asked the proxy to connect to ${formatEndpoint(to)} (Reconnect)`, now)
-  }
-
-  #end(index: number, session: UpstreamSession | undefined, reason: string): void {
-    this.#choice.failed(index, session?.fault?.reason === "reconnect")
-    if (session !== undefined) this.#lastLoss = { server: this.#options.upstreams[index]!.name, reason }
+  #reconnect(session: UpstreamSession, to: { readonly host: string; readonly port: number }, now: number): void {
+    const end = this.#roster.redirect(session, to.host, to.port, now)
+    if (end !== undefined) this.fail(session.index, ...end, now)
   }
 
   /** Chooses the upstream to use, and tells the state. */
   #settle(now: number): void {
-    const choice = this.#choice.choose(now)
+    const choice = this.#roster.choice.choose(now)
     if (choice !== undefined) this.#change(choice, now)
     const session = this.#sessionInUse() ?? this.#upstreams.find(({ session }) => session?.isOpen)?.session
-    const state: WorkSourceState =
-      session !== undefined
-        ? { _tag: "Connected", server: this.#options.upstreams[session.index]!.name }
-        : this.#lastLoss === undefined
-          ? { _tag: "Connecting" }
-          : { _tag: "Disconnected", ...this.#lastLoss }
-    if (isSameState(this.#state, state)) return
-    this.#state = state
-    this.#events.push({ _tag: "State", state })
+    this.#roster.tell(session)
   }
 
   #change({ index, why }: Choice, now: number): void {
     const { setup } = this.#upstreams[index]!
     const session = this.#upstreams[index]!.session!
-    this.#events.push({ _tag: "Chosen", index, why })
+    this.#roster.push({ _tag: "Chosen", index, why })
     // Upstreams in reserve have no miners.
     for (const { session } of this.#upstreams) {
       if (session === undefined || session.index === index) continue
@@ -368,14 +314,11 @@ export class UpstreamMachine {
     upstream.tally.passedOn += sent
     upstream.tally.lost += lost
     this.#send(session)
-    this.#events.push({ _tag: "KeptShares", index: session.index, sent, lost })
+    this.#roster.push({ _tag: "KeptShares", index: session.index, sent, lost })
   }
 
   #send(session: UpstreamSession): void {
     if (!session.hasMessages) return
-    this.#events.push({ _tag: "Send", index: session.index, messages: session.takeMessages() })
+    this.#roster.push({ _tag: "Send", index: session.index, messages: session.takeMessages() })
   }
 }
-
-const isSameState = (a: WorkSourceState, b: WorkSourceState): boolean =>
-  a._tag === b._tag && ("server" in a ? a.server : "") === ("server" in b ? b.server : "")

@@ -1,0 +1,221 @@
+/**
+ * The shares of one connection: checks each, answers it, and reports those that the source of its job wants. Where a channel of the
+ * source stands behind the share's channel, the share waits for the verdict of that.
+ */
+import { hashToDisplay } from "@sluice/bitcoin"
+import { ErrorCode, type Mining, printable, WorkerIdentity } from "@sluice/protocol"
+import type { ExtranonceLease } from "../extranonce.ts"
+import type { Job } from "../jobs/job.ts"
+import { NO_VERDICT, type Via } from "../jobs/source-channel.ts"
+import type { SourceShare } from "../jobs/source-share.ts"
+import { type LateBlock, LateBlocks } from "../shares/late-blocks.ts"
+import { ShareAllowance } from "../shares/share-allowance.ts"
+import { refusalOfJob, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
+import type { Channel } from "./channel.ts"
+import type { ConnectionState } from "./connection-state.ts"
+import type { ChannelInfo, ServerOutbox, ShareAccepted, ShareRefused } from "./event.ts"
+import { followWork } from "./targets.ts"
+
+export type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
+
+export class Shares {
+  readonly #state: ConnectionState
+  readonly #allowance: ShareAllowance
+  /** Created on first use. */
+  #lateBlocks: LateBlocks | undefined
+  /** Channels with accepted shares to acknowledge. Empty between batches. */
+  #unacknowledged: Array<Channel> = []
+
+  constructor(state: ConnectionState) {
+    this.#state = state
+    this.#allowance = new ShareAllowance(state.context.policy.maxSharesPerSecond)
+  }
+
+  /** Answers a share, or lets it wait for its verdict. If it is accepted, its acknowledgement may wait for `acknowledge`. */
+  receive(message: Share, now: number, out: ServerOutbox): void {
+    const { channelId, jobId, sequenceNumber } = message
+    const { channels, context } = this.#state
+    const { validator } = context
+    const channel = channels.get(channelId)
+    const jobs = channel?.source?.channel.jobs ?? context.jobs
+    const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
+    if (channel === undefined || channel.info.kind !== kind) {
+      return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
+    }
+    const active = jobs.active(jobId)
+    if (active === undefined || !channel.has(active, jobs)) {
+      const errorCode = active === undefined ? refusalOfJob(jobId, channel, jobs) : ErrorCode.submitShares.invalidJobId
+      return this.#refuse(channel, message, errorCode, now, out)
+    }
+    const hasRoom = this.#allowance.hasRoom(channels.size, now) && channel.source?.hasRoom !== false
+    const errorCode =
+      message._tag === "SubmitSharesStandard"
+        ? validator.standard(channel, active, jobs, message, hasRoom, now)
+        : validator.extended(channel, active, jobs, message, message.extranonce, hasRoom, now)
+    const { difficulty, hashDifficulty, isBlock, isForSource } = validator
+    if (errorCode !== undefined) {
+      this.#refuse(channel, message, errorCode, now, out, validator.isHashed)
+      if (errorCode !== TOO_MANY_SHARES_PER_SECOND || channel.source !== undefined) return
+      // The miner did this work, so the difficulty follows it. Fewer shares come then.
+      channel.vardiff.record(difficulty, channel.current.difficulty, now)
+      return followWork(this.#state, channel, now, out)
+    }
+
+    this.#allowance.take()
+    const { info } = channel
+    const { height } = active.job
+    const share: ShareAccepted = {
+      _tag: "ShareAccepted",
+      channel: info,
+      sequenceNumber,
+      jobId,
+      height,
+      difficulty,
+      hashDifficulty,
+      hash: validator.hash.slice(),
+      worker: workerOf(message),
+      isBlock
+    }
+    const { source } = channel
+    if (source === undefined) this.accept(channel, share, now, out)
+    const via = source === undefined ? undefined : { channel: source.channel, key: source.add(share), message }
+    if (isBlock) {
+      this.#late.note(validator.hash)
+      const block = { channel: info, job: active.job, lease: channel.leaseOf(jobId) }
+      this.#foundBlock(block, message, share.hash, undefined, out, via)
+    } else if (isForSource || source !== undefined) {
+      const found = sourceShare(info, active.job, channel.leaseOf(jobId), message, share.hash, false, via)
+      out.events.push({ _tag: "ShareForSource", channel: info, found })
+    }
+    if (source === undefined) followWork(this.#state, channel, now, out)
+  }
+
+  /** Counts a share that is accepted. A batch of them is acknowledged at once, the rest at the end of the read. */
+  accept(channel: Channel, share: ShareAccepted, now: number, out: ServerOutbox): void {
+    if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
+    channel.accept(share.sequenceNumber, share.difficulty, now)
+    out.events.push(share)
+    if (channel.pendingCount >= this.#state.context.policy.shareBatchSize) acknowledge(channel, out)
+  }
+
+  /** Acknowledges all accepted shares. */
+  acknowledge(out: ServerOutbox): void {
+    if (this.#unacknowledged.length === 0) return
+    for (const channel of this.#unacknowledged) acknowledge(channel, out)
+    this.#unacknowledged = []
+  }
+
+  /** Remembers one of `open` channels before it is closed, because its shares may still be blocks. */
+  close(channel: Channel, open: number, now: number): void {
+    this.#late.close(channel, open, now)
+  }
+
+  /** Call it every few seconds. */
+  tick(now: number): void {
+    this.#lateBlocks?.tick(now)
+  }
+
+  get #late(): LateBlocks {
+    return (this.#lateBlocks ??= new LateBlocks(this.#state.context.policy.maxSharesPerSecond))
+  }
+
+  #foundBlock(
+    { channel, job, lease }: LateBlock,
+    message: Share,
+    hash: Uint8Array,
+    refusal: string | undefined,
+    out: ServerOutbox,
+    via?: Via
+  ): void {
+    const found = sourceShare(channel, job, lease, message, hash, true, via)
+    out.events.push({
+      _tag: "BlockFound",
+      channel,
+      refusal,
+      height: job.height,
+      hash: hashToDisplay(found.hash),
+      found
+    })
+  }
+
+  /** Refuses a share. If the share is a block nevertheless, reports the block. */
+  #refuse(
+    channel: Channel | undefined,
+    message: Share,
+    errorCode: string,
+    now: number,
+    out: ServerOutbox,
+    isHashed = false
+  ): void {
+    const { channelId, sequenceNumber } = message
+    out.messages.push({ _tag: "SubmitShares.Error", channelId, sequenceNumber, errorCode })
+    out.events.push({
+      _tag: "ShareRefused",
+      connectionId: this.#state.id,
+      channelId,
+      channel: channel?.info,
+      sequenceNumber,
+      errorCode
+    })
+    const { channels, context } = this.#state
+    // A hashed share is known to be no block here. If a duplicate is one, its first copy was reported.
+    if (isHashed && !context.validator.isBlock) return
+    if (errorCode === ErrorCode.submitShares.duplicateShare) return
+    const source = channel?.source?.channel
+    const placing = source === undefined ? context : { validator: context.validator, jobs: source.jobs }
+    const block = this.#late.find(message, channel, placing, channels.size, now)
+    if (block === undefined) return
+    const via = source === undefined ? undefined : { channel: source, key: undefined, message }
+    this.#foundBlock(block, message, context.validator.hash.slice(), errorCode, out, via)
+  }
+}
+
+/** Refuses all shares of a channel that wait for a verdict. */
+export const answerWaiting = (channel: Channel, out: ServerOutbox): void => {
+  for (const share of channel.source?.takeAll() ?? []) refuseWaiting(share, NO_VERDICT, out)
+}
+
+/** Refuses a share that waited for its verdict. */
+export const refuseWaiting = (share: ShareAccepted, errorCode: string, out: ServerOutbox): void => {
+  const { channel, sequenceNumber } = share
+  out.messages.push({ _tag: "SubmitShares.Error", channelId: channel.channelId, sequenceNumber, errorCode })
+  out.events.push(refusedEvent(share, errorCode))
+}
+
+/** The event for a share that waited for its verdict and is refused. */
+export const refusedEvent = ({ channel, sequenceNumber }: ShareAccepted, errorCode: string): ShareRefused => {
+  const { channelId, connectionId } = channel
+  return { _tag: "ShareRefused", connectionId, channelId, channel, sequenceNumber, errorCode }
+}
+
+const NO_EXTRANONCE = new Uint8Array(0)
+
+const sourceShare = (
+  { userIdentity }: ChannelInfo,
+  job: Job,
+  { prefix }: ExtranonceLease,
+  message: Share,
+  hash: Uint8Array,
+  isBlock: boolean,
+  via?: Via
+): SourceShare => {
+  const { nonce, ntime, version } = message
+  const rolled = message._tag === "SubmitSharesExtended" ? message.extranonce : NO_EXTRANONCE
+  const extranonce = new Uint8Array(prefix.length + rolled.length)
+  extranonce.set(prefix)
+  extranonce.set(rolled, prefix.length)
+  const worker = workerOf(message)
+  const share = { job, userIdentity, worker, version, ntime, nonce, extranonce, hash, isBlock }
+  return via === undefined ? share : { ...share, via }
+}
+
+/** The worker that a share names, without control characters. */
+const workerOf = (message: Share): string | undefined => {
+  const worker = WorkerIdentity.UserIdentity.get(message)
+  return worker === undefined ? undefined : printable(worker.userIdentity)
+}
+
+const acknowledge = (channel: Channel, out: ServerOutbox): void => {
+  const message = channel.takeAcknowledgement()
+  if (message !== undefined) out.messages.push(message)
+}
