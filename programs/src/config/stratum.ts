@@ -4,7 +4,8 @@ import * as AuthorityKey from "@sluice/noise/authority-key"
 import { parseEndpoint, parseNetworks, parseServerAddress, type ServerAddress } from "@sluice/transport"
 import { Result } from "effect"
 import { withoutUserinfo } from "./userinfo.ts"
-import { list, text } from "./value.ts"
+import { defaulted } from "./key.ts"
+import { list, string, text } from "./value.ts"
 
 const V2_FORMS = "stratum2+tcp://HOST:PORT/AUTHORITYKEY, or stratum2+tcp+plain://HOST:PORT without encryption"
 const MINING_FORMS =
@@ -42,6 +43,14 @@ export const miningServerUrls = list(
   ",",
   (input) => miningServerAddress(input)
 )
+
+/** The key of programs that may connect to a pool of Stratum V1. Pools use it for settings, not as a secret. */
+export const v1PasswordKey = {
+  password: defaulted(string({ metavar: "TEXT", expected: "a password" }, 255), {
+    description: "The password for a Stratum V1 pool. Some pools read settings from it, such as d=512.",
+    default: "x"
+  })
+}
 
 /** Parses the address of a server of Stratum V2. */
 export const serverAddress = (input: string): Result.Result<ServerAddress, string> =>

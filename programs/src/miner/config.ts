@@ -1,7 +1,7 @@
 /** The configuration of `sluice miner`. */
 import { Schema } from "effect"
 import { defaulted, optional, required } from "../config/key.ts"
-import { miningServerUrl } from "../config/stratum.ts"
+import { miningServerUrl, v1PasswordKey } from "../config/stratum.ts"
 import { trustKeys } from "../config/trust.ts"
 import { choice, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
@@ -17,10 +17,7 @@ export const MinerConfig = {
       description: "The user that the shares are for, as the pool knows it.",
       example: "alice.miner1"
     }),
-    password: defaulted(string({ metavar: "TEXT", expected: "a password" }, 255), {
-      description: "The password for a Stratum V1 pool. Some pools read settings from it, such as d=512.",
-      default: "x"
-    }),
+    ...v1PasswordKey,
     worker: optional(string({ metavar: "NAME", expected: "a name of at most 32 bytes" }, 32), {
       description: "The worker name, sent with each share of an extended channel.",
       example: "rig-7"

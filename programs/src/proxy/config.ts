@@ -4,7 +4,7 @@ import { Duration, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { miningServerUrls, payoutAddress } from "../config/stratum.ts"
+import { miningServerUrls, payoutAddress, v1PasswordKey } from "../config/stratum.ts"
 import { trustKeys } from "../config/trust.ts"
 import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
@@ -32,6 +32,7 @@ const fields = Schema.Struct({
       "The name of a channel at the pools. {user} and {worker} stand for the parts of a miner's name; the channel that all miners share has the name without them. Default: sluice for that channel, and the miner's own name for a channel of its own.",
     example: "account.{worker}"
   }),
+  ...v1PasswordKey,
   extranonceSize: optional(whole("BYTES", 3, 32), {
     description: `The bytes of extranonce that each pool must leave to the proxy: 1 that differs from job to job, 3 for its channels (2 of 6 to 8 bytes, 1 of fewer), the others for a miner to roll. Default: ${defaultUpstreamOptions.extranonceSize}, or ${V1_EXTRANONCE_SIZE} if one of the pools speaks Stratum V1.`,
     example: V1_EXTRANONCE_SIZE

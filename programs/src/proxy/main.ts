@@ -33,7 +33,7 @@ export const proxy = program({
           )
         ),
         // A V1 pool has one difficulty and one extranonce1 for a connection, so a miner's own channel there is a connection.
-        Translator.eitherDialer({ connectionPerChannel: config.mode === "per-miner" }).pipe(
+        Translator.eitherDialer({ password: config.password, connectionPerChannel: config.mode === "per-miner" }).pipe(
           Layer.provide(Setup.client(config.mode === "per-miner" ? RelayDialer : MiningDialer)),
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
