@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 /** Files that measure the memory of their process: each has a process of its own. */
-const measuring = ["packages/{pool/test/crowd,template-provider/test/soak}.test.ts"]
+const measuring = ["packages/{pool/test/crowd,template-provider/test/soak,translator/test/listener/crowd}.test.ts"]
 
 export default defineConfig({
   test: {

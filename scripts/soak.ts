@@ -12,6 +12,7 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/proxy/test/fail-over-sockets.test.ts", variable: "SLUICE_FAIL_OVERS", number: 10 },
   { file: "packages/proxy/test/conformance.test.ts", variable: "SLUICE_ALL_RULES", number: 1 },
   { file: "packages/pool/test/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
+  { file: "packages/translator/test/listener/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
   { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },
   { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 }
 ]

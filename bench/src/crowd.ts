@@ -147,7 +147,7 @@ export const startSwarm = async (url: string, options: Omit<SwarmOptions, "serve
   }
 }
 
-const PATIENCE_MS = 120_000
+const PATIENCE_MS = 300_000
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 

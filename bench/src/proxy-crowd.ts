@@ -17,8 +17,8 @@ import {
 
 const SHARING_CONNECTIONS = 500
 /** How often both are measured, and for how long. The medians count. */
-const ROUNDS = 5
-const MEASURED_MS = 4000
+const ROUNDS = 9
+const MEASURED_MS = 3000
 const PROXY = "./proxy-crowd-server.ts"
 
 export const asyncCases: ReadonlyArray<AsyncCase> = [

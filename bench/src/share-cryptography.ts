@@ -55,20 +55,29 @@ export const measureShareCryptography = (
     for (let i = 0; i < FRAMES; i++) sealer.sealFrame(acknowledgement, 0, sealed, 0)
   }
 
+  const hash = shareHasher(share, template)
+  const hashAll = (): void => {
+    for (let i = 0; i < FRAMES; i++) hash(i)
+  }
+  return { open: cpuTime(openAll, fill), hash: cpuTime(hashAll), seal: cpuTime(sealAll) }
+}
+
+/** The hashes of one share: of its header, and of coinbase and merkle path if it is an extended one. */
+export const shareHasher = (
+  share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended,
+  template: TemplateDistribution.NewTemplate
+): ((nonce: number) => void) => {
   const job = Result.getOrThrow(Result.flatMap(jobFromTemplate(1, template, coinbaseRules), withJobId))
   const check = new ShareCheck()
   const prevHash = new Uint8Array(32).fill(1)
   const prefix = new Uint8Array(12)
-  const hashAll = (): void => {
-    for (let i = 0; i < FRAMES; i++) {
-      if (share._tag === "SubmitSharesExtended") {
-        const { coinbasePrefix, coinbaseSuffix, merklePath, merklePathBytes } = job
-        check.merkleRoot(coinbasePrefix, prefix, share.extranonce, coinbaseSuffix, merklePathBytes, merklePath.length)
-      }
-      check.hash(share.version, prevHash, check.root, share.ntime, 0x1d00ffff, i)
+  return (nonce) => {
+    if (share._tag === "SubmitSharesExtended") {
+      const { coinbasePrefix, coinbaseSuffix, merklePath, merklePathBytes } = job
+      check.merkleRoot(coinbasePrefix, prefix, share.extranonce, coinbaseSuffix, merklePathBytes, merklePath.length)
     }
+    check.hash(share.version, prevHash, check.root, share.ntime, 0x1d00ffff, nonce)
   }
-  return { open: cpuTime(openAll, fill), hash: cpuTime(hashAll), seal: cpuTime(sealAll) }
 }
 
 const FRAMES = 1000

@@ -11,9 +11,9 @@ import { Listener, Memory, MiningDialer, MiningListener, Plain, Setup, Tcp } fro
 import { Effect, Layer, Logger } from "effect"
 import { channel } from "node:diagnostics_channel"
 import type { Socket } from "node:net"
-import { serveBare } from "./bare-sockets.ts"
 import { COINBASE_ADDRESS, futureTemplate, newPrevHash, poolOptions, shareOf } from "./pool-work.ts"
-import { measureShareCryptography } from "./share-cryptography.ts"
+import { measureShareCryptography, shareHasher } from "./share-cryptography.ts"
+import { serveFloor } from "./v1-floor.ts"
 
 /** The questions of the parent. */
 export type Question =
@@ -22,8 +22,8 @@ export type Question =
   | { readonly _tag: "Block" }
   /** Writes the same bytes to the same sockets directly. */
   | { readonly _tag: "Raw" }
-  /** The port of the server that measures the sockets alone, for lines of these sizes. */
-  | { readonly _tag: "Bare"; readonly shareSize: number; readonly replySize: number }
+  /** The port of a server that does the least for each share. */
+  | { readonly _tag: "Floor" }
   /** Times the hashes of an extended share. */
   | { readonly _tag: "Hashes" }
 
@@ -37,7 +37,8 @@ export type Answer =
       readonly connections: number
       readonly accepted: number
       readonly refused: number
-      readonly bare: number
+      /** Shares that the floor has answered. */
+      readonly floor: number
     }
   | {
       readonly _tag: "Sent"
@@ -46,7 +47,7 @@ export type Answer =
       /** When the operating system had the bytes of the last connection. */
       readonly written: string
     }
-  | { readonly _tag: "Bare"; readonly port: number }
+  | { readonly _tag: "Floor"; readonly port: number }
   | { readonly _tag: "Hashes"; readonly nanoseconds: number }
 
 /** The writes since the last reset, and the bytes of the last one. */
@@ -127,13 +128,14 @@ const program = Effect.gen(function* () {
     )
   )
   const { address, stats } = yield* Effect.provideContext(Proxy, context)
-  let bare: Awaited<ReturnType<typeof serveBare>> | undefined
+  let floor: Awaited<ReturnType<typeof serveFloor>> | undefined
 
   const onQuestion = async (question: Question): Promise<Answer> => {
     switch (question._tag) {
       case "Usage": {
-        globalThis.gc?.()
+        // The collection is for the memory alone.
         const { system, user } = process.cpuUsage()
+        globalThis.gc?.()
         const { accepted, refused } = Effect.runSync(stats)
         return {
           _tag: "Usage",
@@ -142,7 +144,7 @@ const program = Effect.gen(function* () {
           connections: sockets.size,
           accepted,
           refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
-          bare: bare?.replies() ?? 0
+          floor: floor?.answered() ?? 0
         }
       }
       case "Block":
@@ -158,9 +160,9 @@ const program = Effect.gen(function* () {
           setImmediate(written.done)
         })
       }
-      case "Bare":
-        bare = await serveBare(question.replySize)
-        return { _tag: "Bare", port: bare.port }
+      case "Floor":
+        floor ??= await serveFloor(shareHasher(shareOf("extended", 1), futureTemplate))
+        return { _tag: "Floor", port: floor.port }
       case "Hashes":
         return { _tag: "Hashes", nanoseconds: measureShareCryptography(shareOf("extended", 1), futureTemplate).hash }
     }

@@ -15,7 +15,7 @@ const program = Effect.gen(function* () {
     upstreams: [{ server: pool.server }]
   })
   for (const hall of ["north", "south"]) {
-    const lower = yield* startProxy(`the proxy of hall ${hall}`, overV1(2), {
+    const lower = yield* startProxy(`the proxy of hall ${hall}`, overV1(4), {
       upstreams: [{ server: upper }],
       userIdentity: `farm.${hall}`,
       extranonceSize: 8

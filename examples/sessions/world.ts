@@ -110,7 +110,7 @@ export const startDevices = (server: ServerAddress, names: ReadonlyArray<string>
       servers: [server],
       user,
       nominalHashRate: HASH_RATE,
-      ...(server.security._tag === "v1" ? { channel: "extended", minExtranonceSize: 2 } : {})
+      channel: server.security._tag === "v1" ? "extended" : "standard"
     })
   ).pipe(Effect.provide(Layer.merge(dialer, HashThreads.layer({ threads: 1 }))))
 

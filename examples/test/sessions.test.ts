@@ -1,4 +1,4 @@
-/** The sessions, each in a process of its own with Noise on real sockets: they find blocks. */
+/** The sessions, each in a process of its own, on real sockets with Noise or Stratum V1: they find blocks. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { startExample } from "./world.ts"

@@ -21,7 +21,7 @@ export interface MinerOptions {
   readonly nominalHashRate?: number
   /** The easiest target that the miner accepts, 32 bytes little-endian. By default any. */
   readonly maxTarget?: Uint8Array
-  /** Bytes of extranonce to request for an extended channel, 0 to 32. Default 4. */
+  /** Bytes of extranonce to request for an extended channel, 0 to 32. Default 2: Stratum V1 servers give little. */
   readonly minExtranonceSize?: number
   /** The miner stops after this many accepted shares. By default it never stops. */
   readonly shares?: number
@@ -64,7 +64,7 @@ export const sessionOptions = (options: MinerOptions, nominalHashRate: number): 
   channel: options.channel ?? "standard",
   nominalHashRate,
   maxTarget: options.maxTarget ?? new Uint8Array(32).fill(0xff),
-  minExtranonceSize: options.minExtranonceSize ?? 4,
+  minExtranonceSize: options.minExtranonceSize ?? MIN_EXTRANONCE_SIZE,
   requiresStandardJobs: needsStandardJobs(options),
   requiresVersionRolling: options.requiresVersionRolling ?? false
 })
@@ -74,7 +74,7 @@ export const checkOptions = (options: MinerOptions): Effect.Effect<void, MinerOp
   const {
     channel,
     maxTarget,
-    minExtranonceSize = 4,
+    minExtranonceSize = MIN_EXTRANONCE_SIZE,
     nominalHashRate = 0,
     requiresStandardJobs,
     shares = 1,
@@ -109,6 +109,8 @@ export const checkOptions = (options: MinerOptions): Effect.Effect<void, MinerOp
   return Effect.void
 }
 
+/** For each value the miner has 2 ** 48 headers, with the nonce and version bits. */
+const MIN_EXTRANONCE_SIZE = 2
 const MAX_WORKER_BYTES = WorkerIdentity.UserIdentity.maxSize
 
 const sizeOf = (text: string): number => new TextEncoder().encode(text).length

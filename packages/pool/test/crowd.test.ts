@@ -7,10 +7,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
-import { Worker } from "node:worker_threads"
-import type { Crowd, CrowdState } from "./crowd.ts"
+import { heldBytes, showLatencies, startCrowd } from "@sluice/testing/crowd"
 import { template } from "@sluice/testing/templates"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, PoolAddress, publish, tcpWorld } from "@sluice/testing/pool-worlds"
@@ -18,28 +15,6 @@ import { giveWork, PoolAddress, publish, tcpWorld } from "@sluice/testing/pool-w
 const COUNT = Number(process.env["SLUICE_CROWD"] ?? 500)
 /** The most that one of them may hold, in bytes, of which most is its socket in Node. */
 const MAX_BYTES_EACH = 50_000
-
-setFlagsFromString("--expose-gc")
-const collectGarbage = runInNewContext("gc") as () => void
-
-/** What is held: garbage does not count. */
-const memory = (): number => {
-  collectGarbage()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
-
-/** The crowd in a thread of its own, so that what it costs is not counted here. */
-const crowd = (data: Crowd) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const state: { last: CrowdState } = { last: { open: 0, closed: 0 } }
-      const worker = new Worker(new URL("./crowd.ts", import.meta.url), { workerData: data })
-      worker.on("message", (next: CrowdState) => (state.last = next))
-      return { state, worker }
-    }),
-    ({ worker }) => Effect.promise(() => worker.terminate())
-  )
 
 it.live(
   `a miner among ${COUNT} that do not mine gets its jobs and acknowledgements`,
@@ -49,9 +24,9 @@ it.live(
       const honest = yield* TestClient.connect()
       // More shares a second than it will have time for, every 16th hash one: its target only gets easier.
       const miner = yield* honest.open(openExtended({ nominalHashRate: 1600 }))
-      const before = memory()
+      const before = heldBytes()
       const { host, port } = yield* PoolAddress
-      const { state } = yield* crowd({ host, port, count: COUNT })
+      const state = yield* startCrowd(new URL("./crowd.ts", import.meta.url), { host, port, count: COUNT })
 
       const latencies: Array<number> = []
       let jobs = 0
@@ -71,19 +46,17 @@ it.live(
         mostOpen = Math.max(mostOpen, open)
         // Who is connected waits in the system's queue until the server accepts: the most is held some time later.
         if (closed < COUNT && performance.now() - measured > 500) {
-          const bytes = memory() - before
+          const bytes = heldBytes() - before
           if (bytes > most.bytes) most = { bytes, open }
           measured = performance.now()
         }
         yield* Effect.promise(() => sleep(10))
       }
-      latencies.sort((a, b) => a - b)
-      const at = (part: number) => latencies[Math.floor((latencies.length - 1) * part)]!.toFixed(1)
       const each = most.bytes / most.open
       console.log(
         `${mostOpen} of ${COUNT} connected at once; at most ${(most.bytes / 1e6).toFixed(1)} MB held by ${most.open}, ` +
-          `${(each / 1000).toFixed(1)} KB each; ${latencies.length} shares acknowledged after ${at(0.5)} ms (median), ` +
-          `${at(0.99)} ms (99 %), ${at(1)} ms (longest); ${jobs} jobs`
+          `${(each / 1000).toFixed(1)} KB each; ${latencies.length} shares acknowledged after ${showLatencies(latencies)}; ` +
+          `${jobs} jobs`
       )
       assert.isAbove(mostOpen, COUNT / 2)
       assert.isAbove(jobs, 3)

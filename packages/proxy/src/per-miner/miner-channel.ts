@@ -16,6 +16,7 @@ import {
 } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import { ErrorCode, type ForeignMessage, type Mining } from "@sluice/protocol"
+import { creditOf } from "../credit.ts"
 import type { ChannelSession, SubmittedShare, UpstreamChannel } from "./upstream-channel.ts"
 
 /** How long a channel stays open after its miner has gone over to another upstream. */
@@ -27,10 +28,10 @@ class MinerJobOrigin {
   readonly jobId: number
   readonly difficulty: number
 
-  constructor(channel: UpstreamChannel, { jobId, target }: ChannelWork) {
+  constructor(channel: UpstreamChannel, { jobId, nbits, target }: ChannelWork) {
     this.channel = channel
     this.jobId = jobId
-    this.difficulty = Target.targetToDifficulty(target, 0)
+    this.difficulty = creditOf(target, nbits)
   }
 }
 

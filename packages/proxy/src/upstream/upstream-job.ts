@@ -11,9 +11,9 @@
  */
 import { pushedHeight, stripWitness } from "@sluice/bitcoin"
 import type { ExtendedWork, Job } from "@sluice/channels"
-import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { Result } from "effect"
+import { creditOf } from "../credit.ts"
 
 /** The least bytes of salt. */
 export const LEAST_SALT = 1
@@ -108,7 +108,7 @@ export const placed = (job: UpstreamJob, { minNtime, nbits, prevHash, target }: 
   nbits,
   minNtime,
   target,
-  difficulty: Target.targetToDifficulty(target, 0)
+  difficulty: creditOf(target, nbits)
 })
 
 /** Makes the proxy's job with this id. Its channels have full extranonces of `fullSize` bytes. */

@@ -12,6 +12,9 @@ export interface Opening {
   readonly since: number
 }
 
+/** The most workers that are remembered, unless more have channels. */
+const MAX_WORKERS = 16
+
 export class Openings {
   #waiting: ReadonlyArray<Opening> = []
   /** Workers that were named to the pool, with its answer. */
@@ -62,10 +65,17 @@ export class Openings {
     return this.#take(() => true)
   }
 
-  /** Forgets the workers that have no channel, so that there are no more names than channels. */
+  /**
+   * Forgets workers that have no channel if there are many, the longest known first. The others are not named again for their next
+   * channel: ckpool answers only the first mining.authorize of a connection.
+   */
   keepWorkers(open: Iterable<{ readonly worker: string }>): void {
+    if (this.#workers.size <= MAX_WORKERS) return
     const used = new Set([...open, ...this.#waiting].map(({ worker }) => worker))
-    for (const worker of this.#workers.keys()) if (!used.has(worker)) this.#workers.delete(worker)
+    for (const worker of this.#workers.keys()) {
+      if (this.#workers.size <= MAX_WORKERS) return
+      if (!used.has(worker)) this.#workers.delete(worker)
+    }
   }
 
   #take(isWanted: (opening: Opening) => boolean): ReadonlyArray<Opening> {

@@ -15,6 +15,7 @@ import { Clock, Duration, Effect, FiberSet, Layer } from "effect"
 import { minerContext } from "./miner.ts"
 import { type ListenerOptionError, type ListenerOptions, rulesOf } from "./options.ts"
 import { Session, type SessionContext } from "./session.ts"
+import { Turns } from "./turns.ts"
 
 /** How often miners are looked at that are silent. */
 const TICK = Duration.seconds(5)
@@ -37,6 +38,7 @@ export const listener = (options: ListenerOptions = {}): Layer.Layer<MiningListe
       const shared = {
         ...minerContext(rules, clock.currentTimeMillisUnsafe()),
         clock,
+        turns: new Turns(),
         throttled: yield* makeThrottledLog()
       }
       return MiningListener.of({

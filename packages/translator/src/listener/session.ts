@@ -14,10 +14,18 @@ import {
 } from "@sluice/transport"
 import { type Clock, Effect, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
+import { NOTHING } from "./channel.ts"
 import type { MinerEvent } from "./event.ts"
 import { Miner, type MinerContext, type MinerOutbox } from "./miner.ts"
+import { PIECE, type Turns } from "./turns.ts"
+
+/** A miner that sends more bytes a second, after a burst of ten times as many, takes its turns: five shares are as many. */
+const BYTES_PER_SECOND = 1_000
+/** A share that is accepted costs the miner nothing: it takes more hashing than sending. No share's line is longer. */
+const BYTES_OF_SHARE = 400
 
 export interface SessionContext extends MinerContext {
+  readonly turns: Turns
   readonly clock: Clock.Clock
   readonly throttled: ThrottledLog
 }
@@ -29,6 +37,9 @@ export class Session {
   readonly #reader = new LineReader()
   readonly #out: MinerOutbox = new Outbox()
   readonly #lines: TokenBucket
+  readonly #bytes: TokenBucket
+  /** What was read and waits for its turn. */
+  #unread: Uint8Array = NOTHING
   /** Of lines that are refused; made with the first of them. */
   #errors: TokenBucket | undefined
   /** Why the translator ends the connection, if it does. */
@@ -45,6 +56,7 @@ export class Session {
     this.#interrupt = interrupt
     this.#miner = new Miner(context, now)
     this.#lines = new TokenBucket(context.rules.maxMessagesPerSecond, now)
+    this.#bytes = new TokenBucket(BYTES_PER_SECOND, now)
   }
 
   get miner(): Miner {
@@ -92,37 +104,57 @@ export class Session {
     )
   })
 
-  /** The messages of one read, which may be none; the lines that answer it are written. */
-  readonly #read: Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> = Effect.suspend(() =>
-    this.#end === undefined ? this.#readSocket : Effect.fail(this.#end)
-  )
+  /** The messages of one read, or a piece of it, which may be none; the lines that answer it are written. */
+  readonly #read: Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> = Effect.suspend(() => {
+    if (this.#end !== undefined) return Effect.fail(this.#end)
+    return this.#unread.length > 0 ? this.#lookAtPiece() : this.#readSocket
+  })
 
   get #readSocket(): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
     return Effect.flatMap(this.#duplex.pull, (chunks) => {
-      const now = this.#context.clock.currentTimeMillisUnsafe()
-      const lines: Array<Line> = []
-      for (const chunk of chunks) this.#reader.push(chunk, lines)
-      this.#miner.receive(lines, this.#out)
-      if (this.#reader.failure !== undefined) this.#miner.fail(this.#reader.failure, this.#out)
-      const messages = this.#out.takeMessages()
-      const written = this.#write(now)
-      const waitMs = this.#lines.take(lines.length, now)
-      // Most reads are one share, which leaves no line before the role has answered it.
-      if (written === undefined && this.#out.events.length === 0 && waitMs === 0) return Effect.succeed(messages)
-      return Effect.as(
-        Effect.andThen(
-          written ?? Effect.void,
-          Effect.andThen(this.#follow(this.#out.takeEvents(), now), this.#slowDown(waitMs))
-        ),
-        messages
-      )
+      const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+      if (this.#bytes.take(bytes.length, this.#context.clock.currentTimeMillisUnsafe()) === 0)
+        return this.#lookAt(bytes)
+      this.#unread = bytes
+      return this.#lookAtPiece()
     })
+  }
+
+  #lookAtPiece(): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
+    const { turns } = this.#context
+    const piece = this.#unread.subarray(0, PIECE)
+    this.#unread = this.#unread.length > PIECE ? this.#unread.subarray(PIECE) : NOTHING
+    return turns.take(piece.length) ? this.#lookAt(piece) : Effect.flatMap(turns.wait, () => this.#lookAt(piece))
+  }
+
+  #lookAt(bytes: Uint8Array): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
+    const now = this.#context.clock.currentTimeMillisUnsafe()
+    const lines: Array<Line> = []
+    this.#reader.push(bytes, lines)
+    this.#miner.receive(lines, this.#out)
+    if (this.#reader.failure !== undefined) this.#miner.fail(this.#reader.failure, this.#out)
+    const messages = this.#out.takeMessages()
+    const written = this.#write(now)
+    const waitMs = this.#lines.take(lines.length, now)
+    // Most reads are one share, which leaves no line before the role has answered it.
+    if (written === undefined && this.#out.events.length === 0 && waitMs === 0) return Effect.succeed(messages)
+    return Effect.as(
+      Effect.andThen(
+        written ?? Effect.void,
+        Effect.andThen(this.#follow(this.#out.takeEvents(), now), this.#slowDown(waitMs))
+      ),
+      messages
+    )
   }
 
   #send(messages: ReadonlyArray<Mining.ToClient>): Effect.Effect<void, TransportError> {
     if (this.#end !== undefined) return Effect.fail(this.#end)
     const now = this.#context.clock.currentTimeMillisUnsafe()
     this.#miner.deliver(messages, this.#out)
+    for (const message of messages) {
+      if (message._tag !== "SubmitShares.Success") continue
+      this.#bytes.give(message.newSubmitsAcceptedCount * BYTES_OF_SHARE)
+    }
     const written = this.#write(now) ?? Effect.void
     if (this.#out.events.length === 0) return written
     return Effect.andThen(written, this.#followElsewhere(this.#out.takeEvents(), now))

@@ -41,15 +41,23 @@ describe("a channel over a V1 pool", () => {
     expect(rig.end.authorized).toEqual(["alice.1:x", "alice.2:x"])
   })
 
-  it("names its worker again where it comes back after its last channel was closed", () => {
+  it("does not name its worker again where it comes back, because ckpool answers only the first mining.authorize", () => {
     const rig = new Rig()
     const id = rig.open(4, { userIdentity: "alice.1" })
-    rig.open(4, { userIdentity: "alice.2" })
     rig.client.closeChannel(id, "done", rig.toServer)
     rig.pump()
-    for (const userIdentity of ["alice.1", "alice.2"]) rig.open(4, { userIdentity })
-    expect(rig.end.authorized).toEqual(["alice.1:x", "alice.2:x"])
-    expect(rig.sent.filter(({ method }) => method === "mining.authorize")).toHaveLength(3)
+    rig.open(4, { userIdentity: "alice.1" })
+    expect(rig.sent.filter(({ method }) => method === "mining.authorize")).toHaveLength(1)
+  })
+
+  it("is forgotten with its worker's name where many workers came and went", () => {
+    const rig = new Rig()
+    for (let count = 0; count <= 16; count++) {
+      rig.client.closeChannel(rig.open(4, { userIdentity: `alice.${count}` }), "done", rig.toServer)
+      rig.pump()
+    }
+    for (const userIdentity of ["alice.16", "alice.0"]) rig.open(4, { userIdentity })
+    expect(rig.sent.filter(({ method }) => method === "mining.authorize")).toHaveLength(18)
   })
 
   it.each([

@@ -1,16 +1,15 @@
 /**
  * An open socket as a `Duplex`.
  *
- * Reading uses Effect's `NodeSocket`: only Node's own buffer is read ahead of a pull, and every chunk is a buffer of its own,
- * which the caller may change. Writing uses Node's socket directly, in one step (see `Duplex.write`).
+ * Only Node's own buffer is read ahead of a pull, and every chunk is a buffer of its own, which the caller may change. Writing is
+ * one step (see `Duplex.write`).
  */
-import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Duration, Effect, type Scope } from "effect"
-import type { Socket } from "effect/socket"
 import type * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
 import type { Accepted } from "./accepted.ts"
 import type { Duplex } from "./duplex.ts"
+import { type SocketEnd, SocketReader } from "./socket-reader.ts"
 import { Closed, SendTimeout, SocketFailed, TransportError } from "./transport-error.ts"
 
 export interface TcpOptions {
@@ -33,28 +32,15 @@ export const openDuplex = Effect.fnUntraced(function* (
   /** Why this side ended the connection, if it did. */
   const ended = () => timedOut ?? accepted?.ended
   const closed = () => ended() ?? new TransportError({ remote, reason: new Closed({ pendingBytes: 0 }) })
-  const failure = (error: Socket.SocketError): TransportError => {
-    if (error.reason._tag !== "SocketReadError") return closed()
-    return ended() ?? new TransportError({ remote, reason: new SocketFailed({ code: codeOf(error.reason.cause) }) })
+  const failure = (end: SocketEnd | undefined): TransportError => {
+    if (end?.cause === undefined) return closed()
+    return ended() ?? new TransportError({ remote, reason: new SocketFailed({ code: codeOf(end.cause) }) })
   }
 
-  yield* Effect.addFinalizer(() => close(socket, closeTimeoutMs))
-  const reader = yield* Effect.mapError(
-    Effect.flatMap(NodeSocket.fromDuplex(Effect.succeed(socket)), (adapter) => adapter.reader),
-    failure
-  )
+  yield* Effect.addFinalizer(() => Effect.andThen(reader.close, close(socket, closeTimeoutMs)))
+  const reader = new SocketReader(socket, failure)
   // The socket may have closed before the reader listened for the event.
   if (socket.destroyed) return yield* closed()
-
-  const pull = Effect.mapBoth(reader.pull, {
-    onFailure: failure,
-    onSuccess: (chunks) => {
-      const bytes = chunks as unknown as [Buffer, ...Array<Buffer>]
-      return bytes.map(
-        (chunk) => new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-      ) as unknown as readonly [Uint8Array, ...Array<Uint8Array>]
-    }
-  })
 
   const sendTimedOut = () => {
     timedOut = new TransportError({ remote, reason: new SendTimeout({ seconds: Duration.toSeconds(sendTimeout) }) })
@@ -79,7 +65,7 @@ export const openDuplex = Effect.fnUntraced(function* (
       accepted?.written()
       return Effect.void
     })
-  return { pull, write, remote, standing: accepted }
+  return { pull: reader.pull, write, remote, standing: accepted }
 })
 
 /** Completes when the socket's buffer is empty or the socket is closed. */

@@ -25,4 +25,9 @@ export class TokenBucket {
     this.#level = Math.min(this.#most, this.#level + passed * this.#perMs) - count
     return this.#level >= 0 ? 0 : Math.ceil(-this.#level / this.#perMs)
   }
+
+  /** Gives tokens back. */
+  give(count: number): void {
+    this.#level = Math.min(this.#most, this.#level + count)
+  }
 }
