@@ -18,6 +18,8 @@ import { serveFloor } from "./v1-floor.ts"
 /** The questions of the parent. */
 export type Question =
   | { readonly _tag: "Usage" }
+  /** The same after a garbage collection, which takes CPU time. */
+  | { readonly _tag: "Held" }
   /** Sends a new block to all miners through the pool and the proxy. */
   | { readonly _tag: "Block" }
   /** Writes the same bytes to the same sockets directly. */
@@ -132,10 +134,10 @@ const program = Effect.gen(function* () {
 
   const onQuestion = async (question: Question): Promise<Answer> => {
     switch (question._tag) {
+      case "Held":
       case "Usage": {
-        // The collection is for the memory alone.
+        if (question._tag === "Held") globalThis.gc?.()
         const { system, user } = process.cpuUsage()
-        globalThis.gc?.()
         const { accepted, refused } = Effect.runSync(stats)
         return {
           _tag: "Usage",

@@ -162,11 +162,11 @@ const crowd = async ({ ask, port }: ProxyProcess): Promise<ReadonlyArray<Row>> =
   for (let i = 0; i < 20; i++) await measure("Block", first.length)
   for (const socket of first) socket.destroy()
   await sleep(1000)
-  const before = await ask("Usage", { _tag: "Usage" })
+  const before = await ask("Usage", { _tag: "Held" })
   const miners = await start(MINERS)
   try {
     await sleep(2000)
-    const after = await ask("Usage", { _tag: "Usage" })
+    const after = await ask("Usage", { _tag: "Held" })
     const bytes = (after.rssBytes - before.rssBytes) / (after.connections - before.connections)
     const blocks: Array<Latency> = []
     const raw: Array<Latency> = []
