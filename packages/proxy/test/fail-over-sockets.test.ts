@@ -73,7 +73,8 @@ const failOvers = Effect.fnUntraced(function* ({ miners, mode, pools }: Plan) {
       const scope = yield* Scope.fork(yield* Effect.scope)
       const sink = shareSink(({ hash }) => credited[index]!.push(displayOf(hash)))
       const context = yield* Layer.buildWithScope(
-        Pool.layer(options({ shareSinks: [sink], policy: { sharesPerMinute: 120 } })).pipe(
+        // Pools that start in the same millisecond differ in their tags, so that no work of theirs is the same.
+        Pool.layer(options({ tag: `pool ${index}`, shareSinks: [sink], policy: { sharesPerMinute: 120 } })).pipe(
           Layer.provideMerge(TemplateSourceMemory.layer),
           Layer.provide((index === 0 ? first : second).listener)
         ),
