@@ -5,8 +5,8 @@
  */
 import { Effect } from "effect"
 
-/** Bytes that are looked at together: less than a millisecond's work. */
-export const PIECE = 4096
+/** Bytes that are looked at together: about twenty lines. */
+export const PIECE = 1024
 
 export class Turns {
   /** Bytes that may be looked at in this turn. */

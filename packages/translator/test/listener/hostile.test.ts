@@ -46,10 +46,10 @@ describe("ends with an error line, and with the connection:", () => {
     )
   )
 
-  it.effect("100,000 requests behind one that waits for the pool", () =>
+  it.effect("more requests than may wait behind one that waits for the pool", () =>
     beside(
       Effect.fnUntraced(function* (peer: V1Miner) {
-        const pings = Array.from({ length: 100_000 }, (_, id) => ({ id, method: "mining.ping", params: [] }))
+        const pings = Array.from({ length: 200 }, (_, id) => ({ id, method: "mining.ping", params: [] }))
         yield* Effect.forkChild(Effect.ignore(write(peer, Buffer.from(text([AUTHORIZE, ...pings])))))
         yield* peer.ended
       })
@@ -59,7 +59,7 @@ describe("ends with an error line, and with the connection:", () => {
   it.effect("a flood of subscribes before the first is answered", () =>
     beside(
       Effect.fnUntraced(function* (peer: V1Miner) {
-        const lines = Array.from({ length: 10_000 }, (_, id) => ({ ...SUBSCRIBE, id }))
+        const lines = Array.from({ length: 150 }, (_, id) => ({ ...SUBSCRIBE, id }))
         yield* Effect.forkChild(Effect.ignore(write(peer, Buffer.from(text(lines)))))
         yield* peer.ended
       })
@@ -91,6 +91,17 @@ describe("ends with an error line, and with the connection:", () => {
 })
 
 describe("is answered, and goes on:", () => {
+  it.effect("a flood of requests that takes its turns", () =>
+    beside(
+      Effect.fnUntraced(function* (peer: V1Miner) {
+        const pings = Array.from({ length: 20_000 }, (_, id) => ({ id, method: "mining.ping", params: [] }))
+        const sending = yield* Effect.forkChild(write(peer, Buffer.from(text([AUTHORIZE, ...pings]))))
+        expect(yield* peer.until(19_999)).toMatchObject({ result: "pong" })
+        yield* Fiber.join(sending)
+      })
+    )
+  )
+
   it.effect("a flood of subscribes after the first", () =>
     beside(
       Effect.fnUntraced(function* (peer: V1Miner) {
