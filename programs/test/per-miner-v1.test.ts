@@ -25,10 +25,9 @@ it.live(
       yield* newBlock(1, { headerTimestamp: Math.floor(Date.now() / 1000) })
       const [port] = yield* Effect.promise(() => freePorts(1))
       const proxy = new Sluice(
-        ["proxy", "--mode", "per-miner", "--password", "d=0.001", "--plain", "--listen", `127.0.0.1:${port}`].concat([
-          "--upstream",
-          `stratum+tcp://${formatEndpoint(address)}`
-        ])
+        ["proxy", "--mode", "per-miner", "--password", "d=0.000001", "--plain", "--listen", `127.0.0.1:${port}`].concat(
+          ["--upstream", `stratum+tcp://${formatEndpoint(address)}`]
+        )
       )
       yield* Effect.promise(() => proxy.find(/Work comes from/))
       const server = ["--connect", `stratum2+tcp+plain://127.0.0.1:${port}`, "--shares", "2"]

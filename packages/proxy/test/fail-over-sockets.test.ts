@@ -2,7 +2,7 @@
  * Swarms of miners behind a proxy of two pools, over real sockets, while the preferred pool is stopped and started again. Pools and
  * miners speak Stratum V2 with Noise, or Stratum V1.
  *
- * `SLUICE_FAIL_OVERS` sets how often. `npm run soak` does it ten times, with 200 miners.
+ * `SLUICE_FAIL_OVERS` sets how often. `npm run soak` does it ten times, with 200 miners and all plans.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { shareSink } from "@sluice/mining-server"
@@ -26,7 +26,7 @@ import { Translator } from "@sluice/translator"
 import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { Proxy, Upstreams } from "../src/index.ts"
 
-const FAIL_OVERS = Number(process.env["SLUICE_FAIL_OVERS"] ?? 2)
+const FAIL_OVERS = Number(process.env["SLUICE_FAIL_OVERS"] ?? 1)
 const MINERS = FAIL_OVERS > 2 ? 200 : 8
 const HOST = "127.0.0.1"
 
@@ -41,19 +41,21 @@ interface Plan {
 }
 
 const plans: ReadonlyArray<Plan> = [
-  { mode: "aggregated", pools: ["V2", "V2"], miners: ["V2"] },
   { mode: "aggregated", pools: ["V2", "V1"], miners: ["V2", "V1"] },
-  { mode: "aggregated", pools: ["V1", "V2"], miners: ["V2", "V1"] },
-  { mode: "per-miner", pools: ["V2", "V1"], miners: ["V2", "V1"] },
   { mode: "per-miner", pools: ["V1", "V2"], miners: ["V2", "V1"] }
+]
+const morePlans: ReadonlyArray<Plan> = [
+  { mode: "aggregated", pools: ["V2", "V2"], miners: ["V2"] },
+  { mode: "aggregated", pools: ["V1", "V2"], miners: ["V2", "V1"] },
+  { mode: "per-miner", pools: ["V2", "V1"], miners: ["V2", "V1"] }
 ]
 
 describe("miners behind a proxy of two pools", () => {
-  for (const plan of plans) {
+  for (const plan of FAIL_OVERS > 1 ? [...plans, ...morePlans] : plans) {
     const { miners, mode, pools } = plan
     it.live(
       `(${miners.join(" and ")} below ${pools.join(" and ")}, ${mode}) keep their connections and get one answer for each share ` +
-        `while the preferred pool goes away ${FAIL_OVERS} times`,
+        `while the preferred pool goes away, times: ${FAIL_OVERS}`,
       () => failOvers(plan).pipe(Effect.scoped, Effect.provide(Logger.layer([]))),
       300_000
     )

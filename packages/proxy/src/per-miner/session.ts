@@ -45,7 +45,7 @@ export type SessionEvent =
   | { readonly _tag: "Failed"; readonly fault: UpstreamFault }
 
 /** An upstream may send this many jobs, targets and prefixes a second for each channel; ten seconds' worth at once. */
-const MAX_CHANGES_PER_SECOND = 20
+const MAX_CHANGES_PER_SECOND = 100
 const BURST_SECONDS = 10
 /** How long an upstream may take to answer a request for a channel. */
 const OPEN_TIMEOUT_MS = 30_000

@@ -62,7 +62,7 @@ export type SessionEvent =
   | { readonly _tag: "Failed"; readonly fault: UpstreamFault }
 
 /** An upstream may send this many jobs, targets and prefixes a second; ten seconds' worth at once. */
-const MAX_CHANGES_PER_SECOND = 20
+const MAX_CHANGES_PER_SECOND = 100
 /** The most jobs of one previous hash whose shares can be submitted; the oldest are forgotten beyond. */
 const MAX_ACTIVE_JOBS = 256
 const MAX_FUTURE_JOBS = 64
