@@ -85,11 +85,18 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
     ]
     const [one, ...more] = closed
     if (one === undefined) return Effect.void
-    return Effect.sleep(OTHERS_END_WITHIN).pipe(
-      Effect.andThen(Effect.suspend(() => (isLost() ? lose(error) : Queue.offer(inbox, [one, ...more])))),
-      Effect.asVoid
-    )
+    return unlessLost(error, [one, ...more])
   }
+
+  /** Gives the other links time to end, then passes the messages on if one of them has not. */
+  const unlessLost = (error: TransportError | undefined, messages: NonEmptyReadonlyArray<Mining.ToClient>) =>
+    Effect.sleep(OTHERS_END_WITHIN).pipe(
+      Effect.andThen(
+        Effect.suspend(() =>
+          links.size === 0 && error !== undefined ? lose(error) : Effect.asVoid(Queue.offer(inbox, messages))
+        )
+      )
+    )
 
   const isLost = () => links.size + opening === 0
 
@@ -116,8 +123,9 @@ export const openChannelLinks = Effect.fnUntraced(function* <E>(
           : VERSION_ROLLING_NOT_SUPPORTED
       if (Exit.isFailure(link) || fault !== undefined) {
         close({ scope })
-        yield* Queue.offer(inbox, [refused(requestId, fault!)])
-        return yield* isLost() && lastError !== undefined ? lose(lastError) : Effect.void
+        return yield* fault === NO_ANSWER
+          ? unlessLost(lastError, [refused(requestId, NO_ANSWER)])
+          : Effect.asVoid(Queue.offer(inbox, [refused(requestId, fault!)]))
       }
       add(link.value, scope, requestId)
       for (const each of links) yield* closeUnused(each)

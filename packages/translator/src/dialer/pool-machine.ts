@@ -68,6 +68,7 @@ export class PoolMachine {
   #versionMask = 0
   /** REQUIRES_FIXED_VERSION, once the client was told. */
   #isFixedVersion: boolean | undefined
+  #hasEnded = false
   #redirect: { readonly at: number; readonly message: Mining.ToClient } | undefined
 
   constructor(now: number, options: PoolMachineOptions) {
@@ -127,8 +128,9 @@ export class PoolMachine {
     this.#handle(this.#client.fail(error, now), now, out)
   }
 
-  /** The socket was closed: shares without an answer are refused. */
+  /** The socket was closed: shares without an answer are refused. Requests for channels end with the connection. */
   end(now: number, out: PoolOutbox): void {
+    this.#hasEnded = true
     this.#handle(this.#client.end(now), now, out)
   }
 
@@ -301,6 +303,7 @@ export class PoolMachine {
       case "Subscribed":
         return this.#subscribed(event.subscription, now, out)
       case "Authorized":
+        if (this.#hasEnded) return
         if (event.refusal !== undefined) return this.#refuseWorker(event.worker, event.refusal.text, out)
         this.#openings.authorized(event.worker)
         this.#suggest(now)
