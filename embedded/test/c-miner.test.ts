@@ -102,7 +102,8 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
       const miner = example(target, "linux-miner", [url, `alice-${target.name}`])
       await miner.find(/channel \d+ is open/)
       await miner.find(/\d+ accepted, 3 in all/)
-      await miner.find(/new target/)
+      // An emulated miner may be just as fast as it says, and then the pool has no reason for another target.
+      if (target.name === "native") await miner.find(/new target/)
       // Somebody quicker helps to find a block.
       const helper = example(targets[0], "linux-miner", [url, "carol"])
       await miner.find(/on a new block[^]*on a new block/)
