@@ -89,6 +89,20 @@ describe("another extranonce prefix", () => {
     }).pipe(Effect.provide(memoryWorld()))
   )
 
+  it.effect("ends the connection of a Bitaxe, whose firmware does not take it, before it is told", () =>
+    Effect.gen(function* () {
+      const { changeExtranoncePrefix } = yield* Pool
+      yield* giveWork
+      const device = { vendor: "bitaxe", hardwareVersion: "", firmware: "", deviceId: "" }
+      const client = yield* ChannelClient.connect({ device })
+      const [channelId = 0] = yield* client.open("extended")
+      yield* changeExtranoncePrefix(at(channelId))
+      yield* settle
+      assert.deepStrictEqual(client.of("ExtranoncePrefixChanged"), [])
+      assert.strictEqual((yield* poolStats).connections, 0)
+    }).pipe(Effect.provide(memoryWorld()))
+  )
+
   it.effect("is refused when all are taken, until returned ones can get no more shares", () =>
     Effect.gen(function* () {
       const { changeExtranoncePrefix } = yield* Pool

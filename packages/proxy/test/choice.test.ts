@@ -113,7 +113,7 @@ describe("the names of miners", () => {
     ["account.{worker}", "account", "account.rig1"],
     ["{user}.{worker}", "", "farm.rig1"],
     ["account", "account", "account"],
-    ["bc1q/{user}/{worker}", "bc1q", "bc1q/farm/rig1"],
+    ["bc1q+{user}+{worker}", "bc1q", "bc1q+farm+rig1"],
     ["pool-{worker}.x", "pool.x", "pool-rig1.x"]
   ])("%s is %j for all together, and %s for one", (template, shared, one) => {
     expect([sharedIdentity(template), minerIdentity(template, "farm.rig1")]).toEqual([shared, one])

@@ -111,14 +111,7 @@ export class Downstream {
 
   /** Takes the messages of the last step, so that `send` does not send them. */
   takeReplies(): ReadonlyArray<Mining.ToClient> {
-    if (this.#out.messages.length === 0) return NO_MESSAGES
-    const messages = this.#out.takeMessages()
-    if (this.#options.takesPrefixes || !this.#missesNewPrefix) return messages
-    const from = messages.findIndex(({ _tag }) => _tag === "SetExtranoncePrefix")
-    if (from < 0) return messages
-    const message = "its work has another extranonce prefix now, which its firmware does not take: it must reconnect"
-    this.evict({ reason: "new_prefix", message })
-    return messages.filter((message, index) => index < from || isAnswer(message))
+    return this.#out.messages.length === 0 ? NO_MESSAGES : this.#takeMessages()
   }
 
   /** Queues replies to the peer. Evicts a peer that causes too many errors. */
@@ -168,7 +161,7 @@ export class Downstream {
   /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before its `release`. */
   dropReplies(): void {
     this.#isHeld = false
-    this.#announce(this.#out.takeMessages())
+    this.#announce(this.#takeMessages())
   }
 
   /**
@@ -178,7 +171,7 @@ export class Downstream {
   send(): void {
     if (this.#isHeld) return
     this.#catchUp()
-    if (this.#out.messages.length > 0) this.#announce(this.#out.takeMessages())
+    if (this.#out.messages.length > 0) this.#announce(this.#takeMessages())
     if (this.queue.announcedBytes > 0) this.#options.start(this.queue.drainBeside)
   }
 
@@ -203,6 +196,17 @@ export class Downstream {
       })
     }
     for (const message of messages) this.queue.announce(message, encodedSize(message))
+  }
+
+  /** Takes the messages that wait. Evicts a client that cannot be told of its new prefix, and leaves it its answers. */
+  #takeMessages(): ReadonlyArray<Mining.ToClient> {
+    const messages = this.#out.takeMessages()
+    if (this.#options.takesPrefixes || !this.#missesNewPrefix) return messages
+    const from = messages.findIndex(({ _tag }) => _tag === "SetExtranoncePrefix")
+    if (from < 0) return messages
+    const message = "its work has another extranonce prefix now, which its firmware does not take: it must reconnect"
+    this.evict({ reason: "new_prefix", message })
+    return messages.filter((message, index) => index < from || isAnswer(message))
   }
 
   /** Whether the client makes coinbases with prefixes, but cannot be told of a new one. */
