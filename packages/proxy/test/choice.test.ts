@@ -1,13 +1,7 @@
-/** The choice among upstreams, the names that a proxy gives its miners, and the payout of a job. */
 import { describe, expect, it } from "@effect/vitest"
-import { coinbaseHalves } from "@sluice/testing/coinbase-halves"
 import { bytes } from "@sluice/testing/templates"
-import { minerIdentity, sharedIdentity, workerName } from "../src/index.ts"
 import { UpstreamChoice } from "../src/upstream/choice.ts"
-import { payoutCheck } from "../src/upstream/payout-check.ts"
-import { redirected } from "../src/upstream/redirect.ts"
 import type { PlacedUpstreamJob, UpstreamJob } from "../src/upstream/upstream-job.ts"
-import { addressOf } from "./scripted-pool.ts"
 
 const job: UpstreamJob = {
   id: 1,
@@ -92,56 +86,5 @@ describe("the choice of an upstream", () => {
       { index: 0, silentMs: 600_000, newerAt: undefined },
       { index: 1, silentMs: 640_000, newerAt: undefined }
     ])
-  })
-})
-
-describe("a Reconnect", () => {
-  const plain = addressOf(1)
-  const noise = { ...plain, security: { _tag: "noise", authorityKey: bytes(1) } } as const
-
-  it("leads anywhere with Noise, whose handshake proves the same key, and to the same host without", () => {
-    expect(redirected(noise, "elsewhere", 0)).toEqual({ ...noise, host: "elsewhere" })
-    expect(redirected(noise, "", 5)).toEqual({ ...noise, port: 5 })
-    expect(redirected(plain, "", 0)).toEqual(plain)
-    expect(redirected(plain, "pool", 5)).toEqual({ ...plain, port: 5 })
-    expect(redirected(plain, "elsewhere", 0)).toBeUndefined()
-  })
-})
-
-describe("the names of miners", () => {
-  it.each([
-    ["account.{worker}", "account", "account.rig1"],
-    ["{user}.{worker}", "", "farm.rig1"],
-    ["account", "account", "account"],
-    ["bc1q+{user}+{worker}", "bc1q", "bc1q+farm+rig1"],
-    ["pool-{worker}.x", "pool.x", "pool-rig1.x"]
-  ])("%s is %j for all together, and %s for one", (template, shared, one) => {
-    expect([sharedIdentity(template), minerIdentity(template, "farm.rig1")]).toEqual([shared, one])
-  })
-
-  it("are the user's where there is no worker", () => {
-    expect(minerIdentity("account.{worker}", "farm")).toBe("account.farm")
-    expect(workerName({ userIdentity: "farm", worker: undefined })).toBe("farm")
-    expect(workerName({ userIdentity: "farm.a.b", worker: undefined })).toBe("a.b")
-    expect(workerName({ userIdentity: "farm.a", worker: "c" })).toBe("c")
-  })
-})
-
-describe("the payout of a job", () => {
-  // One output of 50 bitcoins to a script of bytes 7.
-  const { coinbaseTxPrefix, coinbaseTxSuffix } = coinbaseHalves(16, { mark: 7 })
-  const paying = { ...job, coinbasePrefix: coinbaseTxPrefix, coinbaseSuffix: coinbaseTxSuffix }
-  const script = bytes(7, 42)
-
-  it("must be to the script, and be enough of the whole", () => {
-    expect(payoutCheck(script, "us", 100)(paying)).toBeUndefined()
-    expect(payoutCheck(bytes(8, 42), "us")(paying)).toBe("its coinbase pays nothing to us")
-    const second = Uint8Array.of(...coinbaseTxSuffix.slice(0, 4), 2)
-    const output = coinbaseTxSuffix.slice(5, -4)
-    const other = Uint8Array.from(output).fill(9, 9)
-    const both = Uint8Array.of(...second, ...output, ...other, ...coinbaseTxSuffix.slice(-4))
-    const half = { ...paying, coinbaseSuffix: both }
-    expect(payoutCheck(script, "us", 50)(half)).toBeUndefined()
-    expect(payoutCheck(script, "us", 98)(half)).toBe("its coinbase pays 50.00 % to us; expected 98 % or more")
   })
 })
