@@ -1,6 +1,7 @@
 export {
   ChannelClient,
   type ChannelClientOptions,
+  type CustomJobRequest,
   type ExtendedChannelRequest,
   type MinedShare,
   type StandardChannelRequest
