@@ -85,3 +85,4 @@ export {
   withJobId
 } from "./templates/template-job.ts"
 export { type Ignored, TemplateJobs, type TemplateJobsOptions } from "./templates/template-jobs.ts"
+export { parseUserIdentity, type UserIdentity } from "./user-identity.ts"

@@ -11,3 +11,16 @@ export {
 } from "./client/declaration-client.ts"
 export { coinbaseOf, type DeclaredCoinbase, declaredCoinbase, wholeHalves } from "./client/declared-coinbase.ts"
 export { type PoolOutputs } from "./client/pool-outputs.ts"
+export {
+  type DeclaredDigest,
+  type DeclaredJob,
+  digestOfJob,
+  type Token,
+  TOKEN_KEY_SIZE,
+  TOKEN_SERIAL_SIZE,
+  type TokenFault,
+  TokenKey,
+  type TokenMode,
+  Tokens,
+  tokenUser
+} from "./token/tokens.ts"
