@@ -1,6 +1,7 @@
 export {
   ChannelClient,
   type ChannelClientOptions,
+  type CustomJobRequest,
   type ExtendedChannelRequest,
   type MinedShare,
   type StandardChannelRequest
@@ -84,3 +85,4 @@ export {
   withJobId
 } from "./templates/template-job.ts"
 export { type Ignored, TemplateJobs, type TemplateJobsOptions } from "./templates/template-jobs.ts"
+export { parseUserIdentity, type UserIdentity } from "./user-identity.ts"

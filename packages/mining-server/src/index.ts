@@ -26,7 +26,8 @@ export {
 } from "./templates/payout.ts"
 export { Payouts, type PayoutsCalls } from "./templates/payouts.ts"
 export * as Templates from "./templates/templates.ts"
-export { isUserIdentity, parseUserIdentity, type UserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
+export { isUserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
+export { parseUserIdentity, type UserIdentity } from "@sluice/channels"
 export {
   type DownstreamLoad,
   type IgnoredWork,
