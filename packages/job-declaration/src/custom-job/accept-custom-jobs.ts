@@ -28,14 +28,14 @@ export const defaultCustomJobLimits: CustomJobLimits = {
   maxUsedTokens: 100_000,
   maxUsedTokensPerAddress: 20_000,
   maxUsedTokensPerConnection: 10_000,
-  maxBytes: 256 * 2 ** 20,
-  maxBytesPerAddress: 64 * 2 ** 20,
-  maxBytesPerConnection: 32 * 2 ** 20
+  maxBytes: 64 * 2 ** 20,
+  maxBytesPerAddress: 32 * 2 ** 20,
+  maxBytesPerConnection: 16 * 2 ** 20
 }
 
 export interface AcceptCustomJobsOptions {
   readonly tokens: Tokens
-  /** The outputs that the pool demands now; `undefined` if it cannot be paid by custom jobs at present. */
+  /** The outputs that the pool demands now. */
   readonly payout: () => PayoutRules
   readonly limits?: Partial<CustomJobLimits>
 }

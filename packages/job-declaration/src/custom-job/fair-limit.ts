@@ -1,7 +1,7 @@
 /**
  * A limit that all addresses share. While there is room, an address may hold as much as `maxPerAddress`. When all is taken, only an
- * address that holds less than an equal part gets more: whoever holds too much is refused, and never another. Then the total is at
- * most twice the limit. Groups addresses as the limits of connections do. Addresses of this machine have no limit of their own.
+ * address that holds less than an equal part gets more: whoever holds too much is refused, and never another. With n addresses
+ * the total is at most 2 + ln(n) times the limit. Groups addresses as the limits of connections do. Addresses of this machine have no limit of their own.
  */
 import { addressGroup, isLoopback } from "@sluice/transport"
 
