@@ -1,6 +1,4 @@
 /** Job Declaration (specification, section 6), both ends: miners choose the transactions of their blocks. */
-export { TokenKey, Tokens } from "./token/tokens.ts"
-export type { Token, TokenFault, TokenMode } from "./token/tokens.ts"
 export { DeclarationFault } from "./client/client-fault.ts"
 export {
   type AllocatedToken,
@@ -24,3 +22,19 @@ export {
   Tokens,
   tokenUser
 } from "./token/tokens.ts"
+export {
+  AcceptCustomJobs,
+  type AcceptCustomJobsOptions,
+  type CustomJobLimits,
+  defaultCustomJobLimits,
+  TOO_MANY_CUSTOM_JOBS
+} from "./custom-job/accept-custom-jobs.ts"
+export { checkCustomJob, type CustomCoinbaseFields, customCoinbase } from "./custom-job/check-custom-job.ts"
+export { type CustomBlock, customBlockOf } from "./custom-job/custom-block.ts"
+export { FairLimit, type FairLimitOptions } from "./custom-job/fair-limit.ts"
+export { allocatedOutputs, isPayoutPercent, type PayoutRules, whyUnpaid } from "./custom-job/payout-rules.ts"
+export { type SerialsOwner, UsedSerials, type UsedSerialsOptions } from "./custom-job/used-serials.ts"
+export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
+export type { DeclarationEvent as DeclarationServerEvent } from "./server/event.ts"
+export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
+export type { DeclarationStats } from "./server/statistics.ts"
