@@ -47,6 +47,19 @@ describe("our pool", () => {
   )
 })
 
+describe("our job declarator", () => {
+  it.live(
+    "keeps the rules of a job declarator",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* check({ protocol: "job-declaration", noise: true })
+        expect(others(results)).toEqual({})
+        expect(results.map(({ id }) => id)).toEqual(Conformance.rulesFor("job-declaration").map(({ id }) => id))
+      }),
+    TIMEOUT_MS
+  )
+})
+
 describe("our template provider", () => {
   it.live(
     "keeps the rules of a template provider",

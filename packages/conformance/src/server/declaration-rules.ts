@@ -126,7 +126,7 @@ export const declarationRules: ReadonlyArray<Rule> = [
     })
   ),
 
-  rule("declare.coinbase", "6.4.4", "A job whose coinbase cannot be read is refused", (kit) =>
+  rule("declare.unreadable-coinbase", "6.4.4", "A job whose coinbase cannot be read is refused", (kit) =>
     Effect.gen(function* () {
       const { peer, plan, token } = yield* declarable(kit)
       const garbage = { coinbaseTxPrefix: new Uint8Array(9).fill(0xee), coinbaseTxSuffix: new Uint8Array(3) }
