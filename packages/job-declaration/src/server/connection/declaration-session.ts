@@ -168,7 +168,7 @@ export class DeclarationSession {
   /** The node has another tip. */
   onTip(tip: ChainTip, now: number, out: SessionOutbox): void {
     for (const job of this.#jobs.slice()) if (job.block.tip.height < tip.height - 1) this.#dropJob(job)
-    for (const declaration of [...this.#declarations.values()]) {
+    for (const declaration of this.#declarations.values()) {
       if (declaration.stage === "tip" || (declaration.tip !== undefined && !isSameTip(declaration.tip, tip))) {
         this.#begin(declaration, now, out)
       }
@@ -179,7 +179,7 @@ export class DeclarationSession {
   onTick(now: number, out: SessionOutbox): void {
     this.#expireTokens(now)
     const { times } = this.#context
-    for (const declaration of [...this.#declarations.values()]) {
+    for (const declaration of this.#declarations.values()) {
       if (now < declaration.deadline) continue
       const seconds = (ms: number) => `within ${ms / 1000} s`
       switch (declaration.stage) {
@@ -203,7 +203,7 @@ export class DeclarationSession {
 
   /** The connection has ended. Its accepted jobs stay for a block that the pool finds. */
   close(): void {
-    for (const declaration of [...this.#declarations.values()]) {
+    for (const declaration of this.#declarations.values()) {
       this.#leave(declaration)
       this.#free(declaration)
     }
