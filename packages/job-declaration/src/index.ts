@@ -22,6 +22,10 @@ export {
   Tokens,
   tokenUser
 } from "./token/tokens.ts"
+export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
+export type { DeclarationEvent as DeclarationServerEvent } from "./server/event.ts"
+export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
+export type { DeclarationStats } from "./server/statistics.ts"
 export {
   AcceptCustomJobs,
   type AcceptCustomJobsOptions,
@@ -34,7 +38,3 @@ export { type CustomBlock, customBlockOf } from "./custom-job/custom-block.ts"
 export { FairLimit, type FairLimitOptions } from "./custom-job/fair-limit.ts"
 export { allocatedOutputs, isPayoutPercent, type PayoutRules, whyUnpaid } from "./custom-job/payout-rules.ts"
 export { type SerialsOwner, UsedSerials, type UsedSerialsOptions } from "./custom-job/used-serials.ts"
-export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
-export type { DeclarationEvent as DeclarationServerEvent } from "./server/event.ts"
-export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
-export type { DeclarationStats } from "./server/statistics.ts"

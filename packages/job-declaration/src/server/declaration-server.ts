@@ -32,23 +32,20 @@ import {
 } from "effect"
 import { randomBytes } from "node:crypto"
 import { type TokenMode, Tokens } from "../token/tokens.ts"
+import type { CustomBlock } from "../custom-job/custom-block.ts"
+import { FairLimit } from "../custom-job/fair-limit.ts"
 import type { BlockSolution } from "./blocks/declared-block.ts"
 import { DeclaredJobs, type FoundBlock } from "./blocks/declared-jobs.ts"
 import { DeclarationSession, type SessionContext } from "./connection/declaration-session.ts"
 import { type DeclarationConnection, DeclarationEnded, ServedConnection } from "./connection/served-connection.ts"
 import type { DeclarationEvent } from "./event.ts"
-import { Shares } from "./limits.ts"
 import { TransactionStore } from "./mempool/transaction-store.ts"
 import { followNode, type NodeSideOptions } from "./node/node-side.ts"
 import { type DeclarationServerOptions, defaultDeclarationServerOptions as defaults } from "./options.ts"
-import { allocatedOutputs, payoutFault } from "./payout.ts"
 import { DeclarationCounts, type DeclarationStats } from "./statistics.ts"
 
-/** A block that a pool found on a custom job of a declared token. */
-export interface FoundCustomWork extends BlockSolution {
-  /** The serial of the token that SetCustomMiningJob had. */
-  readonly serial: Uint8Array
-}
+/** The part of a block that a pool found on a custom job which names the job and completes its block. */
+export type FoundCustomWork = Pick<CustomBlock, "serial"> & BlockSolution
 
 export class DeclarationServer extends Context.Service<
   DeclarationServer,
@@ -90,19 +87,16 @@ const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const throttled = yield* makeThrottledLog()
   const settings = { ...defaults, ...options }
-  const { outputs, reconnectTo, requireFullTemplate, tokenKey } = settings
+  const { payout, reconnectTo, requireFullTemplate, tokenKey } = settings
   const { maxBytes, maxDeclarations, maxTokens } = settings
   const store = new TransactionStore(Math.floor((yield* Random.next) * 2 ** 32))
-  const shares = {
-    tokens: new Shares({ perConnection: maxTokens / 2, perAddress: maxTokens / 2, inAll: maxTokens }),
-    declarations: new Shares({
-      perConnection: MAX_OF_CONNECTION,
-      perAddress: maxDeclarations / 4,
-      inAll: maxDeclarations
-    }),
-    bytes: new Shares({ perConnection: maxBytes / 8, perAddress: maxBytes / 4, inAll: maxBytes })
+  const limits = {
+    tokens: new FairLimit({ max: maxTokens, maxPerAddress: maxTokens / 4 }),
+    declarations: new FairLimit({ max: maxDeclarations, maxPerAddress: maxDeclarations / 4 }),
+    bytes: new FairLimit({ max: maxBytes, maxPerAddress: maxBytes / 4 })
   }
-  const jobs = new DeclaredJobs(store, shares.bytes)
+  const maxOfConnection = { tokens: maxTokens / 8, declarations: MAX_OF_CONNECTION, bytes: maxBytes / 8 }
+  const jobs = new DeclaredJobs(store, limits.bytes)
   const counts = new DeclarationCounts()
   const served = new Set<ServedConnection>()
   const pubsub = yield* Effect.acquireRelease(PubSub.sliding<DeclarationEvent>(EVENT_BUFFER), PubSub.shutdown)
@@ -136,11 +130,11 @@ const make = Effect.fnUntraced(function* (
     tokens: new Tokens(tokenKey),
     store,
     jobs,
-    shares,
+    limits,
+    maxOfConnection,
+    payout,
     tip: () => chain?.tip(),
     hasProposals: () => chain?.proposals.isSupported() ?? false,
-    coinbaseTxOutputs: () => allocatedOutputs(outputs()),
-    payoutFault: (declared) => payoutFault(declared, outputs(), settings.minPayoutPercent),
     newSerial: () => new Uint8Array(randomBytes(16)),
     times: {
       tokenLifetimeMs: Duration.toMillis(settings.tokenLifetime),
@@ -176,8 +170,7 @@ const make = Effect.fnUntraced(function* (
     const connectionId = ++lastId
     const of = { connectionId, remote }
     const address = addressGroup(remote.host)
-    const isExempt = isLoopback(remote.host)
-    const session = new DeclarationSession(context, mode, { address, isExempt })
+    const session = new DeclarationSession(context, mode, FairLimit.address(remote.host))
     const one: ServedConnection = new ServedConnection({
       session,
       connection,
@@ -190,7 +183,7 @@ const make = Effect.fnUntraced(function* (
       onBlock: (block) => onBlock(block, "client"),
       onProposal: (declaration) => {
         const { asked } = declaration
-        const key = isExempt ? `connection ${connectionId}` : address
+        const key = isLoopback(remote.host) ? `connection ${connectionId}` : address
         const judged = chain!.proposals.judge(key, () =>
           declaration.asked === asked ? session.proposalOf(declaration) : undefined
         )
@@ -287,8 +280,8 @@ const make = Effect.fnUntraced(function* (
       jobsRefused: { ...counts.jobsRefused },
       verdicts: { ...counts.verdicts },
       height: chain?.tip()?.height ?? 0,
-      tokens: shares.tokens.total,
-      declarations: shares.declarations.total,
+      tokens: limits.tokens.total,
+      declarations: limits.declarations.total,
       jobs: jobs.size,
       mempool: { transactions: store.mempoolCount, bytes: store.mempoolBytes, memoryBytes: store.memoryBytes }
     })),

@@ -1,15 +1,13 @@
 /** The options of a job declarator, and the limits that operators meet. */
 import { Duration } from "effect"
-import type { Output } from "@sluice/bitcoin"
+import type { PayoutRules } from "../custom-job/payout-rules.ts"
 import type { TokenKey } from "../token/tokens.ts"
 
 export interface DeclarationServerOptions {
   /** The key that the pool and its declarator share. */
   readonly tokenKey: TokenKey
-  /** The pool's outputs, its payout first. Their values do not count. Called for each token. */
-  readonly outputs: () => ReadonlyArray<Output>
-  /** The least part of a coinbase's value, in percent, that its output for the pool's payout must have; 100. */
-  readonly minPayoutPercent?: number
+  /** The outputs that the pool demands now. Called for each token and each declaration. */
+  readonly payout: () => PayoutRules
   /** Refuses clients that do not reveal their transactions; false. */
   readonly requireFullTemplate?: boolean
   /** From when on an allocated token is worth nothing; 10 minutes. */
@@ -39,7 +37,6 @@ export interface DeclarationServerOptions {
 }
 
 export const defaultDeclarationServerOptions = {
-  minPayoutPercent: 100,
   requireFullTemplate: false,
   tokenLifetime: Duration.minutes(10),
   transactionsTimeout: Duration.seconds(10),

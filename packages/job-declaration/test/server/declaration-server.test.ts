@@ -1,7 +1,7 @@
 /** Both modes of the declarator over a connection and a development node. */
 import { assert, describe, it } from "@effect/vitest"
+import { coinbaseMerklePath, hashFromDisplay } from "@sluice/bitcoin"
 import { DevNode } from "@sluice/dev-node"
-import { NodeRpc } from "@sluice/node"
 import { JobDeclaration } from "@sluice/protocol"
 import { Effect, Fiber, Result, Stream } from "effect"
 import { DeclarationServer, digestOfJob, Tokens, tokenUser } from "../../src/index.ts"
@@ -33,16 +33,13 @@ describe("full-template mode", () => {
         declared.declared,
         digestOfJob({
           version: template.version,
-          prevHash: Buffer.from(template.previousblockhash, "hex").reverse(),
+          prevHash: hashFromDisplay(template.previousblockhash),
           coinbaseTxVersion: 2,
           coinbasePrefix: coinbaseTxPrefix.subarray(6 + 38),
           coinbaseTxInputNSequence: 0xffffffff,
           coinbaseTxOutputs: coinbaseTxSuffix.subarray(4, -38),
           coinbaseTxLocktime: 0,
-          merklePath: yield* Effect.promise(async () => {
-            const { coinbaseMerklePath, hashFromDisplay } = await import("@sluice/bitcoin")
-            return coinbaseMerklePath(template.transactions.map(({ txid }) => hashFromDisplay(txid)))
-          })
+          merklePath: coinbaseMerklePath(template.transactions.map(({ txid }) => hashFromDisplay(txid)))
         })
       )
 
@@ -107,7 +104,6 @@ describe("coinbase-only mode", () => {
       const refused = yield* Effect.flip(connect(0))
       assert.include(refused.message, "missing-declare-tx-data-flag")
       yield* connect()
-      void NodeRpc
     }).pipe(Effect.scoped, Effect.provide(world({ requireFullTemplate: true })))
   )
 })

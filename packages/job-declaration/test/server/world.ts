@@ -19,7 +19,10 @@ export const MEMORY_SERVER: ServerAddress = { ...Memory.ADDRESS, security: { _ta
 
 export const KEY = TokenKey(new Uint8Array(32).fill(3))
 
-export const OPTIONS: DeclarationServerOptions = { tokenKey: KEY, outputs: () => [{ value: 0n, script: PAYOUT }] }
+export const OPTIONS: DeclarationServerOptions = {
+  tokenKey: KEY,
+  payout: () => ({ scripts: [PAYOUT], minPercent: 100 })
+}
 
 /** Over a development node whose blocks any few hashes find. */
 export const world = (options: Partial<DeclarationServerOptions> = {}, log: Array<string> = []) =>

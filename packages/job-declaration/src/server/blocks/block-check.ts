@@ -113,7 +113,7 @@ export const checkSums = (
       `the block's signature operations cost ${sigopsCost}; those of a block cost at most ${MAX_BLOCK_SIGOPS_COST}`
     )
   }
-  const sorted = slots.slice().sort()
+  const sorted = slots.toSorted()
   if (sorted.some((slot, index) => index > 0 && slot === sorted[index - 1])) {
     return refusal("invalid-job", "a transaction is in the list twice")
   }

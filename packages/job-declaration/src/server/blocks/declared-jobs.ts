@@ -3,7 +3,7 @@
  * job. Jobs of connections that have ended stay until the next tip. Hashes of found blocks are remembered, so that each block is
  * submitted once, whoever tells of it first.
  */
-import type { Peer, Shares } from "../limits.ts"
+import type { FairLimit } from "../../custom-job/fair-limit.ts"
 import type { TransactionStore } from "../mempool/transaction-store.ts"
 import { assemble, type BlockSolution, type DeclaredBlock, solve, type SolvedBlock } from "./declared-block.ts"
 
@@ -11,7 +11,8 @@ import { assemble, type BlockSolution, type DeclaredBlock, solve, type SolvedBlo
 export interface AcceptedJob {
   /** The serial of its token in hex. */
   readonly serial: string
-  readonly peer: Peer
+  /** The address of its client, from `FairLimit.address`. */
+  readonly address: string
   readonly block: DeclaredBlock
   /** Its share of the limit on bytes. */
   readonly bytes: number
@@ -26,13 +27,13 @@ export interface FoundBlock {
 
 export class DeclaredJobs {
   readonly #store: TransactionStore
-  readonly #bytes: Shares
+  readonly #bytes: FairLimit
   readonly #bySerial = new Map<string, AcceptedJob>()
   readonly #ownerless = new Set<AcceptedJob>()
   /** Hashes of found blocks, oldest first. */
   readonly #found = new Set<string>()
 
-  constructor(store: TransactionStore, bytes: Shares) {
+  constructor(store: TransactionStore, bytes: FairLimit) {
     this.#store = store
     this.#bytes = bytes
   }
@@ -54,7 +55,7 @@ export class DeclaredJobs {
     if (!this.#bySerial.delete(job.serial)) return
     this.#ownerless.delete(job)
     for (const slot of job.block.slots) this.#store.release(slot)
-    this.#bytes.give(job.peer, job.bytes)
+    this.#bytes.add(job.address, -job.bytes)
   }
 
   /** The connection of the job has ended. */

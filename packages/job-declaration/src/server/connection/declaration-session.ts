@@ -3,9 +3,11 @@
  * and gives replies, events and requests to the node. Long work is done in steps of about a millisecond, so that the server answers
  * other connections in between.
  */
-import { BlockDecodeError, legacySigopsCost, type Output, parseTransaction } from "@sluice/bitcoin"
+import { BlockDecodeError, legacySigopsCost, parseTransaction } from "@sluice/bitcoin"
 import { JobDeclaration } from "@sluice/protocol"
 import { Result } from "effect"
+import type { FairLimit } from "../../custom-job/fair-limit.ts"
+import { type PayoutRules, allocatedOutputs, whyUnpaid } from "../../custom-job/payout-rules.ts"
 import { type DeclaredJob, type TokenMode, type Tokens, tokenUser } from "../../token/tokens.ts"
 import {
   type ChainTip,
@@ -22,7 +24,6 @@ import type { AcceptedJob, DeclaredJobs, FoundBlock } from "../blocks/declared-j
 import { type Refusal, refusal } from "../blocks/refusal.ts"
 import { ofVerdict } from "../blocks/verdict.ts"
 import type { SessionEvent } from "../event.ts"
-import type { Peer, Shares } from "../limits.ts"
 import type { TransactionStore } from "../mempool/transaction-store.ts"
 import { Declaration, declarationBytes } from "./declaration.ts"
 
@@ -31,15 +32,15 @@ export interface SessionContext {
   readonly tokens: Tokens
   readonly store: TransactionStore
   readonly jobs: DeclaredJobs
-  readonly shares: { readonly tokens: Shares; readonly declarations: Shares; readonly bytes: Shares }
+  /** What all addresses share: unexpired tokens, declarations being checked, and bytes of these and of accepted jobs. */
+  readonly limits: { readonly tokens: FairLimit; readonly declarations: FairLimit; readonly bytes: FairLimit }
+  /** The same for one connection. */
+  readonly maxOfConnection: { readonly tokens: number; readonly declarations: number; readonly bytes: number }
   /** The place of the next block; undefined until the node has said it. */
   readonly tip: () => ChainTip | undefined
   /** Whether the node judges proposed blocks. */
   readonly hasProposals: () => boolean
-  /** The outputs of AllocateMiningJobToken.Success, serialized behind their count. */
-  readonly coinbaseTxOutputs: () => Uint8Array
-  /** Returns why the outputs of a coinbase do not pay the pool; undefined if they do. */
-  readonly payoutFault: (outputs: ReadonlyArray<Output>) => string | undefined
+  readonly payout: () => PayoutRules
   /** 16 random bytes. */
   readonly newSerial: () => Uint8Array
   readonly times: SessionTimes
@@ -80,7 +81,8 @@ export const sessionOutbox = (): SessionOutbox => ({
 export class DeclarationSession {
   readonly mode: TokenMode
   readonly #context: SessionContext
-  readonly #peer: Peer
+  /** From `FairLimit.address`. */
+  readonly #address: string
   /** Tokens of this connection that were not used, with their ends, by serial in hex; oldest first. */
   readonly #tokens = new Map<string, number>()
   /** Tokens that were allocated and have not expired, used or not: their ends, oldest first. */
@@ -93,10 +95,10 @@ export class DeclarationSession {
   /** Bytes of declarations and jobs. */
   #bytes = 0
 
-  constructor(context: SessionContext, mode: TokenMode, peer: Peer) {
+  constructor(context: SessionContext, mode: TokenMode, address: string) {
     this.#context = context
     this.mode = mode
-    this.#peer = peer
+    this.#address = address
   }
 
   /** Whether `step` has something to do. */
@@ -168,7 +170,7 @@ export class DeclarationSession {
   /** The node has another tip. */
   onTip(tip: ChainTip, now: number, out: SessionOutbox): void {
     for (const job of this.#jobs.slice()) if (job.block.tip.height < tip.height - 1) this.#dropJob(job)
-    for (const declaration of [...this.#declarations.values()]) {
+    for (const declaration of this.#declarations.values()) {
       if (declaration.stage === "tip" || (declaration.tip !== undefined && !isSameTip(declaration.tip, tip))) {
         this.#begin(declaration, now, out)
       }
@@ -179,7 +181,7 @@ export class DeclarationSession {
   onTick(now: number, out: SessionOutbox): void {
     this.#expireTokens(now)
     const { times } = this.#context
-    for (const declaration of [...this.#declarations.values()]) {
+    for (const declaration of this.#declarations.values()) {
       if (now < declaration.deadline) continue
       const seconds = (ms: number) => `within ${ms / 1000} s`
       switch (declaration.stage) {
@@ -203,24 +205,25 @@ export class DeclarationSession {
 
   /** The connection has ended. Its accepted jobs stay for a block that the pool finds. */
   close(): void {
-    for (const declaration of [...this.#declarations.values()]) {
+    for (const declaration of this.#declarations.values()) {
       this.#leave(declaration)
       this.#free(declaration)
     }
     for (const job of this.#jobs) this.#context.jobs.abandon(job)
-    this.#context.shares.tokens.give(this.#peer, this.#allocated.length)
+    this.#context.limits.tokens.add(this.#address, -this.#allocated.length)
     this.#tokens.clear()
     this.#allocated.length = 0
   }
 
   #allocate(message: JobDeclaration.AllocateMiningJobToken, now: number, out: SessionOutbox): void {
-    const { coinbaseTxOutputs, newSerial, shares, times, tokens } = this.#context
+    const { limits, maxOfConnection, newSerial, payout, times, tokens } = this.#context
     this.#expireTokens(now)
-    const limit = shares.tokens.take(this.#peer, this.#allocated.length, 1)
-    if (limit !== undefined) {
-      out.end = `it asks for more tokens than there may be: ${limit} (maxTokens)`
+    // There is no message that refuses a token.
+    if (this.#allocated.length >= maxOfConnection.tokens || !limits.tokens.hasRoom(this.#address, 1)) {
+      out.end = `it or its address has as many unexpired tokens as it may (maxTokens)`
       return
     }
+    limits.tokens.add(this.#address, 1)
     const serial = newSerial()
     const end = now + times.tokenLifetimeMs
     this.#allocated.push(end)
@@ -235,7 +238,7 @@ export class DeclarationSession {
       JobDeclaration.AllocateMiningJobTokenSuccess.make({
         requestId: message.requestId,
         miningJobToken: token,
-        coinbaseTxOutputs: coinbaseTxOutputs()
+        coinbaseTxOutputs: allocatedOutputs(payout())
       })
     )
     out.events.push({ _tag: "TokenAllocated", userIdentifier: message.userIdentifier })
@@ -246,7 +249,7 @@ export class DeclarationSession {
     while (count < this.#allocated.length && this.#allocated[count]! <= now) count++
     if (count === 0) return
     this.#allocated.splice(0, count)
-    this.#context.shares.tokens.give(this.#peer, count)
+    this.#context.limits.tokens.add(this.#address, -count)
     for (const [serial, end] of this.#tokens) {
       if (end > now) break
       this.#tokens.delete(serial)
@@ -254,25 +257,23 @@ export class DeclarationSession {
   }
 
   #declare(message: JobDeclaration.DeclareMiningJob, now: number, out: SessionOutbox): void {
-    const { shares } = this.#context
+    const { limits, maxOfConnection } = this.#context
     const declaration = this.#read(message, now)
     if (Result.isFailure(declaration)) return this.#answerRefusal(message.requestId, declaration.failure, out)
-    const limit = shares.declarations.take(this.#peer, this.#declarations.size, 1)
-    if (limit !== undefined) {
-      const details = `more declarations are being checked than may be: ${limit} (maxDeclarations)`
-      return this.#answerRefusal(message.requestId, refusal("internal-error", details), out)
+    if (this.#declarations.size >= maxOfConnection.declarations || !limits.declarations.hasRoom(this.#address, 1)) {
+      return this.#answerRefusal(message.requestId, TOO_MANY_DECLARATIONS, out)
     }
     if (!this.#takeBytes(declaration.success.bytes)) {
-      shares.declarations.give(this.#peer, 1)
       return this.#answerRefusal(message.requestId, TOO_MANY_BYTES, out)
     }
+    limits.declarations.add(this.#address, 1)
     this.#declarations.set(message.requestId, declaration.success)
     this.#begin(declaration.success, now, out)
   }
 
   /** Checks what needs no transactions. A token is used up by any declaration that has it, whatever becomes of it. */
   #read(message: JobDeclaration.DeclareMiningJob, now: number): Result.Result<Declaration, Refusal> {
-    const { payoutFault, tokens } = this.#context
+    const { payout, tokens } = this.#context
     const bad = (details: string) => Result.fail(refusal("invalid-mining-job-token", details))
     if (this.mode === "coinbase-only") {
       return bad("this connection has no flag DECLARE_TX_DATA: in coinbase-only mode jobs are not declared")
@@ -303,8 +304,8 @@ export class DeclarationSession {
     }
     return Result.gen(function* () {
       const coinbase = yield* readDeclaredCoinbase(message.coinbaseTxPrefix, message.coinbaseTxSuffix)
-      const fault = payoutFault(coinbase.transaction.outputs)
-      if (fault !== undefined) return yield* Result.fail(refusal("invalid-coinbase-tx", fault))
+      const unpaid = whyUnpaid(coinbase.transaction.outputs, payout())
+      if (unpaid !== undefined) return yield* Result.fail(refusal("invalid-coinbase-tx", unpaid))
       return new Declaration(message, { token, coinbase, bytes: declarationBytes(message), now })
     })
   }
@@ -504,7 +505,7 @@ export class DeclarationSession {
     })
     this.#leave(declaration)
     // The job has the declaration's transactions and bytes from here on.
-    const job = { serial: hex(token.serial), peer: this.#peer, block, bytes: declaration.bytes }
+    const job = { serial: hex(token.serial), address: this.#address, block, bytes: declaration.bytes }
     jobs.add(job)
     this.#jobs.push(job)
     if (this.#jobs.length > MAX_JOBS) this.#dropJob(this.#jobs[0]!)
@@ -561,7 +562,7 @@ export class DeclarationSession {
   /** Takes it out of the declarations. Its transactions and bytes stay taken. */
   #leave(declaration: Declaration): void {
     if (!this.#declarations.delete(declaration.requestId)) return
-    this.#context.shares.declarations.give(this.#peer, 1)
+    this.#context.limits.declarations.add(this.#address, -1)
     const at = this.#ready.indexOf(declaration)
     if (at >= 0) this.#ready.splice(at, 1)
   }
@@ -582,12 +583,14 @@ export class DeclarationSession {
   }
 
   #takeBytes(bytes: number): boolean {
-    const { bytes: share } = this.#context.shares
-    while (share.take(this.#peer, this.#bytes, bytes) !== undefined) {
+    const { limits, maxOfConnection } = this.#context
+    // Its own older jobs give way.
+    while (this.#bytes + bytes > maxOfConnection.bytes || !limits.bytes.hasRoom(this.#address, bytes)) {
       const oldest = this.#jobs[0]
       if (oldest === undefined) return false
       this.#dropJob(oldest)
     }
+    limits.bytes.add(this.#address, bytes)
     this.#bytes += bytes
     return true
   }
@@ -595,7 +598,7 @@ export class DeclarationSession {
   #giveBytes(declaration: Declaration, bytes: number): void {
     declaration.bytes -= bytes
     this.#bytes -= bytes
-    this.#context.shares.bytes.give(this.#peer, bytes)
+    this.#context.limits.bytes.add(this.#address, -bytes)
   }
 
   #dropJob(job: AcceptedJob): void {
@@ -622,6 +625,10 @@ const isSameTip = (a: ChainTip, b: ChainTip): boolean =>
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
+const TOO_MANY_DECLARATIONS = refusal(
+  "internal-error",
+  "as many declarations of this connection or address are being checked as may be (maxDeclarations)"
+)
 const TOO_MANY_BYTES = refusal("internal-error", "the server keeps no more bytes of declared jobs (maxBytes)")
 /** 60 bytes, none of them a witness. */
 const MIN_TRANSACTION_WEIGHT = 240

@@ -1,4 +1,5 @@
 /** The node's side of a job declarator: its tip, its mempool in the store, its verdicts, and the blocks for it. */
+import { hashFromDisplay } from "@sluice/bitcoin"
 import type { NodeNotificationsStream, NodeRpcCalls } from "@sluice/node"
 import type { ThrottledLog } from "@sluice/transport"
 import { Effect, Stream } from "effect"
@@ -47,7 +48,7 @@ export const followNode = Effect.fnUntraced(function* (options: NodeSideOptions)
       // The node's own check of a block knows all fees.
       if (proposals.isSupported()) return
       for (const { fee, hash } of template.transactions) {
-        const slot = store.find(Buffer.from(hash, "hex").reverse())
+        const slot = store.find(hashFromDisplay(hash))
         if (slot >= 0) store.setFee(slot, fee)
       }
     }
