@@ -35,10 +35,7 @@ const DECLARATOR: ServerAddress = { host: "memory", port: 3, security: { _tag: "
 const ADDRESS = { mining: POOL, "job-declaration": DECLARATOR, "template-distribution": PROVIDER }
 
 /** Two outputs of the pool, its payout first. */
-const PAYOUTS = [
-  { value: 0n, script: Uint8Array.of(0, 20, ...new Uint8Array(20).fill(9)) },
-  { value: 0n, script: Uint8Array.of(0x6a, 1, 0x2a) }
-]
+const PAYOUTS = [Uint8Array.of(0, 20, ...new Uint8Array(20).fill(9)), Uint8Array.of(0x6a, 1, 0x2a)]
 
 /** The listener, with a fault of its own for each connection. */
 const broken = (makeFault: () => Fault): Layer.Layer<FrameListener, never, FrameListener> =>
@@ -108,7 +105,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     )
     const declarator = DeclarationServer.layer({
       tokenKey: TokenKey(new Uint8Array(32).fill(7)),
-      outputs: () => PAYOUTS
+      payout: () => ({ scripts: PAYOUTS, minPercent: 100 })
     }).pipe(Layer.provide(Setup.server(DeclarationListener)), Layer.provide(serving(DECLARATOR)))
     yield* Layer.build(protocol === "template-distribution" ? provider : Layer.mergeAll(provider, mining, declarator))
     const rpc = yield* NodeRpc
