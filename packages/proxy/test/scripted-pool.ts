@@ -71,6 +71,8 @@ export class ScriptedPool {
   #blocks = 0
   #active: Array<PoolJob> = []
   #futures: Array<PoolJob> = []
+  /** Jobs of the proxy's own that it has taken. */
+  #custom: Array<PoolJob> = []
   #prevHash: Uint8Array | undefined
 
   constructor(options: PoolOptions = {}) {
@@ -184,14 +186,14 @@ export class ScriptedPool {
       }
     }
     // Jobs of another block are over.
-    this.#active = this.#active.filter(({ prevHash }) => Buffer.compare(prevHash!, job.prevHash!) === 0)
-    this.#active.push(job)
+    this.#custom = this.#custom.filter(({ prevHash }) => Buffer.compare(prevHash!, job.prevHash!) === 0)
+    this.#custom.push(job)
     return job
   }
 
   /** The job that a share of a channel may be for. */
   find(jobId: number): PoolJob | undefined {
-    return this.#active.find(({ message }) => message.jobId === jobId)
+    return [...this.#active, ...this.#custom].find(({ message }) => message.jobId === jobId)
   }
 
   #make(minNtime: number | undefined): PoolJob {
