@@ -12,6 +12,10 @@ export {
   Tokens,
   tokenUser
 } from "./token/tokens.ts"
+export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
+export type { DeclarationEvent } from "./server/event.ts"
+export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
+export type { DeclarationStats } from "./server/statistics.ts"
 export {
   AcceptCustomJobs,
   type AcceptCustomJobsOptions,
