@@ -29,6 +29,15 @@ export {
   type ExtranonceLease,
   ExtranonceSpace
 } from "./extranonce.ts"
+export { MAX_CUSTOM_JOBS } from "./jobs/custom-channel-jobs.ts"
+export {
+  type CustomJob,
+  CustomJobOrigin,
+  type CustomJobRefusal,
+  type CustomJobRequest,
+  type CustomJobs,
+  type CustomJobTip
+} from "./jobs/custom-job.ts"
 export type { Job } from "./jobs/job.ts"
 export {
   type ActiveJob,
@@ -51,6 +60,8 @@ export type {
   ChannelInfo,
   ChannelOpened,
   ChannelRefused,
+  CustomJobRefused,
+  CustomJobSet,
   ServerOutbox,
   ShareAccepted,
   ShareForSource,

@@ -22,3 +22,19 @@ export {
   Tokens,
   tokenUser
 } from "./token/tokens.ts"
+export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
+export type { DeclarationEvent } from "./server/event.ts"
+export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
+export type { DeclarationStats } from "./server/statistics.ts"
+export {
+  AcceptCustomJobs,
+  type AcceptCustomJobsOptions,
+  type CustomJobLimits,
+  defaultCustomJobLimits,
+  TOO_MANY_CUSTOM_JOBS
+} from "./custom-job/accept-custom-jobs.ts"
+export { checkCustomJob, type CustomCoinbaseFields, customCoinbase } from "./custom-job/check-custom-job.ts"
+export { type CustomBlock, customBlockOf } from "./custom-job/custom-block.ts"
+export { FairLimit, type FairLimitOptions } from "./custom-job/fair-limit.ts"
+export { allocatedOutputs, isPayoutPercent, type PayoutRules, whyUnpaid } from "./custom-job/payout-rules.ts"
+export { type SerialsOwner, UsedSerials, type UsedSerialsOptions } from "./custom-job/used-serials.ts"

@@ -1,12 +1,15 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import type { ChannelRefused } from "@sluice/channels"
+import { TokenKey } from "@sluice/job-declaration"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import { MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
-import { Effect, Layer, Result } from "effect"
+import { Effect, Layer, Result, Struct } from "effect"
+import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
+import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { program } from "../command/program.ts"
@@ -23,7 +26,11 @@ export const pool = program({
     yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
+    return yield* Layer.mergeAll(
+      layerLog(withShares, options),
+      layerPages(config),
+      layerDeclarations(config, options)
+    ).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         withV1(
@@ -45,6 +52,26 @@ export const pool = program({
     )
   }, Effect.scoped)
 })
+
+/** The server of Job Declaration, if the pool has one. */
+const layerDeclarations = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
+  const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent, reconnectTo } = config
+  if (listen === undefined) return Layer.empty
+  const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(32))
+  const rules = payoutRulesOf(options, minPayoutPercent)
+  // A miner's and a declarator's addresses differ, so `reconnect-to` holds for here alone.
+  const here = reconnectTo?.host === "" ? { reconnectTo } : {}
+  return layerDeclarationServer(
+    {
+      ...Struct.pick(config, ["authoritySecretKey", "curve", "maxHandshakesPerSecond", "proxyProtocol"]),
+      ...Struct.pick(config, ["nodeRpcUrl", "nodeRpcUser", "nodeRpcPassword", "nodeRpcCookie", "nodeZmq"]),
+      ...Struct.pick(config, ["minPayoutPercent", "requireFullTemplate"]),
+      listen,
+      maxConnections: MAX_DECLARATION_CONNECTIONS
+    },
+    { tokenKey, payout: () => rules, ...here }
+  )
+}
 
 /** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
 const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: PoolOptions): string => {
