@@ -1,7 +1,7 @@
 export {
   ChannelClient,
   type ChannelClientOptions,
-  type CustomJobRequest,
+  type CustomJobFields,
   type ExtendedChannelRequest,
   type MinedShare,
   type StandardChannelRequest

@@ -5,7 +5,7 @@ export {
   type Declaration,
   DeclarationClient,
   type DeclarationClientOptions,
-  type DeclarationEvent
+  type DeclarationClientEvent
 } from "./client/declaration-client.ts"
 export { coinbaseOf, type DeclaredCoinbase, declaredCoinbase, wholeHalves } from "./client/declared-coinbase.ts"
 export { type PoolOutputs } from "./client/pool-outputs.ts"

@@ -48,7 +48,7 @@ export interface ExtendedChannelRequest extends StandardChannelRequest {
 }
 
 /** A job of the client's own for an extended channel (5.3.18). */
-export type CustomJobRequest = Omit<Mining.SetCustomMiningJob, "_tag" | "requestId">
+export type CustomJobFields = Omit<Mining.SetCustomMiningJob, "_tag" | "requestId">
 
 /** A solution of some channel's work. */
 export interface MinedShare {
@@ -110,7 +110,7 @@ export class ChannelClient {
   }
 
   /** Asks the server to take shares of a job of the client's own (5.3.18). The answer comes as an event with this request id. */
-  setCustomJob(request: CustomJobRequest, out: ClientOutbox): number {
+  setCustomJob(request: CustomJobFields, out: ClientOutbox): number {
     const requestId = this.#nextRequestId()
     this.#state.customJobs.set(requestId, request.channelId)
     forgetOldest(this.#state.customJobs, MAX_CUSTOM_REQUESTS)

@@ -7,7 +7,7 @@ import type { SourceShare } from "@sluice/channels"
 import {
   type AllocatedToken,
   type DeclarationClient,
-  type DeclarationEvent,
+  type DeclarationClientEvent,
   declaredCoinbase,
   wholeHalves
 } from "@sluice/job-declaration"
@@ -247,7 +247,7 @@ export class DeclaredSession implements OwnSession {
     }
   }
 
-  declaratorSaid(event: DeclarationEvent, now: number): ReadonlyArray<SessionEvent> {
+  declaratorSaid(event: DeclarationClientEvent, now: number): ReadonlyArray<SessionEvent> {
     switch (event._tag) {
       case "TokenReady":
         if (this.#current === undefined || (!this.#isProven && this.#isSettled)) this.#restart(now)

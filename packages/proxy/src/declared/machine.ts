@@ -6,7 +6,12 @@
 import type { Output } from "@sluice/bitcoin"
 import { scriptSigopsCost, serializeOutputs } from "@sluice/bitcoin"
 import type { SourceShare } from "@sluice/channels"
-import { DeclarationClient, type DeclarationEvent, DeclarationFault, type TokenMode } from "@sluice/job-declaration"
+import {
+  DeclarationClient,
+  type DeclarationClientEvent,
+  DeclarationFault,
+  type TokenMode
+} from "@sluice/job-declaration"
 import type { JobDeclaration } from "@sluice/protocol"
 import type { TemplateMessage } from "@sluice/template-provider"
 import type { ServerAddress } from "@sluice/transport"
@@ -205,7 +210,7 @@ export class DeclaredMachine extends UpstreamMachine {
     for (const session of this.#sessions()) this.deliver(session, session.templateChanged(change, now), now)
   }
 
-  #declaratorSaid(index: number, events: ReadonlyArray<DeclarationEvent>, now: number): void {
+  #declaratorSaid(index: number, events: ReadonlyArray<DeclarationClientEvent>, now: number): void {
     const session = this.#declared(index)
     for (const event of events) {
       if (event._tag === "TokenReady") this.#own.constrain()

@@ -8,7 +8,7 @@ import {
   type ClientChannel,
   type ClientEvent,
   type ClientOutbox,
-  type CustomJobRequest,
+  type CustomJobFields,
   type ExtendedWork,
   Outbox,
   type PendingShare,
@@ -198,7 +198,7 @@ export class UpstreamSession implements SourceSession {
   }
 
   /** Asks the upstream to take shares of a job of the proxy's own. Returns the id of the request. */
-  setCustomJob(job: Omit<CustomJobRequest, "channelId">): number {
+  setCustomJob(job: Omit<CustomJobFields, "channelId">): number {
     return this.#client.setCustomJob({ ...job, channelId: this.#channelId! }, this.#out)
   }
 
