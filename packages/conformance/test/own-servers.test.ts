@@ -7,6 +7,13 @@ import { check, others } from "./worlds.ts"
 /** Every rule takes its time, on a busy machine more. */
 const TIMEOUT_MS = 120_000
 
+/** Rules about custom jobs, for which the kit needs a token. */
+const WITHOUT_DECLARATOR = Object.fromEntries(
+  Conformance.rulesFor("mining")
+    .filter(({ id }) => id.startsWith("custom.") && !id.startsWith("custom.unknown-"))
+    .map(({ id }) => [id, "the kit was not told of the job declarator beside (--beside)"])
+)
+
 describe("our pool", () => {
   it.live(
     "keeps the rules of a mining server",
@@ -14,6 +21,7 @@ describe("our pool", () => {
       Effect.gen(function* () {
         const results = yield* check({ protocol: "mining", noise: true })
         expect(others(results)).toEqual({
+          ...WITHOUT_DECLARATOR,
           "jobs.fixed-version": "the server lets versions be rolled",
           "shares.version-fixed": "the server's jobs allow version rolling"
         })
@@ -34,6 +42,19 @@ describe("our pool", () => {
         expect(others(results)).toEqual({
           "jobs.version-rolling": "the server refuses connections with REQUIRES_VERSION_ROLLING"
         })
+      }),
+    TIMEOUT_MS
+  )
+})
+
+describe("our job declarator", () => {
+  it.live(
+    "keeps the rules of a job declarator",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* check({ protocol: "job-declaration", noise: true })
+        expect(others(results)).toEqual({})
+        expect(results.map(({ id }) => id)).toEqual(Conformance.rulesFor("job-declaration").map(({ id }) => id))
       }),
     TIMEOUT_MS
   )

@@ -1,11 +1,13 @@
-/** A pool and a template provider over a development node, in memory, as they are or with a fault put between them and the kit. */
+/** A pool, its job declarator and a template provider over a development node, in memory, as they are or with a fault put between them and the kit. */
 import { DevNode, solveTemplate } from "@sluice/dev-node"
+import { DeclarationServer, TokenKey } from "@sluice/job-declaration"
 import { NodeRpc } from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Frame } from "@sluice/protocol"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import {
+  DeclarationListener,
   type FrameDuplex,
   FrameListener,
   Memory,
@@ -29,6 +31,14 @@ export interface Fault {
 
 const POOL: ServerAddress = { host: "memory", port: 1, security: { _tag: "plain" } }
 const PROVIDER: ServerAddress = { host: "memory", port: 2, security: { _tag: "plain" } }
+const DECLARATOR: ServerAddress = { host: "memory", port: 3, security: { _tag: "plain" } }
+const ADDRESS = { mining: POOL, "job-declaration": DECLARATOR, "template-distribution": PROVIDER }
+
+/** Two outputs of the pool, its payout first. */
+const PAYOUTS = [
+  { value: 0n, script: Uint8Array.of(0, 20, ...new Uint8Array(20).fill(9)) },
+  { value: 0n, script: Uint8Array.of(0x6a, 1, 0x2a) }
+]
 
 /** The listener, with a fault of its own for each connection. */
 const broken = (makeFault: () => Fault): Layer.Layer<FrameListener, never, FrameListener> =>
@@ -76,24 +86,31 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     const secured = Noise.responder().pipe(Layer.provide(CertificateAuthority.layer({ secretKey })))
     const listening = (address: ServerAddress, makeFault: () => Fault, frames = Plain.listener) =>
       broken(makeFault).pipe(Layer.provide(frames), Layer.provide(Layer.orDie(network.listener(address))))
-    const checked = (address: ServerAddress) => listening(address, fault, noise ? secured : Plain.listener)
-    const none = () => ({})
+    // The fault and Noise are those of the server that is checked.
+    const serving = (address: ServerAddress) =>
+      address === ADDRESS[protocol]
+        ? listening(address, fault, noise ? secured : Plain.listener)
+        : listening(address, () => ({}))
     const provider = TemplateProvider.layer().pipe(
       Layer.provide(Setup.server(TemplateListener)),
-      Layer.provide(protocol === "mining" ? listening(PROVIDER, none) : checked(PROVIDER))
+      Layer.provide(serving(PROVIDER))
     )
     const dialer = Plain.dialer.pipe(Layer.provide(network.dialer))
-    const all = poolOptions(pool)
     const source = TemplateClient.layer({ servers: [PROVIDER] }).pipe(
       Layer.provide(Setup.client(TemplateDialer)),
       Layer.provide(dialer)
     )
+    const all = poolOptions(pool)
     const mining = Pool.layer(all).pipe(
       Layer.provide(source),
       Layer.provide(Setup.server(MiningListener)),
-      Layer.provide(checked(POOL))
+      Layer.provide(serving(POOL))
     )
-    yield* Layer.build(protocol === "mining" ? Layer.merge(provider, mining) : provider)
+    const declarator = DeclarationServer.layer({
+      tokenKey: TokenKey(new Uint8Array(32).fill(7)),
+      outputs: () => PAYOUTS
+    }).pipe(Layer.provide(Setup.server(DeclarationListener)), Layer.provide(serving(DECLARATOR)))
+    yield* Layer.build(protocol === "template-distribution" ? provider : Layer.mergeAll(provider, mining, declarator))
     const rpc = yield* NodeRpc
     const newBlock = Effect.gen(function* () {
       const template = yield* rpc.getBlockTemplate()
@@ -101,10 +118,11 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     }).pipe(Effect.orDie)
     return yield* Conformance.run({
       server: {
-        ...(protocol === "mining" ? POOL : PROVIDER),
+        ...ADDRESS[protocol],
         security: noise ? { _tag: "noise", authorityKey: publicKey } : { _tag: "plain" }
       },
       protocol,
+      ...(protocol === "job-declaration" ? { beside: POOL } : {}),
       answerTimeout: "10 seconds",
       quietTime: "100 millis",
       concurrency: 8,
