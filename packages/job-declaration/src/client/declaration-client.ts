@@ -16,7 +16,7 @@ export interface DeclarationClientOptions {
   readonly userIdentifier: string
   /** How long the server may take to allocate a token. Default 10 seconds. */
   readonly tokenTimeoutMs?: number
-  /** How long the server may take to answer a declaration. Default 10 seconds. */
+  /** How long the server may take to answer a declaration. Default 30 seconds. */
   readonly answerTimeoutMs?: number
 }
 
@@ -39,7 +39,7 @@ export interface Declaration {
   readonly excessData: Uint8Array
 }
 
-export type DeclarationEvent =
+export type DeclarationClientEvent =
   /** There is a token; before there was none. */
   | { readonly _tag: "TokenReady" }
   /** The server accepts the job. `token` goes into SetCustomMiningJob. */
@@ -59,7 +59,7 @@ const TOKENS_AHEAD = 2
 /** A token that is older is not used: servers forget tokens, and do not say when. */
 const MAX_TOKEN_AGE_MS = 300_000
 const TOKEN_TIMEOUT_MS = 10_000
-const ANSWER_TIMEOUT_MS = 10_000
+const ANSWER_TIMEOUT_MS = 30_000
 /** The most declarations without an answer. Those of an earlier block are given up, and may still be answered. */
 const MAX_DECLARATIONS = 4
 /** The most ids of declarations that are remembered: an answer to one of them is no fault, even if it comes late. */
@@ -189,8 +189,8 @@ export class DeclarationClient {
   }
 
   /** Takes the messages of one read. */
-  receive(messages: ReadonlyArray<JobDeclaration.ToClient>, now: number): ReadonlyArray<DeclarationEvent> {
-    const events: Array<DeclarationEvent> = []
+  receive(messages: ReadonlyArray<JobDeclaration.ToClient>, now: number): ReadonlyArray<DeclarationClientEvent> {
+    const events: Array<DeclarationClientEvent> = []
     for (const message of messages) {
       if (this.fault !== undefined) break
       this.#receive(message, now, events)
@@ -199,8 +199,8 @@ export class DeclarationClient {
   }
 
   /** Looks at the time: call it every second. */
-  tick(now: number): ReadonlyArray<DeclarationEvent> {
-    const events: Array<DeclarationEvent> = []
+  tick(now: number): ReadonlyArray<DeclarationClientEvent> {
+    const events: Array<DeclarationClientEvent> = []
     if (this.fault !== undefined) return events
     this.#forgetOld(now)
     this.#request(now)
@@ -223,7 +223,7 @@ export class DeclarationClient {
     this.fault ??= fault
   }
 
-  #receive(message: JobDeclaration.ToClient, now: number, events: Array<DeclarationEvent>): void {
+  #receive(message: JobDeclaration.ToClient, now: number, events: Array<DeclarationClientEvent>): void {
     if (this.#messages.take(1, now) > 0) {
       const limit = `more than ${MAX_MESSAGES_PER_SECOND} messages a second`
       return this.#fail("too-many-messages", `it sends ${limit}; the last is ${message._tag}`, events)
@@ -261,7 +261,7 @@ export class DeclarationClient {
   #allocated(
     { coinbaseTxOutputs, miningJobToken, requestId }: JobDeclaration.AllocateMiningJobTokenSuccess,
     now: number,
-    events: Array<DeclarationEvent>
+    events: Array<DeclarationClientEvent>
   ): void {
     if (!this.#requests.delete(requestId)) {
       return this.#fail(
@@ -290,7 +290,7 @@ export class DeclarationClient {
   /** The declaration that an answer is for; `undefined` for one that was forgotten. */
   #answered(
     { _tag, requestId }: JobDeclaration.DeclareMiningJobSuccess | JobDeclaration.DeclareMiningJobError,
-    events: Array<DeclarationEvent>
+    events: Array<DeclarationClientEvent>
   ): Pending | undefined {
     const pending = this.#declarations.get(requestId)
     this.#declarations.delete(requestId)
@@ -300,7 +300,7 @@ export class DeclarationClient {
     return pending
   }
 
-  #provide(message: JobDeclaration.ProvideMissingTransactions, events: Array<DeclarationEvent>): void {
+  #provide(message: JobDeclaration.ProvideMissingTransactions, events: Array<DeclarationClientEvent>): void {
     const { requestId, unknownTxPositionList: positions } = message
     const refuse = (detail: string) => this.#fail("violation", `ProvideMissingTransactions (6.4.7) ${detail}`, events)
     const pending = this.#declarations.get(requestId)
@@ -338,7 +338,7 @@ export class DeclarationClient {
     this.#tokens = this.#tokens.filter(({ at }) => now - at < MAX_TOKEN_AGE_MS)
   }
 
-  #fail(reason: DeclarationFault["reason"], message: string, events: Array<DeclarationEvent>): void {
+  #fail(reason: DeclarationFault["reason"], message: string, events: Array<DeclarationClientEvent>): void {
     this.fault = new DeclarationFault({ reason, message })
     events.push({ _tag: "Failed", fault: this.fault })
   }

@@ -33,6 +33,8 @@ export interface UpstreamMachineOptions {
   readonly returnAfterMs: number
   readonly silenceMs: number
   readonly idleMs: number
+  /** As in `ChoiceOptions`. */
+  readonly isOwn?: (index: number) => boolean
   /** While there is no new job, miners get the present one again so often. */
   readonly repeatAfterMs: number
   readonly checkPayout: PayoutCheck | undefined
@@ -121,6 +123,11 @@ export class UpstreamMachine {
     for (const event of events) this.#follow(session, event, now)
     this.#send(session)
     this.#settle(now)
+  }
+
+  /** Whether an upstream has failed since the start. */
+  hasFailed(index: number): boolean {
+    return this.#roster.choice.hasFailed(index)
   }
 
   /** The present session of an upstream. */
@@ -225,6 +232,7 @@ export class UpstreamMachine {
       case "Proven":
         return this.#roster.choice.worked(index, event.placed, now)
       case "Unwell":
+        this.#roster.push({ _tag: "Unwell", index, message: event.message })
         return this.#roster.ended(index, session, event.message)
       case "KeptSent":
         upstream.tally.passedOn += event.count
