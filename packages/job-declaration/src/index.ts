@@ -32,7 +32,7 @@ export {
 } from "./server/connection/declaration-session.ts"
 export { TransactionStore } from "./server/mempool/transaction-store.ts"
 export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
-export type { DeclarationEvent as DeclarationServerEvent } from "./server/event.ts"
+export type { DeclarationEvent } from "./server/event.ts"
 export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
 export type { DeclarationStats } from "./server/statistics.ts"
 export {
