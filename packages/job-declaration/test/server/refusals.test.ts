@@ -16,30 +16,60 @@ const WRONG: ReadonlyArray<
   readonly [what: string, errorCode: string, details: string, options: (template: BlockTemplate) => JobOptions]
 > = [
   ["a block for an old tip", "stale-chain-tip", "the next block has height", ({ height }) => ({ height: height - 1 })],
-  ["a coinbase without the pool's output", "invalid-coinbase-tx", "all outputs of the pool must be there", () => ({
-    outputs: [{ value: 1n, script: OTHER }]
-  })],
-  ["a coinbase that pays the pool too little", "invalid-coinbase-tx", "min-payout-percent", () => ({
-    outputs: [
-      { value: 1n, script: PAYOUT },
-      { value: 5_000_000_000n, script: OTHER }
-    ]
-  })],
+  [
+    "a coinbase without the pool's output",
+    "invalid-coinbase-tx",
+    "all outputs of the pool must be there",
+    () => ({
+      outputs: [{ value: 1n, script: OTHER }]
+    })
+  ],
+  [
+    "a coinbase that pays the pool too little",
+    "invalid-coinbase-tx",
+    "min-payout-percent",
+    () => ({
+      outputs: [
+        { value: 1n, script: PAYOUT },
+        { value: 5_000_000_000n, script: OTHER }
+      ]
+    })
+  ],
   ["more value than subsidy and fees", "invalid-coinbase-tx", "bad-cb-amount", () => ({ extra: 1n })],
-  ["another commitment to the witnesses", "invalid-coinbase-tx", "commitment to the witnesses", () => ({
-    commitment: new Uint8Array(32)
-  })],
-  ["a lock time that is not over", "invalid-coinbase-tx", "lock time", ({ height }) => ({
-    lockTime: height,
-    sequence: 0
-  })],
-  ["a list that names a transaction twice", "invalid-job", "in the list twice", (template) => ({
-    wtxids: [...wtxidsOf(template), wtxidsOf(template)[0]!]
-  })],
+  [
+    "another commitment to the witnesses",
+    "invalid-coinbase-tx",
+    "commitment to the witnesses",
+    () => ({
+      commitment: new Uint8Array(32)
+    })
+  ],
+  [
+    "a lock time that is not over",
+    "invalid-coinbase-tx",
+    "lock time",
+    ({ height }) => ({
+      lockTime: height,
+      sequence: 0
+    })
+  ],
+  [
+    "a list that names a transaction twice",
+    "invalid-job",
+    "in the list twice",
+    (template) => ({
+      wtxids: [...wtxidsOf(template), wtxidsOf(template)[0]!]
+    })
+  ],
   ["a version that no block has", "invalid-job", "version is 4 or more", () => ({ version: 3 })],
-  ["more transactions than a block has", "invalid-job", "at most 16666", () => ({
-    wtxids: Array.from({ length: 16_667 }, () => new Uint8Array(32))
-  })]
+  [
+    "more transactions than a block has",
+    "invalid-job",
+    "at most 16666",
+    () => ({
+      wtxids: Array.from({ length: 16_667 }, () => new Uint8Array(32))
+    })
+  ]
 ]
 
 describe("DeclareMiningJob.Error", () => {
@@ -112,7 +142,8 @@ describe("DeclareMiningJob.Error", () => {
           yield* client.send({ ...job, ...change(job) })
           return yield* client.refusal
         })
-      const changed = (bytes: Uint8Array, at: number, value: number) => bytes.map((byte, i) => (i === at ? value : byte))
+      const changed = (bytes: Uint8Array, at: number, value: number) =>
+        bytes.map((byte, i) => (i === at ? value : byte))
       const inputs = yield* broken(({ coinbaseTxPrefix }) => ({ coinbaseTxPrefix: changed(coinbaseTxPrefix, 6, 2) }))
       assert.deepStrictEqual(inputs, {
         errorCode: "invalid-coinbase-tx-input",
@@ -229,12 +260,14 @@ describe("DeclareMiningJob.Error", () => {
 
 /** The template with two transactions more at positions 1 and 3, which the node does not have. */
 const withOwnTransactions = Effect.fnUntraced(function* (template: BlockTemplate) {
-  const lost = bytesOf(template).slice(0, 2).map((bytes) => {
-    const changed = bytes.slice()
-    // The first byte of the txid that it spends.
-    changed[7]! ^= 0xff
-    return changed
-  })
+  const lost = bytesOf(template)
+    .slice(0, 2)
+    .map((bytes) => {
+      const changed = bytes.slice()
+      // The first byte of the txid that it spends.
+      changed[7]! ^= 0xff
+      return changed
+    })
   const own = lost.map((bytes) => {
     const transaction = parseTransaction(bytes)
     return {

@@ -80,7 +80,13 @@ describe("TransactionStore", () => {
       const size = draw() < 0.6 ? 140 + draw() * 110 : 250 + draw() ** 3 * 4_000
       const bytes = new Uint8Array(Math.floor(size))
       const ids = Uint8Array.from({ length: 64 }, () => Math.floor(draw() * 256))
-      return store.enterMempool({ bytes, wtxid: ids.slice(0, 32), txid: ids.slice(32), strippedSize: 100, sigopsCost: 4 })
+      return store.enterMempool({
+        bytes,
+        wtxid: ids.slice(0, 32),
+        txid: ids.slice(32),
+        strippedSize: 100,
+        sigopsCost: 4
+      })
     }
     const slots = Array.from({ length: 20_000 }, add)
     assert.isAtMost(store.memoryBytes, 1.3 * store.transactionBytes)
