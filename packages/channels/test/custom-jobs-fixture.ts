@@ -1,6 +1,6 @@
 /** An acceptor that takes every job whose token is not empty, and a miner that makes its shares from the message alone. */
 import type { Mining } from "@sluice/protocol"
-import { customMiningJob, type CustomJobOptions } from "@sluice/testing/custom-job"
+import { customHalves, customMiningJob, type CustomJobOptions } from "@sluice/testing/custom-job"
 import { futureTemplate, newPrevHash } from "@sluice/testing/templates"
 import { Result } from "effect"
 import type { ChannelServer, CustomJobRequest, CustomJobs } from "../src/index.ts"
@@ -16,14 +16,14 @@ export class TestCustomJobs implements CustomJobs {
     if (message.miningJobToken.length === 0) {
       return Result.fail({ errorCode: "invalid-mining-job-token", reason: "the token is empty" })
     }
-    const [coinbasePrefix, coinbaseSuffix] = halvesOf(message, extranonceSize)
+    const { prefix, suffix } = customHalves(message, extranonceSize)
     return Result.succeed({
       job: {
         height: tip.height,
         version: message.version,
         versionRollingAllowed,
-        coinbasePrefix,
-        coinbaseSuffix,
+        coinbasePrefix: prefix,
+        coinbaseSuffix: suffix,
         merklePath: message.merklePath,
         merklePathBytes: new Uint8Array(Buffer.concat(message.merklePath))
       },
@@ -36,23 +36,6 @@ export class TestCustomJobs implements CustomJobs {
     this.bytes += bytes
   }
 }
-
-/** The coinbase before and behind the extranonce. */
-const halvesOf = (message: Mining.SetCustomMiningJob, extranonceSize: number): readonly [Uint8Array, Uint8Array] => [
-  new Uint8Array([
-    ...u32(message.coinbaseTxVersion),
-    1,
-    ...new Uint8Array(32),
-    ...u32(0xffffffff),
-    message.coinbasePrefix.length + extranonceSize,
-    ...message.coinbasePrefix
-  ]),
-  new Uint8Array([
-    ...u32(message.coinbaseTxInputNSequence),
-    ...message.coinbaseTxOutputs,
-    ...u32(message.coinbaseTxLocktime)
-  ])
-]
 
 /** A right message for a channel or a group on the previous hash of template `tip`. */
 export const customJob = (
@@ -71,11 +54,11 @@ export const mineCustom = (miner: TestMiner, message: Mining.SetCustomMiningJob,
   if (answer?._tag !== "SetCustomMiningJob.Success") throw new Error(`got ${JSON.stringify(said.messages)}`)
   const { jobId } = answer
   const { prefix } = miner
-  const [before, behind] = halvesOf(message, prefix.length + miner.extranonceSize)
+  const halves = customHalves(message, prefix.length + miner.extranonceSize)
   const root = (extranonce: Uint8Array): Uint8Array =>
     message.merklePath.reduce<Uint8Array>(
       (root, node) => sha256d(root, node),
-      sha256d(before, prefix, extranonce, behind)
+      sha256d(halves.prefix, prefix, extranonce, halves.suffix)
     )
   miner.jobs.set(jobId, { version: message.version, root })
   miner.jobId = jobId
@@ -92,5 +75,3 @@ export const setJob = (
   miner: TestMiner,
   message = customJob(miner.channelId)
 ): number => mineCustom(miner, message, server.send(connection, message))
-
-const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer)

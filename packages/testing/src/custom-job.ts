@@ -43,3 +43,49 @@ export const customMiningJob = (
     ...fields
   }
 }
+
+/** The coinbase of a SetCustomMiningJob before and behind the extranonce, as section 5.3.19 puts it together. */
+export const customHalves = (
+  message: Mining.SetCustomMiningJob,
+  extranonceSize: number
+): { readonly prefix: Uint8Array; readonly suffix: Uint8Array } => ({
+  prefix: new Uint8Array([
+    ...u32(message.coinbaseTxVersion),
+    1,
+    ...new Uint8Array(32),
+    ...u32(0xffffffff),
+    message.coinbasePrefix.length + extranonceSize,
+    ...message.coinbasePrefix
+  ]),
+  suffix: new Uint8Array([
+    ...u32(message.coinbaseTxInputNSequence),
+    ...message.coinbaseTxOutputs,
+    ...u32(message.coinbaseTxLocktime)
+  ])
+})
+
+/** The same job as a pool would send it on an extended channel: for test miners. */
+export const asPoolsJob = (
+  message: Mining.SetCustomMiningJob,
+  jobId: number,
+  extranonceSize: number
+): readonly [Mining.NewExtendedMiningJob, Mining.SetNewPrevHash] => {
+  const { channelId, merklePath, minNtime, nbits, prevHash, version } = message
+  const { prefix, suffix } = customHalves(message, extranonceSize)
+  return [
+    {
+      _tag: "NewExtendedMiningJob",
+      channelId,
+      jobId,
+      minNtime: undefined,
+      version,
+      versionRollingAllowed: true,
+      merklePath,
+      coinbaseTxPrefix: prefix,
+      coinbaseTxSuffix: suffix
+    },
+    { _tag: "SetNewPrevHash", channelId, jobId, prevHash, minNtime, nbits }
+  ]
+}
+
+const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer)

@@ -20,15 +20,21 @@ export const allocatedOutputs = ({ scripts }: Pick<PayoutRules, "scripts">): Uin
 export const whyUnpaid = (outputs: ReadonlyArray<Output>, { minPercent, scripts }: PayoutRules): string | undefined => {
   const [payout] = scripts
   if (payout === undefined) return "the pool has no payout output at present"
-  for (const script of scripts) {
-    const demanded = scripts.filter((other) => isEqual(other, script)).length
-    const given = outputs.filter((output) => isEqual(output.script, script)).length
-    if (given < demanded) {
-      return `all outputs of the pool must be there; it demands ${demanded} with the script ${hex(script)}, and there are ${given}`
-    }
+  const missing = new Map<string, number>()
+  for (const script of scripts) missing.set(hex(script), (missing.get(hex(script)) ?? 0) + 1)
+  const payoutKey = hex(payout)
+  let [total, paid] = [0n, 0n]
+  for (const { script, value } of outputs) {
+    total += value
+    const key = hex(script)
+    if (key === payoutKey) paid += value
+    const left = missing.get(key)
+    if (left === 1) missing.delete(key)
+    else if (left !== undefined) missing.set(key, left - 1)
   }
-  const total = sumOf(outputs)
-  const paid = sumOf(outputs.filter(({ script }) => isEqual(script, payout)))
+  for (const [script, count] of missing) {
+    return `all outputs of the pool must be there; ${count} with the script ${script} ${count === 1 ? "is" : "are"} missing`
+  }
   const due = (total * partOf(minPercent) + WHOLE - 1n) / WHOLE
   if (paid >= due && paid > 0n) return undefined
   return (
@@ -48,9 +54,5 @@ const DECIMALS = 10_000
 const WHOLE = BigInt(100 * DECIMALS)
 
 const partOf = (percent: number): bigint => BigInt(Math.round(percent * DECIMALS))
-
-const sumOf = (outputs: ReadonlyArray<Output>): bigint => outputs.reduce((sum, { value }) => sum + value, 0n)
-
-const isEqual = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
