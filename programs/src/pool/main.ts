@@ -1,6 +1,6 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import type { ChannelRefused } from "@sluice/channels"
-import { TokenKey } from "@sluice/job-declaration"
+import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
@@ -26,12 +26,8 @@ export const pool = program({
     yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.mergeAll(
-      layerLog(withShares, options),
-      layerPages(config),
-      layerDeclarations(config, options)
-    ).pipe(
-      Layer.provide(Pool.layer(options)),
+    return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
+      Layer.provide(layerPool(config, options)),
       Layer.provide([
         withV1(
           "pool",
@@ -53,15 +49,17 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-/** The server of Job Declaration, if the pool has one. */
-const layerDeclarations = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
+/** The pool, which takes jobs of its clients if a declarator, here or elsewhere, gives them tokens. */
+const layerPool = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
   const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent, reconnectTo } = config
-  if (listen === undefined) return Layer.empty
-  const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(32))
+  if (listen === undefined && jobDeclarationTokenKey === undefined) return Pool.layer(options)
+  const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(TOKEN_KEY_SIZE))
+  const customJobs = { tokens: new Tokens(tokenKey), minPayoutPercent }
+  if (listen === undefined) return Pool.layer({ ...options, customJobs })
   const rules = payoutRulesOf(options, minPayoutPercent)
   // A miner's and a declarator's addresses differ, so `reconnect-to` holds for here alone.
   const here = reconnectTo?.host === "" ? { reconnectTo } : {}
-  return layerDeclarationServer(
+  const declarator = layerDeclarationServer(
     {
       ...Struct.pick(config, ["authoritySecretKey", "curve", "maxHandshakesPerSecond", "proxyProtocol"]),
       ...Struct.pick(config, ["nodeRpcUrl", "nodeRpcUser", "nodeRpcPassword", "nodeRpcCookie", "nodeZmq"]),
@@ -71,6 +69,11 @@ const layerDeclarations = (config: typeof PoolConfig.schema.Type, options: PoolO
     },
     { tokenKey, payout: () => rules, ...here }
   )
+  return Layer.unwrap(
+    Effect.map(DeclarationServer, ({ submitFound }) =>
+      Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock: submitFound } })
+    )
+  ).pipe(Layer.provide(declarator))
 }
 
 /** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
