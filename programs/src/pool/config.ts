@@ -65,11 +65,10 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) =>
 )
 
 /** A check: declared jobs have an output to pay the pool with. */
-const paysDeclaredJobs = Schema.makeFilter(
-  ({ jobDeclarationListen, jobDeclarationTokenKey, soloFee }: typeof fields.Type) =>
-    (jobDeclarationListen ?? jobDeclarationTokenKey) !== undefined && soloFee !== undefined
-      ? "job-declaration-listen, job-declaration-token-key, solo-fee: declared jobs pay the pool's outputs; in a solo pool miners are paid by their own jobs"
-      : undefined
+const paysDeclaredJobs = Schema.makeFilter((config: typeof fields.Type) =>
+  config.soloFee !== undefined && (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) !== undefined
+    ? "job-declaration-listen, job-declaration-token-key, solo-fee: declared jobs pay the pool's outputs; in a solo pool miners are paid by their own jobs"
+    : undefined
 )
 
 /** A check: the tag fits into the coinbase beside the longest height of a template and the pool's extranonce. */

@@ -4,7 +4,7 @@ import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
-import { MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
+import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Effect, Layer, Result, Struct } from "effect"
 import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
@@ -49,17 +49,34 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-/** The pool, which takes jobs of its clients if a declarator, here or elsewhere, gives them tokens. */
+/**
+ * The pool, with its server of Job Declaration if it has one: that submits the blocks of declared jobs that the pool finds. With
+ * only the key of tokens, a declarator is beside the pool.
+ */
 const layerPool = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
-  const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent, reconnectTo } = config
+  const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent } = config
   if (listen === undefined && jobDeclarationTokenKey === undefined) return Pool.layer(options)
   const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(TOKEN_KEY_SIZE))
   const customJobs = { tokens: new Tokens(tokenKey), minPayoutPercent }
   if (listen === undefined) return Pool.layer({ ...options, customJobs })
+  return Layer.unwrap(
+    Effect.map(DeclarationServer, ({ submitFound: submitBlock }) =>
+      Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock } })
+    )
+  ).pipe(Layer.provide(layerDeclarations(config, options, listen, tokenKey)))
+}
+
+const layerDeclarations = (
+  config: typeof PoolConfig.schema.Type,
+  options: PoolOptions,
+  listen: Endpoint,
+  tokenKey: TokenKey
+) => {
+  const { minPayoutPercent, reconnectTo } = config
   const rules = payoutRulesOf(options, minPayoutPercent)
   // A miner's and a declarator's addresses differ, so `reconnect-to` holds for here alone.
   const here = reconnectTo?.host === "" ? { reconnectTo } : {}
-  const declarator = layerDeclarationServer(
+  return layerDeclarationServer(
     {
       ...Struct.pick(config, ["authoritySecretKey", "curve", "maxHandshakesPerSecond", "proxyProtocol"]),
       ...Struct.pick(config, ["nodeRpcUrl", "nodeRpcUser", "nodeRpcPassword", "nodeRpcCookie", "nodeZmq"]),
@@ -69,11 +86,6 @@ const layerPool = (config: typeof PoolConfig.schema.Type, options: PoolOptions) 
     },
     { tokenKey, payout: () => rules, ...here }
   )
-  return Layer.unwrap(
-    Effect.map(DeclarationServer, ({ submitFound }) =>
-      Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock: submitFound } })
-    )
-  ).pipe(Layer.provide(declarator))
 }
 
 /** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
