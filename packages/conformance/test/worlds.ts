@@ -108,7 +108,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
     )
     const declarator = DeclarationServer.layer({
       tokenKey: TokenKey(new Uint8Array(32).fill(7)),
-      outputs: () => PAYOUTS
+      payout: () => ({ scripts: PAYOUTS.map(({ script }) => script), minPercent: 100 })
     }).pipe(Layer.provide(Setup.server(DeclarationListener)), Layer.provide(serving(DECLARATOR)))
     yield* Layer.build(protocol === "template-distribution" ? provider : Layer.mergeAll(provider, mining, declarator))
     const rpc = yield* NodeRpc

@@ -23,7 +23,7 @@ export {
   tokenUser
 } from "./token/tokens.ts"
 export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
-export type { DeclarationEvent as DeclarationServerEvent } from "./server/event.ts"
+export type { DeclarationEvent } from "./server/event.ts"
 export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
 export type { DeclarationStats } from "./server/statistics.ts"
 export {
