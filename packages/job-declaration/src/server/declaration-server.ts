@@ -39,7 +39,7 @@ import { DeclaredJobs, type FoundBlock } from "./blocks/declared-jobs.ts"
 import { DeclarationSession, type SessionContext } from "./connection/declaration-session.ts"
 import { type DeclarationConnection, DeclarationEnded, ServedConnection } from "./connection/served-connection.ts"
 import type { DeclarationEvent } from "./event.ts"
-import { TransactionStore } from "./mempool/transaction-store.ts"
+import { MAX_STORE_BYTES, TransactionStore } from "./mempool/transaction-store.ts"
 import { followNode, type NodeSideOptions } from "./node/node-side.ts"
 import { type DeclarationServerOptions, defaultDeclarationServerOptions as defaults } from "./options.ts"
 import { DeclarationCounts, type DeclarationStats } from "./statistics.ts"
@@ -88,7 +88,9 @@ const make = Effect.fnUntraced(function* (
   const throttled = yield* makeThrottledLog()
   const settings = { ...defaults, ...options }
   const { payout, reconnectTo, requireFullTemplate, tokenKey } = settings
-  const { maxBytes, maxDeclarations, maxTokens } = settings
+  const { maxDeclarations, maxTokens } = settings
+  const maxBytes = Math.min(settings.maxBytes, MAX_STORE_BYTES / 2)
+  const maxMempoolBytes = Math.min(settings.maxMempoolBytes, MAX_STORE_BYTES / 2)
   const store = new TransactionStore(Math.floor((yield* Random.next) * 2 ** 32))
   const limits = {
     tokens: new FairLimit({ max: maxTokens, maxPerAddress: maxTokens / 4 }),
@@ -117,7 +119,7 @@ const make = Effect.fnUntraced(function* (
           ...node,
           store,
           throttled,
-          limits: { maxTransactions: settings.maxMempoolTransactions, maxBytes: settings.maxMempoolBytes },
+          limits: { maxTransactions: settings.maxMempoolTransactions, maxBytes: maxMempoolBytes },
           onTip: (tip) => {
             emit({ _tag: "TipChanged", height: tip.height })
             jobs.onTip(tip.height)
