@@ -27,7 +27,7 @@ import {
   reconnecting
 } from "@sluice/transport"
 import { Clock, Context, Deferred, Duration, Effect, Layer, Result, Stream } from "effect"
-import { defaultUpstreamOptions, sharedIdentityOf, spaceOf } from "../upstream/options.ts"
+import { defaultUpstreamOptions, payoutCheckOf, sharedIdentityOf, spaceOf } from "../upstream/options.ts"
 import { Link } from "../upstream/link.ts"
 import { reasonOf, runUpstreams, type Shell } from "../upstream/shell.ts"
 import { Upstreams } from "../upstream/upstreams.ts"
@@ -82,6 +82,7 @@ const make = Effect.fnUntraced(function* (given: DeclaredOptions) {
       mode: options.declareTransactions ? "full-template" : "coinbase-only",
       tags: coinbaseTags("", options.tag),
       ownOutputs: yield* ownOutputsOf(options.ownOutputs ?? [], options.chain),
+      checkPayout: yield* payoutCheckOf(options),
       returnAfterMs: Duration.toMillis(options.returnAfter),
       silenceMs: Duration.toMillis(options.silence),
       idleMs: Duration.toMillis(options.idle),

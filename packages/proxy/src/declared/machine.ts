@@ -28,7 +28,7 @@ import type { OwnSession } from "./own-session.ts"
 import { OwnTemplates, type TemplateChange, type TemplateTransactions } from "./own-templates.ts"
 import { SoloSession } from "./solo-session.ts"
 
-export interface DeclaredMachineOptions extends Omit<UpstreamMachineOptions, "upstreams" | "isOwn" | "checkPayout"> {
+export interface DeclaredMachineOptions extends Omit<UpstreamMachineOptions, "upstreams" | "isOwn"> {
   /** The preferred one first. */
   readonly upstreams: ReadonlyArray<
     UpstreamMachineOptions["upstreams"][number] & { readonly declarator?: ServerAddress }
@@ -65,7 +65,6 @@ export class DeclaredMachine extends UpstreamMachine {
     const { declarators, solo } = own
     super({
       ...options,
-      checkPayout: undefined,
       isOwn: (index) => declarators[index] !== undefined || index === solo,
       upstreams: [
         ...options.upstreams.map((upstream, index) =>

@@ -16,10 +16,7 @@ export interface DeclaredServer extends UpstreamServer {
   readonly declarationDialer?: DeclarationConnectionDialer
 }
 
-export interface DeclaredOptions extends Omit<
-  UpstreamOptions,
-  "mode" | "upstreams" | "verifyPayout" | "minPayoutPercent"
-> {
+export interface DeclaredOptions extends Omit<UpstreamOptions, "mode" | "upstreams"> {
   /** The pools, the preferred one first. The proxy is connected to all of them, and mines for one. */
   readonly upstreams: NonEmptyReadonlyArray<DeclaredServer>
   /** The address or descriptor that blocks pay while no pool can be used. By default miners wait for a pool then. */
