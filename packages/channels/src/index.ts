@@ -1,6 +1,7 @@
 export {
   ChannelClient,
   type ChannelClientOptions,
+  type CustomJobFields,
   type ExtendedChannelRequest,
   type MinedShare,
   type StandardChannelRequest

@@ -110,6 +110,7 @@ const notificationOf = ({ state }: DevNodeCalls, event: DevNodeEvent): NodeNotif
     case "BlockDisconnected":
       return { _tag: event._tag, hash: hashFromDisplay(event.hash) }
     case "TransactionAdded":
+    case "TransactionRemoved":
       return { _tag: event._tag, txid: hashFromDisplay(event.txid), mempoolSequence: event.mempoolSequence }
     default:
       return undefined

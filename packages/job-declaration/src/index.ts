@@ -1,4 +1,14 @@
 /** Job Declaration (specification, section 6), both ends: miners choose the transactions of their blocks. */
+export { DeclarationFault } from "./client/client-fault.ts"
+export {
+  type AllocatedToken,
+  type Declaration,
+  DeclarationClient,
+  type DeclarationClientOptions,
+  type DeclarationClientEvent
+} from "./client/declaration-client.ts"
+export { coinbaseOf, type DeclaredCoinbase, declaredCoinbase, wholeHalves } from "./client/declared-coinbase.ts"
+export { type PoolOutputs } from "./client/pool-outputs.ts"
 export {
   type DeclaredDigest,
   type DeclaredJob,
@@ -12,6 +22,15 @@ export {
   Tokens,
   tokenUser
 } from "./token/tokens.ts"
+export type { ChainTip } from "./server/blocks/block-check.ts"
+export { DeclaredJobs } from "./server/blocks/declared-jobs.ts"
+export {
+  DeclarationSession,
+  type SessionContext,
+  sessionOutbox,
+  type SessionOutbox
+} from "./server/connection/declaration-session.ts"
+export { TransactionStore } from "./server/mempool/transaction-store.ts"
 export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
 export type { DeclarationEvent } from "./server/event.ts"
 export { type DeclarationServerOptions, defaultDeclarationServerOptions } from "./server/options.ts"
