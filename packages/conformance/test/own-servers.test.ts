@@ -7,13 +7,6 @@ import { check, others } from "./worlds.ts"
 /** Every rule takes its time, on a busy machine more. */
 const TIMEOUT_MS = 120_000
 
-/** Rules about custom jobs, for which the kit needs a token. */
-const WITHOUT_DECLARATOR = Object.fromEntries(
-  Conformance.rulesFor("mining")
-    .filter(({ id }) => id.startsWith("custom.") && !id.startsWith("custom.unknown-"))
-    .map(({ id }) => [id, "the kit was not told of the job declarator beside (--beside)"])
-)
-
 describe("our pool", () => {
   it.live(
     "keeps the rules of a mining server",
@@ -21,7 +14,6 @@ describe("our pool", () => {
       Effect.gen(function* () {
         const results = yield* check({ protocol: "mining", noise: true })
         expect(others(results)).toEqual({
-          ...WITHOUT_DECLARATOR,
           "jobs.fixed-version": "the server lets versions be rolled",
           "shares.version-fixed": "the server's jobs allow version rolling"
         })
@@ -42,6 +34,22 @@ describe("our pool", () => {
         expect(others(results)).toEqual({
           "jobs.version-rolling": "the server refuses connections with REQUIRES_VERSION_ROLLING"
         })
+      }),
+    TIMEOUT_MS
+  )
+})
+
+describe("our pool", () => {
+  it.live(
+    "keeps the rules about custom jobs where each must have been declared",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* check({
+          protocol: "mining",
+          declarator: { requireFullTemplate: true },
+          only: ["custom."]
+        })
+        expect(others(results)).toEqual({})
       }),
     TIMEOUT_MS
   )

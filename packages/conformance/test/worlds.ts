@@ -1,6 +1,7 @@
 /** A pool, its job declarator and a template provider over a development node, in memory, as they are or with a fault put between them and the kit. */
 import { DevNode, solveTemplate } from "@sluice/dev-node"
-import { DeclarationServer, TokenKey } from "@sluice/job-declaration"
+import { DeclarationServer, type DeclarationServerOptions, TokenKey, Tokens } from "@sluice/job-declaration"
+import { payoutScript } from "@sluice/mining-server"
 import { NodeRpc } from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Frame } from "@sluice/protocol"
@@ -19,8 +20,8 @@ import {
   TemplateDialer,
   TemplateListener
 } from "@sluice/transport"
-import { Effect, Layer, Logger } from "effect"
-import { options as poolOptions } from "@sluice/testing/pool-worlds"
+import { Effect, Layer, Logger, Result } from "effect"
+import { COINBASE_ADDRESS, options as poolOptions } from "@sluice/testing/pool-worlds"
 import { Conformance } from "../src/index.ts"
 
 /** The fault of a broken variant: functions that replace each frame of one connection by others. */
@@ -34,11 +35,13 @@ const PROVIDER: ServerAddress = { host: "memory", port: 2, security: { _tag: "pl
 const DECLARATOR: ServerAddress = { host: "memory", port: 3, security: { _tag: "plain" } }
 const ADDRESS = { mining: POOL, "job-declaration": DECLARATOR, "template-distribution": PROVIDER }
 
-/** Two outputs of the pool, its payout first. */
-const PAYOUTS = [
-  { value: 0n, script: Uint8Array.of(0, 20, ...new Uint8Array(20).fill(9)) },
-  { value: 0n, script: Uint8Array.of(0x6a, 1, 0x2a) }
-]
+const KEY = TokenKey(new Uint8Array(32).fill(7))
+const PAYOUT_RULES = { scripts: [Result.getOrThrow(payoutScript(COINBASE_ADDRESS))], minPercent: 100 }
+const BESIDE = {
+  mining: { beside: DECLARATOR },
+  "job-declaration": { beside: POOL },
+  "template-distribution": {}
+}
 
 /** The listener, with a fault of its own for each connection. */
 const broken = (makeFault: () => Fault): Layer.Layer<FrameListener, never, FrameListener> =>
@@ -72,12 +75,13 @@ export interface Check extends Partial<Conformance.RunOptions> {
   readonly protocol: Conformance.RunOptions["protocol"]
   readonly fault?: () => Fault
   readonly pool?: Partial<PoolOptions>
+  readonly declarator?: Partial<DeclarationServerOptions>
   /** Uses Noise between the kit and the server. Default false. */
   readonly noise?: boolean
 }
 
 /** Runs the kit against a new world. */
-export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...options }: Check) =>
+export const check = ({ declarator, fault = () => ({}), noise = false, pool, protocol, ...options }: Check) =>
   Effect.gen(function* () {
     const node = yield* DevNode
     yield* node.addMadeUpTransactions(5)
@@ -100,17 +104,18 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
       Layer.provide(Setup.client(TemplateDialer)),
       Layer.provide(dialer)
     )
-    const all = poolOptions(pool)
+    const all = poolOptions({ customJobs: { tokens: new Tokens(KEY) }, ...pool })
     const mining = Pool.layer(all).pipe(
       Layer.provide(source),
       Layer.provide(Setup.server(MiningListener)),
       Layer.provide(serving(POOL))
     )
-    const declarator = DeclarationServer.layer({
-      tokenKey: TokenKey(new Uint8Array(32).fill(7)),
-      payout: () => ({ scripts: PAYOUTS.map(({ script }) => script), minPercent: 100 })
+    const declarations = DeclarationServer.layer({
+      tokenKey: KEY,
+      payout: () => PAYOUT_RULES,
+      ...declarator
     }).pipe(Layer.provide(Setup.server(DeclarationListener)), Layer.provide(serving(DECLARATOR)))
-    yield* Layer.build(protocol === "template-distribution" ? provider : Layer.mergeAll(provider, mining, declarator))
+    yield* Layer.build(protocol === "template-distribution" ? provider : Layer.mergeAll(provider, mining, declarations))
     const rpc = yield* NodeRpc
     const newBlock = Effect.gen(function* () {
       const template = yield* rpc.getBlockTemplate()
@@ -122,7 +127,7 @@ export const check = ({ fault = () => ({}), noise = false, pool, protocol, ...op
         security: noise ? { _tag: "noise", authorityKey: publicKey } : { _tag: "plain" }
       },
       protocol,
-      ...(protocol === "job-declaration" ? { beside: POOL } : {}),
+      ...BESIDE[protocol],
       answerTimeout: "10 seconds",
       quietTime: "100 millis",
       concurrency: 8,

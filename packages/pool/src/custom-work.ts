@@ -5,7 +5,6 @@ import {
   customBlockOf,
   type CustomJobLimits,
   isPayoutPercent,
-  type PayoutRules,
   type Tokens
 } from "@sluice/job-declaration"
 import { type CustomWork, OptionError, type PayoutsCalls, payoutScripts } from "@sluice/mining-server"
@@ -29,12 +28,6 @@ export interface CustomWorkOptions {
 
 export const DEFAULT_MIN_PAYOUT_PERCENT = 100
 
-/** The outputs that the pool demands in custom jobs, first its payout. */
-export const payoutRulesOf = (
-  payouts: PayoutsCalls,
-  { minPayoutPercent = DEFAULT_MIN_PAYOUT_PERCENT }: Pick<CustomWorkOptions, "minPayoutPercent">
-): PayoutRules => ({ scripts: payoutScripts(payouts), minPercent: minPayoutPercent })
-
 /** Makes the `customWork` of a server of miners. Fails with the option that is wrong. */
 export const customWorkOf = (
   payouts: PayoutsCalls,
@@ -49,7 +42,11 @@ export const customWorkOf = (
     const message = "a solo pool takes no custom jobs: it has no payout output for them, and such a miner needs no pool"
     return Result.fail(OptionError.of("customJobs", message))
   }
-  const accepted = new AcceptCustomJobs({ tokens, limits, payout: () => payoutRulesOf(payouts, { minPayoutPercent }) })
+  const accepted = new AcceptCustomJobs({
+    tokens,
+    limits,
+    payout: () => ({ scripts: payoutScripts(payouts), minPercent: minPayoutPercent })
+  })
   return Result.succeed({
     of: (host) => accepted.of(host),
     submit: (found) => {

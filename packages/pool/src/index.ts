@@ -1,2 +1,2 @@
-export { type CustomWorkOptions, customWorkOf, DEFAULT_MIN_PAYOUT_PERCENT, payoutRulesOf } from "./custom-work.ts"
+export { customWorkOf, type CustomWorkOptions, DEFAULT_MIN_PAYOUT_PERCENT } from "./custom-work.ts"
 export * from "./pool.ts"

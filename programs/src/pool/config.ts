@@ -65,9 +65,9 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) =>
 )
 
 /** A check: declared jobs have an output to pay the pool with. */
-const paysDeclaredJobs = Schema.makeFilter(({ jobDeclarationListen, soloFee }: typeof fields.Type) =>
-  jobDeclarationListen !== undefined && soloFee !== undefined
-    ? "job-declaration-listen, solo-fee: declared jobs pay the pool's outputs; in a solo pool miners are paid by their own jobs"
+const paysDeclaredJobs = Schema.makeFilter((config: typeof fields.Type) =>
+  config.soloFee !== undefined && (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) !== undefined
+    ? "job-declaration-listen, job-declaration-token-key, solo-fee: declared jobs pay the pool's outputs; in a solo pool miners are paid by their own jobs"
     : undefined
 )
 

@@ -1,10 +1,10 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import type { ChannelRefused } from "@sluice/channels"
-import { TokenKey } from "@sluice/job-declaration"
+import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
-import { MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
+import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Effect, Layer, Result, Struct } from "effect"
 import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
@@ -26,12 +26,8 @@ export const pool = program({
     yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.mergeAll(
-      layerLog(withShares, options),
-      layerPages(config),
-      layerDeclarations(config, options)
-    ).pipe(
-      Layer.provide(Pool.layer(options)),
+    return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
+      Layer.provide(layerPool(config, options)),
       Layer.provide([
         withV1(
           "pool",
@@ -53,11 +49,30 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-/** The server of Job Declaration, if the pool has one. */
-const layerDeclarations = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
-  const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent, reconnectTo } = config
-  if (listen === undefined) return Layer.empty
-  const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(32))
+/**
+ * The pool, with its server of Job Declaration if it has one: that submits the blocks of declared jobs that the pool finds. With
+ * only the key of tokens, a declarator is beside the pool.
+ */
+const layerPool = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
+  const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent } = config
+  if (listen === undefined && jobDeclarationTokenKey === undefined) return Pool.layer(options)
+  const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(TOKEN_KEY_SIZE))
+  const customJobs = { tokens: new Tokens(tokenKey), minPayoutPercent }
+  if (listen === undefined) return Pool.layer({ ...options, customJobs })
+  return Layer.unwrap(
+    Effect.map(DeclarationServer, ({ submitFound: submitBlock }) =>
+      Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock } })
+    )
+  ).pipe(Layer.provide(layerDeclarations(config, options, listen, tokenKey)))
+}
+
+const layerDeclarations = (
+  config: typeof PoolConfig.schema.Type,
+  options: PoolOptions,
+  listen: Endpoint,
+  tokenKey: TokenKey
+) => {
+  const { minPayoutPercent, reconnectTo } = config
   const rules = payoutRulesOf(options, minPayoutPercent)
   // A miner's and a declarator's addresses differ, so `reconnect-to` holds for here alone.
   const here = reconnectTo?.host === "" ? { reconnectTo } : {}

@@ -22,9 +22,9 @@ export interface DeclarationServerOptions {
   readonly maxTokens?: number
   /** Declarations that are being checked, in all; a quarter of them for one address. 512. */
   readonly maxDeclarations?: number
-  /** Bytes of declarations, accepted jobs and the transactions that clients sent for them, in all; a quarter for one address. 512 MiB. */
+  /** Bytes of declarations, accepted jobs and the transactions that clients sent for them, in all; a quarter for one address. 512 MiB, at most 1 GiB. */
   readonly maxBytes?: number
-  /** Transactions of the node's mempool that are kept, and bytes of them; 1,000,000 and 512 MiB. */
+  /** Transactions of the node's mempool that are kept, and bytes of them; 1,000,000 and 512 MiB, at most 1 GiB. */
   readonly maxMempoolTransactions?: number
   readonly maxMempoolBytes?: number
   /** Tokens and declarations a second of one connection, above which it is read from more slowly; 5 each. */

@@ -1,6 +1,6 @@
 /** A job declarator over a development node, and clients of it, on a network in memory. */
 import { DevNode } from "@sluice/dev-node"
-import { NodeRpc } from "@sluice/node"
+import { NodeRpc, type NodeRpcCalls } from "@sluice/node"
 import { JobDeclaration } from "@sluice/protocol"
 import {
   type ConnectionError,
@@ -25,9 +25,22 @@ export const OPTIONS: DeclarationServerOptions = {
 }
 
 /** Over a development node whose blocks any few hashes find. */
-export const world = (options: Partial<DeclarationServerOptions> = {}, log: Array<string> = []) =>
+export const world = (
+  options: Partial<DeclarationServerOptions> = {},
+  log: Array<string> = [],
+  /** Changes the calls to the node. */
+  change: (rpc: NodeRpcCalls) => Partial<NodeRpcCalls> = () => ({})
+) =>
   Layer.mergeAll(
-    DeclarationServer.layer({ ...OPTIONS, ...options }).pipe(Layer.provide(listener)),
+    DeclarationServer.layer({ ...OPTIONS, ...options }).pipe(
+      Layer.provide(
+        Layer.effect(
+          NodeRpc,
+          Effect.map(NodeRpc, (rpc) => ({ ...rpc, ...change(rpc) }))
+        )
+      ),
+      Layer.provide(listener)
+    ),
     Setup.client(DeclarationDialer).pipe(Layer.provide(Plain.dialer))
   ).pipe(
     Layer.provide(Memory.network()),
@@ -91,13 +104,17 @@ const describe = (message: JobDeclaration.ToClient): string =>
     ? `${message._tag} ${message.errorCode}: ${Buffer.from(message.errorDetails).toString()}`
     : message._tag
 
-/** The node's template with this many made-up transactions more, which the server's mempool has too. */
-export const templateWith = Effect.fnUntraced(function* (transactions: number) {
+/** The node's template with this many made-up transactions more. */
+export const templateOfNode = Effect.fnUntraced(function* (transactions: number) {
   const node = yield* DevNode
   yield* node.addMadeUpTransactions(transactions)
+  return yield* (yield* NodeRpc).getBlockTemplate()
+})
+
+/** The same when the server's mempool has them too. */
+export const templateWith = Effect.fnUntraced(function* (transactions: number) {
+  const template = yield* templateOfNode(transactions)
   const server = yield* DeclarationServer
-  const rpc = yield* NodeRpc
-  const template = yield* rpc.getBlockTemplate()
   yield* until(Effect.map(server.stats, ({ mempool }) => mempool.transactions >= template.transactions.length))
   return template
 })

@@ -26,8 +26,8 @@ interface Declared {
 export class DeclarationBooks {
   /** How many of the next declared jobs to refuse. */
   refuseNext = 0
-  /** How many of the next declared jobs to request all transactions of. */
-  requestNext = 0
+  /** How many of the next declared jobs to request all transactions of; the first, for the rules about all messages. */
+  requestNext = 1
   /** SetCustomMiningJob messages so far, right or wrong. */
   customJobs = 0
   private readonly ledger: Ledger

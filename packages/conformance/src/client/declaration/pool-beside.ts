@@ -36,7 +36,7 @@ export const servePool = (options: PoolBesideOptions) =>
             )
           )
         }),
-      { flags: Mining.REQUIRES_WORK_SELECTION | Mining.REQUIRES_VERSION_ROLLING }
+      { supportedFlags: Mining.REQUIRES_WORK_SELECTION | Mining.REQUIRES_VERSION_ROLLING }
     )
   )
 

@@ -2,6 +2,8 @@
  * Transactions by wtxid and by txid, for those of a node's mempool and those of declared jobs. The bytes are in slabs, the ids in
  * one array, so that the memory is little more than the transactions' bytes.
  *
+ * Slabs are at least half full nearly always, so their numbers suffice for 2 GiB (`MAX_STORE_BYTES`).
+ *
  * A slot is the number of a transaction as long as something holds it: the mempool, or jobs. Slabs with much unused room are emptied
  * into others, so bytes move: views on them hold until the next change.
  */
@@ -16,15 +18,14 @@ export type StoredTransaction = Pick<Transaction, "bytes" | "txid" | "wtxid" | "
 
 export class TransactionStore {
   #ids = new Uint8Array(0)
-  /** Where the bytes begin: their slab, and the offset in it. */
-  #slabOf = new Uint32Array(0)
-  #at = new Uint32Array(0)
+  /** Where the bytes begin: the number of their slab, and in the low bits the offset in it. */
+  #place = new Uint32Array(0)
   #strippedSize = new Uint32Array(0)
   /** Signature operations, not their cost. */
   #sigops = new Uint16Array(0)
   /** Twice the number of jobs, plus one for the mempool. 0 is a free slot. */
   #holds = new Uint16Array(0)
-  /** Satoshis; `UNKNOWN_FEE` if the node has not said it. */
+  /** Satoshis; `UNKNOWN_FEE` if the node has not said it. Empty if it has said none. */
   #fee = new Uint32Array(0)
   readonly #free: Array<number> = []
   #top = 0
@@ -61,7 +62,7 @@ export class TransactionStore {
   }
   /** All memory of the store. */
   get memoryBytes(): number {
-    const columns = [this.#ids, this.#slabOf, this.#at, this.#strippedSize, this.#sigops, this.#holds, this.#fee]
+    const columns = [this.#ids, this.#place, this.#strippedSize, this.#sigops, this.#holds, this.#fee]
     return (
       columns.reduce((sum, { byteLength }) => sum + byteLength, this.#slabBytes) +
       this.#byWtxid.memoryBytes +
@@ -127,7 +128,7 @@ export class TransactionStore {
 
   /** How many bytes it has. */
   lengthOf(slot: number): number {
-    return this.#slab(slot).view.getUint32(this.#at[slot]! - LENGTH_BEFORE, true)
+    return this.#slab(slot).view.getUint32(this.#offset(slot) - LENGTH_BEFORE, true)
   }
 
   strippedSizeOf(slot: number): number {
@@ -144,17 +145,18 @@ export class TransactionStore {
 
   /** Satoshis; undefined if it is not known. */
   feeOf(slot: number): number | undefined {
-    const fee = this.#fee[slot]!
+    const fee = this.#fee[slot]
     return fee === UNKNOWN_FEE ? undefined : fee
   }
 
   setFee(slot: number, fee: number): void {
+    if (this.#fee.length === 0) this.#fee = new Uint32Array(this.#holds.length).fill(UNKNOWN_FEE)
     this.#fee[slot] = fee < UNKNOWN_FEE ? fee : UNKNOWN_FEE
   }
 
   /** A view on the bytes, which holds until the next change of the store. */
   bytesOf(slot: number): Uint8Array {
-    const at = this.#at[slot]!
+    const at = this.#offset(slot)
     return this.#slab(slot).bytes.subarray(at, at + this.lengthOf(slot))
   }
 
@@ -179,7 +181,7 @@ export class TransactionStore {
     this.#ids.set(txid, slot * STRIDE + 32)
     this.#strippedSize[slot] = strippedSize
     this.#sigops[slot] = Math.min(0xffff, Math.ceil(sigopsCost / 4))
-    this.#fee[slot] = UNKNOWN_FEE
+    if (this.#fee.length > 0) this.#fee[slot] = UNKNOWN_FEE
     this.#holds[slot] = 0
     this.#count++
     this.#write(slot, bytes)
@@ -193,14 +195,14 @@ export class TransactionStore {
     this.#byWtxid.remove(this.#ids, slot)
     if (this.findTxid(this.#ids, slot * STRIDE + 32) === slot) this.#byTxid.remove(this.#ids, slot)
     const slab = this.#slab(slot)
-    const at = this.#at[slot]!
+    const at = this.#offset(slot)
     const size = HEADER_SIZE + this.lengthOf(slot)
     slab.view.setUint32(at - HEADER_SIZE, NO_SLOT, true)
     slab.live -= size
     this.#liveBytes -= size
     this.#count--
     this.#free.push(slot)
-    if (slab.live === 0) this.#drop(this.#slabOf[slot]!)
+    if (slab.live === 0) this.#drop(this.#place[slot]! >>> OFFSET_BITS)
     else if (this.#slabBytes - this.#liveBytes > 2 * SLAB_SIZE + this.#liveBytes / 16) this.#emptyWorst()
   }
 
@@ -208,7 +210,7 @@ export class TransactionStore {
   #write(slot: number, bytes: Uint8Array): void {
     const size = HEADER_SIZE + bytes.length
     // A large transaction has a slab of its own.
-    const isLarge = size > SLAB_SIZE / 8
+    const isLarge = size > SLAB_SIZE / 2
     let number = isLarge ? this.#newSlab(size) : this.#open
     let slab = this.#slabs[number]
     if (slab === undefined || slab.used + size > slab.bytes.length) {
@@ -218,8 +220,7 @@ export class TransactionStore {
     slab.view.setUint32(slab.used, slot, true)
     slab.view.setUint32(slab.used + LENGTH_AT, bytes.length, true)
     slab.bytes.set(bytes, slab.used + HEADER_SIZE)
-    this.#slabOf[slot] = number
-    this.#at[slot] = slab.used + HEADER_SIZE
+    this.#place[slot] = ((number << OFFSET_BITS) | (slab.used + HEADER_SIZE)) >>> 0
     slab.used += size
     slab.live += size
     this.#liveBytes += size
@@ -267,19 +268,22 @@ export class TransactionStore {
   }
 
   #slab(slot: number): Slab {
-    return this.#slabs[this.#slabOf[slot]!]!
+    return this.#slabs[this.#place[slot]! >>> OFFSET_BITS]!
   }
 
-  /** Grows by an eighth: the room that is not used counts as memory too. */
+  #offset(slot: number): number {
+    return this.#place[slot]! & (SLAB_SIZE - 1)
+  }
+
+  /** Grows by a sixteenth: the room that is not used is memory too. */
   #grow(): void {
-    const slots = Math.ceil((this.#holds.length * 9) / 8) + 256
+    const slots = Math.ceil((this.#holds.length * 17) / 16) + 64
     this.#ids = grown(this.#ids, new Uint8Array(slots * STRIDE))
-    this.#slabOf = grown(this.#slabOf, new Uint32Array(slots))
-    this.#at = grown(this.#at, new Uint32Array(slots))
+    this.#place = grown(this.#place, new Uint32Array(slots))
     this.#strippedSize = grown(this.#strippedSize, new Uint32Array(slots))
     this.#sigops = grown(this.#sigops, new Uint16Array(slots))
     this.#holds = grown(this.#holds, new Uint16Array(slots))
-    this.#fee = grown(this.#fee, new Uint32Array(slots))
+    if (this.#fee.length > 0) this.#fee = grown(this.#fee, new Uint32Array(slots).fill(UNKNOWN_FEE))
   }
 }
 
@@ -297,7 +301,11 @@ interface Slab {
   live: number
 }
 
-const SLAB_SIZE = 1 << 16
+/** The most bytes of transactions. */
+export const MAX_STORE_BYTES = 2 ** 31
+/** A slab of one large transaction is longer, and its offset small. */
+const OFFSET_BITS = 15
+const SLAB_SIZE = 1 << OFFSET_BITS
 const HEADER_SIZE = 8
 const LENGTH_AT = 4
 const LENGTH_BEFORE = HEADER_SIZE - LENGTH_AT

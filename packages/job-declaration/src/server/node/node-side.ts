@@ -10,7 +10,7 @@ import type { TransactionStore } from "../mempool/transaction-store.ts"
 import { ACCEPTED, makeSubmission, type OnVerdict } from "./block-submission.ts"
 import { watchMempool } from "./mempool-watch.ts"
 import { makeProposals, type Proposals } from "./proposals.ts"
-import { watchTip } from "./tip-watch.ts"
+import { type TipWatch, watchTip } from "./tip-watch.ts"
 
 export interface NodeSideOptions {
   readonly rpc: NodeRpcCalls
@@ -38,10 +38,11 @@ export const followNode = Effect.fnUntraced(function* (options: NodeSideOptions)
   let isHeard = false
   const isAnnounced = () => isHeard
   const follower = new MempoolFollower(store, limits)
-  const proposals = makeProposals(rpc, throttled)
-  const watch = yield* watchTip({
+  const proposals = makeProposals(rpc, throttled, () => watch.refresh())
+  const watch: TipWatch = yield* watchTip({
     rpc,
     isAnnounced,
+    needsTemplates: () => !proposals.isSupported(),
     throttled,
     onTip,
     onTemplate: (template) => {

@@ -22,7 +22,12 @@ export interface Proposals {
   readonly judge: (key: string, block: () => Uint8Array | undefined) => Effect.Effect<Verdict>
 }
 
-export const makeProposals = (rpc: NodeRpcCalls, throttled: ThrottledLog): Proposals => {
+/** `onUnsupported` is called when the node turns out not to judge blocks. */
+export const makeProposals = (
+  rpc: Pick<NodeRpcCalls, "proposeBlock">,
+  throttled: ThrottledLog,
+  onUnsupported: () => void
+): Proposals => {
   let isSupported = true
   const turns = new Turns()
 
@@ -37,7 +42,9 @@ export const makeProposals = (rpc: NodeRpcCalls, throttled: ThrottledLog): Propo
             return Effect.succeed<Verdict>({ verdict: `undecodable (${reason.detail})`, why: "" })
           }
           if (reason._tag === "NodeMethodUnknown" || (reason._tag === "NodeRefused" && reason.code === PARAMETER)) {
+            const isNews = isSupported
             isSupported = false
+            if (isNews) onUnsupported()
             const line = `The node judges no proposed blocks (${message}): only our own rules are checked`
             return Effect.as(throttled.log("proposals", line, "Warn"), { verdict: null, why: "" })
           }

@@ -9,6 +9,8 @@ export interface TipWatch {
   readonly tip: () => ChainTip | undefined
   /** Asks the node now. */
   readonly wake: () => void
+  /** The same, for a template even if the tip is the same. */
+  readonly refresh: () => void
 }
 
 export interface TipWatchOptions {
@@ -18,12 +20,14 @@ export interface TipWatchOptions {
   readonly onTip: (tip: ChainTip) => void
   /** Takes each template that the node answers. */
   readonly onTemplate: (template: BlockTemplate) => void
+  /** Whether templates are needed for more than the tip. */
+  readonly needsTemplates: () => boolean
   readonly throttled: ThrottledLog
 }
 
 /** Watches until the Scope closes. */
 export const watchTip = Effect.fnUntraced(function* (options: TipWatchOptions) {
-  const { isAnnounced, onTemplate, onTip, rpc, throttled } = options
+  const { isAnnounced, needsTemplates, onTemplate, onTip, rpc, throttled } = options
   const clock = yield* Clock.Clock
   const woken = Latch.makeUnsafe(true)
   let tip: ChainTip | undefined
@@ -31,7 +35,7 @@ export const watchTip = Effect.fnUntraced(function* (options: TipWatchOptions) {
 
   const look: Effect.Effect<void, NodeRpcError> = Effect.gen(function* () {
     const now = clock.currentTimeMillisUnsafe()
-    if (tip !== undefined && now - askedAt < TEMPLATE_EVERY_MS) {
+    if (tip !== undefined && now - askedAt < (needsTemplates() ? TEMPLATE_OFTEN_MS : TEMPLATE_EVERY_MS)) {
       const best = yield* rpc.getBestBlockHash
       if (Buffer.compare(hashFromDisplay(best), tip.prevHash) === 0) return
     }
@@ -56,7 +60,14 @@ export const watchTip = Effect.fnUntraced(function* (options: TipWatchOptions) {
       yield* Effect.timeoutOption(woken.await, wait)
     }
   }).pipe(Effect.forkScoped)
-  const watch: TipWatch = { tip: () => tip, wake: () => woken.openUnsafe() }
+  const watch: TipWatch = {
+    tip: () => tip,
+    wake: () => woken.openUnsafe(),
+    refresh: () => {
+      askedAt = -Infinity
+      woken.openUnsafe()
+    }
+  }
   return watch
 })
 
@@ -76,6 +87,7 @@ const tipOf = (template: BlockTemplate): ChainTip => {
 
 /** A template has three megabytes, so a look is a short call. */
 const TEMPLATE_EVERY_MS = 60_000
+const TEMPLATE_OFTEN_MS = 5_000
 const LOOK_EVERY = Duration.seconds(10)
 const LOOK_EVERY_WITHOUT_ZMQ = Duration.seconds(1)
 const RETRY_AFTER = Duration.seconds(1)
