@@ -36,10 +36,13 @@ import type { CustomBlock } from "../custom-job/custom-block.ts"
 import { FairLimit } from "../custom-job/fair-limit.ts"
 import type { BlockSolution } from "./blocks/declared-block.ts"
 import { DeclaredJobs, type FoundBlock } from "./blocks/declared-jobs.ts"
-import { DeclarationSession, type SessionContext } from "./connection/declaration-session.ts"
+import { DeclarationSession } from "./connection/declaration-session.ts"
 import { type DeclarationConnection, DeclarationEnded, ServedConnection } from "./connection/served-connection.ts"
+import type { SessionContext } from "./connection/session-context.ts"
 import type { DeclarationEvent } from "./event.ts"
+import { makeDeclarationMetrics } from "./metrics.ts"
 import { MAX_STORE_BYTES, TransactionStore } from "./mempool/transaction-store.ts"
+import { ACCEPTED } from "./node/block-submission.ts"
 import { followNode, type NodeSideOptions } from "./node/node-side.ts"
 import { type DeclarationServerOptions, defaultDeclarationServerOptions as defaults } from "./options.ts"
 import { DeclarationCounts, type DeclarationStats } from "./statistics.ts"
@@ -125,7 +128,10 @@ const make = Effect.fnUntraced(function* (
             jobs.onTip(tip.height)
             for (const each of served) each.run((session, now, out) => session.onTip(tip, now, out))
           },
-          onVerdict: ({ hash, height }, verdict) => emit({ _tag: "BlockSubmitted", hash, height, verdict })
+          onVerdict: ({ hash, height }, verdict) => {
+            emit({ _tag: "BlockSubmitted", hash, height, verdict })
+            metrics.submitted(verdict === ACCEPTED)
+          }
         })
 
   const context: SessionContext = {
@@ -145,6 +151,18 @@ const make = Effect.fnUntraced(function* (
       verdictMs: Duration.toMillis(settings.verdictTimeout)
     }
   }
+
+  const stats = (): DeclarationStats => ({
+    ...counts,
+    jobsRefused: { ...counts.jobsRefused },
+    verdicts: { ...counts.verdicts },
+    height: chain?.tip()?.height ?? 0,
+    tokens: limits.tokens.total,
+    declarations: limits.declarations.total,
+    jobs: jobs.size,
+    mempool: { transactions: store.mempoolCount, bytes: store.mempoolBytes, memoryBytes: store.memoryBytes }
+  })
+  const metrics = yield* makeDeclarationMetrics(stats)
 
   const onBlock = (block: FoundBlock, by: "client" | "pool"): void => {
     emit({ _tag: "BlockFound", hash: block.hash, height: block.height, by })
@@ -180,7 +198,10 @@ const make = Effect.fnUntraced(function* (
       throttled,
       rates: settings,
       onEvents: (events) => {
-        for (const event of events) emit({ ...of, ...event } as DeclarationEvent)
+        for (const event of events) {
+          emit({ ...of, ...event } as DeclarationEvent)
+          if (event._tag === "JobRefused") metrics.refused(event.errorCode)
+        }
       },
       onBlock: (block) => onBlock(block, "client"),
       onProposal: (declaration) => {
@@ -277,16 +298,7 @@ const make = Effect.fnUntraced(function* (
   return DeclarationServer.of({
     address: listener.address,
     events: Stream.fromPubSub(pubsub),
-    stats: Effect.sync(() => ({
-      ...counts,
-      jobsRefused: { ...counts.jobsRefused },
-      verdicts: { ...counts.verdicts },
-      height: chain?.tip()?.height ?? 0,
-      tokens: limits.tokens.total,
-      declarations: limits.declarations.total,
-      jobs: jobs.size,
-      mempool: { transactions: store.mempoolCount, bytes: store.mempoolBytes, memoryBytes: store.memoryBytes }
-    })),
+    stats: Effect.sync(stats),
     submitFound: ({ serial, ...solution }) =>
       Effect.sync(() => {
         const job = jobs.get(Buffer.from(serial).toString("hex"))

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { coinbaseMerklePath, hashFromDisplay } from "@sluice/bitcoin"
 import { DevNode } from "@sluice/dev-node"
 import { JobDeclaration } from "@sluice/protocol"
-import { Effect, Fiber, Result, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Metric, Result, Scope, Stream } from "effect"
 import { DeclarationServer, digestOfJob, Tokens, tokenUser } from "../../src/index.ts"
 import { declare, PAYOUT, solve } from "./jobs.ts"
 import { coinbaseOnlyWorld, connect, KEY, templateWith, until, world } from "./world.ts"
@@ -105,5 +105,58 @@ describe("coinbase-only mode", () => {
       assert.include(refused.message, "missing-declare-tx-data-flag")
       yield* connect()
     }).pipe(Effect.scoped, Effect.provide(world({ requireFullTemplate: true })))
+  )
+})
+
+describe("the server", () => {
+  it.live("shows its numbers as metrics", () =>
+    Effect.gen(function* () {
+      const client = yield* connect()
+      const template = yield* templateWith(4)
+      yield* client.send(declare(template, yield* client.token, { commitment: new Uint8Array(32) }))
+      yield* client.refusal
+      yield* client.send(declare(template, yield* client.token))
+      yield* client.expect("DeclareMiningJob.Success")
+      const shown = new Map(
+        (yield* Metric.snapshot)
+          .filter(({ id }) => id.startsWith("sluice_declarator_"))
+          .map(({ attributes, id, state }) => [
+            `${id}${Object.values(attributes ?? {}).join()}`,
+            Number("value" in state ? state.value : "count" in state ? state.count : NaN)
+          ])
+      )
+      const number = (name: string) => shown.get(`sluice_declarator_${name}`)
+      assert.strictEqual(number("connections"), 1)
+      assert.strictEqual(number("jobs_declared_total"), 1)
+      assert.strictEqual(number("tokens_allocated_total"), 2)
+      assert.strictEqual(number("mempool_transactions"), 4)
+      assert.isAtLeast(number("jobs_refused_totalinvalid-coinbase-tx") ?? 0, 1)
+    }).pipe(Effect.scoped, Effect.provide(world()))
+  )
+
+  it.live("sends clients to another server when it stops, and says in its events why connections ended", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(world({ reconnectTo: { host: "b.example", port: 3334 } }), scope)
+      yield* Effect.gen(function* () {
+        const client = yield* connect()
+        const server = yield* DeclarationServer
+        const opened = yield* server.events.pipe(
+          Stream.filter(({ _tag }) => _tag === "ConnectionOpened" || _tag === "ConnectionClosed"),
+          Stream.take(2),
+          Stream.runCollect,
+          Effect.forkChild({ startImmediately: true })
+        )
+        const other = yield* Scope.make()
+        yield* Effect.provideService(connect(0), Scope.Scope, other)
+        yield* Scope.close(other, Exit.void)
+        const events = yield* Fiber.join(opened)
+        assert.deepInclude(events[0], { _tag: "ConnectionOpened", mode: "coinbase-only" })
+        assert.deepInclude(events[1], { _tag: "ConnectionClosed", reason: "the peer closed the connection" })
+        yield* client.token
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* client.next, { _tag: "Reconnect", newHost: "b.example", newPort: 3334 })
+      }).pipe(Effect.provide(context))
+    }).pipe(Effect.scoped)
   )
 })

@@ -209,6 +209,23 @@ describe("a node", () => {
   )
   const log: Array<string> = []
 
+  it.live("whose answer to a call for many transactions is too long is asked for fewer at once", () =>
+    Effect.gen(function* () {
+      const client = yield* connect()
+      yield* isServed(client, yield* templateWith(120))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        world({}, [], (rpc) => ({
+          getRawTransactions: (txids) =>
+            txids.length > 60
+              ? Effect.fail(failure(new NodeUnreachable({ cause: "the answer is too long" })))
+              : rpc.getRawTransactions(txids)
+        }))
+      )
+    )
+  )
+
   it.live("that has no transaction of a job is sent all of them by the client", () =>
     Effect.gen(function* () {
       const client = yield* connect()

@@ -2,6 +2,7 @@
 import { TemplateFeed, type TemplateMessage, TemplateSourceMemory } from "@sluice/template-provider"
 import type { TemplateDistribution } from "@sluice/protocol"
 import { ChannelClient } from "@sluice/testing/channel-client"
+import { TestClient } from "@sluice/testing/pool-client"
 import { PoolAddress } from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, NO_TARGET, template } from "@sluice/testing/templates"
 import {
@@ -128,7 +129,8 @@ export const makeScripted = Effect.fnUntraced(function* (
     newTemplate: (fields?: Partial<TemplateDistribution.NewTemplate>) =>
       Effect.suspend(() => publish(next(template, fields))),
     publish,
-    connect: Effect.provideContext(ChannelClient.connect(), clients)
+    connect: Effect.provideContext(ChannelClient.connect(), clients),
+    connectRaw: Effect.provideContext(TestClient.connect(), clients)
   }
 })
 
