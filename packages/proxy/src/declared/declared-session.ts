@@ -243,6 +243,8 @@ export class DeclaredSession implements OwnSession {
   detach(): void {
     this.#client = undefined
     for (const declared of this.#active.values()) {
+      // Tokens are for one connection.
+      declared.token = undefined
       if (declared.stage === "transactions" || declared.stage === "declaring") this.#again(declared)
     }
   }
