@@ -66,7 +66,7 @@ it(
       )
     )
     await proxy.find(new RegExp(`Work comes from ${literal(pools[0]!)}`))
-    new Sluice(
+    const miner = new Sluice(
       ["miner", "--connect", `stratum2+tcp://127.0.0.1:${mining}/${forProxy.publicKey}`].concat([
         "--user",
         "alice.1",
@@ -74,6 +74,7 @@ it(
         "1"
       ])
     )
+    await miner.find(/Mining on/)
     /** Waits for a block after this offset in the log, and until the node has it. */
     const findBlock = async (from: number) => {
       const [, height] = await proxy.find(/A miner found a block" height=(\d+)/, from)
