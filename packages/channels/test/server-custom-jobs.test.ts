@@ -116,7 +116,7 @@ describe("a client that selects its work", () => {
       {
         channels: [{ channelId: miner.channelId, userIdentity: "user.worker" }],
         extranonceSize: 20,
-        tip: { height: 159, leastNtime: START_SECONDS - 100, latestNtime: START_SECONDS + 130 },
+        tip: { height: 159, leastNtime: START_SECONDS - 86_400, latestNtime: START_SECONDS + 130 },
         versionRollingAllowed: true
       }
     ])

@@ -61,7 +61,7 @@ const cases: ReadonlyArray<readonly [code: ErrorCode.SetCustomMiningJob, what: s
     "declared on another previous hash",
     (job) => Effect.map(declared({ ...job, prevHash: bytes(9) }), (miningJobToken) => ({ ...job, miningJobToken }))
   ],
-  ["invalid-min-ntime", "from before the previous hash", change({ minNtime: 1_799_999_000 })],
+  ["invalid-min-ntime", "from long before the previous hash", change({ minNtime: 1_799_913_599 })],
   ["invalid-min-ntime", "from the far future", change({ minNtime: 1_800_009_000 })],
   ["invalid-nbits", "with another difficulty", change({ nbits: 0x1d00fffe })],
   ["invalid-version", "with a version that no node takes", change({ version: 1 })],

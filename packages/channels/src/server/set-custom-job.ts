@@ -9,6 +9,13 @@ import type { ServerOutbox } from "./event.ts"
 
 const codes = ErrorCode.setCustomMiningJob
 
+/**
+ * How much earlier than the server's a client's time of the same previous hash may be. A template provider gives the time at which it
+ * connects, so a client that has been there since the block came is earlier than a server that has just started. Nobody says which
+ * time is too early for consensus.
+ */
+const MAX_TIP_AGE_SECONDS = 86_400
+
 /** The job is for an extended channel, or for all extended channels that its group has now. The answer may have to wait. */
 export const setCustomJob = (
   state: ConnectionState,
@@ -82,7 +89,7 @@ const trySet = (
     tip: {
       prevHash,
       height,
-      leastNtime: prevHash.ntime - policy.ntimeDriftSeconds,
+      leastNtime: prevHash.ntime - MAX_TIP_AGE_SECONDS,
       latestNtime: latestNtime(prevHash, policy, now)
     },
     versionRollingAllowed: jobs.versionRollingAllowed,
