@@ -105,9 +105,9 @@ export class DeclarationClient {
     this.#request(now)
   }
 
-  /** The outputs of the newest token; `undefined` before the first. */
+  /** The outputs of the token that is used next, or else of the last one; `undefined` before the first. */
   get outputs(): PoolOutputs | undefined {
-    return this.#outputs
+    return this.#tokens[0]?.outputs ?? this.#outputs
   }
 
   get tokenCount(): number {
