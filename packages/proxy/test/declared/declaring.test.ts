@@ -91,6 +91,12 @@ describe("a proxy that declares its jobs", () => {
       assert.deepStrictEqual([declarator.declared.length, jobs()], [2, first + 1])
       yield* wait(11)
       assert.deepStrictEqual([declarator.declared.length, jobs()], [3, first + 2])
+      // Providers forget templates, so no template is mined for long while there are newer ones.
+      yield* fees(3001n)
+      yield* wait(290)
+      assert.strictEqual(declarator.declared.length, 3)
+      yield* wait(15)
+      assert.strictEqual(declarator.declared.length, 4)
     })
   )
 
