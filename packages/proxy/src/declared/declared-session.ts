@@ -94,6 +94,8 @@ export class DeclaredSession implements OwnSession {
   #client: DeclarationClient | undefined
   #isInUse = false
   #isProven: boolean
+  /** Whether the pool has taken a job, and nothing has failed since. */
+  #hasTaken = false
   /** Whether the declarator is away, or has refused a job. */
   #isUnwell = false
   #lastJobId = 0
@@ -560,9 +562,11 @@ export class DeclaredSession implements OwnSession {
       this.#events.push({ _tag: "KeptSent", count: sent })
     }
     if (declared !== this.#current) return
+    const isFirst = !this.#hasTaken
     this.#isUnwell = false
     this.#isProven = true
-    this.#events.push({ _tag: "Proven", placed: declared.placed })
+    this.#hasTaken = true
+    this.#events.push({ _tag: "Proven", placed: declared.placed, isFirst })
   }
 
   #submit(declared: Declared, found: SourceShare, now: number): Submitted {
@@ -634,6 +638,7 @@ export class DeclaredSession implements OwnSession {
     if (this.#isUnwell) return
     this.#isUnwell = true
     this.#isProven = false
+    this.#hasTaken = false
     this.#events.push({ _tag: "Unwell", message })
   }
 
