@@ -41,6 +41,8 @@ export interface MiningServerOptions {
   readonly maxChannelsPerAddress?: number
   /** Users without a channel that statistics remember, the latest ones. Default 10,000. */
   readonly maxIdleUsers?: number
+  /** The id of the first connection. Servers whose statistics are put together need different ids. Default 1. */
+  readonly firstConnectionId?: number
 }
 
 /** The options after `rulesOf` has checked them and filled in defaults. */
@@ -54,6 +56,7 @@ export interface MiningServerRules {
   readonly maxChannelsPerAddress: number
   readonly maxPendingBytes: number
   readonly maxIdleUsers: number
+  readonly firstConnectionId: number
   readonly channelTimeoutMs: number
   readonly upstreamTimeoutMs: number
   readonly reconnectTo: MiningServerOptions["reconnectTo"]
@@ -65,7 +68,8 @@ export const defaultMiningServerOptions = {
   maxPendingBytes: 1024 * 1024,
   upstreamTimeout: Duration.minutes(10),
   maxChannelsInAll: 200_000,
-  maxIdleUsers: 10_000
+  maxIdleUsers: 10_000,
+  firstConnectionId: 1
 } as const
 
 /** Checks the options at the start, so that a bad one does not fail with the first job or the first miner. */
@@ -79,7 +83,8 @@ export const rulesOf = (
     yield* checkPolicy(policy)
     const traffic = { ...defaultTrafficLimits, ...options.traffic }
     yield* checkTraffic(traffic)
-    const { maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo, shareSinks = [], validateUser } = given
+    const { firstConnectionId, maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo } = given
+    const { shareSinks = [], validateUser } = given
     const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
     return {
       shareSinks,
@@ -91,6 +96,7 @@ export const rulesOf = (
       maxChannelsPerAddress,
       maxPendingBytes,
       maxIdleUsers,
+      firstConnectionId,
       channelTimeoutMs: Duration.toMillis(given.channelTimeout),
       upstreamTimeoutMs: Duration.toMillis(given.upstreamTimeout),
       reconnectTo

@@ -1,7 +1,7 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import type { ChannelRefused } from "@sluice/channels"
 import { Pool, type PoolOptions } from "@sluice/pool"
-import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
+import { minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import { MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Effect, Layer, Result } from "effect"
@@ -13,38 +13,71 @@ import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
 import { warnOfCoinbase, withV1 } from "../server/v1.ts"
+import { partOf } from "../workers/config.ts"
+import { layerJobIds, withWorkers } from "../workers/with-workers.ts"
+import { layerTemplates, makeTemplateRelay } from "../workers/templates.ts"
+import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
 
 export const pool = program({
   ...PoolConfig,
   description: summaries.pool,
-  run: Effect.fnUntraced(function* (config) {
-    const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
-    yield* warnOfCoinbase(config, coinbaseSizeOf(config))
-    const options: PoolOptions = { ...optionsOf(config), shareSinks }
+  run: Effect.fnUntraced(function* (config, { given, worker }) {
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
+    if (worker === undefined) yield* warnOfCoinbase(config, coinbaseSizeOf(config))
+    if (worker === undefined && config.workers > 1) {
+      return yield* withWorkers({
+        program: "pool",
+        config,
+        given,
+        schema: MiningServerStats,
+        statsOf: (server) => server,
+        relay: makeTemplateRelay()
+      }).pipe(Effect.provide([layerTemplateClient(config), layerJobIds(config)]))
+    }
+    const mine = worker === undefined ? config : partOf(config, worker.start)
+    const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
+    const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
+    const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
+    return yield* Layer.merge(layerLog(withShares, options), served).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         withV1(
           "pool",
-          config,
+          mine,
           Setup.server(MiningListener).pipe(
-            Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
+            Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...mine }))
           )
         ),
-        TemplateClient.layer({ servers: config.templateProvider }).pipe(
-          Layer.provide(Setup.client(TemplateDialer)),
-          Layer.provide(Security.dialer()),
-          Layer.provide(layerCurveNamed(config.curve)),
-          Layer.provide(Tcp.dialer)
-        ),
-        config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
+        worker === undefined ? layerTemplateClient(config) : layerTemplates(worker.link)
       ]),
+      Layer.provide(worker === undefined ? layerJobIds(config) : layerWorker(worker)),
       Layer.launch
     )
   }, Effect.scoped)
 })
+
+type Config = typeof PoolConfig.schema.Type
+
+const layerTemplateClient = (config: Config) =>
+  TemplateClient.layer({ servers: config.templateProvider }).pipe(
+    Layer.provide(Setup.client(TemplateDialer)),
+    Layer.provide(Security.dialer()),
+    Layer.provide(layerCurveNamed(config.curve)),
+    Layer.provide(Tcp.dialer)
+  )
+
+const layerAnswers = (worker: Worker) =>
+  Layer.effectDiscard(Effect.flatMap(Pool, (pool) => serveAsWorker(worker, pool)))
+
+/** The number of a worker is in the extranonce prefixes that it gives, in place of the server's. */
+const numbersOf = (worker: Worker | undefined): Pick<PoolOptions, "extranonce" | "firstConnectionId"> =>
+  worker === undefined
+    ? {}
+    : {
+        extranonce: { serverId: Uint8Array.of(worker.start.number) },
+        firstConnectionId: worker.start.firstConnectionId
+      }
 
 /** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
 const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: PoolOptions): string => {

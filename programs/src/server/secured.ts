@@ -11,6 +11,7 @@ import {
   Tcp
 } from "@sluice/transport"
 import { Effect, Layer, type Redacted, Result, Struct } from "effect"
+import { announce } from "./announces.ts"
 import { type CurveName, layerCurveNamed, layerHandshakeThreads } from "./curve.ts"
 
 export interface SecuredConfig {
@@ -57,7 +58,7 @@ const announced = (name: string, authoritySecretKey: SecuredConfig["authoritySec
   Layer.effectDiscard(
     Effect.flatMap(FrameListener, ({ address }) => {
       const url = formatServerAddress({ ...address, security: securityOf(authoritySecretKey) })
-      return Effect.logInfo(`The ${name} listens: connect to ${url}`)
+      return announce(`The ${name} listens: connect to ${url}`)
     })
   )
 

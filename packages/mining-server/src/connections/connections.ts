@@ -57,7 +57,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const changed = new Set<Downstream>()
   /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
-  let lastId = 0
+  let nextId = rules.firstConnectionId
   let reads = 0
   /** How many connections wait for share sinks. */
   let recording = 0
@@ -74,7 +74,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const space = rules.space.of(remote.host, (channel) => giveWay(downstream, channel))
     const shown = shownUsers.of(remote.host)
     const downstream: Downstream = new Downstream(connection, {
-      id: ++lastId,
+      id: nextId++,
       work,
       contextFor: (group) => {
         const context = { jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }
