@@ -113,12 +113,11 @@ export const openFront = Effect.fnUntraced(function* (
   }
 
   const listeners = yield* Effect.forEach(endpoints, (endpoint) =>
-    Effect.map(listen(endpoint), (sockets) => {
+    Effect.map(listen(endpoint, { handsOver: true }), (sockets) => {
       sockets.take(accept(new Places(limits), formatEndpoint(sockets.address)))
       return sockets
     })
   )
-  // Only when all addresses are taken: a program that cannot start serves nobody.
   const front: Front = {
     addresses: listeners.map(({ address }) => address),
     handOver: () => {

@@ -17,7 +17,14 @@ import {
 import { Clock, Duration, Effect, Option } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { MergedMetrics } from "./merged-metrics.ts"
-import { type Answers, type ControlRequest, type Question, type Report, startOfConnection } from "./messages.ts"
+import {
+  type Answers,
+  type ControlRequest,
+  type Question,
+  type Report,
+  startOfConnection,
+  type ToPrimary
+} from "./messages.ts"
 import type { WorkerProcess } from "./worker-process.ts"
 
 /** How long a worker may take for an answer. What it told last then counts, or it is left out. */
@@ -30,6 +37,8 @@ export interface Gathered extends Omit<Statistics, "userRates">, Control {
   readonly report: Effect.Effect<{ readonly server: MiningServerStats; readonly roles: ReadonlyArray<unknown> }>
   /** The metrics of all processes, in the text format of Prometheus. */
   readonly metrics: Effect.Effect<string>
+  /** Takes the messages of workers. */
+  readonly receive: (worker: WorkerProcess, message: ToPrimary) => void
   /** Keeps the counts of a worker that has ended, and returns the last statistics of its role. */
   readonly ended: (worker: WorkerProcess) => unknown
 }
@@ -132,6 +141,9 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<Wo
         ...all.map(({ report, worker }) => ({ worker: worker.number, text: report.metrics }))
       ])
     }),
+    receive: (worker, message) => {
+      if (message._tag === "Reported") last.set(worker, message.report)
+    },
     ended: (worker) => {
       const known = last.get(worker)
       if (known === undefined) return undefined

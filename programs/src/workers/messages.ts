@@ -46,6 +46,8 @@ export type ToPrimary =
   | { readonly _tag: "Ended"; readonly id: number }
   | { readonly _tag: "Constrain"; readonly constraints: CoinbaseConstraints }
   | { readonly _tag: "Solution"; readonly solution: TemplateDistribution.SubmitSolution }
+  /** Its counts, without being asked. */
+  | { readonly _tag: "Reported"; readonly report: Report }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: unknown }
 
 /** What the primary asks a worker. */

@@ -28,5 +28,5 @@ export class Placement<Worker extends { readonly load: number }> {
   }
 }
 
-/** How many connections more a worker may have, at most three percent of many. */
-const slackOf = (load: number): number => Math.max(4, load >> 5)
+/** How many connections more a worker may have: three percent. */
+const slackOf = (load: number): number => load >> 5

@@ -43,7 +43,7 @@ const deaths = Metric.counter("sluice_pool_worker_deaths_total", {
   description: "Workers that ended and were replaced",
   incremental: true
 })
-const servingNow = Metric.gauge("sluice_pool_workers", { description: "Workers that serve miners" })
+const connections = Metric.gauge("sluice_pool_worker_connections", { description: "Connections that a worker serves" })
 
 export const makePrimary = Effect.fnUntraced(function* (
   options: PrimaryOptions
@@ -68,12 +68,7 @@ export const makePrimary = Effect.fnUntraced(function* (
   const given = [...options.given.filter(([name]) => !bound.has(name)), ...bound]
 
   const onMessage = (worker: WorkerProcess, message: ToPrimary): void => {
-    if (message._tag === "Ready") {
-      serving.add(worker)
-      hasServed.add(worker.number)
-      servingNow.updateUnsafe(serving.size, context)
-      front.handOver()
-    } else front.receive(message)
+    front.receive(message)
     options.receive(worker, message)
   }
 
@@ -90,15 +85,22 @@ export const makePrimary = Effect.fnUntraced(function* (
   /** Runs one worker until it ends, and gives the time to wait before the next one. */
   const runOne = Effect.fnUntraced(function* (number: number, backOff: BackOff) {
     const worker = startWorker(number)
-    yield* Effect.logDebug(`Worker ${number} is process ${worker.pid}`)
+    const serve = Effect.gen(function* () {
+      yield* Effect.forkScoped(options.follow(worker))
+      yield* Effect.promise(() => worker.ready)
+      serving.add(worker)
+      hasServed.add(number)
+      front.handOver()
+      yield* Effect.logInfo(`Worker ${number} serves miners: process ${worker.pid}`)
+      return yield* Effect.never
+    })
     const { how } = yield* Effect.raceFirst(
       Effect.promise(() => worker.ended),
-      Effect.scoped(Effect.andThen(options.follow(worker), Effect.never))
+      Effect.scoped(serve)
     )
     serving.delete(worker)
     front.lost(worker)
     options.ended(worker)
-    servingNow.updateUnsafe(serving.size, context)
     if (isStopping) return yield* Effect.never
     if (worker.failure !== undefined && !hasServed.has(number)) {
       yield* Deferred.fail(failed, new WorkerFailed({ message: worker.failure }))
@@ -114,6 +116,12 @@ export const makePrimary = Effect.fnUntraced(function* (
   })
 
   deaths.updateUnsafe(0, context)
+  for (let number = 1; number <= count; number++) {
+    const metric = Metric.withAttributes(connections, { worker: String(number) })
+    const read = { get: () => ({ value: all.get(number)?.load ?? 0 }), update: () => {}, modify: () => {} }
+    const { remove } = Metric.registerUnsafe(metric, context, read)
+    yield* Effect.addFinalizer(() => Effect.sync(remove))
+  }
   yield* Effect.forEach(
     Array.from({ length: count }, (_, index) => index + 1),
     (number) => {

@@ -52,7 +52,10 @@ export const withWorkers = <Stats extends MiningServerStats, E, R>(options: With
       limits: config,
       serving,
       follow: relay.follow,
-      receive: relay.receive,
+      receive: (worker, message) => {
+        relay.receive(worker, message)
+        gathered.receive(worker, message)
+      },
       ended: (worker) => {
         const role = gathered.ended(worker) as Stats | undefined
         if (role === undefined || pastOf === undefined) return

@@ -20,7 +20,10 @@ export class WorkerProcess {
   load = 0
   /** Why it cannot serve. */
   failure: string | undefined
+  /** Resolves when it serves miners; never if it ends before. */
+  readonly ready: Promise<void>
   readonly ended: Promise<Ended>
+  #isReady: () => void = () => {}
   readonly #process: ChildProcess
   readonly #onMessage: (worker: WorkerProcess, message: ToPrimary) => void
   readonly #asked = new Map<number, (answer: never) => void>()
@@ -39,6 +42,7 @@ export class WorkerProcess {
       serialization: "advanced",
       env: { ...process.env, [WORKER_VARIABLE]: String(start.number) }
     })
+    this.ready = new Promise((resolve) => (this.#isReady = resolve))
     this.ended = new Promise((resolve) => {
       this.#process.once("error", ({ message }) => resolve({ how: `could not be started: ${message}` }))
       this.#process.once("exit", (status, signal) =>
@@ -85,7 +89,8 @@ export class WorkerProcess {
       this.#asked.delete(message.id)
       return answered?.(message.answer as never)
     }
-    if (message._tag === "Failed") this.failure = message.message
+    if (message._tag === "Ready") this.#isReady()
+    else if (message._tag === "Failed") this.failure = message.message
     else if (message._tag === "Taken") {
       this.#onTheWay--
       this.#handNext()

@@ -1,6 +1,6 @@
 /** What a worker does beside serving miners: it says that it is ready, and answers its primary. */
-import { type Control, ControlError, JobIds, type Statistics } from "@sluice/mining-server"
-import { Effect, Layer, Option, Result } from "effect"
+import { type Control, type ControlError, JobIds, type MiningServerCalls, type Statistics } from "@sluice/mining-server"
+import { Effect, Layer, Option, Result, Stream } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { Announces } from "../server/announces.ts"
 import { processMetrics } from "../server/metrics.ts"
@@ -20,16 +20,27 @@ export const layerWorker = ({ link, start }: Worker): Layer.Layer<never> =>
 /** Answers the primary from now on. `stats` are those of the role. */
 export const serveAsWorker = Effect.fnUntraced(function* (
   { link }: Worker,
-  server: Statistics & Control,
+  server: Pick<MiningServerCalls, "events"> & Statistics & Control,
   stats: Effect.Effect<unknown> = server.stats
 ) {
   yield* processMetrics
   const run = Effect.runPromiseWith(yield* Effect.context<never>())
 
+  const report = Effect.all({ stats, metrics: PrometheusMetrics.format() })
+  // A block counts, also if the worker ends before it is asked.
+  yield* server.events.pipe(
+    Stream.runForEachArray((events) =>
+      events.some(({ _tag }) => _tag === "BlockFound")
+        ? Effect.map(report, (report) => link.send({ _tag: "Reported", report }))
+        : Effect.void
+    ),
+    Effect.forkScoped
+  )
+
   const answer = (question: Question): Effect.Effect<Answers[Question["_tag"]]> => {
     switch (question._tag) {
       case "Report":
-        return Effect.all({ stats, metrics: PrometheusMetrics.format() })
+        return report
       case "UserRates":
         return server.userRates
       case "Users":

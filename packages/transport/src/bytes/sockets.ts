@@ -34,11 +34,14 @@ export const Sockets: Context.Reference<OpenSockets> = Context.Reference("sluice
     Effect.map(listen(options), (sockets) => ({ ...sockets, places: new Places(options) }))
 })
 
-/** Listens until the Scope closes. With port 0 the system chooses a port. Nobody reads from the sockets. */
-export const listen = Effect.fnUntraced(function* ({
-  host,
-  port
-}: Endpoint): Effect.fn.Return<Omit<SocketSource, "places">, ListenError, Scope.Scope> {
+/**
+ * Listens until the Scope closes, and then waits for the end of the connections, unless they are handed to other processes. With port 0
+ * the system chooses a port. Nobody reads from the sockets.
+ */
+export const listen = Effect.fnUntraced(function* (
+  { host, port }: Endpoint,
+  { handsOver = false }: { readonly handsOver?: boolean } = {}
+): Effect.fn.Return<Omit<SocketSource, "places">, ListenError, Scope.Scope> {
   const waiting: Array<Net.Socket> = []
   const keep = (socket: Net.Socket): void => void waiting.push(socket)
   let onSocket = keep
@@ -57,6 +60,7 @@ export const listen = Effect.fnUntraced(function* ({
       Effect.callback<void>((resume) => {
         dropWaiting()
         server.close(() => resume(Effect.void))
+        if (handsOver) resume(Effect.void)
       })
   )
   const address = { host, port: (server.address() as Net.AddressInfo).port }
