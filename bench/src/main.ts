@@ -5,6 +5,7 @@
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
+ *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -44,7 +45,8 @@ const named: typeof groups = {
   v1: async () => ({
     cases: (await import("./v1.ts")).cases,
     asyncCases: (await import("./v1-proxy.ts")).asyncCases
-  })
+  }),
+  workers: () => import("./workers.ts")
 }
 
 const { positionals, values: options } = parseArgs({

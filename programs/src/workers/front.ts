@@ -134,13 +134,12 @@ export const openFront = Effect.fnUntraced(function* (
       if (one === undefined) return
       if (message._tag === "Ended") return release(one)
       if (message._tag === "Worked") return one.places.worked(one)
+      // The worker logs and counts the refusal, and ends the connection.
       const noPlace = one.places.move(one, () => {
         one.host = message.host
         one.address = addressGroup(message.host)
       })
-      if (noPlace === undefined) return
-      refuse(one.host, noPlace)
-      one.giveWay()
+      one.worker?.send({ _tag: "MovedTo", id: one.id, noPlace })
     },
     lost: (worker) => {
       for (const one of held.values()) if (one.worker === worker) release(one)

@@ -1,5 +1,5 @@
 /** A worker's end of the messages: its primary. */
-import { formatEndpoint, type OpenSockets, type Place, Sockets } from "@sluice/transport"
+import { formatEndpoint, type NoPlace, type OpenSockets, type Place, Sockets } from "@sluice/transport"
 import { Effect, Layer } from "effect"
 import type { Socket } from "node:net"
 import type { Question, Start, ToPrimary, ToWorker } from "./messages.ts"
@@ -18,6 +18,8 @@ export class Link {
   readonly #early: Array<Extract<ToWorker, { _tag: "Templates" | "TemplateState" }>> = []
   readonly #listeners = new Map<string, (id: number, socket: Socket) => void>()
   readonly #places = new Map<number, Place>()
+  /** Connections whose place for another address the primary looks for. */
+  readonly #moving = new Map<number, (noPlace: NoPlace | undefined) => void>()
 
   constructor() {
     let started: (start: Start) => void
@@ -32,6 +34,11 @@ export class Link {
           return stop()
         case "Connection":
           return this.#take(message.id, message.listener, socket)
+        case "MovedTo": {
+          const moved = this.#moving.get(message.id)
+          this.#moving.delete(message.id)
+          return moved?.(message.noPlace)
+        }
         case "GiveWay":
           return this.#places.get(message.id)?.giveWay()
         case "Ask":
@@ -89,12 +96,15 @@ export class Link {
           this.#places.set(current, place)
           return undefined
         },
-        move: (place: Place, change: () => void) => {
-          change()
-          const held = ids.get(place)
-          if (held !== undefined) this.send({ _tag: "Moved", id: held.id, host: place.host })
-          return undefined
-        },
+        move: (place: Place, change: () => void) =>
+          Effect.callback<NoPlace | undefined>((resume) => {
+            change()
+            const held = ids.get(place)
+            if (held === undefined) return resume(Effect.undefined)
+            this.#moving.set(held.id, (noPlace) => resume(Effect.succeed(noPlace)))
+            this.send({ _tag: "Moved", id: held.id, host: place.host })
+            return Effect.sync(() => void this.#moving.delete(held.id))
+          }),
         worked: (place: Place) => {
           const held = ids.get(place)
           if (held === undefined || performance.now() - held.toldAt < WORKED_MS) return

@@ -5,6 +5,7 @@
 import type { ChannelAddress, ControlError, Page, UserStats, UserWithChannels } from "@sluice/mining-server"
 import type { CoinbaseConstraints, TemplateMessage, TemplateSourceState } from "@sluice/template-provider"
 import type { TemplateDistribution } from "@sluice/protocol"
+import type { NoPlace } from "@sluice/transport"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 
 /** Where a worker begins. No other worker, nor an earlier one with the same number, has the same ids. */
@@ -27,6 +28,8 @@ export type ToWorker =
   | { readonly _tag: "Connection"; readonly id: number; readonly listener: string }
   /** The connection gives its place to another one. */
   | { readonly _tag: "GiveWay"; readonly id: number }
+  /** Answers `Moved`: why there is no place for the client, if there is none. */
+  | { readonly _tag: "MovedTo"; readonly id: number; readonly noPlace: NoPlace | undefined }
   | { readonly _tag: "Templates"; readonly messages: NonEmptyReadonlyArray<TemplateMessage> }
   | { readonly _tag: "TemplateState"; readonly state: TemplateSourceState }
   | { readonly _tag: "Ask"; readonly id: number; readonly question: Question }

@@ -65,9 +65,21 @@ export const withWorkers = <Stats extends MiningServerStats, E, R>(options: With
     const stats = Effect.map(gathered.report, ({ roles, server }) =>
       statsOf(server, [...past, ...(roles as ReadonlyArray<Stats>)])
     )
+    if (config.v1TlsListen !== undefined) yield* passOn("SIGHUP", serving)
     yield* Layer.build(layerMetrics(config, statisticsPages(gathered, stats, schema), gathered.metrics))
     return yield* primary.failed
   })
+
+/** Passes a signal on that asks to read certificates again. */
+const passOn = (signal: NodeJS.Signals, workers: ReadonlySet<WorkerProcess>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const onSignal = (): void => workers.forEach((worker) => worker.kill(signal))
+      process.on(signal, onSignal)
+      return onSignal
+    }),
+    (onSignal) => Effect.sync(() => process.off(signal, onSignal))
+  )
 
 /** The keys of the addresses for miners. */
 const LISTEN = [

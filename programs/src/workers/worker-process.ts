@@ -79,8 +79,8 @@ export class WorkerProcess {
     })
   }
 
-  kill(): void {
-    this.#process.kill("SIGKILL")
+  kill(signal: NodeJS.Signals = "SIGKILL"): void {
+    this.#process.kill(signal)
   }
 
   #receive(message: ToPrimary): void {

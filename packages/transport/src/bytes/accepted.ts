@@ -1,4 +1,5 @@
 /** A connection of a TCP listener, as the limits see it that all connections share. */
+import type { Effect } from "effect"
 import type * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
 import { addressGroup, type NoPlace } from "../limits/connection-limits.ts"
@@ -47,7 +48,7 @@ export class Accepted implements Standing {
   }
 
   /** The peer is a load balancer: the limits apply to its client from now on. Gives the reason if there is no place for it. */
-  isOf(client: Endpoint): NoPlace | undefined {
+  isOf(client: Endpoint): Effect.Effect<NoPlace | undefined> {
     return this.#shared.places.move(this, () => {
       this.remote = client
       this.address = addressGroup(client.host)

@@ -6,14 +6,20 @@ import { Context, Effect, type Scope } from "effect"
 import * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
 import { ListenError } from "../error.ts"
-import { type ConnectionLimits, Places } from "../limits/connection-limits.ts"
+import { type ConnectionLimits, type NoPlace, type Place, Places } from "../limits/connection-limits.ts"
 import { codeOf } from "./code-of.ts"
+
+/** The places of a listener's connections, in this process or in another one. */
+export interface SharedPlaces extends Pick<Places, "take" | "worked" | "giveBack"> {
+  /** Takes a place for a connection whose address changes with `change`. */
+  readonly move: (place: Place, change: () => void) => Effect.Effect<NoPlace | undefined>
+}
 
 /** The sockets of one listener. */
 export interface SocketSource {
   readonly address: Endpoint
   /** Counts the connections against the limits. */
-  readonly places: Pick<Places, "take" | "move" | "worked" | "giveBack">
+  readonly places: SharedPlaces
   /** Gives each new socket to `onSocket`, with those that came before. */
   readonly take: (onSocket: (socket: Net.Socket) => void) => void
   /** Keeps new sockets until the next `take`. */
@@ -31,8 +37,18 @@ export type OpenSockets = (
 
 export const Sockets: Context.Reference<OpenSockets> = Context.Reference("sluice/transport/Sockets", {
   defaultValue: (): OpenSockets => (options) =>
-    Effect.map(listen(options), (sockets) => ({ ...sockets, places: new Places(options) }))
+    Effect.map(listen(options), (sockets) => ({ ...sockets, places: placesOf(options) }))
 })
+
+const placesOf = (options: ConnectionLimits): SharedPlaces => {
+  const places = new Places(options)
+  return {
+    take: (place) => places.take(place),
+    worked: (place) => places.worked(place),
+    giveBack: (place) => places.giveBack(place),
+    move: (place, change) => Effect.sync(() => places.move(place, change))
+  }
+}
 
 /**
  * Listens until the Scope closes, and then waits for the end of the connections, unless they are handed to other processes. With port 0

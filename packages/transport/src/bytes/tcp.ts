@@ -86,7 +86,7 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
     Effect.gen(function* () {
       if (proxyProtocol !== undefined) {
         const client = yield* readClient(socket, accepted.remote, proxyProtocol)
-        const noPlace = accepted.isOf(client)
+        const noPlace = yield* accepted.isOf(client)
         if (noPlace !== undefined) {
           yield* refuse(client, noPlace)
           return yield* Effect.interrupt
