@@ -26,6 +26,8 @@ export interface SecuredConfig {
   readonly maxConnectionsPerAddress?: number
   /** Networks of load balancers (the PROXY protocol). */
   readonly proxyProtocol?: ReadonlyArray<string>
+  /** How many processes serve together; each has its part of the bytes that may wait for readers. */
+  readonly workers?: number
 }
 
 /** Listens on TCP, with Noise if there is an authority key, and logs the URL for clients. */
@@ -45,9 +47,10 @@ export const secured = (name: string, config: SecuredConfig): Layer.Layer<FrameL
 /** The options of a listener for miners at one of the addresses of the configuration. */
 export const tcpOptions = (
   address: Endpoint,
-  config: Pick<SecuredConfig, "maxConnections" | "maxConnectionsPerAddress" | "proxyProtocol">
+  config: Pick<SecuredConfig, "maxConnections" | "maxConnectionsPerAddress" | "proxyProtocol" | "workers">
 ): Tcp.ListenerOptions => ({
   ...address,
+  maxUnreadBytes: Math.ceil(Tcp.defaultMaxUnreadBytes / (config.workers ?? 1)),
   ...Struct.pick(config, ["maxConnections", "maxConnectionsPerAddress"]),
   ...(config.proxyProtocol === undefined
     ? {}

@@ -72,6 +72,7 @@ export interface V1Config {
   readonly proxyProtocol?: ReadonlyArray<string>
   readonly maxMessagesPerSecond?: number
   readonly maxErrorsPerSecond?: number
+  readonly workers?: number
 }
 
 /** The listener of V2, and beside it those for V1 that the configuration has an address for. */

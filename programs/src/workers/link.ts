@@ -1,12 +1,8 @@
 /** A worker's end of the messages: its primary. */
-import { formatEndpoint, type NoPlace, type OpenSockets, type Place, Sockets } from "@sluice/transport"
-import { Effect, Layer } from "effect"
+import type { NoPlace, Place } from "@sluice/transport"
+import { Effect } from "effect"
 import type { Socket } from "node:net"
-import type { Question, Start, ToPrimary, ToWorker } from "./messages.ts"
-import { WORKER_VARIABLE } from "./worker-process.ts"
-
-/** How often a connection that works is reported. */
-const WORKED_MS = 10_000
+import { type Question, type Start, type ToPrimary, type ToWorker, WORKER_VARIABLE } from "./messages.ts"
 
 export class Link {
   /** Completes when the primary says how to begin. */
@@ -16,10 +12,12 @@ export class Link {
   onTemplates: ((message: Extract<ToWorker, { _tag: "Templates" | "TemplateState" }>) => void) | undefined
   onQuestion: ((question: Question) => Promise<unknown>) | undefined
   readonly #early: Array<Extract<ToWorker, { _tag: "Templates" | "TemplateState" }>> = []
-  readonly #listeners = new Map<string, (id: number, socket: Socket) => void>()
-  readonly #places = new Map<number, Place>()
+  /** By address: those that take the sockets that the primary hands over. */
+  readonly listeners = new Map<string, (id: number, socket: Socket) => void>()
+  /** The connections, by the primary's number. */
+  readonly places = new Map<number, Place>()
   /** Connections whose place for another address the primary looks for. */
-  readonly #moving = new Map<number, (noPlace: NoPlace | undefined) => void>()
+  readonly moving = new Map<number, (noPlace: NoPlace | undefined) => void>()
 
   constructor() {
     let started: (start: Start) => void
@@ -35,12 +33,12 @@ export class Link {
         case "Connection":
           return this.#take(message.id, message.listener, socket)
         case "MovedTo": {
-          const moved = this.#moving.get(message.id)
-          this.#moving.delete(message.id)
+          const moved = this.moving.get(message.id)
+          this.moving.delete(message.id)
           return moved?.(message.noPlace)
         }
         case "GiveWay":
-          return this.#places.get(message.id)?.giveWay()
+          return this.places.get(message.id)?.giveWay()
         case "Ask":
           return this.#answer(message.id, message.question)
         default:
@@ -76,73 +74,9 @@ export class Link {
     this.onTemplates = follow
   }
 
-  /** The sockets of the listeners in this process are those that the primary hands over. The primary counts them. */
-  readonly layerSockets: Layer.Layer<never> = Layer.succeed(Sockets, (options): ReturnType<OpenSockets> => {
-    const name = formatEndpoint(options)
-    const ids = new Map<Place, { readonly id: number; toldAt: number }>()
-    const waiting: Array<readonly [number, Socket]> = []
-    let current = 0
-    let onSocket: ((socket: Socket) => void) | undefined
-    const arrive = (id: number, socket: Socket): void => {
-      if (onSocket === undefined) return void waiting.push([id, socket])
-      current = id
-      onSocket(socket)
-    }
-    const source = {
-      address: { host: options.host, port: options.port },
-      places: {
-        take: (place: Place) => {
-          ids.set(place, { id: current, toldAt: -Infinity })
-          this.#places.set(current, place)
-          return undefined
-        },
-        move: (place: Place, change: () => void) =>
-          Effect.callback<NoPlace | undefined>((resume) => {
-            change()
-            const held = ids.get(place)
-            if (held === undefined) return resume(Effect.undefined)
-            this.#moving.set(held.id, (noPlace) => resume(Effect.succeed(noPlace)))
-            this.send({ _tag: "Moved", id: held.id, host: place.host })
-            return Effect.sync(() => void this.#moving.delete(held.id))
-          }),
-        worked: (place: Place) => {
-          const held = ids.get(place)
-          if (held === undefined || performance.now() - held.toldAt < WORKED_MS) return
-          held.toldAt = performance.now()
-          this.send({ _tag: "Worked", id: held.id })
-        },
-        giveBack: (place: Place) => {
-          const held = ids.get(place)
-          if (held === undefined) return
-          ids.delete(place)
-          this.#places.delete(held.id)
-          this.send({ _tag: "Ended", id: held.id })
-        }
-      },
-      take: (next: (socket: Socket) => void) => {
-        onSocket = next
-        for (const [id, socket] of waiting.splice(0)) arrive(id, socket)
-      },
-      keep: () => {
-        onSocket = undefined
-      },
-      stop: () => {
-        for (const [, socket] of waiting.splice(0)) socket.destroy()
-      },
-      whenFailed: () => {}
-    }
-    return Effect.acquireRelease(
-      Effect.sync(() => {
-        this.#listeners.set(name, arrive)
-        return source
-      }),
-      () => Effect.sync(() => void this.#listeners.delete(name))
-    )
-  })
-
   #take(id: number, listener: string, socket: Socket | undefined): void {
     this.send({ _tag: "Taken", id })
-    const arrive = this.#listeners.get(listener)
+    const arrive = this.listeners.get(listener)
     if (socket !== undefined && arrive !== undefined) {
       // The peer may go away before anybody reads from the socket.
       socket.on("error", () => {})

@@ -113,3 +113,6 @@ export const MAX_WORKERS = 64
 /** The first connection id of the worker that serves a connection. */
 export const startOfConnection = (connectionId: number): number =>
   Math.floor((connectionId - 1) / CONNECTION_IDS) * CONNECTION_IDS + 1
+
+/** The variable that tells a process its number as a worker. */
+export const WORKER_VARIABLE = "SLUICE_WORKER"

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Socket } from "node:net"
 import { isSea } from "node:sea"
-import type { Answers, Question, Start, ToPrimary, ToWorker } from "./messages.ts"
+import { type Answers, type Question, type Start, type ToPrimary, type ToWorker, WORKER_VARIABLE } from "./messages.ts"
 
 /** Sockets on their way to one worker. Other messages wait behind these, and not behind a thousand. */
 const SOCKETS_ON_THE_WAY = 4
@@ -111,9 +111,6 @@ export class WorkerProcess {
     }
   }
 }
-
-/** The variable that tells a process its number as a worker. */
-export const WORKER_VARIABLE = "SLUICE_WORKER"
 
 /** With a callback, a failure to send is no event of the process. */
 const ignore = (): void => {}

@@ -4,6 +4,7 @@ import { Effect, Layer, Option, Result, Stream } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { Announces } from "../server/announces.ts"
 import { processMetrics } from "../server/metrics.ts"
+import { layerSockets } from "./handed-sockets.ts"
 import type { Link } from "./link.ts"
 import type { Answers, ControlRequest, Question, Start } from "./messages.ts"
 
@@ -15,7 +16,7 @@ export interface Worker {
 
 /** Sockets, job ids and the like, in the place of those that a process alone makes. */
 export const layerWorker = ({ link, start }: Worker): Layer.Layer<never> =>
-  Layer.mergeAll(link.layerSockets, JobIds.layerFrom(start.firstJobId), Layer.succeed(Announces, start.announces))
+  Layer.mergeAll(layerSockets(link), JobIds.layerFrom(start.firstJobId), Layer.succeed(Announces, start.announces))
 
 /** Answers the primary from now on. `stats` are those of the role. */
 export const serveAsWorker = Effect.fnUntraced(function* (

@@ -35,7 +35,7 @@ export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits 
   readonly proxyProtocol?: ProxyProtocolOptions
 }
 
-const MAX_UNREAD_BYTES = 512 << 20
+export const defaultMaxUnreadBytes = 512 << 20
 
 export interface DialerOptions extends TcpOptions {
   /** How long connecting may take, and then a TLS handshake. Default 10 seconds. */
@@ -59,7 +59,7 @@ export const dialer: Layer.Layer<Dialer> = Layer.sync(Dialer, () => makeDialer({
 export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer.sync(Dialer, () => makeDialer(options))
 
 const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
-  const { maxConnections = defaultMaxConnections, maxUnreadBytes = MAX_UNREAD_BYTES, proxyProtocol, tls } = options
+  const { maxConnections = defaultMaxConnections, maxUnreadBytes = defaultMaxUnreadBytes, proxyProtocol, tls } = options
   const throttled = yield* makeThrottledLog()
   const handshake = tls === undefined ? undefined : yield* makeServerHandshake(tls, tls)
   const sockets = yield* (yield* Sockets)(options)
