@@ -26,10 +26,13 @@ export interface Front {
   readonly handOver: () => void
   /** Takes a message of a worker about one of its connections. */
   readonly receive: (message: ToPrimary) => void
-  /** Frees the places of all connections of a worker that has ended. */
-  readonly lost: (worker: WorkerProcess) => void
+  /** Frees the places of the connections of a worker that has ended, and hands those that it never had to others. */
+  readonly lost: (worker: Serving) => void
   readonly stopAccepting: Effect.Effect<void>
 }
+
+/** A worker that gets connections. */
+export type Serving = Pick<WorkerProcess, "load" | "send" | "hand" | "takeUnsent">
 
 /** A connection of a worker, or one that waits for a worker. */
 class Held implements Place {
@@ -38,7 +41,7 @@ class Held implements Place {
   readonly listener: string
   host: string
   address: string
-  worker: WorkerProcess | undefined
+  worker: Serving | undefined
   /** Until a worker has it. */
   socket: Socket | undefined
 
@@ -66,11 +69,11 @@ const refused = Metric.counter("sluice_transport_connections_refused_total", {
 export const openFront = Effect.fnUntraced(function* (
   endpoints: ReadonlyArray<Endpoint>,
   limits: ConnectionLimits,
-  workers: Iterable<WorkerProcess>
+  workers: Iterable<Serving>
 ) {
   const throttled = yield* makeThrottledLog()
   const start = yield* FiberSet.makeRuntime<never, void>()
-  const placement = new Placement<WorkerProcess>()
+  const placement = new Placement<Serving>()
   const held = new Map<number, Held>()
   let waiting: Array<Held> = []
   let lastId = 0
@@ -142,7 +145,17 @@ export const openFront = Effect.fnUntraced(function* (
       one.worker?.send({ _tag: "MovedTo", id: one.id, noPlace })
     },
     lost: (worker) => {
-      for (const one of held.values()) if (one.worker === worker) release(one)
+      const unsent = worker.takeUnsent()
+      for (const one of Array.from(held.values())) {
+        if (one.worker !== worker) continue
+        const socket = unsent.get(one.id)
+        if (socket === undefined || socket.destroyed) release(one)
+        else {
+          one.worker = undefined
+          one.socket = socket
+          if (!hand(one)) waiting.push(one)
+        }
+      }
     },
     stopAccepting: Effect.sync(() => {
       for (const { stop } of listeners) stop()

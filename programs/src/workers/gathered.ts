@@ -32,26 +32,29 @@ const ANSWER_TIMEOUT = Duration.seconds(5)
 /** How often workers report, so that the counts of one that ends are known. */
 const REPORT_EVERY = Duration.seconds(2)
 
+/** A worker that answers. */
+export type Answering = Pick<WorkerProcess, "number" | "firstConnectionId" | "ask">
+
 export interface Gathered extends Omit<Statistics, "userRates">, Control {
   /** The statistics of the servers together, and those of the role in each worker. */
   readonly report: Effect.Effect<{ readonly server: MiningServerStats; readonly roles: ReadonlyArray<unknown> }>
   /** The metrics of all processes, in the text format of Prometheus. */
   readonly metrics: Effect.Effect<string>
   /** Takes the messages of workers. */
-  readonly receive: (worker: WorkerProcess, message: ToPrimary) => void
+  readonly receive: (worker: Answering, message: ToPrimary) => void
   /** Keeps the counts of a worker that has ended, and returns the last statistics of its role. */
-  readonly ended: (worker: WorkerProcess) => unknown
+  readonly ended: (worker: Answering) => unknown
 }
 
-export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<WorkerProcess>) {
+export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<Answering>) {
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
   const startedAt = now()
-  const last = new WeakMap<WorkerProcess, Report>()
+  const last = new WeakMap<Answering, Report>()
   const merged = new MergedMetrics()
   let past: MiningServerCounts = NO_COUNTS
 
-  const ask = <Q extends Question>(worker: WorkerProcess, question: Q) =>
+  const ask = <Q extends Question>(worker: Answering, question: Q) =>
     Effect.timeoutOption(
       Effect.promise(() => worker.ask(question)),
       ANSWER_TIMEOUT
@@ -62,7 +65,7 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<Wo
       (answers) => answers.flatMap((answer) => (Option.isSome(answer) ? [answer.value] : []))
     )
 
-  const reportOf = (worker: WorkerProcess) =>
+  const reportOf = (worker: Answering) =>
     Effect.map(ask(worker, { _tag: "Report" }), (answer) => {
       if (Option.isSome(answer)) last.set(worker, answer.value)
       const known = last.get(worker)

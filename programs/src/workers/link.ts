@@ -87,7 +87,8 @@ export class Link {
   }
 
   #answer(id: number, question: Question): void {
-    void this.onQuestion?.(question).then((answer) => this.send({ _tag: "Answer", id, answer }))
+    // A defect has been logged; the primary goes on without an answer.
+    void this.onQuestion?.(question).then((answer) => this.send({ _tag: "Answer", id, answer }), ignore)
   }
 }
 

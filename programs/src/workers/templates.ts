@@ -3,7 +3,7 @@
  * solutions of the workers, which it keeps while a provider is away even if the worker ends.
  */
 import { type CoinbaseConstraints, TemplateSource } from "@sluice/template-provider"
-import { Effect, Layer, Queue, Stream } from "effect"
+import { Effect, FiberSet, Layer, Queue, Stream } from "effect"
 import type { Link } from "./link.ts"
 import type { ToPrimary, ToWorker } from "./messages.ts"
 import type { WorkerProcess } from "./worker-process.ts"
@@ -33,13 +33,8 @@ export const layerTemplates = (link: Link): Layer.Layer<TemplateSource> =>
 /** The primary's part: `follow` passes templates on to a worker, `receive` takes its solutions. */
 export const makeTemplateRelay = Effect.fnUntraced(function* () {
   const source = yield* TemplateSource
-  /** Solutions and constraints, in the order in which they came. */
-  const calls = yield* Queue.unbounded<Effect.Effect<void>>()
+  const start = yield* FiberSet.makeRuntime<never, void>()
   const wanted = new Map<number, CoinbaseConstraints>()
-  yield* Stream.fromQueue(calls).pipe(
-    Stream.runForEach((call) => call),
-    Effect.forkScoped
-  )
   return {
     follow: (worker: WorkerProcess) =>
       Effect.all(
@@ -53,10 +48,10 @@ export const makeTemplateRelay = Effect.fnUntraced(function* () {
       ),
 
     receive: (worker: WorkerProcess, message: ToPrimary): void => {
-      if (message._tag === "Solution") Queue.offerUnsafe(calls, source.submit(message.solution))
+      if (message._tag === "Solution") start(source.submit(message.solution))
       if (message._tag !== "Constrain") return
       wanted.set(worker.number, message.constraints)
-      Queue.offerUnsafe(calls, source.constrain(most(Array.from(wanted.values()))))
+      start(source.constrain(most(Array.from(wanted.values()))))
     }
   }
 })

@@ -4,13 +4,12 @@ import type { Socket } from "node:net"
 import { isSea } from "node:sea"
 import { type Answers, type Question, type Start, type ToPrimary, type ToWorker, WORKER_VARIABLE } from "./messages.ts"
 
-/** Sockets on their way to one worker. Other messages wait behind these, and not behind a thousand. */
-const SOCKETS_ON_THE_WAY = 4
-
 /** How a worker ended, for people. */
 export interface Ended {
   readonly how: string
 }
+
+type Connection = Extract<ToWorker, { readonly _tag: "Connection" }>
 
 export class WorkerProcess {
   readonly number: number
@@ -27,8 +26,8 @@ export class WorkerProcess {
   readonly #process: ChildProcess
   readonly #onMessage: (worker: WorkerProcess, message: ToPrimary) => void
   readonly #asked = new Map<number, (answer: never) => void>()
-  readonly #sockets: Array<readonly [message: ToWorker, socket: Socket]> = []
-  #onTheWay = 0
+  readonly #sockets: Array<readonly [message: Connection, socket: Socket]> = []
+  #isHanding = false
   #lastQuestion = 0
 
   constructor(program: string, start: Start, onMessage: (worker: WorkerProcess, message: ToPrimary) => void) {
@@ -45,7 +44,8 @@ export class WorkerProcess {
     this.ready = new Promise((resolve) => (this.#isReady = resolve))
     this.ended = new Promise((resolve) => {
       this.#process.once("error", ({ message }) => resolve({ how: `could not be started: ${message}` }))
-      this.#process.once("exit", (status, signal) =>
+      // When it has ended, and its last messages have been read.
+      this.#process.once("close", (status, signal) =>
         resolve({ how: signal === null ? `ended with status ${status}` : `was killed by ${signal}` })
       )
     })
@@ -64,8 +64,8 @@ export class WorkerProcess {
     if (this.#process.connected) this.#process.send(message, ignore)
   }
 
-  /** Hands a socket over. */
-  hand(message: ToWorker, socket: Socket): void {
+  /** Hands a socket over, when the worker has those before: Node holds back all messages behind a socket until it has arrived. */
+  hand(message: Connection, socket: Socket): void {
     this.#sockets.push([message, socket])
     this.#handNext()
   }
@@ -77,6 +77,11 @@ export class WorkerProcess {
       this.#asked.set(id, resolve as (answer: never) => void)
       this.send({ _tag: "Ask", id, question })
     })
+  }
+
+  /** The connections that it has not been handed. */
+  takeUnsent(): ReadonlyMap<number, Socket> {
+    return new Map(this.#sockets.splice(0).map(([{ id }, socket]) => [id, socket]))
   }
 
   kill(signal: NodeJS.Signals = "SIGKILL"): void {
@@ -92,23 +97,19 @@ export class WorkerProcess {
     if (message._tag === "Ready") this.#isReady()
     else if (message._tag === "Failed") this.failure = message.message
     else if (message._tag === "Taken") {
-      this.#onTheWay--
+      this.#isHanding = false
       this.#handNext()
     }
     this.#onMessage(this, message)
   }
 
   #handNext(): void {
-    while (this.#onTheWay < SOCKETS_ON_THE_WAY) {
-      const next = this.#sockets.shift()
-      if (next === undefined) return
-      const [message, socket] = next
-      if (!this.#process.connected) socket.destroy()
-      else {
-        this.#onTheWay++
-        this.#process.send(message, socket, { keepOpen: false }, ignore)
-      }
-    }
+    if (this.#isHanding || !this.#process.connected) return
+    const next = this.#sockets.shift()
+    if (next === undefined) return
+    const [message, socket] = next
+    this.#isHanding = true
+    this.#process.send(message, socket, { keepOpen: false }, ignore)
   }
 }
 

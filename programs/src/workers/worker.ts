@@ -64,7 +64,10 @@ export const serveAsWorker = Effect.fnUntraced(function* (
         })
     }
   }
-  link.onQuestion = (question) => run(answer(question))
+  link.onQuestion = (question) =>
+    run(
+      Effect.tapDefect(answer(question), (defect) => Effect.logError("The primary gets no answer, by a defect", defect))
+    )
   link.send({ _tag: "Ready" })
 })
 
