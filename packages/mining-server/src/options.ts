@@ -4,6 +4,7 @@ import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ServerSetup } from "@sluice/transport"
 import { Duration, Effect } from "effect"
 import { LimitedSpace } from "./connections/limited-space.ts"
+import type { CustomWork } from "./custom-work.ts"
 import { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.ts"
 import { OptionError } from "./option-error.ts"
 import type { ShareSink } from "./shares/share-sink.ts"
@@ -39,6 +40,8 @@ export interface MiningServerOptions {
    * Default half of `maxChannelsInAll`, and at least as many as one connection may have.
    */
   readonly maxChannelsPerAddress?: number
+  /** Takes the jobs that clients set themselves (5.3.18). By default such clients get the server's jobs. */
+  readonly customWork?: CustomWork
   /** Users without a channel that statistics remember, the latest ones. Default 10,000. */
   readonly maxIdleUsers?: number
   /** The id of the first connection. Servers whose statistics are put together need different ids. Default 1. */
@@ -50,6 +53,7 @@ export interface MiningServerRules {
   readonly shareSinks: ReadonlyArray<ShareSink>
   readonly policy: ChannelPolicy
   readonly validateUser: ValidateUser | undefined
+  readonly customWork: CustomWork | undefined
   readonly traffic: TrafficLimits
   readonly space: LimitedSpace
   readonly maxChannelsInAll: number
@@ -84,12 +88,13 @@ export const rulesOf = (
     const traffic = { ...defaultTrafficLimits, ...options.traffic }
     yield* checkTraffic(traffic)
     const { firstConnectionId, maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo } = given
-    const { shareSinks = [], validateUser } = given
+    const { customWork, shareSinks = [], validateUser } = given
     const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
     return {
       shareSinks,
       policy,
       validateUser,
+      customWork,
       traffic,
       space: new LimitedSpace(space, { max: maxChannelsInAll, maxPerAddress: maxChannelsPerAddress }),
       maxChannelsInAll,

@@ -1,15 +1,26 @@
 /** `sluice proxy`: a mining proxy, client of pools and server of miners and proxies. */
 import { MiningServerStats, openShareLog } from "@sluice/mining-server"
 import {
+  Declarations,
+  DeclaredStats,
+  mergeDeclared,
   mergeUpstreams,
   Proxy,
-  type ProxyOptions,
   RelayDialer,
   RelayListener,
   Upstreams,
   UpstreamStats
 } from "@sluice/proxy"
-import { MiningDialer, MiningListener, Security, Setup, Tcp } from "@sluice/transport"
+import { TemplateClient } from "@sluice/template-provider"
+import {
+  DeclarationDialer,
+  MiningDialer,
+  MiningListener,
+  Security,
+  Setup,
+  Tcp,
+  TemplateDialer
+} from "@sluice/transport"
 import { Translator } from "@sluice/translator"
 import { Effect, Layer, Schema } from "effect"
 import { program } from "../command/program.ts"
@@ -24,14 +35,13 @@ import { withV1 } from "../server/v1.ts"
 import { partOf } from "../workers/config.ts"
 import { layerJobIds, noRelay, withWorkers } from "../workers/with-workers.ts"
 import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
-import { optionsOf, ProxyConfig } from "./config.ts"
+import { declaringOptionsOf, optionsOf, ProxyConfig } from "./config.ts"
 
 export const proxy = program({
   ...ProxyConfig,
   description: summaries.proxy,
   run: Effect.fnUntraced(function* (config, { given, worker }) {
     if (worker === undefined && config.workers > 1) {
-      const relay = Effect.succeed(noRelay)
       return yield* withWorkers({
         program: "proxy",
         config,
@@ -39,17 +49,24 @@ export const proxy = program({
         schema: ProxyStats,
         statsOf: mergeProxies,
         pastOf: ended,
-        relay
+        relay: noRelay
       }).pipe(Effect.provide(layerJobIds(config)))
     }
     const mine = worker === undefined ? config : partOf(config, worker.start)
     const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
     const { firstConnectionId = 1 } = worker?.start ?? {}
-    const options: ProxyOptions = { ...optionsOf(mine), firstConnectionId, shareSinks }
+    const numbers = { firstConnectionId, shareSinks }
+    const declaring = declaringOptionsOf(mine)
+    const layer =
+      declaring === undefined
+        ? Proxy.layer({ ...optionsOf(mine), ...numbers }).pipe(
+            Layer.merge(Layer.succeed(Declarations, Declarations.of({ stats: Effect.succeed([]) })))
+          )
+        : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provide(layerDeclaring(config)))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
     return yield* Layer.merge(layerLog(withShares), served).pipe(
-      Layer.provide(Proxy.layer(options)),
+      Layer.provide(layer),
       Layer.provide([
         withV1(
           "proxy",
@@ -72,6 +89,15 @@ export const proxy = program({
   }, Effect.scoped)
 })
 
+/** What declared jobs need beside pools: templates, and connections to job declarators. */
+const layerDeclaring = ({ curve, templateProvider }: typeof ProxyConfig.schema.Type) => {
+  const [first, ...others] = templateProvider!
+  return Layer.mergeAll(
+    TemplateClient.layer({ servers: [first, ...others] }).pipe(Layer.provide(Setup.client(TemplateDialer))),
+    Setup.client(DeclarationDialer)
+  ).pipe(Layer.provide(Security.dialer()), Layer.provide(layerCurveNamed(curve)), Layer.provide(Tcp.dialer))
+}
+
 const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
 
@@ -79,6 +105,8 @@ const layerLog = (withShares: boolean) =>
 const ProxyStats = Schema.Struct({
   ...MiningServerStats.fields,
   upstreams: Schema.Array(UpstreamStats),
+  /** The declared jobs of each source of jobs; empty for a proxy that declares none. */
+  declarations: Schema.Array(DeclaredStats),
   /** The difficulty that miners were credited with, less the difficulty that the upstreams credited. */
   uncreditedDifficulty: Schema.Finite
 })
@@ -88,21 +116,37 @@ type ProxyStats = typeof ProxyStats.Type
 const stats = Effect.gen(function* () {
   const proxy = yield* Proxy
   const upstreams = yield* Upstreams
-  return Effect.map(Effect.all([proxy.stats, upstreams.stats]), ([stats, upstreams]) => withUpstreams(stats, upstreams))
+  const declared = yield* Declarations
+  return Effect.map(Effect.all([proxy.stats, upstreams.stats, declared.stats]), (all) => together(...all))
 })
 
-const withUpstreams = (stats: MiningServerStats, upstreams: ReadonlyArray<UpstreamStats>): ProxyStats => ({
+const together = (
+  stats: MiningServerStats,
+  upstreams: ReadonlyArray<UpstreamStats>,
+  declarations: ReadonlyArray<DeclaredStats>
+): ProxyStats => ({
   ...stats,
   upstreams,
+  declarations,
   uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
 })
 
 const mergeProxies = (server: MiningServerStats, workers: ReadonlyArray<ProxyStats>): ProxyStats =>
-  withUpstreams(server, mergeUpstreams(workers.map(({ upstreams }) => upstreams)))
+  together(
+    server,
+    mergeUpstreams(workers.map(({ upstreams }) => upstreams)),
+    mergeDeclared(workers.map(({ declarations }) => declarations))
+  )
 
 /** The proxy of a worker that has ended: its shares that wait get no answer. */
 const ended = (stats: ProxyStats): ProxyStats => ({
   ...stats,
+  declarations: stats.declarations.map((one) => ({
+    ...one,
+    isActive: false,
+    isDeclaratorConnected: false,
+    kept: 0
+  })),
   upstreams: stats.upstreams.map((one) => ({
     ...one,
     state: "disconnected",

@@ -1,4 +1,5 @@
 /** A worker's end of the messages: its primary. */
+import type { CustomBlock } from "@sluice/job-declaration"
 import type { NoPlace, Place } from "@sluice/transport"
 import { Effect } from "effect"
 import type { Socket } from "node:net"
@@ -19,6 +20,9 @@ export class Link {
   /** Connections whose place for another address the primary looks for. */
   readonly moving = new Map<number, (noPlace: NoPlace | undefined) => void>()
 
+  readonly #blocks = new Map<number, (isKnown: boolean) => void>()
+  #lastBlock = 0
+
   constructor() {
     let started: (start: Start) => void
     let stop: () => void
@@ -36,6 +40,11 @@ export class Link {
           const moved = this.moving.get(message.id)
           this.moving.delete(message.id)
           return moved?.(message.noPlace)
+        }
+        case "DeclaredBlockKnown": {
+          const answered = this.#blocks.get(message.id)
+          this.#blocks.delete(message.id)
+          return answered?.(message.isKnown)
         }
         case "GiveWay":
           return this.places.get(message.id)?.giveWay()
@@ -66,6 +75,13 @@ export class Link {
       if (process.send === undefined) return resume(Effect.void)
       process.send(message, () => resume(Effect.void))
     })
+  }
+
+  /** Sends a block of a declared job, and gives `answered` whether the declarator has its transactions. */
+  submitBlock(block: CustomBlock, answered: (isKnown: boolean) => void): void {
+    const id = ++this.#lastBlock
+    this.#blocks.set(id, answered)
+    this.send({ _tag: "DeclaredBlock", id, block })
   }
 
   /** Gives the templates that came before, and all later ones. */

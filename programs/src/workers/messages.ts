@@ -3,6 +3,7 @@
  * are.
  */
 import type { ChannelAddress, ControlError, Page, UserStats, UserWithChannels } from "@sluice/mining-server"
+import type { CustomBlock } from "@sluice/job-declaration"
 import type { CoinbaseConstraints, TemplateMessage, TemplateSourceState } from "@sluice/template-provider"
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { NoPlace } from "@sluice/transport"
@@ -32,6 +33,8 @@ export type ToWorker =
   | { readonly _tag: "MovedTo"; readonly id: number; readonly noPlace: NoPlace | undefined }
   | { readonly _tag: "Templates"; readonly messages: NonEmptyReadonlyArray<TemplateMessage> }
   | { readonly _tag: "TemplateState"; readonly state: TemplateSourceState }
+  /** Answers `DeclaredBlock`: whether the declarator has the block's transactions. */
+  | { readonly _tag: "DeclaredBlockKnown"; readonly id: number; readonly isKnown: boolean }
   | { readonly _tag: "Ask"; readonly id: number; readonly question: Question }
   | { readonly _tag: "Stop" }
 
@@ -49,6 +52,7 @@ export type ToPrimary =
   | { readonly _tag: "Ended"; readonly id: number }
   | { readonly _tag: "Constrain"; readonly constraints: CoinbaseConstraints }
   | { readonly _tag: "Solution"; readonly solution: TemplateDistribution.SubmitSolution }
+  | { readonly _tag: "DeclaredBlock"; readonly id: number; readonly block: CustomBlock }
   /** Its counts, without being asked. */
   | { readonly _tag: "Reported"; readonly report: Report }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: unknown }

@@ -2,7 +2,7 @@
  * The templates of the workers: the primary is the one client of the template providers. It passes on what they send, and sends the
  * solutions of the workers, which it keeps while a provider is away even if the worker ends.
  */
-import { type CoinbaseConstraints, TemplateSource } from "@sluice/template-provider"
+import { type CoinbaseConstraints, TemplateSource, TransactionDataError } from "@sluice/template-provider"
 import { Effect, FiberSet, Layer, Queue, Stream } from "effect"
 import type { Link } from "./link.ts"
 import type { ToPrimary, ToWorker } from "./messages.ts"
@@ -25,7 +25,12 @@ export const layerTemplates = (link: Link): Layer.Layer<TemplateSource> =>
         messages: Stream.flattenArray(Stream.fromQueue(messages)),
         state: Stream.fromQueue(states),
         constrain: (constraints) => link.sendNow({ _tag: "Constrain", constraints }),
-        submit: (solution) => link.sendNow({ _tag: "Solution", solution })
+        submit: (solution) => link.sendNow({ _tag: "Solution", solution }),
+        // A pool makes jobs of templates and declares none, so it never asks.
+        transactions: (templateId) =>
+          Effect.fail(
+            new TransactionDataError({ templateId, reason: "disconnected", detail: "a worker has no provider" })
+          )
       })
     })
   )

@@ -89,7 +89,16 @@ const LISTEN = [
 ] as const
 
 /** A relay where each worker has its own source of work. */
-export const noRelay: Relay = { follow: () => Effect.void, receive: () => {} }
+export const noRelay = Effect.succeed<Relay>({ follow: () => Effect.void, receive: () => {} })
+
+export const bothRelays = <E1, R1, E2, R2>(first: Effect.Effect<Relay, E1, R1>, second: Effect.Effect<Relay, E2, R2>) =>
+  Effect.map(Effect.all([first, second]), ([first, second]): Relay => ({
+    follow: (worker) => Effect.all([first.follow(worker), second.follow(worker)], { concurrency: "unbounded" }),
+    receive: (worker, message) => {
+      first.receive(worker, message)
+      second.receive(worker, message)
+    }
+  }))
 
 /** The source of job ids of a process that is no worker. */
 export const layerJobIds = ({

@@ -8,12 +8,21 @@ import type { HashRates } from "./work-windows.ts"
 /** The counts of a server that it keeps when its miners have left. */
 export type MiningServerCounts = Pick<
   MiningServerStats,
-  "templates" | "prevHashes" | "accepted" | "acceptedDifficulty" | "refused" | "blocks" | "bestDifficulty" | "latency"
+  | "templates"
+  | "prevHashes"
+  | "customJobs"
+  | "accepted"
+  | "acceptedDifficulty"
+  | "refused"
+  | "blocks"
+  | "bestDifficulty"
+  | "latency"
 >
 
 export const NO_COUNTS: MiningServerCounts = {
   templates: 0,
   prevHashes: 0,
+  customJobs: { accepted: 0, refused: {} },
   accepted: 0,
   acceptedDifficulty: 0,
   refused: {},
@@ -32,6 +41,10 @@ export const addCounts = (a: MiningServerCounts, b: MiningServerCounts): MiningS
   return {
     templates: Math.max(a.templates, b.templates),
     prevHashes: Math.max(a.prevHashes, b.prevHashes),
+    customJobs: {
+      accepted: a.customJobs.accepted + b.customJobs.accepted,
+      refused: addReasons(a.customJobs.refused, b.customJobs.refused)
+    },
     accepted: a.accepted + b.accepted,
     acceptedDifficulty: a.acceptedDifficulty + b.acceptedDifficulty,
     refused: addReasons(a.refused, b.refused),
