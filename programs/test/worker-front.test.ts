@@ -1,12 +1,15 @@
 /** The addresses that a primary listens at, with workers that are no processes. */
 import { makePage } from "./worker-page.ts"
+import { type CustomBlock, DeclarationServer } from "@sluice/job-declaration"
 import { ControlError } from "@sluice/mining-server"
-import { Effect, Exit, Logger, Scope } from "effect"
+import { Effect, Exit, Layer, Logger, Scope } from "effect"
 import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it, onTestFinished } from "vitest"
 import { type Front, openFront, type Serving } from "../src/workers/front.ts"
+import { relayBlocks } from "../src/workers/declared-blocks.ts"
 import type { ToWorker } from "../src/workers/messages.ts"
+import type { WorkerProcess } from "../src/workers/worker-process.ts"
 
 /** Takes sockets, or keeps them as a process that is busy. */
 class Worker implements Serving {
@@ -169,5 +172,36 @@ describe("the page of workers", () => {
       Effect.flip(gathered.changeExtranoncePrefix({ connectionId: 2e10 + 1, channelId: 2 }))
     )
     assert.strictEqual(unknown.reason, "unknown-connection")
+  })
+})
+
+describe("blocks of declared jobs that workers find", () => {
+  it("go to the declarator, and its answer to the worker", async () => {
+    const submitted: Array<string> = []
+    const declarator = Layer.mock(DeclarationServer)({
+      address: { host: "127.0.0.1", port: 0 },
+      submitFound: ({ serial }) => {
+        const name = Buffer.from(serial).toString()
+        submitted.push(name)
+        return Effect.succeed(name === "known")
+      }
+    })
+    const told: Array<ToWorker> = []
+    const worker = { send: (message: ToWorker) => void told.push(message) } as unknown as WorkerProcess
+    const block = { mode: "full-template", height: 1, hash: "00" } as unknown as CustomBlock
+    await Effect.runPromise(
+      Effect.gen(function* () {
+        const relay = yield* relayBlocks(declarator)
+        for (const [index, name] of ["known", "forgotten"].entries()) {
+          relay.receive(worker, { _tag: "DeclaredBlock", id: index, block: { ...block, serial: Buffer.from(name) } })
+        }
+        yield* Effect.promise(() => until(() => told.length === 2))
+      }).pipe(Effect.scoped)
+    )
+    assert.deepStrictEqual(submitted, ["known", "forgotten"])
+    assert.deepStrictEqual(told, [
+      { _tag: "DeclaredBlockKnown", id: 0, isKnown: true },
+      { _tag: "DeclaredBlockKnown", id: 1, isKnown: false }
+    ])
   })
 })

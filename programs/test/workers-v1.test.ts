@@ -44,7 +44,7 @@ const subscribe = (
   })
 
 describe("workers", () => {
-  it("keep the limit of an address together, and read a new certificate on SIGHUP", { timeout: 60_000 }, async () => {
+  it("keep the limit of an address together, and read a new certificate on SIGHUP", { timeout: 180_000 }, async () => {
     const directory = await mkdtemp(join(tmpdir(), "sluice-workers-v1-"))
     const install = ({ certificate, key }: TestCertificate) =>
       Promise.all([
@@ -91,7 +91,7 @@ describe("workers", () => {
     assert.strictEqual((await pool.stop("SIGTERM")).status, 0)
   })
 
-  it("of a proxy have a channel each at the pool, and one page of statistics", { timeout: 90_000 }, async () => {
+  it("of a proxy have a channel each at the pool, and one page of statistics", { timeout: 180_000 }, async () => {
     const runtime = ManagedRuntime.make(provider)
     onTestFinished(() => runtime.dispose())
     const { port: templates } = await runtime.runPromise(Effect.map(TemplateProvider, ({ address }) => address))

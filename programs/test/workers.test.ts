@@ -98,7 +98,7 @@ const isRunning = (pid: number): boolean => {
 describe("a pool with two workers", () => {
   it(
     "gives all miners the same work and different prefixes, and counts them on one page",
-    { timeout: 120_000 },
+    { timeout: 180_000 },
     async () => {
       const { client, metric, pids, pool, stats, url, user, users } = await startPool()
       const open = Effect.forEach(
@@ -225,7 +225,7 @@ describe("a pool with two workers", () => {
     }
   )
 
-  it("says once why it cannot start, with status 2", { timeout: 60_000 }, async () => {
+  it("says once why it cannot start, with status 2", { timeout: 180_000 }, async () => {
     const [port, free] = await freePorts(2)
     const common = [
       "pool",
