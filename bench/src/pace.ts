@@ -36,11 +36,11 @@ const EACH: Policy = { name: ", each acknowledged", after: 1, withinMs: 0 }
 
 const file = (path: string): string => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)))
 
-const sluice = ({ after }: Policy): string =>
+const sluice = ({ after, withinMs }: Policy): string =>
   `${JSON.stringify(process.execPath)} ${file("../../programs/src/main.ts")} pool --listen 127.0.0.1:{port} ` +
   "--template-provider stratum2+tcp://127.0.0.1:{template-port}/{template-key} --authority-secret-key {secret-key} " +
   `--coinbase-address ${COINBASE_ADDRESS} --shares-per-minute {shares-per-minute} --min-hash-rate 1 --log-level error ` +
-  `--share-batch ${after}`
+  `--acknowledge-after ${after} --acknowledge-within ${withinMs / 1000}`
 
 const floor = ({ after, withinMs }: Policy): string =>
   `${JSON.stringify(process.execPath)} ${file("./pace-floor.ts")} {port} ${after} ${withinMs}`

@@ -47,7 +47,7 @@ export const proxy = program({
 })
 
 const layerLog = (withShares: boolean) =>
-  Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
+  Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
 
 /** The statistics of the server of miners, with those of each upstream. */
 const ProxyStats = Schema.Struct({
