@@ -1,7 +1,7 @@
 /**
  * The least that a server does for shares at the miners' own pace: it reads sockets, and writes as many bytes as a pool does at the
- * same times. An acknowledgement waits until a connection has so many shares, for so long at most, or for the next job. Started as
- * `node pace-floor.ts PORT SHARES MILLISECONDS`.
+ * same times. An acknowledgement waits as that of a pool does: until a connection has so many shares, for so long at most, or for the
+ * next job, and not at all if the share comes alone. Started as `node pace-floor.ts PORT SHARES MILLISECONDS`.
  */
 import { createServer, type Socket } from "node:net"
 
@@ -16,6 +16,7 @@ export const ANNOUNCE_SIZE = 1
 interface Miner {
   pending: number
   since: number
+  lastAt: number
 }
 
 const serve = (port: number, after: number, withinMs: number): void => {
@@ -37,8 +38,17 @@ const serve = (port: number, after: number, withinMs: number): void => {
     }
     waiting.clear()
   }
+  const receive = (socket: Socket, miner: Miner): void => {
+    const now = performance.now()
+    const isAlone = now - miner.lastAt >= withinMs
+    miner.lastAt = now
+    if (++miner.pending >= after || isAlone) return acknowledge(socket, miner)
+    if (miner.pending > 1) return
+    miner.since = now
+    waiting.set(socket, miner)
+  }
   createServer({ noDelay: true }, (socket) => {
-    const miner: Miner = { pending: 0, since: 0 }
+    const miner: Miner = { pending: 0, since: 0, lastAt: -Infinity }
     miners.set(socket, miner)
     socket.on("error", () => socket.destroy())
     socket.on("close", () => {
@@ -46,21 +56,18 @@ const serve = (port: number, after: number, withinMs: number): void => {
       waiting.delete(socket)
     })
     socket.on("data", (chunk) => {
-      if (chunk.length === ANNOUNCE_SIZE) return announce()
-      if (++miner.pending >= after) return acknowledge(socket, miner)
-      if (miner.pending > 1) return
-      miner.since = performance.now()
-      waiting.set(socket, miner)
+      if (chunk.length === ANNOUNCE_SIZE) announce()
+      else receive(socket, miner)
     })
   }).listen(port, "127.0.0.1", 4096)
-  if (after === 1) return
+  if (withinMs === 0) return
   setInterval(() => {
-    const due = performance.now() - withinMs
+    const due = performance.now() - (withinMs * 3) / 4
     for (const [socket, miner] of waiting) {
       if (miner.since > due) return
       acknowledge(socket, miner)
     }
-  }, 100)
+  }, withinMs / 4)
 }
 
 if (process.argv[1] === import.meta.filename) {
