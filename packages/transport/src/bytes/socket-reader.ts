@@ -101,8 +101,10 @@ export class SocketReader {
       return undefined
     }
     this.#taker = taker
+    if (this.#flows) return this.#cancel
     // It calls `#onData` with what Node has.
-    if (!this.#flows && this.#socket.read() === null) {
+    while (this.#taker === taker && this.#socket.read() !== null);
+    if (this.#taker === taker) {
       this.#flows = true
       this.#socket.resume()
     }
