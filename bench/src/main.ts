@@ -33,6 +33,11 @@ const groups: Record<string, () => Promise<Group>> = {
   pool: () => import("./pool.ts"),
   proxy: async () => ({ asyncCases: (await import("./proxy.ts")).shortCases }),
   templates: () => import("./templates.ts"),
+  declaration: async () => {
+    const server = await import("./declaration.ts")
+    const client = await import("./declaration-client.ts")
+    return { cases: server.cases, asyncCases: [...server.asyncCases, ...client.asyncCases] }
+  },
   v1: () => import("./v1.ts")
 }
 
