@@ -6,6 +6,7 @@ import {
   describe as describeFrames,
   Extension,
   Frame,
+  JobDeclaration,
   Message,
   Mining,
   Protocol,
@@ -133,6 +134,21 @@ describe("a frame", () => {
   test("cannot control a terminal through its strings", () => {
     const close = toServer.encode({ _tag: "CloseChannel", channelId: 1, reasonCode: "\u001b[2J\u202e\udc80\n😀" })
     expect(toLine(only(close))).toBe('CloseChannel channelId=1 reasonCode="\\u001b[2J\\u202e\\udc80\\n😀"')
+  })
+
+  test("shows the details of a refused job as text, unless they are other bytes", () => {
+    const line = (errorDetails: Uint8Array) =>
+      toLine(
+        only(
+          JobDeclaration.protocol.toClient.encode(
+            JobDeclaration.DeclareMiningJobError.make({ requestId: 1, errorCode: "invalid-job", errorDetails })
+          )
+        )
+      )
+    const text = (details: string) => line(new TextEncoder().encode(details))
+    expect(text("the weight is 4000001")).toMatch(/ errorDetails="the weight is 4000001"$/)
+    expect(text("\u001b[2J")).toMatch(/ errorDetails=1b5b324a$/)
+    expect(line(Uint8Array.of(0xff, 0x41))).toMatch(/ errorDetails=ff41$/)
   })
 
   test("has quotes around strings that look like hex or a number, and none around bytes and numbers", () => {

@@ -2,7 +2,7 @@
 import { type CatalogueOptions, listMessages, listTlvs } from "./catalogue.ts"
 import type { Described } from "./describe.ts"
 import type { Message } from "../message.ts"
-import { escaped } from "./printable.ts"
+import { escaped, isPrintable } from "./printable.ts"
 import { unitOf } from "./unit.ts"
 import type { WireType } from "../codec/wire.ts"
 
@@ -49,11 +49,19 @@ const fieldsOf = (
 const annotated = (name: string, value: unknown, type: WireType | undefined): string => {
   const unit = unitOf(name)
   const text = shown(value, type)
+  if (name === "errorDetails" && typeof value === "string") return details(value) ?? text
   if (value === null || unit === undefined) return isBits(name, value) ? `${text} (${hex(value)})` : text
   if (unit === "seconds since 1970") return `${text} (${new Date(Number(value) * 1000).toISOString().slice(0, 19)}Z)`
   if (unit === "compact target") return `${text} (${hex(Number(value))})`
   // Omits the unit of hashes and targets, which is only their byte order; the page of messages has it.
   return /hash(es)?, as on|little-endian/.test(unit) ? text : `${text} (${unit})`
+}
+
+/** The bytes of error details as text, in quotes, as most servers mean them; `undefined` if they are other bytes. */
+const details = (digits: string): string | undefined => {
+  const text = Buffer.from(digits, "hex").toString("utf8")
+  const isText = text !== "" && isPrintable(text) && Buffer.from(text).toString("hex") === digits
+  return isText ? JSON.stringify(text) : undefined
 }
 
 /** Fields that are shown in hex because their bits have meanings. */
