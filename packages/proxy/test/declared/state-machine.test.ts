@@ -102,6 +102,8 @@ interface DeclaratorWire {
   readonly session: DeclarationSession
   toDeclarator: Array<JobDeclaration.ToServer>
   toProxy: Array<JobDeclaration.ToClient>
+  /** The halves of the coinbases that were declared, by request id. */
+  readonly declared: Map<number, string>
   proposals: Array<{ readonly declaration: SessionOutbox["proposals"][number]; readonly asked: number }>
 }
 
@@ -309,6 +311,7 @@ class Session {
           session: pair.declarator.connect("full-template"),
           toDeclarator: [],
           toProxy: [],
+          declared: new Map(),
           proposals: []
         }
         return this.#run(() => this.#machine.declaratorConnected(index, this.#now))
@@ -446,8 +449,12 @@ class Session {
         Session.seen.add(event.isPushed ? "block, pushed" : "block")
       }
       if (event._tag === "SendDeclarator") {
-        for (const message of event.messages) this.#noteForDeclarator(message)
-        this.#pairs[event.index]!.declarations?.toDeclarator.push(...event.messages)
+        const wire = this.#pairs[event.index]!.declarations
+        for (const message of event.messages) {
+          this.#noteForDeclarator(message)
+          if (message._tag === "DeclareMiningJob") wire?.declared.set(message.requestId, hex(message.coinbaseTxSuffix))
+        }
+        wire?.toDeclarator.push(...event.messages)
       }
       if (event._tag === "DeclaratorFailed") {
         Session.seen.add(`declarator: ${event.fault.reason}`)
@@ -538,8 +545,11 @@ class Session {
     const messages = wire?.toProxy.splice(0, count) ?? []
     if (messages.length === 0) return
     for (const message of messages) {
-      if (message._tag !== "SetCustomMiningJob.Success") continue
-      wire!.taken.set(message.jobId, wire!.asked.get(message.requestId)!)
+      if (message._tag === "SetCustomMiningJob.Success") {
+        wire!.taken.set(message.jobId, wire!.asked.get(message.requestId)!)
+      } else if (message._tag === "SetCustomMiningJob.Error") {
+        this.#dropped(index, (key) => key === wire!.asked.get(message.requestId))
+      }
     }
     this.#run(() => this.#machine.received(index, messages, this.#now))
   }
@@ -564,8 +574,21 @@ class Session {
   }
 
   #fromDeclarator(index: number, count: number): void {
-    const messages = this.#pairs[index]!.declarations?.toProxy.splice(0, count) ?? []
+    const wire = this.#pairs[index]!.declarations
+    const messages = wire?.toProxy.splice(0, count) ?? []
+    for (const message of messages) {
+      if (message._tag !== "DeclareMiningJob.Error") continue
+      const suffix = wire!.declared.get(message.requestId)!
+      this.#dropped(index, (key) => suffix.includes(key.split(":")[1]!))
+    }
     if (messages.length > 0) this.#run(() => this.#machine.declaratorReceived(index, messages, this.#now))
+  }
+
+  /** A job was refused: the shares that were found for it so far are dropped, although it may be declared again. */
+  #dropped(index: number, isRefused: (key: string) => boolean): void {
+    for (const [hash, share] of this.#found) {
+      if (share.index === index && isRefused(share.key)) this.#found.set(hash, { ...share, wire: undefined })
+    }
   }
 
   #all(): void {
