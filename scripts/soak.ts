@@ -20,7 +20,8 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/pool/test/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
   { file: "packages/translator/test/listener/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
   { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },
-  { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 }
+  { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 },
+  { file: "programs/test/workers.test.ts", variable: "SLUICE_WORKER_SECONDS", number: 60 }
 ]
 
 const { status } = spawnSync("vitest", ["run", ...soaks.map(({ file }) => file)], {
