@@ -15,12 +15,14 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/translator/test/listener/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/translator/test/back-to-back.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/proxy/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
+  { file: "packages/proxy/test/declared/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/proxy/test/fail-over-sockets.test.ts", variable: "SLUICE_FAIL_OVERS", number: 10 },
   { file: "packages/proxy/test/conformance.test.ts", variable: "SLUICE_ALL_RULES", number: 1 },
   { file: "packages/pool/test/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
   { file: "packages/translator/test/listener/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
   { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },
-  { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 }
+  { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 },
+  { file: "programs/test/workers.test.ts", variable: "SLUICE_WORKER_SECONDS", number: 60 }
 ]
 
 const { status } = spawnSync("vitest", ["run", ...soaks.map(({ file }) => file)], {

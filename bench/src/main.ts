@@ -5,6 +5,9 @@
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
+ *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
+ *     npm run bench -- pace                  a pool at the miners' own pace, in five minutes; only by name
+ *     npm run bench -- pace --against CMD    the same with another pool in the table (docs/performance.md)
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -46,17 +49,20 @@ const named: typeof groups = {
   proxy: async () => ({
     asyncCases: [...(await import("./proxy.ts")).asyncCases, ...(await import("./proxy-crowd.ts")).asyncCases]
   }),
+  pace: async () => ({ asyncCases: (await import("./pace.ts")).casesAgainst(options.against) }),
   v1: async () => ({
     cases: (await import("./v1.ts")).cases,
     asyncCases: (await import("./v1-proxy.ts")).asyncCases
-  })
+  }),
+  workers: () => import("./workers.ts")
 }
 
 const { positionals, values: options } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: "boolean", default: false },
-    filter: { type: "string", default: "" }
+    filter: { type: "string", default: "" },
+    against: { type: "string", multiple: true, default: [] }
   }
 })
 

@@ -211,6 +211,18 @@ describe("a node", () => {
   )
   let tries = 0
 
+  it.live("that never gives a verdict does not keep the server from stopping", () =>
+    Effect.gen(function* () {
+      const client = yield* connect()
+      const template = yield* templateWith(2)
+      for (let requestId = 1; requestId <= 5; requestId++) {
+        yield* client.send(declare(template, yield* client.token, { requestId }))
+      }
+      const server = yield* DeclarationServer
+      yield* until(Effect.map(server.stats, ({ declarations }) => declarations === 5))
+    }).pipe(Effect.scoped, Effect.provide(world({}, [], () => ({ proposeBlock: () => Effect.never }))))
+  )
+
   it.live("without proposals leaves the server its own rules, with the fees of the node's template", () =>
     Effect.gen(function* () {
       const client = yield* connect()

@@ -69,6 +69,7 @@ export const makeScripted = Effect.fnUntraced(function* (
       upstreams: upstreams as unknown as DeclaredOptions["upstreams"],
       declareInterval: 0,
       minFeeDelta: 0n,
+      acknowledgeWithin: 0,
       ...options,
       policy: { minHashRate: 1 }
     }).pipe(

@@ -128,7 +128,7 @@ export const makeWorld = Effect.fnUntraced(function* (log: Array<string> = []) {
       log.push(String(Array.isArray(message) ? message[0] : message))
     })
     const running = yield* started(
-      Proxy.layerDeclared({ ...given, policy: { minHashRate: 1 } }).pipe(
+      Proxy.layerDeclared({ acknowledgeWithin: 0, ...given, policy: { minHashRate: 1 } }).pipe(
         Layer.provide([
           Setup.server(MiningListener).pipe(Layer.provide(listening(PROXY))),
           Setup.client(MiningDialer).pipe(Layer.provide(dialing)),
