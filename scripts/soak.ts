@@ -15,6 +15,7 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/translator/test/listener/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/translator/test/back-to-back.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/proxy/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
+  { file: "packages/proxy/test/declared/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/proxy/test/fail-over-sockets.test.ts", variable: "SLUICE_FAIL_OVERS", number: 10 },
   { file: "packages/proxy/test/conformance.test.ts", variable: "SLUICE_ALL_RULES", number: 1 },
   { file: "packages/pool/test/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },

@@ -3,7 +3,7 @@ import { defaultUpstreamOptions } from "@sluice/proxy"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { load } from "../src/config/load.ts"
-import { optionsOf, ProxyConfig } from "../src/proxy/config.ts"
+import { declaringOptionsOf, optionsOf, ProxyConfig } from "../src/proxy/config.ts"
 import { run } from "./in-process.ts"
 
 const V2 = "stratum2+tcp+plain://a:1"
@@ -39,5 +39,58 @@ describe("the configuration of a proxy", () => {
     assert.strictEqual(await extranonceSizeOf({ upstream: V2 }), 12)
     assert.strictEqual(await extranonceSizeOf({ upstream: `${V2},${V1}` }), 8)
     assert.strictEqual(await extranonceSizeOf({ upstream: V1, "extranonce-size": "6" }), 6)
+  })
+
+  const declared = ["--upstream", `${V2},stratum2+tcp+plain://b:2`, "--template-provider", "stratum2+tcp+plain://t:1"]
+
+  it("pairs pools with job declarators in their order, and leaves the others without", async () => {
+    const { config } = await Effect.runPromise(
+      load(ProxyConfig, {
+        flags: new Map(
+          Object.entries({
+            plain: "true",
+            upstream: `${V2},${V1}`,
+            "job-declarator": "stratum2+tcp+plain://d:1",
+            "template-provider": "stratum2+tcp+plain://t:1",
+            "own-outputs": "2.5 bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+          })
+        ),
+        environment: {},
+        file: undefined
+      }).pipe(Effect.provide(NodeServices.layer))
+    )
+    const options = declaringOptionsOf(config)
+    assert.deepStrictEqual(
+      options?.upstreams.map(({ declarator, server }) => [server.host, declarator?.host]),
+      [
+        ["a", "d"],
+        ["b", undefined]
+      ]
+    )
+    assert.deepInclude(options, { declareTransactions: true, minFeeDelta: 10_000n, tag: "Sluice" })
+    assert.strictEqual(options?.ownOutputs?.[0]?.percent, 2.5)
+  })
+
+  it.each([
+    [["--upstream", V2, "--job-declarator", "stratum2+tcp+plain://d:1"], "job-declarator needs templates"],
+    [
+      ["--upstream", V2, "--solo-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
+      "solo-address needs templates"
+    ],
+    [declared, "only declared jobs are made of templates"],
+    [
+      [...declared, "--job-declarator", [1, 2, 3].map((n) => `stratum2+tcp+plain://d:${n}`).join(",")],
+      "3 declarators for 2 pools"
+    ],
+    [
+      ["--upstream", V1, ...declared.slice(2), "--job-declarator", "stratum2+tcp+plain://d:1"],
+      "the pool stratum+tcp://b:2 speaks Stratum V1"
+    ],
+    [[...declared, "--job-declarator", "stratum2+tcp+plain://d:1", "--mode", "per-miner"], "mode: declared jobs"],
+    [[...declared, "--job-declarator", "stratum2+tcp+plain://d:1", "--coinbase-tag", "x".repeat(90)], "coinbase-tag: "]
+  ])("refuses %j", async (flags, words) => {
+    const { status, stderr } = await run(["proxy", "config", "--plain", ...flags])
+    assert.strictEqual(status, 2)
+    assert.include(stderr, words)
   })
 })

@@ -14,7 +14,7 @@ import { Duration, Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { miningServerUrls, payoutAddress, serverUrls, v1PasswordKey } from "../config/stratum.ts"
+import { miningServerUrls, payoutAddress, payoutShares, serverUrls, v1PasswordKey } from "../config/stratum.ts"
 import { trustKeys } from "../config/trust.ts"
 import { choice, decimal, hostPort, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
@@ -50,6 +50,11 @@ const fields = Schema.Struct({
     description:
       "Whether job declarators learn the transactions of the jobs, so that they check them and send blocks to the network too (full-template mode); without, they learn the coinbase only.",
     default: defaultDeclaredOptions.declareTransactions
+  }),
+  ownOutputs: optional(payoutShares, {
+    description:
+      "Outputs of your own in declared jobs, with percentages of the reward; the pool gets the rest. Pools refuse jobs that leave them less than they demand.",
+    example: ["1.5 bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"]
   }),
   minFeeDelta: defaulted(whole("SATOSHIS", 0, 2_100_000_000), {
     description: "The least by which the fees of another template for the same block must be higher to be declared.",
@@ -123,7 +128,7 @@ export const declaringOptionsOf = (config: typeof fields.Type): DeclaringProxyOp
   })
   return {
     ...options,
-    ...Struct.pick(config, ["soloAddress", "declareTransactions"]),
+    ...Struct.pick(config, ["soloAddress", "declareTransactions", "ownOutputs"]),
     upstreams: [first!, ...others],
     minFeeDelta: BigInt(minFeeDelta),
     tag: config.coinbaseTag

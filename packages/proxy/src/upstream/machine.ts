@@ -230,6 +230,7 @@ export class UpstreamMachine {
           this.work.add({ _tag: event._tag, session, placed: event.placed })
         return this.#sendKept(upstream, session, now)
       case "Proven":
+        if (event.isFirst) this.#roster.push({ _tag: "TakesJobs", index })
         return this.#roster.choice.worked(index, event.placed, now)
       case "Unwell":
         this.#roster.push({ _tag: "Unwell", index, message: event.message })

@@ -120,6 +120,8 @@ export const runUpstreams = Effect.fnUntraced(function* (options: ShellOptions) 
         const isReserve = machine.active !== undefined && machine.active !== event.index
         return Effect.logInfo(`The upstream ${names[event.index]} opened a channel${isReserve ? ", in reserve" : ""}`)
       }
+      case "TakesJobs":
+        return Effect.logInfo(`${names[event.index]} takes declared jobs`)
       case "Unwell":
         return Effect.logWarning(`${names[event.index]} cannot be used for now: ${event.message}`)
       case "Chosen":

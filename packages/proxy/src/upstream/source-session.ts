@@ -20,8 +20,8 @@ export type SessionEvent =
       readonly placed: PlacedUpstreamJob
       readonly isUnproven?: boolean
     }
-  /** The source took a job of the proxy's own, so it can be used. */
-  | { readonly _tag: "Proven"; readonly placed: PlacedUpstreamJob }
+  /** The source took a job of the proxy's own, so it can be used; the first since it began, or since it could not be used. */
+  | { readonly _tag: "Proven"; readonly placed: PlacedUpstreamJob; readonly isFirst: boolean }
   /** The source cannot be used for now, but takes shares of the jobs that it knows. */
   | { readonly _tag: "Unwell"; readonly message: string }
   /** Shares that were kept until the source took their job: sent now, or not to be sent any more. */

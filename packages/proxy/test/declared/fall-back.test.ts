@@ -63,6 +63,11 @@ describe("a proxy of two pairs of pool and declarator, a pool and solo mining", 
         yield* mine(1)
         yield* wait(62)
         yield* mine(0)
+        const took = world.log.filter((line) => line.endsWith("takes declared jobs"))
+        assert.deepStrictEqual(
+          took.map((line) => line.split(" ")[0]),
+          [1, 2, 2, 1].map((port) => `stratum2+tcp+plain://pool:${port}`)
+        )
         assert.deepStrictEqual(client.of("ChannelClosed"), [])
         assert.deepStrictEqual(client.of("ExtranoncePrefixChanged"), [])
         assert.deepStrictEqual(client.of("ProtocolViolation"), [])
