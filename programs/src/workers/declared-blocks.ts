@@ -1,6 +1,6 @@
 /** Blocks of declared jobs that workers find: the declarator, which has their transactions, is in the primary. */
 import { type CustomBlock, DeclarationServer } from "@sluice/job-declaration"
-import { Effect, FiberSet, Layer } from "effect"
+import { Context, Effect, FiberSet, Layer } from "effect"
 import type { Link } from "./link.ts"
 import type { Relay } from "./with-workers.ts"
 
@@ -13,7 +13,7 @@ export const submitBlockBy =
 /** The primary's part: runs the declarator. */
 export const relayBlocks = <E, R>(layer: Layer.Layer<DeclarationServer, E, R>) =>
   Effect.gen(function* () {
-    const { submitFound } = yield* DeclarationServer
+    const { submitFound } = Context.get(yield* Layer.build(layer), DeclarationServer)
     const start = yield* FiberSet.makeRuntime<never, void>()
     const relay: Relay = {
       follow: () => Effect.void,
@@ -24,4 +24,4 @@ export const relayBlocks = <E, R>(layer: Layer.Layer<DeclarationServer, E, R>) =
       }
     }
     return relay
-  }).pipe(Effect.provide(layer))
+  })
