@@ -40,7 +40,8 @@ describe("metrics", () => {
       "packages/mining-server/src/statistics/metrics.ts",
       "packages/transport/src/metrics.ts",
       "packages/template-provider/src/client/template-client.ts",
-      "programs/src/server/metrics.ts"
+      "programs/src/server/metrics.ts",
+      "programs/src/workers/primary.ts"
     ]
     for (const path of paths) {
       const source = readFileSync(at(path), "utf8")
