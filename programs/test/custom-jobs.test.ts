@@ -105,6 +105,7 @@ it("a pool takes the jobs of clients with tokens of a declarator beside it, whic
     Effect.provide(Tcp.dialer),
     Effect.runPromise
   )
+  await pool.find(/alice\.rig set a job of its own for block \d+/)
   await pool.find(/A job of alice\.rig is refused as invalid-mining-job-token: the token is not one that/)
   await Promise.all([pool, declarator, provider].map((program) => program.stop()))
 }, 120_000)

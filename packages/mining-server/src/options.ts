@@ -3,6 +3,7 @@ import { type ChannelPolicy, defaultChannelPolicy, type ExtranonceSpace } from "
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ServerSetup } from "@sluice/transport"
 import { Duration, Effect } from "effect"
+import type { AcknowledgementRules } from "./connections/acknowledgements.ts"
 import { LimitedSpace } from "./connections/limited-space.ts"
 import type { CustomWork } from "./custom-work.ts"
 import { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.ts"
@@ -17,6 +18,12 @@ export interface MiningServerOptions {
   readonly policy?: Partial<ChannelPolicy>
   /** Admits or refuses users, in addition to `policy.refuseUser`: for checks that take time. By default everyone is admitted. */
   readonly validateUser?: ValidateUser
+  /**
+   * How long the acknowledgement of a share may wait for others while shares keep coming on its connection, so that one write
+   * acknowledges up to `policy.shareBatchSize` of them. A share that is a block, or that comes alone, does not wait. 0 acknowledges the
+   * shares of each read at once. Default 1 second.
+   */
+  readonly acknowledgeWithin?: Duration.Input
   /** How long a connection may stay without a channel before the server ends it (5.3.2). Default 1 minute. */
   readonly channelTimeout?: Duration.Input
   /** Bytes of announcements that may wait for a peer to read; the server ends a connection with more. Default 1 MiB. */
@@ -55,6 +62,7 @@ export interface MiningServerRules {
   readonly validateUser: ValidateUser | undefined
   readonly customWork: CustomWork | undefined
   readonly traffic: TrafficLimits
+  readonly acknowledgements: AcknowledgementRules
   readonly space: LimitedSpace
   readonly maxChannelsInAll: number
   readonly maxChannelsPerAddress: number
@@ -68,6 +76,7 @@ export interface MiningServerRules {
 
 /** The defaults of options. */
 export const defaultMiningServerOptions = {
+  acknowledgeWithin: Duration.seconds(1),
   channelTimeout: "1 minute",
   maxPendingBytes: 1024 * 1024,
   upstreamTimeout: Duration.minutes(10),
@@ -96,6 +105,7 @@ export const rulesOf = (
       validateUser,
       customWork,
       traffic,
+      acknowledgements: { after: policy.shareBatchSize, withinMs: Duration.toMillis(given.acknowledgeWithin) },
       space: new LimitedSpace(space, { max: maxChannelsInAll, maxPerAddress: maxChannelsPerAddress }),
       maxChannelsInAll,
       maxChannelsPerAddress,

@@ -151,6 +151,4 @@ const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool, pool.stats, MiningServerStats))))
 
 const layerLog = (withShares: boolean, options: PoolOptions) =>
-  Layer.effectDiscard(
-    Effect.flatMap(Pool, ({ events }) => logEvents(events, withShares, (event) => unpaid(event, options)))
-  )
+  Layer.effectDiscard(Effect.flatMap(Pool, (pool) => logEvents(pool, withShares, (event) => unpaid(event, options))))

@@ -99,7 +99,7 @@ const layerDeclaring = ({ curve, templateProvider }: typeof ProxyConfig.schema.T
 }
 
 const layerLog = (withShares: boolean) =>
-  Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
+  Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
 
 /** The statistics of the server of miners, with those of each upstream. */
 const ProxyStats = Schema.Struct({

@@ -62,11 +62,20 @@ export const openDuplex = Effect.fnUntraced(function* (
       if (end !== undefined) return Effect.fail(end)
       if (!socket.writable) return Effect.fail(closed())
       if (socket.writableNeedDrain) return writeLater(bytes, size)
-      socket.write(bytes(), accepted?.taken)
-      accepted?.written()
+      put(bytes())
       return Effect.void
     })
-  return { pull: reader.pull, write, remote, standing: accepted }
+  const put = (bytes: Uint8Array): void => {
+    if (bytes.length === 0) return
+    socket.write(bytes, accepted?.taken)
+    accepted?.written()
+  }
+  const writeNow = (bytes: () => Uint8Array): boolean => {
+    if (ended() !== undefined || !socket.writable || socket.writableNeedDrain) return false
+    put(bytes())
+    return true
+  }
+  return { pull: reader.pull, each: reader.each, write, writeNow, remote, standing: accepted }
 })
 
 /** Completes when the socket's buffer is empty or the socket is closed. */
