@@ -7,11 +7,14 @@ import { Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
-import { choice, decimal, hostPort, string } from "../config/value.ts"
+import { serverUrls } from "../config/stratum.ts"
+import { decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
+import { canDeclare, nodeIsForDeclarations, poolDeclarationKeys } from "../server/job-declaration.ts"
+import { wholeNode } from "../server/node.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
+import { chainKey, payoutKeys } from "../server/payout.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
 const fields = Schema.Struct({
@@ -21,31 +24,20 @@ const fields = Schema.Struct({
     description: "The template providers, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
   }),
-  coinbaseAddress: optional(payoutAddress, {
-    description: "The address that a block pays; or give coinbase-outputs.",
-    example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
-    usual: true
-  }),
-  coinbaseOutputs: optional(payoutShares, {
-    description:
-      "Several outputs that a block pays. Percentages have at most four decimals and sum to 100. The first output gets the rest of rounding.",
-    example: ["97.5 bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "2.5 addr(mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn)"]
-  }),
+  ...payoutKeys,
   soloFee: optional(decimal("PERCENT", 0, 100), {
     description:
       "Makes the pool a solo pool: a block pays the address in the user identity of the miner that found it (ADDRESS or ADDRESS.WORKER), less this fee.",
     option: "solo",
     example: 1.5
   }),
-  chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
-    description: "The chain of the addresses: others are refused. Default: any.",
-    example: "main"
-  }),
+  ...chainKey,
   coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
     description: "The pool's name in the blocks that it finds.",
     option: "tag",
     default: Templates.DEFAULT_TAG
   }),
+  ...poolDeclarationKeys,
   ...miningServerKeys({ name: "pool", source: "a template provider" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
   ...securityKeys,
@@ -72,6 +64,13 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) =>
   })
 )
 
+/** A check: declared jobs have an output to pay the pool with. */
+const paysDeclaredJobs = Schema.makeFilter((config: typeof fields.Type) =>
+  config.soloFee !== undefined && (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) !== undefined
+    ? "job-declaration-listen, job-declaration-token-key, solo-fee: declared jobs pay the pool's outputs; in a solo pool miners are paid by their own jobs"
+    : undefined
+)
+
 /** A check: the tag fits into the coinbase beside the longest height of a template and the pool's extranonce. */
 const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
   const extranonceSize = defaultExtranonceLayout.fullSize + RUN_BYTES
@@ -94,5 +93,16 @@ export const coinbaseSizeOf = (config: typeof fields.Type): number =>
 
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, wholeTls, distinctAddresses(...listenKeys))
+  schema: fields.check(
+    oneSecurity,
+    canPay,
+    sharesFit,
+    tagFits,
+    wholeTls,
+    wholeNode,
+    canDeclare,
+    nodeIsForDeclarations,
+    paysDeclaredJobs,
+    distinctAddresses(...listenKeys, "jobDeclarationListen")
+  )
 }
