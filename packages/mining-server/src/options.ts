@@ -51,6 +51,8 @@ export interface MiningServerOptions {
   readonly customWork?: CustomWork
   /** Users without a channel that statistics remember, the latest ones. Default 10,000. */
   readonly maxIdleUsers?: number
+  /** The id of the first connection. Servers whose statistics are put together need different ids. Default 1. */
+  readonly firstConnectionId?: number
 }
 
 /** The options after `rulesOf` has checked them and filled in defaults. */
@@ -66,6 +68,7 @@ export interface MiningServerRules {
   readonly maxChannelsPerAddress: number
   readonly maxPendingBytes: number
   readonly maxIdleUsers: number
+  readonly firstConnectionId: number
   readonly channelTimeoutMs: number
   readonly upstreamTimeoutMs: number
   readonly reconnectTo: MiningServerOptions["reconnectTo"]
@@ -78,7 +81,8 @@ export const defaultMiningServerOptions = {
   maxPendingBytes: 1024 * 1024,
   upstreamTimeout: Duration.minutes(10),
   maxChannelsInAll: 200_000,
-  maxIdleUsers: 10_000
+  maxIdleUsers: 10_000,
+  firstConnectionId: 1
 } as const
 
 /** Checks the options at the start, so that a bad one does not fail with the first job or the first miner. */
@@ -92,8 +96,8 @@ export const rulesOf = (
     yield* checkPolicy(policy)
     const traffic = { ...defaultTrafficLimits, ...options.traffic }
     yield* checkTraffic(traffic)
-    const { maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo, shareSinks = [] } = given
-    const { customWork, validateUser } = options
+    const { firstConnectionId, maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo } = given
+    const { customWork, shareSinks = [], validateUser } = given
     const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
     return {
       shareSinks,
@@ -107,6 +111,7 @@ export const rulesOf = (
       maxChannelsPerAddress,
       maxPendingBytes,
       maxIdleUsers,
+      firstConnectionId,
       channelTimeoutMs: Duration.toMillis(given.channelTimeout),
       upstreamTimeoutMs: Duration.toMillis(given.upstreamTimeout),
       reconnectTo

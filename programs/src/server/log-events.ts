@@ -39,6 +39,11 @@ const logEvent = (event: MiningServerEvent, throttled: ThrottledLog, whyRefused:
         return Effect.void
       }
       return throttled.log(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}${whyRefused(event)}`)
+    case "CustomJobSet": {
+      const { channel, channels, height } = event
+      const group = channels === 1 ? "" : `, for ${channels} channels`
+      return throttled.log(event._tag, `${channel.userIdentity} set a job of its own for block ${height}${group}`)
+    }
     case "ShareAccepted":
       return Effect.logDebug(`Accepted a share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
     case "ShareRefused":

@@ -12,10 +12,15 @@ import { defaulted, optional } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
 import { networks, reconnectTarget } from "../config/stratum.ts"
 import { decimal, whole } from "../config/value.ts"
+import { MAX_WORKERS } from "../workers/messages.ts"
 import { handshakeKeys } from "./curve.ts"
 
 /** `name` is the role, such as "pool", and `source` where its work comes from, such as "a template provider". */
 export const miningServerKeys = ({ name, source }: { readonly name: string; readonly source: string }) => ({
+  workers: defaulted(whole("N", 1, MAX_WORKERS), {
+    description: `The processes that serve miners. With more than one, the ${name} shares the connections among them: give one for each processor that it may use.`,
+    default: 1
+  }),
   sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
     description: "Shares a minute that the difficulty of each channel aims at.",
     default: defaultChannelPolicy.sharesPerMinute

@@ -66,12 +66,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const changed = new Set<Downstream>()
   /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
+  let nextId = rules.firstConnectionId
   const waiting = new WaitingAcknowledgements<Downstream>(rules.acknowledgements, {
     now,
     start,
     acknowledge: (downstream) => downstream.sendAcknowledgements()
   })
-  let lastId = 0
   let reads = 0
   /** How many connections wait for share sinks. */
   let recording = 0
@@ -89,7 +89,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const shown = shownUsers.of(remote.host)
     const customJobs = rules.customWork?.of(remote.host)
     const downstream: Downstream = new Downstream(connection, {
-      id: ++lastId,
+      id: nextId++,
       work,
       contextFor: (group) => {
         const context = {

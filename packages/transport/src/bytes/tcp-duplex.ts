@@ -8,6 +8,7 @@ import { Duration, Effect, type Scope } from "effect"
 import type * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
 import type { Accepted } from "./accepted.ts"
+import { codeOf } from "./code-of.ts"
 import type { Duplex } from "./duplex.ts"
 import { type SocketEnd, SocketReader } from "./socket-reader.ts"
 import { Closed, SendTimeout, SocketFailed, TransportError } from "./transport-error.ts"
@@ -122,10 +123,3 @@ const close = (socket: Net.Socket, timeoutMs: number): Effect.Effect<void> =>
     socket.end()
     drop()
   })
-
-export const codeOf = (cause: unknown): string =>
-  cause instanceof Error
-    ? "code" in cause && typeof cause.code === "string"
-      ? cause.code
-      : cause.message
-    : String(cause)
