@@ -137,9 +137,10 @@ const checkRefusals = ({ refused, submitted }: SwarmReport["shares"]): void => {
 /** What all servers of one benchmark have in common. */
 const withPlaces = async <A>(
   sharesPerMinute: number,
+  chain: "easy" | "hard",
   use: (start: (candidate: Candidate) => Promise<{ server: PaceServer; url: string }>, tell: Tell) => Promise<A>
 ): Promise<A> => {
-  const templates = await startChild<Question, Answer>("./pace-templates.ts")
+  const templates = await startChild<Question, Answer>("./pace-templates.ts", [chain])
   const keys = await Effect.runPromise(AuthorityKey.generate)
   const publicKey = AuthorityKey.formatPublicKey(keys.publicKey)
   const servers: Array<PaceServer> = []
@@ -189,7 +190,7 @@ const shareRows = (kind: Kind, against: ReadonlyArray<string>): Promise<Readonly
   const miners = { kind, connections: 300, sharesPerMinute: 500 }
   const policies = [USUAL, EACH]
   const all = [...policies.map(ours), ...policies.map(bare), ...others(against)]
-  return withPlaces(miners.sharesPerMinute, async (start) => {
+  return withPlaces(miners.sharesPerMinute, "hard", async (start) => {
     const started = []
     for (const candidate of all) started.push({ ...candidate, ...(await start(candidate)), times: Array<number>() })
     // The first turn compiles code.
@@ -216,7 +217,7 @@ const JOB_MS = 30_000
 const CROWD = { kind: "standard", connections: 10_000, sharesPerMinute: 6 } as const
 
 const crowdRows = (against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> =>
-  withPlaces(CROWD.sharesPerMinute, async (start, tell) => {
+  withPlaces(CROWD.sharesPerMinute, "hard", async (start, tell) => {
     const times = []
     for (const candidate of [ours(USUAL), bare(USUAL), ours(PATIENT), bare(PATIENT), ...others(against)]) {
       const { server, url } = await start(candidate)
@@ -248,7 +249,7 @@ const BLOCKS = 12
 const BLOCK_MS = 3000
 
 const blockRows = (against: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> =>
-  withPlaces(LISTENERS.sharesPerMinute, async (start, tell) => {
+  withPlaces(LISTENERS.sharesPerMinute, "easy", async (start, tell) => {
     const latencies = []
     for (const candidate of [ours(USUAL), ...others(against)]) {
       const { server, url } = await start(candidate)

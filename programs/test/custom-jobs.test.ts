@@ -132,7 +132,12 @@ it("a pool with workers is the declarator of all of them", async () => {
     const server = JsonRpcServer.layer({ port: rpc, user: "u", password: Redacted.make("p") })
     yield* Effect.provideContext(Layer.build(server), chain)
     yield* Effect.promise(() =>
-      Promise.all([pool.find(/Worker 1 serves/), pool.find(/Worker 2 serves/), provider.find(/The node answers/)])
+      Promise.all([
+        pool.find(/The job declarator listens/),
+        pool.find(/Worker 1 serves/),
+        pool.find(/Worker 2 serves/),
+        provider.find(/The node answers/)
+      ])
     )
     const job = yield* poolsJob
     // Two clients are on two workers.

@@ -40,7 +40,8 @@ describe("metrics", () => {
       "packages/mining-server/src/statistics/metrics.ts",
       "packages/transport/src/metrics.ts",
       "packages/template-provider/src/client/template-client.ts",
-      "programs/src/server/metrics.ts"
+      "programs/src/server/metrics.ts",
+      "programs/src/workers/primary.ts"
     ]
     for (const path of paths) {
       const source = readFileSync(at(path), "utf8")
@@ -57,18 +58,17 @@ describe("metrics", () => {
     }
   })
 
-  it("of upstreams in the table of the proxy are those of its sources", () => {
+  it("of upstreams and of declared jobs in the table of the proxy are those of its sources", () => {
     const rows = readFileSync(at("docs/operators/proxy.md"), "utf8").matchAll(
       /^\| `([a-z_]+)` +\| (gauge|counter) +\|/gm
     )
     const kinds = new Map([...rows].map(([, name = "", kind = ""]) => [name, kind]))
-    const inSources = ["upstream", "declared"].flatMap((part) =>
-      [
-        ...readFileSync(at(`packages/proxy/src/${part}/metrics.ts`), "utf8").matchAll(
-          /(counter|gauge)\(\s*"([a-z_]+)"/g
-        )
-      ].map(([, kind = "", name = ""]): [string, string] => [`sluice_proxy_${part}_${name}`, kind])
-    )
+    const inSources = ["upstream", "declared"].flatMap((part) => {
+      const source = readFileSync(at(`packages/proxy/src/${part}/metrics.ts`), "utf8")
+      return [...source.matchAll(/(counter|gauge)\(\s*"([a-z_]+)"/g)].map(
+        ([, kind = "", name = ""]): [string, string] => [`sluice_proxy_${part}_${name}`, kind]
+      )
+    })
     assert.sameDeepMembers([...kinds], inSources)
   })
 

@@ -1,6 +1,6 @@
 /** Blocks of declared jobs that workers find: the declarator, which has their transactions, is in the primary. */
 import { type CustomBlock, DeclarationServer } from "@sluice/job-declaration"
-import { Effect, FiberSet, Layer } from "effect"
+import { Context, Effect, FiberSet, Layer } from "effect"
 import type { Link } from "./link.ts"
 import type { Relay } from "./with-workers.ts"
 
@@ -10,10 +10,10 @@ export const submitBlockBy =
   (block: CustomBlock): Effect.Effect<boolean> =>
     Effect.callback((resume) => link.submitBlock(block, (isKnown) => resume(Effect.succeed(isKnown))))
 
-/** The primary's part: runs the declarator. */
+/** The primary's part: runs the declarator until the Scope closes. */
 export const relayBlocks = <E, R>(layer: Layer.Layer<DeclarationServer, E, R>) =>
   Effect.gen(function* () {
-    const { submitFound } = yield* DeclarationServer
+    const { submitFound } = Context.get(yield* Layer.build(layer), DeclarationServer)
     const start = yield* FiberSet.makeRuntime<never, void>()
     const relay: Relay = {
       follow: () => Effect.void,
@@ -24,4 +24,4 @@ export const relayBlocks = <E, R>(layer: Layer.Layer<DeclarationServer, E, R>) =
       }
     }
     return relay
-  }).pipe(Effect.provide(layer))
+  })

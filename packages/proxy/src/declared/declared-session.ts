@@ -20,8 +20,9 @@ import { creditOf } from "../credit.ts"
 import { UpstreamFault } from "../upstream/fault.ts"
 import type { CustomJobEvent, PoolEvent, UpstreamSession } from "../upstream/session.ts"
 import type { KeptShare, SessionEvent, Submitted } from "../upstream/source-session.ts"
-import { isSameWork, originOf, type PlacedUpstreamJob, type UpstreamJob } from "../upstream/upstream-job.ts"
+import { originOf, type PlacedUpstreamJob, type UpstreamJob } from "../upstream/upstream-job.ts"
 import type { DeclarationTally } from "./declaration-tally.ts"
+import { type DeclaredJob, DeclaredJobs } from "./declared-jobs.ts"
 import { fullExtranonce, OwnJob } from "./own-job.ts"
 import type { OwnSession } from "./own-session.ts"
 import type { OwnTemplates, TemplateChange } from "./own-templates.ts"
@@ -54,38 +55,8 @@ const MAX_RETRY_MS = 5_000
 const AGAIN_MS = 10_000
 /** How many refusals of shares as too easy in a row end a session: both ends may disagree for a moment about the target. */
 const MAX_TOO_EASY = 3
-/** The most shares that wait for the pool to take their job. */
-const MAX_KEPT = 1_000
-/** The most jobs of one previous hash whose shares can be submitted. */
-const MAX_ACTIVE = 64
 /** The most solutions that wait for the declarator to accept their job. */
 const MAX_SOLUTIONS = 16
-
-/** A job, from the template to the pool's acknowledgement. */
-interface Declared {
-  readonly job: OwnJob
-  readonly placed: PlacedUpstreamJob
-  stage: "built" | "token" | "transactions" | "declaring" | "setting" | "acknowledged" | "refused"
-  /** Not before this time, in milliseconds. */
-  notBefore: number
-  retries: number
-  /** Since when servers say that they are on another block. */
-  staleSince: number | undefined
-  hasNewToken: boolean
-  token: AllocatedToken | undefined
-  /** The request that waits for an answer, and since when. */
-  requestId: number | undefined
-  requestedAt: number
-  /** Whether the declarator knows the job. */
-  isDeclared: boolean
-  poolJobId: number | undefined
-  /** The pool takes shares at or below it. */
-  target: Uint8Array
-  difficulty: number
-  kept: Array<SourceShare>
-  /** Blocks to push when the declarator knows the job. */
-  solutions: Array<SourceShare>
-}
 
 export class DeclaredSession implements OwnSession {
   readonly keepsChannel = true
@@ -99,12 +70,9 @@ export class DeclaredSession implements OwnSession {
   /** Whether the declarator is away, or has refused a job. */
   #isUnwell = false
   #lastJobId = 0
-  #current: Declared | undefined
+  readonly #jobs: DeclaredJobs
   /** Future jobs, by their template. */
   readonly #futures = new Map<bigint, OwnJob>()
-  /** Jobs of the present previous hash, and those of the one before it, by their ids here. */
-  #active = new Map<number, Declared>()
-  #past: ReadonlyMap<number, Declared> = new Map()
   /** The outputs that the pool wants in the jobs. */
   #outputs: AllocatedToken["outputs"] | undefined
   /** Since when the pool has called shares of the present block stale. */
@@ -121,6 +89,7 @@ export class DeclaredSession implements OwnSession {
     this.#isProven = options.isProven
     this.#client = client
     this.#outputs = client?.outputs
+    this.#jobs = new DeclaredJobs(options.tally, (count) => this.#events.push({ _tag: "KeptLost", count }))
   }
 
   get index(): number {
@@ -148,7 +117,7 @@ export class DeclaredSession implements OwnSession {
     return this.#pool.hasMessages
   }
   get current(): PlacedUpstreamJob | undefined {
-    return this.fault === undefined ? this.#current?.placed : undefined
+    return this.fault === undefined ? this.#jobs.current?.placed : undefined
   }
   get futureJobs(): Iterable<UpstreamJob> {
     return this.#futures.values()
@@ -159,7 +128,7 @@ export class DeclaredSession implements OwnSession {
   }
 
   placedOf(job: UpstreamJob): PlacedUpstreamJob | undefined {
-    const declared = this.#active.get(job.id)
+    const declared = this.#jobs.activeOf(job.id)
     return declared?.job === job ? declared.placed : undefined
   }
 
@@ -187,25 +156,19 @@ export class DeclaredSession implements OwnSession {
   }
 
   submit(found: SourceShare, now: number): Submitted {
-    const declared = this.#active.get(originOf(found.job).job.id)
+    const declared = this.#jobs.activeOf(originOf(found.job).job.id)
     if (declared === undefined) return "late"
     return this.#submit(declared, found, now)
   }
 
   resubmit({ found, placed }: KeptShare, now: number): Submitted | undefined {
     if (this.fault !== undefined) return undefined
-    for (const declared of this.#active.values()) {
-      if (isSameWork(declared.placed, placed)) return this.#submit(declared, found, now)
-    }
-    return undefined
+    const declared = this.#jobs.sameAs(placed)
+    return declared === undefined ? undefined : this.#submit(declared, found, now)
   }
 
   takeKept(): ReadonlyArray<KeptShare> {
-    const shares = [...this.#active.values()].flatMap(({ kept, placed }) =>
-      kept.splice(0).map((found) => ({ found, placed }))
-    )
-    this.#options.tally.kept -= shares.length
-    return shares
+    return this.#jobs.takeAll()
   }
 
   /** Takes a change of the templates. */
@@ -248,7 +211,9 @@ export class DeclaredSession implements OwnSession {
 
   detach(): void {
     this.#client = undefined
-    for (const declared of this.#active.values()) {
+    // The next connection knows none of the jobs.
+    for (const declared of this.#jobs.all()) declared.isDeclared = false
+    for (const declared of this.#jobs.active()) {
       // Tokens are for one connection.
       declared.token = undefined
       if (declared.stage === "transactions" || declared.stage === "declaring") this.#again(declared)
@@ -258,21 +223,22 @@ export class DeclaredSession implements OwnSession {
   declaratorSaid(event: DeclarationClientEvent, now: number): ReadonlyArray<SessionEvent> {
     switch (event._tag) {
       case "TokenReady":
-        if (this.#current === undefined || (!this.#isProven && this.#isSettled)) this.#restart(now)
+        if (this.#jobs.current === undefined || (!this.#isProven && this.#isSettled)) this.#restart(now)
         else this.#pump(now)
         break
       case "Declared": {
-        const declared = this.#waiting("declaring", event.requestId)
+        const declared = this.#jobs.waiting("declaring", event.requestId)
         if (declared === undefined) break
         declared.isDeclared = true
         for (const found of declared.solutions.splice(0)) this.#push(declared, found)
-        if (this.#isActive(declared)) this.#set(declared, event.token, now)
+        if (this.#jobs.isActive(declared)) this.#set(declared, event.token, now)
         break
       }
       case "DeclarationRefused": {
-        const declared = this.#waiting("declaring", event.requestId)
+        const declared = this.#jobs.waiting("declaring", event.requestId)
         this.#options.tally.refuse(event.errorCode)
-        if (declared === undefined || !this.#isActive(declared) || this.#retry(declared, event.errorCode, now)) break
+        if (declared === undefined || !this.#jobs.isActive(declared) || this.#retry(declared, event.errorCode, now))
+          break
         this.#refused(declared)
         const details = event.details === "" ? "" : ` (${event.details})`
         this.#unwell(`its declarator refused a job: ${event.errorCode}${details}`)
@@ -289,7 +255,7 @@ export class DeclaredSession implements OwnSession {
   tick(now: number): ReadonlyArray<SessionEvent> {
     if (this.fault === undefined) {
       this.#pump(now)
-      const declared = this.#current
+      const declared = this.#jobs.current
       // A server that has refused a job may be well again.
       if (declared?.stage === "refused" && this.#client !== undefined && now - declared.requestedAt >= AGAIN_MS) {
         this.#restart(now)
@@ -311,7 +277,7 @@ export class DeclaredSession implements OwnSession {
   /** Pushes a block to the declarator, if that knows the job or is asked about it. Returns whether it does or will. */
   solve(found: SourceShare): boolean {
     const { id } = originOf(found.job).job
-    const declared = this.#active.get(id) ?? this.#past.get(id)
+    const declared = this.#jobs.find(id)
     if (declared === undefined || this.#client === undefined || this.#client.fault !== undefined) return false
     if (declared.isDeclared) this.#push(declared, found)
     else if (declared.stage === "declaring" && declared.solutions.length < MAX_SOLUTIONS) declared.solutions.push(found)
@@ -329,9 +295,10 @@ export class DeclaredSession implements OwnSession {
       case "CustomJobAccepted":
         return this.#accepted(event, now)
       case "CustomJobRefused": {
-        const declared = this.#waiting("setting", event.requestId)
+        const declared = this.#jobs.waiting("setting", event.requestId)
         this.#options.tally.refuse(event.errorCode)
-        if (declared === undefined || !this.#isActive(declared) || this.#retry(declared, event.errorCode, now)) return
+        if (declared === undefined || !this.#jobs.isActive(declared) || this.#retry(declared, event.errorCode, now))
+          return
         this.#refused(declared)
         return this.#fault("job-refused", `it refused a job: ${event.errorCode}`)
       }
@@ -353,7 +320,7 @@ export class DeclaredSession implements OwnSession {
     const { current, futures, tip } = this.#options.templates
     this.#futures.clear()
     const job = current === undefined || tip === undefined ? undefined : this.#make(current)
-    this.#start(job, this.#current === undefined ? "NewPrevHash" : "NewJob", now)
+    this.#start(job, this.#jobs.current === undefined ? "NewPrevHash" : "NewJob", now)
     for (const template of futures) {
       const future = this.#make(template)
       if (future !== undefined) this.#addFuture(future)
@@ -392,16 +359,10 @@ export class DeclaredSession implements OwnSession {
   }
 
   #endBlock(): void {
-    let lost = 0
-    for (const declared of this.#active.values()) {
-      lost += declared.kept.length
-      declared.kept = []
-      if (declared.stage === "declaring") this.#client?.giveUp(declared.requestId!)
+    for (const { requestId, stage } of this.#jobs.active()) {
+      if (stage === "declaring") this.#client?.giveUp(requestId!)
     }
-    this.#lose(lost)
-    this.#past = this.#active
-    this.#active = new Map()
-    this.#current = undefined
+    this.#jobs.endBlock()
     this.#deferred = undefined
     this.#staleSharesSince = undefined
   }
@@ -412,55 +373,32 @@ export class DeclaredSession implements OwnSession {
     if (job === undefined || tip === undefined) return
     const { target } = this.#pool.channel!
     const placed = job.placedOn(tip, target)
-    const before = this.#current
+    const before = this.#jobs.current
     if (before?.stage === "declaring") this.#client?.giveUp(before.requestId!)
-    this.#current = {
-      job,
-      placed,
-      stage: "built",
-      notBefore: 0,
-      retries: 0,
-      staleSince: undefined,
-      hasNewToken: false,
-      token: undefined,
-      requestId: undefined,
-      requestedAt: now,
-      isDeclared: false,
-      poolJobId: undefined,
-      target,
-      difficulty: placed.difficulty,
-      kept: [],
-      solutions: []
-    }
+    this.#jobs.start(job, placed, now)
     // A token that was taken for the job before is good for this one.
     if (before?.token !== undefined) {
       this.#client?.giveBack(before.token, now)
       before.token = undefined
-    }
-    this.#active.set(job.id, this.#current)
-    for (const [oldest, { kept }] of this.#active) {
-      if (this.#active.size <= MAX_ACTIVE) break
-      this.#active.delete(oldest)
-      this.#lose(kept.length)
     }
     this.#events.push({ _tag: tag, placed, isUnproven: !this.#isUsable })
     this.#pump(now)
   }
 
   #isOn({ nbits, prevHash }: TemplateDistribution.SetNewPrevHash): boolean {
-    const placed = this.#current?.placed
+    const placed = this.#jobs.current?.placed
     return placed?.nbits === nbits && Buffer.compare(placed.prevHash, prevHash) === 0
   }
 
   /** Whether the present job is mined, and waits for a token or its transactions. */
   get #isWaiting(): boolean {
-    const stage = this.#current?.stage
+    const stage = this.#jobs.current?.stage
     return stage === "token" || stage === "transactions"
   }
 
   /** Whether the servers have decided on the present job. */
   get #isSettled(): boolean {
-    const stage = this.#current?.stage
+    const stage = this.#jobs.current?.stage
     return stage === "acknowledged" || stage === "refused"
   }
 
@@ -471,7 +409,7 @@ export class DeclaredSession implements OwnSession {
 
   /** Declares the present job as far as it can be now. A proven source in reserve declares nothing. */
   #pump(now: number): void {
-    const declared = this.#current
+    const declared = this.#jobs.current
     const client = this.#client
     if (declared === undefined || client === undefined || this.fault !== undefined) return
     if (declared.stage === "built") {
@@ -502,13 +440,13 @@ export class DeclaredSession implements OwnSession {
     this.#start(this.#make(next), "NewJob", now)
   }
 
-  #needTransactions({ job }: Declared): void {
+  #needTransactions({ job }: DeclaredJob): void {
     const { needTransactions, templates } = this.#options
     const { templateId } = job.template
     if (templates.transactionsOf(templateId) === undefined) needTransactions(templateId)
   }
 
-  #declare(declared: Declared, client: DeclarationClient, now: number): void {
+  #declare(declared: DeclaredJob, client: DeclarationClient, now: number): void {
     const { coinbase, template, version } = declared.job
     const known = this.#options.templates.transactionsOf(template.templateId)
     if (known === undefined) return this.#needTransactions(declared)
@@ -523,7 +461,7 @@ export class DeclaredSession implements OwnSession {
     declared.stage = "declaring"
   }
 
-  #set(declared: Declared, miningJobToken: Uint8Array, now: number): void {
+  #set(declared: DeclaredJob, miningJobToken: Uint8Array, now: number): void {
     const { job, placed } = declared
     declared.requestId = this.#pool.setCustomJob({
       miningJobToken,
@@ -546,7 +484,7 @@ export class DeclaredSession implements OwnSession {
     { extranoncePrefix, jobId, requestId, target }: CustomJobEvent & { readonly _tag: "CustomJobAccepted" },
     now: number
   ): void {
-    const declared = this.#waiting("setting", requestId)
+    const declared = this.#jobs.waiting("setting", requestId)
     this.#options.tally.acknowledged++
     // The pool's coinbase has the prefix that holds now: another job has taken the place of one with the prefix before.
     if (declared === undefined || Buffer.compare(extranoncePrefix, declared.job.channelPrefix) !== 0) return
@@ -555,13 +493,12 @@ export class DeclaredSession implements OwnSession {
     declared.poolJobId = jobId
     declared.target = target
     declared.difficulty = creditOf(target, declared.placed.nbits)
-    const kept = declared.kept.splice(0)
-    this.#options.tally.kept -= kept.length
+    const kept = this.#jobs.take(declared)
     const sent = kept.filter((found) => this.#submit(declared, found, now) === "sent").length
     if (kept.length > 0) {
       this.#events.push({ _tag: "KeptSent", count: sent })
     }
-    if (declared !== this.#current) return
+    if (declared !== this.#jobs.current) return
     const isFirst = !this.#hasTaken
     this.#isUnwell = false
     this.#isProven = true
@@ -569,25 +506,18 @@ export class DeclaredSession implements OwnSession {
     this.#events.push({ _tag: "Proven", placed: declared.placed, isFirst })
   }
 
-  #submit(declared: Declared, found: SourceShare, now: number): Submitted {
+  #submit(declared: DeclaredJob, found: SourceShare, now: number): Submitted {
     if (Target.compareU256(found.hash, 0, declared.target, 0) > 0 && !found.isBlock) return "unwanted"
     if (declared.poolJobId !== undefined) {
       return this.#pool.submitCustom(declared.poolJobId, declared.difficulty, found, now) ? "sent" : "late"
     }
     if (declared.stage === "refused") return "late"
-    declared.kept.push(found)
-    if (++this.#options.tally.kept > MAX_KEPT) {
-      for (const { kept } of this.#active.values()) {
-        if (kept.shift() === undefined) continue
-        this.#lose(1)
-        break
-      }
-    }
+    this.#jobs.keep(declared, found)
     return "kept"
   }
 
   /** Tries again if the server is on another block, or has forgotten its token. Returns whether it does. */
-  #retry(declared: Declared, errorCode: string, now: number): boolean {
+  #retry(declared: DeclaredJob, errorCode: string, now: number): boolean {
     if (errorCode === STALE_TIP) {
       declared.staleSince ??= now
       declared.notBefore = now + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** declared.retries++)
@@ -600,23 +530,15 @@ export class DeclaredSession implements OwnSession {
     return true
   }
 
-  #again(declared: Declared): void {
-    declared.stage = declared === this.#current ? "token" : "refused"
+  #again(declared: DeclaredJob): void {
+    declared.stage = declared === this.#jobs.current ? "token" : "refused"
     declared.requestId = undefined
-    declared.isDeclared = false
-    if (declared.stage === "refused") this.#lose(declared.kept.splice(0).length)
+    if (declared.stage === "refused") this.#jobs.drop(declared)
   }
 
-  #refused(declared: Declared): void {
+  #refused(declared: DeclaredJob): void {
     declared.stage = "refused"
-    this.#lose(declared.kept.splice(0).length)
-  }
-
-  /** Counts kept shares that will not be sent. */
-  #lose(count: number): void {
-    if (count === 0) return
-    this.#options.tally.kept -= count
-    this.#events.push({ _tag: "KeptLost", count })
+    this.#jobs.drop(declared)
   }
 
   /**
@@ -624,8 +546,7 @@ export class DeclaredSession implements OwnSession {
    * that the template provider does not have: then it says stale-share.
    */
   #shareRefused({ errorCode, jobId }: CustomJobEvent & { readonly _tag: "Refused" }, now: number): void {
-    const isActive = [...this.#active.values()].some(({ poolJobId }) => poolJobId === jobId)
-    if (!isActive) return
+    if (!this.#jobs.isTaken(jobId)) return
     if (errorCode === ErrorCode.submitShares.staleShare) {
       this.#staleSharesSince ??= now
       return
@@ -648,25 +569,11 @@ export class DeclaredSession implements OwnSession {
     this.#events.push({ _tag: "Failed", fault })
   }
 
-  #push(declared: Declared, found: SourceShare): void {
+  #push(declared: DeclaredJob, found: SourceShare): void {
     const { nbits, prevHash } = declared.placed
     const { nonce, ntime, version } = found
     this.#client?.push({ extranonce: fullExtranonce(declared.job, found), prevHash, nonce, ntime, nbits, version })
     this.#options.tally.pushed++
-  }
-
-  #isActive({ job }: Declared): boolean {
-    return this.#active.has(job.id)
-  }
-
-  /** The job whose request waits for this answer; ids of the two servers are apart by the stage. */
-  #waiting(stage: Declared["stage"], requestId: number): Declared | undefined {
-    for (const jobs of [this.#active, this.#past]) {
-      for (const declared of jobs.values()) {
-        if (declared.stage === stage && declared.requestId === requestId) return declared
-      }
-    }
-    return undefined
   }
 
   #takeEvents(): ReadonlyArray<SessionEvent> {

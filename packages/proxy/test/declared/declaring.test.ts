@@ -307,6 +307,35 @@ describe("a proxy that declares its jobs", () => {
     })
   )
 
+  it.effect(
+    "pushes a block of a job that the declarator knows and the pool does not take yet, but not to a later connection",
+    () =>
+      Effect.gen(function* () {
+        const world = yield* makeScripted()
+        const { declarator, pool } = world.pairs[0]!
+        pool.refusal = () => "stale-chain-tip"
+        declarator.refusal = () => (declarator.declared.length > 1 ? "" : undefined)
+        yield* world.newBlock({ nbits: 0x207fffff, target: ANY_TARGET })
+        const client = yield* miner(world)
+        const find = Effect.gen(function* () {
+          const [channel] = client.machine.channels.values()
+          let found = 0
+          while (found === 0) {
+            yield* client.submit(channel!.work!)
+            yield* settled
+            found = (yield* Queue.clear(world.feed.solutions)).length
+          }
+          return declarator.solutions.length
+        })
+        assert.strictEqual(yield* find, 1)
+        yield* declarator.kill
+        declarator.isListening = true
+        declarator.refusal = () => ""
+        yield* wait(3)
+        assert.strictEqual(yield* find, 1)
+      })
+  )
+
   it.effect("leaves the pools' declared jobs while no template provider is connected, and returns to them", () =>
     Effect.gen(function* () {
       const world = yield* makeScripted({ declared: 1, plain: 1 })
