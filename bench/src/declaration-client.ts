@@ -22,8 +22,6 @@ import {
 } from "@sluice/transport"
 import { Context, Effect, Layer, Logger, Queue, type Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { type AsyncCase, keep, type Row } from "./case.ts"
 import { makeTransaction, payout, tip } from "./declaration.ts"
 
@@ -256,8 +254,6 @@ const measured = Effect.gen(function* (): Effect.fn.Return<Times, unknown, Scope
   const miners = yield* Effect.all({ proxy: minerOf(PROXY), pool: minerOf(ORDINARY_POOL) }).pipe(
     Effect.provide(Setup.client(MiningDialer).pipe(Layer.provide(dialer)))
   )
-  setFlagsFromString("--expose_gc")
-  const collect = runInNewContext("gc") as () => void
   const times = { proxy: [], pool: [], known: [], unknown: [] } as Record<keyof Times, Array<number>>
   for (let number = 1; number <= 2 * (WARM_UP_BLOCKS + BLOCKS); number++) {
     // First those with nothing in common.
@@ -269,7 +265,6 @@ const measured = Effect.gen(function* (): Effect.fn.Return<Times, unknown, Scope
     // In turns, so that other work of the machine affects both.
     for (const role of ["pool", "proxy"] as const) {
       yield* Effect.sleep("20 millis")
-      collect()
       const began = performance.now()
       yield* feeds[role].publish(messages)
       const job = (yield* miners[role](prevHash)) - began
