@@ -1,0 +1,7 @@
+export * from "./scheme/coinbase-payments.ts"
+export * from "./scheme/divide.ts"
+export * from "./scheme/policy.ts"
+export * from "./scheme/settlement.ts"
+export * from "./scheme/share-value.ts"
+export * from "./scheme/window.ts"
+export * from "./scheme/work.ts"
