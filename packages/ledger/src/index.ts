@@ -5,3 +5,20 @@ export * from "./scheme/settlement.ts"
 export * from "./scheme/share-value.ts"
 export * from "./scheme/window.ts"
 export * from "./scheme/work.ts"
+export * from "./ledger-error.ts"
+export { type Acknowledge, Ledger, type LedgerCalls, ledgerDefaults, type LedgerOptions } from "./ledger.ts"
+export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
+export {
+  type Basis,
+  type BlockState,
+  type Entry,
+  type FoundBlock,
+  readBalances,
+  readBlocks,
+  readEntries,
+  readSettlements,
+  type StoredBlock,
+  type StoredSettlement
+} from "./store/books.ts"
+export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
+export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"

@@ -49,12 +49,14 @@ describe("a window", () => {
         const all = sum(shares.map(({ work }) => work))
         assert.strictEqual(window.work, all < size ? all : size)
         assert.strictEqual(sum(window.weights.values()), window.work)
-        const inside = shares.filter(({ seq }) => seq >= window.first.seq && window.last > 0)
+        const inside = shares.filter(({ seq }) => seq >= window.first && window.last > 0)
+        const cut = sum(inside.map(({ work }) => work)) - window.work
+        assert.strictEqual(window.isFirstCut, cut > 0n)
         for (const user of users) {
           const expected = sum(
             inside
               .filter((share) => share.user === user)
-              .map(({ seq, work }) => (seq === window.first.seq ? window.first.work : work))
+              .map(({ seq, work }) => (seq === window.first ? work - cut : work))
           )
           assert.strictEqual(window.weights.get(user) ?? 0n, expected)
         }

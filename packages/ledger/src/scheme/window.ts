@@ -18,6 +18,17 @@ export interface ShareSpan {
   readonly at: number
 }
 
+/** A run of shares whose work by user is known. */
+export interface Slice {
+  /** Sequence numbers of its first and last share. */
+  readonly first: number
+  readonly last: number
+  /** The time of its first share, in milliseconds since 1970. */
+  readonly began: number
+  /** The sum of all its work. */
+  readonly work: bigint
+}
+
 /** Work by user. */
 export type Weights = ReadonlyMap<string, bigint>
 
@@ -27,8 +38,10 @@ export interface Window {
   readonly work: bigint
   /** The work that the window has room for; undefined for a window that has no such limit. */
   readonly size: bigint | undefined
-  /** The oldest share in the window, and how much of its work is inside: 0 and 0n in an empty window. */
-  readonly first: { readonly seq: number; readonly work: bigint }
+  /** The oldest share in the window; 0 in an empty one. */
+  readonly first: number
+  /** Whether only a part of the oldest share's work is inside. */
+  readonly isFirstCut: boolean
   /** The newest share in the window; 0 in an empty one. */
   readonly last: number
 }
@@ -55,7 +68,8 @@ export class WindowBuilder {
   readonly #limits: WindowLimits
   readonly #weights = new Map<string, bigint>()
   #work = 0n
-  #first = { seq: 0, work: 0n }
+  #first = 0
+  #isFirstCut = false
   #last = 0
 
   constructor(limits: WindowLimits) {
@@ -73,14 +87,41 @@ export class WindowBuilder {
     const { room } = this
     if (seq <= afterSeq || at < since || room === 0n) return false
     const counted = room === undefined || work < room ? work : room
-    this.#weights.set(user, (this.#weights.get(user) ?? 0n) + counted)
-    this.#work += counted
-    this.#first = { seq, work: counted }
+    this.#count(user, counted)
+    this.#first = seq
+    this.#isFirstCut = counted < work
     if (this.#last === 0) this.#last = seq
     return room === undefined || room > counted
   }
 
+  /** Whether all shares of a slice belong to the window. */
+  hasWhole({ began, first, work }: Slice): boolean {
+    const { afterSeq = 0, since = -Infinity } = this.#limits
+    return first > afterSeq && began >= since && (this.room === undefined || work <= this.room)
+  }
+
+  /** Adds the next older slice, which `hasWhole`. Returns false if no older share belongs to the window. */
+  addWhole({ first, last }: Slice, weights: Weights): boolean {
+    for (const [user, work] of weights) this.#count(user, work)
+    this.#first = first
+    this.#isFirstCut = false
+    if (this.#last === 0) this.#last = last
+    return this.room !== 0n
+  }
+
+  #count(user: string, work: bigint): void {
+    this.#weights.set(user, (this.#weights.get(user) ?? 0n) + work)
+    this.#work += work
+  }
+
   get window(): Window {
-    return { weights: this.#weights, work: this.#work, size: this.#limits.work, first: this.#first, last: this.#last }
+    return {
+      weights: this.#weights,
+      work: this.#work,
+      size: this.#limits.work,
+      first: this.#first,
+      isFirstCut: this.#isFirstCut,
+      last: this.#last
+    }
   }
 }
