@@ -22,3 +22,8 @@ export {
 } from "./store/books.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
 export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
+export { LedgerPayouts, type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts.ts"
+export { computeSettlement, type Computed } from "./settle.ts"
+export { WindowTracker } from "./window-tracker.ts"
+export { audit, type AuditReport } from "./audit.ts"
+export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"

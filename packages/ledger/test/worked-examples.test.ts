@@ -78,10 +78,10 @@ describe("p2poolv2's cases", () => {
   })
 
   it("a window of 750 ends within the third share: 50 of its 200 count, where p2poolv2 counts it whole", () => {
-    const { first, isFirstCut, weights, work } = windowOf(shares, { work: 750n })
+    const { cut, first, weights, work } = windowOf(shares, { work: 750n })
     assert.strictEqual(work, 750n)
     assert.deepStrictEqual(Object.fromEntries(weights), { one: 400n, two: 300n, three: 50n })
-    assert.deepStrictEqual([first, isFirstCut], [2, true])
+    assert.deepStrictEqual([first, cut], [2, 150n])
   })
 
   it("a window that is not full is paid by the shares in it", () => {

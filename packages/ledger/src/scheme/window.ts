@@ -40,8 +40,8 @@ export interface Window {
   readonly size: bigint | undefined
   /** The oldest share in the window; 0 in an empty one. */
   readonly first: number
-  /** Whether only a part of the oldest share's work is inside. */
-  readonly isFirstCut: boolean
+  /** The part of the oldest share's work that is outside; mostly 0n. */
+  readonly cut: bigint
   /** The newest share in the window; 0 in an empty one. */
   readonly last: number
 }
@@ -69,7 +69,7 @@ export class WindowBuilder {
   readonly #weights = new Map<string, bigint>()
   #work = 0n
   #first = 0
-  #isFirstCut = false
+  #cut = 0n
   #last = 0
 
   constructor(limits: WindowLimits) {
@@ -89,7 +89,7 @@ export class WindowBuilder {
     const counted = room === undefined || work < room ? work : room
     this.#count(user, counted)
     this.#first = seq
-    this.#isFirstCut = counted < work
+    this.#cut = work - counted
     if (this.#last === 0) this.#last = seq
     return room === undefined || room > counted
   }
@@ -104,7 +104,7 @@ export class WindowBuilder {
   addWhole({ first, last }: Slice, weights: Weights): boolean {
     for (const [user, work] of weights) this.#count(user, work)
     this.#first = first
-    this.#isFirstCut = false
+    this.#cut = 0n
     if (this.#last === 0) this.#last = last
     return this.room !== 0n
   }
@@ -120,7 +120,7 @@ export class WindowBuilder {
       work: this.#work,
       size: this.#limits.work,
       first: this.#first,
-      isFirstCut: this.#isFirstCut,
+      cut: this.#cut,
       last: this.#last
     }
   }
