@@ -6,7 +6,14 @@ export * from "./scheme/share-value.ts"
 export * from "./scheme/window.ts"
 export * from "./scheme/work.ts"
 export * from "./ledger-error.ts"
-export { type Acknowledge, Ledger, type LedgerCalls, ledgerDefaults, type LedgerOptions } from "./ledger.ts"
+export {
+  type Acknowledge,
+  layerReading,
+  Ledger,
+  type LedgerCalls,
+  ledgerDefaults,
+  type LedgerOptions
+} from "./ledger.ts"
 export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
 export {
   type Basis,
@@ -27,3 +34,5 @@ export { computeSettlement, type Computed } from "./settle.ts"
 export { WindowTracker } from "./window-tracker.ts"
 export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"
+export { type Account, readAccounts } from "./accounts.ts"
+export { replay, type Replay, type ReplayOptions } from "./replay.ts"

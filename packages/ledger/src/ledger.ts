@@ -4,6 +4,7 @@
  */
 import { type ShareSink, ShareSinkError } from "@sluice/mining-server"
 import { Clock, Context, Duration, Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
 import { shareOfAccepted } from "./share-of.ts"
 import { layer as layerSqlite, type SqliteCalls, SqliteClient } from "./sqlite/sqlite-client.ts"
@@ -115,3 +116,10 @@ const make = (options: LedgerOptions) =>
       }
     })
   }).pipe(Effect.mapError((error) => ledgerError(options.file)(error)))
+
+/** A ledger's database for reading, while others write to it. */
+export const layerReading = (file: string): Layer.Layer<SqliteCalls | SqlClient.SqlClient, LedgerError> =>
+  Layer.effectDiscard(prepareSchema({ isReadOnly: true })).pipe(
+    Layer.provideMerge(layerSqlite({ file, isReadOnly: true })),
+    Layer.catch((error) => Layer.effectContext(Effect.fail(ledgerError(file)(error))))
+  )

@@ -13,11 +13,12 @@ import {
   payoutOf,
   Payouts,
   type PayoutsCalls,
+  type ShareSink,
   splitReward,
   type ValidateUser,
   WorkSource
 } from "@sluice/mining-server"
-import { Clock, Context, Duration, Effect, Layer, Result, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Layer, Result, Stream, SubscriptionRef } from "effect"
 import { Ledger, type LedgerCalls } from "./ledger.ts"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
 import { POOL } from "./scheme/divide.ts"
@@ -50,8 +51,12 @@ const LEAST_OUTPUT = { bytes: 31, sigops: 4 }
 /** How many coinbases are remembered, to know on what the one of a block is based. */
 const MAX_PLANS = 1024
 const REFRESH = Duration.seconds(1)
+/** How long a share waits for its block, if the source of work is not asked to submit it. */
+const BLOCK_PATIENCE = Duration.seconds(1)
 
 export interface LedgerPayoutsCalls {
+  /** Records shares in the ledger. A share that is a block is recorded after the block, so the ledger never has it alone. */
+  readonly sink: ShareSink
   /** Refuses users whose name is no address of the chain. */
   readonly validateUser: ValidateUser
   /** Follows the network's difficulty. */
@@ -186,6 +191,16 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
       ? plans.get(planKey(block.outputs))
       : { lastSeq: tracker.last, lastEntry: ledger.books.lastEntry, minimum: 0n, bytes: 0 }
 
+  /** Blocks that are being recorded, or that shares wait for, by hash in hex. */
+  const recorded = new Map<string, Deferred.Deferred<void>>()
+  const isRecorded = (hash: Uint8Array): Deferred.Deferred<void> => {
+    const key = Buffer.from(hash).toString("hex")
+    const known = recorded.get(key) ?? Deferred.makeUnsafe<void>()
+    recorded.set(key, known)
+    if (recorded.size > MAX_PLANS) recorded.delete(recorded.keys().next().value!)
+    return known
+  }
+
   const recordOne = (found: SourceShare) =>
     Effect.gen(function* () {
       const at = clock.currentTimeMillisUnsafe()
@@ -217,6 +232,20 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
     )
 
   const calls = LedgerPayouts.of({
+    sink: {
+      record: (shares) => {
+        const blocks = shares.filter(({ isBlock }) => isBlock)
+        return blocks.length === 0
+          ? ledger.sink.record(shares)
+          : Effect.andThen(
+              Effect.timeoutOption(
+                Effect.forEach(blocks, ({ hash }) => Deferred.await(isRecorded(hash)), { discard: true }),
+                BLOCK_PATIENCE
+              ),
+              ledger.sink.record(shares)
+            )
+      }
+    },
     window: tracker,
     validateUser: ({ identity }) =>
       Effect.succeed(minerScript(identity, pool.chain) === undefined ? "invalid-user-identity" : undefined),

@@ -11,6 +11,7 @@ import { payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
 import { choice, decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
+import { ledgerChecks, ledgerKeys, policyOf } from "./ledger.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
@@ -37,6 +38,7 @@ const fields = Schema.Struct({
     option: "solo",
     example: 1.5
   }),
+  ...ledgerKeys,
   chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
     description: "The chain of the addresses: others are refused. Default: any.",
     example: "main"
@@ -54,11 +56,12 @@ const fields = Schema.Struct({
 
 /** The options of the pool that the configuration sets. */
 export const optionsOf = (config: typeof fields.Type): PoolOptions => {
-  const { chain, coinbaseTag, soloFee } = config
+  const { chain, coinbaseTag } = config
+  const policy = policyOf(config)
   return {
     ...serverOptionsOf(config),
     ...Struct.pick(config, ["coinbaseAddress", "coinbaseOutputs"]),
-    ...(soloFee === undefined ? {} : { solo: { feePercent: soloFee } }),
+    ...(policy?.scheme === "solo" ? { solo: { feePercent: policy.fee / 10_000 } } : {}),
     ...(chain === undefined ? {} : { chain: chain === "testnet4" ? "test" : chain }),
     tag: coinbaseTag
   }
@@ -86,13 +89,24 @@ const RUN_BYTES = 4
  * The largest coinbase that the payouts can lead to, in bytes and without the witness: the outputs, the commitment to the
  * witnesses, and at most 161 bytes around them with the longest input.
  */
-export const coinbaseSizeOf = (config: typeof fields.Type): number =>
-  Result.match(payoutOf(optionsOf(config)), {
+export const coinbaseSizeOf = (config: typeof fields.Type): number => {
+  const policy = policyOf(config)
+  if (policy !== undefined && policy.scheme !== "solo") return config.maxCoinbaseBytes
+  return Result.match(payoutOf(optionsOf(config)), {
     onFailure: () => 0,
     onSuccess: (payout) => outputConstraints(payout).coinbaseOutputMaxAdditionalSize + 47 + 161
   })
+}
 
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, wholeTls, distinctAddresses(...listenKeys))
+  schema: fields.check(
+    oneSecurity,
+    canPay,
+    sharesFit,
+    tagFits,
+    wholeTls,
+    distinctAddresses(...listenKeys),
+    ...ledgerChecks
+  )
 }

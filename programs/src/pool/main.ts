@@ -14,6 +14,7 @@ import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
 import { warnOfCoinbase, withV1 } from "../server/v1.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
+import { layerWithLedger, policyOf } from "./ledger.ts"
 
 export const pool = program({
   ...PoolConfig,
@@ -22,9 +23,14 @@ export const pool = program({
     const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
     yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
+    if (config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
-      Layer.provide(Pool.layer(options)),
+    return yield* Layer.merge(layerLog(withShares, options, policyOf(config) !== undefined), layerPages(config)).pipe(
+      Layer.provide(
+        config.ledger === undefined
+          ? Pool.layer(options)
+          : layerWithLedger({ ...config, ledger: config.ledger }, options)
+      ),
       Layer.provide([
         withV1(
           "pool",
@@ -46,9 +52,15 @@ export const pool = program({
   }, Effect.scoped)
 })
 
-/** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
-const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: PoolOptions): string => {
-  if (solo === undefined || errorCode !== "invalid-user-identity") return ""
+/** What an acknowledgement promises without a ledger. */
+const promiseOf = (shareLog: string | undefined): string =>
+  shareLog === undefined
+    ? "Shares are acknowledged when they are counted: they are not kept (ledger keeps them)"
+    : "Shares are acknowledged when the operating system has them in the share log: a power cut may lose the last ones"
+
+/** For a refused channel of a pool that pays its users: why the user identity cannot be paid, if that is the reason. */
+const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain }: PoolOptions, paysUsers: boolean): string => {
+  if (!paysUsers || errorCode !== "invalid-user-identity") return ""
   const script = minerPayout(userIdentity, chain)
   return Result.isFailure(script) ? `: ${script.failure}` : ""
 }
@@ -56,7 +68,7 @@ const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: Po
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool, pool.stats, MiningServerStats))))
 
-const layerLog = (withShares: boolean, options: PoolOptions) =>
+const layerLog = (withShares: boolean, options: PoolOptions, paysUsers: boolean) =>
   Layer.effectDiscard(
-    Effect.flatMap(Pool, ({ events }) => logEvents(events, withShares, (event) => unpaid(event, options)))
+    Effect.flatMap(Pool, ({ events }) => logEvents(events, withShares, (event) => unpaid(event, options, paysUsers)))
   )

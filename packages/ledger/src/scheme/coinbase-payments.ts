@@ -53,7 +53,7 @@ export const coinbasePayments = (
     const paid = carried < left ? carried : left
     left -= paid
     // A balance that cannot be paid yet may leave too little.
-    if (first + paid >= minimum) payments.push({ user, amount: first + paid })
+    if (first + paid >= minimum && first + paid > 0n) payments.push({ user, amount: first + paid })
     else left += paid
   }
   return payments

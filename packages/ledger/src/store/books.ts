@@ -74,7 +74,8 @@ export interface Entry {
   readonly id: number
   readonly settlementId: number | undefined
   readonly account: string
-  readonly kind: "earned" | "paid" | "reversal" | "adjustment"
+  /** What is taken back has the kind of what it takes back, and the opposite amount. */
+  readonly kind: "earned" | "paid" | "adjustment"
   readonly amount: bigint
   readonly at: number
   readonly reason: string
@@ -187,7 +188,7 @@ export class Books {
         INSERT INTO settlements (block_id, reverses, at, policy, basis, window_work)
         SELECT block_id, id, ${at}, policy, basis, window_work FROM settlements WHERE id = ${last.id} RETURNING id`
       yield* sql`INSERT INTO entries (settlement_id, user_id, kind, amount, at, reason)
-        SELECT ${row!.id}, user_id, 'reversal', -amount, ${at}, ${reason} FROM entries
+        SELECT ${row!.id}, user_id, kind, -amount, ${at}, ${reason} FROM entries
         WHERE settlement_id = ${last.id} ORDER BY id`
     })
   }
