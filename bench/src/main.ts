@@ -4,6 +4,7 @@
  *     npm run bench                          everything, in two to three minutes
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
+ *     npm run bench -- ledger                the ledger, in some seconds; only by name
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
@@ -35,6 +36,7 @@ const groups: Record<string, () => Promise<Group>> = {
 
 /** Groups that take longer run only if they are named. */
 const named: typeof groups = {
+  ledger: () => import("./ledger.ts"),
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
   }),

@@ -1,7 +1,7 @@
 /** The ledger on a file: shares in their order, once, through restarts and other programs. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Stream } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -91,6 +91,33 @@ describe("the share sink", () => {
           yield* ledger.sink.record([acceptedShare(2)])
           database.close()
           assert.strictEqual((yield* allShares(ledger)).length, 1)
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("loses no share that it acknowledged if the power fails: the files have no more than was synced then", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file }, (ledger) =>
+        Effect.gen(function* () {
+          yield* ledger.append(range(0, 50))
+          // What the disk has now, at the acknowledgement: SQLite has synced the log of writes to its present end.
+          const [main, log] = [readFileSync(file), readFileSync(`${file}-wal`)]
+          yield* ledger.append(range(50, 200))
+          const later = readFileSync(`${file}-wal`)
+          assert.deepStrictEqual(later.subarray(0, log.length), log)
+          // Of what came later any part may be there, or not.
+          for (const more of [0, 1, 1_000, 5_000, later.length - log.length - 1]) {
+            const copy = `${file}.after-${more}`
+            writeFileSync(copy, main)
+            writeFileSync(`${copy}-wal`, later.subarray(0, log.length + more))
+            const shares = yield* withLedger({ file: copy }, allShares)
+            assert.deepStrictEqual(
+              shares.map(({ seq }) => seq),
+              Array.from({ length: 50 }, (_, index) => index + 1)
+            )
+          }
         })
       )
     }).pipe(Effect.scoped)

@@ -88,6 +88,7 @@ export class WindowBuilder {
     if (seq <= afterSeq || at < since || room === 0n) return false
     const counted = room === undefined || work < room ? work : room
     this.#count(user, counted)
+    this.#work += counted
     this.#first = seq
     this.#cut = work - counted
     if (this.#last === 0) this.#last = seq
@@ -100,18 +101,22 @@ export class WindowBuilder {
     return first > afterSeq && began >= since && (this.room === undefined || work <= this.room)
   }
 
-  /** Adds the next older slice, which `hasWhole`. Returns false if no older share belongs to the window. */
-  addWhole({ first, last }: Slice, weights: Weights): boolean {
-    for (const [user, work] of weights) this.#count(user, work)
+  /** Adds the next older slice, which `hasWhole`; `addWeights` adds its users. Returns false if no older share belongs to the window. */
+  addWhole({ first, last, work }: Slice): boolean {
+    this.#work += work
     this.#first = first
     this.#cut = 0n
     if (this.#last === 0) this.#last = last
     return this.room !== 0n
   }
 
+  /** Adds the work by user of slices that were added whole. */
+  addWeights(weights: Weights): void {
+    for (const [user, work] of weights) this.#count(user, work)
+  }
+
   #count(user: string, work: bigint): void {
     this.#weights.set(user, (this.#weights.get(user) ?? 0n) + work)
-    this.#work += work
   }
 
   get window(): Window {

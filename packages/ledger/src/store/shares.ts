@@ -21,6 +21,8 @@ export interface NewShare {
 export interface StoredShare extends NewShare {
   readonly seq: number
   readonly userId: number
+  /** The work in decimal. */
+  readonly workText: string
 }
 
 /** Shares of one user, worker and work in a slice. */
@@ -125,9 +127,22 @@ export class Shares {
         (index) => {
           const share = shares[index]!
           // A clock that was set back changes no order.
-          next = { ...share, seq: seq + 1, at: Math.max(at, share.at), userId: this.#users.idOf(share.user) }
-          const { hash, height, isBlock, userId, work, worker } = next
-          return [next.seq, next.at, userId, worker, work.toString(), height, hash, Number(isBlock)]
+          const { hash, height, isBlock, user, work, worker } = share
+          const userId = this.#users.idOf(user)
+          const workText = work.toString()
+          next = {
+            seq: seq + 1,
+            at: Math.max(at, share.at),
+            user,
+            userId,
+            worker,
+            work,
+            workText,
+            height,
+            hash,
+            isBlock
+          }
+          return [next.seq, next.at, userId, worker, workText, height, hash, Number(isBlock)]
         },
         (_, hasChanged) => {
           if (!hasChanged) return
@@ -164,31 +179,31 @@ export class Shares {
   }
 
   committed(shares: ReadonlyArray<StoredShare>): void {
-    for (const share of shares) this.#follow(share)
-  }
-
-  #follow(share: StoredShare): void {
-    const { at, seq, userId, work, worker } = share
-    this.#open ??= {
-      first: seq,
-      began: at,
+    const [first] = shares
+    if (first === undefined) return
+    const open = (this.#open ??= {
+      first: first.seq,
+      began: first.at,
       hash: beginSlice(this.#lastSliceHash),
       rollups: new Map(),
-      last: seq,
-      ended: at,
+      last: first.seq,
+      ended: first.at,
       work: 0n
+    })
+    let lines = ""
+    for (const share of shares) {
+      const { userId, work, workText, worker } = share
+      lines += lineOfShare(share)
+      open.work += work
+      const key = `${userId} ${workText} ${worker}`
+      const rollup = open.rollups.get(key)
+      if (rollup === undefined) open.rollups.set(key, { userId, worker, work, shares: 1 })
+      else rollup.shares++
     }
-    const open = this.#open
-    open.hash.update(lineOfShare(share))
-    open.last = seq
-    open.ended = at
-    open.work += work
-    const key = `${userId} ${work} ${worker}`
-    const rollup = open.rollups.get(key)
-    if (rollup === undefined) open.rollups.set(key, { userId, worker, work, shares: 1 })
-    else rollup.shares++
-    this.#lastSeq = seq
-    this.#lastAt = at
+    open.hash.update(lines)
+    const { at, seq } = shares.at(-1)!
+    open.last = this.#lastSeq = seq
+    open.ended = this.#lastAt = at
   }
 }
 
@@ -246,6 +261,8 @@ export const readWindow = (
     for (let before = closed; isOpen && before > 0;) {
       const slices =
         yield* sql<SliceRow>`SELECT * FROM slices WHERE last_seq <= ${before} ORDER BY last_seq DESC LIMIT 64`
+      /** The first and the last of the slices that are inside as a whole. */
+      const whole: Array<number> = []
       for (const row of slices) {
         if (!isOpen) break
         const slice: Slice = {
@@ -254,21 +271,25 @@ export const readWindow = (
           began: row.began_at,
           work: BigInt(row.work)
         }
-        isOpen = builder.hasWhole(slice)
-          ? builder.addWhole(slice, yield* weightsOf(sql, row.id))
-          : yield* addShares(slice.last, slice.first)
+        if (builder.hasWhole(slice)) {
+          isOpen = builder.addWhole(slice)
+          whole.push(row.id)
+        } else isOpen = yield* addShares(slice.last, slice.first)
       }
+      if (whole.length > 0) builder.addWeights(yield* weightsOf(sql, whole.at(-1)!, whole[0]!))
       before = (slices.at(-1)?.first_seq ?? 1) - 1
     }
     return builder.window
   })
 
-/** The work of a slice by user. */
-const weightsOf = (sql: SqlClient.SqlClient, sliceId: number) =>
+/** The work by user of slices that follow each other. */
+const weightsOf = (sql: SqlClient.SqlClient, first: number, last: number) =>
   Effect.map(
     sql<{ user: string; work: string; shares: number }>`
-      SELECT users.name AS user, work, sum(shares) AS shares FROM rollups JOIN users ON users.id = rollups.user_id
-      WHERE slice_id = ${sliceId} GROUP BY rollups.user_id, work`,
+      SELECT users.name AS user, work, shares FROM (
+        SELECT user_id, work, sum(shares) AS shares FROM rollups
+        WHERE slice_id >= ${first} AND slice_id <= ${last} GROUP BY user_id, work
+      ) AS sums JOIN users ON users.id = user_id`,
     (rows) => {
       const weights = new Map<string, bigint>()
       for (const { shares, user, work } of rows) {
@@ -307,6 +328,7 @@ const shareOf = ({ at, hash, height, is_block, seq, user, user_id, work, worker 
   user,
   worker,
   work: BigInt(work),
+  workText: work,
   height,
   hash,
   isBlock: is_block !== 0

@@ -9,7 +9,8 @@ export interface HashedShare {
   readonly at: number
   readonly user: string
   readonly worker: string
-  readonly work: bigint
+  /** In decimal. */
+  readonly workText: string
   readonly height: number
   /** 32 bytes in internal order. */
   readonly hash: Uint8Array
@@ -22,7 +23,8 @@ export const NO_SLICE = new Uint8Array(32)
 /** SHA-256 over the hash of the slice before, and a line of JSON for each share. */
 export const beginSlice = (before: Uint8Array): Hash => createHash("sha256").update(before)
 
-export const lineOfShare = ({ at, hash, height, isBlock, seq, user, work, worker }: HashedShare): string =>
-  `${JSON.stringify([seq, at, user, worker, work.toString(), height, hex(hash), isBlock])}\n`
+/** A line of JSON: `[seq, at, user, worker, work, height, hash, isBlock]`, the work and the hash as text. */
+export const lineOfShare = ({ at, hash, height, isBlock, seq, user, workText, worker }: HashedShare): string =>
+  `[${seq},${at},${JSON.stringify(user)},${JSON.stringify(worker)},"${workText}",${height},"${hex(hash)}",${isBlock}]\n`
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")
