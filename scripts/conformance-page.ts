@@ -41,10 +41,11 @@ const CHAPTERS = [
   {
     side: "server",
     title: "Servers",
-    how: "`sluice conformance connect` is the client. Rules about the handshake need Noise, those about new blocks a way to make one.",
+    how: "`sluice conformance connect` is the client. Rules about the handshake need Noise, those about new blocks a way to make one, those about declared jobs the address of the pool or the job declarator beside.",
     protocols: [
       ["common", "Every server"],
       ["mining", "Mining: a pool, or a proxy to its miners"],
+      ["job-declaration", "Job Declaration: a job declarator"],
       ["template-distribution", "Template Distribution: a template provider"]
     ]
   },
@@ -55,6 +56,7 @@ const CHAPTERS = [
     protocols: [
       ["common", "Every client"],
       ["mining", "Mining: a miner, or a proxy to its pool"],
+      ["job-declaration", "Job Declaration: a proxy that declares jobs"],
       ["template-distribution", "Template Distribution: a pool, or a job declarator"]
     ]
   }

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process"
 
 const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; readonly number: number }> = [
   { file: "packages/channels/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
+  { file: "packages/channels/test/custom-state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/translator/test/listener/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/translator/test/back-to-back.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/proxy/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },

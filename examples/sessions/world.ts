@@ -2,13 +2,17 @@
  * What all sessions have: a development node, a template provider and a pool above, proxies between, devices below, and real sockets
  * between any two of them, with Noise where they speak Stratum V2.
  */
-import { DevNode } from "@sluice/dev-node"
+import { DevNode, exchangeBlocks } from "@sluice/dev-node"
+import { DeclarationServer, TokenKey, Tokens } from "@sluice/job-declaration"
 import { HashThreads, Miner } from "@sluice/miner"
+import { payoutScript } from "@sluice/mining-server"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { Pool } from "@sluice/pool"
-import { Proxy, type ProxyOptions } from "@sluice/proxy"
+import { Declarations, type DeclaringProxyOptions, Proxy, type ProxyOptions } from "@sluice/proxy"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import {
+  DeclarationDialer,
+  DeclarationListener,
   type Endpoint,
   formatServerAddress,
   MiningDialer,
@@ -57,10 +61,13 @@ export const overV1 = (extranonce2Size: number) =>
     )
   })
 
+/** Connects to servers of Stratum V2. */
+const overTcp = Noise.initiator().pipe(Layer.provide(Tcp.dialer))
+
 /** Connects to servers of both protocols. At a V1 server, each channel has a connection of its own. */
 export const dialer = Translator.eitherDialer({ connectionPerChannel: true }).pipe(
   Layer.provide(Setup.client(MiningDialer)),
-  Layer.provide(Noise.initiator()),
+  Layer.provide(overTcp),
   Layer.provide(Tcp.dialer)
 )
 
@@ -90,6 +97,73 @@ export const startPoolOver = Effect.fnUntraced(function* (miners: typeof overNoi
 /** The same for miners that speak Stratum V2. */
 export const startPool = startPoolOver(overNoise)
 
+/**
+ * Starts a pool with a declarator, over a node of its own, and a miner's node and template provider. The nodes exchange blocks, but
+ * each has transactions that the other has not.
+ */
+export const startDeclaredPool = Effect.gen(function* () {
+  const genesisTime = Math.floor(Date.now() / 1000)
+  const provider = Effect.gen(function* () {
+    const { addressOf, frames } = yield* keys
+    const context = yield* Layer.build(
+      TemplateProvider.layer().pipe(
+        Layer.provide(Setup.server(TemplateListener)),
+        Layer.provide(frames),
+        Layer.provideMerge(DevNode.layerInMemory({ bits: BLOCK_BITS, transactionsPerSecond: 1, genesisTime }))
+      )
+    )
+    const templates = TemplateClient.layer({
+      servers: [addressOf(Context.get(context, TemplateProvider).address)]
+    }).pipe(Layer.provide(Setup.client(TemplateDialer)), Layer.provide(overTcp))
+    return { context, node: Context.get(context, DevNode), templates }
+  })
+  const [above, miners] = [yield* provider, yield* provider]
+  yield* exchangeBlocks(above.node, miners.node)
+  const [forMiners, forDeclaring] = [yield* overNoise, yield* keys]
+  const tokenKey = TokenKey(crypto.getRandomValues(new Uint8Array(32)))
+  const scripts = [yield* Effect.fromResult(payoutScript(POOL_ADDRESS))]
+  const declarator = yield* Layer.build(
+    DeclarationServer.layer({ tokenKey, payout: () => ({ scripts, minPercent: 100 }) }).pipe(
+      Layer.provide(Setup.server(DeclarationListener)),
+      Layer.provide([forDeclaring.frames, Layer.succeedContext(above.context)])
+    )
+  )
+  const pool = yield* Layer.build(
+    Pool.layer({ coinbaseAddress: POOL_ADDRESS, customJobs: { tokens: new Tokens(tokenKey) } }).pipe(
+      Layer.provide([above.templates, forMiners.listener])
+    )
+  )
+  const events = yield* above.node.subscribe
+  const { address, stats, users } = Context.get(pool, Pool)
+  const server = forMiners.addressOf(address)
+  yield* Console.log(`the pool listens at ${formatServerAddress(server)}`)
+  return {
+    server,
+    declarator: forDeclaring.addressOf(Context.get(declarator, DeclarationServer).address),
+    templates: miners.templates,
+    stats,
+    users,
+    events
+  }
+})
+
+/** Starts a proxy that declares jobs of its own templates, and gives its address for miners. */
+export const startDeclaringProxy = Effect.fnUntraced(function* (
+  miners: typeof overNoise | ReturnType<typeof overV1>,
+  { templates, ...pool }: Effect.Success<typeof startDeclaredPool>,
+  options: Omit<DeclaringProxyOptions, "upstreams">
+) {
+  const { addressOf, listener } = yield* miners
+  const proxy = yield* Layer.build(
+    Proxy.layerDeclared({ ...options, upstreams: [{ server: pool.server, declarator: pool.declarator }] }).pipe(
+      Layer.provide([listener, dialer, templates, Setup.client(DeclarationDialer).pipe(Layer.provide(overTcp))])
+    )
+  )
+  const server = addressOf(Context.get(proxy, Proxy).address)
+  yield* Console.log(`the declarator listens at ${formatServerAddress(server)}`)
+  return { server, declarations: Context.get(proxy, Declarations).stats }
+})
+
 /** Starts a proxy, and gives its address for miners. */
 export const startProxy = Effect.fnUntraced(function* (
   name: string,
@@ -118,7 +192,7 @@ export const startDevices = (server: ServerAddress, names: ReadonlyArray<string>
 export const withWarnings = Effect.provideService(References.MinimumLogLevel, "Warn")
 
 /** Prints each block that the node accepts, and the pool's channels and users then. */
-export const watch = ({ events, stats, users }: Effect.Success<typeof startPool>) =>
+export const watch = ({ events, stats, users }: Pick<Effect.Success<typeof startPool>, "events" | "stats" | "users">) =>
   Stream.runForEach(Stream.fromSubscription(events), (event) =>
     Effect.gen(function* () {
       if (event._tag !== "BlockAccepted" || event.verdict !== null) return

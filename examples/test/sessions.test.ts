@@ -26,4 +26,20 @@ describe("a session", () => {
       })
     )
   }
+
+  // With transactions the pool's declarator gets the blocks too.
+  for (const { args, folder, pushed } of [
+    { folder: "session-9", args: [], pushed: String.raw`[1-9]\d*` },
+    { folder: "session-10", args: ["coinbase-only"], pushed: "0" }
+  ]) {
+    const mode = args.length === 0 ? "with" : "without"
+    it.live(`${folder} finds blocks of declared jobs ${mode} showing their transactions to the pool`, () =>
+      Effect.gen(function* () {
+        const { find } = yield* startExample(folder, args)
+        yield* find(/^the node accepted block 1$/m)
+        const jobs = String.raw`^declared [1-9]\d* jobs, [1-9]\d* acknowledged`
+        yield* find(new RegExp(`${jobs}, ${pushed} blocks pushed to the pool's declarator$`, "m"))
+      })
+    )
+  }
 })

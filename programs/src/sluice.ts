@@ -42,6 +42,7 @@ const load = {
   node: async () => (await import("./node/main.ts")).node,
   "template-provider": async () => (await import("./template-provider/main.ts")).templateProvider,
   pool: async () => (await import("./pool/main.ts")).pool,
+  "job-declarator": async () => (await import("./job-declarator/main.ts")).jobDeclarator,
   proxy: async () => (await import("./proxy/main.ts")).proxy,
   miner: async () => (await import("./miner/main.ts")).miner,
   key: async () => (await import("./key/main.ts")).key,

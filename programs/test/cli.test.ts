@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { keysOf } from "../src/config/key.ts"
 import { DemoConfig } from "../src/demo/config.ts"
+import { JobDeclaratorConfig } from "../src/job-declarator/config.ts"
 import { MinerConfig } from "../src/miner/config.ts"
 import { NodeConfig } from "../src/node/config.ts"
 import { PoolConfig } from "../src/pool/config.ts"
@@ -21,6 +22,7 @@ const programs = [
   NodeConfig,
   TemplateProviderConfig,
   PoolConfig,
+  JobDeclaratorConfig,
   ProxyConfig,
   MinerConfig,
   DemoConfig,
@@ -30,6 +32,7 @@ const programs = [
 ]
 // Section 1 of the interoperability data that the Stratum V2 reference implementation publishes.
 const secretKey = "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n"
+const tokenKey = "5d".repeat(32)
 const publicKey = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
 
 let directory = ""
@@ -210,12 +213,13 @@ describe("sluice", () => {
       const example = await readFile(new URL(`../src/${program}/example.toml`, import.meta.url), "utf8")
       await writeFile(join(place, "example.toml"), example)
       for (const [, name] of example.matchAll(/^(?:[a-z-]+-file|recording) = "(.*)"$/gm)) {
-        await writeFile(join(place, name!), secretKey, { mode: 0o600 })
+        await writeFile(join(place, name!), name!.includes("token") ? tokenKey : secretKey, { mode: 0o600 })
       }
       const { status, stdout, stderr } = await run([program, "config", "--config", join(place, "example.toml")])
       assert.strictEqual(stderr, "")
       assert.strictEqual(status, 0)
       assert.notInclude(stdout, secretKey)
+      assert.notInclude(stdout, tokenKey)
     }
   )
 })

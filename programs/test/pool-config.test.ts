@@ -165,6 +165,16 @@ describe("the configuration of a pool", () => {
       /pool: listen, metrics-listen: both are port 3333 of the same address; choose another/
     ],
     [
+      "custom jobs of a solo pool",
+      ["--coinbase-address", ALICE, "--solo-fee", "1", "--job-declaration-token-key", "5e".repeat(32)],
+      /job-declaration-listen, job-declaration-token-key, solo-fee: declared jobs pay the pool's outputs/
+    ],
+    [
+      "half a key of tokens",
+      ["--coinbase-address", ALICE, "--job-declaration-token-key", "5e".repeat(16)],
+      /--job-declaration-token-key: expected 64 hex digits/
+    ],
+    [
       "half a list of providers",
       ["--coinbase-address", ALICE, "--template-provider", `${PROVIDER},b`],
       /"b" is not a server's address/

@@ -57,7 +57,7 @@ it(
       ["proxy", "--listen", `127.0.0.1:${mining}`, "--upstream", urls.join(",")].concat(
         ["--authority-secret-key", forProxy.secretKey, "--user-identity", "account.{worker}"],
         ["--verify-payout", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
-        ["--metrics-listen", `127.0.0.1:${metrics}`, "--return-after", "1"]
+        ["--metrics-listen", `127.0.0.1:${metrics}`, "--return-after", "1", "--shares-per-minute", "600"]
       )
     )
     await proxy.find(new RegExp(`The upstream .*:${first}/.* opened a channel`))

@@ -1,6 +1,8 @@
 /** All targets of `npm run fuzz`. */
 import { addressesTarget, keysTarget } from "./addresses.ts"
 import { clientTarget } from "./client.ts"
+import { declarationClientTarget } from "./declaration-client.ts"
+import { declarationServerTarget } from "./declaration-server.ts"
 import { deviceTarget } from "./device.ts"
 import { handshakeTarget } from "./handshake.ts"
 import { describeTarget, framesTarget, messagesTarget } from "./messages.ts"
@@ -21,6 +23,8 @@ export const targets: ReadonlyArray<FuzzTarget> = [
   serverTarget,
   clientTarget,
   sessionTarget,
+  declarationClientTarget,
+  declarationServerTarget,
   deviceTarget,
   keysTarget,
   addressesTarget,

@@ -8,10 +8,12 @@ import {
   coinbasePrefix,
   isCoinbase,
   MAX_MONEY,
+  parseCountedOutputs,
   parseJobCoinbase,
   parseOutputs,
   parseTemplateCoinbase,
   parseTransaction,
+  serializeCountedOutputs,
   serializeOutputs,
   splitCoinbase,
   type TemplateCoinbaseFields,
@@ -114,6 +116,30 @@ describe("the coinbase parts of a template", () => {
   it.prop("reads back the outputs that were written", [Schema.Array(Schema.Uint8Array)], ([scripts]) => {
     const outputs = scripts.map((script, index) => ({ value: BigInt(index), script: Uint8Array.from(script) }))
     assert.deepStrictEqual(Result.getOrThrow(parseOutputs(serializeOutputs(outputs), outputs.length)), outputs)
+  })
+})
+
+describe("outputs behind their count", () => {
+  it.prop("are read back as they were written", [Schema.NonEmptyArray(Schema.Uint8Array)], ([scripts]) => {
+    const outputs = scripts.map((script, index) => ({ value: BigInt(index), script: Uint8Array.from(script) }))
+    assert.deepStrictEqual(Result.getOrThrow(parseCountedOutputs(serializeCountedOutputs(outputs))), outputs)
+  })
+
+  it.each([
+    ["nothing", new Uint8Array(0), /the output count/],
+    ["a count of 0", Uint8Array.of(0), /the count is 0/],
+    [
+      "a count that is not in its shortest form",
+      concat(hex.decode("fd0100"), serializeOutputs([key])),
+      /shortest form/
+    ],
+    ["fewer outputs than are counted", concat(Uint8Array.of(2), serializeOutputs([key])), /./],
+    ["bytes behind the outputs", concat(serializeCountedOutputs([key]), Uint8Array.of(0)), /more bytes follow/],
+    ["more money than there is", serializeCountedOutputs([key, { ...key, value: MAX_MONEY }]), /satoshis together/]
+  ])("are refused with %s", (_, bytes, message) => {
+    const parsed = parseCountedOutputs(bytes)
+    assert.isTrue(Result.isFailure(parsed))
+    if (Result.isFailure(parsed)) assert.match(parsed.failure.message, message)
   })
 })
 

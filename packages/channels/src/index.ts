@@ -1,6 +1,7 @@
 export {
   ChannelClient,
   type ChannelClientOptions,
+  type CustomJobFields,
   type ExtendedChannelRequest,
   type MinedShare,
   type StandardChannelRequest
@@ -28,6 +29,15 @@ export {
   type ExtranonceLease,
   ExtranonceSpace
 } from "./extranonce.ts"
+export { MAX_CUSTOM_JOBS } from "./jobs/custom-channel-jobs.ts"
+export {
+  type CustomJob,
+  CustomJobOrigin,
+  type CustomJobRefusal,
+  type CustomJobRequest,
+  type CustomJobs,
+  type CustomJobTip
+} from "./jobs/custom-job.ts"
 export type { Job } from "./jobs/job.ts"
 export {
   type ActiveJob,
@@ -50,6 +60,8 @@ export type {
   ChannelInfo,
   ChannelOpened,
   ChannelRefused,
+  CustomJobRefused,
+  CustomJobSet,
   ServerOutbox,
   ShareAccepted,
   ShareForSource,
@@ -84,3 +96,4 @@ export {
   withJobId
 } from "./templates/template-job.ts"
 export { type Ignored, TemplateJobs, type TemplateJobsOptions } from "./templates/template-jobs.ts"
+export { parseUserIdentity, type UserIdentity } from "./user-identity.ts"

@@ -11,6 +11,8 @@ export interface ModelFlags {
   readonly requiresWorkSelection: boolean
   readonly requiresVersionRolling: boolean
   readonly fixedVersion: boolean
+  /** The client sets all jobs (5.3.18). */
+  readonly customJobs?: boolean
 }
 
 export interface ModelJob {
@@ -23,9 +25,11 @@ export interface ModelJob {
   state: "future" | "active" | "stale"
   /** The target in force when the job became active (5.3.21). */
   target: bigint
+  /** The least nTime of shares, if the client set the job itself (5.3.18). */
+  readonly minNtime?: number
 }
 
-interface ModelPrevHash {
+export interface ModelPrevHash {
   readonly prevHash: Uint8Array
   readonly minNtime: number
   readonly nbits: number
@@ -46,6 +50,8 @@ export interface ModelChannel {
   prevHash: ModelPrevHash | undefined
   /** How many shares were accepted on this previous hash. */
   accepted: number
+  /** The same for all previous hashes, in hex. Only where the client sets the jobs, which may be equal when the chain returns. */
+  readonly acceptedOn: Map<string, number>
 }
 
 export interface ModelRequest {
@@ -65,6 +71,8 @@ export class Model {
   readonly flags: ModelFlags
   /** Jobs that were sent to a group under its own id. */
   readonly #groupJobs = new Map<number, Set<number>>()
+  /** The ids of jobs that the client set, in order. */
+  readonly #customIds: Array<number> = []
   /** Ids that are or were a group's, or a channel's (5.2.3). */
   readonly #groupIds = new Set<number>()
   readonly #channelIds = new Set<number>()
@@ -101,6 +109,52 @@ export class Model {
 
   close(id: number): void {
     for (const channel of this.addressed(id)) this.channels.delete(channel.id)
+  }
+
+  /**
+   * The server has another previous hash. A client that sets its jobs is not told: its jobs become stale, and it makes others
+   * (5.3.18).
+   */
+  newTip(prevHash: ModelPrevHash): void {
+    for (const channel of this.channels.values()) this.tell(channel, prevHash)
+  }
+
+  /** A channel that is opened begins with the server's previous hash. */
+  tell(channel: ModelChannel, prevHash: ModelPrevHash): void {
+    for (const job of channel.jobs.values()) job.state = "stale"
+    if (channel.prevHash !== undefined) channel.acceptedOn.set(hex(channel.prevHash.prevHash), channel.accepted)
+    channel.prevHash = prevHash
+    channel.accepted = channel.acceptedOn.get(hex(prevHash.prevHash)) ?? 0
+  }
+
+  /** The server has accepted a job of the client for these channels, with this id (5.3.19). At most `max` of one are valid. */
+  setCustomJob(
+    message: Mining.SetCustomMiningJob,
+    jobId: number,
+    channels: ReadonlyArray<ModelChannel>,
+    halves: Pick<Mining.NewExtendedMiningJob, "coinbaseTxPrefix" | "coinbaseTxSuffix">,
+    max: number
+  ): void {
+    if (this.#customIds.includes(jobId)) throw new Error(`job id ${jobId} was given before`)
+    this.#customIds.push(jobId)
+    const { merklePath, minNtime, version } = message
+    for (const channel of channels) {
+      const { prefix } = channel
+      const job: ModelJob = {
+        jobId,
+        version,
+        rolling: !this.flags.fixedVersion,
+        root: (extranonce) => merkleRoot({ ...halves, merklePath }, prefix, extranonce),
+        prefix,
+        state: "active",
+        target: channel.target,
+        minNtime
+      }
+      channel.jobs.set(jobId, job)
+      channel.mined = job
+      const active = [...channel.jobs.values()].filter(({ state }) => state === "active")
+      if (active.length > max) active[0]!.state = "stale"
+    }
   }
 
   /**
@@ -179,6 +233,9 @@ export class Model {
     const kind = share._tag === "SubmitSharesStandard" ? "standard" : "extended"
     if (channel?.kind !== kind) return new Set(["invalid-channel-id"])
     const job = channel.jobs.get(share.jobId)
+    if (job === undefined && this.flags.customJobs === true) {
+      return new Set(this.#customIds.includes(share.jobId) ? ["invalid-job-id", "stale-share"] : ["invalid-job-id"])
+    }
     if (job === undefined) {
       const first = Math.min(...channel.jobs.keys())
       const last = Math.max(...[...this.channels.values()].flatMap(({ jobs }) => [...jobs.keys()]))
@@ -196,7 +253,8 @@ export class Model {
       if (!job.rolling) codes.add("version-rolling-not-allowed")
       else if (((share.version ^ job.version) & ~BIP323) !== 0) codes.add("invalid-non-rollable-version-bit")
     }
-    if (share.ntime < minNtime || share.ntime > minNtime + (at - since) / 1000) codes.add("invalid-share")
+    if (share.ntime < (job.minNtime ?? minNtime) || share.ntime > minNtime + (at - since) / 1000)
+      codes.add("invalid-share")
     const digest = headerHash(channel.prevHash!, job.root(extranonce), share)
     if (number(digest) > job.target) codes.add("difficulty-too-low")
     const key = digest.toString("hex")
@@ -242,7 +300,8 @@ export class Model {
       jobs: new Map(),
       mined: undefined,
       prevHash: undefined,
-      accepted: 0
+      accepted: 0,
+      acceptedOn: new Map()
     }
     this.channels.set(channelId, channel)
     this.#channelIds.add(channelId)
@@ -320,7 +379,11 @@ const setPrevHash = (channel: ModelChannel, message: Mining.SetNewPrevHash, at: 
 const fullSize = ({ extranonceSize, prefix }: ModelChannel): number => prefix.length + extranonceSize
 
 /** Computes the merkle root exactly as 5.3.16 describes it. */
-const merkleRoot = (job: Mining.NewExtendedMiningJob, prefix: Uint8Array, extranonce: Uint8Array): Buffer => {
+const merkleRoot = (
+  job: Pick<Mining.NewExtendedMiningJob, "coinbaseTxPrefix" | "coinbaseTxSuffix" | "merklePath">,
+  prefix: Uint8Array,
+  extranonce: Uint8Array
+): Buffer => {
   let root = sha256d(job.coinbaseTxPrefix, prefix, extranonce, job.coinbaseTxSuffix)
   for (const leaf of job.merklePath) root = sha256d(root, leaf)
   return root
@@ -346,3 +409,5 @@ export const number = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(byt
 
 const sha256d = (...parts: ReadonlyArray<Uint8Array>): Buffer => sha256(sha256(Buffer.concat(parts)))
 const sha256 = (data: Uint8Array): Buffer => hash("sha256", data, "buffer")
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

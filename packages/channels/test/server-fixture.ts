@@ -13,6 +13,7 @@ import {
   ChannelServer,
   type ChannelServerContext,
   type CoinbaseRules,
+  type CustomJobs,
   defaultChannelPolicy,
   defaultExtranonceLayout,
   type ExtranonceLayout,
@@ -52,6 +53,8 @@ export interface TestServerOptions {
   readonly coinbase?: Partial<CoinbaseRules>
   readonly layout?: Partial<ExtranonceLayout>
   readonly firstJobId?: number
+  /** Takes the jobs of clients that select their work. */
+  readonly customJobs?: CustomJobs
 }
 
 /** The messages and events of one step of the machine. */
@@ -77,7 +80,7 @@ export class TestServer {
   now = START
   readonly #counted = new Map<ChannelInfo, Counted>()
 
-  constructor({ coinbase, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
+  constructor({ coinbase, customJobs, firstJobId = 1000, layout, policy: fields }: TestServerOptions = {}) {
     const policy = { ...defaultChannelPolicy, minHashRate: 1, ...fields }
     this.space = new ExtranonceSpace({ ...defaultExtranonceLayout, ...layout })
     this.templates = new TemplateJobs({ coinbase: { ...coinbaseRules, ...coinbase }, firstJobId })
@@ -85,7 +88,8 @@ export class TestServer {
       jobs: this.templates.jobs,
       space: this.space,
       validator: new ShareValidator(policy),
-      policy
+      policy,
+      ...(customJobs === undefined ? {} : { customJobs })
     }
   }
 

@@ -42,7 +42,10 @@ export const serverRule =
   })
 
 /** "common" rules apply to every protocol. */
-export type RuleProtocol = "common" | "mining" | "template-distribution"
+export type RuleProtocol = "common" | ServedProtocol
+
+/** The protocols whose servers and clients the kit checks. */
+export type ServedProtocol = "mining" | "job-declaration" | "template-distribution"
 
 /** Tools and settings of a session. */
 export interface Kit {
@@ -61,13 +64,17 @@ export interface Kit {
   /** The time for which a session listens for messages that must not come, in milliseconds. */
   readonly quietMs: number
   /** `protocol` of SetupConnection. */
-  readonly protocolId: 0 | 2
+  readonly protocolId: 0 | 1 | 2
+  /** `flags` of SetupConnection where a session does not choose others: some declarators refuse connections without theirs. */
+  readonly flags: number
   readonly userIdentity: string
   readonly nominalHashRate: number
   /** Makes a new block on the chain that the endpoint follows; undefined if the kit cannot. */
   readonly newBlock: Effect.Effect<void> | undefined
   /** The most hashes to try for one share. */
   readonly maxHashes: number
+  /** The other one of a pool and its job declarator, for rules about both. */
+  readonly beside: Kit | undefined
 }
 
 export interface RuleResult {

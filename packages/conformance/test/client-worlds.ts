@@ -1,10 +1,13 @@
-/** Our miner, and our pool with a miner on it, as clients of the kit: in memory, as they are or with a fault put between. */
+/** Our miner, our pool with a miner on it, and our proxy that declares jobs, as clients of the kit: in memory, as they are or with a fault put between. */
 import type { Curve as AbstractCurve } from "@sluice/core"
 import { HashInProcess, Miner, type MinerOptions } from "@sluice/miner"
 import { AuthorityKey, Curve } from "@sluice/noise"
+import { DevNode } from "@sluice/dev-node"
 import { Pool } from "@sluice/pool"
-import { TemplateClient } from "@sluice/template-provider"
+import { type DeclaringProxyOptions, Proxy } from "@sluice/proxy"
+import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import {
+  DeclarationDialer,
   FrameDialer,
   Listener,
   Memory,
@@ -14,7 +17,8 @@ import {
   Plain,
   type ServerAddress,
   Setup,
-  TemplateDialer
+  TemplateDialer,
+  TemplateListener
 } from "@sluice/transport"
 import { Context, Effect, Layer, Logger } from "effect"
 import { options as poolOptions } from "@sluice/testing/pool-worlds"
@@ -26,6 +30,7 @@ export interface ClientCheck extends Partial<Conformance.ServeOptions> {
   /** The fault to put on the client's frames, made anew for each connection. */
   readonly fault?: () => Fault
   readonly miner?: Partial<MinerOptions>
+  readonly proxy?: Partial<DeclaringProxyOptions>
   /** Uses Noise between the client and the kit. Default false. */
   readonly noise?: boolean
   /** The curve that the client checks the server with. */
@@ -37,6 +42,10 @@ export interface ClientCheck extends Partial<Conformance.ServeOptions> {
 const KIT = { host: "memory", port: 1 }
 const ELSEWHERE = { host: "memory", port: 2 }
 const POOL = { host: "memory", port: 3 }
+/** The kit's own pool, for a client that declares jobs. */
+const KIT_POOL = { host: "memory", port: 4 }
+const PROVIDER = { host: "memory", port: 5 }
+const PROXY = { host: "memory", port: 6 }
 const PLAIN = { _tag: "plain" } as const
 
 /** Few nonces, so that all else is rolled soon; more where little else can be. */
@@ -60,6 +69,7 @@ export const checkClient = ({
   miner = {},
   noise = false,
   protocol,
+  proxy = {},
   ...options
 }: ClientCheck) =>
   Effect.gen(function* () {
@@ -74,11 +84,17 @@ export const checkClient = ({
     const secured = noise ? Noise.initiator(clockTolerance === undefined ? {} : { clockTolerance }) : Plain.dialer
     const dialer = faulty(fault).pipe(Layer.provide(secured), Layer.provide(network.dialer))
     const server = { ...KIT, security }
-    const client = protocol === "mining" ? minerOf([server], miner, dialer) : poolOf(server, network, dialer)
+    const pool = protocol === "job-declaration" ? { pool: yield* listenAt(KIT_POOL) } : {}
+    const client = {
+      mining: () => minerOf([server], miner, dialer),
+      "job-declaration": () => proxyOf(server, { ...KIT_POOL, security }, network, dialer, proxy),
+      "template-distribution": () => poolOf(server, network, dialer)
+    }[protocol]()
     yield* Layer.build(client).pipe(curve === undefined ? (self) => self : Effect.provideService(Curve.Curve, curve))
     return yield* Conformance.serve({
       protocol,
       elsewhere,
+      ...pool,
       connectTimeout: "10 seconds",
       answerTimeout: "10 seconds",
       quietTime: "100 millis",
@@ -123,6 +139,44 @@ const poolOf = (provider: ServerAddress, network: Memory.Network, dialer: Layer.
   )
   const plain = Plain.dialer.pipe(Layer.provide(network.dialer))
   return Layer.merge(pool, minerOf([{ ...POOL, security: PLAIN }], {}, plain))
+}
+
+/** A proxy that declares the templates of a development node to the kit, with a miner. */
+const proxyOf = (
+  declarator: ServerAddress,
+  server: ServerAddress,
+  network: Memory.Network,
+  dialer: Layer.Layer<FrameDialer>,
+  changes: Partial<DeclaringProxyOptions>
+) => {
+  const plain = Plain.dialer.pipe(Layer.provide(network.dialer))
+  const provider = TemplateProvider.layer({ interval: "500 millis" }).pipe(
+    Layer.provide(Setup.server(TemplateListener)),
+    Layer.provide(Plain.listener),
+    Layer.provide(Layer.orDie(network.listener(PROVIDER))),
+    Layer.provide(DevNode.layerInMemory({ bits: 0x1d00ffff, transactionsPerSecond: 20 }))
+  )
+  const templates = TemplateClient.layer({ servers: [{ ...PROVIDER, security: PLAIN }], reconnecting }).pipe(
+    Layer.provide(Setup.client(TemplateDialer)),
+    Layer.provide(plain)
+  )
+  const proxy = Proxy.layerDeclared({
+    upstreams: [{ server, declarator }],
+    userIdentity: "conformance",
+    policy: { sharesPerMinute: SHARES_PER_MINUTE, minHashRate: 1 },
+    minFeeDelta: 0n,
+    declareInterval: "100 millis",
+    reconnecting,
+    ...changes
+  }).pipe(
+    Layer.provide(templates),
+    Layer.provide([Setup.client(MiningDialer), Setup.client(DeclarationDialer)]),
+    Layer.provide(dialer),
+    Layer.provide(Setup.server(MiningListener)),
+    Layer.provide(Plain.listener),
+    Layer.provide(Layer.orDie(network.listener(PROXY)))
+  )
+  return Layer.mergeAll(provider, proxy, minerOf([{ ...PROXY, security: PLAIN }], {}, plain))
 }
 
 /** The dialer, with a fault of its own for each connection. */

@@ -14,9 +14,15 @@ export const bytesOf = ({ extensionType, messageType, payload }: Frame): Uint8Ar
   return bytes
 }
 
-export const isOf = (frame: Frame, message: Message): boolean => frame.messageType === message.type
+export const isOf = (frame: Frame, message: Pick<Message, "type" | "extension">): boolean =>
+  frame.messageType === message.type && Frame.extension(frame) === message.extension
 
-type AnyMessage = { readonly type: number; readonly codec: Message["codec"]; readonly Type: object }
+type AnyMessage = {
+  readonly type: number
+  readonly extension: number
+  readonly codec: Message["codec"]
+  readonly Type: object
+}
 
 /** Changes messages of one kind on their way out; `[]` keeps them back, several send them all. */
 export const sending = <M extends AnyMessage>(
@@ -24,7 +30,7 @@ export const sending = <M extends AnyMessage>(
   change: (value: M["Type"]) => M["Type"] | ReadonlyArray<M["Type"]>
 ): Fault => ({
   send: (frame) => {
-    if (frame.messageType !== message.type) return [bytesOf(frame)]
+    if (!isOf(frame, message)) return [bytesOf(frame)]
     const changed = change(message.codec.decode(frame.payload) as M["Type"])
     return (Array.isArray(changed) ? changed : [changed]).map((value) => message.codec.encode(value as never))
   }
@@ -33,7 +39,7 @@ export const sending = <M extends AnyMessage>(
 /** Changes messages of one kind before the endpoint sees them. */
 export const receiving = <M extends AnyMessage>(message: M, change: (value: M["Type"]) => M["Type"]): Fault => ({
   receive: (frame) => {
-    if (frame.messageType !== message.type) return [frame]
+    if (!isOf(frame, message)) return [frame]
     return [Frame.read(message.codec.encode(change(message.codec.decode(frame.payload) as M["Type"]) as never))!]
   }
 })

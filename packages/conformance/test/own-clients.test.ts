@@ -79,6 +79,18 @@ describe("our miner", () => {
   )
 })
 
+describe("our proxy", () => {
+  it.live(
+    "keeps the rules of a client that declares jobs",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* checkClient({ protocol: "job-declaration", noise: true })
+        expect(others(results)).toEqual({ "client-extensions.first": NOT_SHOWN["client-extensions.first"] })
+      }),
+    TIMEOUT_MS
+  )
+})
+
 describe("our pool", () => {
   it.live(
     "keeps the rules of a template client",

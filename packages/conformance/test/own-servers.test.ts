@@ -39,6 +39,35 @@ describe("our pool", () => {
   )
 })
 
+describe("our pool", () => {
+  it.live(
+    "keeps the rules about custom jobs where each must have been declared",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* check({
+          protocol: "mining",
+          declarator: { requireFullTemplate: true },
+          only: ["custom."]
+        })
+        expect(others(results)).toEqual({})
+      }),
+    TIMEOUT_MS
+  )
+})
+
+describe("our job declarator", () => {
+  it.live(
+    "keeps the rules of a job declarator",
+    () =>
+      Effect.gen(function* () {
+        const results = yield* check({ protocol: "job-declaration", noise: true })
+        expect(others(results)).toEqual({})
+        expect(results.map(({ id }) => id)).toEqual(Conformance.rulesFor("job-declaration").map(({ id }) => id))
+      }),
+    TIMEOUT_MS
+  )
+})
+
 describe("our template provider", () => {
   it.live(
     "keeps the rules of a template provider",

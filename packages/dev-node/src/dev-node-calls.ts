@@ -35,13 +35,22 @@ export interface DevNodeCalls {
   readonly getBlockTemplate: (request?: {
     readonly longPollId?: string | undefined
   }) => Effect.Effect<BlockTemplate, JsonRpcError>
-  /** Adds a serialized transaction with a declared fee in satoshis. Gives `null`, or the reason for the refusal. */
+  /**
+   * Adds a serialized transaction with a declared fee in satoshis. Gives `null`, or the reason for the refusal. Other nodes accept
+   * it in a block only if it spends what the nodes can check, as made-up transactions do.
+   */
   readonly addTransaction: (
     transaction: Uint8Array,
     fee: bigint
   ) => Effect.Effect<MempoolVerdict | null, BlockDecodeError>
-  /** Adds this many made-up transactions now; fewer if the mempool becomes full. Gives their txids. */
-  readonly addMadeUpTransactions: (count: number) => Effect.Effect<ReadonlyArray<string>>
+  /**
+   * Adds this many made-up transactions now, with witness unless told; fewer if the mempool becomes full. Gives their txids
+   * (display order). No other node has them before a block.
+   */
+  readonly addMadeUpTransactions: (
+    count: number,
+    options?: { readonly witness?: boolean }
+  ) => Effect.Effect<ReadonlyArray<string>>
   readonly tip: Effect.Effect<DevNodeTip>
   /**
    * Events from the moment of subscription on, for any number of subscribers. A subscriber that falls 4,096 events behind

@@ -38,6 +38,13 @@ export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
       },
       (effect) => refusedBy("submitblock")(effect)
     ),
+    proposeBlock: Effect.fnUntraced(
+      function* (block) {
+        const bytes = typeof block === "string" ? yield* parseBlockHex(block) : block
+        return yield* Effect.mapError(node.proposeBlock(bytes), () => BLOCK_DECODE_FAILED)
+      },
+      (effect) => refusedBy("getblocktemplate")(effect)
+    ),
     getBlockchainInfo: Effect.sync(() => blockchainInfo(state)),
     getBestBlockHash: Effect.sync(() => state.chain.tip.id),
     getBlockHeader: (hash) =>
@@ -62,6 +69,8 @@ export const makeNodeRpc = (node: DevNodeCalls): NodeRpcCalls => {
         refusedBy("getblock")
       ),
     getRawMempool: Effect.sync(() => [...state.mempool.entries()].map(({ txid }) => txid)),
+    getRawTransactions: (txids) =>
+      Effect.sync(() => txids.map((txid) => state.mempool.get(txid.toLowerCase())?.transaction.bytes)),
     getMiningInfo: Effect.sync(() => miningInfo(state)),
     getNetworkInfo: Effect.succeed(NETWORK_INFO),
     getZmqNotifications: node.advertised,
@@ -101,6 +110,7 @@ const notificationOf = ({ state }: DevNodeCalls, event: DevNodeEvent): NodeNotif
     case "BlockDisconnected":
       return { _tag: event._tag, hash: hashFromDisplay(event.hash) }
     case "TransactionAdded":
+    case "TransactionRemoved":
       return { _tag: event._tag, txid: hashFromDisplay(event.txid), mempoolSequence: event.mempoolSequence }
     default:
       return undefined

@@ -131,13 +131,13 @@ const make = Effect.fnUntraced(function* (options: DevNodeOptions) {
       return null
     })
 
-  const addMadeUpTransactions = (count: number) =>
+  const addMadeUpTransactions: DevNodeCalls["addMadeUpTransactions"] = (count, madeUp = {}) =>
     Clock.clockWith((clock) =>
       Effect.sync(() => {
         const now = Math.floor(clock.currentTimeMillisUnsafe() / 1000)
         const txids: Array<string> = []
         for (let i = 0; i < count; i++) {
-          const added = state.addMadeUp(() => random.nextDoubleUnsafe(), now)
+          const added = state.addMadeUp(() => random.nextDoubleUnsafe(), now, madeUp.witness)
           if (added?._tag !== "TransactionAdded") break
           publish([added])
           txids.push(added.txid)

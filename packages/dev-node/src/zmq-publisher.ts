@@ -95,6 +95,8 @@ const messagesOf = (
         ["hashtx", fromHex(event.txid)],
         ["sequence", labelled(event.txid, "A", event.mempoolSequence)]
       ]
+    case "TransactionRemoved":
+      return [["sequence", labelled(event.txid, "R", event.mempoolSequence)]]
     default:
       return []
   }

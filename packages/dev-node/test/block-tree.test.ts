@@ -7,7 +7,7 @@ import {
   type TreeBlock
 } from "../src/chain/block-tree.ts"
 import { type BlockVerdict } from "../src/chain/block-rules.ts"
-import { parseBlock } from "@sluice/bitcoin"
+import { parseBlock, parseTransaction } from "@sluice/bitcoin"
 import {
   type BlockParts,
   type Built,
@@ -46,13 +46,18 @@ const fixture = (options: Partial<BlockTreeOptions> = {}): Fixture => {
       maxInvalidBlocks: 100,
       ...options
     },
-    (txid) => known.get(txid)
+    { known: (txid) => known.get(txid), spender: () => undefined }
   )
   return {
     tree,
     know: (built, parents = []) => {
       const wtxid = display(built.wtxid)
-      known.set(display(built.txid), { wtxid, fee: FEE, parents: parents.map(({ txid }) => display(txid)) })
+      known.set(display(built.txid), {
+        transaction: parseTransaction(built.bytes),
+        wtxid,
+        fee: FEE,
+        parents: parents.map(({ txid }) => display(txid))
+      })
       return built
     },
     forget: (txids) => {

@@ -313,6 +313,8 @@ describe("JSON-RPC", () => {
       words: "JSON value of type number is not of expected type string"
     },
     { method: "getmempoolentry", params: ["00".repeat(32)], code: -5, words: "Transaction not in mempool" },
+    { method: "getrawtransaction", params: ["00".repeat(32)], code: -5, words: "No such mempool transaction" },
+    { method: "getrawtransaction", params: ["zz"], code: -8, words: "parameter 1 must be of length 64" },
     { method: "getrawmempool", params: [true, true], code: -8, words: "Verbose results cannot contain" },
     { method: "submitblock", params: ["00"], code: -22, words: "Block decode failed" },
     { method: "submitblock", params: ["xyz"], code: -22, words: "Block decode failed" },
@@ -576,6 +578,17 @@ describe("NodeRpc over HTTP", () => {
         const rpc = yield* NodeRpc
         const template = yield* rpc.getBlockTemplate()
         assert.strictEqual(template.transactions.length, 5)
+        const txids = [...template.transactions.map(({ txid }) => txid), "00".repeat(32)]
+        assert.sameMembers([...(yield* rpc.getRawMempool), "00".repeat(32)], txids)
+        assert.deepStrictEqual(
+          (yield* rpc.getRawTransactions(txids)).map((bytes) => bytes && Buffer.from(bytes).toString("hex")),
+          [...template.transactions.map(({ data }) => data), undefined]
+        )
+        const unsolved = solveTemplate(template)!.slice()
+        unsolved[76]! ^= 0xff
+        assert.isNull(yield* rpc.proposeBlock(unsolved))
+        unsolved[40]! ^= 1
+        assert.strictEqual(yield* rpc.proposeBlock(unsolved), "bad-txnmrklroot")
         assert.isNull(yield* rpc.submitBlock(solveTemplate(template)!))
         const hash = yield* rpc.getBestBlockHash
         assert.strictEqual((yield* rpc.getBlock(hash)).tx.length, 6)

@@ -4,7 +4,8 @@ import { Subscriber } from "zeromq"
 import { DevNode, solveTemplate, ZmqPublisher } from "../src/index.ts"
 import { hashFromDisplay, hashToDisplay, parseBlock } from "@sluice/bitcoin"
 import { type NodeNotification, NodeNotifications, NodeNotificationsZmq } from "@sluice/node"
-import { EASY_BITS } from "@sluice/testing/blocks"
+import { buildBlock, buildCoinbase, buildTransaction, display, EASY_BITS } from "@sluice/testing/blocks"
+import { faucetTxid } from "../src/chain/coins.ts"
 
 const publishing = (endpoint = "tcp://127.0.0.1:*") =>
   ZmqPublisher.layer(endpoint).pipe(
@@ -113,6 +114,41 @@ describe("the publisher", () => {
         hashes = []
       }
       assert.deepStrictEqual(seen, expected)
+    }).pipe(Effect.provide(publishing()))
+  )
+
+  it.live("announces a transaction that a block displaces, with label R before the block", () =>
+    Effect.gen(function* () {
+      const node = yield* DevNode
+      const { receive } = yield* listen
+      const spend = (note: number) =>
+        buildTransaction({
+          inputs: [{ txid: faucetTxid({ value: 50_000n, witness: false, serial: new Uint8Array(12) }), index: 0 }],
+          outputs: [{ value: 50_000n, script: new Uint8Array([0x51]) }],
+          lockTime: note
+        })
+      const [displaced, rival] = [spend(1), spend(2)]
+      assert.isNull(yield* node.addTransaction(displaced.bytes, 0n))
+      const number = node.state.mempool.sequence
+      const { chain } = node.state
+      const coinbase = buildCoinbase({ height: 1, value: 0n, others: [rival] })
+      const block = buildBlock({
+        previousHash: chain.tip.hash,
+        time: chain.tip.header.time + 1,
+        transactions: [coinbase, rival]
+      })
+      assert.isNull(yield* node.submitBlock(block))
+      const sequence = Buffer.alloc(8)
+      sequence.writeBigUInt64LE(number)
+      const bodies: Array<string> = []
+      while (bodies.length < 3) {
+        const { body, topic } = yield* receive
+        if (topic === "sequence") bodies.push(body)
+      }
+      assert.deepStrictEqual(bodies.slice(1), [
+        `${display(displaced.txid)}52${sequence.toString("hex")}`,
+        `${chain.tip.id}43`
+      ])
     }).pipe(Effect.provide(publishing()))
   )
 

@@ -1,7 +1,7 @@
 /** The ledger on a file: shares in their order, once, through restarts and other programs. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Stream } from "effect"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -240,6 +240,18 @@ describe("the database", () => {
             ["", -5n],
             ["alice", 5n]
           ])
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(process.platform === "win32")("is for its owner only", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file }, (ledger) =>
+        Effect.gen(function* () {
+          yield* ledger.append([share(1)])
+          for (const name of [file, `${file}-wal`]) assert.strictEqual(statSync(name).mode & 0o777, 0o600)
         })
       )
     }).pipe(Effect.scoped)

@@ -1,5 +1,6 @@
 export { type ChannelAddress, type Control, ControlError } from "./control.ts"
 export { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.ts"
+export type { CustomWork } from "./custom-work.ts"
 export * from "./event.ts"
 export { MiningServer, type MiningServerCalls } from "./mining-server.ts"
 export { OptionError } from "./option-error.ts"
@@ -24,9 +25,10 @@ export {
   type SoloOptions,
   UnpayableError
 } from "./templates/payout.ts"
-export { Payouts, type PayoutsCalls } from "./templates/payouts.ts"
+export { Payouts, type PayoutsCalls, payoutScripts } from "./templates/payouts.ts"
 export * as Templates from "./templates/templates.ts"
-export { isUserIdentity, parseUserIdentity, type UserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
+export { isUserIdentity, type UserRefusal, type ValidateUser } from "./user.ts"
+export { parseUserIdentity, type UserIdentity } from "@sluice/channels"
 export {
   type DownstreamLoad,
   type IgnoredWork,

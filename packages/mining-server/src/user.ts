@@ -1,15 +1,7 @@
-/** User identities of the form `USER.WORKER` (specification, 5.3.2), where USER may be a Bitcoin address. */
+/** Which users a server admits. */
+import { parseUserIdentity, type UserIdentity } from "@sluice/channels"
 import { isPrintable } from "@sluice/protocol"
 import type { Effect } from "effect"
-
-export interface UserIdentity {
-  /** The whole identity as the client sent it. */
-  readonly identity: string
-  /** The part before the first dot: the name of an account, or an address. */
-  readonly user: string
-  /** The part after the first dot; undefined without a dot. */
-  readonly worker: string | undefined
-}
 
 /** Error codes for a user that gets no channel (5.3.6). */
 export type UserRefusal = "unknown-user" | "invalid-user-identity"
@@ -20,14 +12,6 @@ export type UserRefusal = "unknown-user" | "invalid-user-identity"
  * users without an answer by then.
  */
 export type ValidateUser = (user: UserIdentity) => Effect.Effect<UserRefusal | undefined>
-
-/** Splits at the first dot: addresses have none, and names of accounts should have none. */
-export const parseUserIdentity = (identity: string): UserIdentity => {
-  const dot = identity.indexOf(".")
-  return dot < 0
-    ? { identity, user: identity, worker: undefined }
-    : { identity, user: identity.slice(0, dot), worker: identity.slice(dot + 1) }
-}
 
 /**
  * Whether pages and logs can show the user of this identity. `.worker` has no user; invisible characters would make two users

@@ -1,6 +1,9 @@
 /** The mining proxy: an upstream server as the source of work of a server of miners. */
+export { Declarations, DeclaredStats } from "./declared/declarations.ts"
+export * as Declared from "./declared/declared.ts"
+export { type DeclaredOptions, type DeclaredServer, defaultDeclaredOptions } from "./declared/options.ts"
 export { minerIdentity, sharedIdentity, workerName } from "./identity.ts"
-export { Proxy, type ProxyOptions } from "./proxy.ts"
+export { type DeclaringProxyOptions, Proxy, type ProxyOptions } from "./proxy.ts"
 export { RelayDialer, RelayListener } from "./relay.ts"
 export { UpstreamFault } from "./upstream/fault.ts"
 export { defaultUpstreamOptions, type UpstreamOptions, type UpstreamServer } from "./upstream/options.ts"

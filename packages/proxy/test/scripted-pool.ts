@@ -22,6 +22,8 @@ import { Effect, Queue, Stream } from "effect"
 export interface PoolJob {
   readonly message: Mining.NewExtendedMiningJob
   prevHash: Uint8Array | undefined
+  /** Those of the pool, if the job does not say. */
+  readonly nbits?: number
 }
 
 export interface PoolOptions {
@@ -54,6 +56,12 @@ export class ScriptedPool {
   readonly opened: Array<Mining.OpenExtendedMiningChannel> = []
   /** The reasons of channels that were closed. */
   readonly closed: Array<string> = []
+  /** The jobs of the proxy's own that it was asked to take, in order. */
+  readonly asked: Array<Mining.SetCustomMiningJob> = []
+  /** The error code for a job of the proxy's own; "" leaves it without an answer, and by default the pool takes it. */
+  refusal: (message: Mining.SetCustomMiningJob) => string | undefined = () => undefined
+  /** The error code for any share of a job that it has taken. */
+  shareRefusal: string | undefined
   /** Headers that were credited. */
   readonly credited = new Set<string>()
   target: Uint8Array
@@ -63,6 +71,8 @@ export class ScriptedPool {
   #blocks = 0
   #active: Array<PoolJob> = []
   #futures: Array<PoolJob> = []
+  /** Jobs of the proxy's own that it has taken. */
+  #custom: Array<PoolJob> = []
   #prevHash: Uint8Array | undefined
 
   constructor(options: PoolOptions = {}) {
@@ -145,9 +155,45 @@ export class ScriptedPool {
     return [{ ...job.message, minNtime: undefined }, this.prevHashMessage(job), ...futures]
   }
 
+  /** Takes a job of the proxy's own. */
+  take(message: Mining.SetCustomMiningJob): PoolJob {
+    const { coinbasePrefix, coinbaseTxOutputs } = message
+    const size = this.prefixOf(1).length + this.options.extranonceSize
+    const job: PoolJob = {
+      prevHash: message.prevHash.slice(),
+      nbits: message.nbits,
+      message: {
+        _tag: "NewExtendedMiningJob",
+        channelId: CHANNEL,
+        jobId: ++this.#lastId,
+        minNtime: message.minNtime,
+        version: message.version,
+        versionRollingAllowed: true,
+        merklePath: message.merklePath,
+        coinbaseTxPrefix: Uint8Array.of(
+          ...u32(message.coinbaseTxVersion),
+          1,
+          ...bytes(0),
+          ...u32(0xffffffff),
+          coinbasePrefix.length + size,
+          ...coinbasePrefix
+        ),
+        coinbaseTxSuffix: Uint8Array.of(
+          ...u32(message.coinbaseTxInputNSequence),
+          ...coinbaseTxOutputs,
+          ...u32(message.coinbaseTxLocktime)
+        )
+      }
+    }
+    // Jobs of another block are over.
+    this.#custom = this.#custom.filter(({ prevHash }) => Buffer.compare(prevHash!, job.prevHash!) === 0)
+    this.#custom.push(job)
+    return job
+  }
+
   /** The job that a share of a channel may be for. */
   find(jobId: number): PoolJob | undefined {
-    return this.#active.find(({ message }) => message.jobId === jobId)
+    return [...this.#active, ...this.#custom].find(({ message }) => message.jobId === jobId)
   }
 
   #make(minNtime: number | undefined): PoolJob {
@@ -243,6 +289,17 @@ export class PoolConnection {
         return []
       case "SubmitSharesExtended":
         return [this.#verdict(message)]
+      case "SetCustomMiningJob": {
+        pool.asked.push(message)
+        const { channelId, requestId } = message
+        const errorCode = pool.refusal(message)
+        if (errorCode === "") return []
+        if (errorCode !== undefined) return [{ _tag: "SetCustomMiningJob.Error", channelId, requestId, errorCode }]
+        const { jobId } = pool.take(message).message
+        this.#targets.set(this.#key({ jobId }), pool.target)
+        this.#prefixes.set(this.#key({ jobId }), this.prefix)
+        return [{ _tag: "SetCustomMiningJob.Success", channelId, requestId, jobId }]
+      }
       default:
         return []
     }
@@ -258,6 +315,7 @@ export class PoolConnection {
       return { _tag: "SubmitShares.Error", channelId, sequenceNumber, errorCode }
     }
     const worker = WorkerIdentity.UserIdentity.get(share)?.userIdentity
+    if (this.pool.shareRefusal !== undefined) return refuse(this.pool.shareRefusal)
     if (job?.prevHash === undefined || target === undefined) return refuse("stale-share")
     if (share.extranonce.length !== options.extranonceSize) return refuse("bad-extranonce-size")
     const { coinbaseTxPrefix, coinbaseTxSuffix, merklePath } = job.message
@@ -267,7 +325,7 @@ export class PoolConnection {
       ...share,
       prevHash: job.prevHash,
       merkleRoot: rootOf(coinbase, merklePath),
-      nbits: options.nbits
+      nbits: job.nbits ?? options.nbits
     })
     const key = Buffer.from(header).toString("hex")
     if (number(sha256d(header)) > number(target)) return refuse("difficulty-too-low", header)
@@ -283,6 +341,13 @@ export class PoolConnection {
     }
   }
 }
+
+const u32 = (value: number): ReadonlyArray<number> => [
+  value & 0xff,
+  (value >>> 8) & 0xff,
+  (value >>> 16) & 0xff,
+  value >>> 24
+]
 
 /** Of 32 bytes, little-endian. */
 const number = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes.toReversed()).toString("hex")}`)

@@ -7,6 +7,7 @@ export const summaries = {
   node: "Run a development chain that talks JSON-RPC and ZMQ like Bitcoin Core.",
   "template-provider": "Serve the block templates of a Bitcoin node to pools and proxies.",
   pool: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
+  "job-declarator": "Accept jobs that miners declare with transactions of their own, beside a pool.",
   proxy: "Bring many miners together on one channel of a pool, and use another pool when it fails.",
   miner: "Mine in worker threads, for development and tests.",
   key: "Make and show the keys that servers sign their certificates with.",

@@ -4,10 +4,11 @@ import { Duration, Schema } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
+import { serverUrl } from "../config/stratum.ts"
 import { choice, hostPort, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 
-const protocols = choice(["mining", "template-distribution"])
+const protocols = choice(["mining", "job-declaration", "template-distribution"])
 
 const only = optional(string({ metavar: "ID,...", expected: "beginnings of the names of rules" }), {
   description: "Check only the rules whose names begin with one of these.",
@@ -25,6 +26,11 @@ export const ConnectConfig = {
   program: "conformance connect",
   schema: Schema.Struct({
     protocol: defaulted(protocols, { description: "The protocol of the server.", default: "mining" }),
+    beside: optional(serverUrl, {
+      description:
+        "For a pool its job declarator, for a job declarator its pool. Without it, rules about declared jobs are skipped.",
+      example: "stratum2+tcp+plain://127.0.0.1:3334"
+    }),
     only,
     user: defaulted(string({ metavar: "NAME", expected: "a user name" }, 255), {
       description: "The user identity of the channels that the kit opens.",
@@ -51,6 +57,11 @@ export const ServeConfig = {
     secondListen: optional(hostPort, {
       description: "The address to which Reconnect sends the client. Default: any free port of the same host."
     }),
+    poolListen: optional(hostPort, {
+      description:
+        "With job-declaration, where the kit is the client's pool. Without it, rules about custom jobs are skipped.",
+      example: "127.0.0.1:3334"
+    }),
     protocol: defaulted(protocols, { description: "The protocol of the client.", default: "mining" }),
     only,
     sharesPerMinute: defaulted(whole("N", 1, 6000), {
@@ -69,5 +80,5 @@ export const ServeConfig = {
     json,
     ...securityKeys,
     ...loggingKeys
-  }).check(oneSecurity, distinctAddresses("listen", "secondListen"))
+  }).check(oneSecurity, distinctAddresses("listen", "secondListen", "poolListen"))
 }

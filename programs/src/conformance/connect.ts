@@ -25,6 +25,7 @@ export const connect = Command.make(
     const results = yield* Conformance.run({
       server: server.success,
       protocol,
+      ...(config.beside === undefined ? {} : { beside: config.beside }),
       userIdentity: user,
       nominalHashRate: hashRate,
       maxHashes,
@@ -44,5 +45,5 @@ export const connect = Command.make(
       ...note
     ].join("\n  ")
   ),
-  Command.withShortDescription("Check a server: a pool, or a template provider.")
+  Command.withShortDescription("Check a server: a pool, a job declarator, or a template provider.")
 )

@@ -26,11 +26,13 @@ export const serve = Command.make(
       const here = yield* listenAt(listen)
       const elsewhere = yield* listenAt(config.secondListen ?? { host: listen.host, port: 0 })
       const url = formatServerAddress({ ...here.address, security: securityOf(authoritySecretKey) })
+      const pool = config.poolListen === undefined ? undefined : yield* listenAt(config.poolListen)
       yield* Effect.logInfo(`Let the client connect to ${url}, and again whenever its connection ends`)
       const context = yield* Effect.context()
       return yield* Conformance.serve({
         protocol,
         elsewhere,
+        ...(pool === undefined ? {} : { pool }),
         sharesPerMinute,
         connectTimeout: Duration.seconds(connectSeconds),
         answerTimeout: Duration.seconds(answerSeconds),
@@ -51,8 +53,10 @@ export const serve = Command.make(
   Command.withDescription(
     [
       "Serve one client, check it against the rules of the specification, and print a verdict for each rule.",
-      "The client is a miner or a proxy, or with --protocol template-distribution a pool. It must connect again whenever",
-      "its connection ends. The kit sends it easy work, and unusual or wrong messages on purpose.",
+      "The client is a miner or a proxy, or with --protocol template-distribution a pool. With job-declaration it is a",
+      "proxy whose job declarator is here, whose pool is at --pool-listen, and which has a template provider of its own.",
+      "It must connect again whenever its connection ends. The kit sends it easy work, and unusual or wrong messages on",
+      "purpose.",
       "The exit status is 1 if a rule is broken, or if no client came.",
       "",
       ...note

@@ -1,10 +1,11 @@
 /** The configuration of `sluice ledger` and its commands. */
-import { Schema } from "effect"
-import { BLOCK_SCHEMES, hasNodeLogin, ledgerUrl, nodeRpcKeys } from "../config/ledger.ts"
+import { Schema, Struct } from "effect"
+import { BLOCK_SCHEMES, ledgerUrl } from "../config/ledger.ts"
 import { defaulted, required } from "../config/key.ts"
 import { fileToRead, newFile } from "../config/path.ts"
 import { choice, decimal, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
+import { nodeKeys, nodeUrlKey, wholeNode } from "../server/node.ts"
 
 const ledger = required(ledgerUrl, { description: "The ledger.", example: "sqlite:pool.ledger" })
 const json = defaulted(toggle, {
@@ -74,8 +75,14 @@ export const ReplayConfig = {
 
 export const SettleConfig = {
   program: "ledger settle",
-  schema: Schema.Struct({ ledger, ...nodeRpcKeys, json, ...loggingKeys }).check(
-    hasNodeLogin,
+  schema: Schema.Struct({
+    ledger,
+    ...Struct.omit(nodeKeys, ["nodeZmq"]),
+    nodeRpcUrl: nodeUrlKey("The URL of the JSON-RPC of the node whose chain decides."),
+    json,
+    ...loggingKeys
+  }).check(
+    wholeNode,
     Schema.makeFilter(({ nodeRpcUrl }) => (nodeRpcUrl === undefined ? "node-rpc-url is missing" : undefined))
   )
 }

@@ -16,10 +16,11 @@ import {
 import { minerScript } from "@sluice/mining-server"
 import { Clock, Console, Effect, Layer, Schema } from "effect"
 import { Command } from "effect/cli"
-import { blockPolicy, nodeRpcOf } from "../config/ledger.ts"
+import { blockPolicy } from "../config/ledger.ts"
 import { FaultsFound } from "../command/report.ts"
 import { summaries } from "../command/summaries.ts"
 import { withProgress } from "../output/progress.ts"
+import { layerNode } from "../server/node.ts"
 import { accountName, ledgerCommand, printRows, reading } from "./command.ts"
 import { AdjustConfig, BackupConfig, PayConfig, plainConfig, ReplayConfig, SettleConfig } from "./config.ts"
 import { exportTable } from "./export.ts"
@@ -94,7 +95,7 @@ const settle = ledgerCommand({
   description: "Look on the chain of a node which blocks are confirmed, and take back what orphans had settled.",
   run: Effect.fnUntraced(function* (config) {
     const changes = yield* followBlocks.pipe(
-      Effect.provide(Layer.merge(layerWriting(config.ledger), nodeRpcOf(config)!))
+      Effect.provide(Layer.merge(layerWriting(config.ledger), layerNode(config)!))
     )
     yield* printRows(
       changes.map(({ block, state }) => ({ height: block.height, hash: hashToDisplay(block.hash), state })),

@@ -7,13 +7,16 @@ import { Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
-import { choice, decimal, hostPort, string } from "../config/value.ts"
+import { serverUrls } from "../config/stratum.ts"
+import { decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
-import { ledgerChecks, ledgerKeys, policyOf } from "./ledger.ts"
+import { canDeclare, nodeHasUse, poolDeclarationKeys } from "../server/job-declaration.ts"
+import { nodeUrlKey, wholeNode } from "../server/node.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
+import { chainKey, payoutKeys } from "../server/payout.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
+import { ledgerChecks, ledgerKeys, policyOf } from "./ledger.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3333" }),
@@ -22,16 +25,7 @@ const fields = Schema.Struct({
     description: "The template providers, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
   }),
-  coinbaseAddress: optional(payoutAddress, {
-    description: "The address that a block pays; or give coinbase-outputs.",
-    example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
-    usual: true
-  }),
-  coinbaseOutputs: optional(payoutShares, {
-    description:
-      "Several outputs that a block pays. Percentages have at most four decimals and sum to 100. The first output gets the rest of rounding.",
-    example: ["97.5 bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "2.5 addr(mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn)"]
-  }),
+  ...payoutKeys,
   soloFee: optional(decimal("PERCENT", 0, 100), {
     description:
       "Makes the pool a solo pool: a block pays the address in the user identity of the miner that found it (ADDRESS or ADDRESS.WORKER), less this fee.",
@@ -39,15 +33,16 @@ const fields = Schema.Struct({
     example: 1.5
   }),
   ...ledgerKeys,
-  chain: optional(choice(["main", "test", "testnet4", "signet", "regtest"]), {
-    description: "The chain of the addresses: others are refused. Default: any.",
-    example: "main"
-  }),
+  ...chainKey,
   coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
     description: "The pool's name in the blocks that it finds.",
     option: "tag",
     default: Templates.DEFAULT_TAG
   }),
+  ...poolDeclarationKeys,
+  nodeRpcUrl: nodeUrlKey(
+    "The URL of the JSON-RPC of the node that checks declared blocks, and shows which blocks of the ledger stay in the chain. Without it clients do not declare transactions (coinbase-only mode)."
+  ),
   ...miningServerKeys({ name: "pool", source: "a template provider" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
   ...securityKeys,
@@ -73,6 +68,14 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) =>
     onFailure: ({ message }) => `coinbase-address, coinbase-outputs, solo-fee: ${message.replace(/^\w+: /, "")}`,
     onSuccess: () => undefined
   })
+)
+
+/** A check: declared jobs have an output to pay the pool with. */
+const paysDeclaredJobs = Schema.makeFilter((config: typeof fields.Type) =>
+  policyOf(config) !== undefined && (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) !== undefined
+    ? `job-declaration-listen, job-declaration-token-key, ${config.soloFee === undefined ? "payout-scheme" : "solo-fee"}: ` +
+      "declared jobs pay the pool's outputs; in this pool miners are paid by their own jobs"
+    : undefined
 )
 
 /** A check: the tag fits into the coinbase beside the longest height of a template and the pool's extranonce. */
@@ -106,7 +109,11 @@ export const PoolConfig = {
     sharesFit,
     tagFits,
     wholeTls,
-    distinctAddresses(...listenKeys),
+    wholeNode,
+    canDeclare,
+    nodeHasUse,
+    paysDeclaredJobs,
+    distinctAddresses(...listenKeys, "jobDeclarationListen"),
     ...ledgerChecks
   )
 }

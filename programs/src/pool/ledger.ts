@@ -4,9 +4,10 @@ import { hashToDisplay } from "@sluice/bitcoin"
 import { MiningServer, Templates } from "@sluice/mining-server"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Duration, Effect, Layer, Schema } from "effect"
-import { BLOCK_SCHEMES, blockPolicy, hasNodeLogin, ledgerUrl, nodeRpcKeys, nodeRpcOf } from "../config/ledger.ts"
+import { BLOCK_SCHEMES, blockPolicy, ledgerUrl } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { choice, decimal, whole } from "../config/value.ts"
+import { layerNode, type NodeConfig } from "../server/node.ts"
 
 export const ledgerKeys = {
   ledger: optional(ledgerUrl, {
@@ -48,24 +49,19 @@ export const ledgerKeys = {
     description:
       "The most bytes of a coinbase with payout-scheme, which limits how many users a block pays. Old firmware takes 750.",
     default: ledgerPayoutsDefaults.maxCoinbaseBytes
-  }),
-  ...nodeRpcKeys
+  })
 }
 
 export type LedgerConfig = Schema.Struct.Type<typeof ledgerKeys>
 
 /** The checks of these keys. */
 export const ledgerChecks = [
-  hasNodeLogin,
-  Schema.makeFilter(({ ledger, nodeRpcUrl, payoutScheme, soloFee }: LedgerConfig & { readonly soloFee?: number }) => {
+  Schema.makeFilter(({ ledger, payoutScheme, soloFee }: LedgerConfig & { readonly soloFee?: number }) => {
     if (payoutScheme !== undefined && soloFee !== undefined) {
       return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
     }
-    if (payoutScheme !== undefined && payoutScheme !== "solo" && ledger === undefined) {
-      return `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE`
-    }
-    return nodeRpcUrl !== undefined && ledger === undefined
-      ? "node-rpc-url is for a ledger: give ledger too"
+    return payoutScheme !== undefined && payoutScheme !== "solo" && ledger === undefined
+      ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE`
       : undefined
   })
 ] as const
@@ -79,7 +75,12 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
 }
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
-export const layerWithLedger = (config: LedgerConfig & { readonly ledger: string }, options: PoolOptions) => {
+export const layerWithLedger = <A, E, R>(
+  config: LedgerConfig & NodeConfig & { readonly ledger: string; readonly soloFee?: number },
+  options: PoolOptions,
+  /** Makes the pool that pays fixed outputs. */
+  layerPool: (options: PoolOptions) => Layer.Layer<A, E, R>
+) => {
   const policy = policyOf(config)
   const ledger = Ledger.layer({
     file: config.ledger,
@@ -90,7 +91,7 @@ export const layerWithLedger = (config: LedgerConfig & { readonly ledger: string
   const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: config.ledger })
   if (policy === undefined) {
     const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
-    const pool = Effect.map(Ledger, ({ sink }) => Pool.layer({ ...options, shareSinks: [...others, sink] }))
+    const pool = Effect.map(Ledger, ({ sink }) => layerPool({ ...options, shareSinks: [...others, sink] }))
     return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provide(ledger))
   }
   const server = Effect.gen(function* () {
@@ -124,8 +125,8 @@ const promises = {
 const FOLLOW = Duration.seconds(30)
 
 /** Follows blocks on the chain of the node, if there is one. */
-const layerFollow = (config: LedgerConfig) => {
-  const node = nodeRpcOf(config)
+const layerFollow = (config: NodeConfig) => {
+  const node = layerNode(config)
   if (node === undefined) {
     return Layer.effectDiscard(
       Effect.logInfo(

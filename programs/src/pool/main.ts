@@ -1,12 +1,15 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import type { ChannelRefused } from "@sluice/channels"
+import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
-import { MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
-import { Effect, Layer, Result } from "effect"
+import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
+import { Effect, Layer, Result, Struct } from "effect"
+import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
+import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { program } from "../command/program.ts"
@@ -28,8 +31,8 @@ export const pool = program({
     return yield* Layer.merge(layerLog(withShares, options, policyOf(config) !== undefined), layerPages(config)).pipe(
       Layer.provide(
         config.ledger === undefined
-          ? Pool.layer(options)
-          : layerWithLedger({ ...config, ledger: config.ledger }, options)
+          ? layerPool(config, options)
+          : layerWithLedger({ ...config, ledger: config.ledger }, options, (options) => layerPool(config, options))
       ),
       Layer.provide([
         withV1(
@@ -51,6 +54,45 @@ export const pool = program({
     )
   }, Effect.scoped)
 })
+
+/**
+ * The pool, with its server of Job Declaration if it has one: that submits the blocks of declared jobs that the pool finds. With
+ * only the key of tokens, a declarator is beside the pool.
+ */
+const layerPool = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
+  const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent } = config
+  if (listen === undefined && jobDeclarationTokenKey === undefined) return Pool.layer(options)
+  const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(TOKEN_KEY_SIZE))
+  const customJobs = { tokens: new Tokens(tokenKey), minPayoutPercent }
+  if (listen === undefined) return Pool.layer({ ...options, customJobs })
+  return Layer.unwrap(
+    Effect.map(DeclarationServer, ({ submitFound: submitBlock }) =>
+      Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock } })
+    )
+  ).pipe(Layer.provide(layerDeclarations(config, options, listen, tokenKey)))
+}
+
+const layerDeclarations = (
+  config: typeof PoolConfig.schema.Type,
+  options: PoolOptions,
+  listen: Endpoint,
+  tokenKey: TokenKey
+) => {
+  const { minPayoutPercent, reconnectTo } = config
+  const rules = payoutRulesOf(options, minPayoutPercent)
+  // A miner's and a declarator's addresses differ, so `reconnect-to` holds for here alone.
+  const here = reconnectTo?.host === "" ? { reconnectTo } : {}
+  return layerDeclarationServer(
+    {
+      ...Struct.pick(config, ["authoritySecretKey", "curve", "maxHandshakesPerSecond", "proxyProtocol"]),
+      ...Struct.pick(config, ["nodeRpcUrl", "nodeRpcUser", "nodeRpcPassword", "nodeRpcCookie", "nodeZmq"]),
+      ...Struct.pick(config, ["minPayoutPercent", "requireFullTemplate"]),
+      listen,
+      maxConnections: MAX_DECLARATION_CONNECTIONS
+    },
+    { tokenKey, payout: () => rules, ...here }
+  )
+}
 
 /** What an acknowledgement promises without a ledger. */
 const promiseOf = (shareLog: string | undefined): string =>

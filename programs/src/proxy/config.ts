@@ -1,12 +1,22 @@
 /** The configuration of `sluice proxy`. */
-import { defaultUpstreamOptions, type ProxyOptions, sharedIdentity } from "@sluice/proxy"
-import { Duration, Schema, Struct } from "effect"
+import {
+  type DeclaringProxyOptions,
+  defaultDeclaredOptions,
+  defaultUpstreamOptions,
+  type ProxyOptions,
+  sharedIdentity
+} from "@sluice/proxy"
+import { coinbaseTags } from "@sluice/bitcoin"
+import { checkCoinbaseRoom } from "@sluice/channels"
+import { Mining } from "@sluice/protocol"
+import { formatServerAddress } from "@sluice/transport"
+import { Duration, Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { oneSecurity, securityKeys } from "../config/security.ts"
-import { miningServerUrls, payoutAddress, v1PasswordKey } from "../config/stratum.ts"
+import { miningServerUrls, payoutAddress, serverUrls, v1PasswordKey } from "../config/stratum.ts"
 import { trustKeys } from "../config/trust.ts"
-import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
+import { choice, decimal, hostPort, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
@@ -21,6 +31,34 @@ const fields = Schema.Struct({
   upstream: required(miningServerUrls, {
     description: "The pools that give work, the preferred one first.",
     example: ["stratum2+tcp://127.0.0.1:3333/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
+  }),
+  jobDeclarator: optional(serverUrls, {
+    description:
+      "The job declarators of the pools, in the order of upstream: miners mine jobs with the transactions of template-provider, which the proxy declares to them. Of pools behind the last declarator, miners mine the pools' own jobs, as a reserve.",
+    example: ["stratum2+tcp://127.0.0.1:3334/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"],
+    option: "declarator"
+  }),
+  templateProvider: optional(serverUrls, {
+    description: "The template providers of the jobs that are declared, the preferred one first.",
+    example: ["stratum2+tcp://127.0.0.1:18447/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"]
+  }),
+  soloAddress: optional(payoutAddress, {
+    description: "The address that blocks pay while no pool can be used. By default miners wait for a pool then.",
+    example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+  }),
+  declareTransactions: defaulted(toggle, {
+    description:
+      "Whether job declarators learn the transactions of the jobs, so that they check them and send blocks to the network too (full-template mode); without, they learn the coinbase only.",
+    default: defaultDeclaredOptions.declareTransactions
+  }),
+  minFeeDelta: defaulted(whole("SATOSHIS", 0, 2_100_000_000), {
+    description: "The least by which the fees of another template for the same block must be higher to be declared.",
+    default: Number(defaultDeclaredOptions.minFeeDelta)
+  }),
+  coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
+    description: "The miner's name in the blocks of declared jobs.",
+    option: "tag",
+    default: defaultDeclaredOptions.tag
   }),
   mode: defaulted(choice(["aggregated", "per-miner"]), {
     description:
@@ -74,6 +112,50 @@ export const optionsOf = (config: typeof fields.Type): ProxyOptions => {
   }
 }
 
+/** The options of a proxy that declares jobs; `undefined` for one that mines the pools' jobs alone. */
+export const declaringOptionsOf = (config: typeof fields.Type): DeclaringProxyOptions | undefined => {
+  const { jobDeclarator: declarators = [], minFeeDelta, templateProvider } = config
+  if (templateProvider === undefined) return undefined
+  const { upstreams, ...options } = optionsOf(config)
+  const [first, ...others] = upstreams.map((upstream, index) => {
+    const declarator = declarators[index]
+    return declarator === undefined ? upstream : { ...upstream, declarator }
+  })
+  return {
+    ...options,
+    ...Struct.pick(config, ["soloAddress", "declareTransactions"]),
+    upstreams: [first!, ...others],
+    minFeeDelta: BigInt(minFeeDelta),
+    tag: config.coinbaseTag
+  }
+}
+
+/** A check: templates, declarators and pools fit together. */
+const canDeclare = Schema.makeFilter((config: typeof fields.Type) => {
+  const { jobDeclarator, mode, soloAddress, templateProvider, upstream } = config
+  const needs = [jobDeclarator && "job-declarator", soloAddress && "solo-address"].filter((key) => key !== undefined)
+  if (needs.length > 0 && templateProvider === undefined) {
+    return `template-provider: ${needs.join(" and ")} needs templates; give a template provider too`
+  }
+  if (templateProvider === undefined) return undefined
+  if (jobDeclarator === undefined) {
+    return "template-provider: only declared jobs are made of templates; give job-declarator too"
+  }
+  if (mode === "per-miner") return "mode: declared jobs are mined on one channel that all miners share (aggregated)"
+  if (jobDeclarator.length > upstream.length) {
+    return `job-declarator: there are ${jobDeclarator.length} declarators for ${upstream.length} pools (upstream)`
+  }
+  const v1 = upstream.findIndex(({ security }, index) => security._tag === "v1" && index < jobDeclarator.length)
+  if (v1 >= 0) {
+    return `job-declarator: the pool ${formatServerAddress(upstream[v1]!)} speaks Stratum V1, which has no declared jobs; put it behind the others`
+  }
+  const room = checkCoinbaseRoom({
+    tags: coinbaseTags("", config.coinbaseTag),
+    extranonceSize: Mining.MAX_EXTRANONCE_SIZE
+  })
+  return Result.isSuccess(room) ? undefined : `coinbase-tag: ${room.failure.message}`
+})
+
 /** A check: the channel that all miners share has a name. */
 const hasIdentity = Schema.makeFilter(
   ({ mode, userIdentity = defaultUpstreamOptions.userIdentity }: typeof fields.Type) =>
@@ -91,5 +173,13 @@ const hasPayout = Schema.makeFilter(({ minPayoutPercent, verifyPayout }: typeof 
 
 export const ProxyConfig = {
   program: "proxy",
-  schema: fields.check(oneSecurity, hasIdentity, hasPayout, sharesFit, wholeTls, distinctAddresses(...listenKeys))
+  schema: fields.check(
+    oneSecurity,
+    canDeclare,
+    hasIdentity,
+    hasPayout,
+    sharesFit,
+    wholeTls,
+    distinctAddresses(...listenKeys)
+  )
 }

@@ -128,6 +128,10 @@ export const serializeOutputs = (outputs: ReadonlyArray<Output>): Uint8Array =>
     })
   )
 
+/** Outputs one after the other, behind their count (CompactSize). */
+export const serializeCountedOutputs = (outputs: ReadonlyArray<Output>): Uint8Array =>
+  concat(compactSize(outputs.length), serializeOutputs(outputs))
+
 /** Bitcoin's variable-length count. */
 export const compactSize = (count: number): Uint8Array =>
   count < 0xfd ? new Uint8Array([count]) : CompactSize.encode(BigInt(count))

@@ -21,6 +21,16 @@ export const coinbaseMerklePath = (txids: ReadonlyArray<Uint8Array>): ReadonlyAr
   return pathOf(memory, txids.length)
 }
 
+/** The same from hashes that `write` puts into the memory from `at` on, one after the other. Saves objects for thousands of them. */
+export const coinbaseMerklePathOf = (
+  count: number,
+  write: (memory: Uint8Array, at: number) => void
+): ReadonlyArray<Uint8Array> => {
+  const memory = lanesMemory(textOf(count))
+  write(memory, HASHES)
+  return pathOf(memory, count)
+}
+
 /** The same from txids in display order, fast for thousands of them. Throws a `TypeError` for a text that is no hash. */
 export const coinbaseMerklePathFromDisplay = (txids: ReadonlyArray<string>): ReadonlyArray<Uint8Array> => {
   const text = textOf(txids.length)

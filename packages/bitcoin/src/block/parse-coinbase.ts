@@ -113,6 +113,28 @@ export const parseOutputs = (bytes: Uint8Array, count: number): Result.Result<Re
   }
 }
 
+/**
+ * Parses outputs behind their count (CompactSize), as messages of Job Declaration carry them, and as a transaction has them. At
+ * least one; together at most `MAX_MONEY`. Scripts are views on the bytes.
+ */
+export const parseCountedOutputs = (bytes: Uint8Array): Result.Result<ReadonlyArray<Output>, CoinbaseError> => {
+  const reader = new Reader(bytes)
+  let count: number
+  try {
+    count = reader.compactSize("the output count")
+  } catch (error) {
+    if (!(error instanceof BlockDecodeError)) throw error
+    return refuse(`the coinbase's outputs: ${error.message}`)
+  }
+  if (count === 0) return refuse("a coinbase has an output; the count is 0")
+  const parsed = parseOutputs(bytes.subarray(reader.at), count)
+  if (Result.isFailure(parsed)) return parsed
+  const sum = parsed.success.reduce((sum, { value }) => sum + value, 0n)
+  return sum > MAX_MONEY
+    ? refuse(`a coinbase's outputs are at most ${MAX_MONEY} satoshis together; they are ${sum}`)
+    : parsed
+}
+
 /** The halves of a job's coinbase, with or without BIP141's fields, and the size of the full extranonce between them. */
 export interface CoinbaseHalves {
   readonly prefix: Uint8Array

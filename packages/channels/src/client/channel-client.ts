@@ -12,8 +12,10 @@ import { Result } from "effect"
 import { ClientChannel, type ExtendedJob, type PrevHash, type StandardJob } from "./channel.ts"
 import { type AgreedFlags, ConnectionState } from "./connection-state.ts"
 import type { ClientEvent, ClientOutbox, Ignored } from "./event.ts"
+import { forgetOldest } from "./forget-oldest.ts"
 import type { ProtocolViolation } from "./protocol-violation.ts"
 import {
+  checkCustomJob,
   checkExtendedJob,
   checkExtranoncePrefix,
   checkGroup,
@@ -44,6 +46,9 @@ export interface ExtendedChannelRequest extends StandardChannelRequest {
   /** The least bytes of extranonce that the channel must be able to roll. */
   readonly minExtranonceSize: number
 }
+
+/** A job of the client's own for an extended channel (5.3.18). */
+export type CustomJobFields = Omit<Mining.SetCustomMiningJob, "_tag" | "requestId">
 
 /** A solution of some channel's work. */
 export interface MinedShare {
@@ -101,6 +106,15 @@ export class ChannelClient {
       maxTarget,
       minExtranonceSize
     })
+    return requestId
+  }
+
+  /** Asks the server to take shares of a job of the client's own (5.3.18). The answer comes as an event with this request id. */
+  setCustomJob(request: CustomJobFields, out: ClientOutbox): number {
+    const requestId = this.#nextRequestId()
+    this.#state.customJobs.set(requestId, request.channelId)
+    forgetOldest(this.#state.customJobs, MAX_CUSTOM_REQUESTS)
+    out.messages.push({ ...request, _tag: "SetCustomMiningJob", requestId })
     return requestId
   }
 
@@ -179,6 +193,9 @@ export class ChannelClient {
         return this.#closedByServer(message)
       case "UpdateChannel.Error":
         return this.#updateRefused(message)
+      case "SetCustomMiningJob.Success":
+      case "SetCustomMiningJob.Error":
+        return this.#customJobAnswered(message)
       case "Reconnect":
         this.#events.push({ _tag: "Reconnect", host: message.newHost, port: message.newPort })
         return
@@ -186,7 +203,8 @@ export class ChannelClient {
         // Only extensions keep state that this message resets (3.6.4).
         return
       default:
-        return this.#ignore(message._tag, "unexpected-message")
+        // A relay's connection also receives messages of extensions, which are no part of the type.
+        return this.#ignore((message as { readonly _tag: string })._tag, "unexpected-message")
     }
   }
 
@@ -375,6 +393,30 @@ export class ChannelClient {
     this.#events.push({ _tag: "ShareRefused", channelId, share, errorCode })
   }
 
+  #customJobAnswered(message: Mining.SetCustomMiningJobSuccess | Mining.SetCustomMiningJobError): void {
+    const { _tag, channelId, requestId } = message
+    if (this.#state.customJobs.get(requestId) !== channelId) return this.#ignore(_tag, "unexpected-message")
+    const channel = this.#state.channels.get(channelId)
+    if (channel === undefined) return this.#ignore(_tag, "unknown-channel")
+    const violation = _tag === "SetCustomMiningJob.Success" ? checkCustomJob(channel, message) : undefined
+    if (violation !== undefined) return this.#violate(violation)
+    this.#state.customJobs.delete(requestId)
+    if (_tag === "SetCustomMiningJob.Error") {
+      this.#events.push({ _tag: "CustomJobRefused", channelId, requestId, errorCode: message.errorCode })
+      return
+    }
+    channel.addCustomJob(message.jobId)
+    const { extranoncePrefix, target } = channel
+    this.#events.push({
+      _tag: "CustomJobAccepted",
+      channelId,
+      requestId,
+      jobId: message.jobId,
+      target,
+      extranoncePrefix
+    })
+  }
+
   #nextRequestId(): number {
     this.#requestId = (this.#requestId + 1) >>> 0
     return this.#requestId
@@ -389,6 +431,9 @@ export class ChannelClient {
     this.#events.push(violation)
   }
 }
+
+/** The most requests for jobs of its own without an answer that a client remembers. */
+const MAX_CUSTOM_REQUESTS = 256
 
 /** Stays empty: nothing emits an event outside of `receive`. */
 const NO_EVENTS: Array<ClientEvent> = []

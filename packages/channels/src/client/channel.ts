@@ -54,6 +54,9 @@ export interface ChannelSettings {
 /** The most job ids of one previous hash that a channel remembers: more than a job a second between two usual blocks. */
 const MAX_VALID_JOB_IDS = 1024
 
+/** The most ids of jobs of the client's own that a channel remembers. */
+const MAX_CUSTOM_JOB_IDS = 256
+
 export class ClientChannel {
   readonly channelId: number
   readonly kind: "standard" | "extended"
@@ -76,6 +79,8 @@ export class ClientChannel {
   readonly #futureJobs = new Map<number, ChannelJob>()
   /** Jobs of the present previous hash. The server still accepts their shares. */
   readonly #validJobIds = new Set<number>()
+  /** Jobs of the client's own that the server took, by its ids. They outlast the server's previous hashes. */
+  readonly #customJobIds = new Set<number>()
   #sequenceNumber = 0
 
   constructor(settings: ChannelSettings) {
@@ -96,7 +101,7 @@ export class ClientChannel {
 
   /** Whether a share for the job can still be accepted. */
   isValidJob(jobId: number): boolean {
-    return this.#validJobIds.has(jobId)
+    return this.#validJobIds.has(jobId) || this.#customJobIds.has(jobId)
   }
 
   isFutureJob(jobId: number): boolean {
@@ -105,7 +110,7 @@ export class ClientChannel {
 
   /** Whether another job that is valid, or may become valid, has this id (5.3.15). */
   isKnownJob(jobId: number): boolean {
-    return this.#validJobIds.has(jobId) || this.#futureJobs.has(jobId)
+    return this.isValidJob(jobId) || this.#futureJobs.has(jobId)
   }
 
   /** Keeps a job until a SetNewPrevHash names it. Forgets the oldest if there are too many. */
@@ -127,6 +132,12 @@ export class ClientChannel {
     this.#validJobIds.clear()
     this.prevHash = prevHash
     return this.#start(job, prevHash.minNtime, prevHash)
+  }
+
+  /** Notes that the server takes shares of a job of the client's own, which knows when the job becomes stale. */
+  addCustomJob(jobId: number): void {
+    this.#customJobIds.add(jobId)
+    forgetOldest(this.#customJobIds, MAX_CUSTOM_JOB_IDS)
   }
 
   nextSequenceNumber(): number {

@@ -29,6 +29,8 @@ export class ConnectionState {
   readonly groups = new Map<number, ClientGroup>()
   /** Requests without an answer, by request id. */
   readonly requests = new Map<number, OpenRequest>()
+  /** The channel of each request for a job of the client's own that has no answer, by request id. */
+  readonly customJobs = new Map<number, number>()
   readonly #pastChannelIds = new Set<number>()
   readonly #pastGroupIds = new Set<number>()
   readonly #maxFutureJobs: number

@@ -78,6 +78,24 @@ export interface UpdateRefused {
   readonly errorCode: string
 }
 
+/** The server takes shares of a job of the client's own (5.3.19), with the target and the prefix that the channel had then. */
+export interface CustomJobAccepted {
+  readonly _tag: "CustomJobAccepted"
+  readonly channelId: number
+  readonly requestId: number
+  readonly jobId: number
+  readonly target: Uint8Array
+  readonly extranoncePrefix: Uint8Array
+}
+
+/** The server does not take shares of a job of the client's own (5.3.20). */
+export interface CustomJobRefused {
+  readonly _tag: "CustomJobRefused"
+  readonly channelId: number
+  readonly requestId: number
+  readonly errorCode: string
+}
+
 /** The server accepted shares (5.3.13). */
 export interface SharesAccepted {
   readonly _tag: "SharesAccepted"
@@ -122,6 +140,8 @@ export type ClientEvent =
   | GroupChanged
   | ChannelClosed
   | UpdateRefused
+  | CustomJobAccepted
+  | CustomJobRefused
   | SharesAccepted
   | ShareRefused
   | Reconnect

@@ -245,6 +245,12 @@ export const checkGroup = (state: ConnectionState, message: Mining.SetGroupChann
   return undefined
 }
 
+/** Checks that a job of the client's own gets an id that no other job of the channel has. */
+export const checkCustomJob = (channel: ClientChannel, { _tag, jobId }: Mining.SetCustomMiningJobSuccess): Check =>
+  channel.isKnownJob(jobId)
+    ? protocolViolation("unique-job-id", _tag, `job id ${jobId} is in use on channel ${channel.channelId}`)
+    : undefined
+
 const channelAsGroup = (tag: string, groupId: number) =>
   protocolViolation("unique-group-channel-id", tag, `group id ${groupId} belongs or belonged to a channel`)
 

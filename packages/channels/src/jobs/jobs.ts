@@ -33,6 +33,8 @@ export interface ActiveJob {
   readonly isRepeat: boolean
   /** The source takes shares at or below this target: 32 bytes, little-endian. `undefined` if it takes only blocks. */
   readonly submitTarget: Uint8Array | undefined
+  /** The least nTime of shares, in seconds, if the job has its own: a custom job. */
+  readonly minNtime?: number
 }
 
 /** A job and the previous hash of its headers. */
@@ -81,9 +83,29 @@ const MAX_ACTIVE_JOBS = 256
 /** The most future jobs: as many as a template provider may send. */
 const MAX_FUTURE_JOBS = TemplateDistribution.MAX_FUTURE_TEMPLATES
 /** How many earlier previous hashes keep their jobs, because a block on one of them may still be on its way. */
-const MAX_PAST = 2
+export const MAX_PAST = 2
 /** The most variants of one job for a channel. */
 const MAX_REPEATS = 16
+
+/** The jobs of a channel: those of the server, of the channel at the source behind it, or those that its client sets. */
+export type ChannelJobs = Pick<
+  Jobs,
+  | "firstId"
+  | "nextId"
+  | "epoch"
+  | "prevHash"
+  | "restarts"
+  | "activations"
+  | "current"
+  | "currentActive"
+  | "active"
+  | "placed"
+  | "oldestId"
+  | "oldestActivation"
+  | "ntimeNow"
+  | "futureJobs"
+  | "repeat"
+>
 
 export class Jobs {
   readonly firstId: number

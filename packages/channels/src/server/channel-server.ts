@@ -6,14 +6,16 @@
  * once to each group, or once to each channel if the client requires standard jobs (5.2.3). It addresses the first job and
  * previous hash of a new channel to the channel itself.
  */
-import { ErrorCode, type ForeignMessage, type Mining, printable } from "@sluice/protocol"
+import { type ForeignMessage, type Mining, printable } from "@sluice/protocol"
 import type { Announcement } from "../jobs/jobs.ts"
+import { CustomChannelJobs } from "../jobs/custom-channel-jobs.ts"
 import { NO_VERDICT } from "../jobs/source-channel.ts"
 import type { Channel } from "./channel.ts"
 import { type ChannelServerContext, ConnectionState } from "./connection-state.ts"
 import type { ServerOutbox } from "./event.ts"
 import { announce, ownJobChannels, sendFirstJobs } from "./job-messages.ts"
 import { EXTRANONCE_SPACE_EXHAUSTED, openChannel, whyRefused } from "./open.ts"
+import { setCustomJob } from "./set-custom-job.ts"
 import { answerWaiting, refusedEvent, Shares } from "./shares.ts"
 import { SourceChanges } from "./source-changes.ts"
 import { adjustTarget, updateChannel } from "./targets.ts"
@@ -98,7 +100,7 @@ export class ChannelServer {
       case "CloseChannel":
         return this.#onClose(message, now, out)
       case "SetCustomMiningJob":
-        return this.#onCustomJob(message, out)
+        return setCustomJob(this.#state, message, now, out)
       case "ForeignMessage":
         this.#state.channels.get(message.channelId)?.source?.channel.forward(message)
     }
@@ -109,9 +111,9 @@ export class ChannelServer {
     this.#shares.acknowledge(out)
   }
 
-  /** Announces a job or previous hash to the channels. */
+  /** Announces a job or previous hash to the channels, unless their client sets the jobs itself. */
   announce(announcement: Announcement, out: ServerOutbox): void {
-    announce(this.#state, announcement, out)
+    if (this.#state.custom === undefined) announce(this.#state, announcement, out)
   }
 
   /** Adjusts the channels' difficulties to their work and to the network's. Call it every few seconds. */
@@ -121,8 +123,9 @@ export class ChannelServer {
     this.#shares.tick(now)
     if (jobs.current === undefined) return
     for (const channel of channels.values()) {
+      if (channel.jobs instanceof CustomChannelJobs) channel.jobs.follow()
       adjustTarget(this.#state, channel, now, out)
-      this.#state.giveBack(channel, channel.takeUnusedLeases(jobs))
+      this.#state.giveBack(channel, channel.takeUnusedLeases(channel.jobs))
     }
   }
 
@@ -162,7 +165,7 @@ export class ChannelServer {
     if (channel === undefined) return "unknown-channel"
     const lease = space.takeSame(channel.lease.rollableSize, jobs.epoch)
     if (lease === undefined) return EXTRANONCE_SPACE_EXHAUSTED
-    channel.changeLease(lease, jobs.nextId)
+    channel.changeLease(lease, channel.jobs.nextId)
     out.messages.push(channel.prefixMessage)
     return undefined
   }
@@ -210,6 +213,7 @@ export class ChannelServer {
   ): void {
     const channel = openChannel(this.#state, message, now, out)
     if (channel === undefined) return
+    if (this.#state.custom !== undefined) return
     if (this.#sources === undefined) sendFirstJobs(this.#state, channel, now, out)
     else this.#sources.add(channel, now, out)
   }
@@ -217,15 +221,6 @@ export class ChannelServer {
   #onClose(message: Mining.CloseChannel, now: number, out: ServerOutbox): void {
     this.acknowledge(out)
     this.#removeAddressed(message.channelId, message.reasonCode, now, out)
-  }
-
-  #onCustomJob(message: Mining.SetCustomMiningJob, out: ServerOutbox): void {
-    const { channelId, requestId } = message
-    const { channels, groups } = this.#state
-    const isKnown = groups.isGroup(channelId) || channels.get(channelId)?.info.kind === "extended"
-    const codes = ErrorCode.setCustomMiningJob
-    const errorCode = isKnown ? codes.jdNotSupported : codes.invalidChannelId
-    out.messages.push({ _tag: "SetCustomMiningJob.Error", channelId, requestId, errorCode })
   }
 
   /** Removes a channel or all channels of a group. Returns whether there was one. */
@@ -252,6 +247,7 @@ export class ChannelServer {
       for (const share of channel.source.takeAll()) out.events.push(refusedEvent(share, NO_VERDICT))
       channel.source.channel.close(reason)
     }
+    if (channel.jobs instanceof CustomChannelJobs) channel.jobs.clear()
     this.#state.giveBack(channel, channel.leases)
     out.events.push({ _tag: "ChannelClosed", channel: channel.info, reason: printable(reason) })
   }

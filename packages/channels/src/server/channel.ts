@@ -4,12 +4,13 @@ import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../difficulty/hash-rate.ts"
 import type { ChannelInfo } from "./event.ts"
-import { type ActiveJob, GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
+import { CustomChannelJobs } from "../jobs/custom-channel-jobs.ts"
+import { type ActiveJob, type ChannelJobs, GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
 import type { SourceChannel } from "../jobs/source-channel.ts"
 import { MerkleRoots } from "../shares/merkle-roots.ts"
 import type { ChannelPolicy } from "./policy.ts"
 import { ProvenHashRate } from "../difficulty/proven-hash-rate.ts"
-import { ShareSet } from "../shares/share-set.ts"
+import { ShareSet, ShareSets } from "../shares/share-set.ts"
 import { REMEMBERED_MS, type ShownWork } from "../difficulty/shown-rate.ts"
 import { WaitingShares } from "./waiting-shares.ts"
 import { Vardiff } from "../difficulty/vardiff.ts"
@@ -38,6 +39,8 @@ export class Channel {
   readonly info: ChannelInfo
   /** The channel at the source behind this one, with the shares that wait for its verdict. */
   readonly source: WaitingShares | undefined
+  /** Its jobs: the server's, those of the channel at the source, or those that the client sets. */
+  readonly jobs: ChannelJobs
   /** The channel's group (5.2.3). */
   groupId = GROUP_CHANNEL_ID
   /** The first job id after the channel was opened. `#firstJobs` are the older jobs that were sent on it. */
@@ -47,7 +50,9 @@ export class Channel {
   maxTarget: bigint
   nominalHashRate: number
   readonly vardiff: Vardiff
-  readonly shares = new ShareSet()
+  #shares: ShareSet
+  /** Only of a channel with custom jobs. */
+  readonly #shareSets: ShareSets | undefined
   /** Merkle roots of a standard channel's last jobs. */
   readonly roots = new MerkleRoots()
   /** Accepted shares of this previous hash for jobs that harder ones had replaced. */
@@ -93,12 +98,18 @@ export class Channel {
       readonly maxTarget: bigint
       readonly source?: SourceChannel | undefined
     },
-    jobs: Jobs,
+    jobs: ChannelJobs,
     policy: ChannelPolicy,
     now: number
   ) {
     const { source } = client
     this.info = info
+    this.jobs = jobs
+    this.#shareSets = jobs instanceof CustomChannelJobs ? new ShareSets(MAX_SHARE_SETS) : undefined
+    this.#shares =
+      this.#shareSets === undefined || jobs.prevHash === undefined
+        ? new ShareSet()
+        : this.#shareSets.of(jobs.prevHash.hash)
     this.source = source === undefined ? undefined : new WaitingShares(source)
     this.#firstJobId = source === undefined ? jobs.nextId : jobs.firstId
     this.maxTarget = client.maxTarget
@@ -159,7 +170,7 @@ export class Channel {
   }
 
   /** The target of the newest job, which an honest miner mines. `undefined` before the first job. */
-  newestTarget(jobs: Jobs): TargetPeriod | undefined {
+  newestTarget(jobs: ChannelJobs): TargetPeriod | undefined {
     const { currentActive } = jobs
     if (currentActive === undefined) return undefined
     return this.#repeatedId === currentActive.job.id ? this.#repeatedWith : this.targetOf(currentActive)
@@ -201,7 +212,7 @@ export class Channel {
   }
 
   /** Removes and returns the prefixes that no share can use any more. */
-  takeUnusedLeases(jobs: Jobs): ReadonlyArray<ExtranonceLease> {
+  takeUnusedLeases(jobs: ChannelJobs): ReadonlyArray<ExtranonceLease> {
     if (this.#prefixes.length === 1) return []
     const oldest = jobs.oldestId()
     const used = this.#prefixes.filter((_, index) => {
@@ -216,12 +227,12 @@ export class Channel {
   }
 
   /** Whether the job was sent on this channel. Job ids count up and wrap around. */
-  has({ isRepeat, job }: ActiveJob, jobs: Jobs): boolean {
+  has({ isRepeat, job }: ActiveJob, jobs: ChannelJobs): boolean {
     return isRepeat ? this.#own.has(job.id) : this.mayHave(job.id, jobs)
   }
 
   /** Whether a job with this id was sent on this channel. For a variant: whether it may have been sent. */
-  mayHave(jobId: number, jobs: Jobs): boolean {
+  mayHave(jobId: number, jobs: ChannelJobs): boolean {
     const isLater = (jobId - this.#firstJobId) >>> 0 < (jobs.nextId - this.#firstJobId) >>> 0
     return isLater || this.#firstJobs.includes(jobId)
   }
@@ -232,7 +243,7 @@ export class Channel {
   }
 
   /** Takes a variant of the current job. The target sent last holds for it at once. `undefined` if there are no more. */
-  repeatJob(jobs: Jobs): ActiveJob | undefined {
+  repeatJob(jobs: ChannelJobs): ActiveJob | undefined {
     const { current } = jobs
     if (current === undefined) return undefined
     const repeats = this.#repeatedId === current.id ? this.#repeats : 0
@@ -248,25 +259,25 @@ export class Channel {
   }
 
   /** Whether a much harder job has replaced those of this difficulty, so that their shares count as late. */
-  isReplaced(difficulty: number, jobs: Jobs): boolean {
+  isReplaced(difficulty: number, jobs: ChannelJobs): boolean {
     const newest = this.newestTarget(jobs)
     return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
   }
 
   /** Whether the network's difficulty, or the source's, has changed since the target was chosen. */
-  isOutdated({ currentActive, prevHash }: Jobs): boolean {
+  isOutdated({ currentActive, prevHash }: ChannelJobs): boolean {
     return this.#nbits !== prevHash?.nbits || this.#submitTarget !== currentActive?.submitTarget
   }
 
   /** Adopts the target for the present hash rate. `undefined` if it is in force already. */
-  retarget(jobs: Jobs): TargetPeriod | undefined {
+  retarget(jobs: ChannelJobs): TargetPeriod | undefined {
     const target = this.#wantedTarget(jobs)
     if (Buffer.compare(target, this.current.target) === 0) return undefined
     return this.setTarget(target, jobs.activations, jobs)
   }
 
   /** Adopts a target for the jobs that become active after so many others. */
-  setTarget(target: Uint8Array, since: number, jobs: Jobs): TargetPeriod {
+  setTarget(target: Uint8Array, since: number, jobs: ChannelJobs): TargetPeriod {
     const period = targetPeriod(since, target)
     // No job became active since the last change, so that target never held for one.
     if (this.current.since === since) this.#targets.pop()
@@ -277,20 +288,22 @@ export class Channel {
   }
 
   /** The least valid ntime of a share: the least min_ntime of the channel's SetNewPrevHash for this hash (5.3.11, 5.3.17). */
-  minNtime(jobs: Jobs): number {
+  minNtime(jobs: ChannelJobs): number {
     if (jobs.epoch !== this.#firstEpoch) return jobs.prevHash?.ntime ?? 0
     const { count, ntime } = jobs.restarts
     return count === this.#restarts ? this.#firstNtime : Math.min(this.#firstNtime, ntime)
   }
 
-  /** The shares known for the previous hash of this epoch. Forgets the shares of an earlier epoch. */
-  sharesFor(epoch: number): ShareSet {
+  /** The shares known for the previous hash of this epoch. */
+  get shares(): ShareSet {
+    const { epoch, prevHash } = this.jobs
     if (this.#epoch !== epoch) {
       this.#epoch = epoch
-      this.shares.clear()
+      if (this.#shareSets === undefined) this.#shares.clear()
+      else if (prevHash !== undefined) this.#shares = this.#shareSets.of(prevHash.hash)
       this.lateShares = 0
     }
-    return this.shares
+    return this.#shares
   }
 
   accept(sequenceNumber: number, difficulty: number, now: number): void {
@@ -329,7 +342,7 @@ export class Channel {
    * shares (the network's, or an upstream server's), because a miner does not submit a hash that misses its own target. The
    * exception is a channel that would find more than `MAX_SOURCE_SHARES_PER_SECOND` such shares.
    */
-  #wantedTarget({ currentActive, prevHash }: Jobs): Uint8Array {
+  #wantedTarget({ currentActive, prevHash }: ChannelJobs): Uint8Array {
     const { hashRate } = this.vardiff
     const forRate = hashRateToTarget(hashRate, this.#policy.sharesPerMinute)
     const wanted = forRate < MIN_TARGET ? MIN_TARGET : forRate
@@ -347,6 +360,11 @@ export class Channel {
 
 const NONE: ReadonlyArray<ExtranonceLease> = []
 const MAX_PAST_LEASES = 4
+/**
+ * The previous hashes for which a channel with custom jobs remembers shares. The server's own jobs are never the same twice, but a
+ * client could set an old one again when the chain returns to an earlier block, and submit its shares again.
+ */
+const MAX_SHARE_SETS = 4
 
 /** A job at least this many times as hard as the current one replaces it at once. */
 export const REPLACING_FACTOR = 2

@@ -3,9 +3,11 @@ import { Mining } from "@sluice/protocol"
 import { ShownRate, type ShownRates } from "../difficulty/shown-rate.ts"
 import type { ExtranonceLease, ExtranonceSpace } from "../extranonce.ts"
 import { GROUP_CHANNEL_ID, type Jobs } from "../jobs/jobs.ts"
+import type { CustomJobs } from "../jobs/custom-job.ts"
 import type { SourceChannels } from "../jobs/source-channel.ts"
 import type { ShareValidator } from "../shares/share-validator.ts"
 import type { Channel } from "./channel.ts"
+import { CustomWork } from "./custom-work.ts"
 import { ChannelGroups } from "./group.ts"
 import type { ChannelPolicy } from "./policy.ts"
 
@@ -17,6 +19,8 @@ export interface ChannelServerContext {
   readonly policy: ChannelPolicy
   /** Remembers users' hash rates across connections. Without it, only this connection's are remembered. */
   readonly shown?: ShownRates
+  /** Accepts the custom jobs of this connection. Without it, clients that select their work get the server's jobs. */
+  readonly customJobs?: CustomJobs
   /** The channels at the source, if one stands behind each channel here. `jobs` and `space` then have nothing for them. */
   readonly source?: SourceChannels
 }
@@ -38,6 +42,8 @@ export class ConnectionState {
   readonly context: ChannelServerContext
   readonly channels = new Map<number, Channel>()
   readonly groups: ChannelGroups
+  /** The jobs that the client sets, if it selects its work and the server takes it. The channels have no others then. */
+  readonly custom: CustomWork | undefined
   /** The rates that this connection remembers, then those that the server remembers across connections. */
   readonly shown: ReadonlyArray<ShownRates>
   /** When the last channel was closed, in milliseconds; 0 if there was never one, `undefined` while there is one. */
@@ -49,6 +55,9 @@ export class ConnectionState {
     this.setupFlags = setupFlags
     this.context = context
     this.groups = new ChannelGroups(context.jobs)
+    const { customJobs, jobs } = context
+    const selectsWork = (setupFlags & Mining.REQUIRES_WORK_SELECTION) !== 0
+    this.custom = customJobs !== undefined && selectsWork ? new CustomWork(customJobs, jobs) : undefined
     this.shown = context.shown === undefined ? [new ShownRate()] : [new ShownRate(), context.shown]
   }
 
@@ -84,7 +93,7 @@ export class ConnectionState {
     if (leases.length === 0) return
     const { jobs, source, space } = this.context
     // Prefixes with shares in the present epoch must rest until it is over.
-    const isUsed = source === undefined && channel.sharesFor(jobs.epoch).size > 0
+    const isUsed = source === undefined && channel.shares.size > 0
     for (const lease of leases) space.giveBack(lease, isUsed ? jobs.epoch : undefined)
   }
 }

@@ -88,6 +88,30 @@ export interface ShareForSource {
   readonly found: SourceShare
 }
 
+/** The client set a job of its own (5.3.18), and the server accepted it. */
+export interface CustomJobSet {
+  readonly _tag: "CustomJobSet"
+  /** The channel, or the first one of its group. */
+  readonly channel: ChannelInfo
+  /** For how many channels the job is. */
+  readonly channels: number
+  /** Unique on the connection only. */
+  readonly jobId: number
+  readonly height: number
+}
+
+/** The server refused a job that the client wanted to set. */
+export interface CustomJobRefused {
+  readonly _tag: "CustomJobRefused"
+  readonly connectionId: number
+  readonly channelId: number
+  /** `undefined` if the message names no channel that is open. */
+  readonly channel: ChannelInfo | undefined
+  readonly errorCode: string
+  /** What was expected and what came, for people. */
+  readonly reason: string
+}
+
 /** The server sent the channel a new target for its later jobs. */
 export interface TargetChanged {
   readonly _tag: "TargetChanged"
@@ -104,5 +128,7 @@ export type ChannelEvent =
   | BlockFound
   | ShareForSource
   | TargetChanged
+  | CustomJobSet
+  | CustomJobRefused
 
 export type ServerOutbox = Outbox<Mining.ToClient, ChannelEvent>

@@ -71,7 +71,7 @@ export const openChannel = (
   const opened = state.context.source?.opened(message)
   const source = typeof opened === "string" ? undefined : opened
   const refusal = whyRefused(state, message) ?? (typeof opened === "string" ? opened : undefined)
-  const jobs = source?.jobs ?? state.context.jobs
+  const common = source?.jobs ?? state.context.jobs
   const lease =
     refusal !== undefined
       ? undefined
@@ -80,8 +80,8 @@ export const openChannel = (
           ? source.lease
           : space.admit(source.lease)
         : message._tag === "OpenStandardMiningChannel"
-          ? space.takeStandard(jobs.epoch)
-          : space.takeExtended(message.minExtranonceSize, jobs.epoch)
+          ? space.takeStandard(common.epoch)
+          : space.takeExtended(message.minExtranonceSize, common.epoch)
   if (lease === undefined || !state.hasId) {
     if (lease !== undefined) space.giveBack(lease)
     const errorCode = refusal ?? EXTRANONCE_SPACE_EXHAUSTED
@@ -98,6 +98,7 @@ export const openChannel = (
   const leastHashRate = Math.max(...state.shown.map((shown) => shown.leastFor(userIdentity, now)))
   const [work] = state.shown.flatMap((shown) => shown.take(userIdentity, now) ?? [])
   const client = { nominalHashRate, leastHashRate, work, maxTarget, source }
+  const jobs = state.custom?.newChannel() ?? common
   const channel = new Channel(info, lease, client, jobs, policy, now)
   state.channels.set(channelId, channel)
   // Each source chooses the size of the full extranonce, which must be the same for all channels of a group (5.2.3).

@@ -37,7 +37,7 @@ export class Shares {
     const { channels, context } = this.#state
     const { validator } = context
     const channel = channels.get(channelId)
-    const jobs = channel?.source?.channel.jobs ?? context.jobs
+    const jobs = channel?.jobs ?? context.jobs
     const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
     if (channel === undefined || channel.info.kind !== kind) {
       return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
@@ -162,7 +162,7 @@ export class Shares {
     if (isHashed && !context.validator.isBlock) return
     if (errorCode === ErrorCode.submitShares.duplicateShare) return
     const source = channel?.source?.channel
-    const placing = source === undefined ? context : { validator: context.validator, jobs: source.jobs }
+    const placing = { validator: context.validator, jobs: channel?.jobs ?? context.jobs }
     const block = this.#late.find(message, channel, placing, channels.size, now)
     if (block === undefined) return
     const via = source === undefined ? undefined : { channel: source, key: undefined, message }

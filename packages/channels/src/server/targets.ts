@@ -10,7 +10,7 @@ import { isHashRate, isMaxTarget } from "./open.ts"
 /** Adjusts a channel's difficulty to its work and to the network's. */
 export const adjustTarget = (state: ConnectionState, channel: Channel, now: number, out: ServerOutbox): void => {
   const isOff = review(state, channel, now)
-  if (isOff || channel.isOutdated(state.context.jobs)) retarget(state, channel, now, out, REPLACE_EITHER_WAY)
+  if (isOff || channel.isOutdated(channel.jobs)) retarget(state, channel, now, out, REPLACE_EITHER_WAY)
 }
 
 /** Raises the difficulty at once if the shares show that it is far too low. */
@@ -68,7 +68,7 @@ const retarget = (
   out: ServerOutbox,
   replace: ReplaceRule
 ): void => {
-  const { jobs } = state.context
+  const { jobs } = channel
   const period = channel.retarget(jobs)
   if (period === undefined) return
   const { difficulty, target } = period

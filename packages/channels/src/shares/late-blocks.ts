@@ -11,7 +11,7 @@ import type { ExtranonceLease } from "../extranonce.ts"
 import type { Job } from "../jobs/job.ts"
 import type { Channel } from "../server/channel.ts"
 import type { ChannelInfo } from "../server/event.ts"
-import type { Jobs } from "../jobs/jobs.ts"
+import type { ChannelJobs } from "../jobs/jobs.ts"
 import type { ShareValidator } from "./share-validator.ts"
 import { ShareAllowance } from "./share-allowance.ts"
 
@@ -72,7 +72,7 @@ export class LateBlocks {
   find(
     share: Mining.SubmitSharesStandard | Mining.SubmitSharesExtended,
     channel: Channel | undefined,
-    { jobs, validator }: { readonly jobs: Jobs; readonly validator: ShareValidator },
+    { jobs, validator }: { readonly jobs: ChannelJobs; readonly validator: ShareValidator },
     open: number,
     now: number
   ): LateBlock | undefined {

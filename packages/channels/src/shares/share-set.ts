@@ -62,6 +62,30 @@ export class ShareSet {
   }
 }
 
+/** The sets of the last few previous hashes. */
+export class ShareSets {
+  readonly #max: number
+  /** By previous hash in hex, the latest last. */
+  readonly #sets = new Map<string, ShareSet>()
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /** Returns the set that this previous hash had, if it was one of the last ones; otherwise an empty one. */
+  of(prevHash: Uint8Array): ShareSet {
+    const key = Buffer.from(prevHash).toString("hex")
+    const set = this.#sets.get(key) ?? new ShareSet()
+    this.#sets.delete(key)
+    this.#sets.set(key, set)
+    for (const oldest of this.#sets.keys()) {
+      if (this.#sets.size <= this.#max) break
+      this.#sets.delete(oldest)
+    }
+    return set
+  }
+}
+
 const NO_SLOTS = new Int32Array(0)
 
 /** Returns the place of the pair, or the free place for it. There is always a free place. */

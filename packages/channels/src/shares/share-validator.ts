@@ -8,7 +8,7 @@ import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import type { Job } from "../jobs/job.ts"
 import type { Channel } from "../server/channel.ts"
-import type { ActiveJob, Jobs, PlacedJob, PrevHash } from "../jobs/jobs.ts"
+import type { ActiveJob, ChannelJobs, Jobs, PlacedJob, PrevHash } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "../server/policy.ts"
 import { merkleRootsOf } from "./merkle-roots.ts"
 import { type HashedShare, ShareHashes } from "./share-hashes.ts"
@@ -70,8 +70,8 @@ export class ShareValidator {
     for (const share of messages) {
       if (share._tag !== "SubmitSharesStandard" && share._tag !== "SubmitSharesExtended") continue
       const channel = channels.get(share.channelId)
-      const active = jobs.active(share.jobId)
-      if (channel === undefined || active === undefined || !channel.has(active, jobs)) continue
+      const active = channel?.jobs.active(share.jobId)
+      if (channel === undefined || active === undefined || !channel.has(active, channel.jobs)) continue
       const { job } = active
       const { prefix, rollableSize } = channel.leaseOf(job.id)
       if (share._tag === "SubmitSharesExtended") {
@@ -97,14 +97,14 @@ export class ShareValidator {
   standard(
     channel: Channel,
     active: ActiveJob,
-    jobs: Jobs,
+    jobs: ChannelJobs,
     share: SubmittedShare,
     hasRoom: boolean,
     now: number
   ): string | undefined {
     this.isHashed = false
     const prevHash = jobs.prevHash!
-    const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
+    const broken = this.#brokenRule(active.job, active.minNtime ?? channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
     if (!this.#hashes.take(share, this.#check.digest)) {
       const root = this.merkleRoot(channel, active.job)
@@ -117,7 +117,7 @@ export class ShareValidator {
   extended(
     channel: Channel,
     active: ActiveJob,
-    jobs: Jobs,
+    jobs: ChannelJobs,
     share: SubmittedShare,
     extranonce: Uint8Array,
     hasRoom: boolean,
@@ -126,7 +126,7 @@ export class ShareValidator {
     this.isHashed = false
     if (extranonce.length !== channel.lease.rollableSize) return codes.badExtranonceSize
     const prevHash = jobs.prevHash!
-    const broken = this.#brokenRule(active.job, channel.minNtime(jobs), prevHash, share, now)
+    const broken = this.#brokenRule(active.job, active.minNtime ?? channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
     if (!this.#hashes.take(share, this.#check.digest)) {
       this.#root(channel.leaseOf(active.job.id), active.job, extranonce)
@@ -192,12 +192,7 @@ export class ShareValidator {
         return codes.invalidNonRollableVersionBit
     }
     if (share.ntime < minNtime) return codes.invalidShare
-    const passed = Math.max(0, Math.floor((now - prevHash.receivedAt) / 1000))
-    const latest = Math.min(
-      prevHash.ntime + passed + this.#policy.ntimeDriftSeconds,
-      Math.max(prevHash.ntime, Math.floor(now / 1000)) + MAX_FUTURE_SECONDS
-    )
-    return share.ntime > latest ? codes.invalidShare : undefined
+    return share.ntime > latestNtime(prevHash, this.#policy, now) ? codes.invalidShare : undefined
   }
 
   /**
@@ -207,7 +202,7 @@ export class ShareValidator {
   #checkHash(
     channel: Channel,
     active: ActiveJob,
-    jobs: Jobs,
+    jobs: ChannelJobs,
     prevHash: PrevHash,
     hasRoom: boolean
   ): string | undefined {
@@ -221,7 +216,7 @@ export class ShareValidator {
     if (!isBlock && !isShare) return codes.difficultyTooLow
     // Blocks may use twice the memory, because no such limit may refuse a block.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
-    const shares = channel.sharesFor(jobs.epoch)
+    const shares = channel.shares
     const isLate = channel.isReplaced(difficulty, jobs)
     if (isLate && !isBlock && channel.lateShares >= this.#policy.maxLateShares) return codes.staleShare
     this.difficulty = isShare ? difficulty : Target.targetToDifficulty(prevHash.target, 0)
@@ -235,8 +230,18 @@ export class ShareValidator {
   }
 }
 
+/** The latest valid nTime of a share, in seconds (5.3.11). */
+export const latestNtime = (
+  { ntime, receivedAt }: PrevHash,
+  { ntimeDriftSeconds }: Pick<ChannelPolicy, "ntimeDriftSeconds">,
+  now: number
+): number => {
+  const passed = Math.max(0, Math.floor((now - receivedAt) / 1000))
+  return Math.min(ntime + passed + ntimeDriftSeconds, Math.max(ntime, Math.floor(now / 1000)) + MAX_FUTURE_SECONDS)
+}
+
 /** The error code for a job that is not active: it is stale, unknown, or a future job without a previous hash. */
-export const refusalOfJob = (jobId: number, channel: Channel, jobs: Jobs): string => {
+export const refusalOfJob = (jobId: number, channel: Channel, jobs: ChannelJobs): string => {
   if (!channel.mayHave(jobId, jobs)) return codes.invalidJobId
   for (const job of jobs.futureJobs()) if (job.id === jobId) return codes.invalidJobId
   return codes.staleShare

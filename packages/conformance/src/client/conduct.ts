@@ -7,6 +7,7 @@ import {
   DecodeError,
   ExtensionsNegotiation,
   Frame,
+  type JobDeclaration,
   type Message,
   type Mining,
   type Protocol,
@@ -15,7 +16,7 @@ import {
 import type { Ledger } from "./ledger.ts"
 
 /** The messages that a client may send after the setup. */
-export type ToServer = Mining.ToServer | TemplateDistribution.ToServer
+export type ToServer = Mining.ToServer | JobDeclaration.ToServer | TemplateDistribution.ToServer
 
 export class Conduct {
   private answered = false

@@ -3,11 +3,12 @@ import type { Common } from "@sluice/protocol"
 import type { Endpoint } from "@sluice/transport"
 import type { Effect } from "effect"
 import type { Peer } from "../peer.ts"
-import type { RuleText } from "../rule.ts"
+import type { RuleText, ServedProtocol } from "../rule.ts"
 import type { Wire } from "../wire.ts"
 import type { Conduct, ToServer } from "./conduct.ts"
 import type { Forgery } from "./credentials.ts"
 import type { Ledger } from "./ledger.ts"
+import type { DeclarationBooks } from "./declaration/declaration-books.ts"
 import type { MiningBooks } from "./mining/mining-books.ts"
 import type { TemplateBooks } from "./template/template-books.ts"
 import type { RuleBroken, RuleSkipped } from "../verdict.ts"
@@ -55,6 +56,12 @@ export interface TemplateUser extends Visitor {
   readonly books: TemplateBooks
 }
 
+/** A job declaration client after the setup. */
+export interface Declarer extends Visitor {
+  readonly setup: Common.SetupConnection
+  readonly books: DeclarationBooks
+}
+
 export interface AcceptOptions {
   /** Shows a certificate that the client must not trust. A valid one by default. */
   readonly forgery?: Forgery
@@ -67,7 +74,9 @@ export interface AcceptOptions {
 }
 
 export interface ClientKit {
-  readonly protocol: "mining" | "template-distribution"
+  readonly protocol: ServedProtocol
+  /** Whether the kit is also the pool of a client that declares jobs. */
+  readonly hasPool: boolean
   /** Whether connections are encrypted (4). */
   readonly encrypted: boolean
   readonly answerMs: number
@@ -94,6 +103,10 @@ export interface KitState {
   miner?: Miner | undefined
   /** The template client that an earlier rule left connected. */
   templateUser?: TemplateUser | undefined
+  /** The job declaration client that an earlier rule left connected. */
+  declarer?: Declarer | undefined
+  /** The tokens and declared jobs of all connections. */
+  declarations?: DeclarationBooks
   /** The templates of all connections: a client may submit a solution that it found while it was disconnected. */
   templates?: TemplateBooks
   /** Why no client can be brought to work, once that is known. */

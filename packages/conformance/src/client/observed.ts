@@ -1,5 +1,5 @@
 /** Rules that the ledger judges with every message of every session. They need a working client and no script. */
-import { Mining, TemplateDistribution } from "@sluice/protocol"
+import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect, Option } from "effect"
 import { workingClient } from "./busy.ts"
 import { type ClientKit, type ClientRule, clientRule } from "./kit.ts"
@@ -24,16 +24,19 @@ export const observedIn = (protocol: ClientRule["protocol"], unseen = "no such m
 const watch = Effect.fnUntraced(function* (kit: ClientKit, isSeen: () => boolean) {
   if (kit.state.hasObserved === true) return
   const visitor = yield* Effect.option(workingClient(kit))
-  const messages =
-    kit.protocol === "mining"
-      ? [Mining.SubmitSharesStandard, Mining.SubmitSharesExtended]
-      : [TemplateDistribution.SubmitSolution]
   for (let seen = 0; seen < ENOUGH[kit.protocol] && !isSeen() && Option.isSome(visitor); seen++) {
-    const next = yield* Effect.option(visitor.value.peer.expectWithin(kit.shareMs, ...messages))
+    const next = yield* Effect.option(visitor.value.peer.expectWithin(kit.shareMs, ...WORK[kit.protocol]))
     if (Option.isNone(next)) break
   }
   kit.state.hasObserved = !isSeen()
 })
 
-/** Shares or solutions after which other messages are not worth waiting for. */
-const ENOUGH = { mining: 20, "template-distribution": 2 }
+/** The messages that show a client at work. */
+const WORK = {
+  mining: [Mining.SubmitSharesStandard, Mining.SubmitSharesExtended],
+  "job-declaration": [JobDeclaration.AllocateMiningJobToken, JobDeclaration.DeclareMiningJob],
+  "template-distribution": [TemplateDistribution.SubmitSolution]
+}
+
+/** How many of these after which other messages are not worth waiting for. */
+const ENOUGH = { mining: 20, "job-declaration": 6, "template-distribution": 2 }

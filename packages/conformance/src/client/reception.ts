@@ -1,5 +1,5 @@
 /** Receives a client: reads SetupConnection and sends an answer, right or wrong (3.6). */
-import { Common, ErrorCode, Mining } from "@sluice/protocol"
+import { Common, ErrorCode, JobDeclaration, Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { ToServer } from "./conduct.ts"
 import type { AcceptOptions, ClientKit, Visitor } from "./kit.ts"
@@ -77,11 +77,18 @@ export const expectNoTrust = Effect.fnUntraced(function* (kit: ClientKit, option
 
 const PROTOCOL: Readonly<Record<ClientKit["protocol"], number>> = {
   mining: Common.MINING_PROTOCOL,
+  "job-declaration": Common.JOB_DECLARATION_PROTOCOL,
   "template-distribution": Common.TEMPLATE_DISTRIBUTION_PROTOCOL
 }
 
 const MINING_FLAGS = Mining.REQUIRES_STANDARD_JOBS | Mining.REQUIRES_WORK_SELECTION | Mining.REQUIRES_VERSION_ROLLING
 
+const FLAGS: Readonly<Record<ClientKit["protocol"], number>> = {
+  mining: MINING_FLAGS,
+  "job-declaration": JobDeclaration.DECLARE_TX_DATA,
+  "template-distribution": 0
+}
+
 /** The flags of SetupConnection that the protocol does not define. */
 const unknownFlags = ({ protocol }: ClientKit, { flags }: Common.SetupConnection): number =>
-  (flags & ~(protocol === "mining" ? MINING_FLAGS : 0)) >>> 0
+  (flags & ~FLAGS[protocol]) >>> 0

@@ -1,13 +1,15 @@
 /** Serves a client in one scripted session after another, and gives a verdict for each rule. */
-import { entropy } from "@sluice/noise"
-import { Mining, TemplateDistribution } from "@sluice/protocol"
-import { Listener } from "@sluice/transport"
-import { Clock, Duration, Effect, Exit, type Redacted, Scope } from "effect"
+import { CertificateAuthority, entropy } from "@sluice/noise"
+import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
+import { Listener, MiningListener, Noise, Plain, Setup } from "@sluice/transport"
+import { Clock, Duration, Effect, Exit, Layer, type Redacted, Scope } from "effect"
 import { Peer } from "../peer.ts"
-import type { RuleResult } from "../rule.ts"
+import type { RuleResult, ServedProtocol } from "../rule.ts"
 import { ClientQueue } from "./accept.ts"
 import { clientRules } from "./client-rules.ts"
 import { Conduct } from "./conduct.ts"
+import { booksOf } from "./declaration/declaration-visit.ts"
+import { servePool } from "./declaration/pool-beside.ts"
 import { makeCredentials } from "./credentials.ts"
 import type { ClientKit, ClientRule, Visitor } from "./kit.ts"
 import { Ledger } from "./ledger.ts"
@@ -15,7 +17,12 @@ import { RuleBroken, RuleSkipped, type Verdict, verdictOf } from "../verdict.ts"
 
 export interface ServeOptions {
   /** The protocol that the kit serves and the client must speak. */
-  readonly protocol: "mining" | "template-distribution"
+  readonly protocol: ServedProtocol
+  /**
+   * Where the kit is the pool of a client that declares jobs, with the same key. Without it, the rules about custom jobs are
+   * skipped: no other pool knows the kit's tokens.
+   */
+  readonly pool?: Listener["Service"]
   /** Signs the kit's certificates. Without it, connections are not encrypted. */
   readonly authoritySecretKey?: Redacted.Redacted<Uint8Array>
   /** Checks only rules whose id begins with one of these. All rules by default. */
@@ -92,7 +99,11 @@ const resultOf = ({ id, section, side, title }: ClientRule, verdict: Verdict): R
   verdict
 })
 
-const PROTOCOL = { mining: Mining.protocol, "template-distribution": TemplateDistribution.protocol }
+const PROTOCOL = {
+  mining: Mining.protocol,
+  "job-declaration": JobDeclaration.protocol,
+  "template-distribution": TemplateDistribution.protocol
+}
 
 /** Bytes for TLVs behind the longest message of a client. */
 const ROOM_FOR_TLVS = 4096
@@ -121,6 +132,7 @@ const makeKit = Effect.fnUntraced(function* (
     const ended = open
     open = []
     state.miner = undefined
+    state.declarer = undefined
     state.templateUser = undefined
     return Effect.forEach(ended, (scope) => Scope.close(scope, Exit.void), { discard: true })
   })
@@ -167,8 +179,9 @@ const makeKit = Effect.fnUntraced(function* (
   })
 
   yield* Effect.addFinalizer(() => end)
-  return {
+  const kit: ClientKit = {
     protocol,
+    hasPool: options.pool !== undefined,
     encrypted,
     answerMs,
     quietMs,
@@ -182,4 +195,22 @@ const makeKit = Effect.fnUntraced(function* (
     end,
     state
   }
+  if (options.pool !== undefined && protocol === "job-declaration") {
+    yield* servePool({ ledger, books: booksOf(kit), delayMs: quietMs }).pipe(
+      Effect.provide(miningListener(options.pool, authoritySecretKey)),
+      Effect.ignore,
+      Effect.forkScoped({ startImmediately: true })
+    )
+  }
+  return kit
 })
+
+/** The setup of mining connections over this listener, encrypted if there is a key. */
+const miningListener = (listener: Listener["Service"], secretKey: Redacted.Redacted<Uint8Array> | undefined) => {
+  const noise = (key: Redacted.Redacted<Uint8Array>) =>
+    Noise.responder().pipe(Layer.provide(CertificateAuthority.layer({ secretKey: key })))
+  return Setup.server(MiningListener).pipe(
+    Layer.provide(secretKey === undefined ? Plain.listener : noise(secretKey)),
+    Layer.provide(Layer.succeed(Listener, listener))
+  )
+}

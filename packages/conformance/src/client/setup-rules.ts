@@ -1,5 +1,5 @@
 /** Rules for the client of any protocol: SetupConnection, extensions, frames (3.2 to 3.6). */
-import { Common, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
+import { Common, Frame, JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
 import { lastBitFlipped, oneByteAtATime } from "../wire.ts"
 import { type ClientKit, type ClientRule, clientRule } from "./kit.ts"
@@ -185,7 +185,10 @@ const onlyEncrypted = (kit: ClientKit): Effect.Effect<void, RuleSkipped> =>
   kit.encrypted ? Effect.void : Effect.fail(new RuleSkipped({ why: "the client is served without Noise" }))
 
 /** The messages that a client may send first once it considers itself connected. */
-const firstMessagesOf = ({ protocol }: ClientKit) =>
-  protocol === "mining"
-    ? [Mining.OpenStandardMiningChannel, Mining.OpenExtendedMiningChannel]
-    : [TemplateDistribution.CoinbaseOutputConstraints]
+const firstMessagesOf = ({ protocol }: ClientKit) => FIRST_MESSAGES[protocol]
+
+const FIRST_MESSAGES = {
+  mining: [Mining.OpenStandardMiningChannel, Mining.OpenExtendedMiningChannel],
+  "job-declaration": [JobDeclaration.AllocateMiningJobToken],
+  "template-distribution": [TemplateDistribution.CoinbaseOutputConstraints]
+}

@@ -1,5 +1,7 @@
 /** Every rule of the kit. */
 import { channelRules } from "./channel-rules.ts"
+import { customJobRules } from "./custom-job-rules.ts"
+import { declarationRules } from "./declaration-rules.ts"
 import { jobRules } from "./job-rules.ts"
 import type { Rule } from "../rule.ts"
 import { setupRules } from "./setup-rules.ts"
@@ -14,5 +16,7 @@ export const serverRules: ReadonlyArray<Rule> = [
   ...channelRules,
   ...jobRules,
   ...shareRules,
+  ...customJobRules,
+  ...declarationRules,
   ...templateRules
 ]

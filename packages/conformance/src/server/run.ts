@@ -1,10 +1,11 @@
 /** Runs the rules against a server and gives a verdict for each. */
-import { Common } from "@sluice/protocol"
+import { Common, JobDeclaration } from "@sluice/protocol"
 import { Dialer, FrameDialer, Security, type ServerAddress } from "@sluice/transport"
 import { Context, Duration, Effect, Layer, type Scope } from "effect"
 import { Peer, type PeerOptions } from "../peer.ts"
-import type { Kit, Rule, RuleResult } from "../rule.ts"
+import type { Kit, Rule, RuleResult, ServedProtocol } from "../rule.ts"
 import { serverRules } from "./rules.ts"
+import { ask } from "./setup-session.ts"
 import { Wire } from "../wire.ts"
 import { RuleBroken, type Verdict, verdictOf } from "../verdict.ts"
 
@@ -12,7 +13,12 @@ export interface RunOptions {
   /** The server to check. */
   readonly server: ServerAddress
   /** The protocol that the kit asks for. */
-  readonly protocol: "mining" | "template-distribution"
+  readonly protocol: ServedProtocol
+  /**
+   * For a pool, its job declarator, and the other way round. Without it, the rules about jobs that both must agree on are
+   * skipped.
+   */
+  readonly beside?: ServerAddress
   /** Runs only rules whose id begins with one of these. All rules by default. */
   readonly only?: ReadonlyArray<string>
   /** The time limit for an answer. Default 5 seconds. */
@@ -52,22 +58,31 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
     const answerMs = Duration.toMillis(options.answerTimeout ?? runDefaults.answerTimeout)
     const quietMs = Duration.toMillis(options.quietTime ?? "1 second")
     const { dial } = yield* Dialer
-    const unreachable = ({ message }: { readonly message: string }) =>
-      new RuleBroken({ expected: "a connection", came: message })
-    const connectWith = yield* makeConnect(server, { answerMs, quietMs })
-    const kit: Kit = {
-      connect: connectWith(undefined),
-      connectWith,
-      connectRaw: Effect.mapError(dial(server), unreachable),
-      encrypted: server.security._tag === "noise",
-      answerMs,
-      quietMs,
-      protocolId: options.protocol === "mining" ? Common.MINING_PROTOCOL : Common.TEMPLATE_DISTRIBUTION_PROTOCOL,
-      userIdentity: options.userIdentity ?? runDefaults.userIdentity,
-      nominalHashRate: options.nominalHashRate ?? runDefaults.nominalHashRate,
-      maxHashes: options.maxHashes ?? runDefaults.maxHashes,
-      newBlock: options.newBlock
-    }
+    const kitFor = Effect.fnUntraced(function* (address: ServerAddress, protocol: ServedProtocol) {
+      const connectWith = yield* makeConnect(address, { answerMs, quietMs })
+      return {
+        connect: connectWith(undefined),
+        connectWith,
+        connectRaw: Effect.mapError(
+          dial(address),
+          ({ message }) => new RuleBroken({ expected: "a connection", came: message })
+        ),
+        encrypted: address.security._tag === "noise",
+        answerMs,
+        quietMs,
+        protocolId: PROTOCOL_ID[protocol],
+        userIdentity: options.userIdentity ?? runDefaults.userIdentity,
+        nominalHashRate: options.nominalHashRate ?? runDefaults.nominalHashRate,
+        maxHashes: options.maxHashes ?? runDefaults.maxHashes,
+        newBlock: options.newBlock,
+        flags: 0,
+        beside: undefined
+      } satisfies Kit
+    })
+    const other = options.protocol === "mining" ? "job-declaration" : "mining"
+    const beside = options.beside === undefined ? undefined : yield* kitFor(options.beside, other)
+    const plain = { ...(yield* kitFor(server, options.protocol)), beside }
+    const kit: Kit = options.protocol === "job-declaration" ? { ...plain, flags: yield* flagsFor(plain) } : plain
     const { onResult, only } = options
     const rules = rulesFor(options.protocol).filter(
       ({ id }) => only === undefined || only.some((prefix) => id.startsWith(prefix))
@@ -86,6 +101,22 @@ export const run = (options: RunOptions): Effect.Effect<ReadonlyArray<RuleResult
     ]
     return rules.map(({ id }) => results.find((result) => result.id === id)!)
   }).pipe(Effect.scoped)
+
+/** DECLARE_TX_DATA, unless the declarator refuses connections with it. */
+const flagsFor = (kit: Kit): Effect.Effect<number> =>
+  ask(kit, { flags: JobDeclaration.DECLARE_TX_DATA }).pipe(
+    Effect.scoped,
+    Effect.match({
+      onSuccess: ({ answer }) => (answer._tag === "SetupConnection.Success" ? JobDeclaration.DECLARE_TX_DATA : 0),
+      onFailure: () => 0
+    })
+  )
+
+const PROTOCOL_ID = {
+  mining: Common.MINING_PROTOCOL,
+  "job-declaration": Common.JOB_DECLARATION_PROTOCOL,
+  "template-distribution": Common.TEMPLATE_DISTRIBUTION_PROTOCOL
+} as const
 
 /** Dials with the security of the server's address, over bytes that a script can change. */
 const makeConnect = Effect.fnUntraced(function* (

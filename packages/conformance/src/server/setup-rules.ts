@@ -1,5 +1,5 @@
 /** Rules for the server of any protocol: framing, SetupConnection, extensions (3.2 to 3.6, extension 0x0001). */
-import { Common, ExtensionsNegotiation, Frame, Mining, TemplateDistribution } from "@sluice/protocol"
+import { Common, ExtensionsNegotiation, Frame, JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { Peer } from "../peer.ts"
 import { type Kit, type Rule, serverRule } from "../rule.ts"
@@ -89,18 +89,12 @@ export const setupRules: ReadonlyArray<Rule> = [
   rule("setup.first", "3.6.1", "The server serves nothing before SetupConnection", (kit) =>
     Effect.gen(function* () {
       const peer = yield* kit.connect
-      const maxTarget = new Uint8Array(32).fill(0xff)
-      const { nominalHashRate, userIdentity } = kit
-      const open = { requestId: 1, userIdentity, nominalHashRate, maxTarget }
-      yield* peer.send(
-        kit.protocolId === 0
-          ? Mining.OpenStandardMiningChannel.codec.encode(Mining.OpenStandardMiningChannel.make(open))
-          : constraintsFrame()
-      )
+      yield* peer.send(firstRequest(kit))
       yield* peer.expectNone(
-        Mining.OpenStandardMiningChannelSuccess,
+        Mining.OpenExtendedMiningChannelSuccess,
         Mining.NewMiningJob,
         Mining.NewExtendedMiningJob,
+        JobDeclaration.AllocateMiningJobTokenSuccess,
         TemplateDistribution.NewTemplate,
         TemplateDistribution.SetNewPrevHash
       )
@@ -179,25 +173,37 @@ export const setupRules: ReadonlyArray<Rule> = [
   )
 ]
 
-const constraintsFrame = (): Uint8Array =>
-  TemplateDistribution.CoinbaseOutputConstraints.codec.encode(
-    TemplateDistribution.CoinbaseOutputConstraints.make({
-      coinbaseOutputMaxAdditionalSize: 100,
-      coinbaseOutputMaxAdditionalSigops: 0
-    })
-  )
+/** The request that a client of the protocol begins with. */
+const firstRequest = ({ nominalHashRate, protocolId, userIdentity }: Kit): Uint8Array => {
+  const { AllocateMiningJobToken } = JobDeclaration
+  const { CoinbaseOutputConstraints } = TemplateDistribution
+  switch (protocolId) {
+    case Common.MINING_PROTOCOL: {
+      const maxTarget = new Uint8Array(32).fill(0xff)
+      const open = { requestId: 9, userIdentity, nominalHashRate, maxTarget, minExtranonceSize: 0 }
+      return Mining.OpenExtendedMiningChannel.codec.encode(Mining.OpenExtendedMiningChannel.make(open))
+    }
+    case Common.JOB_DECLARATION_PROTOCOL:
+      return AllocateMiningJobToken.codec.encode(
+        AllocateMiningJobToken.make({ userIdentifier: userIdentity, requestId: 9 })
+      )
+    case Common.TEMPLATE_DISTRIBUTION_PROTOCOL:
+      return CoinbaseOutputConstraints.codec.encode(
+        CoinbaseOutputConstraints.make({ coinbaseOutputMaxAdditionalSize: 100, coinbaseOutputMaxAdditionalSigops: 0 })
+      )
+  }
+}
 
 /** Checks that the connection still works: the server answers the first request of the protocol. */
-const serves = (kit: Kit, peer: Peer): Effect.Effect<void, RuleBroken> => {
-  if (kit.protocolId === Common.TEMPLATE_DISTRIBUTION_PROTOCOL) {
-    return Effect.andThen(peer.send(constraintsFrame()), Effect.asVoid(peer.expect(TemplateDistribution.NewTemplate)))
-  }
-  const { OpenExtendedMiningChannel, OpenExtendedMiningChannelSuccess, OpenMiningChannelError } = Mining
-  const { nominalHashRate, userIdentity } = kit
-  const maxTarget = new Uint8Array(32).fill(0xff)
-  const open = { requestId: 9, userIdentity, nominalHashRate, maxTarget, minExtranonceSize: 0 }
-  return Effect.andThen(
-    peer.send(OpenExtendedMiningChannel.codec.encode(OpenExtendedMiningChannel.make(open))),
-    Effect.asVoid(peer.expect(OpenExtendedMiningChannelSuccess, OpenMiningChannelError))
+const serves = (kit: Kit, peer: Peer): Effect.Effect<void, RuleBroken> =>
+  Effect.andThen(
+    peer.send(firstRequest(kit)),
+    Effect.asVoid(
+      peer.expect(
+        Mining.OpenExtendedMiningChannelSuccess,
+        Mining.OpenMiningChannelError,
+        JobDeclaration.AllocateMiningJobTokenSuccess,
+        TemplateDistribution.NewTemplate
+      )
+    )
   )
-}

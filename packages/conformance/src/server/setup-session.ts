@@ -12,7 +12,7 @@ export const setupFrame = (kit: Kit, changes: Partial<Common.SetupConnection> = 
       protocol: kit.protocolId,
       minVersion: Common.PROTOCOL_VERSION,
       maxVersion: Common.PROTOCOL_VERSION,
-      flags: 0,
+      flags: kit.flags,
       endpointHost: "conformance.example",
       endpointPort: 3333,
       vendor: "Sluice",
@@ -34,7 +34,7 @@ export const ask = Effect.fnUntraced(function* (kit: Kit, changes: Partial<Commo
 /** Opens a connection and sets it up. */
 export const setUp = Effect.fnUntraced(function* (
   kit: Kit,
-  flags = 0
+  flags = kit.flags
 ): Effect.fn.Return<{ readonly peer: Peer; readonly flags: number }, RuleBroken, Scope.Scope> {
   const { answer, peer } = yield* ask(kit, { flags })
   if (answer._tag === "SetupConnection.Success") return { peer, flags: answer.flags }

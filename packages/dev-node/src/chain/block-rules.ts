@@ -18,6 +18,7 @@ import {
   type TransactionInput,
   isWitnessCommitment
 } from "@sluice/bitcoin"
+import type { SpendingVerdict } from "./coins.ts"
 
 /** The most weight units of a block (BIP141). Its serialized size cannot exceed the same number of bytes. */
 export const MAX_BLOCK_WEIGHT = 4_000_000
@@ -59,8 +60,7 @@ export type BlockVerdict =
   | "unexpected-witness"
   | "bad-blk-weight"
   // What they spend.
-  | "bad-txns-inputs-missingorspent"
-  | "mandatory-script-verify-flag-failed"
+  | SpendingVerdict
   | "bad-cb-amount"
 
 /** Reasons why a transaction cannot be in any block. */

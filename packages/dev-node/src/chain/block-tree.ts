@@ -4,8 +4,8 @@
  * It checks rules in Bitcoin Core's order: those of the header and of the block's place before the block enters the tree, and
  * those of the spent outputs when the block's branch becomes the best.
  *
- * A block may contain only transactions that the node knows (`KnownTransactions`). The chain has no script engine and no set of
- * coins, so it cannot check the inputs of other transactions.
+ * A block may contain transactions that the node knows (`KnownTransactions`), and others if they spend only a faucet's coins and
+ * outputs of known ones, by scripts that `coins.ts` can check. The chain has no set of coins, so it can check nothing else.
  */
 import {
   type Block,
@@ -15,7 +15,9 @@ import {
   serializeBlock,
   addWitness,
   hashToDisplay,
-  isWitnessCommitment
+  isWitnessCommitment,
+  type Output,
+  type Transaction
 } from "@sluice/bitcoin"
 import {
   type BlockPlace,
@@ -26,6 +28,7 @@ import {
   MEDIAN_TIME_SPAN,
   medianTime
 } from "./block-rules.ts"
+import { faucetCoin, feeOf, type SpendingVerdict } from "./coins.ts"
 import { genesisBlock } from "./genesis.ts"
 import { nextBits, type Retargeting, workOf } from "./retarget.ts"
 
@@ -46,10 +49,16 @@ export interface TreeBlock {
   readonly transactionCount: number
   /** `undefined` once the block is deeper than `keepBlocks`. */
   block: Block | undefined
+  /** Its transactions but the coinbase, by txid, once their spending was checked and while the block is kept. */
+  spending: Spending | undefined
 }
+
+/** Transactions by txid (display order). */
+export type Spending = ReadonlyMap<string, KnownTransaction>
 
 /** The data that the chain needs about a transaction in a block. */
 export interface KnownTransaction {
+  readonly transaction: Transaction
   /** Display order. */
   readonly wtxid: string
   /** Satoshis. */
@@ -58,8 +67,13 @@ export interface KnownTransaction {
   readonly parents: ReadonlyArray<string>
 }
 
-/** Looks up a transaction by txid (display order). Knows all announced transactions that are not deeper than `keepBlocks`. */
-export type KnownTransactions = (txid: string) => KnownTransaction | undefined
+/** All announced transactions, and those in blocks of the best branch, that are not deeper than `keepBlocks`. */
+export interface KnownTransactions {
+  /** Looks up a transaction by txid (display order). */
+  readonly known: (txid: string) => KnownTransaction | undefined
+  /** The known transaction that spends an output (txid in display order). No two spend the same. */
+  readonly spender: (txid: string, index: number) => string | undefined
+}
 
 export interface BlockTreeOptions {
   /** The compact target of the first blocks, and the easiest of any block. The genesis block does not meet it. */
@@ -213,9 +227,19 @@ export class BlockTree {
       checkHeaderAt(block.header, place) ??
       checkBlock(block, { proofOfWork: false }) ??
       checkBlockAt(block, place) ??
-      this.checkSpending(block, place.height, (txid) => this.confirmed.has(txid)) ??
-      null
+      this.proposedSpending(block, place.height)
     )
+  }
+
+  private proposedSpending(block: Block, height: number): BlockVerdict | null {
+    const branch: Branch = { transactions: new Map(), spent: new Set() }
+    const spending = this.checkSpending(
+      block,
+      { height, spending: undefined },
+      (txid) => this.isConfirmed(txid),
+      branch
+    )
+    return typeof spending === "string" ? spending : null
   }
 
   private placeAfter(parent: TreeBlock, now: number): BlockPlace {
@@ -232,18 +256,18 @@ export class BlockTree {
       fork = fork.parent
     }
     const forkHeight = fork?.height ?? 0
-    const joined = new Set<string>()
+    const joined: Branch = { transactions: new Map(), spent: new Set() }
     const confirmed = (txid: string): boolean =>
-      joined.has(txid) || (this.confirmed.get(txid)?.height ?? Number.POSITIVE_INFINITY) <= forkHeight
+      joined.transactions.has(txid) || (this.confirmed.get(txid)?.height ?? Number.POSITIVE_INFINITY) <= forkHeight
     for (const candidate of joining) {
       if (candidate.block === undefined) continue
-      const verdict = this.checkSpending(candidate.block, candidate.height, confirmed)
-      if (verdict !== undefined) {
-        this.forgetBranch(candidate, verdict)
+      const spending = this.checkSpending(candidate.block, candidate, confirmed, joined)
+      if (typeof spending === "string") {
+        this.forgetBranch(candidate, spending)
         if (candidate !== entry) this.remember(entry.id, "bad-prevblk")
-        return refused(candidate === entry ? verdict : "inconclusive")
+        return refused(candidate === entry ? spending : "inconclusive")
       }
-      for (const txid of spendingTxids(candidate.block)) joined.add(txid)
+      candidate.spending = spending
     }
 
     const disconnected = this.best.splice(forkHeight + 1).toReversed()
@@ -260,30 +284,62 @@ export class BlockTree {
     return { verdict: null, disconnected, connected: joining, buried: this.prune() }
   }
 
-  /** Checks that all transactions are known, unspent and after the ones they spend, and the value of the coinbase. */
+  /**
+   * Checks that all transactions can be checked, are unspent and after the ones they spend, and the value of the coinbase. Gives
+   * the transactions but the coinbase, which it also adds to the branch.
+   */
   private checkSpending(
     block: Block,
-    height: number,
-    isConfirmed: (txid: string) => boolean
-  ): BlockVerdict | undefined {
+    { height, spending }: Pick<TreeBlock, "height" | "spending">,
+    isConfirmed: (txid: string) => boolean,
+    branch: Branch
+  ): Spending | BlockVerdict {
     let fees = 0n
-    const inBlock = new Set<string>()
+    const inBlock = new Map<string, KnownTransaction>()
     for (const transaction of block.transactions.slice(1)) {
       const txid = hashToDisplay(transaction.txid)
-      const known = this.known(txid)
-      if (known === undefined || isConfirmed(txid)) return "bad-txns-inputs-missingorspent"
+      if (isConfirmed(txid) || inBlock.has(txid)) return "bad-txns-inputs-missingorspent"
+      for (const { previousIndex, previousTxid } of transaction.inputs) {
+        const parent = hashToDisplay(previousTxid)
+        const spender = this.known.spender(parent, previousIndex)
+        const isSpent =
+          branch.spent.has(`${parent}:${previousIndex}`) || (spender !== undefined && isConfirmed(spender))
+        if (isSpent) return "bad-txns-inputs-missingorspent"
+        branch.spent.add(`${parent}:${previousIndex}`)
+      }
+      const known =
+        spending?.get(txid) ?? this.known.known(txid) ?? this.learn(transaction, [inBlock, branch.transactions])
+      if (typeof known === "string") return known
       // A parent that the node no longer knows is deeper than `keepBlocks`.
       const parentMissing = known.parents.some(
-        (parent) => !inBlock.has(parent) && !isConfirmed(parent) && this.known(parent) !== undefined
+        (parent) => !inBlock.has(parent) && !isConfirmed(parent) && this.known.known(parent) !== undefined
       )
       if (parentMissing) return "bad-txns-inputs-missingorspent"
       // Without a script engine, only the announced witness is known to be valid.
       if (known.wtxid !== hashToDisplay(transaction.wtxid)) return "mandatory-script-verify-flag-failed"
-      inBlock.add(txid)
+      inBlock.set(txid, known)
       fees += known.fee
     }
+    for (const [txid, known] of inBlock) branch.transactions.set(txid, known)
     const paid = (block.transactions[0]?.outputs ?? []).reduce((total, { value }) => total + value, 0n)
-    return paid > this.subsidy(height) + fees ? "bad-cb-amount" : undefined
+    return paid > this.subsidy(height) + fees ? "bad-cb-amount" : inBlock
+  }
+
+  /** Checks a transaction that was not announced. `added` are transactions that the node does not know yet. */
+  private learn(transaction: Transaction, added: ReadonlyArray<Spending>): KnownTransaction | SpendingVerdict {
+    const spent: Array<Output> = []
+    const parents = new Set<string>()
+    for (const { previousIndex, previousTxid } of transaction.inputs) {
+      const txid = hashToDisplay(previousTxid)
+      const parent = added.map((each) => each.get(txid)).find((each) => each !== undefined) ?? this.known.known(txid)
+      const output = parent?.transaction.outputs[previousIndex] ?? faucetCoin(txid, previousIndex)
+      if (output === undefined) return "bad-txns-inputs-missingorspent"
+      if (parent !== undefined) parents.add(txid)
+      spent.push(output)
+    }
+    const fee = feeOf(transaction, spent)
+    if (typeof fee === "string") return fee
+    return { transaction, wtxid: hashToDisplay(transaction.wtxid), fee, parents: [...parents] }
   }
 
   private addSide(block: TreeBlock): void {
@@ -332,6 +388,7 @@ export class BlockTree {
         buried.push(txid)
       }
       pruned.block = undefined
+      pruned.spending = undefined
     }
     for (const block of this.side) {
       if (block.height < limit) {
@@ -341,6 +398,12 @@ export class BlockTree {
     }
     return buried
   }
+}
+
+/** The blocks that are about to join the best branch: their transactions, and the outpoints they spend. */
+interface Branch {
+  readonly transactions: Map<string, KnownTransaction>
+  readonly spent: Set<string>
 }
 
 /** Faults of bytes that the block's hash does not cover, such as witnesses. */
@@ -367,7 +430,8 @@ const treeBlock = (block: Block, parent: TreeBlock | undefined): TreeBlock => {
     medianTimePast: medianTime(times),
     chainWork: (parent?.chainWork ?? 0n) + workOf(block.header.bits),
     transactionCount: block.transactions.length,
-    block
+    block,
+    spending: undefined
   }
 }
 

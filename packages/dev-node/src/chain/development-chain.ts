@@ -33,6 +33,8 @@ export type DevNodeEvent =
       readonly fee: bigint
       readonly mempoolSequence: bigint
     }
+  /** A transaction left the mempool because a block spends the same output, or one of a transaction that it descends from. */
+  | { readonly _tag: "TransactionRemoved"; readonly txid: string; readonly mempoolSequence: bigint }
 
 /** The verdict on a submitted block (`null` if it is the new tip) and the events. */
 export interface SubmitOutcome {
@@ -64,7 +66,7 @@ export class DevelopmentChain {
 
   constructor(options: DevelopmentChainOptions) {
     this.mempool = new Mempool(options)
-    this.chain = new BlockTree(options, (txid) => this.mempool.known(txid))
+    this.chain = new BlockTree(options, this.mempool)
   }
 
   /**
@@ -89,10 +91,20 @@ export class DevelopmentChain {
     const events: Array<DevNodeEvent> = [{ _tag: "BlockAccepted", hash, height, txCount, verdict }]
     for (const left of disconnected) events.push({ _tag: "BlockDisconnected", hash: left.id, height: left.height })
     const back = disconnected.length > 0 ? this.mempool.unmine(disconnected.toReversed().flatMap(txidsOf)) : []
-    for (const joined of connected) this.mempool.mine(txidsOf(joined))
+    const dropped: Array<MempoolEntry> = []
+    for (const joined of connected) {
+      if (joined.spending !== undefined) {
+        dropped.push(...this.mempool.learn(joined.spending, this.chain.clock(now), joined.height))
+      }
+      this.mempool.mine(txidsOf(joined))
+    }
     this.mempool.forget(buried)
-    // Before the new blocks, as Core announces them.
+    // Before the new blocks, as Core announces them. Transactions that return to be dropped at once are not announced.
+    const returned = new Set(back.map(({ txid }) => txid))
     for (const entry of back) if (this.mempool.get(entry.txid) !== undefined) events.push(added(entry))
+    for (const { sequence, txid } of dropped) {
+      if (!returned.has(txid)) events.push({ _tag: "TransactionRemoved", txid, mempoolSequence: sequence })
+    }
     for (const joined of connected) events.push({ _tag: "BlockConnected", hash: joined.id, height: joined.height })
     events.push({ _tag: "TipChanged", hash, height })
     return { verdict, events }
@@ -118,9 +130,9 @@ export class DevelopmentChain {
   }
 
   /** Adds a made-up transaction, unless the mempool is full. */
-  addMadeUp(draw: Draw, now: number): DevNodeEvent | undefined {
+  addMadeUp(draw: Draw, now: number, witness = true): DevNodeEvent | undefined {
     if (this.mempool.isFull) return undefined
-    const { fee, transaction } = makeTestTransaction(this.mempool, this.coins++, draw)
+    const { fee, transaction } = makeTestTransaction(this.mempool, this.coins++, draw, witness)
     const entry = this.mempool.add(transaction, fee, this.chain.clock(now), this.chain.tip.height)
     return typeof entry === "string" ? undefined : added(entry)
   }

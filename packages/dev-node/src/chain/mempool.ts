@@ -1,16 +1,15 @@
 /**
  * The transactions that wait for a block, and those in recent blocks, which may return in a reorganization. Pure. It does not
  * look up inputs: the caller declares the fee, and an output of an unknown transaction is assumed to exist. Of two transactions
- * that spend the same output it accepts only the first, so a block can double-spend only by repeating a transaction.
+ * that spend the same output it accepts the first, until a block has the other.
  */
 import { checkTransaction, type TransactionVerdict } from "./block-rules.ts"
-import type { KnownTransaction } from "./block-tree.ts"
+import type { KnownTransaction, KnownTransactions, Spending } from "./block-tree.ts"
 import { hashToDisplay, legacySigopsCost, isCoinbase, type Transaction, MAX_MONEY } from "@sluice/bitcoin"
 
 /** A transaction in the mempool or in a kept block. Ids are hex in display order. */
 export interface MempoolEntry extends KnownTransaction {
   readonly txid: string
-  readonly transaction: Transaction
   readonly sigopsCost: number
   /** When it was first added, in seconds since 1970, and the height of the tip at that time. */
   readonly time: number
@@ -41,7 +40,7 @@ export type MempoolVerdict =
 const MAX_TRANSACTION_WEIGHT = 400_000
 const MAX_ANCESTORS = 25
 
-export class Mempool {
+export class Mempool implements KnownTransactions {
   private readonly options: MempoolOptions
   /** Parents stand before their children. */
   private readonly waiting = new Map<string, MempoolEntry>()
@@ -113,6 +112,27 @@ export class Mempool {
     return entry
   }
 
+  /**
+   * Keeps the transactions of a new block that it did not know. Drops waiting ones that spend the same outputs, with all that
+   * spend theirs, and gives them, parents before children.
+   */
+  learn(transactions: Spending, time: number, height: number): ReadonlyArray<MempoolEntry> {
+    const dropped: Array<MempoolEntry> = []
+    for (const [txid, known] of transactions) {
+      if (this.known(txid) !== undefined) continue
+      const { transaction } = known
+      for (const { previousIndex, previousTxid } of transaction.inputs) {
+        const outpoint = `${hashToDisplay(previousTxid)}:${previousIndex}`
+        const rival = this.spends.get(outpoint)
+        if (rival !== undefined) this.drop(rival, dropped)
+        this.spends.set(outpoint, txid)
+      }
+      const sequence = this.lastSequence
+      this.mined.set(txid, { ...known, txid, sigopsCost: legacySigopsCost(transaction), time, height, sequence })
+    }
+    return dropped
+  }
+
   /** Moves the transactions of a new block from the waiting ones to the kept ones. */
   mine(txids: ReadonlyArray<string>): void {
     for (const txid of txids) {
@@ -146,9 +166,7 @@ export class Mempool {
       const entry = this.mined.get(txid)
       if (entry === undefined) continue
       this.mined.delete(txid)
-      for (const { previousIndex, previousTxid } of entry.transaction.inputs) {
-        this.spends.delete(`${hashToDisplay(previousTxid)}:${previousIndex}`)
-      }
+      this.releaseOutpoints(entry)
     }
   }
 
@@ -218,6 +236,25 @@ export class Mempool {
     }
     if (ancestors.size + 1 > MAX_ANCESTORS) return "too-long-mempool-chain"
     return this.isFull ? "mempool full" : undefined
+  }
+
+  /** Drops a waiting transaction, then those that spend its outputs. */
+  private drop(txid: string, dropped: Array<MempoolEntry>): void {
+    const entry = this.waiting.get(txid)
+    if (entry === undefined) return
+    this.waiting.delete(txid)
+    this.releaseOutpoints(entry)
+    dropped.push({ ...entry, sequence: this.advance() })
+    for (const index of entry.transaction.outputs.keys()) {
+      const child = this.spends.get(`${txid}:${index}`)
+      if (child !== undefined) this.drop(child, dropped)
+    }
+  }
+
+  private releaseOutpoints({ transaction }: MempoolEntry): void {
+    for (const { previousIndex, previousTxid } of transaction.inputs) {
+      this.spends.delete(`${hashToDisplay(previousTxid)}:${previousIndex}`)
+    }
   }
 
   private advance(): bigint {

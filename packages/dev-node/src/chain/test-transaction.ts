@@ -1,11 +1,11 @@
 /**
- * Makes up transactions, so that the templates of a development node are not empty: well-formed segwit transactions that spend
- * anyone-can-spend outputs (P2WSH of OP_DROP OP_TRUE) of each other or of an imaginary faucet. They have no signatures, and no
- * script engine runs them.
+ * Makes up transactions, so that the templates of a development node are not empty: well-formed transactions that spend outputs of
+ * each other that anyone can spend, or an imaginary faucet's. They have no signatures.
  */
 import { OP, RawTx } from "@scure/btc-signer"
-import { Sha256 } from "@sluice/core"
-import { doubleSha256, parseTransaction, type Transaction } from "@sluice/bitcoin"
+import { RawOldTx } from "@scure/btc-signer/script.js"
+import { parseTransaction, type Transaction } from "@sluice/bitcoin"
+import { faucetTxid, OPEN_WITH_WITNESS, REDEEM_SCRIPT } from "./coins.ts"
 import type { Mempool } from "./mempool.ts"
 
 /** Gives random numbers from 0 to 1, 1 excluded. */
@@ -19,27 +19,29 @@ export interface TestTransaction {
 
 /**
  * Makes a transaction for this mempool. One in three spends the first output of a waiting transaction with fewer than three
- * ancestors, if there is one; the others spend a faucet coin. `coin` must be unique. The fee is 1 to 50 satoshis a virtual byte.
+ * ancestors, if there is one; the others spend a faucet coin, and so do all without a witness. `coin` must be unique on its node;
+ * the draws make it unique among nodes. The fee is 1 to 50 satoshis a virtual byte.
  */
-export const makeTestTransaction = (mempool: Mempool, coin: number, draw: Draw): TestTransaction => {
-  const parent = draw() < 1 / 3 ? pickParent(mempool, draw) : undefined
-  const spent = parent ?? faucetCoin(coin, draw)
-  const note = new Uint8Array(8 + Math.floor(draw() * 200)).map(() => Math.floor(draw() * 256))
-  const payee = new Uint8Array(20).map(() => Math.floor(draw() * 256))
+export const makeTestTransaction = (mempool: Mempool, coin: number, draw: Draw, witness = true): TestTransaction => {
+  const parent = witness && draw() < 1 / 3 ? pickParent(mempool, draw) : undefined
+  const spent = parent ?? faucetCoin(coin, draw, witness)
+  const note = randomBytes(8 + Math.floor(draw() * 200), draw)
+  const payee = randomBytes(20, draw)
   const write = (fee: bigint): Transaction => {
     const paid = (spent.value - fee) / 3n
+    const parts = {
+      version: 2,
+      inputs: [{ txid: spent.txid, index: spent.index, finalScriptSig: new Uint8Array(0), sequence: 0xffffffff }],
+      outputs: [
+        { amount: spent.value - fee - paid, script: OPEN_WITH_WITNESS },
+        { amount: paid, script: payToPublicKeyHash(payee) }
+      ],
+      lockTime: 0
+    }
     return parseTransaction(
-      RawTx.encode({
-        version: 2,
-        segwitFlag: true,
-        inputs: [{ txid: spent.txid, index: spent.index, finalScriptSig: new Uint8Array(0), sequence: 0xffffffff }],
-        outputs: [
-          { amount: spent.value - fee - paid, script: ANYONE_CAN_SPEND },
-          { amount: paid, script: payToPublicKeyHash(payee) }
-        ],
-        witnesses: [[note, REDEEM_SCRIPT]],
-        lockTime: 0
-      })
+      witness
+        ? RawTx.encode({ ...parts, segwitFlag: true, witnesses: [[note, REDEEM_SCRIPT]] })
+        : RawOldTx.encode(parts)
     )
   }
   // Values have a fixed size, so the weight does not depend on the fee.
@@ -71,24 +73,17 @@ const pickParent = (mempool: Mempool, draw: Draw): Coin | undefined => {
 /** Whether the output is ours and has enough value for another fee. */
 const isSpendable = ({ outputs }: Transaction): boolean => {
   const [output] = outputs
-  return output !== undefined && output.value > 100_000n && Buffer.compare(output.script, ANYONE_CAN_SPEND) === 0
+  return output !== undefined && output.value > 100_000n && Buffer.compare(output.script, OPEN_WITH_WITNESS) === 0
 }
 
-const faucetCoin = (coin: number, draw: Draw): Coin => ({
-  txid: doubleSha256(new TextEncoder().encode(`Sluice development chain, faucet coin ${coin}`)),
-  index: 0,
-  value: 1_000_000n + BigInt(Math.floor(draw() * 1e8))
-})
+const faucetCoin = (coin: number, draw: Draw, witness: boolean): Coin => {
+  const serial = randomBytes(12, draw)
+  new DataView(serial.buffer).setUint32(0, coin)
+  const value = 1_000_000n + BigInt(Math.floor(draw() * 1e8))
+  return { txid: faucetTxid({ value, witness, serial }), index: 0, value }
+}
 
-/** The script: drops one item and succeeds. */
-const REDEEM_SCRIPT = new Uint8Array([OP.DROP, OP.OP_1])
-
-const ANYONE_CAN_SPEND = ((): Uint8Array => {
-  const script = new Uint8Array(34)
-  script.set([OP.OP_0, 32])
-  Sha256.sha256(REDEEM_SCRIPT, 0, REDEEM_SCRIPT.length, script, 2)
-  return script
-})()
+const randomBytes = (count: number, draw: Draw): Uint8Array => new Uint8Array(count).map(() => Math.floor(draw() * 256))
 
 const payToPublicKeyHash = (hash: Uint8Array): Uint8Array =>
   new Uint8Array([OP.DUP, OP.HASH160, 20, ...hash, OP.EQUALVERIFY, OP.CHECKSIG])

@@ -16,6 +16,7 @@ import {
 import type { DevNodeCalls } from "../dev-node-calls.ts"
 import { JsonRpcCode, JsonRpcError } from "./json-rpc-error.ts"
 import { blockOf, blockWithTransactions, parseBlockHex, parseHash } from "./rpc-parameters.ts"
+import { transactionReport } from "./transaction-report.ts"
 
 /** One parameter of a method. */
 interface Parameter {
@@ -126,6 +127,20 @@ const METHODS: Readonly<Record<string, Method>> = {
       }
       return Effect.sync(() => Object.fromEntries(entries.map((each) => [each.txid, mempoolEntryInfo(mempool, each)])))
     }
+  },
+  getrawtransaction: {
+    parameters: [required("txid", "string"), { ...optional("verbosity"), alias: "verbose" }],
+    run: Effect.fnUntraced(function* ({ state: { mempool } }, [txid, verbosity]) {
+      const entry = mempool.get(yield* parseHash(String(txid), "parameter 1"))
+      if (entry === undefined) {
+        const message =
+          "No such mempool transaction. Use -txindex or provide a block hash to enable blockchain transaction queries. " +
+          "Use gettransaction for wallet transactions."
+        return yield* fail(JsonRpcCode.addressOrKey, message)
+      }
+      const level = typeof verbosity === "boolean" ? Number(verbosity) : yield* parseInt32(verbosity ?? 0)
+      return level <= 0 ? hex(entry.transaction.bytes) : transactionReport(entry.transaction, undefined)
+    })
   },
   getzmqnotifications: { parameters: [], run: (node) => node.advertised },
   help: {

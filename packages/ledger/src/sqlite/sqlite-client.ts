@@ -5,6 +5,7 @@
 import { Cause, Context, Effect, Layer, type Scope, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { type SqlConnection, SqlClient, SqlError, Statement } from "effect/sql"
+import { closeSync, openSync } from "node:fs"
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 
 export interface SqliteOptions {
@@ -43,6 +44,8 @@ export const layer = (options: SqliteOptions): Layer.Layer<SqliteCalls | SqlClie
 /** How long SQLite waits for the lock of another program. It holds up this process; the ledger tries again later. */
 const BUSY_MS = 50
 const PREPARED = 200
+/** The mode of a new file: other users must not see who mines how much. */
+const OWNER_ONLY = 0o600
 /** Rows of a stream that are read at once. */
 const CHUNK = 1000
 
@@ -51,7 +54,11 @@ const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SqliteCalls, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
   const { file, isDurable = true, isReadOnly = false } = options
   const database = yield* Effect.acquireRelease(
-    attempt("open", () => new DatabaseSync(file, { readOnly: isReadOnly, timeout: BUSY_MS })),
+    attempt("open", () => {
+      // SQLite gives its other files the mode of this one.
+      if (!isReadOnly && file !== ":memory:") closeSync(openSync(file, "a", OWNER_ONLY))
+      return new DatabaseSync(file, { readOnly: isReadOnly, timeout: BUSY_MS })
+    }),
     (database) => Effect.sync(() => database.close())
   )
   yield* attempt("open", () => {

@@ -2,11 +2,11 @@
  * Admits users. The channel server of a connection calls `ChannelPolicy.refuseUser` and needs the answer at once. `validateUser`
  * may take time, so it runs before the channel server gets the messages, and this module keeps its verdicts for that moment.
  */
-import type { ChannelPolicy } from "@sluice/channels"
+import { type ChannelPolicy, parseUserIdentity } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
-import { isUserIdentity, parseUserIdentity, type UserRefusal, type ValidateUser } from "../user.ts"
+import { isUserIdentity, type UserRefusal, type ValidateUser } from "../user.ts"
 
 /** Refusals by user identity; all other users are admitted. */
 export type Verdicts = ReadonlyMap<string, UserRefusal>

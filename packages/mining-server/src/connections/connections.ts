@@ -17,6 +17,7 @@ import { type Admission, isOpen } from "./admission.ts"
 import { type MiningConnection, Downstream } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
+import { loadOf } from "./traffic.ts"
 import { inParts } from "./turns.ts"
 
 /** How long the server tries to send the last replies of a connection that ends. */
@@ -73,11 +74,19 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const fiber = yield* Effect.fiber
     const space = rules.space.of(remote.host, (channel) => giveWay(downstream, channel))
     const shown = shownUsers.of(remote.host)
+    const customJobs = rules.customWork?.of(remote.host)
     const downstream: Downstream = new Downstream(connection, {
       id: ++lastId,
       work,
       contextFor: (group) => {
-        const context = { jobs: group.jobs, policy: admission.policyFor(group), validator, space, shown }
+        const context = {
+          jobs: group.jobs,
+          policy: admission.policyFor(group),
+          validator,
+          space,
+          shown,
+          ...(customJobs === undefined ? {} : { customJobs })
+        }
         return source === undefined
           ? context
           : { ...context, source: { opened: source.opened, onChange: () => changed.add(downstream) } }
@@ -143,12 +152,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   /**
    * Answers a read in parts, and reads from other connections in between: a thousand messages take long to answer, and their
    * answers can be ten times their size. At most the answers of one part wait for a peer that does not read. `answer` gets the
-   * number of messages of the read with the last part, and 0 with the others.
+   * load of the read with the last part, and 0 with the others.
    */
   const inTurns = (
     batch: ReadonlyArray<Mining.ToServer>,
     answer: (some: ReadonlyArray<Mining.ToServer>, received: number) => Answer,
-    received = batch.length
+    received = loadOf(batch)
   ): Answer => {
     reads++
     if (batch.length <= ANSWERED_AT_ONCE) return answer(batch, received)

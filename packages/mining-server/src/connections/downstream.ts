@@ -244,9 +244,11 @@ const isError = (message: Mining.ToClient): boolean => {
   switch (message._tag) {
     case "SubmitShares.Error":
       return !NO_MISTAKES.has(message.errorCode)
+    case "SetCustomMiningJob.Error":
+      // The client may have had the message on its way when the new block came.
+      return message.errorCode !== ErrorCode.setCustomMiningJob.staleChainTip
     case "OpenMiningChannel.Error":
     case "UpdateChannel.Error":
-    case "SetCustomMiningJob.Error":
       return true
     default:
       return false

@@ -3,9 +3,8 @@
  * begin at the easiest target again. When there are too many, the address with most users loses one, so that no address can make
  * the server forget users of another.
  */
-import { ShownRate, type ShownRates, type ShownWork } from "@sluice/channels"
+import { parseUserIdentity, ShownRate, type ShownRates, type ShownWork } from "@sluice/channels"
 import { addressGroup } from "@sluice/transport"
-import { parseUserIdentity } from "../user.ts"
 
 /** How many users are remembered for all addresses; each takes some hundred bytes. */
 const MAX_USERS = 16_384

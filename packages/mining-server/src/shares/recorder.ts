@@ -1,12 +1,14 @@
 /** Records all events of a server: counts them, publishes them to subscribers, and logs refusals by a limit. Submits blocks. */
 import {
   type BlockFound,
+  CustomJobOrigin,
+  type CustomJobRefused,
   EXTRANONCE_SPACE_EXHAUSTED,
   TOO_MANY_CHANNELS,
   type SourceShare,
   TOO_MANY_SHARES_PER_SECOND
 } from "@sluice/channels"
-import { printable } from "@sluice/protocol"
+import { ErrorCode, printable } from "@sluice/protocol"
 import type { ThrottledLog } from "@sluice/transport"
 import { Effect, FiberSet, PubSub, type Scope, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
@@ -30,7 +32,7 @@ export interface Recorder {
 }
 
 export const makeRecorder = Effect.fnUntraced(function* (
-  { maxChannelsInAll, maxChannelsPerAddress, policy }: MiningServerRules,
+  { customWork, maxChannelsInAll, maxChannelsPerAddress, policy }: MiningServerRules,
   to: {
     readonly projection: Projection
     readonly throttled: ThrottledLog
@@ -72,6 +74,13 @@ export const makeRecorder = Effect.fnUntraced(function* (
         )
   }
 
+  const noteRefusedJob = ({ channel, channelId, errorCode, reason }: CustomJobRefused): Effect.Effect<void> => {
+    const user = channel === undefined ? `channel ${channelId}` : printable(channel.userIdentity)
+    // A job for the block before was on its way when the new block came.
+    const level = errorCode === ErrorCode.setCustomMiningJob.staleChainTip ? "Info" : "Warn"
+    return throttled.log(`custom job: ${errorCode}`, `A job of ${user} is refused as ${errorCode}: ${reason}`, level)
+  }
+
   return {
     events: Stream.flattenArray(Stream.fromPubSub(published)),
     submitted: FiberSet.awaitEmpty(submissions),
@@ -81,6 +90,11 @@ export const makeRecorder = Effect.fnUntraced(function* (
       const blocks: Array<BlockFound> = []
       for (const event of events) {
         if (event._tag !== "BlockFound" && event._tag !== "ShareForSource") continue
+        if (event._tag === "BlockFound" && event.found.job.origin instanceof CustomJobOrigin) {
+          const submitted = customWork === undefined ? Effect.void : customWork.submit(event.found)
+          startSubmission(Effect.andThen(submitted, note(event)))
+          continue
+        }
         found.push(event.found)
         if (event._tag === "BlockFound") blocks.push(event)
       }
@@ -95,6 +109,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
       if (!isReadonlyArrayNonEmpty(events)) return Effect.void
       const at = to.now()
       const limited: Array<{ readonly errorCode: string; readonly user: string }> = []
+      const refusedJobs: Array<CustomJobRefused> = []
       for (const event of events) {
         projection.record(event, at)
         if (event._tag === "ShareRefused") {
@@ -104,13 +119,18 @@ export const makeRecorder = Effect.fnUntraced(function* (
           }
         } else if (event._tag === "ChannelRefused" && limits.has(event.errorCode)) {
           limited.push({ errorCode: event.errorCode, user: event.userIdentity })
+        } else if (event._tag === "CustomJobRefused") {
+          refusedJobs.push(event)
         }
       }
       const publish = PubSub.publish(published, events)
-      if (limited.length === 0) return publish
+      if (limited.length === 0 && refusedJobs.length === 0) return publish
       const noteLimit = ({ errorCode, user }: (typeof limited)[number]) =>
         throttled.log(errorCode, `${user} ${limits.get(errorCode)}`, "Warn")
-      return Effect.andThen(Effect.forEach(limited, noteLimit, { discard: true }), publish)
+      return Effect.forEach(limited, noteLimit, { discard: true }).pipe(
+        Effect.andThen(Effect.forEach(refusedJobs, noteRefusedJob, { discard: true })),
+        Effect.andThen(publish)
+      )
     }
   }
 })

@@ -41,6 +41,8 @@ const templatesIgnored = counter(
 const prevHashes = counter("prev_hashes_total", "New previous hashes that miners were told")
 const refused = counter("shares_refused_total", "Shares that were refused, by error code")
 const channelsNotOpened = counter("channels_refused_total", "Channels that were not opened, by error code")
+const customJobs = counter("custom_jobs_total", "Jobs of clients that select their work, accepted by the pool")
+const customJobsRefused = counter("custom_jobs_refused_total", "Jobs of clients that were refused, by error code")
 const channelsGaveWay = counter(
   "channels_gave_way_total",
   "Channels that were closed for those of other addresses, because as many were open as may be"
@@ -71,7 +73,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
   Effect.gen(function* () {
     const context = yield* Effect.context<never>()
     const { projection } = readings
-    const { channelsRefused, total, users: known } = projection
+    const { channelsRefused, customJobsRefused: jobsRefused, total, users: known } = projection
     const clock = yield* Clock.Clock
     const read = (metric: Metric.Gauge<number>, value: () => number) =>
       registered(metric, context, { get: () => ({ value: value() }), update: ignore, modify: ignore })
@@ -93,6 +95,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
     yield* readCount(templates, () => projection.templates)
     yield* readCount(templatesIgnored, () => projection.workIgnored)
     yield* readCount(prevHashes, () => projection.prevHashes)
+    yield* readCount(customJobs, () => projection.customJobs)
 
     const removals: Array<() => void> = []
     yield* Effect.addFinalizer(() => Effect.sync(() => removals.forEach((remove) => remove())))
@@ -105,6 +108,7 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
     }
     readByReason(refused, total.refused)
     readByReason(channelsNotOpened, channelsRefused)
+    readByReason(customJobsRefused, jobsRefused)
 
     /** Returns a function that counts a reason. There are few reasons, and none is text of a peer. */
     const byReason = (metric: Metric.Counter<number>) => {

@@ -13,6 +13,9 @@ export class Projection {
   readonly users: Users
   /** Channels that were not opened, by error code. */
   readonly channelsRefused = new ReasonCounts()
+  /** Jobs that clients set, and those that were refused, by error code. */
+  customJobs = 0
+  readonly customJobsRefused = new ReasonCounts()
   templates = 0
   workIgnored = 0
   /** When the last job came, in milliseconds since 1970; 0 before. */
@@ -71,6 +74,11 @@ export class Projection {
         return this.users.close(event.channel)
       case "ChannelRefused":
         return this.channelsRefused.add(event.errorCode)
+      case "CustomJobSet":
+        this.customJobs++
+        return
+      case "CustomJobRefused":
+        return this.customJobsRefused.add(event.errorCode)
       case "JobSent":
         this.templates++
         this.lastTemplateAt = now
@@ -98,6 +106,7 @@ export class Projection {
       users: this.users.size,
       templates: this.templates,
       prevHashes: this.prevHashes,
+      customJobs: { accepted: this.customJobs, refused: this.customJobsRefused.toRecord() },
       ...this.total.stats(now),
       latency: {
         count: this.#latencyCount,

@@ -27,6 +27,8 @@ export const MiningServerStats = Schema.Struct({
   /** Jobs that the source made, future ones included: of templates in a pool. */
   templates: Schema.Finite,
   prevHashes: Schema.Finite,
+  /** Jobs that clients set themselves; the refused ones by error code. */
+  customJobs: Schema.Struct({ accepted: Schema.Finite, refused: Schema.Record(Schema.String, Schema.Finite) }),
   accepted: Schema.Finite,
   /** Sum of the difficulties of accepted shares. */
   acceptedDifficulty: Schema.Finite,

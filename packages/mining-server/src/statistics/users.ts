@@ -2,9 +2,8 @@
  * Users and their open channels. Keeps all users with a channel, and the last `maxIdleUsers` without one, so that made-up names do
  * not fill the memory. Forgets users without an accepted share first, so that made-up names do not push out real users.
  */
-import type { ChannelInfo, ChannelOpened } from "@sluice/channels"
+import { type ChannelInfo, type ChannelOpened, parseUserIdentity } from "@sluice/channels"
 import { Schema } from "effect"
-import { parseUserIdentity } from "../user.ts"
 import { Tally } from "./tally.ts"
 import { HashRates } from "./work-windows.ts"
 

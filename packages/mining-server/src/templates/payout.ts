@@ -17,10 +17,10 @@ import {
   scriptSigopsCost,
   unpayableReason
 } from "@sluice/bitcoin"
+import { parseUserIdentity } from "@sluice/channels"
 import type { CoinbaseConstraints } from "@sluice/template-provider"
 import { Result, Schema } from "effect"
 import { OptionError } from "../option-error.ts"
-import { parseUserIdentity } from "../user.ts"
 
 /** One of several outputs that share a reward. */
 export interface PayoutShare {

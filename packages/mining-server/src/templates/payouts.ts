@@ -40,3 +40,10 @@ export class Payouts extends Context.Service<Payouts, PayoutsCalls>()("sluice/mi
       })
     )
 }
+
+/**
+ * The scripts of a block's outputs, the first of which gets the reward: those that the pool demands in jobs that its clients set
+ * (specification, section 6.4.3). None in solo mining, where each miner has its own.
+ */
+export const payoutScripts = ({ minerScript, outputs }: PayoutsCalls): ReadonlyArray<Uint8Array> =>
+  minerScript === undefined ? outputs(0n).map(({ script }) => script) : []

@@ -136,6 +136,7 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
   const group: NodeRpcCalls = {
     getBlockTemplate: (request) => call((rpc) => rpc.getBlockTemplate(request))(),
     submitBlock: (block) => submitToAll(nodes, block),
+    proposeBlock: (block) => call((rpc) => rpc.proposeBlock(block))(),
     getBlockchainInfo: Effect.suspend(call((rpc) => rpc.getBlockchainInfo)),
     getBestBlockHash: Effect.suspend(call((rpc) => rpc.getBestBlockHash)),
     // Another node may have announced a block that this one does not have yet.
@@ -147,6 +148,7 @@ export const make = Effect.fnUntraced(function* (nodes: Arr.NonEmptyReadonlyArra
     getBlockHeaders: (hash, count) => call((rpc) => rpc.getBlockHeaders(hash, count))(),
     getBlock: (hash) => call((rpc) => rpc.getBlock(hash))(),
     getRawMempool: Effect.suspend(call((rpc) => rpc.getRawMempool)),
+    getRawTransactions: (txids) => call((rpc) => rpc.getRawTransactions(txids))(),
     getMiningInfo: Effect.suspend(call((rpc) => rpc.getMiningInfo)),
     getNetworkInfo: Effect.suspend(call((rpc) => rpc.getNetworkInfo)),
     getZmqNotifications: Effect.suspend(call((rpc) => rpc.getZmqNotifications)),

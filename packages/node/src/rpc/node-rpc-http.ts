@@ -158,19 +158,32 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }
   })
 
+  const getRawTransactions = Effect.fnUntraced(function* (txids: ReadonlyArray<string>) {
+    const answers = yield* batch(txids.map(rawTransaction))
+    return yield* Effect.forEach(answers, (answer) => {
+      if (Result.isSuccess(answer)) return Effect.succeed(answer.success)
+      return answer.failure.reason._tag === "NodeRefused" ? Effect.undefined : Effect.fail(answer.failure)
+    })
+  })
+
   const calls: NodeRpcCalls = {
     getBlockTemplate: (request) =>
       request?.longPollId === undefined
         ? callOne(blockTemplate({ rules: RULES }))
         : callOne(blockTemplate({ rules: RULES, longpollid: request.longPollId }), longPollTimeout),
-    submitBlock: (block) =>
-      call("submitblock", [typeof block === "string" ? block : Buffer.from(block).toString("hex")], Verdict),
+    submitBlock: (block) => call("submitblock", [typeof block === "string" ? block : hexOf(block)], Verdict),
+    proposeBlock: (block) =>
+      Effect.suspend(() => {
+        const data = typeof block === "string" ? block : hexOf(block)
+        return call("getblocktemplate", [{ mode: "proposal", data, rules: RULES }], Verdict)
+      }),
     getBlockchainInfo: call("getblockchaininfo", [], BlockchainInfo),
     getBestBlockHash: call("getbestblockhash", [], Schema.String),
     getBlockHeader: (hash) => callOne(blockHeader(hash)),
     getBlockHeaders,
     getBlock: (hash) => call("getblock", [hash, 1], BlockInfo),
-    getRawMempool: call("getrawmempool", [], Schema.Array(Schema.String)),
+    getRawMempool: callOne({ method: "getrawmempool", params: [], decode: decodeTexts }),
+    getRawTransactions,
     getMiningInfo: call("getmininginfo", [], MiningInfo),
     getNetworkInfo: call("getnetworkinfo", [], NetworkInfo),
     getZmqNotifications: call("getzmqnotifications", [], ZmqNotifications),
@@ -203,6 +216,25 @@ const blockTemplate = (request: unknown): Call<BlockTemplate> => ({
   decode: decodeBlockTemplate,
   readQuickly: readTemplateAnswer
 })
+
+const rawTransaction = (txid: string): Call<Uint8Array> => ({
+  method: "getrawtransaction",
+  params: [txid],
+  decode: (result) => {
+    const bytes = typeof result === "string" ? Buffer.from(result, "hex") : EMPTY
+    if (bytes.length > 0 && bytes.length * 2 === (result as string).length) return bytes
+    throw new TypeError("expected a transaction in hex")
+  }
+})
+
+/** The ids of a mempool can be a hundred thousand, which a Schema takes long to check. */
+const decodeTexts = (result: unknown): ReadonlyArray<string> => {
+  if (Array.isArray(result) && result.every((text) => typeof text === "string")) return result
+  throw new TypeError("expected an array of strings")
+}
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")
+const EMPTY = Buffer.alloc(0)
 
 const blockHash = (height: number): Call<string> => ({
   method: "getblockhash",

@@ -26,6 +26,11 @@ export interface NodeRpcCalls {
   }) => Effect.Effect<BlockTemplate, NodeRpcError>
   /** Submits a whole block as bytes or hex. `null` means accepted; a string is BIP22's reason, for example `"high-hash"`. */
   readonly submitBlock: (block: Uint8Array | string) => Effect.Effect<string | null, NodeRpcError>
+  /**
+   * `getblocktemplate` in proposal mode (BIP23): the verdict of `submitBlock` on a block on the tip, as if its hash met the target.
+   * A node without this mode fails with `NodeRefused` or `NodeMethodUnknown`.
+   */
+  readonly proposeBlock: (block: Uint8Array | string) => Effect.Effect<string | null, NodeRpcError>
   readonly getBlockchainInfo: Effect.Effect<BlockchainInfo, NodeRpcError>
   readonly getBestBlockHash: Effect.Effect<string, NodeRpcError>
   readonly getBlockHeader: (hash: string) => Effect.Effect<BlockHeaderInfo, NodeRpcError>
@@ -38,6 +43,13 @@ export interface NodeRpcCalls {
   readonly getBlock: (hash: string) => Effect.Effect<BlockInfo, NodeRpcError>
   /** The txids in the mempool, display order. */
   readonly getRawMempool: Effect.Effect<ReadonlyArray<string>, NodeRpcError>
+  /**
+   * Transactions of the mempool with their witness, by txid in display order, in one batch. `undefined` for a transaction that the
+   * node does not know, or not any more.
+   */
+  readonly getRawTransactions: (
+    txids: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<Uint8Array | undefined>, NodeRpcError>
   readonly getMiningInfo: Effect.Effect<MiningInfo, NodeRpcError>
   readonly getNetworkInfo: Effect.Effect<NetworkInfo, NodeRpcError>
   /** A node that was built without ZMQ does not know the method. */

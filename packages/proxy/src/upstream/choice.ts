@@ -16,6 +16,8 @@ export interface ChoiceOptions {
   readonly silenceMs: number
   /** How long an upstream may send no job at all. */
   readonly idleMs: number
+  /** Whether an upstream's jobs are made of the proxy's own templates: it sends none itself. */
+  readonly isOwn?: (index: number) => boolean
 }
 
 /** Another upstream is in use from now on. */
@@ -77,6 +79,11 @@ export class UpstreamChoice {
     }
   }
 
+  /** Whether an upstream has failed since the start. */
+  hasFailed(index: number): boolean {
+    return this.#upstreams[index]!.hasFailed
+  }
+
   /** Changes to another upstream if that one should be used from now on. */
   choose(now: number): Choice | undefined {
     const active = this.#active
@@ -104,7 +111,8 @@ export class UpstreamChoice {
     return this.#upstreams.flatMap((upstream, index): ReadonlyArray<Silence> => {
       const silentMs = now - upstream.heardAt
       if (!upstream.isWorking) return []
-      if (silentMs >= this.#options.idleMs) return [{ index, silentMs, newerAt: undefined }]
+      if (silentMs >= this.#options.idleMs && this.#options.isOwn?.(index) !== true)
+        return [{ index, silentMs, newerAt: undefined }]
       const newerAt = this.#upstreams.findIndex(
         (other) =>
           other.isWorking &&

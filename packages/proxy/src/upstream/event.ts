@@ -11,6 +11,8 @@ export type UpstreamEvent =
   /** The session ended: close the connection. */
   | { readonly _tag: "Failed"; readonly index: number; readonly fault: UpstreamFault }
   | { readonly _tag: "Opened"; readonly index: number }
+  /** The upstream is not used for now, but stays connected. */
+  | { readonly _tag: "Unwell"; readonly index: number; readonly message: string }
   /** Work comes from this upstream from now on. */
   | { readonly _tag: "Chosen"; readonly index: number; readonly why: Choice["why"] }
   | { readonly _tag: "Refused"; readonly index: number; readonly errorCode: string }

@@ -12,6 +12,8 @@ export class UpstreamFault extends Schema.TaggedError<UpstreamFault>("sluice/pro
     "channel-closed",
     "silence",
     "payout",
+    /** It refused a job of the proxy's own, or a valid share of one that it had taken. */
+    "job-refused",
     "too-many-messages",
     "slow-reader",
     /** The connection ended. */

@@ -1,26 +1,24 @@
 /**
- * The messages that wait to be sent to one upstream. One write at a time takes all of them. It begins at the end of the turn of the
+ * The messages that wait to be sent to one server. One write at a time takes all of them. It begins at the end of the turn of the
  * event loop, so that shares of many connections that were read in one turn are one write.
  */
-import type { Mining } from "@sluice/protocol"
 import type { ConnectionError } from "@sluice/transport"
 import { type Deferred, Effect } from "effect"
-import type { UpstreamFault } from "./fault.ts"
 
 /** The most messages that may wait for an upstream to read. */
 const MAX_WAITING = 10_000
 
-export class Link {
+export class Link<Message, Fault> {
   static readonly TOO_SLOW = `it does not read: ${MAX_WAITING} messages wait for it`
   /** Fails when the session has failed: the connection is to be closed. */
-  readonly failed: Deferred.Deferred<never, UpstreamFault>
-  readonly #send: (messages: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>
-  #messages: Array<Mining.ToServer> = []
+  readonly failed: Deferred.Deferred<never, Fault>
+  readonly #send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>
+  #messages: Array<Message> = []
   #isSending = false
 
   constructor(
-    send: (messages: ReadonlyArray<Mining.ToServer>) => Effect.Effect<void, ConnectionError>,
-    failed: Deferred.Deferred<never, UpstreamFault>
+    send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>,
+    failed: Deferred.Deferred<never, Fault>
   ) {
     this.#send = send
     this.failed = failed
@@ -32,7 +30,7 @@ export class Link {
   }
 
   /** Queues messages. Returns false if too many wait; none is queued then. */
-  add(messages: ReadonlyArray<Mining.ToServer>): boolean {
+  add(messages: ReadonlyArray<Message>): boolean {
     if (this.#messages.length + messages.length > MAX_WAITING) return false
     this.#messages.push(...messages)
     return true

@@ -12,8 +12,9 @@ import { UpstreamFault } from "./fault.ts"
 import { LoadReport } from "./load-report.ts"
 import type { PayoutCheck } from "./payout-check.ts"
 import { UpstreamRoster, type UpstreamView } from "./roster.ts"
-import { type SessionEvent, UpstreamSession } from "./session.ts"
-import { LEAST_SALT, originOf, type PlacedUpstreamJob } from "./upstream-job.ts"
+import { type SessionOptions, UpstreamSession } from "./session.ts"
+import type { KeptShare, SessionEvent, SourceSession } from "./source-session.ts"
+import { LEAST_SALT, originOf } from "./upstream-job.ts"
 import type { UpstreamTally } from "./upstream-tally.ts"
 import { UpstreamWork } from "./upstream-work.ts"
 
@@ -24,12 +25,16 @@ export interface UpstreamMachineOptions {
     /** Its address for people. */
     readonly name: string
     readonly userIdentity: string
+    /** Makes the session of a new connection; by default one that mines the upstream's jobs. */
+    readonly makeSession?: (options: SessionOptions, now: number) => SourceSession
   }>
   readonly space: ExtranonceSpace
   readonly firstJobId: number
   readonly returnAfterMs: number
   readonly silenceMs: number
   readonly idleMs: number
+  /** As in `ChoiceOptions`. */
+  readonly isOwn?: (index: number) => boolean
   /** While there is no new job, miners get the present one again so often. */
   readonly repeatAfterMs: number
   readonly checkPayout: PayoutCheck | undefined
@@ -42,11 +47,6 @@ const LARGE_FACTOR = 2
 /** The most shares that wait for the connection of an upstream. */
 const MAX_KEPT = 1_000
 
-interface KeptShare {
-  readonly found: SourceShare
-  readonly placed: PlacedUpstreamJob
-}
-
 /** What the setup of a connection has settled. */
 export interface UpstreamSetup {
   /** The flags of SetupConnection.Success. */
@@ -58,7 +58,7 @@ export interface UpstreamSetup {
 interface Upstream {
   /** The setup of the present connection. */
   setup: UpstreamSetup | undefined
-  session: UpstreamSession | undefined
+  session: SourceSession | undefined
   kept: Array<KeptShare>
   readonly tally: UpstreamTally
 }
@@ -114,9 +114,30 @@ export class UpstreamMachine {
   /** Messages of one read. */
   received(index: number, messages: ReadonlyArray<Mining.ToClient>, now: number): void {
     const { session } = this.#upstreams[index]!
-    if (session === undefined) return
-    for (const event of session.receive(messages, now)) this.#follow(session, event, now)
+    if (session !== undefined) this.deliver(session, session.receive(messages, now), now)
+  }
+
+  /** Follows the events of a session, unless another one has taken its place. */
+  deliver(session: SourceSession, events: ReadonlyArray<SessionEvent>, now: number): void {
+    if (this.#upstreams[session.index]!.session !== session) return
+    for (const event of events) this.#follow(session, event, now)
+    this.#send(session)
     this.#settle(now)
+  }
+
+  /** Whether an upstream has failed since the start. */
+  hasFailed(index: number): boolean {
+    return this.#roster.choice.hasFailed(index)
+  }
+
+  /** The present session of an upstream. */
+  session(index: number): SourceSession | undefined {
+    return this.#upstreams[index]!.session
+  }
+
+  /** Puts a session that has no connection into the list. */
+  attach(session: SourceSession): void {
+    this.#upstreams[session.index]!.session = session
   }
 
   /** The connection ended, or none could be made. */
@@ -125,8 +146,7 @@ export class UpstreamMachine {
     const { session } = upstream
     upstream.session = undefined
     if (session !== undefined) {
-      upstream.tally.unanswered += session.pendingCount
-      session.fail(new UpstreamFault({ reason: "disconnected", message: reason }))
+      this.#end(session, new UpstreamFault({ reason: "disconnected", message: reason }))
     }
     this.#roster.ended(index, session, reason)
     this.#settle(now)
@@ -157,8 +177,7 @@ export class UpstreamMachine {
     if (session === undefined || session.fault !== undefined) return
     const fault = new UpstreamFault({ reason, message })
     session.fail(fault)
-    this.#follow(session, { _tag: "Failed", fault }, now)
-    this.#settle(now)
+    this.deliver(session, [{ _tag: "Failed", fault }], now)
   }
 
   /** Takes the load of the server below. */
@@ -177,18 +196,11 @@ export class UpstreamMachine {
     const { job, session: origin } = originOf(found.job)
     const upstream = this.#upstreams[origin.index]!
     const { session, tally } = upstream
-    if (session === origin && session.fault === undefined) {
-      if (session.submit(found, now)) tally.passedOn++
-      else tally.late++
-      return
-    }
+    if (session === origin && session.fault === undefined) return tally.submitted(session.submit(found, now))
     const placed = origin.placedOf(job)
     if (placed === undefined) tally.late++
     else if (session?.current === undefined) this.#keep(upstream, { found, placed })
-    else {
-      if (session.resubmit(found, placed, now)) tally.passedOn++
-      else tally.lost++
-    }
+    else tally.submitted(session.resubmit({ found, placed }, now))
   }
 
   /** Closes all channels: for a proxy that stops. */
@@ -200,7 +212,7 @@ export class UpstreamMachine {
     }
   }
 
-  #follow(session: UpstreamSession, event: SessionEvent, now: number): void {
+  #follow(session: SourceSession, event: SessionEvent, now: number): void {
     const { index } = session
     const upstream = this.#upstreams[index]!
     switch (event._tag) {
@@ -209,13 +221,25 @@ export class UpstreamMachine {
         return
       case "FutureJob":
         this.#roster.choice.heard(index, now)
-        if (this.active === index) this.work.add({ _tag: "FutureJob", session, job: event.job })
+        if (this.#isMinedFor(index, event.isUnproven)) this.work.add({ _tag: "FutureJob", session, job: event.job })
         return
       case "NewJob":
       case "NewPrevHash":
-        this.#roster.choice.worked(index, event.placed, now)
-        if (this.active === index) this.work.add({ _tag: event._tag, session, placed: event.placed })
+        if (event.isUnproven !== true) this.#roster.choice.worked(index, event.placed, now)
+        if (this.#isMinedFor(index, event.isUnproven))
+          this.work.add({ _tag: event._tag, session, placed: event.placed })
         return this.#sendKept(upstream, session, now)
+      case "Proven":
+        return this.#roster.choice.worked(index, event.placed, now)
+      case "Unwell":
+        this.#roster.push({ _tag: "Unwell", index, message: event.message })
+        return this.#roster.ended(index, session, event.message)
+      case "KeptSent":
+        upstream.tally.passedOn += event.count
+        return
+      case "KeptLost":
+        upstream.tally.lost += event.count
+        return
       case "Accepted":
         return this.#roster.accepted(index, event)
       case "Refused":
@@ -230,11 +254,12 @@ export class UpstreamMachine {
 
   #open(index: number, setup: UpstreamSetup, nominalHashRate: number, now: number): void {
     const { checkPayout, space, upstreams } = this.#options
-    const { userIdentity } = upstreams[index]!
+    const { makeSession, userIdentity } = upstreams[index]!
     const extranonceSize = space.fullSize + LEAST_SALT
     const serial = ++this.#serial
     const isReplacing = this.#upstreams[index]!.session !== undefined
-    const session = new UpstreamSession(
+    const make = makeSession ?? ((options: SessionOptions) => new UpstreamSession(options, now))
+    const session = make(
       { ...setup, index, serial, userIdentity, extranonceSize, nominalHashRate, checkPayout, isReplacing },
       now
     )
@@ -242,7 +267,7 @@ export class UpstreamMachine {
     this.#send(session)
   }
 
-  #reconnect(session: UpstreamSession, to: { readonly host: string; readonly port: number }, now: number): void {
+  #reconnect(session: SourceSession, to: { readonly host: string; readonly port: number }, now: number): void {
     const end = this.#roster.redirect(session, to.host, to.port, now)
     if (end !== undefined) this.fail(session.index, ...end, now)
   }
@@ -263,26 +288,27 @@ export class UpstreamMachine {
     for (const { session } of this.#upstreams) {
       if (session === undefined || session.index === index) continue
       session.update(0)
+      session.use(false, now)
       this.#send(session)
     }
     const rate = this.#load.state(now)
-    if (rate > session.statedRate * LARGE_FACTOR) this.#openAnother(session, setup!, now)
-    else {
-      this.work.begin(session)
-      this.#stateRate()
+    if (rate > session.statedRate * LARGE_FACTOR && !session.keepsChannel) {
+      return this.#openAnother(session, setup!, now)
     }
+    this.work.begin(session)
+    this.#stateRate()
+    this.deliver(session, session.use(true, now), now)
   }
 
   /**
    * Puts a channel with the hash rate of all miners in the place of a reserve's, which states none and so has far too easy a target:
    * another target would hold for later jobs only (5.3.21), and shares for the present one would be credited with next to nothing.
    */
-  #openAnother(session: UpstreamSession, setup: UpstreamSetup, now: number): void {
+  #openAnother(session: SourceSession, setup: UpstreamSetup, now: number): void {
     const { index } = session
     session.close("another channel for the hash rate of all miners takes its place")
     this.#send(session)
-    this.#upstreams[index]!.tally.unanswered += session.pendingCount
-    session.fail(new UpstreamFault({ reason: "replaced", message: "another channel took its place" }))
+    this.#end(session, new UpstreamFault({ reason: "replaced", message: "another channel took its place" }))
     this.#open(index, setup, this.#load.hashRate, now)
   }
 
@@ -293,8 +319,21 @@ export class UpstreamMachine {
     this.#send(session)
   }
 
-  #sessionInUse(): UpstreamSession | undefined {
+  #sessionInUse(): SourceSession | undefined {
     return this.active === undefined ? undefined : this.#upstreams[this.active]!.session
+  }
+
+  /** Whether miners mine this upstream's jobs: while none can be used, they get those of the last one. */
+  #isMinedFor(index: number, isUnproven = false): boolean {
+    return isUnproven ? this.#roster.choice.last === index : this.active === index
+  }
+
+  /** Ends a session whose connection or channel is no more. Shares that it has kept wait for the next one. */
+  #end(session: SourceSession, fault: UpstreamFault): void {
+    const upstream = this.#upstreams[session.index]!
+    upstream.tally.unanswered += session.pendingCount
+    for (const share of session.takeKept()) this.#keep(upstream, share)
+    session.fail(fault)
   }
 
   #keep({ kept, tally }: Upstream, share: KeptShare): void {
@@ -305,19 +344,21 @@ export class UpstreamMachine {
   }
 
   /** Sends the shares that waited for this upstream, as far as a job of the new session has the same headers. */
-  #sendKept(upstream: Upstream, session: UpstreamSession, now: number): void {
+  #sendKept(upstream: Upstream, session: SourceSession, now: number): void {
     if (upstream.kept.length === 0) return
     const kept = upstream.kept
     upstream.kept = []
-    const sent = kept.filter(({ found, placed }) => session.resubmit(found, placed, now)).length
-    const lost = kept.length - sent
-    upstream.tally.passedOn += sent
-    upstream.tally.lost += lost
+    let lost = 0
+    for (const share of kept) {
+      const submitted = session.resubmit(share, now)
+      upstream.tally.submitted(submitted)
+      if (submitted === undefined) lost++
+    }
     this.#send(session)
-    this.#roster.push({ _tag: "KeptShares", index: session.index, sent, lost })
+    this.#roster.push({ _tag: "KeptShares", index: session.index, sent: kept.length - lost, lost })
   }
 
-  #send(session: UpstreamSession): void {
+  #send(session: SourceSession): void {
     if (!session.hasMessages) return
     this.#roster.push({ _tag: "Send", index: session.index, messages: session.takeMessages() })
   }

@@ -25,37 +25,44 @@ const unanswered = counter(
 const late = counter("shares_late_total", "Shares that were not sent because their block was over at the upstream")
 const lost = counter("shares_lost_total", "Shares found while the upstream was away that it could not be given later")
 
-/** Registers the metrics until the Scope closes. */
+/** Registers metrics that are read from a machine, until the Scope closes. */
+export const registerReaders = Effect.gen(function* () {
+  const context = yield* Effect.context<never>()
+  const register = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
+    Effect.acquireRelease(
+      Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: ignore, modify: ignore })),
+      ({ remove }) => Effect.sync(remove)
+    )
+  return {
+    read: (metric: Metric.Gauge<number>, labels: Record<string, string>, value: () => number) =>
+      register(Metric.withAttributes(metric, labels), () => ({ value: value() })),
+    count: (metric: Metric.Counter<number>, labels: Record<string, string>, value: () => number) =>
+      register(Metric.withAttributes(metric, labels), () => ({ count: value(), incremental: true }))
+  }
+})
+
+/** Registers the metrics of all upstreams until the Scope closes. */
 export const registerMetrics = (
   machine: Pick<UpstreamMachine | PerMinerMachine, "active" | "upstream">,
   names: ReadonlyArray<string>
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const context = yield* Effect.context<never>()
-    const register = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
-      Effect.acquireRelease(
-        Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: ignore, modify: ignore })),
-        ({ remove }) => Effect.sync(remove)
-      )
+    const { count, read } = yield* registerReaders
     for (const [index, upstream] of names.entries()) {
-      const read = (metric: Metric.Gauge<number>, value: () => number) =>
-        register(Metric.withAttributes(metric, { upstream }), () => ({ value: value() }))
-      const count = (metric: Metric.Counter<number>, value: () => number, reason?: string) =>
-        register(Metric.withAttributes(metric, reason === undefined ? { upstream } : { upstream, reason }), () => ({
-          count: value(),
-          incremental: true
-        }))
+      const labels = { upstream }
       const { tally } = machine.upstream(index)
-      yield* read(active, () => (machine.active === index ? 1 : 0))
-      yield* read(connected, () => (machine.upstream(index).isOpen ? 1 : 0))
-      yield* read(pending, () => machine.upstream(index).pending)
-      yield* count(passedOn, () => tally.passedOn)
-      yield* count(accepted, () => tally.accepted)
-      yield* count(difficulty, () => tally.acceptedDifficulty)
-      yield* count(unanswered, () => tally.unanswered)
-      yield* count(late, () => tally.late)
-      yield* count(lost, () => tally.lost)
-      for (const code of REFUSAL_CODES) yield* count(refused, () => tally.refusedWith(code), code)
+      yield* read(active, labels, () => (machine.active === index ? 1 : 0))
+      yield* read(connected, labels, () => (machine.upstream(index).isOpen ? 1 : 0))
+      yield* read(pending, labels, () => machine.upstream(index).pending)
+      yield* count(passedOn, labels, () => tally.passedOn)
+      yield* count(accepted, labels, () => tally.accepted)
+      yield* count(difficulty, labels, () => tally.acceptedDifficulty)
+      yield* count(unanswered, labels, () => tally.unanswered)
+      yield* count(late, labels, () => tally.late)
+      yield* count(lost, labels, () => tally.lost)
+      for (const reason of REFUSAL_CODES) {
+        yield* count(refused, { ...labels, reason }, () => tally.refusedWith(reason))
+      }
     }
   })
 

@@ -16,6 +16,7 @@ export interface RosterOptions {
   readonly returnAfterMs: number
   readonly silenceMs: number
   readonly idleMs: number
+  readonly isOwn?: (index: number) => boolean
 }
 
 /** An upstream, as statistics show it. */
@@ -47,9 +48,9 @@ export class UpstreamRoster {
   #events: Array<UpstreamEvent> = []
 
   constructor(options: RosterOptions) {
-    const { idleMs, returnAfterMs, silenceMs, upstreams } = options
+    const { upstreams } = options
     this.#options = options
-    this.choice = new UpstreamChoice({ count: upstreams.length, returnAfterMs, silenceMs, idleMs })
+    this.choice = new UpstreamChoice({ ...options, count: upstreams.length })
     this.tallies = upstreams.map(() => new UpstreamTally())
     this.#servers = upstreams.map(({ server }) => server)
   }

@@ -8,6 +8,7 @@ import {
   type ClientChannel,
   type ClientEvent,
   type ClientOutbox,
+  type CustomJobFields,
   type ExtendedWork,
   Outbox,
   type PendingShare,
@@ -20,15 +21,8 @@ import { workerName } from "../identity.ts"
 import { UpstreamFault } from "./fault.ts"
 import { impossibleTarget } from "./impossible-target.ts"
 import type { PayoutCheck } from "./payout-check.ts"
-import {
-  isSameWork,
-  type JobSession,
-  originOf,
-  placed,
-  type PlacedUpstreamJob,
-  type UpstreamJob,
-  upstreamJob
-} from "./upstream-job.ts"
+import type { KeptShare, SessionEvent, SourceSession, Submitted } from "./source-session.ts"
+import { isSameWork, originOf, placed, type PlacedUpstreamJob, type UpstreamJob, upstreamJob } from "./upstream-job.ts"
 
 export interface SessionOptions {
   /** As in `JobSession`. */
@@ -45,21 +39,29 @@ export interface SessionOptions {
   readonly withWorkers: boolean
   /** Whether the connection had another channel before. */
   readonly isReplacing: boolean
+  /** Whether the proxy gives the upstream jobs of its own (5.3.18). Those that the upstream sends are not mined then. */
+  readonly customJobs?: boolean
   /** Returns why a job is not to be mined, if it pays too little. */
   readonly checkPayout: PayoutCheck | undefined
 }
 
-export type SessionEvent =
-  /** The channel is open; work follows. */
-  | { readonly _tag: "Opened" }
-  | { readonly _tag: "FutureJob"; readonly job: UpstreamJob }
-  | { readonly _tag: "NewJob" | "NewPrevHash"; readonly placed: PlacedUpstreamJob }
-  /** Answers to shares; the difficulty is the sum of the targets that they had to meet. */
-  | { readonly _tag: "Accepted"; readonly count: number; readonly difficulty: number }
-  | { readonly _tag: "Refused"; readonly errorCode: string }
-  /** As in the message (3.6.5): an empty host or port 0 is the present one. */
-  | { readonly _tag: "Reconnect"; readonly host: string; readonly port: number }
-  | { readonly _tag: "Failed"; readonly fault: UpstreamFault }
+/** Events of a channel on which the proxy sets jobs of its own (`customJobs`). */
+export type CustomJobEvent =
+  /** `jobId` is the upstream's. */
+  | { readonly _tag: "Refused"; readonly errorCode: string; readonly jobId: number }
+  /** The upstream takes shares of a job of the proxy's own, with the target and prefix that its channel had then. */
+  | {
+      readonly _tag: "CustomJobAccepted"
+      readonly requestId: number
+      readonly jobId: number
+      readonly target: Uint8Array
+      readonly extranoncePrefix: Uint8Array
+    }
+  | { readonly _tag: "CustomJobRefused"; readonly requestId: number; readonly errorCode: string }
+  /** Later jobs of the proxy's own have another prefix. */
+  | { readonly _tag: "PrefixChanged" }
+
+export type PoolEvent = Exclude<SessionEvent, { readonly _tag: "Refused" }> | CustomJobEvent
 
 /** An upstream may send this many jobs, targets and prefixes a second; ten seconds' worth at once. */
 const MAX_CHANGES_PER_SECOND = 100
@@ -72,12 +74,11 @@ const MAX_PENDING_SHARES = 16_384
 const MAX_FUTURE_SECONDS = 7200
 const ANY_TARGET = new Uint8Array(32).fill(0xff)
 
-export class UpstreamSession implements JobSession {
+export class UpstreamSession implements SourceSession {
+  readonly keepsChannel = false
   readonly index: number
   readonly serial: number
-  /** The first fault. The session does nothing after it. */
   fault: UpstreamFault | undefined = undefined
-  /** When the channel was requested, in milliseconds. */
   readonly openedAt: number
   readonly #options: SessionOptions
   readonly #client: ChannelClient
@@ -115,12 +116,10 @@ export class UpstreamSession implements JobSession {
     return this.#channelId !== undefined && this.fault === undefined
   }
 
-  /** The hash rate that was stated last. */
   get statedRate(): number {
     return this.#statedRate
   }
 
-  /** The job that the upstream wants mined now; `undefined` before the first, and after a fault. */
   get current(): PlacedUpstreamJob | undefined {
     return this.fault === undefined ? this.#current : undefined
   }
@@ -129,22 +128,31 @@ export class UpstreamSession implements JobSession {
     return this.#futures.values()
   }
 
-  /** Shares that the upstream has not answered. */
   get pendingCount(): number {
     return this.#difficulties.size
+  }
+
+  /** The extended channel; `undefined` before it is open. */
+  get channel(): ClientChannel | undefined {
+    return this.#channelId === undefined ? undefined : this.#client.channels.get(this.#channelId)
   }
 
   get hasMessages(): boolean {
     return this.#out.messages.length > 0
   }
 
-  /** Messages for the upstream. */
   takeMessages(): Array<Mining.ToServer> {
     return this.#out.takeMessages()
   }
 
   receive(messages: ReadonlyArray<Mining.ToClient>, now: number): ReadonlyArray<SessionEvent> {
-    const events: Array<SessionEvent> = []
+    // A channel without jobs of the proxy's own has no other events.
+    return this.receiveAll(messages, now) as ReadonlyArray<SessionEvent>
+  }
+
+  /** The same with the events of the proxy's own jobs. */
+  receiveAll(messages: ReadonlyArray<Mining.ToClient>, now: number): ReadonlyArray<PoolEvent> {
+    const events: Array<PoolEvent> = []
     for (const message of messages) {
       if (this.fault !== undefined) break
       this.#receive(message, now, events)
@@ -152,37 +160,51 @@ export class UpstreamSession implements JobSession {
     return events
   }
 
-  /** Ends the session for a reason that its messages do not show, such as silence. */
   fail(fault: UpstreamFault): void {
     this.fault ??= fault
   }
 
-  /** States the hash rate of all miners below (5.3.7), if it was not stated last. */
   update(hashRate: number): void {
     if (!this.isOpen || hashRate === this.#statedRate) return
     this.#statedRate = hashRate
     this.#client.updateChannel(this.#channelId!, hashRate, ANY_TARGET, this.#out)
   }
 
-  /** Closes the channel (5.3.9). */
   close(reason: string): void {
     if (this.isOpen) this.#client.closeChannel(this.#channelId!, reason, this.#out)
   }
 
-  /** Submits a share for one of this session's jobs. Returns whether it can still be accepted: its previous hash is in force. */
-  submit(found: SourceShare, now: number): boolean {
-    const { job, salt } = originOf(found.job)
-    const active = this.fault === undefined ? this.placedOf(job) : undefined
-    return active !== undefined && this.#submit(active, found, salt, now)
+  use(): ReadonlyArray<SessionEvent> {
+    return []
   }
 
-  /** Submits a share for a job of an earlier session, if a job of this one has the same headers. Returns whether one has. */
-  resubmit(found: SourceShare, earlier: PlacedUpstreamJob, now: number): boolean {
-    if (this.fault !== undefined) return false
+  submit(found: SourceShare, now: number): Submitted {
+    const { job, salt } = originOf(found.job)
+    const active = this.fault === undefined ? this.placedOf(job) : undefined
+    return active !== undefined && this.#submit(job.id, active.difficulty, found, salt, now) ? "sent" : "late"
+  }
+
+  resubmit({ found, placed }: KeptShare, now: number): Submitted | undefined {
+    if (this.fault !== undefined) return undefined
     for (const active of this.#active.values()) {
-      if (isSameWork(active, earlier)) return this.#submit(active, found, originOf(found.job).salt, now)
+      if (!isSameWork(active, placed)) continue
+      return this.#submit(active.job.id, active.difficulty, found, originOf(found.job).salt, now) ? "sent" : undefined
     }
-    return false
+    return undefined
+  }
+
+  takeKept(): ReadonlyArray<KeptShare> {
+    return []
+  }
+
+  /** Asks the upstream to take shares of a job of the proxy's own. Returns the id of the request. */
+  setCustomJob(job: Omit<CustomJobFields, "channelId">): number {
+    return this.#client.setCustomJob({ ...job, channelId: this.#channelId! }, this.#out)
+  }
+
+  /** Submits a share for a job of the proxy's own, by the upstream's id and with the difficulty of its target. */
+  submitCustom(jobId: number, difficulty: number, found: SourceShare, now: number): boolean {
+    return this.fault === undefined && this.#submit(jobId, difficulty, found, originOf(found.job).salt, now)
   }
 
   placedOf(job: UpstreamJob): PlacedUpstreamJob | undefined {
@@ -190,12 +212,12 @@ export class UpstreamSession implements JobSession {
     return active?.job === job ? active : undefined
   }
 
-  #submit({ difficulty, job }: PlacedUpstreamJob, found: SourceShare, salt: Uint8Array, now: number): boolean {
+  #submit(jobId: number, difficulty: number, found: SourceShare, salt: Uint8Array, now: number): boolean {
     const { extranonce, nonce, ntime, version } = found
     const rolled = new Uint8Array(salt.length + extranonce.length)
     rolled.set(salt)
     rolled.set(extranonce, salt.length)
-    const share = { jobId: job.id, nonce, ntime, version, extranonce: rolled }
+    const share = { jobId, nonce, ntime, version, extranonce: rolled }
     const sequenceNumber = this.#client.submit(this.#channelId!, share, now, this.#out)
     if (sequenceNumber === undefined) return false
     this.#difficulties.set(sequenceNumber, difficulty)
@@ -211,7 +233,7 @@ export class UpstreamSession implements JobSession {
     return true
   }
 
-  #receive(message: Mining.ToClient, now: number, events: Array<SessionEvent>): void {
+  #receive(message: Mining.ToClient, now: number, events: Array<PoolEvent>): void {
     if (isChange(message)) {
       if (this.#changes.take(1, now) > 0) {
         const limit = `more than ${MAX_CHANGES_PER_SECOND} jobs, targets and prefixes a second`
@@ -235,7 +257,7 @@ export class UpstreamSession implements JobSession {
     }
   }
 
-  #follow(message: Mining.ToClient, event: ClientEvent, now: number, events: Array<SessionEvent>): void {
+  #follow(message: Mining.ToClient, event: ClientEvent, now: number, events: Array<PoolEvent>): void {
     switch (event._tag) {
       case "ChannelOpened":
         this.#channelId = event.channelId
@@ -246,9 +268,12 @@ export class UpstreamSession implements JobSession {
       case "TargetChanged":
         return this.#checkTarget(event.target, events)
       case "JobReceived":
-        if (message._tag === "NewExtendedMiningJob") this.#job(message, now, events)
+        if (message._tag === "NewExtendedMiningJob" && this.#options.customJobs !== true) {
+          this.#job(message, now, events)
+        }
         return
       case "WorkChanged":
+        if (this.#options.customJobs === true) return
         return this.#work(event.work as ExtendedWork, event.newPrevHash, events)
       case "ChannelClosed":
         return this.#fail("channel-closed", `it closed the channel: "${printable(event.reasonCode)}"`, events)
@@ -257,7 +282,16 @@ export class UpstreamSession implements JobSession {
         return
       case "ShareRefused":
         this.#takeDifficulty([event.share])
-        events.push({ _tag: "Refused", errorCode: printable(event.errorCode) })
+        events.push({ _tag: "Refused", errorCode: printable(event.errorCode), jobId: event.share.jobId })
+        return
+      case "CustomJobAccepted":
+        events.push(event)
+        return
+      case "CustomJobRefused":
+        events.push({ ...event, errorCode: printable(event.errorCode) })
+        return
+      case "ExtranoncePrefixChanged":
+        events.push({ _tag: "PrefixChanged" })
         return
       case "Reconnect":
         events.push({ _tag: "Reconnect", host: event.host, port: event.port })
@@ -267,8 +301,8 @@ export class UpstreamSession implements JobSession {
     }
   }
 
-  #job(message: Mining.NewExtendedMiningJob, now: number, events: Array<SessionEvent>): void {
-    const channel = this.#channel!
+  #job(message: Mining.NewExtendedMiningJob, now: number, events: Array<PoolEvent>): void {
+    const channel = this.channel!
     const job = upstreamJob(message, channel.extranoncePrefix, channel.extranonceSize)
     const unpaid = this.#options.checkPayout?.(job)
     if (unpaid !== undefined) return this.#fail("payout", `job ${job.id} is not mined: ${unpaid}`, events)
@@ -283,7 +317,7 @@ export class UpstreamSession implements JobSession {
     this.#activate(job, channel.work as ExtendedWork, "NewJob", events)
   }
 
-  #work(work: ExtendedWork, isNewPrevHash: boolean, events: Array<SessionEvent>): void {
+  #work(work: ExtendedWork, isNewPrevHash: boolean, events: Array<PoolEvent>): void {
     // A job to mine at once was activated when it was received.
     if (!isNewPrevHash) return
     const job = this.#futures.get(work.jobId)
@@ -297,7 +331,7 @@ export class UpstreamSession implements JobSession {
     this.#activate(job, work, "NewPrevHash", events)
   }
 
-  #activate(job: UpstreamJob, work: ExtendedWork, tag: "NewJob" | "NewPrevHash", events: Array<SessionEvent>): void {
+  #activate(job: UpstreamJob, work: ExtendedWork, tag: "NewJob" | "NewPrevHash", events: Array<PoolEvent>): void {
     this.#current = placed(job, work)
     this.#active.set(job.id, this.#current)
     forgetOldest(this.#active, MAX_ACTIVE_JOBS)
@@ -306,21 +340,21 @@ export class UpstreamSession implements JobSession {
 
   /** Whether a job begins so late that a server of this specification refuses all its shares for now (5.3.11). */
   #isAhead(minNtime: number, now: number): boolean {
-    const { minNtime: least = 0, receivedAt = now } = this.#channel?.prevHash ?? {}
+    const { minNtime: least = 0, receivedAt = now } = this.channel?.prevHash ?? {}
     return minNtime > least + (now - receivedAt) / 1000 + MAX_FUTURE_SECONDS
   }
 
-  #ahead({ _tag, jobId }: Mining.NewExtendedMiningJob, minNtime: number, events: Array<SessionEvent>): void {
+  #ahead({ _tag, jobId }: Mining.NewExtendedMiningJob, minNtime: number, events: Array<PoolEvent>): void {
     const detail = `job ${jobId} begins at ${minNtime}, more than two hours ahead of its previous hash and the time since`
     this.#fail("violation", `${_tag}: ${detail}`, events)
   }
 
-  #checkTarget(target: Uint8Array, events: Array<SessionEvent>): void {
+  #checkTarget(target: Uint8Array, events: Array<PoolEvent>): void {
     const fault = impossibleTarget(target)
     if (fault !== undefined) this.#fail("violation", fault, events)
   }
 
-  #refused(errorCode: string, events: Array<SessionEvent>): void {
+  #refused(errorCode: string, events: Array<PoolEvent>): void {
     const { extranonceSize, userIdentity } = this.#options
     const codes = ErrorCode.openChannel
     const isTooLarge = errorCode === codes.minExtranonceSizeTooLarge || errorCode === codes.unsupportedMinExtranonceSize
@@ -336,7 +370,7 @@ export class UpstreamSession implements JobSession {
     return `${needs}, and it gives ${given}: ${missing} ${missing === 1 ? "byte is" : "bytes are"} missing (extranonceSize)`
   }
 
-  #fail(reason: UpstreamFault["reason"], message: string, events: Array<SessionEvent>): void {
+  #fail(reason: UpstreamFault["reason"], message: string, events: Array<PoolEvent>): void {
     this.fault = new UpstreamFault({ reason, message })
     events.push({ _tag: "Failed", fault: this.fault })
   }
@@ -348,10 +382,6 @@ export class UpstreamSession implements JobSession {
       this.#difficulties.delete(sequenceNumber)
     }
     return sum
-  }
-
-  get #channel(): ClientChannel | undefined {
-    return this.#channelId === undefined ? undefined : this.#client.channels.get(this.#channelId)
   }
 }
 

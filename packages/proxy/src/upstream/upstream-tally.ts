@@ -1,6 +1,7 @@
 /** Counts of what an upstream was sent and how it answered. */
 import { ErrorCode } from "@sluice/protocol"
 import { Schema } from "effect"
+import type { Submitted } from "./source-session.ts"
 
 /** The counts of one upstream since the start of the proxy. */
 export const UpstreamCounts = Schema.Struct({
@@ -31,6 +32,13 @@ export class UpstreamTally {
   late = 0
   lost = 0
   readonly #refused = new Map<string, number>()
+
+  /** Counts a share that was submitted to a session; `undefined` if no job of it has the same headers. */
+  submitted(fate: Submitted | undefined): void {
+    if (fate === "sent") this.passedOn++
+    else if (fate === "late") this.late++
+    else if (fate === undefined) this.lost++
+  }
 
   refuse(errorCode: string): void {
     const code = REFUSAL_CODES.includes(errorCode) ? errorCode : "other"

@@ -12,7 +12,7 @@ import {
 } from "@sluice/channels"
 import { Target } from "@sluice/core"
 import type { Work, WorkChange, WorkGroup } from "@sluice/mining-server"
-import type { UpstreamSession } from "./session.ts"
+import type { SourceSession } from "./source-session.ts"
 import {
   type JobSession,
   originOf,
@@ -83,7 +83,7 @@ export class UpstreamWork implements Work {
   }
 
   /** Goes over to the present work of a session. */
-  begin(session: UpstreamSession): void {
+  begin(session: SourceSession): void {
     const { current } = session
     if (current === undefined) return
     this.add({ _tag: "NewPrevHash", session, placed: current })

@@ -37,6 +37,7 @@ import { type CoinbaseConstraints, isSameConstraints } from "../coinbase-constra
 import { TemplateProtocolError } from "../protocol-error.ts"
 import { ProviderFailover } from "./provider-failover.ts"
 import { makeTemplateRelay } from "./template-relay.ts"
+import { TransactionRequests } from "./transaction-requests.ts"
 import { type TemplateMessage, TemplateSource, type TemplateSourceState } from "./template-source.ts"
 
 export interface Options {
@@ -71,6 +72,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const connections: globalThis.Array<TemplateConnection | undefined> = options.servers.map(() => undefined)
   /** By provider: solutions that wait for its next connection. */
   const kept = options.servers.map((): globalThis.Array<TemplateDistribution.SubmitSolution> => [])
+  const requests = options.servers.map(() => new TransactionRequests())
   const wanted = SubscriptionRef.changes(constraints).pipe(Stream.filter((known) => known !== undefined))
   /** Waits for the first constraints; later it gives those in force. */
   const firstWanted = wanted.pipe(Stream.runHead, Effect.flatMap(Effect.fromOption), Effect.orDie)
@@ -98,6 +100,17 @@ const make = Effect.fnUntraced(function* (options: Options) {
       return connection === undefined
         ? keep(provider, theirs)
         : connection.send([theirs]).pipe(Effect.catch(() => keep(provider, theirs)))
+    })
+
+  const transactions = (ours: bigint) =>
+    Effect.suspend(() => {
+      const { provider, templateId } = failover.origin(ours)
+      return requests[provider]!.request(templateId, (request) =>
+        Effect.suspend((): Effect.Effect<void, ConnectionError | "disconnected"> => {
+          const connection = connections[provider]
+          return connection === undefined ? Effect.fail("disconnected") : connection.send([request])
+        })
+      )
     })
 
   const sendKept = (provider: number, connection: TemplateConnection) =>
@@ -177,6 +190,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const lost = (provider: number, exit: Exit.Exit<unknown, { readonly message: string }>) =>
     Effect.gen(function* () {
       connections[provider] = undefined
+      yield* requests[provider]!.lost
       const wasActive = failover.active === provider
       failover.lost(provider)
       yield* choose
@@ -217,7 +231,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
             break
           case "RequestTransactionData.Success":
           case "RequestTransactionData.Error":
-            // This client never asks for it.
+            yield* requests[provider]!.answered(message)
             break
           default:
             return yield* new TemplateProtocolError({
@@ -251,7 +265,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.sleep(REVIEW).pipe(Effect.andThen(oneAtATime(choose)), Effect.forever, Effect.forkScoped)
   }
 
-  return TemplateSource.of({ messages: relay.messages, constrain, submit, state: SubscriptionRef.changes(state) })
+  return TemplateSource.of({
+    messages: relay.messages,
+    constrain,
+    submit,
+    transactions,
+    state: SubscriptionRef.changes(state)
+  })
 })
 
 type TemplateConnection = Connection<TemplateDistribution.ToClient, TemplateDistribution.ToServer>

@@ -14,6 +14,10 @@ export class TemplateFeed extends Context.Service<
     readonly solutions: Queue.Dequeue<TemplateDistribution.SubmitSolution>
     /** The constraints that were set, in order. */
     readonly constraints: Queue.Dequeue<CoinbaseConstraints>
+    /** Says which transactions a template has; none by default. `undefined` refuses a request for them. */
+    readonly setTransactions: (
+      lists: (templateId: bigint) => ReadonlyArray<Uint8Array> | undefined
+    ) => Effect.Effect<void>
     readonly setState: (state: TemplateSourceState) => Effect.Effect<void>
   }
 >()("sluice/template-provider/TemplateFeed") {}

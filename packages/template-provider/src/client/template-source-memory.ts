@@ -4,7 +4,7 @@ import { Clock, Context, Effect, Layer, Queue, Result, SubscriptionRef } from "e
 import type { CoinbaseConstraints } from "../coinbase-constraints.ts"
 import { TemplateFeed } from "./template-feed.ts"
 import { makeTemplateRelay } from "./template-relay.ts"
-import { TemplateSource, type TemplateSourceState } from "./template-source.ts"
+import { TemplateSource, type TemplateSourceState, TransactionDataError } from "./template-source.ts"
 import { TemplateState } from "./template-state.ts"
 
 const make = Effect.gen(function* () {
@@ -14,9 +14,22 @@ const make = Effect.gen(function* () {
   const solutions = yield* Queue.unbounded<TemplateDistribution.SubmitSolution>()
   const constraints = yield* Queue.unbounded<CoinbaseConstraints>()
   const state = yield* SubscriptionRef.make<TemplateSourceState>({ _tag: "Connected", server: "memory" })
+  let lists: (templateId: bigint) => ReadonlyArray<Uint8Array> | undefined = () => []
   const source = TemplateSource.of({
     messages: relay.messages,
     constrain: (next) => Effect.asVoid(Queue.offer(constraints, next)),
+    transactions: (templateId) =>
+      Effect.suspend(() => {
+        const transactionList = lists(templateId)
+        return transactionList === undefined
+          ? Effect.fail(new TransactionDataError({ templateId, reason: "refused", detail: "stale-template-id" }))
+          : Effect.succeed({
+              _tag: "RequestTransactionData.Success" as const,
+              templateId,
+              excessData: new Uint8Array(0),
+              transactionList
+            })
+      }),
     submit: (solution) => Effect.asVoid(Queue.offer(solutions, solution)),
     state: SubscriptionRef.changes(state)
   })
@@ -28,6 +41,7 @@ const make = Effect.gen(function* () {
       }),
     solutions,
     constraints,
+    setTransactions: (next) => Effect.sync(() => void (lists = next)),
     setState: (next) => SubscriptionRef.set(state, next)
   })
   return Context.make(TemplateSource, source).pipe(Context.add(TemplateFeed, feed))

@@ -3,7 +3,7 @@
  * service. `TemplateClient.layer` takes them from providers over connections, `TemplateSourceMemory.layer` from a test.
  */
 import type { TemplateDistribution } from "@sluice/protocol"
-import { Context, type Effect, type Stream } from "effect"
+import { Context, type Effect, Schema, type Stream } from "effect"
 import type { CoinbaseConstraints } from "../coinbase-constraints.ts"
 
 /** What `TemplateSource` offers. */
@@ -30,6 +30,13 @@ export interface TemplateSourceCalls {
    * beyond that the oldest are dropped with an error in the log.
    */
   readonly submit: (solution: TemplateDistribution.SubmitSolution) => Effect.Effect<void>
+  /**
+   * Asks the provider of a template for its transactions (7.4). Fails if the provider does not give them, or is lost before it
+   * has answered. The bytes are not copied: they keep the provider's whole answer alive.
+   */
+  readonly transactions: (
+    templateId: bigint
+  ) => Effect.Effect<TemplateDistribution.RequestTransactionDataSuccess, TransactionDataError>
   /** The state of the connection now, and then each change of it. */
   readonly state: Stream.Stream<TemplateSourceState>
 }
@@ -37,6 +44,26 @@ export interface TemplateSourceCalls {
 export class TemplateSource extends Context.Service<TemplateSource, TemplateSourceCalls>()(
   "sluice/template-provider/TemplateSource"
 ) {}
+
+/** The transactions of a template are not to be had. */
+export class TransactionDataError extends Schema.TaggedError<TransactionDataError>(
+  "sluice/template-provider/TransactionDataError"
+)("TransactionDataError", {
+  templateId: Schema.BigInt,
+  reason: Schema.Literals([
+    /** The provider answered RequestTransactionData.Error; `detail` is its error code (7.6). */
+    "refused",
+    /** The connection to the template's provider ended, or there is none. */
+    "disconnected",
+    "no-answer",
+    "too-many-requests"
+  ]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `no transactions of template ${this.templateId}: ${this.reason}${this.detail === "" ? "" : ` (${this.detail})`}`
+  }
+}
 
 /** The messages of a template provider that change the work. */
 export type TemplateMessage = TemplateDistribution.NewTemplate | TemplateDistribution.SetNewPrevHash

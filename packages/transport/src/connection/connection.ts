@@ -27,6 +27,11 @@ export interface Connection<In, Out> {
     readonly device: Device
   }
   readonly remote: Endpoint
+  /**
+   * Sets the longest payload in bytes that is accepted from now on, for a peer that may send long messages only at times. It is
+   * never more than the limit of the listener or dialer. Absent where messages are not those of Stratum V2.
+   */
+  readonly limitPayload?: ((maxPayload: number) => void) | undefined
   /** As `Duplex.standing`. */
   readonly standing?: Standing | undefined
 }

@@ -55,9 +55,13 @@ export const overFrames = <In, Out>(options: {
   const { frames, limits, onSlowDown = Effect.void, setup, speak } = options
   let { answer } = options
   let { extensions, incoming, outgoing } = speak()
+  /** The limit that the role has set. */
+  let roleLimit = Infinity
+  const limitPayload = () =>
+    frames.limitPayload(Math.min(incoming.maxPayload + TLV_ROOM, limits.maxPayload ?? Infinity, roleLimit))
   const listen = () => {
     ;({ extensions, incoming, outgoing } = speak())
-    frames.limitPayload(Math.min(incoming.maxPayload + TLV_ROOM, limits.maxPayload ?? Infinity))
+    limitPayload()
   }
   listen()
 
@@ -128,6 +132,10 @@ export const overFrames = <In, Out>(options: {
       }
     },
     remote: frames.remote,
+    limitPayload: (maxPayload) => {
+      roleLimit = maxPayload + TLV_ROOM
+      limitPayload()
+    },
     standing: frames.standing
   }
 }

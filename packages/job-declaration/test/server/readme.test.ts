@@ -1,0 +1,13 @@
+import { assert, it, vi } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+
+it("the example of the server in the README runs as it stands there", async () => {
+  const example = readFileSync(new URL("./readme-example.ts", import.meta.url), "utf8")
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
+  assert.include(readme, "```ts\n" + example + "```")
+
+  const lines: Array<string> = []
+  vi.spyOn(console, "log").mockImplementation((line) => void lines.push(String(line)))
+  await import("./readme-example.ts")
+  assert.include(lines, "AllocateMiningJobToken.Success")
+})

@@ -1,0 +1,116 @@
+/**
+ * The templates that all sessions with jobs of the proxy's own share: the previous hash, the template to mine on it, the future ones, and
+ * the transactions of those that are declared. A template on the present block takes the place of the one before it if its fees are
+ * worth a declaration: a pure machine that is given the messages of a `TemplateSource` and the time.
+ */
+import type { TemplateDistribution } from "@sluice/protocol"
+import type { TemplateMessage } from "@sluice/template-provider"
+
+export interface OwnTemplatesOptions {
+  /** The least satoshis by which the fees of a template on the same block must be higher to be declared. */
+  readonly minFeeDelta: bigint
+  /** The least time between two such declarations. */
+  readonly intervalMs: number
+}
+
+/** A change of the work to declare. */
+export type TemplateChange =
+  | { readonly _tag: "Future"; readonly template: TemplateDistribution.NewTemplate }
+  | {
+      readonly _tag: "Tip"
+      readonly template: TemplateDistribution.NewTemplate
+      readonly tip: TemplateDistribution.SetNewPrevHash
+    }
+  /** Another template on the present previous hash. */
+  | { readonly _tag: "Better"; readonly template: TemplateDistribution.NewTemplate }
+
+/** What DeclareMiningJob needs of a template's transactions. */
+export interface TemplateTransactions {
+  readonly transactions: ReadonlyArray<Uint8Array>
+  readonly wtxids: ReadonlyArray<Uint8Array>
+  readonly excessData: Uint8Array
+}
+
+/** As many as a template provider may send. */
+const MAX_FUTURES = 64
+/** A session keeps the transactions of what it has declared; others are asked for again. */
+const MAX_TRANSACTION_LISTS = 2
+
+export class OwnTemplates {
+  readonly #options: OwnTemplatesOptions
+  readonly #futures = new Map<bigint, TemplateDistribution.NewTemplate>()
+  readonly #transactions = new Map<bigint, TemplateTransactions>()
+  #tip: TemplateDistribution.SetNewPrevHash | undefined
+  #current: TemplateDistribution.NewTemplate | undefined
+  /** The newest template on the present block, if it is not the current one. */
+  #candidate: TemplateDistribution.NewTemplate | undefined
+  #changedAt = -Infinity
+
+  constructor(options: OwnTemplatesOptions) {
+    this.#options = options
+  }
+
+  get tip(): TemplateDistribution.SetNewPrevHash | undefined {
+    return this.#tip
+  }
+
+  /** The template to mine; `undefined` before the first previous hash. */
+  get current(): TemplateDistribution.NewTemplate | undefined {
+    return this.#current
+  }
+
+  get futures(): Iterable<TemplateDistribution.NewTemplate> {
+    return this.#futures.values()
+  }
+
+  /** Takes the next message. `undefined` if it changes nothing, for now at least. */
+  receive(message: TemplateMessage, now: number): TemplateChange | undefined {
+    if (message._tag === "SetNewPrevHash") {
+      const template = this.#futures.get(message.templateId)
+      if (template === undefined) return undefined
+      this.#tip = message
+      this.#current = template
+      this.#candidate = undefined
+      this.#changedAt = -Infinity
+      this.#futures.clear()
+      return { _tag: "Tip", template, tip: message }
+    }
+    if (message.futureTemplate) {
+      this.#futures.set(message.templateId, message)
+      forgetOldest(this.#futures, MAX_FUTURES)
+      return { _tag: "Future", template: message }
+    }
+    this.#candidate = message
+    return this.review(now)
+  }
+
+  /** The newest template, if it is worth a declaration by now. */
+  review(now: number): TemplateChange | undefined {
+    const { intervalMs, minFeeDelta } = this.#options
+    const [candidate, current] = [this.#candidate, this.#current]
+    if (candidate === undefined || current === undefined) return undefined
+    const gain = candidate.coinbaseTxValueRemaining - current.coinbaseTxValueRemaining
+    if (gain < minFeeDelta || now - this.#changedAt < intervalMs) return undefined
+    this.#current = candidate
+    this.#candidate = undefined
+    this.#changedAt = now
+    return { _tag: "Better", template: candidate }
+  }
+
+  /** The transactions of a template, if they are known. */
+  transactionsOf(templateId: bigint): TemplateTransactions | undefined {
+    return this.#transactions.get(templateId)
+  }
+
+  setTransactions(templateId: bigint, transactions: TemplateTransactions): void {
+    this.#transactions.set(templateId, transactions)
+    forgetOldest(this.#transactions, MAX_TRANSACTION_LISTS)
+  }
+}
+
+const forgetOldest = (entries: Map<bigint, unknown>, limit: number): void => {
+  for (const oldest of entries.keys()) {
+    if (entries.size <= limit) return
+    entries.delete(oldest)
+  }
+}
