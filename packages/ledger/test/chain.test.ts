@@ -38,7 +38,7 @@ import {
   sum
 } from "../src/index.ts"
 
-const BLOCKS = Number(process.env["SLUICE_LEDGER_BLOCKS"] ?? 12)
+const BLOCKS = Number(process.env["SLUICE_LEDGER_BLOCKS"] ?? 8)
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 /** A block takes 2048 hashes. */
 const BITS = 0x1f1fffff
@@ -167,7 +167,8 @@ const policies: ReadonlyArray<readonly [BlockPolicy, number]> = [
   [{ version: 1, scheme: "pplns", window: 2_000, fee: 10_000 }, BLOCKS],
   [{ version: 1, scheme: "tides", fee: 0 }, 4],
   [{ version: 1, scheme: "prop", fee: 10_000 }, 4],
-  [{ version: 1, scheme: "pplns-time", minutes: 1, fee: 0 }, 4]
+  [{ version: 1, scheme: "pplns-time", minutes: 1, fee: 0 }, 4],
+  [{ version: 1, scheme: "solo", fee: 25_000 }, 4]
 ]
 
 for (const [policy, count] of policies) {

@@ -2,11 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Stream } from "effect"
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { acceptedShare } from "@sluice/testing/accepted-share"
 import {
+  audit,
   Ledger,
   type LedgerOptions,
   type NewShare,
@@ -121,6 +123,33 @@ describe("the share sink", () => {
         })
       )
     }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(process.platform === "win32")(
+    "has what it acknowledged before the disk was full, and says that it is",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* freshFile
+        const program = join(import.meta.dirname, "ledger-limited.ts")
+        // 2 MiB in blocks of 512 bytes; a write beyond it fails, as the signal for it is ignored.
+        const command = `trap '' XFSZ; ulimit -f 4096; exec "$0" "$@"`
+        const { stderr, stdout } = spawnSync("sh", ["-c", command, process.execPath, program, file], {
+          encoding: "utf8"
+        })
+        assert.notStrictEqual(stdout, "", stderr)
+        const { acknowledged, failure } = JSON.parse(stdout) as { acknowledged: number; failure: string }
+        assert.match(failure, /ledger\.sqlite cannot be written: .*not acknowledged until that is mended/)
+        assert.isAtLeast(acknowledged, 1_000)
+        // There is room again.
+        yield* withLedger({ file }, (ledger) =>
+          Effect.gen(function* () {
+            assert.strictEqual(ledger.lastSeq(), acknowledged)
+            yield* ledger.append([share(1)])
+            assert.strictEqual((yield* allShares(ledger)).length, acknowledged + 1)
+            assert.deepStrictEqual((yield* audit(ledger.sql, () => Effect.void)).faults, [])
+          })
+        )
+      }).pipe(Effect.scoped)
   )
 
   it.live("that acknowledges what it received writes the last shares when it is closed", () =>
