@@ -231,6 +231,17 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
       )
     )
 
+  let followed = tracker.networkWork
+  const scope = yield* Effect.scope
+  const changeNetworkWork = (work: bigint) =>
+    Effect.andThen(
+      tracker.load(work),
+      ledger.transact(
+        ledger.sql`INSERT INTO state (name, value) VALUES (${NETWORK_WORK}, ${work.toString()})
+          ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+      )
+    ).pipe(Effect.catch((error) => Effect.logWarning(named(error).message)))
+
   const calls = LedgerPayouts.of({
     sink: {
       record: (shares) => {
@@ -250,17 +261,13 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
     validateUser: ({ identity }) =>
       Effect.succeed(minerScript(identity, pool.chain) === undefined ? "invalid-user-identity" : undefined),
     record: Effect.forEach(recordOne, { discard: true }),
+    // Reading the window of another difficulty may take a while, and jobs must not wait for it.
     follow: (target) =>
       Effect.suspend(() => {
         const work = workOfTarget(target)
-        if (work === tracker.networkWork) return Effect.void
-        return Effect.andThen(
-          tracker.load(work),
-          ledger.transact(
-            ledger.sql`INSERT INTO state (name, value) VALUES (${NETWORK_WORK}, ${work.toString()})
-              ON CONFLICT (name) DO UPDATE SET value = excluded.value`
-          )
-        ).pipe(Effect.catch((error) => Effect.logWarning(named(error).message)))
+        if (work === followed) return Effect.void
+        followed = work
+        return Effect.asVoid(Effect.forkIn(changeNetworkWork(work), scope, { startImmediately: true }))
       })
   })
   return { calls, payouts }

@@ -38,7 +38,7 @@ import {
   sum
 } from "../src/index.ts"
 
-const BLOCKS = Number(process.env["SLUICE_LEDGER_BLOCKS"] ?? 8)
+const BLOCKS = Number(process.env["SLUICE_LEDGER_BLOCKS"] ?? 5)
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 /** A block takes 2048 hashes. */
 const BITS = 0x1f1fffff
