@@ -7,6 +7,11 @@ import { spawnSync } from "node:child_process"
 const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; readonly number: number }> = [
   { file: "packages/channels/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/channels/test/custom-state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
+  {
+    file: "packages/job-declaration/test/server/declaration-session.test.ts",
+    variable: "SLUICE_SEQUENCES",
+    number: 10_000
+  },
   { file: "packages/translator/test/listener/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/translator/test/back-to-back.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/proxy/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
@@ -17,7 +22,8 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/ledger/test/scheme.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/ledger/test/chain.test.ts", variable: "SLUICE_LEDGER_BLOCKS", number: 200 },
   { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },
-  { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 }
+  { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 },
+  { file: "programs/test/workers.test.ts", variable: "SLUICE_WORKER_SECONDS", number: 60 }
 ]
 
 const { status } = spawnSync("vitest", ["run", ...soaks.map(({ file }) => file)], {

@@ -62,6 +62,16 @@ channel("net.server.socket").subscribe((message) => {
   socket.once("close", () => sockets.delete(socket))
 })
 
+/** Makes the bytes of a write, and counts it. */
+const counted = (bytes: () => Uint8Array) => (): Uint8Array => {
+  const sealed = bytes()
+  if (++written.writes === written.awaited) {
+    written.at = process.hrtime.bigint()
+    setImmediate(written.done)
+  }
+  return sealed
+}
+
 const countWrites = Layer.effect(
   Listener,
   Effect.map(Listener, (listener) => ({
@@ -70,15 +80,8 @@ const countWrites = Layer.effect(
       listener.run((duplex) =>
         handler({
           ...duplex,
-          write: (bytes, size) =>
-            duplex.write(() => {
-              const sealed = bytes()
-              if (++written.writes === written.awaited) {
-                written.at = process.hrtime.bigint()
-                setImmediate(written.done)
-              }
-              return sealed
-            }, size)
+          write: (bytes, size) => duplex.write(counted(bytes), size),
+          writeNow: (bytes) => duplex.writeNow?.(counted(bytes)) ?? false
         })
       )
   }))

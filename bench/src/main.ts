@@ -6,6 +6,9 @@
  *     npm run bench -- proxy                 the same for a proxy
  *     npm run bench -- ledger                the ledger, in some seconds; only by name
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
+ *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
+ *     npm run bench -- pace                  a pool at the miners' own pace, in five minutes; only by name
+ *     npm run bench -- pace --against CMD    the same with another pool in the table (docs/performance.md)
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
  *
@@ -31,6 +34,11 @@ const groups: Record<string, () => Promise<Group>> = {
   pool: () => import("./pool.ts"),
   proxy: async () => ({ asyncCases: (await import("./proxy.ts")).shortCases }),
   templates: () => import("./templates.ts"),
+  declaration: async () => {
+    const server = await import("./declaration.ts")
+    const client = await import("./declaration-client.ts")
+    return { cases: server.cases, asyncCases: [...server.asyncCases, ...client.asyncCases] }
+  },
   v1: () => import("./v1.ts")
 }
 
@@ -43,17 +51,20 @@ const named: typeof groups = {
   proxy: async () => ({
     asyncCases: [...(await import("./proxy.ts")).asyncCases, ...(await import("./proxy-crowd.ts")).asyncCases]
   }),
+  pace: async () => ({ asyncCases: (await import("./pace.ts")).casesAgainst(options.against) }),
   v1: async () => ({
     cases: (await import("./v1.ts")).cases,
     asyncCases: (await import("./v1-proxy.ts")).asyncCases
-  })
+  }),
+  workers: () => import("./workers.ts")
 }
 
 const { positionals, values: options } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: "boolean", default: false },
-    filter: { type: "string", default: "" }
+    filter: { type: "string", default: "" },
+    against: { type: "string", multiple: true, default: [] }
   }
 })
 

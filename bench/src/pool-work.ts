@@ -9,6 +9,8 @@ export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 /** Every hash is a share for the first job, so that the client need not mine, and no hash is a block. */
 export const poolOptions: PoolOptions = {
   coinbaseAddress: COINBASE_ADDRESS,
+  // The clients of closed loops wait for their acknowledgements.
+  acknowledgeWithin: 0,
   policy: {
     minHashRate: 1,
     sharesPerMinute: 6000,

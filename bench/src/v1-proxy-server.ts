@@ -62,6 +62,16 @@ channel("net.server.socket").subscribe((message) => {
   socket.once("close", () => sockets.delete(socket))
 })
 
+/** Makes the bytes of a write, and counts it. */
+const counted = (bytes: () => Uint8Array) => (): Uint8Array => {
+  written.bytes = bytes()
+  if (++written.writes === written.awaited) {
+    written.at = process.hrtime.bigint()
+    setImmediate(written.done)
+  }
+  return written.bytes
+}
+
 const countWrites = Layer.effect(
   Listener,
   Effect.map(Listener, (listener) => ({
@@ -70,15 +80,8 @@ const countWrites = Layer.effect(
       listener.run((duplex) =>
         handler({
           ...duplex,
-          write: (bytes, size) =>
-            duplex.write(() => {
-              written.bytes = bytes()
-              if (++written.writes === written.awaited) {
-                written.at = process.hrtime.bigint()
-                setImmediate(written.done)
-              }
-              return written.bytes
-            }, size)
+          write: (bytes, size) => duplex.write(counted(bytes), size),
+          writeNow: (bytes) => duplex.writeNow?.(counted(bytes)) ?? false
         })
       )
   }))

@@ -80,7 +80,7 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
           ["--listen", `127.0.0.1:${mining}`, "--authority-secret-key", forPool.secretKey],
           ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
           // Each share is acknowledged; difficulty is looked at often.
-          ["--share-batch", "1", "--shares-per-minute", "200"]
+          ["--acknowledge-after", "1", "--shares-per-minute", "200"]
         )
       )
       started.push(begun)

@@ -8,7 +8,7 @@
  */
 import { LoggedShare } from "@sluice/mining-server"
 import { Schema } from "effect"
-import { existsSync, readFileSync, statSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,6 +32,8 @@ describe("a pool and its miners", () => {
     async () => {
       const place = await mkdtemp(join(tmpdir(), "sluice-chaos-"))
       const shareLog = join(place, "shares.ndjson")
+      /** Those of a pool with workers too. */
+      const shareLogs = () => readdirSync(place).filter((name) => name.startsWith("shares"))
       const acknowledged = { "swarm-a": join(place, "a.ndjson"), "swarm-b": join(place, "b.ndjson") }
       const [rpc, zmq, templates, mining] = await freePorts(4)
       const [forProvider, forPool] = [await keyPair(), await keyPair()]
@@ -58,7 +60,11 @@ describe("a pool and its miners", () => {
         "swarm-a": swarm("swarm-a"),
         "swarm-b": swarm("swarm-b")
       }
-      const start = (name: keyof typeof commands) => new Sluice(commands[name], credentials)
+      let poolStarts = 0
+      // A pool that is started again has workers if the one before had none.
+      const workers = () => ["--workers", String(1 + (poolStarts++ % 2))]
+      const start = (name: keyof typeof commands) =>
+        new Sluice(name === "pool" ? [...commands.pool, ...workers()] : commands[name], credentials)
       const running = {
         node: start("node"),
         provider: start("provider"),
@@ -102,7 +108,7 @@ describe("a pool and its miners", () => {
         const { status, stderr } = await running[name].stop("SIGINT")
         assert.strictEqual(status, 0, stderr)
       }
-      const recorded = linesOf(shareLog).map((line) => decodeShare(line))
+      const recorded = shareLogs().flatMap((name) => linesOf(join(place, name)).map((line) => decodeShare(line)))
       const userOf = new Map(recorded.map(({ hash, user }) => [hash, user]))
       assert.strictEqual(userOf.size, recorded.length, `a share was counted twice: ${history.join(", ")}`)
       let seen = 0

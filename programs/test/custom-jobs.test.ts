@@ -105,6 +105,57 @@ it("a pool takes the jobs of clients with tokens of a declarator beside it, whic
     Effect.provide(Tcp.dialer),
     Effect.runPromise
   )
+  await pool.find(/alice\.rig set a job of its own for block \d+/)
   await pool.find(/A job of alice\.rig is refused as invalid-mining-job-token: the token is not one that/)
   await Promise.all([pool, declarator, provider].map((program) => program.stop()))
+}, 120_000)
+
+it("a pool with workers is the declarator of all of them", async () => {
+  const [rpc, templates, listen, declare] = (await freePorts(4)) as [number, number, number, number]
+  const provider = new Sluice(
+    ["template-provider", "--plain", "--rpc-url", `http://127.0.0.1:${rpc}`, "--rpc-user", "u"].concat([
+      "--listen",
+      `127.0.0.1:${templates}`
+    ]),
+    { SLUICE_TEMPLATE_PROVIDER__RPC_PASSWORD: "p" }
+  )
+  const pool = new Sluice(
+    ["pool", "--plain", "--workers", "2", "--listen", `127.0.0.1:${listen}`, ...PAYOUT].concat([
+      "--template-provider",
+      `stratum2+tcp+plain://127.0.0.1:${templates}`,
+      "--job-declaration-listen",
+      `127.0.0.1:${declare}`
+    ])
+  )
+  await Effect.gen(function* () {
+    const chain = yield* Layer.build(DevNode.layer({ bits: 0x207fffff, transactionsPerSecond: 0 }))
+    const server = JsonRpcServer.layer({ port: rpc, user: "u", password: Redacted.make("p") })
+    yield* Effect.provideContext(Layer.build(server), chain)
+    yield* Effect.promise(() =>
+      Promise.all([pool.find(/Worker 1 serves/), pool.find(/Worker 2 serves/), provider.find(/The node answers/)])
+    )
+    const job = yield* poolsJob
+    // Two clients are on two workers.
+    for (const user of ["alice", "bob"]) {
+      const { miningJobToken } = yield* allocate(declare, user)
+      const client = yield* TestClient.connect({ flags: Mining.REQUIRES_WORK_SELECTION })
+      yield* client.send(openExtended({ userIdentity: user }))
+      const miner = new Miner(yield* client.expect("OpenExtendedMiningChannel.Success"))
+      yield* client.send({ ...job, channelId: miner.channelId, miningJobToken })
+      const { jobId } = yield* client.expect("SetCustomMiningJob.Success")
+      for (const work of asPoolsJob(job, jobId, 24)) miner.receive(work)
+      yield* client.send(miner.mine())
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 1)
+    }
+  }).pipe(
+    Effect.scoped,
+    Effect.provideService(PoolAddress, address(listen)),
+    Effect.provide([Plain.dialer, Setup.client(DeclarationDialer).pipe(Layer.provide(Plain.dialer))]),
+    Effect.provide(Tcp.dialer),
+    Effect.runPromise
+  )
+  await pool.find(/Only its client can submit block .*worker=1/)
+  await pool.find(/Only its client can submit block .*worker=2/)
+  assert.strictEqual((await pool.stop("SIGTERM")).status, 0)
+  await provider.stop()
 }, 120_000)

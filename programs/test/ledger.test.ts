@@ -131,6 +131,24 @@ describe("sluice ledger", () => {
     assert.match(other.stderr, /expected sqlite: and the path of a file/)
   })
 
+  it("is not used by a pool whose other keys do not fit", async () => {
+    const ledger = ["--ledger", `sqlite:${join(directory, "config.ledger")}`]
+    const cases: ReadonlyArray<readonly [args: ReadonlyArray<string>, problem: RegExp]> = [
+      [["--payout-scheme", "pplns"], /payout-scheme pplns needs a ledger/],
+      [[...ledger, "--payout-scheme", "solo", "--solo-fee", "1"], /give payout-scheme or solo-fee, not both/],
+      [[...ledger, "--workers", "2"], /one process writes to a ledger: give workers = 1, not 2/],
+      [[...ledger, "--payout-scheme", "fpps"], /expected one of solo, prop, pplns, pplns-time, tides/]
+    ]
+    const pool = ["pool", "config", "--plain", "--template-provider", "stratum2+tcp+plain://127.0.0.1:1"]
+    for (const [args, problem] of cases) {
+      const { status, stderr } = await run([...pool, "--coinbase-address", POOL_ADDRESS, ...args])
+      assert.strictEqual(status, 2)
+      assert.match(stderr, problem)
+    }
+    const { status } = await run([...pool, "--coinbase-address", POOL_ADDRESS, ...ledger, "--payout-scheme", "tides"])
+    assert.strictEqual(status, 0)
+  })
+
   it("shows how much of long work is done", () => {
     assert.strictEqual(barLine("audit", 0.5), `audit [${"#".repeat(15)}${"-".repeat(15)}] 50 %`)
   })

@@ -40,7 +40,8 @@ describe("metrics", () => {
       "packages/mining-server/src/statistics/metrics.ts",
       "packages/transport/src/metrics.ts",
       "packages/template-provider/src/client/template-client.ts",
-      "programs/src/server/metrics.ts"
+      "programs/src/server/metrics.ts",
+      "programs/src/workers/primary.ts"
     ]
     for (const path of paths) {
       const source = readFileSync(at(path), "utf8")
@@ -62,11 +63,14 @@ describe("metrics", () => {
       /^\| `([a-z_]+)` +\| (gauge|counter) +\|/gm
     )
     const kinds = new Map([...rows].map(([, name = "", kind = ""]) => [name, kind]))
-    const source = readFileSync(at("packages/proxy/src/upstream/metrics.ts"), "utf8")
-    const inSource = [...source.matchAll(/(counter|gauge)\(\s*"([a-z_]+)"/g)].map(
-      ([, kind = "", name = ""]): [string, string] => [`sluice_proxy_upstream_${name}`, kind]
+    const inSources = ["upstream", "declared"].flatMap((part) =>
+      [
+        ...readFileSync(at(`packages/proxy/src/${part}/metrics.ts`), "utf8").matchAll(
+          /(counter|gauge)\(\s*"([a-z_]+)"/g
+        )
+      ].map(([, kind = "", name = ""]): [string, string] => [`sluice_proxy_${part}_${name}`, kind])
     )
-    assert.sameDeepMembers([...kinds], inSource)
+    assert.sameDeepMembers([...kinds], inSources)
   })
 
   it("of a pool that runs are in the table, with their kinds", async () => {

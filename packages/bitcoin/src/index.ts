@@ -17,5 +17,6 @@ export {
 } from "./block/transaction.ts"
 export * from "./block/witness-commitment.ts"
 export { doubleSha256, hashFromDisplay, hashToDisplay } from "./hashing/hash.ts"
+export { doubleSha256All } from "./hashing/hash-all.ts"
 export * as Sha256Lanes from "./hashing/sha256-lanes.ts"
 export * as WasmLanes from "./hashing/wasm-lanes.ts"

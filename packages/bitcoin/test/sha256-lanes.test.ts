@@ -11,7 +11,8 @@ import {
   paddedSize,
   readDisplayHashes
 } from "../src/hashing/sha256-lanes.ts"
-import { hashToDisplay } from "../src/index.ts"
+import { Schema } from "effect"
+import { doubleSha256, doubleSha256All, hashToDisplay } from "../src/index.ts"
 
 describe("hashing in lanes", () => {
   it("equals core's sha256d for every number of pairs, in place or not", () => {
@@ -109,5 +110,31 @@ describe("hashes read from hex in lanes", () => {
         )
       }
     }
+  })
+})
+
+describe("hashes of many messages", () => {
+  const Messages = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 700 }))).check(
+    Schema.isMaxLength(40)
+  )
+  it.prop("are those of each, in their order, whatever their lengths", { lengths: Messages }, ({ lengths }) => {
+    const messages = lengths.map((length, index) =>
+      Uint8Array.from({ length }, (_, at) => (at * 7 + index * 13 + length) & 255)
+    )
+    const all = doubleSha256All(messages)
+    assert.strictEqual(all.length, 32 * messages.length)
+    messages.forEach((message, index) => {
+      assert.deepStrictEqual([...all.subarray(32 * index, 32 * index + 32)], [...doubleSha256(message)])
+    })
+  })
+
+  it("are right for messages of one length that do not fill the last group, and for long ones", () => {
+    const messages = [100, 100, 100, 100, 100, 400_000, 119, 120].map((length, index) =>
+      new Uint8Array(length).fill(index + 1)
+    )
+    const all = doubleSha256All(messages)
+    messages.forEach((message, index) => {
+      assert.deepStrictEqual([...all.subarray(32 * index, 32 * index + 32)], [...doubleSha256(message)])
+    })
   })
 })

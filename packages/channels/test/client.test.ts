@@ -827,6 +827,78 @@ describe("other messages", () => {
   })
 })
 
+describe("jobs of the client's own", () => {
+  const fields = {
+    channelId: 8,
+    miningJobToken: bytes(5, 4),
+    version: 0x20000000,
+    prevHash: bytes(6),
+    minNtime: 5000,
+    nbits: 0x1d00ffff,
+    coinbaseTxVersion: 2,
+    coinbasePrefix: bytes(7, 5),
+    coinbaseTxInputNSequence: 0,
+    coinbaseTxOutputs: bytes(8, 10),
+    coinbaseTxLocktime: 0,
+    merklePath: []
+  }
+  const share = { jobId: 40, nonce: 1, ntime: 5000, version: 0, extranonce: bytes(0, 4) }
+  const success = (requestId: number, jobId = 40): Mining.SetCustomMiningJobSuccess => ({
+    _tag: "SetCustomMiningJob.Success",
+    channelId: 8,
+    requestId,
+    jobId
+  })
+
+  it("take shares under the server's id once the server has taken them, with the target and the prefix of that moment", () => {
+    const client = withExtended()
+    const { requestId } = client.setCustomJob(fields)
+    expect(client.submit(8, share, NOW)).toBeUndefined()
+    const target = bytes(0x10)
+    const events = client.receive([{ _tag: "SetTarget", channelId: 8, maximumTarget: target }, success(requestId)], NOW)
+    const { extranoncePrefix } = client.channels.get(8)!
+    expect(events.at(-1)).toEqual({
+      _tag: "CustomJobAccepted",
+      channelId: 8,
+      requestId,
+      jobId: 40,
+      target,
+      extranoncePrefix
+    })
+    expect(client.submit(8, share, NOW)).toMatchObject({ _tag: "SubmitSharesExtended", jobId: 40 })
+    // The server's own previous hashes do not end them.
+    client.receive([extendedJob({ jobId: 41 }), prevHash({ channelId: 8, jobId: 41 })], NOW)
+    expect(client.submit(8, share, NOW)).toMatchObject({ jobId: 40 })
+  })
+
+  it("are refused with the server's code", () => {
+    const client = withExtended()
+    const { requestId } = client.setCustomJob(fields)
+    const refusal = { channelId: 8, requestId, errorCode: "invalid-mining-job-token" }
+    expect(client.receive([{ _tag: "SetCustomMiningJob.Error", ...refusal }], NOW)).toEqual([
+      { _tag: "CustomJobRefused", ...refusal }
+    ])
+    expect(tags(client.receive([success(requestId)], NOW))).toEqual(["Ignored"])
+  })
+
+  it("get no id that another job of the channel has", () => {
+    const client = withExtended()
+    client.receive([extendedJob({ jobId: 40 })], NOW)
+    const { requestId } = client.setCustomJob(fields)
+    expectViolation(client, success(requestId), "unique-job-id")
+  })
+
+  it("are limited in number, and so are requests without an answer", () => {
+    const client = withExtended()
+    const first = client.setCustomJob(fields).requestId
+    for (let count = 0; count < 256; count++) client.setCustomJob(fields)
+    expect(tags(client.receive([success(first)], NOW))).toEqual(["Ignored"])
+    for (let id = 0; id <= 256; id++) client.receive([success(client.setCustomJob(fields).requestId, 100 + id)], NOW)
+    expect(client.submit(8, { ...share, jobId: 100 }, NOW)).toBeUndefined()
+    expect(client.submit(8, { ...share, jobId: 101 }, NOW)).toMatchObject({ jobId: 101 })
+  })
+})
+
 function setGroup(groupChannelId: number, channelIds: ReadonlyArray<number>): Mining.SetGroupChannel {
   return { _tag: "SetGroupChannel", groupChannelId, channelIds }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { hashToDisplay } from "@sluice/bitcoin"
 import { Mining } from "@sluice/protocol"
+import { Result } from "effect"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { CustomJobOrigin, MAX_CUSTOM_JOBS, u256ToBytes } from "../src/index.ts"
 import { customJob, mineCustom, setJob, TestCustomJobs } from "./custom-jobs-fixture.ts"
@@ -115,7 +116,7 @@ describe("a client that selects its work", () => {
       {
         channels: [{ channelId: miner.channelId, userIdentity: "user.worker" }],
         extranonceSize: 20,
-        tip: { height: 159, leastNtime: START_SECONDS - 100, latestNtime: START_SECONDS + 130 },
+        tip: { height: 159, leastNtime: START_SECONDS - 86_400, latestNtime: START_SECONDS + 130 },
         versionRollingAllowed: true
       }
     ])
@@ -385,6 +386,83 @@ describe("a block of a custom job", () => {
       server.tick(connection)
     }
     expect(server.send(connection, miner.mine()).events).toMatchObject([{ _tag: "ShareRefused" }])
+  })
+})
+
+describe("a custom job on a previous hash that the server has not seen", () => {
+  const ahead = (channelId: number, requestId = 1) => customJob(channelId, { requestId }, { tip: 2 })
+  const setupChecked = () => {
+    const made = setup()
+    // As the acceptor of a pool does.
+    const { customJobs } = made
+    const accept = customJobs.accept.bind(customJobs)
+    customJobs.accept = (request) =>
+      Buffer.compare(request.message.prevHash, request.tip.prevHash.hash) === 0
+        ? accept(request)
+        : Result.fail({ errorCode: "stale-chain-tip", reason: "another previous hash" })
+    return made
+  }
+
+  it("is answered when the server has it, in the order of the jobs", () => {
+    const { connection, customJobs, miner, server } = setupChecked()
+    const { channelId } = miner
+    expect(server.send(connection, ahead(channelId, 1), ahead(channelId, 2)).messages).toEqual([])
+    expect(customJobs.bytes).toBeGreaterThan(0)
+    server.template(futureTemplate(2))
+    const [said] = server.template(newPrevHash(2))
+    expect(said!.messages).toEqual([
+      { _tag: "SetCustomMiningJob.Success", channelId, requestId: 1, jobId: 1 },
+      { _tag: "SetCustomMiningJob.Success", channelId, requestId: 2, jobId: 2 }
+    ])
+    mineCustom(miner, ahead(channelId), said!)
+    expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("keeps its own bytes, not those of the read buffer", () => {
+    const { connection, miner, server } = setupChecked()
+    const job = ahead(miner.channelId)
+    server.send(connection, job)
+    const before = structuredClone(job)
+    for (const part of [job.prevHash, job.miningJobToken, job.coinbasePrefix, job.coinbaseTxOutputs, ...job.merklePath])
+      part.fill(0)
+    server.template(futureTemplate(2))
+    const [said] = server.template(newPrevHash(2))
+    mineCustom(miner, before, said!)
+    expect(server.send(connection, miner.mine()).messages).toMatchObject([{ _tag: "SubmitShares.Success" }])
+  })
+
+  it("waits on while another previous hash comes, and is refused after some seconds", () => {
+    const { connection, customJobs, miner, server } = setupChecked()
+    server.send(connection, ahead(miner.channelId))
+    expect(newTip(server, 3).map(({ messages }) => messages)).toEqual([[]])
+    server.now += 2_999
+    expect(server.tick(connection).messages).toEqual([])
+    server.now += 1
+    expect(server.tick(connection).messages).toMatchObject([{ errorCode: "stale-chain-tip" }])
+    expect(customJobs.bytes).toBe(0)
+  })
+
+  it("is refused at once if it is on an earlier previous hash, or if eight wait already", () => {
+    const { connection, miner, server } = setupChecked()
+    newTip(server, 3)
+    const answers = Array.from({ length: 9 }, () => server.send(connection, ahead(miner.channelId)).messages.length)
+    expect(answers).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1])
+    expect(server.send(connection, customJob(miner.channelId)).messages).toMatchObject([
+      { errorCode: "stale-chain-tip" }
+    ])
+  })
+
+  it("is refused if its channel was closed meanwhile, and forgotten if the connection ends", () => {
+    const { connection, customJobs, miner, server } = setupChecked()
+    server.send(connection, ahead(miner.channelId))
+    server.send(connection, { _tag: "CloseChannel", channelId: miner.channelId, reasonCode: "" })
+    server.template(futureTemplate(2))
+    expect(server.template(newPrevHash(2))[0]!.messages).toMatchObject([{ errorCode: "invalid-channel-id" }])
+    const other = server.open(connection)
+    server.send(connection, customJob(other.channelId, {}, { tip: 4 }))
+    expect(customJobs.bytes).toBeGreaterThan(0)
+    server.close(connection)
+    expect(customJobs.bytes).toBe(0)
   })
 })
 

@@ -5,6 +5,7 @@ import {
   type ChannelClientOptions,
   type ClientEvent,
   type ClientOutbox,
+  type CustomJobFields,
   type ExtendedChannelRequest,
   type MinedShare,
   Outbox,
@@ -36,6 +37,11 @@ export class TestClient {
   updateChannel(channelId: number, nominalHashRate: number, maximumTarget: Uint8Array): Mining.UpdateChannel {
     this.#machine.updateChannel(channelId, nominalHashRate, maximumTarget, this.#out)
     return this.#take("UpdateChannel")
+  }
+
+  setCustomJob(fields: CustomJobFields): Mining.SetCustomMiningJob {
+    const requestId = this.#machine.setCustomJob(fields, this.#out)
+    return this.#take("SetCustomMiningJob", { requestId })
   }
 
   closeChannel(channelId: number, reasonCode: string): Mining.CloseChannel {

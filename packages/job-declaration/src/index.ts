@@ -24,12 +24,8 @@ export {
 } from "./token/tokens.ts"
 export type { ChainTip } from "./server/blocks/block-check.ts"
 export { DeclaredJobs } from "./server/blocks/declared-jobs.ts"
-export {
-  DeclarationSession,
-  type SessionContext,
-  sessionOutbox,
-  type SessionOutbox
-} from "./server/connection/declaration-session.ts"
+export { DeclarationSession } from "./server/connection/declaration-session.ts"
+export { type SessionContext, sessionOutbox, type SessionOutbox } from "./server/connection/session-context.ts"
 export { TransactionStore } from "./server/mempool/transaction-store.ts"
 export { DeclarationServer, type FoundCustomWork } from "./server/declaration-server.ts"
 export type { DeclarationEvent } from "./server/event.ts"

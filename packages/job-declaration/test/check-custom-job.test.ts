@@ -11,7 +11,7 @@ import {
   serializeCountedOutputs,
   serializeOutputs
 } from "@sluice/bitcoin"
-import type { Mining } from "@sluice/protocol"
+import { ErrorCode, type Mining } from "@sluice/protocol"
 import { POOL_SCRIPT } from "@sluice/testing/custom-job"
 import { COMMITMENT_OUTPUT } from "@sluice/testing/templates"
 import { Result } from "effect"
@@ -262,3 +262,83 @@ describe("a SetCustomMiningJob with a declared token", () => {
     expect(reason(paying([pool(1n)]))).toBe("coinbaseTxOutputs is another one than that of the declared job")
   })
 })
+
+describe("any SetCustomMiningJob", () => {
+  const right = message()
+  const u32 = (usual: number) =>
+    fc.oneof({ weight: 3, arbitrary: fc.constant(usual) }, fc.integer({ min: 0, max: 0xffffffff }))
+  /** These bytes, or with one of them changed, cut off, or with others behind. */
+  const bytesLike = (usual: Uint8Array) =>
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant(usual) },
+      fc.tuple(fc.nat({ max: usual.length - 1 }), fc.nat({ max: 255 })).map(([at, byte]) => usual.with(at, byte)),
+      fc.nat({ max: usual.length }).map((length) => usual.slice(0, length)),
+      fc.uint8Array({ maxLength: 120 }).map((more) => new Uint8Array([...usual, ...more]))
+    )
+  const node = fc.uint8Array({ minLength: 32, maxLength: 32 })
+  const fields = fc.record<Fields>({
+    version: u32(right.version),
+    minNtime: u32(right.minNtime),
+    nbits: u32(right.nbits),
+    coinbaseTxVersion: u32(right.coinbaseTxVersion),
+    coinbasePrefix: bytesLike(right.coinbasePrefix),
+    coinbaseTxInputNSequence: u32(right.coinbaseTxInputNSequence),
+    coinbaseTxOutputs: bytesLike(right.coinbaseTxOutputs),
+    coinbaseTxLocktime: u32(right.coinbaseTxLocktime),
+    merklePath: fc.oneof(fc.constant(right.merklePath), fc.array(node, { maxLength: 20 })),
+    prevHash: bytesLike(right.prevHash).filter(({ length }) => length === 32)
+  })
+  const CODES: ReadonlySet<string> = new Set(Object.values(ErrorCode.setCustomMiningJob))
+
+  it("becomes a coinbase that consensus takes and that pays the pool, or gets a code of the specification", () => {
+    let accepted = 0
+    fc.assert(
+      fc.property(fields, fc.integer({ min: 8, max: 32 }), (fields, extranonceSize) => {
+        const checked = checkCustomJob(request(message(fields), { extranonceSize }), allocated, payout)
+        if (Result.isFailure(checked)) {
+          expect([...CODES]).toContain(checked.failure.errorCode)
+          return
+        }
+        accepted++
+        const { job } = checked.success
+        const bytes = new Uint8Array([...job.coinbasePrefix, ...new Uint8Array(extranonceSize), ...job.coinbaseSuffix])
+        const { inputs, lockTime, outputs } = parseTransaction(bytes)
+        const { script, sequence } = inputs[0]!
+        const total = outputs.reduce((sum, { value }) => sum + value, 0n)
+        const paid = outputs.filter(({ script }) => Buffer.compare(script, POOL_SCRIPT) === 0)
+        expect(script.length).toBeLessThanOrEqual(100)
+        expect([...script.subarray(0, 3)]).toEqual([2, 0x9f, 0])
+        expect(lockTime < 159 || lockTime < SECONDS + 600 || sequence === 0xffffffff).toBe(true)
+        expect(paid.reduce((sum, { value }) => sum + value, 0n)).toBe(total)
+        expect(total > 0n && total <= MAX_MONEY).toBe(true)
+      }),
+      { numRuns: 2000 }
+    )
+    expect(accepted).toBeGreaterThan(20)
+  })
+
+  it("that differs from a declared job in any field is refused, and only then", () => {
+    const token: Token = { ...freshToken("full-template"), declared: digestOfJob(right) }
+    const isSame = (fields: Fields): boolean => {
+      const { minNtime: _, version, ...others } = { ...right, ...fields }
+      return (
+        ((version ^ right.version) & ~0x1fffffe0) === 0 &&
+        JSON.stringify(others, hexBytes) ===
+          JSON.stringify({ ...right, minNtime: undefined, version: undefined }, hexBytes)
+      )
+    }
+    fc.assert(
+      fc.property(fields, (fields) => {
+        const given = { ...fields, minNtime: right.minNtime }
+        const result = codeOf(
+          checkCustomJob(request(message({ ...given, miningJobToken: right.miningJobToken })), token, payout)
+        )
+        expect(result === "accepted").toBe(isSame(given))
+      }),
+      { numRuns: 1000 }
+    )
+  })
+})
+
+const hexBytes = (_: string, value: unknown): unknown =>
+  value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value

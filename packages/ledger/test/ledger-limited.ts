@@ -16,15 +16,8 @@ await Effect.runPromise(
   Effect.gen(function* () {
     const { append } = yield* Ledger
     let acknowledged = 0
-    let failure = ""
-    for (let number = 0; failure === ""; number++) {
-      yield* append(batch(number)).pipe(
-        Effect.match({
-          onSuccess: () => (acknowledged += 1_000),
-          onFailure: ({ message }) => (failure = message)
-        })
-      )
-    }
+    const fill = Effect.suspend(() => Effect.map(append(batch(acknowledged / 1_000)), () => (acknowledged += 1_000)))
+    const { message: failure } = yield* Effect.flip(Effect.forever(fill))
     console.log(JSON.stringify({ acknowledged, failure }))
   }).pipe(
     Effect.provide(Ledger.layer({ file: path!, commitInterval: 1, patience: "300 millis" })),

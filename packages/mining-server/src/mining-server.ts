@@ -34,6 +34,8 @@ export interface MiningServerCalls extends Statistics, Control {
    * miss a share uses a share sink.
    */
   readonly events: Stream.Stream<MiningServerEvent>
+  /** The same without those of single shares, `ShareAccepted` and `ShareRefused`: a subscriber costs a server with many shares nothing. */
+  readonly notices: Stream.Stream<MiningServerEvent>
 }
 
 export class MiningServer extends Context.Service<MiningServer, MiningServerCalls>()(
@@ -202,6 +204,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     address: listener.address,
     addresses: listener.addresses,
     events: recorder.events,
+    notices: recorder.notices,
     ...makeStatistics({ projection, present, now }),
     ...makeControl({ downstreams, recorder, now })
   })

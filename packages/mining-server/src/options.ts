@@ -3,6 +3,7 @@ import { type ChannelPolicy, defaultChannelPolicy, type ExtranonceSpace } from "
 import { Mining, WorkerIdentity } from "@sluice/protocol"
 import type { ServerSetup } from "@sluice/transport"
 import { Duration, Effect } from "effect"
+import type { AcknowledgementRules } from "./connections/acknowledgements.ts"
 import { LimitedSpace } from "./connections/limited-space.ts"
 import type { CustomWork } from "./custom-work.ts"
 import { defaultTrafficLimits, type TrafficLimits } from "./connections/traffic.ts"
@@ -17,6 +18,12 @@ export interface MiningServerOptions {
   readonly policy?: Partial<ChannelPolicy>
   /** Admits or refuses users, in addition to `policy.refuseUser`: for checks that take time. By default everyone is admitted. */
   readonly validateUser?: ValidateUser
+  /**
+   * How long the acknowledgement of a share may wait for others while shares keep coming on its connection, so that one write
+   * acknowledges up to `policy.shareBatchSize` of them. A share that is a block, or that comes alone, does not wait. 0 acknowledges the
+   * shares of each read at once. Default 1 second.
+   */
+  readonly acknowledgeWithin?: Duration.Input
   /** How long a connection may stay without a channel before the server ends it (5.3.2). Default 1 minute. */
   readonly channelTimeout?: Duration.Input
   /** Bytes of announcements that may wait for a peer to read; the server ends a connection with more. Default 1 MiB. */
@@ -44,6 +51,8 @@ export interface MiningServerOptions {
   readonly customWork?: CustomWork
   /** Users without a channel that statistics remember, the latest ones. Default 10,000. */
   readonly maxIdleUsers?: number
+  /** The id of the first connection. Servers whose statistics are put together need different ids. Default 1. */
+  readonly firstConnectionId?: number
 }
 
 /** The options after `rulesOf` has checked them and filled in defaults. */
@@ -53,11 +62,13 @@ export interface MiningServerRules {
   readonly validateUser: ValidateUser | undefined
   readonly customWork: CustomWork | undefined
   readonly traffic: TrafficLimits
+  readonly acknowledgements: AcknowledgementRules
   readonly space: LimitedSpace
   readonly maxChannelsInAll: number
   readonly maxChannelsPerAddress: number
   readonly maxPendingBytes: number
   readonly maxIdleUsers: number
+  readonly firstConnectionId: number
   readonly channelTimeoutMs: number
   readonly upstreamTimeoutMs: number
   readonly reconnectTo: MiningServerOptions["reconnectTo"]
@@ -65,11 +76,13 @@ export interface MiningServerRules {
 
 /** The defaults of options. */
 export const defaultMiningServerOptions = {
+  acknowledgeWithin: Duration.seconds(1),
   channelTimeout: "1 minute",
   maxPendingBytes: 1024 * 1024,
   upstreamTimeout: Duration.minutes(10),
   maxChannelsInAll: 200_000,
-  maxIdleUsers: 10_000
+  maxIdleUsers: 10_000,
+  firstConnectionId: 1
 } as const
 
 /** Checks the options at the start, so that a bad one does not fail with the first job or the first miner. */
@@ -83,8 +96,8 @@ export const rulesOf = (
     yield* checkPolicy(policy)
     const traffic = { ...defaultTrafficLimits, ...options.traffic }
     yield* checkTraffic(traffic)
-    const { maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo, shareSinks = [] } = given
-    const { customWork, validateUser } = options
+    const { firstConnectionId, maxChannelsInAll, maxIdleUsers, maxPendingBytes, reconnectTo } = given
+    const { customWork, shareSinks = [], validateUser } = given
     const { maxChannelsPerAddress = Math.max(Math.ceil(maxChannelsInAll / 2), policy.maxChannels) } = options
     return {
       shareSinks,
@@ -92,11 +105,13 @@ export const rulesOf = (
       validateUser,
       customWork,
       traffic,
+      acknowledgements: { after: policy.shareBatchSize, withinMs: Duration.toMillis(given.acknowledgeWithin) },
       space: new LimitedSpace(space, { max: maxChannelsInAll, maxPerAddress: maxChannelsPerAddress }),
       maxChannelsInAll,
       maxChannelsPerAddress,
       maxPendingBytes,
       maxIdleUsers,
+      firstConnectionId,
       channelTimeoutMs: Duration.toMillis(given.channelTimeout),
       upstreamTimeoutMs: Duration.toMillis(given.upstreamTimeout),
       reconnectTo

@@ -42,6 +42,8 @@ const serving = () => {
     } as ConstructorParameters<typeof Downstream>[0],
     {
       id: 1,
+      acknowledgements: { after: 10, withinMs: 0 },
+      onWaiting: () => {},
       work,
       contextFor: ({ jobs }) => ({ jobs, space, validator, policy, shown: new ShownUsers().of("peer") }),
       onEvents: () => {},

@@ -10,16 +10,16 @@ const slow = Effect.gen(function* () {
   const written: Array<ReadonlyArray<number>> = []
   const ends: Array<Deferred.Deferred<void, ConnectionError>> = []
   const told: Array<number> = []
-  const queue = new SendQueue<number>(
-    (messages) =>
+  const queue = new SendQueue<number>({
+    send: (messages) =>
       Effect.suspend(() => {
         written.push(messages)
         const end = Deferred.makeUnsafe<void, ConnectionError>()
         ends.push(end)
         return Deferred.await(end)
       }),
-    { queued: (bytes) => told.push(bytes) }
-  )
+    standing: { queued: (bytes) => told.push(bytes) }
+  })
   return { written, ends, queue, told }
 })
 

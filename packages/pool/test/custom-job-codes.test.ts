@@ -4,7 +4,7 @@ import { serializeCountedOutputs } from "@sluice/bitcoin"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { ConnectionError, DialError } from "@sluice/transport"
 import { bytes } from "@sluice/testing/templates"
-import { giveWork, memoryWorld, tcpWorld, type World } from "@sluice/testing/pool-worlds"
+import { memoryWorld, newBlock, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 import { Effect } from "effect"
 import type { PoolOptions } from "../src/index.ts"
 import {
@@ -55,13 +55,13 @@ const cases: ReadonlyArray<readonly [code: ErrorCode.SetCustomMiningJob, what: s
     "with a token that must be declared first",
     (job) => Effect.map(freshToken("full-template"), (token) => ({ ...job, miningJobToken: tokens.allocate(token) }))
   ],
-  ["stale-chain-tip", "on another previous hash", change({ prevHash: bytes(9) })],
+  ["stale-chain-tip", "on the previous hash before", change({ prevHash: bytes(1) })],
   [
     "stale-chain-tip",
     "declared on another previous hash",
     (job) => Effect.map(declared({ ...job, prevHash: bytes(9) }), (miningJobToken) => ({ ...job, miningJobToken }))
   ],
-  ["invalid-min-ntime", "from before the previous hash", change({ minNtime: 1_799_999_000 })],
+  ["invalid-min-ntime", "from long before the previous hash", change({ minNtime: 1_799_913_599 })],
   ["invalid-min-ntime", "from the far future", change({ minNtime: 1_800_009_000 })],
   ["invalid-nbits", "with another difficulty", change({ nbits: 0x1d00fffe })],
   ["invalid-version", "with a version that no node takes", change({ version: 1 })],
@@ -87,9 +87,13 @@ const prefixOf = ({ coinbasePrefix }: Job, size: number): Uint8Array =>
 
 const run = (code: string, change: Change): Effect.Effect<void, ConnectionError | DialError, World> =>
   Effect.gen(function* () {
-    yield* Effect.orDie(giveWork)
+    yield* Effect.orDie(newBlock(1))
     const { client, miner } = yield* connect()
-    const made = change(customJob(miner.channelId, yield* coinbaseOnly(), { requestId: 7 }))
+    yield* setJob(client, miner)
+    yield* Effect.orDie(newBlock(2))
+    // The answer comes when the pool has the block.
+    yield* setJob(client, miner, customJob(miner.channelId, yield* coinbaseOnly(), {}, { tip: 2 }))
+    const made = change(customJob(miner.channelId, yield* coinbaseOnly(), { requestId: 7 }, { tip: 2 }))
     const job = Effect.isEffect(made) ? yield* made : made
     yield* client.send(job)
     assert.deepStrictEqual(yield* client.next, {
@@ -99,7 +103,7 @@ const run = (code: string, change: Change): Effect.Effect<void, ConnectionError 
       errorCode: code
     })
     // The refusal has not used up the token, where it is good.
-    yield* setJob(client, miner)
+    yield* setJob(client, miner, customJob(miner.channelId, yield* coinbaseOnly(), {}, { tip: 2 }))
     yield* client.send(miner.mine())
     assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 1)
   }).pipe(Effect.scoped)

@@ -5,6 +5,7 @@ import { type ShareAccepted, u256ToBytes } from "@sluice/channels"
 import { type CustomBlock, digestOfJob } from "@sluice/job-declaration"
 import { shareSink } from "@sluice/mining-server"
 import { TemplateFeed } from "@sluice/template-provider"
+import { asPoolsJob } from "@sluice/testing/custom-job"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import {
   COINBASE_ADDRESS,
@@ -73,6 +74,38 @@ describe("a client that selects its work", () => {
       yield* client.send(miner.mine())
       yield* client.expect("SubmitShares.Success")
       assert.strictEqual(yield* client.waiting, 0)
+    }).pipe(Effect.provide(memoryWorld(options())))
+  )
+
+  it.effect("that hears of a block before the pool gets its answer when the pool hears of it too", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const { client, miner } = yield* connect()
+      const ahead = Effect.map(coinbaseOnly(), (token) => customJob(miner.channelId, token, {}, { tip: 2 }))
+      const job = yield* ahead
+      yield* client.send(job)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* newBlock(2)
+      const { jobId } = yield* client.expect("SetCustomMiningJob.Success")
+      for (const work of asPoolsJob(job, jobId, 24)) miner.receive(work)
+      yield* client.send(miner.mine())
+      yield* client.expect("SubmitShares.Success")
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* poolStats).customJobs.accepted, 1)
+    }).pipe(Effect.provide(memoryWorld(options())))
+  )
+
+  it.effect("that is on a block of which the pool never hears is told so after some seconds", () =>
+    Effect.gen(function* () {
+      yield* giveWork
+      const { client, miner } = yield* connect()
+      yield* client.send(customJob(miner.channelId, yield* coinbaseOnly(), {}, { tip: 9 }))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* TestClock.adjust("8 seconds")
+      assert.strictEqual((yield* client.expect("SetCustomMiningJob.Error")).errorCode, "stale-chain-tip")
+      yield* setJob(client, miner)
     }).pipe(Effect.provide(memoryWorld(options())))
   )
 
@@ -279,7 +312,10 @@ describe("a flood of SetCustomMiningJob", () => {
         { value: 1n, script: PAYOUT_SCRIPT },
         { value: 0n, script: new Uint8Array(65_400) }
       ]
-      const large = customJob(miner.channelId, yield* coinbaseOnly(), { prevHash: new Uint8Array(32) }, { outputs })
+      yield* setJob(client, miner)
+      yield* newBlock(2)
+      yield* setJob(client, miner, customJob(miner.channelId, yield* coinbaseOnly(), {}, { tip: 2 }))
+      const large = customJob(miner.channelId, yield* coinbaseOnly(), {}, { outputs })
       for (let i = 0; i < 4; i++) {
         yield* client.send(large)
         yield* client.expect("SetCustomMiningJob.Error")

@@ -1,5 +1,5 @@
 /** The mining proxy: an upstream server as the source of work of a server of miners. */
-export { Declarations, DeclaredStats } from "./declared/declarations.ts"
+export { Declarations, DeclaredStats, mergeDeclared } from "./declared/declarations.ts"
 export * as Declared from "./declared/declared.ts"
 export { type DeclaredOptions, type DeclaredServer, defaultDeclaredOptions } from "./declared/options.ts"
 export { minerIdentity, sharedIdentity, workerName } from "./identity.ts"
@@ -8,4 +8,4 @@ export { RelayDialer, RelayListener } from "./relay.ts"
 export { UpstreamFault } from "./upstream/fault.ts"
 export { defaultUpstreamOptions, type UpstreamOptions, type UpstreamServer } from "./upstream/options.ts"
 export * as Upstream from "./upstream/upstream.ts"
-export { Upstreams, UpstreamStats } from "./upstream/upstreams.ts"
+export { mergeUpstreams, Upstreams, UpstreamStats } from "./upstream/upstreams.ts"

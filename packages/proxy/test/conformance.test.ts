@@ -97,7 +97,7 @@ describe.each(["aggregated", "per-miner"] as const)("a proxy (%s)", (mode) => {
           newBlock,
           ...TIMES
         }).pipe(Effect.provide(network.dialer))
-        assert.deepStrictEqual(others(results), {
+        assert.deepStrictEqual(withoutCustomJobs(others(results)), {
           ...Object.fromEntries(
             ["frames.bad-tag", "frames.garbage", "noise.act-size", "noise.required"].map((id) => [
               id,
@@ -178,3 +178,7 @@ describe.each(["aggregated", "per-miner"] as const)("a proxy (%s)", (mode) => {
     240_000
   )
 })
+
+/** A proxy takes no jobs of its clients: the kit says so of each rule about them. */
+const withoutCustomJobs = (verdicts: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(verdicts).filter(([id]) => !id.startsWith("custom.")))

@@ -57,7 +57,12 @@ export const makeWorld = Effect.fnUntraced(function* (
   const [first, ...others] = ports.map((port) => ({ server: poolAddress(port) }))
   const dialer = Plain.dialer.pipe(Layer.provide(network.dialer))
   const proxy = yield* Layer.build(
-    Proxy.layer({ upstreams: [first!, ...others], ...options, policy: { minHashRate: 1, ...options.policy } }).pipe(
+    Proxy.layer({
+      upstreams: [first!, ...others],
+      acknowledgeWithin: 0,
+      ...options,
+      policy: { minHashRate: 1, ...options.policy }
+    }).pipe(
       Layer.provide([
         Setup.server(MiningListener).pipe(
           Layer.provide(Plain.listener),

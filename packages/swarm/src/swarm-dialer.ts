@@ -17,10 +17,10 @@ export class SwarmDialer extends Context.Service<SwarmDialer, ConnectionDialer<M
     SwarmDialer,
     Effect.map(MiningDialer, ({ dial }) => ({
       dial: (server, setup) =>
-        Effect.map(dial(server, setup), (connection) => ({
-          ...connection,
-          send: (messages) => connection.send(messages.filter(isMining))
-        }))
+        Effect.map(dial(server, setup), (connection) => {
+          const { sendNow: _, ...others } = connection
+          return { ...others, send: (messages) => connection.send(messages.filter(isMining)) }
+        })
     }))
   )
   static readonly protocol = { ...Mining.protocol, toServer: Protocol.forwarding(Mining.protocol).toServer }

@@ -286,6 +286,76 @@ describe("a template client", () => {
     }).pipe(Effect.scoped, quiet)
   )
 
+  it.effect(
+    "asks the provider of a template for its transactions, once for all who want them, and gives them with its own number",
+    () =>
+      Effect.gen(function* () {
+        const network = Memory.make()
+        const [first, second] = [yield* serve(network, 1), yield* serve(network, 2)]
+        const source = yield* client(network, 1, 2)
+        const [{ end }, { connection }] = [yield* first.next, yield* second.next]
+        yield* end
+        yield* second.received
+        yield* connection.send([newTemplate(1n, true), setNewPrevHash(1n)])
+        yield* settle
+        const ids = yield* source.messages.pipe(
+          Stream.take(1),
+          Stream.map(({ templateId }) => templateId),
+          Stream.runCollect
+        )
+        const [id] = ids
+        const asking = yield* Effect.forkChild(
+          Effect.all([source.transactions(id!), source.transactions(id!)], { concurrency: 2 })
+        )
+        assert.deepStrictEqual(yield* second.received, { _tag: "RequestTransactionData", templateId: 1n })
+        const answer = { excessData: new Uint8Array(0), transactionList: [Uint8Array.of(1, 2)] }
+        yield* connection.send([TemplateDistribution.RequestTransactionDataSuccess.make({ templateId: 1n, ...answer })])
+        const answers = yield* Fiber.join(asking)
+        assert.deepStrictEqual(
+          answers.map(({ templateId, transactionList }) => [templateId, transactionList.map((one) => one.length)]),
+          [
+            [id!, [2]],
+            [id!, [2]]
+          ]
+        )
+        // It asks again for what was answered.
+        const again = yield* Effect.forkChild(Effect.flip(source.transactions(id!)))
+        yield* second.received
+        yield* connection.send([
+          TemplateDistribution.RequestTransactionDataError.make({ templateId: 1n, errorCode: "stale-template-id" })
+        ])
+        assert.strictEqual(
+          (yield* Fiber.join(again)).message,
+          "no transactions of template 1: refused (stale-template-id)"
+        )
+      }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect(
+    "fails a request for transactions when the provider is lost, or does not answer, and asks for a limited number at once",
+    () =>
+      Effect.gen(function* () {
+        const network = Memory.make()
+        const provider = yield* serve(network, 1)
+        const source = yield* client(network, 1)
+        const { connection, end } = yield* provider.next
+        yield* connection.send([newTemplate(1n, true), setNewPrevHash(1n)])
+        yield* settle
+        const silent = yield* Effect.forkChild(Effect.flip(source.transactions(1n)))
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual((yield* Fiber.join(silent)).reason, "no-answer")
+        const waiting = yield* Effect.forEach(Array.from({ length: 16 }), (_, index) =>
+          Effect.forkChild(Effect.flip(source.transactions(BigInt(index + 1))))
+        )
+        yield* settle
+        assert.strictEqual((yield* Effect.flip(source.transactions(99n))).reason, "too-many-requests")
+        yield* end
+        yield* settle
+        for (const each of waiting) assert.strictEqual((yield* Fiber.join(each)).reason, "disconnected")
+        assert.strictEqual((yield* Effect.flip(source.transactions(1n))).reason, "disconnected")
+      }).pipe(Effect.scoped, quiet)
+  )
+
   it.effect("sends a solution to the provider of its template, with that provider's number", () =>
     Effect.gen(function* () {
       const network = Memory.make()

@@ -22,8 +22,10 @@ export class PoolAddress extends Context.Service<PoolAddress, ServerAddress>()("
 
 export const COINBASE_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
+/** Each read is acknowledged at once, so that tests need not let time pass. */
 export const options = (fields: Partial<PoolOptions> = {}): PoolOptions => ({
   coinbaseAddress: COINBASE_ADDRESS,
+  acknowledgeWithin: 0,
   ...fields,
   policy: { minHashRate: 1, ...fields.policy }
 })

@@ -2,6 +2,7 @@ export * from "./bytes/duplex.ts"
 export * as Memory from "./bytes/memory.ts"
 export { type ProxyHeader, readProxyHeader } from "./bytes/proxy-header.ts"
 export { parseNetworks, type ProxyProtocolOptions } from "./bytes/proxy-protocol.ts"
+export { listen, type OpenSockets, type SharedPlaces, Sockets, type SocketSource } from "./bytes/sockets.ts"
 export * as Tcp from "./bytes/tcp.ts"
 export * as Tls from "./bytes/tls.ts"
 export * from "./bytes/transport-error.ts"
@@ -17,7 +18,15 @@ export * as Plain from "./frames/plain.ts"
 export * as Security from "./frames/security.ts"
 export * from "./limits/token-bucket.ts"
 export * from "./limits/bounded-http-server.ts"
-export { addressGroup, type ConnectionLimits, defaultMaxConnections, isLoopback } from "./limits/connection-limits.ts"
+export {
+  addressGroup,
+  type ConnectionLimits,
+  defaultMaxConnections,
+  isLoopback,
+  type NoPlace,
+  type Place,
+  Places
+} from "./limits/connection-limits.ts"
 export { Tenancy } from "./limits/holdings.ts"
 export {
   CertificateNotValidNow,

@@ -3,20 +3,23 @@
  * configuration.
  */
 import { escaped } from "@sluice/protocol/printable"
-import { Console, Effect, Option } from "effect"
+import { Console, Effect, type Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { effectiveToml, exampleToml } from "../config/example.ts"
 import { type KeyInfo, keysOf, variableOf } from "../config/key.ts"
 import { load, type ProgramConfig } from "../config/load.ts"
 import { OptionNames } from "../config/option-names.ts"
 import { layerLogging, type LoggingConfig } from "../output/logging.ts"
+import { type Link, link } from "../workers/link.ts"
+import type { Start } from "../workers/messages.ts"
+import type { Worker } from "../workers/worker.ts"
 import { FaultsFound, ProgramError } from "./report.ts"
 
 /** Makes the command `sluice NAME` and its subcommand `sluice NAME config`. */
 export const program = <A extends LoggingConfig, E extends { readonly message: string }, R>(
   options: ProgramConfig<A> & {
     readonly description: string
-    readonly run: (config: A) => Effect.Effect<void, E, R>
+    readonly run: (config: A, beginning: Beginning) => Effect.Effect<void, E, R>
   }
 ) => {
   const { flags, loadFrom, note } = configured(options)
@@ -37,27 +40,65 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
     ),
     Command.withShortDescription("Check and print the configuration; --example documents every key.")
   )
-  return Command.make(options.program, flags, (input) =>
-    Effect.flatMap(loadFrom(input), ({ config, warnings }) =>
-      logWarnings(warnings).pipe(
-        Effect.andThen(options.run(config)),
-        Effect.tapDefect((defect) =>
-          Effect.logDebug("The program has a bug: it failed with an unexpected error", defect)
-        ),
-        Effect.mapError((error) =>
-          error instanceof FaultsFound
-            ? error
-            : new ProgramError({ program: options.program, message: optionNames.describe(error) })
-        ),
-        Effect.provide(layerLogging(config, optionNames.replace))
+  const run = (config: A, beginning: Beginning) =>
+    options.run(config, beginning).pipe(
+      Effect.tapDefect((defect) =>
+        Effect.logDebug("The program has a bug: it failed with an unexpected error", defect)
+      ),
+      Effect.mapError((error) =>
+        error instanceof FaultsFound
+          ? error
+          : new ProgramError({ program: options.program, message: optionNames.describe(error) })
       )
     )
+  const logging = (config: A) => layerLogging(config, optionNames.replace)
+  return Command.make(options.program, flags, (input) =>
+    Effect.gen(function* () {
+      if (link !== undefined) return yield* runWorker(link, options, run, logging)
+      const { config, given, warnings } = yield* loadFrom(input)
+      const values = Array.from(given, ([name, { raw }]) => [name, raw] as const)
+      yield* logWarnings(warnings).pipe(
+        Effect.andThen(run(config, { given: values, worker: undefined })),
+        Effect.provide(logging(config))
+      )
+    })
   ).pipe(
     Command.withDescription([options.description, "", ...note].join("\n  ")),
     Command.withShortDescription(options.description),
     Command.withSubcommands([config])
   )
 }
+
+/** How a program began. */
+export interface Beginning {
+  /** The values of its configuration that are given, before they are decoded. */
+  readonly given: Start["given"]
+  /** Its part, if it is one of several workers. */
+  readonly worker: Worker | undefined
+}
+
+/** Runs the program as a worker: with the configuration of its primary, which also tells people of its failure. */
+const runWorker = <A, E extends { readonly message: string }, R>(
+  link: Link,
+  options: ProgramConfig<A>,
+  run: (config: A, beginning: Beginning) => Effect.Effect<void, E, R>,
+  logging: (config: A) => Layer.Layer<never>
+) =>
+  Effect.gen(function* () {
+    const start = yield* Effect.promise(() => link.start)
+    const { given, number } = start
+    const { config } = yield* load(options, { flags: new Map(given), environment: {}, file: undefined })
+    yield* run(config, { given, worker: { link, start } }).pipe(
+      Effect.raceFirst(Effect.promise(() => link.stopped)),
+      Effect.annotateLogs("worker", number),
+      Effect.provide(logging(config))
+    )
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.andThen(link.sendNow({ _tag: "Failed", message: error.message }), Effect.fail(new FaultsFound()))
+    ),
+    Effect.ensuring(Effect.sync(() => link.close()))
+  )
 
 /** Logs warnings, for programs that log. */
 export const logWarnings = (warnings: ReadonlyArray<string>): Effect.Effect<void> =>

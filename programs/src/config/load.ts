@@ -34,7 +34,7 @@ export interface Loaded<A> {
 
 /** The places where values can be given: the command line (by key name), the environment, and a file, by its path. */
 export interface Sources {
-  readonly flags: ReadonlyMap<string, string | boolean>
+  readonly flags: ReadonlyMap<string, unknown>
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly file: string | undefined
 }

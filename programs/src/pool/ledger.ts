@@ -54,9 +54,18 @@ export const ledgerKeys = {
 
 export type LedgerConfig = Schema.Struct.Type<typeof ledgerKeys>
 
+/** Other keys of the pool that matter here. */
+interface PoolKeys {
+  readonly soloFee?: number
+  readonly workers: number
+}
+
 /** The checks of these keys. */
 export const ledgerChecks = [
-  Schema.makeFilter(({ ledger, payoutScheme, soloFee }: LedgerConfig & { readonly soloFee?: number }) => {
+  Schema.makeFilter(({ ledger, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
+    if (ledger !== undefined && workers > 1) {
+      return `ledger, workers: one process writes to a ledger: give workers = 1, not ${workers}`
+    }
     if (payoutScheme !== undefined && soloFee !== undefined) {
       return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
     }

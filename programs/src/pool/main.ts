@@ -2,82 +2,136 @@
 import type { ChannelRefused } from "@sluice/channels"
 import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
 import { Pool, type PoolOptions } from "@sluice/pool"
-import { JobIds, minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
+import { minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
-import { Effect, Layer, Result, Struct } from "effect"
+import { Effect, Layer, Redacted, Result, Struct } from "effect"
 import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import { statisticsPages } from "../server/statistics.ts"
-import { program } from "../command/program.ts"
+import { type Beginning, program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
 import { warnOfCoinbase, withV1 } from "../server/v1.ts"
+import { partOf } from "../workers/config.ts"
+import { relayBlocks, submitBlockBy } from "../workers/declared-blocks.ts"
+import { bothRelays, layerJobIds, noRelay, withWorkers } from "../workers/with-workers.ts"
+import { layerTemplates, makeTemplateRelay } from "../workers/templates.ts"
+import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
 import { layerWithLedger, policyOf } from "./ledger.ts"
 
 export const pool = program({
   ...PoolConfig,
   description: summaries.pool,
-  run: Effect.fnUntraced(function* (config) {
-    const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
-    yield* warnOfCoinbase(config, coinbaseSizeOf(config))
-    const options: PoolOptions = { ...optionsOf(config), shareSinks }
-    if (config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
+  run: Effect.fnUntraced(function* (config, { given, worker }) {
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(layerLog(withShares, options, policyOf(config) !== undefined), layerPages(config)).pipe(
+    if (worker === undefined) yield* warnOfCoinbase(config, coinbaseSizeOf(config))
+    if (worker === undefined && config.workers > 1) return yield* runPrimary(config, given)
+    const mine = worker === undefined ? config : partOf(config, worker.start)
+    const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
+    const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
+    const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
+    if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
+    return yield* Layer.merge(layerLog(withShares, options, policyOf(config) !== undefined), served).pipe(
       Layer.provide(
         config.ledger === undefined
-          ? layerPool(config, options)
-          : layerWithLedger({ ...config, ledger: config.ledger }, options, (options) => layerPool(config, options))
+          ? layerPool(config, options, worker)
+          : layerWithLedger({ ...config, ledger: config.ledger }, options, (options) =>
+              layerPool(config, options, worker)
+            )
       ),
       Layer.provide([
         withV1(
           "pool",
-          config,
+          mine,
           Setup.server(MiningListener).pipe(
-            Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...config }))
+            Layer.provide(secured("pool", { handshakeThreads: defaultHandshakeThreads, ...mine }))
           )
         ),
-        TemplateClient.layer({ servers: config.templateProvider }).pipe(
-          Layer.provide(Setup.client(TemplateDialer)),
-          Layer.provide(Security.dialer()),
-          Layer.provide(layerCurveNamed(config.curve)),
-          Layer.provide(Tcp.dialer)
-        ),
-        config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
+        worker === undefined ? layerTemplateClient(config) : layerTemplates(worker.link)
       ]),
+      Layer.provide(worker === undefined ? layerJobIds(config) : layerWorker(worker)),
       Layer.launch
     )
   }, Effect.scoped)
 })
 
+type Config = typeof PoolConfig.schema.Type
+
+/**
+ * The process that starts workers. It is the declarator of their custom jobs, if the pool has one, and gives them the key of its
+ * tokens.
+ */
+const runPrimary = (config: Config, given: Beginning["given"]) => {
+  const { jobDeclarationListen: listen } = config
+  const key = tokenKeyOf(config)
+  const hex = key === undefined ? "" : Buffer.from(Redacted.value(key)).toString("hex")
+  const others = given.filter(([name]) => name !== TOKEN_KEY)
+  const declarator =
+    listen === undefined || key === undefined
+      ? noRelay
+      : relayBlocks(layerDeclarations(config, optionsOf(config), listen, key))
+  return withWorkers({
+    program: "pool",
+    config,
+    given: key === undefined ? given : [...others, [TOKEN_KEY, hex]],
+    schema: MiningServerStats,
+    statsOf: (server) => server,
+    relay: bothRelays(makeTemplateRelay(), declarator)
+  }).pipe(Effect.provide([layerTemplateClient(config), layerJobIds(config)]))
+}
+
+const TOKEN_KEY = "job-declaration-token-key"
+
+const layerTemplateClient = (config: Config) =>
+  TemplateClient.layer({ servers: config.templateProvider }).pipe(
+    Layer.provide(Setup.client(TemplateDialer)),
+    Layer.provide(Security.dialer()),
+    Layer.provide(layerCurveNamed(config.curve)),
+    Layer.provide(Tcp.dialer)
+  )
+
+const layerAnswers = (worker: Worker) =>
+  Layer.effectDiscard(Effect.flatMap(Pool, (pool) => serveAsWorker(worker, pool)))
+
+/** The number of a worker is in the extranonce prefixes that it gives, in place of the server's. */
+const numbersOf = (worker: Worker | undefined): Pick<PoolOptions, "extranonce" | "firstConnectionId"> =>
+  worker === undefined
+    ? {}
+    : {
+        extranonce: { serverId: Uint8Array.of(worker.start.number) },
+        firstConnectionId: worker.start.firstConnectionId
+      }
+
 /**
  * The pool, with its server of Job Declaration if it has one: that submits the blocks of declared jobs that the pool finds. With
  * only the key of tokens, a declarator is beside the pool.
  */
-const layerPool = (config: typeof PoolConfig.schema.Type, options: PoolOptions) => {
-  const { jobDeclarationListen: listen, jobDeclarationTokenKey, minPayoutPercent } = config
-  if (listen === undefined && jobDeclarationTokenKey === undefined) return Pool.layer(options)
-  const tokenKey = jobDeclarationTokenKey ?? TokenKey(randomBytes(TOKEN_KEY_SIZE))
-  const customJobs = { tokens: new Tokens(tokenKey), minPayoutPercent }
+const layerPool = (config: Config, options: PoolOptions, worker: Worker | undefined) => {
+  const { jobDeclarationListen: listen, minPayoutPercent } = config
+  const key = tokenKeyOf(config)
+  if (key === undefined) return Pool.layer(options)
+  const customJobs = { tokens: new Tokens(key), minPayoutPercent }
   if (listen === undefined) return Pool.layer({ ...options, customJobs })
+  if (worker !== undefined) {
+    return Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock: submitBlockBy(worker.link) } })
+  }
   return Layer.unwrap(
     Effect.map(DeclarationServer, ({ submitFound: submitBlock }) =>
       Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock } })
     )
-  ).pipe(Layer.provide(layerDeclarations(config, options, listen, tokenKey)))
+  ).pipe(Layer.provide(layerDeclarations(config, options, listen, key)))
 }
 
-const layerDeclarations = (
-  config: typeof PoolConfig.schema.Type,
-  options: PoolOptions,
-  listen: Endpoint,
-  tokenKey: TokenKey
-) => {
+/** The key of tokens; a new one if the pool is its own declarator. */
+const tokenKeyOf = ({ jobDeclarationListen, jobDeclarationTokenKey }: Config): TokenKey | undefined =>
+  jobDeclarationTokenKey ?? (jobDeclarationListen === undefined ? undefined : TokenKey(randomBytes(TOKEN_KEY_SIZE)))
+
+const layerDeclarations = (config: Config, options: PoolOptions, listen: Endpoint, tokenKey: TokenKey) => {
   const { minPayoutPercent, reconnectTo } = config
   const rules = payoutRulesOf(options, minPayoutPercent)
   // A miner's and a declarator's addresses differ, so `reconnect-to` holds for here alone.
@@ -112,5 +166,5 @@ const layerPages = (config: MetricsConfig) =>
 
 const layerLog = (withShares: boolean, options: PoolOptions, paysUsers: boolean) =>
   Layer.effectDiscard(
-    Effect.flatMap(Pool, ({ events }) => logEvents(events, withShares, (event) => unpaid(event, options, paysUsers)))
+    Effect.flatMap(Pool, (pool) => logEvents(pool, withShares, (event) => unpaid(event, options, paysUsers)))
   )

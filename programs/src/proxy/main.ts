@@ -1,6 +1,16 @@
 /** `sluice proxy`: a mining proxy, client of pools and server of miners and proxies. */
-import { JobIds, MiningServerStats, openShareLog } from "@sluice/mining-server"
-import { Declarations, DeclaredStats, Proxy, RelayDialer, RelayListener, Upstreams, UpstreamStats } from "@sluice/proxy"
+import { MiningServerStats, openShareLog } from "@sluice/mining-server"
+import {
+  Declarations,
+  DeclaredStats,
+  mergeDeclared,
+  mergeUpstreams,
+  Proxy,
+  RelayDialer,
+  RelayListener,
+  Upstreams,
+  UpstreamStats
+} from "@sluice/proxy"
 import { TemplateClient } from "@sluice/template-provider"
 import {
   DeclarationDialer,
@@ -22,29 +32,47 @@ import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import { secured } from "../server/secured.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { withV1 } from "../server/v1.ts"
+import { partOf } from "../workers/config.ts"
+import { layerJobIds, noRelay, withWorkers } from "../workers/with-workers.ts"
+import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
 import { declaringOptionsOf, optionsOf, ProxyConfig } from "./config.ts"
 
 export const proxy = program({
   ...ProxyConfig,
   description: summaries.proxy,
-  run: Effect.fnUntraced(function* (config) {
-    const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
-    const declaring = declaringOptionsOf(config)
+  run: Effect.fnUntraced(function* (config, { given, worker }) {
+    if (worker === undefined && config.workers > 1) {
+      return yield* withWorkers({
+        program: "proxy",
+        config,
+        given,
+        schema: ProxyStats,
+        statsOf: mergeProxies,
+        pastOf: ended,
+        relay: noRelay
+      }).pipe(Effect.provide(layerJobIds(config)))
+    }
+    const mine = worker === undefined ? config : partOf(config, worker.start)
+    const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
+    const { firstConnectionId = 1 } = worker?.start ?? {}
+    const numbers = { firstConnectionId, shareSinks }
+    const declaring = declaringOptionsOf(mine)
     const layer =
       declaring === undefined
-        ? Proxy.layer({ ...optionsOf(config), shareSinks }).pipe(
+        ? Proxy.layer({ ...optionsOf(mine), ...numbers }).pipe(
             Layer.merge(Layer.succeed(Declarations, Declarations.of({ stats: Effect.succeed([]) })))
           )
-        : Proxy.layerDeclared({ ...declaring, shareSinks }).pipe(Layer.provide(layerDeclaring(config)))
+        : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provide(layerDeclaring(config)))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(layerLog(withShares), layerPages(config)).pipe(
+    const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
+    return yield* Layer.merge(layerLog(withShares), served).pipe(
       Layer.provide(layer),
       Layer.provide([
         withV1(
           "proxy",
-          config,
+          mine,
           Setup.server(config.mode === "per-miner" ? RelayListener : MiningListener).pipe(
-            Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...config }))
+            Layer.provide(secured("proxy", { handshakeThreads: defaultHandshakeThreads, ...mine }))
           )
         ),
         // A V1 pool has one difficulty and one extranonce1 for a connection, so a miner's own channel there is a connection.
@@ -53,9 +81,9 @@ export const proxy = program({
           Layer.provide(Security.dialer()),
           Layer.provide(layerCurveNamed(config.curve)),
           Layer.provide(Tcp.dialerWith({ trust: yield* trustOf("proxy", config) }))
-        ),
-        config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
+        )
       ]),
+      Layer.provide(worker === undefined ? layerJobIds(config) : layerWorker(worker)),
       Layer.launch
     )
   }, Effect.scoped)
@@ -71,7 +99,7 @@ const layerDeclaring = ({ curve, templateProvider }: typeof ProxyConfig.schema.T
 }
 
 const layerLog = (withShares: boolean) =>
-  Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
+  Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
 
 /** The statistics of the server of miners, with those of each upstream. */
 const ProxyStats = Schema.Struct({
@@ -83,19 +111,60 @@ const ProxyStats = Schema.Struct({
   uncreditedDifficulty: Schema.Finite
 })
 
+type ProxyStats = typeof ProxyStats.Type
+
+const stats = Effect.gen(function* () {
+  const proxy = yield* Proxy
+  const upstreams = yield* Upstreams
+  const declared = yield* Declarations
+  return Effect.map(Effect.all([proxy.stats, upstreams.stats, declared.stats]), (all) => together(...all))
+})
+
+const together = (
+  stats: MiningServerStats,
+  upstreams: ReadonlyArray<UpstreamStats>,
+  declarations: ReadonlyArray<DeclaredStats>
+): ProxyStats => ({
+  ...stats,
+  upstreams,
+  declarations,
+  uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
+})
+
+const mergeProxies = (server: MiningServerStats, workers: ReadonlyArray<ProxyStats>): ProxyStats =>
+  together(
+    server,
+    mergeUpstreams(workers.map(({ upstreams }) => upstreams)),
+    mergeDeclared(workers.map(({ declarations }) => declarations))
+  )
+
+/** The proxy of a worker that has ended: its shares that wait get no answer. */
+const ended = (stats: ProxyStats): ProxyStats => ({
+  ...stats,
+  declarations: stats.declarations.map((one) => ({
+    ...one,
+    isActive: false,
+    isDeclaratorConnected: false,
+    kept: 0
+  })),
+  upstreams: stats.upstreams.map((one) => ({
+    ...one,
+    state: "disconnected",
+    pending: 0,
+    unanswered: one.unanswered + one.pending
+  }))
+})
+
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const proxy = yield* Proxy
-      const upstreams = yield* Upstreams
-      const declared = yield* Declarations
-      const all = Effect.all([proxy.stats, upstreams.stats, declared.stats])
-      const stats = Effect.map(all, ([stats, upstreams, declarations]) => ({
-        ...stats,
-        upstreams,
-        declarations,
-        uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
-      }))
-      return layerMetrics(config, statisticsPages(proxy, stats, ProxyStats))
+      return layerMetrics(config, statisticsPages(yield* Proxy, yield* stats, ProxyStats))
+    })
+  )
+
+const layerAnswers = (worker: Worker) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      return yield* serveAsWorker(worker, yield* Proxy, yield* stats)
     })
   )

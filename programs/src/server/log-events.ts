@@ -1,23 +1,19 @@
 /** Logs the events of a server of miners for its operator. */
 import { type ChannelRefused, EXTRANONCE_SPACE_EXHAUSTED, TOO_MANY_CHANNELS } from "@sluice/channels"
-import type { MiningServerEvent } from "@sluice/mining-server"
+import type { MiningServerCalls, MiningServerEvent } from "@sluice/mining-server"
 import { formatEndpoint, makeThrottledLog, type ThrottledLog } from "@sluice/transport"
 import { Effect, Stream } from "effect"
 
 /** Logs connections and channels: the first event of a kind at once, then one line every ten seconds. Logs shares if asked to. */
 export const logEvents = Effect.fnUntraced(function* (
-  events: Stream.Stream<MiningServerEvent>,
+  { events, notices }: Pick<MiningServerCalls, "events" | "notices">,
   withShares: boolean,
   whyRefused: WhyRefused = () => ""
 ) {
   const throttled = yield* makeThrottledLog()
   const log = (batch: ReadonlyArray<MiningServerEvent>): Effect.Effect<void> =>
-    Effect.forEach(
-      withShares ? batch : batch.filter((event) => event._tag !== "ShareAccepted" && event._tag !== "ShareRefused"),
-      (event) => logEvent(event, throttled, whyRefused),
-      { discard: true }
-    )
-  yield* Effect.forkScoped(Stream.runForEachArray(events, log))
+    Effect.forEach(batch, (event) => logEvent(event, throttled, whyRefused), { discard: true })
+  yield* Effect.forkScoped(Stream.runForEachArray(withShares ? events : notices, log))
 })
 
 /** What to add to the log line of a refused channel. */
@@ -43,6 +39,11 @@ const logEvent = (event: MiningServerEvent, throttled: ThrottledLog, whyRefused:
         return Effect.void
       }
       return throttled.log(event._tag, `${event.userIdentity} gets no channel: ${event.errorCode}${whyRefused(event)}`)
+    case "CustomJobSet": {
+      const { channel, channels, height } = event
+      const group = channels === 1 ? "" : `, for ${channels} channels`
+      return throttled.log(event._tag, `${channel.userIdentity} set a job of its own for block ${height}${group}`)
+    }
     case "ShareAccepted":
       return Effect.logDebug(`Accepted a share of ${event.channel.userIdentity}`, { difficulty: event.hashDifficulty })
     case "ShareRefused":

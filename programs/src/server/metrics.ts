@@ -44,28 +44,41 @@ const NO_PAGES: Pages = { paths: [], at: () => undefined }
 /** Above this limit, the connection without a request for the longest time is closed. */
 const MAX_CONNECTIONS = 64
 
-/** Serves metrics and pages while the layer is open. Without an address it serves nothing. */
-export const layerMetrics = (config: MetricsConfig, pages: Pages = NO_PAGES): Layer.Layer<never, ListenError> => {
+/** Serves the text of metrics, by default those of this process, and pages while the layer is open. Without an address it serves nothing. */
+export const layerMetrics = (
+  config: MetricsConfig,
+  pages: Pages = NO_PAGES,
+  text: Effect.Effect<string> = PrometheusMetrics.format()
+): Layer.Layer<never, ListenError> => {
   const { metricsHostNames = [], metricsListen } = config
   if (metricsListen === undefined) return Layer.empty
   const names = ["localhost", metricsListen.host, ...metricsHostNames].map((name) => name.toLowerCase())
-  return Layer.effectDiscard(serve(metricsListen, new Set(names), pages))
+  return Layer.effectDiscard(serve(metricsListen, new Set(names), pages, text))
 }
 
-const serve = Effect.fnUntraced(function* (listen: Endpoint, names: ReadonlySet<string>, pages: Pages) {
+const serve = Effect.fnUntraced(function* (
+  listen: Endpoint,
+  names: ReadonlySet<string>,
+  pages: Pages,
+  text: Effect.Effect<string>
+) {
   const { http } = makeBoundedHttpServer(MAX_CONNECTIONS, { headersTimeout: 10_000, requestTimeout: 10_000 })
   const server = yield* NodeHttpServer.make(() => http, { ...listen, gracefulShutdownTimeout: "1 second" }).pipe(
     Effect.mapError(({ cause }) => new ListenError({ address: listen, code: codeOf(cause), cause }))
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
   yield* processMetrics
-  yield* server.serve(answer(names, pages))
+  yield* server.serve(answer(names, pages, metricsPage(text)))
   const { address } = server
   const port = address._tag === "UnixPathAddress" ? listen.port : address.port
   yield* Effect.logInfo(`Metrics are at http://${formatEndpoint({ host: listen.host, port })}/metrics`)
 })
 
-const answer = (names: ReadonlySet<string>, { at, paths }: Pages) =>
+const answer = (
+  names: ReadonlySet<string>,
+  { at, paths }: Pages,
+  metrics: Effect.Effect<HttpServerResponse.HttpServerResponse>
+) =>
   Effect.gen(function* () {
     const { headers, method, url } = yield* HttpServerRequest.HttpServerRequest
     if (!isServed(headers["host"], names)) {
@@ -99,9 +112,8 @@ const splitOnce = (text: string, separator: string): ReadonlyArray<string> => {
   return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)]
 }
 
-const metrics = Effect.map(PrometheusMetrics.format(), (text) =>
-  HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
-)
+const metricsPage = (text: Effect.Effect<string>) =>
+  Effect.map(text, (body) => HttpServerResponse.text(body, { contentType: "text/plain; version=0.0.4; charset=utf-8" }))
 
 const codeOf = (cause: unknown): string => {
   const inner = cause instanceof Error && "cause" in cause && cause.cause instanceof Error ? cause.cause : cause
@@ -109,7 +121,7 @@ const codeOf = (cause: unknown): string => {
 }
 
 /** The process metrics of Prometheus' own client libraries, under the same names. */
-const processMetrics = Effect.gen(function* () {
+export const processMetrics = Effect.gen(function* () {
   const context = yield* Effect.context<never>()
   const delay = yield* Effect.acquireRelease(
     Effect.sync(() => monitorEventLoopDelay({ resolution: 10 })),

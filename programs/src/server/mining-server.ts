@@ -12,10 +12,15 @@ import { defaulted, optional } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
 import { networks, reconnectTarget } from "../config/stratum.ts"
 import { decimal, whole } from "../config/value.ts"
+import { MAX_WORKERS } from "../workers/messages.ts"
 import { handshakeKeys } from "./curve.ts"
 
 /** `name` is the role, such as "pool", and `source` where its work comes from, such as "a template provider". */
 export const miningServerKeys = ({ name, source }: { readonly name: string; readonly source: string }) => ({
+  workers: defaulted(whole("N", 1, MAX_WORKERS), {
+    description: `The processes that serve miners. With more than one, the ${name} shares the connections among them: give one for each processor that it may use.`,
+    default: 1
+  }),
   sharesPerMinute: defaulted(decimal("N", 0.01, 6000), {
     description: "Shares a minute that the difficulty of each channel aims at.",
     default: defaultChannelPolicy.sharesPerMinute
@@ -24,10 +29,16 @@ export const miningServerKeys = ({ name, source }: { readonly name: string; read
     description: `The least hash rate that the ${name} assumes for a channel, in hashes a second. It limits how easy a target can get.`,
     default: defaultChannelPolicy.minHashRate
   }),
-  shareBatch: defaulted(whole("N", 1, 10_000), {
-    description: "The most accepted shares for one acknowledgement.",
+  acknowledgeAfter: defaulted(whole("N", 1, 10_000), {
+    description:
+      "The most accepted shares for one acknowledgement. So many shares of a connection are acknowledged at once.",
     option: "shareBatchSize",
     default: defaultChannelPolicy.shareBatchSize
+  }),
+  acknowledgeWithin: defaulted(decimal("SECONDS", 0, 60), {
+    description:
+      "How long the acknowledgement of a share may wait for others while shares keep coming on its connection. A block, and a share that comes alone, do not wait. 0 acknowledges each share at once.",
+    default: Duration.toSeconds(defaultMiningServerOptions.acknowledgeWithin)
   }),
   shareLog: optional(fileToWrite("a file to append to"), {
     description: "The file to which each accepted share is appended as a line of JSON, before it is acknowledged.",
@@ -94,14 +105,15 @@ export type MiningServerConfig = Schema.Struct.Type<ReturnType<typeof miningServ
 
 /** The options of the server of miners that the configuration sets. */
 export const serverOptionsOf = (config: MiningServerConfig): MiningServerOptions => {
-  const { shareBatch, upstreamTimeout } = config
+  const { acknowledgeAfter, acknowledgeWithin, upstreamTimeout } = config
   return {
     ...Struct.pick(config, ["reconnectTo", "maxChannelsInAll", "maxChannelsPerAddress"]),
     policy: {
       ...Struct.pick(config, ["sharesPerMinute", "minHashRate", "maxChannels", "maxSharesPerSecond"]),
-      shareBatchSize: shareBatch
+      shareBatchSize: acknowledgeAfter
     },
     traffic: Struct.pick(config, ["maxMessagesPerSecond", "maxErrorsPerSecond"]),
+    acknowledgeWithin: Duration.seconds(acknowledgeWithin),
     upstreamTimeout: upstreamTimeout === 0 ? Duration.infinity : Duration.seconds(upstreamTimeout)
   }
 }

@@ -11,6 +11,7 @@ import {
   Tcp
 } from "@sluice/transport"
 import { Effect, Layer, type Redacted, Result, Struct } from "effect"
+import { announce } from "./announces.ts"
 import { type CurveName, layerCurveNamed, layerHandshakeThreads } from "./curve.ts"
 
 export interface SecuredConfig {
@@ -25,6 +26,8 @@ export interface SecuredConfig {
   readonly maxConnectionsPerAddress?: number
   /** Networks of load balancers (the PROXY protocol). */
   readonly proxyProtocol?: ReadonlyArray<string>
+  /** How many processes serve together; each has its part of the bytes that may wait for readers. */
+  readonly workers?: number
 }
 
 /** Listens on TCP, with Noise if there is an authority key, and logs the URL for clients. */
@@ -44,9 +47,10 @@ export const secured = (name: string, config: SecuredConfig): Layer.Layer<FrameL
 /** The options of a listener for miners at one of the addresses of the configuration. */
 export const tcpOptions = (
   address: Endpoint,
-  config: Pick<SecuredConfig, "maxConnections" | "maxConnectionsPerAddress" | "proxyProtocol">
+  config: Pick<SecuredConfig, "maxConnections" | "maxConnectionsPerAddress" | "proxyProtocol" | "workers">
 ): Tcp.ListenerOptions => ({
   ...address,
+  maxUnreadBytes: Math.ceil(Tcp.defaultMaxUnreadBytes / (config.workers ?? 1)),
   ...Struct.pick(config, ["maxConnections", "maxConnectionsPerAddress"]),
   ...(config.proxyProtocol === undefined
     ? {}
@@ -57,7 +61,7 @@ const announced = (name: string, authoritySecretKey: SecuredConfig["authoritySec
   Layer.effectDiscard(
     Effect.flatMap(FrameListener, ({ address }) => {
       const url = formatServerAddress({ ...address, security: securityOf(authoritySecretKey) })
-      return Effect.logInfo(`The ${name} listens: connect to ${url}`)
+      return announce(`The ${name} listens: connect to ${url}`)
     })
   )
 

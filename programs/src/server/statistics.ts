@@ -17,7 +17,7 @@ import type { Pages } from "./metrics.ts"
 
 /** A role may add fields of its own to `/stats`. */
 export const statisticsPages = <A extends MiningServerStats>(
-  { user, users }: Omit<Statistics, "stats">,
+  { user, users }: Pick<Statistics, "user" | "users">,
   stats: Effect.Effect<A>,
   schema: Schema.Codec<A, unknown>
 ): Pages => {

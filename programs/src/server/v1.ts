@@ -13,6 +13,7 @@ import { Effect, Layer, Schema, Struct } from "effect"
 import { defaulted, kebab, optional } from "../config/key.ts"
 import { fileOfAnother, fileToRead } from "../config/path.ts"
 import { decimal, hostPort, whole } from "../config/value.ts"
+import { announce } from "./announces.ts"
 import { tcpOptions } from "./secured.ts"
 
 export const v1Keys = {
@@ -71,6 +72,7 @@ export interface V1Config {
   readonly proxyProtocol?: ReadonlyArray<string>
   readonly maxMessagesPerSecond?: number
   readonly maxErrorsPerSecond?: number
+  readonly workers?: number
 }
 
 /** The listener of V2, and beside it those for V1 that the configuration has an address for. */
@@ -83,7 +85,7 @@ export const withV1 = <E, R>(
   const v1 = (scheme: string) => {
     const announced = Layer.effectDiscard(
       Effect.flatMap(MiningListener, ({ address }) =>
-        Effect.logInfo(`The ${name} listens for Stratum V1: connect to ${scheme}://${formatEndpoint(address)}`)
+        announce(`The ${name} listens for Stratum V1: connect to ${scheme}://${formatEndpoint(address)}`)
       )
     )
     const translator = Translator.listener({

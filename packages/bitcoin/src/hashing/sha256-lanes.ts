@@ -345,6 +345,10 @@ export const hashMessages = (from: number, size: number, count: number, to: numb
   }
 }
 
+/** Hashes four padded messages of `size` bytes each, anywhere in the memory, twice with SHA-256, to 32 bytes each from `to` on. */
+export const hashFour = (a: number, b: number, c: number, d: number, size: number, to: number): void =>
+  instance!.hashPadded(a, b, c, d, size / 64, to)
+
 /**
  * Folds `nodes` nodes of 32 bytes, from `path` on, into each of `count` hashes of 32 bytes from `hashes` on, and so makes merkle
  * roots of them. Works in groups of four: up to three hashes after the last one change too.

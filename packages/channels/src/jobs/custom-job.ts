@@ -73,7 +73,7 @@ export const sizeOfCustomJob = ({
   coinbasePrefix,
   coinbaseSuffix,
   merklePathBytes
-}: Pick<Job, "coinbasePrefix" | "coinbaseSuffix" | "merklePathBytes">): number =>
+}: Readonly<Record<"coinbasePrefix" | "coinbaseSuffix" | "merklePathBytes", { readonly length: number }>>): number =>
   coinbasePrefix.length + coinbaseSuffix.length + merklePathBytes.length + OVERHEAD
 
 const OVERHEAD = 1024

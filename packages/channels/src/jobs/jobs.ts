@@ -192,6 +192,11 @@ export class Jobs {
     return undefined
   }
 
+  /** Whether this was the previous hash before the present one, or before that. */
+  hasPast(hash: Uint8Array): boolean {
+    return this.#past.some(({ prevHash }) => Buffer.compare(prevHash.hash, hash) === 0)
+  }
+
   /** The id of the oldest job that may get a share, now or after the next previous hash. */
   oldestId(): number {
     let oldest = this.#nextId

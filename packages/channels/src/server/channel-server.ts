@@ -15,7 +15,7 @@ import { type ChannelServerContext, ConnectionState } from "./connection-state.t
 import type { ServerOutbox } from "./event.ts"
 import { announce, ownJobChannels, sendFirstJobs } from "./job-messages.ts"
 import { EXTRANONCE_SPACE_EXHAUSTED, openChannel, whyRefused } from "./open.ts"
-import { setCustomJob } from "./set-custom-job.ts"
+import { answerWaitingJobs, setCustomJob } from "./set-custom-job.ts"
 import { answerWaiting, refusedEvent, Shares } from "./shares.ts"
 import { SourceChanges } from "./source-changes.ts"
 import { adjustTarget, updateChannel } from "./targets.ts"
@@ -111,9 +111,14 @@ export class ChannelServer {
     this.#shares.acknowledge(out)
   }
 
-  /** Announces a job or previous hash to the channels, unless their client sets the jobs itself. */
+  /**
+   * Announces a job or previous hash to the channels. A client that sets its jobs itself only gets the answers that waited for the
+   * previous hash.
+   */
   announce(announcement: Announcement, out: ServerOutbox): void {
-    if (this.#state.custom === undefined) announce(this.#state, announcement, out)
+    if (this.#state.custom !== undefined) {
+      answerWaitingJobs(this.#state, this.#state.context.jobs.prevHash?.receivedAt ?? 0, out)
+    } else announce(this.#state, announcement, out)
   }
 
   /** Adjusts the channels' difficulties to their work and to the network's. Call it every few seconds. */
@@ -121,6 +126,7 @@ export class ChannelServer {
     const { channels, context } = this.#state
     const { jobs } = context
     this.#shares.tick(now)
+    answerWaitingJobs(this.#state, now, out)
     if (jobs.current === undefined) return
     for (const channel of channels.values()) {
       if (channel.jobs instanceof CustomChannelJobs) channel.jobs.follow()
@@ -204,6 +210,7 @@ export class ChannelServer {
   /** Releases everything when the connection ends. All accepted shares must be acknowledged before. */
   close(reason: string, now: number, out: ServerOutbox): void {
     for (const channel of this.#state.channels.values()) this.#remove(channel, reason, now, out)
+    this.#state.custom?.takeWaiting(undefined, Infinity)
   }
 
   #onOpen(

@@ -8,7 +8,7 @@ export interface ChannelPolicy {
    * how many shares a peer can make the server check. The default is far below the rate of any machine.
    */
   readonly minHashRate: number
-  /** The most accepted shares that one acknowledgement covers. The server acknowledges the rest at the end of a read. */
+  /** The most accepted shares that one acknowledgement covers. The machine acknowledges the rest at the end of a read. */
   readonly shareBatchSize: number
   /** The most channels that are open at once on one connection. */
   readonly maxChannels: number

@@ -9,12 +9,20 @@ import type { ServerOutbox } from "./event.ts"
 
 const codes = ErrorCode.setCustomMiningJob
 
-/** The job is for an extended channel, or for all extended channels that its group has now. */
+/**
+ * How much earlier than the server's a client's time of the same previous hash may be. A template provider gives the time at which it
+ * connects, so a client that has been there since the block came is earlier than a server that has just started. Nobody says which
+ * time is too early for consensus.
+ */
+const MAX_TIP_AGE_SECONDS = 86_400
+
+/** The job is for an extended channel, or for all extended channels that its group has now. The answer may have to wait. */
 export const setCustomJob = (
   state: ConnectionState,
   message: Mining.SetCustomMiningJob,
   now: number,
-  out: ServerOutbox
+  out: ServerOutbox,
+  mayWait = true
 ): void => {
   const { channelId, requestId } = message
   const channels = state.addressed(channelId).filter(({ info }) => info.kind === "extended")
@@ -22,6 +30,8 @@ export const setCustomJob = (
   const set = trySet(state, message, channels, now)
   if (Result.isFailure(set)) {
     const { errorCode, reason } = set.failure
+    if (mayWait && errorCode === codes.staleChainTip && isAhead(state, message) && state.custom!.wait(message, now))
+      return
     out.messages.push({ _tag: "SetCustomMiningJob.Error", channelId, requestId, errorCode })
     out.events.push({ _tag: "CustomJobRefused", connectionId: state.id, channelId, channel, errorCode, reason })
     return
@@ -30,6 +40,18 @@ export const setCustomJob = (
   out.messages.push({ _tag: "SetCustomMiningJob.Success", channelId, requestId, jobId })
   out.events.push({ _tag: "CustomJobSet", channel: channel!, channels: channels.length, jobId, height })
 }
+
+/** Answers the jobs that have waited for the present previous hash, and those that have waited too long. */
+export const answerWaitingJobs = (state: ConnectionState, now: number, out: ServerOutbox): void => {
+  const { context, custom } = state
+  if (custom === undefined) return
+  for (const message of custom.takeWaiting(context.jobs.prevHash?.hash, now))
+    setCustomJob(state, message, now, out, false)
+}
+
+/** Whether the job is on a previous hash that the server has not seen. */
+const isAhead = ({ context: { jobs } }: ConnectionState, { prevHash }: Mining.SetCustomMiningJob): boolean =>
+  jobs.prevHash !== undefined && Buffer.compare(jobs.prevHash.hash, prevHash) !== 0 && !jobs.hasPast(prevHash)
 
 const trySet = (
   state: ConnectionState,
@@ -67,7 +89,7 @@ const trySet = (
     tip: {
       prevHash,
       height,
-      leastNtime: prevHash.ntime - policy.ntimeDriftSeconds,
+      leastNtime: prevHash.ntime - MAX_TIP_AGE_SECONDS,
       latestNtime: latestNtime(prevHash, policy, now)
     },
     versionRollingAllowed: jobs.versionRollingAllowed,

@@ -51,7 +51,7 @@ export class ShareHashes {
   }
 
   forget(): void {
-    this.#places.clear()
+    if (this.#places.size > 0) this.#places.clear()
   }
 
   /** Uses each share's own root if it is known, or else its root in `roots`, where the roots of these shares begin at `rootsAt`. */

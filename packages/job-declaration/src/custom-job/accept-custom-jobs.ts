@@ -1,5 +1,11 @@
 /** Accepts the custom jobs of a pool's connections: each with a token of its own, within limits. Synchronous. */
-import { type CustomJob, type CustomJobRefusal, type CustomJobRequest, type CustomJobs } from "@sluice/channels"
+import {
+  type CustomJob,
+  type CustomJobRefusal,
+  type CustomJobRequest,
+  type CustomJobs,
+  parseUserIdentity
+} from "@sluice/channels"
 import { ErrorCode } from "@sluice/protocol"
 import { Result } from "effect"
 import { type Token, type TokenFault, type Tokens, tokenUser } from "../token/tokens.ts"
@@ -92,11 +98,12 @@ export class AcceptCustomJobs {
     if (Result.isFailure(read)) return badToken(FAULTS[read.failure])
     const token = read.success
     if (this.#used.has(token.serial)) return badToken("a job was set with this token already; each token is for one")
-    const stranger = channels.find(({ userIdentity }) => !isFor(token, userIdentity))
-    if (stranger !== undefined) {
+    const accounts = new Set(channels.map(({ userIdentity }) => parseUserIdentity(userIdentity).user))
+    for (const account of accounts) {
+      if (isFor(token, account)) continue
       return badToken(
-        `the token is for the account in user_identifier of AllocateMiningJobToken, which is not that of the channel's user ` +
-          `${JSON.stringify(stranger.userIdentity)}`
+        `the token is for the account in user_identifier of AllocateMiningJobToken, which is not that of the channel: ` +
+          JSON.stringify(account)
       )
     }
     const size = message.coinbaseTxOutputs.length + message.merklePath.length * 32
@@ -119,7 +126,7 @@ export class AcceptCustomJobs {
   }
 }
 
-const isFor = ({ user }: Token, userIdentity: string): boolean => Buffer.compare(user, tokenUser(userIdentity)) === 0
+const isFor = ({ user }: Token, account: string): boolean => Buffer.compare(user, tokenUser(account)) === 0
 
 const FAULTS: Readonly<Record<TokenFault, string>> = {
   forged: "the token is not one that the pool's declarator has made: pool and declarator need the same key",

@@ -49,6 +49,33 @@ describe("a hostile client", () => {
     }).pipe(Effect.scoped, Effect.provide(world()))
   )
 
+  it.live(
+    "that answers with four megabytes gets missing-txs, or loses its connection if the block has no room for them",
+    () =>
+      Effect.gen(function* () {
+        const honest = yield* connect()
+        const template = yield* templateWith(4)
+        const wtxids = [...wtxidsOf(template), randomTransaction(1).wtxid]
+        const answer = Effect.fnUntraced(function* (client: Client, bytes: number) {
+          yield* client.send(declare(template, yield* client.token, { requestId: 2, wtxids }))
+          yield* client.expect("ProvideMissingTransactions")
+          const transactionList = [new Uint8Array(bytes)]
+          yield* Effect.ignore(
+            client.send(JobDeclaration.ProvideMissingTransactionsSuccess.make({ requestId: 2, transactionList }))
+          )
+        })
+        const fitting = yield* connect()
+        yield* answer(fitting, 3_990_000)
+        assert.include(yield* fitting.refusal, { errorCode: "missing-txs" })
+        const large = yield* connect()
+        yield* answer(large, 4_000_000)
+        assert.deepStrictEqual(yield* ended(large), [])
+        yield* isServed(honest, template)
+        const server = yield* DeclarationServer
+        yield* until(Effect.map(server.stats, ({ declarations }) => declarations === 0))
+      }).pipe(Effect.scoped, Effect.provide(world()))
+  )
+
   it.live("that guesses tokens is read from slowly, and loses its connection", () =>
     Effect.gen(function* () {
       const honest = yield* connect()
@@ -184,6 +211,18 @@ describe("a node", () => {
   )
   let tries = 0
 
+  it.live("that never gives a verdict does not keep the server from stopping", () =>
+    Effect.gen(function* () {
+      const client = yield* connect()
+      const template = yield* templateWith(2)
+      for (let requestId = 1; requestId <= 5; requestId++) {
+        yield* client.send(declare(template, yield* client.token, { requestId }))
+      }
+      const server = yield* DeclarationServer
+      yield* until(Effect.map(server.stats, ({ declarations }) => declarations === 5))
+    }).pipe(Effect.scoped, Effect.provide(world({}, [], () => ({ proposeBlock: () => Effect.never }))))
+  )
+
   it.live("without proposals leaves the server its own rules, with the fees of the node's template", () =>
     Effect.gen(function* () {
       const client = yield* connect()
@@ -208,6 +247,23 @@ describe("a node", () => {
     )
   )
   const log: Array<string> = []
+
+  it.live("whose answer to a call for many transactions is too long is asked for fewer at once", () =>
+    Effect.gen(function* () {
+      const client = yield* connect()
+      yield* isServed(client, yield* templateWith(120))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        world({}, [], (rpc) => ({
+          getRawTransactions: (txids) =>
+            txids.length > 60
+              ? Effect.fail(failure(new NodeUnreachable({ cause: "the answer is too long" })))
+              : rpc.getRawTransactions(txids)
+        }))
+      )
+    )
+  )
 
   it.live("that has no transaction of a job is sent all of them by the client", () =>
     Effect.gen(function* () {

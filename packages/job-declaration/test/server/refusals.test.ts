@@ -168,7 +168,7 @@ describe("DeclareMiningJob.Error", () => {
 
   it.live("missing-txs: others than asked, too few, broken, never sent", () =>
     Effect.gen(function* () {
-      const template = yield* templateWith(3)
+      const template = yield* templateWith(12)
       const { lost, own } = yield* withOwnTransactions(template)
       const client = yield* connect()
       /** Declares a job of transactions that the server does not know, and answers its question. */
@@ -199,7 +199,7 @@ describe("DeclareMiningJob.Error", () => {
       })
       const server = yield* DeclarationServer
       const { declarations, jobs, mempool } = yield* server.stats
-      assert.deepStrictEqual([declarations, jobs, mempool.transactions], [0, 0, 3])
+      assert.deepStrictEqual([declarations, jobs, mempool.transactions], [0, 0, 12])
       yield* answered((both) => both)
       yield* client.expect("DeclareMiningJob.Success")
     }).pipe(Effect.scoped, Effect.provide(world({ maxFaultsPerSecond: 100, transactionsTimeout: "300 millis" })))
@@ -229,7 +229,7 @@ describe("DeclareMiningJob.Error", () => {
     Effect.gen(function* () {
       const node = yield* DevNode
       const client = yield* connect()
-      const template = yield* templateWith(3)
+      const template = yield* templateWith(12)
       const { own } = yield* withOwnTransactions(template)
       yield* client.send(declare(own, yield* client.token))
       yield* client.expect("ProvideMissingTransactions")
@@ -257,14 +257,13 @@ describe("DeclareMiningJob.Error", () => {
 
 /** The template with two transactions more at positions 1 and 3, which the node does not have. */
 const withOwnTransactions = Effect.fnUntraced(function* (template: BlockTemplate) {
-  const lost = bytesOf(template)
-    .slice(0, 2)
-    .map((bytes) => {
-      const changed = bytes.slice()
-      // The first byte of the txid that it spends.
-      changed[7]! ^= 0xff
-      return changed
-    })
+  // They spend other coins of the faucet.
+  const ofFaucet = template.transactions.filter(({ depends }) => depends.length === 0)
+  const lost = bytesOf({ ...template, transactions: ofFaucet.slice(0, 2) }).map((bytes) => {
+    const changed = bytes.slice()
+    changed[7]! ^= 0xff
+    return changed
+  })
   const own = lost.map((bytes) => {
     const transaction = parseTransaction(bytes)
     return {
@@ -275,6 +274,6 @@ const withOwnTransactions = Effect.fnUntraced(function* (template: BlockTemplate
       sigops: legacySigopsCost(transaction)
     }
   })
-  const [a, b, c] = template.transactions
-  return { lost, own: { ...template, transactions: [a!, own[0]!, b!, own[1]!, c!] } }
+  const [a, b, ...others] = template.transactions
+  return { lost, own: { ...template, transactions: [a!, own[0]!, b!, own[1]!, ...others] } }
 })

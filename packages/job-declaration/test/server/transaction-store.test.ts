@@ -110,7 +110,7 @@ describe("MempoolFollower", () => {
     if (follower.isListDue) follower.onList([...node].map((index) => txids[index]!))
     while (follower.isBusy) follower.step()
     for (;;) {
-      const wanted = follower.next()
+      const wanted = follower.next(7)
       if (wanted.length === 0) return
       for (const txid of wanted) {
         const index = txids.indexOf(txid)

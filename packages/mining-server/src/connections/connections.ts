@@ -4,8 +4,15 @@
  */
 import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
-import { type ConnectionError, type Device, formatEndpoint, type ThrottledLog } from "@sluice/transport"
-import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option, Stream } from "effect"
+import {
+  type ConnectionError,
+  type Device,
+  eachBatch,
+  formatEndpoint,
+  type Rest,
+  type ThrottledLog
+} from "@sluice/transport"
+import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option } from "effect"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
@@ -13,6 +20,7 @@ import type { Recorder } from "../shares/recorder.ts"
 import { recordInAll, ShareSinkError } from "../shares/share-sink.ts"
 import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
+import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
 import { type MiningConnection, Downstream } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
@@ -58,7 +66,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const changed = new Set<Downstream>()
   /** Runs writes that nobody waits for. */
   const start = yield* FiberSet.makeRuntime<never, void>()
-  let lastId = 0
+  let nextId = rules.firstConnectionId
+  const waiting = new WaitingAcknowledgements<Downstream>(rules.acknowledgements, {
+    now,
+    start,
+    acknowledge: (downstream) => downstream.sendAcknowledgements()
+  })
   let reads = 0
   /** How many connections wait for share sinks. */
   let recording = 0
@@ -76,7 +89,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const shown = shownUsers.of(remote.host)
     const customJobs = rules.customWork?.of(remote.host)
     const downstream: Downstream = new Downstream(connection, {
-      id: ++lastId,
+      id: nextId++,
       work,
       contextFor: (group) => {
         const context = {
@@ -94,6 +107,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
+      acknowledgements: rules.acknowledgements,
+      onWaiting: (waits) => {
+        if (waits) waiting.add(downstream)
+        else waiting.remove(downstream)
+      },
       takesPrefixes: !TAKE_NO_PREFIX.has(connection.setup.device.vendor),
       now: now(),
       maxPendingBytes: rules.maxPendingBytes,
@@ -108,7 +126,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstreams.set(downstream.id, downstream)
         return record([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
       }),
-      () => Stream.runForEachArray(connection.receive, (batch) => onBatch(downstream, batch)),
+      () => eachBatch(connection, (batch) => downstream.stepBeside(() => onBatch(downstream, batch))),
       (_, exit) => end(downstream, exit)
     ).pipe(Effect.catchTag("ShareSinkError", () => Effect.void))
   })
@@ -123,29 +141,36 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     start(Effect.andThen(record(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
   }
 
-  type Answer = Effect.Effect<void, ConnectionError | ShareSinkError>
+  type Failure = ConnectionError | ShareSinkError
 
-  const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Answer => {
+  /** Answers a read. Returns what has to be waited for. */
+  const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<Failure> => {
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
     if (source !== undefined) {
       const answer = (some: ReadonlyArray<Mining.ToServer>, received: number) =>
-        downstream.oneByOne(() => exchange(downstream, some, begun, received))
+        downstream.oneByOne(() => exchange(downstream, some, begun, received) ?? Effect.void)
       if (verdicts === undefined) return inTurns(batch, answer)
       return Effect.flatMap(verdicts, (verdicts) =>
-        source.whileOpen(downstream.machine, batch, verdicts, (step) =>
-          inTurns(batch, (some, received) =>
-            downstream.oneByOne(() => step(() => exchange(downstream, some, begun, received)))
-          )
+        source.whileOpen(
+          downstream.machine,
+          batch,
+          verdicts,
+          (step) =>
+            inTurns(batch, (some, received) =>
+              downstream.oneByOne(() => step(() => exchange(downstream, some, begun, received) ?? Effect.void))
+            ) ?? Effect.void
         )
       )
     }
     if (verdicts === undefined) return inTurns(batch, (some, received) => exchange(downstream, some, begun, received))
-    return Effect.flatMap(verdicts, (verdicts) =>
-      inTurns(batch, (some, received) => {
-        chooseGroup(downstream, some)
-        return admission.withVerdicts(verdicts, () => exchange(downstream, some, begun, received))
-      })
+    return Effect.flatMap(
+      verdicts,
+      (verdicts) =>
+        inTurns(batch, (some, received) => {
+          chooseGroup(downstream, some)
+          return admission.withVerdicts(verdicts, () => exchange(downstream, some, begun, received))
+        }) ?? Effect.void
     )
   }
 
@@ -156,43 +181,50 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
    */
   const inTurns = (
     batch: ReadonlyArray<Mining.ToServer>,
-    answer: (some: ReadonlyArray<Mining.ToServer>, received: number) => Answer,
+    answer: (some: ReadonlyArray<Mining.ToServer>, received: number) => Rest<Failure>,
     received = loadOf(batch)
-  ): Answer => {
+  ): Rest<Failure> => {
     reads++
     if (batch.length <= ANSWERED_AT_ONCE) return answer(batch, received)
     const [some, rest] = [batch.slice(0, ANSWERED_AT_ONCE), batch.slice(ANSWERED_AT_ONCE)]
-    return Effect.flatMap(answer(some, 0), () =>
-      Effect.andThen(
-        Effect.yieldNow,
-        Effect.suspend(() => inTurns(rest, answer, received))
-      )
+    const next = Effect.andThen(
+      Effect.yieldNow,
+      Effect.suspend(() => inTurns(rest, answer, received) ?? Effect.void)
     )
+    return Effect.andThen(answer(some, 0) ?? Effect.void, next)
   }
 
-  /** Answers messages in one step of the channel server, sends the answers, and slows down a peer that sends too much. */
+  /**
+   * Answers messages in one step of the channel server, sends the answers, and slows down a peer that sends too much. All of it is
+   * done at once if no share sink, no full window and no limit is in the way.
+   */
   const exchange = (
     downstream: Downstream,
     batch: ReadonlyArray<Mining.ToServer>,
     begun: bigint,
     received: number
-  ): Answer => {
+  ): Rest<Failure> => {
     const at = now()
     const events = downstream.run((machine, out) => machine.receive(batch, at, out))
     const replies = downstream.takeReplies()
-    const recorded = recordThenReply(downstream, events, () => downstream.reply(replies, at))
-    const sent = recorded === Effect.void ? downstream.queue.drain : Effect.andThen(recorded, downstream.queue.drain)
+    const { queue } = downstream
+    const isUrgent = events.some(isBlock) || !batch.every(isShare)
+    const recorded = recordThenReply(downstream, events, () => downstream.replyToRead(replies, at, isUrgent))
+    const sent =
+      recorded === Effect.void ? (queue.drainNow() ? undefined : queue.drain) : Effect.andThen(recorded, queue.drain)
     if (received === 0) return sent
     const waitMs = downstream.slowDown(received, at)
-    return Effect.flatMap(sent, () => {
+    const replied = (): Rest<Failure> => {
       metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
-      return waitMs === 0 ? Effect.void : slowDown(downstream, waitMs)
-    })
+      return waitMs === 0 ? undefined : slowDown(downstream, waitMs)
+    }
+    return sent === undefined ? replied() : Effect.flatMap(sent, () => replied() ?? Effect.void)
   }
 
   /**
    * Records accepted shares in all sinks, and only then queues the replies, which acknowledge them. If a sink fails, no reply is
-   * sent and the connection ends. Blocks are submitted first, because they count even if recording fails.
+   * sent and the connection ends. Blocks are submitted first, because they count even if recording fails. Returns `Effect.void`
+   * itself if there is nothing to wait for.
    */
   const recordThenReply = (
     downstream: Downstream,
@@ -295,6 +327,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     // Other evicted peers do not read, or need no more messages.
     if (evicted === undefined || evicted.reason === "no_templates" || evicted.reason === "new_prefix") {
       downstream.dropReplies()
+      downstream.acknowledge()
       if (source !== undefined) {
         yield* record(downstream.run((machine, out) => machine.answerWaiting(out)))
         downstream.reply(downstream.takeReplies(), now())
@@ -302,6 +335,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
     }
     downstreams.delete(downstream.id)
+    waiting.remove(downstream)
     const reason = evicted?.message ?? reasonOf(exit, options.closed() === "stopping")
     const closed = downstream.run((machine, out) => machine.close(reason, now(), out))
     work.leave(downstream.group)
@@ -327,6 +361,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     serve
   }
 })
+
+const isBlock = (event: MiningServerEvent): boolean => event._tag === "BlockFound"
+
+const isShare = ({ _tag }: Mining.ToServer): boolean =>
+  _tag === "SubmitSharesStandard" || _tag === "SubmitSharesExtended"
 
 /** Makes the strings of a client safe for logs. */
 const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({

@@ -9,8 +9,9 @@ import {
   TOO_MANY_SHARES_PER_SECOND
 } from "@sluice/channels"
 import { ErrorCode, Mining, Protocol } from "@sluice/protocol"
-import { TokenBucket, type Connection } from "@sluice/transport"
+import { TokenBucket, type Connection, type Rest } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
+import { type AcknowledgementRules, Acknowledgements } from "./acknowledgements.ts"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
@@ -35,6 +36,9 @@ export interface DownstreamOptions {
   readonly now: number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
+  readonly acknowledgements: AcknowledgementRules
+  /** Called when acknowledgements begin to wait, and with `false` when none wait any more. */
+  readonly onWaiting: (waits: boolean) => void
   /** Ends the connection. */
   readonly interrupt: () => void
   /** Starts a write in the background. */
@@ -54,8 +58,11 @@ export class Downstream {
   #seen: number
   /** Whether replies wait until shares are recorded: nothing may overtake them. */
   #isHeld = false
+  /** Whether `stepBeside` runs a step. */
+  #isStepping = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
   readonly #options: DownstreamOptions
+  readonly #acknowledgements: Acknowledgements
   readonly #messages: TokenBucket
   readonly #errors: TokenBucket
   /** Created on first use. */
@@ -65,12 +72,13 @@ export class Downstream {
     const { contextFor, id, limits, now, work } = options
     this.id = id
     this.connection = connection
-    this.queue = new SendQueue(connection.send, connection.standing)
+    this.queue = new SendQueue(connection)
     this.openedAt = now
     this.#options = options
     this.#group = work.common
     this.#seen = work.changeCount
     this.#machine = new ChannelServer(id, connection.setup.flags, contextFor(work.common))
+    this.#acknowledgements = new Acknowledgements(options.acknowledgements)
     this.#messages = new TokenBucket(limits.maxMessagesPerSecond, now)
     this.#errors = new TokenBucket(limits.maxErrorsPerSecond, now)
   }
@@ -114,8 +122,39 @@ export class Downstream {
     return this.#out.messages.length === 0 ? NO_MESSAGES : this.#takeMessages()
   }
 
+  /** When the first acknowledgement that waits came. */
+  get acknowledgedSince(): number {
+    return this.#acknowledgements.since
+  }
+
+  /**
+   * Queues the replies to a read. If they are acknowledgements and nothing else, they may wait for others, unless `isUrgent`.
+   */
+  replyToRead(replies: ReadonlyArray<Mining.ToClient>, now: number, isUrgent: boolean): void {
+    if (this.connection.answersEach === true || !replies.every(isAcknowledgement)) return this.reply(replies, now)
+    if (replies.length > 0 && this.#acknowledgements.add(replies, now)) {
+      if (!isUrgent) return this.#options.onWaiting(true)
+    }
+    this.acknowledge()
+  }
+
+  /** Queues the acknowledgements that wait. */
+  acknowledge(): void {
+    const waiting = this.#acknowledgements.take()
+    if (waiting.length === 0) return
+    this.#options.onWaiting(false)
+    for (const message of waiting) this.queue.reply(message)
+  }
+
+  /** Sends the acknowledgements that wait. */
+  sendAcknowledgements(): void {
+    this.acknowledge()
+    this.#drain()
+  }
+
   /** Queues replies to the peer. Evicts a peer that causes too many errors. */
   reply(replies: ReadonlyArray<Mining.ToClient>, now: number): void {
+    if (replies.length > 0) this.acknowledge()
     let errors = 0
     for (const message of replies) {
       if (isError(message)) errors++
@@ -135,7 +174,7 @@ export class Downstream {
   pass(messages: ReadonlyArray<Mining.ToClient>, now: number): void {
     this.reply(messages.filter(isAnswer), now)
     this.#announce(messages.filter((message) => !isAnswer(message)))
-    this.#options.start(this.queue.drainBeside)
+    this.#drain()
   }
 
   /**
@@ -172,7 +211,7 @@ export class Downstream {
     if (this.#isHeld) return
     this.#catchUp()
     if (this.#out.messages.length > 0) this.#announce(this.#takeMessages())
-    if (this.queue.announcedBytes > 0) this.#options.start(this.queue.drainBeside)
+    if (this.queue.announcedBytes > 0) this.#drain()
   }
 
   /** Sends a message behind those of the channel server. */
@@ -184,7 +223,28 @@ export class Downstream {
   evict(eviction: Eviction): void {
     if (this.evicted !== undefined) return
     this.evicted = eviction
-    this.#options.interrupt()
+    if (!this.#isStepping) this.#options.interrupt()
+  }
+
+  /**
+   * Runs a step of the connection's reader outside of its fiber. If the step evicts the peer, the fiber ends after it and not in the
+   * middle of it.
+   */
+  stepBeside<E>(step: () => Rest<E>): Rest<E> {
+    this.#isStepping = true
+    try {
+      const rest = step()
+      return this.evicted === undefined
+        ? rest
+        : Effect.andThen(Effect.sync(this.#options.interrupt), rest ?? Effect.void)
+    } finally {
+      this.#isStepping = false
+    }
+  }
+
+  /** Writes at once, or else in the background. */
+  #drain(): void {
+    if (!this.queue.drainNow()) this.#options.start(this.queue.drainBeside)
   }
 
   #announce(messages: ReadonlyArray<Mining.ToClient>): void {
@@ -195,6 +255,7 @@ export class Downstream {
         message: `it does not read: ${announcedBytes} bytes wait for it (maxPendingBytes)`
       })
     }
+    if (messages.length > 0) this.acknowledge()
     for (const message of messages) this.queue.announce(message, encodedSize(message))
   }
 
@@ -228,6 +289,9 @@ export class Downstream {
 const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
+
+const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
+  message._tag === "SubmitShares.Success"
 
 /** Whether the message answers one of the peer's. */
 const isAnswer = ({ _tag }: Mining.ToClient): boolean => _tag.endsWith(".Success") || _tag.endsWith(".Error")

@@ -5,20 +5,26 @@
 import type { ConnectionError, Standing } from "@sluice/transport"
 import { Effect } from "effect"
 
+/** The part of a `Connection` that a queue writes to. */
+export interface Sender<Message> {
+  readonly send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>
+  readonly sendNow?: (messages: ReadonlyArray<Message>) => boolean
+  readonly standing?: Pick<Standing, "queued"> | undefined
+}
+
 export class SendQueue<Message> {
   #messages: Array<Message> = []
   #announcedBytes = 0
   #isSending = false
   #resume: ((effect: Effect.Effect<void, ConnectionError>) => void) | undefined
   readonly #send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>
+  readonly #sendNow: ((messages: ReadonlyArray<Message>) => boolean) | undefined
   readonly #standing: Pick<Standing, "queued"> | undefined
 
   /** Reports to `standing` the bytes of announcements that wait behind a write, and 0 when the next write takes them. */
-  constructor(
-    send: (messages: ReadonlyArray<Message>) => Effect.Effect<void, ConnectionError>,
-    standing?: Pick<Standing, "queued">
-  ) {
+  constructor({ send, sendNow, standing }: Sender<Message>) {
     this.#send = send
+    this.#sendNow = sendNow
     this.#standing = standing
   }
 
@@ -37,6 +43,15 @@ export class SendQueue<Message> {
     this.#messages.push(message)
     this.#announcedBytes += bytes
     if (this.#isSending) this.#standing?.queued(this.#announcedBytes)
+  }
+
+  /** Writes the queue at once, if that is possible. Returns whether nothing is left to `drain`. */
+  drainNow(): boolean {
+    if (this.#isSending) return false
+    if (this.#messages.length === 0) return true
+    if (this.#sendNow?.(this.#messages) !== true) return false
+    this.#take()
+    return true
   }
 
   /**
@@ -67,11 +82,7 @@ export class SendQueue<Message> {
   })
 
   readonly #sendAll: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
-    const messages = this.#messages
-    this.#messages = []
-    if (this.#announcedBytes > 0) this.#standing?.queued(0)
-    this.#announcedBytes = 0
-    return Effect.flatMap(this.#send(messages), () => {
+    return Effect.flatMap(this.#send(this.#take()), () => {
       if (this.#messages.length > 0) return this.#sendAll
       this.#isSending = false
       return Effect.void
@@ -83,6 +94,14 @@ export class SendQueue<Message> {
     this.#resume = resume
     return Effect.sync(() => (this.#resume = undefined))
   })
+
+  #take(): ReadonlyArray<Message> {
+    const messages = this.#messages
+    this.#messages = []
+    if (this.#announcedBytes > 0) this.#standing?.queued(0)
+    this.#announcedBytes = 0
+    return messages
+  }
 
   #end(): void {
     this.#isSending = false

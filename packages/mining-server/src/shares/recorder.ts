@@ -23,6 +23,8 @@ const EVENT_BUFFER = 4096
 export interface Recorder {
   /** Events from the moment of subscription on; a subscriber that is far behind misses the oldest. */
   readonly events: Stream.Stream<MiningServerEvent>
+  /** The same without those of single shares. */
+  readonly notices: Stream.Stream<MiningServerEvent>
   /** Starts to submit the blocks among the events, and the shares that the source of work wants. */
   readonly submitBlocks: (events: ReadonlyArray<MiningServerEvent>) => void
   /** Counts and publishes events. Returns `Effect.void` itself if there is nothing to wait for. */
@@ -41,10 +43,11 @@ export const makeRecorder = Effect.fnUntraced(function* (
   }
 ): Effect.fn.Return<Recorder, never, Scope.Scope> {
   const { throttled, projection, source } = to
-  const published = yield* Effect.acquireRelease(
+  const makePublished = Effect.acquireRelease(
     PubSub.sliding<NonEmptyReadonlyArray<MiningServerEvent>>(EVENT_BUFFER),
     PubSub.shutdown
   )
+  const [published, withoutShares] = [yield* makePublished, yield* makePublished]
   const submissions = yield* FiberSet.make<void>()
   const startSubmission = yield* FiberSet.runtime(submissions)()
   /** Log lines for refusals by a limit that an option sets, by error code. */
@@ -83,6 +86,7 @@ export const makeRecorder = Effect.fnUntraced(function* (
 
   return {
     events: Stream.flattenArray(Stream.fromPubSub(published)),
+    notices: Stream.flattenArray(Stream.fromPubSub(withoutShares)),
     submitted: FiberSet.awaitEmpty(submissions),
 
     submitBlocks: (events) => {
@@ -123,7 +127,12 @@ export const makeRecorder = Effect.fnUntraced(function* (
           refusedJobs.push(event)
         }
       }
-      const publish = PubSub.publish(published, events)
+      let publish = publishTo(published, events)
+      const notices = events.every(isOfShare) ? NONE : events.filter((event) => !isOfShare(event))
+      if (isReadonlyArrayNonEmpty(notices)) {
+        const noticed = publishTo(withoutShares, notices)
+        if (noticed !== Effect.void) publish = Effect.andThen(publish, noticed)
+      }
       if (limited.length === 0 && refusedJobs.length === 0) return publish
       const noteLimit = ({ errorCode, user }: (typeof limited)[number]) =>
         throttled.log(errorCode, `${user} ${limits.get(errorCode)}`, "Warn")
@@ -134,3 +143,11 @@ export const makeRecorder = Effect.fnUntraced(function* (
     }
   }
 })
+
+const NONE: ReadonlyArray<MiningServerEvent> = []
+
+const isOfShare = ({ _tag }: MiningServerEvent): boolean => _tag === "ShareAccepted" || _tag === "ShareRefused"
+
+/** Publishes at once. If a slow subscriber keeps it full, that takes an Effect; otherwise returns `Effect.void` itself. */
+const publishTo = <A>(published: PubSub.PubSub<A>, value: A): Effect.Effect<unknown> =>
+  PubSub.publishUnsafe(published, value) ? Effect.void : PubSub.publish(published, value)

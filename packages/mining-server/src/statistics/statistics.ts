@@ -35,6 +35,8 @@ export interface Statistics {
   readonly stats: Effect.Effect<MiningServerStats>
   /** The known users, by default the first 100. The order is that of this moment, so users may move between pages. */
   readonly users: (page?: Page) => Effect.Effect<UsersPage>
+  /** The hash rates of all known users, of the last five minutes, by name: for a ranking over several servers. */
+  readonly userRates: Effect.Effect<ReadonlyMap<string, number>>
   /** The user whose `UserStats.user` is exactly this name, by default with its first 100 open channels. */
   readonly user: (name: string, page?: Page) => Effect.Effect<Option.Option<UserWithChannels>>
 }
@@ -57,6 +59,11 @@ export const makeStatistics = ({ now, present, projection }: StatisticsOptions):
     const all = Array.from(projection.users.values())
     const shown = yield* ranked(all, page, now())
     return { total: all.length, offset: page.offset, users: yield* inSteps(shown, (user) => user.stats(now())) }
+  }),
+  userRates: Effect.gen(function* () {
+    const at = now()
+    const rateOf = ({ name, tally }: User) => [name, tally.work.rates(at).fiveMinutes] as const
+    return new Map(yield* inSteps(Array.from(projection.users.values()), rateOf))
   }),
   user: Effect.fnUntraced(function* (name, { limit, offset } = FIRST_PAGE) {
     const user = projection.users.get(name)

@@ -34,13 +34,21 @@ export class StateFileError extends Schema.TaggedError<StateFileError>("sluice/m
   }
 ) {}
 
+/** For a server that another process has given its first id: that process chooses ids that no other server has. */
+export const layerFrom = (first: number): Layer.Layer<never> =>
+  Layer.succeed(
+    JobIds,
+    Effect.map(Clock.Clock, (clock) => countFrom(first, clock))
+  )
+
 /** Ids from the clock, or from `least` on if the clock is behind it. */
 const fromClock = (least: number): Effect.Effect<JobIdSource> =>
-  Effect.map(Clock.Clock, (clock) => {
-    const begun = clock.monotonicTimeNanosUnsafe()
-    const first = Math.max(least, clock.currentTimeMillisUnsafe())
-    return { next: () => first + Number((clock.monotonicTimeNanosUnsafe() - begun) / 1_000_000n) }
-  })
+  Effect.map(Clock.Clock, (clock) => countFrom(Math.max(least, clock.currentTimeMillisUnsafe()), clock))
+
+const countFrom = (first: number, clock: Clock.Clock): JobIdSource => {
+  const begun = clock.monotonicTimeNanosUnsafe()
+  return { next: () => first + Number((clock.monotonicTimeNanosUnsafe() - begun) / 1_000_000n) }
+}
 
 /** How far the bound in the file is ahead of the ids in use, and how often it is written. */
 const AHEAD_MS = 120_000

@@ -107,6 +107,8 @@ export class DeclaredSession implements OwnSession {
   #outputs: AllocatedToken["outputs"] | undefined
   /** Since when the pool has called shares of the present block stale. */
   #staleSharesSince: number | undefined
+  /** A template on the present block that follows when the present job is declared. */
+  #deferred: TemplateDistribution.NewTemplate | undefined
   /** Shares in a row that the pool has called too easy. */
   #tooEasy = 0
   #events: Array<SessionEvent> = []
@@ -218,7 +220,9 @@ export class DeclaredSession implements OwnSession {
         this.#start(this.#futures.get(change.template.templateId) ?? this.#make(change.template), "NewPrevHash", now)
         break
       case "Better":
-        this.#start(this.#make(change.template), "NewJob", now)
+        // Shares of a job that was not declared could never be sent: it is declared first.
+        if (this.#isWaiting) this.#deferred = change.template
+        else this.#start(this.#make(change.template), "NewJob", now)
     }
     return this.#takeEvents()
   }
@@ -243,6 +247,8 @@ export class DeclaredSession implements OwnSession {
   detach(): void {
     this.#client = undefined
     for (const declared of this.#active.values()) {
+      // Tokens are for one connection.
+      declared.token = undefined
       if (declared.stage === "transactions" || declared.stage === "declaring") this.#again(declared)
     }
   }
@@ -373,7 +379,9 @@ export class DeclaredSession implements OwnSession {
       unusable(template.templateId, coinbase.failure.message)
       return undefined
     }
-    return new OwnJob(++this.#lastJobId, template, coinbase.success, extranoncePrefix, extranonceSize)
+    const { versionRollingAllowed } = this.#pool
+    const channelPart = { prefix: extranoncePrefix, size: extranonceSize, versionRollingAllowed }
+    return new OwnJob(++this.#lastJobId, template, coinbase.success, channelPart)
   }
 
   #addFuture(job: OwnJob): void {
@@ -392,6 +400,7 @@ export class DeclaredSession implements OwnSession {
     this.#past = this.#active
     this.#active = new Map()
     this.#current = undefined
+    this.#deferred = undefined
     this.#staleSharesSince = undefined
   }
 
@@ -441,6 +450,12 @@ export class DeclaredSession implements OwnSession {
     return placed?.nbits === nbits && Buffer.compare(placed.prevHash, prevHash) === 0
   }
 
+  /** Whether the present job is mined, and waits for a token or its transactions. */
+  get #isWaiting(): boolean {
+    const stage = this.#current?.stage
+    return stage === "token" || stage === "transactions"
+  }
+
   /** Whether the servers have decided on the present job. */
   get #isSettled(): boolean {
     const stage = this.#current?.stage
@@ -472,12 +487,17 @@ export class DeclaredSession implements OwnSession {
       }
       if (client.mode === "coinbase-only") {
         this.#options.tally.declared++
-        return this.#set(declared, token.bytes, now)
+        this.#set(declared, token.bytes, now)
+      } else {
+        declared.token = token
+        declared.stage = "transactions"
       }
-      declared.token = token
-      declared.stage = "transactions"
     }
     if (declared.stage === "transactions") this.#declare(declared, client, now)
+    const next = this.#deferred
+    if (next === undefined || this.#isWaiting) return
+    this.#deferred = undefined
+    this.#start(this.#make(next), "NewJob", now)
   }
 
   #needTransactions({ job }: Declared): void {
@@ -489,7 +509,7 @@ export class DeclaredSession implements OwnSession {
   #declare(declared: Declared, client: DeclarationClient, now: number): void {
     const { coinbase, template, version } = declared.job
     const known = this.#options.templates.transactionsOf(template.templateId)
-    if (known === undefined) return
+    if (known === undefined) return this.#needTransactions(declared)
     const { prefix, suffix } = wholeHalves(coinbase)
     this.#options.tally.declared++
     declared.requestId = client.declare(
@@ -552,10 +572,12 @@ export class DeclaredSession implements OwnSession {
     }
     if (declared.stage === "refused") return "late"
     declared.kept.push(found)
-    this.#options.tally.kept++
-    if (declared.kept.length > MAX_KEPT) {
-      declared.kept.shift()
-      this.#lose(1)
+    if (++this.#options.tally.kept > MAX_KEPT) {
+      for (const { kept } of this.#active.values()) {
+        if (kept.shift() === undefined) continue
+        this.#lose(1)
+        break
+      }
     }
     return "kept"
   }

@@ -3,7 +3,7 @@
  * in an order of preference. The decisions are in machine.ts; this file is the shell with the connections to declarators, the
  * template provider and the log. The connections to pools are those of every proxy (upstream/shell.ts).
  */
-import { coinbaseTags, doubleSha256 } from "@sluice/bitcoin"
+import { coinbaseTags } from "@sluice/bitcoin"
 import type { DeclarationFault } from "@sluice/job-declaration"
 import {
   JobIds,
@@ -36,6 +36,7 @@ import { DeclaredMachine } from "./machine.ts"
 import { type DeclaredStats, Declarations } from "./declarations.ts"
 import { type DeclaredOptions, defaultDeclaredOptions } from "./options.ts"
 import type { TemplateTransactions } from "./own-templates.ts"
+import { TemplateWtxids } from "./template-wtxids.ts"
 import { registerDeclarationMetrics } from "./metrics.ts"
 
 /** Connects to pools, declarators and the template provider for as long as the layer lives. Building it does not wait for them. */
@@ -96,6 +97,7 @@ const make = Effect.fnUntraced(function* (given: DeclaredOptions) {
   )
   const allNames = solo === undefined ? names : [...names, solo.name]
   const links = new Map<number, Link<JobDeclaration.ToServer, DeclarationFault>>()
+  const wtxids = new TemplateWtxids()
 
   const act = (event: OwnEvent): Effect.Effect<void> => {
     switch (event._tag) {
@@ -137,7 +139,7 @@ const make = Effect.fnUntraced(function* (given: DeclaredOptions) {
     templates.transactions(templateId).pipe(
       Effect.map(({ excessData, transactionList }): TemplateTransactions => ({
         transactions: transactionList,
-        wtxids: transactionList.map(doubleSha256),
+        wtxids: wtxids.of(transactionList),
         excessData
       })),
       Effect.matchEffect({

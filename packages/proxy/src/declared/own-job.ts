@@ -5,6 +5,15 @@ import type { TemplateDistribution } from "@sluice/protocol"
 import { originOf, type PlacedUpstreamJob, type UpstreamJob } from "../upstream/upstream-job.ts"
 import { creditOf } from "../credit.ts"
 
+/** What the channel at the pool says about its jobs. */
+export interface ChannelPart {
+  /** Its extranonce prefix. */
+  readonly prefix: Uint8Array
+  /** The bytes that the proxy may roll behind the prefix. */
+  readonly size: number
+  readonly versionRollingAllowed: boolean
+}
+
 export class OwnJob implements UpstreamJob {
   /** Unique among the jobs of a session. */
   readonly id: number
@@ -14,30 +23,29 @@ export class OwnJob implements UpstreamJob {
   readonly channelPrefix: Uint8Array
   readonly height: number
   readonly version: number
-  readonly versionRollingAllowed = true
+  readonly versionRollingAllowed: boolean
   readonly coinbasePrefix: Uint8Array
   readonly coinbaseSuffix: Uint8Array
   readonly extranonceSize: number
   readonly merklePath: ReadonlyArray<Uint8Array>
   readonly merklePathBytes: Uint8Array
 
-  /** `extranonceSize` is what the proxy may roll behind the prefix. */
   constructor(
     id: number,
     template: TemplateDistribution.NewTemplate,
     coinbase: DeclaredCoinbase,
-    channelPrefix: Uint8Array,
-    extranonceSize: number
+    { prefix, size, versionRollingAllowed }: ChannelPart
   ) {
     this.id = id
     this.template = template
     this.coinbase = coinbase
-    this.channelPrefix = channelPrefix
+    this.channelPrefix = prefix
     this.height = coinbase.height
     this.version = template.version
-    this.coinbasePrefix = new Uint8Array(Buffer.concat([coinbase.prefix, channelPrefix]))
+    this.versionRollingAllowed = versionRollingAllowed
+    this.coinbasePrefix = new Uint8Array(Buffer.concat([coinbase.prefix, prefix]))
     this.coinbaseSuffix = coinbase.suffix
-    this.extranonceSize = extranonceSize
+    this.extranonceSize = size
     const path = (this.merklePathBytes = new Uint8Array(Buffer.concat(template.merklePath)))
     this.merklePath = template.merklePath.map((_, index) => path.subarray(index * 32, index * 32 + 32))
   }

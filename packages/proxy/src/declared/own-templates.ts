@@ -31,6 +31,8 @@ export interface TemplateTransactions {
   readonly excessData: Uint8Array
 }
 
+/** A template is mined so long at most while there are newer ones: providers forget old templates, and a block of one with it. */
+const MAX_AGE_MS = 300_000
 /** As many as a template provider may send. */
 const MAX_FUTURES = 64
 /** A session keeps the transactions of what it has declared; others are asked for again. */
@@ -45,6 +47,8 @@ export class OwnTemplates {
   /** The newest template on the present block, if it is not the current one. */
   #candidate: TemplateDistribution.NewTemplate | undefined
   #changedAt = -Infinity
+  /** Since when the current template is mined. */
+  #currentAt = 0
 
   constructor(options: OwnTemplatesOptions) {
     this.#options = options
@@ -72,6 +76,7 @@ export class OwnTemplates {
       this.#current = template
       this.#candidate = undefined
       this.#changedAt = -Infinity
+      this.#currentAt = now
       this.#futures.clear()
       return { _tag: "Tip", template, tip: message }
     }
@@ -90,10 +95,12 @@ export class OwnTemplates {
     const [candidate, current] = [this.#candidate, this.#current]
     if (candidate === undefined || current === undefined) return undefined
     const gain = candidate.coinbaseTxValueRemaining - current.coinbaseTxValueRemaining
-    if (gain < minFeeDelta || now - this.#changedAt < intervalMs) return undefined
+    const isWorth = gain >= minFeeDelta || now - this.#currentAt >= MAX_AGE_MS
+    if (!isWorth || now - this.#changedAt < intervalMs) return undefined
     this.#current = candidate
     this.#candidate = undefined
     this.#changedAt = now
+    this.#currentAt = now
     return { _tag: "Better", template: candidate }
   }
 

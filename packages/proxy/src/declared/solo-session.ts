@@ -148,6 +148,10 @@ export class SoloSession implements OwnSession {
       unusable(template.templateId, coinbase.failure.message)
       return undefined
     }
-    return new OwnJob(++this.#lastJobId, template, coinbase.success, prefix, extranonceSize)
+    return new OwnJob(++this.#lastJobId, template, coinbase.success, {
+      prefix,
+      size: extranonceSize,
+      versionRollingAllowed: true
+    })
   }
 }

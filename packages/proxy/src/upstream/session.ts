@@ -132,6 +132,11 @@ export class UpstreamSession implements SourceSession {
     return this.#difficulties.size
   }
 
+  /** Whether miners may roll version bits in jobs of the proxy's own. */
+  get versionRollingAllowed(): boolean {
+    return (this.#options.flags & Mining.REQUIRES_FIXED_VERSION) === 0
+  }
+
   /** The extended channel; `undefined` before it is open. */
   get channel(): ClientChannel | undefined {
     return this.#channelId === undefined ? undefined : this.#client.channels.get(this.#channelId)

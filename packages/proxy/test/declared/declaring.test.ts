@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { serializeOutputs } from "@sluice/bitcoin"
 import { Effect, Queue } from "effect"
+import { Mining } from "@sluice/protocol"
 import { sha256d } from "@sluice/testing/blocks"
 import { Miner, openExtended } from "@sluice/testing/pool-client"
 import { ANY_TARGET } from "@sluice/testing/templates"
@@ -90,6 +91,12 @@ describe("a proxy that declares its jobs", () => {
       assert.deepStrictEqual([declarator.declared.length, jobs()], [2, first + 1])
       yield* wait(11)
       assert.deepStrictEqual([declarator.declared.length, jobs()], [3, first + 2])
+      // Providers forget templates, so no template is mined for long while there are newer ones.
+      yield* fees(3001n)
+      yield* wait(290)
+      assert.strictEqual(declarator.declared.length, 3)
+      yield* wait(15)
+      assert.strictEqual(declarator.declared.length, 4)
     })
   )
 
@@ -134,6 +141,57 @@ describe("a proxy that declares its jobs", () => {
       declarator.refusal = () => "invalid-mining-job-token"
       yield* world.newBlock()
       assert.strictEqual(yield* world.active, 1)
+    })
+  )
+
+  it.effect(
+    "declares a job that waits for a token before the next template takes its place, so that its shares are sent",
+    () =>
+      Effect.gen(function* () {
+        for (const declareTransactions of [true, false]) {
+          const world = yield* makeScripted({}, { declareTransactions })
+          const { declarator, pool } = world.pairs[0]!
+          yield* world.newBlock()
+          const client = yield* miner(world)
+          declarator.isAllocating = false
+          // The tokens that were kept.
+          for (let block = 0; block < 2; block++) yield* world.newBlock()
+          yield* world.newBlock()
+          pool.shares.length = 0
+          yield* client.mine()
+          yield* world.newTemplate({ coinbaseTxValueRemaining: 5_000_009_999n })
+          yield* client.mine()
+          assert.strictEqual(pool.shares.length, 0)
+          const asked = pool.asked.length
+          declarator.isAllocating = true
+          yield* declarator.say(...declarator.tokens.slice(-2).map((request) => declarator.allocate(request)))
+          yield* settled
+          assert.deepStrictEqual([pool.asked.length, pool.shares.length], [asked + 2, 16])
+        }
+      })
+  )
+
+  it.effect("asks again for the transactions of a template if the provider does not give them", () =>
+    Effect.gen(function* () {
+      const world = yield* makeScripted()
+      const { declarator } = world.pairs[0]!
+      yield* world.feed.setTransactions(() => undefined)
+      yield* world.newBlock()
+      assert.strictEqual(declarator.declared.length, 0)
+      yield* world.feed.setTransactions(() => [])
+      yield* wait(3)
+      assert.strictEqual(declarator.declared.length, 1)
+      assert.isTrue(world.log.some((line) => line.includes("no transactions of template 1: refused")))
+    })
+  )
+
+  it.effect("lets no miner roll version bits where the pool allows it not", () =>
+    Effect.gen(function* () {
+      const world = yield* makeScripted({}, {}, { flags: Mining.REQUIRES_FIXED_VERSION })
+      yield* world.newBlock()
+      const client = yield* miner(world)
+      const [channel] = client.machine.channels.values()
+      assert.isFalse(channel!.work!.versionRollingAllowed)
     })
   )
 

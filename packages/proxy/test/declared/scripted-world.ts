@@ -18,7 +18,7 @@ import {
 import { Context, Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { Declarations, type DeclaredOptions, Proxy, Upstreams } from "../../src/index.ts"
-import { addressOf, PoolNetwork, ScriptedPool } from "../scripted-pool.ts"
+import { addressOf, PoolNetwork, type PoolOptions, ScriptedPool } from "../scripted-pool.ts"
 import { ScriptedDeclarator, script } from "./scripted-declarator.ts"
 
 export const SOLO_ADDRESS = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
@@ -39,13 +39,14 @@ export interface Pair {
 /** `declared` pools with declarators, then `plain` ones without. */
 export const makeScripted = Effect.fnUntraced(function* (
   { declared = 1, plain = 0 }: { readonly declared?: number; readonly plain?: number } = {},
-  options: Partial<DeclaredOptions> = {}
+  options: Partial<DeclaredOptions> = {},
+  poolOptions: PoolOptions = {}
 ) {
   const network = new PoolNetwork()
   const memory = Memory.make()
   const log: Array<string> = []
   const pairs = Array.from({ length: declared }, (_, index): Pair => {
-    const pool = new ScriptedPool({ target: ANY_TARGET, prefix: Uint8Array.of(0xa0 + index, 1) })
+    const pool = new ScriptedPool({ target: ANY_TARGET, prefix: Uint8Array.of(0xa0 + index, 1), ...poolOptions })
     const declarator = new ScriptedDeclarator()
     declarator.outputs = [{ value: 0n, script: script(1 + index) }]
     network.listen(1 + index, pool)
@@ -68,6 +69,7 @@ export const makeScripted = Effect.fnUntraced(function* (
       upstreams: upstreams as unknown as DeclaredOptions["upstreams"],
       declareInterval: 0,
       minFeeDelta: 0n,
+      acknowledgeWithin: 0,
       ...options,
       policy: { minHashRate: 1 }
     }).pipe(

@@ -5,10 +5,10 @@
 import { DevNode, type DevNodeCalls, exchangeBlocks } from "@sluice/dev-node"
 import { DeclarationServer, TokenKey, Tokens } from "@sluice/job-declaration"
 import { NodeNotifications, NodeRpc } from "@sluice/node"
-import { Pool } from "@sluice/pool"
+import { Pool, type PoolOptions } from "@sluice/pool"
 import { TemplateClient, TemplateProvider } from "@sluice/template-provider"
 import { ChannelClient } from "@sluice/testing/channel-client"
-import { options, PoolAddress } from "@sluice/testing/pool-worlds"
+import { PoolAddress } from "@sluice/testing/pool-worlds"
 import {
   DeclarationDialer,
   DeclarationListener,
@@ -76,17 +76,31 @@ export const makeWorld = Effect.fnUntraced(function* (log: Array<string> = []) {
   /** A pool at `port`, its template provider beside it, and its declarator at `port + 1`. */
   const startPool = Effect.fnUntraced(function* (
     port: number,
-    { coinbaseOnly = false, which = 0 }: { readonly coinbaseOnly?: boolean; readonly which?: number } = {}
+    {
+      coinbaseOnly = false,
+      minPayoutPercent = 100,
+      others = [],
+      which = 0
+    }: {
+      readonly coinbaseOnly?: boolean
+      readonly minPayoutPercent?: number
+      /** The pool pays these beside its own address. */
+      readonly others?: ReadonlyArray<PayoutShare>
+      readonly which?: number
+    } = {}
   ) {
     const tokenKey = TokenKey(new Uint8Array(32).fill(port))
     const above = yield* startProvider(pools, address(port + 2))
-    const pool = options({
-      coinbaseAddress: POOL_ADDRESSES[which]!,
+    const to = POOL_ADDRESSES[which]!
+    const percent = others.reduce((left, share) => left - share.percent, 100)
+    const pool: PoolOptions = {
+      ...(others.length === 0 ? { coinbaseAddress: to } : { coinbaseOutputs: [{ to, percent }, ...others] }),
       tag: `pool ${port}`,
-      customJobs: { tokens: new Tokens(tokenKey) }
-    })
-    const scripts = [yield* scriptOf(POOL_ADDRESSES[which]!)]
-    const declarator = { tokenKey, payout: () => ({ scripts, minPercent: 100 }) }
+      policy: { minHashRate: 1 },
+      customJobs: { tokens: new Tokens(tokenKey), minPayoutPercent }
+    }
+    const scripts = yield* Effect.forEach([to, ...others.map((share) => share.to)], scriptOf)
+    const declarator = { tokenKey, payout: () => ({ scripts, minPercent: minPayoutPercent }) }
     const running = yield* started(
       Layer.mergeAll(
         Pool.layer(pool).pipe(
@@ -114,7 +128,7 @@ export const makeWorld = Effect.fnUntraced(function* (log: Array<string> = []) {
       log.push(String(Array.isArray(message) ? message[0] : message))
     })
     const running = yield* started(
-      Proxy.layerDeclared({ ...given, policy: { minHashRate: 1 } }).pipe(
+      Proxy.layerDeclared({ acknowledgeWithin: 0, ...given, policy: { minHashRate: 1 } }).pipe(
         Layer.provide([
           Setup.server(MiningListener).pipe(Layer.provide(listening(PROXY))),
           Setup.client(MiningDialer).pipe(Layer.provide(dialing)),
@@ -144,6 +158,6 @@ export const makeWorld = Effect.fnUntraced(function* (log: Array<string> = []) {
   }
 })
 
-import { payoutScript } from "@sluice/mining-server"
+import { payoutScript, type PayoutShare } from "@sluice/mining-server"
 
 const scriptOf = (to: string) => Effect.fromResult(payoutScript(to))

@@ -105,12 +105,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const transactions = (ours: bigint) =>
     Effect.suspend(() => {
       const { provider, templateId } = failover.origin(ours)
-      return requests[provider]!.request(templateId, (request) =>
+      const answer = requests[provider]!.request(templateId, (request) =>
         Effect.suspend((): Effect.Effect<void, ConnectionError | "disconnected"> => {
           const connection = connections[provider]
           return connection === undefined ? Effect.fail("disconnected") : connection.send([request])
         })
       )
+      return Effect.map(answer, (message) => ({ ...message, templateId: ours }))
     })
 
   const sendKept = (provider: number, connection: TemplateConnection) =>

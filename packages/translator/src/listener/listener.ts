@@ -47,8 +47,10 @@ export const listener = (options: ListenerOptions = {}): Layer.Layer<MiningListe
         run: (handler, setup) =>
           Effect.gen(function* () {
             const sessions = new Set<Session>()
-            yield* Effect.forkScoped(tickAll(sessions, clock, yield* FiberSet.makeRuntime<never>()))
-            const context = fixedVersion(setup?.flags) ? { ...shared, rules: { ...rules, versionMask: 0 } } : shared
+            const start = yield* FiberSet.makeRuntime<never, void>()
+            yield* Effect.forkScoped(tickAll(sessions, clock, start))
+            const mask = fixedVersion(setup?.flags) ? 0 : rules.versionMask
+            const context: SessionContext = { ...shared, start, rules: { ...rules, versionMask: mask } }
             return yield* run((duplex) => serve(duplex, context, sessions, handler, setup ?? {}))
           }).pipe(Effect.scoped),
         stopAccepting

@@ -7,6 +7,7 @@ import {
   type ConnectionError,
   type Duplex,
   formatEndpoint,
+  type Rest,
   type ThrottledLog,
   TokenBucket,
   Translation,
@@ -28,6 +29,8 @@ export interface SessionContext extends MinerContext {
   readonly turns: Turns
   readonly clock: Clock.Clock
   readonly throttled: ThrottledLog
+  /** Runs what nobody waits for. */
+  readonly start: (effect: Effect.Effect<void>) => void
 }
 
 export class Session {
@@ -74,12 +77,15 @@ export class Session {
   /** The miner as the role above sees it. */
   connection(flags: number, extensions: ReadonlyArray<number>): Connection<Mining.ToServer, Mining.ToClient> {
     const { device } = this.#miner
-    const { remote, standing } = this.#duplex
+    const { each, remote, standing, writeNow } = this.#duplex
     this.#miner.agree(flags, extensions)
     return {
       receive: Stream.fromPull(Effect.succeed(this.#pull)),
+      ...(each && { each: (step) => this.#each(each, step) }),
       send: (messages) => Effect.suspend(() => this.#send(messages)),
+      ...(writeNow && { sendNow: (messages) => this.#sendNow(writeNow, messages) }),
       setup: { version: 2, flags: 0, extensions, device },
+      answersEach: true,
       remote,
       standing
     }
@@ -113,21 +119,57 @@ export class Session {
   get #readSocket(): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
     return Effect.flatMap(this.#duplex.pull, (chunks) => {
       const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
-      if (this.#bytes.take(bytes.length, this.#context.clock.currentTimeMillisUnsafe()) === 0)
-        return this.#lookAt(bytes)
-      this.#unread = bytes
-      return this.#lookAtPiece()
+      return this.#isWithinRate(bytes) ? this.#lookAtAll(bytes) : this.#lookAtPiece()
     })
+  }
+
+  /** As `#pull` in a loop, with a fiber only for what has to wait. */
+  #each<E>(
+    each: NonNullable<Duplex["each"]>,
+    step: (messages: NonEmptyReadonlyArray<Mining.ToServer>) => Rest<E>
+  ): Effect.Effect<never, E | ConnectionError> {
+    const deliver = (messages: ReadonlyArray<Mining.ToServer>): Rest<E> =>
+      isReadonlyArrayNonEmpty(messages) ? step(messages) : undefined
+    const finish: Effect.Effect<void, E | ConnectionError> = Effect.suspend(() => {
+      if (this.#end === undefined && this.#unread.length === 0 && this.#early.length === 0) return Effect.void
+      return Effect.flatMap(this.#pull, (messages) => Effect.andThen(step(messages) ?? Effect.void, finish))
+    })
+    const onChunk = (bytes: Uint8Array): Rest<E | ConnectionError> => {
+      if (this.#end !== undefined || !this.#isWithinRate(bytes)) return finish
+      const { messages, rest } = this.#lookAt(bytes)
+      if (rest === undefined) return deliver(messages)
+      return Effect.andThen(
+        rest,
+        Effect.suspend(() => deliver(messages) ?? Effect.void)
+      )
+    }
+    return Effect.andThen(finish, each(onChunk))
+  }
+
+  /** Counts bytes. Those above the rate wait for their turn in `#unread`. */
+  #isWithinRate(bytes: Uint8Array): boolean {
+    if (this.#bytes.take(bytes.length, this.#context.clock.currentTimeMillisUnsafe()) === 0) return true
+    this.#unread = bytes
+    return false
   }
 
   #lookAtPiece(): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
     const { turns } = this.#context
     const piece = this.#unread.subarray(0, PIECE)
     this.#unread = this.#unread.length > PIECE ? this.#unread.subarray(PIECE) : NOTHING
-    return turns.take(piece.length) ? this.#lookAt(piece) : Effect.flatMap(turns.wait, () => this.#lookAt(piece))
+    return turns.take(piece.length) ? this.#lookAtAll(piece) : Effect.flatMap(turns.wait, () => this.#lookAtAll(piece))
   }
 
-  #lookAt(bytes: Uint8Array): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
+  #lookAtAll(bytes: Uint8Array): Effect.Effect<ReadonlyArray<Mining.ToServer>, TransportError> {
+    const { messages, rest } = this.#lookAt(bytes)
+    return rest === undefined ? Effect.succeed(messages) : Effect.as(rest, messages)
+  }
+
+  /** Takes the messages of a read. `rest` has to be done before they are used: most reads are one share, which leaves none. */
+  #lookAt(bytes: Uint8Array): {
+    readonly messages: ReadonlyArray<Mining.ToServer>
+    readonly rest: Rest<TransportError>
+  } {
     const now = this.#context.clock.currentTimeMillisUnsafe()
     const lines: Array<Line> = []
     this.#reader.push(bytes, lines)
@@ -136,28 +178,38 @@ export class Session {
     const messages = this.#out.takeMessages()
     const written = this.#write(now)
     const waitMs = this.#lines.take(lines.length, now)
-    // Most reads are one share, which leaves no line before the role has answered it.
-    if (written === undefined && this.#out.events.length === 0 && waitMs === 0) return Effect.succeed(messages)
-    return Effect.as(
-      Effect.andThen(
-        written ?? Effect.void,
-        Effect.andThen(this.#follow(this.#out.takeEvents(), now), this.#slowDown(waitMs))
-      ),
-      messages
-    )
+    if (written === undefined && this.#out.events.length === 0 && waitMs === 0) return { messages, rest: undefined }
+    const followed = Effect.andThen(this.#follow(this.#out.takeEvents(), now), this.#slowDown(waitMs))
+    return { messages, rest: Effect.andThen(written ?? Effect.void, followed) }
   }
 
   #send(messages: ReadonlyArray<Mining.ToClient>): Effect.Effect<void, TransportError> {
     if (this.#end !== undefined) return Effect.fail(this.#end)
     const now = this.#context.clock.currentTimeMillisUnsafe()
+    this.#deliver(messages)
+    const written = this.#write(now) ?? Effect.void
+    if (this.#out.events.length === 0) return written
+    return Effect.andThen(written, this.#followElsewhere(this.#out.takeEvents(), now))
+  }
+
+  #sendNow(writeNow: NonNullable<Duplex["writeNow"]>, messages: ReadonlyArray<Mining.ToClient>): boolean {
+    if (this.#end !== undefined) return false
+    const now = this.#context.clock.currentTimeMillisUnsafe()
+    const isSent = writeNow(() => {
+      this.#deliver(messages)
+      return joinLines(this.#miner.takeLines(now))
+    })
+    const events = isSent ? this.#out.takeEvents() : []
+    if (events.length > 0) this.#context.start(Effect.ignore(this.#followElsewhere(events, now)))
+    return isSent
+  }
+
+  #deliver(messages: ReadonlyArray<Mining.ToClient>): void {
     this.#miner.deliver(messages, this.#out)
     for (const message of messages) {
       if (message._tag !== "SubmitShares.Success") continue
       this.#bytes.give(message.newSubmitsAcceptedCount * BYTES_OF_SHARE)
     }
-    const written = this.#write(now) ?? Effect.void
-    if (this.#out.events.length === 0) return written
-    return Effect.andThen(written, this.#followElsewhere(this.#out.takeEvents(), now))
   }
 
   /** Writes the lines that wait; undefined if there are none. */

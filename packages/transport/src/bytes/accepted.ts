@@ -1,14 +1,16 @@
 /** A connection of a TCP listener, as the limits see it that all connections share. */
+import type { Effect } from "effect"
 import type * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
-import { addressGroup, type NoPlace, type Places } from "../limits/connection-limits.ts"
+import { addressGroup, type NoPlace } from "../limits/connection-limits.ts"
 import type { UnreadBytes } from "../limits/unread.ts"
 import type { Standing } from "./duplex.ts"
+import type { SocketSource } from "./sockets.ts"
 import { GaveWay, TooMuchUnread, TransportError } from "./transport-error.ts"
 
 /** The limits that the connections of a listener share. */
 export interface Shared {
-  readonly places: Places
+  readonly places: SocketSource["places"]
   readonly unread: UnreadBytes
   readonly maxConnections: number
   readonly maxUnreadBytes: number
@@ -46,12 +48,11 @@ export class Accepted implements Standing {
   }
 
   /** The peer is a load balancer: the limits apply to its client from now on. Gives the reason if there is no place for it. */
-  isOf(client: Endpoint): NoPlace | undefined {
-    const { places } = this.#shared
-    places.giveBack(this)
-    this.remote = client
-    this.address = addressGroup(client.host)
-    return places.take(this)
+  isOf(client: Endpoint): Effect.Effect<NoPlace | undefined> {
+    return this.#shared.places.move(this, () => {
+      this.remote = client
+      this.address = addressGroup(client.host)
+    })
   }
 
   giveWay(): void {

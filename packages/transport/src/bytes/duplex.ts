@@ -8,6 +8,9 @@ import type { Endpoint, ServerSecurity } from "../endpoint.ts"
 import type { DialError, ListenError } from "../error.ts"
 import type { TransportError } from "./transport-error.ts"
 
+/** What one step leaves to be waited for before the next; undefined if that is nothing. */
+export type Rest<E> = Effect.Effect<void, E> | undefined
+
 export interface Duplex {
   /**
    * Reads the socket once and gives its chunks. The caller owns the bytes and may change them in place. Every end of the
@@ -21,6 +24,13 @@ export interface Duplex {
    * `sendTimeout`, the connection ends. `size` is the approximate number of bytes; it counts as unread while the write waits.
    */
   readonly write: (bytes: () => Uint8Array, size?: number) => Effect.Effect<void, TransportError>
+  /**
+   * As `pull` in a loop, without a fiber's turn for each read: runs `step` with a chunk in the event that brings it. Waits for what a
+   * step leaves before it reads again. Meanwhile that may `pull`.
+   */
+  readonly each?: <E>(step: (chunk: Uint8Array) => Rest<E>) => Effect.Effect<never, E | TransportError>
+  /** As `write`, at once. Returns false, and does not call `bytes`, if the write would have to wait or to fail. */
+  readonly writeNow?: (bytes: () => Uint8Array) => boolean
   readonly remote: Endpoint
   /** Only of connections that a TCP listener accepted. */
   readonly standing?: Standing | undefined

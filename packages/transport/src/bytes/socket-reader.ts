@@ -1,12 +1,13 @@
 /**
- * Reads a socket chunk by chunk, for one fiber that pulls.
+ * Reads a socket chunk by chunk, for one fiber.
  *
- * While the fiber is back at its pull before the event of a chunk ends, as it is if it answers at once, the socket flows: Node
- * hands over each chunk without queueing it. Otherwise the socket is paused, and Node's own buffer is all that is read ahead.
+ * While somebody takes the next chunk before the event of the last one ends, as a reader does that answers at once, the socket flows:
+ * Node hands over each chunk without queueing it. Otherwise the socket is paused, and Node's own buffer is all that is read ahead.
  */
 import { Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as Net from "node:net"
+import type { Duplex, Rest } from "./duplex.ts"
 import type { TransportError } from "./transport-error.ts"
 
 type Chunks = NonEmptyReadonlyArray<Uint8Array>
@@ -16,10 +17,17 @@ export interface SocketEnd {
   readonly cause: unknown
 }
 
+/** Who waits for a chunk. */
+interface Taker {
+  /** Stays the taker unless it says so. */
+  readonly take: (chunk: Uint8Array) => void
+  readonly fail: (error: TransportError) => void
+}
+
 export class SocketReader {
   readonly #socket: Net.Socket
   readonly #failure: (end: SocketEnd | undefined) => TransportError
-  #resume: ((effect: Effect.Effect<Chunks, TransportError>) => void) | undefined
+  #taker: Taker | undefined
   #flows = false
   /** What came while nobody waited, as after an interrupted pull. */
   #early: [Uint8Array, ...Array<Uint8Array>] | undefined
@@ -43,15 +51,36 @@ export class SocketReader {
       this.#early = undefined
       return resume(Effect.succeed(early))
     }
-    if (this.#end !== undefined) return resume(Effect.fail(this.#failure(this.#end)))
-    this.#resume = resume
-    // It calls `#onData` with what Node has.
-    if (!this.#flows && this.#socket.read() === null) {
-      this.#flows = true
-      this.#socket.resume()
-    }
-    return this.#resume === resume ? this.#cancel : undefined
+    return this.#wait({
+      take: (chunk) => {
+        this.#taker = undefined
+        resume(Effect.succeed([chunk]))
+      },
+      fail: (error) => resume(Effect.fail(error))
+    })
   })
+
+  /** As `Duplex.each`. */
+  readonly each: NonNullable<Duplex["each"]> = <E>(step: (chunk: Uint8Array) => Rest<E>) => {
+    const loop: Effect.Effect<never, E | TransportError> = Effect.callback((resume) => {
+      const early = this.#early
+      if (early !== undefined) {
+        this.#early = undefined
+        const steps = Effect.forEach(early, (chunk) => step(chunk) ?? Effect.void, { discard: true })
+        return resume(Effect.andThen(steps, loop))
+      }
+      return this.#wait({
+        take: (chunk) => {
+          const rest = stepSafely(step, chunk)
+          if (rest === undefined) return
+          this.#taker = undefined
+          resume(Effect.andThen(rest, loop))
+        },
+        fail: (error) => resume(Effect.fail(error))
+      })
+    })
+    return loop
+  }
 
   /** Stops listening; a pull that waits fails. */
   readonly close: Effect.Effect<void> = Effect.sync(() => {
@@ -64,19 +93,30 @@ export class SocketReader {
     this.#fail(undefined)
   })
 
-  readonly #cancel: Effect.Effect<void> = Effect.sync(() => (this.#resume = undefined))
+  readonly #cancel: Effect.Effect<void> = Effect.sync(() => (this.#taker = undefined))
+
+  #wait(taker: Taker): Effect.Effect<void> | undefined {
+    if (this.#end !== undefined) {
+      taker.fail(this.#failure(this.#end))
+      return undefined
+    }
+    this.#taker = taker
+    if (this.#flows) return this.#cancel
+    // It calls `#onData` with what Node has.
+    while (this.#taker === taker && this.#socket.read() !== null);
+    if (this.#taker === taker) {
+      this.#flows = true
+      this.#socket.resume()
+    }
+    return this.#taker === taker ? this.#cancel : undefined
+  }
 
   readonly #onData = (chunk: Buffer): void => {
     const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    const resume = this.#resume
-    if (resume === undefined) {
-      if (this.#early === undefined) this.#early = [bytes]
-      else this.#early.push(bytes)
-    } else {
-      this.#resume = undefined
-      resume(Effect.succeed([bytes]))
-    }
-    if (this.#resume === undefined) this.#pause()
+    if (this.#taker !== undefined) this.#taker.take(bytes)
+    else if (this.#early === undefined) this.#early = [bytes]
+    else this.#early.push(bytes)
+    if (this.#taker === undefined) this.#pause()
   }
 
   readonly #onEnd = (): void => this.#endWith(NO_ERROR)
@@ -88,17 +128,26 @@ export class SocketReader {
     this.#fail(this.#end)
   }
 
-  /** Fails the pull that waits. */
+  /** Fails the reader that waits. */
   #fail(end: SocketEnd | undefined): void {
-    const resume = this.#resume
-    if (resume === undefined) return
-    this.#resume = undefined
-    resume(Effect.fail(this.#failure(end)))
+    const taker = this.#taker
+    if (taker === undefined) return
+    this.#taker = undefined
+    taker.fail(this.#failure(end))
   }
 
   #pause(): void {
     this.#flows = false
     this.#socket.pause()
+  }
+}
+
+/** A step that throws is a defect of its connection. */
+const stepSafely = <E>(step: (chunk: Uint8Array) => Rest<E>, chunk: Uint8Array): Rest<E> => {
+  try {
+    return step(chunk)
+  } catch (defect) {
+    return Effect.die(defect)
   }
 }
 

@@ -8,6 +8,7 @@ import { Duration, Effect, type Scope } from "effect"
 import type * as Net from "node:net"
 import type { Endpoint } from "../endpoint.ts"
 import type { Accepted } from "./accepted.ts"
+import { codeOf } from "./code-of.ts"
 import type { Duplex } from "./duplex.ts"
 import { type SocketEnd, SocketReader } from "./socket-reader.ts"
 import { Closed, SendTimeout, SocketFailed, TransportError } from "./transport-error.ts"
@@ -61,11 +62,20 @@ export const openDuplex = Effect.fnUntraced(function* (
       if (end !== undefined) return Effect.fail(end)
       if (!socket.writable) return Effect.fail(closed())
       if (socket.writableNeedDrain) return writeLater(bytes, size)
-      socket.write(bytes(), accepted?.taken)
-      accepted?.written()
+      put(bytes())
       return Effect.void
     })
-  return { pull: reader.pull, write, remote, standing: accepted }
+  const put = (bytes: Uint8Array): void => {
+    if (bytes.length === 0) return
+    socket.write(bytes, accepted?.taken)
+    accepted?.written()
+  }
+  const writeNow = (bytes: () => Uint8Array): boolean => {
+    if (ended() !== undefined || !socket.writable || socket.writableNeedDrain) return false
+    put(bytes())
+    return true
+  }
+  return { pull: reader.pull, each: reader.each, write, writeNow, remote, standing: accepted }
 })
 
 /** Completes when the socket's buffer is empty or the socket is closed. */
@@ -113,10 +123,3 @@ const close = (socket: Net.Socket, timeoutMs: number): Effect.Effect<void> =>
     socket.end()
     drop()
   })
-
-export const codeOf = (cause: unknown): string =>
-  cause instanceof Error
-    ? "code" in cause && typeof cause.code === "string"
-      ? cause.code
-      : cause.message
-    : String(cause)

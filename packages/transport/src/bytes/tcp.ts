@@ -2,8 +2,8 @@
 import { Deferred, type Duration, Effect, Exit, FiberSet, Layer, Metric, Result, type Scope } from "effect"
 import * as Net from "node:net"
 import { type Endpoint, formatEndpoint } from "../endpoint.ts"
-import { DialError, ListenError } from "../error.ts"
-import { type ConnectionLimits, defaultMaxConnections, type NoPlace, Places } from "../limits/connection-limits.ts"
+import { DialError, type ListenError } from "../error.ts"
+import { type ConnectionLimits, defaultMaxConnections, type NoPlace } from "../limits/connection-limits.ts"
 import { UnreadBytes } from "../limits/unread.ts"
 import { connectionsRefused } from "../metrics.ts"
 import { makeThrottledLog } from "../throttled-log.ts"
@@ -11,7 +11,9 @@ import { Accepted } from "./accepted.ts"
 import { Dialer, type Duplex, Listener } from "./duplex.ts"
 import { type ProxyProtocolOptions, readClient } from "./proxy-protocol.ts"
 import { serve } from "./serve.ts"
-import { codeOf, openDuplex, type TcpOptions } from "./tcp-duplex.ts"
+import { SOCKET_OPTIONS, Sockets } from "./sockets.ts"
+import { codeOf } from "./code-of.ts"
+import { openDuplex, type TcpOptions } from "./tcp-duplex.ts"
 
 import { clientHandshake } from "./tls/client-handshake.ts"
 import type { ServerCertificate } from "./tls/server-certificate.ts"
@@ -33,7 +35,7 @@ export interface ListenerOptions extends Endpoint, TcpOptions, ConnectionLimits 
   readonly proxyProtocol?: ProxyProtocolOptions
 }
 
-const MAX_UNREAD_BYTES = 512 << 20
+export const defaultMaxUnreadBytes = 512 << 20
 
 export interface DialerOptions extends TcpOptions {
   /** How long connecting may take, and then a TLS handshake. Default 10 seconds. */
@@ -57,37 +59,14 @@ export const dialer: Layer.Layer<Dialer> = Layer.sync(Dialer, () => makeDialer({
 export const dialerWith = (options: DialerOptions): Layer.Layer<Dialer> => Layer.sync(Dialer, () => makeDialer(options))
 
 const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
-  const { host, port } = options
-  const places = new Places(options)
-  const { maxConnections = defaultMaxConnections, maxUnreadBytes = MAX_UNREAD_BYTES } = options
-  const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
+  const { maxConnections = defaultMaxConnections, maxUnreadBytes = defaultMaxUnreadBytes, proxyProtocol, tls } = options
   const throttled = yield* makeThrottledLog()
-  const { proxyProtocol, tls } = options
   const handshake = tls === undefined ? undefined : yield* makeServerHandshake(tls, tls)
-  /** Connections that came while `run` was not running. */
-  const waiting: Array<Net.Socket> = []
-  let onConnection = (socket: Net.Socket): void => void waiting.push(socket)
-  // Effect's socket server cannot stop listening before its connections end, nor refuse a connection cheaply.
-  const server = yield* Effect.acquireRelease(
-    Effect.callback<Net.Server, ListenError>((resume) => {
-      const server = Net.createServer({ pauseOnConnect: true, ...SOCKET_OPTIONS }, (socket) => onConnection(socket))
-      server.once("error", (cause) =>
-        resume(Effect.fail(new ListenError({ address: { host, port }, code: codeOf(cause), cause })))
-      )
-      server.listen({ host, port, backlog: BACKLOG }, () => resume(Effect.succeed(server)))
-      return Effect.sync(() => server.close())
-    }),
-    (server) =>
-      Effect.callback<void>((resume) => {
-        waiting.forEach((socket) => socket.destroy())
-        server.close(() => resume(Effect.void))
-      })
-  )
+  const sockets = yield* (yield* Sockets)(options)
+  const { address, places } = sockets
+  const shared = { places, unread: new UnreadBytes(maxUnreadBytes), maxConnections, maxUnreadBytes }
   const failed = yield* Deferred.make<never, ListenError>()
-  const address = { host, port: (server.address() as Net.AddressInfo).port }
-  server.on("error", (cause) =>
-    Deferred.doneUnsafe(failed, Exit.fail(new ListenError({ address, code: codeOf(cause), cause })))
-  )
+  sockets.whenFailed((error) => Deferred.doneUnsafe(failed, Exit.fail(error)))
 
   if (proxyProtocol !== undefined && proxyProtocol.from === undefined) {
     yield* Effect.logWarning(
@@ -107,7 +86,7 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
     Effect.gen(function* () {
       if (proxyProtocol !== undefined) {
         const client = yield* readClient(socket, accepted.remote, proxyProtocol)
-        const noPlace = accepted.isOf(client)
+        const noPlace = yield* accepted.isOf(client)
         if (noPlace !== undefined) {
           yield* refuse(client, noPlace)
           return yield* Effect.interrupt
@@ -150,20 +129,13 @@ const makeListener = Effect.fnUntraced(function* (options: ListenerOptions) {
         )
       }
       yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          onConnection = accept
-          waiting.splice(0).forEach(accept)
-        }),
-        () => Effect.sync(() => (onConnection = (socket) => void waiting.push(socket)))
+        Effect.sync(() => sockets.take(accept)),
+        () => Effect.sync(sockets.keep)
       )
       return yield* Deferred.await(failed)
     }).pipe(Effect.scoped)
 
-  const stopAccepting = Effect.sync(() => {
-    server.close()
-    waiting.splice(0).forEach((socket) => socket.destroy())
-  })
-  return Listener.of({ address, run, stopAccepting })
+  return Listener.of({ address, run, stopAccepting: Effect.sync(sockets.stop) })
 })
 
 const makeDialer = (options: DialerOptions): Dialer["Service"] => {
@@ -191,12 +163,6 @@ const makeDialer = (options: DialerOptions): Dialer["Service"] => {
   }
   return { dial }
 }
-
-/** Connections that may wait to be accepted. The system may lower it (Linux: net.core.somaxconn); Node's default is 511. */
-const BACKLOG = 4096
-
-/** Sends small frames at once, and detects within some minutes that a peer has vanished. */
-const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 const CONNECT_TIMEOUT: Duration.Input = "10 seconds"
 

@@ -3,8 +3,9 @@
  * `Setup.server` and `Setup.client` provide the listeners and dialers of each protocol from the floor of frames.
  */
 import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
-import { Context, type Effect, type Scope, type Stream } from "effect"
-import type { Standing } from "../bytes/duplex.ts"
+import { Context, Effect, type Scope, Stream } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Rest, Standing } from "../bytes/duplex.ts"
 import type { Endpoint, ServerAddress } from "../endpoint.ts"
 import type { ConnectionError, DialError, ListenError } from "../error.ts"
 import type { ClientSetup, Device, ServerSetup } from "../setup/setup-options.ts"
@@ -17,6 +18,15 @@ export interface Connection<In, Out> {
    * they are sent the same object.
    */
   readonly send: (messages: ReadonlyArray<Out>) => Effect.Effect<void, ConnectionError>
+  /**
+   * As `receive`, without a fiber's turn for each read: runs `step` with the messages of a read in the event that brings them. Waits
+   * for what a step leaves before it reads again. Transports that have nothing like it leave it out; `eachBatch` is for all.
+   */
+  readonly each?: <E>(
+    step: (messages: NonEmptyReadonlyArray<In>) => Rest<E>
+  ) => Effect.Effect<never, E | ConnectionError>
+  /** As `send`, at once. Returns false and sends nothing if that would have to wait or to fail: `send` does it then. */
+  readonly sendNow?: (messages: ReadonlyArray<Out>) => boolean
   /** The agreed setup. `flags` are those of the peer: a server sees the client's flags, a client the server's. */
   readonly setup: {
     readonly version: number
@@ -26,6 +36,8 @@ export interface Connection<In, Out> {
     /** The client's device; on the client, the one that it sent. */
     readonly device: Device
   }
+  /** The peer waits for an answer to each of its messages, as miners of Stratum V1 do: no answer may wait for company. */
+  readonly answersEach?: boolean
   readonly remote: Endpoint
   /**
    * Sets the longest payload in bytes that is accepted from now on, for a peer that may send long messages only at times. It is
@@ -35,6 +47,13 @@ export interface Connection<In, Out> {
   /** As `Duplex.standing`. */
   readonly standing?: Standing | undefined
 }
+
+/** Runs `step` with the messages of each read, and waits for what it leaves before the next. */
+export const eachBatch = <In, Out, E>(
+  { each, receive }: Pick<Connection<In, Out>, "each" | "receive">,
+  step: (messages: NonEmptyReadonlyArray<In>) => Rest<E>
+): Effect.Effect<void, E | ConnectionError> =>
+  each === undefined ? Stream.runForEachArray(receive, (messages) => step(messages) ?? Effect.void) : each(step)
 
 export interface ConnectionListener<In, Out> {
   /** Where it listens; the first address if it listens at several (`mergeListeners`). */

@@ -3,6 +3,7 @@ import { Common, DecodeError, type Direction, EncodeError, type Frame } from "@s
 import { Clock, Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import { TokenBucket } from "../limits/token-bucket.ts"
+import type { Rest } from "../bytes/duplex.ts"
 import type { Connection } from "./connection.ts"
 import type { ConnectionError } from "../error.ts"
 import type { FrameDuplex } from "../frames/frame-duplex.ts"
@@ -75,7 +76,8 @@ export const overFrames = <In, Out>(options: {
 
   // Bytes that do not decode end the connection after the messages before them were delivered.
   let broken: ConnectionError | undefined
-  const decode = (batch: ReadonlyArray<Frame>): Effect.Effect<NonEmptyReadonlyArray<In>, ConnectionError> => {
+  /** Decodes frames. `before` is what has to be done before the messages are used. */
+  const decode = (batch: ReadonlyArray<Frame>): Decoded<In> => {
     const messages: Array<In> = []
     const answers: Array<Uint8Array> = []
     let discarded = 0
@@ -107,23 +109,57 @@ export const overFrames = <In, Out>(options: {
       if (!(error instanceof DecodeError || error instanceof SetupError)) throw error
       broken = error
     }
-    let result = isReadonlyArrayNonEmpty(messages) ? Effect.succeed(messages) : pull
-    if (discarded > 0) result = Effect.andThen(discard(discarded, cost), result)
-    return isReadonlyArrayNonEmpty(answers) ? Effect.andThen(frames.write(answers), result) : result
+    let before: Decoded<In>["before"] = discarded > 0 ? discard(discarded, cost) : undefined
+    if (isReadonlyArrayNonEmpty(answers)) {
+      const answered = frames.write(answers)
+      before = before === undefined ? answered : Effect.andThen(answered, before)
+    }
+    return { messages, before }
   }
 
-  const next = Effect.flatMap(withinIdle(frames, limits.idleTimeout), decode)
+  const deliver = (batch: ReadonlyArray<Frame>): Effect.Effect<NonEmptyReadonlyArray<In>, ConnectionError> => {
+    const { before, messages } = decode(batch)
+    const result = isReadonlyArrayNonEmpty(messages) ? Effect.succeed(messages) : pull
+    return before === undefined ? result : Effect.andThen(before, result)
+  }
+
+  const next = Effect.flatMap(withinIdle(frames, limits.idleTimeout), deliver)
   let early = options.early
   const pull: Effect.Effect<NonEmptyReadonlyArray<In>, ConnectionError> = Effect.suspend(() => {
     if (broken !== undefined) return Effect.fail(broken)
     if (early.length === 0) return next
     const batch = early
     early = []
-    return decode(batch)
+    return deliver(batch)
   })
+
+  // A time limit for each read is a fiber's.
+  const eachRead = limits.idleTimeout === undefined ? frames.each : undefined
+  const { writeNow } = frames
+  const each: Connection<In, Out>["each"] =
+    eachRead &&
+    (<E>(step: (messages: NonEmptyReadonlyArray<In>) => Rest<E>) => {
+      const onFrames = (batch: ReadonlyArray<Frame>): Rest<E | ConnectionError> => {
+        const { before, messages } = decode(batch)
+        if (before === undefined && broken === undefined) {
+          return isReadonlyArrayNonEmpty(messages) ? step(messages) : undefined
+        }
+        const stepped = Effect.suspend(() => (isReadonlyArrayNonEmpty(messages) && step(messages)) || Effect.void)
+        const delivered = before === undefined ? stepped : Effect.andThen(before, stepped)
+        return broken === undefined ? delivered : Effect.andThen(delivered, Effect.fail(broken))
+      }
+      const begin = Effect.suspend((): Effect.Effect<void, E | ConnectionError> => {
+        const batch = early
+        early = []
+        return onFrames(batch) ?? Effect.void
+      })
+      return Effect.andThen(begin, eachRead(onFrames))
+    })
 
   return {
     receive: Stream.fromPull(Effect.succeed(pull)),
+    ...(each && { each }),
+    ...(writeNow && { sendNow: (messages) => sendNow(writeNow, outgoing, messages) }),
     send: (messages) => Effect.suspend(() => writeMessages(frames, outgoing, messages)),
     setup: {
       ...setup,
@@ -137,6 +173,25 @@ export const overFrames = <In, Out>(options: {
       limitPayload()
     },
     standing: frames.standing
+  }
+}
+
+interface Decoded<In> {
+  readonly messages: ReadonlyArray<In>
+  readonly before: Effect.Effect<void, ConnectionError> | undefined
+}
+
+const sendNow = <M>(
+  writeNow: NonNullable<FrameDuplex["writeNow"]>,
+  direction: Direction<M>,
+  messages: ReadonlyArray<M>
+): boolean => {
+  try {
+    const encoded = messages.map((message) => direction.encode(message))
+    return !isReadonlyArrayNonEmpty(encoded) || writeNow(encoded)
+  } catch (error) {
+    if (error instanceof EncodeError) return false
+    throw error
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Duplex } from "../bytes/duplex.ts"
+import type { Duplex, Rest } from "../bytes/duplex.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
 import type { FrameReader } from "./frame-reader.ts"
 import { Closed, FrameTimeout, TransportError } from "../bytes/transport-error.ts"
@@ -80,8 +80,32 @@ export const overDuplex = (options: {
     return read(chunks)
   })
 
+  const { each: eachChunk, writeNow } = duplex
+  const each: FrameDuplex["each"] =
+    eachChunk &&
+    (<E>(step: (frames: NonEmptyReadonlyArray<Frame>) => Rest<E>) => {
+      /** Whether a fiber has to go on: with frames of the setup, a failure, or a frame that is incomplete and has a time limit. */
+      const isUnfinished = () =>
+        early.length > 0 || reader.failure !== undefined || late !== undefined || reader.pendingBytes > 0
+      const finish: Effect.Effect<void, E | TransportError> = Effect.suspend(() =>
+        isUnfinished()
+          ? Effect.flatMap(pull, (frames) => Effect.andThen(step(frames) ?? Effect.void, finish))
+          : Effect.void
+      )
+      const onChunk = (chunk: Uint8Array): Rest<E | TransportError> => {
+        const frames: Array<Frame> = []
+        reader.push(chunk, frames)
+        const rest = isNonEmpty(frames) ? step(frames) : undefined
+        if (reader.failure === undefined && reader.pendingBytes === 0) return rest
+        return rest === undefined ? finish : Effect.andThen(rest, finish)
+      }
+      return Effect.andThen(finish, eachChunk(onChunk))
+    })
+
   return {
     pull,
+    ...(each && { each }),
+    ...(writeNow && { writeNow: (frames) => writeNow(() => seal(frames)) }),
     write: (frames) => duplex.write(() => seal(frames), sizeOf(frames)),
     limitPayload: (maxPayload) => reader.limitPayload(maxPayload),
     remote,

@@ -77,6 +77,13 @@ export class Places {
     return undefined
   }
 
+  /** Takes a place for a connection whose address changes with `change`. */
+  move(place: Place, change: () => void): NoPlace | undefined {
+    this.giveBack(place)
+    change()
+    return this.take(place)
+  }
+
   /** Marks the connection as working, so that it gives way last. */
   worked(place: Place): void {
     const { address } = place

@@ -75,8 +75,9 @@ export const makeRequest = <In, Out>(protocol: Protocol<Out, In>, options: Clien
         ? { extensions: [], early, pending: undefined }
         : yield* ask({ frames, extensions, requiredExtensions, early, timeout: waitFor(took) })
     const { toClient: incoming, toServer: outgoing } = spoken(asked.extensions)
+    const { each: _, ...pulled } = frames
     return overFrames<In, Out>({
-      frames: { ...frames, pull: pullAfter(asked.pending, frames) },
+      frames: asked.pending === undefined ? frames : { ...pulled, pull: pullAfter(asked.pending, frames) },
       speak: () => ({ incoming, outgoing, extensions: idsOf(asked.extensions) }),
       setup: { version: usedVersion, flags: answer.flags, device },
       early: asked.early,

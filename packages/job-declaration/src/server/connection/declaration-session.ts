@@ -3,90 +3,34 @@
  * and gives replies, events and requests to the node. Long work is done in steps of about a millisecond, so that the server answers
  * other connections in between.
  */
-import { BlockDecodeError, legacySigopsCost, parseTransaction } from "@sluice/bitcoin"
 import { JobDeclaration } from "@sluice/protocol"
 import { Result } from "effect"
-import type { FairLimit } from "../../custom-job/fair-limit.ts"
-import { type PayoutRules, allocatedOutputs, whyUnpaid } from "../../custom-job/payout-rules.ts"
-import { type DeclaredJob, type TokenMode, type Tokens, tokenUser } from "../../token/tokens.ts"
+import { allocatedOutputs, whyUnpaid } from "../../custom-job/payout-rules.ts"
+import type { DeclaredJob, TokenMode } from "../../token/tokens.ts"
 import {
   type ChainTip,
   checkCoinbase,
   checkCommitment,
-  checkOwnTransaction,
   checkSums,
   MAX_BLOCK_TRANSACTIONS,
   merklePathOf
 } from "../blocks/block-check.ts"
 import { type DeclaredBlock, proposal } from "../blocks/declared-block.ts"
 import { readDeclaredCoinbase } from "../blocks/declared-coinbase.ts"
-import type { AcceptedJob, DeclaredJobs, FoundBlock } from "../blocks/declared-jobs.ts"
+import type { AcceptedJob } from "../blocks/declared-jobs.ts"
 import { type Refusal, refusal } from "../blocks/refusal.ts"
 import { ofVerdict } from "../blocks/verdict.ts"
-import type { SessionEvent } from "../event.ts"
-import type { TransactionStore } from "../mempool/transaction-store.ts"
 import { Declaration, declarationBytes } from "./declaration.ts"
-
-/** What all connections of a server share. */
-export interface SessionContext {
-  readonly tokens: Tokens
-  readonly store: TransactionStore
-  readonly jobs: DeclaredJobs
-  /** What all addresses share: unexpired tokens, declarations being checked, and bytes of these and of accepted jobs. */
-  readonly limits: { readonly tokens: FairLimit; readonly declarations: FairLimit; readonly bytes: FairLimit }
-  /** The same for one connection. */
-  readonly maxOfConnection: { readonly tokens: number; readonly declarations: number; readonly bytes: number }
-  /** The place of the next block; undefined until the node has said it. */
-  readonly tip: () => ChainTip | undefined
-  /** Whether the node judges proposed blocks. */
-  readonly hasProposals: () => boolean
-  readonly payout: () => PayoutRules
-  /** 16 random bytes. */
-  readonly newSerial: () => Uint8Array
-  readonly times: SessionTimes
-}
-
-export interface SessionTimes {
-  readonly tokenLifetimeMs: number
-  /** How long a client has for the transactions that it is asked for. */
-  readonly transactionsMs: number
-  /** How long a declaration waits for the node to see the block that it builds on. */
-  readonly tipMs: number
-  /** How long a declaration waits for the node's verdict. */
-  readonly verdictMs: number
-}
-
-/** What a call of the machine gives. */
-export interface SessionOutbox {
-  readonly replies: Array<JobDeclaration.ToClient>
-  readonly events: Array<SessionEvent>
-  /** Declarations that wait for the node's verdict: ask for `proposalOf`, then call `onVerdict`. */
-  readonly proposals: Array<Declaration>
-  readonly blocks: Array<FoundBlock>
-  /** How many messages were at fault. */
-  faults: number
-  /** Why the connection is to end, if it is. */
-  end: string | undefined
-}
-
-export const sessionOutbox = (): SessionOutbox => ({
-  replies: [],
-  events: [],
-  proposals: [],
-  blocks: [],
-  faults: 0,
-  end: undefined
-})
+import { locate, MIN_TRANSACTION_WEIGHT, readSome, release, roomFor } from "./declared-transactions.ts"
+import type { SessionContext, SessionOutbox } from "./session-context.ts"
+import { serialKey, SessionTokens } from "./session-tokens.ts"
 
 export class DeclarationSession {
   readonly mode: TokenMode
   readonly #context: SessionContext
   /** From `FairLimit.address`. */
   readonly #address: string
-  /** Tokens of this connection that were not used, with their ends, by serial in hex; oldest first. */
-  readonly #tokens = new Map<string, number>()
-  /** Tokens that were allocated and have not expired, used or not: their ends, oldest first. */
-  readonly #allocated: Array<number> = []
+  readonly #tokens: SessionTokens
   readonly #declarations = new Map<number, Declaration>()
   /** Those with work for `step`. */
   readonly #ready: Array<Declaration> = []
@@ -99,6 +43,7 @@ export class DeclarationSession {
     this.#context = context
     this.mode = mode
     this.#address = address
+    this.#tokens = new SessionTokens(context, mode, address)
   }
 
   /** Whether `step` has something to do. */
@@ -179,7 +124,7 @@ export class DeclarationSession {
 
   /** Ends waits whose time is over. */
   onTick(now: number, out: SessionOutbox): void {
-    this.#expireTokens(now)
+    this.#tokens.expire(now)
     const { times } = this.#context
     for (const declaration of this.#declarations.values()) {
       if (now < declaration.deadline) continue
@@ -210,50 +155,24 @@ export class DeclarationSession {
       this.#free(declaration)
     }
     for (const job of this.#jobs) this.#context.jobs.abandon(job)
-    this.#context.limits.tokens.add(this.#address, -this.#allocated.length)
-    this.#tokens.clear()
-    this.#allocated.length = 0
+    this.#tokens.close()
   }
 
   #allocate(message: JobDeclaration.AllocateMiningJobToken, now: number, out: SessionOutbox): void {
-    const { limits, maxOfConnection, newSerial, payout, times, tokens } = this.#context
-    this.#expireTokens(now)
+    const miningJobToken = this.#tokens.allocate(message.userIdentifier, now)
     // There is no message that refuses a token.
-    if (this.#allocated.length >= maxOfConnection.tokens || !limits.tokens.hasRoom(this.#address, 1)) {
-      out.end = `it or its address has as many unexpired tokens as it may (maxTokens)`
+    if (miningJobToken === undefined) {
+      out.end = "it or its address has as many unexpired tokens as it may (maxTokens)"
       return
     }
-    limits.tokens.add(this.#address, 1)
-    const serial = newSerial()
-    const end = now + times.tokenLifetimeMs
-    this.#allocated.push(end)
-    this.#tokens.set(hex(serial), end)
-    const token = tokens.allocate({
-      mode: this.mode,
-      expiresAt: Math.floor(end / 1000),
-      serial,
-      user: tokenUser(message.userIdentifier)
-    })
     out.replies.push(
       JobDeclaration.AllocateMiningJobTokenSuccess.make({
         requestId: message.requestId,
-        miningJobToken: token,
-        coinbaseTxOutputs: allocatedOutputs(payout())
+        miningJobToken,
+        coinbaseTxOutputs: allocatedOutputs(this.#context.payout())
       })
     )
     out.events.push({ _tag: "TokenAllocated", userIdentifier: message.userIdentifier })
-  }
-
-  #expireTokens(now: number): void {
-    let count = 0
-    while (count < this.#allocated.length && this.#allocated[count]! <= now) count++
-    if (count === 0) return
-    this.#allocated.splice(0, count)
-    this.#context.limits.tokens.add(this.#address, -count)
-    for (const [serial, end] of this.#tokens) {
-      if (end > now) break
-      this.#tokens.delete(serial)
-    }
   }
 
   #declare(message: JobDeclaration.DeclareMiningJob, now: number, out: SessionOutbox): void {
@@ -273,21 +192,14 @@ export class DeclarationSession {
 
   /** Checks what needs no transactions. A token is used up by any declaration that has it, whatever becomes of it. */
   #read(message: JobDeclaration.DeclareMiningJob, now: number): Result.Result<Declaration, Refusal> {
-    const { payout, tokens } = this.#context
+    const { payout } = this.#context
     const bad = (details: string) => Result.fail(refusal("invalid-mining-job-token", details))
     if (this.mode === "coinbase-only") {
       return bad("this connection has no flag DECLARE_TX_DATA: in coinbase-only mode jobs are not declared")
     }
-    const read = tokens.read(message.miningJobToken, now / 1000)
-    if (Result.isFailure(read)) {
-      return bad(read.failure === "expired" ? "the token has expired" : "this server has not allocated the token")
-    }
-    const token = read.success
-    if (token.declared !== undefined)
-      return bad("the token is of an accepted job; expected one of AllocateMiningJobToken")
-    if (!this.#tokens.delete(hex(token.serial))) {
-      return bad("the token was used before, or was not allocated on this connection")
-    }
+    const used = this.#tokens.use(message.miningJobToken, now)
+    if (Result.isFailure(used)) return bad(used.failure)
+    const token = used.success
     if (this.#declarations.has(message.requestId)) {
       return Result.fail(
         refusal("invalid-job", `request_id ${message.requestId} is that of a declaration being checked`)
@@ -375,26 +287,15 @@ export class DeclarationSession {
     out.proposals.push(declaration)
   }
 
-  /** Looks the transactions up, holds those that are there, and asks the client for the others. */
+  /** Looks the transactions up, and asks the client for those that are not there. */
   #locate(declaration: Declaration, now: number, out: SessionOutbox): void {
-    const { store } = this.#context
-    const { count, slots, wtxids } = declaration
-    const missing: Array<number> = []
-    for (let i = 0; i < count; i++) {
-      const slot = store.find(wtxids, 32 * i)
-      if (slot < 0) missing.push(i)
-      else {
-        slots[i] = slot
-        store.hold(slot)
-      }
-    }
-    declaration.missing = missing
-    declaration.isLocated = true
+    locate(declaration, this.#context.store)
+    const { count, missing, requestId } = declaration
     if (missing.length === 0) {
       declaration.stage = "path"
       return
     }
-    const room = this.#room(declaration)
+    const room = roomFor(declaration, this.#context.store)
     if (room < missing.length * MIN_TRANSACTION_WEIGHT) {
       const details = `the block has no room for ${missing.length} transactions beside those that are known`
       return this.#refuse(declaration, refusal("invalid-job", details), out)
@@ -403,25 +304,8 @@ export class DeclarationSession {
     declaration.bytes += room
     declaration.room = room
     this.#wait(declaration, "transactions", now + this.#context.times.transactionsMs)
-    out.replies.push(
-      JobDeclaration.ProvideMissingTransactions.make({
-        requestId: declaration.requestId,
-        unknownTxPositionList: missing
-      })
-    )
+    out.replies.push(JobDeclaration.ProvideMissingTransactions.make({ requestId, unknownTxPositionList: [...missing] }))
     out.events.push({ _tag: "TransactionsRequested", missing: missing.length, transactions: count })
-  }
-
-  /** The weight that is left for missing transactions, and so the most bytes that they have. */
-  #room({ coinbase, missing, slots, tip }: Declaration): number {
-    const { store } = this.#context
-    let room = tip!.weightLimit - coinbase.transaction.weight
-    let next = 0
-    for (let i = 0; i < slots.length; i++) {
-      if (missing[next] === i) next++
-      else room -= store.weightOf(slots[i]!)
-    }
-    return Math.max(0, room)
   }
 
   #provide(message: JobDeclaration.ProvideMissingTransactionsSuccess, out: SessionOutbox): void {
@@ -450,35 +334,10 @@ export class DeclarationSession {
     this.#enqueue(declaration, "read")
   }
 
-  /** Parses some of the client's transactions and holds them. */
   #readAnswer(declaration: Declaration, out: SessionOutbox): void {
-    const { store } = this.#context
-    const { missing, wtxids } = declaration
-    const { transactionList } = declaration.answer!
-    let read = 0
-    while (declaration.come < missing.length && read < READ_AT_ONCE) {
-      const position = missing[declaration.come]!
-      const bytes = transactionList[declaration.come]!
-      read += bytes.length
-      const wrong = (details: string, errorCode: Refusal["errorCode"] = "missing-txs") =>
-        this.#refuse(declaration, refusal(errorCode, `position ${position}: ${details}`), out)
-      try {
-        const transaction = parseTransaction(bytes)
-        const { wtxid } = transaction
-        if (!wtxid.every((byte, index) => wtxids[32 * position + index] === byte)) {
-          return wrong(`the transaction's wtxid is ${hex(wtxid.toReversed())}, not the declared one`)
-        }
-        const fault = checkOwnTransaction(transaction, position, declaration.tip!)
-        if (fault !== undefined) return this.#refuse(declaration, fault, out)
-        const sigopsCost = legacySigopsCost(transaction)
-        declaration.slots[position] = store.holdNew({ ...transaction, sigopsCost })
-        declaration.come++
-      } catch (error) {
-        if (!(error instanceof BlockDecodeError)) throw error
-        return wrong(`the transaction ${error.message}`)
-      }
-    }
-    if (declaration.come < missing.length) return
+    const wrong = readSome(declaration, this.#context.store)
+    if (wrong !== undefined) return this.#refuse(declaration, wrong, out)
+    if (declaration.come < declaration.missing.length) return
     declaration.answer = undefined
     declaration.stage = "path"
   }
@@ -505,7 +364,7 @@ export class DeclarationSession {
     })
     this.#leave(declaration)
     // The job has the declaration's transactions and bytes from here on.
-    const job = { serial: hex(token.serial), address: this.#address, block, bytes: declaration.bytes }
+    const job = { serial: serialKey(token.serial), address: this.#address, block, bytes: declaration.bytes }
     jobs.add(job)
     this.#jobs.push(job)
     if (this.#jobs.length > MAX_JOBS) this.#dropJob(this.#jobs[0]!)
@@ -569,16 +428,7 @@ export class DeclarationSession {
 
   /** Lets the transactions and the bytes of a declaration go. */
   #free(declaration: Declaration): void {
-    const { come, isLocated, missing, slots } = declaration
-    if (isLocated) {
-      let next = 0
-      for (let i = 0; i < slots.length; i++) {
-        const isMissing = missing[next] === i
-        if (isMissing) next++
-        if (!isMissing || next <= come) this.#context.store.release(slots[i]!)
-      }
-      declaration.isLocated = false
-    }
+    release(declaration, this.#context.store)
     this.#giveBytes(declaration, declaration.bytes)
   }
 
@@ -623,17 +473,11 @@ const blockOf = ({ coinbase, merklePath, slots, tip, version }: Declaration): De
 const isSameTip = (a: ChainTip, b: ChainTip): boolean =>
   a.bits === b.bits && Buffer.compare(a.prevHash, b.prevHash) === 0
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
-
 const TOO_MANY_DECLARATIONS = refusal(
   "internal-error",
   "as many declarations of this connection or address are being checked as may be (maxDeclarations)"
 )
 const TOO_MANY_BYTES = refusal("internal-error", "the server keeps no more bytes of declared jobs (maxBytes)")
-/** 60 bytes, none of them a witness. */
-const MIN_TRANSACTION_WEIGHT = 240
-/** Bytes of transactions that one step parses and hashes: about a millisecond's work. */
-const READ_AT_ONCE = 1 << 16
 /** Jobs of a connection for which a solution may come. The specification promises one (section 6.4.9). */
 const MAX_JOBS = 8
 const MAX_DETAILS = 1_000

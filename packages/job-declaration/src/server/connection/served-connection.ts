@@ -14,7 +14,8 @@ import { Clock, Deferred, Effect, Latch, Schema, Stream } from "effect"
 import type { FoundBlock } from "../blocks/declared-jobs.ts"
 import type { SessionEvent } from "../event.ts"
 import type { Declaration } from "./declaration.ts"
-import { type DeclarationSession, sessionOutbox, type SessionOutbox } from "./declaration-session.ts"
+import type { DeclarationSession } from "./declaration-session.ts"
+import { sessionOutbox, type SessionOutbox } from "./session-context.ts"
 
 export type DeclarationConnection = Connection<JobDeclaration.ToServer, JobDeclaration.ToClient>
 
@@ -47,6 +48,7 @@ export class ServedConnection {
   readonly #tokens: TokenBucket
   readonly #declarations: TokenBucket
   readonly #messages: TokenBucket
+  readonly #bytes: TokenBucket
   readonly #faults: TokenBucket
   #replies: Array<JobDeclaration.ToClient> = []
   readonly #filled = Latch.makeUnsafe(false)
@@ -62,6 +64,7 @@ export class ServedConnection {
     this.#tokens = new TokenBucket(rates.maxTokensPerSecond, now)
     this.#declarations = new TokenBucket(rates.maxDeclarationsPerSecond, now)
     this.#messages = new TokenBucket(MESSAGES_PER_SECOND, now)
+    this.#bytes = new TokenBucket(BYTES_PER_SECOND, now)
     this.#faults = new TokenBucket(rates.maxFaultsPerSecond, now)
     this.#limitPayload()
   }
@@ -110,7 +113,11 @@ export class ServedConnection {
   #inTurn(message: JobDeclaration.ToServer): Effect.Effect<void> {
     return Effect.suspend(() => {
       const now = this.#options.clock.currentTimeMillisUnsafe()
-      const delayMs = Math.max(this.#messages.take(1, now), this.#bucketOf(message)?.take(1, now) ?? 0)
+      const delayMs = Math.max(
+        this.#messages.take(1, now),
+        this.#bucketOf(message)?.take(1, now) ?? 0,
+        this.#bytes.take(bytesOf(message), now)
+      )
       const taken = Effect.andThen(
         this.#idle.await,
         Effect.sync(() => this.run((session, at, out) => session.onMessage(message, at, out)))
@@ -163,6 +170,15 @@ export class ServedConnection {
   }
 }
 
+/** The bytes of a message that cost work. */
+const bytesOf = (message: JobDeclaration.ToServer): number => {
+  if (message._tag === "DeclareMiningJob") return message.wtxidList.length * 32
+  if (message._tag !== "ProvideMissingTransactions.Success") return 0
+  return message.transactionList.reduce((sum, { length }) => sum + length, 0)
+}
+
+/** A full block with unknown transactions is four million; ten seconds' worth may come at once. */
+const BYTES_PER_SECOND = 1_000_000
 /** Messages of any kind. */
 const MESSAGES_PER_SECOND = 100
 /** Replies that wait for a client that does not read. */

@@ -97,11 +97,11 @@ export class MempoolFollower {
     this.#list = []
   }
 
-  /** Txids to ask the node for, at most `FETCHED_AT_ONCE`; empty if there are none. */
-  next(): ReadonlyArray<string> {
+  /** Txids to ask the node for, at most so many; empty if there are none. */
+  next(most: number): ReadonlyArray<string> {
     const txids: Array<string> = []
     for (const txid of this.#wanted) {
-      if (txids.length === FETCHED_AT_ONCE) break
+      if (txids.length === most) break
       txids.push(txid)
       this.#wanted.delete(txid)
     }
@@ -134,5 +134,3 @@ export class MempoolFollower {
 
 const HASH = /^[0-9a-f]{64}$/
 const COMPARED_AT_ONCE = 1_000
-/** The answer has about twice the bytes of the transactions in hex. */
-export const FETCHED_AT_ONCE = 200

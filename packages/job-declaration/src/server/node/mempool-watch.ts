@@ -17,6 +17,8 @@ export const watchMempool = Effect.fnUntraced(function* (options: MempoolWatchOp
   const { follower, isAnnounced, rpc, throttled } = options
   const woken = Latch.makeUnsafe(true)
   let isFull = false
+  /** Fewer after a failure: the node's answer may have been too long. */
+  let fetchedAtOnce = MOST_AT_ONCE
 
   const follow = Effect.gen(function* () {
     if (follower.isListDue) follower.onList(yield* rpc.getRawMempool)
@@ -25,10 +27,13 @@ export const watchMempool = Effect.fnUntraced(function* (options: MempoolWatchOp
       yield* Effect.yieldNow
     }
     for (;;) {
-      const txids = follower.next()
+      const txids = follower.next(fetchedAtOnce)
       if (txids.length === 0) break
       let read = 0
-      for (const bytes of yield* rpc.getRawTransactions(txids)) {
+      const few = Effect.sync(() => void (fetchedAtOnce = Math.max(1, fetchedAtOnce >> 2)))
+      const answers = yield* Effect.tapError(rpc.getRawTransactions(txids), () => few)
+      fetchedAtOnce = Math.min(MOST_AT_ONCE, fetchedAtOnce * 2)
+      for (const bytes of answers) {
         if (bytes === undefined) continue
         follower.onTransaction(bytes)
         read += bytes.length
@@ -68,6 +73,8 @@ export const watchMempool = Effect.fnUntraced(function* (options: MempoolWatchOp
   return () => woken.openUnsafe()
 })
 
+/** Transactions of one call. The answer has twice their bytes, in hex. */
+const MOST_AT_ONCE = 200
 /** Bytes of transactions that are parsed before others have their turn: about a millisecond's work. */
 const READ_AT_ONCE = 1 << 16
 const LIST_EVERY = Duration.minutes(1)

@@ -1,0 +1,107 @@
+/** A program that serves miners with several workers: this process starts them and puts their statistics on one page. */
+import { JobIds, type MiningServerStats } from "@sluice/mining-server"
+import type { Endpoint } from "@sluice/transport"
+import { Effect, FileSystem, Layer, type Schema, type Scope } from "effect"
+import type { V1Config } from "../server/v1.ts"
+import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import type { MiningServerConfig } from "../server/mining-server.ts"
+import { statisticsPages } from "../server/statistics.ts"
+import { makeGathered } from "./gathered.ts"
+import type { Start, ToPrimary } from "./messages.ts"
+import { makePrimary } from "./primary.ts"
+import type { WorkerProcess } from "./worker-process.ts"
+
+export interface WithWorkersOptions<Stats extends MiningServerStats, E, R> {
+  readonly program: string
+  readonly config: MiningServerConfig & MetricsConfig & V1Config & { readonly listen: Endpoint }
+  readonly given: Start["given"]
+  /** Of `/stats`. */
+  readonly schema: Schema.Codec<Stats, unknown>
+  /** Adds to the statistics of all servers together those of the role in each worker. */
+  readonly statsOf: (server: MiningServerStats, roles: ReadonlyArray<Stats>) => Stats
+  /** What counts of a role that has ended. By default nothing does. */
+  readonly pastOf?: (role: Stats) => Stats
+  /** What passes between the source of work and the workers. */
+  readonly relay: Effect.Effect<Relay, E, R>
+}
+
+export interface Relay {
+  readonly follow: (worker: WorkerProcess) => Effect.Effect<unknown, never, Scope.Scope>
+  readonly receive: (worker: WorkerProcess, message: ToPrimary) => void
+}
+
+/** Runs until a worker cannot start because of the configuration. */
+export const withWorkers = <Stats extends MiningServerStats, E, R>(options: WithWorkersOptions<Stats, E, R>) =>
+  Effect.gen(function* () {
+    const { config, given, pastOf, program, schema, statsOf } = options
+    const relay = yield* options.relay
+    const jobIds = yield* yield* JobIds.JobIds
+    const serving = new Set<WorkerProcess>()
+    /** One that stands for the roles of all workers that have ended. */
+    let past: ReadonlyArray<Stats> = []
+    const gathered = yield* makeGathered(serving)
+    const primary = yield* makePrimary({
+      program,
+      count: config.workers,
+      given,
+      jobIds,
+      listen: LISTEN.flatMap(([field, key]) => {
+        const address = config[field]
+        return address === undefined ? [] : [[key, address] as const]
+      }),
+      limits: config,
+      serving,
+      follow: relay.follow,
+      receive: (worker, message) => {
+        relay.receive(worker, message)
+        gathered.receive(worker, message)
+      },
+      ended: (worker) => {
+        const role = gathered.ended(worker) as Stats | undefined
+        if (role === undefined || pastOf === undefined) return
+        past = [statsOf(role, [...past, pastOf(role)])]
+      }
+    })
+    const stats = Effect.map(gathered.report, ({ roles, server }) =>
+      statsOf(server, [...past, ...(roles as ReadonlyArray<Stats>)])
+    )
+    if (config.v1TlsListen !== undefined) yield* passOn("SIGHUP", serving)
+    yield* Layer.build(layerMetrics(config, statisticsPages(gathered, stats, schema), gathered.metrics))
+    return yield* primary.failed
+  })
+
+/** Passes a signal on that asks to read certificates again. */
+const passOn = (signal: NodeJS.Signals, workers: ReadonlySet<WorkerProcess>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const onSignal = (): void => workers.forEach((worker) => worker.kill(signal))
+      process.on(signal, onSignal)
+      return onSignal
+    }),
+    (onSignal) => Effect.sync(() => process.off(signal, onSignal))
+  )
+
+/** The keys of the addresses for miners. */
+const LISTEN = [
+  ["listen", "listen"],
+  ["v1Listen", "v1-listen"],
+  ["v1TlsListen", "v1-tls-listen"]
+] as const
+
+/** A relay where each worker has its own source of work. */
+export const noRelay = Effect.succeed<Relay>({ follow: () => Effect.void, receive: () => {} })
+
+export const bothRelays = <E1, R1, E2, R2>(first: Effect.Effect<Relay, E1, R1>, second: Effect.Effect<Relay, E2, R2>) =>
+  Effect.map(Effect.all([first, second]), ([first, second]): Relay => ({
+    follow: (worker) => Effect.all([first.follow(worker), second.follow(worker)], { concurrency: "unbounded" }),
+    receive: (worker, message) => {
+      first.receive(worker, message)
+      second.receive(worker, message)
+    }
+  }))
+
+/** The source of job ids of a process that is no worker. */
+export const layerJobIds = ({
+  stateFile
+}: Pick<MiningServerConfig, "stateFile">): Layer.Layer<never, JobIds.StateFileError, FileSystem.FileSystem> =>
+  stateFile === undefined ? Layer.empty : JobIds.layerFile(stateFile)

@@ -1,0 +1,270 @@
+/** `sluice pool --workers`: processes of their own, killed as an operator's system kills them. */
+import { DevNode } from "@sluice/dev-node"
+import { LoggedShare, MiningServerStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
+import { TemplateProvider } from "@sluice/template-provider"
+import { TestClient, openExtended } from "@sluice/testing/pool-client"
+import { PoolAddress } from "@sluice/testing/pool-worlds"
+import { freePorts } from "@sluice/testing/ports"
+import { Sluice } from "@sluice/testing/program"
+import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
+import { Effect, Exit, Layer, Logger, ManagedRuntime, Schema, Scope } from "effect"
+import { readFileSync } from "node:fs"
+import { mkdtemp, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { assert, describe, it, onTestFinished } from "vitest"
+
+/** How long each part of it goes on under load; `npm run soak` kills workers for longer. */
+const SECONDS = Number(process.env["SLUICE_WORKER_SECONDS"] ?? 0)
+const ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
+/** A template provider in this process. About 65,000 hashes for a block. */
+const provider = TemplateProvider.layer().pipe(
+  Layer.provide(Setup.server(TemplateListener)),
+  Layer.provide(Plain.listener),
+  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
+  Layer.provide(DevNode.layerInMemory({ transactionsPerSecond: 0, bits: 0x1f00ffff })),
+  Layer.provideMerge(Logger.layer([]))
+)
+
+const startPool = async (...args: ReadonlyArray<string>) => {
+  const runtime = ManagedRuntime.make(provider)
+  onTestFinished(() => runtime.dispose())
+  const { port } = await runtime.runPromise(Effect.map(TemplateProvider, ({ address }) => address))
+  const place = await mkdtemp(join(tmpdir(), "sluice-workers-"))
+  const shareLog = join(place, "shares.ndjson")
+  const [mining, metrics] = await freePorts(2)
+  const pool = new Sluice(
+    ["pool", "--plain", "--workers", "2", "--listen", `127.0.0.1:${mining}`, "--share-log", shareLog].concat(
+      ["--metrics-listen", `127.0.0.1:${metrics}`, "--template-provider", `stratum2+tcp+plain://127.0.0.1:${port}`],
+      ["--coinbase-address", ADDRESS, "--min-hash-rate", "1", "--shares-per-minute", "600", ...args]
+    )
+  )
+  const pids = [1, 2].map(async (number) => Number((await pool.find(workerReady(number)))[1]))
+  const get = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${metrics}${path}`)).text()
+  const client = Layer.mergeAll(
+    Plain.dialer.pipe(Layer.provide(Tcp.dialer)),
+    Layer.succeed(PoolAddress, { host: "127.0.0.1", port: mining!, security: { _tag: "plain" } }),
+    Logger.layer([])
+  )
+  return {
+    pool,
+    pids: await Promise.all(pids),
+    place,
+    url: `stratum2+tcp+plain://127.0.0.1:${mining}`,
+    client,
+    stats: async () => decodeStats(await get("/stats")),
+    users: async () => decodeUsers(await get("/users")),
+    user: async (name: string, query = "") => decodeUser(await get(`/users/${name}${query}`)),
+    /** The value of a metric; the sum over its labels if there are several. */
+    metric: async (name: string) =>
+      (await get("/metrics"))
+        .split("\n")
+        .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0),
+    recorded: () =>
+      [1, 2].map((number) => linesOf(join(place, `shares.${number}.ndjson`)).map((line) => decodeShare(line)))
+  }
+}
+
+const workerReady = (number: number) => new RegExp(`Worker ${number} serves miners: process (\\d+)`)
+const decodeStats = Schema.decodeUnknownSync(Schema.fromJsonString(MiningServerStats))
+const decodeUsers = Schema.decodeUnknownSync(Schema.fromJsonString(UsersPage))
+const decodeUser = Schema.decodeUnknownSync(Schema.fromJsonString(UserWithChannels))
+const decodeShare = Schema.decodeUnknownSync(Schema.fromJsonString(LoggedShare))
+const decodeAcknowledged = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Struct({ userIdentity: Schema.String, hash: Schema.String }))
+)
+/** Without halves of lines, which a killed process may leave behind. */
+const linesOf = (path: string): ReadonlyArray<string> =>
+  readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line.endsWith("}"))
+
+/** Waits until it holds; the test's own time limit ends the wait. */
+const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await holds())) await sleep(50)
+}
+
+const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+describe("a pool with two workers", () => {
+  it(
+    "gives all miners the same work and different prefixes, and counts them on one page",
+    { timeout: 180_000 },
+    async () => {
+      const { client, metric, pids, pool, stats, url, user, users } = await startPool()
+      const open = Effect.forEach(
+        Array.from({ length: 8 }, (_, index) => `farm.${index}`),
+        Effect.fnUntraced(function* (userIdentity) {
+          const client = yield* TestClient.connect()
+          yield* client.send(openExtended({ userIdentity }))
+          const { extranoncePrefix } = yield* client.expect("OpenExtendedMiningChannel.Success")
+          yield* client.until("SetNewPrevHash")
+          return { client, prefix: Buffer.from(extranoncePrefix).toString("hex") }
+        })
+      )
+      const prefixes = await Effect.runPromise(
+        Effect.gen(function* () {
+          const first = yield* open
+          const workers = yield* Effect.promise(() =>
+            Promise.all([1, 2].map((number) => metric(`sluice_pool_worker_connections{worker="${number}"}`)))
+          )
+          assert.deepStrictEqual(workers, [4, 4])
+          const found = yield* Effect.promise(() => stats())
+          assert.deepInclude(found, { connections: 8, channels: { standard: 0, extended: 8 } })
+          const { users: known } = yield* Effect.promise(() => users())
+          assert.deepStrictEqual(
+            known.map(({ channels, user }) => ({ channels, user })),
+            [{ user: "farm", channels: 8 }]
+          )
+          const pages = yield* Effect.promise(() =>
+            Promise.all([0, 3, 6].map((offset) => user("farm", `?limit=3&offset=${offset}`)))
+          )
+          const names = pages.flatMap(({ openChannels }) => openChannels.map(({ channel }) => channel.userIdentity))
+          assert.strictEqual(new Set(names).size, 8)
+          assert.strictEqual(names.length, 8)
+
+          const miner = new Sluice(["miner", "--connect", url, "--user", "alice", "--channel", "extended"])
+          const blocks = yield* Effect.forEach(first, ({ client }) => client.until("SetNewPrevHash"))
+          assert.strictEqual(new Set(blocks.map(({ prevHash }) => Buffer.from(prevHash).toString("hex"))).size, 1)
+          yield* Effect.promise(() => miner.stop())
+          yield* Effect.promise(() => until(async () => (await metric("sluice_pool_blocks_found_total")) > 0))
+
+          process.kill(pids[0]!, "SIGKILL")
+          yield* Effect.promise(() => pool.find(/Worker 1 was killed by SIGKILL; a new one starts in 0.25 s/))
+          yield* Effect.promise(() => pool.find(workerReady(1), pool.output.lastIndexOf("was killed by SIGKILL")))
+          yield* Effect.promise(() => until(async () => (await stats()).connections === 4))
+          const second = yield* open
+          const all = [...first, ...second].map(({ prefix }) => prefix)
+          const after = yield* Effect.promise(() =>
+            Promise.all([1, 2].map((number) => metric(`sluice_pool_worker_connections{worker="${number}"}`)))
+          )
+          assert.deepStrictEqual(after, [6, 6])
+          return all
+        }).pipe(Effect.scoped, Effect.provide(client))
+      )
+      assert.strictEqual(new Set(prefixes).size, prefixes.length)
+      assert.strictEqual(await metric("sluice_pool_worker_deaths_total"), 1)
+      assert.isAbove(await metric("sluice_pool_blocks_found_total"), 0)
+      const { status, stderr } = await pool.stop("SIGTERM")
+      assert.strictEqual(status, 0, stderr)
+      assert.strictEqual(stderr.match(/The pool listens/g)?.length, 1)
+    }
+  )
+
+  it(
+    "loses no acknowledged share when a worker is killed under load",
+    { timeout: 180_000 + SECONDS * 1000 },
+    async () => {
+      const { metric, pids, place, pool, recorded, stats, url, users } = await startPool("--log-level", "info")
+      const acknowledged = join(place, "acknowledged.ndjson")
+      const swarm = new Sluice(
+        ["swarm", "--connect", url, "--connections", "16", "--hash-rate", "40", "--shares-per-minute", "600"].concat([
+          "--acknowledged",
+          acknowledged,
+          "--duplicate",
+          "2",
+          "--stale",
+          "1"
+        ])
+      )
+      const recordedSoFar = () => recorded().flat().length
+      const grown = async (): Promise<void> => {
+        const before = recordedSoFar()
+        await until(() => recordedSoFar() > before + 40)
+      }
+      await until(() => existsInBoth(place))
+      await grown()
+      const end = performance.now() + SECONDS * 1000
+      let kills = 0
+      // The miners of a worker that is killed come back to the other one, so that one is killed next.
+      do {
+        const number = (kills % 2) + 1
+        const from = pool.output.length
+        process.kill(pids[number - 1]!, "SIGKILL")
+        kills++
+        await pool.find(new RegExp(`Worker ${number} was killed by SIGKILL`), from)
+        pids[number - 1] = Number((await pool.find(workerReady(number), from))[1])
+        await grown()
+      } while (kills < 2 || performance.now() < end)
+      assert.strictEqual((await swarm.stop("SIGINT")).status, 0)
+      await until(async () => (await stats()).connections === 0)
+
+      const shares = recorded().flat()
+      const owner = new Map(shares.map(({ hash, user }) => [hash, user]))
+      assert.strictEqual(owner.size, shares.length, "a share was counted twice")
+      const seen = linesOf(acknowledged).map((line) => decodeAcknowledged(line))
+      assert.isAbove(seen.length, 100)
+      for (const { hash, userIdentity } of seen)
+        assert.strictEqual(owner.get(hash), userIdentity, "an acknowledged share is lost")
+      // The numbers of connections are those of one server: each is of one user.
+      const userOf = new Map<number, string>()
+      for (const { connectionId, user } of shares) {
+        assert.strictEqual(userOf.get(connectionId) ?? user, user)
+        userOf.set(connectionId, user)
+      }
+
+      const { accepted } = await stats()
+      assert.strictEqual(await metric("sluice_pool_shares_accepted_total"), accepted)
+      // Of a killed worker, the counts since its last report are lost, and those of its users.
+      assert.isAtMost(accepted, shares.length)
+      assert.isAbove(accepted, 0)
+      assert.isAtMost((await users()).users[0]!.accepted, accepted)
+      assert.strictEqual(await metric("sluice_pool_worker_deaths_total"), kills)
+      // Without their primary, workers end.
+      await pool.stop("SIGKILL")
+      await until(() => !pids.some((pid) => isRunning(pid)))
+    }
+  )
+
+  it("says once why it cannot start, with status 2", { timeout: 180_000 }, async () => {
+    const [port, free] = await freePorts(2)
+    const common = [
+      "pool",
+      "--plain",
+      "--coinbase-address",
+      ADDRESS,
+      "--template-provider",
+      "stratum2+tcp+plain://127.0.0.1:1"
+    ]
+    const taken = await Effect.runPromise(
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        yield* Scope.provide(Layer.build(Tcp.listener({ host: "127.0.0.1", port: port! })), scope)
+        const pool = new Sluice([...common, "--workers", "2", "--listen", `127.0.0.1:${port}`])
+        const finished = yield* Effect.promise(() => pool.finished)
+        yield* Scope.close(scope, Exit.void)
+        return finished
+      })
+    )
+    assert.deepStrictEqual(taken, {
+      status: 2,
+      stdout: "",
+      stderr: `sluice pool: cannot listen on 127.0.0.1:${port}: the port is in use; stop the program that has it or choose another port\n`
+    })
+    const place = await mkdtemp(join(tmpdir(), "sluice-workers-"))
+    const tls = ["certificate", "key"].flatMap((name) => [`--v1-tls-${name}`, join(place, name)])
+    await Promise.all(["certificate", "key"].map((name) => writeFile(join(place, name), "", { mode: 0o600 })))
+    const listen = ["--listen", `127.0.0.1:${port}`, "--v1-tls-listen", `127.0.0.1:${free}`]
+    const { status, stderr } = await new Sluice([...common, "--workers", "2", ...listen, ...tls]).finished
+    assert.strictEqual(status, 2)
+    assert.strictEqual(stderr.match(/is not a certificate/g)?.length, 1, stderr)
+    assert.match(stderr, /\nsluice pool: .*certificate is not a certificate: expected one that begins with .*\n$/)
+  })
+})
+
+const existsInBoth = (place: string): boolean => {
+  try {
+    return [1, 2].every((number) => readFileSync(join(place, `shares.${number}.ndjson`)).length > 0)
+  } catch {
+    return false
+  }
+}
