@@ -4,6 +4,7 @@
  *     npm run bench                          everything, in two to three minutes
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
+ *     npm run bench -- ledger                the ledger, in some seconds; only by name
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
  *     npm run bench -- pace                  a pool at the miners' own pace, in eight minutes; only by name
@@ -43,6 +44,7 @@ const groups: Record<string, () => Promise<Group>> = {
 
 /** Groups that take longer run only if they are named. */
 const named: typeof groups = {
+  ledger: () => import("./ledger.ts"),
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
   }),
