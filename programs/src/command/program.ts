@@ -6,6 +6,7 @@ import { escaped } from "@sluice/protocol/printable"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { effectiveToml, exampleToml } from "../config/example.ts"
+import { ConfigurationInForce, keysInForce } from "../config/in-force.ts"
 import { type KeyInfo, keysOf, variableOf } from "../config/key.ts"
 import { load, type ProgramConfig } from "../config/load.ts"
 import { OptionNames } from "../config/option-names.ts"
@@ -38,9 +39,10 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
     Command.withShortDescription("Check and print the configuration; --example documents every key.")
   )
   return Command.make(options.program, flags, (input) =>
-    Effect.flatMap(loadFrom(input), ({ config, warnings }) =>
+    Effect.flatMap(loadFrom(input), ({ config, given, warnings }) =>
       logWarnings(warnings).pipe(
         Effect.andThen(options.run(config)),
+        Effect.provideService(ConfigurationInForce, keysInForce(options, given)),
         Effect.tapDefect((defect) =>
           Effect.logDebug("The program has a bug: it failed with an unexpected error", defect)
         ),

@@ -11,6 +11,7 @@ import { payoutAddress, payoutShares, serverUrls } from "../config/stratum.ts"
 import { choice, decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
+import { monitorKeys, tokenForOthers } from "../server/monitor.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
@@ -48,6 +49,7 @@ const fields = Schema.Struct({
   }),
   ...miningServerKeys({ name: "pool", source: "a template provider" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...monitorKeys,
   ...securityKeys,
   ...loggingKeys
 })
@@ -94,5 +96,13 @@ export const coinbaseSizeOf = (config: typeof fields.Type): number =>
 
 export const PoolConfig = {
   program: "pool",
-  schema: fields.check(oneSecurity, canPay, sharesFit, tagFits, wholeTls, distinctAddresses(...listenKeys))
+  schema: fields.check(
+    oneSecurity,
+    canPay,
+    sharesFit,
+    tagFits,
+    wholeTls,
+    tokenForOthers,
+    distinctAddresses(...listenKeys)
+  )
 }

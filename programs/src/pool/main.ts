@@ -8,6 +8,7 @@ import { Effect, Layer, Result } from "effect"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { makeMonitor } from "../server/monitor.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -23,7 +24,9 @@ export const pool = program({
     yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     const options: PoolOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(layerLog(withShares, options), layerPages(config)).pipe(
+    const monitor = yield* makeMonitor(config)
+    const monitored = Effect.map(Pool, (server) => ({ role: "pool" as const, server }))
+    return yield* Layer.mergeAll(layerLog(withShares, options), layerPages(config), monitor.layer(monitored)).pipe(
       Layer.provide(Pool.layer(options)),
       Layer.provide([
         withV1(
@@ -41,7 +44,8 @@ export const pool = program({
         ),
         config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
       ]),
-      Layer.launch
+      Layer.launch,
+      Effect.provide(monitor.logs)
     )
   }, Effect.scoped)
 })

@@ -9,6 +9,7 @@ import { trustKeys } from "../config/trust.ts"
 import { choice, decimal, hostPort, string, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
+import { monitorKeys, tokenForOthers } from "../server/monitor.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
@@ -55,6 +56,7 @@ const fields = Schema.Struct({
   }),
   ...miningServerKeys({ name: "proxy", source: "a pool" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...monitorKeys,
   ...securityKeys,
   ...trustKeys,
   ...loggingKeys
@@ -91,5 +93,13 @@ const hasPayout = Schema.makeFilter(({ minPayoutPercent, verifyPayout }: typeof 
 
 export const ProxyConfig = {
   program: "proxy",
-  schema: fields.check(oneSecurity, hasIdentity, hasPayout, sharesFit, wholeTls, distinctAddresses(...listenKeys))
+  schema: fields.check(
+    oneSecurity,
+    hasIdentity,
+    hasPayout,
+    sharesFit,
+    wholeTls,
+    tokenForOthers,
+    distinctAddresses(...listenKeys)
+  )
 }

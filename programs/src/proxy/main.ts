@@ -1,6 +1,7 @@
 /** `sluice proxy`: a mining proxy, client of pools and server of miners and proxies. */
 import { JobIds, MiningServerStats, openShareLog } from "@sluice/mining-server"
 import { Proxy, type ProxyOptions, RelayDialer, RelayListener, Upstreams, UpstreamStats } from "@sluice/proxy"
+import type { UpstreamView } from "@sluice/monitor"
 import { MiningDialer, MiningListener, Security, Setup, Tcp } from "@sluice/transport"
 import { Translator } from "@sluice/translator"
 import { Effect, Layer, Schema } from "effect"
@@ -10,6 +11,7 @@ import { trustOf } from "../config/trust.ts"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { makeMonitor } from "../server/monitor.ts"
 import { secured } from "../server/secured.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { withV1 } from "../server/v1.ts"
@@ -22,7 +24,8 @@ export const proxy = program({
     const shareSinks = config.shareLog === undefined ? [] : [yield* openShareLog(config.shareLog)]
     const options: ProxyOptions = { ...optionsOf(config), shareSinks }
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    return yield* Layer.merge(layerLog(withShares), layerPages(config)).pipe(
+    const monitor = yield* makeMonitor(config)
+    return yield* Layer.mergeAll(layerLog(withShares), layerPages(config), monitor.layer(monitored)).pipe(
       Layer.provide(Proxy.layer(options)),
       Layer.provide([
         withV1(
@@ -41,13 +44,31 @@ export const proxy = program({
         ),
         config.stateFile === undefined ? Layer.empty : JobIds.layerFile(config.stateFile)
       ]),
-      Layer.launch
+      Layer.launch,
+      Effect.provide(monitor.logs)
     )
   }, Effect.scoped)
 })
 
 const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, ({ events }) => logEvents(events, withShares)))
+
+/** What the operators' page shows of a proxy. */
+const monitored = Effect.gen(function* () {
+  const server = yield* Proxy
+  const upstreams = yield* Upstreams
+  return { role: "proxy" as const, server, upstreams: Effect.map(upstreams.stats, (all) => all.map(upstreamView)) }
+})
+
+const upstreamView = ({ accepted, connectedTo, name, pending, refused, state }: UpstreamStats): UpstreamView => ({
+  name,
+  state,
+  connectedTo: connectedTo === name ? null : connectedTo,
+  reason: null,
+  accepted,
+  refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+  pending
+})
 
 /** The statistics of the server of miners, with those of each upstream. */
 const ProxyStats = Schema.Struct({

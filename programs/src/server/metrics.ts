@@ -49,7 +49,7 @@ export const layerMetrics = (config: MetricsConfig, pages: Pages = NO_PAGES): La
   const { metricsHostNames = [], metricsListen } = config
   if (metricsListen === undefined) return Layer.empty
   const names = ["localhost", metricsListen.host, ...metricsHostNames].map((name) => name.toLowerCase())
-  return Layer.effectDiscard(serve(metricsListen, new Set(names), pages))
+  return Layer.merge(Layer.effectDiscard(serve(metricsListen, new Set(names), pages)), layerProcessMetrics)
 }
 
 const serve = Effect.fnUntraced(function* (listen: Endpoint, names: ReadonlySet<string>, pages: Pages) {
@@ -58,7 +58,6 @@ const serve = Effect.fnUntraced(function* (listen: Endpoint, names: ReadonlySet<
     Effect.mapError(({ cause }) => new ListenError({ address: listen, code: codeOf(cause), cause }))
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
-  yield* processMetrics
   yield* server.serve(answer(names, pages))
   const { address } = server
   const port = address._tag === "UnixPathAddress" ? listen.port : address.port
@@ -99,7 +98,8 @@ const splitOnce = (text: string, separator: string): ReadonlyArray<string> => {
   return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)]
 }
 
-const metrics = Effect.map(PrometheusMetrics.format(), (text) =>
+/** The answer with all metrics. */
+export const metrics = Effect.map(PrometheusMetrics.format(), (text) =>
   HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
 )
 
@@ -144,6 +144,9 @@ const processMetrics = Effect.gen(function* () {
     return { count: (system + user) / 1e6, incremental: true }
   })
 })
+
+/** The layer of `processMetrics`, which is built once however often it is provided. */
+export const layerProcessMetrics = Layer.effectDiscard(processMetrics)
 
 const registered = <Input, State>(
   metric: Metric.Metric<Input, State>,
