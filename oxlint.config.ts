@@ -15,7 +15,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 const neighbours: Readonly<Record<string, ReadonlyArray<string>>> = { "dev-node": ["node", "transport"] }
 
 /** Entries beside a package's main one, for programs that must start without loading all of it. */
-const lightEntries = ["@sluice/noise/authority-key", "@sluice/protocol/printable"]
+const lightEntries = ["@sluice/monitor/receiver", "@sluice/noise/authority-key", "@sluice/protocol/printable"]
 
 const publicEntryOnly = {
   group: ["@sluice/*/**", "!@sluice/testing/*", ...lightEntries.map((entry) => `!${entry}`)],

@@ -1,3 +1,4 @@
+export { DeliveryError, parseReceiver, type Receiver } from "./alerts/receiver.ts"
 export * from "./api/access.ts"
 export * from "./api/alerts.ts"
 export { MonitorApi } from "./api/api.ts"

@@ -4,6 +4,8 @@
  */
 import { type MiningServerStats } from "@sluice/mining-server"
 import { Clock, Context, Effect, Layer, Stream } from "effect"
+import { type AlertsCalls, LOOK_MS, makeAlerts } from "./alerts/alerts.ts"
+import type { Receiver } from "./alerts/receiver.ts"
 import { hashRate } from "./api/hash-rate.ts"
 import type { EventData } from "./api/journal.ts"
 import type { FoundBlock, Overview, Trouble } from "./api/overview.ts"
@@ -23,6 +25,10 @@ export interface MonitorOptions {
   readonly historyFile?: string
   /** The log, if `LogTail.layer` was provided to the program. */
   readonly logs?: LogTail
+  /** Those who are told of alerts, as `parseReceiver` makes them. */
+  readonly receivers?: ReadonlyArray<Receiver>
+  /** Files with certificates that are served: an alert fires two weeks before they end. */
+  readonly certificates?: ReadonlyArray<string>
 }
 
 export interface MonitorCalls {
@@ -32,6 +38,7 @@ export interface MonitorCalls {
   readonly miners: Miners
   readonly followed: Followed
   readonly history: HistoryCalls
+  readonly alerts: AlertsCalls
   readonly logs: LogTail
   readonly hub: EventHub
 }
@@ -56,7 +63,10 @@ const MANY_REFUSED = 0.05
 /** Fewer shares say nothing about the part that is refused. */
 const ENOUGH_SHARES = 20
 
-const make = Effect.fnUntraced(function* (monitored: Monitored, { historyFile, logs = new LogTail() }: MonitorOptions) {
+const make = Effect.fnUntraced(function* (
+  monitored: Monitored,
+  { certificates = [], historyFile, logs = new LogTail(), receivers = [] }: MonitorOptions
+) {
   const { server } = monitored
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
@@ -100,6 +110,7 @@ const make = Effect.fnUntraced(function* (monitored: Monitored, { historyFile, l
     if (at - (followed.lastWorkAt ?? startedAt) > NO_WORK_MS) troubles.push("no-work")
     if (stats.channels.standard + stats.channels.extended === 0) troubles.push("no-miners")
     if (refusedPart !== null && refusedPart >= MANY_REFUSED) troubles.push("many-refused")
+    if (alerts.firing() > 0) troubles.push("alerts-firing")
     if (!history.isWritten()) troubles.push("history-not-written")
     return troubles
   }
@@ -181,6 +192,17 @@ const make = Effect.fnUntraced(function* (monitored: Monitored, { historyFile, l
   })
   yield* Effect.forkScoped(Stream.runForEachArray(server.events, onEvents), { startImmediately: true })
 
+  const alerts: AlertsCalls = yield* makeAlerts({
+    receivers,
+    overview,
+    followed,
+    history,
+    historyFile,
+    certificates,
+    onNotice: ({ at, message, name, severity, state, subject }) =>
+      hub.publish({ at, event: "Alert", fields: { name, subject, message, severity, state } })
+  })
+
   const sample = Effect.gen(function* () {
     const at = now()
     const stats = yield* server.stats
@@ -190,8 +212,9 @@ const make = Effect.fnUntraced(function* (monitored: Monitored, { historyFile, l
     if (taken !== undefined) yield* history.addSample(taken)
   })
   const noteWorkers = Effect.gen(function* () {
-    const { at, channels } = yield* miners.picture
-    yield* history.addChannels(channels, at)
+    const picture = yield* miners.picture
+    yield* history.addChannels(picture.channels, picture.at)
+    alerts.onPicture(picture)
   })
   const show = Effect.flatMap(
     // Without readers nothing is made.
@@ -209,6 +232,7 @@ const make = Effect.fnUntraced(function* (monitored: Monitored, { historyFile, l
       Effect.forkScoped
     )
   yield* every(SAMPLE_MS, sample)
+  yield* every(LOOK_MS, alerts.look)
   yield* every(WORKERS_MS, noteWorkers)
   yield* every(
     TIDY_MS,
@@ -233,7 +257,7 @@ const make = Effect.fnUntraced(function* (monitored: Monitored, { historyFile, l
       return [{ name, state, connectedTo: null, reason, accepted: null, refused: null, pending: null }]
     })
 
-  return Monitor.of({ monitored, overview, upstreams, miners, followed, history, logs, hub })
+  return Monitor.of({ monitored, overview, upstreams, miners, followed, history, alerts, logs, hub })
 })
 
 const plainBlock = ({ at, hash, height, refusal, worker }: FoundBlock): FoundBlock => ({

@@ -3,13 +3,13 @@
  * address is configured, so that other programs start without it.
  */
 import type { Endpoint } from "@sluice/transport"
-import { type DatabaseError, type Monitored } from "@sluice/monitor"
+import type { DatabaseError, Monitored, Receiver } from "@sluice/monitor"
 import { isLoopback, type ListenError } from "@sluice/transport"
 import { Effect, Layer, type Redacted, Schema } from "effect"
 import { ConfigurationInForce } from "../config/in-force.ts"
 import { optional } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
-import { hostNames, hostPort, password } from "../config/value.ts"
+import { hostNames, hostPort, password, receivers } from "../config/value.ts"
 import { layerProcessMetrics, metrics } from "./metrics.ts"
 
 export const monitorKeys = {
@@ -31,6 +31,10 @@ export const monitorKeys = {
     description:
       "The file that keeps the history for the operators' page over restarts, at most some hundred megabytes with ten thousand workers. Without it the history ends with the program.",
     example: "history.sqlite"
+  }),
+  alertTo: optional(receivers, {
+    description:
+      "Who is told of alerts: webhook+https://HOST/PATH#SECRET, ntfy+https://ntfy.sh/TOPIC, telegram+https://api.telegram.org/botTOKEN?chat_id=CHAT, or smtps://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS. Only with http-listen."
   })
 }
 
@@ -39,6 +43,9 @@ export interface MonitorConfig {
   readonly httpToken?: Redacted.Redacted
   readonly httpHostNames?: ReadonlyArray<string>
   readonly historyFile?: string
+  readonly alertTo?: ReadonlyArray<Receiver>
+  /** A certificate that the program serves, if any. */
+  readonly v1TlsCertificate?: string
 }
 
 /** A check: an address that other machines reach has a token. */
@@ -59,7 +66,7 @@ export interface ProgramMonitor {
 
 /** The monitor of a program; it does nothing without an address. `announce` gets the address of the page. */
 export const makeMonitor = Effect.fnUntraced(function* (
-  { historyFile, httpHostNames, httpListen, httpToken }: MonitorConfig,
+  { alertTo = [], historyFile, httpHostNames, httpListen, httpToken, v1TlsCertificate }: MonitorConfig,
   announce: (url: string) => Effect.Effect<void> = (url) => Effect.logInfo(`The operators' page is at ${url}`)
 ): Effect.fn.Return<ProgramMonitor> {
   if (httpListen === undefined) return { layer: () => Layer.empty, logs: Layer.empty }
@@ -80,7 +87,9 @@ export const makeMonitor = Effect.fnUntraced(function* (
     layer: (monitored) =>
       Layer.unwrap(
         Effect.map(monitored, (found) => {
-          const options = { logs: tail, ...(historyFile === undefined ? {} : { historyFile }) }
+          const certificates = v1TlsCertificate === undefined ? [] : [v1TlsCertificate]
+          const history = historyFile === undefined ? {} : { historyFile }
+          const options = { logs: tail, receivers: alertTo, certificates, ...history }
           return Layer.provide(http, Monitor.layer({ ...found, configuration }, options))
         })
       ).pipe(Layer.merge(layerProcessMetrics))

@@ -11,7 +11,8 @@ export const ALERTS = [
   "upstream-changed",
   "block-found",
   "disk-full",
-  "clock-set"
+  "clock-set",
+  "certificate-ends"
 ] as const
 export type AlertName = (typeof ALERTS)[number]
 

@@ -111,7 +111,7 @@ export const reading = ({ links, trust }: ReadingOptions) =>
         .handle("refusedHistory", ({ query }) =>
           Effect.map(views.range(query), ({ from, resolution, to }) => history.samples.refused(resolution, from, to))
         )
-        .handle("alerts", ({ query }) => Effect.sync(() => page([], query)))
+        .handle("alerts", ({ query }) => Effect.sync(() => page(monitor.alerts.views(), query)))
         .handle("logs", ({ query }) => Effect.sync(() => page(logs.lines(query), query)))
         .handle("configuration", ({ query }) => Effect.sync(() => page(monitored.configuration ?? [], query)))
         .handle("audit", ({ query }) => Effect.sync(() => page(history.audit(), query)))
