@@ -214,7 +214,7 @@ const make = Effect.fnUntraced(function* (
   const noteWorkers = Effect.gen(function* () {
     const picture = yield* miners.picture
     yield* history.addChannels(picture.channels, picture.at)
-    alerts.onPicture(picture)
+    yield* alerts.onPicture(picture)
   })
   const show = Effect.flatMap(
     // Without readers nothing is made.

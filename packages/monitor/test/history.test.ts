@@ -148,13 +148,15 @@ describe("the history of a worker", () => {
 
   it("adds up its channels, with gaps where it was away", async () => {
     const path = await file()
-    await using(path, T, ({ addChannels }) =>
+    await using(path, T, ({ addChannels, workers }) =>
       Effect.gen(function* () {
         const two = (accepted: number) => [
           channel("alice.rig", { accepted, acceptedDifficulty: accepted * 2 }),
           channel("alice.rig", { channelId: 3, accepted, acceptedDifficulty: accepted * 2, refused: 1 })
         ]
         yield* addChannels(two(10), T)
+        // Also before it is written.
+        assert.deepStrictEqual(workers.history("alice.rig", T, T + 1000)?.accepted, [20])
         yield* addChannels(two(15), T + 1000)
         yield* addChannels([], T + SLOT)
         yield* addChannels(two(20), T + 2 * SLOT)

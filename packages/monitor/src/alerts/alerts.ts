@@ -28,7 +28,7 @@ export interface AlertsCalls {
   readonly views: () => ReadonlyArray<AlertView>
   readonly firing: () => number
   /** Takes a new picture of the workers. Its conditions hold until the next one. */
-  readonly onPicture: (picture: Picture) => void
+  readonly onPicture: (picture: Picture) => Effect.Effect<void>
   /** Looks once. It is called every ten seconds. */
   readonly look: Effect.Effect<void>
 }
@@ -121,9 +121,10 @@ export const makeAlerts = Effect.fnUntraced(function* ({
   return {
     views: () => machine.views(),
     firing: () => machine.firing,
-    onPicture: (picture) => {
-      workers = workerConditions(picture, history.workers, picture.at)
-    },
+    onPicture: (picture) =>
+      Effect.map(workerConditions(picture, history.workers, picture.at), (found) => {
+        workers = found
+      }),
     look
   }
 })

@@ -1,7 +1,9 @@
 /** What is true of a server now, for alerts. */
 import { formatHashRate } from "./format.ts"
+import { Effect } from "effect"
 import type { Overview } from "../api/overview.ts"
 import type { Picture } from "../follow/miners.ts"
+import { inSteps } from "../follow/steps.ts"
 import type { WorkerDays } from "../history/worker-days.ts"
 import type { Condition } from "./alert-machine.ts"
 import { DISK_FREE_BYTES, DISK_FREE_PART, OFFLINE_MS, ONE_BY_ONE, SLOW } from "./rules.ts"
@@ -30,17 +32,21 @@ export const serverConditions = ({
 }
 
 /** Workers that are slow or gone, one by one, or together if they are many. */
-export const workerConditions = (picture: Picture, days: WorkerDays, now: number): ReadonlyArray<Condition> => {
+export const workerConditions = Effect.fnUntraced(function* (
+  picture: Pick<Picture, "workers">,
+  days: WorkerDays,
+  now: number
+) {
   const slow: Array<Condition> = []
   const online = new Set<string>()
-  for (const { hashRate, worker } of picture.workers) {
+  yield* inSteps(picture.workers, ({ hashRate, worker }) => {
     online.add(worker)
     const mean = days.dayMean(worker, now)
     // Chance alone makes the shares of five minutes few. Only a worker that is surely slow is one.
-    if (mean === undefined || mean === 0 || hashRate.windowSeconds < 300 || hashRate.high >= mean * SLOW) continue
+    if (mean === undefined || mean === 0 || hashRate.windowSeconds < 300 || hashRate.high >= mean * SLOW) return
     const rates = `${formatHashRate(hashRate.hashesPerSecond)} in place of ${formatHashRate(mean)}`
     slow.push({ name: "worker-slow", subject: worker, message: `${worker} has ${rates}, the mean of its day.` })
-  }
+  })
   const offline: Array<Condition> = []
   for (const [worker, lastShareAt] of days.lastShares(now)) {
     if (online.has(worker) || now - lastShareAt < OFFLINE_MS) continue
@@ -48,7 +54,7 @@ export const workerConditions = (picture: Picture, days: WorkerDays, now: number
     offline.push({ name: "worker-offline", subject: worker, message: `${worker} is offline for ${minutes} minutes.` })
   }
   return [...together(slow, "slow"), ...together(offline, "offline")]
-}
+})
 
 /** A farm without power is one alert, and not one for each machine. */
 const together = (conditions: ReadonlyArray<Condition>, what: string): ReadonlyArray<Condition> => {

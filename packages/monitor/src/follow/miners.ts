@@ -7,7 +7,8 @@ import { Clock, Effect, Option } from "effect"
 import { hashRate } from "../api/hash-rate.ts"
 import type { ChannelView, ConnectionView, UserView, WorkerView } from "../api/miners.ts"
 import type { Monitored } from "../monitored.ts"
-import type { Followed } from "./followed.ts"
+import type { Followed, Peer } from "./followed.ts"
+import { inSteps } from "./steps.ts"
 import { printable } from "@sluice/protocol"
 
 /** A picture this young is shown to the next reader too. */
@@ -20,8 +21,6 @@ export interface Picture {
   readonly channels: ReadonlyArray<ChannelView>
   readonly users: ReadonlyArray<UserView>
   readonly workers: ReadonlyArray<WorkerView>
-  /** By the name that `UserView.user` shows. */
-  readonly userNames: ReadonlyMap<string, string>
   /** Open connections, also those without a channel. */
   readonly connections: ReadonlyArray<ConnectionView>
 }
@@ -71,15 +70,28 @@ export class Miners {
       looked = 0
       yield* Effect.yieldNow
     }
-    const byConnection = Map.groupBy(channels, ({ connectionId }) => connectionId)
+    const byConnection = new Map<number, Array<ChannelView>>()
+    const workers = new Map<string, WorkerView>()
+    yield* inSteps(channels, (channel) => {
+      addToWorker(workers, channel)
+      const others = byConnection.get(channel.connectionId)
+      if (others === undefined) byConnection.set(channel.connectionId, [channel])
+      else others.push(channel)
+    })
+    const shown: Array<UserView> = []
+    yield* inSteps(everyone.users, (one) => shown.push(userView(one, now)))
     this.#followed.forget(open, new Set(byConnection.keys()))
+    const { peers } = this.#followed
+    const connections: Array<ConnectionView> = []
+    yield* inSteps(new Set([...peers.keys(), ...byConnection.keys()]), (connectionId) =>
+      connections.push(connectionView(connectionId, peers.get(connectionId), byConnection.get(connectionId) ?? []))
+    )
     return (this.#picture = {
       at: now,
       channels,
-      users: everyone.users.map((one) => userView(one, now)),
-      userNames: new Map(everyone.users.map((one) => [printable(one.user), one.user])),
-      workers: workersOf(channels),
-      connections: connectionsOf(this.#followed, byConnection)
+      users: shown,
+      workers: Array.from(workers.values()),
+      connections
     })
   }).bind(this)
 }
@@ -122,40 +134,36 @@ const userView = (stats: UserStats, now: number): UserView => {
   return { user: printable(user), channels, firstSeenAt, lastShareAt, ...countsOf(stats, firstSeenAt, now) }
 }
 
-const workersOf = (channels: ReadonlyArray<ChannelView>): ReadonlyArray<WorkerView> => {
-  const workers = new Map<string, WorkerView>()
-  for (const channel of channels) {
-    const { accepted, bestDifficulty, difficulty, hashRate, hashRateHour, openedAt, refused, worker } = channel
-    const other = workers.get(worker)
-    workers.set(
-      worker,
-      other === undefined
-        ? {
-            worker,
-            user: parseUserIdentity(worker).user,
-            channels: 1,
-            accepted,
-            refused,
-            bestDifficulty,
-            difficulty,
-            hashRate,
-            hashRateHour,
-            connectedSince: openedAt
-          }
-        : {
-            ...other,
-            channels: other.channels + 1,
-            accepted: other.accepted + accepted,
-            refused: other.refused + refused,
-            bestDifficulty: Math.max(other.bestDifficulty, bestDifficulty),
-            difficulty: Math.max(other.difficulty, difficulty),
-            hashRate: together(other.hashRate, hashRate),
-            hashRateHour: other.hashRateHour + hashRateHour,
-            connectedSince: Math.min(other.connectedSince, openedAt)
-          }
-    )
-  }
-  return Array.from(workers.values())
+const addToWorker = (workers: Map<string, WorkerView>, channel: ChannelView): void => {
+  const { accepted, bestDifficulty, difficulty, hashRate, hashRateHour, openedAt, refused, worker } = channel
+  const other = workers.get(worker)
+  workers.set(
+    worker,
+    other === undefined
+      ? {
+          worker,
+          user: parseUserIdentity(worker).user,
+          channels: 1,
+          accepted,
+          refused,
+          bestDifficulty,
+          difficulty,
+          hashRate,
+          hashRateHour,
+          connectedSince: openedAt
+        }
+      : {
+          ...other,
+          channels: other.channels + 1,
+          accepted: other.accepted + accepted,
+          refused: other.refused + refused,
+          bestDifficulty: Math.max(other.bestDifficulty, bestDifficulty),
+          difficulty: Math.max(other.difficulty, difficulty),
+          hashRate: together(other.hashRate, hashRate),
+          hashRateHour: other.hashRateHour + hashRateHour,
+          connectedSince: Math.min(other.connectedSince, openedAt)
+        }
+  )
 }
 
 /** The rate of two channels together. */
@@ -173,23 +181,19 @@ const together = (a: WorkerView["hashRate"], b: WorkerView["hashRate"]): WorkerV
   }
 }
 
-const connectionsOf = (
-  { peers }: Followed,
-  byConnection: ReadonlyMap<number, ReadonlyArray<ChannelView>>
-): ReadonlyArray<ConnectionView> =>
-  Array.from(new Set([...peers.keys(), ...byConnection.keys()]), (connectionId) => {
-    const peer = peers.get(connectionId)
-    const channels = byConnection.get(connectionId) ?? []
-    return {
-      connectionId,
-      openedAt: peer?.openedAt ?? null,
-      remote: peer?.remote ?? null,
-      vendor: peer?.device.vendor ?? null,
-      hardware: peer?.device.hardwareVersion ?? null,
-      firmware: peer?.device.firmware ?? null,
-      channels: channels.length,
-      hashesPerSecond: sum(channels.map(({ hashRate }) => hashRate.hashesPerSecond))
-    }
-  })
+const connectionView = (
+  connectionId: number,
+  peer: Peer | undefined,
+  channels: ReadonlyArray<ChannelView>
+): ConnectionView => ({
+  connectionId,
+  openedAt: peer?.openedAt ?? null,
+  remote: peer?.remote ?? null,
+  vendor: peer?.device.vendor ?? null,
+  hardware: peer?.device.hardwareVersion ?? null,
+  firmware: peer?.device.firmware ?? null,
+  channels: channels.length,
+  hashesPerSecond: sum(channels.map(({ hashRate }) => hashRate.hashesPerSecond))
+})
 
 const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, number) => total + number, 0)

@@ -70,3 +70,17 @@ const bringUpToDate = (database: DatabaseSync): void => {
     database.exec(`begin; ${step}; pragma user_version = ${form + index + 1}; commit`)
   }
 }
+
+/** Writes all of it, or nothing. */
+export const inTransaction = <A>(database: DatabaseSync, write: () => A): A => {
+  database.exec("begin")
+  try {
+    const result = write()
+    database.exec("commit")
+    return result
+  } catch (error) {
+    // A full disk has ended the transaction already.
+    if (database.isTransaction) database.exec("rollback")
+    throw error
+  }
+}

@@ -7,12 +7,14 @@ import type { Resolution } from "../api/history.ts"
 import type { AuditEntry } from "../api/journal.ts"
 import type { FoundBlock } from "../api/overview.ts"
 import type { ChannelView } from "../api/miners.ts"
-import { type DatabaseError, openDatabase } from "./database.ts"
+import { type DatabaseError, inTransaction, openDatabase } from "./database.ts"
 import { type Sample, Samples, STEPS } from "./samples.ts"
 import { type Work, WorkerDays } from "./worker-days.ts"
 
 /** Days of workers that are written in one turn of the event loop: some milliseconds. */
 const AT_ONCE = 200
+/** Workers whose work is noted in one turn. */
+const NOTED_AT_ONCE = 500
 /** Changes that are kept. */
 const KEPT_AUDIT = 10_000
 
@@ -88,10 +90,14 @@ export const makeHistory = Effect.fnUntraced(function* (
     }
     counted = counts
     const leftOut = workers.leftOut
-    let done = 0
-    for (const [worker, work] of lately) {
-      yield* write(() => workers.add(worker, work, now), undefined)
-      if (++done % 1000 === 0) yield* Effect.yieldNow
+    const all = Array.from(lately)
+    for (let done = 0; done < all.length; done += NOTED_AT_ONCE) {
+      if (done > 0) yield* Effect.yieldNow
+      const some = all.slice(done, done + NOTED_AT_ONCE)
+      yield* write(
+        () => inTransaction(database, () => some.forEach(([worker, work]) => workers.add(worker, work, now))),
+        undefined
+      )
     }
     if (leftOut === 0 && workers.leftOut > 0) {
       yield* Effect.logWarning(`There are more than ${workers.size} workers: the newest ones have no history`)

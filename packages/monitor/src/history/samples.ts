@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { type Column, COLUMNS, type History, type RefusedHistory, type Resolution } from "../api/history.ts"
+import { inTransaction } from "./database.ts"
 
 const DAY_MS = 86_400_000
 
@@ -65,8 +66,7 @@ export class Samples {
   /** Writes a sample of ten seconds, and brings the coarser ones that contain it up to date. */
   write(sample: Sample): void {
     const finest = STEPS["10s"].stepMs
-    this.#database.exec("begin")
-    try {
+    inTransaction(this.#database, () => {
       this.#insert.run(finest, sample.at, ...COLUMNS.map((column) => sample[column]))
       for (const [code, shares] of Object.entries(sample.refusedByCode)) {
         if (shares > 0) this.#insertRefused.run(finest, sample.at, code, shares)
@@ -79,11 +79,7 @@ export class Samples {
         this.#rollRefused.run(stepMs, at, finer, at, at + stepMs)
         finer = stepMs
       }
-      this.#database.exec("commit")
-    } catch (error) {
-      this.#database.exec("rollback")
-      throw error
-    }
+    })
   }
 
   /** Deletes samples that are older than their resolution keeps them. */

@@ -5,6 +5,7 @@
 import { HASHES_PER_DIFFICULTY } from "@sluice/channels"
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import type { WorkerHistory } from "../api/history.ts"
+import { inTransaction } from "./database.ts"
 
 export const SLOT_MS = 600_000
 const DAY_MS = 86_400_000
@@ -17,6 +18,7 @@ export const MAX_WORKERS = 20_000
 
 interface Worker {
   readonly id: number
+  readonly name: string
   day: number
   today: Float32Array
   yesterday: Float32Array | undefined
@@ -35,12 +37,19 @@ export class WorkerDays {
   readonly #database: DatabaseSync
   readonly #workers = new Map<string, Worker>()
   readonly #upsert: StatementSync
+  readonly #insertName: StatementSync
+  /** Ids are given here and not by the database: an id whose row a failed transaction took back is not given to another name. */
+  #nextId: number
+  readonly #findName: StatementSync
   /** Workers that were left out because there were too many. */
   leftOut = 0
 
   constructor(database: DatabaseSync, now: number) {
     this.#database = database
     this.#upsert = database.prepare("insert or replace into workerDays (day, worker, data) values (?, ?, ?)")
+    this.#insertName = database.prepare("insert or ignore into workers (id, name) values (?, ?)")
+    this.#findName = database.prepare("select id from workers where name = ?")
+    this.#nextId = Number(database.prepare("select coalesce(max(id), 0) + 1 as next from workers").get()!["next"])
     this.#load(now)
   }
 
@@ -54,7 +63,7 @@ export class WorkerDays {
     if (worker === undefined) {
       if (work.accepted === 0) return
       if (this.#workers.size >= MAX_WORKERS) return void this.leftOut++
-      worker = newWorker(this.#idOf(name), dayOf(now), new Float32Array(SLOTS * FIELDS))
+      worker = newWorker(this.#idOf(name), name, dayOf(now), new Float32Array(SLOTS * FIELDS))
       this.#workers.set(name, worker)
     }
     this.#turn(worker, now)
@@ -71,20 +80,16 @@ export class WorkerDays {
 
   /** Writes the days that changed, some at a time: call it until it returns false. */
   write(atOnce: number): boolean {
-    let written = 0
-    this.#database.exec("begin")
-    try {
+    return inTransaction(this.#database, () => {
+      let written = 0
       for (const worker of this.#workers.values()) {
         if (!worker.isChanged) continue
-        if (written === atOnce) return true
-        this.#upsert.run(worker.day, worker.id, bytesOf(worker.today))
+        if (written++ === atOnce) return true
+        this.#save(worker)
         worker.isChanged = false
-        written++
       }
       return false
-    } finally {
-      this.#database.exec("commit")
-    }
+    })
   }
 
   /** Deletes old days and names without days, and forgets workers that were away for two days. */
@@ -97,16 +102,16 @@ export class WorkerDays {
   }
 
   history(name: string, from: number, to: number): WorkerHistory | undefined {
-    const row = this.#database.prepare("select id from workers where name = ?").get(name)
-    if (row === undefined) return undefined
+    const worker = this.#workers.get(name)
+    const id = worker?.id ?? this.#findName.get(name)?.["id"]
+    if (id === undefined) return undefined
     const last = Math.floor(to / SLOT_MS) * SLOT_MS
     const first = Math.max(Math.ceil(from / SLOT_MS) * SLOT_MS, last - KEPT_DAYS * DAY_MS)
     const days = new Map<number, Float32Array>()
     const rows = this.#database
       .prepare("select day, data from workerDays where worker = ? and day between ? and ?")
-      .all(row["id"]!, dayOf(first), dayOf(last))
+      .all(id, dayOf(first), dayOf(last))
     for (const { data, day } of rows) days.set(Number(day), floatsOf(data as Uint8Array))
-    const worker = this.#workers.get(name)
     if (worker !== undefined) days.set(worker.day, worker.today)
 
     const at: Array<number> = []
@@ -157,16 +162,21 @@ export class WorkerDays {
   #turn(worker: Worker, now: number): void {
     const day = dayOf(now)
     if (day <= worker.day) return
-    if (worker.isChanged) this.#upsert.run(worker.day, worker.id, bytesOf(worker.today))
+    if (worker.isChanged) this.#save(worker)
     worker.yesterday = day === worker.day + 1 ? worker.today : undefined
     worker.today = new Float32Array(SLOTS * FIELDS).fill(NaN)
     worker.day = day
     worker.isChanged = false
   }
 
+  #save({ day, id, name, today }: Worker): void {
+    this.#insertName.run(id, name)
+    this.#upsert.run(day, id, bytesOf(today))
+  }
+
   #idOf(name: string): number {
-    this.#database.prepare("insert or ignore into workers (name) values (?)").run(name)
-    return Number(this.#database.prepare("select id from workers where name = ?").get(name)!["id"])
+    const row = this.#findName.get(name)
+    return row === undefined ? this.#nextId++ : Number(row["id"])
   }
 
   #load(now: number): void {
@@ -178,7 +188,7 @@ export class WorkerDays {
     for (const { data, day, id, name } of rows) {
       const floats = floatsOf(data as Uint8Array)
       const known = this.#workers.get(String(name))
-      const worker = known ?? newWorker(Number(id), Number(day), floats)
+      const worker = known ?? newWorker(Number(id), String(name), Number(day), floats)
       if (known !== undefined) {
         worker.yesterday = worker.today
         worker.today = floats
@@ -190,8 +200,9 @@ export class WorkerDays {
   }
 }
 
-const newWorker = (id: number, day: number, today: Float32Array): Worker => ({
+const newWorker = (id: number, name: string, day: number, today: Float32Array): Worker => ({
   id,
+  name,
   day,
   today: today.some((value) => value !== 0) ? today : today.fill(NaN),
   yesterday: undefined,

@@ -77,8 +77,8 @@ export const reading = ({ links, trust }: ReadingOptions) =>
             if (links === undefined) {
               return yield* new NotFound({ detail: "Links need http-token: they are proofs made with it." })
             }
-            const { userNames } = yield* miners.picture
-            if (!userNames.has(name)) return yield* views.noUser(name)
+            const { users } = yield* miners.picture
+            if (!users.some(({ user }) => user === name)) return yield* views.noUser(name)
             return { link: `/#/shared/${links.of(name)}` }
           })
         )
