@@ -20,7 +20,7 @@ import {
   WorkerView
 } from "./miners.ts"
 import { Overview } from "./overview.ts"
-import { pageQuery } from "./page.ts"
+import { pageQuery, QUERY_NUMBERS } from "./page.ts"
 import { Conflict, NotFound, NotReady, TooManyReaders } from "./problems.ts"
 import { Blocks, Jobs, Shares, Upstreams } from "./work.ts"
 
@@ -104,6 +104,26 @@ const health = HttpApiGroup.make("health")
   .prefix("/health")
   .annotateMerge(OpenApi.annotations({ title: "Health", description: "For supervisors, without a token." }))
 
+interface Spec {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+}
+interface Operation {
+  readonly parameters?: ReadonlyArray<{ readonly name: string; schema: unknown }>
+}
+
+/** Shows numbers of queries as numbers. Made from the Schemas, the document has the text that they are decoded from. */
+const withNumbers = (spec: Spec): Spec => {
+  for (const path of Object.values(spec.paths)) {
+    for (const { parameters = [] } of Object.values(path)) {
+      for (const parameter of parameters) {
+        const bounds = QUERY_NUMBERS[parameter.name]
+        if (bounds !== undefined) parameter.schema = { type: "integer", ...bounds }
+      }
+    }
+  }
+  return spec
+}
+
 export class MonitorApi extends HttpApi.make("sluice-monitor")
   .add(reading)
   .add(control)
@@ -113,6 +133,7 @@ export class MonitorApi extends HttpApi.make("sluice-monitor")
     OpenApi.annotations({
       title: "Sluice",
       version: "1",
-      description: "The state, the history and the alerts of a pool, a proxy or a declaration client."
+      description: "The state, the history and the alerts of a pool, a proxy or a declaration client.",
+      transform: (spec) => withNumbers(spec as Spec)
     })
   ) {}

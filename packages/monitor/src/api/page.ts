@@ -7,8 +7,16 @@ export const DEFAULT_LIMIT = 100
 /** The most bytes of a text to search for. */
 const MAX_SEARCH = 255
 
-const limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: MAX_LIMIT }))
-const offset = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+/** The whole numbers of queries, with their bounds. */
+export const QUERY_NUMBERS: Readonly<Record<string, { readonly minimum: number; readonly maximum: number }>> = {
+  limit: { minimum: 1, maximum: MAX_LIMIT },
+  offset: { minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+  from: { minimum: 0, maximum: 8_640_000_000_000_000 },
+  to: { minimum: 0, maximum: 8_640_000_000_000_000 }
+}
+
+const limit = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["limit"]!))
+const offset = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["offset"]!))
 
 /** The query of a list without an order of its own: newest first, or as it is configured. */
 export const pageQuery = {

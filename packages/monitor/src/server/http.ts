@@ -3,8 +3,15 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { type Endpoint, formatEndpoint, ListenError, makeBoundedHttpServer } from "@sluice/transport"
 import { printable } from "@sluice/protocol"
 import { Effect, Layer, type Redacted } from "effect"
-import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiBuilder } from "effect/http-api"
+import {
+  HttpRouter,
+  HttpServer,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse,
+  ProblemDetails
+} from "effect/http"
+import { HttpApiBuilder, OpenApi } from "effect/http-api"
 import * as Net from "node:net"
 import { MonitorApi } from "../api/api.ts"
 import { MAX_READERS } from "../follow/event-hub.ts"
@@ -28,6 +35,8 @@ export interface HttpOptions {
 
 /** Above this limit, the connection without a request for the longest time is closed. Readers of events are not closed. */
 const MAX_CONNECTIONS = MAX_READERS + 128
+/** Bytes of a name or a link in a path, percent-encoded. */
+const MAX_PARAMETER = 2000
 /** Bytes of a request; the longest one is a few hundred. */
 const MAX_BODY = 16_384
 
@@ -56,7 +65,9 @@ const serve = Effect.fnUntraced(function* (
     ),
     pageRoutes
   ).pipe(Layer.provide(HttpServer.layerServices))
-  const router = yield* HttpRouter.toHttpEffect(routes)
+  const router = yield* HttpRouter.toHttpEffect(routes).pipe(
+    Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: MAX_PARAMETER })
+  )
   const names = new Set(["localhost", listen.host, ...hostNames].map((name) => name.toLowerCase()))
   yield* server.serve(answer(router, names, other))
   const { address } = server
@@ -80,8 +91,35 @@ const answer = <E, R>(router: Answer<E, R>, names: ReadonlySet<string>, other: H
     }
     const [path = "", query = ""] = url.split("?", 2)
     const page = method === "GET" || method === "HEAD" ? other?.(path, query) : undefined
-    return HttpServerResponse.setHeaders(yield* page ?? router, SECURITY)
+    const answered = page ?? Effect.catchIf(router, isRouteNotFound, () => notFound(method, path))
+    return HttpServerResponse.setHeaders(yield* answered, SECURITY)
   })
+
+const isRouteNotFound = (error: unknown): boolean =>
+  HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
+
+/** The methods of each path of the API. */
+const METHODS = Object.entries(OpenApi.fromApi(MonitorApi).paths).map(([path, operations]) => ({
+  pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+  methods: Object.keys(operations).map((method) => method.toUpperCase())
+}))
+
+const notFound = (method: string, path: string) => {
+  const known = METHODS.find(({ methods, pattern }) => pattern.test(path) && !methods.includes(method))
+  const problem = known === undefined ? NO_SUCH_PATH : OTHER_METHOD
+  return Effect.map(Effect.succeed(ProblemDetails.toResponse(problem)), (response) =>
+    known === undefined ? response : HttpServerResponse.setHeader(response, "allow", known.methods.join(", "))
+  )
+}
+
+const type = ProblemDetails.blankType
+const NO_SUCH_PATH = {
+  type,
+  status: 404,
+  title: "Not Found",
+  detail: "There is nothing here; /api/docs has all paths."
+}
+const OTHER_METHOD = { type, status: 405, title: "Method Not Allowed", detail: "This path has another method." }
 
 /** Browsers show the page in no frame, guess no types, and tell nobody where their user is. The page's own policy is in page.ts. */
 const SECURITY = {
