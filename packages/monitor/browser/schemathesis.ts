@@ -38,7 +38,7 @@ const check = spawn(
   program,
   ["run", `${url}/api/openapi.json`, "--url", url, "--phases", "coverage,fuzzing", "--max-examples", "30"].concat(
     ["-H", `Authorization: Bearer ${TOKEN}`, "-H", "X-Forwarded-For: 192.0.2.1"],
-    // Events never end, and drain would send the demo's miners away while others are checked.
+    // Events never end.
     ["--exclude-path", "/api/events"]
   ),
   { stdio: "inherit", cwd: directory }

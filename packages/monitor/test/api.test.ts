@@ -143,6 +143,7 @@ describe("the API", () => {
         assert.strictEqual((yield* close(bearer(TOKEN), { connectionId: 99, channelId: 2 })).status, 404)
         for (const bad of [
           {},
+          { connectionId: 1, channelId: 2, reson: "x" },
           { connectionId: -1, channelId: 2 },
           { connectionId: 1, channelId: 2 ** 33 },
           "[",

@@ -129,6 +129,8 @@ export class MonitorApi extends HttpApi.make("sluice-monitor")
   .add(control)
   .add(shared)
   .add(health)
+  // A misspelled key of a change is an error, and not a change without it.
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotateMerge(
     OpenApi.annotations({
       title: "Sluice",

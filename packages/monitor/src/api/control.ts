@@ -6,27 +6,24 @@ const u32 = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff_ffff
 const host = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255))
 const port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
 
-/** A misspelled key is an error, and not a change without it. */
-const strict = { parseOptions: { onExcessProperty: "error" } } as const
-
 export const CloseChannel = Schema.Struct({
   connectionId,
   channelId: u32,
   /** Sent to the miner. */
   reason: Schema.optionalKey(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(64)))
-}).annotate(strict)
+})
 
 /** Sends a miner to another server with the same authority key, or without `to` to this one again. */
 export const Reconnect = Schema.Struct({
   connectionId,
   to: Schema.optionalKey(Schema.Struct({ host, port }))
-}).annotate(strict)
+})
 
 /** Sends all miners to another server with the same authority key, so many a second. */
 export const Drain = Schema.Struct({
   to: Schema.Struct({ host, port }),
   perSecond: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })))
-}).annotate(strict)
+})
 
 export const Done = Schema.Struct({ done: Schema.Literal(true) })
 export const DrainStarted = Schema.Struct({ connections: Schema.Finite })
