@@ -2,7 +2,6 @@
  * Kinds of value in configurations. Each is a Schema from a value of TOML (a string, a number, a boolean) to the program's own
  * type, with a description of what it expects.
  */
-import { parseReceiver, type Receiver } from "@sluice/monitor/receiver"
 import { Effect, Redacted, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 import * as Host from "effect/net/Host"
 
@@ -205,12 +204,6 @@ export interface Login {
   readonly user: string
   readonly password: Redacted.Redacted
 }
-
-/** Several receivers of alerts, separated by blanks or line feeds. Their URLs contain secrets, so no message shows them. */
-export const receivers = text<ReadonlyArray<Receiver>>(
-  { metavar: "URLS", expected: "one or several URLs of receivers, each on a line", secret: true },
-  (input) => Result.all(input.trim().split(/\s+/).map(parseReceiver))
-)
 
 /** Several users with their passwords, separated by blanks or line feeds. No message, log or help ever shows them. */
 export const logins = text<ReadonlyArray<Login>>(

@@ -3,14 +3,21 @@
  * address is configured, so that other programs start without it.
  */
 import type { Endpoint } from "@sluice/transport"
-import type { DatabaseError, Monitored, Receiver } from "@sluice/monitor"
+import type { DatabaseError, Monitored } from "@sluice/monitor"
+import { parseReceiver, type Receiver } from "@sluice/monitor/receiver"
 import { isLoopback, type ListenError } from "@sluice/transport"
-import { Effect, Layer, type Redacted, Schema } from "effect"
+import { Effect, Layer, type Redacted, Result, Schema } from "effect"
 import { ConfigurationInForce } from "../config/in-force.ts"
 import { optional } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
-import { hostNames, hostPort, password, receivers } from "../config/value.ts"
+import { hostNames, hostPort, password, text } from "../config/value.ts"
 import { layerProcessMetrics, metrics } from "./metrics.ts"
+
+/** Several receivers of alerts, separated by blanks or line feeds. Their URLs contain secrets, so no message shows them. */
+const receivers = text<ReadonlyArray<Receiver>>(
+  { metavar: "URLS", expected: "one or several URLs of receivers, each on a line", secret: true },
+  (input) => Result.all(input.trim().split(/\s+/).map(parseReceiver))
+)
 
 export const monitorKeys = {
   httpListen: optional(hostPort, {
