@@ -70,9 +70,10 @@ export class AlertMachine {
     })).toSorted((a, b) => order[a.state] - order[b.state] || b.since - a.since)
   }
 
+  /** How many troubles fire. A block that was found is none. */
   get firing(): number {
     let count = 0
-    for (const { state } of this.#alerts.values()) if (state === "firing") count++
+    for (const { name, state } of this.#alerts.values()) if (state === "firing" && !RULES[name].isMoment) count++
     return count
   }
 
