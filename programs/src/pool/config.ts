@@ -13,6 +13,7 @@ import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { canDeclare, nodeHasUse, poolDeclarationKeys } from "../server/job-declaration.ts"
 import { nodeUrlKey, wholeNode } from "../server/node.ts"
+import { monitorKeys, pageIsOfOneProcess, tokenForOthers } from "../server/monitor.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { chainKey, payoutKeys } from "../server/payout.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
@@ -45,6 +46,7 @@ const fields = Schema.Struct({
   ),
   ...miningServerKeys({ name: "pool", source: "a template provider" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...monitorKeys,
   ...securityKeys,
   ...loggingKeys
 })
@@ -113,6 +115,8 @@ export const PoolConfig = {
     canDeclare,
     nodeHasUse,
     paysDeclaredJobs,
+    tokenForOthers,
+    pageIsOfOneProcess,
     distinctAddresses(...listenKeys, "jobDeclarationListen"),
     ...ledgerChecks
   )

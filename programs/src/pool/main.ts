@@ -11,6 +11,7 @@ import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { makeMonitor } from "../server/monitor.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { type Beginning, program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -36,7 +37,10 @@ export const pool = program({
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
     if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
-    return yield* Layer.merge(layerLog(withShares, options, policyOf(config) !== undefined), served).pipe(
+    const monitor = yield* makeMonitor(mine)
+    const monitored = Effect.map(Pool, (server) => ({ role: "pool" as const, server }))
+    const logged = layerLog(withShares, options, policyOf(config) !== undefined)
+    return yield* Layer.mergeAll(logged, served, monitor.layer(monitored)).pipe(
       Layer.provide(
         config.ledger === undefined
           ? layerPool(config, options, worker)
@@ -55,7 +59,8 @@ export const pool = program({
         worker === undefined ? layerTemplateClient(config) : layerTemplates(worker.link)
       ]),
       Layer.provide(worker === undefined ? layerJobIds(config) : layerWorker(worker)),
-      Layer.launch
+      Layer.launch,
+      Effect.provide(monitor.logs)
     )
   }, Effect.scoped)
 })
