@@ -11,11 +11,17 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["swarm", "simulation"]
 ]
 
-/** Neighbours on one floor that a package may import all the same: the development node stands in for a node. */
-const neighbours: Readonly<Record<string, ReadonlyArray<string>>> = { "dev-node": ["node", "transport"] }
+/**
+ * Neighbours on one floor that a package may import all the same: the development node stands in for a node, and the ledger
+ * implements services of the server of miners.
+ */
+const neighbours: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "dev-node": ["node", "transport"],
+  ledger: ["mining-server"]
+}
 
 /** Entries beside a package's main one, for programs that must start without loading all of it. */
-const lightEntries = ["@sluice/noise/authority-key", "@sluice/protocol/printable"]
+const lightEntries = ["@sluice/monitor/receiver", "@sluice/noise/authority-key", "@sluice/protocol/printable"]
 
 const publicEntryOnly = {
   group: ["@sluice/*/**", "!@sluice/testing/*", ...lightEntries.map((entry) => `!${entry}`)],

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process"
 
 const checks: ReadonlyArray<readonly [name: string, command: string, ...args: ReadonlyArray<string>]> = [
-  ["types", "tsc", "-b"],
+  ["types", "tsc", "-b", ".", "packages/monitor/page"],
   ["lint and package floors", "oxlint", "--deny-warnings"],
   ["format", "oxfmt", "--check"],
   ["portable rules", "node", "scripts/portable.ts"],

@@ -4,6 +4,7 @@
  *     npm run bench                          everything, in two to three minutes
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
+ *     npm run bench -- ledger                the ledger, in some seconds; only by name
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- declaration           Job Declaration, also a pool with ten thousand connections, in two minutes; only by name
  *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
@@ -50,6 +51,7 @@ const named: typeof groups = {
     const { asyncCases, cases } = await declaration()
     return { cases, asyncCases: [...asyncCases, ...(await import("./declaration-custom-jobs.ts")).asyncCases] }
   },
+  ledger: () => import("./ledger.ts"),
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
   }),

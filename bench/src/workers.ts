@@ -72,7 +72,6 @@ const capacity = async (kind: "standard" | "extended", workers: number, template
     const shares = after.shares - before.shares
     const seconds = Array.from(after.cpu, ([process, seconds]) => seconds - before.cpu.get(process)!)
     const sum = seconds.reduce((all, one) => all + one, 0)
-    if (process.env["SLUICE_BENCH_DETAILS"]) console.error({ workers, shares, seconds, labels: [...after.cpu.keys()] })
     return shares / Math.max(...seconds, sum / workers)
   } finally {
     await swarm.stop()

@@ -51,7 +51,8 @@ const load = {
   sniff: async () => (await import("./sniff/main.ts")).sniff,
   replay: async () => (await import("./replay/main.ts")).replay,
   conformance: async () => (await import("./conformance/main.ts")).conformance,
-  swarm: async () => (await import("./swarm/main.ts")).swarm
+  swarm: async () => (await import("./swarm/main.ts")).swarm,
+  ledger: async () => (await import("./ledger/main.ts")).ledger
 }
 
 const surroundings = Layer.mergeAll(

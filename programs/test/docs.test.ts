@@ -13,7 +13,9 @@ import { program } from "../src/command/program.ts"
 import { run } from "./in-process.ts"
 
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8")
-const running = await readFile(new URL("../../docs/operators/running.md", import.meta.url), "utf8")
+const operators = await Promise.all(
+  ["running", "ledger"].map((page) => readFile(new URL(`../../docs/operators/${page}.md`, import.meta.url), "utf8"))
+)
 
 /** The lines of a page's shell examples that start with `sluice`, without comments and redirections, and with keys put in. */
 const commandsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> =>
@@ -34,7 +36,7 @@ const commandsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> =>
 const secretKey = "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n"
 const publicKey = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72"
 
-describe("the operators' page", () => {
+describe("the operators' pages", () => {
   let directory = ""
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "sluice-docs-"))
@@ -47,10 +49,10 @@ describe("the operators' page", () => {
   })
   afterAll(() => rm(directory, { recursive: true }))
 
-  const programs = commandsOf(running).filter(([name]) => name !== "key")
+  const programs = operators.flatMap(commandsOf).filter(([name]) => name !== "key")
 
   it.each(programs.map((args) => [args.join(" "), args] as const))(
-    "has a valid command: sluice %s",
+    "have a valid command: sluice %s",
     async (_, args) => {
       const inPlace = args.map((arg) =>
         /\.(key|toml|password)$/.test(arg) || (args[0] === "replay" && arg.endsWith(".ndjson"))

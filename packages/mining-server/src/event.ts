@@ -38,6 +38,8 @@ export interface PrevHashSent {
   readonly height: number
   /** 64 hex digits in display order. */
   readonly prevHash: string
+  /** The network's target in the compact form of a header. */
+  readonly nbits: number
   readonly connections: number
   readonly latencyMs: number
 }

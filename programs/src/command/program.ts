@@ -6,6 +6,7 @@ import { escaped } from "@sluice/protocol/printable"
 import { Console, Effect, type Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { effectiveToml, exampleToml } from "../config/example.ts"
+import { ConfigurationInForce, keysInForce } from "../config/in-force.ts"
 import { type KeyInfo, keysOf, variableOf } from "../config/key.ts"
 import { load, type ProgramConfig } from "../config/load.ts"
 import { OptionNames } from "../config/option-names.ts"
@@ -59,6 +60,7 @@ export const program = <A extends LoggingConfig, E extends { readonly message: s
       const values = Array.from(given, ([name, { raw }]) => [name, raw] as const)
       yield* logWarnings(warnings).pipe(
         Effect.andThen(run(config, { given: values, worker: undefined })),
+        Effect.provideService(ConfigurationInForce, keysInForce(options, given)),
         Effect.provide(logging(config))
       )
     })

@@ -16,7 +16,8 @@ export const summaries = {
   sniff: "Print or record what clients and a server say to each other, decrypted.",
   replay: "Send what recorded clients have sent to a server, and compare its answers by their kinds.",
   conformance: "Find out which rules of the specification an implementation keeps.",
-  swarm: "Load a pool or proxy with thousands of miners that submit real shares, and measure it."
+  swarm: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
+  ledger: "Audit a pool's ledger of shares and payouts, show it, and keep it."
 } as const
 
 export type ProgramName = keyof typeof summaries

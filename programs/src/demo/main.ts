@@ -24,6 +24,7 @@ import {
 import { Effect, Layer, Redacted } from "effect"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
+import { makeMonitor } from "../server/monitor.ts"
 import { DemoConfig } from "./config.ts"
 import { presentation } from "./presentation.ts"
 import { watch } from "./watch.ts"
@@ -31,14 +32,18 @@ import { watch } from "./watch.ts"
 export const demo = program({
   ...DemoConfig,
   description: summaries.demo,
-  run: Effect.fnUntraced(function* ({ bits, blocks, json }) {
+  run: Effect.fnUntraced(function* ({ bits, blocks, browser, json, ...config }) {
     const authority = yield* AuthorityKey.generate
     const miners = { standard: miner(authority, "standard"), extended: miner(authority, "extended") }
     const shown = presentation(json)
-    yield* watch({ miners, blocks, presentation: shown }).pipe(
+    let page = ""
+    const monitor = yield* makeMonitor(config, (url: string) => Effect.sync(() => void (page = url)))
+    yield* watch({ miners, blocks, presentation: shown, page: () => page, browser }).pipe(
+      Effect.provide(monitor.layer(Effect.map(Pool, (server) => ({ role: "demo" as const, server })))),
       Effect.provide(pool(authority)),
       Effect.provide(templateProvider(authority)),
       Effect.provide(node(bits)),
+      Effect.provide(monitor.logs),
       Effect.provide(shown.logging)
     )
   })

@@ -23,6 +23,8 @@ export interface Roles {
   readonly node: string
   readonly templateProvider: string
   readonly pool: string
+  /** The operators' page. */
+  readonly page: string
 }
 
 export const presentation = (json: boolean): Presentation => {
@@ -49,10 +51,12 @@ const jsonLines: Presentation = {
 }
 
 const plainLines: Presentation = {
-  onStart: ({ node, pool, templateProvider }) =>
+  onStart: ({ node, page, pool, templateProvider }) => {
     print(
       `Sluice demo: node ${node}, template provider ${templateProvider}, pool ${pool}, two miners. Ctrl-C stops it.`
-    ),
+    )
+    print(`The operators' page is at ${page}`)
+  },
   onEvent: nothing,
   onTick: nothing,
   onBlock: (snapshot) => print(blockLine(snapshot)),
@@ -61,7 +65,7 @@ const plainLines: Presentation = {
 }
 
 const liveTable = (screen: Screen): Presentation => ({
-  onStart: nothing,
+  onStart: ({ page }) => screen.print(`The operators' page is at ${page}`),
   onEvent: nothing,
   onTick: (snapshot) => screen.draw(table(snapshot)),
   onBlock: (snapshot) => screen.draw(table(snapshot)),

@@ -5,6 +5,7 @@ import { Pool } from "@sluice/pool"
 import { TemplateProvider } from "@sluice/template-provider"
 import { formatEndpoint } from "@sluice/transport"
 import { Clock, Context, Effect, Exit, Layer, Queue, Stream } from "effect"
+import { openInBrowser } from "./browser.ts"
 import type { DemoEvent, MinerName } from "./event.ts"
 import { outputRoom } from "../output/streams.ts"
 import type { Presentation } from "./presentation.ts"
@@ -16,9 +17,19 @@ export interface WatchOptions<E, R> {
   /** How many blocks to wait for; `undefined` runs until the demo is stopped. */
   readonly blocks: number | undefined
   readonly presentation: Presentation
+  /** The address of the operators' page. */
+  readonly page: () => string
+  /** Whether to open it in a browser. */
+  readonly browser: boolean
 }
 
-export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presentation }: WatchOptions<E, R>) {
+export const watch = Effect.fnUntraced(function* <E, R>({
+  blocks,
+  browser,
+  miners,
+  page,
+  presentation
+}: WatchOptions<E, R>) {
   const node = yield* DevNode
   const rpc = yield* JsonRpcServer
   const provider = yield* TemplateProvider
@@ -50,8 +61,10 @@ export const watch = Effect.fnUntraced(function* <E, R>({ blocks, miners, presen
   presentation.onStart({
     node: rpc.url,
     templateProvider: formatEndpoint(provider.address),
-    pool: formatEndpoint(pool.address)
+    pool: formatEndpoint(pool.address),
+    page: page()
   })
+  if (browser) openInBrowser(page())
   const [standard, extended] = yield* Effect.all([mine("standard"), mine("extended")], { concurrency: 2 })
 
   const snapshot: Effect.Effect<Snapshot> = Effect.gen(function* () {

@@ -11,11 +11,13 @@ import { serverUrls } from "../config/stratum.ts"
 import { decimal, hostPort, string } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
-import { canDeclare, nodeIsForDeclarations, poolDeclarationKeys } from "../server/job-declaration.ts"
-import { wholeNode } from "../server/node.ts"
+import { canDeclare, nodeHasUse, poolDeclarationKeys } from "../server/job-declaration.ts"
+import { nodeUrlKey, wholeNode } from "../server/node.ts"
+import { monitorKeys, pageIsOfOneProcess, tokenForOthers } from "../server/monitor.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { chainKey, payoutKeys } from "../server/payout.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
+import { ledgerChecks, ledgerKeys, policyOf } from "./ledger.ts"
 
 const fields = Schema.Struct({
   listen: defaulted(hostPort, { description: "The address for miners and proxies.", default: "127.0.0.1:3333" }),
@@ -31,6 +33,7 @@ const fields = Schema.Struct({
     option: "solo",
     example: 1.5
   }),
+  ...ledgerKeys,
   ...chainKey,
   coinbaseTag: defaulted(string({ metavar: "TEXT", expected: "a short text" }), {
     description: "The pool's name in the blocks that it finds.",
@@ -38,19 +41,24 @@ const fields = Schema.Struct({
     default: Templates.DEFAULT_TAG
   }),
   ...poolDeclarationKeys,
+  nodeRpcUrl: nodeUrlKey(
+    "The URL of the JSON-RPC of the node that checks declared blocks, and shows which blocks of the ledger stay in the chain. Without it clients do not declare transactions (coinbase-only mode)."
+  ),
   ...miningServerKeys({ name: "pool", source: "a template provider" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...monitorKeys,
   ...securityKeys,
   ...loggingKeys
 })
 
 /** The options of the pool that the configuration sets. */
 export const optionsOf = (config: typeof fields.Type): PoolOptions => {
-  const { chain, coinbaseTag, soloFee } = config
+  const { chain, coinbaseTag } = config
+  const policy = policyOf(config)
   return {
     ...serverOptionsOf(config),
     ...Struct.pick(config, ["coinbaseAddress", "coinbaseOutputs"]),
-    ...(soloFee === undefined ? {} : { solo: { feePercent: soloFee } }),
+    ...(policy?.scheme === "solo" ? { solo: { feePercent: policy.fee / 10_000 } } : {}),
     ...(chain === undefined ? {} : { chain: chain === "testnet4" ? "test" : chain }),
     tag: coinbaseTag
   }
@@ -66,8 +74,9 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) =>
 
 /** A check: declared jobs have an output to pay the pool with. */
 const paysDeclaredJobs = Schema.makeFilter((config: typeof fields.Type) =>
-  config.soloFee !== undefined && (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) !== undefined
-    ? "job-declaration-listen, job-declaration-token-key, solo-fee: declared jobs pay the pool's outputs; in a solo pool miners are paid by their own jobs"
+  policyOf(config) !== undefined && (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) !== undefined
+    ? `job-declaration-listen, job-declaration-token-key, ${config.soloFee === undefined ? "payout-scheme" : "solo-fee"}: ` +
+      "declared jobs pay the pool's outputs; in this pool miners are paid by their own jobs"
     : undefined
 )
 
@@ -85,11 +94,14 @@ const RUN_BYTES = 4
  * The largest coinbase that the payouts can lead to, in bytes and without the witness: the outputs, the commitment to the
  * witnesses, and at most 161 bytes around them with the longest input.
  */
-export const coinbaseSizeOf = (config: typeof fields.Type): number =>
-  Result.match(payoutOf(optionsOf(config)), {
+export const coinbaseSizeOf = (config: typeof fields.Type): number => {
+  const policy = policyOf(config)
+  if (policy !== undefined && policy.scheme !== "solo") return config.maxCoinbaseBytes
+  return Result.match(payoutOf(optionsOf(config)), {
     onFailure: () => 0,
     onSuccess: (payout) => outputConstraints(payout).coinbaseOutputMaxAdditionalSize + 47 + 161
   })
+}
 
 export const PoolConfig = {
   program: "pool",
@@ -101,8 +113,11 @@ export const PoolConfig = {
     wholeTls,
     wholeNode,
     canDeclare,
-    nodeIsForDeclarations,
+    nodeHasUse,
     paysDeclaredJobs,
-    distinctAddresses(...listenKeys, "jobDeclarationListen")
+    tokenForOthers,
+    pageIsOfOneProcess,
+    distinctAddresses(...listenKeys, "jobDeclarationListen"),
+    ...ledgerChecks
   )
 }

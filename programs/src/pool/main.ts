@@ -11,6 +11,7 @@ import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { makeMonitor } from "../server/monitor.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { type Beginning, program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -22,6 +23,7 @@ import { bothRelays, layerJobIds, noRelay, withWorkers } from "../workers/with-w
 import { layerTemplates, makeTemplateRelay } from "../workers/templates.ts"
 import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
+import { layerWithLedger, policyOf } from "./ledger.ts"
 
 export const pool = program({
   ...PoolConfig,
@@ -34,8 +36,18 @@ export const pool = program({
     const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
-    return yield* Layer.merge(layerLog(withShares, options), served).pipe(
-      Layer.provide(layerPool(config, options, worker)),
+    if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
+    const monitor = yield* makeMonitor(mine)
+    const monitored = Effect.map(Pool, (server) => ({ role: "pool" as const, server }))
+    const logged = layerLog(withShares, options, policyOf(config) !== undefined)
+    return yield* Layer.mergeAll(logged, served, monitor.layer(monitored)).pipe(
+      Layer.provide(
+        config.ledger === undefined
+          ? layerPool(config, options, worker)
+          : layerWithLedger({ ...config, ledger: config.ledger }, options, (options) =>
+              layerPool(config, options, worker)
+            )
+      ),
       Layer.provide([
         withV1(
           "pool",
@@ -47,7 +59,8 @@ export const pool = program({
         worker === undefined ? layerTemplateClient(config) : layerTemplates(worker.link)
       ]),
       Layer.provide(worker === undefined ? layerJobIds(config) : layerWorker(worker)),
-      Layer.launch
+      Layer.launch,
+      Effect.provide(monitor.logs)
     )
   }, Effect.scoped)
 })
@@ -140,9 +153,15 @@ const layerDeclarations = (config: Config, options: PoolOptions, listen: Endpoin
   )
 }
 
-/** For a refused channel of a solo pool: why the user identity cannot be paid, if that is the reason. */
-const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: PoolOptions): string => {
-  if (solo === undefined || errorCode !== "invalid-user-identity") return ""
+/** What an acknowledgement promises without a ledger. */
+const promiseOf = (shareLog: string | undefined): string =>
+  shareLog === undefined
+    ? "Shares are acknowledged when they are counted: they are not kept (ledger keeps them)"
+    : "Shares are acknowledged when the operating system has them in the share log: a power cut may lose the last ones"
+
+/** For a refused channel of a pool that pays its users: why the user identity cannot be paid, if that is the reason. */
+const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain }: PoolOptions, paysUsers: boolean): string => {
+  if (!paysUsers || errorCode !== "invalid-user-identity") return ""
   const script = minerPayout(userIdentity, chain)
   return Result.isFailure(script) ? `: ${script.failure}` : ""
 }
@@ -150,5 +169,7 @@ const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain, solo }: Po
 const layerPages = (config: MetricsConfig) =>
   Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool, pool.stats, MiningServerStats))))
 
-const layerLog = (withShares: boolean, options: PoolOptions) =>
-  Layer.effectDiscard(Effect.flatMap(Pool, (pool) => logEvents(pool, withShares, (event) => unpaid(event, options))))
+const layerLog = (withShares: boolean, options: PoolOptions, paysUsers: boolean) =>
+  Layer.effectDiscard(
+    Effect.flatMap(Pool, (pool) => logEvents(pool, withShares, (event) => unpaid(event, options, paysUsers)))
+  )

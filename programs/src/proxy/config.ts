@@ -19,6 +19,7 @@ import { trustKeys } from "../config/trust.ts"
 import { choice, decimal, hostPort, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
+import { monitorKeys, pageIsOfOneProcess, tokenForOthers } from "../server/monitor.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
@@ -98,6 +99,7 @@ const fields = Schema.Struct({
   }),
   ...miningServerKeys({ name: "proxy", source: "a pool" }),
   ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...monitorKeys,
   ...securityKeys,
   ...trustKeys,
   ...loggingKeys
@@ -185,6 +187,8 @@ export const ProxyConfig = {
     hasPayout,
     sharesFit,
     wholeTls,
+    tokenForOthers,
+    pageIsOfOneProcess,
     distinctAddresses(...listenKeys)
   )
 }

@@ -21,6 +21,7 @@ import {
   Tcp,
   TemplateDialer
 } from "@sluice/transport"
+import type { UpstreamView } from "@sluice/monitor"
 import { Translator } from "@sluice/translator"
 import { Effect, Layer, Schema } from "effect"
 import { program } from "../command/program.ts"
@@ -29,6 +30,7 @@ import { trustOf } from "../config/trust.ts"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { makeMonitor } from "../server/monitor.ts"
 import { secured } from "../server/secured.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { withV1 } from "../server/v1.ts"
@@ -65,7 +67,8 @@ export const proxy = program({
         : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provide(layerDeclaring(config)))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
-    return yield* Layer.merge(layerLog(withShares), served).pipe(
+    const monitor = yield* makeMonitor(mine)
+    return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitored)).pipe(
       Layer.provide(layer),
       Layer.provide([
         withV1(
@@ -84,7 +87,8 @@ export const proxy = program({
         )
       ]),
       Layer.provide(worker === undefined ? layerJobIds(config) : layerWorker(worker)),
-      Layer.launch
+      Layer.launch,
+      Effect.provide(monitor.logs)
     )
   }, Effect.scoped)
 })
@@ -100,6 +104,23 @@ const layerDeclaring = ({ curve, templateProvider }: typeof ProxyConfig.schema.T
 
 const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
+
+/** What the operators' page shows of a proxy. */
+const monitored = Effect.gen(function* () {
+  const server = yield* Proxy
+  const upstreams = yield* Upstreams
+  return { role: "proxy" as const, server, upstreams: Effect.map(upstreams.stats, (all) => all.map(upstreamView)) }
+})
+
+const upstreamView = ({ accepted, connectedTo, name, pending, refused, state }: UpstreamStats): UpstreamView => ({
+  name,
+  state,
+  connectedTo: connectedTo === name ? null : connectedTo,
+  reason: null,
+  accepted,
+  refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+  pending
+})
 
 /** The statistics of the server of miners, with those of each upstream. */
 const ProxyStats = Schema.Struct({

@@ -55,12 +55,13 @@ export const poolDeclarationKeys = {
 }
 
 /** A check: the keys of a node are given where declared blocks are checked. */
-export const nodeIsForDeclarations = Schema.makeFilter<{
+export const nodeHasUse = Schema.makeFilter<{
   readonly jobDeclarationListen?: unknown
+  readonly ledger?: unknown
   readonly nodeRpcUrl?: string
-}>(({ jobDeclarationListen, nodeRpcUrl }) =>
-  jobDeclarationListen === undefined && nodeRpcUrl !== undefined
-    ? "node-rpc-url: the pool needs a node only to check declared jobs; job-declaration-listen is missing"
+}>(({ jobDeclarationListen, ledger, nodeRpcUrl }) =>
+  jobDeclarationListen === undefined && ledger === undefined && nodeRpcUrl !== undefined
+    ? "node-rpc-url: the pool needs a node only to check declared jobs and to follow the ledger's blocks; job-declaration-listen or ledger is missing"
     : undefined
 )
 

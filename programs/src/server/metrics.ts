@@ -53,7 +53,7 @@ export const layerMetrics = (
   const { metricsHostNames = [], metricsListen } = config
   if (metricsListen === undefined) return Layer.empty
   const names = ["localhost", metricsListen.host, ...metricsHostNames].map((name) => name.toLowerCase())
-  return Layer.effectDiscard(serve(metricsListen, new Set(names), pages, text))
+  return Layer.merge(Layer.effectDiscard(serve(metricsListen, new Set(names), pages, text)), layerProcessMetrics)
 }
 
 const serve = Effect.fnUntraced(function* (
@@ -67,7 +67,6 @@ const serve = Effect.fnUntraced(function* (
     Effect.mapError(({ cause }) => new ListenError({ address: listen, code: codeOf(cause), cause }))
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
-  yield* processMetrics
   yield* server.serve(answer(names, pages, metricsPage(text)))
   const { address } = server
   const port = address._tag === "UnixPathAddress" ? listen.port : address.port
@@ -115,6 +114,9 @@ const splitOnce = (text: string, separator: string): ReadonlyArray<string> => {
 const metricsPage = (text: Effect.Effect<string>) =>
   Effect.map(text, (body) => HttpServerResponse.text(body, { contentType: "text/plain; version=0.0.4; charset=utf-8" }))
 
+/** The answer with all metrics of this process. */
+export const metrics = metricsPage(PrometheusMetrics.format())
+
 const codeOf = (cause: unknown): string => {
   const inner = cause instanceof Error && "cause" in cause && cause.cause instanceof Error ? cause.cause : cause
   return inner instanceof Error && "code" in inner ? String(inner.code) : String(inner)
@@ -156,6 +158,9 @@ export const processMetrics = Effect.gen(function* () {
     return { count: (system + user) / 1e6, incremental: true }
   })
 })
+
+/** The layer of `processMetrics`, which is built once however often it is provided. */
+export const layerProcessMetrics = Layer.effectDiscard(processMetrics)
 
 const registered = <Input, State>(
   metric: Metric.Metric<Input, State>,

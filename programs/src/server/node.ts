@@ -5,12 +5,13 @@ import { optional } from "../config/key.ts"
 import { fileOfAnother } from "../config/path.ts"
 import { httpUrl, password, string, zmqEndpoints } from "../config/value.ts"
 
+/** The key of the node's address, with what the node is for. */
+export const nodeUrlKey = (description: string) => optional(httpUrl, { description, example: "http://127.0.0.1:8332" })
+
 export const nodeKeys = {
-  nodeRpcUrl: optional(httpUrl, {
-    description:
-      "The URL of the JSON-RPC of the node that checks declared blocks. Without it clients do not declare transactions (coinbase-only mode).",
-    example: "http://127.0.0.1:8332"
-  }),
+  nodeRpcUrl: nodeUrlKey(
+    "The URL of the JSON-RPC of the node that checks declared blocks. Without it clients do not declare transactions (coinbase-only mode)."
+  ),
   nodeRpcUser: optional(string({ metavar: "USER", expected: "a user name" }), {
     description: "The node's rpcuser; or give node-rpc-cookie.",
     example: "sluice"

@@ -48,7 +48,7 @@ export const v1Keys = {
 }
 
 /** The keys for addresses of a program with `v1Keys`, which must not be the same. */
-export const listenKeys = ["listen", "v1Listen", "v1TlsListen", "metricsListen"] as const
+export const listenKeys = ["listen", "v1Listen", "v1TlsListen", "metricsListen", "httpListen"] as const
 
 /** A check for a Schema with `v1Keys`: TLS has all that it needs, or is off. */
 export const wholeTls = Schema.makeFilter<Pick<V1Config, (typeof TLS_KEYS)[number]>>((config) => {

@@ -84,6 +84,6 @@ const eventOf = (change: WorkChange, connections: number, latencyMs: number): Mi
   const { height, id } = change.job
   const common = { jobId: id, height, connections, latencyMs }
   return change._tag === "NewPrevHash"
-    ? { _tag: "PrevHashSent", ...common, prevHash: hashToDisplay(change.message.prevHash) }
+    ? { _tag: "PrevHashSent", ...common, prevHash: hashToDisplay(change.message.prevHash), nbits: change.message.nbits }
     : { _tag: "JobSent", ...common, future: change._tag === "FutureJob" }
 }

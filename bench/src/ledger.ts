@@ -1,0 +1,139 @@
+/**
+ * Times the ledger against bare `node:sqlite` with the same settings, in the same run: appending batches of shares, with a file and its
+ * fsyncs, and reading the window of a large pool, ten million shares of 5,000 users, from roll-ups.
+ */
+import { Ledger, type LedgerCalls, type NewShare, readWindow } from "@sluice/ledger"
+import { Effect } from "effect"
+import { randomBytes } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import type { AsyncCase, Row } from "./case.ts"
+
+const BATCH = 1_000
+const BATCHES = 100
+const USERS = 5_000
+/** Slices of a minute, in which each user finds six shares. */
+const SLICES = 334
+const SHARES_A_SLICE = 6 * USERS
+const WORK = 1_000_000_000_000n
+
+const share = (index: number): NewShare => ({
+  at: Date.now(),
+  user: `user${index % 100}`,
+  worker: "rig",
+  work: WORK,
+  height: 800_000,
+  hash: randomBytes(32),
+  isBlock: false
+})
+
+const inDirectory = async <A>(use: (directory: string) => Promise<A>): Promise<A> => {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-bench-ledger-"))
+  try {
+    return await use(directory)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+const withLedger = <A>(file: string, use: (ledger: LedgerCalls) => Effect.Effect<A, unknown>): Promise<A> =>
+  Effect.runPromise(
+    Effect.provide(Effect.flatMap(Ledger, use), Ledger.layer({ file, commitInterval: 0, slice: "1 hour" }))
+  )
+
+/** Milliseconds of wall clock and of CPU for each batch. */
+const timed = async (run: () => Promise<void> | void) => {
+  const [begun, cpu] = [performance.now(), process.cpuUsage()]
+  await run()
+  const { system, user } = process.cpuUsage(cpu)
+  return { wall: (performance.now() - begun) / BATCHES, cpu: (system + user) / 1_000 / BATCHES }
+}
+
+const appendRows = (): Promise<ReadonlyArray<Row>> =>
+  inDirectory(async (directory) => {
+    const batches = Array.from({ length: BATCHES + 1 }, () => Array.from({ length: BATCH }, (_, index) => share(index)))
+    const database = new DatabaseSync(join(directory, "bare.sqlite"))
+    database.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE shares (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, " +
+        "user_id INTEGER NOT NULL, worker TEXT NOT NULL, work TEXT NOT NULL, height INTEGER NOT NULL, hash BLOB NOT NULL UNIQUE, " +
+        "is_block INTEGER NOT NULL)"
+    )
+    const insert = database.prepare("INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+    let seq = 0
+    const bareBatch = (batch: ReadonlyArray<NewShare>): void => {
+      database.exec("BEGIN")
+      for (const { at, hash, height, worker } of batch) {
+        insert.run(++seq, at, seq % 100, worker, String(WORK), height, hash, 0)
+      }
+      database.exec("COMMIT")
+    }
+    bareBatch(batches[0]!)
+    const bare = await timed(() => batches.slice(1).forEach(bareBatch))
+    database.close()
+    const ledger = await withLedger(join(directory, "ledger.sqlite"), ({ append }) =>
+      Effect.andThen(
+        append(batches[0]!),
+        Effect.promise(() =>
+          timed(() => Effect.runPromise(Effect.forEach(batches.slice(1), append, { discard: true })))
+        )
+      )
+    )
+    return (["wall", "cpu"] as const).map((kind) => ({
+      name: `ledger: append ${BATCH} shares durably, ${kind}`,
+      unit: "ms",
+      value: ledger[kind],
+      baseline: "a prepared INSERT for each in one transaction",
+      baselineValue: bare[kind],
+      ratio: ledger[kind] / bare[kind]
+    }))
+  })
+
+const windowRows = (): Promise<ReadonlyArray<Row>> =>
+  inDirectory(async (directory) => {
+    const file = join(directory, "ledger.sqlite")
+    await withLedger(file, () => Effect.void)
+    const database = new DatabaseSync(file)
+    database.exec("PRAGMA synchronous = OFF; BEGIN")
+    const addUser = database.prepare("INSERT INTO users VALUES (?, ?)")
+    for (let user = 1; user <= USERS; user++) addUser.run(user, `user${user}`)
+    const addSlice = database.prepare("INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, x'00')")
+    const addRollup = database.prepare("INSERT INTO rollups VALUES (?, ?, 'rig', ?, 6)")
+    for (let slice = 1; slice <= SLICES; slice++) {
+      const work = BigInt(SHARES_A_SLICE) * WORK
+      addSlice.run(slice, (slice - 1) * SHARES_A_SLICE + 1, slice * SHARES_A_SLICE, slice, slice, String(work))
+      for (let user = 1; user <= USERS; user++) addRollup.run(slice, user, String(WORK))
+    }
+    database.exec("COMMIT")
+    const sums = "SELECT user_id, work, sum(shares) FROM rollups GROUP BY user_id, work"
+    database.prepare(sums).all()
+    let begun = performance.now()
+    database.prepare(sums).all()
+    const bare = performance.now() - begun
+    database.close()
+    const value = await withLedger(file, ({ sql }) =>
+      Effect.gen(function* () {
+        const read = readWindow(sql, SLICES * SHARES_A_SLICE, { work: WORK * 10_000_000n })
+        yield* read
+        begun = performance.now()
+        yield* read
+        return performance.now() - begun
+      })
+    )
+    return [
+      {
+        name: "ledger: window of 10,000,000 shares of 5,000 users",
+        unit: "ms",
+        value,
+        baseline: "one GROUP BY over the roll-ups",
+        baselineValue: bare,
+        ratio: value / bare
+      }
+    ]
+  })
+
+export const asyncCases: ReadonlyArray<AsyncCase> = [
+  { name: "ledger: append", rows: appendRows },
+  { name: "ledger: window", rows: windowRows }
+]

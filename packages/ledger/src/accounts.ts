@@ -1,0 +1,57 @@
+/** What the ledger knows of each account, for people. */
+import { Effect } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+
+export interface Account {
+  /** The user's name; empty for the pool. */
+  readonly name: string
+  /** What blocks earned it, less what was taken back. */
+  readonly earned: bigint
+  /** What coinbases paid it, less what was taken back. */
+  readonly paid: bigint
+  /** Corrections by the operator. */
+  readonly adjusted: bigint
+  /** What it is owed; negative if it owes. */
+  readonly balance: bigint
+  readonly shares: number
+}
+
+/** All accounts, the largest balance first. */
+export const readAccounts = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyArray<Account>, SqlError.SqlError> =>
+  Effect.map(
+    sql<AccountRow>`
+      SELECT name, coalesce(earned, 0) AS earned, coalesce(paid, 0) AS paid, coalesce(adjusted, 0) AS adjusted,
+        coalesce(balance, 0) AS balance, coalesce(rolled, 0) + coalesce(open, 0) AS shares
+      FROM users
+      LEFT JOIN (
+        SELECT user_id, sum(amount) AS balance,
+          sum(CASE WHEN kind = 'earned' THEN amount END) AS earned,
+          -sum(CASE WHEN kind = 'paid' THEN amount END) AS paid,
+          sum(CASE WHEN kind = 'adjustment' THEN amount END) AS adjusted
+        FROM entries GROUP BY user_id
+      ) AS money ON money.user_id = users.id
+      LEFT JOIN (SELECT user_id, sum(shares) AS rolled FROM rollups GROUP BY user_id) AS slices ON slices.user_id = users.id
+      LEFT JOIN (
+        SELECT user_id, count(*) AS open FROM shares
+        WHERE seq > coalesce((SELECT max(last_seq) FROM slices), 0) GROUP BY user_id
+      ) AS newest ON newest.user_id = users.id
+      ORDER BY balance DESC, name`,
+    (rows) =>
+      rows.map(({ adjusted, balance, earned, name, paid, shares }) => ({
+        name,
+        earned: BigInt(earned),
+        paid: BigInt(paid),
+        adjusted: BigInt(adjusted),
+        balance: BigInt(balance),
+        shares
+      }))
+  )
+
+interface AccountRow {
+  readonly name: string
+  readonly earned: number
+  readonly paid: number
+  readonly adjusted: number
+  readonly balance: number
+  readonly shares: number
+}

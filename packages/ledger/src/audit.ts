@@ -1,0 +1,198 @@
+/** Computes every settlement again, and checks the chain of hashes and the sums of money. */
+import { hashToDisplay } from "@sluice/bitcoin"
+import { Effect, Option, Stream } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { LedgerError } from "./ledger-error.ts"
+import { type Amounts, POOL } from "./scheme/divide.ts"
+import { isBlockPolicy } from "./scheme/policy.ts"
+import { computeSettlement, makesPayments } from "./settle.ts"
+import {
+  type Entry,
+  readBlocks,
+  readEntries,
+  readSettlements,
+  type StoredBlock,
+  type StoredSettlement
+} from "./store/books.ts"
+import { sharesFrom } from "./store/shares.ts"
+import { beginSlice, lineOfShare, NO_SLICE } from "./store/slice-hash.ts"
+
+export interface AuditReport {
+  readonly slices: number
+  readonly shares: number
+  readonly blocks: number
+  readonly settlements: number
+  /** What is wrong, each a sentence. */
+  readonly faults: ReadonlyArray<string>
+}
+
+type Read<A> = Effect.Effect<A, SqlError.SqlError | LedgerError>
+
+/** Audits a ledger. `progress` hears how much of it is done, from 0 to 1. */
+export const audit = (sql: SqlClient.SqlClient, progress: (part: number) => Effect.Effect<void>): Read<AuditReport> =>
+  Effect.gen(function* () {
+    const faults: Array<string> = []
+    const chain = yield* auditSlices(sql, faults, progress)
+    const blocks = yield* readBlocks(sql)
+    let settlements = 0
+    for (const block of blocks) settlements += yield* auditBlock(sql, block, faults)
+    yield* auditBlockShares(sql, faults)
+    const [money] = yield* sql<{ sum: number | null }>`SELECT sum(amount) AS sum FROM entries`
+    if ((money?.sum ?? 0) !== 0) faults.push(`all balances together are 0; they are ${money!.sum} satoshis`)
+    return { ...chain, blocks: blocks.length, settlements, faults }
+  })
+
+/** Reads all shares slice by slice: their hashes, sums and roll-ups. */
+const auditSlices = (
+  sql: SqlClient.SqlClient,
+  faults: Array<string>,
+  progress: (part: number) => Effect.Effect<void>
+): Read<{ readonly slices: number; readonly shares: number }> =>
+  Effect.gen(function* () {
+    const [end] = yield* sql<{ last: number | null }>`SELECT max(seq) AS last FROM shares`
+    let before: Uint8Array = NO_SLICE
+    let next = 1
+    let slices = 0
+    let shares = 0
+    for (;;) {
+      const [slice] = yield* sql<SliceRow>`
+        SELECT id, first_seq, last_seq, work, hash FROM slices WHERE first_seq >= ${next} ORDER BY first_seq LIMIT 1`
+      if (slice === undefined) break
+      if (slice.first_seq !== next) {
+        faults.push(`slice ${slice.id} begins with share ${slice.first_seq}; the one before it ends with ${next - 1}`)
+      }
+      const hash = beginSlice(before)
+      const rollups = new Map<string, number>()
+      let count = 0
+      let work = 0n
+      yield* Stream.runForEachArray(sharesFrom(sql, slice.first_seq, slice.last_seq), (some) =>
+        Effect.sync(() => {
+          for (const share of some) {
+            hash.update(lineOfShare(share))
+            const key = JSON.stringify([share.userId, share.worker, share.work.toString()])
+            rollups.set(key, (rollups.get(key) ?? 0) + 1)
+            work += share.work
+            count++
+          }
+        })
+      )
+      const expected = slice.last_seq - slice.first_seq + 1
+      if (count !== expected) faults.push(`slice ${slice.id} has ${expected} shares; ${count} are there`)
+      if (work !== BigInt(slice.work))
+        faults.push(`slice ${slice.id} has the work ${slice.work}; its shares have ${work}`)
+      if (Buffer.compare(hash.digest(), slice.hash) !== 0) {
+        faults.push(
+          `slice ${slice.id}, shares ${slice.first_seq} to ${slice.last_seq}: its hash is not that of its shares`
+        )
+      }
+      const rows = yield* sql<{ user_id: number; worker: string; work: string; shares: number }>`
+        SELECT user_id, worker, work, shares FROM rollups WHERE slice_id = ${slice.id}`
+      for (const row of rows) {
+        const key = JSON.stringify([row.user_id, row.worker, row.work])
+        if (rollups.get(key) !== row.shares) {
+          faults.push(
+            `slice ${slice.id} counts ${row.shares} shares of user ${row.user_id} with work ${row.work}; there are ${rollups.get(key) ?? 0}`
+          )
+        }
+        rollups.delete(key)
+      }
+      if (rollups.size > 0) faults.push(`slice ${slice.id} has shares that no roll-up counts`)
+      before = slice.hash
+      next = slice.last_seq + 1
+      slices++
+      shares += count
+      yield* progress(next / ((end?.last ?? 0) + 1))
+    }
+    const [open] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM shares WHERE seq >= ${next}`
+    return { slices, shares: shares + (open?.count ?? 0) }
+  })
+
+/** Computes the settlement of a block again. Returns how many settlements it has. */
+const auditBlock = (sql: SqlClient.SqlClient, block: StoredBlock, faults: Array<string>): Read<number> =>
+  Effect.gen(function* () {
+    const name = `block ${block.height}, ${hashToDisplay(block.hash)}`
+    const settlements = yield* readSettlements(sql, block)
+    const [first, ...others] = settlements
+    if (first === undefined) {
+      faults.push(`${name} has no settlement: its coinbase was not planned by the ledger`)
+      return 0
+    }
+    const entries = yield* readEntries(sql, Option.some(first.id))
+    yield* auditSettlement(sql, block, first, entries, (fault) => faults.push(`${name}: ${fault}`))
+    let before = { id: first.id, entries }
+    for (const { id, reverses } of others) {
+      const entries = yield* readEntries(sql, Option.some(id))
+      const isOpposite =
+        reverses === before.id &&
+        entries.length === before.entries.length &&
+        entries.every(({ account, amount }, index) => {
+          const taken = before.entries[index]!
+          return account === taken.account && amount === -taken.amount
+        })
+      if (!isOpposite)
+        faults.push(`${name}: settlement ${id} does not take back settlement ${before.id} entry by entry`)
+      before = { id, entries }
+    }
+    const isInEffect = settlements.length % 2 === 1
+    if (isInEffect === (block.state === "orphaned")) {
+      faults.push(`${name} is ${block.state}, and its settlement is ${isInEffect ? "in effect" : "taken back"}`)
+    }
+    return settlements.length
+  })
+
+const auditSettlement = (
+  sql: SqlClient.SqlClient,
+  block: StoredBlock,
+  { basis, policy, windowWork }: StoredSettlement,
+  entries: ReadonlyArray<Entry>,
+  fault: (fault: string) => void
+): Read<void> =>
+  Effect.gen(function* () {
+    const paidOnChain = block.outputs.reduce((sum, { value }) => sum + value, 0n)
+    if (paidOnChain !== block.reward) fault(`its outputs pay ${paidOnChain} of ${block.reward} satoshis`)
+    if (!isBlockPolicy(policy)) return
+    const computed = yield* computeSettlement(sql, block, policy, basis)
+    if (computed.windowWork !== windowWork) fault(`the window has the work ${computed.windowWork}, not ${windowWork}`)
+    if (!makesPayments(block.outputs, computed.payments)) fault("its outputs are not those that the ledger computes")
+    compare(computed.settlement.earned, amountsOf(entries, "earned", 1n), "earned", fault)
+    compare(computed.settlement.paid, amountsOf(entries, "paid", -1n), "was paid", fault)
+  })
+
+const amountsOf = (entries: ReadonlyArray<Entry>, kind: Entry["kind"], sign: bigint): Amounts => {
+  const amounts = new Map<string, bigint>()
+  for (const entry of entries) {
+    if (entry.kind === kind) amounts.set(entry.account, (amounts.get(entry.account) ?? 0n) + sign * entry.amount)
+  }
+  return amounts
+}
+
+const compare = (computed: Amounts, entered: Amounts, what: string, fault: (fault: string) => void): void => {
+  for (const account of new Set([...computed.keys(), ...entered.keys()])) {
+    const [expected, actual] = [computed.get(account) ?? 0n, entered.get(account) ?? 0n]
+    if (expected === actual) continue
+    const name = account === POOL ? "the pool" : account
+    const difference = actual - expected
+    fault(`${name} ${what} ${expected} satoshis; the ledger has ${actual} (${difference > 0n ? "+" : ""}${difference})`)
+  }
+}
+
+/** A share that is a block must have its block. */
+const auditBlockShares = (sql: SqlClient.SqlClient, faults: Array<string>): Read<void> =>
+  Effect.map(
+    sql<{ seq: number; hash: Uint8Array; height: number }>`
+      SELECT seq, hash, height FROM shares WHERE is_block = 1 AND hash NOT IN (SELECT hash FROM blocks)
+        AND EXISTS (SELECT 1 FROM blocks)`,
+    (rows) => {
+      for (const { hash, height, seq } of rows) {
+        faults.push(`share ${seq} is block ${height}, ${hashToDisplay(hash)}, which the ledger has no record of`)
+      }
+    }
+  )
+
+interface SliceRow {
+  readonly id: number
+  readonly first_seq: number
+  readonly last_seq: number
+  readonly work: string
+  readonly hash: Uint8Array
+}

@@ -1,0 +1,38 @@
+export * from "./scheme/coinbase-payments.ts"
+export * from "./scheme/divide.ts"
+export * from "./scheme/policy.ts"
+export * from "./scheme/settlement.ts"
+export * from "./scheme/share-value.ts"
+export * from "./scheme/window.ts"
+export * from "./scheme/work.ts"
+export * from "./ledger-error.ts"
+export {
+  type Acknowledge,
+  layerReading,
+  Ledger,
+  type LedgerCalls,
+  ledgerDefaults,
+  type LedgerOptions
+} from "./ledger.ts"
+export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
+export {
+  type Basis,
+  type BlockState,
+  type Entry,
+  type FoundBlock,
+  readBalances,
+  readBlocks,
+  readEntries,
+  readSettlements,
+  type StoredBlock,
+  type StoredSettlement
+} from "./store/books.ts"
+export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
+export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
+export { LedgerPayouts, type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts.ts"
+export { computeSettlement, type Computed } from "./settle.ts"
+export { WindowTracker } from "./window-tracker.ts"
+export { audit, type AuditReport } from "./audit.ts"
+export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"
+export { type Account, readAccounts } from "./accounts.ts"
+export { replay, type Replay, type ReplayOptions } from "./replay.ts"

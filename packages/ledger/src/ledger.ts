@@ -1,0 +1,125 @@
+/**
+ * The ledger: shares and money in a database. `Ledger.layer` opens it for a server of miners, whose share sink it is; several programs
+ * may have it open at once.
+ */
+import { type ShareSink, ShareSinkError } from "@sluice/mining-server"
+import { Clock, Context, Duration, Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql"
+import { LedgerError, ledgerError } from "./ledger-error.ts"
+import { shareOfAccepted } from "./share-of.ts"
+import { layer as layerSqlite, type SqliteCalls, SqliteClient } from "./sqlite/sqlite-client.ts"
+import { Books } from "./store/books.ts"
+import { prepareSchema } from "./store/migrations.ts"
+import { type NewShare, Shares } from "./store/shares.ts"
+import { Users } from "./store/users.ts"
+import { makeWriter, type Writer } from "./writer.ts"
+
+/**
+ * What an acknowledgement promises: the share is on the disk (`durable`), the operating system has it, so that it survives the end of
+ * this process but perhaps not a power cut (`written`), or this process has it and will write it soon (`received`).
+ */
+export type Acknowledge = "durable" | "written" | "received"
+
+export interface LedgerOptions {
+  /** The SQLite file. It is created if there is none. */
+  readonly file: string
+  /** Default "durable". */
+  readonly acknowledge?: Acknowledge
+  /** How long shares wait for others that are committed with them. Default 10 milliseconds. */
+  readonly commitInterval?: Duration.Input
+  /** How long shares wait while the database cannot be written. Then they are not acknowledged. Default 30 seconds. */
+  readonly patience?: Duration.Input
+  /** The time whose shares get one hash and one roll-up. Default 1 minute. */
+  readonly slice?: Duration.Input
+  /** Whether an older schema is brought up to date. Default false. */
+  readonly isUpgrade?: boolean
+}
+
+export const ledgerDefaults = {
+  acknowledge: "durable",
+  commitInterval: Duration.millis(10),
+  patience: Duration.seconds(30),
+  slice: Duration.minutes(1)
+} as const
+
+export interface LedgerCalls {
+  readonly file: string
+  /** The connection, for reading. */
+  readonly sql: SqliteCalls
+  /** Records accepted shares. */
+  readonly sink: ShareSink
+  readonly books: Books
+  /** The sequence number of the newest share that this program knows; 0 before the first. */
+  readonly lastSeq: () => number
+  /** Appends shares that come from elsewhere. Those that the ledger has are left out. */
+  readonly append: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
+  /** Runs statements in the next commit. */
+  readonly transact: Writer["transact"]
+  /** Calls a function after each commit with its shares. The next commit waits for it. */
+  readonly onCommit: (listener: Writer["afterCommit"]) => void
+}
+
+export class Ledger extends Context.Service<Ledger, LedgerCalls>()("sluice/ledger/Ledger") {
+  static readonly layer = (options: LedgerOptions): Layer.Layer<Ledger, LedgerError> =>
+    Layer.effect(Ledger, make(options)).pipe(
+      Layer.provide(
+        layerSqlite({ file: options.file, isDurable: options.acknowledge !== "written" }).pipe(
+          Layer.catch((error) => Layer.effectContext(Effect.fail(ledgerError(options.file)(error))))
+        )
+      )
+    )
+}
+
+const make = (options: LedgerOptions) =>
+  Effect.gen(function* () {
+    const { acknowledge, commitInterval, file, isUpgrade, patience, slice } = {
+      ...ledgerDefaults,
+      isUpgrade: false,
+      ...options
+    }
+    const sql = yield* SqliteClient
+    const clock = yield* Clock.Clock
+    yield* prepareSchema({ isUpgrade })
+    const users = new Users(sql)
+    const books = new Books(sql, users)
+    yield* books.refresh
+    const shares = yield* Shares.open(sql, users, { sliceMs: Duration.toMillis(slice) })
+    const writer = yield* makeWriter(sql, users, shares, { name: file, commitInterval, patience })
+    const listeners: Array<Writer["afterCommit"]> = []
+    writer.afterCommit = (stored) =>
+      Effect.andThen(
+        books.refresh,
+        Effect.forEach(listeners, (listener) => listener(stored), { discard: true })
+      )
+    const fork = yield* Effect.map(Effect.context<never>(), Effect.runForkWith)
+    return Ledger.of({
+      file,
+      sql,
+      books,
+      lastSeq: () => shares.lastSeq,
+      append: writer.add,
+      transact: writer.transact,
+      onCommit: (listener) => void listeners.push(listener),
+      sink: {
+        record: (accepted) =>
+          Effect.suspend(() => {
+            const at = clock.currentTimeMillisUnsafe()
+            const added = writer.add(accepted.map((share) => shareOfAccepted(share, at)))
+            if (acknowledge !== "received") {
+              return Effect.mapError(added, ({ message }) => new ShareSinkError({ message }))
+            }
+            fork(
+              Effect.catch(added, ({ message }) => Effect.logError(`${accepted.length} shares are lost: ${message}`))
+            )
+            return Effect.void
+          })
+      }
+    })
+  }).pipe(Effect.mapError((error) => ledgerError(options.file)(error)))
+
+/** A ledger's database for reading, while others write to it. */
+export const layerReading = (file: string): Layer.Layer<SqliteCalls | SqlClient.SqlClient, LedgerError> =>
+  Layer.effectDiscard(prepareSchema({ isReadOnly: true })).pipe(
+    Layer.provideMerge(layerSqlite({ file, isReadOnly: true })),
+    Layer.catch((error) => Layer.effectContext(Effect.fail(ledgerError(file)(error))))
+  )

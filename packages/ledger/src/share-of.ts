@@ -1,0 +1,40 @@
+/** Makes a share of the ledger of an accepted share, or of a line of a share log. */
+import { hashFromDisplay } from "@sluice/bitcoin"
+import type { ShareAccepted } from "@sluice/channels"
+import { type LoggedShare, parseUserIdentity } from "@sluice/mining-server"
+import { workOfDifficulty } from "./scheme/work.ts"
+import type { NewShare } from "./store/shares.ts"
+
+export const shareOfAccepted = (share: ShareAccepted, at: number): NewShare => {
+  const { channel, difficulty, hash, height, isBlock, worker } = share
+  return { ...ownerOf(channel.userIdentity, worker), at, work: workOf(difficulty), height, hash, isBlock }
+}
+
+export const shareOfLogged = ({ at, block, difficulty, hash, height, user, worker }: LoggedShare): NewShare => ({
+  ...ownerOf(user, worker),
+  at,
+  work: workOf(difficulty),
+  height,
+  hash: hashFromDisplay(hash),
+  isBlock: block
+})
+
+/** A proxy's client may name the worker with the share, on a channel of the proxy's user. */
+const ownerOf = (identity: string, named: string | undefined) => {
+  const { user, worker } = parseUserIdentity(identity)
+  return { user, worker: named ?? worker ?? "" }
+}
+
+/** Most shares have the difficulty of an earlier one. */
+const known = new Map<number, bigint>()
+const MAX_KNOWN = 10_000
+
+const workOf = (difficulty: number): bigint => {
+  let work = known.get(difficulty)
+  if (work === undefined) {
+    work = workOfDifficulty(difficulty)
+    if (known.size >= MAX_KNOWN) known.clear()
+    known.set(difficulty, work)
+  }
+  return work
+}

@@ -1,0 +1,169 @@
+/**
+ * Effect SQL over `node:sqlite`, one connection for each client (docs/decisions/0018). It gives rows as objects, streams of rows, and
+ * `runEach`, which runs one prepared statement with many rows of values.
+ */
+import { Cause, Context, Effect, Layer, type Scope, Semaphore, Stream } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { type SqlConnection, SqlClient, SqlError, Statement } from "effect/sql"
+import { closeSync, openSync } from "node:fs"
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+
+export interface SqliteOptions {
+  /** The database file, or `:memory:`. */
+  readonly file: string
+  readonly isReadOnly?: boolean
+  /** Whether a commit waits for the disk (`synchronous` FULL) or only for the operating system (NORMAL). Default true. */
+  readonly isDurable?: boolean
+}
+
+export interface SqliteCalls extends SqlClient.SqlClient {
+  /**
+   * Runs a statement for each index from 0 to `count`, with the values that `valuesOf` gives. `ran` hears whether the statement changed
+   * a row, before the next values are asked for.
+   */
+  readonly runEach: (
+    statement: string,
+    count: number,
+    valuesOf: (index: number) => Array<SQLInputValue>,
+    ran?: (index: number, hasChanged: boolean) => void
+  ) => Effect.Effect<void, SqlError.SqlError>
+  /** Copies the database to another file while it is in use. */
+  readonly backup: (file: string) => Effect.Effect<void, SqlError.SqlError>
+}
+
+export const SqliteClient = Context.Service<SqliteCalls>("sluice/ledger/SqliteClient")
+
+/** The database is closed with the layer's Scope. */
+export const layer = (options: SqliteOptions): Layer.Layer<SqliteCalls | SqlClient.SqlClient, SqlError.SqlError> =>
+  Layer.effectContext(
+    Effect.map(make(options), (client) =>
+      Context.make(SqliteClient, client).pipe(Context.add(SqlClient.SqlClient, client))
+    )
+  ).pipe(Layer.provide(Reactivity.layer))
+
+/** How long SQLite waits for the lock of another program. It holds up this process; the ledger tries again later. */
+const BUSY_MS = 50
+const PREPARED = 200
+/** The mode of a new file: other users must not see who mines how much. */
+const OWNER_ONLY = 0o600
+/** Rows of a stream that are read at once. */
+const CHUNK = 1000
+
+const make = Effect.fnUntraced(function* (
+  options: SqliteOptions
+): Effect.fn.Return<SqliteCalls, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
+  const { file, isDurable = true, isReadOnly = false } = options
+  const database = yield* Effect.acquireRelease(
+    attempt("open", () => {
+      // SQLite gives its other files the mode of this one.
+      if (!isReadOnly && file !== ":memory:") closeSync(openSync(file, "a", OWNER_ONLY))
+      return new DatabaseSync(file, { readOnly: isReadOnly, timeout: BUSY_MS })
+    }),
+    (database) => Effect.sync(() => database.close())
+  )
+  yield* attempt("open", () => {
+    database.exec("PRAGMA foreign_keys = ON")
+    if (isReadOnly) return
+    database.exec("PRAGMA journal_mode = WAL")
+    database.exec(`PRAGMA synchronous = ${isDurable ? "FULL" : "NORMAL"}`)
+  })
+  const connection = connect(database)
+  const { acquirer, borrower, isTransaction, onCommitFailure, transactionAcquirer } = SqlClient.makeSqliteAcquirers({
+    connection: Effect.succeed(connection),
+    semaphore: yield* Semaphore.make(1),
+    isTransaction: () => database.isTransaction
+  })
+  const client = yield* SqlClient.make({
+    acquirer,
+    borrower,
+    transactionAcquirer,
+    compiler: Statement.makeCompilerSqlite(),
+    driver: "sqlite-node",
+    spanAttributes: [["db.system.name", "sqlite"]],
+    // Two programs that read before they write would otherwise deadlock.
+    beginTransaction: "BEGIN IMMEDIATE",
+    prepareTransactionControls: true,
+    isTransaction,
+    onCommitFailure
+  })
+  /** Statements inside a transaction run on its connection, which this client has lent already. */
+  const withConnection = <A>(use: (connection: Connected) => Effect.Effect<A, SqlError.SqlError>) =>
+    Effect.flatMap(Effect.serviceOption(client.transactionService), (transaction) =>
+      transaction._tag === "Some" ? use(connection) : borrower(() => use(connection))
+    )
+  return Object.assign(client, {
+    runEach: (...parameters: Parameters<SqliteCalls["runEach"]>) =>
+      withConnection(({ runEach }) => runEach(...parameters)),
+    backup: (destination: string) => withConnection(({ backup }) => backup(destination))
+  })
+})
+
+type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "backup">
+
+const connect = (database: DatabaseSync): Connected => {
+  const prepared = new Map<string, StatementSync>()
+  const prepare = (sql: string): StatementSync => {
+    let statement = prepared.get(sql)
+    if (statement === undefined) {
+      statement = database.prepare(sql)
+      if (prepared.size >= PREPARED) prepared.delete(prepared.keys().next().value!)
+      prepared.set(sql, statement)
+    }
+    return statement
+  }
+  const values = (parameters: ReadonlyArray<unknown>) => parameters.map(valueOf)
+  const rows = (sql: string, parameters: ReadonlyArray<unknown>, isArray = false) =>
+    Effect.withFiber((fiber) =>
+      attempt("execute", () => {
+        const statement = prepare(sql)
+        statement.setReadBigInts(Context.get(fiber.context, SqlClient.SafeIntegers))
+        statement.setReturnArrays(isArray)
+        return statement.all(...values(parameters)) as unknown as ReadonlyArray<ReadonlyArray<unknown>>
+      })
+    )
+  const execute: SqlConnection.Connection["execute"] = (sql, parameters, transform) =>
+    transform === undefined ? rows(sql, parameters) : Effect.map(rows(sql, parameters), transform)
+  return {
+    execute,
+    executeUnprepared: execute,
+    executeRaw: (sql, parameters) => attempt("execute", () => prepare(sql).run(...values(parameters))),
+    executeValues: (sql, parameters) => rows(sql, parameters, true),
+    executeValuesUnprepared: (sql, parameters) => rows(sql, parameters, true),
+    // A statement of its own: another query with the same text may run while the stream is open.
+    executeStream: (sql, parameters, transform) =>
+      Stream.unwrap(
+        Effect.map(
+          attempt("execute", () => database.prepare(sql).iterate(...values(parameters))),
+          (iterator) =>
+            Stream.fromIterable({ [Symbol.iterator]: () => iterator }, { chunkSize: CHUNK }).pipe(
+              // An error of the iterator, such as a damaged file, is thrown and becomes a defect of the stream.
+              Stream.catchCause((cause) => Stream.fail(errorOf("execute", Cause.squash(cause)))),
+              transform === undefined ? (stream) => stream : Stream.mapArray(transform as never)
+            )
+        )
+      ),
+    runEach: (sql, count, valuesOf, ran) =>
+      attempt("execute", () => {
+        const statement = prepare(sql)
+        for (let index = 0; index < count; index++) {
+          const { changes } = statement.run(...valuesOf(index))
+          ran?.(index, changes !== 0)
+        }
+      }),
+    backup: (file) =>
+      Effect.tryPromise({ try: () => backup(database, file), catch: (cause) => errorOf("backup", cause) })
+  }
+}
+
+const valueOf = (value: unknown): SQLInputValue =>
+  typeof value === "boolean" ? Number(value) : (value as SQLInputValue)
+
+const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, SqlError.SqlError> =>
+  Effect.try({ try: run, catch: (cause) => errorOf(operation, cause) })
+
+const errorOf = (operation: string, cause: unknown): SqlError.SqlError => {
+  const code = cause instanceof Error && "errcode" in cause ? { errno: cause.errcode } : {}
+  const described = cause instanceof Error ? Object.assign(cause, code) : cause
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return new SqlError.SqlError({ reason: SqlError.classifySqliteError(described, { message, operation }) })
+}

@@ -1,0 +1,335 @@
+/** Shares and slices in the database: appends them, and reads windows of them. */
+import { Effect, Option, Stream } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import { type Slice, type Window, WindowBuilder, type WindowLimits } from "../scheme/window.ts"
+import type { SqliteCalls } from "../sqlite/sqlite-client.ts"
+import type { Hash } from "node:crypto"
+import { beginSlice, lineOfShare, NO_SLICE } from "./slice-hash.ts"
+import type { Users } from "./users.ts"
+
+/** A share before it has its place in the order. */
+export interface NewShare {
+  readonly at: number
+  readonly user: string
+  readonly worker: string
+  readonly work: bigint
+  readonly height: number
+  readonly hash: Uint8Array
+  readonly isBlock: boolean
+}
+
+export interface StoredShare extends NewShare {
+  readonly seq: number
+  readonly userId: number
+  /** The work in decimal. */
+  readonly workText: string
+}
+
+/** Shares of one user, worker and work in a slice. */
+interface Rollup {
+  readonly userId: number
+  readonly worker: string
+  readonly work: bigint
+  shares: number
+}
+
+/** The shares after the last slice. */
+interface OpenSlice {
+  readonly first: number
+  readonly began: number
+  readonly hash: Hash
+  readonly rollups: Map<string, Rollup>
+  last: number
+  ended: number
+  work: bigint
+}
+
+export interface SharesOptions {
+  /** How long a slice gets, in milliseconds. */
+  readonly sliceMs: number
+}
+
+/** The rows of shares that are read at once. */
+const PAGE = 2_000
+
+export class Shares {
+  readonly #sql: SqliteCalls
+  readonly #users: Users
+  readonly #sliceMs: number
+  #lastSeq = 0
+  #lastAt = 0
+  #lastSliceHash: Uint8Array = NO_SLICE
+  #open: OpenSlice | undefined
+
+  private constructor(sql: SqliteCalls, users: Users, { sliceMs }: SharesOptions) {
+    this.#sql = sql
+    this.#users = users
+    this.#sliceMs = sliceMs
+  }
+
+  /** Reads what was appended before, to go on behind it. */
+  static readonly open = (
+    sql: SqliteCalls,
+    users: Users,
+    options: SharesOptions
+  ): Effect.Effect<Shares, SqlError.SqlError> => {
+    const shares = new Shares(sql, users, options)
+    return Effect.as(shares.#load, shares)
+  }
+
+  /** Goes on behind what another program has appended, if it has. Call it at the beginning of each transaction. */
+  get sync(): Effect.Effect<void, SqlError.SqlError> {
+    return Effect.gen({ self: this }, function* () {
+      const [row] = yield* this.#sql<{ share: number | null; slice: number | null }>`
+        SELECT (SELECT max(seq) FROM shares) AS share, (SELECT max(last_seq) FROM slices) AS slice`
+      const slice = (this.#open?.first ?? this.#lastSeq + 1) - 1
+      const isSame = (row?.slice ?? 0) === slice && (row?.share ?? slice) === this.#lastSeq
+      if (!isSame) yield* this.#load
+    })
+  }
+
+  get #load(): Effect.Effect<void, SqlError.SqlError> {
+    return Effect.gen({ self: this }, function* () {
+      const [slice] = yield* this.#sql<{ last_seq: number; ended_at: number; hash: Uint8Array }>`
+        SELECT last_seq, ended_at, hash FROM slices ORDER BY id DESC LIMIT 1`
+      this.#open = undefined
+      this.#lastSeq = slice?.last_seq ?? 0
+      this.#lastAt = slice?.ended_at ?? 0
+      this.#lastSliceHash = slice?.hash ?? NO_SLICE
+      yield* Stream.runForEachArray(sharesFrom(this.#sql, this.#lastSeq + 1), (some) =>
+        Effect.sync(() => this.committed(some))
+      )
+    })
+  }
+
+  /** The sequence number of the newest share; 0 before the first. */
+  get lastSeq(): number {
+    return this.#lastSeq
+  }
+
+  /**
+   * Appends shares inside a transaction. Shares whose hash the ledger has are left out. Returns those that were appended; call
+   * `committed` with them after the commit.
+   */
+  append(shares: ReadonlyArray<NewShare>): Effect.Effect<ReadonlyArray<StoredShare>, SqlError.SqlError> {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.#users.add(shares.map(({ user }) => user))
+      const stored: Array<StoredShare> = []
+      let next: StoredShare | undefined
+      let { lastSeq: seq } = this
+      let at = this.#lastAt
+      const insert =
+        "INSERT INTO shares (seq, at, user_id, worker, work, height, hash, is_block) VALUES (?, ?, ?, ?, ?, ?, ?, ?) " +
+        "ON CONFLICT (hash) DO NOTHING"
+      yield* this.#sql.runEach(
+        insert,
+        shares.length,
+        (index) => {
+          const share = shares[index]!
+          // A clock that was set back changes no order.
+          const { hash, height, isBlock, user, work, worker } = share
+          const userId = this.#users.idOf(user)
+          const workText = work.toString()
+          next = {
+            seq: seq + 1,
+            at: Math.max(at, share.at),
+            user,
+            userId,
+            worker,
+            work,
+            workText,
+            height,
+            hash,
+            isBlock
+          }
+          return [next.seq, next.at, userId, worker, workText, height, hash, Number(isBlock)]
+        },
+        (_, hasChanged) => {
+          if (!hasChanged) return
+          seq = next!.seq
+          at = next!.at
+          stored.push(next!)
+        }
+      )
+      return stored
+    })
+  }
+
+  /** Ends the open slice, inside a transaction, if it is old enough at `now`. Call the result after the commit. */
+  closeSlice(now: number): Effect.Effect<() => void, SqlError.SqlError> {
+    const open = this.#open
+    if (open === undefined || now - open.began < this.#sliceMs) return Effect.succeed(() => {})
+    return Effect.gen({ self: this }, function* () {
+      const hash = new Uint8Array(open.hash.copy().digest())
+      const [slice] = yield* this.#sql<{ id: number }>`
+        INSERT INTO slices (first_seq, last_seq, began_at, ended_at, work, hash)
+        VALUES (${open.first}, ${open.last}, ${open.began}, ${open.ended}, ${open.work.toString()}, ${hash})
+        RETURNING id`
+      const rollups = [...open.rollups.values()]
+      const insert = "INSERT INTO rollups (slice_id, user_id, worker, work, shares) VALUES (?, ?, ?, ?, ?)"
+      yield* this.#sql.runEach(insert, rollups.length, (index) => {
+        const { shares, userId, work, worker } = rollups[index]!
+        return [slice!.id, userId, worker, work.toString(), shares]
+      })
+      return () => {
+        this.#open = undefined
+        this.#lastSliceHash = hash
+      }
+    })
+  }
+
+  committed(shares: ReadonlyArray<StoredShare>): void {
+    const [first] = shares
+    if (first === undefined) return
+    const open = (this.#open ??= {
+      first: first.seq,
+      began: first.at,
+      hash: beginSlice(this.#lastSliceHash),
+      rollups: new Map(),
+      last: first.seq,
+      ended: first.at,
+      work: 0n
+    })
+    let lines = ""
+    for (const share of shares) {
+      const { userId, work, workText, worker } = share
+      lines += lineOfShare(share)
+      open.work += work
+      const key = `${userId} ${workText} ${worker}`
+      const rollup = open.rollups.get(key)
+      if (rollup === undefined) open.rollups.set(key, { userId, worker, work, shares: 1 })
+      else rollup.shares++
+    }
+    open.hash.update(lines)
+    const { at, seq } = shares.at(-1)!
+    open.last = this.#lastSeq = seq
+    open.ended = this.#lastAt = at
+  }
+}
+
+/** All kept shares between two sequence numbers, oldest first, in pages: others may use the connection between them. */
+export const sharesFrom = (
+  sql: SqlClient.SqlClient,
+  seq: number,
+  to = Number.MAX_SAFE_INTEGER
+): Stream.Stream<StoredShare, SqlError.SqlError> =>
+  Stream.paginate(seq, (from) =>
+    Effect.map(
+      sql<ShareRow>`SELECT shares.*, users.name AS user FROM shares JOIN users ON users.id = shares.user_id
+        WHERE seq >= ${from} AND seq <= ${to} ORDER BY seq LIMIT ${PAGE}`,
+      (rows) => [rows.map(shareOf), nextPage(rows, 1)] as const
+    )
+  )
+
+const sharesBack = (sql: SqlClient.SqlClient, seq: number, to: number): Stream.Stream<StoredShare, SqlError.SqlError> =>
+  Stream.paginate(seq, (from) =>
+    Effect.map(
+      sql<ShareRow>`SELECT shares.*, users.name AS user FROM shares JOIN users ON users.id = shares.user_id
+        WHERE seq <= ${from} AND seq >= ${to} ORDER BY seq DESC LIMIT ${PAGE}`,
+      (rows) => [rows.map(shareOf), nextPage(rows, -1)] as const
+    )
+  )
+
+const nextPage = (rows: ReadonlyArray<ShareRow>, step: 1 | -1): Option.Option<number> =>
+  rows.length < PAGE ? Option.none() : Option.some(rows.at(-1)!.seq + step)
+
+/**
+ * Reads the window that ends with the share `last`: whole slices from their roll-ups, so it does not take long, and shares where a
+ * slice belongs to it in part.
+ */
+export const readWindow = (
+  sql: SqlClient.SqlClient,
+  last: number,
+  limits: WindowLimits
+): Effect.Effect<Window, SqlError.SqlError> =>
+  Effect.gen(function* () {
+    const builder = new WindowBuilder(limits)
+    /** Adds shares back to the one with the number `to`. */
+    const addShares = (seq: number, to: number) =>
+      Effect.map(
+        sharesBack(sql, seq, to).pipe(
+          Stream.takeWhile((share) => builder.add(share)),
+          Stream.runCount
+        ),
+        (added) => added === seq - to + 1
+      )
+    const [end] = yield* sql<{
+      last: number | null
+    }>`SELECT max(last_seq) AS last FROM slices WHERE last_seq <= ${last}`
+    const closed = end?.last ?? 0
+    let isOpen = last > closed ? yield* addShares(last, closed + 1) : true
+    for (let before = closed; isOpen && before > 0;) {
+      const slices =
+        yield* sql<SliceRow>`SELECT * FROM slices WHERE last_seq <= ${before} ORDER BY last_seq DESC LIMIT 64`
+      /** The first and the last of the slices that are inside as a whole. */
+      const whole: Array<number> = []
+      for (const row of slices) {
+        if (!isOpen) break
+        const slice: Slice = {
+          first: row.first_seq,
+          last: row.last_seq,
+          began: row.began_at,
+          work: BigInt(row.work)
+        }
+        if (builder.hasWhole(slice)) {
+          isOpen = builder.addWhole(slice)
+          whole.push(row.id)
+        } else isOpen = yield* addShares(slice.last, slice.first)
+      }
+      if (whole.length > 0) builder.addWeights(yield* weightsOf(sql, whole.at(-1)!, whole[0]!))
+      before = (slices.at(-1)?.first_seq ?? 1) - 1
+    }
+    return builder.window
+  })
+
+/** The work by user of slices that follow each other. */
+const weightsOf = (sql: SqlClient.SqlClient, first: number, last: number) =>
+  Effect.map(
+    sql<{ user: string; work: string; shares: number }>`
+      SELECT users.name AS user, work, shares FROM (
+        SELECT user_id, work, sum(shares) AS shares FROM rollups
+        WHERE slice_id >= ${first} AND slice_id <= ${last} GROUP BY user_id, work
+      ) AS sums JOIN users ON users.id = user_id`,
+    (rows) => {
+      const weights = new Map<string, bigint>()
+      for (const { shares, user, work } of rows) {
+        weights.set(user, (weights.get(user) ?? 0n) + BigInt(work) * BigInt(shares))
+      }
+      return weights
+    }
+  )
+
+interface ShareRow {
+  readonly seq: number
+  readonly user_id: number
+  readonly at: number
+  readonly user: string
+  readonly worker: string
+  readonly work: string
+  readonly height: number
+  readonly hash: Uint8Array
+  readonly is_block: number
+}
+
+interface SliceRow {
+  readonly id: number
+  readonly first_seq: number
+  readonly last_seq: number
+  readonly began_at: number
+  readonly ended_at: number
+  readonly work: string
+  readonly hash: Uint8Array
+}
+
+const shareOf = ({ at, hash, height, is_block, seq, user, user_id, work, worker }: ShareRow): StoredShare => ({
+  seq,
+  userId: user_id,
+  at,
+  user,
+  worker,
+  work: BigInt(work),
+  workText: work,
+  height,
+  hash,
+  isBlock: is_block !== 0
+})

@@ -1,0 +1,142 @@
+/**
+ * The writer of the ledger: collects shares of all connections, and other work, for some milliseconds and commits them in one
+ * transaction. So a thousand connections cost one write to the disk, not a thousand.
+ */
+import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope } from "effect"
+import type { SqlError } from "effect/sql"
+import { LedgerError } from "./ledger-error.ts"
+import type { SqliteCalls } from "./sqlite/sqlite-client.ts"
+import type { NewShare, Shares, StoredShare } from "./store/shares.ts"
+import type { Users } from "./store/users.ts"
+
+export interface WriterOptions {
+  /** The database's name in messages. */
+  readonly name: string
+  /** How long shares wait for others. */
+  readonly commitInterval: Duration.Input
+  /** How long the writer tries again while the database cannot be written. */
+  readonly patience: Duration.Input
+}
+
+type Task = Effect.Effect<unknown, SqlError.SqlError | LedgerError>
+
+export interface Writer {
+  /** Adds shares to the next commit. Gives an effect that completes when they are committed. */
+  readonly add: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
+  /** Runs statements in the next commit, after its shares. If they fail with `LedgerError`, nothing of them is kept. */
+  readonly transact: <A>(statements: Effect.Effect<A, SqlError.SqlError | LedgerError>) => Effect.Effect<A, LedgerError>
+  /** Called after each commit, before the next one. */
+  afterCommit: (shares: ReadonlyArray<StoredShare>) => Effect.Effect<void, SqlError.SqlError>
+}
+
+/** What one commit writes. */
+class Batch {
+  readonly shares: Array<NewShare> = []
+  readonly tasks: Array<{ readonly run: Task; readonly done: Deferred.Deferred<unknown, LedgerError> }> = []
+  readonly done = Deferred.makeUnsafe<void, LedgerError>()
+}
+
+/** Time between two tries to write. */
+const RETRY = Duration.millis(200)
+
+export const makeWriter = Effect.fnUntraced(function* (
+  sql: SqliteCalls,
+  users: Users,
+  shares: Shares,
+  { commitInterval, name, patience }: WriterOptions
+): Effect.fn.Return<Writer, never, Scope.Scope> {
+  const clock = yield* Clock.Clock
+  const isWaiting = yield* Latch.make(false)
+  let batch = new Batch()
+
+  const write = (batch: Batch) =>
+    sql.withTransaction(
+      Effect.gen(function* () {
+        users.begin()
+        yield* shares.sync
+        const sliceClosed = yield* shares.closeSlice(clock.currentTimeMillisUnsafe())
+        const stored = yield* shares.append(batch.shares)
+        const results = yield* Effect.forEach(batch.tasks, ({ run }) =>
+          sql.withTransaction(run).pipe(
+            Effect.map((value): Exit.Exit<unknown, LedgerError> => Exit.succeed(value)),
+            Effect.catchTag("LedgerError", (error) => Effect.succeed(Exit.fail(error)))
+          )
+        )
+        return { stored, results, sliceClosed }
+      })
+    )
+
+  const commit = (batch: Batch) =>
+    Effect.gen(function* () {
+      let isFailing = false
+      const { results, sliceClosed, stored } = yield* write(batch).pipe(
+        Effect.tapError((error) => {
+          if (isFailing) return Effect.void
+          isFailing = true
+          return Effect.logWarning(
+            `The ledger ${name} cannot be written: ${error.message}; ${batch.shares.length} shares wait for up to ` +
+              Duration.format(Duration.fromInputUnsafe(patience))
+          )
+        }),
+        Effect.retry({
+          schedule: Schedule.spaced(RETRY),
+          times: Math.ceil(Duration.toMillis(patience) / Duration.toMillis(RETRY))
+        })
+      )
+      if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
+      users.committed()
+      sliceClosed()
+      shares.committed(stored)
+      yield* Deferred.succeed(batch.done, undefined)
+      yield* Effect.catch(writer.afterCommit(stored), ({ message }) =>
+        Effect.logWarning(`The ledger ${name} cannot be read: ${message}`)
+      )
+      for (const [index, { done }] of batch.tasks.entries()) {
+        yield* Deferred.done(done, results[index]!)
+      }
+    }).pipe(
+      Effect.catch(({ message }) => {
+        const error = new LedgerError({
+          message: `the ledger ${name} cannot be written: ${message}; its shares are not acknowledged until that is mended`
+        })
+        const failed = batch.tasks.map(({ done }) => Deferred.fail(done, error))
+        return Effect.all([Deferred.fail(batch.done, error), ...failed], { discard: true })
+      })
+    )
+
+  const commitNext = Effect.suspend(() => {
+    isWaiting.closeUnsafe()
+    const next = batch
+    batch = new Batch()
+    return next.shares.length + next.tasks.length === 0 ? Effect.void : commit(next)
+  })
+
+  const writer: Writer = {
+    add: (some) =>
+      Effect.suspend(() => {
+        if (some.length === 0) return Effect.void
+        const { done, shares } = batch
+        for (const share of some) shares.push(share)
+        isWaiting.openUnsafe()
+        return Deferred.await(done)
+      }),
+    transact: <A>(run: Effect.Effect<A, SqlError.SqlError | LedgerError>) =>
+      Effect.suspend(() => {
+        const done = Deferred.makeUnsafe<unknown, LedgerError>()
+        batch.tasks.push({ run, done })
+        isWaiting.openUnsafe()
+        return Deferred.await(done) as Effect.Effect<A, LedgerError>
+      }),
+    afterCommit: () => Effect.void
+  }
+
+  // The finalizer of the fiber runs first, so the last commit is alone.
+  yield* Effect.addFinalizer(() => Effect.uninterruptible(commitNext))
+  yield* isWaiting.await.pipe(
+    Effect.andThen(Effect.sleep(commitInterval)),
+    Effect.andThen(Effect.uninterruptible(commitNext)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  return writer
+})

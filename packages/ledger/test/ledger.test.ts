@@ -1,0 +1,304 @@
+/** The ledger on a file: shares in their order, once, through restarts and other programs. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, Stream } from "effect"
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { acceptedShare } from "@sluice/testing/accepted-share"
+import {
+  audit,
+  Ledger,
+  type LedgerOptions,
+  type NewShare,
+  readWindow,
+  sharesFrom,
+  windowOf,
+  type WindowLimits,
+  workOfDifficulty
+} from "../src/index.ts"
+
+/** A file that is gone at the end of the test. */
+const freshFile = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-ledger-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+).pipe(Effect.map((directory) => join(directory, "ledger.sqlite")))
+
+/** Runs with the ledger open, as one run of a program. */
+const withLedger = <A, E>(
+  options: LedgerOptions,
+  use: (ledger: Ledger["Service"]) => Effect.Effect<A, E>
+): Effect.Effect<A, unknown> =>
+  Effect.flatMap(Ledger, use).pipe(
+    Effect.provide(Ledger.layer({ commitInterval: 1, ...options })),
+    Effect.provide(Logger.layer([]))
+  )
+
+const share = (number: number, fields: Partial<NewShare> = {}): NewShare => ({
+  at: 1_000 + number,
+  user: ["alice", "bob", "carol"][number % 3]!,
+  worker: "",
+  work: BigInt(10 + (number % 7)),
+  height: 100,
+  hash: new Uint8Array(32).fill(number >>> 8, 0, 1).fill(number & 255, 1),
+  isBlock: false,
+  ...fields
+})
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => share(from + index))
+
+const allShares = ({ sql }: Ledger["Service"]) => Stream.runCollect(sharesFrom(sql, 1))
+const plain = (weights: ReadonlyMap<string, bigint>) => [...weights].toSorted(([a], [b]) => (a < b ? -1 : 1))
+
+describe("the share sink", () => {
+  it.live("has a share on the disk, once, when it is acknowledged", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file }, (ledger) =>
+        Effect.gen(function* () {
+          yield* Effect.all(
+            [[acceptedShare(1), acceptedShare(2)] as const, [acceptedShare(3, "rig9"), acceptedShare(1)] as const].map(
+              ledger.sink.record
+            ),
+            { concurrency: "unbounded" }
+          )
+          // Another connection sees it: it is committed.
+          const database = new DatabaseSync(file, { readOnly: true })
+          assert.strictEqual(database.prepare("SELECT count(*) AS count FROM shares").get()!["count"], 3)
+          database.close()
+        })
+      )
+      const shares = yield* withLedger({ file }, allShares)
+      assert.deepStrictEqual(
+        shares.map(({ seq, user, work, worker }) => [seq, user, worker, work]),
+        [
+          [1, "alice\n", "rig", workOfDifficulty(0.5)],
+          [2, "alice\n", "rig", workOfDifficulty(0.5)],
+          [3, "alice\n", "rig9", workOfDifficulty(0.5)]
+        ]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("waits while another program writes, and fails after its patience", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file, patience: "400 millis" }, (ledger) =>
+        Effect.gen(function* () {
+          const database = new DatabaseSync(file)
+          database.exec("BEGIN IMMEDIATE")
+          const failure = yield* Effect.flip(ledger.sink.record([acceptedShare(1)]))
+          assert.match(failure.message, /ledger\.sqlite cannot be written: .*locked.*not acknowledged/)
+          database.exec("ROLLBACK")
+          yield* ledger.sink.record([acceptedShare(2)])
+          database.close()
+          assert.strictEqual((yield* allShares(ledger)).length, 1)
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("loses no share that it acknowledged if the power fails: the files have no more than was synced then", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file }, (ledger) =>
+        Effect.gen(function* () {
+          yield* ledger.append(range(0, 50))
+          // What the disk has now, at the acknowledgement: SQLite has synced the log of writes to its present end.
+          const [main, log] = [readFileSync(file), readFileSync(`${file}-wal`)]
+          yield* ledger.append(range(50, 200))
+          const later = readFileSync(`${file}-wal`)
+          assert.deepStrictEqual(later.subarray(0, log.length), log)
+          // Of what came later any part may be there, or not.
+          for (const more of [0, 1, 1_000, 5_000, later.length - log.length - 1]) {
+            const copy = `${file}.after-${more}`
+            writeFileSync(copy, main)
+            writeFileSync(`${copy}-wal`, later.subarray(0, log.length + more))
+            const shares = yield* withLedger({ file: copy }, allShares)
+            assert.deepStrictEqual(
+              shares.map(({ seq }) => seq),
+              Array.from({ length: 50 }, (_, index) => index + 1)
+            )
+          }
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(process.platform === "win32")(
+    "has what it acknowledged before the disk was full, and says that it is",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* freshFile
+        const program = join(import.meta.dirname, "ledger-limited.ts")
+        // 2 MiB in blocks of 512 bytes; a write beyond it fails, as the signal for it is ignored.
+        const command = `trap '' XFSZ; ulimit -f 4096; exec "$0" "$@"`
+        const { stderr, stdout } = spawnSync("sh", ["-c", command, process.execPath, program, file], {
+          encoding: "utf8"
+        })
+        assert.notStrictEqual(stdout, "", stderr)
+        const { acknowledged, failure } = JSON.parse(stdout) as { acknowledged: number; failure: string }
+        assert.match(failure, /ledger\.sqlite cannot be written: .*not acknowledged until that is mended/)
+        assert.isAtLeast(acknowledged, 1_000)
+        // There is room again.
+        yield* withLedger({ file }, (ledger) =>
+          Effect.gen(function* () {
+            assert.strictEqual(ledger.lastSeq(), acknowledged)
+            yield* ledger.append([share(1)])
+            assert.strictEqual((yield* allShares(ledger)).length, acknowledged + 1)
+            assert.deepStrictEqual((yield* audit(ledger.sql, () => Effect.void)).faults, [])
+          })
+        )
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("that acknowledges what it received writes the last shares when it is closed", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file, acknowledge: "received", commitInterval: "1 hour" }, (ledger) =>
+        ledger.sink.record([acceptedShare(1)])
+      )
+      assert.strictEqual((yield* withLedger({ file }, allShares)).length, 1)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("the order of shares", () => {
+  it.live(
+    "goes on after a restart and behind shares of another program, and a clock that was set back changes nothing",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* freshFile
+        yield* withLedger({ file }, (ledger) => ledger.append([share(1, { at: 5_000 }), share(2, { at: 4_000 })]))
+        yield* withLedger({ file }, (ledger) =>
+          Effect.gen(function* () {
+            yield* ledger.append([share(3, { at: 1 })])
+            yield* withLedger({ file }, (other) => other.append([share(4, { at: 6_000 }), share(3)]))
+            yield* ledger.append([share(5, { at: 1 })])
+          })
+        )
+        const shares = yield* withLedger({ file }, allShares)
+        assert.deepStrictEqual(
+          shares.map(({ at, seq }) => [seq, at]),
+          [
+            [1, 5_000],
+            [2, 5_000],
+            [3, 5_000],
+            [4, 6_000],
+            [5, 6_000]
+          ]
+        )
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("and the chain of hashes are the same however shares come in batches and restarts", () =>
+    Effect.gen(function* () {
+      const now = Date.now()
+      const shares = range(0, 50).map((share) => ({ ...share, at: now }))
+      const hashes: Array<unknown> = []
+      for (const cuts of [[50], [1, 2, 30], [10, 20, 30, 40]]) {
+        const file = yield* freshFile
+        let from = 0
+        for (const to of [...cuts, 50]) {
+          yield* withLedger({ file, slice: "1 hour" }, (ledger) => ledger.append(shares.slice(from, to)))
+          from = to
+        }
+        // The next commit ends the slice, because its first share is old.
+        yield* withLedger({ file, slice: 0 }, (ledger) => ledger.append([share(99)]))
+        hashes.push(
+          yield* withLedger({ file }, ({ sql }) => sql`SELECT first_seq, last_seq, work, hex(hash) AS hash FROM slices`)
+        )
+      }
+      assert.strictEqual((hashes[0] as ReadonlyArray<unknown>).length, 1)
+      assert.deepStrictEqual(hashes[1], hashes[0])
+      assert.deepStrictEqual(hashes[2], hashes[0])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a window", () => {
+  it.live("read from roll-ups and shares is the one that the shares alone give", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      // Every commit but the last ends in a slice of its own.
+      yield* withLedger({ file, slice: 0 }, (ledger) =>
+        Effect.gen(function* () {
+          for (let from = 0; from < 400; from += 40) yield* ledger.append(range(from, from + 40))
+        })
+      )
+      yield* withLedger({ file }, (ledger) =>
+        Effect.gen(function* () {
+          const [row] = yield* ledger.sql<{ slices: number }>`SELECT count(*) AS slices FROM slices`
+          assert.strictEqual(row!.slices, 9)
+          const shares = yield* allShares(ledger)
+          const limits: ReadonlyArray<WindowLimits> = [
+            {},
+            ...[1n, 500n, 1_000n, 2_345n, 5_000n, 100_000n].map((work) => ({ work })),
+            ...[0, 39, 40, 100, 399, 400].map((afterSeq) => ({ afterSeq })),
+            ...[0, 1_100, 1_120, 9_000].map((since) => ({ since })),
+            { work: 2_000n, afterSeq: 300 }
+          ]
+          for (const limit of limits) {
+            for (const last of [400, 399, 360, 201, 1, 0]) {
+              const expected = windowOf(shares.filter(({ seq }) => seq <= last).toReversed(), limit)
+              const window = yield* readWindow(ledger.sql, last, limit)
+              assert.deepStrictEqual(
+                { ...window, weights: plain(window.weights) },
+                { ...expected, weights: plain(expected.weights) }
+              )
+            }
+          }
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("the database", () => {
+  it.live("refuses to change or delete a row about money", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file }, (ledger) =>
+        Effect.gen(function* () {
+          yield* ledger.transact(ledger.books.adjust("alice", 5n, 1, "a gift"))
+          for (const statement of ["UPDATE entries SET amount = 6", "DELETE FROM entries"]) {
+            const refused = yield* Effect.flip(ledger.sql.unsafe(statement))
+            assert.match(refused.message, /rows of entries are never changed/)
+          }
+          assert.deepStrictEqual(plain(ledger.books.balances), [
+            ["", -5n],
+            ["alice", 5n]
+          ])
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(process.platform === "win32")("is for its owner only", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      yield* withLedger({ file }, (ledger) =>
+        Effect.gen(function* () {
+          yield* ledger.append([share(1)])
+          for (const name of [file, `${file}-wal`]) assert.strictEqual(statSync(name).mode & 0o777, 0o600)
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of something else, or of a newer program, is refused with a sentence", () =>
+    Effect.gen(function* () {
+      const file = yield* freshFile
+      const database = new DatabaseSync(file)
+      database.exec("CREATE TABLE notes (text TEXT)")
+      const open = Effect.flip(Effect.scoped(Layer.build(Ledger.layer({ file }))))
+      assert.match((yield* open).message, /a database of something else/)
+      database.exec(
+        "CREATE TABLE ledger_migrations (migration_id INTEGER PRIMARY KEY NOT NULL, name TEXT); " +
+          "INSERT INTO ledger_migrations VALUES (77, 'later')"
+      )
+      assert.match((yield* open).message, /schema has version 77, and this program knows 1: use a newer program/)
+      database.close()
+    }).pipe(Effect.scoped)
+  )
+})

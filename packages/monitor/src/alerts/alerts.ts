@@ -1,0 +1,160 @@
+/** Looks at the server every ten seconds, and tells the receivers of alerts that fire and clear. */
+import { Clock, Effect, Queue, Schedule, type Scope } from "effect"
+import { X509Certificate } from "node:crypto"
+import { readFile, statfs } from "node:fs/promises"
+import { dirname } from "node:path"
+import type { AlertView } from "../api/alerts.ts"
+import type { Overview } from "../api/overview.ts"
+import type { Followed } from "../follow/followed.ts"
+import type { Picture } from "../follow/miners.ts"
+import type { HistoryCalls } from "../history/history.ts"
+import { AlertMachine, type Condition, type Notice } from "./alert-machine.ts"
+import { diskCondition, serverConditions, workerConditions } from "./conditions.ts"
+import type { Receiver } from "./receiver.ts"
+import { CERTIFICATE_MS, CLOCK_MS, LOOK_MS } from "./rules.ts"
+
+export interface AlertsOptions {
+  readonly receivers: ReadonlyArray<Receiver>
+  readonly overview: Effect.Effect<Overview>
+  readonly followed: Followed
+  readonly history: HistoryCalls
+  readonly historyFile: string | undefined
+  /** Files with certificates that are served. */
+  readonly certificates: ReadonlyArray<string>
+  readonly onNotice: (notice: Notice) => void
+}
+
+export interface AlertsCalls {
+  readonly views: () => ReadonlyArray<AlertView>
+  readonly firing: () => number
+  /** Takes a new picture of the workers. Its conditions hold until the next one. */
+  readonly onPicture: (picture: Picture) => Effect.Effect<void>
+  /** Looks once. It is called every ten seconds. */
+  readonly look: Effect.Effect<void>
+}
+
+/** Notices that wait for a receiver that is slow or gone; beyond it the oldest are dropped. */
+const WAITING = 100
+/** How often disks and certificates are looked at. */
+const FILES_EVERY = 60
+
+export const makeAlerts = Effect.fnUntraced(function* ({
+  certificates,
+  followed,
+  history,
+  historyFile,
+  onNotice,
+  overview,
+  receivers
+}: AlertsOptions): Effect.fn.Return<AlertsCalls, never, Scope.Scope> {
+  const machine = new AlertMachine()
+  const clock = yield* Clock.Clock
+  let workers: ReadonlyArray<Condition> = []
+  let files: ReadonlyArray<Condition> = []
+  let looks = 0
+  let blocks = followed.blocks.next
+  let changes = followed.upstreamChanges
+  const passed = () => ({
+    wall: clock.currentTimeMillisUnsafe(),
+    steady: Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+  })
+  let before = passed()
+
+  const queues = yield* Effect.forEach(receivers, ({ name, send }) =>
+    Effect.gen(function* () {
+      const queue = yield* Queue.sliding<Notice>(WAITING)
+      yield* Queue.take(queue).pipe(
+        Effect.flatMap((notice) =>
+          send(notice).pipe(
+            Effect.retry({ times: 4, schedule: Schedule.exponential("2 seconds") }),
+            Effect.catch((error) => Effect.logError(`An alert was not delivered to ${name}: ${error.message}`))
+          )
+        ),
+        Effect.forever,
+        Effect.forkScoped
+      )
+      return queue
+    })
+  )
+
+  /** What happened since the last look. */
+  const moments = (): ReadonlyArray<Condition> => {
+    const found: Array<Condition> = []
+    const since = blocks
+    blocks = followed.blocks.next
+    for (const { hash, height, refusal, worker } of followed.blocks.after(since - 1)) {
+      const end = refusal === null ? "" : ` It was refused here all the same: ${refusal}.`
+      found.push({
+        name: "block-found",
+        subject: hash,
+        message: `${worker} found the block at height ${height}.${end}`
+      })
+    }
+    if (followed.upstreamChanges !== changes) {
+      changes = followed.upstreamChanges
+      found.push({ name: "upstream-changed", subject: "", message: "Work now comes from another server." })
+    }
+    const now = passed()
+    const drift = now.wall - before.wall - (now.steady - before.steady)
+    before = now
+    if (Math.abs(drift) >= CLOCK_MS) {
+      const seconds = Math.round(Math.abs(drift) / 1000)
+      const message = `The clock of this machine was set ${drift > 0 ? "forward" : "back"} by ${seconds} seconds.`
+      found.push({ name: "clock-set", subject: "", message })
+    }
+    return found
+  }
+
+  const look = Effect.gen(function* () {
+    if (looks++ % FILES_EVERY === 0)
+      files = yield* fileConditions(historyFile, certificates, clock.currentTimeMillisUnsafe())
+    const state = yield* overview
+    const conditions = [...serverConditions(state), ...workers, ...files, ...moments()]
+    for (const notice of machine.look(conditions, state.now)) {
+      onNotice(notice)
+      const line = `Alert ${notice.name}${notice.state === "cleared" ? " is over" : ""}: ${notice.message}`
+      yield* notice.severity === "news" || notice.state === "cleared" ? Effect.logInfo(line) : Effect.logWarning(line)
+      for (const queue of queues) Queue.offerUnsafe(queue, notice)
+    }
+  })
+
+  return {
+    views: () => machine.views(),
+    firing: () => machine.firing,
+    onPicture: (picture) =>
+      Effect.map(workerConditions(picture, history.workers, picture.at), (found) => {
+        workers = found
+      }),
+    look
+  }
+})
+
+const fileConditions = (historyFile: string | undefined, certificates: ReadonlyArray<string>, now: number) =>
+  Effect.promise(async (): Promise<ReadonlyArray<Condition>> => {
+    const found: Array<Condition> = []
+    if (historyFile !== undefined) {
+      const directory = dirname(historyFile)
+      const disk = await statfs(directory).catch(() => undefined)
+      // Some file systems do not say their size.
+      if (disk !== undefined && disk.blocks > 0) {
+        found.push(...diskCondition(directory, disk.bavail * disk.bsize, disk.blocks * disk.bsize))
+      }
+    }
+    for (const path of certificates) {
+      const text = await readFile(path, "utf8").catch(() => undefined)
+      if (text === undefined) continue
+      try {
+        const left = new X509Certificate(text).validToDate.getTime() - now
+        if (left >= CERTIFICATE_MS) continue
+        const days = Math.floor(left / 86_400_000)
+        const message =
+          days < 0 ? `The certificate in ${path} has ended.` : `The certificate in ${path} ends in ${days} days.`
+        found.push({ name: "certificate-ends", subject: path, message })
+      } catch {
+        // The listener says what is wrong with a file that is no certificate.
+      }
+    }
+    return found
+  })
+
+export { LOOK_MS }

@@ -1,0 +1,55 @@
+/** Pages of lists: how many items, after how many, in which order, and which of them. */
+import { Schema } from "effect"
+
+/** The most items of one answer, which then has some hundreds of kilobytes. */
+export const MAX_LIMIT = 1000
+export const DEFAULT_LIMIT = 100
+/** The most bytes of a text to search for. */
+const MAX_SEARCH = 255
+
+/** The whole numbers of queries, with their bounds. */
+export const QUERY_NUMBERS: Readonly<Record<string, { readonly minimum: number; readonly maximum: number }>> = {
+  limit: { minimum: 1, maximum: MAX_LIMIT },
+  offset: { minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+  from: { minimum: 0, maximum: 8_640_000_000_000_000 },
+  to: { minimum: 0, maximum: 8_640_000_000_000_000 }
+}
+
+const limit = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["limit"]!))
+const offset = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["offset"]!))
+
+/** The query of a list without an order of its own: newest first, or as it is configured. */
+export const pageQuery = {
+  limit: Schema.optionalKey(limit),
+  offset: Schema.optionalKey(offset)
+}
+
+/** The query of a list that can be sorted by these columns, and searched. */
+export const sortedQuery = <const Columns extends ReadonlyArray<string>>(columns: Columns) => ({
+  ...pageQuery,
+  sort: Schema.optionalKey(Schema.Literals(columns)),
+  order: Schema.optionalKey(Schema.Literals(["asc", "desc"])),
+  /** Items whose name contains this text, in any case. */
+  search: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(MAX_SEARCH)))
+})
+
+export interface PageQuery {
+  readonly limit?: number
+  readonly offset?: number
+}
+
+export interface SortedQuery<Column extends string> extends PageQuery {
+  readonly sort?: Column
+  readonly order?: "asc" | "desc"
+  readonly search?: string
+}
+
+/** A part of a long list: `items` after the first `offset` of `total`. */
+export const pageOf = <S extends Schema.Top>(item: S) =>
+  Schema.Struct({ total: Schema.Finite, offset: Schema.Finite, items: Schema.Array(item) })
+
+export interface Page<A> {
+  readonly total: number
+  readonly offset: number
+  readonly items: ReadonlyArray<A>
+}

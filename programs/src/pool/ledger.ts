@@ -1,0 +1,154 @@
+/** The keys of the pool about its ledger, and the layers that they lead to. */
+import { followBlocks, Ledger, ledgerDefaults, LedgerPayouts, ledgerPayoutsDefaults } from "@sluice/ledger"
+import { hashToDisplay } from "@sluice/bitcoin"
+import { MiningServer, Templates } from "@sluice/mining-server"
+import { Pool, type PoolOptions } from "@sluice/pool"
+import { Duration, Effect, Layer, Schema } from "effect"
+import { BLOCK_SCHEMES, blockPolicy, ledgerUrl } from "../config/ledger.ts"
+import { defaulted, optional } from "../config/key.ts"
+import { choice, decimal, whole } from "../config/value.ts"
+import { layerNode, type NodeConfig } from "../server/node.ts"
+
+export const ledgerKeys = {
+  ledger: optional(ledgerUrl, {
+    description:
+      "The ledger: a database that has each share before it is acknowledged, and each block that was found. The path is relative to the working directory.",
+    example: "sqlite:pool.ledger"
+  }),
+  ledgerAcknowledge: defaulted(choice(["durable", "written", "received"]), {
+    description:
+      "What an acknowledgement promises: the share is on the disk (durable), the operating system has it (written), or the pool has it (received).",
+    default: ledgerDefaults.acknowledge
+  }),
+  ledgerCommitMs: defaulted(whole("N", 1, 1000), {
+    description: "The milliseconds that shares wait for others, to be written to the ledger together.",
+    default: Duration.toMillis(ledgerDefaults.commitInterval)
+  }),
+  payoutScheme: optional(choice(BLOCK_SCHEMES), {
+    description:
+      "How a block's reward is divided among users, whose names are addresses, in the coinbase itself. All but solo need a ledger. docs/operators/payouts.md explains each.",
+    example: "pplns"
+  }),
+  payoutFee: defaulted(decimal("PERCENT", 0, 100), {
+    description: "The pool's part of each reward with payout-scheme, for coinbase-address or coinbase-outputs.",
+    default: 0
+  }),
+  payoutWindow: defaulted(decimal("N", 0.001, 1000), {
+    description: "The window of pplns: this many times the work of a block.",
+    default: 2
+  }),
+  payoutMinutes: defaulted(whole("N", 1, 1_000_000), {
+    description: "The window of pplns-time, in minutes.",
+    default: 1440
+  }),
+  payoutMinimum: defaulted(whole("SATOSHIS", 0, 2_100_000_000_000_000), {
+    description: "The least amount that a coinbase pays to a user. Smaller ones are carried to the next block.",
+    default: Number(ledgerPayoutsDefaults.minimum)
+  }),
+  maxCoinbaseBytes: defaulted(whole("N", 300, 65_535), {
+    description:
+      "The most bytes of a coinbase with payout-scheme, which limits how many users a block pays. Old firmware takes 750.",
+    default: ledgerPayoutsDefaults.maxCoinbaseBytes
+  })
+}
+
+export type LedgerConfig = Schema.Struct.Type<typeof ledgerKeys>
+
+/** Other keys of the pool that matter here. */
+interface PoolKeys {
+  readonly soloFee?: number
+  readonly workers: number
+}
+
+/** The checks of these keys. */
+export const ledgerChecks = [
+  Schema.makeFilter(({ ledger, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
+    if (ledger !== undefined && workers > 1) {
+      return `ledger, workers: one process writes to a ledger: give workers = 1, not ${workers}`
+    }
+    if (payoutScheme !== undefined && soloFee !== undefined) {
+      return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
+    }
+    return payoutScheme !== undefined && payoutScheme !== "solo" && ledger === undefined
+      ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE`
+      : undefined
+  })
+] as const
+
+/** The policy of a block's reward; undefined if the coinbase pays fixed outputs. */
+export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) => {
+  const { payoutFee, payoutMinutes, payoutScheme, payoutWindow, soloFee } = config
+  const scheme = payoutScheme ?? (soloFee === undefined ? undefined : "solo")
+  const fee = payoutScheme === undefined ? (soloFee ?? 0) : payoutFee
+  return scheme === undefined ? undefined : blockPolicy(scheme, { fee, window: payoutWindow, minutes: payoutMinutes })
+}
+
+/** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
+export const layerWithLedger = <A, E, R>(
+  config: LedgerConfig & NodeConfig & { readonly ledger: string; readonly soloFee?: number },
+  options: PoolOptions,
+  /** Makes the pool that pays fixed outputs. */
+  layerPool: (options: PoolOptions) => Layer.Layer<A, E, R>
+) => {
+  const policy = policyOf(config)
+  const ledger = Ledger.layer({
+    file: config.ledger,
+    acknowledge: config.ledgerAcknowledge,
+    commitInterval: config.ledgerCommitMs
+  })
+  const others = options.shareSinks ?? []
+  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: config.ledger })
+  if (policy === undefined) {
+    const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
+    const pool = Effect.map(Ledger, ({ sink }) => layerPool({ ...options, shareSinks: [...others, sink] }))
+    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provide(ledger))
+  }
+  const server = Effect.gen(function* () {
+    yield* promise
+    const { sink, validateUser } = yield* LedgerPayouts
+    return MiningServer.layer({ ...options, shareSinks: [...others, sink], validateUser })
+  })
+  return Layer.effect(Pool, MiningServer).pipe(
+    Layer.provide(Layer.unwrap(server)),
+    Layer.provide(LedgerPayouts.work),
+    Layer.provide(Templates.layer(options)),
+    Layer.provide(
+      LedgerPayouts.layer({
+        policy,
+        pool: options,
+        minimum: BigInt(config.payoutMinimum),
+        maxCoinbaseBytes: config.maxCoinbaseBytes
+      })
+    ),
+    Layer.merge(layerFollow(config)),
+    Layer.provide(ledger)
+  )
+}
+
+const promises = {
+  durable: "Shares are acknowledged when they are on the disk",
+  written: "Shares are acknowledged when the operating system has them: a power cut may lose the last ones",
+  received: "Shares are acknowledged when the pool has them: the last ones are lost if it ends at once"
+} as const
+
+const FOLLOW = Duration.seconds(30)
+
+/** Follows blocks on the chain of the node, if there is one. */
+const layerFollow = (config: NodeConfig) => {
+  const node = layerNode(config)
+  if (node === undefined) {
+    return Layer.effectDiscard(
+      Effect.logInfo(
+        "The pool does not see which of its blocks stay in the chain: give node-rpc-url, or run sluice ledger settle"
+      )
+    )
+  }
+  const look = Effect.gen(function* () {
+    for (const { block, state } of yield* followBlocks) {
+      yield* Effect.logInfo(`A block is ${state}`, { height: block.height, hash: hashToDisplay(block.hash) })
+    }
+  }).pipe(Effect.catch(({ message }) => Effect.logWarning(`Blocks cannot be followed: ${message}`)))
+  return Layer.effectDiscard(Effect.forkScoped(Effect.forever(Effect.andThen(look, Effect.sleep(FOLLOW))))).pipe(
+    Layer.provide(node)
+  )
+}

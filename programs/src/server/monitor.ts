@@ -1,0 +1,112 @@
+/**
+ * `--http-listen`: the operators' page and its API, for every program that serves miners. The monitor is loaded only where an
+ * address is configured, so that other programs start without it.
+ */
+import type { Endpoint } from "@sluice/transport"
+import type { DatabaseError, Monitored } from "@sluice/monitor"
+import { parseReceiver, type Receiver } from "@sluice/monitor/receiver"
+import { isLoopback, type ListenError } from "@sluice/transport"
+import { Effect, Layer, type Redacted, Result, Schema } from "effect"
+import { ConfigurationInForce } from "../config/in-force.ts"
+import { optional } from "../config/key.ts"
+import { fileToWrite } from "../config/path.ts"
+import { hostNames, hostPort, password, text } from "../config/value.ts"
+import { layerProcessMetrics, metrics } from "./metrics.ts"
+
+/** Several receivers of alerts, separated by blanks or line feeds. Their URLs contain secrets, so no message shows them. */
+const receivers = text<ReadonlyArray<Receiver>>(
+  { metavar: "URLS", expected: "one or several URLs of receivers, each on a line", secret: true },
+  (input) => Result.all(input.trim().split(/\s+/).map(parseReceiver))
+)
+
+export const monitorKeys = {
+  httpListen: optional(hostPort, {
+    description:
+      "The address of the operators' page, its API at /api, metrics at /metrics and checks at /health; without it nothing is served. This machine reads without a token.",
+    example: "127.0.0.1:8080"
+  }),
+  httpToken: optional(password, {
+    description:
+      "The token that other machines need to read, and everybody to change something: to close a channel or to send miners away."
+  }),
+  httpHostNames: optional(hostNames, {
+    description:
+      "Host names that requests of http-listen may use, beside IP addresses and localhost. Requests for other names are refused, because a web page could read through one (DNS rebinding).",
+    example: ["pool.internal"]
+  }),
+  historyFile: optional(fileToWrite("a file to write"), {
+    description:
+      "The file that keeps the history for the operators' page over restarts, at most some hundred megabytes with ten thousand workers. Without it the history ends with the program.",
+    example: "history.sqlite"
+  }),
+  alertTo: optional(receivers, {
+    description:
+      "Who is told of alerts: webhook+https://HOST/PATH#SECRET, ntfy+https://ntfy.sh/TOPIC, telegram+https://api.telegram.org/botTOKEN?chat_id=CHAT, or smtps://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS. Only with http-listen."
+  })
+}
+
+export interface MonitorConfig {
+  readonly httpListen?: Endpoint
+  readonly httpToken?: Redacted.Redacted
+  readonly httpHostNames?: ReadonlyArray<string>
+  readonly historyFile?: string
+  readonly alertTo?: ReadonlyArray<Receiver>
+  /** A certificate that the program serves, if any. */
+  readonly v1TlsCertificate?: string
+}
+
+/** A check: an address that other machines reach has a token. */
+export const tokenForOthers = Schema.makeFilter<MonitorConfig>(({ httpListen, httpToken }) =>
+  httpListen === undefined || httpToken !== undefined || isLoopback(httpListen.host) || httpListen.host === "localhost"
+    ? undefined
+    : `http-token: missing; other machines reach http-listen at ${httpListen.host}, and read only with a token`
+)
+
+/** A check: the page shows one server of miners. */
+export const pageIsOfOneProcess = Schema.makeFilter<MonitorConfig & { readonly workers: number }>(
+  ({ httpListen, workers }) =>
+    httpListen === undefined || workers === 1
+      ? undefined
+      : "http-listen, workers: the operators' page is for a program of one process; metrics-listen shows all workers together"
+)
+
+export interface ProgramMonitor {
+  /** Follows the server and serves the page. */
+  readonly layer: <E, R>(
+    monitored: Effect.Effect<Omit<Monitored, "configuration">, E, R>
+  ) => Layer.Layer<never, E | ListenError | DatabaseError, R>
+  /** Keeps the last lines of the log of everything that it is provided to. */
+  readonly logs: Layer.Layer<never>
+}
+
+/** The monitor of a program; it does nothing without an address. `announce` gets the address of the page. */
+export const makeMonitor = Effect.fnUntraced(function* (
+  { alertTo = [], historyFile, httpHostNames, httpListen, httpToken, v1TlsCertificate }: MonitorConfig,
+  announce: (url: string) => Effect.Effect<void> = (url) => Effect.logInfo(`The operators' page is at ${url}`)
+): Effect.fn.Return<ProgramMonitor> {
+  if (httpListen === undefined) return { layer: () => Layer.empty, logs: Layer.empty }
+  const { layerHttp, LogTail, Monitor } = yield* Effect.promise(() => import("@sluice/monitor"))
+  const configuration = yield* ConfigurationInForce
+  const tail = new LogTail()
+  const http = layerHttp(
+    {
+      listen: httpListen,
+      other: (path) => (path === "/metrics" ? metrics : undefined),
+      ...(httpToken === undefined ? {} : { token: httpToken }),
+      ...(httpHostNames === undefined ? {} : { hostNames: httpHostNames })
+    },
+    announce
+  )
+  return {
+    logs: tail.layer,
+    layer: (monitored) =>
+      Layer.unwrap(
+        Effect.map(monitored, (found) => {
+          const certificates = v1TlsCertificate === undefined ? [] : [v1TlsCertificate]
+          const history = historyFile === undefined ? {} : { historyFile }
+          const options = { logs: tail, receivers: alertTo, certificates, ...history }
+          return Layer.provide(http, Monitor.layer({ ...found, configuration }, options))
+        })
+      ).pipe(Layer.merge(layerProcessMetrics))
+  }
+})
