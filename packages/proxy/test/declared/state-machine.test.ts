@@ -45,7 +45,7 @@ import { OwnJob } from "../../src/declared/own-job.ts"
 import { originOf } from "../../src/upstream/upstream-job.ts"
 import { addressOf } from "../scripted-pool.ts"
 
-const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 200)
+const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 500)
 const PAIRS = 2
 const START = 1_800_000_000_000
 const HEIGHT = 100
@@ -201,6 +201,8 @@ class Session {
     string,
     { readonly index: number; readonly wire: PoolWire | undefined; readonly key: string }
   >()
+  /** The jobs that a pool or a declarator has refused. */
+  readonly #refusals: Array<(share: { readonly index: number; readonly key: string }) => boolean> = []
   readonly #tokens = new Set<string>()
   readonly #solutions = new Set<string>()
   readonly #blocksFound = new Set<string>()
@@ -375,6 +377,7 @@ class Session {
       const taken = new Set(pair.pool?.taken.values())
       for (const [hash, { index: of, key, wire }] of this.#found) {
         if (of !== index || wire === undefined || wire !== pair.pool || !isOn(key) || !taken.has(key)) continue
+        if (this.#refusals.some((isRefused) => isRefused({ index, key }))) continue
         assert.ok(pair.credited.has(hash), "a share is lost that could count")
         Session.seen.add("counted")
       }
@@ -548,7 +551,8 @@ class Session {
       if (message._tag === "SetCustomMiningJob.Success") {
         wire!.taken.set(message.jobId, wire!.asked.get(message.requestId)!)
       } else if (message._tag === "SetCustomMiningJob.Error") {
-        this.#dropped(index, (key) => key === wire!.asked.get(message.requestId))
+        const asked = wire!.asked.get(message.requestId)
+        this.#refused(index, (key) => key === asked)
       }
     }
     this.#run(() => this.#machine.received(index, messages, this.#now))
@@ -579,16 +583,14 @@ class Session {
     for (const message of messages) {
       if (message._tag !== "DeclareMiningJob.Error") continue
       const suffix = wire!.declared.get(message.requestId)!
-      this.#dropped(index, (key) => suffix.includes(key.split(":")[1]!))
+      this.#refused(index, (key) => suffix.includes(key.split(":")[1]!))
     }
     if (messages.length > 0) this.#run(() => this.#machine.declaratorReceived(index, messages, this.#now))
   }
 
-  /** A job was refused: the shares that were found for it so far are dropped, although it may be declared again. */
-  #dropped(index: number, isRefused: (key: string) => boolean): void {
-    for (const [hash, share] of this.#found) {
-      if (share.index === index && isRefused(share.key)) this.#found.set(hash, { ...share, wire: undefined })
-    }
+  /** A job was refused: its shares are dropped, before and after, although the template may be declared again. */
+  #refused(index: number, isRefused: (key: string) => boolean): void {
+    this.#refusals.push((share) => share.index === index && isRefused(share.key))
   }
 
   #all(): void {
