@@ -6,6 +6,7 @@
  *     npm run bench -- proxy                 the same for a proxy
  *     npm run bench -- ledger                the ledger, in some seconds; only by name
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
+ *     npm run bench -- declaration           Job Declaration, also a pool with ten thousand connections, in two minutes; only by name
  *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
  *     npm run bench -- pace                  a pool at the miners' own pace, in eight minutes; only by name
  *     npm run bench -- pace --against CMD    the same with another pool in the table (docs/performance.md)
@@ -24,6 +25,12 @@ interface Group {
   readonly asyncCases?: ReadonlyArray<AsyncCase>
 }
 
+const declaration = async (): Promise<Required<Group>> => {
+  const server = await import("./declaration.ts")
+  const client = await import("./declaration-client.ts")
+  return { cases: server.cases, asyncCases: [...server.asyncCases, ...client.asyncCases] }
+}
+
 /** The files of cases. `--filter` also matches the name of a group. */
 const groups: Record<string, () => Promise<Group>> = {
   sha256: () => import("./sha256.ts"),
@@ -34,17 +41,17 @@ const groups: Record<string, () => Promise<Group>> = {
   pool: () => import("./pool.ts"),
   proxy: async () => ({ asyncCases: (await import("./proxy.ts")).shortCases }),
   templates: () => import("./templates.ts"),
-  declaration: async () => {
-    const server = await import("./declaration.ts")
-    const client = await import("./declaration-client.ts")
-    return { cases: server.cases, asyncCases: [...server.asyncCases, ...client.asyncCases] }
-  },
+  declaration,
   v1: () => import("./v1.ts")
 }
 
 /** Groups that take longer run only if they are named. */
 const named: typeof groups = {
   ledger: () => import("./ledger.ts"),
+  declaration: async () => {
+    const { asyncCases, cases } = await declaration()
+    return { cases, asyncCases: [...asyncCases, ...(await import("./declaration-custom-jobs.ts")).asyncCases] }
+  },
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
   }),
