@@ -85,7 +85,7 @@ const pool = (file: string, policy: BlockPolicy) =>
       const policy = { minHashRate: 1, sharesPerMinute: 6_000 }
       // Miners here go on with a job until they have answers, so many shares are stale on a busy machine.
       const traffic = { maxErrorsPerSecond: 1e6 }
-      return MiningServer.layer({ shareSinks: [sink], validateUser, policy, traffic })
+      return MiningServer.layer({ shareSinks: [sink], validateUser, policy, traffic, acknowledgeWithin: 0 })
     })
   ).pipe(
     Layer.provide(LedgerPayouts.work),
