@@ -47,11 +47,11 @@ const groups: Record<string, () => Promise<Group>> = {
 
 /** Groups that take longer run only if they are named. */
 const named: typeof groups = {
+  ledger: () => import("./ledger.ts"),
   declaration: async () => {
     const { asyncCases, cases } = await declaration()
     return { cases, asyncCases: [...asyncCases, ...(await import("./declaration-custom-jobs.ts")).asyncCases] }
   },
-  ledger: () => import("./ledger.ts"),
   pool: async () => ({
     asyncCases: [...(await import("./pool.ts")).asyncCases, ...(await import("./pool-crowd.ts")).asyncCases]
   }),

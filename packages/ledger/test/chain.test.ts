@@ -39,6 +39,8 @@ import {
 } from "../src/index.ts"
 
 const BLOCKS = Number(process.env["SLUICE_LEDGER_BLOCKS"] ?? 5)
+/** Milliseconds, enough for a busy machine. */
+const TIMEOUT = 60_000 + BLOCKS * 2_000
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 /** A block takes 2048 hashes. */
 const BITS = 0x1f1fffff
@@ -83,7 +85,7 @@ const pool = (file: string, policy: BlockPolicy) =>
       const policy = { minHashRate: 1, sharesPerMinute: 6_000 }
       // Miners here go on with a job until they have answers, so many shares are stale on a busy machine.
       const traffic = { maxErrorsPerSecond: 1e6 }
-      return MiningServer.layer({ shareSinks: [sink], validateUser, policy, traffic })
+      return MiningServer.layer({ shareSinks: [sink], validateUser, policy, traffic, acknowledgeWithin: 0 })
     })
   ).pipe(
     Layer.provide(LedgerPayouts.work),
@@ -172,48 +174,55 @@ const policies: ReadonlyArray<readonly [BlockPolicy, number]> = [
 ]
 
 for (const [policy, count] of policies) {
-  it.live(`pays five users on the chain by ${policy.scheme} as the ledger says, and takes orphans back`, () =>
-    Effect.gen(function* () {
-      const file = yield* freshFile
-      const context = yield* Layer.build(pool(file, policy))
-      const { address, stats } = Context.get(context, MiningServer)
-      while ((yield* stats).height === 0) yield* Effect.sleep(5)
-      const server = Result.getOrThrow(parseServerAddress(`stratum2+tcp+plain://127.0.0.1:${address.port}`))
-      yield* Effect.all(
-        [...users].map(([user, hashes]) => mine(user, hashes, count)),
-        { concurrency: "unbounded" }
-      ).pipe(
-        Effect.provide(Plain.dialer.pipe(Layer.provide(Tcp.dialer), Layer.merge(Layer.succeed(PoolAddress, server))))
-      )
-
-      yield* Effect.gen(function* () {
-        const { sql } = yield* Ledger
-        const blocks = yield* compare
-        assert.isAtLeast(blocks.length, count)
-        const balances = yield* readBalances(sql)
-        assert.strictEqual(sum(balances.values()), 0n)
-        const whole = yield* audit(sql, noProgress)
-        assert.deepStrictEqual(whole.faults, [])
-        const accounts = yield* readAccounts(sql)
-        assert.sameMembers(
-          accounts
-            .filter(({ earned, name, shares }) => name !== POOL && earned > 0n && shares > 0)
-            .map(({ name }) => name),
-          accounts.filter(({ earned, name }) => name !== POOL && earned > 0n).map(({ name }) => name)
+  it.live(
+    `pays five users on the chain by ${policy.scheme} as the ledger says, and takes orphans back`,
+    () =>
+      Effect.gen(function* () {
+        const file = yield* freshFile
+        const context = yield* Layer.build(pool(file, policy))
+        const { address, stats } = Context.get(context, MiningServer)
+        while ((yield* stats).height === 0) yield* Effect.sleep(5)
+        const server = Result.getOrThrow(parseServerAddress(`stratum2+tcp+plain://127.0.0.1:${address.port}`))
+        yield* Effect.all(
+          [...users].map(([user, hashes]) => mine(user, hashes, count)),
+          { concurrency: "unbounded" }
+        ).pipe(
+          Effect.provide(Plain.dialer.pipe(Layer.provide(Tcp.dialer), Layer.merge(Layer.succeed(PoolAddress, server))))
         )
-        assert.strictEqual(sum(accounts.map(({ earned }) => earned)), sum(blocks.map(({ reward }) => reward)))
 
-        // Another branch, from three blocks below the tip, becomes ten blocks longer.
-        yield* reorganise(3, 10)
-        const changes = yield* followBlocks
-        assert.isAtLeast(changes.filter(({ state }) => state === "orphaned").length, 3)
-        yield* compare
-        const after = yield* audit(sql, noProgress)
-        assert.deepStrictEqual(after.faults, [])
-        assert.strictEqual(sum((yield* readBalances(sql)).values()), 0n)
-        assert.deepStrictEqual(yield* followBlocks, [])
-      }).pipe(Effect.provideContext(context))
-    }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(Layer.empty, provider)), Effect.provide(Logger.layer([])))
+        yield* Effect.gen(function* () {
+          const { sql } = yield* Ledger
+          const blocks = yield* compare
+          assert.isAtLeast(blocks.length, count)
+          const balances = yield* readBalances(sql)
+          assert.strictEqual(sum(balances.values()), 0n)
+          const whole = yield* audit(sql, noProgress)
+          assert.deepStrictEqual(whole.faults, [])
+          const accounts = yield* readAccounts(sql)
+          assert.sameMembers(
+            accounts
+              .filter(({ earned, name, shares }) => name !== POOL && earned > 0n && shares > 0)
+              .map(({ name }) => name),
+            accounts.filter(({ earned, name }) => name !== POOL && earned > 0n).map(({ name }) => name)
+          )
+          assert.strictEqual(sum(accounts.map(({ earned }) => earned)), sum(blocks.map(({ reward }) => reward)))
+
+          // Another branch, from three blocks below the tip, becomes ten blocks longer.
+          yield* reorganise(3, 10)
+          const changes = yield* followBlocks
+          assert.isAtLeast(changes.filter(({ state }) => state === "orphaned").length, 3)
+          yield* compare
+          const after = yield* audit(sql, noProgress)
+          assert.deepStrictEqual(after.faults, [])
+          assert.strictEqual(sum((yield* readBalances(sql)).values()), 0n)
+          assert.deepStrictEqual(yield* followBlocks, [])
+        }).pipe(Effect.provideContext(context))
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Layer.provideMerge(Layer.empty, provider)),
+        Effect.provide(Logger.layer([]))
+      ),
+    TIMEOUT
   )
 }
 
