@@ -62,7 +62,8 @@ it(
         ["--upstream", pools.join(","), "--template-provider", templates, "--solo-address", SOLO_ADDRESS],
         ["--job-declarator", pairs.map((pair) => urlOf(pair.declarator, pair)).join(",")],
         ["--declare-transactions", "false", "--min-fee-delta", "1", "--user-identity", "account.{worker}"],
-        ["--metrics-listen", `127.0.0.1:${metrics}`, "--return-after", "1", "--log-format", "logfmt"]
+        ["--metrics-listen", `127.0.0.1:${metrics}`, "--return-after", "1", "--log-format", "logfmt"],
+        ["--shares-per-minute", "600"]
       )
     )
     await proxy.find(new RegExp(`Work comes from ${literal(pools[0]!)}`))
