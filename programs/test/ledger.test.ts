@@ -174,7 +174,8 @@ it("a pool that is killed has every share that it acknowledged, once, and its bl
     const pool = new Sluice(
       ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--shares-per-minute", "3000"].concat(
         ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${address.port}`],
-        ["--coinbase-address", POOL_ADDRESS, "--ledger", `sqlite:${file}`, "--payout-scheme", "pplns"]
+        ["--coinbase-address", POOL_ADDRESS, "--ledger", `sqlite:${file}`, "--payout-scheme", "pplns"],
+        ["--acknowledge-within", "0"]
       )
     )
     await pool.find(/on the disk.* ledger=/)
