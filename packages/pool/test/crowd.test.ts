@@ -12,7 +12,7 @@ import { template } from "@sluice/testing/templates"
 import { openExtended, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, PoolAddress, publish, tcpWorld } from "@sluice/testing/pool-worlds"
 
-const COUNT = Number(process.env["SLUICE_CROWD"] ?? 500)
+const COUNT = Number(process.env["SLUICE_CROWD"] ?? 200)
 /** The most that one of them may hold, in bytes, of which most is its socket in Node. */
 const MAX_BYTES_EACH = 50_000
 

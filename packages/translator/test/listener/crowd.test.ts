@@ -16,7 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Translator } from "../../src/index.ts"
 import { V1Miner } from "./v1-miner.ts"
 
-const COUNT = Number(process.env["SLUICE_CROWD"] ?? 250)
+const COUNT = Number(process.env["SLUICE_CROWD"] ?? 100)
 const SHARES = 150
 /**
  * The most that one of them may hold, in bytes: what was read waits for its turn, and Node reads as much ahead, 64 KB each; the rest
