@@ -85,6 +85,29 @@ describe("a share sink that takes its time", () => {
   )
 
   it.effect(
+    "hides no change of work from its connection, however many come meanwhile",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* settle
+        yield* publish(futureTemplate(2))
+        yield* publish(newPrevHash(2))
+        yield* publish(futureTemplate(3))
+        yield* settle
+        assert.deepStrictEqual([sink.calls, yield* client.waiting], [1, 0])
+        yield* sink.succeed
+        yield* client.expect("SubmitShares.Success")
+        const { jobId } = yield* client.expect("NewExtendedMiningJob")
+        assert.strictEqual((yield* client.expect("SetNewPrevHash")).jobId, jobId)
+        assert.strictEqual((yield* client.expect("NewExtendedMiningJob")).minNtime, undefined)
+      })
+    )
+  )
+
+  it.effect(
     "delays the next messages of its own connection only",
     withSink((sink) =>
       Effect.gen(function* () {
@@ -130,6 +153,7 @@ describe("a share sink that takes its time", () => {
         yield* settle
         yield* publish(template(2))
         yield* sink.fail
+        yield* client.expect("NewExtendedMiningJob")
         assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
         yield* other.expect("NewExtendedMiningJob")
         const { accepted, connections } = yield* poolStats

@@ -208,8 +208,9 @@ export class Downstream {
    * write fails, the connection's reader fails too and says why. Evicts a peer for which too many bytes wait.
    */
   send(): void {
-    if (this.#isHeld) return
+    // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
+    if (this.#isHeld) return
     if (this.#out.messages.length > 0) this.#announce(this.#takeMessages())
     if (this.queue.announcedBytes > 0) this.#drain()
   }
