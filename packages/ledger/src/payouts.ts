@@ -228,7 +228,8 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
         Effect.logError(
           `Block ${found.job.height}, ${hashToDisplay(found.hash)}, is not in the ledger: ${named(error).message}`
         )
-      )
+      ),
+      Effect.ensuring(Effect.suspend(() => Deferred.succeed(isRecorded(found.hash), undefined)))
     )
 
   let followed = tracker.networkWork
