@@ -6,8 +6,8 @@ const measuring = ["packages/{pool/test/crowd,template-provider/test/soak,transl
 
 export default defineConfig({
   test: {
-    // One more than there are cores: many files wait for sockets, processes and clocks.
-    maxWorkers: availableParallelism() + 1,
+    // Two more than there are cores: many files wait for sockets, processes and clocks.
+    maxWorkers: availableParallelism() + 2,
     projects: [
       {
         extends: true,

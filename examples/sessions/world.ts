@@ -29,8 +29,8 @@ import { Console, Context, Effect, Layer, References, Stream } from "effect"
 
 /** An address of which nobody has the key. */
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-/** A block takes about 500,000 hashes. */
-const BLOCK_BITS = 0x1e1fffff
+/** A block takes about 131,000 hashes. */
+const BLOCK_BITS = 0x1e7fffff
 /** Hashes a second of a device, as servers are told. */
 const HASH_RATE = 100_000
 
