@@ -39,6 +39,7 @@ export {
   WrongAuthority
 } from "./noise/handshake-error.ts"
 export * as Noise from "./noise/noise.ts"
+export { endReason } from "./connection/end-reason.ts"
 export * from "./throttled-log.ts"
 export * from "./setup/setup-error.ts"
 export * from "./setup/setup-options.ts"

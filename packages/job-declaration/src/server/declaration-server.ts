@@ -10,6 +10,7 @@ import {
   addressGroup,
   DeclarationListener,
   type Endpoint,
+  endReason,
   formatEndpoint,
   isLoopback,
   makeThrottledLog,
@@ -241,7 +242,7 @@ const make = Effect.fnUntraced(function* (
           busy.delete(one)
           session.close()
           yield* Effect.ignore(Effect.timeout(Effect.interruptible(one.sendRest()), FLUSH_TIMEOUT))
-          const reason = reasonOf(exit, isStopping)
+          const reason = endReason(exit, isStopping)
           emit({ ...of, _tag: "ConnectionClosed", reason })
           if (isEnded(exit))
             yield* throttled.log("ended", `Ended the connection of ${formatEndpoint(remote)}: ${reason}`, "Info")
@@ -314,21 +315,6 @@ const OTHER_TIP = "inconclusive-not-best-prevblk"
 
 const isEnded = (exit: Exit.Exit<unknown, { readonly message: string }>): boolean =>
   Exit.isFailure(exit) && Option.exists(Cause.findErrorOption(exit.cause), (error) => error instanceof DeclarationEnded)
-
-const reasonOf = (exit: Exit.Exit<unknown, { readonly message: string }>, isStopping: boolean): string =>
-  Exit.match(exit, {
-    onSuccess: () => "the connection ended",
-    onFailure: (cause) =>
-      Option.match(Cause.findErrorOption(cause), {
-        onNone: () =>
-          Cause.hasDies(cause)
-            ? "a defect of the server"
-            : isStopping
-              ? "the server stops"
-              : "the connection was ended",
-        onSome: ({ message }) => message
-      })
-  })
 
 /** Declarations of one connection that are being checked. */
 const MAX_OF_CONNECTION = 8

@@ -8,6 +8,7 @@ import {
   type ConnectionError,
   type Device,
   eachBatch,
+  endReason,
   formatEndpoint,
   type Rest,
   type ThrottledLog
@@ -336,7 +337,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     }
     downstreams.delete(downstream.id)
     waiting.remove(downstream)
-    const reason = evicted?.message ?? reasonOf(exit, options.closed() === "stopping")
+    const reason = evicted?.message ?? endReason(exit, options.closed() === "stopping")
     const closed = downstream.run((machine, out) => machine.close(reason, now(), out))
     work.leave(downstream.group)
     yield* record([...closed, { _tag: "ConnectionClosed", connectionId: downstream.id, remote, reason }])
@@ -377,18 +378,3 @@ const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device
 
 const failureOf = <E>(exit: Exit.Exit<unknown, E>): Option.Option<E> =>
   Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
-
-const reasonOf = (exit: Exit.Exit<unknown, ConnectionError | ShareSinkError>, isStopping: boolean): string =>
-  Exit.match(exit, {
-    onSuccess: () => "the connection ended",
-    onFailure: (cause) =>
-      Option.match(Cause.findErrorOption(cause), {
-        onNone: () =>
-          Cause.hasDies(cause)
-            ? "a defect of the server"
-            : isStopping
-              ? "the server stops"
-              : "the connection was ended",
-        onSome: ({ message }) => message
-      })
-  })
