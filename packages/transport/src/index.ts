@@ -40,6 +40,7 @@ export {
 } from "./noise/handshake-error.ts"
 export * as Noise from "./noise/noise.ts"
 export { endReason } from "./connection/end-reason.ts"
+export { metricReaders } from "./metric-readers.ts"
 export * from "./throttled-log.ts"
 export * from "./setup/setup-error.ts"
 export * from "./setup/setup-options.ts"

@@ -1,9 +1,8 @@
 /** `--metrics-listen`: serves a program's metrics in the text format of Prometheus, and its own pages, over HTTP. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { makeBoundedHttpServer } from "@sluice/transport"
 import { printable } from "@sluice/protocol"
-import { type Endpoint, formatEndpoint, ListenError } from "@sluice/transport"
-import { type Context, Effect, Layer, Metric } from "effect"
+import { type Endpoint, formatEndpoint, ListenError, makeBoundedHttpServer, metricReaders } from "@sluice/transport"
+import { Effect, Layer, Metric } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import * as Net from "node:net"
@@ -124,7 +123,7 @@ const codeOf = (cause: unknown): string => {
 
 /** The process metrics of Prometheus' own client libraries, under the same names. */
 export const processMetrics = Effect.gen(function* () {
-  const context = yield* Effect.context<never>()
+  const { count, read } = yield* metricReaders
   const delay = yield* Effect.acquireRelease(
     Effect.sync(() => monitorEventLoopDelay({ resolution: 10 })),
     (delay) => Effect.sync(() => delay.disable())
@@ -145,29 +144,19 @@ export const processMetrics = Effect.gen(function* () {
     ]
   ]
   for (const [name, description, value] of gauges) {
-    yield* registered(Metric.gauge(name, { description }), context, () => ({ value: value() }))
+    yield* read(Metric.gauge(name, { description }), {}, value)
   }
   const dropped = Metric.counter("sluice_log_lines_dropped_total", {
     description: "Log lines that could not be written, or not fast enough",
     incremental: true
   })
-  yield* registered(dropped, context, () => ({ count: stderr.dropped, incremental: true }))
+  yield* count(dropped, {}, () => stderr.dropped)
   const cpu = Metric.counter("process_cpu_seconds_total", { description: "User and system time", incremental: true })
-  yield* registered(cpu, context, () => {
+  yield* count(cpu, {}, () => {
     const { system, user } = process.cpuUsage()
-    return { count: (system + user) / 1e6, incremental: true }
+    return (system + user) / 1e6
   })
 })
 
 /** The layer of `processMetrics`, which is built once however often it is provided. */
 export const layerProcessMetrics = Layer.effectDiscard(processMetrics)
-
-const registered = <Input, State>(
-  metric: Metric.Metric<Input, State>,
-  context: Context.Context<never>,
-  get: () => State
-) =>
-  Effect.acquireRelease(
-    Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: () => {}, modify: () => {} })),
-    ({ remove }) => Effect.sync(remove)
-  )

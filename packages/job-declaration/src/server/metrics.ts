@@ -1,4 +1,5 @@
 /** The numbers of a job declarator as Effect metrics, for any exporter. They are read when the metrics are read. */
+import { metricReaders } from "@sluice/transport"
 import { Effect, Metric, type Scope } from "effect"
 import type { DeclarationStats } from "./statistics.ts"
 
@@ -41,15 +42,9 @@ export const makeDeclarationMetrics = (
 ): Effect.Effect<DeclarationMetrics, never, Scope.Scope> =>
   Effect.gen(function* () {
     const context = yield* Effect.context<never>()
-    const register = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
-      Effect.acquireRelease(
-        Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: () => {}, modify: () => {} })),
-        ({ remove }) => Effect.sync(remove)
-      )
-    for (const [metric, value] of GAUGES) yield* register(metric, () => ({ value: value(read()) }))
-    for (const [metric, count] of COUNTERS) {
-      yield* register(metric, () => ({ count: count(read()), incremental: true }))
-    }
+    const readers = yield* metricReaders
+    for (const [metric, value] of GAUGES) yield* readers.read(metric, {}, () => value(read()))
+    for (const [metric, count] of COUNTERS) yield* readers.count(metric, {}, () => count(read()))
     return {
       refused: (errorCode) => Metric.withAttributes(refused, { reason: errorCode }).updateUnsafe(1, context),
       submitted: (isAccepted) =>

@@ -2,7 +2,8 @@
  * The numbers of a server as Effect metrics, for any exporter. Most read the projection's counts when the metrics are read, so
  * that they cost nothing for each share. No label contains text of a peer. docs/operators/pool.md has a table of them.
  */
-import { Clock, type Context, Effect, Metric, type Scope } from "effect"
+import { metricReaders } from "@sluice/transport"
+import { Clock, Effect, Metric, type Scope } from "effect"
 import type { Projection } from "./projection.ts"
 import type { ReasonCounts } from "./tally.ts"
 
@@ -75,27 +76,24 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
     const { projection } = readings
     const { channelsRefused, customJobsRefused: jobsRefused, total, users: known } = projection
     const clock = yield* Clock.Clock
-    const read = (metric: Metric.Gauge<number>, value: () => number) =>
-      registered(metric, context, { get: () => ({ value: value() }), update: ignore, modify: ignore })
-    const readCount = (metric: Metric.Counter<number>, count: () => number) =>
-      registered(metric, context, countHooks(count))
+    const { count, read } = yield* metricReaders
 
-    yield* read(connections, readings.connections)
-    yield* read(Metric.withAttributes(channels, { kind: "standard" }), () => projection.standardChannels)
-    yield* read(Metric.withAttributes(channels, { kind: "extended" }), () => projection.extendedChannels)
-    yield* read(users, () => known.size)
-    yield* read(groups, readings.groups)
-    yield* read(hashRate, () => total.work.rates(clock.currentTimeMillisUnsafe()).fiveMinutes)
-    yield* read(height, readings.height)
-    yield* read(upstream, () => (readings.isUpstreamConnected() ? 1 : 0))
-    yield* read(lastTemplate, () => projection.lastTemplateAt / 1000)
-    yield* readCount(accepted, () => total.accepted)
-    yield* readCount(acceptedDifficulty, () => total.acceptedDifficulty)
-    yield* readCount(blocks, () => total.blocks)
-    yield* readCount(templates, () => projection.templates)
-    yield* readCount(templatesIgnored, () => projection.workIgnored)
-    yield* readCount(prevHashes, () => projection.prevHashes)
-    yield* readCount(customJobs, () => projection.customJobs)
+    yield* read(connections, {}, readings.connections)
+    yield* read(channels, { kind: "standard" }, () => projection.standardChannels)
+    yield* read(channels, { kind: "extended" }, () => projection.extendedChannels)
+    yield* read(users, {}, () => known.size)
+    yield* read(groups, {}, readings.groups)
+    yield* read(hashRate, {}, () => total.work.rates(clock.currentTimeMillisUnsafe()).fiveMinutes)
+    yield* read(height, {}, readings.height)
+    yield* read(upstream, {}, () => (readings.isUpstreamConnected() ? 1 : 0))
+    yield* read(lastTemplate, {}, () => projection.lastTemplateAt / 1000)
+    yield* count(accepted, {}, () => total.accepted)
+    yield* count(acceptedDifficulty, {}, () => total.acceptedDifficulty)
+    yield* count(blocks, {}, () => total.blocks)
+    yield* count(templates, {}, () => projection.templates)
+    yield* count(templatesIgnored, {}, () => projection.workIgnored)
+    yield* count(prevHashes, {}, () => projection.prevHashes)
+    yield* count(customJobs, {}, () => projection.customJobs)
 
     const removals: Array<() => void> = []
     yield* Effect.addFinalizer(() => Effect.sync(() => removals.forEach((remove) => remove())))
@@ -130,16 +128,6 @@ export const makeMetrics = (readings: Readings): Effect.Effect<MiningServerMetri
       replied: (seconds) => replySeconds.updateUnsafe(seconds, context)
     }
   })
-
-const registered = <Input, State>(
-  metric: Metric.Metric<Input, State>,
-  context: Context.Context<never>,
-  hooks: Metric.Metric.Hooks<Input, State>
-) =>
-  Effect.acquireRelease(
-    Effect.sync(() => Metric.registerUnsafe(metric, context, hooks)),
-    ({ remove }) => Effect.sync(remove)
-  )
 
 const countHooks = (count: () => number) => ({
   get: () => ({ count: count(), incremental: true }),

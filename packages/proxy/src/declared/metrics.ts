@@ -2,9 +2,8 @@
  * The numbers of declared jobs as Effect metrics. They read the machine's counts when they are read. The label `upstream` is the
  * pool's address in the configuration.
  */
-import { Metric } from "effect"
-import { Effect } from "effect"
-import { registerReaders } from "../upstream/metrics.ts"
+import { metricReaders } from "@sluice/transport"
+import { Effect, Metric } from "effect"
 import { DECLARATION_CODES } from "./declaration-tally.ts"
 import type { DeclaredMachine } from "./machine.ts"
 
@@ -23,7 +22,7 @@ const solo = gauge("solo", "1 while miners mine for the solo address, else 0")
 /** Registers the metrics until the Scope closes. */
 export const registerDeclarationMetrics = (machine: DeclaredMachine, names: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const { count, read } = yield* registerReaders
+    const { count, read } = yield* metricReaders
     yield* read(solo, {}, () => (machine.solo !== undefined && machine.active === machine.solo ? 1 : 0))
     for (const [index, upstream] of names.entries()) {
       const tally = machine.declarator(index)?.tally

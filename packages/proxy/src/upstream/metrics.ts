@@ -2,6 +2,7 @@
  * The numbers of a proxy's upstreams as Effect metrics, beside those of the server of miners. They read the machine's counts when they
  * are read. The label `upstream` is the address in the configuration.
  */
+import { metricReaders } from "@sluice/transport"
 import { Effect, Metric, type Scope } from "effect"
 import type { PerMinerMachine } from "../per-miner/machine.ts"
 import type { UpstreamMachine } from "./machine.ts"
@@ -25,29 +26,13 @@ const unanswered = counter(
 const late = counter("shares_late_total", "Shares that were not sent because their block was over at the upstream")
 const lost = counter("shares_lost_total", "Shares found while the upstream was away that it could not be given later")
 
-/** Registers metrics that are read from a machine, until the Scope closes. */
-export const registerReaders = Effect.gen(function* () {
-  const context = yield* Effect.context<never>()
-  const register = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
-    Effect.acquireRelease(
-      Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: ignore, modify: ignore })),
-      ({ remove }) => Effect.sync(remove)
-    )
-  return {
-    read: (metric: Metric.Gauge<number>, labels: Record<string, string>, value: () => number) =>
-      register(Metric.withAttributes(metric, labels), () => ({ value: value() })),
-    count: (metric: Metric.Counter<number>, labels: Record<string, string>, value: () => number) =>
-      register(Metric.withAttributes(metric, labels), () => ({ count: value(), incremental: true }))
-  }
-})
-
 /** Registers the metrics of all upstreams until the Scope closes. */
 export const registerMetrics = (
   machine: Pick<UpstreamMachine | PerMinerMachine, "active" | "upstream">,
   names: ReadonlyArray<string>
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { count, read } = yield* registerReaders
+    const { count, read } = yield* metricReaders
     for (const [index, upstream] of names.entries()) {
       const labels = { upstream }
       const { tally } = machine.upstream(index)
@@ -65,5 +50,3 @@ export const registerMetrics = (
       }
     }
   })
-
-const ignore = (): void => {}
