@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { type AddressInfo, createServer } from "node:net"
+import { tmpdir } from "node:os"
 
 export type Command = readonly [string, ...ReadonlyArray<string>]
 type Environment = Readonly<Record<string, string>>
@@ -20,11 +21,11 @@ export class Running {
   #status: number | null | undefined
   readonly #name: string
 
-  /** Its environment is these variables and PATH. */
+  /** Its environment is these variables, and where the programs, the home directory and temporary files are. */
   constructor([name, ...args]: Command, env: Environment = {}, cwd?: string) {
     this.#name = [name, ...args].join(" ")
-    const { HOME = "", PATH = "" } = process.env
-    this.process = spawn(name, args, { env: { HOME, PATH, ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] })
+    const { HOME = "", PATH = "", TMPDIR = tmpdir() } = process.env
+    this.process = spawn(name, args, { env: { HOME, PATH, TMPDIR, ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] })
     const hear = (chunk: string): void => void (this.output += chunk)
     this.process.stdout!.setEncoding("utf8").on("data", hear)
     this.process.stderr!.setEncoding("utf8").on("data", hear)
