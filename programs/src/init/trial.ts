@@ -1,0 +1,92 @@
+/**
+ * Tries what `sluice init` has written: starts the programs in this process, connects to each address for miners as a miner does,
+ * waits for work, and stops all of it.
+ */
+import { DeviceDialer, type Hashers, HashWorkers, Miner } from "@sluice/miner"
+import { Translator } from "@sluice/translator"
+import { MiningDialer, Security, type ServerAddress, Setup, Tcp } from "@sluice/transport"
+import { Console, Duration, Effect, Layer, Logger, Stream } from "effect"
+import { Command } from "effect/cli"
+import type { ProgramFile, ProgramName } from "./files.ts"
+
+/** What came of the trial. A failure has the reason, and then the warnings that the programs logged. */
+export type Verdict = { readonly isGood: true } | { readonly isGood: false; readonly reasons: ReadonlyArray<string> }
+
+export const trial = (
+  programs: ReadonlyArray<ProgramFile>,
+  servers: ReadonlyArray<ServerAddress>,
+  user: string
+): Effect.Effect<Verdict, never, Command.Environment> =>
+  Effect.gen(function* () {
+    const logged: Array<string> = []
+    const running = programs.map(({ path, program }) => run(program, path, logged))
+    const mined = Effect.forEach(servers, (server) => firstWork(server, user), { concurrency: "unbounded" })
+    const all = Effect.as(mined, undefined).pipe(
+      Effect.timeoutOrElse({
+        duration: PATIENCE,
+        orElse: () => Effect.succeed(`no work came within ${Duration.toSeconds(PATIENCE)} s`)
+      })
+    )
+    const problem = yield* Effect.raceAllFirst([all, ...running])
+    return problem === undefined
+      ? { isGood: true as const }
+      : { isGood: false as const, reasons: [problem, ...new Set(logged.filter((line) => line !== problem))] }
+  })
+
+const PATIENCE = Duration.seconds(20)
+
+const programs = {
+  "template-provider": () => import("../template-provider/main.ts").then((module) => module.templateProvider),
+  pool: () => import("../pool/main.ts").then((module) => module.pool),
+  proxy: () => import("../proxy/main.ts").then((module) => module.proxy)
+}
+
+/** Runs a program until it fails, and gives the reason. Its warnings are kept, not printed. */
+const run = (program: ProgramName, path: string, logged: Array<string>) =>
+  Effect.gen(function* () {
+    const command = yield* Effect.promise(() => programs[program]())
+    const keep = (...line: ReadonlyArray<unknown>): void => void logged.push(line.join(" "))
+    const args = ["--config", path, "--log-level", "warn", "--log-format", "logfmt"]
+    return yield* Command.runWith(command, { version: "" })(args).pipe(
+      Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep }),
+      Effect.match({
+        onSuccess: () => `sluice ${program} ended`,
+        onFailure: (error) => `sluice ${program}: ${error instanceof Error ? error.message : String(error)}`
+      })
+    )
+  })
+
+/** Connects as a miner, and waits for a job that could be mined. */
+const firstWork = (server: ServerAddress, user: string) =>
+  Effect.flatMap(Miner, ({ events }) =>
+    Stream.runHead(Stream.filter(events, ({ _tag }) => _tag === "JobStarted"))
+  ).pipe(
+    Effect.provide(
+      Miner.layer({
+        servers: [server],
+        user,
+        channel: "extended",
+        nominalHashRate: 1e12,
+        reconnecting: { firstDelay: "200 millis", maxDelay: "1 second" }
+      }).pipe(
+        Layer.provide(Translator.eitherDialer({})),
+        Layer.provide(Setup.client(MiningDialer)),
+        Layer.provide(Security.dialer()),
+        Layer.provide(DeviceDialer.layer),
+        Layer.provide(Tcp.dialer),
+        Layer.provide(Layer.succeed(HashWorkers, { make: Effect.succeed(idle) }))
+      )
+    ),
+    Effect.provide(Logger.layer([])),
+    Effect.scoped,
+    Effect.orDie
+  )
+
+/** Hashes nothing: the trial only waits for work. */
+const idle: Hashers = {
+  start: () => Effect.void,
+  stop: Effect.void,
+  take: Effect.never,
+  hashes: () => 0,
+  measure: Effect.succeed(1e12)
+}

@@ -1,0 +1,93 @@
+/**
+ * Writes the files of `sluice init`. The configurations are written under other names first and checked as the programs check them;
+ * if anything fails, all that was written is removed again.
+ */
+import { AuthorityKey } from "@sluice/noise"
+import { Effect, FileSystem, type PlatformError, Redacted, Result } from "effect"
+import { join } from "node:path"
+import { writtenToml } from "../config/example.ts"
+import { load } from "../config/load.ts"
+import { readText, reasonOf } from "../config/read-text.ts"
+import type { ProgramError } from "../command/report.ts"
+import { refuse } from "./asker.ts"
+import { type Files, keyFile, type Keys, type ProgramName } from "./files.ts"
+
+/** The keys of the programs: those that the folder has already, and new ones. */
+export const keysOf = (
+  folder: string,
+  programs: ReadonlyArray<ProgramName>
+): Effect.Effect<Keys, ProgramError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const pairs = yield* Effect.forEach(programs, (program) =>
+      Effect.gen(function* () {
+        const path = keyFile(folder, program)
+        if (!(yield* Effect.mapError(fs.exists(path), failure(path)))) {
+          return [program, yield* AuthorityKey.generate] as const
+        }
+        const text = yield* Effect.mapError(readText(path), refuse)
+        const secretKey = AuthorityKey.parseSecretKey(text.trim())
+        if (Result.isFailure(secretKey)) {
+          return yield* refuse(`${path} exists and is not a secret key: ${secretKey.failure.message}`)
+        }
+        const publicKey = AuthorityKey.publicKeyOf(secretKey.success)
+        return [program, { secretKey: secretKey.success, publicKey }] as const
+      })
+    )
+    return new Map(pairs)
+  })
+
+/** The configuration files that exist already. */
+export const existing = (folder: string, programs: ReadonlyArray<ProgramName>) =>
+  FileSystem.FileSystem.use((fs) =>
+    Effect.filter(
+      programs.map((program) => join(folder, `${program}.toml`)),
+      (path) => Effect.orElseSucceed(fs.exists(path), () => false)
+    )
+  )
+
+/** Writes all files or none, and gives the warnings about them. */
+export const writeAll = ({
+  folder,
+  programs,
+  secrets
+}: Files): Effect.Effect<ReadonlyArray<string>, ProgramError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const undo: Array<Effect.Effect<void, PlatformError.PlatformError>> = []
+    const attempt = <A>(path: string, effect: Effect.Effect<A, PlatformError.PlatformError>) =>
+      Effect.mapError(effect, failure(path))
+    const write = Effect.gen(function* () {
+      if (!(yield* attempt(folder, fs.exists(folder)))) {
+        yield* attempt(folder, fs.makeDirectory(folder, { recursive: true, mode: 0o700 }))
+        undo.push(fs.remove(folder, { recursive: true }))
+      }
+      for (const [path, secret] of secrets) {
+        if (path.endsWith(".key") && (yield* attempt(path, fs.exists(path)))) continue
+        yield* attempt(path, fs.remove(path, { force: true }))
+        undo.push(fs.remove(path, { force: true }))
+        yield* attempt(path, fs.writeFileString(path, `${Redacted.value(secret)}\n`, { flag: "wx", mode: 0o600 }))
+      }
+      const warnings: Array<string> = []
+      for (const { config, path, values } of programs) {
+        undo.push(fs.remove(draft(path), { force: true }))
+        yield* attempt(path, fs.writeFileString(draft(path), writtenToml(config, values)))
+        const loaded = yield* load(config, { flags: new Map(), environment: {}, file: draft(path) }).pipe(
+          Effect.mapError(({ problems }) => refuse(problems.join("\n").replaceAll(draft(path), path)))
+        )
+        warnings.push(...loaded.warnings)
+      }
+      for (const { path } of programs) yield* attempt(path, fs.rename(draft(path), path))
+      return warnings
+    })
+    return yield* Effect.tapError(write, () =>
+      Effect.forEach(undo.toReversed(), (each) => Effect.ignore(each), { discard: true })
+    )
+  }).pipe(Effect.uninterruptible)
+
+const draft = (path: string): string => `${path}.new`
+
+const failure =
+  (path: string) =>
+  (error: PlatformError.PlatformError): ProgramError =>
+    refuse(`cannot write ${path}: ${reasonOf(error)}`)
