@@ -52,6 +52,8 @@ export const layerTerminal: Layer.Layer<Asker, never, Prompt.Environment> = Laye
     const terminal = yield* Terminal.Terminal
     const run = <A>(prompt: Prompt.Prompt<A>): Effect.Effect<A, ProgramError> =>
       Prompt.run(prompt).pipe(
+        // Ends the line of the question.
+        Effect.tapError(() => Effect.ignore(terminal.display("\n"))),
         Effect.mapError(() => refuse("stopped; nothing was written")),
         Effect.provide(surroundings)
       )

@@ -7,14 +7,13 @@ import type { ProgramConfig } from "../config/load.ts"
 import { PoolConfig } from "../pool/config.ts"
 import { ProxyConfig } from "../proxy/config.ts"
 import { TemplateProviderConfig } from "../template-provider/config.ts"
+import type { StartedName } from "../start/run-program.ts"
 import { type Answers, serverOf } from "./answers.ts"
 import type { FoundNode } from "./find-node.ts"
 
-export type ProgramName = "template-provider" | "pool" | "proxy"
-
 /** A program to start, with its configuration file. */
 export interface ProgramFile {
-  readonly program: ProgramName
+  readonly program: StartedName
   /** An absolute path. */
   readonly path: string
   readonly config: ProgramConfig<unknown>
@@ -31,14 +30,14 @@ export interface Files {
 }
 
 /** The programs of a role that need a key, in the order in which they start. */
-export const programsOf = ({ role, source }: Pick<Answers, "role" | "source">): ReadonlyArray<ProgramName> =>
+export const programsOf = ({ role, source }: Pick<Answers, "role" | "source">): ReadonlyArray<StartedName> =>
   source?._tag === "Node" ? ["template-provider", serverOf(role)] : [serverOf(role)]
 
 /** The path of a program's authority key. */
-export const keyFile = (folder: string, program: ProgramName): string => join(folder, `${program}.key`)
+export const keyFile = (folder: string, program: StartedName): string => join(folder, `${program}.key`)
 
 /** The authority keys of the programs, in the order in which they start. */
-export type Keys = ReadonlyMap<ProgramName, AuthorityKey.KeyPair>
+export type Keys = ReadonlyMap<StartedName, AuthorityKey.KeyPair>
 
 export const filesOf = (answers: Answers, keys: Keys): Files => {
   const { folder, source } = answers
@@ -72,7 +71,7 @@ export const filesOf = (answers: Answers, keys: Keys): Files => {
 
 type Values = Readonly<Record<string, string | number | ReadonlyArray<string> | undefined>>
 
-const configs: Readonly<Record<ProgramName, ProgramConfig<unknown>>> = {
+const configs: Readonly<Record<StartedName, ProgramConfig<unknown>>> = {
   "template-provider": TemplateProviderConfig,
   pool: PoolConfig,
   proxy: ProxyConfig

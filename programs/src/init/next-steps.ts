@@ -23,9 +23,9 @@ export const nextSteps = (
   const [v2, v1] = serversAt(answers, keys, lanAddress)
   const user = userFor(answers)
   const lines = [
-    `To start, type ${files.programs.length === 1 ? "this" : "these commands, each in a terminal of its own"}:`,
+    "To start, type:",
     "",
-    ...files.programs.map(({ path, program }) => `    ${command} ${program} --config ${quoted(path)}`),
+    `    ${command} start ${quoted(files.folder)}`,
     "",
     "Type this into your miners. Those that speak Stratum V2:",
     "",

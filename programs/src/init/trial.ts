@@ -6,8 +6,9 @@ import { DeviceDialer, type Hashers, HashWorkers, Miner } from "@sluice/miner"
 import { Translator } from "@sluice/translator"
 import { MiningDialer, Security, type ServerAddress, Setup, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, Layer, Logger, Stream } from "effect"
-import { Command } from "effect/cli"
-import type { ProgramFile, ProgramName } from "./files.ts"
+import type { Command } from "effect/cli"
+import { runProgram } from "../start/run-program.ts"
+import type { ProgramFile } from "./files.ts"
 
 /** What came of the trial. A failure has the reason, and then the warnings that the programs logged. */
 export type Verdict = { readonly isGood: true } | { readonly isGood: false; readonly reasons: ReadonlyArray<string> }
@@ -19,7 +20,7 @@ export const trial = (
 ): Effect.Effect<Verdict, never, Command.Environment> =>
   Effect.gen(function* () {
     const logged: Array<string> = []
-    const running = programs.map(({ path, program }) => run(program, path, logged))
+    const running = programs.map((program) => run(program, logged))
     const mined = Effect.forEach(servers, (server) => firstWork(server, user), { concurrency: "unbounded" })
     const all = Effect.as(mined, undefined).pipe(
       Effect.timeoutOrElse({
@@ -35,26 +36,17 @@ export const trial = (
 
 const PATIENCE = Duration.seconds(20)
 
-const programs = {
-  "template-provider": () => import("../template-provider/main.ts").then((module) => module.templateProvider),
-  pool: () => import("../pool/main.ts").then((module) => module.pool),
-  proxy: () => import("../proxy/main.ts").then((module) => module.proxy)
-}
-
 /** Runs a program until it fails, and gives the reason. Its warnings are kept, not printed. */
-const run = (program: ProgramName, path: string, logged: Array<string>) =>
-  Effect.gen(function* () {
-    const command = yield* Effect.promise(() => programs[program]())
-    const keep = (...line: ReadonlyArray<unknown>): void => void logged.push(line.join(" "))
-    const args = ["--config", path, "--log-level", "warn", "--log-format", "logfmt"]
-    return yield* Command.runWith(command, { version: "" })(args).pipe(
-      Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep }),
-      Effect.match({
-        onSuccess: () => `sluice ${program} ended`,
-        onFailure: (error) => `sluice ${program}: ${error instanceof Error ? error.message : String(error)}`
-      })
-    )
-  })
+const run = ({ path, program }: ProgramFile, logged: Array<string>) => {
+  const keep = (...line: ReadonlyArray<unknown>): void => void logged.push(line.join(" "))
+  return runProgram(program, path, "--log-level", "warn", "--log-format", "logfmt").pipe(
+    Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep }),
+    Effect.match({
+      onSuccess: () => `sluice ${program} ended`,
+      onFailure: (error) => `sluice ${program}: ${error instanceof Error ? error.message : String(error)}`
+    })
+  )
+}
 
 /** Connects as a miner, and waits for a job that could be mined. */
 const firstWork = (server: ServerAddress, user: string) =>

@@ -9,13 +9,14 @@ import { writtenToml } from "../config/example.ts"
 import { load } from "../config/load.ts"
 import { readText, reasonOf } from "../config/read-text.ts"
 import type { ProgramError } from "../command/report.ts"
+import type { StartedName } from "../start/run-program.ts"
 import { refuse } from "./asker.ts"
-import { type Files, keyFile, type Keys, type ProgramName } from "./files.ts"
+import { type Files, keyFile, type Keys } from "./files.ts"
 
 /** The keys of the programs: those that the folder has already, and new ones. */
 export const keysOf = (
   folder: string,
-  programs: ReadonlyArray<ProgramName>
+  programs: ReadonlyArray<StartedName>
 ): Effect.Effect<Keys, ProgramError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -38,7 +39,7 @@ export const keysOf = (
   })
 
 /** The configuration files that exist already. */
-export const existing = (folder: string, programs: ReadonlyArray<ProgramName>) =>
+export const existing = (folder: string, programs: ReadonlyArray<StartedName>) =>
   FileSystem.FileSystem.use((fs) =>
     Effect.filter(
       programs.map((program) => join(folder, `${program}.toml`)),
