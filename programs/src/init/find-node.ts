@@ -30,16 +30,24 @@ export interface FoundNode extends NodePlace {
   readonly noTemplate: string | undefined
 }
 
-/** The nodes that may run on this machine: those with a cookie file, or with a user and a password in bitcoin.conf. */
+/**
+ * The nodes that may run on this machine: those with a cookie file, or with a user and a password in bitcoin.conf. And the data folders
+ * that this user may not read.
+ */
 export const findPlaces = Effect.fn("Init.findPlaces")(function* (
   machine: Machine,
   folder: string | undefined,
   chain: string | undefined
 ) {
   const fs = yield* FileSystem.FileSystem
-  const exists = (path: string) => Effect.orElseSucceed(fs.exists(path), () => false)
   const places: Array<NodePlace> = []
+  const forbidden = new Set<string>()
   for (const data of folder === undefined ? dataFolders(machine) : [folder]) {
+    const exists = (path: string) =>
+      Effect.catch(fs.exists(path), ({ reason }) => {
+        if (reason._tag === "PermissionDenied") forbidden.add(data)
+        return Effect.succeed(false)
+      })
     if (!(yield* exists(data))) continue
     const file = join(data, "bitcoin.conf")
     const conf = parseBitcoinConf(yield* Effect.orElseSucceed(fs.readFileString(file), () => ""))
@@ -59,7 +67,7 @@ export const findPlaces = Effect.fn("Init.findPlaces")(function* (
       }
     }
   }
-  return places
+  return { places, forbidden: [...forbidden] }
 })
 
 /** Asks a node for its chain, its state, its announcements and a template. */
@@ -96,6 +104,6 @@ const versionOf = ({ subversion }: { readonly subversion: string }): string =>
 const reachable = (endpoint: string, url: string): string =>
   endpoint.replace(/^tcp:\/\/(\*|0\.0\.0\.0|\[::\]):/, `tcp://${new URL(url).hostname}:`)
 
-/** The lines for bitcoin.conf that make a node announce its blocks. */
-export const zmqLines = (missing: ReadonlyArray<string> = ZMQ_TOPICS.map((topic) => `zmqpub${topic}`)) =>
-  missing.map((setting) => `${setting}=tcp://127.0.0.1:28332`)
+/** The lines for bitcoin.conf that make a node announce its blocks: at the endpoint that it has already, if it has one. */
+export const zmqLines = ({ missingZmq, zmq }: Pick<FoundNode, "missingZmq" | "zmq">): ReadonlyArray<string> =>
+  missingZmq.map((setting) => `${setting}=${zmq[0] ?? "tcp://127.0.0.1:28332"}`)

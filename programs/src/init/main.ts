@@ -2,6 +2,7 @@
 import { Console, Effect } from "effect"
 import { Command, TerminalCapabilities } from "effect/cli"
 import { networkInterfaces } from "node:os"
+import { basename } from "node:path"
 import { configured, printWarnings } from "../command/program.ts"
 import { FaultsFound } from "../command/report.ts"
 import { summaries } from "../command/summaries.ts"
@@ -48,8 +49,9 @@ export const setUp = Effect.fn("Init.setUp")(function* (beginning: Beginning) {
   const keys = yield* keysOf(folder, programs)
   const files = filesOf(answers, keys)
   const warnings = yield* writeAll(files)
+  const names = [...files.programs.map(({ path }) => path), ...files.secrets.keys()].map((path) => basename(path))
   yield* asker.say(
-    `Wrote ${[...files.programs.map(({ path }) => path), ...files.secrets.keys()].join(", ")}. The keys are for you alone: keep a copy.`
+    `Wrote ${names.join(", ")} to ${folder}. Keep a copy of the .key files, and keep them secret: miners know you by your key.`
   )
   yield* printWarnings("init", warnings)
   const isGood = beginning.config.noTrial || (yield* tryOut(answers, files, keys))
@@ -74,7 +76,9 @@ const tryOut = Effect.fnUntraced(function* (answers: Answers, files: Files, keys
   const asker = yield* Asker
   const node = answers.source?._tag === "Node" ? answers.source.node : undefined
   if (node?.noTemplate !== undefined) {
-    yield* asker.say("It cannot be tried yet, because the node makes no block templates now.")
+    yield* asker.say(
+      "It cannot be tried yet, because the node has no work to give. It begins by itself when the node is ready."
+    )
     return true
   }
   yield* asker.say("Trying it: starting it for a moment, and asking for work as a miner does ...")

@@ -93,7 +93,7 @@ const reach = ({ listen, v1Listen }: Answers, lanAddress: string | undefined): R
   const open = [listen, v1Listen].filter((each) => each !== undefined).map(endpointOf)
   const ports = open.filter(({ host }) => isEveryAddress(host)).map(({ port }) => port)
   if (ports.length > 0) {
-    const firewall = `If a miner cannot connect, let it through the firewall of this machine (port ${ports.join(" and ")}).`
+    const firewall = `If a miner cannot connect, let it through the firewall of this machine (${ports.length === 1 ? "port" : "ports"} ${ports.join(" and ")}).`
     return lanAddress === undefined
       ? [
           "This machine has no address in a network now: on another machine, type its address instead of 127.0.0.1.",

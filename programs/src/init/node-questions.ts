@@ -66,8 +66,14 @@ const look = (place: NodePlace): Effect.Effect<Seen> =>
   })
 
 const search = Effect.fnUntraced(function* ({ bitcoinFolder, chain }: Beginning["config"]) {
-  return yield* Effect.forEach(yield* findPlaces(machine(), bitcoinFolder, chain), look, { concurrency: 4 })
+  const { forbidden, places } = yield* findPlaces(machine(), bitcoinFolder, chain)
+  const seen = yield* Effect.forEach(places, look, { concurrency: 4 })
+  return [...seen, ...forbidden.map((path): Seen => ({ problem: forbiddenProblem(path) }))]
 })
+
+const forbiddenProblem = (path: string): string =>
+  `A Bitcoin node keeps its data in ${path}, where you may not read: set rpccookieperms=group in its bitcoin.conf and ` +
+  "join its group, or give --node-rpc-url with a user and a password"
 
 const machine = () => ({ platform: process.platform, home: homedir(), environment: process.env })
 
@@ -127,7 +133,7 @@ const describe = (node: FoundNode): string => {
   const found = `Found Bitcoin Core ${node.version} at ${node.url}: chain ${node.chain}, block ${node.blocks}.`
   if (node.noTemplate === undefined) return found
   const why = node.isDownloading
-    ? `It still downloads the chain, block ${node.blocks} of ${node.headers}: miners get work when it is done.`
+    ? `It still downloads the chain${node.headers > node.blocks ? ` (of ${node.headers} blocks)` : ""}: miners get work when it is done.`
     : `It gives no work now: ${node.noTemplate}.`
   return `${found}\n${why}`
 }
@@ -142,17 +148,16 @@ const isToLookAgain = Effect.fnUntraced(function* (node: FoundNode) {
     )
     return false
   }
-  yield* asker.say(
-    [
-      node.zmq.length === 0
-        ? "It does not announce new blocks, so miners hear of them some seconds late."
-        : "It announces new blocks, but not all that helps.",
-      `Add these lines to ${node.conf ?? "its bitcoin.conf"}, and start it again:`,
-      "",
-      ...zmqLines(node.missingZmq).map((line) => `    ${line}`),
-      ""
-    ].join("\n")
-  )
+  const lines = zmqLines(node).map((line) => `    ${line}`)
+  const conf = node.conf ?? "its bitcoin.conf"
+  if (node.zmq.length > 0) {
+    yield* asker.say(
+      ["It announces new blocks. These lines in " + conf + " would help further:", "", ...lines, ""].join("\n")
+    )
+    return false
+  }
+  const why = "It does not announce new blocks, so miners hear of them some seconds late."
+  yield* asker.say([why, `Add these lines to ${conf}, and start it again:`, "", ...lines, ""].join("\n"))
   return yield* asker.choose({
     name: undefined,
     message: "And now?",

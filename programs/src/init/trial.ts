@@ -5,7 +5,7 @@
 import { DeviceDialer, type Hashers, HashWorkers, Miner } from "@sluice/miner"
 import { Translator } from "@sluice/translator"
 import { MiningDialer, Security, type ServerAddress, Setup, Tcp } from "@sluice/transport"
-import { Console, Duration, Effect, Layer, Logger, Stream } from "effect"
+import { Console, Duration, Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import type { Command } from "effect/cli"
 import { runProgram } from "../start/run-program.ts"
 import type { ProgramFile } from "./files.ts"
@@ -38,8 +38,8 @@ const PATIENCE = Duration.seconds(20)
 
 /** Runs a program until it fails, and gives the reason. Its warnings are kept, not printed. */
 const run = ({ path, program }: ProgramFile, logged: Array<string>) => {
-  const keep = (...line: ReadonlyArray<unknown>): void => void logged.push(line.join(" "))
-  return runProgram(program, path, "--log-level", "warn", "--log-format", "logfmt").pipe(
+  const keep = (line: string): void => void logged.push(messageOf(line))
+  return runProgram(program, path, "--log-level", "warn", "--log-format", "json").pipe(
     Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep }),
     Effect.match({
       onSuccess: () => `sluice ${program} ended`,
@@ -47,6 +47,16 @@ const run = ({ path, program }: ProgramFile, logged: Array<string>) => {
     })
   )
 }
+
+/** The message of a log line, without the changing end of a repeated one. */
+const messageOf = (line: string): string => {
+  const { message } = Option.getOrElse(parseLine(line), () => ({ message: line }))
+  return message.replace(/ Trying again in .*$/, "")
+}
+
+const parseLine = Option.liftThrowable(
+  Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ message: Schema.String })))
+)
 
 /** Connects as a miner, and waits for a job that could be mined. */
 const firstWork = (server: ServerAddress, user: string) =>
