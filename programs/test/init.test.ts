@@ -9,6 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { FaultsFound, type ProgramError } from "../src/command/report.ts"
+import { BLOCK_SCHEMES } from "../src/config/ledger.ts"
 import { load } from "../src/config/load.ts"
 import { parseToml } from "../src/config/toml.ts"
 import { Asker, refuse } from "../src/init/asker.ts"
@@ -16,6 +17,7 @@ import { dataFolders, parseBitcoinConf, settingOf } from "../src/init/bitcoin-fo
 import { InitConfig } from "../src/init/config.ts"
 import { setUp } from "../src/init/main.ts"
 import { lanAddressOf } from "../src/init/next-steps.ts"
+import { sluice } from "../src/sluice.ts"
 import { run } from "./in-process.ts"
 
 const payee = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -390,6 +392,19 @@ describe("sluice init", () => {
     assert.deepStrictEqual((await valuesOf(join(folder, "pool.toml")))["template-provider"], [provider])
   })
 
+  it("knows for each way to divide a block what else the pool needs", async () => {
+    const provider = `stratum2+tcp://127.0.0.1:18447/${poolKey}`
+    for (const scheme of ["none", ...BLOCK_SCHEMES]) {
+      const folder = join(directory, scheme)
+      const flags = { ...untried, role: "pool", "template-provider": provider, "payout-address": payee, folder }
+      const shown = await converse(flags, scheme === "none" ? [scheme, "", ""] : [scheme, "", "", ""])
+      assert.isUndefined(shown.error, text(shown))
+      const pool = await valuesOf(join(folder, "pool.toml"))
+      assert.strictEqual(pool["payout-scheme"], scheme === "none" ? undefined : scheme)
+      assert.strictEqual(pool["ledger"] === undefined, scheme === "none" || scheme === "solo")
+    }
+  })
+
   it("says why the trial failed, and leaves the files", async () => {
     const [v2] = await freePorts(1)
     const folder = join(directory, "proxy")
@@ -437,6 +452,38 @@ describe("sluice init without a terminal", () => {
     const args = ["init", "--yes", "--role", "solo", "--bitcoin-folder", directory, "--payout-address", payee]
     const { status, stderr } = await run(args)
     assert.match(stderr, /^sluice init: No Bitcoin Core runs on this machine[^\n]*\n$/)
+    assert.strictEqual(status, 2)
+  })
+})
+
+describe("sluice start", () => {
+  it("runs the programs of the folder, and stops them when it is interrupted", async () => {
+    const [v2] = await freePorts(1)
+    const folder = join(directory, "proxy")
+    const flags = { ...untried, role: "proxy", "user-identity": "alice", upstream: "stratum+tcp://127.0.0.1:1", folder }
+    await converse({ ...flags, listen: `127.0.0.1:${v2}`, "v1-listen": "none" }, [])
+    const lines: Array<string> = []
+    const listens = Promise.withResolvers<void>()
+    const error = (line: string): void => {
+      lines.push(line)
+      if (line.includes(`stratum2+tcp://127.0.0.1:${v2}/`)) listens.resolve()
+    }
+    await Effect.raceFirst(
+      sluice(["start", folder]),
+      Effect.promise(() => listens.promise)
+    ).pipe(Effect.provideService(Console.Console, { ...globalThis.console, error }), Effect.runPromise)
+    assert.match(lines.join("\n"), /The proxy listens.* program=proxy/)
+    const again = createServer().listen(v2, "127.0.0.1")
+    await new Promise((resolve, reject) => again.once("listening", resolve).once("error", reject))
+    const { status, stderr } = await run(["start", folder])
+    again.close()
+    assert.match(stderr, /sluice proxy: .*the port is in use/)
+    assert.strictEqual(status, 2)
+  })
+
+  it("says which files it looked for in another folder", async () => {
+    const { status, stderr } = await run(["start", directory])
+    assert.match(stderr, /^sluice start: there is no .*proxy\.toml: run sluice init first\n$/)
     assert.strictEqual(status, 2)
   })
 })
