@@ -122,37 +122,46 @@ const untried = { "no-trial": true, "http-listen": "none" }
 const text = ({ lines }: Shown): string => lines.join("\n")
 
 describe("sluice init", () => {
-  it("sets up solo mining with the node that it finds, tries it as a miner, and says what to type into miners", () =>
-    withNode(async (bitcoin) => {
-      const [v2, v1] = await freePorts(2)
-      const folder = join(directory, "solo")
-      const shown = await converse({ "bitcoin-folder": bitcoin, "http-listen": "none" }, [
-        "solo",
-        payee,
-        `0.0.0.0:${v2}`,
-        `127.0.0.1:${v1}`,
-        folder
-      ])
-      assert.isUndefined(shown.error, text(shown))
-      assert.match(text(shown), /Found Bitcoin Core .*: chain regtest, block 0\.\n/)
-      assert.match(text(shown), /It works: a miner gets work\./)
-      const secretKey = Result.getOrThrow(
-        AuthorityKey.parseSecretKey((await readFile(join(folder, "pool.key"), "utf8")).trim())
-      )
-      const publicKey = AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey))
-      assert.match(text(shown), new RegExp(`URL {7}stratum2\\+tcp://[0-9.]+:${v2}/${publicKey}\n`))
-      assert.notInclude(text(shown), "0.0.0.0:" + v2 + "/")
-      assert.include(text(shown), `URL       stratum+tcp://127.0.0.1:${v1}\n    user      rig1\n    password  x`)
-      assert.include(text(shown), `start ${folder}\n`)
-      const pool = await valuesOf(join(folder, "pool.toml"))
-      assert.deepInclude(pool, { "coinbase-address": payee, chain: "regtest", "authority-secret-key-file": "pool.key" })
-      const provider = await valuesOf(join(folder, "template-provider.toml"))
-      assert.match(String(provider["zmq"]), /^tcp:\/\/127\.0\.0\.1:\d+$/)
-      assert.strictEqual(provider["rpc-cookie"], join(bitcoin, "regtest", ".cookie"))
-      for (const key of ["pool.key", "template-provider.key"]) {
-        assert.strictEqual((await stat(join(folder, key))).mode & 0o777, 0o600)
-      }
-    }))
+  it(
+    "sets up solo mining with the node that it finds, tries it as a miner, and says what to type into miners",
+    { timeout: 90_000 },
+    () =>
+      withNode(async (bitcoin) => {
+        const [v2, v1, templates] = await freePorts(3)
+        const folder = join(directory, "solo")
+        const flags = { "http-listen": "none", "template-listen": `127.0.0.1:${templates}` }
+        const shown = await converse({ ...flags, "bitcoin-folder": bitcoin }, [
+          "solo",
+          payee,
+          `0.0.0.0:${v2}`,
+          `127.0.0.1:${v1}`,
+          folder
+        ])
+        assert.isUndefined(shown.error, text(shown))
+        assert.match(text(shown), /Found Bitcoin Core .*: chain regtest, block 0\.\n/)
+        assert.match(text(shown), /It works: a miner gets work\./)
+        const secretKey = Result.getOrThrow(
+          AuthorityKey.parseSecretKey((await readFile(join(folder, "pool.key"), "utf8")).trim())
+        )
+        const publicKey = AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey))
+        assert.match(text(shown), new RegExp(`URL {7}stratum2\\+tcp://[0-9.]+:${v2}/${publicKey}\n`))
+        assert.notInclude(text(shown), "0.0.0.0:" + v2 + "/")
+        assert.include(text(shown), `URL       stratum+tcp://127.0.0.1:${v1}\n    user      rig1\n    password  x`)
+        assert.include(text(shown), `start ${folder}\n`)
+        const pool = await valuesOf(join(folder, "pool.toml"))
+        assert.deepInclude(pool, {
+          "coinbase-address": payee,
+          chain: "regtest",
+          "authority-secret-key-file": "pool.key"
+        })
+        const provider = await valuesOf(join(folder, "template-provider.toml"))
+        assert.match(String(provider["zmq"]), /^tcp:\/\/127\.0\.0\.1:\d+$/)
+        assert.strictEqual(provider["rpc-cookie"], join(bitcoin, "regtest", ".cookie"))
+        for (const key of ["pool.key", "template-provider.key"]) {
+          assert.strictEqual((await stat(join(folder, key))).mode & 0o777, 0o600)
+        }
+      })
+  )
 
   it("sets up a pool that pays its miners, with the user and the password of bitcoin.conf in a file", () =>
     withNode(

@@ -58,6 +58,11 @@ const fields = Schema.Struct({
     description: "The address of the operators' page; or none. Default: 127.0.0.1:8080, or the next free port.",
     example: "127.0.0.1:8080"
   }),
+  templateListen: optional(hostPort, {
+    description:
+      "The address of the template provider that is set up for the node. Default: 127.0.0.1:18447, or the next free port.",
+    example: "127.0.0.1:18447"
+  }),
   bitcoinFolder: optional(string({ metavar: "FOLDER", expected: "the path of a folder", path: true }), {
     description: "The data folder of Bitcoin Core, if it is not where Bitcoin Core has it by default.",
     example: "/srv/bitcoin"

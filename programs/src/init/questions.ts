@@ -78,7 +78,10 @@ export const askAll = Effect.fn("Init.askAll")(function* (
   })
   const source: Source | undefined =
     found?._tag === "Node"
-      ? { ...found, templateListen: `127.0.0.1:${yield* freePort(18447, [...taken, httpListen])}` }
+      ? {
+          ...found,
+          templateListen: raw(given, "template-listen") ?? `127.0.0.1:${yield* freePort(18447, [...taken, httpListen])}`
+        }
       : found
   return {
     role,

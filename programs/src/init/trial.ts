@@ -4,10 +4,10 @@
  */
 import { DeviceDialer, type Hashers, HashWorkers, Miner } from "@sluice/miner"
 import { Translator } from "@sluice/translator"
-import { MiningDialer, Security, type ServerAddress, Setup, Tcp } from "@sluice/transport"
+import { formatServerAddress, MiningDialer, Security, type ServerAddress, Setup, Tcp } from "@sluice/transport"
 import { Console, Duration, Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import type { Command } from "effect/cli"
-import { runProgram } from "../start/run-program.ts"
+import { loadProgram, runProgram } from "../start/run-program.ts"
 import type { ProgramFile } from "./files.ts"
 
 /** What came of the trial. A failure has the reason, and then the warnings that the programs logged. */
@@ -19,27 +19,37 @@ export const trial = (
   user: string
 ): Effect.Effect<Verdict, never, Command.Environment> =>
   Effect.gen(function* () {
-    const logged: Array<string> = []
-    const running = programs.map((program) => run(program, logged))
-    const mined = Effect.forEach(servers, (server) => firstWork(server, user), { concurrency: "unbounded" })
+    const logged: Array<LogLine> = []
+    const waiting = new Set(servers)
+    const mined = Effect.forEach(
+      servers,
+      (server) => Effect.map(firstWork(server, user), () => waiting.delete(server)),
+      { concurrency: "unbounded", discard: true }
+    )
     const all = Effect.as(mined, undefined).pipe(
       Effect.timeoutOrElse({
         duration: PATIENCE,
-        orElse: () => Effect.succeed(`no work came within ${Duration.toSeconds(PATIENCE)} s`)
+        orElse: () =>
+          Effect.succeed(
+            `no work came within ${Duration.toSeconds(PATIENCE)} s at ${[...waiting].map(formatServerAddress).join(" and ")}`
+          )
       })
     )
-    const problem = yield* Effect.raceAllFirst([all, ...running])
-    return problem === undefined
-      ? { isGood: true as const }
-      : { isGood: false as const, reasons: [problem, ...new Set(logged.filter((line) => line !== problem))] }
+    // Loading takes long on a small machine, and is not counted.
+    yield* Effect.forEach(programs, ({ program }) => loadProgram(program), { discard: true })
+    const problem = yield* Effect.raceAllFirst([all, ...programs.map((program) => run(program, logged))])
+    if (problem === undefined) return { isGood: true as const }
+    const warnings = logged.filter(({ level }) => level !== "INFO")
+    const told = (warnings.length > 0 ? warnings : logged).map(({ message }) => message)
+    return { isGood: false as const, reasons: [problem, ...new Set(told.filter((line) => line !== problem))] }
   })
 
-const PATIENCE = Duration.seconds(20)
+const PATIENCE = Duration.seconds(30)
 
-/** Runs a program until it fails, and gives the reason. Its warnings are kept, not printed. */
-const run = ({ path, program }: ProgramFile, logged: Array<string>) => {
-  const keep = (line: string): void => void logged.push(messageOf(line))
-  return runProgram(program, path, "--log-level", "warn", "--log-format", "json").pipe(
+/** Runs a program until it fails, and gives the reason. Its log is kept, not printed. */
+const run = ({ path, program }: ProgramFile, logged: Array<LogLine>) => {
+  const keep = (line: string): void => void logged.push(readLine(line))
+  return runProgram(program, path, "--log-level", "info", "--log-format", "json").pipe(
     Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep }),
     Effect.match({
       onSuccess: () => `sluice ${program} ended`,
@@ -48,14 +58,20 @@ const run = ({ path, program }: ProgramFile, logged: Array<string>) => {
   )
 }
 
-/** The message of a log line, without the changing end of a repeated one. */
-const messageOf = (line: string): string => {
-  const { message } = Option.getOrElse(parseLine(line), () => ({ message: line }))
-  return message.replace(/ Trying again in .*$/, "")
+interface LogLine {
+  readonly level: string
+  readonly message: string
 }
 
-const parseLine = Option.liftThrowable(
-  Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ message: Schema.String })))
+/** Reads a log line. Its message is without the changing end of a repeated one. */
+const readLine = (line: string): LogLine => {
+  const { level, message } = Option.getOrElse(decodeLine(line), () => ({ level: "ERROR", message: line }))
+  const texts = [message].flat().filter((part) => typeof part === "string")
+  return { level, message: texts.join(" ").replace(/ Trying again in .*$/, "") }
+}
+
+const decodeLine = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ level: Schema.String, message: Schema.Unknown }))
 )
 
 /** Connects as a miner, and waits for a job that could be mined. */

@@ -7,9 +7,11 @@ export const STARTED = ["template-provider", "pool", "proxy"] as const
 export type StartedName = (typeof STARTED)[number]
 
 export const runProgram = (name: StartedName, file: string, ...flags: ReadonlyArray<string>) =>
-  Effect.promise(() => programs[name]()).pipe(
+  loadProgram(name).pipe(
     Effect.flatMap((program) => Command.runWith(program, { version: "" })(["--config", file, ...flags]))
   )
+
+export const loadProgram = (name: StartedName) => Effect.promise(() => programs[name]())
 
 const programs = {
   "template-provider": () => import("../template-provider/main.ts").then((module) => module.templateProvider),
