@@ -310,14 +310,16 @@ describe("sluice init", () => {
     }))
   const urlsOf = (shown: Shown): string | undefined => /stratum2\+tcp\S+/.exec(text(shown))?.[0]
 
-  it("removes all that it wrote if the last file cannot be written", () =>
+  it("leaves the folder as it was if the last file cannot be written", () =>
     withNode(async (bitcoin) => {
       const folder = join(directory, "solo")
-      await mkdir(join(folder, "pool.toml.new"), { recursive: true })
+      await mkdir(join(folder, "pool.toml"), { recursive: true })
+      await writeFile(join(folder, "template-provider.toml"), "# mine\n")
       const flags = { ...untried, "bitcoin-folder": bitcoin, role: "solo", "payout-address": payee, folder }
-      const shown = await converse(flags, ["", ""])
+      const shown = await converse(flags, ["", "", true])
       assert.match(shown.error?.message ?? "", /cannot write .*pool\.toml/)
-      assert.deepStrictEqual(await readdir(folder), ["pool.toml.new"])
+      assert.deepStrictEqual((await readdir(folder)).toSorted(), ["pool.toml", "template-provider.toml"])
+      assert.strictEqual(await readFile(join(folder, "template-provider.toml"), "utf8"), "# mine\n")
     }))
 
   it("says what to start or to change if no node runs, and looks again", async () => {

@@ -1,9 +1,8 @@
 /**
- * Writes the files of `sluice init`. The configurations are written under other names first and checked as the programs check them;
- * if anything fails, all that was written is removed again.
+ * Writes the files of `sluice init`, and loads the configurations as the programs do. If anything fails, the folder is again as it was.
  */
 import { AuthorityKey } from "@sluice/noise"
-import { Effect, FileSystem, type PlatformError, Redacted, Result } from "effect"
+import { Effect, FileSystem, Option, type PlatformError, Redacted, Result } from "effect"
 import { join } from "node:path"
 import { writtenToml } from "../config/example.ts"
 import { load } from "../config/load.ts"
@@ -58,35 +57,38 @@ export const writeAll = ({
     const undo: Array<Effect.Effect<void, PlatformError.PlatformError>> = []
     const attempt = <A>(path: string, effect: Effect.Effect<A, PlatformError.PlatformError>) =>
       Effect.mapError(effect, failure(path))
+    const put = Effect.fnUntraced(function* (path: string, text: string, mode: number) {
+      const draft = `${path}.new`
+      const before = yield* Effect.option(fs.readFileString(path))
+      undo.push(fs.remove(draft, { force: true }))
+      yield* attempt(draft, fs.remove(draft, { force: true }))
+      yield* attempt(path, fs.writeFileString(draft, text, { flag: "wx", mode }))
+      yield* attempt(path, fs.rename(draft, path))
+      undo.push(
+        Option.match(before, {
+          onNone: () => fs.remove(path, { force: true }),
+          onSome: (text) => fs.writeFileString(path, text)
+        })
+      )
+    })
     const write = Effect.gen(function* () {
       if (!(yield* attempt(folder, fs.exists(folder)))) {
         yield* attempt(folder, fs.makeDirectory(folder, { recursive: true, mode: 0o700 }))
         undo.push(fs.remove(folder, { recursive: true }))
       }
-      for (const [path, secret] of secrets) {
-        if (path.endsWith(".key") && (yield* attempt(path, fs.exists(path)))) continue
-        yield* attempt(path, fs.remove(path, { force: true }))
-        undo.push(fs.remove(path, { force: true }))
-        yield* attempt(path, fs.writeFileString(path, `${Redacted.value(secret)}\n`, { flag: "wx", mode: 0o600 }))
-      }
-      const warnings: Array<string> = []
-      for (const { config, path, values } of programs) {
-        undo.push(fs.remove(draft(path), { force: true }))
-        yield* attempt(path, fs.writeFileString(draft(path), writtenToml(config, values)))
-        const loaded = yield* load(config, { flags: new Map(), environment: {}, file: draft(path) }).pipe(
-          Effect.mapError(({ problems }) => refuse(problems.join("\n").replaceAll(draft(path), path)))
+      for (const [path, secret] of secrets) yield* put(path, `${Redacted.value(secret)}\n`, 0o600)
+      for (const { config, path, values } of programs) yield* put(path, writtenToml(config, values), 0o644)
+      const loaded = yield* Effect.forEach(programs, ({ config, path }) =>
+        Effect.mapError(load(config, { flags: new Map(), environment: {}, file: path }), ({ problems }) =>
+          refuse(problems.join("\n"))
         )
-        warnings.push(...loaded.warnings)
-      }
-      for (const { path } of programs) yield* attempt(path, fs.rename(draft(path), path))
-      return warnings
+      )
+      return loaded.flatMap(({ warnings }) => warnings)
     })
     return yield* Effect.tapError(write, () =>
       Effect.forEach(undo.toReversed(), (each) => Effect.ignore(each), { discard: true })
     )
   }).pipe(Effect.uninterruptible)
-
-const draft = (path: string): string => `${path}.new`
 
 const failure =
   (path: string) =>
