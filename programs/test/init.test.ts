@@ -140,6 +140,7 @@ describe("sluice init", () => {
         assert.isUndefined(shown.error, text(shown))
         assert.match(text(shown), /Found Bitcoin Core .*: chain regtest, block 0\.\n/)
         assert.match(text(shown), /It works: a miner gets work\./)
+        assert.notInclude(text(shown), "warnings")
         const secretKey = Result.getOrThrow(
           AuthorityKey.parseSecretKey((await readFile(join(folder, "pool.key"), "utf8")).trim())
         )

@@ -83,15 +83,14 @@ const tryOut = Effect.fnUntraced(function* (answers: Answers, files: Files, keys
   }
   yield* asker.say("Trying it: starting it for a moment, and asking for work as a miner does ...")
   const user = answers.payoutScheme === "none" ? "trial" : `${answers.payoutAddress}.trial`
-  const verdict = yield* trial(files.programs, serversHere(answers, keys), user)
-  if (verdict.isGood) {
+  const { isGood, remarks } = yield* trial(files.programs, serversHere(answers, keys), user)
+  if (isGood) {
     yield* asker.say("It works: a miner gets work.")
+    if (remarks.length > 0) yield* asker.say(["But there are warnings:", ...remarks].join("\n"))
     return true
   }
   yield* Console.error(
-    ["The files are written, but they do not work yet:", ...verdict.reasons, "Mend it, then start the programs."].join(
-      "\n"
-    )
+    ["The files are written, but they do not work yet:", ...remarks, "Mend it, then start it."].join("\n")
   )
   return false
 })

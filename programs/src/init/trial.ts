@@ -10,8 +10,13 @@ import type { Command } from "effect/cli"
 import { loadProgram, runProgram } from "../start/run-program.ts"
 import type { ProgramFile } from "./files.ts"
 
-/** What came of the trial. A failure has the reason, and then the warnings that the programs logged. */
-export type Verdict = { readonly isGood: true } | { readonly isGood: false; readonly reasons: ReadonlyArray<string> }
+/** What came of the trial. */
+export interface Verdict {
+  /** Whether a miner got work at each address. */
+  readonly isGood: boolean
+  /** Why not, if so; then the warnings that the programs logged. */
+  readonly remarks: ReadonlyArray<string>
+}
 
 export const trial = (
   programs: ReadonlyArray<ProgramFile>,
@@ -38,10 +43,13 @@ export const trial = (
     // Loading takes long on a small machine, and is not counted.
     yield* Effect.forEach(programs, ({ program }) => loadProgram(program), { discard: true })
     const problem = yield* Effect.raceAllFirst([all, ...programs.map((program) => run(program, logged))])
-    if (problem === undefined) return { isGood: true as const }
     const warnings = logged.filter(({ level }) => level !== "INFO")
-    const told = (warnings.length > 0 ? warnings : logged).map(({ message }) => message)
-    return { isGood: false as const, reasons: [problem, ...new Set(told.filter((line) => line !== problem))] }
+    // Without a warning, the last lines may say where it hangs.
+    const told = (warnings.length > 0 || problem === undefined ? warnings : logged).map(({ message }) => message)
+    return {
+      isGood: problem === undefined,
+      remarks: [...new Set(problem === undefined ? told : [problem, ...told])]
+    }
   })
 
 const PATIENCE = Duration.seconds(30)
