@@ -42,7 +42,12 @@ export const trial = (
     )
     // Loading takes long on a small machine, and is not counted.
     yield* Effect.forEach(programs, ({ program }) => loadProgram(program), { discard: true })
-    const problem = yield* Effect.raceAllFirst([all, ...programs.map((program) => run(program, logged))])
+    // What is logged while the programs are stopped is no part of the trial.
+    let isOver = false
+    const over = Effect.sync(() => void (isOver = true))
+    const log = (line: LogLine): void => void (isOver || logged.push(line))
+    const ends = [all, ...programs.map((program) => run(program, log))]
+    const problem = yield* Effect.raceAllFirst(ends.map((end) => Effect.tap(end, over)))
     const warnings = logged.filter(({ level }) => level !== "INFO")
     // Without a warning, the last lines may say where it hangs.
     const told = (warnings.length > 0 || problem === undefined ? warnings : logged).map(({ message }) => message)
@@ -55,8 +60,8 @@ export const trial = (
 const PATIENCE = Duration.seconds(30)
 
 /** Runs a program until it fails, and gives the reason. Its log is kept, not printed. */
-const run = ({ path, program }: ProgramFile, logged: Array<LogLine>) => {
-  const keep = (line: string): void => void logged.push(readLine(line))
+const run = ({ path, program }: ProgramFile, log: (line: LogLine) => void) => {
+  const keep = (line: string): void => log(readLine(line))
   return runProgram(program, path, "--log-level", "info", "--log-format", "json").pipe(
     Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep }),
     Effect.match({
