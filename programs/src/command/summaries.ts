@@ -20,7 +20,7 @@ export const summaries = {
   conformance: "Find out which rules of the specification an implementation keeps.",
   swarm: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
   ledger: "Audit a pool's ledger of shares and payouts, show it, and keep it.",
-  health: "Ask a program over HTTP whether it is well, and say so by the exit status."
+  health: "Ask a running program whether it is ready, as the check of a container does."
 } as const
 
 export type ProgramName = keyof typeof summaries
