@@ -5,7 +5,7 @@
 import { DeviceDialer, type Hashers, HashWorkers, Miner } from "@sluice/miner"
 import { Translator } from "@sluice/translator"
 import { formatServerAddress, MiningDialer, Security, type ServerAddress, Setup, Tcp } from "@sluice/transport"
-import { Console, Duration, Effect, Layer, Logger, Option, Schema, Stream } from "effect"
+import { Console, Context, Duration, Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import type { Command } from "effect/cli"
 import { loadProgram, runProgram } from "../start/run-program.ts"
 import type { ProgramFile } from "./files.ts"
@@ -24,6 +24,7 @@ export const trial = (
   user: string
 ): Effect.Effect<Verdict, never, Command.Environment> =>
   Effect.gen(function* () {
+    const patience = yield* Patience
     const logged: Array<LogLine> = []
     const waiting = new Set(servers)
     const mined = Effect.forEach(
@@ -33,10 +34,10 @@ export const trial = (
     )
     const all = Effect.as(mined, undefined).pipe(
       Effect.timeoutOrElse({
-        duration: PATIENCE,
+        duration: patience,
         orElse: () =>
           Effect.succeed(
-            `no work came within ${Duration.toSeconds(PATIENCE)} s at ${[...waiting].map(formatServerAddress).join(" and ")}`
+            `no work came within ${Duration.toSeconds(patience)} s at ${[...waiting].map(formatServerAddress).join(" and ")}`
           )
       })
     )
@@ -57,7 +58,10 @@ export const trial = (
     }
   })
 
-const PATIENCE = Duration.seconds(30)
+/** How long a miner waits for work. */
+export const Patience: Context.Reference<Duration.Duration> = Context.Reference("sluice/init/Patience", {
+  defaultValue: () => Duration.seconds(30)
+})
 
 /** Runs a program until it fails, and gives the reason. Its log is kept, not printed. */
 const run = ({ path, program }: ProgramFile, log: (line: LogLine) => void) => {
