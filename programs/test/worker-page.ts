@@ -51,6 +51,8 @@ export const makePage = async () => {
         const shown = connections.slice(page.offset, page.offset + page.limit)
         return { ...user, offset: page.offset, openChannels: shown.map(channelOf) }
       },
+      Channels: ({ page }: Extract<Question, { readonly _tag: "Channels" }>) =>
+        connections.slice(page.offset, page.offset + page.limit).map(channelOf),
       Control: ({ request }: Extract<Question, { readonly _tag: "Control" }>) => {
         asked.push({ number, request })
         if (request._tag !== "closeChannel") return { value: request._tag === "setGroup" ? 7 : undefined }

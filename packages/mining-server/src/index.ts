@@ -15,6 +15,7 @@ export {
   type MiningServerCounts,
   NO_COUNTS
 } from "./statistics/merge.ts"
+export type { PresentJob } from "./statistics/present-job.ts"
 export { type Page, type Statistics, UsersPage, UserWithChannels } from "./statistics/statistics.ts"
 export { MiningServerStats } from "./statistics/stats.ts"
 export { ChannelStats, UserStats } from "./statistics/users.ts"

@@ -39,7 +39,9 @@ export const demo = program({
     let page = ""
     const monitor = yield* makeMonitor(config, (url: string) => Effect.sync(() => void (page = url)))
     yield* watch({ miners, blocks, presentation: shown, page: () => page, browser }).pipe(
-      Effect.provide(monitor.layer(Effect.map(Pool, (server) => ({ role: "demo" as const, server })))),
+      Effect.provide(
+        monitor.layer(Effect.map(Pool, (server) => ({ role: "demo" as const, server, chain: "regtest" as const })))
+      ),
       Effect.provide(pool(authority)),
       Effect.provide(templateProvider(authority)),
       Effect.provide(node(bits)),

@@ -13,6 +13,7 @@ import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } fr
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import { makeMonitor } from "../server/monitor.ts"
 import { statisticsPages } from "../server/statistics.ts"
+import { chainOf } from "../config/chain.ts"
 import { type Beginning, program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
@@ -24,6 +25,7 @@ import { layerTemplates, makeTemplateRelay } from "../workers/templates.ts"
 import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
 import { layerWithLedger, policyOf } from "./ledger.ts"
+import { monitoredLedger } from "./monitored-ledger.ts"
 
 export const pool = program({
   ...PoolConfig,
@@ -38,7 +40,7 @@ export const pool = program({
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
     if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
     const monitor = yield* makeMonitor(mine)
-    const monitored = Effect.map(Pool, (server) => ({ role: "pool" as const, server }))
+    const monitored = monitoredPool(config)
     const logged = layerLog(withShares, options, policyOf(config) !== undefined)
     return yield* Layer.mergeAll(logged, served, monitor.layer(monitored)).pipe(
       Layer.provide(
@@ -66,6 +68,15 @@ export const pool = program({
 })
 
 type Config = typeof PoolConfig.schema.Type
+
+/** What the operators' page shows of a pool. */
+const monitoredPool = (config: Config) =>
+  Effect.gen(function* () {
+    const server = yield* Pool
+    const ledger = yield* monitoredLedger
+    const chain = optionsOf(config).chain ?? chainOf([config.coinbaseAddress, config.coinbaseOutputs?.[0]?.to])
+    return { role: "pool" as const, server, ...(chain && { chain }), ...(ledger && { ledger }) }
+  })
 
 /**
  * The process that starts workers. It is the declarator of their custom jobs, if the pool has one, and gives them the key of its

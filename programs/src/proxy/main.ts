@@ -26,6 +26,7 @@ import { Translator } from "@sluice/translator"
 import { Effect, Layer, Schema } from "effect"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
+import { chainOf } from "../config/chain.ts"
 import { trustOf } from "../config/trust.ts"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
@@ -68,7 +69,7 @@ export const proxy = program({
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
     const monitor = yield* makeMonitor(mine)
-    return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitored)).pipe(
+    return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitoredProxy(config))).pipe(
       Layer.provide(layer),
       Layer.provide([
         withV1(
@@ -93,6 +94,8 @@ export const proxy = program({
   }, Effect.scoped)
 })
 
+type Config = typeof ProxyConfig.schema.Type
+
 /** What declared jobs need beside pools: templates, and connections to job declarators. */
 const layerDeclaring = ({ curve, templateProvider }: typeof ProxyConfig.schema.Type) => {
   const [first, ...others] = templateProvider!
@@ -106,21 +109,64 @@ const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
 
 /** What the operators' page shows of a proxy. */
-const monitored = Effect.gen(function* () {
+const monitoredProxy = Effect.fnUntraced(function* ({ ownOutputs, soloAddress, verifyPayout }: Config) {
   const server = yield* Proxy
   const upstreams = yield* Upstreams
-  return { role: "proxy" as const, server, upstreams: Effect.map(upstreams.stats, (all) => all.map(upstreamView)) }
+  const declared = yield* Declarations
+  const chain = chainOf([verifyPayout, soloAddress, ownOutputs?.[0]?.to])
+  return {
+    role: "proxy" as const,
+    server,
+    ...(chain && { chain }),
+    upstreams: Effect.map(Effect.all([upstreams.stats, declared.stats]), ([upstreams, declared]) =>
+      viewsOf({ upstreams, declarations: declared })
+    )
+  }
 })
 
+const viewsOf = ({
+  declarations,
+  upstreams
+}: Pick<ProxyStats, "upstreams" | "declarations">): ReadonlyArray<UpstreamView> => [
+  ...upstreams.map(upstreamView),
+  ...declarations.filter(({ kind }) => kind === "declared").map(declaratorView)
+]
+
 const upstreamView = ({ accepted, connectedTo, name, pending, refused, state }: UpstreamStats): UpstreamView => ({
+  kind: "pool",
   name,
   state,
   connectedTo: connectedTo === name ? null : connectedTo,
   reason: null,
   accepted,
-  refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
-  pending
+  refused: sum(Object.values(refused)),
+  pending,
+  declared: null
 })
+
+const declaratorView = ({
+  acknowledged,
+  declarator,
+  declared,
+  isActive,
+  isDeclaratorConnected,
+  kept,
+  name,
+  pushed,
+  refused
+}: DeclaredStats): UpstreamView => ({
+  kind: "declarator",
+  name: declarator,
+  state: isDeclaratorConnected ? (isActive ? "active" : "reserve") : "disconnected",
+  connectedTo: null,
+  reason: `for the pool ${name}`,
+  accepted: null,
+  refused: null,
+  pending: kept,
+  declared: { jobs: declared, acknowledged, refused: sum(Object.values(refused)), pushed }
+})
+
+const sum = (counts: ReadonlyArray<number>): number => counts.reduce((all, count) => all + count, 0)
 
 /** The statistics of the server of miners, with those of each upstream. */
 const ProxyStats = Schema.Struct({

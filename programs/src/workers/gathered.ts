@@ -3,6 +3,7 @@ import {
   addCounts,
   addUsers,
   addUsersWithChannels,
+  type ChannelStats,
   type Control,
   ControlError,
   mergeStats,
@@ -86,12 +87,33 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
       .slice(offset, offset + limit)
       .map(([name]) => name)
     const found = new Map<string, UserStats>()
-    for (const user of (yield* askAll({ _tag: "Users", names })).flat()) {
-      const known = found.get(user.user)
-      found.set(user.user, known === undefined ? user : addUsers(known, user))
+    for (let asked = 0; asked < names.length; asked += AT_ONCE) {
+      const some = names.slice(asked, asked + AT_ONCE)
+      for (const user of (yield* askAll({ _tag: "Users", names: some })).flat()) {
+        const known = found.get(user.user)
+        found.set(user.user, known === undefined ? user : addUsers(known, user))
+      }
     }
     return { total: rates.size, offset, users: names.flatMap((name) => found.get(name) ?? []) }
   })
+
+  const channelsOf = Effect.fnUntraced(function* (worker: Answering, limit: number) {
+    const found: Array<ChannelStats> = []
+    while (found.length < limit) {
+      const page = { limit: Math.min(AT_ONCE, limit - found.length), offset: found.length }
+      const some = Option.getOrElse(yield* ask(worker, { _tag: "Channels", page }), () => [])
+      found.push(...some)
+      if (some.length < page.limit) break
+    }
+    return found
+  })
+
+  /** The channels of the first worker come first, then those of the second. */
+  const channels = ({ limit, offset }: Page = FIRST_PAGE) =>
+    Effect.map(
+      Effect.forEach(Array.from(workers), (worker) => channelsOf(worker, offset + limit), { concurrency: "unbounded" }),
+      (all) => all.flat().slice(offset, offset + limit)
+    )
 
   /** The channels of the first worker come first, then those of the second. */
   const user = Effect.fnUntraced(function* (name: string, { limit, offset }: Page = FIRST_PAGE) {
@@ -135,6 +157,7 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
     report,
     stats: Effect.map(report, ({ server }) => server),
     users,
+    channels,
     user,
     metrics: Effect.gen(function* () {
       const own = yield* PrometheusMetrics.format()
@@ -165,4 +188,6 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
   return gathered
 })
 
+/** Users or channels of one message, which a process then reads in about a millisecond. */
+const AT_ONCE = 500
 const FIRST_PAGE: Page = { limit: 100, offset: 0 }

@@ -2,7 +2,14 @@
  * The messages between the primary process and its workers. They are structured clones: bytes, bigints and maps arrive as they
  * are.
  */
-import type { ChannelAddress, ControlError, Page, UserStats, UserWithChannels } from "@sluice/mining-server"
+import type {
+  ChannelAddress,
+  ChannelStats,
+  ControlError,
+  Page,
+  UserStats,
+  UserWithChannels
+} from "@sluice/mining-server"
 import type { CustomBlock } from "@sluice/job-declaration"
 import type { CoinbaseConstraints, TemplateMessage, TemplateSourceState } from "@sluice/template-provider"
 import type { TemplateDistribution } from "@sluice/protocol"
@@ -62,6 +69,7 @@ export type Question =
   | { readonly _tag: "Report" }
   | { readonly _tag: "UserRates" }
   | { readonly _tag: "Users"; readonly names: ReadonlyArray<string> }
+  | { readonly _tag: "Channels"; readonly page: Page }
   | { readonly _tag: "User"; readonly name: string; readonly page: Page }
   | { readonly _tag: "Control"; readonly request: ControlRequest }
 
@@ -85,6 +93,7 @@ export interface Answers {
   readonly Report: Report
   readonly UserRates: ReadonlyMap<string, number>
   readonly Users: ReadonlyArray<UserStats>
+  readonly Channels: ReadonlyArray<ChannelStats>
   readonly User: UserWithChannels | undefined
   readonly Control:
     | { readonly value: number | undefined }

@@ -54,6 +54,8 @@ export const serveAsWorker = Effect.fnUntraced(function* (
               return [user]
             })
         )
+      case "Channels":
+        return server.channels(question.page)
       case "User":
         return Effect.map(server.user(question.name, question.page), Option.getOrUndefined)
       case "Control":

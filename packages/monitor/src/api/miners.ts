@@ -1,6 +1,7 @@
 /** Connections, channels, users and workers. Names are those that miners chose. Times in milliseconds since 1970. */
 import { Schema } from "effect"
 import { HashRate } from "./hash-rate.ts"
+import { AccountView } from "./ledger.ts"
 import { pageOf, sortedQuery } from "./page.ts"
 
 const counts = {
@@ -39,6 +40,8 @@ export const ChannelView = Schema.Struct({
   openedAt: Schema.Finite,
   /** The difficulty of the target that was sent last. */
   difficulty: Schema.Finite,
+  /** Over the last minute, in hashes a second. */
+  hashRateMinute: Schema.Finite,
   ...counts
 })
 export type ChannelView = typeof ChannelView.Type
@@ -78,5 +81,11 @@ export const userQuery = sortedQuery(["user", "hashRate", "accepted", "refused",
 export const WorkerPage = pageOf(WorkerView)
 export const workerQuery = sortedQuery(["worker", "hashRate", "accepted", "refused", "difficulty", "connectedSince"])
 
-/** A user with its workers of now. */
-export const UserPageView = Schema.Struct({ ...UserView.fields, workers: WorkerPage })
+/** A user with its workers of now, and its account where a ledger keeps one. */
+export const UserPageView = Schema.Struct({
+  ...UserView.fields,
+  workers: WorkerPage,
+  account: Schema.NullOr(AccountView),
+  /** What the next block would pay it, in satoshis. Null without a plan. */
+  nextPayment: Schema.NullOr(Schema.Finite)
+})

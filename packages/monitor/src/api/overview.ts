@@ -25,7 +25,9 @@ export const FoundBlock = Schema.Struct({
   /** The identity of the channel that found it. */
   worker: Schema.String,
   /** The error code if the share was refused all the same. */
-  refusal: Schema.NullOr(Schema.String)
+  refusal: Schema.NullOr(Schema.String),
+  /** The work that it took, in blocks that the work finds on average. Null if it is not known. */
+  effort: Schema.NullOr(Schema.Finite)
 })
 export type FoundBlock = typeof FoundBlock.Type
 
@@ -67,6 +69,8 @@ export const Overview = Schema.Struct({
   networkDifficulty: Schema.NullOr(Schema.Finite),
   /** The work since the last block, in blocks that it finds on average: 1 is what one block takes. Null as above. */
   effort: Schema.NullOr(Schema.Finite),
+  /** Whether there is a ledger: `/api/ledger` has accounts and payouts then. */
+  hasLedger: Schema.Boolean,
   jobs: Schema.Struct({ count: Schema.Finite, lastAt: Schema.NullOr(Schema.Finite) }),
   /** Milliseconds from the arrival of work until its job was written to all connections. */
   latency: Schema.Struct({ last: Schema.Finite, mean: Schema.Finite, max: Schema.Finite }),

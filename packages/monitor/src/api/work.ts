@@ -3,8 +3,9 @@ import { Schema } from "effect"
 import { FoundBlock } from "./overview.ts"
 import { pageOf } from "./page.ts"
 
-/** A template provider of a pool, or a pool of a proxy. */
+/** A template provider, a pool of a proxy, or the job declarator of such a pool. */
 export const UpstreamView = Schema.Struct({
+  kind: Schema.Literals(["template-provider", "pool", "declarator"]),
   name: Schema.String,
   state: Schema.Literals(["active", "reserve", "connecting", "disconnected"]),
   /** Where it is connected, if a server sent it elsewhere. */
@@ -13,7 +14,16 @@ export const UpstreamView = Schema.Struct({
   accepted: Schema.NullOr(Schema.Finite),
   refused: Schema.NullOr(Schema.Finite),
   /** Shares without an answer so far. */
-  pending: Schema.NullOr(Schema.Finite)
+  pending: Schema.NullOr(Schema.Finite),
+  /** Only of a declarator: jobs that were declared, those that it took and those that it refused, and blocks that it got. */
+  declared: Schema.NullOr(
+    Schema.Struct({
+      jobs: Schema.Finite,
+      acknowledged: Schema.Finite,
+      refused: Schema.Finite,
+      pushed: Schema.Finite
+    })
+  )
 })
 export type UpstreamView = typeof UpstreamView.Type
 

@@ -18,6 +18,7 @@ import { MAX_READERS } from "../follow/event-hub.ts"
 import { Monitor } from "../monitor.ts"
 import { hostOf, layerAccess } from "./access.ts"
 import { changing } from "./changing.ts"
+import { ledger } from "./ledger.ts"
 import { pageRoutes } from "./page.ts"
 import { health, reading, shared } from "./reading.ts"
 import { Links } from "./secret.ts"
@@ -59,7 +60,7 @@ const serve = Effect.fnUntraced(function* (
   const monitor = yield* Monitor
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(MonitorApi, { openapiPath: "/api/openapi.json" }).pipe(
-      Layer.provide([reading({ links, trust }), changing, shared(links), health]),
+      Layer.provide([reading({ links, trust }), changing, ledger, shared(links), health]),
       Layer.provide(layerAccess(token)),
       Layer.provide(Layer.succeed(Monitor, monitor))
     ),
