@@ -11,6 +11,7 @@ export interface Field {
   readonly type?: "text" | "number"
   readonly value?: string
   readonly isOptional?: boolean
+  readonly min?: number
   readonly max?: number
 }
 
@@ -92,10 +93,10 @@ function Dialog(props: { readonly change: Change; readonly onDone: () => void })
         <h2 id="change">{props.change.label}</h2>
         <p>{props.change.about}</p>
         <For each={props.change.fields ?? []}>
-          {({ isOptional = false, label, max, name, type = "text", value = "" }) => (
+          {({ isOptional = false, label, max, min = 1, name, type = "text", value = "" }) => (
             <label>
               {label}
-              <input name={name} type={type} value={value} required={!isOptional} min={1} max={max} maxlength={255} />
+              <input name={name} type={type} value={value} required={!isOptional} min={min} max={max} maxlength={255} />
             </label>
           )}
         </For>

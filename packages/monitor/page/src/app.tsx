@@ -7,9 +7,9 @@ import { Problem } from "./load.tsx"
 import { route, to } from "./route.ts"
 import { text } from "./text.ts"
 import { choose, chosen, theme } from "./theme.ts"
+import { Channel } from "./views/channel.tsx"
 import {
   Alerts,
-  Blocks,
   Changes,
   Configuration,
   ConnectionPage,
@@ -20,8 +20,10 @@ import {
   Shares,
   Upstreams
 } from "./views/lists.tsx"
+import { Account, Accounts, Payout, Payouts } from "./views/money.tsx"
 import { OverviewView } from "./views/overview.tsx"
 import { SharedView, UserView, Users, Workers, WorkerView } from "./views/miners.tsx"
+import { Blocks, CoinbaseView } from "./views/work.tsx"
 import { Wall } from "./views/wall.tsx"
 
 type View = Exclude<keyof typeof text.views, "docs">
@@ -29,7 +31,8 @@ type View = Exclude<keyof typeof text.views, "docs">
 const GROUPS: ReadonlyArray<{ readonly label?: string; readonly views: ReadonlyArray<View> }> = [
   { views: ["overview"] },
   { label: text.groups.miners, views: ["workers", "users", "connections"] },
-  { label: text.groups.work, views: ["upstreams", "jobs", "blocks", "shares"] },
+  { label: text.groups.work, views: ["upstreams", "coinbase", "jobs", "blocks", "shares"] },
+  { label: text.groups.money, views: ["payouts", "accounts"] },
   { label: text.groups.watch, views: ["alerts", "events", "log"] },
   { label: text.groups.server, views: ["configuration", "changes"] }
 ]
@@ -45,11 +48,18 @@ const views: Readonly<Record<View, () => JSX.Element>> = {
   overview: OverviewView,
   workers: listOr(Workers, (name) => <WorkerView name={name} />),
   users: listOr(Users, (name) => <UserView name={name} />),
-  connections: listOr(Connections, (id) => <ConnectionPage id={id} />),
+  connections: listOr(Connections, (id) => (
+    <Show when={route()[2]} keyed fallback={<ConnectionPage id={id} />}>
+      {(channel) => <Channel connection={id} channel={channel} />}
+    </Show>
+  )),
   upstreams: Upstreams,
+  coinbase: CoinbaseView,
   jobs: Jobs,
   blocks: Blocks,
   shares: Shares,
+  payouts: listOr(Payouts, (hash) => <Payout hash={hash} />),
+  accounts: listOr(Accounts, (name) => <Account name={name} />),
   alerts: Alerts,
   events: Events,
   log: Log,
@@ -136,7 +146,7 @@ function Bar() {
       <div class="side" id="menu">
         <Show when={hasMenu()}>
           <nav aria-label={text.menu}>
-            <For each={GROUPS}>
+            <For each={GROUPS.filter(({ label }) => label !== text.groups.money || overview()?.hasLedger)}>
               {(group) => (
                 <div>
                   <Show when={group.label}>

@@ -35,3 +35,17 @@ export const drain: Change = {
   ],
   body: (given) => ({ to: endpoint(given), perSecond: Number(given["perSecond"]) })
 }
+
+/** More than all bitcoins that there will be. */
+const MAX_SATOSHIS = 2_100_000_000_000_000
+
+export const adjust = (user: string): Change => ({
+  label: text.change.adjust,
+  about: text.change.adjustAbout(user),
+  path: "/ledger/adjust",
+  fields: [
+    { name: "satoshis", label: text.change.satoshis, type: "number", min: -MAX_SATOSHIS, max: MAX_SATOSHIS },
+    { name: "reason", label: text.change.adjustReason }
+  ],
+  body: ({ reason, satoshis }) => ({ user, satoshis: Number(satoshis), reason })
+})

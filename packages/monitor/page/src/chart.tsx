@@ -78,7 +78,7 @@ export function Chart(props: Props) {
             <For each={data().series}>
               {(series, index) => (
                 <li style={{ "--colour": `var(${colourOf(series, index())})` }}>
-                  <span class="quiet">{series.label}</span> {valueAt(series)}{" "}
+                  <span class="quiet">{series.label === props.title ? "" : series.label}</span> {valueAt(series)}{" "}
                   <span class="quiet">{bandAt(series)}</span>
                 </li>
               )}

@@ -4,6 +4,8 @@ import { text } from "./text.ts"
 const PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
 const GAP = "\u00a0"
 
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
+
 /** A number with the prefix that suits it, or the prefix that suits `scale`: the labels of an axis have one unit. */
 const scaled = (value: number, scale = value): readonly [number: string, prefix: string] => {
   let index = 0
@@ -40,8 +42,17 @@ export const range = (show: Show, low: number, high: number): string => {
   return `${unit > 0 && from.endsWith(to.slice(unit)) ? from.slice(0, from.indexOf(GAP)) : from}–${to}`
 }
 
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
 export const count: Show = (value) => whole.format(value)
+
+/** `3.1254 BTC`, and small amounts in satoshis. */
+export const bitcoins: Show = (satoshis, scale = satoshis) => {
+  const size = Math.abs(scale)
+  if (size < 100_000) return `${whole.format(satoshis)}${GAP}sat`
+  return `${(satoshis / 1e8).toFixed(size >= 1e8 ? 4 : 5)}${GAP}BTC`
+}
+
+/** An amount to the last satoshi, for columns of them. */
+export const exactly = (satoshis: number): string => (satoshis / 1e8).toFixed(8)
 
 export const percent: Show = (part, scale = part) => {
   const [value, size] = [part * 100, Math.abs(scale * 100)]

@@ -1,9 +1,9 @@
 /** The charts of the totals, over a time that somebody chooses. */
-import { createSignal, For, type JSX } from "solid-js"
+import { createSignal, For, type JSX, Show } from "solid-js"
 import type { History, RefusedHistory, Resolution } from "../../src/api/history.ts"
 import { get } from "./api.ts"
 import { Chart } from "./chart.tsx"
-import { hashes, milliseconds, percent, short } from "./format.ts"
+import { bitcoins, hashes, milliseconds, percent, short } from "./format.ts"
 import { now } from "./live.ts"
 import { Load } from "./load.tsx"
 import { text } from "./text.ts"
@@ -145,6 +145,9 @@ function Charts(props: { readonly history: History; readonly refused: RefusedHis
         show={short}
         series={series([charts.connections, props.history.connections], [charts.channels, props.history.workers])}
       />
+      <Show when={props.history.fees.some((fees) => fees !== null)}>
+        <Chart title={charts.fees} at={at()} show={bitcoins} series={series([charts.fees, props.history.fees])} />
+      </Show>
       <Chart title={charts.effort} at={at()} show={percent} series={series([charts.effort, props.history.effort])} />
     </div>
   )

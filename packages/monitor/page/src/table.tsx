@@ -75,7 +75,7 @@ export function List<A extends object>(props: {
   readonly path: string
   readonly columns: Columns<A>
   readonly query?: Readonly<Record<string, string>>
-  readonly only?: (item: A) => boolean
+  readonly only?: ((item: A) => boolean) | undefined
   readonly empty?: string | undefined
 }) {
   const [page, setPage] = createItems<A>()

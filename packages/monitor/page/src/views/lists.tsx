@@ -1,20 +1,21 @@
 /** The lists: where work comes from, what became of it, and what happened. */
-import { createSignal, For, type JSX, Show } from "solid-js"
+import { createSignal, For, Show } from "solid-js"
 import type { AlertView } from "../../../src/api/alerts.ts"
+import type { CertificateView } from "../../../src/api/certificates.ts"
 import type { AuditEntry, ConfigurationKey, EventData, LogLine } from "../../../src/api/journal.ts"
 import type { ConnectionView } from "../../../src/api/miners.ts"
-import type { FoundBlock } from "../../../src/api/overview.ts"
 import type { Page } from "../../../src/api/page.ts"
 import type { JobView, ShareCount, UpstreamView } from "../../../src/api/work.ts"
 import { ChangeButton } from "../action.tsx"
 import { get } from "../api.ts"
 import { drain, reconnect } from "../changes.ts"
-import { ago, count, hashes, milliseconds, percent, time } from "../format.ts"
+import { ago, count, duration, hashes, milliseconds, percent } from "../format.ts"
 import { events, now } from "../live.ts"
 import { Load } from "../load.tsx"
 import { to } from "../route.ts"
 import { type Column, List, LongTable, Table } from "../table.tsx"
 import { text } from "../text.ts"
+import { at, height, State } from "../columns.tsx"
 import { Channels } from "./miners.tsx"
 
 interface ListProps<A> {
@@ -32,18 +33,6 @@ const listView =
       <List label={title} path={path} columns={columns} />
     </>
   )
-
-const at: Column<{ readonly at: number }> = { id: "at", cell: (item) => <span class="nowrap">{time(item.at)}</span> }
-const height: Column<{ readonly height: number }> = {
-  id: "height",
-  isNumber: true,
-  cell: (item) => count(item.height)
-}
-
-/** A state with a mark of its colour. */
-const State = (props: { readonly state: string; readonly label?: string }): JSX.Element => (
-  <span class={`state ${props.state}`}>{props.label ?? props.state}</span>
-)
 
 const connectionColumns: ReadonlyArray<Column<ConnectionView>> = [
   {
@@ -91,7 +80,7 @@ export function ConnectionPage(props: { readonly id: string }) {
       <p class="tools">
         <ChangeButton change={reconnect(id())} />
       </p>
-      <Channels only={({ connectionId }) => connectionId === id()} />
+      <Channels query={{ connectionId: props.id }} />
     </>
   )
 }
@@ -103,10 +92,17 @@ export const Upstreams = listView<UpstreamView>({
   path: "/upstreams",
   columns: [
     { id: "state", cell: ({ state }) => <State state={state} label={text.states[state]} /> },
+    { id: "kind", isMinor: true, cell: ({ kind }) => text.upstreamKinds[kind] },
     { id: "name", cell: ({ connectedTo, name }) => <span class="wrap">{connectedTo ?? name}</span> },
     { id: "accepted", isNumber: true, cell: ({ accepted }) => known(accepted) },
     { id: "refused", isNumber: true, cell: ({ refused }) => known(refused) },
     { id: "pending", isNumber: true, cell: ({ pending }) => known(pending) },
+    {
+      id: "declared",
+      isMinor: true,
+      cell: ({ declared }) =>
+        declared === null ? "" : text.declared(count(declared.acknowledged), count(declared.jobs))
+    },
     { id: "reason", cell: ({ reason }) => reason ?? "" }
   ]
 })
@@ -120,21 +116,6 @@ export const Jobs = listView<JobView>({
     { id: "kind", cell: ({ kind }) => text.jobs[kind] },
     { id: "connections", isNumber: true, isMinor: true, cell: ({ connections }) => count(connections) },
     { id: "latencyMs", isNumber: true, cell: ({ latencyMs }) => milliseconds(latencyMs) }
-  ]
-})
-
-export const Blocks = listView<FoundBlock>({
-  title: text.views.blocks,
-  path: "/blocks",
-  columns: [
-    at,
-    height,
-    { id: "worker", cell: ({ worker }) => <a href={to("workers", worker)}>{worker}</a> },
-    { id: "hash", isMinor: true, cell: ({ hash }) => <code class="wrap">{hash}</code> },
-    {
-      id: "state",
-      cell: ({ refusal }) => (refusal === null ? "" : <State state="error" label={text.refusedBlock(refusal)} />)
-    }
   ]
 })
 
@@ -230,25 +211,45 @@ export const Log = () => {
   )
 }
 
-export const Configuration = listView<ConfigurationKey>({
-  title: text.views.configuration,
-  path: "/configuration",
-  columns: [
-    { id: "name", cell: ({ name }) => <code>{name}</code> },
-    {
-      id: "value",
-      cell: ({ isSecret, value }) => (
-        <Show
-          when={!isSecret && value !== null}
-          fallback={<span class="quiet">{isSecret ? text.secret : text.notGiven}</span>}
-        >
-          <span class="wrap">{typeof value === "string" ? value : JSON.stringify(value)}</span>
-        </Show>
-      )
-    },
-    { id: "source", isMinor: true, cell: ({ source }) => <span class="wrap quiet">{source}</span> }
-  ]
-})
+const configurationColumns: ReadonlyArray<Column<ConfigurationKey>> = [
+  { id: "name", cell: ({ name }) => <code>{name}</code> },
+  {
+    id: "value",
+    cell: ({ isSecret, value }) => (
+      <Show
+        when={!isSecret && value !== null}
+        fallback={<span class="quiet">{isSecret ? text.secret : text.notGiven}</span>}
+      >
+        <span class="wrap">{typeof value === "string" ? value : JSON.stringify(value)}</span>
+      </Show>
+    )
+  },
+  { id: "source", isMinor: true, cell: ({ source }) => <span class="wrap quiet">{source}</span> }
+]
+
+const certificateColumns: ReadonlyArray<Column<CertificateView>> = [
+  { id: "kind", cell: ({ kind }) => text.certificates.kinds[kind] },
+  { id: "name", cell: ({ name }) => <code class="wrap">{name}</code> },
+  { id: "subject", isMinor: true, cell: ({ subject }) => subject },
+  {
+    id: "validTo",
+    cell: ({ kind, validTo }) =>
+      validTo !== null
+        ? text.in(duration(validTo - now()))
+        : kind === "noise"
+          ? text.certificates.renewed
+          : text.unknown
+  }
+]
+
+export const Configuration = () => (
+  <>
+    <h1>{text.views.configuration}</h1>
+    <List label={text.views.configuration} path="/configuration" columns={configurationColumns} />
+    <h2>{text.certificates.title}</h2>
+    <List label={text.certificates.title} path="/certificates" columns={certificateColumns} />
+  </>
+)
 
 export const Changes = listView<AuditEntry>({
   title: text.views.changes,

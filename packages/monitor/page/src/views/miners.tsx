@@ -13,17 +13,21 @@ import { Load } from "../load.tsx"
 import { to } from "../route.ts"
 import { type Column, List, LongTable, Table } from "../table.tsx"
 import { text } from "../text.ts"
+import { Money } from "./money.tsx"
 
 type UserPage = typeof UserPageView.Type
 const WEEK = 7 * 86_400_000
 
 type Rated = Pick<Worker, "hashRate">
 
+/** Half the width of a band, where that says something: from a share or two nothing is sure. */
+const marginOf = (rate: number, width: number): string => (width < 2 * rate ? `±${percent(width / 2 / rate)}` : "")
+
 /** A rate, with half the width of its band. */
 const rateCell = ({ hashRate: { hashesPerSecond, high, low } }: Rated): JSX.Element => (
   <span title={text.cards.band(range(hashes, low, high))}>
     {hashes(hashesPerSecond)}
-    <span class="quiet margin">{hashesPerSecond > 0 ? `±${percent((high - low) / 2 / hashesPerSecond)}` : ""}</span>
+    <span class="quiet margin">{marginOf(hashesPerSecond, high - low)}</span>
   </span>
 )
 
@@ -87,7 +91,12 @@ const channelColumns: ReadonlyArray<Column<ChannelView>> = [
     id: "connectionId",
     cell: ({ connectionId }) => <a href={to("connections", String(connectionId))}>{connectionId}</a>
   },
-  { id: "channelId", cell: ({ channelId }) => channelId },
+  {
+    id: "channelId",
+    cell: ({ channelId, connectionId }) => (
+      <a href={to("connections", String(connectionId), String(channelId))}>{channelId}</a>
+    )
+  },
   { id: "kind", isMinor: true, cell: ({ kind }) => kind },
   ...rated,
   difficulty,
@@ -104,7 +113,10 @@ const channelColumns: ReadonlyArray<Column<ChannelView>> = [
 ]
 
 /** The channels of a worker, or of a connection. */
-export function Channels(props: { readonly search?: string; readonly only: (channel: ChannelView) => boolean }) {
+export function Channels(props: {
+  readonly query: Readonly<Record<string, string>>
+  readonly only?: (channel: ChannelView) => boolean
+}) {
   return (
     <>
       <h2>{text.columns.channels}</h2>
@@ -112,7 +124,7 @@ export function Channels(props: { readonly search?: string; readonly only: (chan
         label={text.columns.channels}
         path="/channels"
         columns={channelColumns}
-        query={props.search === undefined ? {} : { search: props.search }}
+        query={props.query}
         only={props.only}
       />
     </>
@@ -183,7 +195,7 @@ export function WorkerView(props: { readonly name: string }) {
           </>
         )}
       </Load>
-      <Channels search={props.name} only={({ worker }) => worker === props.name} />
+      <Channels query={{ search: props.name }} only={({ worker }) => worker === props.name} />
     </>
   )
 }
@@ -228,13 +240,17 @@ export function UserView(props: { readonly name: string }) {
         </Show>
       </p>
       <Load from={() => get<UserPage>(path(), { limit: 1000 })}>
-        {(user) => <OneUser user={user()} page={ownPage} />}
+        {(user) => <OneUser user={user()} page={ownPage} isOperator />}
       </Load>
     </>
   )
 }
 
-function OneUser(props: { readonly user: UserPage; readonly page: (worker: string) => string }) {
+function OneUser(props: {
+  readonly user: UserPage
+  readonly page: (worker: string) => string
+  readonly isOperator?: boolean
+}) {
   return (
     <>
       <Figures of={props.user}>
@@ -242,6 +258,9 @@ function OneUser(props: { readonly user: UserPage; readonly page: (worker: strin
           <p class="quiet">{text.lastShare(ago(props.user.lastShareAt, now()))}</p>
         </Card>
       </Figures>
+      <Show when={props.user.account}>
+        {(account) => <Money account={account()} next={props.user.nextPayment} isLinked={props.isOperator ?? false} />}
+      </Show>
       <h2>{text.views.workers}</h2>
       <Table label={text.views.workers} columns={workerColumns(props.page)} items={props.user.workers.items} />
     </>

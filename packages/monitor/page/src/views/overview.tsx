@@ -1,16 +1,18 @@
 /** What an operator wants to know in three seconds, then the charts. */
-import { For, Show } from "solid-js"
+import { createSignal, For, Show } from "solid-js"
 import type { AlertView } from "../../../src/api/alerts.ts"
+import type { PresentCoinbase } from "../../../src/api/coinbase.ts"
 import type { Page } from "../../../src/api/page.ts"
 import { get } from "../api.ts"
 import { Card, Fact, Facts } from "../figure.tsx"
-import { ago, count, duration, hashes, milliseconds, percent, short } from "../format.ts"
+import { ago, bitcoins, count, duration, hashes, milliseconds, percent, short } from "../format.ts"
 import { HistoryCharts } from "../history.tsx"
 import { now, overview } from "../live.ts"
-import { Load } from "../load.tsx"
+import { createAnswer, Load } from "../load.tsx"
 import { to } from "../route.ts"
 import { text } from "../text.ts"
 import { RateAbout } from "./miners.tsx"
+import { loadPlan, toUsers } from "./money.tsx"
 
 const state = () => overview()!
 
@@ -65,7 +67,48 @@ export const againstDay = (): string => {
 
 export const refusedText = (): string => (state().refusedPart === null ? "–" : percent(state().refusedPart!))
 
+/** How long a block takes on average with the present rate, in milliseconds. */
+const blockMs = (): number | undefined => {
+  const { hashRate, networkDifficulty } = state()
+  if (networkDifficulty === null || hashRate.hashesPerSecond === 0) return undefined
+  return (networkDifficulty * 2 ** 32 * 1000) / hashRate.hashesPerSecond
+}
+
+/** What users get with the next block, and when that is to be expected. */
+export function Next() {
+  const expected = () => (blockMs() === undefined ? "–" : duration(blockMs()!))
+  return (
+    <Show
+      when={state().hasLedger}
+      fallback={
+        <Card title={text.cards.nextBlock} value={expected()}>
+          <p class="quiet">{text.cards.onAverage}</p>
+        </Card>
+      }
+    >
+      <Load from={() => loadPlan(1)}>
+        {(plan) => (
+          <Card title={text.cards.nextPayout} value={plan().found ? bitcoins(toUsers(plan().found!)) : "–"}>
+            <p class="quiet">
+              <Show when={plan().found}>
+                {(found) => <a href={to("payouts")}>{text.cards.toUsers(count(found().total))}</a>}
+              </Show>
+            </p>
+            <p class="quiet">{text.cards.everyOnAverage(expected())}</p>
+          </Card>
+        )}
+      </Load>
+    </Show>
+  )
+}
+
 export function OverviewView() {
+  const [fees, setFees] = createSignal<number | null>(null)
+  createAnswer(
+    () => undefined,
+    () => get<typeof PresentCoinbase.Type>("/coinbase"),
+    ({ coinbase }) => setFees(coinbase?.fees ?? null)
+  )
   const rate = () => state().hashRate
   const rates = () => state().hashRates
   return (
@@ -90,8 +133,7 @@ export function OverviewView() {
             <Show when={state().lastBlock}>
               {(block) => (
                 <>
-                  {text.cards.foundBy(count(block().height))}{" "}
-                  <a href={to("workers", block().worker)}>{block().worker}</a>
+                  {text.cards.foundBy} <a href={to("workers", block().worker)}>{block().worker}</a>
                 </>
               )}
             </Show>
@@ -102,6 +144,7 @@ export function OverviewView() {
             <p class="quiet">{text.cards.effortAbout}</p>
           </Card>
         </Show>
+        <Next />
         <Card
           title={text.cards.miners}
           value={count(state().channels.standard + state().channels.extended)}
@@ -114,11 +157,6 @@ export function OverviewView() {
         <Card title={text.cards.latency} value={milliseconds(state().latency.last)}>
           <p class="quiet">{text.cards.mean(milliseconds(state().latency.mean))}</p>
         </Card>
-        <Card title={text.cards.best} value={short(state().bestDifficulty)}>
-          <Show when={state().networkDifficulty}>
-            {(difficulty) => <p class="quiet">{text.cards.ofBlock(percent(state().bestDifficulty / difficulty()))}</p>}
-          </Show>
-        </Card>
       </div>
       <Facts>
         <Fact title={text.cards.height} value={count(state().height)} />
@@ -127,7 +165,8 @@ export function OverviewView() {
           value={ago(state().jobs.lastAt, now())}
           isBad={state().troubles.includes("no-work")}
         />
-        <Fact title={text.views.users} value={count(state().users)} />
+        <Show when={fees()}>{(found) => <Fact title={text.cards.fees} value={bitcoins(found())} />}</Show>
+        <Fact title={text.cards.best} value={short(state().bestDifficulty)} />
         <Show when={state().networkDifficulty}>
           {(difficulty) => <Fact title={text.cards.networkDifficulty} value={short(difficulty())} />}
         </Show>
