@@ -4,14 +4,17 @@
  */
 import type { Endpoint } from "@sluice/transport"
 import type { DatabaseError, Monitored } from "@sluice/monitor"
+import type { LoggedLine } from "@sluice/monitor/log-line"
 import { parseReceiver, type Receiver } from "@sluice/monitor/receiver"
 import { isLoopback, type ListenError, type Tls } from "@sluice/transport"
 import { Effect, Layer, type Redacted, Result, Schema } from "effect"
+import { AuthorityKey } from "@sluice/noise"
 import { ConfigurationInForce } from "../config/in-force.ts"
 import { optional } from "../config/key.ts"
 import { fileOfAnother, fileToRead, fileToWrite } from "../config/path.ts"
 import { hostNames, hostPort, password, text } from "../config/value.ts"
-import { layerProcessMetrics, metrics } from "./metrics.ts"
+import type { Worker } from "../workers/worker.ts"
+import { layerProcessMetrics, metricsPage } from "./metrics.ts"
 
 /** Several receivers of alerts, separated by blanks or line feeds. Their URLs contain secrets, so no message shows them. */
 const receivers = text<ReadonlyArray<Receiver>>(
@@ -80,13 +83,13 @@ export const wholeHttps = Schema.makeFilter<MonitorConfig>(({ httpTlsCertificate
     : `${httpTlsKey === undefined ? "http-tls-key" : "http-tls-certificate"}: missing; HTTPS needs http-tls-certificate and http-tls-key together`
 )
 
-/** A check: the page shows one server of miners. */
-export const pageIsOfOneProcess = Schema.makeFilter<MonitorConfig & { readonly workers: number }>(
-  ({ httpListen, workers }) =>
-    httpListen === undefined || workers === 1
-      ? undefined
-      : "http-listen, workers: the operators' page is for a program of one process; metrics-listen shows all workers together"
-)
+/** The public key that signs the certificates of Noise, as the page shows it. */
+export const authorityOf = ({
+  authoritySecretKey: secretKey
+}: {
+  readonly authoritySecretKey?: Redacted.Redacted<Uint8Array>
+}): Pick<Monitored, "authorityKey"> =>
+  secretKey === undefined ? {} : { authorityKey: AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey)) }
 
 export interface ProgramMonitor {
   /** Follows the server and serves the page. */
@@ -95,22 +98,37 @@ export interface ProgramMonitor {
   ) => Layer.Layer<never, E | ListenError | Tls.CertificateError | DatabaseError, R>
   /** Keeps the last lines of the log of everything that it is provided to. */
   readonly logs: Layer.Layer<never>
+  /** Adds a line of another process. */
+  readonly addLine: (line: LoggedLine) => void
 }
 
-/** The monitor of a program; it does nothing without an address. `announce` gets the address of the page. */
+export interface MonitorPart {
+  /** Gets the address of the page. */
+  readonly announce?: (url: string) => Effect.Effect<void>
+  /** The metrics of the whole program. By default those of this process. */
+  readonly metrics?: Effect.Effect<string>
+  /** In a worker, which serves no page but tells its primary. */
+  readonly worker?: Worker | undefined
+}
+
+const NOTHING: ProgramMonitor = { layer: () => Layer.empty, logs: Layer.empty, addLine: () => {} }
+
+/** The monitor of a program; it does nothing without an address. */
 export const makeMonitor = Effect.fnUntraced(function* (
   config: MonitorConfig,
-  announce: (url: string) => Effect.Effect<void> = (url) => Effect.logInfo(`The operators' page is at ${url}`)
+  { announce = (url) => Effect.logInfo(`The operators' page is at ${url}`), metrics, worker }: MonitorPart = {}
 ): Effect.fn.Return<ProgramMonitor> {
   const { alertTo = [], historyFile, httpHostNames, httpListen, httpTlsCertificate, httpTlsKey, httpToken } = config
-  if (httpListen === undefined) return { layer: () => Layer.empty, logs: Layer.empty }
+  if (worker?.start.isFollowed === true) return { ...NOTHING, logs: worker.link.teller.layer }
+  if (httpListen === undefined) return NOTHING
+  const ofAll = metricsPage(metrics)
   const { layerHttp, LogTail, Monitor } = yield* Effect.promise(() => import("@sluice/monitor"))
   const configuration = yield* ConfigurationInForce
   const tail = new LogTail()
   const http = layerHttp(
     {
       listen: httpListen,
-      other: (path) => (path === "/metrics" ? metrics : undefined),
+      other: (path) => (path === "/metrics" ? ofAll : undefined),
       ...(httpTlsCertificate === undefined || httpTlsKey === undefined
         ? {}
         : { tls: { certificate: httpTlsCertificate, key: httpTlsKey } }),
@@ -121,6 +139,7 @@ export const makeMonitor = Effect.fnUntraced(function* (
   )
   return {
     logs: tail.layer,
+    addLine: ({ at, level, message }) => tail.add(level, message, at),
     layer: (monitored) =>
       Layer.unwrap(
         Effect.map(monitored, (found) => {
