@@ -41,7 +41,7 @@ export const makePage = async () => {
     connections: ReadonlyArray<number>
   ): Answering => {
     const answers: { readonly [Tag in Question["_tag"]]: (question: never) => Answers[Tag] } = {
-      Report: () => ({ stats: {}, metrics: "" }),
+      Report: () => ({ stats: {}, metrics: "", job: undefined }),
       UserRates: () => new Map(users.map(({ hashRates, user }) => [user, hashRates.fiveMinutes])),
       Users: ({ names }: Extract<Question, { readonly _tag: "Users" }>) =>
         users.filter(({ user }) => names.includes(user)),

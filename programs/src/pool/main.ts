@@ -11,7 +11,7 @@ import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
-import { makeMonitor } from "../server/monitor.ts"
+import { authorityOf, makeMonitor } from "../server/monitor.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { chainOf } from "../config/chain.ts"
 import { type Beginning, program } from "../command/program.ts"
@@ -39,7 +39,7 @@ export const pool = program({
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
     if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
-    const monitor = yield* makeMonitor(mine)
+    const monitor = yield* makeMonitor(mine, { worker })
     const monitored = monitoredPool(config)
     const logged = layerLog(withShares, options, policyOf(config) !== undefined)
     return yield* Layer.mergeAll(logged, served, monitor.layer(monitored)).pipe(
@@ -74,9 +74,13 @@ const monitoredPool = (config: Config) =>
   Effect.gen(function* () {
     const server = yield* Pool
     const ledger = yield* monitoredLedger
-    const chain = optionsOf(config).chain ?? chainOf([config.coinbaseAddress, config.coinbaseOutputs?.[0]?.to])
-    return { role: "pool" as const, server, ...(chain && { chain }), ...(ledger && { ledger }) }
+    return { ...aboutPool(config), server, ...(ledger && { ledger }) }
   })
+
+const aboutPool = (config: Config) => {
+  const chain = optionsOf(config).chain ?? chainOf([config.coinbaseAddress, config.coinbaseOutputs?.[0]?.to])
+  return { role: "pool" as const, ...(chain && { chain }), ...authorityOf(config) }
+}
 
 /**
  * The process that starts workers. It is the declarator of their custom jobs, if the pool has one, and gives them the key of its
@@ -97,6 +101,7 @@ const runPrimary = (config: Config, given: Beginning["given"]) => {
     given: key === undefined ? given : [...others, [TOKEN_KEY, hex]],
     schema: MiningServerStats,
     statsOf: (server) => server,
+    monitored: () => aboutPool(config),
     relay: bothRelays(makeTemplateRelay(), declarator)
   }).pipe(Effect.provide([layerTemplateClient(config), layerJobIds(config)]))
 }

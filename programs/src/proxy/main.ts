@@ -31,7 +31,7 @@ import { trustOf } from "../config/trust.ts"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
-import { makeMonitor } from "../server/monitor.ts"
+import { authorityOf, makeMonitor } from "../server/monitor.ts"
 import { secured } from "../server/secured.ts"
 import { statisticsPages } from "../server/statistics.ts"
 import { withV1 } from "../server/v1.ts"
@@ -52,6 +52,7 @@ export const proxy = program({
         schema: ProxyStats,
         statsOf: mergeProxies,
         pastOf: ended,
+        monitored: (stats) => ({ ...aboutProxy(config), upstreams: Effect.map(stats, viewsOf) }),
         relay: noRelay
       }).pipe(Effect.provide(layerJobIds(config)))
     }
@@ -68,7 +69,7 @@ export const proxy = program({
         : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provide(layerDeclaring(config)))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
-    const monitor = yield* makeMonitor(mine)
+    const monitor = yield* makeMonitor(mine, { worker })
     return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitoredProxy(config))).pipe(
       Layer.provide(layer),
       Layer.provide([
@@ -109,20 +110,23 @@ const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
 
 /** What the operators' page shows of a proxy. */
-const monitoredProxy = Effect.fnUntraced(function* ({ ownOutputs, soloAddress, verifyPayout }: Config) {
+const monitoredProxy = Effect.fnUntraced(function* (config: Config) {
   const server = yield* Proxy
   const upstreams = yield* Upstreams
   const declared = yield* Declarations
-  const chain = chainOf([verifyPayout, soloAddress, ownOutputs?.[0]?.to])
   return {
-    role: "proxy" as const,
+    ...aboutProxy(config),
     server,
-    ...(chain && { chain }),
     upstreams: Effect.map(Effect.all([upstreams.stats, declared.stats]), ([upstreams, declared]) =>
       viewsOf({ upstreams, declarations: declared })
     )
   }
 })
+
+const aboutProxy = (config: Config) => {
+  const chain = chainOf([config.verifyPayout, config.soloAddress, config.ownOutputs?.[0]?.to])
+  return { role: "proxy" as const, ...(chain && { chain }), ...authorityOf(config) }
+}
 
 const viewsOf = ({
   declarations,

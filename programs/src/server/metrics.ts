@@ -110,11 +110,9 @@ const splitOnce = (text: string, separator: string): ReadonlyArray<string> => {
   return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)]
 }
 
-const metricsPage = (text: Effect.Effect<string>) =>
+/** The answer with these metrics, by default those of this process. */
+export const metricsPage = (text: Effect.Effect<string> = PrometheusMetrics.format()) =>
   Effect.map(text, (body) => HttpServerResponse.text(body, { contentType: "text/plain; version=0.0.4; charset=utf-8" }))
-
-/** The answer with all metrics of this process. */
-export const metrics = metricsPage(PrometheusMetrics.format())
 
 const codeOf = (cause: unknown): string => {
   const inner = cause instanceof Error && "cause" in cause && cause.cause instanceof Error ? cause.cause : cause

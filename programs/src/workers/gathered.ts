@@ -15,8 +15,10 @@ import {
   type UserStats,
   type UserWithChannels
 } from "@sluice/mining-server"
-import { Clock, Duration, Effect, Option } from "effect"
+import { Clock, Duration, Effect, Option, PubSub, Stream } from "effect"
+import { isReadonlyArrayNonEmpty as isNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import { PrometheusMetrics } from "effect/observability"
+import type { MonitoredEvent, MonitoredServer } from "@sluice/monitor"
 import { MergedMetrics } from "./merged-metrics.ts"
 import {
   type Answers,
@@ -33,10 +35,19 @@ const ANSWER_TIMEOUT = Duration.seconds(5)
 /** How often workers report, so that the counts of one that ends are known. */
 const REPORT_EVERY = Duration.seconds(2)
 
+/** Messages with events that wait for the operators' page. If it falls behind, it misses the newest. */
+const WAITING = 1000
+const OF_WORK: ReadonlySet<MonitoredEvent["_tag"]> = new Set([
+  "JobSent",
+  "PrevHashSent",
+  "WorkIgnored",
+  "SourceChanged"
+])
+
 /** A worker that answers. */
 export type Answering = Pick<WorkerProcess, "number" | "firstConnectionId" | "ask">
 
-export interface Gathered extends Omit<Statistics, "userRates">, Control {
+export interface Gathered extends Omit<Statistics, "userRates">, Control, MonitoredServer {
   /** The statistics of the servers together, and those of the role in each worker. */
   readonly report: Effect.Effect<{ readonly server: MiningServerStats; readonly roles: ReadonlyArray<unknown> }>
   /** The metrics of all processes, in the text format of Prometheus. */
@@ -54,6 +65,7 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
   const last = new WeakMap<Answering, Report>()
   const merged = new MergedMetrics()
   let past: MiningServerCounts = NO_COUNTS
+  const notices = yield* PubSub.dropping<NonEmptyReadonlyArray<MonitoredEvent>>(WAITING)
 
   const ask = <Q extends Question>(worker: Answering, question: Q) =>
     Effect.timeoutOption(
@@ -144,6 +156,13 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
       return answer.value.value
     })
 
+  /** All workers have the same work, so one of them tells of it. */
+  const onEvents = (worker: Answering, events: ReadonlyArray<MonitoredEvent>): void => {
+    const tells = worker === workers.values().next().value
+    const shown = events.filter(({ _tag }) => tells || !OF_WORK.has(_tag))
+    if (isNonEmpty(shown)) PubSub.publishUnsafe(notices, shown)
+  }
+
   const statsOf = (report: Report) => report.stats as MiningServerStats
   const report = Effect.map(reportAll, (all) => ({
     server: mergeStats(
@@ -156,6 +175,10 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
   const gathered: Gathered = {
     report,
     stats: Effect.map(report, ({ server }) => server),
+    notices: Stream.flattenArray(Stream.fromPubSub(notices)),
+    presentJob: Effect.sync(() =>
+      Array.from(workers, (worker) => last.get(worker)?.job).find((job) => job !== undefined)
+    ),
     users,
     channels,
     user,
@@ -169,6 +192,7 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
     }),
     receive: (worker, message) => {
       if (message._tag === "Reported") last.set(worker, message.report)
+      else if (message._tag === "Told") onEvents(worker, message.events)
     },
     ended: (worker) => {
       const known = last.get(worker)

@@ -7,6 +7,7 @@ import type {
   ChannelStats,
   ControlError,
   Page,
+  PresentJob,
   UserStats,
   UserWithChannels
 } from "@sluice/mining-server"
@@ -15,6 +16,7 @@ import type { CoinbaseConstraints, TemplateMessage, TemplateSourceState } from "
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { NoPlace } from "@sluice/transport"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Told } from "./told.ts"
 
 /** Where a worker begins. No other worker, nor an earlier one with the same number, has the same ids. */
 export interface Start {
@@ -28,6 +30,8 @@ export interface Start {
   readonly firstConnectionId: number
   /** Whether it logs where miners connect: only one of the workers does. */
   readonly announces: boolean
+  /** Whether the primary serves the operators' page, and wants to be told of events and log lines. */
+  readonly isFollowed: boolean
 }
 
 export type ToWorker =
@@ -60,6 +64,8 @@ export type ToPrimary =
   | { readonly _tag: "Constrain"; readonly constraints: CoinbaseConstraints }
   | { readonly _tag: "Solution"; readonly solution: TemplateDistribution.SubmitSolution }
   | { readonly _tag: "DeclaredBlock"; readonly id: number; readonly block: CustomBlock }
+  /** For the operators' page. */
+  | Told
   /** Its counts, without being asked. */
   | { readonly _tag: "Reported"; readonly report: Report }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: unknown }
@@ -101,6 +107,7 @@ export interface Answers {
 }
 
 export interface Report {
+  readonly job: PresentJob | undefined
   /** Those of the server of miners, and of the role. */
   readonly stats: unknown
   /** In the text format of Prometheus. */
