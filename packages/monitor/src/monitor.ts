@@ -137,7 +137,8 @@ const make = Effect.fnUntraced(function* (
     return troubles
   }
 
-  const overview = Effect.map(Effect.all([server.stats, processes]), ([stats, { process }]): Overview => {
+  const { upstreams: upstreamsOf = Effect.succeed([]) } = monitored
+  const overview = Effect.map(Effect.all([server.stats, processes, upstreamsOf]), ([stats, all, pools]): Overview => {
     const at = now()
     const since = lately.since(totals(stats, at))
     const shares = since.accepted + since.refused
@@ -176,6 +177,8 @@ const make = Effect.fnUntraced(function* (
       acceptedDifficulty: stats.acceptedDifficulty,
       refused: stats.refused,
       refusedPart,
+      customJobs: stats.customJobs,
+      uncreditedDifficulty: uncredited(stats, pools),
       blocks: stats.blocks,
       lastBlock: block === undefined ? null : plainBlock(block),
       bestDifficulty: stats.bestDifficulty,
@@ -184,7 +187,7 @@ const make = Effect.fnUntraced(function* (
       hasLedger: ledger !== undefined,
       jobs: { count: stats.templates, lastAt: followed.lastWorkAt ?? null },
       latency: { last: stats.latency.last, mean: stats.latency.mean, max: stats.latency.max },
-      process
+      process: all.process
     }
   })
 
@@ -286,7 +289,7 @@ const make = Effect.fnUntraced(function* (
       const name = "server" in upstream ? upstream.server : ""
       const reason = "reason" in upstream ? shown(upstream.reason) : null
       const kind = monitored.role === "proxy" ? "pool" : "template-provider"
-      const counts = { accepted: null, refused: null, pending: null, declared: null }
+      const counts = { accepted: null, refused: null, pending: null, shares: null, pool: null, declared: null }
       return [{ kind, name, state, connectedTo: null, reason, ...counts }]
     })
 
@@ -318,6 +321,14 @@ const make = Effect.fnUntraced(function* (
     hub
   })
 })
+
+const uncredited = (
+  { acceptedDifficulty }: MiningServerStats,
+  upstreams: ReadonlyArray<UpstreamView>
+): number | null => {
+  const pools = upstreams.flatMap(({ shares }) => (shares === null ? [] : [shares.acceptedDifficulty]))
+  return pools.length === 0 ? null : pools.reduce((rest, credited) => rest - credited, acceptedDifficulty)
+}
 
 const plainBlock = ({ at, effort, hash, height, refusal, worker }: FoundBlock): FoundBlock => ({
   at,

@@ -310,7 +310,7 @@ describe("money", () => {
         assert.deepStrictEqual(
           items.map(({ action, outcome }) => [action, outcome]),
           [
-            ["adjust", '"bob" has no account.'],
+            ["adjust", '"bob" is no miner and has no account.'],
             ["adjust", "done"]
           ]
         )

@@ -45,7 +45,7 @@ const fields = Schema.Struct({
     "The URL of the JSON-RPC of the node that checks declared blocks, and shows which blocks of the ledger stay in the chain. Without it clients do not declare transactions (coinbase-only mode)."
   ),
   ...miningServerKeys({ name: "pool", source: "a template provider" }),
-  ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...metricsKeys,
   ...monitorKeys,
   ...securityKeys,
   ...loggingKeys

@@ -2,7 +2,7 @@
 import type { ChannelRefused } from "@sluice/channels"
 import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
 import { Pool, type PoolOptions } from "@sluice/pool"
-import { minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
+import { minerPayout, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Effect, Layer, Redacted, Result, Struct } from "effect"
@@ -10,9 +10,8 @@ import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
-import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
+import { layerMetrics } from "../server/metrics.ts"
 import { authorityOf, makeMonitor } from "../server/monitor.ts"
-import { statisticsPages } from "../server/statistics.ts"
 import { chainOf } from "../config/chain.ts"
 import { type Beginning, program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
@@ -37,7 +36,7 @@ export const pool = program({
     const mine = worker === undefined ? config : partOf(config, worker.start)
     const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
-    const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
+    const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
     if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
     const monitor = yield* makeMonitor(mine, { worker })
     const monitored = monitoredPool(config)
@@ -99,7 +98,6 @@ const runPrimary = (config: Config, given: Beginning["given"]) => {
     program: "pool",
     config,
     given: key === undefined ? given : [...others, [TOKEN_KEY, hex]],
-    schema: MiningServerStats,
     statsOf: (server) => server,
     monitored: () => aboutPool(config),
     relay: bothRelays(makeTemplateRelay(), declarator)
@@ -181,9 +179,6 @@ const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain }: PoolOpti
   const script = minerPayout(userIdentity, chain)
   return Result.isFailure(script) ? `: ${script.failure}` : ""
 }
-
-const layerPages = (config: MetricsConfig) =>
-  Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool, pool.stats, MiningServerStats))))
 
 const layerLog = (withShares: boolean, options: PoolOptions, paysUsers: boolean) =>
   Layer.effectDiscard(

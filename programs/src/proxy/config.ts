@@ -98,7 +98,7 @@ const fields = Schema.Struct({
     default: Duration.toSeconds(defaultUpstreamOptions.returnAfter)
   }),
   ...miningServerKeys({ name: "proxy", source: "a pool" }),
-  ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...metricsKeys,
   ...monitorKeys,
   ...securityKeys,
   ...trustKeys,

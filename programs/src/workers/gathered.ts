@@ -2,7 +2,6 @@
 import {
   addCounts,
   addUsers,
-  addUsersWithChannels,
   type ChannelStats,
   type Control,
   ControlError,
@@ -12,8 +11,7 @@ import {
   NO_COUNTS,
   type Page,
   type Statistics,
-  type UserStats,
-  type UserWithChannels
+  type UserStats
 } from "@sluice/mining-server"
 import { Clock, Duration, Effect, Option, PubSub, Stream } from "effect"
 import { isReadonlyArrayNonEmpty as isNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
@@ -47,7 +45,7 @@ const OF_WORK: ReadonlySet<MonitoredEvent["_tag"]> = new Set([
 /** A worker that answers. */
 export type Answering = Pick<WorkerProcess, "number" | "firstConnectionId" | "ask">
 
-export interface Gathered extends Omit<Statistics, "userRates">, Control, MonitoredServer {
+export interface Gathered extends Pick<Statistics, "stats">, Control, MonitoredServer {
   /** The statistics of the servers together, and those of the role in each worker. */
   readonly report: Effect.Effect<{ readonly server: MiningServerStats; readonly roles: ReadonlyArray<unknown> }>
   /** The metrics of all processes, in the text format of Prometheus. */
@@ -127,22 +125,6 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
       (all) => all.flat().slice(offset, offset + limit)
     )
 
-  /** The channels of the first worker come first, then those of the second. */
-  const user = Effect.fnUntraced(function* (name: string, { limit, offset }: Page = FIRST_PAGE) {
-    let found: UserWithChannels | undefined
-    let before = 0
-    for (const worker of workers) {
-      const skipped = Math.max(0, offset - before)
-      const left = limit - (found?.openChannels.length ?? 0)
-      const answer = yield* ask(worker, { _tag: "User", name, page: { limit: left, offset: skipped } })
-      const here = Option.getOrUndefined(answer)
-      if (here === undefined) continue
-      before += here.channels
-      found = found === undefined ? here : addUsersWithChannels(found, here)
-    }
-    return Option.map(Option.fromUndefinedOr(found), (user) => ({ ...user, offset }))
-  })
-
   const control = (connectionId: number, request: ControlRequest) =>
     Effect.gen(function* () {
       const worker = Array.from(workers).find(
@@ -181,7 +163,6 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
     ),
     users,
     channels,
-    user,
     metrics: Effect.gen(function* () {
       const own = yield* PrometheusMetrics.format()
       const all = yield* reportAll

@@ -2,15 +2,7 @@
  * The messages between the primary process and its workers. They are structured clones: bytes, bigints and maps arrive as they
  * are.
  */
-import type {
-  ChannelAddress,
-  ChannelStats,
-  ControlError,
-  Page,
-  PresentJob,
-  UserStats,
-  UserWithChannels
-} from "@sluice/mining-server"
+import type { ChannelAddress, ChannelStats, ControlError, Page, PresentJob, UserStats } from "@sluice/mining-server"
 import type { CustomBlock } from "@sluice/job-declaration"
 import type { CoinbaseConstraints, TemplateMessage, TemplateSourceState } from "@sluice/template-provider"
 import type { TemplateDistribution } from "@sluice/protocol"
@@ -76,7 +68,6 @@ export type Question =
   | { readonly _tag: "UserRates" }
   | { readonly _tag: "Users"; readonly names: ReadonlyArray<string> }
   | { readonly _tag: "Channels"; readonly page: Page }
-  | { readonly _tag: "User"; readonly name: string; readonly page: Page }
   | { readonly _tag: "Control"; readonly request: ControlRequest }
 
 export type ControlRequest =
@@ -100,7 +91,6 @@ export interface Answers {
   readonly UserRates: ReadonlyMap<string, number>
   readonly Users: ReadonlyArray<UserStats>
   readonly Channels: ReadonlyArray<ChannelStats>
-  readonly User: UserWithChannels | undefined
   readonly Control:
     | { readonly value: number | undefined }
     | { readonly refused: Pick<ControlError, "connectionId" | "reason" | "message"> }

@@ -2,13 +2,12 @@
 import { JobIds, type MiningServerStats } from "@sluice/mining-server"
 import type { Monitored } from "@sluice/monitor"
 import type { Endpoint } from "@sluice/transport"
-import { Duration, Effect, FileSystem, Layer, type Schema, type Scope } from "effect"
+import { Duration, Effect, FileSystem, Layer, type Scope } from "effect"
 import type { V1Config } from "../server/v1.ts"
 import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import type { MiningServerConfig } from "../server/mining-server.ts"
 import { makeMonitor, monitorKeys, type MonitorConfig } from "../server/monitor.ts"
 import { kebab } from "../config/key.ts"
-import { statisticsPages } from "../server/statistics.ts"
 import { makeGathered } from "./gathered.ts"
 import type { Start, ToPrimary } from "./messages.ts"
 import { makePrimary } from "./primary.ts"
@@ -19,8 +18,6 @@ export interface WithWorkersOptions<Stats extends MiningServerStats, E, R> {
   readonly program: string
   readonly config: MiningServerConfig & MetricsConfig & MonitorConfig & V1Config & { readonly listen: Endpoint }
   readonly given: Start["given"]
-  /** Of `/stats`. */
-  readonly schema: Schema.Codec<Stats, unknown>
   /** Adds to the statistics of all servers together those of the role in each worker. */
   readonly statsOf: (server: MiningServerStats, roles: ReadonlyArray<Stats>) => Stats
   /** What counts of a role that has ended. By default nothing does. */
@@ -39,7 +36,7 @@ export interface Relay {
 /** Runs until a worker cannot start because of the configuration. */
 export const withWorkers = <Stats extends MiningServerStats, E, R>(options: WithWorkersOptions<Stats, E, R>) =>
   Effect.gen(function* () {
-    const { config, given, pastOf, program, schema, statsOf } = options
+    const { config, given, pastOf, program, statsOf } = options
     const relay = yield* options.relay
     const jobIds = yield* yield* JobIds.JobIds
     const serving = new Set<WorkerProcess>()
@@ -88,12 +85,7 @@ export const withWorkers = <Stats extends MiningServerStats, E, R>(options: With
         processes: Effect.map(metrics, processesIn)
       })
       if (config.v1TlsListen !== undefined) yield* passOn("SIGHUP", serving)
-      yield* Layer.build(
-        Layer.merge(
-          layerMetrics(config, statisticsPages(gathered, stats, schema), gathered.metrics),
-          monitor.layer(monitored)
-        )
-      )
+      yield* Layer.build(Layer.merge(layerMetrics(config, gathered.metrics), monitor.layer(monitored)))
       return yield* primary.failed
     }).pipe(Effect.provide(monitor.logs))
   })

@@ -57,8 +57,6 @@ export const serveAsWorker = Effect.fnUntraced(function* (
         )
       case "Channels":
         return server.channels(question.page)
-      case "User":
-        return Effect.map(server.user(question.name, question.page), Option.getOrUndefined)
       case "Control":
         return Effect.map(Effect.result(control(server, question.request)), (result) => {
           if (Result.isSuccess(result)) return { value: result.success }

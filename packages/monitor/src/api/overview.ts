@@ -62,6 +62,13 @@ export const Overview = Schema.Struct({
   refused: Schema.Record(Schema.String, Schema.Finite),
   /** The part of the shares of the last five minutes that was refused, from 0 to 1. Null without a share. */
   refusedPart: Schema.NullOr(Schema.Finite),
+  /** Jobs that clients set themselves, and those that were refused, by error code. */
+  customJobs: Schema.Struct({ accepted: Schema.Finite, refused: Schema.Record(Schema.String, Schema.Finite) }),
+  /**
+   * The difficulty that miners were credited with, less the difficulty that the pools of a proxy credited. It wanders around zero; a
+   * steady rise is work that nobody pays. Null for a pool.
+   */
+  uncreditedDifficulty: Schema.NullOr(Schema.Finite),
   blocks: Schema.Finite,
   lastBlock: Schema.NullOr(FoundBlock),
   bestDifficulty: Schema.Finite,
