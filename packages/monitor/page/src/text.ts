@@ -67,7 +67,7 @@ export const text = {
     tooFew: "too few shares in five minutes",
     lastBlock: "Last block",
     foundBy: "by",
-    sinceBlock: "Since the last block",
+    sinceBlock: "Since a block",
     effort: "Effort",
     effortAbout: "of the work that a block takes",
     miners: "Channels",
@@ -155,7 +155,7 @@ export const text = {
     sentAt: "Sent",
     action: "Action",
     outcome: "Outcome",
-    changes: "",
+    changes: "Change",
     channelId: "Channel",
     openedSince: "Open",
     effort: "Effort",
@@ -223,7 +223,7 @@ export const text = {
     restored: "restored"
   },
   channel: (connection: string, channel: string) => `Channel ${channel} of connection ${connection}`,
-  channelHistory: "Difficulty and hash rate since the channel opened, of the last two hours at most",
+  channelHistory: "Since the channel opened, of the last two hours at most",
   coinbase: {
     none: "There is no job, or each miner has one of its own upstream.",
     reward: "Reward",
@@ -273,7 +273,12 @@ export const text = {
     kinds: { tls: "TLS", noise: "Noise" },
     renewed: "renewed by the server"
   },
-  upstreamKinds: { "template-provider": "template provider", pool: "pool", declarator: "job declarator" },
+  upstreamKinds: {
+    "template-provider": "template provider",
+    pool: "pool",
+    declarator: "job declarator",
+    solo: "solo mining"
+  },
   declared: (acknowledged: string, jobs: string) => `${acknowledged} of ${jobs} taken`,
   noAlerts: "No alert has fired.",
   noEvents: "Nothing has happened since this page was opened.",

@@ -21,7 +21,7 @@ export function Channel(props: { readonly connection: string; readonly channel: 
               <p class="crumbs">
                 {text.columns.worker} <a href={to("workers", history().worker)}>{history().worker}</a>
               </p>
-              <p class="quiet note">{text.channelHistory}</p>
+              <h2>{text.channelHistory}</h2>
               <div class="charts">
                 <Chart
                   title={text.charts.difficulty}

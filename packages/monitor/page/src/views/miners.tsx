@@ -13,7 +13,7 @@ import { Load } from "../load.tsx"
 import { to } from "../route.ts"
 import { type Column, List, LongTable, Table } from "../table.tsx"
 import { text } from "../text.ts"
-import { Money } from "./money.tsx"
+import { Money, SharedEntries } from "./money.tsx"
 
 type UserPage = typeof UserPageView.Type
 const WEEK = 7 * 86_400_000
@@ -280,6 +280,7 @@ export function SharedView(props: { readonly link: string; readonly worker: stri
             <>
               <h1>{user().user}</h1>
               <OneUser user={user()} page={(worker) => to("shared", props.link, worker)} />
+              <SharedEntries path={path()} />
             </>
           }
         >

@@ -152,6 +152,13 @@ const entryColumns: ReadonlyArray<Column<EntryView>> = [
   { id: "reason", isMinor: true, cell: ({ reason }) => reason }
 ]
 
+/** Without the operators' page of each block. */
+const ownColumns = entryColumns.map((column) =>
+  column.id === "height"
+    ? { ...column, cell: ({ height }: EntryView) => (height === null ? "" : count(height)) }
+    : column
+)
+
 export const Account = (props: { readonly name: string }) => (
   <>
     <h1>{props.name}</h1>
@@ -163,12 +170,25 @@ export const Account = (props: { readonly name: string }) => (
             <ChangeButton change={adjust(props.name)} />
           </p>
           <Sums {...found()} />
-          <h2>{text.money.entries}</h2>
-          <Table label={text.money.entries} columns={entryColumns} items={found().entries.items} />
+          <Entries of={found()} columns={entryColumns} />
         </>
       )}
     </Load>
   </>
+)
+
+const Entries = (props: { readonly of: AccountAnswer; readonly columns: ReadonlyArray<Column<EntryView>> }) => (
+  <>
+    <h2>{text.money.entries}</h2>
+    <Table label={text.money.entries} columns={props.columns} items={props.of.entries.items} />
+  </>
+)
+
+/** The lines of the account of whoever has a link; nothing without a ledger. */
+export const SharedEntries = (props: { readonly path: string }) => (
+  <Load by={() => props.path} from={(path) => find<AccountAnswer>(`${path}/account?limit=1000`)}>
+    {(answer) => <Show when={answer().found}>{(found) => <Entries of={found()} columns={ownColumns} />}</Show>}
+  </Load>
 )
 
 const Sums = (sums: AccountView) => (
