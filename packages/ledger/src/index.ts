@@ -25,12 +25,28 @@ export {
   readEntries,
   readSettlements,
   type StoredBlock,
-  type StoredSettlement
+  type StoredSettlement,
+  type Totals
 } from "./store/books.ts"
+export {
+  countBlocks,
+  type Numbered,
+  type PaidBlock,
+  readAccountEntries,
+  readPaidBlock,
+  readPaidBlocks,
+  readPayments
+} from "./store/pages.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
 export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
-export { LedgerPayouts, type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts.ts"
-export { computeSettlement, type Computed } from "./settle.ts"
+export {
+  LedgerPayouts,
+  type LedgerPayoutsCalls,
+  ledgerPayoutsDefaults,
+  type LedgerPayoutsOptions,
+  type Plan
+} from "./payouts.ts"
+export { computeSettlement, type Computed, scriptOf } from "./settle.ts"
 export { WindowTracker } from "./window-tracker.ts"
 export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"

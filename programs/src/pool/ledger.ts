@@ -101,7 +101,7 @@ export const layerWithLedger = <A, E, R>(
   if (policy === undefined) {
     const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
     const pool = Effect.map(Ledger, ({ sink }) => layerPool({ ...options, shareSinks: [...others, sink] }))
-    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provide(ledger))
+    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provideMerge(ledger))
   }
   const server = Effect.gen(function* () {
     yield* promise
@@ -112,7 +112,8 @@ export const layerWithLedger = <A, E, R>(
     Layer.provide(Layer.unwrap(server)),
     Layer.provide(LedgerPayouts.work),
     Layer.provide(Templates.layer(options)),
-    Layer.provide(
+    // The operators' page shows the ledger and its plan.
+    Layer.provideMerge(
       LedgerPayouts.layer({
         policy,
         pool: options,
@@ -121,7 +122,7 @@ export const layerWithLedger = <A, E, R>(
       })
     ),
     Layer.merge(layerFollow(config)),
-    Layer.provide(ledger)
+    Layer.provideMerge(ledger)
   )
 }
 
