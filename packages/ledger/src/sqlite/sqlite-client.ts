@@ -18,13 +18,13 @@ export interface SqliteOptions {
 
 export interface SqliteCalls extends SqlClient.SqlClient {
   /**
-   * Runs a statement for each index from 0 to `count`, with the values that `valuesOf` gives. `ran` hears whether the statement changed
-   * a row, before the next values are asked for.
+   * Runs a statement for each index from 0 to `count`, with the values that `setValues` puts into an array, which is used again. `ran`
+   * hears whether the statement changed a row, before the next values are asked for.
    */
   readonly runEach: (
     statement: string,
     count: number,
-    valuesOf: (index: number) => Array<SQLInputValue>,
+    setValues: (index: number, values: Array<SQLInputValue>) => void,
     ran?: (index: number, hasChanged: boolean) => void
   ) => Effect.Effect<void, SqlError.SqlError>
   /** Copies the database to another file while it is in use. */
@@ -142,11 +142,13 @@ const connect = (database: DatabaseSync): Connected => {
             )
         )
       ),
-    runEach: (sql, count, valuesOf, ran) =>
+    runEach: (sql, count, setValues, ran) =>
       attempt("execute", () => {
         const statement = prepare(sql)
+        const values: Array<SQLInputValue> = []
         for (let index = 0; index < count; index++) {
-          const { changes } = statement.run(...valuesOf(index))
+          setValues(index, values)
+          const { changes } = statement.run(...values)
           ran?.(index, changes !== 0)
         }
       }),
