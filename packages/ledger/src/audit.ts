@@ -15,7 +15,7 @@ import {
   type StoredSettlement
 } from "./store/books.ts"
 import { sharesFrom } from "./store/shares.ts"
-import { beginSlice, lineOfShare, NO_SLICE } from "./store/slice-hash.ts"
+import { beginSlice, linesOfShares, NO_SLICE } from "./store/slice-hash.ts"
 
 export interface AuditReport {
   readonly slices: number
@@ -67,8 +67,8 @@ const auditSlices = (
       let work = 0n
       yield* Stream.runForEachArray(sharesFrom(sql, slice.first_seq, slice.last_seq), (some) =>
         Effect.sync(() => {
+          hash.update(linesOfShares(some))
           for (const share of some) {
-            hash.update(lineOfShare(share))
             const key = JSON.stringify([share.userId, share.worker, share.work.toString()])
             rollups.set(key, (rollups.get(key) ?? 0) + 1)
             work += share.work

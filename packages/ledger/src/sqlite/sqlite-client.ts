@@ -129,11 +129,13 @@ const connect = (database: DatabaseSync): Connected => {
             )
         )
       ),
-    runEach: (sql, count, valuesOf, ran) =>
+    runEach: (sql, count, setValues, ran) =>
       attempt("execute", () => {
         const statement = prepare(sql)
+        const values: Array<SQLInputValue> = []
         for (let index = 0; index < count; index++) {
-          const { changes } = statement.run(...valuesOf(index))
+          setValues(index, values)
+          const { changes } = statement.run(...values)
           ran?.(index, changes !== 0)
         }
       }),

@@ -15,13 +15,13 @@ interface Turns {
 export interface SqliteCalls extends SqlClient.SqlClient, Turns {
   readonly dialect: "sqlite"
   /**
-   * Runs a statement for each index from 0 to `count`, with the values that `valuesOf` gives. `ran` hears whether the statement changed
-   * a row, before the next values are asked for.
+   * Runs a statement for each index from 0 to `count`, with the values that `setValues` puts into an array, which is used again. `ran`
+   * hears whether the statement changed a row, before the next values are asked for.
    */
   readonly runEach: (
     statement: string,
     count: number,
-    valuesOf: (index: number) => Array<SQLInputValue>,
+    setValues: (index: number, values: Array<SQLInputValue>) => void,
     ran?: (index: number, hasChanged: boolean) => void
   ) => Effect.Effect<void, SqlError.SqlError>
   /** Copies the database to another file while it is in use. */

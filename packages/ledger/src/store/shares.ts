@@ -5,7 +5,7 @@ import { type Slice, type Window, WindowBuilder, type WindowLimits } from "../sc
 import { arrayOf } from "../postgres/postgres-client.ts"
 import type { Hash } from "node:crypto"
 import type { LedgerSqlCalls, PostgresCalls, SqliteCalls } from "./ledger-sql.ts"
-import { beginSlice, lineOfShare, NO_SLICE } from "./slice-hash.ts"
+import { beginSlice, linesOfShares, NO_SLICE } from "./slice-hash.ts"
 import type { Users } from "./users.ts"
 
 /** A share before it has its place in the order. */
@@ -39,7 +39,8 @@ interface OpenSlice {
   readonly first: number
   readonly began: number
   readonly hash: Hash
-  readonly rollups: Map<string, Rollup>
+  /** By user and worker. A worker has few kinds of work in a slice, and one text as a key for each share would take longer. */
+  readonly rollups: Map<number, Map<string, Array<Rollup>>>
   last: number
   ended: number
   work: bigint
@@ -150,40 +151,38 @@ export class Shares {
   ): Effect.Effect<ReadonlyArray<StoredShare>, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
       const stored: Array<StoredShare> = []
-      let next: StoredShare | undefined
-      let { lastSeq: seq } = this
+      let seq = this.#lastSeq + 1
       let at = this.#lastAt
+      let workText = ""
+      let userId = 0
       const insert =
         "INSERT INTO shares (seq, at, user_id, worker, work, height, hash, is_block) VALUES (?, ?, ?, ?, ?, ?, ?, ?) " +
         "ON CONFLICT (hash) DO NOTHING"
       yield* sql.runEach(
         insert,
         shares.length,
-        (index) => {
+        (index, values) => {
           const share = shares[index]!
+          // Most shares have the work of the one before, and text of a large number is made slowly.
+          if (index === 0 || share.work !== shares[index - 1]!.work) workText = share.work.toString()
+          userId = this.#users.idOf(share.user)
+          values[0] = seq
           // A clock that was set back changes no order.
-          const { hash, height, isBlock, user, work, worker } = share
-          const userId = this.#users.idOf(user)
-          const workText = work.toString()
-          next = {
-            seq: seq + 1,
-            at: Math.max(at, share.at),
-            user,
-            userId,
-            worker,
-            work,
-            workText,
-            height,
-            hash,
-            isBlock
-          }
-          return [next.seq, next.at, userId, worker, workText, height, hash, Number(isBlock)]
+          values[1] = Math.max(at, share.at)
+          values[2] = userId
+          values[3] = share.worker
+          values[4] = workText
+          values[5] = share.height
+          values[6] = share.hash
+          values[7] = Number(share.isBlock)
         },
-        (_, hasChanged) => {
+        (index, hasChanged) => {
           if (!hasChanged) return
-          seq = next!.seq
-          at = next!.at
-          stored.push(next!)
+          const share = shares[index]!
+          const { hash, height, isBlock, user, work, worker } = share
+          at = Math.max(at, share.at)
+          stored.push({ seq, at, user, userId, worker, work, workText, height, hash, isBlock })
+          seq++
         }
       )
       return stored
@@ -238,7 +237,7 @@ export class Shares {
         INSERT INTO slices (first_seq, last_seq, began_at, ended_at, work, hash)
         VALUES (${open.first}, ${open.last}, ${open.began}, ${open.ended}, ${open.work.toString()}, ${hash})
         RETURNING id`
-      const rollups = [...open.rollups.values()]
+      const rollups = [...open.rollups.values()].flatMap((ofUser) => [...ofUser.values()].flat())
       const sql = this.#sql
       yield* sql.dialect === "sqlite" ? addRollups(sql, slice!.id, rollups) : insertRollups(sql, slice!.id, rollups)
       return () => {
@@ -260,17 +259,17 @@ export class Shares {
       ended: first.at,
       work: 0n
     })
-    let lines = ""
-    for (const share of shares) {
-      const { userId, work, workText, worker } = share
-      lines += lineOfShare(share)
+    open.hash.update(linesOfShares(shares))
+    for (const { userId, work, worker } of shares) {
       open.work += work
-      const key = `${userId} ${workText} ${worker}`
-      const rollup = open.rollups.get(key)
-      if (rollup === undefined) open.rollups.set(key, { userId, worker, work, shares: 1 })
+      let ofUser: Map<string, Array<Rollup>> | undefined = open.rollups.get(userId)
+      if (ofUser === undefined) open.rollups.set(userId, (ofUser = new Map()))
+      let ofWorker: Array<Rollup> | undefined = ofUser.get(worker)
+      if (ofWorker === undefined) ofUser.set(worker, (ofWorker = []))
+      const rollup = ofWorker.find((one) => one.work === work)
+      if (rollup === undefined) ofWorker.push({ userId, worker, work, shares: 1 })
       else rollup.shares++
     }
-    open.hash.update(lines)
     const { at, seq } = shares.at(-1)!
     open.last = this.#lastSeq = seq
     open.ended = this.#lastAt = at
@@ -279,9 +278,13 @@ export class Shares {
 
 const addRollups = (sql: SqliteCalls, sliceId: number, rollups: ReadonlyArray<Rollup>) => {
   const insert = "INSERT INTO rollups (slice_id, user_id, worker, work, shares) VALUES (?, ?, ?, ?, ?)"
-  return sql.runEach(insert, rollups.length, (index) => {
+  return sql.runEach(insert, rollups.length, (index, values) => {
     const { shares, userId, work, worker } = rollups[index]!
-    return [sliceId, userId, worker, work.toString(), shares]
+    values[0] = sliceId
+    values[1] = userId
+    values[2] = worker
+    values[3] = work.toString()
+    values[4] = shares
   })
 }
 

@@ -27,6 +27,7 @@ export class Users {
   add(names: Iterable<string>): Effect.Effect<void, SqlError.SqlError> {
     const unknown = new Set<string>()
     for (const name of names) if (!this.#ids.has(name) && !this.#given.has(name)) unknown.add(name)
+    if (unknown.size === 0) return Effect.void
     return Effect.forEach(chunksOf([...unknown]), (some) => this.#addSome(some), { discard: true })
   }
 
