@@ -52,6 +52,8 @@ export interface SharesOptions {
 
 /** The rows of shares that are read at once. */
 const PAGE = 2_000
+/** The slices of a window that are read at once. */
+const SLICES = 128
 
 export class Shares {
   readonly #sql: SqliteCalls
@@ -262,8 +264,9 @@ export const readWindow = (
     const closed = end?.last ?? 0
     let isOpen = last > closed ? yield* addShares(last, closed + 1) : true
     for (let before = closed; isOpen && before > 0;) {
-      const slices =
-        yield* sql<SliceRow>`SELECT * FROM slices WHERE last_seq <= ${before} ORDER BY last_seq DESC LIMIT 64`
+      const slices = yield* sql<SliceRow>`
+        SELECT id, first_seq, last_seq, began_at, work FROM slices
+        WHERE last_seq <= ${before} ORDER BY last_seq DESC LIMIT ${SLICES}`
       /** The first and the last of the slices that are inside as a whole. */
       const whole: Array<number> = []
       for (const row of slices) {
@@ -319,9 +322,7 @@ interface SliceRow {
   readonly first_seq: number
   readonly last_seq: number
   readonly began_at: number
-  readonly ended_at: number
   readonly work: string
-  readonly hash: Uint8Array
 }
 
 const shareOf = ({ at, hash, height, is_block, seq, user, user_id, work, worker }: ShareRow): StoredShare => ({
