@@ -26,7 +26,7 @@ export const followBlocks: Effect.Effect<
   const rpc = yield* NodeRpc
   const { books, transact } = ledger
   const { blocks: tip } = yield* rpc.getBlockchainInfo
-  const blocks = yield* Effect.mapError(readBlocks(ledger.sql), ledgerError(ledger.file))
+  const blocks = yield* Effect.mapError(readBlocks(ledger.sql), ledgerError(ledger.name))
   const changes: Array<BlockChange> = []
   for (const block of blocks) {
     if (block.state === "confirmed" || (block.state === "orphaned" && tip >= block.height + MATURITY)) continue

@@ -12,7 +12,8 @@ export {
   Ledger,
   type LedgerCalls,
   ledgerDefaults,
-  type LedgerOptions
+  type LedgerOptions,
+  type LedgerSettings
 } from "./ledger.ts"
 export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
 export {
@@ -28,7 +29,8 @@ export {
   type StoredSettlement
 } from "./store/books.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
-export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
+export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
+export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"
 export { LedgerPayouts, type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts.ts"
 export { computeSettlement, type Computed } from "./settle.ts"
 export { WindowTracker } from "./window-tracker.ts"

@@ -107,7 +107,7 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
   const { maxCoinbaseBytes, minimum, policy, pool } = { ...ledgerPayoutsDefaults, ...options }
   const ledger = yield* Ledger
   const clock = yield* Clock.Clock
-  const named = ledgerError(ledger.file)
+  const named = ledgerError(ledger.name)
   const solo = policy.scheme === "solo" ? { feePercent: policy.fee / 10_000 } : undefined
   const own = yield* Effect.fromResult(payoutOf(solo === undefined ? pool : { ...pool, solo }))
   const ownRoom = outputConstraints(own)

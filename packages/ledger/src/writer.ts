@@ -4,8 +4,8 @@
  */
 import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
-import { LedgerError } from "./ledger-error.ts"
-import type { SqliteCalls } from "./sqlite/sqlite-client.ts"
+import { LedgerError, reasonOf } from "./ledger-error.ts"
+import type { LedgerSqlCalls } from "./store/ledger-sql.ts"
 import type { NewShare, Shares, StoredShare } from "./store/shares.ts"
 import type { Users } from "./store/users.ts"
 
@@ -25,7 +25,10 @@ export interface Writer {
   readonly add: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
   /** Runs statements in the next commit, after its shares. If they fail with `LedgerError`, nothing of them is kept. */
   readonly transact: <A>(statements: Effect.Effect<A, SqlError.SqlError | LedgerError>) => Effect.Effect<A, LedgerError>
-  /** Called after each commit, before the next one. */
+  /**
+   * Called after each commit, before the next one, with its shares. Those come before them that other programs have committed since the
+   * commit before.
+   */
   afterCommit: (shares: ReadonlyArray<StoredShare>) => Effect.Effect<void, SqlError.SqlError>
 }
 
@@ -38,9 +41,11 @@ class Batch {
 
 /** Time between two tries to write. */
 const RETRY = Duration.millis(200)
+/** A try may take this part of the patience. Then the connection is given up, because the network may have lost it. */
+const TRIES = 3
 
 export const makeWriter = Effect.fnUntraced(function* (
-  sql: SqliteCalls,
+  sql: LedgerSqlCalls,
   users: Users,
   shares: Shares,
   { commitInterval, name, patience }: WriterOptions
@@ -53,6 +58,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     sql.withTransaction(
       Effect.gen(function* () {
         users.begin()
+        yield* sql.takeTurn
         yield* shares.sync
         const sliceClosed = yield* shares.closeSlice(clock.currentTimeMillisUnsafe())
         const stored = yield* shares.append(batch.shares)
@@ -66,38 +72,59 @@ export const makeWriter = Effect.fnUntraced(function* (
       })
     )
 
+  const patienceMs = Duration.toMillis(patience)
+  /**
+   * Waits for a try no longer than its part of the patience. One that is given up may have been committed all the same: the next one
+   * finds its shares.
+   */
+  const limited = <A, E>(attempt: Effect.Effect<A, E>): Effect.Effect<A, E | LedgerError> => {
+    if (sql.dialect === "sqlite") return attempt
+    const limit = patienceMs / TRIES
+    const late = new LedgerError({ message: `it has not answered for ${Duration.format(Duration.millis(limit))}` })
+    return Effect.gen(function* () {
+      const done = Deferred.makeUnsafe<A, E | LedgerError>()
+      const trying = yield* Effect.forkDetach(Effect.interruptible(Deferred.into(attempt, done)))
+      const timer = yield* Effect.forkDetach(
+        Effect.interruptible(Effect.andThen(Effect.sleep(limit), Deferred.fail(done, late)))
+      )
+      const exit = yield* Effect.exit(Deferred.await(done))
+      trying.interruptUnsafe()
+      timer.interruptUnsafe()
+      return yield* exit
+    })
+  }
+
   const commit = (batch: Batch) =>
     Effect.gen(function* () {
       let isFailing = false
-      const { results, sliceClosed, stored } = yield* write(batch).pipe(
+      const deadline = clock.currentTimeMillisUnsafe() + patienceMs
+      const { results, sliceClosed, stored } = yield* limited(write(batch)).pipe(
         Effect.tapError((error) => {
           if (isFailing) return Effect.void
           isFailing = true
           return Effect.logWarning(
-            `The ledger ${name} cannot be written: ${error.message}; ${batch.shares.length} shares wait for up to ` +
+            `The ledger ${name} cannot be written: ${reasonOf(error)}; ${batch.shares.length} shares wait for up to ` +
               Duration.format(Duration.fromInputUnsafe(patience))
           )
         }),
-        Effect.retry({
-          schedule: Schedule.spaced(RETRY),
-          times: Math.ceil(Duration.toMillis(patience) / Duration.toMillis(RETRY))
-        })
+        Effect.retry({ schedule: Schedule.spaced(RETRY), while: () => clock.currentTimeMillisUnsafe() < deadline })
       )
       if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
       users.committed()
       sliceClosed()
       shares.committed(stored)
       yield* Deferred.succeed(batch.done, undefined)
-      yield* Effect.catch(writer.afterCommit(stored), ({ message }) =>
-        Effect.logWarning(`The ledger ${name} cannot be read: ${message}`)
+      const foreign = shares.takeForeign()
+      yield* Effect.catch(writer.afterCommit(foreign.length === 0 ? stored : [...foreign, ...stored]), (error) =>
+        Effect.logWarning(`The ledger ${name} cannot be read: ${reasonOf(error)}`)
       )
       for (const [index, { done }] of batch.tasks.entries()) {
         yield* Deferred.done(done, results[index]!)
       }
     }).pipe(
-      Effect.catch(({ message }) => {
+      Effect.catch((failure) => {
         const error = new LedgerError({
-          message: `the ledger ${name} cannot be written: ${message}; its shares are not acknowledged until that is mended`
+          message: `the ledger ${name} cannot be written: ${reasonOf(failure)}; its shares are not acknowledged until that is mended`
         })
         const failed = batch.tasks.map(({ done }) => Deferred.fail(done, error))
         return Effect.all([Deferred.fail(batch.done, error), ...failed], { discard: true })

@@ -1,5 +1,13 @@
 /** The keys of the pool about its ledger, and the layers that they lead to. */
-import { followBlocks, Ledger, ledgerDefaults, LedgerPayouts, ledgerPayoutsDefaults } from "@sluice/ledger"
+import {
+  followBlocks,
+  Ledger,
+  ledgerDefaults,
+  ledgerName,
+  LedgerPayouts,
+  ledgerPayoutsDefaults,
+  type LedgerPlace
+} from "@sluice/ledger"
 import { hashToDisplay } from "@sluice/bitcoin"
 import { MiningServer, Templates } from "@sluice/mining-server"
 import { Pool, type PoolOptions } from "@sluice/pool"
@@ -85,19 +93,19 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
 export const layerWithLedger = <A, E, R>(
-  config: LedgerConfig & NodeConfig & { readonly ledger: string; readonly soloFee?: number },
+  config: LedgerConfig & NodeConfig & { readonly ledger: LedgerPlace; readonly soloFee?: number },
   options: PoolOptions,
   /** Makes the pool that pays fixed outputs. */
   layerPool: (options: PoolOptions) => Layer.Layer<A, E, R>
 ) => {
   const policy = policyOf(config)
   const ledger = Ledger.layer({
-    file: config.ledger,
+    ...config.ledger,
     acknowledge: config.ledgerAcknowledge,
     commitInterval: config.ledgerCommitMs
   })
   const others = options.shareSinks ?? []
-  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: config.ledger })
+  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: ledgerName(config.ledger) })
   if (policy === undefined) {
     const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
     const pool = Effect.map(Ledger, ({ sink }) => layerPool({ ...options, shareSinks: [...others, sink] }))

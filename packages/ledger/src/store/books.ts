@@ -89,7 +89,7 @@ export const readBalances = (
   Effect.map(
     sql<{ name: string; amount: number }>`
       SELECT users.name, sum(amount) AS amount FROM entries JOIN users ON users.id = entries.user_id
-      WHERE entries.id <= ${lastEntry} GROUP BY user_id HAVING sum(amount) <> 0`,
+      WHERE entries.id <= ${lastEntry} GROUP BY users.id HAVING sum(amount) <> 0`,
     (rows) => new Map(rows.map(({ amount, name }) => [name, BigInt(amount)]))
   )
 

@@ -2,8 +2,9 @@
 import { Effect, Option, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { type Slice, type Window, WindowBuilder, type WindowLimits } from "../scheme/window.ts"
-import type { SqliteCalls } from "../sqlite/sqlite-client.ts"
+import { arrayOf } from "../postgres/postgres-client.ts"
 import type { Hash } from "node:crypto"
+import type { LedgerSqlCalls, PostgresCalls, SqliteCalls } from "./ledger-sql.ts"
 import { beginSlice, linesOfShares, NO_SLICE } from "./slice-hash.ts"
 import type { Users } from "./users.ts"
 
@@ -54,17 +55,21 @@ export interface SharesOptions {
 const PAGE = 2_000
 /** The slices of a window that are read at once. */
 const SLICES = 128
+/** Shares of others that wait to be passed on. */
+const MAX_FOREIGN = 100_000
 
 export class Shares {
-  readonly #sql: SqliteCalls
+  readonly #sql: LedgerSqlCalls
   readonly #users: Users
   readonly #sliceMs: number
   #lastSeq = 0
   #lastAt = 0
   #lastSliceHash: Uint8Array = NO_SLICE
   #open: OpenSlice | undefined
+  /** Shares that others appended, and that no commit has passed on yet. */
+  #foreign: Array<StoredShare> = []
 
-  private constructor(sql: SqliteCalls, users: Users, { sliceMs }: SharesOptions) {
+  private constructor(sql: LedgerSqlCalls, users: Users, { sliceMs }: SharesOptions) {
     this.#sql = sql
     this.#users = users
     this.#sliceMs = sliceMs
@@ -72,35 +77,54 @@ export class Shares {
 
   /** Reads what was appended before, to go on behind it. */
   static readonly open = (
-    sql: SqliteCalls,
+    sql: LedgerSqlCalls,
     users: Users,
     options: SharesOptions
   ): Effect.Effect<Shares, SqlError.SqlError> => {
     const shares = new Shares(sql, users, options)
-    return Effect.as(shares.#load, shares)
+    return Effect.as(shares.#readOn(true), shares)
   }
 
-  /** Goes on behind what another program has appended, if it has. Call it at the beginning of each transaction. */
+  /** Goes on behind what other programs have appended, if they have. Call it at the beginning of each transaction. */
   get sync(): Effect.Effect<void, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
       const [row] = yield* this.#sql<{ share: number | null; slice: number | null }>`
         SELECT (SELECT max(seq) FROM shares) AS share, (SELECT max(last_seq) FROM slices) AS slice`
       const slice = (this.#open?.first ?? this.#lastSeq + 1) - 1
-      const isSame = (row?.slice ?? 0) === slice && (row?.share ?? slice) === this.#lastSeq
-      if (!isSame) yield* this.#load
+      const isSameSlice = (row?.slice ?? 0) === slice
+      if (!isSameSlice || (row?.share ?? slice) !== this.#lastSeq) yield* this.#readOn(!isSameSlice)
     })
   }
 
-  get #load(): Effect.Effect<void, SqlError.SqlError> {
+  /** The shares of others that `sync` has found since the last call, oldest first. They follow what the ledger had before. */
+  takeForeign(): ReadonlyArray<StoredShare> {
+    const foreign = this.#foreign
+    this.#foreign = []
+    return foreign
+  }
+
+  /** Reads the shares that are new, and if a slice was closed meanwhile those of the slice that is open now. */
+  #readOn(isNewSlice: boolean): Effect.Effect<void, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
-      const [slice] = yield* this.#sql<{ last_seq: number; ended_at: number; hash: Uint8Array }>`
-        SELECT last_seq, ended_at, hash FROM slices ORDER BY id DESC LIMIT 1`
-      this.#open = undefined
-      this.#lastSeq = slice?.last_seq ?? 0
-      this.#lastAt = slice?.ended_at ?? 0
-      this.#lastSliceHash = slice?.hash ?? NO_SLICE
-      yield* Stream.runForEachArray(sharesFrom(this.#sql, this.#lastSeq + 1), (some) =>
-        Effect.sync(() => this.committed(some))
+      const known = this.#lastSeq
+      if (isNewSlice) {
+        const [slice] = yield* this.#sql<{ last_seq: number; ended_at: number; hash: Uint8Array }>`
+          SELECT last_seq, ended_at, hash FROM slices ORDER BY id DESC LIMIT 1`
+        this.#open = undefined
+        this.#lastSeq = slice?.last_seq ?? 0
+        this.#lastAt = slice?.ended_at ?? 0
+        this.#lastSliceHash = slice?.hash ?? NO_SLICE
+      }
+      const closed = isNewSlice ? this.#lastSeq : known
+      const isFirst = known === 0
+      yield* Stream.runForEachArray(sharesFrom(this.#sql, (isFirst ? closed : Math.min(known, closed)) + 1), (some) =>
+        Effect.sync(() => {
+          this.committed(some.filter(({ seq }) => seq > closed))
+          if (isFirst) return
+          // A reader of very many reads them itself, because those that follow these do not follow what it has.
+          if (this.#foreign.length > MAX_FOREIGN) this.#foreign = []
+          for (const share of some) if (share.seq > known) this.#foreign.push(share)
+        })
       )
     })
   }
@@ -115,8 +139,19 @@ export class Shares {
    * `committed` with them after the commit.
    */
   append(shares: ReadonlyArray<NewShare>): Effect.Effect<ReadonlyArray<StoredShare>, SqlError.SqlError> {
+    if (shares.length === 0) return Effect.succeed([])
+    const sql = this.#sql
+    return Effect.andThen(
+      this.#users.add(shares.map(({ user }) => user)),
+      sql.dialect === "sqlite" ? this.#appendEach(sql, shares) : this.#appendAtOnce(sql, shares)
+    )
+  }
+
+  #appendEach(
+    sql: SqliteCalls,
+    shares: ReadonlyArray<NewShare>
+  ): Effect.Effect<ReadonlyArray<StoredShare>, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
-      yield* this.#users.add(shares.map(({ user }) => user))
       const stored: Array<StoredShare> = []
       let seq = this.#lastSeq + 1
       let at = this.#lastAt
@@ -125,7 +160,7 @@ export class Shares {
       const insert =
         "INSERT INTO shares (seq, at, user_id, worker, work, height, hash, is_block) VALUES (?, ?, ?, ?, ?, ?, ?, ?) " +
         "ON CONFLICT (hash) DO NOTHING"
-      yield* this.#sql.runEach(
+      yield* sql.runEach(
         insert,
         shares.length,
         (index, values) => {
@@ -156,6 +191,44 @@ export class Shares {
     })
   }
 
+  /** One statement, because each takes a turn on the network. Shares that the ledger has are rare: they come after a lost answer. */
+  #appendAtOnce(
+    sql: PostgresCalls,
+    shares: ReadonlyArray<NewShare>
+  ): Effect.Effect<ReadonlyArray<StoredShare>, SqlError.SqlError> {
+    return Effect.gen({ self: this }, function* () {
+      const all = this.#placed(shares)
+      if ((yield* insertShares(sql, all)) === all.length) return all
+      // Without those that were known, the sequence numbers would have gaps.
+      yield* sql`DELETE FROM shares WHERE seq > ${this.#lastSeq}`
+      const hashes = shares.map(({ hash }) => hash)
+      const rows = yield* sql<{ hash: Uint8Array }>`
+        SELECT hash FROM shares WHERE hash = ANY(${arrayOf(hashes, "bytea")})`
+      const known = new Set(rows.map(({ hash }) => hexOf(hash)))
+      const others = this.#placed(
+        shares.filter(({ hash }) => {
+          const key = hexOf(hash)
+          return !known.has(key) && known.add(key)
+        })
+      )
+      yield* insertShares(sql, others)
+      return others
+    })
+  }
+
+  /** Gives shares their places in the order. */
+  #placed(shares: ReadonlyArray<NewShare>): ReadonlyArray<StoredShare> {
+    let seq = this.#lastSeq
+    let at = this.#lastAt
+    return shares.map(({ hash, height, isBlock, user, work, worker, ...share }) => {
+      seq++
+      // A clock that was set back changes no order.
+      at = Math.max(at, share.at)
+      const [userId, workText] = [this.#users.idOf(user), work.toString()]
+      return { seq, at, user, userId, worker, work, workText, height, hash, isBlock }
+    })
+  }
+
   /** Ends the open slice, inside a transaction, if it is old enough at `now`. Call the result after the commit. */
   closeSlice(now: number): Effect.Effect<() => void, SqlError.SqlError> {
     const open = this.#open
@@ -167,15 +240,8 @@ export class Shares {
         VALUES (${open.first}, ${open.last}, ${open.began}, ${open.ended}, ${open.work.toString()}, ${hash})
         RETURNING id`
       const rollups = [...open.rollups.values()].flatMap((ofUser) => [...ofUser.values()].flat())
-      const insert = "INSERT INTO rollups (slice_id, user_id, worker, work, shares) VALUES (?, ?, ?, ?, ?)"
-      yield* this.#sql.runEach(insert, rollups.length, (index, values) => {
-        const { shares, userId, work, worker } = rollups[index]!
-        values[0] = slice!.id
-        values[1] = userId
-        values[2] = worker
-        values[3] = work.toString()
-        values[4] = shares
-      })
+      const sql = this.#sql
+      yield* sql.dialect === "sqlite" ? addRollups(sql, slice!.id, rollups) : insertRollups(sql, slice!.id, rollups)
       return () => {
         this.#open = undefined
         this.#lastSliceHash = hash
@@ -211,6 +277,45 @@ export class Shares {
     open.ended = this.#lastAt = at
   }
 }
+
+const addRollups = (sql: SqliteCalls, sliceId: number, rollups: ReadonlyArray<Rollup>) => {
+  const insert = "INSERT INTO rollups (slice_id, user_id, worker, work, shares) VALUES (?, ?, ?, ?, ?)"
+  return sql.runEach(insert, rollups.length, (index, values) => {
+    const { shares, userId, work, worker } = rollups[index]!
+    values[0] = sliceId
+    values[1] = userId
+    values[2] = worker
+    values[3] = work.toString()
+    values[4] = shares
+  })
+}
+
+const insertRollups = (sql: PostgresCalls, sliceId: number, rollups: ReadonlyArray<Rollup>) =>
+  sql.insertColumns("rollups", [
+    ["slice_id", "bigint", rollups.map(() => sliceId)],
+    ["user_id", "bigint", rollups.map(({ userId }) => userId)],
+    ["worker", "text", rollups.map(({ worker }) => worker)],
+    ["work", "text", rollups.map(({ work }) => work.toString())],
+    ["shares", "bigint", rollups.map(({ shares }) => shares)]
+  ])
+
+const insertShares = (sql: PostgresCalls, shares: ReadonlyArray<StoredShare>) =>
+  sql.insertColumns(
+    "shares",
+    [
+      ["seq", "bigint", shares.map(({ seq }) => seq)],
+      ["at", "bigint", shares.map(({ at }) => at)],
+      ["user_id", "bigint", shares.map(({ userId }) => userId)],
+      ["worker", "text", shares.map(({ worker }) => worker)],
+      ["work", "text", shares.map(({ workText }) => workText)],
+      ["height", "bigint", shares.map(({ height }) => height)],
+      ["hash", "bytea", shares.map(({ hash }) => hash)],
+      ["is_block", "bigint", shares.map(({ isBlock }) => Number(isBlock))]
+    ],
+    "hash"
+  )
+
+const hexOf = (hash: Uint8Array): string => Buffer.from(hash).toString("hex")
 
 /** All kept shares between two sequence numbers, oldest first, in pages: others may use the connection between them. */
 export const sharesFrom = (
