@@ -13,7 +13,7 @@ import { layer as layerSqlite } from "./sqlite/sqlite-client.ts"
 import { Books } from "./store/books.ts"
 import { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 import { prepareSchema } from "./store/migrations.ts"
-import { type NewShare, Shares } from "./store/shares.ts"
+import { type Fence, type NewShare, Shares } from "./store/shares.ts"
 import { Users } from "./store/users.ts"
 import { makeWriter, type Writer } from "./writer.ts"
 
@@ -59,6 +59,8 @@ export interface LedgerCalls {
   readonly append: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
   /** Runs statements in the next commit. */
   readonly transact: Writer["transact"]
+  /** Writes nothing from now on if another process has the server id. */
+  readonly fence: (fence: Fence) => void
   /** Calls a function after each commit with its shares. The next commit waits for it. */
   readonly onCommit: (listener: Writer["afterCommit"]) => void
 }
@@ -112,6 +114,7 @@ const make = (options: LedgerOptions) =>
       lastSeq: () => shares.lastSeq,
       append: writer.add,
       transact: writer.transact,
+      fence: (fence) => void (shares.fence = fence),
       onCommit: (listener) => void listeners.push(listener),
       sink: {
         record: (accepted) =>

@@ -8,7 +8,6 @@ import {
   minerScript,
   OptionError,
   outputConstraints,
-  parseUserIdentity,
   type PayoutOptions,
   payoutOf,
   Payouts,
@@ -25,6 +24,7 @@ import { LEAST_OUTPUT_BYTES } from "./scheme/coinbase-payments.ts"
 import { POOL } from "./scheme/divide.ts"
 import type { BlockPolicy } from "./scheme/policy.ts"
 import { workOfTarget } from "./scheme/work.ts"
+import { ownerOf } from "./share-of.ts"
 import { computeFrom, computeSettlement, keyOf, makesPayments, scriptOf } from "./settle.ts"
 import type { Basis, FoundBlock } from "./store/books.ts"
 import { WindowTracker } from "./window-tracker.ts"
@@ -165,10 +165,15 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
           }))
         })
 
+  let lastEntry = ledger.books.lastEntry
   const refresh = Effect.gen(function* () {
-    yield* ledger.books.refresh
-    // Another program may have appended shares; shares leave a window by time also when no new ones come.
-    if (ledger.lastSeq() > tracker.last) yield* tracker.load()
+    // An empty commit passes on the shares that other processes have appended.
+    yield* ledger.sql.dialect === "postgres" ? ledger.transact(Effect.void) : ledger.books.refresh
+    // A block of another process ends the round of this one too.
+    const isSettled = lastEntry !== ledger.books.lastEntry && policy.scheme === "prop"
+    lastEntry = ledger.books.lastEntry
+    // Shares leave a window by time also when no new ones come.
+    if (isSettled || ledger.lastSeq() !== tracker.last) yield* tracker.load()
     else yield* tracker.add([])
     if (wanted === (yield* SubscriptionRef.get(room))) return
     yield* SubscriptionRef.set(room, wanted)
@@ -298,13 +303,11 @@ const blockOf = (share: SourceShare, at: number, networkWork: bigint): Effect.Ef
   })
   if (Result.isFailure(parsed)) return Effect.fail(new LedgerError({ message: parsed.failure.message }))
   const { outputs } = parsed.success
-  const identity = parseUserIdentity(userIdentity)
   return Effect.succeed({
     hash,
     height: job.height,
     at,
-    user: identity.user,
-    worker: worker ?? identity.worker ?? "",
+    ...ownerOf(userIdentity, worker),
     reward: outputs.reduce((sum, { value }) => sum + value, 0n),
     networkWork,
     outputs

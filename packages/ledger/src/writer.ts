@@ -6,7 +6,7 @@ import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope } 
 import type { SqlError } from "effect/sql"
 import { LedgerError, reasonOf } from "./ledger-error.ts"
 import type { LedgerSqlCalls } from "./store/ledger-sql.ts"
-import type { NewShare, Shares, StoredShare } from "./store/shares.ts"
+import { lostLease, type NewShare, type Shares, type StoredShare } from "./store/shares.ts"
 import type { Users } from "./store/users.ts"
 
 export interface WriterOptions {
@@ -60,6 +60,7 @@ export const makeWriter = Effect.fnUntraced(function* (
         users.begin()
         yield* sql.takeTurn
         yield* shares.sync
+        if (shares.isFencedOff) return yield* new LedgerError({ message: lostLease(shares.fence!.serverId) })
         const sliceClosed = yield* shares.closeSlice(clock.currentTimeMillisUnsafe())
         const stored = yield* shares.append(batch.shares)
         const results = yield* Effect.forEach(batch.tasks, ({ run }) =>
@@ -107,7 +108,10 @@ export const makeWriter = Effect.fnUntraced(function* (
               Duration.format(Duration.fromInputUnsafe(patience))
           )
         }),
-        Effect.retry({ schedule: Schedule.spaced(RETRY), while: () => clock.currentTimeMillisUnsafe() < deadline })
+        Effect.retry({
+          schedule: Schedule.spaced(RETRY),
+          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < deadline
+        })
       )
       if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
       users.committed()

@@ -73,6 +73,23 @@ describe.each(databases)("the share sink of $name", ({ fresh }) => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("keeps names that no database takes as text: bytes that are not UTF-8, and NUL", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger({ ...place, slice: 0 }, (ledger) =>
+        Effect.gen(function* () {
+          const share = acceptedShare(1, "rig\0")
+          yield* ledger.sink.record([{ ...share, channel: { ...share.channel, userIdentity: "ann\udc80" } }])
+          yield* ledger.sink.record([acceptedShare(2)])
+          const [first] = yield* allShares(ledger)
+          assert.deepInclude(first, { user: "ann\\x80", worker: "rig\\x00" })
+          const { faults, slices } = yield* audit(ledger.sql, () => Effect.void)
+          assert.deepStrictEqual({ faults, slices }, { faults: [], slices: 1 })
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("that acknowledges what it received writes the last shares when it is closed", () =>
     Effect.gen(function* () {
       const place = yield* fresh

@@ -152,6 +152,14 @@ export class Books {
     })
   }
 
+  stateOf(blockId: number): Effect.Effect<BlockState | undefined, SqlError.SqlError> {
+    const sql = this.#sql
+    return Effect.map(
+      sql<{ state: BlockState }>`SELECT state FROM block_states WHERE block_id = ${blockId} ORDER BY id DESC LIMIT 1`,
+      ([row]) => row?.state
+    )
+  }
+
   setState(blockId: number, state: BlockState, at: number): Effect.Effect<void, SqlError.SqlError> {
     const sql = this.#sql
     return Effect.asVoid(sql`INSERT INTO block_states (block_id, state, at) VALUES (${blockId}, ${state}, ${at})`)

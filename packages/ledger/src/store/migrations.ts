@@ -135,6 +135,13 @@ const first = Effect.gen(function* () {
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
   )`)
+  // The server ids of processes that serve miners. The token grows with each lease.
+  yield* create(`CREATE TABLE leases (
+    server_id INTEGER PRIMARY KEY,
+    token INTEGER NOT NULL,
+    holder TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  )`)
   yield* keepForEver(["slices", "rollups", "blocks", "block_outputs", "block_states", "settlements", "entries"])
 })
 

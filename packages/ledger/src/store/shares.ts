@@ -46,6 +46,16 @@ interface OpenSlice {
   work: bigint
 }
 
+/** A server id that this process has on lease. */
+export interface Fence {
+  readonly serverId: number
+  /** The token of the lease. */
+  readonly token: number
+}
+
+export const lostLease = (serverId: number): string =>
+  `another process has server id ${serverId}, because this one did not renew its lease in time: start this process again`
+
 export interface SharesOptions {
   /** How long a slice gets, in milliseconds. */
   readonly sliceMs: number
@@ -68,6 +78,10 @@ export class Shares {
   #open: OpenSlice | undefined
   /** Shares that others appended, and that no commit has passed on yet. */
   #foreign: Array<StoredShare> = []
+  /** The lease without which this process must not write. */
+  fence: Fence | undefined
+  /** Whether another process has the server id of `fence`, as `sync` found. */
+  isFencedOff = false
 
   private constructor(sql: LedgerSqlCalls, users: Users, { sliceMs }: SharesOptions) {
     this.#sql = sql
@@ -82,17 +96,20 @@ export class Shares {
     options: SharesOptions
   ): Effect.Effect<Shares, SqlError.SqlError> => {
     const shares = new Shares(sql, users, options)
-    return Effect.as(shares.#readOn(true), shares)
+    return Effect.as(shares.#readOn({ isFirst: true, isNewSlice: true }), shares)
   }
 
   /** Goes on behind what other programs have appended, if they have. Call it at the beginning of each transaction. */
   get sync(): Effect.Effect<void, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
-      const [row] = yield* this.#sql<{ share: number | null; slice: number | null }>`
-        SELECT (SELECT max(seq) FROM shares) AS share, (SELECT max(last_seq) FROM slices) AS slice`
+      const [row] = yield* this.#sql<{ share: number | null; slice: number | null; token: number | null }>`
+        SELECT (SELECT max(seq) FROM shares) AS share, (SELECT max(last_seq) FROM slices) AS slice,
+          (SELECT token FROM leases WHERE server_id = ${this.fence?.serverId ?? -1}) AS token`
+      this.isFencedOff = this.fence !== undefined && this.fence.token !== row?.token
       const slice = (this.#open?.first ?? this.#lastSeq + 1) - 1
       const isSameSlice = (row?.slice ?? 0) === slice
-      if (!isSameSlice || (row?.share ?? slice) !== this.#lastSeq) yield* this.#readOn(!isSameSlice)
+      if (!isSameSlice || (row?.share ?? slice) !== this.#lastSeq)
+        yield* this.#readOn({ isFirst: false, isNewSlice: !isSameSlice })
     })
   }
 
@@ -104,7 +121,13 @@ export class Shares {
   }
 
   /** Reads the shares that are new, and if a slice was closed meanwhile those of the slice that is open now. */
-  #readOn(isNewSlice: boolean): Effect.Effect<void, SqlError.SqlError> {
+  #readOn({
+    isFirst,
+    isNewSlice
+  }: {
+    readonly isFirst: boolean
+    readonly isNewSlice: boolean
+  }): Effect.Effect<void, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
       const known = this.#lastSeq
       if (isNewSlice) {
@@ -116,7 +139,6 @@ export class Shares {
         this.#lastSliceHash = slice?.hash ?? NO_SLICE
       }
       const closed = isNewSlice ? this.#lastSeq : known
-      const isFirst = known === 0
       yield* Stream.runForEachArray(sharesFrom(this.#sql, (isFirst ? closed : Math.min(known, closed)) + 1), (some) =>
         Effect.sync(() => {
           this.committed(some.filter(({ seq }) => seq > closed))
