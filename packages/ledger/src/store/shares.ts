@@ -373,6 +373,20 @@ export const readWindow = (
   sql: SqlClient.SqlClient,
   last: number,
   limits: WindowLimits
+): Effect.Effect<Window, SqlError.SqlError> => walkWindow(sql, last, limits, true)
+
+/** The oldest share of the window that `readWindow` gives, without reading whose it is; 0 for an empty one. */
+export const windowStart = (
+  sql: SqlClient.SqlClient,
+  last: number,
+  limits: WindowLimits
+): Effect.Effect<number, SqlError.SqlError> => Effect.map(walkWindow(sql, last, limits, false), ({ first }) => first)
+
+const walkWindow = (
+  sql: SqlClient.SqlClient,
+  last: number,
+  limits: WindowLimits,
+  withWeights: boolean
 ): Effect.Effect<Window, SqlError.SqlError> =>
   Effect.gen(function* () {
     const builder = new WindowBuilder(limits)
@@ -409,7 +423,7 @@ export const readWindow = (
           whole.push(row.id)
         } else isOpen = yield* addShares(slice.last, slice.first)
       }
-      if (whole.length > 0) builder.addWeights(yield* weightsOf(sql, whole.at(-1)!, whole[0]!))
+      if (withWeights && whole.length > 0) builder.addWeights(yield* weightsOf(sql, whole.at(-1)!, whole[0]!))
       before = (slices.at(-1)?.first_seq ?? 1) - 1
     }
     return builder.window
