@@ -57,6 +57,8 @@ export interface LedgerCalls {
   readonly lastSeq: () => number
   /** Appends shares that come from elsewhere. Those that the ledger has are left out. */
   readonly append: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
+  /** Reads what other processes have committed. Listeners of `onCommit` have it then. */
+  readonly refresh: Effect.Effect<void, LedgerError>
   /** Runs statements in the next commit. */
   readonly transact: Writer["transact"]
   /** Writes nothing from now on if another process has the server id. */
@@ -113,6 +115,7 @@ const make = (options: LedgerOptions) =>
       books,
       lastSeq: () => shares.lastSeq,
       append: writer.add,
+      refresh: writer.refresh,
       transact: writer.transact,
       fence: (fence) => void (shares.fence = fence),
       onCommit: (listener) => void listeners.push(listener),

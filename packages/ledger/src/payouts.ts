@@ -168,7 +168,7 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
   let lastEntry = ledger.books.lastEntry
   const refresh = Effect.gen(function* () {
     // An empty commit passes on the shares that other processes have appended.
-    yield* ledger.sql.dialect === "postgres" ? ledger.transact(Effect.void) : ledger.books.refresh
+    yield* ledger.sql.dialect === "postgres" ? ledger.refresh : ledger.books.refresh
     // A block of another process ends the round of this one too.
     const isSettled = lastEntry !== ledger.books.lastEntry && policy.scheme === "prop"
     lastEntry = ledger.books.lastEntry

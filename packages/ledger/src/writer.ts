@@ -4,6 +4,7 @@
  */
 import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
+import { randomUUID } from "node:crypto"
 import { LedgerError, reasonOf } from "./ledger-error.ts"
 import type { LedgerSqlCalls } from "./store/ledger-sql.ts"
 import { lostLease, type NewShare, type Shares, type StoredShare } from "./store/shares.ts"
@@ -25,6 +26,8 @@ export interface Writer {
   readonly add: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
   /** Runs statements in the next commit, after its shares. If they fail with `LedgerError`, nothing of them is kept. */
   readonly transact: <A>(statements: Effect.Effect<A, SqlError.SqlError | LedgerError>) => Effect.Effect<A, LedgerError>
+  /** Completes after the next commit, which may be an empty one, and reads what others have committed. */
+  readonly refresh: Effect.Effect<void, LedgerError>
   /**
    * Called after each commit, before the next one, with its shares. Those come before them that other programs have committed since the
    * commit before.
@@ -36,6 +39,11 @@ export interface Writer {
 class Batch {
   readonly shares: Array<NewShare> = []
   readonly tasks: Array<{ readonly run: Task; readonly done: Deferred.Deferred<unknown, LedgerError> }> = []
+  /** The results of its tasks in the last try; undefined before. */
+  results: ReadonlyArray<Exit.Exit<unknown, LedgerError>> | undefined
+  /** Completes after a commit, also one without tasks. */
+  readonly refreshed = Deferred.makeUnsafe<void, LedgerError>()
+  isRefresh = false
   readonly done = Deferred.makeUnsafe<void, LedgerError>()
 }
 
@@ -54,6 +62,8 @@ export const makeWriter = Effect.fnUntraced(function* (
   const isWaiting = yield* Latch.make(false)
   let batch = new Batch()
 
+  const marks = yield* makeMarks(sql)
+
   const write = (batch: Batch) =>
     sql.withTransaction(
       Effect.gen(function* () {
@@ -61,6 +71,10 @@ export const makeWriter = Effect.fnUntraced(function* (
         yield* sql.takeTurn
         yield* shares.sync
         if (shares.isFencedOff) return yield* new LedgerError({ message: lostLease(shares.fence!.serverId) })
+        if (batch.results !== undefined && (yield* marks.has(batch))) {
+          // The try before was committed, and its answer lost. Its shares came with those of others.
+          return { stored: [], results: batch.results, sliceClosed: () => {} }
+        }
         const sliceClosed = yield* shares.closeSlice(clock.currentTimeMillisUnsafe())
         const stored = yield* shares.append(batch.shares)
         const results = yield* Effect.forEach(batch.tasks, ({ run }) =>
@@ -69,6 +83,8 @@ export const makeWriter = Effect.fnUntraced(function* (
             Effect.catchTag("LedgerError", (error) => Effect.succeed(Exit.fail(error)))
           )
         )
+        if (batch.tasks.length > 0) yield* marks.set(batch)
+        batch.results = results
         return { stored, results, sliceClosed }
       })
     )
@@ -122,16 +138,17 @@ export const makeWriter = Effect.fnUntraced(function* (
       yield* Effect.catch(writer.afterCommit(foreign.length === 0 ? stored : [...foreign, ...stored]), (error) =>
         Effect.logWarning(`The ledger ${name} cannot be read: ${reasonOf(error)}`)
       )
-      for (const [index, { done }] of batch.tasks.entries()) {
-        yield* Deferred.done(done, results[index]!)
-      }
+      for (const [index, { done }] of batch.tasks.entries()) yield* Deferred.done(done, results[index]!)
+      yield* Deferred.succeed(batch.refreshed, undefined)
     }).pipe(
       Effect.catch((failure) => {
         const error = new LedgerError({
           message: `the ledger ${name} cannot be written: ${reasonOf(failure)}; its shares are not acknowledged until that is mended`
         })
         const failed = batch.tasks.map(({ done }) => Deferred.fail(done, error))
-        return Effect.all([Deferred.fail(batch.done, error), ...failed], { discard: true })
+        return Effect.all([Deferred.fail(batch.done, error), Deferred.fail(batch.refreshed, error), ...failed], {
+          discard: true
+        })
       })
     )
 
@@ -139,7 +156,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     isWaiting.closeUnsafe()
     const next = batch
     batch = new Batch()
-    return next.shares.length + next.tasks.length === 0 ? Effect.void : commit(next)
+    return next.shares.length + next.tasks.length === 0 && !next.isRefresh ? Effect.void : commit(next)
   })
 
   const writer: Writer = {
@@ -158,6 +175,11 @@ export const makeWriter = Effect.fnUntraced(function* (
         isWaiting.openUnsafe()
         return Deferred.await(done) as Effect.Effect<A, LedgerError>
       }),
+    refresh: Effect.suspend(() => {
+      batch.isRefresh = true
+      isWaiting.openUnsafe()
+      return Deferred.await(batch.refreshed)
+    }),
     afterCommit: () => Effect.void
   }
 
@@ -170,4 +192,31 @@ export const makeWriter = Effect.fnUntraced(function* (
     Effect.forkScoped
   )
   return writer
+})
+
+/**
+ * Remembers in the database which batch with tasks was committed last, because PostgreSQL may commit one whose answer is lost. Shares
+ * need no mark: they are known by their hashes. With SQLite there is no answer that could be lost.
+ */
+const makeMarks = Effect.fnUntraced(function* (sql: LedgerSqlCalls) {
+  if (sql.dialect === "sqlite") return { has: () => Effect.succeed(false), set: () => Effect.void }
+  const name = `last_commit_${randomUUID()}`
+  const numbers = new WeakMap<Batch, string>()
+  let last = 0
+  const numberOf = (batch: Batch): string => {
+    const number = numbers.get(batch) ?? String(++last)
+    numbers.set(batch, number)
+    return number
+  }
+  yield* Effect.addFinalizer(() => Effect.ignore(sql`DELETE FROM state WHERE name = ${name}`))
+  return {
+    has: (batch: Batch) =>
+      Effect.map(
+        sql<{ value: string }>`SELECT value FROM state WHERE name = ${name}`,
+        ([row]) => row?.value === numberOf(batch)
+      ),
+    set: (batch: Batch) =>
+      Effect.asVoid(sql`INSERT INTO state (name, value) VALUES (${name}, ${numberOf(batch)})
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value`)
+  }
 })

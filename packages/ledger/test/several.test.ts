@@ -64,7 +64,7 @@ describe.each(databases)("several processes on $name", ({ fresh }) => {
             ),
           { concurrency: "unbounded" }
         )
-        for (const { ledger } of processes) yield* ledger.transact(Effect.void)
+        for (const { ledger } of processes) yield* ledger.refresh
         const all = yield* Stream.runCollect(sharesFrom(processes[0]!.ledger.sql, 1))
         assert.deepStrictEqual(
           all.map(({ seq }) => seq),

@@ -49,7 +49,7 @@ for (const database of databases)
                     stored.push({ at, user, worker: "", work, height: 1, hash, isBlock: false })
                   }
                   // The second one ends when the tracker has the shares.
-                  const both = Effect.all([ledger.append(stored), ledger.transact(Effect.void)], { concurrency: 2 })
+                  const both = Effect.all([ledger.append(stored), ledger.refresh], { concurrency: 2 })
                   const appended = yield* Effect.forkChild(both, { startImmediately: true })
                   yield* TestClock.adjust(10)
                   yield* Fiber.join(appended)
