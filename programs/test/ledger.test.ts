@@ -117,7 +117,9 @@ describe("sluice ledger", () => {
     const [ledger, copy] = [`sqlite:${join(directory, "import.ledger")}`, join(directory, "copy.ledger")]
     assert.strictEqual((await run(["ledger", "backup", "--ledger", ledger, "--to", copy])).status, 0)
     const { stdout } = await run(["ledger", "audit", "--ledger", `sqlite:${copy}`])
-    assert.deepStrictEqual(json(stdout), [{ slices: 1, shares: 5, blocks: 0, settlements: 0, faults: 0 }])
+    assert.deepStrictEqual(json(stdout), [
+      { slices: 1, removedSlices: 0, shares: 5, blocks: 0, settlements: 0, faults: 0 }
+    ])
     const { status, stderr } = await run(["ledger", "backup", "--ledger", ledger, "--to", copy])
     assert.strictEqual(status, 2)
     assert.match(stderr, /there is a file already/)

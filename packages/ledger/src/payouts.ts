@@ -20,6 +20,7 @@ import {
 import { Clock, Context, Deferred, Duration, Effect, Layer, Result, Stream, SubscriptionRef } from "effect"
 import { Ledger, type LedgerCalls } from "./ledger.ts"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
+import { LEAST_OUTPUT_BYTES } from "./scheme/coinbase-payments.ts"
 import { POOL } from "./scheme/divide.ts"
 import type { BlockPolicy } from "./scheme/policy.ts"
 import { workOfTarget } from "./scheme/work.ts"
@@ -47,7 +48,7 @@ const FIRST_ROOM = 16 * 43
 /** Templates that were on their way when more room was asked for have arrived after this time. */
 const ROOM_DELAY = Duration.seconds(10)
 /** An output has this many bytes or more and four signature operations or less for each. */
-const LEAST_OUTPUT = { bytes: 31, sigops: 4 }
+const LEAST_OUTPUT = { bytes: LEAST_OUTPUT_BYTES, sigops: 4 }
 /** How many coinbases are remembered, to know on what the one of a block is based. */
 const MAX_PLANS = 1024
 const REFRESH = Duration.seconds(1)

@@ -88,6 +88,8 @@ describe.each(databases)("an audit on $name", (database) => {
           shares: 31,
           blocks: 1,
           settlements: 1,
+          removedSlices: 0,
+          byRollups: [],
           faults: []
         })
       })

@@ -35,10 +35,14 @@ const auditCommand = ledgerCommand({
   description:
     "Compute every settlement again from the shares, check the chain of hashes and the sums. The exit status is 1 if something differs.",
   run: Effect.fnUntraced(function* ({ json, ledger }) {
-    const { faults, ...counts } = yield* reading(ledger, (sql) =>
+    const { byRollups, faults, ...counts } = yield* reading(ledger, (sql) =>
       withProgress("audit", (progress) => audit(sql, progress))
     )
     yield* printRows([{ ...counts, faults: faults.length }], json)
+    yield* printRows(
+      byRollups.map((note) => ({ note })),
+      json
+    )
     yield* printRows(
       faults.map((fault) => ({ fault })),
       json

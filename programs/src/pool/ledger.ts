@@ -1,6 +1,7 @@
 /** The keys of the pool about its ledger, and the layers that they lead to. */
 import {
   followBlocks,
+  followRetention,
   Ledger,
   ledgerDefaults,
   type LedgerError,
@@ -8,7 +9,8 @@ import {
   LedgerPayouts,
   ledgerPayoutsDefaults,
   type LedgerPlace,
-  leaseServerId
+  leaseServerId,
+  type RetentionOptions
 } from "@sluice/ledger"
 import { hashToDisplay } from "@sluice/bitcoin"
 import { MiningServer, Templates } from "@sluice/mining-server"
@@ -34,6 +36,11 @@ export const ledgerKeys = {
   ledgerCommitMs: defaulted(whole("N", 1, 1000), {
     description: "The milliseconds that shares wait for others, to be written to the ledger together.",
     default: Duration.toMillis(ledgerDefaults.commitInterval)
+  }),
+  shareRetention: optional(whole("DAYS", 1, 36_500), {
+    description:
+      "The days for which the ledger keeps shares as they came. Those that a settlement or the next block needs stay longer, and sums by user for ever. All stay without it.",
+    example: 400
   }),
   payoutScheme: optional(choice(BLOCK_SCHEMES), {
     description:
@@ -117,7 +124,10 @@ export const layerWithLedger = <A, E, R>(
       const { sink } = yield* Ledger
       return layerPool({ ...(yield* withServerId(config.ledger, given, ended)), shareSinks: [...others, sink] })
     })
-    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provide(ledger))
+    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(
+      Layer.merge(layerRetention(config, () => undefined)),
+      Layer.provide(ledger)
+    )
   }
   const server = (options: PoolOptions) =>
     Effect.gen(function* () {
@@ -132,7 +142,11 @@ export const layerWithLedger = <A, E, R>(
       Layer.provide(Templates.layer(options))
     )
   )
+  const retention = Effect.map(LedgerPayouts, ({ window }) =>
+    layerRetention(config, () => (policy.scheme === "solo" ? undefined : window))
+  )
   return Layer.unwrap(pool).pipe(
+    Layer.merge(Layer.unwrap(retention)),
     Layer.provide(
       LedgerPayouts.layer({
         policy,
@@ -167,6 +181,16 @@ const promises = {
   written: "Shares are acknowledged when the operating system has them: a power cut may lose the last ones",
   received: "Shares are acknowledged when the pool has them: the last ones are lost if it ends at once"
 } as const
+
+/** Removes shares that are older than they have to be kept. */
+const layerRetention = ({ shareRetention }: LedgerConfig, window: RetentionOptions["window"]) =>
+  shareRetention === undefined
+    ? Layer.empty
+    : Layer.effectDiscard(
+        Effect.flatMap(Ledger, (ledger) =>
+          followRetention(ledger, { retention: Duration.days(shareRetention), window })
+        )
+      )
 
 const FOLLOW = Duration.seconds(30)
 

@@ -145,9 +145,18 @@ const first = Effect.gen(function* () {
   yield* keepForEver(["slices", "rollups", "blocks", "block_outputs", "block_states", "settlements", "entries"])
 })
 
-const migrations = { "1_shares_and_money": first }
+const third = Effect.gen(function* () {
+  // Slices whose shares were removed after the time for which they are kept.
+  yield* create(`CREATE TABLE removed_slices (
+    slice_id INTEGER PRIMARY KEY REFERENCES slices,
+    at INTEGER NOT NULL
+  )`)
+  yield* keepForEver(["removed_slices"])
+})
+
+const migrations = { "1_shares_and_money": first, "3_removed_slices": third }
 /** The version that this program knows. */
-const NEWEST = Object.keys(migrations).length
+const NEWEST = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))
 
 const versionOf = (sql: SqlClient.SqlClient): Effect.Effect<number | undefined, SqlError.SqlError> =>
   Effect.gen(function* () {

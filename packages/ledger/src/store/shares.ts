@@ -63,6 +63,8 @@ export interface SharesOptions {
 
 /** The rows of shares that are read at once. */
 const PAGE = 2_000
+/** The slices of a window that are read at once. */
+const SLICES = 128
 /** Shares of others that wait to be passed on. */
 const MAX_FOREIGN = 100_000
 
@@ -371,6 +373,20 @@ export const readWindow = (
   sql: SqlClient.SqlClient,
   last: number,
   limits: WindowLimits
+): Effect.Effect<Window, SqlError.SqlError> => walkWindow(sql, last, limits, true)
+
+/** The oldest share of the window that `readWindow` gives, without reading whose it is; 0 for an empty one. */
+export const windowStart = (
+  sql: SqlClient.SqlClient,
+  last: number,
+  limits: WindowLimits
+): Effect.Effect<number, SqlError.SqlError> => Effect.map(walkWindow(sql, last, limits, false), ({ first }) => first)
+
+const walkWindow = (
+  sql: SqlClient.SqlClient,
+  last: number,
+  limits: WindowLimits,
+  withWeights: boolean
 ): Effect.Effect<Window, SqlError.SqlError> =>
   Effect.gen(function* () {
     const builder = new WindowBuilder(limits)
@@ -389,8 +405,9 @@ export const readWindow = (
     const closed = end?.last ?? 0
     let isOpen = last > closed ? yield* addShares(last, closed + 1) : true
     for (let before = closed; isOpen && before > 0;) {
-      const slices =
-        yield* sql<SliceRow>`SELECT * FROM slices WHERE last_seq <= ${before} ORDER BY last_seq DESC LIMIT 64`
+      const slices = yield* sql<SliceRow>`
+        SELECT id, first_seq, last_seq, began_at, work FROM slices
+        WHERE last_seq <= ${before} ORDER BY last_seq DESC LIMIT ${SLICES}`
       /** The first and the last of the slices that are inside as a whole. */
       const whole: Array<number> = []
       for (const row of slices) {
@@ -406,7 +423,7 @@ export const readWindow = (
           whole.push(row.id)
         } else isOpen = yield* addShares(slice.last, slice.first)
       }
-      if (whole.length > 0) builder.addWeights(yield* weightsOf(sql, whole.at(-1)!, whole[0]!))
+      if (withWeights && whole.length > 0) builder.addWeights(yield* weightsOf(sql, whole.at(-1)!, whole[0]!))
       before = (slices.at(-1)?.first_seq ?? 1) - 1
     }
     return builder.window
@@ -446,9 +463,7 @@ interface SliceRow {
   readonly first_seq: number
   readonly last_seq: number
   readonly began_at: number
-  readonly ended_at: number
   readonly work: string
-  readonly hash: Uint8Array
 }
 
 const shareOf = ({ at, hash, height, is_block, seq, user, user_id, work, worker }: ShareRow): StoredShare => ({
