@@ -84,9 +84,9 @@ it.skipIf(process.env["SLUICE_POSTGRES"] === undefined)(
       const paysBoth = async () => {
         const entries = await ledger("export", "--table", "entries", "--format", "ndjson")
         const accounts = Map.groupBy(entries, ({ settlement }) => settlement)
-        return [...accounts.values()]
-          .values()
-          .some((ofOne) => [ALICE, BOB].every((user) => ofOne.some((row) => row["account"] === user)))
+        return [...accounts.values()].some((ofOne) =>
+          [ALICE, BOB].every((user) => ofOne.some((row) => row["account"] === user))
+        )
       }
       while (!(await paysBoth())) await findMore(b.miner, /"ShareAccepted"/, 5)
       await Promise.all([a, b].map(({ pool }) => findMore(pool, /found a block/, 1)))
