@@ -12,7 +12,8 @@ export {
   Ledger,
   type LedgerCalls,
   ledgerDefaults,
-  type LedgerOptions
+  type LedgerOptions,
+  type LedgerSettings
 } from "./ledger.ts"
 export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
 export {
@@ -38,7 +39,8 @@ export {
   readPayments
 } from "./store/pages.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
-export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
+export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
+export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"
 export {
   LedgerPayouts,
   type LedgerPayoutsCalls,
@@ -47,6 +49,8 @@ export {
   type Plan
 } from "./payouts.ts"
 export { computeSettlement, type Computed, scriptOf } from "./settle.ts"
+export { leaseServerId, type ServerLease, type ServerLeaseOptions } from "./server-lease.ts"
+export { followRetention, makeRetention, type Retention, type RetentionOptions } from "./retention.ts"
 export { WindowTracker } from "./window-tracker.ts"
 export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"

@@ -152,11 +152,17 @@ export class WindowTracker {
   }
 }
 
+const lastSeqOf = (sql: SqlClient.SqlClient) =>
+  sql.onDialectOrElse({
+    pg: () => sql.literal("(basis::json ->> 'lastSeq')::bigint"),
+    orElse: () => sql.literal("json_extract(basis, '$.lastSeq')")
+  })
+
 /** The newest share that a block has paid for by its round. Settlements that were taken back count no more. */
 export const readRoundEnd = (sql: SqlClient.SqlClient): Effect.Effect<number, SqlError.SqlError> =>
   Effect.map(
     sql<{ last: number | null }>`
-      SELECT max(json_extract(basis, '$.lastSeq')) AS last FROM settlements
+      SELECT max(${lastSeqOf(sql)}) AS last FROM settlements
       WHERE id IN (SELECT max(id) FROM settlements GROUP BY block_id)
         AND (SELECT count(*) FROM settlements AS all_of_it WHERE all_of_it.block_id = settlements.block_id) % 2 = 1`,
     ([row]) => row?.last ?? 0

@@ -1,11 +1,12 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import type { ChannelRefused } from "@sluice/channels"
 import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
+import type { LedgerError } from "@sluice/ledger"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { minerPayout, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
-import { Effect, Layer, Redacted, Result, Struct } from "effect"
+import { Deferred, Effect, Layer, Redacted, Result, Struct } from "effect"
 import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
@@ -38,6 +39,7 @@ export const pool = program({
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
     const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
     if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
+    const ended = Deferred.makeUnsafe<never, LedgerError>()
     const monitor = yield* makeMonitor(mine, { worker })
     const monitored = monitoredPool(config)
     const logged = layerLog(withShares, options, policyOf(config) !== undefined)
@@ -45,8 +47,11 @@ export const pool = program({
       Layer.provide(
         config.ledger === undefined
           ? layerPool(config, options, worker)
-          : layerWithLedger({ ...config, ledger: config.ledger }, options, (options) =>
-              layerPool(config, options, worker)
+          : layerWithLedger(
+              { ...config, ledger: config.ledger },
+              options,
+              (options) => layerPool(config, options, worker),
+              ended
             )
       ),
       Layer.provide([
@@ -61,6 +66,7 @@ export const pool = program({
       ]),
       Layer.provide(worker === undefined ? layerJobIds(config) : layerWorker(worker)),
       Layer.launch,
+      Effect.raceFirst(Deferred.await(ended)),
       Effect.provide(monitor.logs)
     )
   }, Effect.scoped)
