@@ -27,13 +27,29 @@ export {
   readEntries,
   readSettlements,
   type StoredBlock,
-  type StoredSettlement
+  type StoredSettlement,
+  type Totals
 } from "./store/books.ts"
+export {
+  countBlocks,
+  type Numbered,
+  type PaidBlock,
+  readAccountEntries,
+  readPaidBlock,
+  readPaidBlocks,
+  readPayments
+} from "./store/pages.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
 export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"
-export { LedgerPayouts, type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts.ts"
-export { computeSettlement, type Computed } from "./settle.ts"
+export {
+  LedgerPayouts,
+  type LedgerPayoutsCalls,
+  ledgerPayoutsDefaults,
+  type LedgerPayoutsOptions,
+  type Plan
+} from "./payouts.ts"
+export { computeSettlement, type Computed, scriptOf } from "./settle.ts"
 export { leaseServerId, type ServerLease, type ServerLeaseOptions } from "./server-lease.ts"
 export { followRetention, makeRetention, type Retention, type RetentionOptions } from "./retention.ts"
 export { WindowTracker } from "./window-tracker.ts"

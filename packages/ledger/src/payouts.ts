@@ -25,7 +25,7 @@ import { POOL } from "./scheme/divide.ts"
 import type { BlockPolicy } from "./scheme/policy.ts"
 import { workOfTarget } from "./scheme/work.ts"
 import { ownerOf } from "./share-of.ts"
-import { computeFrom, computeSettlement, keyOf, makesPayments, scriptOf } from "./settle.ts"
+import { type Computed, computeFrom, computeSettlement, keyOf, makesPayments, scriptOf } from "./settle.ts"
 import type { Basis, FoundBlock } from "./store/books.ts"
 import { WindowTracker } from "./window-tracker.ts"
 
@@ -64,8 +64,17 @@ export interface LedgerPayoutsCalls {
   readonly follow: (target: Uint8Array) => Effect.Effect<void>
   /** Records blocks with their settlements. */
   readonly record: (blocks: ReadonlyArray<SourceShare>) => Effect.Effect<void>
+  /** Whom a block with this reward would pay if it were found now; undefined in solo mining, where each miner has its own block. */
+  readonly plan: (reward: bigint) => Plan | undefined
   /** The window of the next block. */
   readonly window: Pick<WindowTracker, "weights" | "work" | "last" | "limits">
+}
+
+export interface Plan extends Omit<Computed, "first"> {
+  readonly policy: BlockPolicy
+  /** The work that the window has room for; undefined for windows without such a limit. */
+  readonly windowSize: bigint | undefined
+  readonly minimum: bigint
 }
 
 export class LedgerPayouts extends Context.Service<LedgerPayouts, LedgerPayoutsCalls>()("sluice/ledger/LedgerPayouts") {
@@ -133,14 +142,16 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
   let wanted = usable
   const plans = new Map<string, Basis>()
 
+  const basisNow = (): Basis => ({
+    lastSeq: tracker.last,
+    ...tracker.limits,
+    lastEntry: ledger.books.lastEntry,
+    minimum,
+    bytes: usable
+  })
+
   const outputs: PayoutsCalls["outputs"] = (reward) => {
-    const basis: Basis = {
-      lastSeq: tracker.last,
-      ...tracker.limits,
-      lastEntry: ledger.books.lastEntry,
-      minimum,
-      bytes: usable
-    }
+    const basis = basisNow()
     const { payments, settlement } = computeFrom(tracker, ledger.books.balances, reward, policy, basis)
     const paid = payments.map(({ amount, user }): Output => ({ value: amount, script: scriptOf(user)! }))
     if (payments.length * LEAST_OUTPUT.bytes * 2 > usable) wanted = Math.min(maxBytes, usable * 2)
@@ -263,6 +274,11 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
               ledger.sink.record(shares)
             )
       }
+    },
+    plan: (reward) => {
+      if (solo !== undefined) return undefined
+      const computed = computeFrom(tracker, ledger.books.balances, reward, policy, basisNow())
+      return { ...computed, policy, minimum, windowSize: tracker.limits.work }
     },
     window: tracker,
     validateUser: ({ identity }) =>

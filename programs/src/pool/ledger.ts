@@ -126,7 +126,7 @@ export const layerWithLedger = <A, E, R>(
     })
     return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(
       Layer.merge(layerRetention(config, () => undefined)),
-      Layer.provide(ledger)
+      Layer.provideMerge(ledger)
     )
   }
   const server = (options: PoolOptions) =>
@@ -147,7 +147,8 @@ export const layerWithLedger = <A, E, R>(
   )
   return Layer.unwrap(pool).pipe(
     Layer.merge(Layer.unwrap(retention)),
-    Layer.provide(
+    // The operators' page shows the ledger and its plan.
+    Layer.provideMerge(
       LedgerPayouts.layer({
         policy,
         pool: given,
@@ -156,7 +157,7 @@ export const layerWithLedger = <A, E, R>(
       })
     ),
     Layer.merge(layerFollow(config)),
-    Layer.provide(ledger)
+    Layer.provideMerge(ledger)
   )
 }
 

@@ -242,12 +242,14 @@ export class Shares {
   #placed(shares: ReadonlyArray<NewShare>): ReadonlyArray<StoredShare> {
     let seq = this.#lastSeq
     let at = this.#lastAt
-    return shares.map(({ hash, height, isBlock, user, work, worker, ...share }) => {
+    let workText = ""
+    return shares.map((share, index) => {
+      const { hash, height, isBlock, user, work, worker } = share
       seq++
       // A clock that was set back changes no order.
       at = Math.max(at, share.at)
-      const [userId, workText] = [this.#users.idOf(user), work.toString()]
-      return { seq, at, user, userId, worker, work, workText, height, hash, isBlock }
+      if (index === 0 || work !== shares[index - 1]!.work) workText = work.toString()
+      return { seq, at, user, userId: this.#users.idOf(user), worker, work, workText, height, hash, isBlock }
     })
   }
 
