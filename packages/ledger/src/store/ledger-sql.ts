@@ -7,6 +7,15 @@ export type LedgerSqlCalls = SqliteCalls | PostgresCalls
 
 export class LedgerSql extends Context.Service<LedgerSql, LedgerSqlCalls>()("sluice/ledger/LedgerSql") {}
 
+/** A field of a column that has JSON as text. */
+export const jsonText = (sql: SqlClient.SqlClient, column: string, field: string) =>
+  sql.literal(
+    sql.onDialectOrElse({
+      pg: () => `(${column}::json ->> '${field}')`,
+      orElse: () => `json_extract(${column}, '$.${field}')`
+    })
+  )
+
 interface Turns {
   /** Waits for the turn to write, inside a transaction, and has it until the transaction ends. */
   readonly takeTurn: Effect.Effect<void, SqlError.SqlError>
