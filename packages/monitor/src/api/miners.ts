@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { HashRate } from "./hash-rate.ts"
 import { AccountView } from "./ledger.ts"
-import { pageOf, sortedQuery } from "./page.ts"
+import { pageOf, QUERY_NUMBERS, sortedQuery } from "./page.ts"
 
 const counts = {
   accepted: Schema.Finite,
@@ -75,7 +75,11 @@ export type WorkerView = typeof WorkerView.Type
 export const ConnectionPage = pageOf(ConnectionView)
 export const connectionQuery = sortedQuery(["connectionId", "openedAt", "channels", "hashesPerSecond", "vendor"])
 export const ChannelPage = pageOf(ChannelView)
-export const channelQuery = sortedQuery(["worker", "hashRate", "accepted", "refused", "difficulty", "openedAt"])
+export const channelQuery = {
+  ...sortedQuery(["worker", "hashRate", "accepted", "refused", "difficulty", "openedAt"]),
+  /** Channels of this connection only. */
+  connectionId: Schema.optionalKey(Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["connectionId"]!)))
+}
 export const UserPage = pageOf(UserView)
 export const userQuery = sortedQuery(["user", "hashRate", "accepted", "refused", "channels", "lastShareAt"])
 export const WorkerPage = pageOf(WorkerView)

@@ -15,7 +15,8 @@ export const QUERY_NUMBERS: Readonly<Record<string, { readonly minimum: number; 
   limit: { minimum: 1, maximum: MAX_LIMIT },
   offset: { minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
   from: { minimum: 0, maximum: MAX_TIME },
-  to: { minimum: 0, maximum: MAX_TIME }
+  to: { minimum: 0, maximum: MAX_TIME },
+  connectionId: { minimum: 1, maximum: Number.MAX_SAFE_INTEGER }
 }
 
 const limit = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["limit"]!))

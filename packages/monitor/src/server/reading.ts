@@ -78,7 +78,11 @@ export const reading = ({ links, trust }: ReadingOptions) =>
           Effect.map(miners.picture, ({ connections }) => select(connections, query, connectionTable))
         )
         .handle("channels", ({ query }) =>
-          Effect.map(miners.picture, ({ channels }) => select(channels, query, channelTable))
+          Effect.map(miners.picture, ({ channels }) => {
+            const { connectionId: id } = query
+            const wanted = id === undefined ? channels : channels.filter(({ connectionId }) => connectionId === id)
+            return select(wanted, query, channelTable)
+          })
         )
         .handle("channelHistory", ({ params }) => {
           const [connectionId, channelId] = [Number(params.connectionId), Number(params.channelId)]
