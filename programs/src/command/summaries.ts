@@ -4,6 +4,8 @@
  */
 export const summaries = {
   demo: "Run a node, a template provider, a pool and two miners in one process, and watch them find blocks.",
+  init: "Set up a program: answer a few questions, get its configuration and keys, and what to type into miners.",
+  start: "Run what `sluice init` has set up.",
   node: "Run a development chain that talks JSON-RPC and ZMQ like Bitcoin Core.",
   "template-provider": "Serve the block templates of a Bitcoin node to pools and proxies.",
   pool: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
