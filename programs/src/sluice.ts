@@ -39,6 +39,8 @@ const isProgramName = (name: string): name is ProgramName => Object.hasOwn(summa
 
 const load = {
   demo: async () => (await import("./demo/main.ts")).demo,
+  init: async () => (await import("./init/main.ts")).init,
+  start: async () => (await import("./start/main.ts")).start,
   node: async () => (await import("./node/main.ts")).node,
   "template-provider": async () => (await import("./template-provider/main.ts")).templateProvider,
   pool: async () => (await import("./pool/main.ts")).pool,
@@ -52,7 +54,8 @@ const load = {
   replay: async () => (await import("./replay/main.ts")).replay,
   conformance: async () => (await import("./conformance/main.ts")).conformance,
   swarm: async () => (await import("./swarm/main.ts")).swarm,
-  ledger: async () => (await import("./ledger/main.ts")).ledger
+  ledger: async () => (await import("./ledger/main.ts")).ledger,
+  health: async () => (await import("./health/main.ts")).health
 }
 
 const surroundings = Layer.mergeAll(

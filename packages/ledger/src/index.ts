@@ -12,8 +12,10 @@ export {
   Ledger,
   type LedgerCalls,
   ledgerDefaults,
-  type LedgerOptions
+  type LedgerOptions,
+  type LedgerSettings
 } from "./ledger.ts"
+export type { SpoolOptions } from "./spool/spool.ts"
 export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
 export {
   type Basis,
@@ -25,12 +27,31 @@ export {
   readEntries,
   readSettlements,
   type StoredBlock,
-  type StoredSettlement
+  type StoredSettlement,
+  type Totals
 } from "./store/books.ts"
+export {
+  countBlocks,
+  type Numbered,
+  type PaidBlock,
+  readAccountEntries,
+  readPaidBlock,
+  readPaidBlocks,
+  readPayments
+} from "./store/pages.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
-export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
-export { LedgerPayouts, type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts.ts"
-export { computeSettlement, type Computed } from "./settle.ts"
+export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
+export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"
+export {
+  LedgerPayouts,
+  type LedgerPayoutsCalls,
+  ledgerPayoutsDefaults,
+  type LedgerPayoutsOptions,
+  type Plan
+} from "./payouts.ts"
+export { computeSettlement, type Computed, scriptOf } from "./settle.ts"
+export { leaseServerId, type ServerLease, type ServerLeaseOptions } from "./server-lease.ts"
+export { followRetention, makeRetention, type Retention, type RetentionOptions } from "./retention.ts"
 export { WindowTracker } from "./window-tracker.ts"
 export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"

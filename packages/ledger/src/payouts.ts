@@ -8,7 +8,6 @@ import {
   minerScript,
   OptionError,
   outputConstraints,
-  parseUserIdentity,
   type PayoutOptions,
   payoutOf,
   Payouts,
@@ -21,10 +20,12 @@ import {
 import { Clock, Context, Deferred, Duration, Effect, Layer, Result, Stream, SubscriptionRef } from "effect"
 import { Ledger, type LedgerCalls } from "./ledger.ts"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
+import { LEAST_OUTPUT_BYTES } from "./scheme/coinbase-payments.ts"
 import { POOL } from "./scheme/divide.ts"
 import type { BlockPolicy } from "./scheme/policy.ts"
 import { workOfTarget } from "./scheme/work.ts"
-import { computeFrom, computeSettlement, keyOf, makesPayments, scriptOf } from "./settle.ts"
+import { ownerOf } from "./share-of.ts"
+import { type Computed, computeFrom, computeSettlement, keyOf, makesPayments, scriptOf } from "./settle.ts"
 import type { Basis, FoundBlock } from "./store/books.ts"
 import { WindowTracker } from "./window-tracker.ts"
 
@@ -47,7 +48,7 @@ const FIRST_ROOM = 16 * 43
 /** Templates that were on their way when more room was asked for have arrived after this time. */
 const ROOM_DELAY = Duration.seconds(10)
 /** An output has this many bytes or more and four signature operations or less for each. */
-const LEAST_OUTPUT = { bytes: 31, sigops: 4 }
+const LEAST_OUTPUT = { bytes: LEAST_OUTPUT_BYTES, sigops: 4 }
 /** How many coinbases are remembered, to know on what the one of a block is based. */
 const MAX_PLANS = 1024
 const REFRESH = Duration.seconds(1)
@@ -63,8 +64,17 @@ export interface LedgerPayoutsCalls {
   readonly follow: (target: Uint8Array) => Effect.Effect<void>
   /** Records blocks with their settlements. */
   readonly record: (blocks: ReadonlyArray<SourceShare>) => Effect.Effect<void>
+  /** Whom a block with this reward would pay if it were found now; undefined in solo mining, where each miner has its own block. */
+  readonly plan: (reward: bigint) => Plan | undefined
   /** The window of the next block. */
   readonly window: Pick<WindowTracker, "weights" | "work" | "last" | "limits">
+}
+
+export interface Plan extends Omit<Computed, "first"> {
+  readonly policy: BlockPolicy
+  /** The work that the window has room for; undefined for windows without such a limit. */
+  readonly windowSize: bigint | undefined
+  readonly minimum: bigint
 }
 
 export class LedgerPayouts extends Context.Service<LedgerPayouts, LedgerPayoutsCalls>()("sluice/ledger/LedgerPayouts") {
@@ -106,7 +116,7 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
   const { maxCoinbaseBytes, minimum, policy, pool } = { ...ledgerPayoutsDefaults, ...options }
   const ledger = yield* Ledger
   const clock = yield* Clock.Clock
-  const named = ledgerError(ledger.file)
+  const named = ledgerError(ledger.name)
   const solo = policy.scheme === "solo" ? { feePercent: policy.fee / 10_000 } : undefined
   const own = yield* Effect.fromResult(payoutOf(solo === undefined ? pool : { ...pool, solo }))
   const ownRoom = outputConstraints(own)
@@ -132,14 +142,16 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
   let wanted = usable
   const plans = new Map<string, Basis>()
 
+  const basisNow = (): Basis => ({
+    lastSeq: tracker.last,
+    ...tracker.limits,
+    lastEntry: ledger.books.lastEntry,
+    minimum,
+    bytes: usable
+  })
+
   const outputs: PayoutsCalls["outputs"] = (reward) => {
-    const basis: Basis = {
-      lastSeq: tracker.last,
-      ...tracker.limits,
-      lastEntry: ledger.books.lastEntry,
-      minimum,
-      bytes: usable
-    }
+    const basis = basisNow()
     const { payments, settlement } = computeFrom(tracker, ledger.books.balances, reward, policy, basis)
     const paid = payments.map(({ amount, user }): Output => ({ value: amount, script: scriptOf(user)! }))
     if (payments.length * LEAST_OUTPUT.bytes * 2 > usable) wanted = Math.min(maxBytes, usable * 2)
@@ -164,10 +176,15 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
           }))
         })
 
+  let lastEntry = ledger.books.lastEntry
   const refresh = Effect.gen(function* () {
-    yield* ledger.books.refresh
-    // Another program may have appended shares; shares leave a window by time also when no new ones come.
-    if (ledger.lastSeq() > tracker.last) yield* tracker.load()
+    // An empty commit passes on the shares that other processes have appended.
+    yield* ledger.sql.dialect === "postgres" ? ledger.refresh : ledger.books.refresh
+    // A block of another process ends the round of this one too.
+    const isSettled = lastEntry !== ledger.books.lastEntry && policy.scheme === "prop"
+    lastEntry = ledger.books.lastEntry
+    // Shares leave a window by time also when no new ones come.
+    if (isSettled || ledger.lastSeq() !== tracker.last) yield* tracker.load()
     else yield* tracker.add([])
     if (wanted === (yield* SubscriptionRef.get(room))) return
     yield* SubscriptionRef.set(room, wanted)
@@ -258,6 +275,11 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
             )
       }
     },
+    plan: (reward) => {
+      if (solo !== undefined) return undefined
+      const computed = computeFrom(tracker, ledger.books.balances, reward, policy, basisNow())
+      return { ...computed, policy, minimum, windowSize: tracker.limits.work }
+    },
     window: tracker,
     validateUser: ({ identity }) =>
       Effect.succeed(minerScript(identity, pool.chain) === undefined ? "invalid-user-identity" : undefined),
@@ -297,13 +319,11 @@ const blockOf = (share: SourceShare, at: number, networkWork: bigint): Effect.Ef
   })
   if (Result.isFailure(parsed)) return Effect.fail(new LedgerError({ message: parsed.failure.message }))
   const { outputs } = parsed.success
-  const identity = parseUserIdentity(userIdentity)
   return Effect.succeed({
     hash,
     height: job.height,
     at,
-    user: identity.user,
-    worker: worker ?? identity.worker ?? "",
+    ...ownerOf(userIdentity, worker),
     reward: outputs.reduce((sum, { value }) => sum + value, 0n),
     networkWork,
     outputs

@@ -1,6 +1,7 @@
 /** A program's keys as an annotated TOML file, and a loaded configuration as TOML with the source of each value. */
 import { type KeyInfo, keysOf } from "./key.ts"
 import type { Given, ProgramConfig } from "./load.ts"
+import { withoutUserinfo } from "./userinfo.ts"
 
 /** The file that `sluice NAME config --example` prints: every key with its description. Defaults are commented out. */
 export const exampleToml = <A>({ program, schema }: ProgramConfig<A>): string => {
@@ -28,6 +29,25 @@ const exampleKey = (key: KeyInfo): ReadonlyArray<string> => {
   ]
 }
 
+/** A configuration file with these keys only, each with its description. A value is written as in TOML. */
+export const writtenToml = <A>(
+  { program, schema }: ProgramConfig<A>,
+  values: ReadonlyMap<string, string | number | ReadonlyArray<string>>
+): string => {
+  const head = [
+    `# Configuration of \`sluice ${program}\`, written by \`sluice init\`.`,
+    `# \`sluice ${program} config --example\` documents every other key.`
+  ]
+  const keys = keysOf(program, schema.fields).flatMap((key) =>
+    [key.name, `${key.name}-file`].flatMap((name) => {
+      const value = values.get(name)
+      if (value === undefined) return []
+      return [[...wrap(key.description, 117).map((text) => `# ${text}`), `${name} = ${JSON.stringify(value)}`]]
+    })
+  )
+  return `${[head, ...keys].map((lines) => lines.join("\n")).join("\n\n")}\n`
+}
+
 /** What `sluice NAME config` prints: the values in force and where each was given. Secrets are not shown. */
 export const effectiveToml = <A>({ program, schema }: ProgramConfig<A>, given: ReadonlyMap<string, Given>): string =>
   keysOf(program, schema.fields)
@@ -39,9 +59,12 @@ export const effectiveToml = <A>({ program, schema }: ProgramConfig<A>, given: R
           : [`${key.name} = ${JSON.stringify(key.default)} # default`]
       }
       if (key.value.secret) return [`# ${key.name} is given by ${value.where}, and not shown`]
-      return [`${key.name} = ${JSON.stringify(value.raw)} # ${value.where}`]
+      return [`${key.name} = ${JSON.stringify(shown(value.raw))} # ${value.where}`]
     })
     .join("\n")
+
+/** A URL may hold a password. */
+const shown = (raw: unknown): unknown => (typeof raw === "string" && raw.includes("://") ? withoutUserinfo(raw) : raw)
 
 const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   const lines: Array<string> = []

@@ -4,7 +4,9 @@ import {
   audit,
   followBlocks,
   Ledger,
-  type LedgerOptions,
+  LedgerError,
+  type LedgerPlace,
+  type LedgerSettings,
   type Policy,
   readAccounts,
   readBlocks,
@@ -33,10 +35,14 @@ const auditCommand = ledgerCommand({
   description:
     "Compute every settlement again from the shares, check the chain of hashes and the sums. The exit status is 1 if something differs.",
   run: Effect.fnUntraced(function* ({ json, ledger }) {
-    const { faults, ...counts } = yield* reading(ledger, (sql) =>
+    const { byRollups, faults, ...counts } = yield* reading(ledger, (sql) =>
       withProgress("audit", (progress) => audit(sql, progress))
     )
     yield* printRows([{ ...counts, faults: faults.length }], json)
+    yield* printRows(
+      byRollups.map((note) => ({ note })),
+      json
+    )
     yield* printRows(
       faults.map((fault) => ({ fault })),
       json
@@ -177,12 +183,22 @@ const migrate = ledgerCommand({
 const backup = ledgerCommand({
   ...BackupConfig,
   description: "Copy the ledger to another file while a pool uses it.",
-  run: ({ ledger, to }) => reading(ledger, (sql) => sql.backup(to))
+  run: ({ ledger, to }) =>
+    reading(ledger, (sql) =>
+      sql.dialect === "sqlite"
+        ? sql.backup(to)
+        : Effect.fail(
+            new LedgerError({
+              message:
+                "this command copies SQLite files: back up a PostgreSQL database with pg_dump, which may run at any time"
+            })
+          )
+    )
 })
 
 /** The ledger, to change it, also while a pool uses it. */
-const layerWriting = (file: string, options: Partial<LedgerOptions> = {}) =>
-  Ledger.layer({ file, commitInterval: 0, ...options })
+const layerWriting = (place: LedgerPlace, settings: LedgerSettings = {}) =>
+  Ledger.layer({ ...place, commitInterval: 0, ...settings })
 
 export const ledger = Command.make("ledger").pipe(
   Command.withDescription(summaries.ledger),

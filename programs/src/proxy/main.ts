@@ -1,17 +1,18 @@
 /** `sluice proxy`: a mining proxy, client of pools and server of miners and proxies. */
-import { MiningServerStats, openShareLog } from "@sluice/mining-server"
+import { type MiningServerStats, openShareLog } from "@sluice/mining-server"
 import {
   Declarations,
-  DeclaredStats,
+  type DeclaredStats,
   mergeDeclared,
   mergeUpstreams,
   Proxy,
   RelayDialer,
   RelayListener,
   Upstreams,
-  UpstreamStats
+  type UpstreamStats
 } from "@sluice/proxy"
-import { TemplateClient } from "@sluice/template-provider"
+import { printable } from "@sluice/protocol"
+import { TemplateClient, TemplateSource, type TemplateSourceState } from "@sluice/template-provider"
 import {
   DeclarationDialer,
   MiningDialer,
@@ -23,16 +24,16 @@ import {
 } from "@sluice/transport"
 import type { UpstreamView } from "@sluice/monitor"
 import { Translator } from "@sluice/translator"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
+import { chainOf } from "../config/chain.ts"
 import { trustOf } from "../config/trust.ts"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
-import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
-import { makeMonitor } from "../server/monitor.ts"
+import { layerMetrics } from "../server/metrics.ts"
+import { authorityOf, makeMonitor } from "../server/monitor.ts"
 import { secured } from "../server/secured.ts"
-import { statisticsPages } from "../server/statistics.ts"
 import { withV1 } from "../server/v1.ts"
 import { partOf } from "../workers/config.ts"
 import { layerJobIds, noRelay, withWorkers } from "../workers/with-workers.ts"
@@ -48,9 +49,9 @@ export const proxy = program({
         program: "proxy",
         config,
         given,
-        schema: ProxyStats,
         statsOf: mergeProxies,
         pastOf: ended,
+        monitored: (stats) => ({ ...aboutProxy(config), upstreams: Effect.map(stats, viewsOf) }),
         relay: noRelay
       }).pipe(Effect.provide(layerJobIds(config)))
     }
@@ -64,11 +65,11 @@ export const proxy = program({
         ? Proxy.layer({ ...optionsOf(mine), ...numbers }).pipe(
             Layer.merge(Layer.succeed(Declarations, Declarations.of({ stats: Effect.succeed([]) })))
           )
-        : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provide(layerDeclaring(config)))
+        : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provideMerge(layerDeclaring(config)))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
-    const monitor = yield* makeMonitor(mine)
-    return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitored)).pipe(
+    const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
+    const monitor = yield* makeMonitor(mine, { worker })
+    return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitoredProxy(config))).pipe(
       Layer.provide(layer),
       Layer.provide([
         withV1(
@@ -93,6 +94,8 @@ export const proxy = program({
   }, Effect.scoped)
 })
 
+type Config = typeof ProxyConfig.schema.Type
+
 /** What declared jobs need beside pools: templates, and connections to job declarators. */
 const layerDeclaring = ({ curve, templateProvider }: typeof ProxyConfig.schema.Type) => {
   const [first, ...others] = templateProvider!
@@ -106,62 +109,116 @@ const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
 
 /** What the operators' page shows of a proxy. */
-const monitored = Effect.gen(function* () {
+const monitoredProxy = Effect.fnUntraced(function* (config: Config) {
   const server = yield* Proxy
-  const upstreams = yield* Upstreams
-  return { role: "proxy" as const, server, upstreams: Effect.map(upstreams.stats, (all) => all.map(upstreamView)) }
+  return { ...aboutProxy(config), server, upstreams: Effect.map(yield* stats, viewsOf) }
 })
 
-const upstreamView = ({ accepted, connectedTo, name, pending, refused, state }: UpstreamStats): UpstreamView => ({
-  name,
-  state,
-  connectedTo: connectedTo === name ? null : connectedTo,
+const aboutProxy = (config: Config) => {
+  const chain = chainOf([config.verifyPayout, config.soloAddress, config.ownOutputs?.[0]?.to])
+  return { role: "proxy" as const, ...(chain && { chain }), ...authorityOf(config) }
+}
+
+const viewsOf = ({ declarations, provider, upstreams }: ProxyStats): ReadonlyArray<UpstreamView> => [
+  ...upstreams.map(upstreamView),
+  ...(provider === undefined ? [] : [templatesView(provider)]),
+  // The pools' own jobs are those of the upstreams above.
+  ...declarations.filter(({ kind }) => kind !== "pool").map(declarationView)
+]
+
+const NOTHING = {
+  connectedTo: null,
   reason: null,
-  accepted,
-  refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
-  pending
+  accepted: null,
+  refused: null,
+  pending: null,
+  shares: null,
+  pool: null,
+  declared: null
+} satisfies Partial<UpstreamView>
+
+const templatesView = (state: TemplateSourceState): UpstreamView => ({
+  ...NOTHING,
+  kind: "template-provider",
+  name: "server" in state ? state.server : "",
+  state: ({ Connecting: "connecting", Connected: "active", Disconnected: "disconnected" } as const)[state._tag],
+  reason: "reason" in state ? printable(state.reason) : null
 })
+
+const upstreamView = (stats: UpstreamStats): UpstreamView => {
+  const { accepted, acceptedDifficulty, connectedTo, late, lost, name, passedOn, pending, refused, unanswered } = stats
+  return {
+    ...NOTHING,
+    kind: "pool",
+    name,
+    state: stats.state,
+    connectedTo: connectedTo === name ? null : connectedTo,
+    accepted,
+    refused: sum(Object.values(refused)),
+    pending,
+    shares: { passedOn, acceptedDifficulty, refusedByCode: refused, unanswered, late, lost }
+  }
+}
+
+const declarationView = (stats: DeclaredStats): UpstreamView => {
+  const { acknowledged, declarator, declared, isActive, isDeclaratorConnected, kept, name, pushed, refused } = stats
+  const used = isActive ? "active" : "reserve"
+  if (stats.kind === "solo") return { ...NOTHING, kind: "solo", name, state: used }
+  return {
+    ...NOTHING,
+    kind: "declarator",
+    name: declarator,
+    state: isDeclaratorConnected ? used : "disconnected",
+    pending: kept,
+    pool: name,
+    declared: {
+      jobs: declared,
+      acknowledged,
+      refused: sum(Object.values(refused)),
+      refusedByCode: refused,
+      pushed
+    }
+  }
+}
+
+const sum = (counts: ReadonlyArray<number>): number => counts.reduce((all, count) => all + count, 0)
 
 /** The statistics of the server of miners, with those of each upstream. */
-const ProxyStats = Schema.Struct({
-  ...MiningServerStats.fields,
-  upstreams: Schema.Array(UpstreamStats),
+interface ProxyStats extends MiningServerStats {
+  readonly upstreams: ReadonlyArray<UpstreamStats>
   /** The declared jobs of each source of jobs; empty for a proxy that declares none. */
-  declarations: Schema.Array(DeclaredStats),
-  /** The difficulty that miners were credited with, less the difficulty that the upstreams credited. */
-  uncreditedDifficulty: Schema.Finite
-})
-
-type ProxyStats = typeof ProxyStats.Type
+  readonly declarations: ReadonlyArray<DeclaredStats>
+  /** The connection to the template provider, of a proxy that declares jobs. */
+  readonly provider: TemplateSourceState | undefined
+}
 
 const stats = Effect.gen(function* () {
   const proxy = yield* Proxy
   const upstreams = yield* Upstreams
   const declared = yield* Declarations
-  return Effect.map(Effect.all([proxy.stats, upstreams.stats, declared.stats]), (all) => together(...all))
-})
-
-const together = (
-  stats: MiningServerStats,
-  upstreams: ReadonlyArray<UpstreamStats>,
-  declarations: ReadonlyArray<DeclaredStats>
-): ProxyStats => ({
-  ...stats,
-  upstreams,
-  declarations,
-  uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
-})
-
-const mergeProxies = (server: MiningServerStats, workers: ReadonlyArray<ProxyStats>): ProxyStats =>
-  together(
-    server,
-    mergeUpstreams(workers.map(({ upstreams }) => upstreams)),
-    mergeDeclared(workers.map(({ declarations }) => declarations))
+  const source = Option.getOrUndefined(yield* Effect.serviceOption(TemplateSource))
+  let provider: TemplateSourceState | undefined
+  if (source !== undefined) {
+    const follow = Stream.runForEach(source.state, (state) => Effect.sync(() => (provider = state)))
+    yield* Effect.forkScoped(follow, { startImmediately: true })
+  }
+  return Effect.map(
+    Effect.all([proxy.stats, upstreams.stats, declared.stats]),
+    ([stats, upstreams, declarations]): ProxyStats => ({ ...stats, upstreams, declarations, provider })
   )
+})
+
+const mergeProxies = (server: MiningServerStats, workers: ReadonlyArray<ProxyStats>): ProxyStats => ({
+  ...server,
+  upstreams: mergeUpstreams(workers.map(({ upstreams }) => upstreams)),
+  declarations: mergeDeclared(workers.map(({ declarations }) => declarations)),
+  provider: (workers.find(({ provider }) => provider?._tag !== "Connected") ?? workers[0])?.provider
+})
 
 /** The proxy of a worker that has ended: its shares that wait get no answer. */
 const ended = (stats: ProxyStats): ProxyStats => ({
   ...stats,
+  provider: undefined,
   declarations: stats.declarations.map((one) => ({
     ...one,
     isActive: false,
@@ -175,13 +232,6 @@ const ended = (stats: ProxyStats): ProxyStats => ({
     unanswered: one.unanswered + one.pending
   }))
 })
-
-const layerPages = (config: MetricsConfig) =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      return layerMetrics(config, statisticsPages(yield* Proxy, yield* stats, ProxyStats))
-    })
-  )
 
 const layerAnswers = (worker: Worker) =>
   Layer.effectDiscard(

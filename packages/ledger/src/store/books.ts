@@ -3,7 +3,7 @@
  * ever changed: a state is a new row, and an orphan is a settlement that reverses another one.
  */
 import { hashToDisplay, type Output } from "@sluice/bitcoin"
-import { Effect, Option, Schema } from "effect"
+import { Array as Arr, Effect, Option, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
 import { type Amounts, POOL } from "../scheme/divide.ts"
@@ -89,15 +89,19 @@ export const readBalances = (
   Effect.map(
     sql<{ name: string; amount: number }>`
       SELECT users.name, sum(amount) AS amount FROM entries JOIN users ON users.id = entries.user_id
-      WHERE entries.id <= ${lastEntry} GROUP BY user_id HAVING sum(amount) <> 0`,
+      WHERE entries.id <= ${lastEntry} GROUP BY users.id HAVING sum(amount) <> 0`,
     (rows) => new Map(rows.map(({ amount, name }) => [name, BigInt(amount)]))
   )
+
+/** Sums of an account's entries by their kind, as entries count them: payments are negative. */
+export type Totals = { [Kind in Entry["kind"]]: bigint }
 
 export class Books {
   readonly #sql: SqlClient.SqlClient
   readonly #users: Users
   #lastEntry = 0
   readonly #balances = new Map<string, bigint>()
+  readonly #totals = new Map<string, Totals>()
 
   constructor(sql: SqlClient.SqlClient, users: Users) {
     this.#sql = sql
@@ -114,16 +118,26 @@ export class Books {
     return this.#balances
   }
 
+  /** What each account has earned, was paid and was adjusted by, as of the last `refresh`. */
+  get totals(): ReadonlyMap<string, Totals> {
+    return this.#totals
+  }
+
   /** Reads the entries that were added since, by this program or another one. */
   get refresh(): Effect.Effect<void, SqlError.SqlError> {
     const sql = this.#sql
     return Effect.map(
-      sql<{ id: number; name: string; amount: number }>`
-        SELECT entries.id, users.name, amount FROM entries JOIN users ON users.id = entries.user_id
+      sql<{ id: number; name: string; kind: Entry["kind"]; amount: number }>`
+        SELECT entries.id, users.name, kind, amount FROM entries JOIN users ON users.id = entries.user_id
         WHERE entries.id > ${this.#lastEntry} ORDER BY entries.id`,
       (rows) => {
-        for (const { amount, id, name } of rows) {
+        for (const { amount, id, kind, name } of rows) {
+          // Another refresh that waited for the database at the same time has counted it.
+          if (id <= this.#lastEntry) continue
           this.#lastEntry = id
+          const totals = this.#totals.get(name) ?? { earned: 0n, paid: 0n, adjustment: 0n }
+          totals[kind] += BigInt(amount)
+          this.#totals.set(name, totals)
           const balance = (this.#balances.get(name) ?? 0n) + BigInt(amount)
           if (balance === 0n) this.#balances.delete(name)
           else this.#balances.set(name, balance)
@@ -152,6 +166,14 @@ export class Books {
     })
   }
 
+  stateOf(blockId: number): Effect.Effect<BlockState | undefined, SqlError.SqlError> {
+    const sql = this.#sql
+    return Effect.map(
+      sql<{ state: BlockState }>`SELECT state FROM block_states WHERE block_id = ${blockId} ORDER BY id DESC LIMIT 1`,
+      ([row]) => row?.state
+    )
+  }
+
   setState(blockId: number, state: BlockState, at: number): Effect.Effect<void, SqlError.SqlError> {
     const sql = this.#sql
     return Effect.asVoid(sql`INSERT INTO block_states (block_id, state, at) VALUES (${blockId}, ${state}, ${at})`)
@@ -171,8 +193,11 @@ export class Books {
         INSERT INTO settlements (block_id, at, policy, basis, window_work)
         VALUES (${blockId}, ${at}, ${encodePolicy(from.policy)}, ${encodeBasis(from.basis)}, ${from.windowWork.toString()})
         RETURNING id`
-      for (const [account, amount] of earned) yield* this.#enter(row!.id, account, "earned", amount, at, "")
-      for (const [account, amount] of paid) yield* this.#enter(row!.id, account, "paid", -amount, at, "")
+      const entries = [
+        ...[...earned].map(([account, amount]) => ({ account, kind: "earned" as const, amount })),
+        ...[...paid].map(([account, amount]) => ({ account, kind: "paid" as const, amount: -amount }))
+      ]
+      yield* this.#enter(entries, { settlementId: row!.id, at, reason: "" })
     })
   }
 
@@ -197,27 +222,38 @@ export class Books {
   adjust(account: string, amount: bigint, at: number, reason: string): Effect.Effect<void, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
       yield* this.#users.add([account])
-      yield* this.#enter(undefined, account, "adjustment", amount, at, reason)
-      yield* this.#enter(undefined, POOL, "adjustment", -amount, at, reason)
+      const entries = [
+        { account, kind: "adjustment" as const, amount },
+        { account: POOL, kind: "adjustment" as const, amount: -amount }
+      ]
+      yield* this.#enter(entries, { settlementId: undefined, at, reason })
     })
   }
 
+  /** Adds entries, those of nothing left out. A settlement of a large pool has thousands. */
   #enter(
-    settlementId: number | undefined,
-    account: string,
-    kind: Entry["kind"],
-    amount: bigint,
-    at: number,
-    reason: string
+    entries: ReadonlyArray<Pick<Entry, "account" | "kind" | "amount">>,
+    { at, reason, settlementId }: Pick<Entry, "settlementId" | "at" | "reason">
   ): Effect.Effect<void, SqlError.SqlError> {
-    if (amount === 0n) return Effect.void
     const sql = this.#sql
-    return Effect.asVoid(
-      sql`INSERT INTO entries (settlement_id, user_id, kind, amount, at, reason)
-        VALUES (${settlementId ?? null}, ${this.#users.idOf(account)}, ${kind}, ${Number(amount)}, ${at}, ${reason})`
-    )
+    const rows = entries
+      .filter(({ amount }) => amount !== 0n)
+      .map(({ account, amount, kind }) => ({
+        settlement_id: settlementId ?? null,
+        user_id: this.#users.idOf(account),
+        kind,
+        amount: Number(amount),
+        at,
+        reason
+      }))
+    return Effect.forEach(Arr.chunksOf(rows, ROWS), (some) => sql`INSERT INTO entries ${sql.insert(some)}`, {
+      discard: true
+    })
   }
 }
+
+/** Rows of one statement. */
+const ROWS = 500
 
 /** All blocks, oldest first. */
 export const readBlocks = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyArray<StoredBlock>, SqlError.SqlError> =>
