@@ -67,15 +67,18 @@ export class WorkWindows {
   /** Empties the slots between the last one used and `now`. */
   #advance(now: number): void {
     this.#settle()
-    const work = this.#work
-    for (let window = 0; work !== undefined && window < SLOT_MS.length; window++) {
-      const newest = Math.floor((this.#until - 1) / SLOT_MS[window]!)
-      const slot = Math.floor(now / SLOT_MS[window]!)
-      for (let passed = Math.max(newest + 1, slot - SLOTS + 1); passed <= slot; passed++) {
-        work[window * SLOTS + (passed % SLOTS)] = 0
-      }
-    }
+    if (this.#work !== undefined) emptyBetween(this.#work, this.#until, now)
     this.#until = endOfSlot(SLOT_MS[0], now)
+  }
+}
+
+const emptyBetween = (work: Array<number>, until: number, now: number): void => {
+  for (const [window, slotMs] of SLOT_MS.entries()) {
+    const newest = Math.floor((until - 1) / slotMs)
+    const slot = Math.floor(now / slotMs)
+    for (let passed = Math.max(newest + 1, slot - SLOTS + 1); passed <= slot; passed++) {
+      work[window * SLOTS + (passed % SLOTS)] = 0
+    }
   }
 }
 
