@@ -68,11 +68,13 @@ export class WorkWindows {
   #advance(now: number): void {
     this.#settle()
     const work = this.#work
-    for (let window = 0; work !== undefined && window < SLOT_MS.length; window++) {
-      const newest = Math.floor((this.#until - 1) / SLOT_MS[window]!)
-      const slot = Math.floor(now / SLOT_MS[window]!)
-      for (let passed = Math.max(newest + 1, slot - SLOTS + 1); passed <= slot; passed++) {
-        work[window * SLOTS + (passed % SLOTS)] = 0
+    if (work !== undefined) {
+      for (let window = 0; window < SLOT_MS.length; window++) {
+        const newest = Math.floor((this.#until - 1) / SLOT_MS[window]!)
+        const slot = Math.floor(now / SLOT_MS[window]!)
+        for (let passed = Math.max(newest + 1, slot - SLOTS + 1); passed <= slot; passed++) {
+          work[window * SLOTS + (passed % SLOTS)] = 0
+        }
       }
     }
     this.#until = endOfSlot(SLOT_MS[0], now)
