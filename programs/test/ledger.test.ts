@@ -92,12 +92,12 @@ describe("sluice ledger", () => {
       ]
     )
     assert.deepStrictEqual(json((await run(["ledger", "pay", "--dry-run", "--ledger", ledger])).stdout), [
-      { user: "bob", satoshis: "150000", payable: false },
-      { user: ALICE, satoshis: "150000", payable: true }
+      { user: "bob", satoshis: "150000", payable: false, address: "" },
+      { user: ALICE, satoshis: "150000", payable: true, address: ALICE }
     ])
-    const { status, stderr } = await run(["ledger", "pay", "--ledger", ledger])
+    const { status, stderr } = await run(["ledger", "pay", "--ledger", ledger, "--no-dry-run"])
     assert.strictEqual(status, 2)
-    assert.match(stderr, /sends no payments: give --dry-run/)
+    assert.match(stderr, /node-rpc-url is missing: a payment needs a node/)
     const entries = await run(["ledger", "export", "--table", "entries", "--ledger", ledger])
     assert.match(entries.stdout, /^3,,bob,adjustment,150000,\d+,by hand$/m)
     assert.strictEqual((await run(["ledger", "audit", "--ledger", ledger])).status, 0)
@@ -117,7 +117,7 @@ describe("sluice ledger", () => {
     const [ledger, copy] = [`sqlite:${join(directory, "import.ledger")}`, join(directory, "copy.ledger")]
     assert.strictEqual((await run(["ledger", "backup", "--ledger", ledger, "--to", copy])).status, 0)
     const { stdout } = await run(["ledger", "audit", "--ledger", `sqlite:${copy}`])
-    assert.deepStrictEqual(json(stdout), [{ slices: 1, shares: 5, blocks: 0, settlements: 0, faults: 0 }])
+    assert.deepStrictEqual(json(stdout), [{ slices: 1, shares: 5, blocks: 0, settlements: 0, payments: 0, faults: 0 }])
     const { status, stderr } = await run(["ledger", "backup", "--ledger", ledger, "--to", copy])
     assert.strictEqual(status, 2)
     assert.match(stderr, /there is a file already/)

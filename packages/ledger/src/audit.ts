@@ -1,6 +1,6 @@
 /** Computes every settlement again, and checks the chain of hashes and the sums of money. */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { LedgerError } from "./ledger-error.ts"
 import { type Amounts, POOL } from "./scheme/divide.ts"
@@ -14,6 +14,8 @@ import {
   type StoredBlock,
   type StoredSettlement
 } from "./store/books.ts"
+import { changesOf, readPayments } from "./store/payments.ts"
+import { transactionOfPsbt, unpaidOf } from "./pay/payment-transaction.ts"
 import { sharesFrom } from "./store/shares.ts"
 import { beginSlice, lineOfShare, NO_SLICE } from "./store/slice-hash.ts"
 
@@ -22,6 +24,7 @@ export interface AuditReport {
   readonly shares: number
   readonly blocks: number
   readonly settlements: number
+  readonly payments: number
   /** What is wrong, each a sentence. */
   readonly faults: ReadonlyArray<string>
 }
@@ -37,9 +40,10 @@ export const audit = (sql: SqlClient.SqlClient, progress: (part: number) => Effe
     let settlements = 0
     for (const block of blocks) settlements += yield* auditBlock(sql, block, faults)
     yield* auditBlockShares(sql, faults)
+    const payments = yield* auditPayments(sql, faults)
     const [money] = yield* sql<{ sum: number | null }>`SELECT sum(amount) AS sum FROM entries`
     if ((money?.sum ?? 0) !== 0) faults.push(`all balances together are 0; they are ${money!.sum} satoshis`)
-    return { ...chain, blocks: blocks.length, settlements, faults }
+    return { ...chain, blocks: blocks.length, settlements, payments, faults }
   })
 
 /** Reads all shares slice by slice: their hashes, sums and roll-ups. */
@@ -117,11 +121,11 @@ const auditBlock = (sql: SqlClient.SqlClient, block: StoredBlock, faults: Array<
       faults.push(`${name} has no settlement: its coinbase was not planned by the ledger`)
       return 0
     }
-    const entries = yield* readEntries(sql, Option.some(first.id))
+    const entries = yield* readEntries(sql, { settlementId: first.id })
     yield* auditSettlement(sql, block, first, entries, (fault) => faults.push(`${name}: ${fault}`))
     let before = { id: first.id, entries }
     for (const { id, reverses } of others) {
-      const entries = yield* readEntries(sql, Option.some(id))
+      const entries = yield* readEntries(sql, { settlementId: id })
       const isOpposite =
         reverses === before.id &&
         entries.length === before.entries.length &&
@@ -156,6 +160,24 @@ const auditSettlement = (
     if (!makesPayments(block.outputs, computed.payments)) fault("its outputs are not those that the ledger computes")
     compare(computed.settlement.earned, amountsOf(entries, "earned", 1n), "earned", fault)
     compare(computed.settlement.paid, amountsOf(entries, "paid", -1n), "was paid", fault)
+  })
+
+/** Holds each payment from the wallet against its transaction, and its entries against both. Returns how many there are. */
+const auditPayments = (sql: SqlClient.SqlClient, faults: Array<string>): Read<number> =>
+  Effect.gen(function* () {
+    const payments = yield* readPayments(sql)
+    for (const { id, outputs, psbt, state, txid } of payments) {
+      const fault = (fault: string) => faults.push(`payment ${id}, ${txid}: ${fault}`)
+      const transaction = yield* transactionOfPsbt(psbt)
+      const actual = hashToDisplay(transaction.txid)
+      if (actual !== txid) fault(`its transaction is ${actual}`)
+      const unpaid = unpaidOf(transaction.outputs, outputs)
+      if (unpaid !== undefined) fault(`its transaction does not pay ${unpaid.amount} satoshis to ${unpaid.address}`)
+      const entries = yield* readEntries(sql, { paymentId: id })
+      const changes = state === "cancelled" ? new Map<string, bigint>() : changesOf(outputs)
+      compare(changes, amountsOf(entries, "sent", 1n), "got by it", fault)
+    }
+    return payments.length
   })
 
 const amountsOf = (entries: ReadonlyArray<Entry>, kind: Entry["kind"], sign: bigint): Amounts => {

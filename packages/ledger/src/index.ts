@@ -36,3 +36,25 @@ export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"
 export { type Account, readAccounts } from "./accounts.ts"
 export { replay, type Replay, type ReplayOptions } from "./replay.ts"
+export {
+  type AddressChange,
+  addressesAt,
+  changeAddress,
+  readAddressChanges,
+  type UserAddress
+} from "./store/addresses.ts"
+export { type PaymentState, readPayable, readPayments, type StoredPayment } from "./store/payments.ts"
+export {
+  type Due,
+  type DueOptions,
+  type FollowedPayment,
+  followPayments,
+  isReplaced,
+  type PayOptions,
+  payOut,
+  readDue,
+  sendSigned,
+  takeBack
+} from "./pay/pay.ts"
+export * from "./pay/wallet.ts"
+export * as NodeWallet from "./pay/node-wallet.ts"

@@ -1,5 +1,5 @@
 /** What users would have earned by another policy. */
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { LedgerError } from "./ledger-error.ts"
 import { type Amounts, divideReward, POOL } from "./scheme/divide.ts"
@@ -49,7 +49,7 @@ export const replay = (
       before = Math.max(last, afterSeq)
       if (block.height < fromHeight) continue
       count++
-      for (const { account, amount, kind } of yield* readEntries(sql, Option.some(settlement.id))) {
+      for (const { account, amount, kind } of yield* readEntries(sql, { settlementId: settlement.id })) {
         if (kind === "earned") add(earned, account, amount)
       }
       if (isBlockPolicy(policy)) {

@@ -100,6 +100,7 @@ describe("an audit", () => {
             shares: 31,
             blocks: 1,
             settlements: 1,
+            payments: 0,
             faults: []
           })
         })
@@ -119,7 +120,7 @@ describe("an audit", () => {
     ],
     [
       "balances that do not sum to 0",
-      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x')",
+      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x', NULL, NULL)",
       /together are 0; they are 5/
     ],
     [

@@ -297,7 +297,7 @@ describe("the database", () => {
         "CREATE TABLE ledger_migrations (migration_id INTEGER PRIMARY KEY NOT NULL, name TEXT); " +
           "INSERT INTO ledger_migrations VALUES (77, 'later')"
       )
-      assert.match((yield* open).message, /schema has version 77, and this program knows 1: use a newer program/)
+      assert.match((yield* open).message, /schema has version 77, and this program knows 2: use a newer program/)
       database.close()
     }).pipe(Effect.scoped)
   )

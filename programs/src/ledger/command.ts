@@ -1,6 +1,14 @@
 /** How every command of `sluice ledger` is made, and how it prints. */
 import { escaped } from "@sluice/protocol/printable"
-import { type LedgerError, layerReading, ledgerError, type SqliteCalls, SqliteClient } from "@sluice/ledger"
+import {
+  Ledger,
+  type LedgerError,
+  type LedgerOptions,
+  layerReading,
+  ledgerError,
+  type SqliteCalls,
+  SqliteClient
+} from "@sluice/ledger"
 import { Console, Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { Command } from "effect/cli"
@@ -48,6 +56,12 @@ export const reading = <A, E extends { readonly message: string }>(
       (error) => Effect.fail(ledgerError(file)(error))
     )
   ).pipe(Effect.provide(layerReading(file))) as Effect.Effect<A, E | LedgerError>
+
+/** The ledger, to change it, also while a pool uses it. */
+export const layerWriting = (file: string, options: Partial<LedgerOptions> = {}) =>
+  Ledger.layer({ file, commitInterval: 0, ...options })
+
+export const isoTime = (at: number): string => new Date(at).toISOString()
 
 type Row = Readonly<Record<string, string | number | bigint | boolean | undefined>>
 

@@ -1,7 +1,7 @@
 /** `sluice ledger export`: prints shares, blocks or entries as CSV or lines of JSON. */
 import { hashToDisplay } from "@sluice/bitcoin"
 import { readBlocks, readEntries, sharesFrom, type SqliteCalls } from "@sluice/ledger"
-import { Option, Stream } from "effect"
+import { Stream } from "effect"
 import { Csv } from "effect/encoding"
 import { print } from "../output/streams.ts"
 import { ledgerCommand, reading } from "./command.ts"
@@ -64,7 +64,7 @@ const tables = {
   entries: (sql: SqliteCalls) => ({
     columns: ["id", "settlement", "account", "kind", "amount", "at", "reason"],
     rows: Stream.map(
-      Stream.fromIterableEffect(readEntries(sql, Option.none())),
+      Stream.fromIterableEffect(readEntries(sql)),
       ({ account, amount, at, id, kind, reason, settlementId }): Cells => ({
         id,
         settlement: settlementId ?? "",

@@ -1,32 +1,31 @@
 /** `sluice ledger`: looks at a ledger, audits it, and changes it where an operator must. */
 import { hashToDisplay } from "@sluice/bitcoin"
 import {
+  addressesAt,
   audit,
   followBlocks,
   Ledger,
-  type LedgerOptions,
   type Policy,
   readAccounts,
+  readAddressChanges,
   readBlocks,
   readSettlements,
   replay,
   type StoredBlock,
   type StoredSettlement
 } from "@sluice/ledger"
-import { minerScript } from "@sluice/mining-server"
-import { Clock, Console, Effect, Layer, Schema } from "effect"
+import { Clock, Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { blockPolicy } from "../config/ledger.ts"
 import { FaultsFound } from "../command/report.ts"
 import { summaries } from "../command/summaries.ts"
 import { withProgress } from "../output/progress.ts"
 import { layerNode } from "../server/node.ts"
-import { accountName, ledgerCommand, printRows, reading } from "./command.ts"
-import { AdjustConfig, BackupConfig, PayConfig, plainConfig, ReplayConfig, SettleConfig } from "./config.ts"
+import { accountName, isoTime, layerWriting, ledgerCommand, printRows, reading } from "./command.ts"
+import { AdjustConfig, BackupConfig, plainConfig, ReplayConfig, SettleConfig } from "./config.ts"
 import { exportTable } from "./export.ts"
 import { importShares } from "./import.ts"
-
-const isoTime = (at: number): string => new Date(at).toISOString()
+import { address, pay, payments } from "./pay.ts"
 
 const auditCommand = ledgerCommand({
   ...plainConfig("audit"),
@@ -47,11 +46,19 @@ const auditCommand = ledgerCommand({
 
 const users = ledgerCommand({
   ...plainConfig("users"),
-  description: "Print the balance of each user, in satoshis, with what it earned and what coinbases paid it.",
+  description:
+    "Print the balance of each user, in satoshis, with what it earned and was paid, and its address if that is not its name.",
   run: Effect.fnUntraced(function* ({ json, ledger }) {
-    const accounts = yield* reading(ledger, readAccounts)
+    const [accounts, changes] = yield* reading(ledger, (sql) =>
+      Effect.all([readAccounts(sql), readAddressChanges(sql)])
+    )
+    const addresses = addressesAt(changes, yield* Clock.currentTimeMillis)
     yield* printRows(
-      accounts.map(({ name, ...account }) => ({ user: accountName(name), ...account })),
+      accounts.map(({ name, ...account }) => {
+        const { current = "", pending } = addresses.get(name) ?? {}
+        const next = pending === undefined ? "" : `${pending.address} from ${isoTime(pending.effectiveAt)}`
+        return { user: accountName(name), ...account, address: current, next }
+      }),
       json
     )
   })
@@ -141,30 +148,6 @@ const adjust = ledgerCommand({
   })
 })
 
-/** The ledger keeps whom it owes; it holds no key of a wallet. */
-const pay = ledgerCommand({
-  ...PayConfig,
-  description:
-    "Print whom a payment from the pool's wallet would pay how much: balances that no coinbase has paid yet.",
-  run: Effect.fnUntraced(function* ({ dryRun, json, ledger, minimum }) {
-    if (!dryRun) {
-      return yield* new CommandError({
-        message:
-          "it sends no payments: give --dry-run, pay from your wallet, and note each payment with sluice ledger adjust"
-      })
-    }
-    const accounts = yield* reading(ledger, readAccounts)
-    const due = accounts.filter(({ balance, name }) => name !== "" && balance >= BigInt(minimum))
-    yield* printRows(
-      due.map(({ balance, name }) => ({ user: name, satoshis: balance, payable: minerScript(name) !== undefined })),
-      json
-    )
-  })
-})
-
-/** The command line asks for something that the command does not do. */
-class CommandError extends Schema.TaggedError<CommandError>()("LedgerCommandError", { message: Schema.String }) {}
-
 const migrate = ledgerCommand({
   ...plainConfig("migrate"),
   description: "Bring a ledger of an older version up to date. Make a backup first.",
@@ -180,10 +163,6 @@ const backup = ledgerCommand({
   run: ({ ledger, to }) => reading(ledger, (sql) => sql.backup(to))
 })
 
-/** The ledger, to change it, also while a pool uses it. */
-const layerWriting = (file: string, options: Partial<LedgerOptions> = {}) =>
-  Ledger.layer({ file, commitInterval: 0, ...options })
-
 export const ledger = Command.make("ledger").pipe(
   Command.withDescription(summaries.ledger),
   Command.withSubcommands([
@@ -196,6 +175,8 @@ export const ledger = Command.make("ledger").pipe(
     exportTable,
     adjust,
     pay,
+    payments,
+    address,
     backup,
     migrate
   ])

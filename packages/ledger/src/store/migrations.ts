@@ -7,6 +7,7 @@
 import { Effect } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
+import { moneyLeaves } from "./money-leaves.ts"
 
 const TABLE = "ledger_migrations"
 
@@ -105,7 +106,7 @@ const first = Effect.gen(function* () {
   }
 })
 
-const migrations = { "1_shares_and_money": first }
+const migrations = { "1_shares_and_money": first, "2_money_leaves": moneyLeaves }
 /** The version that this program knows. */
 const NEWEST = Object.keys(migrations).length
 
@@ -132,7 +133,7 @@ export const prepareSchema = ({
     if (version > NEWEST) {
       return yield* refuse(`its schema has version ${version}, and this program knows ${NEWEST}: use a newer program`)
     }
-    if (isReadOnly) return yield* refuse("there is no ledger in it")
+    if (isReadOnly && version === 0) return yield* refuse("there is no ledger in it")
     if (version > 0 && !isUpgrade) {
       return yield* refuse(
         `its schema has version ${version}, and this program needs ${NEWEST}: run sluice ledger migrate`
