@@ -36,7 +36,7 @@ export class MemoryWallet {
     this.#coins = coins.map((amount, index) => ({ txid: "ab".repeat(32), index, amount }))
   }
 
-  /** The transaction that its owner would sign, of a PSBT in base64. */
+  /** The signed transaction of a PSBT in base64. */
   static sign(psbt: string): Uint8Array {
     const opened = Psbt.fromPSBT(Buffer.from(psbt, "base64"))
     opened.sign(KEY)
@@ -63,6 +63,14 @@ export class MemoryWallet {
       this.#mempool.length,
       parseTransaction(MemoryWallet.sign(Buffer.from(other.toPSBT()).toString("base64")))
     )
+  }
+
+  /** The confirmations of an unspent output; undefined for others. */
+  confirmationsOf(txid: string, index: number): number | undefined {
+    if (this.#isSpent(txid, index)) return undefined
+    if (this.#coins.some((coin) => coin.txid === txid && coin.index === index)) return 100
+    const known = this.#known(txid)
+    return known === "mempool" ? 0 : known === undefined ? undefined : this.#blocks.length - known
   }
 
   /** What an address has got in blocks. */

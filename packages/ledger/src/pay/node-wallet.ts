@@ -74,6 +74,9 @@ export const layerAddress = (options: AddressWalletOptions): Layer.Layer<Wallet,
     })
   ).pipe(Layer.provide(NodeRpcHttp.layerClient))
 
+/** A version, a length, and the 20 bytes of a key's hash. */
+const P2WPKH_LENGTH = 22
+
 const UnspentOutputs = Schema.Struct({
   height: Schema.Int,
   unspents: Schema.Array(
@@ -97,6 +100,11 @@ const fundFrom = Effect.fnUntraced(function* (
   held: ReadonlyArray<Outpoint>
 ): Effect.fn.Return<string, WalletError> {
   const chain = chainOf(from)
+  if (scriptForAddress(from, chain).length !== P2WPKH_LENGTH) {
+    return yield* new LedgerError({
+      message: `from: ${from} is no address of a single key of segwit version 0 (such as bc1q... of 42 characters): give node-wallet, which may be a wallet without keys`
+    })
+  }
   const rate = yield* rateOf(call, fee)
   const { height, unspents } = yield* call("scantxoutset", ["start", [`addr(${from})`]], UnspentOutputs)
   const ripe = unspents.filter(
@@ -177,10 +185,14 @@ const chainCalls = (call: NodeRpcHttp.MakeCall): Pick<WalletCalls, "height" | "s
 
 const TxOut = Schema.NullOr(Schema.Struct({ confirmations: Schema.Int }))
 
+/** The most blocks that a chain is expected to leave. */
+const REORGANISED = 6
+
 /** Reads the blocks since the payment. */
 const findInBlocks = Effect.fnUntraced(function* (call: NodeRpcHttp.MakeCall, tip: number, sought: Sought) {
   const spends = new Set(sought.inputs.map(({ index, txid }) => `${txid}:${index}`))
-  for (let height = sought.height + 1; height <= tip; height++) {
+  // The chain may have left some of its last blocks since.
+  for (let height = Math.max(1, sought.height - REORGANISED); height <= tip; height++) {
     const hash = yield* call("getblockhash", [height], Schema.String)
     const block = parseBlock(Buffer.from(yield* call("getblock", [hash, 0], Schema.String), "hex"))
     const confirmations = tip - height + 1
