@@ -99,7 +99,7 @@ describe("sluice ledger", () => {
     assert.strictEqual(status, 2)
     assert.match(stderr, /node-rpc-url is missing: a payment needs a node/)
     const entries = await run(["ledger", "export", "--table", "entries", "--ledger", ledger])
-    assert.match(entries.stdout, /^3,,bob,adjustment,150000,\d+,by hand$/m)
+    assert.match(entries.stdout, /^3,,,,bob,adjustment,150000,\d+,by hand$/m)
     assert.strictEqual((await run(["ledger", "audit", "--ledger", ledger])).status, 0)
   })
 
@@ -117,7 +117,9 @@ describe("sluice ledger", () => {
     const [ledger, copy] = [`sqlite:${join(directory, "import.ledger")}`, join(directory, "copy.ledger")]
     assert.strictEqual((await run(["ledger", "backup", "--ledger", ledger, "--to", copy])).status, 0)
     const { stdout } = await run(["ledger", "audit", "--ledger", `sqlite:${copy}`])
-    assert.deepStrictEqual(json(stdout), [{ slices: 1, shares: 5, blocks: 0, settlements: 0, payments: 0, faults: 0 }])
+    assert.deepStrictEqual(json(stdout), [
+      { slices: 1, shares: 5, blocks: 0, settlements: 0, purchases: 0, payments: 0, faults: 0 }
+    ])
     const { status, stderr } = await run(["ledger", "backup", "--ledger", ledger, "--to", copy])
     assert.strictEqual(status, 2)
     assert.match(stderr, /there is a file already/)
@@ -137,7 +139,8 @@ describe("sluice ledger", () => {
       [["--payout-scheme", "pplns"], /payout-scheme pplns needs a ledger/],
       [[...ledger, "--payout-scheme", "solo", "--solo-fee", "1"], /give payout-scheme or solo-fee, not both/],
       [[...ledger, "--workers", "2"], /one process writes to a ledger: give workers = 1, not 2/],
-      [[...ledger, "--payout-scheme", "fpps"], /expected one of solo, prop, pplns, pplns-time, tides/]
+      [[...ledger, "--payout-scheme", "fpps"], /payout-scheme fpps needs payout-reserve/],
+      [[...ledger, "--payout-scheme", "tides", "--payout-reserve", "5"], /payout-reserve is for fpps and pps/]
     ]
     const pool = ["pool", "config", "--plain", "--template-provider", "stratum2+tcp+plain://127.0.0.1:1"]
     for (const [args, problem] of cases) {

@@ -16,6 +16,8 @@ import {
 } from "./store/books.ts"
 import { changesOf, readPayments } from "./store/payments.ts"
 import { transactionOfPsbt, unpaidOf } from "./pay/payment-transaction.ts"
+import { computePurchase } from "./buying.ts"
+import { readPurchases, readRemainders } from "./store/purchases.ts"
 import { sharesFrom } from "./store/shares.ts"
 import { beginSlice, lineOfShare, NO_SLICE } from "./store/slice-hash.ts"
 
@@ -24,6 +26,7 @@ export interface AuditReport {
   readonly shares: number
   readonly blocks: number
   readonly settlements: number
+  readonly purchases: number
   readonly payments: number
   /** What is wrong, each a sentence. */
   readonly faults: ReadonlyArray<string>
@@ -40,10 +43,11 @@ export const audit = (sql: SqlClient.SqlClient, progress: (part: number) => Effe
     let settlements = 0
     for (const block of blocks) settlements += yield* auditBlock(sql, block, faults)
     yield* auditBlockShares(sql, faults)
+    const purchases = yield* auditPurchases(sql, faults)
     const payments = yield* auditPayments(sql, faults)
     const [money] = yield* sql<{ sum: number | null }>`SELECT sum(amount) AS sum FROM entries`
     if ((money?.sum ?? 0) !== 0) faults.push(`all balances together are 0; they are ${money!.sum} satoshis`)
-    return { ...chain, blocks: blocks.length, settlements, payments, faults }
+    return { ...chain, blocks: blocks.length, settlements, purchases, payments, faults }
   })
 
 /** Reads all shares slice by slice: their hashes, sums and roll-ups. */
@@ -154,12 +158,39 @@ const auditSettlement = (
   Effect.gen(function* () {
     const paidOnChain = block.outputs.reduce((sum, { value }) => sum + value, 0n)
     if (paidOnChain !== block.reward) fault(`its outputs pay ${paidOnChain} of ${block.reward} satoshis`)
-    if (!isBlockPolicy(policy)) return
     const computed = yield* computeSettlement(sql, block, policy, basis)
     if (computed.windowWork !== windowWork) fault(`the window has the work ${computed.windowWork}, not ${windowWork}`)
     if (!makesPayments(block.outputs, computed.payments)) fault("its outputs are not those that the ledger computes")
     compare(computed.settlement.earned, amountsOf(entries, "earned", 1n), "earned", fault)
     compare(computed.settlement.paid, amountsOf(entries, "paid", -1n), "was paid", fault)
+  })
+
+/** Computes all purchases of shares again, in their order. Returns how many there are. */
+const auditPurchases = (sql: SqlClient.SqlClient, faults: Array<string>): Read<number> =>
+  Effect.gen(function* () {
+    const remainders = new Map<string, bigint>()
+    let next = 0
+    let count = 0
+    yield* Stream.runForEach(readPurchases(sql), ({ basis, id, policy }) =>
+      Effect.gen(function* () {
+        const fault = (fault: string) => faults.push(`purchase ${id}: ${fault}`)
+        count++
+        if (basis.afterSeq !== next)
+          fault(`it begins after share ${basis.afterSeq}; the one before it ends with ${next}`)
+        next = basis.lastSeq
+        if (isBlockPolicy(policy)) return void fault(`${policy.scheme} buys no shares`)
+        const computed = yield* computePurchase(sql, policy, basis, remainders)
+        for (const [user, parts] of computed.remainders) remainders.set(user, parts)
+        const entries = yield* readEntries(sql, { purchaseId: id })
+        compare(computed.amounts, amountsOf(entries, "earned", 1n), "earned", fault)
+      })
+    )
+    for (const [user, parts] of yield* readRemainders(sql)) {
+      const expected = remainders.get(user) ?? 0n
+      if (parts !== expected)
+        faults.push(`${user} has ${expected} parts of a satoshi left of purchases; the ledger has ${parts}`)
+    }
+    return count
   })
 
 /** Holds each payment from the wallet against its transaction, and its entries against both. Returns how many there are. */

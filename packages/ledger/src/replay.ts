@@ -48,7 +48,7 @@ export const replay = (
       const afterSeq = before ?? 0
       before = Math.max(last, afterSeq)
       if (block.height < fromHeight) continue
-      count++
+      if (count++ === 0) yield* addPurchases(sql, afterSeq, earned)
       for (const { account, amount, kind } of yield* readEntries(sql, { settlementId: settlement.id })) {
         if (kind === "earned") add(earned, account, amount)
       }
@@ -71,6 +71,18 @@ export const replay = (
     }
     return { blocks: count, earned, replayed }
   })
+
+/** Adds what purchases of shares after this one have brought users, and cost the pool. */
+const addPurchases = (sql: SqlClient.SqlClient, afterSeq: number, earned: Map<string, bigint>) =>
+  Effect.map(
+    sql<{ name: string; amount: number }>`
+      SELECT users.name, sum(amount) AS amount FROM entries
+      JOIN users ON users.id = entries.user_id JOIN purchases ON purchases.id = entries.purchase_id
+      WHERE purchases.last_seq > ${afterSeq} GROUP BY users.name`,
+    (rows) => {
+      for (const { amount, name } of rows) add(earned, name, BigInt(amount))
+    }
+  )
 
 const limitsFor = (
   policy: Exclude<Policy, { readonly scheme: "solo" | "fpps" | "pps" }>,

@@ -100,6 +100,7 @@ describe("an audit", () => {
             shares: 31,
             blocks: 1,
             settlements: 1,
+            purchases: 0,
             payments: 0,
             faults: []
           })

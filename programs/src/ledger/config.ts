@@ -1,6 +1,6 @@
 /** The configuration of `sluice ledger` and its commands. */
 import { Schema, Struct } from "effect"
-import { BLOCK_SCHEMES, ledgerUrl } from "../config/ledger.ts"
+import { ledgerUrl, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional, required } from "../config/key.ts"
 import { fileToRead, fileToWrite, newFile } from "../config/path.ts"
 import { payoutAddress } from "../config/stratum.ts"
@@ -55,7 +55,7 @@ export const ReplayConfig = {
   program: "ledger replay",
   schema: Schema.Struct({
     ledger,
-    scheme: required(choice([...BLOCK_SCHEMES, "fpps", "pps"]), {
+    scheme: required(choice(SCHEMES), {
       description: "The scheme by which rewards are divided again. Nothing is changed.",
       example: "pplns"
     }),

@@ -62,12 +62,14 @@ const tables = {
     )
   }),
   entries: (sql: SqliteCalls) => ({
-    columns: ["id", "settlement", "account", "kind", "amount", "at", "reason"],
+    columns: ["id", "settlement", "payment", "purchase", "account", "kind", "amount", "at", "reason"],
     rows: Stream.map(
       Stream.fromIterableEffect(readEntries(sql)),
-      ({ account, amount, at, id, kind, reason, settlementId }): Cells => ({
+      ({ account, amount, at, id, kind, paymentId, purchaseId, reason, settlementId }): Cells => ({
         id,
         settlement: settlementId ?? "",
+        payment: paymentId ?? "",
+        purchase: purchaseId ?? "",
         account,
         kind,
         amount: amount.toString(),

@@ -5,10 +5,11 @@ import {
   audit,
   followBlocks,
   Ledger,
-  type Policy,
+  LedgerError,
   readAccounts,
   readAddressChanges,
   readBlocks,
+  readReserve,
   readSettlements,
   replay,
   type StoredBlock,
@@ -16,7 +17,7 @@ import {
 } from "@sluice/ledger"
 import { Clock, Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { blockPolicy } from "../config/ledger.ts"
+import { policyOfNumbers } from "../config/ledger.ts"
 import { FaultsFound } from "../command/report.ts"
 import { summaries } from "../command/summaries.ts"
 import { withProgress } from "../output/progress.ts"
@@ -115,10 +116,7 @@ const replayCommand = ledgerCommand({
   ...ReplayConfig,
   description: "Print what users would have earned by another scheme.",
   run: Effect.fnUntraced(function* ({ fee, from, halvingInterval, json, ledger, minutes, scheme, window }) {
-    const policy: Policy =
-      scheme === "fpps" || scheme === "pps"
-        ? { version: 1, scheme, fee: Math.round(fee * 10_000) }
-        : blockPolicy(scheme, { fee, window, minutes })
+    const policy = policyOfNumbers(scheme, { fee, window, minutes })
     const { earned, replayed } = yield* reading(ledger, (sql) =>
       withProgress("replay", (progress) => replay(sql, { policy, fromHeight: from, halvingInterval }, progress))
     )
@@ -145,6 +143,19 @@ const adjust = ledgerCommand({
       return books.balances.get(user) ?? 0n
     }).pipe(Effect.provide(layerWriting(ledger)))
     yield* printRows([{ user, adjusted: BigInt(satoshis), balance }], json)
+  })
+})
+
+const reserve = ledgerCommand({
+  ...plainConfig("reserve"),
+  description: "Print the reserve of a pool that buys shares (fpps, pps), in satoshis.",
+  run: Effect.fnUntraced(function* ({ json, ledger }) {
+    const found = yield* reading(ledger, readReserve)
+    if (found === undefined) {
+      return yield* new LedgerError({ message: `the ledger ${ledger} is not of a pool that buys shares` })
+    }
+    const { declared, earned } = found
+    yield* printRows([{ declared, earned, reserve: declared + earned }], json)
   })
 })
 
@@ -177,6 +188,7 @@ export const ledger = Command.make("ledger").pipe(
     pay,
     payments,
     address,
+    reserve,
     backup,
     migrate
   ])

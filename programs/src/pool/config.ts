@@ -2,6 +2,7 @@
 import { coinbaseTags } from "@sluice/bitcoin"
 import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
 import { outputConstraints, payoutOf, Templates } from "@sluice/mining-server"
+import { isBlockPolicy } from "@sluice/ledger"
 import type { PoolOptions } from "@sluice/pool"
 import { Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
@@ -96,7 +97,7 @@ const RUN_BYTES = 4
  */
 export const coinbaseSizeOf = (config: typeof fields.Type): number => {
   const policy = policyOf(config)
-  if (policy !== undefined && policy.scheme !== "solo") return config.maxCoinbaseBytes
+  if (policy !== undefined && policy.scheme !== "solo" && isBlockPolicy(policy)) return config.maxCoinbaseBytes
   return Result.match(payoutOf(optionsOf(config)), {
     onFailure: () => 0,
     onSuccess: (payout) => outputConstraints(payout).coinbaseOutputMaxAdditionalSize + 47 + 161

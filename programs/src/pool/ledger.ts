@@ -4,7 +4,7 @@ import { hashToDisplay } from "@sluice/bitcoin"
 import { MiningServer, Templates } from "@sluice/mining-server"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { Duration, Effect, Layer, Schema } from "effect"
-import { BLOCK_SCHEMES, blockPolicy, ledgerUrl } from "../config/ledger.ts"
+import { ledgerUrl, policyOfNumbers, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { choice, decimal, whole } from "../config/value.ts"
 import { layerNode, type NodeConfig } from "../server/node.ts"
@@ -24,14 +24,19 @@ export const ledgerKeys = {
     description: "The milliseconds that shares wait for others, to be written to the ledger together.",
     default: Duration.toMillis(ledgerDefaults.commitInterval)
   }),
-  payoutScheme: optional(choice(BLOCK_SCHEMES), {
+  payoutScheme: optional(choice(SCHEMES), {
     description:
-      "How a block's reward is divided among users, whose names are addresses, in the coinbase itself. All but solo need a ledger. docs/operators/payouts.md explains each.",
+      "How users are paid for their work: in the coinbase itself, and then their names are addresses; with fpps and pps from the pool's wallet (sluice ledger pay). All but solo need a ledger. docs/operators/payouts.md explains each.",
     example: "pplns"
   }),
   payoutFee: defaulted(decimal("PERCENT", 0, 100), {
     description: "The pool's part of each reward with payout-scheme, for coinbase-address or coinbase-outputs.",
     default: 0
+  }),
+  payoutReserve: optional(whole("SATOSHIS", 0, 2_100_000_000_000_000), {
+    description:
+      "What the pool has to pay users of fpps and pps when it finds fewer blocks than it pays for. The pool says when it runs low.",
+    example: 10_000_000_000
   }),
   payoutWindow: defaulted(decimal("N", 0.001, 1000), {
     description: "The window of pplns: this many times the work of a block.",
@@ -62,13 +67,22 @@ interface PoolKeys {
 
 /** The checks of these keys. */
 export const ledgerChecks = [
-  Schema.makeFilter(({ ledger, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
+  Schema.makeFilter(({ ledger, payoutReserve, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
     if (ledger !== undefined && workers > 1) {
       return `ledger, workers: one process writes to a ledger: give workers = 1, not ${workers}`
     }
     if (payoutScheme !== undefined && soloFee !== undefined) {
       return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
     }
+    const buysShares = payoutScheme === "fpps" || payoutScheme === "pps"
+    if (buysShares && payoutReserve === undefined) {
+      return (
+        `payout-scheme ${payoutScheme} needs payout-reserve: the satoshis that the pool has to pay users when it finds fewer blocks ` +
+        `than it pays for`
+      )
+    }
+    if (!buysShares && payoutReserve !== undefined)
+      return "payout-reserve is for fpps and pps: payout-scheme is another one"
     return payoutScheme !== undefined && payoutScheme !== "solo" && ledger === undefined
       ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE`
       : undefined
@@ -80,7 +94,9 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
   const { payoutFee, payoutMinutes, payoutScheme, payoutWindow, soloFee } = config
   const scheme = payoutScheme ?? (soloFee === undefined ? undefined : "solo")
   const fee = payoutScheme === undefined ? (soloFee ?? 0) : payoutFee
-  return scheme === undefined ? undefined : blockPolicy(scheme, { fee, window: payoutWindow, minutes: payoutMinutes })
+  return scheme === undefined
+    ? undefined
+    : policyOfNumbers(scheme, { fee, window: payoutWindow, minutes: payoutMinutes })
 }
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
@@ -117,7 +133,9 @@ export const layerWithLedger = <A, E, R>(
         policy,
         pool: options,
         minimum: BigInt(config.payoutMinimum),
-        maxCoinbaseBytes: config.maxCoinbaseBytes
+        maxCoinbaseBytes: config.maxCoinbaseBytes,
+        ...(config.payoutReserve === undefined ? {} : { reserve: BigInt(config.payoutReserve) }),
+        ...(options.chain === "regtest" ? { halvingInterval: 150 } : {})
       })
     ),
     Layer.merge(layerFollow(config)),

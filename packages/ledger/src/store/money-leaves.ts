@@ -44,6 +44,7 @@ export const moneyLeaves = Effect.gen(function* () {
   yield* sql`CREATE TABLE purchases (
     ${id},
     at BIGINT NOT NULL,
+    after_seq BIGINT NOT NULL UNIQUE,
     last_seq BIGINT NOT NULL,
     policy TEXT NOT NULL,
     basis TEXT NOT NULL
