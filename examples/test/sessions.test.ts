@@ -4,14 +4,14 @@ import { Effect } from "effect"
 import { startExample } from "./world.ts"
 
 const sessions = [
-  { folder: "session-1", channels: "0 standard and 2 extended channels of farm", connections: 1 },
-  { folder: "session-2", channels: "0 standard and 2 extended channels of hall", connections: 1 },
-  { folder: "session-3", channels: "0 standard and 2 extended channels of hall", connections: 1 },
-  { folder: "session-4", channels: "2 standard and 0 extended channels of hall", connections: 1 },
-  { folder: "session-6", channels: "0 standard and 1 extended channels of farm", connections: 1 },
-  { folder: "session-7", channels: "0 standard and 1 extended channels of farm", connections: 1 },
-  { folder: "session-8", channels: "2 standard and 0 extended channels of hall", connections: 2 },
-  { folder: "behind-a-v1-pool", channels: "0 standard and 1 extended channels of farm", connections: 1 }
+  { folder: "sessions/01", channels: "0 standard and 2 extended channels of farm", connections: 1 },
+  { folder: "sessions/02", channels: "0 standard and 2 extended channels of hall", connections: 1 },
+  { folder: "sessions/03", channels: "0 standard and 2 extended channels of hall", connections: 1 },
+  { folder: "sessions/04", channels: "2 standard and 0 extended channels of hall", connections: 1 },
+  { folder: "sessions/06", channels: "0 standard and 1 extended channels of farm", connections: 1 },
+  { folder: "sessions/07", channels: "0 standard and 1 extended channels of farm", connections: 1 },
+  { folder: "sessions/08", channels: "2 standard and 0 extended channels of hall", connections: 2 },
+  { folder: "farm-behind-a-v1-pool", channels: "0 standard and 1 extended channels of farm", connections: 1 }
 ]
 
 describe("a session", () => {
@@ -29,8 +29,8 @@ describe("a session", () => {
 
   // With transactions the pool's declarator gets the blocks too.
   for (const { args, folder, pushed } of [
-    { folder: "session-9", args: [], pushed: String.raw`[1-9]\d*` },
-    { folder: "session-10", args: ["coinbase-only"], pushed: "0" }
+    { folder: "sessions/09", args: [], pushed: String.raw`[1-9]\d*` },
+    { folder: "sessions/10", args: ["coinbase-only"], pushed: "0" }
   ]) {
     const mode = args.length === 0 ? "with" : "without"
     it.live(`${folder} finds blocks of declared jobs ${mode} showing their transactions to the pool`, () =>

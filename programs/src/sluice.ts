@@ -52,7 +52,8 @@ const load = {
   replay: async () => (await import("./replay/main.ts")).replay,
   conformance: async () => (await import("./conformance/main.ts")).conformance,
   swarm: async () => (await import("./swarm/main.ts")).swarm,
-  ledger: async () => (await import("./ledger/main.ts")).ledger
+  ledger: async () => (await import("./ledger/main.ts")).ledger,
+  health: async () => (await import("./health/main.ts")).health
 }
 
 const surroundings = Layer.mergeAll(

@@ -17,7 +17,8 @@ export const summaries = {
   replay: "Send what recorded clients have sent to a server, and compare its answers by their kinds.",
   conformance: "Find out which rules of the specification an implementation keeps.",
   swarm: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
-  ledger: "Audit a pool's ledger of shares and payouts, show it, and keep it."
+  ledger: "Audit a pool's ledger of shares and payouts, show it, and keep it.",
+  health: "Ask a program over HTTP whether it is well, and say so by the exit status."
 } as const
 
 export type ProgramName = keyof typeof summaries

@@ -1,0 +1,24 @@
+/**
+ * Session 9: devices with standard channels behind a declarator: a proxy whose blocks have the transactions of the miner's own node.
+ *
+ *     node examples/sessions/09/main.ts [coinbase-only]
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect, Schedule } from "effect"
+import { overNoise, startDeclaredPool, startDeclaringProxy, startDevices, watch, withWarnings } from "../world.ts"
+
+const program = Effect.gen(function* () {
+  const declareTransactions = process.argv[2] !== "coinbase-only"
+  const pool = yield* startDeclaredPool
+  const declarator = yield* startDeclaringProxy(overNoise, pool, { userIdentity: "farm.{worker}", declareTransactions })
+  yield* startDevices(declarator.server, ["hall.1", "hall.2"])
+  const tell = Effect.flatMap(declarator.declarations, ([stats]) =>
+    Console.log(
+      `declared ${stats!.declared} jobs, ${stats!.acknowledged} acknowledged, ${stats!.pushed} blocks pushed to the pool's declarator`
+    )
+  )
+  yield* Effect.forkScoped(Effect.repeat(tell, Schedule.spaced("1 second")))
+  yield* watch(pool)
+}).pipe(Effect.scoped, withWarnings)
+
+NodeRuntime.runMain(program)

@@ -1,0 +1,84 @@
+/**
+ * Reads compose files as far as the examples use them: checks each against the compose specification's schema, and resolves `include`,
+ * `extends` and `${VARIABLE:-default}`. compose-spec.json is the schema of github.com/compose-spec/compose-spec, of 2026-06-23.
+ */
+import { Ajv } from "ajv"
+import { readFileSync } from "node:fs"
+import { dirname, resolve } from "node:path"
+import { parse } from "yaml"
+
+export interface Service {
+  readonly image: string
+  readonly command: ReadonlyArray<string>
+  readonly environment?: Readonly<Record<string, string>>
+  /** SOURCE:TARGET or SOURCE:TARGET:ro. A source without a slash is a named volume; paths are absolute here. */
+  readonly volumes?: ReadonlyArray<string>
+  readonly depends_on?: Readonly<
+    Record<string, { readonly condition: "service_started" | "service_healthy" | "service_completed_successfully" }>
+  >
+  readonly healthcheck?: {
+    readonly test?: ReadonlyArray<string>
+    readonly interval?: string
+    readonly retries?: number
+    readonly disable?: boolean
+  }
+  readonly extends?: { readonly file?: string; readonly service: string }
+}
+
+interface ComposeFile {
+  readonly include?: ReadonlyArray<string>
+  readonly services?: Readonly<Record<string, Partial<Service>>>
+}
+
+const { $schema: _, ...schema } = JSON.parse(
+  readFileSync(new URL("compose-spec.json", import.meta.url), "utf8")
+) as Record<string, unknown>
+const isCompose = new Ajv({ strict: false, validateFormats: false }).compile<ComposeFile>(schema)
+
+/** The services of a compose file, by name. Fails with a sentence for a file that breaks the specification. */
+export const servicesOf = (file: string): Record<string, Service> => {
+  const { include = [], services = {} } = read(file)
+  const included = include.map((path) => servicesOf(resolve(dirname(file), path)))
+  const own = Object.keys(services).map((name) => [name, serviceOf(file, name) as Service] as const)
+  return Object.assign({}, ...included, Object.fromEntries(own)) as Record<string, Service>
+}
+
+const read = (file: string): ComposeFile => {
+  const text = readFileSync(file, "utf8").replaceAll(
+    /\$\{(\w+):-([^}]*)\}/g,
+    (_, name: string, otherwise: string) => process.env[name] || otherwise
+  )
+  const parsed: unknown = parse(text)
+  if (isCompose(parsed)) return parsed
+  const problems = isCompose.errors?.map(({ instancePath, message }) => `${instancePath} ${message}`)
+  throw new Error(`${file} is no compose file: ${problems?.join("; ")}`)
+}
+
+const serviceOf = (file: string, name: string): Partial<Service> => {
+  const { extends: base, volumes, ...rest } = read(file).services?.[name] ?? {}
+  const own = volumes === undefined ? rest : { ...rest, volumes: volumes.map((volume) => absolute(file, volume)) }
+  if (base === undefined) return own
+  return merge(serviceOf(base.file === undefined ? file : resolve(dirname(file), base.file), base.service), own)
+}
+
+const absolute = (file: string, volume: string): string =>
+  volume.startsWith(".")
+    ? resolve(dirname(file), volume.slice(0, volume.indexOf(":"))) + volume.slice(volume.indexOf(":"))
+    : volume
+
+/** Mappings are merged, lists are joined, but a command and a test take the place of another. */
+const merge = (base: object, over: object): object =>
+  Object.entries(over).reduce<Record<string, unknown>>(
+    (merged, [key, value]) => {
+      const below = merged[key]
+      const isList = Array.isArray(below) && Array.isArray(value)
+      if (isList) merged[key] = key === "command" || key === "test" ? value : [...below, ...value]
+      else if (isObject(below) && isObject(value)) merged[key] = merge(below, value)
+      else merged[key] = value
+      return merged
+    },
+    { ...base }
+  )
+
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
