@@ -1,8 +1,15 @@
 /** The keys of the pool about its ledger, and the layers that they lead to. */
-import { followBlocks, Ledger, ledgerDefaults, LedgerPayouts, ledgerPayoutsDefaults } from "@sluice/ledger"
+import {
+  followBlocks,
+  Ledger,
+  ledgerDefaults,
+  LedgerPayouts,
+  type LedgerPayoutsCalls,
+  ledgerPayoutsDefaults
+} from "@sluice/ledger"
 import { hashToDisplay } from "@sluice/bitcoin"
-import { MiningServer, Templates } from "@sluice/mining-server"
-import { Pool, type PoolOptions } from "@sluice/pool"
+import { type CustomWork, MiningServer, Payouts, Templates } from "@sluice/mining-server"
+import { customWorkOf, Pool, type PoolOptions } from "@sluice/pool"
 import { Duration, Effect, Layer, Schema } from "effect"
 import { ledgerUrl, policyOfNumbers, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
@@ -100,11 +107,11 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
 }
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
-export const layerWithLedger = <A, E, R>(
+export const layerWithLedger = (
   config: LedgerConfig & NodeConfig & { readonly ledger: string; readonly soloFee?: number },
   options: PoolOptions,
-  /** Makes the pool that pays fixed outputs. */
-  layerPool: (options: PoolOptions) => Layer.Layer<A, E, R>
+  /** The pool's rules for the jobs of clients. */
+  rules: Effect.Effect<Pick<PoolOptions, "customJobs">>
 ) => {
   const policy = policyOf(config)
   const ledger = Ledger.layer({
@@ -116,13 +123,24 @@ export const layerWithLedger = <A, E, R>(
   const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: config.ledger })
   if (policy === undefined) {
     const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
-    const pool = Effect.map(Ledger, ({ sink }) => layerPool({ ...options, shareSinks: [...others, sink] }))
+    const pool = Effect.gen(function* () {
+      const { sink } = yield* Ledger
+      return Pool.layer({ ...options, ...(yield* rules), shareSinks: [...others, sink] })
+    })
     return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provide(ledger))
   }
   const server = Effect.gen(function* () {
     yield* promise
-    const { sink, validateUser } = yield* LedgerPayouts
-    return MiningServer.layer({ ...options, shareSinks: [...others, sink], validateUser })
+    const { record, sink, validateUser } = yield* LedgerPayouts
+    const { customJobs } = yield* rules
+    const work =
+      customJobs === undefined ? undefined : yield* Effect.fromResult(customWorkOf(yield* Payouts, customJobs))
+    return MiningServer.layer({
+      ...options,
+      ...(work === undefined ? {} : { customWork: recorded(work, record) }),
+      shareSinks: [...others, sink],
+      validateUser
+    })
   })
   return Layer.effect(Pool, MiningServer).pipe(
     Layer.provide(Layer.unwrap(server)),
@@ -142,6 +160,16 @@ export const layerWithLedger = <A, E, R>(
     Layer.provide(ledger)
   )
 }
+
+/** Records the blocks of clients' jobs too. */
+const recorded = (work: CustomWork, record: LedgerPayoutsCalls["record"]): CustomWork => ({
+  ...work,
+  submit: (block) =>
+    Effect.all([work.submit(block), block.isBlock ? record([block]) : Effect.void], {
+      concurrency: "unbounded",
+      discard: true
+    })
+})
 
 const promises = {
   durable: "Shares are acknowledged when they are on the disk",
