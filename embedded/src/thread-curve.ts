@@ -3,6 +3,3 @@ import { WasmCurve } from "./wasm-curve.ts"
 
 /** Makes the curve from the module's bytes (`curveModule`). */
 export const makeCurve = (bytes: Uint8Array<ArrayBuffer>): WasmCurve => new WasmCurve(bytes)
-
-/** The URL of this file. */
-export const threadCurveUrl: string = import.meta.url

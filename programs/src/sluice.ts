@@ -39,6 +39,8 @@ const isProgramName = (name: string): name is ProgramName => Object.hasOwn(summa
 
 const load = {
   demo: async () => (await import("./demo/main.ts")).demo,
+  init: async () => (await import("./init/main.ts")).init,
+  start: async () => (await import("./start/main.ts")).start,
   node: async () => (await import("./node/main.ts")).node,
   "template-provider": async () => (await import("./template-provider/main.ts")).templateProvider,
   pool: async () => (await import("./pool/main.ts")).pool,

@@ -1,8 +1,9 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { readFile } from "node:fs/promises"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { globSync } from "node:fs"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { Console, Effect, Logger, Schema } from "effect"
 import { Command } from "effect/cli"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
@@ -12,6 +13,7 @@ import { loggingKeys } from "../src/output/logging.ts"
 import { program } from "../src/command/program.ts"
 import { run } from "./in-process.ts"
 
+const repository = fileURLToPath(new URL("../..", import.meta.url))
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8")
 const operators = await Promise.all(
   ["running", "ledger"].map((page) => readFile(new URL(`../../docs/operators/${page}.md`, import.meta.url), "utf8"))
@@ -102,5 +104,19 @@ describe("the README's example", () => {
       Effect.runPromise
     )
     assert.match(lines.join("\n"), /message="127\.0\.0\.1 port 8"/)
+  })
+})
+
+describe("troubleshooting", () => {
+  it("quotes words that the programs say", async () => {
+    const sources = globSync(["packages/*/src/**/*.ts", "programs/src/**/*.ts"], { cwd: repository })
+    const said = (await Promise.all(sources.map((file) => readFile(join(repository, file), "utf8")))).join("\n")
+    const page = await readFile(join(repository, "docs/operators/troubleshooting.md"), "utf8")
+    const quoted = [...page.matchAll(/^\| `(.+?)` +\|/gm)].map(([, words]) => words!)
+    assert.isAbove(quoted.length, 20)
+    assert.deepStrictEqual(
+      quoted.filter((words) => !said.includes(words)),
+      []
+    )
   })
 })

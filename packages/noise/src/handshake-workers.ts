@@ -11,6 +11,7 @@ import { availableParallelism } from "node:os"
 import { Worker } from "node:worker_threads"
 import type { Credentials } from "./certificate-authority.ts"
 import type { Answer, Question, ThreadData } from "./handshake-thread.ts"
+import { handshakeThreadUrl, nobleThreadCurveUrl } from "./thread-urls.ts"
 
 /** The inputs of the curve operations of one handshake. Random bytes, 32 each, must be used once. */
 export interface Exchange {
@@ -147,7 +148,7 @@ class Thread {
   constructor({ curve, spawn = startThread }: HandshakeWorkersOptions, died: (why: string) => void) {
     this.#died = died
     this.#worker = spawn({
-      url: curve?.url ?? new URL(besides("noble-thread-curve"), import.meta.url).href,
+      url: curve?.url ?? nobleThreadCurveUrl().href,
       bytes: curve?.bytes
     })
     this.#worker.unref()
@@ -189,11 +190,7 @@ class Thread {
   }
 }
 
-/** In a package published as JavaScript, the threads' code is JavaScript too. */
-const besides = (name: string): string => `./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`
-
-const startThread = (workerData: ThreadData): Worker =>
-  new Worker(new URL(besides("handshake-thread"), import.meta.url), { workerData })
+const startThread = (workerData: ThreadData): Worker => new Worker(handshakeThreadUrl(), { workerData })
 
 /** A curve that replays a thread's results in the order in which a responder asks: its own key, then both ECDH secrets. */
 class AnsweredCurve extends AbstractCurve {

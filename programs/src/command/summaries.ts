@@ -4,6 +4,8 @@
  */
 export const summaries = {
   demo: "Run a node, a template provider, a pool and two miners in one process, and watch them find blocks.",
+  init: "Set up a program: answer a few questions, get its configuration and keys, and what to type into miners.",
+  start: "Run what `sluice init` has set up.",
   node: "Run a development chain that talks JSON-RPC and ZMQ like Bitcoin Core.",
   "template-provider": "Serve the block templates of a Bitcoin node to pools and proxies.",
   pool: "Serve work to miners and proxies, and send the blocks that they find to a template provider.",
@@ -18,7 +20,7 @@ export const summaries = {
   conformance: "Find out which rules of the specification an implementation keeps.",
   swarm: "Load a pool or proxy with thousands of miners that submit real shares, and measure it.",
   ledger: "Audit a pool's ledger of shares and payouts, show it, and keep it.",
-  health: "Ask a program over HTTP whether it is well, and say so by the exit status."
+  health: "Ask a running program whether it is ready, as the check of a container does."
 } as const
 
 export type ProgramName = keyof typeof summaries

@@ -28,6 +28,25 @@ const exampleKey = (key: KeyInfo): ReadonlyArray<string> => {
   ]
 }
 
+/** A configuration file with these keys only, each with its description. A value is written as in TOML. */
+export const writtenToml = <A>(
+  { program, schema }: ProgramConfig<A>,
+  values: ReadonlyMap<string, string | number | ReadonlyArray<string>>
+): string => {
+  const head = [
+    `# Configuration of \`sluice ${program}\`, written by \`sluice init\`.`,
+    `# \`sluice ${program} config --example\` documents every other key.`
+  ]
+  const keys = keysOf(program, schema.fields).flatMap((key) =>
+    [key.name, `${key.name}-file`].flatMap((name) => {
+      const value = values.get(name)
+      if (value === undefined) return []
+      return [[...wrap(key.description, 117).map((text) => `# ${text}`), `${name} = ${JSON.stringify(value)}`]]
+    })
+  )
+  return `${[head, ...keys].map((lines) => lines.join("\n")).join("\n\n")}\n`
+}
+
 /** What `sluice NAME config` prints: the values in force and where each was given. Secrets are not shown. */
 export const effectiveToml = <A>({ program, schema }: ProgramConfig<A>, given: ReadonlyMap<string, Given>): string =>
   keysOf(program, schema.fields)

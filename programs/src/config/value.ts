@@ -139,6 +139,12 @@ export const hostPort = text(
   (input) => Result.map(parseHostPort(input), ({ host, port }) => ({ host: Host.formatHost(host), port }))
 )
 
+/** An address to listen on, or none. */
+export const hostPortOrNone = text(
+  { metavar: "HOST:PORT|none", expected: "HOST:PORT, such as 127.0.0.1:3333 or [::1]:3333, or none" },
+  (input) => (input === "none" ? Result.succeed(input) : Result.map(parseHostPort(input), () => input))
+)
+
 /** Names of hosts, without ports. */
 export const hostNames = list(
   { metavar: "NAME,...", expected: "names of hosts, without ports, with commas between them" },

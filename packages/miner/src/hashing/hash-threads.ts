@@ -9,6 +9,7 @@ import { Worker, type WorkerError } from "effect/workers"
 import { availableParallelism } from "node:os"
 import { Worker as NodeThread } from "node:worker_threads"
 import { type FromThread, SharedState, type ToThread } from "./hash-thread-message.ts"
+import { hashThreadUrl } from "./hash-thread-url.ts"
 import { type Found, HashWorkerError, HashWorkers } from "./hash-workers.ts"
 import { FULL_SEARCH_SPACE, type SearchSpace } from "./search.ts"
 
@@ -80,9 +81,7 @@ const make = Effect.fnUntraced(function* (options: HashThreadsOptions) {
   }
 })
 
-const spawn = (): NodeThread =>
-  // In a package published as JavaScript, the thread's code is JavaScript too.
-  new NodeThread(new URL(import.meta.url.endsWith(".ts") ? "./hash-thread.ts" : "./hash-thread.js", import.meta.url))
+const spawn = (): NodeThread => new NodeThread(hashThreadUrl())
 
 const died = (cause: WorkerError.WorkerError): HashWorkerError =>
   new HashWorkerError({ message: `a hashing thread failed: ${cause.message}`, cause })

@@ -5,12 +5,9 @@
 import { Effect, Scope } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger } from "effect/http-api"
-import { readdirSync, readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import { brotliCompressSync, constants } from "node:zlib"
 import { MonitorApi } from "../api/api.ts"
-
-const DIRECTORY = fileURLToPath(new URL("../../build/page/", import.meta.url))
+import { pageFiles } from "./page-files.ts"
 
 const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -35,26 +32,13 @@ interface File {
 /** The files of the page by path, read and compressed once. There are a handful, so no path of a request names a file. */
 const readPage = (): ReadonlyMap<string, File> => {
   const files = new Map<string, File>()
-  for (const name of filesIn(DIRECTORY)) {
+  for (const [name, plain] of pageFiles()) {
     const type = TYPES[name.split(".").at(-1) ?? ""]
     if (type === undefined) continue
-    const plain = readFileSync(`${DIRECTORY}${name}`)
     const brotli = brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } })
     files.set(name === "index.html" ? "/" : `/${name}`, { type, plain, brotli })
   }
   return files
-}
-
-const filesIn = (directory: string): ReadonlyArray<string> => {
-  try {
-    return readdirSync(directory, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) =>
-        `${entry.parentPath}/${entry.name}`.replaceAll("\\", "/").replaceAll("//", "/").slice(directory.length)
-      )
-  } catch {
-    return []
-  }
 }
 
 const NOT_BUILT = "The page is not built: run `npm run build -w packages/monitor`. The API is at /api.\n"
