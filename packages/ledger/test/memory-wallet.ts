@@ -73,6 +73,30 @@ export class MemoryWallet {
     return known === "mempool" ? 0 : known === undefined ? undefined : this.#blocks.length - known
   }
 
+  /** The address of the coins. */
+  static readonly address = own.address!
+
+  /** The unspent coins as `scantxoutset` shows them for a descriptor; the first one is too young. */
+  unspents(descriptor: string): ReadonlyArray<unknown> {
+    if (descriptor !== `addr(${MemoryWallet.address})`) return []
+    const height = this.#blocks.length
+    return this.#coins
+      .map(({ amount, index, txid }) => ({
+        txid,
+        vout: index,
+        scriptPubKey: Buffer.from(own.script).toString("hex"),
+        amount: Number(amount) / 1e8,
+        height: index === 0 ? height - 98 : height - 99,
+        coinbase: true
+      }))
+      .filter(({ txid, vout }) => !this.#isSpent(txid, vout))
+  }
+
+  /** The transactions of a block, whose height begins at 1. */
+  blockAt(height: number): ReadonlyArray<Transaction> {
+    return this.#blocks[height - 1]!
+  }
+
   /** What an address has got in blocks. */
   received(address: string): bigint {
     const script = Buffer.from(minerScript(address)!)

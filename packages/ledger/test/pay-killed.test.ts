@@ -2,12 +2,11 @@
 import { Sluice } from "@sluice/testing/program"
 import { Effect, Layer, Redacted } from "effect"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, it } from "vitest"
-import { audit, followPayments, Ledger, NodeWallet, payOut, readPayments, Wallet } from "../src/index.ts"
+import { audit, followPayments, Ledger, NodeWallet, payOut, readPayments, type Wallet } from "../src/index.ts"
+import { FakeNode } from "./fake-node.ts"
 import { MemoryWallet } from "./memory-wallet.ts"
 
 /** Each kill is a process that has to start. */
@@ -20,92 +19,6 @@ beforeAll(async () => {
   await writeFile(join(directory, "password"), "secret", { mode: 0o600 })
 })
 afterAll(() => rm(directory, { recursive: true }))
-
-/** Answers the JSON-RPC calls of payments as Bitcoin Core with a wallet does. `before` and `after` see the number of each call. */
-class FakeNode {
-  readonly #server: Server
-  calls: Array<string> = []
-  before: (call: number) => void = () => {}
-  after: (call: number) => void = () => {}
-
-  private constructor(wallet: MemoryWallet) {
-    this.#server = createServer((request, response) => {
-      let body = ""
-      request.on("data", (chunk) => (body += chunk))
-      request.on("end", () => {
-        const { id, method, params } = JSON.parse(body) as { id: number; method: string; params: ReadonlyArray<never> }
-        const call = this.calls.push(method)
-        this.before(call)
-        Effect.runPromise(
-          Effect.result(Effect.provide(answer(wallet, method, params), wallet.layer)) as Effect.Effect<
-            { _tag: "Success"; success: unknown } | { _tag: "Failure"; failure: { message: string } }
-          >
-        ).then((outcome) => {
-          this.after(call)
-          const [result, error] =
-            outcome._tag === "Success"
-              ? [outcome.success, null]
-              : [null, { code: -25, message: outcome.failure.message }]
-          response.setHeader("content-type", "application/json").end(JSON.stringify({ id, result, error }))
-        })
-      })
-    })
-  }
-
-  static async start(wallet: MemoryWallet): Promise<FakeNode> {
-    const node = new FakeNode(wallet)
-    await new Promise<void>((resolve) => node.#server.listen(0, "127.0.0.1", resolve))
-    return node
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
-  }
-
-  stop(): void {
-    this.#server.closeAllConnections()
-    this.#server.close()
-  }
-}
-
-const satoshis = (coins: string): bigint => BigInt(coins.replace(".", ""))
-
-const answer = (wallet: MemoryWallet, method: string, params: ReadonlyArray<never>) =>
-  Effect.gen(function* () {
-    const { fund, height, send } = yield* Wallet
-    switch (method) {
-      case "getblockchaininfo":
-        return {
-          chain: "regtest",
-          blocks: yield* height,
-          headers: yield* height,
-          bestblockhash: "",
-          difficulty: 1,
-          mediantime: 0
-        }
-      case "getblockcount":
-        return yield* height
-      case "gettxout": {
-        const confirmations = wallet.confirmationsOf(params[0]!, params[1]!)
-        return confirmations === undefined ? null : { confirmations }
-      }
-      case "walletcreatefundedpsbt": {
-        const outputs = (params[1]! as ReadonlyArray<Record<string, string>>).flatMap((output) =>
-          Object.entries(output).map(([address, coins]) => ({ address, amount: satoshis(coins) }))
-        )
-        return { psbt: yield* fund(outputs, { _tag: "rate", satoshis: 1 }, []) }
-      }
-      case "walletprocesspsbt":
-        return { psbt: params[0], complete: true }
-      case "finalizepsbt":
-        return { complete: true, hex: Buffer.from(MemoryWallet.sign(params[0]!)).toString("hex") }
-      case "sendrawtransaction":
-        yield* send(Buffer.from(params[0]! as string, "hex"))
-        return "sent"
-      default:
-        throw new Error(`unexpected call ${method}`)
-    }
-  })
 
 /** The calls of a payment, the first of which looks at the chain. */
 const METHODS = [

@@ -26,6 +26,7 @@ import {
   sum,
   takeBack
 } from "../src/index.ts"
+import { planPayment } from "../src/store/payments.ts"
 import { type Kill, MemoryWallet } from "./memory-wallet.ts"
 
 const ALICE = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
@@ -147,6 +148,10 @@ describe("payments", () => {
           // Another payment could take the same coins.
           yield* payOut(options)
           assert.lengthOf(yield* readPayments(sql), 1)
+          const { books, transact } = yield* Ledger
+          const outputs = [{ user: BOB, address: BOB, amount: 50_000_000n }]
+          const another = planPayment(sql, books, { txid: "00", psbt: "", fee: 0n, height: 0, outputs }, 1)
+          assert.match((yield* Effect.flip(transact(another))).message, /payment 1 is not sent yet/)
           const { psbt } = waiting!.payment
           const other = "02".padEnd(8, "0") + "00".repeat(6)
           assert.match((yield* Effect.flip(sendSigned(other))).message, /the transaction of the payment cannot be read/)
@@ -233,6 +238,27 @@ describe("payments", () => {
           assert.strictEqual((yield* balances).get(ALICE), -99_000n)
           assert.deepStrictEqual(yield* readDue(sql, 0, options), [])
           assert.strictEqual(sum((yield* balances).values()), 0n)
+        })
+      )
+    })
+  )
+
+  it.live("pay two users of one address by one output, each its own amount", () =>
+    Effect.gen(function* () {
+      const wallet = new MemoryWallet([COIN])
+      yield* inLedger(
+        ":memory:",
+        wallet
+      )(
+        Effect.gen(function* () {
+          const { books, sql, transact } = yield* Ledger
+          yield* owe({ bob: 20_000n, [ALICE]: 30_000n })
+          const change = { user: "bob", address: ALICE, at: 0, reason: "" }
+          yield* transact(changeAddress(sql, books, change, { delayMs: 0, named: undefined }))
+          yield* finish(wallet)
+          assert.strictEqual(wallet.received(ALICE), 50_000n)
+          assert.strictEqual((yield* balances).size, 0)
+          assert.deepStrictEqual(yield* audited, [])
         })
       )
     })
