@@ -21,7 +21,12 @@ const neighbours: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /** Entries beside a package's main one, for programs that must start without loading all of it. */
-const lightEntries = ["@sluice/monitor/receiver", "@sluice/noise/authority-key", "@sluice/protocol/printable"]
+const lightEntries = [
+  "@sluice/monitor/log-line",
+  "@sluice/monitor/receiver",
+  "@sluice/noise/authority-key",
+  "@sluice/protocol/printable"
+]
 
 const publicEntryOnly = {
   group: ["@sluice/*/**", "!@sluice/testing/*", ...lightEntries.map((entry) => `!${entry}`)],

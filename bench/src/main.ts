@@ -8,6 +8,7 @@
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- declaration           Job Declaration, also a pool with ten thousand connections, in two minutes; only by name
  *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
+ *     npm run bench -- monitor               the operators' page, with ten thousand workers, in two minutes; only by name
  *     npm run bench -- pace                  a pool at the miners' own pace, in eight minutes; only by name
  *     npm run bench -- pace --against CMD    the same with another pool in the table (docs/performance.md)
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
@@ -63,7 +64,8 @@ const named: typeof groups = {
     cases: (await import("./v1.ts")).cases,
     asyncCases: (await import("./v1-proxy.ts")).asyncCases
   }),
-  workers: () => import("./workers.ts")
+  workers: () => import("./workers.ts"),
+  monitor: () => import("./monitor.ts")
 }
 
 const { positionals, values: options } = parseArgs({

@@ -3,12 +3,12 @@
  * killed one after the other; the miner has work all the time.
  */
 import { DevNode } from "@sluice/dev-node"
-import { DeclaredStats } from "@sluice/proxy"
+import { makeClient } from "@sluice/monitor"
 import { TemplateProvider } from "@sluice/template-provider"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Layer, Logger, ManagedRuntime, Schema } from "effect"
+import { Effect, Layer, Logger, ManagedRuntime } from "effect"
 import { assert, it, onTestFinished } from "vitest"
 import { run } from "./in-process.ts"
 
@@ -30,8 +30,6 @@ const provider = TemplateProvider.layer().pipe(
 
 const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
   JSON.parse((await run(["key", "generate", "--json"])).stdout)
-
-const decode = Schema.decodeUnknownSync(Schema.Struct({ declarations: Schema.Array(DeclaredStats) }))
 
 it(
   "finds blocks with its own templates through the second pool and alone when the pools are killed, and returns to one that is back",
@@ -62,7 +60,7 @@ it(
         ["--upstream", pools.join(","), "--template-provider", templates, "--solo-address", SOLO_ADDRESS],
         ["--job-declarator", pairs.map((pair) => urlOf(pair.declarator, pair)).join(",")],
         ["--declare-transactions", "false", "--min-fee-delta", "1", "--user-identity", "account.{worker}"],
-        ["--metrics-listen", `127.0.0.1:${metrics}`, "--return-after", "1", "--log-format", "logfmt"],
+        ["--http-listen", `127.0.0.1:${metrics}`, "--return-after", "1", "--log-format", "logfmt"],
         ["--shares-per-minute", "600"]
       )
     )
@@ -100,16 +98,22 @@ it(
     await proxy.find(lineWith(`Work comes from ${literal(pools[1]!)}: it is preferred and works`), from)
     await findBlock(proxy.output.length)
 
-    const { declarations } = decode(await (await fetch(`http://127.0.0.1:${metrics}/stats`)).json())
+    const { monitor } = await Effect.runPromise(makeClient({ url: `http://127.0.0.1:${metrics}` }))
+    const { items } = await Effect.runPromise(monitor.upstreams({ query: {} }))
     assert.deepStrictEqual(
-      declarations.map(({ isActive, kind }) => [kind, isActive]),
+      items.filter(({ kind }) => kind !== "pool").map(({ kind, pool, state }) => [kind, pool, state === "active"]),
       [
-        ["declared", false],
-        ["declared", true],
-        ["solo", false]
+        ["declarator", pools[0]!, false],
+        ["declarator", pools[1]!, true],
+        ["solo", null, false]
       ]
     )
-    for (const { acknowledged } of declarations.slice(0, 2)) assert.isAbove(acknowledged, 0)
+    for (const { declared, kind } of items) {
+      if (kind === "declarator") assert.isAbove(declared!.acknowledged, 0)
+    }
+    // Own jobs are of own templates.
+    const { coinbase } = await Effect.runPromise(monitor.coinbase())
+    assert.isAbove(coinbase!.reward, 0)
     const page = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()
     assert.match(page, /^sluice_proxy_declared_jobs_acknowledged_total\{[^}]*\} [1-9]/m)
     assert.match(page, /^sluice_proxy_declared_solo\S* 0$/m)

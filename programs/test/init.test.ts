@@ -2,7 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { DevNode, JsonRpcServer, ZmqPublisher } from "@sluice/dev-node"
 import { AuthorityKey } from "@sluice/noise"
 import { freePorts } from "@sluice/testing/ports"
-import { Console, Effect, Layer, Redacted, Result } from "effect"
+import { Console, Duration, Effect, Layer, Redacted, Result } from "effect"
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -17,6 +17,7 @@ import { dataFolders, parseBitcoinConf, settingOf } from "../src/init/bitcoin-fo
 import { InitConfig } from "../src/init/config.ts"
 import { setUp } from "../src/init/main.ts"
 import { lanAddressOf } from "../src/init/next-steps.ts"
+import { Patience } from "../src/init/trial.ts"
 import { sluice } from "../src/sluice.ts"
 import { run } from "./in-process.ts"
 
@@ -83,6 +84,7 @@ const converse = (flags: Readonly<Record<string, unknown>>, answers: ReadonlyArr
     Effect.flatMap(setUp),
     Effect.match({ onSuccess: () => undefined, onFailure: (error): Error => error }),
     Effect.provideService(Asker, asker),
+    Effect.provideService(Patience, Duration.minutes(4)),
     Effect.provideService(Console.Console, console),
     Effect.provide(NodeServices.layer),
     Effect.map((error) => ({ lines, error })),
@@ -124,7 +126,7 @@ const text = ({ lines }: Shown): string => lines.join("\n")
 describe("sluice init", () => {
   it(
     "sets up solo mining with the node that it finds, tries it as a miner, and says what to type into miners",
-    { timeout: 90_000 },
+    { timeout: 300_000 },
     () =>
       withNode(async (bitcoin) => {
         const [v2, v1, templates] = await freePorts(3)

@@ -1,12 +1,11 @@
 import { Effect, Logger, Metric } from "effect"
 import { readFileSync } from "node:fs"
-import { HttpServerResponse } from "effect/http"
 import { once } from "node:events"
 import { request } from "node:http"
 import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it, onTestFinished } from "vitest"
-import { layerMetrics, type MetricsConfig, type Pages } from "../src/server/metrics.ts"
+import { layerMetrics, type MetricsConfig } from "../src/server/metrics.ts"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 
@@ -94,7 +93,11 @@ describe("metrics", () => {
     }
     assert.match(text, /^sluice_pool_upstream_connected 0$/m)
     assert.match(text, /^sluice_pool_channels\{kind="standard"\} 0$/m)
-    assert.strictEqual((await get(`http://127.0.0.1:${metrics}/`)).status, 404)
+    for (const path of ["/", "/stats", "/metrics/x"]) {
+      assert.deepStrictEqual(await get(`http://127.0.0.1:${metrics}${path}`), { status: 404, text: "See /metrics\n" })
+    }
+    const post = await fetch(`http://127.0.0.1:${metrics}/metrics`, { method: "POST" })
+    assert.deepStrictEqual([post.status, post.headers.get("allow")], [405, "GET, HEAD"])
     assert.strictEqual((await pool.stop("SIGTERM")).status, 0)
   })
 
@@ -119,11 +122,15 @@ describe("metrics", () => {
   })
 
   /** Metrics on a free port until the end of `use`, which gets the URL of a path. */
-  const serving = (config: MetricsConfig, pages: Pages | undefined, use: (port: number) => Promise<void>) =>
+  const serving = (
+    config: MetricsConfig,
+    text: Effect.Effect<string> | undefined,
+    use: (port: number) => Promise<void>
+  ) =>
     Effect.runPromise(
       Effect.gen(function* () {
         const [port] = yield* Effect.promise(() => freePorts(1))
-        const layer = layerMetrics({ ...config, metricsListen: { host: "127.0.0.1", port: port! } }, pages)
+        const layer = layerMetrics({ ...config, metricsListen: { host: "127.0.0.1", port: port! } }, text)
         yield* Effect.provide(
           Effect.promise(() => use(port!)),
           layer
@@ -154,14 +161,14 @@ describe("metrics", () => {
   })
 
   it("are served while 64 clients do not read their answers", async () => {
-    const asked: Array<string> = []
     // More than the system takes for a client that does not read.
-    const bytes = new Uint8Array(8_000_000)
-    const large = (path: string) => Effect.sync(() => (asked.push(path), HttpServerResponse.uint8Array(bytes)))
-    await serving({}, { paths: [], at: large }, async (port) => {
+    const large = "x".repeat(8_000_000)
+    const asked: Array<number> = []
+    const text = Effect.sync(() => (asked.push(0), large))
+    await serving({}, text, async (port) => {
       for (let number = 0; number < 64; number++) {
         const socket = await connected(port)
-        socket.pause().write("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        socket.pause().write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         while (asked.length <= number) await sleep(5)
       }
       assert.strictEqual((await get(`http://127.0.0.1:${port}/metrics`)).status, 200)

@@ -1,4 +1,4 @@
-/** What the operators' page of a pool says agrees with its metrics, with its share log and with what its miner counted. */
+/** What the operators' page of a pool says agrees with its ledger, its metrics, its share log and with what its miner counted. */
 import { DevNode } from "@sluice/dev-node"
 import { makeClient } from "@sluice/monitor"
 import { TemplateProvider } from "@sluice/template-provider"
@@ -11,6 +11,9 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { assert, it, onTestFinished } from "vitest"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
+import { run } from "./in-process.ts"
+
+const ALICE = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
 
 const surroundings = TemplateProvider.layer().pipe(
   Layer.provide(Setup.server(TemplateListener)),
@@ -20,7 +23,7 @@ const surroundings = TemplateProvider.layer().pipe(
   Layer.provideMerge(Logger.layer([]))
 )
 
-it("the operators' page agrees with metrics, share log and miner, shows no secret, and has its history after a restart", async () => {
+it("the operators' page agrees with ledger, metrics, share log and miner, shows no secret, and has its history after a restart", async () => {
   const runtime = ManagedRuntime.make(surroundings)
   onTestFinished(() => runtime.dispose())
   const { port } = await runtime.runPromise(Effect.map(TemplateProvider, ({ address }) => address))
@@ -31,12 +34,15 @@ it("the operators' page agrees with metrics, share log and miner, shows no secre
   await writeFile(at("receivers"), "webhook+http://127.0.0.1:1/#hunter2\n", { mode: 0o600 })
   const [mining, http] = await freePorts(2)
   const url = `http://127.0.0.1:${http}`
-  const { health, monitor } = await Effect.runPromise(makeClient({ url, token: Redacted.make("tk-51n3") }))
+  const { control, health, ledger, monitor } = await Effect.runPromise(
+    makeClient({ url, token: Redacted.make("tk-51n3") })
+  )
   const start = async (): Promise<Sluice> => {
     const pool = new Sluice(
       ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--http-listen", `127.0.0.1:${http}`].concat(
         ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${port}`, "--shares-per-minute", "600"],
         ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "--share-log", at("shares.ndjson")],
+        ["--ledger", `sqlite:${at("pool.ledger")}`, "--payout-scheme", "pplns", "--acknowledge-within", "0"],
         ["--http-token-file", at("token"), "--alert-to-file", at("receivers"), "--history-file", at("history.sqlite")]
       )
     )
@@ -50,10 +56,11 @@ it("the operators' page agrees with metrics, share log and miner, shows no secre
     "--connect",
     `stratum2+tcp+plain://127.0.0.1:${mining}`,
     "--user",
-    "alice.rig",
+    `${ALICE}.rig`,
     "--json"
   ])
-  while ((await Effect.runPromise(monitor.blocks({ query: {} }))).total === 0) await sleep(100)
+  // The first block may be of a job that was planned before the first share.
+  while ((await Effect.runPromise(monitor.blocks({ query: {} }))).total < 3) await sleep(100)
   await miner.stop()
   while ((await Effect.runPromise(monitor.overview())).connections > 0) await sleep(20)
   const counted = miner.output.match(/"event":"ShareAccepted"/g)?.length ?? 0
@@ -72,12 +79,70 @@ it("the operators' page agrees with metrics, share log and miner, shows no secre
   const { items: shares } = await Effect.runPromise(monitor.shares({ query: {} }))
   assert.deepInclude(shares, { code: "accepted", shares: accepted })
   const { items: users } = await Effect.runPromise(monitor.users({ query: {} }))
-  assert.deepInclude(users[0], { user: "alice", accepted })
+  assert.deepInclude(users[0], { user: ALICE, accepted })
   assert.approximately(users[0]!.acceptedDifficulty, overview.acceptedDifficulty, 1e-9)
   const { items: blocks } = await Effect.runPromise(monitor.blocks({ query: {} }))
   assert.isAtLeast(blocks.length, 1)
-  assert.strictEqual(blocks[0]!.worker, "alice.rig")
+  assert.strictEqual(blocks[0]!.worker, `${ALICE}.rig`)
   assert.deepStrictEqual(await Effect.runPromise(health.ready()), { ready: true })
+
+  // The ledger has the same shares, blocks and amounts, read by another program.
+  const read = async (...args: ReadonlyArray<string>) =>
+    (await run(["ledger", ...args, "--ledger", `sqlite:${at("pool.ledger")}`])).stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  const ask = Effect.runPromise
+  assert.deepInclude(await read("audit"), { ...(await read("audit"))[0], shares: accepted, faults: 0 })
+  const stored = await read("users")
+  const { items: accounts } = await ask(ledger.accounts({ query: {} }))
+  assert.sameDeepMembers(
+    accounts.map(({ balance, earned, paid, user }) => [user ?? "(the pool)", earned, paid, balance].map(String)),
+    // Users with shares and without a payment have no account yet.
+    stored
+      .map(({ balance, earned, paid, user }) => [user, earned, paid, balance].map(String))
+      .filter(([, earned]) => earned !== "0")
+  )
+  const payouts = await ask(ledger.payouts({ query: {} }))
+  const storedBlocks = await read("blocks")
+  assert.deepStrictEqual(
+    payouts.items.toReversed().map(({ hash, height, scheme, state }) => [hash, height, scheme, state]),
+    storedBlocks.map(({ hash, height, scheme, state }) => [hash, height, scheme, state])
+  )
+  assert.sameMembers(
+    payouts.items.map(({ hash }) => hash),
+    blocks.filter(({ refusal }) => refusal === null).map(({ hash }) => hash)
+  )
+  assert.isAbove(payouts.items[0]!.paid, 0)
+  const paid = accounts.find(({ user }) => user === ALICE)?.paid ?? 0
+  assert.strictEqual(
+    payouts.items.reduce((sum, one) => sum + one.paid, 0),
+    paid
+  )
+  const newest = payouts.items[0]!
+  const { payments } = await ask(ledger.payments({ params: { hash: newest.hash }, query: {} }))
+  assert.strictEqual(
+    payments.items.reduce((sum, one) => sum + one.paid, 0),
+    newest.reward
+  )
+  // The next block is planned as the present job pays it.
+  const plan = await ask(ledger.plan({ query: {} }))
+  const { coinbase } = await ask(monitor.coinbase())
+  assert.strictEqual(plan.reward, coinbase!.reward)
+  const [planned] = plan.items
+  assert.strictEqual(planned!.user, ALICE)
+  const output = coinbase!.outputs.find(({ user }) => user === ALICE)
+  assert.deepInclude(output, { kind: "user", address: ALICE, satoshis: planned!.paid })
+  const user = await ask(monitor.user({ params: { name: ALICE }, query: {} }))
+  assert.deepStrictEqual([user.account?.paid, user.nextPayment], [paid, planned!.paid])
+
+  const adjusted = await ask(control.adjust({ payload: { user: ALICE, satoshis: 1234, reason: "by hand" } }))
+  assert.deepStrictEqual(
+    (await read("users")).find(({ user }) => user === ALICE)?.["balance"],
+    String(adjusted.balance)
+  )
+  const { entries } = await ask(ledger.account({ params: { name: ALICE }, query: { limit: 1 } }))
+  assert.deepInclude(entries.items[0], { kind: "adjustment", satoshis: 1234, reason: "by hand", hash: null })
 
   const shown = await Promise.all(
     ["configuration?limit=1000", "logs?limit=1000", "overview", "audit", "openapi.json"].map(async (path) =>

@@ -1,11 +1,11 @@
 /** `sluice proxy` between two pools and a miner, each a process of its own, with Noise. */
 import { DevNode } from "@sluice/dev-node"
-import { UpstreamStats } from "@sluice/proxy"
+import { makeClient } from "@sluice/monitor"
 import { TemplateProvider } from "@sluice/template-provider"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Layer, Logger, ManagedRuntime, Schema } from "effect"
+import { Effect, Layer, Logger, ManagedRuntime } from "effect"
 import { assert, it, onTestFinished } from "vitest"
 import { run } from "./in-process.ts"
 
@@ -23,15 +23,6 @@ const provider = TemplateProvider.layer().pipe(
 
 const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
   JSON.parse((await run(["key", "generate", "--json"])).stdout)
-
-const decode = Schema.decodeUnknownSync(
-  Schema.Struct({
-    upstreams: Schema.Array(UpstreamStats),
-    connections: Schema.Finite,
-    channels: Schema.Struct({ standard: Schema.Finite, extended: Schema.Finite }),
-    uncreditedDifficulty: Schema.Finite
-  })
-)
 
 it(
   "finds blocks through the second pool when the first is killed, says so, and ends when it is told to",
@@ -57,7 +48,7 @@ it(
       ["proxy", "--listen", `127.0.0.1:${mining}`, "--upstream", urls.join(",")].concat(
         ["--authority-secret-key", forProxy.secretKey, "--user-identity", "account.{worker}"],
         ["--verify-payout", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
-        ["--metrics-listen", `127.0.0.1:${metrics}`, "--return-after", "1", "--shares-per-minute", "600"]
+        ["--http-listen", `127.0.0.1:${metrics}`, "--return-after", "1", "--shares-per-minute", "600"]
       )
     )
     await proxy.find(new RegExp(`The upstream .*:${first}/.* opened a channel`))
@@ -71,12 +62,20 @@ it(
     await proxy.find(new RegExp(`Work comes from .*:${second}/.*: the upstream before is lost`))
     await pools[1]!.find(/A miner found a block.*user=account/)
 
-    const stats = decode(await (await fetch(`http://127.0.0.1:${metrics}/stats`)).json())
+    const { monitor } = await Effect.runPromise(makeClient({ url: `http://127.0.0.1:${metrics}` }))
+    const { items } = await Effect.runPromise(monitor.upstreams({ query: {} }))
     assert.deepStrictEqual(
-      stats.upstreams.map(({ state }) => state),
-      ["disconnected", "active"]
+      items.map(({ kind, state }) => [kind, state]),
+      [
+        ["pool", "disconnected"],
+        ["pool", "active"]
+      ]
     )
-    assert.deepInclude(stats, { connections: 1, channels: { standard: 1, extended: 0 } })
+    const overview = await Effect.runPromise(monitor.overview())
+    assert.deepInclude(overview, { connections: 1, channels: { standard: 1, extended: 0 } })
+    const credited = items.reduce((sum, { shares }) => sum + shares!.acceptedDifficulty, 0)
+    assert.isAbove(credited, 0)
+    assert.isNotNull(overview.uncreditedDifficulty)
     const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()
     assert.include(text, `sluice_proxy_upstream_active{upstream="${urls[1]}"} 1\n`)
 

@@ -41,16 +41,12 @@ export const makePage = async () => {
     connections: ReadonlyArray<number>
   ): Answering => {
     const answers: { readonly [Tag in Question["_tag"]]: (question: never) => Answers[Tag] } = {
-      Report: () => ({ stats: {}, metrics: "" }),
+      Report: () => ({ stats: {}, metrics: "", job: undefined }),
       UserRates: () => new Map(users.map(({ hashRates, user }) => [user, hashRates.fiveMinutes])),
       Users: ({ names }: Extract<Question, { readonly _tag: "Users" }>) =>
         users.filter(({ user }) => names.includes(user)),
-      User: ({ name, page }: Extract<Question, { readonly _tag: "User" }>) => {
-        const user = users.find((one) => one.user === name)
-        if (user === undefined) return undefined
-        const shown = connections.slice(page.offset, page.offset + page.limit)
-        return { ...user, offset: page.offset, openChannels: shown.map(channelOf) }
-      },
+      Channels: ({ page }: Extract<Question, { readonly _tag: "Channels" }>) =>
+        connections.slice(page.offset, page.offset + page.limit).map(channelOf),
       Control: ({ request }: Extract<Question, { readonly _tag: "Control" }>) => {
         asked.push({ number, request })
         if (request._tag !== "closeChannel") return { value: request._tag === "setGroup" ? 7 : undefined }

@@ -1,13 +1,12 @@
 /** Workers of a pool with Stratum V1 over TLS behind a load balancer, and workers of a proxy. */
 import { DevNode } from "@sluice/dev-node"
-import { MiningServerStats } from "@sluice/mining-server"
-import { UpstreamStats } from "@sluice/proxy"
+import { makeClient } from "@sluice/monitor"
 import { TemplateProvider } from "@sluice/template-provider"
 import { makeCertificate, type TestCertificate } from "@sluice/testing/certificate"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger, ManagedRuntime, Schema } from "effect"
+import { Effect, Layer, Logger, ManagedRuntime } from "effect"
 import { mkdtemp, writeFile } from "node:fs/promises"
 import * as Net from "node:net"
 import { tmpdir } from "node:os"
@@ -104,7 +103,7 @@ describe("workers", () => {
     )
     const proxy = new Sluice(
       ["proxy", "--plain", "--workers", "2", "--listen", `127.0.0.1:${mining}`, "--min-hash-rate", "1"].concat(
-        ["--upstream", `stratum2+tcp+plain://127.0.0.1:${upstream}`, "--metrics-listen", `127.0.0.1:${metrics}`],
+        ["--upstream", `stratum2+tcp+plain://127.0.0.1:${upstream}`, "--http-listen", `127.0.0.1:${metrics}`],
         ["--shares-per-minute", "600"]
       )
     )
@@ -122,21 +121,19 @@ describe("workers", () => {
         "40"
       ].concat(["--shares-per-minute", "600"])
     )
-    const get = async () => decodeProxy(await (await fetch(`http://127.0.0.1:${metrics}/stats`)).text())
-    let found = await get()
-    while (found.accepted < 20 || found.upstreams[0]!.accepted === 0) {
+    const { monitor } = await Effect.runPromise(makeClient({ url: `http://127.0.0.1:${metrics}` }))
+    const get = () => Effect.runPromise(Effect.all([monitor.overview(), monitor.upstreams({ query: {} })]))
+    let [overview, upstreams] = await get()
+    while (overview.accepted < 20 || upstreams.items[0]!.accepted === 0) {
       await sleep(100)
-      found = await get()
+      ;[overview, upstreams] = await get()
     }
-    assert.strictEqual(found.connections, 4)
-    assert.deepInclude(found.upstreams[0], { state: "active", refused: {} })
-    assert.strictEqual(found.upstreams.length, 1)
+    assert.strictEqual(overview.connections, 4)
+    assert.deepInclude(upstreams.items[0], { kind: "pool", state: "active", refused: 0 })
+    assert.strictEqual(upstreams.total, 1)
+    assert.isNotNull((await Effect.runPromise(monitor.coinbase())).coinbase)
     assert.strictEqual((await swarm.stop()).status, 0)
     const { status, stderr } = await proxy.stop("SIGTERM")
     assert.strictEqual(status, 0, stderr)
   })
 })
-
-const decodeProxy = Schema.decodeUnknownSync(
-  Schema.fromJsonString(Schema.Struct({ ...MiningServerStats.fields, upstreams: Schema.Array(UpstreamStats) }))
-)

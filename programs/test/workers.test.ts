@@ -1,13 +1,14 @@
 /** `sluice pool --workers`: processes of their own, killed as an operator's system kills them. */
 import { DevNode } from "@sluice/dev-node"
-import { LoggedShare, MiningServerStats, UsersPage, UserWithChannels } from "@sluice/mining-server"
+import { LoggedShare } from "@sluice/mining-server"
+import { makeClient } from "@sluice/monitor"
 import { TemplateProvider } from "@sluice/template-provider"
 import { TestClient, openExtended } from "@sluice/testing/pool-client"
 import { PoolAddress } from "@sluice/testing/pool-worlds"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Exit, Layer, Logger, ManagedRuntime, Schema, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Schema, Scope, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { mkdtemp, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -37,12 +38,13 @@ const startPool = async (...args: ReadonlyArray<string>) => {
   const [mining, metrics] = await freePorts(2)
   const pool = new Sluice(
     ["pool", "--plain", "--workers", "2", "--listen", `127.0.0.1:${mining}`, "--share-log", shareLog].concat(
-      ["--metrics-listen", `127.0.0.1:${metrics}`, "--template-provider", `stratum2+tcp+plain://127.0.0.1:${port}`],
+      ["--http-listen", `127.0.0.1:${metrics}`, "--template-provider", `stratum2+tcp+plain://127.0.0.1:${port}`],
       ["--coinbase-address", ADDRESS, "--min-hash-rate", "1", "--shares-per-minute", "600", ...args]
     )
   )
   const pids = [1, 2].map(async (number) => Number((await pool.find(workerReady(number)))[1]))
   const get = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${metrics}${path}`)).text()
+  const { monitor } = await Effect.runPromise(makeClient({ url: `http://127.0.0.1:${metrics}` }))
   const client = Layer.mergeAll(
     Plain.dialer.pipe(Layer.provide(Tcp.dialer)),
     Layer.succeed(PoolAddress, { host: "127.0.0.1", port: mining!, security: { _tag: "plain" } }),
@@ -54,9 +56,9 @@ const startPool = async (...args: ReadonlyArray<string>) => {
     place,
     url: `stratum2+tcp+plain://127.0.0.1:${mining}`,
     client,
-    stats: async () => decodeStats(await get("/stats")),
-    users: async () => decodeUsers(await get("/users")),
-    user: async (name: string, query = "") => decodeUser(await get(`/users/${name}${query}`)),
+    monitor,
+    stats: () => Effect.runPromise(monitor.overview()),
+    users: async () => (await Effect.runPromise(monitor.users({ query: {} }))).items,
     /** The value of a metric; the sum over its labels if there are several. */
     metric: async (name: string) =>
       (await get("/metrics"))
@@ -69,9 +71,6 @@ const startPool = async (...args: ReadonlyArray<string>) => {
 }
 
 const workerReady = (number: number) => new RegExp(`Worker ${number} serves miners: process (\\d+)`)
-const decodeStats = Schema.decodeUnknownSync(Schema.fromJsonString(MiningServerStats))
-const decodeUsers = Schema.decodeUnknownSync(Schema.fromJsonString(UsersPage))
-const decodeUser = Schema.decodeUnknownSync(Schema.fromJsonString(UserWithChannels))
 const decodeShare = Schema.decodeUnknownSync(Schema.fromJsonString(LoggedShare))
 const decodeAcknowledged = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Struct({ userIdentity: Schema.String, hash: Schema.String }))
@@ -100,7 +99,7 @@ describe("a pool with two workers", () => {
     "gives all miners the same work and different prefixes, and counts them on one page",
     { timeout: 180_000 },
     async () => {
-      const { client, metric, pids, pool, stats, url, user, users } = await startPool()
+      const { client, metric, monitor, pids, pool, stats, url, users } = await startPool()
       const open = Effect.forEach(
         Array.from({ length: 8 }, (_, index) => `farm.${index}`),
         Effect.fnUntraced(function* (userIdentity) {
@@ -120,23 +119,38 @@ describe("a pool with two workers", () => {
           assert.deepStrictEqual(workers, [4, 4])
           const found = yield* Effect.promise(() => stats())
           assert.deepInclude(found, { connections: 8, channels: { standard: 0, extended: 8 } })
-          const { users: known } = yield* Effect.promise(() => users())
+          const known = yield* Effect.promise(() => users())
           assert.deepStrictEqual(
             known.map(({ channels, user }) => ({ channels, user })),
             [{ user: "farm", channels: 8 }]
           )
-          const pages = yield* Effect.promise(() =>
-            Promise.all([0, 3, 6].map((offset) => user("farm", `?limit=3&offset=${offset}`)))
+          const pages = yield* Effect.forEach([0, 3, 6], (offset) =>
+            monitor.workers({ query: { limit: 3, offset, sort: "worker" } })
           )
-          const names = pages.flatMap(({ openChannels }) => openChannels.map(({ channel }) => channel.userIdentity))
-          assert.strictEqual(new Set(names).size, 8)
-          assert.strictEqual(names.length, 8)
+          assert.strictEqual(new Set(pages.flatMap(({ items }) => items.map(({ worker }) => worker))).size, 8)
+          // Events come from both workers: the peers of all connections are known.
+          const { items: connections } = yield* monitor.connections({ query: {} })
+          assert.strictEqual(connections.filter(({ remote }) => remote !== null).length, 8)
+          const events = yield* monitor.events({ headers: {} })
+          const following = yield* Effect.forkScoped(
+            Stream.runHead(Stream.filter(events, ({ event }) => event === "BlockFound"))
+          )
 
           const miner = new Sluice(["miner", "--connect", url, "--user", "alice", "--channel", "extended"])
           const blocks = yield* Effect.forEach(first, ({ client }) => client.until("SetNewPrevHash"))
           assert.strictEqual(new Set(blocks.map(({ prevHash }) => Buffer.from(prevHash).toString("hex"))).size, 1)
           yield* Effect.promise(() => miner.stop())
           yield* Effect.promise(() => until(async () => (await metric("sluice_pool_blocks_found_total")) > 0))
+          const block = Option.getOrThrow(yield* Fiber.join(following)).data
+          assert.strictEqual(block.fields["worker"], "alice")
+          assert.isAbove((yield* monitor.blocks({ query: {} })).total, 0)
+          // All workers have the same work: its jobs are listed once.
+          const { items: jobs } = yield* monitor.jobs({ query: {} })
+          const announced = jobs.filter(({ kind }) => kind === "new-block").map(({ prevHash }) => prevHash)
+          assert.strictEqual(new Set(announced).size, announced.length)
+          assert.deepInclude((yield* monitor.coinbase()).coinbase!.outputs[0], { address: ADDRESS, kind: "output" })
+          const { items: lines } = yield* monitor.logs({ query: { search: "worker 2: " } })
+          assert.isNotEmpty(lines)
 
           process.kill(pids[0]!, "SIGKILL")
           yield* Effect.promise(() => pool.find(/Worker 1 was killed by SIGKILL; a new one starts in 0.25 s/))
@@ -217,7 +231,7 @@ describe("a pool with two workers", () => {
       // Of a killed worker, the counts since its last report are lost, and those of its users.
       assert.isAtMost(accepted, shares.length)
       assert.isAbove(accepted, 0)
-      assert.isAtMost((await users()).users[0]!.accepted, accepted)
+      assert.isAtMost((await users())[0]!.accepted, accepted)
       assert.strictEqual(await metric("sluice_pool_worker_deaths_total"), kills)
       // Without their primary, workers end.
       await pool.stop("SIGKILL")

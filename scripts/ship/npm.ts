@@ -5,13 +5,23 @@
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, join } from "node:path"
-import { type Manifest, output, type PublicPackage, publicPackages, root, run, workspace } from "./workspace.ts"
+import {
+  isBuilt,
+  type Manifest,
+  output,
+  type PublicPackage,
+  publicPackages,
+  root,
+  run,
+  workspace
+} from "./workspace.ts"
 
 const compiled = join(output, "compiled")
 const staged = join(output, "packages")
 export const tarballs = join(output, "npm")
 
 export const packAll = async (): Promise<ReadonlyArray<string>> => {
+  if (isBuilt) return (await readdir(tarballs)).toSorted()
   for (const folder of [compiled, staged, tarballs]) await rm(folder, { recursive: true, force: true })
   await mkdir(tarballs, { recursive: true })
   // Builds the operators' page.

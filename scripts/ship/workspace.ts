@@ -9,6 +9,9 @@ export const root = fileURLToPath(new URL("../..", import.meta.url))
 /** Where the artefacts are made. Each has a folder of its own. */
 export const output = join(root, "build", "ship")
 
+/** Whether a try takes the artefacts that were built before, as .ci/run does after `npm run same-twice`. */
+export const isBuilt = process.env["SLUICE_SHIP"] === "built"
+
 export interface Manifest {
   readonly name: string
   readonly version: string

@@ -14,7 +14,7 @@ import {
   type StoredBlock,
   type StoredSettlement
 } from "./store/books.ts"
-import { changesOf, readPayments } from "./store/payments.ts"
+import { changesOf, readWalletPayments } from "./store/payments.ts"
 import { transactionOfPsbt, unpaidOf } from "./pay/payment-transaction.ts"
 import { computePurchase } from "./buying.ts"
 import { readPurchases, readRemainders } from "./store/purchases.ts"
@@ -196,7 +196,7 @@ const auditPurchases = (sql: SqlClient.SqlClient, faults: Array<string>): Read<n
 /** Holds each payment from the wallet against its transaction, and its entries against both. Returns how many there are. */
 const auditPayments = (sql: SqlClient.SqlClient, faults: Array<string>): Read<number> =>
   Effect.gen(function* () {
-    const payments = yield* readPayments(sql)
+    const payments = yield* readWalletPayments(sql)
     for (const { id, outputs, psbt, state, txid } of payments) {
       const fault = (fault: string) => faults.push(`payment ${id}, ${txid}: ${fault}`)
       const transaction = yield* transactionOfPsbt(psbt)

@@ -152,6 +152,7 @@ export const makeBuying = Effect.fnUntraced(function* (
       networkWork: () => networkWork ?? 0n,
       recorded: checkReserve
     }),
+    plan: () => undefined,
     window: { weights: new Map(), work: 0n, last: 0, limits: {} },
     // Users are paid from the wallet, at an address that the ledger has or gets.
     validateUser: ({ user }) => Effect.succeed(user === POOL ? "invalid-user-identity" : undefined),

@@ -25,13 +25,28 @@ export {
   readEntries,
   readSettlements,
   type StoredBlock,
-  type StoredSettlement
+  type StoredSettlement,
+  type Totals
 } from "./store/books.ts"
+export {
+  countBlocks,
+  type Numbered,
+  type PaidBlock,
+  readAccountEntries,
+  readPaidBlock,
+  readPaidBlocks,
+  readPayments
+} from "./store/pages.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
 export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
 export { LedgerPayouts } from "./payouts.ts"
-export { type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts-options.ts"
-export { computeSettlement, type Computed } from "./settle.ts"
+export {
+  type LedgerPayoutsCalls,
+  ledgerPayoutsDefaults,
+  type LedgerPayoutsOptions,
+  type Plan
+} from "./payouts-options.ts"
+export { computeSettlement, type Computed, scriptOf } from "./settle.ts"
 export { WindowTracker } from "./window-tracker.ts"
 export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"
@@ -44,7 +59,7 @@ export {
   readAddressChanges,
   type UserAddress
 } from "./store/addresses.ts"
-export { type PaymentState, readPayable, readPayments, type StoredPayment } from "./store/payments.ts"
+export { type PaymentState, readPayable, readWalletPayments, type StoredPayment } from "./store/payments.ts"
 export {
   type Due,
   type DueOptions,

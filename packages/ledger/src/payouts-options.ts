@@ -2,7 +2,8 @@
 import type { PayoutOptions, ValidateUser } from "@sluice/mining-server"
 import { Duration, type Effect } from "effect"
 import type { BlockRecorder } from "./block-recorder.ts"
-import type { Policy } from "./scheme/policy.ts"
+import type { BlockPolicy, Policy } from "./scheme/policy.ts"
+import type { Computed } from "./settle.ts"
 import type { WindowTracker } from "./window-tracker.ts"
 
 export interface LedgerPayoutsOptions {
@@ -33,6 +34,15 @@ export interface LedgerPayoutsCalls extends BlockRecorder {
   readonly validateUser: ValidateUser
   /** Follows the network's difficulty, and the height of the next block. */
   readonly follow: (target: Uint8Array, height: number) => Effect.Effect<void>
+  /** Whom a block with this reward would pay if it were found now; undefined if blocks do not divide their rewards among users. */
+  readonly plan: (reward: bigint) => Plan | undefined
   /** The window of the next block. */
   readonly window: Pick<WindowTracker, "weights" | "work" | "last" | "limits">
+}
+
+export interface Plan extends Computed {
+  readonly policy: BlockPolicy
+  /** The work that the window has room for; undefined for windows without such a limit. */
+  readonly windowSize: bigint | undefined
+  readonly minimum: bigint
 }

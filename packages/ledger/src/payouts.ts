@@ -112,14 +112,16 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions & { read
   let wanted = usable
   const plans = new Map<string, Basis>()
 
+  const basisNow = (): Basis => ({
+    lastSeq: tracker.last,
+    ...tracker.limits,
+    lastEntry: ledger.books.lastEntry,
+    minimum,
+    bytes: usable
+  })
+
   const outputs: PayoutsCalls["outputs"] = (reward) => {
-    const basis: Basis = {
-      lastSeq: tracker.last,
-      ...tracker.limits,
-      lastEntry: ledger.books.lastEntry,
-      minimum,
-      bytes: usable
-    }
+    const basis = basisNow()
     const { payments, settlement } = computeFrom(tracker, ledger.books.balances, reward, policy, basis)
     const paid = payments.map(({ amount, user }): Output => ({ value: amount, script: scriptOf(user)! }))
     if (payments.length * LEAST_OUTPUT.bytes * 2 > usable) wanted = Math.min(maxBytes, usable * 2)
@@ -187,6 +189,11 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions & { read
 
   const calls = LedgerPayouts.of({
     ...recorder,
+    plan: (reward) => {
+      if (solo !== undefined) return undefined
+      const computed = computeFrom(tracker, ledger.books.balances, reward, policy, basisNow())
+      return { ...computed, policy, minimum, windowSize: tracker.limits.work }
+    },
     window: tracker,
     validateUser: ({ identity }) =>
       Effect.succeed(minerScript(identity, pool.chain) === undefined ? "invalid-user-identity" : undefined),

@@ -2,7 +2,16 @@
 import { assert, it } from "@effect/vitest"
 import { minerScript } from "@sluice/mining-server"
 import { Effect, Redacted } from "effect"
-import { audit, Ledger, NodeWallet, payOut, readPayments, sendSigned, takeBack, type Wallet } from "../src/index.ts"
+import {
+  audit,
+  Ledger,
+  NodeWallet,
+  payOut,
+  readWalletPayments,
+  sendSigned,
+  takeBack,
+  type Wallet
+} from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { MemoryWallet } from "./memory-wallet.ts"
 
@@ -49,7 +58,7 @@ it.live(
         wallet.mine(6)
         yield* payOut(options)
         assert.deepStrictEqual(
-          (yield* readPayments(sql)).map(({ state }) => state),
+          (yield* readWalletPayments(sql)).map(({ state }) => state),
           ["confirmed"]
         )
         assert.strictEqual(wallet.received(ALICE), 150_000_000n)

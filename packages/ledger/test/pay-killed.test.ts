@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, it } from "vitest"
-import { audit, followPayments, Ledger, NodeWallet, payOut, readPayments, type Wallet } from "../src/index.ts"
+import { audit, followPayments, Ledger, NodeWallet, payOut, readWalletPayments, type Wallet } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { MemoryWallet } from "./memory-wallet.ts"
 
@@ -81,7 +81,7 @@ for (const { at, method, when } of points) {
         await run(followPayments)
         assert.strictEqual(wallet.received(ALICE), 60_000_000n)
         const [payments, { faults }] = await run(
-          Effect.flatMap(Ledger, ({ sql }) => Effect.all([readPayments(sql), audit(sql, () => Effect.void)]))
+          Effect.flatMap(Ledger, ({ sql }) => Effect.all([readWalletPayments(sql), audit(sql, () => Effect.void)]))
         )
         assert.deepStrictEqual([payments.map(({ state }) => state), faults], [["confirmed"], []])
       } finally {

@@ -20,7 +20,7 @@ import {
   readAddressChanges,
   readBalances,
   readDue,
-  readPayments,
+  readWalletPayments,
   sendSigned,
   settlementOf,
   sum,
@@ -92,7 +92,7 @@ describe("a program that ends in the middle of a payment", () => {
         const [payments, left, faults] = yield* run(
           Effect.gen(function* () {
             const { sql } = yield* Ledger
-            return [yield* readPayments(sql), yield* balances, yield* audited] as const
+            return [yield* readWalletPayments(sql), yield* balances, yield* audited] as const
           })
         )
         assert.deepStrictEqual(
@@ -147,7 +147,7 @@ describe("payments", () => {
           yield* owe({ [BOB]: 50_000_000n })
           // Another payment could take the same coins.
           yield* payOut(options)
-          assert.lengthOf(yield* readPayments(sql), 1)
+          assert.lengthOf(yield* readWalletPayments(sql), 1)
           const { books, transact } = yield* Ledger
           const outputs = [{ user: BOB, address: BOB, amount: 50_000_000n }]
           const another = planPayment(sql, books, { txid: "00", psbt: "", fee: 0n, height: 0, outputs }, 1)
@@ -159,7 +159,7 @@ describe("payments", () => {
           assert.strictEqual(sent.state, "sent")
           assert.strictEqual(wallet.mempoolSize, 1)
           yield* payOut(options)
-          const states = (yield* readPayments(sql)).map(({ state }) => state)
+          const states = (yield* readWalletPayments(sql)).map(({ state }) => state)
           assert.deepStrictEqual(states, ["sent", "planned"])
         })
       )
@@ -275,7 +275,7 @@ describe("payments", () => {
           yield* owe({ [ALICE]: 5_000n })
           const refused = yield* Effect.flip(payOut({ ...options, minimum: 1n }))
           assert.match(refused.message, /a fee of 1000 satoshis for 5000 paid, more than a tenth/)
-          assert.deepStrictEqual(yield* readPayments((yield* Ledger).sql), [])
+          assert.deepStrictEqual(yield* readWalletPayments((yield* Ledger).sql), [])
         })
       )
     })

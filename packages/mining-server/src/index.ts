@@ -7,14 +7,8 @@ export { OptionError } from "./option-error.ts"
 export { defaultMiningServerOptions, leastSharesPerSecond, type MiningServerOptions } from "./options.ts"
 export { openShareLog, LoggedShare, ShareLogError } from "./shares/share-log.ts"
 export { type ShareSink, shareSink, ShareSinkError } from "./shares/share-sink.ts"
-export {
-  addCounts,
-  addUsers,
-  addUsersWithChannels,
-  mergeStats,
-  type MiningServerCounts,
-  NO_COUNTS
-} from "./statistics/merge.ts"
+export { addCounts, addUsers, mergeStats, type MiningServerCounts, NO_COUNTS } from "./statistics/merge.ts"
+export type { PresentJob } from "./statistics/present-job.ts"
 export { type Page, type Statistics, UsersPage, UserWithChannels } from "./statistics/statistics.ts"
 export { MiningServerStats } from "./statistics/stats.ts"
 export { ChannelStats, UserStats } from "./statistics/users.ts"

@@ -20,6 +20,7 @@ import type { OptionError } from "./option-error.ts"
 import { type MiningServerOptions, rulesOf, setupOf } from "./options.ts"
 import { makeRecorder } from "./shares/recorder.ts"
 import { makeMetrics } from "./statistics/metrics.ts"
+import { type PresentJob, presentJobOf } from "./statistics/present-job.ts"
 import { makeStatistics, type Statistics } from "./statistics/statistics.ts"
 import { Projection } from "./statistics/projection.ts"
 import { SourceWatch, type SourceVerdict } from "./work-source/source-watch.ts"
@@ -36,6 +37,8 @@ export interface MiningServerCalls extends Statistics, Control {
   readonly events: Stream.Stream<MiningServerEvent>
   /** The same without those of single shares, `ShareAccepted` and `ShareRefused`: a subscriber costs a server with many shares nothing. */
   readonly notices: Stream.Stream<MiningServerEvent>
+  /** What the present job's coinbase pays; `undefined` before the first job, and if each channel has jobs of its own. */
+  readonly presentJob: Effect.Effect<PresentJob | undefined>
 }
 
 export class MiningServer extends Context.Service<MiningServer, MiningServerCalls>()(
@@ -205,6 +208,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     addresses: listener.addresses,
     events: recorder.events,
     notices: recorder.notices,
+    presentJob: presentJobOf(work, downstreams),
     ...makeStatistics({ projection, present, now }),
     ...makeControl({ downstreams, recorder, now })
   })

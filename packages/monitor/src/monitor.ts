@@ -2,23 +2,29 @@
  * A monitor follows one running server: its statistics, its events and its log. It remembers their history, and gives all of it as
  * the views of the API. It runs in the server's process and asks only for what the statistics count anyway.
  */
-import { type MiningServerStats } from "@sluice/mining-server"
+import type { MiningServerStats } from "@sluice/mining-server"
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { type AlertsCalls, LOOK_MS, makeAlerts } from "./alerts/alerts.ts"
 import type { Receiver } from "./alerts/receiver.ts"
 import { hashRate } from "./api/hash-rate.ts"
+import type { CertificateView } from "./api/certificates.ts"
+import type { Coinbase } from "./api/coinbase.ts"
 import type { EventData } from "./api/journal.ts"
+import { type Luck, luckOf } from "./api/luck.ts"
 import type { FoundBlock, Overview, Trouble } from "./api/overview.ts"
 import type { UpstreamView } from "./api/work.ts"
+import { makeCertificates } from "./follow/certificates.ts"
+import { Coinbases } from "./follow/coinbases.ts"
 import { EventHub, shown } from "./follow/event-hub.ts"
 import { Followed } from "./follow/followed.ts"
 import { Lately } from "./follow/lately.ts"
 import { LogTail } from "./follow/log-tail.ts"
 import { Miners } from "./follow/miners.ts"
 import { replies, SAMPLE_MS, Sampler } from "./follow/sampler.ts"
+import { inSteps } from "./follow/steps.ts"
 import type { DatabaseError } from "./history/database.ts"
 import { type HistoryCalls, makeHistory } from "./history/history.ts"
-import type { Monitored } from "./monitored.ts"
+import type { Monitored, MonitoredEvent, Processes } from "./monitored.ts"
 
 export interface MonitorOptions {
   /** The file that keeps the history; without it, the history ends with the process. */
@@ -34,6 +40,10 @@ export interface MonitorOptions {
 export interface MonitorCalls {
   readonly monitored: Monitored
   readonly overview: Effect.Effect<Overview>
+  /** Undefined before the first job, and where each channel has jobs of its own. */
+  readonly coinbase: Effect.Effect<Coinbase | undefined>
+  readonly luck: Effect.Effect<Luck>
+  readonly certificates: Effect.Effect<ReadonlyArray<CertificateView>>
   readonly upstreams: Effect.Effect<ReadonlyArray<UpstreamView>>
   readonly miners: Miners
   readonly followed: Followed
@@ -67,7 +77,7 @@ const make = Effect.fnUntraced(function* (
   monitored: Monitored,
   { certificates = [], historyFile, logs = new LogTail(), receivers = [] }: MonitorOptions
 ) {
-  const { server } = monitored
+  const { ledger, server } = monitored
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
   const startedAt = now()
@@ -77,6 +87,10 @@ const make = Effect.fnUntraced(function* (
   const hub = new EventHub(startedAt)
   const miners = new Miners(monitored, followed)
   const past = history.blocks()
+  const coinbases = new Coinbases(monitored.chain, ledger?.userOf)
+  const served = makeCertificates(certificates, monitored.authorityKey)
+  /** The work that blocks took, newest first. */
+  const efforts = past.flatMap(({ effort, refusal }) => (effort === null || refusal !== null ? [] : [effort]))
   /** The accepted difficulty at the last block. It is negative for work of earlier runs. */
   let workAtBlock = 0
   let effortBefore = history.samples.lastEffort
@@ -98,9 +112,17 @@ const make = Effect.fnUntraced(function* (
     refused: Object.values(refused).reduce((sum, count) => sum + count, 0)
   })
 
+  const processes =
+    monitored.processes ??
+    Effect.map(replies, (replies): Processes => {
+      const { system, user } = process.cpuUsage()
+      const residentBytes = process.memoryUsage.rss()
+      return { replies, process: { residentBytes, cpuSeconds: (system + user) / 1e6 } }
+    })
+
   const first = yield* server.stats
   lately.note(totals(first, startedAt))
-  const sampler = new Sampler({ at: startedAt, stats: first, replies: yield* replies })
+  const sampler = new Sampler({ at: startedAt, stats: first, replies: (yield* processes).replies })
 
   const lastBlock = (): FoundBlock | undefined => followed.blocks.newest()[0] ?? past[0]
 
@@ -115,7 +137,8 @@ const make = Effect.fnUntraced(function* (
     return troubles
   }
 
-  const overview = Effect.map(server.stats, (stats): Overview => {
+  const { upstreams: upstreamsOf = Effect.succeed([]) } = monitored
+  const overview = Effect.map(Effect.all([server.stats, processes, upstreamsOf]), ([stats, all, pools]): Overview => {
     const at = now()
     const since = lately.since(totals(stats, at))
     const shares = since.accepted + since.refused
@@ -123,7 +146,6 @@ const make = Effect.fnUntraced(function* (
     const { hashRates, upstream } = stats
     const seconds = Math.min(300, Math.max(1, (at - stats.startedAt) / 1000))
     const block = lastBlock()
-    const { system, user } = process.cpuUsage()
     return {
       role: monitored.role,
       now: at,
@@ -155,14 +177,17 @@ const make = Effect.fnUntraced(function* (
       acceptedDifficulty: stats.acceptedDifficulty,
       refused: stats.refused,
       refusedPart,
+      customJobs: stats.customJobs,
+      uncreditedDifficulty: uncredited(stats, pools),
       blocks: stats.blocks,
       lastBlock: block === undefined ? null : plainBlock(block),
       bestDifficulty: stats.bestDifficulty,
       networkDifficulty: followed.networkDifficulty ?? null,
       effort: effortOf(stats) ?? null,
+      hasLedger: ledger !== undefined,
       jobs: { count: stats.templates, lastAt: followed.lastWorkAt ?? null },
       latency: { last: stats.latency.last, mean: stats.latency.mean, max: stats.latency.max },
-      process: { residentBytes: process.memoryUsage.rss(), cpuSeconds: (system + user) / 1e6 }
+      process: all.process
     }
   })
 
@@ -177,20 +202,24 @@ const make = Effect.fnUntraced(function* (
     }
   }
 
-  const onEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Parameters<Followed["follow"]>[0]>) {
+  const onEvents = Effect.fnUntraced(function* (events: ReadonlyArray<MonitoredEvent>) {
     const at = now()
     for (const event of events) {
-      const data = followed.follow(event, at)
+      // The work since the last block is that of the present moment, also if the event is a little older.
+      const stats = event._tag === "BlockFound" && event.refusal === undefined ? yield* server.stats : undefined
+      const effort = stats && effortOf(stats)
+      const data = followed.follow(event, at, effort)
       if (data !== undefined) hub.publish(data)
+      if (event._tag === "JobSent" || event._tag === "PrevHashSent") coinbases.follow(yield* server.presentJob)
       if (event._tag !== "BlockFound") continue
-      const block = followed.blocks.newest()[0]!
-      yield* history.addBlock(plainBlock(block))
-      if (event.refusal !== undefined) continue
-      workAtBlock = (yield* server.stats).acceptedDifficulty
+      yield* history.addBlock(plainBlock(followed.blocks.newest()[0]!))
+      if (stats === undefined) continue
+      if (effort !== undefined) efforts.unshift(effort)
+      workAtBlock = stats.acceptedDifficulty
       effortBefore = undefined
     }
   })
-  yield* Effect.forkScoped(Stream.runForEachArray(server.events, onEvents), { startImmediately: true })
+  yield* Effect.forkScoped(Stream.runForEachArray(server.notices, onEvents), { startImmediately: true })
 
   const alerts: AlertsCalls = yield* makeAlerts({
     receivers,
@@ -198,7 +227,8 @@ const make = Effect.fnUntraced(function* (
     followed,
     history,
     historyFile,
-    certificates,
+    certificates: served,
+    ledger,
     onNotice: ({ at, message, name, severity, state, subject }) =>
       hub.publish({ at, event: "Alert", fields: { name, subject, message, severity, state } })
   })
@@ -208,12 +238,16 @@ const make = Effect.fnUntraced(function* (
     const stats = yield* server.stats
     lately.note(totals(stats, at))
     const workers = stats.channels.standard + stats.channels.extended
-    const taken = sampler.take({ at, stats, workers, effort: effortOf(stats), replies: yield* replies })
+    const fees = coinbases.follow(yield* server.presentJob)
+    const { replies } = yield* processes
+    const taken = sampler.take({ at, stats, workers, effort: effortOf(stats), fees, replies })
     if (taken !== undefined) yield* history.addSample(taken)
   })
   const noteWorkers = Effect.gen(function* () {
     const picture = yield* miners.picture
     yield* history.addChannels(picture.channels, picture.at)
+    followed.points.keep(picture.channels)
+    yield* inSteps(picture.channels, (channel) => followed.points.note(channel, picture.at))
     yield* alerts.onPicture(picture)
   })
   const show = Effect.flatMap(
@@ -254,16 +288,53 @@ const make = Effect.fnUntraced(function* (
       ]
       const name = "server" in upstream ? upstream.server : ""
       const reason = "reason" in upstream ? shown(upstream.reason) : null
-      return [{ name, state, connectedTo: null, reason, accepted: null, refused: null, pending: null }]
+      const kind = monitored.role === "proxy" ? "pool" : "template-provider"
+      const counts = { accepted: null, refused: null, pending: null, shares: null, pool: null, declared: null }
+      return [{ kind, name, state, connectedTo: null, reason, ...counts }]
     })
 
-  return Monitor.of({ monitored, overview, upstreams, miners, followed, history, alerts, logs, hub })
+  const coinbase = Effect.gen(function* () {
+    const job = yield* server.presentJob
+    if (job === undefined) return undefined
+    // The plan knows whom scripts pay.
+    if (ledger !== undefined) yield* ledger.plan(job.outputs.reduce((sum, { value }) => sum + value, 0n))
+    return coinbases.view(job)
+  })
+
+  const luck = Effect.map(server.stats, (stats): Luck => {
+    const of = (count: number) => luckOf(efforts.slice(0, count)) ?? null
+    return { effort: effortOf(stats) ?? null, last10: of(10), last100: of(100), all: of(Infinity) }
+  })
+
+  return Monitor.of({
+    monitored,
+    overview,
+    coinbase,
+    luck,
+    certificates: served,
+    upstreams,
+    miners,
+    followed,
+    history,
+    alerts,
+    logs,
+    hub
+  })
 })
 
-const plainBlock = ({ at, hash, height, refusal, worker }: FoundBlock): FoundBlock => ({
+const uncredited = (
+  { acceptedDifficulty }: MiningServerStats,
+  upstreams: ReadonlyArray<UpstreamView>
+): number | null => {
+  const pools = upstreams.flatMap(({ shares }) => (shares === null ? [] : [shares.acceptedDifficulty]))
+  return pools.length === 0 ? null : pools.reduce((rest, credited) => rest - credited, acceptedDifficulty)
+}
+
+const plainBlock = ({ at, effort, hash, height, refusal, worker }: FoundBlock): FoundBlock => ({
   at,
   height,
   hash,
   worker,
-  refusal
+  refusal,
+  effort
 })

@@ -1,11 +1,14 @@
 import { Effect, Result } from "effect"
 import { createHmac } from "node:crypto"
 import { once } from "node:events"
+import { readFileSync } from "node:fs"
 import { createServer, type IncomingHttpHeaders } from "node:http"
 import { type AddressInfo, createServer as createTcpServer } from "node:net"
 import { assert, describe, it, onTestFinished } from "vitest"
 import { AlertMachine, type Condition, type Notice } from "../src/alerts/alert-machine.ts"
 import { workerConditions } from "../src/alerts/conditions.ts"
+import { RULES } from "../src/alerts/rules.ts"
+import type { AlertName } from "../src/api/alerts.ts"
 import { parseReceiver } from "../src/alerts/receiver.ts"
 import { hashRate } from "../src/api/hash-rate.ts"
 import type { WorkerView } from "../src/api/miners.ts"
@@ -23,6 +26,20 @@ const condition = (name: Condition["name"], subject = ""): Condition => ({
 const said = (notices: ReadonlyArray<Notice>) => notices.map(({ name, state, subject }) => [name, subject, state])
 
 describe("an alert", () => {
+  it("is in the table of the operators' page with its rule", () => {
+    const page = readFileSync(new URL("../../../docs/operators/monitoring.md", import.meta.url), "utf8")
+    const table = page.split("\n").flatMap((line) => {
+      const cells = line.split("|").map((cell) => cell.trim())
+      return RULES[cells[1]?.slice(1, -1) as AlertName] === undefined ? [] : [[cells[1], cells[3], cells[4]]]
+    })
+    const rules = Object.entries(RULES).map(([name, { isMoment, severity, times }]) => [
+      `\`${name}\``,
+      isMoment ? "a moment" : String(times),
+      severity
+    ])
+    assert.deepStrictEqual(table, rules)
+  })
+
   it("fires after its condition was true several times in a row, and clears when it is not any more", () => {
     const machine = new AlertMachine()
     const refused = [condition("shares-refused")]

@@ -53,6 +53,11 @@ describe("the API", () => {
         assert.deepStrictEqual([first.total, first.items.length, first.items[0]?.worker], [250, 100, "user249.rig"])
         const last = yield* monitor.workers({ query: { sort: "worker", order: "desc", limit: 1, offset: 249 } })
         assert.strictEqual(last.items[0]?.worker, "user0.rig")
+        const ofOne = yield* monitor.channels({ query: { connectionId: 25 } })
+        assert.deepStrictEqual(
+          ofOne.items.map(({ connectionId, worker }) => [connectionId, worker]),
+          [[25, "user24.rig"]]
+        )
         const found = yield* monitor.channels({ query: { search: "USER24." } })
         assert.deepStrictEqual(
           found.items.map(({ worker }) => worker),

@@ -24,6 +24,7 @@ const sample = (at: number, fields: Partial<Sample> = {}): Sample => ({
   replyLatencyMs: 1,
   effort: 0.5,
   blocks: 0,
+  fees: 1000,
   refusedByCode: {},
   ...fields
 })
@@ -35,6 +36,7 @@ const channel = (worker: string, fields: Partial<ChannelView> = {}): ChannelView
   worker,
   openedAt: T,
   difficulty: 1,
+  hashRateMinute: 0,
   accepted: 0,
   acceptedDifficulty: 0,
   refused: 0,
@@ -101,7 +103,7 @@ describe("the history of totals", () => {
     await using(path, T, ({ addBlock, addSample }) =>
       Effect.andThen(
         addSample(sample(T, { effort: 0.7 })),
-        addBlock({ at: T, height: 5, hash: "00".repeat(32), worker: "alice.rig", refusal: null })
+        addBlock({ at: T, height: 5, hash: "00".repeat(32), worker: "alice.rig", refusal: null, effort: 0.7 })
       )
     )
     await using(path, T + DAY, ({ addSample, blocks, samples, tidy }) =>

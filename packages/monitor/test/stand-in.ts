@@ -1,8 +1,8 @@
 /** A server of miners whose numbers a test sets, and a monitor of it over HTTP on a free port. */
-import type { ChannelStats, MiningServerEvent, MiningServerStats, UserStats } from "@sluice/mining-server"
+import type { ChannelStats, MiningServerEvent, MiningServerStats, PresentJob, UserStats } from "@sluice/mining-server"
 import { type HttpOptions, layerHttp, Monitor, type Monitored, type MonitorOptions } from "@sluice/monitor"
 import { ControlError } from "@sluice/mining-server"
-import { Context, Effect, Layer, Logger, Option, PubSub, Stream } from "effect"
+import { Context, Effect, Layer, Logger, PubSub, Stream } from "effect"
 
 /** An hour ago, so that all windows are whole. */
 const NOW = Date.now() - 3_600_000
@@ -47,12 +47,16 @@ export const channelStats = (
 export class StandIn implements Omit<Monitored, "role"> {
   stats = emptyStats
   channels: ReadonlyArray<ChannelStats> = []
+  job: PresentJob | undefined
   readonly done: Array<unknown> = []
   readonly published = Effect.runSync(PubSub.unbounded<MiningServerEvent>())
 
   readonly server: Monitored["server"] = {
     stats: Effect.sync(() => this.stats),
-    events: Stream.fromPubSub(this.published),
+    notices: Stream.fromPubSub(this.published),
+    presentJob: Effect.sync(() => this.job),
+    channels: ({ limit, offset } = { limit: 100, offset: 0 }) =>
+      Effect.sync(() => this.channels.slice(offset, offset + limit)),
     users: ({ limit, offset } = { limit: 100, offset: 0 }) =>
       Effect.sync(() => {
         const users = Array.from(this.#byUser(), ([user, channels]): UserStats => {
@@ -62,16 +66,6 @@ export class StandIn implements Omit<Monitored, "role"> {
           return { user, channels: channels.length, ...counts, firstSeenAt: NOW, lastShareAt: NOW }
         })
         return { total: users.length, offset, users: users.slice(offset, offset + limit) }
-      }),
-    user: (name) =>
-      Effect.gen({ self: this }, function* () {
-        const { users } = yield* this.server.users({ limit: Infinity, offset: 0 })
-        const found = users.find(({ user }) => user === name)
-        return Option.map(Option.fromUndefinedOr(found), (user) => ({
-          ...user,
-          offset: 0,
-          openChannels: this.#byUser().get(name) ?? []
-        }))
       }),
     closeChannel: (channel, reason) => this.#act({ close: channel, reason }, channel.connectionId),
     reconnect: (connectionId, to) => this.#act({ reconnect: connectionId, to }, connectionId)
@@ -99,12 +93,18 @@ export class StandIn implements Omit<Monitored, "role"> {
 /** Runs `use` with the URL of a monitor of this server. */
 export const served = <A, E>(
   standIn: StandIn,
-  options: Partial<HttpOptions> & MonitorOptions & { readonly configuration?: Monitored["configuration"] & {} },
+  options: Partial<HttpOptions> & MonitorOptions & Partial<Pick<Monitored, "configuration" | "chain" | "ledger">>,
   use: (url: string, monitor: Context.Service.Shape<typeof Monitor>) => Effect.Effect<A, E>
 ): Promise<A> =>
   Effect.gen(function* () {
-    const { configuration, ...rest } = options
-    const monitored = { role: "pool" as const, server: standIn.server, ...(configuration && { configuration }) }
+    const { chain, configuration, ledger, ...rest } = options
+    const monitored = {
+      role: "pool" as const,
+      server: standIn.server,
+      ...(configuration && { configuration }),
+      ...(chain && { chain }),
+      ...(ledger && { ledger })
+    }
     const monitor = Context.get(yield* Layer.build(Monitor.layer(monitored, rest)), Monitor)
     let url = ""
     const http = layerHttp({ listen: { host: "127.0.0.1", port: 0 }, ...rest }, (at) =>

@@ -3,11 +3,14 @@ import { once } from "node:events"
 import { connect, type AddressInfo, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it, onTestFinished } from "vitest"
-import { makeBoundedHttpServer } from "../src/index.ts"
+import { connect as tlsConnect, createSecureContext } from "node:tls"
+import { makeCertificate } from "@sluice/testing/certificate"
+import { makeBoundedHttpServer, type Tls } from "../src/index.ts"
 
 /** A server for three connections. It trusts a connection with a request for /trusted. */
-const serving = async () => {
-  const { http, trust } = makeBoundedHttpServer(3, { headersTimeout: 10_000, requestTimeout: 10_000 })
+const serving = async (certificate?: Tls.ServerCertificate) => {
+  const timeouts = { headersTimeout: 10_000, requestTimeout: 10_000 }
+  const { http, trust } = makeBoundedHttpServer(3, timeouts, certificate)
   http.on("request", (request, response) => {
     if (request.url === "/trusted") trust(request.socket)
     response.end("yes")
@@ -38,7 +41,12 @@ const serving = async () => {
     while (closed.length < names.length) await sleep(5)
     assert.deepStrictEqual(closed, names)
   }
-  return { come, ask, closedAre }
+  const secured = async (socket: Socket): Promise<Socket> => {
+    const client = tlsConnect({ socket, rejectUnauthorized: false }).on("error", () => {})
+    await once(client, "secureConnect")
+    return client
+  }
+  return { come, ask, closedAre, secured }
 }
 
 describe("a full HTTP server", () => {
@@ -68,6 +76,22 @@ describe("a full HTTP server", () => {
     await closedAre("a", "c")
     await come("e")
     await closedAre("a", "c", "e")
+    await ask(trusted)
+  })
+
+  it("does the same with TLS, where a connection counts from its beginning", async () => {
+    const { certificate: cert, key } = makeCertificate()
+    const context = createSecureContext({ cert, key })
+    const { ask, closedAre, come, secured } = await serving({ context: () => context })
+    const trusted = await secured(await come("trusted"))
+    await ask(trusted, "/trusted")
+    await come("silent")
+    const busy = await secured(await come("busy"))
+    await ask(busy)
+    await ask(await secured(await come("new")))
+    await closedAre("silent")
+    await ask(await secured(await come("newer")))
+    await closedAre("silent", "busy")
     await ask(trusted)
   })
 })

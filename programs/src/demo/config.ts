@@ -4,7 +4,7 @@ import { Schema } from "effect"
 import { defaulted, optional } from "../config/key.ts"
 import { compactBits, hostPort, toggle, whole } from "../config/value.ts"
 import { loggingKeysWith } from "../output/logging.ts"
-import { monitorKeys, tokenForOthers } from "../server/monitor.ts"
+import { monitorKeys, tokenForOthers, wholeHttps } from "../server/monitor.ts"
 
 export const DemoConfig = {
   program: "demo",
@@ -28,5 +28,5 @@ export const DemoConfig = {
       default: true
     }),
     ...loggingKeysWith("warn")
-  }).check(tokenForOthers)
+  }).check(tokenForOthers, wholeHttps)
 }

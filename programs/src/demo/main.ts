@@ -37,9 +37,11 @@ export const demo = program({
     const miners = { standard: miner(authority, "standard"), extended: miner(authority, "extended") }
     const shown = presentation(json)
     let page = ""
-    const monitor = yield* makeMonitor(config, (url: string) => Effect.sync(() => void (page = url)))
+    const monitor = yield* makeMonitor(config, { announce: (url) => Effect.sync(() => void (page = url)) })
     yield* watch({ miners, blocks, presentation: shown, page: () => page, browser }).pipe(
-      Effect.provide(monitor.layer(Effect.map(Pool, (server) => ({ role: "demo" as const, server })))),
+      Effect.provide(
+        monitor.layer(Effect.map(Pool, (server) => ({ role: "demo" as const, server, chain: "regtest" as const })))
+      ),
       Effect.provide(pool(authority)),
       Effect.provide(templateProvider(authority)),
       Effect.provide(node(bits)),

@@ -5,7 +5,7 @@
 import { DeviceDialer, type Hashers, HashWorkers, Miner } from "@sluice/miner"
 import { Translator } from "@sluice/translator"
 import { formatServerAddress, MiningDialer, Security, type ServerAddress, Setup, Tcp } from "@sluice/transport"
-import { Console, Duration, Effect, Layer, Logger, Option, Schema, Stream } from "effect"
+import { Console, Context, Duration, Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import type { Command } from "effect/cli"
 import { loadProgram, runProgram } from "../start/run-program.ts"
 import type { ProgramFile } from "./files.ts"
@@ -24,6 +24,7 @@ export const trial = (
   user: string
 ): Effect.Effect<Verdict, never, Command.Environment> =>
   Effect.gen(function* () {
+    const patience = yield* Patience
     const logged: Array<LogLine> = []
     const waiting = new Set(servers)
     const mined = Effect.forEach(
@@ -33,16 +34,21 @@ export const trial = (
     )
     const all = Effect.as(mined, undefined).pipe(
       Effect.timeoutOrElse({
-        duration: PATIENCE,
+        duration: patience,
         orElse: () =>
           Effect.succeed(
-            `no work came within ${Duration.toSeconds(PATIENCE)} s at ${[...waiting].map(formatServerAddress).join(" and ")}`
+            `no work came within ${Duration.toSeconds(patience)} s at ${[...waiting].map(formatServerAddress).join(" and ")}`
           )
       })
     )
     // Loading takes long on a small machine, and is not counted.
     yield* Effect.forEach(programs, ({ program }) => loadProgram(program), { discard: true })
-    const problem = yield* Effect.raceAllFirst([all, ...programs.map((program) => run(program, logged))])
+    // What is logged while the programs are stopped is no part of the trial.
+    let isOver = false
+    const over = Effect.sync(() => void (isOver = true))
+    const log = (line: LogLine): void => void (isOver || logged.push(line))
+    const ends = [all, ...programs.map((program) => run(program, log))]
+    const problem = yield* Effect.raceAllFirst(ends.map((end) => Effect.tap(end, over)))
     const warnings = logged.filter(({ level }) => level !== "INFO")
     // Without a warning, the last lines may say where it hangs.
     const told = (warnings.length > 0 || problem === undefined ? warnings : logged).map(({ message }) => message)
@@ -52,11 +58,14 @@ export const trial = (
     }
   })
 
-const PATIENCE = Duration.seconds(30)
+/** How long a miner waits for work. */
+export const Patience: Context.Reference<Duration.Duration> = Context.Reference("sluice/init/Patience", {
+  defaultValue: () => Duration.seconds(30)
+})
 
 /** Runs a program until it fails, and gives the reason. Its log is kept, not printed. */
-const run = ({ path, program }: ProgramFile, logged: Array<LogLine>) => {
-  const keep = (line: string): void => void logged.push(readLine(line))
+const run = ({ path, program }: ProgramFile, log: (line: LogLine) => void) => {
+  const keep = (line: string): void => log(readLine(line))
   return runProgram(program, path, "--log-level", "info", "--log-format", "json").pipe(
     Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep }),
     Effect.match({

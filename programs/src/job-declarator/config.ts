@@ -43,7 +43,7 @@ const fields = Schema.Struct({
     example: ["10.0.0.0/28", "fd00::7"]
   }),
   ...handshakeKeys,
-  ...metricsKeys(),
+  ...metricsKeys,
   ...securityKeys,
   ...loggingKeys
 })

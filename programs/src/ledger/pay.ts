@@ -9,7 +9,7 @@ import {
   NodeWallet,
   payOut,
   readDue,
-  readPayments,
+  readWalletPayments,
   sendSigned,
   type StoredPayment,
   sum,
@@ -117,7 +117,7 @@ export const payments = ledgerCommand({
   ...plainConfig("payments"),
   description: "Print each payment from the pool's wallet, with what each user got.",
   run: Effect.fnUntraced(function* ({ json, ledger }) {
-    const all = yield* reading(ledger, (sql) => readPayments(sql))
+    const all = yield* reading(ledger, (sql) => readWalletPayments(sql))
     yield* printRows(
       all.flatMap(({ at, id, outputs, state, txid }) =>
         outputs.map(({ address, amount, user }) => ({

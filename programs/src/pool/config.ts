@@ -14,7 +14,7 @@ import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
 import { canDeclare, nodeHasUse, poolDeclarationKeys } from "../server/job-declaration.ts"
 import { nodeUrlKey, wholeNode } from "../server/node.ts"
-import { monitorKeys, pageIsOfOneProcess, tokenForOthers } from "../server/monitor.ts"
+import { monitorKeys, tokenForOthers, wholeHttps } from "../server/monitor.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { chainKey, payoutKeys } from "../server/payout.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
@@ -46,7 +46,7 @@ const fields = Schema.Struct({
     "The URL of the JSON-RPC of the node that checks declared blocks, and shows which blocks of the ledger stay in the chain. Without it clients do not declare transactions (coinbase-only mode)."
   ),
   ...miningServerKeys({ name: "pool", source: "a template provider" }),
-  ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...metricsKeys,
   ...monitorKeys,
   ...securityKeys,
   ...loggingKeys
@@ -125,7 +125,7 @@ export const PoolConfig = {
     nodeHasUse,
     paysDeclaredJobs,
     tokenForOthers,
-    pageIsOfOneProcess,
+    wholeHttps,
     distinctAddresses(...listenKeys, "jobDeclarationListen"),
     ...ledgerChecks
   )

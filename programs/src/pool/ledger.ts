@@ -127,7 +127,7 @@ export const layerWithLedger = (
       const { sink } = yield* Ledger
       return Pool.layer({ ...options, ...(yield* rules), shareSinks: [...others, sink] })
     })
-    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provide(ledger))
+    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provideMerge(ledger))
   }
   const server = Effect.gen(function* () {
     yield* promise
@@ -146,7 +146,8 @@ export const layerWithLedger = (
     Layer.provide(Layer.unwrap(server)),
     Layer.provide(LedgerPayouts.work),
     Layer.provide(Templates.layer(options)),
-    Layer.provide(
+    // The operators' page shows the ledger and its plan.
+    Layer.provideMerge(
       LedgerPayouts.layer({
         policy,
         pool: options,
@@ -157,7 +158,7 @@ export const layerWithLedger = (
       })
     ),
     Layer.merge(layerFollow(config)),
-    Layer.provide(ledger)
+    Layer.provideMerge(ledger)
   )
 }
 

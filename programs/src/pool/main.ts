@@ -2,7 +2,7 @@
 import type { ChannelRefused } from "@sluice/channels"
 import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
 import { Pool, type PoolOptions } from "@sluice/pool"
-import { minerPayout, MiningServerStats, openShareLog } from "@sluice/mining-server"
+import { minerPayout, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
 import { Effect, Layer, Option, Redacted, Result, Struct } from "effect"
@@ -10,9 +10,9 @@ import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
 import { layerDeclarationServer, MAX_DECLARATION_CONNECTIONS, payoutRulesOf } from "../server/job-declaration.ts"
-import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
-import { makeMonitor } from "../server/monitor.ts"
-import { statisticsPages } from "../server/statistics.ts"
+import { layerMetrics } from "../server/metrics.ts"
+import { authorityOf, makeMonitor } from "../server/monitor.ts"
+import { chainOf } from "../config/chain.ts"
 import { type Beginning, program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { secured } from "../server/secured.ts"
@@ -24,6 +24,7 @@ import { layerTemplates, makeTemplateRelay } from "../workers/templates.ts"
 import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
 import { layerWithLedger, policyOf } from "./ledger.ts"
+import { monitoredLedger } from "./monitored-ledger.ts"
 
 export const pool = program({
   ...PoolConfig,
@@ -35,10 +36,10 @@ export const pool = program({
     const mine = worker === undefined ? config : partOf(config, worker.start)
     const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
-    const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
+    const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
     if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
-    const monitor = yield* makeMonitor(mine)
-    const monitored = Effect.map(Pool, (server) => ({ role: "pool" as const, server }))
+    const monitor = yield* makeMonitor(mine, { worker })
+    const monitored = monitoredPool(config)
     const logged = layerLog(withShares, options, policyOf(config) !== undefined)
     return yield* Layer.mergeAll(logged, served, monitor.layer(monitored)).pipe(
       Layer.provide(layerPool(config, options, worker)),
@@ -61,6 +62,19 @@ export const pool = program({
 
 type Config = typeof PoolConfig.schema.Type
 
+/** What the operators' page shows of a pool. */
+const monitoredPool = (config: Config) =>
+  Effect.gen(function* () {
+    const server = yield* Pool
+    const ledger = yield* monitoredLedger
+    return { ...aboutPool(config), server, ...(ledger && { ledger }) }
+  })
+
+const aboutPool = (config: Config) => {
+  const chain = optionsOf(config).chain ?? chainOf([config.coinbaseAddress, config.coinbaseOutputs?.[0]?.to])
+  return { role: "pool" as const, ...(chain && { chain }), ...authorityOf(config) }
+}
+
 /**
  * The process that starts workers. It is the declarator of their custom jobs, if the pool has one, and gives them the key of its
  * tokens.
@@ -78,8 +92,8 @@ const runPrimary = (config: Config, given: Beginning["given"]) => {
     program: "pool",
     config,
     given: key === undefined ? given : [...others, [TOKEN_KEY, hex]],
-    schema: MiningServerStats,
     statsOf: (server) => server,
+    monitored: () => aboutPool(config),
     relay: bothRelays(makeTemplateRelay(), declarator)
   }).pipe(Effect.provide([layerTemplateClient(config), layerJobIds(config)]))
 }
@@ -175,9 +189,6 @@ const unpaid = ({ errorCode, userIdentity }: ChannelRefused, { chain }: PoolOpti
   const script = minerPayout(userIdentity, chain)
   return Result.isFailure(script) ? `: ${script.failure}` : ""
 }
-
-const layerPages = (config: MetricsConfig) =>
-  Layer.unwrap(Effect.map(Pool, (pool) => layerMetrics(config, statisticsPages(pool, pool.stats, MiningServerStats))))
 
 const layerLog = (withShares: boolean, options: PoolOptions, paysUsers: boolean) =>
   Layer.effectDiscard(

@@ -19,7 +19,7 @@ import { trustKeys } from "../config/trust.ts"
 import { choice, decimal, hostPort, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
 import { metricsKeys } from "../server/metrics.ts"
-import { monitorKeys, pageIsOfOneProcess, tokenForOthers } from "../server/monitor.ts"
+import { monitorKeys, tokenForOthers, wholeHttps } from "../server/monitor.ts"
 import { miningServerKeys, serverOptionsOf, sharesFit } from "../server/mining-server.ts"
 import { listenKeys, v1Keys, wholeTls } from "../server/v1.ts"
 
@@ -98,7 +98,7 @@ const fields = Schema.Struct({
     default: Duration.toSeconds(defaultUpstreamOptions.returnAfter)
   }),
   ...miningServerKeys({ name: "proxy", source: "a pool" }),
-  ...metricsKeys(", and the address of statistics with the names of users, at /stats and /users"),
+  ...metricsKeys,
   ...monitorKeys,
   ...securityKeys,
   ...trustKeys,
@@ -188,7 +188,7 @@ export const ProxyConfig = {
     sharesFit,
     wholeTls,
     tokenForOthers,
-    pageIsOfOneProcess,
+    wholeHttps,
     distinctAddresses(...listenKeys)
   )
 }

@@ -1,15 +1,15 @@
 /** `sluice proxy`: a mining proxy, client of pools and server of miners and proxies. */
-import { MiningServerStats, openShareLog } from "@sluice/mining-server"
+import { type MiningServerStats, openShareLog } from "@sluice/mining-server"
 import {
   Declarations,
-  DeclaredStats,
+  type DeclaredStats,
   mergeDeclared,
   mergeUpstreams,
   Proxy,
   RelayDialer,
   RelayListener,
   Upstreams,
-  UpstreamStats
+  type UpstreamStats
 } from "@sluice/proxy"
 import { TemplateClient } from "@sluice/template-provider"
 import {
@@ -23,16 +23,16 @@ import {
 } from "@sluice/transport"
 import type { UpstreamView } from "@sluice/monitor"
 import { Translator } from "@sluice/translator"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer } from "effect"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
+import { chainOf } from "../config/chain.ts"
 import { trustOf } from "../config/trust.ts"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
-import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
-import { makeMonitor } from "../server/monitor.ts"
+import { layerMetrics } from "../server/metrics.ts"
+import { authorityOf, makeMonitor } from "../server/monitor.ts"
 import { secured } from "../server/secured.ts"
-import { statisticsPages } from "../server/statistics.ts"
 import { withV1 } from "../server/v1.ts"
 import { partOf } from "../workers/config.ts"
 import { layerJobIds, noRelay, withWorkers } from "../workers/with-workers.ts"
@@ -48,9 +48,9 @@ export const proxy = program({
         program: "proxy",
         config,
         given,
-        schema: ProxyStats,
         statsOf: mergeProxies,
         pastOf: ended,
+        monitored: (stats) => ({ ...aboutProxy(config), upstreams: Effect.map(stats, viewsOf) }),
         relay: noRelay
       }).pipe(Effect.provide(layerJobIds(config)))
     }
@@ -66,9 +66,9 @@ export const proxy = program({
           )
         : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provide(layerDeclaring(config)))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    const served = worker === undefined ? layerPages(config) : layerAnswers(worker)
-    const monitor = yield* makeMonitor(mine)
-    return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitored)).pipe(
+    const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
+    const monitor = yield* makeMonitor(mine, { worker })
+    return yield* Layer.mergeAll(layerLog(withShares), served, monitor.layer(monitoredProxy(config))).pipe(
       Layer.provide(layer),
       Layer.provide([
         withV1(
@@ -93,6 +93,8 @@ export const proxy = program({
   }, Effect.scoped)
 })
 
+type Config = typeof ProxyConfig.schema.Type
+
 /** What declared jobs need beside pools: templates, and connections to job declarators. */
 const layerDeclaring = ({ curve, templateProvider }: typeof ProxyConfig.schema.Type) => {
   const [first, ...others] = templateProvider!
@@ -106,58 +108,104 @@ const layerLog = (withShares: boolean) =>
   Layer.effectDiscard(Effect.flatMap(Proxy, (proxy) => logEvents(proxy, withShares)))
 
 /** What the operators' page shows of a proxy. */
-const monitored = Effect.gen(function* () {
+const monitoredProxy = Effect.fnUntraced(function* (config: Config) {
   const server = yield* Proxy
   const upstreams = yield* Upstreams
-  return { role: "proxy" as const, server, upstreams: Effect.map(upstreams.stats, (all) => all.map(upstreamView)) }
+  const declared = yield* Declarations
+  return {
+    ...aboutProxy(config),
+    server,
+    upstreams: Effect.map(Effect.all([upstreams.stats, declared.stats]), ([upstreams, declared]) =>
+      viewsOf({ upstreams, declarations: declared })
+    )
+  }
 })
 
-const upstreamView = ({ accepted, connectedTo, name, pending, refused, state }: UpstreamStats): UpstreamView => ({
-  name,
-  state,
-  connectedTo: connectedTo === name ? null : connectedTo,
+const aboutProxy = (config: Config) => {
+  const chain = chainOf([config.verifyPayout, config.soloAddress, config.ownOutputs?.[0]?.to])
+  return { role: "proxy" as const, ...(chain && { chain }), ...authorityOf(config) }
+}
+
+const viewsOf = ({
+  declarations,
+  upstreams
+}: Pick<ProxyStats, "upstreams" | "declarations">): ReadonlyArray<UpstreamView> => [
+  ...upstreams.map(upstreamView),
+  // The pools' own jobs are those of the upstreams above.
+  ...declarations.filter(({ kind }) => kind !== "pool").map(declarationView)
+]
+
+const NOTHING = {
+  connectedTo: null,
   reason: null,
-  accepted,
-  refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
-  pending
-})
+  accepted: null,
+  refused: null,
+  pending: null,
+  shares: null,
+  pool: null,
+  declared: null
+} satisfies Partial<UpstreamView>
+
+const upstreamView = (stats: UpstreamStats): UpstreamView => {
+  const { accepted, acceptedDifficulty, connectedTo, late, lost, name, passedOn, pending, refused, unanswered } = stats
+  return {
+    ...NOTHING,
+    kind: "pool",
+    name,
+    state: stats.state,
+    connectedTo: connectedTo === name ? null : connectedTo,
+    accepted,
+    refused: sum(Object.values(refused)),
+    pending,
+    shares: { passedOn, acceptedDifficulty, refusedByCode: refused, unanswered, late, lost }
+  }
+}
+
+const declarationView = (stats: DeclaredStats): UpstreamView => {
+  const { acknowledged, declarator, declared, isActive, isDeclaratorConnected, kept, name, pushed, refused } = stats
+  const used = isActive ? "active" : "reserve"
+  if (stats.kind === "solo") return { ...NOTHING, kind: "solo", name, state: used }
+  return {
+    ...NOTHING,
+    kind: "declarator",
+    name: declarator,
+    state: isDeclaratorConnected ? used : "disconnected",
+    pending: kept,
+    pool: name,
+    declared: {
+      jobs: declared,
+      acknowledged,
+      refused: sum(Object.values(refused)),
+      refusedByCode: refused,
+      pushed
+    }
+  }
+}
+
+const sum = (counts: ReadonlyArray<number>): number => counts.reduce((all, count) => all + count, 0)
 
 /** The statistics of the server of miners, with those of each upstream. */
-const ProxyStats = Schema.Struct({
-  ...MiningServerStats.fields,
-  upstreams: Schema.Array(UpstreamStats),
+interface ProxyStats extends MiningServerStats {
+  readonly upstreams: ReadonlyArray<UpstreamStats>
   /** The declared jobs of each source of jobs; empty for a proxy that declares none. */
-  declarations: Schema.Array(DeclaredStats),
-  /** The difficulty that miners were credited with, less the difficulty that the upstreams credited. */
-  uncreditedDifficulty: Schema.Finite
-})
-
-type ProxyStats = typeof ProxyStats.Type
+  readonly declarations: ReadonlyArray<DeclaredStats>
+}
 
 const stats = Effect.gen(function* () {
   const proxy = yield* Proxy
   const upstreams = yield* Upstreams
   const declared = yield* Declarations
-  return Effect.map(Effect.all([proxy.stats, upstreams.stats, declared.stats]), (all) => together(...all))
-})
-
-const together = (
-  stats: MiningServerStats,
-  upstreams: ReadonlyArray<UpstreamStats>,
-  declarations: ReadonlyArray<DeclaredStats>
-): ProxyStats => ({
-  ...stats,
-  upstreams,
-  declarations,
-  uncreditedDifficulty: upstreams.reduce((rest, one) => rest - one.acceptedDifficulty, stats.acceptedDifficulty)
-})
-
-const mergeProxies = (server: MiningServerStats, workers: ReadonlyArray<ProxyStats>): ProxyStats =>
-  together(
-    server,
-    mergeUpstreams(workers.map(({ upstreams }) => upstreams)),
-    mergeDeclared(workers.map(({ declarations }) => declarations))
+  return Effect.map(
+    Effect.all([proxy.stats, upstreams.stats, declared.stats]),
+    ([stats, upstreams, declarations]): ProxyStats => ({ ...stats, upstreams, declarations })
   )
+})
+
+const mergeProxies = (server: MiningServerStats, workers: ReadonlyArray<ProxyStats>): ProxyStats => ({
+  ...server,
+  upstreams: mergeUpstreams(workers.map(({ upstreams }) => upstreams)),
+  declarations: mergeDeclared(workers.map(({ declarations }) => declarations))
+})
 
 /** The proxy of a worker that has ended: its shares that wait get no answer. */
 const ended = (stats: ProxyStats): ProxyStats => ({
@@ -175,13 +223,6 @@ const ended = (stats: ProxyStats): ProxyStats => ({
     unanswered: one.unanswered + one.pending
   }))
 })
-
-const layerPages = (config: MetricsConfig) =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      return layerMetrics(config, statisticsPages(yield* Proxy, yield* stats, ProxyStats))
-    })
-  )
 
 const layerAnswers = (worker: Worker) =>
   Layer.effectDiscard(

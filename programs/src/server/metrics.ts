@@ -1,4 +1,4 @@
-/** `--metrics-listen`: serves a program's metrics in the text format of Prometheus, and its own pages, over HTTP. */
+/** `--metrics-listen`: serves a program's metrics in the text format of Prometheus over HTTP. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { printable } from "@sluice/protocol"
 import { type Endpoint, formatEndpoint, ListenError, makeBoundedHttpServer, metricReaders } from "@sluice/transport"
@@ -11,10 +11,11 @@ import { optional } from "../config/key.ts"
 import { hostNames, hostPort } from "../config/value.ts"
 import { stderr } from "../output/streams.ts"
 
-/** The keys of programs that have metrics. `pages` describes what else the program serves there. */
-export const metricsKeys = (pages = "") => ({
+/** The keys of programs that have metrics. */
+export const metricsKeys = {
   metricsListen: optional(hostPort, {
-    description: `Where Prometheus reads metrics, at /metrics${pages}; without it nothing is served. There is no access control.`,
+    description:
+      "Where Prometheus reads metrics, at /metrics; without it nothing is served. There is no access control.",
     example: "127.0.0.1:9090"
   }),
   metricsHostNames: optional(hostNames, {
@@ -22,7 +23,7 @@ export const metricsKeys = (pages = "") => ({
       "Host names that requests may use, beside IP addresses and localhost. Requests for other names are refused, because a web page could read the metrics through one (DNS rebinding).",
     example: ["pool.internal"]
   })
-})
+}
 
 /** The decoded values of `metricsKeys`. */
 export interface MetricsConfig {
@@ -30,53 +31,33 @@ export interface MetricsConfig {
   readonly metricsHostNames?: ReadonlyArray<string>
 }
 
-/** The pages that a program serves over HTTP beside its metrics. */
-export interface Pages {
-  /** The paths to name in the answer to a request for an unknown path: `/users/NAME`. */
-  readonly paths: ReadonlyArray<string>
-  /** Answers a GET; `undefined` if there is no such page. Path and query are percent-encoded, the query is without `?`. */
-  readonly at: (path: string, query: string) => Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined
-}
-
-const NO_PAGES: Pages = { paths: [], at: () => undefined }
-
 /** Above this limit, the connection without a request for the longest time is closed. */
 const MAX_CONNECTIONS = 64
 
-/** Serves the text of metrics, by default those of this process, and pages while the layer is open. Without an address it serves nothing. */
+/** Serves the text of metrics, by default those of this process, while the layer is open. Without an address it serves nothing. */
 export const layerMetrics = (
   config: MetricsConfig,
-  pages: Pages = NO_PAGES,
   text: Effect.Effect<string> = PrometheusMetrics.format()
 ): Layer.Layer<never, ListenError> => {
   const { metricsHostNames = [], metricsListen } = config
   if (metricsListen === undefined) return Layer.empty
   const names = ["localhost", metricsListen.host, ...metricsHostNames].map((name) => name.toLowerCase())
-  return Layer.merge(Layer.effectDiscard(serve(metricsListen, new Set(names), pages, text)), layerProcessMetrics)
+  return Layer.merge(Layer.effectDiscard(serve(metricsListen, new Set(names), text)), layerProcessMetrics)
 }
 
-const serve = Effect.fnUntraced(function* (
-  listen: Endpoint,
-  names: ReadonlySet<string>,
-  pages: Pages,
-  text: Effect.Effect<string>
-) {
+const serve = Effect.fnUntraced(function* (listen: Endpoint, names: ReadonlySet<string>, text: Effect.Effect<string>) {
   const { http } = makeBoundedHttpServer(MAX_CONNECTIONS, { headersTimeout: 10_000, requestTimeout: 10_000 })
   const server = yield* NodeHttpServer.make(() => http, { ...listen, gracefulShutdownTimeout: "1 second" }).pipe(
     Effect.mapError(({ cause }) => new ListenError({ address: listen, code: codeOf(cause), cause }))
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
-  yield* server.serve(answer(names, pages, metricsPage(text)))
+  yield* server.serve(answer(names, metricsPage(text)))
   const { address } = server
   const port = address._tag === "UnixPathAddress" ? listen.port : address.port
   yield* Effect.logInfo(`Metrics are at http://${formatEndpoint({ host: listen.host, port })}/metrics`)
 })
 
-const answer = (
-  names: ReadonlySet<string>,
-  { at, paths }: Pages,
-  metrics: Effect.Effect<HttpServerResponse.HttpServerResponse>
-) =>
+const answer = (names: ReadonlySet<string>, metrics: Effect.Effect<HttpServerResponse.HttpServerResponse>) =>
   Effect.gen(function* () {
     const { headers, method, url } = yield* HttpServerRequest.HttpServerRequest
     if (!isServed(headers["host"], names)) {
@@ -84,15 +65,12 @@ const answer = (
       const text = `Expected an IP address, localhost or a name of metrics-host-names as the Host, got ${asked}\n`
       return HttpServerResponse.text(text, { status: 421 })
     }
-    const [path = "", query = ""] = splitOnce(url, "?")
-    const page = path === "/metrics" ? metrics : at(path, query)
-    if (page === undefined) {
-      return HttpServerResponse.text(`See ${["/metrics", ...paths].join(", ")}\n`, { status: 404 })
-    }
+    const [path] = url.split("?", 1)
+    if (path !== "/metrics") return HttpServerResponse.text("See /metrics\n", { status: 404 })
     if (method !== "GET" && method !== "HEAD") {
       return HttpServerResponse.empty({ status: 405, headers: { allow: "GET, HEAD" } })
     }
-    return yield* page
+    return yield* metrics
   })
 
 /**
@@ -105,16 +83,9 @@ const isServed = (host: string | undefined, names: ReadonlySet<string>): boolean
   return names.has(name) || Net.isIPv4(name) || (/^\[.*\]$/.test(name) && Net.isIPv6(name.slice(1, -1)))
 }
 
-const splitOnce = (text: string, separator: string): ReadonlyArray<string> => {
-  const index = text.indexOf(separator)
-  return index < 0 ? [text] : [text.slice(0, index), text.slice(index + 1)]
-}
-
-const metricsPage = (text: Effect.Effect<string>) =>
+/** The answer with these metrics, by default those of this process. */
+export const metricsPage = (text: Effect.Effect<string> = PrometheusMetrics.format()) =>
   Effect.map(text, (body) => HttpServerResponse.text(body, { contentType: "text/plain; version=0.0.4; charset=utf-8" }))
-
-/** The answer with all metrics of this process. */
-export const metrics = metricsPage(PrometheusMetrics.format())
 
 const codeOf = (cause: unknown): string => {
   const inner = cause instanceof Error && "cause" in cause && cause.cause instanceof Error ? cause.cause : cause

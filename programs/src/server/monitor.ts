@@ -4,14 +4,17 @@
  */
 import type { Endpoint } from "@sluice/transport"
 import type { DatabaseError, Monitored } from "@sluice/monitor"
+import type { LoggedLine } from "@sluice/monitor/log-line"
 import { parseReceiver, type Receiver } from "@sluice/monitor/receiver"
-import { isLoopback, type ListenError } from "@sluice/transport"
+import { isLoopback, type ListenError, type Tls } from "@sluice/transport"
 import { Effect, Layer, type Redacted, Result, Schema } from "effect"
+import { AuthorityKey } from "@sluice/noise"
 import { ConfigurationInForce } from "../config/in-force.ts"
 import { optional } from "../config/key.ts"
-import { fileToWrite } from "../config/path.ts"
+import { fileOfAnother, fileToRead, fileToWrite } from "../config/path.ts"
 import { hostNames, hostPort, password, text } from "../config/value.ts"
-import { layerProcessMetrics, metrics } from "./metrics.ts"
+import type { Worker } from "../workers/worker.ts"
+import { layerProcessMetrics, metricsPage } from "./metrics.ts"
 
 /** Several receivers of alerts, separated by blanks or line feeds. Their URLs contain secrets, so no message shows them. */
 const receivers = text<ReadonlyArray<Receiver>>(
@@ -34,6 +37,15 @@ export const monitorKeys = {
       "Host names that requests of http-listen may use, beside IP addresses and localhost. Requests for other names are refused, because a web page could read through one (DNS rebinding).",
     example: ["pool.internal"]
   }),
+  httpTlsCertificate: optional(fileToRead("a file with a certificate as PEM"), {
+    description:
+      "The certificate with which http-listen serves HTTPS, with those between it and its authority. It is read again when it changes, and on SIGHUP.",
+    example: "fullchain.pem"
+  }),
+  httpTlsKey: optional(fileOfAnother("a file with a secret key as PEM", { holdsSecret: true }), {
+    description: "The secret key of http-tls-certificate, without a passphrase.",
+    example: "privkey.pem"
+  }),
   historyFile: optional(fileToWrite("a file to write"), {
     description:
       "The file that keeps the history for the operators' page over restarts, at most some hundred megabytes with ten thousand workers. Without it the history ends with the program.",
@@ -49,6 +61,8 @@ export interface MonitorConfig {
   readonly httpListen?: Endpoint
   readonly httpToken?: Redacted.Redacted
   readonly httpHostNames?: ReadonlyArray<string>
+  readonly httpTlsCertificate?: string
+  readonly httpTlsKey?: string
   readonly historyFile?: string
   readonly alertTo?: ReadonlyArray<Receiver>
   /** A certificate that the program serves, if any. */
@@ -62,36 +76,62 @@ export const tokenForOthers = Schema.makeFilter<MonitorConfig>(({ httpListen, ht
     : `http-token: missing; other machines reach http-listen at ${httpListen.host}, and read only with a token`
 )
 
-/** A check: the page shows one server of miners. */
-export const pageIsOfOneProcess = Schema.makeFilter<MonitorConfig & { readonly workers: number }>(
-  ({ httpListen, workers }) =>
-    httpListen === undefined || workers === 1
-      ? undefined
-      : "http-listen, workers: the operators' page is for a program of one process; metrics-listen shows all workers together"
+/** A check: HTTPS has all that it needs, or is off. */
+export const wholeHttps = Schema.makeFilter<MonitorConfig>(({ httpTlsCertificate, httpTlsKey }) =>
+  (httpTlsCertificate === undefined) === (httpTlsKey === undefined)
+    ? undefined
+    : `${httpTlsKey === undefined ? "http-tls-key" : "http-tls-certificate"}: missing; HTTPS needs http-tls-certificate and http-tls-key together`
 )
+
+/** The public key that signs the certificates of Noise, as the page shows it. */
+export const authorityOf = ({
+  authoritySecretKey: secretKey
+}: {
+  readonly authoritySecretKey?: Redacted.Redacted<Uint8Array>
+}): Pick<Monitored, "authorityKey"> =>
+  secretKey === undefined ? {} : { authorityKey: AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey)) }
 
 export interface ProgramMonitor {
   /** Follows the server and serves the page. */
   readonly layer: <E, R>(
     monitored: Effect.Effect<Omit<Monitored, "configuration">, E, R>
-  ) => Layer.Layer<never, E | ListenError | DatabaseError, R>
+  ) => Layer.Layer<never, E | ListenError | Tls.CertificateError | DatabaseError, R>
   /** Keeps the last lines of the log of everything that it is provided to. */
   readonly logs: Layer.Layer<never>
+  /** Adds a line of another process. */
+  readonly addLine: (line: LoggedLine) => void
 }
 
-/** The monitor of a program; it does nothing without an address. `announce` gets the address of the page. */
+export interface MonitorPart {
+  /** Gets the address of the page. */
+  readonly announce?: (url: string) => Effect.Effect<void>
+  /** The metrics of the whole program. By default those of this process. */
+  readonly metrics?: Effect.Effect<string>
+  /** In a worker, which serves no page but tells its primary. */
+  readonly worker?: Worker | undefined
+}
+
+const NOTHING: ProgramMonitor = { layer: () => Layer.empty, logs: Layer.empty, addLine: () => {} }
+
+/** The monitor of a program; it does nothing without an address. */
 export const makeMonitor = Effect.fnUntraced(function* (
-  { alertTo = [], historyFile, httpHostNames, httpListen, httpToken, v1TlsCertificate }: MonitorConfig,
-  announce: (url: string) => Effect.Effect<void> = (url) => Effect.logInfo(`The operators' page is at ${url}`)
+  config: MonitorConfig,
+  { announce = (url) => Effect.logInfo(`The operators' page is at ${url}`), metrics, worker }: MonitorPart = {}
 ): Effect.fn.Return<ProgramMonitor> {
-  if (httpListen === undefined) return { layer: () => Layer.empty, logs: Layer.empty }
+  const { alertTo = [], historyFile, httpHostNames, httpListen, httpTlsCertificate, httpTlsKey, httpToken } = config
+  if (worker?.start.isFollowed === true) return { ...NOTHING, logs: worker.link.teller.layer }
+  if (httpListen === undefined) return NOTHING
+  const ofAll = metricsPage(metrics)
   const { layerHttp, LogTail, Monitor } = yield* Effect.promise(() => import("@sluice/monitor"))
   const configuration = yield* ConfigurationInForce
   const tail = new LogTail()
   const http = layerHttp(
     {
       listen: httpListen,
-      other: (path) => (path === "/metrics" ? metrics : undefined),
+      other: (path) => (path === "/metrics" ? ofAll : undefined),
+      ...(httpTlsCertificate === undefined || httpTlsKey === undefined
+        ? {}
+        : { tls: { certificate: httpTlsCertificate, key: httpTlsKey } }),
       ...(httpToken === undefined ? {} : { token: httpToken }),
       ...(httpHostNames === undefined ? {} : { hostNames: httpHostNames })
     },
@@ -99,10 +139,12 @@ export const makeMonitor = Effect.fnUntraced(function* (
   )
   return {
     logs: tail.layer,
+    addLine: ({ at, level, message }) => tail.add(level, message, at),
     layer: (monitored) =>
       Layer.unwrap(
         Effect.map(monitored, (found) => {
-          const certificates = v1TlsCertificate === undefined ? [] : [v1TlsCertificate]
+          const files = [config.v1TlsCertificate, httpTlsCertificate].filter((path) => path !== undefined)
+          const certificates = [...new Set(files)]
           const history = historyFile === undefined ? {} : { historyFile }
           const options = { logs: tail, receivers: alertTo, certificates, ...history }
           return Layer.provide(http, Monitor.layer({ ...found, configuration }, options))

@@ -83,7 +83,7 @@ export const TemplateProviderConfig = {
       option: "blockDirectory",
       example: "blocks"
     }),
-    ...metricsKeys(),
+    ...metricsKeys,
     ...securityKeys,
     ...loggingKeys
   }).check(

@@ -2,7 +2,7 @@
 import {
   addCounts,
   addUsers,
-  addUsersWithChannels,
+  type ChannelStats,
   type Control,
   ControlError,
   mergeStats,
@@ -11,11 +11,12 @@ import {
   NO_COUNTS,
   type Page,
   type Statistics,
-  type UserStats,
-  type UserWithChannels
+  type UserStats
 } from "@sluice/mining-server"
-import { Clock, Duration, Effect, Option } from "effect"
+import { Clock, Duration, Effect, Option, PubSub, Stream } from "effect"
+import { isReadonlyArrayNonEmpty as isNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import { PrometheusMetrics } from "effect/observability"
+import type { MonitoredEvent, MonitoredServer } from "@sluice/monitor"
 import { MergedMetrics } from "./merged-metrics.ts"
 import {
   type Answers,
@@ -32,10 +33,19 @@ const ANSWER_TIMEOUT = Duration.seconds(5)
 /** How often workers report, so that the counts of one that ends are known. */
 const REPORT_EVERY = Duration.seconds(2)
 
+/** Messages with events that wait for the operators' page. If it falls behind, it misses the newest. */
+const WAITING = 1000
+const OF_WORK: ReadonlySet<MonitoredEvent["_tag"]> = new Set([
+  "JobSent",
+  "PrevHashSent",
+  "WorkIgnored",
+  "SourceChanged"
+])
+
 /** A worker that answers. */
 export type Answering = Pick<WorkerProcess, "number" | "firstConnectionId" | "ask">
 
-export interface Gathered extends Omit<Statistics, "userRates">, Control {
+export interface Gathered extends Pick<Statistics, "stats">, Control, MonitoredServer {
   /** The statistics of the servers together, and those of the role in each worker. */
   readonly report: Effect.Effect<{ readonly server: MiningServerStats; readonly roles: ReadonlyArray<unknown> }>
   /** The metrics of all processes, in the text format of Prometheus. */
@@ -53,6 +63,7 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
   const last = new WeakMap<Answering, Report>()
   const merged = new MergedMetrics()
   let past: MiningServerCounts = NO_COUNTS
+  const notices = yield* PubSub.dropping<NonEmptyReadonlyArray<MonitoredEvent>>(WAITING)
 
   const ask = <Q extends Question>(worker: Answering, question: Q) =>
     Effect.timeoutOption(
@@ -86,28 +97,33 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
       .slice(offset, offset + limit)
       .map(([name]) => name)
     const found = new Map<string, UserStats>()
-    for (const user of (yield* askAll({ _tag: "Users", names })).flat()) {
-      const known = found.get(user.user)
-      found.set(user.user, known === undefined ? user : addUsers(known, user))
+    for (let asked = 0; asked < names.length; asked += AT_ONCE) {
+      const some = names.slice(asked, asked + AT_ONCE)
+      for (const user of (yield* askAll({ _tag: "Users", names: some })).flat()) {
+        const known = found.get(user.user)
+        found.set(user.user, known === undefined ? user : addUsers(known, user))
+      }
     }
     return { total: rates.size, offset, users: names.flatMap((name) => found.get(name) ?? []) }
   })
 
-  /** The channels of the first worker come first, then those of the second. */
-  const user = Effect.fnUntraced(function* (name: string, { limit, offset }: Page = FIRST_PAGE) {
-    let found: UserWithChannels | undefined
-    let before = 0
-    for (const worker of workers) {
-      const skipped = Math.max(0, offset - before)
-      const left = limit - (found?.openChannels.length ?? 0)
-      const answer = yield* ask(worker, { _tag: "User", name, page: { limit: left, offset: skipped } })
-      const here = Option.getOrUndefined(answer)
-      if (here === undefined) continue
-      before += here.channels
-      found = found === undefined ? here : addUsersWithChannels(found, here)
+  const channelsOf = Effect.fnUntraced(function* (worker: Answering, limit: number) {
+    const found: Array<ChannelStats> = []
+    while (found.length < limit) {
+      const page = { limit: Math.min(AT_ONCE, limit - found.length), offset: found.length }
+      const some = Option.getOrElse(yield* ask(worker, { _tag: "Channels", page }), () => [])
+      found.push(...some)
+      if (some.length < page.limit) break
     }
-    return Option.map(Option.fromUndefinedOr(found), (user) => ({ ...user, offset }))
+    return found
   })
+
+  /** The channels of the first worker come first, then those of the second. */
+  const channels = ({ limit, offset }: Page = FIRST_PAGE) =>
+    Effect.map(
+      Effect.forEach(Array.from(workers), (worker) => channelsOf(worker, offset + limit), { concurrency: "unbounded" }),
+      (all) => all.flat().slice(offset, offset + limit)
+    )
 
   const control = (connectionId: number, request: ControlRequest) =>
     Effect.gen(function* () {
@@ -122,6 +138,13 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
       return answer.value.value
     })
 
+  /** All workers have the same work, so one of them tells of it. */
+  const onEvents = (worker: Answering, events: ReadonlyArray<MonitoredEvent>): void => {
+    const tells = worker === workers.values().next().value
+    const shown = events.filter(({ _tag }) => tells || !OF_WORK.has(_tag))
+    if (isNonEmpty(shown)) PubSub.publishUnsafe(notices, shown)
+  }
+
   const statsOf = (report: Report) => report.stats as MiningServerStats
   const report = Effect.map(reportAll, (all) => ({
     server: mergeStats(
@@ -134,8 +157,12 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
   const gathered: Gathered = {
     report,
     stats: Effect.map(report, ({ server }) => server),
+    notices: Stream.flattenArray(Stream.fromPubSub(notices)),
+    presentJob: Effect.sync(() =>
+      Array.from(workers, (worker) => last.get(worker)?.job).find((job) => job !== undefined)
+    ),
     users,
-    user,
+    channels,
     metrics: Effect.gen(function* () {
       const own = yield* PrometheusMetrics.format()
       const all = yield* reportAll
@@ -146,6 +173,7 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
     }),
     receive: (worker, message) => {
       if (message._tag === "Reported") last.set(worker, message.report)
+      else if (message._tag === "Told") onEvents(worker, message.events)
     },
     ended: (worker) => {
       const known = last.get(worker)
@@ -165,4 +193,6 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
   return gathered
 })
 
+/** Users or channels of one message, which a process then reads in about a millisecond. */
+const AT_ONCE = 500
 const FIRST_PAGE: Page = { limit: 100, offset: 0 }

@@ -4,6 +4,7 @@ import type { NoPlace, Place } from "@sluice/transport"
 import { Effect } from "effect"
 import type { Socket } from "node:net"
 import { type Question, type Start, type ToPrimary, type ToWorker, WORKER_VARIABLE } from "./messages.ts"
+import { Teller } from "./told.ts"
 
 export class Link {
   /** Completes when the primary says how to begin. */
@@ -19,6 +20,9 @@ export class Link {
   readonly places = new Map<number, Place>()
   /** Connections whose place for another address the primary looks for. */
   readonly moving = new Map<number, (noPlace: NoPlace | undefined) => void>()
+
+  /** Tells the primary what the operators' page shows. */
+  readonly teller = new Teller((told) => this.send(told))
 
   readonly #blocks = new Map<number, (isKnown: boolean) => void>()
   #lastBlock = 0
@@ -62,6 +66,7 @@ export class Link {
   /** Lets go of the primary, so that the process can end. */
   close(): void {
     process.off("disconnect", abandoned)
+    this.teller.flush()
     if (process.connected) process.disconnect()
   }
 

@@ -2,12 +2,13 @@
  * The messages between the primary process and its workers. They are structured clones: bytes, bigints and maps arrive as they
  * are.
  */
-import type { ChannelAddress, ControlError, Page, UserStats, UserWithChannels } from "@sluice/mining-server"
+import type { ChannelAddress, ChannelStats, ControlError, Page, PresentJob, UserStats } from "@sluice/mining-server"
 import type { CustomBlock } from "@sluice/job-declaration"
 import type { CoinbaseConstraints, TemplateMessage, TemplateSourceState } from "@sluice/template-provider"
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { NoPlace } from "@sluice/transport"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Told } from "./told.ts"
 
 /** Where a worker begins. No other worker, nor an earlier one with the same number, has the same ids. */
 export interface Start {
@@ -21,6 +22,8 @@ export interface Start {
   readonly firstConnectionId: number
   /** Whether it logs where miners connect: only one of the workers does. */
   readonly announces: boolean
+  /** Whether the primary serves the operators' page, and wants to be told of events and log lines. */
+  readonly isFollowed: boolean
 }
 
 export type ToWorker =
@@ -53,6 +56,8 @@ export type ToPrimary =
   | { readonly _tag: "Constrain"; readonly constraints: CoinbaseConstraints }
   | { readonly _tag: "Solution"; readonly solution: TemplateDistribution.SubmitSolution }
   | { readonly _tag: "DeclaredBlock"; readonly id: number; readonly block: CustomBlock }
+  /** For the operators' page. */
+  | Told
   /** Its counts, without being asked. */
   | { readonly _tag: "Reported"; readonly report: Report }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: unknown }
@@ -62,7 +67,7 @@ export type Question =
   | { readonly _tag: "Report" }
   | { readonly _tag: "UserRates" }
   | { readonly _tag: "Users"; readonly names: ReadonlyArray<string> }
-  | { readonly _tag: "User"; readonly name: string; readonly page: Page }
+  | { readonly _tag: "Channels"; readonly page: Page }
   | { readonly _tag: "Control"; readonly request: ControlRequest }
 
 export type ControlRequest =
@@ -85,13 +90,14 @@ export interface Answers {
   readonly Report: Report
   readonly UserRates: ReadonlyMap<string, number>
   readonly Users: ReadonlyArray<UserStats>
-  readonly User: UserWithChannels | undefined
+  readonly Channels: ReadonlyArray<ChannelStats>
   readonly Control:
     | { readonly value: number | undefined }
     | { readonly refused: Pick<ControlError, "connectionId" | "reason" | "message"> }
 }
 
 export interface Report {
+  readonly job: PresentJob | undefined
   /** Those of the server of miners, and of the role. */
   readonly stats: unknown
   /** In the text format of Prometheus. */

@@ -12,6 +12,7 @@ export interface PrimaryOptions {
   readonly program: string
   readonly count: number
   readonly given: Start["given"]
+  readonly isFollowed: boolean
   readonly jobIds: JobIds.JobIdSource
   /** The addresses for miners, by the name of their key. */
   readonly listen: ReadonlyArray<readonly [key: string, address: Endpoint]>
@@ -48,7 +49,7 @@ const connections = Metric.gauge("sluice_pool_worker_connections", { description
 export const makePrimary = Effect.fnUntraced(function* (
   options: PrimaryOptions
 ): Effect.fn.Return<Primary, ListenError, Scope.Scope> {
-  const { count, jobIds, program, serving } = options
+  const { count, isFollowed, jobIds, program, serving } = options
   const all = new Map<number, WorkerProcess>()
   const failed = yield* Deferred.make<never, WorkerFailed>()
   const context = yield* Effect.context<never>()
@@ -76,7 +77,7 @@ export const makePrimary = Effect.fnUntraced(function* (
     lastFirst = Math.max(lastFirst + 1, jobIds.next())
     const announces = number === 1 && !hasServed.has(number)
     const ids = firstIds(number, count, started++, lastFirst)
-    const start: Start = { _tag: "Start", number, workers: count, given, announces, ...ids }
+    const start: Start = { _tag: "Start", number, workers: count, given, announces, isFollowed, ...ids }
     const worker = new WorkerProcess(program, start, onMessage)
     all.set(number, worker)
     return worker

@@ -20,21 +20,22 @@ export const layerWorker = ({ link, start }: Worker): Layer.Layer<never> =>
 
 /** Answers the primary from now on. `stats` are those of the role. */
 export const serveAsWorker = Effect.fnUntraced(function* (
-  { link }: Worker,
-  server: Pick<MiningServerCalls, "events"> & Statistics & Control,
+  { link, start }: Worker,
+  server: Pick<MiningServerCalls, "notices" | "presentJob"> & Statistics & Control,
   stats: Effect.Effect<unknown> = server.stats
 ) {
   yield* processMetrics
   const run = Effect.runPromiseWith(yield* Effect.context<never>())
 
-  const report = Effect.all({ stats, metrics: PrometheusMetrics.format() })
+  const report = Effect.all({ stats, metrics: PrometheusMetrics.format(), job: server.presentJob })
   // A block counts, also if the worker ends before it is asked.
-  yield* server.events.pipe(
-    Stream.runForEachArray((events) =>
-      events.some(({ _tag }) => _tag === "BlockFound")
+  yield* server.notices.pipe(
+    Stream.runForEachArray((events) => {
+      if (start.isFollowed) for (const event of events) link.teller.tell(event)
+      return events.some(({ _tag }) => _tag === "BlockFound")
         ? Effect.map(report, (report) => link.send({ _tag: "Reported", report }))
         : Effect.void
-    ),
+    }),
     Effect.forkScoped
   )
 
@@ -54,8 +55,8 @@ export const serveAsWorker = Effect.fnUntraced(function* (
               return [user]
             })
         )
-      case "User":
-        return Effect.map(server.user(question.name, question.page), Option.getOrUndefined)
+      case "Channels":
+        return server.channels(question.page)
       case "Control":
         return Effect.map(Effect.result(control(server, question.request)), (result) => {
           if (Result.isSuccess(result)) return { value: result.success }

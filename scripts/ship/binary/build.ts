@@ -12,7 +12,7 @@ import { basename, dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { type Plugin, rolldown } from "rolldown"
 import { build as compileWasm, profiles } from "../../../embedded/assembly/compile.ts"
-import { output, root, run } from "../workspace.ts"
+import { isBuilt, output, root, run } from "../workspace.ts"
 
 interface Target {
   readonly addon: string
@@ -89,8 +89,18 @@ const bundle = async (input: string, file: string, format: "cjs" | "esm"): Promi
   await bundled.close()
 }
 
-/** Makes the binary and gives its path. */
-export const buildBinary = async (target: string = hostTarget): Promise<string> => {
+const made = new Map<string, Promise<string>>()
+
+/** Makes the binary, once in a process, and gives its path. */
+export const buildBinary = (target: string = hostTarget): Promise<string> => {
+  if (!made.has(target)) made.set(target, isBuilt ? Promise.resolve(pathOf(target)) : make(target))
+  return made.get(target)!
+}
+
+const pathOf = (target: string): string =>
+  join(output, "binary", target, target.startsWith("win") ? "sluice.exe" : "sluice")
+
+const make = async (target: string): Promise<string> => {
   const chosen = targets[target]
   if (chosen === undefined) throw new Error(`expected a target of ${Object.keys(targets).join(", ")}, got ${target}`)
   const folder = join(output, "binary", target)
@@ -131,7 +141,7 @@ export const buildBinary = async (target: string = hostTarget): Promise<string> 
   await writeFile(join(folder, "sea.json"), JSON.stringify(config))
   await run([process.execPath, "--experimental-sea-config", "sea.json"], { cwd: folder })
 
-  const binary = join(folder, target.startsWith("win") ? "sluice.exe" : "sluice")
+  const binary = pathOf(target)
   await copyFile(await nodeBinary(target, chosen), binary)
   await chmod(binary, 0o755)
   const isMac = target.startsWith("darwin")

@@ -8,7 +8,7 @@ import { basename, join } from "node:path"
 import { buildBinary } from "../binary/build.ts"
 import { layOut, put, settle } from "../installed.ts"
 import { writeSbom } from "../sbom.ts"
-import { output, run, sha256OfFile, version } from "../workspace.ts"
+import { isBuilt, output, run, sha256OfFile, version } from "../workspace.ts"
 
 /** What the binary and the addon are linked with, and who the well-known authorities are. */
 const DEBIAN = ["libc6", "libgcc-s1", "libstdc++6", "ca-certificates"]
@@ -29,6 +29,11 @@ const buildah = (...args: ReadonlyArray<string>): Promise<string> =>
 
 export const buildImage = async (): Promise<Image> => {
   const folder = join(output, "image")
+  const archive = join(folder, "sluice.tar")
+  if (isBuilt) {
+    const id = (await readFile(join(folder, "digest"), "utf8")).trim().slice("sha256:".length)
+    return { id, archive, root: join(folder, "unpacked/root") }
+  }
   await rm(folder, { recursive: true, force: true })
   const root = join(folder, "context", "root")
   await mkdir(join(folder, "context", "state"), { recursive: true })
@@ -43,14 +48,11 @@ export const buildImage = async (): Promise<Image> => {
   await settle(join(folder, "context"))
 
   const tag = `localhost/sluice:${version}`
-  const archive = join(folder, "sluice.tar")
   const containerfile = join(import.meta.dirname, "Containerfile")
   const labels = [`org.opencontainers.image.version=${version}`, "org.opencontainers.image.title=sluice"]
-  await buildah(
-    ...["bud", "--quiet", "--isolation", "chroot", "--format", "docker", "--timestamp", "0", "--layers=false"],
-    ...labels.flatMap((label) => ["--label", label]),
-    ...["--tag", tag, "--file", containerfile, join(folder, "context")]
-  )
+  const made = ["--isolation", "chroot", "--format", "docker", "--timestamp", "0", "--layers=false"]
+  const named = [...labels.flatMap((label) => ["--label", label]), "--tag", tag]
+  await buildah("bud", "--quiet", ...made, ...named, "--file", containerfile, join(folder, "context"))
   const pushed = join(folder, "pushed.tar")
   await buildah("push", "--quiet", tag, `docker-archive:${pushed}`)
   const id = await withoutTraces(pushed, archive)

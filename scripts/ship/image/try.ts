@@ -20,10 +20,11 @@ const CONTAINER = [
   'cd "$0"',
   'exec chroot --userspec=65532:65532 "$0" /usr/bin/sluice "$@"'
 ].join(" && ")
-const container = (...flags: ReadonlyArray<string>): Command => [
-  ...(["unshare", "--mount", "--propagation", "private", ...flags] as const),
-  ...["sh", "-c", CONTAINER, root]
-]
+const container = (...flags: ReadonlyArray<string>): Command =>
+  ["unshare", "--mount", "--propagation", "private"].concat(flags, ["sh", "-c", CONTAINER, root]) as [
+    string,
+    ...Array<string>
+  ]
 const sluice = container()
 process.env["HOME"] = "/var/lib/sluice"
 

@@ -33,6 +33,15 @@ export const scriptForAddress = (address: string, chain: Chain): Uint8Array => {
   })
 }
 
+/** The address that this script pays; `undefined` for a script without an address. */
+export const addressForScript = (script: Uint8Array, chain: Chain): string | undefined => {
+  try {
+    return Address(NETWORKS[chain]).encode(OutScript.decode(script))
+  } catch {
+    return undefined
+  }
+}
+
 const CHAINS = Chain.literals
 const NAMES: Readonly<Record<Chain, string>> = {
   main: "mainnet",

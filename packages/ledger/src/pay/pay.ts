@@ -16,7 +16,7 @@ import {
   type PaymentState,
   planPayment,
   readPayable,
-  readPayments,
+  readWalletPayments,
   setPaymentState,
   type StoredPayment
 } from "../store/payments.ts"
@@ -199,5 +199,5 @@ const signedOf = (payment: StoredPayment, text: string): Effect.Effect<Uint8Arra
   )
 
 const openPayments = Effect.flatMap(Ledger, ({ file, sql }) =>
-  Effect.mapError(readPayments(sql, "open"), ledgerError(file))
+  Effect.mapError(readWalletPayments(sql, "open"), ledgerError(file))
 )

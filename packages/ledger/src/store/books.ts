@@ -104,11 +104,15 @@ export interface EntryOwner {
   readonly purchaseId?: number
 }
 
+/** Sums of an account's entries by their kind, as entries count them: payments are negative. */
+export type Totals = { [Kind in Entry["kind"]]: bigint }
+
 export class Books {
   readonly #sql: SqlClient.SqlClient
   readonly #users: Users
   #lastEntry = 0
   readonly #balances = new Map<string, bigint>()
+  readonly #totals = new Map<string, Totals>()
 
   constructor(sql: SqlClient.SqlClient, users: Users) {
     this.#sql = sql
@@ -125,16 +129,26 @@ export class Books {
     return this.#balances
   }
 
+  /** What each account has earned, was paid and was adjusted by, as of the last `refresh`. */
+  get totals(): ReadonlyMap<string, Totals> {
+    return this.#totals
+  }
+
   /** Reads the entries that were added since, by this program or another one. */
   get refresh(): Effect.Effect<void, SqlError.SqlError> {
     const sql = this.#sql
     return Effect.map(
-      sql<{ id: number; name: string; amount: number }>`
-        SELECT entries.id, users.name, amount FROM entries JOIN users ON users.id = entries.user_id
+      sql<{ id: number; name: string; kind: Entry["kind"]; amount: number }>`
+        SELECT entries.id, users.name, kind, amount FROM entries JOIN users ON users.id = entries.user_id
         WHERE entries.id > ${this.#lastEntry} ORDER BY entries.id`,
       (rows) => {
-        for (const { amount, id, name } of rows) {
+        for (const { amount, id, kind, name } of rows) {
+          // Another refresh that waited for the database at the same time has counted it.
+          if (id <= this.#lastEntry) continue
           this.#lastEntry = id
+          const totals = this.#totals.get(name) ?? { earned: 0n, paid: 0n, adjustment: 0n, sent: 0n }
+          totals[kind] += BigInt(amount)
+          this.#totals.set(name, totals)
           const balance = (this.#balances.get(name) ?? 0n) + BigInt(amount)
           if (balance === 0n) this.#balances.delete(name)
           else this.#balances.set(name, balance)

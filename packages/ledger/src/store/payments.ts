@@ -40,7 +40,7 @@ export interface StoredPayment extends NewPayment {
 }
 
 /** Payments, oldest first: all, or those that are not `confirmed` or `cancelled`. */
-export const readPayments = (
+export const readWalletPayments = (
   sql: SqlClient.SqlClient,
   which: "all" | "open" = "all"
 ): Effect.Effect<ReadonlyArray<StoredPayment>, SqlError.SqlError> =>
@@ -110,7 +110,7 @@ export const planPayment = (
   at: number
 ): Effect.Effect<number, SqlError.SqlError | LedgerError> =>
   Effect.gen(function* () {
-    const open = (yield* readPayments(sql, "open")).find(({ state }) => state === "planned")
+    const open = (yield* readWalletPayments(sql, "open")).find(({ state }) => state === "planned")
     if (open !== undefined) return yield* new LedgerError({ message: `payment ${open.id} is not sent yet` })
     // Another program may have paid since the amounts were read.
     const payable = yield* readPayable(sql)
@@ -159,7 +159,7 @@ export const cancelPayment = (
   reason: string
 ): Effect.Effect<void, SqlError.SqlError | LedgerError> =>
   Effect.gen(function* () {
-    const isOpen = (yield* readPayments(sql, "open")).some((payment) => payment.id === id)
+    const isOpen = (yield* readWalletPayments(sql, "open")).some((payment) => payment.id === id)
     if (!isOpen) return yield* new LedgerError({ message: `payment ${id} is confirmed or cancelled already` })
     yield* books.enter({ paymentId: id }, "sent", negated(changesOf(outputs)), at, reason)
     yield* setPaymentState(sql, id, "cancelled", at, reason)

@@ -1,6 +1,5 @@
 /** Puts the statistics of several servers together that serve the same miners, such as the workers of one pool. */
 import { HASHES_PER_DIFFICULTY } from "@sluice/channels"
-import type { UserWithChannels } from "./statistics.ts"
 import type { MiningServerStats } from "./stats.ts"
 import type { UserStats } from "./users.ts"
 import type { HashRates } from "./work-windows.ts"
@@ -98,13 +97,6 @@ export const addUsers = (a: UserStats, b: UserStats): UserStats => ({
   hashRates: addRates(a.hashRates, b.hashRates),
   firstSeenAt: Math.min(a.firstSeenAt, b.firstSeenAt),
   lastShareAt: Math.max(a.lastShareAt, b.lastShareAt)
-})
-
-/** A user's counts on two servers, with the channels of the page that each of them gave. */
-export const addUsersWithChannels = (a: UserWithChannels, b: UserWithChannels): UserWithChannels => ({
-  ...addUsers(a, b),
-  offset: a.offset,
-  openChannels: [...a.openChannels, ...b.openChannels]
 })
 
 const NO_RATES: HashRates = { oneMinute: 0, fiveMinutes: 0, oneHour: 0, sinceStart: 0 }

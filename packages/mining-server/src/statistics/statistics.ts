@@ -5,7 +5,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { Projection } from "./projection.ts"
 import type { MiningServerStats } from "./stats.ts"
-import { ChannelStats, type User, UserStats } from "./users.ts"
+import { ChannelStats, type OpenChannel, type User, UserStats } from "./users.ts"
 
 /** A part of a long list: `limit` items after the first `offset`. */
 export interface Page {
@@ -37,6 +37,8 @@ export interface Statistics {
   readonly users: (page?: Page) => Effect.Effect<UsersPage>
   /** The hash rates of all known users, of the last five minutes, by name: for a ranking over several servers. */
   readonly userRates: Effect.Effect<ReadonlyMap<string, number>>
+  /** Open channels, by user, by default the first 100. */
+  readonly channels: (page?: Page) => Effect.Effect<ReadonlyArray<ChannelStats>>
   /** The user whose `UserStats.user` is exactly this name, by default with its first 100 open channels. */
   readonly user: (name: string, page?: Page) => Effect.Effect<Option.Option<UserWithChannels>>
 }
@@ -64,6 +66,16 @@ export const makeStatistics = ({ now, present, projection }: StatisticsOptions):
     const at = now()
     const rateOf = ({ name, tally }: User) => [name, tally.work.rates(at).fiveMinutes] as const
     return new Map(yield* inSteps(Array.from(projection.users.values()), rateOf))
+  }),
+  channels: Effect.fnUntraced(function* ({ limit, offset } = FIRST_PAGE) {
+    const found: Array<OpenChannel> = []
+    let before = 0
+    for (const { channels } of projection.users.values()) {
+      if (before + channels.size > offset) found.push(...Array.from(channels).slice(Math.max(0, offset - before)))
+      before += channels.size
+      if (found.length >= limit) break
+    }
+    return yield* inSteps(found.slice(0, limit), (channel) => channel.stats(now()))
   }),
   user: Effect.fnUntraced(function* (name, { limit, offset } = FIRST_PAGE) {
     const user = projection.users.get(name)

@@ -5,6 +5,8 @@ const KEY = "sluice-token"
 /** For this tab only: it is gone when the tab is closed. */
 let token = sessionStorage.getItem(KEY)
 
+export const hasToken = (): boolean => token !== null
+
 export const setToken = (value: string): void => {
   token = value
   sessionStorage.setItem(KEY, value)
@@ -19,9 +21,9 @@ export class Refused extends Error {
   }
 }
 
-const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
+const request = async (path: string, init: RequestInit = {}, by = token): Promise<Response> => {
   const headers = new Headers(init.headers)
-  if (token !== null) headers.set("authorization", `Bearer ${token}`)
+  if (by !== null) headers.set("authorization", `Bearer ${by}`)
   const response = await fetch(`/api${path}`, { ...init, headers })
   if (response.ok) return response
   const problem: { readonly detail?: string } = await response.json().catch(() => ({}))
@@ -37,9 +39,21 @@ export const get = async <A>(
   return (await request(search.size === 0 ? path : `${path}?${search}`)).json() as Promise<A>
 }
 
-export const post = async (path: string, body: unknown): Promise<void> => {
+/** What a path has, if it has something. */
+export const find = <A>(path: string): Promise<{ readonly found?: A }> =>
+  get<A>(path).then(
+    (found) => ({ found }),
+    (error: unknown) => {
+      if (error instanceof Refused && error.status === 404) return {}
+      throw error
+    }
+  )
+
+/** Changes something, with a token that is kept if the server takes it. */
+export const post = async (path: string, body: unknown, newToken: string | undefined): Promise<void> => {
   const headers = { "content-type": "application/json" }
-  await request(path, { method: "POST", headers, body: JSON.stringify(body) })
+  await request(path, { method: "POST", headers, body: JSON.stringify(body) }, newToken ?? token)
+  if (newToken !== undefined) setToken(newToken)
 }
 
 /**

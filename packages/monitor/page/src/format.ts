@@ -1,42 +1,66 @@
-/** Numbers and times for people. */
+/** Numbers and times for people. A number and its unit have a space between them that no line breaks at. */
 import { text } from "./text.ts"
 
 const PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
+const GAP = "\u00a0"
 
-const scaled = (value: number): readonly [number: string, prefix: string] => {
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
+
+/** A number with the prefix that suits it, or the prefix that suits `scale`: the labels of an axis have one unit. */
+const scaled = (value: number, scale = value): readonly [number: string, prefix: string] => {
   let index = 0
-  let rest = Math.abs(value)
-  while (rest >= 999.5 && index < PREFIXES.length - 1) {
+  let [rest, size] = [Math.abs(value), Math.abs(scale)]
+  while (size >= 999.5 && index < PREFIXES.length - 1) {
     rest /= 1000
+    size /= 1000
     index++
   }
-  const digits = rest >= 100 || index === 0 ? 0 : rest >= 10 ? 1 : 2
-  return [`${value < 0 ? "-" : ""}${rest.toFixed(digits)}`, PREFIXES[index]!]
+  const digits = size >= 100 || index === 0 ? 0 : size >= 10 ? 1 : 2
+  return [`${value < 0 ? "−" : ""}${rest.toFixed(digits)}`, PREFIXES[index]!]
 }
 
+/** Shows a number; with `scale` in the unit of that. */
+export type Show = (value: number, scale?: number) => string
+
 /** `1.23 TH/s`. */
-export const hashes = (perSecond: number): string => {
-  const [number, prefix] = scaled(perSecond)
-  return `${number} ${prefix}H/s`
+export const hashes: Show = (perSecond, scale) => {
+  const [number, prefix] = scaled(perSecond, scale)
+  return `${number}${GAP}${prefix}H/s`
 }
 
 /** `1.23 M`, and small numbers with three digits. */
-export const short = (value: number): string => {
-  if (value !== 0 && Math.abs(value) < 10) return String(Number(value.toPrecision(3)))
-  const [number, prefix] = scaled(value)
-  return prefix === "" ? number : `${number} ${prefix}`
+export const short: Show = (value, scale = value) => {
+  if (value !== 0 && Math.abs(scale) < 10) return String(Number(value.toPrecision(3)))
+  const [number, prefix] = scaled(value, scale)
+  return prefix === "" ? number : `${number}${GAP}${prefix}`
 }
 
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
-export const count = (value: number): string => whole.format(value)
-
-export const percent = (part: number): string => {
-  const value = part * 100
-  return `${value === 0 ? "0" : value < 1 ? value.toPrecision(2) : value.toFixed(value < 10 ? 1 : 0)} %`
+/** `2.39–2.42 EH/s`: two values in the unit of the larger one. */
+export const range = (show: Show, low: number, high: number): string => {
+  const [from = "", to] = [show(low, high), show(high)]
+  const unit = to.indexOf(GAP)
+  return `${unit > 0 && from.endsWith(to.slice(unit)) ? from.slice(0, from.indexOf(GAP)) : from}–${to}`
 }
 
-export const milliseconds = (ms: number): string =>
-  ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${ms.toFixed(ms < 10 ? 1 : 0)} ms`
+export const count: Show = (value) => whole.format(value)
+
+/** `3.1254 BTC`, and small amounts in satoshis. */
+export const bitcoins: Show = (satoshis, scale = satoshis) => {
+  const size = Math.abs(scale)
+  if (size < 100_000) return `${whole.format(satoshis)}${GAP}sat`
+  return `${(satoshis / 1e8).toFixed(size >= 1e8 ? 4 : 5)}${GAP}BTC`
+}
+
+/** An amount to the last satoshi, for columns of them. */
+export const exactly = (satoshis: number): string => (satoshis / 1e8).toFixed(8)
+
+export const percent: Show = (part, scale = part) => {
+  const [value, size] = [part * 100, Math.abs(scale * 100)]
+  return `${value === 0 ? "0" : size < 1 ? value.toPrecision(2) : value.toFixed(size < 10 ? 1 : 0)}${GAP}%`
+}
+
+export const milliseconds: Show = (ms, scale = ms) =>
+  scale >= 1000 ? `${(ms / 1000).toFixed(1)}${GAP}s` : `${ms.toFixed(scale < 10 ? 1 : 0)}${GAP}ms`
 
 /** The two largest units of a time. */
 export const duration = (ms: number): string => {
@@ -48,11 +72,11 @@ export const duration = (ms: number): string => {
     [1, "s"]
   ]
   const first = units.findIndex(([size]) => seconds >= size)
-  if (first < 0) return "0 s"
+  if (first < 0) return `0${GAP}s`
   const [size, unit] = units[first]!
   const next = units[first + 1]
   const rest = next === undefined ? 0 : Math.floor((seconds % size) / next[0])
-  return `${Math.floor(seconds / size)} ${unit}${rest > 0 ? ` ${rest} ${next![1]}` : ""}`
+  return `${Math.floor(seconds / size)}${GAP}${unit}${rest > 0 ? ` ${rest}${GAP}${next![1]}` : ""}`
 }
 
 /** How long ago a moment was. 0 and null are moments that there were not. */

@@ -1,18 +1,18 @@
 /** The charts of the totals, over a time that somebody chooses. */
-import { createSignal, For } from "solid-js"
+import { createSignal, For, type JSX, Show } from "solid-js"
 import type { History, RefusedHistory, Resolution } from "../../src/api/history.ts"
 import { get } from "./api.ts"
 import { Chart } from "./chart.tsx"
-import { hashes, milliseconds, percent, short } from "./format.ts"
+import { bitcoins, hashes, milliseconds, percent, short } from "./format.ts"
 import { now } from "./live.ts"
 import { Load } from "./load.tsx"
 import { text } from "./text.ts"
 
-type Span = keyof typeof text.charts.spans
+export type Span = keyof typeof text.charts.spans
 
 const HOUR = 3_600_000
 
-const SPANS: Readonly<Record<Span, { readonly resolution: Resolution; readonly ms: number }>> = {
+export const SPANS: Readonly<Record<Span, { readonly resolution: Resolution; readonly ms: number }>> = {
   hour: { resolution: "10s", ms: HOUR },
   day: { resolution: "1m", ms: 24 * HOUR },
   week: { resolution: "10m", ms: 7 * 24 * HOUR },
@@ -20,36 +20,50 @@ const SPANS: Readonly<Record<Span, { readonly resolution: Resolution; readonly m
   always: { resolution: "1d", ms: 10 * 365 * 24 * HOUR }
 }
 
+const [span, setSpan] = createSignal<Span>("hour")
+
+export const loadHistory = (chosen: Span): Promise<History> => {
+  const { ms, resolution } = SPANS[chosen]
+  return get<History>("/history", { resolution, from: Math.floor(now() - ms) })
+}
+
+const loadAll = (chosen: Span): Promise<readonly [History, RefusedHistory]> => {
+  const { ms, resolution } = SPANS[chosen]
+  return Promise.all([
+    loadHistory(chosen),
+    get<RefusedHistory>("/history/refused", { resolution, from: Math.floor(now() - ms) })
+  ])
+}
+
 export function HistoryCharts() {
-  const [span, setSpan] = createSignal<Span>("hour")
-  const load = async (chosen: Span): Promise<readonly [History, RefusedHistory]> => {
-    const { ms, resolution } = SPANS[chosen]
-    const query = { resolution, from: Math.floor(now() - ms) }
-    return Promise.all([get<History>("/history", query), get<RefusedHistory>("/history/refused", query)])
-  }
   return (
-    <>
-      <fieldset class="spans">
-        <legend>{text.charts.span}</legend>
-        <For each={Object.keys(SPANS) as Array<Span>}>
-          {(one) => (
-            <label>
-              <input type="radio" name="span" checked={span() === one} onChange={() => setSpan(one)} />
-              {text.charts.spans[one]}
-            </label>
-          )}
-        </For>
-      </fieldset>
-      <Load by={span} from={load}>
+    <section class="history">
+      <div class="heading">
+        <h2>{text.history}</h2>
+        <fieldset class="segments">
+          <legend class="sr">{text.charts.span}</legend>
+          <For each={Object.keys(SPANS) as Array<Span>}>
+            {(one) => (
+              <label>
+                <input type="radio" name="span" checked={span() === one} onChange={() => setSpan(one)} />
+                {text.charts.spans[one]}
+              </label>
+            )}
+          </For>
+        </fieldset>
+      </div>
+      <Load by={span} from={loadAll}>
         {(answer) => <Charts history={answer()[0]} refused={answer()[1]} />}
       </Load>
-      <p class="quiet">{text.charts.gap}</p>
-    </>
+      <p class="quiet note">{text.charts.gap}</p>
+    </section>
   )
 }
 
+type Values = ReadonlyArray<number | null>
+
 /** The bounds of a rate that these shares are known of: the square root of their number is sure within 0.98. */
-export const bandOf = (rates: ReadonlyArray<number | null>, shares: ReadonlyArray<number | null>) => {
+export const bandOf = (rates: Values, shares: Values) => {
   const scaled = (factor: (count: number) => number) =>
     rates.map((rate, index) => {
       const count = shares[index]
@@ -63,78 +77,78 @@ export const bandOf = (rates: ReadonlyArray<number | null>, shares: ReadonlyArra
   }
 }
 
-function Charts({ history, refused }: { readonly history: History; readonly refused: RefusedHistory }) {
-  const {
-    accepted,
-    at,
-    channels,
-    connections,
-    effort,
-    hashRate,
-    jobLatencyMs,
-    perMinute,
-    refusedShares,
-    replyLatencyMs
-  } = prepared(history)
+type Rates = Pick<History, "at" | "hashRate" | "accepted">
+
+export function HashRateChart(props: { readonly history: Rates; readonly isMain?: boolean }) {
+  const { charts } = text
+  const band = () => bandOf(props.history.hashRate, props.history.accepted)
   return (
-    <div class="charts">
-      <Chart
-        title={text.charts.hashRate}
-        at={at}
-        show={hashes}
-        series={[{ label: text.charts.mean, values: hashRate, band: bandOf(hashRate, history.accepted) }]}
-      />
-      <Chart
-        title={text.charts.shares}
-        at={at}
-        show={short}
-        series={[
-          { label: text.charts.accepted, values: accepted },
-          { label: text.charts.refused, values: refusedShares }
-        ]}
-      />
-      <Chart
-        title={text.charts.refusedByCode}
-        at={refused.at}
-        show={short}
-        series={Object.entries(refused.byCode).map(([label, values]) => ({ label, values: perMinute(values) }))}
-      />
-      <Chart
-        title={text.charts.latency}
-        at={at}
-        show={milliseconds}
-        series={[
-          { label: text.charts.job, values: jobLatencyMs },
-          { label: text.charts.reply, values: replyLatencyMs }
-        ]}
-      />
-      <Chart
-        title={text.charts.connections}
-        at={at}
-        show={short}
-        series={[
-          { label: text.charts.connections, values: connections },
-          { label: text.charts.channels, values: channels }
-        ]}
-      />
-      <Chart
-        title={text.charts.effort}
-        at={at}
-        show={percent}
-        series={[{ label: text.charts.effort, values: effort }]}
-      />
-    </div>
+    <Chart
+      title={charts.hashRate}
+      at={props.history.at}
+      show={hashes}
+      isMain={props.isMain ?? false}
+      series={[{ label: charts.mean, values: props.history.hashRate, band: band() }]}
+    />
   )
 }
 
-const prepared = (history: History) => {
-  const perMinute = (values: ReadonlyArray<number | null>) =>
-    values.map((value) => (value === null ? null : (value * 60) / history.stepSeconds))
-  return {
-    ...history,
-    perMinute,
-    accepted: perMinute(history.accepted),
-    refusedShares: perMinute(history.refused),
-    channels: history.workers
-  }
+export function SharesChart(props: { readonly history: Rates & Pick<History, "refused" | "stepSeconds"> }) {
+  const perMinute = (values: Values) => aMinute(values, props.history.stepSeconds)
+  return (
+    <Chart
+      title={text.charts.shares}
+      at={props.history.at}
+      show={short}
+      series={[
+        { label: text.charts.accepted, values: perMinute(props.history.accepted) },
+        { label: text.charts.refused, values: perMinute(props.history.refused) }
+      ]}
+    />
+  )
+}
+
+const aMinute = (values: Values, stepSeconds: number): Values =>
+  values.map((value) => (value === null ? null : (value * 60) / stepSeconds))
+
+function Charts(props: { readonly history: History; readonly refused: RefusedHistory }): JSX.Element {
+  const { charts } = text
+  const series = (...named: ReadonlyArray<readonly [label: string, values: Values]>) =>
+    named.map(([label, values]) => ({ label, values }))
+  const at = () => props.history.at
+  return (
+    <div class="charts">
+      <HashRateChart history={props.history} isMain />
+      <SharesChart history={props.history} />
+      <Chart
+        title={charts.refusedByCode}
+        at={props.refused.at}
+        show={short}
+        empty={charts.noneRefused}
+        series={Object.entries(props.refused.byCode)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1))
+          .map(([label, values], index) => ({
+            label,
+            values: aMinute(values, props.refused.stepSeconds),
+            colour: index + 1
+          }))}
+      />
+      <Chart
+        title={charts.latency}
+        at={at()}
+        show={milliseconds}
+        series={series([charts.job, props.history.jobLatencyMs], [charts.reply, props.history.replyLatencyMs])}
+      />
+      <Chart
+        title={charts.connections}
+        at={at()}
+        show={short}
+        series={series([charts.connections, props.history.connections], [charts.channels, props.history.workers])}
+      />
+      <Show when={props.history.fees.some((fees) => fees !== null)}>
+        <Chart title={charts.fees} at={at()} show={bitcoins} series={series([charts.fees, props.history.fees])} />
+      </Show>
+      <Chart title={charts.effort} at={at()} show={percent} series={series([charts.effort, props.history.effort])} />
+    </div>
+  )
 }

@@ -4,14 +4,16 @@
  */
 import { createEffect, createMemo, createSignal, For, type JSX, on, Show } from "solid-js"
 import type { Page } from "../../src/api/page.ts"
-import { get, Refused } from "./api.ts"
+import { get } from "./api.ts"
 import { count } from "./format.ts"
-import { beat } from "./live.ts"
+import { createAnswer, createItems, Load, Problem } from "./load.tsx"
 import { text } from "./text.ts"
 
 export interface Column<A> {
   /** Its name in the API if the server can sort by it, else any other. */
   readonly id: keyof typeof text.columns
+  /** Instead of the text for its name. */
+  readonly title?: string
   readonly cell: (item: A) => JSX.Element
   readonly isNumber?: boolean
   /** The order that the first press gives. */
@@ -20,19 +22,28 @@ export interface Column<A> {
   readonly isMinor?: boolean
 }
 
+type Columns<A> = ReadonlyArray<Column<A>>
+
 const classOf = <A,>({ isMinor = false, isNumber = false }: Column<A>) => ({ number: isNumber, minor: isMinor })
+
+const titleOf = <A,>({ id, title }: Column<A>): string => title ?? text.columns[id]
+
+function Cells<A>(props: { readonly columns: Columns<A>; readonly item: A }) {
+  return <For each={props.columns}>{(column) => <td classList={classOf(column)}>{column.cell(props.item)}</td>}</For>
+}
 
 export function Table<A>(props: {
   readonly label: string
-  readonly columns: ReadonlyArray<Column<A>>
+  readonly columns: Columns<A>
   readonly items: ReadonlyArray<A>
+  readonly empty?: string | undefined
 }) {
   return (
     <div class="scroll" tabindex="0" role="region" aria-label={props.label}>
       <table>
         <thead>
           <tr>
-            <For each={props.columns}>{(column) => <th classList={classOf(column)}>{text.columns[column.id]}</th>}</For>
+            <For each={props.columns}>{(column) => <th classList={classOf(column)}>{titleOf(column)}</th>}</For>
           </tr>
         </thead>
         <tbody>
@@ -40,19 +51,43 @@ export function Table<A>(props: {
             each={props.items}
             fallback={
               <tr>
-                <td colspan={props.columns.length}>{text.none}</td>
+                <td class="quiet" colspan={props.columns.length}>
+                  {props.empty ?? text.none}
+                </td>
               </tr>
             }
           >
             {(item) => (
               <tr>
-                <For each={props.columns}>{(column) => <td classList={classOf(column)}>{column.cell(item)}</td>}</For>
+                <Cells columns={props.columns} item={item} />
               </tr>
             )}
           </For>
         </tbody>
       </table>
     </div>
+  )
+}
+
+/** A table of all items that a path has. */
+export function List<A extends object>(props: {
+  readonly label: string
+  readonly path: string
+  readonly columns: Columns<A>
+  readonly query?: Readonly<Record<string, string>>
+  readonly only?: ((item: A) => boolean) | undefined
+  readonly empty?: string | undefined
+}) {
+  const [page, setPage] = createItems<A>()
+  const load = async (query: Readonly<Record<string, string>> | undefined): Promise<true> => {
+    const found = await get<Page<A>>(props.path, { limit: 1000, ...query })
+    setPage({ ...found, items: props.only === undefined ? found.items : found.items.filter(props.only) })
+    return true
+  }
+  return (
+    <Load by={() => props.query} from={load}>
+      {() => <Table label={props.label} columns={props.columns} items={page.items} empty={props.empty} />}
+    </Load>
   )
 }
 
@@ -63,51 +98,34 @@ const SPARE = 20
 /** Rows of one request. */
 const BLOCK = 100
 
-export function LongTable<A>(props: {
+export function LongTable<A extends object>(props: {
   readonly label: string
   readonly path: string
-  readonly columns: ReadonlyArray<Column<A>>
+  readonly columns: Columns<A>
   readonly sort: string
   readonly order: "asc" | "desc"
+  readonly children?: JSX.Element
 }) {
   const [sort, setSort] = createSignal({ by: props.sort, order: props.order })
   const [search, setSearch] = createSignal("")
   const [top, setTop] = createSignal(0)
   const [height, setHeight] = createSignal(600)
-  const [total, setTotal] = createSignal<number>()
-  const [rows, setRows] = createSignal<ReadonlyMap<number, A>>(new Map())
-  const [problem, setProblem] = createSignal("")
+  const [page, setPage] = createItems<A>()
 
   const first = createMemo(() => Math.max(0, Math.floor(top() / ROW) - SPARE))
-  const last = createMemo(() => Math.min(total() ?? 0, Math.ceil((top() + height()) / ROW) + SPARE))
+  const last = createMemo(() => Math.min(Math.max(0, page.total), Math.ceil((top() + height()) / ROW) + SPARE))
   const shown = createMemo(() => Array.from({ length: Math.max(0, last() - first()) }, (_, index) => first() + index))
   /** The blocks that rows in sight are in. */
   const wanted = createMemo(() => `${Math.floor(first() / BLOCK)}-${Math.floor(Math.max(first(), last() - 1) / BLOCK)}`)
 
-  let asked = 0
-  const load = async (): Promise<void> => {
-    const mine = ++asked
+  const query = createMemo(() => {
     const [from = 0, end = 0] = wanted().split("-").map(Number)
-    const query = {
-      sort: sort().by,
-      order: sort().order,
-      search: search(),
-      limit: (end - from + 1) * BLOCK,
-      offset: from * BLOCK
-    }
-    try {
-      const page = await get<Page<A>>(props.path, query)
-      if (mine !== asked) return
-      setTotal(page.total)
-      setRows(new Map(page.items.map((item, index) => [page.offset + index, item])))
-      setProblem("")
-    } catch (error) {
-      if (mine === asked) setProblem(error instanceof Refused ? error.message : text.failed)
-    }
-  }
+    const { by, order } = sort()
+    return { sort: by, order, search: search(), limit: (end - from + 1) * BLOCK, offset: from * BLOCK }
+  })
+  const problem = createAnswer(query, (asked) => get<Page<A>>(props.path, asked), setPage)
   let container: HTMLDivElement | undefined
   createEffect(on([sort, search], () => container?.scrollTo({ top: 0 }), { defer: true }))
-  createEffect(on([sort, search, wanted, beat], () => void load()))
 
   const press = ({ id, sort: usual = "desc" }: Column<A>): void => {
     const { by, order } = sort()
@@ -125,16 +143,19 @@ export function LongTable<A>(props: {
   return (
     <>
       <div class="tools">
-        <label>
-          {text.search} <input type="search" maxlength="255" onInput={(event) => type(event.currentTarget.value)} />
-        </label>
-        <output>{total() === undefined ? text.loading : count(total()!)}</output>
+        <input
+          type="search"
+          maxlength="255"
+          placeholder={text.search}
+          aria-label={text.searchIn(props.label)}
+          onInput={(event) => type(event.currentTarget.value)}
+        />
+        <output class="quiet">
+          {page.total < 0 ? text.loading : (search() === "" ? text.inAll : text.found)(count(page.total))}
+        </output>
+        {props.children}
       </div>
-      <Show when={problem()}>
-        <p class="trouble" role="alert">
-          {problem()}
-        </p>
-      </Show>
+      <Problem text={problem()} />
       <div
         class="scroll long"
         tabindex="0"
@@ -146,15 +167,15 @@ export function LongTable<A>(props: {
         }}
         onScroll={(event) => setTop(event.currentTarget.scrollTop)}
       >
-        <table aria-rowcount={(total() ?? 0) + 1}>
+        <table aria-rowcount={page.total + 1}>
           <thead>
             <tr aria-rowindex={1}>
               <For each={props.columns}>
                 {(column) => (
                   <th classList={classOf(column)} aria-sort={column.sort === undefined ? undefined : orderOf(column)}>
-                    <Show when={column.sort} fallback={text.columns[column.id]}>
-                      <button type="button" title={text.sortBy(text.columns[column.id])} onClick={() => press(column)}>
-                        {text.columns[column.id]}
+                    <Show when={column.sort} fallback={titleOf(column)}>
+                      <button type="button" title={text.sortBy(titleOf(column))} onClick={() => press(column)}>
+                        {titleOf(column)}
                       </button>
                     </Show>
                   </th>
@@ -167,17 +188,17 @@ export function LongTable<A>(props: {
             <For each={shown()}>
               {(index) => (
                 <tr aria-rowindex={index + 2} class="row">
-                  <Show when={rows().get(index)} keyed fallback={<td colspan={props.columns.length}>…</td>}>
-                    {(item) => (
-                      <For each={props.columns}>
-                        {(column) => <td classList={classOf(column)}>{column.cell(item)}</td>}
-                      </For>
-                    )}
+                  <Show
+                    when={page.items[index - page.offset]}
+                    keyed
+                    fallback={<td colspan={props.columns.length}>…</td>}
+                  >
+                    {(item) => <Cells columns={props.columns} item={item} />}
                   </Show>
                 </tr>
               )}
             </For>
-            <tr style={{ height: `${Math.max(0, (total() ?? 0) - last()) * ROW}px` }} aria-hidden="true" />
+            <tr style={{ height: `${Math.max(0, page.total - last()) * ROW}px` }} aria-hidden="true" />
           </tbody>
         </table>
       </div>

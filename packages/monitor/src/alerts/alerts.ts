@@ -1,17 +1,24 @@
 /** Looks at the server every ten seconds, and tells the receivers of alerts that fire and clear. */
 import { Clock, Effect, Queue, Schedule, type Scope } from "effect"
-import { X509Certificate } from "node:crypto"
-import { readFile, statfs } from "node:fs/promises"
+import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import type { AlertView } from "../api/alerts.ts"
+import type { CertificateView } from "../api/certificates.ts"
 import type { Overview } from "../api/overview.ts"
 import type { Followed } from "../follow/followed.ts"
 import type { Picture } from "../follow/miners.ts"
 import type { HistoryCalls } from "../history/history.ts"
+import type { MonitoredLedger } from "../monitored.ts"
 import { AlertMachine, type Condition, type Notice } from "./alert-machine.ts"
-import { diskCondition, serverConditions, workerConditions } from "./conditions.ts"
+import {
+  certificateConditions,
+  diskCondition,
+  payoutConditions,
+  serverConditions,
+  workerConditions
+} from "./conditions.ts"
 import type { Receiver } from "./receiver.ts"
-import { CERTIFICATE_MS, CLOCK_MS, LOOK_MS } from "./rules.ts"
+import { CLOCK_MS, LOOK_MS } from "./rules.ts"
 
 export interface AlertsOptions {
   readonly receivers: ReadonlyArray<Receiver>
@@ -19,8 +26,8 @@ export interface AlertsOptions {
   readonly followed: Followed
   readonly history: HistoryCalls
   readonly historyFile: string | undefined
-  /** Files with certificates that are served. */
-  readonly certificates: ReadonlyArray<string>
+  readonly certificates: Effect.Effect<ReadonlyArray<CertificateView>>
+  readonly ledger: MonitoredLedger | undefined
   readonly onNotice: (notice: Notice) => void
 }
 
@@ -37,12 +44,15 @@ export interface AlertsCalls {
 const WAITING = 100
 /** How often disks and certificates are looked at. */
 const FILES_EVERY = 60
+/** Payouts that are told one by one, if more came between two looks. */
+const MOST_PAYOUTS = 10
 
 export const makeAlerts = Effect.fnUntraced(function* ({
   certificates,
   followed,
   history,
   historyFile,
+  ledger,
   onNotice,
   overview,
   receivers
@@ -105,11 +115,24 @@ export const makeAlerts = Effect.fnUntraced(function* ({
     return found
   }
 
+  let paidBlocks = yield* blocksOf(ledger)
+  /** Payouts since the last look. */
+  const payouts = Effect.gen(function* () {
+    const count = yield* blocksOf(ledger)
+    const fresh = Math.min(MOST_PAYOUTS, (count ?? 0) - (paidBlocks ?? count ?? 0))
+    if (count !== undefined) paidBlocks = count
+    return ledger === undefined || fresh <= 0
+      ? []
+      : payoutConditions(yield* ledger.payouts({ limit: fresh, offset: 0 }))
+  }).pipe(Effect.catch(() => Effect.succeed([])))
+
   const look = Effect.gen(function* () {
-    if (looks++ % FILES_EVERY === 0)
-      files = yield* fileConditions(historyFile, certificates, clock.currentTimeMillisUnsafe())
+    if (looks++ % FILES_EVERY === 0) {
+      const now = clock.currentTimeMillisUnsafe()
+      files = [...(yield* diskConditions(historyFile)), ...certificateConditions(yield* certificates, now)]
+    }
     const state = yield* overview
-    const conditions = [...serverConditions(state), ...workers, ...files, ...moments()]
+    const conditions = [...serverConditions(state), ...workers, ...files, ...moments(), ...(yield* payouts)]
     for (const notice of machine.look(conditions, state.now)) {
       onNotice(notice)
       const line = `Alert ${notice.name}${notice.state === "cleared" ? " is over" : ""}: ${notice.message}`
@@ -129,7 +152,11 @@ export const makeAlerts = Effect.fnUntraced(function* ({
   }
 })
 
-const fileConditions = (historyFile: string | undefined, certificates: ReadonlyArray<string>, now: number) =>
+/** How many blocks the ledger has; undefined while it cannot be read. */
+const blocksOf = (ledger: MonitoredLedger | undefined): Effect.Effect<number | undefined> =>
+  ledger === undefined ? Effect.undefined : Effect.catch(ledger.blockCount, () => Effect.undefined)
+
+const diskConditions = (historyFile: string | undefined) =>
   Effect.promise(async (): Promise<ReadonlyArray<Condition>> => {
     const found: Array<Condition> = []
     if (historyFile !== undefined) {
@@ -138,20 +165,6 @@ const fileConditions = (historyFile: string | undefined, certificates: ReadonlyA
       // Some file systems do not say their size.
       if (disk !== undefined && disk.blocks > 0) {
         found.push(...diskCondition(directory, disk.bavail * disk.bsize, disk.blocks * disk.bsize))
-      }
-    }
-    for (const path of certificates) {
-      const text = await readFile(path, "utf8").catch(() => undefined)
-      if (text === undefined) continue
-      try {
-        const left = new X509Certificate(text).validToDate.getTime() - now
-        if (left >= CERTIFICATE_MS) continue
-        const days = Math.floor(left / 86_400_000)
-        const message =
-          days < 0 ? `The certificate in ${path} has ended.` : `The certificate in ${path} ends in ${days} days.`
-        found.push({ name: "certificate-ends", subject: path, message })
-      } catch {
-        // The listener says what is wrong with a file that is no certificate.
       }
     }
     return found

@@ -1,12 +1,14 @@
 /** What is true of a server now, for alerts. */
 import { formatHashRate } from "./format.ts"
 import { Effect } from "effect"
+import type { CertificateView } from "../api/certificates.ts"
+import type { PayoutView } from "../api/ledger.ts"
 import type { Overview } from "../api/overview.ts"
 import type { Picture } from "../follow/miners.ts"
 import { inSteps } from "../follow/steps.ts"
 import type { WorkerDays } from "../history/worker-days.ts"
 import type { Condition } from "./alert-machine.ts"
-import { DISK_FREE_BYTES, DISK_FREE_PART, OFFLINE_MS, ONE_BY_ONE, SLOW } from "./rules.ts"
+import { CERTIFICATE_MS, DISK_FREE_BYTES, DISK_FREE_PART, OFFLINE_MS, ONE_BY_ONE, SLOW } from "./rules.ts"
 
 /** The conditions of the whole server. */
 export const serverConditions = ({
@@ -64,6 +66,27 @@ const together = (conditions: ReadonlyArray<Condition>, what: string): ReadonlyA
   const message = `${conditions.length} workers are ${what}: ${some.join(", ")} and others.`
   return [{ name: first.name, subject: "", message }]
 }
+
+export const certificateConditions = (
+  certificates: ReadonlyArray<CertificateView>,
+  now: number
+): ReadonlyArray<Condition> =>
+  certificates.flatMap(({ name, validTo }) => {
+    if (validTo === null || validTo - now >= CERTIFICATE_MS) return []
+    const days = Math.floor((validTo - now) / 86_400_000)
+    const message =
+      days < 0 ? `The certificate in ${name} has ended.` : `The certificate in ${name} ends in ${days} days.`
+    return [{ name: "certificate-ends" as const, subject: name, message }]
+  })
+
+/** Blocks whose coinbase pays users. */
+export const payoutConditions = (payouts: ReadonlyArray<PayoutView>): ReadonlyArray<Condition> =>
+  payouts
+    .filter(({ users }) => users > 0)
+    .map(({ hash, height, paid, users }) => {
+      const whom = users === 1 ? "one user" : `${users} users`
+      return { name: "payout-made", subject: hash, message: `Block ${height} pays ${paid} satoshis to ${whom}.` }
+    })
 
 export const diskCondition = (path: string, free: number, size: number): ReadonlyArray<Condition> => {
   if (free >= DISK_FREE_BYTES && free >= size * DISK_FREE_PART) return []

@@ -23,6 +23,7 @@ export const RULES: Readonly<Record<AlertName, Rule>> = {
   "upstream-lost": lasting("critical", 3),
   "upstream-changed": moment("warning"),
   "block-found": moment("news"),
+  "payout-made": moment("news"),
   "disk-full": lasting("critical", 6),
   "clock-set": moment("warning"),
   "certificate-ends": lasting("warning", 1)

@@ -10,6 +10,7 @@ export const ALERTS = [
   "upstream-lost",
   "upstream-changed",
   "block-found",
+  "payout-made",
   "disk-full",
   "clock-set",
   "certificate-ends"

@@ -3,9 +3,13 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Changing, Reading, WellFormed } from "./access.ts"
 import { Alerts } from "./alerts.ts"
+import { Certificates } from "./certificates.ts"
+import { PresentCoinbase } from "./coinbase.ts"
 import { CloseChannel, Done, Drain, DrainStarted, Reconnect } from "./control.ts"
 import { Live, Ready } from "./health.ts"
-import { History, historyQuery, RefusedHistory, WorkerHistory, workerHistoryQuery } from "./history.ts"
+import { ChannelHistory, History, historyQuery, RefusedHistory, WorkerHistory, workerHistoryQuery } from "./history.ts"
+import { AccountPage, accountQuery, Accounts, Adjust, Adjusted, LedgerBlocks, Payments, PlanView } from "./ledger.ts"
+import { Luck } from "./luck.ts"
 import { Audit, Configuration, Events, LogPage, logQuery } from "./journal.ts"
 import {
   ChannelPage,
@@ -21,13 +25,16 @@ import {
 } from "./miners.ts"
 import { Overview } from "./overview.ts"
 import { pageQuery, QUERY_NUMBERS } from "./page.ts"
-import { Conflict, NotFound, NotReady, TooManyReaders } from "./problems.ts"
+import { Conflict, LedgerUnavailable, NotFound, NotReady, TooManyReaders } from "./problems.ts"
 import { Blocks, Jobs, Shares, Upstreams } from "./work.ts"
 
 const get = HttpApiEndpoint.get
 const post = HttpApiEndpoint.post
 /** Names are at most 255 bytes in the protocol. */
 const name = Schema.String.check(Schema.isMaxLength(255))
+/** Numbers of a path, in decimal digits. */
+const number = Schema.String.check(Schema.isPattern(/^[0-9]{1,16}$/))
+const hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
 /** The user's name and a proof, see `server/links.ts`. */
 const link = Schema.String.check(Schema.isMaxLength(600))
 
@@ -37,6 +44,11 @@ const reading = HttpApiGroup.make("monitor")
     get("upstreams", "/upstreams", { query: pageQuery, success: Upstreams }),
     get("connections", "/connections", { query: connectionQuery, success: ConnectionPage }),
     get("channels", "/channels", { query: channelQuery, success: ChannelPage }),
+    get("channelHistory", "/channels/:connectionId/:channelId/history", {
+      params: { connectionId: number, channelId: number },
+      success: ChannelHistory,
+      error: NotFound
+    }),
     get("users", "/users", { query: userQuery, success: UserPage }),
     get("user", "/users/:name", { params: { name }, query: workerQuery, success: UserPageView, error: NotFound }),
     get("userLink", "/users/:name/link", {
@@ -53,6 +65,9 @@ const reading = HttpApiGroup.make("monitor")
       error: NotFound
     }),
     get("jobs", "/jobs", { query: pageQuery, success: Jobs }),
+    get("coinbase", "/coinbase", { success: PresentCoinbase }),
+    get("luck", "/luck", { success: Luck }),
+    get("certificates", "/certificates", { query: pageQuery, success: Certificates }),
     get("blocks", "/blocks", { query: pageQuery, success: Blocks }),
     get("shares", "/shares", { query: pageQuery, success: Shares }),
     get("history", "/history", { query: historyQuery, success: History }),
@@ -72,11 +87,45 @@ const reading = HttpApiGroup.make("monitor")
   .prefix("/api")
   .annotateMerge(OpenApi.annotations({ title: "Reading", description: "Open on loopback; elsewhere with the token." }))
 
+const ledger = HttpApiGroup.make("ledger")
+  .add(
+    get("accounts", "/accounts", {
+      query: accountQuery,
+      success: Accounts,
+      error: [NotFound, LedgerUnavailable]
+    }),
+    get("account", "/accounts/:name", {
+      params: { name },
+      query: pageQuery,
+      success: AccountPage,
+      error: [NotFound, LedgerUnavailable]
+    }),
+    get("payouts", "/payouts", {
+      query: pageQuery,
+      success: LedgerBlocks,
+      error: [NotFound, LedgerUnavailable]
+    }),
+    get("payments", "/payouts/:hash", {
+      params: { hash },
+      query: pageQuery,
+      success: Payments,
+      error: [NotFound, LedgerUnavailable]
+    }),
+    get("plan", "/plan", { query: pageQuery, success: PlanView, error: [NotFound, LedgerUnavailable] })
+  )
+  .middleware(WellFormed)
+  .middleware(Reading)
+  .prefix("/api/ledger")
+  .annotateMerge(
+    OpenApi.annotations({ title: "Ledger", description: "Accounts and payouts of a program with a ledger." })
+  )
+
 const control = HttpApiGroup.make("control")
   .add(
     post("closeChannel", "/channels/close", { payload: CloseChannel, success: Done, error: [NotFound, Conflict] }),
     post("reconnect", "/connections/reconnect", { payload: Reconnect, success: Done, error: [NotFound, Conflict] }),
-    post("drain", "/drain", { payload: Drain, success: DrainStarted, error: Conflict })
+    post("drain", "/drain", { payload: Drain, success: DrainStarted, error: Conflict }),
+    post("adjust", "/ledger/adjust", { payload: Adjust, success: Adjusted, error: [NotFound, LedgerUnavailable] })
   )
   .middleware(WellFormed)
   .middleware(Changing)
@@ -93,6 +142,12 @@ const shared = HttpApiGroup.make("shared")
       query: workerHistoryQuery,
       success: WorkerHistory,
       error: NotFound
+    }),
+    get("account", "/:link/account", {
+      params: { link },
+      query: pageQuery,
+      success: AccountPage,
+      error: [NotFound, LedgerUnavailable]
     })
   )
   .middleware(WellFormed)
@@ -126,6 +181,7 @@ const withNumbers = (spec: Spec): Spec => {
 
 export class MonitorApi extends HttpApi.make("sluice-monitor")
   .add(reading)
+  .add(ledger)
   .add(control)
   .add(shared)
   .add(health)

@@ -18,7 +18,8 @@ export const COLUMNS = [
   "jobLatencyMs",
   "replyLatencyMs",
   "effort",
-  "blocks"
+  "blocks",
+  "fees"
 ] as const
 export type Column = (typeof COLUMNS)[number]
 
@@ -37,7 +38,9 @@ export const History = Schema.Struct({
   jobLatencyMs: series,
   replyLatencyMs: series,
   effort: series,
-  blocks: series
+  blocks: series,
+  /** The fees of the template, in satoshis. */
+  fees: series
 })
 export type History = typeof History.Type
 
@@ -51,6 +54,19 @@ export const WorkerHistory = Schema.Struct({
   refused: series
 })
 export type WorkerHistory = typeof WorkerHistory.Type
+
+/**
+ * The difficulty of a channel over time, with the hash rate that its shares showed. A point is added with each change of the
+ * difficulty, and every half a minute; the last 240 are kept while the channel is open.
+ */
+export const ChannelHistory = Schema.Struct({
+  worker: Schema.String,
+  at: Schema.Array(Schema.Finite),
+  difficulty: Schema.Array(Schema.Finite),
+  /** Of the last minute. Null at a change of the difficulty. */
+  hashRate: series
+})
+export type ChannelHistory = typeof ChannelHistory.Type
 
 /** Refused shares of each sample by error code. */
 export const RefusedHistory = Schema.Struct({

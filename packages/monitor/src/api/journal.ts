@@ -1,9 +1,10 @@
 /** What happened: log lines, events, and the changes that operators made. Times in milliseconds since 1970. */
 import { Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { LEVELS } from "../follow/log-line.ts"
 import { pageOf, pageQuery } from "./page.ts"
 
-export const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const
+export { LEVELS }
 
 export const LogLine = Schema.Struct({
   id: Schema.Finite,

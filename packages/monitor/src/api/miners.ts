@@ -1,7 +1,8 @@
 /** Connections, channels, users and workers. Names are those that miners chose. Times in milliseconds since 1970. */
 import { Schema } from "effect"
 import { HashRate } from "./hash-rate.ts"
-import { pageOf, sortedQuery } from "./page.ts"
+import { AccountView } from "./ledger.ts"
+import { pageOf, QUERY_NUMBERS, sortedQuery } from "./page.ts"
 
 const counts = {
   accepted: Schema.Finite,
@@ -39,6 +40,8 @@ export const ChannelView = Schema.Struct({
   openedAt: Schema.Finite,
   /** The difficulty of the target that was sent last. */
   difficulty: Schema.Finite,
+  /** Over the last minute, in hashes a second. */
+  hashRateMinute: Schema.Finite,
   ...counts
 })
 export type ChannelView = typeof ChannelView.Type
@@ -72,11 +75,21 @@ export type WorkerView = typeof WorkerView.Type
 export const ConnectionPage = pageOf(ConnectionView)
 export const connectionQuery = sortedQuery(["connectionId", "openedAt", "channels", "hashesPerSecond", "vendor"])
 export const ChannelPage = pageOf(ChannelView)
-export const channelQuery = sortedQuery(["worker", "hashRate", "accepted", "refused", "difficulty", "openedAt"])
+export const channelQuery = {
+  ...sortedQuery(["worker", "hashRate", "accepted", "refused", "difficulty", "openedAt"]),
+  /** Channels of this connection only. */
+  connectionId: Schema.optionalKey(Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["connectionId"]!)))
+}
 export const UserPage = pageOf(UserView)
 export const userQuery = sortedQuery(["user", "hashRate", "accepted", "refused", "channels", "lastShareAt"])
 export const WorkerPage = pageOf(WorkerView)
 export const workerQuery = sortedQuery(["worker", "hashRate", "accepted", "refused", "difficulty", "connectedSince"])
 
-/** A user with its workers of now. */
-export const UserPageView = Schema.Struct({ ...UserView.fields, workers: WorkerPage })
+/** A user with its workers of now, and its account where a ledger keeps one. */
+export const UserPageView = Schema.Struct({
+  ...UserView.fields,
+  workers: WorkerPage,
+  account: Schema.NullOr(AccountView),
+  /** What the next block would pay it, in satoshis. Null without a plan. */
+  nextPayment: Schema.NullOr(Schema.Finite)
+})

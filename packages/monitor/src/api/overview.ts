@@ -25,7 +25,9 @@ export const FoundBlock = Schema.Struct({
   /** The identity of the channel that found it. */
   worker: Schema.String,
   /** The error code if the share was refused all the same. */
-  refusal: Schema.NullOr(Schema.String)
+  refusal: Schema.NullOr(Schema.String),
+  /** The work that it took, in blocks that the work finds on average. Null if it is not known. */
+  effort: Schema.NullOr(Schema.Finite)
 })
 export type FoundBlock = typeof FoundBlock.Type
 
@@ -60,6 +62,13 @@ export const Overview = Schema.Struct({
   refused: Schema.Record(Schema.String, Schema.Finite),
   /** The part of the shares of the last five minutes that was refused, from 0 to 1. Null without a share. */
   refusedPart: Schema.NullOr(Schema.Finite),
+  /** Jobs that clients set themselves, and those that were refused, by error code. */
+  customJobs: Schema.Struct({ accepted: Schema.Finite, refused: Schema.Record(Schema.String, Schema.Finite) }),
+  /**
+   * The difficulty that miners were credited with, less the difficulty that the pools of a proxy credited. It wanders around zero; a
+   * steady rise is work that nobody pays. Null for a pool.
+   */
+  uncreditedDifficulty: Schema.NullOr(Schema.Finite),
   blocks: Schema.Finite,
   lastBlock: Schema.NullOr(FoundBlock),
   bestDifficulty: Schema.Finite,
@@ -67,6 +76,8 @@ export const Overview = Schema.Struct({
   networkDifficulty: Schema.NullOr(Schema.Finite),
   /** The work since the last block, in blocks that it finds on average: 1 is what one block takes. Null as above. */
   effort: Schema.NullOr(Schema.Finite),
+  /** Whether there is a ledger: `/api/ledger` has accounts and payouts then. */
+  hasLedger: Schema.Boolean,
   jobs: Schema.Struct({ count: Schema.Finite, lastAt: Schema.NullOr(Schema.Finite) }),
   /** Milliseconds from the arrival of work until its job was written to all connections. */
   latency: Schema.Struct({ last: Schema.Finite, mean: Schema.Finite, max: Schema.Finite }),

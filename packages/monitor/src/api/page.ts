@@ -7,12 +7,16 @@ export const DEFAULT_LIMIT = 100
 /** The most bytes of a text to search for. */
 const MAX_SEARCH = 255
 
+/** The last moment of a JavaScript date, in milliseconds since 1970. */
+export const MAX_TIME = 8_640_000_000_000_000
+
 /** The whole numbers of queries, with their bounds. */
 export const QUERY_NUMBERS: Readonly<Record<string, { readonly minimum: number; readonly maximum: number }>> = {
   limit: { minimum: 1, maximum: MAX_LIMIT },
   offset: { minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
-  from: { minimum: 0, maximum: 8_640_000_000_000_000 },
-  to: { minimum: 0, maximum: 8_640_000_000_000_000 }
+  from: { minimum: 0, maximum: MAX_TIME },
+  to: { minimum: 0, maximum: MAX_TIME },
+  connectionId: { minimum: 1, maximum: Number.MAX_SAFE_INTEGER }
 }
 
 const limit = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["limit"]!))

@@ -30,5 +30,11 @@ export class TooManyReaders extends HttpApiError.Problem<TooManyReaders>()(
   about("too-many-readers", 503, "Too many readers of events")
 ) {}
 
+/** The ledger's database cannot be read or written now. */
+export class LedgerUnavailable extends HttpApiError.Problem<LedgerUnavailable>()(
+  "LedgerUnavailable",
+  about("ledger-unavailable", 503, "The ledger does not answer")
+) {}
+
 /** No work comes from the source, so miners cannot be served. */
 export class NotReady extends HttpApiError.Problem<NotReady>()("NotReady", about("not-ready", 503, "Not ready")) {}

@@ -3,8 +3,9 @@ import { Schema } from "effect"
 import { FoundBlock } from "./overview.ts"
 import { pageOf } from "./page.ts"
 
-/** A template provider of a pool, or a pool of a proxy. */
+/** A template provider, a pool of a proxy, the job declarator of such a pool, or solo mining while no pool can be used. */
 export const UpstreamView = Schema.Struct({
+  kind: Schema.Literals(["template-provider", "pool", "declarator", "solo"]),
   name: Schema.String,
   state: Schema.Literals(["active", "reserve", "connecting", "disconnected"]),
   /** Where it is connected, if a server sent it elsewhere. */
@@ -13,7 +14,33 @@ export const UpstreamView = Schema.Struct({
   accepted: Schema.NullOr(Schema.Finite),
   refused: Schema.NullOr(Schema.Finite),
   /** Shares without an answer so far. */
-  pending: Schema.NullOr(Schema.Finite)
+  pending: Schema.NullOr(Schema.Finite),
+  /** More about the shares of a pool of a proxy. */
+  shares: Schema.NullOr(
+    Schema.Struct({
+      passedOn: Schema.Finite,
+      acceptedDifficulty: Schema.Finite,
+      refusedByCode: Schema.Record(Schema.String, Schema.Finite),
+      /** Without an answer when a connection ended. */
+      unanswered: Schema.Finite,
+      /** Not sent, because their block was over at the pool. */
+      late: Schema.Finite,
+      /** Found while the pool was away, and not to be sent later. */
+      lost: Schema.Finite
+    })
+  ),
+  /** Of a declarator, its pool. */
+  pool: Schema.NullOr(Schema.String),
+  /** Only of a declarator: jobs that were declared, those that it took and those that it refused, and blocks that it got. */
+  declared: Schema.NullOr(
+    Schema.Struct({
+      jobs: Schema.Finite,
+      acknowledged: Schema.Finite,
+      refused: Schema.Finite,
+      refusedByCode: Schema.Record(Schema.String, Schema.Finite),
+      pushed: Schema.Finite
+    })
+  )
 })
 export type UpstreamView = typeof UpstreamView.Type
 

@@ -1,6 +1,7 @@
 /**
- * Events for browsers and programs. Each event is encoded once, for all readers together. The newest are kept, so that a reader
- * that comes again gets what it missed. A slow reader has a queue of its own that drops the oldest: the numbers show the gap.
+ * Events for browsers and programs. Each event is encoded once, for all readers together, and those of a tenth of a second are one
+ * write to each. The newest are kept, so that a reader that comes again gets what it missed. A slow reader has a queue of its own that
+ * drops the oldest: the numbers show the gap.
  */
 import { printable } from "@sluice/protocol"
 import { Effect, Queue, type Scope, Stream } from "effect"
@@ -9,8 +10,11 @@ import { Ring } from "./ring.ts"
 
 /** Enough for a reader that was away for some minutes. */
 const KEPT = 1000
-/** Events that wait for a slow reader, some 100 kB. */
-const WAITING = 500
+/** Writes that wait for a slow reader: some seconds, and at most a few megabytes, which all readers share. */
+const WAITING = 50
+/** Events that come faster go together, up to so many bytes. */
+const TOGETHER_MS = 100
+const TOGETHER_BYTES = 65_536
 /** The most readers at once. */
 export const MAX_READERS = 256
 /** A line without meaning that shows proxies and browsers that the connection is alive. */
@@ -25,6 +29,10 @@ export class EventHub {
   readonly #kept = new Ring<Kept>(KEPT)
   readonly #readers = new Set<Queue.Queue<Uint8Array>>()
   readonly #encoder = new TextEncoder()
+  #pending: Array<Uint8Array> = []
+  #pendingBytes = 0
+  #sentAt = -Infinity
+  #timer: NodeJS.Timeout | undefined
   /** Numbers of another run mean nothing here, so the run is part of them. */
   readonly #run: string
 
@@ -64,6 +72,8 @@ export class EventHub {
       // Others may have come between the request and its answer.
       if (this.#readers.size >= MAX_READERS) return Stream.empty
       const queue = yield* Effect.acquireRelease(Queue.sliding<Uint8Array>(WAITING), Queue.shutdown)
+      // What waits is among the events that were missed, or came before this reader.
+      this.#flush()
       const missed = this.#missed(lastId).map(({ bytes }) => bytes)
       yield* Effect.acquireRelease(
         Effect.sync(() => this.#readers.add(queue)),
@@ -79,6 +89,23 @@ export class EventHub {
   }
 
   #send(bytes: Uint8Array): void {
+    if (this.#readers.size === 0) return
+    this.#pending.push(bytes)
+    this.#pendingBytes += bytes.length
+    const wait = this.#sentAt + TOGETHER_MS - performance.now()
+    if (wait <= 0 || this.#pendingBytes >= TOGETHER_BYTES) this.#flush()
+    else this.#timer ??= setTimeout(() => this.#flush(), wait).unref()
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#sentAt = performance.now()
+    const [first] = this.#pending
+    if (first === undefined) return
+    const bytes = this.#pending.length === 1 ? first : Buffer.concat(this.#pending)
+    this.#pending = []
+    this.#pendingBytes = 0
     for (const reader of this.#readers) Queue.offerUnsafe(reader, bytes)
   }
 

@@ -3,12 +3,13 @@
  * pure machine: it is given events and times. A server publishes events without waiting, so some may be missing here; `forget`
  * puts right what that leaves.
  */
-import type { MiningServerEvent } from "@sluice/mining-server"
 import type { Device } from "@sluice/transport"
 import { formatEndpoint } from "@sluice/transport"
 import type { EventData } from "../api/journal.ts"
 import type { FoundBlock } from "../api/overview.ts"
 import type { JobView } from "../api/work.ts"
+import type { MonitoredEvent } from "../monitored.ts"
+import { ChannelPoints } from "./channel-points.ts"
 import { shown } from "./event-hub.ts"
 import { Ring } from "./ring.ts"
 
@@ -23,6 +24,7 @@ const KEPT_BLOCKS = 1000
 
 export class Followed {
   readonly peers = new Map<number, Peer>()
+  readonly points = new ChannelPoints()
   readonly jobs = new Ring<JobView & { readonly id: number }>(KEPT_JOBS)
   readonly blocks = new Ring<FoundBlock & { readonly id: number }>(KEPT_BLOCKS)
   networkDifficulty: number | undefined
@@ -32,8 +34,8 @@ export class Followed {
   upstreamChanges = 0
   #server: string | undefined
 
-  /** Follows an event. Returns it for readers of events; `undefined` for those that come with each share. */
-  follow(event: MiningServerEvent, at: number): EventData | undefined {
+  /** Follows an event; of a block with the work that it took. Returns it for readers of events, if it is for them. */
+  follow(event: MonitoredEvent, at: number, effort: number | null = null): EventData | undefined {
     switch (event._tag) {
       case "ConnectionOpened": {
         const { connectionId, device } = event
@@ -51,6 +53,8 @@ export class Followed {
       case "ChannelOpened":
       case "ChannelClosed": {
         const { channelId, connectionId, kind, userIdentity } = event.channel
+        if (event._tag === "ChannelClosed") this.points.closed(event.channel)
+        else this.points.changed(event.channel, shown(userIdentity), event.difficulty, at)
         return eventData(at, event._tag, {
           connectionId,
           channelId,
@@ -68,6 +72,7 @@ export class Followed {
       case "TargetChanged": {
         const { channelId, connectionId, userIdentity } = event.channel
         const { difficulty } = event
+        this.points.changed(event.channel, shown(userIdentity), difficulty, at)
         return eventData(at, event._tag, { connectionId, channelId, worker: userIdentity, difficulty })
       }
       case "JobSent":
@@ -84,7 +89,7 @@ export class Followed {
       case "BlockFound": {
         const { channel, hash, height, refusal = null } = event
         const worker = shown(channel.userIdentity)
-        this.blocks.add((id) => ({ id, at, height, hash, worker, refusal }))
+        this.blocks.add((id) => ({ id, at, height, hash, worker, refusal, effort }))
         return eventData(at, event._tag, { height, hash, worker, ...(refusal === null ? {} : { refusal }) })
       }
       case "SourceChanged": {
@@ -101,9 +106,7 @@ export class Followed {
       }
       case "WorkIgnored":
         return eventData(at, event._tag, { reason: event.reason })
-      case "ShareAccepted":
-      case "ShareRefused":
-      case "ShareForSource":
+      default:
         return undefined
     }
   }

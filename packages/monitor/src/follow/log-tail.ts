@@ -1,12 +1,11 @@
 /** The last lines of the log, for the page. The log itself goes where it went before. */
 import { printable } from "@sluice/protocol"
-import { Array, type Layer, Logger } from "effect"
+import { type Layer, Logger } from "effect"
 import { LEVELS, type LogLine } from "../api/journal.ts"
+import { loggedLine, shortened } from "./log-line.ts"
 import { Ring } from "./ring.ts"
 
 const KEPT = 1000
-/** Characters of a line; a longer one is cut. */
-const MAX_LENGTH = 2000
 
 export class LogTail {
   readonly #lines = new Ring<LogLine>(KEPT)
@@ -14,16 +13,15 @@ export class LogTail {
   readonly layer: Layer.Layer<never>
 
   constructor() {
-    const logger = Logger.make<unknown, void>(({ date, logLevel, message }) => {
-      const level = LEVELS.find((name) => name === logLevel.toLowerCase()) ?? "info"
-      this.add(level, Array.ensure(message).map(textOf).join(" "), date.getTime())
+    const logger = Logger.make<unknown, void>((options) => {
+      const { at, level, message } = loggedLine(options)
+      this.add(level, message, at)
     })
     this.layer = Logger.layer([logger], { mergeWithExisting: true })
   }
 
   add(level: LogLine["level"], message: string, at: number): void {
-    const text = message.length > MAX_LENGTH ? `${message.slice(0, MAX_LENGTH)}...` : message
-    this.#lines.add((id) => ({ id, at, level, message: printable(text) }))
+    this.#lines.add((id) => ({ id, at, level, message: printable(shortened(message)) }))
   }
 
   /** The kept lines of this level and above that contain the text, newest first. */
@@ -33,14 +31,5 @@ export class LogTail {
     return this.#lines
       .newest()
       .filter((line) => LEVELS.indexOf(line.level) >= least && line.message.toLowerCase().includes(wanted))
-  }
-}
-
-const textOf = (part: unknown): string => {
-  if (typeof part === "string") return part
-  try {
-    return JSON.stringify(part, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value)) ?? ""
-  } catch {
-    return String(part)
   }
 }

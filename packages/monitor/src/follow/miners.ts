@@ -2,8 +2,8 @@
  * Channels, users, workers and connections at a moment, taken from the statistics of the server. Lists are views of one such
  * picture, so that any number of readers costs the server one walk over its channels every few seconds.
  */
-import { type ChannelStats, parseUserIdentity, type UserStats, type UserWithChannels } from "@sluice/mining-server"
-import { Clock, Effect, Option } from "effect"
+import { type ChannelStats, parseUserIdentity, type UserStats } from "@sluice/mining-server"
+import { Clock, Effect } from "effect"
 import { hashRate } from "../api/hash-rate.ts"
 import type { ChannelView, ConnectionView, UserView, WorkerView } from "../api/miners.ts"
 import type { Monitored } from "../monitored.ts"
@@ -13,9 +13,6 @@ import { printable } from "@sluice/protocol"
 
 /** A picture this young is shown to the next reader too. */
 const FRESH_MS = 2000
-/** How many channels one turn of the event loop looks at: about a millisecond. */
-const AT_ONCE = 250
-
 export interface Picture {
   readonly at: number
   readonly channels: ReadonlyArray<ChannelView>
@@ -55,21 +52,11 @@ export class Miners {
   }
 
   readonly #take = Effect.fnUntraced(function* (this: Miners, now: number) {
-    const { stats, user, users } = this.#monitored.server
+    const { channels: openChannels, stats, users } = this.#monitored.server
     const { connections: open } = yield* stats
     const everyone = yield* users(ALL)
     const channels: Array<ChannelView> = []
-    let looked = 0
-    for (const one of everyone.users) {
-      if (one.channels === 0) continue
-      const found: Option.Option<UserWithChannels> = yield* user(one.user, ALL)
-      if (Option.isNone(found)) continue
-      for (const channel of found.value.openChannels) channels.push(channelView(channel, now))
-      looked += 1 + one.channels
-      if (looked < AT_ONCE) continue
-      looked = 0
-      yield* Effect.yieldNow
-    }
+    yield* inSteps(yield* openChannels(ALL), (channel) => channels.push(channelView(channel, now)))
     const byConnection = new Map<number, Array<ChannelView>>()
     const workers = new Map<string, WorkerView>()
     yield* inSteps(channels, (channel) => {
@@ -125,6 +112,7 @@ const channelView = (stats: ChannelStats, now: number): ChannelView => {
     worker: printable(userIdentity),
     openedAt,
     difficulty,
+    hashRateMinute: stats.hashRates.oneMinute,
     ...countsOf(stats, openedAt, now)
   }
 }

@@ -17,6 +17,7 @@ interface Before {
 
 export interface Moment extends Before {
   readonly effort: number | undefined
+  readonly fees: number | null
   readonly workers: number
 }
 
@@ -28,7 +29,7 @@ export class Sampler {
   }
 
   /** The sample that ends at this moment; `undefined` if it is too short, or the clock was set back. */
-  take({ at, effort, replies, stats, workers }: Moment): Sample | undefined {
+  take({ at, effort, fees, replies, stats, workers }: Moment): Sample | undefined {
     const before = this.#before
     const ms = at - before.at
     if (ms >= 0 && ms < LEAST_MS) return undefined
@@ -53,6 +54,7 @@ export class Sampler {
       replyLatencyMs: replied > 0 ? ((replies.seconds - before.replies.seconds) / replied) * 1000 : null,
       effort: effort ?? null,
       blocks: stats.blocks - before.stats.blocks,
+      fees,
       refusedByCode
     }
   }

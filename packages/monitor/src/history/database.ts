@@ -32,7 +32,9 @@ const STEPS = [
    create table audit (
      id integer primary key, at integer not null, remote text not null, action text not null,
      subject text not null, outcome text not null
-   );`
+   );`,
+  `alter table samples add column fees real;
+   alter table blocks add column effort real;`
 ]
 
 /** Opens the file, or a database in memory for `undefined`. Closes it with the Scope. */

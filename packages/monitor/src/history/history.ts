@@ -41,7 +41,9 @@ export const makeHistory = Effect.fnUntraced(function* (
   const database = yield* openDatabase(path)
   const samples = new Samples(database)
   const workers = new WorkerDays(database, now)
-  const addBlock = database.prepare("insert into blocks (at, height, hash, worker, refusal) values (?, ?, ?, ?, ?)")
+  const addBlock = database.prepare(
+    "insert into blocks (at, height, hash, worker, refusal, effort) values (?, ?, ?, ?, ?, ?)"
+  )
   const addAudit = database.prepare("insert into audit (at, remote, action, subject, outcome) values (?, ?, ?, ?, ?)")
   let isWritten = true
 
@@ -115,15 +117,15 @@ export const makeHistory = Effect.fnUntraced(function* (
     workers,
     blocks: () =>
       database
-        .prepare("select at, height, hash, worker, refusal from blocks order by id desc limit 10000")
+        .prepare("select at, height, hash, worker, refusal, effort from blocks order by id desc limit 10000")
         .all() as unknown as ReadonlyArray<FoundBlock>,
     audit: () =>
       database
         .prepare("select at, remote, action, subject, outcome from audit order by id desc")
         .all() as unknown as ReadonlyArray<AuditEntry>,
     addSample: (sample) => write(() => samples.write(sample), undefined),
-    addBlock: ({ at, hash, height, refusal, worker }) =>
-      write(() => void addBlock.run(at, height, hash, worker, refusal), undefined),
+    addBlock: ({ at, effort, hash, height, refusal, worker }) =>
+      write(() => void addBlock.run(at, height, hash, worker, refusal, effort), undefined),
     addAudit: ({ action, at, outcome, remote, subject }) =>
       write(() => void addAudit.run(at, remote, action, subject, outcome), undefined),
     addChannels,

@@ -28,7 +28,7 @@ export interface Sample extends Readonly<Record<Column, number | null>> {
 /** Sums for things that happen, means for things that are. */
 const ROLLED = `select
   avg(hashRate), sum(accepted), sum(refused), avg(connections), avg(workers),
-  avg(jobLatencyMs), avg(replyLatencyMs), max(effort), sum(blocks)`
+  avg(jobLatencyMs), avg(replyLatencyMs), max(effort), sum(blocks), avg(fees)`
 
 export class Samples {
   readonly #database: DatabaseSync

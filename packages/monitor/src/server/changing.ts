@@ -74,5 +74,19 @@ export const changing = HttpApiBuilder.group(
         })
         return audited("drain", payload, drain)
       })
+      .handle("adjust", ({ payload }) => {
+        const { reason, satoshis, user } = payload
+        const adjusted = Effect.gen(function* () {
+          const { ledger } = monitored
+          if (ledger === undefined) return yield* new NotFound({ detail: "The program has no ledger." })
+          // A mistyped name would be a new account.
+          const isMiner = (yield* miners.picture).users.some((one) => one.user === user)
+          if (!isMiner && (yield* ledger.account(user)) === undefined) {
+            return yield* new NotFound({ detail: `${JSON.stringify(user)} is no miner and has no account.` })
+          }
+          return { user, balance: yield* ledger.adjust(user, BigInt(satoshis), reason) }
+        })
+        return audited("adjust", payload, adjusted)
+      })
   })
 )

@@ -1,6 +1,6 @@
 /** Serves a monitor over HTTP: the API, its description, and the page. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { type Endpoint, formatEndpoint, ListenError, makeBoundedHttpServer } from "@sluice/transport"
+import { type Endpoint, formatEndpoint, ListenError, makeBoundedHttpServer, Tls } from "@sluice/transport"
 import { printable } from "@sluice/protocol"
 import { Effect, Layer, type Redacted } from "effect"
 import {
@@ -18,6 +18,7 @@ import { MAX_READERS } from "../follow/event-hub.ts"
 import { Monitor } from "../monitor.ts"
 import { hostOf, layerAccess } from "./access.ts"
 import { changing } from "./changing.ts"
+import { ledger } from "./ledger.ts"
 import { pageRoutes } from "./page.ts"
 import { health, reading, shared } from "./reading.ts"
 import { Links } from "./secret.ts"
@@ -29,6 +30,8 @@ export interface HttpOptions {
   readonly token?: Redacted.Redacted
   /** Host names that requests may use, beside IP addresses and localhost. */
   readonly hostNames?: ReadonlyArray<string>
+  /** Files with a certificate and its key, for HTTPS. They are read again when they change. */
+  readonly tls?: Tls.CertificateFiles
   /** Answers paths that this server does not know, such as `/metrics`. */
   readonly other?: (path: string, query: string) => Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined
 }
@@ -44,13 +47,15 @@ const MAX_BODY = 16_384
 export const layerHttp = (
   options: HttpOptions,
   listening: (url: string) => Effect.Effect<void> = () => Effect.void
-): Layer.Layer<never, ListenError, Monitor> => Layer.effectDiscard(serve(options, listening))
+): Layer.Layer<never, ListenError | Tls.CertificateError, Monitor> => Layer.effectDiscard(serve(options, listening))
 
 const serve = Effect.fnUntraced(function* (
-  { hostNames = [], listen, other, token }: HttpOptions,
+  { hostNames = [], listen, other, tls, token }: HttpOptions,
   listening: (url: string) => Effect.Effect<void>
 ) {
-  const { http, trust } = makeBoundedHttpServer(MAX_CONNECTIONS, { headersTimeout: 10_000, requestTimeout: 10_000 })
+  const certificate = tls === undefined ? undefined : yield* Tls.serverCertificate(tls)
+  const timeouts = { headersTimeout: 10_000, requestTimeout: 10_000 }
+  const { http, trust } = makeBoundedHttpServer(MAX_CONNECTIONS, timeouts, certificate)
   const server = yield* NodeHttpServer.make(() => http, { ...listen, gracefulShutdownTimeout: "1 second" }).pipe(
     Effect.mapError(({ cause }) => new ListenError({ address: listen, code: codeOf(cause), cause }))
   )
@@ -59,7 +64,7 @@ const serve = Effect.fnUntraced(function* (
   const monitor = yield* Monitor
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(MonitorApi, { openapiPath: "/api/openapi.json" }).pipe(
-      Layer.provide([reading({ links, trust }), changing, shared(links), health]),
+      Layer.provide([reading({ links, trust }), changing, ledger, shared(links), health]),
       Layer.provide(layerAccess(token)),
       Layer.provide(Layer.succeed(Monitor, monitor))
     ),
@@ -72,7 +77,7 @@ const serve = Effect.fnUntraced(function* (
   yield* server.serve(answer(router, names, other))
   const { address } = server
   const port = address._tag === "UnixPathAddress" ? listen.port : address.port
-  yield* listening(`http://${formatEndpoint({ host: listen.host, port })}`)
+  yield* listening(`${tls === undefined ? "http" : "https"}://${formatEndpoint({ host: listen.host, port })}`)
 })
 
 type Answer<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>

@@ -10,13 +10,14 @@ import { NotFound, NotReady, TooManyReaders } from "../api/problems.ts"
 import { page, select } from "../follow/select.ts"
 import { usualSpanMs } from "../history/history.ts"
 import { Monitor } from "../monitor.ts"
+import { accountPage } from "./ledger.ts"
 import type { Links } from "./secret.ts"
 import { channelTable, connectionTable, userTable, workerTable } from "./tables.ts"
 import type { SortedQuery } from "../api/page.ts"
 
 type WorkerColumn = Parameters<typeof workerTable.column>[1]
 
-const makeViews = Effect.map(Monitor, ({ history, miners }) => {
+const makeViews = Effect.map(Monitor, ({ coinbase, history, miners, monitored: { ledger } }) => {
   const noUser = (name: string) =>
     new NotFound({ detail: `There is no user ${JSON.stringify(name)}. Users who left are forgotten after a while.` })
 
@@ -25,7 +26,16 @@ const makeViews = Effect.map(Monitor, ({ history, miners }) => {
     const found = users.find((one) => one.user === name)
     if (found === undefined) return yield* noUser(name)
     const own = workers.filter((worker) => worker.user === name)
-    return { ...found, workers: select(own, query, workerTable) }
+    return { ...found, workers: select(own, query, workerTable), ...(yield* moneyOf(name)) }
+  })
+
+  const moneyOf = Effect.fnUntraced(function* (name: string) {
+    if (ledger === undefined) return { account: null, nextPayment: null }
+    const account = (yield* ledger.account(name)) ?? null
+    const reward = (yield* coinbase)?.reward
+    const plan = reward === undefined ? undefined : yield* ledger.plan(BigInt(reward))
+    const payment = plan?.payments.find(({ user }) => user === name)
+    return { account, nextPayment: plan === undefined ? null : (payment?.paid ?? 0) }
   })
 
   const workerHistory = Effect.fnUntraced(function* (name: string, query: { from?: number; to?: number }) {
@@ -68,8 +78,19 @@ export const reading = ({ links, trust }: ReadingOptions) =>
           Effect.map(miners.picture, ({ connections }) => select(connections, query, connectionTable))
         )
         .handle("channels", ({ query }) =>
-          Effect.map(miners.picture, ({ channels }) => select(channels, query, channelTable))
+          Effect.map(miners.picture, ({ channels }) => {
+            const { connectionId: id } = query
+            const wanted = id === undefined ? channels : channels.filter(({ connectionId }) => connectionId === id)
+            return select(wanted, query, channelTable)
+          })
         )
+        .handle("channelHistory", ({ params }) => {
+          const [connectionId, channelId] = [Number(params.connectionId), Number(params.channelId)]
+          const found = followed.points.history({ connectionId, channelId })
+          return found === undefined
+            ? Effect.fail(new NotFound({ detail: `Connection ${connectionId} has no open channel ${channelId}.` }))
+            : Effect.succeed(found)
+        })
         .handle("users", ({ query }) => Effect.map(miners.picture, ({ users }) => select(users, query, userTable)))
         .handle("user", ({ params, query }) => views.user(params.name, query))
         .handle("userLink", ({ params: { name } }) =>
@@ -95,6 +116,9 @@ export const reading = ({ links, trust }: ReadingOptions) =>
         )
         .handle("workerHistory", ({ params, query }) => views.workerHistory(params.name, query))
         .handle("jobs", ({ query }) => Effect.sync(() => page(followed.jobs.newest(), query)))
+        .handle("coinbase", () => Effect.map(monitor.coinbase, (coinbase) => ({ coinbase: coinbase ?? null })))
+        .handle("luck", () => monitor.luck)
+        .handle("certificates", ({ query }) => Effect.map(monitor.certificates, (all) => page(all, query)))
         .handle("blocks", ({ query }) => Effect.sync(() => page([...followed.blocks.newest(), ...past], query)))
         .handle("shares", ({ query }) =>
           Effect.map(monitored.server.stats, ({ accepted, refused }) => {
@@ -141,6 +165,7 @@ export const shared = (links: Links | undefined) =>
     "shared",
     Effect.fnUntraced(function* (handlers) {
       const views = yield* makeViews
+      const { monitored } = yield* Monitor
       const userOf = (link: string) =>
         Option.match(Option.fromUndefinedOr(links?.user(link)), {
           onNone: () => Effect.fail(new NotFound({ detail: "This link is not valid, or not any more." })),
@@ -154,6 +179,9 @@ export const shared = (links: Links | undefined) =>
               ? views.workerHistory(params.name, query)
               : Effect.fail(new NotFound({ detail: "The link is not for this worker." }))
           )
+        )
+        .handle("account", ({ params, query }) =>
+          Effect.flatMap(userOf(params.link), (user) => accountPage(monitored.ledger, user, query))
         )
     })
   )

@@ -1,5 +1,6 @@
 /** The columns that lists can be sorted by. */
 import type { ChannelView, ConnectionView, UserView, WorkerView } from "../api/miners.ts"
+import type { AccountView } from "../api/ledger.ts"
 import type { Table } from "../follow/select.ts"
 
 export const connectionTable: Table<
@@ -36,5 +37,12 @@ export const workerTable: Table<
   name: ({ worker }) => worker,
   column: (worker, column) => (column === "hashRate" ? worker.hashRate.hashesPerSecond : worker[column]),
   by: "hashRate",
+  order: "desc"
+}
+
+export const accountTable: Table<AccountView, "user" | "earned" | "paid" | "adjusted" | "balance"> = {
+  name: ({ user }) => user ?? "",
+  column: (account, column) => account[column],
+  by: "balance",
   order: "desc"
 }

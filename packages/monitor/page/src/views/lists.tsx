@@ -1,34 +1,45 @@
 /** The lists: where work comes from, what became of it, and what happened. */
-import { createSignal, For } from "solid-js"
+import { createSignal, For, Show } from "solid-js"
 import type { AlertView } from "../../../src/api/alerts.ts"
+import type { CertificateView } from "../../../src/api/certificates.ts"
 import type { AuditEntry, ConfigurationKey, EventData, LogLine } from "../../../src/api/journal.ts"
 import type { ConnectionView } from "../../../src/api/miners.ts"
-import type { FoundBlock } from "../../../src/api/overview.ts"
 import type { Page } from "../../../src/api/page.ts"
 import type { JobView, ShareCount, UpstreamView } from "../../../src/api/work.ts"
+import { ChangeButton } from "../action.tsx"
 import { get } from "../api.ts"
-import { ago, count, hashes, milliseconds, percent, time } from "../format.ts"
+import { drain, reconnect } from "../changes.ts"
+import { ago, count, duration, hashes, milliseconds, percent } from "../format.ts"
 import { events, now } from "../live.ts"
 import { Load } from "../load.tsx"
-import { type Column, LongTable, Table } from "../table.tsx"
+import { to } from "../route.ts"
+import { type Column, List, LongTable, Table } from "../table.tsx"
 import { text } from "../text.ts"
+import { at, height, State } from "../columns.tsx"
+import { Channels } from "./miners.tsx"
 
-/** The most items of one request. */
-const ALL = { limit: 1000 }
-
-function List<A>(props: { readonly title: string; readonly path: string; readonly columns: ReadonlyArray<Column<A>> }) {
-  return (
-    <>
-      <h1>{props.title}</h1>
-      <Load from={() => get<Page<A>>(props.path, ALL)}>
-        {(page) => <Table label={props.title} columns={props.columns} items={page().items} />}
-      </Load>
-    </>
-  )
+interface ListProps<A> {
+  readonly title: string
+  readonly path: string
+  readonly columns: ReadonlyArray<Column<A>>
 }
 
+/** A view that is one list. */
+const listView =
+  <A extends object>({ columns, path, title }: ListProps<A>) =>
+  () => (
+    <>
+      <h1>{title}</h1>
+      <List label={title} path={path} columns={columns} />
+    </>
+  )
+
 const connectionColumns: ReadonlyArray<Column<ConnectionView>> = [
-  { id: "connectionId", sort: "asc", isNumber: true, cell: ({ connectionId }) => String(connectionId) },
+  {
+    id: "connectionId",
+    sort: "asc",
+    cell: ({ connectionId }) => <a href={to("connections", String(connectionId))}>{connectionId}</a>
+  },
   { id: "remote", cell: ({ remote }) => remote ?? text.unknown },
   {
     id: "vendor",
@@ -55,44 +66,63 @@ export const Connections = () => (
       columns={connectionColumns}
       sort="connectionId"
       order="asc"
-    />
+    >
+      <ChangeButton change={drain} />
+    </LongTable>
   </>
 )
 
+export function ConnectionPage(props: { readonly id: string }) {
+  const id = () => Number(props.id)
+  return (
+    <>
+      <h1>{text.connection(props.id)}</h1>
+      <p class="tools">
+        <ChangeButton change={reconnect(id())} />
+      </p>
+      <Channels query={{ connectionId: props.id }} />
+    </>
+  )
+}
+
 const known = (value: number | null): string => (value === null ? "" : count(value))
 
-const upstreamColumns: ReadonlyArray<Column<UpstreamView>> = [
-  { id: "name", cell: ({ connectedTo, name }) => <span class="wrap">{connectedTo ?? name}</span> },
-  { id: "state", cell: ({ state }) => <strong class={state}>{state}</strong> },
-  { id: "accepted", isNumber: true, cell: ({ accepted }) => known(accepted) },
-  { id: "refused", isNumber: true, cell: ({ refused }) => known(refused) },
-  { id: "pending", isNumber: true, cell: ({ pending }) => known(pending) },
-  { id: "reason", cell: ({ reason }) => reason ?? "" }
-]
-export const Upstreams = () => <List title={text.views.upstreams} path="/upstreams" columns={upstreamColumns} />
+export const Upstreams = listView<UpstreamView>({
+  title: text.views.upstreams,
+  path: "/upstreams",
+  columns: [
+    { id: "state", cell: ({ state }) => <State state={state} label={text.states[state]} /> },
+    { id: "kind", isMinor: true, cell: ({ kind }) => text.upstreamKinds[kind] },
+    { id: "name", cell: ({ connectedTo, name }) => <span class="wrap">{connectedTo ?? name}</span> },
+    { id: "accepted", isNumber: true, cell: ({ accepted }) => known(accepted) },
+    { id: "refused", isNumber: true, cell: ({ refused }) => known(refused) },
+    { id: "pending", isNumber: true, cell: ({ pending }) => known(pending) },
+    {
+      id: "declared",
+      isMinor: true,
+      cell: ({ declared }) =>
+        declared === null ? "" : text.declared(count(declared.acknowledged), count(declared.jobs))
+    },
+    { id: "reason", cell: ({ reason }) => reason ?? "" }
+  ]
+})
 
-const jobColumns: ReadonlyArray<Column<JobView>> = [
-  { id: "at", cell: ({ at }) => time(at) },
-  { id: "height", isNumber: true, cell: ({ height }) => String(height) },
-  { id: "kind", cell: ({ kind }) => text.jobs[kind] },
-  { id: "connections", isNumber: true, cell: ({ connections }) => count(connections) },
-  { id: "latencyMs", isNumber: true, cell: ({ latencyMs }) => milliseconds(latencyMs) }
-]
-export const Jobs = () => <List title={text.views.jobs} path="/jobs" columns={jobColumns} />
-
-const blockColumns: ReadonlyArray<Column<FoundBlock>> = [
-  { id: "at", cell: ({ at }) => time(at) },
-  { id: "height", isNumber: true, cell: ({ height }) => String(height) },
-  { id: "worker", cell: ({ worker }) => worker },
-  { id: "hash", isMinor: true, cell: ({ hash }) => <code class="wrap">{hash}</code> },
-  { id: "state", cell: ({ refusal }) => (refusal === null ? "" : text.refusedBlock(refusal)) }
-]
-export const Blocks = () => <List title={text.views.blocks} path="/blocks" columns={blockColumns} />
+export const Jobs = listView<JobView>({
+  title: text.views.jobs,
+  path: "/jobs",
+  columns: [
+    at,
+    height,
+    { id: "kind", cell: ({ kind }) => text.jobs[kind] },
+    { id: "connections", isNumber: true, isMinor: true, cell: ({ connections }) => count(connections) },
+    { id: "latencyMs", isNumber: true, cell: ({ latencyMs }) => milliseconds(latencyMs) }
+  ]
+})
 
 export const Shares = () => (
   <>
     <h1>{text.views.shares}</h1>
-    <Load from={() => get<Page<ShareCount>>("/shares", ALL)}>
+    <Load from={() => get<Page<ShareCount>>("/shares", { limit: 1000 })}>
       {(page) => {
         const all = () => page().items.reduce((sum, { shares }) => sum + shares, 0)
         const columns: ReadonlyArray<Column<ShareCount>> = [
@@ -106,42 +136,55 @@ export const Shares = () => (
   </>
 )
 
-const alertColumns: ReadonlyArray<Column<AlertView>> = [
-  { id: "alert", cell: ({ name }) => name },
-  { id: "state", cell: ({ state }) => <strong class={state}>{state}</strong> },
-  { id: "subject", cell: ({ subject }) => subject },
-  { id: "message", cell: ({ message }) => message },
-  { id: "since", cell: ({ since }) => ago(since, now()) },
-  { id: "sentAt", isMinor: true, cell: ({ sentAt }) => ago(sentAt, now()) }
-]
-export const Alerts = () => <List title={text.views.alerts} path="/alerts" columns={alertColumns} />
+export const Alerts = () => (
+  <>
+    <h1>{text.views.alerts}</h1>
+    <List<AlertView>
+      label={text.views.alerts}
+      path="/alerts"
+      empty={text.noAlerts}
+      columns={[
+        { id: "state", cell: ({ state }) => <State state={state} label={text.states[state]} /> },
+        { id: "alert", cell: ({ name }) => <span class="nowrap">{name}</span> },
+        { id: "message", cell: ({ message }) => message },
+        { id: "since", cell: ({ since }) => ago(since, now()) },
+        { id: "sentAt", isMinor: true, cell: ({ sentAt }) => ago(sentAt, now()) }
+      ]}
+    />
+  </>
+)
 
 const eventColumns: ReadonlyArray<Column<EventData>> = [
-  { id: "at", cell: ({ at }) => time(at) },
+  at,
   { id: "event", cell: ({ event }) => event },
   {
     id: "fields",
     cell: ({ fields }) => (
-      <span class="wrap">
-        {Object.entries(fields)
-          .map(([name, value]) => `${name} ${String(value)}`)
-          .join(", ")}
-      </span>
+      <dl class="fields">
+        <For each={Object.entries(fields)}>
+          {([name, value]) => (
+            <div>
+              <dt>{name}</dt> <dd>{String(value)}</dd>
+            </div>
+          )}
+        </For>
+      </dl>
     )
   }
 ]
 export const Events = () => (
   <>
     <h1>{text.views.events}</h1>
-    <Table label={text.views.events} columns={eventColumns} items={events()} />
+    <Table label={text.views.events} columns={eventColumns} items={events()} empty={text.noEvents} />
   </>
 )
 
 const logColumns: ReadonlyArray<Column<LogLine>> = [
-  { id: "at", cell: ({ at }) => time(at) },
-  { id: "level", cell: ({ level }) => <strong class={level}>{level}</strong> },
+  at,
+  { id: "level", cell: ({ level }) => <State state={level} /> },
   { id: "message", cell: ({ message }) => <span class="wrap">{message}</span> }
 ]
+const LEVELS = ["trace", "debug", "info", "warn", "error"]
 export const Log = () => {
   const [level, setLevel] = createSignal("info")
   const [search, setSearch] = createSignal("")
@@ -149,23 +192,21 @@ export const Log = () => {
     <>
       <h1>{text.views.log}</h1>
       <div class="tools">
+        <input
+          type="search"
+          maxlength="255"
+          placeholder={text.search}
+          aria-label={text.searchIn(text.views.log)}
+          onChange={({ currentTarget }) => setSearch(currentTarget.value)}
+        />
         <label>
-          {text.level}{" "}
+          <span class="quiet">{text.level}</span>{" "}
           <select value={level()} onChange={({ currentTarget }) => setLevel(currentTarget.value)}>
-            <For each={["trace", "debug", "info", "warn", "error"]}>{(one) => <option>{one}</option>}</For>
+            <For each={LEVELS}>{(one) => <option>{one}</option>}</For>
           </select>
         </label>
-        <label>
-          {text.search}{" "}
-          <input type="search" maxlength="255" onChange={({ currentTarget }) => setSearch(currentTarget.value)} />
-        </label>
       </div>
-      <Load
-        by={() => ({ level: level(), search: search() })}
-        from={(filter) => get<Page<LogLine>>("/logs", { ...ALL, ...filter })}
-      >
-        {(page) => <Table label={text.views.log} columns={logColumns} items={page().items} />}
-      </Load>
+      <List label={text.views.log} path="/logs" columns={logColumns} query={{ level: level(), search: search() }} />
     </>
   )
 }
@@ -175,20 +216,49 @@ const configurationColumns: ReadonlyArray<Column<ConfigurationKey>> = [
   {
     id: "value",
     cell: ({ isSecret, value }) => (
-      <span class="wrap">{isSecret ? text.secret : value === null ? text.notGiven : JSON.stringify(value)}</span>
+      <Show
+        when={!isSecret && value !== null}
+        fallback={<span class="quiet">{isSecret ? text.secret : text.notGiven}</span>}
+      >
+        <span class="wrap">{typeof value === "string" ? value : JSON.stringify(value)}</span>
+      </Show>
     )
   },
-  { id: "source", isMinor: true, cell: ({ source }) => <span class="wrap">{source}</span> }
+  { id: "source", isMinor: true, cell: ({ source }) => <span class="wrap quiet">{source}</span> }
 ]
+
+const certificateColumns: ReadonlyArray<Column<CertificateView>> = [
+  { id: "kind", cell: ({ kind }) => text.certificates.kinds[kind] },
+  { id: "name", cell: ({ name }) => <code class="wrap">{name}</code> },
+  { id: "subject", isMinor: true, cell: ({ subject }) => subject },
+  {
+    id: "validTo",
+    cell: ({ kind, validTo }) =>
+      validTo !== null
+        ? text.in(duration(validTo - now()))
+        : kind === "noise"
+          ? text.certificates.renewed
+          : text.unknown
+  }
+]
+
 export const Configuration = () => (
-  <List title={text.views.configuration} path="/configuration" columns={configurationColumns} />
+  <>
+    <h1>{text.views.configuration}</h1>
+    <List label={text.views.configuration} path="/configuration" columns={configurationColumns} />
+    <h2>{text.certificates.title}</h2>
+    <List label={text.certificates.title} path="/certificates" columns={certificateColumns} />
+  </>
 )
 
-const changeColumns: ReadonlyArray<Column<AuditEntry>> = [
-  { id: "at", cell: ({ at }) => time(at) },
-  { id: "remote", cell: ({ remote }) => remote },
-  { id: "action", cell: ({ action }) => action },
-  { id: "subject", cell: ({ subject }) => <code class="wrap">{subject}</code> },
-  { id: "outcome", cell: ({ outcome }) => outcome }
-]
-export const Changes = () => <List title={text.views.changes} path="/audit" columns={changeColumns} />
+export const Changes = listView<AuditEntry>({
+  title: text.views.changes,
+  path: "/audit",
+  columns: [
+    at,
+    { id: "remote", isMinor: true, cell: ({ remote }) => remote },
+    { id: "action", cell: ({ action }) => action },
+    { id: "subject", cell: ({ subject }) => <code class="wrap">{subject}</code> },
+    { id: "outcome", cell: ({ outcome }) => outcome }
+  ]
+})

@@ -1,77 +1,177 @@
 /** What an operator wants to know in three seconds, then the charts. */
-import { For, type JSX, Show } from "solid-js"
-import { ago, count, duration, hashes, milliseconds, percent, short } from "../format.ts"
+import { createSignal, For, Show } from "solid-js"
+import type { AlertView } from "../../../src/api/alerts.ts"
+import type { PresentCoinbase } from "../../../src/api/coinbase.ts"
+import type { Page } from "../../../src/api/page.ts"
+import { get } from "../api.ts"
+import { Card, Fact, Facts } from "../figure.tsx"
+import { ago, bitcoins, count, duration, hashes, milliseconds, percent, short } from "../format.ts"
 import { HistoryCharts } from "../history.tsx"
 import { now, overview } from "../live.ts"
+import { createAnswer, Load } from "../load.tsx"
 import { to } from "../route.ts"
 import { text } from "../text.ts"
+import { RateAbout } from "./miners.tsx"
+import { loadPlan, toUsers } from "./money.tsx"
 
-function Card(props: {
-  readonly title: string
-  readonly value: string
-  readonly isBad?: boolean
-  readonly children?: JSX.Element
-}) {
+const state = () => overview()!
+
+/** All is well, or what is not. */
+export function Status() {
+  const isBad = () => state().troubles.length > 0
   return (
-    <section class="card" classList={{ bad: props.isBad ?? false }}>
-      <h2>{props.title}</h2>
-      <p class="value">{props.value}</p>
-      <p class="quiet">{props.children}</p>
-    </section>
+    <div class="status" classList={{ bad: isBad() }} role="status">
+      <Show when={isBad()} fallback={<p>{text.well}</p>}>
+        <ul>
+          <For each={state().troubles}>
+            {(trouble) => (
+              <li>
+                {text.troubles[trouble]}
+                <Show when={trouble === "alerts-firing"}>
+                  <FiringAlerts />
+                </Show>
+              </li>
+            )}
+          </For>
+        </ul>
+      </Show>
+    </div>
+  )
+}
+
+function FiringAlerts() {
+  return (
+    <Load from={() => get<Page<AlertView>>("/alerts")}>
+      {(page) => (
+        <ul class="firing">
+          <For each={page().items.filter((alert) => alert.state === "firing")}>
+            {({ message }) => (
+              <li>
+                <a href={to("alerts")}>{message}</a>
+              </li>
+            )}
+          </For>
+        </ul>
+      )}
+    </Load>
+  )
+}
+
+/** How far the rate of now is from its day's, such as `1.4 % above its day`. */
+export const againstDay = (): string => {
+  const { hashRate, hashRates } = state()
+  if (!hashRates.day) return text.cards.noDay
+  const difference = hashRate.hashesPerSecond / hashRates.day - 1
+  return text.cards.ofDay(percent(Math.abs(difference)), difference < 0)
+}
+
+export const refusedText = (): string => (state().refusedPart === null ? "–" : percent(state().refusedPart!))
+
+/** How long a block takes on average with the present rate, in milliseconds. */
+const blockMs = (): number | undefined => {
+  const { hashRate, networkDifficulty } = state()
+  if (networkDifficulty === null || hashRate.hashesPerSecond === 0) return undefined
+  return (networkDifficulty * 2 ** 32 * 1000) / hashRate.hashesPerSecond
+}
+
+/** What users get with the next block, and when that is to be expected. */
+export function Next() {
+  const expected = () => (blockMs() === undefined ? "–" : duration(blockMs()!))
+  return (
+    <Show
+      when={state().hasLedger}
+      fallback={
+        <Card title={text.cards.nextBlock} value={expected()}>
+          <p class="quiet">{text.cards.onAverage}</p>
+        </Card>
+      }
+    >
+      <Load from={() => loadPlan(1)}>
+        {(plan) => (
+          <Card title={text.cards.nextPayout} value={plan().found ? bitcoins(toUsers(plan().found!)) : "–"}>
+            <p class="quiet">
+              <Show when={plan().found}>
+                {(found) => <a href={to("payouts")}>{text.cards.toUsers(count(found().total))}</a>}
+              </Show>
+            </p>
+            <p class="quiet">{text.cards.everyOnAverage(expected())}</p>
+          </Card>
+        )}
+      </Load>
+    </Show>
   )
 }
 
 export function OverviewView() {
-  const state = () => overview()!
+  const [fees, setFees] = createSignal<number | null>(null)
+  createAnswer(
+    () => undefined,
+    () => get<typeof PresentCoinbase.Type>("/coinbase"),
+    ({ coinbase }) => setFees(coinbase?.fees ?? null)
+  )
   const rate = () => state().hashRate
-  const ofDay = () => {
-    const { day } = state().hashRates
-    return day ? `, ${text.cards.ofDay(percent(rate().hashesPerSecond / day))}` : ""
-  }
+  const rates = () => state().hashRates
   return (
     <>
       <h1 class="sr">{text.views.overview}</h1>
-      <div class="status" classList={{ bad: state().troubles.length > 0 }} role="status">
-        <Show when={state().troubles.length > 0} fallback={<p>{text.well}</p>}>
-          <ul>
-            <For each={state().troubles}>{(trouble) => <li>{text.troubles[trouble]}</li>}</For>
-          </ul>
-        </Show>
-      </div>
+      <Status />
       <div class="cards">
-        <Card title={text.cards.hashRate} value={hashes(rate().hashesPerSecond)}>
-          <Show when={rate().shares > 0}>{text.cards.band(hashes(rate().low), hashes(rate().high))}, </Show>
-          {text.cards.window(duration(rate().windowSeconds * 1000), count(rate().shares))}
-          {ofDay()}
+        <Card title={text.cards.hashRate} value={hashes(rate().hashesPerSecond)} isHero>
+          <p>{againstDay()}</p>
+          <RateAbout rate={rate()} />
+          <Facts>
+            <Fact title={text.cards.minute} value={hashes(rates().oneMinute)} />
+            <Fact title={text.cards.hour} value={hashes(rates().oneHour)} />
+            <Fact title={text.cards.day} value={rates().day === null ? "–" : hashes(rates().day!)} />
+          </Facts>
         </Card>
-        <Card
-          title={text.cards.refused}
-          value={state().refusedPart === null ? "–" : percent(state().refusedPart!)}
-          isBad={state().troubles.includes("many-refused")}
-        >
-          {state().refusedPart === null ? text.cards.tooFew : text.cards.refusedWindow}
+        <Card title={text.cards.refused} value={refusedText()} isBad={state().troubles.includes("many-refused")}>
+          <p class="quiet">{state().refusedPart === null ? text.cards.tooFew : text.cards.refusedWindow}</p>
         </Card>
         <Card title={text.cards.lastBlock} value={ago(state().lastBlock?.at ?? null, now())}>
-          <Show when={state().effort !== null}>{text.cards.effort(percent(state().effort!))}, </Show>
-          {text.cards.blocks(count(state().blocks))}
+          <p class="quiet">
+            <Show when={state().lastBlock}>
+              {(block) => (
+                <>
+                  {text.cards.foundBy} <a href={to("workers", block().worker)}>{block().worker}</a>
+                </>
+              )}
+            </Show>
+          </p>
         </Card>
+        <Show when={state().effort !== null}>
+          <Card title={text.cards.effort} value={percent(state().effort!)} part={state().effort!}>
+            <p class="quiet">{text.cards.effortAbout}</p>
+          </Card>
+        </Show>
+        <Next />
         <Card
           title={text.cards.miners}
           value={count(state().channels.standard + state().channels.extended)}
           isBad={state().troubles.includes("no-miners")}
         >
-          <a href={to("workers")}>{text.cards.connections(count(state().connections))}</a>
-        </Card>
-        <Card title={text.cards.height} value={String(state().height)} isBad={state().troubles.includes("no-work")}>
-          {text.cards.lastWork(ago(state().jobs.lastAt, now()))}
+          <p class="quiet">
+            <a href={to("connections")}>{text.cards.connected(count(state().connections))}</a>
+          </p>
         </Card>
         <Card title={text.cards.latency} value={milliseconds(state().latency.last)}>
-          {text.cards.mean(milliseconds(state().latency.mean))}
-        </Card>
-        <Card title={text.cards.best} value={short(state().bestDifficulty)}>
-          {text.cards.difficulty}
+          <p class="quiet">{text.cards.mean(milliseconds(state().latency.mean))}</p>
         </Card>
       </div>
+      <Facts>
+        <Fact title={text.cards.height} value={count(state().height)} />
+        <Fact
+          title={text.cards.lastWork}
+          value={ago(state().jobs.lastAt, now())}
+          isBad={state().troubles.includes("no-work")}
+        />
+        <Show when={fees()}>{(found) => <Fact title={text.cards.fees} value={bitcoins(found())} />}</Show>
+        <Fact title={text.cards.best} value={short(state().bestDifficulty)} />
+        <Show when={state().networkDifficulty}>
+          {(difficulty) => <Fact title={text.cards.networkDifficulty} value={short(difficulty())} />}
+        </Show>
+        <Fact title={text.cards.running} value={duration(now() - state().startedAt)} />
+      </Facts>
       <HistoryCharts />
     </>
   )
