@@ -69,11 +69,12 @@ const historyRows = (): Promise<ReadonlyArray<Row>> =>
     const directory = mkdtempSync(join(tmpdir(), "sluice-bench-monitor-"))
     try {
       const file = join(directory, "history.sqlite")
-      const { bytes, cpuMicros, seconds } = await ask("History", { _tag: "History", file })
+      const { cpuMicros, residentBytes, seconds, usedBytes } = await ask("History", { _tag: "History", file })
       const name = `monitor: history of ${WORKERS} workers`
       return [
         row(name, "% of a core", cpuMicros / 1e4 / seconds, "the aim", AIM_CORE_PERCENT),
-        row(`${name}, memory`, "MB", bytes / 1e6, "the aim", AIM_MB)
+        row(`${name}, memory in use`, "MB", usedBytes / 1e6, "the aim", AIM_MB),
+        row(`${name}, memory in use`, "MB", usedBytes / 1e6, "what the process grew by", residentBytes / 1e6)
       ]
     } finally {
       rmSync(directory, { recursive: true })

@@ -1,12 +1,13 @@
 /** Records blocks that are found with their settlements, and keeps the shares of blocks until that is done. */
 import { hashToDisplay, parseJobCoinbase } from "@sluice/bitcoin"
 import type { SourceShare } from "@sluice/channels"
-import { parseUserIdentity, type ShareSink } from "@sluice/mining-server"
+import type { ShareSink } from "@sluice/mining-server"
 import { Clock, Deferred, Duration, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
 import type { LedgerCalls } from "./ledger.ts"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
 import type { Policy } from "./scheme/policy.ts"
+import { ownerOf } from "./share-of.ts"
 import { computeSettlement, makesPayments } from "./settle.ts"
 import type { Basis, FoundBlock } from "./store/books.ts"
 
@@ -35,7 +36,7 @@ export const makeBlockRecorder = (
   ledger: LedgerCalls,
   { basisOf, networkWork, policy, recorded: whenRecorded }: BlockRecorderOptions
 ): BlockRecorder => {
-  const named = ledgerError(ledger.file)
+  const named = ledgerError(ledger.name)
   /** Blocks that are being recorded, or that shares wait for, by hash in hex. */
   const recorded = new Map<string, Deferred.Deferred<void>>()
   const isRecorded = (hash: Uint8Array): Deferred.Deferred<void> => {
@@ -105,13 +106,11 @@ const blockOf = (share: SourceShare, at: number, networkWork: bigint): Effect.Ef
   })
   if (Result.isFailure(parsed)) return Effect.fail(new LedgerError({ message: parsed.failure.message }))
   const { outputs } = parsed.success
-  const identity = parseUserIdentity(userIdentity)
   return Effect.succeed({
     hash,
     height: job.height,
     at,
-    user: identity.user,
-    worker: worker ?? identity.worker ?? "",
+    ...ownerOf(userIdentity, worker),
     reward: outputs.reduce((sum, { value }) => sum + value, 0n),
     networkWork,
     outputs

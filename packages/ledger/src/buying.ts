@@ -69,7 +69,7 @@ export const makeBuying = Effect.fnUntraced(function* (
   yield* Effect.fromResult(payoutOf(pool))
   const ledger = yield* Ledger
   const { books, sql, transact } = ledger
-  const named = ledgerError(ledger.file)
+  const named = ledgerError(ledger.name)
   const fixed = Context.get(yield* Layer.build(Payouts.layer(pool)), Payouts)
   yield* Effect.mapError(beginScheme(ledger, policy), named)
   yield* Effect.mapError(

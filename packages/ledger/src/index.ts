@@ -12,8 +12,10 @@ export {
   Ledger,
   type LedgerCalls,
   ledgerDefaults,
-  type LedgerOptions
+  type LedgerOptions,
+  type LedgerSettings
 } from "./ledger.ts"
+export type { SpoolOptions } from "./spool/spool.ts"
 export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
 export {
   type Basis,
@@ -38,7 +40,8 @@ export {
   readPayments
 } from "./store/pages.ts"
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
-export { layer as layerSqlite, type SqliteCalls, SqliteClient, type SqliteOptions } from "./sqlite/sqlite-client.ts"
+export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
+export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"
 export { LedgerPayouts } from "./payouts.ts"
 export {
   type LedgerPayoutsCalls,
@@ -47,6 +50,8 @@ export {
   type Plan
 } from "./payouts-options.ts"
 export { computeSettlement, type Computed, scriptOf } from "./settle.ts"
+export { leaseServerId, type ServerLease, type ServerLeaseOptions } from "./server-lease.ts"
+export { followRetention, makeRetention, type Retention, type RetentionOptions } from "./retention.ts"
 export { WindowTracker } from "./window-tracker.ts"
 export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"

@@ -40,7 +40,7 @@ export interface LedgerPayoutsCalls extends BlockRecorder {
   readonly window: Pick<WindowTracker, "weights" | "work" | "last" | "limits">
 }
 
-export interface Plan extends Computed {
+export interface Plan extends Omit<Computed, "first"> {
   readonly policy: BlockPolicy
   /** The work that the window has room for; undefined for windows without such a limit. */
   readonly windowSize: bigint | undefined

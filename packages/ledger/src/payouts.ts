@@ -18,6 +18,7 @@ import { keepNetworkWork, makeBlockRecorder, readNetworkWork } from "./block-rec
 import { makeBuying } from "./buying.ts"
 import { Ledger } from "./ledger.ts"
 import { type LedgerError, ledgerError } from "./ledger-error.ts"
+import { LEAST_OUTPUT_BYTES } from "./scheme/coinbase-payments.ts"
 import { POOL } from "./scheme/divide.ts"
 import { type BlockPolicy, isBlockPolicy } from "./scheme/policy.ts"
 import { workOfTarget } from "./scheme/work.ts"
@@ -34,7 +35,7 @@ const FIRST_ROOM = 16 * 43
 /** Templates that were on their way when more room was asked for have arrived after this time. */
 const ROOM_DELAY = Duration.seconds(10)
 /** An output has this many bytes or more and four signature operations or less for each. */
-const LEAST_OUTPUT = { bytes: 31, sigops: 4 }
+const LEAST_OUTPUT = { bytes: LEAST_OUTPUT_BYTES, sigops: 4 }
 /** How many coinbases are remembered, to know on what the one of a block is based. */
 const MAX_PLANS = 1024
 const REFRESH = Duration.seconds(1)
@@ -85,7 +86,7 @@ export class LedgerPayouts extends Context.Service<LedgerPayouts, LedgerPayoutsC
 const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions & { readonly policy: BlockPolicy }) {
   const { maxCoinbaseBytes, minimum, policy, pool } = { ...ledgerPayoutsDefaults, ...options }
   const ledger = yield* Ledger
-  const named = ledgerError(ledger.file)
+  const named = ledgerError(ledger.name)
   const solo = policy.scheme === "solo" ? { feePercent: policy.fee / 10_000 } : undefined
   const own = yield* Effect.fromResult(payoutOf(solo === undefined ? pool : { ...pool, solo }))
   const ownRoom = outputConstraints(own)
@@ -146,10 +147,15 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions & { read
           }))
         })
 
+  let lastEntry = ledger.books.lastEntry
   const refresh = Effect.gen(function* () {
-    yield* ledger.books.refresh
-    // Another program may have appended shares; shares leave a window by time also when no new ones come.
-    if (ledger.lastSeq() > tracker.last) yield* tracker.load()
+    // An empty commit passes on the shares that other processes have appended.
+    yield* ledger.sql.dialect === "postgres" ? ledger.refresh : ledger.books.refresh
+    // A block of another process ends the round of this one too.
+    const isSettled = lastEntry !== ledger.books.lastEntry && policy.scheme === "prop"
+    lastEntry = ledger.books.lastEntry
+    // Shares leave a window by time also when no new ones come.
+    if (isSettled || ledger.lastSeq() !== tracker.last) yield* tracker.load()
     else yield* tracker.add([])
     if (wanted === (yield* SubscriptionRef.get(room))) return
     yield* SubscriptionRef.set(room, wanted)

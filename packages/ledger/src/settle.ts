@@ -16,6 +16,8 @@ export interface Computed {
   readonly payments: ReadonlyArray<Payment>
   /** The work that the reward was divided by. */
   readonly windowWork: bigint
+  /** The oldest share of the window; 0 if there is none. */
+  readonly first: number
 }
 
 /** Reads the window and the balances, and computes. The same policy and basis always give the same settlement. */
@@ -29,16 +31,16 @@ export const computeSettlement = (
     const { reward, user } = block
     // Users have sold their shares.
     if (!isBlockPolicy(policy)) {
-      return { settlement: settlementOf(new Map([[POOL, reward]]), []), payments: [], windowWork: 0n }
+      return { settlement: settlementOf(new Map([[POOL, reward]]), []), payments: [], windowWork: 0n, first: 0 }
     }
     if (policy.scheme === "solo") {
       const earned = divideReward(reward, policy, new Map([[user, 1n]]))
       const payments = [{ user, amount: earned.get(user) ?? 0n }].filter(({ amount }) => amount > 0n)
-      return { settlement: settlementOf(earned, payments), payments, windowWork: 1n }
+      return { settlement: settlementOf(earned, payments), payments, windowWork: 1n, first: 0 }
     }
     const window = yield* readWindow(sql, basis.lastSeq, limitsOf(basis))
     const balances = yield* readBalances(sql, basis.lastEntry)
-    return computeFrom(window, balances, reward, policy, basis)
+    return { ...computeFrom(window, balances, reward, policy, basis), first: window.first }
   })
 
 /** The same from a window and balances that are at hand. */
@@ -48,7 +50,7 @@ export const computeFrom = (
   reward: bigint,
   policy: BlockPolicy,
   { bytes, minimum }: Pick<Basis, "bytes" | "minimum">
-): Computed => {
+): Omit<Computed, "first"> => {
   const earned = divideReward(reward, policy, window.weights)
   const payments = coinbasePayments(earned, balances, { minimum, bytes, bytesOf })
   return { settlement: settlementOf(earned, payments), payments, windowWork: window.work }

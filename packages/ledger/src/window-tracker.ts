@@ -6,6 +6,7 @@ import { Clock, Effect, Semaphore, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { type BlockPolicy, windowWork } from "./scheme/policy.ts"
 import type { WindowLimits } from "./scheme/window.ts"
+import { jsonText } from "./store/ledger-sql.ts"
 import { readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
 
 /** Shares that are read at once. */
@@ -161,7 +162,7 @@ export class WindowTracker {
 export const readRoundEnd = (sql: SqlClient.SqlClient): Effect.Effect<number, SqlError.SqlError> =>
   Effect.map(
     sql<{ last: number | null }>`
-      SELECT max(json_extract(basis, '$.lastSeq')) AS last FROM settlements
+      SELECT max(CAST(${jsonText(sql, "basis", "lastSeq")} AS BIGINT)) AS last FROM settlements
       WHERE id IN (SELECT max(id) FROM settlements GROUP BY block_id)
         AND (SELECT count(*) FROM settlements AS all_of_it WHERE all_of_it.block_id = settlements.block_id) % 2 = 1`,
     ([row]) => row?.last ?? 0

@@ -1,14 +1,24 @@
 /** The place and the policy of a ledger, as the pool and `sluice ledger` take them. */
-import type { BlockPolicy, Policy } from "@sluice/ledger"
-import { Result } from "effect"
+import type { BlockPolicy, LedgerPlace, Policy } from "@sluice/ledger"
+import { Redacted, Result } from "effect"
 import { text } from "./value.ts"
 
-/** The place of a ledger. */
+/** The place of a ledger. Its text may have a password, which stands before the @, and is not shown. */
 export const ledgerUrl = text(
-  { metavar: "sqlite:FILE", expected: "sqlite: and the path of a file, such as sqlite:pool.ledger" },
-  (input) => {
-    const [, path = ""] = /^sqlite:(.+)$/.exec(input) ?? []
-    return path === "" ? Result.fail("") : Result.succeed(path)
+  {
+    metavar: "sqlite:FILE|postgres://...",
+    expected: "sqlite: and the path of a file, such as sqlite:pool.ledger, or postgres://USER:PASSWORD@HOST/NAME"
+  },
+  (input): Result.Result<LedgerPlace, string> => {
+    const [, file] = /^sqlite:(.+)$/.exec(input) ?? []
+    if (file !== undefined) return Result.succeed({ file })
+    if (!/^postgres(ql)?:/.test(input) || !URL.canParse(input)) return Result.fail("")
+    const { hostname, pathname, searchParams, username } = new URL(input)
+    if (username === "" && !searchParams.has("user")) return Result.fail("it names no user")
+    if (hostname === "" && !searchParams.has("host")) return Result.fail("it names no host")
+    return pathname.length < 2
+      ? Result.fail("it names no database")
+      : Result.succeed({ postgres: Redacted.make(input) })
   }
 )
 

@@ -3,11 +3,13 @@ import { escaped } from "@sluice/protocol/printable"
 import {
   Ledger,
   type LedgerError,
-  type LedgerOptions,
   layerReading,
   ledgerError,
-  type SqliteCalls,
-  SqliteClient
+  ledgerName,
+  type LedgerPlace,
+  type LedgerSettings,
+  LedgerSql,
+  type LedgerSqlCalls
 } from "@sluice/ledger"
 import { Console, Effect } from "effect"
 import type { SqlError } from "effect/sql"
@@ -43,23 +45,23 @@ export const ledgerCommand = <A extends LoggingConfig, R>(
   ).pipe(Command.withDescription(options.description))
 }
 
-/** Reads the ledger in this file. */
+/** Reads the ledger at this place. */
 export const reading = <A, E extends { readonly message: string }>(
-  file: string,
-  read: (sql: SqliteCalls) => Effect.Effect<A, E | SqlError.SqlError>
+  place: LedgerPlace,
+  read: (sql: LedgerSqlCalls) => Effect.Effect<A, E | SqlError.SqlError>
 ): Effect.Effect<A, E | LedgerError> =>
-  Effect.flatMap(SqliteClient, (sql) =>
+  Effect.flatMap(LedgerSql, (sql) =>
     Effect.catchIf(
       read(sql),
       (error): error is Extract<E | SqlError.SqlError, SqlError.SqlError> =>
         "_tag" in error && error._tag === "SqlError",
-      (error) => Effect.fail(ledgerError(file)(error))
+      (error) => Effect.fail(ledgerError(ledgerName(place))(error))
     )
-  ).pipe(Effect.provide(layerReading(file))) as Effect.Effect<A, E | LedgerError>
+  ).pipe(Effect.provide(layerReading(place))) as Effect.Effect<A, E | LedgerError>
 
 /** The ledger, to change it, also while a pool uses it. */
-export const layerWriting = (file: string, options: Partial<LedgerOptions> = {}) =>
-  Ledger.layer({ file, commitInterval: 0, ...options })
+export const layerWriting = (place: LedgerPlace, settings: LedgerSettings = {}) =>
+  Ledger.layer({ ...place, commitInterval: 0, ...settings })
 
 export const isoTime = (at: number): string => new Date(at).toISOString()
 

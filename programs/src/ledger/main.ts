@@ -33,10 +33,14 @@ const auditCommand = ledgerCommand({
   description:
     "Compute every settlement again from the shares, check the chain of hashes and the sums. The exit status is 1 if something differs.",
   run: Effect.fnUntraced(function* ({ json, ledger }) {
-    const { faults, ...counts } = yield* reading(ledger, (sql) =>
+    const { byRollups, faults, ...counts } = yield* reading(ledger, (sql) =>
       withProgress("audit", (progress) => audit(sql, progress))
     )
     yield* printRows([{ ...counts, faults: faults.length }], json)
+    yield* printRows(
+      byRollups.map((note) => ({ note })),
+      json
+    )
     yield* printRows(
       faults.map((fault) => ({ fault })),
       json
@@ -171,7 +175,17 @@ const migrate = ledgerCommand({
 const backup = ledgerCommand({
   ...BackupConfig,
   description: "Copy the ledger to another file while a pool uses it.",
-  run: ({ ledger, to }) => reading(ledger, (sql) => sql.backup(to))
+  run: ({ ledger, to }) =>
+    reading(ledger, (sql) =>
+      sql.dialect === "sqlite"
+        ? sql.backup(to)
+        : Effect.fail(
+            new LedgerError({
+              message:
+                "this command copies SQLite files: back up a PostgreSQL database with pg_dump, which may run at any time"
+            })
+          )
+    )
 })
 
 export const ledger = Command.make("ledger").pipe(

@@ -1,16 +1,23 @@
 /** The keys of the pool about its ledger, and the layers that they lead to. */
 import {
   followBlocks,
+  followRetention,
   Ledger,
   ledgerDefaults,
+  type LedgerError,
+  ledgerName,
   LedgerPayouts,
   type LedgerPayoutsCalls,
-  ledgerPayoutsDefaults
+  ledgerPayoutsDefaults,
+  type LedgerPlace,
+  leaseServerId,
+  type RetentionOptions
 } from "@sluice/ledger"
 import { hashToDisplay } from "@sluice/bitcoin"
 import { type CustomWork, MiningServer, Payouts, Templates } from "@sluice/mining-server"
 import { customWorkOf, Pool, type PoolOptions } from "@sluice/pool"
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Deferred, Duration, Effect, Layer, Schema } from "effect"
+import { hostname } from "node:os"
 import { ledgerUrl, policyOfNumbers, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { choice, decimal, whole } from "../config/value.ts"
@@ -19,7 +26,7 @@ import { layerNode, type NodeConfig } from "../server/node.ts"
 export const ledgerKeys = {
   ledger: optional(ledgerUrl, {
     description:
-      "The ledger: a database that has each share before it is acknowledged, and each block that was found. The path is relative to the working directory.",
+      "The ledger: a database that has each share before it is acknowledged, and each block that was found. The path of an SQLite file is relative to the working directory; several pools may share one PostgreSQL database.",
     example: "sqlite:pool.ledger"
   }),
   ledgerAcknowledge: defaulted(choice(["durable", "written", "received"]), {
@@ -30,6 +37,11 @@ export const ledgerKeys = {
   ledgerCommitMs: defaulted(whole("N", 1, 1000), {
     description: "The milliseconds that shares wait for others, to be written to the ledger together.",
     default: Duration.toMillis(ledgerDefaults.commitInterval)
+  }),
+  shareRetention: optional(whole("DAYS", 1, 36_500), {
+    description:
+      "The days for which the ledger keeps shares as they came. Those that a settlement or the next block needs stay longer, and sums by user for ever. All stay without it.",
+    example: 400
   }),
   payoutScheme: optional(choice(SCHEMES), {
     description:
@@ -76,7 +88,7 @@ interface PoolKeys {
 export const ledgerChecks = [
   Schema.makeFilter(({ ledger, payoutReserve, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
     if (ledger !== undefined && workers > 1) {
-      return `ledger, workers: one process writes to a ledger: give workers = 1, not ${workers}`
+      return `ledger, workers: workers have no ledger: give workers = 1, not ${workers}, and start several pools on one PostgreSQL`
     }
     if (payoutScheme !== undefined && soloFee !== undefined) {
       return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
@@ -91,7 +103,7 @@ export const ledgerChecks = [
     if (!buysShares && payoutReserve !== undefined)
       return "payout-reserve is for fpps and pps: payout-scheme is another one"
     return payoutScheme !== undefined && payoutScheme !== "solo" && ledger === undefined
-      ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE`
+      ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE or postgres://...`
       : undefined
   })
 ] as const
@@ -108,53 +120,68 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
 export const layerWithLedger = (
-  config: LedgerConfig & NodeConfig & { readonly ledger: string; readonly soloFee?: number },
-  options: PoolOptions,
+  config: LedgerConfig & NodeConfig & { readonly ledger: LedgerPlace; readonly soloFee?: number },
+  given: PoolOptions,
   /** The pool's rules for the jobs of clients. */
-  rules: Effect.Effect<Pick<PoolOptions, "customJobs">>
+  rules: Effect.Effect<Pick<PoolOptions, "customJobs">>,
+  /** Fails if the pool must end, because another process has its server id. */
+  ended: Deferred.Deferred<never, LedgerError>
 ) => {
   const policy = policyOf(config)
   const ledger = Ledger.layer({
-    file: config.ledger,
+    ...config.ledger,
     acknowledge: config.ledgerAcknowledge,
     commitInterval: config.ledgerCommitMs
   })
-  const others = options.shareSinks ?? []
-  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: config.ledger })
+  const others = given.shareSinks ?? []
+  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: ledgerName(config.ledger) })
   if (policy === undefined) {
     const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
     const pool = Effect.gen(function* () {
       const { sink } = yield* Ledger
+      const options = yield* withServerId(config.ledger, given, ended)
       return Pool.layer({ ...options, ...(yield* rules), shareSinks: [...others, sink] })
     })
-    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provideMerge(ledger))
+    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(
+      Layer.merge(layerRetention(config, () => undefined)),
+      Layer.provideMerge(ledger)
+    )
   }
-  const server = Effect.gen(function* () {
-    yield* promise
-    const { record, sink, validateUser } = yield* LedgerPayouts
-    const { customJobs } = yield* rules
-    const work =
-      customJobs === undefined ? undefined : yield* Effect.fromResult(customWorkOf(yield* Payouts, customJobs))
-    return MiningServer.layer({
-      ...options,
-      ...(work === undefined ? {} : { customWork: recorded(work, record) }),
-      shareSinks: [...others, sink],
-      validateUser
+  const server = (options: PoolOptions) =>
+    Effect.gen(function* () {
+      yield* promise
+      const { record, sink, validateUser } = yield* LedgerPayouts
+      const { customJobs } = yield* rules
+      const work =
+        customJobs === undefined ? undefined : yield* Effect.fromResult(customWorkOf(yield* Payouts, customJobs))
+      return MiningServer.layer({
+        ...options,
+        ...(work === undefined ? {} : { customWork: recorded(work, record) }),
+        shareSinks: [...others, sink],
+        validateUser
+      })
     })
-  })
-  return Layer.effect(Pool, MiningServer).pipe(
-    Layer.provide(Layer.unwrap(server)),
-    Layer.provide(LedgerPayouts.work),
-    Layer.provide(Templates.layer(options)),
+  const pool = Effect.map(withServerId(config.ledger, given, ended), (options) =>
+    Layer.effect(Pool, MiningServer).pipe(
+      Layer.provide(Layer.unwrap(server(options))),
+      Layer.provide(LedgerPayouts.work),
+      Layer.provide(Templates.layer(options))
+    )
+  )
+  const retention = Effect.map(LedgerPayouts, ({ window }) =>
+    layerRetention(config, () => (policy.scheme === "solo" ? undefined : window))
+  )
+  return Layer.unwrap(pool).pipe(
+    Layer.merge(Layer.unwrap(retention)),
     // The operators' page shows the ledger and its plan.
     Layer.provideMerge(
       LedgerPayouts.layer({
         policy,
-        pool: options,
+        pool: given,
         minimum: BigInt(config.payoutMinimum),
         maxCoinbaseBytes: config.maxCoinbaseBytes,
         ...(config.payoutReserve === undefined ? {} : { reserve: BigInt(config.payoutReserve) }),
-        ...(options.chain === "regtest" ? { halvingInterval: 150 } : {})
+        ...(given.chain === "regtest" ? { halvingInterval: 150 } : {})
       })
     ),
     Layer.merge(layerFollow(config)),
@@ -172,11 +199,37 @@ const recorded = (work: CustomWork, record: LedgerPayoutsCalls["record"]): Custo
     })
 })
 
+/**
+ * The options with a server id for the extranonce prefixes that no other pool on the same PostgreSQL has. One pool writes to an SQLite
+ * file.
+ */
+const withServerId = Effect.fnUntraced(function* (
+  ledger: LedgerPlace,
+  options: PoolOptions,
+  ended: Deferred.Deferred<never, LedgerError>
+) {
+  if ("file" in ledger) return options
+  const { isHeld, lost, serverId } = yield* leaseServerId({ holder: `process ${process.pid} on ${hostname()}` })
+  yield* Effect.logInfo(`This pool has server id ${serverId} of those that share the ledger`)
+  yield* Effect.forkScoped(Deferred.into(lost, ended))
+  return { ...options, extranonce: { serverId: Uint8Array.of(serverId), isServerIdHeld: isHeld } }
+})
+
 const promises = {
   durable: "Shares are acknowledged when they are on the disk",
   written: "Shares are acknowledged when the operating system has them: a power cut may lose the last ones",
   received: "Shares are acknowledged when the pool has them: the last ones are lost if it ends at once"
 } as const
+
+/** Removes shares that are older than they have to be kept. */
+const layerRetention = ({ shareRetention }: LedgerConfig, window: RetentionOptions["window"]) =>
+  shareRetention === undefined
+    ? Layer.empty
+    : Layer.effectDiscard(
+        Effect.flatMap(Ledger, (ledger) =>
+          followRetention(ledger, { retention: Duration.days(shareRetention), window })
+        )
+      )
 
 const FOLLOW = Duration.seconds(30)
 

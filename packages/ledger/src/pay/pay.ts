@@ -117,7 +117,7 @@ export const payOut = (
     if (before.some(({ payment, where }) => payment.state === "planned" || isReplaced(payment, where))) return before
     const due = yield* Effect.mapError(
       readDue(ledger.sql, yield* Clock.currentTimeMillis, options),
-      ledgerError(ledger.file)
+      ledgerError(ledger.name)
     )
     const outputs = due
       .flatMap(({ address, amount, user }) => (address === undefined ? [] : [{ user, address, amount }]))
@@ -198,6 +198,6 @@ const signedOf = (payment: StoredPayment, text: string): Effect.Effect<Uint8Arra
       : Effect.fail(new LedgerError({ message: `payment ${payment.id} is ${payment.txid}; the wallet signed ${txid}` }))
   )
 
-const openPayments = Effect.flatMap(Ledger, ({ file, sql }) =>
-  Effect.mapError(readWalletPayments(sql, "open"), ledgerError(file))
+const openPayments = Effect.flatMap(Ledger, ({ name, sql }) =>
+  Effect.mapError(readWalletPayments(sql, "open"), ledgerError(name))
 )

@@ -3,7 +3,7 @@
  * ever changed: a state is a new row, and an orphan is a settlement that reverses another one.
  */
 import { hashToDisplay, type Output } from "@sluice/bitcoin"
-import { Effect, Schema } from "effect"
+import { Array as Arr, Effect, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
 import { type Amounts, POOL } from "../scheme/divide.ts"
@@ -93,7 +93,7 @@ export const readBalances = (
   Effect.map(
     sql<{ name: string; amount: number }>`
       SELECT users.name, sum(amount) AS amount FROM entries JOIN users ON users.id = entries.user_id
-      WHERE entries.id <= ${lastEntry} GROUP BY user_id HAVING sum(amount) <> 0`,
+      WHERE entries.id <= ${lastEntry} GROUP BY users.id HAVING sum(amount) <> 0`,
     (rows) => new Map(rows.map(({ amount, name }) => [name, BigInt(amount)]))
   )
 
@@ -177,6 +177,14 @@ export class Books {
     })
   }
 
+  stateOf(blockId: number): Effect.Effect<BlockState | undefined, SqlError.SqlError> {
+    const sql = this.#sql
+    return Effect.map(
+      sql<{ state: BlockState }>`SELECT state FROM block_states WHERE block_id = ${blockId} ORDER BY id DESC LIMIT 1`,
+      ([row]) => row?.state
+    )
+  }
+
   setState(blockId: number, state: BlockState, at: number): Effect.Effect<void, SqlError.SqlError> {
     const sql = this.#sql
     return Effect.asVoid(sql`INSERT INTO block_states (block_id, state, at) VALUES (${blockId}, ${state}, ${at})`)
@@ -240,12 +248,22 @@ export class Books {
     return Effect.gen({ self: this }, function* () {
       const sql = this.#sql
       yield* this.#users.add(amounts.keys())
-      for (const [account, amount] of amounts) {
-        if (amount === 0n) continue
-        yield* sql`INSERT INTO entries (settlement_id, payment_id, purchase_id, user_id, kind, amount, at, reason)
-          VALUES (${settlementId ?? null}, ${paymentId ?? null}, ${purchaseId ?? null}, ${this.#users.idOf(account)},
-            ${kind}, ${Number(amount)}, ${at}, ${reason})`
-      }
+      const rows = [...amounts]
+        .filter(([, amount]) => amount !== 0n)
+        .map(([account, amount]) => ({
+          settlement_id: settlementId ?? null,
+          payment_id: paymentId ?? null,
+          purchase_id: purchaseId ?? null,
+          user_id: this.#users.idOf(account),
+          kind,
+          amount: Number(amount),
+          at,
+          reason
+        }))
+      // A settlement of a large pool has thousands.
+      yield* Effect.forEach(Arr.chunksOf(rows, ROWS), (some) => sql`INSERT INTO entries ${sql.insert(some)}`, {
+        discard: true
+      })
     })
   }
 
@@ -254,6 +272,9 @@ export class Books {
     return Effect.map(this.#users.add([account]), () => this.#users.idOf(account))
   }
 }
+
+/** Rows of one statement. */
+const ROWS = 500
 
 export const negated = (amounts: Amounts): Amounts => new Map([...amounts].map(([name, amount]) => [name, -amount]))
 
