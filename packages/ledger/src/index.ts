@@ -15,6 +15,7 @@ export {
   type LedgerOptions,
   type LedgerSettings
 } from "./ledger.ts"
+export type { SpoolOptions } from "./spool/spool.ts"
 export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
 export {
   type Basis,

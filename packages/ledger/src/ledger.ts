@@ -10,6 +10,7 @@ import { shareOfAccepted } from "./share-of.ts"
 import { type LedgerPlace, nameOf } from "./place.ts"
 import { layer as layerPostgres } from "./postgres/postgres-client.ts"
 import { layer as layerSqlite } from "./sqlite/sqlite-client.ts"
+import { Spool, type SpoolOptions } from "./spool/spool.ts"
 import { Books } from "./store/books.ts"
 import { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 import { prepareSchema } from "./store/migrations.ts"
@@ -34,6 +35,8 @@ export interface LedgerSettings {
   readonly patience?: Duration.Input
   /** The time whose shares get one hash and one roll-up. Default 1 minute. */
   readonly slice?: Duration.Input
+  /** A file that takes shares while the database cannot be written, and hands them over later. Without one they wait for `patience`. */
+  readonly spool?: SpoolOptions | undefined
   /** Whether an older schema is brought up to date. Default false. */
   readonly isUpgrade?: boolean
 }
@@ -101,7 +104,11 @@ const make = (options: LedgerOptions) =>
     const books = new Books(sql, users)
     yield* books.refresh
     const shares = yield* Shares.open(sql, users, { sliceMs: Duration.toMillis(slice) })
-    const writer = yield* makeWriter(sql, users, shares, { name, commitInterval, patience })
+    const spool =
+      options.spool === undefined
+        ? undefined
+        : yield* Spool.open({ isDurable: acknowledge === "durable", ...options.spool })
+    const writer = yield* makeWriter(sql, users, shares, { name, commitInterval, patience, spool })
     const listeners: Array<Writer["afterCommit"]> = []
     writer.afterCommit = (stored) =>
       Effect.andThen(

@@ -2,10 +2,11 @@
  * The writer of the ledger: collects shares of all connections, and other work, for some milliseconds and commits them in one
  * transaction. So a thousand connections cost one write to the disk, not a thousand.
  */
-import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { LedgerError, reasonOf } from "./ledger-error.ts"
+import type { Spool } from "./spool/spool.ts"
 import type { LedgerSqlCalls } from "./store/ledger-sql.ts"
 import { lostLease, type NewShare, type Shares, type StoredShare } from "./store/shares.ts"
 import type { Users } from "./store/users.ts"
@@ -17,6 +18,8 @@ export interface WriterOptions {
   readonly commitInterval: Duration.Input
   /** How long the writer tries again while the database cannot be written. */
   readonly patience: Duration.Input
+  /** Takes shares while the database cannot be written. */
+  readonly spool?: Spool | undefined
 }
 
 type Task = Effect.Effect<unknown, SqlError.SqlError | LedgerError>
@@ -33,6 +36,18 @@ export interface Writer {
    * commit before.
    */
   afterCommit: (shares: ReadonlyArray<StoredShare>) => Effect.Effect<void, SqlError.SqlError>
+  /** What it does, for metrics. */
+  readonly counts: WriterCounts
+}
+
+export interface WriterCounts {
+  commits: number
+  /** Milliseconds of the last commit, with the tries that failed. */
+  lastCommitMs: number
+  /** Shares of the last commit. */
+  lastShares: number
+  /** Shares that wait for a commit. */
+  waiting: number
 }
 
 /** What one commit writes. */
@@ -49,6 +64,11 @@ class Batch {
 
 /** Time between two tries to write. */
 const RETRY = Duration.millis(200)
+/** How long a try with shares alone may take, and how long it is tried again, before they go to the spool. */
+const SPOOL_TRY_MS = 2_000
+const SPOOL_AFTER_MS = 3_000
+/** Time between two tries to hand over what is in the spool. */
+const HAND_OVER = Duration.seconds(1)
 /** A try may take this part of the patience. Then the connection is given up, because the network may have lost it. */
 const TRIES = 3
 
@@ -56,11 +76,12 @@ export const makeWriter = Effect.fnUntraced(function* (
   sql: LedgerSqlCalls,
   users: Users,
   shares: Shares,
-  { commitInterval, name, patience }: WriterOptions
+  { commitInterval, name, patience, spool }: WriterOptions
 ): Effect.fn.Return<Writer, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const isWaiting = yield* Latch.make(false)
   let batch = new Batch()
+  const counts: WriterCounts = { commits: 0, lastCommitMs: 0, lastShares: 0, waiting: 0 }
 
   const marks = yield* makeMarks(sql)
 
@@ -94,9 +115,8 @@ export const makeWriter = Effect.fnUntraced(function* (
    * Waits for a try no longer than its part of the patience. One that is given up may have been committed all the same: the next one
    * finds its shares.
    */
-  const limited = <A, E>(attempt: Effect.Effect<A, E>): Effect.Effect<A, E | LedgerError> => {
+  const limited = <A, E>(attempt: Effect.Effect<A, E>, limit: number): Effect.Effect<A, E | LedgerError> => {
     if (sql.dialect === "sqlite") return attempt
-    const limit = patienceMs / TRIES
     const late = new LedgerError({ message: `it has not answered for ${Duration.format(Duration.millis(limit))}` })
     return Effect.gen(function* () {
       const done = Deferred.makeUnsafe<A, E | LedgerError>()
@@ -111,25 +131,16 @@ export const makeWriter = Effect.fnUntraced(function* (
     })
   }
 
-  const commit = (batch: Batch) =>
+  /** Waits for what others wait for in the batch. Settlements of large windows take their time, so tasks are not cut off early. */
+  const limitsOf = (batch: Batch) => {
+    const tryMs = patienceMs / TRIES
+    return spool !== undefined && batch.tasks.length === 0
+      ? { tryMs: Math.min(tryMs, SPOOL_TRY_MS), ms: Math.min(patienceMs, SPOOL_AFTER_MS) }
+      : { tryMs, ms: spool === undefined ? patienceMs : tryMs }
+  }
+
+  const committed = ({ results, sliceClosed, stored }: Effect.Success<ReturnType<typeof write>>, batch: Batch) =>
     Effect.gen(function* () {
-      let isFailing = false
-      const deadline = clock.currentTimeMillisUnsafe() + patienceMs
-      const { results, sliceClosed, stored } = yield* limited(write(batch)).pipe(
-        Effect.tapError((error) => {
-          if (isFailing) return Effect.void
-          isFailing = true
-          return Effect.logWarning(
-            `The ledger ${name} cannot be written: ${reasonOf(error)}; ${batch.shares.length} shares wait for up to ` +
-              Duration.format(Duration.fromInputUnsafe(patience))
-          )
-        }),
-        Effect.retry({
-          schedule: Schedule.spaced(RETRY),
-          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < deadline
-        })
-      )
-      if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
       users.committed()
       sliceClosed()
       shares.committed(stored)
@@ -140,23 +151,132 @@ export const makeWriter = Effect.fnUntraced(function* (
       )
       for (const [index, { done }] of batch.tasks.entries()) yield* Deferred.done(done, results[index]!)
       yield* Deferred.succeed(batch.refreshed, undefined)
+    })
+
+  const failTasks = (batch: Batch, error: LedgerError) =>
+    Effect.andThen(
+      Deferred.fail(batch.refreshed, error),
+      Effect.forEach(batch.tasks, ({ done }) => Deferred.fail(done, error), { discard: true })
+    )
+
+  const failureOf = (failure: { readonly message: string }): LedgerError =>
+    new LedgerError({
+      message: `the ledger ${name} cannot be written: ${reasonOf(failure)}; its shares are not acknowledged until that is mended`
+    })
+
+  const commit = (batch: Batch) =>
+    Effect.gen(function* () {
+      let isFailing = false
+      const begun = clock.currentTimeMillisUnsafe()
+      const { ms, tryMs } = limitsOf(batch)
+      const result = yield* limited(write(batch), tryMs).pipe(
+        Effect.tapError((error) => {
+          if (isFailing) return Effect.void
+          isFailing = true
+          return Effect.logWarning(
+            `The ledger ${name} cannot be written: ${reasonOf(error)}; ${batch.shares.length} shares wait for up to ` +
+              Duration.format(Duration.millis(ms))
+          )
+        }),
+        Effect.retry({
+          schedule: Schedule.spaced(RETRY),
+          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < begun + ms
+        })
+      )
+      if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
+      yield* committed(result, batch)
+      counts.commits++
+      counts.lastCommitMs = clock.currentTimeMillisUnsafe() - begun
+      counts.lastShares = batch.shares.length
     }).pipe(
       Effect.catch((failure) => {
-        const error = new LedgerError({
-          message: `the ledger ${name} cannot be written: ${reasonOf(failure)}; its shares are not acknowledged until that is mended`
-        })
-        const failed = batch.tasks.map(({ done }) => Deferred.fail(done, error))
-        return Effect.all([Deferred.fail(batch.done, error), Deferred.fail(batch.refreshed, error), ...failed], {
-          discard: true
-        })
+        if (spool !== undefined && !shares.isFencedOff) return keep(spool, batch)
+        const error = failureOf(failure)
+        return Effect.andThen(Deferred.fail(batch.done, error), failTasks(batch, error))
       })
+    )
+
+  let isSpooling = spool?.isEmpty === false
+  /** Batches whose tasks wait for the database, and until when. */
+  const waiting: Array<{ readonly batch: Batch; readonly until: number }> = []
+  const spoolTurn = yield* Semaphore.make(1)
+
+  /** Puts the shares of a batch into the spool. Its tasks wait for the database. */
+  const keep = (spool: Spool, batch: Batch) =>
+    Effect.gen(function* () {
+      if (!isSpooling) {
+        isSpooling = true
+        yield* Effect.logWarning(`Shares go to the spool ${spool.file} until the ledger ${name} can be written again`)
+      }
+      if (batch.shares.length > 0) {
+        yield* Effect.matchEffect(spool.append(batch.shares), {
+          onSuccess: () => Deferred.succeed(batch.done, undefined),
+          onFailure: ({ message }) =>
+            Effect.andThen(
+              Effect.logError(`Shares are not acknowledged: ${message}`),
+              Deferred.fail(batch.done, new LedgerError({ message }))
+            )
+        })
+        batch.shares.length = 0
+      }
+      if (batch.tasks.length > 0 || batch.isRefresh) {
+        waiting.push({ batch, until: clock.currentTimeMillisUnsafe() + patienceMs })
+      }
+    }).pipe(spoolTurn.withPermit)
+
+  /** Hands over the oldest record of the spool, or runs the tasks that wait. Returns false if there is nothing to do any more. */
+  const handOverOne = (spool: Spool) =>
+    Effect.gen(function* () {
+      const next = new Batch()
+      next.shares.push(...(yield* spool.oldest))
+      const [first] = waiting
+      if (next.shares.length > 0) {
+        yield* committed(yield* limited(write(next), patienceMs / TRIES), next)
+        spool.handedOver(next.shares.length)
+        return true
+      }
+      if (first !== undefined) {
+        yield* committed(yield* limited(write(first.batch), patienceMs / TRIES), first.batch)
+        waiting.shift()
+        return true
+      }
+      return yield* spoolTurn.withPermit(
+        Effect.gen(function* () {
+          if (!spool.isEmpty || waiting.length > 0) return true
+          yield* spool.clear
+          isSpooling = false
+          yield* Effect.logInfo(`The ledger ${name} is written again, and has all shares of the spool ${spool.file}`)
+          return false
+        })
+      )
+    })
+
+  const handOver = (spool: Spool) =>
+    Effect.gen(function* () {
+      if (!isSpooling) return
+      while (yield* Effect.uninterruptible(handOverOne(spool)));
+    }).pipe(
+      Effect.catch((failure) => {
+        const now = clock.currentTimeMillisUnsafe()
+        const late = waiting.filter(({ until }) => until <= now)
+        for (const { batch } of late)
+          waiting.splice(
+            waiting.findIndex((one) => one.batch === batch),
+            1
+          )
+        return Effect.forEach(late, ({ batch }) => failTasks(batch, failureOf(failure)), { discard: true })
+      }),
+      Effect.andThen(Effect.sleep(HAND_OVER)),
+      Effect.forever
     )
 
   const commitNext = Effect.suspend(() => {
     isWaiting.closeUnsafe()
     const next = batch
     batch = new Batch()
-    return next.shares.length + next.tasks.length === 0 && !next.isRefresh ? Effect.void : commit(next)
+    counts.waiting = 0
+    if (next.shares.length + next.tasks.length === 0 && !next.isRefresh) return Effect.void
+    return spool !== undefined && isSpooling ? keep(spool, next) : commit(next)
   })
 
   const writer: Writer = {
@@ -165,6 +285,7 @@ export const makeWriter = Effect.fnUntraced(function* (
         if (some.length === 0) return Effect.void
         const { done, shares } = batch
         for (const share of some) shares.push(share)
+        counts.waiting = shares.length
         isWaiting.openUnsafe()
         return Deferred.await(done)
       }),
@@ -180,7 +301,8 @@ export const makeWriter = Effect.fnUntraced(function* (
       isWaiting.openUnsafe()
       return Deferred.await(batch.refreshed)
     }),
-    afterCommit: () => Effect.void
+    afterCommit: () => Effect.void,
+    counts
   }
 
   // The finalizer of the fiber runs first, so the last commit is alone.
@@ -191,6 +313,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     Effect.forever,
     Effect.forkScoped
   )
+  if (spool !== undefined) yield* Effect.forkScoped(handOver(spool))
   return writer
 })
 
