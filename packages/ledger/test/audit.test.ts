@@ -14,8 +14,11 @@ import {
   type LedgerCalls,
   type NewShare,
   POOL,
+  readAccountEntries,
   readBalances,
-  readBlocks
+  readBlocks,
+  readPaidBlocks,
+  readPayments
 } from "../src/index.ts"
 
 const ALICE = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
@@ -94,6 +97,14 @@ describe.each(databases)("an audit on $name", (database) => {
           byRollups: [],
           faults: []
         })
+        const [block] = yield* readPaidBlocks(ledger.sql, { limit: 1, offset: 0 })
+        assert.deepInclude(block, { scheme: "pplns", users: 2, state: "found" })
+        const payments = yield* readPayments(ledger.sql, block!.id)
+        assert.deepStrictEqual(
+          payments.map(({ account }) => account),
+          [ALICE, BOB, POOL]
+        )
+        assert.strictEqual((yield* readAccountEntries(ledger.sql, ALICE, { limit: 1, offset: 0 })).total, 2)
       })
     )
   )

@@ -9,7 +9,9 @@ import { acceptedShare } from "@sluice/testing/accepted-share"
 import { behind, databases, execute, freshFile } from "./databases.ts"
 import {
   audit,
+  layerReading,
   Ledger,
+  type LedgerError,
   type LedgerOptions,
   type NewShare,
   readWindow,
@@ -279,6 +281,20 @@ describe.each(databases)("the database $name", ({ fresh }) => {
           ])
         })
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of an older program is refused with the command to run, which brings it up to date", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger(place, (ledger) => ledger.append([share(1)]))
+      yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 1")
+      for (const layer of [Ledger.layer(place), layerReading(place)]) {
+        const { message } = yield* Effect.flip(Effect.scoped(Layer.build<unknown, LedgerError, never>(layer)))
+        assert.match(message, /schema has version 1, and this program needs \d+: run sluice ledger migrate/)
+      }
+      yield* withLedger({ ...place, isUpgrade: true }, () => Effect.void)
+      assert.strictEqual((yield* withLedger(place, allShares)).length, 1)
     }).pipe(Effect.scoped)
   )
 

@@ -187,12 +187,12 @@ export const prepareSchema = ({
     if (version > NEWEST) {
       return yield* refuse(`its schema has version ${version}, and this program knows ${NEWEST}: use a newer program`)
     }
-    if (isReadOnly && version === 0) return yield* refuse("there is no ledger in it")
     if (version > 0 && !isUpgrade) {
       return yield* refuse(
         `its schema has version ${version}, and this program needs ${NEWEST}: run sluice ledger migrate`
       )
     }
+    if (isReadOnly) return yield* refuse("there is no ledger in it")
     yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: TABLE }).pipe(
       Effect.catchTag("MigrationError", ({ cause, message }) =>
         refuse(`${message}${cause instanceof Error ? `: ${cause.message}` : ""}`)
