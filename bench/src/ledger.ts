@@ -1,15 +1,21 @@
 /**
  * Times the ledger against bare `node:sqlite` with the same settings, in the same run: appending batches of shares, with a file and its
- * fsyncs, and reading the window of a large pool, ten million shares of 5,000 users, from roll-ups.
+ * fsyncs, and settling a block of a large pool, ten million shares of 5,000 users, from roll-ups, in a process of its own.
  */
-import { Ledger, type LedgerCalls, type NewShare, readWindow } from "@sluice/ledger"
+import { bech32 } from "@scure/base"
+import { Ledger, type LedgerCalls, type NewShare } from "@sluice/ledger"
 import { Effect } from "effect"
+import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import type { AsyncCase, Row } from "./case.ts"
+import { row } from "./crowd.ts"
+import type { Settled } from "./ledger-settle.ts"
 
 const BATCH = 1_000
 const BATCHES = 100
@@ -43,61 +49,78 @@ const withLedger = <A>(file: string, use: (ledger: LedgerCalls) => Effect.Effect
     Effect.provide(Effect.flatMap(Ledger, use), Ledger.layer({ file, commitInterval: 0, slice: "1 hour" }))
   )
 
-/** Milliseconds of wall clock and of CPU for each batch. */
-const timed = async (run: () => Promise<void> | void) => {
+/** Milliseconds of wall clock and of CPU. */
+interface Time {
+  wall: number
+  cpu: number
+}
+
+const addTime = async (time: Time, run: () => Promise<void> | void) => {
   const [begun, cpu] = [performance.now(), process.cpuUsage()]
   await run()
   const { system, user } = process.cpuUsage(cpu)
-  return { wall: (performance.now() - begun) / BATCHES, cpu: (system + user) / 1_000 / BATCHES }
+  time.wall += performance.now() - begun
+  time.cpu += (system + user) / 1_000
+}
+
+/** A ledger's own database, without its code: the same tables, indexes and settings. */
+const openBare = async (file: string): Promise<DatabaseSync> => {
+  await withLedger(file, () => Effect.void)
+  const database = new DatabaseSync(file)
+  database.exec("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL")
+  return database
 }
 
 const appendRows = (): Promise<ReadonlyArray<Row>> =>
   inDirectory(async (directory) => {
     const batches = Array.from({ length: BATCHES + 1 }, () => Array.from({ length: BATCH }, (_, index) => share(index)))
-    const database = new DatabaseSync(join(directory, "bare.sqlite"))
-    database.exec(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE shares (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, " +
-        "user_id INTEGER NOT NULL, worker TEXT NOT NULL, work TEXT NOT NULL, height INTEGER NOT NULL, hash BLOB NOT NULL UNIQUE, " +
-        "is_block INTEGER NOT NULL)"
-    )
+    const database = await openBare(join(directory, "bare.sqlite"))
+    const addUser = database.prepare("INSERT INTO users VALUES (?, ?)")
+    for (let user = 1; user <= 100; user++) addUser.run(user, `user${user}`)
     const insert = database.prepare("INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
     let seq = 0
     const bareBatch = (batch: ReadonlyArray<NewShare>): void => {
       database.exec("BEGIN")
       for (const { at, hash, height, worker } of batch) {
-        insert.run(++seq, at, seq % 100, worker, String(WORK), height, hash, 0)
+        insert.run(++seq, at, (seq % 100) + 1, worker, String(WORK), height, hash, 0)
       }
       database.exec("COMMIT")
     }
-    bareBatch(batches[0]!)
-    const bare = await timed(() => batches.slice(1).forEach(bareBatch))
-    database.close()
-    const ledger = await withLedger(join(directory, "ledger.sqlite"), ({ append }) =>
-      Effect.andThen(
-        append(batches[0]!),
-        Effect.promise(() =>
-          timed(() => Effect.runPromise(Effect.forEach(batches.slice(1), append, { discard: true })))
-        )
-      )
+    const [bare, ledger] = [
+      { wall: 0, cpu: 0 },
+      { wall: 0, cpu: 0 }
+    ]
+    await withLedger(join(directory, "ledger.sqlite"), ({ append }) =>
+      Effect.promise(async () => {
+        for (const [index, batch] of batches.entries()) {
+          // The first one warms both up.
+          await addTime(index === 0 ? { wall: 0, cpu: 0 } : bare, () => bareBatch(batch))
+          await addTime(index === 0 ? { wall: 0, cpu: 0 } : ledger, () => Effect.runPromise(append(batch)))
+        }
+      })
     )
+    database.close()
     return (["wall", "cpu"] as const).map((kind) => ({
       name: `ledger: append ${BATCH} shares durably, ${kind}`,
       unit: "ms",
-      value: ledger[kind],
+      value: ledger[kind] / BATCHES,
       baseline: "a prepared INSERT for each in one transaction",
-      baselineValue: bare[kind],
+      baselineValue: bare[kind] / BATCHES,
       ratio: ledger[kind] / bare[kind]
     }))
   })
 
+/** The most that the settlement of a large pool may take. */
+const SETTLE_MS = 3_000
+const SETTLE_MB = 200
+
 const windowRows = (): Promise<ReadonlyArray<Row>> =>
   inDirectory(async (directory) => {
     const file = join(directory, "ledger.sqlite")
-    await withLedger(file, () => Effect.void)
-    const database = new DatabaseSync(file)
+    const database = await openBare(file)
     database.exec("PRAGMA synchronous = OFF; BEGIN")
     const addUser = database.prepare("INSERT INTO users VALUES (?, ?)")
-    for (let user = 1; user <= USERS; user++) addUser.run(user, `user${user}`)
+    for (let user = 1; user <= USERS; user++) addUser.run(user, addressOf(user))
     const addSlice = database.prepare("INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, x'00')")
     const addRollup = database.prepare("INSERT INTO rollups VALUES (?, ?, 'rig', ?, 6)")
     for (let slice = 1; slice <= SLICES; slice++) {
@@ -108,30 +131,32 @@ const windowRows = (): Promise<ReadonlyArray<Row>> =>
     database.exec("COMMIT")
     const sums = "SELECT user_id, work, sum(shares) FROM rollups GROUP BY user_id, work"
     database.prepare(sums).all()
-    let begun = performance.now()
+    const begun = performance.now()
     database.prepare(sums).all()
     const bare = performance.now() - begun
     database.close()
-    const value = await withLedger(file, ({ sql }) =>
-      Effect.gen(function* () {
-        const read = readWindow(sql, SLICES * SHARES_A_SLICE, { work: WORK * 10_000_000n })
-        yield* read
-        begun = performance.now()
-        yield* read
-        return performance.now() - begun
-      })
-    )
+    const child = fileURLToPath(new URL("./ledger-settle.ts", import.meta.url))
+    // The first run compiles the sources, as the first start of `sluice` does: compiling takes memory too.
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(directory, "compiled") }
+    const run = (...args: ReadonlyArray<string>) => promisify(execFile)(process.execPath, [child, ...args], { env })
+    await run()
+    const { stdout } = await run(file, String(SLICES * SHARES_A_SLICE))
+    const { beforeMb, mb, settleMs, windowMs } = JSON.parse(stdout) as Settled
+    const name = "ledger: window of 10,000,000 shares of 5,000 users"
     return [
-      {
-        name: "ledger: window of 10,000,000 shares of 5,000 users",
-        unit: "ms",
-        value,
-        baseline: "one GROUP BY over the roll-ups",
-        baselineValue: bare,
-        ratio: value / bare
-      }
+      row(name, "ms", windowMs, "one GROUP BY over the roll-ups", bare),
+      row(`${name}, block and settlement`, "ms", settleMs, "the aim", SETTLE_MS),
+      row(`${name}, memory of the process`, "MB", mb, "the aim", SETTLE_MB),
+      row(`${name}, memory of the settlement`, "MB", mb - beforeMb, "the process before it", beforeMb)
     ]
   })
+
+/** An address of its own for each number. */
+const addressOf = (number: number): string => {
+  const program = Buffer.alloc(20)
+  program.writeUInt32BE(number)
+  return bech32.encode("bc", [0, ...bech32.toWords(program)])
+}
 
 export const asyncCases: ReadonlyArray<AsyncCase> = [
   { name: "ledger: append", rows: appendRows },

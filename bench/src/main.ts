@@ -48,7 +48,9 @@ const groups: Record<string, () => Promise<Group>> = {
 
 /** Groups that take longer run only if they are named. */
 const named: typeof groups = {
-  ledger: () => import("./ledger.ts"),
+  ledger: async () => ({
+    asyncCases: [...(await import("./ledger.ts")).asyncCases, ...(await import("./ledger-postgres.ts")).asyncCases]
+  }),
   declaration: async () => {
     const { asyncCases, cases } = await declaration()
     return { cases, asyncCases: [...asyncCases, ...(await import("./declaration-custom-jobs.ts")).asyncCases] }

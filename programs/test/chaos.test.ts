@@ -1,9 +1,10 @@
 /**
  * Processes killed at random (SIGKILL, so that nothing is put in order before): the template provider, the pool, half of
- * the miners. Everything must heal, and the pool's books must be right: what a miner saw acknowledged is in the share log,
- * and nothing is in it twice.
+ * the miners. Everything must heal, and the pool's books must be right: what a miner saw acknowledged is in the share log, or in the
+ * ledger of a pool that has one, and nothing is in it twice. With a ledger its audit must find no fault too.
  *
- *     SLUICE_CHAOS_SECONDS=600 npx vitest run programs/test/chaos.test.ts     ten minutes of kills at random
+ *     SLUICE_CHAOS_SECONDS=600 npx vitest run programs/test/chaos.test.ts     ten minutes of kills at random, for each kind of books
+ *     SLUICE_CHAOS_BOOKS=sqlite, log or postgres://...                        one kind of books alone
  *
  * `npm run soak` does it for a minute, `npm test` leaves it out.
  */
@@ -27,7 +28,11 @@ const PATIENCE_MS = 90_000
 type Victim = "provider" | "pool" | "swarm-b"
 const victims: ReadonlyArray<Victim> = ["provider", "pool", "swarm-b"]
 
-describe("a pool and its miners", () => {
+/** Where the pool records shares: a log, or the ledger at this place. */
+type Books = "log" | "sqlite" | `postgres://${string}`
+const books = (process.env["SLUICE_CHAOS_BOOKS"]?.split(" ") ?? ["log", "sqlite"]) as ReadonlyArray<Books>
+
+describe.each(books)("a pool with its shares in %s, and its miners", (kind) => {
   it.skipIf(SECONDS === 0)(
     "heal whatever is killed, and no acknowledged share is lost or counted twice",
     async () => {
@@ -35,6 +40,8 @@ describe("a pool and its miners", () => {
       const shareLog = join(place, "shares.ndjson")
       /** Those of a pool with workers too. */
       const shareLogs = () => readdirSync(place).filter((name) => name.startsWith("shares"))
+      const ledger = kind === "sqlite" ? `sqlite:${join(place, "pool.ledger")}` : kind
+      const recording = kind === "log" ? ["--share-log", shareLog] : ["--ledger", ledger]
       const acknowledged = { "swarm-a": join(place, "a.ndjson"), "swarm-b": join(place, "b.ndjson") }
       const [rpc, zmq, templates, mining] = await freePorts(4)
       const [forProvider, forPool] = [await keyPair(), await keyPair()]
@@ -55,7 +62,7 @@ describe("a pool and its miners", () => {
         ),
         pool: ["pool", "--template-provider", `stratum2+tcp://127.0.0.1:${templates}/${forProvider.publicKey}`].concat(
           ["--listen", `127.0.0.1:${mining}`, "--authority-secret-key", forPool.secretKey],
-          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "--share-log", shareLog],
+          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", ...recording],
           ["--min-hash-rate", "1", "--shares-per-minute", "60", "--log-level", "warn"]
         ),
         "swarm-a": swarm("swarm-a"),
@@ -63,7 +70,7 @@ describe("a pool and its miners", () => {
       }
       let poolStarts = 0
       // A pool that is started again has workers if the one before had none.
-      const workers = () => ["--workers", String(1 + (poolStarts++ % 2))]
+      const workers = () => (kind === "log" ? ["--workers", String(1 + (poolStarts++ % 2))] : [])
       const start = (name: keyof typeof commands) =>
         new Sluice(name === "pool" ? [...commands.pool, ...workers()] : commands[name], credentials)
       const running = {
@@ -109,7 +116,10 @@ describe("a pool and its miners", () => {
         const { status, stderr } = await running[name].stop("SIGINT")
         assert.strictEqual(status, 0, stderr)
       }
-      const recorded = shareLogs().flatMap((name) => linesOf(join(place, name)).map((line) => decodeShare(line)))
+      const recorded =
+        kind === "log"
+          ? shareLogs().flatMap((name) => linesOf(join(place, name)).map((line) => decodeShare(line)))
+          : await sharesOf(ledger)
       const userOf = new Map(recorded.map(({ hash, user }) => [hash, user]))
       assert.strictEqual(userOf.size, recorded.length, `a share was counted twice: ${history.join(", ")}`)
       let seen = 0
@@ -122,11 +132,28 @@ describe("a pool and its miners", () => {
       }
       assert.isAbove(seen, 100)
       assert.isAtLeast(recorded.length, seen)
-      console.log(`${history.length} kills; ${recorded.length} shares on record, ${seen} seen acknowledged`)
+      console.log(
+        `${kind.replace(/:.*/, "")}: ${history.length} kills; ${recorded.length} shares on record, ${seen} seen acknowledged`
+      )
     },
     600_000 + SECONDS * 1000
   )
 })
+
+/** The shares of a ledger in which an audit finds no fault. */
+const sharesOf = async (ledger: string): Promise<ReadonlyArray<Pick<LoggedShare, "hash" | "user">>> => {
+  const audited = await run(["ledger", "audit", "--ledger", ledger])
+  assert.strictEqual(audited.status, 0, audited.stdout + audited.stderr)
+  const exported = await run(["ledger", "export", "--ledger", ledger, "--format", "ndjson"])
+  assert.strictEqual(exported.status, 0, exported.stderr)
+  return exported.stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const { hash, user, worker } = decodeExported(line)
+      return { hash, user: worker === "" ? user : `${user}.${worker}` }
+    })
+}
 
 const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0)
 
@@ -137,6 +164,9 @@ const linesOf = (path: string): ReadonlyArray<string> =>
     .filter((line) => line.endsWith("}"))
 
 const decodeShare = Schema.decodeUnknownSync(Schema.fromJsonString(LoggedShare))
+const decodeExported = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Struct({ hash: Schema.String, user: Schema.String, worker: Schema.String }))
+)
 const decodeAcknowledged = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Struct({ userIdentity: Schema.String, hash: Schema.String }))
 )

@@ -92,14 +92,14 @@ describe("sluice ledger", () => {
       ]
     )
     assert.deepStrictEqual(json((await run(["ledger", "pay", "--dry-run", "--ledger", ledger])).stdout), [
-      { user: "bob", satoshis: "150000", payable: false },
-      { user: ALICE, satoshis: "150000", payable: true }
+      { user: "bob", satoshis: "150000", payable: false, address: "" },
+      { user: ALICE, satoshis: "150000", payable: true, address: ALICE }
     ])
-    const { status, stderr } = await run(["ledger", "pay", "--ledger", ledger])
+    const { status, stderr } = await run(["ledger", "pay", "--ledger", ledger, "--no-dry-run"])
     assert.strictEqual(status, 2)
-    assert.match(stderr, /sends no payments: give --dry-run/)
+    assert.match(stderr, /node-rpc-url is missing: a payment needs a node/)
     const entries = await run(["ledger", "export", "--table", "entries", "--ledger", ledger])
-    assert.match(entries.stdout, /^3,,bob,adjustment,150000,\d+,by hand$/m)
+    assert.match(entries.stdout, /^3,,,,bob,adjustment,150000,\d+,by hand$/m)
     assert.strictEqual((await run(["ledger", "audit", "--ledger", ledger])).status, 0)
   })
 
@@ -117,7 +117,9 @@ describe("sluice ledger", () => {
     const [ledger, copy] = [`sqlite:${join(directory, "import.ledger")}`, join(directory, "copy.ledger")]
     assert.strictEqual((await run(["ledger", "backup", "--ledger", ledger, "--to", copy])).status, 0)
     const { stdout } = await run(["ledger", "audit", "--ledger", `sqlite:${copy}`])
-    assert.deepStrictEqual(json(stdout), [{ slices: 1, shares: 5, blocks: 0, settlements: 0, faults: 0 }])
+    assert.deepStrictEqual(json(stdout), [
+      { slices: 1, removedSlices: 0, shares: 5, blocks: 0, settlements: 0, purchases: 0, payments: 0, faults: 0 }
+    ])
     const { status, stderr } = await run(["ledger", "backup", "--ledger", ledger, "--to", copy])
     assert.strictEqual(status, 2)
     assert.match(stderr, /there is a file already/)
@@ -128,7 +130,21 @@ describe("sluice ledger", () => {
     assert.strictEqual(status, 2)
     assert.match(stderr, /^sluice ledger audit: the ledger .*none: unable to open/)
     const other = await run(["ledger", "audit", "--ledger", "postgres://localhost/pool"])
-    assert.match(other.stderr, /expected sqlite: and the path of a file/)
+    assert.match(other.stderr, /expected sqlite: and the path of a file.*it names no user/)
+  })
+
+  it("never shows the password of its database, and warns of one on the command line", async () => {
+    const wrong = await run(["ledger", "users", "--ledger", "postgres://pool:hunter2@127.0.0.1"])
+    assert.match(wrong.stderr, /got "...@127.0.0.1" \(it names no database\)/)
+    // Nothing listens there.
+    const url = "postgres://pool:hunter2@127.0.0.1:9/pool"
+    const refused = await run(["ledger", "users", "--ledger", url])
+    assert.match(refused.stderr, /the ledger postgres:\/\/127.0.0.1:9\/pool: connect ECONNREFUSED/)
+    assert.match(refused.stderr, /--ledger: every user .* give SLUICE_LEDGER_USERS__LEDGER instead/)
+    const pool = ["pool", "config", "--plain", "--template-provider", "stratum2+tcp+plain://127.0.0.1:1"]
+    const shown = await run([...pool, "--coinbase-address", POOL_ADDRESS, "--ledger", url])
+    assert.match(shown.stdout, /ledger = "...@127.0.0.1:9\/pool" # --ledger/)
+    for (const { stderr, stdout } of [wrong, refused, shown]) assert.notMatch(stderr + stdout, /hunter2/)
   })
 
   it("is not used by a pool whose other keys do not fit", async () => {
@@ -136,8 +152,12 @@ describe("sluice ledger", () => {
     const cases: ReadonlyArray<readonly [args: ReadonlyArray<string>, problem: RegExp]> = [
       [["--payout-scheme", "pplns"], /payout-scheme pplns needs a ledger/],
       [[...ledger, "--payout-scheme", "solo", "--solo-fee", "1"], /give payout-scheme or solo-fee, not both/],
-      [[...ledger, "--workers", "2"], /one process writes to a ledger: give workers = 1, not 2/],
-      [[...ledger, "--payout-scheme", "fpps"], /expected one of solo, prop, pplns, pplns-time, tides/]
+      [
+        [...ledger, "--workers", "2"],
+        /workers have no ledger: give workers = 1, not 2, and start several pools on one PostgreSQL/
+      ],
+      [[...ledger, "--payout-scheme", "fpps"], /payout-scheme fpps needs payout-reserve/],
+      [[...ledger, "--payout-scheme", "tides", "--payout-reserve", "5"], /payout-reserve is for fpps and pps/]
     ]
     const pool = ["pool", "config", "--plain", "--template-provider", "stratum2+tcp+plain://127.0.0.1:1"]
     for (const [args, problem] of cases) {

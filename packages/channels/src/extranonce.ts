@@ -19,6 +19,8 @@ export interface ExtranonceLayout {
   readonly upstreamPrefix: Uint8Array
   /** Distinguishes servers that share one payout. May be empty. */
   readonly serverId: Uint8Array
+  /** Whether the server id is this server's now. While it is not, no prefix is given out. Without it, it always is. */
+  readonly isServerIdHeld?: () => boolean
   /** Size of the channel index, 1 to 4 bytes. 3 bytes allow 16.7 million channels open at once. */
   readonly indexSize: number
   /** Size of the full extranonce, at most 32. */
@@ -139,6 +141,7 @@ export class ExtranonceSpace {
 
   #take(rollableSize: number, epoch: number): ExtranonceLease | undefined {
     this.#wake(epoch)
+    if (this.#layout.isServerIdHeld?.() === false) return undefined
     const index = this.#nextIndex()
     if (index === undefined) return undefined
     this.#held.add(index)

@@ -30,6 +30,17 @@ describe("an extranonce space", () => {
     expect(keys.filter((prefix, index) => keys[index + 1]?.startsWith(prefix))).toEqual([])
   })
 
+  it("gives out no prefix while its server id is not held", () => {
+    let isHeld = true
+    const space = new ExtranonceSpace({ ...tiny, isServerIdHeld: () => isHeld })
+    const lease = space.takeExtended(4)!
+    isHeld = false
+    expect([space.takeExtended(4), space.takeStandard(), space.takeSame(4)]).toEqual([undefined, undefined, undefined])
+    space.giveBack(lease)
+    isHeld = true
+    expect(space.takeStandard()?.index).toBe(1)
+  })
+
   it("gives out no prefix when it is exhausted, and returned prefixes again, oldest first", () => {
     const space = new ExtranonceSpace(tiny)
     const leases = Array.from({ length: 256 }, () => space.takeExtended(4)!)

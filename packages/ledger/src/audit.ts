@@ -1,6 +1,9 @@
-/** Computes every settlement again, and checks the chain of hashes and the sums of money. */
+/**
+ * Computes every settlement again, and checks the chain of hashes and the sums of money. Shares are read slice by slice, so it takes no
+ * more memory for a year of them than for a day.
+ */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { LedgerError } from "./ledger-error.ts"
 import { type Amounts, POOL } from "./scheme/divide.ts"
@@ -14,14 +17,24 @@ import {
   type StoredBlock,
   type StoredSettlement
 } from "./store/books.ts"
+import { changesOf, readWalletPayments } from "./store/payments.ts"
+import { transactionOfPsbt, unpaidOf } from "./pay/payment-transaction.ts"
+import { computePurchase } from "./buying.ts"
+import { readPurchases, readRemainders } from "./store/purchases.ts"
 import { sharesFrom } from "./store/shares.ts"
-import { beginSlice, lineOfShare, NO_SLICE } from "./store/slice-hash.ts"
+import { beginSlice, linesOfShares, NO_SLICE } from "./store/slice-hash.ts"
 
 export interface AuditReport {
   readonly slices: number
   readonly shares: number
   readonly blocks: number
   readonly settlements: number
+  readonly purchases: number
+  readonly payments: number
+  /** Slices whose shares were removed after the time for which they are kept: their hashes are taken as they are. */
+  readonly removedSlices: number
+  /** Settlements of windows with such slices, which only roll-ups prove, each a sentence. */
+  readonly byRollups: ReadonlyArray<string>
   /** What is wrong, each a sentence. */
   readonly faults: ReadonlyArray<string>
 }
@@ -34,12 +47,15 @@ export const audit = (sql: SqlClient.SqlClient, progress: (part: number) => Effe
     const faults: Array<string> = []
     const chain = yield* auditSlices(sql, faults, progress)
     const blocks = yield* readBlocks(sql)
+    const byRollups: Array<string> = []
     let settlements = 0
-    for (const block of blocks) settlements += yield* auditBlock(sql, block, faults)
+    for (const block of blocks) settlements += yield* auditBlock(sql, block, faults, byRollups)
     yield* auditBlockShares(sql, faults)
+    const purchases = yield* auditPurchases(sql, faults)
+    const payments = yield* auditPayments(sql, faults)
     const [money] = yield* sql<{ sum: number | null }>`SELECT sum(amount) AS sum FROM entries`
     if ((money?.sum ?? 0) !== 0) faults.push(`all balances together are 0; they are ${money!.sum} satoshis`)
-    return { ...chain, blocks: blocks.length, settlements, faults }
+    return { ...chain, blocks: blocks.length, settlements, purchases, payments, byRollups, faults }
   })
 
 /** Reads all shares slice by slice: their hashes, sums and roll-ups. */
@@ -47,19 +63,30 @@ const auditSlices = (
   sql: SqlClient.SqlClient,
   faults: Array<string>,
   progress: (part: number) => Effect.Effect<void>
-): Read<{ readonly slices: number; readonly shares: number }> =>
+): Read<Pick<AuditReport, "slices" | "shares" | "removedSlices">> =>
   Effect.gen(function* () {
     const [end] = yield* sql<{ last: number | null }>`SELECT max(seq) AS last FROM shares`
     let before: Uint8Array = NO_SLICE
     let next = 1
     let slices = 0
     let shares = 0
+    let removedSlices = 0
     for (;;) {
       const [slice] = yield* sql<SliceRow>`
-        SELECT id, first_seq, last_seq, work, hash FROM slices WHERE first_seq >= ${next} ORDER BY first_seq LIMIT 1`
+        SELECT id, first_seq, last_seq, work, hash, removed_slices.at AS removed_at FROM slices
+        LEFT JOIN removed_slices ON removed_slices.slice_id = slices.id
+        WHERE first_seq >= ${next} ORDER BY first_seq LIMIT 1`
       if (slice === undefined) break
       if (slice.first_seq !== next) {
         faults.push(`slice ${slice.id} begins with share ${slice.first_seq}; the one before it ends with ${next - 1}`)
+      }
+      if (slice.removed_at !== null) {
+        yield* auditRollups(sql, slice, faults)
+        before = slice.hash
+        next = slice.last_seq + 1
+        slices++
+        removedSlices++
+        continue
       }
       const hash = beginSlice(before)
       const rollups = new Map<string, number>()
@@ -67,8 +94,8 @@ const auditSlices = (
       let work = 0n
       yield* Stream.runForEachArray(sharesFrom(sql, slice.first_seq, slice.last_seq), (some) =>
         Effect.sync(() => {
+          hash.update(linesOfShares(some))
           for (const share of some) {
-            hash.update(lineOfShare(share))
             const key = JSON.stringify([share.userId, share.worker, share.work.toString()])
             rollups.set(key, (rollups.get(key) ?? 0) + 1)
             work += share.work
@@ -104,11 +131,31 @@ const auditSlices = (
       yield* progress(next / ((end?.last ?? 0) + 1))
     }
     const [open] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM shares WHERE seq >= ${next}`
-    return { slices, shares: shares + (open?.count ?? 0) }
+    return { slices, removedSlices, shares: shares + (open?.count ?? 0) }
+  })
+
+/** The roll-ups of a slice without shares: they must have all that the slice had. */
+const auditRollups = (
+  sql: SqlClient.SqlClient,
+  { first_seq, id, last_seq, work }: SliceRow,
+  faults: Array<string>
+): Read<void> =>
+  Effect.map(sql<{ work: string; shares: number }>`SELECT work, shares FROM rollups WHERE slice_id = ${id}`, (rows) => {
+    const shares = rows.reduce((sum, row) => sum + row.shares, 0)
+    const sum = rows.reduce((sum, row) => sum + BigInt(row.work) * BigInt(row.shares), 0n)
+    if (shares === last_seq - first_seq + 1 && sum === BigInt(work)) return
+    faults.push(
+      `slice ${id} had ${last_seq - first_seq + 1} shares with the work ${work}; its roll-ups have ${shares} with ${sum}`
+    )
   })
 
 /** Computes the settlement of a block again. Returns how many settlements it has. */
-const auditBlock = (sql: SqlClient.SqlClient, block: StoredBlock, faults: Array<string>): Read<number> =>
+const auditBlock = (
+  sql: SqlClient.SqlClient,
+  block: StoredBlock,
+  faults: Array<string>,
+  byRollups: Array<string>
+): Read<number> =>
   Effect.gen(function* () {
     const name = `block ${block.height}, ${hashToDisplay(block.hash)}`
     const settlements = yield* readSettlements(sql, block)
@@ -117,11 +164,14 @@ const auditBlock = (sql: SqlClient.SqlClient, block: StoredBlock, faults: Array<
       faults.push(`${name} has no settlement: its coinbase was not planned by the ledger`)
       return 0
     }
-    const entries = yield* readEntries(sql, Option.some(first.id))
-    yield* auditSettlement(sql, block, first, entries, (fault) => faults.push(`${name}: ${fault}`))
+    const entries = yield* readEntries(sql, { settlementId: first.id })
+    const removed = yield* auditSettlement(sql, block, first, entries, (fault) => faults.push(`${name}: ${fault}`))
+    if (removed > 0) {
+      byRollups.push(`${name}: the shares of ${removed} slices of its window were removed; it is checked by roll-ups`)
+    }
     let before = { id: first.id, entries }
     for (const { id, reverses } of others) {
-      const entries = yield* readEntries(sql, Option.some(id))
+      const entries = yield* readEntries(sql, { settlementId: id })
       const isOpposite =
         reverses === before.id &&
         entries.length === before.entries.length &&
@@ -140,22 +190,73 @@ const auditBlock = (sql: SqlClient.SqlClient, block: StoredBlock, faults: Array<
     return settlements.length
   })
 
+/** Returns how many slices of the window have no shares any more. */
 const auditSettlement = (
   sql: SqlClient.SqlClient,
   block: StoredBlock,
   { basis, policy, windowWork }: StoredSettlement,
   entries: ReadonlyArray<Entry>,
   fault: (fault: string) => void
-): Read<void> =>
+): Read<number> =>
   Effect.gen(function* () {
     const paidOnChain = block.outputs.reduce((sum, { value }) => sum + value, 0n)
     if (paidOnChain !== block.reward) fault(`its outputs pay ${paidOnChain} of ${block.reward} satoshis`)
-    if (!isBlockPolicy(policy)) return
+    if (!isBlockPolicy(policy) && entries.length === 0) fault("it has no entries")
     const computed = yield* computeSettlement(sql, block, policy, basis)
     if (computed.windowWork !== windowWork) fault(`the window has the work ${computed.windowWork}, not ${windowWork}`)
     if (!makesPayments(block.outputs, computed.payments)) fault("its outputs are not those that the ledger computes")
     compare(computed.settlement.earned, amountsOf(entries, "earned", 1n), "earned", fault)
     compare(computed.settlement.paid, amountsOf(entries, "paid", -1n), "was paid", fault)
+    const [removed] = yield* sql<{ count: number }>`
+      SELECT count(*) AS count FROM slices JOIN removed_slices ON removed_slices.slice_id = slices.id
+      WHERE last_seq >= ${computed.first} AND first_seq <= ${computed.first === 0 ? -1 : basis.lastSeq}`
+    return removed?.count ?? 0
+  })
+
+/** Computes all purchases of shares again, in their order. Returns how many there are. */
+const auditPurchases = (sql: SqlClient.SqlClient, faults: Array<string>): Read<number> =>
+  Effect.gen(function* () {
+    const remainders = new Map<string, bigint>()
+    let next = 0
+    let count = 0
+    yield* Stream.runForEach(readPurchases(sql), ({ basis, id, policy }) =>
+      Effect.gen(function* () {
+        const fault = (fault: string) => faults.push(`purchase ${id}: ${fault}`)
+        count++
+        if (basis.afterSeq !== next)
+          fault(`it begins after share ${basis.afterSeq}; the one before it ends with ${next}`)
+        next = basis.lastSeq
+        if (isBlockPolicy(policy)) return void fault(`${policy.scheme} buys no shares`)
+        const computed = yield* computePurchase(sql, policy, basis, remainders)
+        for (const [user, parts] of computed.remainders) remainders.set(user, parts)
+        const entries = yield* readEntries(sql, { purchaseId: id })
+        compare(computed.amounts, amountsOf(entries, "earned", 1n), "earned", fault)
+      })
+    )
+    for (const [user, parts] of yield* readRemainders(sql)) {
+      const expected = remainders.get(user) ?? 0n
+      if (parts !== expected)
+        faults.push(`${user} has ${expected} parts of a satoshi left of purchases; the ledger has ${parts}`)
+    }
+    return count
+  })
+
+/** Holds each payment from the wallet against its transaction, and its entries against both. Returns how many there are. */
+const auditPayments = (sql: SqlClient.SqlClient, faults: Array<string>): Read<number> =>
+  Effect.gen(function* () {
+    const payments = yield* readWalletPayments(sql)
+    for (const { id, outputs, psbt, state, txid } of payments) {
+      const fault = (fault: string) => faults.push(`payment ${id}, ${txid}: ${fault}`)
+      const transaction = yield* transactionOfPsbt(psbt)
+      const actual = hashToDisplay(transaction.txid)
+      if (actual !== txid) fault(`its transaction is ${actual}`)
+      const unpaid = unpaidOf(transaction.outputs, outputs)
+      if (unpaid !== undefined) fault(`its transaction does not pay ${unpaid.amount} satoshis to ${unpaid.address}`)
+      const entries = yield* readEntries(sql, { paymentId: id })
+      const changes = state === "cancelled" ? new Map<string, bigint>() : changesOf(outputs)
+      compare(changes, amountsOf(entries, "sent", 1n), "got by it", fault)
+    }
+    return payments.length
   })
 
 const amountsOf = (entries: ReadonlyArray<Entry>, kind: Entry["kind"], sign: bigint): Amounts => {
@@ -195,4 +296,5 @@ interface SliceRow {
   readonly last_seq: number
   readonly work: string
   readonly hash: Uint8Array
+  readonly removed_at: number | null
 }

@@ -26,7 +26,7 @@ export const followBlocks: Effect.Effect<
   const rpc = yield* NodeRpc
   const { books, transact } = ledger
   const { blocks: tip } = yield* rpc.getBlockchainInfo
-  const blocks = yield* Effect.mapError(readBlocks(ledger.sql), ledgerError(ledger.file))
+  const blocks = yield* Effect.mapError(readBlocks(ledger.sql), ledgerError(ledger.name))
   const changes: Array<BlockChange> = []
   for (const block of blocks) {
     if (block.state === "confirmed" || (block.state === "orphaned" && tip >= block.height + MATURITY)) continue
@@ -38,14 +38,17 @@ export const followBlocks: Effect.Effect<
     const state = stateOf(block, confirmations, tip)
     if (state === undefined) continue
     const at = yield* Clock.currentTimeMillis
-    yield* transact(
+    const isChanged = yield* transact(
       Effect.gen(function* () {
+        // Another process may look at the same chain.
+        if ((yield* books.stateOf(block.id)) !== block.state) return false
         if (state === "orphaned") yield* books.reverse(block.id, at, "the block is not on the best chain")
         if (state === "restored") yield* books.reverse(block.id, at, "the block is on the best chain again")
         yield* books.setState(block.id, state, at)
+        return true
       })
     )
-    changes.push({ block, state })
+    if (isChanged) changes.push({ block, state })
   }
   return changes
 })

@@ -7,10 +7,14 @@ import { Clock, Context, Duration, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
 import { shareOfAccepted } from "./share-of.ts"
-import { layer as layerSqlite, type SqliteCalls, SqliteClient } from "./sqlite/sqlite-client.ts"
+import { type LedgerPlace, nameOf } from "./place.ts"
+import { layer as layerPostgres } from "./postgres/postgres-client.ts"
+import { layer as layerSqlite } from "./sqlite/sqlite-client.ts"
+import { Spool, type SpoolOptions } from "./spool/spool.ts"
 import { Books } from "./store/books.ts"
+import { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 import { prepareSchema } from "./store/migrations.ts"
-import { type NewShare, Shares } from "./store/shares.ts"
+import { type Fence, type NewShare, Shares } from "./store/shares.ts"
 import { Users } from "./store/users.ts"
 import { makeWriter, type Writer } from "./writer.ts"
 
@@ -20,9 +24,9 @@ import { makeWriter, type Writer } from "./writer.ts"
  */
 export type Acknowledge = "durable" | "written" | "received"
 
-export interface LedgerOptions {
-  /** The SQLite file. It is created if there is none. */
-  readonly file: string
+export type LedgerOptions = LedgerPlace & LedgerSettings
+
+export interface LedgerSettings {
   /** Default "durable". */
   readonly acknowledge?: Acknowledge
   /** How long shares wait for others that are committed with them. Default 10 milliseconds. */
@@ -31,6 +35,8 @@ export interface LedgerOptions {
   readonly patience?: Duration.Input
   /** The time whose shares get one hash and one roll-up. Default 1 minute. */
   readonly slice?: Duration.Input
+  /** A file that takes shares while the database cannot be written, and hands them over later. Without one they wait for `patience`. */
+  readonly spool?: SpoolOptions | undefined
   /** Whether an older schema is brought up to date. Default false. */
   readonly isUpgrade?: boolean
 }
@@ -43,9 +49,10 @@ export const ledgerDefaults = {
 } as const
 
 export interface LedgerCalls {
-  readonly file: string
-  /** The connection, for reading. */
-  readonly sql: SqliteCalls
+  /** The name of the database in messages. */
+  readonly name: string
+  /** The database, for reading. */
+  readonly sql: LedgerSqlCalls
   /** Records accepted shares. */
   readonly sink: ShareSink
   readonly books: Books
@@ -53,8 +60,12 @@ export interface LedgerCalls {
   readonly lastSeq: () => number
   /** Appends shares that come from elsewhere. Those that the ledger has are left out. */
   readonly append: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
+  /** Reads what other processes have committed. Listeners of `onCommit` have it then. */
+  readonly refresh: Effect.Effect<void, LedgerError>
   /** Runs statements in the next commit. */
   readonly transact: Writer["transact"]
+  /** Writes nothing from now on if another process has the server id. */
+  readonly fence: (fence: Fence) => void
   /** Calls a function after each commit with its shares. The next commit waits for it. */
   readonly onCommit: (listener: Writer["afterCommit"]) => void
 }
@@ -62,29 +73,42 @@ export interface LedgerCalls {
 export class Ledger extends Context.Service<Ledger, LedgerCalls>()("sluice/ledger/Ledger") {
   static readonly layer = (options: LedgerOptions): Layer.Layer<Ledger, LedgerError> =>
     Layer.effect(Ledger, make(options)).pipe(
-      Layer.provide(
-        layerSqlite({ file: options.file, isDurable: options.acknowledge !== "written" }).pipe(
-          Layer.catch((error) => Layer.effectContext(Effect.fail(ledgerError(options.file)(error))))
-        )
-      )
+      Layer.provide(layerSql(options, { isDurable: options.acknowledge !== "written" }))
     )
 }
 
+/** A database, with its name in errors. */
+const layerSql = (
+  place: LedgerPlace,
+  options: { readonly isDurable?: boolean; readonly isReadOnly?: boolean }
+): Layer.Layer<LedgerSql | SqlClient.SqlClient, LedgerError> =>
+  Layer.catch(
+    "file" in place
+      ? layerSqlite({ file: place.file, ...options })
+      : layerPostgres({ url: place.postgres, ...options }),
+    (error) => Layer.effectContext(Effect.fail(ledgerError(nameOf(place))(error)))
+  )
+
 const make = (options: LedgerOptions) =>
   Effect.gen(function* () {
-    const { acknowledge, commitInterval, file, isUpgrade, patience, slice } = {
+    const { acknowledge, commitInterval, isUpgrade, patience, slice } = {
       ...ledgerDefaults,
       isUpgrade: false,
       ...options
     }
-    const sql = yield* SqliteClient
+    const name = nameOf(options)
+    const sql = yield* LedgerSql
     const clock = yield* Clock.Clock
     yield* prepareSchema({ isUpgrade })
     const users = new Users(sql)
     const books = new Books(sql, users)
     yield* books.refresh
     const shares = yield* Shares.open(sql, users, { sliceMs: Duration.toMillis(slice) })
-    const writer = yield* makeWriter(sql, users, shares, { name: file, commitInterval, patience })
+    const spool =
+      options.spool === undefined
+        ? undefined
+        : yield* Spool.open({ isDurable: acknowledge === "durable", ...options.spool })
+    const writer = yield* makeWriter(sql, users, shares, { name, commitInterval, patience, spool })
     const listeners: Array<Writer["afterCommit"]> = []
     writer.afterCommit = (stored) =>
       Effect.andThen(
@@ -93,12 +117,14 @@ const make = (options: LedgerOptions) =>
       )
     const fork = yield* Effect.map(Effect.context<never>(), Effect.runForkWith)
     return Ledger.of({
-      file,
+      name,
       sql,
       books,
       lastSeq: () => shares.lastSeq,
       append: writer.add,
+      refresh: writer.refresh,
       transact: writer.transact,
+      fence: (fence) => void (shares.fence = fence),
       onCommit: (listener) => void listeners.push(listener),
       sink: {
         record: (accepted) =>
@@ -115,11 +141,10 @@ const make = (options: LedgerOptions) =>
           })
       }
     })
-  }).pipe(Effect.mapError((error) => ledgerError(options.file)(error)))
+  }).pipe(Effect.mapError((error) => ledgerError(nameOf(options))(error)))
 
 /** A ledger's database for reading, while others write to it. */
-export const layerReading = (file: string): Layer.Layer<SqliteCalls | SqlClient.SqlClient, LedgerError> =>
-  Layer.effectDiscard(prepareSchema({ isReadOnly: true })).pipe(
-    Layer.provideMerge(layerSqlite({ file, isReadOnly: true })),
-    Layer.catch((error) => Layer.effectContext(Effect.fail(ledgerError(file)(error))))
-  )
+export const layerReading = (place: LedgerPlace): Layer.Layer<LedgerSql | SqlClient.SqlClient, LedgerError> =>
+  Layer.effectDiscard(
+    Effect.mapError(prepareSchema({ isReadOnly: true }), (error) => ledgerError(nameOf(place))(error))
+  ).pipe(Layer.provideMerge(layerSql(place, { isReadOnly: true })))

@@ -4,8 +4,8 @@ import { minerScript } from "@sluice/mining-server"
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { coinbasePayments, type Payment } from "./scheme/coinbase-payments.ts"
-import { type Amounts, divideReward } from "./scheme/divide.ts"
-import type { BlockPolicy } from "./scheme/policy.ts"
+import { type Amounts, divideReward, POOL } from "./scheme/divide.ts"
+import { type BlockPolicy, isBlockPolicy, type Policy } from "./scheme/policy.ts"
 import { type Settlement, settlementOf } from "./scheme/settlement.ts"
 import type { Window, WindowLimits } from "./scheme/window.ts"
 import { type Basis, readBalances } from "./store/books.ts"
@@ -16,25 +16,31 @@ export interface Computed {
   readonly payments: ReadonlyArray<Payment>
   /** The work that the reward was divided by. */
   readonly windowWork: bigint
+  /** The oldest share of the window; 0 if there is none. */
+  readonly first: number
 }
 
 /** Reads the window and the balances, and computes. The same policy and basis always give the same settlement. */
 export const computeSettlement = (
   sql: SqlClient.SqlClient,
   block: { readonly user: string; readonly reward: bigint },
-  policy: BlockPolicy,
+  policy: Policy,
   basis: Basis
 ): Effect.Effect<Computed, SqlError.SqlError> =>
   Effect.gen(function* () {
     const { reward, user } = block
+    // Users have sold their shares.
+    if (!isBlockPolicy(policy)) {
+      return { settlement: settlementOf(new Map([[POOL, reward]]), []), payments: [], windowWork: 0n, first: 0 }
+    }
     if (policy.scheme === "solo") {
       const earned = divideReward(reward, policy, new Map([[user, 1n]]))
       const payments = [{ user, amount: earned.get(user) ?? 0n }].filter(({ amount }) => amount > 0n)
-      return { settlement: settlementOf(earned, payments), payments, windowWork: 1n }
+      return { settlement: settlementOf(earned, payments), payments, windowWork: 1n, first: 0 }
     }
     const window = yield* readWindow(sql, basis.lastSeq, limitsOf(basis))
     const balances = yield* readBalances(sql, basis.lastEntry)
-    return computeFrom(window, balances, reward, policy, basis)
+    return { ...computeFrom(window, balances, reward, policy, basis), first: window.first }
   })
 
 /** The same from a window and balances that are at hand. */
@@ -44,7 +50,7 @@ export const computeFrom = (
   reward: bigint,
   policy: BlockPolicy,
   { bytes, minimum }: Pick<Basis, "bytes" | "minimum">
-): Computed => {
+): Omit<Computed, "first"> => {
   const earned = divideReward(reward, policy, window.weights)
   const payments = coinbasePayments(earned, balances, { minimum, bytes, bytesOf })
   return { settlement: settlementOf(earned, payments), payments, windowWork: window.work }

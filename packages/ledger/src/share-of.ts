@@ -20,10 +20,19 @@ export const shareOfLogged = ({ at, block, difficulty, hash, height, user, worke
 })
 
 /** A proxy's client may name the worker with the share, on a channel of the proxy's user. */
-const ownerOf = (identity: string, named: string | undefined) => {
+export const ownerOf = (identity: string, named: string | undefined) => {
   const { user, worker } = parseUserIdentity(identity)
-  return { user, worker: named ?? worker ?? "" }
+  return { user: storable(user), worker: storable(named ?? worker ?? "") }
 }
+
+/**
+ * A name as both databases keep it. Bytes that are not UTF-8, which a string has as lone surrogates (docs/decisions/0003), and NUL, which
+ * PostgreSQL refuses in text, become `\\x80` and `\\x00`. Otherwise one miner's name would keep all shares from being written.
+ */
+const storable = (name: string): string =>
+  name.isWellFormed() && !name.includes("\0")
+    ? name
+    : name.replaceAll(/[\0\p{Cs}]/gu, (unit) => `\\x${(unit.charCodeAt(0) & 0xff).toString(16).padStart(2, "0")}`)
 
 /** Most shares have the difficulty of an earlier one. */
 const known = new Map<number, bigint>()

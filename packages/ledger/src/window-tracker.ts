@@ -6,6 +6,7 @@ import { Clock, Effect, Semaphore, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { type BlockPolicy, windowWork } from "./scheme/policy.ts"
 import type { WindowLimits } from "./scheme/window.ts"
+import { jsonText } from "./store/ledger-sql.ts"
 import { readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
 
 /** Shares that are read at once. */
@@ -28,9 +29,12 @@ export class WindowTracker {
   /** Shares from the oldest on, as far as they were read. */
   #tail: Array<StoredShare> = []
 
-  /** `lastSeq` gives the newest share that was committed. */
-  constructor(sql: SqlClient.SqlClient, policy: BlockPolicy, lastSeq: () => number) {
+  readonly #afterSeq: number
+
+  /** `lastSeq` gives the newest share that was committed. Shares up to `afterSeq` count in no window: they were bought. */
+  constructor(sql: SqlClient.SqlClient, policy: BlockPolicy, lastSeq: () => number, afterSeq = 0) {
     this.#sql = sql
+    this.#afterSeq = afterSeq
     this.#policy = policy
     this.#lastSeq = lastSeq
   }
@@ -86,11 +90,13 @@ export class WindowTracker {
 
   #limitsFor(networkWork: bigint | undefined): Effect.Effect<WindowLimits, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
-      if (this.#policy.scheme === "prop") return { afterSeq: yield* readRoundEnd(this.#sql) }
+      const afterSeq = this.#afterSeq
+      if (this.#policy.scheme === "prop") return { afterSeq: Math.max(afterSeq, yield* readRoundEnd(this.#sql)) }
+      const after = afterSeq === 0 ? {} : { afterSeq }
       const since = yield* this.#since
-      if (since !== undefined) return { since }
+      if (since !== undefined) return { ...after, since }
       // Before the network's difficulty is known there are no blocks to pay.
-      return { work: networkWork === undefined ? 0n : (windowWork(this.#policy, networkWork) ?? 0n) }
+      return { ...after, work: networkWork === undefined ? 0n : (windowWork(this.#policy, networkWork) ?? 0n) }
     })
   }
 
@@ -156,7 +162,7 @@ export class WindowTracker {
 export const readRoundEnd = (sql: SqlClient.SqlClient): Effect.Effect<number, SqlError.SqlError> =>
   Effect.map(
     sql<{ last: number | null }>`
-      SELECT max(json_extract(basis, '$.lastSeq')) AS last FROM settlements
+      SELECT max(CAST(${jsonText(sql, "basis", "lastSeq")} AS BIGINT)) AS last FROM settlements
       WHERE id IN (SELECT max(id) FROM settlements GROUP BY block_id)
         AND (SELECT count(*) FROM settlements AS all_of_it WHERE all_of_it.block_id = settlements.block_id) % 2 = 1`,
     ([row]) => row?.last ?? 0

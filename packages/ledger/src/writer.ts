@@ -2,11 +2,13 @@
  * The writer of the ledger: collects shares of all connections, and other work, for some milliseconds and commits them in one
  * transaction. So a thousand connections cost one write to the disk, not a thousand.
  */
-import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
-import { LedgerError } from "./ledger-error.ts"
-import type { SqliteCalls } from "./sqlite/sqlite-client.ts"
-import type { NewShare, Shares, StoredShare } from "./store/shares.ts"
+import { randomUUID } from "node:crypto"
+import { LedgerError, reasonOf } from "./ledger-error.ts"
+import type { Spool } from "./spool/spool.ts"
+import type { LedgerSqlCalls } from "./store/ledger-sql.ts"
+import { lostLease, type NewShare, type Shares, type StoredShare } from "./store/shares.ts"
 import type { Users } from "./store/users.ts"
 
 export interface WriterOptions {
@@ -16,6 +18,8 @@ export interface WriterOptions {
   readonly commitInterval: Duration.Input
   /** How long the writer tries again while the database cannot be written. */
   readonly patience: Duration.Input
+  /** Takes shares while the database cannot be written. */
+  readonly spool?: Spool | undefined
 }
 
 type Task = Effect.Effect<unknown, SqlError.SqlError | LedgerError>
@@ -25,35 +29,73 @@ export interface Writer {
   readonly add: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
   /** Runs statements in the next commit, after its shares. If they fail with `LedgerError`, nothing of them is kept. */
   readonly transact: <A>(statements: Effect.Effect<A, SqlError.SqlError | LedgerError>) => Effect.Effect<A, LedgerError>
-  /** Called after each commit, before the next one. */
+  /** Completes after the next commit, which may be an empty one, and reads what others have committed. */
+  readonly refresh: Effect.Effect<void, LedgerError>
+  /**
+   * Called after each commit, before the next one, with its shares. Those come before them that other programs have committed since the
+   * commit before.
+   */
   afterCommit: (shares: ReadonlyArray<StoredShare>) => Effect.Effect<void, SqlError.SqlError>
+  /** What it does, for metrics. */
+  readonly counts: WriterCounts
+}
+
+export interface WriterCounts {
+  commits: number
+  /** Milliseconds of the last commit, with the tries that failed. */
+  lastCommitMs: number
+  /** Shares of the last commit. */
+  lastShares: number
+  /** Shares that wait for a commit. */
+  waiting: number
 }
 
 /** What one commit writes. */
 class Batch {
   readonly shares: Array<NewShare> = []
   readonly tasks: Array<{ readonly run: Task; readonly done: Deferred.Deferred<unknown, LedgerError> }> = []
+  /** The results of its tasks in the last try; undefined before. */
+  results: ReadonlyArray<Exit.Exit<unknown, LedgerError>> | undefined
+  /** Completes after a commit, also one without tasks. */
+  readonly refreshed = Deferred.makeUnsafe<void, LedgerError>()
+  isRefresh = false
   readonly done = Deferred.makeUnsafe<void, LedgerError>()
 }
 
 /** Time between two tries to write. */
 const RETRY = Duration.millis(200)
+/** How long a try with shares alone may take, and how long it is tried again, before they go to the spool. */
+const SPOOL_TRY_MS = 2_000
+const SPOOL_AFTER_MS = 3_000
+/** Time between two tries to hand over what is in the spool. */
+const HAND_OVER = Duration.seconds(1)
+/** A try may take this part of the patience. Then the connection is given up, because the network may have lost it. */
+const TRIES = 3
 
 export const makeWriter = Effect.fnUntraced(function* (
-  sql: SqliteCalls,
+  sql: LedgerSqlCalls,
   users: Users,
   shares: Shares,
-  { commitInterval, name, patience }: WriterOptions
+  { commitInterval, name, patience, spool }: WriterOptions
 ): Effect.fn.Return<Writer, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const isWaiting = yield* Latch.make(false)
   let batch = new Batch()
+  const counts: WriterCounts = { commits: 0, lastCommitMs: 0, lastShares: 0, waiting: 0 }
+
+  const marks = yield* makeMarks(sql)
 
   const write = (batch: Batch) =>
     sql.withTransaction(
       Effect.gen(function* () {
         users.begin()
+        yield* sql.takeTurn
         yield* shares.sync
+        if (shares.isFencedOff) return yield* new LedgerError({ message: lostLease(shares.fence!.serverId) })
+        if (batch.results !== undefined && (yield* marks.has(batch))) {
+          // The try before was committed, and its answer lost. Its shares came with those of others.
+          return { stored: [], results: batch.results, sliceClosed: () => {} }
+        }
         const sliceClosed = yield* shares.closeSlice(clock.currentTimeMillisUnsafe())
         const stored = yield* shares.append(batch.shares)
         const results = yield* Effect.forEach(batch.tasks, ({ run }) =>
@@ -62,53 +104,179 @@ export const makeWriter = Effect.fnUntraced(function* (
             Effect.catchTag("LedgerError", (error) => Effect.succeed(Exit.fail(error)))
           )
         )
+        if (batch.tasks.length > 0) yield* marks.set(batch)
+        batch.results = results
         return { stored, results, sliceClosed }
       })
     )
 
-  const commit = (batch: Batch) =>
-    Effect.gen(function* () {
-      let isFailing = false
-      const { results, sliceClosed, stored } = yield* write(batch).pipe(
-        Effect.tapError((error) => {
-          if (isFailing) return Effect.void
-          isFailing = true
-          return Effect.logWarning(
-            `The ledger ${name} cannot be written: ${error.message}; ${batch.shares.length} shares wait for up to ` +
-              Duration.format(Duration.fromInputUnsafe(patience))
-          )
-        }),
-        Effect.retry({
-          schedule: Schedule.spaced(RETRY),
-          times: Math.ceil(Duration.toMillis(patience) / Duration.toMillis(RETRY))
-        })
+  const patienceMs = Duration.toMillis(patience)
+  /**
+   * Waits for a try no longer than its part of the patience. One that is given up may have been committed all the same: the next one
+   * finds its shares.
+   */
+  const limited = <A, E>(attempt: Effect.Effect<A, E>, limit: number): Effect.Effect<A, E | LedgerError> => {
+    if (sql.dialect === "sqlite") return attempt
+    const late = new LedgerError({ message: `it has not answered for ${Duration.format(Duration.millis(limit))}` })
+    return Effect.gen(function* () {
+      const done = Deferred.makeUnsafe<A, E | LedgerError>()
+      const trying = yield* Effect.forkDetach(Effect.interruptible(Deferred.into(attempt, done)))
+      const timer = yield* Effect.forkDetach(
+        Effect.interruptible(Effect.andThen(Effect.sleep(limit), Deferred.fail(done, late)))
       )
-      if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
+      const exit = yield* Effect.exit(Deferred.await(done))
+      trying.interruptUnsafe()
+      timer.interruptUnsafe()
+      return yield* exit
+    })
+  }
+
+  /** Waits for what others wait for in the batch. Settlements of large windows take their time, so tasks are not cut off early. */
+  const limitsOf = (batch: Batch) => {
+    const tryMs = patienceMs / TRIES
+    return spool !== undefined && batch.tasks.length === 0
+      ? { tryMs: Math.min(tryMs, SPOOL_TRY_MS), ms: Math.min(patienceMs, SPOOL_AFTER_MS) }
+      : { tryMs, ms: spool === undefined ? patienceMs : tryMs }
+  }
+
+  const committed = ({ results, sliceClosed, stored }: Effect.Success<ReturnType<typeof write>>, batch: Batch) =>
+    Effect.gen(function* () {
       users.committed()
       sliceClosed()
       shares.committed(stored)
       yield* Deferred.succeed(batch.done, undefined)
-      yield* Effect.catch(writer.afterCommit(stored), ({ message }) =>
-        Effect.logWarning(`The ledger ${name} cannot be read: ${message}`)
+      const foreign = shares.takeForeign()
+      yield* Effect.catch(writer.afterCommit(foreign.length === 0 ? stored : [...foreign, ...stored]), (error) =>
+        Effect.logWarning(`The ledger ${name} cannot be read: ${reasonOf(error)}`)
       )
-      for (const [index, { done }] of batch.tasks.entries()) {
-        yield* Deferred.done(done, results[index]!)
-      }
-    }).pipe(
-      Effect.catch(({ message }) => {
-        const error = new LedgerError({
-          message: `the ledger ${name} cannot be written: ${message}; its shares are not acknowledged until that is mended`
+      for (const [index, { done }] of batch.tasks.entries()) yield* Deferred.done(done, results[index]!)
+      yield* Deferred.succeed(batch.refreshed, undefined)
+    })
+
+  const failTasks = (batch: Batch, error: LedgerError) =>
+    Effect.andThen(
+      Deferred.fail(batch.refreshed, error),
+      Effect.forEach(batch.tasks, ({ done }) => Deferred.fail(done, error), { discard: true })
+    )
+
+  const failureOf = (failure: { readonly message: string }): LedgerError =>
+    new LedgerError({
+      message: `the ledger ${name} cannot be written: ${reasonOf(failure)}; its shares are not acknowledged until that is mended`
+    })
+
+  const commit = (batch: Batch) =>
+    Effect.gen(function* () {
+      let isFailing = false
+      const begun = clock.currentTimeMillisUnsafe()
+      const { ms, tryMs } = limitsOf(batch)
+      const result = yield* limited(write(batch), tryMs).pipe(
+        Effect.tapError((error) => {
+          if (isFailing) return Effect.void
+          isFailing = true
+          return Effect.logWarning(
+            `The ledger ${name} cannot be written: ${reasonOf(error)}; ${batch.shares.length} shares wait for up to ` +
+              Duration.format(Duration.millis(ms))
+          )
+        }),
+        Effect.retry({
+          schedule: Schedule.spaced(RETRY),
+          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < begun + ms
         })
-        const failed = batch.tasks.map(({ done }) => Deferred.fail(done, error))
-        return Effect.all([Deferred.fail(batch.done, error), ...failed], { discard: true })
+      )
+      if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
+      yield* committed(result, batch)
+      counts.commits++
+      counts.lastCommitMs = clock.currentTimeMillisUnsafe() - begun
+      counts.lastShares = batch.shares.length
+    }).pipe(
+      Effect.catch((failure) => {
+        if (spool !== undefined && !shares.isFencedOff) return keep(spool, batch)
+        const error = failureOf(failure)
+        return Effect.andThen(Deferred.fail(batch.done, error), failTasks(batch, error))
       })
+    )
+
+  let isSpooling = spool?.isEmpty === false
+  /** Batches whose tasks wait for the database, and until when. */
+  const waiting: Array<{ readonly batch: Batch; readonly until: number }> = []
+  const spoolTurn = yield* Semaphore.make(1)
+
+  /** Puts the shares of a batch into the spool. Its tasks wait for the database. */
+  const keep = (spool: Spool, batch: Batch) =>
+    Effect.gen(function* () {
+      if (!isSpooling) {
+        isSpooling = true
+        yield* Effect.logWarning(`Shares go to the spool ${spool.file} until the ledger ${name} can be written again`)
+      }
+      if (batch.shares.length > 0) {
+        yield* Effect.matchEffect(spool.append(batch.shares), {
+          onSuccess: () => Deferred.succeed(batch.done, undefined),
+          onFailure: ({ message }) =>
+            Effect.andThen(
+              Effect.logError(`Shares are not acknowledged: ${message}`),
+              Deferred.fail(batch.done, new LedgerError({ message }))
+            )
+        })
+        batch.shares.length = 0
+      }
+      if (batch.tasks.length > 0 || batch.isRefresh) {
+        waiting.push({ batch, until: clock.currentTimeMillisUnsafe() + patienceMs })
+      }
+    }).pipe(spoolTurn.withPermit)
+
+  /** Hands over the oldest record of the spool, or runs the tasks that wait. Returns false if there is nothing to do any more. */
+  const handOverOne = (spool: Spool) =>
+    Effect.gen(function* () {
+      const next = new Batch()
+      next.shares.push(...(yield* spool.oldest))
+      const [first] = waiting
+      if (next.shares.length > 0) {
+        yield* committed(yield* limited(write(next), patienceMs / TRIES), next)
+        spool.handedOver(next.shares.length)
+        return true
+      }
+      if (first !== undefined) {
+        yield* committed(yield* limited(write(first.batch), patienceMs / TRIES), first.batch)
+        waiting.shift()
+        return true
+      }
+      return yield* spoolTurn.withPermit(
+        Effect.gen(function* () {
+          if (!spool.isEmpty || waiting.length > 0) return true
+          yield* spool.clear
+          isSpooling = false
+          yield* Effect.logInfo(`The ledger ${name} is written again, and has all shares of the spool ${spool.file}`)
+          return false
+        })
+      )
+    })
+
+  const handOver = (spool: Spool) =>
+    Effect.gen(function* () {
+      if (!isSpooling) return
+      while (yield* Effect.uninterruptible(handOverOne(spool)));
+    }).pipe(
+      Effect.catch((failure) => {
+        const now = clock.currentTimeMillisUnsafe()
+        const late = waiting.filter(({ until }) => until <= now)
+        for (const { batch } of late)
+          waiting.splice(
+            waiting.findIndex((one) => one.batch === batch),
+            1
+          )
+        return Effect.forEach(late, ({ batch }) => failTasks(batch, failureOf(failure)), { discard: true })
+      }),
+      Effect.andThen(Effect.sleep(HAND_OVER)),
+      Effect.forever
     )
 
   const commitNext = Effect.suspend(() => {
     isWaiting.closeUnsafe()
     const next = batch
     batch = new Batch()
-    return next.shares.length + next.tasks.length === 0 ? Effect.void : commit(next)
+    counts.waiting = 0
+    if (next.shares.length + next.tasks.length === 0 && !next.isRefresh) return Effect.void
+    return spool !== undefined && isSpooling ? keep(spool, next) : commit(next)
   })
 
   const writer: Writer = {
@@ -117,6 +285,7 @@ export const makeWriter = Effect.fnUntraced(function* (
         if (some.length === 0) return Effect.void
         const { done, shares } = batch
         for (const share of some) shares.push(share)
+        counts.waiting = shares.length
         isWaiting.openUnsafe()
         return Deferred.await(done)
       }),
@@ -127,7 +296,13 @@ export const makeWriter = Effect.fnUntraced(function* (
         isWaiting.openUnsafe()
         return Deferred.await(done) as Effect.Effect<A, LedgerError>
       }),
-    afterCommit: () => Effect.void
+    refresh: Effect.suspend(() => {
+      batch.isRefresh = true
+      isWaiting.openUnsafe()
+      return Deferred.await(batch.refreshed)
+    }),
+    afterCommit: () => Effect.void,
+    counts
   }
 
   // The finalizer of the fiber runs first, so the last commit is alone.
@@ -138,5 +313,33 @@ export const makeWriter = Effect.fnUntraced(function* (
     Effect.forever,
     Effect.forkScoped
   )
+  if (spool !== undefined) yield* Effect.forkScoped(handOver(spool))
   return writer
+})
+
+/**
+ * Remembers in the database which batch with tasks was committed last, because PostgreSQL may commit one whose answer is lost. Shares
+ * need no mark: they are known by their hashes. With SQLite there is no answer that could be lost.
+ */
+const makeMarks = Effect.fnUntraced(function* (sql: LedgerSqlCalls) {
+  if (sql.dialect === "sqlite") return { has: () => Effect.succeed(false), set: () => Effect.void }
+  const name = `last_commit_${randomUUID()}`
+  const numbers = new WeakMap<Batch, string>()
+  let last = 0
+  const numberOf = (batch: Batch): string => {
+    const number = numbers.get(batch) ?? String(++last)
+    numbers.set(batch, number)
+    return number
+  }
+  yield* Effect.addFinalizer(() => Effect.ignore(sql`DELETE FROM state WHERE name = ${name}`))
+  return {
+    has: (batch: Batch) =>
+      Effect.map(
+        sql<{ value: string }>`SELECT value FROM state WHERE name = ${name}`,
+        ([row]) => row?.value === numberOf(batch)
+      ),
+    set: (batch: Batch) =>
+      Effect.asVoid(sql`INSERT INTO state (name, value) VALUES (${name}, ${numberOf(batch)})
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value`)
+  }
 })

@@ -3,10 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { minerScript } from "@sluice/mining-server"
 import { NodeRefused, NodeRpc, type NodeRpcCalls, NodeRpcError } from "@sluice/node"
 import { Effect, Layer, Logger } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
+import { databases, dropTriggers, execute, type TestDatabase } from "./databases.ts"
 import {
   audit,
   type Basis,
@@ -17,8 +14,11 @@ import {
   type LedgerCalls,
   type NewShare,
   POOL,
+  readAccountEntries,
   readBalances,
-  readBlocks
+  readBlocks,
+  readPaidBlocks,
+  readPayments
 } from "../src/index.ts"
 
 const ALICE = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
@@ -61,25 +61,18 @@ const fill = ({ append, books, sql, transact }: LedgerCalls) =>
     yield* append([share(31)])
   })
 
-/** A ledger with the block, after `change` was made to its file. */
+/** A ledger with the block, after `changes` were made behind its back. */
 const withBlock = <A>(
-  change: (database: DatabaseSync) => void,
+  database: TestDatabase,
+  changes: string,
   use: (ledger: LedgerCalls) => Effect.Effect<A, unknown>
 ) =>
   Effect.gen(function* () {
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-audit-"))),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-    )
-    const file = join(directory, "ledger.sqlite")
-    const open = Ledger.layer({ file, commitInterval: 1, slice: 0 })
+    const place = yield* database.fresh
+    const open = Ledger.layer({ ...place, commitInterval: 1, slice: 0 })
     yield* Effect.provide(Effect.flatMap(Ledger, fill), open)
-    const database = new DatabaseSync(file)
-    for (const { name } of database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()) {
-      database.exec(`DROP TRIGGER ${String(name)}`)
-    }
-    change(database)
-    database.close()
+    yield* dropTriggers(place)
+    yield* execute(place, changes)
     return yield* Effect.provide(Effect.flatMap(Ledger, use), open)
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 
@@ -89,20 +82,30 @@ const faultsOf = ({ sql }: LedgerCalls) =>
     ({ faults }) => faults
   )
 
-describe("an audit", () => {
+describe.each(databases)("an audit on $name", (database) => {
   it.live("finds nothing in a ledger that nobody changed", () =>
-    withBlock(
-      () => {},
-      (ledger) =>
-        Effect.gen(function* () {
-          assert.deepStrictEqual(yield* audit(ledger.sql, () => Effect.void), {
-            slices: 3,
-            shares: 31,
-            blocks: 1,
-            settlements: 1,
-            faults: []
-          })
+    withBlock(database, "", (ledger) =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* audit(ledger.sql, () => Effect.void), {
+          slices: 3,
+          shares: 31,
+          blocks: 1,
+          settlements: 1,
+          purchases: 0,
+          payments: 0,
+          removedSlices: 0,
+          byRollups: [],
+          faults: []
         })
+        const [block] = yield* readPaidBlocks(ledger.sql, { limit: 1, offset: 0 })
+        assert.deepInclude(block, { scheme: "pplns", users: 2, state: "found" })
+        const payments = yield* readPayments(ledger.sql, block!.id)
+        assert.deepStrictEqual(
+          payments.map(({ account }) => account),
+          [ALICE, BOB, POOL]
+        )
+        assert.strictEqual((yield* readAccountEntries(ledger.sql, ALICE, { limit: 1, offset: 0 })).total, 2)
+      })
     )
   )
 
@@ -119,7 +122,7 @@ describe("an audit", () => {
     ],
     [
       "balances that do not sum to 0",
-      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x')",
+      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x', NULL, NULL)",
       /together are 0; they are 5/
     ],
     [
@@ -148,15 +151,14 @@ describe("an audit", () => {
   ]
   for (const [what, sql, fault] of changes) {
     it.live(`finds ${what}`, () =>
-      withBlock(
-        (database) => database.exec(sql),
-        (ledger) => Effect.map(faultsOf(ledger), (faults) => assert.match(faults.join("\n"), fault))
+      withBlock(database, sql, (ledger) =>
+        Effect.map(faultsOf(ledger), (faults) => assert.match(faults.join("\n"), fault))
       )
     )
   }
 })
 
-describe("a block that leaves the best chain", () => {
+describe.each(databases)("a block that leaves the best chain, on $name", (database) => {
   /** A node whose chain has this height, with the block at this many confirmations. */
   const node = (tip: number, confirmations: number | undefined) =>
     Layer.succeed(NodeRpc, {
@@ -174,31 +176,29 @@ describe("a block that leaves the best chain", () => {
     } as unknown as NodeRpcCalls)
 
   it.live("has its settlement taken back once, and back again if the chain returns to it; then it is confirmed", () =>
-    withBlock(
-      () => {},
-      (ledger) =>
-        Effect.gen(function* () {
-          const look = (tip: number, confirmations: number | undefined) =>
-            followBlocks.pipe(
-              Effect.map((changes) => changes.map(({ state }) => state)),
-              Effect.provide(Layer.merge(node(tip, confirmations), Layer.succeed(Ledger, ledger)))
-            )
-          const settled = yield* readBalances(ledger.sql)
-          const state = Effect.map(readBlocks(ledger.sql), ([block]) => block!.state)
-          assert.deepStrictEqual(yield* look(7, 1), [])
-          assert.deepStrictEqual(yield* look(12, -1), [])
-          assert.deepStrictEqual(yield* look(13, -1), ["orphaned"])
-          assert.deepStrictEqual(yield* look(14, undefined), [])
-          assert.strictEqual((yield* readBalances(ledger.sql)).size, 0)
-          assert.deepStrictEqual(yield* faultsOf(ledger), [])
-          assert.deepStrictEqual(yield* look(20, 14), ["restored"])
-          assert.deepStrictEqual(yield* readBalances(ledger.sql), settled)
-          assert.deepStrictEqual(yield* look(105, 99), [])
-          assert.deepStrictEqual(yield* look(106, 100), ["confirmed"])
-          assert.strictEqual(yield* state, "confirmed")
-          assert.deepStrictEqual(yield* look(107, -1), [])
-          assert.deepStrictEqual(yield* faultsOf(ledger), [])
-        })
+    withBlock(database, "", (ledger) =>
+      Effect.gen(function* () {
+        const look = (tip: number, confirmations: number | undefined) =>
+          followBlocks.pipe(
+            Effect.map((changes) => changes.map(({ state }) => state)),
+            Effect.provide(Layer.merge(node(tip, confirmations), Layer.succeed(Ledger, ledger)))
+          )
+        const settled = yield* readBalances(ledger.sql)
+        const state = Effect.map(readBlocks(ledger.sql), ([block]) => block!.state)
+        assert.deepStrictEqual(yield* look(7, 1), [])
+        assert.deepStrictEqual(yield* look(12, -1), [])
+        assert.deepStrictEqual(yield* look(13, -1), ["orphaned"])
+        assert.deepStrictEqual(yield* look(14, undefined), [])
+        assert.strictEqual((yield* readBalances(ledger.sql)).size, 0)
+        assert.deepStrictEqual(yield* faultsOf(ledger), [])
+        assert.deepStrictEqual(yield* look(20, 14), ["restored"])
+        assert.deepStrictEqual(yield* readBalances(ledger.sql), settled)
+        assert.deepStrictEqual(yield* look(105, 99), [])
+        assert.deepStrictEqual(yield* look(106, 100), ["confirmed"])
+        assert.strictEqual(yield* state, "confirmed")
+        assert.deepStrictEqual(yield* look(107, -1), [])
+        assert.deepStrictEqual(yield* faultsOf(ledger), [])
+      })
     )
   )
 })

@@ -22,15 +22,15 @@ import { Address, OutScript, RawTx, TEST_NETWORK } from "@scure/btc-signer"
 import { hashToDisplay } from "@sluice/bitcoin"
 import { u256FromBytes } from "@sluice/channels"
 import { Context, Effect, Layer, Logger, Result } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { databases } from "./databases.ts"
 import {
   audit,
-  type BlockPolicy,
   followBlocks,
+  isBlockPolicy,
   Ledger,
   LedgerPayouts,
+  type LedgerPlace,
+  type Policy,
   POOL,
   readBalances,
   readAccounts,
@@ -54,11 +54,6 @@ const users = new Map(
   ])
 )
 
-const freshFile = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-ledger-chain-"))),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-).pipe(Effect.map((directory) => join(directory, "ledger.sqlite")))
-
 const node = DevNode.layerInMemory({ bits: BITS, transactionsPerSecond: 0 })
 const provider = TemplateProvider.layer().pipe(
   Layer.provide(Setup.server(TemplateListener)),
@@ -78,7 +73,7 @@ const templates = Layer.unwrap(
 )
 
 /** The pool: a server of miners whose shares and payouts are the ledger's. */
-const pool = (file: string, policy: BlockPolicy) =>
+const pool = (place: LedgerPlace, policy: Policy) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { sink, validateUser } = yield* LedgerPayouts
@@ -90,8 +85,17 @@ const pool = (file: string, policy: BlockPolicy) =>
   ).pipe(
     Layer.provide(LedgerPayouts.work),
     Layer.provide(Templates.layer()),
-    Layer.provideMerge(LedgerPayouts.layer({ policy, pool: { coinbaseAddress: POOL_ADDRESS }, minimum: 1_000_000n })),
-    Layer.provideMerge(Ledger.layer({ file, commitInterval: 1, slice: "1 second" })),
+    Layer.provideMerge(
+      LedgerPayouts.layer({
+        policy,
+        pool: { coinbaseAddress: POOL_ADDRESS },
+        minimum: 1_000_000n,
+        ...(isBlockPolicy(policy)
+          ? {}
+          : { reserve: 100_000_000_000n, purchaseInterval: "1 second", halvingInterval: 150 })
+      })
+    ),
+    Layer.provideMerge(Ledger.layer({ ...place, commitInterval: 1, slice: "1 second" })),
     Layer.provide(templates),
     Layer.provide(Setup.server(MiningListener)),
     Layer.provide(Plain.listener),
@@ -165,66 +169,71 @@ const compare = Effect.gen(function* () {
 
 const noProgress = () => Effect.void
 
-const policies: ReadonlyArray<readonly [BlockPolicy, number]> = [
+const policies: ReadonlyArray<readonly [Policy, number]> = [
   [{ version: 1, scheme: "pplns", window: 2_000, fee: 10_000 }, BLOCKS],
   [{ version: 1, scheme: "tides", fee: 0 }, 4],
   [{ version: 1, scheme: "prop", fee: 10_000 }, 4],
   [{ version: 1, scheme: "pplns-time", minutes: 1, fee: 0 }, 4],
-  [{ version: 1, scheme: "solo", fee: 25_000 }, 4]
+  [{ version: 1, scheme: "solo", fee: 25_000 }, 4],
+  // The slices that are bought take some seconds each.
+  ...(BLOCKS < 50 ? [] : ([[{ version: 1, scheme: "fpps", fee: 10_000 }, 20]] as const))
 ]
 
-for (const [policy, count] of policies) {
-  it.live(
-    `pays five users on the chain by ${policy.scheme} as the ledger says, and takes orphans back`,
-    () =>
-      Effect.gen(function* () {
-        const file = yield* freshFile
-        const context = yield* Layer.build(pool(file, policy))
-        const { address, stats } = Context.get(context, MiningServer)
-        while ((yield* stats).height === 0) yield* Effect.sleep(5)
-        const server = Result.getOrThrow(parseServerAddress(`stratum2+tcp+plain://127.0.0.1:${address.port}`))
-        yield* Effect.all(
-          [...users].map(([user, hashes]) => mine(user, hashes, count)),
-          { concurrency: "unbounded" }
-        ).pipe(
-          Effect.provide(Plain.dialer.pipe(Layer.provide(Tcp.dialer), Layer.merge(Layer.succeed(PoolAddress, server))))
-        )
-
-        yield* Effect.gen(function* () {
-          const { sql } = yield* Ledger
-          const blocks = yield* compare
-          assert.isAtLeast(blocks.length, count)
-          const balances = yield* readBalances(sql)
-          assert.strictEqual(sum(balances.values()), 0n)
-          const whole = yield* audit(sql, noProgress)
-          assert.deepStrictEqual(whole.faults, [])
-          const accounts = yield* readAccounts(sql)
-          assert.sameMembers(
-            accounts
-              .filter(({ earned, name, shares }) => name !== POOL && earned > 0n && shares > 0)
-              .map(({ name }) => name),
-            accounts.filter(({ earned, name }) => name !== POOL && earned > 0n).map(({ name }) => name)
+for (const { fresh, name } of databases)
+  for (const [policy, count] of policies) {
+    it.live(
+      `with ${name} pays five users on the chain by ${policy.scheme} as the ledger says, and takes orphans back`,
+      () =>
+        Effect.gen(function* () {
+          const place = yield* fresh
+          const context = yield* Layer.build(pool(place, policy))
+          const { address, stats } = Context.get(context, MiningServer)
+          while ((yield* stats).height === 0) yield* Effect.sleep(5)
+          const server = Result.getOrThrow(parseServerAddress(`stratum2+tcp+plain://127.0.0.1:${address.port}`))
+          yield* Effect.all(
+            [...users].map(([user, hashes]) => mine(user, hashes, count)),
+            { concurrency: "unbounded" }
+          ).pipe(
+            Effect.provide(
+              Plain.dialer.pipe(Layer.provide(Tcp.dialer), Layer.merge(Layer.succeed(PoolAddress, server)))
+            )
           )
-          assert.strictEqual(sum(accounts.map(({ earned }) => earned)), sum(blocks.map(({ reward }) => reward)))
 
-          // Another branch, from three blocks below the tip, becomes ten blocks longer.
-          yield* reorganise(3, 10)
-          const changes = yield* followBlocks
-          assert.isAtLeast(changes.filter(({ state }) => state === "orphaned").length, 3)
-          yield* compare
-          const after = yield* audit(sql, noProgress)
-          assert.deepStrictEqual(after.faults, [])
-          assert.strictEqual(sum((yield* readBalances(sql)).values()), 0n)
-          assert.deepStrictEqual(yield* followBlocks, [])
-        }).pipe(Effect.provideContext(context))
-      }).pipe(
-        Effect.scoped,
-        Effect.provide(Layer.provideMerge(Layer.empty, provider)),
-        Effect.provide(Logger.layer([]))
-      ),
-    TIMEOUT
-  )
-}
+          yield* Effect.gen(function* () {
+            const { sql } = yield* Ledger
+            const blocks = yield* compare
+            assert.isAtLeast(blocks.length, count)
+            const balances = yield* readBalances(sql)
+            assert.strictEqual(sum(balances.values()), 0n)
+            const whole = yield* audit(sql, noProgress)
+            assert.deepStrictEqual(whole.faults, [])
+            const accounts = yield* readAccounts(sql)
+            assert.sameMembers(
+              accounts
+                .filter(({ earned, name, shares }) => name !== POOL && earned > 0n && shares > 0)
+                .map(({ name }) => name),
+              accounts.filter(({ earned, name }) => name !== POOL && earned > 0n).map(({ name }) => name)
+            )
+            assert.strictEqual(sum(accounts.map(({ earned }) => earned)), sum(blocks.map(({ reward }) => reward)))
+
+            // Another branch, from three blocks below the tip, becomes ten blocks longer.
+            yield* reorganise(3, 10)
+            const changes = yield* followBlocks
+            assert.isAtLeast(changes.filter(({ state }) => state === "orphaned").length, 3)
+            yield* compare
+            const after = yield* audit(sql, noProgress)
+            assert.deepStrictEqual(after.faults, [])
+            assert.strictEqual(sum((yield* readBalances(sql)).values()), 0n)
+            assert.deepStrictEqual(yield* followBlocks, [])
+          }).pipe(Effect.provideContext(context))
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(Layer.provideMerge(Layer.empty, provider)),
+          Effect.provide(Logger.layer([]))
+        ),
+      TIMEOUT
+    )
+  }
 
 /** Mines a branch from `depth` blocks below the tip that is `more` blocks longer than the present one, and gives it to the node. */
 const reorganise = (depth: number, more: number) =>

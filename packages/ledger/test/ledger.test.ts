@@ -1,15 +1,17 @@
 /** The ledger on a file: shares in their order, once, through restarts and other programs. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Stream } from "effect"
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { readFileSync, statSync, writeFileSync } from "node:fs"
 import { spawnSync } from "node:child_process"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
+import { reasonOf } from "../src/ledger-error.ts"
 import { acceptedShare } from "@sluice/testing/accepted-share"
+import { behind, databases, execute, freshFile } from "./databases.ts"
 import {
   audit,
+  layerReading,
   Ledger,
+  type LedgerError,
   type LedgerOptions,
   type NewShare,
   readWindow,
@@ -18,12 +20,6 @@ import {
   type WindowLimits,
   workOfDifficulty
 } from "../src/index.ts"
-
-/** A file that is gone at the end of the test. */
-const freshFile = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-ledger-"))),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-).pipe(Effect.map((directory) => join(directory, "ledger.sqlite")))
 
 /** Runs with the ledger open, as one run of a program. */
 const withLedger = <A, E>(
@@ -50,11 +46,11 @@ const range = (from: number, to: number) => Array.from({ length: to - from }, (_
 const allShares = ({ sql }: Ledger["Service"]) => Stream.runCollect(sharesFrom(sql, 1))
 const plain = (weights: ReadonlyMap<string, bigint>) => [...weights].toSorted(([a], [b]) => (a < b ? -1 : 1))
 
-describe("the share sink", () => {
-  it.live("has a share on the disk, once, when it is acknowledged", () =>
+describe.each(databases)("the share sink of $name", ({ fresh }) => {
+  it.live("has committed a share, once, when it is acknowledged", () =>
     Effect.gen(function* () {
-      const file = yield* freshFile
-      yield* withLedger({ file }, (ledger) =>
+      const place = yield* fresh
+      yield* withLedger(place, (ledger) =>
         Effect.gen(function* () {
           yield* Effect.all(
             [[acceptedShare(1), acceptedShare(2)] as const, [acceptedShare(3, "rig9"), acceptedShare(1)] as const].map(
@@ -62,13 +58,12 @@ describe("the share sink", () => {
             ),
             { concurrency: "unbounded" }
           )
-          // Another connection sees it: it is committed.
-          const database = new DatabaseSync(file, { readOnly: true })
-          assert.strictEqual(database.prepare("SELECT count(*) AS count FROM shares").get()!["count"], 3)
-          database.close()
+          // Another connection sees it.
+          const rows = yield* behind(place, (sql) => sql`SELECT count(*) AS count FROM shares`)
+          assert.deepStrictEqual(rows, [{ count: 3 }])
         })
       )
-      const shares = yield* withLedger({ file }, allShares)
+      const shares = yield* withLedger(place, allShares)
       assert.deepStrictEqual(
         shares.map(({ seq, user, work, worker }) => [seq, user, worker, work]),
         [
@@ -80,24 +75,51 @@ describe("the share sink", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("waits while another program writes, and fails after its patience", () =>
+  it.live("keeps names that no database takes as text: bytes that are not UTF-8, and NUL", () =>
     Effect.gen(function* () {
-      const file = yield* freshFile
-      yield* withLedger({ file, patience: "400 millis" }, (ledger) =>
+      const place = yield* fresh
+      yield* withLedger({ ...place, slice: 0 }, (ledger) =>
         Effect.gen(function* () {
-          const database = new DatabaseSync(file)
-          database.exec("BEGIN IMMEDIATE")
-          const failure = yield* Effect.flip(ledger.sink.record([acceptedShare(1)]))
-          assert.match(failure.message, /ledger\.sqlite cannot be written: .*locked.*not acknowledged/)
-          database.exec("ROLLBACK")
+          const share = acceptedShare(1, "rig\0")
+          yield* ledger.sink.record([{ ...share, channel: { ...share.channel, userIdentity: "ann\udc80" } }])
           yield* ledger.sink.record([acceptedShare(2)])
-          database.close()
-          assert.strictEqual((yield* allShares(ledger)).length, 1)
+          const [first] = yield* allShares(ledger)
+          assert.deepInclude(first, { user: "ann\\x80", worker: "rig\\x00" })
+          const { faults, slices } = yield* audit(ledger.sql, () => Effect.void)
+          assert.deepStrictEqual({ faults, slices }, { faults: [], slices: 1 })
         })
       )
     }).pipe(Effect.scoped)
   )
 
+  it.live("that acknowledges what it received writes the last shares when it is closed", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger({ ...place, acknowledge: "received", commitInterval: "1 hour" }, (ledger) =>
+        ledger.sink.record([acceptedShare(1)])
+      )
+      assert.strictEqual((yield* withLedger(place, allShares)).length, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("waits while another program has the turn to write, and fails after its patience", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger({ ...place, patience: "400 millis" }, (ledger) =>
+        Effect.gen(function* () {
+          const failure = yield* behind(place, (other) =>
+            other.withTransaction(Effect.andThen(other.takeTurn, Effect.flip(ledger.sink.record([acceptedShare(1)]))))
+          )
+          assert.match(failure.message, /the ledger .* cannot be written: .*not acknowledged/)
+          yield* ledger.sink.record([acceptedShare(2)])
+          assert.strictEqual((yield* allShares(ledger)).length, 1)
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("the share sink of a file", () => {
   it.live("loses no share that it acknowledged if the power fails: the files have no more than was synced then", () =>
     Effect.gen(function* () {
       const file = yield* freshFile
@@ -151,33 +173,23 @@ describe("the share sink", () => {
         )
       }).pipe(Effect.scoped)
   )
-
-  it.live("that acknowledges what it received writes the last shares when it is closed", () =>
-    Effect.gen(function* () {
-      const file = yield* freshFile
-      yield* withLedger({ file, acknowledge: "received", commitInterval: "1 hour" }, (ledger) =>
-        ledger.sink.record([acceptedShare(1)])
-      )
-      assert.strictEqual((yield* withLedger({ file }, allShares)).length, 1)
-    }).pipe(Effect.scoped)
-  )
 })
 
-describe("the order of shares", () => {
+describe.each(databases)("the order of shares in $name", ({ fresh }) => {
   it.live(
     "goes on after a restart and behind shares of another program, and a clock that was set back changes nothing",
     () =>
       Effect.gen(function* () {
-        const file = yield* freshFile
-        yield* withLedger({ file }, (ledger) => ledger.append([share(1, { at: 5_000 }), share(2, { at: 4_000 })]))
-        yield* withLedger({ file }, (ledger) =>
+        const place = yield* fresh
+        yield* withLedger(place, (ledger) => ledger.append([share(1, { at: 5_000 }), share(2, { at: 4_000 })]))
+        yield* withLedger(place, (ledger) =>
           Effect.gen(function* () {
             yield* ledger.append([share(3, { at: 1 })])
-            yield* withLedger({ file }, (other) => other.append([share(4, { at: 6_000 }), share(3)]))
+            yield* withLedger(place, (other) => other.append([share(4, { at: 6_000 }), share(3)]))
             yield* ledger.append([share(5, { at: 1 })])
           })
         )
-        const shares = yield* withLedger({ file }, allShares)
+        const shares = yield* withLedger(place, allShares)
         assert.deepStrictEqual(
           shares.map(({ at, seq }) => [seq, at]),
           [
@@ -197,17 +209,15 @@ describe("the order of shares", () => {
       const shares = range(0, 50).map((share) => ({ ...share, at: now }))
       const hashes: Array<unknown> = []
       for (const cuts of [[50], [1, 2, 30], [10, 20, 30, 40]]) {
-        const file = yield* freshFile
+        const place = yield* fresh
         let from = 0
         for (const to of [...cuts, 50]) {
-          yield* withLedger({ file, slice: "1 hour" }, (ledger) => ledger.append(shares.slice(from, to)))
+          yield* withLedger({ ...place, slice: "1 hour" }, (ledger) => ledger.append(shares.slice(from, to)))
           from = to
         }
         // The next commit ends the slice, because its first share is old.
-        yield* withLedger({ file, slice: 0 }, (ledger) => ledger.append([share(99)]))
-        hashes.push(
-          yield* withLedger({ file }, ({ sql }) => sql`SELECT first_seq, last_seq, work, hex(hash) AS hash FROM slices`)
-        )
+        yield* withLedger({ ...place, slice: 0 }, (ledger) => ledger.append([share(99)]))
+        hashes.push(yield* withLedger(place, ({ sql }) => sql`SELECT first_seq, last_seq, work, hash FROM slices`))
       }
       assert.strictEqual((hashes[0] as ReadonlyArray<unknown>).length, 1)
       assert.deepStrictEqual(hashes[1], hashes[0])
@@ -216,17 +226,17 @@ describe("the order of shares", () => {
   )
 })
 
-describe("a window", () => {
+describe.each(databases)("a window in $name", ({ fresh }) => {
   it.live("read from roll-ups and shares is the one that the shares alone give", () =>
     Effect.gen(function* () {
-      const file = yield* freshFile
+      const place = yield* fresh
       // Every commit but the last ends in a slice of its own.
-      yield* withLedger({ file, slice: 0 }, (ledger) =>
+      yield* withLedger({ ...place, slice: 0 }, (ledger) =>
         Effect.gen(function* () {
           for (let from = 0; from < 400; from += 40) yield* ledger.append(range(from, from + 40))
         })
       )
-      yield* withLedger({ file }, (ledger) =>
+      yield* withLedger(place, (ledger) =>
         Effect.gen(function* () {
           const [row] = yield* ledger.sql<{ slices: number }>`SELECT count(*) AS slices FROM slices`
           assert.strictEqual(row!.slices, 9)
@@ -254,16 +264,16 @@ describe("a window", () => {
   )
 })
 
-describe("the database", () => {
+describe.each(databases)("the database $name", ({ fresh }) => {
   it.live("refuses to change or delete a row about money", () =>
     Effect.gen(function* () {
-      const file = yield* freshFile
-      yield* withLedger({ file }, (ledger) =>
+      const place = yield* fresh
+      yield* withLedger(place, (ledger) =>
         Effect.gen(function* () {
           yield* ledger.transact(ledger.books.adjust("alice", 5n, 1, "a gift"))
           for (const statement of ["UPDATE entries SET amount = 6", "DELETE FROM entries"]) {
             const refused = yield* Effect.flip(ledger.sql.unsafe(statement))
-            assert.match(refused.message, /rows of entries are never changed/)
+            assert.match(reasonOf(refused), /rows of entries are never changed/)
           }
           assert.deepStrictEqual(plain(ledger.books.balances), [
             ["", -5n],
@@ -274,6 +284,37 @@ describe("the database", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("of an older program is refused with the command to run, which brings it up to date", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger(place, (ledger) => ledger.append([share(1)]))
+      yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 1")
+      for (const layer of [Ledger.layer(place), layerReading(place)]) {
+        const { message } = yield* Effect.flip(Effect.scoped(Layer.build<unknown, LedgerError, never>(layer)))
+        assert.match(message, /schema has version 1, and this program needs \d+: run sluice ledger migrate/)
+      }
+      yield* withLedger({ ...place, isUpgrade: true }, () => Effect.void)
+      assert.strictEqual((yield* withLedger(place, allShares)).length, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of something else, or of a newer program, is refused with a sentence", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* execute(place, "CREATE TABLE notes (text TEXT)")
+      const open = Effect.flip(Effect.scoped(Layer.build(Ledger.layer(place))))
+      assert.match((yield* open).message, /a database of something else/)
+      yield* execute(
+        place,
+        "CREATE TABLE ledger_migrations (migration_id INTEGER PRIMARY KEY NOT NULL, name TEXT); " +
+          "INSERT INTO ledger_migrations VALUES (77, 'later')"
+      )
+      assert.match((yield* open).message, /schema has version 77, and this program knows \d+: use a newer program/)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("the file of a ledger", () => {
   it.live.skipIf(process.platform === "win32")("is for its owner only", () =>
     Effect.gen(function* () {
       const file = yield* freshFile
@@ -283,22 +324,6 @@ describe("the database", () => {
           for (const name of [file, `${file}-wal`]) assert.strictEqual(statSync(name).mode & 0o777, 0o600)
         })
       )
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("of something else, or of a newer program, is refused with a sentence", () =>
-    Effect.gen(function* () {
-      const file = yield* freshFile
-      const database = new DatabaseSync(file)
-      database.exec("CREATE TABLE notes (text TEXT)")
-      const open = Effect.flip(Effect.scoped(Layer.build(Ledger.layer({ file }))))
-      assert.match((yield* open).message, /a database of something else/)
-      database.exec(
-        "CREATE TABLE ledger_migrations (migration_id INTEGER PRIMARY KEY NOT NULL, name TEXT); " +
-          "INSERT INTO ledger_migrations VALUES (77, 'later')"
-      )
-      assert.match((yield* open).message, /schema has version 77, and this program knows 1: use a newer program/)
-      database.close()
     }).pipe(Effect.scoped)
   )
 })

@@ -168,6 +168,47 @@ describe("the reward of a block", () => {
     )
   })
 
+  it("is divided as the draft of extension 0x0003 divides it, and a fee as the pool's weight costs at most a satoshi less", () => {
+    // Section 4 of the draft (stratum-mining/sv2-spec, pull request 203): what miners are paid, and the rest for the pool.
+    const draft = (total: bigint, weights: ReadonlyMap<string, bigint>, ofPool: bigint, dustLimit: bigint) => {
+      const all = ofPool + sum(weights.values())
+      const paid = [...weights]
+        .map(([user, weight]) => [user, (weight * total) / all] as const)
+        .filter(([, amount]) => amount >= dustLimit)
+      return { paid: new Map(paid), ofPool: total - sum(paid.map(([, amount]) => amount)) }
+    }
+    const weights = fc
+      .array(fc.tuple(fc.constantFrom(...users), work), { minLength: 1 })
+      .map((entries) => new Map<string, bigint>(entries))
+    fc.assert(
+      fc.property(fc.bigInt(1n, 21_000_000n * 100_000_000n), weights, fee, (total, weights, fee) => {
+        const free = divideReward(total, { fee: 0 }, weights)
+        const minimum = 10_000n
+        const { changes, paid } = settlementOf(
+          free,
+          coinbasePayments(free, new Map(), { minimum, bytes: 10_000, bytesOf: () => 31 })
+        )
+        const expected = draft(total, weights, 0n, minimum)
+        assert.strictEqual(paid.get(POOL), expected.ofPool)
+        for (const user of users) {
+          assert.strictEqual(paid.get(user), expected.paid.get(user))
+          // What the draft leaves to the pool for users without an output, the ledger owes them.
+          if (!expected.paid.has(user)) assert.strictEqual(changes.get(user), free.get(user))
+        }
+        if (fee === 1_000_000) return
+        const parts = BigInt(1_000_000 - fee)
+        const scaled = new Map([...weights].map(([user, weight]) => [user, weight * parts]))
+        const withFee = draft(total, scaled, BigInt(fee) * sum(weights.values()), 0n)
+        const earned = divideReward(total, { fee }, weights)
+        for (const [user, amount] of withFee.paid) {
+          const more = earned.get(user)! - amount
+          assert.isTrue(more === 0n || more === 1n, `${user} earned ${more} more`)
+        }
+      }),
+      runs
+    )
+  })
+
   it("is paid alike whatever the order of users", () => {
     fc.assert(
       fc.property(shares, reward, balances, fc.integer({ min: 0, max: 200 }), (shares, reward, balances, bytes) => {

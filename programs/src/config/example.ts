@@ -1,6 +1,7 @@
 /** A program's keys as an annotated TOML file, and a loaded configuration as TOML with the source of each value. */
 import { type KeyInfo, keysOf } from "./key.ts"
 import type { Given, ProgramConfig } from "./load.ts"
+import { withoutUserinfo } from "./userinfo.ts"
 
 /** The file that `sluice NAME config --example` prints: every key with its description. Defaults are commented out. */
 export const exampleToml = <A>({ program, schema }: ProgramConfig<A>): string => {
@@ -58,9 +59,12 @@ export const effectiveToml = <A>({ program, schema }: ProgramConfig<A>, given: R
           : [`${key.name} = ${JSON.stringify(key.default)} # default`]
       }
       if (key.value.secret) return [`# ${key.name} is given by ${value.where}, and not shown`]
-      return [`${key.name} = ${JSON.stringify(value.raw)} # ${value.where}`]
+      return [`${key.name} = ${JSON.stringify(shown(value.raw))} # ${value.where}`]
     })
     .join("\n")
+
+/** A URL may hold a password. */
+const shown = (raw: unknown): unknown => (typeof raw === "string" && raw.includes("://") ? withoutUserinfo(raw) : raw)
 
 const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   const lines: Array<string> = []

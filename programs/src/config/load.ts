@@ -152,15 +152,18 @@ const exposedBy = (
   key: KeyInfo,
   { name, raw, source, where }: Given & { readonly name: string; readonly source: Source }
 ): ReadonlyArray<string> => {
-  if (key.value.secret && name === key.name) return source.exposed(key)
+  if ((key.value.secret || hasPassword(raw)) && name === key.name) return source.exposed(key)
   if (!key.value.secret && !key.value.holdsSecret) return []
   const paths: ReadonlyArray<unknown> =
     key.value.kind === "list" && typeof raw === "string" ? raw.split(",") : [raw].flat()
   return paths.flatMap((path) => (typeof path === "string" ? exposedFile(where, path.trim()) : []))
 }
 
-const onCommandLine = ({ name, variable }: KeyInfo): ReadonlyArray<string> => [
-  exposedArgument(`--${name}`, `--${name}-file or ${variable}`)
+/** Whether it is a URL with a password. */
+const hasPassword = (raw: unknown): boolean => typeof raw === "string" && /^[a-z+]+:\/\/[^/]*:.*@/i.test(raw)
+
+const onCommandLine = ({ name, value, variable }: KeyInfo): ReadonlyArray<string> => [
+  exposedArgument(`--${name}`, value.secret ? `--${name}-file or ${variable}` : variable)
 ]
 
 /** The value, or the content of the file that `NAME-file` names; fails with the reason if the file cannot be read. */

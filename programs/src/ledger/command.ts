@@ -1,6 +1,16 @@
 /** How every command of `sluice ledger` is made, and how it prints. */
 import { escaped } from "@sluice/protocol/printable"
-import { type LedgerError, layerReading, ledgerError, type SqliteCalls, SqliteClient } from "@sluice/ledger"
+import {
+  Ledger,
+  type LedgerError,
+  layerReading,
+  ledgerError,
+  ledgerName,
+  type LedgerPlace,
+  type LedgerSettings,
+  LedgerSql,
+  type LedgerSqlCalls
+} from "@sluice/ledger"
 import { Console, Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { Command } from "effect/cli"
@@ -35,19 +45,25 @@ export const ledgerCommand = <A extends LoggingConfig, R>(
   ).pipe(Command.withDescription(options.description))
 }
 
-/** Reads the ledger in this file. */
+/** Reads the ledger at this place. */
 export const reading = <A, E extends { readonly message: string }>(
-  file: string,
-  read: (sql: SqliteCalls) => Effect.Effect<A, E | SqlError.SqlError>
+  place: LedgerPlace,
+  read: (sql: LedgerSqlCalls) => Effect.Effect<A, E | SqlError.SqlError>
 ): Effect.Effect<A, E | LedgerError> =>
-  Effect.flatMap(SqliteClient, (sql) =>
+  Effect.flatMap(LedgerSql, (sql) =>
     Effect.catchIf(
       read(sql),
       (error): error is Extract<E | SqlError.SqlError, SqlError.SqlError> =>
         "_tag" in error && error._tag === "SqlError",
-      (error) => Effect.fail(ledgerError(file)(error))
+      (error) => Effect.fail(ledgerError(ledgerName(place))(error))
     )
-  ).pipe(Effect.provide(layerReading(file))) as Effect.Effect<A, E | LedgerError>
+  ).pipe(Effect.provide(layerReading(place))) as Effect.Effect<A, E | LedgerError>
+
+/** The ledger, to change it, also while a pool uses it. */
+export const layerWriting = (place: LedgerPlace, settings: LedgerSettings = {}) =>
+  Ledger.layer({ ...place, commitInterval: 0, ...settings })
+
+export const isoTime = (at: number): string => new Date(at).toISOString()
 
 type Row = Readonly<Record<string, string | number | bigint | boolean | undefined>>
 

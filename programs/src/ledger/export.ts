@@ -1,7 +1,7 @@
 /** `sluice ledger export`: prints shares, blocks or entries as CSV or lines of JSON. */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { readBlocks, readEntries, sharesFrom, type SqliteCalls } from "@sluice/ledger"
-import { Option, Stream } from "effect"
+import { type LedgerSqlCalls, readBlocks, readEntries, sharesFrom } from "@sluice/ledger"
+import { Stream } from "effect"
 import { Csv } from "effect/encoding"
 import { print } from "../output/streams.ts"
 import { ledgerCommand, reading } from "./command.ts"
@@ -32,7 +32,7 @@ const asText = (cells: Cells): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(cells).map(([name, value]) => [name, String(value)]))
 
 const tables = {
-  shares: (sql: SqliteCalls, from: number) => ({
+  shares: (sql: LedgerSqlCalls, from: number) => ({
     columns: ["seq", "at", "user", "worker", "work", "height", "hash", "block"],
     rows: Stream.map(sharesFrom(sql, from), ({ at, hash, height, isBlock, seq, user, work, worker }): Cells => ({
       seq,
@@ -45,7 +45,7 @@ const tables = {
       block: isBlock
     }))
   }),
-  blocks: (sql: SqliteCalls) => ({
+  blocks: (sql: LedgerSqlCalls) => ({
     columns: ["height", "hash", "state", "at", "user", "worker", "reward", "networkWork"],
     rows: Stream.map(
       Stream.fromIterableEffect(readBlocks(sql)),
@@ -61,13 +61,15 @@ const tables = {
       })
     )
   }),
-  entries: (sql: SqliteCalls) => ({
-    columns: ["id", "settlement", "account", "kind", "amount", "at", "reason"],
+  entries: (sql: LedgerSqlCalls) => ({
+    columns: ["id", "settlement", "payment", "purchase", "account", "kind", "amount", "at", "reason"],
     rows: Stream.map(
-      Stream.fromIterableEffect(readEntries(sql, Option.none())),
-      ({ account, amount, at, id, kind, reason, settlementId }): Cells => ({
+      Stream.fromIterableEffect(readEntries(sql)),
+      ({ account, amount, at, id, kind, paymentId, purchaseId, reason, settlementId }): Cells => ({
         id,
         settlement: settlementId ?? "",
+        payment: paymentId ?? "",
+        purchase: purchaseId ?? "",
         account,
         kind,
         amount: amount.toString(),

@@ -15,13 +15,13 @@ export const importShares = ledgerCommand({
   ...ImportConfig,
   description:
     "Add the shares of a share log to the ledger, in their order. Shares that the ledger has are left out, so an import may be repeated.",
-  run: Effect.fnUntraced(function* ({ json, ledger: file, shareLog }) {
+  run: Effect.fnUntraced(function* ({ json, ledger: place, shareLog }) {
     const { added, lines } = yield* Effect.gen(function* () {
       const ledger = yield* Ledger
       const before = ledger.lastSeq()
       const lines = yield* withProgress("import", (progress) => importLines(ledger, shareLog, progress))
       return { lines, added: ledger.lastSeq() - before }
-    }).pipe(Effect.provide(Ledger.layer({ file, commitInterval: 0 })))
+    }).pipe(Effect.provide(Ledger.layer({ ...place, commitInterval: 0 })))
     yield* printRows([{ lines, added, known: lines - added }], json)
   })
 })

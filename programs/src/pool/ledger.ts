@@ -1,10 +1,24 @@
 /** The keys of the pool about its ledger, and the layers that they lead to. */
-import { followBlocks, Ledger, ledgerDefaults, LedgerPayouts, ledgerPayoutsDefaults } from "@sluice/ledger"
+import {
+  followBlocks,
+  followRetention,
+  Ledger,
+  ledgerDefaults,
+  type LedgerError,
+  ledgerName,
+  LedgerPayouts,
+  type LedgerPayoutsCalls,
+  ledgerPayoutsDefaults,
+  type LedgerPlace,
+  leaseServerId,
+  type RetentionOptions
+} from "@sluice/ledger"
 import { hashToDisplay } from "@sluice/bitcoin"
-import { MiningServer, Templates } from "@sluice/mining-server"
-import { Pool, type PoolOptions } from "@sluice/pool"
-import { Duration, Effect, Layer, Schema } from "effect"
-import { BLOCK_SCHEMES, blockPolicy, ledgerUrl } from "../config/ledger.ts"
+import { type CustomWork, MiningServer, Payouts, Templates } from "@sluice/mining-server"
+import { customWorkOf, Pool, type PoolOptions } from "@sluice/pool"
+import { Deferred, Duration, Effect, Layer, Schema } from "effect"
+import { hostname } from "node:os"
+import { ledgerUrl, policyOfNumbers, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { choice, decimal, whole } from "../config/value.ts"
 import { layerNode, type NodeConfig } from "../server/node.ts"
@@ -12,7 +26,7 @@ import { layerNode, type NodeConfig } from "../server/node.ts"
 export const ledgerKeys = {
   ledger: optional(ledgerUrl, {
     description:
-      "The ledger: a database that has each share before it is acknowledged, and each block that was found. The path is relative to the working directory.",
+      "The ledger: a database that has each share before it is acknowledged, and each block that was found. The path of an SQLite file is relative to the working directory; several pools may share one PostgreSQL database.",
     example: "sqlite:pool.ledger"
   }),
   ledgerAcknowledge: defaulted(choice(["durable", "written", "received"]), {
@@ -24,14 +38,24 @@ export const ledgerKeys = {
     description: "The milliseconds that shares wait for others, to be written to the ledger together.",
     default: Duration.toMillis(ledgerDefaults.commitInterval)
   }),
-  payoutScheme: optional(choice(BLOCK_SCHEMES), {
+  shareRetention: optional(whole("DAYS", 1, 36_500), {
     description:
-      "How a block's reward is divided among users, whose names are addresses, in the coinbase itself. All but solo need a ledger. docs/operators/payouts.md explains each.",
+      "The days for which the ledger keeps shares as they came. Those that a settlement or the next block needs stay longer, and sums by user for ever. All stay without it.",
+    example: 400
+  }),
+  payoutScheme: optional(choice(SCHEMES), {
+    description:
+      "How users are paid for their work: in the coinbase itself, and then their names are addresses; with fpps and pps from the pool's wallet (sluice ledger pay). All but solo need a ledger. docs/operators/payouts.md explains each.",
     example: "pplns"
   }),
   payoutFee: defaulted(decimal("PERCENT", 0, 100), {
     description: "The pool's part of each reward with payout-scheme, for coinbase-address or coinbase-outputs.",
     default: 0
+  }),
+  payoutReserve: optional(whole("SATOSHIS", 0, 2_100_000_000_000_000), {
+    description:
+      "What the pool has to pay users of fpps and pps when it finds fewer blocks than it pays for. The pool says when it runs low.",
+    example: 10_000_000_000
   }),
   payoutWindow: defaulted(decimal("N", 0.001, 1000), {
     description: "The window of pplns: this many times the work of a block.",
@@ -62,15 +86,24 @@ interface PoolKeys {
 
 /** The checks of these keys. */
 export const ledgerChecks = [
-  Schema.makeFilter(({ ledger, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
+  Schema.makeFilter(({ ledger, payoutReserve, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
     if (ledger !== undefined && workers > 1) {
-      return `ledger, workers: one process writes to a ledger: give workers = 1, not ${workers}`
+      return `ledger, workers: workers have no ledger: give workers = 1, not ${workers}, and start several pools on one PostgreSQL`
     }
     if (payoutScheme !== undefined && soloFee !== undefined) {
       return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
     }
+    const buysShares = payoutScheme === "fpps" || payoutScheme === "pps"
+    if (buysShares && payoutReserve === undefined) {
+      return (
+        `payout-scheme ${payoutScheme} needs payout-reserve: the satoshis that the pool has to pay users when it finds fewer blocks ` +
+        `than it pays for`
+      )
+    }
+    if (!buysShares && payoutReserve !== undefined)
+      return "payout-reserve is for fpps and pps: payout-scheme is another one"
     return payoutScheme !== undefined && payoutScheme !== "solo" && ledger === undefined
-      ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE`
+      ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE or postgres://...`
       : undefined
   })
 ] as const
@@ -80,45 +113,75 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
   const { payoutFee, payoutMinutes, payoutScheme, payoutWindow, soloFee } = config
   const scheme = payoutScheme ?? (soloFee === undefined ? undefined : "solo")
   const fee = payoutScheme === undefined ? (soloFee ?? 0) : payoutFee
-  return scheme === undefined ? undefined : blockPolicy(scheme, { fee, window: payoutWindow, minutes: payoutMinutes })
+  return scheme === undefined
+    ? undefined
+    : policyOfNumbers(scheme, { fee, window: payoutWindow, minutes: payoutMinutes })
 }
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
-export const layerWithLedger = <A, E, R>(
-  config: LedgerConfig & NodeConfig & { readonly ledger: string; readonly soloFee?: number },
-  options: PoolOptions,
-  /** Makes the pool that pays fixed outputs. */
-  layerPool: (options: PoolOptions) => Layer.Layer<A, E, R>
+export const layerWithLedger = (
+  config: LedgerConfig & NodeConfig & { readonly ledger: LedgerPlace; readonly soloFee?: number },
+  given: PoolOptions,
+  /** The pool's rules for the jobs of clients. */
+  rules: Effect.Effect<Pick<PoolOptions, "customJobs">>,
+  /** Fails if the pool must end, because another process has its server id. */
+  ended: Deferred.Deferred<never, LedgerError>
 ) => {
   const policy = policyOf(config)
   const ledger = Ledger.layer({
-    file: config.ledger,
+    ...config.ledger,
     acknowledge: config.ledgerAcknowledge,
     commitInterval: config.ledgerCommitMs
   })
-  const others = options.shareSinks ?? []
-  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: config.ledger })
+  const others = given.shareSinks ?? []
+  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: ledgerName(config.ledger) })
   if (policy === undefined) {
     const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
-    const pool = Effect.map(Ledger, ({ sink }) => layerPool({ ...options, shareSinks: [...others, sink] }))
-    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(Layer.provideMerge(ledger))
+    const pool = Effect.gen(function* () {
+      const { sink } = yield* Ledger
+      const options = yield* withServerId(config.ledger, given, ended)
+      return Pool.layer({ ...options, ...(yield* rules), shareSinks: [...others, sink] })
+    })
+    return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(
+      Layer.merge(layerRetention(config, () => undefined)),
+      Layer.provideMerge(ledger)
+    )
   }
-  const server = Effect.gen(function* () {
-    yield* promise
-    const { sink, validateUser } = yield* LedgerPayouts
-    return MiningServer.layer({ ...options, shareSinks: [...others, sink], validateUser })
-  })
-  return Layer.effect(Pool, MiningServer).pipe(
-    Layer.provide(Layer.unwrap(server)),
-    Layer.provide(LedgerPayouts.work),
-    Layer.provide(Templates.layer(options)),
+  const server = (options: PoolOptions) =>
+    Effect.gen(function* () {
+      yield* promise
+      const { record, sink, validateUser } = yield* LedgerPayouts
+      const { customJobs } = yield* rules
+      const work =
+        customJobs === undefined ? undefined : yield* Effect.fromResult(customWorkOf(yield* Payouts, customJobs))
+      return MiningServer.layer({
+        ...options,
+        ...(work === undefined ? {} : { customWork: recorded(work, record) }),
+        shareSinks: [...others, sink],
+        validateUser
+      })
+    })
+  const pool = Effect.map(withServerId(config.ledger, given, ended), (options) =>
+    Layer.effect(Pool, MiningServer).pipe(
+      Layer.provide(Layer.unwrap(server(options))),
+      Layer.provide(LedgerPayouts.work),
+      Layer.provide(Templates.layer(options))
+    )
+  )
+  const retention = Effect.map(LedgerPayouts, ({ window }) =>
+    layerRetention(config, () => (policy.scheme === "solo" ? undefined : window))
+  )
+  return Layer.unwrap(pool).pipe(
+    Layer.merge(Layer.unwrap(retention)),
     // The operators' page shows the ledger and its plan.
     Layer.provideMerge(
       LedgerPayouts.layer({
         policy,
-        pool: options,
+        pool: given,
         minimum: BigInt(config.payoutMinimum),
-        maxCoinbaseBytes: config.maxCoinbaseBytes
+        maxCoinbaseBytes: config.maxCoinbaseBytes,
+        ...(config.payoutReserve === undefined ? {} : { reserve: BigInt(config.payoutReserve) }),
+        ...(given.chain === "regtest" ? { halvingInterval: 150 } : {})
       })
     ),
     Layer.merge(layerFollow(config)),
@@ -126,11 +189,47 @@ export const layerWithLedger = <A, E, R>(
   )
 }
 
+/** Records the blocks of clients' jobs too. */
+const recorded = (work: CustomWork, record: LedgerPayoutsCalls["record"]): CustomWork => ({
+  ...work,
+  submit: (block) =>
+    Effect.all([work.submit(block), block.isBlock ? record([block]) : Effect.void], {
+      concurrency: "unbounded",
+      discard: true
+    })
+})
+
+/**
+ * The options with a server id for the extranonce prefixes that no other pool on the same PostgreSQL has. One pool writes to an SQLite
+ * file.
+ */
+const withServerId = Effect.fnUntraced(function* (
+  ledger: LedgerPlace,
+  options: PoolOptions,
+  ended: Deferred.Deferred<never, LedgerError>
+) {
+  if ("file" in ledger) return options
+  const { isHeld, lost, serverId } = yield* leaseServerId({ holder: `process ${process.pid} on ${hostname()}` })
+  yield* Effect.logInfo(`This pool has server id ${serverId} of those that share the ledger`)
+  yield* Effect.forkScoped(Deferred.into(lost, ended))
+  return { ...options, extranonce: { serverId: Uint8Array.of(serverId), isServerIdHeld: isHeld } }
+})
+
 const promises = {
   durable: "Shares are acknowledged when they are on the disk",
   written: "Shares are acknowledged when the operating system has them: a power cut may lose the last ones",
   received: "Shares are acknowledged when the pool has them: the last ones are lost if it ends at once"
 } as const
+
+/** Removes shares that are older than they have to be kept. */
+const layerRetention = ({ shareRetention }: LedgerConfig, window: RetentionOptions["window"]) =>
+  shareRetention === undefined
+    ? Layer.empty
+    : Layer.effectDiscard(
+        Effect.flatMap(Ledger, (ledger) =>
+          followRetention(ledger, { retention: Duration.days(shareRetention), window })
+        )
+      )
 
 const FOLLOW = Duration.seconds(30)
 

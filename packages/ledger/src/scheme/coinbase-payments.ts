@@ -13,6 +13,9 @@ export interface PaymentLimits {
   readonly bytesOf: (user: string) => number | undefined
 }
 
+/** The shortest output that is paid: value, length, and a script of a witness key hash. */
+export const LEAST_OUTPUT_BYTES = 31
+
 export interface Payment {
   readonly user: string
   readonly amount: bigint
@@ -41,6 +44,8 @@ export const coinbasePayments = (
 
   let room = bytes
   const chosen = due.filter(({ user }) => {
+    // Reading the addresses of thousands of users, none of whom has room, would take most of the time.
+    if (room < LEAST_OUTPUT_BYTES) return false
     const size = bytesOf(user)
     if (size === undefined || size > room) return false
     room -= size

@@ -7,6 +7,7 @@ import { Reactivity } from "effect/reactivity"
 import { type SqlConnection, SqlClient, SqlError, Statement } from "effect/sql"
 import { closeSync, openSync } from "node:fs"
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import { LedgerSql, type SqliteCalls } from "../store/ledger-sql.ts"
 
 export interface SqliteOptions {
   /** The database file, or `:memory:`. */
@@ -16,28 +17,11 @@ export interface SqliteOptions {
   readonly isDurable?: boolean
 }
 
-export interface SqliteCalls extends SqlClient.SqlClient {
-  /**
-   * Runs a statement for each index from 0 to `count`, with the values that `valuesOf` gives. `ran` hears whether the statement changed
-   * a row, before the next values are asked for.
-   */
-  readonly runEach: (
-    statement: string,
-    count: number,
-    valuesOf: (index: number) => Array<SQLInputValue>,
-    ran?: (index: number, hasChanged: boolean) => void
-  ) => Effect.Effect<void, SqlError.SqlError>
-  /** Copies the database to another file while it is in use. */
-  readonly backup: (file: string) => Effect.Effect<void, SqlError.SqlError>
-}
-
-export const SqliteClient = Context.Service<SqliteCalls>("sluice/ledger/SqliteClient")
-
 /** The database is closed with the layer's Scope. */
-export const layer = (options: SqliteOptions): Layer.Layer<SqliteCalls | SqlClient.SqlClient, SqlError.SqlError> =>
+export const layer = (options: SqliteOptions): Layer.Layer<LedgerSql | SqlClient.SqlClient, SqlError.SqlError> =>
   Layer.effectContext(
     Effect.map(make(options), (client) =>
-      Context.make(SqliteClient, client).pipe(Context.add(SqlClient.SqlClient, client))
+      Context.make(LedgerSql, client).pipe(Context.add(SqlClient.SqlClient, client))
     )
   ).pipe(Layer.provide(Reactivity.layer))
 
@@ -92,6 +76,9 @@ const make = Effect.fnUntraced(function* (
       transaction._tag === "Some" ? use(connection) : borrower(() => use(connection))
     )
   return Object.assign(client, {
+    dialect: "sqlite" as const,
+    // A transaction has the only lock of the file from its beginning.
+    takeTurn: Effect.void,
     runEach: (...parameters: Parameters<SqliteCalls["runEach"]>) =>
       withConnection(({ runEach }) => runEach(...parameters)),
     backup: (destination: string) => withConnection(({ backup }) => backup(destination))
@@ -142,11 +129,13 @@ const connect = (database: DatabaseSync): Connected => {
             )
         )
       ),
-    runEach: (sql, count, valuesOf, ran) =>
+    runEach: (sql, count, setValues, ran) =>
       attempt("execute", () => {
         const statement = prepare(sql)
+        const values: Array<SQLInputValue> = []
         for (let index = 0; index < count; index++) {
-          const { changes } = statement.run(...valuesOf(index))
+          setValues(index, values)
+          const { changes } = statement.run(...values)
           ran?.(index, changes !== 0)
         }
       }),

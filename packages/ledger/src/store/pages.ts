@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { BlockState, Entry } from "./books.ts"
+import { jsonText } from "./ledger-sql.ts"
 
 /** A part of a list: `limit` items after the first `offset`. */
 export interface Part {
@@ -45,7 +46,7 @@ const read = (sql: SqlClient.SqlClient, which: Statement.Fragment): Read<Readonl
     sql<Omit<PaidBlock, "reward" | "scheme" | "paid"> & { reward: number; scheme: string | null; paid: number | null }>`
       SELECT blocks.id, blocks.hash, blocks.height, blocks.at, blocks.reward,
         (SELECT state FROM block_states WHERE block_id = blocks.id ORDER BY block_states.id DESC LIMIT 1) AS state,
-        json_extract(settlements.policy, '$.scheme') AS scheme,
+        ${jsonText(sql, "settlements.policy", "scheme")} AS scheme,
         (SELECT count(*) FROM entries WHERE settlement_id = settlements.id AND kind = 'paid' AND user_id <> 0) AS users,
         (SELECT -sum(amount) FROM entries WHERE settlement_id = settlements.id AND kind = 'paid' AND user_id <> 0) AS paid
       FROM blocks
@@ -70,7 +71,7 @@ export const readPayments = (
         coalesce(-sum(CASE WHEN kind = 'paid' THEN amount END), 0) AS paid
       FROM entries JOIN users ON users.id = entries.user_id
       WHERE settlement_id = (SELECT min(id) FROM settlements WHERE block_id = ${blockId})
-      GROUP BY entries.user_id ORDER BY paid DESC, earned DESC, account`,
+      GROUP BY users.id ORDER BY paid DESC, earned DESC, account`,
     (rows) => rows.map(({ account, earned, paid }) => ({ account, earned: BigInt(earned), paid: BigInt(paid) }))
   )
 
@@ -91,23 +92,29 @@ export const readAccountEntries = (
       LEFT JOIN settlements ON settlements.id = entries.settlement_id
       LEFT JOIN blocks ON blocks.id = settlements.block_id
       WHERE entries.user_id = ${user.id} ORDER BY entries.id DESC LIMIT ${limit} OFFSET ${offset}`
-    const items = rows.map(({ amount, at, hash, height, id, kind, reason, settlement_id }) => ({
-      id,
-      settlementId: settlement_id ?? undefined,
-      account,
-      kind,
-      amount: BigInt(amount),
-      at,
-      reason,
-      height: height ?? undefined,
-      hash: hash ?? undefined
-    }))
+    const items = rows.map(
+      ({ amount, at, hash, height, id, kind, payment_id, purchase_id, reason, settlement_id }) => ({
+        id,
+        settlementId: settlement_id ?? undefined,
+        paymentId: payment_id ?? undefined,
+        purchaseId: purchase_id ?? undefined,
+        account,
+        kind,
+        amount: BigInt(amount),
+        at,
+        reason,
+        height: height ?? undefined,
+        hash: hash ?? undefined
+      })
+    )
     return { total, items }
   })
 
 interface EntryRow {
   readonly id: number
   readonly settlement_id: number | null
+  readonly payment_id: number | null
+  readonly purchase_id: number | null
   readonly kind: Entry["kind"]
   readonly amount: number
   readonly at: number

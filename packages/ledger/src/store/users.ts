@@ -1,5 +1,5 @@
 /** The ids of users in the database. */
-import { Effect } from "effect"
+import { Array as Arr, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { POOL } from "../scheme/divide.ts"
 
@@ -27,17 +27,20 @@ export class Users {
   add(names: Iterable<string>): Effect.Effect<void, SqlError.SqlError> {
     const unknown = new Set<string>()
     for (const name of names) if (!this.#ids.has(name) && !this.#given.has(name)) unknown.add(name)
-    return Effect.forEach(
-      unknown,
-      (name) =>
-        Effect.gen({ self: this }, function* () {
-          const sql = this.#sql
-          yield* sql`INSERT INTO users (name) VALUES (${name}) ON CONFLICT (name) DO NOTHING`
-          const [row] = yield* sql<{ id: number }>`SELECT id FROM users WHERE name = ${name}`
-          this.#given.set(name, row!.id)
-        }),
-      { discard: true }
-    )
+    if (unknown.size === 0) return Effect.void
+    return Effect.forEach(chunksOf([...unknown]), (some) => this.#addSome(some), { discard: true })
+  }
+
+  #addSome(names: ReadonlyArray<string>): Effect.Effect<void, SqlError.SqlError> {
+    return Effect.gen({ self: this }, function* () {
+      const sql = this.#sql
+      const known = yield* sql<UserRow>`SELECT id, name FROM users WHERE ${sql.in("name", names)}`
+      for (const { id, name } of known) this.#given.set(name, id)
+      const others = names.filter((name) => !this.#given.has(name)).map((name) => ({ name }))
+      if (!Arr.isArrayNonEmpty(others)) return
+      const added = yield* sql<UserRow>`INSERT INTO users ${sql.insert(others).returning("id, name")}`
+      for (const { id, name } of added) this.#given.set(name, id)
+    })
   }
 
   /** The id of a name that was added. */
@@ -45,3 +48,14 @@ export class Users {
     return this.#ids.get(name) ?? this.#given.get(name)!
   }
 }
+
+interface UserRow {
+  readonly id: number
+  readonly name: string
+}
+
+/** Names in one statement. */
+const CHUNK = 500
+
+const chunksOf = (names: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> =>
+  Array.from({ length: Math.ceil(names.length / CHUNK) }, (_, index) => names.slice(index * CHUNK, (index + 1) * CHUNK))

@@ -10,7 +10,7 @@ export const AccountView = Schema.Struct({
   user: Schema.NullOr(Schema.String),
   /** What blocks earned it, less what was taken back with orphans. */
   earned: Schema.Finite,
-  /** What coinbases paid it, less what was taken back. */
+  /** What coinbases and payments from the wallet paid it, less what was taken back. */
   paid: Schema.Finite,
   /** Corrections by operators. */
   adjusted: Schema.Finite,
@@ -23,10 +23,11 @@ export type AccountView = typeof AccountView.Type
 export const EntryView = Schema.Struct({
   id: Schema.Finite,
   at: Schema.Finite,
-  kind: Schema.Literals(["earned", "paid", "adjustment"]),
+  /** `sent` is a payment from the wallet. */
+  kind: Schema.Literals(["earned", "paid", "adjustment", "sent"]),
   /** What it adds to the balance: payments are negative. */
   satoshis: Schema.Finite,
-  /** Of the block; null for an adjustment. */
+  /** Of the block that brought it; null for other lines. */
   height: Schema.NullOr(Schema.Finite),
   hash: Schema.NullOr(Schema.String),
   reason: Schema.String
@@ -84,9 +85,11 @@ export const Payments = Schema.Struct({ ...PayoutView.fields, payments: pageOf(P
 /** Moves an amount from the pool's account to a user's, or back if it is negative. */
 export const Adjust = Schema.Struct({
   user: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255)),
-  satoshis: Schema.Int.check(Schema.isBetween({ minimum: -MAX_SATOSHIS, maximum: MAX_SATOSHIS })).check(
-    Schema.makeFilter((amount) => amount !== 0 || "an amount other than 0")
-  ),
+  /** Not 0. */
+  satoshis: Schema.Union([
+    Schema.Int.check(Schema.isBetween({ minimum: -MAX_SATOSHIS, maximum: -1 })),
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: MAX_SATOSHIS }))
+  ]),
   /** Kept with the entry for ever. */
   reason: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255))
 })

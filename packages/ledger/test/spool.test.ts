@@ -1,0 +1,138 @@
+/** The spool keeps what it has on the disk, whatever happens to the end of its file. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Logger } from "effect"
+import * as fc from "fast-check"
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Spool, type SpoolOptions } from "../src/spool/spool.ts"
+import type { NewShare } from "../src/index.ts"
+
+const runs = { numRuns: Number(process.env["SLUICE_SEQUENCES"] ?? 100) }
+
+const withFile = <A>(use: (file: string) => Effect.Effect<A, unknown>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-spool-"))),
+    (directory) => use(join(directory, "pool.spool")),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+  ).pipe(Effect.provide(Logger.layer([])))
+
+const opened = <A>(options: SpoolOptions, use: (spool: Spool) => Effect.Effect<A, unknown>) =>
+  Effect.scoped(Effect.flatMap(Spool.open(options), use))
+
+/** All records, oldest first. */
+const takeAll = (spool: Spool) =>
+  Effect.gen(function* () {
+    const records: Array<ReadonlyArray<NewShare>> = []
+    for (;;) {
+      const record = yield* spool.oldest
+      if (record.length === 0) return records
+      records.push(record)
+      spool.handedOver(record.length)
+    }
+  })
+
+const share: fc.Arbitrary<NewShare> = fc.record({
+  at: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  user: fc.string({ unit: "binary" }),
+  worker: fc.string(),
+  work: fc.bigInt(1n, 1n << 256n),
+  height: fc.nat(),
+  hash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  isBlock: fc.boolean()
+})
+const records = fc.array(fc.array(share, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 5 })
+
+describe("a spool", () => {
+  it.live("gives back all records before a cut, or zeros, at any byte, and goes on behind them", () =>
+    withFile((file) =>
+      Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(records, fc.double({ min: 0, max: 1, noNaN: true }), fc.boolean(), (all, part, hasZeros) =>
+            Effect.gen(function* () {
+              rmSync(file, { force: true })
+              const ends = yield* opened({ file }, (spool) =>
+                Effect.forEach(all, (some) => Effect.map(spool.append(some), () => spool.bytes))
+              )
+              const whole = readFileSync(file)
+              const cut = Math.floor(part * whole.length)
+              const tail = Buffer.alloc(hasZeros ? whole.length - cut : 0)
+              writeFileSync(file, Buffer.concat([whole.subarray(0, cut), tail]))
+              // Bytes that were zero in the record anyway make it whole again.
+              const left = all.filter(
+                (_, index) =>
+                  ends[index]! <= cut || (hasZeros && whole.subarray(cut, ends[index]).every((byte) => byte === 0))
+              )
+              // A header of zeros is no header.
+              if (hasZeros && cut < 15) return
+              const more = [...all[0]!]
+              yield* opened({ file }, (spool) =>
+                Effect.gen(function* () {
+                  assert.strictEqual(spool.waiting, left.flat().length)
+                  yield* spool.append(more)
+                  assert.deepStrictEqual(yield* takeAll(spool), [...left, more])
+                  assert.strictEqual(spool.waiting, 0)
+                })
+              )
+              // What was handed over before a restart is there until the file is cleared.
+              yield* opened({ file }, (spool) =>
+                Effect.gen(function* () {
+                  assert.strictEqual((yield* takeAll(spool)).length, left.length + 1)
+                  yield* spool.clear
+                })
+              )
+              yield* opened({ file }, (spool) => Effect.sync(() => assert.isTrue(spool.isEmpty)))
+            }).pipe(Effect.provide(Logger.layer([])), Effect.runPromise)
+          ),
+          runs
+        )
+      )
+    )
+  )
+
+  const one: NewShare = {
+    at: 1,
+    user: "alice",
+    worker: "",
+    work: 1n,
+    height: 1,
+    hash: new Uint8Array(32),
+    isBlock: false
+  }
+
+  it.live("with damage before its last record says so, and keeps the file", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        yield* opened({ file }, (spool) => Effect.andThen(spool.append([one]), spool.append([one])))
+        const bytes = readFileSync(file)
+        bytes[40] = bytes[40]! ^ 1
+        writeFileSync(file, bytes)
+        const { message } = yield* Effect.flip(Effect.scoped(Spool.open({ file })))
+        assert.match(message, /pool\.spool is damaged at byte 15: its shares were acknowledged, so keep the file/)
+        assert.deepStrictEqual(readFileSync(file), bytes)
+      })
+    )
+  )
+
+  it.live("takes no more than it may have, and says what it waits for", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        const refusal = yield* opened({ file, maxBytes: 1_000 }, (spool) =>
+          Effect.flip(Effect.forever(spool.append([one])))
+        )
+        assert.match(String(refusal), /may have 1000: it takes no more shares until the ledger has taken those in it/)
+        assert.isAtMost(statSync(file).size, 1_000)
+        assert.isAbove(statSync(file).size, 700)
+      })
+    )
+  )
+
+  it.live("refuses a file of something else", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        writeFileSync(file, "shares = 1\nand more\n")
+        assert.match((yield* Effect.flip(Effect.scoped(Spool.open({ file })))).message, /it is not a spool/)
+      })
+    )
+  )
+})

@@ -1,0 +1,109 @@
+/** Two pools as processes on one PostgreSQL, with a miner on each: `npm run ledger-postgres` runs it. */
+import { DevNode } from "@sluice/dev-node"
+import { TemplateProvider } from "@sluice/template-provider"
+import { freePorts } from "@sluice/testing/ports"
+import { startPostgres } from "@sluice/testing/postgres-server"
+import { Sluice } from "@sluice/testing/program"
+import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
+import { Effect, Exit, Layer, Logger, Scope } from "effect"
+import { assert, it } from "vitest"
+import { run } from "./in-process.ts"
+
+const POOL_ADDRESS = "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c"
+const ALICE = "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7"
+const BOB = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"
+
+/** A template provider in this process, over a chain whose blocks take some thousand hashes. */
+const provider = TemplateProvider.layer().pipe(
+  Layer.provide(Setup.server(TemplateListener)),
+  Layer.provide(Plain.listener),
+  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
+  Layer.provide(DevNode.layerInMemory({ bits: 0x1f00ffff, transactionsPerSecond: 0 })),
+  Layer.provide(Logger.layer([]))
+)
+
+const rows = (stdout: string): ReadonlyArray<Record<string, unknown>> =>
+  stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line))
+
+/** A pool on this port, and a miner of this user. */
+const startPair = async (ledger: string, template: number, port: number, user: string) => {
+  const pool = new Sluice(
+    ["pool", "--plain", "--listen", `127.0.0.1:${port}`, "--shares-per-minute", "3000"].concat(
+      ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${template}`, "--coinbase-address", POOL_ADDRESS],
+      ["--payout-scheme", "pplns", "--acknowledge-within", "0"]
+    ),
+    { SLUICE_POOL__LEDGER: ledger }
+  )
+  const serverId = (await pool.find(/This pool has server id (\d+) /))[1]
+  const miner = new Sluice(
+    ["miner", "--connect", `stratum2+tcp+plain://127.0.0.1:${port}`, "--user", `${user}.rig`, "--json"].concat([
+      "--threads",
+      "1",
+      "--channel",
+      "extended"
+    ])
+  )
+  return { pool, miner, serverId }
+}
+
+type Pair = Awaited<ReturnType<typeof startPair>>
+
+/** Waits until a program has printed something this many times more. */
+const findMore = async (program: Sluice, pattern: RegExp, count: number) => {
+  let from = program.output.length
+  for (let found = 0; found < count; found++) {
+    const match = await program.find(pattern, from)
+    from += match.index + match[0].length
+  }
+}
+
+const acknowledged = ({ miner }: Pair) => rows(miner.output).filter(({ event }) => event === "ShareAccepted").length
+
+it.skipIf(process.env["SLUICE_POSTGRES"] === undefined)(
+  "two pools on one ledger divide each block among the miners of both, once, and one goes on when the other is killed",
+  async () => {
+    const scope = Effect.runSync(Scope.make())
+    try {
+      const { url } = await Effect.runPromise(Scope.provide(startPostgres, scope))
+      const { address } = await Effect.runPromise(
+        Effect.provide(TemplateProvider, await Effect.runPromise(Layer.buildWithScope(provider, scope)))
+      )
+      const [first = 0, second = 0] = await freePorts(2)
+      const a = await startPair(url, address.port, first, ALICE)
+      const b = await startPair(url, address.port, second, BOB)
+      assert.notStrictEqual(a.serverId, b.serverId)
+      const ledger = async (...args: ReadonlyArray<string>) => {
+        const { status, stderr, stdout } = await run(["ledger", ...args, "--ledger", url])
+        assert.strictEqual(status, 0, stderr + stdout)
+        return rows(stdout)
+      }
+      /** Whether a block pays the miners of both pools. */
+      const paysBoth = async () => {
+        const entries = await ledger("export", "--table", "entries", "--format", "ndjson")
+        const accounts = Map.groupBy(entries, ({ settlement }) => settlement)
+        return [...accounts.values()].some((ofOne) =>
+          [ALICE, BOB].every((user) => ofOne.some((row) => row["account"] === user))
+        )
+      }
+      while (!(await paysBoth())) await findMore(b.miner, /"ShareAccepted"/, 5)
+      await Promise.all([a, b].map(({ pool }) => findMore(pool, /found a block/, 1)))
+      await a.pool.stop("SIGKILL")
+      await a.miner.stop("SIGTERM")
+      await findMore(b.pool, /found a block/, 1)
+      await findMore(b.miner, /"ShareAccepted"/, 5)
+      await b.pool.stop("SIGTERM")
+      await b.miner.stop("SIGTERM")
+
+      const blocks = await ledger("blocks")
+      const [audited] = await ledger("audit")
+      assert.deepInclude(audited, { faults: 0, blocks: blocks.length, settlements: blocks.length })
+      assert.isAtLeast(Number(audited!["shares"]), acknowledged(a) + acknowledged(b))
+    } finally {
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+    }
+  },
+  300_000
+)
