@@ -12,6 +12,7 @@ import { hasMuslArm, installMuslArm } from "../embedded/c/musl-arm.ts"
 const packages = {
   wabt: "wasm2c",
   gcc: "gcc",
+  "g++": "g++",
   make: "make",
   binutils: "nm",
   valgrind: "valgrind",

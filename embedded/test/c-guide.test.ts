@@ -27,6 +27,11 @@ describe.skipIf(!isDeviceRun)("docs/device.md", { timeout: 60_000 }, () => {
         await run("gcc", [...strict, `-I${profile}`, "-o", "main", "main.c", `${profile}/sluice.c`], { cwd: folder })
         assert.strictEqual((await run(join(folder, "main"))).stdout, printed)
       }
+      // C++ takes the same program and the library in C.
+      const cpp = ["-x", "c++", "-std=c++20", "-Wall", "-Werror", "-Iextended", "main.c", "-x", "none", "sluice.o"]
+      await run("gcc", [...strict, "-c", "-o", "sluice.o", "extended/sluice.c"], { cwd: folder })
+      await run("g++", ["-o", "main", ...cpp], { cwd: folder })
+      assert.strictEqual((await run(join(folder, "main"))).stdout, printed)
       // Made again, they are the same; and they are those that the repository names.
       const recorded = await readFile(new URL("../c/SHA256SUMS", import.meta.url), "utf8")
       const made = `${(await writeSourceFiles(pathToFileURL(`${folder}/again/`))).join("\n")}\n`
