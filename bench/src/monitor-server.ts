@@ -22,7 +22,13 @@ export type Question =
 export type Answer =
   | { readonly _tag: "Ready"; readonly url: string }
   | { readonly _tag: "Usage"; readonly cpuMicros: number }
-  | { readonly _tag: "History"; readonly cpuMicros: number; readonly seconds: number; readonly bytes: number }
+  | {
+      readonly _tag: "History"
+      readonly cpuMicros: number
+      readonly seconds: number
+      readonly usedBytes: number
+      readonly residentBytes: number
+    }
 
 const DAY_MS = 86_400_000
 const NOTE_MS = 30_000
@@ -93,9 +99,11 @@ const server: MonitoredServer = {
   reconnect: () => Effect.void
 }
 
-const memory = (): number => {
+/** What is in use after a collection, and what the process has. */
+const memory = () => {
   globalThis.gc?.()
-  return process.memoryUsage.rss()
+  const { external, heapUsed, rss } = process.memoryUsage()
+  return { used: heapUsed + external, resident: rss }
 }
 
 const remember = Effect.fnUntraced(function* (file: string) {
@@ -119,7 +127,13 @@ const remember = Effect.fnUntraced(function* (file: string) {
     if (note % NOTES_A_TIDY === 0) yield* history.tidy(now)
   }
   const { system, user } = process.cpuUsage(cpu)
-  return { cpuMicros: system + user, seconds: (NOTES * NOTE_MS) / 1000, bytes: memory() - before }
+  const after = memory()
+  return {
+    cpuMicros: system + user,
+    seconds: (NOTES * NOTE_MS) / 1000,
+    usedBytes: after.used - before.used,
+    residentBytes: after.resident - before.resident
+  }
 })
 
 const answer = (message: Answer): void => void process.send!(message)

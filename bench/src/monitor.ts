@@ -20,6 +20,8 @@ const AIM_OVERVIEW_MICROS = 1000
 const AIM_CORE_PERCENT = 2
 const AIM_MB = 200
 const BROWSERS = 200
+const AIM_MORE_PERCENT = 5
+const IDLE_MS = 20_000
 const TURNS = 5
 const TURN_MS = 4000
 
@@ -69,11 +71,12 @@ const historyRows = (): Promise<ReadonlyArray<Row>> =>
     const directory = mkdtempSync(join(tmpdir(), "sluice-bench-monitor-"))
     try {
       const file = join(directory, "history.sqlite")
-      const { bytes, cpuMicros, seconds } = await ask("History", { _tag: "History", file })
+      const { cpuMicros, residentBytes, seconds, usedBytes } = await ask("History", { _tag: "History", file })
       const name = `monitor: history of ${WORKERS} workers`
       return [
         row(name, "% of a core", cpuMicros / 1e4 / seconds, "the aim", AIM_CORE_PERCENT),
-        row(`${name}, memory`, "MB", bytes / 1e6, "the aim", AIM_MB)
+        row(`${name}, memory in use`, "MB", usedBytes / 1e6, "the aim", AIM_MB),
+        row(`${name}, memory in use`, "MB", usedBytes / 1e6, "what the process grew by", residentBytes / 1e6)
       ]
     } finally {
       rmSync(directory, { recursive: true })
@@ -85,6 +88,17 @@ const load: Load = {
   channel: "extended",
   connections: 32,
   sharesAtOnce: 1
+}
+
+/**
+ * The part of a core that a server takes without shares. The page costs time and not shares, so this is what it adds to a pool that has
+ * a core's worth of shares; on a busy machine, where a pool gets less than a core, it is a greater part of what the pool gets.
+ */
+const idlePercent = async ({ ask }: ShareServer): Promise<number> => {
+  const [before, from] = [await ask("Usage", { _tag: "Usage" }), performance.now()]
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
+  const after = await ask("Usage", { _tag: "Usage" })
+  return (after.cpu - before.cpu) / 10 / (performance.now() - from)
 }
 
 /** Browsers that read events until the signal. */
@@ -112,13 +126,17 @@ const browserRows = async (): Promise<ReadonlyArray<Row>> => {
     const paged = await startShareServer(load, "./monitor-pool-server.ts", [String(port)])
     servers.push(paged)
     await follow(port, stop.signal)
+    const [idle, idleWithPage] = await Promise.all([idlePercent(bare), idlePercent(paged)])
     const [without, withPage]: [Array<number>, Array<number>] = [[], []]
     for (let turn = 0; turn < TURNS; turn++) {
       without.push((await bare.underLoad(TURN_MS)).nsPerShare)
       withPage.push((await paged.underLoad(TURN_MS)).nsPerShare)
     }
-    const name = `monitor: ${load.name}, ${BROWSERS} browsers follow events`
-    return [row(name, "ns of CPU", median(withPage), "a pool without a page", median(without))]
+    const name = `monitor: ${BROWSERS} browsers follow events`
+    return [
+      row(`${name}, more CPU while idle`, "% of a core", idleWithPage - idle, "the aim", AIM_MORE_PERCENT),
+      row(`${name}, ${load.name}`, "ns of CPU", median(withPage), "a pool without a page", median(without))
+    ]
   } finally {
     stop.abort()
     for (const server of servers) await server.stop()

@@ -101,12 +101,18 @@ it(
     const { monitor } = await Effect.runPromise(makeClient({ url: `http://127.0.0.1:${metrics}` }))
     const { items } = await Effect.runPromise(monitor.upstreams({ query: {} }))
     assert.deepStrictEqual(
-      items.filter(({ kind }) => kind !== "pool").map(({ kind, pool, state }) => [kind, pool, state === "active"]),
+      items
+        .filter(({ kind }) => kind !== "pool" && kind !== "template-provider")
+        .map(({ kind, pool, state }) => [kind, pool, state === "active"]),
       [
         ["declarator", pools[0]!, false],
         ["declarator", pools[1]!, true],
         ["solo", null, false]
       ]
+    )
+    assert.deepInclude(
+      items.find(({ kind }) => kind === "template-provider")!,
+      { name: templates, state: "active" }
     )
     for (const { declared, kind } of items) {
       if (kind === "declarator") assert.isAbove(declared!.acknowledged, 0)

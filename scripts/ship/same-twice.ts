@@ -6,13 +6,14 @@
 import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { hostTarget } from "./binary/build.ts"
 import { output, root, run, sha256OfFile } from "./workspace.ts"
 
 /** Folders of artefacts, and the names in them that count. */
 const ARTEFACTS: ReadonlyArray<readonly [folder: string, names: RegExp]> = [
   ["build/ship/npm", /\.tgz$/],
   ["embedded/build", /\.(wasm|wat|c|h)$/],
-  ["build/ship/binary", /\/sluice$/],
+  [`build/ship/binary/${hostTarget}`, /^sluice$/],
   ["build/ship/image", /^(sluice\.tar|digest)$/],
   ["build/ship/deb", /^[^/]*\.deb$/]
 ]
@@ -21,7 +22,7 @@ const hashesIn = async (repository: string): Promise<string> => {
   const lines: Array<string> = []
   for (const [folder, names] of ARTEFACTS) {
     for (const name of (await readdir(join(repository, folder), { recursive: true })).toSorted()) {
-      if (!names.test(`${folder === "build/ship/binary" ? "/" : ""}${name}`)) continue
+      if (!names.test(name)) continue
       lines.push(`${await sha256OfFile(join(repository, folder, name))}  ${folder}/${name}`)
     }
   }

@@ -12,7 +12,7 @@ import type { Overview } from "../src/api/overview.ts"
 import { check, checkAccess, newPage, picture } from "./browser.ts"
 
 const WORKERS = 10_000
-/** Of docs/performance.md, on an idle machine with two cores; a loaded one may take longer. */
+/** The aim, for an idle machine with two cores; a loaded one may take longer. */
 const FIRST_VIEW_MS = 1000
 const LOADED = 4
 const TOKEN = "the right one"

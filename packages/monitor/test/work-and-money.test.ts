@@ -245,7 +245,7 @@ describe("money", () => {
         assert.strictEqual((yield* Effect.flip(ledger.payments({ params: other, query: {} })))._tag, "NotFound")
         for (const bad of [hash.toUpperCase(), "ab", `${hash}0`, "%00"]) {
           const { status } = yield* Effect.promise(() => fetch(`${url}/api/ledger/payouts/${bad}`))
-          assert.strictEqual(status, 400, bad)
+          assert.strictEqual(status, bad.length > 64 ? 400 : 404, bad)
         }
         const plan = yield* ledger.plan({ query: { limit: 1 } })
         assert.deepInclude(plan, { height: 8, reward: 5_000_000_000, total: 1, windowFilled: 0.5 })

@@ -11,7 +11,8 @@ import {
   Upstreams,
   type UpstreamStats
 } from "@sluice/proxy"
-import { TemplateClient } from "@sluice/template-provider"
+import { printable } from "@sluice/protocol"
+import { TemplateClient, TemplateSource, type TemplateSourceState } from "@sluice/template-provider"
 import {
   DeclarationDialer,
   MiningDialer,
@@ -23,7 +24,7 @@ import {
 } from "@sluice/transport"
 import type { UpstreamView } from "@sluice/monitor"
 import { Translator } from "@sluice/translator"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import { program } from "../command/program.ts"
 import { summaries } from "../command/summaries.ts"
 import { chainOf } from "../config/chain.ts"
@@ -64,7 +65,7 @@ export const proxy = program({
         ? Proxy.layer({ ...optionsOf(mine), ...numbers }).pipe(
             Layer.merge(Layer.succeed(Declarations, Declarations.of({ stats: Effect.succeed([]) })))
           )
-        : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provide(layerDeclaring(config)))
+        : Proxy.layerDeclared({ ...declaring, ...numbers }).pipe(Layer.provideMerge(layerDeclaring(config)))
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
     const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
     const monitor = yield* makeMonitor(mine, { worker })
@@ -110,15 +111,7 @@ const layerLog = (withShares: boolean) =>
 /** What the operators' page shows of a proxy. */
 const monitoredProxy = Effect.fnUntraced(function* (config: Config) {
   const server = yield* Proxy
-  const upstreams = yield* Upstreams
-  const declared = yield* Declarations
-  return {
-    ...aboutProxy(config),
-    server,
-    upstreams: Effect.map(Effect.all([upstreams.stats, declared.stats]), ([upstreams, declared]) =>
-      viewsOf({ upstreams, declarations: declared })
-    )
-  }
+  return { ...aboutProxy(config), server, upstreams: Effect.map(yield* stats, viewsOf) }
 })
 
 const aboutProxy = (config: Config) => {
@@ -126,11 +119,9 @@ const aboutProxy = (config: Config) => {
   return { role: "proxy" as const, ...(chain && { chain }), ...authorityOf(config) }
 }
 
-const viewsOf = ({
-  declarations,
-  upstreams
-}: Pick<ProxyStats, "upstreams" | "declarations">): ReadonlyArray<UpstreamView> => [
+const viewsOf = ({ declarations, provider, upstreams }: ProxyStats): ReadonlyArray<UpstreamView> => [
   ...upstreams.map(upstreamView),
+  ...(provider === undefined ? [] : [templatesView(provider)]),
   // The pools' own jobs are those of the upstreams above.
   ...declarations.filter(({ kind }) => kind !== "pool").map(declarationView)
 ]
@@ -145,6 +136,14 @@ const NOTHING = {
   pool: null,
   declared: null
 } satisfies Partial<UpstreamView>
+
+const templatesView = (state: TemplateSourceState): UpstreamView => ({
+  ...NOTHING,
+  kind: "template-provider",
+  name: "server" in state ? state.server : "",
+  state: ({ Connecting: "connecting", Connected: "active", Disconnected: "disconnected" } as const)[state._tag],
+  reason: "reason" in state ? printable(state.reason) : null
+})
 
 const upstreamView = (stats: UpstreamStats): UpstreamView => {
   const { accepted, acceptedDifficulty, connectedTo, late, lost, name, passedOn, pending, refused, unanswered } = stats
@@ -189,27 +188,37 @@ interface ProxyStats extends MiningServerStats {
   readonly upstreams: ReadonlyArray<UpstreamStats>
   /** The declared jobs of each source of jobs; empty for a proxy that declares none. */
   readonly declarations: ReadonlyArray<DeclaredStats>
+  /** The connection to the template provider, of a proxy that declares jobs. */
+  readonly provider: TemplateSourceState | undefined
 }
 
 const stats = Effect.gen(function* () {
   const proxy = yield* Proxy
   const upstreams = yield* Upstreams
   const declared = yield* Declarations
+  const source = Option.getOrUndefined(yield* Effect.serviceOption(TemplateSource))
+  let provider: TemplateSourceState | undefined
+  if (source !== undefined) {
+    const follow = Stream.runForEach(source.state, (state) => Effect.sync(() => (provider = state)))
+    yield* Effect.forkScoped(follow, { startImmediately: true })
+  }
   return Effect.map(
     Effect.all([proxy.stats, upstreams.stats, declared.stats]),
-    ([stats, upstreams, declarations]): ProxyStats => ({ ...stats, upstreams, declarations })
+    ([stats, upstreams, declarations]): ProxyStats => ({ ...stats, upstreams, declarations, provider })
   )
 })
 
 const mergeProxies = (server: MiningServerStats, workers: ReadonlyArray<ProxyStats>): ProxyStats => ({
   ...server,
   upstreams: mergeUpstreams(workers.map(({ upstreams }) => upstreams)),
-  declarations: mergeDeclared(workers.map(({ declarations }) => declarations))
+  declarations: mergeDeclared(workers.map(({ declarations }) => declarations)),
+  provider: (workers.find(({ provider }) => provider?._tag !== "Connected") ?? workers[0])?.provider
 })
 
 /** The proxy of a worker that has ended: its shares that wait get no answer. */
 const ended = (stats: ProxyStats): ProxyStats => ({
   ...stats,
+  provider: undefined,
   declarations: stats.declarations.map((one) => ({
     ...one,
     isActive: false,

@@ -4,7 +4,7 @@
  */
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { basename, join } from "node:path"
+import { join } from "node:path"
 import { type Command, firstBlock, Running } from "../session.ts"
 import { run, version } from "../workspace.ts"
 import { buildDeb } from "./build.ts"
@@ -13,12 +13,12 @@ import { unit } from "./unit.ts"
 const directory = await mkdtemp(join(tmpdir(), "sluice-deb-"))
 const debian = join(directory, "root")
 const inDebian = (...command: ReadonlyArray<string>): Command => ["chroot", debian, ...command]
-const asNobody = (...command: ReadonlyArray<string>): Command => [
-  "chroot",
-  "--userspec=65534:65534",
-  debian,
-  ...command
-]
+/** With /proc, where a program finds its own file, and /dev. */
+const asNobody = (...command: ReadonlyArray<string>): Command => {
+  const enter =
+    'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot --userspec=65534:65534 "$0" "$@"'
+  return ["unshare", "--mount", "--propagation", "private", "sh", "-c", enter, debian, ...command]
+}
 process.env["HOME"] = "/nonexistent"
 process.env["TMPDIR"] = "/tmp"
 
@@ -33,10 +33,10 @@ const checkUnit = async (): Promise<string> => {
 
 try {
   console.log(`ok   the unit; systemd-analyze security: ${await checkUnit()} of 10`)
-  const deb = await buildDeb()
+  await copyFile(await buildDeb(), join(directory, "sluice.deb"))
   await run(["debootstrap", "--variant=minbase", "bookworm", debian])
-  await copyFile(deb, join(debian, "tmp", basename(deb)))
-  await run([...inDebian("dpkg", "--install", `/tmp/${basename(deb)}`)])
+  await copyFile(join(directory, "sluice.deb"), join(debian, "tmp/sluice.deb"))
+  await run([...inDebian("dpkg", "--install", "/tmp/sluice.deb")])
   const printed = await new Running(asNobody("sluice", "--version")).succeed()
   if (printed !== `sluice v${version}\n`) throw new Error(`expected version ${version}, got ${printed}`)
   await run([...inDebian("sh", "-c", "cd / && md5sum --check --quiet /var/lib/dpkg/info/sluice.md5sums")])

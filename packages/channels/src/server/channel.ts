@@ -80,8 +80,8 @@ export class Channel {
   #prefixes: Array<PrefixPeriod>
   /** The last few prefixes that the channel gave back. Another channel may have them now. */
   #pastLeases: ReadonlyArray<ExtranonceLease> = NONE
-  /** The targets and prefixes of jobs that were sent to this channel alone, by job id. */
-  readonly #own = new Map<number, OwnJob>()
+  /** The targets and prefixes of jobs that were sent to this channel alone, by job id. Made with the first of them. */
+  #own: Map<number, OwnJob> | undefined
   /** The job of the newest variant sent here, how many variants of it were sent, and the target of the last one. */
   #repeatedId: number | undefined
   #repeats = 0
@@ -162,7 +162,7 @@ export class Channel {
 
   /** The target that a share of this job must meet: the one in force when the job became active here (5.3.21). */
   targetOf({ activation, job }: ActiveJob): TargetPeriod {
-    const own = this.#own.get(job.id)
+    const own = this.#own?.get(job.id)
     if (own !== undefined) return own.target
     let index = this.#targets.length - 1
     while (index > 0 && this.#targets[index]!.since >= activation) index--
@@ -184,7 +184,7 @@ export class Channel {
   /** The extranonce prefix that the channel had when this job was sent to it (5.3.10). */
   leaseOf(jobId: number): ExtranonceLease {
     if (this.#prefixes.length === 1) return this.#prefixes[0]!.lease
-    const own = this.#own.get(jobId)
+    const own = this.#own?.get(jobId)
     if (own !== undefined) return own.lease
     let index = this.#prefixes.length - 1
     while (index > 0 && ((jobId - this.#prefixes[index]!.fromJobId) | 0) < 0) index--
@@ -228,7 +228,7 @@ export class Channel {
 
   /** Whether the job was sent on this channel. Job ids count up and wrap around. */
   has({ isRepeat, job }: ActiveJob, jobs: ChannelJobs): boolean {
-    return isRepeat ? this.#own.has(job.id) : this.mayHave(job.id, jobs)
+    return isRepeat ? this.#own?.has(job.id) === true : this.mayHave(job.id, jobs)
   }
 
   /** Whether a job with this id was sent on this channel. For a variant: whether it may have been sent. */
@@ -249,8 +249,9 @@ export class Channel {
     const repeats = this.#repeatedId === current.id ? this.#repeats : 0
     const active = jobs.repeat(repeats)
     if (active === undefined) return undefined
-    for (const jobId of this.#own.keys()) if (jobs.active(jobId) === undefined) this.#own.delete(jobId)
-    this.#own.set(active.job.id, { target: this.current, lease: this.lease })
+    const own = (this.#own ??= new Map())
+    for (const jobId of own.keys()) if (jobs.active(jobId) === undefined) own.delete(jobId)
+    own.set(active.job.id, { target: this.current, lease: this.lease })
     if (!this.mayHave(active.job.id, jobs)) this.addFirstJob(active.job.id)
     this.#repeatedId = current.id
     this.#repeats = repeats + 1

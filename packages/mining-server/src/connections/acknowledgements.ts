@@ -50,15 +50,17 @@ export class Acknowledgements {
   /** Acknowledges shares of one channel together, but not more than `after`. */
   #merge(message: Mining.SubmitSharesSuccess): void {
     this.#shares += message.newSubmitsAcceptedCount
-    const index = this.#messages.findLastIndex(({ channelId }) => channelId === message.channelId)
-    const before = this.#messages[index]
-    const count = (before?.newSubmitsAcceptedCount ?? 0) + message.newSubmitsAcceptedCount
-    if (before === undefined || count > this.#rules.after) {
-      this.#messages.push(message)
+    const messages = this.#messages
+    let index = messages.length - 1
+    while (index >= 0 && messages[index]!.channelId !== message.channelId) index--
+    const before = messages[index]
+    const newSubmitsAcceptedCount = (before?.newSubmitsAcceptedCount ?? 0) + message.newSubmitsAcceptedCount
+    if (before === undefined || newSubmitsAcceptedCount > this.#rules.after) {
+      messages.push(message)
       return
     }
     const newSharesSum = before.newSharesSum + message.newSharesSum
-    this.#messages[index] = { ...message, newSubmitsAcceptedCount: count, newSharesSum }
+    messages[index] = { ...message, newSubmitsAcceptedCount, newSharesSum }
   }
 }
 

@@ -146,7 +146,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
 
   /** Answers a read. Returns what has to be waited for. */
   const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<Failure> => {
-    const begun = clock.monotonicTimeNanosUnsafe()
+    // Real time, and not the Clock's, whose nanoseconds are a BigInt.
+    const begun = performance.now()
     const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
     if (source !== undefined) {
       const answer = (some: ReadonlyArray<Mining.ToServer>, received: number) =>
@@ -202,7 +203,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const exchange = (
     downstream: Downstream,
     batch: ReadonlyArray<Mining.ToServer>,
-    begun: bigint,
+    begun: number,
     received: number
   ): Rest<Failure> => {
     const at = now()
@@ -216,7 +217,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     if (received === 0) return sent
     const waitMs = downstream.slowDown(received, at)
     const replied = (): Rest<Failure> => {
-      metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
+      metrics.replied((performance.now() - begun) / 1000)
       return waitMs === 0 ? undefined : slowDown(downstream, waitMs)
     }
     return sent === undefined ? replied() : Effect.flatMap(sent, () => replied() ?? Effect.void)

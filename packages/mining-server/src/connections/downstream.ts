@@ -62,9 +62,11 @@ export class Downstream {
   #isStepping = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
   readonly #options: DownstreamOptions
-  readonly #acknowledgements: Acknowledgements
+  /** `undefined` if no acknowledgement waits for company. */
+  readonly #acknowledgements: Acknowledgements | undefined
   readonly #messages: TokenBucket
-  readonly #errors: TokenBucket
+  /** Created on first use. */
+  #errors: TokenBucket | undefined
   /** Created on first use. */
   #semaphore: Semaphore.Semaphore | undefined
 
@@ -78,9 +80,9 @@ export class Downstream {
     this.#group = work.common
     this.#seen = work.changeCount
     this.#machine = new ChannelServer(id, connection.setup.flags, contextFor(work.common))
-    this.#acknowledgements = new Acknowledgements(options.acknowledgements)
+    this.#acknowledgements =
+      connection.answersEach === true ? undefined : new Acknowledgements(options.acknowledgements)
     this.#messages = new TokenBucket(limits.maxMessagesPerSecond, now)
-    this.#errors = new TokenBucket(limits.maxErrorsPerSecond, now)
   }
 
   get machine(): ChannelServer {
@@ -124,15 +126,16 @@ export class Downstream {
 
   /** When the first acknowledgement that waits came. */
   get acknowledgedSince(): number {
-    return this.#acknowledgements.since
+    return this.#acknowledgements?.since ?? Infinity
   }
 
   /**
    * Queues the replies to a read. If they are acknowledgements and nothing else, they may wait for others, unless `isUrgent`.
    */
   replyToRead(replies: ReadonlyArray<Mining.ToClient>, now: number, isUrgent: boolean): void {
-    if (this.connection.answersEach === true || !replies.every(isAcknowledgement)) return this.reply(replies, now)
-    if (replies.length > 0 && this.#acknowledgements.add(replies, now)) {
+    const acknowledgements = this.#acknowledgements
+    if (acknowledgements === undefined || !replies.every(isAcknowledgement)) return this.reply(replies, now)
+    if (replies.length > 0 && acknowledgements.add(replies, now)) {
       if (!isUrgent) return this.#options.onWaiting(true)
     }
     this.acknowledge()
@@ -140,8 +143,8 @@ export class Downstream {
 
   /** Queues the acknowledgements that wait. */
   acknowledge(): void {
-    const waiting = this.#acknowledgements.take()
-    if (waiting.length === 0) return
+    const waiting = this.#acknowledgements?.take()
+    if (waiting === undefined || waiting.length === 0) return
     this.#options.onWaiting(false)
     for (const message of waiting) this.queue.reply(message)
   }
@@ -160,8 +163,10 @@ export class Downstream {
       if (isError(message)) errors++
       this.queue.reply(message)
     }
-    if (errors > 0 && this.#errors.take(errors, now) > 0) {
-      const { maxErrorsPerSecond } = this.#options.limits
+    if (errors === 0) return
+    const { maxErrorsPerSecond } = this.#options.limits
+    this.#errors ??= new TokenBucket(maxErrorsPerSecond, now)
+    if (this.#errors.take(errors, now) > 0) {
       const message = `more than ${maxErrorsPerSecond} of its messages a second cause errors (maxErrorsPerSecond)`
       this.evict({ reason: "too_many_errors", message })
     }

@@ -97,3 +97,10 @@ export const tick = (at: number, stepSeconds: number): string => {
   const isMidnight = moment.getHours() === 0 && moment.getMinutes() === 0
   return stepSeconds >= 86_400 || isMidnight ? day.format(at) : (stepSeconds < 60 ? clock : minute).format(at)
 }
+
+/** The most characters of a name in a table. */
+const NAME = 28
+
+/** A name with its two ends: users of pools are often addresses, and the worker stands behind the address. */
+export const brief = (name: string): string =>
+  name.length <= NAME ? name : `${name.slice(0, 10)}…${name.slice(11 - NAME)}`

@@ -32,6 +32,17 @@ function Cells<A>(props: { readonly columns: Columns<A>; readonly item: A }) {
   return <For each={props.columns}>{(column) => <td classList={classOf(column)}>{column.cell(props.item)}</td>}</For>
 }
 
+/** The only row of a table without items. */
+function Empty<A>(props: { readonly columns: Columns<A>; readonly text?: string | undefined }) {
+  return (
+    <tr>
+      <td class="quiet" colspan={props.columns.length}>
+        {props.text ?? text.none}
+      </td>
+    </tr>
+  )
+}
+
 export function Table<A>(props: {
   readonly label: string
   readonly columns: Columns<A>
@@ -47,16 +58,7 @@ export function Table<A>(props: {
           </tr>
         </thead>
         <tbody>
-          <For
-            each={props.items}
-            fallback={
-              <tr>
-                <td class="quiet" colspan={props.columns.length}>
-                  {props.empty ?? text.none}
-                </td>
-              </tr>
-            }
-          >
+          <For each={props.items} fallback={<Empty columns={props.columns} text={props.empty} />}>
             {(item) => (
               <tr>
                 <Cells columns={props.columns} item={item} />
@@ -199,6 +201,9 @@ export function LongTable<A extends object>(props: {
               )}
             </For>
             <tr style={{ height: `${Math.max(0, page.total - last()) * ROW}px` }} aria-hidden="true" />
+            <Show when={page.total === 0}>
+              <Empty columns={props.columns} />
+            </Show>
           </tbody>
         </table>
       </div>

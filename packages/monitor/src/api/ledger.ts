@@ -84,9 +84,11 @@ export const Payments = Schema.Struct({ ...PayoutView.fields, payments: pageOf(P
 /** Moves an amount from the pool's account to a user's, or back if it is negative. */
 export const Adjust = Schema.Struct({
   user: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255)),
-  satoshis: Schema.Int.check(Schema.isBetween({ minimum: -MAX_SATOSHIS, maximum: MAX_SATOSHIS })).check(
-    Schema.makeFilter((amount) => amount !== 0 || "an amount other than 0")
-  ),
+  /** Not 0. */
+  satoshis: Schema.Union([
+    Schema.Int.check(Schema.isBetween({ minimum: -MAX_SATOSHIS, maximum: -1 })),
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: MAX_SATOSHIS }))
+  ]),
   /** Kept with the entry for ever. */
   reason: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255))
 })

@@ -33,8 +33,10 @@ export const ledger = HttpApiBuilder.group(
       )
       .handle("payments", ({ params: { hash }, query }) =>
         Effect.gen(function* () {
-          const found = yield* (yield* there).payments(hash)
-          if (found === undefined) return yield* new NotFound({ detail: `The ledger has no block ${hash}.` })
+          const { payments } = yield* there
+          const found = /^[0-9a-f]{64}$/.test(hash) ? yield* payments(hash) : undefined
+          if (found === undefined)
+            return yield* new NotFound({ detail: `The ledger has no block ${JSON.stringify(hash)}.` })
           return { ...found.payout, payments: page(found.payments, query) }
         })
       )

@@ -16,6 +16,9 @@ export interface Shared {
   readonly maxUnreadBytes: number
 }
 
+/** How often the listener is told of a connection's work: whoever worked last gives way last, but seconds make no difference. */
+const WORKED_EVERY_MS = 5000
+
 /** A connection of a listener: it holds a place, and bytes that its peer has not read. */
 export class Accepted implements Standing {
   /** The peer; behind a load balancer, its client. */
@@ -29,6 +32,7 @@ export class Accepted implements Standing {
   #waiting = 0
   /** Bytes that the role has queued and not written yet. */
   #queued = 0
+  #workedAt = -Infinity
 
   constructor(socket: Net.Socket, remote: Endpoint, shared: Shared) {
     this.remote = remote
@@ -64,6 +68,9 @@ export class Accepted implements Standing {
   }
 
   worked(): void {
+    const now = performance.now()
+    if (now - this.#workedAt < WORKED_EVERY_MS) return
+    this.#workedAt = now
     this.#shared.places.worked(this)
   }
 

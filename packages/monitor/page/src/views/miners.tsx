@@ -6,7 +6,7 @@ import { ChangeButton } from "../action.tsx"
 import { find, get } from "../api.ts"
 import { closeChannel, reconnect } from "../changes.ts"
 import { Card, Fact, Facts } from "../figure.tsx"
-import { ago, count, duration, hashes, percent, range, short } from "../format.ts"
+import { ago, brief, count, duration, hashes, percent, range, short } from "../format.ts"
 import { HashRateChart, SharesChart } from "../history.tsx"
 import { now } from "../live.ts"
 import { Load } from "../load.tsx"
@@ -63,7 +63,15 @@ const difficulty: Column<Pick<Worker, "difficulty">> = {
 
 /** Workers, with the address of each one's own page. */
 const workerColumns = (page: (worker: string) => string): ReadonlyArray<Column<Worker>> => [
-  { id: "worker", sort: "asc", cell: ({ worker }) => <a href={page(worker)}>{worker}</a> },
+  {
+    id: "worker",
+    sort: "asc",
+    cell: ({ worker }) => (
+      <a href={page(worker)} title={worker}>
+        {brief(worker)}
+      </a>
+    )
+  },
   ...rated,
   { id: "hashRateHour", isNumber: true, isMinor: true, cell: ({ hashRateHour }) => hashes(hashRateHour) },
   difficulty,
@@ -164,12 +172,16 @@ function OneWorker(props: { readonly worker: Worker | undefined; readonly histor
         )}
       </Show>
       <h2>{text.week}</h2>
-      <Load by={() => props.history} from={(path) => get<WorkerHistory>(path, { from: Math.floor(now() - WEEK) })}>
-        {(history) => (
-          <div class="charts">
-            <HashRateChart history={history()} />
-            <SharesChart history={history()} />
-          </div>
+      <Load by={() => props.history} from={(path) => find<WorkerHistory>(`${path}?from=${Math.floor(now() - WEEK)}`)}>
+        {(answer) => (
+          <Show when={answer().found} fallback={<p class="quiet">{text.charts.empty}</p>}>
+            {(history) => (
+              <div class="charts">
+                <HashRateChart history={history()} />
+                <SharesChart history={history()} />
+              </div>
+            )}
+          </Show>
         )}
       </Load>
     </>
@@ -201,7 +213,15 @@ export function WorkerView(props: { readonly name: string }) {
 }
 
 const userColumns: ReadonlyArray<Column<User>> = [
-  { id: "user", sort: "asc", cell: ({ user }) => <a href={to("users", user)}>{user}</a> },
+  {
+    id: "user",
+    sort: "asc",
+    cell: ({ user }) => (
+      <a href={to("users", user)} title={user}>
+        {brief(user)}
+      </a>
+    )
+  },
   ...rated,
   { id: "channels", sort: "desc", isNumber: true, cell: ({ channels }) => count(channels) },
   { id: "lastShareAt", sort: "desc", isMinor: true, cell: ({ lastShareAt }) => ago(lastShareAt, now()) }

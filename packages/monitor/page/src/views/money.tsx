@@ -81,7 +81,7 @@ const NextPayout = (plan: PlanAnswer) => (
   <>
     <div class="cards even">
       <Card title={text.money.toUsers} value={bitcoins(toUsers(plan))}>
-        <p class="quiet">{text.money.ofUsers(count(plan.total))}</p>
+        <p class="quiet">{text.users(plan.total, count(plan.total))}</p>
       </Card>
       <Card title={text.money.pool} value={bitcoins(plan.pool)}>
         <p class="quiet">{percent(plan.reward === 0 ? 0 : plan.pool / plan.reward)}</p>

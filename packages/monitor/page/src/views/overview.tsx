@@ -1,11 +1,11 @@
 /** What an operator wants to know in three seconds, then the charts. */
-import { createSignal, For, Show } from "solid-js"
+import { createSignal, For, type JSX, Show } from "solid-js"
 import type { AlertView } from "../../../src/api/alerts.ts"
 import type { PresentCoinbase } from "../../../src/api/coinbase.ts"
 import type { Page } from "../../../src/api/page.ts"
 import { get } from "../api.ts"
 import { Card, Fact, Facts } from "../figure.tsx"
-import { ago, bitcoins, count, duration, hashes, milliseconds, percent, short } from "../format.ts"
+import { ago, bitcoins, brief, count, duration, hashes, milliseconds, percent, short } from "../format.ts"
 import { HistoryCharts } from "../history.tsx"
 import { now, overview } from "../live.ts"
 import { createAnswer, Load } from "../load.tsx"
@@ -65,7 +65,7 @@ export const againstDay = (): string => {
   return text.cards.ofDay(percent(Math.abs(difference)), difference < 0)
 }
 
-export const refusedText = (): string => (state().refusedPart === null ? "–" : percent(state().refusedPart!))
+const refusedText = (): string => (state().refusedPart === null ? "–" : percent(state().refusedPart!))
 
 /** How long a block takes on average with the present rate, in milliseconds. */
 const blockMs = (): number | undefined => {
@@ -75,7 +75,7 @@ const blockMs = (): number | undefined => {
 }
 
 /** What users get with the next block, and when that is to be expected. */
-export function Next() {
+function Next() {
   const expected = () => (blockMs() === undefined ? "–" : duration(blockMs()!))
   return (
     <Show
@@ -91,7 +91,9 @@ export function Next() {
           <Card title={text.cards.nextPayout} value={plan().found ? bitcoins(toUsers(plan().found!)) : "–"}>
             <p class="quiet">
               <Show when={plan().found}>
-                {(found) => <a href={to("payouts")}>{text.cards.toUsers(count(found().total))}</a>}
+                {(found) => (
+                  <a href={to("payouts")}>{text.cards.toUsers(text.users(found().total, count(found().total)))}</a>
+                )}
               </Show>
             </p>
             <p class="quiet">{text.cards.everyOnAverage(expected())}</p>
@@ -99,6 +101,52 @@ export function Next() {
         )}
       </Load>
     </Show>
+  )
+}
+
+function LastBlock() {
+  return (
+    <Card title={text.cards.lastBlock} value={ago(state().lastBlock?.at ?? null, now())}>
+      <p class="quiet">
+        <Show when={state().lastBlock}>
+          {(block) => (
+            <>
+              {text.cards.foundBy} <a href={to("workers", block().worker)}>{brief(block().worker)}</a>
+            </>
+          )}
+        </Show>
+      </p>
+    </Card>
+  )
+}
+
+/** The figures beside the hash rate, with the last block as somebody wants it. */
+export function KeyCards(props: { readonly lastBlock: JSX.Element }) {
+  return (
+    <>
+      <Card title={text.cards.refused} value={refusedText()} isBad={state().troubles.includes("many-refused")}>
+        <p class="quiet">{state().refusedPart === null ? text.cards.tooFew : text.cards.refusedWindow}</p>
+      </Card>
+      {props.lastBlock}
+      <Show when={state().effort !== null}>
+        <Card title={text.cards.effort} value={percent(state().effort!)} part={state().effort!}>
+          <p class="quiet">{text.cards.effortAbout}</p>
+        </Card>
+      </Show>
+      <Next />
+      <Card
+        title={text.cards.miners}
+        value={count(state().channels.standard + state().channels.extended)}
+        isBad={state().troubles.includes("no-miners")}
+      >
+        <p class="quiet">
+          <a href={to("connections")}>{text.cards.connected(count(state().connections))}</a>
+        </p>
+      </Card>
+      <Card title={text.cards.latency} value={milliseconds(state().latency.last)}>
+        <p class="quiet">{text.cards.mean(milliseconds(state().latency.mean))}</p>
+      </Card>
+    </>
   )
 }
 
@@ -125,38 +173,7 @@ export function OverviewView() {
             <Fact title={text.cards.day} value={rates().day === null ? "–" : hashes(rates().day!)} />
           </Facts>
         </Card>
-        <Card title={text.cards.refused} value={refusedText()} isBad={state().troubles.includes("many-refused")}>
-          <p class="quiet">{state().refusedPart === null ? text.cards.tooFew : text.cards.refusedWindow}</p>
-        </Card>
-        <Card title={text.cards.lastBlock} value={ago(state().lastBlock?.at ?? null, now())}>
-          <p class="quiet">
-            <Show when={state().lastBlock}>
-              {(block) => (
-                <>
-                  {text.cards.foundBy} <a href={to("workers", block().worker)}>{block().worker}</a>
-                </>
-              )}
-            </Show>
-          </p>
-        </Card>
-        <Show when={state().effort !== null}>
-          <Card title={text.cards.effort} value={percent(state().effort!)} part={state().effort!}>
-            <p class="quiet">{text.cards.effortAbout}</p>
-          </Card>
-        </Show>
-        <Next />
-        <Card
-          title={text.cards.miners}
-          value={count(state().channels.standard + state().channels.extended)}
-          isBad={state().troubles.includes("no-miners")}
-        >
-          <p class="quiet">
-            <a href={to("connections")}>{text.cards.connected(count(state().connections))}</a>
-          </p>
-        </Card>
-        <Card title={text.cards.latency} value={milliseconds(state().latency.last)}>
-          <p class="quiet">{text.cards.mean(milliseconds(state().latency.mean))}</p>
-        </Card>
+        <KeyCards lastBlock={<LastBlock />} />
       </div>
       <Facts>
         <Fact title={text.cards.height} value={count(state().height)} />

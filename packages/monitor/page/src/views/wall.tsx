@@ -1,13 +1,12 @@
 /** The overview for a screen on a wall: it fills the screen, and can be read from across a room. */
-import { Show } from "solid-js"
 import { Card } from "../figure.tsx"
-import { count, duration, hashes, milliseconds, percent } from "../format.ts"
+import { duration, hashes } from "../format.ts"
 import { HashRateChart, loadHistory } from "../history.tsx"
 import { now, overview } from "../live.ts"
 import { Load } from "../load.tsx"
 import { to } from "../route.ts"
 import { text } from "../text.ts"
-import { againstDay, Next, refusedText, Status } from "./overview.tsx"
+import { againstDay, KeyCards, Status } from "./overview.tsx"
 
 export function Wall() {
   const state = () => overview()!
@@ -28,18 +27,7 @@ export function Wall() {
         <Load from={() => loadHistory("day")}>{(history) => <HashRateChart history={history()} isMain />}</Load>
       </section>
       <div class="cards">
-        <Card title={text.cards.refused} value={refusedText()} isBad={state().troubles.includes("many-refused")} />
-        <Card title={text.cards.sinceBlock} value={since()} />
-        <Show when={state().effort !== null}>
-          <Card title={text.cards.effort} value={percent(state().effort!)} part={state().effort!} />
-        </Show>
-        <Next />
-        <Card
-          title={text.cards.miners}
-          value={count(state().channels.standard + state().channels.extended)}
-          isBad={state().troubles.includes("no-miners")}
-        />
-        <Card title={text.cards.latency} value={milliseconds(state().latency.last)} />
+        <KeyCards lastBlock={<Card title={text.cards.sinceBlock} value={since()} />} />
       </div>
     </div>
   )

@@ -6,7 +6,7 @@ import type { FoundBlock } from "../../../src/api/overview.ts"
 import { get } from "../api.ts"
 import { at, height, State } from "../columns.tsx"
 import { Card } from "../figure.tsx"
-import { bitcoins, count, exactly, percent, range } from "../format.ts"
+import { bitcoins, brief, count, exactly, percent, range } from "../format.ts"
 import { Load } from "../load.tsx"
 import { to } from "../route.ts"
 import { type Column, List, Table } from "../table.tsx"
@@ -100,7 +100,14 @@ const blockColumns: ReadonlyArray<Column<FoundBlock>> = [
   at,
   height,
   { id: "effort", isNumber: true, cell: ({ effort }) => (effort === null ? "" : percent(effort)) },
-  { id: "worker", cell: ({ worker }) => <a href={to("workers", worker)}>{worker}</a> },
+  {
+    id: "worker",
+    cell: ({ worker }) => (
+      <a href={to("workers", worker)} title={worker}>
+        {brief(worker)}
+      </a>
+    )
+  },
   { id: "hash", isMinor: true, cell: ({ hash }) => <code class="wrap">{hash}</code> },
   {
     id: "state",
