@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from "node:path"
 import { defineConfig } from "vitepress"
 
 const docs = resolve(import.meta.dirname, "..")
-const repository = "https://github.com/sluice-mining/sluice"
+const repository = "https://github.com/sluice/sluice"
 
 /** The address on the site of what a page links to: files outside of these pages are in the repository. */
 const addressOf = (link: string, page: string): string => {
@@ -54,7 +54,7 @@ export default defineConfig({
     sidebar: [
       { text: "Tutorials", items: items("tutorials/*.md") },
       { text: "Operators", items: items("operators/running.md", "operators/*.md").filter(isFirst) },
-      { text: "Developers", items: items("architecture.md", "where-does-it-go.md", "device.md", "packaging.md") },
+      { text: "Developers", items: items("architecture.md", "where-does-it-go.md", "device.md") },
       { text: "The protocol", items: items("messages.md", "stratum-v1.md", "conformance.md", "interop.md") },
       { text: "Measured", items: items("performance.md", "scale.md", "vardiff.md") },
       { text: "Reference", items: items("reference/*.md") },

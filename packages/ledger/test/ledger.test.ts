@@ -1,6 +1,6 @@
 /** The ledger on a file: shares in their order, once, through restarts and other programs. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Stream } from "effect"
+import { Effect, Metric, Layer, Logger, Stream } from "effect"
 import { readFileSync, statSync, writeFileSync } from "node:fs"
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
@@ -11,7 +11,6 @@ import {
   audit,
   layerReading,
   Ledger,
-  type LedgerError,
   type LedgerOptions,
   type NewShare,
   readWindow,
@@ -175,6 +174,29 @@ describe("the share sink of a file", () => {
   )
 })
 
+describe.each(databases)("the metrics of a ledger in $name", ({ fresh }) => {
+  it.live("tell of its commits, and of none before", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger(place, ({ append, books, transact }) =>
+        Effect.gen(function* () {
+          const value = (name: string) =>
+            Effect.map(Metric.snapshot, (all) => {
+              const { state } = all.find(({ id }) => id === `sluice_ledger_${name}`)!
+              return "count" in state ? state.count : "value" in state ? state.value : undefined
+            })
+          assert.strictEqual(yield* value("commits_total"), 0)
+          yield* append([share(1), share(2)])
+          assert.deepStrictEqual([yield* value("commits_total"), yield* value("commit_shares")], [1, 2])
+          yield* transact(books.adjust("alice", 5n, 3_000, "a gift"))
+          assert.deepStrictEqual([yield* value("commits_total"), yield* value("waiting_shares")], [2, 0])
+          assert.strictEqual(yield* value("last_settlement_timestamp_seconds"), 0)
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe.each(databases)("the order of shares in $name", ({ fresh }) => {
   it.live(
     "goes on after a restart and behind shares of another program, and a clock that was set back changes nothing",
@@ -288,10 +310,13 @@ describe.each(databases)("the database $name", ({ fresh }) => {
     Effect.gen(function* () {
       const place = yield* fresh
       yield* withLedger(place, (ledger) => ledger.append([share(1)]))
-      yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 1")
-      for (const layer of [Ledger.layer(place), layerReading(place)]) {
-        const { message } = yield* Effect.flip(Effect.scoped(Layer.build<unknown, LedgerError, never>(layer)))
-        assert.match(message, /schema has version 1, and this program needs \d+: run sluice ledger migrate/)
+      yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 2")
+      for (const opening of [
+        Effect.asVoid(Layer.build(Ledger.layer(place))),
+        Effect.asVoid(Layer.build(layerReading(place)))
+      ]) {
+        const { message } = yield* Effect.flip(Effect.scoped(opening))
+        assert.match(message, /schema has version 2, and this program needs \d+: run sluice ledger migrate/)
       }
       yield* withLedger({ ...place, isUpgrade: true }, () => Effect.void)
       assert.strictEqual((yield* withLedger(place, allShares)).length, 1)

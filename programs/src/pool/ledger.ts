@@ -16,10 +16,12 @@ import {
 import { hashToDisplay } from "@sluice/bitcoin"
 import { type CustomWork, MiningServer, Payouts, Templates } from "@sluice/mining-server"
 import { customWorkOf, Pool, type PoolOptions } from "@sluice/pool"
+import type { Endpoint } from "@sluice/transport"
 import { Deferred, Duration, Effect, Layer, Schema } from "effect"
 import { hostname } from "node:os"
 import { ledgerUrl, policyOfNumbers, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
+import { fileToWrite } from "../config/path.ts"
 import { choice, decimal, whole } from "../config/value.ts"
 import { layerNode, type NodeConfig } from "../server/node.ts"
 
@@ -37,6 +39,11 @@ export const ledgerKeys = {
   ledgerCommitMs: defaulted(whole("N", 1, 1000), {
     description: "The milliseconds that shares wait for others, to be written to the ledger together.",
     default: Duration.toMillis(ledgerDefaults.commitInterval)
+  }),
+  spool: optional(fileToWrite("a file that the pool may write"), {
+    description:
+      "The file that keeps shares while a ledger in PostgreSQL cannot be written, and hands them over later. pool-PORT.spool in the working directory without it.",
+    example: "pool.spool"
   }),
   shareRetention: optional(whole("DAYS", 1, 36_500), {
     description:
@@ -86,7 +93,10 @@ interface PoolKeys {
 
 /** The checks of these keys. */
 export const ledgerChecks = [
-  Schema.makeFilter(({ ledger, payoutReserve, payoutScheme, soloFee, workers }: LedgerConfig & PoolKeys) => {
+  Schema.makeFilter(({ ledger, payoutReserve, payoutScheme, soloFee, spool, workers }: LedgerConfig & PoolKeys) => {
+    if (spool !== undefined && (ledger === undefined || "file" in ledger)) {
+      return "spool: only a ledger in PostgreSQL has one; shares wait in memory while an SQLite file cannot be written"
+    }
     if (ledger !== undefined && workers > 1) {
       return `ledger, workers: workers have no ledger: give workers = 1, not ${workers}, and start several pools on one PostgreSQL`
     }
@@ -120,7 +130,8 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
 export const layerWithLedger = (
-  config: LedgerConfig & NodeConfig & { readonly ledger: LedgerPlace; readonly soloFee?: number },
+  config: LedgerConfig &
+    NodeConfig & { readonly ledger: LedgerPlace; readonly listen: Endpoint; readonly soloFee?: number },
   given: PoolOptions,
   /** The pool's rules for the jobs of clients. */
   rules: Effect.Effect<Pick<PoolOptions, "customJobs">>,
@@ -131,7 +142,8 @@ export const layerWithLedger = (
   const ledger = Ledger.layer({
     ...config.ledger,
     acknowledge: config.ledgerAcknowledge,
-    commitInterval: config.ledgerCommitMs
+    commitInterval: config.ledgerCommitMs,
+    spool: spoolOf(config)
   })
   const others = given.shareSinks ?? []
   const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: ledgerName(config.ledger) })
@@ -220,6 +232,10 @@ const promises = {
   written: "Shares are acknowledged when the operating system has them: a power cut may lose the last ones",
   received: "Shares are acknowledged when the pool has them: the last ones are lost if it ends at once"
 } as const
+
+/** The pools of one machine listen at different ports. */
+const spoolOf = ({ ledger, listen, spool }: LedgerConfig & { readonly listen: Endpoint }) =>
+  ledger === undefined || "file" in ledger ? undefined : { file: spool ?? `pool-${listen.port}.spool` }
 
 /** Removes shares that are older than they have to be kept. */
 const layerRetention = ({ shareRetention }: LedgerConfig, window: RetentionOptions["window"]) =>

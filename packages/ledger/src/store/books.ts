@@ -111,6 +111,7 @@ export class Books {
   readonly #sql: SqlClient.SqlClient
   readonly #users: Users
   #lastEntry = 0
+  #lastSettledAt = 0
   readonly #balances = new Map<string, bigint>()
   readonly #totals = new Map<string, Totals>()
 
@@ -122,6 +123,11 @@ export class Books {
   /** The newest entry that `balances` has. */
   get lastEntry(): number {
     return this.#lastEntry
+  }
+
+  /** The time of the newest settlement with entries, in milliseconds since 1970; 0 without one. */
+  get lastSettledAt(): number {
+    return this.#lastSettledAt
   }
 
   /** Balances as of the last `refresh`. */
@@ -138,11 +144,12 @@ export class Books {
   get refresh(): Effect.Effect<void, SqlError.SqlError> {
     const sql = this.#sql
     return Effect.map(
-      sql<{ id: number; name: string; kind: Entry["kind"]; amount: number }>`
-        SELECT entries.id, users.name, kind, amount FROM entries JOIN users ON users.id = entries.user_id
+      sql<{ id: number; name: string; kind: Entry["kind"]; amount: number; settled_at: number | null }>`
+        SELECT entries.id, users.name, kind, amount, CASE WHEN settlement_id IS NOT NULL THEN at END AS settled_at FROM entries JOIN users ON users.id = entries.user_id
         WHERE entries.id > ${this.#lastEntry} ORDER BY entries.id`,
       (rows) => {
-        for (const { amount, id, kind, name } of rows) {
+        for (const { amount, id, kind, name, settled_at } of rows) {
+          this.#lastSettledAt = Math.max(this.#lastSettledAt, settled_at ?? 0)
           // Another refresh that waited for the database at the same time has counted it.
           if (id <= this.#lastEntry) continue
           this.#lastEntry = id
