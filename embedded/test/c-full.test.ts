@@ -13,7 +13,7 @@ const run = promisify(execFile)
 const vectors = new URL("../../packages/conformance/vectors/handshake.json", import.meta.url)
 const main = fileURLToPath(new URL("c-full.c", import.meta.url))
 
-describe.skipIf(!isDeviceRun)("profile full in C", { timeout: 60_000 }, () => {
+describe.skipIf(!isDeviceRun)("profile full in C", { timeout: 300_000 }, () => {
   it("shakes hands with itself, and reads a message that it wrote", async () => {
     const [{ inputs, certificate, authorityPublicKey }] = JSON.parse(await readFile(vectors, "utf8")).handshakes
     const folder = await mkdtemp(join(tmpdir(), "sluice-full-"))

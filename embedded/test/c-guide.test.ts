@@ -15,7 +15,7 @@ const run = promisify(execFile)
 
 const strict = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-variable"]
 
-describe.skipIf(!isDeviceRun)("docs/device.md", { timeout: 60_000 }, () => {
+describe.skipIf(!isDeviceRun)("docs/device.md", { timeout: 300_000 }, () => {
   it("has a program that runs", async () => {
     const page = await readFile(new URL("../../docs/device.md", import.meta.url), "utf8")
     const [, program, printed] = /```c\n([^]*?)```[^]*?```text\n([^]*?)```/.exec(page)!
