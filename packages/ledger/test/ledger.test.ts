@@ -11,7 +11,6 @@ import {
   audit,
   layerReading,
   Ledger,
-  type LedgerError,
   type LedgerOptions,
   type NewShare,
   readWindow,
@@ -289,8 +288,9 @@ describe.each(databases)("the database $name", ({ fresh }) => {
       const place = yield* fresh
       yield* withLedger(place, (ledger) => ledger.append([share(1)]))
       yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 1")
-      for (const layer of [Ledger.layer(place), layerReading(place)]) {
-        const { message } = yield* Effect.flip(Effect.scoped(Layer.build<unknown, LedgerError, never>(layer)))
+      const opens = [Effect.asVoid(Layer.build(Ledger.layer(place))), Effect.asVoid(Layer.build(layerReading(place)))]
+      for (const open of opens) {
+        const { message } = yield* Effect.flip(Effect.scoped(open))
         assert.match(message, /schema has version 1, and this program needs \d+: run sluice ledger migrate/)
       }
       yield* withLedger({ ...place, isUpgrade: true }, () => Effect.void)
