@@ -6,6 +6,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { parseArgs } from "node:util"
+import { hasMuslArm, installMuslArm } from "../embedded/c/musl-arm.ts"
 
 /** One program of each package. */
 const packages = {
@@ -19,6 +20,8 @@ const packages = {
   "gcc-arm-linux-gnueabi": "arm-linux-gnueabi-gcc",
   "musl-tools": "musl-gcc"
 }
+/** The package that is not installed but unpacked. */
+const MUSL_ARM = "musl-dev:armhf"
 
 const { values } = parseArgs({
   options: {
@@ -29,9 +32,7 @@ const { values } = parseArgs({
 })
 const has = (program: string): boolean => spawnSync(program, ["--version"]).error === undefined
 const missing = (): ReadonlyArray<string> =>
-  Object.entries(packages)
-    .filter(([, program]) => !has(program))
-    .map(([name]) => name)
+  Object.entries(packages).flatMap(([name, program]) => (has(program) ? [] : [name]))
 const run = (command: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): boolean =>
   spawnSync(command, args, { stdio: "inherit", env: { ...process.env, ...env } }).status === 0
 
@@ -44,14 +45,21 @@ if (values.install && missing().length > 0 && has("apt-get") && process.getuid?.
   }
 }
 
-if (missing().length > 0) {
-  console.log(`skipped: the device's tests in C need these packages of Debian 12: ${missing().join(", ")}`)
+if (values.install && !hasMuslArm() && has("apt-get") && !(await installMuslArm())) {
+  console.log(`apt-get could not download ${MUSL_ARM}`)
+}
+
+const absent = hasMuslArm() ? missing() : [...missing(), MUSL_ARM]
+if (absent.length > 0) {
+  console.log(
+    `skipped: the device's tests in C need these packages of Debian 12, which \`-- --install\` gets: ${absent.join(", ")}`
+  )
 } else if (values.bench) {
   process.exitCode = run(process.execPath, ["embedded/c/measure.ts"]) ? 0 : 1
 } else if (values.fuzz !== undefined) {
   process.exitCode = run(process.execPath, ["embedded/c/run-fuzz.ts", values.fuzz]) ? 0 : 1
 } else {
-  const files = ["c-guide", "c-full", "c-vectors", "c-miner", "c-secrets"].map(
+  const files = ["c-guide", "c-full", "c-vectors", "c-miner", "c-openwrt", "c-secrets"].map(
     (name) => `embedded/test/${name}.test.ts`
   )
   process.exitCode = run("vitest", ["run", ...files], { SLUICE_DEVICE: "1" }) ? 0 : 1

@@ -1,5 +1,5 @@
 /**
- * `npm run sessions`: runs each example that has a compose file, without containers, until it has found blocks.
+ * `npm run sessions`: runs each example that has a compose file, and the app for Umbrel, without containers, until it has found blocks.
  *
  *     npm run sessions                         all of them
  *     npm run sessions -- sessions/07          some of them
@@ -15,9 +15,12 @@ import { build } from "../embedded/assembly/compile.ts"
 import { servicesOf } from "./sessions/compose.ts"
 
 const examples = join(import.meta.dirname, "../examples")
+/** The app for Umbrel, with what Umbrel would set. */
+const UMBREL = "../packaging/umbrel/try"
 const all = globSync("**/compose.yaml", { cwd: examples })
   .map((file) => dirname(file))
   .toSorted()
+  .concat(UMBREL)
 const named = process.argv.slice(2)
 const unknown = named.find((name) => !all.includes(name))
 if (unknown !== undefined) {

@@ -4,7 +4,7 @@
  *     npm run bench                          everything, in two to three minutes
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
- *     npm run bench -- ledger                the ledger, in some seconds; only by name
+ *     npm run bench -- ledger                the ledger, also in a pool with ten thousand connections, in three minutes; only by name
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- declaration           Job Declaration, also a pool with ten thousand connections, in two minutes; only by name
  *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
@@ -49,7 +49,11 @@ const groups: Record<string, () => Promise<Group>> = {
 /** Groups that take longer run only if they are named. */
 const named: typeof groups = {
   ledger: async () => ({
-    asyncCases: [...(await import("./ledger.ts")).asyncCases, ...(await import("./ledger-postgres.ts")).asyncCases]
+    asyncCases: [
+      ...(await import("./ledger.ts")).asyncCases,
+      ...(await import("./ledger-postgres.ts")).asyncCases,
+      ...(await import("./ledger-pool.ts")).asyncCases
+    ]
   }),
   declaration: async () => {
     const { asyncCases, cases } = await declaration()

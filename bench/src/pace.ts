@@ -31,18 +31,18 @@ interface Policy {
   readonly withinMs: number
 }
 
-const USUAL: Policy = { name: "", after: 10, withinMs: 1000 }
-const EACH: Policy = { name: ", each acknowledged", after: 1, withinMs: 0 }
+export const USUAL: Policy = { name: "", after: 10, withinMs: 1000 }
+export const EACH: Policy = { name: ", each acknowledged", after: 1, withinMs: 0 }
 /** Shares that come every ten seconds follow one another then, and acknowledgements leave with jobs. */
 const PATIENT: Policy = { name: ", acknowledged within 30 s", after: 10, withinMs: 30_000 }
 
 const file = (path: string): string => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)))
 
-const sluice = ({ after, withinMs }: Policy): string =>
+export const sluice = ({ after, withinMs }: Policy, more = ""): string =>
   `${JSON.stringify(process.execPath)} ${file("../../programs/src/main.ts")} pool --listen 127.0.0.1:{port} ` +
   "--template-provider stratum2+tcp://127.0.0.1:{template-port}/{template-key} --authority-secret-key {secret-key} " +
   `--coinbase-address ${COINBASE_ADDRESS} --shares-per-minute {shares-per-minute} --min-hash-rate 1 --log-level error ` +
-  `--acknowledge-after ${after} --acknowledge-within ${withinMs / 1000}`
+  `--acknowledge-after ${after} --acknowledge-within ${withinMs / 1000} ${more}`
 
 const floor = ({ after, withinMs }: Policy): string =>
   `${JSON.stringify(process.execPath)} ${file("./pace-floor.ts")} {port} ${after} ${withinMs}`
@@ -53,7 +53,7 @@ interface Load {
   readonly stop: () => Promise<void>
 }
 
-interface Candidate {
+export interface Candidate {
   readonly name: string
   readonly command: string
   readonly load: (server: PaceServer, url: string, miners: Miners) => Promise<Load>
@@ -109,7 +109,7 @@ const bareSockets = async (port: number, count: number, onRead = (): void => {})
 
 let users = 0
 
-const swarmLoad: Candidate["load"] = async (_, url, { connections, kind, sharesPerMinute }) => {
+export const swarmLoad: Candidate["load"] = async (_, url, { connections, kind, sharesPerMinute }) => {
   // Pools remember how fast a user mines, and would give it a harder target next time.
   const user = `bench${++users}`
   const swarm = await startSwarm(url, { connections, kind, sharesPerMinute, user, concurrency: 128 })
@@ -135,7 +135,7 @@ const checkRefusals = ({ refused, submitted }: SwarmReport["shares"]): void => {
 }
 
 /** What all servers of one benchmark have in common. */
-const withPlaces = async <A>(
+export const withPlaces = async <A>(
   sharesPerMinute: number,
   chain: "easy" | "hard",
   use: (start: (candidate: Candidate) => Promise<{ server: PaceServer; url: string }>, tell: Tell) => Promise<A>
@@ -173,13 +173,13 @@ const others = (against: ReadonlyArray<string>): ReadonlyArray<Candidate> =>
 const ours = (policy: Policy): Candidate => ({ name: policy.name, command: sluice(policy), load: swarmLoad })
 const bare = (policy: Policy): Candidate => ({ name: "bare sockets", command: floor(policy), load: bareLoad })
 
-const WARM_UP_MS = 2000
+export const WARM_UP_MS = 2000
 const MEASURED_MS = 5000
 /** How often the servers take turns. The medians count. */
 const TURNS = 3
 
 /** Microseconds of CPU for each share, after a warm-up. */
-const measure = async (server: PaceServer, load: Load, ms: number): Promise<number> => {
+export const measure = async (server: PaceServer, load: Load, ms: number): Promise<number> => {
   await sleep(WARM_UP_MS)
   const [cpu, shares] = [server.cpuSeconds(), load.shares()]
   await sleep(ms)

@@ -9,10 +9,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, beforeAll } from "vitest"
-import { Program, Sluice } from "@sluice/testing/program"
-import { freePorts } from "@sluice/testing/ports"
+import { Program } from "@sluice/testing/program"
 import { writeSourceFiles } from "../c/build.ts"
 import { isDeviceRun } from "./device-run.ts"
+import { type PoolProcesses, startPool } from "./pool-processes.ts"
 
 const run = promisify(execFile)
 const examples = fileURLToPath(new URL("../examples/", import.meta.url))
@@ -35,9 +35,6 @@ const example = (
   return new Program([...target.emulator, file, ...args], { pipes: name === "bare-loop" })
 }
 
-const sluice = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Program =>
-  new Sluice(args, env, { outlivesTest: true })
-
 const listen = (onConnection: (socket: Socket) => void): Promise<Server> =>
   new Promise((resolve) => {
     const server = createServer(onConnection).listen(0, "127.0.0.1", () => resolve(server))
@@ -45,55 +42,18 @@ const listen = (onConnection: (socket: Socket) => void): Promise<Server> =>
 const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
 describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
-  let mining = 0
+  let processes: PoolProcesses
   let url = ""
-  let otherKey = ""
-  let startPool: () => Program
-  let pool: Program
   let node: Program
-  const started: Array<Program> = []
 
   beforeAll(async () => {
     await writeSourceFiles(new URL("../build/c/", import.meta.url))
     await run("make", ["all", "musl", "armhf", "armel"], { cwd: examples })
-    const [rpc, zmq, templates, port] = await freePorts(4)
-    mining = port!
-    const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
-      JSON.parse((await sluice(["key", "generate", "--json"]).finished).stdout)
-    const [forProvider, forPool, another] = await Promise.all([keyPair(), keyPair(), keyPair()])
-    otherKey = another.publicKey
-    url = `stratum2+tcp://127.0.0.1:${mining}/${forPool.publicKey}`
-    const credentials = { SLUICE_NODE__RPC_PASSWORD: "p", SLUICE_TEMPLATE_PROVIDER__RPC_PASSWORD: "p" }
-    const listenAt = ["--rpc-listen", `127.0.0.1:${rpc}`, "--rpc-user", "u", "--zmq", `tcp://127.0.0.1:${zmq}`]
-    // About 130,000 hashes for a block.
-    node = sluice(["node", ...listenAt, "--bits", "1f007fff"], credentials)
-    const provider = sluice(
-      ["template-provider", "--rpc-url", `http://127.0.0.1:${rpc}`, "--rpc-user", "u"].concat(
-        ["--zmq", `tcp://127.0.0.1:${zmq}`, "--listen", `127.0.0.1:${templates}`],
-        ["--authority-secret-key", forProvider.secretKey]
-      ),
-      credentials
-    )
-    startPool = () => {
-      const begun = sluice(
-        ["pool", "--template-provider", `stratum2+tcp://127.0.0.1:${templates}/${forProvider.publicKey}`].concat(
-          ["--listen", `127.0.0.1:${mining}`, "--authority-secret-key", forPool.secretKey],
-          ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
-          // Each share is acknowledged; difficulty is looked at often.
-          ["--acknowledge-after", "1", "--shares-per-minute", "200"]
-        )
-      )
-      started.push(begun)
-      return begun
-    }
-    pool = startPool()
-    started.push(node, provider)
-    await waitForListener(mining)
-  }, 120_000)
+    processes = await startPool()
+    ;({ url, node } = processes)
+  }, 300_000)
 
-  afterAll(async () => {
-    await Promise.all(started.map((program) => program.stop("SIGKILL")))
-  })
+  afterAll(() => processes.stop())
 
   for (const target of targets) {
     it(`finds shares that the pool accepts, is given other targets and new blocks: ${target.name}`, async () => {
@@ -116,7 +76,7 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
 
     it(`runs without an operating system: ${target.name}`, async () => {
       const child = example(target, "bare-loop", [url.split("/").at(-1)!, "bob", "2"])
-      const socket = connect(mining, "127.0.0.1")
+      const socket = connect(processes.port, "127.0.0.1")
       child.process.stdout!.pipe(socket)
       socket.pipe(child.process.stdin!)
       socket.on("error", () => {})
@@ -129,16 +89,16 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
   it("comes back to a pool that was killed and started anew", async () => {
     const miner = example(musl, "linux-miner", [url, "alice"])
     await miner.find(/in all/)
-    await pool.stop("SIGKILL")
+    await processes.pool().stop("SIGKILL")
     await miner.find(/the server closed the connection|the connection is lost/)
     const from = miner.output.length
-    pool = startPool()
+    processes.restartPool()
     await miner.find(/channel \d+ is open[^]*in all/, from)
     assert.strictEqual((await miner.stop("SIGINT")).status, 0)
   })
 
   it("does not mine for who has another authority key", async () => {
-    const wrong = `stratum2+tcp://127.0.0.1:${mining}/${otherKey}`
+    const wrong = `stratum2+tcp://127.0.0.1:${processes.port}/${processes.otherKey}`
     const miner = example(targets[0], "linux-miner", [wrong, "alice", "2"])
     assert.strictEqual((await miner.finished).status, 1)
     // 8: the certificate is not signed by this key.
@@ -189,19 +149,3 @@ describe.skipIf(!isDeviceRun)("the miner in C", { timeout: 120_000 }, () => {
     }
   })
 })
-
-const waitForListener = async (port: number): Promise<void> => {
-  for (let tries = 0; tries < 600; tries++) {
-    const connected = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1")
-        .on("connect", () => {
-          socket.destroy()
-          resolve(true)
-        })
-        .on("error", () => resolve(false))
-    })
-    if (connected) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  throw new Error("the pool does not listen")
-}

@@ -259,6 +259,17 @@ describe("sluice key", () => {
     await refuses(["key", "generate", "--secret-key-file", path], `sluice key: ${path}: there is a file already`)
   })
 
+  it("keeps a key that is there already if it is told to, and nothing else that is there", async () => {
+    const path = join(directory, "kept.key")
+    const keep = ["key", "generate", "--keep", "--secret-key-file", path]
+    const { stdout } = await run(keep)
+    assert.strictEqual((await run(["key", "show", "--secret-key-file", path])).stdout, stdout)
+    assert.deepStrictEqual(await run(keep), { status: 0, stdout, stderr: "" })
+    const { status } = await run([...keep.slice(0, -1), directory])
+    assert.strictEqual(status, 2)
+    await refuses(["key", "generate", "--keep"], "sluice key: keep: expected --secret-key-file FILE too")
+  })
+
   it("refuses a public key in place of a secret key", () =>
     refuses(
       ["key", "show", publicKey],

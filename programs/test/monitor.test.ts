@@ -19,7 +19,7 @@ const surroundings = TemplateProvider.layer().pipe(
   Layer.provide(Setup.server(TemplateListener)),
   Layer.provide(Plain.listener),
   Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ transactionsPerSecond: 0 })),
+  Layer.provide(DevNode.layerInMemory({ transactionsPerSecond: 0, bits: 0x1e1fffff })),
   Layer.provideMerge(Logger.layer([]))
 )
 

@@ -1,10 +1,11 @@
 /**
  * Reads compose files as far as the examples use them: checks each against the compose specification's schema, and resolves `include`,
- * `extends` and `${VARIABLE:-default}`. compose-spec.json is the schema of github.com/compose-spec/compose-spec, of 2026-06-23.
+ * `extends`, `${VARIABLE}` and `${VARIABLE:-default}`, with the `.env` beside the first file. compose-spec.json is the schema of github.com/compose-spec/compose-spec, of 2026-06-23.
  */
 import { Ajv } from "ajv"
-import { readFileSync } from "node:fs"
-import { dirname, resolve } from "node:path"
+import { existsSync, readFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import { parseEnv } from "node:util"
 import { parse } from "yaml"
 
 export interface Service {
@@ -35,18 +36,30 @@ const { $schema: _, ...schema } = JSON.parse(
 ) as Record<string, unknown>
 const isCompose = new Ajv({ strict: false, validateFormats: false }).compile<ComposeFile>(schema)
 
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Those of this process win. */
+const variablesFor = (file: string): Variables => {
+  const path = join(dirname(file), ".env")
+  return { ...(existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {}), ...process.env }
+}
+
 /** The services of a compose file, by name. Fails with a sentence for a file that breaks the specification. */
-export const servicesOf = (file: string): Record<string, Service> => {
-  const { include = [], services = {} } = read(file)
-  const included = include.map((path) => servicesOf(resolve(dirname(file), path)))
-  const own = Object.keys(services).map((name) => [name, serviceOf(file, name) as Service] as const)
+export const servicesOf = (file: string, variables: Variables = variablesFor(file)): Record<string, Service> => {
+  const { include = [], services = {} } = read(file, variables)
+  const included = include.map((path) => servicesOf(resolve(dirname(file), path), variables))
+  const own = Object.keys(services).map((name) => [name, serviceOf(file, name, variables) as Service] as const)
   return Object.assign({}, ...included, Object.fromEntries(own)) as Record<string, Service>
 }
 
-const read = (file: string): ComposeFile => {
+const read = (file: string, variables: Variables): ComposeFile => {
   const text = readFileSync(file, "utf8").replaceAll(
-    /\$\{(\w+):-([^}]*)\}/g,
-    (_, name: string, otherwise: string) => process.env[name] || otherwise
+    /\$\{(\w+)(?::-([^}]*))?\}/g,
+    (_, name: string, otherwise: string | undefined) => {
+      const value = variables[name] || otherwise
+      if (value === undefined) throw new Error(`${file}: \${${name}} is not set`)
+      return value
+    }
   )
   const parsed: unknown = parse(text)
   if (isCompose(parsed)) return parsed
@@ -54,11 +67,12 @@ const read = (file: string): ComposeFile => {
   throw new Error(`${file} is no compose file: ${problems?.join("; ")}`)
 }
 
-const serviceOf = (file: string, name: string): Partial<Service> => {
-  const { extends: base, volumes, ...rest } = read(file).services?.[name] ?? {}
+const serviceOf = (file: string, name: string, variables: Variables): Partial<Service> => {
+  const { extends: base, volumes, ...rest } = read(file, variables).services?.[name] ?? {}
   const own = volumes === undefined ? rest : { ...rest, volumes: volumes.map((volume) => absolute(file, volume)) }
   if (base === undefined) return own
-  return merge(serviceOf(base.file === undefined ? file : resolve(dirname(file), base.file), base.service), own)
+  const from = base.file === undefined ? file : resolve(dirname(file), base.file)
+  return merge(serviceOf(from, base.service, variables), own)
 }
 
 const absolute = (file: string, volume: string): string =>

@@ -22,6 +22,12 @@ writeFileSync(hosts, ["localhost", ...Object.keys(services)].map((name) => `127.
 /** Whether Bitcoin Core runs. Otherwise one development node stands for all nodes. */
 const isCore = process.env.BITCOIN_BIN !== undefined
 const isNode = ({ image }: Service): boolean => image.startsWith("bitcoin/")
+/** Services that others wait for to end. */
+const ending = new Set(
+  Object.values(services).flatMap(({ depends_on = {} }) =>
+    Object.keys(depends_on).filter((name) => depends_on[name]?.condition === "service_completed_successfully")
+  )
+)
 const running = new Map<string, Container>()
 let node: Container | undefined
 
@@ -43,6 +49,7 @@ const until = async (what: string, isDone: () => Promise<boolean>): Promise<void
   const end = Date.now() + PATIENCE_MS
   while (!(await isDone())) {
     for (const { name, service, status } of running.values()) {
+      if (status === 0 && ending.has(name)) continue
       if (status !== undefined && !isNode(service)) throw new Error(`${name} ended with status ${status}`)
     }
     if (Date.now() > end) throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`)

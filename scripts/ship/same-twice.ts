@@ -1,6 +1,6 @@
 /**
  * `npm run same-twice`: builds the artefacts here and from a copy of the repository in another folder with an installation of its own, and
- * compares the hashes: npm's tarballs, WebAssembly and C for devices, the binary, the image and the Debian package. They stay in
+ * compares the hashes: npm's tarballs, WebAssembly, C and the release for devices, the binary, the image and the Debian package. They stay in
  * build/ship/SHA256SUMS.
  */
 import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
@@ -13,6 +13,7 @@ import { output, root, run, sha256OfFile } from "./workspace.ts"
 const ARTEFACTS: ReadonlyArray<readonly [folder: string, names: RegExp]> = [
   ["build/ship/npm", /\.tgz$/],
   ["embedded/build", /\.(wasm|wat|c|h)$/],
+  ["build/ship/device", /^sluice-device-[^/]*\.tar\.gz$/],
   [`build/ship/binary/${hostTarget}`, /^sluice$/],
   ["build/ship/image", /^(sluice\.tar|digest)$/],
   ["build/ship/deb", /^[^/]*\.deb$/]

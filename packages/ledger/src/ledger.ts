@@ -7,6 +7,7 @@ import { Clock, Context, Duration, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
 import { shareOfAccepted } from "./share-of.ts"
+import { registerMetrics } from "./metrics.ts"
 import { type LedgerPlace, nameOf } from "./place.ts"
 import { layer as layerPostgres } from "./postgres/postgres-client.ts"
 import { layer as layerSqlite } from "./sqlite/sqlite-client.ts"
@@ -109,6 +110,7 @@ const make = (options: LedgerOptions) =>
         ? undefined
         : yield* Spool.open({ isDurable: acknowledge === "durable", ...options.spool })
     const writer = yield* makeWriter(sql, users, shares, { name, commitInterval, patience, spool })
+    yield* registerMetrics({ counts: writer.counts, books, spool })
     const listeners: Array<Writer["afterCommit"]> = []
     writer.afterCommit = (stored) =>
       Effect.andThen(

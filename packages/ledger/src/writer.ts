@@ -139,8 +139,15 @@ export const makeWriter = Effect.fnUntraced(function* (
       : { tryMs, ms: spool === undefined ? patienceMs : tryMs }
   }
 
-  const committed = ({ results, sliceClosed, stored }: Effect.Success<ReturnType<typeof write>>, batch: Batch) =>
+  const committed = (
+    { results, sliceClosed, stored }: Effect.Success<ReturnType<typeof write>>,
+    batch: Batch,
+    begun: number
+  ) =>
     Effect.gen(function* () {
+      counts.commits++
+      counts.lastCommitMs = clock.currentTimeMillisUnsafe() - begun
+      counts.lastShares = batch.shares.length
       users.committed()
       sliceClosed()
       shares.committed(stored)
@@ -184,10 +191,7 @@ export const makeWriter = Effect.fnUntraced(function* (
         })
       )
       if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
-      yield* committed(result, batch)
-      counts.commits++
-      counts.lastCommitMs = clock.currentTimeMillisUnsafe() - begun
-      counts.lastShares = batch.shares.length
+      yield* committed(result, batch, begun)
     }).pipe(
       Effect.catch((failure) => {
         if (spool !== undefined && !shares.isFencedOff) return keep(spool, batch)
@@ -227,16 +231,17 @@ export const makeWriter = Effect.fnUntraced(function* (
   /** Hands over the oldest record of the spool, or runs the tasks that wait. Returns false if there is nothing to do any more. */
   const handOverOne = (spool: Spool) =>
     Effect.gen(function* () {
+      const begun = clock.currentTimeMillisUnsafe()
       const next = new Batch()
       next.shares.push(...(yield* spool.oldest))
       const [first] = waiting
       if (next.shares.length > 0) {
-        yield* committed(yield* limited(write(next), patienceMs / TRIES), next)
+        yield* committed(yield* limited(write(next), patienceMs / TRIES), next, begun)
         spool.handedOver(next.shares.length)
         return true
       }
       if (first !== undefined) {
-        yield* committed(yield* limited(write(first.batch), patienceMs / TRIES), first.batch)
+        yield* committed(yield* limited(write(first.batch), patienceMs / TRIES), first.batch, begun)
         waiting.shift()
         return true
       }

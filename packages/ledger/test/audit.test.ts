@@ -91,6 +91,8 @@ describe.each(databases)("an audit on $name", (database) => {
           shares: 31,
           blocks: 1,
           settlements: 1,
+          purchases: 0,
+          payments: 0,
           removedSlices: 0,
           byRollups: [],
           faults: []
@@ -120,7 +122,7 @@ describe.each(databases)("an audit on $name", (database) => {
     ],
     [
       "balances that do not sum to 0",
-      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x')",
+      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x', NULL, NULL)",
       /together are 0; they are 5/
     ],
     [

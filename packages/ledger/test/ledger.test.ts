@@ -1,6 +1,6 @@
 /** The ledger on a file: shares in their order, once, through restarts and other programs. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Stream } from "effect"
+import { Effect, Metric, Layer, Logger, Stream } from "effect"
 import { readFileSync, statSync, writeFileSync } from "node:fs"
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
@@ -171,6 +171,29 @@ describe("the share sink of a file", () => {
           })
         )
       }).pipe(Effect.scoped)
+  )
+})
+
+describe.each(databases)("the metrics of a ledger in $name", ({ fresh }) => {
+  it.live("tell of its commits, and of none before", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger(place, ({ append, books, transact }) =>
+        Effect.gen(function* () {
+          const value = (name: string) =>
+            Effect.map(Metric.snapshot, (all) => {
+              const { state } = all.find(({ id }) => id === `sluice_ledger_${name}`)!
+              return "count" in state ? state.count : "value" in state ? state.value : undefined
+            })
+          assert.strictEqual(yield* value("commits_total"), 0)
+          yield* append([share(1), share(2)])
+          assert.deepStrictEqual([yield* value("commits_total"), yield* value("commit_shares")], [1, 2])
+          yield* transact(books.adjust("alice", 5n, 3_000, "a gift"))
+          assert.deepStrictEqual([yield* value("commits_total"), yield* value("waiting_shares")], [2, 0])
+          assert.strictEqual(yield* value("last_settlement_timestamp_seconds"), 0)
+        })
+      )
+    }).pipe(Effect.scoped)
   )
 })
 

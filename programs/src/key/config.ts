@@ -14,6 +14,10 @@ export const KeyConfig = {
         "The file that `generate` writes the secret key to instead of printing it, and `show` reads it from.",
       example: "authority.key"
     }),
+    keep: defaulted(toggle, {
+      description: "If there is a key in secret-key-file, `generate` keeps it and prints its public key.",
+      default: false
+    }),
     ...loggingKeys
   })
 }

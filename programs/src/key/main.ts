@@ -15,20 +15,25 @@ const generate = Command.make(
   "generate",
   flags,
   Effect.fnUntraced(function* (input) {
-    const { json, secretKeyFile } = (yield* loadFrom(input)).config
+    const { json, keep, secretKeyFile } = (yield* loadFrom(input)).config
+    if (keep && secretKeyFile === undefined) return yield* refuse("keep: expected --secret-key-file FILE too")
     const pair = yield* AuthorityKey.generate
     const secretKey = AuthorityKey.formatSecretKey(pair.secretKey)
     const publicKey = AuthorityKey.formatPublicKey(pair.publicKey)
     if (secretKeyFile === undefined) return yield* print({ secretKey, publicKey }, json)
     // "wx" never overwrites a key.
     const fs = yield* FileSystem.FileSystem
-    yield* fs
-      .writeFileString(secretKeyFile, `${secretKey}\n`, { flag: "wx", mode: 0o600 })
-      .pipe(
-        Effect.mapError(({ reason }) =>
-          refuse(`${secretKeyFile}: ${reason._tag === "AlreadyExists" ? "there is a file already" : reason.message}`)
-        )
+    const isWritten = yield* fs.writeFileString(secretKeyFile, `${secretKey}\n`, { flag: "wx", mode: 0o600 }).pipe(
+      Effect.as(true),
+      Effect.catchIf(
+        ({ reason }) => keep && reason._tag === "AlreadyExists",
+        () => Effect.succeed(false)
+      ),
+      Effect.mapError(({ reason }) =>
+        refuse(`${secretKeyFile}: ${reason._tag === "AlreadyExists" ? "there is a file already" : reason.message}`)
       )
+    )
+    if (!isWritten) return yield* printPublicKey(yield* readFile(secretKeyFile), json)
     yield* print({ publicKey }, json)
   })
 ).pipe(
@@ -49,10 +54,8 @@ const show = Command.make(
       ? secret.value
       : secretKeyFile === undefined
         ? yield* refuse("expected a secret key, or --secret-key-file FILE")
-        : yield* Effect.mapError(readText(secretKeyFile), refuse)
-    const secretKey = AuthorityKey.parseSecretKey(text.trim())
-    if (Result.isFailure(secretKey)) return yield* refuse(secretKey.failure.message)
-    yield* print({ publicKey: AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey.success)) }, json)
+        : yield* readFile(secretKeyFile)
+    yield* printPublicKey(text, json)
   })
 ).pipe(Command.withDescription("Print the public key that belongs to a secret key."))
 
@@ -69,5 +72,14 @@ const print = (keys: Readonly<Record<string, string>>, json: boolean): Effect.Ef
           .map(([name, text]) => `${name}: ${text}`)
           .join("\n")
   )
+
+const readFile = (path: string) => Effect.mapError(readText(path), refuse)
+
+/** Prints the public key that belongs to the text of a secret key. */
+const printPublicKey = Effect.fnUntraced(function* (text: string, json: boolean) {
+  const secretKey = AuthorityKey.parseSecretKey(text.trim())
+  if (Result.isFailure(secretKey)) return yield* refuse(secretKey.failure.message)
+  yield* print({ publicKey: AuthorityKey.formatPublicKey(AuthorityKey.publicKeyOf(secretKey.success)) }, json)
+})
 
 const refuse = (problem: string): ConfigError => new ConfigError({ program: "key", problems: [problem] })

@@ -7,6 +7,7 @@
 import { Effect } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
+import { moneyLeaves } from "./money-leaves.ts"
 
 const TABLE = "ledger_migrations"
 
@@ -154,7 +155,7 @@ const third = Effect.gen(function* () {
   yield* keepForEver(["removed_slices"])
 })
 
-const migrations = { "1_shares_and_money": first, "3_removed_slices": third }
+const migrations = { "1_shares_and_money": first, "2_money_leaves": moneyLeaves, "3_removed_slices": third }
 /** The version that this program knows. */
 const NEWEST = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))
 
