@@ -92,14 +92,14 @@ describe("sluice ledger", () => {
       ]
     )
     assert.deepStrictEqual(json((await run(["ledger", "pay", "--dry-run", "--ledger", ledger])).stdout), [
-      { user: "bob", satoshis: "150000", payable: false },
-      { user: ALICE, satoshis: "150000", payable: true }
+      { user: "bob", satoshis: "150000", payable: false, address: "" },
+      { user: ALICE, satoshis: "150000", payable: true, address: ALICE }
     ])
-    const { status, stderr } = await run(["ledger", "pay", "--ledger", ledger])
+    const { status, stderr } = await run(["ledger", "pay", "--ledger", ledger, "--no-dry-run"])
     assert.strictEqual(status, 2)
-    assert.match(stderr, /sends no payments: give --dry-run/)
+    assert.match(stderr, /node-rpc-url is missing: a payment needs a node/)
     const entries = await run(["ledger", "export", "--table", "entries", "--ledger", ledger])
-    assert.match(entries.stdout, /^3,,bob,adjustment,150000,\d+,by hand$/m)
+    assert.match(entries.stdout, /^3,,,,bob,adjustment,150000,\d+,by hand$/m)
     assert.strictEqual((await run(["ledger", "audit", "--ledger", ledger])).status, 0)
   })
 
@@ -118,7 +118,7 @@ describe("sluice ledger", () => {
     assert.strictEqual((await run(["ledger", "backup", "--ledger", ledger, "--to", copy])).status, 0)
     const { stdout } = await run(["ledger", "audit", "--ledger", `sqlite:${copy}`])
     assert.deepStrictEqual(json(stdout), [
-      { slices: 1, removedSlices: 0, shares: 5, blocks: 0, settlements: 0, faults: 0 }
+      { slices: 1, removedSlices: 0, shares: 5, blocks: 0, settlements: 0, purchases: 0, payments: 0, faults: 0 }
     ])
     const { status, stderr } = await run(["ledger", "backup", "--ledger", ledger, "--to", copy])
     assert.strictEqual(status, 2)
@@ -156,7 +156,8 @@ describe("sluice ledger", () => {
         [...ledger, "--workers", "2"],
         /workers have no ledger: give workers = 1, not 2, and start several pools on one PostgreSQL/
       ],
-      [[...ledger, "--payout-scheme", "fpps"], /expected one of solo, prop, pplns, pplns-time, tides/]
+      [[...ledger, "--payout-scheme", "fpps"], /payout-scheme fpps needs payout-reserve/],
+      [[...ledger, "--payout-scheme", "tides", "--payout-reserve", "5"], /payout-reserve is for fpps and pps/]
     ]
     const pool = ["pool", "config", "--plain", "--template-provider", "stratum2+tcp+plain://127.0.0.1:1"]
     for (const [args, problem] of cases) {

@@ -129,6 +129,7 @@ export const startSession = async (command: Command, { plain = false } = {}): Pr
       ...secured(1, "POOL")
     })
     await poolProgram.find(/listens/)
+    if (plain) await poolProgram.find(/operators' page is at/)
     return {
       pool: url(1, pool!),
       plainPool: `stratum2+tcp+plain://${pool}`,

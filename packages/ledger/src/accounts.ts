@@ -9,6 +9,8 @@ export interface Account {
   readonly earned: bigint
   /** What coinbases paid it, less what was taken back. */
   readonly paid: bigint
+  /** What payments from the wallet sent it, less what was taken back. */
+  readonly sent: bigint
   /** Corrections by the operator. */
   readonly adjusted: bigint
   /** What it is owed; negative if it owes. */
@@ -20,13 +22,15 @@ export interface Account {
 export const readAccounts = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyArray<Account>, SqlError.SqlError> =>
   Effect.map(
     sql<AccountRow>`
-      SELECT name, coalesce(earned, 0) AS earned, coalesce(paid, 0) AS paid, coalesce(adjusted, 0) AS adjusted,
+      SELECT name, coalesce(earned, 0) AS earned, coalesce(paid, 0) AS paid, coalesce(sent, 0) AS sent,
+        coalesce(adjusted, 0) AS adjusted,
         coalesce(balance, 0) AS balance, coalesce(rolled, 0) + coalesce(open, 0) AS shares
       FROM users
       LEFT JOIN (
         SELECT user_id, sum(amount) AS balance,
           sum(CASE WHEN kind = 'earned' THEN amount END) AS earned,
           -sum(CASE WHEN kind = 'paid' THEN amount END) AS paid,
+          -sum(CASE WHEN kind = 'sent' THEN amount END) AS sent,
           sum(CASE WHEN kind = 'adjustment' THEN amount END) AS adjusted
         FROM entries GROUP BY user_id
       ) AS money ON money.user_id = users.id
@@ -37,10 +41,11 @@ export const readAccounts = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyAr
       ) AS newest ON newest.user_id = users.id
       ORDER BY balance DESC, name`,
     (rows) =>
-      rows.map(({ adjusted, balance, earned, name, paid, shares }) => ({
+      rows.map(({ adjusted, balance, earned, name, paid, sent, shares }) => ({
         name,
         earned: BigInt(earned),
         paid: BigInt(paid),
+        sent: BigInt(sent),
         adjusted: BigInt(adjusted),
         balance: BigInt(balance),
         shares
@@ -51,6 +56,7 @@ interface AccountRow {
   readonly name: string
   readonly earned: number
   readonly paid: number
+  readonly sent: number
   readonly adjusted: number
   readonly balance: number
   readonly shares: number

@@ -3,7 +3,7 @@
  * more memory for a year of them than for a day.
  */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { LedgerError } from "./ledger-error.ts"
 import { type Amounts, POOL } from "./scheme/divide.ts"
@@ -17,6 +17,10 @@ import {
   type StoredBlock,
   type StoredSettlement
 } from "./store/books.ts"
+import { changesOf, readWalletPayments } from "./store/payments.ts"
+import { transactionOfPsbt, unpaidOf } from "./pay/payment-transaction.ts"
+import { computePurchase } from "./buying.ts"
+import { readPurchases, readRemainders } from "./store/purchases.ts"
 import { sharesFrom } from "./store/shares.ts"
 import { beginSlice, linesOfShares, NO_SLICE } from "./store/slice-hash.ts"
 
@@ -25,6 +29,8 @@ export interface AuditReport {
   readonly shares: number
   readonly blocks: number
   readonly settlements: number
+  readonly purchases: number
+  readonly payments: number
   /** Slices whose shares were removed after the time for which they are kept: their hashes are taken as they are. */
   readonly removedSlices: number
   /** Settlements of windows with such slices, which only roll-ups prove, each a sentence. */
@@ -45,9 +51,11 @@ export const audit = (sql: SqlClient.SqlClient, progress: (part: number) => Effe
     let settlements = 0
     for (const block of blocks) settlements += yield* auditBlock(sql, block, faults, byRollups)
     yield* auditBlockShares(sql, faults)
+    const purchases = yield* auditPurchases(sql, faults)
+    const payments = yield* auditPayments(sql, faults)
     const [money] = yield* sql<{ sum: number | null }>`SELECT sum(amount) AS sum FROM entries`
     if ((money?.sum ?? 0) !== 0) faults.push(`all balances together are 0; they are ${money!.sum} satoshis`)
-    return { ...chain, blocks: blocks.length, settlements, byRollups, faults }
+    return { ...chain, blocks: blocks.length, settlements, purchases, payments, byRollups, faults }
   })
 
 /** Reads all shares slice by slice: their hashes, sums and roll-ups. */
@@ -156,14 +164,14 @@ const auditBlock = (
       faults.push(`${name} has no settlement: its coinbase was not planned by the ledger`)
       return 0
     }
-    const entries = yield* readEntries(sql, Option.some(first.id))
+    const entries = yield* readEntries(sql, { settlementId: first.id })
     const removed = yield* auditSettlement(sql, block, first, entries, (fault) => faults.push(`${name}: ${fault}`))
     if (removed > 0) {
       byRollups.push(`${name}: the shares of ${removed} slices of its window were removed; it is checked by roll-ups`)
     }
     let before = { id: first.id, entries }
     for (const { id, reverses } of others) {
-      const entries = yield* readEntries(sql, Option.some(id))
+      const entries = yield* readEntries(sql, { settlementId: id })
       const isOpposite =
         reverses === before.id &&
         entries.length === before.entries.length &&
@@ -193,7 +201,7 @@ const auditSettlement = (
   Effect.gen(function* () {
     const paidOnChain = block.outputs.reduce((sum, { value }) => sum + value, 0n)
     if (paidOnChain !== block.reward) fault(`its outputs pay ${paidOnChain} of ${block.reward} satoshis`)
-    if (!isBlockPolicy(policy)) return 0
+    if (!isBlockPolicy(policy) && entries.length === 0) fault("it has no entries")
     const computed = yield* computeSettlement(sql, block, policy, basis)
     if (computed.windowWork !== windowWork) fault(`the window has the work ${computed.windowWork}, not ${windowWork}`)
     if (!makesPayments(block.outputs, computed.payments)) fault("its outputs are not those that the ledger computes")
@@ -203,6 +211,52 @@ const auditSettlement = (
       SELECT count(*) AS count FROM slices JOIN removed_slices ON removed_slices.slice_id = slices.id
       WHERE last_seq >= ${computed.first} AND first_seq <= ${computed.first === 0 ? -1 : basis.lastSeq}`
     return removed?.count ?? 0
+  })
+
+/** Computes all purchases of shares again, in their order. Returns how many there are. */
+const auditPurchases = (sql: SqlClient.SqlClient, faults: Array<string>): Read<number> =>
+  Effect.gen(function* () {
+    const remainders = new Map<string, bigint>()
+    let next = 0
+    let count = 0
+    yield* Stream.runForEach(readPurchases(sql), ({ basis, id, policy }) =>
+      Effect.gen(function* () {
+        const fault = (fault: string) => faults.push(`purchase ${id}: ${fault}`)
+        count++
+        if (basis.afterSeq !== next)
+          fault(`it begins after share ${basis.afterSeq}; the one before it ends with ${next}`)
+        next = basis.lastSeq
+        if (isBlockPolicy(policy)) return void fault(`${policy.scheme} buys no shares`)
+        const computed = yield* computePurchase(sql, policy, basis, remainders)
+        for (const [user, parts] of computed.remainders) remainders.set(user, parts)
+        const entries = yield* readEntries(sql, { purchaseId: id })
+        compare(computed.amounts, amountsOf(entries, "earned", 1n), "earned", fault)
+      })
+    )
+    for (const [user, parts] of yield* readRemainders(sql)) {
+      const expected = remainders.get(user) ?? 0n
+      if (parts !== expected)
+        faults.push(`${user} has ${expected} parts of a satoshi left of purchases; the ledger has ${parts}`)
+    }
+    return count
+  })
+
+/** Holds each payment from the wallet against its transaction, and its entries against both. Returns how many there are. */
+const auditPayments = (sql: SqlClient.SqlClient, faults: Array<string>): Read<number> =>
+  Effect.gen(function* () {
+    const payments = yield* readWalletPayments(sql)
+    for (const { id, outputs, psbt, state, txid } of payments) {
+      const fault = (fault: string) => faults.push(`payment ${id}, ${txid}: ${fault}`)
+      const transaction = yield* transactionOfPsbt(psbt)
+      const actual = hashToDisplay(transaction.txid)
+      if (actual !== txid) fault(`its transaction is ${actual}`)
+      const unpaid = unpaidOf(transaction.outputs, outputs)
+      if (unpaid !== undefined) fault(`its transaction does not pay ${unpaid.amount} satoshis to ${unpaid.address}`)
+      const entries = yield* readEntries(sql, { paymentId: id })
+      const changes = state === "cancelled" ? new Map<string, bigint>() : changesOf(outputs)
+      compare(changes, amountsOf(entries, "sent", 1n), "got by it", fault)
+    }
+    return payments.length
   })
 
 const amountsOf = (entries: ReadonlyArray<Entry>, kind: Entry["kind"], sign: bigint): Amounts => {

@@ -42,13 +42,13 @@ export {
 export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
 export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"
+export { LedgerPayouts } from "./payouts.ts"
 export {
-  LedgerPayouts,
   type LedgerPayoutsCalls,
   ledgerPayoutsDefaults,
   type LedgerPayoutsOptions,
   type Plan
-} from "./payouts.ts"
+} from "./payouts-options.ts"
 export { computeSettlement, type Computed, scriptOf } from "./settle.ts"
 export { leaseServerId, type ServerLease, type ServerLeaseOptions } from "./server-lease.ts"
 export { followRetention, makeRetention, type Retention, type RetentionOptions } from "./retention.ts"
@@ -57,3 +57,27 @@ export { audit, type AuditReport } from "./audit.ts"
 export { type BlockChange, followBlocks, MATURITY } from "./follow-blocks.ts"
 export { type Account, readAccounts } from "./accounts.ts"
 export { replay, type Replay, type ReplayOptions } from "./replay.ts"
+export {
+  type AddressChange,
+  addressesAt,
+  changeAddress,
+  readAddressChanges,
+  type UserAddress
+} from "./store/addresses.ts"
+export { type PaymentState, readPayable, readWalletPayments, type StoredPayment } from "./store/payments.ts"
+export {
+  type Due,
+  type DueOptions,
+  type FollowedPayment,
+  followPayments,
+  isReplaced,
+  type PayOptions,
+  payOut,
+  readDue,
+  sendSigned,
+  takeBack
+} from "./pay/pay.ts"
+export * from "./pay/wallet.ts"
+export * as NodeWallet from "./pay/node-wallet.ts"
+export { computePurchase, type Reserve, readReserve } from "./buying.ts"
+export { readPurchases, readRemainders, type StoredPurchase } from "./store/purchases.ts"

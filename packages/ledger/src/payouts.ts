@@ -2,44 +2,31 @@
  * Pays users in the coinbase by what the ledger knows of their work: a `Payouts` whose outputs change with the window, and a `WorkSource`
  * around another one that records each block that is found, with its settlement.
  */
-import { hashToDisplay, type Output, parseJobCoinbase } from "@sluice/bitcoin"
-import type { SourceShare } from "@sluice/channels"
+import type { Output } from "@sluice/bitcoin"
 import {
   minerScript,
   OptionError,
   outputConstraints,
-  type PayoutOptions,
   payoutOf,
   Payouts,
   type PayoutsCalls,
-  type ShareSink,
   splitReward,
-  type ValidateUser,
   WorkSource
 } from "@sluice/mining-server"
-import { Clock, Context, Deferred, Duration, Effect, Layer, Result, Stream, SubscriptionRef } from "effect"
-import { Ledger, type LedgerCalls } from "./ledger.ts"
-import { LedgerError, ledgerError } from "./ledger-error.ts"
+import { Context, Duration, Effect, Layer, Stream, SubscriptionRef } from "effect"
+import { keepNetworkWork, makeBlockRecorder, readNetworkWork } from "./block-recorder.ts"
+import { makeBuying } from "./buying.ts"
+import { Ledger } from "./ledger.ts"
+import { type LedgerError, ledgerError } from "./ledger-error.ts"
 import { LEAST_OUTPUT_BYTES } from "./scheme/coinbase-payments.ts"
 import { POOL } from "./scheme/divide.ts"
-import type { BlockPolicy } from "./scheme/policy.ts"
+import { type BlockPolicy, isBlockPolicy } from "./scheme/policy.ts"
 import { workOfTarget } from "./scheme/work.ts"
-import { ownerOf } from "./share-of.ts"
-import { type Computed, computeFrom, computeSettlement, keyOf, makesPayments, scriptOf } from "./settle.ts"
+import { computeFrom, keyOf, scriptOf } from "./settle.ts"
+import { type LedgerPayoutsCalls, ledgerPayoutsDefaults, type LedgerPayoutsOptions } from "./payouts-options.ts"
+import { beginScheme } from "./store/purchases.ts"
 import type { Basis, FoundBlock } from "./store/books.ts"
 import { WindowTracker } from "./window-tracker.ts"
-
-export interface LedgerPayoutsOptions {
-  readonly policy: BlockPolicy
-  /** The pool's own outputs. They get the fee, and amounts that are too small to be paid. */
-  readonly pool: Pick<PayoutOptions, "coinbaseAddress" | "coinbaseOutputs" | "chain">
-  /** The least amount that a coinbase pays to a user, in satoshis. Default 10,000. */
-  readonly minimum?: bigint
-  /** Bytes that the whole coinbase may have, without its witness. Default 750, as old firmware takes them. */
-  readonly maxCoinbaseBytes?: number
-}
-
-export const ledgerPayoutsDefaults = { minimum: 10_000n, maxCoinbaseBytes: 750 } as const
 
 /** The most bytes of a coinbase around the outputs of users and pool: the longest input, and the commitment to witnesses. */
 const AROUND = 161 + 47
@@ -52,38 +39,18 @@ const LEAST_OUTPUT = { bytes: LEAST_OUTPUT_BYTES, sigops: 4 }
 /** How many coinbases are remembered, to know on what the one of a block is based. */
 const MAX_PLANS = 1024
 const REFRESH = Duration.seconds(1)
-/** How long a share waits for its block, if the source of work is not asked to submit it. */
-const BLOCK_PATIENCE = Duration.seconds(1)
-
-export interface LedgerPayoutsCalls {
-  /** Records shares in the ledger. A share that is a block is recorded after the block, so the ledger never has it alone. */
-  readonly sink: ShareSink
-  /** Refuses users whose name is no address of the chain. */
-  readonly validateUser: ValidateUser
-  /** Follows the network's difficulty. */
-  readonly follow: (target: Uint8Array) => Effect.Effect<void>
-  /** Records blocks with their settlements. */
-  readonly record: (blocks: ReadonlyArray<SourceShare>) => Effect.Effect<void>
-  /** Whom a block with this reward would pay if it were found now; undefined in solo mining, where each miner has its own block. */
-  readonly plan: (reward: bigint) => Plan | undefined
-  /** The window of the next block. */
-  readonly window: Pick<WindowTracker, "weights" | "work" | "last" | "limits">
-}
-
-export interface Plan extends Omit<Computed, "first"> {
-  readonly policy: BlockPolicy
-  /** The work that the window has room for; undefined for windows without such a limit. */
-  readonly windowSize: bigint | undefined
-  readonly minimum: bigint
-}
 
 export class LedgerPayouts extends Context.Service<LedgerPayouts, LedgerPayoutsCalls>()("sluice/ledger/LedgerPayouts") {
   static readonly layer = (
     options: LedgerPayoutsOptions
   ): Layer.Layer<LedgerPayouts | Payouts, OptionError | LedgerError, Ledger> =>
     Layer.effectContext(
-      Effect.map(make(options), ({ calls, payouts }) =>
-        Context.make(LedgerPayouts, calls).pipe(Context.add(Payouts, payouts))
+      Effect.map(
+        Effect.suspend(() => {
+          const { policy } = options
+          return isBlockPolicy(policy) ? make({ ...options, policy }) : makeBuying({ ...options, policy })
+        }),
+        ({ calls, payouts }) => Context.make(LedgerPayouts, calls).pipe(Context.add(Payouts, payouts))
       )
     )
 
@@ -93,11 +60,15 @@ export class LedgerPayouts extends Context.Service<LedgerPayouts, LedgerPayoutsC
     Effect.gen(function* () {
       const source = yield* WorkSource
       const { follow, record } = yield* LedgerPayouts
+      let height = 0
       return WorkSource.of({
         ...source,
-        news: Stream.tap(source.news, () => {
+        news: Stream.tap(source.news, ({ changes }) => {
           const { prevHash } = source.work.common.jobs
-          return prevHash === undefined ? Effect.void : follow(prevHash.target)
+          for (const change of changes) {
+            if (change._tag === "NewJob" || change._tag === "NewPrevHash") height = change.job.height
+          }
+          return prevHash === undefined ? Effect.void : follow(prevHash.target, height)
         }),
         // The ledger never delays a block.
         submit: (found) => {
@@ -112,10 +83,9 @@ export class LedgerPayouts extends Context.Service<LedgerPayouts, LedgerPayoutsC
   )
 }
 
-const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
+const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions & { readonly policy: BlockPolicy }) {
   const { maxCoinbaseBytes, minimum, policy, pool } = { ...ledgerPayoutsDefaults, ...options }
   const ledger = yield* Ledger
-  const clock = yield* Clock.Clock
   const named = ledgerError(ledger.name)
   const solo = policy.scheme === "solo" ? { feePercent: policy.fee / 10_000 } : undefined
   const own = yield* Effect.fromResult(payoutOf(solo === undefined ? pool : { ...pool, solo }))
@@ -129,7 +99,8 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
     )
   }
 
-  const tracker = new WindowTracker(ledger.sql, policy, ledger.lastSeq)
+  const bought = yield* Effect.mapError(beginScheme(ledger, policy), named)
+  const tracker = new WindowTracker(ledger.sql, policy, ledger.lastSeq, bought)
   yield* Effect.mapError(
     Effect.flatMap(readNetworkWork(ledger), (work) => tracker.load(work)),
     named
@@ -208,73 +179,22 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
       ? plans.get(planKey(block.outputs))
       : { lastSeq: tracker.last, lastEntry: ledger.books.lastEntry, minimum: 0n, bytes: 0 }
 
-  /** Blocks that are being recorded, or that shares wait for, by hash in hex. */
-  const recorded = new Map<string, Deferred.Deferred<void>>()
-  const isRecorded = (hash: Uint8Array): Deferred.Deferred<void> => {
-    const key = Buffer.from(hash).toString("hex")
-    const known = recorded.get(key) ?? Deferred.makeUnsafe<void>()
-    recorded.set(key, known)
-    if (recorded.size > MAX_PLANS) recorded.delete(recorded.keys().next().value!)
-    return known
-  }
-
-  const recordOne = (found: SourceShare) =>
-    Effect.gen(function* () {
-      const at = clock.currentTimeMillisUnsafe()
-      const block = yield* blockOf(found, at, tracker.networkWork ?? 0n)
-      const basis = basisOf(block)
-      const isSettled = yield* ledger.transact(
-        Effect.gen(function* () {
-          const id = yield* ledger.books.addBlock(block)
-          if (id === undefined) return true
-          if (basis === undefined) return false
-          const { payments, settlement, windowWork } = yield* computeSettlement(ledger.sql, block, policy, basis)
-          if (!makesPayments(block.outputs, payments)) return false
-          yield* ledger.books.settle(id, settlement, { policy, basis, windowWork, at })
-          return true
-        })
-      )
-      if (policy.scheme === "prop") yield* tracker.load()
-      if (isSettled) return
-      yield* Effect.logError(
-        `Block ${block.height}, ${hashToDisplay(block.hash)}, has a coinbase that the ledger did not plan: it is recorded without ` +
-          `a settlement; sluice ledger audit shows it`
-      )
-    }).pipe(
-      Effect.catch((error) =>
-        Effect.logError(
-          `Block ${found.job.height}, ${hashToDisplay(found.hash)}, is not in the ledger: ${named(error).message}`
-        )
-      ),
-      Effect.ensuring(Effect.suspend(() => Deferred.succeed(isRecorded(found.hash), undefined)))
-    )
+  const recorder = makeBlockRecorder(ledger, {
+    policy,
+    basisOf,
+    networkWork: () => tracker.networkWork ?? 0n,
+    recorded: policy.scheme === "prop" ? tracker.load() : Effect.void
+  })
 
   let followed = tracker.networkWork
   const scope = yield* Effect.scope
   const changeNetworkWork = (work: bigint) =>
-    Effect.andThen(
-      tracker.load(work),
-      ledger.transact(
-        ledger.sql`INSERT INTO state (name, value) VALUES (${NETWORK_WORK}, ${work.toString()})
-          ON CONFLICT (name) DO UPDATE SET value = excluded.value`
-      )
-    ).pipe(Effect.catch((error) => Effect.logWarning(named(error).message)))
+    Effect.andThen(tracker.load(work), keepNetworkWork(ledger, work)).pipe(
+      Effect.catch((error) => Effect.logWarning(named(error).message))
+    )
 
   const calls = LedgerPayouts.of({
-    sink: {
-      record: (shares) => {
-        const blocks = shares.filter(({ isBlock }) => isBlock)
-        return blocks.length === 0
-          ? ledger.sink.record(shares)
-          : Effect.andThen(
-              Effect.timeoutOption(
-                Effect.forEach(blocks, ({ hash }) => Deferred.await(isRecorded(hash)), { discard: true }),
-                BLOCK_PATIENCE
-              ),
-              ledger.sink.record(shares)
-            )
-      }
-    },
+    ...recorder,
     plan: (reward) => {
       if (solo !== undefined) return undefined
       const computed = computeFrom(tracker, ledger.books.balances, reward, policy, basisNow())
@@ -283,7 +203,6 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
     window: tracker,
     validateUser: ({ identity }) =>
       Effect.succeed(minerScript(identity, pool.chain) === undefined ? "invalid-user-identity" : undefined),
-    record: Effect.forEach(recordOne, { discard: true }),
     // Reading the window of another difficulty may take a while, and jobs must not wait for it.
     follow: (target) =>
       Effect.suspend(() => {
@@ -296,36 +215,8 @@ const make = Effect.fnUntraced(function* (options: LedgerPayoutsOptions) {
   return { calls, payouts }
 })
 
-/** The name of the row that keeps the network's difficulty for the next start. */
-const NETWORK_WORK = "network_work"
-
-const readNetworkWork = ({ sql }: LedgerCalls) =>
-  Effect.map(sql<{ value: string }>`SELECT value FROM state WHERE name = ${NETWORK_WORK}`, ([row]) =>
-    row === undefined ? undefined : BigInt(row.value)
-  )
-
 const planKey = (outputs: ReadonlyArray<Output>): string =>
   outputs
     .filter(({ value }) => value > 0n)
     .map(keyOf)
     .join()
-
-const blockOf = (share: SourceShare, at: number, networkWork: bigint): Effect.Effect<FoundBlock, LedgerError> => {
-  const { extranonce, hash, job, userIdentity, worker } = share
-  const parsed = parseJobCoinbase({
-    prefix: job.coinbasePrefix,
-    extranonceSize: extranonce.length,
-    suffix: job.coinbaseSuffix
-  })
-  if (Result.isFailure(parsed)) return Effect.fail(new LedgerError({ message: parsed.failure.message }))
-  const { outputs } = parsed.success
-  return Effect.succeed({
-    hash,
-    height: job.height,
-    at,
-    ...ownerOf(userIdentity, worker),
-    reward: outputs.reduce((sum, { value }) => sum + value, 0n),
-    networkWork,
-    outputs
-  })
-}

@@ -1,5 +1,5 @@
 /** What users would have earned by another policy. */
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { LedgerError } from "./ledger-error.ts"
 import { type Amounts, divideReward, POOL } from "./scheme/divide.ts"
@@ -48,8 +48,8 @@ export const replay = (
       const afterSeq = before ?? 0
       before = Math.max(last, afterSeq)
       if (block.height < fromHeight) continue
-      count++
-      for (const { account, amount, kind } of yield* readEntries(sql, Option.some(settlement.id))) {
+      if (count++ === 0) yield* addPurchases(sql, afterSeq, earned)
+      for (const { account, amount, kind } of yield* readEntries(sql, { settlementId: settlement.id })) {
         if (kind === "earned") add(earned, account, amount)
       }
       if (isBlockPolicy(policy)) {
@@ -71,6 +71,18 @@ export const replay = (
     }
     return { blocks: count, earned, replayed }
   })
+
+/** Adds what purchases of shares after this one have brought users, and cost the pool. */
+const addPurchases = (sql: SqlClient.SqlClient, afterSeq: number, earned: Map<string, bigint>) =>
+  Effect.map(
+    sql<{ name: string; amount: number }>`
+      SELECT users.name, sum(amount) AS amount FROM entries
+      JOIN users ON users.id = entries.user_id JOIN purchases ON purchases.id = entries.purchase_id
+      WHERE purchases.last_seq > ${afterSeq} GROUP BY users.name`,
+    (rows) => {
+      for (const { amount, name } of rows) add(earned, name, BigInt(amount))
+    }
+  )
 
 const limitsFor = (
   policy: Exclude<Policy, { readonly scheme: "solo" | "fpps" | "pps" }>,

@@ -4,8 +4,8 @@ import { minerScript } from "@sluice/mining-server"
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { coinbasePayments, type Payment } from "./scheme/coinbase-payments.ts"
-import { type Amounts, divideReward } from "./scheme/divide.ts"
-import type { BlockPolicy } from "./scheme/policy.ts"
+import { type Amounts, divideReward, POOL } from "./scheme/divide.ts"
+import { type BlockPolicy, isBlockPolicy, type Policy } from "./scheme/policy.ts"
 import { type Settlement, settlementOf } from "./scheme/settlement.ts"
 import type { Window, WindowLimits } from "./scheme/window.ts"
 import { type Basis, readBalances } from "./store/books.ts"
@@ -24,11 +24,15 @@ export interface Computed {
 export const computeSettlement = (
   sql: SqlClient.SqlClient,
   block: { readonly user: string; readonly reward: bigint },
-  policy: BlockPolicy,
+  policy: Policy,
   basis: Basis
 ): Effect.Effect<Computed, SqlError.SqlError> =>
   Effect.gen(function* () {
     const { reward, user } = block
+    // Users have sold their shares.
+    if (!isBlockPolicy(policy)) {
+      return { settlement: settlementOf(new Map([[POOL, reward]]), []), payments: [], windowWork: 0n, first: 0 }
+    }
     if (policy.scheme === "solo") {
       const earned = divideReward(reward, policy, new Map([[user, 1n]]))
       const payments = [{ user, amount: earned.get(user) ?? 0n }].filter(({ amount }) => amount > 0n)

@@ -29,9 +29,12 @@ export class WindowTracker {
   /** Shares from the oldest on, as far as they were read. */
   #tail: Array<StoredShare> = []
 
-  /** `lastSeq` gives the newest share that was committed. */
-  constructor(sql: SqlClient.SqlClient, policy: BlockPolicy, lastSeq: () => number) {
+  readonly #afterSeq: number
+
+  /** `lastSeq` gives the newest share that was committed. Shares up to `afterSeq` count in no window: they were bought. */
+  constructor(sql: SqlClient.SqlClient, policy: BlockPolicy, lastSeq: () => number, afterSeq = 0) {
     this.#sql = sql
+    this.#afterSeq = afterSeq
     this.#policy = policy
     this.#lastSeq = lastSeq
   }
@@ -87,11 +90,13 @@ export class WindowTracker {
 
   #limitsFor(networkWork: bigint | undefined): Effect.Effect<WindowLimits, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
-      if (this.#policy.scheme === "prop") return { afterSeq: yield* readRoundEnd(this.#sql) }
+      const afterSeq = this.#afterSeq
+      if (this.#policy.scheme === "prop") return { afterSeq: Math.max(afterSeq, yield* readRoundEnd(this.#sql)) }
+      const after = afterSeq === 0 ? {} : { afterSeq }
       const since = yield* this.#since
-      if (since !== undefined) return { since }
+      if (since !== undefined) return { ...after, since }
       // Before the network's difficulty is known there are no blocks to pay.
-      return { work: networkWork === undefined ? 0n : (windowWork(this.#policy, networkWork) ?? 0n) }
+      return { ...after, work: networkWork === undefined ? 0n : (windowWork(this.#policy, networkWork) ?? 0n) }
     })
   }
 

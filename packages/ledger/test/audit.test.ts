@@ -14,8 +14,11 @@ import {
   type LedgerCalls,
   type NewShare,
   POOL,
+  readAccountEntries,
   readBalances,
-  readBlocks
+  readBlocks,
+  readPaidBlocks,
+  readPayments
 } from "../src/index.ts"
 
 const ALICE = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
@@ -88,10 +91,20 @@ describe.each(databases)("an audit on $name", (database) => {
           shares: 31,
           blocks: 1,
           settlements: 1,
+          purchases: 0,
+          payments: 0,
           removedSlices: 0,
           byRollups: [],
           faults: []
         })
+        const [block] = yield* readPaidBlocks(ledger.sql, { limit: 1, offset: 0 })
+        assert.deepInclude(block, { scheme: "pplns", users: 2, state: "found" })
+        const payments = yield* readPayments(ledger.sql, block!.id)
+        assert.deepStrictEqual(
+          payments.map(({ account }) => account),
+          [ALICE, BOB, POOL]
+        )
+        assert.strictEqual((yield* readAccountEntries(ledger.sql, ALICE, { limit: 1, offset: 0 })).total, 2)
       })
     )
   )
@@ -109,7 +122,7 @@ describe.each(databases)("an audit on $name", (database) => {
     ],
     [
       "balances that do not sum to 0",
-      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x')",
+      "INSERT INTO entries VALUES (99, NULL, 1, 'adjustment', 5, 1, 'x', NULL, NULL)",
       /together are 0; they are 5/
     ],
     [

@@ -25,11 +25,12 @@ import { Context, Effect, Layer, Logger, Result } from "effect"
 import { databases } from "./databases.ts"
 import {
   audit,
-  type BlockPolicy,
   followBlocks,
+  isBlockPolicy,
   Ledger,
   LedgerPayouts,
   type LedgerPlace,
+  type Policy,
   POOL,
   readBalances,
   readAccounts,
@@ -72,7 +73,7 @@ const templates = Layer.unwrap(
 )
 
 /** The pool: a server of miners whose shares and payouts are the ledger's. */
-const pool = (place: LedgerPlace, policy: BlockPolicy) =>
+const pool = (place: LedgerPlace, policy: Policy) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { sink, validateUser } = yield* LedgerPayouts
@@ -84,7 +85,16 @@ const pool = (place: LedgerPlace, policy: BlockPolicy) =>
   ).pipe(
     Layer.provide(LedgerPayouts.work),
     Layer.provide(Templates.layer()),
-    Layer.provideMerge(LedgerPayouts.layer({ policy, pool: { coinbaseAddress: POOL_ADDRESS }, minimum: 1_000_000n })),
+    Layer.provideMerge(
+      LedgerPayouts.layer({
+        policy,
+        pool: { coinbaseAddress: POOL_ADDRESS },
+        minimum: 1_000_000n,
+        ...(isBlockPolicy(policy)
+          ? {}
+          : { reserve: 100_000_000_000n, purchaseInterval: "1 second", halvingInterval: 150 })
+      })
+    ),
     Layer.provideMerge(Ledger.layer({ ...place, commitInterval: 1, slice: "1 second" })),
     Layer.provide(templates),
     Layer.provide(Setup.server(MiningListener)),
@@ -159,12 +169,14 @@ const compare = Effect.gen(function* () {
 
 const noProgress = () => Effect.void
 
-const policies: ReadonlyArray<readonly [BlockPolicy, number]> = [
+const policies: ReadonlyArray<readonly [Policy, number]> = [
   [{ version: 1, scheme: "pplns", window: 2_000, fee: 10_000 }, BLOCKS],
   [{ version: 1, scheme: "tides", fee: 0 }, 4],
   [{ version: 1, scheme: "prop", fee: 10_000 }, 4],
   [{ version: 1, scheme: "pplns-time", minutes: 1, fee: 0 }, 4],
-  [{ version: 1, scheme: "solo", fee: 25_000 }, 4]
+  [{ version: 1, scheme: "solo", fee: 25_000 }, 4],
+  // The slices that are bought take some seconds each.
+  ...(BLOCKS < 50 ? [] : ([[{ version: 1, scheme: "fpps", fee: 10_000 }, 20]] as const))
 ]
 
 for (const { fresh, name } of databases)

@@ -9,6 +9,7 @@ import { acceptedShare } from "@sluice/testing/accepted-share"
 import { behind, databases, execute, freshFile } from "./databases.ts"
 import {
   audit,
+  layerReading,
   Ledger,
   type LedgerOptions,
   type NewShare,
@@ -302,6 +303,22 @@ describe.each(databases)("the database $name", ({ fresh }) => {
           ])
         })
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of an older program is refused with the command to run, which brings it up to date", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger(place, (ledger) => ledger.append([share(1)]))
+      yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 2")
+      const writing = Effect.asVoid(Layer.build(Ledger.layer(place)))
+      const reading = Effect.asVoid(Layer.build(layerReading(place)))
+      for (const open of [writing, reading]) {
+        const { message } = yield* Effect.flip(Effect.scoped(open))
+        assert.match(message, /schema has version 2, and this program needs \d+: run sluice ledger migrate/)
+      }
+      yield* withLedger({ ...place, isUpgrade: true }, () => Effect.void)
+      assert.strictEqual((yield* withLedger(place, allShares)).length, 1)
     }).pipe(Effect.scoped)
   )
 

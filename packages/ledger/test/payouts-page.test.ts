@@ -10,6 +10,7 @@ const amount = (text: string | undefined): bigint => BigInt(text!.replaceAll(","
 const MINUTE = 60_000
 const NOW = 100 * MINUTE
 const REWARD = 312_500_000n
+const FEES = 2_500_000n
 const NETWORK_WORK = 1_000n
 const shares = rows
   .filter(([number = "", user = ""]) => /^\d$/.test(number) && /^[a-z]+$/.test(user))
@@ -51,12 +52,19 @@ for (const [beginning, policy] of policies) {
   })
 }
 
-it("the page of payouts is right about FPPS", () => {
-  const { weights } = windowOf(shares.toReversed(), {})
-  const value = { subsidy: REWARD, fees: 0n, networkWork: NETWORK_WORK }
-  const { amounts } = buyWork({ ...common, scheme: "fpps" }, weights, value, new Map())
-  const text = page.replaceAll(/\s+/g, " ")
-  const format = (user: string) => amounts.get(user)!.toLocaleString("en")
-  assert.include(text, `${format("alice")} for alice, ${format("bob")} for bob and ${format("carol")} for carol`)
-  assert.include(text, `would have paid ${(-amounts.get(POOL)!).toLocaleString("en")} for a block`)
-})
+for (const scheme of ["fpps", "pps"] as const) {
+  it(`the page of payouts is right about ${scheme}`, () => {
+    const row = rows.find((cells) => cells[0] === `\`${scheme}\`` && cells.length === 6)
+    const { weights } = windowOf(shares.toReversed(), {})
+    const value = { subsidy: REWARD - FEES, fees: FEES, networkWork: NETWORK_WORK }
+    const { amounts } = buyWork({ ...common, scheme }, weights, value, new Map())
+    const reserve = REWARD + amounts.get(POOL)!
+    assert.deepStrictEqual(row!.slice(2).map(amount), [
+      ...["alice", "bob", "carol"].map((user) => amounts.get(user)),
+      reserve
+    ])
+    assert.strictEqual(row![1], ["alice", "bob", "carol"].map((user) => weights.get(user)).join(", "))
+    const unit = (-amounts.get(POOL)! / 1_600n).toLocaleString("en")
+    assert.include(page.replaceAll(/\s+/g, " "), scheme === "fpps" ? `costs ${unit} satoshis` : `by PPS ${unit}.`)
+  })
+}

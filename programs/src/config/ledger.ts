@@ -1,5 +1,5 @@
 /** The place and the policy of a ledger, as the pool and `sluice ledger` take them. */
-import type { BlockPolicy, LedgerPlace } from "@sluice/ledger"
+import type { BlockPolicy, LedgerPlace, Policy } from "@sluice/ledger"
 import { Redacted, Result } from "effect"
 import { text } from "./value.ts"
 
@@ -24,6 +24,18 @@ export const ledgerUrl = text(
 
 /** The schemes that pay in the coinbase. */
 export const BLOCK_SCHEMES = ["solo", "prop", "pplns", "pplns-time", "tides"] as const
+
+/** All schemes. The last two buy each share, and pay from the pool's wallet. */
+export const SCHEMES = [...BLOCK_SCHEMES, "fpps", "pps"] as const
+
+/** A policy of the numbers that operators give: percent, times the network's work, minutes. */
+export const policyOfNumbers = (
+  scheme: (typeof SCHEMES)[number],
+  numbers: { readonly fee: number; readonly window: number; readonly minutes: number }
+): Policy =>
+  scheme === "fpps" || scheme === "pps"
+    ? { version: 1, scheme, fee: Math.round(numbers.fee * 10_000) }
+    : blockPolicy(scheme, numbers)
 
 /** A policy of the numbers that operators give: percent, times the network's work, minutes. */
 export const blockPolicy = (

@@ -1,11 +1,13 @@
 /** How every command of `sluice ledger` is made, and how it prints. */
 import { escaped } from "@sluice/protocol/printable"
 import {
+  Ledger,
   type LedgerError,
   layerReading,
   ledgerError,
   ledgerName,
   type LedgerPlace,
+  type LedgerSettings,
   LedgerSql,
   type LedgerSqlCalls
 } from "@sluice/ledger"
@@ -56,6 +58,12 @@ export const reading = <A, E extends { readonly message: string }>(
       (error) => Effect.fail(ledgerError(ledgerName(place))(error))
     )
   ).pipe(Effect.provide(layerReading(place))) as Effect.Effect<A, E | LedgerError>
+
+/** The ledger, to change it, also while a pool uses it. */
+export const layerWriting = (place: LedgerPlace, settings: LedgerSettings = {}) =>
+  Ledger.layer({ ...place, commitInterval: 0, ...settings })
+
+export const isoTime = (at: number): string => new Date(at).toISOString()
 
 type Row = Readonly<Record<string, string | number | bigint | boolean | undefined>>
 

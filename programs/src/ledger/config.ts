@@ -1,10 +1,12 @@
 /** The configuration of `sluice ledger` and its commands. */
 import { Schema, Struct } from "effect"
-import { BLOCK_SCHEMES, ledgerUrl } from "../config/ledger.ts"
-import { defaulted, required } from "../config/key.ts"
-import { fileToRead, newFile } from "../config/path.ts"
+import { ledgerUrl, SCHEMES } from "../config/ledger.ts"
+import { defaulted, optional, required } from "../config/key.ts"
+import { fileToRead, fileToWrite, newFile } from "../config/path.ts"
+import { payoutAddress } from "../config/stratum.ts"
 import { choice, decimal, string, toggle, whole } from "../config/value.ts"
 import { loggingKeys } from "../output/logging.ts"
+import { chainKey } from "../server/payout.ts"
 import { nodeKeys, nodeUrlKey, wholeNode } from "../server/node.ts"
 
 const ledger = required(ledgerUrl, { description: "The ledger.", example: "sqlite:pool.ledger" })
@@ -53,7 +55,7 @@ export const ReplayConfig = {
   program: "ledger replay",
   schema: Schema.Struct({
     ledger,
-    scheme: required(choice([...BLOCK_SCHEMES, "fpps", "pps"]), {
+    scheme: required(choice(SCHEMES), {
       description: "The scheme by which rewards are divided again. Nothing is changed.",
       example: "pplns"
     }),
@@ -91,11 +93,83 @@ export const PayConfig = {
   program: "ledger pay",
   schema: Schema.Struct({
     ledger,
-    dryRun: defaulted(toggle, { description: "Print what would be paid.", default: false }),
-    minimum: defaulted(whole("SATOSHIS", 1, 2_100_000_000_000_000), {
+    dryRun: defaulted(toggle, {
+      description: "Print what would be paid, and pay nothing. Give --no-dry-run to pay.",
+      default: true
+    }),
+    minimum: defaulted(whole("SATOSHIS", 1_000, 2_100_000_000_000_000), {
       description: "The least amount that is paid.",
       default: 100_000
     }),
+    nodeWallet: optional(string({ metavar: "NAME", expected: "the name of a wallet" }), {
+      description: "The wallet of the node that pays. It chooses the coins, and signs if it has the keys.",
+      example: "pool"
+    }),
+    from: optional(payoutAddress, {
+      description:
+        "The address of segwit that pays, in place of node-wallet, if its key is elsewhere. Its coins with 100 confirmations are spent, and it gets the change.",
+      example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+    }),
+    psbt: optional(fileToWrite("the path of a file"), {
+      description: "The file for the transaction if it has to be signed elsewhere, as a PSBT in base64.",
+      example: "payment.psbt"
+    }),
+    signed: optional(fileToRead("a file that exists"), {
+      description: "Send this signed transaction of a payment: hex, or a PSBT in base64. Nothing else is paid.",
+      example: "payment.signed"
+    }),
+    cancel: optional(whole("PAYMENT", 1, Number.MAX_SAFE_INTEGER), {
+      description:
+        "Give the amounts of this payment back to balances. Another transaction must have spent one of its coins, and have 6 confirmations.",
+      example: 1
+    }),
+    confTarget: defaulted(whole("BLOCKS", 1, 1_008), {
+      description: "Pay the fee that the node estimates for a confirmation within this many blocks.",
+      default: 6
+    }),
+    feeRate: optional(decimal("SATOSHIS", 0.1, 10_000), {
+      description: "Pay this fee for each virtual byte, in place of conf-target.",
+      example: 2.5
+    }),
+    ...chainKey,
+    ...Struct.omit(nodeKeys, ["nodeZmq"]),
+    nodeRpcUrl: nodeUrlKey("The URL of the JSON-RPC of the node that shows the chain and sends payments."),
+    json,
+    ...loggingKeys
+  }).check(
+    wholeNode,
+    Schema.makeFilter(({ cancel, dryRun, from, nodeRpcUrl, nodeWallet, signed }) => {
+      if (dryRun)
+        return cancel === undefined && signed === undefined ? undefined : "cancel and signed need --no-dry-run"
+      if (nodeRpcUrl === undefined) return "node-rpc-url is missing: a payment needs a node"
+      return (from === undefined) === (nodeWallet === undefined)
+        ? "give node-wallet, the wallet of the node that pays, or from, the address that pays"
+        : undefined
+    })
+  )
+}
+
+export const AddressConfig = {
+  program: "ledger address",
+  schema: Schema.Struct({
+    ledger,
+    user: required(string({ metavar: "NAME", expected: "a user" }), {
+      description: "The user whose address it is, without a worker's name.",
+      example: "alice"
+    }),
+    address: required(string({ metavar: "ADDRESS", expected: "an address" }), {
+      description: "The address that payments from the wallet go to.",
+      example: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+    }),
+    delayHours: defaulted(decimal("HOURS", 0, 10_000), {
+      description: "The hours after which a change takes effect. The first address of a user does at once.",
+      default: 24
+    }),
+    reason: defaulted(string({ metavar: "TEXT", expected: "a text" }, 500), {
+      description: "The reason, which the ledger keeps.",
+      default: "asked for by the user"
+    }),
+    ...chainKey,
     json,
     ...loggingKeys
   })

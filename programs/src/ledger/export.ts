@@ -1,7 +1,7 @@
 /** `sluice ledger export`: prints shares, blocks or entries as CSV or lines of JSON. */
 import { hashToDisplay } from "@sluice/bitcoin"
-import { readBlocks, readEntries, sharesFrom, type LedgerSqlCalls } from "@sluice/ledger"
-import { Option, Stream } from "effect"
+import { type LedgerSqlCalls, readBlocks, readEntries, sharesFrom } from "@sluice/ledger"
+import { Stream } from "effect"
 import { Csv } from "effect/encoding"
 import { print } from "../output/streams.ts"
 import { ledgerCommand, reading } from "./command.ts"
@@ -62,12 +62,14 @@ const tables = {
     )
   }),
   entries: (sql: LedgerSqlCalls) => ({
-    columns: ["id", "settlement", "account", "kind", "amount", "at", "reason"],
+    columns: ["id", "settlement", "payment", "purchase", "account", "kind", "amount", "at", "reason"],
     rows: Stream.map(
-      Stream.fromIterableEffect(readEntries(sql, Option.none())),
-      ({ account, amount, at, id, kind, reason, settlementId }): Cells => ({
+      Stream.fromIterableEffect(readEntries(sql)),
+      ({ account, amount, at, id, kind, paymentId, purchaseId, reason, settlementId }): Cells => ({
         id,
         settlement: settlementId ?? "",
+        payment: paymentId ?? "",
+        purchase: purchaseId ?? "",
         account,
         kind,
         amount: amount.toString(),

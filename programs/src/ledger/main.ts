@@ -1,34 +1,32 @@
 /** `sluice ledger`: looks at a ledger, audits it, and changes it where an operator must. */
 import { hashToDisplay } from "@sluice/bitcoin"
 import {
+  addressesAt,
   audit,
   followBlocks,
   Ledger,
   LedgerError,
-  type LedgerPlace,
-  type LedgerSettings,
-  type Policy,
   readAccounts,
+  readAddressChanges,
   readBlocks,
+  readReserve,
   readSettlements,
   replay,
   type StoredBlock,
   type StoredSettlement
 } from "@sluice/ledger"
-import { minerScript } from "@sluice/mining-server"
-import { Clock, Console, Effect, Layer, Schema } from "effect"
+import { Clock, Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { blockPolicy } from "../config/ledger.ts"
+import { policyOfNumbers } from "../config/ledger.ts"
 import { FaultsFound } from "../command/report.ts"
 import { summaries } from "../command/summaries.ts"
 import { withProgress } from "../output/progress.ts"
 import { layerNode } from "../server/node.ts"
-import { accountName, ledgerCommand, printRows, reading } from "./command.ts"
-import { AdjustConfig, BackupConfig, PayConfig, plainConfig, ReplayConfig, SettleConfig } from "./config.ts"
+import { accountName, isoTime, layerWriting, ledgerCommand, printRows, reading } from "./command.ts"
+import { AdjustConfig, BackupConfig, plainConfig, ReplayConfig, SettleConfig } from "./config.ts"
 import { exportTable } from "./export.ts"
 import { importShares } from "./import.ts"
-
-const isoTime = (at: number): string => new Date(at).toISOString()
+import { address, pay, payments } from "./pay.ts"
 
 const auditCommand = ledgerCommand({
   ...plainConfig("audit"),
@@ -53,11 +51,19 @@ const auditCommand = ledgerCommand({
 
 const users = ledgerCommand({
   ...plainConfig("users"),
-  description: "Print the balance of each user, in satoshis, with what it earned and what coinbases paid it.",
+  description:
+    "Print the balance of each user, in satoshis, with what it earned and was paid, and its address if that is not its name.",
   run: Effect.fnUntraced(function* ({ json, ledger }) {
-    const accounts = yield* reading(ledger, readAccounts)
+    const [accounts, changes] = yield* reading(ledger, (sql) =>
+      Effect.all([readAccounts(sql), readAddressChanges(sql)])
+    )
+    const addresses = addressesAt(changes, yield* Clock.currentTimeMillis)
     yield* printRows(
-      accounts.map(({ name, ...account }) => ({ user: accountName(name), ...account })),
+      accounts.map(({ name, ...account }) => {
+        const { current = "", pending } = addresses.get(name) ?? {}
+        const next = pending === undefined ? "" : `${pending.address} from ${isoTime(pending.effectiveAt)}`
+        return { user: accountName(name), ...account, address: current, next }
+      }),
       json
     )
   })
@@ -114,10 +120,7 @@ const replayCommand = ledgerCommand({
   ...ReplayConfig,
   description: "Print what users would have earned by another scheme.",
   run: Effect.fnUntraced(function* ({ fee, from, halvingInterval, json, ledger, minutes, scheme, window }) {
-    const policy: Policy =
-      scheme === "fpps" || scheme === "pps"
-        ? { version: 1, scheme, fee: Math.round(fee * 10_000) }
-        : blockPolicy(scheme, { fee, window, minutes })
+    const policy = policyOfNumbers(scheme, { fee, window, minutes })
     const { earned, replayed } = yield* reading(ledger, (sql) =>
       withProgress("replay", (progress) => replay(sql, { policy, fromHeight: from, halvingInterval }, progress))
     )
@@ -147,29 +150,18 @@ const adjust = ledgerCommand({
   })
 })
 
-/** The ledger keeps whom it owes; it holds no key of a wallet. */
-const pay = ledgerCommand({
-  ...PayConfig,
-  description:
-    "Print whom a payment from the pool's wallet would pay how much: balances that no coinbase has paid yet.",
-  run: Effect.fnUntraced(function* ({ dryRun, json, ledger, minimum }) {
-    if (!dryRun) {
-      return yield* new CommandError({
-        message:
-          "it sends no payments: give --dry-run, pay from your wallet, and note each payment with sluice ledger adjust"
-      })
+const reserve = ledgerCommand({
+  ...plainConfig("reserve"),
+  description: "Print the reserve of a pool that buys shares (fpps, pps), in satoshis.",
+  run: Effect.fnUntraced(function* ({ json, ledger }) {
+    const found = yield* reading(ledger, readReserve)
+    if (found === undefined) {
+      return yield* new LedgerError({ message: `the ledger ${ledger} is not of a pool that buys shares` })
     }
-    const accounts = yield* reading(ledger, readAccounts)
-    const due = accounts.filter(({ balance, name }) => name !== "" && balance >= BigInt(minimum))
-    yield* printRows(
-      due.map(({ balance, name }) => ({ user: name, satoshis: balance, payable: minerScript(name) !== undefined })),
-      json
-    )
+    const { declared, earned } = found
+    yield* printRows([{ declared, earned, reserve: declared + earned }], json)
   })
 })
-
-/** The command line asks for something that the command does not do. */
-class CommandError extends Schema.TaggedError<CommandError>()("LedgerCommandError", { message: Schema.String }) {}
 
 const migrate = ledgerCommand({
   ...plainConfig("migrate"),
@@ -196,10 +188,6 @@ const backup = ledgerCommand({
     )
 })
 
-/** The ledger, to change it, also while a pool uses it. */
-const layerWriting = (place: LedgerPlace, settings: LedgerSettings = {}) =>
-  Ledger.layer({ ...place, commitInterval: 0, ...settings })
-
 export const ledger = Command.make("ledger").pipe(
   Command.withDescription(summaries.ledger),
   Command.withSubcommands([
@@ -212,6 +200,9 @@ export const ledger = Command.make("ledger").pipe(
     exportTable,
     adjust,
     pay,
+    payments,
+    address,
+    reserve,
     backup,
     migrate
   ])

@@ -2,6 +2,7 @@
 import { coinbaseTags } from "@sluice/bitcoin"
 import { checkCoinbaseRoom, defaultExtranonceLayout } from "@sluice/channels"
 import { outputConstraints, payoutOf, Templates } from "@sluice/mining-server"
+import { isBlockPolicy } from "@sluice/ledger"
 import type { PoolOptions } from "@sluice/pool"
 import { Result, Schema, Struct } from "effect"
 import { distinctAddresses } from "../config/addresses.ts"
@@ -72,13 +73,21 @@ const canPay = Schema.makeFilter((config: typeof fields.Type) =>
   })
 )
 
-/** A check: declared jobs have an output to pay the pool with. */
-const paysDeclaredJobs = Schema.makeFilter((config: typeof fields.Type) =>
-  policyOf(config) !== undefined && (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) !== undefined
-    ? `job-declaration-listen, job-declaration-token-key, ${config.soloFee === undefined ? "payout-scheme" : "solo-fee"}: ` +
+/** A check: declared jobs have an output to pay the pool with, and users who are paid by its coinbases have none. */
+const paysDeclaredJobs = Schema.makeFilter((config: typeof fields.Type) => {
+  const policy = policyOf(config)
+  if (policy === undefined || (config.jobDeclarationListen ?? config.jobDeclarationTokenKey) === undefined)
+    return undefined
+  if (isBlockPolicy(policy)) {
+    return (
+      `job-declaration-listen, job-declaration-token-key, ${config.soloFee === undefined ? "payout-scheme" : "solo-fee"}: ` +
       "declared jobs pay the pool's outputs; in this pool miners are paid by their own jobs"
-    : undefined
-)
+    )
+  }
+  return config.minPayoutPercent === 100
+    ? undefined
+    : `min-payout-percent, payout-scheme ${policy.scheme}: the pool pays for shares of declared jobs, so their blocks pay it 100 percent`
+})
 
 /** A check: the tag fits into the coinbase beside the longest height of a template and the pool's extranonce. */
 const tagFits = Schema.makeFilter(({ coinbaseTag }: typeof fields.Type) => {
@@ -96,7 +105,7 @@ const RUN_BYTES = 4
  */
 export const coinbaseSizeOf = (config: typeof fields.Type): number => {
   const policy = policyOf(config)
-  if (policy !== undefined && policy.scheme !== "solo") return config.maxCoinbaseBytes
+  if (policy !== undefined && policy.scheme !== "solo" && isBlockPolicy(policy)) return config.maxCoinbaseBytes
   return Result.match(payoutOf(optionsOf(config)), {
     onFailure: () => 0,
     onSuccess: (payout) => outputConstraints(payout).coinbaseOutputMaxAdditionalSize + 47 + 161

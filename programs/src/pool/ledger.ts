@@ -7,18 +7,19 @@ import {
   type LedgerError,
   ledgerName,
   LedgerPayouts,
+  type LedgerPayoutsCalls,
   ledgerPayoutsDefaults,
   type LedgerPlace,
   leaseServerId,
   type RetentionOptions
 } from "@sluice/ledger"
 import { hashToDisplay } from "@sluice/bitcoin"
-import { MiningServer, Templates } from "@sluice/mining-server"
+import { type CustomWork, MiningServer, Payouts, Templates } from "@sluice/mining-server"
+import { customWorkOf, Pool, type PoolOptions } from "@sluice/pool"
 import type { Endpoint } from "@sluice/transport"
-import { Pool, type PoolOptions } from "@sluice/pool"
 import { Deferred, Duration, Effect, Layer, Schema } from "effect"
 import { hostname } from "node:os"
-import { BLOCK_SCHEMES, blockPolicy, ledgerUrl } from "../config/ledger.ts"
+import { ledgerUrl, policyOfNumbers, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
 import { choice, decimal, whole } from "../config/value.ts"
@@ -49,14 +50,19 @@ export const ledgerKeys = {
       "The days for which the ledger keeps shares as they came. Those that a settlement or the next block needs stay longer, and sums by user for ever. All stay without it.",
     example: 400
   }),
-  payoutScheme: optional(choice(BLOCK_SCHEMES), {
+  payoutScheme: optional(choice(SCHEMES), {
     description:
-      "How a block's reward is divided among users, whose names are addresses, in the coinbase itself. All but solo need a ledger. docs/operators/payouts.md explains each.",
+      "How users are paid for their work: in the coinbase itself, and then their names are addresses; with fpps and pps from the pool's wallet (sluice ledger pay). All but solo need a ledger. docs/operators/payouts.md explains each.",
     example: "pplns"
   }),
   payoutFee: defaulted(decimal("PERCENT", 0, 100), {
     description: "The pool's part of each reward with payout-scheme, for coinbase-address or coinbase-outputs.",
     default: 0
+  }),
+  payoutReserve: optional(whole("SATOSHIS", 0, 2_100_000_000_000_000), {
+    description:
+      "What the pool has to pay users of fpps and pps when it finds fewer blocks than it pays for. The pool says when it runs low.",
+    example: 10_000_000_000
   }),
   payoutWindow: defaulted(decimal("N", 0.001, 1000), {
     description: "The window of pplns: this many times the work of a block.",
@@ -87,7 +93,7 @@ interface PoolKeys {
 
 /** The checks of these keys. */
 export const ledgerChecks = [
-  Schema.makeFilter(({ ledger, payoutScheme, soloFee, spool, workers }: LedgerConfig & PoolKeys) => {
+  Schema.makeFilter(({ ledger, payoutReserve, payoutScheme, soloFee, spool, workers }: LedgerConfig & PoolKeys) => {
     if (spool !== undefined && (ledger === undefined || "file" in ledger)) {
       return "spool: only a ledger in PostgreSQL has one; shares wait in memory while an SQLite file cannot be written"
     }
@@ -97,6 +103,15 @@ export const ledgerChecks = [
     if (payoutScheme !== undefined && soloFee !== undefined) {
       return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
     }
+    const buysShares = payoutScheme === "fpps" || payoutScheme === "pps"
+    if (buysShares && payoutReserve === undefined) {
+      return (
+        `payout-scheme ${payoutScheme} needs payout-reserve: the satoshis that the pool has to pay users when it finds fewer blocks ` +
+        `than it pays for`
+      )
+    }
+    if (!buysShares && payoutReserve !== undefined)
+      return "payout-reserve is for fpps and pps: payout-scheme is another one"
     return payoutScheme !== undefined && payoutScheme !== "solo" && ledger === undefined
       ? `payout-scheme ${payoutScheme} needs a ledger: --ledger sqlite:FILE or postgres://...`
       : undefined
@@ -108,16 +123,18 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
   const { payoutFee, payoutMinutes, payoutScheme, payoutWindow, soloFee } = config
   const scheme = payoutScheme ?? (soloFee === undefined ? undefined : "solo")
   const fee = payoutScheme === undefined ? (soloFee ?? 0) : payoutFee
-  return scheme === undefined ? undefined : blockPolicy(scheme, { fee, window: payoutWindow, minutes: payoutMinutes })
+  return scheme === undefined
+    ? undefined
+    : policyOfNumbers(scheme, { fee, window: payoutWindow, minutes: payoutMinutes })
 }
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
-export const layerWithLedger = <A, E, R>(
+export const layerWithLedger = (
   config: LedgerConfig &
     NodeConfig & { readonly ledger: LedgerPlace; readonly listen: Endpoint; readonly soloFee?: number },
   given: PoolOptions,
-  /** Makes the pool that pays fixed outputs. */
-  layerPool: (options: PoolOptions) => Layer.Layer<A, E, R>,
+  /** The pool's rules for the jobs of clients. */
+  rules: Effect.Effect<Pick<PoolOptions, "customJobs">>,
   /** Fails if the pool must end, because another process has its server id. */
   ended: Deferred.Deferred<never, LedgerError>
 ) => {
@@ -134,7 +151,8 @@ export const layerWithLedger = <A, E, R>(
     const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
     const pool = Effect.gen(function* () {
       const { sink } = yield* Ledger
-      return layerPool({ ...(yield* withServerId(config.ledger, given, ended)), shareSinks: [...others, sink] })
+      const options = yield* withServerId(config.ledger, given, ended)
+      return Pool.layer({ ...options, ...(yield* rules), shareSinks: [...others, sink] })
     })
     return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(
       Layer.merge(layerRetention(config, () => undefined)),
@@ -144,8 +162,16 @@ export const layerWithLedger = <A, E, R>(
   const server = (options: PoolOptions) =>
     Effect.gen(function* () {
       yield* promise
-      const { sink, validateUser } = yield* LedgerPayouts
-      return MiningServer.layer({ ...options, shareSinks: [...others, sink], validateUser })
+      const { record, sink, validateUser } = yield* LedgerPayouts
+      const { customJobs } = yield* rules
+      const work =
+        customJobs === undefined ? undefined : yield* Effect.fromResult(customWorkOf(yield* Payouts, customJobs))
+      return MiningServer.layer({
+        ...options,
+        ...(work === undefined ? {} : { customWork: recorded(work, record) }),
+        shareSinks: [...others, sink],
+        validateUser
+      })
     })
   const pool = Effect.map(withServerId(config.ledger, given, ended), (options) =>
     Layer.effect(Pool, MiningServer).pipe(
@@ -165,13 +191,25 @@ export const layerWithLedger = <A, E, R>(
         policy,
         pool: given,
         minimum: BigInt(config.payoutMinimum),
-        maxCoinbaseBytes: config.maxCoinbaseBytes
+        maxCoinbaseBytes: config.maxCoinbaseBytes,
+        ...(config.payoutReserve === undefined ? {} : { reserve: BigInt(config.payoutReserve) }),
+        ...(given.chain === "regtest" ? { halvingInterval: 150 } : {})
       })
     ),
     Layer.merge(layerFollow(config)),
     Layer.provideMerge(ledger)
   )
 }
+
+/** Records the blocks of clients' jobs too. */
+const recorded = (work: CustomWork, record: LedgerPayoutsCalls["record"]): CustomWork => ({
+  ...work,
+  submit: (block) =>
+    Effect.all([work.submit(block), block.isBlock ? record([block]) : Effect.void], {
+      concurrency: "unbounded",
+      discard: true
+    })
+})
 
 /**
  * The options with a server id for the extranonce prefixes that no other pool on the same PostgreSQL has. One pool writes to an SQLite

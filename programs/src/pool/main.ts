@@ -6,7 +6,7 @@ import { Pool, type PoolOptions } from "@sluice/pool"
 import { minerPayout, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
 import { type Endpoint, MiningListener, Security, Setup, Tcp, TemplateDialer } from "@sluice/transport"
-import { Deferred, Effect, Layer, Redacted, Result, Struct } from "effect"
+import { Deferred, Effect, Layer, Option, Redacted, Result, Struct } from "effect"
 import { randomBytes } from "node:crypto"
 import { defaultHandshakeThreads, layerCurveNamed } from "../server/curve.ts"
 import { logEvents } from "../server/log-events.ts"
@@ -44,16 +44,7 @@ export const pool = program({
     const monitored = monitoredPool(config)
     const logged = layerLog(withShares, options, policyOf(config) !== undefined)
     return yield* Layer.mergeAll(logged, served, monitor.layer(monitored)).pipe(
-      Layer.provide(
-        config.ledger === undefined
-          ? layerPool(config, options, worker)
-          : layerWithLedger(
-              { ...config, ledger: config.ledger },
-              options,
-              (options) => layerPool(config, options, worker),
-              ended
-            )
-      ),
+      Layer.provide(layerPool(config, options, worker, ended)),
       Layer.provide([
         withV1(
           "pool",
@@ -136,21 +127,42 @@ const numbersOf = (worker: Worker | undefined): Pick<PoolOptions, "extranonce" |
  * The pool, with its server of Job Declaration if it has one: that submits the blocks of declared jobs that the pool finds. With
  * only the key of tokens, a declarator is beside the pool.
  */
-const layerPool = (config: Config, options: PoolOptions, worker: Worker | undefined) => {
-  const { jobDeclarationListen: listen, minPayoutPercent } = config
+const layerPool = (
+  config: Config,
+  options: PoolOptions,
+  worker: Worker | undefined,
+  ended: Deferred.Deferred<never, LedgerError>
+) => {
   const key = tokenKeyOf(config)
-  if (key === undefined) return Pool.layer(options)
-  const customJobs = { tokens: new Tokens(key), minPayoutPercent }
-  if (listen === undefined) return Pool.layer({ ...options, customJobs })
-  if (worker !== undefined) {
-    return Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock: submitBlockBy(worker.link) } })
-  }
-  return Layer.unwrap(
-    Effect.map(DeclarationServer, ({ submitFound: submitBlock }) =>
-      Pool.layer({ ...options, customJobs: { ...customJobs, submitBlock } })
-    )
-  ).pipe(Layer.provide(layerDeclarations(config, options, listen, key)))
+  const rules = rulesOf(config, key, worker)
+  const { ledger } = config
+  const pool =
+    ledger === undefined
+      ? Layer.unwrap(Effect.map(rules, (rules) => Pool.layer({ ...options, ...rules })))
+      : layerWithLedger({ ...config, ledger }, options, rules, ended)
+  const { jobDeclarationListen: listen } = config
+  return listen === undefined || key === undefined || worker !== undefined
+    ? pool
+    : Layer.provide(pool, layerDeclarations(config, options, listen, key))
 }
+
+/** The pool's rules for the jobs of clients, if it takes such jobs. */
+const rulesOf = (
+  { jobDeclarationListen: listen, minPayoutPercent }: Config,
+  key: TokenKey | undefined,
+  worker: Worker | undefined
+): Effect.Effect<Pick<PoolOptions, "customJobs">> =>
+  Effect.map(Effect.serviceOption(DeclarationServer), (declarator) => {
+    if (key === undefined) return {}
+    const customJobs = { tokens: new Tokens(key), minPayoutPercent }
+    if (listen !== undefined && worker !== undefined) {
+      return { customJobs: { ...customJobs, submitBlock: submitBlockBy(worker.link) } }
+    }
+    return Option.match(declarator, {
+      onNone: () => ({ customJobs }),
+      onSome: ({ submitFound }) => ({ customJobs: { ...customJobs, submitBlock: submitFound } })
+    })
+  })
 
 /** The key of tokens; a new one if the pool is its own declarator. */
 const tokenKeyOf = ({ jobDeclarationListen, jobDeclarationTokenKey }: Config): TokenKey | undefined =>

@@ -113,12 +113,12 @@ const POOL = ""
 const nameOf = (account: string): string | null => (account === POOL ? null : printable(account))
 const hexOf = (script: Uint8Array): string => Buffer.from(script).toString("hex")
 
-const accountView = (account: string, { adjustment, earned, paid }: Totals): AccountView => ({
+const accountView = (account: string, { adjustment, earned, paid, sent }: Totals): AccountView => ({
   user: nameOf(account),
   earned: Number(earned),
-  paid: Number(-paid),
+  paid: Number(-paid - sent),
   adjusted: Number(adjustment),
-  balance: Number(earned + paid + adjustment)
+  balance: Number(earned + paid + sent + adjustment)
 })
 
 const payoutView = ({ at, hash, height, paid, reward, scheme, state, users }: PaidBlock): PayoutView => ({

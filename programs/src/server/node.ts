@@ -63,7 +63,8 @@ export const layerNode = (
   return Layer.merge(NodeRpcHttp.layer({ url, credentials: credentialsOf(config) }), zmq)
 }
 
-const credentialsOf = ({ nodeRpcCookie, nodeRpcPassword, nodeRpcUser }: NodeConfig): NodeCredentials =>
+/** The credentials of a configuration with a node. */
+export const credentialsOf = ({ nodeRpcCookie, nodeRpcPassword, nodeRpcUser }: NodeConfig): NodeCredentials =>
   nodeRpcUser !== undefined && nodeRpcPassword !== undefined
     ? { _tag: "Password", user: nodeRpcUser, password: nodeRpcPassword }
     : { _tag: "Cookie", path: nodeRpcCookie! }

@@ -3,7 +3,7 @@
  * ever changed: a state is a new row, and an orphan is a settlement that reverses another one.
  */
 import { hashToDisplay, type Output } from "@sluice/bitcoin"
-import { Array as Arr, Effect, Option, Schema } from "effect"
+import { Array as Arr, Effect, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
 import { type Amounts, POOL } from "../scheme/divide.ts"
@@ -73,9 +73,13 @@ export interface StoredSettlement {
 export interface Entry {
   readonly id: number
   readonly settlementId: number | undefined
+  /** The payment from the wallet that it belongs to. */
+  readonly paymentId: number | undefined
+  /** The purchase of shares that it belongs to. */
+  readonly purchaseId: number | undefined
   readonly account: string
-  /** What is taken back has the kind of what it takes back, and the opposite amount. */
-  readonly kind: "earned" | "paid" | "adjustment"
+  /** What is taken back has the kind of what it takes back, and the opposite amount. `sent` is a payment from the wallet. */
+  readonly kind: "earned" | "paid" | "adjustment" | "sent"
   readonly amount: bigint
   readonly at: number
   readonly reason: string
@@ -92,6 +96,13 @@ export const readBalances = (
       WHERE entries.id <= ${lastEntry} GROUP BY users.id HAVING sum(amount) <> 0`,
     (rows) => new Map(rows.map(({ amount, name }) => [name, BigInt(amount)]))
   )
+
+/** What an entry belongs to; nothing for an adjustment. */
+export interface EntryOwner {
+  readonly settlementId?: number
+  readonly paymentId?: number
+  readonly purchaseId?: number
+}
 
 /** Sums of an account's entries by their kind, as entries count them: payments are negative. */
 export type Totals = { [Kind in Entry["kind"]]: bigint }
@@ -142,7 +153,7 @@ export class Books {
           // Another refresh that waited for the database at the same time has counted it.
           if (id <= this.#lastEntry) continue
           this.#lastEntry = id
-          const totals = this.#totals.get(name) ?? { earned: 0n, paid: 0n, adjustment: 0n }
+          const totals = this.#totals.get(name) ?? { earned: 0n, paid: 0n, adjustment: 0n, sent: 0n }
           totals[kind] += BigInt(amount)
           this.#totals.set(name, totals)
           const balance = (this.#balances.get(name) ?? 0n) + BigInt(amount)
@@ -195,16 +206,13 @@ export class Books {
     return Effect.gen({ self: this }, function* () {
       const sql = this.#sql
       const { at } = from
-      yield* this.#users.add([...earned.keys(), ...paid.keys()])
       const [row] = yield* sql<{ id: number }>`
         INSERT INTO settlements (block_id, at, policy, basis, window_work)
         VALUES (${blockId}, ${at}, ${encodePolicy(from.policy)}, ${encodeBasis(from.basis)}, ${from.windowWork.toString()})
         RETURNING id`
-      const entries = [
-        ...[...earned].map(([account, amount]) => ({ account, kind: "earned" as const, amount })),
-        ...[...paid].map(([account, amount]) => ({ account, kind: "paid" as const, amount: -amount }))
-      ]
-      yield* this.#enter(entries, { settlementId: row!.id, at, reason: "" })
+      const owner = { settlementId: Number(row!.id) }
+      yield* this.enter(owner, "earned", earned, at, "")
+      yield* this.enter(owner, "paid", negated(paid), at, "")
     })
   }
 
@@ -228,39 +236,54 @@ export class Books {
   /** Moves an amount from the pool's account to a user's, or back if it is negative, inside a transaction. */
   adjust(account: string, amount: bigint, at: number, reason: string): Effect.Effect<void, SqlError.SqlError> {
     return Effect.gen({ self: this }, function* () {
-      yield* this.#users.add([account])
-      const entries = [
-        { account, kind: "adjustment" as const, amount },
-        { account: POOL, kind: "adjustment" as const, amount: -amount }
-      ]
-      yield* this.#enter(entries, { settlementId: undefined, at, reason })
+      const amounts = new Map([
+        [account, amount],
+        [POOL, -amount]
+      ])
+      yield* this.enter({}, "adjustment", amounts, at, reason)
     })
   }
 
-  /** Adds entries, those of nothing left out. A settlement of a large pool has thousands. */
-  #enter(
-    entries: ReadonlyArray<Pick<Entry, "account" | "kind" | "amount">>,
-    { at, reason, settlementId }: Pick<Entry, "settlementId" | "at" | "reason">
+  /** Adds an entry for each account whose amount is not 0, inside a transaction. */
+  enter(
+    { paymentId, purchaseId, settlementId }: EntryOwner,
+    kind: Entry["kind"],
+    amounts: Amounts,
+    at: number,
+    reason: string
   ): Effect.Effect<void, SqlError.SqlError> {
-    const sql = this.#sql
-    const rows = entries
-      .filter(({ amount }) => amount !== 0n)
-      .map(({ account, amount, kind }) => ({
-        settlement_id: settlementId ?? null,
-        user_id: this.#users.idOf(account),
-        kind,
-        amount: Number(amount),
-        at,
-        reason
-      }))
-    return Effect.forEach(Arr.chunksOf(rows, ROWS), (some) => sql`INSERT INTO entries ${sql.insert(some)}`, {
-      discard: true
+    return Effect.gen({ self: this }, function* () {
+      const sql = this.#sql
+      yield* this.#users.add(amounts.keys())
+      const rows = [...amounts]
+        .filter(([, amount]) => amount !== 0n)
+        .map(([account, amount]) => ({
+          settlement_id: settlementId ?? null,
+          payment_id: paymentId ?? null,
+          purchase_id: purchaseId ?? null,
+          user_id: this.#users.idOf(account),
+          kind,
+          amount: Number(amount),
+          at,
+          reason
+        }))
+      // A settlement of a large pool has thousands.
+      yield* Effect.forEach(Arr.chunksOf(rows, ROWS), (some) => sql`INSERT INTO entries ${sql.insert(some)}`, {
+        discard: true
+      })
     })
+  }
+
+  /** The id of an account, inside a transaction; a new account is added. */
+  accountId(account: string): Effect.Effect<number, SqlError.SqlError> {
+    return Effect.map(this.#users.add([account]), () => this.#users.idOf(account))
   }
 }
 
 /** Rows of one statement. */
 const ROWS = 500
+
+export const negated = (amounts: Amounts): Amounts => new Map([...amounts].map(([name, amount]) => [name, -amount]))
 
 /** All blocks, oldest first. */
 export const readBlocks = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyArray<StoredBlock>, SqlError.SqlError> =>
@@ -308,19 +331,29 @@ export const readSettlements = (
     )
   )
 
-/** The entries of a settlement, or of all, oldest first. */
+/** The entries of a settlement, a payment or a purchase, or all, oldest first. */
 export const readEntries = (
   sql: SqlClient.SqlClient,
-  settlementId: Option.Option<number>
+  { paymentId, purchaseId, settlementId }: EntryOwner = {}
 ): Effect.Effect<ReadonlyArray<Entry>, SqlError.SqlError> =>
   Effect.map(
     sql<EntryRow>`SELECT entries.*, users.name AS account FROM entries JOIN users ON users.id = entries.user_id
-      WHERE ${Option.match(settlementId, { onNone: () => sql`1 = 1`, onSome: (id) => sql`settlement_id = ${id}` })}
+      WHERE ${
+        settlementId !== undefined
+          ? sql`settlement_id = ${settlementId}`
+          : paymentId !== undefined
+            ? sql`payment_id = ${paymentId}`
+            : purchaseId !== undefined
+              ? sql`purchase_id = ${purchaseId}`
+              : sql`1 = 1`
+      }
       ORDER BY entries.id`,
     (rows) =>
-      rows.map(({ account, amount, at, id, kind, reason, settlement_id }) => ({
+      rows.map(({ account, amount, at, id, kind, payment_id, purchase_id, reason, settlement_id }) => ({
         id,
         settlementId: settlement_id ?? undefined,
+        paymentId: payment_id ?? undefined,
+        purchaseId: purchase_id ?? undefined,
         account,
         kind,
         amount: BigInt(amount),
@@ -354,6 +387,8 @@ interface SettlementRow {
 interface EntryRow {
   readonly id: number
   readonly settlement_id: number | null
+  readonly payment_id: number | null
+  readonly purchase_id: number | null
   readonly account: string
   readonly kind: Entry["kind"]
   readonly amount: number

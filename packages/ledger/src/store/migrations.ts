@@ -7,6 +7,7 @@
 import { Effect } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
+import { moneyLeaves } from "./money-leaves.ts"
 
 const TABLE = "ledger_migrations"
 
@@ -154,7 +155,7 @@ const third = Effect.gen(function* () {
   yield* keepForEver(["removed_slices"])
 })
 
-const migrations = { "1_shares_and_money": first, "3_removed_slices": third }
+const migrations = { "1_shares_and_money": first, "2_money_leaves": moneyLeaves, "3_removed_slices": third }
 /** The version that this program knows. */
 const NEWEST = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))
 
@@ -186,12 +187,12 @@ export const prepareSchema = ({
     if (version > NEWEST) {
       return yield* refuse(`its schema has version ${version}, and this program knows ${NEWEST}: use a newer program`)
     }
-    if (isReadOnly) return yield* refuse("there is no ledger in it")
     if (version > 0 && !isUpgrade) {
       return yield* refuse(
         `its schema has version ${version}, and this program needs ${NEWEST}: run sluice ledger migrate`
       )
     }
+    if (isReadOnly) return yield* refuse("there is no ledger in it")
     yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: TABLE }).pipe(
       Effect.catchTag("MigrationError", ({ cause, message }) =>
         refuse(`${message}${cause instanceof Error ? `: ${cause.message}` : ""}`)

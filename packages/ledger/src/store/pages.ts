@@ -92,23 +92,29 @@ export const readAccountEntries = (
       LEFT JOIN settlements ON settlements.id = entries.settlement_id
       LEFT JOIN blocks ON blocks.id = settlements.block_id
       WHERE entries.user_id = ${user.id} ORDER BY entries.id DESC LIMIT ${limit} OFFSET ${offset}`
-    const items = rows.map(({ amount, at, hash, height, id, kind, reason, settlement_id }) => ({
-      id,
-      settlementId: settlement_id ?? undefined,
-      account,
-      kind,
-      amount: BigInt(amount),
-      at,
-      reason,
-      height: height ?? undefined,
-      hash: hash ?? undefined
-    }))
+    const items = rows.map(
+      ({ amount, at, hash, height, id, kind, payment_id, purchase_id, reason, settlement_id }) => ({
+        id,
+        settlementId: settlement_id ?? undefined,
+        paymentId: payment_id ?? undefined,
+        purchaseId: purchase_id ?? undefined,
+        account,
+        kind,
+        amount: BigInt(amount),
+        at,
+        reason,
+        height: height ?? undefined,
+        hash: hash ?? undefined
+      })
+    )
     return { total, items }
   })
 
 interface EntryRow {
   readonly id: number
   readonly settlement_id: number | null
+  readonly payment_id: number | null
+  readonly purchase_id: number | null
   readonly kind: Entry["kind"]
   readonly amount: number
   readonly at: number

@@ -64,18 +64,22 @@ export class WorkWindows {
     this.#recent = 0
   }
 
-  /** Empties the slots between the last one used and `now`. */
+  /** Goes over to the slots of `now`. */
   #advance(now: number): void {
     this.#settle()
-    const work = this.#work
-    for (let window = 0; work !== undefined && window < SLOT_MS.length; window++) {
+    if (this.#work !== undefined) this.#emptySlots(this.#work, now)
+    this.#until = endOfSlot(SLOT_MS[0], now)
+  }
+
+  /** Empties the slots between the last one used and `now`. */
+  #emptySlots(work: Array<number>, now: number): void {
+    for (let window = 0; window < SLOT_MS.length; window++) {
       const newest = Math.floor((this.#until - 1) / SLOT_MS[window]!)
       const slot = Math.floor(now / SLOT_MS[window]!)
       for (let passed = Math.max(newest + 1, slot - SLOTS + 1); passed <= slot; passed++) {
         work[window * SLOTS + (passed % SLOTS)] = 0
       }
     }
-    this.#until = endOfSlot(SLOT_MS[0], now)
   }
 }
 

@@ -265,7 +265,7 @@ export const text = {
     nextPayment: "Next payment",
     withNextBlock: "with the next block",
     owed: "owed, not paid yet",
-    kinds: { earned: "earned", paid: "paid", adjustment: "adjustment" }
+    kinds: { earned: "earned", paid: "paid", adjustment: "adjustment", sent: "sent" }
   },
   certificates: {
     title: "Certificates",

@@ -10,7 +10,7 @@ export const AccountView = Schema.Struct({
   user: Schema.NullOr(Schema.String),
   /** What blocks earned it, less what was taken back with orphans. */
   earned: Schema.Finite,
-  /** What coinbases paid it, less what was taken back. */
+  /** What coinbases and payments from the wallet paid it, less what was taken back. */
   paid: Schema.Finite,
   /** Corrections by operators. */
   adjusted: Schema.Finite,
@@ -23,10 +23,11 @@ export type AccountView = typeof AccountView.Type
 export const EntryView = Schema.Struct({
   id: Schema.Finite,
   at: Schema.Finite,
-  kind: Schema.Literals(["earned", "paid", "adjustment"]),
+  /** `sent` is a payment from the wallet. */
+  kind: Schema.Literals(["earned", "paid", "adjustment", "sent"]),
   /** What it adds to the balance: payments are negative. */
   satoshis: Schema.Finite,
-  /** Of the block; null for an adjustment. */
+  /** Of the block that brought it; null for other lines. */
   height: Schema.NullOr(Schema.Finite),
   hash: Schema.NullOr(Schema.String),
   reason: Schema.String

@@ -35,8 +35,19 @@ export interface Options {
 export const layer = (options: Options): Layer.Layer<NodeRpc> =>
   Layer.effect(NodeRpc, make(options)).pipe(Layer.provide(Layer.suspend(() => layerClient)))
 
+/** Makes calls that `NodeRpc` does not have, such as those of a node's wallet. */
+export type MakeCall = <A>(
+  method: string,
+  params: ReadonlyArray<unknown>,
+  schema: Schema.ConstraintDecoder<A>
+) => Effect.Effect<A, NodeRpcError>
+
+export const makeCall = (options: Options) => Effect.map(connect(options), ({ call }): MakeCall => call)
+
 /** The calls of `NodeRpc` over an `HttpClient`. */
-export const make = Effect.fnUntraced(function* (options: Options) {
+export const make = (options: Options) => Effect.map(connect(options), callsOf)
+
+const connect = Effect.fnUntraced(function* (options: Options) {
   const client = yield* HttpClient.HttpClient
   const authorize = yield* makeAuthorize(options.credentials)
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
@@ -86,11 +97,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     params
   })
 
-  const call = <A>(
-    method: string,
-    params: ReadonlyArray<unknown>,
-    schema: Schema.ConstraintDecoder<A>
-  ): Effect.Effect<A, NodeRpcError> => callOne({ method, params, decode: Schema.decodeUnknownSync(schema) })
+  const call: MakeCall = (method, params, schema) =>
+    callOne({ method, params, decode: Schema.decodeUnknownSync(schema) })
 
   const callOne = <A>(
     { decode, method, params, readQuickly }: Call<A>,
@@ -124,6 +132,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       )
     })
 
+  return { url: options.url, longPollTimeout, call, callOne, batch }
+})
+
+type Connected = Effect.Success<ReturnType<typeof connect>>
+
+const callsOf = ({ batch, call, callOne, longPollTimeout, url }: Connected): NodeRpcCalls => {
   const allOf = <A>(calls: ReadonlyArray<Call<A>>): Effect.Effect<ReadonlyArray<A>, NodeRpcError> =>
     Effect.flatMap(batch(calls), Effect.forEach(Effect.fromResult))
 
@@ -139,7 +153,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }
     const detail = `the blocks up to ${hash} are not on one branch; the chain may just have changed`
     return yield* new NodeRpcError({
-      node: options.url,
+      node: url,
       method: "getblockheader",
       reason: new NodeBadAnswer({ detail })
     })
@@ -190,7 +204,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     getNodeStatus
   }
   return calls
-})
+}
 
 /** A signet node requires its rule, and other nodes accept it. */
 const RULES = ["segwit", "signet"]

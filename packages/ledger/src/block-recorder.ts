@@ -1,0 +1,134 @@
+/** Records blocks that are found with their settlements, and keeps the shares of blocks until that is done. */
+import { hashToDisplay, parseJobCoinbase } from "@sluice/bitcoin"
+import type { SourceShare } from "@sluice/channels"
+import type { ShareSink } from "@sluice/mining-server"
+import { Clock, Deferred, Duration, Effect, Result } from "effect"
+import type { SqlError } from "effect/sql"
+import type { LedgerCalls } from "./ledger.ts"
+import { LedgerError, ledgerError } from "./ledger-error.ts"
+import type { Policy } from "./scheme/policy.ts"
+import { ownerOf } from "./share-of.ts"
+import { computeSettlement, makesPayments } from "./settle.ts"
+import type { Basis, FoundBlock } from "./store/books.ts"
+
+/** How long a share waits for its block, if the source of work is not asked to submit it. */
+const BLOCK_PATIENCE = Duration.seconds(1)
+/** How many blocks are remembered. */
+const MAX_BLOCKS = 1024
+
+export interface BlockRecorderOptions {
+  readonly policy: Policy
+  /** What a block's coinbase is based on; undefined if that is not known. */
+  readonly basisOf: (block: FoundBlock) => Basis | undefined
+  readonly networkWork: () => bigint
+  /** Runs after each block that was recorded. */
+  readonly recorded: Effect.Effect<void, SqlError.SqlError>
+}
+
+export interface BlockRecorder {
+  /** Records shares in the ledger. A share that is a block is recorded after the block, so the ledger never has it alone. */
+  readonly sink: ShareSink
+  /** Records blocks with their settlements. */
+  readonly record: (blocks: ReadonlyArray<SourceShare>) => Effect.Effect<void>
+}
+
+export const makeBlockRecorder = (
+  ledger: LedgerCalls,
+  { basisOf, networkWork, policy, recorded: whenRecorded }: BlockRecorderOptions
+): BlockRecorder => {
+  const named = ledgerError(ledger.name)
+  /** Blocks that are being recorded, or that shares wait for, by hash in hex. */
+  const recorded = new Map<string, Deferred.Deferred<void>>()
+  const isRecorded = (hash: Uint8Array): Deferred.Deferred<void> => {
+    const key = Buffer.from(hash).toString("hex")
+    const known = recorded.get(key) ?? Deferred.makeUnsafe<void>()
+    recorded.set(key, known)
+    if (recorded.size > MAX_BLOCKS) recorded.delete(recorded.keys().next().value!)
+    return known
+  }
+
+  const recordOne = (found: SourceShare) =>
+    Effect.gen(function* () {
+      const at = yield* Clock.currentTimeMillis
+      const block = yield* blockOf(found, at, networkWork())
+      const basis = basisOf(block)
+      const isSettled = yield* ledger.transact(
+        Effect.gen(function* () {
+          const id = yield* ledger.books.addBlock(block)
+          if (id === undefined) return true
+          if (basis === undefined) return false
+          const { payments, settlement, windowWork } = yield* computeSettlement(ledger.sql, block, policy, basis)
+          if (!makesPayments(block.outputs, payments)) return false
+          yield* ledger.books.settle(id, settlement, { policy, basis, windowWork, at })
+          return true
+        })
+      )
+      yield* whenRecorded
+      if (isSettled) return
+      yield* Effect.logError(
+        `Block ${block.height}, ${hashToDisplay(block.hash)}, has a coinbase that the ledger did not plan: it is recorded without ` +
+          `a settlement; sluice ledger audit shows it`
+      )
+    }).pipe(
+      Effect.catch((error) =>
+        Effect.logError(
+          `Block ${found.job.height}, ${hashToDisplay(found.hash)}, is not in the ledger: ${named(error).message}`
+        )
+      ),
+      Effect.ensuring(Effect.suspend(() => Deferred.succeed(isRecorded(found.hash), undefined)))
+    )
+
+  return {
+    record: Effect.forEach(recordOne, { discard: true }),
+    sink: {
+      record: (shares) => {
+        const blocks = shares.filter(({ isBlock }) => isBlock)
+        return blocks.length === 0
+          ? ledger.sink.record(shares)
+          : Effect.andThen(
+              Effect.timeoutOption(
+                Effect.forEach(blocks, ({ hash }) => Deferred.await(isRecorded(hash)), { discard: true }),
+                BLOCK_PATIENCE
+              ),
+              ledger.sink.record(shares)
+            )
+      }
+    }
+  }
+}
+
+const blockOf = (share: SourceShare, at: number, networkWork: bigint): Effect.Effect<FoundBlock, LedgerError> => {
+  const { extranonce, hash, job, userIdentity, worker } = share
+  const parsed = parseJobCoinbase({
+    prefix: job.coinbasePrefix,
+    extranonceSize: extranonce.length,
+    suffix: job.coinbaseSuffix
+  })
+  if (Result.isFailure(parsed)) return Effect.fail(new LedgerError({ message: parsed.failure.message }))
+  const { outputs } = parsed.success
+  return Effect.succeed({
+    hash,
+    height: job.height,
+    at,
+    ...ownerOf(userIdentity, worker),
+    reward: outputs.reduce((sum, { value }) => sum + value, 0n),
+    networkWork,
+    outputs
+  })
+}
+
+/** The name of the row that keeps the network's difficulty for the next start. */
+const NETWORK_WORK = "network_work"
+
+export const readNetworkWork = ({ sql }: LedgerCalls): Effect.Effect<bigint | undefined, SqlError.SqlError> =>
+  Effect.map(sql<{ value: string }>`SELECT value FROM state WHERE name = ${NETWORK_WORK}`, ([row]) =>
+    row === undefined ? undefined : BigInt(row.value)
+  )
+
+export const keepNetworkWork = ({ sql, transact }: LedgerCalls, work: bigint): Effect.Effect<void, LedgerError> =>
+  Effect.asVoid(
+    transact(
+      sql`INSERT INTO state (name, value) VALUES (${NETWORK_WORK}, ${work.toString()})
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+    )
+  )
