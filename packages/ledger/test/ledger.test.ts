@@ -310,11 +310,12 @@ describe.each(databases)("the database $name", ({ fresh }) => {
     Effect.gen(function* () {
       const place = yield* fresh
       yield* withLedger(place, (ledger) => ledger.append([share(1)]))
-      yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 1")
-      const opens = [Effect.asVoid(Layer.build(Ledger.layer(place))), Effect.asVoid(Layer.build(layerReading(place)))]
-      for (const open of opens) {
+      yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 2")
+      const writing = Effect.asVoid(Layer.build(Ledger.layer(place)))
+      const reading = Effect.asVoid(Layer.build(layerReading(place)))
+      for (const open of [writing, reading]) {
         const { message } = yield* Effect.flip(Effect.scoped(open))
-        assert.match(message, /schema has version 1, and this program needs \d+: run sluice ledger migrate/)
+        assert.match(message, /schema has version 2, and this program needs \d+: run sluice ledger migrate/)
       }
       yield* withLedger({ ...place, isUpgrade: true }, () => Effect.void)
       assert.strictEqual((yield* withLedger(place, allShares)).length, 1)
