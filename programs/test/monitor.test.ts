@@ -60,9 +60,19 @@ it("the operators' page agrees with ledger, metrics, share log and miner, shows 
     "--json"
   ])
   // The first block may be of a job that was planned before the first share.
-  while ((await Effect.runPromise(monitor.blocks({ query: {} }))).total < 3) await sleep(100)
+  const pays = async () => (await Effect.runPromise(ledger.payouts({ query: {} }))).items.some(({ paid }) => paid > 0)
+  while (!(await pays())) await sleep(100)
   await miner.stop()
   while ((await Effect.runPromise(monitor.overview())).connections > 0) await sleep(20)
+  // Users are shown as of some seconds ago, and a block is in the ledger when its verdict has come.
+  for (;;) {
+    const { accepted } = await Effect.runPromise(monitor.overview())
+    const { items: users } = await Effect.runPromise(monitor.users({ query: {} }))
+    const { total: found } = await Effect.runPromise(monitor.blocks({ query: {} }))
+    const { total } = await Effect.runPromise(ledger.payouts({ query: {} }))
+    if (users[0]?.accepted === accepted && found === total) break
+    await sleep(100)
+  }
   const counted = miner.output.match(/"event":"ShareAccepted"/g)?.length ?? 0
 
   const overview = await Effect.runPromise(monitor.overview())
@@ -111,9 +121,10 @@ it("the operators' page agrees with ledger, metrics, share log and miner, shows 
   )
   assert.sameMembers(
     payouts.items.map(({ hash }) => hash),
-    blocks.filter(({ refusal }) => refusal === null).map(({ hash }) => hash)
+    // Those whose share came too late as well: the chain decides about them.
+    blocks.map(({ hash }) => hash)
   )
-  assert.isAbove(payouts.items[0]!.paid, 0)
+  assert.isTrue(payouts.items.some((one) => one.paid > 0))
   const paid = accounts.find(({ user }) => user === ALICE)?.paid ?? 0
   assert.strictEqual(
     payouts.items.reduce((sum, one) => sum + one.paid, 0),
