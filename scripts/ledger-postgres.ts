@@ -8,6 +8,9 @@ import { spawn } from "node:child_process"
 const FILES = ["packages/ledger/test", "programs/test/ledger-postgres.test.ts"]
 
 const given = process.argv.slice(2)
+/** The server outlives this process unless it is stopped. */
+const ending = new AbortController()
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ending.abort())
 
 await Effect.runPromise(
   Effect.scoped(
@@ -21,5 +24,6 @@ await Effect.runPromise(
       })
       process.exitCode = status
     })
-  )
+  ),
+  { signal: ending.signal }
 )

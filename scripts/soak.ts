@@ -21,6 +21,7 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/pool/test/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
   { file: "packages/translator/test/listener/crowd.test.ts", variable: "SLUICE_CROWD", number: 2_000 },
   { file: "packages/ledger/test/scheme.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
+  { file: "packages/ledger/test/spool.test.ts", variable: "SLUICE_SPOOL_CUTS", number: 1_000 },
   { file: "packages/ledger/test/chain.test.ts", variable: "SLUICE_LEDGER_BLOCKS", number: 200 },
   { file: "packages/ledger/test/pay-killed.test.ts", variable: "SLUICE_PAY_KILLS", number: 18 },
   { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },

@@ -311,11 +311,10 @@ describe.each(databases)("the database $name", ({ fresh }) => {
       const place = yield* fresh
       yield* withLedger(place, (ledger) => ledger.append([share(1)]))
       yield* execute(place, "DROP TABLE removed_slices; DELETE FROM ledger_migrations WHERE migration_id > 2")
-      for (const opening of [
-        Effect.asVoid(Layer.build(Ledger.layer(place))),
-        Effect.asVoid(Layer.build(layerReading(place)))
-      ]) {
-        const { message } = yield* Effect.flip(Effect.scoped(opening))
+      const writing = Effect.asVoid(Layer.build(Ledger.layer(place)))
+      const reading = Effect.asVoid(Layer.build(layerReading(place)))
+      for (const open of [writing, reading]) {
+        const { message } = yield* Effect.flip(Effect.scoped(open))
         assert.match(message, /schema has version 2, and this program needs \d+: run sluice ledger migrate/)
       }
       yield* withLedger({ ...place, isUpgrade: true }, () => Effect.void)

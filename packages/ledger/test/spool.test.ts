@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { Spool, type SpoolOptions } from "../src/spool/spool.ts"
 import type { NewShare } from "../src/index.ts"
 
-const runs = { numRuns: Number(process.env["SLUICE_SEQUENCES"] ?? 100) }
+const runs = { numRuns: Number(process.env["SLUICE_SPOOL_CUTS"] ?? 30) }
 
 const withFile = <A>(use: (file: string) => Effect.Effect<A, unknown>) =>
   Effect.acquireUseRelease(
