@@ -8,7 +8,7 @@ import { PoolAddress } from "@sluice/testing/pool-worlds"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Schema, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Schedule, Schema, Scope, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { mkdtemp, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -129,8 +129,11 @@ describe("a pool with two workers", () => {
           )
           assert.strictEqual(new Set(pages.flatMap(({ items }) => items.map(({ worker }) => worker))).size, 8)
           // Events come from both workers: the peers of all connections are known.
-          const { items: connections } = yield* monitor.connections({ query: {} })
-          assert.strictEqual(connections.filter(({ remote }) => remote !== null).length, 8)
+          const knownPeers = Effect.map(
+            monitor.connections({ query: {} }),
+            ({ items }) => items.filter(({ remote }) => remote !== null).length
+          )
+          yield* Effect.repeat(knownPeers, { until: (known) => known === 8, schedule: Schedule.spaced("50 millis") })
           const events = yield* monitor.events({ headers: {} })
           const following = yield* Effect.forkScoped(
             Stream.runHead(Stream.filter(events, ({ event }) => event === "BlockFound"))

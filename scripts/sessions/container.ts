@@ -40,8 +40,9 @@ const sandbox = (name: string, service: Service, { directory, hosts }: Place): A
   return [
     ..."--unshare-user --uid 65532 --gid 65532 --unshare-uts --die-with-parent --clearenv --hostname".split(" "),
     name,
-    ...system.flatMap((path) => (path === undefined ? [] : ["--ro-bind-try", path, path])),
     ..."--proc /proc --dev /dev --tmpfs /tmp --setenv HOME /tmp --setenv PATH /usr/bin:/bin".split(" "),
+    // After /tmp, in which the repository may be.
+    ...system.flatMap((path) => (path === undefined ? [] : ["--ro-bind-try", path, path])),
     "--ro-bind",
     hosts,
     "/etc/hosts",

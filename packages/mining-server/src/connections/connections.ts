@@ -146,8 +146,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
 
   /** Answers a read. Returns what has to be waited for. */
   const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<Failure> => {
-    // Real time, and not the Clock's, whose nanoseconds are a BigInt.
-    const begun = performance.now()
+    const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
     if (source !== undefined) {
       const answer = (some: ReadonlyArray<Mining.ToServer>, received: number) =>
@@ -203,7 +202,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const exchange = (
     downstream: Downstream,
     batch: ReadonlyArray<Mining.ToServer>,
-    begun: number,
+    begun: bigint,
     received: number
   ): Rest<Failure> => {
     const at = now()
@@ -217,7 +216,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     if (received === 0) return sent
     const waitMs = downstream.slowDown(received, at)
     const replied = (): Rest<Failure> => {
-      metrics.replied((performance.now() - begun) / 1000)
+      metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
       return waitMs === 0 ? undefined : slowDown(downstream, waitMs)
     }
     return sent === undefined ? replied() : Effect.flatMap(sent, () => replied() ?? Effect.void)
