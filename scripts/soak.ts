@@ -27,6 +27,7 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },
   { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 },
   { file: "programs/test/declared-ledger.test.ts", variable: "SLUICE_DECLARED_LEDGER", number: 1 },
+  { file: "examples/test/sessions.test.ts", variable: "SLUICE_ALL_SESSIONS", number: 1 },
   { file: "programs/test/workers.test.ts", variable: "SLUICE_WORKER_SECONDS", number: 60 },
   { file: "programs/test/init-terminal.test.ts", variable: "SLUICE_TERMINAL_RUNS", number: 1 }
 ]

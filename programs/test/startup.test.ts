@@ -54,7 +54,9 @@ describe("a program loads the packages that it needs and no others:", () => {
   })
 
   it("sluice decode --help", () => {
-    assert.isEmpty(packageModules("decode", "--help").filter((path) => path !== logLine && !path.startsWith("packages/protocol/")))
+    assert.isEmpty(
+      packageModules("decode", "--help").filter((path) => path !== logLine && !path.startsWith("packages/protocol/"))
+    )
   })
 
   it("sluice pool --help", () => {
