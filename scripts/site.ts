@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process"
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { summaries } from "../programs/src/command/summaries.ts"
+import { metricNames } from "./site/metric-names.ts"
 import { publicNames } from "./site/public-names.ts"
 
 const repository = join(import.meta.dirname, "..")
@@ -62,6 +63,13 @@ const pages: Record<string, () => string> = {
     return (
       "# API\n\nThe API of `http-listen` ([monitoring](../operators/monitoring.md)). A running program describes it in full at `/api/openapi.json`.\n\n" +
       `| method | path | parameters |\n| --- | --- | --- |\n${rows.join("\n")}\n`
+    )
+  },
+  metrics: () => {
+    const rows = metricNames(repository).map(({ about, kind, name }) => `| \`${name}\` | ${kind} | ${cell(about)} |`)
+    return (
+      "# Metrics\n\nAt `/metrics` of `http-listen` or `metrics-listen`, for Prometheus. A program has those of the packages that it is made of.\n\n" +
+      `| name | kind | |\n| --- | --- | --- |\n${rows.join("\n")}\n`
     )
   },
   packages: () =>
