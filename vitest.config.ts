@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { soakFiles } from "./scripts/soak-files.ts"
 
 /** Files that measure the memory of their process: each has a process of its own. */
 const measuring = ["packages/{pool/test/crowd,template-provider/test/soak,translator/test/listener/crowd}.test.ts"]
@@ -14,7 +15,7 @@ export default defineConfig({
         test: {
           name: "shared",
           include: ["{packages/*,programs,bench,embedded,examples}/test/**/*.test.ts"],
-          exclude: measuring,
+          exclude: process.env["SLUICE_SOAK"] === undefined ? [...measuring, ...soakFiles] : measuring,
           // Importing Effect and the packages anew takes longer than most files' tests. So files share a process, one after
           // the other: a test must put back what it changes of a module or of the process.
           isolate: false

@@ -1,8 +1,9 @@
 /**
  * `npm run soak`: the tests of random inputs and of crowds with their full numbers, which take minutes. `npm test` runs the
- * same files with smaller numbers. A variable of the environment wins: `SLUICE_SEQUENCES=100000 npm run soak`.
+ * same files with smaller numbers, and leaves out those of soak-files.ts. A variable of the environment wins: `SLUICE_SEQUENCES=100000 npm run soak`.
  */
 import { spawnSync } from "node:child_process"
+import { soakFiles } from "./soak-files.ts"
 
 const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; readonly number: number }> = [
   { file: "packages/channels/test/state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
@@ -32,9 +33,13 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "programs/test/init-terminal.test.ts", variable: "SLUICE_TERMINAL_RUNS", number: 1 }
 ]
 
-const { status } = spawnSync("vitest", ["run", ...soaks.map(({ file }) => file)], {
+const { status } = spawnSync("vitest", ["run", ...soaks.map(({ file }) => file), ...soakFiles], {
   stdio: "inherit",
-  env: { ...Object.fromEntries(soaks.map(({ number, variable }) => [variable, String(number)])), ...process.env },
+  env: {
+    SLUICE_SOAK: "1",
+    ...Object.fromEntries(soaks.map(({ number, variable }) => [variable, String(number)])),
+    ...process.env
+  },
   shell: process.platform === "win32"
 })
 process.exitCode = status ?? 1

@@ -117,8 +117,13 @@ describe("a pool with two workers", () => {
             Promise.all([1, 2].map((number) => metric(`sluice_pool_worker_connections{worker="${number}"}`)))
           )
           assert.deepStrictEqual(workers, [4, 4])
-          const found = yield* Effect.promise(() => stats())
-          assert.deepInclude(found, { connections: 8, channels: { standard: 0, extended: 8 } })
+          // What the workers tell comes in batches.
+          const often = Schedule.spaced("50 millis")
+          const found = yield* Effect.repeat(
+            Effect.promise(() => stats()),
+            { until: ({ connections }) => connections === 8, schedule: often }
+          )
+          assert.deepInclude(found, { channels: { standard: 0, extended: 8 } })
           const known = yield* Effect.promise(() => users())
           assert.deepStrictEqual(
             known.map(({ channels, user }) => ({ channels, user })),
@@ -133,7 +138,7 @@ describe("a pool with two workers", () => {
             monitor.connections({ query: {} }),
             ({ items }) => items.filter(({ remote }) => remote !== null).length
           )
-          yield* Effect.repeat(knownPeers, { until: (known) => known === 8, schedule: Schedule.spaced("50 millis") })
+          yield* Effect.repeat(knownPeers, { until: (known) => known === 8, schedule: often })
           const events = yield* monitor.events({ headers: {} })
           const following = yield* Effect.forkScoped(
             Stream.runHead(Stream.filter(events, ({ event }) => event === "BlockFound"))
