@@ -44,50 +44,53 @@ const share: fc.Arbitrary<NewShare> = fc.record({
 const records = fc.array(fc.array(share, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 5 })
 
 describe("a spool", () => {
-  it.live("gives back all records before a cut, or zeros, at any byte, and goes on behind them", () =>
-    withFile((file) =>
-      Effect.promise(() =>
-        fc.assert(
-          fc.asyncProperty(records, fc.double({ min: 0, max: 1, noNaN: true }), fc.boolean(), (all, part, hasZeros) =>
-            Effect.gen(function* () {
-              rmSync(file, { force: true })
-              const ends = yield* opened({ file }, (spool) =>
-                Effect.forEach(all, (some) => Effect.map(spool.append(some), () => spool.bytes))
-              )
-              const whole = readFileSync(file)
-              const cut = Math.floor(part * whole.length)
-              const tail = Buffer.alloc(hasZeros ? whole.length - cut : 0)
-              writeFileSync(file, Buffer.concat([whole.subarray(0, cut), tail]))
-              // Bytes that were zero in the record anyway make it whole again.
-              const left = all.filter(
-                (_, index) =>
-                  ends[index]! <= cut || (hasZeros && whole.subarray(cut, ends[index]).every((byte) => byte === 0))
-              )
-              // A header of zeros is no header.
-              if (hasZeros && cut < 15) return
-              const more = [...all[0]!]
-              yield* opened({ file }, (spool) =>
-                Effect.gen(function* () {
-                  assert.strictEqual(spool.waiting, left.flat().length)
-                  yield* spool.append(more)
-                  assert.deepStrictEqual(yield* takeAll(spool), [...left, more])
-                  assert.strictEqual(spool.waiting, 0)
-                })
-              )
-              // What was handed over before a restart is there until the file is cleared.
-              yield* opened({ file }, (spool) =>
-                Effect.gen(function* () {
-                  assert.strictEqual((yield* takeAll(spool)).length, left.length + 1)
-                  yield* spool.clear
-                })
-              )
-              yield* opened({ file }, (spool) => Effect.sync(() => assert.isTrue(spool.isEmpty)))
-            }).pipe(Effect.provide(Logger.layer([])), Effect.runPromise)
-          ),
-          runs
+  it.live(
+    "gives back all records before a cut, or zeros, at any byte, and goes on behind them",
+    () =>
+      withFile((file) =>
+        Effect.promise(() =>
+          fc.assert(
+            fc.asyncProperty(records, fc.double({ min: 0, max: 1, noNaN: true }), fc.boolean(), (all, part, hasZeros) =>
+              Effect.gen(function* () {
+                rmSync(file, { force: true })
+                const ends = yield* opened({ file }, (spool) =>
+                  Effect.forEach(all, (some) => Effect.map(spool.append(some), () => spool.bytes))
+                )
+                const whole = readFileSync(file)
+                const cut = Math.floor(part * whole.length)
+                const tail = Buffer.alloc(hasZeros ? whole.length - cut : 0)
+                writeFileSync(file, Buffer.concat([whole.subarray(0, cut), tail]))
+                // Bytes that were zero in the record anyway make it whole again.
+                const left = all.filter(
+                  (_, index) =>
+                    ends[index]! <= cut || (hasZeros && whole.subarray(cut, ends[index]).every((byte) => byte === 0))
+                )
+                // A header of zeros is no header.
+                if (hasZeros && cut < 15) return
+                const more = [...all[0]!]
+                yield* opened({ file }, (spool) =>
+                  Effect.gen(function* () {
+                    assert.strictEqual(spool.waiting, left.flat().length)
+                    yield* spool.append(more)
+                    assert.deepStrictEqual(yield* takeAll(spool), [...left, more])
+                    assert.strictEqual(spool.waiting, 0)
+                  })
+                )
+                // What was handed over before a restart is there until the file is cleared.
+                yield* opened({ file }, (spool) =>
+                  Effect.gen(function* () {
+                    assert.strictEqual((yield* takeAll(spool)).length, left.length + 1)
+                    yield* spool.clear
+                  })
+                )
+                yield* opened({ file }, (spool) => Effect.sync(() => assert.isTrue(spool.isEmpty)))
+              }).pipe(Effect.provide(Logger.layer([])), Effect.runPromise)
+            ),
+            runs
+          )
         )
-      )
-    )
+      ),
+    300_000
   )
 
   const one: NewShare = {

@@ -10,13 +10,14 @@ const MAX_SEARCH = 255
 /** The last moment of a JavaScript date, in milliseconds since 1970. */
 export const MAX_TIME = 8_640_000_000_000_000
 
-/** The whole numbers of queries, with their bounds. */
+/** The whole numbers of queries and paths, with their bounds. */
 export const QUERY_NUMBERS: Readonly<Record<string, { readonly minimum: number; readonly maximum: number }>> = {
   limit: { minimum: 1, maximum: MAX_LIMIT },
   offset: { minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
   from: { minimum: 0, maximum: MAX_TIME },
   to: { minimum: 0, maximum: MAX_TIME },
-  connectionId: { minimum: 1, maximum: Number.MAX_SAFE_INTEGER }
+  connectionId: { minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+  channelId: { minimum: 0, maximum: 0xffff_ffff }
 }
 
 const limit = Schema.Int.check(Schema.isBetween(QUERY_NUMBERS["limit"]!))
