@@ -195,7 +195,8 @@ export const health = HttpApiBuilder.group(
       .handle("live", () => Effect.succeed({ live: true as const }))
       .handle("ready", () =>
         Effect.flatMap(monitored.server.stats, ({ height, upstream }) =>
-          upstream._tag === "Connected" && height > 0
+          // A proxy with a channel upstream for each miner has no job before its first miner.
+          upstream._tag === "Connected" && (height > 0 || monitored.role === "proxy")
             ? Effect.succeed({ ready: true as const })
             : Effect.fail(new NotReady({ detail: "No work comes from the source of work." }))
         )
