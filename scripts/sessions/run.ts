@@ -8,8 +8,8 @@ import { type Service, servicesOf } from "./compose.ts"
 import { Container } from "./container.ts"
 
 /** Blocks that must be found after all services have started. */
-const BLOCKS = 3
-const PATIENCE_MS = 90_000
+const BLOCKS = 2
+const PATIENCE_MS = 180_000
 
 const folder = process.argv[2] ?? "."
 const directory = join(import.meta.dirname, "../../build/sessions", basename(folder))
