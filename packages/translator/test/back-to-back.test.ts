@@ -418,4 +418,4 @@ it("what the miner is told and what the pool gets agree, and every request has e
   ]) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
   }
-})
+}, 300_000)
