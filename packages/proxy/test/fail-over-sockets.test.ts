@@ -153,7 +153,12 @@ const failOvers = Effect.fnUntraced(function* ({ miners, mode, pools }: Plan) {
   let withoutVerdict = 0
   for (const [place, swarm] of swarms.entries()) {
     // A busy machine may need more than one wait for the last answers.
-    yield* poll(Effect.andThen(swarm.finish, Effect.map(swarm.report, ({ shares }) => shares.pending === 0)))
+    yield* poll(
+      Effect.andThen(
+        swarm.finish,
+        Effect.map(swarm.report, ({ shares }) => shares.pending === 0)
+      )
+    )
     const { channels, connections, shares, violations } = yield* swarm.report
     const each = MINERS / miners.length
     assert.deepStrictEqual([connections.opened, connections.lost, connections.failed], [each, {}, {}])
