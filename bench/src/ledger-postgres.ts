@@ -8,20 +8,10 @@ import { Effect, Layer, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { randomBytes } from "node:crypto"
 import type { AsyncCase, Row } from "./case.ts"
+import { share, WORK } from "./ledger-share.ts"
 
 const BATCH = 1_000
 const BATCHES = 60
-const WORK = 1_000_000_000_000n
-
-const share = (index: number): NewShare => ({
-  at: Date.now(),
-  user: `user${index % 100}`,
-  worker: "rig",
-  work: WORK,
-  height: 800_000,
-  hash: randomBytes(32),
-  isBlock: false
-})
 
 /** A schema that is gone at the end, as the URL of a ledger in it. */
 const freshSchema = (url: string) =>

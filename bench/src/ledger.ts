@@ -6,7 +6,6 @@ import { bech32 } from "@scure/base"
 import { Ledger, type LedgerCalls, type NewShare } from "@sluice/ledger"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
-import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,6 +14,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import type { AsyncCase, Row } from "./case.ts"
 import { row } from "./crowd.ts"
+import { share, WORK } from "./ledger-share.ts"
 import type { Settled } from "./ledger-settle.ts"
 
 const BATCH = 1_000
@@ -23,17 +23,6 @@ const USERS = 5_000
 /** Slices of a minute, in which each user finds six shares. */
 const SLICES = 334
 const SHARES_A_SLICE = 6 * USERS
-const WORK = 1_000_000_000_000n
-
-const share = (index: number): NewShare => ({
-  at: Date.now(),
-  user: `user${index % 100}`,
-  worker: "rig",
-  work: WORK,
-  height: 800_000,
-  hash: randomBytes(32),
-  isBlock: false
-})
 
 const inDirectory = async <A>(use: (directory: string) => Promise<A>): Promise<A> => {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bench-ledger-"))

@@ -39,6 +39,26 @@ const ask = (
 const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
 const elsewhere = { "x-forwarded-for": "192.0.2.1" }
 
+describe("a server that has no job yet", () => {
+  it.each([
+    ["pool", "NotReady"],
+    ["proxy", "ready"]
+  ] as const)("as a %s is %s", async (role, state) => {
+    const standIn = new StandIn()
+    standIn.stats = { ...emptyStats, height: 0 }
+    await served(standIn, { role }, (url) =>
+      Effect.gen(function* () {
+        const { health } = yield* makeClient({ url })
+        const answer = yield* Effect.match(health.ready(), {
+          onFailure: ({ _tag }) => _tag,
+          onSuccess: () => "ready"
+        })
+        assert.strictEqual(answer, state)
+      })
+    )
+  })
+})
+
 describe("the API", () => {
   it("gives the overview, lists and health through the typed client", async () => {
     const standIn = new StandIn()

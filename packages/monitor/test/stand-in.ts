@@ -93,13 +93,15 @@ export class StandIn implements Omit<Monitored, "role"> {
 /** Runs `use` with the URL of a monitor of this server. */
 export const served = <A, E>(
   standIn: StandIn,
-  options: Partial<HttpOptions> & MonitorOptions & Partial<Pick<Monitored, "configuration" | "chain" | "ledger">>,
+  options: Partial<HttpOptions> &
+    MonitorOptions &
+    Partial<Pick<Monitored, "role" | "configuration" | "chain" | "ledger">>,
   use: (url: string, monitor: Context.Service.Shape<typeof Monitor>) => Effect.Effect<A, E>
 ): Promise<A> =>
   Effect.gen(function* () {
-    const { chain, configuration, ledger, ...rest } = options
+    const { chain, configuration, ledger, role = "pool", ...rest } = options
     const monitored = {
-      role: "pool" as const,
+      role,
       server: standIn.server,
       ...(configuration && { configuration }),
       ...(chain && { chain }),
