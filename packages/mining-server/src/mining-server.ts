@@ -145,13 +145,17 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
       const at = now()
+      const review: Parameters<Downstream["run"]>[0] = (machine, out) => machine.tick(at, out)
       for (const downstream of some) {
         if (!downstreams.has(downstream.id)) continue
-        yield* record(downstream.run((machine, out) => machine.tick(at, out)))
+        const events = downstream.run(review)
+        // Most reviews change nothing, and a step of the fiber costs as much as a review.
+        if (events.length > 0) yield* record(events)
         downstream.send()
-        channels += downstream.machine.channelCount
-        hashRate += downstream.machine.hashRate
-        const { emptySince } = downstream.machine
+        const { machine } = downstream
+        channels += machine.channelCount
+        hashRate += machine.hashRate
+        const { emptySince } = machine
         if (
           canOpen() &&
           emptySince !== undefined &&

@@ -213,7 +213,7 @@ export class Channel {
 
   /** Removes and returns the prefixes that no share can use any more. */
   takeUnusedLeases(jobs: ChannelJobs): ReadonlyArray<ExtranonceLease> {
-    if (this.#prefixes.length === 1) return []
+    if (this.#prefixes.length === 1) return NONE
     const oldest = jobs.oldestId()
     const used = this.#prefixes.filter((_, index) => {
       const next = this.#prefixes[index + 1]
