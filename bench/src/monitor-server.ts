@@ -7,8 +7,9 @@ import { layerHttp, Monitor, type MonitoredServer } from "@sluice/monitor"
 import { Effect, Layer, Logger, Stream } from "effect"
 import { workerConditions } from "../../packages/monitor/src/alerts/conditions.ts"
 import { Followed } from "../../packages/monitor/src/follow/followed.ts"
-import { Miners } from "../../packages/monitor/src/follow/miners.ts"
+import { channelView } from "../../packages/monitor/src/follow/miners.ts"
 import { inSteps } from "../../packages/monitor/src/follow/steps.ts"
+import { WorkerNotes } from "../../packages/monitor/src/follow/worker-notes.ts"
 import { makeHistory } from "../../packages/monitor/src/history/history.ts"
 import { endWithParent } from "./child.ts"
 
@@ -80,11 +81,15 @@ const stats = (): MiningServerStats => ({
   customJobs: { accepted: 0, refused: {} }
 })
 
+const eachChannel = (look: (stats: ChannelStats) => void) =>
+  inSteps(Array(WORKERS).keys(), (index) => look(channel(index)))
+
 const server: MonitoredServer = {
   stats: Effect.sync(stats),
   notices: Stream.never,
   presentJob: Effect.undefined,
   channels: () => Effect.sync(() => Array.from({ length: WORKERS }, (_, index) => channel(index))),
+  eachChannel,
   users: () =>
     Effect.sync(() => {
       const users = Array.from({ length: 1000 }, (_, index) => {
@@ -111,6 +116,7 @@ const remember = Effect.fnUntraced(function* (file: string) {
   const before = memory()
   const history = yield* makeHistory(file, now)
   const followed = new Followed()
+  const notes = new WorkerNotes()
   const cpu = process.cpuUsage()
   for (let note = 1; note <= NOTES; note++) {
     for (let sample = 0; sample < SAMPLES_A_NOTE; sample++) {
@@ -120,10 +126,15 @@ const remember = Effect.fnUntraced(function* (file: string) {
       now += NOTE_MS / SAMPLES_A_NOTE
     }
     // What the monitor does every half a minute, and every ten minutes.
-    const { channels, workers } = yield* new Miners({ server }, followed).picture
-    yield* history.addChannels(channels, now)
-    yield* inSteps(channels, (one) => followed.points.note(one, now))
-    yield* workerConditions({ workers }, history.workers, now)
+    notes.begin()
+    yield* eachChannel((stats) => {
+      const view = channelView(stats, now)
+      notes.add(view)
+      followed.points.note(view, now)
+    })
+    notes.end()
+    yield* history.addWorkers(notes.workers, now)
+    yield* workerConditions(notes.workers, history.workers, now)
     if (note % NOTES_A_TIDY === 0) yield* history.tidy(now)
   }
   const { system, user } = process.cpuUsage(cpu)

@@ -2,8 +2,8 @@
  * A monitor follows one running server: its statistics, its events and its log. It remembers their history, and gives all of it as
  * the views of the API. It runs in the server's process and asks only for what the statistics count anyway.
  */
-import type { MiningServerStats } from "@sluice/mining-server"
-import { Clock, Context, Effect, Layer, Stream } from "effect"
+import type { ChannelStats, MiningServerStats } from "@sluice/mining-server"
+import { Clock, Context, Effect, Layer, Semaphore, Stream } from "effect"
 import { type AlertsCalls, LOOK_MS, makeAlerts } from "./alerts/alerts.ts"
 import type { Receiver } from "./alerts/receiver.ts"
 import { hashRate } from "./api/hash-rate.ts"
@@ -19,9 +19,9 @@ import { EventHub, shown } from "./follow/event-hub.ts"
 import { Followed } from "./follow/followed.ts"
 import { Lately } from "./follow/lately.ts"
 import { LogTail } from "./follow/log-tail.ts"
-import { Miners } from "./follow/miners.ts"
+import { channelView, eachChannelOf, Miners } from "./follow/miners.ts"
 import { replies, SAMPLE_MS, Sampler } from "./follow/sampler.ts"
-import { inSteps } from "./follow/steps.ts"
+import { WorkerNotes } from "./follow/worker-notes.ts"
 import type { DatabaseError } from "./history/database.ts"
 import { type HistoryCalls, makeHistory } from "./history/history.ts"
 import type { Monitored, MonitoredEvent, Processes } from "./monitored.ts"
@@ -243,13 +243,27 @@ const make = Effect.fnUntraced(function* (
     const taken = sampler.take({ at, stats, workers, effort: effortOf(stats), fees, replies })
     if (taken !== undefined) yield* history.addSample(taken)
   })
-  const noteWorkers = Effect.gen(function* () {
-    const picture = yield* miners.picture
-    yield* history.addChannels(picture.channels, picture.at)
-    followed.points.keep(picture.channels)
-    yield* inSteps(picture.channels, (channel) => followed.points.note(channel, picture.at))
-    yield* alerts.onPicture(picture)
-  })
+  const notes = new WorkerNotes()
+  const eachChannel = eachChannelOf(server)
+  // One at a time: the last one may come during another.
+  const noteWorkers = Semaphore.makeUnsafe(1).withPermits(1)(
+    Effect.gen(function* () {
+      const at = now()
+      const { connections } = yield* server.stats
+      const open: Array<ChannelStats["channel"]> = []
+      notes.begin()
+      yield* eachChannel((stats) => {
+        open.push(stats.channel)
+        const channel = channelView(stats, at)
+        notes.add(channel)
+        followed.points.note(channel, at)
+      })
+      notes.end()
+      followed.keep(connections, open)
+      yield* history.addWorkers(notes.workers, at)
+      yield* alerts.onWorkers(notes.workers, at)
+    })
+  )
   const show = Effect.flatMap(
     // Without readers nothing is made.
     Effect.suspend(() => (hub.readers > 0 ? overview : Effect.undefined)),

@@ -38,6 +38,8 @@ export interface MonitoredServer extends Pick<
   "stats" | "users" | "channels" | "presentJob" | "closeChannel" | "reconnect"
 > {
   readonly notices: Stream.Stream<MonitoredEvent>
+  /** Of a server in this process. Without it, the monitor asks for the list of all channels. */
+  readonly eachChannel?: MiningServerCalls["eachChannel"]
 }
 
 /** An event as a monitor needs it: of a block it takes what it shows. */

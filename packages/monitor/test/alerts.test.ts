@@ -112,7 +112,7 @@ describe("workers", () => {
           }
           const now = T + 12 * SLOT_MS
           const found = (workers: ReadonlyArray<WorkerView>, at: number) =>
-            Effect.runSync(workerConditions({ workers }, days, at)).map(({ name, subject }) => [name, subject])
+            Effect.runSync(workerConditions(workers, days, at)).map(({ name, subject }) => [name, subject])
           const all = (part: number) => names.map((name) => worker(name, part))
           assert.deepStrictEqual(found(all(1), now), [])
           assert.deepStrictEqual(found(all(0.72), now), [])

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it, onTestFinished } from "vitest"
 import type { ChannelView } from "../src/api/miners.ts"
+import { WorkerNotes } from "../src/follow/worker-notes.ts"
 import { openDatabase } from "../src/history/database.ts"
-import { makeHistory } from "../src/history/history.ts"
+import { type HistoryCalls, makeHistory } from "../src/history/history.ts"
 import type { Sample } from "../src/history/samples.ts"
 import { hashRate } from "../src/api/hash-rate.ts"
 
@@ -47,6 +48,17 @@ const channel = (worker: string, fields: Partial<ChannelView> = {}): ChannelView
   hashRateHour: 0,
   ...fields
 })
+
+/** Adds the open channels of each note to a history. */
+const noted = (addWorkers: HistoryCalls["addWorkers"]) => {
+  const notes = new WorkerNotes()
+  return (channels: ReadonlyArray<ChannelView>, now: number) => {
+    notes.begin()
+    for (const one of channels) notes.add(one)
+    notes.end()
+    return addWorkers(notes.workers, now)
+  }
+}
 
 const file = async (): Promise<string> => {
   const directory = await mkdtemp(join(tmpdir(), "sluice-history-"))
@@ -150,8 +162,9 @@ describe("the history of a worker", () => {
 
   it("adds up its channels, with gaps where it was away", async () => {
     const path = await file()
-    await using(path, T, ({ addChannels, workers }) =>
+    await using(path, T, ({ addWorkers, workers }) =>
       Effect.gen(function* () {
+        const addChannels = noted(addWorkers)
         const two = (accepted: number) => [
           channel("alice.rig", { accepted, acceptedDifficulty: accepted * 2 }),
           channel("alice.rig", { channelId: 3, accepted, acceptedDifficulty: accepted * 2, refused: 1 })
@@ -189,8 +202,9 @@ describe("the history of a worker", () => {
     ))
 
   it("is not kept for names without a share, and is bounded", () =>
-    using(undefined, T, ({ addChannels, tidy, workers }) =>
+    using(undefined, T, ({ addWorkers, tidy, workers }) =>
       Effect.gen(function* () {
+        const addChannels = noted(addWorkers)
         yield* addChannels(
           Array.from({ length: 20_050 }, (_, index) => channel(`w${index}`, { connectionId: index, accepted: 1 })),
           T
@@ -204,6 +218,58 @@ describe("the history of a worker", () => {
         assert.isUndefined(workers.history("w1", T, T + 1))
       })
     ))
+})
+
+describe("the notes of workers", () => {
+  const seen = (notes: WorkerNotes) =>
+    Array.from(notes.workers, ({ accepted, difficulty, hashRate, refused, worker }) => ({
+      worker,
+      work: [difficulty, accepted, refused],
+      rate: [hashRate.hashesPerSecond, hashRate.windowSeconds]
+    }))
+  const note = (notes: WorkerNotes, channels: ReadonlyArray<ChannelView>) => {
+    notes.begin()
+    for (const one of channels) notes.add(one)
+    notes.end()
+    return seen(notes)
+  }
+
+  it("sum the channels of a worker, since the note before", () => {
+    const notes = new WorkerNotes()
+    const of = (channelId: number, accepted: number, refused: number) =>
+      channel("alice.rig", {
+        channelId,
+        accepted,
+        acceptedDifficulty: accepted * 2,
+        refused,
+        hashRate: hashRate(accepted * 1e9, 300, 2)
+      })
+    assert.deepStrictEqual(note(notes, [of(2, 10, 0), of(3, 5, 1), channel("bob.rig", { connectionId: 2 })]), [
+      { worker: "alice.rig", work: [30, 15, 1], rate: [15e9, 300] },
+      { worker: "bob.rig", work: [0, 0, 0], rate: [0, 300] }
+    ])
+    assert.deepStrictEqual(note(notes, [of(2, 12, 0), of(3, 5, 1)]), [
+      { worker: "alice.rig", work: [4, 2, 0], rate: [17e9, 300] }
+    ])
+    assert.deepStrictEqual(note(notes, []), [])
+    // A channel that was away counts from its beginning: it is another one with the same numbers.
+    assert.deepStrictEqual(note(notes, [of(2, 3, 0)]), [{ worker: "alice.rig", work: [6, 3, 0], rate: [3e9, 300] }])
+  })
+
+  it("have the band of a rate that several channels have together", () => {
+    const rates = [1e12, 2e12].map((rate) => hashRate(rate, 300, 1000))
+    const notes = new WorkerNotes()
+    for (const _ of [1, 2]) {
+      note(
+        notes,
+        rates.map((rate, index) => channel("alice.rig", { channelId: index + 2, hashRate: rate }))
+      )
+    }
+    const sum = Array.from(notes.workers)[0]!.hashRate
+    const [a, b] = [rates[0]!, rates[1]!]
+    assert.approximately(sum.low, 3e12 - Math.hypot(1e12 - a.low, 2e12 - b.low), 1)
+    assert.approximately(sum.high, 3e12 + Math.hypot(a.high - 1e12, b.high - 2e12), 1)
+  })
 })
 
 describe("a hash rate", () => {

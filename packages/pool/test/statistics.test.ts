@@ -63,6 +63,17 @@ it.effect("pages of users are the whole list in parts, wherever they begin and h
   })
 )
 
+it.effect("each open channel is looked at once, in the order of the list, without closed ones", () =>
+  Effect.gen(function* () {
+    const { channels, projection, statistics } = world()
+    projection.record({ _tag: "ChannelClosed", channel: channels[10]!, reason: "" }, 0)
+    const seen: Array<unknown> = []
+    yield* statistics.eachChannel((channel) => seen.push(channel))
+    assert.deepStrictEqual(seen, yield* statistics.channels({ limit: Infinity, offset: 0 }))
+    assert.strictEqual(seen.length, channels.length - 1)
+  })
+)
+
 it.effect("pages of a user's channels are in the order in which they were opened, without closed ones", () =>
   Effect.gen(function* () {
     const { channels, projection, statistics } = world()

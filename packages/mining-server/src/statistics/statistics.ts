@@ -39,6 +39,8 @@ export interface Statistics {
   readonly userRates: Effect.Effect<ReadonlyMap<string, number>>
   /** Open channels, by user, by default the first 100. */
   readonly channels: (page?: Page) => Effect.Effect<ReadonlyArray<ChannelStats>>
+  /** Calls `look` with each open channel in the same order. No two of the objects have to be in memory at once. */
+  readonly eachChannel: (look: (channel: ChannelStats) => void) => Effect.Effect<void>
   /** The user whose `UserStats.user` is exactly this name, by default with its first 100 open channels. */
   readonly user: (name: string, page?: Page) => Effect.Effect<Option.Option<UserWithChannels>>
 }
@@ -77,6 +79,11 @@ export const makeStatistics = ({ now, present, projection }: StatisticsOptions):
     }
     return yield* inSteps(found.slice(0, limit), (channel) => channel.stats(now()))
   }),
+  eachChannel: (look) =>
+    Effect.suspend(() => {
+      const open = Array.from(projection.users.values(), ({ channels }) => Array.from(channels)).flat()
+      return Effect.asVoid(inSteps(open, (channel) => look(channel.stats(now()))))
+    }),
   user: Effect.fnUntraced(function* (name, { limit, offset } = FIRST_PAGE) {
     const user = projection.users.get(name)
     if (user === undefined) return Option.none()

@@ -6,7 +6,7 @@ import type { AlertView } from "../api/alerts.ts"
 import type { CertificateView } from "../api/certificates.ts"
 import type { Overview } from "../api/overview.ts"
 import type { Followed } from "../follow/followed.ts"
-import type { Picture } from "../follow/miners.ts"
+import type { WorkerNote } from "../follow/worker-notes.ts"
 import type { HistoryCalls } from "../history/history.ts"
 import type { MonitoredLedger } from "../monitored.ts"
 import { AlertMachine, type Condition, type Notice } from "./alert-machine.ts"
@@ -34,8 +34,8 @@ export interface AlertsOptions {
 export interface AlertsCalls {
   readonly views: () => ReadonlyArray<AlertView>
   readonly firing: () => number
-  /** Takes a new picture of the workers. Its conditions hold until the next one. */
-  readonly onPicture: (picture: Picture) => Effect.Effect<void>
+  /** Takes the workers with open channels. Their conditions hold until the next call. */
+  readonly onWorkers: (workers: Iterable<WorkerNote>, now: number) => Effect.Effect<void>
   /** Looks once. It is called every ten seconds. */
   readonly look: Effect.Effect<void>
 }
@@ -144,8 +144,8 @@ export const makeAlerts = Effect.fnUntraced(function* ({
   return {
     views: () => machine.views(),
     firing: () => machine.firing,
-    onPicture: (picture) =>
-      Effect.map(workerConditions(picture, history.workers, picture.at), (found) => {
+    onWorkers: (online, now) =>
+      Effect.map(workerConditions(online, history.workers, now), (found) => {
         workers = found
       }),
     look

@@ -4,8 +4,8 @@ import { Effect } from "effect"
 import type { CertificateView } from "../api/certificates.ts"
 import type { PayoutView } from "../api/ledger.ts"
 import type { Overview } from "../api/overview.ts"
-import type { Picture } from "../follow/miners.ts"
 import { inSteps } from "../follow/steps.ts"
+import type { WorkerNote } from "../follow/worker-notes.ts"
 import type { WorkerDays } from "../history/worker-days.ts"
 import type { Condition } from "./alert-machine.ts"
 import { CERTIFICATE_MS, DISK_FREE_BYTES, DISK_FREE_PART, OFFLINE_MS, ONE_BY_ONE, SLOW } from "./rules.ts"
@@ -35,13 +35,13 @@ export const serverConditions = ({
 
 /** Workers that are slow or gone, one by one, or together if they are many. */
 export const workerConditions = Effect.fnUntraced(function* (
-  picture: Pick<Picture, "workers">,
+  workers: Iterable<Pick<WorkerNote, "worker" | "hashRate">>,
   days: WorkerDays,
   now: number
 ) {
   const slow: Array<Condition> = []
   const online = new Set<string>()
-  yield* inSteps(picture.workers, ({ hashRate, worker }) => {
+  yield* inSteps(workers, ({ hashRate, worker }) => {
     online.add(worker)
     const mean = days.dayMean(worker, now)
     // Chance alone makes the shares of five minutes few. Only a worker that is surely slow is one.

@@ -10,7 +10,7 @@ const MOST = 240
 /** Channels that are followed; later ones have no points. */
 const MAX_CHANNELS = 50_000
 
-interface ChannelId {
+export interface ChannelId {
   readonly connectionId: number
   readonly channelId: number
 }
@@ -71,8 +71,8 @@ export class ChannelPoints {
   }
 
   /** Adds the hash rate of an open channel. */
-  note({ difficulty, hashRateMinute, worker, ...channel }: ChannelView, at: number): void {
-    this.#of(channel, worker)?.add(at, difficulty, hashRateMinute)
+  note(channel: ChannelView, at: number): void {
+    this.#of(channel, channel.worker)?.add(at, channel.difficulty, channel.hashRateMinute)
   }
 
   /** Forgets channels whose end was missed. */

@@ -9,7 +9,7 @@ import type { EventData } from "../api/journal.ts"
 import type { FoundBlock } from "../api/overview.ts"
 import type { JobView } from "../api/work.ts"
 import type { MonitoredEvent } from "../monitored.ts"
-import { ChannelPoints } from "./channel-points.ts"
+import { type ChannelId, ChannelPoints } from "./channel-points.ts"
 import { shown } from "./event-hub.ts"
 import { Ring } from "./ring.ts"
 
@@ -109,6 +109,12 @@ export class Followed {
       default:
         return undefined
     }
+  }
+
+  /** Forgets channels and connections whose end was missed. `connections` is how many are open. */
+  keep(connections: number, open: ReadonlyArray<ChannelId>): void {
+    this.points.keep(open)
+    if (this.peers.size > connections) this.forget(connections, new Set(open.map(({ connectionId }) => connectionId)))
   }
 
   /** Forgets connections whose end was missed: more are known than are open, and these have no channel. */

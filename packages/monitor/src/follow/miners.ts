@@ -6,7 +6,7 @@ import { type ChannelStats, parseUserIdentity, type UserStats } from "@sluice/mi
 import { Clock, Effect } from "effect"
 import { hashRate } from "../api/hash-rate.ts"
 import type { ChannelView, ConnectionView, UserView, WorkerView } from "../api/miners.ts"
-import type { Monitored } from "../monitored.ts"
+import type { Monitored, MonitoredServer } from "../monitored.ts"
 import type { Followed, Peer } from "./followed.ts"
 import { inSteps } from "./steps.ts"
 import { printable } from "@sluice/protocol"
@@ -83,6 +83,10 @@ export class Miners {
   }).bind(this)
 }
 
+/** Calls a function with each open channel of a server. */
+export const eachChannelOf = (server: MonitoredServer): NonNullable<MonitoredServer["eachChannel"]> =>
+  server.eachChannel ?? ((look) => Effect.flatMap(server.channels(ALL), (all) => inSteps(all, look)))
+
 const ALL = { limit: Number.MAX_SAFE_INTEGER, offset: 0 }
 
 const FIVE_MINUTES = 300
@@ -102,7 +106,7 @@ const countsOf = (stats: ChannelStats | UserStats, since: number, now: number) =
   }
 }
 
-const channelView = (stats: ChannelStats, now: number): ChannelView => {
+export const channelView = (stats: ChannelStats, now: number): ChannelView => {
   const { channelId, connectionId, kind, userIdentity } = stats.channel
   const { difficulty, openedAt } = stats
   return {
@@ -155,7 +159,7 @@ const addToWorker = (workers: Map<string, WorkerView>, channel: ChannelView): vo
 }
 
 /** The rate of two channels together. */
-const together = (a: WorkerView["hashRate"], b: WorkerView["hashRate"]): WorkerView["hashRate"] => {
+export const together = (a: WorkerView["hashRate"], b: WorkerView["hashRate"]): WorkerView["hashRate"] => {
   const hashesPerSecond = a.hashesPerSecond + b.hashesPerSecond
   // The errors of the two are independent, so their squares add up.
   const below = Math.hypot(a.hashesPerSecond - a.low, b.hashesPerSecond - b.low)

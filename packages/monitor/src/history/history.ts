@@ -6,10 +6,10 @@ import { Effect, type Scope } from "effect"
 import type { Resolution } from "../api/history.ts"
 import type { AuditEntry } from "../api/journal.ts"
 import type { FoundBlock } from "../api/overview.ts"
-import type { ChannelView } from "../api/miners.ts"
+import type { WorkerNote } from "../follow/worker-notes.ts"
 import { type DatabaseError, inTransaction, openDatabase } from "./database.ts"
 import { type Sample, Samples, STEPS } from "./samples.ts"
-import { type Work, WorkerDays } from "./worker-days.ts"
+import { WorkerDays } from "./worker-days.ts"
 
 /** Days of workers that are written in one turn of the event loop: some milliseconds. */
 const AT_ONCE = 200
@@ -28,8 +28,8 @@ export interface HistoryCalls {
   readonly addSample: (sample: Sample) => Effect.Effect<void>
   readonly addBlock: (block: FoundBlock) => Effect.Effect<void>
   readonly addAudit: (entry: AuditEntry) => Effect.Effect<void>
-  /** Adds what the open channels did since the last call. */
-  readonly addChannels: (channels: ReadonlyArray<ChannelView>, now: number) => Effect.Effect<void>
+  /** Adds what the workers with open channels did since the last call. */
+  readonly addWorkers: (notes: Iterable<WorkerNote>, now: number) => Effect.Effect<void>
   /** Writes the days of workers and deletes what is too old. */
   readonly tidy: (now: number) => Effect.Effect<void>
 }
@@ -67,37 +67,14 @@ export const makeHistory = Effect.fnUntraced(function* (
       }
     })
 
-  /** The counts of each channel at the last call. */
-  let counted = new Map<string, Work>()
-  const addChannels = Effect.fnUntraced(function* (channels: ReadonlyArray<ChannelView>, now: number) {
-    const counts = new Map<string, Work>()
-    const lately = new Map<string, { difficulty: number; accepted: number; refused: number }>()
-    for (const {
-      accepted,
-      acceptedDifficulty: difficulty,
-      channelId,
-      connectionId,
-      openedAt,
-      refused,
-      worker
-    } of channels) {
-      const key = `${connectionId}.${channelId}.${openedAt}`
-      const before = counted.get(key) ?? { accepted: 0, refused: 0, difficulty: 0 }
-      counts.set(key, { accepted, refused, difficulty })
-      let sum = lately.get(worker)
-      if (sum === undefined) lately.set(worker, (sum = { difficulty: 0, accepted: 0, refused: 0 }))
-      sum.difficulty += difficulty - before.difficulty
-      sum.accepted += accepted - before.accepted
-      sum.refused += refused - before.refused
-    }
-    counted = counts
+  const addWorkers = Effect.fnUntraced(function* (notes: Iterable<WorkerNote>, now: number) {
     const leftOut = workers.leftOut
-    const all = Array.from(lately)
+    const all = Array.from(notes)
     for (let done = 0; done < all.length; done += NOTED_AT_ONCE) {
       if (done > 0) yield* Effect.yieldNow
       const some = all.slice(done, done + NOTED_AT_ONCE)
       yield* write(
-        () => inTransaction(database, () => some.forEach(([worker, work]) => workers.add(worker, work, now))),
+        () => inTransaction(database, () => some.forEach((note) => workers.add(note.worker, note, now))),
         undefined
       )
     }
@@ -128,7 +105,7 @@ export const makeHistory = Effect.fnUntraced(function* (
       write(() => void addBlock.run(at, height, hash, worker, refusal, effort), undefined),
     addAudit: ({ action, at, outcome, remote, subject }) =>
       write(() => void addAudit.run(at, remote, action, subject, outcome), undefined),
-    addChannels,
+    addWorkers,
     tidy: (now) =>
       Effect.andThen(
         writeWorkers,
