@@ -4,6 +4,7 @@ import type { ChannelInfo, ShareAccepted } from "@sluice/channels"
 import { Effect, Option } from "effect"
 import { makeStatistics } from "../../mining-server/src/statistics/statistics.ts"
 import { Projection } from "../../mining-server/src/statistics/projection.ts"
+import type { ChannelStats } from "../../mining-server/src/statistics/users.ts"
 
 const USERS = 2500
 const CONNECTIONS = 50
@@ -67,9 +68,10 @@ it.effect("each open channel is looked at once, in the order of the list, withou
   Effect.gen(function* () {
     const { channels, projection, statistics } = world()
     projection.record({ _tag: "ChannelClosed", channel: channels[10]!, reason: "" }, 0)
-    const seen: Array<unknown> = []
+    const seen: Array<ChannelStats> = []
     yield* statistics.eachChannel((channel) => seen.push(channel))
-    assert.deepStrictEqual(seen, yield* statistics.channels({ limit: Infinity, offset: 0 }))
+    const all = yield* statistics.channels({ limit: Infinity, offset: 0 })
+    assert.deepStrictEqual<ReadonlyArray<ChannelStats>>(seen, all)
     assert.strictEqual(seen.length, channels.length - 1)
   })
 )
