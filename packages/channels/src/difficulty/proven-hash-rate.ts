@@ -12,8 +12,8 @@ export class ProvenHashRate {
   #squares = 0
   /** The highest sum that was proven. Decays, too. */
   #proven = 0
-  /** The moment to which these three have decayed. */
-  #updatedAt: number
+  /** The moment to which these three have decayed. It begins as a number, as in `Vardiff`. */
+  #updatedAt = 0
 
   /** `now` is in milliseconds, here and in all methods. */
   constructor(now: number, halfLifeMs = 300_000) {

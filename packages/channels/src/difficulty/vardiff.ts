@@ -33,14 +33,17 @@ const MEMORY_SECONDS = 1200
 const DEAD_BAND = 0.12
 const DEVIATIONS = 3
 
-/** Estimates the hash rate of one channel. Times are in milliseconds. */
+/**
+ * Estimates the hash rate of one channel. Times are in milliseconds. Fields begin as numbers, because V8 changes those in place: one
+ * that began as `undefined` would get a new object at each review, for the garbage collector to move to the old generation.
+ */
 export class Vardiff {
   /** The hash rate to choose the channel's target for, in hashes a second. */
-  hashRate: number
+  hashRate = 0
   /** Whether to call `review` at once and not wait for the next regular time. */
   isDue = false
   readonly #minHashRate: number
-  #at: number
+  #at = 0
   #isMeasuring = false
   #isMeasured = false
   /** Work of the measurement in shares of the present target, and its duration in seconds. */
@@ -50,7 +53,7 @@ export class Vardiff {
   #before = 0
   #change = 1
   /** The last rate that was measured or, before the first share, stated. */
-  #seen: number
+  #seen = 0
   #hasShares = false
   /** The long average: shares and expected shares, both decaying. The statement counts as one share. */
   #shares = 1
