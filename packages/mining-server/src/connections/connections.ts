@@ -18,12 +18,12 @@ import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
 import type { Recorder } from "../shares/recorder.ts"
-import { recordInAll, ShareSinkError } from "../shares/share-sink.ts"
+import { type Recorded, recordInAll, recordThenInAll, ShareSinkError } from "../shares/share-sink.ts"
 import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import { type MiningConnection, Downstream } from "./downstream.ts"
+import { Downstream, type Eviction, type MiningConnection } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
 import { loadOf } from "./traffic.ts"
@@ -39,6 +39,9 @@ export const CHANNEL_GAVE_WAY = "channel-gave-way"
 
 /** Vendors in SetupConnection whose firmware ignores SetExtranoncePrefix, and CloseChannel too. */
 const TAKE_NO_PREFIX: ReadonlySet<string> = new Set(["bitaxe"])
+
+/** Evicted peers that get their last messages. Others do not read, or need no more. */
+const GET_LAST_MESSAGES: ReadonlySet<Eviction["reason"]> = new Set(["no_templates", "new_prefix", "share_log"])
 
 export interface ConnectionsOptions {
   /** The open connections, by id. */
@@ -74,8 +77,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     acknowledge: (downstream) => downstream.sendAcknowledgements()
   })
   let reads = 0
-  /** How many connections wait for share sinks. */
+  /** How many reads have shares that are being recorded. */
   let recording = 0
+  const recordThen = recordThenInAll(rules.shareSinks)
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
     const { remote } = connection
@@ -210,22 +214,28 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const { queue } = downstream
     const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    const recorded = recordThenReply(downstream, events, () => downstream.replyToRead(replies, at, isUrgent))
+    const recorded = recordThenReply(downstream, events, () => {
+      downstream.replyToRead(replies, at, isUrgent)
+      if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
+    })
     const sent =
-      recorded === Effect.void ? (queue.drainNow() ? undefined : queue.drain) : Effect.andThen(recorded, queue.drain)
-    if (received === 0) return sent
-    const waitMs = downstream.slowDown(received, at)
-    const replied = (): Rest<Failure> => {
-      metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
-      return waitMs === 0 ? undefined : slowDown(downstream, waitMs)
-    }
-    return sent === undefined ? replied() : Effect.flatMap(sent, () => replied() ?? Effect.void)
+      recorded === Effect.void
+        ? queue.drainNow()
+          ? downstream.room
+          : queue.drain
+        : Effect.andThen(recorded, queue.drain)
+    const waitMs = received === 0 ? 0 : downstream.slowDown(received, at)
+    if (waitMs === 0) return sent
+    return Effect.andThen(
+      sent ?? Effect.void,
+      Effect.suspend(() => slowDown(downstream, waitMs))
+    )
   }
 
   /**
    * Records accepted shares in all sinks, and only then queues the replies, which acknowledge them. If a sink fails, no reply is
    * sent and the connection ends. Blocks are submitted first, because they count even if recording fails. Returns `Effect.void`
-   * itself if there is nothing to wait for.
+   * itself if the reader need not wait: then the replies may come later, but in their order.
    */
   const recordThenReply = (
     downstream: Downstream,
@@ -235,21 +245,64 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     recorder.submitBlocks(events)
     const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
     if (!isReadonlyArrayNonEmpty(shares)) {
-      const recorded = record(events)
-      reply()
-      return recorded
+      if (!downstream.isHolding) {
+        const recorded = record(events)
+        reply()
+        return recorded
+      }
+      downstream.hold(() => {
+        startUnlessVoid(record(events))
+        reply()
+      })()
+      return Effect.void
     }
-    downstream.hold()
+    const without = () => record(events.filter(({ _tag }) => _tag !== "ShareAccepted"))
+    if (recordThen !== undefined) {
+      const release = downstream.hold(() => {
+        startUnlessVoid(record(events))
+        reply()
+      })
+      let isRecording = true
+      recording++
+      const recorded: Recorded = (failure) => {
+        if (isRecording) recording--
+        isRecording = false
+        if (failure === undefined && downstreams.has(downstream.id)) {
+          try {
+            return release()
+          } catch (defect) {
+            // The sink goes on with the shares of others.
+            return downstream.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
+          }
+        }
+        startUnlessVoid(without())
+        if (failure !== undefined) downstream.evict({ reason: "share_log", message: failure.message })
+      }
+      try {
+        recordThen(shares, recorded)
+      } catch (defect) {
+        if (isRecording) recording--
+        downstream.dropReplies()
+        throw defect
+      }
+      return Effect.void
+    }
+    const release = downstream.hold(reply)
     return Effect.suspend(() => {
       recording++
       return recordInAll(rules.shareSinks, shares)
     }).pipe(
       Effect.onExit((exit) => {
         recording--
-        return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
+        return Exit.isSuccess(exit) ? record(events) : without()
       }),
-      Effect.tap(() => Effect.sync(() => downstream.release(reply)))
+      Effect.tap(() => Effect.sync(release))
     )
+  }
+
+  /** Starts what may have nothing to wait for. */
+  const startUnlessVoid = (effect: Effect.Effect<unknown>): void => {
+    if (effect !== Effect.void) start(Effect.asVoid(effect))
   }
 
   /** Passes on the changes that the source made to the channels of a connection. */
@@ -325,8 +378,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { connection, evicted, queue } = downstream
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
-    // Other evicted peers do not read, or need no more messages.
-    if (evicted === undefined || evicted.reason === "no_templates" || evicted.reason === "new_prefix") {
+    if (evicted === undefined || GET_LAST_MESSAGES.has(evicted.reason)) {
+      if (recordThen !== undefined && evicted === undefined)
+        yield* Effect.timeoutOption(Effect.interruptible(downstream.released), FLUSH_TIMEOUT)
       downstream.dropReplies()
       downstream.acknowledge()
       if (source !== undefined) {

@@ -45,6 +45,16 @@ export interface DownstreamOptions {
   readonly start: (write: Effect.Effect<void>) => void
 }
 
+/** What waits for its place in the order of messages. */
+interface Held {
+  readonly run: () => void
+  readonly isAnnouncement: boolean
+  isReady: boolean
+}
+
+/** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
+const MAX_HELD = 16
+
 export class Downstream {
   readonly id: number
   readonly connection: MiningConnection
@@ -56,8 +66,10 @@ export class Downstream {
   #group: WorkGroup
   /** How many changes of work were announced to the channel server. */
   #seen: number
-  /** Whether replies wait until shares are recorded: nothing may overtake them. */
-  #isHeld = false
+  /** Replies that wait until shares are recorded, and what came behind them: nothing may overtake them. */
+  #held: Array<Held> = []
+  /** The reader, while it waits until fewer are held. */
+  #waiter: { readonly below: number; readonly resume: () => void } | undefined
   /** Whether `stepBeside` runs a step. */
   #isStepping = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
@@ -113,6 +125,10 @@ export class Downstream {
    */
   run(step: (machine: ChannelServer, out: ServerOutbox) => void): ReadonlyArray<ChannelEvent> {
     this.#catchUp()
+    if (this.#held.length > 0 && this.#out.messages.length > 0) {
+      const messages = this.#takeMessages()
+      this.#held.push({ run: () => this.#announce(messages), isAnnouncement: true, isReady: true })
+    }
     step(this.#machine, this.#out)
     const events = this.#out.events.length === 0 ? NO_EVENTS : this.#out.takeEvents()
     this.#options.onEvents(events)
@@ -190,21 +206,54 @@ export class Downstream {
     return (this.#semaphore ??= Semaphore.makeUnsafe(1)).withPermits(1)(Effect.suspend(exchange))
   }
 
-  /** Sends nothing until `release`: announcements wait behind the replies. */
-  hold(): void {
-    this.#isHeld = true
+  /**
+   * Keeps a place in the order of messages for `run`, which queues replies: what comes later waits behind it, announcements too. Returns
+   * what runs it, when everything before has run.
+   */
+  hold(run: () => void): () => void {
+    const held: Held = { run, isAnnouncement: false, isReady: false }
+    this.#held.push(held)
+    return () => {
+      held.isReady = true
+      this.#release()
+    }
   }
 
-  /** Queues the replies, and behind them the announcements that were made since `hold`. */
-  release(reply: () => void): void {
-    this.#isHeld = false
-    reply()
+  /** Whether something waits in the order of messages. */
+  get isHolding(): boolean {
+    return this.#held.length > 0
+  }
+
+  #release(): void {
+    while (this.#held[0]?.isReady === true) this.#held.shift()!.run()
+    if (this.#waiter !== undefined && this.#held.length < this.#waiter.below) this.#waiter.resume()
+    if (this.#held.length > 0) return
     this.send()
+    this.#drain()
   }
 
-  /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before its `release`. */
+  /** Waits while shares of too many reads are being recorded; undefined if they are not. */
+  get room(): Rest<never> {
+    return this.#held.length < MAX_HELD ? undefined : this.#heldBelow(MAX_HELD)
+  }
+
+  /** Waits until the shares of all reads are recorded. */
+  get released(): Effect.Effect<void> {
+    return this.#held.length === 0 ? Effect.void : this.#heldBelow(1)
+  }
+
+  #heldBelow(below: number): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      this.#waiter = { below, resume: () => resume(Effect.sync(() => (this.#waiter = undefined))) }
+      return Effect.sync(() => (this.#waiter = undefined))
+    })
+  }
+
+  /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before they may be. */
   dropReplies(): void {
-    this.#isHeld = false
+    const held = this.#held
+    this.#held = []
+    for (const { isAnnouncement, run } of held) if (isAnnouncement) run()
     this.#announce(this.#takeMessages())
   }
 
@@ -215,7 +264,7 @@ export class Downstream {
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.#isHeld) return
+    if (this.#held.length > 0) return
     if (this.#out.messages.length > 0) this.#announce(this.#takeMessages())
     if (this.queue.announcedBytes > 0) this.#drain()
   }
