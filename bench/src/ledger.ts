@@ -1,6 +1,7 @@
 /**
  * Times the ledger against bare `node:sqlite` with the same settings, in the same run: appending batches of shares, with a file and its
- * fsyncs, and settling a block of a large pool, ten million shares of 5,000 users, from roll-ups, in a process of its own.
+ * fsyncs, and in processes of their own settling a block of a large pool, ten million shares of 5,000 users, from roll-ups, and the audit of a
+ * million shares.
  */
 import { bech32 } from "@scure/base"
 import { Ledger, type LedgerCalls, type NewShare } from "@sluice/ledger"
@@ -15,6 +16,7 @@ import { promisify } from "node:util"
 import type { AsyncCase, Row } from "./case.ts"
 import { row } from "./crowd.ts"
 import { share, SHARES_TABLE, WORK } from "./ledger-share.ts"
+import type { Audited } from "./ledger-audit.ts"
 import type { Settled } from "./ledger-settle.ts"
 
 const BATCH = 1_000
@@ -146,6 +148,36 @@ const windowRows = (): Promise<ReadonlyArray<Row>> =>
     ]
   })
 
+/** Shares of a ledger whose audit is measured, in slices of `BATCH`. */
+const AUDITED = 1_000_000
+
+/** The memory of an audit, against that of one with a tenth of the shares. */
+const auditRows = (): Promise<ReadonlyArray<Row>> =>
+  inDirectory(async (directory) => {
+    const child = fileURLToPath(new URL("./ledger-audit.ts", import.meta.url))
+    const [few, many] = await Promise.all(
+      [AUDITED / 10, AUDITED].map(async (count): Promise<Audited> => {
+        const file = join(directory, `${count}.sqlite`)
+        const layer = Ledger.layer({ file, commitInterval: 0, slice: 0, acknowledge: "written" })
+        const batches = Array.from({ length: count / BATCH }, (_, index) => index)
+        const appendAll = Effect.flatMap(Ledger, ({ append }) =>
+          Effect.forEach(batches, () => append(Array.from({ length: BATCH }, (_, index) => share(index))), {
+            discard: true
+          })
+        )
+        await Effect.runPromise(Effect.provide(appendAll, layer))
+        const { stdout } = await promisify(execFile)(process.execPath, [child, file])
+        return JSON.parse(stdout)
+      })
+    )
+    if (few!.faults + many!.faults > 0) throw new Error("the audit finds faults")
+    const name = `ledger: audit of ${AUDITED} shares`
+    return [
+      row(`${name}, memory of the process`, "MB", many!.mb, "a tenth of them", few!.mb),
+      row(`${name}, CPU`, "ms", many!.cpuMs, "a tenth of them", few!.cpuMs)
+    ]
+  })
+
 /** An address of its own for each number. */
 const addressOf = (number: number): string => {
   const program = Buffer.alloc(20)
@@ -155,5 +187,6 @@ const addressOf = (number: number): string => {
 
 export const asyncCases: ReadonlyArray<AsyncCase> = [
   { name: "ledger: append", rows: appendRows },
-  { name: "ledger: window", rows: windowRows }
+  { name: "ledger: window", rows: windowRows },
+  { name: "ledger: audit", rows: auditRows }
 ]
