@@ -77,7 +77,11 @@ export const makeRetention = (ledger: LedgerCalls, { retention, window }: Retent
     const { last, limits } = next
     // Before the window is known nothing is removed.
     if (limits.work === 0n) return Effect.succeed(0)
-    return windowStart(sql, last, limits.work === undefined ? limits : { ...limits, work: limits.work * GROWTH })
+    // An empty window has no start.
+    return Effect.map(
+      windowStart(sql, last, limits.work === undefined ? limits : { ...limits, work: limits.work * GROWTH }),
+      (start) => Math.max(start, limits.afterSeq === undefined ? 0 : limits.afterSeq + 1)
+    )
   })
 
   const removeSlice = ({ first_seq, id, last_seq }: OldSlice, at: number): Effect.Effect<void, LedgerError> =>
