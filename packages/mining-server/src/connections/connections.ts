@@ -23,7 +23,8 @@ import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import { type MiningConnection, Downstream } from "./downstream.ts"
+import { type MiningConnection, Downstream, isAcknowledgement } from "./downstream.ts"
+import { makeRecordings } from "./recordings.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
 import { loadOf } from "./traffic.ts"
@@ -73,6 +74,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     start,
     acknowledge: (downstream) => downstream.sendAcknowledgements()
   })
+  const recordings = yield* makeRecordings(now)
   let reads = 0
   /** How many connections wait for share sinks. */
   let recording = 0
@@ -127,7 +129,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstreams.set(downstream.id, downstream)
         return record([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
       }),
-      () => eachBatch(connection, (batch) => downstream.stepBeside(() => onBatch(downstream, batch))),
+      () =>
+        eachBatch(connection, (batch) => downstream.stepBeside(() => onBatch(downstream, batch))).pipe(
+          // The shares of a client that has disconnected count if they are recorded.
+          Effect.catch((error) => Effect.andThen(downstream.late.settled, Effect.fail(error)))
+        ),
       (_, exit) => end(downstream, exit)
     ).pipe(Effect.catchTag("ShareSinkError", () => Effect.void))
   })
@@ -210,7 +216,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const { queue } = downstream
     const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    const recorded = recordThenReply(downstream, events, () => downstream.replyToRead(replies, at, isUrgent))
+    const recorded = recordThenReply(downstream, events, replies, (some) =>
+      downstream.replyToRead(some, at, isUrgent)
+    )
     const sent =
       recorded === Effect.void ? (queue.drainNow() ? undefined : queue.drain) : Effect.andThen(recorded, queue.drain)
     if (received === 0) return sent
@@ -230,26 +238,36 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   const recordThenReply = (
     downstream: Downstream,
     events: ReadonlyArray<MiningServerEvent>,
-    reply: () => void
+    replies: ReadonlyArray<Mining.ToClient>,
+    reply: (replies: ReadonlyArray<Mining.ToClient>) => void
   ): Effect.Effect<unknown, ShareSinkError> => {
     recorder.submitBlocks(events)
     const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
     if (!isReadonlyArrayNonEmpty(shares)) {
       const recorded = record(events)
-      reply()
+      reply(replies)
       return recorded
     }
     downstream.hold()
-    return Effect.suspend(() => {
-      recording++
-      return recordInAll(rules.shareSinks, shares)
-    }).pipe(
-      Effect.onExit((exit) => {
-        recording--
-        return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
-      }),
-      Effect.tap(() => Effect.sync(() => downstream.release(reply)))
-    )
+    return recordings.run(downstream.late, {
+      shares: shares.length,
+      record: Effect.suspend(() => {
+        recording++
+        return recordInAll(rules.shareSinks, shares)
+      }).pipe(
+        Effect.onExit((exit) => {
+          recording--
+          return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
+        })
+      ),
+      reply: () => downstream.release(() => reply(replies)),
+      replyEarly: () => downstream.release(() => reply(replies.filter((message) => !isAcknowledgement(message)))),
+      acknowledge: () => {
+        reply(replies.filter(isAcknowledgement))
+        downstream.sendAcknowledgements()
+      },
+      fail: ({ message }) => downstream.evict({ reason: "share_log", message })
+    })
   }
 
   /** Passes on the changes that the source made to the channels of a connection. */
@@ -260,7 +278,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         const at = now()
         const events = downstream.run((machine, out) => machine.receive([], at, out))
         const messages = downstream.takeReplies()
-        return recordThenReply(downstream, events, () => downstream.pass(messages, at))
+        return recordThenReply(downstream, events, messages, (some) => downstream.pass(some, at))
       })
       .pipe(
         Effect.catchTag("ShareSinkError", ({ message }) =>
@@ -322,8 +340,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     downstream: Downstream,
     exit: Exit.Exit<unknown, ConnectionError | ShareSinkError>
   ) {
-    const { connection, evicted, queue } = downstream
+    const { connection, evicted, late, queue } = downstream
     const { remote } = connection
+    yield* late.interrupt
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     // Other evicted peers do not read, or need no more messages.
     if (evicted === undefined || evicted.reason === "no_templates" || evicted.reason === "new_prefix") {

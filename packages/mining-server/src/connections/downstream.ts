@@ -12,6 +12,7 @@ import { ErrorCode, Mining, Protocol } from "@sluice/protocol"
 import { TokenBucket, type Connection, type Rest } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
 import { type AcknowledgementRules, Acknowledgements } from "./acknowledgements.ts"
+import { LateRecordings } from "./recordings.ts"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
@@ -50,6 +51,7 @@ export class Downstream {
   readonly connection: MiningConnection
   readonly queue: SendQueue<Mining.ToClient>
   readonly openedAt: number
+  readonly late = new LateRecordings()
   /** Why the server ends the connection; undefined while it does not. */
   evicted: Eviction | undefined
   #machine: ChannelServer
@@ -296,7 +298,7 @@ const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
-const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
+export const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
   message._tag === "SubmitShares.Success"
 
 /** Whether the message answers one of the peer's. */
