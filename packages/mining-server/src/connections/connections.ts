@@ -216,9 +216,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const { queue } = downstream
     const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    const recorded = recordThenReply(downstream, events, replies, (some) =>
-      downstream.replyToRead(some, at, isUrgent)
-    )
+    const recorded = recordThenReply(downstream, events, replies, (some) => downstream.replyToRead(some, at, isUrgent))
     const sent =
       recorded === Effect.void ? (queue.drainNow() ? undefined : queue.drain) : Effect.andThen(recorded, queue.drain)
     if (received === 0) return sent
