@@ -86,7 +86,9 @@ export const makeRetention = (ledger: LedgerCalls, { retention, window }: Retent
         sql`INSERT INTO removed_slices (slice_id, at) VALUES (${id}, ${at}) ON CONFLICT (slice_id) DO NOTHING`
       )
       for (let from = first_seq; from <= last_seq; from += ROWS) {
-        yield* transact(sql`DELETE FROM shares WHERE seq >= ${from} AND seq <= ${Math.min(from + ROWS - 1, last_seq)}`)
+        yield* transact(
+          sql`DELETE FROM batches WHERE last_seq >= ${from} AND last_seq <= ${Math.min(from + ROWS - 1, last_seq)}`
+        )
       }
     })
 
@@ -97,7 +99,9 @@ export const makeRetention = (ledger: LedgerCalls, { retention, window }: Retent
       const [unfinished] = yield* sql<OldSlice>`
         SELECT id, first_seq, last_seq FROM slices
         WHERE id = (SELECT max(slice_id) FROM removed_slices)
-          AND EXISTS (SELECT 1 FROM shares WHERE seq >= first_seq AND seq <= last_seq)`
+          AND EXISTS (
+            SELECT 1 FROM batches WHERE batches.last_seq >= slices.first_seq AND batches.last_seq <= slices.last_seq
+          )`
       if (unfinished !== undefined) yield* removeSlice(unfinished, now)
       const limit = yield* needed
       let removed = 0

@@ -3,11 +3,18 @@ import { hashFromDisplay } from "@sluice/bitcoin"
 import type { ShareAccepted } from "@sluice/channels"
 import { type LoggedShare, parseUserIdentity } from "@sluice/mining-server"
 import { workOfDifficulty } from "./scheme/work.ts"
-import type { NewShare } from "./store/shares.ts"
+import type { NewShare } from "./store/share.ts"
 
-export const shareOfAccepted = (share: ShareAccepted, at: number): NewShare => {
-  const { channel, difficulty, hash, height, isBlock, worker } = share
-  return { ...ownerOf(channel.userIdentity, worker), at, work: workOf(difficulty), height, hash, isBlock }
+/** What makes shares of the ledger of accepted ones. It knows the owner of a channel after its first share. */
+export const makeShareOf = (): ((share: ShareAccepted, at: number) => NewShare) => {
+  const owners = new WeakMap<ShareAccepted["channel"], Owner>()
+  return ({ channel, difficulty, hash, height, isBlock, worker: named }, at) => {
+    let owner = owners.get(channel)
+    if (owner === undefined) owners.set(channel, (owner = ownerOf(channel.userIdentity, undefined)))
+    const { user } = owner
+    const worker = named === undefined ? owner.worker : storable(named)
+    return { at, user, worker, work: workOf(difficulty), height, hash, isBlock }
+  }
 }
 
 export const shareOfLogged = ({ at, block, difficulty, hash, height, user, worker }: LoggedShare): NewShare => ({
@@ -19,8 +26,13 @@ export const shareOfLogged = ({ at, block, difficulty, hash, height, user, worke
   isBlock: block
 })
 
+interface Owner {
+  readonly user: string
+  readonly worker: string
+}
+
 /** A proxy's client may name the worker with the share, on a channel of the proxy's user. */
-export const ownerOf = (identity: string, named: string | undefined) => {
+export const ownerOf = (identity: string, named: string | undefined): Owner => {
   const { user, worker } = parseUserIdentity(identity)
   return { user: storable(user), worker: storable(named ?? worker ?? "") }
 }

@@ -205,25 +205,22 @@ describe("a share sink that takes its time", () => {
   )
 })
 
-/** A sink that answers each call when the test says so. */
+/** A sink that answers each call when the test says so, and lets the server read on meanwhile. */
 class GatedSink implements ShareSink {
-  readonly #gates: Array<Deferred.Deferred<void, ShareSinkError>> = []
+  readonly #calls: Array<Parameters<GatedSink["recordThen"]>[1]> = []
 
   get calls(): number {
-    return this.#gates.length
+    return this.#calls.length
   }
 
-  readonly record: ShareSink["record"] = () =>
+  readonly record = () => Effect.die("the server prefers recordThen")
+  readonly recordThen: NonNullable<ShareSink["recordThen"]> = (_, then) => void this.#calls.push(then)
+
+  readonly answer = (call: number, failure?: string) =>
     Effect.suspend(() => {
-      const gate = Deferred.makeUnsafe<void, ShareSinkError>()
-      this.#gates.push(gate)
-      return Deferred.await(gate)
+      this.#calls[call - 1]!(failure === undefined ? undefined : new ShareSinkError({ message: failure }))
+      return settle
     })
-
-  readonly succeed = (call: number) => Effect.andThen(Deferred.succeed(this.#gates[call - 1]!, undefined), settle)
-
-  readonly fail = (call: number) =>
-    Effect.andThen(Deferred.fail(this.#gates[call - 1]!, new ShareSinkError({ message: "the disk is full" })), settle)
 }
 
 describe("a share sink that takes longer than a second", () => {
@@ -258,6 +255,9 @@ describe("a share sink that takes longer than a second", () => {
         assert.deepStrictEqual([sink.calls, yield* client.waiting], [2, 0])
         yield* client.send(openStandard())
         yield* client.expect("OpenStandardMiningChannel.Success")
+        yield* sink.answer(1)
+        yield* sink.answer(2)
+        yield* client.until("SubmitShares.Success")
       })
     )
   )
@@ -270,16 +270,16 @@ describe("a share sink that takes longer than a second", () => {
         yield* client.send(miner.mine(), miner.mine({ bad: true }))
         yield* settle
         assert.strictEqual((yield* client.expect("SubmitShares.Error")).sequenceNumber, 3)
-        yield* sink.succeed(2)
+        yield* sink.answer(2)
         assert.deepStrictEqual([sink.calls, yield* client.waiting], [2, 0])
-        yield* sink.succeed(1)
+        yield* sink.answer(1)
         assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 1)
         assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 2)
         assert.strictEqual((yield* poolStats).accepted, 2)
         // The sink is quick again.
         yield* client.send(miner.mine())
         yield* settle
-        yield* sink.succeed(3)
+        yield* sink.answer(3)
         assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 4)
       })
     )
@@ -292,8 +292,8 @@ describe("a share sink that takes longer than a second", () => {
         const { client, miner } = yield* lateClient
         yield* client.send(miner.mine())
         yield* settle
-        yield* sink.succeed(2)
-        yield* sink.fail(1)
+        yield* sink.answer(2)
+        yield* sink.answer(1, "the disk is full")
         assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
         assert.strictEqual((yield* poolStats).connections, 0)
       })
@@ -307,7 +307,7 @@ describe("a share sink that takes longer than a second", () => {
         yield* Effect.scoped(Effect.asVoid(lateClient))
         yield* settle
         assert.strictEqual((yield* poolStats).accepted, 0)
-        yield* sink.succeed(1)
+        yield* sink.answer(1)
         const { accepted, connections } = yield* poolStats
         assert.deepStrictEqual([accepted, connections], [1, 0])
       })

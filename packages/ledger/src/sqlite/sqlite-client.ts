@@ -11,7 +11,7 @@ import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from "no
 import { LedgerSql, type SqliteCalls } from "../store/ledger-sql.ts"
 
 export interface SqliteOptions {
-  /** The database file, or `:memory:`. */
+  /** The database file, `:memory:`, or nothing for a file that is gone when it is closed. */
   readonly file: string
   readonly isReadOnly?: boolean
   /** Whether a commit waits for the disk (`synchronous` FULL) or only for the operating system (NORMAL). Default true. */
@@ -42,7 +42,7 @@ const make = Effect.fnUntraced(function* (
   const database = yield* Effect.acquireRelease(
     attempt("open", () => {
       // SQLite gives its other files the mode of this one.
-      if (!isReadOnly && file !== ":memory:") closeSync(openSync(file, "a", OWNER_ONLY))
+      if (!isReadOnly && file !== "" && file !== ":memory:") closeSync(openSync(file, "a", OWNER_ONLY))
       return new DatabaseSync(file, { readOnly: isReadOnly, timeout: BUSY_MS })
     }),
     (database) => Effect.sync(() => database.close())
@@ -83,11 +83,12 @@ const make = Effect.fnUntraced(function* (
     takeTurn: Effect.void,
     runEach: (...parameters: Parameters<SqliteCalls["runEach"]>) =>
       withConnection(({ runEach }) => runEach(...parameters)),
+    inOneStep: connection.inOneStep,
     backup: (destination: string) => withConnection(({ backup }) => backup(destination))
   })
 })
 
-type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "backup">
+type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "inOneStep" | "backup">
 
 const connect = (database: DatabaseSync, attempt: ReturnType<typeof attemptOn>): Connected => {
   const prepared = new Map<string, StatementSync>()
@@ -141,6 +142,17 @@ const connect = (database: DatabaseSync, attempt: ReturnType<typeof attemptOn>):
           ran?.(index, changes !== 0)
         }
       }),
+    inOneStep: (run) => {
+      if (database.isTransaction) return undefined
+      prepare("BEGIN IMMEDIATE").run()
+      try {
+        const result = run(prepare)
+        if (result !== undefined) prepare("COMMIT").run()
+        return result
+      } finally {
+        if (database.isTransaction) prepare("ROLLBACK").run()
+      }
+    },
     backup: (file) =>
       Effect.tryPromise({ try: () => backup(database, file), catch: (cause) => errorOf("backup", cause) })
   }
