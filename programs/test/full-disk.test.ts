@@ -38,11 +38,8 @@ const mountDisk = async (directory: string) => {
   onTestFinished(() => void holder.process.kill("SIGKILL"))
   await holder.find(/mounted/)
   const start = (...command: ReadonlyArray<string>) => {
-    const program = new Program([
-      "nsenter",
-      ...["-t", String(holder.process.pid), "-U", "-m", "--preserve-credentials"],
-      ...command
-    ])
+    const namespaces = ["-t", String(holder.process.pid), "-U", "-m", "--preserve-credentials"]
+    const program = new Program(["nsenter", ...namespaces, ...command])
     onTestFinished(() => void program.process.kill("SIGKILL"))
     return program
   }
@@ -78,17 +75,12 @@ it.skipIf(!canMount)(
     const { address } = await templates.runPromise(TemplateProvider)
     const [mining] = await freePorts(1)
     const ledger = ["--ledger", `sqlite:${join(directory, "pool.ledger")}`]
-    const startPool = () =>
-      disk.sluice(
-        ...["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--min-hash-rate", "1", ...ledger],
-        ...[
-          "--template-provider",
-          `stratum2+tcp+plain://127.0.0.1:${address.port}`,
-          "--coinbase-address",
-          POOL_ADDRESS
-        ],
-        ...["--shares-per-minute", "60"]
-      )
+    const templateUrl = `stratum2+tcp+plain://127.0.0.1:${address.port}`
+    const poolArgs = ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--template-provider", templateUrl].concat(
+      ["--coinbase-address", POOL_ADDRESS, "--min-hash-rate", "1", "--shares-per-minute", "60"],
+      ledger
+    )
+    const startPool = () => disk.sluice(...poolArgs)
 
     await disk.fill()
     const { status, stderr } = await startPool().finished
@@ -100,10 +92,11 @@ it.skipIf(!canMount)(
     await pool.find(/Connected to the template provider/)
     const acknowledged = join(tmpdir(), `sluice-full-disk-${process.pid}.ndjson`)
     onTestFinished(() => rm(acknowledged, { force: true }))
-    const swarm = new Program([
-      ...([process.execPath, MAIN, "swarm", "--connect", `stratum2+tcp+plain://127.0.0.1:${mining}`] as const),
-      ...["--connections", String(CONNECTIONS), "--shares-per-minute", "60", "--acknowledged", acknowledged, "--json"]
-    ])
+    const swarmArgs = ["--connect", `stratum2+tcp+plain://127.0.0.1:${mining}`, "--json"].concat(
+      ["--connections", String(CONNECTIONS), "--shares-per-minute", "60"],
+      ["--acknowledged", acknowledged]
+    )
+    const swarm = new Program([process.execPath, MAIN, "swarm", ...swarmArgs])
     onTestFinished(() => void swarm.process.kill("SIGKILL"))
     await swarm.find(/"accepted":[1-9]/)
 
