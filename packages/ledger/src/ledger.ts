@@ -31,7 +31,7 @@ export type LedgerOptions = LedgerPlace & LedgerSettings
 export interface LedgerSettings {
   /** Default "durable". */
   readonly acknowledge?: Acknowledge
-  /** How long shares wait for others that are committed with them. Default 10 milliseconds. */
+  /** How long shares wait for others that are committed with them. Default 20 milliseconds. */
   readonly commitInterval?: Duration.Input
   /** How long shares wait while the database cannot be written. Then they are not acknowledged. Default 30 seconds. */
   readonly patience?: Duration.Input
@@ -45,7 +45,7 @@ export interface LedgerSettings {
 
 export const ledgerDefaults = {
   acknowledge: "durable",
-  commitInterval: Duration.millis(10),
+  commitInterval: Duration.millis(20),
   patience: Duration.seconds(30),
   slice: Duration.minutes(1)
 } as const

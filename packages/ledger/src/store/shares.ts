@@ -4,18 +4,10 @@ import type { SqlClient, SqlError } from "effect/sql"
 import { type Slice, type Window, WindowBuilder, type WindowLimits } from "../scheme/window.ts"
 import type { Hash } from "node:crypto"
 import type { LedgerSqlCalls, PostgresCalls, SqliteCalls } from "./ledger-sql.ts"
-import type { NewShare, StoredShare } from "./share.ts"
+import type { NewShare, Rollup, StoredShare } from "./share.ts"
 import { type StoredBatch, batchesOf, readBatch } from "./stored-batch.ts"
 import { beginSlice, NO_SLICE } from "./slice-hash.ts"
 import type { Users } from "./users.ts"
-
-/** Shares of one user, worker and work in a slice. */
-interface Rollup {
-  readonly user: string
-  readonly worker: string
-  readonly work: bigint
-  shares: number
-}
 
 /** The shares after the last slice. */
 interface OpenSlice {
@@ -210,13 +202,13 @@ export class Shares {
     let at = this.#lastAt
     let workText = ""
     return shares.map((share, index) => {
-      const { hash, height, isBlock, user, work, worker } = share
+      const { hash, height, isBlock, owner, user, work, worker } = share
       seq++
       // A clock that was set back changes no order.
       at = Math.max(at, share.at)
       // Most shares have the work of the one before, and text of a large number is made slowly.
       if (index === 0 || work !== shares[index - 1]!.work) workText = work.toString()
-      return { seq, at, user, worker, work, workText, height, hash, isBlock }
+      return { seq, at, user, worker, work, workText, height, hash, isBlock, owner }
     })
   }
 
@@ -286,20 +278,29 @@ export class Shares {
       work: 0n
     })
     open.hash.update(lines)
-    for (const { user, work, worker } of shares) {
+    for (const share of shares) {
+      const { work } = share
       open.work += work
-      let ofUser: Map<string, Array<Rollup>> | undefined = open.rollups.get(user)
-      if (ofUser === undefined) open.rollups.set(user, (ofUser = new Map()))
-      let ofWorker: Array<Rollup> | undefined = ofUser.get(worker)
-      if (ofWorker === undefined) ofUser.set(worker, (ofWorker = []))
-      const rollup = ofWorker.find((one) => one.work === work)
-      if (rollup === undefined) ofWorker.push({ user, worker, work, shares: 1 })
+      const rollups = rollupsOf(open, share)
+      const rollup = rollups.find((one) => one.work === work)
+      if (rollup === undefined) rollups.push({ user: share.user, worker: share.worker, work, shares: 1 })
       else rollup.shares++
     }
     const { at, seq } = shares.at(-1)!
     open.last = this.#lastSeq = seq
     open.ended = this.#lastAt = at
   }
+}
+
+/** The sums of a share's user and worker in the open slice. */
+const rollupsOf = (slice: OpenSlice, { owner, user, worker }: StoredShare): Array<Rollup> => {
+  if (owner?.sums?.slice === slice.first) return owner.sums.rollups
+  let ofUser: Map<string, Array<Rollup>> | undefined = slice.rollups.get(user)
+  if (ofUser === undefined) slice.rollups.set(user, (ofUser = new Map()))
+  let rollups: Array<Rollup> | undefined = ofUser.get(worker)
+  if (rollups === undefined) ofUser.set(worker, (rollups = []))
+  if (owner !== undefined) owner.sums = { slice: slice.first, rollups }
+  return rollups
 }
 
 /** What the database has newest. */

@@ -34,9 +34,10 @@ const linesOf = (shares: ReadonlyArray<StoredShare>): string => {
   const hex = hashes.toString("hex")
   let lines = ""
   let place = 0
-  for (const { at, height, isBlock, seq, user, workText, worker } of shares) {
+  for (const { at, height, isBlock, owner, seq, user, workText, worker } of shares) {
     const hash = hex.slice(place, (place += 2 * HASH))
-    lines += `[${seq},${at},${jsonOf(user)},${jsonOf(worker)},"${workText}",${height},"${hash}",${isBlock}]\n`
+    const names = owner === undefined ? `${jsonOf(user)},${jsonOf(worker)}` : owner.json
+    lines += `[${seq},${at},${names},"${workText}",${height},"${hash}",${isBlock}]\n`
   }
   return lines
 }
@@ -93,7 +94,8 @@ export const readBatch = ({
         workText: work.toString(),
         height,
         hash,
-        isBlock
+        isBlock,
+        owner: undefined
       })) as unknown as StoredBatch["shares"]
     })),
     Effect.mapError(({ message }) => {
