@@ -23,7 +23,7 @@ import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import { Downstream, type Eviction, type MiningConnection } from "./downstream.ts"
+import { Downstream, type Eviction, isAcknowledgement, type LateReads, type MiningConnection } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
 import { loadOf } from "./traffic.ts"
@@ -33,6 +33,11 @@ import { inParts } from "./turns.ts"
 const FLUSH_TIMEOUT = Duration.seconds(1)
 /** How many messages of one connection the server answers in one turn of the event loop: some milliseconds if they open channels. */
 const ANSWERED_AT_ONCE = 128
+
+/** How long a connection waits for share sinks before it goes on without its acknowledgements. */
+const LATE_MS = 1_000
+/** How often the server looks for such connections. */
+const LOOK = Duration.millis(500)
 
 /** The reason code of CloseChannel when a channel gives its place to another address. */
 export const CHANNEL_GAVE_WAY = "channel-gave-way"
@@ -59,6 +64,17 @@ export interface ConnectionsOptions {
   readonly closed: () => "stopping" | "no_templates" | undefined
 }
 
+/** What a step of a connection's channel server brings. */
+interface Step {
+  readonly events: ReadonlyArray<MiningServerEvent>
+  readonly replies: ReadonlyArray<Mining.ToClient>
+  readonly at: number
+  /** Queues replies: all at once, or the acknowledgements after the others. */
+  readonly reply: (some: ReadonlyArray<Mining.ToClient>) => void
+  /** Called when all are queued. */
+  readonly replied: () => void
+}
+
 /** Serves connections. */
 export const makeConnections = Effect.fnUntraced(function* (options: ConnectionsOptions) {
   const { admission, clock, validator, metrics, throttled, recorder, rules, downstreams, work } = options
@@ -80,6 +96,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   /** How many reads have shares that are being recorded. */
   let recording = 0
   const recordThen = recordThenInAll(rules.shareSinks)
+  const late: LateReads = { count: 0 }
+  let isLooking = false
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
     const { remote } = connection
@@ -122,6 +140,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       maxPendingBytes: rules.maxPendingBytes,
       limits: rules.traffic,
       interrupt: () => fiber.interruptUnsafe(),
+      late,
       start
     })
     const device = printableDevice(connection.setup.device)
@@ -214,9 +233,14 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const { queue } = downstream
     const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    const recorded = recordThenReply(downstream, events, () => {
-      downstream.replyToRead(replies, at, isUrgent)
-      if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
+    const recorded = recordThenReply(downstream, {
+      events,
+      replies,
+      at,
+      reply: (some) => downstream.replyToRead(some, at, isUrgent),
+      replied: () => {
+        if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
+      }
     })
     const sent =
       recorded === Effect.void
@@ -237,31 +261,38 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
    * sent and the connection ends. Blocks are submitted first, because they count even if recording fails. Returns `Effect.void`
    * itself if the reader need not wait: then the replies may come later, but in their order.
    */
-  const recordThenReply = (
-    downstream: Downstream,
-    events: ReadonlyArray<MiningServerEvent>,
-    reply: () => void
-  ): Effect.Effect<unknown, ShareSinkError> => {
+  const recordThenReply = (downstream: Downstream, step: Step): Effect.Effect<unknown, ShareSinkError> => {
+    const { at, events, replied, reply } = step
+    let { replies } = step
     recorder.submitBlocks(events)
     const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
+    const hold = (record: () => void) =>
+      downstream.hold({
+        since: at,
+        run: () => {
+          record()
+          reply(replies)
+          replied()
+        },
+        runEarly: () => {
+          reply(replies.filter((message) => !isAcknowledgement(message)))
+          replies = replies.filter(isAcknowledgement)
+        }
+      })
+    const recordNow = () => startUnlessVoid(record(events))
     if (!isReadonlyArrayNonEmpty(shares)) {
       if (!downstream.isHolding) {
         const recorded = record(events)
-        reply()
+        reply(replies)
+        replied()
         return recorded
       }
-      downstream.hold(() => {
-        startUnlessVoid(record(events))
-        reply()
-      })()
+      hold(recordNow)()
       return Effect.void
     }
     const without = () => record(events.filter(({ _tag }) => _tag !== "ShareAccepted"))
     if (recordThen !== undefined) {
-      const release = downstream.hold(() => {
-        startUnlessVoid(record(events))
-        reply()
-      })
+      const release = hold(recordNow)
       let isRecording = true
       recording++
       const recorded: Recorded = (failure) => {
@@ -285,11 +316,13 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstream.dropReplies()
         throw defect
       }
+      if (isRecording) lookForLate()
       return Effect.void
     }
-    const release = downstream.hold(reply)
+    const release = hold(() => {})
     return Effect.suspend(() => {
       recording++
+      lookForLate()
       return recordInAll(rules.shareSinks, shares)
     }).pipe(
       Effect.onExit((exit) => {
@@ -299,6 +332,21 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       Effect.tap(() => Effect.sync(release))
     )
   }
+
+  /** Lets connections go on whose shares take long to record. Looks for them while shares are being recorded. */
+  const lookForLate = (): void => {
+    if (isLooking) return
+    isLooking = true
+    start(look)
+  }
+  const look: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.flatMap(Effect.sleep(LOOK), () => {
+      const since = now() - LATE_MS
+      for (const downstream of downstreams.values()) downstream.goOn(since)
+      isLooking = recording > 0
+      return isLooking ? look : Effect.void
+    })
+  )
 
   /** Starts what may have nothing to wait for. */
   const startUnlessVoid = (effect: Effect.Effect<unknown>): void => {
@@ -312,8 +360,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         if (!downstreams.has(downstream.id)) return Effect.void
         const at = now()
         const events = downstream.run((machine, out) => machine.receive([], at, out))
-        const messages = downstream.takeReplies()
-        return recordThenReply(downstream, events, () => downstream.pass(messages, at))
+        const replies = downstream.takeReplies()
+        const reply = (some: typeof replies) => downstream.pass(some, at)
+        return recordThenReply(downstream, { events, replies, at, reply, replied: () => {} })
       })
       .pipe(
         Effect.catchTag("ShareSinkError", ({ message }) =>

@@ -41,19 +41,36 @@ export interface DownstreamOptions {
   readonly onWaiting: (waits: boolean) => void
   /** Ends the connection. */
   readonly interrupt: () => void
+  readonly late: LateReads
   /** Starts a write in the background. */
   readonly start: (write: Effect.Effect<void>) => void
 }
 
-/** What waits for its place in the order of messages. */
-interface Held {
+/** Replies to a read whose shares are being recorded. */
+export interface HeldReplies {
+  /** Queues them. */
   readonly run: () => void
+  /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
+  readonly runEarly: () => void
+  /** When they began to wait. */
+  readonly since: number
+}
+
+/** What waits for its place in the order of messages. */
+interface Held extends HeldReplies {
   readonly isAnnouncement: boolean
   isReady: boolean
 }
 
 /** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
 const MAX_HELD = 16
+/** The same of all connections together that go on while their shares are recorded. */
+const MAX_LATE = 100_000
+
+/** The reads, of all connections that go on meanwhile, whose shares are being recorded. */
+export interface LateReads {
+  count: number
+}
 
 export class Downstream {
   readonly id: number
@@ -68,8 +85,10 @@ export class Downstream {
   #seen: number
   /** Replies that wait until shares are recorded, and what came behind them: nothing may overtake them. */
   #held: Array<Held> = []
-  /** The reader, while it waits until fewer are held. */
-  #waiter: { readonly below: number; readonly resume: () => void } | undefined
+  /** Whether recording takes long, so that only acknowledgements wait. */
+  #isLate = false
+  /** The reader, while it waits. */
+  #waiter: { readonly mayGoOn: () => boolean; readonly resume: () => void } | undefined
   /** Whether `stepBeside` runs a step. */
   #isStepping = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
@@ -125,9 +144,10 @@ export class Downstream {
    */
   run(step: (machine: ChannelServer, out: ServerOutbox) => void): ReadonlyArray<ChannelEvent> {
     this.#catchUp()
-    if (this.#held.length > 0 && this.#out.messages.length > 0) {
+    if (this.isHolding && this.#out.messages.length > 0) {
       const messages = this.#takeMessages()
-      this.#held.push({ run: () => this.#announce(messages), isAnnouncement: true, isReady: true })
+      const run = () => this.#announce(messages)
+      this.#held.push({ run, runEarly: run, since: Infinity, isAnnouncement: true, isReady: true })
     }
     step(this.#machine, this.#out)
     const events = this.#out.events.length === 0 ? NO_EVENTS : this.#out.takeEvents()
@@ -207,52 +227,88 @@ export class Downstream {
   }
 
   /**
-   * Keeps a place in the order of messages for `run`, which queues replies: what comes later waits behind it, announcements too. Returns
-   * what runs it, when everything before has run.
+   * Keeps a place in the order of messages for replies: what comes later waits behind it, announcements too. Returns what queues them, when
+   * everything before is queued.
    */
-  hold(run: () => void): () => void {
-    const held: Held = { run, isAnnouncement: false, isReady: false }
+  hold(replies: HeldReplies): () => void {
+    const held: Held = { ...replies, isAnnouncement: false, isReady: false }
     this.#held.push(held)
+    if (this.#isLate) {
+      this.#options.late.count++
+      held.runEarly()
+    }
     return () => {
       held.isReady = true
       this.#release()
     }
   }
 
-  /** Whether something waits in the order of messages. */
+  /** Whether all messages wait for those before them. */
   get isHolding(): boolean {
-    return this.#held.length > 0
+    return this.#held.length > 0 && !this.#isLate
+  }
+
+  /**
+   * If replies have waited since then, sends everything but acknowledgements from now on until all shares are recorded, and the server
+   * reads on: new work and blocks must not wait for a full disk.
+   */
+  goOn(since: number): void {
+    const held = this.#held
+    if (this.#isLate || held.length === 0 || held[0]!.since > since) return
+    this.#isLate = true
+    this.#held = held.filter(({ isAnnouncement }) => !isAnnouncement)
+    this.#options.late.count += this.#held.length
+    for (const { runEarly } of held) runEarly()
+    this.send()
+    this.#drain()
+    this.#resumeReader()
   }
 
   #release(): void {
-    while (this.#held[0]?.isReady === true) this.#held.shift()!.run()
-    if (this.#waiter !== undefined && this.#held.length < this.#waiter.below) this.#waiter.resume()
-    if (this.#held.length > 0) return
-    this.send()
-    this.#drain()
+    while (this.#held[0]?.isReady === true) {
+      const { run } = this.#held.shift()!
+      if (this.#isLate) this.#options.late.count--
+      run()
+    }
+    if (this.#held.length === 0) {
+      this.#isLate = false
+      this.send()
+    }
+    if (!this.isHolding) this.#drain()
+    this.#resumeReader()
   }
 
   /** Waits while shares of too many reads are being recorded; undefined if they are not. */
   get room(): Rest<never> {
-    return this.#held.length < MAX_HELD ? undefined : this.#heldBelow(MAX_HELD)
+    return this.#hasRoom ? undefined : this.#wait(() => this.#hasRoom)
+  }
+
+  get #hasRoom(): boolean {
+    return this.#isLate ? this.#options.late.count < MAX_LATE : this.#held.length < MAX_HELD
   }
 
   /** Waits until the shares of all reads are recorded. */
   get released(): Effect.Effect<void> {
-    return this.#held.length === 0 ? Effect.void : this.#heldBelow(1)
+    return this.#held.length === 0 ? Effect.void : this.#wait(() => this.#held.length === 0)
   }
 
-  #heldBelow(below: number): Effect.Effect<void> {
+  #wait(mayGoOn: () => boolean): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      this.#waiter = { below, resume: () => resume(Effect.sync(() => (this.#waiter = undefined))) }
+      this.#waiter = { mayGoOn, resume: () => resume(Effect.sync(() => (this.#waiter = undefined))) }
       return Effect.sync(() => (this.#waiter = undefined))
     })
+  }
+
+  #resumeReader(): void {
+    if (this.#waiter?.mayGoOn() === true) this.#waiter.resume()
   }
 
   /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before they may be. */
   dropReplies(): void {
     const held = this.#held
     this.#held = []
+    if (this.#isLate) this.#options.late.count -= held.length
+    this.#isLate = false
     for (const { isAnnouncement, run } of held) if (isAnnouncement) run()
     this.#announce(this.#takeMessages())
   }
@@ -264,7 +320,7 @@ export class Downstream {
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.#held.length > 0) return
+    if (this.isHolding) return
     if (this.#out.messages.length > 0) this.#announce(this.#takeMessages())
     if (this.queue.announcedBytes > 0) this.#drain()
   }
@@ -345,7 +401,7 @@ const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
-const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
+export const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
   message._tag === "SubmitShares.Success"
 
 /** Whether the message answers one of the peer's. */
