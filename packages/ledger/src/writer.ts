@@ -60,6 +60,8 @@ export interface WriterCounts {
 
 /** What one commit writes. */
 class Batch {
+  /** When its first share came, in milliseconds; undefined before. The patience begins then. */
+  since: number | undefined
   readonly shares: Array<NewShare> = []
   readonly tasks: Array<{ readonly run: Task; readonly done: Deferred.Deferred<unknown, LedgerError> }> = []
   /** The results of its tasks in the last try; undefined before. */
@@ -188,7 +190,7 @@ export const makeWriter = Effect.fnUntraced(function* (
 
   const failureOf = (failure: { readonly message: string }): LedgerError =>
     new LedgerError({
-      message: `the ledger ${name} cannot be written: ${reasonOf(failure)}; its shares are not acknowledged until that is mended`
+      message: `the ledger ${name} cannot be written: ${reasonOf(failure)}`
     })
 
   const commit = (batch: Batch) => {
@@ -202,6 +204,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       let isFailing = false
       const { ms, tryMs } = limitsOf(batch)
+      const until = (batch.since ?? begun) + ms
       const result = yield* limited(write(batch), tryMs).pipe(
         Effect.tapError((error) => {
           shares.doubt(batch.shares)
@@ -214,7 +217,7 @@ export const makeWriter = Effect.fnUntraced(function* (
         }),
         Effect.retry({
           schedule: Schedule.spaced(RETRY),
-          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < begun + ms
+          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < until
         })
       )
       if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
@@ -322,6 +325,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     const { listeners, shares } = batch
     for (const share of some) shares.push(share)
     listeners.push(then)
+    batch.since ??= clock.currentTimeMillisUnsafe()
     counts.waiting = shares.length
     isWaiting.openUnsafe()
   }

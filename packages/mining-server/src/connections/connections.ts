@@ -2,7 +2,7 @@
  * Serves connections of miners and proxies: answers each read of a socket with one step of the connection's channel server, and
  * frees everything at the end of the connection.
  */
-import type { ChannelInfo, ShareValidator } from "@sluice/channels"
+import type { ChannelInfo, ShareAccepted, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import {
   type ConnectionError,
@@ -233,15 +233,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const { queue } = downstream
     const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    const recorded = recordThenReply(downstream, {
-      events,
-      replies,
-      at,
-      reply: (some) => downstream.replyToRead(some, at, isUrgent),
-      replied: () => {
-        if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
-      }
-    })
+    const reply = (some: ReadonlyArray<Mining.ToClient>) => downstream.replyToRead(some, at, isUrgent)
+    const replied = () => {
+      if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
+    }
+    const recorded = recordThenReply(downstream, { events, replies, at, reply, replied })
     const sent =
       recorded === Effect.void
         ? queue.drainNow()
@@ -263,9 +259,15 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
    */
   const recordThenReply = (downstream: Downstream, step: Step): Effect.Effect<unknown, ShareSinkError> => {
     const { at, events, replied, reply } = step
-    let { replies } = step
     recorder.submitBlocks(events)
-    const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
+    const shares = rules.shareSinks.length === 0 ? NO_SHARES : events.filter((event) => event._tag === "ShareAccepted")
+    if (shares.length === 0 && !downstream.isHolding) {
+      const recorded = record(events)
+      reply(step.replies)
+      replied()
+      return recorded
+    }
+    let { replies } = step
     const hold = (record: () => void) =>
       downstream.hold({
         since: at,
@@ -281,12 +283,6 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       })
     const recordNow = () => startUnlessVoid(record(events))
     if (!isReadonlyArrayNonEmpty(shares)) {
-      if (!downstream.isHolding) {
-        const recorded = record(events)
-        reply(replies)
-        replied()
-        return recorded
-      }
       hold(recordNow)()
       return Effect.void
     }
@@ -465,6 +461,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     serve
   }
 })
+
+const NO_SHARES: ReadonlyArray<ShareAccepted> = []
 
 const isBlock = (event: MiningServerEvent): boolean => event._tag === "BlockFound"
 
