@@ -5,6 +5,7 @@ export const soakFiles = [
   "packages/conformance/test/own-servers.test.ts",
   "programs/test/custom-jobs.test.ts",
   "programs/test/declared-proxy.test.ts",
+  "programs/test/full-disk.test.ts",
   "programs/test/per-miner-v1.test.ts",
   "programs/test/streams.test.ts",
   "programs/test/v1-sniff.test.ts",

@@ -3,12 +3,14 @@
  * 10,000 connections at six shares a minute each the p99 of acknowledgements, beside the commit interval and two fdatasync of the same
  * disk in the same run. `SLUICE_BENCH_CONNECTIONS` is another number of connections.
  */
+import { ledgerDefaults } from "@sluice/ledger"
+import { Duration } from "effect"
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { AsyncCase, Row } from "./case.ts"
 import { allWork, median, row, sleep, startSwarm } from "./crowd.ts"
-import { type Candidate, EACH, measure, sluice, swarmLoad, USUAL, withPlaces } from "./pace.ts"
+import { type Candidate, COMPILING_MS, EACH, measure, sluice, swarmLoad, USUAL, withPlaces } from "./pace.ts"
 
 const MINERS = { kind: "standard", connections: 300, sharesPerMinute: 500 } as const
 const TURNS = 3
@@ -18,7 +20,7 @@ const MEASURED_MS = 5_000
 const CONNECTIONS = Number(process.env["SLUICE_BENCH_CONNECTIONS"] ?? 10_000)
 const CROWD = { kind: "standard", connections: CONNECTIONS, sharesPerMinute: 6, concurrency: 128 } as const
 const CROWD_MS = 30_000
-const INTERVAL_MS = 10
+const INTERVAL_MS = Duration.toMillis(ledgerDefaults.commitInterval)
 /** The bytes of one fdatasync that is measured: pages of a commit of some shares. */
 const COMMIT_BYTES = 64 * 1024
 
@@ -31,8 +33,7 @@ const inDirectory = async <A>(use: (directory: string) => Promise<A>): Promise<A
   }
 }
 
-const withLedger = (directory: string, name: string): string =>
-  `--ledger sqlite:${join(directory, name)} --ledger-commit-ms ${INTERVAL_MS}`
+const withLedger = (directory: string, name: string): string => `--ledger sqlite:${join(directory, name)}`
 
 const cpuRows = (): Promise<ReadonlyArray<Row>> =>
   inDirectory((directory) =>
@@ -49,7 +50,7 @@ const cpuRows = (): Promise<ReadonlyArray<Row>> =>
       for (let turn = 0; turn <= TURNS; turn++) {
         for (const { server, times, url } of started) {
           const loading = await swarmLoad(server, url, MINERS)
-          const time = await measure(server, loading, turn === 0 ? WARM_UP_MS : MEASURED_MS)
+          const time = await measure(server, loading, turn === 0 ? COMPILING_MS : MEASURED_MS)
           await loading.stop()
           if (turn > 0) times.push(time)
         }

@@ -1,6 +1,7 @@
 /**
  * Times the ledger against bare `node:sqlite` with the same settings, in the same run: appending batches of shares, with a file and its
- * fsyncs, and settling a block of a large pool, ten million shares of 5,000 users, from roll-ups, in a process of its own.
+ * fsyncs, and in processes of their own settling a block of a large pool, ten million shares of 5,000 users, from roll-ups, and the audit of a
+ * million shares.
  */
 import { bech32 } from "@scure/base"
 import { Ledger, type LedgerCalls, type NewShare } from "@sluice/ledger"
@@ -14,11 +15,14 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import type { AsyncCase, Row } from "./case.ts"
 import { row } from "./crowd.ts"
-import { share, WORK } from "./ledger-share.ts"
+import { share, SHARES_TABLE, WORK } from "./ledger-share.ts"
+import type { Audited } from "./ledger-audit.ts"
 import type { Settled } from "./ledger-settle.ts"
 
 const BATCH = 1_000
-const BATCHES = 100
+const BATCHES = 300
+/** Batches before them, in which code is compiled. */
+const WARM_UP = 100
 const USERS = 5_000
 /** Slices of a minute, in which each user finds six shares. */
 const SLICES = 334
@@ -52,7 +56,7 @@ const addTime = async (time: Time, run: () => Promise<void> | void) => {
   time.cpu += (system + user) / 1_000
 }
 
-/** A ledger's own database, without its code: the same tables, indexes and settings. */
+/** A ledger's own database, without its code: the same tables and settings. */
 const openBare = async (file: string): Promise<DatabaseSync> => {
   await withLedger(file, () => Effect.void)
   const database = new DatabaseSync(file)
@@ -62,10 +66,14 @@ const openBare = async (file: string): Promise<DatabaseSync> => {
 
 const appendRows = (): Promise<ReadonlyArray<Row>> =>
   inDirectory(async (directory) => {
-    const batches = Array.from({ length: BATCHES + 1 }, () => Array.from({ length: BATCH }, (_, index) => share(index)))
+    const batches = Array.from({ length: WARM_UP + BATCHES }, () =>
+      Array.from({ length: BATCH }, (_, index) => share(index))
+    )
     const database = await openBare(join(directory, "bare.sqlite"))
     const addUser = database.prepare("INSERT INTO users VALUES (?, ?)")
     for (let user = 1; user <= 100; user++) addUser.run(user, `user${user}`)
+    // The key is SQLite's own number of a row, as that of the ledger's table is.
+    database.exec(SHARES_TABLE.replace("seq BIGINT", "seq INTEGER"))
     const insert = database.prepare("INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
     let seq = 0
     const bareBatch = (batch: ReadonlyArray<NewShare>): void => {
@@ -82,9 +90,9 @@ const appendRows = (): Promise<ReadonlyArray<Row>> =>
     await withLedger(join(directory, "ledger.sqlite"), ({ append }) =>
       Effect.promise(async () => {
         for (const [index, batch] of batches.entries()) {
-          // The first one warms both up.
-          await addTime(index === 0 ? { wall: 0, cpu: 0 } : bare, () => bareBatch(batch))
-          await addTime(index === 0 ? { wall: 0, cpu: 0 } : ledger, () => Effect.runPromise(append(batch)))
+          const isWarmUp = index < WARM_UP
+          await addTime(isWarmUp ? { wall: 0, cpu: 0 } : bare, () => bareBatch(batch))
+          await addTime(isWarmUp ? { wall: 0, cpu: 0 } : ledger, () => Effect.runPromise(append(batch)))
         }
       })
     )
@@ -140,6 +148,36 @@ const windowRows = (): Promise<ReadonlyArray<Row>> =>
     ]
   })
 
+/** Shares of a ledger whose audit is measured, in slices of `BATCH`. */
+const AUDITED = 1_000_000
+
+/** The memory of an audit, against that of one with a tenth of the shares. */
+const auditRows = (): Promise<ReadonlyArray<Row>> =>
+  inDirectory(async (directory) => {
+    const child = fileURLToPath(new URL("./ledger-audit.ts", import.meta.url))
+    const [few, many] = await Promise.all(
+      [AUDITED / 10, AUDITED].map(async (count): Promise<Audited> => {
+        const file = join(directory, `${count}.sqlite`)
+        const layer = Ledger.layer({ file, commitInterval: 0, slice: 0, acknowledge: "written" })
+        const batches = Array.from({ length: count / BATCH }, (_, index) => index)
+        const appendAll = Effect.flatMap(Ledger, ({ append }) =>
+          Effect.forEach(batches, () => append(Array.from({ length: BATCH }, (_, index) => share(index))), {
+            discard: true
+          })
+        )
+        await Effect.runPromise(Effect.provide(appendAll, layer))
+        const { stdout } = await promisify(execFile)(process.execPath, [child, file])
+        return JSON.parse(stdout)
+      })
+    )
+    if (few!.faults + many!.faults > 0) throw new Error("the audit finds faults")
+    const name = `ledger: audit of ${AUDITED} shares`
+    return [
+      row(`${name}, memory of the process`, "MB", many!.mb, "a tenth of them", few!.mb),
+      row(`${name}, CPU`, "ms", many!.cpuMs, "a tenth of them", few!.cpuMs)
+    ]
+  })
+
 /** An address of its own for each number. */
 const addressOf = (number: number): string => {
   const program = Buffer.alloc(20)
@@ -149,5 +187,6 @@ const addressOf = (number: number): string => {
 
 export const asyncCases: ReadonlyArray<AsyncCase> = [
   { name: "ledger: append", rows: appendRows },
-  { name: "ledger: window", rows: windowRows }
+  { name: "ledger: window", rows: windowRows },
+  { name: "ledger: audit", rows: auditRows }
 ]

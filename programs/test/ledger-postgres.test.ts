@@ -6,12 +6,19 @@ import { startPostgres } from "@sluice/testing/postgres-server"
 import { Sluice } from "@sluice/testing/program"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Exit, Layer, Logger, Scope } from "effect"
-import { assert, it } from "vitest"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, it } from "vitest"
 import { run } from "./in-process.ts"
 
 const POOL_ADDRESS = "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c"
 const ALICE = "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7"
 const BOB = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"
+
+/** Where the pools keep their spools. */
+const directory = mkdtempSync(join(tmpdir(), "sluice-pools-"))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 /** A template provider in this process, over a chain whose blocks take some thousand hashes. */
 const provider = TemplateProvider.layer().pipe(
@@ -35,7 +42,7 @@ const startPair = async (ledger: string, template: number, port: number, user: s
       ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${template}`, "--coinbase-address", POOL_ADDRESS],
       ["--payout-scheme", "pplns", "--acknowledge-within", "0"]
     ),
-    { SLUICE_POOL__LEDGER: ledger }
+    { SLUICE_POOL__LEDGER: ledger, SLUICE_POOL__SPOOL: join(directory, `${port}.spool`) }
   )
   const serverId = (await pool.find(/This pool has server id (\d+) /))[1]
   const miner = new Sluice(

@@ -103,6 +103,15 @@ describe("sluice ledger", () => {
     assert.strictEqual((await run(["ledger", "audit", "--ledger", ledger])).status, 0)
   })
 
+  it("takes no address with the name of a worker, which no node would pay", async () => {
+    const ledger = ["--ledger", `sqlite:${join(directory, "address.ledger")}`]
+    const address = (text: string) => run(["ledger", "address", ...ledger, "--user", "bob", "--address", text])
+    const { status, stderr } = await address(`${POOL_ADDRESS}.rig`)
+    assert.strictEqual(status, 2)
+    assert.match(stderr, /address: .*\.rig: expected an address without a worker's name/)
+    assert.strictEqual((await address(POOL_ADDRESS)).status, 0)
+  })
+
   it("ends with status 1 and a line for each fault if something was changed", async () => {
     const file = join(directory, "adjust.ledger")
     const database = new DatabaseSync(file)

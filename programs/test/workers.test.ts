@@ -2,7 +2,9 @@
 import { DevNode } from "@sluice/dev-node"
 import { LoggedShare } from "@sluice/mining-server"
 import { makeClient } from "@sluice/monitor"
+import { SwarmReport } from "@sluice/swarm"
 import { TemplateProvider } from "@sluice/template-provider"
+import { startCrowd } from "@sluice/testing/crowd"
 import { TestClient, openExtended } from "@sluice/testing/pool-client"
 import { PoolAddress } from "@sluice/testing/pool-worlds"
 import { freePorts } from "@sluice/testing/ports"
@@ -18,6 +20,8 @@ import { assert, describe, it, onTestFinished } from "vitest"
 
 /** How long each part of it goes on under load; `npm run soak` kills workers for longer. */
 const SECONDS = Number(process.env["SLUICE_WORKER_SECONDS"] ?? 0)
+/** How many hostile clients there are. */
+const CROWD = Number(process.env["SLUICE_CROWD"] ?? 100)
 const ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
 /** A template provider in this process. About 65,000 hashes for a block. */
@@ -72,6 +76,7 @@ const startPool = async (...args: ReadonlyArray<string>) => {
 
 const workerReady = (number: number) => new RegExp(`Worker ${number} serves miners: process (\\d+)`)
 const decodeShare = Schema.decodeUnknownSync(Schema.fromJsonString(LoggedShare))
+const decodeReport = Schema.decodeUnknownSync(Schema.fromJsonString(SwarmReport))
 const decodeAcknowledged = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Struct({ userIdentity: Schema.String, hash: Schema.String }))
 )
@@ -244,6 +249,38 @@ describe("a pool with two workers", () => {
       // Without their primary, workers end.
       await pool.stop("SIGKILL")
       await until(() => !pids.some((pid) => isRunning(pid)))
+    }
+  )
+
+  it(
+    `serves its miners among ${CROWD} clients that send garbage, nothing, or a byte a second`,
+    { timeout: 180_000 },
+    async () => {
+      const { metric, pids, place, recorded, url } = await startPool()
+      const report = join(place, "swarm.json")
+      const swarm = new Sluice(
+        ["swarm", "--connect", url, "--connections", "8", "--hash-rate", "40", "--shares-per-minute", "600"].concat([
+          "--report",
+          report
+        ])
+      )
+      await until(() => existsInBoth(place))
+      const { hostname, port } = new URL(url)
+      await Effect.runPromise(
+        Effect.gen(function* () {
+          const crowd = new URL(import.meta.resolve("@sluice/testing/pool-crowd"))
+          const state = yield* startCrowd(crowd, { host: hostname, port: Number(port), count: CROWD })
+          yield* Effect.promise(() => until(() => state.last.closed === CROWD))
+        }).pipe(Effect.scoped)
+      )
+      assert.strictEqual((await swarm.stop("SIGINT")).status, 0)
+      const { connections, shares } = decodeReport(readFileSync(report, "utf8"))
+      assert.deepInclude(connections, { open: 8, opened: 8 })
+      assert.deepInclude(shares, { unanswered: 0, pending: 0 })
+      assert.strictEqual(recorded().flat().length, shares.accepted)
+      for (const ofWorker of recorded()) assert.isAbove(ofWorker.length, 50)
+      assert.isTrue(pids.every((pid) => isRunning(pid)))
+      assert.strictEqual(await metric("sluice_pool_worker_deaths_total"), 0)
     }
   )
 

@@ -1,6 +1,7 @@
 /** What the ledger knows of each account, for people. */
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import { sharesFrom } from "./store/shares.ts"
 
 export interface Account {
   /** The user's name; empty for the pool. */
@@ -20,11 +21,17 @@ export interface Account {
 
 /** All accounts, the largest balance first. */
 export const readAccounts = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyArray<Account>, SqlError.SqlError> =>
-  Effect.map(
-    sql<AccountRow>`
+  Effect.gen(function* () {
+    const [closed] = yield* sql<{ last: number | null }>`SELECT max(last_seq) AS last FROM slices`
+    /** Shares of the slice that is open, which has no roll-ups. */
+    const open = new Map<string, number>()
+    yield* Stream.runForEach(sharesFrom(sql, (closed?.last ?? 0) + 1), ({ user }) =>
+      Effect.sync(() => open.set(user, (open.get(user) ?? 0) + 1))
+    )
+    const rows = yield* sql<AccountRow>`
       SELECT name, coalesce(earned, 0) AS earned, coalesce(paid, 0) AS paid, coalesce(sent, 0) AS sent,
         coalesce(adjusted, 0) AS adjusted,
-        coalesce(balance, 0) AS balance, coalesce(rolled, 0) + coalesce(open, 0) AS shares
+        coalesce(balance, 0) AS balance, coalesce(rolled, 0) AS shares
       FROM users
       LEFT JOIN (
         SELECT user_id, sum(amount) AS balance,
@@ -35,22 +42,17 @@ export const readAccounts = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyAr
         FROM entries GROUP BY user_id
       ) AS money ON money.user_id = users.id
       LEFT JOIN (SELECT user_id, sum(shares) AS rolled FROM rollups GROUP BY user_id) AS slices ON slices.user_id = users.id
-      LEFT JOIN (
-        SELECT user_id, count(*) AS open FROM shares
-        WHERE seq > coalesce((SELECT max(last_seq) FROM slices), 0) GROUP BY user_id
-      ) AS newest ON newest.user_id = users.id
-      ORDER BY balance DESC, name`,
-    (rows) =>
-      rows.map(({ adjusted, balance, earned, name, paid, sent, shares }) => ({
-        name,
-        earned: BigInt(earned),
-        paid: BigInt(paid),
-        sent: BigInt(sent),
-        adjusted: BigInt(adjusted),
-        balance: BigInt(balance),
-        shares
-      }))
-  )
+      ORDER BY balance DESC, name`
+    return rows.map(({ adjusted, balance, earned, name, paid, sent, shares }) => ({
+      name,
+      earned: BigInt(earned),
+      paid: BigInt(paid),
+      sent: BigInt(sent),
+      adjusted: BigInt(adjusted),
+      balance: BigInt(balance),
+      shares: shares + (open.get(name) ?? 0)
+    }))
+  })
 
 interface AccountRow {
   readonly name: string

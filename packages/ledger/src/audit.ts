@@ -21,8 +21,9 @@ import { changesOf, readWalletPayments } from "./store/payments.ts"
 import { transactionOfPsbt, unpaidOf } from "./pay/payment-transaction.ts"
 import { computePurchase } from "./buying.ts"
 import { readPurchases, readRemainders } from "./store/purchases.ts"
-import { sharesFrom } from "./store/shares.ts"
-import { beginSlice, linesOfShares, NO_SLICE } from "./store/slice-hash.ts"
+import { batchesFrom } from "./store/shares.ts"
+import type { StoredShare } from "./store/share.ts"
+import { beginSlice, NO_SLICE } from "./store/slice-hash.ts"
 
 export interface AuditReport {
   readonly slices: number
@@ -45,12 +46,12 @@ type Read<A> = Effect.Effect<A, SqlError.SqlError | LedgerError>
 export const audit = (sql: SqlClient.SqlClient, progress: (part: number) => Effect.Effect<void>): Read<AuditReport> =>
   Effect.gen(function* () {
     const faults: Array<string> = []
-    const chain = yield* auditSlices(sql, faults, progress)
+    const { blockShares, ...chain } = yield* auditSlices(sql, faults, progress)
     const blocks = yield* readBlocks(sql)
     const byRollups: Array<string> = []
     let settlements = 0
     for (const block of blocks) settlements += yield* auditBlock(sql, block, faults, byRollups)
-    yield* auditBlockShares(sql, faults)
+    auditBlockShares(blockShares, blocks, faults)
     const purchases = yield* auditPurchases(sql, faults)
     const payments = yield* auditPayments(sql, faults)
     const [money] = yield* sql<{ sum: number | null }>`SELECT sum(amount) AS sum FROM entries`
@@ -63,9 +64,15 @@ const auditSlices = (
   sql: SqlClient.SqlClient,
   faults: Array<string>,
   progress: (part: number) => Effect.Effect<void>
-): Read<Pick<AuditReport, "slices" | "shares" | "removedSlices">> =>
+): Read<
+  Pick<AuditReport, "slices" | "shares" | "removedSlices"> & { readonly blockShares: ReadonlyArray<StoredShare> }
+> =>
   Effect.gen(function* () {
-    const [end] = yield* sql<{ last: number | null }>`SELECT max(seq) AS last FROM shares`
+    const [end] = yield* sql<{ last: number | null }>`SELECT max(last_seq) AS last FROM batches`
+    const users = new Map(
+      (yield* sql<{ id: number; name: string }>`SELECT id, name FROM users`).map(({ id, name }) => [name, id])
+    )
+    const blockShares: Array<StoredShare> = []
     let before: Uint8Array = NO_SLICE
     let next = 1
     let slices = 0
@@ -92,14 +99,20 @@ const auditSlices = (
       const rollups = new Map<string, number>()
       let count = 0
       let work = 0n
-      yield* Stream.runForEachArray(sharesFrom(sql, slice.first_seq, slice.last_seq), (some) =>
+      const seen = new Map<string, number>()
+      yield* Stream.runForEach(batchesFrom(sql, slice.first_seq, slice.last_seq), ({ lines, shares }) =>
         Effect.sync(() => {
-          hash.update(linesOfShares(some))
-          for (const share of some) {
-            const key = JSON.stringify([share.userId, share.worker, share.work.toString()])
+          hash.update(lines)
+          for (const share of shares) {
+            const key = JSON.stringify([users.get(share.user), share.worker, share.workText])
             rollups.set(key, (rollups.get(key) ?? 0) + 1)
             work += share.work
             count++
+            const of = Buffer.from(share.hash).toString("hex")
+            const before = seen.get(of)
+            if (before !== undefined) faults.push(`share ${share.seq} is share ${before} again`)
+            seen.set(of, share.seq)
+            if (share.isBlock) blockShares.push(share)
           }
         })
       )
@@ -130,8 +143,13 @@ const auditSlices = (
       shares += count
       yield* progress(next / ((end?.last ?? 0) + 1))
     }
-    const [open] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM shares WHERE seq >= ${next}`
-    return { slices, removedSlices, shares: shares + (open?.count ?? 0) }
+    yield* Stream.runForEach(batchesFrom(sql, next), (batch) =>
+      Effect.sync(() => {
+        shares += batch.shares.length
+        blockShares.push(...batch.shares.filter(({ isBlock }) => isBlock))
+      })
+    )
+    return { slices, removedSlices, shares, blockShares }
   })
 
 /** The roll-ups of a slice without shares: they must have all that the slice had. */
@@ -277,18 +295,20 @@ const compare = (computed: Amounts, entered: Amounts, what: string, fault: (faul
   }
 }
 
-/** A share that is a block must have its block. */
-const auditBlockShares = (sql: SqlClient.SqlClient, faults: Array<string>): Read<void> =>
-  Effect.map(
-    sql<{ seq: number; hash: Uint8Array; height: number }>`
-      SELECT seq, hash, height FROM shares WHERE is_block = 1 AND hash NOT IN (SELECT hash FROM blocks)
-        AND EXISTS (SELECT 1 FROM blocks)`,
-    (rows) => {
-      for (const { hash, height, seq } of rows) {
-        faults.push(`share ${seq} is block ${height}, ${hashToDisplay(hash)}, which the ledger has no record of`)
-      }
-    }
-  )
+/** A share that is a block must have its block, if the ledger records blocks. */
+const auditBlockShares = (
+  shares: ReadonlyArray<StoredShare>,
+  blocks: ReadonlyArray<StoredBlock>,
+  faults: Array<string>
+): void => {
+  if (blocks.length === 0) return
+  const known = new Set(blocks.map(({ hash }) => hashToDisplay(hash)))
+  for (const { hash, height, seq } of shares) {
+    const display = hashToDisplay(hash)
+    if (!known.has(display))
+      faults.push(`share ${seq} is block ${height}, ${display}, which the ledger has no record of`)
+  }
+}
 
 interface SliceRow {
   readonly id: number

@@ -78,20 +78,23 @@ export const makeBlockRecorder = (
       Effect.ensuring(Effect.suspend(() => Deferred.succeed(isRecorded(found.hash), undefined)))
     )
 
+  const record: ShareSink["record"] = (shares) => {
+    const blocks = shares.filter(({ isBlock }) => isBlock)
+    return Effect.andThen(
+      Effect.timeoutOption(
+        Effect.forEach(blocks, ({ hash }) => Deferred.await(isRecorded(hash)), { discard: true }),
+        BLOCK_PATIENCE
+      ),
+      ledger.sink.record(shares)
+    )
+  }
   return {
     record: Effect.forEach(recordOne, { discard: true }),
     sink: {
-      record: (shares) => {
-        const blocks = shares.filter(({ isBlock }) => isBlock)
-        return blocks.length === 0
-          ? ledger.sink.record(shares)
-          : Effect.andThen(
-              Effect.timeoutOption(
-                Effect.forEach(blocks, ({ hash }) => Deferred.await(isRecorded(hash)), { discard: true }),
-                BLOCK_PATIENCE
-              ),
-              ledger.sink.record(shares)
-            )
+      record,
+      recordThen: (shares, then) => {
+        if (!shares.some(({ isBlock }) => isBlock)) return ledger.sink.recordThen(shares, then)
+        ledger.fork(Effect.match(record(shares), { onFailure: then, onSuccess: () => then(undefined) }))
       }
     }
   }

@@ -82,6 +82,8 @@ export const makeBuying = Effect.fnUntraced(function* (
   let reward: bigint | undefined
   let height = 0
   let state: State | undefined
+  /** The newest share that was bought. */
+  let bought = yield* Effect.mapError(readBought(sql), named)
 
   const checkReserve = Effect.gen(function* () {
     const { declared, earned } = (yield* readReserve(sql))!
@@ -114,10 +116,11 @@ export const makeBuying = Effect.fnUntraced(function* (
         const [slice] = yield* sql<{ last: number | null }>`SELECT max(last_seq) AS last FROM slices`
         const basis = { afterSeq: yield* readBought(sql), lastSeq: Number(slice?.last ?? 0), price }
         if (basis.lastSeq <= basis.afterSeq) return
-        const bought = yield* computePurchase(sql, policy, basis, yield* readRemainders(sql))
-        yield* addPurchase(sql, books, { policy, basis }, bought, at)
+        const computed = yield* computePurchase(sql, policy, basis, yield* readRemainders(sql))
+        yield* addPurchase(sql, books, { policy, basis }, computed, at)
       })
     )
+    bought = yield* readBought(sql)
     yield* checkReserve
   })
 
@@ -153,7 +156,17 @@ export const makeBuying = Effect.fnUntraced(function* (
       recorded: checkReserve
     }),
     plan: () => undefined,
-    window: { weights: new Map(), work: 0n, last: 0, limits: {} },
+    // What is to be bought next. It has no users until then.
+    window: {
+      weights: new Map(),
+      work: 0n,
+      get last() {
+        return ledger.lastSeq()
+      },
+      get limits() {
+        return { afterSeq: bought }
+      }
+    },
     // Users are paid from the wallet, at an address that the ledger has or gets.
     validateUser: ({ user }) => Effect.succeed(user === POOL ? "invalid-user-identity" : undefined),
     follow: (target, next) =>

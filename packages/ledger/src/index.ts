@@ -16,7 +16,7 @@ export {
   type LedgerSettings
 } from "./ledger.ts"
 export type { SpoolOptions } from "./spool/spool.ts"
-export { shareOfAccepted, shareOfLogged } from "./share-of.ts"
+export { makeShareOf, shareOfLogged } from "./share-of.ts"
 export {
   type Basis,
   type BlockState,
@@ -39,7 +39,9 @@ export {
   readPaidBlocks,
   readPayments
 } from "./store/pages.ts"
-export { type NewShare, readWindow, sharesFrom, type StoredShare } from "./store/shares.ts"
+export { type KnownShares, readKnownShares } from "./known-shares.ts"
+export { readWindow, sharesFrom } from "./store/shares.ts"
+export type { NewShare, StoredShare } from "./store/share.ts"
 export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"
 export { LedgerPayouts } from "./payouts.ts"

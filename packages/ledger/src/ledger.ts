@@ -6,7 +6,7 @@ import { type ShareSink, ShareSinkError } from "@sluice/mining-server"
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
-import { shareOfAccepted } from "./share-of.ts"
+import { makeShareOf } from "./share-of.ts"
 import { registerMetrics } from "./metrics.ts"
 import { type LedgerPlace, nameOf } from "./place.ts"
 import { layer as layerPostgres } from "./postgres/postgres-client.ts"
@@ -15,7 +15,8 @@ import { Spool, type SpoolOptions } from "./spool/spool.ts"
 import { Books } from "./store/books.ts"
 import { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 import { prepareSchema } from "./store/migrations.ts"
-import { type Fence, type NewShare, Shares } from "./store/shares.ts"
+import { type Fence, Shares } from "./store/shares.ts"
+import type { NewShare } from "./store/share.ts"
 import { Users } from "./store/users.ts"
 import { makeWriter, type Writer } from "./writer.ts"
 
@@ -30,7 +31,7 @@ export type LedgerOptions = LedgerPlace & LedgerSettings
 export interface LedgerSettings {
   /** Default "durable". */
   readonly acknowledge?: Acknowledge
-  /** How long shares wait for others that are committed with them. Default 10 milliseconds. */
+  /** How long shares wait for others that are committed with them. Default 20 milliseconds. */
   readonly commitInterval?: Duration.Input
   /** How long shares wait while the database cannot be written. Then they are not acknowledged. Default 30 seconds. */
   readonly patience?: Duration.Input
@@ -44,7 +45,7 @@ export interface LedgerSettings {
 
 export const ledgerDefaults = {
   acknowledge: "durable",
-  commitInterval: Duration.millis(10),
+  commitInterval: Duration.millis(20),
   patience: Duration.seconds(30),
   slice: Duration.minutes(1)
 } as const
@@ -55,11 +56,13 @@ export interface LedgerCalls {
   /** The database, for reading. */
   readonly sql: LedgerSqlCalls
   /** Records accepted shares. */
-  readonly sink: ShareSink
+  readonly sink: Required<ShareSink>
+  /** Runs what nobody waits for. */
+  readonly fork: (effect: Effect.Effect<void>) => void
   readonly books: Books
   /** The sequence number of the newest share that this program knows; 0 before the first. */
   readonly lastSeq: () => number
-  /** Appends shares that come from elsewhere. Those that the ledger has are left out. */
+  /** Appends shares that come from elsewhere. It does not look whether the ledger has them: `readKnownShares` does. */
   readonly append: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
   /** Reads what other processes have committed. Listeners of `onCommit` have it then. */
   readonly refresh: Effect.Effect<void, LedgerError>
@@ -112,16 +115,34 @@ const make = (options: LedgerOptions) =>
     const writer = yield* makeWriter(sql, users, shares, { name, commitInterval, patience, spool })
     yield* registerMetrics({ counts: writer.counts, books, spool })
     const listeners: Array<Writer["afterCommit"]> = []
-    writer.afterCommit = (stored) =>
-      Effect.andThen(
-        books.refresh,
-        Effect.forEach(listeners, (listener) => listener(stored), { discard: true })
-      )
-    const fork = yield* Effect.map(Effect.context<never>(), Effect.runForkWith)
+    writer.afterCommit = (stored, newestEntry) => {
+      const heard =
+        listeners.length === 0
+          ? Effect.void
+          : Effect.forEach(listeners, (listener) => listener(stored), { discard: true })
+      return newestEntry === books.lastEntry ? heard : Effect.andThen(books.refresh, heard)
+    }
+    const run = yield* Effect.map(Effect.context<never>(), Effect.runForkWith)
+    const fork: LedgerCalls["fork"] = (effect) => void run(effect)
+    const shareOf = makeShareOf()
+    const recordThen: LedgerCalls["sink"]["recordThen"] = (accepted, then) => {
+      const at = clock.currentTimeMillisUnsafe()
+      const shares = accepted.map((share) => shareOf(share, at))
+      if (acknowledge !== "received") {
+        return writer.addThen(shares, (failure) =>
+          then(failure === undefined ? undefined : new ShareSinkError({ message: failure.message }))
+        )
+      }
+      writer.addThen(shares, (failure) => {
+        if (failure !== undefined) fork(Effect.logError(`${shares.length} shares are lost: ${failure.message}`))
+      })
+      then(undefined)
+    }
     return Ledger.of({
       name,
       sql,
       books,
+      fork,
       lastSeq: () => shares.lastSeq,
       append: writer.add,
       refresh: writer.refresh,
@@ -130,17 +151,10 @@ const make = (options: LedgerOptions) =>
       onCommit: (listener) => void listeners.push(listener),
       sink: {
         record: (accepted) =>
-          Effect.suspend(() => {
-            const at = clock.currentTimeMillisUnsafe()
-            const added = writer.add(accepted.map((share) => shareOfAccepted(share, at)))
-            if (acknowledge !== "received") {
-              return Effect.mapError(added, ({ message }) => new ShareSinkError({ message }))
-            }
-            fork(
-              Effect.catch(added, ({ message }) => Effect.logError(`${accepted.length} shares are lost: ${message}`))
-            )
-            return Effect.void
-          })
+          Effect.callback((resume) =>
+            recordThen(accepted, (failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
+          ),
+        recordThen
       }
     })
   }).pipe(Effect.mapError((error) => ledgerError(nameOf(options))(error)))

@@ -77,7 +77,11 @@ export const makeRetention = (ledger: LedgerCalls, { retention, window }: Retent
     const { last, limits } = next
     // Before the window is known nothing is removed.
     if (limits.work === 0n) return Effect.succeed(0)
-    return windowStart(sql, last, limits.work === undefined ? limits : { ...limits, work: limits.work * GROWTH })
+    // An empty window has no start.
+    return Effect.map(
+      windowStart(sql, last, limits.work === undefined ? limits : { ...limits, work: limits.work * GROWTH }),
+      (start) => Math.max(start, limits.afterSeq === undefined ? 0 : limits.afterSeq + 1)
+    )
   })
 
   const removeSlice = ({ first_seq, id, last_seq }: OldSlice, at: number): Effect.Effect<void, LedgerError> =>
@@ -86,7 +90,9 @@ export const makeRetention = (ledger: LedgerCalls, { retention, window }: Retent
         sql`INSERT INTO removed_slices (slice_id, at) VALUES (${id}, ${at}) ON CONFLICT (slice_id) DO NOTHING`
       )
       for (let from = first_seq; from <= last_seq; from += ROWS) {
-        yield* transact(sql`DELETE FROM shares WHERE seq >= ${from} AND seq <= ${Math.min(from + ROWS - 1, last_seq)}`)
+        yield* transact(
+          sql`DELETE FROM batches WHERE last_seq >= ${from} AND last_seq <= ${Math.min(from + ROWS - 1, last_seq)}`
+        )
       }
     })
 
@@ -97,7 +103,9 @@ export const makeRetention = (ledger: LedgerCalls, { retention, window }: Retent
       const [unfinished] = yield* sql<OldSlice>`
         SELECT id, first_seq, last_seq FROM slices
         WHERE id = (SELECT max(slice_id) FROM removed_slices)
-          AND EXISTS (SELECT 1 FROM shares WHERE seq >= first_seq AND seq <= last_seq)`
+          AND EXISTS (
+            SELECT 1 FROM batches WHERE batches.last_seq >= slices.first_seq AND batches.last_seq <= slices.last_seq
+          )`
       if (unfinished !== undefined) yield* removeSlice(unfinished, now)
       const limit = yield* needed
       let removed = 0

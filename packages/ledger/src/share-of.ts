@@ -3,11 +3,24 @@ import { hashFromDisplay } from "@sluice/bitcoin"
 import type { ShareAccepted } from "@sluice/channels"
 import { type LoggedShare, parseUserIdentity } from "@sluice/mining-server"
 import { workOfDifficulty } from "./scheme/work.ts"
-import type { NewShare } from "./store/shares.ts"
+import type { NewShare, Owner } from "./store/share.ts"
 
-export const shareOfAccepted = (share: ShareAccepted, at: number): NewShare => {
-  const { channel, difficulty, hash, height, isBlock, worker } = share
-  return { ...ownerOf(channel.userIdentity, worker), at, work: workOf(difficulty), height, hash, isBlock }
+/** What makes shares of the ledger of accepted ones. It knows the owner of a channel after its first share. */
+export const makeShareOf = (): ((share: ShareAccepted, at: number) => NewShare) => {
+  const owners = new WeakMap<ShareAccepted["channel"], Owner>()
+  return ({ channel, difficulty, hash, height, isBlock, worker: named }, at) => {
+    let owner = owners.get(channel)
+    if (owner === undefined) {
+      const names = ownerOf(channel.userIdentity, undefined)
+      const json = `${JSON.stringify(names.user)},${JSON.stringify(names.worker)}`
+      owners.set(channel, (owner = { ...names, json, sums: undefined }))
+    }
+    const { user, worker } = owner
+    const work = workOf(difficulty)
+    return named === undefined
+      ? { at, user, worker, work, height, hash, isBlock, owner }
+      : { at, user, worker: storable(named), work, height, hash, isBlock, owner: undefined }
+  }
 }
 
 export const shareOfLogged = ({ at, block, difficulty, hash, height, user, worker }: LoggedShare): NewShare => ({
@@ -20,7 +33,7 @@ export const shareOfLogged = ({ at, block, difficulty, hash, height, user, worke
 })
 
 /** A proxy's client may name the worker with the share, on a channel of the proxy's user. */
-export const ownerOf = (identity: string, named: string | undefined) => {
+export const ownerOf = (identity: string, named: string | undefined): Pick<Owner, "user" | "worker"> => {
   const { user, worker } = parseUserIdentity(identity)
   return { user: storable(user), worker: storable(named ?? worker ?? "") }
 }

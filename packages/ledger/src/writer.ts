@@ -6,9 +6,11 @@ import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope, S
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { LedgerError, reasonOf } from "./ledger-error.ts"
-import type { Spool } from "./spool/spool.ts"
+import type { Spool, SpoolPlace } from "./spool/spool.ts"
 import type { LedgerSqlCalls } from "./store/ledger-sql.ts"
-import { lostLease, type NewShare, type Shares, type StoredShare } from "./store/shares.ts"
+import type { StoredBatch } from "./store/stored-batch.ts"
+import { lostLease, type Shares } from "./store/shares.ts"
+import type { NewShare, StoredShare } from "./store/share.ts"
 import type { Users } from "./store/users.ts"
 
 export interface WriterOptions {
@@ -27,18 +29,24 @@ type Task = Effect.Effect<unknown, SqlError.SqlError | LedgerError>
 export interface Writer {
   /** Adds shares to the next commit. Gives an effect that completes when they are committed. */
   readonly add: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
+  /** As `add`; calls `then` in the place of an effect. */
+  readonly addThen: (shares: ReadonlyArray<NewShare>, then: Committed) => void
   /** Runs statements in the next commit, after its shares. If they fail with `LedgerError`, nothing of them is kept. */
   readonly transact: <A>(statements: Effect.Effect<A, SqlError.SqlError | LedgerError>) => Effect.Effect<A, LedgerError>
   /** Completes after the next commit, which may be an empty one, and reads what others have committed. */
   readonly refresh: Effect.Effect<void, LedgerError>
   /**
    * Called after each commit, before the next one, with its shares. Those come before them that other programs have committed since the
-   * commit before.
+   * commit before. `newestEntry` is the number of the newest entry about money, where the commit knows it. Gives `Effect.void` itself if
+   * there is nothing to do.
    */
-  afterCommit: (shares: ReadonlyArray<StoredShare>) => Effect.Effect<void, SqlError.SqlError>
+  afterCommit: (shares: ReadonlyArray<StoredShare>, newestEntry?: number) => Effect.Effect<void, SqlError.SqlError>
   /** What it does, for metrics. */
   readonly counts: WriterCounts
 }
+
+/** Hears that shares are committed, or that they could not be. */
+export type Committed = (failure: LedgerError | undefined) => void
 
 export interface WriterCounts {
   commits: number
@@ -52,6 +60,8 @@ export interface WriterCounts {
 
 /** What one commit writes. */
 class Batch {
+  /** When its first share came, in milliseconds; undefined before. The patience begins then. */
+  since: number | undefined
   readonly shares: Array<NewShare> = []
   readonly tasks: Array<{ readonly run: Task; readonly done: Deferred.Deferred<unknown, LedgerError> }> = []
   /** The results of its tasks in the last try; undefined before. */
@@ -59,7 +69,15 @@ class Batch {
   /** Completes after a commit, also one without tasks. */
   readonly refreshed = Deferred.makeUnsafe<void, LedgerError>()
   isRefresh = false
-  readonly done = Deferred.makeUnsafe<void, LedgerError>()
+  /** The place in the spool from which its shares come. */
+  spooled: SpoolPlace | undefined
+  readonly listeners: Array<Committed> = []
+
+  /** Tells those who wait for its shares. */
+  complete(failure?: LedgerError): void {
+    for (const listener of this.listeners) listener(failure)
+    this.listeners.length = 0
+  }
 }
 
 /** Time between two tries to write. */
@@ -95,6 +113,9 @@ export const makeWriter = Effect.fnUntraced(function* (
         if (batch.results !== undefined && (yield* marks.has(batch))) {
           // The try before was committed, and its answer lost. Its shares came with those of others.
           return { stored: [], results: batch.results, sliceClosed: () => {} }
+        }
+        if (batch.spooled !== undefined && !(yield* handsOver(sql, batch.spooled))) {
+          return { stored: [], results: [], sliceClosed: () => {} }
         }
         const sliceClosed = yield* shares.closeSlice(clock.currentTimeMillisUnsafe())
         const stored = yield* shares.append(batch.shares)
@@ -140,25 +161,26 @@ export const makeWriter = Effect.fnUntraced(function* (
   }
 
   const committed = (
-    { results, sliceClosed, stored }: Effect.Success<ReturnType<typeof write>>,
+    { results, stored, sliceClosed }: Effect.Success<ReturnType<typeof write>>,
     batch: Batch,
-    begun: number
-  ) =>
-    Effect.gen(function* () {
-      counts.commits++
-      counts.lastCommitMs = clock.currentTimeMillisUnsafe() - begun
-      counts.lastShares = batch.shares.length
-      users.committed()
-      sliceClosed()
-      shares.committed(stored)
-      yield* Deferred.succeed(batch.done, undefined)
-      const foreign = shares.takeForeign()
-      yield* Effect.catch(writer.afterCommit(foreign.length === 0 ? stored : [...foreign, ...stored]), (error) =>
-        Effect.logWarning(`The ledger ${name} cannot be read: ${reasonOf(error)}`)
-      )
+    begun: number,
+    newestEntry?: number
+  ): Effect.Effect<void> => {
+    counts.commits++
+    counts.lastCommitMs = clock.currentTimeMillisUnsafe() - begun
+    counts.lastShares = batch.shares.length
+    users.committed()
+    sliceClosed()
+    shares.committed(stored)
+    batch.complete()
+    const after = writer.afterCommit(sharesOf(shares.takeForeign(), stored), newestEntry)
+    if (after === Effect.void && batch.tasks.length === 0 && !batch.isRefresh) return Effect.void
+    return Effect.gen(function* () {
+      yield* Effect.catch(after, (error) => Effect.logWarning(`The ledger ${name} cannot be read: ${reasonOf(error)}`))
       for (const [index, { done }] of batch.tasks.entries()) yield* Deferred.done(done, results[index]!)
       yield* Deferred.succeed(batch.refreshed, undefined)
     })
+  }
 
   const failTasks = (batch: Batch, error: LedgerError) =>
     Effect.andThen(
@@ -168,16 +190,24 @@ export const makeWriter = Effect.fnUntraced(function* (
 
   const failureOf = (failure: { readonly message: string }): LedgerError =>
     new LedgerError({
-      message: `the ledger ${name} cannot be written: ${reasonOf(failure)}; its shares are not acknowledged until that is mended`
+      message: `the ledger ${name} cannot be written: ${reasonOf(failure)}`
     })
 
-  const commit = (batch: Batch) =>
+  const commit = (batch: Batch) => {
+    const begun = clock.currentTimeMillisUnsafe()
+    const now = batch.tasks.length === 0 ? shares.commitNow(batch.shares, begun) : undefined
+    if (now === undefined) return commitPatiently(batch, begun)
+    return committed({ stored: now.batches, results: [], sliceClosed: () => {} }, batch, begun, now.newestEntry)
+  }
+
+  const commitPatiently = (batch: Batch, begun: number) =>
     Effect.gen(function* () {
       let isFailing = false
-      const begun = clock.currentTimeMillisUnsafe()
       const { ms, tryMs } = limitsOf(batch)
+      const until = (batch.since ?? begun) + ms
       const result = yield* limited(write(batch), tryMs).pipe(
         Effect.tapError((error) => {
+          shares.doubt(batch.shares)
           if (isFailing) return Effect.void
           isFailing = true
           return Effect.logWarning(
@@ -187,7 +217,7 @@ export const makeWriter = Effect.fnUntraced(function* (
         }),
         Effect.retry({
           schedule: Schedule.spaced(RETRY),
-          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < begun + ms
+          while: () => !shares.isFencedOff && clock.currentTimeMillisUnsafe() < until
         })
       )
       if (isFailing) yield* Effect.logInfo(`The ledger ${name} is written again`)
@@ -196,11 +226,14 @@ export const makeWriter = Effect.fnUntraced(function* (
       Effect.catch((failure) => {
         if (spool !== undefined && !shares.isFencedOff) return keep(spool, batch)
         const error = failureOf(failure)
-        return Effect.andThen(Deferred.fail(batch.done, error), failTasks(batch, error))
+        batch.complete(error)
+        return failTasks(batch, error)
       })
     )
 
   let isSpooling = spool?.isEmpty === false
+  /** The oldest record may be of a commit whose answer the program did not see before it ended. */
+  let isFromBefore = isSpooling
   /** Batches whose tasks wait for the database, and until when. */
   const waiting: Array<{ readonly batch: Batch; readonly until: number }> = []
   const spoolTurn = yield* Semaphore.make(1)
@@ -214,11 +247,11 @@ export const makeWriter = Effect.fnUntraced(function* (
       }
       if (batch.shares.length > 0) {
         yield* Effect.matchEffect(spool.append(batch.shares), {
-          onSuccess: () => Deferred.succeed(batch.done, undefined),
-          onFailure: ({ message }) =>
+          onSuccess: () => Effect.sync(() => batch.complete()),
+          onFailure: (failure) =>
             Effect.andThen(
-              Effect.logError(`Shares are not acknowledged: ${message}`),
-              Deferred.fail(batch.done, new LedgerError({ message }))
+              Effect.logError(`Shares are not acknowledged: ${failure.message}`),
+              Effect.sync(() => batch.complete(failure))
             )
         })
         batch.shares.length = 0
@@ -236,6 +269,9 @@ export const makeWriter = Effect.fnUntraced(function* (
       next.shares.push(...(yield* spool.oldest))
       const [first] = waiting
       if (next.shares.length > 0) {
+        next.spooled = spool.place
+        if (isFromBefore) yield* shares.lookFor(next.shares)
+        isFromBefore = false
         yield* committed(yield* limited(write(next), patienceMs / TRIES), next, begun)
         spool.handedOver(next.shares.length)
         return true
@@ -284,16 +320,22 @@ export const makeWriter = Effect.fnUntraced(function* (
     return spool !== undefined && isSpooling ? keep(spool, next) : commit(next)
   })
 
+  const addThen: Writer["addThen"] = (some, then) => {
+    if (some.length === 0) return then(undefined)
+    const { listeners, shares } = batch
+    for (const share of some) shares.push(share)
+    listeners.push(then)
+    batch.since ??= clock.currentTimeMillisUnsafe()
+    counts.waiting = shares.length
+    isWaiting.openUnsafe()
+  }
+
   const writer: Writer = {
     add: (some) =>
-      Effect.suspend(() => {
-        if (some.length === 0) return Effect.void
-        const { done, shares } = batch
-        for (const share of some) shares.push(share)
-        counts.waiting = shares.length
-        isWaiting.openUnsafe()
-        return Deferred.await(done)
-      }),
+      Effect.callback((resume) =>
+        addThen(some, (failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
+      ),
+    addThen,
     transact: <A>(run: Effect.Effect<A, SqlError.SqlError | LedgerError>) =>
       Effect.suspend(() => {
         const done = Deferred.makeUnsafe<unknown, LedgerError>()
@@ -322,9 +364,29 @@ export const makeWriter = Effect.fnUntraced(function* (
   return writer
 })
 
+const sharesOf = (
+  foreign: ReadonlyArray<StoredShare>,
+  stored: ReadonlyArray<StoredBatch>
+): ReadonlyArray<StoredShare> => {
+  const [first] = stored
+  if (foreign.length === 0 && stored.length < 2) return first?.shares ?? []
+  return [...foreign, ...stored.flatMap(({ shares }) => shares)]
+}
+
+/** Notes in the transaction how far the spool is handed over. Returns false if this part was handed over by a commit before. */
+const handsOver = (sql: LedgerSqlCalls, { end, spool }: SpoolPlace): Effect.Effect<boolean, SqlError.SqlError> =>
+  Effect.gen(function* () {
+    const name = `spool_${spool}`
+    const [row] = yield* sql<{ value: string }>`SELECT value FROM state WHERE name = ${name}`
+    if (Number(row?.value ?? 0) >= end) return false
+    yield* sql`INSERT INTO state (name, value) VALUES (${name}, ${String(end)})
+      ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+    return true
+  })
+
 /**
  * Remembers in the database which batch with tasks was committed last, because PostgreSQL may commit one whose answer is lost. Shares
- * need no mark: they are known by their hashes. With SQLite there is no answer that could be lost.
+ * need no mark: those that a try has brought there are found among what comes next. With SQLite there is no answer that could be lost.
  */
 const makeMarks = Effect.fnUntraced(function* (sql: LedgerSqlCalls) {
   if (sql.dialect === "sqlite") return { has: () => Effect.succeed(false), set: () => Effect.void }

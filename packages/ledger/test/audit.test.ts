@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { minerScript } from "@sluice/mining-server"
 import { NodeRefused, NodeRpc, type NodeRpcCalls, NodeRpcError } from "@sluice/node"
 import { Effect, Layer, Logger } from "effect"
+import { reasonOf } from "../src/ledger-error.ts"
 import { databases, dropTriggers, execute, type TestDatabase } from "./databases.ts"
 import {
   audit,
@@ -36,6 +37,13 @@ const share = (number: number): NewShare => ({
   hash: new Uint8Array(32).fill(number),
   isBlock: number === 31
 })
+
+const hex = (number: number) => Buffer.from(share(number).hash).toString("hex")
+/** As the database keeps it. */
+const lineOf = (number: number) => {
+  const { at, hash: _, height, isBlock, user, worker, work } = share(number)
+  return `${JSON.stringify([number, at, user, worker, work.toString(), height, hex(number), isBlock])}\n`
+}
 
 /** Thirty shares in slices of ten, a block that pays for the last 25, and its share. */
 const fill = ({ append, books, sql, transact }: LedgerCalls) =>
@@ -127,17 +135,35 @@ describe.each(databases)("an audit on $name", (database) => {
     ],
     [
       "work that was changed",
-      "UPDATE shares SET work = '11' WHERE seq = 12",
+      `UPDATE batches SET lines = replace(lines, '"10"', '"11"') WHERE last_seq = 20`,
       /slice 2, shares 11 to 20: its hash is not/
     ],
     [
       "a share that was given to another user",
-      "UPDATE shares SET user_id = 2 WHERE seq = 1",
+      `UPDATE batches SET lines = replace(lines, '[1,1001,"${ALICE}"', '[1,1001,"${BOB}"') WHERE last_seq = 10`,
       /slice 1, .*its hash is not/
     ],
-    ["a share that was deleted", "DELETE FROM shares WHERE seq = 15", /slice 2 has 10 shares; 9 are there/],
+    [
+      "a share that was deleted",
+      `UPDATE batches SET lines = replace(lines, '${lineOf(15)}', '') WHERE last_seq = 20`,
+      /slice 2 has 10 shares; 9 are there/
+    ],
+    [
+      "shares of a commit that were deleted",
+      "DELETE FROM batches WHERE last_seq = 20",
+      /slice 2 has 10 shares; 0 are there/
+    ],
+    [
+      "a share that is there twice",
+      `UPDATE batches SET lines = replace(lines, '${hex(16)}', '${hex(15)}') WHERE last_seq = 20`,
+      /share 16 is share 15 again/
+    ],
     ["a roll-up that was changed", "UPDATE rollups SET shares = shares + 1 WHERE slice_id = 3", /slice 3 counts/],
-    ["a share of the open slice that was changed", "UPDATE shares SET work = '99' WHERE seq = 30", /slice 3|earned/],
+    [
+      "a share of the newest slice that was changed",
+      `UPDATE batches SET lines = replace(lines, '"10"', '"99"') WHERE last_seq = 30`,
+      /slice 3|earned/
+    ],
     [
       "an output of the block that was changed",
       "UPDATE block_outputs SET amount = amount + 1 WHERE position = 0",
@@ -149,6 +175,15 @@ describe.each(databases)("an audit on $name", (database) => {
       /share 31 is block 7, .* no record of/
     ]
   ]
+  it.live("says which shares cannot be read", () =>
+    withBlock(database, "UPDATE batches SET lines = replace(lines, '[15,', '[') WHERE last_seq = 20", (ledger) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(audit(ledger.sql, () => Effect.void))
+        assert.match(reasonOf(error), /^the shares up to number 20 are damaged: /)
+      })
+    )
+  )
+
   for (const [what, sql, fault] of changes) {
     it.live(`finds ${what}`, () =>
       withBlock(database, sql, (ledger) =>

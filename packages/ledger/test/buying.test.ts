@@ -14,7 +14,9 @@ import {
   type NewShare,
   POOL,
   readBalances,
+  makeRetention,
   readPurchases,
+  sharesFrom,
   readReserve,
   workOfTarget
 } from "../src/index.ts"
@@ -108,6 +110,35 @@ describe("a pool that buys shares", () => {
       assert.instanceOf(error, OptionError)
       assert.match(error.message, /^reserve: fpps pays users for shares also when the pool finds no block: declare/)
     })
+  )
+
+  it.effect("lets shares be removed that were bought, and keeps those that were not", () =>
+    asPool(fpps)(
+      Effect.gen(function* () {
+        const ledger = yield* Ledger
+        const { window } = yield* LedgerPayouts
+        const { removeOld } = makeRetention(ledger, { retention: 0, window: () => window })
+        yield* append("alice", 1_000n, 30)
+        yield* TestClock.adjust("11 seconds")
+        yield* append("bob", 1_000n)
+        yield* TestClock.adjust("1 second")
+        // There is no price yet.
+        assert.strictEqual(yield* removeOld, 0)
+        yield* setBlock(FIRST)
+        yield* buyAll
+        const paid = yield* balances
+        assert.isAbove(Number(paid.get("alice")), 0)
+        // The newest share is not bought.
+        yield* append("carol", 1_000n)
+        assert.strictEqual(yield* removeOld, 3)
+        assert.deepStrictEqual(
+          (yield* Stream.runCollect(sharesFrom(ledger.sql, 1))).map(({ user }) => user),
+          ["carol"]
+        )
+        assert.deepStrictEqual(yield* balances, paid)
+        assert.deepStrictEqual(yield* faults, [])
+      })
+    )
   )
 
   it.effect(

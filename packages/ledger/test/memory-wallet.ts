@@ -92,6 +92,13 @@ export class MemoryWallet {
       .filter(({ txid, vout }) => !this.#isSpent(txid, vout))
   }
 
+  /** The satoshis of the unspent coins. */
+  get unspent(): bigint {
+    return this.#coins
+      .filter(({ index, txid }) => !this.#isSpent(txid, index))
+      .reduce((sum, { amount }) => sum + amount, 0n)
+  }
+
   /** The transactions of a block, whose height begins at 1. */
   blockAt(height: number): ReadonlyArray<Transaction> {
     return this.#blocks[height - 1]!

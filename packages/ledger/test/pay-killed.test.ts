@@ -23,7 +23,9 @@ afterAll(() => rm(directory, { recursive: true }))
 /** The calls of a payment, the first of which looks at the chain. */
 const METHODS = [
   "getblockchaininfo",
+  "getblockchaininfo",
   "getblockcount",
+  "getwalletinfo",
   "walletcreatefundedpsbt",
   "gettxout",
   "gettxout",

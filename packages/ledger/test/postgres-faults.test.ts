@@ -137,7 +137,7 @@ describe.skipIf(POSTGRES_URL === undefined)("a ledger on PostgreSQL", () => {
       Effect.gen(function* () {
         yield* server.stop
         const { message } = yield* Effect.flip(ledger.append([share(1)]))
-        assert.match(message, /cannot be written: .*ECONNREFUSED.*not acknowledged until that is mended/)
+        assert.match(message, /cannot be written: .*ECONNREFUSED/)
         yield* server.start
         yield* ledger.append([share(2)])
         yield* checkShares(ledger, [2])
@@ -208,7 +208,7 @@ describe.skipIf(POSTGRES_URL === undefined)("a ledger on PostgreSQL", () => {
           yield* ledger.append([share(1)])
           network.delay = 600
           const { message } = yield* Effect.flip(ledger.append([share(2)]))
-          assert.match(message, /cannot be written: it has not answered for 300ms; its shares are not acknowledged/)
+          assert.match(message, /cannot be written: it has not answered for 300ms$/)
           assert.match(
             lines.join("\n"),
             /cannot be written: it has not answered for 300ms; 1 shares wait for up to 900ms/

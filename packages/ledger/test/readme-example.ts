@@ -14,7 +14,7 @@ const share = (number: number, user: string) => ({
 
 const program = Effect.gen(function* () {
   const { append, lastSeq, sql } = yield* Ledger
-  yield* append([share(1, "alice"), share(2, "bob"), share(3, "alice"), share(3, "alice")])
+  yield* append([share(1, "alice"), share(2, "bob"), share(3, "alice")])
   yield* Console.log(`${lastSeq()} shares`)
 
   // The newest shares with the work of two and a half: alice's, bob's, and half of alice's first.

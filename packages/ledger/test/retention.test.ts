@@ -70,7 +70,13 @@ const remove = (ledger: LedgerCalls, limits: WindowLimits | undefined) =>
   }).removeOld
 
 const kept = ({ sql }: LedgerCalls) =>
-  Effect.map(sql<{ seq: number }>`SELECT seq FROM shares ORDER BY seq`, (rows) => rows.map(({ seq }) => seq))
+  Effect.map(
+    sql<{ first_seq: number; last_seq: number }>`SELECT first_seq, last_seq FROM batches ORDER BY last_seq`,
+    (rows) =>
+      rows.flatMap(({ first_seq, last_seq }) =>
+        Array.from({ length: last_seq - first_seq + 1 }, (_, index) => first_seq + index)
+      )
+  )
 
 const tens = (...firsts: ReadonlyArray<number>) =>
   firsts.flatMap((first) => Array.from({ length: 10 }, (_, index) => first + index))
@@ -123,7 +129,7 @@ describe.each(databases)("old shares on $name", (database) => {
         yield* remove(ledger, undefined)
         const before = yield* kept(ledger)
         yield* execute(
-          "INSERT INTO shares SELECT 65, at, user_id, worker, work, height, x'00', 0 FROM shares WHERE seq = 21"
+          "INSERT INTO batches (last_seq, first_seq, lines) SELECT 65, 65, lines FROM batches WHERE last_seq = 30"
         )
         assert.notDeepEqual(yield* kept(ledger), before)
         yield* remove(ledger, undefined)

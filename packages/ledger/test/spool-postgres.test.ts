@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { audit, Ledger, type LedgerCalls, type LedgerPlace, type NewShare, sharesFrom } from "../src/index.ts"
+import { Spool } from "../src/spool/spool.ts"
 import { execute, POSTGRES_URL } from "./databases.ts"
 
 const share = (number: number): NewShare => {
@@ -123,6 +124,19 @@ describe.skipIf(POSTGRES_URL === undefined)("a ledger on PostgreSQL with a spool
           assert.isTrue(lines.some((line) => line.includes("not written whole: it is dropped")))
           yield* check(ledger, upTo(21))
         })
+      )
+    })
+  )
+
+  live("does not count shares again whose commit was done when the program ended before it heard of it", (file) =>
+    Effect.gen(function* () {
+      const known = shares(1, 3)
+      yield* Effect.flatMap(Ledger, ({ append }) => append(known)).pipe(Effect.provide(Ledger.layer(place)))
+      yield* Effect.scoped(
+        Effect.flatMap(Spool.open({ file }), (spool) => Effect.andThen(spool.append(known), spool.append(shares(4, 5))))
+      )
+      yield* withSpool(file, (ledger, lines) =>
+        Effect.andThen(said(lines, /has all shares of the spool/), check(ledger, upTo(5)))
       )
     })
   )

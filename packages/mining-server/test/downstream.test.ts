@@ -52,6 +52,7 @@ const serving = () => {
       maxPendingBytes: 1_000_000,
       limits: defaultTrafficLimits,
       interrupt: () => assert.fail("the downstream is ended"),
+      late: { count: 0 },
       start: (write) => Effect.runSync(write)
     }
   )
@@ -86,11 +87,16 @@ describe("a connection whose shares are being recorded", () => {
     read(openExtended({ minExtranonceSize: 8 }))
     downstream.run((machine, out) => machine.receive([share(0)], 2_000, out))
     const replies = downstream.takeReplies()
-    downstream.hold()
+    const release = downstream.hold({
+      run: () => downstream.reply(replies, 3_000),
+      runEarly: () => assert.fail("it has not waited for long"),
+      since: 2_000
+    })
+    downstream.goOn(1_999)
     downstream.sendMessage({ _tag: "Reconnect", newHost: "", newPort: 0 })
     work.onMessages([template(2)], 2_000)
     assert.deepStrictEqual(send(), [])
-    downstream.release(() => downstream.reply(replies, 3_000))
+    release()
     assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
   })
 })

@@ -205,6 +205,116 @@ describe("a share sink that takes its time", () => {
   )
 })
 
+/** A sink that answers each call when the test says so, and lets the server read on meanwhile. */
+class GatedSink implements ShareSink {
+  readonly #calls: Array<Parameters<GatedSink["recordThen"]>[1]> = []
+
+  get calls(): number {
+    return this.#calls.length
+  }
+
+  readonly record = () => Effect.die("the server prefers recordThen")
+  readonly recordThen: NonNullable<ShareSink["recordThen"]> = (_, then) => void this.#calls.push(then)
+
+  readonly answer = (call: number, failure?: string) =>
+    Effect.suspend(() => {
+      this.#calls[call - 1]!(failure === undefined ? undefined : new ShareSinkError({ message: failure }))
+      return settle
+    })
+}
+
+describe("a share sink that takes longer than a second", () => {
+  /** A client whose first share waits for the sink for longer than that. */
+  const lateClient = Effect.gen(function* () {
+    yield* publish(futureTemplate(1), newPrevHash(1))
+    const client = yield* TestClient.connect()
+    const miner = yield* client.open(openExtended())
+    yield* client.send(miner.mine())
+    yield* TestClock.adjust("2 seconds")
+    return { client, miner }
+  })
+  const withGates =
+    (test: (sink: GatedSink) => Effect.Effect<void, unknown, World | Scope.Scope>) =>
+    (): Effect.Effect<void, unknown> => {
+      const sink = new GatedSink()
+      return Effect.scoped(test(sink).pipe(Effect.provide(memoryWorld({ shareSinks: [sink] }))))
+    }
+
+  it.effect(
+    "delays neither new work nor a block of its connection, only acknowledgements",
+    withGates((sink) =>
+      Effect.gen(function* () {
+        const { client, miner } = yield* lateClient
+        yield* publish(futureTemplate(2), newPrevHash(2, { target: ANY_TARGET, nbits: 0x207fffff }))
+        yield* settle
+        yield* client.expect("NewExtendedMiningJob")
+        const { jobId } = yield* client.expect("SetNewPrevHash")
+        yield* client.send(miner.mine({ jobId }))
+        yield* settle
+        assert.strictEqual((yield* Queue.take((yield* TemplateFeed).solutions)).templateId, 2n)
+        assert.deepStrictEqual([sink.calls, yield* client.waiting], [2, 0])
+        yield* client.send(openStandard())
+        yield* client.expect("OpenStandardMiningChannel.Success")
+        yield* sink.answer(1)
+        yield* sink.answer(2)
+        yield* client.until("SubmitShares.Success")
+      })
+    )
+  )
+
+  it.effect(
+    "acknowledges the shares of each read in their order, whichever is recorded first",
+    withGates((sink) =>
+      Effect.gen(function* () {
+        const { client, miner } = yield* lateClient
+        yield* client.send(miner.mine(), miner.mine({ bad: true }))
+        yield* settle
+        assert.strictEqual((yield* client.expect("SubmitShares.Error")).sequenceNumber, 3)
+        yield* sink.answer(2)
+        assert.deepStrictEqual([sink.calls, yield* client.waiting], [2, 0])
+        yield* sink.answer(1)
+        assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 1)
+        assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 2)
+        assert.strictEqual((yield* poolStats).accepted, 2)
+        // The sink is quick again.
+        yield* client.send(miner.mine())
+        yield* settle
+        yield* sink.answer(3)
+        assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 4)
+      })
+    )
+  )
+
+  it.effect(
+    "ends the connection when it fails, without an acknowledgement of any share that waits",
+    withGates((sink) =>
+      Effect.gen(function* () {
+        const { client, miner } = yield* lateClient
+        yield* client.send(miner.mine())
+        yield* settle
+        yield* sink.answer(2)
+        yield* sink.answer(1, "the disk is full")
+        assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+        assert.strictEqual((yield* poolStats).connections, 0)
+      })
+    )
+  )
+
+  it.effect(
+    "records the shares of a client that disconnected meanwhile",
+    withGates((sink) =>
+      Effect.gen(function* () {
+        yield* Effect.scoped(Effect.asVoid(lateClient))
+        yield* settle
+        assert.strictEqual((yield* poolStats).accepted, 0)
+        yield* sink.answer(1)
+        const { accepted, connections } = yield* poolStats
+        assert.deepStrictEqual([accepted, connections], [1, 0])
+      })
+    )
+  )
+})
+
 describe("several share sinks", () => {
   it.effect("record in order, once for each read, and all before the acknowledgement", () => {
     const [first, second] = [new SlowSink(), new SlowSink()]

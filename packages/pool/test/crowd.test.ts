@@ -26,7 +26,11 @@ it.live(
       const miner = yield* honest.open(openExtended({ nominalHashRate: 1600 }))
       const before = heldBytes()
       const { host, port } = yield* PoolAddress
-      const state = yield* startCrowd(new URL("./crowd.ts", import.meta.url), { host, port, count: COUNT })
+      const state = yield* startCrowd(new URL(import.meta.resolve("@sluice/testing/pool-crowd")), {
+        host,
+        port,
+        count: COUNT
+      })
 
       const latencies: Array<number> = []
       let jobs = 0

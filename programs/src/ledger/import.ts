@@ -1,5 +1,5 @@
 /** `sluice ledger import`: adds the shares of a share log to a ledger. A share that the ledger has is not added again. */
-import { Ledger, type LedgerCalls, LedgerError, shareOfLogged } from "@sluice/ledger"
+import { Ledger, ledgerError, type LedgerCalls, LedgerError, readKnownShares, shareOfLogged } from "@sluice/ledger"
 import { LoggedShare } from "@sluice/mining-server"
 import { Effect, FileSystem, Schema, Stream } from "effect"
 import { statSync } from "node:fs"
@@ -29,12 +29,13 @@ export const importShares = ledgerCommand({
 const decodeLine = Schema.decodeEffect(Schema.fromJsonString(LoggedShare))
 
 const importLines = Effect.fnUntraced(function* (
-  { append }: LedgerCalls,
+  { append, name, sql }: LedgerCalls,
   path: string,
   progress: (part: number) => Effect.Effect<void>
 ) {
   const fs = yield* FileSystem.FileSystem
   const { size } = statSync(path)
+  const { newOf } = yield* Effect.mapError(readKnownShares(sql), ledgerError(name))
   let read = 0
   let lines = 0
   yield* fs.stream(path).pipe(
@@ -51,7 +52,8 @@ const importLines = Effect.fnUntraced(function* (
     }),
     Stream.map(shareOfLogged),
     Stream.grouped(BATCH),
+    Stream.mapEffect((shares) => Effect.mapError(newOf(shares), ledgerError(name))),
     Stream.runForEach(append)
   )
   return lines
-})
+}, Effect.scoped)

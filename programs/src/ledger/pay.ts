@@ -1,4 +1,6 @@
 /** `sluice ledger pay`, `payments` and `address`: money that leaves from the pool's wallet. */
+import { Chain } from "@sluice/bitcoin"
+import { parseUserIdentity } from "@sluice/channels"
 import {
   changeAddress,
   type FollowedPayment,
@@ -16,7 +18,8 @@ import {
   takeBack
 } from "@sluice/ledger"
 import { minerPayout, minerScript } from "@sluice/mining-server"
-import { Clock, Console, Effect, FileSystem, Layer, Result } from "effect"
+import { NodeRpc } from "@sluice/node"
+import { Clock, Console, Effect, FileSystem, Layer, Option, Result, Schema } from "effect"
 import { reasonOf } from "../config/read-text.ts"
 import { credentialsOf, layerNode, type NodeConfig } from "../server/node.ts"
 import { isoTime, layerWriting, ledgerCommand, printRows, reading } from "./command.ts"
@@ -32,7 +35,9 @@ export const pay = ledgerCommand({
     const { cancel, dryRun, json, ledger, signed } = config
     if (dryRun) {
       const now = yield* Clock.currentTimeMillis
-      const due = yield* reading(ledger, (sql) => readDue(sql, now, dueOf(config)))
+      const node = layerNode(config)
+      const chain = node === undefined ? undefined : yield* Effect.provide(chainOfNode, node)
+      const due = yield* reading(ledger, (sql) => readDue(sql, now, dueOf(config, chain)))
       yield* printRows(
         due.map(({ address, amount, user }) => ({
           user,
@@ -52,16 +57,22 @@ export const pay = ledgerCommand({
         return yield* printRows([paymentRow(yield* sendSigned(text))], json)
       }
       yield* followBlocks
-      const followed = yield* payOut({ ...dueOf(config), fee: feeOf(config) })
+      const followed = yield* payOut({ ...dueOf(config, yield* chainOfNode), fee: feeOf(config) })
       yield* printRows(followed.map(followedRow), json)
       for (const one of followed) yield* explain(one, config.psbt)
     }).pipe(Effect.provide(Layer.mergeAll(layerWriting(ledger), layerNode(config)!, layerWallet(config))))
   })
 })
 
-const dueOf = ({ chain, minimum }: PayConfig) => ({
+const dueOf = ({ chain, minimum }: PayConfig, ofNode: Chain | undefined) => ({
   minimum: BigInt(minimum),
-  ...(chain === undefined ? {} : { chain: chain === "testnet4" ? ("test" as const) : chain })
+  chain: chain === undefined ? ofNode : chain === "testnet4" ? "test" : chain
+})
+
+/** The chain of the node, which refuses a payment with an address of another one; undefined if its name is not known. */
+const chainOfNode = Effect.gen(function* () {
+  const { chain } = yield* (yield* NodeRpc).getBlockchainInfo
+  return Option.getOrUndefined(Schema.decodeUnknownOption(Chain)(chain === "testnet4" ? "test" : chain))
 })
 
 const feeOf = ({ confTarget, feeRate }: PayConfig) =>
@@ -139,6 +150,9 @@ export const address = ledgerCommand({
   ...AddressConfig,
   description: "Change the address that payments from the pool's wallet to a user go to, after a delay.",
   run: Effect.fnUntraced(function* ({ address, chain, delayHours, json, ledger, reason, user }) {
+    if (parseUserIdentity(address).user !== address) {
+      return yield* new LedgerError({ message: `address: ${address}: expected an address without a worker's name` })
+    }
     const known = minerPayout(address, chain === "testnet4" ? "test" : chain)
     if (Result.isFailure(known)) return yield* new LedgerError({ message: `address: ${address}: ${known.failure}` })
     const change = yield* Effect.gen(function* () {

@@ -9,6 +9,8 @@ import { NETWORK, selectUTXO, TEST_NETWORK } from "@scure/btc-signer"
 import { Effect, Layer, Schema } from "effect"
 import { LedgerError } from "../ledger-error.ts"
 import { MATURITY } from "../follow-blocks.ts"
+import { sum } from "../scheme/divide.ts"
+import { explainWallet, hasNoAddress, isLocked, isTooLittle, NO_FEE_KNOWN } from "./wallet-faults.ts"
 import { type FeePolicy, type Outpoint, type Sought, Wallet, type WalletCalls, type WalletError } from "./wallet.ts"
 
 export interface NodeWalletOptions extends NodeRpcHttp.Options {
@@ -30,25 +32,40 @@ export const layer = (options: NodeWalletOptions): Layer.Layer<Wallet> =>
     Wallet,
     Effect.gen(function* () {
       const call = yield* NodeRpcHttp.makeCall({ timeout: TIMEOUT, ...options })
-      const path = `${options.url.replace(/\/$/, "")}/wallet/${encodeURIComponent(options.wallet)}`
-      const ofWallet = yield* NodeRpcHttp.makeCall({ timeout: TIMEOUT, ...options, url: path })
+      const { url, wallet } = options
+      const path = `${url.replace(/\/$/, "")}/wallet/${encodeURIComponent(wallet)}`
+      const callWallet = yield* NodeRpcHttp.makeCall({ timeout: TIMEOUT, ...options, url: path })
+      const explain = explainWallet({ url, wallet, call })
+      const ofWallet = <A>(...[method, params, schema]: Parameters<typeof callWallet<A>>) =>
+        Effect.catch(callWallet(method, params, schema), explain)
+      const tooLittle = (due: bigint) =>
+        Effect.flatMap(ofWallet("getbalances", [], Balances), ({ mine: { immature, trusted } }) => {
+          const young = immature === 0 ? "" : `, and ${satoshisOf(immature)} of blocks with too few confirmations`
+          const message = `the wallet "${wallet}" has ${satoshisOf(trusted)} satoshis to spend${young}; ${due} and a fee are to be paid`
+          return Effect.fail(new LedgerError({ message }))
+        })
       return Wallet.of({
         ...chainCalls(call),
         fund: (outputs, fee) =>
-          Effect.map(
-            ofWallet(
-              "walletcreatefundedpsbt",
-              [
-                [],
-                outputs.map(({ address, amount }) => ({ [address]: coins(amount) })),
-                0,
-                fee._tag === "target" ? { conf_target: fee.blocks } : { fee_rate: fee.satoshis },
-                true
-              ],
-              Schema.Struct({ psbt: Schema.String })
-            ),
-            ({ psbt }) => psbt
-          ),
+          Effect.gen(function* () {
+            // Nothing is written about a payment that could not be signed.
+            const { unlocked_until } = yield* ofWallet("getwalletinfo", [], WalletInfo)
+            if (unlocked_until === 0) return yield* new LedgerError({ message: isLocked(wallet) })
+            const rate = fee._tag === "target" ? { conf_target: fee.blocks } : { fee_rate: feeRateOf(fee.satoshis) }
+            const recipients = outputs.map(({ address, amount }) => ({ [address]: coins(amount) }))
+            const fundWith = (changeType: string) =>
+              ofWallet(
+                "walletcreatefundedpsbt",
+                [[], recipients, 0, { ...rate, change_type: changeType }, true],
+                Schema.Struct({ psbt: Schema.String })
+              )
+            // The change to an address like those of users might be a coin that no later payment can spend.
+            const { psbt } = yield* fundWith("bech32").pipe(
+              Effect.catchIf(hasNoAddress, () => fundWith("bech32m")),
+              Effect.catchIf(isTooLittle, () => tooLittle(sum(outputs.map(({ amount }) => amount))))
+            )
+            return psbt
+          }),
         sign: (psbt) =>
           Effect.gen(function* () {
             const signed = yield* ofWallet("walletprocesspsbt", [psbt, true], Schema.Struct({ psbt: Schema.String }))
@@ -59,6 +76,12 @@ export const layer = (options: NodeWalletOptions): Layer.Layer<Wallet> =>
       })
     })
   ).pipe(Layer.provide(NodeRpcHttp.layerClient))
+
+/** An encrypted wallet says until when it is unlocked; 0 is locked. */
+const WalletInfo = Schema.Struct({ unlocked_until: Schema.optionalKey(Schema.Int) })
+
+/** In coins. */
+const Balances = Schema.Struct({ mine: Schema.Struct({ trusted: Schema.Finite, immature: Schema.Finite }) })
 
 /** The coins of an address whose key is not here. */
 export const layerAddress = (options: AddressWalletOptions): Layer.Layer<Wallet, LedgerError> =>
@@ -115,10 +138,10 @@ const fundFrom = Effect.fnUntraced(function* (
   const inputs = ripe.map(({ amount, scriptPubKey, txid, vout }) => ({
     txid,
     index: vout,
-    witnessUtxo: { script: Buffer.from(scriptPubKey, "hex"), amount: BigInt(Math.round(amount * 1e8)) }
+    witnessUtxo: { script: Buffer.from(scriptPubKey, "hex"), amount: satoshisOf(amount) }
   }))
-  const due = outputs.reduce((sum, { amount }) => sum + amount, 0n)
-  const there = inputs.reduce((sum, { witnessUtxo }) => sum + witnessUtxo.amount, 0n)
+  const due = sum(outputs.map(({ amount }) => amount))
+  const there = sum(inputs.map(({ witnessUtxo }) => witnessUtxo.amount))
   const selected = yield* Effect.try({
     try: () =>
       selectUTXO(
@@ -151,7 +174,7 @@ const rateOf = (call: NodeRpcHttp.MakeCall, fee: FeePolicy): Effect.Effect<bigin
         call("estimatesmartfee", [fee.blocks], Schema.Struct({ feerate: Schema.optionalKey(Schema.Finite) })),
         ({ feerate }) =>
           feerate === undefined
-            ? Effect.fail(new LedgerError({ message: "the node does not know what fee is usual: give fee-rate" }))
+            ? Effect.fail(new LedgerError({ message: NO_FEE_KNOWN }))
             : // Coins for a thousand virtual bytes.
               Effect.succeed(BigInt(Math.ceil(feerate * 1e5)))
       )
@@ -216,6 +239,12 @@ const coins = (satoshis: bigint): string => {
   const digits = satoshis.toString().padStart(9, "0")
   return `${digits.slice(0, -8)}.${digits.slice(-8)}`
 }
+
+/** An amount of a node's answer, in coins. */
+const satoshisOf = (coins: number): bigint => BigInt(Math.round(coins * 1e8))
+
+/** The node takes three decimals. */
+const feeRateOf = (satoshis: number): number => Number(satoshis.toFixed(3))
 
 /** The chain of a segwit address. */
 const chainOf = (address: string): Chain =>

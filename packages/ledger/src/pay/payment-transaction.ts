@@ -30,7 +30,7 @@ export const readPsbt = (psbt: string): Effect.Effect<PaymentTransaction, Ledger
     if (legacy !== undefined) {
       return Effect.fail(
         fault(
-          `spends ${legacy.txid}:${legacy.index}, whose signature would change the transaction's id: pay from addresses of segwit (bech32)`
+          `spends ${legacy.txid}:${legacy.index}, whose signature would change the transaction's id: move this coin to an address of segwit (bech32) of the wallet first`
         )
       )
     }
@@ -76,21 +76,28 @@ export const unpaidOf = (
     left.set(key, (left.get(key) ?? 0n) + value)
   }
   return outputs.find(({ address, amount }) => {
-    const key = Buffer.from(minerScript(address) ?? []).toString("hex")
+    const key = scriptKey(address)
     const rest = (left.get(key) ?? 0n) - amount
     left.set(key, rest)
     return rest < 0n
   })
 }
 
-/** Users with one address get one output. */
+/** Users with one address get one output, also if they spell it differently: nodes refuse two outputs to one address. */
 export const byAddress = (
   outputs: ReadonlyArray<PaymentOutput>
 ): ReadonlyArray<{ readonly address: string; readonly amount: bigint }> => {
-  const amounts = new Map<string, bigint>()
-  for (const { address, amount } of outputs) amounts.set(address, (amounts.get(address) ?? 0n) + amount)
-  return [...amounts].map(([address, amount]) => ({ address, amount }))
+  const merged = new Map<string, { readonly address: string; readonly amount: bigint }>()
+  for (const { address, amount } of outputs) {
+    const key = scriptKey(address)
+    const { address: first, amount: before } = merged.get(key) ?? { address, amount: 0n }
+    merged.set(key, { address: first, amount: before + amount })
+  }
+  return [...merged.values()]
 }
+
+/** The script of an address in hex. */
+const scriptKey = (address: string): string => Buffer.from(minerScript(address) ?? []).toString("hex")
 
 /** The outputs of a PSBT, and its transaction id. */
 export const transactionOfPsbt = (psbt: string): Effect.Effect<Transaction, LedgerError> =>
@@ -98,7 +105,7 @@ export const transactionOfPsbt = (psbt: string): Effect.Effect<Transaction, Ledg
 
 /** Whether a transaction pays any of these addresses. */
 export const paysAny = (outputs: ReadonlyArray<Output>, payments: ReadonlyArray<PaymentOutput>): boolean => {
-  const scripts = new Set(payments.map(({ address }) => Buffer.from(minerScript(address) ?? []).toString("hex")))
+  const scripts = new Set(payments.map(({ address }) => scriptKey(address)))
   return outputs.some(({ script }) => scripts.has(Buffer.from(script).toString("hex")))
 }
 

@@ -55,18 +55,16 @@ const make = Effect.fnUntraced(function* ({
   return Object.assign(client, {
     dialect: "postgres" as const,
     // The number of the table is another one for each ledger of a database.
-    takeTurn: Effect.asVoid(client`SELECT pg_advisory_xact_lock('shares'::regclass::oid::bigint)`),
-    insertColumns: (table: string, columns: ReadonlyArray<Column>, unique?: string) => {
+    takeTurn: Effect.asVoid(client`SELECT pg_advisory_xact_lock('slices'::regclass::oid::bigint)`),
+    insertColumns: (table: string, columns: ReadonlyArray<Column>) => {
       const names = columns.map(([name]) => name).join(", ")
       const arrays = columns.map(([, type], index) => `$${index + 1}::${type}[]`).join(", ")
-      const known = unique === undefined ? "" : ` ON CONFLICT (${unique}) DO NOTHING`
-      const insert = `INSERT INTO ${table} (${names}) SELECT * FROM unnest(${arrays})${known}`
-      return Effect.map(
+      const insert = `INSERT INTO ${table} (${names}) SELECT * FROM unnest(${arrays})`
+      return Effect.asVoid(
         client.unsafe(
           insert,
           columns.map(([, type, values]) => arrayOf(values, type))
-        ).raw,
-        (result) => (result as { readonly rowCount: number }).rowCount
+        )
       )
     },
     // Effect makes a defect of a ROLLBACK that fails, but it fails whenever the connection is lost within a transaction.
@@ -79,12 +77,11 @@ const make = Effect.fnUntraced(function* ({
 
 const elementOids: Readonly<Record<ColumnType, number>> = {
   bigint: PgTypes.OID.int8,
-  text: PgTypes.OID.text,
-  bytea: PgTypes.OID.bytea
+  text: PgTypes.OID.text
 }
 
 /** The values of one column as a parameter. */
-export const arrayOf = (values: ReadonlyArray<unknown>, type: ColumnType): PgTypes.Parameter =>
+const arrayOf = (values: ReadonlyArray<unknown>, type: ColumnType): PgTypes.Parameter =>
   Result.getOrThrow(PgTypes.array(values, elementOids[type], types))
 
 const BINARY = 1

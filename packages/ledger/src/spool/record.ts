@@ -4,7 +4,7 @@
  */
 import { Schema } from "effect"
 import { crc32 } from "node:zlib"
-import type { NewShare } from "../store/shares.ts"
+import type { NewShare } from "../store/share.ts"
 
 /** The first bytes of a spool file. */
 export const HEADER = new TextEncoder().encode("sluice spool 1\n")

@@ -1,13 +1,13 @@
 /**
  * A local file that keeps shares while the ledger's database cannot be reached: they are on the disk before they are acknowledged, and are
- * handed over later, oldest first. A last record that was cut off is dropped: its shares were never acknowledged. What was handed over
- * before a restart is handed over again then, and the ledger knows it by its hashes.
+ * handed over later, oldest first. A last record that was cut off is dropped: its shares were never acknowledged. The ledger notes in its
+ * database how far it has the file, so what was handed over before a restart does not count twice.
  */
 import { Effect, type Scope } from "effect"
 import { type FileHandle, open } from "node:fs/promises"
 import { dirname } from "node:path"
 import { LedgerError } from "../ledger-error.ts"
-import type { NewShare } from "../store/shares.ts"
+import type { NewShare } from "../store/share.ts"
 import { encodeRecord, HEADER, type Read, readRecord, RECORD_HEADER } from "./record.ts"
 
 export interface SpoolOptions {
@@ -16,6 +16,14 @@ export interface SpoolOptions {
   readonly maxBytes?: number
   /** Whether an append waits for the disk. Default true. */
   readonly isDurable?: boolean
+}
+
+/** What the ledger notes when it has a record. */
+export interface SpoolPlace {
+  /** The hash of the first share that the file has, in hex. */
+  readonly spool: string
+  /** Where the record ends. */
+  readonly end: number
 }
 
 const MAX_BYTES = 2 ** 30
@@ -33,6 +41,7 @@ export class Spool {
   /** The length of the record that `oldest` gave. */
   #given = 0
   #waiting = 0
+  #name = ""
 
   private constructor(handle: FileHandle, { file, isDurable = true, maxBytes = MAX_BYTES }: SpoolOptions) {
     this.#handle = handle
@@ -93,9 +102,15 @@ export class Spool {
       return Effect.flatMap(this.#read(this.#next, this.#end), (read) => {
         if (read._tag !== "Record") return Effect.fail(this.#damaged(this.#next))
         this.#given = read.length
+        if (this.#next === HEADER.length) this.#name = Buffer.from(read.shares[0]!.hash).toString("hex")
         return Effect.succeed(read.shares)
       })
     })
+  }
+
+  /** Of the record that `oldest` gave. */
+  get place(): SpoolPlace {
+    return { spool: this.#name, end: this.#next + this.#given }
   }
 
   /** Goes on behind the record that `oldest` gave, whose shares the ledger has. */

@@ -5,12 +5,13 @@
 import { Cause, Context, Effect, Layer, type Scope, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { type SqlConnection, SqlClient, SqlError, Statement } from "effect/sql"
-import { closeSync, openSync } from "node:fs"
+import { closeSync, openSync, statfsSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { LedgerSql, type SqliteCalls } from "../store/ledger-sql.ts"
 
 export interface SqliteOptions {
-  /** The database file, or `:memory:`. */
+  /** The database file, `:memory:`, or nothing for a file that is gone when it is closed. */
   readonly file: string
   readonly isReadOnly?: boolean
   /** Whether a commit waits for the disk (`synchronous` FULL) or only for the operating system (NORMAL). Default true. */
@@ -37,10 +38,11 @@ const make = Effect.fnUntraced(function* (
   options: SqliteOptions
 ): Effect.fn.Return<SqliteCalls, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
   const { file, isDurable = true, isReadOnly = false } = options
+  const attempt = attemptOn(file)
   const database = yield* Effect.acquireRelease(
     attempt("open", () => {
       // SQLite gives its other files the mode of this one.
-      if (!isReadOnly && file !== ":memory:") closeSync(openSync(file, "a", OWNER_ONLY))
+      if (!isReadOnly && file !== "" && file !== ":memory:") closeSync(openSync(file, "a", OWNER_ONLY))
       return new DatabaseSync(file, { readOnly: isReadOnly, timeout: BUSY_MS })
     }),
     (database) => Effect.sync(() => database.close())
@@ -51,7 +53,7 @@ const make = Effect.fnUntraced(function* (
     database.exec("PRAGMA journal_mode = WAL")
     database.exec(`PRAGMA synchronous = ${isDurable ? "FULL" : "NORMAL"}`)
   })
-  const connection = connect(database)
+  const connection = connect(database, attempt)
   const { acquirer, borrower, isTransaction, onCommitFailure, transactionAcquirer } = SqlClient.makeSqliteAcquirers({
     connection: Effect.succeed(connection),
     semaphore: yield* Semaphore.make(1),
@@ -81,13 +83,14 @@ const make = Effect.fnUntraced(function* (
     takeTurn: Effect.void,
     runEach: (...parameters: Parameters<SqliteCalls["runEach"]>) =>
       withConnection(({ runEach }) => runEach(...parameters)),
+    inOneStep: connection.inOneStep,
     backup: (destination: string) => withConnection(({ backup }) => backup(destination))
   })
 })
 
-type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "backup">
+type Connected = SqlConnection.Connection & Pick<SqliteCalls, "runEach" | "inOneStep" | "backup">
 
-const connect = (database: DatabaseSync): Connected => {
+const connect = (database: DatabaseSync, attempt: ReturnType<typeof attemptOn>): Connected => {
   const prepared = new Map<string, StatementSync>()
   const prepare = (sql: string): StatementSync => {
     let statement = prepared.get(sql)
@@ -139,6 +142,17 @@ const connect = (database: DatabaseSync): Connected => {
           ran?.(index, changes !== 0)
         }
       }),
+    inOneStep: (run) => {
+      if (database.isTransaction) return undefined
+      prepare("BEGIN IMMEDIATE").run()
+      try {
+        const result = run(prepare)
+        if (result !== undefined) prepare("COMMIT").run()
+        return result
+      } finally {
+        if (database.isTransaction) prepare("ROLLBACK").run()
+      }
+    },
     backup: (file) =>
       Effect.tryPromise({ try: () => backup(database, file), catch: (cause) => errorOf("backup", cause) })
   }
@@ -147,8 +161,31 @@ const connect = (database: DatabaseSync): Connected => {
 const valueOf = (value: unknown): SQLInputValue =>
   typeof value === "boolean" ? Number(value) : (value as SQLInputValue)
 
-const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, SqlError.SqlError> =>
-  Effect.try({ try: run, catch: (cause) => errorOf(operation, cause) })
+/** Runs calls of SQLite on a file, with an error that says so if the disk of the file is full. */
+const attemptOn =
+  (file: string) =>
+  <A>(operation: string, run: () => A): Effect.Effect<A, SqlError.SqlError> =>
+    Effect.try({
+      try: run,
+      catch: (cause) => {
+        if (isIoError(cause) && isOnFullDisk(file)) cause.message += `: the disk of ${file} is full`
+        return errorOf(operation, cause)
+      }
+    })
+
+/** SQLITE_IOERR; the bits above say at which call. */
+const IO_ERROR = 10
+
+const isIoError = (cause: unknown): cause is Error =>
+  cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === IO_ERROR
+
+const isOnFullDisk = (file: string): boolean => {
+  try {
+    return statfsSync(dirname(resolve(file))).bavail === 0
+  } catch {
+    return false
+  }
+}
 
 const errorOf = (operation: string, cause: unknown): SqlError.SqlError => {
   const code = cause instanceof Error && "errcode" in cause ? { errno: cause.errcode } : {}

@@ -1,7 +1,7 @@
 /** The ledger's database: Effect SQL, and what SQLite and PostgreSQL do in different ways. */
 import { Context, type Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import type { SQLInputValue } from "node:sqlite"
+import type { SQLInputValue, StatementSync } from "node:sqlite"
 
 export type LedgerSqlCalls = SqliteCalls | PostgresCalls
 
@@ -33,24 +33,22 @@ export interface SqliteCalls extends SqlClient.SqlClient, Turns {
     setValues: (index: number, values: Array<SQLInputValue>) => void,
     ran?: (index: number, hasChanged: boolean) => void
   ) => Effect.Effect<void, SqlError.SqlError>
+  /**
+   * Runs a function in a transaction, in one step and without a fiber. Keeps nothing, and gives undefined, if the function does or if a
+   * transaction is open; throws what SQLite throws, and keeps nothing then either.
+   */
+  readonly inOneStep: <A>(run: (prepare: (statement: string) => StatementSync) => A | undefined) => A | undefined
   /** Copies the database to another file while it is in use. */
   readonly backup: (file: string) => Effect.Effect<void, SqlError.SqlError>
 }
 
-export type ColumnType = "bigint" | "text" | "bytea"
+export type ColumnType = "bigint" | "text"
 
 /** A column's name, type and values. */
 export type Column = readonly [name: string, type: ColumnType, values: ReadonlyArray<unknown>]
 
 export interface PostgresCalls extends SqlClient.SqlClient, Turns {
   readonly dialect: "postgres"
-  /**
-   * Inserts rows that are given by columns, in one statement. With `unique`, the name of a column, it leaves out those whose value there
-   * is known. Gives the number of inserted rows.
-   */
-  readonly insertColumns: (
-    table: string,
-    columns: ReadonlyArray<Column>,
-    unique?: string
-  ) => Effect.Effect<number, SqlError.SqlError>
+  /** Inserts rows that are given by columns, in one statement. */
+  readonly insertColumns: (table: string, columns: ReadonlyArray<Column>) => Effect.Effect<void, SqlError.SqlError>
 }

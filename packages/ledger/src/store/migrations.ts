@@ -7,7 +7,9 @@
 import { Effect } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { LedgerError } from "../ledger-error.ts"
+import { batchesOf } from "./stored-batch.ts"
 import { moneyLeaves } from "./money-leaves.ts"
+import type { StoredShare } from "./share.ts"
 
 const TABLE = "ledger_migrations"
 
@@ -155,7 +157,58 @@ const third = Effect.gen(function* () {
   yield* keepForEver(["removed_slices"])
 })
 
-const migrations = { "1_shares_and_money": first, "2_money_leaves": moneyLeaves, "3_removed_slices": third }
+const fourth = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* create(`CREATE TABLE batches (
+    last_seq INTEGER PRIMARY KEY,
+    first_seq INTEGER NOT NULL,
+    lines TEXT NOT NULL
+  )`)
+  const slices = yield* sql<{ last_seq: number }>`SELECT last_seq FROM slices ORDER BY last_seq`
+  let from = 1
+  for (const to of [...slices.map(({ last_seq }) => last_seq), Number.MAX_SAFE_INTEGER]) {
+    for (;;) {
+      const rows =
+        yield* sql<OldShare>`SELECT shares.*, users.name AS user_name FROM shares JOIN users ON users.id = user_id
+        WHERE seq >= ${from} AND seq <= ${to} ORDER BY seq LIMIT 1000`
+      for (const { lines, shares } of batchesOf(rows.map(storedOf))) {
+        yield* sql`INSERT INTO batches (last_seq, first_seq, lines)
+          VALUES (${shares.at(-1)!.seq}, ${shares[0].seq}, ${lines})`
+      }
+      if (rows.length < 1000) break
+      from = rows.at(-1)!.seq + 1
+    }
+    from = to + 1
+  }
+  yield* sql`DROP TABLE shares`
+})
+
+/** A row of the table that batches replace. */
+interface OldShare {
+  readonly seq: number
+  readonly at: number
+  readonly user_name: string
+  readonly worker: string
+  readonly work: string
+  readonly height: number
+  readonly hash: Uint8Array
+  readonly is_block: number
+}
+
+const storedOf = ({ is_block, user_name, work, ...share }: OldShare): StoredShare => ({
+  ...share,
+  user: user_name,
+  work: BigInt(work),
+  workText: work,
+  isBlock: is_block !== 0
+})
+
+const migrations = {
+  "1_shares_and_money": first,
+  "2_money_leaves": moneyLeaves,
+  "3_removed_slices": third,
+  "4_batches": fourth
+}
 /** The version that this program knows. */
 const NEWEST = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))
 

@@ -43,6 +43,12 @@ export class Users {
     })
   }
 
+  /** Whether the ids of all these users are known and committed. */
+  hasAll(shares: ReadonlyArray<{ readonly user: string }>): boolean {
+    for (const { user } of shares) if (!this.#ids.has(user)) return false
+    return true
+  }
+
   /** The id of a name that was added. */
   idOf(name: string): number {
     return this.#ids.get(name) ?? this.#given.get(name)!

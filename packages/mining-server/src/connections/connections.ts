@@ -2,7 +2,7 @@
  * Serves connections of miners and proxies: answers each read of a socket with one step of the connection's channel server, and
  * frees everything at the end of the connection.
  */
-import type { ChannelInfo, ShareValidator } from "@sluice/channels"
+import type { ChannelInfo, ShareAccepted, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import {
   type ConnectionError,
@@ -18,12 +18,12 @@ import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
 import type { Recorder } from "../shares/recorder.ts"
-import { recordInAll, ShareSinkError } from "../shares/share-sink.ts"
+import { type Recorded, recordInAll, recordThenInAll, ShareSinkError } from "../shares/share-sink.ts"
 import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import { type MiningConnection, Downstream } from "./downstream.ts"
+import { Downstream, type Eviction, isAcknowledgement, type LateReads, type MiningConnection } from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
 import { loadOf } from "./traffic.ts"
@@ -34,11 +34,19 @@ const FLUSH_TIMEOUT = Duration.seconds(1)
 /** How many messages of one connection the server answers in one turn of the event loop: some milliseconds if they open channels. */
 const ANSWERED_AT_ONCE = 128
 
+/** How long a connection waits for share sinks before it goes on without its acknowledgements. */
+const LATE_MS = 1_000
+/** How often the server looks for such connections. */
+const LOOK = Duration.millis(500)
+
 /** The reason code of CloseChannel when a channel gives its place to another address. */
 export const CHANNEL_GAVE_WAY = "channel-gave-way"
 
 /** Vendors in SetupConnection whose firmware ignores SetExtranoncePrefix, and CloseChannel too. */
 const TAKE_NO_PREFIX: ReadonlySet<string> = new Set(["bitaxe"])
+
+/** Evicted peers that get their last messages. Others do not read, or need no more. */
+const GET_LAST_MESSAGES: ReadonlySet<Eviction["reason"]> = new Set(["no_templates", "new_prefix", "share_log"])
 
 export interface ConnectionsOptions {
   /** The open connections, by id. */
@@ -54,6 +62,17 @@ export interface ConnectionsOptions {
   readonly sourceName: string
   /** Why the server turns connections away now; undefined if it accepts them. */
   readonly closed: () => "stopping" | "no_templates" | undefined
+}
+
+/** What a step of a connection's channel server brings. */
+interface Step {
+  readonly events: ReadonlyArray<MiningServerEvent>
+  readonly replies: ReadonlyArray<Mining.ToClient>
+  readonly at: number
+  /** Queues replies: all at once, or the acknowledgements after the others. */
+  readonly reply: (some: ReadonlyArray<Mining.ToClient>) => void
+  /** Called when all are queued. */
+  readonly replied: () => void
 }
 
 /** Serves connections. */
@@ -74,8 +93,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     acknowledge: (downstream) => downstream.sendAcknowledgements()
   })
   let reads = 0
-  /** How many connections wait for share sinks. */
+  /** How many reads have shares that are being recorded. */
   let recording = 0
+  const recordThen = recordThenInAll(rules.shareSinks)
+  const late: LateReads = { count: 0 }
+  let isLooking = false
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
     const { remote } = connection
@@ -118,6 +140,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       maxPendingBytes: rules.maxPendingBytes,
       limits: rules.traffic,
       interrupt: () => fiber.interruptUnsafe(),
+      late,
       start
     })
     const device = printableDevice(connection.setup.device)
@@ -210,46 +233,120 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const { queue } = downstream
     const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    const recorded = recordThenReply(downstream, events, () => downstream.replyToRead(replies, at, isUrgent))
-    const sent =
-      recorded === Effect.void ? (queue.drainNow() ? undefined : queue.drain) : Effect.andThen(recorded, queue.drain)
-    if (received === 0) return sent
-    const waitMs = downstream.slowDown(received, at)
-    const replied = (): Rest<Failure> => {
-      metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
-      return waitMs === 0 ? undefined : slowDown(downstream, waitMs)
+    const reply = (some: ReadonlyArray<Mining.ToClient>) => downstream.replyToRead(some, at, isUrgent)
+    const replied = () => {
+      if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
     }
-    return sent === undefined ? replied() : Effect.flatMap(sent, () => replied() ?? Effect.void)
+    const recorded = recordThenReply(downstream, { events, replies, at, reply, replied })
+    const sent =
+      recorded === Effect.void
+        ? queue.drainNow()
+          ? downstream.room
+          : queue.drain
+        : Effect.andThen(recorded, queue.drain)
+    const waitMs = received === 0 ? 0 : downstream.slowDown(received, at)
+    if (waitMs === 0) return sent
+    return Effect.andThen(
+      sent ?? Effect.void,
+      Effect.suspend(() => slowDown(downstream, waitMs))
+    )
   }
 
   /**
    * Records accepted shares in all sinks, and only then queues the replies, which acknowledge them. If a sink fails, no reply is
    * sent and the connection ends. Blocks are submitted first, because they count even if recording fails. Returns `Effect.void`
-   * itself if there is nothing to wait for.
+   * itself if the reader need not wait: then the replies may come later, but in their order.
    */
-  const recordThenReply = (
-    downstream: Downstream,
-    events: ReadonlyArray<MiningServerEvent>,
-    reply: () => void
-  ): Effect.Effect<unknown, ShareSinkError> => {
+  const recordThenReply = (downstream: Downstream, step: Step): Effect.Effect<unknown, ShareSinkError> => {
+    const { at, events, replied, reply } = step
     recorder.submitBlocks(events)
-    const shares = rules.shareSinks.length === 0 ? [] : events.filter((event) => event._tag === "ShareAccepted")
-    if (!isReadonlyArrayNonEmpty(shares)) {
+    const shares = rules.shareSinks.length === 0 ? NO_SHARES : events.filter((event) => event._tag === "ShareAccepted")
+    if (shares.length === 0 && !downstream.isHolding) {
       const recorded = record(events)
-      reply()
+      reply(step.replies)
+      replied()
       return recorded
     }
-    downstream.hold()
+    let { replies } = step
+    const hold = (record: () => void) =>
+      downstream.hold({
+        since: at,
+        run: () => {
+          record()
+          reply(replies)
+          replied()
+        },
+        runEarly: () => {
+          reply(replies.filter((message) => !isAcknowledgement(message)))
+          replies = replies.filter(isAcknowledgement)
+        }
+      })
+    const recordNow = () => startUnlessVoid(record(events))
+    if (!isReadonlyArrayNonEmpty(shares)) {
+      hold(recordNow)()
+      return Effect.void
+    }
+    const without = () => record(events.filter(({ _tag }) => _tag !== "ShareAccepted"))
+    if (recordThen !== undefined) {
+      const release = hold(recordNow)
+      let isRecording = true
+      recording++
+      const recorded: Recorded = (failure) => {
+        if (isRecording) recording--
+        isRecording = false
+        if (failure === undefined && downstreams.has(downstream.id)) {
+          try {
+            return release()
+          } catch (defect) {
+            // The sink goes on with the shares of others.
+            return downstream.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
+          }
+        }
+        startUnlessVoid(without())
+        if (failure !== undefined) downstream.evict({ reason: "share_log", message: failure.message })
+      }
+      try {
+        recordThen(shares, recorded)
+      } catch (defect) {
+        if (isRecording) recording--
+        downstream.dropReplies()
+        throw defect
+      }
+      if (isRecording) lookForLate()
+      return Effect.void
+    }
+    const release = hold(() => {})
     return Effect.suspend(() => {
       recording++
+      lookForLate()
       return recordInAll(rules.shareSinks, shares)
     }).pipe(
       Effect.onExit((exit) => {
         recording--
-        return record(Exit.isSuccess(exit) ? events : events.filter(({ _tag }) => _tag !== "ShareAccepted"))
+        return Exit.isSuccess(exit) ? record(events) : without()
       }),
-      Effect.tap(() => Effect.sync(() => downstream.release(reply)))
+      Effect.tap(() => Effect.sync(release))
     )
+  }
+
+  /** Lets connections go on whose shares take long to record. Looks for them while shares are being recorded. */
+  const lookForLate = (): void => {
+    if (isLooking) return
+    isLooking = true
+    start(look)
+  }
+  const look: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.flatMap(Effect.sleep(LOOK), () => {
+      const since = now() - LATE_MS
+      for (const downstream of downstreams.values()) downstream.goOn(since)
+      isLooking = recording > 0
+      return isLooking ? look : Effect.void
+    })
+  )
+
+  /** Starts what may have nothing to wait for. */
+  const startUnlessVoid = (effect: Effect.Effect<unknown>): void => {
+    if (effect !== Effect.void) start(Effect.asVoid(effect))
   }
 
   /** Passes on the changes that the source made to the channels of a connection. */
@@ -259,8 +356,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         if (!downstreams.has(downstream.id)) return Effect.void
         const at = now()
         const events = downstream.run((machine, out) => machine.receive([], at, out))
-        const messages = downstream.takeReplies()
-        return recordThenReply(downstream, events, () => downstream.pass(messages, at))
+        const replies = downstream.takeReplies()
+        const reply = (some: typeof replies) => downstream.pass(some, at)
+        return recordThenReply(downstream, { events, replies, at, reply, replied: () => {} })
       })
       .pipe(
         Effect.catchTag("ShareSinkError", ({ message }) =>
@@ -325,8 +423,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { connection, evicted, queue } = downstream
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
-    // Other evicted peers do not read, or need no more messages.
-    if (evicted === undefined || evicted.reason === "no_templates" || evicted.reason === "new_prefix") {
+    if (evicted === undefined || GET_LAST_MESSAGES.has(evicted.reason)) {
+      if (recordThen !== undefined && evicted === undefined)
+        yield* Effect.timeoutOption(Effect.interruptible(downstream.released), FLUSH_TIMEOUT)
       downstream.dropReplies()
       downstream.acknowledge()
       if (source !== undefined) {
@@ -362,6 +461,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     serve
   }
 })
+
+const NO_SHARES: ReadonlyArray<ShareAccepted> = []
 
 const isBlock = (event: MiningServerEvent): boolean => event._tag === "BlockFound"
 

@@ -41,8 +41,35 @@ export interface DownstreamOptions {
   readonly onWaiting: (waits: boolean) => void
   /** Ends the connection. */
   readonly interrupt: () => void
+  readonly late: LateReads
   /** Starts a write in the background. */
   readonly start: (write: Effect.Effect<void>) => void
+}
+
+/** Replies to a read whose shares are being recorded. */
+export interface HeldReplies {
+  /** Queues them. */
+  readonly run: () => void
+  /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
+  readonly runEarly: () => void
+  /** When they began to wait. */
+  readonly since: number
+}
+
+/** What waits for its place in the order of messages. */
+interface Held extends HeldReplies {
+  readonly isAnnouncement: boolean
+  isReady: boolean
+}
+
+/** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
+const MAX_HELD = 16
+/** The same of all connections together that go on while their shares are recorded. */
+const MAX_LATE = 100_000
+
+/** The reads, of all connections that go on meanwhile, whose shares are being recorded. */
+export interface LateReads {
+  count: number
 }
 
 export class Downstream {
@@ -56,8 +83,12 @@ export class Downstream {
   #group: WorkGroup
   /** How many changes of work were announced to the channel server. */
   #seen: number
-  /** Whether replies wait until shares are recorded: nothing may overtake them. */
-  #isHeld = false
+  /** Replies that wait until shares are recorded, and what came behind them: nothing may overtake them. */
+  #held: Array<Held> = []
+  /** Whether recording takes long, so that only acknowledgements wait. */
+  #isLate = false
+  /** The reader, while it waits. */
+  #waiter: { readonly mayGoOn: () => boolean; readonly resume: () => void } | undefined
   /** Whether `stepBeside` runs a step. */
   #isStepping = false
   readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
@@ -113,6 +144,11 @@ export class Downstream {
    */
   run(step: (machine: ChannelServer, out: ServerOutbox) => void): ReadonlyArray<ChannelEvent> {
     this.#catchUp()
+    if (this.isHolding && this.#out.messages.length > 0) {
+      const messages = this.#takeMessages()
+      const run = () => this.#announce(messages)
+      this.#held.push({ run, runEarly: run, since: Infinity, isAnnouncement: true, isReady: true })
+    }
     step(this.#machine, this.#out)
     const events = this.#out.events.length === 0 ? NO_EVENTS : this.#out.takeEvents()
     this.#options.onEvents(events)
@@ -190,21 +226,90 @@ export class Downstream {
     return (this.#semaphore ??= Semaphore.makeUnsafe(1)).withPermits(1)(Effect.suspend(exchange))
   }
 
-  /** Sends nothing until `release`: announcements wait behind the replies. */
-  hold(): void {
-    this.#isHeld = true
+  /**
+   * Keeps a place in the order of messages for replies: what comes later waits behind it, announcements too. Returns what queues them, when
+   * everything before is queued.
+   */
+  hold(replies: HeldReplies): () => void {
+    const held: Held = { ...replies, isAnnouncement: false, isReady: false }
+    this.#held.push(held)
+    if (this.#isLate) {
+      this.#options.late.count++
+      held.runEarly()
+    }
+    return () => {
+      held.isReady = true
+      this.#release()
+    }
   }
 
-  /** Queues the replies, and behind them the announcements that were made since `hold`. */
-  release(reply: () => void): void {
-    this.#isHeld = false
-    reply()
+  /** Whether all messages wait for those before them. */
+  get isHolding(): boolean {
+    return this.#held.length > 0 && !this.#isLate
+  }
+
+  /**
+   * If replies have waited since then, sends everything but acknowledgements from now on until all shares are recorded, and the server
+   * reads on: new work and blocks must not wait for a full disk.
+   */
+  goOn(since: number): void {
+    const held = this.#held
+    if (this.#isLate || held.length === 0 || held[0]!.since > since) return
+    this.#isLate = true
+    this.#held = held.filter(({ isAnnouncement }) => !isAnnouncement)
+    this.#options.late.count += this.#held.length
+    for (const { runEarly } of held) runEarly()
     this.send()
+    this.#drain()
+    this.#resumeReader()
   }
 
-  /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before its `release`. */
+  #release(): void {
+    while (this.#held[0]?.isReady === true) {
+      const { run } = this.#held.shift()!
+      if (this.#isLate) this.#options.late.count--
+      run()
+    }
+    if (this.#held.length === 0) {
+      this.#isLate = false
+      this.send()
+    }
+    if (!this.isHolding) this.#drain()
+    this.#resumeReader()
+  }
+
+  /** Waits while shares of too many reads are being recorded; undefined if they are not. */
+  get room(): Rest<never> {
+    return this.#hasRoom ? undefined : this.#wait(() => this.#hasRoom)
+  }
+
+  get #hasRoom(): boolean {
+    return this.#isLate ? this.#options.late.count < MAX_LATE : this.#held.length < MAX_HELD
+  }
+
+  /** Waits until the shares of all reads are recorded. */
+  get released(): Effect.Effect<void> {
+    return this.#held.length === 0 ? Effect.void : this.#wait(() => this.#held.length === 0)
+  }
+
+  #wait(mayGoOn: () => boolean): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      this.#waiter = { mayGoOn, resume: () => resume(Effect.sync(() => (this.#waiter = undefined))) }
+      return Effect.sync(() => (this.#waiter = undefined))
+    })
+  }
+
+  #resumeReader(): void {
+    if (this.#waiter?.mayGoOn() === true) this.#waiter.resume()
+  }
+
+  /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before they may be. */
   dropReplies(): void {
-    this.#isHeld = false
+    const held = this.#held
+    this.#held = []
+    if (this.#isLate) this.#options.late.count -= held.length
+    this.#isLate = false
+    for (const { isAnnouncement, run } of held) if (isAnnouncement) run()
     this.#announce(this.#takeMessages())
   }
 
@@ -215,7 +320,7 @@ export class Downstream {
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.#isHeld) return
+    if (this.isHolding) return
     if (this.#out.messages.length > 0) this.#announce(this.#takeMessages())
     if (this.queue.announcedBytes > 0) this.#drain()
   }
@@ -296,7 +401,7 @@ const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
-const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
+export const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
   message._tag === "SubmitShares.Success"
 
 /** Whether the message answers one of the peer's. */

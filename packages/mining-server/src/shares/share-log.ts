@@ -74,12 +74,18 @@ export const openShareLog = (path: string): Effect.Effect<ShareSink, ShareLogErr
         throw cause
       }
     }
+    const failureOf = (cause: unknown) => new ShareSinkError({ message: new ShareLogError({ path, cause }).message })
     return {
-      record: (shares) =>
-        Effect.try({
-          try: () => write(shares),
-          catch: (cause) => new ShareSinkError({ message: new ShareLogError({ path, cause }).message })
-        })
+      record: (shares) => Effect.try({ try: () => write(shares), catch: failureOf }),
+      recordThen: (shares, then) => {
+        let failure: ShareSinkError | undefined
+        try {
+          write(shares)
+        } catch (cause) {
+          failure = failureOf(cause)
+        }
+        then(failure)
+      }
     }
   })
 

@@ -15,15 +15,27 @@ export class ShareSinkError extends Schema.TaggedError<ShareSinkError>("sluice/m
 export interface ShareSink {
   /**
    * Runs once for the accepted shares of each read of a socket; a read of more than 128 messages is answered in parts, each with a run
-   * of its own. The server acknowledges them when all sinks have succeeded. Only their connection waits. When the server ends the
-   * connection, the run is interrupted: whatever it has recorded by then was not acknowledged.
+   * of its own. The server acknowledges them when all sinks have succeeded. Only their connection waits; if that takes more than a second,
+   * it gets new work meanwhile. When the server ends the connection, the run is interrupted: whatever it has recorded by then was not acknowledged.
    */
   readonly record: (shares: NonEmptyReadonlyArray<ShareAccepted>) => Effect.Effect<void, ShareSinkError>
+  /**
+   * As `record`, without a fiber for each read: begins to record and calls `then` once, now or later, in the order in which it was given
+   * shares. The server reads on meanwhile, so no block waits for shares. It cannot be interrupted. Sinks that have nothing like it leave it out.
+   */
+  readonly recordThen?: (shares: NonEmptyReadonlyArray<ShareAccepted>, then: Recorded) => void
 }
+
+/** Hears that shares are recorded, or that they could not be. */
+export type Recorded = (failure: ShareSinkError | undefined) => void
 
 /** Makes a sink that calls a function for each share. The function must not block. */
 export const shareSink = (record: (share: ShareAccepted) => void): ShareSink => ({
-  record: (shares) => Effect.sync(() => shares.forEach((share) => record(share)))
+  record: (shares) => Effect.sync(() => shares.forEach((share) => record(share))),
+  recordThen: (shares, then) => {
+    shares.forEach((share) => record(share))
+    then(undefined)
+  }
 })
 
 /** Records shares in all sinks, in their order. */
@@ -36,3 +48,14 @@ export const recordInAll = (
     ? only!.record(shares)
     : Effect.forEach(sinks, (sink) => sink.record(shares), { discard: true })
 }
+
+/** As `recordInAll`, if all sinks have `recordThen`. */
+export const recordThenInAll = (sinks: ReadonlyArray<ShareSink>): ShareSink["recordThen"] =>
+  sinks.reduceRight<ShareSink["recordThen"]>(
+    (rest, { recordThen }) =>
+      recordThen === undefined || rest === undefined
+        ? undefined
+        : (shares, then) =>
+            recordThen(shares, (failure) => (failure === undefined ? rest(shares, then) : then(failure))),
+    (_, then) => then(undefined)
+  )

@@ -1,8 +1,8 @@
-/** The worker of crowd.test.ts: so many clients of a server that send garbage, nothing, or a byte a second. */
+/** A crowd (`startCrowd`): so many clients of a server that send garbage, nothing, or a byte a second. */
 import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { workerData } from "node:worker_threads"
-import { type Crowd, CrowdCount } from "@sluice/testing/crowd"
+import { type Crowd, CrowdCount } from "./crowd.ts"
 
 /** No byte of it is text, so that the first 64 could be a key; none of it is a frame. */
 const garbage = (number: number): Uint8Array =>

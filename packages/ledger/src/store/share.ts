@@ -1,0 +1,38 @@
+/** A share of the ledger. */
+
+/** Shares of one user, worker and work in a slice. */
+export interface Rollup {
+  readonly user: string
+  readonly worker: string
+  readonly work: bigint
+  shares: number
+}
+
+/** Who found shares: what is known of a user and worker, so that each share of theirs need not search for it. */
+export interface Owner {
+  readonly user: string
+  readonly worker: string
+  /** Both names as JSON, with a comma between them. */
+  readonly json: string
+  /** The sums of their shares in the slice that begins with this share. */
+  sums: { readonly slice: number; readonly rollups: Array<Rollup> } | undefined
+}
+
+/** A share before it has its place in the order. */
+export interface NewShare {
+  readonly at: number
+  readonly user: string
+  readonly worker: string
+  readonly work: bigint
+  readonly height: number
+  readonly hash: Uint8Array
+  readonly isBlock: boolean
+  /** Absent in shares that come from elsewhere than a server's channels. */
+  readonly owner?: Owner | undefined
+}
+
+export interface StoredShare extends NewShare {
+  readonly seq: number
+  /** The work in decimal. */
+  readonly workText: string
+}
