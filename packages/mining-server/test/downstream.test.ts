@@ -87,16 +87,19 @@ describe("a connection whose shares are being recorded", () => {
     read(openExtended({ minExtranonceSize: 8 }))
     downstream.run((machine, out) => machine.receive([share(0)], 2_000, out))
     const replies = downstream.takeReplies()
-    const release = downstream.hold({
+    const held = {
+      isAnnouncement: false,
+      isReady: false,
       run: () => downstream.reply(replies, 3_000),
       runEarly: () => assert.fail("it has not waited for long"),
       since: 2_000
-    })
+    }
+    downstream.hold(held)
     downstream.goOn(1_999)
     downstream.sendMessage({ _tag: "Reconnect", newHost: "", newPort: 0 })
     work.onMessages([template(2)], 2_000)
     assert.deepStrictEqual(send(), [])
-    release()
+    downstream.release(held)
     assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
   })
 })

@@ -13,11 +13,13 @@ export interface AcknowledgementRules {
   readonly withinMs: number
 }
 
+type Growing = { -readonly [Field in keyof Mining.SubmitSharesSuccess]: Mining.SubmitSharesSuccess[Field] }
+
 /** The acknowledgements that wait on one connection. */
 export class Acknowledgements {
   /** When the first one that waits came. */
   since = 0
-  #messages: Array<Mining.SubmitSharesSuccess> = []
+  #messages: Array<Growing> = []
   #shares = 0
   #lastAt = -Infinity
   readonly #rules: AcknowledgementRules
@@ -27,10 +29,10 @@ export class Acknowledgements {
   }
 
   /**
-   * Adds the acknowledgements of a read. Returns whether they wait: another read came shortly before, so the next one is expected
+   * Adds the acknowledgements of a read, which may change then. Returns whether they wait: another read came shortly before, so the next one is expected
    * shortly too.
    */
-  add(messages: ReadonlyArray<Mining.SubmitSharesSuccess>, now: number): boolean {
+  add(messages: ReadonlyArray<Growing>, now: number): boolean {
     const { after, withinMs } = this.#rules
     const isAlone = now - this.#lastAt >= withinMs
     this.#lastAt = now
@@ -47,8 +49,8 @@ export class Acknowledgements {
     return messages
   }
 
-  /** Acknowledges shares of one channel together, but not more than `after`. */
-  #merge(message: Mining.SubmitSharesSuccess): void {
+  /** Acknowledges shares of one channel together, but not more than `after`: the first message grows, as it is nobody else's. */
+  #merge(message: Growing): void {
     this.#shares += message.newSubmitsAcceptedCount
     const messages = this.#messages
     let index = messages.length - 1
@@ -59,8 +61,9 @@ export class Acknowledgements {
       messages.push(message)
       return
     }
-    const newSharesSum = before.newSharesSum + message.newSharesSum
-    messages[index] = { ...message, newSubmitsAcceptedCount, newSharesSum }
+    before.lastSequenceNumber = message.lastSequenceNumber
+    before.newSubmitsAcceptedCount = newSubmitsAcceptedCount
+    before.newSharesSum += message.newSharesSum
   }
 }
 

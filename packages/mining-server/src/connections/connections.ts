@@ -23,7 +23,14 @@ import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import { Downstream, type Eviction, isAcknowledgement, type LateReads, type MiningConnection } from "./downstream.ts"
+import {
+  Downstream,
+  type Eviction,
+  type Held,
+  isAcknowledgement,
+  type LateReads,
+  type MiningConnection
+} from "./downstream.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
 import { loadOf } from "./traffic.ts"
@@ -74,6 +81,40 @@ interface Step {
   /** Called when all are queued. */
   readonly replied: () => void
 }
+
+/** A step whose replies wait. */
+class HeldStep implements Held {
+  readonly isAnnouncement = false
+  isReady = false
+  readonly #step: Step
+  readonly #record: (events: ReadonlyArray<MiningServerEvent>) => void
+  #replies: ReadonlyArray<Mining.ToClient>
+
+  /** `record` is called with its events before the replies are queued. */
+  constructor(step: Step, record: (events: ReadonlyArray<MiningServerEvent>) => void) {
+    this.#step = step
+    this.#record = record
+    this.#replies = step.replies
+  }
+
+  get since(): number {
+    return this.#step.at
+  }
+
+  run(): void {
+    this.#record(this.#step.events)
+    this.#step.reply(this.#replies)
+    this.#step.replied()
+  }
+
+  runEarly(): void {
+    this.#step.reply(this.#replies.filter((message) => !isAcknowledgement(message)))
+    this.#replies = this.#replies.filter(isAcknowledgement)
+  }
+}
+
+const withoutShares = (events: ReadonlyArray<MiningServerEvent>): ReadonlyArray<MiningServerEvent> =>
+  events.filter(({ _tag }) => _tag !== "ShareAccepted")
 
 /** Serves connections. */
 export const makeConnections = Effect.fnUntraced(function* (options: ConnectionsOptions) {
@@ -258,37 +299,24 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
    * itself if the reader need not wait: then the replies may come later, but in their order.
    */
   const recordThenReply = (downstream: Downstream, step: Step): Effect.Effect<unknown, ShareSinkError> => {
-    const { at, events, replied, reply } = step
+    const { events } = step
     recorder.submitBlocks(events)
     const shares = rules.shareSinks.length === 0 ? NO_SHARES : events.filter((event) => event._tag === "ShareAccepted")
     if (shares.length === 0 && !downstream.isHolding) {
       const recorded = record(events)
-      reply(step.replies)
-      replied()
+      step.reply(step.replies)
+      step.replied()
       return recorded
     }
-    let { replies } = step
-    const hold = (record: () => void) =>
-      downstream.hold({
-        since: at,
-        run: () => {
-          record()
-          reply(replies)
-          replied()
-        },
-        runEarly: () => {
-          reply(replies.filter((message) => !isAcknowledgement(message)))
-          replies = replies.filter(isAcknowledgement)
-        }
-      })
-    const recordNow = () => startUnlessVoid(record(events))
     if (!isReadonlyArrayNonEmpty(shares)) {
-      hold(recordNow)()
+      const held = new HeldStep(step, recordBeside)
+      downstream.hold(held)
+      downstream.release(held)
       return Effect.void
     }
-    const without = () => record(events.filter(({ _tag }) => _tag !== "ShareAccepted"))
     if (recordThen !== undefined) {
-      const release = hold(recordNow)
+      const held = new HeldStep(step, recordBeside)
+      downstream.hold(held)
       let isRecording = true
       recording++
       const recorded: Recorded = (failure) => {
@@ -296,13 +324,13 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         isRecording = false
         if (failure === undefined && downstreams.has(downstream.id)) {
           try {
-            return release()
+            return downstream.release(held)
           } catch (defect) {
             // The sink goes on with the shares of others.
             return downstream.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
           }
         }
-        startUnlessVoid(without())
+        recordBeside(withoutShares(events))
         if (failure !== undefined) downstream.evict({ reason: "share_log", message: failure.message })
       }
       try {
@@ -315,7 +343,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       if (isRecording) lookForLate()
       return Effect.void
     }
-    const release = hold(() => {})
+    const held = new HeldStep(step, () => {})
+    downstream.hold(held)
     return Effect.suspend(() => {
       recording++
       lookForLate()
@@ -323,9 +352,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     }).pipe(
       Effect.onExit((exit) => {
         recording--
-        return Exit.isSuccess(exit) ? record(events) : without()
+        return record(Exit.isSuccess(exit) ? events : withoutShares(events))
       }),
-      Effect.tap(() => Effect.sync(release))
+      Effect.tap(() => Effect.sync(() => downstream.release(held)))
     )
   }
 
@@ -344,9 +373,10 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     })
   )
 
-  /** Starts what may have nothing to wait for. */
-  const startUnlessVoid = (effect: Effect.Effect<unknown>): void => {
-    if (effect !== Effect.void) start(Effect.asVoid(effect))
+  /** Records events, and lets nobody wait if a slow subscriber has to be waited for. */
+  const recordBeside = (events: ReadonlyArray<MiningServerEvent>): void => {
+    const recorded = record(events)
+    if (recorded !== Effect.void) start(Effect.asVoid(recorded))
   }
 
   /** Passes on the changes that the source made to the channels of a connection. */

@@ -46,20 +46,17 @@ export interface DownstreamOptions {
   readonly start: (write: Effect.Effect<void>) => void
 }
 
-/** Replies to a read whose shares are being recorded. */
-export interface HeldReplies {
-  /** Queues them. */
-  readonly run: () => void
-  /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
-  readonly runEarly: () => void
-  /** When they began to wait. */
-  readonly since: number
-}
-
-/** What waits for its place in the order of messages. */
-interface Held extends HeldReplies {
+/** What waits for its place in the order of messages: replies to a read whose shares are being recorded, or announcements behind them. */
+export interface Held {
   readonly isAnnouncement: boolean
+  /** Whether only what is before it is waited for. */
   isReady: boolean
+  /** When it began to wait. */
+  readonly since: number
+  /** Queues the messages. */
+  run(): void
+  /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
+  runEarly(): void
 }
 
 /** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
@@ -226,21 +223,18 @@ export class Downstream {
     return (this.#semaphore ??= Semaphore.makeUnsafe(1)).withPermits(1)(Effect.suspend(exchange))
   }
 
-  /**
-   * Keeps a place in the order of messages for replies: what comes later waits behind it, announcements too. Returns what queues them, when
-   * everything before is queued.
-   */
-  hold(replies: HeldReplies): () => void {
-    const held: Held = { ...replies, isAnnouncement: false, isReady: false }
+  /** Keeps a place in the order of messages: what comes later waits behind it, announcements too, until `release`. */
+  hold(held: Held): void {
     this.#held.push(held)
-    if (this.#isLate) {
-      this.#options.late.count++
-      held.runEarly()
-    }
-    return () => {
-      held.isReady = true
-      this.#release()
-    }
+    if (!this.#isLate) return
+    this.#options.late.count++
+    held.runEarly()
+  }
+
+  /** Queues what is held, when everything before is queued. */
+  release(held: Held): void {
+    held.isReady = true
+    this.#release()
   }
 
   /** Whether all messages wait for those before them. */
@@ -258,7 +252,7 @@ export class Downstream {
     this.#isLate = true
     this.#held = held.filter(({ isAnnouncement }) => !isAnnouncement)
     this.#options.late.count += this.#held.length
-    for (const { runEarly } of held) runEarly()
+    for (const one of held) one.runEarly()
     this.send()
     this.#drain()
     this.#resumeReader()
@@ -266,9 +260,9 @@ export class Downstream {
 
   #release(): void {
     while (this.#held[0]?.isReady === true) {
-      const { run } = this.#held.shift()!
+      const held = this.#held.shift()!
       if (this.#isLate) this.#options.late.count--
-      run()
+      held.run()
     }
     if (this.#held.length === 0) {
       this.#isLate = false
@@ -309,7 +303,7 @@ export class Downstream {
     this.#held = []
     if (this.#isLate) this.#options.late.count -= held.length
     this.#isLate = false
-    for (const { isAnnouncement, run } of held) if (isAnnouncement) run()
+    for (const one of held) if (one.isAnnouncement) one.run()
     this.#announce(this.#takeMessages())
   }
 

@@ -23,8 +23,8 @@ const SHARES = 150
  * is its socket in Node, also of connections that close.
  */
 const MAX_BYTES_EACH = 250_000
-/** What the process grows by beside them, such as code that is compiled meanwhile. */
-const GROWTH = 5_000_000
+/** What the process holds beside them: code that is compiled meanwhile, and connections that close while the next ones come. */
+const GROWTH = 20_000_000
 
 const world = Pool.layer(options({ policy: { sharesPerMinute: 6000 } })).pipe(
   Layer.provideMerge(TemplateSourceMemory.layer),
