@@ -7,8 +7,9 @@ const BURST_SECONDS = 10
 export class TokenBucket {
   readonly #perMs: number
   readonly #most: number
-  #level: number
-  #at: number
+  // Numbers from the beginning: a field that was something else before keeps each new number as an object.
+  #level = 0
+  #at = 0
 
   /** Starts full at `now`. All times are in milliseconds. */
   constructor(perSecond: number, now: number) {
