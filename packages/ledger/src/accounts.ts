@@ -1,7 +1,7 @@
 /** What the ledger knows of each account, for people. */
 import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { sharesFrom } from "./store/shares.ts"
+import { sharesFrom } from "./store/read-shares.ts"
 
 export interface Account {
   /** The user's name; empty for the pool. */

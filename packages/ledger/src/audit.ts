@@ -21,7 +21,7 @@ import { changesOf, readWalletPayments } from "./store/payments.ts"
 import { transactionOfPsbt, unpaidOf } from "./pay/payment-transaction.ts"
 import { computePurchase } from "./buying.ts"
 import { readPurchases, readRemainders } from "./store/purchases.ts"
-import { batchesFrom } from "./store/shares.ts"
+import { batchesFrom } from "./store/read-shares.ts"
 import type { StoredShare } from "./store/share.ts"
 import { beginSlice, NO_SLICE } from "./store/slice-hash.ts"
 

@@ -15,7 +15,7 @@ import type { SharePolicy } from "./scheme/policy.ts"
 import { type Bought, buyWork, subsidyAt } from "./scheme/share-value.ts"
 import { workOfTarget } from "./scheme/work.ts"
 import { addPurchase, beginScheme, type PurchaseBasis, readBought, readRemainders } from "./store/purchases.ts"
-import { readWindow } from "./store/shares.ts"
+import { readWindow } from "./store/read-window.ts"
 
 const REFRESH = Duration.seconds(1)
 /** The part of the declared reserve below which a warning is due. */

@@ -40,7 +40,8 @@ export {
   readPayments
 } from "./store/pages.ts"
 export { type KnownShares, readKnownShares } from "./known-shares.ts"
-export { readWindow, sharesFrom } from "./store/shares.ts"
+export { sharesFrom } from "./store/read-shares.ts"
+export { readWindow } from "./store/read-window.ts"
 export type { NewShare, StoredShare } from "./store/share.ts"
 export { LedgerSql, type LedgerSqlCalls } from "./store/ledger-sql.ts"
 export { type LedgerPlace, nameOf as ledgerName } from "./place.ts"

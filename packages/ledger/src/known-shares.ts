@@ -7,7 +7,7 @@ import { Context, Effect, Layer, type Scope, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { layer as layerSqlite } from "./sqlite/sqlite-client.ts"
 import { LedgerSql, type SqliteCalls } from "./store/ledger-sql.ts"
-import { sharesFrom } from "./store/shares.ts"
+import { sharesFrom } from "./store/read-shares.ts"
 import type { NewShare } from "./store/share.ts"
 
 export interface KnownShares {

@@ -7,7 +7,7 @@ import { isBlockPolicy, type Policy, windowWork } from "./scheme/policy.ts"
 import { buyWork, subsidyAt } from "./scheme/share-value.ts"
 import type { WindowLimits } from "./scheme/window.ts"
 import { readBlocks, readEntries, readSettlements, type StoredBlock } from "./store/books.ts"
-import { readWindow } from "./store/shares.ts"
+import { readWindow } from "./store/read-window.ts"
 
 export interface ReplayOptions {
   readonly policy: Policy

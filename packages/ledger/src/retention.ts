@@ -11,7 +11,7 @@ import { isBlockPolicy } from "./scheme/policy.ts"
 import type { WindowLimits } from "./scheme/window.ts"
 import { limitsOf } from "./settle.ts"
 import { readBlocks, readSettlements } from "./store/books.ts"
-import { windowStart } from "./store/shares.ts"
+import { windowStart } from "./store/read-window.ts"
 
 export interface RetentionOptions {
   /** How long shares are kept. */

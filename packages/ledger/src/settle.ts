@@ -9,7 +9,7 @@ import { type BlockPolicy, isBlockPolicy, type Policy } from "./scheme/policy.ts
 import { type Settlement, settlementOf } from "./scheme/settlement.ts"
 import type { Window, WindowLimits } from "./scheme/window.ts"
 import { type Basis, readBalances } from "./store/books.ts"
-import { readWindow } from "./store/shares.ts"
+import { readWindow } from "./store/read-window.ts"
 
 export interface Computed {
   readonly settlement: Settlement

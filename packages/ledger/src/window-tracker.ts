@@ -7,7 +7,8 @@ import type { SqlClient, SqlError } from "effect/sql"
 import { type BlockPolicy, windowWork } from "./scheme/policy.ts"
 import type { WindowLimits } from "./scheme/window.ts"
 import { jsonText } from "./store/ledger-sql.ts"
-import { readWindow, sharesFrom } from "./store/shares.ts"
+import { sharesFrom } from "./store/read-shares.ts"
+import { readWindow } from "./store/read-window.ts"
 import type { StoredShare } from "./store/share.ts"
 
 /** Shares that are read at once. */

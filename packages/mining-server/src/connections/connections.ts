@@ -2,7 +2,7 @@
  * Serves connections of miners and proxies: answers each read of a socket with one step of the connection's channel server, and
  * frees everything at the end of the connection.
  */
-import type { ChannelInfo, ShareAccepted, ShareValidator } from "@sluice/channels"
+import type { ChannelInfo, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import {
   type ConnectionError,
@@ -14,23 +14,16 @@ import {
   type ThrottledLog
 } from "@sluice/transport"
 import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option } from "effect"
-import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
 import type { Recorder } from "../shares/recorder.ts"
-import { type Recorded, recordInAll, recordThenInAll, ShareSinkError } from "../shares/share-sink.ts"
+import { ShareSinkError } from "../shares/share-sink.ts"
 import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import {
-  Downstream,
-  type Eviction,
-  type Held,
-  isAcknowledgement,
-  type LateReads,
-  type MiningConnection
-} from "./downstream.ts"
+import { Downstream, type Eviction, type LateReads, type MiningConnection } from "./downstream.ts"
+import { makeRecording } from "./recording.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
 import { loadOf } from "./traffic.ts"
@@ -40,11 +33,6 @@ import { inParts } from "./turns.ts"
 const FLUSH_TIMEOUT = Duration.seconds(1)
 /** How many messages of one connection the server answers in one turn of the event loop: some milliseconds if they open channels. */
 const ANSWERED_AT_ONCE = 128
-
-/** How long a connection waits for share sinks before it goes on without its acknowledgements. */
-const LATE_MS = 1_000
-/** How often the server looks for such connections. */
-const LOOK = Duration.millis(500)
 
 /** The reason code of CloseChannel when a channel gives its place to another address. */
 export const CHANNEL_GAVE_WAY = "channel-gave-way"
@@ -71,51 +59,6 @@ export interface ConnectionsOptions {
   readonly closed: () => "stopping" | "no_templates" | undefined
 }
 
-/** What a step of a connection's channel server brings. */
-interface Step {
-  readonly events: ReadonlyArray<MiningServerEvent>
-  readonly replies: ReadonlyArray<Mining.ToClient>
-  readonly at: number
-  /** Queues replies: all at once, or the acknowledgements after the others. */
-  readonly reply: (some: ReadonlyArray<Mining.ToClient>) => void
-  /** Called when all are queued. */
-  readonly replied: () => void
-}
-
-/** A step whose replies wait. */
-class HeldStep implements Held {
-  readonly isAnnouncement = false
-  isReady = false
-  readonly #step: Step
-  readonly #record: (events: ReadonlyArray<MiningServerEvent>) => void
-  #replies: ReadonlyArray<Mining.ToClient>
-
-  /** `record` is called with its events before the replies are queued. */
-  constructor(step: Step, record: (events: ReadonlyArray<MiningServerEvent>) => void) {
-    this.#step = step
-    this.#record = record
-    this.#replies = step.replies
-  }
-
-  get since(): number {
-    return this.#step.at
-  }
-
-  run(): void {
-    this.#record(this.#step.events)
-    this.#step.reply(this.#replies)
-    this.#step.replied()
-  }
-
-  runEarly(): void {
-    this.#step.reply(this.#replies.filter((message) => !isAcknowledgement(message)))
-    this.#replies = this.#replies.filter(isAcknowledgement)
-  }
-}
-
-const withoutShares = (events: ReadonlyArray<MiningServerEvent>): ReadonlyArray<MiningServerEvent> =>
-  events.filter(({ _tag }) => _tag !== "ShareAccepted")
-
 /** Serves connections. */
 export const makeConnections = Effect.fnUntraced(function* (options: ConnectionsOptions) {
   const { admission, clock, validator, metrics, throttled, recorder, rules, downstreams, work } = options
@@ -134,11 +77,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     acknowledge: (downstream) => downstream.sendAcknowledgements()
   })
   let reads = 0
-  /** How many reads have shares that are being recorded. */
-  let recording = 0
-  const recordThen = recordThenInAll(rules.shareSinks)
   const late: LateReads = { count: 0 }
-  let isLooking = false
+  const recording = makeRecording({ downstreams, recorder, start, now, sinks: rules.shareSinks })
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
     const { remote } = connection
@@ -274,11 +214,16 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const { queue } = downstream
     const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    const reply = (some: ReadonlyArray<Mining.ToClient>) => downstream.replyToRead(some, at, isUrgent)
-    const replied = () => {
-      if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
+    let recorded: Effect.Effect<unknown, ShareSinkError>
+    if (recording.isDue(downstream, events)) {
+      recorded = recordRead(downstream, events, { replies, at, isUrgent, begun, received })
+    } else {
+      // Nothing has to be waited for: the way of each read without share sinks, and it makes no closures.
+      recorder.submitBlocks(events)
+      recorded = record(events)
+      downstream.replyToRead(replies, at, isUrgent)
+      countReply(begun, received)
     }
-    const recorded = recordThenReply(downstream, { events, replies, at, reply, replied })
     const sent =
       recorded === Effect.void
         ? queue.drainNow()
@@ -293,90 +238,29 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     )
   }
 
-  /**
-   * Records accepted shares in all sinks, and only then queues the replies, which acknowledge them. If a sink fails, no reply is
-   * sent and the connection ends. Blocks are submitted first, because they count even if recording fails. Returns `Effect.void`
-   * itself if the reader need not wait: then the replies may come later, but in their order.
-   */
-  const recordThenReply = (downstream: Downstream, step: Step): Effect.Effect<unknown, ShareSinkError> => {
-    const { events } = step
-    recorder.submitBlocks(events)
-    const shares = rules.shareSinks.length === 0 ? NO_SHARES : events.filter((event) => event._tag === "ShareAccepted")
-    if (shares.length === 0 && !downstream.isHolding) {
-      const recorded = record(events)
-      step.reply(step.replies)
-      step.replied()
-      return recorded
+  const recordRead = (
+    downstream: Downstream,
+    events: ReadonlyArray<MiningServerEvent>,
+    read: {
+      readonly replies: ReadonlyArray<Mining.ToClient>
+      readonly at: number
+      readonly isUrgent: boolean
+      readonly begun: bigint
+      readonly received: number
     }
-    if (!isReadonlyArrayNonEmpty(shares)) {
-      const held = new HeldStep(step, recordBeside)
-      downstream.hold(held)
-      downstream.release(held)
-      return Effect.void
-    }
-    if (recordThen !== undefined) {
-      const held = new HeldStep(step, recordBeside)
-      downstream.hold(held)
-      let isRecording = true
-      recording++
-      const recorded: Recorded = (failure) => {
-        if (isRecording) recording--
-        isRecording = false
-        if (failure === undefined && downstreams.has(downstream.id)) {
-          try {
-            return downstream.release(held)
-          } catch (defect) {
-            // The sink goes on with the shares of others.
-            return downstream.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
-          }
-        }
-        recordBeside(withoutShares(events))
-        if (failure !== undefined) downstream.evict({ reason: "share_log", message: failure.message })
-      }
-      try {
-        recordThen(shares, recorded)
-      } catch (defect) {
-        if (isRecording) recording--
-        downstream.dropReplies()
-        throw defect
-      }
-      if (isRecording) lookForLate()
-      return Effect.void
-    }
-    const held = new HeldStep(step, () => {})
-    downstream.hold(held)
-    return Effect.suspend(() => {
-      recording++
-      lookForLate()
-      return recordInAll(rules.shareSinks, shares)
-    }).pipe(
-      Effect.onExit((exit) => {
-        recording--
-        return record(Exit.isSuccess(exit) ? events : withoutShares(events))
-      }),
-      Effect.tap(() => Effect.sync(() => downstream.release(held)))
-    )
-  }
-
-  /** Lets connections go on whose shares take long to record. Looks for them while shares are being recorded. */
-  const lookForLate = (): void => {
-    if (isLooking) return
-    isLooking = true
-    start(look)
-  }
-  const look: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.flatMap(Effect.sleep(LOOK), () => {
-      const since = now() - LATE_MS
-      for (const downstream of downstreams.values()) downstream.goOn(since)
-      isLooking = recording > 0
-      return isLooking ? look : Effect.void
+  ): Effect.Effect<unknown, ShareSinkError> => {
+    const { at, begun, isUrgent, received, replies } = read
+    return recording.recordThenReply(downstream, {
+      events,
+      replies,
+      at,
+      reply: (some) => downstream.replyToRead(some, at, isUrgent),
+      replied: () => countReply(begun, received)
     })
-  )
+  }
 
-  /** Records events, and lets nobody wait if a slow subscriber has to be waited for. */
-  const recordBeside = (events: ReadonlyArray<MiningServerEvent>): void => {
-    const recorded = record(events)
-    if (recorded !== Effect.void) start(Effect.asVoid(recorded))
+  const countReply = (begun: bigint, received: number): void => {
+    if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
   }
 
   /** Passes on the changes that the source made to the channels of a connection. */
@@ -388,7 +272,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         const events = downstream.run((machine, out) => machine.receive([], at, out))
         const replies = downstream.takeReplies()
         const reply = (some: typeof replies) => downstream.pass(some, at)
-        return recordThenReply(downstream, { events, replies, at, reply, replied: () => {} })
+        return recording.recordThenReply(downstream, { events, replies, at, reply, replied: () => {} })
       })
       .pipe(
         Effect.catchTag("ShareSinkError", ({ message }) =>
@@ -454,7 +338,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     if (evicted === undefined || GET_LAST_MESSAGES.has(evicted.reason)) {
-      if (recordThen !== undefined && evicted === undefined)
+      if (!recording.isAwaited && evicted === undefined)
         yield* Effect.timeoutOption(Effect.interruptible(downstream.released), FLUSH_TIMEOUT)
       downstream.dropReplies()
       downstream.acknowledge()
@@ -485,14 +369,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     /** How many parts of reads were answered so far. */
     reads: () => reads,
     /** Whether a share sink is recording now. */
-    isRecording: () => recording > 0,
+    isRecording: () => recording.isRecording,
     waitingShares,
     passChanges,
     serve
   }
 })
-
-const NO_SHARES: ReadonlyArray<ShareAccepted> = []
 
 const isBlock = (event: MiningServerEvent): boolean => event._tag === "BlockFound"
 
