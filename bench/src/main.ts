@@ -4,12 +4,12 @@
  *     npm run bench                          everything, in two to three minutes
  *     npm run bench -- pool                  a pool with ten thousand connections too, in a few minutes; only by name
  *     npm run bench -- proxy                 the same for a proxy
- *     npm run bench -- ledger                the ledger, also in a pool with ten thousand connections, in three minutes; only by name
+ *     npm run bench -- ledger                the ledger, also in a pool with ten thousand connections, in six minutes; only by name
  *     npm run bench -- v1                    Stratum V1, also a proxy with ten thousand miners, in a minute; only by name
  *     npm run bench -- declaration           Job Declaration, also a pool with ten thousand connections, in two minutes; only by name
  *     npm run bench -- workers               a pool with two workers against one process, in two minutes; only by name
  *     npm run bench -- monitor               the operators' page, with ten thousand workers, in two minutes; only by name
- *     npm run bench -- pace                  a pool at the miners' own pace, in eight minutes; only by name
+ *     npm run bench -- pace                  a pool at the miners' own pace, in eleven minutes; only by name
  *     npm run bench -- pace --against CMD    the same with another pool in the table (docs/performance.md)
  *     npm run bench -- --filter codec        the benchmarks with "codec" in their name or group
  *     npm run bench -- --json                one line of JSON for each row: {name, unit, value, baseline, baselineValue, ratio}
