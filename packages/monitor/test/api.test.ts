@@ -323,6 +323,7 @@ describe("events", () => {
       Effect.gen(function* () {
         const { monitor } = yield* makeClient({ url })
         for (let height = 1; height <= 5; height++) yield* standIn.publish(block(height))
+        while ((yield* monitor.jobs({ query: {} })).total < 5) yield* Effect.sleep(1)
         const first = yield* monitor.events({ headers: {} })
         const reading = yield* Effect.forkChild(Stream.runCollect(Stream.take(first, 2)))
         while (hub.readers === 0) yield* Effect.sleep(1)
