@@ -92,6 +92,26 @@ describe.each(databases)("the share sink of $name", ({ fresh }) => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("sums the shares of a channel in each slice anew", () =>
+    Effect.gen(function* () {
+      const place = yield* fresh
+      yield* withLedger({ ...place, slice: 0 }, (ledger) =>
+        Effect.gen(function* () {
+          const { channel } = acceptedShare(1)
+          for (let number = 1; number <= 4; number++) {
+            yield* ledger.sink.record([{ ...acceptedShare(number), channel }])
+          }
+          const rows = yield* ledger.sql`SELECT slice_id, worker, shares FROM rollups ORDER BY slice_id`
+          assert.deepStrictEqual(
+            rows.map((row) => ({ ...row })),
+            [1, 2, 3].map((slice_id) => ({ slice_id, worker: "rig", shares: 1 }))
+          )
+          assert.deepStrictEqual((yield* audit(ledger.sql, () => Effect.void)).faults, [])
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("that acknowledges what it received writes the last shares when it is closed", () =>
     Effect.gen(function* () {
       const place = yield* fresh

@@ -241,6 +241,28 @@ describe("a share sink that takes longer than a second", () => {
     }
 
   it.effect(
+    "holds back until then what answers later reads, also those without a good share",
+    withGates((sink) =>
+      Effect.gen(function* () {
+        yield* giveWork
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine())
+        yield* settle
+        yield* client.send(miner.mine({ bad: true }))
+        yield* settle
+        yield* client.send(openStandard())
+        yield* settle
+        assert.deepStrictEqual([sink.calls, yield* client.waiting], [1, 0])
+        yield* sink.answer(1)
+        yield* client.expect("SubmitShares.Success")
+        yield* client.expect("SubmitShares.Error")
+        yield* client.expect("OpenStandardMiningChannel.Success")
+      })
+    )
+  )
+
+  it.effect(
     "delays neither new work nor a block of its connection, only acknowledgements",
     withGates((sink) =>
       Effect.gen(function* () {

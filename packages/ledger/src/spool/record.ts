@@ -4,26 +4,14 @@
  */
 import { Schema } from "effect"
 import { crc32 } from "node:zlib"
-import type { NewShare } from "../store/share.ts"
+import { type NewShare, shareFields } from "../store/share.ts"
 
 /** The first bytes of a spool file. */
 export const HEADER = new TextEncoder().encode("sluice spool 1\n")
 /** The length and the checksum before each payload. */
 export const RECORD_HEADER = 8
 
-const Shares = Schema.fromJsonString(
-  Schema.Array(
-    Schema.Tuple([
-      Schema.Int,
-      Schema.String,
-      Schema.String,
-      Schema.BigIntFromString,
-      Schema.Int,
-      Schema.Uint8ArrayFromHex,
-      Schema.Boolean
-    ])
-  )
-)
+const Shares = Schema.fromJsonString(Schema.Array(Schema.Tuple(shareFields)))
 const decodeShares = Schema.decodeSync(Shares)
 const encodeShares = Schema.encodeSync(Shares)
 

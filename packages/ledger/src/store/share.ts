@@ -1,4 +1,5 @@
 /** A share of the ledger. */
+import { Schema } from "effect"
 
 /** Shares of one user, worker and work in a slice. */
 export interface Rollup {
@@ -36,3 +37,14 @@ export interface StoredShare extends NewShare {
   /** The work in decimal. */
   readonly workText: string
 }
+
+/** A share as JSON, without its place in the order: `[at, user, worker, work, height, hash, isBlock]`, the work in decimal, the hash in hex. */
+export const shareFields = [
+  Schema.Int,
+  Schema.String,
+  Schema.String,
+  Schema.BigIntFromString,
+  Schema.Int,
+  Schema.Uint8ArrayFromHex,
+  Schema.Boolean
+] as const

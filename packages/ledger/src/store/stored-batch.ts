@@ -6,7 +6,7 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { StoredShare } from "./share.ts"
+import { shareFields, type StoredShare } from "./share.ts"
 
 /** Shares that follow one another in one row. All are in the same slice. */
 export interface StoredBatch {
@@ -58,20 +58,7 @@ const jsonOf = (name: string): string => {
 const known = new Map<string, string>()
 const MAX_KNOWN = 20_000
 
-const Lines = Schema.fromJsonString(
-  Schema.NonEmptyArray(
-    Schema.Tuple([
-      Schema.Int,
-      Schema.Int,
-      Schema.String,
-      Schema.String,
-      Schema.BigIntFromString,
-      Schema.Int,
-      Schema.Uint8ArrayFromHex,
-      Schema.Boolean
-    ])
-  )
-)
+const Lines = Schema.fromJsonString(Schema.NonEmptyArray(Schema.Tuple([Schema.Int, ...shareFields])))
 const decodeLines = Schema.decodeEffect(Lines)
 
 /** Reads the row whose last share has the number `last_seq`. */
