@@ -60,6 +60,9 @@ it("the page speaks HTTPS with a certificate that it reads again, and the rules 
       assert.strictEqual((yield* get(`${url}/api/overview`, { host: "evil.example" })).status, 421)
       assert.notInclude(yield* bare(url, "GET /api/overview HTTP/1.1\r\nHost: localhost\r\n\r\n"), "HTTP/1.1 200")
 
+      // The server looks every ten seconds: each look reads the files.
+      yield* alerts.look
+      assert.deepStrictEqual(alerts.views(), [])
       yield* install(second)
       process.emit("SIGHUP")
       let after = before

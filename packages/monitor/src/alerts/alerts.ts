@@ -42,8 +42,6 @@ export interface AlertsCalls {
 
 /** Notices that wait for a receiver that is slow or gone; beyond it the oldest are dropped. */
 const WAITING = 100
-/** How often disks and certificates are looked at. */
-const FILES_EVERY = 60
 /** Payouts that are told one by one, if more came between two looks. */
 const MOST_PAYOUTS = 10
 
@@ -60,8 +58,6 @@ export const makeAlerts = Effect.fnUntraced(function* ({
   const machine = new AlertMachine()
   const clock = yield* Clock.Clock
   let workers: ReadonlyArray<Condition> = []
-  let files: ReadonlyArray<Condition> = []
-  let looks = 0
   let blocks = followed.blocks.next
   let changes = followed.upstreamChanges
   const passed = () => ({
@@ -127,10 +123,8 @@ export const makeAlerts = Effect.fnUntraced(function* ({
   }).pipe(Effect.catch(() => Effect.succeed([])))
 
   const look = Effect.gen(function* () {
-    if (looks++ % FILES_EVERY === 0) {
-      const now = clock.currentTimeMillisUnsafe()
-      files = [...(yield* diskConditions(historyFile)), ...certificateConditions(yield* certificates, now)]
-    }
+    const now = clock.currentTimeMillisUnsafe()
+    const files = [...(yield* diskConditions(historyFile)), ...certificateConditions(yield* certificates, now)]
     const state = yield* overview
     const conditions = [...serverConditions(state), ...workers, ...files, ...moments(), ...(yield* payouts)]
     for (const notice of machine.look(conditions, state.now)) {
