@@ -204,7 +204,7 @@ export class Downstream {
 
   /**
    * Adds acknowledgements of shares that are being recorded to those that wait for company; if they may not wait, for the recording alone.
-   * Returns false, and does nothing, if there are other replies or some are held already.
+   * Returns false, and does not add them, if there are other replies or some are held already.
    */
   acknowledgeLater(
     replies: ReadonlyArray<Mining.ToClient>,
@@ -213,9 +213,10 @@ export class Downstream {
     recording: Recording
   ): boolean {
     const acknowledgements = this.#acknowledgements
-    if (acknowledgements === undefined || replies.length === 0 || !replies.every(isAcknowledgement)) return false
-    if (!acknowledgements.areOf(recording)) this.acknowledge()
-    if (this.#held.length > 0) return false
+    const areAll = replies.length > 0 && replies.every(isAcknowledgement)
+    // Those that wait go first.
+    if (!areAll || acknowledgements?.areOf(recording) === false) this.acknowledge()
+    if (acknowledgements === undefined || !areAll || this.#held.length > 0) return false
     if (acknowledgements.add(replies, now, recording) && !isUrgent) this.#options.onWaiting(true)
     else this.acknowledge()
     return true
