@@ -145,10 +145,9 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     for (const [index, some] of parts.entries()) {
       if (index > 0) yield* Effect.yieldNow
       const at = now()
-      const review: Parameters<Downstream["run"]>[0] = (machine, out) => machine.tick(at, out)
       for (const downstream of some) {
         if (!downstreams.has(downstream.id)) continue
-        const events = downstream.run(review)
+        const events = downstream.review(at)
         // Most reviews change nothing, and a step of the fiber costs as much as a review.
         if (events.length > 0) yield* record(events)
         downstream.send()

@@ -196,7 +196,10 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
     const context = yield* Layer.buildWithScope(world, scope)
     const { closeChannel, events } = Context.get(context, Pool)
     const told: Array<MiningServerEvent> = []
-    yield* Effect.forkIn(Stream.runForEach(events, (event) => Effect.sync(() => told.push(event))), scope)
+    yield* Effect.forkIn(
+      Stream.runForEach(events, (event) => Effect.sync(() => told.push(event))),
+      scope
+    )
     const peers: Array<Peer> = []
     const closedByServer = new Set<string>()
     let connections = 0
@@ -291,9 +294,7 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
           case "close by server":
             if (miner === undefined || n % 3 > 0) return
             closedByServer.add(`${peer.id} ${miner.channelId}`)
-            return yield* Effect.ignore(
-              closeChannel({ connectionId: peer.id, channelId: miner.channelId }, "test")
-            )
+            return yield* Effect.ignore(closeChannel({ connectionId: peer.id, channelId: miner.channelId }, "test"))
           case "disconnect":
             if (n % 2 === 0) return
             yield* disconnect(peer)

@@ -152,6 +152,7 @@ describe("an acknowledgement", () => {
       const { client, miner } = yield* busyMiner
       yield* submit(client, miner, 2)
       gate.closeUnsafe()
+      yield* TestClock.adjust(1)
       yield* submit(client, miner, 1)
       // The share in the sink is not among those that the time limit acknowledges.
       yield* TestClock.adjust("1 second")

@@ -117,9 +117,9 @@ export class ChannelServer {
     return this.#shares.waiting
   }
 
-  /** Acknowledges all accepted shares. */
-  acknowledge(now: number, out: ServerOutbox): void {
-    this.#shares.acknowledge(now, out)
+  /** Acknowledges all accepted shares, or those that came before this time. */
+  acknowledge(now: number, out: ServerOutbox, before = Infinity): void {
+    this.#shares.acknowledge(now, out, before)
   }
 
   /**

@@ -316,12 +316,14 @@ export class Channel {
 
   /**
    * Counts the shares accepted since the last acknowledgement, and adds them to `events`. Returns their acknowledgement (5.3.13): the
-   * last sequence number, how many, and the sum of their difficulties, rounded. `undefined` if there are none.
+   * last sequence number, how many, and the sum of their difficulties, rounded. `undefined` if there are none. Takes those that came
+   * before a time, if one is given.
    */
-  takeAcknowledgement(events: Array<ChannelEvent>): Mining.SubmitSharesSuccess | undefined {
-    const shares = this.#pending
+  takeAcknowledgement(events: Array<ChannelEvent>, before = Infinity): Mining.SubmitSharesSuccess | undefined {
+    const later = before === Infinity ? -1 : this.#pending.findIndex(({ at }) => at >= before)
+    const shares = later < 0 ? this.#pending : this.#pending.slice(0, later)
     if (shares.length === 0) return undefined
-    this.#pending = []
+    this.#pending = later < 0 ? [] : this.#pending.slice(later)
     const { current, vardiff } = this
     let sum = 0
     for (const share of shares) {

@@ -103,19 +103,19 @@ export class Shares {
     if (channel.pendingCount >= policy.shareBatchSize) this.#acknowledge(channel, now, out)
   }
 
-  /** Acknowledges all accepted shares. */
-  acknowledge(now: number, out: ServerOutbox): void {
+  /** Acknowledges all accepted shares that came before a time. */
+  acknowledge(now: number, out: ServerOutbox, before: number): void {
     const channels = this.#unacknowledged
     if (channels.length === 0) return
-    this.#unacknowledged = []
-    for (const channel of channels) this.#acknowledge(channel, now, out)
+    for (const channel of channels) this.#acknowledge(channel, now, out, before)
+    this.#unacknowledged = before === Infinity ? [] : channels.filter(({ pendingCount }) => pendingCount > 0)
   }
 
-  /** Acknowledges the accepted shares of a channel, and lets its difficulty follow them. */
-  #acknowledge(channel: Channel, now: number, out: ServerOutbox): void {
-    this.waiting -= channel.pendingCount
-    const message = channel.takeAcknowledgement(out.events)
+  /** Acknowledges accepted shares of a channel, and lets its difficulty follow them. */
+  #acknowledge(channel: Channel, now: number, out: ServerOutbox, before = Infinity): void {
+    const message = channel.takeAcknowledgement(out.events, before)
     if (message === undefined) return
+    this.waiting -= message.newSubmitsAcceptedCount
     out.messages.push(message)
     if (channel.source === undefined) followWork(this.#state, channel, now, out)
   }

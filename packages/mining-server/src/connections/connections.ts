@@ -2,7 +2,7 @@
  * Serves connections of miners and proxies: answers each read of a socket with one step of the connection's channel server, and
  * frees everything at the end of the connection.
  */
-import type { ChannelInfo, ShareValidator } from "@sluice/channels"
+import type { ChannelInfo, ShareAccepted, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import {
   type ConnectionError,
@@ -13,6 +13,7 @@ import {
   type Rest,
   type ThrottledLog
 } from "@sluice/transport"
+import { isReadonlyArrayNonEmpty } from "effect/Array"
 import { Cause, type Clock, Duration, Effect, Exit, FiberSet, Option } from "effect"
 import type { MiningServerEvent } from "../event.ts"
 import type { MiningServerRules } from "../options.ts"
@@ -23,7 +24,7 @@ import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
 import { Downstream, type Eviction, type LateReads, type MiningConnection } from "./downstream.ts"
-import { makeRecording, type Step } from "./recording.ts"
+import { makeRecording } from "./recording.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
 import { loadOf } from "./traffic.ts"
@@ -62,7 +63,7 @@ export interface ConnectionsOptions {
 /** Serves connections. */
 export const makeConnections = Effect.fnUntraced(function* (options: ConnectionsOptions) {
   const { admission, clock, validator, metrics, throttled, recorder, rules, downstreams, work } = options
-  const { record } = recorder
+  const { record: tell } = recorder
   const now = () => clock.currentTimeMillisUnsafe()
   const shownUsers = new ShownUsers()
   const source = work.openChannel === undefined ? undefined : makeSourceChannels(work.openChannel, admission)
@@ -78,7 +79,10 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   })
   let reads = 0
   const late: LateReads = { count: 0 }
-  const recording = makeRecording({ downstreams, recorder, start, now, sinks: rules.shareSinks })
+  const recording = makeRecording({ downstreams, start, now, sinks: rules.shareSinks })
+  /** The shares of the read that is being answered, if there are sinks for them. */
+  const accepted: Array<ShareAccepted> = []
+  const toRecord = rules.shareSinks.length === 0 ? {} : { onAccepted: (share: ShareAccepted) => accepted.push(share) }
 
   const serve = Effect.fnUntraced(function* (connection: MiningConnection) {
     const { remote } = connection
@@ -102,6 +106,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
           validator,
           space,
           shown,
+          ...toRecord,
           ...(customJobs === undefined ? {} : { customJobs })
         }
         return source === undefined
@@ -117,7 +122,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         else waiting.remove(downstream)
       },
       takesPrefixes: !TAKE_NO_PREFIX.has(connection.setup.device.vendor),
-      now: now(),
+      now,
+      tell,
+      withoutLost: recording.withoutLost,
       maxPendingBytes: rules.maxPendingBytes,
       limits: rules.traffic,
       interrupt: () => fiber.interruptUnsafe(),
@@ -129,7 +136,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     yield* Effect.acquireUseRelease(
       Effect.suspend(() => {
         downstreams.set(downstream.id, downstream)
-        return record([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
+        return tell([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
       }),
       () => eachBatch(connection, (batch) => downstream.stepBeside(() => onBatch(downstream, batch))),
       (_, exit) => end(downstream, exit)
@@ -143,7 +150,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     metrics.channelGaveWay()
     const limit = `all ${rules.maxChannelsInAll} channels are taken (maxChannelsInAll), and its address has most of them`
     const message = `${printable(userIdentity)} at ${formatEndpoint(downstream.connection.remote)} loses a channel: ${limit}`
-    start(Effect.andThen(record(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
+    start(Effect.andThen(tell(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
   }
 
   type Failure = ConnectionError | ShareSinkError
@@ -210,29 +217,23 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     received: number
   ): Rest<Failure> => {
     const at = now()
-    const events = downstream.run((machine, out) => machine.receive(batch, at, out))
-    const replies = downstream.takeReplies()
     const { queue } = downstream
-    const isUrgent = events.some(isBlock) || !batch.every(isShare)
-    let recorded: Effect.Effect<unknown, ShareSinkError>
-    if (recording.isDue(downstream, events)) {
-      recorded = recording.recordThenReply(
-        downstream,
-        new ReadStep(events, replies, at, isUrgent, downstream, countReply, begun, received)
-      )
-    } else {
-      // Nothing has to be waited for: the way of each read without share sinks, and it makes no closures.
-      recorder.submitBlocks(events)
-      recorded = record(events)
-      downstream.replyToRead(replies, at, isUrgent)
-      countReply(begun, received)
+    const events = downstream.read(batch, at)
+    // Taken first: if a sink has a defect, nothing of it is sent.
+    const replies = downstream.takeReplies()
+    const recorded = record(downstream, events)
+    let told: Effect.Effect<unknown> = Effect.void
+    if (events.length === 0 && replies.length === 0) countReply(begun, received)
+    else {
+      const reply = (some: typeof replies) => {
+        downstream.reply(some, at)
+        countReply(begun, received)
+      }
+      told = downstream.answer({ events, replies, since: at, reply })
     }
+    const done = recorded === undefined ? told : Effect.andThen(recorded, told)
     const sent =
-      recorded === Effect.void
-        ? queue.drainNow()
-          ? downstream.room
-          : queue.drain
-        : Effect.andThen(recorded, queue.drain)
+      done === Effect.void ? (queue.drainNow() ? downstream.room : queue.drain) : Effect.andThen(done, queue.drain)
     const waitMs = received === 0 ? 0 : downstream.slowDown(received, at)
     if (waitMs === 0) return sent
     return Effect.andThen(
@@ -245,23 +246,31 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
   }
 
+  /**
+   * Submits the blocks of a step, which count even if recording fails, and then begins to record its accepted shares. Returns what has to
+   * be waited for.
+   */
+  const record = (
+    downstream: Downstream,
+    events: ReadonlyArray<MiningServerEvent>
+  ): Effect.Effect<void, ShareSinkError> | undefined => {
+    if (events.length > 0) recorder.submitBlocks(events)
+    if (accepted.length === 0) return undefined
+    const shares = accepted.splice(0)
+    return isReadonlyArrayNonEmpty(shares) ? recording.begin(downstream, shares) : undefined
+  }
+
   /** Passes on the changes that the source made to the channels of a connection. */
   const pass = (downstream: Downstream): Effect.Effect<void> =>
     downstream
       .oneByOne(() => {
         if (!downstreams.has(downstream.id)) return Effect.void
         const at = now()
-        const events = downstream.run((machine, out) => machine.receive([], at, out))
+        const events = downstream.read([], at, true)
         const replies = downstream.takeReplies()
+        const recorded = record(downstream, events) ?? Effect.void
         const reply = (some: typeof replies) => downstream.pass(some, at)
-        return recording.recordThenReply(downstream, {
-          events,
-          replies,
-          at,
-          isUrgent: true,
-          reply,
-          replied: () => {}
-        })
+        return Effect.andThen(recorded, downstream.answer({ events, replies, since: at, reply }))
       })
       .pipe(
         Effect.catchTag("ShareSinkError", ({ message }) =>
@@ -327,15 +336,14 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     const getsLastMessages = evicted === undefined || GET_LAST_MESSAGES.has(evicted.reason)
-    if (getsLastMessages) downstream.acknowledge()
+    downstream.acknowledge()
     if (!recording.isAwaited && evicted === undefined) {
       yield* Effect.timeoutOption(Effect.interruptible(downstream.released), FLUSH_TIMEOUT)
     }
     downstream.dropReplies()
     if (getsLastMessages) {
-      downstream.acknowledge()
       if (source !== undefined) {
-        yield* record(downstream.run((machine, out) => machine.answerWaiting(out)))
+        yield* tell(downstream.run((machine, out) => machine.answerWaiting(out)))
         downstream.reply(downstream.takeReplies(), now())
       }
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
@@ -345,7 +353,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const reason = evicted?.message ?? endReason(exit, options.closed() === "stopping")
     const closed = downstream.run((machine, out) => machine.close(reason, now(), out))
     work.leave(downstream.group)
-    yield* record([...closed, { _tag: "ConnectionClosed", connectionId: downstream.id, remote, reason }])
+    yield* tell([...closed, { _tag: "ConnectionClosed", connectionId: downstream.id, remote, reason }])
     const peer = formatEndpoint(remote)
     if (Option.isSome(sinkFailure) || evicted?.reason === "share_log") {
       metrics.evicted("share_log")
@@ -367,51 +375,6 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     serve
   }
 })
-
-/** The step that answers a read. An object of a class is made faster than functions for each read. */
-class ReadStep implements Step {
-  readonly events: ReadonlyArray<MiningServerEvent>
-  readonly replies: ReadonlyArray<Mining.ToClient>
-  readonly at: number
-  readonly isUrgent: boolean
-  readonly #downstream: Downstream
-  readonly #countReply: (begun: bigint, received: number) => void
-  readonly #begun: bigint
-  readonly #received: number
-
-  constructor(
-    events: ReadonlyArray<MiningServerEvent>,
-    replies: ReadonlyArray<Mining.ToClient>,
-    at: number,
-    isUrgent: boolean,
-    downstream: Downstream,
-    countReply: (begun: bigint, received: number) => void,
-    begun: bigint,
-    received: number
-  ) {
-    this.events = events
-    this.replies = replies
-    this.at = at
-    this.isUrgent = isUrgent
-    this.#downstream = downstream
-    this.#countReply = countReply
-    this.#begun = begun
-    this.#received = received
-  }
-
-  reply(some: ReadonlyArray<Mining.ToClient>): void {
-    this.#downstream.replyToRead(some, this.at, this.isUrgent)
-  }
-
-  replied(): void {
-    this.#countReply(this.#begun, this.#received)
-  }
-}
-
-const isBlock = (event: MiningServerEvent): boolean => event._tag === "BlockFound"
-
-const isShare = ({ _tag }: Mining.ToServer): boolean =>
-  _tag === "SubmitSharesStandard" || _tag === "SubmitSharesExtended"
 
 /** Makes the strings of a client safe for logs. */
 const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({

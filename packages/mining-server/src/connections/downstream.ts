@@ -11,10 +11,12 @@ import {
 import { ErrorCode, Mining, Protocol } from "@sluice/protocol"
 import { TokenBucket, type Connection, type Rest } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
-import { type AcknowledgementRules, Acknowledgements } from "./acknowledgements.ts"
+import type { AcknowledgementRules } from "./acknowledgements.ts"
+import { type Held, HeldStep, isAcknowledgement, type Step } from "./held-step.ts"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
-import type { Recording } from "../shares/share-sink.ts"
+import type { MiningServerEvent } from "../event.ts"
+import { Recording } from "../shares/share-sink.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
@@ -34,55 +36,21 @@ export interface DownstreamOptions {
   readonly onEvents: (events: ReadonlyArray<ChannelEvent>) => void
   /** Whether the client's firmware takes SetExtranoncePrefix. */
   readonly takesPrefixes: boolean
-  readonly now: number
+  readonly now: () => number
   readonly maxPendingBytes: number
   readonly limits: TrafficLimits
   readonly acknowledgements: AcknowledgementRules
   /** Called when acknowledgements begin to wait, and with `false` when none wait any more. */
   readonly onWaiting: (waits: boolean) => void
+  /** Tells statistics and subscribers of events. Returns `Effect.void` itself if there is nothing to wait for. */
+  readonly tell: (events: ReadonlyArray<MiningServerEvent>) => Effect.Effect<unknown>
+  /** Leaves out shares that could not be recorded. */
+  readonly withoutLost: (events: ReadonlyArray<MiningServerEvent>) => ReadonlyArray<MiningServerEvent>
   /** Ends the connection. */
   readonly interrupt: () => void
   readonly late: LateReads
   /** Starts a write in the background. */
   readonly start: (write: Effect.Effect<void>) => void
-}
-
-/** What waits for its place in the order of messages: replies to a read whose shares are being recorded, or announcements behind them. */
-export interface Held {
-  readonly isAnnouncement: boolean
-  /** Whether only what is before it is waited for. */
-  isReady: boolean
-  /** When it began to wait. */
-  readonly since: number
-  /** Queues the messages. */
-  run(): void
-  /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
-  runEarly(): void
-  /** Called in the place of `run` when the connection ends first. */
-  drop(): void
-}
-
-/** Acknowledgements that are due before their shares are recorded. */
-class HeldAcknowledgements implements Held {
-  readonly isAnnouncement = false
-  isReady = false
-  readonly since: number
-  readonly #messages: ReadonlyArray<Mining.ToClient>
-  readonly #queue: SendQueue<Mining.ToClient>
-
-  constructor(messages: ReadonlyArray<Mining.ToClient>, since: number, queue: SendQueue<Mining.ToClient>) {
-    this.#messages = messages
-    this.since = since
-    this.#queue = queue
-  }
-
-  run(): void {
-    for (const message of this.#messages) this.#queue.reply(message)
-  }
-
-  runEarly(): void {}
-
-  drop(): void {}
 }
 
 /** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
@@ -116,11 +84,22 @@ export class Downstream {
   #waiter: { readonly mayGoOn: () => boolean; readonly resume: () => void } | undefined
   /** Whether `stepBeside` runs a step. */
   #isStepping = false
-  readonly #out = new Outbox<Mining.ToClient, ChannelEvent>()
+  /** The messages of the last steps, for `send` or `takeReplies`. */
+  #messages: ReadonlyArray<Mining.ToClient> = NO_MESSAGES
   readonly #options: DownstreamOptions
+  readonly #work: Work
   /** `undefined` if no acknowledgement waits for company. */
-  readonly #acknowledgements: Acknowledgements | undefined
-  readonly #messages: TokenBucket
+  readonly #rules: AcknowledgementRules | undefined
+  /** Whether acknowledgements wait for company. */
+  #isWaiting = false
+  /** When the first share came whose acknowledgement waits. */
+  acknowledgedSince = 0
+  #lastShareAt = -Infinity
+  /** Of the shares that are not acknowledged yet. */
+  #recording = Recording.done
+  /** When the first of those came that are still being recorded. */
+  #recordingSince = 0
+  readonly #received: TokenBucket
   /** Created on first use. */
   #errors: TokenBucket | undefined
   /** Created on first use. */
@@ -131,14 +110,14 @@ export class Downstream {
     this.id = id
     this.connection = connection
     this.queue = new SendQueue(connection)
-    this.openedAt = now
+    this.openedAt = now()
     this.#options = options
+    this.#work = work
     this.#group = work.common
     this.#seen = work.changeCount
     this.#machine = new ChannelServer(id, connection.setup.flags, contextFor(work.common))
-    this.#acknowledgements =
-      connection.answersEach === true ? undefined : new Acknowledgements(options.acknowledgements)
-    this.#messages = new TokenBucket(limits.maxMessagesPerSecond, now)
+    this.#rules = connection.answersEach === true ? undefined : options.acknowledgements
+    this.#received = new TokenBucket(limits.maxMessagesPerSecond, this.openedAt)
   }
 
   get machine(): ChannelServer {
@@ -152,88 +131,153 @@ export class Downstream {
 
   /** Moves a connection without channels to another group. */
   moveTo(group: WorkGroup): void {
-    const { contextFor, work } = this.#options
     this.#group = group
-    this.#seen = work.changeCount
-    this.#machine = new ChannelServer(this.id, this.connection.setup.flags, contextFor(group))
+    this.#seen = this.#work.changeCount
+    this.#machine = new ChannelServer(this.id, this.connection.setup.flags, this.#options.contextFor(group))
   }
 
   /** Counts messages of the peer, and returns how many milliseconds to wait before reading from it again. */
   slowDown(count: number, now: number): number {
-    return this.#messages.take(count, now)
+    return this.#received.take(count, now)
   }
 
   /**
-   * Announces the latest changes of work to the channel server, then runs the step and returns its events. Messages wait for
-   * `send`, or for `takeReplies` and then `reply` or `release`.
+   * Answers a read in a step of the channel server, which begins with the latest changes of work, and returns its events. The
+   * acknowledgements wait for company if another read came shortly before, so that the next one is expected shortly too: until there are
+   * enough of them, or something else is said. If `isUrgent`, they do not. The messages wait for `takeReplies` and `answer`.
+   */
+  read(batch: ReadonlyArray<Mining.ToServer>, now: number, isUrgent = false): ReadonlyArray<ChannelEvent> {
+    const machine = this.#machine
+    const out = this.#begin()
+    machine.take(batch, now, out)
+    if (machine.unacknowledged > 0) {
+      if (isUrgent || !this.#mayWait(out, now)) {
+        machine.acknowledge(now, out)
+        // Those that have waited are older than the other replies.
+        if (this.#isWaiting)
+          out.messages = [
+            ...out.messages.filter(isAcknowledgement),
+            ...out.messages.filter((message) => !isAcknowledgement(message))
+          ]
+      } else if (!this.#isWaiting) {
+        this.#isWaiting = true
+        this.acknowledgedSince = now
+        this.#options.onWaiting(true)
+      }
+    }
+    return this.#finish(out)
+  }
+
+  #mayWait(out: ServerOutbox, now: number): boolean {
+    if (this.#rules === undefined) return false
+    const { after, withinMs } = this.#rules
+    const isAlone = now - this.#lastShareAt >= withinMs
+    this.#lastShareAt = now
+    const isSilent = out.messages.length === 0 && this.#messages.length === 0
+    return !isAlone && isSilent && this.#machine.unacknowledged < after
+  }
+
+  /**
+   * Runs another step of the channel server, and returns its events. It begins with the latest changes of work, and with the
+   * acknowledgements that wait. The messages wait for `send`, or for `takeReplies` and `answer`.
    */
   run(step: (machine: ChannelServer, out: ServerOutbox) => void): ReadonlyArray<ChannelEvent> {
+    this.acknowledge()
+    const out = this.#begin()
+    step(this.#machine, out)
+    return this.#finish(out)
+  }
+
+  /** Reviews the difficulties of the channels every few seconds, in a step of the channel server; acknowledgements go on to wait. */
+  review(now: number): ReadonlyArray<ChannelEvent> {
+    const out = this.#begin()
+    this.#machine.tick(now, out)
+    return this.#finish(out)
+  }
+
+  #begin(): ServerOutbox {
     this.#catchUp()
-    if (this.#out.messages.length > 0 && this.mustHold()) {
+    if (this.#messages.length > 0 && this.#isHolding) {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
       this.#held.push({ run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true })
     }
-    step(this.#machine, this.#out)
-    const events = this.#out.events.length === 0 ? NO_EVENTS : this.#out.takeEvents()
+    return borrow()
+  }
+
+  #finish(out: ServerOutbox): ReadonlyArray<ChannelEvent> {
+    const events = out.events.length === 0 ? NO_EVENTS : out.takeEvents()
+    this.#collect(out)
+    if (this.#isWaiting && this.#machine.unacknowledged === 0) {
+      this.#isWaiting = false
+      this.#options.onWaiting(false)
+    }
     this.#options.onEvents(events)
     return events
   }
 
+  /** Keeps the messages of an outbox, and gives it back. */
+  #collect(out: ServerOutbox): void {
+    if (out.messages.length > 0) {
+      const messages = out.takeMessages()
+      this.#messages = this.#messages.length === 0 ? messages : [...this.#messages, ...messages]
+    }
+    giveBack(out)
+  }
+
   /** Takes the messages of the last step, so that `send` does not send them. */
   takeReplies(): ReadonlyArray<Mining.ToClient> {
-    return this.#out.messages.length === 0 ? NO_MESSAGES : this.#takeMessages()
+    return this.#messages.length === 0 ? NO_MESSAGES : this.#takeMessages()
   }
 
-  /** When the first acknowledgement that waits came. */
-  get acknowledgedSince(): number {
-    return this.#acknowledgements?.since ?? Infinity
+  /** Shares of the last step are being recorded: nothing acknowledges them, or those before them, until that is done. */
+  waitFor(recording: Recording, since: number): void {
+    if (this.#recording.isRecorded) this.#recordingSince = since
+    this.#recording = Recording.both(this.#recording, recording)
   }
 
   /**
-   * Queues the replies to a read. If they are acknowledgements and nothing else, they may wait for others, unless `isUrgent`.
+   * Tells the events of a step and queues its replies: at once, or when the shares that it acknowledges are recorded and all that is
+   * before it is queued. Returns what has to be waited for.
    */
-  replyToRead(replies: ReadonlyArray<Mining.ToClient>, now: number, isUrgent: boolean): void {
-    const acknowledgements = this.#acknowledgements
-    if (acknowledgements === undefined || !replies.every(isAcknowledgement)) return this.reply(replies, now)
-    if (replies.length > 0 && acknowledgements.add(replies, now)) {
-      if (!isUrgent) return this.#options.onWaiting(true)
+  answer(step: Step, recording = this.#recording): Effect.Effect<unknown> {
+    const acknowledges = step.events.some(isAccepted)
+    if (!acknowledges) recording = Recording.done
+    else if (recording === this.#recording) this.#recording = Recording.done
+    if (recording.isRecorded && !this.#isHolding && (!acknowledges || this.#held.length === 0)) {
+      const told = this.#options.tell(step.events)
+      step.reply(step.replies)
+      return told
     }
-    this.acknowledge()
-  }
-
-  /**
-   * Adds acknowledgements of shares that are being recorded to those that wait for company; if they may not wait, for the recording alone.
-   * Returns false, and does not add them, if there are other replies or some are held already.
-   */
-  acknowledgeLater(
-    replies: ReadonlyArray<Mining.ToClient>,
-    now: number,
-    isUrgent: boolean,
-    recording: Recording
-  ): boolean {
-    const acknowledgements = this.#acknowledgements
-    const areAll = replies.length > 0 && replies.every(isAcknowledgement)
-    // Those that wait go first.
-    if (!areAll || acknowledgements?.areOf(recording) === false) this.acknowledge()
-    if (acknowledgements === undefined || !areAll || this.#held.length > 0) return false
-    if (acknowledgements.add(replies, now, recording) && !isUrgent) this.#options.onWaiting(true)
-    else this.acknowledge()
-    return true
-  }
-
-  /** Queues the acknowledgements that wait; holds those whose shares are being recorded. */
-  acknowledge(): void {
-    const acknowledgements = this.#acknowledgements
-    if (acknowledgements === undefined || acknowledgements.isEmpty) return
-    this.#options.onWaiting(false)
-    const { openSince, recording } = acknowledgements
-    for (const message of acknowledgements.take()) this.queue.reply(message)
-    const open = acknowledgements.takeOpen()
-    if (open.length === 0) return
-    const held = new HeldAcknowledgements(open, openSince, this.queue)
+    const held = new HeldStep(step, recording, this.#tellBeside)
     this.hold(held)
-    this.releaseAfter(recording, held)
+    if (recording.isRecorded) this.release(held)
+    else this.#releaseAfter(recording, held)
+    return Effect.void
+  }
+
+  readonly #tellBeside = (events: ReadonlyArray<MiningServerEvent>): void => {
+    const told = this.#options.tell(events)
+    if (told !== Effect.void) this.#options.start(Effect.asVoid(told))
+  }
+
+  /** Acknowledges all shares whose acknowledgement waits: at once, or when they are recorded. */
+  acknowledge(): void {
+    if (!this.#recording.isRecorded) this.#acknowledge(Recording.done, this.#recordingSince)
+    this.#acknowledge(this.#recording)
+  }
+
+  #acknowledge(recording: Recording, before?: number): void {
+    const machine = this.#machine
+    if (machine.unacknowledged === 0) return
+    const since = this.acknowledgedSince
+    const now = this.#options.now()
+    const out = this.#begin()
+    machine.acknowledge(now, out, before)
+    const events = this.#finish(out)
+    const reply: Step["reply"] = (some) => this.reply(some, now)
+    const told = this.answer({ events, replies: this.takeReplies(), since, reply }, recording)
+    if (told !== Effect.void) this.#options.start(Effect.asVoid(told))
   }
 
   /** Sends the acknowledgements that wait. */
@@ -244,7 +288,6 @@ export class Downstream {
 
   /** Queues replies to the peer. Evicts a peer that causes too many errors. */
   reply(replies: ReadonlyArray<Mining.ToClient>, now: number): void {
-    if (replies.length > 0) this.acknowledge()
     let errors = 0
     for (const message of replies) {
       if (isError(message)) errors++
@@ -292,7 +335,7 @@ export class Downstream {
   }
 
   /** Releases what is held when its shares are recorded. */
-  releaseAfter(recording: Recording, held: Held): void {
+  #releaseAfter(recording: Recording, held: Held): void {
     recording.onEnd((failure) => {
       if (failure !== undefined) return
       try {
@@ -304,20 +347,7 @@ export class Downstream {
     })
   }
 
-  /** Whether something waits until shares are recorded. */
-  get hasHeld(): boolean {
-    return this.#held.length > 0
-  }
-
-  /**
-   * Whether all messages wait for those before them. Acknowledgements whose shares are being recorded stop to wait for company, because
-   * something comes behind them.
-   */
-  mustHold(): boolean {
-    if (this.#acknowledgements?.hasOpen === true) this.acknowledge()
-    return this.#isHolding
-  }
-
+  /** Whether all messages wait for those before them. */
   get #isHolding(): boolean {
     return this.#held.length > 0 && !this.#isLate
   }
@@ -327,7 +357,6 @@ export class Downstream {
    * reads on: new work and blocks must not wait for a full disk.
    */
   goOn(since: number): void {
-    if (this.#acknowledgements?.hasOpen === true && this.#acknowledgements.openSince <= since) this.acknowledge()
     const held = this.#held
     if (this.#isLate || held.length === 0 || held[0]!.since > since) return
     this.#isLate = true
@@ -385,7 +414,7 @@ export class Downstream {
     if (this.#isLate) this.#options.late.count -= held.length
     this.#isLate = false
     this.#isEnded = true
-    for (const one of held) one.drop()
+    for (const one of held) one.drop(this.#options.withoutLost)
     this.#announce(this.#takeMessages())
   }
 
@@ -396,16 +425,18 @@ export class Downstream {
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.#out.messages.length > 0) {
-      if (this.mustHold()) return
+    if (this.#isHolding) return
+    if (this.#messages.length > 0) {
       this.#announce(this.#takeMessages())
-    } else if (this.#isHolding) return
+      // They leave in the same write.
+      if (this.#recording.isRecorded) this.acknowledge()
+    }
     if (this.queue.announcedBytes > 0) this.#drain()
   }
 
   /** Sends a message behind those of the channel server. */
   sendMessage(message: Mining.ToClient): void {
-    this.#out.messages.push(message)
+    this.#messages = [...this.#messages, message]
     this.send()
   }
 
@@ -444,13 +475,13 @@ export class Downstream {
         message: `it does not read: ${announcedBytes} bytes wait for it (maxPendingBytes)`
       })
     }
-    if (messages.length > 0) this.acknowledge()
     for (const message of messages) this.queue.announce(message, encodedSize(message))
   }
 
   /** Takes the messages that wait. Evicts a client that cannot be told of its new prefix, and leaves it its answers. */
   #takeMessages(): ReadonlyArray<Mining.ToClient> {
-    const messages = this.#out.takeMessages()
+    const messages = this.#messages
+    this.#messages = NO_MESSAGES
     if (this.#options.takesPrefixes || !this.#missesNewPrefix) return messages
     const from = messages.findIndex(({ _tag }) => _tag === "SetExtranoncePrefix")
     if (from < 0) return messages
@@ -466,11 +497,13 @@ export class Downstream {
   }
 
   #catchUp(): void {
-    const { work } = this.#options
+    const work = this.#work
     if (this.#seen === work.changeCount) return
+    const out = borrow()
     for (const change of work.changesSince(this.#group, this.#seen)) {
-      if (change._tag !== "Ignored") this.#machine.announce(change, this.#out)
+      if (change._tag !== "Ignored") this.#machine.announce(change, out)
     }
+    this.#collect(out)
     this.#seen = work.changeCount
   }
 }
@@ -479,8 +512,18 @@ const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
-export const isAcknowledgement = (message: Mining.ToClient): message is Mining.SubmitSharesSuccess =>
-  message._tag === "SubmitShares.Success"
+/** The outbox of a step. All connections share one, unless a step causes another one: memory of its own would be slow. */
+let spare: ServerOutbox | undefined
+const borrow = (): ServerOutbox => {
+  const out = spare ?? new Outbox<Mining.ToClient, ChannelEvent>()
+  spare = undefined
+  return out
+}
+const giveBack = (out: ServerOutbox): void => {
+  spare = out
+}
+
+const isAccepted = ({ _tag }: MiningServerEvent): boolean => _tag === "ShareAccepted"
 
 /** Whether the message answers one of the peer's. */
 const isAnswer = ({ _tag }: Mining.ToClient): boolean => _tag.endsWith(".Success") || _tag.endsWith(".Error")

@@ -41,6 +41,15 @@ export class Recording {
     return recording
   }
 
+  /** Ends when both have ended, with a failure if one of them has. */
+  static both(first: Recording, second: Recording): Recording {
+    if (first.isRecorded || first === second) return second
+    if (second.isRecorded) return first
+    const both = new Recording()
+    first.onEnd((failure) => second.onEnd((other) => both.end(failure ?? other)))
+    return both
+  }
+
   isEnded = false
   failure: ShareSinkError | undefined
   #listeners: Array<Recorded> = []
@@ -87,17 +96,16 @@ export const recordInAll = (
 }
 
 /** As `recordInAll`, if all sinks have `recordLater`. */
-export const recordLaterInAll = (sinks: ReadonlyArray<ShareSink>): ShareSink["recordLater"] =>
-  sinks.reduceRight<ShareSink["recordLater"]>(
-    (rest, { recordLater }) =>
-      recordLater === undefined || rest === undefined
-        ? undefined
-        : (shares) => {
-            const first = recordLater(shares)
-            return first.isRecorded ? rest(shares) : first.isEnded ? first : behind(first, () => rest(shares))
-          },
-    () => Recording.done
-  )
+export const recordLaterInAll = ([sink, ...others]: ReadonlyArray<ShareSink>): ShareSink["recordLater"] => {
+  const recordLater = sink?.recordLater
+  if (recordLater === undefined || others.length === 0) return recordLater
+  const rest = recordLaterInAll(others)
+  if (rest === undefined) return undefined
+  return (shares) => {
+    const first = recordLater(shares)
+    return first.isRecorded ? rest(shares) : first.isEnded ? first : behind(first, () => rest(shares))
+  }
+}
 
 /** What begins when another one is done, and ends with its own end or with that one's failure. */
 const behind = (first: Recording, begin: () => Recording): Recording => {

@@ -1,0 +1,69 @@
+/** What waits for its place in the order of a connection's messages. */
+import type { Mining } from "@sluice/protocol"
+import type { MiningServerEvent } from "../event.ts"
+import type { Recording } from "../shares/share-sink.ts"
+
+type WithoutLost = (events: ReadonlyArray<MiningServerEvent>) => ReadonlyArray<MiningServerEvent>
+
+export interface Held {
+  readonly isAnnouncement: boolean
+  /** Whether only what is before it is waited for. */
+  isReady: boolean
+  /** When it began to wait. */
+  readonly since: number
+  /** Queues the messages. */
+  run(): void
+  /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
+  runEarly(): void
+  /** Called in the place of `run` when the connection ends first; `withoutLost` leaves out shares that could not be recorded. */
+  drop(withoutLost: WithoutLost): void
+}
+
+/** What a step of a connection's channel server brings. */
+export interface Step {
+  readonly events: ReadonlyArray<MiningServerEvent>
+  readonly replies: ReadonlyArray<Mining.ToClient>
+  /** When it was, or when the first share came that it acknowledges. */
+  readonly since: number
+  /** Queues replies: all at once, or the acknowledgements after the others. */
+  reply(some: ReadonlyArray<Mining.ToClient>): void
+}
+
+/** A step that waits until the shares that it acknowledges are recorded, and for what is before it. */
+export class HeldStep implements Held {
+  readonly isAnnouncement = false
+  isReady = false
+  readonly #step: Step
+  readonly #recording: Recording
+  readonly #tell: (events: ReadonlyArray<MiningServerEvent>) => void
+  #replies: ReadonlyArray<Mining.ToClient>
+
+  /** `tell` is called with the events before the replies are queued. */
+  constructor(step: Step, recording: Recording, tell: (events: ReadonlyArray<MiningServerEvent>) => void) {
+    this.#step = step
+    this.#recording = recording
+    this.#tell = tell
+    this.#replies = step.replies
+  }
+
+  get since(): number {
+    return this.#step.since
+  }
+
+  run(): void {
+    this.#tell(this.#step.events)
+    this.#step.reply(this.#replies)
+  }
+
+  runEarly(): void {
+    this.#step.reply(this.#replies.filter((message) => !isAcknowledgement(message)))
+    this.#replies = this.#replies.filter(isAcknowledgement)
+  }
+
+  /** Nothing is acknowledged any more, but shares that are recorded count. */
+  drop(withoutLost: WithoutLost): void {
+    this.#recording.onEnd(() => this.#tell(withoutLost(this.#step.events)))
+  }
+}
+
+export const isAcknowledgement = ({ _tag }: Mining.ToClient): boolean => _tag === "SubmitShares.Success"
