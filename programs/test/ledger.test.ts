@@ -163,7 +163,7 @@ describe("sluice ledger", () => {
       [[...ledger, "--payout-scheme", "solo", "--solo-fee", "1"], /give payout-scheme or solo-fee, not both/],
       [
         [...ledger, "--workers", "2"],
-        /workers have no ledger: give workers = 1, not 2, and start several pools on one PostgreSQL/
+        /ledger, workers: an SQLite file has one writer, so 2 workers cannot share it: give workers = 1, or a ledger in PostgreSQL/
       ],
       [[...ledger, "--payout-scheme", "fpps"], /payout-scheme fpps needs payout-reserve/],
       [[...ledger, "--payout-scheme", "tides", "--payout-reserve", "5"], /payout-reserve is for fpps and pps/]

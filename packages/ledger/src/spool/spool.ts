@@ -78,6 +78,11 @@ export class Spool {
     return this.#next === this.#end
   }
 
+  /** Whether all is handed over and the file is as small as it was. */
+  get isClear(): boolean {
+    return this.#end === HEADER.length
+  }
+
   /** Adds a record; it is on the disk when this completes. */
   append(shares: ReadonlyArray<NewShare>): Effect.Effect<void, LedgerError> {
     return Effect.suspend(() => {
