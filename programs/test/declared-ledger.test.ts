@@ -1,37 +1,23 @@
 /** A pool that buys shares takes declared jobs: their blocks and shares are in its ledger. Runs in `npm run soak`. */
-import { DevNode } from "@sluice/dev-node"
-import { TemplateProvider } from "@sluice/template-provider"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Layer, Logger, ManagedRuntime } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it, onTestFinished } from "vitest"
+import { startDevProvider } from "./dev-provider.ts"
 import { run } from "./in-process.ts"
 
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ bits: 0x1f00ffff, transactionsPerSecond: 2 })),
-  Layer.provideMerge(Logger.layer([]))
-)
 
 it.skipIf(process.env["SLUICE_DECLARED_LEDGER"] === undefined)(
   "blocks of declared jobs are in the ledger of a pool that buys shares, with their shares",
   { timeout: 180_000 },
   async () => {
-    const runtime = ManagedRuntime.make(provider)
-    onTestFinished(() => runtime.dispose())
     const directory = await mkdtemp(join(tmpdir(), "sluice-declared-ledger-"))
     onTestFinished(() => rm(directory, { recursive: true }))
     const ledger = `sqlite:${join(directory, "pool.ledger")}`
-    const { address } = await runtime.runPromise(TemplateProvider)
-    const templates = `stratum2+tcp+plain://127.0.0.1:${address.port}`
+    const templates = await startDevProvider({ bits: 0x1f00ffff, transactionsPerSecond: 2 })
     const [forPool, forDeclarator, forProxy] = (await freePorts(3)) as [number, number, number]
     const pool = new Sluice(
       ["pool", "--plain", "--listen", `127.0.0.1:${forPool}`, "--template-provider", templates].concat(

@@ -33,15 +33,14 @@ export const pool = program({
   description: summaries.pool,
   run: Effect.fnUntraced(function* (config, { given, worker }) {
     const withShares = config.logLevel === "debug" || config.logLevel === "trace"
-    if (worker === undefined) {
-      yield* warnOfCoinbase(config, coinbaseSizeOf(config))
-      if (config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
-    }
+    if (worker === undefined) yield* warnOfCoinbase(config, coinbaseSizeOf(config))
     if (worker === undefined && config.workers > 1) return yield* runPrimary(config, given)
     const mine = worker === undefined ? config : partOf(config, worker.start)
     const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
     const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
+    const announces = worker?.start.announces ?? true
+    if (announces && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
     const ended = Deferred.makeUnsafe<never, LedgerError>()
     const monitor = yield* makeMonitor(mine, { worker })
     const monitored = monitoredPool(config)
