@@ -1,9 +1,10 @@
 /** `sluice pool --workers` with a ledger in PostgreSQL: `npm run ledger-postgres` runs it. */
 import { makeClient } from "@sluice/monitor"
+import { Ledger } from "@sluice/ledger"
 import { startPostgres } from "@sluice/testing/postgres-server"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
-import { Effect, Exit, Redacted, Schema, Scope } from "effect"
+import { Effect, Exit, Logger, Redacted, Schema, Scope } from "effect"
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -124,7 +125,7 @@ describe.skipIf(process.env["SLUICE_POSTGRES"] === undefined)("a pool with two w
       const pids = [await ready(pool, 1), await ready(pool, 2)]
       const swarms = [ALICE, BOB].map((user) => world.startSwarm(user))
       await more(world, 10, ALICE, BOB)
-      assert.match(await metrics(), /sluice_pool_worker_connections\{worker="1"\} 8\n/)
+      await until(async () => /sluice_pool_worker_connections\{worker="1"\} 8\n/.test(await metrics()))
 
       // A block of each worker pays the users of both.
       for (const number of [1, 2]) await pool.find(new RegExp(`found a block.* worker=${number}`))
@@ -151,6 +152,22 @@ describe.skipIf(process.env["SLUICE_POSTGRES"] === undefined)("a pool with two w
         await more(world, 10, ALICE, BOB)
       }
 
+      // Another process took the server id of a worker that stood still.
+      const lost = pool.output.length
+      const last = Array.from(pool.output.matchAll(/This worker has server id (\d+) .* worker=1/g)).at(-1)!
+      const take = Effect.flatMap(
+        Ledger,
+        ({ sql }) => sql`UPDATE leases SET token = token + 1000 WHERE server_id = ${Number(last[1])}`
+      )
+      await Effect.runPromise(
+        Effect.provide(take, Ledger.layer({ postgres: Redacted.make(postgres.url) })).pipe(
+          Effect.provide(Logger.layer([]))
+        )
+      )
+      await pool.find(/Worker 1 ended: the ledger .* another process has server id/, lost)
+      await ready(pool, 1, lost)
+      await more(world, 10, ALICE, BOB)
+
       const away = pool.output.length
       await Effect.runPromise(postgres.stop)
       await pool.find(/Shares go to the spool .*pool\.2\.spool/, away)
@@ -165,7 +182,7 @@ describe.skipIf(process.env["SLUICE_POSTGRES"] === undefined)("a pool with two w
       const { status, stderr } = await pool.stop("SIGTERM")
       assert.strictEqual(status, 0, stderr)
       const serverIds = Array.from(stderr.matchAll(/This worker has server id (\d+) /g), ([, id]) => id)
-      assert.strictEqual(new Set(serverIds).size, 2 + KILLS)
+      assert.strictEqual(new Set(serverIds).size, 3 + KILLS)
       for (const number of [1, 2]) assert.strictEqual(statSync(spool(number)).size, 15)
       const found = stderr.match(/found a block/g)!.length
       const { blocks: count, settlements } = await check(world, ALICE, BOB)
@@ -177,20 +194,36 @@ describe.skipIf(process.env["SLUICE_POSTGRES"] === undefined)("a pool with two w
   )
 
   it(
-    "leaves spools behind when all is killed, which a pool without workers hands over",
+    "hands over the spool of a worker that was killed, and a pool without workers those of all that were",
     { timeout: 300_000 },
     async () => {
       const world = await surroundings(HARD)
       const { postgres, spool } = world
       const pool = world.startPool(2)
-      await Promise.all([ready(pool, 1), ready(pool, 2)])
+      const [, second] = await Promise.all([ready(pool, 1), ready(pool, 2)])
       const swarm = world.startSwarm(ALICE)
       await more(world, 10, ALICE)
-      await Effect.runPromise(postgres.stop)
-      await until(() => [1, 2].every((number) => statSync(spool(number)).size > 1_000))
+      const stopDatabase = async () => {
+        await Effect.runPromise(postgres.stop)
+        await until(() => [1, 2].every((number) => statSync(spool(number)).size > 1_000))
+        await more(world, 10, ALICE)
+      }
+      await stopDatabase()
+      const killed = pool.output.length
+      process.kill(second, "SIGKILL")
+      await pool.find(/Worker 2 cannot start: the ledger .*ECONNREFUSED/, killed)
       await more(world, 10, ALICE)
-      await pool.stop("SIGKILL")
+      await Effect.runPromise(postgres.start)
+      await pool.find(/has all shares of the spool .*pool\.2\.spool.* worker=2/, killed)
+      await ready(pool, 2, killed)
+
+      // The miners came back to the other worker, and are shared out again with new connections.
       await swarm.stop("SIGINT")
+      const swarms = [world.startSwarm(ALICE), world.startSwarm(BOB)]
+      await more(world, 10, ALICE, BOB)
+      await stopDatabase()
+      await pool.stop("SIGKILL")
+      for (const one of swarms) await one.stop("SIGINT")
       await Effect.runPromise(postgres.start)
 
       const alone = world.startPool(1)
@@ -198,7 +231,7 @@ describe.skipIf(process.env["SLUICE_POSTGRES"] === undefined)("a pool with two w
         await alone.find(new RegExp(`has all shares of the spool .*pool\\.${number}\\.spool`))
       assert.strictEqual((await alone.stop("SIGTERM")).status, 0)
       for (const number of [1, 2]) assert.strictEqual(statSync(spool(number)).size, 15)
-      await check(world, ALICE)
+      await check(world, ALICE, BOB)
     }
   )
 
