@@ -2,9 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
-import { hashRateToTarget, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
+import { type ChannelEvent, hashRateToTarget, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { Channel } from "../src/server/channel.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
+import { acceptedShare } from "@sluice/testing/accepted-share"
 import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 
 const kinds = ["standard", "extended"] as const
@@ -356,13 +357,16 @@ describe("acknowledgement", () => {
     const lease = { prefix: bytes(0, 20), rollableSize: 0, index: 0 }
     const client = { nominalHashRate: 1, leastHashRate: 0, work: undefined, maxTarget: 1n << 200n }
     const channel = new Channel(info, lease, client, jobs, policy, 0)
-    channel.accept(5, 2.75, 0)
-    channel.accept(8, 2 ** 53, 0)
+    const share = (sequenceNumber: number, difficulty: number) => ({ ...acceptedShare(sequenceNumber), difficulty })
+    const some = [share(5, 2.75), share(8, 2 ** 53)]
+    const events: Array<ChannelEvent> = []
+    for (const one of some) channel.accept(one)
     const sum = { newSubmitsAcceptedCount: 2, lastSequenceNumber: 8, newSharesSum: 2n ** 53n + 2n }
-    expect(channel.takeAcknowledgement()).toMatchObject(sum)
-    expect(channel.takeAcknowledgement()).toBeUndefined()
-    channel.accept(9, 1.5, 0)
-    expect(channel.takeAcknowledgement()).toMatchObject({ newSubmitsAcceptedCount: 1, newSharesSum: 2n })
+    expect(channel.takeAcknowledgement(events)).toMatchObject(sum)
+    expect(channel.takeAcknowledgement(events)).toBeUndefined()
+    expect(events).toEqual(some)
+    channel.accept(share(9, 1.5))
+    expect(channel.takeAcknowledgement(events)).toMatchObject({ newSubmitsAcceptedCount: 1, newSharesSum: 2n })
   })
 
   it("does not delay the error for a refused share", () => {

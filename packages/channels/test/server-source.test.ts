@@ -39,10 +39,10 @@ describe("jobs of an upstream server", () => {
     const share = miner.mine()
     const { events } = server.send(connection, share)
     expect(events).toMatchObject([
-      { _tag: "ShareAccepted", isBlock: false },
-      { _tag: "ShareForSource", channel: { channelId: miner.channelId }, found: { job: { id: 1 }, isBlock: false } }
+      { _tag: "ShareForSource", channel: { channelId: miner.channelId }, found: { job: { id: 1 }, isBlock: false } },
+      { _tag: "ShareAccepted", isBlock: false }
     ])
-    const event = events[1]
+    const event = events[0]
     if (event?._tag !== "ShareForSource") throw new Error("expected ShareForSource")
     const { extranonce, hash, job, nonce, ntime, userIdentity, version, worker } = event.found
     expect([userIdentity, worker]).toEqual(["user.worker", undefined])

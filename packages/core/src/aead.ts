@@ -15,22 +15,52 @@ export const TAG_SIZE: i32 = 16
 /** 2^128 above a block of 16 bytes, as `Poly1305.blocks` takes it. */
 const WHOLE_BLOCK: i32 = 0x40000
 
+/*
+ * What a message needs while it is sealed or opened. All ciphers share it: a server has two for each connection, and each message
+ * would find those of its own in slow memory.
+ */
+/** The key of the cipher that works. */
+const key = new Int32Array(8)
+/** Holds a block of key stream, then the ciphertext for Poly1305. The last 4 words are for the lengths. */
+const words = new Int32Array(20)
+const mac = new Poly1305()
+
 export class ChaCha20Poly1305 {
-  private readonly key: Int32Array = new Int32Array(8)
-  /** Holds a block of key stream, then the ciphertext for Poly1305. The last 4 words are for the lengths. */
-  private readonly words: Int32Array = new Int32Array(20)
-  private readonly mac: Poly1305 = new Poly1305()
+  /** The key, as words. */
+  private key0: i32 = 0
+  private key1: i32 = 0
+  private key2: i32 = 0
+  private key3: i32 = 0
+  private key4: i32 = 0
+  private key5: i32 = 0
+  private key6: i32 = 0
+  private key7: i32 = 0
 
   /** Takes a key of 32 bytes. */
-  setKey(key: Uint8Array, at: i32): void {
-    for (let i: i32 = 0; i < 8; i++) this.key[i] = readU32(key, at + (i << 2))
+  setKey(bytes: Uint8Array, at: i32): void {
+    this.key0 = readU32(bytes, at)
+    this.key1 = readU32(bytes, at + 4)
+    this.key2 = readU32(bytes, at + 8)
+    this.key3 = readU32(bytes, at + 12)
+    this.key4 = readU32(bytes, at + 16)
+    this.key5 = readU32(bytes, at + 20)
+    this.key6 = readU32(bytes, at + 24)
+    this.key7 = readU32(bytes, at + 28)
   }
 
-  /** Clears the key and the last message's one-time key. */
+  /** Clears the key, and what the last message of any cipher left. */
   clear(): void {
-    this.key.fill(0)
-    this.words.fill(0)
-    this.mac.start(this.words)
+    this.key0 = 0
+    this.key1 = 0
+    this.key2 = 0
+    this.key3 = 0
+    this.key4 = 0
+    this.key5 = 0
+    this.key6 = 0
+    this.key7 = 0
+    key.fill(0)
+    words.fill(0)
+    mac.start(words)
   }
 
   /**
@@ -111,14 +141,12 @@ export class ChaCha20Poly1305 {
     at: i32,
     length: i32
   ): void {
-    const words = this.words
-    const mac = this.mac
     this.startMac(nonce0, nonce1, nonce2, ad, adAt, adLength)
     let p: i32 = at
     let rest: i32 = length
     let counter: i32 = 1
     while (rest >= 64) {
-      chacha20Block(this.key, counter, nonce0, nonce1, nonce2, words)
+      chacha20Block(key, counter, nonce0, nonce1, nonce2, words)
       for (let i: i32 = 0; i < 16; i++) {
         const word: i32 = readU32(buffer, p) ^ words[i]
         words[i] = word
@@ -130,7 +158,7 @@ export class ChaCha20Poly1305 {
       rest = (rest - 64) | 0
     }
     if (rest > 0) {
-      chacha20Block(this.key, counter, nonce0, nonce1, nonce2, words)
+      chacha20Block(key, counter, nonce0, nonce1, nonce2, words)
       let i: i32 = 0
       while (rest >= 4) {
         const word: i32 = readU32(buffer, p) ^ words[i]
@@ -168,8 +196,6 @@ export class ChaCha20Poly1305 {
     at: i32,
     length: i32
   ): bool {
-    const words = this.words
-    const mac = this.mac
     this.startMac(nonce0, nonce1, nonce2, ad, adAt, adLength)
     let p: i32 = at
     let rest: i32 = length
@@ -193,7 +219,7 @@ export class ChaCha20Poly1305 {
     rest = length
     let counter: i32 = 1
     while (rest > 0) {
-      chacha20Block(this.key, counter, nonce0, nonce1, nonce2, words)
+      chacha20Block(key, counter, nonce0, nonce1, nonce2, words)
       const end: i32 = rest < 64 ? rest : 64
       let i: i32 = 0
       let n: i32 = end
@@ -210,17 +236,28 @@ export class ChaCha20Poly1305 {
     return true
   }
 
+  private takeKey(): void {
+    key[0] = this.key0
+    key[1] = this.key1
+    key[2] = this.key2
+    key[3] = this.key3
+    key[4] = this.key4
+    key[5] = this.key5
+    key[6] = this.key6
+    key[7] = this.key7
+  }
+
   /** Takes the one-time key from block 0 (2.6) and absorbs the associated data, padded with zeros. */
   private startMac(nonce0: i32, nonce1: i32, nonce2: i32, ad: Uint8Array, adAt: i32, adLength: i32): void {
-    const words = this.words
-    chacha20Block(this.key, 0, nonce0, nonce1, nonce2, words)
-    this.mac.start(words)
+    this.takeKey()
+    chacha20Block(key, 0, nonce0, nonce1, nonce2, words)
+    mac.start(words)
     let p: i32 = adAt
     let rest: i32 = adLength
     while (rest > 0) {
       const part: i32 = rest < 64 ? rest : 64
       const filled: i32 = readWords(ad, p, part, words)
-      this.mac.blocks(words, padBlock(words, filled), WHOLE_BLOCK)
+      mac.blocks(words, padBlock(words, filled), WHOLE_BLOCK)
       p = (p + part) | 0
       rest = (rest - part) | 0
     }
@@ -228,15 +265,14 @@ export class ChaCha20Poly1305 {
 
   /** Absorbs the last `filled` words, padded with zeros, and the lengths, and leaves the tag in the first 4 words. */
   private finishMac(filled: i32, adLength: i32, length: i32): void {
-    const words = this.words
     const blocks: i32 = padBlock(words, filled)
     const i: i32 = blocks << 2
     words[i] = adLength
     words[i + 1] = 0
     words[i + 2] = length
     words[i + 3] = 0
-    this.mac.blocks(words, (blocks + 1) | 0, WHOLE_BLOCK)
-    this.mac.finish(words)
+    mac.blocks(words, (blocks + 1) | 0, WHOLE_BLOCK)
+    mac.finish(words)
   }
 }
 

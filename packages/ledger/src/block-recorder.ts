@@ -1,7 +1,7 @@
 /** Records blocks that are found with their settlements, and keeps the shares of blocks until that is done. */
 import { hashToDisplay, parseJobCoinbase } from "@sluice/bitcoin"
 import type { SourceShare } from "@sluice/channels"
-import type { ShareSink } from "@sluice/mining-server"
+import { Recording, type ShareSink } from "@sluice/mining-server"
 import { Clock, Deferred, Duration, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
 import type { LedgerCalls } from "./ledger.ts"
@@ -92,9 +92,16 @@ export const makeBlockRecorder = (
     record: Effect.forEach(recordOne, { discard: true }),
     sink: {
       record,
-      recordThen: (shares, then) => {
-        if (!shares.some(({ isBlock }) => isBlock)) return ledger.sink.recordThen(shares, then)
-        ledger.fork(Effect.match(record(shares), { onFailure: then, onSuccess: () => then(undefined) }))
+      recordLater: (shares) => {
+        if (!shares.some(({ isBlock }) => isBlock)) return ledger.sink.recordLater(shares)
+        const recording = new Recording()
+        ledger.fork(
+          Effect.match(record(shares), {
+            onFailure: (failure) => recording.end(failure),
+            onSuccess: () => recording.end()
+          })
+        )
+        return recording
       }
     }
   }

@@ -2,7 +2,7 @@
  * The ledger: shares and money in a database. `Ledger.layer` opens it for a server of miners, whose share sink it is; several programs
  * may have it open at once.
  */
-import { type ShareSink, ShareSinkError } from "@sluice/mining-server"
+import { Recording, type ShareSink } from "@sluice/mining-server"
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
 import { LedgerError, ledgerError } from "./ledger-error.ts"
@@ -18,7 +18,7 @@ import { prepareSchema } from "./store/migrations.ts"
 import { type Fence, Shares } from "./store/shares.ts"
 import type { NewShare } from "./store/share.ts"
 import { Users } from "./store/users.ts"
-import { makeWriter, type Writer } from "./writer.ts"
+import { ended, makeWriter, type Writer } from "./writer.ts"
 
 /**
  * What an acknowledgement promises: the share is on the disk (`durable`), the operating system has it, so that it survives the end of
@@ -127,18 +127,14 @@ const make = (options: LedgerOptions) =>
     const run = yield* Effect.map(Effect.context<never>(), Effect.runForkWith)
     const fork: LedgerCalls["fork"] = (effect) => void run(effect)
     const shareOf = makeShareOf()
-    const recordThen: LedgerCalls["sink"]["recordThen"] = (accepted, then) => {
+    const recordLater: LedgerCalls["sink"]["recordLater"] = (accepted) => {
       const at = clock.currentTimeMillisUnsafe()
-      const shares = accepted.map((share) => shareOf(share, at))
-      if (acknowledge !== "received") {
-        return writer.addThen(shares, (failure) =>
-          then(failure === undefined ? undefined : new ShareSinkError({ message: failure.message }))
-        )
-      }
-      writer.addThen(shares, (failure) => {
-        if (failure !== undefined) fork(Effect.logError(`${shares.length} shares are lost: ${failure.message}`))
+      const recording = writer.addLater(accepted.map((share) => shareOf(share, at)))
+      if (acknowledge !== "received") return recording
+      recording.onEnd((failure) => {
+        if (failure !== undefined) fork(Effect.logError(`${accepted.length} shares are lost: ${failure.message}`))
       })
-      then(undefined)
+      return Recording.done
     }
     return Ledger.of({
       name,
@@ -153,11 +149,8 @@ const make = (options: LedgerOptions) =>
       isSpoolClear: () => spool?.isClear ?? true,
       onCommit: (listener) => void listeners.push(listener),
       sink: {
-        record: (accepted) =>
-          Effect.callback((resume) =>
-            recordThen(accepted, (failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
-          ),
-        recordThen
+        record: (accepted) => Effect.suspend(() => ended(recordLater(accepted))),
+        recordLater
       }
     })
   }).pipe(Effect.mapError((error) => ledgerError(nameOf(options))(error)))

@@ -2,6 +2,7 @@
  * The writer of the ledger: collects shares of all connections, and other work, for some milliseconds and commits them in one
  * transaction. So a thousand connections cost one write to the disk, not a thousand.
  */
+import { Recording, ShareSinkError } from "@sluice/mining-server"
 import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, type Scope, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
@@ -29,8 +30,8 @@ type Task = Effect.Effect<unknown, SqlError.SqlError | LedgerError>
 export interface Writer {
   /** Adds shares to the next commit. Gives an effect that completes when they are committed. */
   readonly add: (shares: ReadonlyArray<NewShare>) => Effect.Effect<void, LedgerError>
-  /** As `add`; calls `then` in the place of an effect. */
-  readonly addThen: (shares: ReadonlyArray<NewShare>, then: Committed) => void
+  /** As `add`, without an effect. All shares of a commit have the same `Recording`. */
+  readonly addLater: (shares: ReadonlyArray<NewShare>) => Recording
   /** Runs statements in the next commit, after its shares. If they fail with `LedgerError`, nothing of them is kept. */
   readonly transact: <A>(statements: Effect.Effect<A, SqlError.SqlError | LedgerError>) => Effect.Effect<A, LedgerError>
   /** Completes after the next commit, which may be an empty one, and reads what others have committed. */
@@ -44,9 +45,6 @@ export interface Writer {
   /** What it does, for metrics. */
   readonly counts: WriterCounts
 }
-
-/** Hears that shares are committed, or that they could not be. */
-export type Committed = (failure: LedgerError | undefined) => void
 
 export interface WriterCounts {
   commits: number
@@ -71,12 +69,12 @@ class Batch {
   isRefresh = false
   /** The place in the spool from which its shares come. */
   spooled: SpoolPlace | undefined
-  readonly listeners: Array<Committed> = []
+  /** Of its shares. */
+  readonly recording = new Recording()
 
   /** Tells those who wait for its shares. */
   complete(failure?: LedgerError): void {
-    for (const listener of this.listeners) listener(failure)
-    this.listeners.length = 0
+    this.recording.end(failure === undefined ? undefined : new ShareSinkError({ message: failure.message }))
   }
 }
 
@@ -320,22 +318,23 @@ export const makeWriter = Effect.fnUntraced(function* (
     return spool !== undefined && isSpooling ? keep(spool, next) : commit(next)
   })
 
-  const addThen: Writer["addThen"] = (some, then) => {
-    if (some.length === 0) return then(undefined)
-    const { listeners, shares } = batch
+  const addLater: Writer["addLater"] = (some) => {
+    if (some.length === 0) return Recording.done
+    const { recording, shares } = batch
     for (const share of some) shares.push(share)
-    listeners.push(then)
     batch.since ??= clock.currentTimeMillisUnsafe()
     counts.waiting = shares.length
     isWaiting.openUnsafe()
+    return recording
   }
 
   const writer: Writer = {
     add: (some) =>
-      Effect.callback((resume) =>
-        addThen(some, (failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
+      Effect.mapError(
+        Effect.suspend(() => ended(addLater(some))),
+        ({ message }) => new LedgerError({ message })
       ),
-    addThen,
+    addLater,
     transact: <A>(run: Effect.Effect<A, SqlError.SqlError | LedgerError>) =>
       Effect.suspend(() => {
         const done = Deferred.makeUnsafe<unknown, LedgerError>()
@@ -363,6 +362,12 @@ export const makeWriter = Effect.fnUntraced(function* (
   if (spool !== undefined) yield* Effect.forkScoped(handOver(spool))
   return writer
 })
+
+/** Completes when the shares are recorded. */
+export const ended = (recording: Recording): Effect.Effect<void, ShareSinkError> =>
+  Effect.callback((resume) =>
+    recording.onEnd((failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
+  )
 
 const sharesOf = (
   foreign: ReadonlyArray<StoredShare>,

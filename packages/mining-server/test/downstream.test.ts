@@ -92,6 +92,7 @@ describe("a connection whose shares are being recorded", () => {
       isReady: false,
       run: () => downstream.reply(replies, 3_000),
       runEarly: () => assert.fail("it has not waited for long"),
+      drop: () => assert.fail("it has not ended"),
       since: 2_000
     }
     downstream.hold(held)

@@ -13,6 +13,7 @@ const info = (channelId: number, userIdentity: string): ChannelInfo => ({
 
 const share = (channel: ChannelInfo, difficulty: number, hashDifficulty: number): ShareAccepted => ({
   _tag: "ShareAccepted",
+  at: 1_700_000_000_000,
   channel,
   sequenceNumber: 1,
   jobId: 1,

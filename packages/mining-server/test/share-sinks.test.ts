@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats, publish, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { type ShareSink, ShareSinkError } from "../src/index.ts"
+import { Recording, type ShareSink, ShareSinkError } from "../src/index.ts"
 
 /** Runs everything that can run now. */
 const settle = TestClock.adjust(1)
@@ -207,18 +207,22 @@ describe("a share sink that takes its time", () => {
 
 /** A sink that answers each call when the test says so, and lets the server read on meanwhile. */
 class GatedSink implements ShareSink {
-  readonly #calls: Array<Parameters<GatedSink["recordThen"]>[1]> = []
+  readonly #recordings: Array<Recording> = []
 
   get calls(): number {
-    return this.#calls.length
+    return this.#recordings.length
   }
 
-  readonly record = () => Effect.die("the server prefers recordThen")
-  readonly recordThen: NonNullable<ShareSink["recordThen"]> = (_, then) => void this.#calls.push(then)
+  readonly record = () => Effect.die("the server prefers recordLater")
+  readonly recordLater = () => {
+    const recording = new Recording()
+    this.#recordings.push(recording)
+    return recording
+  }
 
   readonly answer = (call: number, failure?: string) =>
     Effect.suspend(() => {
-      this.#calls[call - 1]!(failure === undefined ? undefined : new ShareSinkError({ message: failure }))
+      this.#recordings[call - 1]!.end(failure === undefined ? undefined : new ShareSinkError({ message: failure }))
       return settle
     })
 }

@@ -161,8 +161,8 @@ describe("a block of a custom job", () => {
     yield* setJob(client, miner, { ...job, miningJobToken: token })
     const share = miner.mine()
     yield* client.send(share, { ...share, sequenceNumber: 99 })
-    yield* client.expect("SubmitShares.Error")
     yield* client.expect("SubmitShares.Success")
+    yield* client.expect("SubmitShares.Error")
     return { allocated, job, share }
   })
 

@@ -423,9 +423,9 @@ describe("a pool reports", () => {
         "PrevHashSent",
         "ConnectionOpened",
         "ChannelOpened",
-        "ShareAccepted",
         "ShareRefused",
         "ChannelRefused",
+        "ShareAccepted",
         "ChannelClosed",
         "ConnectionClosed"
       ])

@@ -38,6 +38,7 @@ const world = () => {
 
 const accepted = (channel: ChannelInfo, difficulty: number): ShareAccepted => ({
   _tag: "ShareAccepted",
+  at: 1_700_000_000_000,
   channel,
   sequenceNumber: 1,
   jobId: 1,

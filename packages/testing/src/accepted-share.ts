@@ -3,6 +3,7 @@ import type { ShareAccepted } from "@sluice/channels"
 
 export const acceptedShare = (sequenceNumber: number, worker?: string): ShareAccepted => ({
   _tag: "ShareAccepted",
+  at: 1_700_000_000_000,
   channel: { connectionId: 1, channelId: 2, kind: "standard", userIdentity: "alice\n.rig" },
   sequenceNumber,
   jobId: 3,

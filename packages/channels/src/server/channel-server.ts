@@ -74,16 +74,22 @@ export class ChannelServer {
    * their channel's source. Before that, follows the changes that the sources made.
    */
   receive(messages: ReadonlyArray<Mining.ToServer>, now: number, out: ServerOutbox): void {
+    this.take(messages, now, out)
+    this.acknowledge(now, out)
+  }
+
+  /** As `receive`, but accepted shares may wait for `acknowledge`, also those of earlier calls. */
+  take(messages: ReadonlyArray<Mining.ToServer>, now: number, out: ServerOutbox): void {
+    this.#sources?.follow(now, out)
+    if (messages.length === 1) return this.receiveOne(messages[0]!, now, out)
     const { channels, context } = this.#state
     const { jobs, validator } = context
-    this.#sources?.follow(now, out)
     validator.hashTogether(messages, channels, jobs)
     try {
       for (const message of messages) this.receiveOne(message, now, out)
     } finally {
       validator.forgetHashes()
     }
-    this.acknowledge(out)
   }
 
   /** Handles one message. Accepted shares may wait for `acknowledge`. Ignores messages that a mining server does not take. */
@@ -106,9 +112,14 @@ export class ChannelServer {
     }
   }
 
+  /** How many accepted shares wait for `acknowledge`. */
+  get unacknowledged(): number {
+    return this.#shares.waiting
+  }
+
   /** Acknowledges all accepted shares. */
-  acknowledge(out: ServerOutbox): void {
-    this.#shares.acknowledge(out)
+  acknowledge(now: number, out: ServerOutbox): void {
+    this.#shares.acknowledge(now, out)
   }
 
   /**
@@ -178,7 +189,7 @@ export class ChannelServer {
 
   /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Returns whether there was one. */
   closeChannel(channelId: number, reasonCode: string, now: number, out: ServerOutbox): boolean {
-    this.acknowledge(out)
+    this.acknowledge(now, out)
     for (const channel of this.#state.addressed(channelId)) answerWaiting(channel, out)
     if (!this.#removeAddressed(channelId, reasonCode, now, out)) return false
     out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
@@ -226,7 +237,7 @@ export class ChannelServer {
   }
 
   #onClose(message: Mining.CloseChannel, now: number, out: ServerOutbox): void {
-    this.acknowledge(out)
+    this.acknowledge(now, out)
     this.#removeAddressed(message.channelId, message.reasonCode, now, out)
   }
 

@@ -3,7 +3,7 @@ import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import { hashRateToTarget, MAX_TARGET, u256FromBytes, u256ToBytes } from "../difficulty/hash-rate.ts"
-import type { ChannelInfo } from "./event.ts"
+import type { ChannelEvent, ChannelInfo, ShareAccepted } from "./event.ts"
 import { CustomChannelJobs } from "../jobs/custom-channel-jobs.ts"
 import { type ActiveJob, type ChannelJobs, GROUP_CHANNEL_ID } from "../jobs/jobs.ts"
 import type { SourceChannel } from "../jobs/source-channel.ts"
@@ -57,10 +57,8 @@ export class Channel {
   readonly roots = new MerkleRoots()
   /** Accepted shares of this previous hash for jobs that harder ones had replaced. */
   lateShares = 0
-  /** Accepted shares that are not acknowledged yet. */
-  #pendingCount = 0
-  #pendingDifficulty = 0
-  #lastSequenceNumber = 0
+  /** Accepted shares that are not acknowledged yet. They are counted with their acknowledgement, many at once. */
+  #pending: Array<ShareAccepted> = []
   readonly #proven: ProvenHashRate
   readonly #openedAt: number
   /** The least hash rate that the channel was assumed to have when it was opened. */
@@ -307,35 +305,39 @@ export class Channel {
     return this.#shares
   }
 
-  accept(sequenceNumber: number, difficulty: number, now: number): void {
-    this.#pendingCount++
-    this.#pendingDifficulty += difficulty
-    this.#lastSequenceNumber = sequenceNumber
-    this.#proven.add(difficulty, now)
-    this.vardiff.record(difficulty, this.current.difficulty, now)
+  accept(share: ShareAccepted): void {
+    this.#pending.push(share)
   }
 
   /** How many shares were accepted since the last acknowledgement. */
   get pendingCount(): number {
-    return this.#pendingCount
+    return this.#pending.length
   }
 
   /**
-   * The acknowledgement of the shares accepted since the last one (5.3.13): the last sequence number, how many, and the sum of
-   * their difficulties, rounded. `undefined` if there are none.
+   * Counts the shares accepted since the last acknowledgement, and adds them to `events`. Returns their acknowledgement (5.3.13): the
+   * last sequence number, how many, and the sum of their difficulties, rounded. `undefined` if there are none.
    */
-  takeAcknowledgement(): Mining.SubmitSharesSuccess | undefined {
-    if (this.#pendingCount === 0) return undefined
-    const message: Mining.SubmitSharesSuccess = {
+  takeAcknowledgement(events: Array<ChannelEvent>): Mining.SubmitSharesSuccess | undefined {
+    const shares = this.#pending
+    if (shares.length === 0) return undefined
+    this.#pending = []
+    const { current, vardiff } = this
+    let sum = 0
+    for (const share of shares) {
+      const { at, difficulty } = share
+      sum += difficulty
+      this.#proven.add(difficulty, at)
+      vardiff.record(difficulty, current.difficulty, at)
+      events.push(share)
+    }
+    return {
       _tag: "SubmitShares.Success",
       channelId: this.info.channelId,
-      lastSequenceNumber: this.#lastSequenceNumber,
-      newSubmitsAcceptedCount: this.#pendingCount,
-      newSharesSum: BigInt(Math.round(this.#pendingDifficulty))
+      lastSequenceNumber: shares.at(-1)!.sequenceNumber,
+      newSubmitsAcceptedCount: shares.length,
+      newSharesSum: BigInt(Math.round(sum))
     }
-    this.#pendingCount = 0
-    this.#pendingDifficulty = 0
-    return message
   }
 
   /**

@@ -8,6 +8,7 @@ import type { SourceChannels } from "../jobs/source-channel.ts"
 import type { ShareValidator } from "../shares/share-validator.ts"
 import type { Channel } from "./channel.ts"
 import { CustomWork } from "./custom-work.ts"
+import type { ShareAccepted } from "./event.ts"
 import { ChannelGroups } from "./group.ts"
 import type { ChannelPolicy } from "./policy.ts"
 
@@ -21,6 +22,8 @@ export interface ChannelServerContext {
   readonly shown?: ShownRates
   /** Accepts the custom jobs of this connection. Without it, clients that select their work get the server's jobs. */
   readonly customJobs?: CustomJobs
+  /** Called with each accepted share at once, to record it before its acknowledgement. */
+  readonly onAccepted?: (share: ShareAccepted) => void
   /** The channels at the source, if one stands behind each channel here. `jobs` and `space` then have nothing for them. */
   readonly source?: SourceChannels
 }

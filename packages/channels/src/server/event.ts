@@ -37,10 +37,12 @@ export interface ChannelClosed {
   readonly reason: string
 }
 
-/** A share was accepted. The shell handles this event before it sends the acknowledgement. */
+/** A share was accepted. The event comes with its acknowledgement, and the shell handles it before it sends that. */
 export interface ShareAccepted {
   readonly _tag: "ShareAccepted"
   readonly channel: ChannelInfo
+  /** When it was accepted, in milliseconds since 1970. */
+  readonly at: number
   readonly sequenceNumber: number
   readonly jobId: number
   /** Height of the block that the job is for. */

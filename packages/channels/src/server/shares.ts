@@ -23,15 +23,17 @@ export class Shares {
   readonly #allowance: ShareAllowance
   /** Created on first use. */
   #lateBlocks: LateBlocks | undefined
-  /** Channels with accepted shares to acknowledge. Empty between batches. */
+  /** Channels with accepted shares to acknowledge. */
   #unacknowledged: Array<Channel> = []
+  /** How many shares these have. */
+  waiting = 0
 
   constructor(state: ConnectionState) {
     this.#state = state
     this.#allowance = new ShareAllowance(state.context.policy.maxSharesPerSecond)
   }
 
-  /** Answers a share, or lets it wait for its verdict. If it is accepted, its acknowledgement may wait for `acknowledge`. */
+  /** Answers a share, or lets it wait for its verdict. If it is accepted, its acknowledgement waits for company, or for `acknowledge`. */
   receive(message: Share, now: number, out: ServerOutbox): void {
     const { channelId, jobId, sequenceNumber } = message
     const { channels, context } = this.#state
@@ -67,6 +69,7 @@ export class Shares {
     const share: ShareAccepted = {
       _tag: "ShareAccepted",
       channel: info,
+      at: now,
       sequenceNumber,
       jobId,
       height,
@@ -82,27 +85,39 @@ export class Shares {
     if (isBlock) {
       this.#late.note(validator.hash)
       const block = { channel: info, job: active.job, lease: channel.leaseOf(jobId) }
+      this.#acknowledge(channel, now, out)
       this.#foundBlock(block, message, share.hash, undefined, out, via)
     } else if (isForSource || source !== undefined) {
       const found = sourceShare(info, active.job, channel.leaseOf(jobId), message, share.hash, false, via)
       out.events.push({ _tag: "ShareForSource", channel: info, found })
     }
-    if (source === undefined) followWork(this.#state, channel, now, out)
   }
 
-  /** Counts a share that is accepted. A batch of them is acknowledged at once, the rest at the end of the read. */
+  /** Keeps a share that is accepted for its acknowledgement. A batch of them is acknowledged at once. */
   accept(channel: Channel, share: ShareAccepted, now: number, out: ServerOutbox): void {
+    const { onAccepted, policy } = this.#state.context
     if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
-    channel.accept(share.sequenceNumber, share.difficulty, now)
-    out.events.push(share)
-    if (channel.pendingCount >= this.#state.context.policy.shareBatchSize) acknowledge(channel, out)
+    channel.accept(share)
+    this.waiting++
+    onAccepted?.(share)
+    if (channel.pendingCount >= policy.shareBatchSize) this.#acknowledge(channel, now, out)
   }
 
   /** Acknowledges all accepted shares. */
-  acknowledge(out: ServerOutbox): void {
-    if (this.#unacknowledged.length === 0) return
-    for (const channel of this.#unacknowledged) acknowledge(channel, out)
+  acknowledge(now: number, out: ServerOutbox): void {
+    const channels = this.#unacknowledged
+    if (channels.length === 0) return
     this.#unacknowledged = []
+    for (const channel of channels) this.#acknowledge(channel, now, out)
+  }
+
+  /** Acknowledges the accepted shares of a channel, and lets its difficulty follow them. */
+  #acknowledge(channel: Channel, now: number, out: ServerOutbox): void {
+    this.waiting -= channel.pendingCount
+    const message = channel.takeAcknowledgement(out.events)
+    if (message === undefined) return
+    out.messages.push(message)
+    if (channel.source === undefined) followWork(this.#state, channel, now, out)
   }
 
   /** Remembers one of `open` channels before it is closed, because its shares may still be blocks. */
@@ -213,9 +228,4 @@ const sourceShare = (
 const workerOf = (message: Share): string | undefined => {
   const worker = WorkerIdentity.UserIdentity.get(message)
   return worker === undefined ? undefined : printable(worker.userIdentity)
-}
-
-const acknowledge = (channel: Channel, out: ServerOutbox): void => {
-  const message = channel.takeAcknowledgement()
-  if (message !== undefined) out.messages.push(message)
 }

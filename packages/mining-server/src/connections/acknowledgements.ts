@@ -5,6 +5,7 @@
  */
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
+import { Recording } from "../shares/share-sink.ts"
 
 export interface AcknowledgementRules {
   /** Acknowledges when so many shares of a connection wait. */
@@ -15,11 +16,16 @@ export interface AcknowledgementRules {
 
 type Growing = { -readonly [Field in keyof Mining.SubmitSharesSuccess]: Mining.SubmitSharesSuccess[Field] }
 
-/** The acknowledgements that wait on one connection. */
+/** The acknowledgements that wait on one connection. Those whose shares are being recorded are open until then. */
 export class Acknowledgements {
   /** When the first one that waits came. */
   since = 0
+  /** When the first open one came. */
+  openSince = 0
+  /** Of the shares of those that are open. */
+  recording = Recording.done
   #messages: Array<Growing> = []
+  #open: Array<Growing> = []
   #shares = 0
   #lastAt = -Infinity
   readonly #rules: AcknowledgementRules
@@ -28,31 +34,68 @@ export class Acknowledgements {
     this.#rules = rules
   }
 
+  get isEmpty(): boolean {
+    return this.#messages.length === 0 && this.#open.length === 0
+  }
+
+  /** Whether a share that one of them acknowledges is not recorded yet. */
+  get hasOpen(): boolean {
+    return this.#open.length > 0 && !this.recording.isEnded
+  }
+
+  /** Whether all that are open are of this recording: one must not wait for another. */
+  areOf(recording: Recording): boolean {
+    return this.recording === recording || !this.hasOpen
+  }
+
   /**
    * Adds the acknowledgements of a read, which may change then. Returns whether they wait: another read came shortly before, so the next one is expected
    * shortly too.
    */
-  add(messages: ReadonlyArray<Growing>, now: number): boolean {
+  add(messages: ReadonlyArray<Growing>, now: number, recording = Recording.done): boolean {
     const { after, withinMs } = this.#rules
     const isAlone = now - this.#lastAt >= withinMs
     this.#lastAt = now
-    if (this.#messages.length === 0) this.since = now
-    for (const message of messages) this.#merge(message)
+    this.#close()
+    if (this.isEmpty) this.since = now
+    const to = recording.isRecorded ? this.#messages : this.#open
+    if (to === this.#open) {
+      if (to.length === 0) this.openSince = now
+      this.recording = recording
+    }
+    for (const message of messages) {
+      this.#shares += message.newSubmitsAcceptedCount
+      this.#merge(to, message)
+    }
     return !isAlone && this.#shares < after
   }
 
+  /** Takes those that may leave. Call `takeOpen` behind it. */
   take(): ReadonlyArray<Mining.SubmitSharesSuccess> {
-    if (this.#shares === 0) return NONE
+    this.#close()
     const messages = this.#messages
     this.#messages = []
     this.#shares = 0
     return messages
   }
 
+  /** Takes those that may leave when `recording` is done. */
+  takeOpen(): ReadonlyArray<Mining.SubmitSharesSuccess> {
+    const open = this.#open
+    if (open.length > 0) this.#open = []
+    return open
+  }
+
+  /** Moves those that are open to the others when their shares are recorded. Nothing acknowledges shares that were not. */
+  #close(): void {
+    if (this.#open.length === 0 || !this.recording.isEnded) return
+    const open = this.#open
+    this.#open = []
+    if (this.recording.isRecorded) for (const message of open) this.#merge(this.#messages, message)
+  }
+
   /** Acknowledges shares of one channel together, but not more than `after`: the first message grows, as it is nobody else's. */
-  #merge(message: Growing): void {
-    this.#shares += message.newSubmitsAcceptedCount
-    const messages = this.#messages
+  #merge(messages: Array<Growing>, message: Growing): void {
     let index = messages.length - 1
     while (index >= 0 && messages[index]!.channelId !== message.channelId) index--
     const before = messages[index]
@@ -114,5 +157,3 @@ export class WaitingAcknowledgements<Connection extends { readonly acknowledgedS
     })
   )
 }
-
-const NONE: ReadonlyArray<Mining.SubmitSharesSuccess> = []

@@ -14,6 +14,7 @@ import { Effect, Semaphore } from "effect"
 import { type AcknowledgementRules, Acknowledgements } from "./acknowledgements.ts"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
+import type { Recording } from "../shares/share-sink.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
@@ -57,6 +58,31 @@ export interface Held {
   run(): void
   /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
   runEarly(): void
+  /** Called in the place of `run` when the connection ends first. */
+  drop(): void
+}
+
+/** Acknowledgements that are due before their shares are recorded. */
+class HeldAcknowledgements implements Held {
+  readonly isAnnouncement = false
+  isReady = false
+  readonly since: number
+  readonly #messages: ReadonlyArray<Mining.ToClient>
+  readonly #queue: SendQueue<Mining.ToClient>
+
+  constructor(messages: ReadonlyArray<Mining.ToClient>, since: number, queue: SendQueue<Mining.ToClient>) {
+    this.#messages = messages
+    this.since = since
+    this.#queue = queue
+  }
+
+  run(): void {
+    for (const message of this.#messages) this.#queue.reply(message)
+  }
+
+  runEarly(): void {}
+
+  drop(): void {}
 }
 
 /** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
@@ -84,6 +110,8 @@ export class Downstream {
   #held: Array<Held> = []
   /** Whether recording takes long, so that only acknowledgements wait. */
   #isLate = false
+  /** Whether the connection has ended, and nothing more is held or released. */
+  #isEnded = false
   /** The reader, while it waits. */
   #waiter: { readonly mayGoOn: () => boolean; readonly resume: () => void } | undefined
   /** Whether `stepBeside` runs a step. */
@@ -141,10 +169,10 @@ export class Downstream {
    */
   run(step: (machine: ChannelServer, out: ServerOutbox) => void): ReadonlyArray<ChannelEvent> {
     this.#catchUp()
-    if (this.isHolding && this.#out.messages.length > 0) {
+    if (this.#out.messages.length > 0 && this.mustHold()) {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
-      this.#held.push({ run, runEarly: run, since: Infinity, isAnnouncement: true, isReady: true })
+      this.#held.push({ run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true })
     }
     step(this.#machine, this.#out)
     const events = this.#out.events.length === 0 ? NO_EVENTS : this.#out.takeEvents()
@@ -174,12 +202,38 @@ export class Downstream {
     this.acknowledge()
   }
 
-  /** Queues the acknowledgements that wait. */
+  /**
+   * Adds acknowledgements of shares that are being recorded to those that wait for company; if they may not wait, for the recording alone.
+   * Returns false, and does not add them, if there are other replies or some are held already.
+   */
+  acknowledgeLater(
+    replies: ReadonlyArray<Mining.ToClient>,
+    now: number,
+    isUrgent: boolean,
+    recording: Recording
+  ): boolean {
+    const acknowledgements = this.#acknowledgements
+    const areAll = replies.length > 0 && replies.every(isAcknowledgement)
+    // Those that wait go first.
+    if (!areAll || acknowledgements?.areOf(recording) === false) this.acknowledge()
+    if (acknowledgements === undefined || !areAll || this.#held.length > 0) return false
+    if (acknowledgements.add(replies, now, recording) && !isUrgent) this.#options.onWaiting(true)
+    else this.acknowledge()
+    return true
+  }
+
+  /** Queues the acknowledgements that wait; holds those whose shares are being recorded. */
   acknowledge(): void {
-    const waiting = this.#acknowledgements?.take()
-    if (waiting === undefined || waiting.length === 0) return
+    const acknowledgements = this.#acknowledgements
+    if (acknowledgements === undefined || acknowledgements.isEmpty) return
     this.#options.onWaiting(false)
-    for (const message of waiting) this.queue.reply(message)
+    const { openSince, recording } = acknowledgements
+    for (const message of acknowledgements.take()) this.queue.reply(message)
+    const open = acknowledgements.takeOpen()
+    if (open.length === 0) return
+    const held = new HeldAcknowledgements(open, openSince, this.queue)
+    this.hold(held)
+    this.releaseAfter(recording, held)
   }
 
   /** Sends the acknowledgements that wait. */
@@ -234,11 +288,37 @@ export class Downstream {
   /** Queues what is held, when everything before is queued. */
   release(held: Held): void {
     held.isReady = true
-    this.#release()
+    if (!this.#isEnded) this.#release()
   }
 
-  /** Whether all messages wait for those before them. */
-  get isHolding(): boolean {
+  /** Releases what is held when its shares are recorded. */
+  releaseAfter(recording: Recording, held: Held): void {
+    recording.onEnd((failure) => {
+      if (failure !== undefined) return
+      try {
+        this.release(held)
+      } catch (defect) {
+        // The sink goes on with the shares of others.
+        this.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
+      }
+    })
+  }
+
+  /** Whether something waits until shares are recorded. */
+  get hasHeld(): boolean {
+    return this.#held.length > 0
+  }
+
+  /**
+   * Whether all messages wait for those before them. Acknowledgements whose shares are being recorded stop to wait for company, because
+   * something comes behind them.
+   */
+  mustHold(): boolean {
+    if (this.#acknowledgements?.hasOpen === true) this.acknowledge()
+    return this.#isHolding
+  }
+
+  get #isHolding(): boolean {
     return this.#held.length > 0 && !this.#isLate
   }
 
@@ -247,6 +327,7 @@ export class Downstream {
    * reads on: new work and blocks must not wait for a full disk.
    */
   goOn(since: number): void {
+    if (this.#acknowledgements?.hasOpen === true && this.#acknowledgements.openSince <= since) this.acknowledge()
     const held = this.#held
     if (this.#isLate || held.length === 0 || held[0]!.since > since) return
     this.#isLate = true
@@ -268,7 +349,7 @@ export class Downstream {
       this.#isLate = false
       this.send()
     }
-    if (!this.isHolding) this.#drain()
+    if (!this.#isHolding) this.#drain()
     this.#resumeReader()
   }
 
@@ -303,7 +384,8 @@ export class Downstream {
     this.#held = []
     if (this.#isLate) this.#options.late.count -= held.length
     this.#isLate = false
-    for (const one of held) if (one.isAnnouncement) one.run()
+    this.#isEnded = true
+    for (const one of held) one.drop()
     this.#announce(this.#takeMessages())
   }
 
@@ -314,8 +396,10 @@ export class Downstream {
   send(): void {
     // Also while the messages wait: the source remembers only its latest changes.
     this.#catchUp()
-    if (this.isHolding) return
-    if (this.#out.messages.length > 0) this.#announce(this.#takeMessages())
+    if (this.#out.messages.length > 0) {
+      if (this.mustHold()) return
+      this.#announce(this.#takeMessages())
+    } else if (this.#isHolding) return
     if (this.queue.announcedBytes > 0) this.#drain()
   }
 

@@ -6,9 +6,9 @@ import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { MiningServerEvent } from "../event.ts"
 import type { Recorder } from "../shares/recorder.ts"
 import {
-  type Recorded,
   recordInAll,
-  recordThenInAll,
+  recordLaterInAll,
+  type Recording,
   type ShareSink,
   type ShareSinkError
 } from "../shares/share-sink.ts"
@@ -24,10 +24,12 @@ export interface Step {
   readonly events: ReadonlyArray<MiningServerEvent>
   readonly replies: ReadonlyArray<Mining.ToClient>
   readonly at: number
+  /** Whether no reply may wait for company. */
+  readonly isUrgent: boolean
   /** Queues replies: all at once, or the acknowledgements after the others. */
-  readonly reply: (some: ReadonlyArray<Mining.ToClient>) => void
-  /** Called when all are queued. */
-  readonly replied: () => void
+  reply(some: ReadonlyArray<Mining.ToClient>): void
+  /** Called when all are queued, or wait for nothing but company. */
+  replied(): void
 }
 
 /** A step whose replies wait. */
@@ -35,11 +37,11 @@ class HeldStep implements Held {
   readonly isAnnouncement = false
   isReady = false
   readonly #step: Step
-  readonly #record: (events: ReadonlyArray<MiningServerEvent>) => void
+  readonly #record: ((events: ReadonlyArray<MiningServerEvent>) => void) | undefined
   #replies: ReadonlyArray<Mining.ToClient>
 
-  /** `record` is called with its events before the replies are queued. */
-  constructor(step: Step, record: (events: ReadonlyArray<MiningServerEvent>) => void) {
+  /** `record` is called with its events before the replies are queued; without it they are recorded elsewhere. */
+  constructor(step: Step, record?: (events: ReadonlyArray<MiningServerEvent>) => void) {
     this.#step = step
     this.#record = record
     this.#replies = step.replies
@@ -50,14 +52,37 @@ class HeldStep implements Held {
   }
 
   run(): void {
-    this.#record(this.#step.events)
+    this.#record?.(this.#step.events)
     this.#step.reply(this.#replies)
-    this.#step.replied()
+    if (this.#record !== undefined) this.#step.replied()
   }
 
   runEarly(): void {
     this.#step.reply(this.#replies.filter((message) => !isAcknowledgement(message)))
     this.#replies = this.#replies.filter(isAcknowledgement)
+  }
+
+  drop(): void {
+    this.#record?.(this.#step.events)
+  }
+}
+
+/** Something that share sinks are recording. */
+interface Open {
+  /** When it began. */
+  readonly since: number
+}
+
+/** The reads whose shares are recorded together. Their connections need not be looked at when that is done. */
+class OpenRecording implements Open {
+  readonly recording: Recording
+  readonly since: number
+  readonly downstreams: Array<Downstream> = []
+  readonly steps: Array<Step> = []
+
+  constructor(recording: Recording, since: number) {
+    this.recording = recording
+    this.since = since
   }
 }
 
@@ -76,9 +101,11 @@ export interface RecordingOptions {
 
 export const makeRecording = ({ downstreams, now, recorder, sinks, start }: RecordingOptions) => {
   const { record } = recorder
-  const recordThen = recordThenInAll(sinks)
-  /** How many reads have shares that are being recorded. */
-  let recording = 0
+  const recordLater = recordLaterInAll(sinks)
+  /** The oldest first. */
+  const open = new Set<Open>()
+  /** The newest one that `recordLater` has begun. */
+  let newest: OpenRecording | undefined
   let isLooking = false
 
   /**
@@ -87,76 +114,110 @@ export const makeRecording = ({ downstreams, now, recorder, sinks, start }: Reco
    * itself if the reader need not wait: then the replies may come later, but in their order.
    */
   const recordThenReply = (downstream: Downstream, step: Step): Effect.Effect<unknown, ShareSinkError> => {
-    const { events } = step
+    const { events, replies } = step
     recorder.submitBlocks(events)
-    const shares = sinks.length === 0 ? NO_SHARES : events.filter((event) => event._tag === "ShareAccepted")
-    if (shares.length === 0 && !downstream.isHolding) {
-      const recorded = record(events)
-      step.reply(step.replies)
-      step.replied()
-      return recorded
-    }
-    if (!isReadonlyArrayNonEmpty(shares)) {
-      const held = new HeldStep(step, recordBeside)
-      downstream.hold(held)
-      downstream.release(held)
+    const shares = sharesOf(events)
+    if (sinks.length === 0 || !isReadonlyArrayNonEmpty(shares)) {
+      if (!downstream.mustHold()) return replyNow(step)
+      holdReady(downstream, step)
       return Effect.void
     }
-    if (recordThen !== undefined) {
-      const held = new HeldStep(step, recordBeside)
+    if (recordLater === undefined) {
+      const held = new HeldStep(step)
       downstream.hold(held)
-      let isRecording = true
-      recording++
-      const recorded: Recorded = (failure) => {
-        if (isRecording) recording--
-        isRecording = false
-        if (failure === undefined && downstreams.has(downstream.id)) {
-          try {
-            return downstream.release(held)
-          } catch (defect) {
-            // The sink goes on with the shares of others.
-            return downstream.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
-          }
-        }
-        recordBeside(withoutShares(events))
-        if (failure !== undefined) downstream.evict({ reason: "share_log", message: failure.message })
-      }
-      try {
-        recordThen(shares, recorded)
-      } catch (defect) {
-        if (isRecording) recording--
-        downstream.dropReplies()
-        throw defect
-      }
-      if (isRecording) lookForLate()
+      return Effect.suspend(() => {
+        const opened = begin({ since: step.at })
+        return Effect.onExit(recordInAll(sinks, shares), (exit) => {
+          open.delete(opened)
+          return record(Exit.isSuccess(exit) ? events : withoutShares(events))
+        })
+      }).pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            downstream.release(held)
+            step.replied()
+          })
+        )
+      )
+    }
+    const recording = recordLater(shares)
+    if (recording.isRecorded) {
+      if (!downstream.mustHold() && !downstream.hasHeld) return replyNow(step)
+      holdReady(downstream, step)
       return Effect.void
     }
-    const held = new HeldStep(step, () => {})
+    if (recording.failure !== undefined) {
+      recordBeside(withoutShares(events))
+      downstream.evict({ reason: "share_log", message: recording.failure.message })
+      return Effect.void
+    }
+    if (newest?.recording !== recording) newest = openRecording(recording, step.at)
+    newest.downstreams.push(downstream)
+    newest.steps.push(step)
+    if (downstream.acknowledgeLater(replies, step.at, step.isUrgent, recording)) return Effect.void
+    const held = new HeldStep(step)
     downstream.hold(held)
-    return Effect.suspend(() => {
-      recording++
-      lookForLate()
-      return recordInAll(sinks, shares)
-    }).pipe(
-      Effect.onExit((exit) => {
-        recording--
-        return record(Exit.isSuccess(exit) ? events : withoutShares(events))
-      }),
-      Effect.tap(() => Effect.sync(() => downstream.release(held)))
-    )
+    downstream.releaseAfter(recording, held)
+    return Effect.void
+  }
+
+  const replyNow = (step: Step): Effect.Effect<unknown> => {
+    const recorded = record(step.events)
+    step.reply(step.replies)
+    step.replied()
+    return recorded
+  }
+
+  /** Holds a step for the sake of those before it. */
+  const holdReady = (downstream: Downstream, step: Step): void => {
+    const held = new HeldStep(step, recordBeside)
+    downstream.hold(held)
+    downstream.release(held)
+  }
+
+  const openRecording = (recording: Recording, since: number): OpenRecording => {
+    const opened = begin(new OpenRecording(recording, since))
+    recording.onEnd((failure) => {
+      open.delete(opened)
+      if (newest === opened) newest = undefined
+      tell(opened, failure)
+    })
+    return opened
+  }
+
+  /** Records the events of all reads whose shares were recorded together, or ends their connections. */
+  const tell = ({ downstreams, steps }: OpenRecording, failure: ShareSinkError | undefined): void => {
+    let message = failure?.message
+    try {
+      const events = steps.flatMap(({ events }) => events)
+      recordBeside(failure === undefined ? events : withoutShares(events))
+      if (failure === undefined) for (const step of steps) step.replied()
+    } catch (defect) {
+      // The sink goes on with other shares.
+      message = `a defect behind a share: ${String(defect)}`
+    }
+    if (message === undefined) return
+    for (const downstream of downstreams) downstream.evict({ reason: "share_log", message })
+  }
+
+  const begin = <One extends Open>(one: One): One => {
+    open.add(one)
+    if (!isLooking) {
+      isLooking = true
+      start(look)
+    }
+    return one
   }
 
   /** Lets connections go on whose shares take long to record. Looks for them while shares are being recorded. */
-  const lookForLate = (): void => {
-    if (isLooking) return
-    isLooking = true
-    start(look)
-  }
   const look: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(Effect.sleep(LOOK), () => {
       const since = now() - LATE_MS
-      for (const downstream of downstreams.values()) downstream.goOn(since)
-      isLooking = recording > 0
+      const [oldest] = open
+      if (oldest !== undefined && oldest.since <= since) {
+        for (const downstream of downstreams.values()) downstream.goOn(since)
+      }
+      isLooking = oldest !== undefined
       return isLooking ? look : Effect.void
     })
   )
@@ -171,16 +232,18 @@ export const makeRecording = ({ downstreams, now, recorder, sinks, start }: Reco
     recordThenReply,
     /** Whether a step has shares to record, or has to wait behind one that has. */
     isDue: (downstream: Downstream, events: ReadonlyArray<MiningServerEvent>): boolean =>
-      downstream.isHolding || (sinks.length > 0 && events.some(isAccepted)),
+      sinks.length > 0 && (events.some(isAccepted) || downstream.mustHold()),
     /** Whether readers wait until their shares are recorded. */
-    isAwaited: recordThen === undefined,
+    isAwaited: recordLater === undefined,
     /** Whether a share sink is recording now. */
     get isRecording() {
-      return recording > 0
+      return open.size > 0
     }
   }
 }
 
-const isAccepted = ({ _tag }: MiningServerEvent): boolean => _tag === "ShareAccepted"
+const isAccepted = (event: MiningServerEvent): event is ShareAccepted => event._tag === "ShareAccepted"
 
-const NO_SHARES: ReadonlyArray<ShareAccepted> = []
+/** Most reads have nothing else. */
+const sharesOf = (events: ReadonlyArray<MiningServerEvent>): ReadonlyArray<ShareAccepted> =>
+  events.every(isAccepted) ? events : events.filter(isAccepted)

@@ -6,7 +6,7 @@
 import { hashToDisplay } from "@sluice/bitcoin"
 import type { ShareAccepted } from "@sluice/channels"
 import { Clock, Effect, Schema, type Scope } from "effect"
-import { type ShareSink, ShareSinkError } from "./share-sink.ts"
+import { Recording, type ShareSink, ShareSinkError } from "./share-sink.ts"
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs"
 
 /** One line. */
@@ -77,14 +77,13 @@ export const openShareLog = (path: string): Effect.Effect<ShareSink, ShareLogErr
     const failureOf = (cause: unknown) => new ShareSinkError({ message: new ShareLogError({ path, cause }).message })
     return {
       record: (shares) => Effect.try({ try: () => write(shares), catch: failureOf }),
-      recordThen: (shares, then) => {
-        let failure: ShareSinkError | undefined
+      recordLater: (shares) => {
         try {
           write(shares)
+          return Recording.done
         } catch (cause) {
-          failure = failureOf(cause)
+          return Recording.failed(failureOf(cause))
         }
-        then(failure)
       }
     }
   })

@@ -20,21 +20,58 @@ export interface ShareSink {
    */
   readonly record: (shares: NonEmptyReadonlyArray<ShareAccepted>) => Effect.Effect<void, ShareSinkError>
   /**
-   * As `record`, without a fiber for each read: begins to record and calls `then` once, now or later, in the order in which it was given
-   * shares. The server reads on meanwhile, so no block waits for shares. It cannot be interrupted. Sinks that have nothing like it leave it out.
+   * As `record`, without a fiber for each read: begins to record, and gives what knows when that is done. Shares that are written together share
+   * one `Recording`. The server reads on meanwhile, so no block waits for shares. It cannot be interrupted. Sinks that have nothing
+   * like it leave it out.
    */
-  readonly recordThen?: (shares: NonEmptyReadonlyArray<ShareAccepted>, then: Recorded) => void
+  readonly recordLater?: (shares: NonEmptyReadonlyArray<ShareAccepted>) => Recording
 }
 
-/** Hears that shares are recorded, or that they could not be. */
+/** Hears that shares are recorded, or that they could not be. It must not throw. */
 export type Recorded = (failure: ShareSinkError | undefined) => void
+
+/** Shares that are recorded together. The sink makes it, and ends it. */
+export class Recording {
+  /** Of shares that are recorded already. */
+  static readonly done: Recording = Recording.failed(undefined)
+
+  static failed(failure: ShareSinkError | undefined): Recording {
+    const recording = new Recording()
+    recording.end(failure)
+    return recording
+  }
+
+  isEnded = false
+  failure: ShareSinkError | undefined
+  #listeners: Array<Recorded> = []
+
+  get isRecorded(): boolean {
+    return this.isEnded && this.failure === undefined
+  }
+
+  /** Calls the listener when it has ended, after those that came before. */
+  onEnd(listener: Recorded): void {
+    if (this.isEnded) listener(this.failure)
+    else this.#listeners.push(listener)
+  }
+
+  /** Only the first call counts. */
+  end(failure?: ShareSinkError): void {
+    if (this.isEnded) return
+    this.isEnded = true
+    this.failure = failure
+    const listeners = this.#listeners
+    this.#listeners = []
+    for (const listener of listeners) listener(failure)
+  }
+}
 
 /** Makes a sink that calls a function for each share. The function must not block. */
 export const shareSink = (record: (share: ShareAccepted) => void): ShareSink => ({
   record: (shares) => Effect.sync(() => shares.forEach((share) => record(share))),
-  recordThen: (shares, then) => {
+  recordLater: (shares) => {
     shares.forEach((share) => record(share))
-    then(undefined)
+    return Recording.done
   }
 })
 
@@ -49,13 +86,29 @@ export const recordInAll = (
     : Effect.forEach(sinks, (sink) => sink.record(shares), { discard: true })
 }
 
-/** As `recordInAll`, if all sinks have `recordThen`. */
-export const recordThenInAll = (sinks: ReadonlyArray<ShareSink>): ShareSink["recordThen"] =>
-  sinks.reduceRight<ShareSink["recordThen"]>(
-    (rest, { recordThen }) =>
-      recordThen === undefined || rest === undefined
+/** As `recordInAll`, if all sinks have `recordLater`. */
+export const recordLaterInAll = (sinks: ReadonlyArray<ShareSink>): ShareSink["recordLater"] =>
+  sinks.reduceRight<ShareSink["recordLater"]>(
+    (rest, { recordLater }) =>
+      recordLater === undefined || rest === undefined
         ? undefined
-        : (shares, then) =>
-            recordThen(shares, (failure) => (failure === undefined ? rest(shares, then) : then(failure))),
-    (_, then) => then(undefined)
+        : (shares) => {
+            const first = recordLater(shares)
+            return first.isRecorded ? rest(shares) : first.isEnded ? first : behind(first, () => rest(shares))
+          },
+    () => Recording.done
   )
+
+/** What begins when another one is done, and ends with its own end or with that one's failure. */
+const behind = (first: Recording, begin: () => Recording): Recording => {
+  const both = new Recording()
+  first.onEnd((failure) => {
+    if (failure !== undefined) return both.end(failure)
+    try {
+      begin().onEnd((failure) => both.end(failure))
+    } catch (defect) {
+      both.end(new ShareSinkError({ message: `a defect of a share sink: ${String(defect)}` }))
+    }
+  })
+  return both
+}
