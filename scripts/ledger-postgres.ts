@@ -8,7 +8,8 @@ import { spawn } from "node:child_process"
 const FILES = [
   "packages/ledger/test",
   "programs/test/ledger-postgres.test.ts",
-  "programs/test/workers-postgres.test.ts"
+  "programs/test/workers-postgres.test.ts",
+  "programs/test/declared-ledger.test.ts"
 ]
 
 const given = process.argv.slice(2)
