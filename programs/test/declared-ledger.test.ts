@@ -1,4 +1,7 @@
-/** A pool that buys shares takes declared jobs: their blocks and shares are in its ledger. Runs in `npm run soak`. */
+/**
+ * A pool that buys shares takes declared jobs: their blocks and shares are in its ledger. Runs in `npm run soak`, and with workers in
+ * `npm run ledger-postgres`.
+ */
 import { startPostgres } from "@sluice/testing/postgres-server"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
