@@ -181,6 +181,7 @@ describe.skipIf(process.env["SLUICE_POSTGRES"] === undefined)("a pool with two w
       for (const swarm of swarms) assert.strictEqual((await swarm.stop("SIGINT")).status, 0)
       const { status, stderr } = await pool.stop("SIGTERM")
       assert.strictEqual(status, 0, stderr)
+      assert.strictEqual(stderr.match(/Shares are acknowledged when they are on the disk/g)?.length, 1)
       const serverIds = Array.from(stderr.matchAll(/This worker has server id (\d+) /g), ([, id]) => id)
       assert.strictEqual(new Set(serverIds).size, 3 + KILLS)
       for (const number of [1, 2]) assert.strictEqual(statSync(spool(number)).size, 15)
