@@ -5,7 +5,12 @@ import { startPostgres } from "@sluice/testing/postgres-server"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 
-const FILES = ["packages/ledger/test", "programs/test/ledger-postgres.test.ts"]
+const FILES = [
+  "packages/ledger/test",
+  "programs/test/ledger-postgres.test.ts",
+  "programs/test/workers-postgres.test.ts",
+  "programs/test/declared-ledger.test.ts"
+]
 
 const given = process.argv.slice(2)
 /** The server outlives this process unless it is stopped. */

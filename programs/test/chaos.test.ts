@@ -5,6 +5,7 @@
  *
  *     SLUICE_CHAOS_SECONDS=600 npx vitest run programs/test/chaos.test.ts     ten minutes of kills at random, for each kind of books
  *     SLUICE_CHAOS_BOOKS=sqlite, log or postgres://...                        one kind of books alone
+ *     SLUICE_CHAOS_SECONDS=60 npm run ledger-postgres -- programs/test/chaos.test.ts -t postgres    a ledger in PostgreSQL
  *
  * `npm run soak` does it for a minute, `npm test` leaves it out.
  */
@@ -30,7 +31,9 @@ const victims: ReadonlyArray<Victim> = ["provider", "pool", "swarm-b"]
 
 /** Where the pool records shares: a log, or the ledger at this place. */
 type Books = "log" | "sqlite" | `postgres://${string}`
-const books = (process.env["SLUICE_CHAOS_BOOKS"]?.split(" ") ?? ["log", "sqlite"]) as ReadonlyArray<Books>
+const postgres = process.env["SLUICE_POSTGRES"]
+const books = (process.env["SLUICE_CHAOS_BOOKS"]?.split(" ") ??
+  (postgres === undefined ? ["log", "sqlite"] : ["log", "sqlite", postgres])) as ReadonlyArray<Books>
 
 describe.each(books)("a pool with its shares in %s, and its miners", (kind) => {
   it.skipIf(SECONDS === 0)(
@@ -41,7 +44,8 @@ describe.each(books)("a pool with its shares in %s, and its miners", (kind) => {
       /** Those of a pool with workers too. */
       const shareLogs = () => readdirSync(place).filter((name) => name.startsWith("shares"))
       const ledger = kind === "sqlite" ? `sqlite:${join(place, "pool.ledger")}` : kind
-      const recording = kind === "log" ? ["--share-log", shareLog] : ["--ledger", ledger]
+      const spool = ledger.startsWith("postgres:") ? ["--spool", join(place, "pool.spool")] : []
+      const recording = kind === "log" ? ["--share-log", shareLog] : ["--ledger", ledger, ...spool]
       const acknowledged = { "swarm-a": join(place, "a.ndjson"), "swarm-b": join(place, "b.ndjson") }
       const [rpc, zmq, templates, mining] = await freePorts(4)
       const [forProvider, forPool] = [await keyPair(), await keyPair()]
@@ -70,7 +74,7 @@ describe.each(books)("a pool with its shares in %s, and its miners", (kind) => {
       }
       let poolStarts = 0
       // A pool that is started again has workers if the one before had none.
-      const workers = () => (kind === "log" ? ["--workers", String(1 + (poolStarts++ % 2))] : [])
+      const workers = () => (kind === "sqlite" ? [] : ["--workers", String(1 + (poolStarts++ % 2))])
       const start = (name: keyof typeof commands) =>
         new Sluice(name === "pool" ? [...commands.pool, ...workers()] : commands[name], credentials)
       const running = {

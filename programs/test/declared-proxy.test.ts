@@ -7,9 +7,9 @@ import { makeClient } from "@sluice/monitor"
 import { TemplateProvider } from "@sluice/template-provider"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger, ManagedRuntime } from "effect"
+import { Effect, ManagedRuntime } from "effect"
 import { assert, it, onTestFinished } from "vitest"
+import { layerDevProvider } from "./dev-provider.ts"
 import { run } from "./in-process.ts"
 
 /** The test waits for processes that start and mine, perhaps on a busy machine. */
@@ -19,22 +19,14 @@ const MAX_PAUSE_MS = 2_000
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 const SOLO_ADDRESS = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
 
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  // About 131,000 hashes for a block.
-  Layer.provideMerge(DevNode.layerInMemory({ bits: 0x1e7fffff, transactionsPerSecond: 2 })),
-  Layer.provideMerge(Logger.layer([]))
-)
-
 const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
   JSON.parse((await run(["key", "generate", "--json"])).stdout)
 
 it(
   "finds blocks with its own templates through the second pool and alone when the pools are killed, and returns to one that is back",
   async () => {
-    const runtime = ManagedRuntime.make(provider)
+    // About 131,000 hashes for a block.
+    const runtime = ManagedRuntime.make(layerDevProvider({ bits: 0x1e7fffff, transactionsPerSecond: 2 }))
     onTestFinished(() => runtime.dispose())
     const { address } = await runtime.runPromise(TemplateProvider)
     const node = await runtime.runPromise(DevNode)

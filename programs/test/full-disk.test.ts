@@ -1,27 +1,16 @@
 /** A pool whose ledger is on a disk of its own, which becomes full. `npm run soak` runs it, on Linux with user namespaces. */
-import { DevNode } from "@sluice/dev-node"
-import { TemplateProvider } from "@sluice/template-provider"
 import { freePorts } from "@sluice/testing/ports"
 import { Program } from "@sluice/testing/program"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Layer, Logger, ManagedRuntime } from "effect"
 import { spawnSync } from "node:child_process"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it, onTestFinished } from "vitest"
+import { startDevProvider } from "./dev-provider.ts"
 
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 const MAIN = join(import.meta.dirname, "../src/main.ts")
 const CONNECTIONS = 5
-
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ bits: 0x203fffff, transactionsPerSecond: 0 })),
-  Layer.provide(Logger.layer([]))
-)
 
 const canMount = spawnSync("unshare", ["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0
 
@@ -70,13 +59,10 @@ it.skipIf(!canMount)(
     const directory = await mkdtemp(join(tmpdir(), "sluice-full-disk-"))
     onTestFinished(() => rm(directory, { recursive: true }))
     const disk = await mountDisk(directory)
-    const templates = ManagedRuntime.make(provider)
-    onTestFinished(() => templates.dispose())
-    const { address } = await templates.runPromise(TemplateProvider)
     const [mining] = await freePorts(1)
     const ledger = ["--ledger", `sqlite:${join(directory, "pool.ledger")}`]
-    const templateUrl = `stratum2+tcp+plain://127.0.0.1:${address.port}`
-    const poolArgs = ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--template-provider", templateUrl].concat(
+    const provider = await startDevProvider({ bits: 0x203fffff, transactionsPerSecond: 0 })
+    const poolArgs = ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--template-provider", provider].concat(
       ["--coinbase-address", POOL_ADDRESS, "--min-hash-rate", "1", "--shares-per-minute", "60"],
       ledger
     )

@@ -1,15 +1,13 @@
 /** Two pools as processes on one PostgreSQL, with a miner on each: `npm run ledger-postgres` runs it. */
-import { DevNode } from "@sluice/dev-node"
-import { TemplateProvider } from "@sluice/template-provider"
 import { freePorts } from "@sluice/testing/ports"
 import { startPostgres } from "@sluice/testing/postgres-server"
 import { Sluice } from "@sluice/testing/program"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, it } from "vitest"
+import { startDevProvider } from "./dev-provider.ts"
 import { run } from "./in-process.ts"
 
 const POOL_ADDRESS = "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c"
@@ -20,15 +18,6 @@ const BOB = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"
 const directory = mkdtempSync(join(tmpdir(), "sluice-pools-"))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** A template provider in this process, over a chain whose blocks take some thousand hashes. */
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ bits: 0x1f00ffff, transactionsPerSecond: 0 })),
-  Layer.provide(Logger.layer([]))
-)
-
 const rows = (stdout: string): ReadonlyArray<Record<string, unknown>> =>
   stdout
     .split("\n")
@@ -36,10 +25,10 @@ const rows = (stdout: string): ReadonlyArray<Record<string, unknown>> =>
     .map((line) => JSON.parse(line))
 
 /** A pool on this port, and a miner of this user. */
-const startPair = async (ledger: string, template: number, port: number, user: string) => {
+const startPair = async (ledger: string, provider: string, port: number, user: string) => {
   const pool = new Sluice(
     ["pool", "--plain", "--listen", `127.0.0.1:${port}`, "--shares-per-minute", "3000"].concat(
-      ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${template}`, "--coinbase-address", POOL_ADDRESS],
+      ["--template-provider", provider, "--coinbase-address", POOL_ADDRESS],
       ["--payout-scheme", "pplns", "--acknowledge-within", "0"]
     ),
     { SLUICE_POOL__LEDGER: ledger, SLUICE_POOL__SPOOL: join(directory, `${port}.spool`) }
@@ -75,12 +64,11 @@ it.skipIf(process.env["SLUICE_POSTGRES"] === undefined)(
     const scope = Effect.runSync(Scope.make())
     try {
       const { url } = await Effect.runPromise(Scope.provide(startPostgres, scope))
-      const { address } = await Effect.runPromise(
-        Effect.provide(TemplateProvider, await Effect.runPromise(Layer.buildWithScope(provider, scope)))
-      )
+      // A block takes some thousand hashes.
+      const provider = await startDevProvider({ bits: 0x1f00ffff, transactionsPerSecond: 0 })
       const [first = 0, second = 0] = await freePorts(2)
-      const a = await startPair(url, address.port, first, ALICE)
-      const b = await startPair(url, address.port, second, BOB)
+      const a = await startPair(url, provider, first, ALICE)
+      const b = await startPair(url, provider, second, BOB)
       assert.notStrictEqual(a.serverId, b.serverId)
       const ledger = async (...args: ReadonlyArray<string>) => {
         const { status, stderr, stdout } = await run(["ledger", ...args, "--ledger", url])

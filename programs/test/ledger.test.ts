@@ -1,7 +1,3 @@
-import { DevNode } from "@sluice/dev-node"
-import { TemplateProvider } from "@sluice/template-provider"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Exit, Layer, Logger, Scope } from "effect"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -10,6 +6,7 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { Sluice } from "@sluice/testing/program"
 import { freePorts } from "@sluice/testing/ports"
 import { barLine } from "../src/output/progress.ts"
+import { startDevProvider } from "./dev-provider.ts"
 import { run } from "./in-process.ts"
 
 const POOL_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -163,7 +160,7 @@ describe("sluice ledger", () => {
       [[...ledger, "--payout-scheme", "solo", "--solo-fee", "1"], /give payout-scheme or solo-fee, not both/],
       [
         [...ledger, "--workers", "2"],
-        /workers have no ledger: give workers = 1, not 2, and start several pools on one PostgreSQL/
+        /ledger, workers: an SQLite file has one writer, so 2 workers cannot share it: give workers = 1, or a ledger in PostgreSQL/
       ],
       [[...ledger, "--payout-scheme", "fpps"], /payout-scheme fpps needs payout-reserve/],
       [[...ledger, "--payout-scheme", "tides", "--payout-reserve", "5"], /payout-reserve is for fpps and pps/]
@@ -183,65 +180,48 @@ describe("sluice ledger", () => {
   })
 })
 
-/** A template provider in this process, over a chain whose blocks take some thousand hashes. */
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ bits: 0x1f00ffff, transactionsPerSecond: 0 })),
-  Layer.provide(Logger.layer([]))
-)
-
 it("a pool that is killed has every share that it acknowledged, once, and its blocks' settlements are right", async () => {
-  const scope = Effect.runSync(Scope.make())
-  try {
-    const { address } = await Effect.runPromise(
-      Effect.provide(TemplateProvider, await Effect.runPromise(Layer.buildWithScope(provider, scope)))
+  // A block takes some thousand hashes.
+  const provider = await startDevProvider({ bits: 0x1f00ffff, transactionsPerSecond: 0 })
+  const [mining] = await freePorts(1)
+  const file = join(directory, "pool.ledger")
+  const pool = new Sluice(
+    ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--shares-per-minute", "3000"].concat(
+      ["--template-provider", provider],
+      ["--coinbase-address", POOL_ADDRESS, "--ledger", `sqlite:${file}`, "--payout-scheme", "pplns"],
+      ["--acknowledge-within", "0"]
     )
-    const [mining] = await freePorts(1)
-    const file = join(directory, "pool.ledger")
-    const pool = new Sluice(
-      ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--shares-per-minute", "3000"].concat(
-        ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${address.port}`],
-        ["--coinbase-address", POOL_ADDRESS, "--ledger", `sqlite:${file}`, "--payout-scheme", "pplns"],
-        ["--acknowledge-within", "0"]
-      )
-    )
-    await pool.find(/on the disk.* ledger=/)
-    const miner = new Sluice(
-      ["miner", "--connect", `stratum2+tcp+plain://127.0.0.1:${mining}`, "--user", `${ALICE}.rig`, "--json"].concat([
-        "--threads",
-        "1",
-        "--channel",
-        "extended"
-      ])
-    )
-    let from = 0
-    for (let accepted = 0; accepted < 20; accepted++) {
-      const found = await miner.find(/"event":"ShareAccepted"/, from)
-      from += found.index + found[0].length
-    }
-    await pool.find(/found a block/)
-    await pool.stop("SIGKILL")
-    await miner.stop("SIGTERM")
-
-    const acknowledged = json(miner.output.replaceAll(/^[^{].*$/gm, "")).filter(
-      ({ event }) => event === "ShareAccepted"
-    )
-    const [audited, ...faults] = json((await run(["ledger", "audit", "--ledger", `sqlite:${file}`])).stdout)
-    assert.deepStrictEqual(faults, [])
-    assert.isAtLeast(Number(audited!["shares"]), acknowledged.length)
-    assert.isAtLeast(acknowledged.length, 20)
-    const blocks = json((await run(["ledger", "blocks", "--ledger", `sqlite:${file}`])).stdout)
-    assert.isNotEmpty(blocks)
-    for (const { scheme } of blocks) assert.strictEqual(scheme, "pplns")
-    const replayed = json((await run(["ledger", "replay", "--ledger", `sqlite:${file}`, "--scheme", "pplns"])).stdout)
-    assert.sameMembers(
-      replayed.map(({ user }) => user),
-      ["(the pool)", ALICE]
-    )
-    assert.include(await readFile(file, "latin1"), "SQLite format 3")
-  } finally {
-    await Effect.runPromise(Scope.close(scope, Exit.void))
+  )
+  await pool.find(/on the disk.* ledger=/)
+  const miner = new Sluice(
+    ["miner", "--connect", `stratum2+tcp+plain://127.0.0.1:${mining}`, "--user", `${ALICE}.rig`, "--json"].concat([
+      "--threads",
+      "1",
+      "--channel",
+      "extended"
+    ])
+  )
+  let from = 0
+  for (let accepted = 0; accepted < 20; accepted++) {
+    const found = await miner.find(/"event":"ShareAccepted"/, from)
+    from += found.index + found[0].length
   }
+  await pool.find(/found a block/)
+  await pool.stop("SIGKILL")
+  await miner.stop("SIGTERM")
+
+  const acknowledged = json(miner.output.replaceAll(/^[^{].*$/gm, "")).filter(({ event }) => event === "ShareAccepted")
+  const [audited, ...faults] = json((await run(["ledger", "audit", "--ledger", `sqlite:${file}`])).stdout)
+  assert.deepStrictEqual(faults, [])
+  assert.isAtLeast(Number(audited!["shares"]), acknowledged.length)
+  assert.isAtLeast(acknowledged.length, 20)
+  const blocks = json((await run(["ledger", "blocks", "--ledger", `sqlite:${file}`])).stdout)
+  assert.isNotEmpty(blocks)
+  for (const { scheme } of blocks) assert.strictEqual(scheme, "pplns")
+  const replayed = json((await run(["ledger", "replay", "--ledger", `sqlite:${file}`, "--scheme", "pplns"])).stdout)
+  assert.sameMembers(
+    replayed.map(({ user }) => user),
+    ["(the pool)", ALICE]
+  )
+  assert.include(await readFile(file, "latin1"), "SQLite format 3")
 }, 120_000)

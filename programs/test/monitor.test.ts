@@ -1,9 +1,6 @@
 /** What the operators' page of a pool says agrees with its ledger, its metrics, its share log and with what its miner counted. */
-import { DevNode } from "@sluice/dev-node"
 import { makeClient } from "@sluice/monitor"
-import { TemplateProvider } from "@sluice/template-provider"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger, ManagedRuntime, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,22 +8,13 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { assert, it, onTestFinished } from "vitest"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
+import { startDevProvider } from "./dev-provider.ts"
 import { run } from "./in-process.ts"
 
 const ALICE = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
 
-const surroundings = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ transactionsPerSecond: 0, bits: 0x1e1fffff })),
-  Layer.provideMerge(Logger.layer([]))
-)
-
 it("the operators' page agrees with ledger, metrics, share log and miner, shows no secret, and has its history after a restart", async () => {
-  const runtime = ManagedRuntime.make(surroundings)
-  onTestFinished(() => runtime.dispose())
-  const { port } = await runtime.runPromise(Effect.map(TemplateProvider, ({ address }) => address))
+  const provider = await startDevProvider({ transactionsPerSecond: 0, bits: 0x1e1fffff })
   const directory = await mkdtemp(join(tmpdir(), "sluice-monitor-"))
   onTestFinished(() => rm(directory, { recursive: true }))
   const at = (name: string): string => join(directory, name)
@@ -40,7 +28,7 @@ it("the operators' page agrees with ledger, metrics, share log and miner, shows 
   const start = async (): Promise<Sluice> => {
     const pool = new Sluice(
       ["pool", "--plain", "--listen", `127.0.0.1:${mining}`, "--http-listen", `127.0.0.1:${http}`].concat(
-        ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${port}`, "--shares-per-minute", "600"],
+        ["--template-provider", provider, "--shares-per-minute", "600"],
         ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "--share-log", at("shares.ndjson")],
         ["--ledger", `sqlite:${at("pool.ledger")}`, "--payout-scheme", "pplns", "--acknowledge-within", "0"],
         ["--http-token-file", at("token"), "--alert-to-file", at("receivers"), "--history-file", at("history.sqlite")]

@@ -1,25 +1,14 @@
 /** `sluice proxy` between two pools and a miner, each a process of its own, with Noise. */
-import { DevNode } from "@sluice/dev-node"
 import { makeClient } from "@sluice/monitor"
-import { TemplateProvider } from "@sluice/template-provider"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger, ManagedRuntime } from "effect"
-import { assert, it, onTestFinished } from "vitest"
+import { Effect } from "effect"
+import { assert, it } from "vitest"
+import { startDevProvider } from "./dev-provider.ts"
 import { run } from "./in-process.ts"
 
 /** The test waits for processes that start and mine, perhaps on a busy machine. */
 const TIMEOUT_MS = 180_000
-
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  // About 131,000 hashes for a block.
-  Layer.provideMerge(DevNode.layerInMemory({ bits: 0x1e7fffff, transactionsPerSecond: 0 })),
-  Layer.provideMerge(Logger.layer([]))
-)
 
 const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
   JSON.parse((await run(["key", "generate", "--json"])).stdout)
@@ -27,15 +16,14 @@ const keyPair = async (): Promise<{ readonly secretKey: string; readonly publicK
 it(
   "finds blocks through the second pool when the first is killed, says so, and ends when it is told to",
   async () => {
-    const runtime = ManagedRuntime.make(provider)
-    onTestFinished(() => runtime.dispose())
-    const { address } = await runtime.runPromise(TemplateProvider)
+    // About 131,000 hashes for a block.
+    const provider = await startDevProvider({ bits: 0x1e7fffff, transactionsPerSecond: 0 })
     const [first, second, mining, metrics] = (await freePorts(4)) as [number, number, number, number]
     const [forFirst, forSecond, forProxy] = [await keyPair(), await keyPair(), await keyPair()]
     const startPool = (port: number, secretKey: string) =>
       new Sluice(
         ["pool", "--listen", `127.0.0.1:${port}`, "--authority-secret-key", secretKey].concat(
-          ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${address.port}`],
+          ["--template-provider", provider],
           ["--coinbase-address", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"]
         )
       )

@@ -47,6 +47,7 @@ export const makePage = async () => {
         users.filter(({ user }) => names.includes(user)),
       Channels: ({ page }: Extract<Question, { readonly _tag: "Channels" }>) =>
         connections.slice(page.offset, page.offset + page.limit).map(channelOf),
+      Plan: () => undefined,
       Control: ({ request }: Extract<Question, { readonly _tag: "Control" }>) => {
         asked.push({ number, request })
         if (request._tag !== "closeChannel") return { value: request._tag === "setGroup" ? 7 : undefined }

@@ -1,12 +1,9 @@
 /** Workers of a pool with Stratum V1 over TLS behind a load balancer, and workers of a proxy. */
-import { DevNode } from "@sluice/dev-node"
 import { makeClient } from "@sluice/monitor"
-import { TemplateProvider } from "@sluice/template-provider"
 import { makeCertificate, type TestCertificate } from "@sluice/testing/certificate"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Layer, Logger, ManagedRuntime } from "effect"
+import { Effect } from "effect"
 import { mkdtemp, writeFile } from "node:fs/promises"
 import * as Net from "node:net"
 import { tmpdir } from "node:os"
@@ -14,16 +11,9 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Tls from "node:tls"
 import { assert, describe, it, onTestFinished } from "vitest"
+import { startDevProvider } from "./dev-provider.ts"
 
 const ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ transactionsPerSecond: 0, bits: 0x1d00ffff })),
-  Layer.provideMerge(Logger.layer([]))
-)
 
 /** Connects with TLS for a client of the load balancer. Gives the certificate when the pool has answered, or undefined if it closes. */
 const subscribe = (
@@ -91,13 +81,11 @@ describe("workers", () => {
   })
 
   it("of a proxy have a channel each at the pool, and one page of statistics", { timeout: 180_000 }, async () => {
-    const runtime = ManagedRuntime.make(provider)
-    onTestFinished(() => runtime.dispose())
-    const { port: templates } = await runtime.runPromise(Effect.map(TemplateProvider, ({ address }) => address))
+    const provider = await startDevProvider({ transactionsPerSecond: 0, bits: 0x1d00ffff })
     const [upstream, mining, metrics] = await freePorts(3)
     const pool = new Sluice(
       ["pool", "--plain", "--listen", `127.0.0.1:${upstream}`, "--coinbase-address", ADDRESS].concat(
-        ["--template-provider", `stratum2+tcp+plain://127.0.0.1:${templates}`, "--min-hash-rate", "1"],
+        ["--template-provider", provider, "--min-hash-rate", "1"],
         ["--shares-per-minute", "600"]
       )
     )

@@ -1,22 +1,21 @@
 /** `sluice pool --workers`: processes of their own, killed as an operator's system kills them. */
-import { DevNode } from "@sluice/dev-node"
 import { LoggedShare } from "@sluice/mining-server"
 import { makeClient } from "@sluice/monitor"
 import { SwarmReport } from "@sluice/swarm"
-import { TemplateProvider } from "@sluice/template-provider"
 import { startCrowd } from "@sluice/testing/crowd"
 import { TestClient, openExtended } from "@sluice/testing/pool-client"
 import { PoolAddress } from "@sluice/testing/pool-worlds"
 import { freePorts } from "@sluice/testing/ports"
 import { Sluice } from "@sluice/testing/program"
-import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
-import { Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Schedule, Schema, Scope, Stream } from "effect"
+import { Plain, Tcp } from "@sluice/transport"
+import { Effect, Exit, Fiber, Layer, Logger, Option, Schedule, Schema, Scope, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { mkdtemp, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { assert, describe, it, onTestFinished } from "vitest"
+import { assert, describe, it } from "vitest"
+import { startDevProvider } from "./dev-provider.ts"
 
 /** How long each part of it goes on under load; `npm run soak` kills workers for longer. */
 const SECONDS = Number(process.env["SLUICE_WORKER_SECONDS"] ?? 0)
@@ -24,25 +23,15 @@ const SECONDS = Number(process.env["SLUICE_WORKER_SECONDS"] ?? 0)
 const CROWD = Number(process.env["SLUICE_CROWD"] ?? 100)
 const ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
-/** A template provider in this process. About 65,000 hashes for a block. */
-const provider = TemplateProvider.layer().pipe(
-  Layer.provide(Setup.server(TemplateListener)),
-  Layer.provide(Plain.listener),
-  Layer.provide(Tcp.listener({ host: "127.0.0.1", port: 0 })),
-  Layer.provide(DevNode.layerInMemory({ transactionsPerSecond: 0, bits: 0x1f00ffff })),
-  Layer.provideMerge(Logger.layer([]))
-)
-
 const startPool = async (...args: ReadonlyArray<string>) => {
-  const runtime = ManagedRuntime.make(provider)
-  onTestFinished(() => runtime.dispose())
-  const { port } = await runtime.runPromise(Effect.map(TemplateProvider, ({ address }) => address))
+  // About 65,000 hashes for a block.
+  const provider = await startDevProvider({ transactionsPerSecond: 0, bits: 0x1f00ffff })
   const place = await mkdtemp(join(tmpdir(), "sluice-workers-"))
   const shareLog = join(place, "shares.ndjson")
   const [mining, metrics] = await freePorts(2)
   const pool = new Sluice(
     ["pool", "--plain", "--workers", "2", "--listen", `127.0.0.1:${mining}`, "--share-log", shareLog].concat(
-      ["--http-listen", `127.0.0.1:${metrics}`, "--template-provider", `stratum2+tcp+plain://127.0.0.1:${port}`],
+      ["--http-listen", `127.0.0.1:${metrics}`, "--template-provider", provider],
       ["--coinbase-address", ADDRESS, "--min-hash-rate", "1", "--shares-per-minute", "600", ...args]
     )
   )
@@ -184,6 +173,7 @@ describe("a pool with two workers", () => {
       const { status, stderr } = await pool.stop("SIGTERM")
       assert.strictEqual(status, 0, stderr)
       assert.strictEqual(stderr.match(/The pool listens/g)?.length, 1)
+      assert.strictEqual(stderr.match(/Shares are acknowledged when the operating system has them/g)?.length, 1)
     }
   )
 

@@ -16,10 +16,13 @@ export {
   type LedgerSettings
 } from "./ledger.ts"
 export type { SpoolOptions } from "./spool/spool.ts"
+export { handOverSpool, hasSpooled } from "./spool/hand-over.ts"
+export { followBooks } from "./follow-books.ts"
 export { makeShareOf, shareOfLogged } from "./share-of.ts"
 export {
   type Basis,
   type BlockState,
+  type Books,
   type Entry,
   type FoundBlock,
   readBalances,

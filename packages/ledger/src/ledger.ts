@@ -70,6 +70,8 @@ export interface LedgerCalls {
   readonly transact: Writer["transact"]
   /** Writes nothing from now on if another process has the server id. */
   readonly fence: (fence: Fence) => void
+  /** Whether no shares are in the spool. */
+  readonly isSpoolClear: () => boolean
   /** Calls a function after each commit with its shares. The next commit waits for it. */
   readonly onCommit: (listener: Writer["afterCommit"]) => void
 }
@@ -144,6 +146,7 @@ const make = (options: LedgerOptions) =>
       refresh: writer.refresh,
       transact: writer.transact,
       fence: (fence) => void (shares.fence = fence),
+      isSpoolClear: () => spool?.isClear ?? true,
       onCommit: (listener) => void listeners.push(listener),
       sink: {
         record: (accepted) => Effect.suspend(() => ended(recordLater(accepted))),

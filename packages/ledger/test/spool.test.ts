@@ -1,10 +1,12 @@
 /** The spool keeps what it has on the disk, whatever happens to the end of its file. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger } from "effect"
+import { Program } from "@sluice/testing/program"
+import { Effect, Fiber, Logger } from "effect"
 import * as fc from "fast-check"
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { Spool, type SpoolOptions } from "../src/spool/spool.ts"
 import type { NewShare } from "../src/index.ts"
 
@@ -19,6 +21,10 @@ const withFile = <A>(use: (file: string) => Effect.Effect<A, unknown>) =>
 
 const opened = <A>(options: SpoolOptions, use: (spool: Spool) => Effect.Effect<A, unknown>) =>
   Effect.scoped(Effect.flatMap(Spool.open(options), use))
+
+/** Another process that opens the spool, and keeps it. */
+const holderOf = (file: string) => new Program([process.execPath, HOLDER, file])
+const HOLDER = fileURLToPath(new URL("spool-holder.ts", import.meta.url))
 
 /** All records, oldest first. */
 const takeAll = (spool: Spool) =>
@@ -129,6 +135,34 @@ describe("a spool", () => {
         assert.match(String(refusal), /may have 1000: it takes no more shares until the ledger has taken those in it/)
         assert.isAtMost(statSync(file).size, 1_000)
         assert.isAbove(statSync(file).size, 700)
+      })
+    )
+  )
+
+  it.live("is one process's alone until that process ends, also if it is killed", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        const holder = holderOf(file)
+        yield* Effect.promise(() => holder.find(/has the spool/))
+        const { message } = yield* Effect.flip(Effect.scoped(Spool.open({ file })))
+        assert.match(message, /pool\.spool is in use by another pool, .*: give each pool a file of its own \(spool\)$/)
+        yield* Effect.promise(() => holder.stop("SIGKILL"))
+        yield* opened({ file }, (mine) =>
+          Effect.gen(function* () {
+            yield* mine.append([one])
+            const again = yield* Effect.flip(Effect.scoped(Spool.open({ file })))
+            assert.match(again.message, /is in use by another pool/)
+            // The attempt has not ended the lock.
+            const late = holderOf(file)
+            assert.match((yield* Effect.promise(() => late.finished)).stderr, /is in use by another pool/)
+          })
+        )
+        // What a process that ends has for a moment longer, its successor waits for.
+        const last = holderOf(file)
+        yield* Effect.promise(() => last.find(/has the spool/))
+        const opening = yield* Effect.forkChild(opened({ file }, (spool) => Effect.sync(() => spool.waiting)))
+        yield* Effect.promise(() => last.stop("SIGTERM"))
+        assert.strictEqual(yield* Fiber.join(opening), 1)
       })
     )
   )

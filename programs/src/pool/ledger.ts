@@ -23,12 +23,15 @@ import { ledgerUrl, policyOfNumbers, SCHEMES } from "../config/ledger.ts"
 import { defaulted, optional } from "../config/key.ts"
 import { fileToWrite } from "../config/path.ts"
 import { choice, decimal, whole } from "../config/value.ts"
+import { announce } from "../server/announces.ts"
 import { layerNode, type NodeConfig } from "../server/node.ts"
+import type { Worker } from "../workers/worker.ts"
+import { handOverLeft, spoolOf } from "./spools.ts"
 
 export const ledgerKeys = {
   ledger: optional(ledgerUrl, {
     description:
-      "The ledger: a database that has each share before it is acknowledged, and each block that was found. The path of an SQLite file is relative to the working directory; several pools may share one PostgreSQL database.",
+      "The ledger: a database that has each share before it is acknowledged, and each block that was found. The path of an SQLite file is relative to the working directory; several pools, and the workers of each, may share one PostgreSQL database.",
     example: "sqlite:pool.ledger"
   }),
   ledgerAcknowledge: defaulted(choice(["durable", "written", "received"]), {
@@ -42,7 +45,7 @@ export const ledgerKeys = {
   }),
   spool: optional(fileToWrite("a file that the pool may write"), {
     description:
-      "The file that keeps shares while a ledger in PostgreSQL cannot be written, and hands them over later. pool-PORT.spool in the working directory without it.",
+      "The file that keeps shares while a ledger in PostgreSQL cannot be written, and hands them over later. pool-PORT.spool in the working directory without it. Each of several workers has its own: pool.1.spool, pool.2.spool and so on.",
     example: "pool.spool"
   }),
   shareRetention: optional(whole("DAYS", 1, 36_500), {
@@ -97,8 +100,11 @@ export const ledgerChecks = [
     if (spool !== undefined && (ledger === undefined || "file" in ledger)) {
       return "spool: only a ledger in PostgreSQL has one; shares wait in memory while an SQLite file cannot be written"
     }
-    if (ledger !== undefined && workers > 1) {
-      return `ledger, workers: workers have no ledger: give workers = 1, not ${workers}, and start several pools on one PostgreSQL`
+    if (ledger !== undefined && "file" in ledger && workers > 1) {
+      return (
+        `ledger, workers: an SQLite file has one writer, so ${workers} workers cannot share it: give workers = 1, ` +
+        `or a ledger in PostgreSQL (postgres://USER:PASSWORD@HOST/NAME)`
+      )
     }
     if (payoutScheme !== undefined && soloFee !== undefined) {
       return "give payout-scheme or solo-fee, not both: with payout-scheme solo the fee is payout-fee"
@@ -130,32 +136,40 @@ export const policyOf = (config: LedgerConfig & { readonly soloFee?: number }) =
 
 /** A pool whose shares, and with a scheme whose payouts, are a ledger's. */
 export const layerWithLedger = (
-  config: LedgerConfig &
-    NodeConfig & { readonly ledger: LedgerPlace; readonly listen: Endpoint; readonly soloFee?: number },
+  config: LedgerConfig & NodeConfig & PoolKeys & { readonly ledger: LedgerPlace; readonly listen: Endpoint },
   given: PoolOptions,
   /** The pool's rules for the jobs of clients. */
   rules: Effect.Effect<Pick<PoolOptions, "customJobs">>,
   /** Fails if the pool must end, because another process has its server id. */
-  ended: Deferred.Deferred<never, LedgerError>
+  ended: Deferred.Deferred<never, LedgerError>,
+  worker: Worker | undefined
 ) => {
   const policy = policyOf(config)
   const ledger = Ledger.layer({
     ...config.ledger,
     acknowledge: config.ledgerAcknowledge,
     commitInterval: config.ledgerCommitMs,
-    spool: spoolOf(config)
+    spool: "file" in config.ledger ? undefined : { file: spoolOf(config, worker?.start.number) }
   })
   const others = given.shareSinks ?? []
-  const promise = Effect.logInfo(promises[config.ledgerAcknowledge], { ledger: ledgerName(config.ledger) })
+  const promise = announce(promises[config.ledgerAcknowledge], { ledger: ledgerName(config.ledger) })
+  const serverId = withServerId(config.ledger, given, ended, worker === undefined ? "pool" : "worker")
+  // What is done once for all workers.
+  const isFirst = worker === undefined || worker.start.number === 1
+  const left =
+    worker !== undefined || "file" in config.ledger
+      ? Layer.empty
+      : Layer.effectDiscard(handOverLeft(config.ledger, config))
   if (policy === undefined) {
-    const shares = Effect.logInfo("The ledger records shares only: without payout-scheme it does not divide rewards")
+    const shares = announce("The ledger records shares only: without payout-scheme it does not divide rewards")
     const pool = Effect.gen(function* () {
       const { sink } = yield* Ledger
-      const options = yield* withServerId(config.ledger, given, ended)
+      const options = yield* serverId
       return Pool.layer({ ...options, ...(yield* rules), shareSinks: [...others, sink] })
     })
     return Layer.unwrap(Effect.andThen(Effect.andThen(promise, shares), pool)).pipe(
-      Layer.merge(layerRetention(config, () => undefined)),
+      Layer.merge(isFirst ? layerRetention(config, () => undefined) : Layer.empty),
+      Layer.merge(left),
       Layer.provideMerge(ledger)
     )
   }
@@ -173,7 +187,7 @@ export const layerWithLedger = (
         validateUser
       })
     })
-  const pool = Effect.map(withServerId(config.ledger, given, ended), (options) =>
+  const pool = Effect.map(serverId, (options) =>
     Layer.effect(Pool, MiningServer).pipe(
       Layer.provide(Layer.unwrap(server(options))),
       Layer.provide(LedgerPayouts.work),
@@ -184,7 +198,7 @@ export const layerWithLedger = (
     layerRetention(config, () => (policy.scheme === "solo" ? undefined : window))
   )
   return Layer.unwrap(pool).pipe(
-    Layer.merge(Layer.unwrap(retention)),
+    Layer.merge(isFirst ? Layer.unwrap(retention) : Layer.empty),
     // The operators' page shows the ledger and its plan.
     Layer.provideMerge(
       LedgerPayouts.layer({
@@ -196,7 +210,8 @@ export const layerWithLedger = (
         ...(given.chain === "regtest" ? { halvingInterval: 150 } : {})
       })
     ),
-    Layer.merge(layerFollow(config)),
+    Layer.merge(isFirst ? layerFollow(config) : Layer.empty),
+    Layer.merge(left),
     Layer.provideMerge(ledger)
   )
 }
@@ -212,17 +227,18 @@ const recorded = (work: CustomWork, record: LedgerPayoutsCalls["record"]): Custo
 })
 
 /**
- * The options with a server id for the extranonce prefixes that no other pool on the same PostgreSQL has. One pool writes to an SQLite
- * file.
+ * The options with a server id for the extranonce prefixes that no other pool or worker on the same PostgreSQL has. One pool writes to
+ * an SQLite file.
  */
 const withServerId = Effect.fnUntraced(function* (
   ledger: LedgerPlace,
   options: PoolOptions,
-  ended: Deferred.Deferred<never, LedgerError>
+  ended: Deferred.Deferred<never, LedgerError>,
+  what: "pool" | "worker"
 ) {
   if ("file" in ledger) return options
   const { isHeld, lost, serverId } = yield* leaseServerId({ holder: `process ${process.pid} on ${hostname()}` })
-  yield* Effect.logInfo(`This pool has server id ${serverId} of those that share the ledger`)
+  yield* Effect.logInfo(`This ${what} has server id ${serverId} of those that share the ledger`)
   yield* Effect.forkScoped(Deferred.into(lost, ended))
   return { ...options, extranonce: { serverId: Uint8Array.of(serverId), isServerIdHeld: isHeld } }
 })
@@ -232,10 +248,6 @@ const promises = {
   written: "Shares are acknowledged when the operating system has them: a power cut may lose the last ones",
   received: "Shares are acknowledged when the pool has them: the last ones are lost if it ends at once"
 } as const
-
-/** The pools of one machine listen at different ports. */
-const spoolOf = ({ ledger, listen, spool }: LedgerConfig & { readonly listen: Endpoint }) =>
-  ledger === undefined || "file" in ledger ? undefined : { file: spool ?? `pool-${listen.port}.spool` }
 
 /** Removes shares that are older than they have to be kept. */
 const layerRetention = ({ shareRetention }: LedgerConfig, window: RetentionOptions["window"]) =>
@@ -254,7 +266,7 @@ const layerFollow = (config: NodeConfig) => {
   const node = layerNode(config)
   if (node === undefined) {
     return Layer.effectDiscard(
-      Effect.logInfo(
+      announce(
         "The pool does not see which of its blocks stay in the chain: give node-rpc-url, or run sluice ledger settle"
       )
     )

@@ -1,7 +1,7 @@
 /** `sluice pool`: a mining pool, client of a template provider and server of miners and proxies. */
 import type { ChannelRefused } from "@sluice/channels"
 import { DeclarationServer, TOKEN_KEY_SIZE, TokenKey, Tokens } from "@sluice/job-declaration"
-import type { LedgerError } from "@sluice/ledger"
+import { Ledger, type LedgerError, type LedgerPlace } from "@sluice/ledger"
 import { Pool, type PoolOptions } from "@sluice/pool"
 import { minerPayout, openShareLog } from "@sluice/mining-server"
 import { TemplateClient } from "@sluice/template-provider"
@@ -25,7 +25,8 @@ import { layerTemplates, makeTemplateRelay } from "../workers/templates.ts"
 import { layerWorker, serveAsWorker, type Worker } from "../workers/worker.ts"
 import { coinbaseSizeOf, optionsOf, PoolConfig } from "./config.ts"
 import { layerWithLedger, policyOf } from "./ledger.ts"
-import { monitoredLedger } from "./monitored-ledger.ts"
+import { monitoredLedger, monitoredLedgerOfWorkers, planner } from "./monitored-ledger.ts"
+import { handOverLeft } from "./spools.ts"
 
 export const pool = program({
   ...PoolConfig,
@@ -38,7 +39,8 @@ export const pool = program({
     const shareSinks = mine.shareLog === undefined ? [] : [yield* openShareLog(mine.shareLog)]
     const options: PoolOptions = { ...optionsOf(mine), ...numbersOf(worker), shareSinks }
     const served = worker === undefined ? layerMetrics(config) : layerAnswers(worker)
-    if (worker === undefined && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
+    const announces = worker?.start.announces ?? true
+    if (announces && config.ledger === undefined) yield* Effect.logInfo(promiseOf(config.shareLog))
     const ended = Deferred.makeUnsafe<never, LedgerError>()
     const monitor = yield* makeMonitor(mine, { worker })
     const monitored = monitoredPool(config)
@@ -83,7 +85,7 @@ const aboutPool = (config: Config) => {
  * tokens.
  */
 const runPrimary = (config: Config, given: Beginning["given"]) => {
-  const { jobDeclarationListen: listen } = config
+  const { jobDeclarationListen: listen, ledger } = config
   const key = tokenKeyOf(config)
   const hex = key === undefined ? "" : Buffer.from(Redacted.value(key)).toString("hex")
   const others = given.filter(([name]) => name !== TOKEN_KEY)
@@ -91,15 +93,24 @@ const runPrimary = (config: Config, given: Beginning["given"]) => {
     listen === undefined || key === undefined
       ? noRelay
       : relayBlocks(layerDeclarations(config, optionsOf(config), listen, key))
-  return withWorkers({
+  const workers = withWorkers({
     program: "pool",
     config,
     given: key === undefined ? given : [...others, [TOKEN_KEY, hex]],
     statsOf: (server) => server,
-    monitored: () => aboutPool(config),
+    monitored: (_, { planOf }) =>
+      ledger === undefined
+        ? Effect.succeed(aboutPool(config))
+        : Effect.map(monitoredLedgerOfWorkers(ledger, planOf), (ledger) => ({ ...aboutPool(config), ledger })),
     relay: bothRelays(makeTemplateRelay(), declarator)
   }).pipe(Effect.provide([layerTemplateClient(config), layerJobIds(config)]))
+  return ledger === undefined
+    ? workers
+    : Effect.andThen(Effect.andThen(prepareLedger(ledger), handOverLeft(ledger, config)), workers)
 }
+
+/** Makes the tables of a new ledger before several workers do, and says once if it cannot be used. */
+const prepareLedger = (ledger: LedgerPlace) => Effect.scoped(Effect.asVoid(Layer.build(Ledger.layer(ledger))))
 
 const TOKEN_KEY = "job-declaration-token-key"
 
@@ -112,9 +123,13 @@ const layerTemplateClient = (config: Config) =>
   )
 
 const layerAnswers = (worker: Worker) =>
-  Layer.effectDiscard(Effect.flatMap(Pool, (pool) => serveAsWorker(worker, pool)))
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      return yield* serveAsWorker(worker, yield* Pool, { planOf: yield* planner })
+    })
+  )
 
-/** The number of a worker is in the extranonce prefixes that it gives, in place of the server's. */
+/** The number of a worker is in the extranonce prefixes that it gives, unless it has a server id of a ledger. */
 const numbersOf = (worker: Worker | undefined): Pick<PoolOptions, "extranonce" | "firstConnectionId"> =>
   worker === undefined
     ? {}
@@ -139,7 +154,7 @@ const layerPool = (
   const pool =
     ledger === undefined
       ? Layer.unwrap(Effect.map(rules, (rules) => Pool.layer({ ...options, ...rules })))
-      : layerWithLedger({ ...config, ledger }, options, rules, ended)
+      : layerWithLedger({ ...config, ledger }, options, rules, ended, worker)
   const { jobDeclarationListen: listen } = config
   return listen === undefined || key === undefined || worker !== undefined
     ? pool

@@ -1,10 +1,18 @@
 /** The ledger as the operators' page shows it. */
 import { hashFromDisplay, hashToDisplay } from "@sluice/bitcoin"
 import {
+  type Books,
   countBlocks,
+  followBooks,
   Ledger,
-  type LedgerCalls,
+  layerReading,
+  type LedgerError,
+  ledgerError,
+  ledgerName,
   LedgerPayouts,
+  type LedgerPlace,
+  LedgerSql,
+  type LedgerSqlCalls,
   type PaidBlock,
   type Plan,
   readAccountEntries,
@@ -16,7 +24,7 @@ import {
 } from "@sluice/ledger"
 import type { AccountView, LedgerPlan, LedgerUnavailable, MonitoredLedger, PayoutView } from "@sluice/monitor"
 import { printable } from "@sluice/protocol"
-import { Clock, Effect, Option } from "effect"
+import { Clock, Context, Effect, Layer, Metric, Option } from "effect"
 
 /** A plan takes some milliseconds with ten thousand users, and anybody with a link may ask for it. */
 const PLAN_MS = 5000
@@ -25,16 +33,57 @@ const PLAN_MS = 5000
 export const monitoredLedger: Effect.Effect<MonitoredLedger | undefined> = Effect.gen(function* () {
   const ledger = Option.getOrUndefined(yield* Effect.serviceOption(Ledger))
   if (ledger === undefined) return undefined
-  const payouts = Option.getOrUndefined(yield* Effect.serviceOption(LedgerPayouts))
-  // Only programs with the page load the monitor.
-  const { LedgerUnavailable } = yield* Effect.promise(() => import("@sluice/monitor"))
-  const unavailable = (detail: string) => new LedgerUnavailable({ detail })
-  return view(ledger, payouts?.plan ?? (() => undefined), unavailable)
+  const { books, sql, transact } = ledger
+  const adjust: Source["adjust"] = (user, satoshis, at, reason) => transact(books.adjust(user, satoshis, at, reason))
+  return yield* view({ books, sql, adjust, planOf: yield* planner })
 })
 
-const view = (
-  { books, sql, transact }: LedgerCalls,
-  planOf: (reward: bigint) => Plan | undefined,
+/** The ledger that the workers of this program write: it is read here, and a worker tells its plan. Closed with the Scope. */
+export const monitoredLedgerOfWorkers = Effect.fnUntraced(function* (place: LedgerPlace, planOf: Source["planOf"]) {
+  const sql = Context.get(yield* Layer.build(layerReading(place)), LedgerSql)
+  const books = yield* Effect.mapError(followBooks, ledgerError(ledgerName(place))).pipe(
+    Effect.provideService(LedgerSql, sql)
+  )
+  const adjust: Source["adjust"] = (user, satoshis, at, reason) =>
+    Effect.flatMap(Ledger, (ledger) => ledger.transact(ledger.books.adjust(user, satoshis, at, reason))).pipe(
+      Effect.provide(Ledger.layer({ ...place, commitInterval: 0 })),
+      // The metrics of the ledger are those of the workers.
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+      Effect.andThen(Effect.mapError(books.refresh, ledgerError(ledgerName(place))))
+    )
+  return yield* view({ books, sql, adjust, planOf })
+})
+
+/** Whom a block of this program would pay, as the page shows it. */
+export const planner: Effect.Effect<Source["planOf"]> = Effect.map(Effect.serviceOption(LedgerPayouts), (payouts) =>
+  Option.match(payouts, {
+    onNone: () => () => Effect.undefined,
+    onSome:
+      ({ plan }) =>
+      (reward) =>
+        Effect.sync(() => {
+          const planned = plan(reward)
+          return planned && planView(planned)
+        })
+  })
+)
+
+interface Source {
+  readonly books: Books
+  readonly sql: LedgerSqlCalls
+  readonly adjust: (user: string, satoshis: bigint, at: number, reason: string) => Effect.Effect<void, LedgerError>
+  readonly planOf: (reward: bigint) => Effect.Effect<LedgerPlan | undefined>
+}
+
+/** Only programs with the page load the monitor. */
+const view = (source: Source): Effect.Effect<MonitoredLedger> =>
+  Effect.map(
+    Effect.promise(() => import("@sluice/monitor")),
+    ({ LedgerUnavailable }) => viewOf(source, (detail) => new LedgerUnavailable({ detail }))
+  )
+
+const viewOf = (
+  { adjust, books, planOf, sql }: Source,
   unavailable: (detail: string) => LedgerUnavailable
 ): MonitoredLedger => {
   const read = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
@@ -47,21 +96,21 @@ const view = (
   let users = new Map<string, string>()
   let last: { readonly reward: bigint; readonly at: number; readonly plan: LedgerPlan | undefined } | undefined
 
-  const plan = (reward: bigint) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      if (last !== undefined && last.reward === reward && Math.abs(now - last.at) < PLAN_MS) return last.plan
-      const made = planOf(reward)
-      if (made !== undefined) {
-        users = new Map(
-          made.payments.flatMap(({ user }) => {
-            const script = scriptOf(user)
-            return script === undefined ? [] : [[hexOf(script), user] as const]
-          })
-        )
-      }
-      last = { reward, at: now, plan: made && planView(made) }
-      return last.plan
-    })
+  const plan = Effect.fnUntraced(function* (reward: bigint) {
+    const now = yield* Clock.currentTimeMillis
+    if (last !== undefined && last.reward === reward && Math.abs(now - last.at) < PLAN_MS) return last.plan
+    const made = yield* planOf(reward)
+    if (made !== undefined) {
+      users = new Map(
+        made.payments.flatMap(({ user }) => {
+          const script = user === null ? undefined : scriptOf(user)
+          return user === null || script === undefined ? [] : [[hexOf(script), user] as const]
+        })
+      )
+    }
+    last = { reward, at: now, plan: made }
+    return made
+  })
 
   return {
     accounts: Effect.sync(() => Array.from(books.totals, ([user, totals]) => accountView(user, totals))),
@@ -101,7 +150,7 @@ const view = (
     adjust: (user, satoshis, reason) =>
       Effect.gen(function* () {
         const at = yield* Clock.currentTimeMillis
-        yield* read(transact(books.adjust(user, satoshis, at, reason)))
+        yield* read(adjust(user, satoshis, at, reason))
         return Number(books.balances.get(user) ?? 0n)
       })
   }

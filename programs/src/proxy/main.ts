@@ -51,7 +51,7 @@ export const proxy = program({
         given,
         statsOf: mergeProxies,
         pastOf: ended,
-        monitored: (stats) => ({ ...aboutProxy(config), upstreams: Effect.map(stats, viewsOf) }),
+        monitored: (stats) => Effect.succeed({ ...aboutProxy(config), upstreams: Effect.map(stats, viewsOf) }),
         relay: noRelay
       }).pipe(Effect.provide(layerJobIds(config)))
     }
@@ -236,6 +236,6 @@ const ended = (stats: ProxyStats): ProxyStats => ({
 const layerAnswers = (worker: Worker) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      return yield* serveAsWorker(worker, yield* Proxy, yield* stats)
+      return yield* serveAsWorker(worker, yield* Proxy, { stats: yield* stats })
     })
   )

@@ -6,5 +6,5 @@ export const Announces: Context.Reference<boolean> = Context.Reference("sluice/s
 })
 
 /** Logs the line, at debug level if another process logs it for people. */
-export const announce = (line: string): Effect.Effect<void> =>
-  Effect.flatMap(Announces, (announces) => (announces ? Effect.logInfo(line) : Effect.logDebug(line)))
+export const announce = (...line: ReadonlyArray<unknown>): Effect.Effect<void> =>
+  Effect.flatMap(Announces, (announces) => (announces ? Effect.logInfo(...line) : Effect.logDebug(...line)))

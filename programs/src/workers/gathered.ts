@@ -48,6 +48,8 @@ export type Answering = Pick<WorkerProcess, "number" | "firstConnectionId" | "as
 export interface Gathered extends Pick<Statistics, "stats">, Control, MonitoredServer {
   /** The statistics of the servers together, and those of the role in each worker. */
   readonly report: Effect.Effect<{ readonly server: MiningServerStats; readonly roles: ReadonlyArray<unknown> }>
+  /** Whom a block with this reward would pay: one of the workers tells. */
+  readonly planOf: (reward: bigint) => Effect.Effect<Answers["Plan"]>
   /** The metrics of all processes, in the text format of Prometheus. */
   readonly metrics: Effect.Effect<string>
   /** Takes the messages of workers. */
@@ -163,6 +165,7 @@ export const makeGathered = Effect.fnUntraced(function* (workers: ReadonlySet<An
     ),
     users,
     channels,
+    planOf: (reward) => Effect.map(askAll({ _tag: "Plan", reward }, Array.from(workers).slice(0, 1)), ([plan]) => plan),
     metrics: Effect.gen(function* () {
       const own = yield* PrometheusMetrics.format()
       const all = yield* reportAll

@@ -37,9 +37,9 @@ export class MergedMetrics {
 
 const OF_PROCESS = /^(process|nodejs)_/
 
-/** All workers have the same work: one that has seen all of it tells how much there was. */
+/** All workers have the same work and one ledger: one that has seen all of it tells how much there was. */
 const GREATEST =
-  /^sluice_pool_(block_height|payees|last_template_timestamp_seconds|templates_total|templates_ignored_total|prev_hashes_total)$/
+  /^sluice_(pool_(block_height|payees|last_template_timestamp_seconds|templates_total|templates_ignored_total|prev_hashes_total)|ledger_(commit_seconds|commit_shares|last_settlement_timestamp_seconds))$/
 /** True only if it is true for all workers. */
 const LEAST = /^sluice_pool_upstream_connected$/
 

@@ -8,6 +8,7 @@ import type { CoinbaseConstraints, TemplateMessage, TemplateSourceState } from "
 import type { TemplateDistribution } from "@sluice/protocol"
 import type { NoPlace } from "@sluice/transport"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { LedgerPlan } from "@sluice/monitor"
 import type { Told } from "./told.ts"
 
 /** Where a worker begins. No other worker, nor an earlier one with the same number, has the same ids. */
@@ -69,6 +70,8 @@ export type Question =
   | { readonly _tag: "Users"; readonly names: ReadonlyArray<string> }
   | { readonly _tag: "Channels"; readonly page: Page }
   | { readonly _tag: "Control"; readonly request: ControlRequest }
+  /** Whom a block with this reward would pay by the ledger. */
+  | { readonly _tag: "Plan"; readonly reward: bigint }
 
 export type ControlRequest =
   | {
@@ -91,6 +94,7 @@ export interface Answers {
   readonly UserRates: ReadonlyMap<string, number>
   readonly Users: ReadonlyArray<UserStats>
   readonly Channels: ReadonlyArray<ChannelStats>
+  readonly Plan: LedgerPlan | undefined
   readonly Control:
     | { readonly value: number | undefined }
     | { readonly refused: Pick<ControlError, "connectionId" | "reason" | "message"> }

@@ -99,7 +99,7 @@ export const makePrimary = Effect.fnUntraced(function* (
       Effect.promise(() => worker.ended),
       Effect.scoped(serve)
     )
-    serving.delete(worker)
+    const served = serving.delete(worker)
     front.lost(worker)
     options.ended(worker)
     if (isStopping) return yield* Effect.never
@@ -109,8 +109,9 @@ export const makePrimary = Effect.fnUntraced(function* (
     }
     deaths.updateUnsafe(1, context)
     const delay = backOff.next(performance.now() - worker.startedAt)
+    const why = worker.failure === undefined ? how : `${served ? "ended" : "cannot start"}: ${worker.failure}`
     yield* Effect.logError(
-      `Worker ${number} ${worker.failure === undefined ? how : `cannot start: ${worker.failure}`}; ` +
+      `Worker ${number} ${why}; ` +
         `a new one starts in ${delay / 1000} s, and ${serving.size} of ${count} serve its miners until then`
     )
     yield* Effect.sleep(delay)

@@ -8,13 +8,13 @@ import { layerMetrics, type MetricsConfig } from "../server/metrics.ts"
 import type { MiningServerConfig } from "../server/mining-server.ts"
 import { makeMonitor, monitorKeys, type MonitorConfig } from "../server/monitor.ts"
 import { kebab } from "../config/key.ts"
-import { makeGathered } from "./gathered.ts"
+import { type Gathered, makeGathered } from "./gathered.ts"
 import type { Start, ToPrimary } from "./messages.ts"
 import { makePrimary } from "./primary.ts"
 import { processesIn } from "./processes.ts"
 import type { WorkerProcess } from "./worker-process.ts"
 
-export interface WithWorkersOptions<Stats extends MiningServerStats, E, R> {
+export interface WithWorkersOptions<Stats extends MiningServerStats, E, R, EMonitored> {
   readonly program: string
   readonly config: MiningServerConfig & MetricsConfig & MonitorConfig & V1Config & { readonly listen: Endpoint }
   readonly given: Start["given"]
@@ -23,7 +23,10 @@ export interface WithWorkersOptions<Stats extends MiningServerStats, E, R> {
   /** What counts of a role that has ended. By default nothing does. */
   readonly pastOf?: (role: Stats) => Stats
   /** What the operators' page shows beside the server. */
-  readonly monitored: (stats: Effect.Effect<Stats>) => Omit<Monitored, "server" | "processes" | "configuration">
+  readonly monitored: (
+    stats: Effect.Effect<Stats>,
+    gathered: Pick<Gathered, "planOf">
+  ) => Effect.Effect<Omit<Monitored, "server" | "processes" | "configuration">, EMonitored, Scope.Scope>
   /** What passes between the source of work and the workers. */
   readonly relay: Effect.Effect<Relay, E, R>
 }
@@ -34,7 +37,9 @@ export interface Relay {
 }
 
 /** Runs until a worker cannot start because of the configuration. */
-export const withWorkers = <Stats extends MiningServerStats, E, R>(options: WithWorkersOptions<Stats, E, R>) =>
+export const withWorkers = <Stats extends MiningServerStats, E, R, EMonitored>(
+  options: WithWorkersOptions<Stats, E, R, EMonitored>
+) =>
   Effect.gen(function* () {
     const { config, given, pastOf, program, statsOf } = options
     const relay = yield* options.relay
@@ -79,11 +84,11 @@ export const withWorkers = <Stats extends MiningServerStats, E, R>(options: With
         ),
         FRESH
       )
-      const monitored = Effect.succeed({
-        ...options.monitored(stats),
+      const monitored = Effect.map(options.monitored(stats, gathered), (role) => ({
+        ...role,
         server: { ...gathered, stats },
         processes: Effect.map(metrics, processesIn)
-      })
+      }))
       if (config.v1TlsListen !== undefined) yield* passOn("SIGHUP", serving)
       yield* Layer.build(Layer.merge(layerMetrics(config, gathered.metrics), monitor.layer(monitored)))
       return yield* primary.failed

@@ -18,11 +18,17 @@ export interface Worker {
 export const layerWorker = ({ link, start }: Worker): Layer.Layer<never> =>
   Layer.mergeAll(layerSockets(link), JobIds.layerFrom(start.firstJobId), Layer.succeed(Announces, start.announces))
 
-/** Answers the primary from now on. `stats` are those of the role. */
+/** Answers the primary from now on. `stats` are those of the role, and `planOf` tells whom a block would pay by the ledger. */
 export const serveAsWorker = Effect.fnUntraced(function* (
   { link, start }: Worker,
   server: Pick<MiningServerCalls, "notices" | "presentJob"> & Statistics & Control,
-  stats: Effect.Effect<unknown> = server.stats
+  {
+    planOf = () => Effect.undefined,
+    stats = server.stats
+  }: {
+    readonly stats?: Effect.Effect<unknown>
+    readonly planOf?: (reward: bigint) => Effect.Effect<Answers["Plan"]>
+  } = {}
 ) {
   yield* processMetrics
   const run = Effect.runPromiseWith(yield* Effect.context<never>())
@@ -57,6 +63,8 @@ export const serveAsWorker = Effect.fnUntraced(function* (
         )
       case "Channels":
         return server.channels(question.page)
+      case "Plan":
+        return planOf(question.reward)
       case "Control":
         return Effect.map(Effect.result(control(server, question.request)), (result) => {
           if (Result.isSuccess(result)) return { value: result.success }

@@ -8,6 +8,7 @@ import { type FileHandle, open } from "node:fs/promises"
 import { dirname } from "node:path"
 import { LedgerError } from "../ledger-error.ts"
 import type { NewShare } from "../store/share.ts"
+import { lockFile } from "./file-lock.ts"
 import { encodeRecord, HEADER, type Read, readRecord, RECORD_HEADER } from "./record.ts"
 
 export interface SpoolOptions {
@@ -50,11 +51,14 @@ export class Spool {
     this.#isDurable = isDurable
   }
 
-  /** Opens or creates the file, and drops a last record that was cut off. */
+  /** Opens or creates the file, which no other process may have open, and drops a last record that was cut off. */
   static readonly open = (options: SpoolOptions): Effect.Effect<Spool, LedgerError, Scope.Scope> =>
-    Effect.acquireRelease(
-      attempt(options.file, "cannot be opened", () => openFile(options.file)),
-      (handle) => Effect.promise(() => handle.close())
+    Effect.andThen(
+      lockFile(options.file, inUse(options.file)),
+      Effect.acquireRelease(
+        attempt(options.file, "cannot be opened", () => openFile(options.file)),
+        (handle) => Effect.promise(() => handle.close())
+      )
     ).pipe(
       Effect.map((handle) => new Spool(handle, options)),
       Effect.tap((spool) => spool.#recover)
@@ -72,6 +76,11 @@ export class Spool {
 
   get isEmpty(): boolean {
     return this.#next === this.#end
+  }
+
+  /** Whether all is handed over and the file is as small as it was. */
+  get isClear(): boolean {
+    return this.#end === HEADER.length
   }
 
   /** Adds a record; it is on the disk when this completes. */
@@ -180,6 +189,11 @@ export class Spool {
     })
   }
 }
+
+const inUse = (file: string): LedgerError =>
+  new LedgerError({
+    message: `the spool ${file} is in use by another pool, or by one that has not ended yet: give each pool a file of its own (spool)`
+  })
 
 /** Bytes that are looked at together. */
 const ZEROS = 65_536
