@@ -258,6 +258,7 @@ export class ChannelServer {
     const work = channel.shownWork(now)
     if (work !== undefined) for (const rates of shown) rates.left(work)
     channels.delete(channel.info.channelId)
+    this.#shares.forget(channel)
     groups.leave(channel)
     if (channel.source !== undefined) {
       groups.forget(channel.groupId)

@@ -29,6 +29,14 @@ interface PrefixPeriod {
   readonly lease: ExtranonceLease
 }
 
+/** What the shares of one job on this channel have in common. */
+export interface CheckedJob {
+  readonly active: ActiveJob
+  readonly difficulty: number
+  /** The merkle root of a standard channel, and the target: 32 bytes each, side by side. */
+  readonly bytes: Uint8Array
+}
+
 /** The channel's target and prefix when a job was sent to it alone. */
 interface OwnJob {
   readonly target: TargetPeriod
@@ -55,6 +63,8 @@ export class Channel {
   readonly #shareSets: ShareSets | undefined
   /** Merkle roots of a standard channel's last jobs. */
   readonly roots = new MerkleRoots()
+  /** The job of the last share, so that the next one finds what it needs in one place. */
+  checked: CheckedJob | undefined
   /** Accepted shares of this previous hash for jobs that harder ones had replaced. */
   lateShares = 0
   /** Accepted shares that are not acknowledged yet. They are counted with their acknowledgement, many at once. */
@@ -257,8 +267,9 @@ export class Channel {
     return active
   }
 
-  /** Whether a much harder job has replaced those of this difficulty, so that their shares count as late. */
-  isReplaced(difficulty: number, jobs: ChannelJobs): boolean {
+  /** Whether a much harder job has replaced this one, so that its shares count as late. */
+  isReplaced({ active, difficulty }: CheckedJob, jobs: ChannelJobs): boolean {
+    if (active === jobs.currentActive && active.job.id !== this.#repeatedId) return false
     const newest = this.newestTarget(jobs)
     return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
   }

@@ -12,7 +12,7 @@ import { type LateBlock, LateBlocks } from "../shares/late-blocks.ts"
 import { ShareAllowance } from "../shares/share-allowance.ts"
 import { refusalOfJob, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
 import type { Channel } from "./channel.ts"
-import type { ConnectionState } from "./connection-state.ts"
+import type { ChannelServerContext, ConnectionState } from "./connection-state.ts"
 import type { ChannelInfo, ServerOutbox, ShareAccepted, ShareRefused } from "./event.ts"
 import { followWork } from "./targets.ts"
 
@@ -20,6 +20,10 @@ export type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
 export class Shares {
   readonly #state: ConnectionState
+  readonly #channels: ReadonlyMap<number, Channel>
+  readonly #context: ChannelServerContext
+  /** The channel of the last share. */
+  #last: Channel | undefined
   readonly #allowance: ShareAllowance
   /** Created on first use. */
   #lateBlocks: LateBlocks | undefined
@@ -30,22 +34,27 @@ export class Shares {
 
   constructor(state: ConnectionState) {
     this.#state = state
+    this.#channels = state.channels
+    this.#context = state.context
     this.#allowance = new ShareAllowance(state.context.policy.maxSharesPerSecond)
   }
 
   /** Answers a share, or lets it wait for its verdict. If it is accepted, its acknowledgement waits for company, or for `acknowledge`. */
   receive(message: Share, now: number, out: ServerOutbox): void {
     const { channelId, jobId, sequenceNumber } = message
-    const { channels, context } = this.#state
+    const channels = this.#channels
+    const context = this.#context
     const { validator } = context
-    const channel = channels.get(channelId)
+    const last = this.#last
+    const channel = last?.info.channelId === channelId ? last : channels.get(channelId)
+    this.#last = channel
     const jobs = channel?.jobs ?? context.jobs
     const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
     if (channel === undefined || channel.info.kind !== kind) {
       return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
     }
     const active = jobs.active(jobId)
-    if (active === undefined || !channel.has(active, jobs)) {
+    if (active === undefined || (channel.checked?.active !== active && !channel.has(active, jobs))) {
       const errorCode = active === undefined ? refusalOfJob(jobId, channel, jobs) : ErrorCode.submitShares.invalidJobId
       return this.#refuse(channel, message, errorCode, now, out)
     }
@@ -95,7 +104,7 @@ export class Shares {
 
   /** Keeps a share that is accepted for its acknowledgement. A batch of them is acknowledged at once. */
   accept(channel: Channel, share: ShareAccepted, now: number, out: ServerOutbox): void {
-    const { onAccepted, policy } = this.#state.context
+    const { onAccepted, policy } = this.#context
     if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
     channel.accept(share)
     this.waiting++
@@ -118,6 +127,11 @@ export class Shares {
     this.waiting -= message.newSubmitsAcceptedCount
     out.messages.push(message)
     if (channel.source === undefined) followWork(this.#state, channel, now, out)
+  }
+
+  /** Forgets a channel that is closed. */
+  forget(channel: Channel): void {
+    if (this.#last === channel) this.#last = undefined
   }
 
   /** Remembers one of `open` channels before it is closed, because its shares may still be blocks. */

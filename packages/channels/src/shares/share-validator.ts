@@ -7,7 +7,7 @@ import { ShareCheck, Target, Version } from "@sluice/core"
 import { ErrorCode, type Mining } from "@sluice/protocol"
 import type { ExtranonceLease } from "../extranonce.ts"
 import type { Job } from "../jobs/job.ts"
-import type { Channel } from "../server/channel.ts"
+import type { Channel, CheckedJob } from "../server/channel.ts"
 import type { ActiveJob, ChannelJobs, Jobs, PlacedJob, PrevHash } from "../jobs/jobs.ts"
 import type { ChannelPolicy } from "../server/policy.ts"
 import { merkleRootsOf } from "./merkle-roots.ts"
@@ -28,6 +28,8 @@ const MIN_TOGETHER = 3
 
 const codes = ErrorCode.submitShares
 const NO_EXTRANONCE = new Uint8Array(0)
+/** Where the target is in the bytes of a `CheckedJob`. */
+const TARGET_AT = 32
 
 /** The fields that shares of both kinds have. */
 export interface SubmittedShare {
@@ -106,11 +108,11 @@ export class ShareValidator {
     const prevHash = jobs.prevHash!
     const broken = this.#brokenRule(active.job, active.minNtime ?? channel.minNtime(jobs), prevHash, share, now)
     if (broken !== undefined) return broken
+    const checked = this.#checked(channel, active)
     if (!this.#hashes.take(share, this.#check.digest)) {
-      const root = this.merkleRoot(channel, active.job)
-      this.#check.hash(share.version, prevHash.hash, root, share.ntime, prevHash.nbits, share.nonce)
+      this.#check.hash(share.version, prevHash.hash, checked.bytes, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
+    return this.#checkHash(channel, checked, jobs, prevHash, hasRoom)
   }
 
   /** As `standard`, for an extended channel. */
@@ -132,7 +134,18 @@ export class ShareValidator {
       this.#root(channel.leaseOf(active.job.id), active.job, extranonce)
       this.#check.hash(share.version, prevHash.hash, this.#check.root, share.ntime, prevHash.nbits, share.nonce)
     }
-    return this.#checkHash(channel, active, jobs, prevHash, hasRoom)
+    return this.#checkHash(channel, this.#checked(channel, active), jobs, prevHash, hasRoom)
+  }
+
+  /** The job of a share, which is mostly the one of the share before. Its target and merkle root stay as they are. */
+  #checked(channel: Channel, active: ActiveJob): CheckedJob {
+    const last = channel.checked
+    if (last?.active === active) return last
+    const { difficulty, target } = channel.targetOf(active)
+    const bytes = new Uint8Array(64)
+    if (channel.info.kind === "standard") bytes.set(this.merkleRoot(channel, active.job))
+    bytes.set(target, TARGET_AT)
+    return (channel.checked = { active, difficulty, bytes })
   }
 
   /** Whether a share is a block of this job with this prefix. Applies no other rule. `hash` is then the hash of the block. */
@@ -201,14 +214,14 @@ export class ShareValidator {
    */
   #checkHash(
     channel: Channel,
-    active: ActiveJob,
+    checked: CheckedJob,
     jobs: ChannelJobs,
     prevHash: PrevHash,
     hasRoom: boolean
   ): string | undefined {
-    const { difficulty, target } = channel.targetOf(active)
+    const { active, bytes, difficulty } = checked
     const isBlock = this.#check.meets(prevHash.target, 0)
-    const isShare = this.#check.meets(target, 0)
+    const isShare = this.#check.meets(bytes, TARGET_AT)
     this.isHashed = true
     this.isBlock = isBlock
     const { submitTarget } = active
@@ -217,7 +230,7 @@ export class ShareValidator {
     // Blocks may use twice the memory, because no such limit may refuse a block.
     const limit = isBlock ? this.#policy.maxSharesPerPrevHash * 2 : this.#policy.maxSharesPerPrevHash
     const shares = channel.shares
-    const isLate = channel.isReplaced(difficulty, jobs)
+    const isLate = channel.isReplaced(checked, jobs)
     if (isLate && !isBlock && channel.lateShares >= this.#policy.maxLateShares) return codes.staleShare
     this.difficulty = isShare ? difficulty : Target.targetToDifficulty(prevHash.target, 0)
     if (!hasRoom && !isBlock) return TOO_MANY_SHARES_PER_SECOND

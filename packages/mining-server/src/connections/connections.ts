@@ -138,7 +138,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstreams.set(downstream.id, downstream)
         return tell([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
       }),
-      () => eachBatch(connection, (batch) => downstream.stepBeside(() => onBatch(downstream, batch))),
+      () => eachBatch(connection, (batch) => downstream.stepBeside(onBatch, batch)),
       (_, exit) => end(downstream, exit)
     ).pipe(Effect.catchTag("ShareSinkError", () => Effect.void))
   })
@@ -223,8 +223,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const replies = downstream.takeReplies()
     const recorded = record(downstream, events)
     let told: Effect.Effect<unknown> = Effect.void
-    if (events.length === 0 && replies.length === 0) countReply(begun, received)
-    else {
+    if (events.length > 0 || replies.length > 0) {
       const reply = (some: typeof replies) => {
         downstream.reply(some, at)
         countReply(begun, received)

@@ -12,7 +12,7 @@ import { ErrorCode, Mining, Protocol } from "@sluice/protocol"
 import { TokenBucket, type Connection, type Rest } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
 import type { AcknowledgementRules } from "./acknowledgements.ts"
-import { type Held, HeldStep, isAcknowledgement, type Step } from "./held-step.ts"
+import { type Held, HeldStep, isAccepted, isAcknowledgement, type Step } from "./held-step.ts"
 import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { MiningServerEvent } from "../event.ts"
@@ -53,6 +53,8 @@ export interface DownstreamOptions {
   readonly start: (write: Effect.Effect<void>) => void
 }
 
+/** Messages are counted together, this part of a second's worth at once: the limit lets those of ten seconds pass. */
+const COUNTED_TOGETHER = 0.005
 /** Reads of one connection whose shares may be recorded at the same time; beyond that the server waits before it reads more. */
 const MAX_HELD = 16
 /** The same of all connections together that go on while their shares are recorded. */
@@ -75,7 +77,7 @@ export class Downstream {
   /** How many changes of work were announced to the channel server. */
   #seen: number
   /** Replies that wait until shares are recorded, and what came behind them: nothing may overtake them. */
-  #held: Array<Held> = []
+  #held: ReadonlyArray<Held> = NONE_HELD
   /** Whether recording takes long, so that only acknowledgements wait. */
   #isLate = false
   /** Whether the connection has ended, and nothing more is held or released. */
@@ -100,6 +102,9 @@ export class Downstream {
   /** When the first of those came that are still being recorded. */
   #recordingSince = 0
   readonly #received: TokenBucket
+  /** Messages that the bucket has not seen yet, and how many it sees at once. */
+  #uncounted = 0
+  readonly #countedTogether: number
   /** Created on first use. */
   #errors: TokenBucket | undefined
   /** Created on first use. */
@@ -117,6 +122,7 @@ export class Downstream {
     this.#seen = work.changeCount
     this.#machine = new ChannelServer(id, connection.setup.flags, contextFor(work.common))
     this.#rules = connection.answersEach === true ? undefined : options.acknowledgements
+    this.#countedTogether = limits.maxMessagesPerSecond * COUNTED_TOGETHER
     this.#received = new TokenBucket(limits.maxMessagesPerSecond, this.openedAt)
   }
 
@@ -136,9 +142,13 @@ export class Downstream {
     this.#machine = new ChannelServer(this.id, this.connection.setup.flags, this.#options.contextFor(group))
   }
 
-  /** Counts messages of the peer, and returns how many milliseconds to wait before reading from it again. */
+  /** Counts messages of the peer, and returns how many milliseconds to wait before reading from it again. Looks at some together. */
   slowDown(count: number, now: number): number {
-    return this.#received.take(count, now)
+    this.#uncounted += count
+    if (this.#uncounted < this.#countedTogether) return 0
+    const uncounted = this.#uncounted
+    this.#uncounted = 0
+    return this.#received.take(uncounted, now)
   }
 
   /**
@@ -159,10 +169,17 @@ export class Downstream {
             ...out.messages.filter(isAcknowledgement),
             ...out.messages.filter((message) => !isAcknowledgement(message))
           ]
-      } else if (!this.#isWaiting) {
-        this.#isWaiting = true
-        this.acknowledgedSince = now
-        this.#options.onWaiting(true)
+      } else {
+        if (!this.#isWaiting) {
+          this.#isWaiting = true
+          this.acknowledgedSince = now
+          this.#options.onWaiting(true)
+        }
+        // Most reads end here.
+        if (out.events.length === 0) {
+          giveBack(out)
+          return NO_EVENTS
+        }
       }
     }
     return this.#finish(out)
@@ -200,7 +217,8 @@ export class Downstream {
     if (this.#messages.length > 0 && this.#isHolding) {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
-      this.#held.push({ run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true })
+      const held = { run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
+      this.#held = [...this.#held, held]
     }
     return borrow()
   }
@@ -322,7 +340,7 @@ export class Downstream {
 
   /** Keeps a place in the order of messages: what comes later waits behind it, announcements too, until `release`. */
   hold(held: Held): void {
-    this.#held.push(held)
+    this.#held = [...this.#held, held]
     if (!this.#isLate) return
     this.#options.late.count++
     held.runEarly()
@@ -370,7 +388,8 @@ export class Downstream {
 
   #release(): void {
     while (this.#held[0]?.isReady === true) {
-      const held = this.#held.shift()!
+      const held = this.#held[0]
+      this.#held = this.#held.length === 1 ? NONE_HELD : this.#held.slice(1)
       if (this.#isLate) this.#options.late.count--
       held.run()
     }
@@ -410,7 +429,7 @@ export class Downstream {
   /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before they may be. */
   dropReplies(): void {
     const held = this.#held
-    this.#held = []
+    this.#held = NONE_HELD
     if (this.#isLate) this.#options.late.count -= held.length
     this.#isLate = false
     this.#isEnded = true
@@ -450,10 +469,10 @@ export class Downstream {
    * Runs a step of the connection's reader outside of its fiber. If the step evicts the peer, the fiber ends after it and not in the
    * middle of it.
    */
-  stepBeside<E>(step: () => Rest<E>): Rest<E> {
+  stepBeside<A, E>(step: (downstream: Downstream, input: A) => Rest<E>, input: A): Rest<E> {
     this.#isStepping = true
     try {
-      const rest = step()
+      const rest = step(this, input)
       return this.evicted === undefined
         ? rest
         : Effect.andThen(Effect.sync(this.#options.interrupt), rest ?? Effect.void)
@@ -509,6 +528,8 @@ export class Downstream {
 }
 
 const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
+/** All connections share it while they hold nothing: a look at its length costs nothing then. */
+const NONE_HELD: ReadonlyArray<Held> = []
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
 
@@ -522,8 +543,6 @@ const borrow = (): ServerOutbox => {
 const giveBack = (out: ServerOutbox): void => {
   spare = out
 }
-
-const isAccepted = ({ _tag }: MiningServerEvent): boolean => _tag === "ShareAccepted"
 
 /** Whether the message answers one of the peer's. */
 const isAnswer = ({ _tag }: Mining.ToClient): boolean => _tag.endsWith(".Success") || _tag.endsWith(".Error")

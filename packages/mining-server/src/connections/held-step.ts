@@ -62,8 +62,11 @@ export class HeldStep implements Held {
 
   /** Nothing is acknowledged any more, but shares that are recorded count. */
   drop(withoutLost: WithoutLost): void {
-    this.#recording.onEnd(() => this.#tell(withoutLost(this.#step.events)))
+    this.#tell(this.#step.events.filter((event) => !isAccepted(event)))
+    this.#recording.onEnd(() => this.#tell(withoutLost(this.#step.events.filter(isAccepted))))
   }
 }
+
+export const isAccepted = ({ _tag }: MiningServerEvent): boolean => _tag === "ShareAccepted"
 
 export const isAcknowledgement = ({ _tag }: Mining.ToClient): boolean => _tag === "SubmitShares.Success"

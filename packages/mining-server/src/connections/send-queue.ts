@@ -12,8 +12,11 @@ export interface Sender<Message> {
   readonly standing?: Pick<Standing, "queued"> | undefined
 }
 
+/** All queues share it while they are empty: a look at its length costs nothing then. */
+const NONE: Array<never> = []
+
 export class SendQueue<Message> {
-  #messages: Array<Message> = []
+  #messages: Array<Message> = NONE
   #announcedBytes = 0
   #isSending = false
   #resume: ((effect: Effect.Effect<void, ConnectionError>) => void) | undefined
@@ -35,12 +38,12 @@ export class SendQueue<Message> {
 
   /** Queues a reply. Their number is bounded by what one read of the peer's messages can cause. */
   reply(message: Message): void {
-    this.#messages.push(message)
+    this.#push(message)
   }
 
   /** Queues a message that the peer did not ask for, whether it reads or not. `bytes` is the size of its frame. */
   announce(message: Message, bytes: number): void {
-    this.#messages.push(message)
+    this.#push(message)
     this.#announcedBytes += bytes
     if (this.#isSending) this.#standing?.queued(this.#announcedBytes)
   }
@@ -95,9 +98,14 @@ export class SendQueue<Message> {
     return Effect.sync(() => (this.#resume = undefined))
   })
 
+  #push(message: Message): void {
+    if (this.#messages === NONE) this.#messages = [message]
+    else this.#messages.push(message)
+  }
+
   #take(): ReadonlyArray<Message> {
     const messages = this.#messages
-    this.#messages = []
+    this.#messages = NONE
     if (this.#announcedBytes > 0) this.#standing?.queued(0)
     this.#announcedBytes = 0
     return messages
