@@ -17,7 +17,7 @@ import type { Users } from "./store/users.ts"
 export interface WriterOptions {
   /** The database's name in messages. */
   readonly name: string
-  /** How long shares wait for others. */
+  /** How long shares wait for others; five times as long, but at most 100 milliseconds, while nothing waits for them. */
   readonly commitInterval: Duration.Input
   /** How long the writer tries again while the database cannot be written. */
   readonly patience: Duration.Input
@@ -70,7 +70,12 @@ class Batch {
   /** The place in the spool from which its shares come. */
   spooled: SpoolPlace | undefined
   /** Of its shares. */
-  readonly recording = new Recording()
+  readonly recording: Recording
+
+  /** `onHurry` is called when something waits for its shares. */
+  constructor(onHurry?: () => void) {
+    this.recording = new Recording(onHurry)
+  }
 
   /** Tells those who wait for its shares. */
   complete(failure?: LedgerError): void {
@@ -78,6 +83,10 @@ class Batch {
   }
 }
 
+/** Shares that nothing waits for wait for others: for five intervals, but not more than these milliseconds or one interval, or until they are enough. */
+const UNHURRIED = 5
+const UNHURRIED_MS = 100
+const ENOUGH = 500
 /** Time between two tries to write. */
 const RETRY = Duration.millis(200)
 /** How long a try with shares alone may take, and how long it is tried again, before they go to the spool. */
@@ -96,7 +105,15 @@ export const makeWriter = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Writer, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const isWaiting = yield* Latch.make(false)
-  let batch = new Batch()
+  /** Whether something waits for the batch. */
+  const isAwaited = yield* Latch.make(false)
+  const newBatch = (): Batch => {
+    const made: Batch = new Batch(() => {
+      if (made === batch) isAwaited.openUnsafe()
+    })
+    return made
+  }
+  let batch = newBatch()
   const counts: WriterCounts = { commits: 0, lastCommitMs: 0, lastShares: 0, waiting: 0 }
 
   const marks = yield* makeMarks(sql)
@@ -311,8 +328,9 @@ export const makeWriter = Effect.fnUntraced(function* (
 
   const commitNext = Effect.suspend(() => {
     isWaiting.closeUnsafe()
+    isAwaited.closeUnsafe()
     const next = batch
-    batch = new Batch()
+    batch = newBatch()
     counts.waiting = 0
     if (next.shares.length + next.tasks.length === 0 && !next.isRefresh) return Effect.void
     return spool !== undefined && isSpooling ? keep(spool, next) : commit(next)
@@ -325,6 +343,7 @@ export const makeWriter = Effect.fnUntraced(function* (
     batch.since ??= clock.currentTimeMillisUnsafe()
     counts.waiting = shares.length
     isWaiting.openUnsafe()
+    if (shares.length >= ENOUGH) recording.hurry()
     return recording
   }
 
@@ -340,21 +359,27 @@ export const makeWriter = Effect.fnUntraced(function* (
         const done = Deferred.makeUnsafe<unknown, LedgerError>()
         batch.tasks.push({ run, done })
         isWaiting.openUnsafe()
+        isAwaited.openUnsafe()
         return Deferred.await(done) as Effect.Effect<A, LedgerError>
       }),
     refresh: Effect.suspend(() => {
       batch.isRefresh = true
       isWaiting.openUnsafe()
+      isAwaited.openUnsafe()
       return Deferred.await(batch.refreshed)
     }),
     afterCommit: () => Effect.void,
     counts
   }
 
+  const interval = Duration.toMillis(commitInterval)
+  const unhurried = Math.max(0, Math.min(UNHURRIED * interval, UNHURRIED_MS) - interval)
+
   // The finalizer of the fiber runs first, so the last commit is alone.
   yield* Effect.addFinalizer(() => Effect.uninterruptible(commitNext))
   yield* isWaiting.await.pipe(
-    Effect.andThen(Effect.sleep(commitInterval)),
+    Effect.andThen(Effect.sleep(interval)),
+    Effect.andThen(Effect.timeoutOption(isAwaited.await, unhurried)),
     Effect.andThen(Effect.uninterruptible(commitNext)),
     Effect.forever,
     Effect.forkScoped
@@ -363,11 +388,12 @@ export const makeWriter = Effect.fnUntraced(function* (
   return writer
 })
 
-/** Completes when the shares are recorded. */
+/** Completes when the shares are recorded, and waits for that. */
 export const ended = (recording: Recording): Effect.Effect<void, ShareSinkError> =>
-  Effect.callback((resume) =>
+  Effect.callback((resume) => {
+    recording.hurry()
     recording.onEnd((failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
-  )
+  })
 
 const sharesOf = (
   foreign: ReadonlyArray<StoredShare>,

@@ -4,10 +4,12 @@ import { defaultChannelPolicy, ExtranonceSpace, ShareValidator } from "@sluice/c
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { Downstream } from "../src/connections/downstream.ts"
+import { Recording, ShareSinkError } from "../src/index.ts"
 import { ShownUsers } from "../src/connections/shown-users.ts"
 import { defaultTrafficLimits } from "../src/connections/traffic.ts"
 import { PayoutGroups } from "../src/templates/payout-groups.ts"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { acceptedShare } from "@sluice/testing/accepted-share"
 import { openExtended } from "@sluice/testing/pool-client"
 
 const policy = defaultChannelPolicy
@@ -104,6 +106,22 @@ describe("a connection whose shares are being recorded", () => {
     assert.deepStrictEqual(send(), [])
     downstream.release(held)
     assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
+  })
+})
+
+describe("a connection whose shares could not be recorded", () => {
+  it("gets nothing that waited for them", () => {
+    const { send, downstream } = serving()
+    const recording = new Recording()
+    downstream.waitFor(recording, 2_000)
+    const reply = () => assert.fail("the shares are not recorded")
+    downstream.answer({ events: [acceptedShare(1)], replies: [], since: 2_000, reply })
+    recording.end(new ShareSinkError({ message: "the disk is full" }))
+    downstream.sendMessage({ _tag: "Reconnect", newHost: "", newPort: 0 })
+    assert.deepStrictEqual(send(), [])
+    downstream.dropReplies()
+    Effect.runSync(downstream.queue.drain)
+    assert.deepStrictEqual(send(), ["Reconnect"])
   })
 })
 

@@ -374,6 +374,40 @@ describe("several share sinks", () => {
   })
 })
 
+describe("several share sinks that let the server read on", () => {
+  it.effect("record in order, and all before the acknowledgement; what waits for one waits for all", () => {
+    const hurried: Array<string> = []
+    const recordings: Array<Recording> = []
+    const sink = (name: string): ShareSink => ({
+      record: () => Effect.die("the server prefers recordLater"),
+      recordLater: () => {
+        const recording = new Recording(() => hurried.push(name))
+        recordings.push(recording)
+        return recording
+      }
+    })
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine())
+      yield* settle
+      assert.deepStrictEqual([hurried, recordings.length], [["first"], 1])
+      recordings[0]!.end()
+      yield* settle
+      assert.deepStrictEqual([hurried, recordings.length, yield* client.waiting], [["first", "second"], 2, 0])
+      recordings[1]!.end()
+      yield* client.expect("SubmitShares.Success")
+      // A sink that fails is the last one.
+      yield* client.send(miner.mine())
+      yield* settle
+      recordings[2]!.end(new ShareSinkError({ message: "the disk is full" }))
+      assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+      assert.deepStrictEqual([recordings.length, (yield* poolStats).accepted], [3, 1])
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [sink("first"), sink("second")] })))
+  })
+})
+
 describe("a server that stops while shares are recorded", () => {
   it.live("waits for the sink, acknowledges, then sends Reconnect", () => {
     const recorded: Array<number> = []

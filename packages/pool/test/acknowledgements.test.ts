@@ -1,9 +1,9 @@
 /** When a pool acknowledges: shares wait for company, and nothing that a miner would notice does. */
 import { assert, describe, it } from "@effect/vitest"
-import { type ShareSink, ShareSinkError } from "@sluice/mining-server"
+import { Recording, type ShareSink, ShareSinkError } from "@sluice/mining-server"
 import { ANY_TARGET } from "@sluice/testing/templates"
 import { type Miner, openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
-import { giveWork, memoryWorld, newBlock } from "@sluice/testing/pool-worlds"
+import { giveWork, memoryWorld, newBlock, poolStats } from "@sluice/testing/pool-worlds"
 import { Effect, Exit, Latch, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 
@@ -162,5 +162,63 @@ describe("an acknowledgement", () => {
       yield* client.ended
       assert.strictEqual(yield* client.waiting, 0)
     }).pipe(Effect.provide(memoryWorld({ ...patient, shareSinks: [sink] })))
+  })
+
+  it.effect("of shares that are recorded together leaves with a later read, and nothing waits for the sink", () => {
+    let hurries = 0
+    let present = new Recording(() => hurries++)
+    const commit = () => {
+      const recording = present
+      present = new Recording(() => hurries++)
+      recording.end()
+    }
+    const sink: ShareSink = { record: () => Effect.die("not asked"), recordLater: () => present }
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      // One that comes alone is waited for.
+      yield* client.send(miner.mine())
+      yield* settle
+      assert.deepStrictEqual([hurries, yield* client.waiting], [1, 0])
+      commit()
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 1)
+      yield* TestClock.adjust("500 millis")
+      yield* submit(client, miner, 9)
+      commit()
+      yield* settle
+      assert.deepStrictEqual([hurries, yield* client.waiting], [1, 0])
+      // Shares are counted with their acknowledgement.
+      assert.strictEqual((yield* poolStats).accepted, 1)
+      yield* submit(client, miner, 1)
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 9)
+      // The last one waits for its own second.
+      commit()
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 1)
+      assert.strictEqual(hurries, 1)
+    }).pipe(Effect.provide(memoryWorld({ ...patient, shareSinks: [sink] })))
+  })
+
+  it.effect("that waits for company and for a sink which takes longer than a second delays no new work", () => {
+    let present = Recording.done
+    const sink: ShareSink = { record: () => Effect.die("not asked"), recordLater: () => present }
+    return Effect.gen(function* () {
+      const { client, miner } = yield* busyMiner
+      present = new Recording()
+      yield* submit(client, miner, 2)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* client.waiting, 0)
+      yield* newBlock(2)
+      yield* settle
+      yield* client.expect("NewExtendedMiningJob")
+      yield* client.expect("SetNewPrevHash")
+      assert.strictEqual(yield* client.waiting, 0)
+      present.end()
+      yield* newBlock(3)
+      yield* client.expect("NewExtendedMiningJob")
+      yield* client.expect("SetNewPrevHash")
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).newSubmitsAcceptedCount, 2)
+    }).pipe(Effect.provide(memoryWorld({ acknowledgeWithin: "1 minute", shareSinks: [sink] })))
   })
 })

@@ -29,6 +29,7 @@ export class WaitingAcknowledgements<Connection extends { readonly acknowledgedS
   readonly #lookMs: number
   readonly #withinMs: number
   readonly #options: WaitingOptions<Connection>
+  #isLooking = false
 
   constructor({ withinMs }: AcknowledgementRules, options: WaitingOptions<Connection>) {
     this.#withinMs = withinMs
@@ -37,8 +38,10 @@ export class WaitingAcknowledgements<Connection extends { readonly acknowledgedS
   }
 
   add(connection: Connection): void {
-    if (this.#waiting.size === 0) this.#options.start(this.#look)
     this.#waiting.add(connection)
+    if (this.#isLooking) return
+    this.#isLooking = true
+    this.#options.start(this.#look)
   }
 
   remove(connection: Connection): void {
@@ -50,12 +53,17 @@ export class WaitingAcknowledgements<Connection extends { readonly acknowledgedS
     Effect.flatMap(Effect.sleep(this.#lookMs), () => {
       // Those that would wait too long at the next look.
       const due = this.#options.now() - this.#withinMs + this.#lookMs
+      const some: Array<Connection> = []
       for (const connection of this.#waiting) {
         if (connection.acknowledgedSince > due) break
+        some.push(connection)
+      }
+      for (const connection of some) {
         this.#waiting.delete(connection)
         this.#options.acknowledge(connection)
       }
-      return this.#waiting.size === 0 ? Effect.void : this.#look
+      this.#isLooking = this.#waiting.size > 0
+      return this.#isLooking ? this.#look : Effect.void
     })
   )
 }

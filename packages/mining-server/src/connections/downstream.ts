@@ -158,6 +158,7 @@ export class Downstream {
    */
   read(batch: ReadonlyArray<Mining.ToServer>, now: number, isUrgent = false): ReadonlyArray<ChannelEvent> {
     const machine = this.#machine
+    if (this.#isEnoughRecorded) this.#acknowledge(this.#recording)
     const out = this.#begin()
     machine.take(batch, now, out)
     if (machine.unacknowledged > 0) {
@@ -183,6 +184,12 @@ export class Downstream {
       }
     }
     return this.#finish(out)
+  }
+
+  /** Whether so many recorded shares wait that the next one, which is recorded later, would have to be acknowledged with them. */
+  get #isEnoughRecorded(): boolean {
+    const { after } = this.#rules ?? NO_COMPANY
+    return this.#recording !== Recording.done && this.#recording.isRecorded && this.#machine.unacknowledged >= after - 1
   }
 
   #mayWait(out: ServerOutbox, now: number): boolean {
@@ -298,9 +305,16 @@ export class Downstream {
     if (told !== Effect.void) this.#options.start(Effect.asVoid(told))
   }
 
-  /** Sends the acknowledgements that wait. */
+  /** Sends the acknowledgements that have waited long enough. Those whose shares are being recorded wait on. */
   sendAcknowledgements(): void {
-    this.acknowledge()
+    if (this.#recording.isRecorded) this.acknowledge()
+    else {
+      this.#acknowledge(Recording.done, this.#recordingSince)
+      if (this.#isWaiting) {
+        this.acknowledgedSince = this.#recordingSince
+        this.#options.onWaiting(true)
+      }
+    }
     this.#drain()
   }
 
@@ -354,6 +368,7 @@ export class Downstream {
 
   /** Releases what is held when its shares are recorded. */
   #releaseAfter(recording: Recording, held: Held): void {
+    recording.hurry()
     recording.onEnd((failure) => {
       if (failure !== undefined) return
       try {
@@ -528,6 +543,7 @@ export class Downstream {
 }
 
 const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
+const NO_COMPANY: AcknowledgementRules = { after: 1, withinMs: 0 }
 /** All connections share it while they hold nothing: a look at its length costs nothing then. */
 const NONE_HELD: ReadonlyArray<Held> = []
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []

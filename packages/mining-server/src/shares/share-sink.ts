@@ -45,7 +45,10 @@ export class Recording {
   static both(first: Recording, second: Recording): Recording {
     if (first.isRecorded || first === second) return second
     if (second.isRecorded) return first
-    const both = new Recording()
+    const both = new Recording(() => {
+      first.hurry()
+      second.hurry()
+    })
     first.onEnd((failure) => second.onEnd((other) => both.end(failure ?? other)))
     return both
   }
@@ -53,6 +56,12 @@ export class Recording {
   isEnded = false
   failure: ShareSinkError | undefined
   #listeners: Array<Recorded> = []
+  readonly #onHurry: (() => void) | undefined
+
+  /** `onHurry` is called when something waits for it, perhaps several times. Before, it may wait for more shares. */
+  constructor(onHurry?: () => void) {
+    this.#onHurry = onHurry
+  }
 
   get isRecorded(): boolean {
     return this.isEnded && this.failure === undefined
@@ -62,6 +71,11 @@ export class Recording {
   onEnd(listener: Recorded): void {
     if (this.isEnded) listener(this.failure)
     else this.#listeners.push(listener)
+  }
+
+  /** Says that something waits for it. */
+  hurry(): void {
+    if (!this.isEnded) this.#onHurry?.()
   }
 
   /** Only the first call counts. */
@@ -109,11 +123,18 @@ export const recordLaterInAll = ([sink, ...others]: ReadonlyArray<ShareSink>): S
 
 /** What begins when another one is done, and ends with its own end or with that one's failure. */
 const behind = (first: Recording, begin: () => Recording): Recording => {
-  const both = new Recording()
+  let isAwaited = false
+  let present = first
+  const both = new Recording(() => {
+    isAwaited = true
+    present.hurry()
+  })
   first.onEnd((failure) => {
     if (failure !== undefined) return both.end(failure)
     try {
-      begin().onEnd((failure) => both.end(failure))
+      present = begin()
+      if (isAwaited) present.hurry()
+      present.onEnd((failure) => both.end(failure))
     } catch (defect) {
       both.end(new ShareSinkError({ message: `a defect of a share sink: ${String(defect)}` }))
     }
