@@ -44,11 +44,29 @@ interface OwnJob {
 }
 
 export class Channel {
+  // What each share touches stands first and side by side, as in `Downstream` of @sluice/mining-server.
   readonly info: ChannelInfo
   /** The channel at the source behind this one, with the shares that wait for its verdict. */
   readonly source: WaitingShares | undefined
   /** Its jobs: the server's, those of the channel at the source, or those that the client sets. */
   readonly jobs: ChannelJobs
+  /** The job of the last share, so that the next one finds what it needs in one place. */
+  checked: CheckedJob | undefined
+  /** The epoch in which the channel was opened, the min_ntime that it got then, and `Jobs.restarts` at that time. */
+  readonly #firstEpoch: number
+  readonly #firstNtime: number
+  readonly #restarts: number
+  #epoch: number
+  #shares: ShareSet
+  /** Accepted shares that are not acknowledged yet. They are counted with their acknowledgement, many at once. */
+  #pending: Array<ShareAccepted> = []
+  /** The job of the newest variant sent here, how many variants of it were sent, and the target of the last one. */
+  #repeatedId: number | undefined
+  #repeats = 0
+  #repeatedWith: TargetPeriod | undefined
+  /** Accepted shares of this previous hash for jobs that harder ones had replaced. */
+  lateShares = 0
+
   /** The channel's group (5.2.3). */
   groupId = GROUP_CHANNEL_ID
   /** The first job id after the channel was opened. `#firstJobs` are the older jobs that were sent on it. */
@@ -58,27 +76,15 @@ export class Channel {
   maxTarget: bigint
   nominalHashRate: number
   readonly vardiff: Vardiff
-  #shares: ShareSet
   /** Only of a channel with custom jobs. */
   readonly #shareSets: ShareSets | undefined
   /** Merkle roots of a standard channel's last jobs. */
   readonly roots = new MerkleRoots()
-  /** The job of the last share, so that the next one finds what it needs in one place. */
-  checked: CheckedJob | undefined
-  /** Accepted shares of this previous hash for jobs that harder ones had replaced. */
-  lateShares = 0
-  /** Accepted shares that are not acknowledged yet. They are counted with their acknowledgement, many at once. */
-  #pending: Array<ShareAccepted> = []
   readonly #proven: ProvenHashRate
   readonly #openedAt: number
   /** The least hash rate that the channel was assumed to have when it was opened. */
   readonly #leastHashRate: number
   readonly #policy: ChannelPolicy
-  #epoch: number
-  /** The epoch in which the channel was opened, the min_ntime that it got then, and `Jobs.restarts` at that time. */
-  readonly #firstEpoch: number
-  readonly #firstNtime: number
-  readonly #restarts: number
   /** The network's nbits when the target was chosen last; beside it the source's target of that moment. */
   #nbits: number | undefined
   #submitTarget: Uint8Array | undefined
@@ -90,10 +96,6 @@ export class Channel {
   #pastLeases: ReadonlyArray<ExtranonceLease> = NONE
   /** The targets and prefixes of jobs that were sent to this channel alone, by job id. Made with the first of them. */
   #own: Map<number, OwnJob> | undefined
-  /** The job of the newest variant sent here, how many variants of it were sent, and the target of the last one. */
-  #repeatedId: number | undefined
-  #repeats = 0
-  #repeatedWith: TargetPeriod | undefined
 
   constructor(
     info: ChannelInfo,

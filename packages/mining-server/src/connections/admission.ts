@@ -2,7 +2,7 @@
  * Admits users. The channel server of a connection calls `ChannelPolicy.refuseUser` and needs the answer at once. `validateUser`
  * may take time, so it runs before the channel server gets the messages, and this module keeps its verdicts for that moment.
  */
-import { type ChannelPolicy, parseUserIdentity } from "@sluice/channels"
+import { type ChannelPolicy, type ChannelServer, parseUserIdentity } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
@@ -26,7 +26,7 @@ export interface Admission {
    */
   readonly verdictsOn: (
     batch: ReadonlyArray<Mining.ToServer>,
-    openChannels: number
+    machine: Pick<ChannelServer, "channelCount">
   ) => Effect.Effect<Verdicts> | undefined
   /** Runs a step of a channel server with these verdicts. */
   readonly withVerdicts: <A>(verdicts: Verdicts, step: () => A) => A
@@ -82,17 +82,18 @@ export const makeAdmission = (
       return own
     },
 
-    verdictsOn: (batch, openChannels) => {
+    verdictsOn: (batch, machine) => {
       let identities: Set<string> | undefined
-      let free = policy.maxChannels - openChannels
+      let closed = 0
       for (const message of batch) {
         if (isOpen(message)) {
           identities ??= new Set()
           identities.add(message.userIdentity)
-        } else if (message._tag === "CloseChannel") free++
+        } else if (message._tag === "CloseChannel") closed++
       }
       if (identities === undefined) return undefined
-      return validate === undefined ? Effect.succeed(NONE) : askAll(identities, free, validate)
+      if (validate === undefined) return Effect.succeed(NONE)
+      return askAll(identities, policy.maxChannels - machine.channelCount + closed, validate)
     },
 
     withVerdicts: (found, step) => {

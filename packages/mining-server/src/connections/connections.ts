@@ -158,7 +158,11 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   /** Answers a read. Returns what has to be waited for. */
   const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<Failure> => {
     const begun = clock.monotonicTimeNanosUnsafe()
-    const verdicts = admission.verdictsOn(batch, downstream.machine.channelCount)
+    const verdicts = admission.verdictsOn(batch, downstream.machine)
+    if (source === undefined && verdicts === undefined && batch.length <= ANSWERED_AT_ONCE) {
+      reads++
+      return exchange(downstream, batch, begun, loadOf(batch))
+    }
     if (source !== undefined) {
       const answer = (some: ReadonlyArray<Mining.ToServer>, received: number) =>
         downstream.oneByOne(() => exchange(downstream, some, begun, received) ?? Effect.void)

@@ -66,45 +66,47 @@ export interface LateReads {
 }
 
 export class Downstream {
-  readonly id: number
-  readonly connection: MiningConnection
-  readonly queue: SendQueue<Mining.ToClient>
-  readonly openedAt: number
-  /** Why the server ends the connection; undefined while it does not. */
-  evicted: Eviction | undefined
+  // What each share touches stands first and side by side: a line of memory that is not in the cache costs as much as ten of code.
   #machine: ChannelServer
-  #group: WorkGroup
+  readonly #work: Work
   /** How many changes of work were announced to the channel server. */
   #seen: number
+  /** Why the server ends the connection; undefined while it does not. */
+  evicted: Eviction | undefined
+  /** Whether `stepBeside` runs a step. */
+  #isStepping = false
   /** Replies that wait until shares are recorded, and what came behind them: nothing may overtake them. */
   #held: ReadonlyArray<Held> = NONE_HELD
   /** Whether recording takes long, so that only acknowledgements wait. */
   #isLate = false
+  /** The messages of the last steps, for `send` or `takeReplies`. */
+  #messages: ReadonlyArray<Mining.ToClient> = NO_MESSAGES
+  /** `undefined` if no acknowledgement waits for company. */
+  readonly #rules: AcknowledgementRules | undefined
+  #lastShareAt = -Infinity
+  /** Whether acknowledgements wait for company. */
+  #isWaiting = false
+  /** Of the shares that are not acknowledged yet. */
+  #recording = Recording.done
+  /** Messages that the bucket has not seen yet, and how many it sees at once. */
+  #uncounted = 0
+  readonly #countedTogether: number
+  readonly queue: SendQueue<Mining.ToClient>
+
+  readonly id: number
+  readonly connection: MiningConnection
+  readonly openedAt: number
+  /** When the first share came whose acknowledgement waits. */
+  acknowledgedSince = 0
+  /** When the first of those came that are still being recorded. */
+  #recordingSince = 0
+  #group: WorkGroup
   /** Whether the connection has ended, and nothing more is held or released. */
   #isEnded = false
   /** The reader, while it waits. */
   #waiter: { readonly mayGoOn: () => boolean; readonly resume: () => void } | undefined
-  /** Whether `stepBeside` runs a step. */
-  #isStepping = false
-  /** The messages of the last steps, for `send` or `takeReplies`. */
-  #messages: ReadonlyArray<Mining.ToClient> = NO_MESSAGES
   readonly #options: DownstreamOptions
-  readonly #work: Work
-  /** `undefined` if no acknowledgement waits for company. */
-  readonly #rules: AcknowledgementRules | undefined
-  /** Whether acknowledgements wait for company. */
-  #isWaiting = false
-  /** When the first share came whose acknowledgement waits. */
-  acknowledgedSince = 0
-  #lastShareAt = -Infinity
-  /** Of the shares that are not acknowledged yet. */
-  #recording = Recording.done
-  /** When the first of those came that are still being recorded. */
-  #recordingSince = 0
   readonly #received: TokenBucket
-  /** Messages that the bucket has not seen yet, and how many it sees at once. */
-  #uncounted = 0
-  readonly #countedTogether: number
   /** Created on first use. */
   #errors: TokenBucket | undefined
   /** Created on first use. */
