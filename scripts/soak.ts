@@ -25,6 +25,7 @@ const soaks: ReadonlyArray<{ readonly file: string; readonly variable: string; r
   { file: "packages/ledger/test/spool.test.ts", variable: "SLUICE_SPOOL_CUTS", number: 1_000 },
   { file: "packages/ledger/test/chain.test.ts", variable: "SLUICE_LEDGER_BLOCKS", number: 200 },
   { file: "packages/ledger/test/pay-killed.test.ts", variable: "SLUICE_PAY_KILLS", number: 18 },
+  { file: "packages/mining-server/test/recording-state-machine.test.ts", variable: "SLUICE_SEQUENCES", number: 10_000 },
   { file: "packages/core/test/parity.test.ts", variable: "SLUICE_INPUTS", number: 10_000 },
   { file: "programs/test/chaos.test.ts", variable: "SLUICE_CHAOS_SECONDS", number: 60 },
   { file: "programs/test/declared-ledger.test.ts", variable: "SLUICE_DECLARED_LEDGER", number: 1 },
