@@ -17,6 +17,7 @@ import { SendQueue } from "./send-queue.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { MiningServerEvent } from "../event.ts"
 import { Recording } from "../shares/share-sink.ts"
+import { Recordings } from "./recordings.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
@@ -86,8 +87,8 @@ export class Downstream {
   #lastShareAt = -Infinity
   /** Whether acknowledgements wait for company. */
   #isWaiting = false
-  /** Of the shares that are not acknowledged yet. */
-  #recording = Recording.done
+  /** Of the shares that are not acknowledged yet; `undefined` before the first one that is not recorded at once. */
+  #recordings: Recordings | undefined
   /** Messages that the bucket has not seen yet, and how many it sees at once. */
   #uncounted = 0
   readonly #countedTogether: number
@@ -98,8 +99,6 @@ export class Downstream {
   readonly openedAt: number
   /** When the first share came whose acknowledgement waits. */
   acknowledgedSince = 0
-  /** When the first of those came that are still being recorded. */
-  #recordingSince = 0
   #group: WorkGroup
   /** Whether the connection has ended, and nothing more is held or released. */
   #isEnded = false
@@ -160,7 +159,7 @@ export class Downstream {
    */
   read(batch: ReadonlyArray<Mining.ToServer>, now: number, isUrgent = false): ReadonlyArray<ChannelEvent> {
     const machine = this.#machine
-    if (this.#isEnoughRecorded) this.#acknowledge(this.#recording)
+    if (this.#recordings !== undefined) this.#acknowledgeEnough(this.#recordings)
     const out = this.#begin()
     machine.take(batch, now, out)
     if (machine.unacknowledged > 0) {
@@ -188,10 +187,11 @@ export class Downstream {
     return this.#finish(out)
   }
 
-  /** Whether so many recorded shares wait that the next one, which is recorded later, would have to be acknowledged with them. */
-  get #isEnoughRecorded(): boolean {
-    const { after } = this.#rules ?? NO_COMPANY
-    return this.#recording !== Recording.done && this.#recording.isRecorded && this.#machine.unacknowledged >= after - 1
+  /** Acknowledges recorded shares, if one more would have to be acknowledged with them, and that would have to wait until it is recorded. */
+  #acknowledgeEnough({ recordedBefore }: Recordings): void {
+    if (this.#rules !== undefined && this.#machine.unacknowledged >= this.#rules.after - 1) {
+      this.#acknowledge(Recording.done, recordedBefore)
+    }
   }
 
   #mayWait(out: ServerOutbox, now: number): boolean {
@@ -259,18 +259,17 @@ export class Downstream {
 
   /** Shares of the last step are being recorded: nothing acknowledges them, or those before them, until that is done. */
   waitFor(recording: Recording, since: number): void {
-    if (this.#recording.isRecorded) this.#recordingSince = since
-    this.#recording = Recording.both(this.#recording, recording)
+    this.#recordings ??= new Recordings()
+    this.#recordings.add(recording, since)
   }
 
   /**
    * Tells the events of a step and queues its replies: at once, or when the shares that it acknowledges are recorded and all that is
    * before it is queued. Returns what has to be waited for.
    */
-  answer(step: Step, recording = this.#recording): Effect.Effect<unknown> {
+  answer(step: Step, known?: Recording): Effect.Effect<unknown> {
     const acknowledges = step.events.some(isAccepted)
-    if (!acknowledges) recording = Recording.done
-    else if (recording === this.#recording) this.#recording = Recording.done
+    const recording = known ?? (acknowledges ? this.#recordings?.take() : undefined) ?? Recording.done
     if (recording.isRecorded && !this.#isHolding && (!acknowledges || this.#held.length === 0)) {
       const told = this.#options.tell(step.events)
       step.reply(step.replies)
@@ -290,11 +289,16 @@ export class Downstream {
 
   /** Acknowledges all shares whose acknowledgement waits: at once, or when they are recorded. */
   acknowledge(): void {
-    if (!this.#recording.isRecorded) this.#acknowledge(Recording.done, this.#recordingSince)
-    this.#acknowledge(this.#recording)
+    const recordedBefore = this.#recordedBefore
+    if (recordedBefore < Infinity) this.#acknowledge(Recording.done, recordedBefore)
+    this.#acknowledge()
   }
 
-  #acknowledge(recording: Recording, before?: number): void {
+  get #recordedBefore(): number {
+    return this.#recordings?.recordedBefore ?? Infinity
+  }
+
+  #acknowledge(recording?: Recording, before?: number): void {
     const machine = this.#machine
     if (machine.unacknowledged === 0) return
     const since = this.acknowledgedSince
@@ -309,13 +313,11 @@ export class Downstream {
 
   /** Sends the acknowledgements that have waited long enough. Those whose shares are being recorded wait on. */
   sendAcknowledgements(): void {
-    if (this.#recording.isRecorded) this.acknowledge()
-    else {
-      this.#acknowledge(Recording.done, this.#recordingSince)
-      if (this.#isWaiting) {
-        this.acknowledgedSince = this.#recordingSince
-        this.#options.onWaiting(true)
-      }
+    const recordedBefore = this.#recordedBefore
+    this.#acknowledge(Recording.done, recordedBefore)
+    if (this.#isWaiting) {
+      this.acknowledgedSince = recordedBefore
+      this.#options.onWaiting(true)
     }
     this.#drain()
   }
@@ -465,7 +467,7 @@ export class Downstream {
     if (this.#messages.length > 0) {
       this.#announce(this.#takeMessages())
       // They leave in the same write.
-      if (this.#recording.isRecorded) this.acknowledge()
+      this.#acknowledge(Recording.done, this.#recordedBefore)
     }
     if (this.queue.announcedBytes > 0) this.#drain()
   }
@@ -545,7 +547,6 @@ export class Downstream {
 }
 
 const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
-const NO_COMPANY: AcknowledgementRules = { after: 1, withinMs: 0 }
 /** All connections share it while they hold nothing: a look at its length costs nothing then. */
 const NONE_HELD: ReadonlyArray<Held> = []
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []

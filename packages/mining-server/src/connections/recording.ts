@@ -37,9 +37,7 @@ export interface RecordingOptions {
 export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptions) => {
   const recordLater = recordLaterInAll(sinks)
   /** The oldest first. */
-  const open = new Set<Open>()
-  /** The one that was begun last. */
-  let newest: Open | undefined
+  const open = new Map<Recording, Open>()
   /** Accepted shares that could not be recorded. */
   const lost = new WeakSet<ShareAccepted>()
   let isLooking = false
@@ -68,7 +66,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
     try {
       const recording = recordLater(shares)
       if (recording.isRecorded) return undefined
-      const opened = newest?.recording === recording ? newest : (newest = follow(recording))
+      const opened = open.get(recording) ?? follow(recording)
       opened.downstreams.push(downstream)
       opened.shares.push(shares)
       downstream.waitFor(recording, shares[0].at)
@@ -85,7 +83,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
   const follow = (recording: Recording): Open => {
     const opened = new Open(recording, now())
     if (recording.isEnded) return opened
-    open.add(opened)
+    open.set(recording, opened)
     recording.onEnd(() => end(opened))
     if (!isLooking) {
       isLooking = true
@@ -95,8 +93,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
   }
 
   const end = (opened: Open): void => {
-    open.delete(opened)
-    if (newest === opened) newest = undefined
+    open.delete(opened.recording)
     const { failure } = opened.recording
     if (failure === undefined) return
     for (const some of opened.shares) for (const share of some) lost.add(share)
@@ -107,7 +104,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
   const look: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(Effect.sleep(LOOK), () => {
       const since = now() - LATE_MS
-      const [oldest] = open
+      const [oldest] = open.values()
       if (oldest !== undefined && oldest.since <= since) {
         for (const downstream of downstreams.values()) downstream.goOn(since)
       }
