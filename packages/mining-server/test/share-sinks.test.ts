@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { giveWork, memoryWorld, poolStats, publish, tcpWorld, type World } from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { Recording, type ShareSink, ShareSinkError } from "../src/index.ts"
+import { Recording, type ShareSink, shareSink, ShareSinkError } from "../src/index.ts"
 
 /** Runs everything that can run now. */
 const settle = TestClock.adjust(1)
@@ -405,6 +405,35 @@ describe("several share sinks that let the server read on", () => {
       assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
       assert.deepStrictEqual([recordings.length, (yield* poolStats).accepted], [3, 1])
     }).pipe(Effect.provide(memoryWorld({ shareSinks: [sink("first"), sink("second")] })))
+  })
+})
+
+describe("a defect in a step", () => {
+  it.effect("acknowledges and counts nothing that no sink has", () => {
+    const recorded: Array<number> = []
+    const refuseUser = (identity: string) => {
+      if (identity === "defect") throw new Error("a defect")
+      return undefined
+    }
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine(), openExtended({ userIdentity: "defect" }))
+      assert.strictEqual((yield* Effect.flip(client.next))._tag, "TransportError")
+      // Nor does the next read of another connection record it.
+      const other = yield* TestClient.connect()
+      yield* other.send((yield* other.open(openExtended())).mine())
+      yield* other.expect("SubmitShares.Success")
+      assert.deepStrictEqual([recorded, (yield* poolStats).accepted], [[2], 1])
+    }).pipe(
+      Effect.provide(
+        memoryWorld({
+          shareSinks: [shareSink(({ channel }) => void recorded.push(channel.connectionId))],
+          policy: { refuseUser, minHashRate: 1 }
+        })
+      )
+    )
   })
 })
 

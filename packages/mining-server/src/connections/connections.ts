@@ -222,7 +222,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   ): Rest<Failure> => {
     const at = now()
     const { queue } = downstream
-    const events = downstream.read(batch, at)
+    const events = read(downstream, batch, at)
     // Taken first: if a sink has a defect, nothing of it is sent.
     const replies = downstream.takeReplies()
     const recorded = record(downstream, events)
@@ -249,6 +249,15 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     if (received > 0) metrics.replied(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e9)
   }
 
+  const read = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>, at: number, isUrgent = false) => {
+    try {
+      return downstream.read(batch, at, isUrgent)
+    } catch (defect) {
+      recording.lose(downstream, accepted.splice(0))
+      throw defect
+    }
+  }
+
   /**
    * Submits the blocks of a step, which count even if recording fails, and then begins to record its accepted shares. Returns what has to
    * be waited for.
@@ -269,7 +278,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
       .oneByOne(() => {
         if (!downstreams.has(downstream.id)) return Effect.void
         const at = now()
-        const events = downstream.read([], at, true)
+        const events = read(downstream, [], at, true)
         const replies = downstream.takeReplies()
         const recorded = record(downstream, events) ?? Effect.void
         const reply = (some: typeof replies) => downstream.pass(some, at)

@@ -1,23 +1,17 @@
 /** One connection of a miner or a proxy: its channel server, and the messages that wait to be sent. */
-import {
-  type ChannelEvent,
-  ChannelServer,
-  type ChannelServerContext,
-  NO_VERDICT,
-  Outbox,
-  type ServerOutbox,
-  TOO_MANY_SHARES_PER_SECOND
-} from "@sluice/channels"
-import { ErrorCode, Mining, Protocol } from "@sluice/protocol"
+import { type ChannelEvent, ChannelServer, type ChannelServerContext, type ServerOutbox } from "@sluice/channels"
+import { Mining, Protocol } from "@sluice/protocol"
 import { TokenBucket, type Connection, type Rest } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
 import type { AcknowledgementRules } from "./acknowledgements.ts"
-import { type Held, HeldStep, isAccepted, isAcknowledgement, type Step } from "./held-step.ts"
+import { type Held, HeldStep, isAccepted, type Step } from "./held-step.ts"
+import { Recordings } from "./recordings.ts"
+import { acknowledgementsFirst, isAnswer, isError } from "./replies.ts"
 import { SendQueue } from "./send-queue.ts"
+import { borrow, giveBack } from "./step-outbox.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { MiningServerEvent } from "../event.ts"
 import { Recording } from "../shares/share-sink.ts"
-import { Recordings } from "./recordings.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
@@ -166,11 +160,7 @@ export class Downstream {
       if (isUrgent || !this.#mayWait(out, now)) {
         machine.acknowledge(now, out)
         // Those that have waited are older than the other replies.
-        if (this.#isWaiting)
-          out.messages = [
-            ...out.messages.filter(isAcknowledgement),
-            ...out.messages.filter((message) => !isAcknowledgement(message))
-          ]
+        if (this.#isWaiting) out.messages = acknowledgementsFirst(out.messages)
       } else {
         if (!this.#isWaiting) {
           this.#isWaiting = true
@@ -275,14 +265,20 @@ export class Downstream {
       step.reply(step.replies)
       return told
     }
-    const held = new HeldStep(step, recording, this.#tellBeside)
+    const held = new HeldStep(step, recording, (events) => this.#tellBeside(events))
+    if (recording.failure !== undefined) {
+      // The connection ends, and nothing of this leaves.
+      held.drop(this.#options.withoutLost)
+      return Effect.void
+    }
     this.hold(held)
     if (recording.isRecorded) this.release(held)
     else this.#releaseAfter(recording, held)
     return Effect.void
   }
 
-  readonly #tellBeside = (events: ReadonlyArray<MiningServerEvent>): void => {
+  #tellBeside(events: ReadonlyArray<MiningServerEvent>): void {
+    if (events.length === 0) return
     const told = this.#options.tell(events)
     if (told !== Effect.void) this.#options.start(Effect.asVoid(told))
   }
@@ -551,40 +547,3 @@ const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 const NONE_HELD: ReadonlyArray<Held> = []
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []
-
-/** The outbox of a step. All connections share one, unless a step causes another one: memory of its own would be slow. */
-let spare: ServerOutbox | undefined
-const borrow = (): ServerOutbox => {
-  const out = spare ?? new Outbox<Mining.ToClient, ChannelEvent>()
-  spare = undefined
-  return out
-}
-const giveBack = (out: ServerOutbox): void => {
-  spare = out
-}
-
-/** Whether the message answers one of the peer's. */
-const isAnswer = ({ _tag }: Mining.ToClient): boolean => _tag.endsWith(".Success") || _tag.endsWith(".Error")
-
-/** Stale shares and too many shares are no mistakes: honest peers send them. */
-const NO_MISTAKES: ReadonlySet<string> = new Set([
-  ErrorCode.submitShares.staleShare,
-  TOO_MANY_SHARES_PER_SECOND,
-  NO_VERDICT
-])
-
-/** Whether the message answers a mistake of the peer. */
-const isError = (message: Mining.ToClient): boolean => {
-  switch (message._tag) {
-    case "SubmitShares.Error":
-      return !NO_MISTAKES.has(message.errorCode)
-    case "SetCustomMiningJob.Error":
-      // The client may have had the message on its way when the new block came.
-      return message.errorCode !== ErrorCode.setCustomMiningJob.staleChainTip
-    case "OpenMiningChannel.Error":
-    case "UpdateChannel.Error":
-      return true
-    default:
-      return false
-  }
-}

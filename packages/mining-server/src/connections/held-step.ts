@@ -2,6 +2,7 @@
 import type { Mining } from "@sluice/protocol"
 import type { MiningServerEvent } from "../event.ts"
 import type { Recording } from "../shares/share-sink.ts"
+import { isAcknowledgement } from "./replies.ts"
 
 type WithoutLost = (events: ReadonlyArray<MiningServerEvent>) => ReadonlyArray<MiningServerEvent>
 
@@ -68,5 +69,3 @@ export class HeldStep implements Held {
 }
 
 export const isAccepted = ({ _tag }: MiningServerEvent): boolean => _tag === "ShareAccepted"
-
-export const isAcknowledgement = ({ _tag }: Mining.ToClient): boolean => _tag === "SubmitShares.Success"

@@ -74,9 +74,16 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
       if (recording.isEnded) end(opened)
       return undefined
     } catch (defect) {
-      downstream.waitFor(Recording.failed(NOT_RECORDED), shares[0].at)
-      for (const share of shares) lost.add(share)
+      lose(downstream, shares)
       throw defect
+    }
+  }
+
+  /** Nothing acknowledges these shares: for a defect on the way to the sinks. */
+  const lose = (downstream: Downstream, shares: ReadonlyArray<ShareAccepted>): void => {
+    for (const share of shares) {
+      lost.add(share)
+      downstream.waitFor(Recording.failed(NOT_RECORDED), share.at)
     }
   }
 
@@ -115,6 +122,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
 
   return {
     begin,
+    lose,
     /** Leaves out shares that could not be recorded. */
     withoutLost: (events: ReadonlyArray<MiningServerEvent>): ReadonlyArray<MiningServerEvent> =>
       events.filter((event) => event._tag !== "ShareAccepted" || !lost.has(event)),
