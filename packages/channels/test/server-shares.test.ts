@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
-import type { Mining } from "@sluice/protocol"
+import { Mining } from "@sluice/protocol"
 import { type ChannelEvent, hashRateToTarget, solutionOf, u256FromBytes, u256ToBytes } from "../src/index.ts"
 import { Channel } from "../src/server/channel.ts"
 import { HASH_RATE, open, type Said, START_SECONDS, TestMiner, TestServer } from "./server-fixture.ts"
@@ -349,6 +349,41 @@ describe("acknowledgement", () => {
       { channelId: 3, newSubmitsAcceptedCount: 2, lastSequenceNumber: 2 }
     ])
     expect(server.send(connection).messages).toEqual([])
+  })
+
+  it("waits until the shell acknowledges, and may be acknowledged up to a time", () => {
+    const { connection, miner, server } = setup("extended")
+    const take = () => server.ask((out) => connection.take([miner.mine()], server.now, out))
+    const acknowledge = (before?: number) => server.ask((out) => connection.acknowledge(server.now, out, before))
+    const first = server.now
+    for (const ms of [0, 10, 10]) {
+      server.now += ms
+      expect(take()).toMatchObject({ messages: [], events: [] })
+    }
+    expect(connection.unacknowledged).toBe(3)
+    expect(acknowledge(first).messages).toEqual([])
+    const two = acknowledge(first + 20)
+    expect(two.messages).toMatchObject([{ newSubmitsAcceptedCount: 2 }])
+    expect(two.events).toMatchObject([
+      { _tag: "ShareAccepted", at: first },
+      { _tag: "ShareAccepted", at: first + 10 }
+    ])
+    expect(connection.unacknowledged).toBe(1)
+    expect(acknowledge().messages).toMatchObject([{ newSubmitsAcceptedCount: 1 }])
+    expect(acknowledge().messages).toEqual([])
+  })
+
+  it("of an earlier previous hash leaves no job behind in the memory of its channel", () => {
+    const server = TestServer.working()
+    const connection = server.connect(Mining.REQUIRES_STANDARD_JOBS)
+    const miner = server.open(connection, { kind: "standard" })
+    server.send(connection, miner.mine())
+    const [channel] = connection.ownJobChannels
+    server.tick(connection)
+    expect(channel!.checked).toBeDefined()
+    for (const message of [futureTemplate(2), newPrevHash(2)]) server.template(message)
+    server.tick(connection)
+    expect(channel!.checked).toBeUndefined()
   })
 
   it("rounds the sum of difficulties and begins from zero each time", () => {

@@ -141,6 +141,7 @@ export class ChannelServer {
     if (jobs.current === undefined) return
     for (const channel of channels.values()) {
       if (channel.jobs instanceof CustomChannelJobs) channel.jobs.follow()
+      channel.forgetOldJob()
       adjustTarget(this.#state, channel, now, out)
       this.#state.giveBack(channel, channel.takeUnusedLeases(channel.jobs))
     }

@@ -32,6 +32,7 @@ interface PrefixPeriod {
 /** What the shares of one job on this channel have in common. */
 export interface CheckedJob {
   readonly active: ActiveJob
+  readonly epoch: number
   readonly difficulty: number
   /** The merkle root of a standard channel, and the target: 32 bytes each, side by side. */
   readonly bytes: Uint8Array
@@ -250,6 +251,11 @@ export class Channel {
   /** Notes that a job older than the channel is sent on it. */
   addFirstJob(jobId: number): void {
     this.#firstJobs.push(jobId)
+  }
+
+  /** Forgets a job of an earlier previous hash: an idle channel would keep its coinbase and its template in memory. */
+  forgetOldJob(): void {
+    if (this.checked !== undefined && this.checked.epoch !== this.jobs.epoch) this.checked = undefined
   }
 
   /** Takes a variant of the current job. The target sent last holds for it at once. `undefined` if there are no more. */

@@ -145,7 +145,7 @@ export class ShareValidator {
     const bytes = new Uint8Array(64)
     if (channel.info.kind === "standard") bytes.set(this.merkleRoot(channel, active.job))
     bytes.set(target, TARGET_AT)
-    return (channel.checked = { active, difficulty, bytes })
+    return (channel.checked = { active, epoch: channel.jobs.epoch, difficulty, bytes })
   }
 
   /** Whether a share is a block of this job with this prefix. Applies no other rule. `hash` is then the hash of the block. */
