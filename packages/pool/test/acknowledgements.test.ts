@@ -78,11 +78,28 @@ describe("an acknowledgement", () => {
     }).pipe(Effect.provide(memoryWorld(patient)))
   )
 
+  it.effect("of a share behind a refused one comes behind the refusal, also while others wait", () =>
+    Effect.gen(function* () {
+      const { client, miner } = yield* busyMiner
+      const share = miner.mine()
+      yield* client.send(share)
+      yield* TestClock.adjust(1)
+      // A client that heard of two accepted shares first would take the refused one for the second.
+      const refused = { ...share, sequenceNumber: share.sequenceNumber + 1 }
+      const accepted = { ...miner.mine(), sequenceNumber: share.sequenceNumber + 2 }
+      yield* client.send(refused, accepted)
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, share.sequenceNumber)
+      assert.strictEqual((yield* client.expect("SubmitShares.Error")).sequenceNumber, refused.sequenceNumber)
+      assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, accepted.sequenceNumber)
+    }).pipe(Effect.provide(memoryWorld(patient)))
+  )
+
   it.effect("that waits leaves before the answer to a later message, in the order of the shares", () =>
     Effect.gen(function* () {
       const { client, miner } = yield* busyMiner
       const share = miner.mine()
       yield* client.send(share)
+      yield* TestClock.adjust(1)
       yield* client.send({ ...share, sequenceNumber: share.sequenceNumber + 1 })
       assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, share.sequenceNumber)
       assert.strictEqual((yield* client.expect("SubmitShares.Error")).errorCode, "duplicate-share")

@@ -6,7 +6,7 @@ import { Effect, Semaphore } from "effect"
 import type { AcknowledgementRules } from "./acknowledgements.ts"
 import { type Held, HeldStep, isAccepted, type Step } from "./held-step.ts"
 import { Recordings } from "./recordings.ts"
-import { acknowledgementsFirst, isAnswer, isError } from "./replies.ts"
+import { isAnswer, isError } from "./replies.ts"
 import { SendQueue } from "./send-queue.ts"
 import { borrow, giveBack } from "./step-outbox.ts"
 import type { TrafficLimits } from "./traffic.ts"
@@ -158,9 +158,14 @@ export class Downstream {
     machine.take(batch, now, out)
     if (machine.unacknowledged > 0) {
       if (isUrgent || !this.#mayWait(out, now)) {
+        // A client takes its oldest shares for those that are accepted, so it has to know before which are not. Only shares of earlier
+        // reads go first, where each has its verdict when it comes.
+        if (this.#isWaiting && this.#work.openChannel === undefined) {
+          const replies = out.takeMessages()
+          machine.acknowledge(now, out, now)
+          for (const reply of replies) out.messages.push(reply)
+        }
         machine.acknowledge(now, out)
-        // Those that have waited are older than the other replies.
-        if (this.#isWaiting) out.messages = acknowledgementsFirst(out.messages)
       } else {
         if (!this.#isWaiting) {
           this.#isWaiting = true

@@ -4,12 +4,6 @@ import { ErrorCode, type Mining } from "@sluice/protocol"
 
 export const isAcknowledgement = ({ _tag }: Mining.ToClient): boolean => _tag === "SubmitShares.Success"
 
-/** Moves the acknowledgements before the other messages. */
-export const acknowledgementsFirst = (messages: ReadonlyArray<Mining.ToClient>): Array<Mining.ToClient> => [
-  ...messages.filter(isAcknowledgement),
-  ...messages.filter((message) => !isAcknowledgement(message))
-]
-
 /** Whether the message answers one of the peer's. */
 export const isAnswer = ({ _tag }: Mining.ToClient): boolean => _tag.endsWith(".Success") || _tag.endsWith(".Error")
 
