@@ -375,12 +375,22 @@ export const makeWriter = Effect.fnUntraced(function* (
   const interval = Duration.toMillis(commitInterval)
   const unhurried = Math.max(0, Math.min(UNHURRIED * interval, UNHURRIED_MS) - interval)
 
+  /** How long the last commit took, with what its end caused. The next one begins earlier by that, to be done with the interval. */
+  let tookMs = 0
+  const timedCommit = Effect.suspend(() => {
+    const begun = clock.monotonicTimeNanosUnsafe()
+    return Effect.andThen(
+      commitNext,
+      Effect.sync(() => (tookMs = Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e6))
+    )
+  })
+
   // The finalizer of the fiber runs first, so the last commit is alone.
   yield* Effect.addFinalizer(() => Effect.uninterruptible(commitNext))
   yield* isWaiting.await.pipe(
-    Effect.andThen(Effect.sleep(interval)),
+    Effect.andThen(Effect.suspend(() => Effect.sleep(interval - Math.min(tookMs, interval / 2)))),
     Effect.andThen(Effect.timeoutOption(isAwaited.await, unhurried)),
-    Effect.andThen(Effect.uninterruptible(commitNext)),
+    Effect.andThen(Effect.uninterruptible(timedCommit)),
     Effect.forever,
     Effect.forkScoped
   )
