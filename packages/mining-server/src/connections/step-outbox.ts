@@ -1,6 +1,6 @@
 /**
  * The outbox of a step of a channel server. All connections share one, because memory of its own would be slow; a step that causes
- * another one, for another connection, lends a second.
+ * another one, for another connection, borrows a second.
  */
 import { type ChannelEvent, Outbox, type ServerOutbox } from "@sluice/channels"
 import type { Mining } from "@sluice/protocol"
