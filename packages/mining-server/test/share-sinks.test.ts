@@ -408,6 +408,37 @@ describe("several share sinks that let the server read on", () => {
   })
 })
 
+describe("a share sink with two commits", () => {
+  it.effect("keeps nothing back that stands behind the shares of the first", () => {
+    const recordings: Array<Recording> = []
+    const sink: ShareSink = {
+      record: () => Effect.die("the server prefers recordLater"),
+      recordLater: () => {
+        recordings.push(new Recording())
+        return recordings.at(-1)!
+      }
+    }
+    return Effect.gen(function* () {
+      yield* giveWork
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine())
+      yield* settle
+      yield* publish(template(2))
+      yield* client.send(miner.mine())
+      yield* settle
+      assert.deepStrictEqual([recordings.length, yield* client.waiting], [2, 0])
+      recordings[0]!.end()
+      yield* settle
+      yield* client.expect("SubmitShares.Success")
+      yield* client.expect("NewExtendedMiningJob")
+      assert.strictEqual(yield* client.waiting, 0)
+      recordings[1]!.end()
+      yield* client.expect("SubmitShares.Success")
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [sink] })))
+  })
+})
+
 describe("a defect in a step", () => {
   it.effect("acknowledges and counts nothing that no sink has", () => {
     const recorded: Array<number> = []

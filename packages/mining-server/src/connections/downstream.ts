@@ -417,7 +417,8 @@ export class Downstream {
       this.#isLate = false
       this.send()
     }
-    if (!this.#isHolding) this.#drain()
+    // Also if more is held behind it: what is released never waits for that.
+    this.#drain()
     this.#resumeReader()
   }
 
