@@ -6,7 +6,6 @@
 import type { ChannelInfo, ChannelServer, ServerOutbox } from "@sluice/channels"
 import { EncodeError, Mining } from "@sluice/protocol"
 import { Effect, Result, Schema } from "effect"
-import type { Recorder } from "./shares/recorder.ts"
 import type { Downstream } from "./connections/downstream.ts"
 
 /** The address of a channel: the `channel` of events and of `ChannelStats` has it. */
@@ -62,12 +61,11 @@ type Refusal = Pick<ControlError, "reason" | "message">
 
 export interface ControlOptions {
   readonly downstreams: ReadonlyMap<number, Downstream>
-  readonly recorder: Pick<Recorder, "record">
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
-export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Control => {
+export const makeControl = ({ now, downstreams }: ControlOptions): Control => {
   const act = <A>(
     connectionId: number,
     step: (machine: ChannelServer, out: ServerOutbox) => Result.Result<A, Refusal>
@@ -77,9 +75,9 @@ export const makeControl = ({ now, recorder, downstreams }: ControlOptions): Con
       const downstream = downstreams.get(connectionId)
       if (downstream === undefined || downstream.evicted !== undefined) return Effect.fail(refused(unknownConnection))
       let result: Result.Result<A, Refusal> = Result.fail(unknownConnection)
-      const recorded = recorder.record(downstream.run((machine, out) => (result = step(machine, out))))
+      const told = downstream.tell(downstream.run((machine, out) => (result = step(machine, out))))
       downstream.send()
-      return Effect.andThen(recorded, Effect.mapError(Effect.fromResult(result), refused))
+      return Effect.andThen(told, Effect.mapError(Effect.fromResult(result), refused))
     })
     // A share sink may call this in the middle of an exchange, and the replies of that exchange go first.
     return Effect.andThen(Effect.yieldNow, acted)

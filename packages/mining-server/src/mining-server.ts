@@ -149,7 +149,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
         if (!downstreams.has(downstream.id)) continue
         const events = downstream.review(at)
         // Most reviews change nothing, and a step of the fiber costs as much as a review.
-        if (events.length > 0) yield* record(events)
+        if (events.length > 0) yield* downstream.tell(events)
         downstream.send()
         const { machine } = downstream
         channels += machine.channelCount
@@ -213,6 +213,6 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     notices: recorder.notices,
     presentJob: presentJobOf(work, downstreams),
     ...makeStatistics({ projection, present, now }),
-    ...makeControl({ downstreams, recorder, now })
+    ...makeControl({ downstreams, now })
   })
 })

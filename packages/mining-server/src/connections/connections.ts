@@ -150,7 +150,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     metrics.channelGaveWay()
     const limit = `all ${rules.maxChannelsInAll} channels are taken (maxChannelsInAll), and its address has most of them`
     const message = `${printable(userIdentity)} at ${formatEndpoint(downstream.connection.remote)} loses a channel: ${limit}`
-    start(Effect.andThen(tell(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
+    start(Effect.andThen(downstream.tell(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
   }
 
   type Failure = ConnectionError | ShareSinkError

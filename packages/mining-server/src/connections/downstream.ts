@@ -282,6 +282,11 @@ export class Downstream {
     return Effect.void
   }
 
+  /** Tells the events of a step whose messages are announcements, behind those of the steps that are held. */
+  tell(events: ReadonlyArray<ChannelEvent>): Effect.Effect<unknown> {
+    return this.answer({ events, replies: NO_MESSAGES, since: this.#options.now(), reply: () => {} })
+  }
+
   #tellBeside(events: ReadonlyArray<MiningServerEvent>): void {
     if (events.length === 0) return
     const told = this.#options.tell(events)

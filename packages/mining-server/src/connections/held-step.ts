@@ -14,7 +14,7 @@ export interface Held {
   readonly since: number
   /** Queues the messages. */
   run(): void
-  /** Queues all but acknowledgements, if recording takes long; `run` queues these later. */
+  /** Tells and queues all but accepted shares and their acknowledgements, if recording takes long; `run` does the rest later. */
   runEarly(): void
   /** Called in the place of `run` when the connection ends first; `withoutLost` leaves out shares that could not be recorded. */
   drop(withoutLost: WithoutLost): void
@@ -37,6 +37,7 @@ export class HeldStep implements Held {
   readonly #step: Step
   readonly #recording: Recording
   readonly #tell: (events: ReadonlyArray<MiningServerEvent>) => void
+  #events: ReadonlyArray<MiningServerEvent>
   #replies: ReadonlyArray<Mining.ToClient>
 
   /** `tell` is called with the events before the replies are queued. */
@@ -44,6 +45,7 @@ export class HeldStep implements Held {
     this.#step = step
     this.#recording = recording
     this.#tell = tell
+    this.#events = step.events
     this.#replies = step.replies
   }
 
@@ -52,19 +54,22 @@ export class HeldStep implements Held {
   }
 
   run(): void {
-    this.#tell(this.#step.events)
+    this.#tell(this.#events)
     this.#step.reply(this.#replies)
   }
 
   runEarly(): void {
+    // What later steps tell, such as the end of a channel that this one opened, does not wait any more.
+    this.#tell(this.#events.filter((event) => !isAccepted(event)))
+    this.#events = this.#events.filter(isAccepted)
     this.#step.reply(this.#replies.filter((message) => !isAcknowledgement(message)))
     this.#replies = this.#replies.filter(isAcknowledgement)
   }
 
   /** Nothing is acknowledged any more, but shares that are recorded count. */
   drop(withoutLost: WithoutLost): void {
-    this.#tell(this.#step.events.filter((event) => !isAccepted(event)))
-    this.#recording.onEnd(() => this.#tell(withoutLost(this.#step.events.filter(isAccepted))))
+    this.#tell(this.#events.filter((event) => !isAccepted(event)))
+    this.#recording.onEnd(() => this.#tell(withoutLost(this.#events.filter(isAccepted))))
   }
 }
 

@@ -40,10 +40,12 @@ export class Projection {
       case "ShareAccepted": {
         this.total.accept(event, now)
         const channel = this.users.channel(event.channel)
-        if (channel === undefined) return
-        channel.tally.accept(event, now)
-        channel.user.tally.accept(event, now)
-        channel.user.lastShareAt = now
+        channel?.tally.accept(event, now)
+        // A share may be recorded after its channel was closed.
+        const user = channel?.user ?? this.users.of(event.channel)
+        if (user === undefined) return
+        user.tally.accept(event, now)
+        user.lastShareAt = now
         return
       }
       case "ShareRefused": {

@@ -85,6 +85,11 @@ export class Users {
     return this.#channels.get(info)
   }
 
+  /** Finds the user of a channel that may be closed. */
+  of({ userIdentity }: ChannelInfo): User | undefined {
+    return this.#users.get(parseUserIdentity(userIdentity).user)
+  }
+
   open({ channel: info, difficulty }: ChannelOpened, now: number): void {
     const name = parseUserIdentity(info.userIdentity).user
     const user = this.#users.get(name) ?? new User(name, now)

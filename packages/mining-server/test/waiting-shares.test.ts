@@ -1,0 +1,111 @@
+/** What happens to a connection while its shares are being recorded: what is told, what is counted, and what leaves. */
+import { assert, describe, it } from "@effect/vitest"
+import { Pool } from "@sluice/pool"
+import { openExtended, TestClient } from "@sluice/testing/pool-client"
+import { giveWork, memoryWorld, poolStats, type World } from "@sluice/testing/pool-worlds"
+import { Effect, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Recording, type ShareSink } from "../src/index.ts"
+
+const settle = TestClock.adjust(1)
+
+/** A sink whose shares are recorded when the test says so. */
+class Sink implements ShareSink {
+  readonly recordings: Array<Recording> = []
+  hurries = 0
+  readonly record = () => Effect.die("the server prefers recordLater")
+  readonly recordLater = () => {
+    const recording = new Recording(() => this.hurries++)
+    this.recordings.push(recording)
+    return recording
+  }
+  readonly commit = Effect.suspend(() => {
+    for (const recording of this.recordings.splice(0)) recording.end()
+    return settle
+  })
+}
+
+const withSink =
+  (
+    test: (sink: Sink) => Effect.Effect<void, unknown, World | Scope.Scope>,
+    options: Parameters<typeof memoryWorld>[0] = {}
+  ) =>
+  (): Effect.Effect<void, unknown> => {
+    const sink = new Sink()
+    return Effect.scoped(test(sink).pipe(Effect.ensuring(sink.commit), Effect.provide(memoryWorld({ shareSinks: [sink], ...options }))))
+  }
+
+/** A client with a channel, whose share is being recorded. */
+const waitingClient = Effect.gen(function* () {
+  yield* giveWork
+  const client = yield* TestClient.connect()
+  const miner = yield* client.open(openExtended())
+  yield* client.send(miner.mine())
+  yield* settle
+  return { client, miner }
+})
+
+const OPEN_CHANNELS = Effect.map(poolStats, ({ channels }) => channels.map(({ channel }) => channel.channelId))
+
+describe("a channel that is opened while shares are being recorded", () => {
+  it.effect(
+    "is not counted as open for ever if its client closes it before they are",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        const { client, miner } = yield* waitingClient
+        yield* client.send(openExtended({ requestId: 2 }))
+        yield* TestClock.adjust("2 seconds")
+        const { channelId } = yield* client.expect("OpenExtendedMiningChannel.Success")
+        yield* client.send({ _tag: "CloseChannel", channelId, reasonCode: "" })
+        yield* settle
+        yield* sink.commit
+        assert.deepStrictEqual(yield* OPEN_CHANNELS, [miner.channelId])
+      })
+    )
+  )
+
+  it.effect(
+    "is not counted as open for ever if the server closes it before they are",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        const { client, miner } = yield* waitingClient
+        yield* client.send(openExtended({ requestId: 2 }))
+        yield* settle
+        yield* (yield* Pool).closeChannel({ connectionId: 1, channelId: miner.channelId + 1 }, "test")
+        yield* sink.commit
+        assert.deepStrictEqual(yield* OPEN_CHANNELS, [miner.channelId])
+      })
+    )
+  )
+})
+
+describe("a share that is recorded after its channel was closed", () => {
+  it.effect(
+    "counts for its user",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        const { client, miner } = yield* waitingClient
+        yield* TestClock.adjust("2 seconds")
+        yield* client.send({ _tag: "CloseChannel", channelId: miner.channelId, reasonCode: "" })
+        yield* settle
+        yield* sink.commit
+        const { accepted, users } = yield* poolStats
+        assert.deepStrictEqual([accepted, users[0]!.accepted], [1, 1])
+      })
+    )
+  )
+
+  it.effect(
+    "counts for its user if its connection ended first",
+    withSink((sink) =>
+      Effect.gen(function* () {
+        yield* Effect.scoped(waitingClient)
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual((yield* poolStats).connections, 0)
+        yield* sink.commit
+        const { accepted, users } = yield* poolStats
+        assert.deepStrictEqual([accepted, users[0]!.accepted], [1, 1])
+      })
+    )
+  )
+})
