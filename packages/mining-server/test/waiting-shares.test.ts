@@ -109,3 +109,42 @@ describe("a share that is recorded after its channel was closed", () => {
     )
   )
 })
+
+describe("acknowledgements that wait", () => {
+  it.effect(
+    "leave also if an action of the operator is refused",
+    withSink(
+      () =>
+        Effect.gen(function* () {
+          const { client, miner } = yield* waitingClient
+          yield* client.expect("SubmitShares.Success")
+          yield* client.send(miner.mine())
+          yield* settle
+          assert.strictEqual(yield* client.waiting, 0)
+          yield* Effect.flip((yield* Pool).closeChannel({ connectionId: 1, channelId: 1_000 }, "test"))
+          yield* TestClock.adjust("2 seconds")
+          yield* client.expect("SubmitShares.Success")
+        }),
+      { shareSinks: [], acknowledgeWithin: "1 second" }
+    )
+  )
+
+  it.effect(
+    "hurry their sink when they have waited long enough",
+    withSink(
+      (sink) =>
+        Effect.gen(function* () {
+          const { client, miner } = yield* waitingClient
+          assert.strictEqual(sink.hurries, 1)
+          yield* sink.commit
+          yield* client.expect("SubmitShares.Success")
+          yield* client.send(miner.mine())
+          yield* TestClock.adjust("500 millis")
+          assert.strictEqual(sink.hurries, 1)
+          yield* TestClock.adjust("500 millis")
+          assert.isAbove(sink.hurries, 1)
+        }),
+      { acknowledgeWithin: "1 second" }
+    )
+  )
+})

@@ -317,11 +317,13 @@ export class Downstream {
     if (told !== Effect.void) this.#options.start(Effect.asVoid(told))
   }
 
-  /** Sends the acknowledgements that have waited long enough. Those whose shares are being recorded wait on. */
+  /** Sends the acknowledgements that have waited long enough. Those whose shares are being recorded wait on, but hurry. */
   sendAcknowledgements(): void {
     const recordedBefore = this.#recordedBefore
+    const isLong = recordedBefore <= this.acknowledgedSince
     this.#acknowledge(Recording.done, recordedBefore)
     if (this.#isWaiting) {
+      if (isLong) this.#recordings!.all.hurry()
       this.acknowledgedSince = recordedBefore
       this.#options.onWaiting(true)
     }
@@ -476,7 +478,7 @@ export class Downstream {
       // They leave in the same write.
       this.#acknowledge(Recording.done, this.#recordedBefore)
     }
-    if (this.queue.announcedBytes > 0) this.#drain()
+    if (!this.queue.isEmpty) this.#drain()
   }
 
   /** Sends a message behind those of the channel server. */

@@ -36,6 +36,11 @@ export class SendQueue<Message> {
     return this.#announcedBytes
   }
 
+  /** Whether all messages were taken by a write. */
+  get isEmpty(): boolean {
+    return this.#messages.length === 0
+  }
+
   /** Queues a reply. Their number is bounded by what one read of the peer's messages can cause. */
   reply(message: Message): void {
     this.#push(message)
