@@ -10,12 +10,12 @@ import { defaultTrafficLimits } from "../src/connections/traffic.ts"
 import { PayoutGroups } from "../src/templates/payout-groups.ts"
 import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { acceptedShare } from "@sluice/testing/accepted-share"
-import { openExtended } from "@sluice/testing/pool-client"
+import { Miner, openExtended } from "@sluice/testing/pool-client"
 
 const policy = defaultChannelPolicy
 
 /** A pool's work with a first job, and a downstream whose frames are kept. */
-const serving = () => {
+const serving = (acknowledgements = { after: 10, withinMs: 0 }) => {
   const space = new ExtranonceSpace()
   const validator = new ShareValidator(policy)
   const coinbase = {
@@ -27,6 +27,7 @@ const serving = () => {
   const work = new PayoutGroups({ coinbase, payouts, space, nextJobId: () => 1000 })
   work.onMessages([futureTemplate(1), newPrevHash(1)], 1_000)
   const sent: Array<Mining.ToClient["_tag"]> = []
+  const messages: Array<Mining.ToClient> = []
   const downstream = new Downstream(
     {
       remote: { host: "peer", port: 1 },
@@ -37,14 +38,15 @@ const serving = () => {
         device: { vendor: "", hardwareVersion: "", firmware: "", deviceId: "" }
       },
       receive: undefined as never,
-      send: (messages) =>
+      send: (some) =>
         Effect.sync(() => {
-          for (const { _tag } of messages) sent.push(_tag)
+          messages.push(...some)
+          for (const { _tag } of some) sent.push(_tag)
         })
     } as ConstructorParameters<typeof Downstream>[0],
     {
       id: 1,
-      acknowledgements: { after: 10, withinMs: 0 },
+      acknowledgements,
       onWaiting: () => {},
       work,
       contextFor: ({ jobs }) => ({ jobs, space, validator, policy, shown: new ShownUsers().of("peer") }),
@@ -67,11 +69,33 @@ const serving = () => {
     Effect.runSync(downstream.queue.drain)
     return sent.splice(0)
   }
+  /** The same, whose shares are recorded when `recording` is. */
+  const exchange = (message: Mining.ToServer, now: number, recording = Recording.done) => {
+    const events = downstream.read([message], now)
+    const replies = downstream.takeReplies()
+    if (!recording.isRecorded) downstream.waitFor(recording, now)
+    downstream.answer({ events, replies, since: now, reply: (some) => downstream.reply(some, now) })
+    Effect.runSync(downstream.queue.drain)
+    return sent.splice(0)
+  }
+  /** Opens a channel, and gives its miner. */
+  const open = (): Miner => {
+    read(openExtended({ minExtranonceSize: 8 }))
+    const [success, job, prevHash] = messages.splice(0) as [
+      Mining.OpenExtendedMiningChannelSuccess,
+      Mining.NewExtendedMiningJob,
+      Mining.SetNewPrevHash
+    ]
+    const miner = new Miner(success)
+    miner.receive(job)
+    miner.receive(prevHash)
+    return miner
+  }
   const send = () => {
     downstream.send()
     return sent.splice(0)
   }
-  return { work, downstream, read, send }
+  return { work, downstream, read, exchange, open, messages, send }
 }
 
 const share = (jobId: number): Mining.SubmitSharesExtended => ({
@@ -106,6 +130,21 @@ describe("a connection whose shares are being recorded", () => {
     assert.deepStrictEqual(send(), [])
     downstream.release(held)
     assert.deepStrictEqual(send(), ["SubmitShares.Error", "Reconnect", "NewExtendedMiningJob"])
+  })
+})
+
+describe("a connection whose last shares are being recorded", () => {
+  it("gets a new block at once, also if it sends a share before the block was announced to it", () => {
+    const { exchange, open, send, work } = serving({ after: 10, withinMs: 1_000 })
+    const miner = open()
+    assert.deepStrictEqual(exchange(miner.mine(), 2_000), ["SubmitShares.Success"])
+    const recording = new Recording()
+    assert.deepStrictEqual(exchange(miner.mine(), 2_500, recording), [])
+    work.onMessages([futureTemplate(2), newPrevHash(2)], 2_600)
+    const late = miner.mine()
+    assert.deepStrictEqual(exchange(late, 2_700), ["NewExtendedMiningJob", "SetNewPrevHash"])
+    recording.end()
+    assert.deepStrictEqual(send(), ["SubmitShares.Success", "SubmitShares.Error"])
   })
 })
 

@@ -153,7 +153,12 @@ export class Downstream {
    */
   read(batch: ReadonlyArray<Mining.ToServer>, now: number, isUrgent = false): ReadonlyArray<ChannelEvent> {
     const machine = this.#machine
-    if (this.#recordings !== undefined) this.#acknowledgeEnough(this.#recordings)
+    const recordings = this.#recordings
+    if (recordings !== undefined) {
+      // New work does not wait until these are recorded.
+      if (this.#seen !== this.#work.changeCount && !recordings.all.isRecorded) this.send()
+      this.#acknowledgeEnough(recordings)
+    }
     const out = this.#begin()
     machine.take(batch, now, out)
     if (machine.unacknowledged > 0) {
