@@ -51,11 +51,12 @@ export class WaitingAcknowledgements<Connection extends { readonly acknowledgedS
   /** Runs while some connection waits. */
   readonly #look: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(Effect.sleep(this.#lookMs), () => {
-      // Those that would wait too long at the next look.
-      const due = this.#options.now() - this.#withinMs + this.#lookMs
+      // Those that would wait too long at the next look, and those from before the clock was set back.
+      const now = this.#options.now()
+      const due = now - this.#withinMs + this.#lookMs
       const some: Array<Connection> = []
       for (const connection of this.#waiting) {
-        if (connection.acknowledgedSince > due) break
+        if (connection.acknowledgedSince > due && connection.acknowledgedSince <= now) break
         some.push(connection)
       }
       for (const connection of some) {

@@ -10,14 +10,17 @@ export class Recordings {
   #newestSince = 0
   #olderSince = 0
 
-  /** Adds the recording of shares that came at `since`. */
+  /** Adds the recording of shares the first of which came at `since`, perhaps before those that were added before. */
   add(recording: Recording, since: number): void {
-    if (recording === this.#newest && !this.all.isRecorded) return
-    if (this.all.isRecorded) this.#olderSince = since
-    this.#older = this.all
-    this.#newest = recording
-    this.#newestSince = since
-    this.all = Recording.both(this.all, recording)
+    if (recording !== this.#newest || this.all.isRecorded) {
+      if (this.all.isRecorded) this.#olderSince = since
+      this.#older = this.all
+      this.#newest = recording
+      this.#newestSince = since
+      this.all = Recording.both(this.all, recording)
+    }
+    if (since < this.#newestSince) this.#newestSince = since
+    if (since < this.#olderSince) this.#olderSince = since
   }
 
   /** The shares that came before this time are recorded, as far as it is known without looking at each. */
