@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { coinbaseTags } from "@sluice/bitcoin"
-import { defaultChannelPolicy, ExtranonceSpace, ShareValidator } from "@sluice/channels"
+import {
+  type ChannelEvent,
+  defaultChannelPolicy,
+  ExtranonceSpace,
+  ShareValidator,
+  u256FromBytes,
+  u256ToBytes
+} from "@sluice/channels"
+import { Target } from "@sluice/core"
 import type { Mining } from "@sluice/protocol"
 import { Effect } from "effect"
 import { Downstream } from "../src/connections/downstream.ts"
@@ -8,14 +16,12 @@ import { Recording, ShareSinkError } from "../src/index.ts"
 import { ShownUsers } from "../src/connections/shown-users.ts"
 import { defaultTrafficLimits } from "../src/connections/traffic.ts"
 import { PayoutGroups } from "../src/templates/payout-groups.ts"
-import { bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { ANY_TARGET, bytes, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { acceptedShare } from "@sluice/testing/accepted-share"
-import { Miner, openExtended } from "@sluice/testing/pool-client"
-
-const policy = defaultChannelPolicy
+import { HASH_RATE, Miner, openExtended } from "@sluice/testing/pool-client"
 
 /** A pool's work with a first job, and a downstream whose frames are kept. */
-const serving = (acknowledgements = { after: 10, withinMs: 0 }) => {
+const serving = (acknowledgements = { after: 10, withinMs: 0 }, policy = defaultChannelPolicy) => {
   const space = new ExtranonceSpace()
   const validator = new ShareValidator(policy)
   const coinbase = {
@@ -28,6 +34,7 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }) => {
   work.onMessages([futureTemplate(1), newPrevHash(1)], 1_000)
   const sent: Array<Mining.ToClient["_tag"]> = []
   const messages: Array<Mining.ToClient> = []
+  const told: Array<ChannelEvent> = []
   const downstream = new Downstream(
     {
       remote: { host: "peer", port: 1 },
@@ -50,7 +57,7 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }) => {
       onWaiting: () => {},
       work,
       contextFor: ({ jobs }) => ({ jobs, space, validator, policy, shown: new ShownUsers().of("peer") }),
-      onEvents: () => {},
+      onEvents: (events) => void told.push(...events),
       takesPrefixes: true,
       now: () => 1_000,
       tell: () => Effect.void,
@@ -79,8 +86,8 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }) => {
     return sent.splice(0)
   }
   /** Opens a channel, and gives its miner. */
-  const open = (): Miner => {
-    read(openExtended({ minExtranonceSize: 8 }))
+  const open = (nominalHashRate = HASH_RATE): Miner => {
+    read(openExtended({ minExtranonceSize: 8, nominalHashRate }))
     const [success, job, prevHash] = messages.splice(0) as [
       Mining.OpenExtendedMiningChannelSuccess,
       Mining.NewExtendedMiningJob,
@@ -95,7 +102,7 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }) => {
     downstream.send()
     return sent.splice(0)
   }
-  return { work, downstream, read, exchange, open, messages, send }
+  return { work, downstream, read, exchange, open, messages, told, send }
 }
 
 const share = (jobId: number): Mining.SubmitSharesExtended => ({
@@ -145,6 +152,65 @@ describe("a connection whose last shares are being recorded", () => {
     assert.deepStrictEqual(exchange(late, 2_700), ["NewExtendedMiningJob", "SetNewPrevHash"])
     recording.end()
     assert.deepStrictEqual(send(), ["SubmitShares.Success", "SubmitShares.Error"])
+  })
+})
+
+describe("a client whose shares wait", () => {
+  const policy = { ...defaultChannelPolicy, minHashRate: 1 }
+  const within = { after: 10, withinMs: 1_000 }
+
+  /** A client that is found to be far stronger than it stated, with the last of 116 shares, if these are acknowledged now. */
+  const stronger = () => {
+    const served = serving(within, policy)
+    const { exchange, messages, open, told } = served
+    const miner = open()
+    const hear = () => {
+      for (const message of messages.splice(0)) {
+        if (message._tag === "SetTarget") miner.target = u256FromBytes(message.maximumTarget)
+        else if (message._tag === "NewExtendedMiningJob") miner.receive(message)
+      }
+    }
+    let now = 2_000
+    // Some come alone, so that their acknowledgements leave at once.
+    for (let i = 0; i < 116; i++) {
+      exchange(miner.mine(), (now += i % 47 < 4 ? 1_000 : 20))
+      hear()
+    }
+    assert.isFalse(told.some(({ _tag }) => _tag === "TargetChanged"))
+    return { ...served, miner, hear, now: now + 20 }
+  }
+
+  it("has the server's target when it has restricted it, whatever the shares have shown", () => {
+    const { exchange, hear, miner, now, told } = stronger()
+    const { channelId } = miner
+    const maximumTarget = u256ToBytes((miner.target * 3n) / 4n)
+    exchange({ _tag: "UpdateChannel", channelId, nominalHashRate: HASH_RATE, maximumTarget }, now)
+    hear()
+    const { difficulty } = told.findLast((event) => event._tag === "TargetChanged")!
+    assert.strictEqual(Target.targetToDifficulty(u256ToBytes(miner.target), 0), difficulty)
+  })
+
+  it("gets the target that they cause behind the answer to its request, which the server made first", () => {
+    const { exchange, now } = stronger()
+    assert.deepStrictEqual(exchange(openExtended({ requestId: 2, minExtranonceSize: 8 }), now), [
+      "SubmitShares.Success",
+      "OpenExtendedMiningChannel.Success",
+      "NewExtendedMiningJob",
+      "SetNewPrevHash",
+      "SetTarget",
+      "NewExtendedMiningJob"
+    ])
+  })
+
+  it("does not get easier work when it states a lower hash rate than these have shown", () => {
+    const { downstream, exchange, open } = serving(within, policy)
+    const miner = open(1_000)
+    // Three that come alone, and six that follow one another.
+    let now = 2_000
+    for (let i = 0; i < 9; i++) exchange(miner.mine(), (now += i < 3 ? 10_000 : 20))
+    const { channelId } = miner
+    exchange({ _tag: "UpdateChannel", channelId, nominalHashRate: 1, maximumTarget: ANY_TARGET }, (now += 20))
+    assert.strictEqual(downstream.machine.hashRate, 1_000)
   })
 })
 

@@ -102,6 +102,8 @@ export class ChannelServer {
       case "OpenExtendedMiningChannel":
         return this.#onOpen(message, now, out)
       case "UpdateChannel":
+        // What the channel's shares have shown counts before what the client states.
+        this.acknowledge(now, out)
         return updateChannel(this.#state, message, now, out)
       case "CloseChannel":
         return this.#onClose(message, now, out)

@@ -6,7 +6,7 @@ import { Effect, Semaphore } from "effect"
 import type { AcknowledgementRules } from "./acknowledgements.ts"
 import { type Held, HeldStep, isAccepted, type Step } from "./held-step.ts"
 import { Recordings } from "./recordings.ts"
-import { isAnswer, isError } from "./replies.ts"
+import { isAcknowledgement, isAnswer, isError } from "./replies.ts"
 import { SendQueue } from "./send-queue.ts"
 import { borrow, giveBack } from "./step-outbox.ts"
 import type { TrafficLimits } from "./traffic.ts"
@@ -168,7 +168,10 @@ export class Downstream {
         if (this.#isWaiting && this.#work.openChannel === undefined) {
           const replies = out.takeMessages()
           machine.acknowledge(now, out, now)
-          for (const reply of replies) out.messages.push(reply)
+          // Targets and jobs that follow these shares are newer than the replies.
+          const later = out.takeMessages()
+          const others = later.filter((message) => !isAcknowledgement(message))
+          out.messages.push(...later.filter(isAcknowledgement), ...replies, ...others)
         }
         machine.acknowledge(now, out)
       } else {
