@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import { addWitness, doubleSha256, hashToDisplay } from "@sluice/bitcoin"
 import { Target } from "@sluice/core"
 import { Mining } from "@sluice/protocol"
@@ -419,4 +419,16 @@ it("messages for another role are ignored", () => {
   const connection = server.connect()
   const stray = { _tag: "CloseChannel", channelId: 0xffffffff, reasonCode: "" } as const
   expect(server.send(connection, stray, open()).messages).toHaveLength(3)
+})
+
+describe("a channel whose shares are acknowledged one by one", () => {
+  it("is not looked at for each of them when its client closes it", () => {
+    const { connection, miner, server } = setup("extended", { policy: { shareBatchSize: 1 } })
+    const looks = vi.spyOn(Channel.prototype, "takeAcknowledgement")
+    for (let i = 0; i < 50; i++) server.ask((out) => connection.take([miner.mine()], server.now, out))
+    looks.mockClear()
+    server.send(connection, { _tag: "CloseChannel", channelId: miner.channelId, reasonCode: "" })
+    expect(looks.mock.calls.length).toBeLessThan(2)
+    looks.mockRestore()
+  })
 })

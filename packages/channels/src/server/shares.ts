@@ -125,6 +125,8 @@ export class Shares {
     const message = channel.takeAcknowledgement(out.events, before)
     if (message === undefined) return
     this.waiting -= message.newSubmitsAcceptedCount
+    // A shell acknowledges nothing while nothing waits, so that the list would grow with each share.
+    if (this.waiting === 0) this.#unacknowledged = []
     out.messages.push(message)
     if (channel.source === undefined) followWork(this.#state, channel, now, out)
   }
