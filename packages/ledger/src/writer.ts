@@ -281,7 +281,8 @@ export const makeWriter = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       const begun = clock.currentTimeMillisUnsafe()
       const next = new Batch()
-      next.shares.push(...(yield* spool.oldest))
+      // A record may have more shares than a function may have arguments.
+      for (const share of yield* spool.oldest) next.shares.push(share)
       const [first] = waiting
       if (next.shares.length > 0) {
         next.spooled = spool.place

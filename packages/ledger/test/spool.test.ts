@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Spool, type SpoolOptions } from "../src/spool/spool.ts"
-import type { NewShare } from "../src/index.ts"
+import { Ledger, type NewShare } from "../src/index.ts"
 
 const runs = { numRuns: Number(process.env["SLUICE_SPOOL_CUTS"] ?? 30) }
 
@@ -122,6 +122,20 @@ describe("a spool", () => {
         const { message } = yield* Effect.flip(Effect.scoped(Spool.open({ file })))
         assert.match(message, /pool\.spool is damaged at byte 15: its shares were acknowledged, so keep the file/)
         assert.deepStrictEqual(readFileSync(file), bytes)
+      })
+    )
+  )
+
+  it.live("hands over a record of as many shares as a commit may have collected", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        const COUNT = 150_000
+        yield* opened({ file }, (spool) => spool.append(Array.from({ length: COUNT }, () => one)))
+        yield* Effect.gen(function* () {
+          const { isSpoolClear, lastSeq } = yield* Ledger
+          yield* Effect.sleep(50).pipe(Effect.repeat({ until: isSpoolClear }), Effect.timeout("15 seconds"))
+          assert.strictEqual(lastSeq(), COUNT)
+        }).pipe(Effect.provide(Ledger.layer({ file: ":memory:", spool: { file } })))
       })
     )
   )
