@@ -187,15 +187,28 @@ export const makeWriter = Effect.fnUntraced(function* (
     users.committed()
     sliceClosed()
     shares.committed(stored)
-    batch.complete()
     const after = writer.afterCommit(sharesOf(shares.takeForeign(), stored), newestEntry)
-    if (after === Effect.void && batch.tasks.length === 0 && !batch.isRefresh) return Effect.void
+    const told = tell(batch)
+    if (after === Effect.void && batch.tasks.length === 0 && !batch.isRefresh) return told
     return Effect.gen(function* () {
-      yield* Effect.catch(after, (error) => Effect.logWarning(`The ledger ${name} cannot be read: ${reasonOf(error)}`))
+      yield* told
+      yield* after.pipe(
+        Effect.catch((error) => Effect.logWarning(`The ledger ${name} cannot be read: ${reasonOf(error)}`)),
+        Effect.catchDefect(logDefect)
+      )
       for (const [index, { done }] of batch.tasks.entries()) yield* Deferred.done(done, results[index]!)
       yield* Deferred.succeed(batch.refreshed, undefined)
     })
   }
+
+  const logDefect = (defect: unknown) => Effect.logError(`The ledger ${name} goes on after a defect`, defect)
+
+  /** Tells those who wait for the shares of a batch. A defect of one of them is no failure of the commit. */
+  const tell = (batch: Batch, failure?: LedgerError) =>
+    Effect.catchDefect(
+      Effect.sync(() => batch.complete(failure)),
+      logDefect
+    )
 
   const failTasks = (batch: Batch, error: LedgerError) =>
     Effect.andThen(
@@ -323,6 +336,7 @@ export const makeWriter = Effect.fnUntraced(function* (
           )
         return Effect.forEach(late, ({ batch }) => failTasks(batch, failureOf(failure)), { discard: true })
       }),
+      Effect.catchDefect(logDefect),
       Effect.andThen(Effect.sleep(HAND_OVER)),
       Effect.forever
     )
@@ -334,7 +348,13 @@ export const makeWriter = Effect.fnUntraced(function* (
     batch = newBatch()
     counts.waiting = 0
     if (next.shares.length + next.tasks.length === 0 && !next.isRefresh) return Effect.void
-    return spool !== undefined && isSpooling ? keep(spool, next) : commit(next)
+    return Effect.catchDefect(
+      Effect.suspend(() => (spool !== undefined && isSpooling ? keep(spool, next) : commit(next))),
+      (defect) => {
+        const error = failureOf({ message: String(defect) })
+        return logDefect(defect).pipe(Effect.andThen(tell(next, error)), Effect.andThen(failTasks(next, error)))
+      }
+    )
   })
 
   const addLater: Writer["addLater"] = (some) => {

@@ -81,4 +81,39 @@ describe("a commit", () => {
       })
     )
   )
+
+  it.effect("goes on after a listener's defect", () =>
+    run(
+      Effect.gen(function* () {
+        const { after, record } = yield* ledger
+        let commits = 0
+        const { onCommit } = yield* Ledger
+        onCommit(() => (commits++ === 0 ? Effect.die(new Error("a defect")) : Effect.void))
+        record(1)
+        assert.strictEqual(yield* after(100), 1)
+        const [later] = record(1)
+        assert.strictEqual(yield* after(100), 2)
+        assert.isTrue(later!.isRecorded)
+      })
+    )
+  )
+
+  it.effect("goes on after a defect of something that waited for its shares, and tells the others", () =>
+    run(
+      Effect.gen(function* () {
+        const { after, record } = yield* ledger
+        const [recording] = record(1)
+        let hasHeard = false
+        recording!.onEnd(() => {
+          throw new Error("a defect")
+        })
+        recording!.onEnd(() => (hasHeard = true))
+        assert.strictEqual(yield* after(100), 1)
+        assert.isTrue(hasHeard)
+        const [later] = record(1)
+        assert.strictEqual(yield* after(100), 2)
+        assert.isTrue(later!.isRecorded)
+      })
+    )
+  )
 })

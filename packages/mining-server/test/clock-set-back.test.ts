@@ -38,7 +38,10 @@ describe("while the clock is set back", () => {
       yield* settle
       yield* client.expect("NewExtendedMiningJob")
       assert.strictEqual(yield* client.waiting, 2)
-    }).pipe(Effect.ensuring(Effect.sync(() => recording.end())), Effect.provide(memoryWorld({ acknowledgeWithin: "1 second", shareSinks: [sink] })))
+    }).pipe(
+      Effect.ensuring(Effect.sync(() => recording.end())),
+      Effect.provide(memoryWorld({ acknowledgeWithin: "1 second", shareSinks: [sink] }))
+    )
   })
 
   it.effect("acknowledgements wait no longer", () =>

@@ -233,42 +233,45 @@ describe("a channel of the source", () => {
     )
   })
 
-  it.effect("has no share acknowledged before it is recorded, in whichever order the source accepts those of several channels", () => {
-    let recording = Recording.done
-    const sink: ShareSink = { record: () => Effect.die("not asked"), recordLater: () => recording }
-    return withServer(
-      (upstream) =>
-        Effect.gen(function* () {
-          yield* Deferred.succeed(upstream.answer, undefined)
-          const client = yield* TestClient.connect()
-          const first = yield* client.open(openExtended())
-          const second = yield* client.open(openExtended({ requestId: 2 }))
-          for (const miner of [first, first, second]) {
-            yield* client.send(miner.mine())
-            yield* settle
-          }
-          // The next read follows these changes.
-          const accept = (...indices: ReadonlyArray<number>) =>
-            Effect.suspend(() => {
-              for (const index of indices) {
-                const { channel, key } = upstream.submitted[index]!.via!
-                ;(channel as Channel).change({ _tag: "SharesAccepted", keys: [key!] })
-              }
-              return Effect.andThen(client.send(first.mine()), settle)
-            })
-          yield* accept(0)
-          yield* client.expect("SubmitShares.Success")
-          recording = new Recording()
-          yield* accept(2, 1)
-          yield* TestClock.adjust("1 second")
-          assert.strictEqual(yield* client.waiting, 0)
-          recording.end()
-          yield* TestClock.adjust("1 second")
-          assert.strictEqual(yield* client.waiting, 2)
-        }).pipe(Effect.ensuring(Effect.sync(() => recording.end()))),
-      { shareSinks: [sink] }
-    )
-  })
+  it.effect(
+    "has no share acknowledged before it is recorded, in whichever order the source accepts those of several channels",
+    () => {
+      let recording = Recording.done
+      const sink: ShareSink = { record: () => Effect.die("not asked"), recordLater: () => recording }
+      return withServer(
+        (upstream) =>
+          Effect.gen(function* () {
+            yield* Deferred.succeed(upstream.answer, undefined)
+            const client = yield* TestClient.connect()
+            const first = yield* client.open(openExtended())
+            const second = yield* client.open(openExtended({ requestId: 2 }))
+            for (const miner of [first, first, second]) {
+              yield* client.send(miner.mine())
+              yield* settle
+            }
+            // The next read follows these changes.
+            const accept = (...indices: ReadonlyArray<number>) =>
+              Effect.suspend(() => {
+                for (const index of indices) {
+                  const { channel, key } = upstream.submitted[index]!.via!
+                  ;(channel as Channel).change({ _tag: "SharesAccepted", keys: [key!] })
+                }
+                return Effect.andThen(client.send(first.mine()), settle)
+              })
+            yield* accept(0)
+            yield* client.expect("SubmitShares.Success")
+            recording = new Recording()
+            yield* accept(2, 1)
+            yield* TestClock.adjust("1 second")
+            assert.strictEqual(yield* client.waiting, 0)
+            recording.end()
+            yield* TestClock.adjust("1 second")
+            assert.strictEqual(yield* client.waiting, 2)
+          }).pipe(Effect.ensuring(Effect.sync(() => recording.end()))),
+        { shareSinks: [sink] }
+      )
+    }
+  )
 
   it.effect("loses its connection without an acknowledgement if a sink fails", () =>
     withServer(

@@ -32,7 +32,9 @@ const withSink =
   ) =>
   (): Effect.Effect<void, unknown> => {
     const sink = new Sink()
-    return Effect.scoped(test(sink).pipe(Effect.ensuring(sink.commit), Effect.provide(memoryWorld({ shareSinks: [sink], ...options }))))
+    return Effect.scoped(
+      test(sink).pipe(Effect.ensuring(sink.commit), Effect.provide(memoryWorld({ shareSinks: [sink], ...options })))
+    )
   }
 
 /** A client with a channel, whose share is being recorded. */

@@ -78,14 +78,22 @@ export class Recording {
     if (!this.isEnded) this.#onHurry?.()
   }
 
-  /** Only the first call counts. */
+  /** Only the first call counts. Throws the first defect of a listener, when all have heard. */
   end(failure?: ShareSinkError): void {
     if (this.isEnded) return
     this.isEnded = true
     this.failure = failure
     const listeners = this.#listeners
     this.#listeners = []
-    for (const listener of listeners) listener(failure)
+    const defects: Array<unknown> = []
+    for (const listener of listeners) {
+      try {
+        listener(failure)
+      } catch (defect) {
+        defects.push(defect)
+      }
+    }
+    if (defects.length > 0) throw defects[0]
   }
 }
 
