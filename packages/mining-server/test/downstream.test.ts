@@ -140,6 +140,29 @@ describe("a connection whose shares are being recorded", () => {
   })
 })
 
+describe("a connection with very many replies that wait for a sink", () => {
+  it("gets them in a time that grows with their number, not with its square", () => {
+    const { downstream } = serving()
+    let queued = 0
+    const all = Array.from({ length: 50_000 }, () => ({
+      isAnnouncement: false,
+      isReady: false,
+      since: 0,
+      run: () => void queued++,
+      runEarly: () => {},
+      drop: () => {}
+    }))
+    const begun = performance.now()
+    for (const held of all) {
+      downstream.hold(held)
+      downstream.goOn(1)
+    }
+    for (const held of all) downstream.release(held)
+    assert.strictEqual(queued, all.length)
+    assert.isBelow(performance.now() - begun, 2_000)
+  })
+})
+
 describe("a connection whose last shares are being recorded", () => {
   it("gets a new block at once, also if it sends a share before the block was announced to it", () => {
     const { exchange, open, send, work } = serving({ after: 10, withinMs: 1_000 })

@@ -4,7 +4,7 @@ import { Mining, Protocol } from "@sluice/protocol"
 import { TokenBucket, type Connection, type Rest } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
 import type { AcknowledgementRules } from "./acknowledgements.ts"
-import { type Held, HeldStep, isAccepted, type Step } from "./held-step.ts"
+import { type Held, HeldQueue, HeldStep, isAccepted, type Step } from "./held-step.ts"
 import { Recordings } from "./recordings.ts"
 import { isAcknowledgement, isAnswer, isError } from "./replies.ts"
 import { SendQueue } from "./send-queue.ts"
@@ -71,7 +71,7 @@ export class Downstream {
   /** Whether `stepBeside` runs a step. */
   #isStepping = false
   /** Replies that wait until shares are recorded, and what came behind them: nothing may overtake them. */
-  #held: ReadonlyArray<Held> = NONE_HELD
+  #held: HeldQueue = NONE_HELD
   /** Whether recording takes long, so that only acknowledgements wait. */
   #isLate = false
   /** The messages of the last steps, for `send` or `takeReplies`. */
@@ -230,7 +230,7 @@ export class Downstream {
       const messages = this.#takeMessages()
       const run = () => this.#announce(messages)
       const held = { run, runEarly: run, drop: run, since: Infinity, isAnnouncement: true, isReady: true }
-      this.#held = [...this.#held, held]
+      this.#keep(held)
     }
     return borrow()
   }
@@ -374,10 +374,15 @@ export class Downstream {
 
   /** Keeps a place in the order of messages: what comes later waits behind it, announcements too, until `release`. */
   hold(held: Held): void {
-    this.#held = [...this.#held, held]
+    this.#keep(held)
     if (!this.#isLate) return
     this.#options.late.count++
     held.runEarly()
+  }
+
+  #keep(held: Held): void {
+    if (this.#held === NONE_HELD) this.#held = new HeldQueue()
+    this.#held.push(held)
   }
 
   /** Queues what is held, when everything before is queued. */
@@ -410,10 +415,11 @@ export class Downstream {
    * reads on: new work and blocks must not wait for a full disk.
    */
   goOn(since: number): void {
-    const held = this.#held
-    if (this.#isLate || held.length === 0 || held[0]!.since > since) return
+    const { first } = this.#held
+    if (this.#isLate || first === undefined || first.since > since) return
     this.#isLate = true
-    this.#held = held.filter(({ isAnnouncement }) => !isAnnouncement)
+    const held = this.#held.takeAll()
+    this.#held = new HeldQueue(held.filter(({ isAnnouncement }) => !isAnnouncement))
     this.#options.late.count += this.#held.length
     for (const one of held) one.runEarly()
     this.send()
@@ -422,9 +428,9 @@ export class Downstream {
   }
 
   #release(): void {
-    while (this.#held[0]?.isReady === true) {
-      const held = this.#held[0]
-      this.#held = this.#held.length === 1 ? NONE_HELD : this.#held.slice(1)
+    for (let held = this.#held.first; held?.isReady === true; held = this.#held.first) {
+      this.#held.shift()
+      if (this.#held.length === 0) this.#held = NONE_HELD
       if (this.#isLate) this.#options.late.count--
       held.run()
     }
@@ -464,7 +470,7 @@ export class Downstream {
 
   /** Queues the announcements that wait behind replies, which are not sent: for a connection that ends before they may be. */
   dropReplies(): void {
-    const held = this.#held
+    const held = this.#held.takeAll()
     this.#held = NONE_HELD
     if (this.#isLate) this.#options.late.count -= held.length
     this.#isLate = false
@@ -565,6 +571,6 @@ export class Downstream {
 
 const { encodedSize } = Protocol.forwarding(Mining.protocol).toClient
 /** All connections share it while they hold nothing: a look at its length costs nothing then. */
-const NONE_HELD: ReadonlyArray<Held> = []
+const NONE_HELD = new HeldQueue()
 const NO_EVENTS: ReadonlyArray<ChannelEvent> = []
 const NO_MESSAGES: ReadonlyArray<Mining.ToClient> = []

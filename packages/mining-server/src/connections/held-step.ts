@@ -73,4 +73,39 @@ export class HeldStep implements Held {
   }
 }
 
+/** What a connection holds, in order. To take one moves none of the others, of which there may be many thousand. */
+export class HeldQueue {
+  #all: Array<Held>
+  #taken = 0
+
+  constructor(all: Array<Held> = []) {
+    this.#all = all
+  }
+
+  get length(): number {
+    return this.#all.length - this.#taken
+  }
+
+  get first(): Held | undefined {
+    return this.#all[this.#taken]
+  }
+
+  push(held: Held): void {
+    this.#all.push(held)
+  }
+
+  /** Removes the first. */
+  shift(): void {
+    this.#taken++
+    if (this.#taken * 2 >= this.#all.length) this.#all = this.takeAll()
+  }
+
+  takeAll(): Array<Held> {
+    const left = this.#all.slice(this.#taken)
+    this.#all = []
+    this.#taken = 0
+    return left
+  }
+}
+
 export const isAccepted = ({ _tag }: MiningServerEvent): boolean => _tag === "ShareAccepted"
