@@ -150,3 +150,31 @@ describe("acknowledgements that wait", () => {
     )
   )
 })
+
+describe("a sink that throws when it is hurried", () => {
+  const faulty = () => {
+    const sink: ShareSink = {
+      record: () => Effect.die("the server prefers recordLater"),
+      recordLater: ([{ channel }]) =>
+        channel.connectionId === 1
+          ? new Recording(() => {
+              throw new Error("a defect")
+            })
+          : Recording.done
+    }
+    return sink
+  }
+
+  it.effect("costs a client its connection, and nothing of it is left", () =>
+    Effect.gen(function* () {
+      const { client } = yield* waitingClient
+      yield* client.ended
+      const other = yield* TestClient.connect()
+      const miner = yield* other.open(openExtended())
+      yield* other.send(miner.mine())
+      yield* other.expect("SubmitShares.Success")
+      const { connections, accepted } = yield* poolStats
+      assert.deepStrictEqual([connections, accepted, yield* OPEN_CHANNELS], [1, 1, [miner.channelId]])
+    }).pipe(Effect.provide(memoryWorld({ shareSinks: [faulty()] })))
+  )
+})

@@ -73,9 +73,14 @@ export class Recording {
     else this.#listeners.push(listener)
   }
 
-  /** Says that something waits for it. */
+  /** Says that something waits for it. A defect of the sink is its failure. */
   hurry(): void {
-    if (!this.isEnded) this.#onHurry?.()
+    if (this.isEnded) return
+    try {
+      this.#onHurry?.()
+    } catch (defect) {
+      this.end(defectOf(defect))
+    }
   }
 
   /** Only the first call counts. Throws the first defect of a listener, when all have heard. */
@@ -144,8 +149,11 @@ const behind = (first: Recording, begin: () => Recording): Recording => {
       if (isAwaited) present.hurry()
       present.onEnd((failure) => both.end(failure))
     } catch (defect) {
-      both.end(new ShareSinkError({ message: `a defect of a share sink: ${String(defect)}` }))
+      both.end(defectOf(defect))
     }
   })
   return both
 }
+
+const defectOf = (defect: unknown): ShareSinkError =>
+  new ShareSinkError({ message: `a defect of a share sink: ${String(defect)}` })
