@@ -290,6 +290,32 @@ describe("a channel of the source", () => {
     )
   )
 
+  it.effect("loses its connection without an acknowledgement if a sink has a defect", () =>
+    withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const client = yield* TestClient.connect()
+          const miner = yield* client.open(openExtended())
+          yield* client.send(miner.mine())
+          yield* settle
+          yield* upstream.verdict(0)
+          yield* client.ended
+          assert.strictEqual(yield* client.waiting, 0)
+        }),
+      {
+        shareSinks: [
+          {
+            record: () => Effect.die("not asked"),
+            recordLater: () => {
+              throw new Error("a defect")
+            }
+          }
+        ]
+      }
+    )
+  )
+
   it.effect(
     "may get another prefix, and its miner loses its connection if its firmware takes none, with its shares answered",
     () =>

@@ -288,6 +288,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         Effect.catchTag("ShareSinkError", ({ message }) =>
           Effect.sync(() => downstream.evict({ reason: "share_log", message }))
         ),
+        Effect.catchDefect((defect) =>
+          Effect.sync(() => downstream.evict({ reason: "share_log", message: `a defect: ${String(defect)}` }))
+        ),
         Effect.asVoid
       )
 
