@@ -6,12 +6,12 @@
  * `SLUICE_SEQUENCES` sets the number of sequences. `npm run soak` runs 10,000.
  */
 import { assert, describe, it } from "@effect/vitest"
-import type { ShareAccepted } from "@sluice/channels"
 import { Pool } from "@sluice/pool"
-import type { Mining } from "@sluice/protocol"
-import { type Miner, openExtended, TestClient } from "@sluice/testing/pool-client"
+import { GROUP_CHANNEL_ID, type ShareAccepted, u256FromBytes } from "@sluice/channels"
+import { Mining } from "@sluice/protocol"
+import { HASH_RATE, Miner, openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
 import { memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
-import { futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
@@ -24,13 +24,15 @@ const TO_FULL_DISK = new ShareSinkError({ message: "the disk is full" })
 
 const kinds = [
   ...(["share", "share", "share", "share", "share", "shares", "bad share", "mixed", "many", "easy block"] as const),
-  ...(["template", "block", "open", "close", "close by server", "disconnect"] as const),
+  ...(["template", "block", "open", "open standard", "close"] as const),
+  ...(["close by server", "refused action", "group", "update", "disconnect"] as const),
   ...(["commit", "commit", "commit", "commit", "cut", "fail", "overtake", "at once", "refuse"] as const),
   ...(["time", "time", "long time", "longer time"] as const)
 ]
 
 /** Everything that must have happened in many sequences. */
-const EVERYTHING = "together|late|failed|overtaken|stopped|grown|evicted|ended with open shares".split("|")
+const EVERYTHING =
+  "together|late|failed|overtaken|stopped|grown|evicted|ended with open shares|standard share|group".split("|")
 const seen = new Set<string>()
 
 interface Share {
@@ -52,7 +54,11 @@ class Books implements ShareSink {
   isOvertaken = false
   #isCut = true
 
-  readonly record = () => Effect.die("the server prefers recordLater")
+  readonly record = (accepted: ReadonlyArray<ShareAccepted>) =>
+    Effect.callback<void, ShareSinkError>((resume) =>
+      this.recordLater(accepted).onEnd((failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
+    )
+
   readonly recordLater = (accepted: ReadonlyArray<ShareAccepted>): Recording => {
     const added = accepted.map(({ channel, sequenceNumber }) => {
       const share: Share = { sequenceNumber, state: "open" }
@@ -109,12 +115,38 @@ class Books implements ShareSink {
   }
 }
 
+/** A sink before the books, which get the shares when it is opened. */
+class Gate implements ShareSink {
+  #recording = Recording.done
+  readonly record = () => Effect.die("the server prefers recordLater")
+  readonly recordLater = (): Recording => {
+    if (this.#recording.isEnded) this.#recording = new Recording()
+    return this.#recording
+  }
+
+  get isOpen(): boolean {
+    return this.#recording.isEnded
+  }
+
+  open(): void {
+    this.#recording.end()
+  }
+}
+
+const SINKS = {
+  one: (books: Books) => [books],
+  two: (books: Books, gate: Gate) => [gate, books],
+  "one that the server waits for": ({ record }: Books) => [{ record }]
+}
+
 /** A miner with some channels, and what it has heard. */
 class Peer {
   readonly id: number
   readonly client: TestClient
   readonly scope: Scope.Closeable
   readonly miners: Array<Miner> = []
+  /** By channel, where it is not the first group. */
+  readonly #groups = new Map<number, number>()
   readonly #acknowledged = new Map<number, number>()
   prevHash = 0
   /** Shares, good and bad ones. A good one may be stale. */
@@ -154,20 +186,38 @@ class Peer {
         return
       case "SetNewPrevHash":
         this.prevHash = message.prevHash[0]!
-        for (const miner of this.miners) miner.receive(message)
+        for (const miner of this.#addressed(message)) miner.receive(message)
         return
       case "NewExtendedMiningJob":
-        for (const miner of this.miners) miner.receive(message)
+      case "NewMiningJob":
+        for (const miner of this.#addressed(message)) miner.receive(message)
+        return
+      case "SetTarget":
+        for (const miner of this.#addressed(message)) miner.target = u256FromBytes(message.maximumTarget)
+        return
+      case "SetGroupChannel":
+        seen.add("group")
+        for (const channelId of message.channelIds) this.#groups.set(channelId, message.groupChannelId)
         return
       case "OpenMiningChannel.Error":
-      case "OpenExtendedMiningChannel.Success":
         this.opened++
+        return
+      case "OpenExtendedMiningChannel.Success":
+      case "OpenStandardMiningChannel.Success":
+        this.opened++
+        this.miners.push(new Miner(message))
         return
       case "CloseChannel": {
         const index = this.miners.findIndex(({ channelId }) => channelId === message.channelId)
         if (index >= 0) this.miners.splice(index, 1)
       }
     }
+  }
+
+  #addressed({ channelId }: { readonly channelId: number }): ReadonlyArray<Miner> {
+    return this.miners.filter(
+      (miner) => channelId === miner.channelId || channelId === (this.#groups.get(miner.channelId) ?? GROUP_CHANNEL_ID)
+    )
   }
 
   /** How many shares of the connection are recorded and not acknowledged. */
@@ -183,25 +233,25 @@ class Peer {
 
 const settle = TestClock.adjust(1)
 
-const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "quiet") =>
+const session = (sinks: keyof typeof SINKS, withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "quiet") =>
   Effect.gen(function* () {
     const books = new Books()
+    const gate = new Gate()
     const scope = yield* Scope.make()
     const clients = yield* Effect.scope
     const world = memoryWorld({
-      shareSinks: [books],
+      shareSinks: SINKS[sinks](books, gate),
       acknowledgeWithin: withinMs,
       policy: { minHashRate: 1, maxSharesPerSecond: 10_000 }
     })
     const context = yield* Layer.buildWithScope(world, scope)
-    const { closeChannel, events } = Context.get(context, Pool)
+    const { closeChannel, events, setGroup } = Context.get(context, Pool)
     const told: Array<MiningServerEvent> = []
     yield* Effect.forkIn(
       Stream.runForEach(events, (event) => Effect.sync(() => told.push(event))),
       scope
     )
     const peers: Array<Peer> = []
-    const closedByServer = new Set<string>()
     let connections = 0
     let block = 1
     let templates = 1
@@ -233,7 +283,7 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
       Effect.gen(function* () {
         yield* TestClock.adjust(ms)
         now += ms
-        openFor = books.commits.length === 0 ? 0 : openFor + ms
+        openFor = books.commits.length === 0 && gate.isOpen ? 0 : openFor + ms
         longestOpen = Math.max(longestOpen, openFor)
         if (openFor > LONGEST_WAIT_MS) seen.add("late")
         yield* hearAll
@@ -248,9 +298,12 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
     })
     const connect = Effect.gen(function* () {
       const own = yield* Scope.fork(clients)
-      const client = yield* Effect.provideService(TestClient.connect(), Scope.Scope, own)
-      const peer = new Peer(++connections, client, own)
-      peer.miners.push(yield* client.open(openExtended({ userIdentity: `user${peer.id}` })))
+      const id = ++connections
+      const isStandard = id % 3 === 0
+      const flags = isStandard ? Mining.REQUIRES_STANDARD_JOBS : 0
+      const client = yield* Effect.provideService(TestClient.connect({ flags }), Scope.Scope, own)
+      const peer = new Peer(id, client, own)
+      peer.miners.push(yield* client.open((isStandard ? openStandard : openExtended)({ userIdentity: `user${id}` })))
       peer.prevHash = block
       peers.push(peer)
     })
@@ -281,11 +334,15 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
               miner.mine({ bad: index === bad })
             )
             peer.sent += messages.length
+            if (miner.kind === "standard") seen.add("standard share")
             return yield* send(...messages)
           }
           case "open":
+          case "open standard": {
             peer.asked++
-            return yield* send(openExtended({ requestId: n % 100, userIdentity: `user${peer.id}` }))
+            const request = kind === "open" ? openExtended : openStandard
+            return yield* send(request({ requestId: n % 100, userIdentity: `user${peer.id}` }))
+          }
           case "close":
             if (miner === undefined || n % 2 === 0) return
             if (peer.miners.length > 0) peer.miners.splice(peer.miners.indexOf(miner), 1)
@@ -293,8 +350,18 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
             return yield* send(miner.mine(), { _tag: "CloseChannel", channelId: miner.channelId, reasonCode: "" })
           case "close by server":
             if (miner === undefined || n % 3 > 0) return
-            closedByServer.add(`${peer.id} ${miner.channelId}`)
             return yield* Effect.ignore(closeChannel({ connectionId: peer.id, channelId: miner.channelId }, "test"))
+          case "refused action":
+            return yield* Effect.ignore(closeChannel({ connectionId: peer.id, channelId: 1_000_000 }, "test"))
+          case "group":
+            if (miner === undefined) return
+            return yield* Effect.ignore(setGroup(peer.id, [miner.channelId]))
+          case "update": {
+            if (miner === undefined) return
+            const { channelId } = miner
+            const nominalHashRate = HASH_RATE * (1 + (n % 3))
+            return yield* send({ _tag: "UpdateChannel", channelId, nominalHashRate, maximumTarget: ANY_TARGET })
+          }
           case "disconnect":
             if (n % 2 === 0) return
             yield* disconnect(peer)
@@ -305,7 +372,8 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
           case "easy block":
             return yield* publishBlock
           case "commit":
-            return books.end(0)
+            gate.open()
+            return n % 4 === 0 ? undefined : books.end(0)
           case "cut":
             return books.cut()
           case "fail":
@@ -346,7 +414,8 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
     )
 
     const finish = Effect.gen(function* () {
-      while (books.commits.length > 0) {
+      while (!gate.isOpen || books.commits.length > 0) {
+        gate.open()
         books.end(0)
         yield* pass(1)
       }
@@ -356,6 +425,7 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
       const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
       yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       while (stopping.pollUnsafe() === undefined) {
+        gate.open()
         books.end(0)
         yield* TestClock.adjust(100)
         yield* hearAll
@@ -374,8 +444,10 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
       assert.strictEqual(peer.opened, peer.asked, "a request has no answer")
     }
     if (end === "stop") return
-    const { accepted } = yield* Effect.provideContext(poolStats, context)
+    const { accepted, users } = yield* Effect.provideContext(poolStats, context)
     assert.strictEqual(accepted, books.recorded, "statistics do not count what is recorded")
+    const ofUsers = users.reduce((sum, user) => sum + user.accepted, 0)
+    assert.strictEqual(ofUsers, books.recorded, "statistics of users do not count what is recorded")
     if (live().length < peers.length) seen.add("evicted")
     for (const peer of live()) yield* disconnect(peer)
     yield* pass(3_000)
@@ -383,12 +455,12 @@ const session = (withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "
     const { channels: counts } = yield* Context.get(context, Pool).stats
     assert.deepStrictEqual([open, channels.length, counts], [0, 0, { standard: 0, extended: 0 }])
     if (longestOpen < 900 && !books.isOvertaken) {
-      assertOrder(told, (key) => closedByServer.has(key) || books.hasFailed(Number(key.split(" ")[0])))
+      assertOrder(told, (key) => books.hasFailed(Number(key.split(" ")[0])))
     }
     yield* Scope.close(scope, Exit.void)
   })
 
-/** No share is told behind the end of its channel, if the client or the end of its connection closed it. */
+/** No share is told behind the end of its channel. */
 const assertOrder = (told: ReadonlyArray<MiningServerEvent>, isExempt: (channel: string) => boolean): void => {
   const closed = new Set<string>()
   for (const event of told) {
@@ -406,12 +478,13 @@ describe("a server whose shares are recorded in commits", () => {
     () =>
       fc.assert(
         fc.asyncProperty(
+          fc.constantFrom(...(Object.keys(SINKS) as Array<keyof typeof SINKS>)),
           fc.constantFrom(0, 1_000),
           fc.array(fc.nat({ max: 0x7fffffff }), { minLength: 20, maxLength: 60, size: "max" }),
           fc.constantFrom("quiet", "quiet", "quiet", "stop"),
-          (withinMs, steps, end) =>
+          (sinks, withinMs, steps, end) =>
             Effect.runPromise(
-              session(withinMs, steps, end as "quiet" | "stop").pipe(
+              session(sinks, withinMs, steps, end as "quiet" | "stop").pipe(
                 Effect.scoped,
                 Effect.provide(Layer.mergeAll(Logger.layer([]), TestClock.layer()))
               )
