@@ -1,13 +1,33 @@
 /** The order of things around share sinks: a block is submitted, shares are recorded, then they are acknowledged. */
 import { assert, describe, it } from "@effect/vitest"
 import { Pool } from "@sluice/pool"
-import { TemplateFeed } from "@sluice/template-provider"
-import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
+import { TemplateFeed, TemplateSourceMemory } from "@sluice/template-provider"
+import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
-import { giveWork, memoryWorld, poolStats, publish, tcpWorld, type World } from "@sluice/testing/pool-worlds"
+import {
+  giveWork,
+  memoryWorld,
+  newBlock,
+  options,
+  PoolAddress,
+  poolStats,
+  publish,
+  tcpWorld,
+  type World
+} from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
-import { Recording, type ShareSink, shareSink, ShareSinkError } from "../src/index.ts"
+import {
+  MiningServer,
+  Payouts,
+  Recording,
+  type ShareSink,
+  shareSink,
+  ShareSinkError,
+  Templates,
+  WorkSource
+} from "../src/index.ts"
 
 /** Runs everything that can run now. */
 const settle = TestClock.adjust(1)
@@ -465,6 +485,48 @@ describe("a defect in a step", () => {
         })
       )
     )
+  })
+})
+
+describe("a defect of the source when it takes a block", () => {
+  it.effect("costs only the miner of the block its connection, and no sink records its shares as another's", () => {
+    const recorded: Array<number> = []
+    const shareSinks = [shareSink(({ channel }) => void recorded.push(channel.connectionId))]
+    const faulty = Layer.effect(
+      WorkSource,
+      Effect.map(WorkSource, (source) =>
+        WorkSource.of({
+          ...source,
+          submit: () => {
+            throw new Error("a defect")
+          }
+        })
+      )
+    )
+    const world = MiningServer.layer({ shareSinks, policy: { minHashRate: 1 } }).pipe(
+      Layer.provide(faulty),
+      Layer.provide(Templates.layer(options())),
+      Layer.provide(Payouts.layer(options())),
+      Layer.provideMerge(TemplateSourceMemory.layer),
+      Layer.provide(Setup.server(MiningListener)),
+      Layer.provide(Plain.listener),
+      Layer.provideMerge(Plain.dialer),
+      Layer.provideMerge(Layer.succeed(PoolAddress, { ...Memory.ADDRESS, security: { _tag: "plain" } })),
+      Layer.provide(Memory.network()),
+      Layer.provide(Logger.layer([]))
+    )
+    return Effect.gen(function* () {
+      yield* newBlock(1, { target: ANY_TARGET })
+      const client = yield* TestClient.connect()
+      const miner = yield* client.open(openExtended())
+      yield* client.send(miner.mine())
+      yield* client.ended
+      yield* newBlock(2)
+      const other = yield* TestClient.connect()
+      yield* other.send((yield* other.open(openExtended())).mine())
+      yield* other.expect("SubmitShares.Success")
+      assert.deepStrictEqual(recorded, [2])
+    }).pipe(Effect.provide(world))
   })
 })
 

@@ -266,7 +266,12 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     downstream: Downstream,
     events: ReadonlyArray<MiningServerEvent>
   ): Effect.Effect<void, ShareSinkError> | undefined => {
-    if (events.length > 0) recorder.submitBlocks(events)
+    try {
+      if (events.length > 0) recorder.submitBlocks(events)
+    } catch (defect) {
+      recording.lose(downstream, accepted.splice(0))
+      throw defect
+    }
     if (accepted.length === 0) return undefined
     const shares = accepted.splice(0)
     return isReadonlyArrayNonEmpty(shares) ? recording.begin(downstream, shares) : undefined
