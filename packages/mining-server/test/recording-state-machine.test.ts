@@ -6,15 +6,18 @@
  * `SLUICE_SEQUENCES` sets the number of sequences. `npm run soak` runs 10,000.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Pool } from "@sluice/pool"
+import { Pool, type PoolOptions } from "@sluice/pool"
 import { GROUP_CHANNEL_ID, type ShareAccepted, u256FromBytes } from "@sluice/channels"
 import { Mining } from "@sluice/protocol"
 import { HASH_RATE, Miner, openExtended, openStandard, TestClient } from "@sluice/testing/pool-client"
-import { memoryWorld, poolStats, publish } from "@sluice/testing/pool-worlds"
+import { options, PoolAddress, poolStats, publish } from "@sluice/testing/pool-worlds"
 import { ANY_TARGET, futureTemplate, newPrevHash, template } from "@sluice/testing/templates"
+import { TemplateSourceMemory } from "@sluice/template-provider"
+import { Memory, MiningListener, Plain, Setup } from "@sluice/transport"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
+import type { MiningConnection } from "../src/connections/downstream.ts"
 import { type MiningServerEvent, Recording, type ShareSink, ShareSinkError } from "../src/index.ts"
 
 const SEQUENCES = Number(process.env["SLUICE_SEQUENCES"] ?? 300)
@@ -139,6 +142,47 @@ const SINKS = {
   "one that the server waits for": ({ record }: Books) => [{ record }]
 }
 
+/** Answers the reads of a connection outside of its fiber, and writes at once, as TCP does. */
+const withoutFiber = (connection: MiningConnection): MiningConnection => ({
+  ...connection,
+  each: (step) =>
+    Effect.gen(function* () {
+      const pull = yield* Stream.toPull(connection.receive)
+      const next = Effect.forkChild(Effect.map(pull, step), { startImmediately: true })
+      const read = Effect.flatMap(Effect.flatMap(next, Fiber.join), (rest) => rest ?? Effect.void)
+      return yield* Effect.forever(read)
+    }).pipe(
+      Effect.scoped,
+      Effect.catchTag("Done", () => Effect.never)
+    ),
+  sendNow: (messages) => Exit.isSuccess(Effect.runSyncExit(connection.send(messages)))
+})
+
+const LISTENERS = {
+  "in fibers": Setup.server(MiningListener),
+  "outside of fibers": Layer.effect(
+    MiningListener,
+    Effect.map(MiningListener, (listener) =>
+      MiningListener.of({
+        ...listener,
+        run: (handler, setup) =>
+          listener.run((connection, accepted) => handler(withoutFiber(connection), accepted), setup)
+      })
+    )
+  ).pipe(Layer.provide(Setup.server(MiningListener)))
+}
+
+const worldOf = (listener: keyof typeof LISTENERS, fields: Partial<PoolOptions>) =>
+  Pool.layer(options(fields)).pipe(
+    Layer.provideMerge(TemplateSourceMemory.layer),
+    Layer.provide(LISTENERS[listener]),
+    Layer.provide(Plain.listener),
+    Layer.provideMerge(Plain.dialer),
+    Layer.provideMerge(Layer.succeed(PoolAddress, { ...Memory.ADDRESS, security: { _tag: "plain" } })),
+    Layer.provide(Memory.network()),
+    Layer.provide(Logger.layer([]))
+  )
+
 /** A miner with some channels, and what it has heard. */
 class Peer {
   readonly id: number
@@ -233,13 +277,19 @@ class Peer {
 
 const settle = TestClock.adjust(1)
 
-const session = (sinks: keyof typeof SINKS, withinMs: number, steps: ReadonlyArray<number>, end: "stop" | "quiet") =>
+const session = (
+  sinks: keyof typeof SINKS,
+  listener: keyof typeof LISTENERS,
+  withinMs: number,
+  steps: ReadonlyArray<number>,
+  end: "stop" | "quiet"
+) =>
   Effect.gen(function* () {
     const books = new Books()
     const gate = new Gate()
     const scope = yield* Scope.make()
     const clients = yield* Effect.scope
-    const world = memoryWorld({
+    const world = worldOf(listener, {
       shareSinks: SINKS[sinks](books, gate),
       acknowledgeWithin: withinMs,
       policy: { minHashRate: 1, maxSharesPerSecond: 10_000 }
@@ -259,6 +309,8 @@ const session = (sinks: keyof typeof SINKS, withinMs: number, steps: ReadonlyArr
     let now = 0
     let longestOpen = 0
     let openFor = 0
+    /** When a share was last on its way or in a sink. */
+    let busyAt = 0
 
     const live = () => peers.filter(({ hasEnded }) => !hasEnded)
     const hearAll = Effect.gen(function* () {
@@ -287,6 +339,11 @@ const session = (sinks: keyof typeof SINKS, withinMs: number, steps: ReadonlyArr
         longestOpen = Math.max(longestOpen, openFor)
         if (openFor > LONGEST_WAIT_MS) seen.add("late")
         yield* hearAll
+        if (openFor > 0) busyAt = now
+        if (now - busyAt > withinMs + 10) {
+          for (const peer of live())
+            assert.strictEqual(peer.unanswered(books), 0, "an acknowledgement waits for nothing")
+        }
         if (now - blockAt <= LONGEST_WAIT_MS + 10) return
         for (const peer of live()) if (peer.miners.length > 0) assert.strictEqual(peer.prevHash, block, "a block waits")
       })
@@ -320,7 +377,10 @@ const session = (sinks: keyof typeof SINKS, withinMs: number, steps: ReadonlyArr
         const peer = live()[n % Math.max(1, live().length)]
         const miner = peer?.miners[n % peer.miners.length]
         if (peer === undefined) return yield* connect
-        const send = (...messages: ReadonlyArray<Mining.ToServer>) => Effect.ignore(peer.client.send(...messages))
+        const send = (...messages: ReadonlyArray<Mining.ToServer>) => {
+          busyAt = now
+          return Effect.ignore(peer.client.send(...messages))
+        }
         switch (kind) {
           case "share":
           case "shares":
@@ -479,12 +539,13 @@ describe("a server whose shares are recorded in commits", () => {
       fc.assert(
         fc.asyncProperty(
           fc.constantFrom(...(Object.keys(SINKS) as Array<keyof typeof SINKS>)),
+          fc.constantFrom(...(Object.keys(LISTENERS) as Array<keyof typeof LISTENERS>)),
           fc.constantFrom(0, 1_000),
           fc.array(fc.nat({ max: 0x7fffffff }), { minLength: 20, maxLength: 60, size: "max" }),
           fc.constantFrom("quiet", "quiet", "quiet", "stop"),
-          (sinks, withinMs, steps, end) =>
+          (sinks, listener, withinMs, steps, end) =>
             Effect.runPromise(
-              session(sinks, withinMs, steps, end as "quiet" | "stop").pipe(
+              session(sinks, listener, withinMs, steps, end as "quiet" | "stop").pipe(
                 Effect.scoped,
                 Effect.provide(Layer.mergeAll(Logger.layer([]), TestClock.layer()))
               )
