@@ -48,6 +48,7 @@ const serving = () => {
       onWaiting: () => {},
       work,
       contextFor: ({ jobs }) => ({ jobs, space, validator, policy, shown: new ShownUsers().of("peer") }),
+      onBatch: () => undefined,
       onEvents: () => {},
       takesPrefixes: true,
       now: () => 1_000,

@@ -112,6 +112,16 @@ export class ChannelServer {
     }
   }
 
+  /** The channel of the last share. */
+  get lastChannel(): Channel | undefined {
+    return this.#shares.last
+  }
+
+  /** Looks at what a share will need beside its channel, so that the processor loads all of it at once. The result has no meaning. */
+  touch(): number {
+    return this.#shares.touch()
+  }
+
   /** How many accepted shares wait for `acknowledge`. */
   get unacknowledged(): number {
     return this.#shares.waiting
@@ -258,7 +268,7 @@ export class ChannelServer {
     const { channels, groups, shown } = this.#state
     const work = channel.shownWork(now)
     if (work !== undefined) for (const rates of shown) rates.left(work)
-    channels.delete(channel.info.channelId)
+    channels.delete(channel.id)
     this.#shares.forget(channel)
     groups.leave(channel)
     if (channel.source !== undefined) {

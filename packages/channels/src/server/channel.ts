@@ -46,6 +46,9 @@ interface OwnJob {
 
 export class Channel {
   // What each share touches stands first and side by side, as in `Downstream` of @sluice/mining-server.
+  /** Of `info`. */
+  readonly id: number
+  readonly kind: ChannelInfo["kind"]
   readonly info: ChannelInfo
   /** The channel at the source behind this one, with the shares that wait for its verdict. */
   readonly source: WaitingShares | undefined
@@ -114,6 +117,8 @@ export class Channel {
     now: number
   ) {
     const { source } = client
+    this.id = info.channelId
+    this.kind = info.kind
     this.info = info
     this.jobs = jobs
     this.#shareSets = jobs instanceof CustomChannelJobs ? new ShareSets(MAX_SHARE_SETS) : undefined
@@ -219,7 +224,7 @@ export class Channel {
 
   /** Tells the client its prefix for later jobs (5.3.10). */
   get prefixMessage(): Mining.SetExtranoncePrefix {
-    return { _tag: "SetExtranoncePrefix", channelId: this.info.channelId, extranoncePrefix: this.lease.prefix }
+    return { _tag: "SetExtranoncePrefix", channelId: this.id, extranoncePrefix: this.lease.prefix }
   }
 
   /** Removes and returns the prefixes that no share can use any more. */
@@ -324,6 +329,13 @@ export class Channel {
     return this.#shares
   }
 
+  /** As `ChannelServer.touch`. */
+  touch(): number {
+    const { checked } = this
+    const looks = this.id ^ this.#shares.touch() ^ this.#pending.length
+    return checked === undefined ? looks : looks ^ checked.bytes[0]! ^ checked.difficulty
+  }
+
   accept(share: ShareAccepted): void {
     this.#pending.push(share)
   }
@@ -354,7 +366,7 @@ export class Channel {
     }
     return {
       _tag: "SubmitShares.Success",
-      channelId: this.info.channelId,
+      channelId: this.id,
       lastSequenceNumber: shares.at(-1)!.sequenceNumber,
       newSubmitsAcceptedCount: shares.length,
       newSharesSum: BigInt(Math.round(sum))

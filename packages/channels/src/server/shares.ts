@@ -10,7 +10,7 @@ import { NO_VERDICT, type Via } from "../jobs/source-channel.ts"
 import type { SourceShare } from "../jobs/source-share.ts"
 import { type LateBlock, LateBlocks } from "../shares/late-blocks.ts"
 import { ShareAllowance } from "../shares/share-allowance.ts"
-import { refusalOfJob, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
+import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
 import type { Channel } from "./channel.ts"
 import type { ChannelServerContext, ConnectionState } from "./connection-state.ts"
 import type { ChannelInfo, ServerOutbox, ShareAccepted, ShareRefused } from "./event.ts"
@@ -19,38 +19,45 @@ import { followWork } from "./targets.ts"
 export type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
 export class Shares {
-  readonly #state: ConnectionState
-  readonly #channels: ReadonlyMap<number, Channel>
-  readonly #context: ChannelServerContext
+  // What each share touches stands first and side by side, as in `Downstream` of @sluice/mining-server.
   /** The channel of the last share. */
-  #last: Channel | undefined
+  last: Channel | undefined
   readonly #allowance: ShareAllowance
+  readonly #channels: ReadonlyMap<number, Channel>
+  readonly #validator: ShareValidator
+  readonly #onAccepted: ChannelServerContext["onAccepted"]
+  readonly #batchSize: number
   /** Created on first use. */
   #lateBlocks: LateBlocks | undefined
   /** Channels with accepted shares to acknowledge. */
   #unacknowledged: Array<Channel> = []
   /** How many shares these have. */
   waiting = 0
+  readonly #state: ConnectionState
+  readonly #context: ChannelServerContext
 
   constructor(state: ConnectionState) {
     this.#state = state
     this.#channels = state.channels
     this.#context = state.context
-    this.#allowance = new ShareAllowance(state.context.policy.maxSharesPerSecond)
+    const { onAccepted, policy, validator } = state.context
+    this.#allowance = new ShareAllowance(policy.maxSharesPerSecond)
+    this.#validator = validator
+    this.#onAccepted = onAccepted
+    this.#batchSize = policy.shareBatchSize
   }
 
   /** Answers a share, or lets it wait for its verdict. If it is accepted, its acknowledgement waits for company, or for `acknowledge`. */
   receive(message: Share, now: number, out: ServerOutbox): void {
     const { channelId, jobId, sequenceNumber } = message
     const channels = this.#channels
-    const context = this.#context
-    const { validator } = context
-    const last = this.#last
-    const channel = last?.info.channelId === channelId ? last : channels.get(channelId)
-    this.#last = channel
-    const jobs = channel?.jobs ?? context.jobs
+    const validator = this.#validator
+    const last = this.last
+    const channel = last?.id === channelId ? last : channels.get(channelId)
+    if (channel !== last) this.last = channel
+    const jobs = channel?.jobs ?? this.#context.jobs
     const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
-    if (channel === undefined || channel.info.kind !== kind) {
+    if (channel === undefined || channel.kind !== kind) {
       return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
     }
     const active = jobs.active(jobId)
@@ -102,14 +109,18 @@ export class Shares {
     }
   }
 
+  /** As `ChannelServer.touch`. */
+  touch(): number {
+    return this.#channels.size ^ this.#allowance.touch()
+  }
+
   /** Keeps a share that is accepted for its acknowledgement. A batch of them is acknowledged at once. */
   accept(channel: Channel, share: ShareAccepted, now: number, out: ServerOutbox): void {
-    const { onAccepted, policy } = this.#context
     if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
     channel.accept(share)
     this.waiting++
-    onAccepted?.(share)
-    if (channel.pendingCount >= policy.shareBatchSize) this.#acknowledge(channel, now, out)
+    this.#onAccepted?.(share)
+    if (channel.pendingCount >= this.#batchSize) this.#acknowledge(channel, now, out)
   }
 
   /** Acknowledges all accepted shares that came before a time. */
@@ -131,7 +142,7 @@ export class Shares {
 
   /** Forgets a channel that is closed. */
   forget(channel: Channel): void {
-    if (this.#last === channel) this.#last = undefined
+    if (this.last === channel) this.last = undefined
   }
 
   /** Remembers one of `open` channels before it is closed, because its shares may still be blocks. */

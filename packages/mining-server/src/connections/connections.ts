@@ -23,7 +23,7 @@ import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import { Downstream, type Eviction, type LateReads, type MiningConnection } from "./downstream.ts"
+import { Downstream, type Eviction, type LateReads, type MiningConnection, type ReadFailure } from "./downstream.ts"
 import { makeRecording } from "./recording.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
@@ -113,6 +113,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
           ? context
           : { ...context, source: { opened: source.opened, onChange: () => changed.add(downstream) } }
       },
+      onBatch,
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
@@ -138,7 +139,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstreams.set(downstream.id, downstream)
         return tell([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
       }),
-      () => eachBatch(connection, (batch) => downstream.stepBeside(onBatch, batch)),
+      () => eachBatch(connection, downstream),
       (_, exit) => end(downstream, exit)
     ).pipe(Effect.catchTag("ShareSinkError", () => Effect.void))
   })
@@ -153,10 +154,8 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     start(Effect.andThen(tell(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
   }
 
-  type Failure = ConnectionError | ShareSinkError
-
   /** Answers a read. Returns what has to be waited for. */
-  const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<Failure> => {
+  const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<ReadFailure> => {
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = admission.verdictsOn(batch, downstream.machine)
     if (source === undefined && verdicts === undefined && batch.length <= ANSWERED_AT_ONCE) {
@@ -197,9 +196,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
    */
   const inTurns = (
     batch: ReadonlyArray<Mining.ToServer>,
-    answer: (some: ReadonlyArray<Mining.ToServer>, received: number) => Rest<Failure>,
+    answer: (some: ReadonlyArray<Mining.ToServer>, received: number) => Rest<ReadFailure>,
     received = loadOf(batch)
-  ): Rest<Failure> => {
+  ): Rest<ReadFailure> => {
     reads++
     if (batch.length <= ANSWERED_AT_ONCE) return answer(batch, received)
     const [some, rest] = [batch.slice(0, ANSWERED_AT_ONCE), batch.slice(ANSWERED_AT_ONCE)]
@@ -219,7 +218,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     batch: ReadonlyArray<Mining.ToServer>,
     begun: bigint,
     received: number
-  ): Rest<Failure> => {
+  ): Rest<ReadFailure> => {
     const at = now()
     const { queue } = downstream
     const events = read(downstream, batch, at)

@@ -50,6 +50,11 @@ export class FrameReader {
     return this.inPayload ? this.headerSize + this.bodyFilled : this.headerFilled
   }
 
+  /** As `Receiver.touch`. */
+  touch(): number {
+    return this.framesRead ^ (this.cipher === undefined || this.cipher.isReady() ? 1 : 0)
+  }
+
   /** Reads a chunk and appends the frames that it completes. The reader owns the chunk from then on. */
   push(chunk: Uint8Array, frames: Array<Frame>): void {
     let at = 0
