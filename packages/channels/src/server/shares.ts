@@ -123,6 +123,34 @@ export class Shares {
     if (channel.pendingCount >= this.#batchSize) this.#acknowledge(channel, now, out)
   }
 
+  /** The source accepts shares. They are acknowledged as soon as all older shares of the channel have their verdicts. */
+  acceptWaiting(channel: Channel, keys: ReadonlyArray<number>, now: number, out: ServerOutbox): void {
+    for (const key of keys) channel.source!.accept(key)
+    this.#release(channel, now, out)
+  }
+
+  /** The source refuses a share, which may be what later ones have waited for. */
+  refuseWaiting(channel: Channel, refused: { key: number; errorCode: string }, now: number, out: ServerOutbox): void {
+    const share = channel.source!.refuse(refused.key)
+    if (share === undefined) return
+    answerRefused(share, refused.errorCode, out)
+    this.#release(channel, now, out)
+  }
+
+  /** Refuses all shares of a channel that wait for a verdict. A client that has closed the channel is not told (5.3.9). */
+  endWaiting(channel: Channel, isTold: boolean, now: number, out: ServerOutbox): void {
+    for (const share of channel.source?.refuseAll() ?? []) {
+      if (isTold) answerRefused(share, NO_VERDICT, out)
+      else out.events.push(refusedEvent(share, NO_VERDICT))
+    }
+    this.#release(channel, now, out)
+  }
+
+  /** Accepts the shares that have waited for verdicts on older ones only. */
+  #release(channel: Channel, now: number, out: ServerOutbox): void {
+    for (const share of channel.source?.takeAccepted() ?? []) this.accept(channel, share, now, out)
+  }
+
   /** Acknowledges all accepted shares that came before a time. */
   acknowledge(now: number, out: ServerOutbox, before: number): void {
     const channels = this.#unacknowledged
@@ -210,20 +238,15 @@ export class Shares {
   }
 }
 
-/** Refuses all shares of a channel that wait for a verdict. */
-export const answerWaiting = (channel: Channel, out: ServerOutbox): void => {
-  for (const share of channel.source?.takeAll() ?? []) refuseWaiting(share, NO_VERDICT, out)
-}
-
 /** Refuses a share that waited for its verdict. */
-export const refuseWaiting = (share: ShareAccepted, errorCode: string, out: ServerOutbox): void => {
+const answerRefused = (share: ShareAccepted, errorCode: string, out: ServerOutbox): void => {
   const { channel, sequenceNumber } = share
   out.messages.push({ _tag: "SubmitShares.Error", channelId: channel.channelId, sequenceNumber, errorCode })
   out.events.push(refusedEvent(share, errorCode))
 }
 
 /** The event for a share that waited for its verdict and is refused. */
-export const refusedEvent = ({ channel, sequenceNumber }: ShareAccepted, errorCode: string): ShareRefused => {
+const refusedEvent = ({ channel, sequenceNumber }: ShareAccepted, errorCode: string): ShareRefused => {
   const { channelId, connectionId } = channel
   return { _tag: "ShareRefused", connectionId, channelId, channel, sequenceNumber, errorCode }
 }
