@@ -18,6 +18,8 @@ import { ANY_TARGET, bytes, futureTemplate, newPrevHash } from "@sluice/testing/
 import {
   MiningServer,
   type MiningServerOptions,
+  Recording,
+  type ShareSink,
   ShareSinkError,
   type Work,
   WorkSource,
@@ -248,6 +250,50 @@ describe("a channel of the source", () => {
       })
     )
   )
+
+  it.effect("has no share acknowledged before it is recorded, though that of another channel is decided first", () => {
+    const recordings = [Recording.done, new Recording()]
+    let next = 0
+    const sink: ShareSink = {
+      record: () => Effect.die("the server prefers recordLater"),
+      recordLater: () => recordings[next++]!
+    }
+    return withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const client = yield* TestClient.connect()
+          const old = yield* client.open(openExtended())
+          const young = yield* client.open(openExtended({ requestId: 2 }))
+          for (const miner of [old, young, young]) {
+            yield* client.send(miner.mine())
+            yield* settle
+          }
+          const update = { channelId: old.channelId, nominalHashRate: 1, maximumTarget: ANY_TARGET }
+          /** Accepts shares with the next read. */
+          const accept = (...indexes: ReadonlyArray<number>) =>
+            Effect.gen(function* () {
+              for (const index of indexes) {
+                const { channel, key } = upstream.submitted[index]!.via!
+                const source = channel as Channel
+                source.change({ _tag: "SharesAccepted", keys: [key!] })
+              }
+              yield* client.send({ _tag: "UpdateChannel", ...update })
+              yield* settle
+            })
+          yield* accept(1)
+          yield* client.expect("SubmitShares.Success")
+          yield* accept(2, 0)
+          assert.strictEqual(next, 2)
+          yield* TestClock.adjust("1 second")
+          const early = yield* client.waiting
+          recordings[1]!.end()
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual([early, yield* client.waiting], [0, 2])
+        }),
+      { shareSinks: [sink] }
+    )
+  })
 
   /** Gets one share accepted that waits for the verdict on an older one, and the numbers of the shares that are recorded. */
   const overtaking = (

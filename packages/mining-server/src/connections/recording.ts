@@ -52,7 +52,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
   ): Effect.Effect<void, ShareSinkError> | undefined => {
     if (recordLater === undefined) {
       const recording = new Recording()
-      downstream.waitFor(recording, shares[0].at)
+      downstream.waitFor(recording, firstOf(shares))
       return Effect.suspend(() => {
         follow(recording)
         return Effect.onExit(recordInAll(sinks, shares), (exit) =>
@@ -69,7 +69,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
       const opened = open.get(recording) ?? follow(recording)
       opened.downstreams.push(downstream)
       opened.shares.push(shares)
-      downstream.waitFor(recording, shares[0].at)
+      downstream.waitFor(recording, firstOf(shares))
       // It may have failed at once.
       if (recording.isEnded) end(opened)
       return undefined
@@ -133,6 +133,13 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
       return open.size > 0
     }
   }
+}
+
+/** When the first of these shares came. The verdicts of a source may come in another order. */
+const firstOf = (shares: NonEmptyReadonlyArray<ShareAccepted>): number => {
+  let first = shares[0].at
+  for (const { at } of shares) if (at < first) first = at
+  return first
 }
 
 const NOT_RECORDED = new ShareSinkError({ message: "its shares were not recorded" })

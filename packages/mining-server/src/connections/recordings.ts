@@ -7,13 +7,18 @@ export class Recordings {
   #newest = Recording.done
   /** Ends when all but the newest have ended. */
   #older = Recording.done
+  /** When the first share of the newest came, and the first one of all. A source may decide about older shares later. */
   #newestSince = 0
   #olderSince = 0
 
-  /** Adds the recording of shares that came at `since`. */
+  /** Adds the recording of shares that came at `since` or later. */
   add(recording: Recording, since: number): void {
-    if (recording === this.#newest && !this.all.isRecorded) return
-    if (this.all.isRecorded) this.#olderSince = since
+    const isIdle = this.all.isRecorded
+    this.#olderSince = isIdle ? since : Math.min(this.#olderSince, since)
+    if (recording === this.#newest && !isIdle) {
+      this.#newestSince = Math.min(this.#newestSince, since)
+      return
+    }
     this.#older = this.all
     this.#newest = recording
     this.#newestSince = since
