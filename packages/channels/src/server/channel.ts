@@ -33,6 +33,8 @@ interface PrefixPeriod {
 export interface CheckedJob {
   readonly active: ActiveJob
   readonly epoch: number
+  readonly period: TargetPeriod
+  /** Of the period. */
   readonly difficulty: number
   /** The merkle root of a standard channel, and the target: 32 bytes each, side by side. */
   readonly bytes: Uint8Array
@@ -281,10 +283,10 @@ export class Channel {
   }
 
   /** Whether a much harder job has replaced this one, so that its shares count as late. */
-  isReplaced({ active, difficulty }: CheckedJob, jobs: ChannelJobs): boolean {
+  isReplaced({ active, difficulty, period }: CheckedJob, jobs: ChannelJobs): boolean {
     if (active === jobs.currentActive && active.job.id !== this.#repeatedId) return false
     const newest = this.newestTarget(jobs)
-    return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
+    return newest !== undefined && newest !== period && newest.difficulty >= difficulty * REPLACING_FACTOR
   }
 
   /** Whether the network's difficulty, or the source's, has changed since the target was chosen. */
@@ -332,7 +334,7 @@ export class Channel {
   /** As `ChannelServer.touch`. */
   touch(): number {
     const { checked } = this
-    const looks = this.id ^ this.#shares.touch() ^ this.#pending.length
+    const looks = this.info.channelId ^ this.#shares.touch() ^ (this.#pending[0] === undefined ? 0 : 1)
     return checked === undefined ? looks : looks ^ checked.bytes[0]! ^ checked.difficulty
   }
 

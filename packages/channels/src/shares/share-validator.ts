@@ -141,11 +141,12 @@ export class ShareValidator {
   #checked(channel: Channel, active: ActiveJob): CheckedJob {
     const last = channel.checked
     if (last?.active === active) return last
-    const { difficulty, target } = channel.targetOf(active)
+    const period = channel.targetOf(active)
     const bytes = new Uint8Array(64)
     if (channel.kind === "standard") bytes.set(this.merkleRoot(channel, active.job))
-    bytes.set(target, TARGET_AT)
-    return (channel.checked = { active, epoch: channel.jobs.epoch, difficulty, bytes })
+    bytes.set(period.target, TARGET_AT)
+    const { difficulty } = period
+    return (channel.checked = { active, epoch: channel.jobs.epoch, period, difficulty, bytes })
   }
 
   /** Whether a share is a block of this job with this prefix. Applies no other rule. `hash` is then the hash of the block. */

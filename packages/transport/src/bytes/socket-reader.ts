@@ -35,8 +35,9 @@ export class SocketReader {
   #taker: Taker | undefined
   /** Gets all chunks while `#taker` waits; undefined for a taker that wants only one. */
   #receiver: Receiver<Uint8Array, unknown> | undefined
-  /** The receiver and those above it. */
-  #floors: ReadonlyArray<Receiver<never, unknown>> = []
+  /** Those above it, whose fields stand here because each step from one to the next would have to wait for memory. */
+  #second: Receiver<never, unknown> | undefined
+  #third: Receiver<never, unknown> | undefined
   readonly #socket: ReadSocket
   readonly #failure: (end: SocketEnd | undefined) => TransportError
   #flows = false
@@ -68,7 +69,8 @@ export class SocketReader {
 
   /** As `Duplex.each`. */
   readonly each: NonNullable<Duplex["each"]> = <E>(receiver: Receiver<Uint8Array, E>) => {
-    this.#floors = floorsOf(receiver)
+    this.#second = receiver.above
+    this.#third = this.#second?.above
     const loop: Effect.Effect<never, E | TransportError> = Effect.callback((resume) => {
       const early = this.#early
       if (early !== undefined) {
@@ -97,8 +99,10 @@ export class SocketReader {
 
   /** Gives a chunk to whoever waits. */
   take(chunk: Buffer): void {
-    for (const floor of this.#floors) touched ^= floor.touch()
     const receiver = this.#receiver
+    if (receiver !== undefined) {
+      touched ^= receiver.touch() ^ (this.#second?.touch() ?? 0) ^ (this.#third?.touch() ?? 0)
+    }
     // Not a Buffer, whose `slice` gives a view instead of a copy.
     const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     if (receiver !== undefined) {
@@ -160,9 +164,6 @@ export class SocketReader {
 function onData(this: ReadSocket, chunk: Buffer): void {
   this[READER]!.take(chunk)
 }
-
-const floorsOf = (receiver: Receiver<never, unknown> | undefined): ReadonlyArray<Receiver<never, unknown>> =>
-  receiver === undefined ? [] : [receiver, ...floorsOf(receiver.above)]
 
 /** What `Receiver.touch` gave, so that compilers do not leave it out. */
 let touched = 0
