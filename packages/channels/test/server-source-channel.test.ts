@@ -136,13 +136,75 @@ describe("a channel of the source", () => {
     })
   })
 
+  it("acknowledges no share before all older ones have their verdicts, because a client counts from its oldest on", () => {
+    const { miner, receive, server, source, submit } = setup()
+    const [first, second, third, fourth] = [1, 2, 3, 4].map(() => submit().via!.key!)
+    const accept = (...keys: ReadonlyArray<number>) => source.make({ _tag: "SharesAccepted", keys })
+    const refuse = (key: number) => source.make({ _tag: "ShareRefused", key, errorCode: "stale-share" })
+    accept(fourth!, second!)
+    expect(receive()).toEqual({ messages: [], events: [] })
+    // Refusals name their shares, so they never wait.
+    refuse(third!)
+    expect(receive(miner.mine({ bad: true })).messages).toMatchObject([
+      { _tag: "SubmitShares.Error", sequenceNumber: 3, errorCode: "stale-share" },
+      { _tag: "SubmitShares.Error", sequenceNumber: 5, errorCode: "difficulty-too-low" }
+    ])
+    expect(server.waitingShares).toBe(3)
+    // The first verdict counts.
+    refuse(second!)
+    expect(receive()).toEqual({ messages: [], events: [] })
+    accept(first!)
+    const { events, messages } = receive()
+    expect(messages).toMatchObject([
+      { _tag: "SubmitShares.Success", lastSequenceNumber: 4, newSubmitsAcceptedCount: 3 }
+    ])
+    expect(events).toMatchObject([1, 2, 4].map((sequenceNumber) => ({ _tag: "ShareAccepted", sequenceNumber })))
+    expect(server.waitingShares).toBe(0)
+  })
+
+  it.each(["refused by the source", "without a verdict when the channel is closed"])(
+    "acknowledges a share as soon as the only older one is %s",
+    (why) => {
+      const { receive, source, submit } = setup()
+      const [first, second] = [1, 2].map(() => submit().via!.key!)
+      source.make({ _tag: "SharesAccepted", keys: [second!] })
+      expect(receive().messages).toEqual([])
+      const isClosed = why !== "refused by the source"
+      if (isClosed) source.make({ _tag: "Closed", reasonCode: "gone" })
+      else source.make({ _tag: "ShareRefused", key: first!, errorCode: "stale-share" })
+      const { messages } = receive()
+      expect(messages.slice(0, 2)).toMatchObject([
+        { _tag: "SubmitShares.Error", sequenceNumber: 1, errorCode: isClosed ? "no-verdict" : "stale-share" },
+        { _tag: "SubmitShares.Success", lastSequenceNumber: 2, newSubmitsAcceptedCount: 1 }
+      ])
+      expect(tags(messages.slice(2))).toEqual(isClosed ? ["CloseChannel"] : [])
+    }
+  )
+
+  it.each(["channel", "connection"])(
+    "counts a share that the source has accepted when its client ends the %s",
+    (end) => {
+      const { out, receive, said, server, source, submit } = setup()
+      const [, second] = [1, 2].map(() => submit().via!.key!)
+      source.make({ _tag: "SharesAccepted", keys: [second!] })
+      receive()
+      if (end === "connection") server.close("gone", START, out)
+      const { events } = end === "connection" ? said() : receive({ _tag: "CloseChannel", channelId: 2, reasonCode: "" })
+      expect(events).toMatchObject([
+        { _tag: "ShareRefused", sequenceNumber: 1, errorCode: "no-verdict" },
+        { _tag: "ShareAccepted", sequenceNumber: 2 },
+        { _tag: "ChannelClosed" }
+      ])
+    }
+  )
+
   it("has shares without a verdict refused before it is closed, by the source or by this end", () => {
     for (const close of ["source", "server", "end"] as const) {
       const { out, receive, said, server, source, submit } = setup()
       submit()
       if (close === "source") source.make({ _tag: "Closed", reasonCode: "gone" })
       if (close === "server") server.closeChannel(2, "gone", START, out)
-      if (close === "end") server.answerWaiting(out)
+      if (close === "end") server.answerWaiting(START, out)
       const { events, messages } = close === "source" ? receive() : said()
       expect(messages[0]).toMatchObject({ _tag: "SubmitShares.Error", sequenceNumber: 1, errorCode: "no-verdict" })
       expect(events[0]).toMatchObject({ _tag: "ShareRefused", errorCode: "no-verdict" })
@@ -238,9 +300,17 @@ describe("a channel of the source", () => {
   })
 
   it("refuses shares beyond those that may wait for a verdict", () => {
-    const { receive, submit, miner, server } = setup()
-    for (let i = 0; i < 1024; i++) submit()
+    const { receive, source, submit, miner, server } = setup()
+    const keys = Array.from({ length: 1024 }, () => submit().via!.key!)
     expect(receive(miner.mine()).messages).toMatchObject([{ errorCode: "too-many-shares-per-second" }])
     expect(server.waitingShares).toBe(1024)
+    // Those that wait for the verdict on the oldest one count too.
+    source.make({ _tag: "SharesAccepted", keys: keys.slice(1) })
+    expect(receive(miner.mine()).messages).toMatchObject([{ errorCode: "too-many-shares-per-second" }])
+    source.make({ _tag: "SharesAccepted", keys: keys.slice(0, 1) })
+    const { events, messages } = receive()
+    expect(tags(events)).toEqual(keys.map(() => "ShareAccepted"))
+    expect(messages.at(-1)).toMatchObject({ _tag: "SubmitShares.Success", lastSequenceNumber: 1024 })
+    expect(server.waitingShares).toBe(0)
   })
 })

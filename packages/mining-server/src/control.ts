@@ -3,7 +3,7 @@
  * message to the client, in order with all others, or none if the action is refused. It completes when the message is queued: it
  * does not wait for a client that reads slowly, and no client answers the message.
  */
-import type { ChannelInfo, ChannelServer, ServerOutbox } from "@sluice/channels"
+import type { ChannelEvent, ChannelInfo, ChannelServer, ServerOutbox } from "@sluice/channels"
 import { EncodeError, Mining } from "@sluice/protocol"
 import { Effect, Result, Schema } from "effect"
 import type { Downstream } from "./connections/downstream.ts"
@@ -61,21 +61,27 @@ type Refusal = Pick<ControlError, "reason" | "message">
 
 export interface ControlOptions {
   readonly downstreams: ReadonlyMap<number, Downstream>
+  /** Refuses the shares of a channel or a group that wait for a verdict of the source. */
+  readonly answerWaiting: (downstream: Downstream, channelId: number) => ReadonlyArray<ChannelEvent>
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
-export const makeControl = ({ now, downstreams }: ControlOptions): Control => {
+export const makeControl = ({ now, answerWaiting, downstreams }: ControlOptions): Control => {
+  /** `closes` is the channel or group that the step closes. */
   const act = <A>(
     connectionId: number,
-    step: (machine: ChannelServer, out: ServerOutbox) => Result.Result<A, Refusal>
+    step: (machine: ChannelServer, out: ServerOutbox) => Result.Result<A, Refusal>,
+    closes?: number
   ): Effect.Effect<A, ControlError> => {
     const refused = (refusal: Refusal) => new ControlError({ connectionId, ...refusal })
     const acted = Effect.suspend(() => {
       const downstream = downstreams.get(connectionId)
       if (downstream === undefined || downstream.evicted !== undefined) return Effect.fail(refused(unknownConnection))
       let result: Result.Result<A, Refusal> = Result.fail(unknownConnection)
-      const told = downstream.tell(downstream.run((machine, out) => (result = step(machine, out))))
+      const answered = closes === undefined ? [] : answerWaiting(downstream, closes)
+      const events = downstream.run((machine, out) => (result = step(machine, out)))
+      const told = downstream.tell([...answered, ...events])
       downstream.send()
       return Effect.andThen(told, Effect.mapError(Effect.fromResult(result), refused))
     })
@@ -108,14 +114,15 @@ export const makeControl = ({ now, downstreams }: ControlOptions): Control => {
         return Result.fail({ reason: refusal, message })
       }),
 
-    closeChannel: ({ channelId, connectionId }, reasonCode) =>
-      act(connectionId, (machine, out) => {
-        const fault = notEncodable({ _tag: "CloseChannel", channelId, reasonCode })
-        if (fault !== undefined) return Result.fail(fault)
-        return machine.closeChannel(channelId, reasonCode, now(), out)
+    closeChannel: ({ channelId, connectionId }, reasonCode) => {
+      const fault = notEncodable({ _tag: "CloseChannel", channelId, reasonCode })
+      if (fault !== undefined) return act(connectionId, () => Result.fail(fault))
+      const close = (machine: ChannelServer, out: ServerOutbox) =>
+        machine.closeChannel(channelId, reasonCode, now(), out)
           ? Result.void
           : Result.fail(unknown(`channel ${channelId}, and no group ${channelId} with channels`))
-      }),
+      return act(connectionId, close, channelId)
+    },
 
     reconnect: (connectionId, { host, port } = { host: "", port: 0 }) =>
       act(connectionId, (machine, out) => {

@@ -82,7 +82,7 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
   })
   const recorder = yield* makeRecorder(rules, { projection, throttled, source, now })
   const { record } = recorder
-  const { isRecording, passChanges, reads, serve, waitingShares } = yield* makeConnections({
+  const { answerWaiting, isRecording, passChanges, reads, serve, waitingShares } = yield* makeConnections({
     downstreams,
     rules,
     work,
@@ -213,6 +213,6 @@ const make = Effect.fnUntraced(function* (options: MiningServerOptions) {
     notices: recorder.notices,
     presentJob: presentJobOf(work, downstreams),
     ...makeStatistics({ projection, present, now }),
-    ...makeControl({ downstreams, now })
+    ...makeControl({ downstreams, answerWaiting, now })
   })
 })

@@ -57,6 +57,7 @@ const serving = (acknowledgements = { after: 10, withinMs: 0 }, policy = default
       onWaiting: () => {},
       work,
       contextFor: ({ jobs }) => ({ jobs, space, validator, policy, shown: new ShownUsers().of("peer") }),
+      onBatch: () => undefined,
       onEvents: (events) => void told.push(...events),
       takesPrefixes: true,
       now: () => 1_000,

@@ -145,10 +145,13 @@ const SINKS = {
 /** Answers the reads of a connection outside of its fiber, and writes at once, as TCP does. */
 const withoutFiber = (connection: MiningConnection): MiningConnection => ({
   ...connection,
-  each: (step) =>
+  each: (receiver) =>
     Effect.gen(function* () {
       const pull = yield* Stream.toPull(connection.receive)
-      const next = Effect.forkChild(Effect.map(pull, step), { startImmediately: true })
+      const next = Effect.forkChild(
+        Effect.map(pull, (messages) => receiver.take(messages)),
+        { startImmediately: true }
+      )
       const read = Effect.flatMap(Effect.flatMap(next, Fiber.join), (rest) => rest ?? Effect.void)
       return yield* Effect.forever(read)
     }).pipe(

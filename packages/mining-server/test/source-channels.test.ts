@@ -233,44 +233,132 @@ describe("a channel of the source", () => {
     )
   })
 
-  it.effect(
-    "has no share acknowledged before it is recorded, in whichever order the source accepts those of several channels",
-    () => {
-      let recording = Recording.done
-      const sink: ShareSink = { record: () => Effect.die("not asked"), recordLater: () => recording }
-      return withServer(
-        (upstream) =>
-          Effect.gen(function* () {
-            yield* Deferred.succeed(upstream.answer, undefined)
-            const client = yield* TestClient.connect()
-            const first = yield* client.open(openExtended())
-            const second = yield* client.open(openExtended({ requestId: 2 }))
-            for (const miner of [first, first, second]) {
-              yield* client.send(miner.mine())
-              yield* settle
-            }
-            // The next read follows these changes.
-            const accept = (...indices: ReadonlyArray<number>) =>
-              Effect.suspend(() => {
-                for (const index of indices) {
-                  const { channel, key } = upstream.submitted[index]!.via!
-                  ;(channel as Channel).change({ _tag: "SharesAccepted", keys: [key!] })
-                }
-                return Effect.andThen(client.send(first.mine()), settle)
-              })
-            yield* accept(0)
-            yield* client.expect("SubmitShares.Success")
-            recording = new Recording()
-            yield* accept(2, 1)
-            yield* TestClock.adjust("1 second")
-            assert.strictEqual(yield* client.waiting, 0)
-            recording.end()
-            yield* TestClock.adjust("1 second")
-            assert.strictEqual(yield* client.waiting, 2)
-          }).pipe(Effect.ensuring(Effect.sync(() => recording.end()))),
-        { shareSinks: [sink] }
-      )
+  it.effect("has a share acknowledged as soon as an older one that another upstream had is refused", () =>
+    withServer((upstream) =>
+      Effect.gen(function* () {
+        yield* Deferred.succeed(upstream.answer, undefined)
+        const client = yield* TestClient.connect()
+        const miner = yield* client.open(openExtended())
+        yield* client.send(miner.mine(), miner.mine())
+        yield* settle
+        yield* upstream.verdict(1)
+        assert.strictEqual(yield* client.waiting, 0, "the client would take it for the answer to its first share")
+        yield* upstream.verdict(0, "stale-share")
+        assert.strictEqual((yield* client.expect("SubmitShares.Error")).sequenceNumber, 1)
+        const { lastSequenceNumber, newSubmitsAcceptedCount } = yield* client.expect("SubmitShares.Success")
+        assert.deepStrictEqual([lastSequenceNumber, newSubmitsAcceptedCount], [2, 1])
+      })
+    )
+  )
+
+  it.effect("has no share acknowledged before it is recorded, though that of another channel is decided first", () => {
+    const recordings = [Recording.done, new Recording()]
+    let next = 0
+    const sink: ShareSink = {
+      record: () => Effect.die("the server prefers recordLater"),
+      recordLater: () => recordings[next++]!
     }
+    return withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const client = yield* TestClient.connect()
+          const old = yield* client.open(openExtended())
+          const young = yield* client.open(openExtended({ requestId: 2 }))
+          for (const miner of [old, young, young]) {
+            yield* client.send(miner.mine())
+            yield* settle
+          }
+          const update = { channelId: old.channelId, nominalHashRate: 1, maximumTarget: ANY_TARGET }
+          /** Accepts shares with the next read. */
+          const accept = (...indexes: ReadonlyArray<number>) =>
+            Effect.gen(function* () {
+              for (const index of indexes) {
+                const { channel, key } = upstream.submitted[index]!.via!
+                const source = channel as Channel
+                source.change({ _tag: "SharesAccepted", keys: [key!] })
+              }
+              yield* client.send({ _tag: "UpdateChannel", ...update })
+              yield* settle
+            })
+          yield* accept(1)
+          yield* client.expect("SubmitShares.Success")
+          yield* accept(2, 0)
+          assert.strictEqual(next, 2)
+          yield* TestClock.adjust("1 second")
+          const early = yield* client.waiting
+          recordings[1]!.end()
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual([early, yield* client.waiting], [0, 2])
+        }),
+      { shareSinks: [sink] }
+    )
+  })
+
+  /** Gets one share accepted that waits for the verdict on an older one, and the numbers of the shares that are recorded. */
+  const overtaking = (
+    test: (
+      client: TestClient,
+      end: Effect.Effect<void>,
+      recorded: ReadonlyArray<number>,
+      record: Effect.Effect<unknown>
+    ) => Effect.Effect<void, unknown, MiningServer | Scope.Scope>
+  ) => {
+    const gate = Deferred.makeUnsafe<void>()
+    const recorded: Array<number> = []
+    const sink = {
+      record: (shares: ReadonlyArray<{ readonly sequenceNumber: number }>) =>
+        Effect.andThen(
+          Deferred.await(gate),
+          Effect.sync(() => void recorded.push(...shares.map(({ sequenceNumber }) => sequenceNumber)))
+        )
+    }
+    return withServer(
+      (upstream) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(upstream.answer, undefined)
+          const scope = yield* Scope.make()
+          const client = yield* Scope.provide(TestClient.connect(), scope)
+          const miner = yield* client.open(openExtended())
+          yield* client.send(miner.mine(), miner.mine())
+          yield* settle
+          yield* upstream.verdict(1)
+          const end = Effect.andThen(Scope.close(scope, Exit.void), settle)
+          yield* test(client, end, recorded, Effect.andThen(Deferred.succeed(gate, undefined), settle))
+        }),
+      { shareSinks: [sink] }
+    )
+  }
+
+  it.effect("that is closed has its accepted shares recorded before they are acknowledged", () =>
+    overtaking((client, _, recorded, record) =>
+      Effect.gen(function* () {
+        const { closeChannel } = yield* MiningServer
+        yield* closeChannel({ connectionId: 1, channelId: 2 }, "test")
+        yield* settle
+        const { errorCode, sequenceNumber } = yield* client.expect("SubmitShares.Error")
+        assert.deepStrictEqual([sequenceNumber, errorCode], [1, "no-verdict"])
+        assert.strictEqual(yield* client.waiting, 0, "the sink has not recorded it")
+        yield* record
+        assert.deepStrictEqual(recorded, [2])
+        assert.strictEqual((yield* client.expect("SubmitShares.Success")).lastSequenceNumber, 2)
+        yield* client.expect("CloseChannel")
+        assert.strictEqual((yield* (yield* MiningServer).stats).accepted, 1)
+      })
+    )
+  )
+
+  it.effect(
+    "has its accepted shares recorded and counted though its connection ends before they are acknowledged",
+    () =>
+      overtaking((_, end, recorded, record) =>
+        Effect.gen(function* () {
+          yield* Effect.all([end, record])
+          yield* TestClock.adjust("2 seconds")
+          const { accepted, connections } = yield* (yield* MiningServer).stats
+          assert.deepStrictEqual([recorded, accepted, connections], [[2], 1, 0])
+        })
+      )
   )
 
   it.effect("loses its connection without an acknowledgement if a sink fails", () =>

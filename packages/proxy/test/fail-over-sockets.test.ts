@@ -180,6 +180,9 @@ const failOvers = Effect.fnUntraced(function* ({ miners, mode, pools }: Plan) {
   const known = new Set(answered)
   const unknown = all.filter((hash) => !known.has(hash))
   assert.isAtMost(unknown.length, withoutVerdict, "a pool credited a share that the miner was not answered")
+  // A proxy with a channel for all miners decides itself, and then submits the share.
+  const uncredited = mode === "aggregated" ? [] : answered.filter((hash) => !all.includes(hash))
+  assert.deepStrictEqual(uncredited, [], "a miner was told that a share is accepted, and no pool credited it")
 })
 
 /** A server's listener at a port, and its address. A V1 server gives its miners as many bytes of extranonce2. */

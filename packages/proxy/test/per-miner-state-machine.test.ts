@@ -51,7 +51,7 @@ const kinds = [
   ] as const),
   ...(["job", "job", "future", "block", "block", "prefix", "group", "pool closes", "update"] as const),
   ...(["up", "up", "down", "reconnect", "time", "long time", "pull", "pull"] as const),
-  ...(["to pool", "to pool", "from pool", "from pool", "all", "all"] as const)
+  ...(["to pool", "to pool", "from pool", "from pool", "all", "all", "return"] as const)
 ]
 
 type Request = Mining.OpenStandardMiningChannel | Mining.OpenExtendedMiningChannel
@@ -105,6 +105,8 @@ class Session {
   readonly #found = new Map<string, string>()
   /** The hashes of shares that were answered well. */
   readonly #credited = new Map<string, string>()
+  /** What the servers below decided about each share, by connection, channel and sequence number. */
+  readonly #verdicts = new Map<string, string>()
   readonly #check = new ShareCheck()
   #users = 0
   #connections = 0
@@ -205,6 +207,15 @@ class Session {
         return
       case "all":
         return this.#deliverAll()
+      case "return":
+        // Miners go over to the preferred pool while the other one, which has shares of theirs, is slow.
+        this.step("share", n)
+        this.step("long time", n)
+        for (let time = 0; time < 2; time++) {
+          this.#deliverAll(1)
+          this.step("share", n)
+        }
+        return this.#deliverAll(1)
     }
   }
 
@@ -353,11 +364,16 @@ class Session {
   #pull(): void {
     this.#machine.work.pull()
     for (const miner of this.#miners) this.#exchange(miner)
+    const waiting = this.#miners.reduce((sum, { server }) => sum + server.waitingShares, 0)
+    const pending = this.#pools.reduce((sum, _, index) => sum + this.#machine.upstream(index).pending, 0)
+    if (waiting > pending) Session.seen.add("accepted before an older share")
   }
 
-  #deliverAll(): void {
+  /** Delivers all messages, or those of all pools but one. */
+  #deliverAll(but?: number): void {
     for (let round = 0; round < 6; round++) {
       for (const [index, pool] of this.#pools.entries()) {
+        if (index === but) continue
         const wire = this.#wires[index]
         if (wire !== undefined) pool.answer(wire, 1e6, this.#now)
         if (wire !== undefined) this.#fromPool(index, wire, 1e6)
@@ -377,7 +393,7 @@ class Session {
       // The client ignores the answers to shares that it sent before it knew that the server had closed the channel.
       const isLate = message._tag === "SubmitShares.Error" && !client.channels.has(message.channelId)
       if (isLate && !miner.closed.has(message.channelId))
-        this.#answered(miner, message.channelId, message.sequenceNumber)
+        this.#answered(miner, message.channelId, message.sequenceNumber, message.errorCode)
       client.receive([message], this.#now, events)
       for (const event of events.takeEvents()) this.#told(miner, event)
     }
@@ -401,9 +417,18 @@ class Session {
         const hash = Buffer.from(event.hash).toString("hex")
         assert.ok(!this.#credited.has(hash), "a share is answered well twice")
         this.#credited.set(hash, event.channel.userIdentity)
-        Session.seen.add("accepted")
-      } else if (event._tag === "ShareRefused") Session.seen.add(event.errorCode)
+        const { channelId, connectionId } = event.channel
+        this.#decided(`${connectionId} ${channelId} ${event.sequenceNumber}`, "accepted")
+      } else if (event._tag === "ShareRefused") {
+        this.#decided(`${event.connectionId} ${event.channelId} ${event.sequenceNumber}`, event.errorCode)
+      }
     }
+  }
+
+  #decided(key: string, verdict: string): void {
+    Session.seen.add(verdict)
+    assert.ok(!this.#verdicts.has(key), "a share has two verdicts")
+    this.#verdicts.set(key, verdict)
   }
 
   #told(miner: Miner, event: ClientEvent): void {
@@ -415,10 +440,14 @@ class Session {
         assert.notEqual(event.reason, "unknown-share", "a share has two answers")
         return
       case "SharesAccepted":
-        for (const { sequenceNumber } of event.shares) this.#answered(miner, event.channelId, sequenceNumber)
+        // The client takes its oldest shares without an answer for those that are accepted.
+        assert.equal(event.shares.length, event.acceptedCount, "an acknowledgement counts other shares than it names")
+        for (const { sequenceNumber } of event.shares) {
+          this.#answered(miner, event.channelId, sequenceNumber, "accepted")
+        }
         return
       case "ShareRefused":
-        return this.#answered(miner, event.channelId, event.share.sequenceNumber)
+        return this.#answered(miner, event.channelId, event.share.sequenceNumber, event.errorCode)
       case "ChannelClosed":
         Session.seen.add("closed")
         return
@@ -427,8 +456,10 @@ class Session {
     }
   }
 
-  #answered(miner: Miner, channelId: number, sequenceNumber: number): void {
+  #answered(miner: Miner, channelId: number, sequenceNumber: number, answer: string): void {
     assert.ok(miner.open.delete(`${channelId} ${sequenceNumber}`), "an answer for no share")
+    const verdict = this.#verdicts.get(`${miner.server.id} ${channelId} ${sequenceNumber}`)
+    assert.equal(answer, verdict, "a share got the answer to another one")
   }
 }
 
@@ -439,7 +470,8 @@ const EVERYTHING = [
   "no-verdict",
   "difficulty-too-low",
   "closed",
-  "prefix"
+  "prefix",
+  "accepted before an older share"
 ].map((one) => one.replace("Chosen", "chosen"))
 
 describe("the machine of a proxy with a channel upstream for each miner", () => {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option } from "effect"
 import * as Net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import type { Receiver, Rest } from "../src/bytes/duplex.ts"
 import { SocketReader } from "../src/bytes/socket-reader.ts"
 import { FrameReader } from "../src/frames/frame-reader.ts"
 import { overDuplex } from "../src/frames/frame-stream.ts"
@@ -30,6 +31,9 @@ const pair = Effect.gen(function* () {
   )
   return { reader, sender, socket }
 })
+
+/** Gets what each read brings with this function. */
+const receiver = <A, E>(take: (input: A) => Rest<E>): Receiver<A, E> => ({ take, touch: () => 0 })
 
 const settle = Effect.promise(() => sleep(20))
 
@@ -103,7 +107,7 @@ describe("a reader of a socket", () => {
       sender.write("early,")
       yield* settle
       sender.end(text)
-      assert.match((yield* Effect.flip(reader.each(step))).message, /closed/)
+      assert.match((yield* Effect.flip(reader.each(receiver(step)))).message, /closed/)
       assert.isTrue(got === `early,${text}`)
     }).pipe(Effect.scoped)
   )
@@ -114,12 +118,14 @@ describe("a reader of a socket", () => {
       const seen: Array<string> = []
       const note = (by: string, chunk: Uint8Array) => void seen.push(`${by}: ${Buffer.from(chunk).toString()}`)
       const looping = yield* Effect.forkChild(
-        reader.each((chunk) => {
-          note("step", chunk)
-          return seen.length === 1
-            ? Effect.map(reader.pull, (chunks) => chunks.forEach((one) => note("pull", one)))
-            : undefined
-        }),
+        reader.each(
+          receiver((chunk) => {
+            note("step", chunk)
+            return seen.length === 1
+              ? Effect.map(reader.pull, (chunks) => chunks.forEach((one) => note("pull", one)))
+              : undefined
+          })
+        ),
         { startImmediately: true }
       )
       for (const part of ["one", "two", "three"]) {
@@ -136,9 +142,11 @@ describe("a reader of a socket", () => {
       const { reader, sender } = yield* pair
       sender.write("bytes")
       const exit = yield* Effect.exit(
-        reader.each(() => {
-          throw new Error("a fault of the step")
-        })
+        reader.each(
+          receiver(() => {
+            throw new Error("a fault of the step")
+          })
+        )
       )
       assert.match(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), /a fault of the step/)
     }).pipe(Effect.scoped)
@@ -164,10 +172,12 @@ describe("frames of a reader that steps", () => {
       let count = 0
       const failure = yield* Effect.forkChild(
         Effect.flip(
-          framesOf(reader).each!((frames) => {
-            count += frames.length
-            return undefined
-          })
+          framesOf(reader).each!(
+            receiver((frames) => {
+              count += frames.length
+              return undefined
+            })
+          )
         ),
         { startImmediately: true }
       )

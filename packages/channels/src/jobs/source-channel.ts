@@ -33,7 +33,7 @@ export type SourceChange =
   | { readonly _tag: "NewTarget"; readonly target: Uint8Array; readonly since: number }
   /** The full extranonce may have another size. `fromJobId` is the first job with the prefix (5.3.10). */
   | { readonly _tag: "NewPrefix"; readonly prefix: Uint8Array; readonly fromJobId: number }
-  /** Verdicts on shares, by the keys of their `Via`. */
+  /** Verdicts on shares, by the keys of their `Via`, in any order. The first one about a share counts. */
   | { readonly _tag: "SharesAccepted"; readonly keys: ReadonlyArray<number> }
   | { readonly _tag: "ShareRefused"; readonly key: number; readonly errorCode: string }
   | { readonly _tag: "UpdateRefused"; readonly errorCode: string }

@@ -9,14 +9,13 @@
 import { type ForeignMessage, type Mining, printable } from "@sluice/protocol"
 import type { Announcement } from "../jobs/jobs.ts"
 import { CustomChannelJobs } from "../jobs/custom-channel-jobs.ts"
-import { NO_VERDICT } from "../jobs/source-channel.ts"
 import type { Channel } from "./channel.ts"
 import { type ChannelServerContext, ConnectionState } from "./connection-state.ts"
 import type { ServerOutbox } from "./event.ts"
 import { announce, ownJobChannels, sendFirstJobs } from "./job-messages.ts"
 import { EXTRANONCE_SPACE_EXHAUSTED, openChannel, whyRefused } from "./open.ts"
 import { answerWaitingJobs, setCustomJob } from "./set-custom-job.ts"
-import { answerWaiting, refusedEvent, Shares } from "./shares.ts"
+import { Shares } from "./shares.ts"
 import { SourceChanges } from "./source-changes.ts"
 import { adjustTarget, updateChannel } from "./targets.ts"
 
@@ -102,8 +101,8 @@ export class ChannelServer {
       case "OpenExtendedMiningChannel":
         return this.#onOpen(message, now, out)
       case "UpdateChannel":
-        // What the channel's shares have shown counts before what the client states.
-        this.acknowledge(now, out)
+        // What the channel's shares have shown counts before what the client states. A source decides about its channels itself.
+        if (this.#sources === undefined) this.acknowledge(now, out)
         return updateChannel(this.#state, message, now, out)
       case "CloseChannel":
         return this.#onClose(message, now, out)
@@ -112,6 +111,16 @@ export class ChannelServer {
       case "ForeignMessage":
         this.#state.channels.get(message.channelId)?.source?.channel.forward(message)
     }
+  }
+
+  /** The channel of the last share. */
+  get lastChannel(): Channel | undefined {
+    return this.#shares.last
+  }
+
+  /** Looks at what a share will need beside its channel, so that the processor loads all of it at once. The result has no meaning. */
+  touch(): number {
+    return this.#shares.touch()
   }
 
   /** How many accepted shares wait for `acknowledge`. */
@@ -192,8 +201,8 @@ export class ChannelServer {
 
   /** Closes a channel, or all channels of a group, and tells the client (5.3.9). Returns whether there was one. */
   closeChannel(channelId: number, reasonCode: string, now: number, out: ServerOutbox): boolean {
+    this.answerWaiting(now, out, channelId)
     this.acknowledge(now, out)
-    for (const channel of this.#state.addressed(channelId)) answerWaiting(channel, out)
     if (!this.#removeAddressed(channelId, reasonCode, now, out)) return false
     out.messages.push({ _tag: "CloseChannel", channelId, reasonCode })
     return true
@@ -204,10 +213,13 @@ export class ChannelServer {
     out.messages.push({ _tag: "Reconnect", newHost: host, newPort: port })
   }
 
-  /** Refuses all shares that wait for a verdict: for a connection that ends. */
-  answerWaiting(out: ServerOutbox): void {
-    if (this.#sources === undefined) return
-    for (const channel of this.#state.channels.values()) answerWaiting(channel, out)
+  /**
+   * Refuses the shares that wait for a verdict, for a connection that ends, or for a channel or a group that is to be closed. Shares
+   * that the source has accepted behind them may wait for `acknowledge`.
+   */
+  answerWaiting(now: number, out: ServerOutbox, channelId?: number): void {
+    const channels = channelId === undefined ? this.#state.channels.values() : this.#state.addressed(channelId)
+    for (const channel of channels) this.#shares.endWaiting(channel, true, now, out)
   }
 
   /**
@@ -221,8 +233,10 @@ export class ChannelServer {
     return whyRefused(this.#state, message, more)
   }
 
-  /** Releases everything when the connection ends. All accepted shares must be acknowledged before. */
+  /** Releases everything when the connection ends. Its client gets nothing more: call `answerWaiting` and `acknowledge` before. */
   close(reason: string, now: number, out: ServerOutbox): void {
+    for (const channel of this.#state.channels.values()) this.#shares.endWaiting(channel, false, now, out)
+    this.acknowledge(now, out)
     for (const channel of this.#state.channels.values()) this.#remove(channel, reason, now, out)
     this.#state.custom?.takeWaiting(undefined, Infinity)
   }
@@ -240,8 +254,10 @@ export class ChannelServer {
   }
 
   #onClose(message: Mining.CloseChannel, now: number, out: ServerOutbox): void {
+    const { channelId, reasonCode } = message
+    for (const channel of this.#state.addressed(channelId)) this.#shares.endWaiting(channel, false, now, out)
     this.acknowledge(now, out)
-    this.#removeAddressed(message.channelId, message.reasonCode, now, out)
+    this.#removeAddressed(channelId, reasonCode, now, out)
   }
 
   /** Removes a channel or all channels of a group. Returns whether there was one. */
@@ -260,13 +276,12 @@ export class ChannelServer {
     const { channels, groups, shown } = this.#state
     const work = channel.shownWork(now)
     if (work !== undefined) for (const rates of shown) rates.left(work)
-    channels.delete(channel.info.channelId)
+    channels.delete(channel.id)
     this.#shares.forget(channel)
     groups.leave(channel)
     if (channel.source !== undefined) {
       groups.forget(channel.groupId)
       this.#sources!.remove(channel)
-      for (const share of channel.source.takeAll()) out.events.push(refusedEvent(share, NO_VERDICT))
       channel.source.channel.close(reason)
     }
     if (channel.jobs instanceof CustomChannelJobs) channel.jobs.clear()

@@ -33,6 +33,8 @@ interface PrefixPeriod {
 export interface CheckedJob {
   readonly active: ActiveJob
   readonly epoch: number
+  readonly period: TargetPeriod
+  /** Of the period. */
   readonly difficulty: number
   /** The merkle root of a standard channel, and the target: 32 bytes each, side by side. */
   readonly bytes: Uint8Array
@@ -46,6 +48,9 @@ interface OwnJob {
 
 export class Channel {
   // What each share touches stands first and side by side, as in `Downstream` of @sluice/mining-server.
+  /** Of `info`. */
+  readonly id: number
+  readonly kind: ChannelInfo["kind"]
   readonly info: ChannelInfo
   /** The channel at the source behind this one, with the shares that wait for its verdict. */
   readonly source: WaitingShares | undefined
@@ -114,6 +119,8 @@ export class Channel {
     now: number
   ) {
     const { source } = client
+    this.id = info.channelId
+    this.kind = info.kind
     this.info = info
     this.jobs = jobs
     this.#shareSets = jobs instanceof CustomChannelJobs ? new ShareSets(MAX_SHARE_SETS) : undefined
@@ -219,7 +226,7 @@ export class Channel {
 
   /** Tells the client its prefix for later jobs (5.3.10). */
   get prefixMessage(): Mining.SetExtranoncePrefix {
-    return { _tag: "SetExtranoncePrefix", channelId: this.info.channelId, extranoncePrefix: this.lease.prefix }
+    return { _tag: "SetExtranoncePrefix", channelId: this.id, extranoncePrefix: this.lease.prefix }
   }
 
   /** Removes and returns the prefixes that no share can use any more. */
@@ -276,10 +283,10 @@ export class Channel {
   }
 
   /** Whether a much harder job has replaced this one, so that its shares count as late. */
-  isReplaced({ active, difficulty }: CheckedJob, jobs: ChannelJobs): boolean {
+  isReplaced({ active, difficulty, period }: CheckedJob, jobs: ChannelJobs): boolean {
     if (active === jobs.currentActive && active.job.id !== this.#repeatedId) return false
     const newest = this.newestTarget(jobs)
-    return newest !== undefined && newest.difficulty >= difficulty * REPLACING_FACTOR
+    return newest !== undefined && newest !== period && newest.difficulty >= difficulty * REPLACING_FACTOR
   }
 
   /** Whether the network's difficulty, or the source's, has changed since the target was chosen. */
@@ -324,6 +331,13 @@ export class Channel {
     return this.#shares
   }
 
+  /** As `ChannelServer.touch`. */
+  touch(): number {
+    const { checked } = this
+    const looks = this.info.channelId ^ this.#shares.touch() ^ (this.#pending[0] === undefined ? 0 : 1)
+    return checked === undefined ? looks : looks ^ checked.bytes[0]! ^ checked.difficulty
+  }
+
   accept(share: ShareAccepted): void {
     this.#pending.push(share)
   }
@@ -354,7 +368,7 @@ export class Channel {
     }
     return {
       _tag: "SubmitShares.Success",
-      channelId: this.info.channelId,
+      channelId: this.id,
       lastSequenceNumber: shares.at(-1)!.sequenceNumber,
       newSubmitsAcceptedCount: shares.length,
       newSharesSum: BigInt(Math.round(sum))

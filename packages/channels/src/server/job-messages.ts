@@ -47,7 +47,7 @@ export const announceTo = (
         out.messages.push(jobMessage(state, channel, job, announcement.minNtime))
         break
       case "NewPrevHash":
-        out.messages.push(announcement.messageFor(channel.info.channelId))
+        out.messages.push(announcement.messageFor(channel.id))
     }
   }
 }
@@ -58,7 +58,7 @@ export const sendFirstJobs = (state: ConnectionState, channel: Channel, now: num
   const { current } = jobs
   if (current !== undefined) {
     sendFutureJob(state, channel, current, out)
-    out.messages.push(jobs.prevHashMessage(channel.info.channelId, current, now))
+    out.messages.push(jobs.prevHashMessage(channel.id, current, now))
   }
   for (const job of jobs.futureJobs()) sendFutureJob(state, channel, job, out)
 }

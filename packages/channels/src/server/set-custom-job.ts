@@ -25,7 +25,7 @@ export const setCustomJob = (
   mayWait = true
 ): void => {
   const { channelId, requestId } = message
-  const channels = state.addressed(channelId).filter(({ info }) => info.kind === "extended")
+  const channels = state.addressed(channelId).filter(({ kind }) => kind === "extended")
   const channel = channels[0]?.info
   const set = trySet(state, message, channels, now)
   if (Result.isFailure(set)) {

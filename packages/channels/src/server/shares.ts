@@ -10,7 +10,7 @@ import { NO_VERDICT, type Via } from "../jobs/source-channel.ts"
 import type { SourceShare } from "../jobs/source-share.ts"
 import { type LateBlock, LateBlocks } from "../shares/late-blocks.ts"
 import { ShareAllowance } from "../shares/share-allowance.ts"
-import { refusalOfJob, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
+import { refusalOfJob, type ShareValidator, TOO_MANY_SHARES_PER_SECOND } from "../shares/share-validator.ts"
 import type { Channel } from "./channel.ts"
 import type { ChannelServerContext, ConnectionState } from "./connection-state.ts"
 import type { ChannelInfo, ServerOutbox, ShareAccepted, ShareRefused } from "./event.ts"
@@ -19,38 +19,45 @@ import { followWork } from "./targets.ts"
 export type Share = Mining.SubmitSharesStandard | Mining.SubmitSharesExtended
 
 export class Shares {
-  readonly #state: ConnectionState
-  readonly #channels: ReadonlyMap<number, Channel>
-  readonly #context: ChannelServerContext
+  // What each share touches stands first and side by side, as in `Downstream` of @sluice/mining-server.
   /** The channel of the last share. */
-  #last: Channel | undefined
+  last: Channel | undefined
   readonly #allowance: ShareAllowance
+  readonly #channels: ReadonlyMap<number, Channel>
+  readonly #validator: ShareValidator
+  readonly #onAccepted: ChannelServerContext["onAccepted"]
+  readonly #batchSize: number
   /** Created on first use. */
   #lateBlocks: LateBlocks | undefined
   /** Channels with accepted shares to acknowledge. */
   #unacknowledged: Array<Channel> = []
   /** How many shares these have. */
   waiting = 0
+  readonly #state: ConnectionState
+  readonly #context: ChannelServerContext
 
   constructor(state: ConnectionState) {
     this.#state = state
     this.#channels = state.channels
     this.#context = state.context
-    this.#allowance = new ShareAllowance(state.context.policy.maxSharesPerSecond)
+    const { onAccepted, policy, validator } = state.context
+    this.#allowance = new ShareAllowance(policy.maxSharesPerSecond)
+    this.#validator = validator
+    this.#onAccepted = onAccepted
+    this.#batchSize = policy.shareBatchSize
   }
 
   /** Answers a share, or lets it wait for its verdict. If it is accepted, its acknowledgement waits for company, or for `acknowledge`. */
   receive(message: Share, now: number, out: ServerOutbox): void {
     const { channelId, jobId, sequenceNumber } = message
     const channels = this.#channels
-    const context = this.#context
-    const { validator } = context
-    const last = this.#last
-    const channel = last?.info.channelId === channelId ? last : channels.get(channelId)
-    this.#last = channel
-    const jobs = channel?.jobs ?? context.jobs
+    const validator = this.#validator
+    const last = this.last
+    const channel = last?.id === channelId ? last : channels.get(channelId)
+    if (channel !== last) this.last = channel
+    const jobs = channel?.jobs ?? this.#context.jobs
     const kind = message._tag === "SubmitSharesStandard" ? "standard" : "extended"
-    if (channel === undefined || channel.info.kind !== kind) {
+    if (channel === undefined || channel.kind !== kind) {
       return this.#refuse(channel, message, ErrorCode.submitShares.invalidChannelId, now, out)
     }
     const active = jobs.active(jobId)
@@ -102,14 +109,46 @@ export class Shares {
     }
   }
 
+  /** As `ChannelServer.touch`. */
+  touch(): number {
+    return this.#channels.size ^ this.#allowance.touch()
+  }
+
   /** Keeps a share that is accepted for its acknowledgement. A batch of them is acknowledged at once. */
   accept(channel: Channel, share: ShareAccepted, now: number, out: ServerOutbox): void {
-    const { onAccepted, policy } = this.#context
     if (channel.pendingCount === 0) this.#unacknowledged.push(channel)
     channel.accept(share)
     this.waiting++
-    onAccepted?.(share)
-    if (channel.pendingCount >= policy.shareBatchSize) this.#acknowledge(channel, now, out)
+    this.#onAccepted?.(share)
+    if (channel.pendingCount >= this.#batchSize) this.#acknowledge(channel, now, out)
+  }
+
+  /** The source accepts shares. They are acknowledged as soon as all older shares of the channel have their verdicts. */
+  acceptWaiting(channel: Channel, keys: ReadonlyArray<number>, now: number, out: ServerOutbox): void {
+    for (const key of keys) channel.source!.accept(key)
+    this.#release(channel, now, out)
+  }
+
+  /** The source refuses a share, which may be what later ones have waited for. */
+  refuseWaiting(channel: Channel, refused: { key: number; errorCode: string }, now: number, out: ServerOutbox): void {
+    const share = channel.source!.refuse(refused.key)
+    if (share === undefined) return
+    answerRefused(share, refused.errorCode, out)
+    this.#release(channel, now, out)
+  }
+
+  /** Refuses all shares of a channel that wait for a verdict. A client that has closed the channel is not told (5.3.9). */
+  endWaiting(channel: Channel, isTold: boolean, now: number, out: ServerOutbox): void {
+    for (const share of channel.source?.refuseAll() ?? []) {
+      if (isTold) answerRefused(share, NO_VERDICT, out)
+      else out.events.push(refusedEvent(share, NO_VERDICT))
+    }
+    this.#release(channel, now, out)
+  }
+
+  /** Accepts the shares that have waited for verdicts on older ones only. */
+  #release(channel: Channel, now: number, out: ServerOutbox): void {
+    for (const share of channel.source?.takeAccepted() ?? []) this.accept(channel, share, now, out)
   }
 
   /** Acknowledges all accepted shares that came before a time. */
@@ -133,7 +172,7 @@ export class Shares {
 
   /** Forgets a channel that is closed. */
   forget(channel: Channel): void {
-    if (this.#last === channel) this.#last = undefined
+    if (this.last === channel) this.last = undefined
   }
 
   /** Remembers one of `open` channels before it is closed, because its shares may still be blocks. */
@@ -201,20 +240,15 @@ export class Shares {
   }
 }
 
-/** Refuses all shares of a channel that wait for a verdict. */
-export const answerWaiting = (channel: Channel, out: ServerOutbox): void => {
-  for (const share of channel.source?.takeAll() ?? []) refuseWaiting(share, NO_VERDICT, out)
-}
-
 /** Refuses a share that waited for its verdict. */
-export const refuseWaiting = (share: ShareAccepted, errorCode: string, out: ServerOutbox): void => {
+const answerRefused = (share: ShareAccepted, errorCode: string, out: ServerOutbox): void => {
   const { channel, sequenceNumber } = share
   out.messages.push({ _tag: "SubmitShares.Error", channelId: channel.channelId, sequenceNumber, errorCode })
   out.events.push(refusedEvent(share, errorCode))
 }
 
 /** The event for a share that waited for its verdict and is refused. */
-export const refusedEvent = ({ channel, sequenceNumber }: ShareAccepted, errorCode: string): ShareRefused => {
+const refusedEvent = ({ channel, sequenceNumber }: ShareAccepted, errorCode: string): ShareRefused => {
   const { channelId, connectionId } = channel
   return { _tag: "ShareRefused", connectionId, channelId, channel, sequenceNumber, errorCode }
 }

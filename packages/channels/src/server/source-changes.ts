@@ -5,7 +5,7 @@ import type { Channel } from "./channel.ts"
 import type { ConnectionState } from "./connection-state.ts"
 import type { ServerOutbox } from "./event.ts"
 import { announceTo } from "./job-messages.ts"
-import { refuseWaiting, type Shares } from "./shares.ts"
+import type { Shares } from "./shares.ts"
 
 /** Closes channels, as `ChannelServer` does. */
 interface ChannelCloser {
@@ -78,16 +78,9 @@ export class SourceChanges {
         out.messages.push(channel.prefixMessage)
         return
       case "SharesAccepted":
-        for (const key of change.keys) {
-          const share = channel.source!.take(key)
-          if (share !== undefined) this.#shares.accept(channel, share, now, out)
-        }
-        return
-      case "ShareRefused": {
-        const share = channel.source!.take(change.key)
-        if (share !== undefined) refuseWaiting(share, change.errorCode, out)
-        return
-      }
+        return this.#shares.acceptWaiting(channel, change.keys, now, out)
+      case "ShareRefused":
+        return this.#shares.refuseWaiting(channel, change, now, out)
       case "UpdateRefused":
         out.messages.push({ _tag: "UpdateChannel.Error", channelId, errorCode: change.errorCode })
         return

@@ -72,7 +72,7 @@ const retarget = (
   const period = channel.retarget(jobs)
   if (period === undefined) return
   const { difficulty, target } = period
-  out.messages.push({ _tag: "SetTarget", channelId: channel.info.channelId, maximumTarget: target })
+  out.messages.push({ _tag: "SetTarget", channelId: channel.id, maximumTarget: target })
   out.events.push({ _tag: "TargetChanged", channel: channel.info, difficulty })
   const mined = channel.newestTarget(jobs)
   if (mined === undefined || !replace(difficulty / mined.difficulty)) return

@@ -23,6 +23,11 @@ export class ShareAllowance {
     return this.#level >= 1
   }
 
+  /** As `ChannelServer.touch`. */
+  touch(): number {
+    return this.#level > this.#at ? 1 : 0
+  }
+
   /** Takes room for one share. Call it for a block even without room. */
   take(): void {
     this.#level = Math.max(0, this.#level - 1)

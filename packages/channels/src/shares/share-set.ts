@@ -19,6 +19,11 @@ export class ShareSet {
     return this.#count
   }
 
+  /** As `ChannelServer.touch`. */
+  touch(): number {
+    return this.#slots.length > 0 ? this.#slots[0]! : 0
+  }
+
   /**
    * Adds the share whose header hashes to `hash` (32 bytes, internal order) if fewer than `limit` are there. The first
    * 8 bytes are used: they are random even if the hash meets a high difficulty. A share takes at most 21 bytes.

@@ -78,9 +78,9 @@ export class ShareValidator {
       const { prefix, rollableSize } = channel.leaseOf(job.id)
       if (share._tag === "SubmitSharesExtended") {
         const { extranonce } = share
-        if (channel.info.kind !== "extended" || extranonce.length !== rollableSize) continue
+        if (channel.kind !== "extended" || extranonce.length !== rollableSize) continue
         shares.push({ share, job, extranoncePrefix: prefix, extranonce, merkleRoot: undefined })
-      } else if (channel.info.kind === "standard") {
+      } else if (channel.kind === "standard") {
         const merkleRoot = this.merkleRoot(channel, job)
         shares.push({ share, job, extranoncePrefix: prefix, extranonce: NO_EXTRANONCE, merkleRoot })
       }
@@ -141,11 +141,12 @@ export class ShareValidator {
   #checked(channel: Channel, active: ActiveJob): CheckedJob {
     const last = channel.checked
     if (last?.active === active) return last
-    const { difficulty, target } = channel.targetOf(active)
+    const period = channel.targetOf(active)
     const bytes = new Uint8Array(64)
-    if (channel.info.kind === "standard") bytes.set(this.merkleRoot(channel, active.job))
-    bytes.set(target, TARGET_AT)
-    return (channel.checked = { active, epoch: channel.jobs.epoch, difficulty, bytes })
+    if (channel.kind === "standard") bytes.set(this.merkleRoot(channel, active.job))
+    bytes.set(period.target, TARGET_AT)
+    const { difficulty } = period
+    return (channel.checked = { active, epoch: channel.jobs.epoch, period, difficulty, bytes })
   }
 
   /** Whether a share is a block of this job with this prefix. Applies no other rule. `hash` is then the hash of the block. */
@@ -176,7 +177,7 @@ export class ShareValidator {
   prepareMerkleRoots(channels: Iterable<Channel>, job: Job): void {
     const missing: Array<Channel> = []
     for (const channel of channels) {
-      if (channel.info.kind === "standard" && channel.roots.get(job.id) === undefined) missing.push(channel)
+      if (channel.kind === "standard" && channel.roots.get(job.id) === undefined) missing.push(channel)
     }
     if (missing.length < MIN_TOGETHER) return
     const extranonces = missing.map((channel) => {

@@ -2,7 +2,7 @@
  * Serves connections of miners and proxies: answers each read of a socket with one step of the connection's channel server, and
  * frees everything at the end of the connection.
  */
-import type { ChannelInfo, ShareAccepted, ShareValidator } from "@sluice/channels"
+import type { ChannelEvent, ChannelInfo, ShareAccepted, ShareValidator } from "@sluice/channels"
 import { type Mining, printable } from "@sluice/protocol"
 import {
   type ConnectionError,
@@ -23,7 +23,7 @@ import type { MiningServerMetrics } from "../statistics/metrics.ts"
 import type { Work } from "../work-source/work-source.ts"
 import { WaitingAcknowledgements } from "./acknowledgements.ts"
 import { type Admission, isOpen } from "./admission.ts"
-import { Downstream, type Eviction, type LateReads, type MiningConnection } from "./downstream.ts"
+import { Downstream, type Eviction, type LateReads, type MiningConnection, type ReadFailure } from "./downstream.ts"
 import { makeRecording } from "./recording.ts"
 import { ShownUsers } from "./shown-users.ts"
 import { makeSourceChannels } from "./source-channels.ts"
@@ -113,6 +113,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
           ? context
           : { ...context, source: { opened: source.opened, onChange: () => changed.add(downstream) } }
       },
+      onBatch,
       onEvents: (events) => {
         if (space.note(events)) connection.standing?.worked()
       },
@@ -138,25 +139,45 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
         downstreams.set(downstream.id, downstream)
         return tell([{ _tag: "ConnectionOpened", connectionId: downstream.id, remote, device }])
       }),
-      () => eachBatch(connection, (batch) => downstream.stepBeside(onBatch, batch)),
+      () => eachBatch(connection, downstream),
       (_, exit) => end(downstream, exit)
     ).pipe(Effect.catchTag("ShareSinkError", () => Effect.void))
   })
 
   /** Closes a channel to make room for another address. */
   const giveWay = (downstream: Downstream, { channelId, userIdentity }: ChannelInfo): void => {
+    const answered = answerWaiting(downstream, channelId)
     const closed = downstream.run((machine, out) => machine.closeChannel(channelId, CHANNEL_GAVE_WAY, now(), out))
     downstream.send()
     metrics.channelGaveWay()
     const limit = `all ${rules.maxChannelsInAll} channels are taken (maxChannelsInAll), and its address has most of them`
     const message = `${printable(userIdentity)} at ${formatEndpoint(downstream.connection.remote)} loses a channel: ${limit}`
-    start(Effect.andThen(downstream.tell(closed), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
+    start(Effect.andThen(downstream.tell([...answered, ...closed]), throttled.log(CHANNEL_GAVE_WAY, message, "Warn")))
   }
 
-  type Failure = ConnectionError | ShareSinkError
+  /**
+   * Refuses the shares of a channel, of a group, or of the connection that wait for a verdict of the source, before that is closed. Those
+   * that the source has accepted behind them are recorded before they are acknowledged, as all are. Returns the events.
+   */
+  const answerWaiting = (downstream: Downstream, channelId?: number): ReadonlyArray<ChannelEvent> => {
+    if (source === undefined) return []
+    // A channel may give way in the middle of another connection's step, which has accepted shares too.
+    const others = accepted.splice(0)
+    try {
+      const events = downstream.run((machine, out) => machine.answerWaiting(now(), out, channelId))
+      try {
+        start(orEvict(downstream, record(downstream, events) ?? Effect.void))
+      } catch (defect) {
+        downstream.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
+      }
+      return events
+    } finally {
+      accepted.push(...others)
+    }
+  }
 
   /** Answers a read. Returns what has to be waited for. */
-  const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<Failure> => {
+  const onBatch = (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>): Rest<ReadFailure> => {
     const begun = clock.monotonicTimeNanosUnsafe()
     const verdicts = admission.verdictsOn(batch, downstream.machine)
     if (source === undefined && verdicts === undefined && batch.length <= ANSWERED_AT_ONCE) {
@@ -197,9 +218,9 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
    */
   const inTurns = (
     batch: ReadonlyArray<Mining.ToServer>,
-    answer: (some: ReadonlyArray<Mining.ToServer>, received: number) => Rest<Failure>,
+    answer: (some: ReadonlyArray<Mining.ToServer>, received: number) => Rest<ReadFailure>,
     received = loadOf(batch)
-  ): Rest<Failure> => {
+  ): Rest<ReadFailure> => {
     reads++
     if (batch.length <= ANSWERED_AT_ONCE) return answer(batch, received)
     const [some, rest] = [batch.slice(0, ANSWERED_AT_ONCE), batch.slice(ANSWERED_AT_ONCE)]
@@ -219,7 +240,7 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     batch: ReadonlyArray<Mining.ToServer>,
     begun: bigint,
     received: number
-  ): Rest<Failure> => {
+  ): Rest<ReadFailure> => {
     const at = now()
     const { queue } = downstream
     const events = read(downstream, batch, at)
@@ -278,26 +299,18 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
   }
 
   /** Passes on the changes that the source made to the channels of a connection. */
-  const pass = (downstream: Downstream): Effect.Effect<void> =>
-    downstream
-      .oneByOne(() => {
-        if (!downstreams.has(downstream.id)) return Effect.void
-        const at = now()
-        const events = read(downstream, [], at, true)
-        const replies = downstream.takeReplies()
-        const recorded = record(downstream, events) ?? Effect.void
-        const reply = (some: typeof replies) => downstream.pass(some, at)
-        return Effect.andThen(recorded, downstream.answer({ events, replies, since: at, reply }))
-      })
-      .pipe(
-        Effect.catchTag("ShareSinkError", ({ message }) =>
-          Effect.sync(() => downstream.evict({ reason: "share_log", message }))
-        ),
-        Effect.catchDefect((defect) =>
-          Effect.sync(() => downstream.evict({ reason: "share_log", message: `a defect: ${String(defect)}` }))
-        ),
-        Effect.asVoid
-      )
+  const pass = (downstream: Downstream): Effect.Effect<void> => {
+    const passed = downstream.oneByOne(() => {
+      if (!downstreams.has(downstream.id)) return Effect.void
+      const at = now()
+      const events = read(downstream, [], at, true)
+      const replies = downstream.takeReplies()
+      const recorded = record(downstream, events) ?? Effect.void
+      const reply = (some: typeof replies) => downstream.pass(some, at)
+      return Effect.andThen(recorded, downstream.answer({ events, replies, since: at, reply }))
+    })
+    return orEvict(downstream, passed)
+  }
 
   /** Passes on the changes of all channels at the source, some connections in each turn of the event loop. */
   const passChanges = Effect.suspend(() => {
@@ -356,18 +369,16 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     const { remote } = connection
     const sinkFailure = Option.filter(failureOf(exit), (error) => error instanceof ShareSinkError)
     const getsLastMessages = evicted === undefined || GET_LAST_MESSAGES.has(evicted.reason)
+    if (source !== undefined) {
+      yield* tell(answerWaiting(downstream))
+      downstream.reply(downstream.takeReplies(), now())
+    }
     downstream.acknowledge()
-    if (!recording.isAwaited && evicted === undefined) {
+    if ((source !== undefined || !recording.isAwaited) && evicted === undefined) {
       yield* Effect.timeoutOption(Effect.interruptible(downstream.released), FLUSH_TIMEOUT)
     }
     downstream.dropReplies()
-    if (getsLastMessages) {
-      if (source !== undefined) {
-        yield* tell(downstream.run((machine, out) => machine.answerWaiting(out)))
-        downstream.reply(downstream.takeReplies(), now())
-      }
-      yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
-    }
+    if (getsLastMessages) yield* Effect.ignore(Effect.timeout(Effect.interruptible(queue.flush), FLUSH_TIMEOUT))
     downstreams.delete(downstream.id)
     waiting.remove(downstream)
     const reason = evicted?.message ?? endReason(exit, options.closed() === "stopping")
@@ -391,10 +402,27 @@ export const makeConnections = Effect.fnUntraced(function* (options: Connections
     /** Whether a share sink is recording now. */
     isRecording: () => recording.isRecording,
     waitingShares,
+    answerWaiting,
     passChanges,
     serve
   }
 })
+
+/** Ends a connection whose shares could not be recorded. */
+const orEvict = (downstream: Downstream, recorded: Effect.Effect<unknown, ShareSinkError>): Effect.Effect<void> =>
+  Effect.asVoid(
+    recorded.pipe(
+      Effect.catchTag("ShareSinkError", ({ message }) =>
+        Effect.sync(() => downstream.evict({ reason: "share_log", message }))
+      ),
+      // Nothing would acknowledge its shares any more.
+      Effect.catchDefect((defect) =>
+        Effect.sync(() =>
+          downstream.evict({ reason: "share_log", message: `a defect behind a share: ${String(defect)}` })
+        )
+      )
+    )
+  )
 
 /** Makes the strings of a client safe for logs. */
 const printableDevice = ({ deviceId, firmware, hardwareVersion, vendor }: Device): Device => ({

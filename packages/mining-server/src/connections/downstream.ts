@@ -1,7 +1,7 @@
 /** One connection of a miner or a proxy: its channel server, and the messages that wait to be sent. */
 import { type ChannelEvent, ChannelServer, type ChannelServerContext, type ServerOutbox } from "@sluice/channels"
 import { Mining, Protocol } from "@sluice/protocol"
-import { TokenBucket, type Connection, type Rest } from "@sluice/transport"
+import { TokenBucket, type Connection, type ConnectionError, type Receiver, type Rest } from "@sluice/transport"
 import { Effect, Semaphore } from "effect"
 import type { AcknowledgementRules } from "./acknowledgements.ts"
 import { type Held, HeldQueue, HeldStep, isAccepted, type Step } from "./held-step.ts"
@@ -11,7 +11,7 @@ import { SendQueue } from "./send-queue.ts"
 import { borrow, giveBack } from "./step-outbox.ts"
 import type { TrafficLimits } from "./traffic.ts"
 import type { MiningServerEvent } from "../event.ts"
-import { Recording } from "../shares/share-sink.ts"
+import { Recording, type ShareSinkError } from "../shares/share-sink.ts"
 import type { Work, WorkGroup } from "../work-source/work-source.ts"
 
 export type MiningConnection = Connection<Mining.ToServer, Mining.ToClient>
@@ -27,6 +27,8 @@ export interface DownstreamOptions {
   readonly work: Work
   /** Makes the context of the channel server for connections of a group. */
   readonly contextFor: (group: WorkGroup) => ChannelServerContext
+  /** Answers a read. Returns what has to be waited for. */
+  readonly onBatch: (downstream: Downstream, batch: ReadonlyArray<Mining.ToServer>) => Rest<ReadFailure>
   /** Called with the events of each step of the channel server. */
   readonly onEvents: (events: ReadonlyArray<ChannelEvent>) => void
   /** Whether the client's firmware takes SetExtranoncePrefix. */
@@ -60,7 +62,9 @@ export interface LateReads {
   count: number
 }
 
-export class Downstream {
+export type ReadFailure = ConnectionError | ShareSinkError
+
+export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, ReadFailure> {
   // What each share touches stands first and side by side: a line of memory that is not in the cache costs as much as ten of code.
   #machine: ChannelServer
   readonly #work: Work
@@ -79,6 +83,8 @@ export class Downstream {
   /** `undefined` if no acknowledgement waits for company. */
   readonly #rules: AcknowledgementRules | undefined
   #lastShareAt = -Infinity
+  /** The channel of the last share, to touch it. */
+  #lastChannel: ChannelServer["lastChannel"]
   /** Whether acknowledgements wait for company. */
   #isWaiting = false
   /** Of the shares that are not acknowledged yet; `undefined` before the first one that is not recorded at once. */
@@ -161,6 +167,7 @@ export class Downstream {
     }
     const out = this.#begin()
     machine.take(batch, now, out)
+    if (this.#lastChannel !== machine.lastChannel) this.#lastChannel = machine.lastChannel
     if (machine.unacknowledged > 0) {
       if (isUrgent || !this.#mayWait(out, now)) {
         // A client takes its oldest shares for those that are accepted, so it has to know before which are not. Only shares of earlier
@@ -508,19 +515,24 @@ export class Downstream {
   }
 
   /**
-   * Runs a step of the connection's reader outside of its fiber. If the step evicts the peer, the fiber ends after it and not in the
+   * Answers a read in a step outside of the reader's fiber. If the step evicts the peer, the fiber ends after it and not in the
    * middle of it.
    */
-  stepBeside<A, E>(step: (downstream: Downstream, input: A) => Rest<E>, input: A): Rest<E> {
+  take(batch: ReadonlyArray<Mining.ToServer>): Rest<ReadFailure> {
     this.#isStepping = true
     try {
-      const rest = step(this, input)
+      const rest = this.#options.onBatch(this, batch)
       return this.evicted === undefined
         ? rest
         : Effect.andThen(Effect.sync(this.#options.interrupt), rest ?? Effect.void)
     } finally {
       this.#isStepping = false
     }
+  }
+
+  touch(): number {
+    const looks = (this.#lastChannel?.touch() ?? 0) ^ this.#machine.touch()
+    return looks ^ this.queue.announcedBytes ^ (this.#lastShareAt < this.openedAt ? 1 : 0)
   }
 
   /** Writes at once, or else in the background. */

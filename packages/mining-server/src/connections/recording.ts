@@ -135,7 +135,7 @@ export const makeRecording = ({ downstreams, now, sinks, start }: RecordingOptio
   }
 }
 
-/** When the first of the shares came. A source accepts those of several channels in any order. */
+/** When the first of these shares came. The verdicts of a source may come in another order. */
 const firstOf = (shares: NonEmptyReadonlyArray<ShareAccepted>): number => {
   let first = shares[0].at
   for (const { at } of shares) if (at < first) first = at

@@ -7,20 +7,22 @@ export class Recordings {
   #newest = Recording.done
   /** Ends when all but the newest have ended. */
   #older = Recording.done
+  /** When the first share of the newest came, and the first one of all. A source may decide about older shares later. */
   #newestSince = 0
   #olderSince = 0
 
-  /** Adds the recording of shares the first of which came at `since`, perhaps before those that were added before. */
+  /** Adds the recording of shares that came at `since` or later. */
   add(recording: Recording, since: number): void {
-    if (recording !== this.#newest || this.all.isRecorded) {
-      if (this.all.isRecorded) this.#olderSince = since
-      this.#older = this.all
-      this.#newest = recording
-      this.#newestSince = since
-      this.all = Recording.both(this.all, recording)
+    const isIdle = this.all.isRecorded
+    this.#olderSince = isIdle ? since : Math.min(this.#olderSince, since)
+    if (recording === this.#newest && !isIdle) {
+      this.#newestSince = Math.min(this.#newestSince, since)
+      return
     }
-    if (since < this.#newestSince) this.#newestSince = since
-    if (since < this.#olderSince) this.#olderSince = since
+    this.#older = this.all
+    this.#newest = recording
+    this.#newestSince = since
+    this.all = Recording.both(this.all, recording)
   }
 
   /** The shares that came before this time are recorded, as far as it is known without looking at each. */

@@ -7,6 +7,7 @@ import {
   type ConnectionError,
   type Duplex,
   formatEndpoint,
+  type Receiver,
   type Rest,
   type ThrottledLog,
   TokenBucket,
@@ -81,7 +82,7 @@ export class Session {
     this.#miner.agree(flags, extensions)
     return {
       receive: Stream.fromPull(Effect.succeed(this.#pull)),
-      ...(each && { each: (step) => this.#each(each, step) }),
+      ...(each && { each: (receiver) => this.#each(each, receiver) }),
       send: (messages) => Effect.suspend(() => this.#send(messages)),
       ...(writeNow && { sendNow: (messages) => this.#sendNow(writeNow, messages) }),
       setup: { version: 2, flags: 0, extensions, device },
@@ -126,15 +127,15 @@ export class Session {
   /** As `#pull` in a loop, with a fiber only for what has to wait. */
   #each<E>(
     each: NonNullable<Duplex["each"]>,
-    step: (messages: NonEmptyReadonlyArray<Mining.ToServer>) => Rest<E>
+    receiver: Receiver<NonEmptyReadonlyArray<Mining.ToServer>, E>
   ): Effect.Effect<never, E | ConnectionError> {
     const deliver = (messages: ReadonlyArray<Mining.ToServer>): Rest<E> =>
-      isReadonlyArrayNonEmpty(messages) ? step(messages) : undefined
+      isReadonlyArrayNonEmpty(messages) ? receiver.take(messages) : undefined
     const finish: Effect.Effect<void, E | ConnectionError> = Effect.suspend(() => {
       if (this.#end === undefined && this.#unread.length === 0 && this.#early.length === 0) return Effect.void
-      return Effect.flatMap(this.#pull, (messages) => Effect.andThen(step(messages) ?? Effect.void, finish))
+      return Effect.flatMap(this.#pull, (messages) => Effect.andThen(receiver.take(messages) ?? Effect.void, finish))
     })
-    const onChunk = (bytes: Uint8Array): Rest<E | ConnectionError> => {
+    const take = (bytes: Uint8Array): Rest<E | ConnectionError> => {
       if (this.#end !== undefined || !this.#isWithinRate(bytes)) return finish
       const { messages, rest } = this.#lookAt(bytes)
       if (rest === undefined) return deliver(messages)
@@ -143,7 +144,7 @@ export class Session {
         Effect.suspend(() => deliver(messages) ?? Effect.void)
       )
     }
-    return Effect.andThen(finish, each(onChunk))
+    return Effect.andThen(finish, each({ take, touch: () => this.#bytes.touch(), above: receiver }))
   }
 
   /** Counts bytes. Those above the rate wait for their turn in `#unread`. */

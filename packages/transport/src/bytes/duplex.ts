@@ -11,6 +11,20 @@ import type { TransportError } from "./transport-error.ts"
 /** What one step leaves to be waited for before the next; undefined if that is nothing. */
 export type Rest<E> = Effect.Effect<void, E> | undefined
 
+/** Gets what each read brings: chunks here, frames and messages on the floors above. */
+export interface Receiver<A, E> {
+  /** Runs in the event of the read. Returns what has to be waited for before the next. */
+  take(input: A): Rest<E>
+  /**
+   * Looks at what `take` will need on this floor. Of a connection that has slept nothing is in the processor's caches: it loads what all
+   * floors look at side by side, but what `take` finds on its way one after the other. The result only keeps compilers from
+   * leaving it out.
+   */
+  touch(): number
+  /** Who gets what `take` makes of it. */
+  readonly above?: Receiver<never, unknown> | undefined
+}
+
 export interface Duplex {
   /**
    * Reads the socket once and gives its chunks. The caller owns the bytes and may change them in place. Every end of the
@@ -25,10 +39,10 @@ export interface Duplex {
    */
   readonly write: (bytes: () => Uint8Array, size?: number) => Effect.Effect<void, TransportError>
   /**
-   * As `pull` in a loop, without a fiber's turn for each read: runs `step` with a chunk in the event that brings it. Waits for what a
-   * step leaves before it reads again. Meanwhile that may `pull`.
+   * As `pull` in a loop, without a fiber's turn for each read: gives a chunk in the event that brings it. Waits for what that leaves
+   * before it reads again. Meanwhile it may `pull`.
    */
-  readonly each?: <E>(step: (chunk: Uint8Array) => Rest<E>) => Effect.Effect<never, E | TransportError>
+  readonly each?: <E>(receiver: Receiver<Uint8Array, E>) => Effect.Effect<never, E | TransportError>
   /** As `write`, at once. Returns false, and does not call `bytes`, if the write would have to wait or to fail. */
   readonly writeNow?: (bytes: () => Uint8Array) => boolean
   readonly remote: Endpoint

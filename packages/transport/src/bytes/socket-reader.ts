@@ -7,7 +7,7 @@
 import { Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as Net from "node:net"
-import type { Duplex, Rest } from "./duplex.ts"
+import type { Duplex, Receiver, Rest } from "./duplex.ts"
 import type { TransportError } from "./transport-error.ts"
 
 type Chunks = NonEmptyReadonlyArray<Uint8Array>
@@ -19,15 +19,27 @@ export interface SocketEnd {
 
 /** Who waits for a chunk. */
 interface Taker {
-  /** Stays the taker unless it says so. */
-  readonly take: (chunk: Uint8Array) => void
+  /** Goes on with the next chunk, or with what the receiver left to be waited for. */
+  readonly go: (next: Effect.Effect<any, any>) => void
   readonly fail: (error: TransportError) => void
 }
 
+/** The reader of a socket: a listener that is a closure would be two more objects for each connection. */
+const READER = Symbol("sluice/transport/SocketReader")
+
+interface ReadSocket extends Net.Socket {
+  [READER]?: SocketReader
+}
+
 export class SocketReader {
-  readonly #socket: Net.Socket
-  readonly #failure: (end: SocketEnd | undefined) => TransportError
   #taker: Taker | undefined
+  /** Gets all chunks while `#taker` waits; undefined for a taker that wants only one. */
+  #receiver: Receiver<Uint8Array, unknown> | undefined
+  /** Those above it, whose fields stand here because each step from one to the next would have to wait for memory. */
+  #second: Receiver<never, unknown> | undefined
+  #third: Receiver<never, unknown> | undefined
+  readonly #socket: ReadSocket
+  readonly #failure: (end: SocketEnd | undefined) => TransportError
   #flows = false
   /** What came while nobody waited, as after an interrupted pull. */
   #early: [Uint8Array, ...Array<Uint8Array>] | undefined
@@ -37,8 +49,9 @@ export class SocketReader {
   constructor(socket: Net.Socket, failure: (end: SocketEnd | undefined) => TransportError) {
     this.#socket = socket
     this.#failure = failure
+    this.#socket[READER] = this
     socket.pause()
-    socket.on("data", this.#onData)
+    socket.on("data", onData)
     socket.on("end", this.#onEnd)
     socket.on("error", this.#onError)
     socket.on("close", this.#onEnd)
@@ -51,33 +64,24 @@ export class SocketReader {
       this.#early = undefined
       return resume(Effect.succeed(early))
     }
-    return this.#wait({
-      take: (chunk) => {
-        this.#taker = undefined
-        resume(Effect.succeed([chunk]))
-      },
-      fail: (error) => resume(Effect.fail(error))
-    })
+    return this.#wait({ go: resume, fail: (error) => resume(Effect.fail(error)) }, undefined)
   })
 
   /** As `Duplex.each`. */
-  readonly each: NonNullable<Duplex["each"]> = <E>(step: (chunk: Uint8Array) => Rest<E>) => {
+  readonly each: NonNullable<Duplex["each"]> = <E>(receiver: Receiver<Uint8Array, E>) => {
+    this.#second = receiver.above
+    this.#third = this.#second?.above
     const loop: Effect.Effect<never, E | TransportError> = Effect.callback((resume) => {
       const early = this.#early
       if (early !== undefined) {
         this.#early = undefined
-        const steps = Effect.forEach(early, (chunk) => step(chunk) ?? Effect.void, { discard: true })
-        return resume(Effect.andThen(steps, loop))
+        const taken = Effect.forEach(early, (chunk) => receiver.take(chunk) ?? Effect.void, { discard: true })
+        return resume(Effect.andThen(taken, loop))
       }
-      return this.#wait({
-        take: (chunk) => {
-          const rest = stepSafely(step, chunk)
-          if (rest === undefined) return
-          this.#taker = undefined
-          resume(Effect.andThen(rest, loop))
-        },
-        fail: (error) => resume(Effect.fail(error))
-      })
+      return this.#wait(
+        { go: (rest) => resume(Effect.andThen(rest, loop)), fail: (error) => resume(Effect.fail(error)) },
+        receiver
+      )
     })
     return loop
   }
@@ -85,7 +89,7 @@ export class SocketReader {
   /** Stops listening; a pull that waits fails. */
   readonly close: Effect.Effect<void> = Effect.sync(() => {
     const socket = this.#socket
-    socket.off("data", this.#onData)
+    socket.off("data", onData)
     socket.off("end", this.#onEnd)
     socket.off("error", this.#onError)
     socket.off("close", this.#onEnd)
@@ -93,16 +97,34 @@ export class SocketReader {
     this.#fail(undefined)
   })
 
-  readonly #cancel: Effect.Effect<void> = Effect.sync(() => (this.#taker = undefined))
+  /** Gives a chunk to whoever waits. */
+  take(chunk: Buffer): void {
+    const receiver = this.#receiver
+    if (receiver !== undefined) {
+      touched ^= receiver.touch() ^ (this.#second?.touch() ?? 0) ^ (this.#third?.touch() ?? 0)
+    }
+    // Not a Buffer, whose `slice` gives a view instead of a copy.
+    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    if (receiver !== undefined) {
+      const rest = takeSafely(receiver, bytes)
+      if (rest !== undefined) this.#leave()?.go(rest)
+    } else if (this.#taker !== undefined) this.#leave()!.go(Effect.succeed([bytes]))
+    else if (this.#early === undefined) this.#early = [bytes]
+    else this.#early.push(bytes)
+    if (this.#taker === undefined) this.#pause()
+  }
 
-  #wait(taker: Taker): Effect.Effect<void> | undefined {
+  readonly #cancel: Effect.Effect<void> = Effect.sync(() => this.#leave())
+
+  #wait(taker: Taker, receiver: Receiver<Uint8Array, unknown> | undefined): Effect.Effect<void> | undefined {
     if (this.#end !== undefined) {
       taker.fail(this.#failure(this.#end))
       return undefined
     }
     this.#taker = taker
+    this.#receiver = receiver
     if (this.#flows) return this.#cancel
-    // It calls `#onData` with what Node has.
+    // It calls `take` with what Node has.
     while (this.#taker === taker && this.#socket.read() !== null);
     if (this.#taker === taker) {
       this.#flows = true
@@ -111,12 +133,12 @@ export class SocketReader {
     return this.#taker === taker ? this.#cancel : undefined
   }
 
-  readonly #onData = (chunk: Buffer): void => {
-    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    if (this.#taker !== undefined) this.#taker.take(bytes)
-    else if (this.#early === undefined) this.#early = [bytes]
-    else this.#early.push(bytes)
-    if (this.#taker === undefined) this.#pause()
+  /** Nobody waits any more. Returns who did. */
+  #leave(): Taker | undefined {
+    const taker = this.#taker
+    this.#taker = undefined
+    this.#receiver = undefined
+    return taker
   }
 
   readonly #onEnd = (): void => this.#endWith(NO_ERROR)
@@ -130,10 +152,7 @@ export class SocketReader {
 
   /** Fails the reader that waits. */
   #fail(end: SocketEnd | undefined): void {
-    const taker = this.#taker
-    if (taker === undefined) return
-    this.#taker = undefined
-    taker.fail(this.#failure(end))
+    this.#leave()?.fail(this.#failure(end))
   }
 
   #pause(): void {
@@ -142,10 +161,17 @@ export class SocketReader {
   }
 }
 
-/** A step that throws is a defect of its connection. */
-const stepSafely = <E>(step: (chunk: Uint8Array) => Rest<E>, chunk: Uint8Array): Rest<E> => {
+function onData(this: ReadSocket, chunk: Buffer): void {
+  this[READER]!.take(chunk)
+}
+
+/** What `Receiver.touch` gave, so that compilers do not leave it out. */
+let touched = 0
+
+/** A receiver that throws is a defect of its connection. */
+const takeSafely = <E>(receiver: Receiver<Uint8Array, E>, chunk: Uint8Array): Rest<E> => {
   try {
-    return step(chunk)
+    return receiver.take(chunk)
   } catch (defect) {
     return Effect.die(defect)
   }

@@ -5,7 +5,7 @@
 import { JobDeclaration, Mining, TemplateDistribution } from "@sluice/protocol"
 import { Context, Effect, type Scope, Stream } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Rest, Standing } from "../bytes/duplex.ts"
+import type { Receiver, Standing } from "../bytes/duplex.ts"
 import type { Endpoint, ServerAddress } from "../endpoint.ts"
 import type { ConnectionError, DialError, ListenError } from "../error.ts"
 import type { ClientSetup, Device, ServerSetup } from "../setup/setup-options.ts"
@@ -19,12 +19,10 @@ export interface Connection<In, Out> {
    */
   readonly send: (messages: ReadonlyArray<Out>) => Effect.Effect<void, ConnectionError>
   /**
-   * As `receive`, without a fiber's turn for each read: runs `step` with the messages of a read in the event that brings them. Waits
-   * for what a step leaves before it reads again. Transports that have nothing like it leave it out; `eachBatch` is for all.
+   * As `receive`, without a fiber's turn for each read: gives the messages of a read in the event that brings them. Waits
+   * for what that leaves before it reads again. Transports that have nothing like it leave it out; `eachBatch` is for all.
    */
-  readonly each?: <E>(
-    step: (messages: NonEmptyReadonlyArray<In>) => Rest<E>
-  ) => Effect.Effect<never, E | ConnectionError>
+  readonly each?: <E>(receiver: Receiver<NonEmptyReadonlyArray<In>, E>) => Effect.Effect<never, E | ConnectionError>
   /** As `send`, at once. Returns false and sends nothing if that would have to wait or to fail: `send` does it then. */
   readonly sendNow?: (messages: ReadonlyArray<Out>) => boolean
   /** The agreed setup. `flags` are those of the peer: a server sees the client's flags, a client the server's. */
@@ -48,12 +46,14 @@ export interface Connection<In, Out> {
   readonly standing?: Standing | undefined
 }
 
-/** Runs `step` with the messages of each read, and waits for what it leaves before the next. */
+/** Gives the messages of each read, and waits for what that leaves before the next. */
 export const eachBatch = <In, Out, E>(
   { each, receive }: Pick<Connection<In, Out>, "each" | "receive">,
-  step: (messages: NonEmptyReadonlyArray<In>) => Rest<E>
+  receiver: Receiver<NonEmptyReadonlyArray<In>, E>
 ): Effect.Effect<void, E | ConnectionError> =>
-  each === undefined ? Stream.runForEachArray(receive, (messages) => step(messages) ?? Effect.void) : each(step)
+  each === undefined
+    ? Stream.runForEachArray(receive, (messages) => receiver.take(messages) ?? Effect.void)
+    : each(receiver)
 
 export interface ConnectionListener<In, Out> {
   /** Where it listens; the first address if it listens at several (`mergeListeners`). */

@@ -3,7 +3,7 @@ import { Common, DecodeError, type Direction, EncodeError, type Frame } from "@s
 import { Clock, Duration, Effect, Metric, Stream } from "effect"
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import { TokenBucket } from "../limits/token-bucket.ts"
-import type { Rest } from "../bytes/duplex.ts"
+import type { Receiver, Rest } from "../bytes/duplex.ts"
 import type { Connection } from "./connection.ts"
 import type { ConnectionError } from "../error.ts"
 import type { FrameDuplex } from "../frames/frame-duplex.ts"
@@ -138,14 +138,16 @@ export const overFrames = <In, Out>(options: {
   const { writeNow } = frames
   const each: Connection<In, Out>["each"] =
     eachRead &&
-    (<E>(step: (messages: NonEmptyReadonlyArray<In>) => Rest<E>) => {
+    (<E>(receiver: Receiver<NonEmptyReadonlyArray<In>, E>) => {
       const onFrames = (batch: ReadonlyArray<Frame>): Rest<E | ConnectionError> => {
         const { before, messages } = decode(batch)
         if (before === undefined && broken === undefined) {
-          return isReadonlyArrayNonEmpty(messages) ? step(messages) : undefined
+          return isReadonlyArrayNonEmpty(messages) ? receiver.take(messages) : undefined
         }
-        const stepped = Effect.suspend(() => (isReadonlyArrayNonEmpty(messages) && step(messages)) || Effect.void)
-        const delivered = before === undefined ? stepped : Effect.andThen(before, stepped)
+        const taken = Effect.suspend(
+          () => (isReadonlyArrayNonEmpty(messages) && receiver.take(messages)) || Effect.void
+        )
+        const delivered = before === undefined ? taken : Effect.andThen(before, taken)
         return broken === undefined ? delivered : Effect.andThen(delivered, Effect.fail(broken))
       }
       const begin = Effect.suspend((): Effect.Effect<void, E | ConnectionError> => {
@@ -153,7 +155,9 @@ export const overFrames = <In, Out>(options: {
         early = []
         return onFrames(batch) ?? Effect.void
       })
-      return Effect.andThen(begin, eachRead(onFrames))
+      // Without answers to requests for extensions, the direction stays as it is.
+      const direction = () => (answer === undefined ? incoming : undefined)
+      return Effect.andThen(begin, eachRead(new MessageReceiver(receiver, direction, onFrames)))
     })
 
   return {
@@ -173,6 +177,48 @@ export const overFrames = <In, Out>(options: {
       limitPayload()
     },
     standing: frames.standing
+  }
+}
+
+/** Decodes frames. One that comes alone and is a message takes the short way. */
+class MessageReceiver<In, E> implements Receiver<NonEmptyReadonlyArray<Frame>, E | ConnectionError> {
+  /** Undefined until it is final. */
+  #direction: Direction<In> | undefined
+  readonly above: Receiver<NonEmptyReadonlyArray<In>, E>
+  readonly #final: () => Direction<In> | undefined
+  readonly #takeAll: (batch: ReadonlyArray<Frame>) => Rest<E | ConnectionError>
+
+  constructor(
+    above: Receiver<NonEmptyReadonlyArray<In>, E>,
+    final: () => Direction<In> | undefined,
+    takeAll: (batch: ReadonlyArray<Frame>) => Rest<E | ConnectionError>
+  ) {
+    this.above = above
+    this.#final = final
+    this.#takeAll = takeAll
+  }
+
+  take(batch: NonEmptyReadonlyArray<Frame>): Rest<E | ConnectionError> {
+    const message =
+      batch.length === 1 && this.#direction !== undefined ? messageOf(this.#direction, batch[0]) : undefined
+    if (message !== undefined) return this.above.take([message])
+    const rest = this.#takeAll(batch)
+    this.#direction = this.#final()
+    return rest
+  }
+
+  touch(): number {
+    return this.#direction === undefined ? 0 : 1
+  }
+}
+
+/** The message of a frame; undefined if it is none of the protocol, or does not decode. */
+const messageOf = <M>(direction: Direction<M>, frame: Frame): M | undefined => {
+  try {
+    return direction.decode(frame)
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
   }
 }
 

@@ -5,7 +5,7 @@
 import type { Frame } from "@sluice/protocol"
 import { Context, type Effect, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Rest, Standing } from "../bytes/duplex.ts"
+import type { Receiver, Standing } from "../bytes/duplex.ts"
 import type { Endpoint, ServerAddress } from "../endpoint.ts"
 import type { DialError, ListenError } from "../error.ts"
 import type { HandshakeError } from "../noise/handshake-error.ts"
@@ -15,9 +15,7 @@ export interface FrameDuplex {
   /** Reads the socket until it has at least one whole frame. Payloads are views on the bytes read, which are not reused. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Frame>, TransportError>
   /** As `Duplex.each`, with the whole frames of each read. */
-  readonly each?: <E>(
-    step: (frames: NonEmptyReadonlyArray<Frame>) => Rest<E>
-  ) => Effect.Effect<never, E | TransportError>
+  readonly each?: <E>(receiver: Receiver<NonEmptyReadonlyArray<Frame>, E>) => Effect.Effect<never, E | TransportError>
   /** As `write`, at once. Returns false and sends nothing if the write would have to wait or to fail. */
   readonly writeNow?: (frames: NonEmptyReadonlyArray<Uint8Array>) => boolean
   /** Sends plain frames (header and payload, as `Direction.encode` gives) in one write. Does not change them. */

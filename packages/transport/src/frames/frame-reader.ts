@@ -50,27 +50,33 @@ export class FrameReader {
     return this.inPayload ? this.headerSize + this.bodyFilled : this.headerFilled
   }
 
+  /** As `Receiver.touch`. */
+  touch(): number {
+    return this.framesRead ^ (this.cipher === undefined || this.cipher.isReady() ? 1 : 0)
+  }
+
   /** Reads a chunk and appends the frames that it completes. The reader owns the chunk from then on. */
   push(chunk: Uint8Array, frames: Array<Frame>): void {
+    const end = chunk.length
     let at = 0
     while (this.failure === undefined) {
       if (!this.inPayload) {
-        at = this.readHeader(chunk, at)
+        at = this.readHeader(chunk, at, end)
         if (!this.inPayload) return
       }
-      at = this.readPayload(chunk, at, frames)
+      at = this.readPayload(chunk, at, end, frames)
       if (this.inPayload) return
     }
   }
 
   /** Reads the header, as far as it has come. Sets `inPayload` when it is complete. */
-  private readHeader(chunk: Uint8Array, at: number): number {
+  private readHeader(chunk: Uint8Array, at: number, end: number): number {
     const { headerSize, headerFilled } = this
-    if (headerFilled === 0 && chunk.length - at >= headerSize) {
+    if (headerFilled === 0 && end - at >= headerSize) {
       this.openHeader(chunk, at)
       return at + headerSize
     }
-    const count = Math.min(headerSize - headerFilled, chunk.length - at)
+    const count = Math.min(headerSize - headerFilled, end - at)
     if (count === 0) return at
     this.header ??= new Uint8Array(headerSize)
     copy(chunk, at, count, this.header, headerFilled)
@@ -101,13 +107,13 @@ export class FrameReader {
   }
 
   /** Reads the payload, as far as it has come. When it is complete, appends the frame and clears `inPayload`. */
-  private readPayload(chunk: Uint8Array, at: number, frames: Array<Frame>): number {
+  private readPayload(chunk: Uint8Array, at: number, end: number, frames: Array<Frame>): number {
     const { bodySize, bodyFilled } = this
-    if (bodyFilled === 0 && chunk.length - at >= bodySize) {
+    if (bodyFilled === 0 && end - at >= bodySize) {
       this.openPayload(chunk, at, frames)
       return at + bodySize
     }
-    const count = Math.min(bodySize - bodyFilled, chunk.length - at)
+    const count = Math.min(bodySize - bodyFilled, end - at)
     if (count === 0) return at
     const body = this.grow(bodyFilled + count)
     copy(chunk, at, count, body, bodyFilled)

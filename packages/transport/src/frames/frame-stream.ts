@@ -2,7 +2,7 @@
 import type { Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Duplex, Rest } from "../bytes/duplex.ts"
+import type { Duplex, Receiver, Rest } from "../bytes/duplex.ts"
 import type { FrameDuplex } from "./frame-duplex.ts"
 import type { FrameReader } from "./frame-reader.ts"
 import { Closed, FrameTimeout, TransportError } from "../bytes/transport-error.ts"
@@ -83,23 +83,16 @@ export const overDuplex = (options: {
   const { each: eachChunk, writeNow } = duplex
   const each: FrameDuplex["each"] =
     eachChunk &&
-    (<E>(step: (frames: NonEmptyReadonlyArray<Frame>) => Rest<E>) => {
+    (<E>(receiver: Receiver<Frames, E>) => {
       /** Whether a fiber has to go on: with frames of the setup, a failure, or a frame that is incomplete and has a time limit. */
       const isUnfinished = () =>
         early.length > 0 || reader.failure !== undefined || late !== undefined || reader.pendingBytes > 0
       const finish: Effect.Effect<void, E | TransportError> = Effect.suspend(() =>
         isUnfinished()
-          ? Effect.flatMap(pull, (frames) => Effect.andThen(step(frames) ?? Effect.void, finish))
+          ? Effect.flatMap(pull, (frames) => Effect.andThen(receiver.take(frames) ?? Effect.void, finish))
           : Effect.void
       )
-      const onChunk = (chunk: Uint8Array): Rest<E | TransportError> => {
-        const frames: Array<Frame> = []
-        reader.push(chunk, frames)
-        const rest = isNonEmpty(frames) ? step(frames) : undefined
-        if (reader.failure === undefined && reader.pendingBytes === 0) return rest
-        return rest === undefined ? finish : Effect.andThen(rest, finish)
-      }
-      return Effect.andThen(finish, eachChunk(onChunk))
+      return Effect.andThen(finish, eachChunk(new FrameReceiver(reader, receiver, finish)))
     })
 
   return {
@@ -110,6 +103,35 @@ export const overDuplex = (options: {
     limitPayload: (maxPayload) => reader.limitPayload(maxPayload),
     remote,
     standing: duplex.standing
+  }
+}
+
+type Frames = NonEmptyReadonlyArray<Frame>
+
+/** Reads frames from chunks. */
+class FrameReceiver<E> implements Receiver<Uint8Array, E | TransportError> {
+  readonly #reader: FrameReader
+  readonly above: Receiver<Frames, E>
+  /** Goes on with what is unfinished. */
+  readonly #finish: Effect.Effect<void, E | TransportError>
+
+  constructor(reader: FrameReader, above: Receiver<Frames, E>, finish: Effect.Effect<void, E | TransportError>) {
+    this.#reader = reader
+    this.above = above
+    this.#finish = finish
+  }
+
+  take(chunk: Uint8Array): Rest<E | TransportError> {
+    const reader = this.#reader
+    const frames: Array<Frame> = []
+    reader.push(chunk, frames)
+    const rest = isNonEmpty(frames) ? this.above.take(frames) : undefined
+    if (reader.failure === undefined && reader.pendingBytes === 0) return rest
+    return rest === undefined ? this.#finish : Effect.andThen(rest, this.#finish)
+  }
+
+  touch(): number {
+    return this.#reader.touch()
   }
 }
 

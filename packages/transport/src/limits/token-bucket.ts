@@ -19,6 +19,11 @@ export class TokenBucket {
     this.#at = now
   }
 
+  /** As `Receiver.touch`. */
+  touch(): number {
+    return this.#level > this.#at ? 1 : 0
+  }
+
   /** Takes `count` tokens at `now`. Gives the milliseconds until the bucket is out of debt: 0 within the rate. */
   take(count: number, now: number): number {
     const passed = Math.max(0, now - this.#at)
