@@ -14,7 +14,7 @@ export class FrameReader {
   /** Why reading stopped. Once it is set, `push` reads nothing. */
   failure: FrameTooLong | Undecryptable | undefined
 
-  private readonly cipher: CipherState | undefined
+  readonly cipher: CipherState | undefined
   private readonly headerSize: number
   private limit: number
   private framesRead = 0
@@ -52,7 +52,7 @@ export class FrameReader {
 
   /** As `Receiver.touch`. */
   touch(): number {
-    return this.framesRead ^ (this.cipher === undefined || this.cipher.isReady() ? 1 : 0)
+    return this.framesRead
   }
 
   /** Reads a chunk and appends the frames that it completes. The reader owns the chunk from then on. */

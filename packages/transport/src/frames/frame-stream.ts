@@ -1,4 +1,5 @@
 /** Makes a `FrameDuplex` of a `Duplex` of bytes: the common part of `Noise` and `Plain`. */
+import type { CipherState } from "@sluice/core"
 import type { Frame } from "@sluice/protocol"
 import { Clock, Duration, Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -111,12 +112,14 @@ type Frames = NonEmptyReadonlyArray<Frame>
 /** Reads frames from chunks. */
 class FrameReceiver<E> implements Receiver<Uint8Array, E | TransportError> {
   readonly #reader: FrameReader
+  readonly #cipher: CipherState | undefined
   readonly above: Receiver<Frames, E>
   /** Goes on with what is unfinished. */
   readonly #finish: Effect.Effect<void, E | TransportError>
 
   constructor(reader: FrameReader, above: Receiver<Frames, E>, finish: Effect.Effect<void, E | TransportError>) {
     this.#reader = reader
+    this.#cipher = reader.cipher
     this.above = above
     this.#finish = finish
   }
@@ -131,7 +134,7 @@ class FrameReceiver<E> implements Receiver<Uint8Array, E | TransportError> {
   }
 
   touch(): number {
-    return this.#reader.touch()
+    return this.#reader.touch() ^ (this.#cipher?.isReady() === true ? 1 : 0)
   }
 }
 
