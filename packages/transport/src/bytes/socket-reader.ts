@@ -20,7 +20,7 @@ export interface SocketEnd {
 /** Who waits for a chunk. */
 interface Taker {
   /** Goes on with the next chunk, or with what the receiver left to be waited for. */
-  readonly go: (next: Effect.Effect<any, any>) => void
+  readonly go: (next: Effect.Effect<unknown, unknown>) => void
   readonly fail: (error: TransportError) => void
 }
 
@@ -64,7 +64,8 @@ export class SocketReader {
       this.#early = undefined
       return resume(Effect.succeed(early))
     }
-    return this.#wait({ go: resume, fail: (error) => resume(Effect.fail(error)) }, undefined)
+    const go = (chunks: Effect.Effect<unknown, unknown>) => resume(chunks as Effect.Effect<Chunks>)
+    return this.#wait({ go, fail: (error) => resume(Effect.fail(error)) }, undefined)
   })
 
   /** As `Duplex.each`. */
@@ -78,10 +79,8 @@ export class SocketReader {
         const taken = Effect.forEach(early, (chunk) => receiver.take(chunk) ?? Effect.void, { discard: true })
         return resume(Effect.andThen(taken, loop))
       }
-      return this.#wait(
-        { go: (rest) => resume(Effect.andThen(rest, loop)), fail: (error) => resume(Effect.fail(error)) },
-        receiver
-      )
+      const go = (rest: Effect.Effect<unknown, unknown>) => resume(Effect.andThen(rest as Effect.Effect<void, E>, loop))
+      return this.#wait({ go, fail: (error) => resume(Effect.fail(error)) }, receiver)
     })
     return loop
   }
