@@ -137,6 +137,28 @@ describe("a reader of a socket", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("lets all floors look at what they will need, before each chunk", () =>
+    Effect.gen(function* () {
+      const { reader, sender } = yield* pair
+      const seen: Array<string> = []
+      const floor = (name: string, above?: Receiver<Uint8Array, never>): Receiver<Uint8Array, never> => ({
+        take: () => void seen.push("take"),
+        touch: () => seen.push(name),
+        ...(above && { above })
+      })
+      const looping = yield* Effect.forkChild(reader.each(floor("frames", floor("messages", floor("role")))), {
+        startImmediately: true
+      })
+      for (const part of ["one", "two"]) {
+        sender.write(part)
+        yield* settle
+      }
+      const each = ["frames", "messages", "role", "take"]
+      assert.deepStrictEqual(seen, [...each, ...each])
+      yield* Fiber.interrupt(looping)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("ends with the defect of a step that throws", () =>
     Effect.gen(function* () {
       const { reader, sender } = yield* pair

@@ -72,7 +72,7 @@ export class Downstream implements Receiver<ReadonlyArray<Mining.ToServer>, Read
   #seen: number
   /** Why the server ends the connection; undefined while it does not. */
   evicted: Eviction | undefined
-  /** Whether `stepBeside` runs a step. */
+  /** Whether `take` runs. */
   #isStepping = false
   /** Replies that wait until shares are recorded, and what came behind them: nothing may overtake them. */
   #held: HeldQueue = NONE_HELD
