@@ -93,13 +93,17 @@ it("statistics are totals, users by hash rate in pages, and one user with its wo
       const overview = yield* monitor.overview()
       assert.deepInclude(overview.upstream, { state: "connected", server: provided })
       assert.deepStrictEqual(overview.channels, { standard: 0, extended: 1 + HOSTILE.length + CROWD.length })
-      assert.deepInclude(overview, { connections: 2, users: first.total, refused: { "invalid-job-id": 1 } })
+      assert.deepInclude(overview, { connections: 2, users: first.total })
+      // Shares of the miner may have been on their way when one of them was a block.
+      const { "stale-share": _, ...refused } = overview.refused
+      assert.deepStrictEqual(refused, { "invalid-job-id": 1 })
       assert.isAbove(overview.hashRates.fiveMinutes, 0)
       assert.isAbove(overview.bestDifficulty, 0)
       assert.isNull(overview.uncreditedDifficulty)
 
       assert.strictEqual(first.items.length, 100)
-      assert.deepInclude(first.items[0], { user: "alice", channels: 1, refusedByCode: {} })
+      assert.deepInclude(first.items[0], { user: "alice", channels: 1 })
+      assert.doesNotHaveAnyKeys(first.items[0]!.refusedByCode, ["invalid-job-id"])
       const second = yield* monitor.users({ query: { limit: 1000, offset: 100 } })
       assert.sameMembers(
         [...first.items, ...second.items].map(({ user }) => user),
