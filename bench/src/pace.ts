@@ -189,7 +189,7 @@ export const measure = async (server: PaceServer, load: Load, ms: number): Promi
 }
 
 /**
- * Miners of each server that stay while others have their turn. No pool is ever without miners, and V8 forgets the code that it made for
+ * Miners of each server that stay while others have their turn. No pool is ever without miners, and V8 may forget the code that it made for
  * objects of which there are none. Their shares are too few to count.
  */
 const STAYING = { connections: 2, sharesPerMinute: 60 }
