@@ -7,9 +7,8 @@ import { coinbaseMerklePath, doubleSha256, legacySigopsCost, parseTransaction, t
 import { type ChainTip, type DeclarationSession, sessionOutbox, TransactionStore } from "@sluice/job-declaration"
 import { Frame, JobDeclaration } from "@sluice/protocol"
 import { DeclaratorMachine, declaredJob } from "@sluice/testing/declarator-machine"
+import { heldBytes } from "@sluice/testing/memory"
 import { randomBytes } from "node:crypto"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { type AsyncCase, type Case, keep } from "./case.ts"
 
 const TRANSACTIONS = 5_000
@@ -159,14 +158,6 @@ const sizeAt = (index: number): number => (index % 20 === 0 ? 1_800 : index % 4 
 const memory: AsyncCase = {
   name: `mempool beside of ${POOL_SIZE} transactions: memory held`,
   rows: () => {
-    setFlagsFromString("--expose_gc")
-    const collect = runInNewContext("gc") as () => void
-    const used = (): number => {
-      collect()
-      collect()
-      const { arrayBuffers, heapUsed } = process.memoryUsage()
-      return arrayBuffers + heapUsed
-    }
     const fill = (count: number) => {
       const store = new TransactionStore(1)
       for (let index = 0; index < count; index++) {
@@ -176,9 +167,9 @@ const memory: AsyncCase = {
       return store
     }
     keep(fill(1_000))
-    const before = used()
+    const before = heldBytes()
     const store = fill(POOL_SIZE)
-    const value = used() - before
+    const value = heldBytes() - before
     const baselineValue = store.transactionBytes
     const row = { name: memory.name, unit: "bytes", value, baseline: "the transactions' bytes", baselineValue }
     return Promise.resolve([{ ...row, ratio: value / baselineValue }])

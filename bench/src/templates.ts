@@ -14,14 +14,13 @@ import {
 } from "@sluice/node"
 import { AuthorityKey, CertificateAuthority } from "@sluice/noise"
 import { TemplateMachine, TemplateProvider } from "@sluice/template-provider"
+import { heldBytes } from "@sluice/testing/memory"
 import { Noise, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Context, Effect, Layer, Logger, Queue, Redacted, Stream } from "effect"
 import { fork } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import type { AsyncCase, Case, Row } from "./case.ts"
 import { keep } from "./case.ts"
 import type { NodeReady } from "./template-node.ts"
@@ -121,19 +120,13 @@ export const cases: ReadonlyArray<Case> = [
 const memory: AsyncCase = {
   name: `template of ${TRANSACTIONS} transactions: memory held`,
   rows: () => {
-    setFlagsFromString("--expose_gc")
-    const collect = runInNewContext("gc") as () => void
     const heldBy = (make: () => unknown): number => {
       const held: Array<unknown> = []
-      collect()
-      const before = process.memoryUsage()
+      const before = heldBytes()
       for (let i = 0; i < 8; i++) held.push(make())
-      collect()
-      // The second collection waits until the garbage that the first one found is no longer counted.
-      collect()
-      const after = process.memoryUsage()
+      const bytes = heldBytes() - before
       keep(held.length)
-      return (after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers) / held.length
+      return bytes / held.length
     }
     /** An answer as a node gives it every half minute: the same transactions with another coinbase value. */
     const answered = (machine: ReturnType<typeof machineFor>, fees: number): void => {

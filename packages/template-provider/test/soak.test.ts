@@ -1,23 +1,14 @@
 /** Twelve hours of the test clock in one test: what is kept must not grow. */
 import { assert, describe, it } from "@effect/vitest"
 import { hex } from "@scure/base"
+import { heldBytes } from "@sluice/testing/memory"
 import { Effect, PubSub } from "effect"
 import { TestClock } from "effect/testing"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { TemplateProvider } from "../src/index.ts"
 import { FakeNode } from "./fake-node.ts"
 import { connect } from "./test-client.ts"
 import { RECORDED, templateAt } from "./templates.ts"
 import { fakeWorld } from "./worlds.ts"
-
-setFlagsFromString("--expose_gc")
-const collect = runInNewContext("gc") as () => void
-const held = (): number => {
-  collect()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 /** Heights between two adjustments of the difficulty, which are 2,016 apart. */
 const FIRST = 2_016 * 1_190 + 1
@@ -58,7 +49,7 @@ describe("twelve hours with a block every 24 seconds", () => {
           const better = { ...next, coinbasevalue: RECORDED.coinbasevalue + 50_000, longpollid: `better-${height}` }
           yield* node.setTemplate(better)
           yield* TestClock.adjust("12 seconds")
-          if ((height - FIRST) % 300 === 0) sizes.push(held())
+          if ((height - FIRST) % 300 === 0) sizes.push(heldBytes())
           // A client comes and goes now and then.
           if (height % 50 === 0) yield* Effect.scoped(Effect.flatMap(connect(), (guest) => guest.constrain()))
         }

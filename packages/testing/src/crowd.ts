@@ -1,8 +1,6 @@
 /** Hostile clients beside an honest one: they run in a thread of their own, so that what they cost there is not counted. */
 import { Effect } from "effect"
 import type { Socket } from "node:net"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { parentPort, Worker } from "node:worker_threads"
 
 export interface Crowd {
@@ -51,16 +49,6 @@ export class CrowdCount {
       this.#closed++
     })
   }
-}
-
-setFlagsFromString("--expose-gc")
-const collectGarbage = runInNewContext("gc") as () => void
-
-/** The bytes that this process holds: garbage does not count. */
-export const heldBytes = (): number => {
-  collectGarbage()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return heapUsed + arrayBuffers
 }
 
 /** Milliseconds until something was answered, as a line for people. */
