@@ -3,10 +3,9 @@
  * browsers that follow events while a pool takes shares. All is CPU time of the server's process, which the machine's other work does
  * not have a part in; shares are measured in turns with a pool that has no page.
  */
+import { freePort } from "@sluice/testing/ports"
 import { mkdtempSync, rmSync } from "node:fs"
 import { Agent, get } from "node:http"
-import { createServer, type AddressInfo } from "node:net"
-import { once } from "node:events"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { AsyncCase, Row } from "./case.ts"
@@ -141,15 +140,6 @@ const browserRows = async (): Promise<ReadonlyArray<Row>> => {
     stop.abort()
     for (const server of servers) await server.stop()
   }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
 }
 
 export const asyncCases: ReadonlyArray<AsyncCase> = [

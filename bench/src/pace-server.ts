@@ -2,7 +2,7 @@
 import { once } from "node:events"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { connect, createServer, type AddressInfo } from "node:net"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { sleep } from "./crowd.ts"
@@ -58,16 +58,6 @@ export const startServer = async (command: string, places: Places): Promise<Pace
     throw error
   }
   return { port: places.port, pid: child.pid!, cpuSeconds: () => cpuSecondsOf(child.pid!), stop }
-}
-
-/** A port of this machine that is free now. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
 }
 
 const START_TIMEOUT_MS = 30_000

@@ -11,6 +11,7 @@
  */
 import { AuthorityKey } from "@sluice/noise"
 import type { SwarmReport } from "@sluice/swarm"
+import { freePort } from "@sluice/testing/ports"
 import { Effect } from "effect"
 import { connect, type Socket } from "node:net"
 import { fileURLToPath } from "node:url"
@@ -18,7 +19,7 @@ import type { AsyncCase, Row } from "./case.ts"
 import { startChild } from "./child.ts"
 import { allWork, median, row, sleep, startSwarm } from "./crowd.ts"
 import { ANNOUNCE_SIZE, SHARE_SIZES } from "./pace-floor.ts"
-import { freePort, type PaceServer, type Places, startServer } from "./pace-server.ts"
+import { type PaceServer, type Places, startServer } from "./pace-server.ts"
 import type { Answer, Question } from "./pace-templates.ts"
 import { COINBASE_ADDRESS } from "./pool-work.ts"
 

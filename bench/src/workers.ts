@@ -10,11 +10,11 @@
 import { DevNode } from "@sluice/dev-node"
 import { AuthorityKey } from "@sluice/noise"
 import { TemplateProvider } from "@sluice/template-provider"
+import { freePort } from "@sluice/testing/ports"
 import { Plain, Setup, Tcp, TemplateListener } from "@sluice/transport"
 import { Effect, Layer, Logger, ManagedRuntime } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { type AddressInfo, createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { AsyncCase, Row } from "./case.ts"
 import { allWork, median, row, sleep, startSwarm } from "./crowd.ts"
@@ -129,13 +129,4 @@ const startPool = async (workers: number, templates: number) => {
       await ended
     }
   }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
 }

@@ -15,11 +15,11 @@ import { Context, Effect, Exit, Layer, Logger, References, Redacted, Schedule, S
 import { execFile, spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { TemplateClient, TemplateProvider, TemplateSource } from "@sluice/template-provider"
+import { freePort } from "@sluice/testing/ports"
 import { solve } from "@sluice/testing/solution"
 
 const MODULE = "github.com/btcsuite/btcd@v0.24.2"
@@ -216,13 +216,5 @@ const generate = async (url: string, count: number): Promise<void> => {
 
 /** Three periods of version bits, after which segwit is active on regtest. */
 const SEGWIT_HEIGHT = 432
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { readonly port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 await main()

@@ -3,8 +3,8 @@
  * that the artefact gives. It is the least that shows an artefact is whole: the node's RPC and ZMQ, Noise with its threads and the
  * curve in WebAssembly, the operators' page, hashing threads.
  */
+import { freePorts } from "@sluice/testing/ports"
 import { type ChildProcess, spawn } from "node:child_process"
-import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 
 export type Command = readonly [string, ...ReadonlyArray<string>]
@@ -161,14 +161,6 @@ export const firstBlock = async (command: Command): Promise<number> => {
 
 const makeKey = async (command: Command): Promise<{ readonly secretKey: string; readonly publicKey: string }> =>
   JSON.parse(await new Running([...command, "key", "generate", "--json"]).succeed())
-
-const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"))
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once("listening", resolve))))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
 
 if (import.meta.main) {
   const [name, ...args] = process.argv.slice(2)
